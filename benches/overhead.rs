@@ -1,10 +1,11 @@
 //! Measures the time of recording an execution: `cargo bench --bench overhead [-- --seconds 2 --dir DIRECTORY]`.
 //!
-//! The figures are compared with two floors of the disk: appending and syncing, and overwriting a prewritten file and
-//! syncing. The floors are measured in the same run, with as many bytes as a line of the ledger has. With one thread,
-//! the three alternate every few calls, so that a change of the disk's speed affects all of them.
+//! A measured call begins an execution, records the usage of one model, and finishes the execution.
 //!
-//! A call begins an execution, records the usage of one model, and finishes the execution.
+//! The figures are compared with two floors, the least that the disk allows: appending to a file and syncing, and
+//! overwriting a prewritten file and syncing. The floors are measured in the same run, with as many bytes as a line of
+//! the ledger has. With one thread, the floors and the ledger alternate every few calls, so that a change of the disk's
+//! speed affects all three.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a benchmark that fails should say where")]
 
@@ -78,7 +79,8 @@ fn opened_for_each(directory: &Path, seconds: Duration) -> Samples {
     samples
 }
 
-/// Returns the share by which a skill of 10 ms is slower if it is recorded. Compares the medians, measured in turn.
+/// Returns the share by which a skill of 10 ms is slower if it is recorded. It compares the median times of the skill
+/// with and without a record, measured in turn.
 fn skill_slowed(directory: &Path) -> f64 {
     let ledger = open(&directory.join("skill.jsonl"), Durability::Synced);
     let skill = || {
@@ -171,7 +173,8 @@ fn on_threads(ledger: &Ledger, threads: usize, seconds: Duration) -> Samples {
     all
 }
 
-/// Measures several processes on one ledger. Each reports that it is ready, waits for a byte, and writes its samples.
+/// Measures several processes on one ledger. Each process reports that it is ready, waits for a byte as the signal to
+/// start, and at the end writes its samples.
 fn in_processes(directory: &Path, processes: usize, threads: usize, seconds: Duration) -> Samples {
     let path = directory.join(format!("processes-{processes}-{threads}.jsonl"));
     let mut children: Vec<_> = (0..processes)

@@ -1,8 +1,9 @@
-//! Measures the records that `runledger pipe` appends in a second: `cargo bench --features cli --bench pipe
+//! Measures how many records `runledger pipe` appends in a second: `cargo bench --features cli --bench pipe
 //! [-- --seconds 2 --dir DIRECTORY]`.
 //!
-//! A caller keeps 64 lines in flight: for each answer that it reads, it sends another line. For comparison, the library
-//! appends the same record with 64 threads of this process, and 64 records at a time with one thread.
+//! The benchmark keeps 64 lines in flight: for each answer that it reads, it sends another line. For comparison, the
+//! library appends the same record in this process, with 64 threads, and with one thread that appends 64 records at a
+//! time.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a benchmark that fails should say where")]
 

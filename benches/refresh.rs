@@ -1,12 +1,12 @@
 //! Measures how fast baselines are refreshed from a checkpoint: `cargo bench --bench refresh --features cli
 //! [-- --seconds 2 --records 1000000 --dir DIRECTORY]`.
 //!
-//! Each case is measured twice: as a call of `LedgerReader::baselines`, and as a process, `runledger baseline --json`,
-//! whose output is discarded. The floor of the process is `runledger --version`, which starts, reads its arguments and
+//! Each case is measured as a call of `LedgerReader::baselines`, and as a process `runledger baseline --json` whose
+//! output is discarded. The floor for the process is `runledger --version`, which only starts, reads its arguments and
 //! ends.
 //!
-//! Before each measurement, the checkpoint of the first one is restored. The log stays in the directory, and grows by 1
-//! % with each run.
+//! Before each measurement, the checkpoint from before the new records is restored. The log stays in the directory, and
+//! each run of this benchmark adds 1 % to it.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a benchmark that fails should say where")]
 
@@ -84,7 +84,7 @@ struct Log {
 }
 
 impl Log {
-    /// Opens the log in the directory if it has that many records, or up to a fifth more. Otherwise generates one.
+    /// Opens the log in the directory if it has `records` records, or less than a fifth more. Otherwise generates one.
     fn at(directory: &Path, records: u64) -> Self {
         let path = directory.join("execution_metrics.jsonl");
         let log = Self { checkpoint: path.with_extension("ledger").join("baseline-skill.checkpoint"), path };

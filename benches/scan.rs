@@ -3,8 +3,11 @@
 //! A log of 200,000 records in several segments is generated once and stays in the directory. The benchmark reads the
 //! fields of all records, computes baselines, and verifies the ledger.
 //!
-//! The floors process the same bytes. They are a search for line feeds on one thread and on two, a SHA-256 on one
-//! thread, and a SHA-256 on all cores of bytes that are in memory already.
+//! The floors are simpler work on the same bytes:
+//!
+//! - a search for line feeds, on one thread and on two;
+//! - a SHA-256 on one thread;
+//! - a SHA-256 on all cores, of bytes that are already in memory.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a benchmark that fails should say where")]
 
@@ -85,7 +88,7 @@ fn main() {
     });
 }
 
-/// Returns the shortest time of as many passes as fit into `seconds`, but at least one.
+/// Runs as many passes as fit into `seconds`, and at least one. Returns the time of the fastest.
 fn best(seconds: Duration, pass: &dyn Fn()) -> Duration {
     let begin = Instant::now();
     let mut best = Duration::MAX;
@@ -99,7 +102,7 @@ fn best(seconds: Duration, pass: &dyn Fn()) -> Duration {
     }
 }
 
-/// Counts the line feeds. Each thread takes the next 256 KiB in turn.
+/// Counts the line feeds. Each thread repeatedly takes the next 256 KiB of a file.
 fn line_feeds(segments: &[PathBuf], threads: usize) -> u64 {
     const BYTES: usize = 256 * 1024;
     let total = AtomicU64::new(0);
@@ -116,7 +119,7 @@ fn line_feeds(segments: &[PathBuf], threads: usize) -> u64 {
                 while rest.skip_until(b'\n').unwrap() > 0 {
                     count += 1;
                 }
-                // The last piece without a line feed belongs to the next block.
+                // `skip_until` also returns a last piece without a line feed, which must not count.
                 count -= u64::from(buffer[read - 1] != b'\n');
             }
             total.fetch_add(count, Ordering::Relaxed);

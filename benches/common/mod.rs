@@ -1,4 +1,4 @@
-//! Shared by the benchmarks: samples, percentiles and a description of the machine.
+//! What the benchmarks share: samples, percentiles and a description of the machine.
 
 #![allow(dead_code, reason = "each benchmark uses a part")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a benchmark that fails should say where")]
@@ -15,8 +15,8 @@ pub(crate) struct Arguments {
     pub(crate) records: Option<u64>,
 }
 
-/// Reads `--seconds S`, `--dir DIRECTORY` and `--records N`, which only some benchmarks use. The default directory is
-/// beside the executable, so that it is on a disk and not in memory.
+/// Reads `--seconds S`, `--dir DIRECTORY` and `--records N`. Only some benchmarks use all of them. The default
+/// directory is beside the executable, so that it is on a disk and not in memory.
 pub(crate) fn arguments() -> Arguments {
     let mut arguments = Arguments {
         seconds: Duration::from_secs(2),
@@ -29,7 +29,7 @@ pub(crate) fn arguments() -> Arguments {
             "--seconds" => arguments.seconds = Duration::from_secs_f64(words.next().unwrap().parse().unwrap()),
             "--dir" => arguments.directory = words.next().unwrap().into(),
             "--records" => arguments.records = Some(words.next().unwrap().parse().unwrap()),
-            // Added by cargo.
+            // cargo adds this argument.
             "--bench" => {}
             other => panic!("unknown argument {other}; known: --seconds S, --dir DIRECTORY, --records N"),
         }
@@ -111,7 +111,8 @@ pub(crate) fn timed(samples: &mut Samples, call: impl FnOnce()) {
     samples.push(begin.elapsed());
 }
 
-/// A prewritten file that is overwritten from its start to its end, again and again. This is the disk's floor.
+/// A prewritten file that is overwritten from its start to its end, again and again. This is the least work with which
+/// bytes become durable, so its time is the floor for other measurements.
 pub(crate) struct Ring {
     file: File,
     at: u64,
@@ -122,8 +123,8 @@ impl Ring {
 
     pub(crate) fn new(path: &Path) -> Self {
         let file = File::create(path).unwrap();
-        // Written page by page, like the commit area. Overwriting one large folio of the page cache is 5 % slower,
-        // which would not be a floor.
+        // The file is written page by page, like the ledger's commit area. In one piece, it would become a large folio
+        // of the page cache. Overwriting that is 5 % slower, so it would not be a floor.
         for at in (0..Self::BYTES).step_by(4096) {
             file.write_all_at(&[0; 4096], at).unwrap();
         }

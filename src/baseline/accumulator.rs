@@ -14,16 +14,18 @@ use crate::metrics::{ExecutionMetrics, Fields};
 /// The version of the bytes of [`Accumulator::to_bytes`].
 const VERSION: u8 = 2;
 
-/// The number of different latencies up to which a group of frozen baselines stays exact. It is low enough for the
-/// baselines of hundreds of skills to fit in one line.
+/// The largest number of different latencies for which a group of frozen baselines stays exact. It is low enough that
+/// the baselines of hundreds of skills fit in one line.
 const FROZEN_DISTINCT_MAX: usize = 4096;
 
 /// Collects records, in any order, and yields their [`Baselines`].
 ///
-/// Several threads can collect parts of a file and merge them, and the result is the same, byte for byte. An
-/// accumulator keeps only counts and sums, including a count for each latency. It takes at most 680 KiB per group, and
-/// usually a third of that, however many records there are. [`Scan::fold`](crate::Scan::fold) collects the records of a
-/// ledger on all cores, with `Accumulator::new`, [`add_fields`](Self::add_fields) and [`merge`](Self::merge).
+/// Several threads can collect parts of a file and merge them. The result is the same, byte for byte, as without
+/// threads. [`Scan::fold`](crate::Scan::fold) does this with the records of a ledger on all cores, if you pass it
+/// `Accumulator::new`, [`add_fields`](Self::add_fields) and [`merge`](Self::merge).
+///
+/// An accumulator keeps only counts and sums, including a count for each latency. It takes at most 680 KiB per group,
+/// and usually a third of that, however many records there are.
 ///
 /// ```
 /// use runledger::baseline::Accumulator;
@@ -42,7 +44,8 @@ const FROZEN_DISTINCT_MAX: usize = 4096;
 #[derive(Debug, Clone, Default)]
 pub struct Accumulator {
     by: BaselineBy,
-    /// The samples by the group's name. Each record looks one up, and a sorted map would compare four or five names.
+    /// The samples by the group's name. This map is not sorted, because finding the sample of a record in a sorted map
+    /// would take four or five comparisons of names.
     samples: HashMap<String, Sample, NameHash>,
     skipped: Skipped,
 }
@@ -80,7 +83,7 @@ impl Accumulator {
         self.add_fields(&Fields::of(record));
     }
 
-    /// Like [`add`](Self::add), but for a record of which only the [`Fields`] were read.
+    /// Like [`add`](Self::add), but takes only the [`Fields`] of a record.
     pub fn add_fields(&mut self, fields: &Fields<'_>) {
         let (labels, observation) = observation::of(fields);
         self.observe(&labels.key(self.by), &observation);
@@ -147,8 +150,8 @@ impl Accumulator {
         &self.samples
     }
 
-    /// Returns everything but the [skipped](Self::skip) lines as bytes, from which [`from_bytes`](Self::from_bytes)
-    /// restores an accumulator that can be merged with later records.
+    /// Returns the accumulator as bytes, without the [skipped](Self::skip) lines. [`from_bytes`](Self::from_bytes)
+    /// restores it, and later records can then be added.
     ///
     /// The same records give the same bytes, in any order. Each different latency usually takes 2 or 3 bytes, and each
     /// group about 100 bytes more.
@@ -167,8 +170,8 @@ impl Accumulator {
         out.into_bytes()
     }
 
-    /// Restores an accumulator from the bytes of [`to_bytes`](Self::to_bytes). It refuses only impossible values. To
-    /// detect changed bytes, use a checksum.
+    /// Restores an accumulator from the bytes of [`to_bytes`](Self::to_bytes). Changed bytes are only detected if their
+    /// values are impossible. Use a checksum to detect any change.
     ///
     /// # Errors
     /// - [`ErrorKind::Newer`] if a newer version of this crate wrote the bytes.
@@ -203,12 +206,12 @@ impl Accumulator {
 impl Baselines {
     /// Computes the baselines of `records`, by skill. The records may come in any order.
     ///
-    /// An error of [`ErrorKind::Malformed`] among the items means a line that is not a record. It is skipped and
+    /// An error of [`ErrorKind::Malformed`] in `records` means a line that is not a record. The line is skipped and
     /// counted in [`skipped`](Self::skipped).
     ///
     /// # Errors
-    /// Returns the first error of any other kind. Records that cannot be read could change every baseline, so none is
-    /// returned.
+    /// Returns the first error of any other kind. No baseline is returned then, because the records that could not be
+    /// read could change any of them.
     pub fn compute(records: impl IntoIterator<Item = Result<ExecutionMetrics>>) -> Result<Self> {
         Ok(Accumulator::collect(records, |_| true)?.finish())
     }

@@ -10,34 +10,37 @@ use crate::metrics::Usd;
 
 /// The baseline of one skill: its usual success rate, latency, cost and token count.
 ///
-/// Each statistic covers the executions whose value is known; the last four counts give the executions whose value is
-/// not. A statistic is `None` if no value is known, or if its sums exceed their range. A million executions exceed it
-/// at a root mean square of 584 thousand years for latencies and 18,446 USD for costs.
+/// Each statistic covers the executions whose value is known. The four fields that end in `_unknown` count the
+/// executions whose value is unknown.
 ///
-/// A latency of 0 ms is the measurement of an execution shorter than a millisecond, and it is included, since fast
-/// skills would otherwise look slow. A cost of 0 is included too: it means free, not unknown.
+/// A statistic is `None` if no value is known, or if its sums exceed their range. With a million executions, that takes
+/// a root mean square of 584 thousand years for latencies or of 18,446 USD for costs.
+///
+/// A latency of 0 ms means that the execution took less than a millisecond. It is included, because fast skills would
+/// otherwise look slow. A cost of 0 is included too, because it means free, not unknown.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Baseline {
-    /// The number of recorded executions, with known and unknown values.
+    /// The number of recorded executions, whether their values are known or not.
     pub sample_size: u64,
     /// The time that the records cover.
     pub period: TimeRange,
     /// The share of successes among the executions with a known outcome, from 0 to 1, rounded half to even to 4
     /// decimals.
     pub success_rate: Option<f64>,
-    /// The standard error of `success_rate`, rounded to 4 decimals: `√(p · (1 − p) / n)`, where `n` is the number of
-    /// executions with a known outcome. It tells how far off the rate may be, not how much single outcomes vary.
+    /// The standard error of `success_rate`, rounded to 4 decimals: `√(p · (1 − p) / n)`, where `p` is the rate and `n`
+    /// the number of executions with a known outcome. It says how far off the rate may be, not how much single outcomes
+    /// vary.
     ///
-    /// It is the usual (Wald) estimate for a binomial proportion. It is 0 if all outcomes are the same, which means
-    /// little for few executions. 240 successes of 245 give 0.009. The half-width of a 95 % interval is 1.96 times
-    /// that, 0.018.
+    /// This is the usual (Wald) estimate for a binomial proportion. It is 0 if all outcomes are the same, which means
+    /// little for few executions. For example, 240 successes of 245 give 0.009. Multiply by 1.96 for half the width of
+    /// a 95 % interval, here 0.018.
     pub success_rate_std_dev: Option<f64>,
     /// The median of `total_latency_ms`, in milliseconds.
     ///
-    /// Percentiles interpolate linearly between the two nearest values at `(n − 1) · p`. This is definition 7 of
-    /// Hyndman and Fan (1996), which numpy, R and Excel's `PERCENTILE.INC` use. They have at most 3 decimals, and
-    /// `latency_precision` says how exact they are.
+    /// A percentile is interpolated linearly between the two values nearest to rank `(n − 1) · p`, counted from 0. This
+    /// is definition 7 of Hyndman and Fan (1996), which numpy, R and Excel's `PERCENTILE.INC` use. The result has at
+    /// most 3 decimals, and `latency_precision` says how exact it is.
     pub latency_p50_ms: Option<f64>,
     /// The 95th percentile of `total_latency_ms`, in milliseconds, like `latency_p50_ms`.
     pub latency_p95_ms: Option<f64>,
@@ -55,8 +58,8 @@ pub struct Baseline {
     pub cost_std_dev_usd: Option<Usd>,
     /// The mean of `tokens_used`, rounded half to even to 3 decimals.
     pub tokens_mean: Option<f64>,
-    /// The number of executions whose success is unknown, because they were interrupted, are paused, or contradict
-    /// themselves.
+    /// The number of executions whose success is unknown, because they were interrupted or are paused, or because their
+    /// records contradict themselves.
     pub outcome_unknown: u64,
     /// The number of executions without `total_latency_ms`.
     pub latency_unknown: u64,
@@ -64,19 +67,21 @@ pub struct Baseline {
     pub cost_unknown: u64,
     /// The number of executions without `tokens_used`.
     pub tokens_unknown: u64,
-    /// The precision of the three percentiles. Baselines without this field are exact, since they were written before
-    /// there was a limit.
+    /// The precision of the three percentiles. If JSON lacks this field, the percentiles are exact, because they were
+    /// written by a version that always counted exactly.
     #[serde(default)]
     pub latency_precision: Precision,
 }
 
 /// The precision of the percentiles of latencies.
 ///
-/// Usually each value in milliseconds is counted. If a group has more than [`DISTINCT_MAX`](Self::DISTINCT_MAX)
-/// different latencies, or one of 2³² ms (49.7 days) or more, all of its latencies are counted in log-linear buckets.
-/// There are 128 buckets for each power of two, as in HdrHistogram (Gil Tene, 2012), and latencies below 256 ms have a
-/// bucket each. A percentile then interpolates between the middles of two buckets, and is off by less than one part in
-/// 256 (0.4 %) of the exact one. Mean and deviation stay exact.
+/// Usually each value in milliseconds is counted by itself. If a group has more than
+/// [`DISTINCT_MAX`](Self::DISTINCT_MAX) different latencies, or one of 2³² ms (49.7 days) or more, all of its latencies
+/// are counted in log-linear buckets, as in HdrHistogram (Gil Tene, 2012). There are 128 buckets for each power of two,
+/// and each latency below 256 ms has its own bucket.
+///
+/// A percentile then interpolates between the middles of two buckets, and differs from the exact one by less than one
+/// part in 256 (0.4 %). The mean and the deviation stay exact.
 ///
 /// The precision depends only on the latencies, not on their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -92,8 +97,8 @@ pub enum Precision {
 }
 
 impl Precision {
-    /// The number of different latencies, in milliseconds, up to which a group stays exact: 48 Ki. That includes every
-    /// skill that never takes 49 seconds, and usually those with a median of 10 seconds.
+    /// The largest number of different latencies, in milliseconds, for which a group stays exact: 48 Ki. Every skill
+    /// that never takes 49 seconds stays exact, and usually also a skill with a median of 10 seconds.
     ///
     /// A latency usually takes 2 or 3 bytes, and at most 12.
     pub const DISTINCT_MAX: usize = 48 * 1024;
@@ -101,7 +106,7 @@ impl Precision {
 
 /// The baselines of all skills, or of all groups by [another property](super::BaselineBy), sorted by name.
 ///
-/// In JSON they are an object with the names as keys. The [`skipped`](Self::skipped) lines are not part of it.
+/// In JSON they are an object with the names as keys. The object does not include the [`skipped`](Self::skipped) lines.
 ///
 /// ```
 /// use runledger::{Baselines, ExecutionMetrics};
@@ -128,7 +133,7 @@ impl Baselines {
         Self { groups, skipped }
     }
 
-    /// Returns the baseline of a skill or other group, or `None` if it has no records.
+    /// Returns the baseline of the skill or other group with this name; `None` if there is no such group.
     pub fn get(&self, name: &str) -> Option<&Baseline> {
         self.groups.get(name)
     }

@@ -1,11 +1,11 @@
-//! The groups that baselines are computed for.
+//! The properties by which baselines can be grouped.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// The groups that baselines are computed for.
+/// The property by which records are grouped. A baseline is computed for each group.
 ///
 /// The text of each variant is its [`name`](Self::name): `skill`, `version`, `model`, `environment`, or `week`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -16,8 +16,8 @@ pub enum BaselineBy {
     Skill,
     /// Each version of a skill, such as `git-push@1.2.0`.
     SkillVersion,
-    /// Each `model.name`, over all skills. The group `-` has the executions that name no model. Each execution is
-    /// counted once.
+    /// Each `model.name`, over all skills. The group `-` has the executions that name no model. An execution counts
+    /// only in one group.
     Model,
     /// Each `environment`, over all skills.
     Environment,

@@ -1,5 +1,5 @@
-//! The compact bytes of an accumulator. Each text follows its length, and numbers are in LEB128. Long rows of numbers
-//! are stored in words of equal width.
+//! The compact bytes of an accumulator. The length of a text is stored before the text. Single numbers are in LEB128,
+//! and long rows of numbers are in words of equal width.
 
 use crate::error::{Error, ErrorKind, Result};
 
@@ -15,7 +15,8 @@ impl Writer {
         self.0.push(byte);
     }
 
-    /// Writes seven bits per byte, the lowest first. The highest bit of a byte says that more bytes follow.
+    /// Writes a number in LEB128: seven bits per byte, the lowest first. The highest bit of a byte says that more bytes
+    /// follow.
     pub(super) fn number(&mut self, mut number: u128) {
         while number > 0x7f {
             self.0.push(number as u8 | 0x80);
@@ -103,7 +104,7 @@ impl Words<'_> {
     }
 }
 
-/// Adds up words so narrow that the sum of 2¹⁶ of them fits in 32 bits. The compiler can then add many at once.
+/// Adds up words of at most 16 bits. The sum of 2¹⁶ of them fits in 32 bits, which lets the compiler add many at once.
 fn sum<const N: usize>(bytes: &[u8], number: impl Fn(&[u8; N]) -> u32) -> u64 {
     let sum_of = |words: &[[u8; N]]| u64::from(words.iter().map(&number).sum::<u32>());
     bytes.as_chunks().0.chunks(1 << 16).map(sum_of).sum()
@@ -156,7 +157,7 @@ impl<'b> Reader<'b> {
         loop {
             let byte = self.byte()?;
             let digits = u128::from(byte & 0x7f);
-            // The 19th byte has the last two bits.
+            // The 19th byte has only the last two of the 128 bits.
             if shift > 126 || (shift == 126 && digits > 3) {
                 return Err(self.malformed());
             }
@@ -197,7 +198,7 @@ impl<'b> Reader<'b> {
         Ok(Words { bytes, width, len })
     }
 
-    /// Returns the bytes between this state of the reader and a `later` one.
+    /// Returns the bytes between the position of this reader and that of `later`.
     pub(super) fn bytes_until(&self, later: &Self) -> &'b [u8] {
         &self.rest[..self.rest.len() - later.rest.len()]
     }

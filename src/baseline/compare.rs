@@ -12,7 +12,7 @@ use super::sample::Sample;
 use super::stats::Moments;
 use crate::metrics::Usd;
 
-/// A change of at most one part in this many, 2 %, is stable.
+/// A change of at most 1/50 of the baseline, 2 %, is stable.
 const STABLE_PARTS: f64 = 50.0;
 
 /// The result of the comparison of one metric.
@@ -27,7 +27,7 @@ pub enum Verdict {
     Regression,
     /// The metric is better, by more than 2 % and significantly.
     Improvement,
-    /// One side has fewer than [`Comparison::SAMPLES_MIN`] values, or its sums exceed their range.
+    /// At least one side has fewer than [`Comparison::SAMPLES_MIN`] values, or has sums that exceed their range.
     TooFewSamples,
 }
 
@@ -38,8 +38,8 @@ pub enum Verdict {
 pub enum Test {
     /// The z-test of two proportions with a pooled variance (Fleiss, Levin and Paik 2003).
     TwoProportionZ,
-    /// Fisher's exact test of two proportions (1934). It is used if fewer than 5 executions are expected to fail, or to
-    /// succeed, on one side: there, a z-test raises false alarms.
+    /// Fisher's exact test of two proportions (1934). It is used if fewer than 5 successes or fewer than 5 failures are
+    /// expected on one side, where a z-test raises false alarms.
     FisherExact,
     /// The rank test of Mann and Whitney (1947), corrected for ties and continuity.
     MannWhitney,
@@ -49,7 +49,7 @@ pub enum Test {
 
 /// One metric on both sides, its test, and the verdict.
 ///
-/// Differences, intervals and p-values are estimates with 9 significant digits, including those of amounts of money.
+/// Differences, intervals and p-values are estimates with 9 significant digits. This includes amounts of money.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Metric {
@@ -69,13 +69,14 @@ pub struct Metric {
     pub interval: Option<[f64; 2]>,
     /// The p-value: the probability of such a difference by chance. It is `None` if there are too few samples.
     pub p_value: Option<f64>,
-    /// The p-value adjusted for all the tests of this comparison by Holm's method (1979). The verdict is based on it.
+    /// The p-value, adjusted by Holm's method (1979) for all the tests of this comparison. It decides the verdict.
     pub p_adjusted: Option<f64>,
     /// The verdict.
     pub verdict: Verdict,
 }
 
-/// The comparison of each metric of one skill. A skill that exists on only one side has too few samples in all of them.
+/// The comparison of each metric of one skill. If the skill exists on only one side, every verdict is
+/// [`Verdict::TooFewSamples`].
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct SkillComparison {
@@ -85,13 +86,12 @@ pub struct SkillComparison {
     /// Compares `total_latency_ms` by [`Test::MannWhitney`], which is robust against outliers.
     ///
     /// The two values are medians. The delta is the shift of Hodges and Lehmann (1963): the median of all differences
-    /// between a recent latency and one of the baseline. It can differ from the difference of the medians.
+    /// between a recent latency and one of the baseline. This is not always the difference of the two medians.
     pub latency_ms: Metric,
     /// Whether `latency_ms` compares the latencies themselves, or buckets less than 0.8 % wide.
     ///
-    /// Latencies in one bucket count as equal, and the shift is a difference of bucket middles. Buckets are used if
-    /// either side has more than 4096 different latencies, the limit of a frozen baseline, or exceeds the limits of
-    /// [`Precision`].
+    /// Latencies in one bucket count as equal, and the shift is a difference of bucket middles. Buckets are used if the
+    /// frozen baseline has more than 4096 different latencies, or if either side exceeds the limits of [`Precision`].
     pub latency_precision: Precision,
     /// Compares [`Baseline::latency_mean_ms`] by [`Test::Welch`]. Unlike `latency_ms`, it shows the effect of outliers.
     pub latency_mean_ms: Metric,
@@ -148,12 +148,12 @@ impl SkillComparison {
 impl FrozenBaselines {
     /// Compares recent executions, collected by skill, with these baselines.
     ///
-    /// A metric is a regression or an improvement if it changed by more than 2 % *and* significantly: the p-value of
-    /// its test, adjusted for all the tests of the comparison, is at most [`Comparison::ALPHA`]. So hundreds of skills
-    /// raise no more false alarms than one.
+    /// A metric is a regression or an improvement if it changed by more than 2 % *and* significantly. A change is
+    /// significant if the p-value of its test is at most [`Comparison::ALPHA`]. The p-value is adjusted for all the
+    /// tests of the comparison, so hundreds of skills raise no more false alarms than one.
     ///
     /// The tests assume that executions are independent of one another. If one bad hour slows many of them, the tests
-    /// overstate the evidence.
+    /// find a change more significant than it is.
     ///
     /// ```
     /// use runledger::baseline::{Accumulator, Verdict};
@@ -202,7 +202,7 @@ impl Comparison {
         for (metric, adjusted) in metrics.into_iter().zip(inference::holm(&p_values)) {
             metric.p_adjusted = Some(significant(adjusted));
             let (Some(delta), Some(baseline)) = (metric.delta, metric.baseline) else { continue };
-            // A success rate is better if it is higher; every other metric is better if it is lower.
+            // A higher success rate is better. For every other metric, lower is better.
             let higher_is_better = matches!(metric.test, Some(Test::TwoProportionZ | Test::FisherExact));
             metric.verdict = if adjusted > ALPHA || delta.abs() <= baseline.abs() / STABLE_PARTS {
                 Verdict::Normal
@@ -302,7 +302,8 @@ fn dollars(usd: Usd) -> f64 {
     usd.pico() as f64 / 1e12
 }
 
-/// Rounds the number to 9 significant digits, so that machines whose last digits differ write the same text.
+/// Rounds the number to 9 significant digits. The last digits of a computation can differ between machines, and all
+/// machines must write the same text.
 pub(crate) fn significant(number: f64) -> f64 {
     format!("{number:.8e}").parse().unwrap_or(number)
 }

@@ -1,9 +1,10 @@
-//! Numbers and how often each occurs, in few bytes.
+//! Stores numbers and how often each of them occurs, in few bytes.
 
 use super::bytes::{Reader, Words, Writer};
 use crate::error::Result;
 
-/// The length of a run, whose words have equal width. Short runs keep a few large numbers from making all words wide.
+/// The length of a run: a row of numbers that are stored in words of equal width. Runs are short, so that a large
+/// number makes only the words of its own run wide.
 const RUN_LEN: usize = 256;
 
 /// A number, or the number of a bucket, and how often it occurs.
@@ -15,8 +16,8 @@ pub(super) struct Counted {
 
 /// Distinct numbers in ascending order, and how often each occurs. A number usually takes 1 to 3 bytes.
 ///
-/// They are stored as they are written, in runs with a summary each. So counts can be read from bytes, and a rank can
-/// be found, without decoding most of the numbers.
+/// The numbers are kept in memory in the same encoded form in which they are written. They are divided into runs, and
+/// each run has a summary. So reading the bytes, or finding a rank, does not require decoding most of the numbers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Counts {
     /// For each run, the distances between its numbers, and how often each number occurs.
@@ -27,10 +28,10 @@ pub(super) struct Counts {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Run {
-    /// Where the run begins in the bytes.
+    /// The position in the bytes at which the run begins.
     start: usize,
     len: usize,
-    /// The number from which the first distance counts.
+    /// The number to which the first distance is added.
     from: u64,
     last: u32,
     /// How often the run's numbers occur in total.
@@ -42,14 +43,14 @@ impl Counts {
         self.len
     }
 
-    /// Counts numbers in ascending order. Equal numbers are counted together.
+    /// Creates the counts of numbers, which must be in ascending order. Equal numbers are counted together.
     pub(super) fn of(sorted: impl Iterator<Item = Counted>) -> Self {
         let mut making = Making::default();
         sorted.for_each(|counted| making.push(counted));
         making.finish()
     }
 
-    /// Merges these counts with `others`, which are in ascending order.
+    /// Merges these counts with `others`, which must be in ascending order.
     pub(super) fn and(&self, others: impl Iterator<Item = Counted>) -> Self {
         let (mut making, mut others) = (Making::default(), others.peekable());
         for counted in self.runs.iter().flat_map(|run| self.counted(run)) {
@@ -83,8 +84,11 @@ impl Counts {
         })
     }
 
-    /// Returns the number at `rank`, from 0, among these numbers and the ascending `others`, and the number at the next
-    /// rank. At the last rank, the second number is the same as the first. Returns `None` if there are fewer numbers.
+    /// Returns the number at `rank` and the number at the next rank, among these numbers and `others` together.
+    /// `others` must be in ascending order.
+    ///
+    /// Ranks count from 0. At the last rank, the same number is returned twice. Returns `None` if `rank` is beyond the
+    /// last one.
     pub(super) fn at_rank(&self, rank: u64, others: &[u32]) -> Option<(u32, u32)> {
         let (mut runs, mut passed, mut begun) = (&self.runs[..], 0, 0);
         while let [run, later @ ..] = runs {
@@ -122,7 +126,7 @@ impl Counts {
         out.extend(&self.bytes);
     }
 
-    /// Reads at most `len_max` numbers that are at most `last_max` and occur `values` times in total.
+    /// Reads counts of at most `len_max` different numbers, none above `last_max`, that occur `values` times in total.
     pub(super) fn read(from: &mut Reader<'_>, len_max: usize, last_max: u32, values: u64) -> Result<Self> {
         let len: usize = from.at_most(len_max as u64)?;
         let (mut counts, begin, mut next, mut missing) = (Self { len, ..Self::default() }, *from, 0, values);
@@ -130,7 +134,8 @@ impl Counts {
             let run_len = RUN_LEN.min(len - at);
             let start = begin.bytes_until(from).len();
             let (distances, often) = words(from, run_len)?;
-            // Each number is larger than the one before it, occurs at least once, and the total is not exceeded.
+            // Each number must be larger than the one before it and occur at least once. The total must not exceed
+            // `values`.
             let last = distances.sum().saturating_add(next + run_len as u64 - 1);
             let rest = missing.checked_sub(often.sum()).filter(|_| !often.has_zero() && last <= last_max.into());
             let Some(rest) = rest else { return Err(from.malformed()) };
@@ -200,7 +205,7 @@ impl Making {
     }
 }
 
-/// Reads the two rows of a run.
+/// Reads the two rows of a run: the distances, and how often each number occurs.
 fn words<'b>(from: &mut Reader<'b>, len: usize) -> Result<(Words<'b>, Words<'b>)> {
     Ok((from.words(len)?, from.words(len)?))
 }
@@ -272,7 +277,7 @@ mod tests {
     #[test]
     fn equal_numbers_are_counted_together() {
         let number = |number: u32| Counted { place: number / 3, count: 2 };
-        // This crosses the ends of runs.
+        // There are enough numbers to fill several runs.
         let counts = Counts::of((0..3000).map(number));
         assert!(counts.iter().eq((0..1000).map(|place| Counted { place, count: 6 })));
     }

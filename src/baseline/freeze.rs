@@ -13,13 +13,13 @@ use crate::metrics::{ExecutionMetrics, Timestamp};
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct FrozenBaselines {
-    /// Monday 00:00 UTC. Every record behind the baselines started before it.
+    /// The start of the week, Monday 00:00 UTC. The baselines come from executions that started before it.
     pub week_start: Timestamp,
     /// The records behind the baselines.
     pub computed_from: ComputedFrom,
     /// The baselines.
     pub baselines: Baselines,
-    /// The counts and sums that later samples are compared with.
+    /// The counts and sums of the baselines. Recent executions are compared with these.
     #[serde(with = "hex")]
     pub(super) samples: Accumulator,
 }
@@ -57,22 +57,22 @@ mod hex {
 pub struct ComputedFrom {
     /// The number of records, of all skills together.
     pub records: u64,
-    /// The number of lines that were skipped because they are not records. When they were written is unknown.
+    /// The number of lines that were skipped because they are not records. They may be from any time.
     pub skipped: u64,
     /// The time that the records cover; `None` if there are no records.
     pub period: Option<TimeRange>,
 }
 
 impl Baselines {
-    /// Computes the baselines for the week that contains `moment`, from the `records` of executions that started before
-    /// that week. Every moment of a week gives the same baselines.
+    /// Computes the baselines for the week that contains `moment`. Later records are ignored: only executions that
+    /// started before that week count. So every moment of a week gives the same baselines.
     ///
     /// The caller decides how far back the records go, and may pass only those of the last weeks. An execution that
-    /// runs across the start of the week belongs to the previous week, but has a record only after it ended.
+    /// runs across the start of the week counts for the previous week. However, it has a record only after it ended.
     ///
     /// # Errors
-    /// Returns the first error of `records` that is not of [`ErrorKind::Malformed`]. Records that cannot be read could
-    /// change every baseline.
+    /// Returns the first error in `records` of a kind other than [`ErrorKind::Malformed`], because the records that
+    /// could not be read could change any baseline.
     pub fn frozen(
         moment: Timestamp,
         records: impl IntoIterator<Item = Result<ExecutionMetrics>>,

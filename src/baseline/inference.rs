@@ -1,14 +1,14 @@
-//! Tests of whether two samples differ, and by how much. These are pure formulas; [`compare`](super::compare)
-//! interprets them.
+//! Tests of whether two samples differ, and by how much. This file has only the formulas. [`compare`](super::compare)
+//! interprets the results.
 
 use super::special::{chi_squared_tail, normal_two_sided, student_quantile, student_two_sided};
 
-/// The probability of a false alarm. Each interval has the remaining confidence, 99 %.
+/// The probability of a false alarm. The confidence of each interval is 1 minus that, 99 %.
 pub(super) const ALPHA: f64 = 0.01;
 /// The absolute value that a standard normal variable exceeds with probability `ALPHA`.
 const Z: f64 = 2.575_829_303_548_901;
-/// The expected count in each cell of a table below which a z-test cannot be trusted (Cochran, "Some Methods for
-/// Strengthening the Common χ² Tests", Biometrics 10 (1954), 417–451).
+/// The smallest expected count with which a z-test can be trusted, for each cell of the table (Cochran, "Some Methods
+/// for Strengthening the Common χ² Tests", Biometrics 10 (1954), 417–451).
 const EXPECTED_MIN: f64 = 5.0;
 
 /// The result of a test.
@@ -44,7 +44,8 @@ impl Proportion {
     }
 }
 
-/// Returns true if [`two_proportions`] is exact: some cell is expected to hold too few for an approximation.
+/// Returns true if [`two_proportions`] uses the exact test, because the expected count of some cell is too small for an
+/// approximation.
 pub(crate) fn is_exact(a: Proportion, b: Proportion) -> bool {
     let part = a.part as f64 + b.part as f64;
     let whole = a.whole as f64 + b.whole as f64;
@@ -52,12 +53,13 @@ pub(crate) fn is_exact(a: Proportion, b: Proportion) -> bool {
     rarer * a.whole.min(b.whole) as f64 / whole < EXPECTED_MIN
 }
 
-/// Tests two proportions, neither of which may be empty.
+/// Tests whether two proportions differ. Neither `whole` may be 0.
 ///
-/// It is the z-test with a pooled variance (Fleiss, Levin and Paik, "Statistical Methods for Rates and Proportions",
-/// third edition (2003), chapter 3, without the correction for continuity), or [Fisher's test](fisher) if the test
-/// [must be exact](is_exact). The interval is Newcombe's, from two of Wilson's ("Interval Estimation for the Difference
-/// Between Independent Proportions", Statistics in Medicine 17 (1998), 873–890, method 10).
+/// - Usually this is the z-test with a pooled variance, without the correction for continuity (Fleiss, Levin and Paik,
+///   "Statistical Methods for Rates and Proportions", third edition (2003), chapter 3).
+/// - If the test [must be exact](is_exact), it is [Fisher's test](fisher).
+/// - The interval is that of Newcombe ("Interval Estimation for the Difference Between Independent Proportions",
+///   Statistics in Medicine 17 (1998), 873–890, method 10). It is computed from Wilson's interval of each proportion.
 pub(crate) fn two_proportions(a: Proportion, b: Proportion) -> Found {
     let (share_a, share_b) = (a.share(), b.share());
     let ([low_a, high_a], [low_b, high_b]) = (a.interval(), b.interval());
@@ -74,18 +76,19 @@ pub(crate) fn two_proportions(a: Proportion, b: Proportion) -> Found {
     Found { delta, interval, p_value }
 }
 
-/// Fisher's exact test: the probability of all tables with these margins that are at most as probable as this one
-/// ("Statistical Methods for Research Workers", fifth edition (1934), section 21.02).
+/// Fisher's exact test ("Statistical Methods for Research Workers", fifth edition (1934), section 21.02). It considers
+/// all tables with the same sums of rows and columns as this one. The result is the probability of those tables that
+/// are at most as probable as this one.
 ///
-/// Each table's probability is computed relative to the likeliest table, from neighbour to neighbour, so that no
-/// factorial is needed. Where the test is [used](is_exact) there are few tables: about √(5N) at most.
+/// The probabilities are computed relative to the likeliest table, each from that of a neighbour, so no factorial is
+/// needed. In the cases in which the test is [used](is_exact), there are only about √(5N) tables at most.
 fn fisher(a: Proportion, b: Proportion) -> f64 {
     let whole = u128::from(a.whole) + u128::from(b.whole);
     let part = u128::from(a.part) + u128::from(b.part);
     let (n_a, n_b) = (u128::from(a.whole), u128::from(b.whole));
     let (least, most) = (part.saturating_sub(n_b), part.min(n_a));
     let mode = ((part + 1) * (n_a + 1) / (whole + 2)).clamp(least, most);
-    // How much likelier it is that `k + 1` of the parts are in `a` than that `k` are.
+    // The probability that `k + 1` of the parts are in `a`, divided by the probability that `k` are.
     let step = |k: u128| (part - k) as f64 * (n_a - k) as f64 / ((k + 1) as f64 * (n_b + k + 1 - part) as f64);
     let up = (mode..most).scan(1.0, |likely, k| {
         *likely *= step(k);
@@ -97,7 +100,7 @@ fn fisher(a: Proportion, b: Proportion) -> f64 {
     });
     let tables: Vec<(u128, f64)> = std::iter::once((mode, 1.0)).chain(up).chain(down).collect();
     let found = tables.iter().find(|&&(k, _)| k == u128::from(a.part)).map_or(1.0, |&(_, likely)| likely);
-    // The factor keeps the last digits from deciding between tables that are equally likely.
+    // Because of the factor, rounding errors in the last digits do not separate tables that are equally likely.
     let no_likelier = tables.iter().filter(|&&(_, likely)| likely <= found * (1.0 + 1e-9));
     let all: f64 = tables.iter().map(|&(_, likely)| likely).sum();
     (no_likelier.map(|&(_, likely)| likely).sum::<f64>() / all).min(1.0)
@@ -111,9 +114,10 @@ pub(crate) struct Spread {
     pub(crate) variance: f64,
 }
 
-/// Welch's t-test and interval for the difference of two means whose variances may differ (Welch, "The Generalization
-/// of 'Student's' Problem when Several Different Population Variances are Involved", Biometrika 34 (1947), 28–35). The
-/// degrees of freedom are Satterthwaite's (Biometrics Bulletin 2 (1946), 110–114). Each sample needs two values.
+/// Welch's t-test and interval for the difference of two means. The variances of the samples may differ (Welch, "The
+/// Generalization of 'Student's' Problem when Several Different Population Variances are Involved", Biometrika 34
+/// (1947), 28–35). The degrees of freedom are Satterthwaite's (Biometrics Bulletin 2 (1946), 110–114). Each sample
+/// needs two values.
 ///
 /// If neither sample varies, the p-value is 1 for equal means and 0 for different ones.
 pub(super) fn welch(a: Spread, b: Spread) -> Found {
@@ -123,7 +127,7 @@ pub(super) fn welch(a: Spread, b: Spread) -> Found {
     if square == 0.0 {
         return Found { delta, interval: [delta; 2], p_value: if delta == 0.0 { 1.0 } else { 0.0 } };
     }
-    // Shares of the sum are used because the squares may be too small or too large for an f64.
+    // Shares of the sum are used, because the squares of these numbers may be too small or too large for an `f64`.
     let (share_a, share_b) = (square_a / square, square_b / square);
     let degrees = 1.0 / (share_a * share_a / (a.count as f64 - 1.0) + share_b * share_b / (b.count as f64 - 1.0));
     let half = student_quantile(ALPHA, degrees) * square.sqrt();
@@ -132,8 +136,9 @@ pub(super) fn welch(a: Spread, b: Spread) -> Found {
 }
 
 /// Student's t-test and interval for the mean of the differences between paired values ("The Probable Error of a Mean",
-/// Biometrika 6 (1908), 1–25). It needs two differences. If they do not vary, the p-value is 1 for a mean of 0 and 0
-/// for any other.
+/// Biometrika 6 (1908), 1–25). It needs two differences.
+///
+/// If the differences do not vary, the p-value is 1 for a mean of 0, and 0 for any other mean.
 pub(crate) fn paired(differences: Spread) -> Found {
     let Spread { count, mean: delta, variance } = differences;
     let error = (variance / count as f64).sqrt();
@@ -151,16 +156,16 @@ pub(crate) struct Associated {
     pub(crate) chi_squared: f64,
     pub(crate) degrees: u64,
     pub(crate) p_value: f64,
-    /// 0 if all shares are equal, 1 if the group determines the part.
+    /// The strength of the association: 0 if all shares are equal, and 1 if every share is 0 or 1.
     pub(crate) cramers_v: f64,
 }
 
-/// Pearson's test of association between groups and their parts (Philosophical Magazine 50 (1900), 157–175), and the
-/// strength of the association (Cramér, "Mathematical Methods of Statistics" (1946), section 21.9), without a
-/// correction for continuity.
+/// Pearson's test of whether the shares of several groups differ (Philosophical Magazine 50 (1900), 157–175), without a
+/// correction for continuity. The strength of the association is that of Cramér ("Mathematical Methods of Statistics"
+/// (1946), section 21.9).
 ///
-/// Returns `None` if fewer than 5 are expected in any cell, where the approximation cannot be trusted. That includes
-/// fewer than two groups, an empty group, and groups of which all or none are parts.
+/// Returns `None` if the expected count of any cell is below 5, because the approximation cannot be trusted then. This
+/// includes an empty group, and groups whose shares are all 0 or all 1. Also returns `None` for fewer than two groups.
 pub(crate) fn chi_squared(groups: &[Proportion]) -> Option<Associated> {
     let (part, whole) =
         groups.iter().fold((0.0, 0.0), |(part, whole), group| (part + group.part as f64, whole + group.whole as f64));
@@ -181,7 +186,7 @@ pub(crate) fn chi_squared(groups: &[Proportion]) -> Option<Associated> {
     Some(Associated { chi_squared, degrees, p_value, cramers_v: (chi_squared / whole).sqrt() })
 }
 
-/// Distinct values in ascending order, each with how often it occurs.
+/// Different values in ascending order, and how often each of them occurs.
 pub(super) type Counts = [(u128, u64)];
 
 /// The rank test of Mann and Whitney ("On a Test of whether one of Two Random Variables is Stochastically Larger than
@@ -191,13 +196,13 @@ pub(super) type Counts = [(u128, u64)];
 ///
 /// The difference is the shift of Hodges and Lehmann ("Estimates of Location Based on Rank Tests", Annals of
 /// Mathematical Statistics 34 (1963), 598–611): the median of all differences between a value of one sample and a value
-/// of the other. Its interval reaches as many of these differences to either side as the test's normal approximation
-/// without ties determines (Hollander, Wolfe and Chicken, section 4.3).
+/// of the other. The ends of the interval are two of these sorted differences. The normal approximation of the test,
+/// without ties, determines their ranks (Hollander, Wolfe and Chicken, section 4.3).
 pub(super) fn mann_whitney(a: &Counts, b: &Counts) -> Found {
     let (n_a, n_b) = (total(a), total(b));
     let pairs = n_a * n_b;
     let all = (n_a + n_b) as f64;
-    // Twice the number of pairs whose second value is greater; a tie counts once.
+    // A pair counts 2 if its second value is greater, and 1 if its values are equal.
     let (mut twice_u, mut ties) = (0, 0.0);
     let (mut less, mut rest) = (0, a.iter().copied().peekable());
     for &(value, count) in b {
@@ -233,8 +238,9 @@ fn tied(count: u128) -> f64 {
     count * count * count - count
 }
 
-/// Returns the difference at `rank`, from 1, among the differences of all pairs: a value of `b` minus a value of `a`.
-/// It bisects between the smallest and the largest difference, since there may be far too many pairs to list.
+/// Subtracts every value of `a` from every value of `b`, and returns the difference at `rank`. Ranks count from 1.
+///
+/// There may be far too many pairs to list, so the function bisects between the smallest and the largest difference.
 fn difference(a: &Counts, b: &Counts, rank: u128) -> i128 {
     let ends = |counts: &Counts| Some((counts.first()?.0 as i128, counts.last()?.0 as i128));
     let (Some((least_a, most_a)), Some((least_b, most_b))) = (ends(a), ends(b)) else { return 0 };
@@ -246,7 +252,7 @@ fn difference(a: &Counts, b: &Counts, rank: u128) -> i128 {
     low
 }
 
-/// Returns the number of pairs that differ by at most `difference`.
+/// Returns the number of pairs for which the value of `b` minus the value of `a` is at most `difference`.
 fn pairs_within(a: &Counts, b: &Counts, difference: i128) -> u128 {
     let mut enough = total(a);
     let mut lower = a.iter().peekable();
@@ -261,9 +267,9 @@ fn pairs_within(a: &Counts, b: &Counts, difference: i128) -> u128 {
     within
 }
 
-/// Adjusts p-values for testing several hypotheses at once, and returns them in the same order. With them, the
-/// probability of any false alarm is the same as for a single hypothesis (Holm, "A Simple Sequentially Rejective
-/// Multiple Test Procedure", Scandinavian Journal of Statistics 6 (1979), 65–70).
+/// Adjusts p-values for testing several hypotheses at once (Holm, "A Simple Sequentially Rejective Multiple Test
+/// Procedure", Scandinavian Journal of Statistics 6 (1979), 65–70). The order stays the same. With the adjusted values,
+/// the probability of any false alarm is no larger than for a single hypothesis.
 pub(crate) fn holm(p_values: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..p_values.len()).collect();
     order.sort_by(|&a, &b| p_values[a].total_cmp(&p_values[b]));

@@ -5,34 +5,36 @@ use super::bytes::{Reader, Writer};
 use super::counts::{Counted, Counts};
 use crate::error::Result;
 
-/// The number of values that are collected before they are sorted into the counts. A large number spreads the cost of a
-/// merge over many values.
+/// The number of values that are collected before they are sorted and merged into the counts. The number is large,
+/// because each merge goes through all counts.
 const RECENT_MAX: usize = 16 * 1024;
 
-/// Values or buckets below this are counted in an array once a group has had many recent values. Most of them are this
-/// low, and an array is several times faster than sorting.
+/// Once a group has had [`RECENT_MAX`] values, the values or buckets below this limit are counted in an array. Most of
+/// them are below it, and counting in an array is several times faster than sorting.
 const LOW: usize = 16 * 1024;
 
-/// The binary digits of a value that its bucket keeps, below the highest one.
+/// The number of binary digits after the highest one that decide the bucket of a value.
 const DIGITS: u32 = 7;
 /// The number of buckets for the values with the same highest binary digit.
 const BUCKETS_PER_OCTAVE: u64 = 1 << DIGITS;
 
 /// Counts how often each latency occurs.
 ///
-/// Up to [`Precision::DISTINCT_MAX`] different values are counted as they are, and values below 256 always are. Beyond
-/// that limit, values are counted in log-linear buckets as in Gil Tene's HdrHistogram (2012): each power of two has 128
-/// buckets of equal width, and the middle of a bucket replaces its values. A bucket that starts at `low` is at most
-/// `low / 128` wide, so its middle is off by less than one part in 256.
+/// Up to [`Precision::DISTINCT_MAX`] different values are counted as they are. With more values, or if a value does not
+/// fit in 32 bits, all values are counted in log-linear buckets, as in Gil Tene's HdrHistogram (2012). Each power of
+/// two has 128 buckets of equal width, and each value below 256 has its own bucket. The middle of a bucket replaces its
+/// values. A bucket that starts at `low` is at most `low / 128` wide, so its middle is off by less than one part in
+/// 256.
 ///
-/// Only the set of values decides which of the two is used. If a part exceeds the limits, so does the whole, and a
-/// whole that exceeds them is noticed at the last merge. So neither order nor split changes anything.
+/// Whether buckets are used depends only on the set of values, not on their order or on how they are split into parts.
+/// If a part exceeds the limits, so does the whole. If only the whole exceeds them, the last merge notices it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Latencies {
     /// The counts by value, or by bucket if `bounded`.
     counts: Counts,
     recent: Vec<u32>,
-    /// How often each of the lowest values occurred recently. It is empty until there are many recent values.
+    /// How often each value below [`LOW`] occurred since the last merge. It is empty until there are many recent
+    /// values.
     low: Vec<u32>,
     bounded: bool,
 }
@@ -69,7 +71,8 @@ impl Latencies {
     }
 
     pub(super) fn merge(&mut self, mut other: Self) {
-        // A few values, such as those of a small part of a ledger, are not worth a pass over all counts.
+        // A few values, such as those of a small part of a ledger, are added one by one, without going through all
+        // counts.
         if !other.bounded && other.counts.len() == 0 && other.low.is_empty() {
             for value in other.recent {
                 if self.bounded { self.add(value.into()) } else { self.count(value) }
@@ -86,14 +89,14 @@ impl Latencies {
         self.keep_limit();
     }
 
-    /// Sorts the recent values so that [ranks](Self::doubled_at) can be found. It merges them into the counts if these
-    /// could then exceed their limit.
+    /// Sorts the recent values so that [ranks](Self::doubled_at) can be found. If the values could exceed the limit of
+    /// the counts, this method merges them into the counts, where the limit is enforced.
     pub(super) fn sort(&mut self) {
         let few = self.low.is_empty() && self.counts.len() + self.recent.len() <= Precision::DISTINCT_MAX;
         if few { self.recent.sort_unstable() } else { self.settle() }
     }
 
-    /// Sorts the recent values into the counts.
+    /// Merges the recent values into the counts.
     pub(super) fn settle(&mut self) {
         if self.recent.is_empty() && self.low.is_empty() {
             return;
@@ -102,7 +105,7 @@ impl Latencies {
         let runs = self.recent.chunk_by(|a, b| a == b).map(|run| Counted { place: run[0], count: run.len() as u64 });
         let low = (0..).zip(&self.low).filter(|(_, count)| **count > 0);
         let low = low.map(|(place, &count)| Counted { place, count: count.into() });
-        // The recent values are all above the lowest ones.
+        // The values in `low` are below all others, so the chain is in ascending order.
         self.counts = self.counts.and(low.chain(runs));
         self.recent.clear();
         self.low.clear();
@@ -126,7 +129,7 @@ impl Latencies {
             return;
         }
         let buckets = self.counts.iter().map(|Counted { place, count }| Counted { place: bucket(place.into()), count });
-        // Bucket numbers ascend with their values, so the values of one bucket are neighbours.
+        // The values are in ascending order, so those of one bucket follow one another and are counted together.
         self.counts = Counts::of(buckets);
         self.bounded = true;
     }
@@ -140,14 +143,14 @@ impl Latencies {
         if self.bounded { Precision::Bounded } else { Precision::Exact }
     }
 
-    /// Returns the values in milliseconds in ascending order, and how often each occurs. The values are doubled, since
-    /// the middle of a bucket may lie between two integers. Recent values must be [settled](Self::settle).
+    /// Returns each value in milliseconds times 2, in ascending order, and how often it occurs. The values are doubled,
+    /// because the middle of a bucket may lie between two integers. Recent values must be [settled](Self::settle).
     pub(super) fn doubled(&self) -> impl Iterator<Item = (u128, u64)> + Clone {
         self.counts.iter().map(|Counted { place, count }| (self.doubled_value(place), count))
     }
 
-    /// Returns twice the value at `rank`, from 0, and twice the value at the next rank or, at the last rank, the same
-    /// value. Returns `None` if there are fewer values. Recent values must be [sorted](Self::sort).
+    /// Returns the doubled values at `rank` and at the next rank. Ranks count from 0. At the last rank, the same value
+    /// is returned twice. Returns `None` if `rank` is beyond the last one. Recent values must be [sorted](Self::sort).
     pub(super) fn doubled_at(&self, rank: u64) -> Option<(u128, u128)> {
         let (place, next) = self.counts.at_rank(rank, &self.recent)?;
         Some((self.doubled_value(place), self.doubled_value(next)))
@@ -175,7 +178,7 @@ impl Latencies {
     }
 }
 
-/// Returns the number of a value's bucket. Each value below 256 has its own.
+/// Returns the number of a value's bucket. Each value below 256 has its own bucket.
 fn bucket(value: u64) -> u32 {
     let shift = (u64::BITS - value.leading_zeros()).saturating_sub(DIGITS + 1);
     // There are at most 57 octaves of 128 buckets above the first 256 values.
@@ -203,7 +206,7 @@ mod tests {
             assert_eq!(bucket(low), number);
             let high = u64::try_from(doubled_middle(number) - u128::from(low)).unwrap();
             assert_eq!(bucket(high), number);
-            // |middle − value| < value / 256 must hold for the value that is furthest off, the lowest.
+            // |middle − value| < value / 256 must hold for every value. It is hardest to meet for the lowest one.
             assert!((high - low) as u128 * 128 < low.max(1).into(), "{low}..={high}");
             assert!(low >= 256 || high == low);
             low = match high.checked_add(1) {
@@ -269,8 +272,8 @@ mod tests {
     }
 
     proptest! {
-        // Each case has tens of thousands of values, so that many cases exceed the limit, some in one part and some
-        // only in the whole.
+        // Each case has tens of thousands of values, so that many cases exceed the limit: some already in one part,
+        // others only in the whole.
         #![proptest_config(ProptestConfig::with_cases(24))]
         #[test]
         fn the_precision_depends_on_the_set_of_values_alone(
@@ -310,7 +313,7 @@ mod tests {
             };
             prop_assert_eq!(&merge([0, 1, 2]), &whole);
             prop_assert_eq!(&merge([2, 0, 1]), &whole);
-            // This is a + (b + c), not (a + b) + c.
+            // The parts are merged as a + (b + c), not as (a + b) + c.
             let (mut first, [_, mut second, third]) = (parts[0].clone(), parts.clone());
             second.merge(third);
             first.merge(second);

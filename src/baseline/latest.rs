@@ -11,8 +11,8 @@ use crate::metrics::{ExecutionMetrics, Fields};
 
 /// Keeps the most recently started executions of each group, and yields their [`Accumulator`].
 ///
-/// The order of the records does not matter. Of two executions that began in the same millisecond, the one with the
-/// higher id is considered later. Each kept execution takes about 150 bytes.
+/// The order of the records does not matter. If two executions started in the same millisecond, the one with the higher
+/// id counts as later. Each execution that is kept takes about 150 bytes of memory.
 ///
 /// ```
 /// use runledger::baseline::{BaselineBy, Latest};
@@ -34,7 +34,7 @@ use crate::metrics::{ExecutionMetrics, Fields};
 pub struct Latest {
     by: BaselineBy,
     most: NonZeroUsize,
-    /// The earliest execution is on top, to be replaced first.
+    /// The earliest execution of a group is on top of its heap, because it is replaced first.
     groups: BTreeMap<String, BinaryHeap<Reverse<Observation>>>,
 }
 
@@ -49,7 +49,7 @@ impl Latest {
         self.add_fields(&Fields::of(record));
     }
 
-    /// Like [`add`](Self::add), but for a record of which only the [`Fields`] were read.
+    /// Like [`add`](Self::add), but takes only the [`Fields`] of a record.
     pub fn add_fields(&mut self, fields: &Fields<'_>) {
         let (labels, observation) = observation::of(fields);
         let key = labels.key(self.by);
@@ -68,7 +68,7 @@ impl Latest {
         }
     }
 
-    /// Returns the accumulator of the kept executions.
+    /// Returns an accumulator with the executions that were kept.
     pub fn accumulate(self) -> Accumulator {
         let mut accumulator = Accumulator::by(self.by);
         for (key, observations) in self.groups {

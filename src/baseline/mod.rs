@@ -1,26 +1,27 @@
-//! Baselines of skills: how often each succeeds, how long it takes and what it costs. This module is pure: it does no
-//! I/O and reads no clock.
+//! Baselines of skills: how often a skill succeeds, how long it takes and what it costs. This module does no I/O and
+//! reads no clock.
 //!
 //! - [`Baselines::compute`] reads records and returns one [`Baseline`] for each skill.
-//! - An [`Accumulator`] collects records part by part, can continue where it stopped, and can group them by a
-//!   [property](BaselineBy) other than the skill.
+//! - An [`Accumulator`] collects records part by part. It can be stored and continued later, and can group the records
+//!   by a [property](BaselineBy) other than the skill.
 //! - [`Latest`] keeps only the most recently started executions of each group.
-//! - [`Baselines::frozen`] fixes the baselines of a week at its start, so that the week is not measured against a
-//!   moving target.
-//! - [`FrozenBaselines::compare`] reports what became better or worse since then, if the change is statistically
-//!   significant.
+//! - [`Baselines::frozen`] computes the baselines at the start of a week and fixes them for that week. So they do not
+//!   change while the week is compared with them.
+//! - [`FrozenBaselines::compare`] reports what became better or worse since then. It only reports statistically
+//!   significant changes.
 //! - [`Weekly`] reports how much each week differs from the previous week.
 //!
-//! The same records give the same bytes, in any order and however they are split. All sums are sums of integers, which
-//! are exact. Running methods for the mean and the variance avoid the cancellation of floating-point sums of squares:
-//! Welford's (Technometrics 4 (1962), 419–420) and, for parts, that of Chan, Golub and LeVeque (The American
-//! Statistician 37 (1983), 242–247). But their last digits depend on the order. Integers do not cancel, and always
-//! merge to the same digits. Latencies are counted, as exactly as [`Precision`] says.
+//! The same records give the same bytes, in any order and however they are split. For this, all sums are sums of
+//! integers, which are exact. Latencies are counted, as exactly as [`Precision`] says.
+//!
+//! Floating-point sums of squares would lose digits by cancellation. There are running methods that avoid this, by
+//! Welford (Technometrics 4 (1962), 419–420) and, for merging parts, by Chan, Golub and LeVeque (The American
+//! Statistician 37 (1983), 242–247). However, the last digits of their results depend on the order of the records.
 //!
 //! Memory grows with the number of groups, not with the number of records.
 //!
-//! Each record counts as one execution. If a ledger holds an `execution_id` twice, its reader collapses the two records
-//! first.
+//! Each record counts as one execution. If a ledger has two records with the same `execution_id`, its reader combines
+//! them first.
 
 mod accumulator;
 mod baselines;

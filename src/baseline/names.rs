@@ -5,8 +5,8 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 /// 2⁶⁴ divided by the golden ratio: an odd number without a pattern in its digits.
 const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// Hashes the group names of records, several times faster than the standard library's hash. Each map has its own
-/// random keys, so that nobody can choose names that collide.
+/// Hashes the names of groups, several times faster than the standard library. Each map has its own random keys, so
+/// that nobody can choose names that collide.
 #[derive(Debug, Clone)]
 pub(super) struct NameHash {
     keys: [u64; 2],
@@ -34,7 +34,8 @@ pub(super) struct NameHasher {
 }
 
 impl NameHasher {
-    /// Folds both halves of a product, in which every digit of one factor affects every digit of the other.
+    /// Multiplies the two numbers and combines both halves of the product, so that every bit of the input affects many
+    /// bits of the sum.
     fn mix(&mut self, a: u64, b: u64) {
         let product = u128::from(a ^ self.sum) * u128::from(b ^ self.key);
         self.sum = (product as u64 ^ (product >> 64) as u64).wrapping_add(FACTOR);
@@ -43,11 +44,12 @@ impl NameHasher {
 
 impl Hasher for NameHasher {
     fn write(&mut self, name: &[u8]) {
-        // The factor spreads the length over all digits. Otherwise one more byte and another letter could cancel each
-        // other.
+        // The factor spreads the length over all bits. Otherwise the effects of one more byte and of another letter
+        // could cancel each other.
         self.sum ^= (name.len() as u64).wrapping_mul(FACTOR);
         for piece in name.chunks(16) {
-            // Eight bytes from either end may overlap. The length makes the overlap unambiguous.
+            // The first eight bytes and the last eight may overlap. The length, which is part of the hash, says by how
+            // much.
             match (piece.first_chunk(), piece.last_chunk()) {
                 (Some(first), Some(last)) => self.mix(u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
                 _ => self.mix(piece.iter().fold(0, |all, byte| all << 8 | u64::from(*byte)), 0),
@@ -55,7 +57,7 @@ impl Hasher for NameHasher {
         }
     }
 
-    /// Ignores the byte that ends a text, since the length of the text was mixed in.
+    /// Ignores the byte that marks the end of a text, because the length of the text is already part of the hash.
     fn write_u8(&mut self, _: u8) {}
 
     fn finish(&self) -> u64 {
@@ -91,8 +93,8 @@ mod tests {
         assert_ne!(NameHash::default().hash_one("publish"), NameHash::default().hash_one("publish"));
     }
 
-    /// A map takes an entry's place from the lowest bits and compares neighbours by the highest bits. A single pair of
-    /// keys may do worse with such similar names, so the test uses the mean over many keys.
+    /// A map chooses the position of an entry by the lowest bits of its hash, and compares neighbours by the highest
+    /// bits. One pair of keys may by chance do badly with such similar names, so the test uses the mean over many keys.
     #[test]
     fn both_ends_of_a_hash_differ_from_name_to_name() {
         const KEYS: usize = 32;
@@ -104,7 +106,7 @@ mod tests {
             };
             let found: Vec<_> = all_keys.iter().map(places).collect();
             let mean = found.iter().sum::<usize>() / KEYS;
-            // A random hash fills 63 % of the 4096 places: 2589 ± 38 for one pair of keys.
+            // With one pair of keys, a random hash uses 63 % of the 4096 possible values: 2589 ± 38.
             assert!((2_400..2_750).contains(&mean), "{found:?} at {shift}");
         }
     }

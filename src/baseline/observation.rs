@@ -1,4 +1,4 @@
-//! The values that a baseline takes from a record. Only this file reads records.
+//! The values of a record that baselines use. In this folder, only this file reads records.
 
 use std::borrow::Cow;
 

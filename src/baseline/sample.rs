@@ -9,7 +9,7 @@ use super::time_range::TimeRange;
 use crate::error::Result;
 use crate::metrics::{Timestamp, Usd};
 
-/// The counts and sums of a group, from which its [`Baseline`] is computed and by which two samples are compared.
+/// The counts and sums of a group. Its [`Baseline`] is computed from them, and two samples are compared by them.
 #[derive(Debug, Clone)]
 pub(super) struct Sample {
     pub(super) period: TimeRange,
@@ -136,7 +136,7 @@ fn from_record_steps(steps: i128) -> Option<Usd> {
 }
 
 fn deviation_usd(pico: f64) -> Option<Usd> {
-    // A deviation is below 2⁶⁴, the root of the largest sum of squares, so the cast keeps it.
+    // A deviation is below 2⁶⁴, the root of the largest sum of squares, so it fits in an `i128`.
     from_record_steps((pico / RECORD_STEP_PICO as f64).round_ties_even() as i128)
 }
 

@@ -1,28 +1,30 @@
-//! Tails of distributions, as exact as the tests need them.
+//! The tails of distributions: the probabilities of values far from the middle. They have these relative errors:
 //!
-//! The relative error is below 10⁻¹² for the normal tail, and for the χ² tail up to a hundred degrees of freedom. For
-//! Student's tail it is below 10⁻¹⁰ up to a million degrees of freedom and below 10⁻⁸ up to a hundred million. For
-//! Student's quantile it is below 10⁻⁹.
+//! - below 10⁻¹² for the normal tail, and for the χ² tail up to a hundred degrees of freedom;
+//! - below 10⁻¹⁰ for Student's tail up to a million degrees of freedom, and below 10⁻⁸ up to a hundred million;
+//! - below 10⁻⁹ for Student's quantile.
 //!
 //! "A&S" is Abramowitz and Stegun, "Handbook of Mathematical Functions" (1964). "DLMF" is its successor, the NIST
 //! Digital Library of Mathematical Functions (dlmf.nist.gov).
 
 use std::f64::consts::PI;
 
-/// Above this, the continued fraction of the normal tail is better than the series, which cancels.
+/// From this value on, the normal tail is computed by the continued fraction and not by the series, which would lose
+/// digits by cancellation.
 const NORMAL_TAIL_FROM: f64 = 3.0;
-/// The number of terms that gives 16 digits from there on.
+/// The number of terms of the continued fraction. It gives 16 digits from [`NORMAL_TAIL_FROM`] on.
 const NORMAL_TAIL_TERMS: u32 = 200;
-/// The number of terms of an incomplete beta function grows with the root of its parameters. This suffices for 10⁹ and
-/// more.
+/// The maximum number of terms of an incomplete beta function. The number that is needed grows with the root of the
+/// parameters. This maximum suffices for parameters of 10⁹ and more.
 const BETA_TERMS_MAX: u32 = 1_000_000;
 /// A change that is too small to affect the last binary digit of an `f64`.
 const NOTHING: f64 = 1e-17;
 
 /// Returns the probability that a standard normal variable is at least `z` away from 0.
 ///
-/// For a small `z`, this is 1 minus the series of A&S 26.2.11, `2φ(z) · (z + z³/3 + z⁵/(3·5) + …)`. For a larger one,
-/// it is the continued fraction of A&S 26.2.14, `2φ(z) / (z + 1/(z + 2/(z + 3/(z + …))))`, evaluated from its far end.
+/// For a small `z`, this is 1 minus the series of A&S 26.2.11, `2φ(z) · (z + z³/3 + z⁵/(3·5) + …)`. For a larger `z`,
+/// this is the continued fraction of A&S 26.2.14, `2φ(z) / (z + 1/(z + 2/(z + 3/(z + …))))`, evaluated from its last
+/// term to its first.
 pub(super) fn normal_two_sided(z: f64) -> f64 {
     let z = z.abs();
     let density = (-z * z / 2.0).exp() / (2.0 * PI).sqrt();
@@ -39,10 +41,9 @@ pub(super) fn normal_two_sided(z: f64) -> f64 {
     1.0 - 2.0 * density * sum
 }
 
-/// Returns the probability that Student's `t` with `degrees` of freedom, which may be a fraction, is at least `t` away
-/// from 0.
+/// Returns the probability that Student's `t` is at least `t` away from 0. The `degrees` of freedom may be a fraction.
 ///
-/// It is the regularised incomplete beta function `I_x(degrees/2, 1/2)` at `x = degrees / (degrees + t²)` (A&S 26.7.1
+/// This is the regularised incomplete beta function `I_x(degrees/2, 1/2)` at `x = degrees / (degrees + t²)` (A&S 26.7.1
 /// and 26.5.27). It is computed from its continued fraction (DLMF 8.17.22) or from that of `I_{1−x}(1/2, degrees/2)`,
 /// whichever converges faster.
 pub(super) fn student_two_sided(t: f64, degrees: f64) -> f64 {
@@ -61,8 +62,10 @@ pub(super) fn student_two_sided(t: f64, degrees: f64) -> f64 {
     }
 }
 
-/// Returns the `t` for which [`student_two_sided`] gives `probability`, which must be in (0, 1), to the last digits. It
-/// bisects, since the probability falls steadily.
+/// Returns the `t` for which [`student_two_sided`] is `probability`, to the last digits. `probability` must be between
+/// 0 and 1, exclusive.
+///
+/// The probability falls as `t` grows, so the function bisects.
 pub(super) fn student_quantile(probability: f64, degrees: f64) -> f64 {
     let (mut low, mut high) = (0.0, 1.0);
     while student_two_sided(high, degrees) > probability && high < f64::MAX / 2.0 {
@@ -78,7 +81,8 @@ pub(super) fn student_quantile(probability: f64, degrees: f64) -> f64 {
     }
 }
 
-/// Returns the probability that χ² with `degrees` of freedom, at least 1, is at least `x`, which is at least 0.
+/// Returns the probability that χ² with `degrees` of freedom is at least `x`. `degrees` must be at least 1, and `x` at
+/// least 0.
 ///
 /// It computes the finite sums of A&S 26.4.4 for odd degrees and of 26.4.5 for even ones. All of their terms are
 /// positive.
@@ -98,8 +102,8 @@ pub(super) fn chi_squared_tail(x: f64, degrees: u64) -> f64 {
 
 /// Returns `Γ(a + ½) / Γ(a)`.
 ///
-/// For `a` of 32 or more, it uses the first terms of DLMF 5.11.13, `√a · (1 − 1/(8a) + 1/(128a²) + 5/(1024a³) −
-/// 21/(32768a⁴) − 399/(262144a⁵) + …)`. A smaller `a` is raised to that range by `Γ(a + 1) = a · Γ(a)`.
+/// If `a` is at least 32, this uses the first terms of DLMF 5.11.13, `√a · (1 − 1/(8a) + 1/(128a²) + 5/(1024a³) −
+/// 21/(32768a⁴) − 399/(262144a⁵) + …)`. A smaller `a` is first raised to that range by `Γ(a + 1) = a · Γ(a)`.
 fn gamma_half_ratio(mut a: f64) -> f64 {
     let mut steps = 1.0;
     while a < 32.0 {

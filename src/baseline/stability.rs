@@ -11,11 +11,12 @@ use crate::metrics::{ExecutionMetrics, Fields, Timestamp, Usd};
 
 const WEEK_MS: u64 = 7 * 86_400_000;
 
-/// A change of at most one part in this many, 2 %, is stable.
+/// A change of at most 1/50 of the baseline, 2 %, is stable.
 const STABLE_PARTS: u128 = 50;
 
-/// Whether a metric stayed the same. Sample sizes do not matter here: among few executions, a change of 2 % can be
-/// chance. A [comparison](super::FrozenBaselines::compare) finds changes that are statistically significant.
+/// Whether a metric stayed the same. The number of executions is not considered, so a change can be due to chance if
+/// there are few of them. A [comparison](super::FrozenBaselines::compare) finds changes that are statistically
+/// significant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
@@ -46,7 +47,7 @@ pub struct Change<T> {
 
 /// The change of each metric of one skill. For a skill that exists on only one side, all changes are unknown.
 ///
-/// `success_rate_std_dev` is not compared, since it shrinks as records are added.
+/// `success_rate_std_dev` is not compared, because it shrinks as records are added.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct SkillChanges {
@@ -84,8 +85,8 @@ pub struct WeekChanges {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct StabilityReport {
-    /// Each week that has records, except the first, in chronological order. If the previous week has none, all changes
-    /// are unknown.
+    /// The weeks that have records, except the first such week, in chronological order. If the week before has no
+    /// records, all changes are unknown.
     pub weeks: Vec<WeekChanges>,
 }
 
@@ -119,7 +120,7 @@ impl Weekly {
         self.add_fields(&Fields::of(record));
     }
 
-    /// Like [`add`](Self::add), but for a record of which only the [`Fields`] were read.
+    /// Like [`add`](Self::add), but takes only the [`Fields`] of a record.
     pub fn add_fields(&mut self, fields: &Fields<'_>) {
         self.weeks.entry(week_start(fields.timestamp_start)).or_default().add_fields(fields);
     }
@@ -190,13 +191,14 @@ impl SkillChanges {
     }
 }
 
-/// A decimal number as the integer of its digits, so that deltas and the 2 % are exact.
+/// A decimal number that can be converted to an integer number of its smallest units. With integers, deltas and the
+/// limit of 2 % are exact.
 trait Quantity: Copy {
     fn units(self) -> i128;
     fn from_units(units: i128) -> Self;
 }
 
-/// Rates, times and token counts have at most 4 decimals in a [`Baseline`].
+/// The unit is 0.0001, because rates, times and token counts have at most 4 decimals in a [`Baseline`].
 impl Quantity for f64 {
     fn units(self) -> i128 {
         (self * 10_000.0).round_ties_even() as i128

@@ -1,24 +1,26 @@
-//! The statistics of a baseline: exact where integers allow it, and the same for every order of the data.
+//! The statistics of a baseline. They are exact where integers allow it, and do not depend on the order of the data.
 
 use super::bytes::{Reader, Writer};
 use crate::error::Result;
 
-/// The number of parts into which [`percentiles`] divides an index: hundredths.
+/// [`percentiles`] computes ranks in hundredths.
 const HUNDRED: u128 = 100;
 
 /// Returns percentiles, 0–100, of `count` values; `None` if there are no values.
 ///
-/// `doubled_at` returns twice the value at a rank, from 0, and twice the next value, or the same value at the last
-/// rank.
+/// `doubled_at` returns twice the value at a rank, counted from 0, and twice the value at the next rank. At the last
+/// rank, it returns the same number twice.
 ///
-/// Definition 7 of Hyndman and Fan, "Sample Quantiles in Statistical Packages", The American Statistician 50 (1996),
-/// 361–365: with `h = (n − 1) · percent / 100` and values counted from 0, `x[⌊h⌋] + (h − ⌊h⌋) · (x[⌊h⌋ + 1] − x[⌊h⌋])`.
-/// It is the default of numpy, R and Excel's `PERCENTILE.INC`, so anyone can check a baseline with them. With doubled
-/// values and whole percentages, the result is a whole number of two-hundredths, so only the conversion to `f64`
-/// rounds.
+/// This is definition 7 of Hyndman and Fan, "Sample Quantiles in Statistical Packages", The American Statistician 50
+/// (1996), 361–365. With `h = (n − 1) · percent / 100` and values counted from 0, the percentile is
+/// `x[⌊h⌋] + (h − ⌊h⌋) · (x[⌊h⌋ + 1] − x[⌊h⌋])`. It is the default of numpy, R and Excel's `PERCENTILE.INC`, so anyone
+/// can check a baseline with them.
 ///
-/// If the values are the middles of buckets, each off by less than one part in 256, so is the percentile between two of
-/// them.
+/// With doubled values and whole percentages, the result is a whole number of units of 1/200. So it is rounded only
+/// once, by the conversion to `f64`.
+///
+/// The middle of a bucket is off by less than one part in 256. So a percentile between two middles is off by less than
+/// that, too.
 pub(super) fn percentiles<const N: usize>(
     doubled_at: impl Fn(u64) -> Option<(u128, u128)>,
     count: u64,
@@ -36,11 +38,11 @@ pub(super) fn percentiles<const N: usize>(
 /// The count, the sum, and the sum of squares of integers: enough for the mean and the standard deviation.
 ///
 /// The sums are integers, so they are exact and equal for every order and every split of the data. The running methods
-/// of Welford (1962) and of Chan, Golub and LeVeque (1983) avoid the cancellation of floating-point sums, but their
-/// last digits depend on the order.
+/// of Welford (1962) and of Chan, Golub and LeVeque (1983) avoid the cancellation of floating-point sums, but the last
+/// digits of their results depend on the order.
 ///
-/// If the sum of squares exceeds 2¹²⁸ − 1, mean and deviation are unknown. A million costs exceed it at a root mean
-/// square of 18,446 USD, and a million latencies at 584 thousand years.
+/// If the sum of squares exceeds 2¹²⁸ − 1, mean and deviation are unknown. For a million costs, that takes a root mean
+/// square of 18,446 USD, and for a million latencies one of 584 thousand years.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Moments {
     count: u64,
@@ -66,7 +68,7 @@ impl Moments {
         self.count += 1;
         let magnitude = value.unsigned_abs();
         let squares = match u64::try_from(magnitude) {
-            // The product of two `u64` is one instruction; the product of two `u128` is not.
+            // Two `u64` are multiplied by one instruction, which is faster than multiplying two `u128`.
             Ok(magnitude) => Some(u128::from(magnitude) * u128::from(magnitude)),
             Err(_) => magnitude.checked_mul(magnitude),
         };
@@ -82,8 +84,8 @@ impl Moments {
         self.count
     }
 
-    /// Returns the mean and the sample variance as exactly as `f64` allows; `None` for fewer than two values, or sums
-    /// out of range.
+    /// Returns the mean and the sample variance as exactly as `f64` allows. Returns `None` for fewer than two values,
+    /// or if the sums are out of range.
     pub(crate) fn mean_and_variance(&self) -> Option<(f64, f64)> {
         Some((self.sums?.values as f64 / self.count as f64, self.variance()?))
     }
@@ -104,12 +106,12 @@ impl Moments {
             return Ok(Self { count, sums: None });
         }
         let sums = Sums { values: from.signed()?, squares: from.number()? };
-        // `variance` relies on (Σx)² ≤ n · Σx², by Cauchy and Schwarz.
+        // `variance` would underflow for sums that no values can have, because it relies on (Σx)² ≤ n · Σx².
         if sums.may_be_of(count) { Ok(Self { count, sums: Some(sums) }) } else { Err(from.malformed()) }
     }
 
-    /// Returns the mean in units of `numerator / denominator`, rounded half to even; `None` without values, or if a sum
-    /// is out of range.
+    /// Returns the mean in units of `numerator / denominator`, rounded half to even. Returns `None` if there are no
+    /// values, or if a sum is out of range.
     pub(super) fn mean_in(&self, numerator: i128, denominator: i128) -> Option<i128> {
         divide_half_even(self.sums?.values.checked_mul(denominator)?, i128::from(self.count).checked_mul(numerator)?)
     }
@@ -119,11 +121,13 @@ impl Moments {
         self.variance().map(f64::sqrt)
     }
 
-    /// Returns the sample variance, `Σ(x − mean)² / (n − 1)`; `None` for fewer than two values, or sums out of range.
+    /// Returns the sample variance, `Σ(x − mean)² / (n − 1)`. Returns `None` for fewer than two values, or if the sums
+    /// are out of range.
     ///
-    /// With `Σx = n·q + r`, where `q` is truncated towards zero, the integer `s = Σ(x − q)² = Σx² − n·q² − 2·q·r` gives
-    /// `Σ(x − mean)² = s − r²/n = (s − |r|) + |r|·(n − |r|)/n`. Both terms are at least 0 and computed from exact
-    /// integers. So nothing cancels, and the result is within a few units of the last binary place.
+    /// Let `Σx = n·q + r`, where `q` is the mean truncated towards zero, and let `s = Σ(x − q)² = Σx² − n·q² − 2·q·r`,
+    /// which is an integer. Then `Σ(x − mean)² = s − r²/n = (s − |r|) + |r|·(n − |r|)/n`. Both terms are at least 0 and
+    /// are computed from exact integers. So no digits are lost by cancellation, and the result is within a few units of
+    /// the last binary place.
     fn variance(&self) -> Option<f64> {
         let Sums { values, squares } = self.sums?;
         let degrees = self.count.checked_sub(1).filter(|&degrees| degrees > 0)?;
@@ -137,7 +141,8 @@ impl Moments {
 }
 
 impl Sums {
-    /// Returns true if `count` values can have these sums: Σx² is at least `n·q² + 2·q·|r| + |r|`, with `Σx = n·q + r`.
+    /// Returns true if `count` values can have these sums. With `Σx = n·q + r`, the smallest possible Σx² is
+    /// `n·q² + 2·q·|r| + |r|`.
     fn may_be_of(self, count: u64) -> bool {
         let (n, sum) = (u128::from(count), self.values.unsigned_abs());
         if n == 0 {
@@ -156,7 +161,7 @@ impl Sums {
     }
 }
 
-/// Returns the quotient, rounded half to even, by a divisor of at least 0; `None` if the divisor is 0.
+/// Returns the quotient, rounded half to even; `None` if the divisor is 0. The divisor must not be negative.
 pub(super) fn divide_half_even(dividend: i128, divisor: i128) -> Option<i128> {
     let (floor, rest) = (dividend.checked_div_euclid(divisor)?, dividend.checked_rem_euclid(divisor)?);
     let up = match rest.cmp(&(divisor - rest)) {
@@ -218,7 +223,7 @@ mod tests {
         // By hand: the mean is −0.25, and the squared deviations are 0.5625 + 3 · 0.0625 = 0.75, divided by 3.
         assert_eq!(moments(&[-1, 0, 0, 0]).std_dev(), Some(0.5));
         assert_eq!(moments(&[1, 0, 0, 0]).std_dev(), Some(0.5));
-        // The values are so large that a sum of squares in f64 has no digits left for the deviations.
+        // The values are so large that a sum of squares in `f64` would have no digits left for the deviations.
         let far = 1_000_000_000_000_000;
         assert_eq!(moments(&[far - 1, far, far, far]).std_dev(), Some(0.5));
         assert_eq!(moments(&[-far, -far, -far, -far - 1]).std_dev(), Some(0.5));

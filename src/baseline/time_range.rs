@@ -22,8 +22,8 @@ use crate::metrics::Timestamp;
 pub struct TimeRange {
     /// The earliest start, UTC.
     pub start: Timestamp,
-    /// The latest end, UTC. It is the latest start if that is later, since an execution can lack an end, and the wall
-    /// clock can be set back.
+    /// The latest end, UTC, or the latest start if that is later. That happens if an execution has no end, or if the
+    /// wall clock is set back.
     pub end: Timestamp,
 }
 

@@ -6,8 +6,8 @@ const DAY_MS: i64 = 86_400_000;
 
 /// Returns the start of the week that contains `moment`: Monday 00:00 UTC, as in ISO 8601.
 ///
-/// 0000-01-01 is a Saturday, and the Monday before it cannot be written. For that day and the next, the moment itself
-/// is returned.
+/// There is one exception. 0000-01-01 is a Saturday, and a [`Timestamp`] cannot represent the Monday before it. For
+/// that day and the next, the moment itself is returned.
 ///
 /// ```
 /// use runledger::baseline::week_start;

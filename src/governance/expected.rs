@@ -16,7 +16,7 @@ use crate::metrics::{Kind, shortened};
 pub struct Expected {
     /// The skill.
     pub skill: String,
-    /// The kind of the record; `None` if any kind will do.
+    /// The kind of the record; `None` if the kind does not matter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<Kind>,
     /// The scene; `None` if it does not matter.
@@ -25,7 +25,7 @@ pub struct Expected {
     /// The shot; `None` if it does not matter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shot_id: Option<String>,
-    /// The smallest number of such executions; at least 1.
+    /// The smallest number of such executions that the run must have; at least 1.
     #[serde(default = "once")]
     pub count: u64,
 }
@@ -49,8 +49,10 @@ impl fmt::Display for Expected {
     }
 }
 
-/// The executions that a run must have. In JSON they are an array of objects with the key `skill`, and optionally
-/// `kind`, `scene_id`, `shot_id`, and `count`, which is 1 by default.
+/// The executions that a run must have.
+///
+/// In JSON they are an array of objects. Each object has the key `skill`. The keys `kind`, `scene_id`, `shot_id` and
+/// `count` are optional, and `count` is 1 by default.
 ///
 /// ```
 /// use runledger::governance::Expectations;

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::Rule;
 use crate::metrics::{ExecutionMetrics, Kind, Status};
 
-/// A field that a [`Policy`](super::Policy) can require of a record. It has the name of its column in a `RUN_LOG`, if
-/// there is one. A blank text counts as missing.
+/// A field that a [`Policy`](super::Policy) can require of a record. If a `RUN_LOG` has a column for the field, both
+/// have the same name. A blank text counts as missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -15,7 +15,7 @@ pub enum Field {
     RunId,
     /// What started the execution: `run.parent_execution_id` or `run.parent_run_id`.
     Parent,
-    /// `model.name`, or a call that names its model. For a routing decision, it is the model that was chosen.
+    /// `model.name`, or a call that names its model. For a routing decision, this is the model that was chosen.
     ModelUsed,
     /// `model.tier`, or a `cost_tier` other than Unknown.
     Tier,
@@ -32,7 +32,8 @@ pub enum Field {
     /// The duration of the execution or of the clip that it made: `production.duration_s`, `wall_clock_time_ms` or
     /// `total_latency_ms`.
     DurationS,
-    /// The outcome: whether the execution succeeded or, for a quality control, PASS, FAIL or FIX.
+    /// The outcome. For a quality control, this is PASS, FAIL or FIX. For any other execution, this is whether it
+    /// succeeded.
     Outcome,
     /// `production.regen_count`. A count of 0 counts as present.
     RegenCount,
@@ -142,7 +143,7 @@ pub(super) fn tier(record: &ExecutionMetrics) -> Option<&str> {
 }
 
 fn missing_outcome(record: &ExecutionMetrics) -> Option<String> {
-    // A quality control that failed needs no verdict. Contradictions are detected elsewhere.
+    // A quality control that failed needs no verdict. `check_outcome` detects contradictions.
     let is_known = match record.kind {
         Kind::Qc => record.execution_succeeded == Some(false),
         _ => record.execution_succeeded.is_some(),

@@ -1,10 +1,10 @@
-//! Decides whether a run was logged completely, and whom to notify of problems in the log. This module is pure: it does
-//! no I/O and reads no clock.
+//! Decides whether a run was logged completely, and whom to notify of problems in the log. This module does no I/O and
+//! reads no clock.
 //!
-//! - [`Gate::judge`] returns PASS or FAIL for one run, with every reason and the executions it concerns.
-//! - [`Escalations`] finds the problems in a time window, and says whom to notify of each, with evidence and a
-//!   statistic.
-//! - A [`Policy`] configures both, and documents every default.
+//! - [`Gate::judge`] returns PASS or FAIL for one run. It lists every reason to fail, with the executions concerned.
+//! - [`Escalations`] finds the problems in a time window. For each problem it gives the recipient to notify, evidence
+//!   and a statistic.
+//! - A [`Policy`] configures both of them. Its documentation has every default.
 //! - [`derived`] computes figures about a production from its records.
 
 pub mod derived;

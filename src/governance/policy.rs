@@ -38,12 +38,12 @@ pub struct Policy {
 pub struct GatePolicy {
     /// The fields that each record must have.
     pub required: RequiredFields,
-    /// Whether the attempts at a shot must be numbered consecutively, each with a record. Two successful attempts must
-    /// not have the same `regen_count`, and no number may be skipped. The default is true.
+    /// Whether the attempts at a shot must be numbered consecutively. If so, no `regen_count` may be skipped, and two
+    /// successful attempts must not have the same one. The default is true.
     pub attempts_numbered: bool,
-    /// Whether a skill must log the same fields for every tier. A field that all of the skill's records for one tier
-    /// have, but no record for another tier, breaks this rule. An estimated cost counts as a cost here. The default is
-    /// true.
+    /// Whether a skill must log the same fields for every tier. The rule is broken if all of the skill's records for
+    /// one tier have a field, and none of its records for another tier does. An estimated cost counts as a cost here.
+    /// The default is true.
     pub even_across_tiers: bool,
 }
 
@@ -53,27 +53,29 @@ impl Default for GatePolicy {
     }
 }
 
-/// The fields that a record must have, by its kind. Records of any other kind need only the fields in `always`.
+/// The fields that a record must have, by its kind. A kind without a list of its own needs only the fields in `always`
+/// and `with_model`.
 ///
-/// An interrupted execution needs only an end. A failed one needs everything except the artifact. If no model was used,
-/// a model's fields are required only if the list for the kind contains them.
+/// - The fields of an interrupted execution are not checked. The gate only reports that the execution did not end.
+/// - A failed execution needs every field except the artifact.
+/// - If no model was used, the fields in `with_model` are required only if another list contains them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct RequiredFields {
     /// The fields of every record. The default is `outcome`.
     pub always: Vec<Field>,
-    /// The fields of a record whose execution used a model, according to its calls, tokens, cost, tier or model name. A
-    /// routing decision names a model without using it. The default is `model_used`, `tier`, `cost`.
+    /// The fields of a record whose execution used a model. Its calls, tokens, cost, tier or model name show that.
+    /// However, a routing decision names a model without using it. The default is `model_used`, `tier`, `cost`.
     pub with_model: Vec<Field>,
-    /// The fields of a skill's execution. The default is empty, since not every skill has scenes, shots, artifacts and
+    /// The fields of a skill's execution. The default is empty, because many skills have no scenes, shots, artifacts or
     /// regenerations.
     pub skill: Vec<Field>,
     /// The fields of a routing decision. The default is `parent`, `model_used`, `tier`, `cost`, `decision`.
     pub model_routing: Vec<Field>,
     /// The fields of an attempt to generate something. The default is `parent`, `model_used`, `tier`, `cost`,
-    /// `duration_s`, `regen_count`, `artifact_output`. Scene and shot are not required, since not everything that is
-    /// generated belongs to one.
+    /// `duration_s`, `regen_count`, `artifact_output`. A scene and a shot are not required, because a generated
+    /// artifact need not belong to one.
     pub generation: Vec<Field>,
     /// The fields of a quality control. The default is `parent`, `artifact_output`.
     pub qc: Vec<Field>,
@@ -120,14 +122,14 @@ impl RequiredFields {
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct EscalationPolicy {
-    /// The significance level: the probability that the tests of one trigger together escalate anything by chance. The
+    /// The significance level: the probability of any escalation by chance, for all tests of a trigger together. The
     /// default is 0.01.
     pub alpha: f64,
     /// The number of results that each side of a test must have. The default is 30, as for a
     /// [`Comparison`](crate::baseline::Comparison).
     pub samples_min: u64,
-    /// The smallest difference of two shares that is worth an escalation, however significant it is. The default is
-    /// 0.05, five percentage points.
+    /// The smallest difference of two shares that is escalated. A smaller difference is ignored even if it is
+    /// significant. The default is 0.05, five percentage points.
     pub share_difference_min: f64,
     /// The number of unfinished executions, or of lost records, that counts as repeated missing logs. The default is 3.
     pub missing_logs_min: u64,
@@ -136,14 +138,15 @@ pub struct EscalationPolicy {
     /// How far a skill's costs may differ from their estimates in either direction, as a share of the estimates. The
     /// default is 0.2, a fifth.
     pub cost_relative_max: f64,
-    /// The amount in US dollars by which they must also differ over the whole window. The default is 1.
+    /// The smallest difference between a skill's costs and estimates that is escalated, summed over the window, in US
+    /// dollars. The default is 1.
     pub cost_difference_usd_min: Usd,
     /// The number of executions with a forbidden model that counts as misuse. The default is 1.
     pub misuse_min: u64,
     /// Which executions may use which models. The default is empty, which forbids nothing.
     pub allowed_models: Vec<AllowedModels>,
-    /// The length of the reference in days, up to the start of the week in which the window begins; at most 3660. The
-    /// default is 28.
+    /// The length in days of the reference, which is the period with which the window is compared. The reference ends
+    /// at the start of the week in which the window begins. The length is at most 3660, and the default is 28.
     pub reference_days: u64,
 }
 
@@ -164,7 +167,8 @@ impl Default for EscalationPolicy {
     }
 }
 
-/// Which models and tiers certain executions may use. If several entries apply to an execution, each must allow it.
+/// The models and tiers that certain executions may use. If several entries apply to an execution, it may only use what
+/// all of them allow.
 ///
 /// Names are patterns: `*` matches any text, `#` a digit, and `?` any character. Case is ignored.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -182,7 +186,7 @@ pub struct AllowedModels {
 }
 
 impl Policy {
-    /// Reads a policy from JSON. A missing key has its default.
+    /// Reads a policy from JSON. A missing key gets its default value.
     ///
     /// # Errors
     /// - [`ErrorKind::Malformed`] if the text is not a JSON object of these keys.
@@ -190,7 +194,7 @@ impl Policy {
     pub fn from_json(text: &str) -> Result<Self> {
         let malformed = || Error::new(ErrorKind::Malformed, "read a policy");
         let policy: Self = json::from_str(text).map_err(|source| malformed().source(source))?;
-        // serde would read an array as the values of the members, and an empty one as the default.
+        // serde would also read an array: its items as the values of the fields, and an empty array as the default.
         let shape: Value = serde_json::from_str(text).map_err(|source| malformed().source(source))?;
         for (place, name) in
             [("", "policy"), ("/gate", "gate"), ("/gate/required", "required"), ("/escalation", "escalation")]

@@ -10,23 +10,25 @@ impl QcOutcome {
 }
 
 impl ExecutionMetrics {
-    /// Returns true if a model was used, because the record has a cost, tokens or the name of a model. The name alone
-    /// is not enough for a routing decision or a budget check, which name a model without using it.
+    /// Returns true if the record shows that a model was used: it has a cost, tokens or the name of a model. For a
+    /// routing decision or a budget check the name alone is not enough, because these name a model without using it.
     pub(crate) fn used_model(&self) -> bool {
         let named = self.cost_tier.is_some() || self.model != Model::default();
         self.called_model() || named && !matches!(self.kind, Kind::ModelRouting | Kind::BudgetGate)
     }
 
-    /// Returns true if the execution called a model itself, because it has a cost or tokens. The name of a model is not
-    /// enough, since a quality control names the model that it checks.
+    /// Returns true if the execution called a model itself. A cost or tokens show that. The name of a model does not,
+    /// because a quality control names the model whose output it checks.
     pub(crate) fn called_model(&self) -> bool {
         let counts = [self.tokens_used, self.tokens_input, self.tokens_output];
         counts.iter().any(Option::is_some) || self.cost_usd.is_some() || !self.trace.llm_calls.is_empty()
     }
 
-    /// Returns `production.outcome`, or else PASS or FAIL if the execution succeeded or failed.
+    /// Returns `production.outcome`. If that is unknown, returns PASS for an execution that succeeded and FAIL for one
+    /// that failed.
     ///
-    /// For a quality control it returns only the verdict, since a control succeeds with any verdict.
+    /// For a quality control, an unknown `production.outcome` stays `None`. A control that succeeds can have any
+    /// verdict.
     pub(crate) fn outcome(&self) -> Option<QcOutcome> {
         let by_success = || self.success().filter(|_| self.kind != Kind::Qc).map(QcOutcome::of_success);
         self.production.outcome.clone().or_else(by_success)
@@ -37,7 +39,7 @@ impl ExecutionMetrics {
         outcome(self.execution_succeeded, self.execution_failed)
     }
 
-    /// Returns `model.tier`, which the router chose, or else `cost_tier` unless it is unknown.
+    /// Returns `model.tier`, which the router chose. Without it, returns `cost_tier` unless that is `Unknown`.
     pub(crate) fn tier(&self) -> Option<&str> {
         let by_price = || self.cost_tier.as_ref().filter(|tier| **tier != CostTier::Unknown).map(CostTier::as_str);
         self.model.tier.as_deref().or_else(by_price)
@@ -49,10 +51,10 @@ impl ExecutionMetrics {
         self.cost.exact_usd.or(self.cost_usd)
     }
 
-    /// Returns the execution's calls, each with the provenance of its cost.
+    /// Returns the execution's calls of models, each with the provenance of its cost.
     ///
-    /// For an execution that lists no calls it returns the whole execution as one call. The model's name is then empty
-    /// if it is unknown.
+    /// If the execution lists no calls, the result is one call for the whole execution. An unknown model then has an
+    /// empty name.
     pub fn calls(&self) -> Vec<LlmCall> {
         let mut calls = self.trace.llm_calls.clone();
         match &mut calls[..] {
@@ -67,7 +69,7 @@ impl ExecutionMetrics {
                 whole.cost.clone_from(&self.cost);
                 calls.push(whole);
             }
-            // The record has the provenance of its only call.
+            // The provenance of an only call is stored in the record and not in the call.
             [only] if only.cost == CostProvenance::default() => only.cost.clone_from(&self.cost),
             _ => {}
         }
@@ -76,8 +78,8 @@ impl ExecutionMetrics {
 }
 
 impl LlmCall {
-    /// Returns the call in a form that can be priced again, with the time at which it was priced. Returns `None` if its
-    /// tokens are unknown.
+    /// Returns the call in a form that can be priced again, with the time for which it was priced. Returns `None` if
+    /// its tokens are unknown.
     pub fn call(&self) -> Option<Call> {
         let mut usage = Usage::new(self.tokens_input?, self.tokens_output?);
         usage.parts = self.parts;

@@ -18,32 +18,32 @@ use crate::error::{Error, ErrorKind, Result};
 pub struct Call {
     /// The model, as the vendor names it.
     pub model: String,
-    /// The provider that served it. `None` means the provider that is known to serve models of that name.
+    /// The provider that served the model. `None` means the provider that is known to serve models of that name.
     pub provider: Option<String>,
-    /// How it was served, if that changes the price, such as `service_tier` flex or `processing` batch.
+    /// How the call was served, if that changes the price, such as `service_tier=flex` or `processing=batch`.
     pub variant: BTreeMap<String, String>,
-    /// The usage.
+    /// What the call used.
     pub usage: Usage,
-    /// When it was made, UTC. `None` means the time at which it is priced or recorded.
+    /// When the call was made, UTC. `None` means the time at which the call is priced or recorded.
     pub at: Option<Timestamp>,
-    /// The cost that the vendor reported, at least 0. `None` if it reported none, so that the cost is computed.
+    /// The cost that the vendor reported, at least 0. `None` if the vendor reported none. The cost is then computed.
     pub reported_usd: Option<Usd>,
 }
 
 impl Call {
-    /// Returns a call of `model` that used `usage`. It was served in the standard way by the provider that is known to
-    /// serve models of that name.
+    /// Returns a call of `model` that used `usage`. Its provider is the one that is known to serve models of that name,
+    /// and it was served in the standard way.
     pub fn new(model: impl Into<String>, usage: Usage) -> Self {
         Self { model: model.into(), provider: None, variant: BTreeMap::new(), usage, at: None, reported_usd: None }
     }
 
-    /// Sets the provider that served it.
+    /// Sets the provider that served the model.
     #[must_use]
     pub fn provider(self, provider: impl Into<String>) -> Self {
         Self { provider: Some(provider.into()), ..self }
     }
 
-    /// Adds how it was served. Pass what the vendor's response reports and not what was requested, since a request for
+    /// Adds how the call was served. Pass what the vendor's response reports, not what you requested: a request for
     /// priority may have been served in the standard way.
     #[must_use]
     pub fn variant(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
@@ -51,14 +51,14 @@ impl Call {
         self
     }
 
-    /// Sets when it was made.
+    /// Sets when the call was made.
     #[must_use]
     pub fn at(self, at: Timestamp) -> Self {
         Self { at: Some(at), ..self }
     }
 
-    /// Checks that no parts of the usage exceed their whole, and that the reported cost is from 0 to 18,446,744.07 USD,
-    /// the range that a budget can count.
+    /// Checks that no parts of the usage exceed their whole. Also checks that the reported cost is from 0 to
+    /// 18,446,744.07 USD, the range that a budget can count.
     ///
     /// # Errors
     /// Fails with [`ErrorKind::Invalid`], with one entry in [`details`](Error::details) for each fault.

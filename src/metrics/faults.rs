@@ -15,7 +15,7 @@ impl Faults {
         self.details.push(format!("{field}: expected {expected}, found {found}"));
     }
 
-    /// Fails with [`ErrorKind::Invalid`] and all faults, if there are any.
+    /// Fails with [`ErrorKind::Invalid`] if there are any faults, and lists them all.
     pub(super) fn into_result(self, operation: &str) -> Result<()> {
         if self.details.is_empty() {
             return Ok(());

@@ -1,4 +1,4 @@
-//! Steps around a skill, each recorded by a separate call: a routing decision, an attempt to generate something, and a
+//! Events around a skill that have their own records: a routing decision, an attempt to generate something, and a
 //! quality control.
 
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ use super::{Decision, ExecutionMetrics, Production, QcOutcome, Usd};
 pub struct Routing {
     /// The model that was chosen, as its vendor names it.
     pub model: String,
-    /// The tier that it was chosen for.
+    /// The tier for which the model was chosen.
     pub tier: String,
     /// Why the router chose it. `None` if the reason is unknown.
     pub reason: Option<String>,
@@ -37,12 +37,13 @@ impl Routing {
         Self { estimated_usd: Some(amount), ..self }
     }
 
-    /// Fills the record of a routing decision: the model and the tier in `model`, the estimate in `cost`, the decision
-    /// in `decision_made` and `trace`. [`Execution::routing`](crate::Execution::routing) calls it for you.
+    /// Fills the record of a routing decision. [`Execution::routing`](crate::Execution::routing) calls this for you.
+    ///
+    /// The model and the tier go to `model`, the estimate to `cost`, and the decision to `decision_made` and `trace`.
     pub fn fill(&self, record: &mut ExecutionMetrics) {
         record.model.name = Some(self.model.clone());
         record.model.tier = Some(self.tier.clone());
-        // If the router itself called a model, the provider and variant of that model are in the list of calls.
+        // A call that the router itself made may have set these. The list of calls still has them.
         record.model.provider = None;
         record.model.variant = BTreeMap::new();
         if self.estimated_usd.is_some() {
@@ -56,15 +57,15 @@ impl Routing {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Attempt {
-    /// How often it was generated before: 0 for the first attempt.
+    /// The number of earlier attempts: 0 for the first attempt.
     pub regen_count: u64,
-    /// The scene. `None` if it has none.
+    /// The id of the scene. `None` if there is none.
     pub scene_id: Option<String>,
-    /// The shot. `None` if it has none.
+    /// The id of the shot. `None` if there is none.
     pub shot_id: Option<String>,
     /// The kind of shot. `None` if that is unknown.
     pub shot_type: Option<String>,
-    /// The tier that the model was chosen for. `None` if that is unknown.
+    /// The tier for which the model was chosen. `None` if that is unknown.
     pub tier: Option<String>,
 }
 
@@ -98,7 +99,7 @@ impl Attempt {
         Self { tier: Some(tier.into()), ..self }
     }
 
-    /// Fills the record of an attempt. [`Execution::generation`](crate::Execution::generation) calls it for you.
+    /// Fills the record of an attempt. [`Execution::generation`](crate::Execution::generation) calls this for you.
     pub fn fill(&self, record: &mut ExecutionMetrics) {
         record.production.regen_count = Some(self.regen_count);
         record.model.tier.clone_from(&self.tier);
@@ -118,11 +119,11 @@ impl Attempt {
 pub struct QcResult {
     /// Whether the artifact was accepted, was rejected, or needs changes.
     pub outcome: QcOutcome,
-    /// The name and version of the checked artifact, as in the record of its generation.
+    /// The name and version of the artifact that was checked, as in the record of its generation.
     pub artifact: String,
     /// The violations that were found.
     pub violations: Vec<String>,
-    /// The category of its drift from the request. `None` if it did not drift.
+    /// How the artifact drifted from the request, as a category. `None` if it did not drift.
     pub drift_category: Option<String>,
     /// The attempt that made the artifact. `None` if that is unknown.
     pub attempt: Option<Attempt>,
@@ -142,19 +143,20 @@ impl QcResult {
         self
     }
 
-    /// Sets the category of its drift from the request.
+    /// Sets the category of the artifact's drift from the request.
     #[must_use]
     pub fn drift(self, category: impl Into<String>) -> Self {
         Self { drift_category: Some(category.into()), ..self }
     }
 
-    /// Sets the attempt that made the artifact. The record then has its scene, its shot and the kind of shot.
+    /// Sets the attempt that made the artifact. The scene, the shot and the kind of shot in the record are then those
+    /// of the attempt.
     #[must_use]
     pub fn of(self, attempt: &Attempt) -> Self {
         Self { attempt: Some(attempt.clone()), ..self }
     }
 
-    /// Fills the record of a quality control. [`Execution::qc`](crate::Execution::qc) calls it for you.
+    /// Fills the record of a quality control. [`Execution::qc`](crate::Execution::qc) calls this for you.
     pub fn fill(&self, record: &mut ExecutionMetrics) {
         let production = &mut record.production;
         production.outcome = Some(self.outcome.clone());
@@ -168,7 +170,7 @@ impl QcResult {
 }
 
 impl ExecutionMetrics {
-    /// Records a decision in `decision_made`, and the decision with its reason in `trace`.
+    /// Sets `decision_made`, and adds the decision with its reason to `trace`.
     pub(crate) fn decide(&mut self, what: &str, decision: &str, reason: Option<String>) {
         self.decision_made = Some(decision.to_owned());
         let mut entry = Decision::new(what, decision);

@@ -1,4 +1,4 @@
-//! The optional groups of a record. In each, `None` and an empty list mean unknown.
+//! The optional groups of fields in a record. In each group, `None` and an empty list mean unknown.
 
 use std::collections::BTreeMap;
 
@@ -55,14 +55,14 @@ pub struct RunIds {
     /// not all zeros.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trace_id: Option<String>,
-    /// The span id of [W3C Trace Context](https://www.w3.org/TR/trace-context/#parent-id), which calls it parent id: 16
+    /// The span id, which [W3C Trace Context](https://www.w3.org/TR/trace-context/#parent-id) calls the parent id: 16
     /// lower-case hex digits, not all zeros.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub span_id: Option<String>,
 }
 
 impl RunIds {
-    /// Returns the ids of a run. All others are unknown.
+    /// Returns ids of which only `run_id` is known.
     pub fn new(run_id: impl Into<String>) -> Self {
         Self { run_id: Some(run_id.into()), ..Self::default() }
     }
@@ -110,24 +110,25 @@ impl RunIds {
     }
 }
 
-/// The model that was used, and its usage except for `tokens_input` and `tokens_output`.
+/// The model that was used, and what it used except for `tokens_input` and `tokens_output`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
 pub struct Model {
-    /// The name that the vendor gives it.
+    /// The vendor's name for the model.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// The provider that served it.
+    /// The provider that served the model.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub provider: Option<String>,
-    /// The tier for which a router chose it.
+    /// The tier for which a router chose the model.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tier: Option<String>,
-    /// How the vendor served it, if that changes the price, such as `{"processing": "batch"}`.
+    /// How the vendor served the model, if that changes the price, such as `{"processing": "batch"}`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub variant: BTreeMap<String, String>,
-    /// Parts of the tokens, and other counts that are billed. In JSON each has its own key, such as `model.cache_read`.
+    /// Parts of the tokens, and other counts that are billed. In JSON each count has its own key, such as
+    /// `model.cache_read`.
     #[serde(flatten)]
     pub parts: UsageParts,
 }
@@ -152,7 +153,8 @@ pub struct CostProvenance {
     /// The estimate made before the call.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub estimated_usd: Option<Usd>,
-    /// Where the amount comes from. For several calls, where all their amounts come from.
+    /// Where the amount comes from. If the sources of several calls differ, this is `Computed`, or `Unknown` if one of
+    /// their costs is unknown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<CostSource>,
     /// The price table's version.
@@ -164,15 +166,15 @@ pub struct CostProvenance {
     /// The row of the table that matched.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub matched: Option<String>,
-    /// The prices apply to an input of more tokens than this. `None` if they apply to any input.
+    /// The number of input tokens above which these prices apply. `None` if they apply to any input.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tier_above: Option<u64>,
     /// The part of the call's variant to which these prices apply, such as `processing=batch`. `None` for the standard
     /// prices.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub variant: Option<String>,
-    /// The part of the call's variant for which the row has no prices, such as `service_tier=priority`. The standard
-    /// prices were used, which may be too low. `None` if there is no such part.
+    /// The part of the call's variant for which the row has no prices, such as `service_tier=priority`. `None` if there
+    /// is no such part. The standard prices were used instead, which may be too low.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub variant_unpriced: Option<String>,
     /// The region that the model's name states and for which no row has prices, such as `eu`. The standard prices were
@@ -183,14 +185,14 @@ pub struct CostProvenance {
     /// That may be too low. Several parts are separated by commas. `None` if there is no such part.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub part_unpriced: Option<String>,
-    /// The rule by which the model's name led to the row, such as `date written without hyphens`. `None` if the name is
+    /// The rule by which the model's name led to the row, such as `date with other separators`. `None` if the name is
     /// in the table.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub matched_by: Option<String>,
     /// The amount with all its decimals, if it has more than the 8 of `cost_usd`, which is then this amount rounded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exact_usd: Option<Usd>,
-    /// The time at which the prices applied, UTC. It is the time of the call.
+    /// The time of the call, UTC, which decides the prices.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at: Option<Timestamp>,
 }
@@ -207,7 +209,7 @@ open_enum! {
     }
 }
 
-/// The product of an execution, and its quality control.
+/// What an execution produced, and the quality control of the product.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
@@ -224,10 +226,10 @@ pub struct Production {
     /// The duration of the generated media, in seconds, at least 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub duration_s: Option<f64>,
-    /// The result of its quality control.
+    /// The result of the product's quality control.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outcome: Option<QcOutcome>,
-    /// How often it was generated again. 0 if the first attempt was used.
+    /// How often the product was generated again. 0 if the first attempt was used.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub regen_count: Option<u64>,
     /// The name and version of the artifact.
@@ -236,7 +238,7 @@ pub struct Production {
     /// The violations that quality control found.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub qc_violations: Vec<String>,
-    /// The category of its drift from the request.
+    /// The category of the product's drift from the request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drift_category: Option<String>,
     /// Any notes.
@@ -244,7 +246,7 @@ pub struct Production {
     pub notes: Option<String>,
 }
 
-/// The last progress mark of an execution.
+/// The progress that an execution last reported.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Progress {
@@ -253,18 +255,18 @@ pub struct Progress {
     /// The progress in percent, 0–100; `None` if it is unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub percent: Option<f64>,
-    /// When the mark was set, UTC.
+    /// When the progress was reported, UTC.
     pub updated_at: Timestamp,
 }
 
 impl Progress {
-    /// Returns a mark without a percentage.
+    /// Returns progress without a percentage.
     pub fn new(stage: impl Into<String>, updated_at: Timestamp) -> Self {
         Self { stage: stage.into(), percent: None, updated_at }
     }
 }
 
-/// The events inside an execution, each list in chronological order.
+/// The events inside an execution. Each list is in chronological order.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
@@ -290,9 +292,9 @@ pub struct Trace {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Step {
-    /// Its name.
+    /// The step's name.
     pub name: String,
-    /// When it began, UTC.
+    /// When the step began, UTC.
     pub time: Timestamp,
     /// The action that was attempted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -338,13 +340,13 @@ pub struct Decision {
 }
 
 impl Decision {
-    /// Returns a decision without its reason.
+    /// Returns a decision with only its subject and what was decided.
     pub fn new(what: impl Into<String>, decision: impl Into<String>) -> Self {
         Self { what: what.into(), decision: decision.into(), reason: None, trigger: None, confidence: None }
     }
 }
 
-/// One error during an execution. It need not have ended the execution.
+/// One error during an execution. The execution may have continued after it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct TracedError {
@@ -355,10 +357,10 @@ pub struct TracedError {
     /// The operation that failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub context: Option<String>,
-    /// How it was resolved; `None` if it was not.
+    /// How the error was resolved; `None` if it was not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resolution: Option<String>,
-    /// Its number in the error registry, such as `ERR-001`.
+    /// The error's number in the error registry, such as `ERR-001`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registry_id: Option<String>,
 }
@@ -370,15 +372,15 @@ impl TracedError {
     }
 }
 
-/// One call of a model. Prompt and completion are stored only if the caller sets them.
+/// One call of a model. The prompt and the completion are stored only if the caller sets them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct LlmCall {
-    /// Its number in the execution: 1, 2, 3, …
+    /// The call's number in the execution: 1, 2, 3, …
     pub call_sequence: u64,
     /// The model.
     pub model_name: String,
-    /// The provider that served it.
+    /// The provider that served the model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider: Option<String>,
     /// The whole prompt.
@@ -393,16 +395,17 @@ pub struct LlmCall {
     /// Output tokens, including reasoning.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens_output: Option<u64>,
-    /// Parts of the tokens, and other counts that are billed. In JSON each has its own key.
+    /// Parts of the tokens, and other counts that are billed. In JSON each count has its own key.
     #[serde(flatten)]
     pub parts: UsageParts,
-    /// How the vendor served it, if that changes the price.
+    /// How the vendor served the call, if that changes the price.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub variant: BTreeMap<String, String>,
     /// The cost in US dollars; `None` if the price is unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost_usd: Option<Usd>,
-    /// Where the cost comes from. It is empty for the only call of an execution, whose record has it.
+    /// Where the cost comes from. If the execution has only one call, this is empty, and the record's own `cost` has
+    /// the provenance.
     #[serde(default, skip_serializing_if = "is_default")]
     pub cost: CostProvenance,
 }

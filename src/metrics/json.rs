@@ -1,4 +1,4 @@
-//! A record as one line of JSON. `from_json(to_json(m)) == m` for every record for which `to_json` does not fail.
+//! A record as one line of JSON. If `to_json` succeeds for a record `m`, then `from_json(to_json(m)) == m`.
 
 use super::ExecutionMetrics;
 use super::faults::Faults;
@@ -6,11 +6,11 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::json::refuse_duplicate_keys;
 
 impl ExecutionMetrics {
-    /// Returns the record as one line of JSON, without a line feed. The first 29 keys are always written and in order.
-    /// A group after them is written only if it is not empty.
+    /// Returns the record as one line of JSON, without a line feed. The first 29 keys are always written, in a fixed
+    /// order. A group after them is written only if it is not empty.
     ///
-    /// The record need not be [valid](Self::validate). It only needs to be readable again by
-    /// [`from_json`](Self::from_json).
+    /// The record need not be [valid](Self::validate). [`from_json`](Self::from_json) only needs to be able to read it
+    /// again.
     ///
     /// # Errors
     /// Fails with [`ErrorKind::Invalid`] for values that JSON cannot represent unchanged:
@@ -29,7 +29,7 @@ impl ExecutionMetrics {
     ///
     /// # Errors
     /// Fails with [`ErrorKind::Invalid`] for values that JSON cannot represent unchanged, as listed at
-    /// [`to_json`](Self::to_json). `line` is not changed then.
+    /// [`to_json`](Self::to_json). `line` is then unchanged.
     pub fn to_json_into(&self, line: &mut Vec<u8>) -> Result<()> {
         let mut faults = Faults::default();
         for float in self.floats() {
@@ -49,11 +49,11 @@ impl ExecutionMetrics {
         })
     }
 
-    /// Reads the record in a line of JSON. Unknown keys are skipped, and missing fields get their defaults.
+    /// Reads a record from a line of JSON. Unknown keys are skipped, and missing fields get their defaults.
     ///
     /// # Errors
-    /// Fails with [`ErrorKind::Malformed`] if the text is not one JSON object with the required fields, or if an object
-    /// in it has the same key twice. That includes the objects in `tags`.
+    /// Fails with [`ErrorKind::Malformed`] if the text is not one JSON object with the required fields, or if any
+    /// object in it, even in `tags`, has the same key twice.
     pub fn from_json(line: &str) -> Result<Self> {
         let record = read_object(line)?;
         refuse_duplicate_keys(line).map_err(|source| malformed().source(source))?;
@@ -63,8 +63,8 @@ impl ExecutionMetrics {
 
 /// Reads one JSON object.
 ///
-/// Fails for a list, which serde would read as the values of the struct's fields in their order. A list that another
-/// program wrote may hold anything.
+/// Fails for a list. serde would take the items of a list for the struct's fields in their order, but a list that
+/// another program wrote may contain anything.
 pub(super) fn read_object<'l, T: serde::Deserialize<'l>>(line: &'l str) -> Result<T> {
     if line.trim_ascii_start().starts_with('[') {
         return Err(malformed().detail("expected a JSON object, found a list"));

@@ -4,8 +4,8 @@ use std::fmt;
 
 /// A thing that a vendor counts: kinds of tokens, requests, searches, time, characters and pages.
 ///
-/// A kind of tokens can be part of another, which [`wholes`](Self::wholes) returns. Cache reads are part of the input,
-/// writes for an hour are part of all cache writes, and reasoning is part of the output.
+/// A meter can be part of another, which is called its whole. For example, cache reads are part of the input, and
+/// reasoning is part of the output. [`wholes`](Self::wholes) returns the wholes of a meter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Meter {
@@ -154,18 +154,18 @@ impl Meter {
         }
     }
 
-    /// Returns its name in a record, such as `cache_read` or `audio_ms`.
+    /// Returns the meter's name in a record, such as `cache_read` or `audio_ms`.
     pub const fn name(self) -> &'static str {
         self.facts().name
     }
 
-    /// Returns its name with its unit, such as `cache_read_tokens`.
+    /// Returns the meter's name with its unit, such as `cache_read_tokens`.
     pub const fn usage_key(self) -> &'static str {
         self.facts().usage_key
     }
 
-    /// Returns its name in a price table, such as `cache_read`, `thousand_requests` or `audio_hour`. The name includes
-    /// the number of units that the price is for, unless that is a million tokens.
+    /// Returns the meter's name in a price table, such as `cache_read`, `thousand_requests` or `audio_hour`. The name
+    /// includes the quantity that the price is for, unless that is a million tokens.
     pub const fn price_key(self) -> &'static str {
         self.facts().price_key
     }
@@ -176,28 +176,30 @@ impl Meter {
         self.facts().per
     }
 
-    /// Returns the meters that it is directly part of. Audio that was read from a cache is part of two wholes.
+    /// Returns the meters that this one is directly part of. Audio that was read from a cache has two: the audio of the
+    /// input, and all cache reads.
     pub const fn wholes(self) -> &'static [Self] {
         self.facts().wholes
     }
 
-    /// Returns true if it counts tokens.
+    /// Returns true if the meter counts tokens.
     pub const fn is_tokens(self) -> bool {
         self.per() == TOKENS && !matches!(self, Self::Characters)
     }
 
-    /// Returns its parts, including their parts.
+    /// Returns the direct and indirect parts of the meter.
     pub(crate) fn parts(self) -> impl Iterator<Item = Self> {
-        // Parts come after their wholes.
+        // In `ALL`, parts come after their wholes.
         let mask = PARTS[self as usize];
         Self::ALL[self as usize..].iter().copied().filter(move |&part| mask & (1 << part as usize) != 0)
     }
 }
 
-/// The direct and indirect parts of each meter, as bits. They are constants because every call is priced by them.
+/// The direct and indirect parts of each meter, as bits. They are computed at compile time, because pricing uses them
+/// for every call.
 const PARTS: [u32; Meter::COUNT] = {
     let mut parts = [0; Meter::COUNT];
-    // The innermost parts come first, so that the parts of a part are known.
+    // Going backwards visits each part before its wholes, so that its own parts are already known.
     let mut place = Meter::COUNT;
     while place > 0 {
         place -= 1;

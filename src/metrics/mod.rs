@@ -3,11 +3,11 @@
 //! - **Unknown is never zero.** A field that is `None` is unknown, and sums count the unknown values separately.
 //! - **Money** is an integer, [`Usd`]. **Times** are UTC with milliseconds, [`Timestamp`]. Durations carry their unit
 //!   in the name (`_ms`, `_s`) and come from the monotonic clock.
-//! - **Tokens** follow the convention of [`Usage`] for every vendor: input includes cached tokens, and output includes
-//!   reasoning.
-//! - **Enums** store an unknown value as `Other`, so that records of newer writers are not changed.
-//! - **JSON** holds one record in one line. [`from_json`](ExecutionMetrics::from_json) reads back the record that
-//!   [`to_json`](ExecutionMetrics::to_json) wrote.
+//! - **Tokens** are counted in the same way for every vendor, as [`Usage`] describes. Input includes cached tokens, and
+//!   output includes reasoning.
+//! - **Enums** keep an unknown value as `Other`. So a record from a newer version is written back unchanged.
+//! - **JSON** has one record per line. [`to_json`](ExecutionMetrics::to_json) writes the line, and
+//!   [`from_json`](ExecutionMetrics::from_json) reads it.
 //! - **Validity** is checked only on request. [`validate`](ExecutionMetrics::validate) reports every fault at once, and
 //!   an invalid record can still be read and written.
 

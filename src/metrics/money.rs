@@ -1,4 +1,5 @@
-//! An exact amount of US dollars. It is not in `cost`, because records hold amounts and `cost` uses records.
+//! An exact amount of US dollars. It is not in the module `cost`, because that module uses records, and records contain
+//! amounts.
 
 use std::fmt::{self, Write};
 use std::num::IntErrorKind;
@@ -14,7 +15,7 @@ use crate::error::{Error, ErrorKind};
 ///
 /// Vendors quote prices per million tokens with at most six decimals. So any whole number of tokens costs a whole
 /// number of pico-dollars, and sums are exact in any order. In JSON an amount is a number with as many decimals as it
-/// needs. `cost_usd` has at most eight ([`round_to_record`](Usd::round_to_record)).
+/// needs. Only `cost_usd` is limited to eight decimals ([`round_to_record`](Usd::round_to_record)).
 ///
 /// ```
 /// use runledger::Usd;
@@ -75,11 +76,11 @@ impl Usd {
     /// Returns the nearest multiple of `pico` pico-dollars. Ties are rounded to the even multiple.
     pub(crate) fn round_to(self, pico: u64) -> Self {
         let multiple = div_half_even(self.pico, pico);
-        // At the ends of the range the multiple may not fit, and the amount stays unrounded.
+        // At the ends of the range the product may not fit. The amount then stays unrounded.
         multiple.checked_mul(i128::from(pico)).map_or(self, Self::from_pico)
     }
 
-    /// Returns `count` × the amount ÷ `per`, rounded half to even to the pico-dollar; `None` if the product leaves the
+    /// Returns the amount × `count` ÷ `per`, rounded half to even to the pico-dollar; `None` if the product is out of
     /// range.
     pub(crate) fn times(self, count: u64, per: u64) -> Option<Self> {
         Some(Self::from_pico(div_half_even(self.pico.checked_mul(i128::from(count))?, per)))
@@ -99,7 +100,7 @@ impl fmt::Display for Usd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let magnitude = self.pico.unsigned_abs();
         let (whole, rest) = match u64::try_from(magnitude) {
-            // Up to 18 million dollars, two 64-bit divisions suffice, which are ten times as fast as 128-bit ones.
+            // Up to 18 million dollars, 64-bit divisions suffice. They are ten times as fast as 128-bit divisions.
             Ok(small) => (u128::from(small / PICO_SMALL), small % PICO_SMALL),
             Err(_) => (magnitude / PICO, (magnitude % PICO) as u64),
         };
@@ -112,9 +113,10 @@ impl fmt::Display for Usd {
     }
 }
 
-/// Reads a number of dollars, and returns it in pico-dollars, rounded half to even, and whether that is exact.
+/// Reads a number of dollars. Returns the number of pico-dollars, rounded half to even, and true if no rounding was
+/// needed.
 ///
-/// Returns `None` if it is not a number in the form of JSON, or is out of range.
+/// Returns `None` if the text is not a JSON number, or if the amount is out of range.
 fn parse_pico(text: &str) -> Option<(i128, bool)> {
     let Decimal { negative, digits, point } = Decimal::parse(text)?;
     if digits.is_empty() {
@@ -129,7 +131,7 @@ fn parse_pico(text: &str) -> Option<(i128, bool)> {
     let floor = kept.checked_mul(10u128.checked_pow(zeros)?)?;
     let magnitude = floor.checked_add(u128::from(rounds_up(floor, dropped)))?;
     let pico = if negative {
-        // It is not computed by negation, since the smallest i128 has no positive counterpart.
+        // Negating a positive i128 would not reach the smallest i128, which has no positive counterpart.
         0i128.checked_sub_unsigned(magnitude)?
     } else {
         i128::try_from(magnitude).ok()?
@@ -137,7 +139,7 @@ fn parse_pico(text: &str) -> Option<(i128, bool)> {
     Some((pico, dropped.is_empty()))
 }
 
-/// The number 0.d₁d₂d₃… × 10^`point`. Its digits neither begin nor end with a zero, and zero has no digits.
+/// The number 0.d₁d₂d₃… × 10^`point`. `digits` neither begins nor ends with a zero. It is empty for the number 0.
 struct Decimal {
     negative: bool,
     digits: String,
@@ -173,7 +175,8 @@ impl Decimal {
     }
 }
 
-/// Returns true if `floor` with these decimals, which do not end in 0, is rounded up. Half is rounded to even.
+/// Returns true if the number with the whole part `floor` and these decimals is rounded up. Half is rounded to even.
+/// `decimals` must not end in 0.
 fn rounds_up(floor: u128, decimals: &str) -> bool {
     match decimals {
         "" => false,
@@ -183,8 +186,8 @@ fn rounds_up(floor: u128, decimals: &str) -> bool {
     }
 }
 
-/// Reads a whole number. A number outside the range of `i64` becomes the nearest value in it, since no text has that
-/// many digits.
+/// Reads an exponent. One outside the range of `i64` becomes the nearest `i64`. That does not change the result,
+/// because no text has enough digits to make up for such an exponent.
 fn parse_exponent(text: &str) -> Option<i64> {
     match text.parse::<i64>() {
         Ok(exponent) => Some(exponent),
@@ -199,10 +202,11 @@ fn parse_exponent(text: &str) -> Option<i64> {
 impl FromStr for Usd {
     type Err = Error;
 
-    /// Reads a decimal number of dollars in the form of JSON.
+    /// Reads a number of dollars, written like a number in JSON.
     ///
     /// # Errors
-    /// Fails with [`ErrorKind::Malformed`] if it has another form, is finer than a pico-dollar, or is out of range.
+    /// Fails with [`ErrorKind::Malformed`] if the text is not such a number, or if the amount is finer than a
+    /// pico-dollar or out of range.
     fn from_str(text: &str) -> Result<Self, Error> {
         match parse_pico(text) {
             Some((pico, true)) => Ok(Self { pico }),
@@ -221,8 +225,8 @@ impl Serialize for Usd {
 }
 
 impl<'de> Deserialize<'de> for Usd {
-    /// Reads a JSON number digit by digit. An amount finer than a pico-dollar is rounded half to even, since other
-    /// programs write floats such as 1.0399999999999998.
+    /// Reads a JSON number digit by digit, not as a float. An amount finer than a pico-dollar is rounded half to even
+    /// and not refused, because other programs write floats such as 1.0399999999999998.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let raw = <Box<RawValue>>::deserialize(deserializer)?;
         let (pico, _) = parse_pico(raw.get()).ok_or_else(|| {
@@ -238,14 +242,13 @@ mod tests {
 
     use super::*;
 
-    /// Every magnitude is equally likely, and the ends of the range are frequent.
+    /// Amounts of every order of magnitude with equal probability, and often the ends of the range.
     fn pico() -> impl Strategy<Value = i128> {
         let ends = prop_oneof![Just(i128::MIN), Just(i128::MIN + 1), Just(i128::MAX), Just(0), Just(-1)];
         prop_oneof![4 => (any::<i128>(), 0u32..128).prop_map(|(pico, shift)| pico >> shift), 1 => ends]
     }
 
-    /// Up to twenty amounts of up to 10¹⁹ USD, whose sum cannot exceed the range, and the same amounts in another
-    /// order.
+    /// Up to twenty amounts, and the same amounts in another order. Each is at most 10¹⁹ USD, so their sum is in range.
     fn any_amounts_and_shuffled() -> impl Strategy<Value = (Vec<Usd>, Vec<Usd>)> {
         let amount = any::<i128>().prop_map(|pico| Usd::from_pico(pico >> 24));
         prop::collection::vec(amount, 0..20)
@@ -323,7 +326,7 @@ mod tests {
                     prop_assert_eq!(parse_pico(&Usd::from_pico(pico).to_string()), Some((pico, true)));
                     prop_assert_eq!(text.parse::<Usd>().is_ok(), exact);
                 }
-                // Only an amount beyond ±1.7 × 10²⁶ USD is refused. A float is precise enough to compare.
+                // Only an amount beyond ±1.7 × 10²⁶ USD is refused. A float is precise enough for this comparison.
                 None => prop_assert!(text.parse::<f64>().unwrap().abs() > 1.7e26),
             }
         }

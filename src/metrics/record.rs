@@ -10,9 +10,9 @@ use super::{Timestamp, Usage, Usd};
 
 /// The record of one execution of one skill (a named unit of work): what ran, how it ended, and what it used.
 ///
-/// JSON always has the first 29 fields, in this order, with `null` for unknown values. A group after them is written
-/// only if it is not empty. [`ExecutionMetrics::new`] creates a record, whose fields can then be set. A ledger never
-/// changes a record that was appended.
+/// In JSON, a record always has the first 29 fields, in this order, with `null` for unknown values. A group after them
+/// is written only if it is not empty. [`ExecutionMetrics::new`] creates a record, whose fields you then set. A ledger
+/// never changes a record after it was appended.
 ///
 /// ```
 /// use runledger::{ExecutionMetrics, Timestamp, Uuid};
@@ -41,24 +41,24 @@ pub struct ExecutionMetrics {
     pub orchestrator_version: Option<String>,
     /// When the execution began, UTC.
     pub timestamp_start: Timestamp,
-    /// When it ended, UTC. `None` only for an interrupted execution, whose end is unknown.
+    /// When the execution ended, UTC. `None` only for an interrupted execution, whose end is unknown.
     #[serde(default)]
     pub timestamp_end: Option<Timestamp>,
-    /// The operator that requested it: `human`, or the name of a system or an agent.
+    /// The operator that requested the execution: `human`, or the name of a system or an agent.
     #[serde(default = "default_operator")]
     pub operator: String,
-    /// Where it ran.
+    /// Where the execution ran.
     #[serde(default)]
     pub environment: Environment,
 
     // Outcome.
-    /// True if it succeeded; `None` if it was interrupted or is paused.
+    /// True if the execution succeeded; `None` if it was interrupted or is paused.
     #[serde(default)]
     pub execution_succeeded: Option<bool>,
-    /// True if it failed. It is the inverse of `execution_succeeded`, and `None` if that is `None`.
+    /// The inverse of `execution_succeeded`; `None` if `execution_succeeded` is `None`.
     #[serde(default)]
     pub execution_failed: Option<bool>,
-    /// The category of the error that ended it. `None` if there was no error, or if it is unknown.
+    /// The category of the error that ended the execution. `None` if there was no error, or if the category is unknown.
     #[serde(default)]
     pub error_category: Option<ErrorCategory>,
     /// The exit code, or the error code of an API.
@@ -73,8 +73,8 @@ pub struct ExecutionMetrics {
     /// The sum of the steps' durations, in milliseconds by the monotonic clock.
     #[serde(default)]
     pub total_latency_ms: Option<u64>,
-    /// The time from the start to the end, in milliseconds by the monotonic clock. It is measured by the wall clock if
-    /// one process started it and another completed it.
+    /// The time from the start to the end, in milliseconds by the monotonic clock. If one process started the execution
+    /// and another completed it, the wall clock is used.
     #[serde(default)]
     pub wall_clock_time_ms: Option<u64>,
 
@@ -100,7 +100,7 @@ pub struct ExecutionMetrics {
     /// The quota that remained after this execution, in the quota's unit.
     #[serde(default)]
     pub free_tier_quota_remaining: Option<u64>,
-    /// The percentage of the quota that had been used after this execution, 0–100.
+    /// The percentage of the quota that was used up after this execution, 0–100.
     #[serde(default)]
     pub free_tier_quota_pct_used: Option<f64>,
 
@@ -130,10 +130,10 @@ pub struct ExecutionMetrics {
     pub tags: serde_json::Map<String, serde_json::Value>,
 
     // Groups, which are left out if they are empty.
-    /// How it ended, in more detail than succeeded or failed; `None` if the writer did not report it.
+    /// How the execution ended, in more detail than succeeded or failed; `None` if the writer did not report it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<Status>,
-    /// The kind of record: a skill's execution, or a decision about one.
+    /// The kind of event that the record describes, such as the execution of a skill.
     #[serde(default, skip_serializing_if = "is_default")]
     pub kind: Kind,
     /// The run and the session that this execution belongs to, and its parents.
@@ -145,10 +145,10 @@ pub struct ExecutionMetrics {
     /// Where the cost comes from.
     #[serde(default, skip_serializing_if = "is_default")]
     pub cost: CostProvenance,
-    /// The product: scene, shot, artifact and its quality control.
+    /// What the execution produced: the scene, the shot, the artifact and its quality control.
     #[serde(default, skip_serializing_if = "is_default")]
     pub production: Production,
-    /// The last progress mark.
+    /// The progress that was reported last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub progress: Option<Progress>,
     /// The quality of the result in the agent's own judgement, 0–1.
@@ -167,8 +167,8 @@ impl ExecutionMetrics {
     /// The longest `error_reason`, in characters (Unicode scalar values).
     pub const ERROR_REASON_CHARS_MAX: usize = 500;
 
-    /// Returns a record with its four required fields. All others are unknown, except for the defaults `operator`
-    /// "human", `environment` prod and `kind` skill.
+    /// Returns a record with the four required fields. All others are unknown, except that `operator` is "human",
+    /// `environment` is prod and `kind` is skill.
     pub fn new(
         execution_id: Uuid,
         skill_name: impl Into<String>,
@@ -219,8 +219,9 @@ impl ExecutionMetrics {
 
     /// Sets `status`, and `execution_succeeded` and `execution_failed` to match it.
     ///
-    /// The two fields become true and false for success, false and true for failed, cancelled and panicked, and both
-    /// `None` for interrupted, paused and unknown statuses.
+    /// - `Success` counts as succeeded.
+    /// - `Failed`, `Cancelled` and `Panicked` count as failed.
+    /// - For any other status both fields become `None`.
     pub fn set_status(&mut self, status: Status) {
         let succeeded = status.succeeded();
         self.execution_succeeded = succeeded;

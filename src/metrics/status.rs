@@ -1,6 +1,7 @@
-//! The enums of a record. Each stores an unknown value unchanged, so that records of newer writers are not changed.
+//! The enums of a record. Each keeps an unknown value as it is. So a record from a newer version is written back
+//! unchanged.
 
-/// Defines an enum over strings, with `Other` for unknown values. Two values are equal if their strings are, so
+/// Defines an enum over strings, with `Other` for unknown values. Two values are equal if their strings are equal. So
 /// `Other("success")` equals `Success`.
 macro_rules! open_enum {
     ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $text:literal,)+ }) => {
@@ -14,7 +15,7 @@ macro_rules! open_enum {
         }
 
         impl $name {
-            /// Returns the value as a record has it.
+            /// Returns the value as it is written in a record.
             pub fn as_str(&self) -> &str {
                 match self {
                     $(Self::$variant => $text,)+
@@ -74,7 +75,7 @@ open_enum! {
         Success = "success",
         /// It ended with an error.
         Failed = "failed",
-        /// It was cancelled by its caller, or its guard was dropped before the end.
+        /// Its caller cancelled it, or its guard was dropped before the end.
         Cancelled = "cancelled",
         /// Its process died.
         Interrupted = "interrupted",
@@ -86,10 +87,10 @@ open_enum! {
 }
 
 impl Status {
-    /// Returns true for a success and false for a failure. `None` if that is unknown: for an interrupted or paused
-    /// execution and for a status of a newer writer.
+    /// Returns true for a success and false for a failure. Returns `None` if that is unknown, which is the case for an
+    /// interrupted or paused execution, and for a status that only a newer version knows.
     pub fn succeeded(&self) -> Option<bool> {
-        // The text decides, since `Other("success")` equals `Success`.
+        // The text is compared, because `Other("success")` equals `Success`.
         match Self::from(self.as_str()) {
             Self::Success => Some(true),
             Self::Failed | Self::Cancelled | Self::Panicked => Some(false),
@@ -98,8 +99,9 @@ impl Status {
     }
 }
 
-/// Returns true if an execution succeeded, by `execution_succeeded` and `execution_failed`. `None` if both are `None`,
-/// or if they contradict each other. One of the fields is enough, since some writers set only `execution_failed`.
+/// Derives from `execution_succeeded` and `execution_failed` whether an execution succeeded. One of them is enough,
+/// because some writers set only `execution_failed`. Returns `None` if both are `None`, or if they contradict each
+/// other.
 pub(crate) fn outcome(succeeded: Option<bool>, failed: Option<bool>) -> Option<bool> {
     match (succeeded, failed) {
         (Some(succeeded), Some(failed)) => (succeeded != failed).then_some(succeeded),

@@ -9,8 +9,10 @@ use super::ExecutionMetrics;
 use super::faults::Faults;
 use super::text::shortened;
 
-/// The number of nested arrays and objects that a tag may have. `serde_json` reads at most 127, and the record, `tags`,
-/// and the object around a record that is in flight or spilled are three of them.
+/// The maximum depth of nested arrays and objects in a tag.
+///
+/// `serde_json` reads at most 127 levels, and three are needed around the tag: the record, its `tags`, and the object
+/// that contains a record while it is in flight or spilled.
 pub(super) const TAG_DEPTH_MAX: usize = 124;
 
 /// The prefix of the keys that mark internal types of `serde_json`. An object that begins with such a key is read back
@@ -37,7 +39,7 @@ impl ExecutionMetrics {
         self.check_variants(faults);
     }
 
-    /// Checks the variants, whose keys the caller chooses, like those of tags.
+    /// Checks the variants, because the caller chooses their keys like those of tags.
     fn check_variants(&self, faults: &mut Faults) {
         let mut check = |field: &dyn fmt::Display, variant: &BTreeMap<String, String>| {
             if variant.keys().any(|key| key.starts_with(RESERVED_KEY)) {
@@ -62,7 +64,7 @@ fn check_tag(value: &Value, depth: usize) -> Result<(), Unreadable> {
     match value {
         Value::Array(_) | Value::Object(_) if depth == 0 => Err(Unreadable::TooDeep),
         Value::Array(items) => items.iter().try_for_each(|inner| check_tag(inner, depth - 1)),
-        // Only the first key decides how an object is read.
+        // `serde_json` only looks at the first key of an object.
         Value::Object(object) if object.keys().next().is_some_and(|key| key.starts_with(RESERVED_KEY)) => {
             Err(Unreadable::ReservedKey)
         }

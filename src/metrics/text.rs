@@ -11,7 +11,7 @@ pub(crate) fn cut(mut text: String, chars_max: usize) -> String {
     text
 }
 
-/// Returns the text in quotes, shortened if it is long, since an error could otherwise repeat a whole prompt.
+/// Returns the text in quotes for an error message. A long text is shortened, because it could be a whole prompt.
 pub(crate) fn shortened(text: &str) -> String {
     const CHARS_MAX: usize = 70;
     match text.char_indices().nth(CHARS_MAX) {

@@ -12,9 +12,9 @@ use crate::error::{Error, ErrorKind};
 
 /// A moment in UTC with millisecond precision, from year 0 to 9999. It is written as `2026-02-14T14:23:00.000Z`.
 ///
-/// It can be read from any RFC 3339 text, and from one whose offset has no colon, such as `+0530`. An offset is
-/// converted, and digits beyond milliseconds are dropped. A leap second such as `23:59:60` is read as the start of the
-/// next second.
+/// Any RFC 3339 text can be read. An offset without a colon, such as `+0530`, is accepted too. The time is converted to
+/// UTC, and digits beyond milliseconds are dropped. A leap second such as `23:59:60` is read as the start of the next
+/// second.
 ///
 /// ```
 /// let t: runledger::Timestamp = "2026-02-14T15:23:00.1239+01:00".parse()?;
@@ -40,7 +40,7 @@ impl Timestamp {
         RANGE_MS.contains(&unix_ms).then_some(Self { unix_ms })
     }
 
-    /// Returns the milliseconds since 1970-01-01T00:00:00Z, which are negative before it.
+    /// Returns the milliseconds since 1970-01-01T00:00:00Z. The number is negative for an earlier moment.
     pub fn unix_ms(self) -> i64 {
         self.unix_ms
     }
@@ -51,7 +51,8 @@ impl Timestamp {
         Self { unix_ms: self.unix_ms.saturating_add_unsigned(ms).min(*RANGE_MS.end()) }
     }
 
-    /// Returns the milliseconds since `earlier`, or `None` if that is later, because a clock was set back.
+    /// Returns the milliseconds since `earlier`. Returns `None` if `earlier` is in fact the later moment, which happens
+    /// when a clock is set back.
     ///
     /// ```
     /// use runledger::Timestamp;
@@ -65,7 +66,7 @@ impl Timestamp {
 
     /// Returns the same moment as a type of chrono.
     pub fn to_chrono(self) -> DateTime<Utc> {
-        // chrono's range includes RANGE_MS, since it spans 262 thousand years.
+        // The default is never used, because chrono's range of 262 thousand years includes `RANGE_MS`.
         DateTime::from_timestamp_millis(self.unix_ms).unwrap_or_default()
     }
 }
@@ -78,7 +79,7 @@ impl TryFrom<DateTime<Utc>> for Timestamp {
     /// # Errors
     /// Fails with [`ErrorKind::Invalid`] outside the years 0 to 9999.
     fn try_from(time: DateTime<Utc>) -> Result<Self, Error> {
-        // chrono represents a leap second as the second before it with at least 1,000 ms.
+        // chrono represents a moment in a leap second as the second before it plus 1,000 ms or more.
         let leap_ms = i64::from(time.timestamp_subsec_millis()) - 1_000;
         Self::from_unix_ms(time.timestamp_millis() - leap_ms.max(0)).ok_or_else(|| {
             Error::new(ErrorKind::Invalid, "convert a time").detail(format!("{time} is not in the years 0 to 9999"))
@@ -87,7 +88,8 @@ impl TryFrom<DateTime<Utc>> for Timestamp {
 }
 
 impl Timestamp {
-    /// Returns its text. This is faster than the general formatter, since every record contains several timestamps.
+    /// Returns the moment as text. Every record contains several timestamps, so this avoids the slower formatter of
+    /// chrono.
     fn text(self) -> [u8; 24] {
         let t = self.to_chrono();
         let mut text = *b"0000-00-00T00:00:00.000Z";
@@ -107,9 +109,9 @@ impl Timestamp {
     /// second.
     pub(super) fn from_written(text: &[u8; 24]) -> Option<Self> {
         const ZERO: &[u8; 24] = b"0000-00-00T00:00:00.000Z";
-        // The difference between each byte and that of `ZERO` must be at most 9 for a digit, and 0 for another
-        // character. Eight bytes are checked at once: adding 127 minus the limit sets the highest bit of a byte that
-        // exceeds it.
+        // XOR with `ZERO` turns a digit into its value and any other expected character into 0, so each byte has a
+        // limit of 9 or 0. Eight bytes are checked at once. Adding 127 minus the limit to a byte sets its highest bit
+        // if the byte exceeds the limit.
         let mut pairs = [0; 24];
         let mut wrong = 0;
         for ((eight, zero), place) in text.as_chunks().0.iter().zip(ZERO.as_chunks().0).zip(pairs.as_chunks_mut().0) {
@@ -117,11 +119,10 @@ impl Timestamp {
             let room = u64::from_le_bytes(zero.map(|byte| if byte == b'0' { 127 - 9 } else { 127 }));
             // A carry into the next byte can only come from a byte that is wrong itself.
             wrong |= (above.wrapping_add(room) | above) & u64::from_ne_bytes([0x80; 8]);
-            // Each byte becomes the number of two digits of which it was the first. It is at most 99, so there is no
-            // carry.
+            // Each byte becomes the two-digit number that begins at it. That is at most 99, so there is no carry.
             *place = above.wrapping_mul(10).wrapping_add(above >> 8).to_le_bytes();
         }
-        // No pair used here crosses the end of eight bytes.
+        // None of the pairs used here is split between two pieces of eight bytes.
         let two = |at: usize| u32::from(pairs[at]);
         let (year, month, day) = (two(0) * 100 + two(2), two(5), two(8));
         let (hour, minute, second) = (two(11), two(14), two(17));
@@ -131,16 +132,16 @@ impl Timestamp {
         if !right || day > 28 && day > days_of_month(year, month) {
             return None;
         }
-        // A year that begins in March ends with the leap day. Then five months have 153 days, and four years 1461,
-        // except for centuries.
+        // Counting years from March puts the leap day at the end of a year. Then any five months from March on have 153
+        // days, and four years have 1461, except for centuries.
         let (years, months) = if month > 2 { (year + 4800, month - 3) } else { (year + 4799, month + 9) };
         let days = years * 365 + years / 4 - years / 100 + years / 400 + (months * 153 + 2) / 5 + day - 1;
         let minutes = (i64::from(days) - DAYS_BEFORE_1970) * 1_440 + i64::from(hour * 60 + minute);
         Self::from_unix_ms(minutes * 60_000 + i64::from(second * 1_000 + ms))
     }
 
-    /// Like [`from_written`](Self::from_written), but faster for a text in the same minute as one that was already
-    /// read. The end of an execution is often in the same minute as its start.
+    /// Like [`from_written`](Self::from_written), but faster for a text in the same minute as another text, `read`,
+    /// whose `time` is known. The end of an execution is often in the same minute as its start.
     pub(super) fn from_written_beside(text: &[u8; 24], (read, time): (&[u8; 24], Self)) -> Option<Self> {
         let (minute, rest) = text.split_at(17);
         let [a @ b'0'..=b'5', b, b'.', c, d, e, b'Z'] = *rest else { return Self::from_written(text) };
@@ -182,11 +183,11 @@ impl fmt::Display for Timestamp {
 impl FromStr for Timestamp {
     type Err = Error;
 
-    /// Reads RFC 3339, including an offset without a colon.
+    /// Reads an RFC 3339 text, whose offset may lack the colon.
     ///
     /// # Errors
-    /// Fails with [`ErrorKind::Malformed`] if it has another form, and with [`ErrorKind::Invalid`] outside the years 0
-    /// to 9999 in UTC.
+    /// Fails with [`ErrorKind::Malformed`] if the text has another form, and with [`ErrorKind::Invalid`] if the moment
+    /// is outside the years 0 to 9999 in UTC.
     fn from_str(text: &str) -> Result<Self, Error> {
         let time = DateTime::parse_from_rfc3339(&with_colon(text)).map_err(|source| {
             Error::new(ErrorKind::Malformed, "read a time")
@@ -197,7 +198,8 @@ impl FromStr for Timestamp {
     }
 }
 
-/// Adds a colon to an offset that has none, such as `+0530`, which ISO 8601 allows and many programs write.
+/// Adds the colon to an offset without one, such as `+0530`. ISO 8601 allows such offsets, and many programs write
+/// them.
 fn with_colon(text: &str) -> Cow<'_, str> {
     match text.as_bytes() {
         [.., b'+' | b'-', a, b, c, d] if [a, b, c, d].iter().all(|digit| digit.is_ascii_digit()) => {
@@ -260,7 +262,6 @@ mod tests {
         }
     }
 
-    /// The order of two times is kept.
     #[test]
     fn a_leap_second_is_the_start_of_the_next() {
         for (text, utc) in [
@@ -286,7 +287,7 @@ mod tests {
             proptest::prop_assert_eq!(text, chrono);
         }
 
-        /// A leap second is left to the general parser.
+        /// Only the general parser reads a leap second.
         #[test]
         fn what_is_written_so_is_read_as_rfc_3339(text in "([0-9]{2}00|202[0-9]|[0-9]{4})-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-6][0-9]:[0-6][0-9][.][0-9]{3}Z") {
             let written = Timestamp::from_written(text.as_bytes().try_into().unwrap());
@@ -303,7 +304,7 @@ mod tests {
             proptest::prop_assert!(written.is_none() || written == expected, "{:?}", text);
         }
 
-        /// The text has other seconds, and sometimes another byte somewhere.
+        /// The second text is up to 100 seconds later, and sometimes has a wrong byte.
         #[test]
         fn a_text_beside_another_is_read_as_it_is_alone(
             read in RANGE_MS,

@@ -1,4 +1,4 @@
-//! W3C Trace Context, as the parent process passes it on.
+//! Reads the W3C Trace Context that a parent process passes on.
 
 use super::RunIds;
 use super::text::shortened;
@@ -6,12 +6,14 @@ use super::validate::is_trace_id;
 use crate::error::{Error, ErrorKind, Result};
 
 impl RunIds {
-    /// Sets `trace_id` and `span_id` from a [`traceparent`](https://www.w3.org/TR/trace-context/#traceparent-header)
-    /// such as the value of the environment variable `TRACEPARENT`: `00-<trace id>-<span id>-<flags>`. In a version
-    /// after 00, anything after the flags is skipped.
+    /// Sets `trace_id` and `span_id` from a [`traceparent`](https://www.w3.org/TR/trace-context/#traceparent-header),
+    /// such as the value of the environment variable `TRACEPARENT`.
+    ///
+    /// Its form is `00-<trace id>-<span id>-<flags>`, where 00 is the version. In a later version, anything after the
+    /// flags is skipped.
     ///
     /// # Errors
-    /// Fails with [`ErrorKind::Malformed`] if `text` has another form. Nothing is changed then.
+    /// Fails with [`ErrorKind::Malformed`] if `text` has another form. Both ids are then unchanged.
     ///
     /// ```
     /// let mut run = runledger::metrics::RunIds::default();

@@ -6,13 +6,13 @@ use super::Meter;
 use super::faults::Faults;
 use crate::error::Result;
 
-/// The usage of a model, in one convention for every vendor: **a whole includes its parts**. Input includes tokens read
-/// from or written to a prompt cache. Cache writes include those that are cached for an hour. Output includes
-/// reasoning.
+/// The usage of a model, counted in the same way for every vendor: **a whole includes its parts**. Input includes
+/// tokens read from or written to a prompt cache. Cache writes include the tokens that are cached for an hour. Output
+/// includes reasoning.
 ///
-/// Each vendor counts differently. [`from_anthropic`](Self::from_anthropic), [`from_openai`](Self::from_openai) and
-/// [`from_gemini`](Self::from_gemini) convert what they report. The usage of several calls can be added up. But price
-/// each call separately, since prices depend on the size of one call.
+/// Vendors count in different ways. [`from_anthropic`](Self::from_anthropic), [`from_openai`](Self::from_openai) and
+/// [`from_gemini`](Self::from_gemini) convert their reports. The usage of several calls can be added up. However, price
+/// each call separately, because the price can depend on the size of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub struct Usage {
@@ -24,8 +24,8 @@ pub struct Usage {
     pub parts: UsageParts,
 }
 
-/// Parts of the tokens, and other counts that are billed. `None` if a count was not reported, which is not the same as
-/// 0.
+/// Parts of the tokens, and other counts that are billed. A count is `None` if it was not reported, which is not the
+/// same as 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
@@ -133,7 +133,7 @@ impl UsageParts {
     }
 }
 
-/// The disjoint parts of each whole, whose sum must not exceed it.
+/// Each whole with parts of it that do not overlap. The sum of these parts must not exceed the whole.
 const NESTED: [(Meter, &[Meter]); 9] = [
     (Meter::Input, &[Meter::CacheRead, Meter::CacheWrite]),
     (Meter::Input, &[Meter::InputAudio, Meter::InputImage, Meter::InputVideo]),
@@ -154,8 +154,8 @@ pub(super) struct Excess {
     pub(super) whole_count: u64,
 }
 
-/// Returns the parts among `counts`, which are in the order of [`Meter::ALL`], that exceed their whole. Unknown counts
-/// are not checked.
+/// Finds parts that together exceed their whole. `counts` is in the order of [`Meter::ALL`]. Unknown counts are not
+/// checked.
 pub(super) fn excesses(counts: &[Option<u64>; Meter::COUNT]) -> impl Iterator<Item = Excess> {
     NESTED.into_iter().filter_map(|(whole, parts)| {
         let whole_count = counts[whole as usize]?;
@@ -183,7 +183,7 @@ impl Usage {
         self.with(Meter::CacheRead, tokens)
     }
 
-    /// Sets how many of the input tokens were written to a cache, however long it keeps them.
+    /// Sets how many of the input tokens were written to a cache, no matter how long the cache keeps them.
     #[must_use]
     pub fn cache_write(self, tokens: u64) -> Self {
         self.with(Meter::CacheWrite, tokens)
@@ -228,8 +228,8 @@ impl Usage {
         self.counts()[meter as usize]
     }
 
-    /// Like [`counts`](Self::counts), but a whole that was not reported is the sum of its parts. If all of them are 0,
-    /// it is unknown.
+    /// Like [`counts`](Self::counts), but a whole that was not reported is replaced by the sum of its parts. If that
+    /// sum is 0, the whole stays unknown.
     pub(crate) fn counts_with_wholes(&self) -> [Option<u64>; Meter::COUNT] {
         let reported = self.counts();
         let mut counts = reported;
@@ -295,8 +295,8 @@ impl Usage {
         faults.into_result("accept a usage")
     }
 
-    /// Returns the sum of two usages, with each count at most `u64::MAX`. A part that only one of them reported keeps
-    /// that count.
+    /// Returns the sum of two usages. Each count is at most `u64::MAX`. A count that is known in only one of them is
+    /// used as it is.
     #[must_use]
     pub fn saturating_add(&self, other: &Self) -> Self {
         let added = Meter::ALL.into_iter().zip(self.counts()).zip(other.counts());

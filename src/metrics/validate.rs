@@ -1,4 +1,4 @@
-//! The validity of a record: the required fields are present, and no field contradicts itself or another.
+//! Checks that a record has the required fields, and that its values are possible and do not contradict each other.
 
 use std::fmt::Display;
 
@@ -14,16 +14,17 @@ impl ExecutionMetrics {
     /// - Presence: `execution_id` is not nil, `skill_name` and `skill_version` are not blank, and `timestamp_end` is
     ///   present unless `status` is interrupted.
     /// - Order: the end is not before the start, and the `call_sequence` of the `llm_calls` is 1, 2, 3, …
-    /// - Outcome: `execution_succeeded` and `execution_failed` are inverse or both null, and match `status`.
+    /// - Outcome: `execution_succeeded` and `execution_failed` are each other's inverse or both null, and they match
+    ///   `status`.
     /// - Length: `error_reason` has at most [`ERROR_REASON_CHARS_MAX`](Self::ERROR_REASON_CHARS_MAX) characters.
     /// - Range: percentages are 0–100 and scores 0–1. `duration_s` and amounts are at least 0. No number is NaN or
     ///   infinite.
     /// - Precision: `cost_usd` is a multiple of 10⁻⁸ USD, see [`Usd::round_to_record`]. `cost.exact_usd` rounds to it.
     /// - Sums: `tokens_used` is the sum of input and output, and no parts exceed their whole, see [`Usage`]. Unknown
     ///   values are not checked.
-    /// - Form: hashes have 64 lower-case hex digits. Trace and span ids have 32 and 16, not all zeros, as in
+    /// - Form: a hash is 64 lower-case hex digits. A trace id is 32 such digits and a span id 16, not all zeros, as in
     ///   [W3C Trace Context](https://www.w3.org/TR/trace-context/).
-    /// - Tags: JSON can represent them unchanged, as for [`to_json`](Self::to_json).
+    /// - Tags: JSON can represent them unchanged. The exceptions are listed at [`to_json`](Self::to_json).
     ///
     /// The durations of the steps are not compared with `total_latency_ms`.
     ///
@@ -87,7 +88,7 @@ impl ExecutionMetrics {
             faults.add("execution_succeeded, execution_failed", "one true and one false, or both null", found);
         }
         match self.status.as_ref().map(|status| Status::from(status.as_str())) {
-            // The meaning of a newer writer's status is unknown.
+            // A newer version wrote this status, and its meaning is unknown.
             None | Some(Status::Other(_)) => {}
             Some(status) if status.succeeded() == succeeded => {}
             Some(status) => faults.add(

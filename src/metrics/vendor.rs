@@ -1,4 +1,4 @@
-//! Converts the usage that vendors report to the convention of this crate.
+//! Converts the usage that vendors report to a [`Usage`], which is counted in the same way for every vendor.
 
 use serde_json::Value;
 
@@ -10,8 +10,9 @@ impl Usage {
     /// Reads the JSON `usage` of a response from [Anthropic's Messages
     /// API](https://platform.claude.com/docs/en/api/messages).
     ///
-    /// Anthropic's `input_tokens` excludes tokens read from or written to a cache, so the input is the sum of all three
-    /// counts. `cache_creation` gives the tokens that are cached for an hour. Thinking is part of the output.
+    /// Anthropic's `input_tokens` excludes tokens read from a cache and tokens written to one, so the input is the sum
+    /// of the three counts. `cache_creation` gives the tokens that are cached for an hour. Thinking is part of the
+    /// output.
     ///
     /// Unknown keys are skipped. A part that is missing or `null` is unknown.
     ///
@@ -60,10 +61,10 @@ impl Usage {
     ///   billed by the second.
     ///
     /// As in this crate, cached tokens, audio and images are parts of the input, and reasoning and audio are parts of
-    /// the output. Searches are not included, since the response lists them outside the usage.
+    /// the output. Searches are not counted, because the response lists them outside the usage.
     ///
-    /// Other vendors use these forms too. If the total shows that the output excludes reasoning, as at xAI, reasoning
-    /// is added to it. Unknown keys are skipped. A part that is missing or `null` is unknown.
+    /// Other vendors use these forms too. If `total_tokens` shows that the output excludes reasoning, as at xAI, the
+    /// reasoning is added to the output. Unknown keys are skipped. A part that is missing or `null` is unknown.
     ///
     /// ```
     /// use runledger::{Usage, metrics::Meter};
@@ -79,8 +80,8 @@ impl Usage {
     /// ```
     ///
     /// # Errors
-    /// * [`ErrorKind::Malformed`] if the text is not a JSON object, if a count is not a whole number, or if the object
-    ///   has neither `prompt_tokens`, nor both `input_tokens` and `output_tokens`, nor `seconds`.
+    /// * [`ErrorKind::Malformed`] if the text is not a JSON object in one of these forms, if it has `input_tokens` but
+    ///   not `output_tokens`, or if a count is not a whole number.
     /// * [`ErrorKind::Invalid`] if parts exceed their whole ([`validate`](Self::validate)).
     /// * [`ErrorKind::Overflow`] if a sum exceeds the range of `u64`.
     pub fn from_openai(json: &str) -> Result<Self> {
@@ -92,13 +93,13 @@ impl Usage {
             Some(input) => (input, report.count("completion_tokens")?.unwrap_or(0)),
             None => (report.one_of(&["prompt_tokens", "input_tokens"])?, report.whole("output_tokens")?),
         };
-        // Transcriptions and realtime sessions use the last spelling.
+        // Transcriptions and realtime sessions use the last of these names.
         let of_input =
             |part| report.part(["prompt_tokens_details", "input_tokens_details", "input_token_details"], part);
         let of_output =
             |part| report.part(["completion_tokens_details", "output_tokens_details", "output_token_details"], part);
         let reasoning = of_output("reasoning_tokens")?;
-        // xAI uses this form, but its completion tokens exclude reasoning, as its total shows.
+        // xAI uses this form, but its completion tokens exclude reasoning. Its total shows that.
         let with_reasoning = report.sum([Some(output), reasoning])?.unwrap_or(output);
         let total = report.count("total_tokens")?;
         let is_outside = total.is_some() && total == report.sum([Some(input), Some(with_reasoning)])?;
@@ -119,9 +120,9 @@ impl Usage {
     /// Reads the `usageMetadata` that [Gemini](https://ai.google.dev/api/generate-content#UsageMetadata) reports as
     /// JSON, including on Vertex AI.
     ///
-    /// `promptTokenCount` includes tokens read from a cache, but not the prompts of tool use. `candidatesTokenCount`
-    /// excludes thoughts. So the input and the output are computed as sums. The counts by modality give the audio,
-    /// image and video tokens. Gemini omits counts of 0, so a missing count of candidates is 0.
+    /// `promptTokenCount` includes tokens read from a cache, but not the prompts of tool use, which are added to the
+    /// input. `candidatesTokenCount` excludes thoughts, which are added to the output. The counts by modality give the
+    /// audio, image and video tokens. Gemini omits counts of 0, so a missing count of candidates is 0.
     ///
     /// Unknown keys are skipped. A part that is missing or `null` is unknown.
     ///
@@ -199,7 +200,7 @@ impl Report {
         }
     }
 
-    /// Returns the value at `path`, whose keys are separated by dots; `None` if it is missing or `null`.
+    /// Returns the value at `path`, a list of keys separated by dots. Returns `None` if the value is missing or `null`.
     fn get(&self, path: &str) -> Result<Option<&Value>> {
         let mut value = &self.value;
         for key in path.split('.') {
@@ -232,7 +233,7 @@ impl Report {
         Err(self.malformed(&paths.join(" or "), "a whole number", &Value::Null))
     }
 
-    /// Returns the count of `part` in the first of the objects that the report has.
+    /// Returns the count of `part` from the first of `objects` that has it.
     fn part<const N: usize>(&self, objects: [&str; N], part: &str) -> Result<Option<u64>> {
         for object in objects {
             if let Some(count) = self.count(&format!("{object}.{part}"))? {
@@ -242,7 +243,8 @@ impl Report {
         Ok(None)
     }
 
-    /// Returns the sum of a list's counts of one modality; `None` if it has none.
+    /// Returns the sum of the counts of one modality in the list at `path`. Returns `None` if the list has no such
+    /// count.
     fn modality(&self, path: &str, modality: &str) -> Result<Option<u64>> {
         let Some(list) = self.get(path)? else { return Ok(None) };
         let entries = list.as_array().ok_or_else(|| self.malformed(path, "a list", list))?;

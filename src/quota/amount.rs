@@ -20,12 +20,12 @@ pub enum Unit {
 }
 
 impl Unit {
-    /// Returns the plural of the step that a line of the journal counts.
+    /// Returns the unit in which a line of the journal counts, in the plural.
     pub(super) fn step(self) -> &'static str {
         match self {
             Self::Tokens => "tokens",
             Self::Calls => "calls",
-            // Not `usd`: a reader of the journal must not take a pico-dollar for a dollar.
+            // `usd` could make a reader of the journal take a pico-dollar for a dollar.
             Self::Usd => "pico_usd",
         }
     }
@@ -42,22 +42,22 @@ impl Display for Unit {
     }
 }
 
-/// The type of a quota's amounts: `u64` for tokens and calls, [`Usd`] for money, and no other type. A hold or a status
-/// has one of them, so that tokens and dollars cannot be mixed.
+/// The type of a quota's amounts: `u64` for tokens and calls, or [`Usd`] for money. No other type implements it. A hold
+/// or a status is generic over this type, so tokens and dollars cannot be mixed.
 pub trait Amount: Debug + Display + Copy + PartialEq + Steps {}
 
 impl Amount for u64 {}
 impl Amount for Usd {}
 
-/// How amounts are counted internally and in the journal: as a whole number of the smallest steps of their unit, which
-/// are one token, one call, or one pico-dollar.
+/// How amounts are counted internally and in the journal: as a whole number of steps. A step is one token, one call, or
+/// one pico-dollar.
 ///
-/// With a `u64` for every unit, one fold and one form of line serve all of them. Lines written before budgets existed
-/// stay valid. A window can hold up to 18,446,744.07 USD, and a larger limit is refused.
+/// Every unit uses a `u64`, so all of them share the same code and the same form of a journal line. Lines written
+/// before budgets existed stay valid. The sum of a window is at most 18,446,744.07 USD, and a larger limit is refused.
 pub trait Steps: Sized {
     /// Returns the number of steps; `None` if it is below 0 or above `u64::MAX`.
     fn steps(self) -> Option<u64>;
-    /// Returns the amount of that many steps.
+    /// Returns the amount that consists of `steps` steps.
     fn from_steps(steps: u64) -> Self;
     /// Returns true if this is the type of amounts in `unit`.
     fn is_of(unit: Unit) -> bool;

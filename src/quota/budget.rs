@@ -10,10 +10,10 @@ use crate::metrics::Usd;
 
 /// The dollars that may be spent in one period: a quota whose limit is in US dollars, exact to the pico-dollar.
 ///
-/// [`Quota::budget`](super::Quota::budget) returns it. Clones share the quota.
+/// [`Quota::budget`](super::Quota::budget) returns a budget. Clones share the quota.
 ///
-/// Before a call, reserve the most that it can cost. Then settle with its actual cost. A cost is `None` if no price is
-/// known. The limit decides whether such a call is allowed (see [`Limits`](super::Limits)).
+/// Before a call, reserve the most that the call can cost. After the call, settle with the actual cost. Pass `None` for
+/// a cost if no price is known. The limit decides whether such a call is allowed (see [`Limits`](super::Limits)).
 ///
 /// ```
 /// # let directory = tempfile::tempdir().expect("a temporary directory");
@@ -59,10 +59,10 @@ impl Budget {
     /// Records dollars that were spent without a reservation, and returns the resulting status.
     ///
     /// Pass `None` if the cost is unknown. Then the amount that the limit assumes is recorded. If the limit assumes
-    /// none, the call counts as one of unknown cost.
+    /// none, the call is counted in [`QuotaStatus::unknown`].
     ///
     /// # Errors
-    /// Nothing is recorded after an error of the first three kinds.
+    /// If the error is of one of the first three kinds, nothing was recorded.
     ///
     /// - [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if `cost` is below 0 or above 18,446,744.07 USD, or if the
     ///   clock is outside the years 0 to 9999.
@@ -80,8 +80,8 @@ impl Budget {
     /// Reserves the most that a call can cost, if that much remains.
     ///
     /// Pass `None` if no price is known. Then the limit decides. It denies the call, reserves the amount that it
-    /// assumes, or allows the call while any of the budget remains. An allowed call reserves nothing and counts as one
-    /// of unknown cost.
+    /// assumes, or allows the call while any of the budget remains. A call that is allowed without an amount reserves
+    /// nothing and is counted in [`QuotaStatus::unknown`].
     ///
     /// # Errors
     /// - [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if `worst` is below 0 or above 18,446,744.07 USD, or if the
@@ -93,7 +93,7 @@ impl Budget {
     ///   deadline.
     /// - [`ErrorKind::Abandoned`](crate::ErrorKind::Abandoned) if the thread that wrote the line panicked.
     ///
-    /// If the line was written but not acknowledged, its amount stays reserved until it expires.
+    /// If an error occurs after the line was written, its amount stays reserved until it expires.
     pub fn reserve(&self, worst: Option<Usd>) -> Result<Grant<Usd>> {
         Grant::ask(&self.tracker, &self.limit, worst)
     }

@@ -15,7 +15,7 @@ pub struct Denied<A = u64> {
     pub requested: Option<A>,
     /// The remaining quota, and when the next window begins.
     ///
-    /// If another hold ended in the meantime, `remaining` can already be enough. Then try the reservation again.
+    /// If another hold ended after the denial, `remaining` can already be enough. Then try the reservation again.
     pub status: QuotaStatus<A>,
 }
 

@@ -1,4 +1,4 @@
-//! The lines of a quota's journal. This module is pure.
+//! The lines of a quota's journal. This module does no I/O and reads no clock.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -11,7 +11,7 @@ use crate::metrics::Timestamp;
 
 /// One line of the quota's journal: an event of one `unit` of one `api`, and its time.
 ///
-/// The unit is text here, so that a line with a newer unit does not disturb an older reader.
+/// The unit is text here, so that an older version can also read a line with a newer unit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Line<'a> {
     #[serde(borrow)]
@@ -22,7 +22,7 @@ pub(super) struct Line<'a> {
     pub(super) event: Event,
 }
 
-/// Amounts are whole numbers of the line's unit.
+/// What happened. Amounts are whole numbers of the line's unit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Event {
@@ -34,8 +34,8 @@ pub(super) enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         watch: Option<Watch>,
     },
-    /// A caller requests a reservation. The line contains the limit, so that every reader makes the same decision,
-    /// whatever its own limits are.
+    /// A caller requests a reservation. The line contains the limit, so that every reader makes the same decision, even
+    /// if its own table has another limit.
     Hold {
         amount: u64,
         #[serde(default, skip_serializing_if = "Certainty::is_known")]
@@ -44,7 +44,8 @@ pub(super) enum Event {
         limit: NonZeroU64,
         period: Period,
     },
-    /// `amount` of the reservation that line `hold` made at `held_at` was used. It counts in the window of `held_at`.
+    /// The call whose amount line `hold` reserved at `held_at` has used `amount`. That amount counts in the window of
+    /// `held_at`.
     Settle {
         hold: u64,
         amount: u64,
@@ -54,7 +55,7 @@ pub(super) enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         watch: Option<Watch>,
     },
-    /// Nothing of the reservation that line `hold` made was used.
+    /// The amount that line `hold` reserved was not used.
     Release { hold: u64 },
 }
 
@@ -65,7 +66,7 @@ pub(super) enum Certainty {
     /// The caller knows the amount.
     #[default]
     Known,
-    /// The caller does not know the amount, and this one is assumed instead.
+    /// The caller does not know the amount, and the line's amount is an assumption.
     Assumed,
     /// The amount is unknown, and the line has an amount of 0.
     Unknown,
@@ -77,8 +78,10 @@ impl Certainty {
     }
 }
 
-/// The percentages of a limit of which the line's writer wants to learn the first crossing in a window. They are stored
-/// in the line, like the limit of a hold, so that every reader agrees which line was the first.
+/// The thresholds that the line's writer watches, in percent of a limit. The writer wants to know whether its line is
+/// the first in the window to reach one of them.
+///
+/// They are stored in the line, like the limit of a hold, so that all readers agree on which line was the first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Watch {
     pub(super) limit: NonZeroU64,
@@ -87,7 +90,7 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// Returns the watch for the limit's thresholds; `None` if it has none.
+    /// Returns the watch for the limit's thresholds; `None` if the limit has none.
     pub(super) fn of(limit: &Limit) -> Option<Self> {
         let Limit { most, period, ref thresholds, .. } = *limit;
         (!thresholds.is_empty()).then(|| Self { limit: most, period, percent: thresholds.clone() })

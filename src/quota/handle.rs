@@ -11,11 +11,14 @@ use crate::metrics::Usd;
 
 /// Tracks the used, the reserved and the remaining quota of each API. Clones share one quota.
 ///
-/// Any number of threads and processes can share a quota, and it survives restarts. Its state is its own journal, with
-/// one line for each event. A reservation is first written as a line. It is granted if the lines before it leave room
-/// for it, so every reader of the journal makes the same decision. Reservations that are settled before they expire,
-/// and for no more than they reserved, therefore never overrun a limit together. Each event belongs to the window of
-/// its own time. The clocks of the processes may differ by a few minutes, but not by hours.
+/// Any number of threads and processes can share a quota, and it survives restarts. Its state is a journal of its own,
+/// with one line for each event. A reservation is first written as a line. If the lines before it leave enough of the
+/// limit, it is granted. So every reader of the journal makes the same decision, and the granted reservations never
+/// exceed the limit together. Usage stays within the limit as long as every reservation is settled before it expires
+/// and for no more than it reserved.
+///
+/// Each event counts in the window of its own time. The clocks of the processes may differ by a few minutes, but not by
+/// hours.
 ///
 /// ```
 /// # let directory = tempfile::tempdir().expect("a temporary directory");
@@ -41,8 +44,7 @@ pub struct Quota {
 }
 
 impl Quota {
-    /// Opens the quota whose journal is at `path`, such as `logs/quota.jsonl`. Creates the journal if it does not
-    /// exist.
+    /// Opens the quota whose journal is at `path`, such as `logs/quota.jsonl`. Creates the journal if there is none.
     ///
     /// # Errors
     /// - [`ErrorKind::Unsuitable`](crate::ErrorKind::Unsuitable) if `path` cannot hold a journal.
@@ -71,15 +73,15 @@ impl Quota {
         self.tracker.status(self.limits.find::<u64>(api)?)
     }
 
-    /// Records that `amount` of `api` was used, in its limit's unit, and returns the resulting status. The amount is
+    /// Records that a call of `api` used `amount`, in the limit's unit, and returns the resulting status. The amount is
     /// recorded in full, even if it exceeds the remaining quota.
     ///
-    /// Pass `None` if the call was made and its amount is unknown. Then the amount that the limit assumes is recorded.
-    /// If the limit assumes none, the call counts as one of unknown amount, even if the limit denies such calls, since
-    /// it was made.
+    /// Pass `None` if the call used an unknown amount. Then the amount that the limit assumes is recorded. If the limit
+    /// assumes none, the call is counted in [`QuotaStatus::unknown`]. That is done even if the limit denies such calls,
+    /// because the call was already made.
     ///
     /// # Errors
-    /// Nothing is recorded after an error of the first four kinds.
+    /// If the error is of one of the first four kinds, nothing was recorded.
     ///
     /// - [`ErrorKind::UnknownLimit`](crate::ErrorKind::UnknownLimit), with the known names in its details, if no limit
     ///   has this name.
@@ -96,11 +98,11 @@ impl Quota {
         self.tracker.record(self.limits.find::<u64>(api)?, amount)
     }
 
-    /// Reserves `amount` of `api`, in its limit's unit, if that much remains.
+    /// Reserves `amount` for a call of `api`, in the limit's unit, if that much remains.
     ///
     /// Pass `None` if the amount is unknown before the call. Then the limit decides. It denies the call, reserves the
-    /// amount that it assumes, or allows the call while any quota remains. An allowed call reserves nothing and counts
-    /// as one of unknown amount.
+    /// amount that it assumes, or allows the call while any quota remains. A call that is allowed without an amount
+    /// reserves nothing and is counted in [`QuotaStatus::unknown`].
     ///
     /// # Errors
     /// - [`ErrorKind::UnknownLimit`](crate::ErrorKind::UnknownLimit), with the known names in its details, if no limit
@@ -114,7 +116,7 @@ impl Quota {
     ///   deadline.
     /// - [`ErrorKind::Abandoned`](crate::ErrorKind::Abandoned) if the thread that wrote the line panicked.
     ///
-    /// If the line was written but not acknowledged, its amount stays reserved until it expires.
+    /// If an error occurs after the line was written, its amount stays reserved until it expires.
     pub fn reserve(&self, api: &str, amount: Option<u64>) -> Result<Grant> {
         Grant::ask(&self.tracker, self.limits.find::<u64>(api)?, amount)
     }

@@ -17,18 +17,18 @@ use crate::metrics::Usd;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limit {
-    /// The API's name, the key of the table, such as `openai-gpt4`.
+    /// The API's name in the table of limits, such as `openai-gpt4`.
     pub api: String,
     /// The unit of the limit.
     pub unit: Unit,
     /// The calendar period, UTC, after which counting restarts.
     pub period: Period,
-    /// The source of the limit: the vendor's page, an account's terms, an estimate.
+    /// The source of the limit, such as the vendor's page, an account's terms, or an estimate.
     pub source: String,
-    /// The day on which `source` stated the limit.
+    /// The day on which the limit was taken from `source`.
     pub as_of: NaiveDate,
-    /// The percentages of the limit that are reported when a window first reaches them
-    /// ([`QuotaStatus::crossed`](super::QuotaStatus::crossed)).
+    /// Percentages of the limit. When a window first reaches one of them,
+    /// [`QuotaStatus::crossed`](super::QuotaStatus::crossed) reports it.
     pub thresholds: BTreeSet<NonZeroU16>,
     /// The most that may be used in one period, in the unit's steps.
     pub(super) most: NonZeroU64,
@@ -40,7 +40,7 @@ pub struct Limit {
 pub(super) enum Unknown {
     Deny,
     Allow,
-    /// Reserves this many of the unit's steps for the call.
+    /// This many of the unit's steps are reserved for the call.
     Assume(NonZeroU64),
 }
 
@@ -58,15 +58,16 @@ impl Limit {
 /// calls, usd), `period` (minute, hour, day, week, month), `source` and `as_of` are required. Two more keys are
 /// optional, and any other key is an error:
 ///
-/// - `thresholds` lists the whole percentages of the limit that are reported when a window first reaches them
-///   ([`QuotaStatus::crossed`](super::QuotaStatus::crossed)). The default is `[50, 80]`, where the
+/// - `thresholds` lists whole percentages of the limit. When a window first reaches one of them,
+///   [`QuotaStatus::crossed`](super::QuotaStatus::crossed) reports it. The default is `[50, 80]`, where the
 ///   [`WarningLevel`](super::WarningLevel) changes.
-/// - `unknown` says how a call is treated if its amount, such as its cost, is unknown before the call. With `"deny"`,
-///   the default, it is denied. With `"allow"`, it is allowed while any quota remains, and counted as unknown. With
-///   `{"assume": 0.25}`, that amount is reserved, and the call is counted as assumed.
+/// - `unknown` says how a call is treated if its amount, such as its cost, is unknown before the call:
+///   - `"deny"`, the default, denies the call.
+///   - `"allow"` allows the call while any quota remains, and counts it as unknown.
+///   - `{"assume": 0.25}` reserves that amount, and counts the call as assumed.
 ///
-/// An amount in US dollars has up to 12 decimals and is at most 18,446,744.07. It may be in quotes, for writers whose
-/// numbers are floats.
+/// An amount in US dollars has up to 12 decimals and is at most 18,446,744.07. A program whose numbers are floats can
+/// write it as a text in quotes.
 ///
 /// ```
 /// use runledger::Usd;
@@ -123,14 +124,14 @@ impl Limits {
         Ok(Self(limits))
     }
 
-    /// Returns these limits and those of `others`. If both have an API, the limit of `others` replaces this one.
+    /// Adds the limits of `others` to these. If both have a limit for an API, the limit of `others` is used.
     #[must_use]
     pub fn with(mut self, others: Self) -> Self {
         self.0.extend(others.0);
         self
     }
 
-    /// Returns the limit of `api`. `None` means that no limit is known, not that there is none.
+    /// Returns the limit of `api`; `None` if it is unknown. An unknown limit does not mean that the API has no limit.
     pub fn get(&self, api: &str) -> Option<&Limit> {
         self.0.get(api)
     }
@@ -140,7 +141,7 @@ impl Limits {
         self.0.values()
     }
 
-    /// Returns the limit of `api`, if it counts in `A`.
+    /// Returns the limit of `api`. Fails if the limit is unknown, or if its amounts are not of type `A`.
     pub(super) fn find<A: Amount>(&self, api: &str) -> Result<&Limit> {
         let Some(limit) = self.get(api) else {
             let unknown = Error::new(ErrorKind::UnknownLimit, format!("find the limit {api:?} among the known ones"));
@@ -208,7 +209,7 @@ impl Entry {
     }
 }
 
-/// Returns the amount that is written under `key`, in steps of `unit`.
+/// Converts `text`, the value of `key`, to steps of `unit`.
 fn steps(key: &str, unit: Unit, text: &str) -> Result<NonZeroU64, String> {
     let unquoted = || text.strip_prefix('"')?.strip_suffix('"');
     let (steps, expected) = match unit {
@@ -236,7 +237,7 @@ fn not_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Er
 
 fn date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<NaiveDate, D::Error> {
     let text = String::deserialize(deserializer)?;
-    // chrono reads more forms than one, such as 2026-2-14.
+    // chrono would also read other forms, such as 2026-2-14.
     let date: Option<NaiveDate> = text.parse().ok().filter(|date: &NaiveDate| date.to_string() == text);
     date.ok_or_else(|| D::Error::custom(format!("found {text:?}; expected a date such as 2026-02-14")))
 }
@@ -267,7 +268,7 @@ mod tests {
         assert_eq!(Limits::bundled(), bundled);
     }
 
-    /// The line and the first byte at which the table is refused, and why.
+    /// The line and the byte at which the table is refused, and why.
     fn refusal(text: &str) -> (u64, u64, String) {
         let error = Limits::from_json(text).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Malformed);
@@ -311,7 +312,7 @@ mod tests {
             let faulty = ENTRY.replacen(from, to, 1);
             assert_ne!(faulty, ENTRY);
             let (line, byte, found) = refusal(&format!("[\n{first},\n{faulty}\n]"));
-            // An error of serde_json has its own position; any other is at the beginning of the entry.
+            // An error of serde_json has its own position. Any other error is located at the beginning of the entry.
             let column = found.rsplit_once(" at line 3 column ").map_or(1, |(_, column)| column.parse().unwrap());
             assert_eq!((line, byte), (3, "[\n,\n".len() as u64 + first.len() as u64 + column - 1), "{found}");
             assert!(found.contains(why), "{found}");

@@ -44,8 +44,8 @@ impl QuotaOptions {
         self
     }
 
-    /// Sets how the quota's journal is opened. The journal's clock is also the quota's: it replaces the clock that was
-    /// given to [`new`](Self::new).
+    /// Sets how the quota's journal is opened. The clock of these options becomes the clock of the quota. It replaces
+    /// the one that was passed to [`new`](Self::new).
     pub fn journal(mut self, journal: JournalOptions) -> Self {
         self.journal = journal;
         self

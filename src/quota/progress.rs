@@ -6,6 +6,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::journal::format::line::{self, Link};
 use crate::journal::{self, Journal, Lines};
 
+/// The lines of a journal that have been read, and their sums.
 #[derive(Debug)]
 pub(super) struct Progress {
     lines: Lines,
@@ -21,13 +22,15 @@ enum Next {
 }
 
 impl Progress {
-    /// Starts before the first line of the journal.
+    /// Returns the progress before the first line of the journal.
     pub(super) fn new(journal: &Journal) -> Self {
         Self { lines: journal.lines(), link: Link::START, fold: Fold::default() }
     }
 
-    /// Reads the lines that were appended since the last call. Returns false if a line does not follow the line before
-    /// it. A writer whose disk is full withdraws its lines, and then the sums include lines that are gone.
+    /// Reads the lines that were appended since the last call.
+    ///
+    /// Returns false if a line does not continue the chain. This can happen because a writer whose disk is full removes
+    /// its lines again. The sums then include lines that no longer exist.
     pub(super) fn read_on(&mut self, journal: &Journal) -> Result<bool> {
         loop {
             match self.next(journal, true)? {
@@ -38,7 +41,7 @@ impl Progress {
         }
     }
 
-    /// Reads the journal from its start again. Damaged lines are not counted, and each causes a warning.
+    /// Reads the journal again from its start. Damaged lines are not counted, and each causes a warning.
     pub(super) fn reread(&mut self, journal: &Journal, warn: &journal::Warn) -> Result<()> {
         *self = Self::new(journal);
         loop {
@@ -50,7 +53,7 @@ impl Progress {
         }
     }
 
-    /// Adds the next line if its hash is right and, if `chained`, it follows the line before it.
+    /// Adds the next line if its hash is right. With `chained`, the line must also follow the one before it.
     fn next(&mut self, journal: &Journal, chained: bool) -> Result<Next> {
         let before = self.lines.cursor();
         let Some(found) = self.lines.next_line()? else { return Ok(Next::End) };
@@ -61,7 +64,7 @@ impl Progress {
         match serde_json::from_slice::<event::Line<'_>>(found.bytes) {
             Ok(event) => {
                 self.fold.apply(trailer.link.seq, &event);
-                // A line that was missing from its segment can appear later than its successors.
+                // Lines can be out of order: a line that was missing from its segment can appear after later ones.
                 if trailer.link.seq > self.link.seq {
                     self.link = trailer.link;
                 }

@@ -30,11 +30,11 @@ impl<A: Amount> Grant<A> {
     }
 }
 
-/// A reserved amount. Dropping a hold releases it: others can reserve the amount again.
+/// A reserved amount. Dropping a hold releases it, so that others can reserve the amount again.
 ///
-/// The release is a line in the journal. If that line cannot be written, or the process dies, the hold ends at
-/// [`expires_at`](Hold::expires_at). From then on it is no longer counted, neither as consumed nor as unknown. Dropping
-/// never panics.
+/// The release is a line in the journal. If that line cannot be written, or if the process dies, the hold ends at
+/// [`expires_at`](Hold::expires_at). After that, the status no longer counts it, not even as a call of unknown amount.
+/// Dropping never panics.
 #[derive(Debug)]
 #[must_use = "a hold that is dropped is released"]
 pub struct Hold<A: Amount = u64> {
@@ -50,20 +50,21 @@ impl<A: Amount> Hold<A> {
         self.reserved.amount
     }
 
-    /// Returns the time, UTC, from which others can reserve the amount.
+    /// Returns the time, UTC, at which the hold expires. From then on, others can reserve the amount.
     pub fn expires_at(&self) -> Timestamp {
         self.reserved.expires_at
     }
 
-    /// Records that `actual` was used, in the limit's unit, releases the rest of the reserved amount, and returns the
+    /// Records that `actual` was used, in the limit's unit, and releases the rest of the reserved amount. Returns the
     /// resulting status.
     ///
-    /// The amount counts in the window of the reservation, since an API counts a call when it receives it. An amount
-    /// above the reserved one, or a settlement after the expiry, is recorded in full, and the status shows the overrun.
+    /// The amount counts in the window of the reservation, because an API counts a call when it receives the call. The
+    /// amount is recorded in full, even if it exceeds the reserved amount or if the hold has expired. The status then
+    /// shows any overrun.
     ///
-    /// Pass `None` if the call was made and its amount is unknown. Then the whole reserved amount counts as used, and
-    /// the call as one of assumed amount. If nothing was reserved, the call counts as one of unknown amount. The
-    /// limit's rule for unknown amounts is not used here, since it applies before a call.
+    /// Pass `None` if the call used an unknown amount. Then the whole reserved amount is recorded, and the call is
+    /// counted in [`QuotaStatus::assumed`]. If nothing was reserved, the call is counted in [`QuotaStatus::unknown`].
+    /// The limit's rule for unknown amounts is not used here, because that rule applies before a call.
     ///
     /// # Errors
     /// - [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if `actual` is below 0 or above 18,446,744.07 USD, or if the

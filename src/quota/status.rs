@@ -57,7 +57,8 @@ impl fmt::Display for WarningLevel {
     }
 }
 
-/// The status of one API's quota in one window: whole tokens or calls, or, as `QuotaStatus<Usd>`, exact dollars.
+/// The status of one API's quota in one window. Its amounts are whole tokens or calls. In a `QuotaStatus<Usd>` they are
+/// exact dollars.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct QuotaStatus<A = u64> {
@@ -71,36 +72,36 @@ pub struct QuotaStatus<A = u64> {
     pub period: Period,
     /// The amount that was used in this window, in `unit`.
     ///
-    /// It exceeds `limit` if calls used more than they reserved, since usage is recorded in full. A larger sum than
+    /// It can exceed `limit`, because usage is recorded in full even if no such amount was reserved. A sum larger than
     /// `u64::MAX`, or 18,446,744.07 USD, is shown as that maximum.
     pub consumed: A,
-    /// The amount that is reserved in this window and neither settled, released, nor expired, in `unit`.
+    /// The amount of this window's holds that have not been settled or released and have not expired, in `unit`.
     pub held: A,
     /// The amount that can still be reserved, in `unit`: `limit − consumed − held`, but at least 0.
     pub remaining: A,
-    /// The number of calls in this window, settled or held, whose amount is unknown. `consumed` and `held` do not
+    /// The number of calls in this window, finished or held, whose amount is unknown. `consumed` and `held` do not
     /// include them.
     pub unknown: u64,
-    /// The number of calls in this window, settled or held, whose amount is assumed. It is the amount that the limit
-    /// assumes, or the reserved amount if the actual one stayed unknown.
+    /// The number of calls in this window, finished or held, whose amount is assumed. The limit assumes an amount
+    /// before the call. If the actual amount is still unknown after the call, the reserved amount is assumed.
     pub assumed: u64,
-    /// `consumed` in percent of `limit`, as the nearest float. It is above 100 if the quota is overrun, and excludes
-    /// held amounts.
+    /// `consumed` in percent of `limit`, as the nearest float. It excludes held amounts. It is above 100 if `consumed`
+    /// exceeds `limit`.
     pub pct_used: f64,
     /// The level of `consumed`. It excludes held amounts, so a reservation that is later released raises no alarm.
     pub warning_level: WarningLevel,
-    /// The thresholds of the limit, in percent and ascending, that `consumed` first reached in this window by the call
-    /// that returned this status. It is empty if the call was only a query, and excludes held amounts.
+    /// The thresholds of the limit that `consumed` reached because of the call that returned this status, in percent
+    /// and ascending. Held amounts do not count. The list is empty if the call was only a query.
     ///
     /// Each threshold is reported once in a window, across threads, processes and restarts, even if the limit is raised
-    /// in between. The order of the journal decides which call reports it. If that call's process dies or its append
-    /// fails, no call does. A settlement reaches the thresholds in the window of its reservation.
+    /// in between. The order of the journal decides which call reports it. If the process of that call dies or its
+    /// append fails, the threshold is not reported at all. A settlement counts in the window of its reservation.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub crossed: Vec<u16>,
     /// The time until `resets_at`, in days of 24 hours; more than 0.
     pub days_until_reset: f64,
-    /// When the next window begins, UTC. For the last windows of the year 9999, it is the last millisecond of that
-    /// year.
+    /// When the next window begins, UTC. For a window that ends after the year 9999, this is the last millisecond of
+    /// that year.
     pub resets_at: Timestamp,
 }
 
@@ -131,8 +132,8 @@ impl<A: Amount> QuotaStatus<A> {
 }
 
 impl Limits {
-    /// Returns the status of the quota of `api` at `at` if nothing of it is consumed or held. Use it for a
-    /// [`Quota`](super::Quota) that was never opened, since it creates no journal.
+    /// Returns the status that the quota of `api` has at `at` if nothing is consumed or held. Use this for a
+    /// [`Quota`](super::Quota) that was never opened, to avoid creating its journal.
     ///
     /// ```
     /// use runledger::quota::{Limits, QuotaStatus};

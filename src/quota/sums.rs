@@ -16,8 +16,8 @@ pub(super) struct Sums {
 }
 
 impl Sums {
-    /// Returns true if `amount` more stays within `most`. An unknown amount is not zero: it needs at least one
-    /// remaining step.
+    /// Returns true if `amount` can be added without exceeding `most`. An unknown amount is not zero, so at least one
+    /// step must remain for it.
     pub(super) fn leave_room(&self, amount: u64, certainty: Certainty, most: NonZeroU64) -> bool {
         let least = if certainty == Certainty::Unknown { amount.max(1) } else { amount };
         let taken = self.consumed.checked_add(self.held).and_then(|taken| taken.checked_add(least));

@@ -94,7 +94,7 @@ impl Tracker {
         };
         let sums = self.caught_up(0)?.fold.sums(limit, at);
         if !sums.leave_room(amount, certainty, limit.most) {
-            // No line is written for this denial, so that a caller that polls does not fill the journal.
+            // No line is written for this denial. Otherwise a caller that polls would fill the journal.
             return Ok(Err(not_enough(sums)));
         }
         let expires_at = at.plus_ms(self.hold_ms);
@@ -107,7 +107,7 @@ impl Tracker {
         Ok(Ok(Reserved { line, amount: A::from_steps(amount), held_at: at, expires_at }))
     }
 
-    /// Ends the reservation, of which `actual` was used.
+    /// Ends the reservation and records that its call used `actual`.
     pub(super) fn settle<A: Amount>(
         &self,
         limit: &Limit,
@@ -126,13 +126,14 @@ impl Tracker {
         self.status_after(limit, seq, held_at, at)
     }
 
-    /// Ends the reservation that line `hold` made against `limit`, without any usage.
+    /// Ends the reservation that line `hold` made against `limit`, without recording any usage.
     pub(super) fn release(&self, limit: &Limit, hold: u64) -> Result<()> {
         self.append(limit, self.now()?, Event::Release { hold })?;
         Ok(())
     }
 
-    /// Returns the status at `at`, after line `seq`, which counts in the window of `counts_at`.
+    /// Returns the status at `at`, with the thresholds that line `seq` was the first to reach. That line counts in the
+    /// window of `counts_at`.
     fn status_after<A: Amount>(
         &self,
         limit: &Limit,
@@ -161,7 +162,7 @@ impl Tracker {
         Ok(self.journal.append(&payload)?.seq)
     }
 
-    /// Returns the sums of all lines, at least up to line `seq`.
+    /// Reads the lines that were appended, at least up to line `seq`, and returns the sums of all lines.
     fn caught_up(&self, seq: u64) -> Result<MutexGuard<'_, Progress>> {
         let mut progress = lock(&self.progress);
         if !progress.read_on(&self.journal)? || progress.link.seq < seq {

@@ -1,4 +1,4 @@
-//! Calendar windows in UTC. This module is pure.
+//! Calendar windows in UTC. This module does no I/O and reads no clock.
 
 use std::fmt;
 
@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::metrics::Timestamp;
 
-/// The calendar unit, in UTC, after which a quota restarts. It is not a sliding span. Periods are ordered by length.
+/// The calendar unit, in UTC, after which the counting of a quota restarts. For example, a day starts at midnight, and
+/// not when the first amount is counted. Periods are ordered by length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
@@ -42,9 +43,10 @@ impl fmt::Display for Period {
     }
 }
 
-/// The moments from `start_ms` to before `end_ms`, both in milliseconds after 1970-01-01T00:00:00Z.
+/// The moments from `start_ms` (inclusive) to `end_ms` (exclusive), both in milliseconds after 1970-01-01T00:00:00Z.
 ///
-/// A [`Timestamp`] cannot express the start of the week of 0000-01-01, nor the end of the windows of 9999-12-31.
+/// They are not of type [`Timestamp`], because the week of 0000-01-01 begins before the year 0, and the windows of
+/// 9999-12-31 end after the year 9999.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Window {
     pub(super) start_ms: i64,
@@ -70,7 +72,7 @@ impl Window {
         }
     }
 
-    /// Returns the window of a grid of equal widths, one of which starts at `origin_ms`.
+    /// Returns the window that contains `at`, if all windows are `width_ms` long and one of them starts at `origin_ms`.
     fn grid(at: Timestamp, width_ms: i64, origin_ms: i64) -> Self {
         let start_ms = at.unix_ms() - (at.unix_ms() - origin_ms).rem_euclid(width_ms);
         Self { start_ms, end_ms: start_ms + width_ms }

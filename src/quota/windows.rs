@@ -1,4 +1,4 @@
-//! The usage of the last windows of one period. This module is pure.
+//! The usage of the last windows of one period. This module does no I/O and reads no clock.
 
 use std::num::NonZeroU16;
 
@@ -29,10 +29,11 @@ impl Used {
 
     /// Notes the watched percentages that line `seq` was the first to reach.
     ///
-    /// A percentage stays reached if the limit is raised later, so that it is reported once in a window.
+    /// A percentage that was reached stays reached even if the limit is raised later. So it is reported only once in a
+    /// window.
     pub(super) fn watch(&mut self, seq: u64, watch: &Watch) {
         for &percent in &watch.percent {
-            // Whole numbers keep rounding from moving a threshold.
+            // This is computed in whole numbers, because rounding could move a threshold.
             let is_reached =
                 u128::from(self.consumed) * 100 >= u128::from(watch.limit.get()) * u128::from(percent.get());
             if is_reached && !self.reached.iter().any(|&(other, _)| other == percent) {
@@ -49,17 +50,17 @@ impl Used {
 
 /// The usage of the recent windows of one period. The window of the last line is at the end.
 ///
-/// Windows are forgotten in the order of the lines, not of their times. So one line from a clock that is far ahead does
-/// not push out the windows that other lines still count in.
+/// The window that was used longest ago is forgotten first, whatever its time is. So a line from a clock that is far
+/// ahead does not push out the windows in which other lines still count.
 #[derive(Debug, Default)]
 pub(super) struct RecentWindows(Vec<(Window, Used)>);
 
-/// The number of windows of a period that are remembered. Lines are late by the duration of an append, not by sixteen
-/// minutes.
+/// The number of windows of a period that are remembered. The shortest period is a minute, and a line reaches the
+/// journal much less than sixteen minutes after its time.
 pub(super) const WINDOWS_MAX: usize = 16;
 
 impl RecentWindows {
-    /// Returns the usage of `window` to add to, and makes it the last window.
+    /// Makes `window` the last window, and returns its usage, to which the caller adds.
     pub(super) fn last(&mut self, window: Window) -> &mut Used {
         match self.0.iter().position(|&(other, _)| other == window) {
             Some(place) => self.0[place..].rotate_left(1),

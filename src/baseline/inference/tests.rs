@@ -1,4 +1,4 @@
-//! Compares the tests with scipy, statsmodels, and brute force.
+//! Compares the results of the statistical tests with those of scipy, statsmodels, and brute force.
 
 use proptest::prelude::*;
 use serde::Deserialize;
@@ -31,7 +31,7 @@ struct ExpectedAssociation {
     cramers_v: f64,
 }
 
-/// The tolerance is a share of the expected value, plus a share of the scale for expected values of 0.
+/// The tolerance is a share of the expected value, plus a share of `scale`, because an expected value can be 0.
 fn agree(found: f64, expected: f64, scale: f64) -> bool {
     (found - expected).abs() <= 1e-9 * expected.abs() + 1e-12 * scale
 }
@@ -123,7 +123,7 @@ fn samples_without_variance_differ_for_certain_or_not_at_all() {
     assert_eq!(two_proportions(all, all).p_value, 1.0);
 }
 
-/// A ledger may hold this many values, and no number leaves its range.
+/// No number leaves its range, even with more values than a ledger is likely to have.
 #[test]
 fn billions_of_values_stay_in_range() {
     let many = 5_000_000_000;

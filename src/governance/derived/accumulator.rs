@@ -1,4 +1,4 @@
-//! Computes the metrics record by record.
+//! Computes the metrics of a production record by record.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -88,7 +88,7 @@ impl MetricsAccumulator {
         Ok(())
     }
 
-    /// Adds the records of another accumulator. In the ledger, they follow the records of this one.
+    /// Adds the records of another accumulator. They must follow the records of this one in the ledger.
     ///
     /// # Errors
     /// [`ErrorKind::Overflow`](crate::ErrorKind::Overflow) if a cost exceeds the range of [`Usd`](crate::Usd).
@@ -115,7 +115,8 @@ impl MetricsAccumulator {
     fn add_to_model(&mut self, record: &ExecutionMetrics, outcome: Option<&QcOutcome>) {
         let model = &record.model.name;
         match (record.kind == Kind::Qc, record.used_model()) {
-            // The control's verdict does not say whether the model that the control called succeeded.
+            // The control called this model. The verdict is about the artifact, so it does not say how well this model
+            // did.
             (true, true) if record.called_model() => {
                 count(&mut self.models, model, record.success().map(QcOutcome::of_success).as_ref());
                 self.controls.add(record);

@@ -1,4 +1,4 @@
-//! Matches quality controls that do not name a model with the executions that made the artifacts.
+//! Matches quality controls with the executions that made the artifacts. Controls that only name a model are left out.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -15,7 +15,7 @@ type Artifact = [u8; 16];
 /// The start, the id and the outcome of a control.
 type Verdict = (Timestamp, Uuid, QcOutcome);
 
-/// The executions whose artifact may still have a control, and the controls that do not name a model.
+/// The executions whose artifact may have a control, and the controls to match with them.
 #[derive(Debug, Default)]
 pub(super) struct Controls {
     /// The artifacts that each model made, and whether the execution that made each one succeeded.
@@ -27,7 +27,8 @@ pub(super) struct Controls {
 }
 
 impl Controls {
-    /// Adds an execution whose artifact may be controlled. Returns false if it has no artifact or has its own outcome.
+    /// Adds an execution whose artifact may have a control. Returns false without adding it if it has no artifact or
+    /// has its own outcome.
     pub(super) fn add_made(&mut self, record: &ExecutionMetrics) -> bool {
         let Some(artifact) = artifact(record).filter(|_| record.production.outcome.is_none()) else { return false };
         let made = (artifact, record.success());
@@ -38,7 +39,7 @@ impl Controls {
         true
     }
 
-    /// Adds a control that does not name the model.
+    /// Adds a control, which will be matched with the execution that made its artifact.
     pub(super) fn add(&mut self, record: &ExecutionMetrics) {
         let (artifact, outcome) = (artifact(record), record.outcome());
         self.outcomes.entry(artifact).or_default().add(outcome.as_ref());
@@ -69,7 +70,7 @@ impl Controls {
     }
 
     /// Calls `count` with each model and the outcome of each artifact that it made. Returns the outcomes of the
-    /// controls whose artifact no known model made.
+    /// controls that could not be matched.
     pub(super) fn settle(mut self, mut count: impl FnMut(&Option<String>, Option<&QcOutcome>)) -> Outcomes {
         for (model, made) in &self.made {
             for (artifact, succeeded) in made {

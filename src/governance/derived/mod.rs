@@ -1,5 +1,5 @@
-//! Metrics of a production, such as a film that is generated shot by shot, computed from its records: regenerations,
-//! drift, cost per scene, tiers, failures, violations, and risky types of shots.
+//! Metrics of a production, such as a film that is generated shot by shot. They are computed from its records, and
+//! include regenerations, drift, cost per scene, tiers, failures, violations, and risky types of shots.
 
 mod accumulator;
 mod controls;
@@ -48,8 +48,8 @@ pub struct DerivedMetrics {
     pub shots: Shots,
     /// The number of executions with a regeneration count or a type of shot, but without a `shot_id`.
     pub without_shot: u64,
-    /// How often each `drift_category` was found. `unknown` counts the executions that name no category, whether or not
-    /// they drifted.
+    /// How often each `drift_category` was found. `unknown` counts the executions without a category. Some of them may
+    /// have drifted.
     pub drift: Tally,
     /// The cost of each scene, by name.
     pub scenes: Vec<SceneCost>,
@@ -57,16 +57,17 @@ pub struct DerivedMetrics {
     pub tiers: Tally,
     /// How often each model failed, by name.
     ///
-    /// The verdict of a quality control that names a model but did not call one counts for that model. Any other
-    /// control judges the execution that made its artifact, if that execution succeeded and has no `production.outcome`
-    /// of its own. The two are matched by `run_id` and `production.artifact`, and the last control of an artifact is
-    /// used. If a control itself called a model, that model failed if the control did not complete, whatever its
-    /// verdict.
-    ///
-    /// An execution that only chooses a model, such as a routing decision, counts only if it called a model itself.
+    /// - An execution that used a model counts for that model. If it made an artifact, did not fail, and has no
+    ///   `production.outcome`, the verdict of the artifact's last quality control is used as its outcome. Execution and
+    ///   control are matched by `run_id` and `production.artifact`.
+    /// - A quality control that names a model but did not call one counts for that model, with its verdict. It is not
+    ///   matched with an execution.
+    /// - A quality control that called a model itself also counts for that model. Its outcome is then whether the
+    ///   control completed, not its verdict.
+    /// - An execution that only chooses a model, such as a routing decision, counts only if it called a model itself.
     pub models: Vec<ModelOutcomes>,
-    /// The outcomes of the quality controls whose artifact no known model made. They are not part of
-    /// [`models`](Self::models).
+    /// The outcomes of the quality controls that could not be matched with an execution that used a model. They are not
+    /// part of [`models`](Self::models).
     pub controls_without_model: Outcomes,
     /// How often each entry of `qc_violations` was found. `unknown` counts the executions with the outcome FAIL or FIX
     /// that list no violation.
@@ -78,18 +79,18 @@ pub struct DerivedMetrics {
 }
 
 impl DerivedMetrics {
-    /// The number of cases that a type of shot needs before it can be called risky. Cases are shots with known
-    /// regenerations, or executions with a known outcome.
+    /// The number of cases that a type of shot needs before it can be called risky. For regenerations, a case is a shot
+    /// with known regenerations. For failures, a case is an execution with a known outcome.
     pub const HIGH_RISK_SAMPLE_MIN: u64 = 10;
-    /// A type of shot is risky if its regenerations per shot, or its share of failures, are more than this many times
-    /// the average of all shots.
+    /// The multiple of the average of all shots above which a type of shot is risky. It applies to the regenerations
+    /// per shot and to the share of failures.
     pub const HIGH_RISK_TIMES_AVERAGE: f64 = 1.5;
 
     /// Computes the metrics of `records` in one pass. Memory grows with the number of names, shots and artifacts, not
     /// with the number of records.
     ///
-    /// An error of [`ErrorKind::Malformed`], which reports a line that is not a record, is skipped and counted in
-    /// [`skipped`](Self::skipped).
+    /// An error of [`ErrorKind::Malformed`] in `records` means a line that is not a record. The line is skipped and
+    /// counted in [`skipped`](Self::skipped).
     ///
     /// # Errors
     /// - The first error in `records` of any other kind.
@@ -116,8 +117,8 @@ impl DerivedMetrics {
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 #[non_exhaustive]
 pub struct Tally {
-    /// Each name and how often it occurred. The most frequent comes first, and equally frequent ones are sorted by
-    /// name.
+    /// Each name and how often it occurred. The most frequent name comes first, and equally frequent names are in
+    /// alphabetical order.
     pub counts: Vec<Counted>,
     /// The number of executions that give no name.
     pub unknown: u64,
@@ -129,9 +130,9 @@ pub struct Tally {
 pub struct Counted {
     /// The name.
     pub name: String,
-    /// How often it occurred; at least 1.
+    /// How often the name occurred; at least 1.
     pub count: u64,
-    /// Its share of all named occurrences, above 0 and up to 1.
+    /// The share of this name among all occurrences of any name, above 0 and up to 1.
     pub share: f64,
 }
 
@@ -141,7 +142,7 @@ pub struct Counted {
 pub struct SceneCost {
     /// The scene; `None` for the executions that name none.
     pub scene_id: Option<String>,
-    /// The number of executions that used a model for it.
+    /// The number of executions that used a model for the scene.
     pub executions: u64,
     /// The exact sum of the known costs, in US dollars; `None` if no cost is known.
     pub cost_usd: Option<Usd>,
@@ -155,7 +156,7 @@ pub struct SceneCost {
 pub struct ModelOutcomes {
     /// The model; `None` for the executions that used a model without naming it.
     pub model: Option<String>,
-    /// The outcomes of its executions.
+    /// The outcomes that count for the model.
     #[serde(flatten)]
     pub outcomes: Outcomes,
 }

@@ -15,10 +15,10 @@ pub struct Shots {
     pub shots: u64,
     /// The number of shots for which no execution gives a `regen_count`.
     pub regenerations_unknown: u64,
-    /// The total regenerations of the other shots; `None` if there are no such shots. For each shot, the highest
-    /// `regen_count` of its executions is used.
+    /// The total regenerations of the shots with a known count; `None` if there are no such shots. For each shot, the
+    /// highest `regen_count` of its executions is used.
     pub regenerations: Option<u128>,
-    /// The average number of regenerations of those shots.
+    /// The average number of regenerations of the shots with a known count.
     pub average_regenerations: Option<f64>,
     /// The outcomes of the executions of all the shots.
     pub outcomes: Outcomes,
@@ -28,18 +28,21 @@ pub struct Shots {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct ShotType {
-    /// The type of a shot, from its first execution that gives one; `None` for the shots of unknown type.
+    /// The type of the shots; `None` if it is unknown. The type of a shot comes from the first of its executions that
+    /// has a `shot_type`.
     pub shot_type: Option<String>,
-    /// How often they were regenerated, and failed.
+    /// How often the shots were regenerated, and failed.
     #[serde(flatten)]
     pub shots: Shots,
-    /// Whether they were regenerated more than [`HIGH_RISK_TIMES_AVERAGE`](DerivedMetrics::HIGH_RISK_TIMES_AVERAGE)
-    /// times as often as the average shot. `None` if there are too few shots, or the type is unknown.
+    /// Whether the shots were regenerated more than
+    /// [`HIGH_RISK_TIMES_AVERAGE`](DerivedMetrics::HIGH_RISK_TIMES_AVERAGE) times as often as the average shot. `None`
+    /// if there are too few shots, or if the type is unknown.
     pub risky_regenerations: Option<bool>,
-    /// Whether the share of their executions that failed is more than that many times the average. `None` if there are
-    /// too few executions, or the type is unknown.
+    /// Whether the share of failed executions is more than
+    /// [`HIGH_RISK_TIMES_AVERAGE`](DerivedMetrics::HIGH_RISK_TIMES_AVERAGE) times the share of all shots. `None` if
+    /// there are too few executions, or if the type is unknown.
     pub risky_failures: Option<bool>,
-    /// True if the type is risky by either measure, false if by neither, `None` if that is unknown.
+    /// True if either measure is risky, and false if neither is. `None` if that is unknown.
     pub high_risk: Option<bool>,
 }
 
@@ -151,7 +154,7 @@ struct Ratio {
 impl Ratio {
     /// Returns whether this ratio is risky compared with `average`; `None` if there are too few cases.
     fn is_risky(self, average: Self) -> Option<bool> {
-        // Compares products instead of quotients, because products are exact up to 2⁵³.
+        // Products are compared instead of quotients, because they are exact up to 2⁵³.
         let times = |count: u128, of: u64| count as f64 * of as f64;
         let limit = DerivedMetrics::HIGH_RISK_TIMES_AVERAGE * times(average.count, self.of);
         (self.of >= DerivedMetrics::HIGH_RISK_SAMPLE_MIN).then(|| times(self.count, average.of) > limit)

@@ -43,7 +43,7 @@ struct Judge<'p> {
     unjudged: Vec<Unjudged>,
 }
 
-/// Two shares of bad results that are compared by a test.
+/// A share of bad results, and the reference with which a test compares it.
 struct Question {
     trigger: Trigger,
     subject: String,
@@ -72,7 +72,7 @@ impl Judge<'_> {
 
     fn costs(&mut self, skill: &str, costs: &Costs) {
         let Costs { estimated, actual, ref differences, ref off } = *costs;
-        // `add` has computed this difference for each record without overflow.
+        // This does not overflow, because `add` has already subtracted the amounts of each record.
         let Some(difference) = actual.checked_sub(estimated) else { return };
         let magnitude = difference.pico().unsigned_abs();
         let most = estimated.pico() as f64 * self.policy.cost_relative_max;
@@ -173,7 +173,8 @@ impl Judge<'_> {
         });
     }
 
-    /// Tests all questions of one trigger together. Escalates those whose first share is significantly larger.
+    /// Tests all questions of one trigger together. Escalates a question if its share is significantly larger than its
+    /// reference.
     fn ask(&mut self, questions: Vec<Question>, why: impl Fn(String, String) -> String) {
         let samples_min = self.policy.samples_min;
         let (mut asked, mut p_values) = (Vec::new(), Vec::new());
@@ -232,8 +233,8 @@ impl Judge<'_> {
     }
 }
 
-/// Returns one question per group if there are several groups: whether its share of bad results is larger than that of
-/// all others together.
+/// Returns a question for each group, if there are several groups: is the group's share of bad results larger than the
+/// share of all other groups together?
 fn against_others(
     groups: &BTreeMap<String, Counts>,
     question: impl Fn(&str, Share, Share, Evidence) -> Question,

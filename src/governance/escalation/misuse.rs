@@ -18,7 +18,7 @@ pub(super) struct Misuse {
 #[derive(Debug, Default)]
 pub(super) struct Misused {
     pub(super) counts: Counts,
-    /// The forbidden models and tiers that it used, quoted; at most `NAMES_MAX`.
+    /// The forbidden models and tiers that the skill used, quoted; at most `NAMES_MAX`.
     pub(super) names: BTreeSet<String>,
 }
 
@@ -57,7 +57,7 @@ impl Misuse {
         if rules.is_empty() {
             return;
         }
-        // A model or tier that is not recorded does not count as misused.
+        // Only recorded names are checked. An unknown model or tier is not misuse.
         let forbidden = |patterns: fn(&Rule) -> &[Pattern], name: &&str| {
             let name = name.to_lowercase();
             !rules.iter().all(|rule| is_any(patterns(rule), &name))

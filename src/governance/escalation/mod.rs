@@ -32,20 +32,28 @@ const HOUR_MS: i64 = 3_600_000;
 /// | the model router | models that underperform | a model's executions fail, or its artifacts are not accepted, more often than those of the skill's other models |
 ///
 /// The last three triggers compare two shares with a z-test or, if expected counts are small, with Fisher's exact test.
-/// The difference must be at least `share_difference_min`. Its p-value, adjusted by Holm's method for all tests of the
-/// trigger, must be at most `alpha`. If either side has fewer than `samples_min` results, the shares are not compared,
-/// and the report says so. Costs are compared exactly. A paired t-test only tells whether the deviation is systematic.
+/// They escalate under two conditions:
+///
+/// - The difference is at least `share_difference_min`.
+/// - The p-value, adjusted by Holm's method for all tests of the trigger, is at most `alpha`.
+///
+/// If either side has fewer than `samples_min` results, the shares are not compared, and the report says so. Costs are
+/// compared without a test. The report adds the result of a paired t-test, which shows whether the costs deviate
+/// systematically.
 ///
 /// **The reference** consists of the quality controls in the `reference_days` days before the week in which the window
 /// begins. It stays the same for a week, like [frozen baselines](crate::baseline::FrozenBaselines). Frozen baselines
 /// cannot serve as the reference, because they record only whether a control completed, not its verdict.
 ///
-/// **Drift and acceptance** come from quality controls, while tiers and models come from the execution that made the
-/// artifact. The two are matched by `run_id` and `production.artifact`, and the last control of an artifact is used. An
-/// outcome of FIX (the artifact needs changes) counts as not accepted. If an execution records the outcome or the drift
-/// of its own artifact, that is used instead. An artifact without a control is left out of the drift tests, and only
-/// the success of its execution counts for its model. An execution that used several models is left out of the model
-/// tests. A cancelled execution does not count for its model.
+/// **Drift and acceptance** come from quality controls. Tiers and models come from the execution that made the
+/// artifact.
+///
+/// - Control and execution are matched by `run_id` and `production.artifact`. The last control of an artifact is used.
+/// - If an execution itself records the outcome or the drift of its artifact, these are used instead of a control's.
+/// - An outcome of FIX (the artifact needs changes) counts as not accepted.
+/// - An artifact without a control is left out of the drift tests. Only the success of its execution counts for its
+///   model.
+/// - An execution that used several models is left out of the model tests, and so is a cancelled execution.
 ///
 /// ```
 /// use runledger::governance::{EscalationPolicy, Escalations, Trigger};
@@ -78,7 +86,7 @@ pub struct Escalations {
     endless: Evidence,
     costs: BTreeMap<String, Costs>,
     misuse: Misuse,
-    /// By skill, the quality controls of the reference and of the window.
+    /// The quality controls of the reference and of the window, by skill.
     controls: BTreeMap<String, [Counts; 2]>,
     results: Results,
 }
@@ -95,7 +103,8 @@ struct Costs {
 }
 
 impl Escalations {
-    /// Creates an empty window from `since` (inclusive) to `until` (exclusive), open-ended if `until` is `None`.
+    /// Creates an empty window from `since` (inclusive) to `until` (exclusive). If `until` is `None`, the window has no
+    /// end.
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`], with one detail for each invalid value of the policy.
@@ -143,7 +152,8 @@ impl Escalations {
         Ok(())
     }
 
-    /// Adds an execution that is in flight at `now` and has no record. It may have started at any time.
+    /// Adds an execution that is in flight at `now` and has no record. It counts only if it started in the window and
+    /// has been in flight for longer than the policy allows.
     pub fn add_in_flight(&mut self, begun: &ExecutionMetrics, now: Timestamp) {
         let age_ms = now.unix_ms() - begun.timestamp_start.unix_ms();
         let longest_ms = i128::from(self.policy.in_flight_hours_max) * i128::from(HOUR_MS);
@@ -153,8 +163,10 @@ impl Escalations {
         }
     }
 
-    /// Adds the number of records that the ledger [reported as lost](crate::LedgerReader::losses) at `at`. If begin
-    /// marks of their executions exist, also add those executions as interrupted or in flight.
+    /// Adds the number of records that the ledger [reported as lost](crate::LedgerReader::losses) at `at`.
+    ///
+    /// The start of an execution whose record was lost can still be marked in the ledger. Add such an execution too, as
+    /// interrupted or in flight. It is not counted twice.
     pub fn add_lost(&mut self, at: Timestamp, records: u64) {
         if self.contains(at) {
             self.lost = self.lost.saturating_add(records);

@@ -43,9 +43,9 @@ pub enum Trigger {
     CostDiscrepancy,
     /// An execution used a model or tier that the policy does not allow for it.
     ModelMisuse,
-    /// Quality controls reject a larger share of artifacts than in the weeks before.
+    /// A skill's quality controls reject a larger share of artifacts than in the weeks before.
     QcFailureSpike,
-    /// The artifacts of one tier's models drift more often than those of the others.
+    /// The artifacts of one tier's models drift more often than those of all other tiers.
     DriftWithTier,
     /// A model fails more often than the skill's other models.
     ModelUnderperforms,
@@ -133,21 +133,22 @@ pub enum Statistic {
     },
     /// Two shares, and a test of whether they differ significantly.
     Shares(ShareTest),
-    /// The exact sums of costs and estimates, over the executions that have both. Student's paired t-test (1908) tells
+    /// The exact sums of costs and estimates, over the executions that have both. Student's paired t-test (1908) shows
     /// whether the costs deviate systematically from the estimates.
     Costs {
-        /// The number of executions that have both.
+        /// The number of executions that have both a cost and an estimate.
         compared: u64,
         /// The sum of the estimates, in US dollars.
         estimated_usd: Usd,
         /// The sum of the costs, in US dollars.
         actual_usd: Usd,
-        /// The costs minus the estimates, as a share of the estimates; `None` if the estimates sum to 0.
+        /// The costs minus the estimates, as a share of the estimates; `None` if the sum of the estimates is 0.
         relative: Option<f64>,
-        /// The 99 % confidence interval of the mean of cost minus estimate, in US dollars. `None` for fewer than two
-        /// executions, or if the sum of squares overflows.
+        /// The 99 % confidence interval of the mean difference between cost and estimate, in US dollars. `None` for
+        /// fewer than two executions, or if the sum of squares overflows.
         interval_usd: Option<[f64; 2]>,
-        /// The p-value of this mean; `None` if the interval is `None`.
+        /// The p-value: the probability of such a mean difference if the true mean is 0. `None` if the interval is
+        /// `None`.
         p_value: Option<f64>,
     },
 }
@@ -171,8 +172,8 @@ pub struct ShareTest {
     /// The p-value, adjusted by Holm's method (1979) for all tests of the trigger. The escalation is based on this
     /// value.
     pub p_adjusted: f64,
-    /// For drift, its association with all tiers. `None` for other triggers, or if the expected count of some cell is
-    /// below 5.
+    /// For drift, its association with all tiers together. `None` for other triggers, or if the expected count of some
+    /// cell is below 5.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub association: Option<Association>,
 }
@@ -192,7 +193,7 @@ pub struct Association {
     pub cramers_v: f64,
 }
 
-/// A problem of which a recipient must be notified.
+/// A problem, and the recipient to notify of it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Escalation {
@@ -217,7 +218,7 @@ pub struct Escalation {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Unjudged {
-    /// The reason that could not be judged.
+    /// The trigger that could not be judged.
     pub trigger: Trigger,
     /// The subject, as in [`Escalation::subject`].
     pub subject: Option<String>,

@@ -16,10 +16,10 @@ type Artifact = (Option<String>, String);
 struct Made {
     id: Uuid,
     skill: String,
-    /// The model; `None` if none is named, or several are.
+    /// The model; `None` if the record names no model or several.
     model: Option<String>,
     tier: Option<String>,
-    /// `None` if it is unknown, or the execution was cancelled.
+    /// `None` if this is unknown, or if the execution was cancelled.
     succeeded: Option<bool>,
 }
 
@@ -50,7 +50,7 @@ pub(super) fn accepted(outcome: Option<&QcOutcome>) -> Option<bool> {
     }
 }
 
-/// A number of results, and which of them are bad.
+/// The number of results, and the executions with a bad result.
 #[derive(Debug, Default)]
 pub(super) struct Counts {
     pub(super) whole: u64,
@@ -104,7 +104,7 @@ impl Results {
         }
     }
 
-    /// Counts the executions that still wait for a control, because no more controls will follow.
+    /// Counts the executions whose artifact could still get a control. Called after the last record.
     pub(super) fn settle(&mut self) {
         for (made, artifact) in std::mem::take(&mut self.made) {
             let control = self.controls.get(&artifact).copied();

@@ -48,7 +48,7 @@ impl Attempts {
                     }
                 }
             }
-            // Attempts with lower numbers than the first one belong to an earlier run.
+            // The first attempt here need not have the number 0, because earlier attempts can belong to an earlier run.
             for pair in attempts.windows(2) {
                 let (before, after) = (pair[0].count, pair[1].count);
                 let found = match after - before {

@@ -13,7 +13,7 @@ use super::report::{GateReport, GateVerdict};
 use crate::governance::{Expected, Field};
 use crate::metrics::{ExecutionMetrics, Status, Timestamp, shortened};
 
-/// A run, from the records seen so far.
+/// What is known about the run from the records seen so far.
 pub(super) struct Run<'g> {
     gate: &'g Gate,
     members: Vec<Member>,
@@ -25,9 +25,9 @@ pub(super) struct Run<'g> {
     strays: Vec<(Uuid, Uuid, String)>,
     /// Executions of the run that are in flight.
     in_flight: HashSet<Uuid>,
-    /// Executions of the run whose record is not yet in the ledger.
+    /// Executions of the run whose record waits in the spill, where records go that the ledger could not store.
     spilled: HashSet<Uuid>,
-    /// When the earliest of these executions started.
+    /// When the earliest execution of the run started.
     started: Option<Timestamp>,
     child_runs: BTreeSet<String>,
     attempts: Attempts,
@@ -63,7 +63,7 @@ impl<'g> Run<'g> {
         let required = self.gate.policy.required.of(record);
         let member = Member::of(record, required);
         if let Some(&place) = self.places.get(&id) {
-            // A new segment can repeat a line of the previous one. It counts once.
+            // A new segment can repeat a line of the previous segment. The repeated record counts once.
             if self.members[place].content != member.content {
                 self.reasons.of(record, Rule::Overwritten, "it has several records that differ".to_owned());
             }
@@ -75,7 +75,7 @@ impl<'g> Run<'g> {
         self.members.push(member);
     }
 
-    /// Returns true if the execution names the run. Remembers an execution that names none.
+    /// Returns true if the execution names this run. Also notes child runs, and executions that name no run.
     fn has(&mut self, record: &ExecutionMetrics) -> bool {
         if let (None, Some(parent)) = (&record.run.run_id, record.run.parent_execution_id) {
             self.strays.push((record.execution_id, parent, record.skill_name.clone()));
@@ -140,7 +140,7 @@ impl<'g> Run<'g> {
         }
     }
 
-    /// Adds the executions in flight that have a record neither in the ledger nor in the spill.
+    /// Adds the executions that are in flight. An execution that has a record in the ledger or in the spill is ignored.
     pub(super) fn add_begun(&mut self, begun: &[ExecutionMetrics]) {
         for record in begun {
             if self.is_outside(record) {
@@ -151,7 +151,8 @@ impl<'g> Run<'g> {
         }
     }
 
-    /// Returns true if the execution belongs to the run and was not seen before. Counts it for the expectations.
+    /// Returns true if the execution belongs to the run and was not seen before. In that case, also counts it for the
+    /// expectations.
     fn is_outside(&mut self, record: &ExecutionMetrics) -> bool {
         let id = record.execution_id;
         if self.places.contains_key(&id) || self.spilled.contains(&id) || self.elsewhere.contains(&id) {
@@ -211,12 +212,12 @@ impl<'g> Run<'g> {
         }
     }
 
-    /// Returns true if it is an execution of the run, with or without a record.
+    /// Returns true if the execution belongs to the run, with or without a record.
     fn is_member(&self, id: &Uuid) -> bool {
         self.places.contains_key(id) || self.in_flight.contains(id) || self.spilled.contains(id)
     }
 
-    /// Checks that each parent has a record, and that the execution names the parent's run if it is another one.
+    /// Checks that each parent has a record. If a parent belongs to another run, the execution must name that run.
     fn judge_parents(&mut self) {
         for member in &self.members {
             if self.elsewhere.contains(&member.id) {
@@ -270,7 +271,7 @@ impl<'g> Run<'g> {
             }
         }
         for ((skill, _), tiers) in &skills {
-            // The two cost fields may differ between tiers: an estimate is as good as a cost here.
+            // An estimate counts as a cost here. So `Cost` is compared, and the two more specific fields are not.
             let alike = |field: &Field| !matches!(field, Field::EstimatedCost | Field::ActualCost);
             for field in Field::ALL.into_iter().filter(alike) {
                 let holds = |member: &&Member| member.fields.contains(&field);

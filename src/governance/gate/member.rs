@@ -16,9 +16,9 @@ pub(super) struct Member {
     pub(super) tier: Option<String>,
     pub(super) parent: Option<Uuid>,
     pub(super) has_parent_run: bool,
-    /// The fields that the policy requires of it.
+    /// The fields that the policy requires of the execution.
     pub(super) required: Vec<Field>,
-    /// The fields that it has.
+    /// The fields that its record has.
     pub(super) fields: Vec<Field>,
     /// The hash of the whole record; `None` if the record cannot be written.
     pub(super) content: Option<String>,
@@ -51,7 +51,7 @@ pub(super) fn check_times(record: &ExecutionMetrics, reasons: &mut Reasons) {
     }
 }
 
-/// Checks that the record's statements about its outcome are consistent.
+/// Checks that the fields about the outcome do not contradict each other.
 pub(super) fn check_outcome(record: &ExecutionMetrics, reasons: &mut Reasons) {
     let (succeeded, failed) = (record.execution_succeeded, record.execution_failed);
     let mut wrong = |found: &str| reasons.of(record, Rule::InconsistentOutcome, found.to_owned());

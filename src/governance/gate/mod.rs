@@ -72,24 +72,25 @@ impl Gate {
         Self { expected, ..self }
     }
 
-    /// Adds [records that are not yet in the ledger](crate::LedgerReader::spilled), of any run. Read them *before* the
-    /// ledger's records and after the executions in flight. A spilled record of the run counts as missing until it is
-    /// in the ledger.
+    /// Adds [records that are not yet in the ledger](crate::LedgerReader::spilled), of any run. Read the executions in
+    /// flight first, then these records, and then the ledger's records. Such a record counts as missing for its run
+    /// until it is in the ledger.
     #[must_use]
     pub fn spilled(mut self, spilled: Vec<ExecutionMetrics>) -> Self {
         self.spilled.extend(spilled);
         self
     }
 
-    /// Adds the times (UTC) at which the ledger [reported lost records](crate::LedgerReader::losses), and how many were
-    /// lost. Their runs are unknown, so every run that had started by then has a missing entry.
+    /// Adds the times (UTC) at which the ledger [reported lost records](crate::LedgerReader::losses), each with the
+    /// number of records. The runs of lost records are unknown, so a missing entry is reported for every run that had
+    /// started before.
     #[must_use]
     pub fn lost(mut self, lost: Vec<(Timestamp, u64)>) -> Self {
         self.lost.extend(lost);
         self
     }
 
-    /// Adds an error for each unreadable file that may hold records of the run. Each is a reason to fail.
+    /// Adds an error for each unreadable file that may contain records of the run. Each error is a reason to fail.
     #[must_use]
     pub fn unreadable(mut self, unreadable: Vec<Error>) -> Self {
         self.unreadable.extend(unreadable);
@@ -99,21 +100,21 @@ impl Gate {
     /// Judges the run from these sources:
     ///
     /// - `begun` are the executions in flight, of any run. Read them *before* the records, so that no execution that
-    ///   ends in between is missed. An execution that has a record has ended.
-    /// - `records` is the whole ledger, since a parent can belong to another run.
-    /// - `faults` are the findings of [`verify`](crate::LedgerReader::verify), each in words. There are none if the
+    ///   ends in between is missed. An execution that also has a record counts as ended.
+    /// - `records` are all records of the ledger, because a parent can belong to another run.
+    /// - `faults` are the texts of the faults that [`verify`](crate::LedgerReader::verify) found. There are none if the
     ///   chain is intact.
     ///
-    /// An execution belongs to the run if it has its `run_id`, or if it has none and its parent belongs to the run.
-    /// Child runs, whose executions have this run as their `parent_run_id`, are listed in the report but not checked.
-    /// Judge each of them separately.
+    /// An execution belongs to the run if it has the run's `run_id`. An execution without a `run_id` belongs to the run
+    /// if its parent does. Child runs, whose executions have this run as their `parent_run_id`, are listed in the
+    /// report but not checked. Judge each of them separately.
     ///
-    /// The gate holds a few hundred bytes of memory per execution of the run. It also holds the id of every other
+    /// The gate uses a few hundred bytes of memory for each execution of the run. It also keeps the id of every other
     /// execution and, for executions without a run, their parents and skills.
     ///
     /// # Errors
-    /// Returns the first error in `records` that is not of [`ErrorKind::Malformed`]: without the whole ledger, no
-    /// verdict is possible. Lines that are not records are reasons to fail.
+    /// Returns the first error in `records` of a kind other than [`ErrorKind::Malformed`], because no verdict is
+    /// possible without the whole ledger. A malformed line is not a record, and is a reason to fail.
     pub fn judge(
         &self,
         begun: &[ExecutionMetrics],

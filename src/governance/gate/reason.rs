@@ -1,7 +1,7 @@
 //! The reasons why a gate fails, and their texts.
 //!
-//! Each consists of a rule, in fixed words, and a finding. The files that check the rules phrase the findings: `judge`,
-//! `member`, `attempts`, and [`Field`](crate::governance::Field) for a missing field.
+//! Each reason consists of a rule, in fixed words, and of what was found. The files that check the rules write the text
+//! of what was found: `judge`, `member`, `attempts`, and [`Field`](crate::governance::Field) for a missing field.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -16,8 +16,11 @@ use crate::metrics::{ExecutionMetrics, shortened};
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Rule {
-    /// Every execution has a record in the ledger. None is unfinished, waits in the spill (where records go that the
-    /// ledger could not store), or may have been lost. No expected execution, attempt, or named parent is missing.
+    /// Every execution has a record in the ledger:
+    ///
+    /// - No execution is unfinished, and no record may have been lost.
+    /// - No record waits in the spill, where records go that the ledger could not store.
+    /// - No expected execution, attempt or named parent is missing.
     MissingEntry,
     /// Every record has its times, and its end is not before its start.
     MissingTimestamp,
@@ -35,8 +38,8 @@ pub enum Rule {
     MissingField,
     /// A skill logs the same fields for every tier.
     InconsistentAcrossTiers,
-    /// Executions name their parents where the policy requires it. An execution whose parent belongs to a run belongs
-    /// to the same run, or names it as its parent run.
+    /// Executions name their parents where the policy requires it. An execution belongs to the run of its parent, or
+    /// names that run as its parent run.
     MissingParent,
     /// No execution has two records that differ.
     Overwritten,

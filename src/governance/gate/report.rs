@@ -34,13 +34,13 @@ pub struct GateReport {
     pub run_id: String,
     /// Whether the run passes.
     pub verdict: GateVerdict,
-    /// The number of its executions that have a record.
+    /// The number of the run's executions that have a record.
     pub executions: u64,
-    /// The number of its executions that are in flight.
+    /// The number of the run's executions that are in flight.
     pub in_flight: u64,
-    /// The number of its executions whose record is not yet in the ledger.
+    /// The number of the run's executions whose record is not yet in the ledger.
     pub spilled: u64,
-    /// The child runs of this run, by name. They are not checked here; judge each of them separately.
+    /// The child runs of this run, sorted by name. They are not checked here. Judge each of them separately.
     pub child_runs: Vec<String>,
     /// Every reason why the run fails, in the order of [`Rule`](super::Rule); empty if it passes.
     pub reasons: Vec<GateReason>,

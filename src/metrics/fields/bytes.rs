@@ -6,8 +6,8 @@ const HIGHS: u64 = u64::from_ne_bytes([0x80; 8]);
 
 /// Returns true if both are equal.
 ///
-/// It compares pieces that fit a register, of which the last may overlap the one before. For longer ones the compiler
-/// would call a function.
+/// It compares pieces of 16 bytes, because the compiler would call a function to compare longer arrays. The last piece
+/// may overlap the one before it.
 #[inline(always)]
 pub(super) fn same<const N: usize>(a: &[u8; N], b: &[u8; N]) -> bool {
     let (Some(last_a), Some(last_b)) = (a.last_chunk(), b.last_chunk()) else { return a == b };
@@ -16,7 +16,7 @@ pub(super) fn same<const N: usize>(a: &[u8; N], b: &[u8; N]) -> bool {
     pieces.fold(differ(last_a, last_b), |all, (a, b)| all | differ(a, b)) == 0
 }
 
-/// Returns the number that the leading digits form, and how many digits there are.
+/// Returns the number that the leading digits form, and the number of leading digits.
 #[inline(always)]
 pub(super) fn leading_digits(eight: [u8; 8]) -> (u64, u32) {
     // Each digit becomes its value. Adding 127 - 9 sets the highest bit of a byte that is more than 9.
@@ -26,16 +26,16 @@ pub(super) fn leading_digits(eight: [u8; 8]) -> (u64, u32) {
     if count == 0 {
         return (0, 0);
     }
-    // The digits are aligned as if zeros preceded them, with the first digit in the lowest byte. Then pairs, fours and
-    // eights of digits are combined.
+    // The shift puts zeros before the digits, so that there are always eight. The first is in the lowest byte. Then
+    // neighbours are combined to numbers of two, four and eight digits.
     let aligned = values << (64 - count * 8);
     let pairs = (aligned.wrapping_mul(10) + (aligned >> 8)) & 0x00ff_00ff_00ff_00ff;
     let fours = (pairs.wrapping_mul(100) + (pairs >> 16)) & 0x0000_ffff_0000_ffff;
     ((fours.wrapping_mul(10_000) + (fours >> 32)) & 0xffff_ffff, count)
 }
 
-/// Returns 10^`exponent` from a table. The number of digits differs from line to line, so that branches on it would be
-/// mispredicted.
+/// Returns 10^`exponent` from a table. The exponent differs from line to line, so the processor would mispredict
+/// branches that depend on it.
 #[inline(always)]
 pub(super) fn power_of_ten(exponent: u32) -> u64 {
     const POWERS: [u64; 16] = {
@@ -50,8 +50,8 @@ pub(super) fn power_of_ten(exponent: u32) -> u64 {
     POWERS[exponent as usize % 16]
 }
 
-/// Returns the position, from `start` on, of the first byte that is not plain text in a JSON string. Such bytes are a
-/// quote, a backslash, a control character, and a byte that is not ASCII.
+/// Returns the position of the first special byte at or after `start`: a quote, a backslash, a control character, or a
+/// byte that is not ASCII. All other bytes are plain text in a JSON string.
 #[inline(always)]
 pub(super) fn special(text: &[u8], start: usize) -> Option<usize> {
     const ONES: u64 = u64::from_ne_bytes([0x01; 8]);
@@ -59,8 +59,9 @@ pub(super) fn special(text: &[u8], start: usize) -> Option<usize> {
     let mut rest = text.get(start..)?;
     while let Some((eight, after)) = rest.split_first_chunk() {
         let eight = u64::from_le_bytes(*eight);
-        // Subtracting n from a byte below n borrows, which sets its highest bit. A byte that is not ASCII has that bit
-        // already. A borrow also changes the next higher byte, so only the lowest byte that is found is reliable.
+        // Subtracting n from a byte below n borrows from the next byte and sets the byte's highest bit. A byte that is
+        // not ASCII already has that bit. The borrow can set a wrong bit in a higher byte, so only the lowest byte that
+        // is found is reliable.
         let below = |bytes: u64, n: u64| bytes.wrapping_sub(ONES * n);
         let equal = |byte: u8| below(eight ^ (ONES * u64::from(byte)), 1);
         // With this bit flipped, the control characters stay below 0x20, and only the quote becomes 0x20.

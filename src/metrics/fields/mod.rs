@@ -1,4 +1,4 @@
-//! The fields of a record that analytics read, borrowed from the line without building the record.
+//! The fields of a record that analytics read. They are borrowed from the line, without building the record.
 
 mod bytes;
 #[cfg(test)]
@@ -19,7 +19,7 @@ use walk::Walk;
 
 /// The fields of a record from which baselines, costs and rates are computed, borrowed from the line that holds them.
 ///
-/// Each field has the meaning of the field of the same name of [`ExecutionMetrics`], and is `None` in the same cases.
+/// Each field has the same meaning as in [`ExecutionMetrics`], and is `None` in the same cases.
 ///
 /// ```
 /// use runledger::metrics::Fields;
@@ -76,8 +76,8 @@ impl<'l> Fields<'l> {
     /// The whole line is checked: it must be valid UTF-8 and one JSON object with the required fields. Any line that
     /// [`ExecutionMetrics::from_json`] accepts is accepted, with the same values.
     ///
-    /// A fault in a field that `Fields` does not have goes unnoticed, because finding it would require building the whole
-    /// record:
+    /// A fault in a field that `Fields` does not have is accepted, because finding it would require building the whole
+    /// record. Examples are:
     ///
     /// - `tokens_input` is a string, or occurs twice;
     /// - a key of `tags` occurs twice;
@@ -90,8 +90,8 @@ impl<'l> Fields<'l> {
         Self::from_sealed(line, line.len().saturating_sub(1))
     }
 
-    /// Like [`from_line`](Self::from_line), but for a line whose members end at `end`. After them comes a closing brace
-    /// or the keys that a ledger adds.
+    /// Like [`from_line`](Self::from_line), but for a line whose members end at `end`. A closing brace or the keys that
+    /// a ledger adds must follow there. If not, the slow parser reads the line.
     pub(crate) fn from_sealed(line: &'l [u8], end: usize) -> Result<Self> {
         // A `seq` that begins with 0 goes to the slow parser, because a number such as 012 is not valid JSON.
         let tail = line.get(end..).unwrap_or_default();
@@ -102,9 +102,9 @@ impl<'l> Fields<'l> {
         }
     }
 
-    /// Parses the line at the start of `bytes` with the fast parser. Returns its fields and where its members end, or
-    /// `None` if the fast parser cannot read it. The caller must check that a closing brace or the ledger's keys follow
-    /// there.
+    /// Parses the line at the start of `bytes` with the fast parser. Returns its fields and the position at which its
+    /// members end, or `None` if the fast parser cannot read the line. The caller must check that a closing brace or
+    /// the ledger's keys follow at that position.
     pub(crate) fn ahead(bytes: &'l [u8]) -> Option<(Self, usize)> {
         Walk::fields(bytes)
     }
@@ -134,8 +134,8 @@ impl<'l> Fields<'l> {
         }
     }
 
-    /// The keys of these fields in a record. If one of them occurs twice, the fast parser must not skip the second one
-    /// as an unknown key.
+    /// The keys of these fields in a record. The fast parser must not skip a second occurrence of such a key as if it
+    /// were an unknown key.
     const KEYS: [&'static [u8]; 12] = [
         b"execution_id",
         b"skill_name",
@@ -159,11 +159,12 @@ fn default_environment() -> Cow<'static, str> {
     }
 }
 
-/// A text, borrowed if nothing in it is escaped. serde borrows a `Cow` inside another type only through such a wrapper.
+/// A text, borrowed if nothing in it is escaped. Without this wrapper, serde would not borrow a `Cow` that is inside
+/// another type, such as an `Option`.
 #[derive(Deserialize)]
 struct Text<'l>(#[serde(borrow)] Cow<'l, str>);
 
-/// Reads the name in a `model`, which must be an object like [`Model`](super::Model).
+/// Reads the name from the value of `model`, which must be an object like [`Model`](super::Model).
 fn name_of_model<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Cow<'de, str>>, D::Error> {
     struct Name;
 

@@ -1,15 +1,16 @@
-//! The walk never accepts a line that `serde_json` refuses or reads differently. No line is refused that a whole record
-//! can be read from.
+//! The fast parser, the walk, never accepts a line that `serde_json` refuses or reads differently. Whenever a whole
+//! record can be read from a line, its fields can be read too.
 
 use std::collections::BTreeMap;
 
 use super::*;
 use crate::metrics::{CostSource, Decision, ErrorCategory, Kind, LlmCall, Production, Progress, Status, Step, Usage};
 
-/// The number of cases by default. `RUNLEDGER_FUZZ_CASES` sets a larger number, and `RUNLEDGER_FUZZ_SEED` the seed.
+/// The default number of cases. `RUNLEDGER_FUZZ_CASES` can set a larger number, and `RUNLEDGER_FUZZ_SEED` sets the
+/// seed.
 const CASES: u64 = 120_000;
 
-/// Returns where the members of a line end, by the form of the trailer.
+/// Returns the position at which the members of a line end, if the keys that a ledger adds follow there.
 fn sealed_at(line: &[u8]) -> Option<usize> {
     let text = std::str::from_utf8(line).ok()?;
     let end = text.rfind(",\"seq\":")?;
@@ -40,7 +41,7 @@ enum Read {
     FieldsOnly,
 }
 
-/// Checks the property for one line.
+/// Checks one line: the walk reads what `serde_json` reads, or nothing.
 fn check(line: &[u8], whole: bool) -> Read {
     let shown = || String::from_utf8_lossy(line).into_owned();
     let reference = Fields::from_any(line);
@@ -69,7 +70,7 @@ fn check(line: &[u8], whole: bool) -> Read {
     }
 }
 
-/// Returns lines of our own writer: with few fields, with the usual ones, and with many.
+/// Returns lines that this crate writes, with few fields, with the usual ones, and with many.
 fn lines() -> Vec<String> {
     let time = |ms| Timestamp::from_unix_ms(ms).unwrap();
     let least = ExecutionMetrics::new(Uuid::from_u128(7), "s", "1", time(0));
@@ -126,7 +127,7 @@ impl Random {
     }
 }
 
-/// Texts that are put in place of a value, or anywhere.
+/// Texts that replace a value, or are inserted anywhere.
 const PIECES: [&str; 66] = [
     "null",
     "true",
@@ -215,7 +216,7 @@ const KEYS: [&str; 14] = [
     "\"cost_us\\u0064\":",
 ];
 
-/// Returns the range of a random member at any depth, which begins after `{` or `,` before a quote.
+/// Returns the range of a random member at any depth. A quote after `{` or `,` is taken for the beginning of a member.
 fn member(line: &[u8], random: &mut Random) -> Option<(usize, usize)> {
     let begins = |at: &usize| matches!(line[*at], b'{' | b',') && line.get(at + 1) == Some(&b'"');
     let starts: Vec<_> = (0..line.len()).filter(begins).map(|at| at + 1).collect();
@@ -223,7 +224,8 @@ fn member(line: &[u8], random: &mut Random) -> Option<(usize, usize)> {
     Some((start, end_of_value(line, start)))
 }
 
-/// Returns the position of the next comma or closing bracket outside strings and outside brackets opened since `start`.
+/// Returns the position at which the value or member at `start` ends: the next comma or closing bracket that is outside
+/// strings and outside brackets opened since `start`.
 fn end_of_value(line: &[u8], start: usize) -> usize {
     let (mut depth, mut text, mut at) = (0, false, start);
     while let Some(&byte) = line.get(at) {
@@ -271,7 +273,7 @@ fn mutate(line: &mut Vec<u8>, random: &mut Random) {
             let new = format!("{}{},", random.pick(&KEYS), random.pick(&PIECES));
             line.splice(to..to, new.bytes());
         }
-        // A value is nested deeper than the walk reads, or than serde_json reads without ignoring it.
+        // A value is nested up to or beyond the depth that the walk reads, or that serde_json reads.
         _ => {
             let Some((start, end)) = member(line, random) else { return };
             let Some(colon) = line[start..end].iter().position(|&byte| byte == b':') else { return };
@@ -309,7 +311,7 @@ fn the_walk_reads_what_serde_reads_or_nothing() {
     }
 }
 
-/// Replaces each byte of our lines by each byte with a meaning in JSON, and cuts each line at each position.
+/// Replaces each byte of two lines with every byte that has a meaning in JSON, and cuts the lines at each position.
 #[test]
 fn every_byte_of_a_line_matters() {
     for line in [&lines()[1], &lines()[4]] {
@@ -325,7 +327,7 @@ fn every_byte_of_a_line_matters() {
     }
 }
 
-/// Puts each piece in place of each field that is read, and of some that are skipped.
+/// Replaces the value of each field that is read, and of some that are skipped, with each of the pieces.
 #[test]
 fn every_value_of_every_field() {
     let line = &lines()[4];
@@ -347,9 +349,9 @@ fn our_own_lines_take_the_fast_way_and_borrow_their_texts() {
         let fields = Fields::from_line(line.as_bytes()).unwrap();
         assert!(matches!((&fields.skill_name, &fields.skill_version), (Cow::Borrowed(_), Cow::Borrowed(_))));
     }
-    // Lines with an escape in a text that is returned do not.
+    // A line with an escape in a text that is returned takes the slow way.
     assert_eq!(check(lines()[2].as_bytes(), true), Read::BySerde);
-    // serde_json borrows a text without escapes too.
+    // The slow way also borrows a text without escapes.
     let spaced = lines()[1].replace("\":", "\" : ");
     let fields = Fields::from_any(spaced.as_bytes()).unwrap();
     assert!(matches!((&fields.environment, &fields.model_name), (Cow::Borrowed(_), Some(Cow::Borrowed("gpt-4")))));

@@ -2,9 +2,14 @@
 //!
 //! It walks once over a line and compares it with the expected form: the 29 keys in their order, then groups in any
 //! order. Anything else ends the walk with `None`, and `serde_json` then parses the line from its beginning. Examples
-//! are a key out of order or given twice, an escape in a text that is returned, an unusual number, and white space.
+//! are:
 //!
-//! So the walk needs no rules for unusual lines, and no error messages. It only must never accept a line that
+//! - a key that is out of order or occurs twice;
+//! - an escape in a text that is returned;
+//! - an unusual number;
+//! - white space.
+//!
+//! So the walk needs no rules for unusual lines, and no error messages. But it must never accept a line that
 //! `serde_json` would refuse or read differently.
 
 use std::borrow::Cow;
@@ -18,19 +23,21 @@ use crate::metrics::{Timestamp, Usd};
 /// The maximum depth of nested arrays and objects in a walk.
 const DEPTH_MAX: u32 = 32;
 
-/// The rest of a line. Each method reads something from its beginning, or returns `None` to end the walk.
+/// A line and the part of it that has not been read yet. Each method reads something at the beginning of that part, or
+/// returns `None` to end the walk.
 #[derive(Debug)]
 pub(super) struct Walk<'l> {
     /// The line from its beginning.
     whole: &'l [u8],
+    /// The part that has not been read yet.
     rest: &'l [u8],
 }
 
 impl<'l> Walk<'l> {
     /// Returns the fields of the record at the beginning of `bytes`, and the position at which its members end.
     ///
-    /// They end at a closing brace, or at a `seq`, which a ledger adds to each record. The caller checks the bytes that
-    /// follow.
+    /// The members end at a closing brace, or at the key `seq`, which a ledger adds to each record. The caller checks
+    /// the bytes from there on.
     pub(super) fn fields(bytes: &'l [u8]) -> Option<(Fields<'l>, usize)> {
         let mut walk = Self { whole: bytes, rest: bytes };
         walk.expect(b"{\"execution_id\":\"")?;
@@ -153,7 +160,7 @@ impl<'l> Walk<'l> {
         if self.null() { Some(()) } else { self.value(0) }
     }
 
-    /// Reads a key and any value. It is fast for a whole number, or one below 1, with few digits.
+    /// Reads a key and any value. It is fast for a number with few digits that is whole or below 1.
     #[inline(always)]
     fn pass_number<const N: usize>(&mut self, key: &[u8; N]) -> Option<()> {
         self.expect(key)?;
@@ -194,15 +201,15 @@ impl<'l> Walk<'l> {
         let (text, rest) = self.rest.split_first_chunk::<36>()?;
         let mut digits = [0; 32];
         let mut hyphens = true;
-        // The position of each part in the text, and the places of its digits among all digits.
+        // The position of each part in the text, and the positions of its digits without the hyphens.
         for (at, place) in [(0, 0..8), (9, 8..12), (14, 12..16), (19, 16..20), (24, 20..32)] {
             hyphens &= at == 0 || text[at - 1] == b'-';
             let len = place.len();
             digits[place].copy_from_slice(&text[at..at + len]);
         }
-        // All digits are checked without an early exit, so that the compiler can check many at once.
+        // Without an early exit, the compiler can check many digits at once.
         let hex = digits.iter().fold(true, |all, digit| all & matches!(digit, b'0'..=b'9' | b'a'..=b'f'));
-        // This is not written with the array's `map`, which is not inlined and converts one digit at a time.
+        // The array's `map` would not be inlined, and would convert one digit at a time.
         let mut values = [0; 32];
         for (value, digit) in values.iter_mut().zip(digits) {
             *value = (digit & 0x0f) + if digit > b'9' { 9 } else { 0 };
@@ -215,7 +222,7 @@ impl<'l> Walk<'l> {
         (hyphens && hex).then(|| Uuid::from_bytes(bytes))
     }
 
-    /// Reads the text after a quote, and the next quote. The text must be ASCII without escapes.
+    /// Reads a text that follows a quote, and the quote after it. The text must be ASCII without escapes.
     #[inline(always)]
     fn plain(&mut self) -> Option<&'l [u8]> {
         let (text, rest) = self.rest.split_at_checked(special(self.rest, 0)?)?;
@@ -250,9 +257,9 @@ impl<'l> Walk<'l> {
 
     /// Returns bytes that are known to be ASCII as text.
     ///
-    /// The standard library checks many bytes at once only if they are aligned, and the others one by one. Their number
-    /// differs from line to line, so that its branches would be mispredicted. So the bytes around the text, which are
-    /// usually ASCII too, are checked with it in whole pieces of 64 bytes.
+    /// The standard library checks aligned bytes many at once, but the bytes before and after them one by one. The
+    /// number of those differs from line to line, so the processor would mispredict the branches. This method therefore
+    /// checks whole pieces of 64 bytes that contain the text. The bytes around the text are usually ASCII too.
     #[inline(always)]
     fn ascii(&self, start: usize, end: usize) -> Option<&'l str> {
         const PIECE: usize = 64;
@@ -266,7 +273,7 @@ impl<'l> Walk<'l> {
         }
     }
 
-    /// Reads a key after its quote, up to its value.
+    /// Reads a key that follows a quote, with the quote and the colon after it.
     #[inline(always)]
     fn key(&mut self) -> Option<&'l [u8]> {
         let key = self.plain()?;
@@ -274,7 +281,7 @@ impl<'l> Walk<'l> {
         Some(key)
     }
 
-    /// Reads a text as long as `2026-02-14T14:23:00.000Z`, and the quote after it.
+    /// Reads a text that is as long as `2026-02-14T14:23:00.000Z`, and the quote after it.
     #[inline(always)]
     fn time(&mut self) -> Option<&'l [u8; 24]> {
         let (text, rest) = self.rest.split_first_chunk()?;
@@ -303,7 +310,7 @@ impl<'l> Walk<'l> {
         Some(Some(Usd::from_pico(pico.into())))
     }
 
-    /// Reads a whole number without a leading zero. The bytes expected next rule out a fraction.
+    /// Reads a whole number without a leading zero. The caller next expects bytes that cannot begin a fraction.
     #[inline(always)]
     fn whole(&mut self, digits_max: u32) -> Option<u64> {
         let zero = self.rest.first() == Some(&b'0');
@@ -321,7 +328,7 @@ impl<'l> Walk<'l> {
             if digits > digits_max {
                 return None;
             }
-            // Most numbers end within the first eight.
+            // Most numbers end within the first eight bytes.
             number = if number == 0 { value } else { number * power_of_ten(count) + value };
             self.rest = &self.rest[count as usize..];
             if count < 8 {

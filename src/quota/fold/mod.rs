@@ -1,8 +1,8 @@
-//! Folds the lines of a quota's journal into sums. This module is pure.
+//! Adds up the lines of a quota's journal. This module does no I/O and reads no clock.
 //!
-//! Everything here, including which data is forgotten, depends only on the lines and their order, not on the reader or
-//! the time of reading. So all processes agree on which reservations were granted, and on which line was the first to
-//! reach a threshold. The order of the journal decides, so no further lock is needed.
+//! All results depend only on the lines and their order, not on the reader or the time of reading. This also applies to
+//! which data is forgotten. So all processes agree on which reservations were granted, and on which line was the first
+//! to reach a threshold. Therefore no lock other than the journal's is needed.
 
 #[cfg(test)]
 mod tests;
@@ -33,12 +33,12 @@ impl Fold {
         self.account(limit).map_or_else(Sums::default, |account| account.sums(limit.period, window, at))
     }
 
-    /// Returns true if the reservation against `limit` that line `hold` requests was granted and is still open.
+    /// Returns true if line `hold` requested a reservation against `limit` that was granted and is still open.
     pub(super) fn is_open(&self, limit: &Limit, hold: u64) -> bool {
         self.account(limit).is_some_and(|account| account.holds.contains_key(&hold))
     }
 
-    /// Returns the thresholds, in percent, that line `seq`, which counts at `at`, was the first to reach in its window.
+    /// Returns the thresholds, in percent, that line `seq` was the first to reach in the window of `at`.
     pub(super) fn reached_by(&self, limit: &Limit, seq: u64, at: Timestamp) -> Vec<u16> {
         let windows = self.account(limit).and_then(|account| account.used.get(&limit.period));
         let used = windows.and_then(|windows| windows.get(Window::containing(at, limit.period)));
@@ -55,9 +55,9 @@ impl Fold {
 /// Sums saturate at `u64::MAX`, which no limit exceeds, so every decision stays correct.
 #[derive(Debug, Default)]
 struct Account {
-    /// The usage, in windows of every period, since a limit can later change its period.
+    /// The usage in the windows of every period, because the period of a limit can change later.
     used: BTreeMap<Period, RecentWindows>,
-    /// The holds that were granted, and neither settled nor released, by the number of the line that requested them.
+    /// The granted holds that have not been settled or released, by the number of the line that requested them.
     holds: HashMap<u64, Held>,
 }
 
@@ -69,7 +69,7 @@ struct Held {
     expires_at: Timestamp,
 }
 
-/// How long an expired hold is remembered, for lines from clocks that are behind.
+/// How long an expired hold is remembered. For a line from a clock that is behind, the hold has not expired yet.
 const CLOCK_SKEW_MS_MAX: u64 = 24 * 60 * 60 * 1000;
 
 impl Account {
@@ -103,7 +103,7 @@ impl Account {
         }
     }
 
-    /// Returns the usage in `window`, and the reservations in it that have not expired at `at`.
+    /// Returns the usage in `window`, and the amounts of its holds that have not expired at `at`.
     fn sums(&self, period: Period, window: Window, at: Timestamp) -> Sums {
         let used = self.used.get(&period).and_then(|windows| windows.get(window));
         let mut sums = used.map_or_else(Sums::default, |used| Sums {

@@ -1,4 +1,4 @@
-//! The fold answers as the lines and their order say.
+//! The sums follow from the lines and their order.
 
 use std::num::{NonZeroU16, NonZeroU64};
 
@@ -236,7 +236,7 @@ fn a_threshold_is_reached_once_even_if_the_limit_changes() {
     assert_eq!(lines.watch(at, 50, &[50, 55]), [55]);
     lines.limit.most = NonZeroU64::new(10).unwrap();
     assert_eq!(lines.watch(at, 0, &[50, 55, 90]), [90]);
-    // A watch by the hour belongs to another window.
+    // An hourly limit has a window of its own.
     lines.limit.period = Period::Hour;
     assert_eq!(lines.watch(at, 0, &[50]), [50]);
 }
@@ -277,7 +277,7 @@ fn steps() -> impl Strategy<Value = Vec<(u64, Step)>> {
     prop::collection::vec((0_u64..7_200_000, step), 0..120)
 }
 
-/// The model goes through the whole history each time.
+/// A simple model, which computes the sums from the whole history each time.
 #[derive(Default)]
 struct Model {
     consumed: Vec<(Timestamp, u64)>,
