@@ -51,22 +51,39 @@
 //! applies and whose `when` matches the call replaces the standard price with all its tiers. The other standard prices
 //! stay in effect.
 //!
-//! **Names** are patterns: `*` matches any text, `#` a digit and `?` a character. `unlike` next to `like` excludes
-//! names. `serves` matches the models that belong to a provider if a call names no provider. `falls_back_to` names the
-//! providers whose prices apply to models for which the provider has no row, as Azure sells OpenAI's models.
+//! **Names** are patterns: `*` matches any text, `#` a digit and `?` a character. `~` at the start matches nothing or a
+//! route to the model, such as `bedrock/`. `~` at the end matches nothing or endings that keep the model: dates, versions
+//! and words such as `-latest`, `-preview` and `[1m]`. So `m~` matches `m-2026-01-31`, but neither `m:free` nor
+//! `m-mini`. `unlike` next to `like` excludes names. `serves` matches the models that belong to a provider if a call names
+//! no provider. `falls_back_to` names the providers whose prices apply to models for which the provider has no row, as
+//! Azure sells OpenAI's models.
 //!
 //! # Rules
 //!
-//! * **Model with a provider.** The row is found by the model's name, an alias, or the first rule that matches,
+//! * **Tables.** Each table is searched in full before the next one, so your own table takes precedence over the
+//!   bundled one under every spelling of a model. Tables may spell a provider differently, such as `azure_openai` and
+//!   `azure`.
+//! * **Model with a provider.** The row is found by the model's name, an alias, or the first pattern that matches,
 //!   ignoring case. Then the providers that it falls back to are searched in the same way, at their standard prices.
-//! * **Model without a provider.** The first of these that exists is used: `provider/model`, if the provider declares
-//!   the name; the row of the provider that serves models of that name; a name that only one provider declares;
-//!   `provider/model`, if a rule of the provider matches. A name that several providers declare is an error that lists
-//!   them. A similar name is never used, since it has another price.
+//! * **Model without a provider.** The first of these that exists is used:
+//!     1. `provider/model`, if the provider declares the name;
+//!     2. the row of the provider that serves models of that name;
+//!     3. a name that only one provider declares, or several at the same price;
+//!     4. `provider/model`, if a pattern of the provider matches.
+//!
+//!   A name that several providers declare at different prices is an error that lists them.
+//! * **Spellings.** If no table has the name, rules translate it step by step: a gateway, a route or a provider before
+//!   the name, ids and ARNs of Bedrock, resource names of Google Cloud, regions, the version of Claude before its
+//!   family, other separators in versions and dates, and suffixes such as `[1m]`, `:online` and `-thinking`.
+//!   [`Cost::matched_by`] names the rules. If the nearest spellings fit rows with different prices, this is an error
+//!   that lists the rows. A name that is only similar is never used, since it has another price.
+//! * **Regions.** A region in the name, or in the variant `region` of the call, selects the row of that region. Without
+//!   such a row the standard prices apply, and [`Cost::region_unpriced`] names the region.
 //! * **Time.** The price at the time of the call applies.
 //! * **Parts.** Each token is priced once, at the price of the innermost part that has one. Without their own price,
 //!   tokens read from a cache cost the input price, since no vendor charges more. Likewise, reasoning costs as much as
-//!   other output, and audio and images as much as text. Parts of different kinds, such as cached tokens and audio, are
+//!   other output. Audio, images and video cost as much as text, which may be too low, so [`Cost::parts_unpriced`] names
+//!   them. Parts of different kinds, such as cached tokens and audio, are
 //!   assumed to be disjoint unless the usage reports their overlap.
 //! * **Requests.** A call is one request unless it reports more.
 //! * **No price** is an error. This applies to cache writes without their own price, which may cost more than plain
@@ -74,7 +91,7 @@
 //!   input or output tokens if the row has no price for that side. It also applies to time, characters, messages or
 //!   pages, if the usage has no tokens and the row has no price for them. If the usage has tokens, these counts measure
 //!   the same content again and are not billed, unless the row has a price for them. Requests without a price cost
-//!   nothing.
+//!   nothing, but requests without tokens are an error if the row bills tokens.
 //! * **Unpriced variants.** A call that was served in a way for which the row has no prices costs the standard prices,
 //!   and [`Cost::variant_unpriced`] says so. The amount is too low for priority and too high for a batch. `default` and
 //!   `standard` are the standard service. A `service_tier` of `batch`, as Anthropic and Groq report it, is the
