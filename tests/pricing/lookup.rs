@@ -58,6 +58,8 @@ fn an_own_row_wins_under_its_name_and_under_every_spelling_of_the_model() {
         ("house-model", None, "5"),
         ("house/house-model", None, "5"),
         ("house-model-latest", None, "5"),
+        ("claude-house", None, "6"),
+        ("claude-house[1m]", None, "6"),
     ] {
         assert_eq!(price(&table, name, provider).usd.to_string(), usd, "{name}");
     }

@@ -147,12 +147,13 @@ impl Layers {
             };
             let owner = self.owner(row);
             let is_expected = provider.is_some() || [prefixed.map(|(prefix, _)| prefix), home].contains(&Some(owner));
-            if !is_expected && home.is_some() {
+            if let (false, Some(home)) = (is_expected, home) {
+                // A reseller's row is not meant by another spelling of the vendor's name.
+                let is_respelled = !spelling.by.is_empty() && self.places[at].contains_key(home);
                 // The files below decide whose model has this name: a price for Azure's `gpt-4o` is not OpenAI's.
                 let is_known = || self.places[at + 1..].iter().any(|places| places.contains_key(owner));
                 let has_another = || (at + 1..self.layers.len()).any(|below| matches!(in_layer(below), Found::Row(..)));
-                // Of a name that was respelled, only the row of the expected provider is trusted.
-                if !spelling.by.is_empty() || is_known() && has_another() {
+                if is_respelled || is_known() && has_another() {
                     continue;
                 }
             }
