@@ -43,7 +43,8 @@ fn an_own_row_wins_under_its_name_and_under_every_spelling_of_the_model() {
            {"model": "gpt-4o-2024-08-06", "provider": "openai", "prices": [{"input": "2"}]},
            {"model": "gpt-4o-2024-08-06", "provider": "azure_openai", "prices": [{"input": "3"}]},
            {"model": "claude-sonnet-4-5", "provider": "Anthropic", "prices": [{"input": "4"}]},
-           {"model": "house-model", "provider": "house", "prices": [{"input": "5"}]}"#);
+           {"model": "house-model", "provider": "house", "prices": [{"input": "5"}]},
+           {"model": "claude-house", "provider": "house", "prices": [{"input": "6"}]}"#);
     for (name, provider, usd) in [
         ("claude-opus-4-5-20251101", None, "1"),
         ("claude-opus-4-5-20251101", Some("anthropic"), "1"),

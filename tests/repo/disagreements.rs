@@ -66,7 +66,7 @@ impl Side {
     fn row(&self, provider: &str, model: &str) -> Option<&str> {
         for meter in Meter::ALL {
             match self.table.cost_of(&Call::new(model, usage(meter, 1_000)).provider(provider), at()) {
-                Ok(cost) => return Some(cost.matched).filter(|_| cost.provider == provider),
+                Ok(cost) => return Some(cost.matched).filter(|_| cost.provider == provider && cost.matched_by.is_empty()),
                 // No other usage finds the model either, and a search for similar names takes long.
                 Err(error) if error.kind() == ErrorKind::UnknownModel => return None,
                 Err(_) => {}
@@ -250,7 +250,7 @@ fn report(genai: &str, other: &str) -> String {
     let only_ours = ours.table.models().filter(|row| !seen.contains(row)).count();
     let mut text = String::new();
     writeln!(text, "# Where LiteLLM 1.109.1 disagrees with genai-prices 0.2.3, at {AT}\n").unwrap();
-    writeln!(text, "Made by `RUNLEDGER_PRICE_DATA=DIRECTORY RUNLEDGER_WRITE=1 cargo test --test disagreements`;")
+    writeln!(text, "Made by `RUNLEDGER_PRICE_DATA=DIRECTORY RUNLEDGER_WRITE=1 cargo test --test repo disagreements`;")
         .unwrap();
     writeln!(
         text,

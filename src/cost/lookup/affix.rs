@@ -62,7 +62,7 @@ pub(super) fn without(name: &str) -> impl Iterator<Item = &str> {
 }
 
 fn are_endings(mut text: &str, is_fine_tuned: bool) -> bool {
-    while !text.is_empty() && !(is_fine_tuned && text.starts_with(':')) {
+    while !(text.is_empty() || is_fine_tuned && text.starts_with(':')) {
         let Some(rest) = after_ending(text) else { return false };
         text = rest;
     }

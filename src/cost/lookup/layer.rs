@@ -49,8 +49,11 @@ pub(super) enum Served<'n> {
 
 /// The result of a search in one layer.
 pub(super) enum Found<'t> {
-    /// The row, and false if it belongs to another provider whose standard prices apply.
+    /// A row of the provider that is named, that is in front of the name, or that serves models of that name. It is false
+    /// if the row belongs to another provider whose standard prices apply.
     Row(&'t Row, bool),
+    /// The only row with the name, of another provider than the one that serves models of that name.
+    Other(&'t Row),
     /// These rows of several providers have the name, and nothing decides between them.
     Several(Vec<&'t Row>),
     Nothing,
@@ -67,17 +70,20 @@ impl Layer {
             Served::ByAny { prefixed, home } => (prefixed, home),
         };
         let declared = self.names.get(name).map_or(&[][..], Vec::as_slice);
+        let ruled = |matches| Some((home.iter().find_map(|&place| self.ruled(place, name, matches))?, true));
         let found = prefixed
             .and_then(|(places, rest)| self.first_of(places, |place| self.declared(place, rest)))
             .or_else(|| Some((self.has(home, name)?, true)))
-            .or_else(|| Some((home.iter().find_map(|&place| self.ruled(place, name, Rule::matches_closely))?, true)))
-            .or_else(|| if let [only] = declared { Some((&self.rows[*only], true)) } else { None })
-            .or_else(|| Some((home.iter().find_map(|&place| self.ruled(place, name, Rule::matches))?, true)))
-            .or_else(|| prefixed.and_then(|(places, rest)| self.served_by(places, rest, None)));
-        match found {
-            Some((row, own)) => Found::Row(row, own),
-            None if declared.is_empty() => Found::Nothing,
-            None => Found::Several(declared.iter().map(|&at| &self.rows[at]).collect()),
+            .or_else(|| ruled(Rule::matches_closely));
+        let loosely =
+            || ruled(Rule::matches).or_else(|| prefixed.and_then(|(places, rest)| self.served_by(places, rest, None)));
+        match (found, declared) {
+            (None, &[only]) => Found::Other(&self.rows[only]),
+            (found, declared) => match found.or_else(loosely) {
+                Some((row, own)) => Found::Row(row, own),
+                None if declared.is_empty() => Found::Nothing,
+                None => Found::Several(declared.iter().map(|&at| &self.rows[at]).collect()),
+            },
         }
     }
 

@@ -8,7 +8,7 @@ use super::found::Match;
 
 use super::layer::{Found, Layer, Served, lower};
 use super::region::Region;
-use super::spelling::{Spelling, closest};
+use super::spelling::{Asked, Spelling, closest};
 use crate::cost::breakdown::SAME_PRICE;
 use crate::cost::row::Row;
 
@@ -42,7 +42,7 @@ impl Layers {
             for (place, provider) in layer.providers.iter().enumerate() {
                 let name = lower(&provider.name).into_owned();
                 let shared = all.shared_name_from(at + 1, &name).map_or(name.clone(), str::to_owned);
-                all.places[at].entry(shared.clone()).or_insert_with(Vec::new).push(place);
+                all.places[at].entry(shared.clone()).or_default().push(place);
                 all.shared.entry(name).or_insert(shared);
             }
         }
@@ -73,18 +73,12 @@ impl Layers {
     }
 
     /// Returns the row for a model, or why there is none.
-    pub(super) fn find(
-        &self,
-        model: &str,
-        provider: Option<&str>,
-        region: Option<&str>,
-    ) -> Result<Match<'_>, Missing<'_>> {
-        let given = Spelling::given(model, provider, region);
-        if let Some(found) = self.find_spelled(&given) {
+    pub(super) fn find(&self, given: Asked<'_>) -> Result<Match<'_>, Missing<'_>> {
+        if let Some(found) = self.find_spelled(given) {
             return found;
         }
         let is_provider = |name: &str| self.shared_name(name).is_some();
-        let all = closest(given, &is_provider, |spelling| self.find_spelled(spelling));
+        let all = closest(Spelling::from(given), &is_provider, |spelling| self.find_spelled(spelling.asked()));
         let (found, missing): (Vec<_>, Vec<_>) = all.into_iter().partition(Result::is_ok);
         let mut found: Vec<Match<'_>> = found.into_iter().flatten().collect();
         // A row for the region comes before one that is not for it.
@@ -96,16 +90,16 @@ impl Layers {
         }
     }
 
-    /// Searches all layers for one spelling.
-    fn find_spelled(&self, spelling: &Spelling) -> Option<Result<Match<'_>, Missing<'_>>> {
-        let Some(region) = spelling.region.as_deref().filter(|_| Region::split(&spelling.name).is_none()) else {
-            return self.search(spelling, &spelling.name);
+    /// Searches all layers for one spelling. Returns `None` if no layer has it.
+    fn find_spelled(&self, asked: Asked<'_>) -> Option<Result<Match<'_>, Missing<'_>>> {
+        let Some(region) = asked.region.filter(|_| Region::split(asked.name).is_none()) else {
+            return self.search(asked);
         };
-        let with_region = || [".", "/"].map(|separator| format!("{region}{separator}{}", spelling.name));
-        if let Some(found) = with_region().iter().find_map(|name| self.search(spelling, name)) {
+        let in_region = |separator| self.search(Asked { name: &format!("{region}{separator}{}", asked.name), ..asked });
+        if let Some(found) = in_region('.').or_else(|| in_region('/')) {
             return Some(found);
         }
-        let mut found = self.search(spelling, &spelling.name)?;
+        let mut found = self.search(asked)?;
         if let Ok(found) = &mut found
             && !found.row.is_for_every_region()
         {
@@ -114,9 +108,10 @@ impl Layers {
         Some(found)
     }
 
-    /// Searches all layers for `name`, as `spelling` describes it. Returns `None` if no layer has it.
-    fn search(&self, spelling: &Spelling, name: &str) -> Option<Result<Match<'_>, Missing<'_>>> {
-        let provider = match &spelling.provider {
+    /// Searches all layers for one spelling, whatever its region.
+    fn search(&self, asked: Asked<'_>) -> Option<Result<Match<'_>, Missing<'_>>> {
+        let name = asked.name;
+        let provider = match asked.provider {
             None => None,
             Some(provider) => Some(self.shared_name(provider)?),
         };
@@ -125,16 +120,15 @@ impl Layers {
         let prefixed = prefixed.and_then(|(prefix, rest)| Some((self.shared_name(prefix)?, rest)));
         let home = if provider.is_none() { self.home(name) } else { None };
         let in_layer = |at: usize| {
-            let places =
-                |shared: Option<&str>| shared.and_then(|name| self.places[at].get(name)).map_or(&[][..], Vec::as_slice);
+            let places = |shared: &str| self.places[at].get(shared).map_or(&[][..], Vec::as_slice);
             let served = match provider {
                 Some(provider) => {
                     let rest = prefixed.filter(|(prefix, _)| *prefix == provider).map(|(_, rest)| rest);
-                    Served::By(places(Some(provider)), rest)
+                    Served::By(places(provider), rest)
                 }
                 None => Served::ByAny {
-                    prefixed: prefixed.map(|(prefix, rest)| (places(Some(prefix)), rest)),
-                    home: places(home),
+                    prefixed: prefixed.map(|(prefix, rest)| (places(prefix), rest)),
+                    home: home.map_or(&[], |(_, home)| places(home)),
                 },
             };
             self.layers[at].find(name, served)
@@ -142,49 +136,68 @@ impl Layers {
         for at in 0..self.layers.len() {
             let (row, at_home) = match in_layer(at) {
                 Found::Row(row, at_home) => (row, at_home),
-                Found::Several(rows) => return Some(self.same_price(at, rows, spelling)),
+                Found::Other(row) => {
+                    let is_in = |layer: usize, provider: &str| self.places[layer].contains_key(provider);
+                    // A reseller's row is not meant by another spelling of the vendor's name.
+                    let is_respelled = !asked.by.is_empty() && home.is_some_and(|(layer, _)| layer == at);
+                    // The files below decide whose model has this name: a price for Azure's `gpt-4o` is not OpenAI's.
+                    let mut below = at + 1..self.layers.len();
+                    let is_known = || below.clone().any(|layer| is_in(layer, self.owner(row)));
+                    if is_respelled || is_known() && below.any(|layer| matches!(in_layer(layer), Found::Row(..))) {
+                        continue;
+                    }
+                    (row, true)
+                }
+                Found::Several(rows) => return Some(self.same_price(at, rows, asked)),
                 Found::Nothing => continue,
             };
-            let owner = self.owner(row);
-            let is_expected = provider.is_some() || [prefixed.map(|(prefix, _)| prefix), home].contains(&Some(owner));
-            if let (false, Some(home)) = (is_expected, home) {
-                // A reseller's row is not meant by another spelling of the vendor's name.
-                let is_respelled = !spelling.by.is_empty() && self.places[at].contains_key(home);
-                // The files below decide whose model has this name: a price for Azure's `gpt-4o` is not OpenAI's.
-                let is_known = || self.places[at + 1..].iter().any(|places| places.contains_key(owner));
-                let has_another = || (at + 1..self.layers.len()).any(|below| matches!(in_layer(below), Found::Row(..)));
-                if is_respelled || is_known() && has_another() {
-                    continue;
-                }
-            }
-            let found = |at: usize, row, at_home| Match {
-                layer: &self.layers[at],
-                row,
-                at_home,
-                region_unpriced: None,
-                routing: spelling.routing,
-                by: spelling.by.clone(),
-            };
-            // A file above may have the row under a part of the name, or under the name that it has here.
-            let model = lower(&row.model);
-            let above = (0..at).find_map(|above| {
-                let has = |provider: &str| {
-                    let places = self.places[above].get(provider)?;
-                    without(name).chain([&*model]).find_map(|name| self.layers[above].has(places, name))
-                };
-                let sold = provider.and_then(has).map(|row| found(above, row, true));
-                sold.or_else(|| Some(found(above, has(owner)?, at_home)))
-            });
-            return Some(Ok(above.unwrap_or_else(|| found(at, row, at_home))));
+            return Some(Ok(self
+                .above(at, row, at_home, provider, asked)
+                .unwrap_or_else(|| self.found(at, row, at_home, asked))));
         }
         None
     }
 
-    /// Returns the shared name of the provider that serves models of this name if a call names none.
-    fn home(&self, name: &str) -> Option<&str> {
-        let mut providers = self.layers.iter().flat_map(|layer| &layer.providers);
-        let home = providers.find(|provider| provider.serves.matches(name))?;
-        self.shared.get(&*lower(&home.name)).map(String::as_str)
+    /// Returns the row for a model whose row in the layer `at` is `row`, from the layers above. One of them may have the
+    /// model under a part of the name, or under the name that it has in `row`.
+    fn above(
+        &self,
+        at: usize,
+        row: &Row,
+        at_home: bool,
+        provider: Option<&str>,
+        asked: Asked<'_>,
+    ) -> Option<Match<'_>> {
+        let model = lower(&row.model);
+        (0..at).find_map(|above| {
+            let has = |provider: &str| {
+                let places = self.places[above].get(provider)?;
+                let names = without(asked.name).take_while(|_| *model != *asked.name).chain([&*model]);
+                names.into_iter().find_map(|name| self.layers[above].has(places, name))
+            };
+            let sold = provider.and_then(has).map(|row| self.found(above, row, true, asked));
+            sold.or_else(|| Some(self.found(above, has(self.owner(row))?, at_home, asked)))
+        })
+    }
+
+    fn found<'t>(&'t self, at: usize, row: &'t Row, at_home: bool, asked: Asked<'_>) -> Match<'t> {
+        Match {
+            layer: &self.layers[at],
+            row,
+            at_home,
+            region_unpriced: None,
+            routing: asked.routing,
+            by: asked.by.to_vec(),
+        }
+    }
+
+    /// Returns the shared name of the provider that serves models of this name if a call names none, and the layer that
+    /// says so.
+    fn home(&self, name: &str) -> Option<(usize, &str)> {
+        let providers = self.layers.iter().enumerate();
+        let mut providers = providers.flat_map(|(at, layer)| layer.providers.iter().map(move |one| (at, one)));
+        let (at, home) = providers.find(|(_, provider)| provider.serves.matches(name))?;
+        Some((at, self.shared.get(&*lower(&home.name))?))
     }
 
     /// Returns the shared name of a row's provider.
@@ -193,16 +206,13 @@ impl Layers {
     }
 
     /// Returns the first of `rows` if the standard prices of all are the same.
-    fn same_price<'t>(&'t self, at: usize, rows: Vec<&'t Row>, spelling: &Spelling) -> Result<Match<'t>, Missing<'t>> {
+    fn same_price<'t>(&'t self, at: usize, rows: Vec<&'t Row>, asked: Asked<'_>) -> Result<Match<'t>, Missing<'t>> {
         match rows.split_first() {
-            Some((&row, others)) if others.iter().all(|other| other.prices_like(row)) => Ok(Match {
-                layer: &self.layers[at],
-                row,
-                at_home: false,
-                region_unpriced: None,
-                routing: spelling.routing,
-                by: spelling.by.iter().copied().chain([SAME_PRICE]).collect(),
-            }),
+            Some((&row, others)) if others.iter().all(|other| other.prices_like(row)) => {
+                let mut found = self.found(at, row, false, asked);
+                found.by.push(SAME_PRICE);
+                Ok(found)
+            }
             _ => Err(Missing::Several(rows)),
         }
     }

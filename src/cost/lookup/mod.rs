@@ -21,6 +21,7 @@ use found::Match;
 use layer::lower;
 use layers::{Layers, Missing};
 use nearest::nearest;
+use spelling::Asked;
 
 /// Longer names are unknown without a lookup, because each would be compared with thousands of patterns.
 const NAME_BYTES_MAX: usize = 512;
@@ -51,7 +52,7 @@ fn find<'t>(
         return Err(Missing::Unknown);
     }
     let region = variant.get("region").map(|region| lower(region));
-    layers.find(&lower(model), provider.map(lower).as_deref(), region.as_deref())
+    layers.find(Asked::given(&lower(model), provider.map(lower).as_deref(), region.as_deref()))
 }
 
 /// Returns why there is no row.
@@ -72,7 +73,7 @@ fn no_row(layers: &Layers, model: &str, provider: Option<&str>, missing: Missing
         let known: Vec<_> = layers.iter().flat_map(|layer| layer.names.keys()).map(String::as_str).collect();
         let near = nearest(&lower(model), &known);
         // A name that several providers have is of no use without one of them.
-        let names = near.into_iter().map(|name| match layers.find(name, None, None) {
+        let names = near.into_iter().map(|name| match layers.find(Asked::given(name, None, None)) {
             Err(Missing::Several(rows)) => rows[0].full_name(),
             _ => name.to_owned(),
         });
@@ -87,7 +88,7 @@ fn no_row(layers: &Layers, model: &str, provider: Option<&str>, missing: Missing
         );
     };
     let operation = format!("price {shown} of {provider}, which has no price for it");
-    let elsewhere = match layers.find(&lower(model), None, None) {
+    let elsewhere = match layers.find(Asked::given(&lower(model), None, None)) {
         Ok(found) => vec![found.row],
         Err(Missing::Several(rows)) => rows,
         Err(_) => Vec::new(),

@@ -38,10 +38,13 @@ impl Pattern {
         if !self.any_ending {
             return self.matches_whole(name);
         }
-        name.as_bytes().starts_with(&self.text.as_bytes()[..self.plain])
-            && (self.plain..=name.len()).any(|end| {
-                name.is_char_boundary(end) && self.matches_whole(&name[..end]) && affix::is_ending(name, end)
-            })
+        if !name.starts_with(&self.text[..self.plain]) {
+            return false;
+        }
+        // A text without wildcards ends at one place only.
+        let last = if self.plain == self.text.len() { self.plain } else { name.len() };
+        (self.plain..=last)
+            .any(|end| name.is_char_boundary(end) && self.matches_whole(&name[..end]) && affix::is_ending(name, end))
     }
 
     fn matches_whole(&self, name: &str) -> bool {

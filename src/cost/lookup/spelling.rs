@@ -19,6 +19,16 @@ pub(super) struct Spelling {
     pub(super) by: Vec<&'static str>,
 }
 
+/// A spelling as it is looked up.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) name: &'a str,
+    pub(super) provider: Option<&'a str>,
+    pub(super) region: Option<&'a str>,
+    pub(super) routing: Option<&'static str>,
+    pub(super) by: &'a [&'static str],
+}
+
 /// A rule: its name, and what it makes of a spelling. It returns `None` if it does not apply.
 type Rule = (&'static str, fn(&Spelling, &dyn Fn(&str) -> bool) -> Option<Spelling>);
 
@@ -140,17 +150,25 @@ const EFFORTS: [&str; 4] = ["-low", "-medium", "-high", "-max"];
 /// The families of Claude, whose version comes before or after them.
 const FAMILIES: [&str; 5] = ["opus", "sonnet", "haiku", "fable", "mythos"];
 
-impl Spelling {
-    /// Returns the name and the provider as given, in lower case.
-    pub(super) fn given(name: &str, provider: Option<&str>, region: Option<&str>) -> Self {
+impl<'a> Asked<'a> {
+    /// Returns the name, the provider and the region of a call, which are in lower case.
+    pub(super) fn given(name: &'a str, provider: Option<&'a str>, region: Option<&'a str>) -> Self {
+        Self { name, provider, region, routing: None, by: &[] }
+    }
+}
+
+impl From<Asked<'_>> for Spelling {
+    fn from(asked: Asked<'_>) -> Self {
+        let Asked { name, provider, region, routing, by } = asked;
         let owned = str::to_owned;
-        Self {
-            name: owned(name),
-            provider: provider.map(owned),
-            region: region.map(owned),
-            routing: None,
-            by: Vec::new(),
-        }
+        Self { name: owned(name), provider: provider.map(owned), region: region.map(owned), routing, by: by.to_vec() }
+    }
+}
+
+impl Spelling {
+    pub(super) fn asked(&self) -> Asked<'_> {
+        let Self { name, provider, region, routing, by } = self;
+        Asked { name, provider: provider.as_deref(), region: region.as_deref(), routing: *routing, by }
     }
 
     fn named(&self, name: &str) -> Self {
@@ -228,8 +246,8 @@ fn family_before_version(name: &str) -> Option<String> {
         FAMILIES.iter().find(|family| rest.strip_prefix(**family).is_some_and(|rest| rest.starts_with('-')))?;
     let rest = &rest[family.len() + 1..];
     // The longest version wins, since `4-5` begins with `4`.
-    let ends = rest.match_indices(['-', '@', ':', '[']).map(|(at, _)| at).chain([rest.len()]);
-    let end = ends.filter(|&end| is_version(&rest[..end])).last()?;
+    let ends = std::iter::once(rest.len()).chain(rest.rmatch_indices(['-', '@', ':', '[']).map(|(at, _)| at));
+    let end = ends.into_iter().find(|&end| is_version(&rest[..end]))?;
     Some(format!("{before}claude-{}-{family}{}", &rest[..end], &rest[end..]))
 }
 
