@@ -408,6 +408,18 @@ runledger: warning: TRACEPARENT is ignored: cannot read a traceparent: expected 
     assert_eq!((run.run_id.as_deref(), run.trace_id, run.parent_execution_id), (Some("r-1"), None, None));
 }
 
+#[test]
+fn a_run_id_that_is_not_text_is_a_warning() {
+    use std::os::unix::ffi::OsStringExt;
+
+    let place = Place::empty();
+    let mut command = command();
+    command.current_dir(place.path("")).env("RUNLEDGER_RUN_ID", std::ffi::OsString::from_vec(vec![0xff]));
+    let output = output(command.args(["run", "--skill", "job", "--", "true"]));
+    assert!(output.2.starts_with("runledger: warning: RUNLEDGER_RUN_ID is ignored: "), "{output:?}");
+    assert_ne!(the_record(&place).run.run_id, None); // a new one
+}
+
 /// A model with unknown tokens has an unknown cost, which is counted as such.
 #[test]
 fn the_cost_of_a_model_stays_unknown() {

@@ -20,14 +20,14 @@ const TRACE: &str = "TRACEPARENT";
 /// Reads the environment. A malformed variable causes only a warning, because it must not make a task fail.
 pub(crate) fn run_ids(global: &Global) -> RunIds {
     let mut ids = RunIds::default();
-    ids.run_id = run_id();
-    if let Some(text) = value(PARENT) {
+    ids.run_id = run_id(global);
+    if let Some(text) = value(PARENT, global) {
         match text.parse() {
             Ok(id) => ids.parent_execution_id = Some(id),
             Err(error) => warn(PARENT, &error, global),
         }
     }
-    if let Some(text) = value(TRACE)
+    if let Some(text) = value(TRACE, global)
         && let Err(error) = ids.set_traceparent(&text)
     {
         warn(TRACE, &error, global);
@@ -36,8 +36,8 @@ pub(crate) fn run_ids(global: &Global) -> RunIds {
 }
 
 /// Returns the run in the environment.
-pub(crate) fn run_id() -> Option<String> {
-    value(RUN)
+pub(crate) fn run_id(global: &Global) -> Option<String> {
+    value(RUN, global)
 }
 
 /// Sets the run, the parent execution and the ledger in the environment of `command`.
@@ -55,9 +55,16 @@ pub(crate) fn pass_on(command: &mut Command, ids: &RunIds, parent: Option<Uuid>,
     };
 }
 
-/// Returns the value of a variable, or `None` if it is empty, not set or not UTF-8.
-fn value(name: &str) -> Option<String> {
-    env::var(name).ok().filter(|text| !text.is_empty())
+/// Returns the value of a variable; `None` if it is empty or not set. Warns if it is not UTF-8, and returns `None`.
+fn value(name: &str, global: &Global) -> Option<String> {
+    match env::var(name) {
+        Ok(text) => Some(text).filter(|text| !text.is_empty()),
+        Err(env::VarError::NotPresent) => None,
+        Err(error @ env::VarError::NotUnicode(_)) => {
+            warn(name, &error, global);
+            None
+        }
+    }
 }
 
 fn warn(name: &str, error: &dyn std::error::Error, global: &Global) {

@@ -67,7 +67,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     // found in the ledger.
     let elsewhere = records::kept_elsewhere(global);
     let reader = records::reader(global)?;
-    let run_id = match args.run_id.clone().or_else(environment::run_id) {
+    let run_id = match args.run_id.clone().or_else(|| environment::run_id(global)) {
         Some(run_id) => run_id,
         None => latest_run(&reader, global)?,
     };
