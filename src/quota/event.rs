@@ -6,7 +6,8 @@ use std::num::{NonZeroU16, NonZeroU64};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Limit, Period};
+use super::Limit;
+use super::scope::Scope;
 use crate::metrics::Timestamp;
 
 /// One line of the quota's journal: an event of one `unit` of one `api`, and its time.
@@ -42,7 +43,7 @@ pub(super) enum Event {
         certainty: Certainty,
         expires_at: Timestamp,
         limit: NonZeroU64,
-        period: Period,
+        period: Scope,
     },
     /// `amount` of the reservation that line `hold` made at `held_at` was used. It counts in the window of `held_at`.
     Settle {
@@ -82,14 +83,16 @@ impl Certainty {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Watch {
     pub(super) limit: NonZeroU64,
-    pub(super) period: Period,
+    pub(super) period: Scope,
     pub(super) percent: BTreeSet<NonZeroU16>,
 }
 
 impl Watch {
-    /// Returns the watch for the limit's thresholds; `None` if it has none.
-    pub(super) fn of(limit: &Limit) -> Option<Self> {
-        let Limit { most, period, ref thresholds, .. } = *limit;
-        (!thresholds.is_empty()).then(|| Self { limit: most, period, percent: thresholds.clone() })
+    /// Returns the watch of a line that counts against `limit` at `at`. Returns `None` if the limit has no thresholds and
+    /// its period is always counted. Any other period is named in every line, so that readers count its window.
+    pub(super) fn of(limit: &Limit, at: Timestamp) -> Option<Self> {
+        let period = Scope::of(limit, at);
+        let is_needed = !limit.thresholds.is_empty() || !period.is_always_counted();
+        is_needed.then(|| Self { limit: limit.most, period, percent: limit.thresholds.clone() })
     }
 }
