@@ -89,3 +89,87 @@ impl FirstUse {
             .map(|(place, _)| place)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::quota::event::Certainty;
+
+    fn time(text: &str) -> Timestamp {
+        format!("2026-02-14T{text}Z").parse().unwrap()
+    }
+
+    struct FiveHours(FirstUse);
+
+    impl FiveHours {
+        fn new() -> Self {
+            Self(FirstUse::new(NonZeroU16::new(5).unwrap()))
+        }
+
+        fn consume(&mut self, at: &str, now: &str) {
+            self.0.last(time(at), time(now)).add(1, Certainty::Known);
+        }
+
+        /// The begin of the window at `at`, and the amount that was consumed in it.
+        fn window(&self, at: &str, open: &[&str]) -> Option<(String, u64)> {
+            let window = self.0.window(time(at), open.iter().map(|at| time(at)))?;
+            assert_eq!(window.end_ms - window.start_ms, 5 * HOUR_MS);
+            let begin = Timestamp::from_unix_ms(window.start_ms).unwrap().to_string();
+            Some((begin[11..19].to_owned(), self.0.get(time(at)).map_or(0, |used| used.consumed)))
+        }
+    }
+
+    fn some(begin: &str, consumed: u64) -> Option<(String, u64)> {
+        Some((begin.to_owned(), consumed))
+    }
+
+    #[test]
+    fn a_window_begins_with_the_first_use_and_the_next_one_with_the_first_use_after_it() {
+        let mut windows = FiveHours::new();
+        assert_eq!(windows.window("09:00:00", &[]), None);
+        windows.consume("09:10:00", "09:10:00");
+        windows.consume("14:09:59.999", "14:09:59.999");
+        assert_eq!(windows.window("14:09:59.999", &[]), some("09:10:00", 2));
+        assert_eq!(windows.window("14:10:00", &[]), None, "five hours have passed, and nothing is used yet");
+        windows.consume("14:30:00", "14:30:00");
+        assert_eq!(windows.window("14:30:00", &[]), some("14:30:00", 1));
+        assert_eq!(windows.window("12:00:00", &[]), some("09:10:00", 2));
+    }
+
+    #[test]
+    fn an_open_reservation_begins_a_window() {
+        let mut windows = FiveHours::new();
+        assert_eq!(windows.window("09:05:00", &["09:00:00", "09:01:00"]), some("09:00:00", 0));
+        assert_eq!(windows.window("14:00:30", &["09:00:00", "09:01:00"]), some("09:01:00", 0));
+        windows.consume("09:02:00", "09:02:00");
+        assert_eq!(windows.window("09:05:00", &["09:01:00"]), some("09:01:00", 1));
+        assert_eq!(windows.window("09:05:00", &["09:03:00"]), some("09:02:00", 1));
+        // A reservation of the window before does not begin the next one.
+        windows.consume("14:02:00", "14:02:00");
+        assert_eq!(windows.window("14:03:00", &["14:01:59"]), some("14:02:00", 1));
+    }
+
+    #[test]
+    fn a_use_that_becomes_known_late_moves_the_beginning() {
+        let mut windows = FiveHours::new();
+        windows.consume("09:02:00", "09:02:00");
+        windows.consume("09:00:00", "09:09:00");
+        assert_eq!(windows.window("09:10:00", &[]), some("09:00:00", 2));
+        assert_eq!(windows.window("14:01:00", &[]), None);
+        // After the end of the window it counts, but moves nothing.
+        windows.consume("08:59:00", "13:59:00");
+        assert_eq!(windows.window("09:10:00", &[]), some("09:00:00", 3));
+    }
+
+    #[test]
+    fn old_windows_are_forgotten() {
+        let mut windows = FiveHours::new();
+        for day in 1..=28 {
+            for hour in ["00", "06", "12", "18"] {
+                let at = format!("2026-02-{day:02}T{hour}:00:00Z").parse().unwrap();
+                windows.0.last(at, at).add(1, Certainty::Known);
+            }
+        }
+        assert_eq!(windows.0.windows.len(), WINDOWS_MAX);
+    }
+}

@@ -14,3 +14,4 @@ mod litellm;
 #[cfg(feature = "cli")]
 mod prices;
 mod quota;
+mod quota_periods;

@@ -120,6 +120,7 @@ fn a_healthy_ledger_passes_every_check_and_is_not_changed() {
             "quarantine",
             "in flight",
             "events",
+            "readers",
         ]
     );
     // The checks of the machine have tests of their own.
@@ -130,6 +131,8 @@ fn a_healthy_ledger_passes_every_check_and_is_not_changed() {
     place.assert("location", Level::Ok, "~/logs", "");
     place.assert("end", Level::Ok, "line 1, whole", "");
     place.assert("ledger", Level::Ok, "~/logs/l.jsonl", "");
+    let found = "the file ~/logs/l.jsonl has all lines; later, sealed segments are ~/logs/l.ledger/sealed/*.jsonl";
+    place.assert("readers", Level::Ok, found, "");
 }
 
 #[test]

@@ -42,6 +42,7 @@ pub(super) fn checks(layout: &Layout, now: Timestamp) -> Vec<Check> {
         look("quarantine", of_quarantine),
         look("in flight", of_in_flight),
         look("events", of_events),
+        look("readers", of_readers),
     ];
     checks.extend(of_segments(layout));
     checks
@@ -76,6 +77,16 @@ fn of_rights(layout: &Layout, _: Timestamp) -> Result<Check> {
             "give this user the right to write to it, or run as a user who has it",
         ),
     })
+}
+
+/// Returns the paths that DuckDB, jq and pandas need to read the whole ledger.
+fn of_readers(layout: &Layout, _: Timestamp) -> Result<Check> {
+    let (active, sealed) = (layout.active().display(), layout.sealed().join("*.jsonl"));
+    let found = match layout.sealed_segments(&Disk)?.len() {
+        0 => format!("the file {active} has all lines; later, sealed segments are {}", sealed.display()),
+        segments => format!("{}, which are {segments} sealed segments, and then the file {active}", sealed.display()),
+    };
+    Ok(Check::ok("readers", found))
 }
 
 /// Checks that no synced bytes are missing, that the last line is complete, and that it is not dated later than now.

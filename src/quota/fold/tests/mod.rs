@@ -1,5 +1,7 @@
 //! The fold answers as the lines and their order say.
 
+mod named;
+
 use std::num::{NonZeroU16, NonZeroU64};
 
 use proptest::prelude::*;
@@ -87,6 +89,12 @@ impl Lines {
 
     fn settle_as(&mut self, hold: u64, held_at: Timestamp, at: Timestamp, amount: u64, certainty: Certainty) {
         self.add(at, Event::Settle { hold, amount, certainty, held_at, watch: None });
+    }
+
+    /// Settles like the tracker, which names the window.
+    fn settle_watched(&mut self, hold: u64, held_at: Timestamp, at: Timestamp, amount: u64) {
+        let watch = Watch::of(&self.limit, held_at);
+        self.add(at, Event::Settle { hold, amount, certainty: Certainty::Known, held_at, watch });
     }
 
     fn release(&mut self, hold: u64, at: Timestamp) {
