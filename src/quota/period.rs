@@ -1,6 +1,5 @@
 //! The period of a limit. This module is pure.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::num::NonZeroU16;
 use std::str::FromStr;
@@ -112,7 +111,7 @@ impl Serialize for Period {
 
 impl<'de> Deserialize<'de> for Period {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Cow::<str>::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
     }
 }
 

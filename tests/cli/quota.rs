@@ -105,7 +105,7 @@ fn quota_shows_the_exact_rest_of_budgets_and_counts_unknown_amounts() {
         ]
     );
     let json = place.run(["quota", "anthropic", "--limits", "limits.json", "--json"]).answer(0);
-    let amounts = r#""limit":25.5,"unit":"usd","period":"month","consumed":3.046875000001,"held":0.25,"remaining":22.203124999999,"#;
+    let amounts = r#""limit":25.5,"unit":"usd","period":"month","zone":"UTC","consumed":3.046875000001,"held":0.25,"remaining":22.203124999999,"#;
     assert!(json.contains(&format!("{amounts}\"unknown\":0,\"assumed\":1,")), "{json}");
     // Of the bundled limits nothing is known there.
     assert!(

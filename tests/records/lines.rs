@@ -126,10 +126,13 @@ fn damage_is_named_and_the_other_lines_are_written() {
             format!(
                 "{cannot}.ledger/sealed/000002.jsonl: line 2 (byte {second}): found bytes that are not JSON; left out"
             ),
-            format!("{cannot}.jsonl: lines 5 to 6 are missing"),
+            format!(
+                "{cannot}.ledger/sealed/000004.jsonl: line 1 (byte 0): lines 5 to 6 of the ledger are missing before it"
+            ),
+            format!("{cannot}.ledger/sealed/000003.jsonl: segment 3 is not there, nor in an archive"),
         ]
     );
-    assert_eq!((written.lines, written.damage_count), (8, 3));
+    assert_eq!((written.lines, written.damage_count), (8, 4));
     let text = String::from_utf8(bytes).unwrap();
     assert!(text.contains("blog-suppress") && text.contains("\n{\"another\":\"program\"}\n") && !text.contains('\0'));
 }
@@ -138,11 +141,16 @@ fn damage_is_named_and_the_other_lines_are_written() {
 fn a_truncated_segment_is_damage() {
     let place = Place::new();
     place.edit(4, |text| text.split_inclusive('\n').take(1).collect());
-    let (written, bytes, damage) = place.written();
+    let (_, bytes, damage) = place.written();
     assert_eq!(seqs(&bytes), [1, 2, 3, 4, 5, 6, 7, 9]);
-    assert!(damage.iter().any(|text| text.ends_with("line 8 is missing")), "{damage:?}");
-    assert!(damage.iter().any(|text| text.contains("000004.jsonl")), "{damage:?}");
-    assert_eq!(written.damage_count, 2);
+    let found = "~/logs/x.jsonl: line 1 (byte 0): line 8 of the ledger is missing before it";
+    assert_eq!(damage, [format!("cannot read the lines of the ledger: {found}")]);
+    // Cut lines at the end are found with the help of the commit area.
+    fs::write(place.ledger(), "").unwrap();
+    let (_, bytes, damage) = place.written();
+    assert_eq!(seqs(&bytes), numbers(1..=7));
+    assert_eq!(damage.len(), 1, "{damage:?}");
+    assert!(damage[0].starts_with("cannot read the lines of the ledger: ~/logs/x.jsonl: "), "{damage:?}");
 }
 
 #[test]
@@ -268,6 +276,23 @@ fn lines_that_are_archived_before_they_are_read_are_named() {
     let kinds: BTreeSet<_> = written.damage.iter().map(|error| format!("{:?}", error.kind())).collect();
     assert_eq!((written.damage_count, kinds), (1, BTreeSet::from([format!("{:?}", ErrorKind::Archived)])));
     assert!(written.damage[0].to_string().contains("lines 3 to 6 were moved away"), "{}", written.damage[0]);
+}
+
+#[test]
+fn a_segment_that_is_cut_while_it_is_read_is_named() {
+    let place = Place::new();
+    struct Cutting(PathBuf);
+    impl Write for Cutting {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            fs::OpenOptions::new().write(true).open(&self.0).unwrap().set_len(0).map(|()| bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let written = LedgerReader::open(place.ledger()).unwrap().write_lines(Cutting(place.ledger())).unwrap();
+    assert_eq!((written.lines, written.damage_count), (8, 1));
+    assert!(written.damage[0].to_string().ends_with("x.jsonl: it became shorter while it was read. Read it again"));
 }
 
 #[test]

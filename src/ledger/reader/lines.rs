@@ -1,17 +1,19 @@
 //! Writes the lines of a ledger as they are stored.
 
 use std::io::{self, Write};
+use std::ops::RangeInclusive;
+use std::path::Path;
 use std::sync::Arc;
 
 use serde::de::IgnoredAny;
 
 use super::{ArchivedLines, LedgerReader};
-use crate::disk::Storage;
+use crate::disk::{Stat, Storage};
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::format::line::{self, Trailer};
 use crate::journal::format::{Layout, identity};
 use crate::journal::read::{Missing, moved};
-use crate::journal::{Line, Lines};
+use crate::journal::{Cursor, Line, Lines};
 
 const READ: &str = "read the lines of the ledger";
 
@@ -77,14 +79,20 @@ impl LedgerReader {
     pub fn write_lines(&self, mut out: impl Write) -> Result<WrittenLines> {
         let (storage, layout) = (&*self.storage, &self.layout);
         // Both are read before the lines, so that lines appended during the call neither delay its end nor seem missing.
-        let end = end(storage, layout)?;
+        let end = End::now(storage, layout)?;
         let truncations = self.truncations();
         let mut lines = Lines::from_start(Arc::clone(&self.storage), layout.clone()).passing_unreadable();
         let mut writing = Writing::new(storage, layout);
-        while (lines.cursor().segment, lines.cursor().offset) < end {
+        while !end.is_before(lines.cursor()) {
             match lines.next_line() {
                 Ok(Some(line)) => writing.line(&line, &mut out)?,
-                Ok(None) => break,
+                Ok(None) => {
+                    if end.is_cut(storage, layout)? {
+                        let error = Error::new(ErrorKind::Malformed, READ).path(layout.active());
+                        writing.written.add(error.detail("it became shorter while it was read. Read it again"));
+                    }
+                    break;
+                }
                 Err(error) => {
                     if !lines.has_passed() {
                         return Err(error);
@@ -106,13 +114,39 @@ impl LedgerReader {
     }
 }
 
-/// Returns the segment and the offset of the ledger's end, or a later position.
-fn end(storage: &dyn Storage, layout: &Layout) -> Result<(u64, u64)> {
-    let path = layout.active();
-    // If the active segment is sealed in between, its number below is too high, and no line is left out.
-    let active = storage.stat(path).map_err(|source| Error::io("examine a segment", path, source))?;
-    let sealed = layout.sealed_segments(storage)?.last().copied().unwrap_or(0);
-    Ok((sealed.saturating_add(1), active.map_or(0, |stat| stat.len)))
+/// The end of the ledger when the call began, or a later position.
+struct End {
+    segment: u64,
+    /// The active segment, if there was one.
+    active: Option<Stat>,
+}
+
+impl End {
+    fn now(storage: &dyn Storage, layout: &Layout) -> Result<Self> {
+        // If the active segment is sealed in between, its number below is too high, and no line is left out.
+        let active = stat(storage, layout.active())?;
+        let sealed = layout.sealed_segments(storage)?.last().copied().unwrap_or(0);
+        Ok(Self { segment: sealed.saturating_add(1), active })
+    }
+
+    fn len(&self) -> u64 {
+        self.active.as_ref().map_or(0, |active| active.len)
+    }
+
+    fn is_before(&self, cursor: Cursor) -> bool {
+        (self.segment, self.len()) <= (cursor.segment, cursor.offset)
+    }
+
+    /// Returns true if the active segment is the same file and lost bytes. A process that repairs the ledger removes
+    /// its end for a moment, and writes it again.
+    fn is_cut(&self, storage: &dyn Storage, layout: &Layout) -> Result<bool> {
+        let Some(then) = &self.active else { return Ok(false) };
+        Ok(stat(storage, layout.active())?.is_some_and(|now| now.id == then.id && now.len < then.len))
+    }
+}
+
+fn stat(storage: &dyn Storage, path: &Path) -> Result<Option<Stat>> {
+    storage.stat(path).map_err(|source| Error::io("examine a segment", path, source))
 }
 
 fn failed(source: io::Error) -> Error {
@@ -128,14 +162,20 @@ struct Writing<'l> {
     /// The segment and the number of the highest line, if one was found.
     last: Option<(u64, u64)>,
     missing: Missing,
+    /// Each range of numbers that was missing, with an error at the line after it.
+    gaps: Vec<(RangeInclusive<u64>, Error)>,
     written: WrittenLines,
 }
+
+/// More gaps than any crash leaves. Later ones are reported without their position.
+const GAPS_MAX: usize = 1024;
 
 impl<'l> Writing<'l> {
     fn new(storage: &'l dyn Storage, layout: &'l Layout) -> Self {
         // An identity that cannot be read belongs to a ledger too.
         let is_ledger = !matches!(identity::read(storage, layout), Ok(None));
-        Self { storage, layout, is_ledger, last: None, missing: Missing::default(), written: WrittenLines::default() }
+        let (missing, gaps, written) = (Missing::default(), Vec::new(), WrittenLines::default());
+        Self { storage, layout, is_ledger, last: None, missing, gaps, written }
     }
 
     fn line(&mut self, line: &Line<'_>, out: &mut impl Write) -> Result<()> {
@@ -149,9 +189,16 @@ impl<'l> Writing<'l> {
                 self.written.add(malformed("found bytes that are not JSON; left out"));
                 return Ok(());
             }
-            // A line of another program has no trailer.
-            None if line.seq.is_none() => {}
-            None => self.written.add(malformed("found a line that does not match its hash; written as it is stored")),
+            None => {
+                // A line of another program has no trailer.
+                if let Some(seq) = line.seq {
+                    self.written.add(malformed("found a line that does not match its hash; written as it is stored"));
+                    // The number of such a line is trusted only if it is the expected one.
+                    if self.before(line.segment, seq)?.checked_add(1) == Some(seq) {
+                        self.last = Some((line.segment, seq));
+                    }
+                }
+            }
         }
         out.write_all(line.bytes).and_then(|()| out.write_all(b"\n")).map_err(failed)?;
         self.written.lines += 1;
@@ -162,12 +209,7 @@ impl<'l> Writing<'l> {
     /// Adds the number of a line that matches its hash.
     fn count(&mut self, line: &Line<'_>, trailer: &Trailer) -> Result<()> {
         let seq = trailer.link.seq;
-        let before = match self.last {
-            Some((_, last)) => last,
-            None if self.is_ledger => self.archived_before(line.segment)?,
-            // A copy of one segment may begin with any line.
-            None => seq.saturating_sub(1),
-        };
+        let before = self.before(line.segment, seq)?;
         if seq <= before {
             self.missing.take(seq);
             return Ok(());
@@ -182,10 +224,26 @@ impl<'l> Writing<'l> {
                     gone.end()
                 )));
             }
-            _ => self.missing.add_between(before, seq),
+            _ if before + 1 < seq => {
+                self.missing.add_between(before, seq);
+                if self.gaps.len() < GAPS_MAX {
+                    self.gaps.push((before + 1..=seq - 1, line.locate(Error::new(ErrorKind::Malformed, READ))));
+                }
+            }
+            _ => {}
         }
         self.last = Some((line.segment, seq));
         Ok(())
+    }
+
+    /// Returns the number after which line `seq` should come.
+    fn before(&mut self, segment: u64, seq: u64) -> Result<u64> {
+        match self.last {
+            Some((_, last)) => Ok(last),
+            None if self.is_ledger => self.archived_before(segment),
+            // A copy of one segment may begin with any line.
+            None => Ok(seq.saturating_sub(1)),
+        }
     }
 
     /// Returns the number of the last line that was archived before this segment, or 0 if there is none.
@@ -204,12 +262,16 @@ impl<'l> Writing<'l> {
     fn end(mut self) -> WrittenLines {
         for range in self.missing.ranges() {
             let (first, last) = (range.start(), range.end());
-            let found = if first == last {
-                format!("line {first} is missing")
+            let gap = self.gaps.iter().find(|(gap, _)| gap.contains(first));
+            let error = gap.map_or_else(
+                || Error::new(ErrorKind::Malformed, READ).path(self.layout.active()),
+                |(_, error)| error.clone(),
+            );
+            self.written.add(error.detail(if first == last {
+                format!("line {first} of the ledger is missing before it")
             } else {
-                format!("lines {first} to {last} are missing")
-            };
-            self.written.add(Error::new(ErrorKind::Malformed, READ).path(self.layout.active()).detail(found));
+                format!("lines {first} to {last} of the ledger are missing before it")
+            }));
         }
         self.written
     }

@@ -21,7 +21,7 @@ use crate::term::output;
 /// Exits with 0 if the ledger is intact, and with 1 if a segment is damaged, cannot be read, or is missing.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: count the lines of the whole ledger
-  runledger cat | jq -s length")]
+  runledger cat | wc -l")]
 pub(crate) struct Args {}
 
 pub(crate) fn run(global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {

@@ -32,9 +32,9 @@ The file of --limits is a JSON array with one object for each limit:
      \"thresholds\": [50, 80, 95, 100], \"unknown\": {\"assume\": 0.25}}
   ]
   unit        tokens, calls, usd
-  period      minute, hour, day, week, month, quarter, year, total, or hours
-              from the first use such as 5h, which the next use after them
-              begins again
+  period      minute, hour, day, week, month, quarter, year, total, or a
+              number of hours such as 5h, which begins with the first use and
+              begins again with the first use after its end
   zone        where days and longer periods begin: an IANA name such as
               Europe/Zurich, or an offset such as +05:45 [default: UTC]
   thresholds  percentages of the limit to report when reached, once per period
