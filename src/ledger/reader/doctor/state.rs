@@ -83,8 +83,8 @@ fn of_rights(layout: &Layout, _: Timestamp) -> Result<Check> {
 fn of_readers(layout: &Layout, _: Timestamp) -> Result<Check> {
     let (active, sealed) = (layout.active().display(), layout.sealed().join("*.jsonl"));
     let found = match layout.sealed_segments(&Disk)?.len() {
-        0 => format!("the file {active} has all lines; later, sealed segments are {}", sealed.display()),
-        segments => format!("{}, which are {segments} sealed segments, and then the file {active}", sealed.display()),
+        0 => format!("all lines are in {active}; sealed segments will be {}", sealed.display()),
+        segments => format!("sealed segments ({segments}) are {}; newer lines are in {active}", sealed.display()),
     };
     Ok(Check::ok("readers", found))
 }
