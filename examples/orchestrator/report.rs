@@ -77,7 +77,8 @@ fn quota_left(quota: &Quota, records: &[ExecutionMetrics]) -> Result<(), Box<dyn
     let QuotaStatus { api_name, consumed, limit, unit, pct_used, warning_level, remaining, resets_at, .. } = &status;
     println!("\nWhat quota is left");
     println!("  {} {api_name} {warning_level}: {consumed} of {limit} {unit} used, {pct_used:.1} %", status.emoji());
-    println!("  {remaining} {unit} left until {resets_at}; {denied} calls of this run were denied and fell back");
+    let until = resets_at.map_or_else(String::new, |resets_at| format!(" until {resets_at}"));
+    println!("  {remaining} {unit} left{until}; {denied} calls of this run were denied and fell back");
     Ok(())
 }
 

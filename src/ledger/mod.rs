@@ -43,6 +43,7 @@ pub use pending::{Completed, DetachedExecution};
 pub use reader::{
     ArchivedLines, Check, Escalated, Fault, FaultKind, Gated, InFlight, InFlightExecutions, LastRecords,
     LedgerBaselines, LedgerReader, Level, LostRecords, Records, Scan, Scanned, SpilledRecords, Verification,
+    WrittenLines,
 };
 
 use shared::Shared;

@@ -30,20 +30,22 @@ pub enum DenialReason {
 }
 
 impl<A: Amount> fmt::Display for Denied<A> {
-    /// Writes a line such as `anthropic: 3.5 usd denied: 1.25 left until 2026-02-15T00:00:00.000Z`.
+    /// Writes a line such as `anthropic: 3.5 usd denied: 1.25 left until 2026-02-15T00:00:00.000Z`. The time is left out
+    /// if it is `None` in the status.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let QuotaStatus { api_name, unit, remaining, resets_at, .. } = &self.status;
         let unknown = if *unit == Unit::Usd { "cost" } else { "amount" };
         match (self.reason, self.requested) {
             (DenialReason::Unknown, _) => {
-                write!(f, "{api_name}: a call of unknown {unknown} denied: the limit denies unknown amounts")
+                return write!(f, "{api_name}: a call of unknown {unknown} denied: the limit denies unknown amounts");
             }
             (DenialReason::NotEnough, Some(amount)) => {
-                write!(f, "{api_name}: {amount} {unit} denied: {remaining} left until {resets_at}")
+                write!(f, "{api_name}: {amount} {unit} denied: {remaining} left")?;
             }
             (DenialReason::NotEnough, None) => {
-                write!(f, "{api_name}: a call of unknown {unknown} denied: nothing left until {resets_at}")
+                write!(f, "{api_name}: a call of unknown {unknown} denied: nothing left")?;
             }
         }
+        resets_at.map_or(Ok(()), |resets_at| write!(f, " until {resets_at}"))
     }
 }

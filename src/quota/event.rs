@@ -6,7 +6,8 @@ use std::num::{NonZeroU16, NonZeroU64};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Limit, Period};
+use super::Limit;
+use super::scope::Scope;
 use crate::metrics::Timestamp;
 
 /// One line of the quota's journal: an event of one `unit` of one `api`, and its time.
@@ -42,7 +43,7 @@ pub(super) enum Event {
         certainty: Certainty,
         expires_at: Timestamp,
         limit: NonZeroU64,
-        period: Period,
+        period: Scope,
     },
     /// The call whose amount line `hold` reserved at `held_at` has used `amount`. That amount counts in the window of
     /// `held_at`.
@@ -85,14 +86,141 @@ impl Certainty {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Watch {
     pub(super) limit: NonZeroU64,
-    pub(super) period: Period,
+    pub(super) period: Scope,
     pub(super) percent: BTreeSet<NonZeroU16>,
 }
 
 impl Watch {
-    /// Returns the watch for the limit's thresholds; `None` if the limit has none.
-    pub(super) fn of(limit: &Limit) -> Option<Self> {
-        let Limit { most, period, ref thresholds, .. } = *limit;
-        (!thresholds.is_empty()).then(|| Self { limit: most, period, percent: thresholds.clone() })
+    /// Returns the watch of a line that counts against `limit` at `at`. Returns `None` if the limit has no thresholds and
+    /// its period is always counted. Any other period is named in every line, so that readers count its window.
+    pub(super) fn of(limit: &Limit, at: Timestamp) -> Option<Self> {
+        let period = Scope::of(limit, at);
+        let is_needed = !limit.thresholds.is_empty() || !period.is_always_counted();
+        is_needed.then(|| Self { limit: limit.most, period, percent: limit.thresholds.clone() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::quota::Limits;
+
+    /// The line that each event of a limit writes, without `api`, `unit` and `at`.
+    fn written(period: &str) -> Vec<String> {
+        let table = format!(
+            r#"[{{"api":"a","limit":9,"unit":"calls",{period},"source":"us","as_of":"2026-02-14","thresholds":[]}}]"#
+        );
+        let limits = Limits::from_json(&table).unwrap();
+        let limit = limits.get("a").unwrap();
+        let at: Timestamp = "2026-02-14T12:00:00Z".parse().unwrap();
+        let certainty = Certainty::Known;
+        let hold =
+            Event::Hold { amount: 1, certainty, expires_at: at, limit: limit.most, period: Scope::of(limit, at) };
+        let consume = Event::Consume { amount: 1, certainty, watch: Watch::of(limit, at) };
+        let settle = Event::Settle { hold: 1, amount: 1, certainty, held_at: at, watch: Watch::of(limit, at) };
+        [hold, consume, settle].map(|event| serde_json::to_string(&event).unwrap()).to_vec()
+    }
+
+    const AT: &str = "2026-02-14T12:00:00.000Z";
+
+    /// The reader of version 0.1.0 before periods other than these five.
+    mod old {
+        use super::*;
+
+        #[derive(Debug, Deserialize)]
+        #[serde(rename_all = "lowercase")]
+        pub(super) enum Period {
+            Minute,
+            Hour,
+            Day,
+            Week,
+            Month,
+        }
+
+        #[derive(Debug, Deserialize)]
+        pub(super) struct Watch {
+            #[serde(rename = "period")]
+            pub(super) _period: Period,
+        }
+
+        #[derive(Debug, Deserialize)]
+        #[serde(rename_all = "lowercase")]
+        pub(super) enum Event {
+            Consume { watch: Option<Watch> },
+            Hold { period: Period },
+            Settle { watch: Option<Watch> },
+        }
+
+        impl Event {
+            pub(super) fn names_no_period(&self) -> bool {
+                match self {
+                    Self::Consume { watch } | Self::Settle { watch } => watch.is_none(),
+                    Self::Hold { period } => {
+                        matches!(period, Period::Minute | Period::Hour | Period::Day | Period::Week | Period::Month)
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_limit_of_an_old_form_writes_lines_of_the_old_form() {
+        for period in ["minute", "hour", "day", "week", "month"] {
+            let lines = written(&format!(r#""period":"{period}""#));
+            assert_eq!(
+                lines,
+                [
+                    format!(r#"{{"hold":{{"amount":1,"expires_at":"{AT}","limit":9,"period":"{period}"}}}}"#),
+                    r#"{"consume":{"amount":1}}"#.to_owned(),
+                    format!(r#"{{"settle":{{"hold":1,"amount":1,"held_at":"{AT}"}}}}"#),
+                ]
+            );
+            for line in lines {
+                assert!(serde_json::from_str::<old::Event>(&line).unwrap().names_no_period());
+                let event: Event = serde_json::from_str(&line).unwrap();
+                assert_eq!(serde_json::to_string(&event).unwrap(), line);
+            }
+        }
+    }
+
+    /// An old reader would judge such a reservation in the wrong window.
+    #[test]
+    fn an_old_reader_refuses_each_line_of_a_new_form() {
+        for (period, stated) in [
+            (r#""period":"quarter""#, r#""quarter""#),
+            (r#""period":"year""#, r#""year""#),
+            (r#""period":"total""#, r#""total""#),
+            (r#""period":"5h""#, r#""5h""#),
+            (
+                r#""period":"day","zone":"+05:45""#,
+                r#"{"of":"day","zone":"+05:45","start_ms":1771006500000,"end_ms":1771092900000}"#,
+            ),
+        ] {
+            let lines = written(period);
+            let watch = format!(r#""watch":{{"limit":9,"period":{stated},"percent":[]}}"#);
+            assert_eq!(
+                lines,
+                [
+                    format!(r#"{{"hold":{{"amount":1,"expires_at":"{AT}","limit":9,"period":{stated}}}}}"#),
+                    format!(r#"{{"consume":{{"amount":1,{watch}}}}}"#),
+                    format!(r#"{{"settle":{{"hold":1,"amount":1,"held_at":"{AT}",{watch}}}}}"#),
+                ]
+            );
+            for line in lines {
+                assert!(serde_json::from_str::<old::Event>(&line).is_err(), "{line}");
+                let event: Event = serde_json::from_str(&line).unwrap();
+                assert_eq!(serde_json::to_string(&event).unwrap(), line);
+            }
+        }
+    }
+
+    #[test]
+    fn a_period_of_a_newer_version_is_refused() {
+        for period in
+            [r#""decade""#, r#""0h""#, r#"{"of":"decade","zone":"UTC","start_ms":0,"end_ms":1}"#, r#"{"of":"day"}"#]
+        {
+            let line = format!(r#"{{"hold":{{"amount":1,"expires_at":"{AT}","limit":9,"period":{period}}}}}"#);
+            assert!(serde_json::from_str::<Event>(&line).is_err(), "{line}");
+        }
     }
 }

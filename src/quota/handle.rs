@@ -32,7 +32,7 @@ use crate::metrics::Usd;
 ///     let status = hold.settle(Some(36_000))?;
 ///     assert_eq!((status.consumed, status.remaining), (51_000, 49_000));
 ///     assert_eq!((status.pct_used, status.warning_level), (51.0, WarningLevel::Yellow));
-///     assert_eq!(status.resets_at.to_string(), "2026-02-15T00:00:00.000Z");
+///     assert_eq!(status.resets_at, Some("2026-02-15T00:00:00Z".parse()?));
 /// }
 /// # assert_eq!(quota.status("openai-gpt4")?.consumed, 51_000);
 /// # Ok::<(), runledger::Error>(())

@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::{NonZeroU16, NonZeroU64};
 
-use chrono::NaiveDate;
+use chrono::{FixedOffset, NaiveDate, TimeZone};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::amount::Steps;
-use super::{Amount, Period, Unit};
+use super::{Amount, Period, Unit, Zone};
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::Usd;
 
@@ -21,9 +21,11 @@ pub struct Limit {
     pub api: String,
     /// The unit of the limit.
     pub unit: Unit,
-    /// The calendar period, UTC, after which counting restarts.
+    /// The period after which counting restarts.
     pub period: Period,
-    /// The source of the limit, such as the vendor's page, an account's terms, or an estimate.
+    /// The zone in whose calendar the period begins. UTC for periods that have no calendar, such as an hour.
+    pub zone: Zone,
+    /// The source of the limit: the vendor's page, an account's terms, an estimate.
     pub source: String,
     /// The day on which the limit was taken from `source`.
     pub as_of: NaiveDate,
@@ -55,11 +57,15 @@ impl Limit {
 /// Limits by API.
 ///
 /// A table of limits is a JSON array with one object for each [`Limit`]. The keys `api`, `limit`, `unit` (tokens,
-/// calls, usd), `period` (minute, hour, day, week, month), `source` and `as_of` are required. Two more keys are
-/// optional, and any other key is an error:
+/// calls, usd), `period`, `source` and `as_of` are required. `period` is `minute`, `hour`, `day`, `week`, `month`,
+/// `quarter`, `year`, `total`, or hours from the first use such as `5h` (see [`Period`]). Three more keys are optional,
+/// and any other key is an error:
 ///
-/// - `thresholds` lists whole percentages of the limit. When a window first reaches one of them,
-///   [`QuotaStatus::crossed`](super::QuotaStatus::crossed) reports it. The default is `[50, 80]`, where the
+/// - `zone` is the time zone in which days, weeks, months, quarters and years begin: `UTC`, which is the default, or an
+///   offset such as `+05:45`. With [`from_json_with_zones`](Self::from_json_with_zones), it can be another name. Other
+///   periods have no zone.
+/// - `thresholds` lists the whole percentages of the limit that are reported when a window first reaches them
+///   ([`QuotaStatus::crossed`](super::QuotaStatus::crossed)). The default is `[50, 80]`, where the
 ///   [`WarningLevel`](super::WarningLevel) changes.
 /// - `unknown` says how a call is treated if its amount, such as its cost, is unknown before the call:
 ///   - `"deny"`, the default, denies the call.
@@ -103,20 +109,52 @@ impl Limits {
         Self::from_json(include_str!("limits.json")).unwrap_or_default()
     }
 
-    /// Reads a table of limits.
+    /// Reads a table of limits, whose zones are UTC or fixed offsets.
     ///
     /// # Errors
     /// [`ErrorKind::Malformed`], with the line and the byte, in these cases:
     ///
     /// - The text is not JSON, or has a missing or unknown key.
     /// - An amount is zero or out of range, or a name is empty.
-    /// - A unit or a period is unknown, or an API is listed twice.
+    /// - A unit, a period or a zone is unknown, or an API is listed twice.
+    /// - A period that does not begin at 00:00 has a zone other than UTC.
     pub fn from_json(text: &str) -> Result<Self> {
+        Self::from_json_with_zones(text, |_| None::<FixedOffset>)
+    }
+
+    /// Like [`from_json`](Self::from_json), but `zones` returns the rules of the zones that are neither UTC nor an
+    /// offset. It returns `None` for a name that it does not know.
+    ///
+    /// The command `runledger` passes the zones of the IANA database in this way.
+    ///
+    /// ```
+    /// use chrono::FixedOffset;
+    /// use runledger::quota::{Limits, QuotaStatus};
+    ///
+    /// let own = r#"[{"api": "a", "limit": 100, "unit": "calls", "period": "day", "zone": "Asia/Kathmandu",
+    ///                "source": "us", "as_of": "2026-03-01"}]"#;
+    /// assert!(Limits::from_json(own).is_err());
+    ///
+    /// // A real program looks the name up in a database of zones.
+    /// let zones = |name: &str| (name == "Asia/Kathmandu").then(|| FixedOffset::east_opt(20_700))?;
+    /// let limits = Limits::from_json_with_zones(own, zones)?;
+    /// let status: QuotaStatus = limits.unused("a", "2026-03-01T12:00:00Z".parse()?)?;
+    /// assert_eq!(status.resets_at, Some("2026-03-01T18:15:00Z".parse()?));
+    /// # Ok::<(), runledger::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The same as those of [`from_json`](Self::from_json).
+    pub fn from_json_with_zones<Z: TimeZone + Send + Sync + 'static>(
+        text: &str,
+        zones: impl Fn(&str) -> Option<Z>,
+    ) -> Result<Self> {
         let entries: Vec<Entry> = serde_json::from_str(text).map_err(|source| malformed().at_source(text, source))?;
+        let zone = |name: &str| Zone::built_in(name).or_else(|| Some(Zone::with_rules(name, zones(name)?)));
         let mut limits = BTreeMap::new();
         for (index, entry) in entries.into_iter().enumerate() {
             let refused = |why: String| malformed().at_part(text, entry_text(text, index)).detail(why);
-            let limit = entry.limit().map_err(refused)?;
+            let limit = entry.limit(zone).map_err(refused)?;
             if let Some(first) = limits.insert(limit.api.clone(), limit) {
                 return Err(refused(format!("the API {:?} is listed twice", first.api)));
             }
@@ -177,6 +215,7 @@ struct Entry {
     limit: Box<RawValue>,
     unit: Unit,
     period: Period,
+    zone: Option<String>,
     #[serde(deserialize_with = "not_empty")]
     source: String,
     #[serde(deserialize_with = "date")]
@@ -197,15 +236,29 @@ enum UnknownEntry {
 }
 
 impl Entry {
-    fn limit(self) -> Result<Limit, String> {
-        let Self { api, limit, unit, period, source, as_of, thresholds, unknown } = self;
+    fn limit(self, zones: impl Fn(&str) -> Option<Zone>) -> Result<Limit, String> {
+        let Self { api, limit, unit, period, zone, source, as_of, thresholds, unknown } = self;
+        let zone = zone.map_or(Ok(Zone::UTC), |name| {
+            zones(&name).ok_or_else(|| {
+                format!(
+                    "zone: found {name:?}, which is not a zone that this program knows; expected UTC, an offset such \
+                     as +05:45, or a name in its database of zones, if it has one"
+                )
+            })
+        })?;
+        if !zone.is_utc() && !period.begins_at_midnight() {
+            return Err(format!(
+                "zone: found {zone} with the period {period}; expected no zone, or the period day, week, month, \
+                 quarter or year"
+            ));
+        }
         let most = steps("limit", unit, limit.get())?;
         let unknown = match unknown {
             UnknownEntry::Deny => Unknown::Deny,
             UnknownEntry::Allow => Unknown::Allow,
             UnknownEntry::Assume(amount) => Unknown::Assume(steps("assume", unit, amount.get())?),
         };
-        Ok(Limit { api, unit, period, source, as_of, thresholds, most, unknown })
+        Ok(Limit { api, unit, period, zone, source, as_of, thresholds, most, unknown })
     }
 }
 
@@ -301,8 +354,17 @@ mod tests {
             ("1,", "1, \"thresholds\": [99.5],", "expected a nonzero u16"),
             ("1,", "1, \"unknown\": \"ignore\",", "unknown variant `ignore`"),
             ("1,", "1, \"unknown\": {\"assume\": 0},", "assume: found 0; expected a whole number from 1"),
-            ("week", "fortnight", "unknown variant `fortnight`"),
-            ("\"us\"", "\"us\", \"zone\": \"Europe/Paris\"", "unknown field `zone`"),
+            ("week", "fortnight", "unknown period `fortnight`"),
+            ("week", "0h", "found the period `0h`; expected 1h to 8760h"),
+            (
+                "\"us\"",
+                "\"us\", \"zone\": \"Europe/Paris\"",
+                "zone: found \"Europe/Paris\", which is not a zone that this",
+            ),
+            ("\"us\"", "\"us\", \"zone\": \"\"", "zone: found \"\", which is not a zone that this program knows"),
+            ("week\"", "5h\", \"zone\": \"+05:45\"", "zone: found +05:45 with the period 5h; expected no zone"),
+            ("week\"", "hour\", \"zone\": \"+05:45\"", "zone: found +05:45 with the period hour; expected no zone"),
+            ("\"us\"", "\"us\", \"timezone\": \"UTC\"", "unknown field `timezone`"),
             ("02-14", "02-30", "found \"2026-02-30\"; expected a date such as 2026-02-14"),
             ("02-14", "2-14", "found \"2026-2-14\"; expected a date such as 2026-02-14"),
             ("\"api\": \"a\"", "\"api\": \"first\"", "the API \"first\" is listed twice"),

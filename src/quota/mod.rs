@@ -1,7 +1,7 @@
 //! Quotas: dated limits, and a tracker of the amounts that were used or are reserved.
 //!
-//! - A **limit** is the most that an API allows in one calendar **period**, such as a day. A **window** is one such
-//!   period, such as today.
+//! - A **limit** is the most that an API allows in one **period**, such as a day in a time **zone**. A **window** is one
+//!   such period.
 //! - An amount that was used is **consumed**.
 //! - A **hold** is an amount that is **reserved** before a call. It ends when it is settled with the amount that was
 //!   used, when it is released, or when it expires.
@@ -11,17 +11,21 @@ mod amount;
 mod budget;
 mod denial;
 mod event;
+mod first_use;
 mod fold;
 mod handle;
 mod limit;
 mod options;
+mod period;
 mod progress;
 mod reservation;
+mod scope;
 mod status;
 mod sums;
 mod tracker;
 mod window;
 mod windows;
+mod zone;
 
 pub use amount::{Amount, Unit};
 pub use budget::Budget;
@@ -29,6 +33,7 @@ pub use denial::{DenialReason, Denied};
 pub use handle::Quota;
 pub use limit::{Limit, Limits};
 pub use options::QuotaOptions;
+pub use period::Period;
 pub use reservation::{Grant, Hold};
 pub use status::{QuotaStatus, WarningLevel};
-pub use window::Period;
+pub use zone::Zone;

@@ -1,7 +1,7 @@
 //! How far a quota's journal has been read, and the sums of its lines.
 
 use super::event;
-use super::fold::Fold;
+use super::fold::{Asked, Fold};
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::format::line::{self, Link};
 use crate::journal::{self, Journal, Lines};
@@ -13,6 +13,8 @@ pub(super) struct Progress {
     /// The last line that was read.
     pub(super) link: Link,
     pub(super) fold: Fold,
+    /// The frames that the fold counts from the first line on.
+    asked: Vec<Asked>,
 }
 
 enum Next {
@@ -24,32 +26,47 @@ enum Next {
 impl Progress {
     /// Returns the progress before the first line of the journal.
     pub(super) fn new(journal: &Journal) -> Self {
-        Self { lines: journal.lines(), link: Link::START, fold: Fold::default() }
+        Self::counting(Vec::new(), journal)
     }
 
-    /// Reads the lines that were appended since the last call.
-    ///
-    /// Returns false if a line does not continue the chain. This can happen because a writer whose disk is full removes
-    /// its lines again. The sums then include lines that no longer exist.
+    fn counting(asked: Vec<Asked>, journal: &Journal) -> Self {
+        Self { lines: journal.lines(), link: Link::START, fold: Fold::counting(&asked), asked }
+    }
+
+    /// Reads the lines that were appended since the last call. Returns false if the journal must be read again, because
+    /// a line names a frame that was not counted before, or does not follow the line before it. A writer whose disk is
+    /// full withdraws its lines, and then the sums include lines that are gone.
     pub(super) fn read_on(&mut self, journal: &Journal) -> Result<bool> {
         loop {
             match self.next(journal, true)? {
                 Next::Added => {}
                 Next::Damaged(_) => return Ok(false),
-                Next::End => return Ok(true),
+                Next::End => return Ok(self.fold.missed().is_empty()),
             }
         }
     }
 
-    /// Reads the journal again from its start. Damaged lines are not counted, and each causes a warning.
+    /// Reads the journal from its start again, and counts the frames that were missed. Damaged lines are not counted, and
+    /// each causes a warning.
     pub(super) fn reread(&mut self, journal: &Journal, warn: &journal::Warn) -> Result<()> {
-        *self = Self::new(journal);
+        let mut is_warned = false;
         loop {
-            match self.next(journal, false)? {
-                Next::Added => {}
-                Next::Damaged(error) => warn(&error),
-                Next::End => return Ok(()),
+            let mut asked = std::mem::take(&mut self.asked);
+            asked.extend_from_slice(self.fold.missed());
+            *self = Self::counting(asked, journal);
+            loop {
+                match self.next(journal, false)? {
+                    Next::Added => {}
+                    Next::Damaged(_) if is_warned => {}
+                    Next::Damaged(error) => warn(&error),
+                    Next::End => break,
+                }
             }
+            // The frames of lines do not depend on what was counted, so the second pass misses none of them.
+            if self.fold.missed().is_empty() {
+                return Ok(());
+            }
+            is_warned = true;
         }
     }
 

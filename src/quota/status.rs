@@ -4,9 +4,9 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::sums::Sums;
-use super::window::Window;
-use super::{Amount, Limit, Limits, Period, Unit};
+use super::fold::Fold;
+use super::sums::{Counted, Sums};
+use super::{Amount, Limit, Limits, Period, Unit, Zone};
 use crate::error::Result;
 use crate::metrics::Timestamp;
 
@@ -70,6 +70,8 @@ pub struct QuotaStatus<A = u64> {
     pub unit: Unit,
     /// The period after which counting restarts.
     pub period: Period,
+    /// The zone in whose calendar the period begins.
+    pub zone: Zone,
     /// The amount that was used in this window, in `unit`.
     ///
     /// It can exceed `limit`, because usage is recorded in full even if no such amount was reserved. A sum larger than
@@ -98,25 +100,29 @@ pub struct QuotaStatus<A = u64> {
     /// append fails, the threshold is not reported at all. A settlement counts in the window of its reservation.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub crossed: Vec<u16>,
-    /// The time until `resets_at`, in days of 24 hours; more than 0.
-    pub days_until_reset: f64,
-    /// When the next window begins, UTC. For a window that ends after the year 9999, this is the last millisecond of
-    /// that year.
-    pub resets_at: Timestamp,
+    /// The time until `resets_at`, in days of 24 hours; more than 0. `None` if `resets_at` is `None`.
+    pub days_until_reset: Option<f64>,
+    /// When this window ends, UTC. For the last windows of the year 9999, it is the last millisecond of that year.
+    ///
+    /// `None` if the period is [`Period::Total`], which never restarts. Also `None` if the period is [`Period::Hours`]
+    /// and no window has begun, so that all of the quota remains. A window that began with a reservation ends with it,
+    /// or begins later, if the reservation is released or expires.
+    pub resets_at: Option<Timestamp>,
 }
 
 impl<A: Amount> QuotaStatus<A> {
     /// Creates the status at `at` from the sums of its window.
-    pub(super) fn new(limit: &Limit, at: Timestamp, sums: Sums) -> Self {
+    pub(super) fn new(limit: &Limit, at: Timestamp, counted: Counted) -> Self {
         const DAY_MS: f64 = 86_400_000.0;
-        let Sums { consumed, held, unknown, assumed } = sums;
+        let Sums { consumed, held, unknown, assumed } = counted.sums;
         let most = limit.most.get();
-        let left_ms = Window::containing(at, limit.period).left_ms(at);
+        let left_ms = counted.window.and_then(|window| window.left_ms(at));
         Self {
             api_name: limit.api.clone(),
             limit: A::from_steps(most),
             unit: limit.unit,
             period: limit.period,
+            zone: limit.zone.clone(),
             consumed: A::from_steps(consumed),
             held: A::from_steps(held),
             remaining: A::from_steps(most.saturating_sub(consumed).saturating_sub(held)),
@@ -125,8 +131,8 @@ impl<A: Amount> QuotaStatus<A> {
             pct_used: consumed as f64 * 100.0 / most as f64,
             warning_level: WarningLevel::of(consumed, most),
             crossed: Vec::new(),
-            days_until_reset: left_ms as f64 / DAY_MS,
-            resets_at: at.plus_ms(left_ms),
+            days_until_reset: left_ms.map(|left_ms| left_ms as f64 / DAY_MS),
+            resets_at: left_ms.map(|left_ms| at.plus_ms(left_ms)),
         }
     }
 }
@@ -140,7 +146,7 @@ impl Limits {
     ///
     /// let status: QuotaStatus = Limits::bundled().unused("openai-gpt4", "2026-02-14T12:00:00Z".parse()?)?;
     /// assert_eq!((status.consumed, status.held, status.remaining), (0, 0, 100_000));
-    /// assert_eq!(status.resets_at.to_string(), "2026-02-15T00:00:00.000Z");
+    /// assert_eq!(status.resets_at, Some("2026-02-15T00:00:00Z".parse()?));
     /// # Ok::<(), runledger::Error>(())
     /// ```
     ///
@@ -149,7 +155,8 @@ impl Limits {
     ///   has this name.
     /// - [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if the limit's amounts are not of type `A`.
     pub fn unused<A: Amount>(&self, api: &str, at: Timestamp) -> Result<QuotaStatus<A>> {
-        Ok(QuotaStatus::new(self.find::<A>(api)?, at, Sums::default()))
+        let limit = self.find::<A>(api)?;
+        Ok(QuotaStatus::new(limit, at, Fold::default().sums(limit, at)))
     }
 }
 

@@ -3,6 +3,15 @@
 use std::num::NonZeroU64;
 
 use super::event::Certainty;
+use super::window::Window;
+
+/// The sums of one window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Counted {
+    pub(super) sums: Sums,
+    /// `None` if the period begins with its first use, and nothing is used.
+    pub(super) window: Option<Window>,
+}
 
 /// The amounts that are consumed and held in one window at one moment, in the unit's steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

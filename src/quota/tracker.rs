@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use super::event::{Certainty, Event, Line, Watch};
 use super::limit::Unknown;
 use super::progress::Progress;
+use super::scope::Scope;
+use super::sums::Counted;
 use super::{Amount, DenialReason, Denied, Limit, QuotaOptions, QuotaStatus};
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::{self, Journal};
@@ -53,7 +55,7 @@ impl Tracker {
 
     pub(super) fn status<A: Amount>(&self, limit: &Limit) -> Result<QuotaStatus<A>> {
         let at = self.now()?;
-        Ok(QuotaStatus::new(limit, at, self.caught_up(0)?.fold.sums(limit, at)))
+        Ok(QuotaStatus::new(limit, at, self.counted(limit, at)?))
     }
 
     pub(super) fn record<A: Amount>(&self, limit: &Limit, amount: Option<A>) -> Result<QuotaStatus<A>> {
@@ -63,11 +65,12 @@ impl Tracker {
             (None, Unknown::Assume(amount)) => (amount.get(), Certainty::Assumed),
             (None, Unknown::Deny | Unknown::Allow) => (0, Certainty::Unknown),
         };
-        if self.caught_up(0)?.fold.sums(limit, at).consumed.checked_add(amount).is_none() {
+        let counted = self.counted(limit, at)?;
+        if counted.sums.consumed.checked_add(amount).is_none() {
             let (amount, Limit { api, unit, .. }) = (A::from_steps(amount), limit);
             return Err(Error::new(ErrorKind::Overflow, format!("add {amount} {unit} of {api:?}")));
         }
-        let seq = self.append(limit, at, Event::Consume { amount, certainty, watch: Watch::of(limit) })?;
+        let seq = self.append(limit, at, Event::Consume { amount, certainty, watch: Watch::of(limit, at) })?;
         self.status_after(limit, seq, at, at)
     }
 
@@ -87,22 +90,22 @@ impl Tracker {
                 return Ok(Err(denied));
             }
         };
-        let not_enough = |sums| {
+        let not_enough = |counted| {
             let requested = (certainty != Certainty::Unknown).then(|| A::from_steps(amount));
-            let status = QuotaStatus::new(limit, at, sums);
+            let status = QuotaStatus::new(limit, at, counted);
             Denied { reason: DenialReason::NotEnough, requested, status }
         };
-        let sums = self.caught_up(0)?.fold.sums(limit, at);
-        if !sums.leave_room(amount, certainty, limit.most) {
-            // No line is written for this denial. Otherwise a caller that polls would fill the journal.
-            return Ok(Err(not_enough(sums)));
+        let counted = self.counted(limit, at)?;
+        if !counted.sums.leave_room(amount, certainty, limit.most) {
+            // No line is written for this denial, so that a caller that polls does not fill the journal.
+            return Ok(Err(not_enough(counted)));
         }
         let expires_at = at.plus_ms(self.hold_ms);
-        let event = Event::Hold { amount, certainty, expires_at, limit: limit.most, period: limit.period };
+        let event = Event::Hold { amount, certainty, expires_at, limit: limit.most, period: Scope::of(limit, at) };
         let line = self.append(limit, at, event)?;
-        let progress = self.caught_up(line)?;
+        let mut progress = self.caught_up(line)?;
         if !progress.fold.is_open(limit, line) {
-            return Ok(Err(not_enough(progress.fold.sums(limit, at))));
+            return Ok(Err(not_enough(self.sums(&mut progress, limit, at)?)));
         }
         Ok(Ok(Reserved { line, amount: A::from_steps(amount), held_at: at, expires_at }))
     }
@@ -121,8 +124,8 @@ impl Tracker {
             (None, held) => (held, Certainty::Assumed),
         };
         let Reserved { line: hold, held_at, .. } = *reserved;
-        let seq =
-            self.append(limit, at, Event::Settle { hold, amount, certainty, held_at, watch: Watch::of(limit) })?;
+        let watch = Watch::of(limit, held_at);
+        let seq = self.append(limit, at, Event::Settle { hold, amount, certainty, held_at, watch })?;
         self.status_after(limit, seq, held_at, at)
     }
 
@@ -141,9 +144,26 @@ impl Tracker {
         counts_at: Timestamp,
         at: Timestamp,
     ) -> Result<QuotaStatus<A>> {
-        let fold = &self.caught_up(seq)?.fold;
-        let crossed = fold.reached_by(limit, seq, counts_at);
-        Ok(QuotaStatus { crossed, ..QuotaStatus::new(limit, at, fold.sums(limit, at)) })
+        let mut progress = self.caught_up(seq)?;
+        let counted = self.sums(&mut progress, limit, at)?;
+        let crossed = progress.fold.reached_by(limit, seq, counts_at);
+        Ok(QuotaStatus { crossed, ..QuotaStatus::new(limit, at, counted) })
+    }
+
+    /// Returns the sums of all lines for `limit` in its window at `at`.
+    fn counted(&self, limit: &Limit, at: Timestamp) -> Result<Counted> {
+        self.sums(&mut *self.caught_up(0)?, limit, at)
+    }
+
+    /// Returns the sums of `limit` in its window at `at`. If that window was not counted so far, the journal is read
+    /// again.
+    fn sums(&self, progress: &mut Progress, limit: &Limit, at: Timestamp) -> Result<Counted> {
+        let counted = progress.fold.sums(limit, at);
+        if progress.fold.missed().is_empty() {
+            return Ok(counted);
+        }
+        progress.reread(&self.journal, &self.warn)?;
+        Ok(progress.fold.sums(limit, at))
     }
 
     fn now(&self) -> Result<Timestamp> {

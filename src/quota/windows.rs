@@ -4,6 +4,7 @@ use std::num::NonZeroU16;
 
 use super::event::{Certainty, Watch};
 use super::window::Window;
+use crate::metrics::Timestamp;
 
 /// The usage of one window.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -77,6 +78,15 @@ impl RecentWindows {
 
     pub(super) fn get(&self, window: Window) -> Option<&Used> {
         self.0.iter().rev().find(|&&(other, _)| other == window).map(|(_, used)| used)
+    }
+
+    pub(super) fn get_mut(&mut self, window: Window) -> Option<&mut Used> {
+        self.0.iter_mut().rev().find(|(other, _)| *other == window).map(|(_, used)| used)
+    }
+
+    /// Returns the usage of each window that contains `at`.
+    pub(super) fn containing(&mut self, at: Timestamp) -> impl Iterator<Item = &mut Used> {
+        self.0.iter_mut().filter(move |(window, _)| window.contains(at)).map(|(_, used)| used)
     }
 
     #[cfg(test)]

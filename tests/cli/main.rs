@@ -15,6 +15,7 @@ mod tree;
 mod answers;
 mod bar;
 mod baseline;
+mod cat;
 mod checkpoint;
 mod clock;
 mod cost;

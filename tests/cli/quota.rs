@@ -105,7 +105,7 @@ fn quota_shows_the_exact_rest_of_budgets_and_counts_unknown_amounts() {
         ]
     );
     let json = place.run(["quota", "anthropic", "--limits", "limits.json", "--json"]).answer(0);
-    let amounts = r#""limit":25.5,"unit":"usd","period":"month","consumed":3.046875000001,"held":0.25,"remaining":22.203124999999,"#;
+    let amounts = r#""limit":25.5,"unit":"usd","period":"month","zone":"UTC","consumed":3.046875000001,"held":0.25,"remaining":22.203124999999,"#;
     assert!(json.contains(&format!("{amounts}\"unknown\":0,\"assumed\":1,")), "{json}");
     // Of the bundled limits nothing is known there.
     assert!(
@@ -153,4 +153,42 @@ fn quota_of_an_unknown_api_names_the_known_ones() {
         Place::empty().run(["quota", "openai"]).complaint(2),
         "runledger: cannot find the limit \"openai\" among the known ones: github-rest; github-rest-unauthenticated; openai-free; openai-gpt4\n"
     );
+}
+
+#[test]
+fn quota_shows_the_zone_of_a_limit_and_no_reset_of_a_total() {
+    let place = Place::empty();
+    let limits = r#"[
+      {"api": "city", "limit": 7, "unit": "usd", "period": "day", "zone": "Asia/Kathmandu", "source": "us", "as_of": "2026-03-01"},
+      {"api": "plan", "limit": 9, "unit": "usd", "period": "5h", "source": "us", "as_of": "2026-03-01"},
+      {"api": "ever", "limit": 8, "unit": "calls", "period": "total", "source": "us", "as_of": "2026-03-01"}
+    ]"#;
+    std::fs::write(place.path("limits.json"), limits).unwrap();
+    let status = |api: &str| place.run(["quota", api, "--limits", "limits.json", "--json"]).json();
+    let city = status("city");
+    assert_eq!((&city["period"], &city["zone"]), (&json!("day"), &json!("Asia/Kathmandu")));
+    assert_eq!(city["resets_at"].as_str().unwrap()[10..], *"T18:15:00.000Z");
+    for (api, period) in [("plan", "5h"), ("ever", "total")] {
+        let status = status(api);
+        assert_eq!((&status["period"], &status["zone"]), (&json!(period), &json!("UTC")));
+        assert_eq!((&status["resets_at"], &status["days_until_reset"]), (&json!(null), &json!(null)));
+    }
+    let table = place.run(["quota", "--limits", "limits.json"]).answer(0);
+    assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
+    let rows = without_times(&table);
+    for row in ["ever calls 8 0 0 8 0.0 - GREEN", "city 7 day in Asia/Kathmandu 0 0", "plan 9 5h - 0 0"] {
+        assert!(rows.iter().any(|found| found == row), "{row}: {rows:?}");
+    }
+}
+
+#[test]
+fn a_zone_that_is_not_known_is_refused_before_anything_is_written() {
+    let place = Place::empty();
+    for (period, zone) in [("day", "Europe/Bern"), ("0h", "UTC"), ("hour", "Europe/Zurich")] {
+        let limits = OWN_LIMITS.replacen("\"month\"", &format!("\"{period}\", \"zone\": \"{zone}\""), 1);
+        std::fs::write(place.path("limits.json"), limits).unwrap();
+        let complaint = place.run(["quota", "--limits", "limits.json"]).complaint(2);
+        assert!(complaint.contains("limits.json: line 2"), "{complaint}");
+    }
+    assert_eq!(place.files(), [place.path("limits.json")]);
 }

@@ -15,4 +15,4 @@ mod lookup;
 #[cfg(feature = "cli")]
 mod prices;
 mod quota;
-mod spellings;
+mod quota_periods;

@@ -120,6 +120,7 @@ fn a_healthy_ledger_passes_every_check_and_is_not_changed() {
             "quarantine",
             "in flight",
             "events",
+            "readers",
         ]
     );
     // The checks of the machine have tests of their own.
@@ -130,6 +131,17 @@ fn a_healthy_ledger_passes_every_check_and_is_not_changed() {
     place.assert("location", Level::Ok, "~/logs", "");
     place.assert("end", Level::Ok, "line 1, whole", "");
     place.assert("ledger", Level::Ok, "~/logs/l.jsonl", "");
+    let found = "all lines are in ~/logs/l.jsonl; sealed segments will be ~/logs/l.ledger/sealed/*.jsonl";
+    place.assert("readers", Level::Ok, found, "");
+}
+
+#[test]
+fn the_paths_for_other_readers_are_printed() {
+    let place = Place::new();
+    let ledger = Options::new().rotate_bytes(Some(1_000)).open(place.path()).unwrap();
+    (0..4).for_each(|_| record(&ledger));
+    let found = "sealed segments (2) are ~/logs/l.ledger/sealed/*.jsonl; newer lines are in ~/logs/l.jsonl";
+    place.assert("readers", Level::Ok, found, "");
 }
 
 #[test]

@@ -21,6 +21,7 @@ mod duplicate_keys;
 mod extremes;
 mod guard;
 mod last_records;
+mod lines;
 mod record;
 mod scan;
 mod vendor_usage;

@@ -31,6 +31,11 @@ impl Missing {
         self.0.push_back(range);
     }
 
+    /// Returns the numbers of the missing lines, in ranges without an order.
+    pub(crate) fn ranges(&self) -> impl Iterator<Item = &RangeInclusive<u64>> {
+        self.0.iter()
+    }
+
     /// Returns true if line `seq` was missing, and removes it.
     pub(crate) fn take(&mut self, seq: u64) -> bool {
         let Some(index) = self.0.iter().position(|range| range.contains(&seq)) else { return false };

@@ -10,7 +10,7 @@ const GROUPS: [(&str, &[&str]); 5] = [
         &["list", "show", "tail", "open", "cost", "metrics", "price", "prices", "quota", "baseline", "errors", "head"],
     ),
     ("Check", &["gate", "compare", "escalate", "verify", "doctor", "policy"]),
-    ("Export", &["export", "pg"]),
+    ("Export", &["cat", "export", "pg"]),
     ("Maintain", &["retention", "completions", "man"]),
 ];
 

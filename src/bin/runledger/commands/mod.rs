@@ -1,6 +1,7 @@
 //! The commands, each in its own file or folder with its arguments and their help.
 
 mod baseline;
+mod cat;
 mod compare;
 mod complete;
 mod completions;
@@ -109,6 +110,7 @@ pub(crate) enum Command {
     Verify(verify::Args),
     Doctor(doctor::Args),
     Policy(policy::Args),
+    Cat(cat::Args),
     #[command(subcommand)]
     Export(export::Command),
     Pg(pg::Args),
@@ -174,6 +176,7 @@ impl Command {
             Self::Verify(args) => verify::run(args, global, out),
             Self::Doctor(_) => doctor::run(global, out),
             Self::Policy(args) => policy::run(args, out),
+            Self::Cat(_) => cat::run(global, out),
             Self::Export(args) => export::run(args, global, out),
             Self::Pg(args) => pg::run(args, global, out),
             Self::Retention(args) => retention::run(args, global, out),

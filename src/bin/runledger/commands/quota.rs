@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use runledger::quota::{Limits, QuotaOptions, Unit};
+use runledger::quota::{self, Limits, QuotaOptions, Unit};
 use runledger::{Quota as Tracker, QuotaStatus, Usd};
 use serde::Serialize;
 
@@ -13,7 +13,8 @@ use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::global::Global;
 use crate::input_file;
-use crate::term::{Column, Table, audience, minutes, output, printable, short};
+use crate::term::{Column, Table, audience, cell, minutes, output, printable, short};
+use crate::zone::Zone;
 
 /// Show the remaining amount of each quota
 ///
@@ -31,9 +32,13 @@ The file of --limits is a JSON array with one object for each limit:
      \"thresholds\": [50, 80, 95, 100], \"unknown\": {\"assume\": 0.25}}
   ]
   unit        tokens, calls, usd
-  period      minute, hour, day, week, month, by the calendar in UTC
-  thresholds  percentages of the limit. Each is reported once per period, when it
-              is reached [default: [50, 80]]
+  period      minute, hour, day, week, month, quarter, year, total, or a
+              number of hours such as 5h, which begins with the first use and
+              begins again with the first use after its end
+  zone        where days and longer periods begin: an IANA name such as
+              Europe/Zurich, or an offset such as +05:45 [default: UTC]
+  thresholds  percentages of the limit to report when reached, once per period
+              [default: [50, 80]]
   unknown     how a call of unknown cost is treated: \"deny\", \"allow\" or
               {\"assume\": AMOUNT} [default: \"deny\"]")]
 pub(crate) struct Args {
@@ -62,7 +67,8 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
 fn limits(own: Option<&Path>) -> Result<Limits, Failure> {
     let Some(path) = own else { return Ok(Limits::bundled()) };
     let text = input_file::read("read the limits", path)?;
-    let own = Limits::from_json(&text).map_err(|error| error.path(path))?;
+    let zones = |name: &str| name.parse::<Zone>().ok();
+    let own = Limits::from_json_with_zones(&text, zones).map_err(|error| error.path(path))?;
     Ok(Limits::bundled().with(own))
 }
 
@@ -138,7 +144,7 @@ fn write_counts(statuses: &[&QuotaStatus], out: &mut impl Write) -> Result<(), F
             status.held.to_string(),
             status.remaining.to_string(),
             percent(status, audience::has_room()),
-            minutes(status.resets_at),
+            cell(status.resets_at.map(minutes)),
             level(status, audience::has_room()),
         ]);
     }
@@ -183,8 +189,8 @@ fn write_dollars(statuses: &[&QuotaStatus<Usd>], out: &mut impl Write) -> Result
         table.row([
             status.api_name.clone(),
             status.limit.to_string(),
-            status.period.to_string(),
-            minutes(status.resets_at),
+            period(status),
+            cell(status.resets_at.map(minutes)),
             status.unknown.to_string(),
             status.assumed.to_string(),
         ]);
@@ -193,7 +199,13 @@ fn write_dollars(statuses: &[&QuotaStatus<Usd>], out: &mut impl Write) -> Result
     Ok(())
 }
 
-/// Returns the used share in percent, after a bar if `has_bar` is true.
+/// Returns the period, and its zone if that is not UTC.
+fn period<A>(status: &QuotaStatus<A>) -> String {
+    let QuotaStatus { period, zone, .. } = status;
+    if *zone == quota::Zone::UTC { period.to_string() } else { format!("{period} in {zone}") }
+}
+
+/// Returns the used share, next to a bar for people.
 fn percent<A>(status: &QuotaStatus<A>, has_bar: bool) -> String {
     let percent = format!("{:.1}", status.pct_used);
     if has_bar { format!("{} {percent:>5}", short::bar(status.pct_used)) } else { percent }
@@ -209,6 +221,71 @@ mod tests {
     use runledger::Timestamp;
 
     use super::*;
+
+    /// The end of the window of `period` in `zone` that contains `at`.
+    fn end(zone: &str, period: &str, at: &str) -> String {
+        let table = format!(
+            r#"[{{"api":"a","limit":1,"unit":"calls","period":"{period}","zone":"{zone}","source":"us","as_of":"2026-02-14"}}]"#
+        );
+        let limits = Limits::from_json_with_zones(&table, |name| name.parse::<Zone>().ok()).unwrap();
+        let status: QuotaStatus = limits.unused("a", at.parse().unwrap()).unwrap();
+        status.resets_at.unwrap().to_string().replace(":00.000Z", "")
+    }
+
+    /// The first argument of each case is the zone, and each list has consecutive ends of days.
+    #[test]
+    fn the_days_of_a_zone_follow_its_clocks() {
+        for (zone, ends) in [
+            // Clocks went forward on 2026-03-29, and back on 2026-10-25.
+            ("Europe/Zurich", ["2026-03-28T23:00", "2026-03-29T22:00", "2026-03-30T22:00"]), // 23 hours
+            ("Europe/Zurich", ["2026-10-24T22:00", "2026-10-25T23:00", "2026-10-26T23:00"]), // 25 hours
+            ("Asia/Kathmandu", ["2026-03-30T18:15", "2026-03-31T18:15", "2026-04-01T18:15"]),
+            // Apia skipped 2011-12-30: the day that ends at 10:00 is the 29th, and the next one is the 31st.
+            ("Pacific/Apia", ["2011-12-29T10:00", "2011-12-30T10:00", "2011-12-31T10:00"]),
+            // Clocks change by 30 minutes.
+            ("Australia/Lord_Howe", ["2026-04-03T13:00", "2026-04-04T13:00", "2026-04-05T13:30"]),
+            // In São Paulo, clocks went from 00:00 to 01:00, and from 00:00 back to 23:00.
+            ("America/Sao_Paulo", ["2018-11-03T03:00", "2018-11-04T03:00", "2018-11-05T02:00"]),
+            ("America/Sao_Paulo", ["2018-02-17T02:00", "2018-02-18T03:00", "2018-02-19T03:00"]),
+            // In Havana, they went from 01:00 back to 00:00, so the day has two hours of 00.
+            ("America/Havana", ["2025-11-01T04:00", "2025-11-02T04:00", "2025-11-03T05:00"]),
+            // In St. John's, they went from 00:01 back to 23:01, so a minute of the next day came before its end.
+            ("America/St_Johns", ["2010-11-06T02:30", "2010-11-07T02:30", "2010-11-08T03:30"]),
+            // In Toronto, they went from 23:30 to 00:30.
+            ("America/Toronto", ["1919-03-30T05:00", "1919-03-31T04:30", "1919-04-01T04:00"]),
+        ] {
+            for pair in ends.windows(2) {
+                assert_eq!(end(zone, "day", &format!("{}:00Z", pair[0])), pair[1], "{zone}");
+                let last = format!("{}:00Z", pair[1]).parse::<Timestamp>().unwrap().unix_ms() - 1;
+                let last = Timestamp::from_unix_ms(last).unwrap().to_string();
+                assert_eq!(end(zone, "day", &last), pair[1], "{zone}");
+            }
+        }
+    }
+
+    #[test]
+    fn longer_periods_begin_at_midnight_of_the_zone() {
+        for (zone, period, at, expected) in [
+            ("Europe/Zurich", "week", "2026-03-29T21:59:59.999Z", "2026-03-29T22:00"),
+            ("Europe/Zurich", "week", "2026-03-29T22:00:00Z", "2026-04-05T22:00"),
+            ("Europe/Zurich", "month", "2026-01-31T22:59:59.999Z", "2026-01-31T23:00"),
+            ("Europe/Zurich", "month", "2026-01-31T23:00:00Z", "2026-02-28T23:00"),
+            ("Europe/Zurich", "month", "2024-01-31T23:00:00Z", "2024-02-29T23:00"),
+            ("Europe/Zurich", "quarter", "2026-03-31T21:59:59.999Z", "2026-03-31T22:00"),
+            ("Europe/Zurich", "year", "2026-06-01T00:00:00Z", "2026-12-31T23:00"),
+            ("Asia/Kathmandu", "month", "2026-02-28T18:14:59.999Z", "2026-02-28T18:15"),
+            ("Asia/Kathmandu", "month", "2026-02-28T18:15:00Z", "2026-03-31T18:15"),
+            // The skipped Friday belongs to the week and the month, which are 24 hours shorter.
+            ("Pacific/Apia", "week", "2011-12-29T12:00:00Z", "2012-01-01T10:00"),
+            ("Pacific/Apia", "month", "2011-12-30T09:59:59.999Z", "2011-12-31T10:00"),
+            ("Pacific/Apia", "year", "2011-12-31T10:00:00Z", "2012-12-31T10:00"),
+            // The first and the last hours of all times.
+            ("Europe/Zurich", "day", "9999-12-31T22:59:59.999Z", "9999-12-31T23:00"),
+            ("Pacific/Kiritimati", "week", "0000-01-01T00:00:00Z", "0000-01-03T10:29:20.000Z"),
+        ] {
+            assert_eq!(end(zone, period, at), expected, "{zone} {period} {at}");
+        }
+    }
 
     #[test]
     fn only_people_get_the_circle_and_the_bar() {

@@ -42,6 +42,7 @@ pub(super) fn checks(layout: &Layout, now: Timestamp) -> Vec<Check> {
         look("quarantine", of_quarantine),
         look("in flight", of_in_flight),
         look("events", of_events),
+        look("readers", of_readers),
     ];
     checks.extend(of_segments(layout));
     checks
@@ -78,7 +79,17 @@ fn of_rights(layout: &Layout, _: Timestamp) -> Result<Check> {
     })
 }
 
-/// Checks that no synced bytes are missing, and that the last line is complete and not dated later than now.
+/// Returns the paths that DuckDB, jq and pandas need to read the whole ledger.
+fn of_readers(layout: &Layout, _: Timestamp) -> Result<Check> {
+    let (active, sealed) = (layout.active().display(), layout.sealed().join("*.jsonl"));
+    let found = match layout.sealed_segments(&Disk)?.len() {
+        0 => format!("all lines are in {active}; sealed segments will be {}", sealed.display()),
+        segments => format!("sealed segments ({segments}) are {}; newer lines are in {active}", sealed.display()),
+    };
+    Ok(Check::ok("readers", found))
+}
+
+/// Checks that no synced bytes are missing, that the last line is complete, and that it is not dated later than now.
 fn of_end(layout: &Layout, now: Timestamp) -> Result<Check> {
     const NAME: &str = "end";
     let mut known = Known::from_all(&Disk, layout);

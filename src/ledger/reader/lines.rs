@@ -1,0 +1,278 @@
+//! Writes the lines of a ledger as they are stored.
+
+use std::io::{self, Write};
+use std::ops::RangeInclusive;
+use std::path::Path;
+use std::sync::Arc;
+
+use serde::de::IgnoredAny;
+
+use super::{ArchivedLines, LedgerReader};
+use crate::disk::{Stat, Storage};
+use crate::error::{Error, ErrorKind, Result};
+use crate::journal::format::line::{self, Trailer};
+use crate::journal::format::{Layout, identity};
+use crate::journal::read::{Missing, moved};
+use crate::journal::{Cursor, Line, Lines};
+
+const READ: &str = "read the lines of the ledger";
+
+/// The result of [`LedgerReader::write_lines`].
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct WrittenLines {
+    /// The number of lines that were written.
+    pub lines: u64,
+    /// The number of bytes that were written, including the line feeds.
+    pub bytes: u64,
+    /// The lines before the first one, which were moved to an archive; `None` if there are none.
+    pub archived: Option<ArchivedLines>,
+    /// The number of places where the ledger is damaged, where lines are missing, or that this process may not read.
+    pub damage_count: u64,
+    /// The first errors about such places; at most [`DAMAGE_MAX`](Self::DAMAGE_MAX).
+    ///
+    /// An error has the path of a segment. If it concerns one line, it has its position too. The errors about missing
+    /// lines come last.
+    pub damage: Vec<Error>,
+}
+
+impl WrittenLines {
+    /// The largest number of errors that are listed. All are counted.
+    pub const DAMAGE_MAX: usize = 20;
+
+    fn add(&mut self, error: Error) {
+        self.damage_count += 1;
+        if self.damage.len() < Self::DAMAGE_MAX {
+            self.damage.push(error);
+        }
+    }
+}
+
+impl LedgerReader {
+    /// Writes the lines of all segments to `out` as they are stored, oldest first, each with a line feed.
+    ///
+    /// Without damage and repeated lines, these are the bytes of the sealed segments followed by those of the active
+    /// one. Each number is written once, even if a writer appends, seals or archives segments during the call. Lines
+    /// that were in the ledger when the call began are written; the call does not wait for later ones. Holds one line
+    /// and 256 KiB of the ledger in memory. `out` should be buffered.
+    ///
+    /// A changed line is written and reported, as long as it is JSON. Other bytes that are not JSON are left out and
+    /// reported, so that a reader of JSON lines can read the output. Empty lines are left out.
+    ///
+    /// ```
+    /// use runledger::{Ledger, Skill};
+    ///
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("execution_metrics.jsonl");
+    /// let ledger = Ledger::open(&path)?;
+    /// assert!(ledger.begin(Skill::new("parse", "1.0.0")).succeed().is_durable());
+    ///
+    /// let mut out = Vec::new();
+    /// let written = ledger.reader().write_lines(&mut out)?;
+    /// assert_eq!((written.lines, written.bytes, written.damage_count), (1, out.len() as u64, 0));
+    /// assert_eq!(out, std::fs::read(&path)?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`] if `out` fails, or if the disk fails. Damage is not an error.
+    pub fn write_lines(&self, mut out: impl Write) -> Result<WrittenLines> {
+        let (storage, layout) = (&*self.storage, &self.layout);
+        // Both are read before the lines, so that lines appended during the call neither delay its end nor seem missing.
+        let end = End::now(storage, layout)?;
+        let truncations = self.truncations();
+        let mut lines = Lines::from_start(Arc::clone(&self.storage), layout.clone()).passing_unreadable();
+        let mut writing = Writing::new(storage, layout);
+        while !end.is_before(lines.cursor()) {
+            match lines.next_line() {
+                Ok(Some(line)) => writing.line(&line, &mut out)?,
+                Ok(None) => {
+                    if end.is_cut(storage, layout)? {
+                        let error = Error::new(ErrorKind::Malformed, READ).path(layout.active());
+                        writing.written.add(error.detail("it became shorter while it was read. Read it again"));
+                    }
+                    break;
+                }
+                Err(error) => {
+                    if !lines.has_passed() {
+                        return Err(error);
+                    }
+                    writing.written.add(error);
+                }
+            }
+        }
+        out.flush().map_err(failed)?;
+        let mut written = writing.end();
+        match truncations {
+            Ok(truncations) => truncations.into_iter().for_each(|fault| {
+                written.add(Error::new(ErrorKind::Malformed, READ).path(&fault.path).detail(fault.found));
+            }),
+            // The commit area could not be examined.
+            Err(error) => written.add(error),
+        }
+        Ok(written)
+    }
+}
+
+/// The end of the ledger when the call began, or a later position.
+struct End {
+    segment: u64,
+    /// The active segment, if there was one.
+    active: Option<Stat>,
+}
+
+impl End {
+    fn now(storage: &dyn Storage, layout: &Layout) -> Result<Self> {
+        // If the active segment is sealed in between, its number below is too high, and no line is left out.
+        let active = stat(storage, layout.active())?;
+        let sealed = layout.sealed_segments(storage)?.last().copied().unwrap_or(0);
+        Ok(Self { segment: sealed.saturating_add(1), active })
+    }
+
+    fn len(&self) -> u64 {
+        self.active.as_ref().map_or(0, |active| active.len)
+    }
+
+    fn is_before(&self, cursor: Cursor) -> bool {
+        (self.segment, self.len()) <= (cursor.segment, cursor.offset)
+    }
+
+    /// Returns true if the active segment is the same file and lost bytes. A process that repairs the ledger removes
+    /// its end for a moment, and writes it again.
+    fn is_cut(&self, storage: &dyn Storage, layout: &Layout) -> Result<bool> {
+        let Some(then) = &self.active else { return Ok(false) };
+        Ok(stat(storage, layout.active())?.is_some_and(|now| now.id == then.id && now.len < then.len))
+    }
+}
+
+fn stat(storage: &dyn Storage, path: &Path) -> Result<Option<Stat>> {
+    storage.stat(path).map_err(|source| Error::io("examine a segment", path, source))
+}
+
+fn failed(source: io::Error) -> Error {
+    Error::new(ErrorKind::Io, "write the lines of the ledger").source(source)
+}
+
+/// The state of one call.
+struct Writing<'l> {
+    storage: &'l dyn Storage,
+    layout: &'l Layout,
+    /// True if the ledger has an identity. Plain JSON lines, and a copy of one segment, have none.
+    is_ledger: bool,
+    /// The segment and the number of the highest line, if one was found.
+    last: Option<(u64, u64)>,
+    missing: Missing,
+    /// Each range of numbers that was missing, with an error at the line after it.
+    gaps: Vec<(RangeInclusive<u64>, Error)>,
+    written: WrittenLines,
+}
+
+/// More gaps than any crash leaves. Later ones are reported without their position.
+const GAPS_MAX: usize = 1024;
+
+impl<'l> Writing<'l> {
+    fn new(storage: &'l dyn Storage, layout: &'l Layout) -> Self {
+        // An identity that cannot be read belongs to a ledger too.
+        let is_ledger = !matches!(identity::read(storage, layout), Ok(None));
+        let (missing, gaps, written) = (Missing::default(), Vec::new(), WrittenLines::default());
+        Self { storage, layout, is_ledger, last: None, missing, gaps, written }
+    }
+
+    fn line(&mut self, line: &Line<'_>, out: &mut impl Write) -> Result<()> {
+        if line.bytes.is_empty() {
+            return Ok(());
+        }
+        let malformed = |detail: &str| line.locate(Error::new(ErrorKind::Malformed, READ)).detail(detail);
+        match line::check(line.bytes) {
+            Some(trailer) => self.count(line, &trailer)?,
+            None if serde_json::from_slice::<IgnoredAny>(line.bytes).is_err() => {
+                self.written.add(malformed("found bytes that are not JSON; left out"));
+                return Ok(());
+            }
+            None => {
+                // A line of another program has no trailer.
+                if let Some(seq) = line.seq {
+                    self.written.add(malformed("found a line that does not match its hash; written as it is stored"));
+                    // The number of such a line is trusted only if it is the expected one.
+                    if self.before(line.segment, seq)?.checked_add(1) == Some(seq) {
+                        self.last = Some((line.segment, seq));
+                    }
+                }
+            }
+        }
+        out.write_all(line.bytes).and_then(|()| out.write_all(b"\n")).map_err(failed)?;
+        self.written.lines += 1;
+        self.written.bytes += line.bytes.len() as u64 + 1;
+        Ok(())
+    }
+
+    /// Adds the number of a line that matches its hash.
+    fn count(&mut self, line: &Line<'_>, trailer: &Trailer) -> Result<()> {
+        let seq = trailer.link.seq;
+        let before = self.before(line.segment, seq)?;
+        if seq <= before {
+            self.missing.take(seq);
+            return Ok(());
+        }
+        let gone = self.last.and_then(|last| moved::missing_between(last, (line.segment, seq)));
+        match gone {
+            Some(gone) if moved::is_moved_up_to(self.storage, self.layout, line.segment)? => {
+                let error = Error::new(ErrorKind::Archived, READ).path(line.path);
+                self.written.add(error.detail(format!(
+                    "lines {} to {} were moved away before they were read. `events.jsonl` says to which archive",
+                    gone.start(),
+                    gone.end()
+                )));
+            }
+            _ if before + 1 < seq => {
+                self.missing.add_between(before, seq);
+                if self.gaps.len() < GAPS_MAX {
+                    self.gaps.push((before + 1..=seq - 1, line.locate(Error::new(ErrorKind::Malformed, READ))));
+                }
+            }
+            _ => {}
+        }
+        self.last = Some((line.segment, seq));
+        Ok(())
+    }
+
+    /// Returns the number after which line `seq` should come.
+    fn before(&mut self, segment: u64, seq: u64) -> Result<u64> {
+        match self.last {
+            Some((_, last)) => Ok(last),
+            None if self.is_ledger => self.archived_before(segment),
+            // A copy of one segment may begin with any line.
+            None => Ok(seq.saturating_sub(1)),
+        }
+    }
+
+    /// Returns the number of the last line that was archived before this segment, or 0 if there is none.
+    fn archived_before(&mut self, segment: u64) -> Result<u64> {
+        let before = moved::moved_before(self.storage, self.layout, segment)?;
+        self.written.archived = before.map(|before| ArchivedLines {
+            segment: before.segment,
+            seq: before.link.seq,
+            hash: before.link.hash_str().to_owned(),
+            to: before.to,
+            heads: 0,
+        });
+        Ok(self.written.archived.as_ref().map_or(0, |archived| archived.seq))
+    }
+
+    fn end(mut self) -> WrittenLines {
+        for range in self.missing.ranges() {
+            let (first, last) = (range.start(), range.end());
+            let gap = self.gaps.iter().find(|(gap, _)| gap.contains(first));
+            let error = gap.map_or_else(
+                || Error::new(ErrorKind::Malformed, READ).path(self.layout.active()),
+                |(_, error)| error.clone(),
+            );
+            self.written.add(error.detail(if first == last {
+                format!("line {first} of the ledger is missing before it")
+            } else {
+                format!("lines {first} to {last} of the ledger are missing before it")
+            }));
+        }
+        self.written
+    }
+}

@@ -1,0 +1,198 @@
+//! The account of one API in one unit. This module is pure.
+
+use std::collections::HashMap;
+
+use crate::metrics::Timestamp;
+use crate::quota::Period;
+use crate::quota::event::{Certainty, Event, Watch};
+use crate::quota::first_use::FirstUse;
+use crate::quota::scope::Frame;
+use crate::quota::sums::{Counted, Sums};
+use crate::quota::window::Window;
+use crate::quota::windows::{RecentWindows, Used};
+use crate::quota::zone::Zone;
+
+/// The used and the reserved amounts of one API in one unit.
+///
+/// Sums saturate at `u64::MAX`, which no limit exceeds, so every decision stays correct.
+#[derive(Debug, Default)]
+pub(super) struct Account {
+    /// The usage in the periods that are always counted, in their order, since a limit can later change its period.
+    always: [RecentWindows; Period::ALWAYS_COUNTED.len()],
+    /// The windows to count from the first line on. They are never forgotten.
+    asked: Vec<(Window, Used)>,
+    /// The windows that lines have named.
+    named: RecentWindows,
+    from_first_use: Vec<FirstUse>,
+    /// The latest time at which something was consumed.
+    latest: Option<Timestamp>,
+    /// The holds that were granted, and neither settled nor released, by the number of the line that requested them.
+    pub(super) holds: HashMap<u64, Held>,
+}
+
+#[derive(Debug)]
+pub(super) struct Held {
+    amount: u64,
+    certainty: Certainty,
+    at: Timestamp,
+    expires_at: Timestamp,
+}
+
+/// How long an expired hold is remembered, for lines from clocks that are behind.
+const CLOCK_SKEW_MS_MAX: u64 = 24 * 60 * 60 * 1000;
+
+impl Account {
+    /// Counts the frame from the first line on. Must be called before lines are added.
+    pub(super) fn ask(&mut self, frame: Frame) {
+        match frame {
+            Frame::Always(..) => {}
+            Frame::Named(window) => self.asked.push((window, Used::default())),
+            Frame::FromFirstUse(hours) => self.from_first_use.push(FirstUse::new(hours)),
+        }
+    }
+
+    /// Returns true if the account has counted everything in the frame.
+    pub(super) fn counts(&self, frame: Frame) -> bool {
+        match frame {
+            Frame::Always(..) => true,
+            Frame::Named(window) => {
+                self.named_used(window).is_some() || self.latest.is_none_or(|latest| latest.unix_ms() < window.start_ms)
+            }
+            Frame::FromFirstUse(hours) => {
+                self.latest.is_none() || self.from_first_use.iter().any(|windows| windows.hours == hours)
+            }
+        }
+    }
+
+    /// Adds a line that counts in `frame`, if it names one.
+    pub(super) fn apply(&mut self, seq: u64, at: Timestamp, event: &Event, frame: Option<Frame>) {
+        if let Some(frame) = frame {
+            self.name(frame);
+        }
+        match *event {
+            Event::Consume { amount, certainty, ref watch } => {
+                self.consume(at, at, amount, certainty);
+                self.watch(seq, at, watch.as_ref(), frame);
+            }
+            Event::Hold { amount, certainty, expires_at, limit, .. } => {
+                self.holds.retain(|_, held| at < held.expires_at.plus_ms(CLOCK_SKEW_MS_MAX));
+                let has_room = |frame| self.sums(frame, at).sums.leave_room(amount, certainty, limit);
+                if frame.is_some_and(has_room) {
+                    self.holds.insert(seq, Held { amount, certainty, at, expires_at });
+                }
+            }
+            Event::Settle { hold, amount, certainty, held_at, ref watch } => {
+                self.holds.remove(&hold);
+                self.consume(held_at, at, amount, certainty);
+                self.watch(seq, held_at, watch.as_ref(), frame);
+            }
+            Event::Release { hold } => {
+                self.holds.remove(&hold);
+            }
+        }
+    }
+
+    /// Counts the frame from now on.
+    fn name(&mut self, frame: Frame) {
+        match frame {
+            Frame::Always(..) => {}
+            Frame::Named(window) => {
+                if !self.asked.iter().any(|&(asked, _)| asked == window) {
+                    self.named.last(window);
+                }
+            }
+            Frame::FromFirstUse(hours) => {
+                if !self.from_first_use.iter().any(|windows| windows.hours == hours) {
+                    self.from_first_use.push(FirstUse::new(hours));
+                }
+            }
+        }
+    }
+
+    /// Adds an amount that counts at `at`, and whose line was written at `now`.
+    fn consume(&mut self, at: Timestamp, now: Timestamp, amount: u64, certainty: Certainty) {
+        for (windows, period) in self.always.iter_mut().zip(Period::ALWAYS_COUNTED) {
+            windows.last(Window::containing(at, period, &Zone::UTC)).add(amount, certainty);
+        }
+        let asked = self.asked.iter_mut().filter(|(window, _)| window.contains(at)).map(|(_, used)| used);
+        asked.chain(self.named.containing(at)).for_each(|used| used.add(amount, certainty));
+        self.from_first_use.iter_mut().for_each(|windows| windows.last(at, now).add(amount, certainty));
+        self.latest = self.latest.max(Some(at));
+    }
+
+    fn watch(&mut self, seq: u64, at: Timestamp, watch: Option<&Watch>, frame: Option<Frame>) {
+        if let Some((watch, frame)) = watch.zip(frame)
+            && let Some(used) = self.used_mut(frame, at)
+        {
+            used.watch(seq, watch);
+        }
+    }
+
+    /// Returns the usage of the frame at `at`; `None` if nothing was consumed in it.
+    pub(super) fn used(&self, frame: Frame, at: Timestamp) -> Option<&Used> {
+        match frame {
+            Frame::Always(period, window) => self.always_of(period).and_then(|place| self.always[place].get(window)),
+            Frame::Named(window) => self.named_used(window),
+            Frame::FromFirstUse(hours) => {
+                self.from_first_use.iter().find(|windows| windows.hours == hours).and_then(|windows| windows.get(at))
+            }
+        }
+    }
+
+    fn used_mut(&mut self, frame: Frame, at: Timestamp) -> Option<&mut Used> {
+        match frame {
+            Frame::Always(period, window) => {
+                self.always_of(period).and_then(|place| self.always[place].get_mut(window))
+            }
+            Frame::Named(window) => {
+                let asked = self.asked.iter_mut().find(|&&mut (asked, _)| asked == window).map(|(_, used)| used);
+                asked.or_else(|| self.named.get_mut(window))
+            }
+            Frame::FromFirstUse(hours) => {
+                let windows = self.from_first_use.iter_mut().find(|windows| windows.hours == hours);
+                windows.and_then(|windows| windows.get_mut(at))
+            }
+        }
+    }
+
+    fn always_of(&self, period: Period) -> Option<usize> {
+        Period::ALWAYS_COUNTED.iter().position(|&always| always == period)
+    }
+
+    fn named_used(&self, window: Window) -> Option<&Used> {
+        let asked = self.asked.iter().find(|&&(asked, _)| asked == window).map(|(_, used)| used);
+        asked.or_else(|| self.named.get(window))
+    }
+
+    /// Returns the window of the frame at `at`, its usage, and the reservations in it that have not expired.
+    pub(super) fn sums(&self, frame: Frame, at: Timestamp) -> Counted {
+        let open = || self.holds.values().filter(|held| at < held.expires_at);
+        let window = match frame {
+            Frame::Always(_, window) | Frame::Named(window) => Some(window),
+            Frame::FromFirstUse(hours) => {
+                let unused = FirstUse::new(hours);
+                let windows = self.from_first_use.iter().find(|windows| windows.hours == hours).unwrap_or(&unused);
+                windows.window(at, open().map(|held| held.at))
+            }
+        };
+        let used = self.used(frame, at);
+        let mut sums = used.map_or_else(Sums::default, |used| Sums {
+            consumed: used.consumed,
+            held: 0,
+            unknown: used.unknown,
+            assumed: used.assumed,
+        });
+        for held in open().filter(|held| window.is_some_and(|window| window.contains(held.at))) {
+            sums.held = sums.held.saturating_add(held.amount);
+            sums.unknown += u64::from(held.certainty == Certainty::Unknown);
+            sums.assumed += u64::from(held.certainty == Certainty::Assumed);
+        }
+        Counted { sums, window }
+    }
+
+    /// Returns the largest number of windows that are remembered for a period.
+    #[cfg(test)]
+    pub(super) fn windows(&self) -> usize {
+        self.always.iter().chain([&self.named]).map(RecentWindows::len).max().unwrap_or(0)
+    }
+}

@@ -1,0 +1,59 @@
+//! The window in which a line of the journal counts. This module is pure.
+
+use std::num::NonZeroU16;
+
+use serde::{Deserialize, Serialize};
+
+use super::window::Window;
+use super::{Limit, Period};
+use crate::metrics::Timestamp;
+
+/// The period of a limit, as a line of the journal states it.
+///
+/// In UTC, its name is enough. In another zone, the line also states the window that its writer computed. So a reader
+/// needs no rules of zones, and readers with different versions of those rules make the same decisions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Scope {
+    Utc(Period),
+    Zoned { of: Period, zone: String, start_ms: i64, end_ms: i64 },
+}
+
+/// The place where an account counts a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Frame {
+    /// A period that every account counts, and its window.
+    Always(Period, Window),
+    /// A window that an account counts after a line or a query has named it.
+    Named(Window),
+    /// The window that begins with the first use.
+    FromFirstUse(NonZeroU16),
+}
+
+impl Scope {
+    /// Returns the scope of a line that counts against `limit` at `at`.
+    pub(super) fn of(limit: &Limit, at: Timestamp) -> Self {
+        if limit.zone.is_utc() {
+            return Self::Utc(limit.period);
+        }
+        let Window { start_ms, end_ms } = Window::containing(at, limit.period, &limit.zone);
+        Self::Zoned { of: limit.period, zone: limit.zone.name().to_owned(), start_ms, end_ms }
+    }
+
+    /// Returns true if every account counts the period, whether a line names it or not.
+    pub(super) fn is_always_counted(&self) -> bool {
+        matches!(self, Self::Utc(period) if Period::ALWAYS_COUNTED.contains(period))
+    }
+
+    /// Returns the place of a line that counts at `at`.
+    pub(super) fn frame(&self, at: Timestamp) -> Frame {
+        match *self {
+            Self::Utc(Period::Hours(hours)) => Frame::FromFirstUse(hours),
+            Self::Utc(period) => {
+                let window = Window::containing(at, period, &super::Zone::UTC);
+                if self.is_always_counted() { Frame::Always(period, window) } else { Frame::Named(window) }
+            }
+            Self::Zoned { start_ms, end_ms, .. } => Frame::Named(Window { start_ms, end_ms }),
+        }
+    }
+}
