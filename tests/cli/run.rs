@@ -416,7 +416,7 @@ fn a_run_id_that_is_not_text_is_a_warning() {
     let mut command = command();
     command.current_dir(place.path("")).env("RUNLEDGER_RUN_ID", std::ffi::OsString::from_vec(vec![0xff]));
     let output = output(command.args(["run", "--skill", "job", "--", "true"]));
-    assert!(output.2.starts_with("runledger: warning: RUNLEDGER_RUN_ID is ignored: "), "{output:?}");
+    assert!(output.stderr.starts_with("runledger: warning: RUNLEDGER_RUN_ID is ignored: "), "{output:?}");
     assert_ne!(the_record(&place).run.run_id, None); // a new one
 }
 

@@ -16,3 +16,4 @@ mod lookup;
 mod prices;
 mod quota;
 mod quota_periods;
+mod spellings;

@@ -66,7 +66,9 @@ impl Side {
     fn row(&self, provider: &str, model: &str) -> Option<&str> {
         for meter in Meter::ALL {
             match self.table.cost_of(&Call::new(model, usage(meter, 1_000)).provider(provider), at()) {
-                Ok(cost) => return Some(cost.matched).filter(|_| cost.provider == provider && cost.matched_by.is_empty()),
+                Ok(cost) => {
+                    return Some(cost.matched).filter(|_| cost.provider == provider && cost.matched_by.is_empty());
+                }
                 // No other usage finds the model either, and a search for similar names takes long.
                 Err(error) if error.kind() == ErrorKind::UnknownModel => return None,
                 Err(_) => {}
