@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::area;
 use crate::disk::{Access, Storage, StorageFile, append_all, write_all_at};
 
-/// The maximum number of syncs that are measured after overwrites, and again after appends.
+/// The maximum number of syncs that are measured for overwrites, and also for appends.
 const SYNCS: usize = 50;
 /// No further sync of the same kind is measured after this time.
 const SYNCING_MAX: Duration = Duration::from_secs(2);

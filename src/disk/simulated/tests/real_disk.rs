@@ -74,7 +74,8 @@ impl Side {
         Self { disk: Box::new(disk), root: root.to_owned(), files: Vec::new() }
     }
 
-    /// Returns the answer as text. Omits inodes, and the length and links of a directory, because they may differ.
+    /// Performs the step and returns the answer as text. Omits inodes, and the length and links of a directory, because
+    /// these may differ between the two disks.
     fn answer(&mut self, step: &Step) -> String {
         self.take(step).unwrap_or_else(|error| format!("{:?}", error.kind()))
     }
