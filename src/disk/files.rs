@@ -17,7 +17,7 @@ pub(crate) fn uninterrupted<T>(mut operation: impl FnMut() -> io::Result<T>) -> 
     }
 }
 
-/// Appends all of `bytes`. If it fails, part of them may have been written.
+/// Appends all of `bytes`. If this fails, some of the bytes may have been written.
 pub(crate) fn append_all(file: &dyn StorageFile, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
         match uninterrupted(|| file.append(bytes))? {
@@ -28,7 +28,7 @@ pub(crate) fn append_all(file: &dyn StorageFile, mut bytes: &[u8]) -> io::Result
     Ok(())
 }
 
-/// Writes all of `bytes` at `offset`. If it fails, part of them may have been written.
+/// Writes all of `bytes` at `offset`. If this fails, some of the bytes may have been written.
 pub(crate) fn write_all_at(file: &dyn StorageFile, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
     while !bytes.is_empty() {
         match uninterrupted(|| file.write_at(bytes, offset))? {

@@ -33,9 +33,9 @@ const LIMIT_MARGIN_BYTES: u64 = 4096;
 /// - A file has mode 0600 and a directory 0700.
 /// - A group shares a directory that has the group's write bit and the setgid bit, but not the sticky bit (`mkdir -m
 ///   2770`). There, a file has mode 0660 and a directory 2770.
-/// - Files that root creates get the owner and the group of that directory, so that root locks nobody out. If root is
-///   not allowed to change the owner, creating the file fails. It does not fail if the file already has the right owner
-///   or, in a directory shared by a group, the right group.
+/// - Files that root creates get the owner and the group of the directory that holds them, so that root locks nobody
+///   out. If root is not allowed to change the owner, creating the file fails. It does not fail if the file already has
+///   the right owner or, in a directory shared by a group, the right group.
 ///
 /// If a permission is missing, the error states the owner and the mode of the file or directory that refused access.
 #[derive(Debug, Clone, Copy, Default)]

@@ -58,7 +58,7 @@ impl Journal {
         {
             return Err(Error::new(ErrorKind::Unsuitable, "open the ledger").path(layout.active()).detail(format!(
                 "found a network file system ({file_system}), whose locks and syncs cannot be trusted; \
-                 expected a local disk. Choose another path, or allow it in the options"
+                 expected a local disk. Choose another path, or allow network file systems in the options"
             )));
         }
         let known = check_place(&*storage, &layout)?;

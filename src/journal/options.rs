@@ -52,7 +52,8 @@ impl JournalOptions {
         }
     }
 
-    /// Sets which crashes an acknowledged line survives. The default is [`Durability::Synced`].
+    /// Sets which crashes a line survives after the append of the line has returned. The default is
+    /// [`Durability::Synced`].
     #[must_use]
     pub fn durability(mut self, durability: Durability) -> Self {
         self.durability = durability;

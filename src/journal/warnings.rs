@@ -70,7 +70,7 @@ struct Group {
     alike: Alike,
     /// When a warning of this group was last reported.
     since: Instant,
-    /// The last warning that was held back since then, and the number of warnings held back before it.
+    /// The last warning that was held back after `since`, and the number of warnings held back before it.
     held_back: Option<(Error, u64)>,
 }
 
@@ -107,8 +107,9 @@ impl Warnings {
         Some(Warning { what, error: error.clone(), more })
     }
 
-    /// Returns one warning for each group of similar warnings of which some are held back. It is the last of them, with
-    /// the number of those before it. Forgets all groups, so the next warning is reported, whatever it is.
+    /// Returns one warning for each group of similar warnings of which some are held back. This is the last one held
+    /// back, and its `more` is the number of those held back before it. Forgets all groups, so the next warning is
+    /// always reported.
     pub fn finish(&mut self) -> Vec<Warning> {
         let left = |group: Group| {
             let what = group.alike.0;

@@ -53,8 +53,8 @@ fn after(number: u64, directory: &Path) -> Result<u64> {
 ///
 /// The content is first written to a part, which is a file with a name such as `before.part-1`, and synced. The part
 /// then gets its final name by a hard link. The link fails if the name is taken, so each of several processes gets its
-/// own number. A process that dies before that leaves at most the part. A part is never mistaken for a complete file
-/// and may be removed.
+/// own number. A process that dies before the link leaves at most the part. A part is never mistaken for a complete
+/// file and may be removed.
 ///
 /// # Errors
 /// Returns the error of `write`, or [`ErrorKind::Io`] if the disk refuses an operation. After an error there is no new

@@ -71,7 +71,7 @@ impl SimulatedDisk {
     ///   until there are `limit` losses besides [`Loss::Nothing`].
     /// - If more are possible, [`Loss::Unsynced`] and `limit` random losses follow.
     ///
-    /// `seed` decides the random losses.
+    /// `seed` determines the random losses.
     pub fn losses(&self, calls: usize, limit: usize, seed: u64) -> impl Iterator<Item = Loss> + use<> {
         let numbered = self.numbered_losses(calls, limit);
         let random = match &numbered {
@@ -116,8 +116,8 @@ impl SimulatedDisk {
 
     /// Makes every operation fail for which `meant` returns true, until [`lift_faults`](Self::lift_faults) is called.
     ///
-    /// `meant` receives the operation's number (as in [`When::Operation`]), its kind and its path. It may be called
-    /// twice for one operation. Faults for a single operation take precedence.
+    /// `meant` receives the operation's number (as in [`When::Operation`]), its kind and its path. `meant` may be
+    /// called twice for one operation. Faults for a single operation take precedence over lasting faults.
     ///
     /// ```
     /// use std::path::Path;
@@ -150,7 +150,7 @@ impl SimulatedDisk {
     /// Sets the capacity of the disk in bytes. With `None`, the default, it is unlimited.
     ///
     /// Only pages of named files take space, one page of 4096 bytes each. The pages of a removed file are free at once.
-    /// A write to a full disk writes as many bytes as it has room for, or fails with `ENOSPC` if there is no room.
+    /// A write that does not fit writes as many bytes as there is room for, or fails with `ENOSPC` if there is no room.
     /// Overwriting existing pages succeeds.
     pub fn set_capacity(&self, bytes: Option<u64>) {
         self.state().capacity_pages = bytes.map(|bytes| bytes / PAGE as u64);

@@ -1,6 +1,6 @@
 //! A value with all its earlier versions.
 
-/// A value that calls to the disk change. The version after any number of calls can be looked up.
+/// A value that changes when calls change the disk. The version after any number of calls can be looked up.
 #[derive(Debug)]
 pub(super) struct History<T> {
     /// The earlier versions in ascending order, each with the number of calls after which it became current.

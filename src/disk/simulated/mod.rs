@@ -38,7 +38,7 @@
 //! 3. **Powersafe overwrite.** A sector is written completely or not at all, and a write never damages neighbouring
 //!    sectors.
 //! 4. **Length.** After a power cut, the file has one of the lengths that it had since the last successful sync, or
-//!    ends at one of the page boundaries that it passed while growing. Its length does not depend on which pages
+//!    ends at one of the page boundaries that it passed while growing. The length does not depend on which pages
 //!    survive.
 //! 5. **Holes.** A page within the length that never reached the disk reads as NULs.
 //! 6. **A sync that succeeds** makes the length and all bytes of the file durable, whichever handle wrote them. It does
@@ -68,8 +68,8 @@
 //!
 //! The model does not cover:
 //!
-//! - a medium that lies about flushing, or loses data at rest;
-//! - a torn directory that leaves a file without a name, as ext4 without a journal may;
+//! - a medium that reports data as flushed although it is not, or that loses flushed data later;
+//! - a partly written directory that leaves a file without a name, as ext4 without a journal may;
 //! - old blocks of other files in a new page, as ext4 with `data=writeback` or without a journal may leave them;
 //! - a cache that drops a page after a failed sync;
 //! - inode numbers that are reused;

@@ -10,7 +10,7 @@ use super::layout::Layout;
 use super::line::{self, Link};
 use crate::disk::{Access, Storage, if_there, read_full_at};
 
-/// The maximum length of a header line in bytes. A typical one has 330.
+/// The maximum length of a header line in bytes. A typical header line has 330 bytes.
 pub(crate) const HEADER_LINE_BYTES_MAX: usize = 512;
 
 /// Says where the bytes that the area holds begin in the segment.

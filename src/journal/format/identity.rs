@@ -44,10 +44,9 @@ pub(crate) fn read(storage: &dyn Storage, layout: &Layout) -> Result<Option<Uuid
     let mut bytes = vec![0; 4096];
     let read = read_full_at(&*file, &mut bytes, 0).map_err(failed)?;
     let malformed = |source| {
-        Error::new(ErrorKind::Malformed, "read the ledger's identity")
-            .path(&path)
-            .source(source)
-            .detail("restore the file, or remove it: the ledger then gets a new identity and keeps its lines")
+        Error::new(ErrorKind::Malformed, "read the ledger's identity").path(&path).source(source).detail(
+            "restore the file, or remove it. Without the file, the ledger gets a new identity and keeps its lines",
+        )
     };
     let Format { format } = serde_json::from_slice(&bytes[..read]).map_err(malformed)?;
     if format > FORMAT {

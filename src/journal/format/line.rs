@@ -35,7 +35,7 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    /// The position to which the first line is chained.
+    /// The position before the first line. Its hash is 64 zeros.
     pub(crate) const START: Self = Self { seq: 0, hash: [b'0'; 64] };
 
     /// Returns the hash as text.
@@ -76,13 +76,13 @@ pub(crate) fn check_payload(payload: &[u8]) -> Result<()> {
         Err(Error::new(ErrorKind::Invalid, "append a line").detail(format!("found {found}; expected one JSON object")))
     };
     if payload.len() > PAYLOAD_BYTES_MAX {
-        return refuse(format!("{} bytes, more than the limit of {PAYLOAD_BYTES_MAX}", payload.len()));
+        return refuse(format!("a payload of {} bytes, more than the limit of {PAYLOAD_BYTES_MAX}", payload.len()));
     }
     if !payload.starts_with(b"{") || !payload.ends_with(b"}") || payload.len() < 2 {
-        return refuse("no braces around it".to_owned());
+        return refuse("a payload that is not in braces".to_owned());
     }
     if payload.contains(&b'\n') {
-        return refuse("a line feed inside".to_owned());
+        return refuse("a payload with a line feed".to_owned());
     }
     Ok(())
 }

@@ -38,7 +38,7 @@ impl<F: FnMut(Piece, &[u8])> TakeLines for Pieces<F> {
     }
 }
 
-/// The lines of one segment that begin in a part of it.
+/// A part of a segment. The block has the lines that begin in this part.
 #[derive(Debug, Clone)]
 pub(crate) struct Block {
     /// The number of the segment, counting from 1.
@@ -154,8 +154,8 @@ impl<'j> Blocks<'j> {
         block_bytes: u64,
     ) -> Result<Self> {
         let failed = |source| Error::io("examine a segment", layout.active(), source);
-        // If the active segment is sealed between the two steps, repeat both. Otherwise the sealed segment would be
-        // found twice, and the new active segment would be missed.
+        // Open the active segment, then list the sealed ones. If the active segment is sealed in between, repeat both
+        // steps. Otherwise it would be found twice, and the new active segment would be missed.
         let (mut active, sealed, denied) = loop {
             let active = storage.open(layout.active(), Access::Read);
             let sealed = layout.sealed_segments(storage)?;

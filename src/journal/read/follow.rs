@@ -65,7 +65,8 @@ pub struct Follower {
 pub struct Followed<'b> {
     /// The line.
     pub line: Line<'b>,
-    /// The number of the line if its hash is valid. `None` if the line is torn, edited or written by another program.
+    /// The number of the line if its hash is valid. `None` if the line is incomplete, edited or written by another
+    /// program.
     pub seq: Option<u64>,
 }
 

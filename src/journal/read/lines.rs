@@ -41,9 +41,9 @@ impl Line<'_> {
 /// Reading takes no lock and does not disturb writers. Lines that are appended during the reading are returned too. A
 /// line that is still being written is not returned.
 ///
-/// If a segment could not be synced, a writer repeats its last lines in a new segment. A repeated line is returned only
-/// once. If a power cut removed the line from the old segment, the line may be returned after lines with higher
-/// numbers.
+/// If a segment could not be synced, a writer repeats the last lines of that segment in a new one. A repeated line is
+/// returned only once. If a power cut removed the line from the old segment, the line may be returned after lines with
+/// higher numbers.
 #[derive(Debug)]
 pub struct Lines {
     storage: Arc<dyn Storage>,

@@ -48,8 +48,8 @@ impl Missing {
     }
 }
 
-/// The numbers of the lines that were read. With them, a line that a writer repeated in a new segment is returned only
-/// once.
+/// The numbers of the lines that were read. A reader uses these numbers to return a line only once, even if a writer
+/// repeated the line in a new segment.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Sequence {
     /// The highest number.
@@ -78,7 +78,8 @@ impl Sequence {
         self.seq
     }
 
-    /// If `seq` is the next number, advances to it and returns true. The line with this number must not contain NULs.
+    /// If `seq` is the next number, advances to it and returns true. Otherwise returns false. The line with this number
+    /// must not contain NULs.
     pub(crate) fn follows(&mut self, seq: u64) -> bool {
         let follows = self.seq.checked_add(1) == Some(seq);
         self.seq += u64::from(follows);

@@ -73,7 +73,7 @@ pub(crate) struct Splitter {
     filled: usize,
     /// The offset in the file of `buffer[start]`.
     offset: u64,
-    /// Up to this offset, large chunks are read. Behind it, only the rest of the last line is read.
+    /// Up to this offset, large chunks are read. After it, only the rest of the last line is read.
     end: u64,
 }
 

@@ -23,8 +23,8 @@ pub(super) struct Last {
     /// copied earlier lines to the end of this file.
     pub(super) highest: Link,
     /// The number of a damaged line that comes after the valid lines and continues their numbers, or 0 if there is
-    /// none. Readers trust the number of the damaged line. If a new line got the same number, they would mistake it for
-    /// a repetition of the damaged line.
+    /// none. Readers trust the number of the damaged line. If a new line got the same number, readers would mistake the
+    /// new line for a repetition of the damaged one.
     damaged_seq: u64,
 }
 
@@ -67,7 +67,7 @@ pub(super) struct Merged {
 }
 
 /// Returns the lines that continue the chain after `link`. Takes each line from `segment` or, if the line is damaged or
-/// missing there, from `area`. Both begin at the base.
+/// missing there, from `area`. `segment` and `area` both begin at the base.
 pub(super) fn merge(segment: &[u8], area: &[u8], mut link: Link) -> Merged {
     let mut bytes = Vec::new();
     while let Some((line, next)) =

@@ -180,8 +180,8 @@ impl Tail {
         };
         match written {
             Ok(()) => self.finish_at(end, self.active_len()?)?,
-            // An append-only file (`chattr +a`) cannot be overwritten. If no bytes have to be restored, the segment can
-            // stay as it is.
+            // An append-only file (`chattr +a`) cannot be overwritten. If no bytes have to be restored, overwriting is
+            // not necessary.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied && healed == 0 => self.finish_at(end, len)?,
             Err(error) => {
                 if self.area.as_ref().is_some_and(|area| area.file.has_failed()) {
@@ -212,14 +212,14 @@ impl Tail {
     /// sync by this process would report success, although the bytes never reached the disk.
     ///
     /// This function truncates and appends instead of overwriting, because of a behaviour observed on ext4. If the
-    /// first write to a block fails, ext4 keeps the block marked as unwritten. Overwriting its cached page then syncs
-    /// without an error, but the block reads as NULs once the page leaves the cache. Overwriting the area is safe,
-    /// because its blocks were synced when it was created. Between the truncation and the append, only the area has the
-    /// bytes.
+    /// first write to a block fails, ext4 keeps the block marked as unwritten. If the cached page of this block is then
+    /// overwritten, a sync reports no error, but the block reads as NULs once the page leaves the cache. Overwriting
+    /// the area is safe, because the blocks of the area were synced when the area was created. Between the truncation
+    /// and the append, only the area has the bytes.
     ///
-    /// If other processes use the journal, or this process already used it, [`write_in_place`] is called instead. That
-    /// function never truncates, so it does not disturb readers. In that case a failed sync cannot go unnoticed,
-    /// because the system reports the failure to every process that has the file open.
+    /// If other processes use the journal, or if this process has the commit area open already, [`write_in_place`] is
+    /// called instead. That function never truncates, so it does not disturb readers. In that case a failed sync cannot
+    /// go unnoticed, because the system reports the failure to every process that has the file open.
     ///
     /// [`write_in_place`]: Self::write_in_place
     fn rewrite(&mut self, header: Header, bytes: &[u8]) -> io::Result<()> {
@@ -261,9 +261,9 @@ impl Tail {
         }
     }
 
-    /// Recovers if there is no area, or if its header names an earlier segment. The journal then ends after the last
-    /// line with a valid hash. `known` is the link of the line before the base in that header, or [`Link::START`] if
-    /// there is no area.
+    /// Recovers if there is no area, or if the header of the area names an earlier segment. The journal then ends after
+    /// the last line with a valid hash. `known` is the link of the line before the base in that header, or
+    /// [`Link::START`] if there is no area.
     fn recover_without_area(&mut self, segment: u64, sealed: &[u64], len: u64, known: Link) -> Result<()> {
         let before = later(self.link_of_sealed(sealed)?, known);
         let last = last_valid(Arc::clone(&self.file), before)

@@ -93,8 +93,8 @@ impl Tail {
     /// sync.
     ///
     /// If there is a file-size limit, the lines may need several segments, and all segments but the last are synced
-    /// here. If this function fails, the journal has none of the lines. There is one exception: if a limit made several
-    /// segments necessary, the journal may have the lines of the first segments.
+    /// here. If this function fails, the journal has none of the lines. There is one exception: if the limit made
+    /// several segments necessary, the journal may have the lines of the first segments.
     pub(super) fn append(&mut self, payloads: &Payloads) -> Result<(Mark, Unsynced)> {
         let _locked = self.lock()?;
         self.catch_up()?;
@@ -152,7 +152,8 @@ impl Tail {
         }
     }
 
-    /// Writes a line for each payload to the commit area and to the segment. Returns true if the area has all of them.
+    /// Writes a line for each payload to the commit area and to the segment. Returns true if the area has all of these
+    /// lines.
     ///
     /// The area is written first. So the area has at least the lines of the segment, at whatever point the process
     /// dies.

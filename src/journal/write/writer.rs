@@ -21,7 +21,7 @@ pub(crate) struct Writer {
     /// The id of the process that created this writer. Only this process closes the journal. A forked child has a copy
     /// of the writer and shares the locks, so the child must not close the journal.
     process: u32,
-    /// The end of the journal after the latest batch, synced or not. Unlike the tail, it can be read while a batch is
+    /// The end of the journal after the latest batch, synced or not. Unlike `tail`, `seen` can be read while a batch is
     /// being written.
     seen: Mutex<Cursor>,
 }

@@ -89,7 +89,7 @@ impl Side {
                 self.files.push((access, file));
                 Ok("opened".to_owned())
             }
-            // If a part of the path is a file, the error depends on its depth in the path.
+            // If a part of the path is a file, the error depends on the depth of that file in the path.
             Step::CreateDir(path) => Ok(self.disk.create_dir(&at(path)).is_ok().to_string()),
             Step::List(path) => {
                 let mut names = self.disk.list(&at(path))?;
