@@ -1,6 +1,6 @@
 //! SHA-256 as lower-case hex. This is the only file that uses sha2.
 //!
-//! The journal's chain and the content hashes of a record (`input_hash`, `output_hash`) use it.
+//! The hash chain of the journal and the content hashes of a record (`input_hash`, `output_hash`) use SHA-256.
 
 use std::io::{self, Read};
 
@@ -9,12 +9,12 @@ use sha2::{Digest, Sha256};
 /// A SHA-256 as 64 lower-case hex digits.
 pub(crate) type Hex = [u8; 64];
 
-/// Returns the hash of `bytes`.
+/// Returns the SHA-256 of `bytes` as hex digits.
 pub(crate) fn hex(bytes: &[u8]) -> Hex {
     encode(&sha256(bytes))
 }
 
-/// Returns the hash of `bytes` as 32 bytes.
+/// Returns the SHA-256 of `bytes` as 32 bytes.
 pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
 }
@@ -41,8 +41,8 @@ pub fn hash_bytes(bytes: impl AsRef<[u8]>) -> String {
     hex(bytes.as_ref()).iter().copied().map(char::from).collect()
 }
 
-/// Returns the SHA-256 of everything that `reader` yields, as 64 lower-case hex digits. It uses constant memory and
-/// repeats an interrupted read.
+/// Returns the SHA-256 of all bytes that `reader` yields, as 64 lower-case hex digits. Reads 64 KiB at a time, and
+/// repeats a read that a signal interrupted.
 ///
 /// # Errors
 /// Fails with the reader's own error.

@@ -1,7 +1,8 @@
 //! Reads JSON and refuses an object that has a key twice.
 //!
-//! `serde_json` refuses a duplicate key only if a struct has a field of that name. In a map it keeps the last value,
-//! and it skips unknown keys. Two readers of the same text could then see different values.
+//! `serde_json` refuses a duplicate key only if it reads a struct that has a field of this name. If it reads a map, it
+//! keeps the last of the values. If the struct has no such field, it skips all of them. So two programs that read the
+//! same text could see different values.
 
 use std::borrow::Cow;
 
@@ -12,7 +13,7 @@ use serde::de::Error as _;
 ///
 /// # Errors
 /// Fails with the error of `serde_json` if the text is not valid JSON or not a `T`. If an object has a key twice, fails
-/// with an error that states the key, its line and its column.
+/// with an error that states the key, and the line and column of its second occurrence.
 ///
 /// ```
 /// use std::collections::BTreeMap;
@@ -33,11 +34,13 @@ pub fn from_str<'t, T: Deserialize<'t>>(text: &'t str) -> serde_json::Result<T> 
 /// the text is valid JSON.
 ///
 /// # Errors
-/// Fails with an error that states the key, its line and its column.
+/// If an object has a key twice, fails with an error that states the key, and the line and column of its second
+/// occurrence.
 pub fn refuse_duplicate_keys(text: &str) -> serde_json::Result<()> {
     let bytes = text.as_bytes();
-    // `keys` has the keys of all open objects. `open` has an entry for each open object or array: the index of the
-    // object's first key, or `None` for an array.
+    // An object or array is open until its closing bracket has been read. `keys` has the keys of all open objects.
+    // `open` has one entry for each open object or array. For an object, the entry is the index of its first key in
+    // `keys`. For an array, it is `None`.
     let (mut keys, mut open) = (Vec::new(), Vec::new());
     let (mut at, mut is_key) = (0, false);
     while let Some(byte) = bytes.get(at) {
@@ -77,11 +80,11 @@ pub fn refuse_duplicate_keys(text: &str) -> serde_json::Result<()> {
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Key<'t> {
     name: Cow<'t, str>,
-    /// The offset after the closing quote.
+    /// The offset in the text after the closing quote of the key.
     end: usize,
 }
 
-/// Returns the first key that equals an earlier one.
+/// Returns the first key that equals an earlier key.
 fn second_of_a_key<'k, 't>(keys: &'k mut [Key<'t>]) -> Option<&'k Key<'t>> {
     keys.sort_unstable();
     let twice = keys.windows(2).filter(|two| two[0].name == two[1].name);
@@ -101,8 +104,8 @@ fn end_of_string(bytes: &[u8], start: usize) -> usize {
     bytes.len()
 }
 
-/// Returns the string with its escapes replaced by the characters they mean. Returns it unchanged if it is not valid
-/// text, such as half of a surrogate pair.
+/// Returns `written`, the text between the quotes of a JSON string, with its escapes replaced by the characters they
+/// mean. Returns `written` unchanged if an escape is not valid, such as half of a surrogate pair.
 fn unescaped(written: &str) -> Cow<'_, str> {
     if !written.contains('\\') {
         return Cow::Borrowed(written);
@@ -110,7 +113,8 @@ fn unescaped(written: &str) -> Cow<'_, str> {
     serde_json::from_str(&format!("\"{written}\"")).map_or(Cow::Borrowed(written), Cow::Owned)
 }
 
-/// Returns the error. Its position is the end of the key, as in the error of `serde_json` for a duplicate field.
+/// Returns the error for the duplicate `key`. The error states the position of the end of the key, like the error of
+/// `serde_json` for a duplicate field.
 fn duplicate(text: &str, key: &Key<'_>) -> serde_json::Error {
     const CHARS_MAX: usize = 70;
     let before = text.get(..key.end).unwrap_or_default();
@@ -127,7 +131,7 @@ mod tests {
 
     use super::*;
 
-    /// Returns the key that is refused, with its line and column.
+    /// Returns the key that `from_str` refuses, and the line and column that the error states.
     fn refused(text: &str) -> (String, usize, usize) {
         let error = from_str::<Value>(text).unwrap_err();
         assert!(
@@ -149,7 +153,7 @@ mod tests {
             (r#"{"a":1,"\u0061":2}"#, "a", 1, 15),
             (r#"{"":1,"":2}"#, "", 1, 8),
             (r#"{"ä":1,"ä":2}"#, "ä", 1, 12),
-            // The first of several is reported.
+            // The first of several duplicate keys is reported.
             (r#"{"b":1,"a":1,"a":2,"b":2,"a":3}"#, "a", 1, 16),
         ] {
             assert_eq!(refused(text), (key.to_owned(), line, column), "{text}");

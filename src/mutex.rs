@@ -1,5 +1,5 @@
-//! Locks mutexes even after a panic. This is safe, because the guarded values are consistent whenever a mutex is
-//! unlocked.
+//! Locks mutexes even if a thread panicked while it held the lock. This is safe, because the values guarded by these
+//! mutexes are consistent whenever a mutex is unlocked, even by a panic.
 
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 

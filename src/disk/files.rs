@@ -17,7 +17,7 @@ pub(crate) fn uninterrupted<T>(mut operation: impl FnMut() -> io::Result<T>) -> 
     }
 }
 
-/// Appends all of `bytes`. If it fails, part of them may have been written.
+/// Appends all of `bytes`. If this fails, some of the bytes may have been written.
 pub(crate) fn append_all(file: &dyn StorageFile, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
         match uninterrupted(|| file.append(bytes))? {
@@ -28,7 +28,7 @@ pub(crate) fn append_all(file: &dyn StorageFile, mut bytes: &[u8]) -> io::Result
     Ok(())
 }
 
-/// Writes all of `bytes` at `offset`. If it fails, part of them may have been written.
+/// Writes all of `bytes` at `offset`. If this fails, some of the bytes may have been written.
 pub(crate) fn write_all_at(file: &dyn StorageFile, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
     while !bytes.is_empty() {
         match uninterrupted(|| file.write_at(bytes, offset))? {
@@ -55,7 +55,7 @@ pub(crate) fn unless_missing(removed: io::Result<()>) -> io::Result<()> {
     if_there(removed).map(drop)
 }
 
-/// Opens a file, and creates it if it is missing. Another process may create or remove it in between.
+/// Opens a file, and creates it if it is missing. Another process may create or remove the file at the same time.
 pub(crate) fn open_or_make(
     storage: &dyn Storage,
     path: &Path,
@@ -77,19 +77,21 @@ pub(crate) fn open_or_make(
     Err(io::ErrorKind::AlreadyExists.into())
 }
 
-/// Creates a file with `bytes` under a name that must be free. It is durable on success and removed on failure.
+/// Creates a file with `bytes` under a name that must be free. If this succeeds, the file is durable. If this fails,
+/// the file is removed.
 fn create_new(storage: &dyn Storage, path: &Path, bytes: &[u8]) -> io::Result<()> {
     let file = storage.open(path, Access::AppendNew)?;
     let filled = append_all(&*file, bytes).and_then(|()| file.sync());
     if let Err(error) = filled.and_then(|()| storage.sync_dir(path.parent().unwrap_or(Path::new("")))) {
-        // If this fails too, the remaining part is no worse than one that a crash leaves.
+        // If the removal fails too, the file that remains is no worse than one that a crash leaves.
         let _ = storage.remove(path);
         return Err(error);
     }
     Ok(())
 }
 
-/// Replaces the content of a file with `bytes`, atomically and durably. Only one caller may do this at a time.
+/// Replaces the content of a file with `bytes`, atomically and durably. Only one caller may do this at a time, because
+/// all callers use the same temporary name.
 pub(crate) fn replace(storage: &dyn Storage, path: &Path, bytes: &[u8]) -> io::Result<()> {
     let new = path.with_extension("new");
     unless_missing(storage.remove(&new))?;
@@ -98,7 +100,7 @@ pub(crate) fn replace(storage: &dyn Storage, path: &Path, bytes: &[u8]) -> io::R
     storage.sync_dir(path.parent().unwrap_or(Path::new("")))
 }
 
-/// Returns true if `path` is a regular file that begins with `bytes`. Reads no more of it.
+/// Returns true if `path` is a regular file that begins with `bytes`. Reads no bytes after these.
 pub(crate) fn begins_with(storage: &dyn Storage, path: &Path, bytes: &[u8]) -> io::Result<bool> {
     let is_file = |there: Stat| there.file_type == FileType::File && there.len >= bytes.len() as u64;
     if !storage.stat(path)?.is_some_and(is_file) {
@@ -121,7 +123,8 @@ pub(crate) fn read_full_at(file: &dyn StorageFile, buffer: &mut [u8], offset: u6
     Ok(filled)
 }
 
-/// Creates a directory and its missing parents, and makes each durable in its parent.
+/// Creates a directory and its missing parents. Then syncs the parent of each new directory, so that the new names are
+/// durable.
 pub(crate) fn make_directory(storage: &dyn Storage, directory: &Path) -> Result<()> {
     let failed = |source| Error::io("create a directory", directory, source);
     let mut missing = Vec::new();

@@ -17,14 +17,14 @@ const PAUSE_MIN: Duration = Duration::from_micros(10);
 /// The longest pause early in a wait. With 1 ms instead, the p99 latency of four processes with 16 threads each was a
 /// fifth higher.
 const PAUSE_EAGER: Duration = Duration::from_micros(100);
-/// The longest pause at any time. It limits how long a free lock stays unused.
+/// The longest pause at any time. This limits how long a lock that was released stays unused.
 const PAUSE_MAX: Duration = Duration::from_millis(25);
-/// After the early phase, a pause is at most the time waited so far divided by this number. So even hundreds of waiting
-/// processes leave processor time to the process that holds the lock. With pauses of 100 µs, their attempts used nearly
-/// all processor time, and that process made no progress.
+/// Later in a wait, a pause is at most the time waited so far divided by this number. So even hundreds of waiting
+/// processes leave processor time to the process that holds the lock. With pauses of 100 µs, the attempts of the
+/// waiting processes used nearly all processor time, and the process with the lock made no progress.
 const PAUSE_PART: u32 = 16;
 
-/// The file whose lock guards the tail of a journal.
+/// The file whose lock guards the end of a journal: only the process that holds the lock may append.
 #[derive(Debug)]
 pub(crate) struct LockFile {
     storage: Arc<dyn Storage>,
@@ -34,20 +34,21 @@ pub(crate) struct LockFile {
     seen: Seen,
 }
 
-/// A lock, which is held until this value is dropped.
+/// A lock that is held until this value is dropped.
 #[derive(Debug)]
 pub(crate) struct Locked(Arc<dyn StorageFile>);
 
 impl Locked {
-    /// Acquires the exclusive lock of `file` if it is free.
+    /// Acquires the exclusive lock of `file`. Returns `None` if another handle holds a lock of the file.
     pub(crate) fn try_take(file: &Arc<dyn StorageFile>) -> io::Result<Option<Self>> {
         Ok(uninterrupted(|| file.try_lock())?.then(|| Self(Arc::clone(file))))
     }
 
-    /// Acquires the exclusive lock of `file`, waiting for at most `deadline`. Returns `None` if another handle held it
-    /// at every attempt.
+    /// Acquires the exclusive lock of `file`, waiting for at most `deadline`. Returns `None` if another handle held a
+    /// lock of the file at every attempt.
     ///
-    /// This polls, because only a signal ends the wait of a blocked `flock`, and a library must not send signals.
+    /// This polls, because `flock` has no timeout: only a signal could end its wait, and a library must not send
+    /// signals.
     pub(crate) fn take(file: &Arc<dyn StorageFile>, deadline: Duration) -> io::Result<Option<Self>> {
         let begin = Instant::now();
         let mut pause = PAUSE_MIN;
@@ -65,7 +66,7 @@ impl Locked {
         }
     }
 
-    /// Acquires the shared lock of `file` unless another handle holds the exclusive one.
+    /// Acquires the shared lock of `file`. Returns `None` if another handle holds the exclusive lock.
     pub(crate) fn try_share(file: &Arc<dyn StorageFile>) -> io::Result<Option<Self>> {
         Ok(uninterrupted(|| file.try_lock_shared())?.then(|| Self(Arc::clone(file))))
     }

@@ -5,11 +5,11 @@ use std::path::Path;
 
 use super::storage::{Stat, Storage};
 
-/// The state of a file's directory when the file was last found under its path. It is the time at which a name in the
-/// directory had last changed.
+/// The modification time of a file's directory, as it was when the file was last found at its path. The system changes
+/// this time whenever a name in the directory changes.
 ///
-/// As long as no name in the directory changes, the file is still there. The directory is checked instead of the file,
-/// because examining the file would make its next sync slower: see
+/// As long as this time stays the same, the file is still at its path. The directory is examined instead of the file,
+/// because examining the file would make the next sync of the file slower: see
 /// [`StorageFile::length`](super::storage::StorageFile::length).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Seen(Option<(i64, i64)>);
@@ -20,8 +20,8 @@ impl Seen {
         Ok(Self(storage.stat(directory)?.map(|Stat { changed, .. }| changed)))
     }
 
-    /// Returns true if `path` names the file with this id. `now` is the time at which its directory last changed. If
-    /// the file was not found, or could not be examined, the next call examines it again.
+    /// Returns true if `path` names the file with this id. `now` is the result of [`Seen::now`] for the directory of
+    /// `path`. Examines `path` only if that time has changed, or if the last call did not find the file.
     pub(crate) fn still(&mut self, now: Self, storage: &dyn Storage, path: &Path, id: (u64, u64)) -> io::Result<bool> {
         if now.0.is_some() && now == *self {
             return Ok(true);

@@ -1,4 +1,5 @@
-//! Sets the owner and mode of new files and directories. They depend on the directory that holds them.
+//! Sets the owner and mode of new files and directories. Owner and mode depend on the directory that holds the new file
+//! or directory.
 
 use std::fs;
 use std::io;
@@ -24,7 +25,7 @@ pub(super) fn make_file(path: &Path, options: &mut fs::OpenOptions) -> io::Resul
     match settled {
         Ok(()) => Ok(file),
         Err(error) => {
-            // An empty file that other users cannot open would block them.
+            // Remove the empty file. Otherwise users who may not open it could not use this path.
             let _ = fs::remove_file(path);
             Err(error)
         }
@@ -35,7 +36,7 @@ pub(super) fn make_file(path: &Path, options: &mut fs::OpenOptions) -> io::Resul
 pub(super) fn make_dir(path: &Path) -> io::Result<()> {
     let directory = fs::metadata(parent(path))?;
     match fs::DirBuilder::new().mode(mode_in(&directory, true)).create(path) {
-        // Another process has just created the directory, and sets its owner.
+        // Another process has just created the directory, and that process sets its owner and mode.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => return Ok(()),
         made => made?,
     }
@@ -54,14 +55,15 @@ pub(super) fn make_dir(path: &Path) -> io::Result<()> {
     let give = |uid, gid| fchown(made()?, Some(uid), Some(gid));
     let set_mode = |mode| match found.uid() {
         0 => made()?.set_permissions(fs::Permissions::from_mode(mode)),
-        // The umask may have removed the permission to open the directory.
+        // Use the path instead of a handle, because the umask may have removed the permission to open the directory.
         _ => fs::set_permissions(path, fs::Permissions::from_mode(mode)),
     };
     settle(&found, &directory, give, set_mode).inspect_err(|_| _ = fs::remove_dir(path))
 }
 
-/// Returns true if a directory and all files created in it are shared with its group. The sticky bit excludes this,
-/// because only the owner of a file could then rename or remove it.
+/// Returns true if a directory with this mode is shared with its group: the group may write to it, and new files in it
+/// get the same group. A directory with the sticky bit is not shared, because only the owner of a file in it could
+/// rename or remove that file.
 pub(crate) fn is_shared(mode: u32) -> bool {
     mode & 0o3020 == 0o2020
 }
@@ -77,7 +79,7 @@ fn has_wrong_owner(made: &fs::Metadata, directory: &fs::Metadata) -> bool {
     made.uid() == 0 && (made.uid(), made.gid()) != (directory.uid(), directory.gid())
 }
 
-/// Sets owner and mode of a new file or directory where they differ from those that `directory` requires.
+/// Sets the owner and the mode of a new file or directory, if they differ from those that `directory` requires.
 fn settle(
     made: &fs::Metadata,
     directory: &fs::Metadata,
@@ -86,7 +88,8 @@ fn settle(
 ) -> io::Result<()> {
     let shared = is_shared(directory.mode());
     let (uid, gid) = (directory.uid(), directory.gid());
-    // A file system without owners or modes refuses this. That is not an error, because nobody is locked out.
+    // A refused change is an error only if it would lock somebody out. A file system without owners or modes refuses
+    // every change, but locks nobody out.
     if has_wrong_owner(made, directory)
         && let Err(error) = give(uid, gid)
         && (if shared { made.gid() != gid } else { made.uid() != uid })
@@ -95,7 +98,7 @@ fn settle(
         return Err(io::Error::new(kind, format!("{what}: {error}; run as uid {uid}, or allow chown (CAP_CHOWN)")));
     }
     let (mode, found) = (mode_in(directory, made.is_dir()), made.mode() & 0o7777);
-    // A directory inherits the setgid bit from its parent.
+    // Keep the setgid bit, which a new directory inherits from its parent.
     let mode = if made.is_dir() { mode | found & 0o2000 } else { mode };
     let set = if found == mode { Ok(()) } else { set_mode(mode) };
     set.or_else(|error| if shared && found & 0o060 != 0o060 { Err(error) } else { Ok(()) })

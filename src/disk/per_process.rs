@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 pub(crate) struct PerProcess<T> {
     process: u32,
     value: T,
-    /// The value of a process forked from this one. Only that process sets it.
+    /// The value of a process that was forked from the process `process`. Only the forked process sets it.
     forked: OnceLock<Box<Self>>,
 }
 
@@ -20,7 +20,7 @@ impl<T> PerProcess<T> {
         Self { process: std::process::id(), value, forked: OnceLock::new() }
     }
 
-    /// Returns the value of this process, or `None` if the process was forked and has not made one yet.
+    /// Returns the value of this process, or `None` if this process was forked and has not made a value yet.
     pub(crate) fn get(&self) -> Option<&T> {
         let last = self.last();
         (last.process == std::process::id()).then_some(&last.value)
@@ -32,7 +32,7 @@ impl<T> PerProcess<T> {
         if last.process == std::process::id() {
             return Ok(&last.value);
         }
-        // Two threads may each make a value; the first one is kept.
+        // Two threads may each make a value at the same time. The value that is stored first is kept.
         let made = Box::new(Self::new(make()?));
         Ok(&last.forked.get_or_init(|| made).value)
     }

@@ -3,9 +3,9 @@
 //!
 //! On other systems these facts are unknown, which weakens some guarantees:
 //!
-//! - A dead process is recognised only by its released lock. If it forked a child, the child shares the lock, so the
-//!   death is noticed only after the child has ended too.
-//! - A restart of the machine is noticed only because locks do not survive it.
+//! - A dead process is recognised only by its released lock. If the process has forked a child, the child shares the
+//!   lock, so the death is noticed only after the child has ended too.
+//! - A restart of the machine is noticed only because locks do not survive a restart.
 //! - A ledger on a network file system is not refused.
 //! - A process that exceeds its file-size limit is killed by SIGXFSZ.
 
@@ -26,14 +26,14 @@ pub(crate) fn namespaces() -> Option<String> {
     Some([namespace("pid")?, namespace("time").unwrap_or_default()].join(" "))
 }
 
-/// Returns when the process started, in clock ticks after the machine's boot. It distinguishes a process from a later
-/// one with the same pid. Returns `None` if the process does not exist, or if its start is unknown.
+/// Returns when the process started, in clock ticks after the machine's boot. This time distinguishes a process from a
+/// later process with the same pid. Returns `None` if the process does not exist, or if its start is unknown.
 pub(crate) fn process_start(pid: u32) -> Option<u64> {
     let stat = read_system_text(&format!("/proc/{pid}/stat"))?;
     // proc_pid_stat(5): the second field is the name in parentheses and may hold any characters. The third field is the
-    // state, the 20th is `num_threads`, and the 22nd is `starttime`. A zombie has ended, because it does not run code
-    // or close files any more. If only the main thread of a process has ended, the process looks like a zombie too, but
-    // it has more than one thread.
+    // state, the 20th is `num_threads`, and the 22nd is `starttime`. A zombie (`Z`) counts as ended, because it runs no
+    // code and has no open files any more. If only the main thread of a process has ended, the process looks like a
+    // zombie too, but it has more than one thread.
     let (_, rest) = stat.rsplit_once(')')?;
     let fields: Vec<_> = rest.split_ascii_whitespace().collect();
     match (*fields.first()?, *fields.get(17)?) {
@@ -42,8 +42,8 @@ pub(crate) fn process_start(pid: u32) -> Option<u64> {
     }
 }
 
-/// Returns true if [`process_start`] can be trusted to report that a process does not exist. For this, `/proc` must
-/// show the PID namespace of this process and hide no processes.
+/// Returns true if a `None` from [`process_start`] proves that the process does not exist. This requires that `/proc`
+/// shows the PID namespace of this process and hides no processes.
 pub(crate) fn knows_processes() -> bool {
     let counts_alike = read_system_link("/proc/self").is_some_and(|pid| pid == std::process::id().to_string());
     let hides = |mounts: String| mounts.lines().any(|line| line.contains(" - proc ") && line.contains("hidepid="));
@@ -71,12 +71,14 @@ pub(crate) fn open_files_max() -> Option<u64> {
     limit(&read_system_text("/proc/self/limits")?, "Max open files")
 }
 
-/// Parses a soft limit from `/proc/self/limits`. "unlimited" gives `None`.
+/// Returns the soft limit `name` from the text of `/proc/self/limits`. Returns `None` if the limit is missing or
+/// "unlimited".
 fn limit(limits: &str, name: &str) -> Option<u64> {
     limits.lines().find_map(|line| line.strip_prefix(name))?.split_ascii_whitespace().next()?.parse().ok()
 }
 
-/// Returns the type of the file system that holds `path`, or will hold it.
+/// Returns the type of the file system that holds `path`. If `path` does not exist yet, returns the type of the file
+/// system on which it would be created.
 pub(crate) fn file_system(path: &Path) -> Option<String> {
     let path = path.ancestors().find_map(canonical).or_else(|| canonical(Path::new(".")))?;
     let mounts = read_system_text("/proc/self/mountinfo")?;

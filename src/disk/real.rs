@@ -1,7 +1,7 @@
 //! Implements [`Storage`] for the real file system.
 //!
-//! This file only reports the type of a path, such as a symbolic link. The `refusals.rs` files of the journal decide
-//! which types they refuse.
+//! This file only reports the type of a path, such as a symbolic link. The two files `refusals.rs` of the journal
+//! decide which types are refused.
 
 use std::ffi::OsString;
 use std::fs;
@@ -16,8 +16,8 @@ use super::rights::{Right, explained, is_own_to_change, or_here, parent};
 use super::storage::{Access, FileType, Stat, Storage, StorageFile};
 use super::{flock, platform};
 
-/// Writes stay this far below the file-size limit. Another process may append an event between the check of the length
-/// and the write, and this leaves room for twenty such events.
+/// Writes stay this far below the file-size limit. Another process may append to the same file between the check of its
+/// length and the write. The margin leaves room for twenty lines of `events.jsonl`.
 const LIMIT_MARGIN_BYTES: u64 = 4096;
 
 /// The real file system.
@@ -33,11 +33,11 @@ const LIMIT_MARGIN_BYTES: u64 = 4096;
 /// - A file has mode 0600 and a directory 0700.
 /// - A group shares a directory that has the group's write bit and the setgid bit, but not the sticky bit (`mkdir -m
 ///   2770`). There, a file has mode 0660 and a directory 2770.
-/// - Files that root creates get the owner and the group of that directory, so that root locks nobody out. If root is
-///   not allowed to change the owner, creating the file fails. There is no failure if the file already has the right
-///   owner or, in a shared directory, the right group.
+/// - Files that root creates get the owner and the group of the directory that holds them, so that root locks nobody
+///   out. If root is not allowed to change the owner, creating the file fails. It does not fail if the file already has
+///   the right owner or, in a directory shared by a group, the right group.
 ///
-/// An error about missing permissions states the owner and the mode of the file or directory that refused access.
+/// If a permission is missing, the error states the owner and the mode of the file or directory that refused access.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Disk;
 
@@ -70,7 +70,7 @@ impl Storage for Disk {
         };
         let missing: Vec<_> = path.ancestors().take_while(is_missing).collect();
         let made = missing.into_iter().rev().try_for_each(make_dir);
-        // This fails if something other than a directory exists at the path.
+        // This call fails if something other than a directory exists at `path`.
         let made = made.and_then(|()| fs::DirBuilder::new().recursive(true).create(path));
         made.map_err(|error| explained(error, path, Right::Change))
     }
@@ -81,8 +81,8 @@ impl Storage for Disk {
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        // The system does not say which directory refused the rename. It was not the old one if this user owns that and
-        // may change it.
+        // The system does not say which directory refused the rename. If this user owns the old directory and may
+        // change the names in it, the new directory refused.
         let refusing = || if is_own_to_change(parent(from)) { to } else { from };
         fs::rename(from, to).map_err(|error| explained(error, refusing(), Right::Change))
     }
@@ -107,8 +107,8 @@ impl Storage for Disk {
 
 /// Opens an existing file. If another process has just created it, waits until the file has its owner and mode.
 fn open_file(path: &Path, options: &fs::OpenOptions) -> io::Result<fs::File> {
-    // The process that creates the file needs only microseconds for this. If the file stays like this, opening it
-    // fails.
+    // The process that creates the file needs only microseconds to set its owner and mode. If they are still not set
+    // after all attempts, opening the file fails.
     const TRIES: u32 = 20;
     const PAUSE: Duration = Duration::from_micros(100);
     // Opening a FIFO would block.
@@ -129,7 +129,8 @@ fn open_file(path: &Path, options: &fs::OpenOptions) -> io::Result<fs::File> {
     options.open(path)
 }
 
-/// Fails if the file would become too large. `end` is called only if there is a limit.
+/// Fails if the file would become too large. `end` returns the length that the file would have, and is called only if
+/// there is a limit.
 fn refuse_too_large(end: impl FnOnce() -> io::Result<u64>) -> io::Result<()> {
     match Disk.file_bytes_max() {
         Some(limit) if end()? > limit => Err(io::ErrorKind::FileTooLarge.into()),
@@ -167,8 +168,8 @@ impl StorageFile for fs::File {
     }
 
     fn length(&self) -> io::Result<u64> {
-        // This moves the position of the handle. Nothing uses that position, since reads state their offset and appends
-        // go to the end.
+        // This moves the position of the handle. Nothing depends on the position, because reads state their offset and
+        // appends go to the end.
         io::Seek::seek(&mut &*self, io::SeekFrom::End(0))
     }
 
@@ -198,8 +199,8 @@ fn stat(metadata: &fs::Metadata) -> Stat {
         len: metadata.len(),
         links: metadata.nlink(),
         changed: (metadata.mtime(), metadata.mtime_nsec()),
-        // Every user may write to the directory. It has no sticky bit, which would protect each user's files as in
-        // `/tmp`.
+        // True if every user may write to the directory, and it has no sticky bit. With the sticky bit, as in `/tmp`,
+        // users cannot replace each other's files.
         lawless: file_type == FileType::Directory && metadata.mode() & 0o1002 == 0o0002,
     }
 }

@@ -1,4 +1,4 @@
-//! Two traits through which every operation on a disk goes.
+//! Two traits, [`Storage`] and [`StorageFile`]. Every operation on a disk is a method of one of them.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -10,15 +10,16 @@ use std::path::Path;
 pub enum Access {
     /// Opens an existing file for reading.
     Read,
-    /// Opens an existing file for reading and for appending. Each write goes to the end that the file has at that time.
+    /// Opens an existing file for reading and for appending. Each write goes to the end that the file has at the time
+    /// of the write.
     Append,
     /// Opens an existing file for reading, and for overwriting at given offsets.
     Write,
-    /// Like `Append`, but creates the file, which must not exist. Its mode is 0600, or as described at
-    /// [`Disk`](super::Disk).
+    /// Like `Append`, but creates the file, which must not exist. The mode of the new file is 0600, except in the cases
+    /// described at [`Disk`](super::Disk).
     AppendNew,
-    /// Like `Write`, but creates the file, which must not exist. Its mode is 0600, or as described at
-    /// [`Disk`](super::Disk).
+    /// Like `Write`, but creates the file, which must not exist. The mode of the new file is 0600, except in the cases
+    /// described at [`Disk`](super::Disk).
     WriteNew,
 }
 
@@ -46,24 +47,25 @@ pub struct Stat {
     pub len: u64,
     /// The number of names that the file has.
     pub links: u64,
-    /// When the names in a directory, or the bytes of a file, last changed. Compare values only for equality. A disk
-    /// may report the same value for all files.
+    /// When the names in a directory, or the bytes of a file, last changed. Compare values only for equality. For files
+    /// other than directories, a disk may always report the same value.
     pub changed: (i64, i64),
     /// True for a directory in which every user may remove and replace files, even those of other users.
     pub lawless: bool,
 }
 
-/// A disk: files by path. Every method performs one operation and reports its outcome. None of them retries.
+/// A disk, whose files are named by paths. Every method performs one operation and reports its outcome. No method
+/// retries.
 ///
 /// # Errors
-/// Every method returns the operating system's error of its one operation.
+/// Every method returns the operating system's error for its one operation.
 pub trait Storage: fmt::Debug + Send + Sync {
     /// Opens a file.
     fn open(&self, path: &Path, access: Access) -> io::Result<Box<dyn StorageFile>>;
     /// Examines `path` without following a symbolic link there. Returns `None` if the path does not exist.
     fn stat(&self, path: &Path) -> io::Result<Option<Stat>>;
-    /// Creates a directory and its missing parents, with mode 0700, or as described at [`Disk`](super::Disk). An
-    /// existing directory is left unchanged.
+    /// Creates a directory and its missing parents, with mode 0700, except in the cases described at
+    /// [`Disk`](super::Disk). An existing directory is left unchanged.
     fn create_dir(&self, path: &Path) -> io::Result<()>;
     /// Returns the names in a directory in any order. The list is empty if the directory does not exist.
     fn list(&self, directory: &Path) -> io::Result<Vec<OsString>>;
@@ -78,7 +80,7 @@ pub trait Storage: fmt::Debug + Send + Sync {
     fn link(&self, _from: &Path, _to: &Path) -> io::Result<()> {
         Err(io::ErrorKind::Unsupported.into())
     }
-    /// Returns the largest size that a write may give a file, or `None` if no limit is known.
+    /// Returns the largest size to which a write may extend a file, or `None` if no limit is known.
     fn file_bytes_max(&self) -> Option<u64> {
         None
     }
@@ -87,7 +89,7 @@ pub trait Storage: fmt::Debug + Send + Sync {
 /// An open file.
 ///
 /// # Errors
-/// Every method returns the operating system's error of its one operation.
+/// Every method returns the operating system's error for its one operation.
 pub trait StorageFile: fmt::Debug + Send + Sync {
     /// Reads up to `buffer.len()` bytes from `offset` on. Returns 0 at the end of the file.
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
@@ -109,12 +111,14 @@ pub trait StorageFile: fmt::Debug + Send + Sync {
     /// that, every write dirties the inode. On ext4 without a journal, syncing an overwrite then writes two blocks
     /// instead of one: measured, 214 µs instead of 152 µs.
     fn length(&self) -> io::Result<u64>;
-    /// Acquires the exclusive advisory lock of the file if it is free. Returns whether it did.
+    /// Acquires the exclusive advisory lock of the file if no other handle holds a lock of the file. Returns true if
+    /// the lock was acquired.
     fn try_lock(&self) -> io::Result<bool>;
-    /// Acquires the shared advisory lock of the file unless another handle holds the exclusive one. Returns whether it
-    /// did. An exclusive lock of this handle becomes the shared one.
+    /// Acquires the shared advisory lock of the file unless another handle holds the exclusive lock. Returns true if
+    /// the shared lock was acquired. If this handle held the exclusive lock before, it now holds the shared lock
+    /// instead.
     fn try_lock_shared(&self) -> io::Result<bool>;
-    /// Releases the lock.
+    /// Releases the lock that this handle holds.
     fn unlock(&self) -> io::Result<()>;
 }
 

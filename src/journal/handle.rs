@@ -15,7 +15,8 @@ use crate::disk::per_process::PerProcess;
 use crate::disk::{make_directory, platform};
 use crate::error::{Error, ErrorKind, Result};
 
-/// An append-only, hash-chained file of JSON lines, safe across threads and processes. Clones share it.
+/// An append-only, hash-chained sequence of JSON lines. Several threads and processes can append to it at the same
+/// time. Clones share the open files.
 #[derive(Debug, Clone)]
 pub struct Journal {
     writer: Arc<PerProcess<Writer>>,
@@ -25,15 +26,16 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Opens the journal whose active segment is `path`, creates it if it is missing, and repairs the damage of a
-    /// crash.
+    /// Opens the journal whose active segment is `path`, creates the journal if it is missing, and repairs the damage
+    /// of a crash.
     ///
     /// # Errors
-    /// - [`ErrorKind::Unsuitable`] if `path` is not a regular file, holds other content, ends with `.ledger`, or is in
-    ///   a directory in which every user may replace files.
+    /// - [`ErrorKind::Unsuitable`] if `path` is not a regular file, is a file of another program, ends with `.ledger`,
+    ///   is in a directory in which every user may replace files, or is on a network file system that the options do
+    ///   not allow.
     /// - [`ErrorKind::Malformed`] if the journal's identity cannot be parsed.
     /// - [`ErrorKind::Newer`] if a newer version of this crate wrote the journal.
-    /// - [`ErrorKind::Timeout`] if another process holds the lock for too long.
+    /// - [`ErrorKind::Timeout`] if the lock could not be acquired within [`JournalOptions::lock_deadline`].
     /// - [`ErrorKind::Io`] if the disk refuses an operation.
     pub fn open(path: impl AsRef<Path>, options: JournalOptions) -> Result<Self> {
         Self::open_at(path.as_ref(), options, true)
@@ -56,7 +58,7 @@ impl Journal {
         {
             return Err(Error::new(ErrorKind::Unsuitable, "open the ledger").path(layout.active()).detail(format!(
                 "found a network file system ({file_system}), whose locks and syncs cannot be trusted; \
-                 expected a local disk. Choose another path, or allow it in the options"
+                 expected a local disk. Choose another path, or allow network file systems in the options"
             )));
         }
         let known = check_place(&*storage, &layout)?;
@@ -75,13 +77,14 @@ impl Journal {
         Ok(Self { writer: Arc::new(PerProcess::new(Writer::new(tail))), options, layout, id })
     }
 
-    /// Returns true if this process has recovered the journal. The first append does so too.
+    /// Returns true if this process has repaired the damage of a crash, either when it opened the journal or at its
+    /// first append.
     pub(crate) fn is_recovered(&self) -> bool {
         self.writer.get().is_some_and(Writer::is_recovered)
     }
 
-    /// Repairs the damage of a crash if this has not been done yet. Until then, the commit area may have a line that
-    /// the segment lacks.
+    /// Repairs the damage of a crash if this process has not done so yet. Before that, the active segment may lack a
+    /// line that only the commit area has. The commit area is a file with a copy of the segment's last bytes.
     pub(crate) fn recover(&self) -> Result<()> {
         if !self.is_recovered() {
             self.writer()?.end()?;
@@ -89,7 +92,7 @@ impl Journal {
         Ok(())
     }
 
-    /// Returns the writer of this process. A forked child opens the files again.
+    /// Returns the writer of this process. In a forked child, the first call opens the files again.
     fn writer(&self) -> Result<&Writer> {
         self.writer.get_or_make(|| Tail::open(self.layout.clone(), self.options.clone(), None).map(Writer::new))
     }
@@ -97,29 +100,30 @@ impl Journal {
     /// Appends `payload`, which must be one JSON object without line feeds. Returns when the line is as durable as the
     /// options require.
     ///
-    /// Calls that arrive while a batch is being synced share the next batch.
+    /// While one batch of lines is being written and synced, the payloads of further calls are collected. They become
+    /// the next batch, which needs only one write and one sync.
     ///
     /// # Errors
-    /// - [`ErrorKind::Invalid`] if `payload` is not such an object or is longer than
-    ///   [`PAYLOAD_BYTES_MAX`](super::PAYLOAD_BYTES_MAX). Nothing is written then.
-    /// - [`ErrorKind::Timeout`] if another process holds the lock for too long.
+    /// - [`ErrorKind::Invalid`] if `payload` is not one JSON object without line feeds, or if it is longer than
+    ///   [`PAYLOAD_BYTES_MAX`](super::PAYLOAD_BYTES_MAX). Nothing is written in these cases.
+    /// - [`ErrorKind::Timeout`] if the lock could not be acquired within [`JournalOptions::lock_deadline`].
     /// - [`ErrorKind::Io`] if the line cannot be written or synced.
     /// - [`ErrorKind::Unsuitable`] if the active segment was replaced by anything but a regular file.
     /// - [`ErrorKind::Overflow`] if the last line has the highest possible number.
-    /// - [`ErrorKind::Abandoned`] if the thread that wrote for this one panicked.
+    /// - [`ErrorKind::Abandoned`] if another thread was writing the batch with this payload and panicked.
     pub fn append(&self, payload: &[u8]) -> Result<Appended> {
         self.append_all(&[payload])
     }
 
-    /// Appends `payloads` as consecutive lines and returns the position of the first. If it fails, the error applies to
-    /// all of them.
+    /// Appends `payloads` as consecutive lines and returns the number of the first line. If the call fails, the error
+    /// applies to all payloads.
     pub(crate) fn append_all(&self, payloads: &[&[u8]]) -> Result<Appended> {
         payloads.iter().try_for_each(|payload| self.check_payload(payload))?;
         self.writer()?.append(payloads)
     }
 
-    /// Refuses a payload that cannot become a line, or whose line is longer than the largest file that this process may
-    /// write.
+    /// Refuses a payload that cannot become a line, or whose line would be longer than the largest file that this
+    /// process may write.
     pub(crate) fn check_payload(&self, payload: &[u8]) -> Result<()> {
         line::check_payload(payload)?;
         let bytes = (payload.len() + line::TRAILER_BYTES_MAX) as u64;
@@ -136,7 +140,7 @@ impl Journal {
         Lines::from_start(Arc::clone(&self.options.storage), self.layout.clone())
     }
 
-    /// Returns the lines that follow `cursor`, where another reader stopped.
+    /// Returns the lines after `cursor`, the position at which another reader stopped.
     pub fn lines_from(&self, cursor: Cursor) -> Lines {
         Lines::resume(Arc::clone(&self.options.storage), self.layout.clone(), cursor)
     }
@@ -166,7 +170,7 @@ impl Journal {
     /// Returns the current state of the journal.
     ///
     /// # Errors
-    /// - [`ErrorKind::Timeout`] if another process holds the lock for too long.
+    /// - [`ErrorKind::Timeout`] if the lock could not be acquired within [`JournalOptions::lock_deadline`].
     /// - [`ErrorKind::Unsuitable`] if the active segment was replaced by anything but a regular file.
     /// - [`ErrorKind::Io`] if the files cannot be read or repaired.
     pub fn head(&self) -> Result<Head> {

@@ -1,15 +1,18 @@
 //! The journal stores bytes as durable lines. It does not know what the bytes mean.
 //!
-//! A [`Journal`] is a file of JSON lines that only grows. Several threads and processes can append to it at the same
-//! time. Each line carries its number, its hash and the hash of the previous line. [`Durability`] says which crashes an
-//! appended line survives.
+//! A [`Journal`] is a sequence of JSON lines that only grows. Several threads and processes can append to a journal at
+//! the same time. Each line states its number, its hash and the hash of the previous line. [`Durability`] says which
+//! crashes an appended line survives.
+//!
+//! The lines are stored in files, which are called segments. New lines go to the active segment. The other segments are
+//! sealed, which means that no line is added to them any more.
 //!
 //! The layers, where each imports only earlier ones:
 //!
 //! 1. `format/` says how files are named and what a line, a header and an event look like. It consists of pure
-//!    functions, except that it reads a few small files.
-//! 2. `read/` reads lines in order, or in blocks on all cores, and finds out which lines are missing. It takes no lock
-//!    and writes nothing.
+//!    functions, except that it reads and writes a few small files.
+//! 2. `read/` reads lines in order, or divides the segments into blocks and reads these on all cores. It also finds out
+//!    which lines are missing. It takes no lock and writes nothing.
 //! 3. `write/` appends in groups, syncs, seals segments, and repairs the files after a crash.
 //! 4. [`Journal`] (`handle.rs`) is the public handle. It opens the files and passes calls to `write/` and `read/`.
 //!
@@ -37,12 +40,13 @@ pub use warnings::{Warning, Warnings, on_stderr};
 
 use crate::error::Error;
 
-/// The crashes that an acknowledged record survives.
+/// Which crashes a record survives after the call that appended it has returned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Durability {
     /// The record is synced before the call returns. It survives a panic, `kill -9`, a crash of the operating system,
-    /// and a power cut, unless the disk lies about its cache.
+    /// and a power cut. It may not survive a power cut if the disk reports a sync as done while the bytes are only in
+    /// the cache of the disk.
     #[default]
     Synced,
     /// The record is in the page cache of the operating system when the call returns. It survives a panic and `kill
@@ -50,7 +54,8 @@ pub enum Durability {
     Flushed,
 }
 
-/// Returns milliseconds since 1970-01-01T00:00:00Z. The journal reads no clock of its own.
+/// A function that returns the current time in milliseconds since 1970-01-01T00:00:00Z. The journal reads no other
+/// clock for the times that it writes.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
 
 /// A hook that receives warnings: errors that do not make a call fail.
@@ -62,20 +67,20 @@ pub type Warn = Arc<dyn Fn(&Error) + Send + Sync>;
 pub struct Appended {
     /// The line's sequence number, counting from 1.
     pub seq: u64,
-    /// The crashes that the line survives from now on.
+    /// Which crashes the line survives from now on.
     pub durability: Durability,
 }
 
-/// The state of a journal at one moment. If it is stored elsewhere, a later verification can check that the journal
-/// still begins with the same lines.
+/// The end of a journal at one moment. If a program stores a `Head` outside the journal, a later verification can check
+/// that the journal still begins with the same lines.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Head {
     /// The ledger's id.
     pub ledger: Uuid,
-    /// The number of the last line, or 0 if there is none yet.
+    /// The number of the last line, or 0 if the journal has no lines yet.
     pub seq: u64,
-    /// The hash of the last line in 64 lower-case hex digits, or zeros if there is none.
+    /// The hash of the last line in 64 lower-case hex digits, or 64 zeros if the journal has no lines yet.
     pub hash: String,
     /// The number of the active segment, counting from 1.
     pub segment: u64,

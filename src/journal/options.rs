@@ -8,7 +8,7 @@ use super::{Clock, Durability, Warn, warnings};
 use crate::disk::{Disk, Storage};
 use crate::error::Error;
 
-/// The default size in bytes at which a segment is sealed.
+/// The default size in bytes at which the active segment is sealed.
 pub(crate) const ROTATE_BYTES: u64 = 256 * 1024 * 1024;
 
 /// The options with which a journal is opened.
@@ -37,7 +37,8 @@ pub struct JournalOptions {
 }
 
 impl JournalOptions {
-    /// Returns the default options. `clock` provides the time for rotation and events.
+    /// Returns the default options. `clock` provides the time for [`rotate_daily`](Self::rotate_daily) and for the
+    /// lines of `events.jsonl`.
     pub fn new(clock: Clock) -> Self {
         Self {
             durability: Durability::Synced,
@@ -51,22 +52,23 @@ impl JournalOptions {
         }
     }
 
-    /// Sets which crashes an acknowledged line survives. The default is [`Durability::Synced`].
+    /// Sets which crashes a line survives after the append of the line has returned. The default is
+    /// [`Durability::Synced`].
     #[must_use]
     pub fn durability(mut self, durability: Durability) -> Self {
         self.durability = durability;
         self
     }
 
-    /// Seals the active segment once it has this many bytes. With `None`, its size never seals it. The default is 256
-    /// MiB.
+    /// Seals the active segment once it has this many bytes, and begins a new segment. Sealing means that no line is
+    /// added to that file any more. With `None`, a segment is not sealed because of its size. The default is 256 MiB.
     #[must_use]
     pub fn rotate_bytes(mut self, bytes: Option<u64>) -> Self {
         self.rotate_bytes = bytes;
         self
     }
 
-    /// Seals the active segment before the first line of a new day (UTC). It is off by default.
+    /// If `daily` is true, seals the active segment before the first line of a new day (UTC). The default is false.
     #[must_use]
     pub fn rotate_daily(mut self, daily: bool) -> Self {
         self.rotate_daily = daily;
@@ -81,14 +83,15 @@ impl JournalOptions {
         self
     }
 
-    /// Allows a network file system. Its locks and syncs cannot be trusted, so none of the guarantees hold there.
+    /// If `allow` is true, the journal may be on a network file system. The locks and syncs of such a file system
+    /// cannot be trusted, so none of the journal's guarantees hold there. The default is false.
     #[must_use]
     pub fn allow_network(mut self, allow: bool) -> Self {
         self.allow_network = allow;
         self
     }
 
-    /// Sets the disk that holds the files. The default is the real one.
+    /// Sets the disk that holds the files. The default is the real disk.
     #[must_use]
     pub fn storage(mut self, storage: Arc<dyn Storage>) -> Self {
         self.storage = storage;

@@ -1,4 +1,5 @@
-//! Limits warnings to one per second for each kind and location, and counts the others.
+//! Limits similar warnings to one per second, and counts the others. Warnings are similar if they have the same
+//! consequence (`what`), error kind, operation and path.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -11,13 +12,13 @@ use crate::disk::per_process::PerProcess;
 use crate::error::{Error, ErrorKind};
 use crate::mutex::lock;
 
-/// After a warning has passed, similar ones are held back for this time.
+/// After a warning was reported, similar warnings are held back for this time.
 const PAUSE: Duration = Duration::from_secs(1);
-/// The number of kinds and locations that are remembered. If all of these hold back warnings, a warning of another kind
-/// or location passes.
+/// The maximum number of groups of similar warnings that are remembered. If none of these groups can be forgotten yet,
+/// a warning that belongs to no group is always reported.
 const GROUPS_MAX: usize = 64;
 
-/// A warning, with the number of similar ones that were held back before it.
+/// A warning, with the number of similar warnings that were held back before it.
 ///
 /// Its `Display` is `what: error (and 179 more like it)`, where the error includes its source.
 #[derive(Debug, Clone)]
@@ -44,9 +45,10 @@ impl fmt::Display for Warning {
     }
 }
 
-/// Decides which warnings pass. Of the warnings with the same error kind, operation and path, one per second passes.
-/// The others are counted, and the next one that passes has their number. [`finish`](Self::finish) returns the counts
-/// that are left. The caller supplies the time.
+/// Decides which warnings are reported. Of similar warnings, which have the same `what`, error kind, operation and
+/// path, at most one per second is reported. The others are held back and counted. The next similar warning that is
+/// reported states their number. [`finish`](Self::finish) returns the counts that were not reported in this way. The
+/// caller supplies the time.
 ///
 /// ```
 /// use std::time::{Duration, Instant};
@@ -62,20 +64,20 @@ impl fmt::Display for Warning {
 #[derive(Debug, Default)]
 pub struct Warnings(Vec<Group>);
 
-/// The warnings of one kind and location.
+/// A group of similar warnings.
 #[derive(Debug)]
 struct Group {
     alike: Alike,
-    /// When the last warning passed.
+    /// When a warning of this group was last reported.
     since: Instant,
-    /// The last warning that was held back, and the number of warnings held back before it.
+    /// The last warning that was held back after `since`, and the number of warnings held back before it.
     held_back: Option<(Error, u64)>,
 }
 
 type Alike = (&'static str, ErrorKind, String, Option<PathBuf>);
 
 impl Warnings {
-    /// Returns the warning if it passes at `now`, or `None` if it is counted.
+    /// Returns the warning if it is to be reported at the time `now`. Otherwise counts it and returns `None`.
     pub fn admit(&mut self, what: &'static str, error: &Error, now: Instant) -> Option<Warning> {
         let is_alike = |(w, kind, operation, path): &Alike| {
             *w == what && *kind == error.kind() && operation == error.operation() && path.as_deref() == error.file()
@@ -105,8 +107,9 @@ impl Warnings {
         Some(Warning { what, error: error.clone(), more })
     }
 
-    /// Returns the last warning of each kind and location whose count was not reported yet. The next warning of any
-    /// kind and location passes.
+    /// Returns one warning for each group of similar warnings of which some are held back. This is the last one held
+    /// back, and its `more` is the number of those held back before it. Forgets all groups, so the next warning is
+    /// always reported.
     pub fn finish(&mut self) -> Vec<Warning> {
         let left = |group: Group| {
             let what = group.alike.0;
@@ -117,7 +120,7 @@ impl Warnings {
 }
 
 /// Writes warnings to stderr. A ledger and its clones share one instance, and so do journals opened with the same
-/// options. When the last of them is closed, the remaining counts are reported.
+/// options. When the last ledger or journal that shares the instance is closed, the remaining counts are reported.
 #[derive(Debug)]
 pub(crate) struct OnStderr(PerProcess<Mutex<Warnings>>);
 
@@ -127,7 +130,8 @@ impl OnStderr {
     }
 
     pub(crate) fn warn(&self, what: &'static str, error: &Error) {
-        // A forked child counts its own warnings. Its parent reports the parent's.
+        // A forked child counts only its own warnings. The parent process reports those that were held back before the
+        // fork.
         let warnings = self.0.get_or_make(|| Ok::<_, Error>(Mutex::default()));
         let admit = |warnings: &Mutex<Warnings>| lock(warnings).admit(what, error, Instant::now());
         if let Ok(Some(warning)) = warnings.map(admit) {
@@ -147,8 +151,8 @@ impl Drop for OnStderr {
 
 /// Returns a hook that writes warnings to stderr. Of similar warnings, it writes at most one per second.
 ///
-/// It counts the others, and writes their number with the next similar warning, or when the last clone of the hook is
-/// dropped.
+/// The hook counts the others. It writes their number with the next similar warning, or when the last clone of the hook
+/// is dropped.
 pub fn on_stderr() -> Warn {
     let stderr = OnStderr::new();
     Arc::new(move |error| stderr.warn("", error))

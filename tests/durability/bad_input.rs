@@ -335,8 +335,8 @@ fn a_damaged_identity_is_refused_and_can_be_created_again() {
     assert_eq!(error.kind(), ErrorKind::Malformed);
     assert_eq!(
         place.text(&error),
-        "cannot read the ledger's identity: /execution_metrics.ledger/ledger.json: restore the file, or remove it: the \
-         ledger then gets a new identity and keeps its lines"
+        "cannot read the ledger's identity: /execution_metrics.ledger/ledger.json: restore the file, or remove it. Without \
+         the file, the ledger gets a new identity and keeps its lines"
     );
     assert!(error.source().is_some());
     fs::remove_file(place.machinery().join("ledger.json")).unwrap();

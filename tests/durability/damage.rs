@@ -190,7 +190,7 @@ fn row_02_a_cut_of_every_length_before_the_synced_end_is_reported_and_left_alone
         assert_eq!(places(&found), expected, "cut at {cut}");
         let events = String::from_utf8(content(&disk, &part("events.jsonl"))).unwrap();
         let event = format!(
-            "\"event\":\"damaged\",\"segment\":2,\"found\":\"{cut} bytes, where {} had been synced\"",
+            "\"event\":\"damaged\",\"segment\":2,\"found\":\"it has {cut} bytes, but {} bytes had been synced\"",
             rest.whole.len()
         );
         assert!(events.contains(&event), "{events}");
@@ -214,7 +214,7 @@ fn row_25_an_older_active_segment_is_sealed_and_no_number_is_used_again() {
     assert_eq!(read(&journal), [1, 2, 6]);
     assert_eq!(content(&disk, &sealed(2)), older);
     let events = String::from_utf8(content(&disk, &part("events.jsonl"))).unwrap();
-    assert!(events.contains("\"found\":\"its last line is number 1, but it has line 2 before that\""), "{events}");
+    assert!(events.contains("\"found\":\"its last line has number 1, but an earlier line has number 2\""), "{events}");
     drop(journal);
     let found = open_ledger(&disk).reader().verify(std::slice::from_ref(&rest.head)).unwrap().faults;
     let expected = [(FaultKind::Truncated, Path::new(PATH), 0, 0, Some(5))];

@@ -162,7 +162,7 @@ fn the_next_writer_continues_after_the_gap_and_reports_it_once() {
         let whole = fs::metadata(place.ledger()).unwrap().len();
         let kept = keep(&place.ledger(), lines);
         let (ledger, warnings) = open(&place, None);
-        let found = format!("{kept} bytes, where {whole} had been synced");
+        let found = format!("it has {kept} bytes, but {whole} bytes had been synced");
         let warned = format!(
             "cannot open the ledger: {}: it was truncated or changed: {found}. The next line leaves a gap in the numbers, which `runledger \
              verify` reports",

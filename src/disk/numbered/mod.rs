@@ -1,5 +1,5 @@
-//! Creates files with the next free number in their names, such as `RUN_LOG_v001.csv`. Each file appears complete or
-//! not at all, and never replaces an existing file.
+//! Creates files with the next free number in their names, such as `RUN_LOG_v001.csv`. Each new file appears complete
+//! or not at all, and never replaces an existing file.
 
 #[cfg(test)]
 mod tests;
@@ -11,7 +11,8 @@ use super::files::make_directory;
 use super::storage::{Access, Storage, StorageFile};
 use crate::error::{Error, ErrorKind, Result};
 
-/// How the files of a series are named: `before`, a number from 1 with at least `digits` digits, `after`.
+/// How the files of a series are named. A name is `before`, then a number with at least `digits` digits, then `after`.
+/// The first file has the number 1.
 #[derive(Debug, Clone)]
 pub(crate) struct Series<'n> {
     pub(crate) before: &'n str,
@@ -30,7 +31,8 @@ impl Series<'_> {
         (self.name(number) == name).then_some(number)
     }
 
-    /// Returns the number after the highest in `directory`, so that numbers are in chronological order.
+    /// Returns the number after the highest number of the series in `directory`. Lower free numbers are not used, so
+    /// that numbers are in chronological order.
     fn next(&self, storage: &dyn Storage, directory: &Path) -> Result<u64> {
         let names = storage.list(directory).map_err(|source| Error::io("list the files", directory, source))?;
         let numbers = names.iter().filter_map(|name| self.number(name.to_str()?));
@@ -51,13 +53,13 @@ fn after(number: u64, directory: &Path) -> Result<u64> {
 ///
 /// The content is first written to a part, which is a file with a name such as `before.part-1`, and synced. The part
 /// then gets its final name by a hard link. The link fails if the name is taken, so each of several processes gets its
-/// own number. If a process dies, it leaves at most the part. A part is never mistaken for a complete file and may be
-/// removed.
+/// own number. A process that dies before the link leaves at most the part. A part is never mistaken for a complete
+/// file and may be removed.
 ///
 /// # Errors
-/// Returns the error of `write`, or [`ErrorKind::Io`] if the disk refuses an operation. Then there is no new file, with
-/// one exception: the last steps remove the part and sync the directory, and if one of them fails, the complete file
-/// may exist.
+/// Returns the error of `write`, or [`ErrorKind::Io`] if the disk refuses an operation. After an error there is no new
+/// file, with one exception. The last two steps remove the part and sync the directory. If one of them fails, the
+/// complete file may exist.
 pub(crate) fn create<T>(
     storage: &dyn Storage,
     directory: &Path,
@@ -68,7 +70,7 @@ pub(crate) fn create<T>(
     let (part, file) = create_part(storage, directory, series)?;
     let written = fill(&*file, &part, write).and_then(|value| Ok((name(storage, directory, series, &part)?, value)));
     let removed = storage.remove(&part).map_err(|source| Error::io("remove the part", &part, source));
-    // The error that prevented the file matters more than a part that remains.
+    // If there is no new file, report the error that prevented it, even if removing the part failed too.
     let (path, value) = written?;
     removed?;
     storage.sync_dir(directory).map_err(|source| Error::io("sync the directory", directory, source))?;

@@ -7,8 +7,9 @@ use super::random::{Lean, Random};
 #[derive(Debug)]
 pub(super) enum Choices {
     Random(Random),
-    /// Each decision takes a digit of a number, starting with the lowest one. `rest` is the part of the number without
-    /// these digits, and `made` has each digit with the number of options that the decision had.
+    /// Each decision takes the next digit of a number, starting with the lowest digit. The base of a digit is the
+    /// number of options that the decision has. `rest` is the number without the digits taken so far. `made` has each
+    /// of these digits and its base.
     Numbered {
         rest: u64,
         made: Vec<(u64, u64)>,
@@ -30,8 +31,8 @@ impl Choices {
         Self::Numbered { rest: number, made: Vec::new() }
     }
 
-    /// Picks one of `options`, or the first one once the number has no digits left. Returns `None` if there are no
-    /// options.
+    /// Picks one of `options`. If the choices are numbered and the number has no digits left, picks the first option.
+    /// Returns `None` if there are no options.
     pub(super) fn pick<'a, T>(&mut self, options: &'a [T]) -> Option<&'a T> {
         match self {
             Self::Random(random) => random.pick(options),

@@ -101,8 +101,8 @@ impl Directory {
     }
 }
 
-/// Returns how many pending changes of each directory become durable when all changes of the directory `synced` become
-/// durable.
+/// Returns how many pending changes of each directory become durable if the directory `synced` is synced. A move
+/// between directories can make changes of another directory durable too.
 pub(super) fn counts_to_sync(directories: &BTreeMap<Id, &Directory>, synced: Id) -> BTreeMap<Id, usize> {
     let all = directories.get(&synced).map_or(0, |directory| directory.pending.len());
     with_moves_complete(directories, BTreeMap::from([(synced, all)]))
@@ -134,8 +134,8 @@ fn reachable(mut directories: BTreeMap<Id, Directory>) -> BTreeMap<Id, Directory
     reached
 }
 
-/// Raises `counts` until no moved file can be lost. If the removal of its old name is durable, its new name must be
-/// durable too, and so must all directories on the path to it.
+/// Raises `counts` until no moved file can be lost. If the removal of the old name of a file is durable, the new name
+/// must be durable too, and so must all directories on the path to the new name.
 fn with_moves_complete(directories: &BTreeMap<Id, &Directory>, mut counts: BTreeMap<Id, usize>) -> BTreeMap<Id, usize> {
     loop {
         let moves = directories
@@ -155,7 +155,8 @@ fn with_moves_complete(directories: &BTreeMap<Id, &Directory>, mut counts: BTree
     }
 }
 
-/// Returns how many changes of `to` and its parents must be durable so that the file moved there is found.
+/// Returns how many pending changes of `to`, and of each directory above it, must be durable so that the file moved to
+/// `to` is found.
 fn arrival(directories: &BTreeMap<Id, &Directory>, to: Id, serial: u64) -> Vec<(Id, usize)> {
     let mut needed = Vec::new();
     let Some(mut directory) = directories.get(&to) else { return needed };

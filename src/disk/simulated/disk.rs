@@ -19,12 +19,16 @@ use crate::mutex::lock;
 /// `EBADF`, which has no `ErrorKind`: the handle was not opened for this operation.
 pub(super) const BAD_DESCRIPTOR: i32 = 9;
 
-/// A disk in memory. Clones are the same disk.
+/// A disk in memory. A clone refers to the same disk.
 ///
 /// The root directory always exists, and relative paths start there too. `..` removes the name before it, whether that
-/// exists or not. A few operations fail that a real disk would perform in an unintended way. These are appending
-/// through a handle opened for [`Access::Write`], writing at an offset through a handle opened for [`Access::Append`],
-/// and `sync_dir` of a file.
+/// name exists or not.
+///
+/// Three operations fail here, although a real disk performs them, because they are likely to be mistakes:
+///
+/// - appending through a handle opened for [`Access::Write`],
+/// - writing at an offset through a handle opened for [`Access::Append`],
+/// - `sync_dir` of a file.
 #[derive(Clone)]
 pub struct SimulatedDisk {
     state: Arc<Mutex<State>>,
@@ -41,7 +45,7 @@ impl SimulatedDisk {
     }
 
     /// Returns every call that changed the disk, in order. The list also has calls that failed because of an injected
-    /// fault or a full disk. Calls that failed for another reason are left out.
+    /// fault or a full disk. Calls that failed for any other reason are left out.
     pub fn calls(&self) -> Vec<DiskCall> {
         self.state().calls.clone()
     }
@@ -51,23 +55,23 @@ impl SimulatedDisk {
         self.state().operations
     }
 
-    /// Returns a new disk in the state after a crash. The crash follows the first `calls` of [`calls`](Self::calls), or
-    /// all of them if there are fewer. The new disk has no calls, locks, faults or capacity limit yet, and shares
-    /// nothing with this one.
+    /// Returns a new disk in the state after a crash. The crash happens after the first `calls` entries of
+    /// [`calls`](Self::calls), or after all entries if there are fewer. The new disk has no calls, locks, faults or
+    /// capacity limit yet, and shares nothing with the original disk.
     pub fn crash_after(&self, calls: usize, loss: Loss) -> Self {
         Self::with(self.state().after_crash(calls, Choices::new(loss, calls).as_mut()))
     }
 
-    /// Returns the losses that a crash right after the first `calls` of [`calls`](Self::calls) can cause.
+    /// Returns the losses that a crash right after the first `calls` entries of [`calls`](Self::calls) can cause.
     ///
-    /// [`Loss::Nothing`] comes first. What follows depends on how many different losses of whole pages, lengths and
+    /// [`Loss::Nothing`] comes first. The next losses depend on how many different losses of whole pages, lengths and
     /// names are possible:
     ///
-    /// - If there are at most `limit`, all of them follow. Random losses, which can also tear pages, are then added
+    /// - If at most `limit` are possible, all of them follow. Random losses, which can also tear pages, are then added
     ///   until there are `limit` losses besides [`Loss::Nothing`].
-    /// - If there are more, [`Loss::Unsynced`] and `limit` random losses follow.
+    /// - If more are possible, [`Loss::Unsynced`] and `limit` random losses follow.
     ///
-    /// `seed` decides the random losses.
+    /// `seed` determines the random losses.
     pub fn losses(&self, calls: usize, limit: usize, seed: u64) -> impl Iterator<Item = Loss> + use<> {
         let numbered = self.numbered_losses(calls, limit);
         let random = match &numbered {
@@ -79,7 +83,7 @@ impl SimulatedDisk {
         iter::once(Loss::Nothing).chain(numbered.unwrap_or_else(|| vec![Loss::Unsynced])).chain(random)
     }
 
-    /// Returns every numbered loss, or `None` if there are more than `limit`.
+    /// Returns every numbered loss, or `None` if there are more than `limit` of them.
     fn numbered_losses(&self, calls: usize, limit: usize) -> Option<Vec<Loss>> {
         let state = self.state();
         let mut losses = Vec::new();
@@ -112,8 +116,8 @@ impl SimulatedDisk {
 
     /// Makes every operation fail for which `meant` returns true, until [`lift_faults`](Self::lift_faults) is called.
     ///
-    /// `meant` receives the operation's number (as in [`When::Operation`]), its kind and its path. It may be called
-    /// twice for one operation. Faults for a single operation take precedence.
+    /// `meant` receives the operation's number (as in [`When::Operation`]), its kind and its path. `meant` may be
+    /// called twice for one operation. Faults for a single operation take precedence over lasting faults.
     ///
     /// ```
     /// use std::path::Path;
@@ -146,7 +150,7 @@ impl SimulatedDisk {
     /// Sets the capacity of the disk in bytes. With `None`, the default, it is unlimited.
     ///
     /// Only pages of named files take space, one page of 4096 bytes each. The pages of a removed file are free at once.
-    /// A write to a full disk writes as many bytes as it has room for, or fails with `ENOSPC` if there is no room.
+    /// A write that does not fit writes as many bytes as there is room for, or fails with `ENOSPC` if there is no room.
     /// Overwriting existing pages succeeds.
     pub fn set_capacity(&self, bytes: Option<u64>) {
         self.state().capacity_pages = bytes.map(|bytes| bytes / PAGE as u64);
@@ -216,7 +220,7 @@ impl Storage for SimulatedDisk {
     }
 }
 
-/// An open file. Dropping it releases its lock.
+/// An open file. The lock of the file is released when this value is dropped.
 #[derive(Debug)]
 struct SimulatedFile {
     disk: SimulatedDisk,

@@ -34,8 +34,8 @@ impl InjectedFault {
 }
 
 impl Faults {
-    /// Returns the injected error for an operation. `at` has the operation's number among all operations, and its
-    /// number among those that change the disk.
+    /// Returns the injected error for an operation. `at` has the number of the operation among all operations, and its
+    /// number among the calls, which change the disk.
     pub(super) fn take_error(&mut self, at: (usize, usize), op: Op, path: &Path) -> Option<io::Error> {
         self.take(at, op, path, InjectedFault::error)
     }

@@ -12,7 +12,7 @@ use super::random::{Lean, Random};
 #[derive(Debug)]
 pub(super) struct File {
     versions: History<Version>,
-    /// All changes of the file so far. Each version records which part of them is unsynced.
+    /// All changes of the file so far. Each version records which of these changes are unsynced.
     log: Vec<Change>,
 }
 
@@ -20,8 +20,8 @@ pub(super) struct File {
 struct Version {
     cached: Content,
     durable: Content,
-    /// The changes whose sync failed. They are clean in the cache and may be on the disk. A later sync does not write
-    /// them.
+    /// The changes whose sync failed. Their pages are clean in the cache and may be on the disk. A later sync does not
+    /// write these changes.
     abandoned: Vec<Change>,
     /// The number of changes in the log that were synced or abandoned.
     settled: usize,
@@ -92,7 +92,7 @@ impl File {
     }
 
     /// Returns the file as the next boot finds it, or `None` if the first `calls` calls had not created it yet. If
-    /// `choices` is `None`, only the process was killed, and the page cache survives.
+    /// `choices` is `None`, there was no power cut: only the process was killed, and the page cache survives.
     pub(super) fn after_crash(&self, calls: usize, choices: Option<&mut Choices>) -> Option<Self> {
         let version = self.versions.at(calls)?;
         let unsynced = &self.log[version.settled..version.logged];
@@ -177,7 +177,7 @@ fn surviving_len(durable: u64, doubtful: &[Change], choices: &mut Choices) -> u6
     }
     let &(from, to) = choices.pick_leaning(&lengths).unwrap_or(&(durable, durable));
     let boundaries: Vec<_> = boundaries(from, to).collect();
-    // The new length itself is chosen as often as all boundaries together.
+    // The new length is chosen as often as all boundaries together.
     let at_boundary = choices.pick(&[true, false]) == Some(&true);
     choices.pick(&boundaries).copied().filter(|_| at_boundary).unwrap_or(to)
 }

@@ -1,6 +1,6 @@
 //! A value with all its earlier versions.
 
-/// A value that changes with the calls to the disk, and can be looked up as of any call.
+/// A value that changes when calls change the disk. The version after any number of calls can be looked up.
 #[derive(Debug)]
 pub(super) struct History<T> {
     /// The earlier versions in ascending order, each with the number of calls after which it became current.
@@ -18,7 +18,7 @@ impl<T: Clone> History<T> {
         &self.now
     }
 
-    /// Returns the value so that call number `calls` can change it. The value before that call stays available.
+    /// Returns the value, so that call number `calls` can change it. The version before this call stays available.
     pub(super) fn change(&mut self, calls: usize) -> &mut T {
         if self.since != calls {
             self.past.push((self.since, self.now.clone()));

@@ -1,8 +1,8 @@
 //! A disk in memory that can show every state that a crash can leave, and that fails on demand.
 //!
-//! [`SimulatedDisk`] implements [`Storage`](crate::disk::Storage). Run a workload on it. Then choose any call of that
-//! workload, and get the disk as the next boot finds it if the machine crashes right after that call. The original disk
-//! is not affected.
+//! [`SimulatedDisk`] implements [`Storage`](crate::disk::Storage). Run a workload on the disk. Then choose any call of
+//! the workload, and get the disk as the next boot finds it if the machine crashes right after that call. The original
+//! disk is not affected.
 //!
 //! ```
 //! use std::path::Path;
@@ -38,21 +38,21 @@
 //! 3. **Powersafe overwrite.** A sector is written completely or not at all, and a write never damages neighbouring
 //!    sectors.
 //! 4. **Length.** After a power cut, the file has one of the lengths that it had since the last successful sync, or
-//!    ends at one of the page boundaries that it passed while growing. Its length does not depend on which pages
+//!    ends at one of the page boundaries that it passed while growing. The length does not depend on which pages
 //!    survive.
 //! 5. **Holes.** A page within the length that never reached the disk reads as NULs.
 //! 6. **A sync that succeeds** makes the length and all bytes of the file durable, whichever handle wrote them. It does
 //!    not make the file's name durable.
-//! 7. **A sync that fails** leaves the pages written since the last sync clean in the cache, where reads still see
-//!    them. They may or may not have reached the disk. A later sync does not write them, unless the pages are written
-//!    again in the meantime. The length stays dirty: the next successful sync makes it durable. (ext4 and XFS; see
-//!    Rebello et al., "Can Applications Recover from fsync Failures?", 2020.) A sync that a signal interrupts loses
+//! 7. **A sync that fails** marks the pages written since the last sync as clean. Reads still see these pages in the
+//!    cache. They may or may not have reached the disk. A later sync does not write a clean page, unless the page is
+//!    written again in the meantime. The length stays dirty: the next successful sync makes it durable. (ext4 and XFS;
+//!    see Rebello et al., "Can Applications Recover from fsync Failures?", 2020.) A sync that a signal interrupts loses
 //!    nothing.
 //! 8. **Names.** Creating, renaming, linking and removing a file change its directory. After a power cut, a directory
 //!    has kept the first few of its changes since its last successful [`sync_dir`](crate::disk::Storage::sync_dir), and
-//!    lost the others. It can have kept none or all. How many it kept does not depend on other directories. If a rename
-//!    replaces a file, the name has the old or the new file, and is never missing. Creating a directory is a change of
-//!    its parent. If that change is lost, everything in the new directory is lost.
+//!    lost the others. It can have kept none or all. How many changes it kept does not depend on other directories. If
+//!    a rename replaces a file, the name refers to the old or the new file, and is never missing. Creating a directory
+//!    is a change of its parent. If that change is lost, everything in the new directory is lost.
 //! 9. **A move between directories** leaves the file under its old name, its new name, or both, but never under none.
 //!    When the removal of the old name becomes durable, the new name becomes durable too, with all earlier changes of
 //!    its directory.
@@ -61,15 +61,15 @@
 //!     some of the parents.
 //!
 //! The model covers the states that ext4 and XFS on Linux can leave after appends and in-place overwrites. It covers
-//! ext4 both with `data=ordered` and without a journal. The medium must keep flushed data. These file systems preserve
-//! more order than the model, so some states of the model never occur in practice.
+//! ext4 both with `data=ordered` and without a journal. The medium must keep flushed data. These file systems keep
+//! changes in a stricter order than the model, so some states of the model never occur in practice.
 //!
 //! Space is modelled as described at [`SimulatedDisk::set_capacity`].
 //!
 //! The model does not cover:
 //!
-//! - a medium that lies about flushing, or loses data at rest;
-//! - a torn directory that leaves a file without a name, as ext4 without a journal may;
+//! - a medium that reports data as flushed although it is not, or that loses flushed data later;
+//! - a partly written directory that leaves a file without a name, as ext4 without a journal may;
 //! - old blocks of other files in a new page, as ext4 with `data=writeback` or without a journal may leave them;
 //! - a cache that drops a page after a failed sync;
 //! - inode numbers that are reused;

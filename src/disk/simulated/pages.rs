@@ -21,7 +21,7 @@ const NULS: [u8; PAGE] = [0; PAGE];
 
 pub(super) type Page = Arc<PageBytes>;
 
-/// The bytes of a page. They are shared, so the fingerprint is computed once for all versions of the file.
+/// The bytes of a page. All versions of the file share these bytes, so their fingerprint is computed only once.
 #[derive(Debug)]
 pub(super) struct PageBytes {
     bytes: [u8; PAGE],
@@ -102,7 +102,7 @@ impl Content {
         room
     }
 
-    /// Returns a hash that is equal for equal content.
+    /// Returns a hash of the length and the bytes. Equal content has equal hashes.
     pub(super) fn fingerprint(&self) -> u64 {
         let pages = self.chunks.values().flat_map(|chunk| chunk.iter());
         let pages = pages.filter(|(_, page)| page.fingerprint() != 0);
@@ -156,8 +156,8 @@ impl Content {
         changed
     }
 
-    /// Returns the page that contains offset `len`, with its bytes from there on cleared. Returns `None` if no byte
-    /// changes.
+    /// Returns the page that contains offset `len`, with all its bytes from that offset on set to 0. Returns `None` if
+    /// these bytes are 0 already, or if the file ends between two pages.
     fn cut_page(&self, len: u64) -> Option<PageWrite> {
         let index = len / PAGE as u64;
         let end = (len % PAGE as u64) as usize;
@@ -171,8 +171,8 @@ impl Content {
     }
 }
 
-/// Splits `len` bytes from `offset` on at page boundaries. For each page, yields its index, the first byte within it,
-/// and the number of bytes.
+/// Splits the `len` bytes from `offset` on at page boundaries. For each page, yields the index of the page, the index
+/// of the first byte within the page, and the number of bytes.
 fn parts(mut offset: u64, mut len: usize) -> impl Iterator<Item = (u64, usize, usize)> {
     iter::from_fn(move || {
         let start = (offset % PAGE as u64) as usize;

@@ -55,8 +55,8 @@ impl State {
         }
     }
 
-    /// Returns the disk after a crash. If `choices` is `None`, only the process was killed, and the page cache
-    /// survives.
+    /// Returns the disk after a crash. If `choices` is `None`, there was no power cut: only the process was killed, and
+    /// the page cache survives.
     pub(super) fn after_crash(&self, calls: usize, mut choices: Option<&mut Choices>) -> Self {
         let directories: BTreeMap<_, _> =
             self.directories.iter().filter_map(|(&id, history)| Some((id, history.at(calls)?))).collect();
@@ -209,7 +209,7 @@ impl State {
         let node = Node::File(self.find_file(from)?);
         match self.find(to)? {
             Some(Node::Directory(_)) => return Err(io::ErrorKind::IsADirectory.into()),
-            // POSIX: if both names belong to one file, both are kept.
+            // POSIX: if both names belong to the same file, a rename does nothing.
             Some(replaced) if replaced == node => return Ok(()),
             _ => {}
         }
@@ -356,7 +356,8 @@ impl State {
 
     // Calls and faults.
 
-    /// Adds a call to the list. Fails with the injected error if there is one, and otherwise with `own`.
+    /// Adds a call to the list. Fails with the injected error if there is one. Otherwise fails with the error of `own`,
+    /// if `own` is given.
     fn call(&mut self, op: Op, path: &Path, detail: &str, own: Option<InjectedFault>) -> io::Result<()> {
         let injected = self.faults.take_error((self.operations, self.calls.len()), op, path);
         self.operations += 1;
@@ -369,13 +370,13 @@ impl State {
     /// Counts an operation that changes nothing, which is not added to the list of calls. Fails with the injected error
     /// if there is one.
     pub(super) fn look(&mut self, op: Op, path: &Path) -> io::Result<()> {
-        // No call has this index.
+        // No call has this index, so only faults for an operation or a kind of operation match.
         let injected = self.faults.take_error((self.operations, usize::MAX), op, path);
         self.operations += 1;
         injected.map_or(Ok(()), Err)
     }
 
-    /// Returns the injected limit on the bytes of the next read or write, if there is one.
+    /// Returns the injected limit on the number of bytes of the next read or write, if there is one.
     fn short(&mut self, op: Op, path: &Path) -> Option<usize> {
         let call = if op == Op::Read { usize::MAX } else { self.calls.len() };
         self.faults.take_short((self.operations, call), op, path)

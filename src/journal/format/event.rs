@@ -1,39 +1,42 @@
-//! The lines of `events.jsonl`: one JSON object each, with `at` and `event` first.
+//! The lines of `events.jsonl`. Each line is a JSON object. Its first two keys are `at`, the time, and `event`, the
+//! name of the event.
 
 use chrono::{DateTime, Datelike, SecondsFormat};
 use serde::Serialize;
 
-/// A change that a journal made to its own files.
+/// A change that a journal made to its own files. Lines are stored in segments, which are files. New lines go to the
+/// active segment. No line is added to a sealed segment any more.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Event {
-    /// The tail of the active segment was repaired after a crash.
+    /// The end of the active segment was repaired after a crash.
     Recovered {
         /// The number of the segment.
         segment: u64,
-        /// The number of bytes restored from the commit area.
+        /// The number of bytes restored from the commit area, which has a copy of the segment's last bytes.
         healed_bytes: u64,
-        /// The number of unacknowledged bytes that were moved from the segment to `quarantine/`.
+        /// The number of bytes that were moved from the segment to `quarantine/`. They belong to no line whose append
+        /// had succeeded.
         cut_bytes: u64,
     },
-    /// The active segment was damaged in a part that had been synced. It was sealed unchanged, and a new one was
-    /// started.
+    /// The active segment was damaged in a part that had been synced. The damaged segment was sealed unchanged, and a
+    /// new segment was started.
     Damaged {
         /// The number of the damaged segment.
         segment: u64,
         /// The damage that was found.
         found: String,
     },
-    /// The active segment was sealed, and a new one was started.
+    /// The active segment was sealed, and a new segment was started.
     Rotated {
         /// The number of the sealed segment.
         segment: u64,
         /// The size of the sealed segment in bytes.
         bytes: u64,
     },
-    /// The active segment could not be synced or repaired. It was sealed, and its lines since the last sync were
-    /// repeated in a new one.
+    /// The active segment could not be synced or repaired. It was sealed, and its lines after the last successful sync
+    /// were repeated in a new segment.
     Abandoned {
         /// The number of the abandoned segment.
         segment: u64,
@@ -51,9 +54,10 @@ struct Entry<'e, E> {
     event: &'e E,
 }
 
-/// Appends the line that records `event` and its time. `event` must serialise its name as a field `event`.
+/// Appends a line with the time `unix_ms` and with `event` to `line`. `event` must serialise as an object with a field
+/// `event`, which is the name of the event.
 pub(crate) fn push_line(line: &mut Vec<u8>, unix_ms: i64, event: &impl Serialize) -> serde_json::Result<()> {
-    // Records have years of four digits. A time beyond them is written as 1970-01-01.
+    // The year has four digits. A time whose year does not fit is written as the start of 1970.
     let at = DateTime::from_timestamp_millis(unix_ms).filter(|at| (0..=9999).contains(&at.year())).unwrap_or_default();
     serde_json::to_writer(&mut *line, &Entry { at: at.to_rfc3339_opts(SecondsFormat::Millis, true), event })?;
     line.push(b'\n');

@@ -1,5 +1,5 @@
 //! The header of the commit area, which is the file with a copy of the active segment's last bytes. The header says
-//! where these bytes begin in the segment. It is a line with a number and a hash, like the lines of a segment.
+//! where these bytes begin in the segment. The header is a line with a number and a hash, like the lines of a segment.
 
 use std::io;
 
@@ -10,7 +10,7 @@ use super::layout::Layout;
 use super::line::{self, Link};
 use crate::disk::{Access, Storage, if_there, read_full_at};
 
-/// The maximum length of a header line in bytes. A typical one has 330.
+/// The maximum length of a header line in bytes. A typical header line has 330 bytes.
 pub(crate) const HEADER_LINE_BYTES_MAX: usize = 512;
 
 /// Says where the bytes that the area holds begin in the segment.
@@ -22,12 +22,14 @@ pub(crate) struct Header {
     pub(crate) segment: u64,
     /// The offset in the segment of the first byte that the area holds.
     pub(crate) base: u64,
-    /// The number of bytes between the line `link` and the base, normally 0. These are bytes that are not a valid line
-    /// and could not be removed. They can also be repeated lines whose numbers are all lower than that of `link`.
+    /// The number of bytes between the end of the line `link` and the base, normally 0. These bytes are either not a
+    /// valid line and could not be removed, or lines repeated from the previous segment, with lower numbers than
+    /// `link`.
     pub(crate) stray: u64,
     /// The day on which the segment was started, in days since 1970-01-01.
     pub(crate) day: i64,
-    /// The line that ends at `base` − `stray`, or before the segment if that is 0.
+    /// The number and hash of the line that ends at offset `base` − `stray`. If this offset is 0, the line is in an
+    /// earlier segment.
     #[serde(skip, default = "start")]
     pub(crate) link: Link,
 }
@@ -44,7 +46,8 @@ impl Header {
         Ok(bytes)
     }
 
-    /// Reads the header of the area, for readers. Returns `None` if there is no complete header.
+    /// Reads the header from the file of the commit area. Returns `None` if there is no such file, or if its header is
+    /// incomplete.
     pub(crate) fn read(storage: &dyn Storage, layout: &Layout) -> io::Result<Option<Self>> {
         let Some(file) = if_there(storage.open(&layout.commit(), Access::Read))? else { return Ok(None) };
         let mut bytes = [0; HEADER_LINE_BYTES_MAX];
@@ -58,7 +61,7 @@ impl Header {
         let trailer = line::check(line)?;
         let header: Self = serde_json::from_slice(line).ok()?;
         let link = Link { seq: trailer.link.seq.checked_sub(1)?, hash: trailer.prev };
-        // The next segment must have a number too.
+        // Refuse the highest number, because the next segment needs a number too.
         header.segment.checked_add(1)?;
         Some(Self { link, ..header })
     }

@@ -10,7 +10,7 @@ use crate::disk::{Access, Storage, if_there, read_full_at, unless_missing, write
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::new_id;
 
-/// The version of the format on disk that this crate writes. It reads this version and all earlier ones.
+/// The version of the format on disk that this crate writes. This crate reads this version and all earlier versions.
 const FORMAT: u32 = 1;
 
 /// The part of the identity that every version writes.
@@ -23,12 +23,12 @@ struct Format {
 struct Identity {
     format: u32,
     id: Uuid,
-    /// The file name of the active segment. It is checked, because two names that differ only in their extension would
-    /// share one internal directory.
+    /// The file name of the active segment. [`read`] compares it with the name of the ledger that is opened, because
+    /// two ledgers whose names differ only in the extension would share one internal directory.
     file: String,
 }
 
-/// Returns the ledger's id, and creates one if there is none yet. The caller holds the lock.
+/// Returns the ledger's id, and creates an id if the ledger has none yet. The caller must hold the lock.
 pub(crate) fn read_or_make(storage: &dyn Storage, layout: &Layout, unix_ms: i64) -> Result<Uuid> {
     match read(storage, layout)? {
         Some(id) => Ok(id),
@@ -36,7 +36,7 @@ pub(crate) fn read_or_make(storage: &dyn Storage, layout: &Layout, unix_ms: i64)
     }
 }
 
-/// Returns the ledger's id, or `None` if there is no ledger here.
+/// Returns the ledger's id, or `None` if the ledger has no identity yet.
 pub(crate) fn read(storage: &dyn Storage, layout: &Layout) -> Result<Option<Uuid>> {
     let path = layout.identity();
     let failed = |source| Error::io("read the ledger's identity", &path, source);
@@ -44,10 +44,9 @@ pub(crate) fn read(storage: &dyn Storage, layout: &Layout) -> Result<Option<Uuid
     let mut bytes = vec![0; 4096];
     let read = read_full_at(&*file, &mut bytes, 0).map_err(failed)?;
     let malformed = |source| {
-        Error::new(ErrorKind::Malformed, "read the ledger's identity")
-            .path(&path)
-            .source(source)
-            .detail("restore the file, or remove it: the ledger then gets a new identity and keeps its lines")
+        Error::new(ErrorKind::Malformed, "read the ledger's identity").path(&path).source(source).detail(
+            "restore the file, or remove it. Without the file, the ledger gets a new identity and keeps its lines",
+        )
     };
     let Format { format } = serde_json::from_slice(&bytes[..read]).map_err(malformed)?;
     if format > FORMAT {

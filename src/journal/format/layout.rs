@@ -30,7 +30,7 @@ impl Layout {
     /// Returns the directory that holds the active segment.
     pub(crate) fn parent(&self) -> &Path {
         match self.active.parent() {
-            // A relative path of one name is in the current directory.
+            // If the path is only a file name, the file is in the current directory.
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),
         }
@@ -69,8 +69,8 @@ impl Layout {
         number_of(path.strip_prefix(self.sealed()).ok()?.to_str()?)
     }
 
-    /// Returns the numbers of the sealed segments in ascending order. The active segment has the number after the last
-    /// one.
+    /// Returns the numbers of the sealed segments in ascending order. The number of the active segment is one higher
+    /// than the last of them.
     pub(crate) fn sealed_segments(&self, storage: &dyn Storage) -> Result<Vec<u64>> {
         let directory = self.sealed();
         let names =

@@ -7,16 +7,17 @@
 //! ```
 //!
 //! `hash` is the SHA-256 of the line's own bytes before `,"hash":"`. `prev` is the hash of line `seq` − 1, or 64 zeros
-//! for the first line. So the hash protects the content of a line, and the chain protects the order of lines. Neither
-//! needs a canonical form of JSON.
+//! for the first line. So `hash` protects the content of a line. `prev` chains each line to the line before it, and so
+//! protects the order of lines. Both are computed from bytes, so no canonical form of JSON is needed.
 
 use crate::digest::{self, Hex};
 use crate::error::{Error, ErrorKind, Result};
 
-/// The maximum length of a payload in bytes. A longer one is refused before anything is written.
+/// The maximum length of a payload in bytes. A longer payload is refused before anything is written.
 pub const PAYLOAD_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// The maximum length of a trailer: `,"seq":` with 20 digits, `prev`, `hash`, the brace and the line feed.
+/// The maximum length of a trailer, which is the part of a line after the payload: `,"seq":` with 20 digits, `prev`,
+/// `hash`, the brace and the line feed.
 pub(crate) const TRAILER_BYTES_MAX: usize = SEQ.len() + 20 + PREV.len() + 64 + HASH.len() + 1 + 64 + END.len() + 1;
 
 const SEQ: &[u8] = b",\"seq\":";
@@ -24,17 +25,17 @@ const PREV: &[u8] = b",\"prev\":\"";
 const HASH: &[u8] = b",\"hash\":\"";
 const END: &[u8] = b"\"}";
 
-/// A position in the chain: a line's sequence number and hash. The next line is chained to it.
+/// A position in the chain: a line's sequence number and hash. The next line states this hash as its `prev`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Link {
-    /// The sequence number of the line, counting from 1. The value 0 means before the first line.
+    /// The sequence number of the line, counting from 1. It is 0 for the position before the first line.
     pub(crate) seq: u64,
     /// The hash of the line, in 64 lower-case hex digits.
     pub(crate) hash: [u8; 64],
 }
 
 impl Link {
-    /// The position to which the first line is chained.
+    /// The position before the first line. Its hash is 64 zeros.
     pub(crate) const START: Self = Self { seq: 0, hash: [b'0'; 64] };
 
     /// Returns the hash as text.
@@ -61,7 +62,8 @@ impl Trailer {
         link.seq.checked_add(1) == Some(self.link.seq) && self.prev == link.hash
     }
 
-    /// Returns true if the hash is that of `line`, which must be the line with this trailer.
+    /// Returns true if the hash in the trailer is correct for `line`, which must be the line that ends with this
+    /// trailer.
     pub(crate) fn seals(&self, line: &[u8]) -> bool {
         let hashed = line.len() - HASH.len() - 64 - END.len();
         digest::hex(&line[..hashed]) == self.link.hash
@@ -74,18 +76,19 @@ pub(crate) fn check_payload(payload: &[u8]) -> Result<()> {
         Err(Error::new(ErrorKind::Invalid, "append a line").detail(format!("found {found}; expected one JSON object")))
     };
     if payload.len() > PAYLOAD_BYTES_MAX {
-        return refuse(format!("{} bytes, more than the limit of {PAYLOAD_BYTES_MAX}", payload.len()));
+        return refuse(format!("a payload of {} bytes, more than the limit of {PAYLOAD_BYTES_MAX}", payload.len()));
     }
     if !payload.starts_with(b"{") || !payload.ends_with(b"}") || payload.len() < 2 {
-        return refuse("no braces around it".to_owned());
+        return refuse("a payload that is not in braces".to_owned());
     }
     if payload.contains(&b'\n') {
-        return refuse("a line feed inside".to_owned());
+        return refuse("a payload with a line feed".to_owned());
     }
     Ok(())
 }
 
-/// Appends a checked `payload` to `out` as the line after `previous`, and returns its position in the chain.
+/// Appends `payload`, which [`check_payload`] has accepted, to `out` as the line after `previous`. Returns the position
+/// of the new line in the chain.
 pub(crate) fn seal(payload: &[u8], previous: &Link, out: &mut Vec<u8>) -> Link {
     let start = out.len();
     out.extend_from_slice(payload);
@@ -95,7 +98,7 @@ pub(crate) fn seal(payload: &[u8], previous: &Link, out: &mut Vec<u8>) -> Link {
 /// Like [`seal`], but for the payload that `out` holds from `start` on.
 pub(crate) fn seal_from(start: usize, previous: &Link, out: &mut Vec<u8>) -> Link {
     out.pop_if(|last| *last == b'}');
-    // In an empty object, the first key has no comma before it.
+    // If the payload is an empty object, `seq` is the first key and has no comma before it.
     out.extend_from_slice(if out.len() > start + 1 { SEQ } else { &SEQ[1..] });
     let seq = previous.seq.saturating_add(1);
     push_decimal(out, seq);
@@ -132,7 +135,7 @@ pub(crate) fn trailer_ahead(bytes: &[u8]) -> Option<(u64, usize)> {
         seq = seq.wrapping_mul(10).wrapping_add(u64::from(digit - b'0'));
         rest = after;
     }
-    // Any number of up to 19 digits fits, and no journal reaches a longer one.
+    // Every number of up to 19 digits fits into a `u64`. No journal has so many lines that a number has more digits.
     if digits.len() - rest.len() > 19 {
         return None;
     }
@@ -155,8 +158,8 @@ fn is_hex(hex: &Hex) -> bool {
     hex.iter().fold(true, |all, byte| all & matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// Reads the trailer at the end of `line`, which has no line feed. It needs only the last [`TRAILER_BYTES_MAX`] bytes,
-/// and checks the form but not the hash.
+/// Reads the trailer at the end of `line`, which must not include the line feed. Only the last [`TRAILER_BYTES_MAX`]
+/// bytes of the line are needed. Checks the form of the trailer, but not whether its hash is correct.
 pub(crate) fn trailer(line: &[u8]) -> Option<Trailer> {
     let (rest, hash) = split_hex(line.strip_suffix(END)?)?;
     let (rest, prev) = split_hex(rest.strip_suffix(HASH)?.strip_suffix(b"\"")?)?;
@@ -176,7 +179,8 @@ fn split_hex(bytes: &[u8]) -> Option<(&[u8], Hex)> {
     is_hex(hex).then_some((rest, *hex))
 }
 
-/// Returns the trailer of a complete line without its line feed, or `None` if the hash is wrong.
+/// Returns the trailer of `line`, which is a complete line without its line feed. Returns `None` if the line has no
+/// trailer, or if the hash in the trailer is wrong.
 pub(crate) fn check(line: &[u8]) -> Option<Trailer> {
     trailer(line).filter(|trailer| trailer.seals(line))
 }

@@ -1,7 +1,8 @@
 //! Divides a journal into blocks: parts of its segments that threads can read independently.
 //!
-//! A line belongs to the block in which it begins. So all blocks together have the same lines as the file, however it
-//! is divided. To find its first line, a block needs only the byte before the block.
+//! A line belongs to the block in which it begins. So all blocks of a segment together have the lines of the segment,
+//! however the segment is divided. Whether a line begins at the start of a block depends only on the byte before the
+//! block.
 
 use std::collections::VecDeque;
 use std::io;
@@ -16,9 +17,10 @@ use crate::journal::format::Layout;
 
 /// Receives the lines of a block.
 pub(crate) trait TakeLines {
-    /// Receives the bytes that were already read from `offset` of the segment on. They begin with a line, which may be
-    /// incomplete. An implementation that takes the line returns its length up to and including the first line feed. If
-    /// it returns `None`, [`piece`](Self::piece) receives the line.
+    /// Offers the next line, before the end of that line was searched for. `ahead` has the bytes of the segment from
+    /// `offset` on that were already read. They begin with the line, which may be incomplete. To take the line, an
+    /// implementation returns the length of the line with its line feed. If it returns `None`, the line is passed to
+    /// [`piece`](Self::piece).
     fn line_ahead(&mut self, _offset: u64, _ahead: &[u8]) -> Option<usize> {
         None
     }
@@ -36,7 +38,7 @@ impl<F: FnMut(Piece, &[u8])> TakeLines for Pieces<F> {
     }
 }
 
-/// The lines of one segment that begin in a part of it.
+/// A part of a segment. The block has the lines that begin in this part.
 #[derive(Debug, Clone)]
 pub(crate) struct Block {
     /// The number of the segment, counting from 1.
@@ -53,13 +55,13 @@ impl Block {
         &self.path
     }
 
-    /// Returns the offset at which the block begins in the segment. Its first line may begin later.
+    /// Returns the offset at which the block begins in the segment. The first line of the block may begin later.
     pub(crate) fn start(&self) -> u64 {
         self.start
     }
 
-    /// Cuts off the last `bytes` bytes of the block and returns them as a separate block. Returns `None` if that block
-    /// would be empty.
+    /// Cuts off the last `bytes` bytes of the block and returns them as a separate block. Returns `None` if the
+    /// separate block would be empty.
     pub(crate) fn cut_last(&mut self, bytes: u64) -> Option<Self> {
         let start = self.end.saturating_sub(bytes).max(self.start);
         let last = (start < self.end).then(|| Self { start, ..self.clone() });
@@ -76,7 +78,7 @@ impl Block {
     }
 
     /// Passes the lines to `take` in order. Only the last piece of a segment can be `unfinished`. The lines are read
-    /// into `buffer`. It grows with the length of the lines, but at most to the maximum length of a valid line.
+    /// into `buffer`. The buffer grows with the length of the lines, but at most to the maximum length of a valid line.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the segment cannot be read.
@@ -90,7 +92,7 @@ impl Block {
         let mut splitter = Splitter::of_stretch(Arc::clone(&self.file), before, self.end, std::mem::take(buffer));
         let found = self.start == 0 || splitter.skip_line()?;
         let mut begins = true;
-        // If a line is returned in parts, all its parts belong to this block.
+        // If a line is so long that it is returned in parts, all parts belong to the block in which the line begins.
         while found && (!begins || splitter.offset() < self.end) {
             if begins && let Some(len) = take.line_ahead(splitter.offset(), splitter.ahead()) {
                 splitter.pass(len);
@@ -116,8 +118,8 @@ pub(crate) struct Blocks<'j> {
     block_bytes: u64,
     /// The sealed segments that have not been opened yet.
     sealed: VecDeque<u64>,
-    /// The active segment, until its blocks are returned. It is also `None` if a segment was just sealed and the next
-    /// one does not exist yet.
+    /// The file of the active segment, until its first block is returned. Then `None`. It is also `None` if a segment
+    /// was just sealed and the next one does not exist yet.
     active: Option<Box<dyn StorageFile>>,
     /// The error if this process has no permission to read the active segment.
     denied: Option<Error>,
@@ -139,8 +141,8 @@ impl<'j> Blocks<'j> {
         Self::after(storage, layout, Cursor::START, block_bytes)
     }
 
-    /// Returns the blocks after `cursor`. If the segment is shorter than the cursor's offset, they include all of that
-    /// segment.
+    /// Returns the blocks after `cursor`. If the segment that the cursor names is shorter than the cursor's offset, the
+    /// blocks include that whole segment.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the segments cannot be examined, or if there is no active segment, no
@@ -152,8 +154,8 @@ impl<'j> Blocks<'j> {
         block_bytes: u64,
     ) -> Result<Self> {
         let failed = |source| Error::io("examine a segment", layout.active(), source);
-        // If a segment is sealed in the meantime, repeat this. Otherwise the sealed segment would be found twice, and
-        // the new active one would be missed.
+        // Open the active segment, then list the sealed ones. If the active segment is sealed in between, repeat both
+        // steps. Otherwise it would be found twice, and the new active segment would be missed.
         let (mut active, sealed, denied) = loop {
             let active = storage.open(layout.active(), Access::Read);
             let sealed = layout.sealed_segments(storage)?;
@@ -163,7 +165,8 @@ impl<'j> Blocks<'j> {
                 }
                 Ok(file) => Some(file),
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
-                // A ledger that lost its only segment has no lines.
+                // A ledger that lost its only segment still has its identity. That is not an error: the ledger has no
+                // lines.
                 Err(error) if sealed.is_empty() && storage.stat(&layout.identity()).map_err(failed)?.is_none() => {
                     return Err(failed(error));
                 }
@@ -179,7 +182,8 @@ impl<'j> Blocks<'j> {
         if let Some(last) = last
             && let Some(last) = storage.stat(&layout.sealed_segment(last)).map_err(failed)?
         {
-            // A crash may leave a file that was being sealed under both names.
+            // A crash during sealing may leave a file both as the last sealed segment and as the active one. Read it
+            // only once.
             active = active.filter(|file| file.stat().is_ok_and(|stat| stat.id != last.id));
         }
         let active_number = last.map_or(1, |last| last + 1);

@@ -16,7 +16,8 @@ struct SegmentEvent {
     bytes: Option<u64>,
 }
 
-/// Returns the segments that were sealed, each with its length if an event states it.
+/// Returns the numbers of the segments that were sealed according to the events. Each comes with the segment's length,
+/// if an event states the length.
 pub(crate) fn sealed(storage: &dyn Storage, layout: &Layout) -> Result<BTreeMap<u64, Option<u64>>> {
     let mut sealed = BTreeMap::new();
     each_line(storage, layout, |line| {
@@ -40,7 +41,7 @@ pub(crate) fn is_reported_damaged(storage: &dyn Storage, layout: &Layout, segmen
     Ok(reported)
 }
 
-/// Calls `take` with each line of the events, if there are any.
+/// Calls `take` with each line of `events.jsonl`, if that file exists.
 pub(crate) fn each_line(storage: &dyn Storage, layout: &Layout, mut take: impl FnMut(&[u8])) -> Result<()> {
     let path = layout.events();
     let failed = |source| Error::io("read the ledger's events", &path, source);

@@ -1,5 +1,5 @@
-//! Reads a journal for a program that copies its lines elsewhere, such as into a database. Reports if the journal no
-//! longer has the lines that were copied.
+//! Reads a journal for a program that copies its lines elsewhere, such as into a database. Returns an error if the
+//! journal no longer has the lines that were copied.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::journal::format::line::{self, Link};
 use crate::journal::format::{Layout, identity};
 
-/// The number, hash and position of a line. A follower can continue after it.
+/// The number, hash and position of a line. A [`Follower`] can continue after that line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Place {
@@ -36,7 +36,8 @@ impl Place {
         Self { seq, hash: hash.into(), segment, byte, line }
     }
 
-    /// Returns the cursor before the line, so that the line itself is read again, whatever its number is.
+    /// Returns the cursor before the line. The `seq` of the cursor is 0, so that the line is read again, whatever its
+    /// number is.
     fn cursor(&self) -> Cursor {
         Cursor { segment: self.segment, offset: self.byte, lines: self.line.saturating_sub(1), seq: 0 }
     }
@@ -44,15 +45,17 @@ impl Place {
 
 /// Reads a journal line by line for a copier, and returns an error if copied lines are no longer there.
 ///
-/// It only reads, takes no lock and does not disturb writers. A segment may repeat lines of the segment before it.
-/// After a [`resume`](Self::resume), such a line can be returned a second time, so a copier must tolerate that.
+/// A follower only reads, takes no lock and does not disturb writers. A segment may begin with lines that repeat lines
+/// of the segment before it. After a [`resume`](Self::resume), a repeated line can be returned a second time, so a
+/// copier must tolerate duplicates.
 #[derive(Debug)]
 pub struct Follower {
     storage: Arc<dyn Storage>,
     layout: Layout,
     id: Uuid,
     lines: Lines,
-    /// The line with the highest number that was returned, or the line after which reading resumed.
+    /// Of the lines returned so far, the one with the highest number. After [`resume`](Self::resume), it is the line
+    /// after which reading resumed, until a line with a higher number is returned.
     last: Option<Place>,
 }
 
@@ -62,7 +65,8 @@ pub struct Follower {
 pub struct Followed<'b> {
     /// The line.
     pub line: Line<'b>,
-    /// The number of the line if its hash is valid. `None` if the line is torn, edited or written by another program.
+    /// The number of the line if its hash is valid. `None` if the line is incomplete, edited or written by another
+    /// program.
     pub seq: Option<u64>,
 }
 
@@ -94,17 +98,18 @@ impl Follower {
         self.id
     }
 
-    /// Returns the line with the highest number that was returned, or the line after which reading resumed. Returns
-    /// `None` before the first line.
+    /// Returns the line with the highest number of those returned so far. After [`resume`](Self::resume), it is the
+    /// line after which reading resumed, until a line with a higher number is returned. Returns `None` before the first
+    /// line.
     pub fn last(&self) -> Option<&Place> {
         self.last.as_ref()
     }
 
-    /// Continues after `last`, the last line that was copied, or from the start if that is `None`.
+    /// Continues after `last`, the last line that was copied, or from the start if `last` is `None`.
     ///
-    /// This reads the line `last` again. Its hash depends on all earlier lines, so it shows whether the journal was
-    /// truncated or rewritten up to that line. This does not check the hashes of the earlier lines.
-    /// [`verify`](crate::LedgerReader::verify) does.
+    /// This reads the line `last` again. The hash of this line depends on all earlier lines, so it shows whether the
+    /// journal was truncated or rewritten up to this line. The hashes of the earlier lines are not checked here:
+    /// [`verify`](crate::LedgerReader::verify) does that.
     ///
     /// # Errors
     /// - [`ErrorKind::Diverged`] if the journal does not contain that line. The text states both that line and the line
@@ -128,7 +133,7 @@ impl Follower {
     }
 
     /// Searches the whole journal for `last`, and returns the lines after it. A recovery may have moved the line to
-    /// another position, or its segment may have been removed.
+    /// another position. If its segment was removed, the `prev` of the next line proves that the line existed.
     fn find(&self, last: &Place) -> Result<Lines> {
         let mut lines = self.lines_from(Cursor::START);
         let mut end: Option<Link> = None;
@@ -169,8 +174,8 @@ impl Follower {
     /// since.
     ///
     /// # Errors
-    /// - [`ErrorKind::Diverged`] if the line does not follow the one returned before it, or if the lines between them
-    ///   were moved to an archive.
+    /// - [`ErrorKind::Diverged`] if the line does not follow the line returned before it, or if the lines between the
+    ///   two were moved to an archive.
     /// - [`ErrorKind::Io`] if a segment cannot be read.
     pub fn next_line(&mut self) -> Result<Option<Followed<'_>>> {
         let Some(line) = self.lines.next_line()? else { return Ok(None) };

@@ -8,14 +8,14 @@ use crate::disk::Storage;
 use crate::error::Result;
 use crate::journal::format::Layout;
 
-/// A segment as one block. If it is the active segment, its last line may be incomplete.
+/// A whole segment, as one block to read. The last line of the active segment may be incomplete.
 pub(crate) struct Segment {
     pub(crate) block: Block,
     pub(crate) is_active: bool,
 }
 
-/// Returns the segments that are not empty, from the last to the first. Each is opened when it is reached, and skipped
-/// if it was moved to an archive by then.
+/// Returns the segments that are not empty, from the last to the first. Each segment is opened when the iterator
+/// reaches it. A segment that was moved to an archive before that is skipped.
 ///
 /// # Errors
 /// [`ErrorKind::Io`](crate::ErrorKind::Io) if there is no journal, or if a segment cannot be opened.
@@ -52,8 +52,8 @@ pub(crate) fn before_last(storage: &dyn Storage, layout: &Layout, count: usize) 
         let whole = Cursor { segment: block.segment, ..Cursor::START };
         let (mut starts, mut end) = (VecDeque::new(), whole);
         block.read(&mut Vec::new(), |piece, bytes| {
-            // An incomplete last line is not counted in the active segment, because it may still be being written. In a
-            // sealed segment it counts.
+            // An incomplete last line of the active segment is not counted, because a writer may still be writing it.
+            // In a sealed segment, an incomplete last line counts.
             if piece.unfinished && is_active {
                 return;
             }

@@ -17,15 +17,15 @@ use crate::journal::format::{Layout, line};
 pub struct Line<'b> {
     /// The line without its line feed. It is the JSON of the record, which ends with `seq`, `prev` and `hash`.
     pub bytes: &'b [u8],
-    /// The sequence number that the line states, or `None` if it has none. This crate did not write such a line.
+    /// The sequence number that the line states, or `None` if the line does not end like a line that this crate wrote.
     pub seq: Option<u64>,
     /// The number of the line in its file, counting from 1.
     pub number: u64,
-    /// The offset of its first byte in its file.
+    /// The offset of the line's first byte in its file.
     pub offset: u64,
-    /// The number of its segment, counting from 1.
+    /// The number of the line's segment, counting from 1.
     pub segment: u64,
-    /// The file.
+    /// The path of the line's file.
     pub path: &'b Path,
 }
 
@@ -38,17 +38,18 @@ impl Line<'_> {
 
 /// The lines of a journal in order: those of the sealed segments, then those of the active one.
 ///
-/// Reading takes no lock and does not disturb writers, and it includes lines that are appended concurrently. A line
-/// that is still being written is not returned.
+/// Reading takes no lock and does not disturb writers. Lines that are appended during the reading are returned too. A
+/// line that is still being written is not returned.
 ///
-/// If a segment could not be synced, a writer repeats its last lines in a new segment. Such a line is returned only
-/// once. If a power cut removed the line from the old segment, it may be returned after lines with higher numbers.
+/// If a segment could not be synced, a writer repeats the last lines of that segment in a new one. A repeated line is
+/// returned only once. If a power cut removed the line from the old segment, the line may be returned after lines with
+/// higher numbers.
 #[derive(Debug)]
 pub struct Lines {
     storage: Arc<dyn Storage>,
     layout: Layout,
     open: Option<Open>,
-    /// The position. Its `seq` is not used, because `sequence` has the current one.
+    /// The position of the next line. The field `seq` is not used here, because `sequence` has the current number.
     cursor: Cursor,
     sequence: Sequence,
     denied: Denied,
@@ -61,7 +62,7 @@ enum Denied {
     Stop,
     /// One call fails, and the next call continues after the segment.
     Pass,
-    /// Like `Pass`, and the last call failed at such a segment.
+    /// Like `Pass`, and in addition the last call failed at a segment of this kind.
     Passed,
 }
 
@@ -98,12 +99,14 @@ impl Lines {
         Self { storage, layout, open: None, cursor, sequence: Sequence::after(cursor.seq), denied: Denied::Stop }
     }
 
-    /// Skips each sealed segment that this process has no permission to read, after one call has failed there.
+    /// Makes [`next_line`](Self::next_line) fail only once at each sealed segment that this process has no permission
+    /// to read. The next call continues after that segment.
     pub(crate) fn passing_unreadable(self) -> Self {
         Self { denied: Denied::Pass, ..self }
     }
 
-    /// Returns true if the last call failed at a segment after which the next call continues.
+    /// Returns true if the last call failed at a segment without read permission, and the next call continues after
+    /// that segment.
     pub(crate) fn has_passed(&self) -> bool {
         self.denied == Denied::Passed
     }
@@ -135,7 +138,7 @@ impl Lines {
             match piece {
                 Some(piece) if !piece.unfinished || open.sealed => {
                     if piece.unfinished {
-                        // This is the torn end of a sealed segment, which no writer will complete.
+                        // This is the incomplete last line of a sealed segment, which no writer will complete.
                         open.splitter.skip(piece);
                     }
                     self.cursor.offset = piece.end();
@@ -159,14 +162,15 @@ impl Lines {
                     let path = self.layout.sealed_segment(self.cursor.segment);
                     let sealed = self.storage.stat(&path).map_err(|e| Error::io("look for a segment", &path, e))?;
                     match sealed {
-                        // The segment was sealed after it was opened. Read the lines that were appended before that. No
-                        // more lines will follow.
+                        // The segment was sealed after it was opened. Read the lines that were appended before it was
+                        // sealed. No more lines will follow.
                         Some(sealed) if sealed.id == open.id => {
                             open.sealed = true;
                             open.path = path;
                         }
                         None if !open.is_replaced(&*self.storage, &self.layout)? => return Ok(None),
-                        // The file was deleted or replaced by another program. The writers continue in another file.
+                        // Another program deleted or replaced the file. Writers continue in another file, so open that
+                        // next.
                         _ => self.open = None,
                     }
                 }
@@ -185,8 +189,8 @@ impl Lines {
 
     /// Opens the segment that the cursor names, or the first one after it. Returns false if there is none.
     fn open_segment(&mut self) -> Result<bool> {
-        // Open the active file before listing the sealed ones. If it is sealed in between, the list contains it, so no
-        // segment is missed.
+        // Open the active file before listing the sealed ones. If the active file is sealed in between, the list
+        // contains it, so no segment is missed.
         let active = self.open_file(self.layout.active());
         let sealed = self.layout.sealed_segments(&*self.storage)?;
         let next = sealed.iter().copied().find(|&segment| segment >= self.cursor.segment);
@@ -208,7 +212,8 @@ impl Lines {
         };
         let Stat { len, id, .. } = file.stat().map_err(|source| Error::io("examine a segment", &path, source))?;
         if segment != self.cursor.segment || self.cursor.offset > len {
-            // This is another segment, or one that lost its unsynced end after the cursor was made.
+            // The cursor is in an earlier segment, or the segment lost its unsynced end after the cursor was made. Read
+            // the segment from its start.
             self.cursor = Cursor { segment, offset: 0, lines: 0, ..self.cursor };
         }
         let splitter = Splitter::new(file, self.cursor.offset);
@@ -216,8 +221,8 @@ impl Lines {
         Ok(true)
     }
 
-    /// If `error` is a missing permission and the reader skips such segments, lets the next call continue after
-    /// `segment`.
+    /// If `error` is a missing permission, and the reader is to skip segments that it may not read, lets the next call
+    /// continue after `segment`.
     fn pass(&mut self, segment: u64, error: &Error) {
         if self.denied == Denied::Pass && error.is_denied() {
             self.cursor = Cursor { segment: segment + 1, offset: 0, lines: 0, ..self.cursor };

@@ -10,16 +10,16 @@ use crate::error::Result;
 use crate::journal::format::Layout;
 use crate::journal::format::line::Link;
 
-/// The last of the lines that were moved to an archive.
+/// The end of the lines that were moved to an archive.
 #[derive(Debug, Clone)]
 pub(crate) struct Boundary {
     /// The number of the last segment that was moved.
     pub(crate) segment: u64,
     /// The length of that segment in bytes.
     pub(crate) bytes: u64,
-    /// Its last line.
+    /// The number and the hash of the last line in that segment.
     pub(crate) link: Link,
-    /// The active segment of the journal to which it was moved.
+    /// The path of the archive, which is the path of the archive's active segment.
     pub(crate) to: String,
 }
 
@@ -51,15 +51,15 @@ pub(crate) fn moved_before(storage: &dyn Storage, layout: &Layout, first: u64) -
     Ok(last)
 }
 
-/// Returns the numbers of the lines that are missing between two lines. `last` and `next` have the number of the line's
-/// segment and the number of the line. Returns `None` if no whole segment is missing.
+/// Returns the numbers of the lines that are missing between two lines. `last` and `next` each consist of the number of
+/// the line's segment and the number of the line. Returns `None` if no whole segment is missing.
 pub(crate) fn missing_between(last: (u64, u64), next: (u64, u64)) -> Option<RangeInclusive<u64>> {
     let apart = |a: u64, b: u64| b.saturating_sub(a) > 1;
     (apart(last.0, next.0) && apart(last.1, next.1)).then(|| last.1 + 1..=next.1 - 1)
 }
 
-/// Returns true if the lines directly before segment `first` were moved to an archive. If no event explains why lines
-/// are missing, the journal is damaged, and a verification reports that.
+/// Returns true if the lines directly before segment `first` were moved to an archive, according to the events. If this
+/// is false although lines are missing there, the journal is damaged, which a verification reports.
 pub(crate) fn is_moved_up_to(storage: &dyn Storage, layout: &Layout, first: u64) -> Result<bool> {
     let before = moved_before(storage, layout, first)?;
     Ok(before.is_some_and(|before| before.segment.checked_add(1) == Some(first)))

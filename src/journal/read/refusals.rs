@@ -11,8 +11,8 @@ impl Layout {
     /// Returns the layout of the journal whose active segment is `path`, if it can be read.
     ///
     /// # Errors
-    /// [`ErrorKind::Unsuitable`] if `path` is not a regular file, and [`ErrorKind::Io`] if there is no journal or it
-    /// cannot be examined.
+    /// [`ErrorKind::Unsuitable`] if `path` is not a regular file, and [`ErrorKind::Io`] if there is no journal or if
+    /// `path` cannot be examined.
     pub(crate) fn to_read(path: &Path) -> Result<Self> {
         let layout = Self::new(path);
         let there = Disk.stat(layout.active()).and_then(|active| Ok(active.or(Disk.stat(&layout.identity())?)));

@@ -7,13 +7,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::journal::format::line::Trailer;
 
-/// The numbers of lines that were missing between lines that were read. A segment that was abandoned after a failed
-/// sync may have lost a line and kept a later one. The next segment then begins with both.
+/// The numbers of lines that were missing between lines that were read. A segment that was sealed after a failed sync
+/// may have lost a line and kept a later line. The next segment then begins with a copy of both.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Missing(VecDeque<RangeInclusive<u64>>);
 
 impl Missing {
-    /// No crash leaves so many ranges. If a file has more, the first ones are forgotten.
+    /// The maximum number of ranges of missing lines. No crash leaves more. If a damaged file has more, the first
+    /// ranges are forgotten.
     const RANGES_MAX: usize = 1024;
 
     /// Adds the numbers between `last` and `next`.
@@ -36,7 +37,7 @@ impl Missing {
         self.0.iter()
     }
 
-    /// Returns true if line `seq` was missing, and removes it.
+    /// If line `seq` was missing, removes its number and returns true.
     pub(crate) fn take(&mut self, seq: u64) -> bool {
         let Some(index) = self.0.iter().position(|range| range.contains(&seq)) else { return false };
         if let Some(range) = self.0.remove(index) {
@@ -52,8 +53,8 @@ impl Missing {
     }
 }
 
-/// The numbers of the lines that were read. With them, a line that a writer repeated in a new segment is returned only
-/// once.
+/// The numbers of the lines that were read. A reader uses these numbers to return a line only once, even if a writer
+/// repeated the line in a new segment.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Sequence {
     /// The highest number.
@@ -64,9 +65,11 @@ pub(crate) struct Sequence {
 /// The position of a line relative to the lines before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Order {
-    /// The line comes after all others, or its number cannot be trusted. It is returned.
+    /// The number of the line is higher than that of all lines before it, or cannot be trusted. The reader returns the
+    /// line.
     Next,
-    /// The line has a valid hash, and its number is not higher than that of an earlier line.
+    /// The line has a valid hash, but an earlier line has the same number or a higher one. Holds the number of the
+    /// line.
     Behind(u64),
 }
 
@@ -80,7 +83,8 @@ impl Sequence {
         self.seq
     }
 
-    /// Returns true if `seq` is the next number, and advances to it. The line must not contain NULs.
+    /// If `seq` is the next number, advances to it and returns true. Otherwise returns false. The line with this number
+    /// must not contain NULs.
     pub(crate) fn follows(&mut self, seq: u64) -> bool {
         let follows = self.seq.checked_add(1) == Some(seq);
         self.seq += u64::from(follows);
@@ -96,7 +100,8 @@ impl Sequence {
     ) -> Order {
         let Some(trailer) = trailer else { return Order::Next };
         let seq = trailer.link.seq;
-        // A lost page reads as NULs, which valid JSON never contains.
+        // A lost page reads as NULs, which valid JSON never contains. So a line without NULs is taken to be intact if
+        // it has the next number.
         if self.seq.checked_add(1) == Some(seq) && without_nul() {
             self.seq = seq;
         // Any other number is trusted only if the hash of the line is valid. Otherwise a wrong number in a damaged line
@@ -111,7 +116,7 @@ impl Sequence {
         Order::Next
     }
 
-    /// Returns true if line `seq` was missing until now, and removes it from the missing lines.
+    /// If line `seq` was missing until now, removes it from the missing lines and returns true.
     pub(crate) fn fills(&mut self, seq: u64) -> bool {
         self.missing.take(seq)
     }

@@ -7,7 +7,7 @@ use crate::disk::{StorageFile, read_full_at};
 use crate::journal::format::line::{PAYLOAD_BYTES_MAX, TRAILER_BYTES_MAX};
 
 /// The number of bytes that are read at a time. It is small enough for the bytes to stay in a core's own cache until
-/// they are processed, and large enough to make reads cheap.
+/// they are processed, and large enough to need few reads.
 pub(super) const CHUNK_BYTES: usize = 256 * 1024;
 
 /// The number of bytes that are read at a time beyond `Splitter::end`, for the rest of the last line.
@@ -17,11 +17,12 @@ const REST_BYTES: u64 = 4 * 1024;
 /// is a record.
 pub(crate) const LINE_BYTES_MAX: usize = PAYLOAD_BYTES_MAX + TRAILER_BYTES_MAX;
 
-/// Returns the length of the first piece of `bytes`, and whether a line feed ends it. Returns `None` if the end of the
-/// piece is not among these bytes. The first `searched` bytes must not contain a line feed.
+/// Returns the length of the first piece of `bytes`, and whether a line feed ends that piece. A piece is a line, or a
+/// part of a line that is too long. Returns `None` if the piece does not end within `bytes`. The first `searched` bytes
+/// must not contain a line feed.
 ///
-/// The pieces of a file depend only on its bytes, and not on how these are read. A piece does not depend on the pieces
-/// before it.
+/// The pieces of a file depend only on the bytes of the file, and not on how many bytes are read at a time. The end of
+/// a piece depends only on its start and the bytes from there on.
 fn first_piece(bytes: &[u8], searched: usize) -> Option<(usize, bool)> {
     let bytes = &bytes[..bytes.len().min(LINE_BYTES_MAX + 1)];
     match line_feed(&bytes[searched..]) {
@@ -30,7 +31,8 @@ fn first_piece(bytes: &[u8], searched: usize) -> Option<(usize, bool)> {
     }
 }
 
-/// Returns the position of the first line feed. It examines 64 bytes at a time, twice as many as the standard library.
+/// Returns the position of the first line feed. Examines 64 bytes at a time, which is twice as many as the standard
+/// library does.
 fn line_feed(bytes: &[u8]) -> Option<usize> {
     let is_one = |byte: &u8| *byte == b'\n';
     let (chunks, _) = bytes.as_chunks::<64>();
@@ -39,8 +41,8 @@ fn line_feed(bytes: &[u8]) -> Option<usize> {
     bytes[at..].iter().position(is_one).map(|place| at + place)
 }
 
-/// A part of a file that ends at a line feed, or at the end of the file. Its bytes are valid until the next piece is
-/// read.
+/// A line without its line feed, or a part of a line that is longer than [`LINE_BYTES_MAX`]. The bytes of a piece are
+/// valid until the next piece is read.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Piece {
     /// The offset at which the piece begins in the file.
@@ -49,13 +51,13 @@ pub(crate) struct Piece {
     pub(crate) unfinished: bool,
     /// True if a line feed ends the piece.
     pub(super) whole: bool,
-    /// The index at which the piece begins in the buffer. `len` does not include the line feed.
+    /// The index at which the piece begins in the buffer. The length `len` does not include the line feed.
     pub(super) start: usize,
     pub(crate) len: usize,
 }
 
 impl Piece {
-    /// Returns the offset after the piece and its line feed.
+    /// Returns the offset after the piece and after its line feed, if it has one.
     pub(crate) fn end(&self) -> u64 {
         self.offset + self.len as u64 + u64::from(self.whole)
     }
@@ -71,7 +73,7 @@ pub(crate) struct Splitter {
     filled: usize,
     /// The offset in the file of `buffer[start]`.
     offset: u64,
-    /// The offset up to which large chunks are read.
+    /// Up to this offset, large chunks are read. After it, only the rest of the last line is read.
     end: u64,
 }
 
@@ -85,8 +87,8 @@ impl Splitter {
         Self { file, buffer, start: 0, filled: 0, offset, end }
     }
 
-    /// Skips the bytes up to and including the next line feed. Returns false if the byte after them is not before
-    /// `end`.
+    /// Skips the bytes up to and including the next line feed. Returns true if there is a line feed, and the offset
+    /// after it is below `end`.
     pub(super) fn skip_line(&mut self) -> io::Result<bool> {
         while self.offset < self.end {
             let ahead = &self.buffer[self.start..self.filled];
@@ -152,7 +154,7 @@ impl Splitter {
         self.filled = self.start;
     }
 
-    /// Continues after `piece`, although no line feed ended it.
+    /// Continues after `piece`, which is unfinished, as if a line feed ended it.
     pub(crate) fn skip(&mut self, piece: Piece) {
         self.start = piece.start + piece.len;
         self.offset = piece.end();
@@ -172,7 +174,8 @@ impl Splitter {
         self.filled = kept.len();
         self.buffer.copy_within(kept, 0);
         let at = self.offset + self.filled as u64;
-        // For a long line, double the number of bytes each time. Otherwise the line would need very many reads.
+        // For a long line, double the number of bytes that are read, each time. Otherwise the line would need very many
+        // reads.
         let rest = REST_BYTES.max(self.filled as u64).min(CHUNK_BYTES as u64);
         let wanted = self.end.saturating_sub(at).clamp(rest, CHUNK_BYTES as u64) as usize;
         if self.buffer.len() < self.filled + wanted {

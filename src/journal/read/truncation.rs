@@ -1,23 +1,25 @@
 //! Finds out whether a ledger was truncated. The internal files prove that certain lines existed, and this file checks
 //! whether they are still there.
 //!
-//! These sources state more than the remaining lines do, and allow these conclusions:
+//! The commit area is a file with a copy of the active segment's last bytes. Its header names the segment, and the
+//! offset at which these bytes begin (the base). The header and other sources show what existed, and allow these
+//! conclusions:
 //!
 //! | source | what it states | conclusion |
 //! |---|---|---|
-//! | the header of the commit area, `base` | the number of synced bytes of its segment | a shorter or missing segment was truncated |
-//! | the same, `segment` | all segments before it are sealed | a missing one that was not moved to an archive was removed |
-//! | the same, `seq` | line `seq` − 1 was written | a ledger that ends before that line was truncated; a verification checks this, since it reads all lines |
-//! | `rotated` in `events.jsonl` | the number and the length of a sealed segment | a shorter one was truncated, and a missing one was removed |
-//! | `damaged`, `abandoned` in `events.jsonl` | the number of a sealed segment | a missing one was removed |
-//! | a line after the base that only the commit area has | nothing | a writer writes to the area first, and the line is restored when the ledger is next opened |
-//! | data that a reader stored about the lines | nothing | the reader may have read lines before they were synced, so it checks its data itself |
-//! | a copy elsewhere | a line that was copied | if the line is missing, the next copy is refused, because a follower looks for it |
+//! | `base` in the header of the commit area | how many bytes of the segment were synced | if the segment is shorter or missing, it was truncated |
+//! | `segment` in the header | all segments with lower numbers were sealed | if one of them is missing and was not moved to an archive, it was removed |
+//! | `seq` in the header | line `seq` − 1 was written | if the ledger ends before that line, it was truncated; only a verification checks this, since it reads all lines |
+//! | `rotated` in `events.jsonl` | the number and the length of a sealed segment | if the segment is shorter, it was truncated; if it is missing, it was removed |
+//! | `damaged`, `abandoned` in `events.jsonl` | the number of a sealed segment | if the segment is missing, it was removed |
+//! | a line after the base that only the commit area has | nothing | none: a writer writes to the area first, and the line is restored when the ledger is next opened |
+//! | data that a reader stored about the lines | nothing | none: the reader may have read lines before they were synced, so the reader checks its data itself |
+//! | a copy elsewhere | a line that was copied | if the line is missing, the next copy is refused, because a follower looks for the line |
 //!
-//! A writer moves the base only after it has synced the segment up to there. So a segment was truncated if it is
-//! shorter than the base in a header that was read earlier. A writer appends to the area before it appends to the
-//! segment, so the area may have lines that the segment does not have yet. All sources are read before the lines.
-//! Otherwise a line that is appended in the meantime would seem to be missing.
+//! A writer moves the base only after it has synced the segment up to the new base. So if a header was read first, and
+//! the segment is then shorter than the base in that header, the segment was truncated. A writer appends to the area
+//! before it appends to the segment, so the area may have lines that the segment does not have yet. All sources are
+//! read before the lines. In the opposite order, a line that is appended in between would seem to be missing.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -36,11 +38,12 @@ use crate::journal::format::{Layout, identity};
 pub(crate) struct Truncation {
     /// The path of the file.
     pub(crate) path: PathBuf,
-    /// The number of the last line that is known to have existed, or `None` if it is unknown.
+    /// The number of the last line that is known to have existed, or `None` if that number is unknown.
     pub(crate) seq: Option<u64>,
     /// What remains of the file.
     pub(crate) found: String,
-    /// A verification can tell which lines are missing once it reads a line in this segment or a later one.
+    /// The number of a segment. Once a verification has read a line in this segment or in a later one, it can report
+    /// itself which lines are missing.
     pub(crate) shown_from: u64,
 }
 
@@ -55,14 +58,14 @@ pub(crate) struct Known {
 }
 
 impl Known {
-    /// Reads only the commit area, which is one small read.
+    /// Reads only the header of the commit area, which is one small read.
     pub(crate) fn from_area(storage: &dyn Storage, layout: &Layout) -> Self {
         let mut known = Self { header: None, unreadable: None, sealed: BTreeMap::new() };
         known.header = known.read_area(storage, layout);
         known
     }
 
-    /// Reads the commit area and the events.
+    /// Reads the header of the commit area and all events.
     pub(crate) fn from_all(storage: &dyn Storage, layout: &Layout) -> Self {
         // Read the area before the events. A segment may be sealed and moved to an archive between the two reads, and
         // then the events say so.
@@ -101,7 +104,7 @@ impl Known {
         if id.is_none() || self.header.is_none() || self.last_seq(id).is_some() {
             return Ok(found);
         }
-        // The area belongs to another ledger.
+        // The area belongs to another ledger, so its header proves nothing about this ledger.
         self.header = None;
         self.look(storage, layout)
     }
@@ -122,8 +125,8 @@ impl Known {
         let mut found = Vec::new();
         let gone = gone(&there, last);
         if !gone.is_empty() {
-            // Read this after the list. A segment is removed only after the event of its move is written, so the events
-            // explain every segment that was moved.
+            // Read the events after the segments were listed. A segment that is moved to an archive is removed only
+            // after the event of the move was written. So the events explain every moved segment.
             let moved = moved::moved_before(storage, layout, last.saturating_add(1));
             let moved = moved.ok().flatten().map_or(0, |moved| moved.segment);
             for range in gone {
@@ -148,7 +151,7 @@ impl Known {
         Ok(found)
     }
 
-    /// Checks the segment to which the area belongs.
+    /// Checks the segment that the header of the area names.
     fn look_at_end(&mut self, storage: &dyn Storage, layout: &Layout) -> Result<Option<Truncation>> {
         let len = |path: &PathBuf| {
             let stat = storage.stat(path).map_err(|source| Error::io("examine a segment", path, source))?;
@@ -163,7 +166,7 @@ impl Known {
             if there.unwrap_or(0) >= header.base {
                 return Ok(None);
             }
-            // If this segment was sealed in the meantime, the shorter file is the next segment.
+            // If this segment was sealed in the meantime, the shorter file is already the next segment.
             let (path, there) = match len(&sealed)? {
                 Some(there) => (sealed, Some(there)),
                 None => (active, there),

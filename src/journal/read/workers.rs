@@ -1,4 +1,5 @@
-//! Processes the blocks of a journal on all cores, and joins the results in the order of the journal.
+//! Processes the blocks of a journal, which are parts of its segments, on all cores. Joins the results in the order of
+//! the journal.
 
 use std::collections::VecDeque;
 use std::num::NonZero;
@@ -11,14 +12,15 @@ use crate::mutex::lock;
 
 const THREADS_MAX: usize = 16;
 
-/// The number of blocks, per thread, by which one thread may be ahead of another.
+/// How many blocks may be in progress or waiting to be joined, for each thread. This limits the memory for their
+/// results.
 const AHEAD_MAX: u64 = 8;
 
 /// How threads share the work. This does not affect the result.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sharing {
-    /// The number of blocks that the calling thread processes alone before it starts others. A small journal is
-    /// finished by then.
+    /// The number of blocks that the calling thread processes alone before it starts other threads. A small journal
+    /// needs no other threads, because it has no more blocks than that.
     pub(crate) blocks_alone: u64,
     /// The number of threads that the calling thread starts, or `None` for one thread per core in total.
     pub(crate) threads: Option<usize>,
@@ -42,8 +44,8 @@ impl Sharing {
 /// Calls `work` with each of `blocks` on several threads, each of which reads into its own buffer. Calls `join` with
 /// each block and its result in order, on one thread at a time.
 ///
-/// Returns an error for each segment that this process has no permission to read. Such a segment has no blocks. At most
-/// [`AHEAD_MAX`] results per thread are in memory at once, however long the journal is.
+/// The returned list has an error for each segment that this process has no permission to read. `work` is not called
+/// for such a segment. At most [`AHEAD_MAX`] results per thread are in memory at once, however long the journal is.
 ///
 /// # Errors
 /// Returns the first error of `work` or `join`, [`ErrorKind::Io`] if a segment cannot be opened, or
@@ -72,11 +74,12 @@ pub(crate) fn in_order<R: Send>(
             let run = || shared.work_through(&mut Vec::new(), u64::MAX);
             Builder::new().name("runledger".to_owned()).spawn_scoped(scope, run).ok()
         };
-        // The system may refuse some threads. The work is done with fewer, or with none.
+        // The system may refuse to start some threads. Then the other threads do the work, or the calling thread does
+        // it alone.
         let started: Vec<_> = (0..threads).map_while(start).collect();
         shared.work_through(&mut buffer, u64::MAX);
-        // Join the threads here. Otherwise the scope would panic if one of them panicked. That panic is already
-        // recorded as an error.
+        // Join the threads here, and ignore their panics, which are already recorded as errors. Otherwise the scope
+        // would panic if a thread panicked.
         started.into_iter().for_each(|handle| drop(handle.join()));
     });
     match shared.joining.into_inner().unwrap_or_else(PoisonError::into_inner).failed {
@@ -86,7 +89,7 @@ pub(crate) fn in_order<R: Send>(
 }
 
 struct Shared<'j, W, J, R> {
-    /// The blocks, and the number of blocks taken.
+    /// The blocks that no thread has taken yet, and the number of blocks that were taken.
     blocks: Mutex<(Blocks<'j>, u64)>,
     joining: Mutex<Joining<J, R>>,
     /// Signals that another result was joined, or that something failed.
@@ -96,9 +99,10 @@ struct Shared<'j, W, J, R> {
 }
 
 struct Joining<J, R> {
-    /// The number of blocks that were joined.
+    /// The number of blocks whose results were joined.
     joined: u64,
-    /// Results that wait for earlier ones, starting with the next block to join. `None` marks an unfinished block.
+    /// Results that wait for the results of earlier blocks. The first entry is that of the next block to join. An entry
+    /// is `None` as long as its block is unfinished.
     waiting: VecDeque<Option<(Block, R)>>,
     join: J,
     failed: Option<Error>,
@@ -140,15 +144,15 @@ where
         Ok(block.map(|block| (*taken - 1, block)))
     }
 
-    /// Waits until this block is less than `ahead_max` blocks ahead of the joined ones. Returns false if something
-    /// failed.
+    /// Waits until fewer than `ahead_max` of the blocks before block `number` are still to be joined. Returns false if
+    /// something failed.
     fn has_room(&self, number: u64) -> bool {
         let full = |joining: &mut Joining<J, R>| joining.failed.is_none() && number >= joining.joined + self.ahead_max;
         let joining = self.progress.wait_while(lock(&self.joining), full).unwrap_or_else(PoisonError::into_inner);
         joining.failed.is_none()
     }
 
-    /// Adds a result, and joins all results that are next in order.
+    /// Adds the result of a block. Then joins results in order, up to the first block that is unfinished.
     fn join(&self, number: u64, block: Block, made: R) -> Result<()> {
         let Joining { joined, waiting, join, .. } = &mut *lock(&self.joining);
         let place = (number - *joined) as usize;
@@ -171,8 +175,8 @@ where
     }
 }
 
-/// Runs the function if this thread panics. Without that, the other threads would wait forever for the block of this
-/// thread.
+/// Runs the function if this thread panics. Otherwise the other threads would wait forever for the result of this
+/// thread's block.
 struct OnPanic<F: Fn()>(F);
 
 impl<F: Fn()> Drop for OnPanic<F> {
@@ -277,7 +281,7 @@ mod tests {
         }
     }
 
-    /// The limit holds even if one thread is so slow that the others could get far ahead.
+    /// The limit holds even if one thread is so slow that the other threads could get far ahead.
     #[test]
     fn what_waits_to_be_joined_is_bounded() {
         let directory = tempfile::tempdir().unwrap();

@@ -1,5 +1,5 @@
-//! The commit area: a file that makes syncs fast. All its blocks are allocated in advance, so syncing a write to it
-//! does not make the file system commit its own journal.
+//! The commit area: a file that makes syncs fast. All blocks of the area are allocated in advance. So the file system
+//! need not commit its own journal when a write to the area is synced.
 //!
 //! The area holds a copy of the active segment's bytes after an offset, the base. The byte at offset X of the segment
 //! is at offset `HEADER_BYTES` + X − base of the area. Everything before the base is synced in the segment itself.
@@ -7,14 +7,14 @@
 //!
 //! The first block of the area is a header. It states the base, and the number and hash of the line that ends there.
 //! The header has a hash like every line, so a partly written header is detected. The lines after the base must
-//! continue the hash chain from that line. So when the base has moved, the old bytes in the area cannot be mistaken for
-//! new lines.
+//! continue the hash chain from the line that the header states. So after the base has moved, the old bytes in the area
+//! cannot be mistaken for new lines.
 //!
-//! Every process that uses an area holds a shared lock on it. A process that opens the area can thus find out whether
-//! others use it.
+//! Every process that uses an area holds a shared lock on it. So a process that opens the area can find out whether
+//! other processes use it.
 //!
-//! This design assumes that an interrupted write damages only the bytes that it writes. SQLite calls this "powersafe
-//! overwrite".
+//! This design assumes that an interrupted write damages no bytes outside of the range that was to be written. SQLite
+//! calls this "powersafe overwrite".
 
 use std::io;
 use std::sync::Arc;
@@ -31,8 +31,8 @@ const HEADER_BYTES: u64 = 4096;
 
 /// Writes every block of a new area and syncs it.
 pub(super) fn prewrite(file: &dyn StorageFile) -> io::Result<()> {
-    // Write page by page. The kernel would cache a large write in large folios, and each later small write to a folio
-    // would walk all of its blocks.
+    // Write page by page. The kernel would cache a large write in large folios, which are groups of pages. Each later
+    // small write to a large folio would then take longer, because the kernel would walk all blocks of the folio.
     let page = [0; HEADER_BYTES as usize];
     for at in (0..HEADER_BYTES + AREA_BYTES).step_by(page.len()) {
         write_all_at(file, &page, at)?;
@@ -49,7 +49,7 @@ pub(super) struct Area {
     /// True if no other process used the area when it was opened.
     pub(super) alone: bool,
     header: Option<Header>,
-    /// The header's bytes as last read or written. Equal bytes are not parsed again.
+    /// The header's bytes as last read or written. If the file still has the same bytes, they are not parsed again.
     seen: [u8; HEADER_LINE_BYTES_MAX],
 }
 
@@ -86,19 +86,20 @@ impl Area {
     }
 
     fn from_file(file: Arc<dyn StorageFile>) -> io::Result<Self> {
-        // This succeeds: other processes hold the exclusive lock only while they hold the journal's lock, which the
-        // caller has.
+        // This succeeds, because another process holds the exclusive lock of the area only while it holds the journal's
+        // lock. Now the caller holds the journal's lock.
         uninterrupted(|| file.try_lock_shared())?;
         let id = file.stat()?.id;
         Ok(Self { file: SyncFile::new(file), id, alone: true, header: None, seen: [0; HEADER_LINE_BYTES_MAX] })
     }
 
-    /// Returns true if no other process uses the area. After this call, this process no longer holds the shared lock.
+    /// Returns true if no other process uses the area. To find out, this tries to turn the shared lock of this process
+    /// into the exclusive lock. Afterwards this process no longer holds the shared lock.
     pub(super) fn leave(&self) -> bool {
         uninterrupted(|| self.file.try_lock()).unwrap_or(false)
     }
 
-    /// Reads the header again, since another process may have changed it. Returns `None` if it is incomplete.
+    /// Reads the header again, since another process may have changed it. Returns `None` if the header is incomplete.
     pub(super) fn refresh(&mut self) -> io::Result<Option<&Header>> {
         let mut bytes = [0; HEADER_LINE_BYTES_MAX];
         read_full_at(&**self.file, &mut bytes, 0)?;
@@ -133,19 +134,20 @@ impl Area {
         let _ = write_all_at(&**self.file, &[0; HEADER_LINE_BYTES_MAX], 0);
     }
 
-    /// Returns true if the segment's bytes from `offset` to `offset + len` fit here.
+    /// Returns true if the segment's bytes from `offset` to `offset + len` fit into the area.
     pub(super) fn fits(&self, offset: u64, len: u64) -> bool {
         self.header.is_some_and(|header| offset >= header.base && offset + len <= header.base + AREA_BYTES)
     }
 
-    /// Returns the first offset between `offset` and `end` from which on the area has the segment's bytes. Returns
-    /// `None` if the area does not have the bytes before `end`.
+    /// Returns the lowest offset from which on the area has the segment's bytes up to `end`, but at least `offset`.
+    /// Returns `None` if the area does not have the bytes just before `end`.
     pub(super) fn held_from(&self, offset: u64, end: u64) -> Option<u64> {
         let base = self.header?.base;
         (base < end && end <= base + AREA_BYTES).then_some(offset.max(base))
     }
 
-    /// Returns true if the area holds `bytes`, which are at `offset` of the segment. They must fit.
+    /// Returns true if the area holds `bytes`, which the segment has at `offset`. These bytes must fit: see
+    /// [`fits`](Self::fits).
     pub(super) fn holds(&self, bytes: &[u8], offset: u64) -> io::Result<bool> {
         let base = self.header.ok_or(io::ErrorKind::InvalidInput)?.base;
         let mut held = vec![0; bytes.len()];
@@ -153,7 +155,8 @@ impl Area {
         Ok(held[..read] == *bytes)
     }
 
-    /// Writes the segment's bytes at `offset` without a sync. They must fit.
+    /// Writes `bytes`, which the segment has or will have at `offset`, without a sync. These bytes must fit: see
+    /// [`fits`](Self::fits).
     pub(super) fn write(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         let base = self.header.ok_or(io::ErrorKind::InvalidInput)?.base;
         write_all_at(&**self.file, bytes, HEADER_BYTES + offset - base)

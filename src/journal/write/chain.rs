@@ -1,4 +1,5 @@
-//! Follows the hash chain of lines through the bytes that a crash has left.
+//! Follows the hash chain of lines through the bytes that a crash has left. A [`Link`] is the number and the hash of a
+//! line.
 
 use std::io;
 use std::sync::Arc;
@@ -18,22 +19,23 @@ pub(super) struct Last {
     pub(super) end: u64,
     /// The number and the hash of the last valid line.
     pub(super) link: Link,
-    /// The valid line with the highest number. It differs from `link` if an older line or file was copied into this
-    /// file.
+    /// The number and the hash of the valid line with the highest number. It differs from `link` if another program
+    /// copied earlier lines to the end of this file.
     pub(super) highest: Link,
-    /// The number of a damaged line that follows them, or 0. Readers trust this number. They would mistake a new line
-    /// with the same number for a repetition of the damaged one.
+    /// The number of a damaged line that comes after the valid lines and continues their numbers, or 0 if there is
+    /// none. Readers trust the number of the damaged line. If a new line got the same number, readers would mistake the
+    /// new line for a repetition of the damaged one.
     damaged_seq: u64,
 }
 
 impl Last {
-    /// Returns the link that the first line of the next segment must follow, so that it gets an unused number.
+    /// Returns the link that the first line of the next segment must follow, so that this line gets an unused number.
     pub(super) fn unused(&self) -> Link {
         Link { seq: self.highest.seq.max(self.damaged_seq), ..self.highest }
     }
 }
 
-/// Finds the last valid lines of `file`. Its first line should follow `before`.
+/// Finds the last valid lines of `file`. `before` is the link of the line before the first line of the file.
 pub(super) fn last_valid(file: Arc<dyn StorageFile>, before: Link) -> io::Result<Last> {
     let mut last = Last { end: 0, link: before, highest: before, damaged_seq: 0 };
     let mut lines = Splitter::new(file, 0);
@@ -57,13 +59,15 @@ pub(super) fn last_valid(file: Arc<dyn StorageFile>, before: Link) -> io::Result
     Ok(last)
 }
 
-/// The bytes that the active segment should have after the base, and the link of their last line.
+/// The bytes that the active segment should have after the base, and the link of the last line in them. The base is the
+/// offset in the segment at which the copy in the commit area begins.
 pub(super) struct Merged {
     pub(super) bytes: Vec<u8>,
     pub(super) link: Link,
 }
 
-/// Follows the chain from `link` on. Takes each line from the segment or, if it is damaged there, from the area.
+/// Returns the lines that continue the chain after `link`. Takes each line from `segment` or, if the line is damaged or
+/// missing there, from `area`. `segment` and `area` both begin at the base.
 pub(super) fn merge(segment: &[u8], area: &[u8], mut link: Link) -> Merged {
     let mut bytes = Vec::new();
     while let Some((line, next)) =
@@ -75,7 +79,8 @@ pub(super) fn merge(segment: &[u8], area: &[u8], mut link: Link) -> Merged {
     Merged { bytes, link }
 }
 
-/// Returns the last line of the chain that begins with the first byte, or `None` if no line begins there.
+/// Follows the chain that begins with the line at the first byte, and returns the link of the last line in it. Returns
+/// `None` if there is no valid line at the first byte.
 pub(super) fn chain_from_start(bytes: &[u8]) -> Option<Link> {
     let end = bytes.iter().position(|&byte| byte == b'\n')?;
     let first = line::check(&bytes[..end])?;
@@ -91,9 +96,9 @@ fn line_after<'b>(bytes: &'b [u8], at: usize, link: &Link) -> Option<(&'b [u8], 
     trailer.follows(link).then_some((&rest[..=end], trailer.link))
 }
 
-/// Returns the `stray` value of the header for a segment that begins with the `repeated` lines. It is 0 if the last of
-/// them is `link`, and otherwise their length. The last one has a lower number than `link` if a damaged segment had
-/// higher numbers than the lines that could be repeated.
+/// Returns the value of `stray` for the header of a new segment that consists of the `repeated` lines. It is 0 if the
+/// last repeated line is `link`. Otherwise it is the length of the repeated lines. In that case they have lower numbers
+/// than `link`, because the damaged segment had further lines with numbers up to that of `link`.
 pub(super) fn stray_bytes(repeated: &[u8], link: &Link) -> u64 {
     let last = repeated.strip_suffix(b"\n").and_then(line::trailer);
     if last.is_some_and(|last| last.link == *link) { 0 } else { repeated.len() as u64 }

@@ -9,7 +9,8 @@ use crate::error::{Error, Result};
 use crate::journal::format::Layout;
 use crate::journal::format::event::push_line;
 
-/// Appends `event` as a separate line and syncs it. A line feed comes first if a failed write left a partial line.
+/// Appends `event` as a separate line and syncs the file. If a failed write left a partial line, writes a line feed
+/// before `event`.
 pub(crate) fn record(storage: &dyn Storage, layout: &Layout, unix_ms: i64, event: &impl Serialize) -> Result<()> {
     let path = layout.events();
     let write = || -> io::Result<()> {

@@ -2,7 +2,7 @@
 
 use crate::journal::format::line::Link;
 
-/// A position in a segment, and the line that ends there.
+/// The offset `len` in a segment, and the number and hash of the line that ends there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Mark {
     pub(crate) segment: u64,

@@ -2,8 +2,8 @@
 
 use crate::journal::format::line::TRAILER_BYTES_MAX;
 
-/// The payloads of one batch, one for each line. The buffer `bytes` has them one after the other, and `ends` has the
-/// end of each.
+/// The payloads of one batch, one for each line. `bytes` has the payloads one after the other, and `ends` has the
+/// offset in `bytes` at which each payload ends.
 #[derive(Debug, Default)]
 pub(super) struct Payloads {
     bytes: Vec<u8>,
@@ -36,8 +36,8 @@ impl Payloads {
         Run { bytes: &self.bytes, begin: 0, ends: &self.ends }
     }
 
-    /// Divides all payloads into runs, so that the lines of each run fit into a file of `limit` bytes. A payload that
-    /// does not fit is a run of its own.
+    /// Divides all payloads into runs of consecutive payloads, so that the lines of each run fit into a file of `limit`
+    /// bytes. A payload whose line does not fit into such a file is a run of its own.
     pub(super) fn runs(&self, limit: u64) -> Vec<Run<'_>> {
         let mut runs = Vec::new();
         let mut rest = self.all();

@@ -7,19 +7,20 @@ use std::time::{Duration, Instant};
 use super::area;
 use crate::disk::{Access, Storage, StorageFile, append_all, write_all_at};
 
-/// The maximum number of syncs that are measured of each kind, and the maximum time that they take together.
+/// The maximum number of syncs that are measured for overwrites, and also for appends.
 const SYNCS: usize = 50;
+/// No further sync of the same kind is measured after this time.
 const SYNCING_MAX: Duration = Duration::from_secs(2);
 /// A payload as long as a short record.
 const RECORD: [u8; 900] = [b'x'; 900];
-/// Consecutive overwrites go to separate blocks of this size.
+/// Each overwrite goes to another block of this size.
 const BLOCK_BYTES: usize = 4096;
 
-/// The results of a probe. Its files have been removed.
+/// The results of a probe.
 #[derive(Debug)]
 pub(crate) struct Probe {
-    /// True if the lock works: a second handle cannot acquire it while the first one holds it, and can do so
-    /// afterwards.
+    /// True if file locks work: a second handle cannot acquire the lock while the first handle holds it, and can
+    /// acquire it afterwards.
     pub(crate) lock_holds: io::Result<bool>,
     /// The times to overwrite the bytes of a record in a new commit area and sync them, in ascending order.
     pub(crate) overwrites: io::Result<Vec<Duration>>,
@@ -31,7 +32,7 @@ pub(crate) struct Probe {
 /// `directory`.
 ///
 /// # Errors
-/// Fails if no file can be created in `directory`, or if one cannot be removed.
+/// Fails if the first file cannot be created, or if a file cannot be removed.
 pub(crate) fn probe(storage: &dyn Storage, directory: &Path, name: &str) -> io::Result<Probe> {
     let [area, log] = ["area", "log"].map(|part| directory.join(format!("{name}.{part}")));
     let found = storage.open(&area, Access::WriteNew).map(|file| {

@@ -1,13 +1,14 @@
 //! Recovery: finds the last line of the journal after a crash, and makes the active segment end there.
 //!
 //! A process recovers when it opens the journal, and again when it finds the files in a state that it does not expect.
-//! It holds the journal's lock while it does so.
+//! During recovery the process holds the journal's lock.
 //!
 //! The commit area has a copy of the segment's bytes after an offset, the base. Everything before the base is synced in
-//! the segment. After the base, recovery takes each line from the segment or, if it is damaged there, from the area. It
-//! moves other bytes to `quarantine/`.
+//! the segment. After the base, recovery takes each line from the segment or, if the line is damaged there, from the
+//! area. All other bytes after the base are moved to `quarantine/`.
 //!
-//! A crash can also interrupt recovery. After any of its steps, the next recovery finds the same last line.
+//! A crash can also interrupt recovery. The next recovery then finds the same last line, whichever step was
+//! interrupted.
 
 use std::io;
 use std::sync::Arc;
@@ -27,17 +28,17 @@ use crate::journal::read::truncation::segments_gone;
 use crate::journal::read::{LINE_BYTES_MAX, is_reported_damaged};
 
 /// The first read of the area covers the bytes that the segment has after the base, and this many more. If the area has
-/// further lines, all of it is read.
+/// further lines, the whole area is read.
 const PEEK_BYTES: usize = 4096;
 
 impl Tail {
-    /// Finds the last line, makes the active segment end there, and moves the base to that end.
+    /// Finds the last line of the journal, makes the active segment end there, and moves the base to that end.
     pub(super) fn recover(&mut self) -> Result<()> {
         self.needs_recovery = true;
         finish_sealing(&*self.storage, &self.layout)?;
         let file = open_active(&*self.storage, &self.layout)?;
         let id = stat_id(&*file, &self.layout)?;
-        // If this is still the same file, keep the record of its failed syncs.
+        // If `file` is still the same file as before, keep the information whether a sync of it has failed.
         self.file = if id == self.file_id { self.file.reopened(file) } else { SyncFile::new(file) };
         self.file_id = id;
         let sealed = self.layout.sealed_segments(&*self.storage)?;
@@ -47,17 +48,18 @@ impl Tail {
             .map_err(|source| Error::io("open the commit area", &self.layout.commit(), source))?;
         let held = area.as_ref().and_then(Area::held);
         self.area_failed |= self.area.as_ref().is_some_and(|area| area.file.has_failed());
-        // If a sync of the area failed, its content is still read here, but nothing is written to it any more.
+        // If a sync of the area failed, this recovery still reads the content of the area, but nothing is written to
+        // the area any more.
         self.area = area.filter(|_| !self.area_failed);
         let held = held.filter(|held| held.header.ledger == self.id);
-        // If the last sealed segments were removed, only the area still has the number of the active segment. The
-        // number must not be lower, because segment numbers are never reused.
+        // If another program removed the last sealed segments, only the header of the area still states the number of
+        // the active segment. The active segment keeps this number, because segment numbers are never reused.
         let segment = held.as_ref().map_or(after_sealed, |held| after_sealed.max(held.header.segment));
         if segment > after_sealed {
             self.report_gone(after_sealed, segment - 1)?;
         }
         // Before a process writes the header of a segment, it syncs the directory entries of the segment's files. So
-        // they only need a sync if the area has no header of this segment.
+        // the entries only need a sync if the header of the area is not that of this segment.
         if held.as_ref().is_none_or(|held| held.header.segment != segment) {
             self.sync_names()?;
         }
@@ -72,7 +74,7 @@ impl Tail {
         Ok(())
     }
 
-    /// Reports once that the sealed segments `first` to `last` are missing.
+    /// Reports that the sealed segments `first` to `last` are missing, unless an event says so already.
     fn report_gone(&self, first: u64, last: u64) -> Result<()> {
         if is_reported_damaged(&*self.storage, &self.layout, last)? {
             return Ok(());
@@ -88,8 +90,8 @@ impl Tail {
         self.record(&Event::Damaged { segment, found });
     }
 
-    /// Syncs the ledger's directories. A process may have created or removed files in them just before it died, and the
-    /// next lines depend on these changes.
+    /// Syncs the ledger's directories. A process may have created or removed files in these directories just before it
+    /// died, and the next lines are durable only if these changes are.
     fn sync_names(&self) -> Result<()> {
         let directories = [self.layout.parent(), self.layout.machinery(), &self.layout.sealed()];
         directories.into_iter().try_for_each(|directory| {
@@ -99,11 +101,12 @@ impl Tail {
         })
     }
 
-    /// Recovers if the area still belongs to the last sealed segment, because [`Tail::begin_segment`] was interrupted.
+    /// Recovers if the header of the area still names the last sealed segment, because [`Tail::begin_segment`] was
+    /// interrupted.
     ///
-    /// That function seals a segment and then repeats lines at the beginning of the next one. If it was interrupted
-    /// before it synced these lines, only the area has them. So this function writes all lines after the area's base to
-    /// the new segment. Repeating a line that the sealed segment also has is harmless.
+    /// `begin_segment` seals a segment and then repeats lines at the beginning of the next one. If it was interrupted
+    /// before it synced the repeated lines, perhaps only the area has them. So recovery writes all lines after the
+    /// area's base to the new segment. Repeating a line that the sealed segment also has is harmless.
     fn recover_new_segment(&mut self, held: &Held, sealed: &[u64], len: u64) -> Result<()> {
         let segment = held.header.segment + 1;
         let path = self.layout.sealed_segment(held.header.segment);
@@ -113,22 +116,22 @@ impl Tail {
         let repeated = self.merge(held, &read_between(&*file, held.header.base, sealed_len).map_err(failed)?)?;
         let last = last_valid(Arc::clone(&self.file), Link::START)
             .map_err(|source| Error::io("read the ledger", self.layout.active(), source))?;
-        // If the active segment begins with the repeated lines and has further lines after them, it is complete. Check
-        // both conditions, because a power cut can keep the further lines and lose the repeated ones.
+        // If the active segment begins with the repeated lines and has further lines after them, `begin_segment` was
+        // complete. Check both conditions, because a power cut can keep the further lines and lose the repeated lines.
         let begins = self.read_from(0, len.min(repeated.bytes.len().max(LINE_BYTES_MAX + 1) as u64))?;
         let has_them = chain_from_start(&begins).is_some_and(|link| link.seq >= repeated.link.seq);
         if repeated.bytes.is_empty() || (has_them && last.highest.seq > repeated.link.seq) {
             return self.recover_without_area(segment, sealed, len, held.header.link);
         }
-        // The sealed segment may have lines after a gap, which are not repeated. Their numbers count too, because line
-        // numbers are never reused.
+        // The sealed segment may have lines after a damaged line. These lines are not repeated, but the next line must
+        // have a higher number than theirs, because line numbers are never reused.
         let link = later(repeated.link, self.link_of_sealed(sealed)?);
         let there = self.read_from(0, len)?;
         if !repeated.bytes.starts_with(&there) {
             self.quarantine(segment, 0, &there)?;
         }
-        // Write the lines again even if they are there. An earlier sync of them may have failed, and the next sync
-        // would report success.
+        // Write the lines again even if the segment has them. An earlier sync of them may have failed. Without a new
+        // write, the next sync would report success, although the lines are not on the disk.
         self.file = SyncFile::new(Arc::clone(&self.file));
         let emptied = if len > 0 { self.file.truncate(0) } else { Ok(()) };
         emptied
@@ -143,13 +146,13 @@ impl Tail {
         Ok(())
     }
 
-    /// Recovers if the area belongs to the active segment.
+    /// Recovers if the header of the area names the active segment.
     fn recover_from_area(&mut self, held: &Held, len: u64) -> Result<()> {
         let header = held.header;
         let base = Mark { segment: header.segment, len: header.base, link: header.link };
         self.durable = base;
         if let Some(found) = self.damage_before(&header, len)? {
-            // Seal the damaged segment as it is, and continue with the lines of the area in a new one.
+            // Seal the damaged segment unchanged, and continue with the lines of the area in a new segment.
             let merged = self.merge(held, &[])?;
             let last = last_valid(Arc::clone(&self.file), merged.link)
                 .map_err(|source| Error::io("read the ledger", self.layout.active(), source))?;
@@ -177,16 +180,16 @@ impl Tail {
         };
         match written {
             Ok(()) => self.finish_at(end, self.active_len()?)?,
-            // An append-only file (`chattr +a`) cannot be overwritten. That is no problem if no bytes have to be
-            // restored.
+            // An append-only file (`chattr +a`) cannot be overwritten. If no bytes have to be restored, overwriting is
+            // not necessary.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied && healed == 0 => self.finish_at(end, len)?,
             Err(error) => {
                 if self.area.as_ref().is_some_and(|area| area.file.has_failed()) {
                     self.area = None;
                     self.area_failed = true;
                 }
-                // The segment is sealed next and should end with a complete line. So cut off an incomplete last line if
-                // possible. The area has all of that line.
+                // The segment is sealed next, and should end with a complete line. So try to cut off an incomplete last
+                // line. The new segment gets the complete line from the area.
                 let whole = merged.bytes[..same].iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at as u64 + 1);
                 if self.active_len()? > header.base + whole {
                     let _ = self.file.truncate(header.base + whole);
@@ -203,19 +206,20 @@ impl Tail {
         Ok(())
     }
 
-    /// Replaces everything after the base of the segment with `bytes`, even if they are already there.
+    /// Replaces all bytes of the segment after the base with `bytes`, even if the segment already has `bytes` there.
     ///
-    /// Another process may have failed to sync these bytes and then died. A sync by this process would report success,
-    /// although the bytes never reached the disk.
+    /// The reason is that another process may have failed to sync these bytes and then died. Without a new write, a
+    /// sync by this process would report success, although the bytes never reached the disk.
     ///
-    /// This truncates and appends instead of overwriting, because of a behaviour measured on ext4. If the first write
-    /// to a block fails, ext4 keeps the block marked as unwritten. Overwriting its cached page then syncs without an
-    /// error, but the block reads as NULs once the page leaves the cache. Overwriting the area is safe, because its
-    /// blocks were synced when it was created. Between the truncation and the append, only the area has the bytes.
+    /// This function truncates and appends instead of overwriting, because of a behaviour observed on ext4. If the
+    /// first write to a block fails, ext4 keeps the block marked as unwritten. If the cached page of this block is then
+    /// overwritten, a sync reports no error, but the block reads as NULs once the page leaves the cache. Overwriting
+    /// the area is safe, because the blocks of the area were synced when the area was created. Between the truncation
+    /// and the append, only the area has the bytes.
     ///
-    /// If other processes use the journal, or this process already used it, [`write_in_place`] is called instead. It
-    /// never truncates, so it does not disturb readers. A failed sync cannot go unnoticed then, because the system
-    /// reports it to every process that has the file open.
+    /// If other processes use the journal, or if this process has the commit area open already, [`write_in_place`] is
+    /// called instead. That function never truncates, so it does not disturb readers. In that case a failed sync cannot
+    /// go unnoticed, because the system reports the failure to every process that has the file open.
     ///
     /// [`write_in_place`]: Self::write_in_place
     fn rewrite(&mut self, header: Header, bytes: &[u8]) -> io::Result<()> {
@@ -238,10 +242,11 @@ impl Tail {
         write_all_at(&*self.storage.open(self.layout.active(), Access::Write)?, bytes, base)
     }
 
-    /// Returns the bytes that the segment should have after the base. `there` is what it has there now.
+    /// Returns the bytes that the segment should have after the base. `there` are the bytes that it has after the base
+    /// now.
     fn merge(&self, held: &Held, there: &[u8]) -> Result<Merged> {
-        // The segment nearly always has all lines of the area. So at first, read only a little more than the segment
-        // has.
+        // The segment nearly always has all lines of the area. So at first, read only a few bytes more from the area
+        // than the segment has after the base.
         let mut wanted = there.len() + PEEK_BYTES;
         loop {
             let area =
@@ -256,8 +261,9 @@ impl Tail {
         }
     }
 
-    /// Recovers if there is no area of this segment. The journal then ends after the last line with a valid hash.
-    /// `known` is the line before the base of an older area, or [`Link::START`] if there is no area.
+    /// Recovers if there is no area, or if the header of the area names an earlier segment. The journal then ends after
+    /// the last line with a valid hash. `known` is the link of the line before the base in that header, or
+    /// [`Link::START`] if there is no area.
     fn recover_without_area(&mut self, segment: u64, sealed: &[u64], len: u64, known: Link) -> Result<()> {
         let before = later(self.link_of_sealed(sealed)?, known);
         let last = last_valid(Arc::clone(&self.file), before)
@@ -265,12 +271,14 @@ impl Tail {
         self.durable = Mark { segment, len: 0, link: before };
         let end = Mark { segment, len: last.end, link: last.link };
         if last.link.seq < last.highest.seq {
-            // An older line or file was copied into the segment. The next line needs a higher number than all of them,
-            // because line numbers are never reused.
+            // Another program copied earlier lines into the segment. The next line needs a higher number than all lines
+            // of the segment, because line numbers are never reused.
             self.end = Mark { len, link: last.highest, ..end };
             self.begin_segment(&[])?;
-            let found =
-                format!("its last line is number {}, but it has line {} before that", last.link.seq, last.highest.seq);
+            let found = format!(
+                "its last line has number {}, but an earlier line has number {}",
+                last.link.seq, last.highest.seq
+            );
             self.report_damage(segment, found);
             return Ok(());
         }
@@ -285,7 +293,7 @@ impl Tail {
         Ok(())
     }
 
-    /// Truncates the segment from `len` bytes to `end`, and moves the base there.
+    /// Truncates the segment, which has `len` bytes, to `end`, and moves the base to the end of the segment.
     fn finish_at(&mut self, end: Mark, len: u64) -> Result<()> {
         let mut stray = 0;
         if len > end.len && self.file.truncate(end.len).is_err() {
@@ -303,7 +311,7 @@ impl Tail {
     /// damage, or `None` if that part is intact.
     fn damage_before(&self, header: &Header, len: u64) -> Result<Option<String>> {
         if len < header.base {
-            return Ok(Some(format!("{len} bytes, where {} had been synced", header.base)));
+            return Ok(Some(format!("it has {len} bytes, but {} bytes had been synced", header.base)));
         }
         let end = header.base.saturating_sub(header.stray);
         if end == 0 || self.last_link(end)? == Some(header.link) {
@@ -312,8 +320,8 @@ impl Tail {
         Ok(Some(format!("line {} should end at byte {end}, but does not", header.link.seq)))
     }
 
-    /// Saves bytes in `quarantine/` before they are removed or overwritten. If all of them are NULs, they come from a
-    /// lost write and are not saved.
+    /// Saves bytes in `quarantine/` before they are removed or overwritten. Bytes that are all NULs come from a lost
+    /// write and are not saved.
     fn quarantine(&self, segment: u64, offset: u64, bytes: &[u8]) -> Result<()> {
         if bytes.iter().all(|&byte| byte == 0) {
             return Ok(());
@@ -336,8 +344,8 @@ impl Tail {
         write().map_err(|source| Error::io("quarantine a torn fragment", &path, source))
     }
 
-    /// Returns the link of the last line in the sealed segments. The first line of the active segment follows it in the
-    /// chain.
+    /// Returns the link of the last line in the sealed segments. In the chain, the first line of the active segment
+    /// follows that line.
     fn link_of_sealed(&self, sealed: &[u64]) -> Result<Link> {
         let last = |segment: u64, before: Link| {
             let path = self.layout.sealed_segment(segment);

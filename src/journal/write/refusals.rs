@@ -12,11 +12,13 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::journal::format::{Layout, identity, line};
 use crate::journal::read::Splitter;
 
-/// Returns the id of the journal at this path, or `None` if there is none yet. Creates nothing.
+/// Returns the id of the journal with this `layout`, or `None` if the journal does not exist yet. Creates nothing.
 ///
 /// # Errors
-/// [`ErrorKind::Unsuitable`] if this path cannot hold a journal, [`ErrorKind::Newer`] and [`ErrorKind::Malformed`] if
-/// its identity cannot be used, and [`ErrorKind::Io`]. The type of the file system is not checked here.
+/// - [`ErrorKind::Unsuitable`] if the path cannot hold a journal. The type of the file system is not checked here.
+/// - [`ErrorKind::Newer`] if a newer version of this crate wrote the journal.
+/// - [`ErrorKind::Malformed`] if the journal's identity cannot be parsed.
+/// - [`ErrorKind::Io`] if a file cannot be examined or read.
 pub(crate) fn check_place(storage: &dyn Storage, layout: &Layout) -> Result<Option<Uuid>> {
     check_directories(storage, layout)?;
     check_active(storage, layout)?;
@@ -50,9 +52,9 @@ fn refuse_foreign(storage: &dyn Storage, layout: &Layout) -> Result<()> {
     }
 }
 
-/// Makes the directories above the ledger durable, because a process may have created them and then died. This happens
-/// before the ledger's identity is written, since a ledger with an identity is assumed to have durable directories.
-/// Recovery syncs the ledger's own directories.
+/// Makes the directories above the ledger durable, because a process may have created them and died before it synced
+/// them. This happens before the ledger's identity is written, since a ledger with an identity is assumed to have
+/// durable directories. Recovery syncs the ledger's own directories.
 pub(crate) fn sync_ancestors(storage: &dyn Storage, layout: &Layout) -> Result<()> {
     for ancestor in layout.parent().ancestors().skip(1) {
         match storage.sync_dir(ancestor) {
@@ -77,7 +79,8 @@ pub(super) fn open_active(storage: &dyn Storage, layout: &Layout) -> Result<Arc<
     Ok(Arc::from(file))
 }
 
-/// Refuses anything but a regular file with one name. It does not open the file, because opening a FIFO would block.
+/// Refuses an active segment that is not a regular file with only one name. Does not open the file, because opening a
+/// FIFO would block.
 fn check_active(storage: &dyn Storage, layout: &Layout) -> Result<()> {
     let path = layout.active();
     let stat = storage.stat(path).map_err(|source| Error::io("examine the ledger", path, source))?;
@@ -99,7 +102,7 @@ fn check_active(storage: &dyn Storage, layout: &Layout) -> Result<()> {
 /// Refuses directories in which every user could replace the files of the ledger.
 pub(crate) fn check_directories(storage: &dyn Storage, layout: &Layout) -> Result<()> {
     for directory in [layout.parent(), layout.machinery()] {
-        // With the dot, this examines the target of a symbolic link.
+        // Because of the dot, `stat` examines the target if `directory` is a symbolic link.
         let stat = storage.stat(&directory.join("."));
         let stat = stat.map_err(|source| Error::io("examine the ledger's directory", directory, source))?;
         if stat.is_some_and(|stat| stat.lawless) {
@@ -112,8 +115,8 @@ pub(crate) fn check_directories(storage: &dyn Storage, layout: &Layout) -> Resul
     Ok(())
 }
 
-/// Returns true if the active segment is also the last sealed one. A file system without a journal may leave a file
-/// under both names if a crash interrupts its rename.
+/// Returns true if the active segment and the last sealed segment are the same file. A file system without a journal
+/// may leave a file under both names if a crash interrupts the rename that seals it.
 fn half_sealed(storage: &dyn Storage, layout: &Layout) -> Result<bool> {
     let Some(&last) = layout.sealed_segments(storage)?.last() else { return Ok(false) };
     let id = |path: &Path| {

@@ -1,8 +1,10 @@
-//! Replaces files that are full or can no longer be trusted, while the caller holds the lock:
+//! Replaces files that are full or can no longer be trusted, while the caller holds the lock.
 //!
-//! - If the commit area is full, its base moves to the end of the segment, and the area is filled again from its start.
-//! - If the area failed, a new one replaces it.
-//! - If the segment is full or a sync of it failed, it is sealed, and the next one begins.
+//! The commit area has a copy of the active segment's bytes after an offset, the base.
+//!
+//! - If the area is full, the base moves to the end of the segment, and the area is filled again from its start.
+//! - If a write to the area or a sync of it failed, a new area replaces it.
+//! - If the segment is full or a sync of it failed, the segment is sealed, and a new segment begins.
 
 use std::io;
 use std::sync::Arc;
@@ -24,7 +26,8 @@ impl Tail {
         (self.options.clock)().div_euclid(DAY_MS)
     }
 
-    /// Syncs the segment and moves the area's base to its end. The last `stray` bytes of the segment are not lines.
+    /// Syncs the segment and moves the area's base to the end of the segment. `stray` is the number of bytes before
+    /// that end that do not count as lines: see [`Header::stray`].
     pub(super) fn rebase(&mut self, stray: u64) -> Result<()> {
         let segment = self.end.segment;
         self.sync_segment()?;
@@ -34,8 +37,8 @@ impl Tail {
         Ok(())
     }
 
-    /// Syncs the segment. Afterwards its lines are no longer needed in the area. If the sync fails, begins a new
-    /// segment.
+    /// Syncs the segment. Afterwards the copy of its lines in the area is no longer needed. If the sync fails, seals
+    /// the segment and begins a new one.
     pub(super) fn sync_segment(&mut self) -> Result<()> {
         match self.file.sync() {
             Ok(()) => {
@@ -58,8 +61,8 @@ impl Tail {
         if self.area.as_mut().is_some_and(|area| area.rebase(header).is_ok()) {
             return;
         }
-        // Another process may still use the old area. Remove its header, so that no process uses it again. Its content
-        // is not needed, because the segment is synced.
+        // Another process may still use the old area. Overwrite the header of the old area, so that no process uses
+        // this area again. The content of the area is not needed, because the segment is synced.
         if let Ok(Some(old)) = Area::open(&*self.storage, &self.layout) {
             old.invalidate();
         }
@@ -74,7 +77,7 @@ impl Tail {
                 let path = self.layout.commit();
                 self.warn(&Error::io("create the commit area", &path, error));
                 match unless_missing(self.storage.remove(&path)) {
-                    // The failed file is gone, so the next appends need not recover because of it.
+                    // The area that failed is gone, so the next append need not recover.
                     Ok(()) => self.area_failed = false,
                     Err(error) => self.warn(&Error::io("remove the commit area", &path, error)),
                 }
@@ -89,7 +92,8 @@ impl Tail {
         self.rebase(0)
     }
 
-    /// Seals the segment after a failed sync, and begins a new one with a copy of the bytes that may not be durable.
+    /// Seals the segment after a failed sync, and begins a new segment with a copy of the bytes that may not be
+    /// durable.
     ///
     /// After a failed sync, the bytes can still be read from the cache, but they may never reach the disk. A second
     /// sync would report success anyway. The copy has the same line numbers and hashes, so the chain continues, and
@@ -109,10 +113,11 @@ impl Tail {
         Ok(())
     }
 
-    /// Seals the active segment unchanged, begins the next one with the `repeated` lines, and syncs it.
+    /// Seals the active segment unchanged, begins the next segment with the `repeated` lines, and syncs the new
+    /// segment.
     ///
-    /// A crash can happen between any two steps. If the segment is sealed and the next one does not exist, recovery
-    /// creates it. As long as the area has the header of the sealed segment, recovery repeats the lines itself.
+    /// A crash can happen between any two steps. If the segment is sealed and the next segment does not exist, recovery
+    /// creates it. As long as the header of the area names the sealed segment, recovery also repeats the lines.
     pub(super) fn begin_segment(&mut self, repeated: &[u8]) -> Result<()> {
         let sealed = self.layout.sealed_segment(self.end.segment);
         let active = self.layout.active().to_owned();

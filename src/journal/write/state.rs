@@ -1,7 +1,7 @@
 //! The end of the journal as this process last saw it, and checks of the files that this process has open.
 //!
 //! Three other files change this state: [`replace`](super::replace), [`recovery`](super::recovery) and
-//! [`tail`](super::tail). Each of them calls this file and those named before it, but not those named after it.
+//! [`tail`](super::tail). Each of the three uses this file and the files listed before it, but no file listed after it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,8 +22,8 @@ use crate::journal::format::Layout;
 use crate::journal::format::event::Event;
 use crate::journal::format::line::{self, Link, TRAILER_BYTES_MAX};
 
-/// The end of the journal as this process last saw it. It is trusted only after [`Tail::catch_up`], while the lock is
-/// held.
+/// The end of the journal as this process last saw it. This end is trusted only after a call of [`Tail::catch_up`], and
+/// only while the lock is held.
 #[derive(Debug)]
 pub(crate) struct Tail {
     pub(super) storage: Arc<dyn Storage>,
@@ -33,7 +33,8 @@ pub(crate) struct Tail {
     pub(super) lock: LockFile,
     pub(super) file: SyncFile,
     pub(super) file_id: (u64, u64),
-    /// `None` if there is no commit area that can be written.
+    /// The commit area, which has a copy of the active segment's last bytes. `None` if there is no area that can be
+    /// written.
     pub(super) area: Option<Area>,
     pub(super) active_seen: Seen,
     pub(super) area_seen: Seen,
@@ -41,11 +42,11 @@ pub(crate) struct Tail {
     pub(super) area_failed: bool,
     pub(super) end: Mark,
     /// Everything before this mark is known to be synced in the segment itself. Lines that are only synced in the area
-    /// do not count, because the area is overwritten when the next segment begins.
+    /// do not count, because the next segment overwrites the area.
     pub(super) durable: Mark,
     /// True if `end` may be wrong, so that the next call must recover first.
     pub(super) needs_recovery: bool,
-    /// True if the last wait for the lock ended at its deadline.
+    /// True if the last attempt to acquire the lock ended at its deadline.
     pub(super) lock_missed: bool,
     /// The lines of the batch that is being written. The memory is reused.
     pub(super) buffer: Vec<u8>,
@@ -107,7 +108,8 @@ impl Tail {
         self.file.length().map_err(|source| Error::io("examine the ledger", self.layout.active(), source))
     }
 
-    /// Reads the area's header again. Returns false if the area is no longer the one that this process has open.
+    /// Reads the area's header again. Returns false if the area can no longer be used: a sync of it failed, its path
+    /// names another file, or its header names another segment or ledger.
     pub(super) fn refresh_area(&mut self) -> Result<bool> {
         let path = self.layout.commit();
         let Some(area) = &mut self.area else { return Ok(false) };
@@ -124,14 +126,15 @@ impl Tail {
         else {
             return Ok(false);
         };
-        // The process that moved the base has synced the segment up to there.
+        // The process that moved the base has synced the segment up to the base.
         if self.durable.segment == header.segment && self.durable.len < header.base {
             self.durable = Mark { segment: header.segment, len: header.base, link: header.link };
         }
         Ok(true)
     }
 
-    /// Returns the number and the hash of the line that ends at `len`. Reads them from the end of that line.
+    /// Returns the number and the hash of the line that ends at `len`, or `None` if no line ends there. Reads only the
+    /// end of the line, where both are stored.
     pub(super) fn last_link(&self, len: u64) -> Result<Option<Link>> {
         let wanted = len.min(TRAILER_BYTES_MAX as u64 + 1);
         let mut bytes = vec![0; wanted as usize];
@@ -141,8 +144,9 @@ impl Tail {
         Ok(line.and_then(line::trailer).map(|trailer| trailer.link))
     }
 
-    /// Returns true if the area has the same last bytes before `len` as the segment, or does not cover that offset. The
-    /// bytes differ if another program copied a line to the end of the segment.
+    /// Compares the last bytes before `len` in the area and in the segment. Returns true if they are equal, or if the
+    /// area does not have these bytes of the segment. The bytes differ if another program copied a line to the end of
+    /// the segment.
     pub(super) fn area_ends_as_segment(&self, len: u64) -> Result<bool> {
         let Some(area) = &self.area else { return Ok(false) };
         let Some(from) = area.held_from(len.saturating_sub(TRAILER_BYTES_MAX as u64), len) else { return Ok(true) };

@@ -9,11 +9,11 @@ use super::mark::Mark;
 use crate::disk::StorageFile;
 use crate::mutex::lock;
 
-/// An open file with a record of whether a sync of it has failed. Its clones, and other handles of the same file, share
-/// this record.
+/// An open file, and the information whether a sync of it has failed. Clones share this information, and so do values
+/// that [`reopened`](Self::reopened) returns.
 ///
 /// After a failed sync, the system forgets the error and the pages that it could not write, so the next sync reports
-/// success. ext4 and XFS do so by design. The problem became known as "fsyncgate" in 2018.
+/// success. ext4 and XFS do so by design. This behaviour became known as "fsyncgate" in 2018.
 ///
 /// For everything except [`sync`](Self::sync), this type dereferences to the file.
 #[derive(Debug, Clone)]
@@ -35,7 +35,8 @@ impl SyncFile {
         Self { file, past: Arc::default() }
     }
 
-    /// Wraps `file`, which is a new handle of the same file. It shares the record of failed syncs.
+    /// Returns a `SyncFile` for `file`, which must be a new handle of the same file. Both values know of each other's
+    /// failed syncs.
     pub(super) fn reopened(&self, file: Arc<dyn StorageFile>) -> Self {
         Self { file, past: Arc::clone(&self.past) }
     }
@@ -63,8 +64,8 @@ impl Deref for SyncFile {
 
 /// Lines that were written but not synced yet: where they end, and the files that have them.
 ///
-/// No other file needs a sync. Before a writer changes to another area or segment, it syncs the old segment or repeats
-/// its lines in the new one.
+/// No other file needs a sync. Before a writer changes to another area or segment, it syncs the old segment, or repeats
+/// that segment's unsynced lines in the new one.
 #[derive(Debug)]
 pub(super) struct Unsynced {
     pub(super) end: Mark,
@@ -78,11 +79,11 @@ pub(super) struct Unsynced {
 #[derive(Debug)]
 pub(super) enum Synced {
     Area,
-    /// The sync of the segment. `area` is the error of the area's sync, if there was one.
+    /// The sync of the segment. `area` is the error of the area's sync, if the area was synced before.
     Segment {
         area: Option<io::Error>,
     },
-    /// None, because the sync of the segment failed too.
+    /// No sync. The error is that of the segment's sync, which is tried last.
     Nothing(io::Error),
 }
 
@@ -109,7 +110,7 @@ mod tests {
     use super::*;
     use crate::disk::{Access, Disk, Storage};
 
-    /// A failed sync is also remembered for another handle of the file.
+    /// A failed sync of one handle is remembered by every handle of the file.
     #[test]
     fn a_failed_sync_is_remembered_in_every_handle() {
         let disk = Disk;

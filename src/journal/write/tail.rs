@@ -42,10 +42,11 @@ impl Tail {
     }
 
     /// Opens the files of an existing journal without its lock. The first append then repairs the damage of a crash.
-    /// Returns `None` if there is no active segment, since creating it requires the lock.
+    /// Returns `None` if there is no active segment, since creating one requires the lock.
     ///
-    /// Until then, `end` is the base of the commit area, or the start of the active segment if there is no area. The
-    /// journal cannot end before that, because bytes before the base are never removed.
+    /// Until the first append, `end` is the base of the commit area, which is the offset up to which the segment is
+    /// known to be synced. If there is no area, `end` is the start of the active segment. The journal cannot end before
+    /// `end`, because bytes before the base are never removed.
     pub(crate) fn open_without_lock(layout: Layout, options: JournalOptions, id: Uuid) -> Result<Option<Self>> {
         let storage = Arc::clone(&options.storage);
         let file = if_there(storage.open(layout.active(), Access::Append));
@@ -70,7 +71,7 @@ impl Tail {
         std::mem::take(&mut self.spare)
     }
 
-    /// Keeps the memory of `payloads`, unless it has grown too large.
+    /// Keeps the memory of `payloads` for the next batch, unless it has grown too large.
     pub(super) fn give_spare(&mut self, mut payloads: Payloads) {
         if payloads.capacity() <= BUFFER_BYTES_KEPT {
             payloads.clear();
@@ -92,8 +93,8 @@ impl Tail {
     /// sync.
     ///
     /// If there is a file-size limit, the lines may need several segments, and all segments but the last are synced
-    /// here. If this function fails, the journal has none of the lines. Only with such a limit, it may have the first
-    /// ones.
+    /// here. If this function fails, the journal has none of the lines. There is one exception: if the limit made
+    /// several segments necessary, the journal may have the lines of the first segments.
     pub(super) fn append(&mut self, payloads: &Payloads) -> Result<(Mark, Unsynced)> {
         let _locked = self.lock()?;
         self.catch_up()?;
@@ -124,7 +125,8 @@ impl Tail {
             return self.recover();
         }
         if self.area.is_none() && !self.area_failed && self.active_len()? == self.end.len {
-            // No area could be created, and nothing else has changed. The next write tries again to create one.
+            // No area could be created earlier, and nothing else has changed. The next write tries again to create an
+            // area.
             return Ok(());
         }
         if !self.refresh_area()? {
@@ -150,9 +152,11 @@ impl Tail {
         }
     }
 
-    /// Writes a line for each payload to the commit area and to the segment. Returns true if the area has all of them.
+    /// Writes a line for each payload to the commit area and to the segment. Returns true if the area has all of these
+    /// lines.
     ///
-    /// The area is written first. So it has at least the lines of the segment, at whatever point the process dies.
+    /// The area is written first. So the area has at least the lines of the segment, at whatever point the process
+    /// dies.
     fn write(&mut self, payloads: Run<'_>) -> Result<bool> {
         self.buffer.clear();
         let mut link = self.end.link;
@@ -169,8 +173,8 @@ impl Tail {
         if !self.area_fits(bytes) {
             self.rebase(0)?;
         }
-        // If `rebase` could not sync the segment, it has begun a new one. The chain continues there, but at another
-        // offset.
+        // If `rebase` could not sync the segment, it has begun a new segment. The new lines continue the chain there,
+        // but at another offset.
         let mut in_area = self.area_fits(bytes) && self.write_area();
         if !in_area && self.area_fits(bytes) {
             self.replace_area()?;
@@ -189,8 +193,9 @@ impl Tail {
         Ok(in_area)
     }
 
-    /// Checks that the batch, whose last line is `link`, ends at `end`. It ends later if a program that ignores the
-    /// lock appended bytes just before the batch. Then the next recovery moves those bytes and the batch to quarantine.
+    /// Checks that the batch, whose last line is `link`, ends at `end`. The batch ends later if a program that ignores
+    /// the lock appended bytes just before the batch. The next recovery then moves those bytes and the batch to
+    /// `quarantine/`.
     fn check_batch_end(&self, end: u64, link: Link) -> Result<()> {
         let len = self.active_len()?;
         if len == end || (len > end && self.last_link(end)? == Some(link)) {
@@ -216,7 +221,7 @@ impl Tail {
     }
 
     /// Removes the batch at `at` from the area, so that no recovery restores lines for which the caller got an error.
-    /// If this fails, a recovery may restore them.
+    /// If the area cannot be written, a recovery may restore these lines.
     fn withdraw(&self, at: u64) {
         if let Some(area) = self.area.as_ref().filter(|area| area.fits(at, 1)) {
             // No line begins with a NUL, so recovery stops there and does not reach the rest of the batch.
@@ -248,8 +253,9 @@ impl Tail {
         Ok(())
     }
 
-    /// Moves the base to the end of the segment, so that the next process to open the journal need not write any lines
-    /// again. Does nothing if other processes use the journal, or if the files are not in the expected state.
+    /// Moves the base to the end of the segment, so that the recovery of the next process that opens the journal has no
+    /// lines to write again. Does nothing if other processes use the journal, or if the files are not in the expected
+    /// state.
     pub(super) fn close(&mut self) {
         // If the lock could not be acquired just now, do not wait for it again.
         let deadline = if self.lock_missed { Duration::ZERO } else { self.options.lock_deadline };
@@ -262,13 +268,13 @@ impl Tail {
             let closed = self.matches_area().and_then(|matches| if matches { self.rebase(0) } else { Ok(()) });
             closed.unwrap_or_else(|error| self.warn(&error));
         }
-        // Release the lock of the area before the journal's lock. Otherwise the next opener would think that this
-        // process still uses the area.
+        // Release the lock of the area before the journal's lock. Otherwise a process that opens the journal now could
+        // find that this process still uses the area.
         self.area = None;
     }
 
-    /// Returns true if there are bytes after the base and they match the commit area. If they do not match, the base
-    /// must not move, because recovery needs the area to repair them.
+    /// Returns true if the segment has bytes after the base, and the commit area does not have different bytes. If the
+    /// bytes differ, the base must not move, because recovery needs the area to repair the segment.
     fn matches_area(&mut self) -> Result<bool> {
         if !self.active_is_still_there()? || !self.refresh_area()? {
             return Ok(false);
@@ -309,8 +315,8 @@ impl Tail {
         if unsynced.segment_id == self.file_id && self.active_is_still_there()? {
             return self.abandon_segment(&error);
         }
-        // Another process may have sealed the segment in the meantime. If so, it has synced the segment or repeated its
-        // last lines in the next one.
+        // Another process may have sealed the segment in the meantime. If so, that process has synced the segment, or
+        // has repeated its last lines in the next segment.
         let path = self.layout.sealed_segment(unsynced.end.segment);
         let sealed = self.storage.stat(&path).map_err(|source| Error::io("examine a sealed segment", &path, source))?;
         if sealed.is_some_and(|sealed| sealed.id == unsynced.segment_id) {

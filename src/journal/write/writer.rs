@@ -1,5 +1,5 @@
-//! Group commit: callers that arrive while a batch is being written share the next batch, with one write and one sync.
-//! When a call returns, its lines have been written to the files.
+//! Group commit: the lines of all callers that arrive while a batch is being written form the next batch, which needs
+//! one write and one sync. When a call succeeds, its lines have been written to the files.
 
 use std::sync::{Mutex, MutexGuard};
 
@@ -18,21 +18,22 @@ pub(crate) struct Writer {
     group: Group<Payloads, Result<Mark>>,
     tail: Mutex<Tail>,
     durability: Durability,
-    /// The process that created this writer. Only it closes the journal. A forked child has a copy of the writer and
-    /// shares the locks, so it must not do that.
+    /// The id of the process that created this writer. Only this process closes the journal. A forked child has a copy
+    /// of the writer and shares the locks, so the child must not close the journal.
     process: u32,
-    /// The end of the journal after the latest batch, synced or not. Unlike the tail, it can be read while a batch is
+    /// The end of the journal after the latest batch, synced or not. Unlike `tail`, `seen` can be read while a batch is
     /// being written.
     seen: Mutex<Cursor>,
 }
 
-/// Returns a cursor after `mark`. Its line count is unknown and stays 0.
+/// Returns a cursor at `mark`. Its `lines` is 0, because a `Mark` does not state how many lines the segment has.
 fn cursor(mark: &Mark) -> Cursor {
     Cursor { segment: mark.segment, offset: mark.len, lines: 0, seq: mark.link.seq }
 }
 
 fn abandoned() -> Error {
-    Error::new(ErrorKind::Abandoned, "append to the ledger").detail("the thread that wrote this batch panicked")
+    Error::new(ErrorKind::Abandoned, "append to the ledger")
+        .detail("another thread panicked while it wrote this line together with its own")
 }
 
 impl Writer {
@@ -46,7 +47,7 @@ impl Writer {
         }
     }
 
-    /// Appends the payloads as consecutive lines, and returns the position of the first.
+    /// Appends the payloads as consecutive lines, and returns the number of the first line.
     pub(crate) fn append(&self, payloads: &[&[u8]]) -> Result<Appended> {
         let mut place = 0;
         let add = |batch: &mut Payloads| {
@@ -108,8 +109,8 @@ impl Writer {
 
     /// Runs `work` while no thread and no process appends.
     pub(crate) fn under_lock<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
-        // The file lock excludes other processes. The mutex of the tail excludes other threads, which share the file
-        // lock.
+        // The file lock excludes other processes. The mutex of the tail excludes the other threads of this process,
+        // because they share its file lock.
         let mut tail = self.tail();
         let _locked = tail.lock()?;
         work()
@@ -131,7 +132,7 @@ mod tests {
 
     use crate::journal::{Journal, JournalOptions};
 
-    /// This covers a thread that shares the journal, and one with a handle of its own.
+    /// One thread shares the `Journal` value with this test, and another thread has opened the same journal itself.
     #[test]
     fn nobody_appends_while_work_is_done_under_the_lock() {
         let directory = tempfile::tempdir().unwrap();

@@ -7,7 +7,7 @@ use super::*;
 use crate::disk::read_full_at;
 use crate::disk::simulated::{InjectedFault, Op, SimulatedDisk, When};
 
-/// Longer than the buffer, so that it takes several writes.
+/// The content of a log. It is longer than the buffer, so that several writes are needed.
 static CONTENT: [u8; 150_000] = [b'x'; 150_000];
 
 fn create_on(disk: &SimulatedDisk) -> Result<PathBuf> {

@@ -63,8 +63,8 @@ fn a_short_write_writes_that_much() {
     assert_eq!(read(&disk, "a").unwrap(), b"1231234512345");
 }
 
-/// Returns a disk whose file `a` has two pages. Their bytes were `a` and synced. Then they were overwritten with `b`,
-/// and the sync of that failed.
+/// Returns a disk whose file `a` has two pages. First both pages were filled with `a` and synced. Then they were
+/// overwritten with `b`, and the sync after that failed.
 fn failed_sync(fault: InjectedFault) -> (SimulatedDisk, Box<dyn StorageFile>) {
     let (disk, file) = disk_with(&[b'a'; 2 * pages::PAGE]);
     file.write_at(&[b'b'; 2 * pages::PAGE], 0).unwrap();
@@ -166,7 +166,7 @@ fn a_lasting_fault_lasts_until_it_is_lifted() {
         file.sync().unwrap_err();
         other.sync().unwrap();
     }
-    // A fault for this operation alone takes precedence.
+    // A fault for a single operation takes precedence over a lasting fault.
     disk.inject(When::Next(Op::Sync), InjectedFault::Os(28));
     assert_eq!(file.sync().unwrap_err().raw_os_error(), Some(28));
     disk.inject(When::Next(Op::Append), InjectedFault::Os(28));

@@ -27,7 +27,7 @@ fn every_subset_of_pages_has_a_number() {
     assert_eq!((states.len(), found), (8, expected.map(str::to_owned).into()));
 }
 
-/// A page has as many states as versions. If it is beyond the surviving length, it has only one state.
+/// A page has as many states as versions. A page beyond the surviving length has only one state.
 #[test]
 fn versions_lengths_and_names_multiply() {
     let (disk, _) = disk_with(b"");

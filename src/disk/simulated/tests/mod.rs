@@ -1,4 +1,4 @@
-//! Tests that the simulated disk keeps its promises, and that it loses everything that it does not promise to keep.
+//! Tests that the simulated disk keeps what the model promises, and that it can lose everything else.
 
 mod cache;
 mod faults;

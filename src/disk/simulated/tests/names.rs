@@ -113,7 +113,8 @@ fn moved(target: &str) -> SimulatedDisk {
     disk
 }
 
-/// Returns whether the file is found under its old name and under its new one.
+/// Returns the pairs that different power cuts can leave: whether the file has its old name, and whether it has its new
+/// name.
 fn names_of_move(disk: &SimulatedDisk, target: &str) -> BTreeSet<(bool, bool)> {
     seen(disk, |after| (read(after, "s/a").is_some(), read(after, target).is_some()))
 }

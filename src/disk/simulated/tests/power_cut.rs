@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Returns one page for each of `bytes`, filled with it.
+/// Returns one page for each of `bytes`. Each page is filled with its byte.
 fn filled(bytes: &[u8]) -> Vec<u8> {
     bytes.iter().flat_map(|&byte| [byte; pages::PAGE]).collect()
 }

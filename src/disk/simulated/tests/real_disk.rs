@@ -74,7 +74,8 @@ impl Side {
         Self { disk: Box::new(disk), root: root.to_owned(), files: Vec::new() }
     }
 
-    /// Returns the answer as text. Omits inodes, and the length and links of a directory, because they may differ.
+    /// Performs the step and returns the answer as text. Omits inodes, and the length and links of a directory, because
+    /// these may differ between the two disks.
     fn answer(&mut self, step: &Step) -> String {
         self.take(step).unwrap_or_else(|error| format!("{:?}", error.kind()))
     }
@@ -88,7 +89,7 @@ impl Side {
                 self.files.push((access, file));
                 Ok("opened".to_owned())
             }
-            // If a part of the path is a file, the error depends on its depth in the path.
+            // If a part of the path is a file, the error depends on the depth of that file in the path.
             Step::CreateDir(path) => Ok(self.disk.create_dir(&at(path)).is_ok().to_string()),
             Step::List(path) => {
                 let mut names = self.disk.list(&at(path))?;
