@@ -93,11 +93,13 @@
 //! made the snapshot. It also reads LiteLLM's table, which contains more models and has other prices for some.
 
 mod breakdown;
+mod fill;
 #[cfg(feature = "cli")]
 pub mod import;
 mod lookup;
 mod parse;
 mod price;
+mod provenance;
 mod report;
 mod row;
 mod table;
@@ -106,5 +108,6 @@ mod worst_case;
 pub use breakdown::Cost;
 pub(crate) use lookup::pattern::Pattern;
 pub use price::CostPart;
+pub(crate) use provenance::{common, dearer};
 pub use report::{CostBy, Count, Discrepancies, Discrepancy, Excess, Group, Report, Sum};
 pub use table::{PriceFile, PriceTable};

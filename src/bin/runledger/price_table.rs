@@ -16,6 +16,11 @@ pub(crate) struct OwnPrices {
 }
 
 impl OwnPrices {
+    /// Returns true if the user has a file of prices.
+    pub(crate) fn is_given(&self) -> bool {
+        self.prices.is_some()
+    }
+
     /// Returns the bundled prices, overridden by the rows of the given file.
     pub(crate) fn table(&self) -> Result<PriceTable, Failure> {
         let bundled = PriceTable::bundled()?;

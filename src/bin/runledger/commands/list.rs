@@ -19,8 +19,10 @@ use crate::term::{Table, audience, output};
 ///
 /// Prints a table with one row for each execution. Times are UTC. An id is shortened to the digits that distinguish it
 /// from the others in the list, and `show` accepts it. If other executions of the ledger have ids that begin with the
-/// same digits, `show` lists all of them. A count of 10,000 or more is rounded to three digits. An amount is rounded to
-/// the cent, or to four decimals below 1 dollar.
+/// same digits, `show` lists all of them.
+///
+/// A count of 10,000 or more is rounded to three digits, such as 12.3M. Dollar amounts below 1 are rounded to four
+/// decimals, those from a million on to three digits, and all others to the cent.
 ///
 /// With --json, each line is a complete record.
 #[derive(Debug, clap::Args)]
