@@ -21,6 +21,11 @@ impl OwnPrices {
         self.prices.is_some()
     }
 
+    /// Returns the table of [`table`](Self::table) if the user has a file of prices. Otherwise it is the bundled one.
+    pub(crate) fn table_if_given(&self) -> Result<Option<PriceTable>, Failure> {
+        if self.is_given() { self.table().map(Some) } else { Ok(None) }
+    }
+
     /// Returns the bundled prices, overridden by the rows of the given file.
     pub(crate) fn table(&self) -> Result<PriceTable, Failure> {
         let bundled = PriceTable::bundled()?;

@@ -1,19 +1,23 @@
 //! `runledger pipe`
 
-use std::collections::BTreeMap;
+mod amounts;
+mod line;
+mod unknown;
+
 use std::io::{self, BufRead, BufReader, Read, Write};
 
 use runledger::journal::PAYLOAD_BYTES_MAX;
 use runledger::{Answer, ErrorKind, ExecutionMetrics, Ledger, Uuid};
 use serde::Serialize;
-use serde::de::IgnoredAny;
 
-use crate::clock;
 use crate::exit_code::ExitCode;
 use crate::failure::{self, Failure};
 use crate::global::Global;
 use crate::ledger;
+use crate::price_table::OwnPrices;
 use crate::term::output;
+use line::{Line, Reader};
+use unknown::Unknown;
 
 /// Record executions from JSON lines on stdin
 ///
@@ -22,6 +26,22 @@ use crate::term::output;
 /// neither execution_succeeded nor execution_failed, both are derived from the status. A record without an execution_id
 /// gets a new one, which the answer contains. A program that may send a record twice should set the id itself, so that
 /// both lines are the same execution.
+///
+/// A record that has model.name, tokens_input and tokens_output but no cost gets its cost at the bundled prices, or at
+/// those of --prices. model.provider and model.variant are used if they are present. The prices are those at cost.at or
+/// else at timestamp_start. If the record lists calls in trace.llm_calls, each call without a cost is priced, and the
+/// record gets their sum if all are known. cost.source is then computed. If there is no price, cost_usd remains null and
+/// cost.source is unknown. A cost that is present is never replaced. Neither is the cost of a record that itself says
+/// with cost.source or cost_tier that it is unknown. --no-price turns pricing off.
+///
+/// Amounts are JSON numbers or strings with at most 12 decimals. cost_usd is stored with 8 decimals, rounded half to
+/// even. If it had more, cost.exact_usd has all of them, and reports use these. A number with more than 12 decimals is
+/// rounded to 12, and a string is refused. The key `price` holds an answer of `runledger price`, which becomes the cost
+/// and its source. A record cannot have both `price` and a cost.
+///
+/// An answer lists under unknown_keys the keys that no field has, and under near the keys that were probably meant.
+/// Values under such keys are not stored. With --strict, the record is refused. Any key is allowed in tags and in a
+/// variant.
 ///
 /// For each input line that is not blank, prints one line of JSON, its answer, in the same order. A program can send
 /// many lines before it reads the first answer: lines that have arrived are written together, with one sync. A record
@@ -37,18 +57,43 @@ use crate::term::output;
   {"execution_id": "019c…", "seq": 42, "answer": "durable"}
   {"execution_id": null, "seq": null, "answer": "refused", "line": 7,
    "kind": …, "reasons": […]}
+  {"execution_id": "019c…", "seq": 43, "answer": "durable",
+   "unknown_keys": ["token_input"], "near": {"token_input": "tokens_input"}}
   answer  durable, refused, spilled, lost
 
 Example: record one execution
   echo '{"skill_name": "summarise", "skill_version": "1.2.0",
     "status": "success", "timestamp_start": "2026-02-14T14:23:00Z",
-    "timestamp_end": "2026-02-14T14:23:05Z"}' | jq -c . | runledger pipe"#)]
-pub(crate) struct Args {}
+    "timestamp_end": "2026-02-14T14:23:05Z"}' | jq -c . | runledger pipe
+Example: record an execution with the cost that `price` computes
+  echo '{"model": "gpt-4o-mini", "usage": {"input_tokens": 1}}' |
+    runledger price | jq -c '{skill_name: "summarise",
+      skill_version: "1.2.0", status: "success",
+      timestamp_start: .at, timestamp_end: .at, price: .}' |
+    runledger pipe
+Example: record only the amount, as a number or as a string
+  echo '{"model": "gpt-4o-mini", "usage": {"input_tokens": 1}}' |
+    runledger price | jq -c '{skill_name: "summarise",
+      skill_version: "1.2.0", status: "success",
+      timestamp_start: .at, timestamp_end: .at, cost_usd: .usd}' |
+    runledger pipe"#)]
+pub(crate) struct Args {
+    /// Refuse a record with a key that no field has
+    #[arg(long)]
+    strict: bool,
+    /// Do not compute costs that are unknown
+    #[arg(long, conflicts_with = "prices")]
+    no_price: bool,
+    #[command(flatten)]
+    own: OwnPrices,
+}
 
 /// The size of a pipe on Linux. This much can arrive while the previous batch is synced.
 const BUFFER_BYTES: usize = 1 << 16;
 
-pub(crate) fn run(global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
+pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
+    let prices = if args.no_price { None } else { Some(args.own.table_if_given()?) };
+    let reader = Reader { prices, strict: args.strict };
     let ledger = ledger::open(global)?;
     let mut input = BufReader::with_capacity(BUFFER_BYTES, io::stdin());
     let mut batch = Batch::default();
@@ -65,13 +110,10 @@ pub(crate) fn run(global: &Global, out: &mut impl Write) -> Result<ExitCode, Fai
         let Some(is_whole) = read_line(&mut input, &mut line).map_err(Failure::Input)? else { break };
         number += 1;
         if !is_whole {
-            batch.refuse(
-                number,
-                "invalid",
-                format!("expected at most {PAYLOAD_BYTES_MAX} bytes in a line, found more"),
-            );
+            let reason = format!("expected at most {PAYLOAD_BYTES_MAX} bytes in a line, found more");
+            batch.add(number, Line::refused("invalid", reason));
         } else if !line.trim_ascii().is_empty() {
-            batch.add(number, &line);
+            batch.add(number, reader.read(&line));
         }
     }
     all_durable &= batch.answer(&ledger, out)?;
@@ -95,8 +137,8 @@ fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<Option<
 /// Lines that are answered together.
 #[derive(Default)]
 struct Batch {
-    /// For each input line, its line number if it is a record, or the answer if it is not.
-    lines: Vec<Result<u64, Reply>>,
+    /// For each input line, its line number and its unknown keys if it is a record, or the answer if it is not.
+    lines: Vec<Result<(u64, Unknown), Reply>>,
     records: Vec<ExecutionMetrics>,
 }
 
@@ -110,6 +152,8 @@ struct Reply {
     answer: &'static str,
     #[serde(flatten)]
     trouble: Option<Trouble>,
+    #[serde(flatten)]
+    unknown: Unknown,
 }
 
 /// Why the record is not durable.
@@ -121,19 +165,17 @@ struct Trouble {
 }
 
 impl Batch {
-    fn add(&mut self, number: u64, line: &[u8]) {
-        match parse(line) {
-            Ok(record) => {
-                self.records.push(record);
-                self.lines.push(Ok(number));
+    fn add(&mut self, number: u64, line: Line) {
+        match line {
+            Line::Record { record, unknown } => {
+                self.records.push(*record);
+                self.lines.push(Ok((number, unknown)));
             }
-            Err((kind, reason)) => self.refuse(number, kind, reason),
+            Line::Refused { execution_id, kind, reasons, unknown } => {
+                let trouble = Some(Trouble { line: number, kind, reasons });
+                self.lines.push(Err(Reply { execution_id, seq: None, answer: "refused", trouble, unknown }));
+            }
         }
-    }
-
-    fn refuse(&mut self, line: u64, kind: &'static str, reason: String) {
-        let trouble = Some(Trouble { line, kind, reasons: vec![reason] });
-        self.lines.push(Err(Reply { execution_id: None, seq: None, answer: "refused", trouble }));
     }
 
     /// Appends the records, answers every line and empties the batch. Returns whether all records are durable.
@@ -143,7 +185,9 @@ impl Batch {
         for line in self.lines.drain(..) {
             let reply = match line {
                 Err(reply) => Some(reply),
-                Ok(line) => answers.next().map(|(answer, record)| reply(line, record.execution_id, answer)),
+                Ok((line, unknown)) => {
+                    answers.next().map(|(answer, record)| reply(line, record.execution_id, answer, unknown))
+                }
             };
             if let Some(reply) = reply {
                 all_durable &= reply.answer == "durable";
@@ -154,7 +198,7 @@ impl Batch {
     }
 }
 
-fn reply(line: u64, id: Uuid, answer: runledger::Result<Answer>) -> Reply {
+fn reply(line: u64, id: Uuid, answer: runledger::Result<Answer>, unknown: Unknown) -> Reply {
     let (answer, seq, error) = match answer {
         Ok(Answer::Durable { seq }) => ("durable", Some(seq), None),
         Ok(Answer::Flushed { seq }) => ("flushed", Some(seq), None),
@@ -172,41 +216,5 @@ fn reply(line: u64, id: Uuid, answer: runledger::Result<Answer>) -> Reply {
             _ => vec![failure::text(&error)],
         },
     });
-    Reply { execution_id: Some(id), seq, answer, trouble }
-}
-
-/// Returns the record of a line, or the reason why the line is not a record. If the line does not say whether the
-/// execution succeeded, this is derived from its status.
-fn parse(line: &[u8]) -> Result<ExecutionMetrics, (&'static str, String)> {
-    let text = std::str::from_utf8(line).map_err(|error| ("malformed", error.to_string()))?;
-    let parsed = ExecutionMetrics::from_json(text).or_else(|error| match with_id(text) {
-        Some(text) => ExecutionMetrics::from_json(&text),
-        None => Err(error),
-    });
-    let mut record = parsed.map_err(|error| (failure::kind(&error), reason(&error, text)))?;
-    if let (None, None, Some(status)) = (record.execution_succeeded, record.execution_failed, &record.status) {
-        record.set_status(status.clone());
-    }
-    Ok(record)
-}
-
-/// Returns what is wrong with a line, and at which column. A column after the end of the line is left out, because it
-/// belongs to the id that [`with_id`] added.
-fn reason(error: &runledger::Error, line: &str) -> String {
-    let text = failure::text(error);
-    match text.rsplit_once(" at line 1 column ") {
-        Some((what, column)) if column.parse().is_ok_and(|column: usize| column <= line.len()) => {
-            format!("{what} at column {column}")
-        }
-        Some((what, _)) => what.to_owned(),
-        None => text,
-    }
-}
-
-/// Returns the object with a new id at its end, or `None` if it has an id or is not an object.
-fn with_id(text: &str) -> Option<String> {
-    let keys: BTreeMap<String, IgnoredAny> = serde_json::from_str(text).ok()?;
-    let fields = text.trim_ascii_end().strip_suffix('}')?;
-    let comma = if keys.is_empty() { "" } else { "," };
-    (!keys.contains_key("execution_id")).then(|| format!("{fields}{comma}\"execution_id\":\"{}\"}}", clock::new_id()))
+    Reply { execution_id: Some(id), seq, answer, trouble, unknown }
 }
