@@ -29,6 +29,7 @@ mod metrics;
 mod pipe;
 mod pipe_costs;
 mod price;
+mod prices_import;
 mod promises;
 mod quota;
 mod refused;

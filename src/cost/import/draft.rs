@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::digits::times;
+use super::minimum;
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::Meter;
 
@@ -61,7 +62,8 @@ impl Draft {
         Ok(Value::String(price.to_string()))
     }
 
-    pub(super) fn finish(self, stamp: &Stamp) -> Imported {
+    pub(super) fn finish(mut self, stamp: &Stamp) -> Result<Imported> {
+        minimum::add_to(&mut self.models)?;
         let lines = |values: &[Value]| values.iter().map(|value| format!("  {value}")).collect::<Vec<_>>().join(",\n");
         let mut json = String::from("{\n");
         for (key, text) in [("version", &stamp.version), ("as_of", &stamp.as_of), ("source", &stamp.source)] {
@@ -69,7 +71,8 @@ impl Draft {
         }
         json += &format!(" \"providers\": [\n{}\n ],\n", lines(&self.providers));
         json += &format!(" \"models\": [\n{}\n ]\n}}\n", lines(&self.models));
-        Imported { json, models: self.models.len() as u64, rounded: self.rounded, left_out: self.left_out }
+        let (models, rounded) = (self.models.len() as u64, self.rounded);
+        Ok(Imported { json, models, rounded, left_out: self.left_out })
     }
 }
 

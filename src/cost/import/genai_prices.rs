@@ -122,7 +122,7 @@ fn import(text: &str, stamp: &Stamp) -> Result<Imported> {
             }
         }
     }
-    Ok(draft.finish(stamp))
+    draft.finish(stamp)
 }
 
 fn provider_value(provider: &Provider, draft: &mut Draft) -> Value {

@@ -6,6 +6,7 @@ mod digits;
 mod draft;
 mod genai_prices;
 mod litellm;
+mod minimum;
 mod python;
 mod regex;
 
