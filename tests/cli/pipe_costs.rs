@@ -205,8 +205,13 @@ fn the_user_s_own_prices_come_first() {
     pipe(&place, &["--prices", "own.json"], &format!("{{{REQUIRED},{GPT_4}}}")).answer(0);
     let record = in_ledger(&place).pop().unwrap();
     assert_eq!((record.cost_usd, record.cost.table.as_deref()), (usd("0.048"), Some("contract 7")));
-    let both = pipe(&place, &["--prices", "own.json", "--no-price"], "");
-    assert_eq!(both.code, Some(2));
+    // The file may come from the environment.
+    for (args, cost) in [(&["pipe"][..], usd("0.048")), (&["pipe", "--no-price"], None)] {
+        let mut own = command();
+        own.env("RUNLEDGER_PRICES", "own.json").args(args);
+        fed(&place, &mut own, &format!("{{{REQUIRED},{GPT_4}}}")).answer(0);
+        assert_eq!(in_ledger(&place).pop().unwrap().cost_usd, cost, "{args:?}");
+    }
 }
 
 #[test]

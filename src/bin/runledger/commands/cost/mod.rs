@@ -45,8 +45,8 @@ use repriced::{Pricing, Repriced, WithRepriced};
 /// --prices FILE computes the costs of executions and calls that were recorded without one, at the prices of the file
 /// and of the bundled table below it. Each call is priced at its own time. --reprice also computes known costs again,
 /// with or without --prices. This includes costs that a vendor reported. A cost for which the table has no price stays
-/// as recorded. Only this report changes and never the ledger. A line below the table gives the number of executions
-/// that were priced so, and the number of calls that each table priced.
+/// as recorded. Only this report changes and never the ledger. Lines below the table give the number of executions that
+/// were priced so, and the number of calls that each table priced.
 ///
 /// --json prints one object with the groups under `daily`, `weekly`, `monthly`, `models`, `skills`, `runs`, `scenes` or
 /// `agents`, and with `totals`. Fields that exist in ccusage too have its names: `daily`, `weekly`, `monthly`,

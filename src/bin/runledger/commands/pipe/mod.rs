@@ -81,8 +81,8 @@ pub(crate) struct Args {
     /// Refuse a record with a key that no field has
     #[arg(long)]
     strict: bool,
-    /// Do not compute costs that are unknown
-    #[arg(long, conflicts_with = "prices")]
+    /// Do not compute costs that are unknown, even with --prices
+    #[arg(long)]
     no_price: bool,
     #[command(flatten)]
     own: OwnPrices,
