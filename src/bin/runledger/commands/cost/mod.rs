@@ -4,13 +4,14 @@ mod answer;
 mod discrepancy;
 mod explain;
 mod repriced;
+mod table;
+mod week_start;
 
 use std::io::Write;
 
-use chrono::Weekday;
-use clap::{Subcommand, ValueEnum};
+use clap::Subcommand;
 use runledger::ExecutionMetrics;
-use runledger::cost::{CostBy, Count, Report, Sum};
+use runledger::cost::{CostBy, Report};
 
 use crate::argument::one_of;
 use crate::exit_code::ExitCode;
@@ -19,10 +20,11 @@ use crate::global::Global;
 use crate::period::Period;
 use crate::price_table::OwnPrices;
 use crate::records;
-use crate::term::{Column, Table, cell, output, short};
+use crate::term::output;
 use crate::zone::Zone;
 use answer::Answer;
 use repriced::{Pricing, Repriced, WithRepriced};
+use week_start::WeekStart;
 
 /// Sum up the costs of executions by model, skill, run or day
 ///
@@ -81,22 +83,6 @@ pub(crate) struct Args {
     own: OwnPrices,
 }
 
-/// The first day of a week.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum WeekStart {
-    Sunday,
-    Monday,
-}
-
-impl WeekStart {
-    fn weekday(self) -> Weekday {
-        match self {
-            Self::Sunday => Weekday::Sun,
-            Self::Monday => Weekday::Mon,
-        }
-    }
-}
-
 #[derive(Debug, Subcommand)]
 enum Command {
     Discrepancy(discrepancy::Args),
@@ -132,73 +118,10 @@ fn sum_up(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode
     if global.json {
         output::json_line(out, &Answer { report: WithRepriced { report, repriced }, malformed_lines })?;
     } else {
-        table(&report, out)?;
+        table::write(&report, out)?;
         if let Some(repriced) = repriced {
             repriced.write(out)?;
         }
     }
     Ok(ExitCode::Yes)
-}
-
-fn table<Z>(report: &Report<Z>, out: &mut impl Write) -> Result<(), Failure> {
-    let [input, output, cache_write, cache_read, total] = TOKENS.map(Column::Number);
-    let mut table = Table::new([
-        Column::Name(report.by().name()),
-        Column::Number("execs"),
-        input,
-        output,
-        cache_write,
-        cache_read,
-        total,
-        Column::Number("usd"),
-        Column::Number("unpriced"),
-    ]);
-    let groups = report.groups().map(|(name, group)| (name, &group.sum));
-    for (name, sum) in groups.chain([(Some("total"), report.totals())]) {
-        let [input, output, cache_write, cache_read, total] =
-            tokens(sum).map(|count| cell(count.known.map(short::count)));
-        table.row([
-            cell(name),
-            short::count(sum.executions.into()),
-            input,
-            output,
-            cache_write,
-            cache_read,
-            total,
-            cell(sum.cost.map(short::usd)),
-            short::count(sum.unpriced.into()),
-        ]);
-    }
-    table.write(out)?;
-    unknown(report.totals(), out)?;
-    at_standard(report.totals(), out)?;
-    if report.without_model() > 0 {
-        writeln!(out, "without model: {}", report.without_model())?;
-    }
-    Ok(())
-}
-
-const TOKENS: [&str; 5] = ["input", "output", "cache w", "cache r", "tokens"];
-
-fn tokens(sum: &Sum) -> [Count; 5] {
-    [sum.input_uncached, sum.output, sum.cache_write, sum.cache_read, sum.total]
-}
-
-/// Writes for how many executions the tokens are unknown, so that no sum seems to include all executions.
-fn unknown(totals: &Sum, out: &mut impl Write) -> Result<(), Failure> {
-    let counts = TOKENS.into_iter().zip(tokens(totals)).filter(|(_, count)| count.unknown > 0);
-    let counts: Vec<_> = counts.map(|(name, count)| format!("{name} {}", short::count(count.unknown.into()))).collect();
-    if !counts.is_empty() {
-        writeln!(out, "unknown: {}", counts.join(", "))?;
-    }
-    Ok(())
-}
-
-/// Writes how much was computed at standard prices, since the table had no price for how the calls were served.
-fn at_standard(totals: &Sum, out: &mut impl Write) -> Result<(), Failure> {
-    if let Some(cost) = totals.at_standard_cost {
-        let (execs, usd) = (short::count(totals.at_standard.into()), short::usd(cost));
-        writeln!(out, "at standard prices, for lack of their own: execs {execs}, usd {usd}")?;
-    }
-    Ok(())
 }
