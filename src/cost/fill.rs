@@ -3,7 +3,7 @@
 use super::breakdown::Cost;
 use super::provenance::{common, dearer};
 use super::table::PriceTable;
-use crate::metrics::{CostProvenance, CostSource, CostTier, ExecutionMetrics, Kind, LlmCall, Usd};
+use crate::metrics::{Call, CostProvenance, CostSource, CostTier, ExecutionMetrics, Kind, LlmCall, Usd};
 
 impl PriceTable {
     /// Computes the cost of `record` if it is unknown, and the unknown costs of its calls. A known cost is not changed.
@@ -63,19 +63,14 @@ impl PriceTable {
     }
 
     fn compute_whole<'t>(&'t self, record: &mut ExecutionMetrics, again: bool) -> Vec<&'t str> {
-        let only = record.trace.llm_calls.first().map(|call| call.model_name.clone());
-        let whole = LlmCall {
-            provider: record.model.provider.clone(),
-            tokens_input: record.tokens_input,
-            tokens_output: record.tokens_output,
-            parts: record.model.parts,
-            variant: record.model.variant.clone(),
-            cost: record.cost.clone(),
-            ..LlmCall::new(1, record.model.name.clone().or(only).unwrap_or_default())
-        };
+        let only = record.trace.llm_calls.first().map(|call| call.model_name.as_str());
+        let name = record.model.name.as_deref().or(only).filter(|name| !name.trim().is_empty());
         let uses_none = matches!(record.kind, Kind::ModelRouting | Kind::BudgetGate);
-        let call = whole.call().filter(|call| !uses_none && !call.model.trim().is_empty());
-        let Some(call) = call else { return Vec::new() };
+        let (Some(name), Some(usage), false) = (name, record.usage(), uses_none) else { return Vec::new() };
+        let mut call = Call::new(name, usage);
+        call.provider.clone_from(&record.model.provider);
+        call.variant.clone_from(&record.model.variant);
+        call.at = record.cost.at;
         match self.cost_if_known(&call, record.timestamp_start) {
             Some(cost) => {
                 let tier = record.cost_tier.take().filter(|_| !again);

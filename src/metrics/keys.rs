@@ -8,12 +8,15 @@ pub(super) struct Keys(&'static [Key]);
 struct Key(&'static str, Option<&'static Keys>);
 
 impl Keys {
-    /// Returns the keys of what is under `name`. Returns `None` if the object has no such key. It probably is the key at
-    /// `place`.
-    pub(super) fn find(&self, name: &str, place: usize) -> Option<Option<&'static Keys>> {
-        let is = |key: &&Key| key.0 == name;
-        let key = self.0.get(place).filter(is).or_else(|| self.0.iter().find(is))?;
-        Some(key.1)
+    /// Returns the place of the key and the keys of what is under it. Returns `None` if the object has no such key. It
+    /// probably is the key at `place`. There are at most 64 keys.
+    pub(super) fn find(&self, name: &str, place: usize) -> Option<(usize, Option<&'static Keys>)> {
+        let is = |key: &Key| key.0 == name;
+        let place = match self.0.get(place) {
+            Some(key) if is(key) => place,
+            _ => self.0.iter().position(is)?,
+        };
+        Some((place, self.0[place].1))
     }
 
     pub(super) fn names(&self) -> impl Iterator<Item = &'static str> {
@@ -227,6 +230,13 @@ mod tests {
     use super::*;
 
     const BY_A_LEDGER: [&str; 3] = ["seq", "prev", "hash"];
+
+    #[test]
+    fn an_object_has_at_most_64_keys() {
+        for keys in [&RECORD, &CALL, &MODEL, &COST, &RUN] {
+            assert!(keys.0.len() <= 64);
+        }
+    }
 
     /// Calls `check` with the text before and after a value, for each key of an object and of those in it.
     fn each(keys: &Keys, before: &str, after: &str, check: &mut impl FnMut(&str, String, String)) {

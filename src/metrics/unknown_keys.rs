@@ -30,48 +30,60 @@ impl ExecutionMetrics {
     /// assert_eq!((unknown[0].path.as_str(), unknown[0].near.as_deref()), ("token_input", Some("tokens_input")));
     /// ```
     pub fn unknown_keys(line: &str) -> Vec<UnknownKey> {
-        let (mut unknown, mut open) = (Vec::new(), Vec::new());
-        let bytes = line.as_bytes();
-        let (mut at, mut is_key) = (0, false);
-        while let Some(byte) = bytes.get(at) {
-            at += 1;
-            match byte {
-                b'{' | b'[' => {
-                    let keys = open.last().map_or(Some(&RECORD), Open::inner);
-                    is_key = *byte == b'{';
-                    open.push(Open { keys, is_list: !is_key, entries: 0, key: "", value: None });
-                }
-                b'}' | b']' => _ = open.pop(),
-                b',' => {
-                    if let Some(last) = open.last_mut() {
-                        last.entries += 1;
-                        is_key = !last.is_list;
-                    }
-                }
-                b':' => is_key = false,
-                b'"' => {
-                    let start = at;
-                    at = end_of_string(bytes, start);
-                    if is_key && let Some(last) = open.last_mut() {
-                        last.key = line.get(start..at - 1).unwrap_or_default();
-                        last.value = None;
-                        if let Some(keys) = last.keys {
-                            match keys.find(&unescaped(last.key), last.entries) {
-                                Some(value) => last.value = value,
-                                None => unknown.push(UnknownKey { path: path(&open), near: near(&open) }),
-                            }
-                        }
-                    }
-                }
-                _ => {}
-            }
-        }
+        let mut unknown = Vec::new();
+        each_key(line, |open| unknown.push(UnknownKey::of(open)));
         unknown
     }
 }
 
+impl UnknownKey {
+    /// Returns the current key of the innermost object.
+    pub(super) fn of(open: &[Open<'_>]) -> Self {
+        Self { path: path(open), near: near(open) }
+    }
+}
+
+/// Calls `unknown` for each key that no field has, with the open objects and lists. Returns true if an object in `line`
+/// may have a key twice. It returns true for every such line, and rarely for another.
+pub(super) fn each_key(line: &str, mut unknown: impl FnMut(&[Open<'_>])) -> bool {
+    let mut open: Vec<Open<'_>> = Vec::with_capacity(8);
+    let mut may_repeat = false;
+    let bytes = line.as_bytes();
+    let (mut at, mut is_key) = (0, false);
+    while let Some(byte) = bytes.get(at) {
+        at += 1;
+        match byte {
+            b'{' | b'[' => {
+                let keys = open.last().map_or(Some(&RECORD), Open::inner);
+                is_key = *byte == b'{';
+                open.push(Open::new(keys, !is_key));
+            }
+            b'}' | b']' => _ = open.pop(),
+            b',' => {
+                if let Some(last) = open.last_mut() {
+                    last.entries += 1;
+                    is_key = !last.is_list;
+                }
+            }
+            b':' => is_key = false,
+            b'"' => {
+                let start = at;
+                at = end_of_string(bytes, start);
+                if is_key && let Some(last) = open.last_mut() {
+                    let is_known = last.add(line.get(start..at - 1).unwrap_or_default(), &mut may_repeat);
+                    if !is_known {
+                        unknown(&open);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    may_repeat
+}
+
 /// An object or a list that is being read.
-struct Open<'l> {
+pub(super) struct Open<'l> {
     /// The keys of the object, or of the objects in the list. `None` if any key is allowed.
     keys: Option<&'static Keys>,
     is_list: bool,
@@ -81,12 +93,41 @@ struct Open<'l> {
     key: &'l str,
     /// The keys of the object under the current key.
     value: Option<&'static Keys>,
+    /// The known keys so far, as bits by their place.
+    known: u64,
+    /// The other keys so far.
+    others: Vec<Cow<'l, str>>,
 }
 
-impl Open<'_> {
+impl<'l> Open<'l> {
+    fn new(keys: Option<&'static Keys>, is_list: bool) -> Self {
+        Self { keys, is_list, entries: 0, key: "", value: None, known: 0, others: Vec::new() }
+    }
+
     /// Returns the keys of an object inside of this one.
     fn inner(&self) -> Option<&'static Keys> {
         if self.is_list { self.keys } else { self.value }
+    }
+
+    /// Adds the next key of the object. Returns false if it is not allowed.
+    fn add(&mut self, written: &'l str, may_repeat: &mut bool) -> bool {
+        // More keys are not compared here, since the time would grow with the square of their number.
+        const COMPARED_MAX: usize = 32;
+        self.key = written;
+        self.value = None;
+        let key = unescaped(written);
+        if let Some((place, value)) = self.keys.and_then(|keys| keys.find(&key, self.entries)) {
+            let bit = 1 << place;
+            *may_repeat |= self.known & bit != 0;
+            self.known |= bit;
+            self.value = value;
+            return true;
+        }
+        *may_repeat |= self.others.len() >= COMPARED_MAX || self.others.contains(&key);
+        if self.others.len() < COMPARED_MAX {
+            self.others.push(key);
+        }
+        self.keys.is_none()
     }
 }
 
@@ -183,6 +224,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::json::refuse_duplicate_keys;
 
     /// Returns each unknown key, with the key that was probably meant.
     fn unknown(line: &str) -> Vec<String> {
@@ -221,7 +263,32 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_key_that_comes_again_is_noticed_at_any_depth() {
+        for (line, expected) in [
+            (r#"{"skill_name":1,"skill_name":2}"#, true),
+            (r#"{"skill_name":1,"\u0073kill_name":2}"#, true),
+            (r#"{"new":1,"\u006eew":2}"#, true),
+            (r#"{"tags":{"a":1,"b":[{"c":1,"c":2}]}}"#, true),
+            (r#"{"trace":{"llm_calls":[{"variant":{"a":1,"a":1}}]}}"#, true),
+            (r#"{"trace":{"llm_calls":[{"cost_usd":1},{"cost_usd":1}]},"cost_usd":1}"#, false),
+            (r#"{"tags":{"a":{"a":{"a":[{"a":1},{"a":2}]}},"b":"a"}}"#, false),
+        ] {
+            assert_eq!(each_key(line, |_| {}), expected, "{line}");
+        }
+        let many: Vec<String> = (0..1_000).map(|key| format!("\"{key}\":0")).collect();
+        assert!(each_key(&format!("{{\"tags\":{{{}}}}}", many.join(",")), |_| {}));
+    }
+
     proptest! {
+        /// Any objects in objects and lists, with few different keys.
+        #[test]
+        fn no_key_that_comes_again_is_missed(
+            line in r#"(\{("(a|tags|run|run_id|\\\\u0061)":(1|"a"|\{"a":1(,"(a|b)":2)?\}|\[\{"a":1,"b":2\},\{"a":1\}\]),){0,4}"z":0\}){1,2}"#
+        ) {
+            prop_assert!(each_key(&line, |_| {}) || refuse_duplicate_keys(&line).is_ok(), "{}", line);
+        }
+
         #[test]
         fn no_text_is_too_much(text in "[\\[\\]{}\":,\\\\aé1 \n]{0,40}") {
             let _ = ExecutionMetrics::unknown_keys(&text);

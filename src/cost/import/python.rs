@@ -196,12 +196,13 @@ impl<'t> Reader<'t> {
             is_first = false;
             self.rest = &self.rest[1..];
             loop {
-                let Some(c) = self.next() else { return Err(self.fault("the end of a string")) };
-                match c {
-                    '\\' => text.extend(self.escaped()?),
-                    '\n' => return Err(self.fault("the end of a string")),
-                    c if c == quote => break,
-                    c => text.push(c),
+                // A string does not continue on the next line.
+                let next = if self.rest.starts_with('\n') { None } else { self.next() };
+                match next {
+                    Some('\\') => text.extend(self.escaped()?),
+                    Some(c) if c == quote => break,
+                    Some(c) => text.push(c),
+                    None => return Err(self.fault("the end of a string")),
                 }
             }
         }
@@ -300,7 +301,7 @@ mod tests {
         for (python, expected) in [
             ("[open('x')]", "line 5: expected a named argument, found \"'x')]\\n\""),
             ("[A(b=1\n c=2)]", "line 6: expected ')', found \"c=2)]\\n\""),
-            ("[A(b='x", "line 5: expected the end of a string, found \"\""),
+            ("[A(b='x", "line 5: expected the end of a string, found \"\\n\""),
             ("[Decimal('x')]", "line 5: expected a decimal number, found \")]\\n\""),
             ("[datetime.time(1, tzinfo=zone)]", "line 5: expected the time zone UTC, found \")]\\n\""),
             ("['\\q']", "line 5: expected a known escape, found \"']\\n\""),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use runledger::metrics::{CostSource, CostTier};
+use runledger::metrics::{CostSource, CostTier, UnknownKey};
 use runledger::{ExecutionMetrics, PriceTable, Uuid};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -43,12 +43,11 @@ impl Reader {
             Ok(text) => text,
             Err(error) => return Line::refused("malformed", error.to_string()),
         };
-        let mut record = match record(text) {
-            Ok(record) => record,
+        let (mut record, mut keys) = match record(text) {
+            Ok(read) => read,
             Err((kind, reason)) => return Line::refused(kind, reason),
         };
         amounts::keep_exact(&mut record);
-        let mut keys = ExecutionMetrics::unknown_keys(text);
         if let Some(at) = keys.iter().position(|key| key.path == PRICE) {
             keys.remove(at);
             if let Err(reason) = answered(text).and_then(|answer| answer.fill(&mut record)) {
@@ -89,26 +88,26 @@ fn answered(text: &str) -> Result<Answered, String> {
         .map_err(|error| format!("expected an answer of `runledger price`: {error}"))
 }
 
-/// Returns the record of a line, or the reason why the line is not a record. If the line does not say whether the
+/// Returns the record of a line and its unknown keys, or the reason why the line is not a record. If the line does not say whether the
 /// execution succeeded, this is derived from its status.
-fn record(text: &str) -> Result<ExecutionMetrics, (&'static str, String)> {
-    let parsed = match ExecutionMetrics::from_json(text) {
-        Ok(record) => Ok(record),
+fn record(text: &str) -> Result<(ExecutionMetrics, Vec<UnknownKey>), (&'static str, String)> {
+    let parsed = match ExecutionMetrics::from_json_with_unknown_keys(text) {
+        Ok(read) => Ok(read),
         Err(error) => {
             let numbers = amounts::as_numbers(text).map_err(|reason| ("malformed", reason))?;
             let numbers = numbers.as_deref();
             match (with_id(numbers.unwrap_or(text)), numbers) {
-                (Some(text), _) => ExecutionMetrics::from_json(&text),
-                (None, Some(text)) => ExecutionMetrics::from_json(text),
+                (Some(text), _) => ExecutionMetrics::from_json_with_unknown_keys(&text),
+                (None, Some(text)) => ExecutionMetrics::from_json_with_unknown_keys(text),
                 (None, None) => Err(error),
             }
         }
     };
-    let mut record = parsed.map_err(|error| (failure::kind(&error), reason(&error, text)))?;
+    let (mut record, keys) = parsed.map_err(|error| (failure::kind(&error), reason(&error, text)))?;
     if let (None, None, Some(status)) = (record.execution_succeeded, record.execution_failed, &record.status) {
         record.set_status(status.clone());
     }
-    Ok(record)
+    Ok((record, keys))
 }
 
 /// Returns what is wrong with a line, and at which column. A column after the end of the line is left out, because it
