@@ -108,13 +108,19 @@
 //! It is a snapshot of [genai-prices](https://github.com/pydantic/genai-prices) (MIT licence), overridden by a few rows
 //! of this crate. Models without a price there are left out. The feature `cli` adds the module `cost::import`, which
 //! made the snapshot. It also reads LiteLLM's table, which contains more models and has other prices for some.
+//!
+//! With [`or`](PriceTable::or), an imported table overrides the rows of the bundled table, including those of this crate.
+//! All other bundled rows stay in force. The importer copies the minimum of billed audio from the rows of this crate,
+//! since the other projects do not have it.
 
 mod breakdown;
+mod fill;
 #[cfg(feature = "cli")]
 pub mod import;
 mod lookup;
 mod parse;
 mod price;
+mod provenance;
 mod report;
 mod row;
 mod table;
@@ -123,5 +129,6 @@ mod worst_case;
 pub use breakdown::Cost;
 pub(crate) use lookup::pattern::Pattern;
 pub use price::CostPart;
+pub(crate) use provenance::{common, dearer};
 pub use report::{CostBy, Count, Discrepancies, Discrepancy, Excess, Group, Report, Sum};
 pub use table::{PriceFile, PriceTable};

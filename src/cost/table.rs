@@ -26,6 +26,9 @@ pub struct PriceTable {
     layers: Layers,
 }
 
+/// The rows of this crate in the bundled table, as JSON.
+pub(super) const ADDITIONS: &str = include_str!("additions.json");
+
 /// A file of prices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -84,7 +87,7 @@ impl PriceTable {
     pub fn bundled() -> Result<&'static Self> {
         static BUNDLED: LazyLock<Result<PriceTable>> = LazyLock::new(|| {
             let snapshot = PriceTable::from_json(include_str!("prices.json"))?;
-            Ok(PriceTable::from_json(include_str!("additions.json"))?.or(&snapshot))
+            Ok(PriceTable::from_json(ADDITIONS)?.or(&snapshot))
         });
         BUNDLED.as_ref().map_err(Error::clone)
     }

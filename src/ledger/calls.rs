@@ -1,6 +1,6 @@
 //! Adds model calls to a record.
 
-use crate::cost::Cost;
+use crate::cost::{Cost, common, dearer};
 use crate::metrics::{Call, CostProvenance, CostSource, CostTier, ExecutionMetrics, LlmCall, Usage, UsageParts, Usd};
 
 /// A sum of amounts. Any of them may be unknown.
@@ -97,35 +97,8 @@ fn add_cost(record: &mut ExecutionMetrics, sum: Option<Usd>, call: &LlmCall, tie
         record.cost_tier = Some(tier);
         record.cost = call.cost.clone();
     } else {
-        let rank = |tier: &CostTier| match tier {
-            CostTier::Free => 0,
-            CostTier::Standard => 1,
-            CostTier::Premium => 2,
-            _ => 3,
-        };
-        record.cost_tier = record.cost_tier.take().into_iter().chain([tier]).max_by_key(rank);
+        record.cost_tier = record.cost_tier.take().into_iter().chain([tier]).reduce(dearer);
         record.cost = common(&record.cost, &call.cost);
     }
     record.cost.estimated_usd = estimated_usd;
-}
-
-/// Returns the provenance that two amounts have in common. If their sources differ, the sum counts as computed.
-fn common(a: &CostProvenance, b: &CostProvenance) -> CostProvenance {
-    fn same<T: Clone + PartialEq>(a: &Option<T>, b: &Option<T>) -> Option<T> {
-        a.clone().filter(|_| a == b)
-    }
-    CostProvenance {
-        source: same(&a.source, &b.source).or(Some(CostSource::Computed)),
-        table: same(&a.table, &b.table),
-        provider: same(&a.provider, &b.provider),
-        matched: same(&a.matched, &b.matched),
-        tier_above: same(&a.tier_above, &b.tier_above),
-        variant: same(&a.variant, &b.variant),
-        variant_unpriced: same(&a.variant_unpriced, &b.variant_unpriced),
-        region_unpriced: same(&a.region_unpriced, &b.region_unpriced),
-        part_unpriced: same(&a.part_unpriced, &b.part_unpriced),
-        matched_by: same(&a.matched_by, &b.matched_by),
-        at: same(&a.at, &b.at),
-        ..CostProvenance::default()
-    }
 }

@@ -2,6 +2,7 @@
 
 use super::ExecutionMetrics;
 use super::faults::Faults;
+use super::unknown_keys::{Open, UnknownKey, each_key};
 use crate::error::{Error, ErrorKind, Result};
 use crate::json::refuse_duplicate_keys;
 
@@ -55,8 +56,36 @@ impl ExecutionMetrics {
     /// Fails with [`ErrorKind::Malformed`] if the text is not one JSON object with the required fields, or if any
     /// object in it, even in `tags`, has the same key twice.
     pub fn from_json(line: &str) -> Result<Self> {
+        Self::from_json_with(line, |_| {})
+    }
+
+    /// Like [`from_json`](Self::from_json), but also returns the keys that it skips, as
+    /// [`unknown_keys`](Self::unknown_keys) does.
+    ///
+    /// # Errors
+    /// Fails with [`ErrorKind::Malformed`] like [`from_json`](Self::from_json).
+    ///
+    /// ```
+    /// use runledger::ExecutionMetrics;
+    ///
+    /// let line = r#"{"execution_id": "00000000-0000-0000-0000-000000000001", "skill_name": "s", "skill_version": "1",
+    ///     "timestamp_start": "2026-02-14T14:23:00Z", "token_input": 5}"#;
+    /// let (record, unknown) = ExecutionMetrics::from_json_with_unknown_keys(line)?;
+    /// assert_eq!((record.tokens_input, unknown[0].path.as_str()), (None, "token_input"));
+    /// # Ok::<(), runledger::Error>(())
+    /// ```
+    pub fn from_json_with_unknown_keys(line: &str) -> Result<(Self, Vec<UnknownKey>)> {
+        let mut unknown = Vec::new();
+        let record = Self::from_json_with(line, |open| unknown.push(UnknownKey::of(open)))?;
+        Ok((record, unknown))
+    }
+
+    /// Reads the record in a line, and calls `unknown` for each key that is skipped.
+    fn from_json_with(line: &str, unknown: impl FnMut(&[Open<'_>])) -> Result<Self> {
         let record = read_object(line)?;
-        refuse_duplicate_keys(line).map_err(|source| malformed().source(source))?;
+        if each_key(line, unknown) {
+            refuse_duplicate_keys(line).map_err(|source| malformed().source(source))?;
+        }
         Ok(record)
     }
 }

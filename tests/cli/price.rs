@@ -287,7 +287,8 @@ fn a_table_of_another_project_is_imported_and_omissions_are_reported() {
         let args = format!("prices import {source} --from genai-prices --table-version cut --as-of 2026-11-20 {more}");
         place.run(args.split_whitespace())
     };
-    let told = "runledger: 35 models; prices rounded to 6 decimals: 1\nrunledger: warning: left out: google/gemma-3: it has no price\n";
+    let told =
+        "runledger: 35 models; rounded prices: 1\nrunledger: warning: left out: google/gemma-3: it has no price\n";
     let written = import("--out own.json");
     assert_eq!((written.code, written.stdout.as_str(), written.stderr.as_str()), (Some(0), "", told));
     let to_stdout = import("");

@@ -493,6 +493,7 @@ proptest! {
         let body = line.strip_suffix('}').unwrap();
         let hash = hash_bytes(body);
         let sealed = format!(r#"{body},"seq":{seq},"prev":"{hash}","hash":"{hash}"}}"#);
+        prop_assert_eq!(ExecutionMetrics::unknown_keys(&sealed), []);
         prop_assert_eq!(ExecutionMetrics::from_json(&sealed).unwrap(), record);
     }
 

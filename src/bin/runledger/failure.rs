@@ -47,6 +47,11 @@ pub(crate) enum Failure {
     MessageOfSuccess,
     #[error("{0}")]
     Period(String),
+    #[error(
+        "cannot read a price table: {}: found the table of {project}; expected one that was imported. Run `{command}`, and pass {out} instead",
+        path.display()
+    )]
+    NotImported { path: PathBuf, project: &'static str, command: String, out: String },
     #[error("cannot run the command: {}", program.display())]
     Command { program: std::ffi::OsString, source: io::Error },
     #[error("cannot write the baselines: {}: this is the ledger", .0.display())]
@@ -59,7 +64,7 @@ impl Failure {
         match self {
             Self::Library(error) => kind(error),
             Self::Output(_) | Self::Input(_) | Self::File { .. } | Self::Command { .. } => "io",
-            Self::Head { .. } => "malformed",
+            Self::Head { .. } | Self::NotImported { .. } => "malformed",
             Self::Absent(_)
             | Self::NoRun(_)
             | Self::NoRunYet(_)

@@ -26,6 +26,7 @@ mod period;
 mod policy_file;
 mod price_table;
 mod priced;
+mod project;
 mod records;
 mod selection;
 mod term;

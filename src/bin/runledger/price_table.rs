@@ -6,21 +6,33 @@ use runledger::PriceTable;
 
 use crate::failure::Failure;
 use crate::input_file;
+use crate::project::Project;
 
 /// The user's own prices, as an argument.
 #[derive(Debug, clap::Args)]
 pub(crate) struct OwnPrices {
-    /// A price table of your own, whose rows override the bundled prices
+    /// A price table of your own, whose rows override the bundled prices. `runledger prices import` makes one
     #[arg(long, value_name = "FILE", env = "RUNLEDGER_PRICES", hide_env_values = true)]
     prices: Option<PathBuf>,
 }
 
 impl OwnPrices {
+    /// Returns true if the user has a file of prices.
+    pub(crate) fn is_given(&self) -> bool {
+        self.prices.is_some()
+    }
+
+    /// Returns the table of [`table`](Self::table) if the user has a file of prices. Otherwise it is the bundled one.
+    pub(crate) fn table_if_given(&self) -> Result<Option<PriceTable>, Failure> {
+        if self.is_given() { self.table().map(Some) } else { Ok(None) }
+    }
+
     /// Returns the bundled prices, overridden by the rows of the given file.
     pub(crate) fn table(&self) -> Result<PriceTable, Failure> {
         let bundled = PriceTable::bundled()?;
         let Some(path) = &self.prices else { return Ok(bundled.clone()) };
-        let own = PriceTable::from_json(&read_text(path)?).map_err(|error| error.path(path))?;
+        let text = read_text(path)?;
+        let own = PriceTable::from_json(&text).map_err(|error| not_imported(path, &text, error))?;
         Ok(own.or(bundled))
     }
 }
@@ -28,4 +40,13 @@ impl OwnPrices {
 /// Returns the text of a file of prices.
 pub(crate) fn read_text(path: &Path) -> Result<String, Failure> {
     input_file::read("read prices", path)
+}
+
+/// Returns why the text of the file is not a table. For the table of another project, it names the command that imports
+/// it.
+fn not_imported(path: &Path, text: &str, error: runledger::Error) -> Failure {
+    let Some(project) = Project::of(text) else { return error.path(path).into() };
+    let day: String = input_file::changed_at(path).to_string().chars().take(10).collect();
+    let (command, out) = project.import_command(path, &day);
+    Failure::NotImported { path: path.to_owned(), project: project.name(), command, out }
 }

@@ -1,10 +1,13 @@
-//! A cost as JSON.
+//! A cost as JSON, as `runledger price` prints it and `runledger pipe` reads it.
 
 use std::collections::BTreeMap;
 
-use runledger::{Cost, Timestamp};
+use runledger::metrics::{CostProvenance, CostSource, CostTier};
+use runledger::{Cost, ExecutionMetrics, Timestamp, Usd};
 use serde::ser::SerializeMap;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::Value;
+use serde_json::value::RawValue;
 
 /// A cost. Amounts are decimal strings with all digits.
 #[derive(Serialize)]
@@ -54,4 +57,79 @@ impl<'p> From<Cost<'p>> for Priced<'p> {
             parts: Parts(cost),
         }
     }
+}
+
+/// The answer of `runledger price` to a call: a cost, or the reason why there is none.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Answered {
+    usd: Option<Box<RawValue>>,
+    error: Option<String>,
+    provider: Option<String>,
+    matched: Option<String>,
+    table: Option<String>,
+    cost_tier: Option<String>,
+    tier_above: Option<u64>,
+    variant: Option<Value>,
+    variant_unpriced: Option<Value>,
+    region_unpriced: Option<Value>,
+    part_unpriced: Option<Value>,
+    matched_by: Option<Value>,
+    at: Option<Timestamp>,
+}
+
+impl Answered {
+    /// Writes the cost and its source into `record`, which must not have a cost yet. An answer without a cost makes the
+    /// cost unknown.
+    pub(crate) fn fill(self, record: &mut ExecutionMetrics) -> Result<(), String> {
+        let estimated_usd = record.cost.estimated_usd;
+        record.cost.estimated_usd = None;
+        if record.cost_usd.is_some() || record.cost != CostProvenance::default() {
+            return Err("expected no other cost in the record, found cost_usd or cost".to_owned());
+        }
+        let mut cost = CostProvenance::default();
+        cost.estimated_usd = estimated_usd;
+        match (&self.usd, &self.error) {
+            (Some(usd), None) => {
+                let exact = amount(usd)?;
+                record.cost_usd = Some(exact.round_to_record());
+                cost.exact_usd = Some(exact).filter(|exact| record.cost_usd != Some(*exact));
+                cost.source = Some(CostSource::Computed);
+            }
+            (None, Some(_)) => cost.source = Some(CostSource::Unknown),
+            _ => return Err("expected an object with usd or with error".to_owned()),
+        }
+        cost.table = self.table;
+        cost.provider.clone_from(&self.provider);
+        cost.matched = self.matched;
+        cost.tier_above = self.tier_above;
+        cost.variant = text_of(self.variant);
+        cost.variant_unpriced = text_of(self.variant_unpriced);
+        cost.region_unpriced = text_of(self.region_unpriced);
+        cost.part_unpriced = text_of(self.part_unpriced);
+        cost.matched_by = text_of(self.matched_by);
+        cost.at = self.at;
+        record.cost = cost;
+        record.cost_tier = Some(self.cost_tier.map_or(CostTier::Unknown, |tier| tier.as_str().into()));
+        record.model.provider = record.model.provider.take().or(self.provider);
+        Ok(())
+    }
+}
+
+/// Reads an amount, which `runledger price` prints as a string. Other programs may have made it a number.
+fn amount(usd: &RawValue) -> Result<Usd, String> {
+    let digits = serde_json::from_str(usd.get()).unwrap_or_else(|_| usd.get().to_owned());
+    digits.parse().map_err(|error: runledger::Error| format!("usd: {}", error.details().join("; ")))
+}
+
+/// Returns the pairs of an object as `processing=batch`, and the entries of a list, with commas between them, as a
+/// record stores them. `None` if there are none.
+fn text_of(value: Option<Value>) -> Option<String> {
+    let plain = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let entries: Vec<String> = match value? {
+        Value::Null => Vec::new(),
+        Value::Object(pairs) => pairs.iter().map(|(key, value)| format!("{key}={}", plain(value))).collect(),
+        Value::Array(entries) => entries.iter().map(plain).collect(),
+        other => vec![plain(&other)],
+    };
+    (!entries.is_empty()).then(|| entries.join(","))
 }

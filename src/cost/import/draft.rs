@@ -2,8 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
+use super::digits::times;
+use super::minimum;
 use crate::error::{Error, ErrorKind, Result};
-use crate::metrics::{Meter, Usd};
+use crate::metrics::Meter;
 
 /// The version, the day and the source of a table, which the imported file does not contain.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,8 +26,9 @@ pub struct Imported {
     pub json: String,
     /// The number of models in it.
     pub models: u64,
-    /// The number of prices that were rounded half to even to 6 decimals for a million tokens. For example, the source
-    /// writes 1.0399999999999998 for 1.04.
+    /// The number of prices that were rounded, because a table cannot have all their decimals. It has 6 for a million
+    /// tokens, 9 for a thousand requests and 12 for an hour. They are rounded half to even. For example, the source
+    /// writes 1.0399999999999998 for 1.04. All other prices are exact.
     pub rounded: u64,
     /// Everything that was left out, and why, one entry each, such as `azure/phi-4: it has no price`.
     pub left_out: Vec<String>,
@@ -48,18 +51,19 @@ impl Draft {
         self.left_out.push(format!("{provider}/{model}: {why}"));
     }
 
-    /// Reads the price of [`Meter::per`] units, rounded so that one of them costs whole pico-dollars.
+    /// Reads the price of [`Meter::per`] units, rounded if it has more decimals than a table can have.
     pub(super) fn price(&mut self, meter: Meter, digits: &str) -> Result<Value> {
-        let read: Usd = serde_json::from_str(digits)
-            .map_err(|source| Error::new(ErrorKind::Malformed, format!("read the price {digits}")).source(source))?;
-        // An hour may cost any number of pico-dollars.
-        let step = if meter.per() == Meter::AudioMs.per() { 1 } else { meter.per() };
-        let rounded = read.round_to(step);
-        self.rounded += u64::from(digits.parse::<Usd>().ok() != Some(rounded));
-        Ok(Value::String(rounded.to_string()))
+        let price = times(digits, 1, meter);
+        let (price, rounded) = price.ok_or_else(|| {
+            Error::new(ErrorKind::Malformed, format!("read the price {digits}"))
+                .detail("expected a number of at least 0")
+        })?;
+        self.rounded += u64::from(rounded);
+        Ok(Value::String(price.to_string()))
     }
 
-    pub(super) fn finish(self, stamp: &Stamp) -> Imported {
+    pub(super) fn finish(mut self, stamp: &Stamp) -> Result<Imported> {
+        minimum::add_to(&mut self.models)?;
         let lines = |values: &[Value]| values.iter().map(|value| format!("  {value}")).collect::<Vec<_>>().join(",\n");
         let mut json = String::from("{\n");
         for (key, text) in [("version", &stamp.version), ("as_of", &stamp.as_of), ("source", &stamp.source)] {
@@ -67,7 +71,8 @@ impl Draft {
         }
         json += &format!(" \"providers\": [\n{}\n ],\n", lines(&self.providers));
         json += &format!(" \"models\": [\n{}\n ]\n}}\n", lines(&self.models));
-        Imported { json, models: self.models.len() as u64, rounded: self.rounded, left_out: self.left_out }
+        let (models, rounded) = (self.models.len() as u64, self.rounded);
+        Ok(Imported { json, models, rounded, left_out: self.left_out })
     }
 }
 

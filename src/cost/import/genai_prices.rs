@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use super::draft::{Draft, Imported, Names, Stamp};
-use super::regex;
+use super::{python, regex};
 use crate::error::{Error, ErrorKind, Result};
 use crate::json;
 use crate::metrics::Meter;
@@ -93,11 +93,22 @@ struct Tier<'a> {
     price: &'a RawValue,
 }
 
-/// Converts the table of genai-prices, such as its `data.json`, to one of this crate.
+/// Converts the table of genai-prices to one of this crate. The table is its `data.json`, or the file `data.py` of its
+/// Python package, which has the same providers as code.
+///
+/// A model that the crate's own additions to its bundled table have too gets the minimum of billed audio from there,
+/// since genai-prices has no such minimum. Its prices remain those of `text`.
 ///
 /// # Errors
 /// Fails with [`ErrorKind::Malformed`] if `text` is not such a table, or restricts a price in an unknown way.
 pub fn genai_prices(text: &str, stamp: &Stamp) -> Result<Imported> {
+    match python::providers(text) {
+        Some(json) => import(&json?, stamp),
+        None => import(text, stamp),
+    }
+}
+
+fn import(text: &str, stamp: &Stamp) -> Result<Imported> {
     let providers: Vec<Provider> = json::from_str(text).map_err(|source| {
         Error::new(ErrorKind::Malformed, "read a price table of genai-prices").at_source(text, source)
     })?;
@@ -111,7 +122,7 @@ pub fn genai_prices(text: &str, stamp: &Stamp) -> Result<Imported> {
             }
         }
     }
-    Ok(draft.finish(stamp))
+    draft.finish(stamp)
 }
 
 fn provider_value(provider: &Provider, draft: &mut Draft) -> Value {

@@ -2,9 +2,12 @@
 //!
 //! The module does no I/O: it converts text to text.
 
+mod digits;
 mod draft;
 mod genai_prices;
 mod litellm;
+mod minimum;
+mod python;
 mod regex;
 
 pub use draft::{Imported, Stamp};

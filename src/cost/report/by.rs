@@ -10,9 +10,11 @@ use crate::error::{Error, ErrorKind, Result};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CostBy {
-    /// The local date on which the execution began, such as `2026-11-20`.
+    /// The local date on which the execution began, such as `2026-11-20`. A year after 9999 or before 0 has a sign, such
+    /// as `+10000-01-01`.
     Day,
-    /// The Monday of its ISO week, such as `2026-11-16`.
+    /// The first day of its week, such as `2026-11-16`. It is a Monday, as in ISO 8601, unless
+    /// [`week_start`](super::Report::week_start) sets another day.
     Week,
     /// Its month, such as `2026-11`.
     Month,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{Datelike, Days, NaiveDate, TimeZone, Utc};
+use chrono::{Datelike, Days, NaiveDate, TimeZone, Utc, Weekday};
 
 use super::by::CostBy;
 use super::parts::{Cached, Part, Parts};
@@ -79,17 +79,23 @@ fn each<'p>(models: &'p [Part<'p>]) -> impl Iterator<Item = (Option<String>, &'p
 ///   left out if no execution is unpriced;
 /// * `unpricedModels` in the totals, which is left out if there are none.
 ///
-/// The other group names, and `executions`, `unpriced` and `unreported`, are specific to this crate. For each token
+/// The other group names, and `executions`, `unpriced`, `atStandard`, `atStandardCost` and `unreported`, are specific to
+/// this crate. `atStandard` and `atStandardCost` are [`Sum::at_standard`] and [`Sum::at_standard_cost`]. For each token
 /// count, `unreported` gives the number of executions that do not report it. A sum without any known value is null,
 /// while ccusage writes 0. An amount is a number with all its digits, while ccusage writes a float.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report<Z = Utc> {
     by: CostBy,
     zone: Z,
-    groups: BTreeMap<Option<String>, Group>,
+    week_start: Weekday,
+    groups: BTreeMap<Key, Group>,
     totals: Sum,
     without_model: u64,
 }
+
+/// The first day of a group and its name. Groups without a first day, such as skills, are sorted by name. Names of dates
+/// are not in the order of time, since years after 9999 begin with a plus sign.
+type Key = (Option<NaiveDate>, Option<String>);
 
 impl Report {
     /// Returns an empty report in the UTC calendar.
@@ -101,7 +107,28 @@ impl Report {
 impl<Z: TimeZone> Report<Z> {
     /// Returns an empty report in the calendar of `zone`.
     pub fn in_zone(by: CostBy, zone: Z) -> Self {
-        Self { by, zone, groups: BTreeMap::new(), totals: Sum::default(), without_model: 0 }
+        let week_start = Weekday::Mon;
+        Self { by, zone, week_start, groups: BTreeMap::new(), totals: Sum::default(), without_model: 0 }
+    }
+
+    /// Sets the first day of the weeks of [`CostBy::Week`], which is Monday by default. Set it before records are added.
+    ///
+    /// ```
+    /// use chrono::Weekday;
+    /// use runledger::cost::{CostBy, Report};
+    /// use runledger::{ExecutionMetrics, Usage, Uuid};
+    ///
+    /// let saturday = "2026-11-21T12:00:00Z".parse()?;
+    /// let mut record = ExecutionMetrics::new(Uuid::from_u128(1), "summarize", "1.0.0", saturday);
+    /// record.set_usage("gpt-4", &Usage::new(1_000, 500));
+    /// let mut report = Report::new(CostBy::Week).week_start(Weekday::Sun);
+    /// report.add(&record)?;
+    /// assert_eq!(report.groups().next().unwrap().0, Some("2026-11-15"));
+    /// # Ok::<(), runledger::Error>(())
+    /// ```
+    #[must_use]
+    pub fn week_start(self, week_start: Weekday) -> Self {
+        Self { week_start, ..self }
     }
 
     /// Adds one execution.
@@ -116,23 +143,29 @@ impl<Z: TimeZone> Report<Z> {
         };
         self.totals.add(&models, cached)?;
         let date = || record.timestamp_start.to_chrono().with_timezone(&self.zone).date_naive();
-        let name = match self.by {
-            CostBy::Day => Some(date().to_string()),
-            CostBy::Week => Some(monday(date()).to_string()),
-            CostBy::Month => Some(format!("{:04}-{:02}", date().year(), date().month())),
+        let of_day = |day: NaiveDate| (Some(day), Some(day.to_string()));
+        let named = |name: Option<&str>| (None, name.map(str::to_owned));
+        let key = match self.by {
+            CostBy::Day => of_day(date()),
+            CostBy::Week => of_day(first_of_week(date(), self.week_start)),
+            CostBy::Month => {
+                let first = date().with_day(1).unwrap_or_else(date);
+                // Without the day, such as 2026-11 or +10000-01.
+                (Some(first), first.to_string().rsplit_once('-').map(|(month, _)| month.to_owned()))
+            }
             CostBy::Model => {
                 return each(&models)
-                    .try_for_each(|(model, part)| self.groups.entry(model).or_default().add(part, None));
+                    .try_for_each(|(model, part)| self.groups.entry((None, model)).or_default().add(part, None));
             }
-            CostBy::Skill => Some(record.skill_name.clone()),
-            CostBy::Run => record.run.run_id.clone(),
-            CostBy::Scene => record.production.scene_id.clone(),
-            CostBy::Agent => record.run.agent_name.clone(),
+            CostBy::Skill => named(Some(&record.skill_name)),
+            CostBy::Run => named(record.run.run_id.as_deref()),
+            CostBy::Scene => named(record.production.scene_id.as_deref()),
+            CostBy::Agent => named(record.run.agent_name.as_deref()),
         };
-        self.groups.entry(name).or_default().add(&models, cached)
+        self.groups.entry(key).or_default().add(&models, cached)
     }
 
-    /// Adds the sums of another report with the same grouping and zone. The result is the same as if all executions had
+    /// Adds the sums of another report with the same grouping, zone and start of the week. The result is the same as if all executions had
     /// been added to one report.
     ///
     /// # Errors
@@ -141,7 +174,7 @@ impl<Z: TimeZone> Report<Z> {
     pub fn merge(&mut self, other: Self) -> Result<()> {
         self.without_model += other.without_model;
         self.totals.merge(other.totals)?;
-        other.groups.into_iter().try_for_each(|(name, group)| self.groups.entry(name).or_default().merge(group))
+        other.groups.into_iter().try_for_each(|(key, group)| self.groups.entry(key).or_default().merge(group))
     }
 }
 
@@ -151,9 +184,10 @@ impl<Z> Report<Z> {
         self.by
     }
 
-    /// Returns the groups, sorted by name. The name is `None` for executions without one.
+    /// Returns the groups. Days, weeks and months are in chronological order, and other groups are sorted by name. The
+    /// name is `None` for executions without one.
     pub fn groups(&self) -> impl Iterator<Item = (Option<&str>, &Group)> {
-        self.groups.iter().map(|(name, group)| (name.as_deref(), group))
+        self.groups.iter().map(|((_, name), group)| (name.as_deref(), group))
     }
 
     /// Returns the sum of all executions. An execution that used several models is counted once here, although several
@@ -168,6 +202,8 @@ impl<Z> Report<Z> {
     }
 }
 
-fn monday(date: NaiveDate) -> NaiveDate {
-    date.checked_sub_days(Days::new(date.weekday().num_days_from_monday().into())).unwrap_or(date)
+/// Returns the first day of the week of `date`. It is `date` at the earliest end of the calendar.
+fn first_of_week(date: NaiveDate, week_start: Weekday) -> NaiveDate {
+    let days = date.weekday().days_since(week_start);
+    date.checked_sub_days(Days::new(days.into())).unwrap_or(date)
 }

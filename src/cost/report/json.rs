@@ -95,6 +95,8 @@ fn fields<M: SerializeMap>(map: &mut M, cost_key: &'static str, sum: &Sum) -> Re
     map.serialize_entry(cost_key, &sum.cost)?;
     map.serialize_entry("executions", &sum.executions)?;
     map.serialize_entry("unpriced", &sum.unpriced)?;
+    map.serialize_entry("atStandard", &sum.at_standard)?;
+    map.serialize_entry("atStandardCost", &sum.at_standard_cost)?;
     map.serialize_entry("unreported", &Unreported(sum))
 }
 

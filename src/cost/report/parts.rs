@@ -1,6 +1,6 @@
 //! The usage and cost of one execution by model.
 
-use crate::metrics::{ExecutionMetrics, Kind, LlmCall, UsageParts, Usd};
+use crate::metrics::{CostProvenance, ExecutionMetrics, Kind, LlmCall, UsageParts, Usd};
 
 /// The usage and cost of one execution for one model. `None` means unknown. A sum is unknown if the value of one call
 /// is.
@@ -15,6 +15,9 @@ pub(super) struct Part<'r> {
     pub(super) total: Option<u64>,
     pub(super) cached: Cached,
     pub(super) cost: Option<Usd>,
+    /// The part of `cost` for calls that were computed at the standard price, since their variant, region or part has no
+    /// price. `None` if there are no such calls.
+    pub(super) at_standard: Option<Usd>,
 }
 
 /// The input tokens that were cached.
@@ -56,9 +59,9 @@ impl<'r> Parts<'r> {
         let models = match by_model.as_slice() {
             [_, _, ..] if adds_up(&by_model, record) => by_model,
             // The record does not report how much of the whole each model used.
-            [_, _, ..] => vec![whole(None, record)],
-            [one] => vec![Part { cost: exact(one.cost, record), ..whole(named.or(one.model), record) }],
-            [] => vec![whole(named, record)],
+            [_, _, ..] => vec![whole(None, None, record)],
+            [one] => vec![whole(named.or(one.model), one.cost, record)],
+            [] => vec![whole(named, None, record)],
         };
         let (reported, nothing) = (Cached::of(&record.model.parts), Cached::default());
         let only_of_all = reported != nothing && models.iter().all(|part| part.cached == nothing);
@@ -66,15 +69,37 @@ impl<'r> Parts<'r> {
     }
 }
 
-fn whole<'r>(model: Option<&'r str>, record: &ExecutionMetrics) -> Part<'r> {
+/// Returns the whole execution as one part. `calls` is the sum of its calls' costs.
+fn whole<'r>(model: Option<&'r str>, calls: Option<Usd>, record: &ExecutionMetrics) -> Part<'r> {
     let ExecutionMetrics { tokens_input: input, tokens_output: output, .. } = *record;
     let total = record.tokens_used.or_else(|| sum(input, output));
-    Part { model, input, output, total, cached: Cached::of(&record.model.parts), cost: record.exact_cost() }
+    let cached = Cached::of(&record.model.parts);
+    let (cost, at_standard) = cost_of_whole(calls, record);
+    Part { model, input, output, total, cached, cost, at_standard }
 }
 
-/// Returns `calls`, the sum of the calls, if the record's cost is that sum rounded, and the record's cost otherwise.
-fn exact(calls: Option<Usd>, record: &ExecutionMetrics) -> Option<Usd> {
-    calls.filter(|sum| record.cost_usd == Some(sum.round_to_record())).or(record.exact_cost())
+/// Returns the cost of the execution, and the part of it that was computed at the standard price. The cost is `calls`,
+/// the sum of the calls, if the record's cost is that sum rounded, and the record's cost otherwise.
+fn cost_of_whole(calls: Option<Usd>, record: &ExecutionMetrics) -> (Option<Usd>, Option<Usd>) {
+    let calls = calls.filter(|sum| record.cost_usd == Some(sum.round_to_record()));
+    let cost = calls.or(record.exact_cost());
+    // A vendor's bill, or another total, does not consist of the calls' costs.
+    let of_calls = || record.trace.llm_calls.iter().filter_map(of_call_at_standard).fold(None, known_sum);
+    let at_standard = calls.and_then(|_| of_calls()).or_else(|| cost.filter(|_| is_at_standard(&record.cost)));
+    (cost, at_standard)
+}
+
+fn of_call_at_standard(call: &LlmCall) -> Option<Usd> {
+    call.cost_usd.filter(|_| is_at_standard(&call.cost))
+}
+
+fn is_at_standard(cost: &CostProvenance) -> bool {
+    [&cost.variant_unpriced, &cost.region_unpriced, &cost.part_unpriced].into_iter().any(Option::is_some)
+}
+
+/// Returns the sum of the known amounts. It is the first amount if the sum is out of range, as the cost is then.
+fn known_sum(one: Option<Usd>, other: Usd) -> Option<Usd> {
+    Some(one.map_or(other, |one| one.checked_add(other).unwrap_or(one)))
 }
 
 fn by_model(calls: &[LlmCall]) -> Vec<Part<'_>> {
@@ -82,7 +107,8 @@ fn by_model(calls: &[LlmCall]) -> Vec<Part<'_>> {
     for call in calls {
         let LlmCall { tokens_input: input, tokens_output: output, cost_usd: cost, .. } = *call;
         let (total, cached) = (sum(input, output), Cached::of(&call.parts));
-        let part = Part { model: Some(&call.model_name), input, output, total, cached, cost };
+        let at_standard = of_call_at_standard(call);
+        let part = Part { model: Some(&call.model_name), input, output, total, cached, cost, at_standard };
         match parts.iter_mut().find(|same| same.model == part.model) {
             Some(same) => *same = together(*same, part),
             None => parts.push(part),
@@ -102,6 +128,7 @@ fn together<'r>(one: Part<'r>, other: Part<'r>) -> Part<'r> {
             write: sum(one.cached.write, other.cached.write),
         },
         cost: one.cost.zip(other.cost).and_then(|(one, other)| one.checked_add(other)),
+        at_standard: other.at_standard.map_or(one.at_standard, |other| known_sum(one.at_standard, other)),
     }
 }
 

@@ -47,6 +47,13 @@ pub struct Sum {
     /// The number of executions without a cost, or without a cost for one of their models. `cost` includes only the
     /// cost of their other models.
     pub unpriced: u64,
+    /// The number of executions with an amount in `at_standard_cost`.
+    pub at_standard: u64,
+    /// The part of `cost`, in US dollars, for calls whose variant, region or part had no price of its own. They cost the
+    /// standard price, which may be too low or too high. `None` if there are no such calls. See
+    /// [`CostProvenance::variant_unpriced`](crate::metrics::CostProvenance::variant_unpriced), `region_unpriced` and
+    /// `part_unpriced`.
+    pub at_standard_cost: Option<Usd>,
     /// Input tokens that are not reported as read from or written to a cache. If a cached part is unknown, its tokens
     /// are included. The count is unknown if the cached parts exceed the whole.
     pub input_uncached: Count,
@@ -68,6 +75,10 @@ impl Sum {
             self.cost = sum(self.cost, Some(cost))?;
         }
         self.unpriced += u64::from(models.iter().any(|part| part.cost.is_none()));
+        for amount in models.iter().filter_map(|part| part.at_standard) {
+            self.at_standard_cost = sum(self.at_standard_cost, Some(amount))?;
+        }
+        self.at_standard += u64::from(models.iter().any(|part| part.at_standard.is_some()));
 
         let all = |count: fn(&Part<'_>) -> Option<u64>| models.iter().map(move |part| count(part).map(u128::from));
         self.output.add(all(|part| part.output));
@@ -92,6 +103,8 @@ impl Sum {
         self.executions += other.executions;
         self.cost = sum(self.cost, other.cost)?;
         self.unpriced += other.unpriced;
+        self.at_standard += other.at_standard;
+        self.at_standard_cost = sum(self.at_standard_cost, other.at_standard_cost)?;
         self.input_uncached.merge(other.input_uncached);
         self.output.merge(other.output);
         self.cache_write.merge(other.cache_write);

@@ -19,8 +19,10 @@ use crate::term::{Table, audience, output};
 ///
 /// Prints a table with one row for each execution. Times are UTC. An id is shortened to the digits that distinguish it
 /// from the others in the list. `runledger show` accepts the short id. If other ids in the ledger begin with the same
-/// digits, `show` lists all of them. A count of 10,000 or more is rounded to three digits. An amount is rounded to the
-/// cent, or to four decimals below 1 dollar.
+/// digits, `show` lists all of them.
+///
+/// A count of 10,000 or more is rounded to three digits, such as 12.3M. An amount below 1 dollar has four decimals, an
+/// amount from a million dollars on has three digits, and any other amount has cents.
 ///
 /// With --json, each line is a complete record.
 #[derive(Debug, clap::Args)]

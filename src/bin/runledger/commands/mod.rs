@@ -157,7 +157,7 @@ impl Command {
             Self::Start(args) => start::run(args, global, out),
             Self::Progress(args) => progress::run(args, global, out),
             Self::Complete(args) => complete::run(args, global, out),
-            Self::Pipe(_) => pipe::run(global, out),
+            Self::Pipe(args) => pipe::run(args, global, out),
             Self::List(args) => list::run(args, global, out),
             Self::Show(args) => show::run(args, global, out),
             Self::Tail(args) => tail::run(args, global, out),

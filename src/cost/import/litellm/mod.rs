@@ -34,7 +34,11 @@ use super::draft::{Draft, Imported, Stamp};
 use crate::error::{Error, ErrorKind, Result};
 use crate::json;
 
-/// Converts LiteLLM's table, its `model_prices_and_context_window.json`, to one of this crate.
+/// Converts LiteLLM's table, its `model_prices_and_context_window.json`, to one of this crate. Its Python package has the
+/// same table as `model_prices_and_context_window_backup.json`.
+///
+/// A model that the crate's own additions to its bundled table have too gets the minimum of billed audio from there,
+/// since LiteLLM has no such minimum. Its prices remain those of `text`.
 ///
 /// Anything that is not understood is left out, and [`left_out`](Imported::left_out) lists it.
 ///
@@ -92,7 +96,7 @@ pub fn litellm(text: &str, stamp: &Stamp) -> Result<Imported> {
         let row = row(&provider, same_name, &taken, &mut draft);
         draft.models.extend(row);
     }
-    Ok(draft.finish(stamp))
+    draft.finish(stamp)
 }
 
 /// A model that has a price.

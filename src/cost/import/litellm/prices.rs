@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
+use super::super::digits::times;
 use super::super::draft::Draft;
 use super::entry::{Entry, text_of};
 use super::keys::{self, DECISIONS, Key};
@@ -313,83 +314,4 @@ fn windows(block: &Entry) -> Option<Vec<Window>> {
 fn is_minute(text: &str) -> bool {
     let two = |digits: &str, below: u32| digits.len() == 2 && digits.parse::<u32>().is_ok_and(|number| number < below);
     text.split_once(':').is_some_and(|(hour, minute)| two(hour, 24) && two(minute, 60))
-}
-
-/// Returns `factor` times the price in `digits`, rounded half to even to the decimals of a price of `meter`, and
-/// whether it was rounded. `None` if it is not a number of at least 0, or is out of range.
-fn times(digits: &str, factor: u64, meter: Meter) -> Option<(Usd, bool)> {
-    // An hour has 9 decimals: the price of a second, such as 0.001333333333333, is not more precise.
-    let step = if meter.per() == Meter::AudioMs.per() { 1_000 } else { meter.per() };
-    // Millionths of a pico-dollar are used, so that it is rounded only once.
-    const FINE: u64 = 1_000_000;
-    let zeros = (1..).take_while(|&zeros| factor.is_multiple_of(10u64.pow(zeros))).last().unwrap_or(0);
-    let rest = factor / 10u64.pow(zeros);
-    let shifted = shift(digits, i64::from(zeros + FINE.ilog10()))?;
-    let fine: Usd = serde_json::from_str(&shifted).ok().filter(|price: &Usd| *price >= Usd::ZERO)?;
-    let steps = fine.times(rest, FINE * step)?;
-    let price = Usd::from_pico(steps.pico().checked_mul(i128::from(step))?);
-    let exact = shifted.parse::<Usd>().is_ok() && price.times(FINE, 1) == fine.times(rest, 1);
-    Some((price, !exact))
-}
-
-/// Returns `digits` × 10^`places`, by changing the exponent.
-fn shift(digits: &str, places: i64) -> Option<String> {
-    let (mantissa, exponent) = digits.split_once(['e', 'E']).unwrap_or((digits, "0"));
-    Some(format!("{mantissa}e{}", exponent.parse::<i64>().ok()?.checked_add(places)?))
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn usd(text: &str) -> Usd {
-        text.parse().unwrap()
-    }
-
-    #[test]
-    fn prices_of_one_become_prices_of_many_digit_by_digit() {
-        for (digits, factor, meter, expected, rounded) in [
-            ("1.25e-06", 1_000_000, Meter::Input, "1.25", false),
-            ("0.00000125", 1_000_000, Meter::Input, "1.25", false),
-            ("1.0399999999999998e-06", 1_000_000, Meter::Input, "1.04", true),
-            ("2.857142857142857e-07", 1_000_000, Meter::Input, "0.285714", true),
-            // Ties are rounded to even; the last two are not ties.
-            ("1.0000005e-6", 1_000_000, Meter::Input, "1", true),
-            ("1.0000015e-6", 1_000_000, Meter::Input, "1.000002", true),
-            ("1.00000049999999999e-6", 1_000_000, Meter::Input, "1", true),
-            ("1.00000050000000001e-6", 1_000_000, Meter::Input, "1.000001", true),
-            ("2.5e-8", 1_000_000, Meter::Characters, "0.025", false),
-            ("0.01", 1_000, Meter::WebSearches, "10", false),
-            ("2.5", 1, Meter::FileSearches, "2.5", false),
-            ("3.083e-05", 3_600, Meter::AudioMs, "0.110988", false),
-            ("0.001333333333333", 3_600, Meter::AudioMs, "4.8", true),
-            ("0", 1_000_000, Meter::Input, "0", false),
-        ] {
-            assert_eq!(times(digits, factor, meter), Some((usd(expected), rounded)), "{digits}");
-        }
-        for digits in ["-1e-6", "\"1e-6\"", "null", "{}", "1e", "1e30", "1e9223372036854775807"] {
-            assert_eq!(times(digits, 1_000_000, Meter::Input), None, "{digits}");
-        }
-    }
-
-    proptest! {
-        /// The result is compared with the product of whole numbers.
-        #[test]
-        fn no_price_passes_through_a_float(digits in 0u64..1_000_000_000_000, cut in 0u32..18, seconds: bool) {
-            let (factor, meter, step) =
-                if seconds { (3_600u64, Meter::AudioMs, 1_000i128) } else { (1_000_000, Meter::Input, 1_000_000) };
-            // The price in steps of pico-dollars is digits × factor × 10^(12 - cut) / step.
-            let (mut over, mut under) = (i128::from(digits) * i128::from(factor), step);
-            match cut {
-                ..=12 => over *= 10i128.pow(12 - cut),
-                _ => under *= 10i128.pow(cut - 12),
-            }
-            let (floor, rest) = (over / under, over % under);
-            let up = 2 * rest > under || 2 * rest == under && floor % 2 == 1;
-            let expected = Usd::from_pico((floor + i128::from(up)) * step);
-            prop_assert_eq!(times(&format!("{digits}e-{cut}"), factor, meter), Some((expected, rest != 0)));
-        }
-    }
 }

@@ -3,21 +3,28 @@
 mod answer;
 mod discrepancy;
 mod explain;
+mod repriced;
+mod table;
+mod week_start;
 
 use std::io::Write;
 
 use clap::Subcommand;
-use runledger::cost::{CostBy, Count, Report, Sum};
+use runledger::ExecutionMetrics;
+use runledger::cost::{CostBy, Report};
 
 use crate::argument::one_of;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::global::Global;
 use crate::period::Period;
+use crate::price_table::OwnPrices;
 use crate::records;
-use crate::term::{Column, Table, cell, output, short};
+use crate::term::output;
 use crate::zone::Zone;
 use answer::Answer;
+use repriced::{Pricing, Repriced, WithRepriced};
+use week_start::WeekStart;
 
 /// Sum up the costs of executions by model, skill, run or day
 ///
@@ -37,12 +44,22 @@ use answer::Answer;
 /// executions that do not report these tokens for all of their models. `without model` is the number of executions that
 /// used no model. They are not in the table.
 ///
+/// Another line gives the executions with calls at standard prices, because the table has no price for their variant,
+/// region or part of the usage. It also gives the dollars of these calls, which may be too few or too many. `unpriced`
+/// does not include these executions.
+///
 /// An execution belongs to the day, week or month in which it started. With --by model, an execution that used several
 /// models is counted under each of them, if it lists its calls.
 ///
 /// In the table, a count of 10,000 or more is rounded to three digits, such as 12.3M. An amount below 1 dollar has four
 /// decimals, an amount from a million dollars on has three digits, and any other amount has cents. Halves are rounded
 /// to the even digit. An amount that would be rounded to 0 is `<0.0001`. --json prints every digit.
+///
+/// --prices FILE computes the costs that were not recorded, at the prices of the file and of the bundled table below it.
+/// Each call is priced at its own time. --reprice also computes recorded costs again, including those that a vendor
+/// reported. It does not need --prices. A cost for which the table has no price stays as recorded. Only the report
+/// changes, and the ledger does not. Lines below the table give the number of executions that were priced in this way,
+/// and the number of calls that each table priced.
 ///
 /// --json prints one object. It has the groups under `daily`, `weekly`, `monthly`, `models`, `skills`, `runs`, `scenes`
 /// or `agents`, and their sum under `totals`. Many fields have the names that the program ccusage uses:
@@ -54,8 +71,18 @@ use answer::Answer;
 ///
 /// - `totalCost`, `modelsUsed`, `unpricedModels`, and `modelBreakdowns` with `modelName`, `cost` and `missingPricing`
 ///
-/// ccusage does not have the fields `executions`, `unpriced`, `unreported`, `withoutModel` and `malformedLines`. For
-/// each count of tokens, `unreported` gives the number of executions that do not report it. ccusage writes an unknown
+/// ccusage does not have these fields:
+///
+/// - `executions`, `unpriced`, `withoutModel` and `malformedLines`
+///
+/// - `unreported`: for each count of tokens, the number of executions that do not report it
+///
+/// - `atStandard` and `atStandardCost`: the executions with calls at standard prices, and the dollars of these calls
+///
+/// - `repriced`, with --prices or --reprice: the number of `executions`, and the number of `calls` by the version of the
+///   table
+///
+/// ccusage writes an unknown
 /// value as 0, and this command writes null. ccusage writes amounts as floats, and this command writes exact decimals.
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -65,11 +92,19 @@ use answer::Answer;
 pub(crate) struct Args {
     #[command(subcommand)]
     command: Option<Command>,
-    /// How to group executions. Weeks start on Monday, as in ISO 8601
+    /// How to group executions
     #[arg(long, value_name = "GROUP", value_parser = one_of::<CostBy>(CostBy::ALL.map(CostBy::name)), default_value = CostBy::Model.name())]
     by: CostBy,
+    /// The first day of the weeks of --by week. A week has the date of this day. Monday is that of ISO 8601
+    #[arg(long, value_enum, value_name = "DAY", default_value = "monday")]
+    week_start: WeekStart,
     #[command(flatten)]
     period: Period,
+    /// Compute all costs again that the prices know, and not only unknown ones
+    #[arg(long)]
+    reprice: bool,
+    #[command(flatten)]
+    own: OwnPrices,
 }
 
 #[derive(Debug, Subcommand)]
@@ -87,66 +122,30 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
 }
 
 fn sum_up(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
-    let report = || Report::in_zone(args.by, args.period.zone.clone());
-    let add = |report: &mut Report<Zone>, record: &_| if args.period.has(record) { report.add(record) } else { Ok(()) };
-    let (report, malformed_lines) = records::fold(global, report, add, Report::merge)?;
+    let prices = if args.reprice || args.own.is_given() { Some(args.own.table()?) } else { None };
+    let pricing = prices.as_ref().map(|table| Pricing { table, again: args.reprice });
+    let init = || {
+        let report = Report::in_zone(args.by, args.period.zone.clone()).week_start(args.week_start.weekday());
+        (report, Repriced::default())
+    };
+    let add = |(report, repriced): &mut (Report<Zone>, Repriced), record: &ExecutionMetrics| match &pricing {
+        _ if !args.period.has(record) => Ok(()),
+        Some(pricing) => report.add(&pricing.price(record, repriced)),
+        None => report.add(record),
+    };
+    let merge = |(report, repriced): &mut (Report<Zone>, Repriced), other: (Report<Zone>, Repriced)| {
+        repriced.merge(other.1);
+        report.merge(other.0)
+    };
+    let ((report, repriced), malformed_lines) = records::fold(global, init, add, merge)?;
+    let repriced = pricing.map(|_| repriced);
     if global.json {
-        output::json_line(out, &Answer { report: &report, malformed_lines })?;
+        output::json_line(out, &Answer { report: WithRepriced { report, repriced }, malformed_lines })?;
     } else {
-        table(&report, out)?;
+        table::write(&report, out)?;
+        if let Some(repriced) = repriced {
+            repriced.write(out)?;
+        }
     }
     Ok(ExitCode::Yes)
-}
-
-fn table<Z>(report: &Report<Z>, out: &mut impl Write) -> Result<(), Failure> {
-    let [input, output, cache_write, cache_read, total] = TOKENS.map(Column::Number);
-    let mut table = Table::new([
-        Column::Name(report.by().name()),
-        Column::Number("execs"),
-        input,
-        output,
-        cache_write,
-        cache_read,
-        total,
-        Column::Number("usd"),
-        Column::Number("unpriced"),
-    ]);
-    let groups = report.groups().map(|(name, group)| (name, &group.sum));
-    for (name, sum) in groups.chain([(Some("total"), report.totals())]) {
-        let [input, output, cache_write, cache_read, total] =
-            tokens(sum).map(|count| cell(count.known.map(short::count)));
-        table.row([
-            cell(name),
-            short::count(sum.executions.into()),
-            input,
-            output,
-            cache_write,
-            cache_read,
-            total,
-            cell(sum.cost.map(short::usd)),
-            short::count(sum.unpriced.into()),
-        ]);
-    }
-    table.write(out)?;
-    unknown(report.totals(), out)?;
-    if report.without_model() > 0 {
-        writeln!(out, "without model: {}", report.without_model())?;
-    }
-    Ok(())
-}
-
-const TOKENS: [&str; 5] = ["input", "output", "cache w", "cache r", "tokens"];
-
-fn tokens(sum: &Sum) -> [Count; 5] {
-    [sum.input_uncached, sum.output, sum.cache_write, sum.cache_read, sum.total]
-}
-
-/// Writes how many executions do not report their tokens, so that the sums do not seem to include all executions.
-fn unknown(totals: &Sum, out: &mut impl Write) -> Result<(), Failure> {
-    let counts = TOKENS.into_iter().zip(tokens(totals)).filter(|(_, count)| count.unknown > 0);
-    let counts: Vec<_> = counts.map(|(name, count)| format!("{name} {}", short::count(count.unknown.into()))).collect();
-    if !counts.is_empty() {
-        writeln!(out, "unknown: {}", counts.join(", "))?;
-    }
-    Ok(())
 }

@@ -1,23 +1,39 @@
 //! `runledger prices import`
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::PathBuf;
 
-use clap::ValueEnum;
 use runledger::cost::import::{self, Imported, Stamp};
+use serde::Serialize;
 
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::global::Global;
 use crate::price_table::read_text;
+use crate::project::Project;
 use crate::term::output;
 
 /// Convert a price table of another project to the format of --prices
 ///
 /// Prints the table, or writes it to a new file with --out. stderr reports how many models it has, how many prices were
 /// rounded, and which models were left out and why. Nothing is downloaded, so FILE must exist.
+///
+/// For genai-prices, FILE is data.json of the repository, or genai_prices/data.py of the Python package. For litellm, it
+/// is model_prices_and_context_window.json of the repository, or litellm/model_prices_and_context_window_backup.json of
+/// the Python package. Python is not run. `python3 -m pip show -f litellm` prints where the files of a package are.
+///
+/// Prices are exact as long as one token or request costs whole pico-dollars (12 decimals), and an hour too. Others are
+/// rounded half to even and counted.
+///
+/// With --prices, the rows of the imported table override the bundled ones. All other bundled rows stay in force, also
+/// those that are this program's own. The other projects have no minimum of billed audio, so the importer adds the one
+/// of the bundled table, such as 10 seconds for Whisper at Groq. The prices are always those of FILE.
+///
+/// --json reports on one line: {"out": …, "models": …, "rounded": …, "left_out": […]}. The line is on stdout with --out,
+/// and otherwise on stderr.
 #[derive(Debug, clap::Args)]
 #[command(after_help = r"Example: convert the prices of genai-prices
   runledger prices import data.json --from genai-prices --as-of 2026-11-20 \
@@ -40,21 +56,6 @@ pub(crate) struct Args {
     /// Write to this file, which must not exist
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Project {
-    GenaiPrices,
-    Litellm,
-}
-
-impl Project {
-    fn credit(self) -> &'static str {
-        match self {
-            Self::GenaiPrices => "genai-prices, MIT licence",
-            Self::Litellm => "LiteLLM, MIT licence",
-        }
-    }
 }
 
 pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
@@ -80,8 +81,28 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
         }
         None => out.write_all(imported.json.as_bytes())?,
     }
-    report(&imported, global);
+    match (&args.out, global.json) {
+        (Some(path), true) => output::json_line(out, &Report::new(&imported, Some(path)))?,
+        (None, true) => output::json_line(&mut io::stderr(), &Report::new(&imported, None))?,
+        (_, false) => report(&imported, global),
+    }
     Ok(ExitCode::Yes)
+}
+
+/// How much was imported.
+#[derive(Serialize)]
+struct Report<'i> {
+    out: Option<Cow<'i, str>>,
+    models: u64,
+    rounded: u64,
+    left_out: &'i [String],
+}
+
+impl<'i> Report<'i> {
+    fn new(imported: &'i Imported, out: Option<&'i PathBuf>) -> Self {
+        let Imported { models, rounded, left_out, .. } = imported;
+        Self { out: out.map(|path| path.to_string_lossy()), models: *models, rounded: *rounded, left_out }
+    }
 }
 
 /// Writes to stderr how much was imported. For each reason why models were left out, writes the first of these models
@@ -93,7 +114,7 @@ fn report(imported: &Imported, global: &Global) {
         let (model, reason) = entry.split_once(": ").unwrap_or(("", entry));
         reasons.entry(reason).or_insert((0, model)).0 += 1;
     }
-    output::note(&format!("{models} models; prices rounded to 6 decimals: {rounded}"), "imported", global.style());
+    output::note(&format!("{models} models; rounded prices: {rounded}"), "imported", global.style());
     for (reason, (times, model)) in reasons {
         let more = if times > 1 { format!(" and {} more", times - 1) } else { String::new() };
         output::warning(&format!("left out: {model}{more}: {reason}"), "left_out", global.style());

@@ -1,0 +1,77 @@
+//! Costs that a report computes although they are not recorded.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::io::Write;
+
+use runledger::{ExecutionMetrics, PriceTable};
+use serde::Serialize;
+
+use crate::failure::Failure;
+use crate::term::{printable, short};
+
+/// How a report prices executions.
+pub(super) struct Pricing<'t> {
+    pub(super) table: &'t PriceTable,
+    /// True if known costs are computed again.
+    pub(super) again: bool,
+}
+
+impl Pricing<'_> {
+    /// Returns the record with the computed costs, and counts them.
+    pub(super) fn price<'r>(&self, record: &'r ExecutionMetrics, repriced: &mut Repriced) -> Cow<'r, ExecutionMetrics> {
+        if !self.again && record.cost_usd.is_some() {
+            return Cow::Borrowed(record);
+        }
+        let mut priced = record.clone();
+        let tables =
+            if self.again { self.table.recompute_costs(&mut priced) } else { self.table.fill_costs(&mut priced) };
+        if tables.is_empty() {
+            return Cow::Borrowed(record);
+        }
+        repriced.executions += 1;
+        for table in tables {
+            match repriced.calls.get_mut(table) {
+                Some(calls) => *calls += 1,
+                None => _ = repriced.calls.insert(table.to_owned(), 1),
+            }
+        }
+        Cow::Owned(priced)
+    }
+}
+
+/// How many costs were computed.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct Repriced {
+    executions: u64,
+    /// The number of calls that each table priced, by the table's version. An execution that lists no calls counts as
+    /// one call.
+    calls: BTreeMap<String, u64>,
+}
+
+impl Repriced {
+    pub(super) fn merge(&mut self, other: Self) {
+        self.executions += other.executions;
+        for (table, calls) in other.calls {
+            *self.calls.entry(table).or_default() += calls;
+        }
+    }
+
+    /// Writes the number of executions, and a line for each table.
+    pub(super) fn write(&self, out: &mut impl Write) -> Result<(), Failure> {
+        writeln!(out, "priced in this report: execs {}", short::count(self.executions.into()))?;
+        for (table, calls) in &self.calls {
+            writeln!(out, "  by the table {}: calls {}", printable(table), short::count((*calls).into()))?;
+        }
+        Ok(())
+    }
+}
+
+/// A report in JSON, with the number of computed costs if any were to be computed.
+#[derive(Serialize)]
+pub(super) struct WithRepriced<R> {
+    #[serde(flatten)]
+    pub(super) report: R,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) repriced: Option<Repriced>,
+}

@@ -1,0 +1,72 @@
+//! A report as a table.
+
+use std::io::Write;
+
+use runledger::cost::{Count, Report, Sum};
+
+use crate::failure::Failure;
+use crate::term::{Column, Table, cell, short};
+
+/// Writes the table, and the lines below it.
+pub(super) fn write<Z>(report: &Report<Z>, out: &mut impl Write) -> Result<(), Failure> {
+    let [input, output, cache_write, cache_read, total] = TOKENS.map(Column::Number);
+    let mut table = Table::new([
+        Column::Name(report.by().name()),
+        Column::Number("execs"),
+        input,
+        output,
+        cache_write,
+        cache_read,
+        total,
+        Column::Number("usd"),
+        Column::Number("unpriced"),
+    ]);
+    let groups = report.groups().map(|(name, group)| (name, &group.sum));
+    for (name, sum) in groups.chain([(Some("total"), report.totals())]) {
+        let [input, output, cache_write, cache_read, total] =
+            tokens(sum).map(|count| cell(count.known.map(short::count)));
+        table.row([
+            cell(name),
+            short::count(sum.executions.into()),
+            input,
+            output,
+            cache_write,
+            cache_read,
+            total,
+            cell(sum.cost.map(short::usd)),
+            short::count(sum.unpriced.into()),
+        ]);
+    }
+    table.write(out)?;
+    unknown(report.totals(), out)?;
+    at_standard(report.totals(), out)?;
+    if report.without_model() > 0 {
+        writeln!(out, "without model: {}", report.without_model())?;
+    }
+    Ok(())
+}
+
+const TOKENS: [&str; 5] = ["input", "output", "cache w", "cache r", "tokens"];
+
+fn tokens(sum: &Sum) -> [Count; 5] {
+    [sum.input_uncached, sum.output, sum.cache_write, sum.cache_read, sum.total]
+}
+
+/// Writes for how many executions the tokens are unknown, so that no sum seems to include all executions.
+fn unknown(totals: &Sum, out: &mut impl Write) -> Result<(), Failure> {
+    let counts = TOKENS.into_iter().zip(tokens(totals)).filter(|(_, count)| count.unknown > 0);
+    let counts: Vec<_> = counts.map(|(name, count)| format!("{name} {}", short::count(count.unknown.into()))).collect();
+    if !counts.is_empty() {
+        writeln!(out, "unknown: {}", counts.join(", "))?;
+    }
+    Ok(())
+}
+
+/// Writes how much was computed at standard prices, since the table had no price for how the calls were served.
+fn at_standard(totals: &Sum, out: &mut impl Write) -> Result<(), Failure> {
+    if let Some(cost) = totals.at_standard_cost {
+        let (execs, usd) = (short::count(totals.at_standard.into()), short::usd(cost));
+        writeln!(out, "at standard prices, for lack of their own: execs {execs}, usd {usd}")?;
+    }
+    Ok(())
+}

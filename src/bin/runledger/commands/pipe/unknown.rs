@@ -1,0 +1,36 @@
+//! The unknown keys of a line, in its answer.
+
+use std::collections::BTreeMap;
+
+use runledger::metrics::UnknownKey;
+use serde::Serialize;
+
+/// The keys of a line that no field of a record has.
+#[derive(Default, Serialize)]
+pub(super) struct Unknown {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unknown_keys: Vec<String>,
+    /// The keys that were probably meant.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    near: BTreeMap<String, String>,
+}
+
+impl From<Vec<UnknownKey>> for Unknown {
+    fn from(keys: Vec<UnknownKey>) -> Self {
+        let mut unknown = Self::default();
+        for UnknownKey { path, near, .. } in keys {
+            unknown.near.extend(near.map(|near| (path.clone(), near)));
+            unknown.unknown_keys.push(path);
+        }
+        unknown
+    }
+}
+
+/// Returns why a record with these keys is refused.
+pub(super) fn reasons(keys: &[UnknownKey]) -> Vec<String> {
+    let reason = |key: &UnknownKey| match &key.near {
+        Some(near) => format!("{}: expected a known key, such as {near}", key.path),
+        None => format!("{}: expected a known key", key.path),
+    };
+    keys.iter().map(reason).collect()
+}

@@ -1,0 +1,271 @@
+//! The keys of a record in JSON.
+
+/// The keys of an object, in the order in which they are written.
+pub(super) struct Keys(&'static [Key]);
+
+/// A key, and the keys of the object under it or of the objects in the list under it. `None` if there is no object, or
+/// if any key is allowed in it.
+struct Key(&'static str, Option<&'static Keys>);
+
+impl Keys {
+    /// Returns the place of the key and the keys of what is under it. Returns `None` if the object has no such key. It
+    /// probably is the key at `place`. There are at most 64 keys.
+    pub(super) fn find(&self, name: &str, place: usize) -> Option<(usize, Option<&'static Keys>)> {
+        let is = |key: &Key| key.0 == name;
+        let place = match self.0.get(place) {
+            Some(key) if is(key) => place,
+            _ => self.0.iter().position(is)?,
+        };
+        Some((place, self.0[place].1))
+    }
+
+    pub(super) fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.0.iter().map(|key| key.0)
+    }
+
+    /// Returns the path of the first key of that name, such as `run.run_id`.
+    pub(super) fn path_of(&self, name: &str) -> Option<String> {
+        let here = || self.0.iter().find(|key| key.0 == name).map(|key| key.0.to_owned());
+        let below = || self.0.iter().find_map(|key| Some(format!("{}.{}", key.0, key.1?.path_of(name)?)));
+        here().or_else(below)
+    }
+}
+
+pub(super) static RECORD: Keys = Keys(&[
+    Key("execution_id", None),
+    Key("skill_name", None),
+    Key("skill_version", None),
+    Key("orchestrator_version", None),
+    Key("timestamp_start", None),
+    Key("timestamp_end", None),
+    Key("operator", None),
+    Key("environment", None),
+    Key("execution_succeeded", None),
+    Key("execution_failed", None),
+    Key("error_category", None),
+    Key("error_code", None),
+    Key("error_reason", None),
+    Key("total_latency_ms", None),
+    Key("wall_clock_time_ms", None),
+    Key("tokens_used", None),
+    Key("tokens_input", None),
+    Key("tokens_output", None),
+    Key("cost_usd", None),
+    Key("cost_tier", None),
+    Key("free_tier_quota_remaining", None),
+    Key("free_tier_quota_pct_used", None),
+    Key("output_correct", None),
+    Key("confidence_score", None),
+    Key("decision_made", None),
+    Key("input_hash", None),
+    Key("output_hash", None),
+    Key("skill_path_in_dag", None),
+    Key("tags", None),
+    Key("status", None),
+    Key("kind", None),
+    Key("run", Some(&RUN)),
+    Key("model", Some(&MODEL)),
+    Key("cost", Some(&COST)),
+    Key("production", Some(&PRODUCTION)),
+    Key("progress", Some(&PROGRESS)),
+    Key("quality_score", None),
+    Key("trace", Some(&TRACE)),
+    // A ledger adds these to each line.
+    Key("seq", None),
+    Key("prev", None),
+    Key("hash", None),
+]);
+
+static RUN: Keys = Keys(&[
+    Key("run_id", None),
+    Key("parent_run_id", None),
+    Key("parent_execution_id", None),
+    Key("session_id", None),
+    Key("correlation_id", None),
+    Key("agent_name", None),
+    Key("task_id", None),
+    Key("description", None),
+    Key("mode", None),
+    Key("trace_id", None),
+    Key("span_id", None),
+]);
+
+static MODEL: Keys = Keys(&[
+    Key("name", None),
+    Key("provider", None),
+    Key("tier", None),
+    Key("variant", None),
+    Key("cache_read", None),
+    Key("cache_write", None),
+    Key("cache_write_1h", None),
+    Key("input_audio", None),
+    Key("input_image", None),
+    Key("input_video", None),
+    Key("cache_read_audio", None),
+    Key("cache_read_image", None),
+    Key("reasoning", None),
+    Key("citation", None),
+    Key("output_audio", None),
+    Key("output_image", None),
+    Key("output_video", None),
+    Key("requests", None),
+    Key("web_searches", None),
+    Key("file_searches", None),
+    Key("audio_ms", None),
+    Key("video_ms", None),
+    Key("deployment_ms", None),
+    Key("characters", None),
+    Key("messages", None),
+    Key("pages", None),
+    Key("annotated_pages", None),
+]);
+
+static COST: Keys = Keys(&[
+    Key("estimated_usd", None),
+    Key("source", None),
+    Key("table", None),
+    Key("provider", None),
+    Key("matched", None),
+    Key("tier_above", None),
+    Key("variant", None),
+    Key("variant_unpriced", None),
+    Key("region_unpriced", None),
+    Key("part_unpriced", None),
+    Key("matched_by", None),
+    Key("exact_usd", None),
+    Key("at", None),
+]);
+
+static PRODUCTION: Keys = Keys(&[
+    Key("scene_id", None),
+    Key("shot_id", None),
+    Key("shot_type", None),
+    Key("duration_s", None),
+    Key("outcome", None),
+    Key("regen_count", None),
+    Key("artifact", None),
+    Key("qc_violations", None),
+    Key("drift_category", None),
+    Key("notes", None),
+]);
+
+static PROGRESS: Keys = Keys(&[Key("stage", None), Key("percent", None), Key("updated_at", None)]);
+
+static TRACE: Keys = Keys(&[
+    Key("steps", Some(&STEP)),
+    Key("decisions", Some(&DECISION)),
+    Key("errors", Some(&TRACED_ERROR)),
+    Key("llm_calls", Some(&CALL)),
+    Key("human_feedback", Some(&FEEDBACK)),
+]);
+
+static STEP: Keys = Keys(&[
+    Key("name", None),
+    Key("time", None),
+    Key("action", None),
+    Key("api_call", None),
+    Key("result", None),
+    Key("notes", None),
+    Key("duration_ms", None),
+]);
+
+static DECISION: Keys = Keys(&[
+    Key("what", None),
+    Key("decision", None),
+    Key("reason", None),
+    Key("trigger", None),
+    Key("confidence", None),
+]);
+
+static TRACED_ERROR: Keys = Keys(&[
+    Key("time", None),
+    Key("error", None),
+    Key("context", None),
+    Key("resolution", None),
+    Key("registry_id", None),
+]);
+
+static CALL: Keys = Keys(&[
+    Key("call_sequence", None),
+    Key("model_name", None),
+    Key("provider", None),
+    Key("prompt", None),
+    Key("completion", None),
+    Key("tokens_input", None),
+    Key("tokens_output", None),
+    Key("cache_read", None),
+    Key("cache_write", None),
+    Key("cache_write_1h", None),
+    Key("input_audio", None),
+    Key("input_image", None),
+    Key("input_video", None),
+    Key("cache_read_audio", None),
+    Key("cache_read_image", None),
+    Key("reasoning", None),
+    Key("citation", None),
+    Key("output_audio", None),
+    Key("output_image", None),
+    Key("output_video", None),
+    Key("requests", None),
+    Key("web_searches", None),
+    Key("file_searches", None),
+    Key("audio_ms", None),
+    Key("video_ms", None),
+    Key("deployment_ms", None),
+    Key("characters", None),
+    Key("messages", None),
+    Key("pages", None),
+    Key("annotated_pages", None),
+    Key("variant", None),
+    Key("cost_usd", None),
+    Key("cost", Some(&COST)),
+]);
+
+static FEEDBACK: Keys = Keys(&[Key("type", None), Key("content", None), Key("timestamp_utc", None)]);
+
+#[cfg(test)]
+mod tests {
+    use crate::metrics::ExecutionMetrics;
+
+    use super::*;
+
+    const BY_A_LEDGER: [&str; 3] = ["seq", "prev", "hash"];
+
+    #[test]
+    fn an_object_has_at_most_64_keys() {
+        for keys in [&RECORD, &CALL, &MODEL, &COST, &RUN] {
+            assert!(keys.0.len() <= 64);
+        }
+    }
+
+    /// Calls `check` with the text before and after a value, for each key of an object and of those in it.
+    fn each(keys: &Keys, before: &str, after: &str, check: &mut impl FnMut(&str, String, String)) {
+        for Key(name, below) in keys.0 {
+            let before = format!("{before}\"{name}\":");
+            check(name, before.clone(), after.to_owned());
+            let Some(below) = below else { continue };
+            let (open, close) = match *name {
+                "steps" | "decisions" | "errors" => ("[{", "}]"),
+                // The parts of a usage are read after the required keys.
+                "llm_calls" => ("[{\"call_sequence\":1,\"model_name\":\"m\",", "}]"),
+                _ => ("{", "}"),
+            };
+            each(below, &format!("{before}{open}"), &format!("{close}{after}"), check);
+        }
+    }
+
+    /// No field can be such a list, so the record must be refused. A key that is not read would be skipped.
+    #[test]
+    fn every_key_is_read() {
+        let mut count = 0;
+        each(&RECORD, "{", "}", &mut |name, before, after| {
+            let line = format!("{before}[[[]]]{after}");
+            assert!(ExecutionMetrics::unknown_keys(&line).is_empty(), "{line}");
+            let error =
+                std::error::Error::source(&ExecutionMetrics::from_json(&line).unwrap_err()).unwrap().to_string();
+            assert_eq!(error.contains("missing field"), BY_A_LEDGER.contains(&name), "{line}: {error}");
+            count += 1;
+        });
+        assert!(count > 150, "{count}");
+    }
+}

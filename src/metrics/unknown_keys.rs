@@ -1,0 +1,297 @@
+//! Keys of a line of JSON that no field of a record has, so that a misspelt key is noticed.
+
+use std::borrow::Cow;
+use std::fmt::Write;
+
+use super::ExecutionMetrics;
+use super::keys::{Keys, RECORD};
+
+/// A key that no field of a record has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UnknownKey {
+    /// Where the key is, such as `token_input` or `trace.llm_calls[0].token_input`.
+    pub path: String,
+    /// The known key that was probably meant, such as `tokens_input` or `model.provider`. `None` if no known key is
+    /// similar.
+    pub near: Option<String>,
+}
+
+impl ExecutionMetrics {
+    /// Returns the keys in `line` that [`from_json`](Self::from_json) skips, in the order of the line. It does not check
+    /// that the line is a record. Keys inside of `tags`, of a variant and of an unknown key are not listed. The three
+    /// keys that a ledger adds to each line are known.
+    ///
+    /// ```
+    /// use runledger::ExecutionMetrics;
+    ///
+    /// let unknown = ExecutionMetrics::unknown_keys(r#"{"skill_name": "s", "token_input": 5, "tags": {"a": 1}}"#);
+    /// assert_eq!(unknown.len(), 1);
+    /// assert_eq!((unknown[0].path.as_str(), unknown[0].near.as_deref()), ("token_input", Some("tokens_input")));
+    /// ```
+    pub fn unknown_keys(line: &str) -> Vec<UnknownKey> {
+        let mut unknown = Vec::new();
+        each_key(line, |open| unknown.push(UnknownKey::of(open)));
+        unknown
+    }
+}
+
+impl UnknownKey {
+    /// Returns the current key of the innermost object.
+    pub(super) fn of(open: &[Open<'_>]) -> Self {
+        Self { path: path(open), near: near(open) }
+    }
+}
+
+/// Calls `unknown` for each key that no field has, with the open objects and lists. Returns true if an object in `line`
+/// may have a key twice. It returns true for every such line, and rarely for another.
+pub(super) fn each_key(line: &str, mut unknown: impl FnMut(&[Open<'_>])) -> bool {
+    let mut open: Vec<Open<'_>> = Vec::with_capacity(8);
+    let mut may_repeat = false;
+    let bytes = line.as_bytes();
+    let (mut at, mut is_key) = (0, false);
+    while let Some(byte) = bytes.get(at) {
+        at += 1;
+        match byte {
+            b'{' | b'[' => {
+                let keys = open.last().map_or(Some(&RECORD), Open::inner);
+                is_key = *byte == b'{';
+                open.push(Open::new(keys, !is_key));
+            }
+            b'}' | b']' => _ = open.pop(),
+            b',' => {
+                if let Some(last) = open.last_mut() {
+                    last.entries += 1;
+                    is_key = !last.is_list;
+                }
+            }
+            b':' => is_key = false,
+            b'"' => {
+                let start = at;
+                at = end_of_string(bytes, start);
+                if is_key && let Some(last) = open.last_mut() {
+                    let is_known = last.add(line.get(start..at - 1).unwrap_or_default(), &mut may_repeat);
+                    if !is_known {
+                        unknown(&open);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    may_repeat
+}
+
+/// An object or a list that is being read.
+pub(super) struct Open<'l> {
+    /// The keys of the object, or of the objects in the list. `None` if any key is allowed.
+    keys: Option<&'static Keys>,
+    is_list: bool,
+    /// The number of entries before the current one.
+    entries: usize,
+    /// The current key as written.
+    key: &'l str,
+    /// The keys of the object under the current key.
+    value: Option<&'static Keys>,
+    /// The known keys so far, as bits by their place.
+    known: u64,
+    /// The other keys so far.
+    others: Vec<Cow<'l, str>>,
+}
+
+impl<'l> Open<'l> {
+    fn new(keys: Option<&'static Keys>, is_list: bool) -> Self {
+        Self { keys, is_list, entries: 0, key: "", value: None, known: 0, others: Vec::new() }
+    }
+
+    /// Returns the keys of an object inside of this one.
+    fn inner(&self) -> Option<&'static Keys> {
+        if self.is_list { self.keys } else { self.value }
+    }
+
+    /// Adds the next key of the object. Returns false if it is not allowed.
+    fn add(&mut self, written: &'l str, may_repeat: &mut bool) -> bool {
+        // More keys are not compared here, since the time would grow with the square of their number.
+        const COMPARED_MAX: usize = 32;
+        self.key = written;
+        self.value = None;
+        let key = unescaped(written);
+        if let Some((place, value)) = self.keys.and_then(|keys| keys.find(&key, self.entries)) {
+            let bit = 1 << place;
+            *may_repeat |= self.known & bit != 0;
+            self.known |= bit;
+            self.value = value;
+            return true;
+        }
+        *may_repeat |= self.others.len() >= COMPARED_MAX || self.others.contains(&key);
+        if self.others.len() < COMPARED_MAX {
+            self.others.push(key);
+        }
+        self.keys.is_none()
+    }
+}
+
+/// Returns the path of the current key.
+fn path(open: &[Open<'_>]) -> String {
+    let mut path = String::new();
+    for open in open {
+        if open.is_list {
+            let _ = write!(path, "[{}]", open.entries);
+        } else {
+            let dot = if path.is_empty() { "" } else { "." };
+            let _ = write!(path, "{dot}{}", unescaped(open.key));
+        }
+    }
+    path
+}
+
+/// Returns the known key that the current key probably means: one of the same object, or else the same key elsewhere.
+fn near(open: &[Open<'_>]) -> Option<String> {
+    const CHARS_MAX: usize = 64;
+    let last = open.last()?;
+    let key = unescaped(last.key);
+    if key.chars().count() > CHARS_MAX {
+        return None;
+    }
+    let distances = last.keys?.names().map(|name| (distance(&key, name), name));
+    let (distance, name) = distances.min_by_key(|(distance, _)| *distance)?;
+    let is_near = distance <= (name.len() / 4).max(1);
+    let elsewhere = if distance == 0 { None } else { RECORD.path_of(&key) };
+    elsewhere.or_else(|| is_near.then(|| name.to_owned()))
+}
+
+/// Returns the number of letters that differ, however the words are ordered, separated and capitalised.
+fn distance(one: &str, other: &str) -> usize {
+    let words = |name: &str| {
+        let mut words = vec![String::new()];
+        for c in name.chars() {
+            if !c.is_alphanumeric() || c.is_uppercase() && words.last().is_some_and(|word| !word.is_empty()) {
+                words.push(String::new());
+            }
+            if let Some(last) = words.last_mut() {
+                last.extend(c.to_lowercase().filter(|c| c.is_alphanumeric()));
+            }
+        }
+        words
+    };
+    let sorted = |mut words: Vec<String>| {
+        words.sort_unstable();
+        words.concat()
+    };
+    let (one, other) = (words(one), words(other));
+    edits(&one.concat(), &other.concat()).min(edits(&sorted(one), &sorted(other)))
+}
+
+/// Returns the number of letters to insert, remove or replace.
+fn edits(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.chars().collect();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (at, c) in one.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = at + 1;
+        for (column, expected) in other.iter().enumerate() {
+            let replaced = diagonal + usize::from(c != *expected);
+            diagonal = row[column + 1];
+            row[column + 1] = replaced.min(diagonal + 1).min(row[column] + 1);
+        }
+    }
+    row[other.len()]
+}
+
+/// Returns the position after the closing quote of the string whose text begins at `start`.
+fn end_of_string(bytes: &[u8], start: usize) -> usize {
+    let mut at = start;
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b'"' => return at + 1,
+            b'\\' => at += 2,
+            _ => at += 1,
+        }
+    }
+    bytes.len() + 1
+}
+
+/// Returns a key without escapes.
+fn unescaped(written: &str) -> Cow<'_, str> {
+    if !written.contains('\\') {
+        return Cow::Borrowed(written);
+    }
+    serde_json::from_str(&format!("\"{written}\"")).map_or(Cow::Borrowed(written), Cow::Owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::json::refuse_duplicate_keys;
+
+    /// Returns each unknown key, with the key that was probably meant.
+    fn unknown(line: &str) -> Vec<String> {
+        let text = |UnknownKey { path, near }: UnknownKey| match near {
+            Some(near) => format!("{path} -> {near}"),
+            None => path,
+        };
+        ExecutionMetrics::unknown_keys(line).into_iter().map(text).collect()
+    }
+
+    #[test]
+    fn unknown_keys_have_their_path_and_what_was_probably_meant() {
+        for (line, expected) in [
+            (r#"{"token_input":1}"#, "token_input -> tokens_input"),
+            (r#"{"input_tokens":1}"#, "input_tokens -> tokens_input"),
+            (r#"{"skillName":"s"}"#, "skillName -> skill_name"),
+            (r#"{"COST-USD":1}"#, "COST-USD -> cost_usd"),
+            (r#"{"\u0074oken_input":1}"#, "token_input -> tokens_input"),
+            // A key of a group.
+            (r#"{"run_id":"r"}"#, "run_id -> run.run_id"),
+            (r#"{"provider":"p"}"#, "provider -> model.provider"),
+            (r#"{"model":{"nam":"m"}}"#, "model.nam -> name"),
+            (r#"{"cost":{"exact":1}}"#, "cost.exact"),
+            (r#"{"wholly_new":{"a":{"b":1}}}"#, "wholly_new"),
+            (
+                r#"{"trace":{"llm_calls":[{"model_name":"a"},{"model_nam":"a","cost":{"tabel":1}}]}}"#,
+                "trace.llm_calls[1].model_nam -> model_name|trace.llm_calls[1].cost.tabel",
+            ),
+            // Tags and variants are free, and a ledger writes the last three keys.
+            (r#"{"tags":{"a":{"b":[{"c":1}]}},"model":{"variant":{"x":"y"}},"seq":1,"prev":"","hash":""}"#, ""),
+            (r#"{"skill_name":"\",\"a\":","tags":[{"a":1}]}"#, ""),
+            ("", ""),
+            ("[1,\"a\"]", ""),
+        ] {
+            assert_eq!(unknown(line).join("|"), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_comes_again_is_noticed_at_any_depth() {
+        for (line, expected) in [
+            (r#"{"skill_name":1,"skill_name":2}"#, true),
+            (r#"{"skill_name":1,"\u0073kill_name":2}"#, true),
+            (r#"{"new":1,"\u006eew":2}"#, true),
+            (r#"{"tags":{"a":1,"b":[{"c":1,"c":2}]}}"#, true),
+            (r#"{"trace":{"llm_calls":[{"variant":{"a":1,"a":1}}]}}"#, true),
+            (r#"{"trace":{"llm_calls":[{"cost_usd":1},{"cost_usd":1}]},"cost_usd":1}"#, false),
+            (r#"{"tags":{"a":{"a":{"a":[{"a":1},{"a":2}]}},"b":"a"}}"#, false),
+        ] {
+            assert_eq!(each_key(line, |_| {}), expected, "{line}");
+        }
+        let many: Vec<String> = (0..1_000).map(|key| format!("\"{key}\":0")).collect();
+        assert!(each_key(&format!("{{\"tags\":{{{}}}}}", many.join(",")), |_| {}));
+    }
+
+    proptest! {
+        /// Any objects in objects and lists, with few different keys.
+        #[test]
+        fn no_key_that_comes_again_is_missed(
+            line in r#"(\{("(a|tags|run|run_id|\\\\u0061)":(1|"a"|\{"a":1(,"(a|b)":2)?\}|\[\{"a":1,"b":2\},\{"a":1\}\]),){0,4}"z":0\}){1,2}"#
+        ) {
+            prop_assert!(each_key(&line, |_| {}) || refuse_duplicate_keys(&line).is_ok(), "{}", line);
+        }
+
+        #[test]
+        fn no_text_is_too_much(text in "[\\[\\]{}\":,\\\\aé1 \n]{0,40}") {
+            let _ = ExecutionMetrics::unknown_keys(&text);
+        }
+    }
+}
