@@ -13,8 +13,8 @@
 //!
 //! A run led to an improvement if one of its records has the tag [`IMPROVEMENT_TAG`] with the value `true`.
 //!
-//! A segment is never deleted. It is archived if its last execution is at least `min_days` old, the ledger does not need
-//! the segment, and all earlier segments are archived too.
+//! A segment is never deleted. It is archived if its last execution is at least `min_days` old, the ledger does not
+//! need the segment, and all earlier segments are archived too.
 
 mod header;
 mod marks;
