@@ -93,7 +93,8 @@ impl Expectations {
                 error = error.detail(format!("entry {number}: count: found 0; expected 1 or more"));
             }
             if !seen.insert((skill, entry.kind.as_ref().map(Kind::as_str), &entry.scene_id, &entry.shot_id)) {
-                error = error.detail(format!("entry {number}: {skill:?} is already listed. Give the earlier entry a count"));
+                error = error
+                    .detail(format!("entry {number}: {skill:?} is already listed. Give the earlier entry a count"));
             }
         }
         if error.details().is_empty() { Ok(Self(expected)) } else { Err(error) }

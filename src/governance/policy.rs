@@ -65,8 +65,8 @@ pub struct RequiredFields {
     /// The fields of every record. The default is `outcome`.
     pub always: Vec<Field>,
     /// The fields of a record whose execution used a model. An execution used a model if the record has calls, tokens,
-    /// a cost, a tier or the name of a model. But a routing decision that only names a model did not use it. The
-    /// default is `model_used`, `tier`, `cost`.
+    /// a cost, a tier or the name of a model. But a routing decision or a budget check that only names a model did not
+    /// use it. The default is `model_used`, `tier`, `cost`.
     pub with_model: Vec<Field>,
     /// The fields of a skill's execution. The default is empty, because many skills have no scenes, shots, artifacts or
     /// regenerations.

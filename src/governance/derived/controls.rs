@@ -70,8 +70,8 @@ impl Controls {
         }
     }
 
-    /// Calls `count` once for each artifact, with the model that made the artifact and the outcome. Returns the outcomes
-    /// of the controls that could not be matched with an execution.
+    /// Calls `count` once for each artifact, with the model that made the artifact, and the outcome. Returns the
+    /// outcomes of the controls that could not be matched with an execution.
     pub(super) fn settle(mut self, mut count: impl FnMut(&Option<String>, Option<&QcOutcome>)) -> Outcomes {
         for (model, made) in &self.made {
             for (artifact, succeeded) in made {

@@ -61,8 +61,8 @@ pub struct DerivedMetrics {
     /// - An execution that used a model counts for that model. If the execution made an artifact, did not fail, and has
     ///   no `production.outcome`, its outcome is the verdict of the last quality control of the artifact. A control
     ///   belongs to an execution if both have the same `run_id` and `production.artifact`.
-    /// - A quality control that names a model but did not call one counts for that model, with its verdict. This kind of
-    ///   control does not decide the outcome of another execution.
+    /// - A quality control that names a model but did not call one counts for that model, with its verdict. This
+    ///   verdict does not decide the outcome of the execution that made the artifact.
     /// - A quality control that called a model itself counts for the model that it called. Its outcome is then whether
     ///   the control completed, not its verdict.
     /// - An execution that only chooses a model, such as a routing decision, counts only if it called a model itself.

@@ -15,8 +15,8 @@ pub struct Shots {
     pub shots: u64,
     /// The number of shots for which no execution gives a `regen_count`.
     pub regenerations_unknown: u64,
-    /// The sum of the regenerations of the shots with a known count; `None` if no count is known. The count of a shot is
-    /// the highest `regen_count` of its executions.
+    /// The sum of the regenerations of the shots with a known count; `None` if no count is known. The count of a shot
+    /// is the highest `regen_count` of its executions.
     pub regenerations: Option<u128>,
     /// The average number of regenerations of the shots with a known count; `None` if no count is known.
     pub average_regenerations: Option<f64>,

@@ -84,8 +84,8 @@ impl Gate {
     }
 
     /// Adds the times (UTC) at which the ledger [reported lost records](crate::LedgerReader::losses), each with the
-    /// number of records. It is unknown to which run a lost record belongs. So a missing entry is reported if the judged
-    /// run started before the record was lost.
+    /// number of records. It is unknown to which run a lost record belongs. So a missing entry is reported if the
+    /// judged run started before that time.
     #[must_use]
     pub fn lost(mut self, lost: Vec<(Timestamp, u64)>) -> Self {
         self.lost.extend(lost);
@@ -108,8 +108,8 @@ impl Gate {
     ///   hashes. If the chain is intact, `faults` is empty.
     ///
     /// An execution belongs to the run if it has the run's `run_id`. An execution without a `run_id` belongs to the run
-    /// if its parent belongs to the run. Child runs, whose executions have this run as their `parent_run_id`, are listed
-    /// in the report but not checked. Judge each child run separately.
+    /// if its parent belongs to the run. Child runs, whose executions have this run as their `parent_run_id`, are
+    /// listed in the report but not checked. Judge each child run separately.
     ///
     /// The gate uses a few hundred bytes of memory for each execution of the run. It also keeps the id of every other
     /// execution and, for executions without a run, their parents and skills.
