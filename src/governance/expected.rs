@@ -51,7 +51,8 @@ impl fmt::Display for Expected {
 
 /// The executions that a run must have.
 ///
-/// In JSON, the expectations are an array of objects. Each object has the key `skill`. The keys `kind`, `scene_id`, `shot_id` and
+/// In JSON, the expectations are an array of objects. Each object has the key `skill`. The keys `kind`, `scene_id`,
+/// `shot_id` and
 /// `count` are optional, and `count` is 1 by default.
 ///
 /// ```

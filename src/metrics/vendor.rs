@@ -135,8 +135,8 @@ impl Usage {
     /// let usage = Usage::from_gemini(
     ///     r#"{"promptTokenCount": 1200, "cachedContentTokenCount": 1000, "toolUsePromptTokenCount": 300,
     ///         "candidatesTokenCount": 50, "thoughtsTokenCount": 150, "totalTokenCount": 1700,
-    ///         "promptTokensDetails": [{"modality": "TEXT", "tokenCount": 700}, {"modality": "AUDIO", "tokenCount": 500}]}"#,
-    /// )?;
+    ///         "promptTokensDetails": [{"modality": "TEXT", "tokenCount": 700}, {"modality": "AUDIO", "tokenCount":
+    /// 500}]}"#, )?;
     /// let expected = Usage::new(1_500, 200).cache_read(1_000).reasoning(150).with(Meter::InputAudio, 500);
     /// assert_eq!(usage, expected);
     /// # Ok::<(), runledger::Error>(())

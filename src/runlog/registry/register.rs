@@ -25,8 +25,8 @@ impl ErrorRegistry {
     /// - [`ErrorKind::Malformed`] if a line of the journal was written by a newer version and cannot be understood. The
     ///   error names the line.
     /// - [`ErrorKind::Timeout`] if another process still holds a lock of the registry at the deadline.
-    /// - [`ErrorKind::Abandoned`] if another thread of this process wrote the line of this call, in a batch with its own
-    ///   lines, and panicked.
+    /// - [`ErrorKind::Abandoned`] if another thread of this process wrote the line of this call, in a batch with its
+    ///   own lines, and panicked.
     /// - [`ErrorKind::Invalid`] if the clock shows a time outside the years 0 to 9999.
     ///
     /// Errors that were registered before the failure stay registered, and the next call does not count them again.
