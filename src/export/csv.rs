@@ -9,10 +9,10 @@
 //! | `skill_name` | `skill_name` |
 //! | `scene_id`, `shot_id` | the same names in [`production`](crate::ExecutionMetrics::production) |
 //! | `model_used` | `model.name` |
-//! | `tier` | `model.tier`, which the router chose; else `cost_tier`, unless that is Unknown |
+//! | `tier` | `model.tier`, which the router chose; if there is none, `cost_tier`, except Unknown |
 //! | `estimated_cost`, `actual_cost` | `cost.estimated_usd` and `cost_usd`: US dollars, exact decimals |
-//! | `duration_s` | `production.duration_s`, the length of the generated clip; else `wall_clock_time_ms` in seconds, unless the record is a generation |
-//! | `outcome` | `production.outcome`; else PASS if the execution succeeded and FAIL if it failed, except for a quality control, whose success does not say whether the artifact passed |
+//! | `duration_s` | `production.duration_s`, the length of the generated clip. If it is unknown: `wall_clock_time_ms` in seconds, but not for a generation, where it is not the length of the clip |
+//! | `outcome` | `production.outcome`. If it is unknown: PASS if the execution succeeded and FAIL if it failed, but not for a quality control, whose success does not say whether the artifact passed |
 //! | `regen_count` | `production.regen_count` |
 //! | `artifact_output` | `production.artifact` |
 //! | `notes` | `production.notes` |
@@ -20,21 +20,21 @@
 //! # Format
 //!
 //! [RFC 4180](https://www.rfc-editor.org/rfc/rfc4180) in UTF-8 without a byte order mark: a header, rows that end in CR
-//! LF, and quotes around each text that needs them. An unknown value is an empty cell, and an empty text is `""`. Some
-//! readers distinguish the two.
+//! LF, and quotes around each text that needs them. An unknown value is an empty cell. An empty text is `""`, which
+//! some readers distinguish from an empty cell.
 //!
 //! # Formulas
 //!
 //! Spreadsheets evaluate a cell that begins with `=`, `+`, `-` or `@` as a formula. A formula can send the content of
-//! other cells to a server. Some spreadsheets end a cell even within quotes at `;`, tab, CR and LF. So a formula could
-//! begin at the start of a text and after each of these characters.
+//! other cells to a server. Some spreadsheets begin a new cell after `;`, tab, CR and LF, even within quotes. So a
+//! formula could begin at the start of a text and after each of these four characters.
 //!
-//! At these positions, a `'` is inserted if `=`, `+`, `-`, `@` or a full-width form of them follows, possibly after
-//! spaces. A `'` that is already at such a position gets another one. So a reader restores every text by removing one
-//! `'` at each of these positions. Numbers and times are not changed.
+//! At these positions, a `'` is inserted if `=`, `+`, `-`, `@` or a full-width form of one of them follows, possibly
+//! after spaces. A `'` is also inserted if the text already has a `'` at such a position. So a reader restores the
+//! original text by removing one `'` at each of these positions where there is one. Numbers and times are not changed.
 //!
-//! RFC 4180 does not allow control characters other than tab, CR and LF, and terminals may execute them. They are
-//! replaced by their Unicode pictures (U+2400 to U+2421), or by U+FFFD if they have none. The ledger keeps the
+//! Control characters other than tab, CR and LF are not allowed by RFC 4180, and terminals may execute them. They are
+//! replaced by their Unicode pictures (U+2400 to U+2421), or by U+FFFD if there is no picture. The ledger keeps the
 //! original.
 
 use std::fmt::Write as _;
@@ -73,7 +73,7 @@ const RUN_LOG: Series<'_> = Series { before: "RUN_LOG_v", digits: 3, after: ".cs
 pub struct CsvWritten {
     /// The number of rows, without the header.
     pub rows: u64,
-    /// The lines that are not records. They have no rows.
+    /// The lines that have no rows, because they are not records.
     pub skipped: Skipped,
 }
 
@@ -117,18 +117,18 @@ pub fn write(records: impl IntoIterator<Item = Result<ExecutionMetrics>>, mut ou
     Ok(written)
 }
 
-/// Creates the next run log in `directory`, and returns its path when it is durable. The first run log is
-/// `RUN_LOG_v001.csv`. Each further one has the number after the highest existing one. Numbers above 999 have more
-/// digits. The mode of the file is 0600. A missing directory is created.
+/// Creates the next run log in `directory`, and returns the path of the log when the log is durable. The first run log
+/// is `RUN_LOG_v001.csv`. Each later one has the next number after the highest existing one. Numbers above 999 have
+/// more than three digits. The mode of the file is 0600. A missing directory is created.
 ///
-/// Existing run logs are never overwritten. Processes that call this at the same time create one log each. A process
-/// that dies leaves no partial run log, but may leave a file such as `RUN_LOG_v.part-1`, which can be removed. The file
-/// system must support hard links.
+/// Existing run logs are never overwritten. Processes that call `create` at the same time create one log each. A
+/// process that dies leaves no partial run log, but may leave a file such as `RUN_LOG_v.part-1`, which can be removed.
+/// The file system must support hard links.
 ///
 /// # Errors
 /// [`ErrorKind::Io`] if the directory or the file cannot be created or written, and the first error in `records` of any
-/// other kind than [`ErrorKind::Malformed`]. After an error, there is no new run log, with one exception. If only
-/// removing the partial file or syncing the directory failed, a complete run log may exist.
+/// other kind than [`ErrorKind::Malformed`]. After an error, there is no new run log, with one exception: a complete
+/// run log may exist if the only failure was to remove the partial file or to sync the directory.
 pub fn create(
     records: impl IntoIterator<Item = Result<ExecutionMetrics>>,
     directory: impl AsRef<Path>,
@@ -205,18 +205,19 @@ fn push_quoted(row: &mut String, text: &str) {
     }
 }
 
-/// Returns true if some spreadsheets end a cell here, even in quotes.
+/// Returns true if some spreadsheets end a cell at this character, even in quotes.
 fn ends_cell(c: char) -> bool {
     matches!(c, ';' | '\t' | '\r' | '\n')
 }
 
-/// Returns true if a spreadsheet could evaluate a cell with this text. Also returns true if the text begins with `'`,
-/// which would look like an inserted one.
+/// Returns true if a spreadsheet could evaluate a cell with this text as a formula. Also returns true if the text
+/// begins with `'`, since a reader would take this `'` for an inserted one.
 fn begins_formula(text: &str) -> bool {
     let after_spaces = text.trim_start_matches(|c: char| c.is_whitespace() && !ends_cell(c));
     text.starts_with('\'') || after_spaces.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠'])
 }
 
+/// Returns the character that replaces a control character; `c` itself if it needs no replacement.
 fn printable(c: char) -> char {
     match c {
         '\t' | '\r' | '\n' => c,

@@ -5,14 +5,14 @@
 //! | member | comes from |
 //! |---|---|
 //! | `event_id` | `execution_id` |
-//! | `workflow_run_id` | `run.run_id` if it is a UUID, else [a UUID computed from it](run_uuid) |
+//! | `workflow_run_id` | `run.run_id` if it is a UUID; otherwise [a UUID computed from the `run_id`](run_uuid) |
 //! | `task_id`, `task_description` | `run.task_id`, `run.description` |
-//! | `agent_name` | `run.agent_name`, or `skill_name` if it is unknown |
-//! | `timestamps` | start, end, and the duration by the monotonic clock, or the end minus the start if that is unknown |
-//! | `status` | `Success`; `Failed` if failed, cancelled, panicked or interrupted; `HIL-Paused` if paused |
+//! | `agent_name` | `run.agent_name`; if the agent is unknown, `skill_name` |
+//! | `timestamps` | the start, the end, and the duration by the monotonic clock; if this duration is unknown, the end minus the start |
+//! | `status` | `Success`; `Failed` if the execution failed, panicked, or was cancelled or interrupted; `HIL-Paused` if it is paused |
 //! | `cost_data` | amounts and tokens, with the names of the record |
 //! | `llm_trace` | `trace.llm_calls`, in the order of their sequence numbers; a prompt or completion that was not stored is `null` |
-//! | `human_feedback` | `trace.human_feedback`, which only paused executions have; the member is absent otherwise |
+//! | `human_feedback` | `trace.human_feedback`, which only executions that were paused have; the member is absent if there is no feedback |
 
 use std::io;
 
@@ -32,7 +32,8 @@ use crate::metrics::{CostSource, CostTier, ExecutionMetrics, Feedback, LlmCall, 
 /// ```
 pub const SCHEMA: &str = include_str!("workflow.schema.json");
 
-/// The namespace for the UUIDs of run names. It makes them differ from the UUIDs that other programs compute.
+/// The namespace for the UUIDs that are computed from run ids. Other programs that compute UUIDs from the same run ids
+/// get different UUIDs, since their namespaces differ.
 const RUN_NAMES: Uuid = uuid!("5f0c1d3e-8a52-4b7e-9c64-2d1f6a7b8e90");
 
 /// The workflow event of one execution. Serialises to the object of [`SCHEMA`].
@@ -120,7 +121,7 @@ impl<'r> WorkflowEvent<'r> {
     }
 }
 
-/// Sorts the calls by sequence number. A valid record lists them in this order already.
+/// Returns the calls, sorted by sequence number. In a valid record, the calls have this order already.
 fn llm_trace(calls: &[LlmCall]) -> Vec<TracedCall<'_>> {
     let mut traced: Vec<_> = calls
         .iter()
@@ -135,16 +136,16 @@ fn llm_trace(calls: &[LlmCall]) -> Vec<TracedCall<'_>> {
     traced
 }
 
-/// Returns the duration in milliseconds.
+/// Returns the duration in milliseconds; `None` if it is unknown.
 fn duration_ms(record: &ExecutionMetrics) -> Option<u64> {
     let between = || record.timestamp_end?.ms_since(record.timestamp_start);
     record.wall_clock_time_ms.or_else(between)
 }
 
-/// Returns the status; `None` if it is unknown. A status of a newer version is also unknown, unless the record says
-/// whether the execution succeeded.
+/// Returns the status of the event; `None` if it is unknown. If this version does not know the status in the record,
+/// the status of the event follows from whether the execution succeeded.
 fn status(record: &ExecutionMetrics) -> Option<&'static str> {
-    // Compares the text, since `Other("paused")` means `Paused`.
+    // The status is converted to text and back, so that `Other("paused")` becomes `Paused`.
     let succeeded = match record.status.as_ref().map(|status| Status::from(status.as_str())) {
         Some(Status::Paused) => return Some("HIL-Paused"),
         // An interrupted execution did not succeed.
@@ -155,9 +156,9 @@ fn status(record: &ExecutionMetrics) -> Option<&'static str> {
     Some(if succeeded { "Success" } else { "Failed" })
 }
 
-/// Returns the UUID of the run with this id. If the id is a UUID, returns it unchanged. Otherwise, returns a UUID of
-/// version 8. It consists of the first bytes of the SHA-256 hash of a constant and the id, as in [RFC 9562, appendix
-/// B.2](https://www.rfc-editor.org/rfc/rfc9562#appendix-B.2).
+/// Returns the UUID of the run with this id. If the id is a UUID, returns the id unchanged. Otherwise, returns a UUID
+/// of version 8, which consists of the first bytes of the SHA-256 hash of a constant and the id, as in [RFC 9562,
+/// appendix B.2](https://www.rfc-editor.org/rfc/rfc9562#appendix-B.2).
 ///
 /// ```
 /// use runledger::export::workflow::run_uuid;
@@ -187,7 +188,7 @@ pub struct WorkflowWritten {
     pub run_named: u64,
     /// The number of events without a status.
     pub without_status: u64,
-    /// The lines that are not records. They have no events.
+    /// The lines that have no events, because they are not records.
     pub skipped: Skipped,
 }
 

@@ -1,4 +1,4 @@
-//! The executions that a run must have.
+//! The executions that a run is expected to have.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -25,7 +25,7 @@ pub struct Expected {
     /// The shot; `None` if it does not matter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shot_id: Option<String>,
-    /// The smallest number of such executions that the run must have; at least 1.
+    /// The smallest number of executions with these values that the run must have; at least 1.
     #[serde(default = "once")]
     pub count: u64,
 }
@@ -51,7 +51,8 @@ impl fmt::Display for Expected {
 
 /// The executions that a run must have.
 ///
-/// In JSON they are an array of objects. Each object has the key `skill`. The keys `kind`, `scene_id`, `shot_id` and
+/// In JSON, the expectations are an array of objects. Each object has the key `skill`. The keys `kind`, `scene_id`,
+/// `shot_id` and
 /// `count` are optional, and `count` is 1 by default.
 ///
 /// ```
@@ -72,7 +73,7 @@ impl Expectations {
     /// Reads the expectations from JSON.
     ///
     /// # Errors
-    /// - [`ErrorKind::Malformed`] if the text is not such an array.
+    /// - [`ErrorKind::Malformed`] if the text is not a JSON array of objects with these keys.
     /// - [`ErrorKind::Invalid`] if the array is empty, if an entry has no skill or a count of 0, or if an entry occurs
     ///   twice.
     pub fn from_json(text: &str) -> Result<Self> {
@@ -93,7 +94,8 @@ impl Expectations {
                 error = error.detail(format!("entry {number}: count: found 0; expected 1 or more"));
             }
             if !seen.insert((skill, entry.kind.as_ref().map(Kind::as_str), &entry.scene_id, &entry.shot_id)) {
-                error = error.detail(format!("entry {number}: {skill:?} is already listed. Give that entry a count"));
+                error = error
+                    .detail(format!("entry {number}: {skill:?} is already listed. Give the earlier entry a count"));
             }
         }
         if error.details().is_empty() { Ok(Self(expected)) } else { Err(error) }

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::Rule;
 use crate::metrics::{ExecutionMetrics, Kind, Status};
 
-/// A field that a [`Policy`](super::Policy) can require of a record. If a `RUN_LOG` has a column for the field, both
-/// have the same name. A blank text counts as missing.
+/// A field that a [`Policy`](super::Policy) can require of a record. If a [CSV run log](crate::export::csv) has a
+/// column for the field, the column has the same name. A field with a blank text counts as missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -15,11 +15,12 @@ pub enum Field {
     RunId,
     /// What started the execution: `run.parent_execution_id` or `run.parent_run_id`.
     Parent,
-    /// `model.name`, or a call that names its model. For a routing decision, this is the model that was chosen.
+    /// `model.name`, or at least one recorded call of a model. For a routing decision, `model.name` is the model that
+    /// was chosen.
     ModelUsed,
     /// `model.tier`, or a `cost_tier` other than Unknown.
     Tier,
-    /// The cost: `cost_usd` or, if that is unknown, the estimate. A cost of 0 counts as present.
+    /// The cost: `cost_usd` or `cost.estimated_usd`. A cost of 0 counts as present.
     Cost,
     /// `cost.estimated_usd`.
     EstimatedCost,
@@ -29,18 +30,18 @@ pub enum Field {
     SceneId,
     /// `production.shot_id`.
     ShotId,
-    /// The duration of the execution or of the clip that it made: `production.duration_s`, `wall_clock_time_ms` or
-    /// `total_latency_ms`.
+    /// A duration, either of the execution or of the clip that it made: `production.duration_s`, `wall_clock_time_ms`
+    /// or `total_latency_ms`.
     DurationS,
-    /// The outcome. For a quality control, this is PASS, FAIL or FIX. For any other execution, this is whether it
-    /// succeeded.
+    /// The outcome. For a quality control, the outcome is PASS, FAIL or FIX. For any other execution, the outcome is
+    /// whether the execution succeeded.
     Outcome,
     /// `production.regen_count`. A count of 0 counts as present.
     RegenCount,
-    /// `production.artifact` with its version. Only an execution that succeeded must have it.
+    /// `production.artifact`, with a version in its name. Only an execution that succeeded must have this field.
     ///
     /// The version is a `v` and a digit at the beginning of a word (`shot-004_v002.png`), or text after an `@` or a `:`
-    /// (`clip@7`). An `output_hash` can replace the version.
+    /// (`clip@7`). The name needs no version if the record has an `output_hash`.
     ArtifactOutput,
     /// `decision_made`.
     Decision,
@@ -98,8 +99,8 @@ impl Field {
         }
     }
 
-    /// Returns what is wrong with the record if it lacks the field; `None` if the field is present or not required of
-    /// this record.
+    /// Returns what is wrong with the record if it lacks the field. Returns `None` if the field is present, or if this
+    /// record does not need the field.
     pub(super) fn missing(self, record: &ExecutionMetrics) -> Option<String> {
         let null = |is_present: bool, found: &str| (!is_present).then(|| found.to_owned());
         let production = &record.production;
@@ -112,7 +113,7 @@ impl Field {
             Self::ModelUsed => {
                 null(has_text(&record.model.name) || !record.trace.llm_calls.is_empty(), "model.name is null")
             }
-            Self::Tier => null(tier(record).is_some(), "neither model.tier nor cost_tier names one"),
+            Self::Tier => null(tier(record).is_some(), "neither model.tier nor cost_tier names a tier"),
             Self::Cost => null(
                 record.cost_usd.or(record.cost.estimated_usd).is_some(),
                 "cost_usd and cost.estimated_usd are null",
@@ -143,7 +144,8 @@ pub(super) fn tier(record: &ExecutionMetrics) -> Option<&str> {
 }
 
 fn missing_outcome(record: &ExecutionMetrics) -> Option<String> {
-    // A quality control that failed needs no verdict. `check_outcome` detects contradictions.
+    // A quality control that did not complete needs no verdict. If it has the verdict PASS all the same,
+    // `check_outcome` reports the contradiction.
     let is_known = match record.kind {
         Kind::Qc => record.execution_succeeded == Some(false),
         _ => record.execution_succeeded.is_some(),
@@ -177,7 +179,7 @@ fn names_version(artifact: &str) -> bool {
         let next = rest.peek().copied();
         let begins_word = before.is_none_or(|before: char| !before.is_alphanumeric());
         let numbered = matches!(c, 'v' | 'V') && begins_word && next.is_some_and(|next| next.is_ascii_digit());
-        // The slash after the colon of a URL is not a version.
+        // In `https://`, a slash follows the colon. So the colon of a URL is not taken as the beginning of a version.
         let behind = matches!(c, '@' | ':') && next.is_some_and(char::is_alphanumeric);
         if numbered || behind {
             return true;

@@ -1,9 +1,9 @@
 //! Decides whether a run was logged completely, and whom to notify of problems in the log. This module does no I/O and
 //! reads no clock.
 //!
-//! - [`Gate::judge`] returns PASS or FAIL for one run. It lists every reason to fail, with the executions concerned.
-//! - [`Escalations`] finds the problems in a time window. For each problem it gives the recipient to notify, evidence
-//!   and a statistic.
+//! - [`Gate::judge`] returns PASS or FAIL for one run, with every reason to fail and the executions concerned.
+//! - [`Escalations`] finds the problems in a time window. Each problem comes with the recipient to notify, a statistic,
+//!   and the executions that are evidence for it.
 //! - A [`Policy`] configures both of them. Its documentation has every default.
 //! - [`derived`] computes figures about a production from its records.
 

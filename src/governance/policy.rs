@@ -38,12 +38,12 @@ pub struct Policy {
 pub struct GatePolicy {
     /// The fields that each record must have.
     pub required: RequiredFields,
-    /// Whether the attempts at a shot must be numbered consecutively. If so, no `regen_count` may be skipped, and two
-    /// successful attempts must not have the same one. The default is true.
+    /// Whether the attempts at a shot must be numbered consecutively by `regen_count`. If so, no number may be skipped,
+    /// and two successful attempts must not have the same number. The default is true.
     pub attempts_numbered: bool,
-    /// Whether a skill must log the same fields for every tier. The rule is broken if all of the skill's records for
-    /// one tier have a field, and none of its records for another tier does. An estimated cost counts as a cost here.
-    /// The default is true.
+    /// Whether a skill must log the same fields for every tier. If so, the run fails if all of the skill's records for
+    /// one tier have a field and none of its records for another tier has that field. A record has a cost if it has
+    /// either an actual or an estimated cost. The default is true.
     pub even_across_tiers: bool,
 }
 
@@ -53,20 +53,20 @@ impl Default for GatePolicy {
     }
 }
 
-/// The fields that a record must have, by its kind. A kind without a list of its own needs only the fields in `always`
-/// and `with_model`.
+/// The fields that a record must have. They are the fields in `always`, the fields in `with_model` if the execution
+/// used a model, and the fields in the list for the kind of the record, if the kind has a list here.
 ///
 /// - The fields of an interrupted execution are not checked. The gate only reports that the execution did not end.
-/// - A failed execution needs every field except the artifact.
-/// - If no model was used, the fields in `with_model` are required only if another list contains them.
+/// - A failed execution needs the same fields, except the artifact.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct RequiredFields {
     /// The fields of every record. The default is `outcome`.
     pub always: Vec<Field>,
-    /// The fields of a record whose execution used a model. Its calls, tokens, cost, tier or model name show that.
-    /// However, a routing decision names a model without using it. The default is `model_used`, `tier`, `cost`.
+    /// The fields of a record whose execution used a model. An execution used a model if the record has calls, tokens,
+    /// a cost, a tier or the name of a model. But a routing decision or a budget check that only names a model did not
+    /// use it. The default is `model_used`, `tier`, `cost`.
     pub with_model: Vec<Field>,
     /// The fields of a skill's execution. The default is empty, because many skills have no scenes, shots, artifacts or
     /// regenerations.
@@ -74,8 +74,8 @@ pub struct RequiredFields {
     /// The fields of a routing decision. The default is `parent`, `model_used`, `tier`, `cost`, `decision`.
     pub model_routing: Vec<Field>,
     /// The fields of an attempt to generate something. The default is `parent`, `model_used`, `tier`, `cost`,
-    /// `duration_s`, `regen_count`, `artifact_output`. A scene and a shot are not required, because a generated
-    /// artifact need not belong to one.
+    /// `duration_s`, `regen_count`, `artifact_output`. A scene and a shot are not required, because some artifacts
+    /// belong to neither.
     pub generation: Vec<Field>,
     /// The fields of a quality control. The default is `parent`, `artifact_output`.
     pub qc: Vec<Field>,
@@ -122,31 +122,32 @@ impl RequiredFields {
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct EscalationPolicy {
-    /// The significance level: the probability of any escalation by chance, for all tests of a trigger together. The
-    /// default is 0.01.
+    /// The significance level: the highest probability with which all tests of a trigger together may cause an
+    /// escalation by chance. The default is 0.01.
     pub alpha: f64,
-    /// The number of results that each side of a test must have. The default is 30, as for a
-    /// [`Comparison`](crate::baseline::Comparison).
+    /// The smallest number of results from which each of the two shares in a test must be computed. The default is 30,
+    /// as for a [`Comparison`](crate::baseline::Comparison).
     pub samples_min: u64,
-    /// The smallest difference of two shares that is escalated. A smaller difference is ignored even if it is
-    /// significant. The default is 0.05, five percentage points.
+    /// The smallest difference of two shares that is escalated. A smaller difference is ignored, even if it is
+    /// statistically significant. The default is 0.05, which is five percentage points.
     pub share_difference_min: f64,
-    /// The number of unfinished executions, or of lost records, that counts as repeated missing logs. The default is 3.
+    /// The smallest number that counts as repeated missing logs, both for unfinished executions and for lost records.
+    /// The default is 3.
     pub missing_logs_min: u64,
     /// How many hours an execution may be in flight before it counts as unfinished. The default is 24.
     pub in_flight_hours_max: u64,
-    /// How far a skill's costs may differ from their estimates in either direction, as a share of the estimates. The
-    /// default is 0.2, a fifth.
+    /// How far a skill's costs may be above or below their estimates, as a share of the estimates. The default is 0.2,
+    /// which is a fifth.
     pub cost_relative_max: f64,
     /// The smallest difference between a skill's costs and estimates that is escalated, summed over the window, in US
     /// dollars. The default is 1.
     pub cost_difference_usd_min: Usd,
-    /// The number of executions with a forbidden model that counts as misuse. The default is 1.
+    /// The smallest number of executions with a forbidden model or tier that counts as misuse. The default is 1.
     pub misuse_min: u64,
-    /// Which executions may use which models. The default is empty, which forbids nothing.
+    /// Which executions may use which models. An empty list, which is the default, allows all models.
     pub allowed_models: Vec<AllowedModels>,
-    /// The length in days of the reference, which is the period with which the window is compared. The reference ends
-    /// at the start of the week in which the window begins. The length is at most 3660, and the default is 28.
+    /// The length of the reference in days, from 1 to 3660. The reference is the period with which the window is
+    /// compared. It ends at the start of the week in which the window begins. The default is 28.
     pub reference_days: u64,
 }
 
@@ -167,21 +168,21 @@ impl Default for EscalationPolicy {
     }
 }
 
-/// The models and tiers that certain executions may use. If several entries apply to an execution, it may only use what
-/// all of them allow.
+/// The models and tiers that certain executions may use. If several entries apply to an execution, it may only use the
+/// models and tiers that all of these entries allow.
 ///
-/// Names are patterns: `*` matches any text, `#` a digit, and `?` any character. Case is ignored.
+/// In a pattern, `*` matches any text, `#` a digit, and `?` any character. Case is ignored.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct AllowedModels {
-    /// Patterns of the skills to which the entry applies; all if empty.
+    /// Patterns of the skills to which the entry applies. If the list is empty, the entry applies to all skills.
     pub skills: Vec<String>,
-    /// The kinds to which the entry applies; all if empty.
+    /// The kinds to which the entry applies. If the list is empty, the entry applies to all kinds.
     pub kinds: Vec<Kind>,
-    /// Patterns of the models that may be used; all if empty.
+    /// Patterns of the models that may be used. If the list is empty, all models may be used.
     pub models: Vec<String>,
-    /// Patterns of the tiers that may be used; all if empty.
+    /// Patterns of the tiers that may be used. If the list is empty, all tiers may be used.
     pub tiers: Vec<String>,
 }
 
@@ -189,12 +190,12 @@ impl Policy {
     /// Reads a policy from JSON. A missing key gets its default value.
     ///
     /// # Errors
-    /// - [`ErrorKind::Malformed`] if the text is not a JSON object of these keys.
+    /// - [`ErrorKind::Malformed`] if the text is not a JSON object with the keys of a policy.
     /// - [`ErrorKind::Invalid`], with one detail for each invalid value.
     pub fn from_json(text: &str) -> Result<Self> {
         let malformed = || Error::new(ErrorKind::Malformed, "read a policy");
         let policy: Self = json::from_str(text).map_err(|source| malformed().source(source))?;
-        // serde would also read an array: its items as the values of the fields, and an empty array as the default.
+        // serde would also accept an array in place of an object, with the values of the fields in order.
         let shape: Value = serde_json::from_str(text).map_err(|source| malformed().source(source))?;
         for (place, name) in
             [("", "policy"), ("/gate", "gate"), ("/gate/required", "required"), ("/escalation", "escalation")]

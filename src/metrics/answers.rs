@@ -10,51 +10,53 @@ impl QcOutcome {
 }
 
 impl ExecutionMetrics {
-    /// Returns true if the record shows that a model was used: it has a cost, tokens or the name of a model. For a
-    /// routing decision or a budget check the name alone is not enough, because these name a model without using it.
+    /// Returns true if the record shows that a model was used: it has calls, tokens, a cost, a cost tier, or a value in
+    /// `model`. For a routing decision or a budget check, a cost tier or a value in `model` is not enough, because
+    /// these executions name a model without using it.
     pub(crate) fn used_model(&self) -> bool {
         let named = self.cost_tier.is_some() || self.model != Model::default();
         self.called_model() || named && !matches!(self.kind, Kind::ModelRouting | Kind::BudgetGate)
     }
 
-    /// Returns true if the execution called a model itself. A cost or tokens show that. The name of a model does not,
-    /// because a quality control names the model whose output it checks.
+    /// Returns true if the execution called a model itself, which is the case if the record has calls, tokens or a
+    /// cost. The name of a model is not enough, because a quality control names the model whose output it checks.
     pub(crate) fn called_model(&self) -> bool {
         let counts = [self.tokens_used, self.tokens_input, self.tokens_output];
         counts.iter().any(Option::is_some) || self.cost_usd.is_some() || !self.trace.llm_calls.is_empty()
     }
 
-    /// Returns `production.outcome`. If that is unknown, returns PASS for an execution that succeeded and FAIL for one
-    /// that failed.
+    /// Returns `production.outcome`. If this field is unknown, returns PASS for an execution that succeeded and FAIL
+    /// for an execution that failed.
     ///
-    /// For a quality control, an unknown `production.outcome` stays `None`. A control that succeeds can have any
+    /// But for a quality control, returns `None` if the field is unknown, because a control that succeeds can have any
     /// verdict.
     pub(crate) fn outcome(&self) -> Option<QcOutcome> {
         let by_success = || self.success().filter(|_| self.kind != Kind::Qc).map(QcOutcome::of_success);
         self.production.outcome.clone().or_else(by_success)
     }
 
-    /// Returns true if the execution succeeded; `None` if that is unknown.
+    /// Returns whether the execution succeeded; `None` if that is unknown.
     pub(crate) fn success(&self) -> Option<bool> {
         outcome(self.execution_succeeded, self.execution_failed)
     }
 
-    /// Returns `model.tier`, which the router chose. Without it, returns `cost_tier` unless that is `Unknown`.
+    /// Returns `model.tier`, which the router chose. If `model.tier` is `None`, returns `cost_tier`, unless its value
+    /// is `Unknown`.
     pub(crate) fn tier(&self) -> Option<&str> {
         let by_price = || self.cost_tier.as_ref().filter(|tier| **tier != CostTier::Unknown).map(CostTier::as_str);
         self.model.tier.as_deref().or_else(by_price)
     }
 
-    /// Returns the cost with all its decimals as far as they are recorded: `cost.exact_usd`, or else `cost_usd`. `None`
-    /// if it is unknown.
+    /// Returns the cost with all recorded decimals, which is `cost.exact_usd` or, if that is `None`, `cost_usd`.
+    /// Returns `None` if the cost is unknown.
     pub(crate) fn exact_cost(&self) -> Option<Usd> {
         self.cost.exact_usd.or(self.cost_usd)
     }
 
     /// Returns the execution's calls of models, each with the provenance of its cost.
     ///
-    /// If the execution lists no calls, the result is one call for the whole execution. An unknown model then has an
-    /// empty name.
+    /// If the record lists no calls, the result is one call that represents the whole execution. If the model of the
+    /// execution is unknown, the call has an empty `model_name`.
     pub fn calls(&self) -> Vec<LlmCall> {
         let mut calls = self.trace.llm_calls.clone();
         match &mut calls[..] {
@@ -69,7 +71,7 @@ impl ExecutionMetrics {
                 whole.cost.clone_from(&self.cost);
                 calls.push(whole);
             }
-            // The provenance of an only call is stored in the record and not in the call.
+            // If a record has only one call, the provenance of its cost is stored in the record and not in the call.
             [only] if only.cost == CostProvenance::default() => only.cost.clone_from(&self.cost),
             _ => {}
         }
@@ -79,7 +81,7 @@ impl ExecutionMetrics {
 
 impl LlmCall {
     /// Returns the call in a form that can be priced again, with the time for which it was priced. Returns `None` if
-    /// its tokens are unknown.
+    /// the input or output tokens are unknown.
     pub fn call(&self) -> Option<Call> {
         let mut usage = Usage::new(self.tokens_input?, self.tokens_output?);
         usage.parts = self.parts;

@@ -18,7 +18,7 @@ use crate::error::{Error, ErrorKind, Result};
 pub struct Call {
     /// The model, as the vendor names it.
     pub model: String,
-    /// The provider that served the model. `None` means the provider that is known to serve models of that name.
+    /// The provider that served the model. `None` means the provider that the price table lists for this model.
     pub provider: Option<String>,
     /// How the call was served, if that changes the price, such as `service_tier=flex` or `processing=batch`.
     pub variant: BTreeMap<String, String>,
@@ -26,13 +26,13 @@ pub struct Call {
     pub usage: Usage,
     /// When the call was made, UTC. `None` means the time at which the call is priced or recorded.
     pub at: Option<Timestamp>,
-    /// The cost that the vendor reported, at least 0. `None` if the vendor reported none. The cost is then computed.
+    /// The cost that the vendor reported, at least 0. `None` if the vendor reported no cost; it is then computed.
     pub reported_usd: Option<Usd>,
 }
 
 impl Call {
-    /// Returns a call of `model` that used `usage`. Its provider is the one that is known to serve models of that name,
-    /// and it was served in the standard way.
+    /// Returns a call of `model` that used `usage`. The call has no `provider`, no `variant`, no time and no reported
+    /// cost.
     pub fn new(model: impl Into<String>, usage: Usage) -> Self {
         Self { model: model.into(), provider: None, variant: BTreeMap::new(), usage, at: None, reported_usd: None }
     }
@@ -57,8 +57,8 @@ impl Call {
         Self { at: Some(at), ..self }
     }
 
-    /// Checks that no parts of the usage exceed their whole. Also checks that the reported cost is from 0 to
-    /// 18,446,744.07 USD, the range that a budget can count.
+    /// Checks that no parts of the usage exceed their whole, such as cached tokens and all input tokens. Also checks
+    /// that the reported cost is from 0 to 18,446,744.07 USD, which is the range that a budget can count.
     ///
     /// # Errors
     /// Fails with [`ErrorKind::Invalid`], with one entry in [`details`](Error::details) for each fault.

@@ -39,11 +39,13 @@ impl Routing {
 
     /// Fills the record of a routing decision. [`Execution::routing`](crate::Execution::routing) calls this for you.
     ///
-    /// The model and the tier go to `model`, the estimate to `cost`, and the decision to `decision_made` and `trace`.
+    /// The model and the tier are written to `model`, the estimate to `cost`, and the decision to `decision_made` and
+    /// `trace`.
     pub fn fill(&self, record: &mut ExecutionMetrics) {
         record.model.name = Some(self.model.clone());
         record.model.tier = Some(self.tier.clone());
-        // A call that the router itself made may have set these. The list of calls still has them.
+        // If the router itself called a model, the provider and the variant of that call are here. They do not belong
+        // to the chosen model, and the list of calls still has them.
         record.model.provider = None;
         record.model.variant = BTreeMap::new();
         if self.estimated_usd.is_some() {
@@ -59,9 +61,9 @@ impl Routing {
 pub struct Attempt {
     /// The number of earlier attempts: 0 for the first attempt.
     pub regen_count: u64,
-    /// The id of the scene. `None` if there is none.
+    /// The id of the scene. `None` if the attempt belongs to no scene.
     pub scene_id: Option<String>,
-    /// The id of the shot. `None` if there is none.
+    /// The id of the shot. `None` if the attempt belongs to no shot.
     pub shot_id: Option<String>,
     /// The kind of shot. `None` if that is unknown.
     pub shot_type: Option<String>,
@@ -70,7 +72,7 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    /// Returns an attempt after `regen_count` earlier ones.
+    /// Returns an attempt after `regen_count` earlier attempts.
     pub fn new(regen_count: u64) -> Self {
         Self { regen_count, scene_id: None, shot_id: None, shot_type: None, tier: None }
     }
@@ -149,8 +151,8 @@ impl QcResult {
         Self { drift_category: Some(category.into()), ..self }
     }
 
-    /// Sets the attempt that made the artifact. The scene, the shot and the kind of shot in the record are then those
-    /// of the attempt.
+    /// Sets the attempt that made the artifact. [`fill`](Self::fill) then copies the scene, the shot and the kind of
+    /// shot from the attempt.
     #[must_use]
     pub fn of(self, attempt: &Attempt) -> Self {
         Self { attempt: Some(attempt.clone()), ..self }

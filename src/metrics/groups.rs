@@ -12,7 +12,7 @@ pub(super) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
-/// The run and the session that an execution belongs to, and its parents.
+/// The run and the session to which an execution belongs, and the parents of the execution.
 ///
 /// ```
 /// use runledger::metrics::RunIds;
@@ -36,7 +36,7 @@ pub struct RunIds {
     /// The id of the agent's session.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session_id: Option<String>,
-    /// The id that executions in several systems share.
+    /// An id that related executions in several systems have in common.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub correlation_id: Option<String>,
     /// The name of the agent.
@@ -85,7 +85,7 @@ impl RunIds {
         Self { session_id: Some(session_id.into()), ..self }
     }
 
-    /// Sets the id that executions in several systems share.
+    /// Sets the id that related executions in several systems have in common.
     #[must_use]
     pub fn correlation(self, correlation_id: impl Into<String>) -> Self {
         Self { correlation_id: Some(correlation_id.into()), ..self }
@@ -110,7 +110,7 @@ impl RunIds {
     }
 }
 
-/// The model that was used, and what it used except for `tokens_input` and `tokens_output`.
+/// The model that was used, and its usage, apart from `tokens_input` and `tokens_output`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
@@ -136,9 +136,9 @@ pub struct Model {
 open_enum! {
     /// Where a cost comes from.
     CostSource {
-        /// The vendor reported it.
+        /// The vendor reported the cost.
         Reported = "reported",
-        /// It was computed from the usage and a price table.
+        /// The cost was computed from the usage and a price table.
         Computed = "computed",
         /// The price is unknown.
         Unknown = "unknown",
@@ -153,8 +153,8 @@ pub struct CostProvenance {
     /// The estimate made before the call.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub estimated_usd: Option<Usd>,
-    /// Where the amount comes from. If the sources of several calls differ, this is `Computed`, or `Unknown` if one of
-    /// their costs is unknown.
+    /// Where the amount comes from. If the amount is the cost of several calls with different sources, the source is
+    /// `Unknown` if one of the costs is unknown, and otherwise `Computed`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<CostSource>,
     /// The price table's version.
@@ -163,33 +163,35 @@ pub struct CostProvenance {
     /// The provider whose prices were used.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub provider: Option<String>,
-    /// The row of the table that matched.
+    /// The row of the price table that was used.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub matched: Option<String>,
-    /// The number of input tokens above which these prices apply. `None` if they apply to any input.
+    /// The number of input tokens above which the prices that were used apply. `None` if they apply to any number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tier_above: Option<u64>,
-    /// The part of the call's variant to which these prices apply, such as `processing=batch`. `None` for the standard
-    /// prices.
+    /// The part of the call's variant to which the prices that were used apply, such as `processing=batch`. `None` if
+    /// the standard prices were used.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub variant: Option<String>,
-    /// The part of the call's variant for which the row has no prices, such as `service_tier=priority`. `None` if there
-    /// is no such part. The standard prices were used instead, which may be too low.
+    /// The part of the call's variant for which the row has no prices, such as `service_tier=priority`. The standard
+    /// prices were used instead, which may be too low. `None` if the row has prices for the whole variant.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub variant_unpriced: Option<String>,
-    /// The region that the model's name states and for which no row has prices, such as `eu`. The standard prices were
-    /// used, which may be too low. `None` if there is no such region.
+    /// The region in the model's name, such as `eu`, if no row has prices for this region. The standard prices were
+    /// used instead, which may be too low. `None` in all other cases.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub region_unpriced: Option<String>,
-    /// The parts of the usage without a price of their own that cost the price of the whole, such as `input_audio`.
-    /// That may be too low. Several parts are separated by commas. `None` if there is no such part.
+    /// The parts of the usage, such as `input_audio`, that have no price of their own. The price of the whole, such as
+    /// all input, was used for these parts, which may be too low. Several parts are separated by commas. `None` if
+    /// every part has a price.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub part_unpriced: Option<String>,
     /// The rule by which the model's name led to the row, such as `date with other separators`. `None` if the name is
     /// in the table.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub matched_by: Option<String>,
-    /// The amount with all its decimals, if it has more than the 8 of `cost_usd`, which is then this amount rounded.
+    /// The amount with all its decimals, if it has more than 8 decimals. `cost_usd` is then this amount, rounded to 8
+    /// decimals.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exact_usd: Option<Usd>,
     /// The time of the call, UTC, which decides the prices.
@@ -200,11 +202,11 @@ pub struct CostProvenance {
 open_enum! {
     /// The result of a quality control.
     QcOutcome {
-        /// It was accepted.
+        /// The artifact was accepted.
         Pass = "PASS",
-        /// It was rejected.
+        /// The artifact was rejected.
         Fail = "FAIL",
-        /// It needs changes.
+        /// The artifact needs changes.
         Fix = "FIX",
     }
 }
@@ -229,7 +231,7 @@ pub struct Production {
     /// The result of the product's quality control.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outcome: Option<QcOutcome>,
-    /// How often the product was generated again. 0 if the first attempt was used.
+    /// How often the product was generated again. 0 for the first attempt.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub regen_count: Option<u64>,
     /// The name and version of the artifact.
@@ -350,14 +352,14 @@ impl Decision {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct TracedError {
-    /// When it occurred, UTC.
+    /// When the error occurred, UTC.
     pub time: Timestamp,
     /// The error message.
     pub error: String,
     /// The operation that failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub context: Option<String>,
-    /// How the error was resolved; `None` if it was not.
+    /// How the error was resolved; `None` if it was not resolved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resolution: Option<String>,
     /// The error's number in the error registry, such as `ERR-001`.
@@ -404,8 +406,8 @@ pub struct LlmCall {
     /// The cost in US dollars; `None` if the price is unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost_usd: Option<Usd>,
-    /// Where the cost comes from. If the execution has only one call, this is empty, and the record's own `cost` has
-    /// the provenance.
+    /// Where the cost comes from. If the execution has only one call, this field is empty, and the record's own `cost`
+    /// says where the cost comes from.
     #[serde(default, skip_serializing_if = "is_default")]
     pub cost: CostProvenance,
 }
@@ -429,7 +431,7 @@ impl LlmCall {
     }
 }
 
-/// A person's feedback to an execution that waited for it.
+/// The feedback of a person to an execution that was paused to wait for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Feedback {
@@ -438,7 +440,7 @@ pub struct Feedback {
     pub feedback_type: String,
     /// The feedback itself.
     pub content: String,
-    /// When it was given, UTC.
+    /// When the feedback was given, UTC.
     pub timestamp_utc: Timestamp,
 }
 

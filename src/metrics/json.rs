@@ -8,17 +8,17 @@ use crate::json::refuse_duplicate_keys;
 
 impl ExecutionMetrics {
     /// Returns the record as one line of JSON, without a line feed. The first 29 keys are always written, in a fixed
-    /// order. A group after them is written only if it is not empty.
+    /// order. Each of the groups after these keys is written only if it is not empty.
     ///
-    /// The record need not be [valid](Self::validate). [`from_json`](Self::from_json) only needs to be able to read it
-    /// again.
+    /// The record need not be [valid](Self::validate), as long as [`from_json`](Self::from_json) can read it again.
     ///
     /// # Errors
     /// Fails with [`ErrorKind::Invalid`] for values that JSON cannot represent unchanged:
     ///
     /// * a float that is NaN or infinite;
     /// * a tag with more than 124 nested arrays and objects;
-    /// * a tag with an object whose first key begins with `$serde_json::private::`, or a variant with such a key.
+    /// * a tag with an object whose first key begins with `$serde_json::private::`;
+    /// * a variant with a key that begins with `$serde_json::private::`.
     pub fn to_json(&self) -> Result<String> {
         let mut line = Vec::with_capacity(2048);
         self.to_json_into(&mut line)?;
@@ -92,8 +92,8 @@ impl ExecutionMetrics {
 
 /// Reads one JSON object.
 ///
-/// Fails for a list. serde would take the items of a list for the struct's fields in their order, but a list that
-/// another program wrote may contain anything.
+/// Fails for a list. serde would read a list as the values of the struct's fields in order, but a list that another
+/// program wrote may contain anything.
 pub(super) fn read_object<'l, T: serde::Deserialize<'l>>(line: &'l str) -> Result<T> {
     if line.trim_ascii_start().starts_with('[') {
         return Err(malformed().detail("expected a JSON object, found a list"));

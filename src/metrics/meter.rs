@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-/// A thing that a vendor counts: kinds of tokens, requests, searches, time, characters and pages.
+/// A thing that a vendor counts, such as a kind of tokens, requests, searches, milliseconds, characters or pages.
 ///
-/// A meter can be part of another, which is called its whole. For example, cache reads are part of the input, and
+/// A meter can be part of another meter, which is called its whole. For example, cache reads are part of the input, and
 /// reasoning is part of the output. [`wholes`](Self::wholes) returns the wholes of a meter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
@@ -13,7 +13,7 @@ pub enum Meter {
     Input,
     /// Input tokens read from a prompt cache.
     CacheRead,
-    /// Input tokens written to a prompt cache, however long it keeps them.
+    /// Input tokens written to a prompt cache, no matter how long the cache keeps them.
     CacheWrite,
     /// Input tokens written to a prompt cache that keeps them for an hour.
     CacheWrite1h,
@@ -39,7 +39,7 @@ pub enum Meter {
     OutputImage,
     /// Output tokens that are video.
     OutputVideo,
-    /// API calls, if each of them has a price.
+    /// API calls, if the vendor bills by call.
     Requests,
     /// Web searches by the vendor.
     WebSearches,
@@ -61,7 +61,7 @@ pub enum Meter {
     AnnotatedPages,
 }
 
-/// The names of one meter, and how it is priced.
+/// The names of a meter, the number of units that its price is for, and its wholes.
 struct Facts {
     name: &'static str,
     usage_key: &'static str,
@@ -176,8 +176,8 @@ impl Meter {
         self.facts().per
     }
 
-    /// Returns the meters that this one is directly part of. Audio that was read from a cache has two: the audio of the
-    /// input, and all cache reads.
+    /// Returns the meters that this meter is directly part of. Audio that was read from a cache is part of two meters:
+    /// the audio in the input, and all cache reads.
     pub const fn wholes(self) -> &'static [Self] {
         self.facts().wholes
     }
@@ -195,11 +195,12 @@ impl Meter {
     }
 }
 
-/// The direct and indirect parts of each meter, as bits. They are computed at compile time, because pricing uses them
-/// for every call.
+/// The direct and indirect parts of each meter, as bits. The bits are computed at compile time, because pricing uses
+/// them for every call.
 const PARTS: [u32; Meter::COUNT] = {
     let mut parts = [0; Meter::COUNT];
-    // Going backwards visits each part before its wholes, so that its own parts are already known.
+    // Going backwards visits each part before its wholes. So when a part is added to a whole, the parts of that part
+    // are already known.
     let mut place = Meter::COUNT;
     while place > 0 {
         place -= 1;

@@ -1,5 +1,5 @@
-//! An exact amount of US dollars. It is not in the module `cost`, because that module uses records, and records contain
-//! amounts.
+//! An exact amount of US dollars. It is not in the module `cost`, because records contain amounts, and `cost` depends
+//! on records.
 
 use std::fmt::{self, Write};
 use std::num::IntErrorKind;
@@ -14,8 +14,9 @@ use crate::error::{Error, ErrorKind};
 /// An exact amount in US dollars. It is an integer number of pico-dollars (10⁻¹² USD) and never a float.
 ///
 /// Vendors quote prices per million tokens with at most six decimals. So any whole number of tokens costs a whole
-/// number of pico-dollars, and sums are exact in any order. In JSON an amount is a number with as many decimals as it
-/// needs. Only `cost_usd` is limited to eight decimals ([`round_to_record`](Usd::round_to_record)).
+/// number of pico-dollars, and a sum is exact, whatever the order of the amounts. In JSON, an amount is a number with
+/// as many decimals as it needs. Only `cost_usd` is limited to eight decimals
+/// ([`round_to_record`](Usd::round_to_record)).
 ///
 /// ```
 /// use runledger::Usd;
@@ -59,8 +60,8 @@ impl Usd {
         self.pico.checked_sub(other.pico).map(Self::from_pico)
     }
 
-    /// Returns the nearest multiple of 10⁻⁸ USD, which is the precision of a record. Ties are rounded to the even
-    /// multiple.
+    /// Returns the nearest multiple of 10⁻⁸ USD, which is the precision of `cost_usd` in a record. An amount halfway
+    /// between two multiples is rounded to the even multiple.
     ///
     /// ```
     /// use runledger::Usd;
@@ -73,7 +74,8 @@ impl Usd {
         self.round_to(10_000)
     }
 
-    /// Returns the nearest multiple of `pico` pico-dollars. Ties are rounded to the even multiple.
+    /// Returns the nearest multiple of `pico` pico-dollars. An amount halfway between two multiples is rounded to the
+    /// even multiple.
     pub(crate) fn round_to(self, pico: u64) -> Self {
         let multiple = div_half_even(self.pico, pico);
         // At the ends of the range the product may not fit. The amount then stays unrounded.
@@ -100,7 +102,8 @@ impl fmt::Display for Usd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let magnitude = self.pico.unsigned_abs();
         let (whole, rest) = match u64::try_from(magnitude) {
-            // Up to 18 million dollars, 64-bit divisions suffice. They are ten times as fast as 128-bit divisions.
+            // For amounts up to 18 million dollars, 64-bit divisions suffice, which are ten times as fast as 128-bit
+            // divisions.
             Ok(small) => (u128::from(small / PICO_SMALL), small % PICO_SMALL),
             Err(_) => (magnitude / PICO, (magnitude % PICO) as u64),
         };
@@ -186,8 +189,9 @@ fn rounds_up(floor: u128, decimals: &str) -> bool {
     }
 }
 
-/// Reads an exponent. One outside the range of `i64` becomes the nearest `i64`. That does not change the result,
-/// because no text has enough digits to make up for such an exponent.
+/// Reads an exponent. An exponent outside the range of `i64` becomes the nearest `i64`. This does not change the
+/// result. With either exponent, the amount is out of range or rounds to 0, since no text has enough digits to
+/// compensate for the exponent.
 fn parse_exponent(text: &str) -> Option<i64> {
     match text.parse::<i64>() {
         Ok(exponent) => Some(exponent),
@@ -205,8 +209,8 @@ impl FromStr for Usd {
     /// Reads a number of dollars, written like a number in JSON.
     ///
     /// # Errors
-    /// Fails with [`ErrorKind::Malformed`] if the text is not such a number, or if the amount is finer than a
-    /// pico-dollar or out of range.
+    /// Fails with [`ErrorKind::Malformed`] if the text is not a number in the form of JSON, if the amount has more than
+    /// 12 decimals, or if it is out of range.
     fn from_str(text: &str) -> Result<Self, Error> {
         match parse_pico(text) {
             Some((pico, true)) => Ok(Self { pico }),
@@ -225,7 +229,7 @@ impl Serialize for Usd {
 }
 
 impl<'de> Deserialize<'de> for Usd {
-    /// Reads a JSON number digit by digit, not as a float. An amount finer than a pico-dollar is rounded half to even
+    /// Reads a JSON number digit by digit, not as a float. An amount with more than 12 decimals is rounded half to even
     /// and not refused, because other programs write floats such as 1.0399999999999998.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let raw = <Box<RawValue>>::deserialize(deserializer)?;
@@ -248,7 +252,8 @@ mod tests {
         prop_oneof![4 => (any::<i128>(), 0u32..128).prop_map(|(pico, shift)| pico >> shift), 1 => ends]
     }
 
-    /// Up to twenty amounts, and the same amounts in another order. Each is at most 10¹⁹ USD, so their sum is in range.
+    /// Up to twenty amounts, and the same amounts in another order. Each amount is at most 10¹⁹ USD, so that the sum is
+    /// in range.
     fn any_amounts_and_shuffled() -> impl Strategy<Value = (Vec<Usd>, Vec<Usd>)> {
         let amount = any::<i128>().prop_map(|pico| Usd::from_pico(pico >> 24));
         prop::collection::vec(amount, 0..20)

@@ -10,9 +10,9 @@ use super::{Timestamp, Usage, Usd};
 
 /// The record of one execution of one skill (a named unit of work): what ran, how it ended, and what it used.
 ///
-/// In JSON, a record always has the first 29 fields, in this order, with `null` for unknown values. A group after them
-/// is written only if it is not empty. [`ExecutionMetrics::new`] creates a record, whose fields you then set. A ledger
-/// never changes a record after it was appended.
+/// In JSON, a record always has the first 29 fields, in this order, with `null` for unknown values. Each of the groups
+/// after these fields is written only if it is not empty. [`ExecutionMetrics::new`] creates a record, whose fields you
+/// then set. A ledger never changes a record that was appended.
 ///
 /// ```
 /// use runledger::{ExecutionMetrics, Timestamp, Uuid};
@@ -36,12 +36,13 @@ pub struct ExecutionMetrics {
     pub skill_name: String,
     /// The skill's version, by convention a semantic version.
     pub skill_version: String,
-    /// The orchestrator's version at the time; `None` if it is unknown.
+    /// The version of the orchestrator that started the execution; `None` if it is unknown.
     #[serde(default)]
     pub orchestrator_version: Option<String>,
     /// When the execution began, UTC.
     pub timestamp_start: Timestamp,
-    /// When the execution ended, UTC. `None` only for an interrupted execution, whose end is unknown.
+    /// When the execution ended, UTC. In a valid record, this is `None` only for an interrupted execution, whose end is
+    /// unknown.
     #[serde(default)]
     pub timestamp_end: Option<Timestamp>,
     /// The operator that requested the execution: `human`, or the name of a system or an agent.
@@ -52,7 +53,7 @@ pub struct ExecutionMetrics {
     pub environment: Environment,
 
     // Outcome.
-    /// True if the execution succeeded; `None` if it was interrupted or is paused.
+    /// Whether the execution succeeded; `None` if it was interrupted or is paused.
     #[serde(default)]
     pub execution_succeeded: Option<bool>,
     /// The inverse of `execution_succeeded`; `None` if `execution_succeeded` is `None`.
@@ -65,7 +66,7 @@ pub struct ExecutionMetrics {
     #[serde(default)]
     pub error_code: Option<i64>,
     /// The error message, with at most [`ERROR_REASON_CHARS_MAX`](Self::ERROR_REASON_CHARS_MAX) characters.
-    /// [`set_error_reason`](Self::set_error_reason) shortens longer ones.
+    /// [`set_error_reason`](Self::set_error_reason) shortens a longer message.
     #[serde(default)]
     pub error_reason: Option<String>,
 
@@ -74,7 +75,7 @@ pub struct ExecutionMetrics {
     #[serde(default)]
     pub total_latency_ms: Option<u64>,
     /// The time from the start to the end, in milliseconds by the monotonic clock. If one process started the execution
-    /// and another completed it, the wall clock is used.
+    /// and another process completed it, the wall clock was used instead.
     #[serde(default)]
     pub wall_clock_time_ms: Option<u64>,
 
@@ -100,12 +101,12 @@ pub struct ExecutionMetrics {
     /// The quota that remained after this execution, in the quota's unit.
     #[serde(default)]
     pub free_tier_quota_remaining: Option<u64>,
-    /// The percentage of the quota that was used up after this execution, 0–100.
+    /// The percentage of the quota that had been used after this execution, 0–100.
     #[serde(default)]
     pub free_tier_quota_pct_used: Option<f64>,
 
     // Quality.
-    /// True if a check found the output correct; `None` if it was not checked.
+    /// Whether a check found the output correct; `None` if the output was not checked.
     #[serde(default)]
     pub output_correct: Option<bool>,
     /// The system's confidence in its output, 0–1.
@@ -167,8 +168,8 @@ impl ExecutionMetrics {
     /// The longest `error_reason`, in characters (Unicode scalar values).
     pub const ERROR_REASON_CHARS_MAX: usize = 500;
 
-    /// Returns a record with the four required fields. All others are unknown, except that `operator` is "human",
-    /// `environment` is prod and `kind` is skill.
+    /// Returns a record with the four required fields. The other fields are unknown, except `operator`, which is
+    /// "human", `environment`, which is prod, and `kind`, which is skill.
     pub fn new(
         execution_id: Uuid,
         skill_name: impl Into<String>,

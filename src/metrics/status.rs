@@ -1,5 +1,5 @@
-//! The enums of a record. Each keeps an unknown value as it is. So a record from a newer version is written back
-//! unchanged.
+//! The enums of a record. Each enum keeps a value that this version does not know, so that a record from a newer
+//! version can be written back unchanged.
 
 /// Defines an enum over strings, with `Other` for unknown values. Two values are equal if their strings are equal. So
 /// `Other("success")` equals `Success`.
@@ -10,7 +10,7 @@ macro_rules! open_enum {
         #[non_exhaustive]
         pub enum $name {
             $($(#[$doc])* $variant,)+
-            /// A value that is unknown to this version, unchanged.
+            /// A value that this version does not know, as it was read.
             Other(String),
         }
 
@@ -71,17 +71,17 @@ pub(super) use open_enum;
 open_enum! {
     /// How an execution ended.
     Status {
-        /// It succeeded.
+        /// The execution succeeded.
         Success = "success",
-        /// It ended with an error.
+        /// The execution ended with an error.
         Failed = "failed",
-        /// Its caller cancelled it, or its guard was dropped before the end.
+        /// The execution was cancelled, or its guard was dropped before the execution had a result.
         Cancelled = "cancelled",
-        /// Its process died.
+        /// The process of the execution died.
         Interrupted = "interrupted",
-        /// It panicked.
+        /// The execution panicked.
         Panicked = "panicked",
-        /// It waits for a person.
+        /// The execution waits for a person.
         Paused = "paused",
     }
 }
@@ -99,9 +99,9 @@ impl Status {
     }
 }
 
-/// Derives from `execution_succeeded` and `execution_failed` whether an execution succeeded. One of them is enough,
-/// because some writers set only `execution_failed`. Returns `None` if both are `None`, or if they contradict each
-/// other.
+/// Returns whether an execution succeeded, given its `execution_succeeded` and `execution_failed`. One of the two is
+/// enough, because some writers set only `execution_failed`. Returns `None` if both are `None`, or if they contradict
+/// each other.
 pub(crate) fn outcome(succeeded: Option<bool>, failed: Option<bool>) -> Option<bool> {
     match (succeeded, failed) {
         (Some(succeeded), Some(failed)) => (succeeded != failed).then_some(succeeded),
@@ -118,9 +118,9 @@ open_enum! {
         Auth = "Auth",
         /// The network failed.
         Network = "Network",
-        /// It took too long.
+        /// An operation took too long.
         Timeout = "Timeout",
-        /// The program is wrong.
+        /// The program has an error.
         Logic = "Logic",
         /// Another category, or an unknown one.
         Unknown = "Unknown",
@@ -144,13 +144,13 @@ open_enum! {
 open_enum! {
     /// The price tier of a model.
     CostTier {
-        /// It costs nothing.
+        /// The model costs nothing.
         Free = "Free",
-        /// It has an ordinary price.
+        /// The model has an ordinary price.
         Standard = "Standard",
-        /// It has a high price.
+        /// The model has a high price.
         Premium = "Premium",
-        /// A model was used whose price is unknown.
+        /// The price of the model is unknown.
         Unknown = "Unknown",
     }
 }

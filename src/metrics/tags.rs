@@ -11,8 +11,8 @@ use super::text::shortened;
 
 /// The maximum depth of nested arrays and objects in a tag.
 ///
-/// `serde_json` reads at most 127 levels, and three are needed around the tag: the record, its `tags`, and the object
-/// that contains a record while it is in flight or spilled.
+/// `serde_json` reads at most 127 levels. Three of these are around the tag: the record, its `tags`, and the object
+/// that contains the record while the execution is in flight, or while the record cannot be appended to the ledger.
 pub(super) const TAG_DEPTH_MAX: usize = 124;
 
 /// The prefix of the keys that mark internal types of `serde_json`. An object that begins with such a key is read back
@@ -39,7 +39,7 @@ impl ExecutionMetrics {
         self.check_variants(faults);
     }
 
-    /// Checks the variants, because the caller chooses their keys like those of tags.
+    /// Checks the variants. Like the keys of tags, the keys of variants come from the caller, so any key can occur.
     fn check_variants(&self, faults: &mut Faults) {
         let mut check = |field: &dyn fmt::Display, variant: &BTreeMap<String, String>| {
             if variant.keys().any(|key| key.starts_with(RESERVED_KEY)) {

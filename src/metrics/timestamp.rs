@@ -88,8 +88,8 @@ impl TryFrom<DateTime<Utc>> for Timestamp {
 }
 
 impl Timestamp {
-    /// Returns the moment as text. Every record contains several timestamps, so this avoids the slower formatter of
-    /// chrono.
+    /// Returns the moment as text. The formatter of chrono is not used, because it is slower, and every record contains
+    /// several timestamps.
     fn text(self) -> [u8; 24] {
         let t = self.to_chrono();
         let mut text = *b"0000-00-00T00:00:00.000Z";
@@ -109,17 +109,18 @@ impl Timestamp {
     /// second.
     pub(super) fn from_written(text: &[u8; 24]) -> Option<Self> {
         const ZERO: &[u8; 24] = b"0000-00-00T00:00:00.000Z";
-        // XOR with `ZERO` turns a digit into its value and any other expected character into 0, so each byte has a
-        // limit of 9 or 0. Eight bytes are checked at once. Adding 127 minus the limit to a byte sets its highest bit
-        // if the byte exceeds the limit.
+        // XOR with `ZERO` turns a digit into its value, and any other expected character into 0. So the result of each
+        // byte must not exceed a limit, which is 9 for a digit and 0 for any other character. Adding 127 minus the
+        // limit sets the highest bit of a byte that exceeds its limit. Eight bytes are checked at once.
         let mut pairs = [0; 24];
         let mut wrong = 0;
         for ((eight, zero), place) in text.as_chunks().0.iter().zip(ZERO.as_chunks().0).zip(pairs.as_chunks_mut().0) {
             let above = u64::from_le_bytes(*eight) ^ u64::from_le_bytes(*zero);
             let room = u64::from_le_bytes(zero.map(|byte| if byte == b'0' { 127 - 9 } else { 127 }));
-            // A carry into the next byte can only come from a byte that is wrong itself.
+            // A byte can only carry into the next byte if it exceeds its own limit, so no right text is refused.
             wrong |= (above.wrapping_add(room) | above) & u64::from_ne_bytes([0x80; 8]);
-            // Each byte becomes the two-digit number that begins at it. That is at most 99, so there is no carry.
+            // Each byte becomes the two-digit number that begins at this byte. The number is at most 99, so there is no
+            // carry into the next byte.
             *place = above.wrapping_mul(10).wrapping_add(above >> 8).to_le_bytes();
         }
         // None of the pairs used here is split between two pieces of eight bytes.
@@ -132,16 +133,16 @@ impl Timestamp {
         if !right || day > 28 && day > days_of_month(year, month) {
             return None;
         }
-        // Counting years from March puts the leap day at the end of a year. Then any five months from March on have 153
-        // days, and four years have 1461, except for centuries.
+        // If years are counted from March, the leap day is at the end of a year. Each group of five months from March
+        // on then has 153 days, and four years have 1461 days, except at the end of most centuries.
         let (years, months) = if month > 2 { (year + 4800, month - 3) } else { (year + 4799, month + 9) };
         let days = years * 365 + years / 4 - years / 100 + years / 400 + (months * 153 + 2) / 5 + day - 1;
         let minutes = (i64::from(days) - DAYS_BEFORE_1970) * 1_440 + i64::from(hour * 60 + minute);
         Self::from_unix_ms(minutes * 60_000 + i64::from(second * 1_000 + ms))
     }
 
-    /// Like [`from_written`](Self::from_written), but faster for a text in the same minute as another text, `read`,
-    /// whose `time` is known. The end of an execution is often in the same minute as its start.
+    /// Like [`from_written`](Self::from_written), but faster if `text` is in the same minute as the text `read`, whose
+    /// `time` is known. The end of an execution is often in the same minute as its start.
     pub(super) fn from_written_beside(text: &[u8; 24], (read, time): (&[u8; 24], Self)) -> Option<Self> {
         let (minute, rest) = text.split_at(17);
         let [a @ b'0'..=b'5', b, b'.', c, d, e, b'Z'] = *rest else { return Self::from_written(text) };
@@ -183,7 +184,7 @@ impl fmt::Display for Timestamp {
 impl FromStr for Timestamp {
     type Err = Error;
 
-    /// Reads an RFC 3339 text, whose offset may lack the colon.
+    /// Reads an RFC 3339 text. The colon in its offset may be missing.
     ///
     /// # Errors
     /// Fails with [`ErrorKind::Malformed`] if the text has another form, and with [`ErrorKind::Invalid`] if the moment
@@ -198,8 +199,7 @@ impl FromStr for Timestamp {
     }
 }
 
-/// Adds the colon to an offset without one, such as `+0530`. ISO 8601 allows such offsets, and many programs write
-/// them.
+/// Adds the colon to an offset without a colon, such as `+0530`. ISO 8601 allows this form, and many programs write it.
 fn with_colon(text: &str) -> Cow<'_, str> {
     match text.as_bytes() {
         [.., b'+' | b'-', a, b, c, d] if [a, b, c, d].iter().all(|digit| digit.is_ascii_digit()) => {

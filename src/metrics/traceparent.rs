@@ -9,11 +9,11 @@ impl RunIds {
     /// Sets `trace_id` and `span_id` from a [`traceparent`](https://www.w3.org/TR/trace-context/#traceparent-header),
     /// such as the value of the environment variable `TRACEPARENT`.
     ///
-    /// Its form is `00-<trace id>-<span id>-<flags>`, where 00 is the version. In a later version, anything after the
-    /// flags is skipped.
+    /// A traceparent has the form `00-<trace id>-<span id>-<flags>`, where 00 is the version. A later version may have
+    /// more text after the flags, which is skipped.
     ///
     /// # Errors
-    /// Fails with [`ErrorKind::Malformed`] if `text` has another form. Both ids are then unchanged.
+    /// Fails with [`ErrorKind::Malformed`] if `text` has another form. `trace_id` and `span_id` are then unchanged.
     ///
     /// ```
     /// let mut run = runledger::metrics::RunIds::default();

@@ -11,8 +11,8 @@ use crate::error::Result;
 /// includes reasoning.
 ///
 /// Vendors count in different ways. [`from_anthropic`](Self::from_anthropic), [`from_openai`](Self::from_openai) and
-/// [`from_gemini`](Self::from_gemini) convert their reports. The usage of several calls can be added up. However, price
-/// each call separately, because the price can depend on the size of a call.
+/// [`from_gemini`](Self::from_gemini) convert what the vendors report. The usage of several calls can be added up. But
+/// price each call separately, because the price per token can depend on the size of the call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub struct Usage {
@@ -33,7 +33,7 @@ pub struct UsageParts {
     /// Input tokens read from a prompt cache.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache_read: Option<u64>,
-    /// Input tokens written to a prompt cache, however long it keeps them.
+    /// Input tokens written to a prompt cache, no matter how long the cache keeps them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache_write: Option<u64>,
     /// Input tokens written to a prompt cache that keeps them for an hour instead of 5 minutes.
@@ -133,7 +133,7 @@ impl UsageParts {
     }
 }
 
-/// Each whole with parts of it that do not overlap. The sum of these parts must not exceed the whole.
+/// Wholes, each with a list of parts that do not overlap. The sum of the parts in a list must not exceed the whole.
 const NESTED: [(Meter, &[Meter]); 9] = [
     (Meter::Input, &[Meter::CacheRead, Meter::CacheWrite]),
     (Meter::Input, &[Meter::InputAudio, Meter::InputImage, Meter::InputVideo]),
@@ -228,8 +228,8 @@ impl Usage {
         self.counts()[meter as usize]
     }
 
-    /// Like [`counts`](Self::counts), but a whole that was not reported is replaced by the sum of its parts. If that
-    /// sum is 0, the whole stays unknown.
+    /// Like [`counts`](Self::counts), but if a whole was not reported, returns the sum of its parts as its count. If
+    /// that sum is 0, the whole stays unknown.
     pub(crate) fn counts_with_wholes(&self) -> [Option<u64>; Meter::COUNT] {
         let reported = self.counts();
         let mut counts = reported;
@@ -295,8 +295,8 @@ impl Usage {
         faults.into_result("accept a usage")
     }
 
-    /// Returns the sum of two usages. Each count is at most `u64::MAX`. A count that is known in only one of them is
-    /// used as it is.
+    /// Returns the sum of two usages. A sum that exceeds `u64::MAX` becomes `u64::MAX`. A count that is known in only
+    /// one of the usages is used unchanged.
     #[must_use]
     pub fn saturating_add(&self, other: &Self) -> Self {
         let added = Meter::ALL.into_iter().zip(self.counts()).zip(other.counts());

@@ -19,12 +19,13 @@ impl ExecutionMetrics {
     /// - Length: `error_reason` has at most [`ERROR_REASON_CHARS_MAX`](Self::ERROR_REASON_CHARS_MAX) characters.
     /// - Range: percentages are 0–100 and scores 0–1. `duration_s` and amounts are at least 0. No number is NaN or
     ///   infinite.
-    /// - Precision: `cost_usd` is a multiple of 10⁻⁸ USD, see [`Usd::round_to_record`]. `cost.exact_usd` rounds to it.
+    /// - Precision: `cost_usd` is a multiple of 10⁻⁸ USD. If there is a `cost.exact_usd`, `cost_usd` is this amount,
+    ///   rounded by [`Usd::round_to_record`].
     /// - Sums: `tokens_used` is the sum of input and output, and no parts exceed their whole, see [`Usage`]. Unknown
     ///   values are not checked.
-    /// - Form: a hash is 64 lower-case hex digits. A trace id is 32 such digits and a span id 16, not all zeros, as in
-    ///   [W3C Trace Context](https://www.w3.org/TR/trace-context/).
-    /// - Tags: JSON can represent them unchanged. The exceptions are listed at [`to_json`](Self::to_json).
+    /// - Form: a hash consists of 64 lower-case hex digits. A trace id consists of 32 lower-case hex digits, and a span
+    ///   id of 16. They are not all zeros, as in [W3C Trace Context](https://www.w3.org/TR/trace-context/).
+    /// - Tags: JSON can represent every tag unchanged. [`to_json`](Self::to_json) lists the values for which it cannot.
     ///
     /// The durations of the steps are not compared with `total_latency_ms`.
     ///
@@ -88,7 +89,7 @@ impl ExecutionMetrics {
             faults.add("execution_succeeded, execution_failed", "one true and one false, or both null", found);
         }
         match self.status.as_ref().map(|status| Status::from(status.as_str())) {
-            // A newer version wrote this status, and its meaning is unknown.
+            // The status is missing, or comes from a newer version. Its meaning is then unknown.
             None | Some(Status::Other(_)) => {}
             Some(status) if status.succeeded() == succeeded => {}
             Some(status) => faults.add(
@@ -235,7 +236,7 @@ fn is_lower_hex(text: &str, digits: usize) -> bool {
     text.len() == digits && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// Returns true for an id of W3C Trace Context.
+/// Returns true if `id` has the form of an id with so many digits in W3C Trace Context.
 pub(super) fn is_trace_id(id: &str, digits: usize) -> bool {
     is_lower_hex(id, digits) && id.bytes().any(|digit| digit != b'0')
 }

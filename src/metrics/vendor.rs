@@ -10,9 +10,9 @@ impl Usage {
     /// Reads the JSON `usage` of a response from [Anthropic's Messages
     /// API](https://platform.claude.com/docs/en/api/messages).
     ///
-    /// Anthropic's `input_tokens` excludes tokens read from a cache and tokens written to one, so the input is the sum
-    /// of the three counts. `cache_creation` gives the tokens that are cached for an hour. Thinking is part of the
-    /// output.
+    /// Anthropic's `input_tokens` excludes the tokens that were read from a cache or written to a cache. So the input
+    /// of the `Usage` is the sum of the three counts. The tokens that are cached for an hour are in `cache_creation`.
+    /// Thinking is part of the output.
     ///
     /// Unknown keys are skipped. A part that is missing or `null` is unknown.
     ///
@@ -60,11 +60,12 @@ impl Usage {
     /// * `seconds` of [transcriptions](https://platform.openai.com/docs/api-reference/audio/json-object) that are
     ///   billed by the second.
     ///
-    /// As in this crate, cached tokens, audio and images are parts of the input, and reasoning and audio are parts of
-    /// the output. Searches are not counted, because the response lists them outside the usage.
+    /// As in this crate, OpenAI counts cached tokens, audio and images as parts of the input, and reasoning, audio and
+    /// images as parts of the output. Searches are not counted, because the response lists them outside the usage.
     ///
-    /// Other vendors use these forms too. If `total_tokens` shows that the output excludes reasoning, as at xAI, the
-    /// reasoning is added to the output. Unknown keys are skipped. A part that is missing or `null` is unknown.
+    /// Other vendors use these forms too. At some vendors, such as xAI, the output excludes reasoning. If
+    /// `total_tokens` shows this, the reasoning is added to the output. Unknown keys are skipped. A part that is
+    /// missing or `null` is unknown.
     ///
     /// ```
     /// use runledger::{Usage, metrics::Meter};
@@ -93,13 +94,14 @@ impl Usage {
             Some(input) => (input, report.count("completion_tokens")?.unwrap_or(0)),
             None => (report.one_of(&["prompt_tokens", "input_tokens"])?, report.whole("output_tokens")?),
         };
-        // Transcriptions and realtime sessions use the last of these names.
+        // Transcriptions and realtime sessions use the names `input_token_details` and `output_token_details`.
         let of_input =
             |part| report.part(["prompt_tokens_details", "input_tokens_details", "input_token_details"], part);
         let of_output =
             |part| report.part(["completion_tokens_details", "output_tokens_details", "output_token_details"], part);
         let reasoning = of_output("reasoning_tokens")?;
-        // xAI uses this form, but its completion tokens exclude reasoning. Its total shows that.
+        // xAI uses this form, but its completion tokens exclude reasoning. The total of xAI shows this, because the
+        // total includes reasoning.
         let with_reasoning = report.sum([Some(output), reasoning])?.unwrap_or(output);
         let total = report.count("total_tokens")?;
         let is_outside = total.is_some() && total == report.sum([Some(input), Some(with_reasoning)])?;
@@ -120,9 +122,10 @@ impl Usage {
     /// Reads the `usageMetadata` that [Gemini](https://ai.google.dev/api/generate-content#UsageMetadata) reports as
     /// JSON, including on Vertex AI.
     ///
-    /// `promptTokenCount` includes tokens read from a cache, but not the prompts of tool use, which are added to the
-    /// input. `candidatesTokenCount` excludes thoughts, which are added to the output. The counts by modality give the
-    /// audio, image and video tokens. Gemini omits counts of 0, so a missing count of candidates is 0.
+    /// `promptTokenCount` includes tokens read from a cache, but not the prompts of tool use, which are therefore added
+    /// to the input. `candidatesTokenCount` excludes thoughts, which are therefore added to the output. The audio,
+    /// image and video tokens come from the counts by modality. Gemini omits counts of 0, so a missing count of
+    /// candidates is 0.
     ///
     /// Unknown keys are skipped. A part that is missing or `null` is unknown.
     ///
@@ -132,8 +135,8 @@ impl Usage {
     /// let usage = Usage::from_gemini(
     ///     r#"{"promptTokenCount": 1200, "cachedContentTokenCount": 1000, "toolUsePromptTokenCount": 300,
     ///         "candidatesTokenCount": 50, "thoughtsTokenCount": 150, "totalTokenCount": 1700,
-    ///         "promptTokensDetails": [{"modality": "TEXT", "tokenCount": 700}, {"modality": "AUDIO", "tokenCount": 500}]}"#,
-    /// )?;
+    ///         "promptTokensDetails": [{"modality": "TEXT", "tokenCount": 700}, {"modality": "AUDIO", "tokenCount":
+    /// 500}]}"#, )?;
     /// let expected = Usage::new(1_500, 200).cache_read(1_000).reasoning(150).with(Meter::InputAudio, 500);
     /// assert_eq!(usage, expected);
     /// # Ok::<(), runledger::Error>(())
@@ -243,8 +246,8 @@ impl Report {
         Ok(None)
     }
 
-    /// Returns the sum of the counts of one modality in the list at `path`. Returns `None` if the list has no such
-    /// count.
+    /// Returns the sum of the counts of one modality in the list at `path`. Returns `None` if the list has no count of
+    /// this modality.
     fn modality(&self, path: &str, modality: &str) -> Result<Option<u64>> {
         let Some(list) = self.get(path)? else { return Ok(None) };
         let entries = list.as_array().ok_or_else(|| self.malformed(path, "a list", list))?;
@@ -264,7 +267,7 @@ impl Report {
     /// Returns a time in seconds as milliseconds.
     fn seconds(&self, path: &str) -> Result<u64> {
         let value = self.get(path)?.unwrap_or(&Value::Null);
-        // A float can represent every millisecond up to this limit.
+        // Below 10¹² seconds, a float can represent every millisecond.
         let seconds = value.as_f64().filter(|seconds| (0.0..1e12).contains(seconds));
         let seconds = seconds.ok_or_else(|| self.malformed(path, "a time in seconds", value))?;
         Ok((seconds * 1_000.0).round() as u64)

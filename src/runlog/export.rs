@@ -9,13 +9,13 @@ use crate::disk::begins_with;
 use crate::disk::numbered::{self, Series};
 use crate::error::{Error, Result};
 
-/// A run log in the directory of the registry.
+/// The log of a run, in a file in the directory of the registry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Exported {
-    /// Its file name.
+    /// The name of the file.
     pub name: LogName,
-    /// Its path.
+    /// The path of the file.
     pub path: PathBuf,
     /// True if this export wrote the file, false if an earlier export wrote the same log.
     pub written: bool,
@@ -24,15 +24,17 @@ pub struct Exported {
 }
 
 impl ErrorRegistry {
-    /// Registers the errors of `run` and writes its log with their numbers to a new file in the directory. Links the
-    /// log to the errors, and updates `error-registry.md`. The prices of the calls are looked up in `prices`.
+    /// Registers the errors of `run`, which gives them numbers, and writes the log of the run with these numbers to a
+    /// new file in the directory. Then records in the registry that this log contains the errors, and updates
+    /// `error-registry.md`. The prices of the calls are looked up in `prices`.
     ///
-    /// The file name consists of the minute in which the run started, the mode, and the next free number. If the mode
-    /// is unknown, the name has the first skill instead.
+    /// The file name consists of the minute in which the run started, the mode of the run, and the next free number. If
+    /// the mode is unknown, the file name contains the name of the first skill instead.
     ///
-    /// No file is overwritten. If an existing file begins with the same log, no new file is written. So exporting a run
-    /// again changes nothing, except that it completes an export whose process died. Such a process may leave a partial
-    /// log, but only in a file whose name is not that of a log.
+    /// No file is overwritten. If the same log was exported before, no new file is written, even if a person has added
+    /// text at the end of the existing file. If the process of that export died before the registry was complete, this
+    /// call completes the registry. A process that dies may leave a partial log, but only in a file whose name is not a
+    /// [`LogName`].
     ///
     /// # Errors
     /// - [`Overflow`](crate::ErrorKind::Overflow) if the costs add up to more than [`Usd`](crate::Usd) can hold.
@@ -42,10 +44,10 @@ impl ErrorRegistry {
     /// - [`Io`](crate::ErrorKind::Io) if a file cannot be read or written.
     /// - [`Malformed`](crate::ErrorKind::Malformed) if a line of the journal was written by a newer version and cannot
     ///   be understood. The error names the line.
-    /// - [`Timeout`](crate::ErrorKind::Timeout) if another process holds a lock past the deadline.
-    /// - [`Abandoned`](crate::ErrorKind::Abandoned) if the thread that wrote to the journal on behalf of this one
-    ///   panicked.
-    /// - [`Invalid`](crate::ErrorKind::Invalid) if the clock is outside the years 0 to 9999.
+    /// - [`Timeout`](crate::ErrorKind::Timeout) if another process still holds a lock of the registry at the deadline.
+    /// - [`Abandoned`](crate::ErrorKind::Abandoned) if another thread of this process wrote a line of the journal for
+    ///   this call, in a batch with its own lines, and panicked.
+    /// - [`Invalid`](crate::ErrorKind::Invalid) if the clock shows a time outside the years 0 to 9999.
     pub fn export(&self, run: &Run, prices: &PriceTable) -> Result<Exported> {
         let mut log = RunLog::new(run, prices)?;
         self.check_rendered()?;

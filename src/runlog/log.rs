@@ -35,12 +35,12 @@ impl LogStatus {
     }
 }
 
-/// The facts about one run that its log contains. Times are UTC, to the minute. `None` means unknown. An empty
-/// list means unknown too, unless its field says otherwise.
+/// The facts about one run that the log of the run contains. Times are UTC, to the minute. `None` means unknown. An
+/// empty list also means unknown, unless the documentation of the field says otherwise.
 ///
 /// [`new`](Self::new) finds the facts in the records of the run, [`to_markdown`](Self::to_markdown) writes them, and
 /// [`parse`](Self::parse) reads the same facts back. Empty optional texts, empty items of lists, and the `duration_ms`
-/// of steps are not written. What happens to an error after the run is stored only in the registry.
+/// of steps are not written. If an error is resolved after the run, only the registry says so.
 ///
 /// ```
 /// use runledger::runlog::{Run, RunLog};
@@ -69,45 +69,50 @@ pub struct RunLog {
     pub started: Timestamp,
     /// The mode: the first `run.mode` in the executions.
     pub mode: Option<String>,
-    /// The status, which depends only on the top-level executions. A child of another execution of the run is ignored,
-    /// because the status of its parent already reflects it.
+    /// The status, which depends only on the top-level executions. An execution that another execution of the run
+    /// started is ignored, because the status of the parent already reflects the status of the child.
     pub status: LogStatus,
     /// The steps of all executions, in chronological order. An execution without steps is one step. If the run has
     /// several executions, the name of a step begins with the name of the skill.
     pub steps: Vec<Step>,
-    /// The decisions of each execution, followed by its `decision_made`.
+    /// For each execution, the decisions in its trace, followed by its `decision_made`.
     pub decisions: Vec<Decision>,
     /// The feedback of people, in chronological order.
     pub feedback: Vec<Feedback>,
-    /// The errors in the traces and those that executions ended with, in chronological order. If an error has no
-    /// context, the context is the skill. `registry_id` is the number in the registry of the directory.
+    /// The errors in the traces and the errors that ended executions, in chronological order. If an error has no
+    /// context, the skill is used as its context. `registry_id` is the number of the error in the registry, such as
+    /// `ERR-001`.
     pub errors: Vec<TracedError>,
-    /// The sum of the tags `conversations_processed`; `None` if there are none, or if one of them is not a whole
-    /// number.
+    /// The sum of the tag `conversations_processed` over the executions; `None` if no execution has the tag, or if one
+    /// of its values is not a whole number.
     pub conversations_processed: Option<u64>,
-    /// The sum of the tags `messages_sent`; `None` if there are none, or if one of them is not a whole number.
+    /// The sum of the tag `messages_sent` over the executions; `None` if no execution has the tag, or if one of its
+    /// values is not a whole number.
     pub messages_sent: Option<u64>,
-    /// The items of the tags `changes_made`, each a text or a list. An empty list means that nothing was changed.
+    /// The items of the tag `changes_made` of all executions. The value of the tag is a text, which is one item, or a
+    /// list of texts. An empty list means that nothing was changed; `None` means that no execution has the tag.
     pub changes_made: Option<Vec<String>>,
-    /// The items of the tags `issues_to_address`, each a text or a list. An empty list means that there are no issues.
+    /// The items of the tag `issues_to_address` of all executions, found like `changes_made`. An empty list means that
+    /// there are no issues.
     pub issues_to_address: Option<Vec<String>>,
     /// The input tokens of the executions that used a model, including cached ones.
     pub tokens_input: Count,
-    /// The output tokens of these executions, including reasoning.
+    /// The output tokens of the executions that used a model, including reasoning.
     pub tokens_output: Count,
-    /// All tokens of these executions.
+    /// All tokens of the executions that used a model.
     pub tokens_total: Count,
     /// The exact sum of the known costs, in US dollars; `None` if no cost is known.
     pub cost: Option<Usd>,
     /// The number of executions that used a model but have no cost.
     pub unpriced: u64,
-    /// The origins of the costs; empty if the records do not show the use of a model.
+    /// Where the costs come from: one line per model and origin; empty if no record shows the use of a model.
     pub prices: Vec<PriceLine>,
 }
 
 impl RunLog {
-    /// Returns the facts of `run`. The errors have no numbers yet, since the [registry](super::ErrorRegistry) assigns
-    /// them. The price of a call is taken from `prices`, but only if the record was priced with that table.
+    /// Returns the facts of `run`. The errors have no numbers, because only
+    /// [`ErrorRegistry::export`](super::ErrorRegistry::export) assigns numbers. The log states the price of a call if
+    /// the cost in the record was calculated with the table `prices`, and otherwise only where the cost comes from.
     ///
     /// # Errors
     /// [`ErrorKind::Overflow`] if the costs add up to more than [`Usd`] can hold.
@@ -194,7 +199,7 @@ fn status(executions: &[ExecutionMetrics]) -> LogStatus {
     let is_first = |one: &&ExecutionMetrics| !one.run.parent_execution_id.is_some_and(|id| ids.contains(&id));
     let mut first: Vec<_> = executions.iter().filter(is_first).collect();
     if first.is_empty() {
-        // The executions name each other as parents, so all of them are used.
+        // Every execution has a parent in the run, since the parents form a cycle. Then no execution is ignored.
         first = executions.iter().collect();
     }
     let mut status = LogStatus::Completed;
@@ -276,7 +281,7 @@ fn decisions(execution: &ExecutionMetrics) -> impl Iterator<Item = Decision> {
     execution.trace.decisions.iter().cloned().chain(whole)
 }
 
-/// Returns the values of a tag, except null.
+/// Returns the values that executions have for a tag, except null.
 fn tagged<'r>(executions: &'r [ExecutionMetrics], tag: &'r str) -> impl Iterator<Item = &'r Value> {
     executions.iter().filter_map(move |one| one.tags.get(tag)).filter(|value| !value.is_null())
 }

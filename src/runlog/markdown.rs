@@ -28,12 +28,13 @@ pub(super) const NO_MODEL: &str = "*No model was used, as far as the records tel
 
 impl RunLog {
     /// Returns the log as Markdown. Texts of the records are escaped, so that they are displayed literally and cannot
-    /// end a line or a cell. A line feed becomes `<br>`, a control character a numeric entity, and markup gets a
-    /// backslash.
+    /// end a line or a table cell. A line feed becomes `<br>`, a control character becomes a numeric entity, and a
+    /// backslash is put before markup.
     ///
-    /// Times are UTC and look like `HH:MM`. A time has a date too unless it is on the day on which the run began. An
-    /// unknown count is `-`, and an error without a resolution is `PENDING`. A sum of known counts is followed by the
-    /// number of executions whose count is unknown. Unknown values of steps and decisions have no line.
+    /// Times are UTC, as `HH:MM`. The date is added if it is not the day on which the run began. An unknown count is
+    /// written as `-`, and the resolution of an unresolved error as `PENDING`. If the counts of some executions are
+    /// unknown, the sum of the other counts is followed by the number of these executions. An unknown value of a step
+    /// or a decision is left out.
     pub fn to_markdown(&self) -> String {
         let mut text = String::new();
         // Writing to a String cannot fail.
@@ -85,7 +86,7 @@ impl RunLog {
         field(out, "Conversations Processed", Some(count(self.conversations_processed.map(u128::from))))?;
         field(out, "Messages Sent", Some(count(self.messages_sent.map(u128::from))))?;
         if list(out, "Changes Made", self.changes_made.as_deref())? {
-            // Without a blank line, the next line would belong to the last item.
+            // Without a blank line, Markdown would add the next line to the last item of the list.
             writeln!(out)?;
         }
         list(out, "Issues to Address", self.issues_to_address.as_deref())?;
@@ -122,7 +123,7 @@ fn heading(out: &mut String, begin: impl Display, text: &str) -> fmt::Result {
     writeln!(out, "{}", format!("{begin} {}", escape(text)).trim_end())
 }
 
-/// Writes a line for a known value.
+/// Writes the line of a field; nothing if `value` is `None`.
 fn field(out: &mut String, label: &str, value: Option<impl Display>) -> fmt::Result {
     match value {
         Some(value) => writeln!(out, "{}", format!("**{label}:** {value}").trim_end()),
@@ -130,7 +131,7 @@ fn field(out: &mut String, label: &str, value: Option<impl Display>) -> fmt::Res
     }
 }
 
-/// Writes a line for a text that is not empty.
+/// Writes the line of a field whose value is a text; nothing if `value` is `None` or empty.
 fn text(out: &mut String, label: &str, value: Option<&String>) -> fmt::Result {
     field(out, label, value.filter(|text| !text.is_empty()).map(|text| escape(text)))
 }
@@ -159,12 +160,12 @@ fn write_feedback(out: &mut String, feedback: &Feedback, started: Timestamp) -> 
     field(out, "Content", Some(escape(&feedback.content)))
 }
 
-/// Returns the error, after its number if it has one.
+/// Returns the message of the error. If the error has a number, the number comes first.
 fn numbered(error: &TracedError) -> String {
     let text = escape(&error.error);
     match &error.registry_id {
         Some(id) => format!("{}: {text}", escape(id)),
-        // A message that begins with ERR- would be read as a number, so its E is written as an entity.
+        // `parse` would read a message that begins with ERR- as a number, so the E is written as an entity.
         None if text.starts_with("ERR-") => format!("&#69;{}", &text[1..]),
         None => text,
     }
@@ -176,7 +177,7 @@ fn list(out: &mut String, label: &str, items: Option<&[String]>) -> Result<bool,
         field(out, label, Some(UNKNOWN))?;
         return Ok(false);
     };
-    // An empty item would turn the line before it into a heading.
+    // In Markdown, a line with only a hyphen turns the line above into a heading, so empty items are left out.
     let mut items = items.iter().filter(|item| !item.is_empty()).peekable();
     let any = items.peek().is_some();
     field(out, label, Some(if any { "" } else { NONE }))?;

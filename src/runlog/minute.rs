@@ -2,7 +2,7 @@
 
 use crate::metrics::Timestamp;
 
-/// Returns the beginning of the minute.
+/// Returns the beginning of the minute that contains `time`.
 pub(super) fn cut(time: Timestamp) -> Timestamp {
     const MINUTE_MS: i64 = 60_000;
     // The earliest timestamp is the beginning of a minute, so the result is in range.
@@ -14,7 +14,7 @@ pub(super) fn text(time: Timestamp) -> String {
     time.to_string()[..16].replace('T', " ")
 }
 
-/// Returns `14:30` on the day of `start`, and `2026-01-03 14:30` on any other day.
+/// Returns a text such as `14:30` if `time` is on the same day as `start`, and otherwise `2026-01-03 14:30`.
 pub(super) fn text_after(start: Timestamp, time: Timestamp) -> String {
     let (start, time) = (text(start), text(time));
     if start[..10] == time[..10] { time[11..].to_owned() } else { time }

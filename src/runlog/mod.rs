@@ -1,7 +1,7 @@
-//! Markdown logs of runs for people, a registry of the errors in them, and how long the logs are kept.
+//! Markdown logs of runs for people, a registry of the errors in these logs, and rules for how long the logs are kept.
 //!
-//! A [`Run`] has the records of one run. A [`RunLog`] has the facts that the log of a run states. It can be written as
-//! Markdown and read back. The [`ErrorRegistry`] of a directory of run logs gives each error a number, and
+//! A [`Run`] holds the records of one run. A [`RunLog`] holds the facts that the log of a run states; it can be written
+//! as Markdown and read back. The [`ErrorRegistry`] of a directory of run logs gives each error a number, and
 //! [exports](ErrorRegistry::export) the log of a run with these numbers.
 
 mod export;

@@ -7,7 +7,7 @@ use super::minute;
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::{Timestamp, shortened};
 
-/// A longer mode is truncated, so that every file system accepts the name.
+/// The mode is truncated to this length, so that every file system accepts the name.
 const SLUG_BYTES_MAX: usize = 60;
 
 /// The name of a run log, `YYYY-MM-DD_HH-MM_mode-N.md`. It consists of the minute in which the run started (UTC), the
@@ -32,7 +32,8 @@ impl LogName {
     /// Returns the name of the log with this number.
     ///
     /// The mode keeps its ASCII letters and digits, in lower case. Each sequence of other characters becomes one
-    /// hyphen, or nothing at either end. The mode is truncated to 60 bytes. If it is then empty, it becomes `run`.
+    /// hyphen, but is removed at the beginning and the end of the mode. The mode is truncated to 60 bytes. A mode
+    /// without ASCII letters and digits becomes `run`.
     pub fn new(started: Timestamp, mode: &str, number: u64) -> Self {
         Self { started: minute::cut(started), mode: slug(mode), number }
     }
@@ -84,7 +85,7 @@ impl FromStr for LogName {
     type Err = Error;
 
     /// # Errors
-    /// [`ErrorKind::Malformed`] if the text is not exactly such a name.
+    /// [`ErrorKind::Malformed`] if the text is not the name of a run log as [`LogName`] writes it.
     fn from_str(text: &str) -> Result<Self> {
         let parse = || {
             let (started, rest) = text.split_at_checked("YYYY-MM-DD_HH-MM".len())?;

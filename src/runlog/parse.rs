@@ -90,7 +90,7 @@ struct Lines<'t> {
     rest: &'t str,
     /// The number of the next line, counting from 1.
     number: u64,
-    /// The offset of the next line.
+    /// The offset of the next line in the text.
     byte: u64,
 }
 
@@ -99,12 +99,13 @@ impl<'t> Lines<'t> {
         Self { rest, number: 1, byte: 0 }
     }
 
-    /// Returns the next line without reading it. It is empty at the end.
+    /// Returns the next line, but does not move past it. Returns an empty text if all lines have been read.
     fn peek(&self) -> &'t str {
         let line = self.rest.split('\n').next().unwrap_or_default();
         line.strip_suffix('\r').unwrap_or(line)
     }
 
+    /// Moves past the next line.
     fn pass(&mut self) {
         let len = self.rest.find('\n').map_or(self.rest.len(), |at| at + 1);
         self.rest = &self.rest[len..];
@@ -112,13 +113,15 @@ impl<'t> Lines<'t> {
         self.byte += len as u64;
     }
 
+    /// Returns an error that says what was expected instead of the next line.
     fn expected(&self, what: &str) -> Error {
         Error::new(ErrorKind::Malformed, "read a run log")
             .at(self.number, self.byte)
             .detail(format!("found {}; expected {what}", shortened(self.peek())))
     }
 
-    /// Reads a line. Fails if `take` returns `None` for it.
+    /// Reads the next line with `take`. If `take` returns `None`, fails with an error that says that `what` was
+    /// expected.
     fn take<T>(&mut self, what: &str, take: impl FnOnce(&'t str) -> Option<T>) -> Result<T> {
         let taken = take(self.peek()).ok_or_else(|| self.expected(what))?;
         self.pass();
@@ -129,7 +132,7 @@ impl<'t> Lines<'t> {
         self.take(line, |found| (found == line).then_some(()))
     }
 
-    /// Reads a rule between two blank lines.
+    /// Reads the separator of two sections, which is a horizontal rule between two blank lines.
     fn section(&mut self) -> Result<()> {
         ["", RULE, ""].into_iter().try_for_each(|line| self.exactly(line))
     }
@@ -195,7 +198,7 @@ impl<'t> Lines<'t> {
             UNKNOWN => return Ok(None),
             NONE => return Ok(Some(Vec::new())),
             "" => {}
-            _ => return Err(self.expected("the line before it to end with none or -, or a list to follow")),
+            _ => return Err(self.expected("the field in the line above to be empty, \"none\" or \"-\"")),
         }
         let mut items = Vec::new();
         while self.peek().starts_with('-') {
@@ -204,9 +207,10 @@ impl<'t> Lines<'t> {
         Ok(Some(items))
     }
 
-    /// Reads a sum, and the number of executions for which it is unknown.
+    /// Reads the row of a sum, such as `| Input Tokens | 10 (unknown of 2 executions) |`. Returns the sum, and the
+    /// number of executions whose value is unknown.
     fn sum<T>(&mut self, name: &str, known: fn(&str) -> Option<Option<T>>) -> Result<(Option<T>, u64)> {
-        self.take(&format!("| {name} | its sum |"), |row| {
+        self.take(&format!("| {name} | a sum |"), |row| {
             let [found, sum] = cells(row)?[..] else { return None };
             let (sum, unknown) = match sum.split_once(" (unknown of ") {
                 Some((sum, rest)) => (sum, rest.split_once(' ')?.0.parse().ok()?),
@@ -216,7 +220,7 @@ impl<'t> Lines<'t> {
         })
     }
 
-    /// Reads the lines about prices, which are the last ones.
+    /// Reads the lines about prices, which end the log.
     fn prices(&mut self) -> Result<Vec<PriceLine>> {
         let mut prices = Vec::new();
         while !self.rest.is_empty() {
@@ -230,7 +234,7 @@ impl<'t> Lines<'t> {
     }
 }
 
-/// Returns the text after `begin` and a space.
+/// Returns the rest of a line that begins with `begin` and a space. The rest is empty if the line is only `begin`.
 fn after<'t>(line: &'t str, begin: &str) -> Option<&'t str> {
     let rest = line.strip_prefix(begin)?;
     if rest.is_empty() { Some(rest) } else { rest.strip_prefix(' ') }
@@ -248,7 +252,7 @@ fn error(row: &str, started: Timestamp) -> Option<TracedError> {
     })
 }
 
-/// Reads a count with commas, or `-`, which is unknown.
+/// Reads a count with commas, such as `1,024`. Returns `Some(None)` for `-`, which is an unknown count.
 fn count(text: &str) -> Option<Option<u128>> {
     if text == UNKNOWN { Some(None) } else { text.replace(',', "").parse().ok().map(Some) }
 }

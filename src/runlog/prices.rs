@@ -1,4 +1,4 @@
-//! Where the costs of a run come from: the prices that were used, or another origin.
+//! Where the costs of a run come from: from known prices, from the vendor, or from elsewhere.
 
 use super::Run;
 use super::text::{escape, or_unknown, unescape, unless_unknown};
@@ -19,9 +19,10 @@ pub struct PriceLine {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PriceBasis {
-    /// The cost was calculated at these prices, each for [`Meter::per`] units.
+    /// The cost was calculated with these prices. A meter is a kind of usage, such as input tokens. Its price is for
+    /// [`Meter::per`] units.
     Prices(Vec<(Meter, Usd)>),
-    /// The cost was calculated with the price table of this version, which is not available.
+    /// The cost was calculated with a price table that is not available. The text is the version of that table.
     NotAtHand(String),
     /// The vendor reported the cost.
     Reported,
@@ -38,7 +39,7 @@ const NOT_TOLD: &str = "as recorded: where it comes from is not told";
 const UNKNOWN: &str = "unknown: no price is known";
 const NO_MODEL: &str = "model unknown";
 
-/// Returns the lines of a run without repetition, in the order of its calls.
+/// Returns the origins of the costs of all calls in the run, in the order of the calls and without repetition.
 pub(super) fn of_run(run: &Run, prices: &PriceTable) -> Vec<PriceLine> {
     let mut lines = Vec::new();
     for execution in run.executions().iter().filter(|execution| execution.used_model()) {
@@ -69,8 +70,8 @@ fn basis(call: &LlmCall, prices: &PriceTable, at: Timestamp) -> PriceBasis {
     }
 }
 
-/// Returns the prices for the meters that `call` used, and always those for input and output. Returns `None` if
-/// `prices` is not the table named `table`.
+/// Returns the prices of input and output, and of the other meters that `call` used. Returns `None` if `prices` does
+/// not know the model, or is not the table named `table`.
 fn rates(call: &LlmCall, table: &str, prices: &PriceTable, at: Timestamp) -> Option<Vec<(Meter, Usd)>> {
     let mut call = call.call()?;
     call.usage.input = call.usage.input.max(1);
@@ -86,7 +87,7 @@ impl PriceLine {
             PriceBasis::Prices(rates) => {
                 format!("{CALCULATED} {}", rates.iter().map(rate).collect::<Vec<_>>().join(", "))
             }
-            // A bracket in the version is escaped, because an unescaped one begins the model.
+            // A parenthesis in the version is escaped, since `parse` takes the text after the first " (" as the model.
             PriceBasis::NotAtHand(table) => BY_TABLE.join(&escape(table).replace('(', "\\(")),
             PriceBasis::Reported => REPORTED.to_owned(),
             PriceBasis::NotTold => NOT_TOLD.to_owned(),

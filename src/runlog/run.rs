@@ -17,14 +17,15 @@ pub struct Run {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Occurrence<'r> {
     pub(super) execution: &'r ExecutionMetrics,
-    /// The error, without a number in the registry.
+    /// The error; its `registry_id` is `None`.
     pub(super) error: TracedError,
     pub(super) severity: Severity,
 }
 
 impl Run {
-    /// Returns the run with this id, which is the `run_id` of its records or the id of its only execution. If an
-    /// execution has several records, the last one is used.
+    /// Returns the run that consists of these records. `id` is their `run_id`; if they have no `run_id`, the run has
+    /// only one execution, and `id` is the id of that execution. If an execution has several records, the last one is
+    /// used.
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`] if there are no records.
@@ -41,7 +42,7 @@ impl Run {
         }
         if executions.is_empty() {
             return Err(Error::new(ErrorKind::Invalid, format!("log the run {id:?}"))
-                .detail("found no records of it; expected at least one"));
+                .detail("found no records of the run; expected at least one"));
         }
         executions.sort_by_key(|record| record.timestamp_start);
         Ok(Self { id, executions })
@@ -65,8 +66,8 @@ impl Run {
     }
 }
 
-/// Returns the errors in the trace of an execution. Adds the error that the execution ended with, unless it is in the
-/// trace.
+/// Returns the errors in the trace of an execution. Adds the error that the execution ended with, unless the trace
+/// already contains that error.
 fn errors_of(execution: &ExecutionMetrics) -> impl Iterator<Item = Occurrence<'_>> {
     let last = last_error(execution);
     let is_last = move |error: &TracedError| last.as_ref().is_some_and(|last| is_same(&last.error, &error.error));
@@ -80,13 +81,13 @@ fn errors_of(execution: &ExecutionMetrics) -> impl Iterator<Item = Occurrence<'_
     execution.trace.errors.iter().map(traced).chain(last.map(ended))
 }
 
-/// Returns true if `reason`, which may be truncated, is the text of `error`.
+/// Returns true if `reason` is `error`, or is the beginning of `error` and a `…`.
 fn is_same(reason: &str, error: &str) -> bool {
     reason == error || reason.strip_suffix('…').is_some_and(|begin| error.starts_with(begin))
 }
 
-/// Returns the error that the execution ended with. The time of the error is the end of the execution, or its start if
-/// the end is unknown.
+/// Returns the error that the execution ended with. The time of the error is the end of the execution, or the start of
+/// the execution if the end is unknown.
 fn last_error(execution: &ExecutionMetrics) -> Option<TracedError> {
     let is_cancelled = execution.status == Some(Status::Cancelled);
     let failed = execution.execution_failed == Some(true) || execution.execution_succeeded == Some(false);
@@ -112,7 +113,8 @@ fn without_reason(execution: &ExecutionMetrics) -> String {
     text
 }
 
-/// Returns the severity by the rule in the documentation of [`Severity`].
+/// Returns the severity by the rule in the documentation of [`Severity`]. `ended` says whether the error ended the
+/// execution.
 fn severity(execution: &ExecutionMetrics, ended: bool, is_resolved: bool) -> Severity {
     match (&execution.status, ended, is_resolved) {
         (Some(Status::Panicked | Status::Interrupted), true, _) => Severity::Critical,

@@ -1,8 +1,9 @@
 //! Signatures: the part that all messages of the same error share.
 
-/// A longer signature is truncated, and a hash of the whole signature is added.
+/// A signature of more characters is truncated, and a hash of the whole signature is added.
 const CHARS_MAX: usize = 500;
-/// A longer text in quotes is not treated as a quotation. This limits the cost of a quote that is never closed.
+/// The closing quote is only searched within so many characters after the opening quote. Otherwise, each of many quotes
+/// that are never closed would cause a search to the end of the line.
 const QUOTED_CHARS_MAX: usize = 300;
 
 const TEXT: &str = "<text>";
@@ -12,7 +13,7 @@ const TIME: &str = "<time>";
 const PATH: &str = "<path>";
 const URL: &str = "<url>";
 
-/// After these words, a number or one quoted word identifies the error, as in `status 429` and `os error 2`.
+/// After one of these words, a number or a quoted word identifies the error, as in `status 429` and `os error 2`.
 const NAMING: [&str; 8] = ["http", "status", "code", "error", "errno", "exit", "signal", "type"];
 
 /// Returns the signature of an error message. Two messages that differ only in values have the same signature. A
@@ -22,19 +23,35 @@ const NAMING: [&str; 8] = ["http", "status", "code", "error", "errno", "exit", "
 /// |---|---|
 /// | a text in quotes or backticks, of up to 299 characters | `<text>` |
 /// | a URL | `<url>` |
-/// | a path: it begins with `/`, `./`, `../`, `~/`, `C:\` or `\\`, has two slashes, or has one slash and an extension | `<path>` |
+/// | a path | `<path>` |
 /// | a date, with or without a time | `<time>` |
-/// | a UUID, seven or more hex digits, `0x…`, an e-mail address, letters and digits after `-`, `_`, `#` or `:` (`conv-abc123`), eight or more letters and digits with a digit before a letter | `<id>` |
-/// | any other digits: `1,024`, `-3.5`, `10:30:00`, those in `250ms` and `worker3` | `<n>` |
+/// | an id | `<id>` |
+/// | any other number, such as `1,024`, `-3.5` or `10:30:00`; also the digits in `250ms` and `worker3` | `<n>` |
+///
+/// A word is a path in each of these cases:
+///
+/// - It begins with `/`, `./`, `../`, `~/`, `C:\` or `\\`.
+/// - It has at least two slashes.
+/// - It has one slash, and ends with an extension such as `.json`.
+///
+/// These are ids:
+///
+/// - a UUID;
+/// - an e-mail address;
+/// - `0x` and hex digits;
+/// - seven or more hex digits, if both letters and decimal digits are among them;
+/// - letters and digits after `-`, `_`, `#` or `:`, as in `conv-abc123`;
+/// - eight or more letters and digits, if a letter comes after a digit.
 ///
 /// Some values identify the error, and are kept:
 ///
 /// - a short code of capitals and digits (`E0308`);
 /// - a whole number or one quoted word after one of these words: `http`, `status`, `code`, `error`, `errno`, `exit`,
-///   `signal`, `type`. After `error: `, the value is replaced, since it may be a count.
+///   `signal`, `type`. But if a `:` or `=` follows `http`, `error`, `exit` or `signal`, the value is replaced, since it
+///   may be a count, as in `error: 5 files`.
 ///
-/// Several values in a row become one placeholder. A name that is neither a path nor in quotes is kept, so errors about
-/// two hosts are two different errors.
+/// Several values of the same kind in a row become one placeholder. A name without digits is kept if it is neither a
+/// path nor in quotes. So the same error on the hosts `alpha` and `beta` has two signatures.
 ///
 /// ```
 /// use runledger::runlog::signature;
@@ -103,19 +120,20 @@ fn quoted(rest: &[char], before: Option<char>) -> Option<usize> {
     line.enumerate().find(|(at, c)| **c == closing && ends(*at)).map(|(at, _)| at + 2)
 }
 
-/// The signature so far, and its last word.
+/// The result of reading the beginning of a message.
 #[derive(Default)]
 struct Found {
+    /// The signature of this beginning.
     text: String,
-    /// The last word.
+    /// The last word of the message that was read, before any placeholder replaced it.
     word: String,
-    /// The separators after the last word.
+    /// The separators that were read after the last word.
     between: String,
 }
 
 impl Found {
-    /// Returns true if the next word identifies the error. In `error: 5 files`, the 5 does not identify it, since a
-    /// colon comes before the 5.
+    /// Returns true if the last word is one of [`NAMING`], so that the next word identifies the error. Returns false
+    /// after four of these words with a `:` or `=`, since the 5 in `error: 5 files` may be a count.
     fn names_next(&self) -> bool {
         let word = self.word.trim_end_matches([':', '.']).to_lowercase();
         let colon = self.word.ends_with(':') || self.between.contains('=');
@@ -146,7 +164,7 @@ impl Found {
             self.text.push_str(&value(body));
             self.text.push_str(&word[body.len()..]);
         }
-        // A lone colon after a quoted key belongs to the key.
+        // In `"status": 429`, the colon is a word without a body. It belongs to the quoted word before it.
         if body.is_empty() { self.word.push_str(word) } else { self.next(word) }
     }
 
@@ -156,7 +174,7 @@ impl Found {
     }
 }
 
-/// Returns the word, with placeholders for its values.
+/// Returns the word, with placeholders in place of the values in it.
 fn value(word: &str) -> String {
     if word.contains("://") {
         return URL.to_owned();

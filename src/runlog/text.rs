@@ -1,8 +1,13 @@
 //! Escapes texts for Markdown, so that they are displayed literally, stay in their line or cell, and can be read back.
 //!
-//! A line feed becomes `<br>`. Control characters, U+2028, U+2029, and white space at either end become numeric
-//! entities such as `&#13;`. Markup gets a backslash: `` \ ` * [ < & | ~ `` anywhere, `_` at the edge of a word, `#`
-//! unless it is in a word, `>` at the beginning, and `+` and `-` between spaces.
+//! A line feed becomes `<br>`. Control characters, U+2028, U+2029, and white space at either end of the text become
+//! numeric entities such as `&#13;`. A backslash is put before the characters that Markdown may read as markup:
+//!
+//! - `` \ ` * [ < & | ~ `` anywhere;
+//! - `_` unless it is between two letters or digits;
+//! - `#` unless it follows a letter or digit, as in `C#`;
+//! - `>` at the beginning of the text;
+//! - `+` and `-` if neither neighbor is a visible character.
 
 use std::borrow::Cow;
 
@@ -33,7 +38,7 @@ pub(super) fn escape(text: &str) -> String {
     escaped
 }
 
-/// Returns true if some programs do not show the character, or move the cursor or end the line instead.
+/// Returns true for characters that some programs hide, or show as a line end or a move of the cursor.
 fn is_invisible(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')
 }
@@ -89,7 +94,8 @@ fn unit(rest: &str) -> (char, usize) {
     }
 }
 
-/// Returns the text as Markdown code. If code cannot contain it, returns the escaped text.
+/// Returns the text as Markdown code, that is, in backticks. If Markdown cannot show the text as code, for example
+/// because the text is empty or contains a backtick, returns the escaped text.
 pub(super) fn code(text: &str) -> String {
     let plain = !text.is_empty() && text.trim() == text && !text.contains(|c| is_invisible(c) || c == '`');
     if plain { format!("`{text}`") } else { escape(text) }
@@ -103,8 +109,8 @@ pub(super) fn uncode(markdown: &str) -> String {
     }
 }
 
-/// Returns the escaped value, or `unknown` if there is no value. If the escaped value equals `unknown`, its first
-/// character is written as an entity.
+/// Returns the escaped value, or `unknown` if there is no value. If the escaped value happens to be equal to `unknown`,
+/// its first character is written as an entity, so that readers can distinguish the two cases.
 pub(super) fn or_unknown(value: Option<&str>, unknown: &'static str) -> Cow<'static, str> {
     match value.map(escape) {
         None => unknown.into(),
@@ -122,7 +128,7 @@ pub(super) fn unless_unknown(markdown: &str, unknown: &str) -> Option<String> {
     (markdown != unknown).then(|| unescape(markdown))
 }
 
-/// Returns the cells of a table row, without the spaces around them; `None` if `row` is not one.
+/// Returns the cells of a table row, without the spaces around them; `None` if `row` is not a table row.
 pub(super) fn cells(row: &str) -> Option<Vec<&str>> {
     let row = row.strip_prefix('|')?;
     let (mut cells, mut start, mut escaped) = (Vec::new(), 0, false);

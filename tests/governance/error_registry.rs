@@ -445,7 +445,7 @@ fn a_registry_that_a_person_wrote_is_not_overwritten() {
     assert_eq!(
         error.to_string(),
         format!(
-            "cannot write the error registry: {}: found another file; expected one written from the journal. Move the file away",
+            "cannot write the error registry: {}: found a file that the registry did not write. Move the file away",
             path.display()
         )
     );

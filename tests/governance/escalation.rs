@@ -335,7 +335,10 @@ fn too_few_results_are_not_judged() {
     let report = log.report();
     assert_eq!(report.escalations, []);
     let unjudged: Vec<_> = report.unjudged.iter().map(|unjudged| (unjudged.trigger, &*unjudged.why)).collect();
-    assert_eq!(unjudged, [(Trigger::QcFailureSpike, "40 and 29 results are known; 30 of each are needed")]);
+    assert_eq!(
+        unjudged,
+        [(Trigger::QcFailureSpike, "40 results are known, and 29 to compare with; at least 30 of each are needed")]
+    );
     controls(&mut log, BEFORE, QcOutcome::Pass, 1);
     let report = log.report();
     assert_eq!((report.escalations.len(), report.unjudged), (1, vec![]));

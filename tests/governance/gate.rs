@@ -128,7 +128,7 @@ fn all_fields_populated() {
     );
     assert_eq!(
         after(7, |record| _ = record.tags.insert("refused".to_owned(), "cost_usd".into())),
-        [r#"missing field: "name-files": invalid fields were left out; see its tag refused [7]"#]
+        [r#"missing field: "name-files": invalid fields were left out; see the tag refused of the record [7]"#]
     );
 }
 
@@ -193,7 +193,7 @@ fn tier_recorded() {
     let unknown = |record: &mut ExecutionMetrics| record.cost_tier = Some(CostTier::Unknown);
     assert_eq!(
         after(3, unknown),
-        [r#"tier undocumented: "renderer": tier: neither model.tier nor cost_tier names one [3]"#]
+        [r#"tier undocumented: "renderer": tier: neither model.tier nor cost_tier names a tier [3]"#]
     );
     let of_the_router = |record: &mut ExecutionMetrics| {
         unknown(record);
@@ -424,7 +424,7 @@ fn invalid_expectations_are_refused() {
         ),
         (
             r#"[{"skill": "a"}, {"skill": "a", "count": 2}]"#,
-            "entry 2: \"a\" is already listed. Give that entry a count",
+            "entry 2: \"a\" is already listed. Give the earlier entry a count",
         ),
     ] {
         assert_eq!(refused(text), (ErrorKind::Invalid, format!("cannot read the expected executions: {why}")));
@@ -454,7 +454,7 @@ fn model_tier_undocumented() {
     let undocumented = after(2, |record| record.model.tier = None);
     assert_eq!(
         undocumented,
-        [r#"tier undocumented: "model-router": tier: neither model.tier nor cost_tier names one [2]"#]
+        [r#"tier undocumented: "model-router": tier: neither model.tier nor cost_tier names a tier [2]"#]
     );
 }
 
@@ -657,7 +657,7 @@ fn overwriting_previous_entries() {
     changed.run.run_id = Some("run-8".to_owned());
     let mut records = run();
     records.push(changed);
-    let why = r#"overwritten entry: "renderer": a record of another run has its id [3]"#;
+    let why = r#"overwritten entry: "renderer": a record of another run has the same id [3]"#;
     assert_eq!(reasons(&judge(records)), [why]);
 }
 

@@ -269,7 +269,7 @@ fn of_several_records_of_one_execution_the_last_counts() {
     assert_eq!(run.executions(), [ended]);
     let error = Run::new("r-9", []).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid);
-    assert_eq!(error.to_string(), "cannot log the run \"r-9\": found no records of it; expected at least one");
+    assert_eq!(error.to_string(), "cannot log the run \"r-9\": found no records of the run; expected at least one");
 }
 
 #[test]

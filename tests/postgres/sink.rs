@@ -336,7 +336,7 @@ fn a_foreign_table_of_that_name_is_left_alone_and_its_columns_are_named() {
         "found the column execution_id of type text; expected uuid",
         "found no column correlation_id; expected one",
         "found the column status of type integer; expected text",
-        "found the column owner, which needs a value; records have none for it",
+        "found the column owner, which needs a value; records have no value for it",
     ] {
         assert!(text.contains(part), "{part}: {text}");
     }

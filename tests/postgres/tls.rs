@@ -144,7 +144,7 @@ fn a_certificate_of_an_authority_that_is_not_trusted_is_refused() {
         assert!(
             error.ends_with(
                 "; expected a certificate for localhost from an authority that the system trusts (sslrootcert=FILE names \
-                 others). With sslmode=prefer it is not checked"
+                 others). With sslmode=prefer, the certificate is not checked"
             ),
             "{error}"
         );
@@ -202,8 +202,9 @@ fn a_server_without_tls_is_refused_only_if_tls_is_required() {
     for mode in ["require", "verify-full"] {
         assert_eq!(
             refused(&with(&server, "127.0.0.1", &format!("sslmode={mode}"), None)),
-            "cannot connect to the database: found no TLS on the server 127.0.0.1; expected it, as the address says. Set \
-             ssl = on there, or use sslmode=prefer or sslmode=disable"
+            "cannot connect to the database: found no TLS on the server 127.0.0.1; expected TLS, since the address \
+             requires it. Set ssl = on in the server's configuration, or use sslmode=prefer or sslmode=disable in the \
+             address"
         );
     }
     assert_eq!(seen(&server, &server.url("postgres"), "n1"), "f");

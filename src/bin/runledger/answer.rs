@@ -41,8 +41,8 @@ pub(crate) fn give<A: Serialize>(
     Ok(ExitCode::Yes)
 }
 
-/// Writes a JSON object that says why the arguments are wrong. The object is on one line, because wrong arguments may
-/// not show whether --json was given. The caller writes a text for people to stderr.
+/// Writes a JSON object that says why the arguments are wrong. The object is always on one line, since it is unknown
+/// whether --json is among arguments that cannot be parsed. The caller also writes a text for people to stderr.
 pub(crate) fn usage(text: &str) {
     let error = text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect::<Vec<_>>().join(" ");
     let refusal = Refusal { success: false, execution_id: None, error: &error, kind: "usage" };

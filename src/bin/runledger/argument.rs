@@ -14,7 +14,7 @@ where
     PossibleValuesParser::new(names).try_map(|text| text.parse())
 }
 
-/// Reads the name of a skill or an agent. It must not be blank, because every record needs a name.
+/// Reads the name of a skill or an agent. The name must not be blank, because every record needs a name.
 pub(crate) fn name(text: &str) -> Result<String, String> {
     if text.trim().is_empty() {
         return Err("expected a name, found none".to_owned());

@@ -13,8 +13,8 @@ use crate::records;
 use crate::selection::Window;
 use crate::term::{Column, Table, cell, printable, short};
 
-/// Returns the path of the file with the frozen baselines, which is next to the ledger. Fails if the ledger itself has
-/// that path.
+/// Returns the path of the file with the frozen baselines, which is in the same directory as the ledger. Fails if the
+/// file would be the ledger itself.
 pub(crate) fn frozen_path(global: &Global) -> Result<PathBuf, Failure> {
     let path = global.ledger.with_file_name("baselines.jsonl");
     if path == global.ledger { Err(Failure::IsLedger(path)) } else { Ok(path) }
@@ -25,7 +25,8 @@ pub(crate) fn collect(by: BaselineBy, window: &Window, global: &Global) -> Resul
     fold(window, global, || Accumulator::by(by), Accumulator::add_fields, Accumulator::merge)
 }
 
-/// Folds the executions in the window on all cores. Skips a line that is not a record, and names it on stderr.
+/// Combines the executions in the window, on all cores. `take` adds an execution to a part of the result, and `merge`
+/// joins two parts. Lines that are not records are skipped, and a warning on stderr names them.
 pub(crate) fn fold<A: Send>(
     window: &Window,
     global: &Global,
@@ -43,7 +44,7 @@ pub(crate) fn fold<A: Send>(
     Ok(scanned.value)
 }
 
-/// Writes a table of baselines. Below it, writes how many executions do not report a value.
+/// Writes a table of baselines. Below the table, writes in how many executions a value is unknown.
 pub(crate) fn table(heading: &'static str, baselines: &Baselines, out: &mut impl Write) -> Result<(), Failure> {
     let mut table = Table::new([
         Column::Name(heading),
@@ -71,7 +72,7 @@ pub(crate) fn table(heading: &'static str, baselines: &Baselines, out: &mut impl
     unknowns(baselines, out)
 }
 
-/// Writes how many executions do not report a value, so that the statistics do not seem to include all executions.
+/// Writes in how many executions a value is unknown. Otherwise, the statistics would seem to include all executions.
 fn unknowns(baselines: &Baselines, out: &mut impl Write) -> Result<(), Failure> {
     for (name, baseline) in baselines.iter() {
         let counts = [

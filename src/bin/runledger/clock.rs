@@ -4,7 +4,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use runledger::{Timestamp, Uuid};
 
-/// Returns the current time in milliseconds after 1970-01-01T00:00:00Z. It is negative if the clock is set before that.
+/// Returns the current time in milliseconds after 1970-01-01T00:00:00Z. The number is negative if the clock is set to
+/// an earlier time.
 pub(crate) fn unix_ms() -> i64 {
     match SystemTime::now().duration_since(UNIX_EPOCH) {
         Ok(after) => i64::try_from(after.as_millis()).unwrap_or(i64::MAX),
@@ -17,8 +18,8 @@ pub(crate) fn now() -> Timestamp {
     Timestamp::from_unix_ms(unix_ms()).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
-/// Returns a new version 7 id. As in the ledger's own ids, the first digits after the time differ from those of other
-/// ids of the same millisecond. So a table can shorten the id.
+/// Returns a new version 7 id. As in the ids that a ledger creates, the digits after the time differ from the first
+/// digit on, even in ids of the same millisecond. So tables can shorten ids.
 pub(crate) fn new_id() -> Uuid {
     runledger::new_id(unix_ms())
 }

@@ -1,4 +1,4 @@
-//! The run and the parent of an execution, which child processes inherit in the environment.
+//! The environment variables in which child processes inherit the run and the parent of their executions.
 
 use std::process::Command;
 use std::{env, path};
@@ -17,7 +17,8 @@ const RUN: &str = "RUNLEDGER_RUN_ID";
 const PARENT: &str = "RUNLEDGER_PARENT_EXECUTION_ID";
 const TRACE: &str = "TRACEPARENT";
 
-/// Reads the environment. A malformed variable causes only a warning, because it must not make a task fail.
+/// Returns the run, the parent and the trace in the environment. A malformed variable is ignored with a warning,
+/// because it must not make the task fail that is recorded.
 pub(crate) fn run_ids(global: &Global) -> RunIds {
     let mut ids = RunIds::default();
     ids.run_id = run_id(global);
@@ -35,7 +36,7 @@ pub(crate) fn run_ids(global: &Global) -> RunIds {
     ids
 }
 
-/// Returns the run in the environment.
+/// Returns the id of the run in the environment.
 pub(crate) fn run_id(global: &Global) -> Option<String> {
     value(RUN, global)
 }
@@ -49,8 +50,8 @@ pub(crate) fn pass_on(command: &mut Command, ids: &RunIds, parent: Option<Uuid>,
     }
     match parent {
         Some(parent) => command.env(PARENT, parent.to_string()),
-        // This execution is not recorded. The inherited variable names its parent, which did not start the executions
-        // of `command`.
+        // The execution of `command` is not recorded. The inherited variable names the parent of that execution, which
+        // is not the parent of the executions that `command` starts.
         None => command.env_remove(PARENT),
     };
 }

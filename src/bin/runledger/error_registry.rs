@@ -1,4 +1,4 @@
-//! The error registry, which numbers the errors that occurred in runs. It is stored next to the run logs.
+//! The error registry, which numbers the errors that occurred in runs. It is stored in the directory of the run logs.
 
 use std::io::Write;
 use std::path::PathBuf;

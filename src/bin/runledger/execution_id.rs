@@ -1,4 +1,4 @@
-//! The id of an execution as an argument, and the executions that it can match.
+//! The id of an execution as an argument, and the executions that have an id with the given digits.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::term::minutes;
 
-/// An id or its first digits, with or without hyphens.
+/// The id of an execution or the first digits of an id, with or without hyphens.
 #[derive(Debug, Clone)]
 pub(crate) struct IdPrefix {
     /// 1 to 32 lower-case hex digits.
@@ -29,7 +29,7 @@ impl FromStr for IdPrefix {
     }
 }
 
-/// An execution that an ambiguous id matches.
+/// One of several executions whose ids begin with the given digits.
 #[derive(Debug, Serialize)]
 pub(crate) struct Candidate {
     execution_id: Uuid,

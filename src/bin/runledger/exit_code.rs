@@ -3,21 +3,23 @@
 use std::io;
 use std::process::Termination;
 
-/// The exit code of a command. If the arguments are wrong, clap exits with 2, the code of [`CouldNot`](Self::CouldNot).
+/// The exit code of a command. If the arguments are wrong, clap exits with 2, which is also the code of
+/// [`CouldNot`](Self::CouldNot).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ExitCode {
     /// The command succeeded, or its check passed.
     Yes,
-    /// The command's check failed, or the object that it names does not exist. For example, no execution has the id.
+    /// What the command checks is not in order, or what its arguments name does not exist, such as an execution with
+    /// the given id.
     No,
-    /// The command failed.
+    /// The command could not do its work.
     CouldNot,
-    /// The exit code of the command that `runledger run` called.
+    /// The exit code of the program that `runledger run` started.
     Command(u8),
 }
 
 impl ExitCode {
-    /// Returns the code of a command that could not be run, as in shells: 127 if it does not exist, otherwise 126.
+    /// Returns the code for a program that could not be started, as in shells: 127 if it does not exist, otherwise 126.
     pub(crate) fn of_not_run(error: &io::Error) -> Self {
         Self::Command(if error.kind() == io::ErrorKind::NotFound { 127 } else { 126 })
     }

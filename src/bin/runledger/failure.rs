@@ -106,7 +106,8 @@ impl Failure {
     }
 }
 
-/// Returns [`Failure::Output`] if the reader of the output closed it, and otherwise the error of the library.
+/// Returns [`Failure::Output`] if the output was closed by the program that reads it. Otherwise, returns the error of
+/// the library.
 pub(crate) fn to_output(error: runledger::Error) -> Failure {
     match error.io_kind() {
         Some(kind @ io::ErrorKind::BrokenPipe) => Failure::Output(kind.into()),

@@ -8,8 +8,8 @@ use std::{env, io};
 
 use runledger::ledger::Fallback;
 
-/// Returns the directories, the preferred one first. They are `$XDG_STATE_HOME/runledger/spill`, and a directory of
-/// this user in the temporary directory. The default of `XDG_STATE_HOME` is `~/.local/state`.
+/// Returns the directories in the order in which they are tried: first `$XDG_STATE_HOME/runledger/spill`, then a
+/// directory of this user in the temporary directory. The default of `XDG_STATE_HOME` is `~/.local/state`.
 pub(crate) fn all() -> Vec<Fallback> {
     let state = absolute(env::var_os("XDG_STATE_HOME"))
         .or_else(|| Some(absolute(env::var_os("HOME"))?.join(".local/state")))
@@ -25,8 +25,8 @@ fn absolute(value: Option<OsString>) -> Option<PathBuf> {
     value.map(PathBuf::from).filter(|path| path.is_absolute())
 }
 
-/// Returns true if the directory does not exist, or if this user owns it and nobody else can use it. Another user may
-/// have created it, because every user can create directories in the temporary directory.
+/// Returns true if the directory does not exist, or if this user owns it and nobody else can use it. Every user can
+/// create directories in the temporary directory, so another user may have created this one.
 fn is_own_or_absent(directory: &Path, uid: u32) -> bool {
     match fs::symlink_metadata(directory) {
         Ok(found) => found.is_dir() && found.uid() == uid && found.mode() & 0o077 == 0,

@@ -26,7 +26,7 @@ pub(crate) struct Global {
 }
 
 impl Global {
-    /// Returns the form of the messages on stderr.
+    /// Returns the style of the messages on stderr.
     pub(crate) fn style(&self) -> Style {
         Style { json: self.json }
     }

@@ -7,9 +7,9 @@ use crate::fallback;
 use crate::global::Global;
 use crate::warnings::warn;
 
-/// Opens the ledger, and creates it if it does not exist. Does not wait for the lock of a ledger that exists. Moves
-/// records to the ledger that `runledger run` stored in other directories. The ledger's own warnings are written to
-/// stderr like all others.
+/// Opens the ledger, and creates it if it does not exist. Does not wait for the lock of an existing ledger. If
+/// `runledger run` stored records in other directories, moves them to the ledger. Warnings of the library are written
+/// to stderr, like all other warnings.
 pub(crate) fn open(global: &Global) -> Result<Ledger, Error> {
     let style = global.style();
     let options = Options::new().on_warning(move |error: &Error| warn("", error, style));
@@ -30,7 +30,7 @@ pub(crate) fn warn_of(recorded: &Recorded, global: &Global) {
     unmarked.chain(refused).for_each(|(what, error)| warn(what, error, global.style()));
 }
 
-/// Warns if the record is not in the ledger, and reports where it is.
+/// Warns if the record is not in the ledger. The warning says what happened to the record.
 pub(crate) fn warn_of_answer(answer: &Answer, global: &Global) {
     match answer {
         Answer::Spilled(error) => warn("the record was spilled", error, global.style()),

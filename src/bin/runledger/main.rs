@@ -2,7 +2,7 @@
 //! baselines.
 //!
 //! - `commands/` has one file or folder for each command, with its arguments and its function `run`.
-//! - `term/` has tables, colours, messages and the progress bar. It depends on neither the commands nor the ledger.
+//! - `term/` has tables, colours, messages and the progress bar. It does not depend on the commands or the ledger.
 //! - The other files in this directory are shared by several commands.
 //!
 //! No two files import each other, and a command does not import another command.
@@ -55,10 +55,10 @@ fn main() -> ExitCode {
     warnings::finish(global.style());
     match done {
         Ok(code) => code,
-        // The reader of the output closed it because it has read enough, so this is not a failure.
+        // The program that reads the output, such as `head`, has closed it after reading enough. This is not a failure.
         Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::Yes,
         Err(failure) => {
-            // This writes the output that was produced before the failure.
+            // Flushing writes the output that was produced before the failure.
             let _ = out.flush();
             failure.report(&global);
             failure.exit_code()

@@ -20,7 +20,7 @@ pub(crate) struct Period {
     pub(crate) zone: Zone,
 }
 
-/// A period as written in the arguments.
+/// A period in the form of the arguments.
 #[derive(Debug, clap::Args)]
 struct Written {
     /// Use only executions that started at this time or later. WHEN is a date (2026-11-01, today, yesterday), a time
@@ -63,17 +63,17 @@ impl clap::Args for Period {
 /// One end of a period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Bound {
-    /// A day in the zone. It is compared with the date in the zone on which an execution started. The start of the day
-    /// is never converted to a timestamp, because a clock change can skip or repeat midnight.
+    /// A day in the zone. To compare an execution with this day, the start of the execution is converted to a date in
+    /// the zone. The day is not converted to a timestamp, because a clock change can skip or repeat midnight.
     Date(NaiveDate),
     Time(Timestamp),
 }
 
-/// One end of a period as written in the arguments, before its zone is known.
+/// One end of a period in the form of the arguments, as long as the zone of the period is unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum When {
     At(Bound),
-    /// The day of the given time, minus this number of days.
+    /// The day that is this number of days before the day of the timestamp.
     DaysBefore(Timestamp, u64),
 }
 
@@ -99,7 +99,7 @@ impl fmt::Display for Bound {
 }
 
 impl Bound {
-    /// Returns the time, or the start of the day in UTC.
+    /// Returns the time of a `Time`, and the start of the day in UTC for a `Date`.
     pub(crate) fn begin(self) -> Timestamp {
         match self {
             // Every year of four digits is valid in a timestamp.
@@ -108,7 +108,7 @@ impl Bound {
         }
     }
 
-    /// Returns the time, or the start of the next day in UTC.
+    /// Returns the time of a `Time`, and the start of the next day in UTC for a `Date`.
     pub(crate) fn end(self) -> Timestamp {
         const DAY_MS: u64 = 86_400_000;
         match self {
@@ -119,7 +119,7 @@ impl Bound {
 }
 
 impl Period {
-    /// Returns a period. Fails if it ends before it begins.
+    /// Returns a period. Fails if the period would end before it begins.
     pub(crate) fn new(since: Option<When>, until: Option<When>, zone: Zone) -> Result<Self, String> {
         let [since, until] = [since, until].map(|when| when.map(|when| when.in_zone(&zone)));
         if let (Some(since), Some(until)) = (since, until) {
@@ -182,9 +182,9 @@ fn parse(text: &str, now_ms: i64) -> Result<When, String> {
         let time = span_ms.and_then(|span_ms| Timestamp::from_unix_ms(now_ms.checked_sub(span_ms)?));
         return time
             .map(|time| When::At(Bound::Time(time)))
-            .ok_or_else(|| "that is outside the years 0 to 9999".to_owned());
+            .ok_or_else(|| "the time is outside the years 0 to 9999".to_owned());
     }
-    // NaiveDate also reads dates with more or fewer digits.
+    // `NaiveDate` would also accept a year, month or day with more or fewer digits.
     let is_date = text.len() == 10 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
     let bound = if is_date { text.parse().ok().map(Bound::Date) } else { text.parse().ok().map(Bound::Time) };
     bound.map(When::At).ok_or_else(|| {
@@ -242,10 +242,10 @@ mod tests {
             assert!(parse(text, now).unwrap_err().starts_with("expected a date"), "{text}");
         }
         for text in ["99999999d", "9223372036854775807h", "99999999999999999999h"] {
-            assert_eq!(parse(text, now), Err("that is outside the years 0 to 9999".to_owned()), "{text}");
+            assert_eq!(parse(text, now), Err("the time is outside the years 0 to 9999".to_owned()), "{text}");
         }
         for now in [i64::MIN, i64::MAX] {
-            assert_eq!(parse("1d", now), Err("that is outside the years 0 to 9999".to_owned()));
+            assert_eq!(parse("1d", now), Err("the time is outside the years 0 to 9999".to_owned()));
             assert!(parse("today", now).unwrap_err().starts_with("the clock is outside the years 0 to 9999"));
         }
     }
@@ -327,7 +327,7 @@ mod tests {
         let day = |start| has("2025-03-09", "2025-03-09", "America/Havana", start);
         assert!(!day("2025-03-09T04:59:59.999Z") && day("2025-03-09T05:00:00Z"));
         assert!(day("2025-03-10T03:59:59.999Z") && !day("2025-03-10T04:00:00Z"));
-        // On 2025-11-02, they went from 01:00 back to 00:00. So the first hour of the day occurred twice.
+        // On 2025-11-02, clocks in Havana went from 01:00 back to 00:00. So the first hour of the day occurred twice.
         let day = |start| has("2025-11-02", "2025-11-02", "America/Havana", start);
         assert!(!day("2025-11-02T03:59:59.999Z") && day("2025-11-02T04:00:00Z") && day("2025-11-02T05:30:00Z"));
         assert!(day("2025-11-03T04:59:59.999Z") && !day("2025-11-03T05:00:00Z"));

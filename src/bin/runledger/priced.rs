@@ -27,6 +27,7 @@ pub(crate) struct Priced<'p> {
     at: Timestamp,
 }
 
+/// The parts of a cost, written as an object with one amount for each meter.
 struct Parts<'p>(Cost<'p>);
 
 impl Serialize for Parts<'_> {

@@ -17,13 +17,13 @@ pub(crate) fn reader(global: &Global) -> Result<LedgerReader, Failure> {
     Ok(LedgerReader::open(&global.ledger)?)
 }
 
-/// Passes each record of the ledger to `take`, in order. Skips a line that is not a record, and names it on stderr.
-/// Returns the number of skipped lines.
+/// Passes each record of the ledger to `take`, in order. Lines that are not records are skipped, and a warning on
+/// stderr names them. Returns the number of skipped lines.
 pub(crate) fn each(global: &Global, take: impl FnMut(ExecutionMetrics) -> Result<(), Failure>) -> Result<u64, Failure> {
     each_of(&mut reader(global)?.records(), global, take)
 }
 
-/// Like [`each`], but continues with the next record of `records`.
+/// Like [`each`], but reads the rest of `records` instead of the whole ledger.
 pub(crate) fn each_of(
     records: &mut Records,
     global: &Global,
@@ -35,7 +35,8 @@ pub(crate) fn each_of(
     read.map(|()| skipped.count())
 }
 
-/// Warns of each file that this process may not read. Warns only once of each file, even if several readers report it.
+/// Warns of each file that this process is not allowed to read. If several readers report the same file, only the first
+/// report causes a warning.
 pub(crate) fn warn_of_unreadable(errors: &[Error], global: &Global) {
     static NAMED: Mutex<Vec<std::path::PathBuf>> = Mutex::new(Vec::new());
     let mut named = NAMED.lock().unwrap_or_else(PoisonError::into_inner);
@@ -48,15 +49,16 @@ pub(crate) fn warn_of_unreadable(errors: &[Error], global: &Global) {
     }
 }
 
-/// Returns the executions in flight. Warns of the files that this process may not read.
+/// Returns the executions in flight. Warns of the files that this process is not allowed to read.
 pub(crate) fn in_flight(global: &Global) -> Result<Vec<InFlight>, Failure> {
     let found = reader(global)?.in_flight()?;
     warn_of_unreadable(&found.unreadable, global);
     Ok(found.executions)
 }
 
-/// Returns the records that are not in the ledger yet, from its spill and from other directories. Warns of the files
-/// that this process may not read.
+/// Returns the records that could not be appended to the ledger so far. They are in the spill, which is a directory of
+/// the ledger, and in the directories that `runledger run` uses if it cannot use the spill. Warns of the files that
+/// this process is not allowed to read.
 pub(crate) fn spilled(global: &Global) -> Result<SpilledRecords, Failure> {
     let mut found = reader(global)?.spilled()?;
     let elsewhere = kept_elsewhere(global);
@@ -66,7 +68,8 @@ pub(crate) fn spilled(global: &Global) -> Result<SpilledRecords, Failure> {
     Ok(found)
 }
 
-/// Returns the ledger's records that are stored in other directories, and the errors of files that cannot be read.
+/// Returns the records of the ledger that `runledger run` stored in other directories, and an error for each file that
+/// cannot be read.
 pub(crate) fn kept_elsewhere(global: &Global) -> SpilledRecords {
     let mut found = SpilledRecords::default();
     for fallback in fallback::all() {
@@ -84,8 +87,8 @@ pub(crate) fn kept_elsewhere(global: &Global) -> SpilledRecords {
 /// The maximum number of candidates that are listed for an ambiguous id.
 const CANDIDATES_MAX: usize = 10;
 
-/// Returns the record of the execution that matches the id. If the execution has several lines, returns the last one.
-/// Fails if no execution or more than one matches.
+/// Returns the record of the execution whose id begins with the digits of `id`. If the execution has several records,
+/// returns the last one. Fails if there is no such execution, or more than one.
 pub(crate) fn find(id: &IdPrefix, global: &Global) -> Result<ExecutionMetrics, Failure> {
     let IdPrefix { digits, given } = id;
     let mut found: Vec<ExecutionMetrics> = Vec::new();
@@ -95,7 +98,7 @@ pub(crate) fn find(id: &IdPrefix, global: &Global) -> Result<ExecutionMetrics, F
         }
         match found.iter().position(|other| other.execution_id == record.execution_id) {
             Some(at) => found[at] = record,
-            // The candidates found so far already show that the id needs more digits.
+            // The list of candidates is full, so the rest of the ledger is not read.
             None if found.len() == CANDIDATES_MAX => return Err(ambiguous(given, &found, true)),
             None => found.push(record),
         }
@@ -112,7 +115,7 @@ fn ambiguous(prefix: &str, found: &[ExecutionMetrics], has_more: bool) -> Failur
     Failure::Ambiguous { several, prefix: prefix.to_owned(), candidates: found.iter().map(Candidate::of).collect() }
 }
 
-/// Warns that the ledger was truncated, if this can be detected without reading its lines.
+/// Warns if the ledger was truncated, as far as a truncation can be detected without reading the lines of the ledger.
 pub(crate) fn warn_of_truncation(global: &Global) {
     // If the ledger cannot be opened, the command itself reports this.
     let Ok(reader) = LedgerReader::open(&global.ledger) else { return };
@@ -128,7 +131,7 @@ pub(crate) fn warn_of_truncation(global: &Global) {
     output::warning(&text, "truncated", global.style());
 }
 
-/// Warns of the records in the spill, which are not in the ledger yet.
+/// Warns of the records that could not be appended to the ledger so far.
 pub(crate) fn warn_of_spill(global: &Global) -> Result<(), Failure> {
     let spilled = spilled(global)?;
     if !spilled.records.is_empty() {
@@ -142,8 +145,9 @@ pub(crate) fn warn_of_spill(global: &Global) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Folds the records of the ledger on all cores. Skips a line that is not a record, and names it on stderr. Also
-/// returns the number of skipped lines.
+/// Combines the records of the ledger, on all cores. `take` adds a record to a part of the result, and `merge` joins
+/// two parts. Lines that are not records are skipped, and a warning on stderr names them. Returns the result and the
+/// number of skipped lines.
 pub(crate) fn fold<A: Send>(
     global: &Global,
     init: impl Fn() -> A + Sync,
@@ -159,7 +163,7 @@ pub(crate) fn fold<A: Send>(
     Ok((scanned.value?, scanned.skipped.count()))
 }
 
-/// Calls `go_on`, unless `all` is already an error. If the call fails, `all` becomes its error.
+/// Calls `go_on` with the value in `all`, unless `all` is an error. If `go_on` fails, its error is stored in `all`.
 fn and_then<A>(all: &mut runledger::Result<A>, go_on: impl FnOnce(&mut A) -> runledger::Result<()>) {
     if let Ok(value) = all
         && let Err(error) = go_on(value)

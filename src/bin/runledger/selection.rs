@@ -46,8 +46,8 @@ pub(crate) struct Selection {
 }
 
 impl Selection {
-    /// Returns the selected records of the ledger, and an error for each line that is not a record. Warns of the
-    /// records in the spill.
+    /// Returns the selected records of the ledger, and an error for each line that is not a record. Warns of records
+    /// that could not be appended to the ledger so far.
     pub(crate) fn records<'s>(
         &'s self,
         global: &Global,
@@ -56,7 +56,8 @@ impl Selection {
         Ok(records::reader(global)?.records().filter(move |record| record.as_ref().map_or(true, &is_selected)))
     }
 
-    /// Returns a predicate that is true for the selected records. Warns of the records in the spill.
+    /// Returns a predicate that is true for the selected records. Warns of records that could not be appended to the
+    /// ledger so far.
     pub(crate) fn predicate<'s>(
         &'s self,
         global: &Global,
@@ -69,16 +70,16 @@ impl Selection {
         Ok(move |record: &ExecutionMetrics| of_run(record) && self.period.has(record))
     }
 
-    /// Returns the selected run, and all its descendants if child runs are selected too. Returns `None` if no run is
-    /// selected. Fails if no execution belongs to the run, so that a mistyped run id does not look like a run without
-    /// executions.
+    /// Returns the ids of the selected runs: the id of --run, and with --child-runs also its child runs, their child
+    /// runs, and so on. Returns `None` if --run is missing, which selects all records. Fails if no execution belongs to
+    /// these runs, so that a mistyped id does not look like a run without executions.
     fn runs(&self, global: &Global) -> Result<Option<HashSet<String>>, Failure> {
         let Some(run) = &self.run else { return Ok(None) };
         // Without --child-runs, the other runs are not needed.
         let is_needed = |id: &str| self.child_runs || id == run;
         let mut known = Known::default();
-        // The ledger is read last. So an execution that ends in the meantime is found there, if it was not found in
-        // flight.
+        // The ledger is read last. So an execution that ends in the meantime is found either in flight or in the
+        // ledger.
         let begun = records::in_flight(global)?.into_iter().map(|begun| begun.record);
         begun.chain(records::spilled(global)?.records).for_each(|record| known.add(&record, is_needed));
         let scanned = records::reader(global)?.scan().fold_records(
@@ -105,11 +106,11 @@ impl Selection {
     }
 }
 
-/// The runs of all records, including those of executions in flight.
+/// The runs of all records, including the records of executions in flight.
 #[derive(Default)]
 struct Known {
     ids: HashSet<String>,
-    /// The runs that each run started.
+    /// The child runs of each run.
     started: HashMap<String, HashSet<String>>,
 }
 

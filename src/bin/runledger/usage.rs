@@ -4,7 +4,8 @@ use std::env;
 
 use crate::answer;
 
-/// Prints `error` and exits the process. `command` is the name of the command, or `None` if the mistake precedes it.
+/// Prints `error` and exits the process. `command` is the name of the command, or `None` if clap did not get as far as
+/// the command.
 pub(crate) fn end(error: &clap::Error, command: Option<&str>) -> ! {
     let args: Vec<_> = env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
     let full = error.render().to_string();
@@ -19,8 +20,8 @@ pub(crate) fn end(error: &clap::Error, command: Option<&str>) -> ! {
     error.exit()
 }
 
-/// Replaces the passwords in the text with `***`. The text may repeat arguments. Any argument may be the address of a
-/// database, even where no address is expected.
+/// Replaces passwords in the text with `***`. The text may repeat arguments, and any argument may be the address of a
+/// database with a password, even where no address is expected.
 fn without_secrets(text: &str, args: &[String]) -> String {
     let secret = |arg: &'_ String| -> Option<String> {
         let in_url = || Some(arg.split_once("://")?.1.rsplit_once('@')?.0.split_once(':')?.1);

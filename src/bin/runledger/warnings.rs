@@ -1,4 +1,4 @@
-//! Warnings about errors. Similar ones are counted instead of repeated.
+//! Warnings about errors. If there are many similar warnings, most of them are only counted.
 
 use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::Instant;
@@ -11,9 +11,9 @@ use crate::term::{Style, output};
 
 static WARNINGS: LazyLock<Mutex<Warnings>> = LazyLock::new(Mutex::default);
 
-/// Writes a warning about an error that does not stop the command. `what` says what the error means. It is empty if the
-/// error is clear without it. If there are many similar warnings, only one per second is written, with the number of
-/// the others.
+/// Writes a warning about an error that does not stop the command. `what` says what the error means; it is empty if the
+/// text of the error suffices. If there are many similar warnings, only one per second is written, with the number of
+/// the warnings that were left out.
 pub(crate) fn warn(what: &'static str, error: &Error, style: Style) {
     let admitted = WARNINGS.lock().unwrap_or_else(PoisonError::into_inner).admit(what, error, Instant::now());
     admitted.iter().for_each(|admitted| write(admitted, style));

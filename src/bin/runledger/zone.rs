@@ -25,7 +25,7 @@ impl FromStr for Zone {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        // Two of the names in the database mean an unknown zone.
+        // Two names in the time zone database mean that the zone is unknown.
         let is_known = |rules: &Rules| !rules.is_unknown() && rules.iana_name() != Some("Factory");
         let named = || Rules::get(text).ok().filter(is_known);
         offset(text)
@@ -64,8 +64,8 @@ impl TimeZone for Zone {
     }
 
     fn offset_from_local_datetime(&self, local: &NaiveDateTime) -> MappedLocalTime<FixedOffset> {
-        // These two calls only convert the local time from chrono's type to jiff's, as if it were UTC. jiff then finds
-        // when the zone's clocks show that time.
+        // `moment` and `to_datetime` only convert the local time from the type of chrono to the type of jiff, as if it
+        // were a time in UTC. Then jiff finds the offset of the zone at the moment when its clocks show this time.
         let shown = Offset::UTC.to_datetime(moment(local));
         match self.0.to_ambiguous_timestamp(shown).offset() {
             AmbiguousOffset::Unambiguous { offset } => MappedLocalTime::Single(fixed(offset)),
@@ -83,15 +83,14 @@ impl TimeZone for Zone {
     }
 }
 
-/// Returns the time as a timestamp of jiff, to the second. `utc` can be up to 26 hours later than the last timestamp of
-/// jiff. In that case, returns jiff's last timestamp. This gives the same offset, because no clocks change in these 26
-/// hours.
+/// Returns the time as a timestamp of jiff, to the second. If `utc` is later than the last timestamp of jiff, returns
+/// that last timestamp. `utc` is later by at most 26 hours, in which no clocks change, so both have the same offset.
 fn moment(utc: &NaiveDateTime) -> jiff::Timestamp {
     jiff::Timestamp::from_second(utc.and_utc().timestamp()).unwrap_or(jiff::Timestamp::MAX)
 }
 
 fn fixed(offset: Offset) -> FixedOffset {
-    // Both crates accept all offsets below a day, and no zone has a larger one.
+    // Both crates accept all offsets of less than a day, and no zone has a larger offset.
     FixedOffset::east_opt(offset.seconds()).unwrap_or(Utc.fix())
 }
 
@@ -122,8 +121,8 @@ mod tests {
         assert!("europe/zurich".parse::<Zone>().is_ok());
     }
 
-    /// Only a local time can be skipped or repeated by a clock change. Here, times are converted to dates, and never
-    /// back.
+    /// A clock change can skip or repeat a local time. This does not matter here, since times are converted to dates
+    /// and dates are never converted to times.
     #[test]
     fn a_date_is_that_of_the_zone() {
         let on = |zone: &str, time: &str| zone.parse::<Zone>().unwrap().date(time.parse().unwrap()).to_string();

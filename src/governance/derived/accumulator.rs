@@ -88,7 +88,7 @@ impl MetricsAccumulator {
         Ok(())
     }
 
-    /// Adds the records of another accumulator. They must follow the records of this one in the ledger.
+    /// Adds the records of `later`. In the ledger, they must come after all records that were added here before.
     ///
     /// # Errors
     /// [`ErrorKind::Overflow`](crate::ErrorKind::Overflow) if a cost exceeds the range of [`Usd`](crate::Usd).
@@ -107,7 +107,7 @@ impl MetricsAccumulator {
         Ok(())
     }
 
-    /// Counts a line that is not a record, and keeps its error if it is among the first [`Skipped::ERRORS_MAX`].
+    /// Counts a line that is not a record. Of the errors of such lines, the first [`Skipped::ERRORS_MAX`] are kept.
     pub fn skip(&mut self, error: Error) {
         self.skipped.add(error);
     }
@@ -115,8 +115,8 @@ impl MetricsAccumulator {
     fn add_to_model(&mut self, record: &ExecutionMetrics, outcome: Option<&QcOutcome>) {
         let model = &record.model.name;
         match (record.kind == Kind::Qc, record.used_model()) {
-            // The control called this model. The verdict is about the artifact, so it does not say how well this model
-            // did.
+            // The control called this model itself. What counts for this model is whether the control completed, since
+            // the verdict is about another model's artifact.
             (true, true) if record.called_model() => {
                 count(&mut self.models, model, record.success().map(QcOutcome::of_success).as_ref());
                 self.controls.add(record);

@@ -1,4 +1,5 @@
-//! Matches quality controls with the executions that made the artifacts. Controls that only name a model are left out.
+//! Matches quality controls with the executions that made the artifacts. A control that names a model without calling
+//! it needs no match, since it counts for that model.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -8,17 +9,17 @@ use super::Outcomes;
 use crate::digest;
 use crate::metrics::{ExecutionMetrics, QcOutcome, Timestamp};
 
-/// Identifies an artifact by the first bytes of a hash of its run and name. This saves memory, because a production has
-/// many artifacts with long names.
+/// Identifies an artifact by the first bytes of a hash of its run and its name. A production has many artifacts with
+/// long names, and storing hashes instead of the names saves memory.
 type Artifact = [u8; 16];
 
-/// The start, the id and the outcome of a control.
+/// The start, the execution id and the outcome of a control.
 type Verdict = (Timestamp, Uuid, QcOutcome);
 
 /// The executions whose artifact may have a control, and the controls to match with them.
 #[derive(Debug, Default)]
 pub(super) struct Controls {
-    /// The artifacts that each model made, and whether the execution that made each one succeeded.
+    /// For each model, the artifacts that it made, and for each artifact whether the execution that made it succeeded.
     made: BTreeMap<Option<String>, Vec<(Artifact, Option<bool>)>>,
     /// The last control with a verdict, by artifact.
     last: HashMap<Artifact, Verdict>,
@@ -27,8 +28,8 @@ pub(super) struct Controls {
 }
 
 impl Controls {
-    /// Adds an execution whose artifact may have a control. Returns false without adding it if it has no artifact or
-    /// has its own outcome.
+    /// Adds an execution whose artifact may have a control. If the execution has no artifact, or if its record has a
+    /// `production.outcome`, returns false and adds nothing.
     pub(super) fn add_made(&mut self, record: &ExecutionMetrics) -> bool {
         let Some(artifact) = artifact(record).filter(|_| record.production.outcome.is_none()) else { return false };
         let made = (artifact, record.success());
@@ -39,7 +40,7 @@ impl Controls {
         true
     }
 
-    /// Adds a control, which will be matched with the execution that made its artifact.
+    /// Adds a control, which will be matched with the execution that made the controlled artifact.
     pub(super) fn add(&mut self, record: &ExecutionMetrics) {
         let (artifact, outcome) = (artifact(record), record.outcome());
         self.outcomes.entry(artifact).or_default().add(outcome.as_ref());
@@ -56,7 +57,7 @@ impl Controls {
         }
     }
 
-    /// Adds the executions of a later part of the ledger.
+    /// Adds the executions and controls of a later part of the ledger.
     pub(super) fn merge(&mut self, later: Self) {
         for (model, made) in later.made {
             self.made.entry(model).or_default().extend(made);
@@ -69,8 +70,8 @@ impl Controls {
         }
     }
 
-    /// Calls `count` with each model and the outcome of each artifact that it made. Returns the outcomes of the
-    /// controls that could not be matched.
+    /// Calls `count` once for each artifact, with the model that made the artifact, and the outcome. Returns the
+    /// outcomes of the controls that could not be matched with an execution.
     pub(super) fn settle(mut self, mut count: impl FnMut(&Option<String>, Option<&QcOutcome>)) -> Outcomes {
         for (model, made) in &self.made {
             for (artifact, succeeded) in made {
@@ -88,7 +89,7 @@ impl Controls {
 
 fn artifact(record: &ExecutionMetrics) -> Option<Artifact> {
     let name = record.production.artifact.as_ref().filter(|name| !name.is_empty())?;
-    // No text contains this byte, so it separates the run from the artifact's name.
+    // The byte 0xff does not occur in UTF-8, so it separates the run from the artifact's name.
     let run = record.run.run_id.as_ref().map_or(vec![], |run| [run.as_bytes(), b"\xff"].concat());
     let hash = digest::sha256(&[run.as_slice(), name.as_bytes()].concat());
     Some(std::array::from_fn(|at| hash[at]))

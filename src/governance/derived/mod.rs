@@ -1,5 +1,5 @@
-//! Metrics of a production, such as a film that is generated shot by shot. They are computed from its records, and
-//! include regenerations, drift, cost per scene, tiers, failures, violations, and risky types of shots.
+//! Metrics of a production, such as a film that is generated shot by shot. The metrics are computed from the records of
+//! the production: regenerations, drift, cost per scene, tiers, failures, violations, and risky types of shots.
 
 mod accumulator;
 mod controls;
@@ -44,35 +44,36 @@ use crate::metrics::{ExecutionMetrics, Usd};
 pub struct DerivedMetrics {
     /// The number of executions.
     pub executions: u64,
-    /// The regenerations and failures of all shots. Each type of shot is compared with these.
+    /// The regenerations and failures of all shots together, with which each type of shot is compared.
     pub shots: Shots,
     /// The number of executions with a regeneration count or a type of shot, but without a `shot_id`.
     pub without_shot: u64,
-    /// How often each `drift_category` was found. `unknown` counts the executions without a category. Some of them may
+    /// How often each `drift_category` was found. `unknown` counts the executions without a category, some of which may
     /// have drifted.
     pub drift: Tally,
-    /// The cost of each scene, by name.
+    /// The cost of each scene, sorted by the name of the scene.
     pub scenes: Vec<SceneCost>,
-    /// The number of executions that used a model of each tier. `unknown` counts those without a tier.
+    /// The number of executions that used a model of each tier. `unknown` counts the executions that used a model but
+    /// have no tier.
     pub tiers: Tally,
-    /// How often each model failed, by name.
+    /// How often each model failed, sorted by the name of the model.
     ///
-    /// - An execution that used a model counts for that model. If it made an artifact, did not fail, and has no
-    ///   `production.outcome`, the verdict of the artifact's last quality control is used as its outcome. Execution and
-    ///   control are matched by `run_id` and `production.artifact`.
-    /// - A quality control that names a model but did not call one counts for that model, with its verdict. It is not
-    ///   matched with an execution.
-    /// - A quality control that called a model itself also counts for that model. Its outcome is then whether the
-    ///   control completed, not its verdict.
+    /// - An execution that used a model counts for that model. If the execution made an artifact, did not fail, and has
+    ///   no `production.outcome`, its outcome is the verdict of the last quality control of the artifact. A control
+    ///   belongs to an execution if both have the same `run_id` and `production.artifact`.
+    /// - A quality control that names a model but did not call one counts for that model, with its verdict. This
+    ///   verdict does not decide the outcome of the execution that made the artifact.
+    /// - A quality control that called a model itself counts for the model that it called. Its outcome is then whether
+    ///   the control completed, not its verdict.
     /// - An execution that only chooses a model, such as a routing decision, counts only if it called a model itself.
     pub models: Vec<ModelOutcomes>,
-    /// The outcomes of the quality controls that could not be matched with an execution that used a model. They are not
-    /// part of [`models`](Self::models).
+    /// The outcomes of the quality controls for whose artifact no execution that used a model was found. These outcomes
+    /// are not part of [`models`](Self::models).
     pub controls_without_model: Outcomes,
     /// How often each entry of `qc_violations` was found. `unknown` counts the executions with the outcome FAIL or FIX
     /// that list no violation.
     pub qc_violations: Tally,
-    /// The types of shots, by name, and which of them are risky.
+    /// The types of shots, sorted by name, and which of them are risky.
     pub shot_types: Vec<ShotType>,
     #[serde(skip)]
     skipped: Skipped,
@@ -82,18 +83,18 @@ impl DerivedMetrics {
     /// The number of cases that a type of shot needs before it can be called risky. For regenerations, a case is a shot
     /// with known regenerations. For failures, a case is an execution with a known outcome.
     pub const HIGH_RISK_SAMPLE_MIN: u64 = 10;
-    /// The multiple of the average of all shots above which a type of shot is risky. It applies to the regenerations
-    /// per shot and to the share of failures.
+    /// A type of shot is risky if its value is more than this many times the value of all shots together. The values
+    /// are the regenerations per shot and the share of failures.
     pub const HIGH_RISK_TIMES_AVERAGE: f64 = 1.5;
 
     /// Computes the metrics of `records` in one pass. Memory grows with the number of names, shots and artifacts, not
     /// with the number of records.
     ///
-    /// An error of [`ErrorKind::Malformed`] in `records` means a line that is not a record. The line is skipped and
+    /// An error of [`ErrorKind::Malformed`] in `records` reports a line that is not a record. The line is skipped and
     /// counted in [`skipped`](Self::skipped).
     ///
     /// # Errors
-    /// - The first error in `records` of any other kind.
+    /// - The first error in `records` of any other kind than [`ErrorKind::Malformed`].
     /// - [`ErrorKind::Overflow`] if a cost exceeds the range of [`Usd`].
     pub fn compute(records: impl IntoIterator<Item = Result<ExecutionMetrics>>) -> Result<Self> {
         let mut accumulator = MetricsAccumulator::new();
@@ -120,7 +121,7 @@ pub struct Tally {
     /// Each name and how often it occurred. The most frequent name comes first, and equally frequent names are in
     /// alphabetical order.
     pub counts: Vec<Counted>,
-    /// The number of executions that give no name.
+    /// The number of executions without a name.
     pub unknown: u64,
 }
 
@@ -140,7 +141,7 @@ pub struct Counted {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct SceneCost {
-    /// The scene; `None` for the executions that name none.
+    /// The scene; `None` for the executions that name no scene.
     pub scene_id: Option<String>,
     /// The number of executions that used a model for the scene.
     pub executions: u64,
@@ -154,7 +155,7 @@ pub struct SceneCost {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct ModelOutcomes {
-    /// The model; `None` for the executions that used a model without naming it.
+    /// The model; `None` for the executions that used a model but do not name it.
     pub model: Option<String>,
     /// The outcomes that count for the model.
     #[serde(flatten)]

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{DerivedMetrics, Outcomes};
 use crate::metrics::{Production, QcOutcome};
 
-/// How often shots were regenerated, and failed.
+/// How often shots were regenerated, and how often their executions failed.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
 #[non_exhaustive]
 pub struct Shots {
@@ -15,10 +15,10 @@ pub struct Shots {
     pub shots: u64,
     /// The number of shots for which no execution gives a `regen_count`.
     pub regenerations_unknown: u64,
-    /// The total regenerations of the shots with a known count; `None` if there are no such shots. For each shot, the
-    /// highest `regen_count` of its executions is used.
+    /// The sum of the regenerations of the shots with a known count; `None` if no count is known. The count of a shot
+    /// is the highest `regen_count` of its executions.
     pub regenerations: Option<u128>,
-    /// The average number of regenerations of the shots with a known count.
+    /// The average number of regenerations of the shots with a known count; `None` if no count is known.
     pub average_regenerations: Option<f64>,
     /// The outcomes of the executions of all the shots.
     pub outcomes: Outcomes,
@@ -31,7 +31,7 @@ pub struct ShotType {
     /// The type of the shots; `None` if it is unknown. The type of a shot comes from the first of its executions that
     /// has a `shot_type`.
     pub shot_type: Option<String>,
-    /// How often the shots were regenerated, and failed.
+    /// How often the shots of this type were regenerated, and how often their executions failed.
     #[serde(flatten)]
     pub shots: Shots,
     /// Whether the shots were regenerated more than
@@ -39,10 +39,10 @@ pub struct ShotType {
     /// if there are too few shots, or if the type is unknown.
     pub risky_regenerations: Option<bool>,
     /// Whether the share of failed executions is more than
-    /// [`HIGH_RISK_TIMES_AVERAGE`](DerivedMetrics::HIGH_RISK_TIMES_AVERAGE) times the share of all shots. `None` if
-    /// there are too few executions, or if the type is unknown.
+    /// [`HIGH_RISK_TIMES_AVERAGE`](DerivedMetrics::HIGH_RISK_TIMES_AVERAGE) times as large as for all shots together.
+    /// `None` if there are too few executions, or if the type is unknown.
     pub risky_failures: Option<bool>,
-    /// True if either measure is risky, and false if neither is. `None` if that is unknown.
+    /// True if `risky_regenerations` or `risky_failures` is true, false if both are false, and otherwise `None`.
     pub high_risk: Option<bool>,
 }
 
@@ -63,7 +63,7 @@ impl ShotType {
 /// The known values of each shot.
 #[derive(Debug, Default)]
 pub(super) struct ShotMap {
-    /// The shots, by scene and shot.
+    /// The shots, by `scene_id` and `shot_id`.
     shots: BTreeMap<(Option<String>, String), Shot>,
     without_shot: u64,
 }

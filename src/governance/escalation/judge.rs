@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use super::Escalations;
+use super::costs::Costs;
 use super::misuse::Misused;
 use super::report::{
     Association, Escalation, EscalationReport, Evidence, Share, ShareTest, Statistic, Trigger, Unjudged,
 };
 use super::results::Counts;
-use super::{Costs, Escalations};
 use crate::baseline::{Proportion, Spread, Test, chi_squared, holm, is_exact, paired, significant, two_proportions};
 use crate::governance::EscalationPolicy;
 use crate::metrics::Usd;
@@ -43,7 +44,7 @@ struct Judge<'p> {
     unjudged: Vec<Unjudged>,
 }
 
-/// A share of bad results, and the reference with which a test compares it.
+/// A share of bad results, and the share with which a test compares it.
 struct Question {
     trigger: Trigger,
     subject: String,
@@ -58,7 +59,8 @@ impl Judge<'_> {
     fn missing_logs(&mut self, all: &Escalations) {
         let Escalations { interrupted, overdue, lost, .. } = *all;
         let (part, whole) = (interrupted + overdue, all.executions + overdue);
-        // A lost record may belong to one of these unfinished executions, so the two numbers are not added.
+        // A lost record may belong to one of the unfinished executions. So the number of lost records and the number of
+        // unfinished executions are not added.
         if part.max(lost) < self.policy.missing_logs_min {
             return;
         }
@@ -72,7 +74,7 @@ impl Judge<'_> {
 
     fn costs(&mut self, skill: &str, costs: &Costs) {
         let Costs { estimated, actual, ref differences, ref off } = *costs;
-        // This does not overflow, because `add` has already subtracted the amounts of each record.
+        // The subtraction can only overflow if the two sums have different signs. Such a skill is not escalated.
         let Some(difference) = actual.checked_sub(estimated) else { return };
         let magnitude = difference.pico().unsigned_abs();
         let most = estimated.pico() as f64 * self.policy.cost_relative_max;
@@ -173,8 +175,8 @@ impl Judge<'_> {
         });
     }
 
-    /// Tests all questions of one trigger together. Escalates a question if its share is significantly larger than its
-    /// reference.
+    /// Tests all questions of one trigger together. Escalates each question whose share `found` is significantly larger
+    /// than its share `reference`.
     fn ask(&mut self, questions: Vec<Question>, why: impl Fn(String, String) -> String) {
         let samples_min = self.policy.samples_min;
         let (mut asked, mut p_values) = (Vec::new(), Vec::new());
@@ -183,7 +185,7 @@ impl Judge<'_> {
             if found.whole.min(reference.whole) < samples_min {
                 let Question { trigger, subject, model, .. } = question;
                 let why = format!(
-                    "{} and {} results are known; {samples_min} of each are needed",
+                    "{} results are known, and {} to compare with; at least {samples_min} of each are needed",
                     found.whole, reference.whole
                 );
                 self.unjudged.push(Unjudged { trigger, subject: Some(subject), model, why });
@@ -233,8 +235,8 @@ impl Judge<'_> {
     }
 }
 
-/// Returns a question for each group, if there are several groups: is the group's share of bad results larger than the
-/// share of all other groups together?
+/// Returns one question for each group: is the share of bad results in this group larger than in all other groups
+/// together? Returns nothing if there is only one group.
 fn against_others(
     groups: &BTreeMap<String, Counts>,
     question: impl Fn(&str, Share, Share, Evidence) -> Question,

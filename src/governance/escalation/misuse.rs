@@ -7,16 +7,17 @@ use crate::cost::Pattern;
 use crate::governance::{AllowedModels, field};
 use crate::metrics::{ExecutionMetrics, Kind, shortened};
 
-/// The executions to which a rule of the policy applies, by skill.
+/// The executions to which at least one rule about allowed models applies, by skill.
 #[derive(Debug, Default)]
 pub(super) struct Misuse {
     rules: Vec<Rule>,
     pub(super) skills: BTreeMap<String, Misused>,
 }
 
-/// The executions of one skill.
+/// The executions of one skill to which a rule applies.
 #[derive(Debug, Default)]
 pub(super) struct Misused {
+    /// The number of these executions, and those that used a forbidden model or tier.
     pub(super) counts: Counts,
     /// The forbidden models and tiers that the skill used, quoted; at most `NAMES_MAX`.
     pub(super) names: BTreeSet<String>,
@@ -24,6 +25,7 @@ pub(super) struct Misused {
 
 const NAMES_MAX: usize = 5;
 
+/// One entry of [`AllowedModels`], with its patterns parsed.
 #[derive(Debug)]
 struct Rule {
     skills: Vec<Pattern>,
@@ -57,7 +59,7 @@ impl Misuse {
         if rules.is_empty() {
             return;
         }
-        // Only recorded names are checked. An unknown model or tier is not misuse.
+        // Only names that the record contains are checked. An execution whose model and tier are unknown is not misuse.
         let forbidden = |patterns: fn(&Rule) -> &[Pattern], name: &&str| {
             let name = name.to_lowercase();
             !rules.iter().all(|rule| is_any(patterns(rule), &name))

@@ -1,5 +1,6 @@
 //! Decides whom to notify of problems in the log.
 
+mod costs;
 mod judge;
 mod misuse;
 mod report;
@@ -12,9 +13,10 @@ pub use report::{
 };
 
 use super::EscalationPolicy;
-use crate::baseline::{Moments, week_start};
-use crate::error::{Error, ErrorKind, Result};
-use crate::metrics::{ExecutionMetrics, Kind, Status, Timestamp, Usd};
+use crate::baseline::week_start;
+use crate::error::Result;
+use crate::metrics::{ExecutionMetrics, Kind, Status, Timestamp};
+use costs::Costs;
 use misuse::Misuse;
 use results::{Counts, Results};
 
@@ -24,10 +26,10 @@ const HOUR_MS: i64 = 3_600_000;
 ///
 /// | recipient | trigger | condition |
 /// |---|---|---|
-/// | a human | repeated missing logs | `missing_logs_min` executions were interrupted or have been in flight for longer than `in_flight_hours_max`, or as many records were lost |
+/// | a human | repeated missing logs | at least `missing_logs_min` executions were interrupted or have been in flight for longer than `in_flight_hours_max`; or at least `missing_logs_min` records were lost |
 /// | | cost discrepancies | the costs of a skill differ from their estimates by more than `cost_relative_max` and by at least `cost_difference_usd_min` |
-/// | | model misuse | `misuse_min` executions of a skill used a model or tier that `allowed_models` does not allow |
-/// | | QC failure rate spikes | a skill's quality controls accept a smaller share of artifacts than in the reference |
+/// | | model misuse | at least `misuse_min` executions of a skill used a model or tier that `allowed_models` does not allow |
+/// | | QC failure rate spikes | a skill's quality controls accept a smaller share of artifacts than in the reference, which is an earlier period |
 /// | the cost optimizer | drift correlated with a tier | the artifacts of a tier's models drift more often than those of all other tiers |
 /// | the model router | models that underperform | a model's executions fail, or its artifacts are not accepted, more often than those of the skill's other models |
 ///
@@ -37,23 +39,25 @@ const HOUR_MS: i64 = 3_600_000;
 /// - The difference is at least `share_difference_min`.
 /// - The p-value, adjusted by Holm's method for all tests of the trigger, is at most `alpha`.
 ///
-/// If either side has fewer than `samples_min` results, the shares are not compared, and the report says so. Costs are
-/// compared without a test. The report adds the result of a paired t-test, which shows whether the costs deviate
-/// systematically.
+/// If one of the two shares is computed from fewer than `samples_min` results, the shares are not compared, and the
+/// report says so. Whether cost discrepancies are escalated does not depend on a test. For these, the report contains
+/// the result of a paired t-test, which shows whether the costs deviate systematically from their estimates.
 ///
 /// **The reference** consists of the quality controls in the `reference_days` days before the week in which the window
-/// begins. It stays the same for a week, like [frozen baselines](crate::baseline::FrozenBaselines). Frozen baselines
-/// cannot serve as the reference, because they record only whether a control completed, not its verdict.
+/// begins. So all windows that begin in the same week have the same reference, as with [frozen
+/// baselines](crate::baseline::FrozenBaselines). Frozen baselines themselves cannot serve as the reference. They record
+/// whether a control completed, but not its verdict.
 ///
-/// **Drift and acceptance** come from quality controls. Tiers and models come from the execution that made the
-/// artifact.
+/// **Drift and acceptance** of an artifact come from its quality control. The tier and the model come from the
+/// execution that made the artifact.
 ///
-/// - Control and execution are matched by `run_id` and `production.artifact`. The last control of an artifact is used.
-/// - If an execution itself records the outcome or the drift of its artifact, these are used instead of a control's.
-/// - An outcome of FIX (the artifact needs changes) counts as not accepted.
-/// - An artifact without a control is left out of the drift tests. Only the success of its execution counts for its
-///   model.
-/// - An execution that used several models is left out of the model tests, and so is a cancelled execution.
+/// - A control and an execution belong together if they have the same `run_id` and `production.artifact`. If an
+///   artifact has several controls, the last one is used.
+/// - If the execution itself records an outcome or a drift of its artifact, the controls of the artifact are ignored.
+/// - An artifact with the outcome FIX (it needs changes) counts as not accepted.
+/// - An artifact without a control is left out of the drift tests. For its model, only the success of the execution
+///   counts.
+/// - Executions that used several models and cancelled executions are left out of the model tests.
 ///
 /// ```
 /// use runledger::governance::{EscalationPolicy, Escalations, Trigger};
@@ -91,28 +95,17 @@ pub struct Escalations {
     results: Results,
 }
 
-/// The executions of a skill that have both an estimate and a cost.
-#[derive(Debug)]
-struct Costs {
-    estimated: Usd,
-    actual: Usd,
-    /// The costs minus the estimates, in pico-dollars.
-    differences: Moments,
-    /// The executions whose difference exceeds the policy's limit.
-    off: Counts,
-}
-
 impl Escalations {
     /// Creates an empty window from `since` (inclusive) to `until` (exclusive). If `until` is `None`, the window has no
     /// end.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`], with one detail for each invalid value of the policy.
+    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid), with one detail for each invalid value of the policy.
     pub fn new(policy: EscalationPolicy, since: Timestamp, until: Option<Timestamp>) -> Result<Self> {
         policy.validate()?;
         let reference_until = week_start(since);
         let span_ms = policy.reference_days as i64 * 24 * HOUR_MS;
-        // There are no records before the year 0.
+        // A reference that would begin before the year 0 is empty, since there are no records from that time.
         let reference_since = Timestamp::from_unix_ms(reference_until.unix_ms() - span_ms).unwrap_or(reference_until);
         Ok(Self {
             since,
@@ -134,7 +127,9 @@ impl Escalations {
     /// Adds a record. Records outside the window and the reference are ignored. Add each execution only once.
     ///
     /// # Errors
-    /// [`ErrorKind::Overflow`] if a sum of costs exceeds the range of [`Usd`]. Do not use this value after an error.
+    /// [`ErrorKind::Overflow`](crate::ErrorKind::Overflow) if a sum of costs exceeds the range of
+    /// [`Usd`](crate::Usd). Do not use these `Escalations` after an
+    /// error.
     pub fn add(&mut self, record: &ExecutionMetrics) -> Result<()> {
         if self.contains(record.timestamp_start) {
             self.executions += 1;
@@ -152,8 +147,8 @@ impl Escalations {
         Ok(())
     }
 
-    /// Adds an execution that is in flight at `now` and has no record. It counts only if it started in the window and
-    /// has been in flight for longer than the policy allows.
+    /// Adds an execution that is in flight at `now` and has no record. The execution counts only if it started in the
+    /// window and has been in flight for longer than `in_flight_hours_max`.
     pub fn add_in_flight(&mut self, begun: &ExecutionMetrics, now: Timestamp) {
         let age_ms = now.unix_ms() - begun.timestamp_start.unix_ms();
         let longest_ms = i128::from(self.policy.in_flight_hours_max) * i128::from(HOUR_MS);
@@ -165,8 +160,9 @@ impl Escalations {
 
     /// Adds the number of records that the ledger [reported as lost](crate::LedgerReader::losses) at `at`.
     ///
-    /// The start of an execution whose record was lost can still be marked in the ledger. Add such an execution too, as
-    /// interrupted or in flight. It is not counted twice.
+    /// An execution whose record was lost may still be known as interrupted or in flight. Add such an execution too,
+    /// with [`add`](Self::add) or [`add_in_flight`](Self::add_in_flight). It is not counted twice, because lost records
+    /// and unfinished executions are counted separately.
     pub fn add_lost(&mut self, at: Timestamp, records: u64) {
         if self.contains(at) {
             self.lost = self.lost.saturating_add(records);
@@ -186,20 +182,8 @@ impl Escalations {
 
     fn add_cost(&mut self, record: &ExecutionMetrics) -> Result<()> {
         let (Some(estimated), Some(actual)) = (record.cost.estimated_usd, record.cost_usd) else { return Ok(()) };
-        let overflow = || Error::new(ErrorKind::Overflow, "add up costs and estimates");
-        let difference = actual.checked_sub(estimated).ok_or_else(overflow)?;
-        let costs = self.costs.entry(record.skill_name.clone()).or_insert_with(|| Costs {
-            estimated: Usd::ZERO,
-            actual: Usd::ZERO,
-            differences: Moments::default(),
-            off: Counts::default(),
-        });
-        costs.estimated = costs.estimated.checked_add(estimated).ok_or_else(overflow)?;
-        costs.actual = costs.actual.checked_add(actual).ok_or_else(overflow)?;
-        costs.differences.add(difference.pico());
-        let most = estimated.pico() as f64 * self.policy.cost_relative_max;
-        costs.off.add(record.execution_id, difference.pico().unsigned_abs() as f64 > most);
-        Ok(())
+        let costs = self.costs.entry(record.skill_name.clone()).or_default();
+        costs.add(record.execution_id, estimated, actual, self.policy.cost_relative_max)
     }
 
     /// Returns the report, which says whom to notify of which problem.

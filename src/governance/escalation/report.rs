@@ -78,7 +78,7 @@ impl fmt::Display for Trigger {
     }
 }
 
-/// The executions behind an escalation: all are counted, some are listed.
+/// The executions that caused an escalation. All of them are counted, and the first ones are listed.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 #[non_exhaustive]
 pub struct Evidence {
@@ -89,7 +89,7 @@ pub struct Evidence {
 }
 
 impl Evidence {
-    /// The largest number of executions that are listed.
+    /// The maximum number of executions that are listed.
     pub const EXECUTIONS_MAX: usize = 20;
 
     pub(super) fn add(&mut self, execution: Uuid) {
@@ -147,8 +147,8 @@ pub enum Statistic {
         /// The 99 % confidence interval of the mean difference between cost and estimate, in US dollars. `None` for
         /// fewer than two executions, or if the sum of squares overflows.
         interval_usd: Option<[f64; 2]>,
-        /// The p-value: the probability of such a mean difference if the true mean is 0. `None` if the interval is
-        /// `None`.
+        /// The p-value: the probability of a mean difference at least this large if the true mean is 0. `None` if
+        /// `interval_usd` is `None`.
         p_value: Option<f64>,
     },
 }
@@ -157,23 +157,24 @@ pub enum Statistic {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct ShareTest {
-    /// [`Test::TwoProportionZ`], or [`Test::FisherExact`] if the expected count of some cell is below 5.
+    /// The test: [`Test::FisherExact`] if the expected count of a cell of the 2 × 2 table is below 5, and otherwise
+    /// [`Test::TwoProportionZ`].
     pub test: Test,
     /// The share that was found.
     pub found: Share,
-    /// The share with which it is compared.
+    /// The share with which `found` is compared.
     pub reference: Share,
-    /// The share that was found, minus the reference.
+    /// `found` minus `reference`.
     pub delta: f64,
     /// The 99 % confidence interval of the true difference, by Newcombe's method (1998).
     pub interval: [f64; 2],
-    /// The p-value: the probability of such a difference if the true shares are equal.
+    /// The p-value: the probability of a difference at least this large if the true shares are equal.
     pub p_value: f64,
     /// The p-value, adjusted by Holm's method (1979) for all tests of the trigger. The escalation is based on this
     /// value.
     pub p_adjusted: f64,
-    /// For drift, its association with all tiers together. `None` for other triggers, or if the expected count of some
-    /// cell is below 5.
+    /// For [`Trigger::DriftWithTier`], the association of drift with the tiers. `None` for other triggers, and if the
+    /// expected count of a cell of the table of tiers is below 5.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub association: Option<Association>,
 }
@@ -201,16 +202,16 @@ pub struct Escalation {
     pub recipient: Recipient,
     /// The reason for the escalation.
     pub trigger: Trigger,
-    /// The skill or, for drift, the tier; `None` for the window as a whole.
+    /// The skill, or the tier for [`Trigger::DriftWithTier`]; `None` if the escalation is about the window as a whole.
     pub subject: Option<String>,
     /// The model, if a model underperforms.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
     /// The explanation in words. Texts from records are quoted and escaped.
     pub why: String,
-    /// The statistic behind the escalation.
+    /// The statistic on which the escalation is based.
     pub statistic: Statistic,
-    /// The executions behind the escalation.
+    /// The executions that caused the escalation.
     pub evidence: Evidence,
 }
 
@@ -225,7 +226,7 @@ pub struct Unjudged {
     /// The model, as in [`Escalation::model`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
-    /// Why it could not be judged.
+    /// Why the trigger could not be judged.
     pub why: String,
 }
 
@@ -238,7 +239,7 @@ impl fmt::Display for Escalation {
 }
 
 impl fmt::Display for Unjudged {
-    /// Writes one line, such as `QC failure rate spikes "qc-grader": 40 and 29 results are known; …`.
+    /// Writes one line, such as `QC failure rate spikes "qc-grader": 40 results are known, and 29 to compare with; …`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write_line(f, self.trigger, [&self.subject, &self.model], &self.why)
     }
@@ -258,7 +259,7 @@ fn write_line(f: &mut fmt::Formatter<'_>, trigger: Trigger, names: [&Option<Stri
 pub struct EscalationReport {
     /// The start of the window, UTC.
     pub since: Timestamp,
-    /// The end of the window, UTC, exclusive; `None` if it is open.
+    /// The end of the window, UTC, exclusive; `None` if the window has no end.
     pub until: Option<Timestamp>,
     /// The start of the reference, UTC.
     pub reference_since: Timestamp,
@@ -266,8 +267,8 @@ pub struct EscalationReport {
     pub reference_until: Timestamp,
     /// The number of executions of the window that have a record.
     pub executions: u64,
-    /// The escalations, by [`Trigger`] and then by subject.
+    /// The escalations, sorted by [`Trigger`] and then by subject.
     pub escalations: Vec<Escalation>,
-    /// The comparisons with too few results, in the same order.
+    /// The comparisons that were not made because there are too few results, sorted like `escalations`.
     pub unjudged: Vec<Unjudged>,
 }

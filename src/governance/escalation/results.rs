@@ -11,7 +11,7 @@ use crate::metrics::{ExecutionMetrics, Kind, QcOutcome, Status, outcome};
 /// An artifact, by its run and its name.
 type Artifact = (Option<String>, String);
 
-/// An execution that used a model.
+/// An execution that used a model and may have made an artifact.
 #[derive(Debug)]
 struct Made {
     id: Uuid,
@@ -23,14 +23,16 @@ struct Made {
     succeeded: Option<bool>,
 }
 
+/// What quality control found out about an artifact.
 #[derive(Debug, Clone, Copy)]
 struct Control {
+    /// `None` if there is no verdict.
     accepted: Option<bool>,
     drifted: bool,
 }
 
 impl Control {
-    /// Returns the control of the record's artifact; `None` if the record has no outcome and no drift.
+    /// Returns what the record says about its artifact; `None` if the record has neither an outcome nor a drift.
     fn of(record: &ExecutionMetrics) -> Option<Self> {
         let production = &record.production;
         let drifted = field::has_text(&production.drift_category);
@@ -41,7 +43,7 @@ impl Control {
     }
 }
 
-/// Returns whether quality control accepted the artifact. FIX is not accepted.
+/// Returns whether quality control accepted the artifact. An artifact with the outcome FIX is not accepted.
 pub(super) fn accepted(outcome: Option<&QcOutcome>) -> Option<bool> {
     match outcome? {
         QcOutcome::Pass => Some(true),
@@ -69,11 +71,12 @@ impl Counts {
 /// The executions of a window that used a model, and the quality controls of their artifacts.
 #[derive(Debug, Default)]
 pub(super) struct Results {
-    /// The artifacts that went through quality control, by tier. Those that drifted are bad.
+    /// The artifacts that went through quality control, by tier. An artifact that drifted is a bad result.
     pub(super) drift: BTreeMap<String, Counts>,
-    /// The executions with a known result, by skill and model. Those that failed or were not accepted are bad.
+    /// The executions with a known result, by skill and model. An execution that failed, or whose artifact was not
+    /// accepted, is a bad result.
     pub(super) failures: BTreeMap<String, BTreeMap<String, Counts>>,
-    /// The executions whose artifact may still go through quality control.
+    /// The executions whose artifact may have a quality control in a record that has not been added yet.
     made: Vec<(Made, Artifact)>,
     /// The last control of each artifact.
     controls: HashMap<Artifact, Control>,
@@ -104,7 +107,7 @@ impl Results {
         }
     }
 
-    /// Counts the executions whose artifact could still get a control. Called after the last record.
+    /// Counts the executions in `made`. Call this after the last record was added, when all controls are known.
     pub(super) fn settle(&mut self) {
         for (made, artifact) in std::mem::take(&mut self.made) {
             let control = self.controls.get(&artifact).copied();

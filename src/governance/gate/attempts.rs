@@ -48,7 +48,8 @@ impl Attempts {
                     }
                 }
             }
-            // The first attempt here need not have the number 0, because earlier attempts can belong to an earlier run.
+            // The first attempt in this run may have a number above 0, because the attempts before it can belong to an
+            // earlier run.
             for pair in attempts.windows(2) {
                 let (before, after) = (pair[0].count, pair[1].count);
                 let found = match after - before {

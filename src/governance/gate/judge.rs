@@ -1,4 +1,4 @@
-//! Compares the executions of a run with the rules and with each other.
+//! Checks the executions of a run against the rules, and compares them with each other.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -25,7 +25,8 @@ pub(super) struct Run<'g> {
     strays: Vec<(Uuid, Uuid, String)>,
     /// Executions of the run that are in flight.
     in_flight: HashSet<Uuid>,
-    /// Executions of the run whose record waits in the spill, where records go that the ledger could not store.
+    /// Executions of the run whose record is in the spill, which holds the records that could not be appended to the
+    /// ledger so far.
     spilled: HashSet<Uuid>,
     /// When the earliest execution of the run started.
     started: Option<Timestamp>,
@@ -106,7 +107,7 @@ impl<'g> Run<'g> {
         }
     }
 
-    /// Checks the record by itself.
+    /// Checks the record without comparing it with other records.
     fn check(&mut self, record: &ExecutionMetrics, required: &[Field]) {
         let reasons = &mut self.reasons;
         if record.status == Some(Status::Interrupted) {
@@ -121,7 +122,7 @@ impl<'g> Run<'g> {
         member::check_times(record, reasons);
         member::check_outcome(record, reasons);
         if record.tags.contains_key("refused") {
-            let found = "invalid fields were left out; see its tag refused";
+            let found = "invalid fields were left out; see the tag refused of the record";
             reasons.of(record, Rule::MissingField, found.to_owned());
         }
         if self.gate.policy.attempts_numbered {
@@ -132,7 +133,7 @@ impl<'g> Run<'g> {
     /// Adds the records that are not yet in the ledger.
     pub(super) fn add_spilled(&mut self, spilled: &[ExecutionMetrics]) {
         for record in spilled {
-            if self.is_outside(record) {
+            if self.is_unseen(record) {
                 self.spilled.insert(record.execution_id);
                 let found = "its record waits in the spill because the ledger could not store it";
                 self.reasons.of(record, Rule::MissingEntry, found.to_owned());
@@ -143,7 +144,7 @@ impl<'g> Run<'g> {
     /// Adds the executions that are in flight. An execution that has a record in the ledger or in the spill is ignored.
     pub(super) fn add_begun(&mut self, begun: &[ExecutionMetrics]) {
         for record in begun {
-            if self.is_outside(record) {
+            if self.is_unseen(record) {
                 self.in_flight.insert(record.execution_id);
                 let found = "it has not ended: it is in flight";
                 self.reasons.of(record, Rule::MissingEntry, found.to_owned());
@@ -151,9 +152,9 @@ impl<'g> Run<'g> {
         }
     }
 
-    /// Returns true if the execution belongs to the run and was not seen before. In that case, also counts it for the
-    /// expectations.
-    fn is_outside(&mut self, record: &ExecutionMetrics) -> bool {
+    /// Returns true if the execution belongs to the run and was not added before. If so, also counts the execution for
+    /// the expectations.
+    fn is_unseen(&mut self, record: &ExecutionMetrics) -> bool {
         let id = record.execution_id;
         if self.places.contains_key(&id) || self.spilled.contains(&id) || self.elsewhere.contains(&id) {
             return false;
@@ -190,7 +191,7 @@ impl<'g> Run<'g> {
         }
     }
 
-    /// Reports records that were lost since the run started, because they may belong to it.
+    /// Reports records that were lost since the run started, because they may belong to the run.
     fn judge_losses(&mut self) {
         for &(at, records) in &self.gate.lost {
             if self.started.is_none_or(|started| at >= started) {
@@ -221,7 +222,7 @@ impl<'g> Run<'g> {
     fn judge_parents(&mut self) {
         for member in &self.members {
             if self.elsewhere.contains(&member.id) {
-                let found = "a record of another run has its id".to_owned();
+                let found = "a record of another run has the same id".to_owned();
                 self.reasons.add(Rule::Overwritten, Some(&member.skill), found, Some(member.id));
             }
             let Some(parent) = member.parent else { continue };
@@ -241,7 +242,8 @@ impl<'g> Run<'g> {
         }
     }
 
-    /// Finds executions without a run whose parent belongs to this run, directly or through other such executions.
+    /// Finds executions that name no run but descend from an execution of this run: from a parent, a grandparent, and
+    /// so on.
     fn judge_strays(&mut self) {
         let mut family: HashSet<Uuid> = self.places.keys().copied().collect();
         family.extend(self.in_flight.iter().chain(&self.spilled));
@@ -271,7 +273,8 @@ impl<'g> Run<'g> {
             }
         }
         for ((skill, _), tiers) in &skills {
-            // An estimate counts as a cost here. So `Cost` is compared, and the two more specific fields are not.
+            // A record has a cost here if it has an actual cost or an estimate. So only `Cost` is compared, and not
+            // `EstimatedCost` or `ActualCost`.
             let alike = |field: &Field| !matches!(field, Field::EstimatedCost | Field::ActualCost);
             for field in Field::ALL.into_iter().filter(alike) {
                 let holds = |member: &&Member| member.fields.contains(&field);

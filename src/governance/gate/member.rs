@@ -7,7 +7,7 @@ use crate::digest::hash_bytes;
 use crate::governance::{Field, field};
 use crate::metrics::{ExecutionMetrics, Kind, QcOutcome, Status, shortened};
 
-/// The values of an execution that are compared with those of others.
+/// The values of an execution that are compared with the values of other executions.
 pub(super) struct Member {
     pub(super) id: Uuid,
     pub(super) skill: String,

@@ -72,9 +72,11 @@ impl Gate {
         Self { expected, ..self }
     }
 
-    /// Adds [records that are not yet in the ledger](crate::LedgerReader::spilled), of any run. Read the executions in
-    /// flight first, then these records, and then the ledger's records. Such a record counts as missing for its run
-    /// until it is in the ledger.
+    /// Adds [records that could not be appended to the ledger so far](crate::LedgerReader::spilled), of any run. A
+    /// record of the judged run counts as missing until it is in the ledger.
+    ///
+    /// Read the executions in flight first, then these records, and then the records of the ledger. Otherwise, an
+    /// execution that ends or is appended in between may be missed.
     #[must_use]
     pub fn spilled(mut self, spilled: Vec<ExecutionMetrics>) -> Self {
         self.spilled.extend(spilled);
@@ -82,8 +84,8 @@ impl Gate {
     }
 
     /// Adds the times (UTC) at which the ledger [reported lost records](crate::LedgerReader::losses), each with the
-    /// number of records. The runs of lost records are unknown, so a missing entry is reported for every run that had
-    /// started before.
+    /// number of records. It is unknown to which run a lost record belongs. So a missing entry is reported if the
+    /// judged run started before that time.
     #[must_use]
     pub fn lost(mut self, lost: Vec<(Timestamp, u64)>) -> Self {
         self.lost.extend(lost);
@@ -102,19 +104,20 @@ impl Gate {
     /// - `begun` are the executions in flight, of any run. Read them *before* the records, so that no execution that
     ///   ends in between is missed. An execution that also has a record counts as ended.
     /// - `records` are all records of the ledger, because a parent can belong to another run.
-    /// - `faults` are the texts of the faults that [`verify`](crate::LedgerReader::verify) found. There are none if the
-    ///   chain is intact.
+    /// - `faults` are the texts of the faults that [`verify`](crate::LedgerReader::verify) found in the chain of
+    ///   hashes. If the chain is intact, `faults` is empty.
     ///
     /// An execution belongs to the run if it has the run's `run_id`. An execution without a `run_id` belongs to the run
-    /// if its parent does. Child runs, whose executions have this run as their `parent_run_id`, are listed in the
-    /// report but not checked. Judge each of them separately.
+    /// if its parent belongs to the run. Child runs, whose executions have this run as their `parent_run_id`, are
+    /// listed in the report but not checked. Judge each child run separately.
     ///
     /// The gate uses a few hundred bytes of memory for each execution of the run. It also keeps the id of every other
     /// execution and, for executions without a run, their parents and skills.
     ///
     /// # Errors
     /// Returns the first error in `records` of a kind other than [`ErrorKind::Malformed`], because no verdict is
-    /// possible without the whole ledger. A malformed line is not a record, and is a reason to fail.
+    /// possible without the whole ledger. An error of [`ErrorKind::Malformed`] reports a line that is not a record, and
+    /// is a reason to fail.
     pub fn judge(
         &self,
         begun: &[ExecutionMetrics],

@@ -1,7 +1,8 @@
 //! The reasons why a gate fails, and their texts.
 //!
-//! Each reason consists of a rule, in fixed words, and of what was found. The files that check the rules write the text
-//! of what was found: `judge`, `member`, `attempts`, and [`Field`](crate::governance::Field) for a missing field.
+//! Each reason consists of a rule, which has a fixed text, and of what was found. The text of what was found comes from
+//! the file that checks the rule: `judge`, `member`, `attempts`, or [`Field`](crate::governance::Field) for a missing
+//! field.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -18,9 +19,9 @@ use crate::metrics::{ExecutionMetrics, shortened};
 pub enum Rule {
     /// Every execution has a record in the ledger:
     ///
-    /// - No execution is unfinished, and no record may have been lost.
-    /// - No record waits in the spill, where records go that the ledger could not store.
-    /// - No expected execution, attempt or named parent is missing.
+    /// - Every execution has ended, and no record was lost that may belong to the run.
+    /// - No record is in the spill, which holds the records that could not be appended to the ledger so far.
+    /// - Every expected execution, every attempt at a shot, and every parent that an execution names has a record.
     MissingEntry,
     /// Every record has its times, and its end is not before its start.
     MissingTimestamp,
@@ -34,7 +35,8 @@ pub enum Rule {
     RegenUntracked,
     /// Every outcome is recorded, and is consistent with the rest of the record.
     InconsistentOutcome,
-    /// Every other required field is present, and no invalid field was left out.
+    /// Every required field is present, apart from those that have a rule of their own. No field was left out of a
+    /// record because its value was invalid.
     MissingField,
     /// A skill logs the same fields for every tier.
     InconsistentAcrossTiers,
@@ -45,7 +47,7 @@ pub enum Rule {
     Overwritten,
     /// Every line of the ledger is a record.
     UnstructuredData,
-    /// The chain of the whole ledger verifies: lines were only appended.
+    /// The chain of hashes of the whole ledger is intact, which shows that lines were only appended.
     BrokenIntegrity,
 }
 
@@ -80,7 +82,7 @@ pub struct GateReason {
     pub skill: Option<String>,
     /// What was found. Texts from records are quoted and escaped.
     pub found: String,
-    /// The executions concerned, in ledger order; empty if an execution is missing.
+    /// The executions concerned, in ledger order; empty if the reason is not about recorded executions.
     pub executions: Vec<Uuid>,
 }
 

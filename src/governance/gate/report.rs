@@ -38,10 +38,10 @@ pub struct GateReport {
     pub executions: u64,
     /// The number of the run's executions that are in flight.
     pub in_flight: u64,
-    /// The number of the run's executions whose record is not yet in the ledger.
+    /// The number of the run's executions whose record could not be appended to the ledger so far.
     pub spilled: u64,
-    /// The child runs of this run, sorted by name. They are not checked here. Judge each of them separately.
+    /// The child runs of this run, sorted by name. The gate did not check them; judge each of them separately.
     pub child_runs: Vec<String>,
-    /// Every reason why the run fails, in the order of [`Rule`](super::Rule); empty if it passes.
+    /// Every reason why the run fails, in the order of [`Rule`](super::Rule); empty if the run passes.
     pub reasons: Vec<GateReason>,
 }

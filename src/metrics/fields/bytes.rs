@@ -4,10 +4,10 @@
 
 const HIGHS: u64 = u64::from_ne_bytes([0x80; 8]);
 
-/// Returns true if both are equal.
+/// Returns true if both arrays are equal.
 ///
-/// It compares pieces of 16 bytes, because the compiler would call a function to compare longer arrays. The last piece
-/// may overlap the one before it.
+/// The arrays are compared in pieces of 16 bytes, because the compiler would call a function to compare longer arrays.
+/// The last piece may overlap the piece before it.
 #[inline(always)]
 pub(super) fn same<const N: usize>(a: &[u8; N], b: &[u8; N]) -> bool {
     let (Some(last_a), Some(last_b)) = (a.last_chunk(), b.last_chunk()) else { return a == b };
@@ -26,8 +26,8 @@ pub(super) fn leading_digits(eight: [u8; 8]) -> (u64, u32) {
     if count == 0 {
         return (0, 0);
     }
-    // The shift puts zeros before the digits, so that there are always eight. The first is in the lowest byte. Then
-    // neighbours are combined to numbers of two, four and eight digits.
+    // The shift puts zeros before the digits, so that there are always eight digits, the first of them in the lowest
+    // byte. Then neighbours are combined to numbers of two, four and eight digits.
     let aligned = values << (64 - count * 8);
     let pairs = (aligned.wrapping_mul(10) + (aligned >> 8)) & 0x00ff_00ff_00ff_00ff;
     let fours = (pairs.wrapping_mul(100) + (pairs >> 16)) & 0x0000_ffff_0000_ffff;
@@ -59,12 +59,13 @@ pub(super) fn special(text: &[u8], start: usize) -> Option<usize> {
     let mut rest = text.get(start..)?;
     while let Some((eight, after)) = rest.split_first_chunk() {
         let eight = u64::from_le_bytes(*eight);
-        // Subtracting n from a byte below n borrows from the next byte and sets the byte's highest bit. A byte that is
-        // not ASCII already has that bit. The borrow can set a wrong bit in a higher byte, so only the lowest byte that
-        // is found is reliable.
+        // Subtracting n from a byte that is less than n sets the highest bit of this byte, and borrows from the next
+        // byte. Bytes that are not ASCII already have their highest bit set. A borrow can wrongly set the highest bit
+        // of the next byte, so only the lowest byte with this bit is certainly special.
         let below = |bytes: u64, n: u64| bytes.wrapping_sub(ONES * n);
         let equal = |byte: u8| below(eight ^ (ONES * u64::from(byte)), 1);
-        // With this bit flipped, the control characters stay below 0x20, and only the quote becomes 0x20.
+        // If the bit 0x02 is flipped, control characters stay below 0x20, and only the quote becomes 0x20. So these are
+        // the bytes below 0x21.
         let control_or_quote = below(eight ^ (ONES * 0x02), 0x21);
         let found = (control_or_quote | equal(b'\\') | eight) & HIGHS;
         if found != 0 {

@@ -1,4 +1,4 @@
-//! The fields of a record that analytics read. They are borrowed from the line, without building the record.
+//! The fields of a record that analytics read. The fields are borrowed from a line, and the record is not built.
 
 mod bytes;
 #[cfg(test)]
@@ -19,7 +19,7 @@ use walk::Walk;
 
 /// The fields of a record from which baselines, costs and rates are computed, borrowed from the line that holds them.
 ///
-/// Each field has the same meaning as in [`ExecutionMetrics`], and is `None` in the same cases.
+/// Each field has the same meaning as the field of [`ExecutionMetrics`] that it names.
 ///
 /// ```
 /// use runledger::metrics::Fields;
@@ -71,13 +71,13 @@ pub struct Fields<'l> {
 }
 
 impl<'l> Fields<'l> {
-    /// Reads the fields of a record that is one line of JSON, with or without the keys that a ledger adds to it.
+    /// Reads the fields of a record from one line of JSON, with or without the keys that a ledger adds to each line.
     ///
     /// The whole line is checked: it must be valid UTF-8 and one JSON object with the required fields. Any line that
     /// [`ExecutionMetrics::from_json`] accepts is accepted, with the same values.
     ///
-    /// A fault in a field that `Fields` does not have is accepted, because finding it would require building the whole
-    /// record. Examples are:
+    /// A fault in a field that `Fields` does not have is accepted, because the whole record would have to be built to
+    /// find it. Examples are:
     ///
     /// - `tokens_input` is a string, or occurs twice;
     /// - a key of `tags` occurs twice;
@@ -85,15 +85,16 @@ impl<'l> Fields<'l> {
     /// - `tags` is nested more than 127 levels deep.
     ///
     /// # Errors
-    /// Fails with [`ErrorKind::Malformed`] if the line is not such an object.
+    /// Fails with [`ErrorKind::Malformed`] if the line is not valid UTF-8, or not one JSON object with the required
+    /// fields.
     pub fn from_line(line: &'l [u8]) -> Result<Self> {
         Self::from_sealed(line, line.len().saturating_sub(1))
     }
 
-    /// Like [`from_line`](Self::from_line), but for a line whose members end at `end`. A closing brace or the keys that
-    /// a ledger adds must follow there. If not, the slow parser reads the line.
+    /// Like [`from_line`](Self::from_line), but for a line whose members end at `end`. The fast parser is used if a
+    /// closing brace or the keys that a ledger adds follow there, and otherwise `serde_json`.
     pub(crate) fn from_sealed(line: &'l [u8], end: usize) -> Result<Self> {
-        // A `seq` that begins with 0 goes to the slow parser, because a number such as 012 is not valid JSON.
+        // If `seq` begins with 0, `serde_json` reads the line, because a number such as 012 is not valid JSON.
         let tail = line.get(end..).unwrap_or_default();
         let well_formed = tail == b"}" || tail.starts_with(b",\"seq\":") && !tail.starts_with(b",\"seq\":0");
         match Walk::fields(line) {

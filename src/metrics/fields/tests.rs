@@ -349,9 +349,9 @@ fn our_own_lines_take_the_fast_way_and_borrow_their_texts() {
         let fields = Fields::from_line(line.as_bytes()).unwrap();
         assert!(matches!((&fields.skill_name, &fields.skill_version), (Cow::Borrowed(_), Cow::Borrowed(_))));
     }
-    // A line with an escape in a text that is returned takes the slow way.
+    // `serde_json` reads a line with an escape in a text that is returned.
     assert_eq!(check(lines()[2].as_bytes(), true), Read::BySerde);
-    // The slow way also borrows a text without escapes.
+    // `serde_json` also borrows a text without escapes.
     let spaced = lines()[1].replace("\":", "\" : ");
     let fields = Fields::from_any(spaced.as_bytes()).unwrap();
     assert!(matches!((&fields.environment, &fields.model_name), (Cow::Borrowed(_), Some(Cow::Borrowed("gpt-4")))));

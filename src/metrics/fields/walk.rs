@@ -1,15 +1,15 @@
 //! A fast parser for lines in exactly the form in which this crate writes them.
 //!
-//! It walks once over a line and compares it with the expected form: the 29 keys in their order, then groups in any
-//! order. Anything else ends the walk with `None`, and `serde_json` then parses the line from its beginning. Examples
-//! are:
+//! The parser walks once over a line and compares it with the expected form: the 29 keys in their order, then groups in
+//! any order. If the line deviates from this form, the walk ends with `None`, and `serde_json` then parses the line
+//! from its beginning. Examples of deviations are:
 //!
 //! - a key that is out of order or occurs twice;
 //! - an escape in a text that is returned;
 //! - an unusual number;
 //! - white space.
 //!
-//! So the walk needs no rules for unusual lines, and no error messages. But it must never accept a line that
+//! So the walk needs no rules for unusual lines, and no error messages. But the walk must never accept a line that
 //! `serde_json` would refuse or read differently.
 
 use std::borrow::Cow;
@@ -160,7 +160,8 @@ impl<'l> Walk<'l> {
         if self.null() { Some(()) } else { self.value(0) }
     }
 
-    /// Reads a key and any value. It is fast for a number with few digits that is whole or below 1.
+    /// Reads a key and any value. This is fast for whole numbers of at most eight digits, and for numbers below 1 with
+    /// at most eight decimals.
     #[inline(always)]
     fn pass_number<const N: usize>(&mut self, key: &[u8; N]) -> Option<()> {
         self.expect(key)?;
@@ -201,7 +202,7 @@ impl<'l> Walk<'l> {
         let (text, rest) = self.rest.split_first_chunk::<36>()?;
         let mut digits = [0; 32];
         let mut hyphens = true;
-        // The position of each part in the text, and the positions of its digits without the hyphens.
+        // Of each part between hyphens: its position in the text, and the positions of its digits in `digits`.
         for (at, place) in [(0, 0..8), (9, 8..12), (14, 12..16), (19, 16..20), (24, 20..32)] {
             hyphens &= at == 0 || text[at - 1] == b'-';
             let len = place.len();
@@ -257,9 +258,10 @@ impl<'l> Walk<'l> {
 
     /// Returns bytes that are known to be ASCII as text.
     ///
-    /// The standard library checks aligned bytes many at once, but the bytes before and after them one by one. The
-    /// number of those differs from line to line, so the processor would mispredict the branches. This method therefore
-    /// checks whole pieces of 64 bytes that contain the text. The bytes around the text are usually ASCII too.
+    /// The standard library checks many aligned bytes at once, but the bytes before and after them one by one. The
+    /// number of bytes that are checked one by one differs from line to line, so the processor would mispredict the
+    /// branches. This method therefore checks whole pieces of 64 bytes that contain the text. The bytes around the text
+    /// are usually ASCII too.
     #[inline(always)]
     fn ascii(&self, start: usize, end: usize) -> Option<&'l str> {
         const PIECE: usize = 64;
@@ -310,7 +312,8 @@ impl<'l> Walk<'l> {
         Some(Some(Usd::from_pico(pico.into())))
     }
 
-    /// Reads a whole number without a leading zero. The caller next expects bytes that cannot begin a fraction.
+    /// Reads a whole number without a leading zero. The caller must then expect other bytes than a decimal point or an
+    /// exponent, unless it reads the decimals itself.
     #[inline(always)]
     fn whole(&mut self, digits_max: u32) -> Option<u64> {
         let zero = self.rest.first() == Some(&b'0');

@@ -5,17 +5,19 @@ use super::{ErrorId, ErrorRegistry, ErrorStatus, RegisteredError, Severity};
 use crate::error::{Error, ErrorKind, Result};
 
 impl ErrorRegistry {
-    /// Marks an error as resolved, with a text that says how. A later resolution replaces an earlier one.
+    /// Marks an error as resolved, with a text that says how it was resolved. If the error already has a resolution,
+    /// the new text replaces it.
     ///
     /// # Errors
-    /// - [`ErrorKind::Invalid`] if `resolution` is blank, no error has the number, or the clock is outside the years 0
-    ///   to 9999. Nothing is written then.
+    /// - [`ErrorKind::Invalid`] if `resolution` is blank, no error has the number `id`, or the clock shows a time
+    ///   outside the years 0 to 9999. Nothing is written then.
     /// - [`ErrorKind::Unsuitable`] if `error-registry.md` was not written by the registry. Nothing is written then.
     /// - [`ErrorKind::Io`] if the journal or `error-registry.md` cannot be read or written.
-    /// - [`ErrorKind::Malformed`] if a line was written by a newer version and cannot be understood. The error names
-    ///   the line.
-    /// - [`ErrorKind::Timeout`] if another process holds a lock past the deadline.
-    /// - [`ErrorKind::Abandoned`] if the thread that wrote on behalf of this one panicked.
+    /// - [`ErrorKind::Malformed`] if a line of the journal was written by a newer version and cannot be understood. The
+    ///   error names the line.
+    /// - [`ErrorKind::Timeout`] if another process still holds a lock of the registry at the deadline.
+    /// - [`ErrorKind::Abandoned`] if another thread of this process wrote the line of this call, in a batch with its
+    ///   own lines, and panicked.
     pub fn resolve(&self, id: ErrorId, resolution: &str) -> Result<RegisteredError> {
         if resolution.trim().is_empty() {
             return Err(Error::new(ErrorKind::Invalid, format!("resolve {id}"))
@@ -27,14 +29,15 @@ impl ErrorRegistry {
     /// Marks a resolved error as open again.
     ///
     /// # Errors
-    /// - [`ErrorKind::Invalid`] if no error has the number, the error is not resolved, or the clock is outside the
-    ///   years 0 to 9999. Nothing is written then.
+    /// - [`ErrorKind::Invalid`] if no error has the number `id`, the error is not resolved, or the clock shows a time
+    ///   outside the years 0 to 9999. Nothing is written then.
     /// - [`ErrorKind::Unsuitable`] if `error-registry.md` was not written by the registry. Nothing is written then.
     /// - [`ErrorKind::Io`] if the journal or `error-registry.md` cannot be read or written.
-    /// - [`ErrorKind::Malformed`] if a line was written by a newer version and cannot be understood. The error names
-    ///   the line.
-    /// - [`ErrorKind::Timeout`] if another process holds a lock past the deadline.
-    /// - [`ErrorKind::Abandoned`] if the thread that wrote on behalf of this one panicked.
+    /// - [`ErrorKind::Malformed`] if a line of the journal was written by a newer version and cannot be understood. The
+    ///   error names the line.
+    /// - [`ErrorKind::Timeout`] if another process still holds a lock of the registry at the deadline.
+    /// - [`ErrorKind::Abandoned`] if another thread of this process wrote the line of this call, in a batch with its
+    ///   own lines, and panicked.
     pub fn reopen(&self, id: ErrorId) -> Result<RegisteredError> {
         let operation = format!("reopen {id}");
         let error = self.find(&operation, id)?;
@@ -45,17 +48,18 @@ impl ErrorRegistry {
         self.change(&operation, id, Event::Reopened { number: id.0 })
     }
 
-    /// Sets the severity of an error, which overrides the severity by the [rule](Severity).
+    /// Sets the severity of an error. From then on, it replaces the severity that follows from the [rule](Severity).
     ///
     /// # Errors
-    /// - [`ErrorKind::Invalid`] if no error has the number, or the clock is outside the years 0 to 9999. Nothing is
-    ///   written then.
+    /// - [`ErrorKind::Invalid`] if no error has the number `id`, or the clock shows a time outside the years 0 to 9999.
+    ///   Nothing is written then.
     /// - [`ErrorKind::Unsuitable`] if `error-registry.md` was not written by the registry. Nothing is written then.
     /// - [`ErrorKind::Io`] if the journal or `error-registry.md` cannot be read or written.
-    /// - [`ErrorKind::Malformed`] if a line was written by a newer version and cannot be understood. The error names
-    ///   the line.
-    /// - [`ErrorKind::Timeout`] if another process holds a lock past the deadline.
-    /// - [`ErrorKind::Abandoned`] if the thread that wrote on behalf of this one panicked.
+    /// - [`ErrorKind::Malformed`] if a line of the journal was written by a newer version and cannot be understood. The
+    ///   error names the line.
+    /// - [`ErrorKind::Timeout`] if another process still holds a lock of the registry at the deadline.
+    /// - [`ErrorKind::Abandoned`] if another thread of this process wrote the line of this call, in a batch with its
+    ///   own lines, and panicked.
     pub fn set_severity(&self, id: ErrorId, severity: Severity) -> Result<RegisteredError> {
         self.change(&format!("set the severity of {id}"), id, Event::Rated { number: id.0, severity })
     }

@@ -24,7 +24,7 @@ impl FromStr for ErrorId {
     /// Reads `ERR-001`, in any case and with any number of leading zeros.
     ///
     /// # Errors
-    /// [`ErrorKind::Malformed`] if it is not such a number, or is 0.
+    /// [`ErrorKind::Malformed`] if the text is not such a number, or if the number is 0.
     fn from_str(text: &str) -> Result<Self> {
         let digits = text.get(..4).filter(|begin| begin.eq_ignore_ascii_case("ERR-")).map(|_| &text[4..]);
         let digits = digits.filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
@@ -44,13 +44,13 @@ impl Serialize for ErrorId {
 
 /// The severity of an error.
 ///
-/// A person can [set it](super::ErrorRegistry::set_severity). Otherwise, the records decide by this rule, and the
-/// highest severity of all occurrences is used.
+/// A person can [set the severity](super::ErrorRegistry::set_severity). If nobody has set it, each occurrence of the
+/// error has a severity by the following rule, and the highest of these is the severity of the error.
 ///
 /// | the error | severity |
 /// |---|---|
-/// | ended an execution by a panic or together with its process | critical |
-/// | ended an execution otherwise | high |
+/// | ended an execution whose status is `panicked` or `interrupted` | critical |
+/// | ended an execution with another status | high |
 /// | did not end an execution, and has no resolution in the record | medium |
 /// | did not end an execution, and has a resolution in the record | low |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -71,7 +71,7 @@ impl Severity {
     /// All severities, the lowest first.
     pub const ALL: [Self; 4] = [Self::Low, Self::Medium, Self::High, Self::Critical];
 
-    /// Returns its text: `LOW`, `MEDIUM`, `HIGH` or `CRITICAL`.
+    /// Returns the name of the severity: `LOW`, `MEDIUM`, `HIGH` or `CRITICAL`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Low => "LOW",
@@ -86,7 +86,7 @@ impl FromStr for Severity {
     type Err = Error;
 
     /// # Errors
-    /// [`ErrorKind::Malformed`] if it is not one of the [texts](Self::as_str).
+    /// [`ErrorKind::Malformed`] if the text is not one of the [names](Self::as_str).
     fn from_str(text: &str) -> Result<Self> {
         Self::ALL.into_iter().find(|severity| severity.as_str() == text).ok_or_else(|| {
             let all = Self::ALL.map(Self::as_str).join(", ");
@@ -107,16 +107,16 @@ impl fmt::Display for Severity {
 #[serde(rename_all = "UPPERCASE")]
 #[non_exhaustive]
 pub enum ErrorStatus {
-    /// It was never resolved.
+    /// The error was never resolved.
     Open,
-    /// A person marked it as resolved.
+    /// A person marked the error as resolved.
     Resolved,
-    /// It was resolved, and then it occurred again or a person reopened it.
+    /// The error was resolved, and then it occurred again or a person reopened it.
     Reopened,
 }
 
 impl ErrorStatus {
-    /// Returns its text: `OPEN`, `RESOLVED` or `REOPENED`.
+    /// Returns the name of the status: `OPEN`, `RESOLVED` or `REOPENED`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Open => "OPEN",
@@ -125,7 +125,7 @@ impl ErrorStatus {
         }
     }
 
-    /// Returns true if it is open or reopened.
+    /// Returns true for `Open` and `Reopened`.
     pub fn is_open(self) -> bool {
         self != Self::Resolved
     }
@@ -141,21 +141,21 @@ impl fmt::Display for ErrorStatus {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct RegisteredError {
-    /// Its number.
+    /// The number of the error.
     pub id: ErrorId,
-    /// The [signature](crate::runlog::signature()) that its messages share.
+    /// The [signature](crate::runlog::signature()) that all messages of the error share.
     pub signature: String,
     /// The message that was registered first, truncated to 500 characters.
     pub message: String,
     /// The context of that message, truncated to 500 characters; `None` if it is unknown.
     pub context: Option<String>,
-    /// Its severity: the one that a person set, or otherwise the one by the rule.
+    /// The severity that a person set; if nobody has set it, `severity_by_rule`.
     pub severity: Severity,
-    /// Its severity by the rule.
+    /// The severity by the rule in the documentation of [`Severity`].
     pub severity_by_rule: Severity,
     /// True if a person set the severity.
     pub severity_is_set: bool,
-    /// Whether it is resolved.
+    /// Whether the error is resolved.
     pub status: ErrorStatus,
     /// The number of occurrences.
     pub count: u64,
@@ -163,13 +163,14 @@ pub struct RegisteredError {
     pub first_seen: Timestamp,
     /// The time of the last occurrence.
     pub last_seen: Timestamp,
-    /// When it was last marked as resolved; `None` if that never happened.
+    /// When the error was last marked as resolved; `None` if that never happened.
     pub resolved_at: Option<Timestamp>,
-    /// The last resolution, which is kept when the error is reopened; `None` if it was never resolved.
+    /// The last resolution, which is kept when the error is reopened; `None` if the error was never resolved.
     pub resolution: Option<String>,
-    /// The skills in which it occurred, in the order of their registration. Each name is truncated to 500 characters.
+    /// The skills in which the error occurred, in the order in which they were registered. Each name is truncated to
+    /// 500 characters.
     pub skills: Vec<String>,
-    /// The runs in which it occurred, in the order of their registration.
+    /// The runs in which the error occurred, in the order in which they were registered.
     pub runs: Vec<String>,
     /// The file names of the logs of these runs, in the directory of the registry.
     pub run_logs: Vec<String>,

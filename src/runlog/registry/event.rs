@@ -32,7 +32,7 @@ pub(super) enum Event {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Met {
     /// The number that the writer chose for the error. If an earlier line gave that number to another error, readers
-    /// use the next free number. All readers find the same number, since they read the lines in the same order.
+    /// use the next free number instead. All readers find the same number, since they read the lines in the same order.
     pub(super) number: u64,
     pub(super) signature: String,
     /// The message of the first occurrence.

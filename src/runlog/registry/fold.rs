@@ -40,7 +40,8 @@ impl Fold {
         }
     }
 
-    /// Does nothing if there is no error with this number, which happens if its first line is damaged.
+    /// Changes the error with this number. Does nothing if there is no such error, which happens if the line that
+    /// registered it is damaged.
     fn change(&mut self, number: u64, change: impl FnOnce(&mut RegisteredError)) {
         if let Some(error) = self.errors.get_mut(&number) {
             change(error);
@@ -82,7 +83,8 @@ impl Fold {
             if !error.skills.contains(&one.skill) {
                 error.skills.push(one.skill.clone());
             }
-            // An occurrence before the resolution does not reopen the error, even if it is registered later.
+            // An occurrence before the resolution does not reopen the error, even if that occurrence is registered
+            // after the resolution.
             if error.status == ErrorStatus::Resolved && error.resolved_at.is_some_and(|resolved| one.last > resolved) {
                 error.status = ErrorStatus::Reopened;
             }
@@ -118,6 +120,7 @@ impl Fold {
         number
     }
 
+    /// Returns true if `one` has more occurrences than were counted so far for its execution.
     fn is_new(&self, number: u64, one: &In) -> bool {
         self.counts.get(&(number, one.execution_id)).is_none_or(|counted| one.count > *counted)
     }

@@ -21,9 +21,9 @@ impl ErrorRegistry {
     ///
     /// # Errors
     /// - [`ErrorKind::Unsuitable`] if the journal is not a regular file, is in a directory where every user may replace
-    ///   it, or has other content.
-    /// - [`ErrorKind::Newer`] if its format is newer than this version.
-    /// - [`ErrorKind::Timeout`] if another process holds its lock past the deadline.
+    ///   it, or has content that is not a journal.
+    /// - [`ErrorKind::Newer`] if the format of the journal is newer than this version.
+    /// - [`ErrorKind::Timeout`] if another process still holds the lock of the journal at the deadline.
     /// - [`ErrorKind::Io`] if the disk fails.
     pub fn open(directory: impl AsRef<Path>, options: JournalOptions) -> Result<Self> {
         // The path is made absolute, since the program may change its working directory.
@@ -38,8 +38,8 @@ impl ErrorRegistry {
     ///
     /// # Errors
     /// - [`ErrorKind::Io`] if there is no registry, or its journal cannot be read.
-    /// - [`ErrorKind::Malformed`] if a line was written by a newer version and cannot be understood. The error names
-    ///   the line.
+    /// - [`ErrorKind::Malformed`] if a line of the journal was written by a newer version and cannot be understood. The
+    ///   error names the line.
     /// - [`ErrorKind::Unsuitable`] if the journal is not a regular file.
     pub fn read(directory: impl AsRef<Path>, warn: &journal::Warn) -> Result<Vec<RegisteredError>> {
         let path = journal_in(directory.as_ref());
@@ -50,8 +50,8 @@ impl ErrorRegistry {
         Ok(folded(Lines::from_start(Arc::new(Disk), layout), warn)?.into_errors())
     }
 
-    /// Returns true if this is the name of one of the registry's files in the directory. They are its journal, the
-    /// journal's internal directory, and `error-registry.md`.
+    /// Returns true if `name` is the name of one of the registry's files in the directory: its journal, the journal's
+    /// internal directory, or `error-registry.md`.
     pub fn owns(name: &str) -> bool {
         name.strip_prefix(FILES).is_some_and(|end| ["jsonl", "ledger", "md"].contains(&end))
     }
@@ -59,8 +59,9 @@ impl ErrorRegistry {
     /// Returns all errors, by number. A damaged line is reported as a warning and skipped.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`] if the journal cannot be read. [`ErrorKind::Malformed`] if a line was written by a newer
-    /// version and cannot be understood. The error names the line.
+    /// - [`ErrorKind::Io`] if the journal cannot be read.
+    /// - [`ErrorKind::Malformed`] if a line of the journal was written by a newer version and cannot be understood. The
+    ///   error names the line.
     pub fn errors(&self) -> Result<Vec<RegisteredError>> {
         Ok(self.fold()?.into_errors())
     }

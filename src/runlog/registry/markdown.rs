@@ -14,7 +14,7 @@ const HEAD: &str = "# Error Registry\n\n*Made from `error-registry.jsonl`; what 
 const NAME: &str = "error-registry.md";
 
 impl RegisteredError {
-    /// Returns its entry in `error-registry.md`. Texts of records are escaped, as in a [run
+    /// Returns the entry of this error in `error-registry.md`. Texts of records are escaped, as in a [run
     /// log](crate::runlog::RunLog). Times are UTC, to the minute.
     pub fn to_markdown(&self) -> String {
         let mut text = String::new();
@@ -56,11 +56,12 @@ impl ErrorRegistry {
     /// Writes `error-registry.md` from the journal.
     ///
     /// # Errors
-    /// - [`ErrorKind::Unsuitable`] if the existing file was not written by the registry. Nothing is written then.
-    /// - [`ErrorKind::Io`] if the journal cannot be read, or the file cannot be read or written.
+    /// - [`ErrorKind::Unsuitable`] if the existing `error-registry.md` was not written by the registry. Nothing is
+    ///   written then.
+    /// - [`ErrorKind::Io`] if the journal cannot be read, or `error-registry.md` cannot be read or written.
     /// - [`ErrorKind::Malformed`] if a line of the journal was written by a newer version and cannot be understood. The
     ///   error names the line.
-    /// - [`ErrorKind::Timeout`] if another process holds the lock past the deadline.
+    /// - [`ErrorKind::Timeout`] if another process still holds the lock at the deadline.
     pub fn render(&self) -> Result<()> {
         let storage = &self.options.storage;
         let lock = self.journal.layout().machinery().join("render");
@@ -72,7 +73,7 @@ impl ErrorRegistry {
             .map_err(|source| Error::io("write the error registry", &path, source))
     }
 
-    /// Fails if the existing file was not written by the registry.
+    /// Fails if `error-registry.md` exists and was not written by the registry.
     pub(in crate::runlog) fn check_rendered(&self) -> Result<()> {
         let path = self.directory.join(NAME);
         let storage = &*self.options.storage;
@@ -82,7 +83,7 @@ impl ErrorRegistry {
         }
         Err(Error::new(ErrorKind::Unsuitable, "write the error registry")
             .path(&path)
-            .detail("found another file; expected one written from the journal. Move the file away"))
+            .detail("found a file that the registry did not write. Move the file away"))
     }
 }
 

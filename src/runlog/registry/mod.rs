@@ -18,11 +18,12 @@ pub use error::{ErrorId, ErrorStatus, RegisteredError, Severity};
 /// number, even if several processes register errors at the same time. Clones share the registry.
 ///
 /// Its state is a journal, `error-registry.jsonl` in the directory, with one line per event. After each change,
-/// `error-registry.md` is written from the journal, as a whole or not at all. If a process dies between the two,
-/// `error-registry.md` is outdated, and [`render`](Self::render) updates it.
+/// `error-registry.md` is written from the journal, as a whole or not at all. If a process dies after it changed the
+/// journal and before it wrote `error-registry.md`, that file is outdated until [`render`](Self::render) is called.
 ///
-/// Errors with the same [`signature`](super::signature()) are the same error. Each occurrence in an execution is
-/// counted once, even if its run is registered several times. An error that occurs after it was resolved is reopened.
+/// Two messages with the same [`signature`](super::signature()) belong to the same error. Each occurrence in an
+/// execution is counted once, even if the run is registered several times. If an error occurs after it was resolved, it
+/// is reopened.
 ///
 /// ```
 /// # let directory = tempfile::tempdir()?;

@@ -9,24 +9,25 @@ use crate::metrics::cut;
 use crate::runlog::run::{Occurrence, Run};
 use crate::runlog::signature::signature;
 
-/// The longest message, context and skill name that is stored, in characters.
+/// Messages, contexts and names of skills are truncated to this length.
 const CHARS_MAX: usize = 500;
-/// The most executions in one line, which limits its length.
+/// The maximum number of executions in one line of the journal, so that no line becomes too long.
 const EXECUTIONS_MAX: usize = 4_000;
 
 impl ErrorRegistry {
     /// Registers the errors of `run`, and returns their numbers in the order of
     /// [`RunLog::errors`](crate::runlog::RunLog::errors). Errors that are registered already are not counted again.
     ///
-    /// [`export`](Self::export) calls this and links the log of the run to the errors.
+    /// [`export`](Self::export) calls this method, and then records that the log of the run contains the errors.
     ///
     /// # Errors
     /// - [`ErrorKind::Io`] if the journal cannot be read or written.
-    /// - [`ErrorKind::Malformed`] if a line was written by a newer version and cannot be understood. The error names
-    ///   the line.
-    /// - [`ErrorKind::Timeout`] if another process holds a lock past the deadline.
-    /// - [`ErrorKind::Abandoned`] if the thread that wrote on behalf of this one panicked.
-    /// - [`ErrorKind::Invalid`] if the clock is outside the years 0 to 9999.
+    /// - [`ErrorKind::Malformed`] if a line of the journal was written by a newer version and cannot be understood. The
+    ///   error names the line.
+    /// - [`ErrorKind::Timeout`] if another process still holds a lock of the registry at the deadline.
+    /// - [`ErrorKind::Abandoned`] if another thread of this process wrote the line of this call, in a batch with its
+    ///   own lines, and panicked.
+    /// - [`ErrorKind::Invalid`] if the clock shows a time outside the years 0 to 9999.
     ///
     /// Errors that were registered before the failure stay registered, and the next call does not count them again.
     pub fn register(&self, run: &Run) -> Result<Vec<ErrorId>> {
@@ -54,7 +55,7 @@ impl ErrorRegistry {
             fold.id_of(signature).ok_or_else(|| {
                 Error::new(ErrorKind::Malformed, "number an error")
                     .path(self.journal.layout().active())
-                    .detail("found no line for it; expected the one that was just written")
+                    .detail("found no line for the error; expected the one that was just written")
             })
         };
         signatures.iter().map(id).collect()

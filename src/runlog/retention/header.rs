@@ -1,10 +1,10 @@
-//! Reads the text of a run log for the facts that decide whether the log is kept.
+//! Finds the facts that decide whether a run log is kept in the text of that log.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::Timestamp;
 use crate::runlog::minute;
 
-/// The header of a run log, and whether its errors are resolved.
+/// The header of a run log, and whether the log has an unresolved error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LogHeader {
@@ -16,7 +16,7 @@ pub struct LogHeader {
     /// The id of the run in the ledger; `None` if the log does not state it, for example because the log was written by
     /// hand.
     pub run: Option<String>,
-    /// True if a row of a table contains `PENDING`.
+    /// True if a row of a table contains `PENDING`, which is the resolution of an unresolved error.
     pub pending: bool,
 }
 
@@ -24,9 +24,9 @@ impl LogHeader {
     /// Reads the header of the run log `name` from its text.
     ///
     /// # Errors
-    /// [`ErrorKind::Malformed`] with all reasons, if the text is not a run log. The name must be
-    /// `YYYY-MM-DD_HH-MM_mode-N.md`. The header must have the start and the status of the run, and the name and the
-    /// header must have the same time.
+    /// [`ErrorKind::Malformed`] with all reasons, if the file is not a run log. The name of a run log is
+    /// `YYYY-MM-DD_HH-MM_mode-N.md`. The header states the start and the status of the run. The time in the name is the
+    /// start in the header.
     pub fn read(name: &str, text: &str) -> Result<Self> {
         let header: Vec<_> =
             text.lines().take_while(|line| !line.starts_with("---") && !line.starts_with("## ")).collect();

@@ -1,11 +1,11 @@
-//! Reads records for the facts that decide whether the logs of their runs are kept.
+//! Finds the facts that decide whether the log of a run is kept in the records of that run.
 
 use std::collections::HashMap;
 
 use super::IMPROVEMENT_TAG;
 use crate::metrics::ExecutionMetrics;
 
-/// The facts about selected runs that decide what happens to their logs. Nothing is stored for other runs.
+/// The facts that decide what happens to the logs of runs. Facts are only collected for the runs that were selected.
 #[derive(Debug, Clone, Default)]
 pub struct RunMarks {
     runs: HashMap<String, Mark>,
@@ -19,12 +19,13 @@ struct Mark {
 }
 
 impl RunMarks {
-    /// Selects the runs with these ids. The id of a run is its `run_id`, or the `execution_id` if it has none.
+    /// Selects the runs with these ids. The id of a run is the `run_id` of its records, or their `execution_id` if they
+    /// have no `run_id`.
     pub fn of(runs: impl IntoIterator<Item = String>) -> Self {
         Self { runs: runs.into_iter().map(|run| (run, Mark::default())).collect() }
     }
 
-    /// Adds a record. It is ignored if its run is not selected.
+    /// Adds the facts in a record. A record of a run that was not selected is ignored.
     pub fn add(&mut self, record: &ExecutionMetrics) {
         let execution_id = record.execution_id.to_string();
         for id in [record.run.run_id.as_deref(), Some(&execution_id)].into_iter().flatten() {
@@ -36,12 +37,12 @@ impl RunMarks {
         }
     }
 
-    /// Returns whether the run led to an improvement; `None` if the run has no record.
+    /// Returns whether the run led to an improvement; `None` if no record of the run was added.
     pub fn improvement(&self, run: &str) -> Option<bool> {
         self.runs.get(run).filter(|mark| mark.recorded).map(|mark| mark.improvement)
     }
 
-    /// Returns true if a record of the run contains an error without a resolution.
+    /// Returns true if a record of the run that was added contains an error without a resolution.
     pub fn has_unresolved_error(&self, run: &str) -> bool {
         self.runs.get(run).is_some_and(|mark| mark.unresolved)
     }

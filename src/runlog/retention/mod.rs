@@ -3,18 +3,18 @@
 //!
 //! For a run log, the first rule that applies decides:
 //!
-//! 1. A file that cannot be understood is kept.
-//! 2. A log that is linked to an open error is kept at any age.
+//! 1. A file that is not a run log is kept.
+//! 2. A log that contains an open error is kept at any age.
 //! 3. A log younger than [`RetentionPolicy::min_days`] is kept.
-//! 4. A log whose run has not ended, according to its logs, is kept.
+//! 4. A log is kept if no log of its run says how the run ended.
 //! 5. A log whose run led to an improvement is archived.
 //! 6. A log whose run failed is kept, or archived if the policy says so.
 //! 7. A log whose run succeeded is deleted. If it is unknown whether the run led to an improvement, the log is kept.
 //!
 //! A run led to an improvement if one of its records has the tag [`IMPROVEMENT_TAG`] with the value `true`.
 //!
-//! A segment is never deleted. It is archived if its last execution is old enough, the ledger does not need the
-//! segment, and all earlier segments are archived too.
+//! A segment is never deleted. It is archived if its last execution is at least `min_days` old, the ledger does not
+//! need the segment, and all earlier segments are archived too.
 
 mod header;
 mod marks;
@@ -39,9 +39,9 @@ pub const IMPROVEMENT_TAG: &str = "improvement";
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LogFile {
-    /// Its name, without its directory.
+    /// The name of the file, without its directory.
     pub name: String,
-    /// The facts about its run, or the reason why they are unknown.
+    /// The facts about the run, or the reason why these facts are unknown.
     pub facts: Result<LogFacts, String>,
 }
 
@@ -58,9 +58,9 @@ impl LogFile {
 pub struct LogFacts {
     /// When the run started, UTC.
     pub started: Timestamp,
-    /// Whether the run succeeded; `None` if it has not ended or its result is unknown.
+    /// Whether the run succeeded; `None` if the run has not ended, or if its result is unknown.
     pub succeeded: Option<bool>,
-    /// Whether the run led to an improvement; `None` if that is unknown because some of its records are missing.
+    /// Whether the run led to an improvement; `None` if this is unknown, because some records of the run are missing.
     pub improvement: Option<bool>,
 }
 
@@ -75,11 +75,11 @@ impl LogFacts {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SegmentFacts {
-    /// Its number.
+    /// The number of the segment.
     pub number: u64,
-    /// When the last of its executions started or ended, UTC; `None` if it is unknown.
+    /// The latest time in the segment at which an execution started or ended, UTC; `None` if this time is unknown.
     pub latest: Option<Timestamp>,
-    /// Why the ledger still needs it; `None` if it does not.
+    /// Why the ledger still needs the segment; `None` if the ledger does not need it.
     pub stays: Option<String>,
 }
 
@@ -104,7 +104,7 @@ pub enum Action {
 }
 
 impl Action {
-    /// Returns its text: `keep`, `archive` or `delete`.
+    /// Returns the name of the action: `keep`, `archive` or `delete`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Keep => "keep",
@@ -121,12 +121,12 @@ impl Action {
 pub enum Subject {
     /// A sealed segment of the ledger.
     Segment {
-        /// Its number.
+        /// The number of the segment.
         number: u64,
     },
     /// A file in the directory of run logs.
     RunLog {
-        /// Its name.
+        /// The name of the file.
         name: String,
     },
 }

@@ -13,7 +13,7 @@ pub enum FailedRuns {
     /// They are kept forever; in JSON `"keep"`.
     #[default]
     Keep,
-    /// They are archived once they are old enough; in JSON `"archive"`.
+    /// They are archived once they are `min_days` old; in JSON `"archive"`.
     Archive,
 }
 
@@ -26,7 +26,7 @@ pub struct RetentionPolicy {
     /// The number of days of 24 hours for which everything is kept. The age of a run log counts from the start of the
     /// run. The age of a segment counts from its last execution.
     pub min_days: u32,
-    /// What happens to the logs of failed runs after these days.
+    /// What happens to the logs of failed runs after `min_days`.
     pub failed: FailedRuns,
 }
 
@@ -57,7 +57,7 @@ impl RetentionPolicy {
         let malformed = Error::new(ErrorKind::Malformed, "read a retention policy")
             .detail("expected an object such as {\"min_days\": 30, \"failed\": \"keep\"}");
         if !json.trim_start().starts_with('{') {
-            // serde reads an array as the values of the members.
+            // serde would accept an array too, as the values of the members in order.
             return Err(malformed);
         }
         let policy: Self = json::from_str(json).map_err(|source| malformed.source(source))?;
@@ -68,7 +68,7 @@ impl RetentionPolicy {
     /// Checks that `min_days` is at least [`MIN_DAYS_MIN`](Self::MIN_DAYS_MIN).
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`] if it is less.
+    /// [`ErrorKind::Invalid`] if `min_days` is less.
     pub fn validate(&self) -> Result<()> {
         if self.min_days >= Self::MIN_DAYS_MIN {
             return Ok(());

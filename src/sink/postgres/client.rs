@@ -19,12 +19,12 @@ pub(super) use tokio_postgres::{Config, Error as Failure, NoTls, Row, Socket};
 
 use crate::error::{Error, ErrorKind};
 
-/// The number of bytes that are passed to the connection at a time.
+/// The number of bytes of rows that [`Client::copy`] sends at a time.
 const COPY_BYTES: usize = 64 * 1024;
-/// How much longer this client waits than the timeout that the server itself enforces. A stopped server does not
-/// enforce its timeout, even though its operating system still acknowledges packets.
+/// The server aborts a statement at a timeout, and this client waits for the answer so much longer. A server that is
+/// stopped does not abort the statement, even though its operating system still acknowledges packets.
 const MARGIN: Duration = Duration::from_secs(5);
-/// How long closing a connection may take.
+/// The longest time that closing a connection may take.
 const GOODBYE: Duration = Duration::from_secs(1);
 
 pub(super) const CONNECT: &str = "connect to the database";
@@ -33,6 +33,7 @@ pub(super) const CONNECT: &str = "connect to the database";
 #[derive(Debug)]
 pub(super) struct Failed {
     pub(super) error: Error,
+    /// True if the error may be temporary, so that a retry may succeed.
     pub(super) may_pass: bool,
 }
 
@@ -42,15 +43,16 @@ impl From<Error> for Failed {
     }
 }
 
-/// Transfers the bytes of a connection, and is ready when the connection ends.
+/// A future that transfers the bytes of a connection as long as it is polled. It is ready when the connection ends.
 type Connection = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>>;
 
 /// A connection. After an error, it must not be used again, since its transaction may still be open.
 pub(super) struct Client {
-    /// `None` if the server did not answer in time.
+    /// `None` after the server did not answer in time, which closed the connection.
     open: Option<Open>,
-    /// How long an answer may take.
+    /// How long the client waits for an answer.
     limit: Duration,
+    /// Texts that are replaced by `***` in errors.
     secrets: Vec<String>,
 }
 
@@ -73,7 +75,8 @@ impl Drop for Client {
         let Some(Open { runtime, client, connection }) = self.open.take() else { return };
         // Queues the message that ends the session.
         drop(client);
-        // A thread that belongs to another runtime must not block.
+        // `block_on` panics in a thread that belongs to another runtime. There, the connection is closed without the
+        // message.
         if let (Some(connection), Err(_)) = (connection, Handle::try_current()) {
             let _ = runtime.block_on(async { timeout(GOODBYE, connection).await });
         }
@@ -82,7 +85,8 @@ impl Drop for Client {
 }
 
 impl Client {
-    /// Opens a connection within `limit`. If connecting fails, `explain` may return a better error.
+    /// Opens a connection within `limit`. If connecting fails and `explain` returns an error for the failure, returns
+    /// that error, since it is more helpful.
     pub(super) fn connect<T>(
         config: &Config,
         connector: &T,
@@ -104,16 +108,17 @@ impl Client {
             Ok(Err(failure)) => explain(&failure).unwrap_or_else(|| failed(CONNECT, &failure, secrets)),
             Err(_) => unanswered(CONNECT, limit),
         };
-        // The lookup of a host name may still be running. This does not wait for it.
+        // A thread may still be looking up the host name. `shutdown_background` does not wait for that thread.
         runtime.shutdown_background();
         Err(error)
     }
 
-    /// Sets how long a statement may take.
+    /// Sets how long each statement may take from now on.
     pub(super) fn limit_statements(&mut self, timeout: Duration) -> Result<(), Failed> {
         self.limit = timeout.saturating_add(MARGIN);
         let statement_ms = timeout.as_millis();
-        // If this process is stopped within a transaction, it must not keep its lock forever.
+        // If this process is stopped within a transaction, the server ends the session, which releases the lock of the
+        // transaction. Otherwise, other processes would wait for this lock forever.
         let idle_ms = statement_ms + 30_000;
         self.run(
             "set the time limits",
@@ -121,8 +126,8 @@ impl Client {
         )
     }
 
-    /// Runs statements without parameters, separated by semicolons. Only one of them may be slow, since the time limit
-    /// is for all of them together.
+    /// Runs statements without parameters, separated by semicolons. The time limit of the client covers all of the
+    /// statements together, so at most one of them may be slow.
     pub(super) fn run(&mut self, operation: &str, sql: &str) -> Result<(), Failed> {
         self.call(operation, async |client| client.batch_execute(sql).await)
     }
@@ -141,7 +146,7 @@ impl Client {
     pub(super) fn copy(&mut self, operation: &str, sql: &str, rows: &[u8]) -> Result<u64, Failed> {
         self.call(operation, async |client| {
             let mut writer = pin!(client.copy_in(sql).await?);
-            // A failed write only means that the server stopped reading. `finish` returns the server's error.
+            // A failed write only means that the server stopped reading. `finish` returns the reason.
             for chunk in rows.chunks(COPY_BYTES) {
                 if writer.feed(Cursor::new(chunk.to_vec())).await.is_err() {
                     break;
@@ -163,7 +168,7 @@ impl Client {
         let answered = runtime.block_on(async {
             let mut work = pin!(work(client));
             let both = poll_fn(|cx| {
-                // If the connection has ended, its own error says more than the error of `work`.
+                // If the connection has ended, the error of the connection says more than the error of `work`.
                 if let Some(Poll::Ready(ended)) = connection.as_mut().map(|connection| connection.as_mut().poll(cx)) {
                     *connection = None;
                     if let Err(failure) = ended {
@@ -191,8 +196,8 @@ fn unanswered(operation: &str, limit: Duration) -> Failed {
     Failed { error: Error::new(ErrorKind::Database, operation).detail(detail), may_pass: true }
 }
 
-/// Returns an error with the message and the code of the server, or with the failure of the connection. The server's
-/// details are left out, since they may contain values of a row.
+/// Returns an error with the message and the code that the server sent, or, if the connection failed, with the cause of
+/// this failure. The details that the server sent are left out, since they may contain values of a row.
 fn failed(operation: &str, failure: &Failure, secrets: &[String]) -> Failed {
     use std::error::Error as _;
     let text = match (failure.as_db_error(), failure.source()) {
@@ -204,13 +209,14 @@ fn failed(operation: &str, failure: &Failure, secrets: &[String]) -> Failed {
     Failed { error: Error::new(ErrorKind::Database, operation).detail(text), may_pass: may_pass(failure) }
 }
 
-/// Returns true if the cause is the connection or the state of the server, and not the request.
+/// Returns true if the failure may be temporary: its cause is the connection or the state of the server, and not the
+/// request.
 fn may_pass(failure: &Failure) -> bool {
     use std::error::Error as _;
     match failure.code() {
-        // Classes of SQLSTATE: 08 is an error of the connection, 40 a rollback, and 53 a lack of resources, such as a
-        // full disk. 55 is an object that is not ready, 57 an intervention by an operator, and 58 an error of the
-        // system.
+        // The first two characters of a SQLSTATE are its class: 08 is an error of the connection, 40 is a rollback, 53
+        // is a lack of resources such as a full disk, 55 is an object that is not ready, 57 is an intervention by an
+        // operator, and 58 is an error of the system.
         Some(code) => ["08", "40", "53", "55", "57", "58"].iter().any(|class| code.code().starts_with(class)),
         None => failure.is_closed() || failure.source().is_some_and(|source| source.is::<std::io::Error>()),
     }

@@ -1,9 +1,9 @@
-//! Copies records to PostgreSQL. They are stored in the ledger first and copied later, so a database that is slow, full
-//! or unreachable never affects an execution.
+//! Copies records to PostgreSQL. Records are stored in the ledger first and copied later, so a database that is slow,
+//! full or unreachable never affects an execution.
 //!
 //! [`Sink::ship`] copies the new records of a ledger into the table `agent_execution_logs`, one row per execution. The
 //! table `runledger_shipments` holds the last copied line of each ledger, and is updated in the transaction that
-//! inserts the rows. So each record is copied exactly once. This is true even if the shipping process or the server is
+//! inserts the rows. So each record is copied exactly once, even if the process that calls `ship` or the server is
 //! killed, and even if several processes ship the same ledger. Any number of ledgers can share a database.
 //!
 //! # The row
@@ -14,47 +14,48 @@
 //! | `correlation_id`, `session_id`, `agent_name` | from `run`; a text of more than 500 characters is truncated and ends with `…`, because the size of an index entry is limited |
 //! | `user_prompt` | `run.description` |
 //! | `started_at`, `completed_at` | `timestamp_start` and `timestamp_end`, to the millisecond; `completed_at` is null while in progress |
-//! | `duration_ms` | `wall_clock_time_ms`; null if it is unknown, or if it is above 2⁶³ − 1 and only `metadata` can hold it |
-//! | `status` | `success`; `error` if failed, panicked or interrupted; `cancelled`; `in_progress` if in flight or paused; null if unknown |
+//! | `duration_ms` | `wall_clock_time_ms`; null if it is unknown, or if it is above 2⁶³ − 1, which only `metadata` can hold |
+//! | `status` | `success`; `error` if the execution failed, panicked or was interrupted; `cancelled`; `in_progress` if it is in flight or paused; null if the status is unknown |
 //! | `error_message` | `error_reason` |
-//! | `error_type` | `error_category`; if there is none, `panicked` or `interrupted` for an execution that ended in this way |
+//! | `error_type` | `error_category`; if it is unknown, the status if that is `panicked` or `interrupted` |
 //! | `quality_score` | `quality_score` |
-//! | `metadata` | all other known values, the whole of `run`, and keys of newer versions; amounts and counts are exact |
+//! | `metadata` | all other known values, the whole of `run`, and keys that only newer versions know; amounts and counts are exact |
 //! | `ledger_id`, `ledger_seq` | the ledger and the line number; `ledger_seq` is null while in flight |
 //!
 //! An unknown value is null in a column and absent in `metadata`. PostgreSQL cannot store NUL in a text. Each NUL is
 //! replaced by `␀` (U+2400), and `metadata.nul_replaced` counts the replacements. The ledger keeps the original.
 //!
-//! A row from a ledger line is replaced only by a later line of the same ledger with the same `execution_id`. The row
-//! of an execution in flight is replaced by a newer state or by a ledger line. So the row of an execution that has
-//! ended never returns to an earlier state.
+//! If a row was copied from a line of a ledger, only a later line of the same ledger with the same `execution_id`
+//! replaces it. The row of an execution in flight is replaced by a newer state of this execution, and by its line in
+//! the ledger. So the row of an execution that has ended never returns to an earlier state.
 //!
 //! # TLS
 //!
 //! TLS needs the feature `postgres-tls`, and uses the TLS library of the system. `sslmode` in the address decides when
-//! it is used:
+//! TLS is used:
 //!
 //! | `sslmode` | when a connection over TCP is encrypted |
 //! |---|---|
 //! | `disable` | never |
-//! | `prefer`, the default | if the server offers it. The certificate is not checked, because an attacker who can forge one can also claim that the server has no TLS |
+//! | `prefer`, the default | if the server offers TLS. The certificate is not checked, because an attacker who can forge a certificate can also claim that the server has no TLS |
 //! | `require`, `verify-full` | always; the certificate must be valid for the host and signed by an authority that the system trusts. This differs from libpq, which does not check the certificate with `require` |
 //!
-//! `sslrootcert=FILE` names a PEM file of the authorities to trust instead of those of the system, as in libpq. It
-//! needs `require` or `verify-full`. A build without the feature refuses `sslrootcert`, `require` and `verify-full`,
-//! and treats `prefer` like `disable`. The certificate must be valid for the host in the address, even if `hostaddr`
-//! gives its IP address.
+//! `sslrootcert=FILE` names a PEM file with certificates of authorities. As in libpq, these authorities are then
+//! trusted instead of those of the system. `sslrootcert` needs `sslmode=require` or `sslmode=verify-full`. A build
+//! without the feature refuses `sslrootcert`, `require` and `verify-full`, and treats `prefer` like `disable`. The
+//! certificate must be valid for the `host` in the address, even if `hostaddr` gives the IP address of that host.
 //!
-//! As in libpq, a Unix socket is never encrypted. If the address lists several hosts, `require` skips the sockets.
-//! Other modes, client certificates and `sslnegotiation=direct` are not supported.
+//! As in libpq, a connection over a Unix socket is never encrypted. If the address lists several hosts, `require` skips
+//! the Unix sockets among them. Other modes, client certificates and `sslnegotiation=direct` are not supported.
 //!
 //! # A ledger that was truncated or rewritten
 //!
-//! The next [`Sink::ship`] detects that the ledger has changed, and fails with
+//! If lines that were shipped are no longer in the ledger, the next [`Sink::ship`] fails with
 //! [`ErrorKind::Diverged`](crate::ErrorKind::Diverged). The error states the last line that was shipped, and what the
-//! ledger has instead. A power cut has the same effect if records were shipped before they were durable. Decide whether
-//! the ledger or the database is correct. To copy the whole ledger again, delete its rows: `DELETE FROM
-//! agent_execution_logs WHERE ledger_id = …`, and the same from `runledger_shipments`.
+//! ledger contains in its place. This also happens after a power cut, if records were shipped before they were durable.
+//! Decide whether the ledger or the database is correct. To copy the whole ledger again, delete its rows from both
+//! tables: `DELETE FROM agent_execution_logs WHERE ledger_id = …` and `DELETE FROM runledger_shipments WHERE ledger_id
+//! = …`.
 
 mod client;
 mod options;
@@ -82,14 +83,14 @@ use crate::journal::Place;
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Shipped {
-    /// The number of records that were copied from the ledger. If the connection broke before the commit of a batch was
-    /// acknowledged, the batch may be in the database without being counted.
+    /// The number of records that this call copied from the ledger. If the connection broke before the server
+    /// acknowledged the commit of a batch, the records of that batch may be in the database without being counted.
     pub records: u64,
     /// The number of executions in flight that were sent.
     pub in_progress: u64,
-    /// The lines of the ledger that are not records. They were skipped.
+    /// The lines of the ledger that were skipped, because they are not records.
     pub skipped: Skipped,
-    /// The last line that is in the database; `None` if there is none.
+    /// The last line of the ledger that was shipped; `None` if no line was.
     pub last: Option<Place>,
 }
 
@@ -99,9 +100,9 @@ pub struct Shipped {
 pub struct Status {
     /// The id of the ledger.
     pub ledger: uuid::Uuid,
-    /// The last line that was shipped; `None` if none was.
+    /// The last line that was shipped; `None` if no line was.
     pub shipped: Option<Shipment>,
-    /// The last line of the ledger; `None` if it is empty.
+    /// The last line of the ledger; `None` if the ledger is empty.
     pub head: Option<Shipment>,
     /// The number of lines in the ledger after the last one that was shipped.
     pub behind: u64,
@@ -111,9 +112,9 @@ pub struct Status {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Shipment {
-    /// Its sequence number.
+    /// The sequence number of the line.
     pub seq: u64,
-    /// Its hash.
+    /// The hash of the line.
     pub hash: String,
 }
 

@@ -1,4 +1,4 @@
-//! Connections of a build without TLS. It has the same items as `tls.rs`.
+//! Replaces `tls.rs` in a build without TLS, and has the same items.
 
 use std::path::Path;
 

@@ -37,18 +37,19 @@ impl SinkOptions {
         }
     }
 
-    /// Sets how long each IP address of the server may take to accept a connection; 5 seconds by default. All steps of
-    /// connecting together, including name lookup, TLS and authentication, may take twice as long. Each additional host
-    /// adds the same time once more.
+    /// Sets how long each IP address of the server may take to accept a connection; 5 seconds by default.
+    ///
+    /// All steps of connecting together, including name lookup, TLS and authentication, may take twice this time. If
+    /// the address lists several hosts, they may take this time once more for each additional host.
     #[must_use]
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self
     }
 
-    /// Sets how long one statement may take; 30 seconds by default. This includes the wait for another process that
-    /// ships the same ledger. A statement that takes longer is rolled back and retried. If the server does not answer
-    /// for another 5 seconds, for example because it is stopped, the connection is closed.
+    /// Sets how long one statement may take; 30 seconds by default. If another process ships the same ledger, the time
+    /// includes the wait for that process. A statement that exceeds this time is rolled back and retried. If the server
+    /// has not answered 5 seconds after this time, for example because the server is stopped, the connection is closed.
     #[must_use]
     pub fn statement_timeout(mut self, timeout: Duration) -> Self {
         self.statement_timeout = timeout;
@@ -56,10 +57,10 @@ impl SinkOptions {
     }
 
     /// Sets for how long an unreachable or overloaded database is retried. The time counts from the first failure, and
-    /// starts again after each success. The default is 10 seconds. `None` retries without a limit.
+    /// starts again after each success. The default is 10 seconds. With `None`, retries continue until one succeeds.
     ///
-    /// The pauses double from 100 ms to 10 s. Each pause is shortened by a random amount of up to half of it, so that
-    /// many processes do not retry at the same time.
+    /// The pauses between retries double from 100 ms to 10 s. A random part of each pause, at most half of the pause,
+    /// is left out, so that many processes do not retry at the same time.
     #[must_use]
     pub fn retry_for(mut self, limit: Option<Duration>) -> Self {
         self.retry_for = limit;

@@ -19,7 +19,8 @@ impl Pauses {
     pub(super) fn next(&mut self) -> Duration {
         let whole = self.next;
         self.next = (whole * 2).min(LONGEST);
-        // The keys of a new hasher are random enough for this.
+        // Each `RandomState` has random keys, so the hash differs each time. A generator of random numbers is not
+        // needed.
         let random = RandomState::new().build_hasher().finish() % 1_000;
         whole - whole / 2 * random as u32 / 1_000
     }

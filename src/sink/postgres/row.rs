@@ -31,25 +31,26 @@ pub(super) const COLUMNS: [(&str, &str); 15] = [
     ("ledger_seq", "bigint"),
 ];
 
-/// The longest text in a column with an index, in characters. An index entry has room for 2,704 bytes.
+/// Texts in columns with an index are truncated to this length, since an entry of an index has room for 2,704 bytes.
 pub(super) const INDEXED_CHARS_MAX: usize = 500;
 
-/// The keys of a line that `metadata` does not contain. They have their own columns, or belong to the format of the
-/// ledger.
+/// The keys of a line that are left out of `metadata`, because they have their own columns or belong to the format of
+/// the ledger.
 const LEFT_OUT: [&str; 6] = ["execution_id", "timestamp_start", "quality_score", "seq", "prev", "hash"];
 
 /// Replaces NUL, which PostgreSQL can store neither in a text nor in JSON.
 const SYMBOL_FOR_NUL: &str = "\u{2400}";
 
-/// Appends the row of the record `json` to `out`. `seq` is its line in `ledger`, or `None` if it is in flight.
+/// Appends the row of the record `json` to `out`. `seq` is the sequence number of the record in `ledger`, or `None` if
+/// the execution is still in flight.
 ///
 /// # Errors
 /// [`ErrorKind::Malformed`] if `json` is not a record, or JSONB cannot store it. Nothing is appended then.
 pub(super) fn push(out: &mut Vec<u8>, json: &str, ledger: Uuid, seq: Option<u64>) -> Result<()> {
     let record = ExecutionMetrics::from_json(json)?;
     let malformed = |source| Error::new(ErrorKind::Malformed, "read a record from JSON").source(source);
-    // Unknown keys are copied unchanged, so JSONB must be able to store them. It cannot store half a surrogate pair, or
-    // a number above the range of a float.
+    // Unknown keys and their values are copied unchanged, so JSONB must be able to store them. JSONB cannot store half
+    // a surrogate pair, or a number above the range of a float.
     serde_json::from_str::<Readable>(json).map_err(malformed)?;
     let mut rest: BTreeMap<Key<'_>, &RawValue> = serde_json::from_str(json).map_err(malformed)?;
     rest.retain(|Key(key), value| !LEFT_OUT.contains(&&**key) && value.get() != "null");
@@ -80,7 +81,7 @@ pub(super) fn push(out: &mut Vec<u8>, json: &str, ledger: Uuid, seq: Option<u64>
     Ok(())
 }
 
-/// A key, borrowed unless it contains escapes.
+/// A key of a JSON object. Its text is borrowed from the JSON unless it contains escapes.
 #[derive(PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
 struct Key<'j>(#[serde(borrow)] Cow<'j, str>);
 
@@ -135,9 +136,9 @@ impl<'de> Visitor<'de> for Readable {
     }
 }
 
-/// Returns the value of the column `status`; `None` if it is unknown.
+/// Returns the value of the column `status` for an execution that has ended; `None` if it is unknown.
 fn status(record: &ExecutionMetrics) -> Option<&'static str> {
-    // Compares the text, since `Other("success")` means `Success`.
+    // The status is converted to text and back, so that `Other("success")` becomes `Success`.
     match record.status.as_ref().map(|status| Status::from(status.as_str())) {
         Some(Status::Success) => Some("success"),
         Some(Status::Failed | Status::Panicked | Status::Interrupted) => Some("error"),
@@ -151,15 +152,15 @@ fn status(record: &ExecutionMetrics) -> Option<&'static str> {
     }
 }
 
-/// Returns the category of the error. If there is none, returns `interrupted` or `panicked` for an execution that ended
-/// in this way.
+/// Returns the category of the error. If the category is unknown, returns the status if it is `interrupted` or
+/// `panicked`.
 fn error_type(record: &ExecutionMetrics) -> Option<&str> {
     let category = record.error_category.as_ref().map(|category| category.as_str());
     let ending = record.status.as_ref().map(Status::as_str);
     category.or(ending.filter(|status| matches!(*status, "interrupted" | "panicked")))
 }
 
-/// Returns the text, truncated if it is too long for an index.
+/// Returns the text, truncated to [`INDEXED_CHARS_MAX`] characters.
 fn indexed(text: &str) -> Cow<'_, str> {
     match text.char_indices().nth(INDEXED_CHARS_MAX) {
         Some(_) => text.chars().take(INDEXED_CHARS_MAX - 1).chain(['…']).collect(),
@@ -167,7 +168,7 @@ fn indexed(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// Returns the time as PostgreSQL reads it, where the year 0 is 1 BC.
+/// Returns the time in the form that PostgreSQL reads, in which the year 0 is called 1 BC.
 fn time(time: Timestamp) -> String {
     let text = time.to_string();
     match text.strip_prefix("0000") {
@@ -207,8 +208,8 @@ impl Row<'_> {
         self.escaped(text.as_ref());
     }
 
-    /// Writes a JSON object. Adds `nul_replaced`, the number of NULs that were replaced in this object and in the row
-    /// before it.
+    /// Writes a JSON object. If NULs were replaced in this object or in the columns before it, adds their number as
+    /// `nul_replaced`.
     fn json(&mut self, mut json: &str) {
         self.begin();
         while let Some((before, escape)) = json.find('\\').map(|at| json.split_at(at)) {

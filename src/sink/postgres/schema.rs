@@ -53,7 +53,8 @@ const INDEXES: [&str; 5] = [
 
 /// Creates the missing tables and indexes, all or none of them.
 pub(super) fn migrate(client: &mut Client) -> Result<(), Failed> {
-    // Two sessions that create a table at the same time conflict even with IF NOT EXISTS.
+    // Two sessions that create the same table at the same time conflict even with IF NOT EXISTS, so each of them first
+    // waits for a lock.
     client.run("create the tables", "BEGIN; SELECT pg_advisory_xact_lock(hashtext('runledger migrate'))")?;
     client.run("create the tables", LOGS)?;
     check(client)?;
@@ -93,7 +94,7 @@ fn check_table(client: &mut Client, table: &str, expected: &[(&str, &str)]) -> R
     }
     for (column, _, needed) in &columns {
         if *needed && !expected.iter().any(|(name, _)| name == column) {
-            found.push(format!("found the column {column}, which needs a value; records have none for it"));
+            found.push(format!("found the column {column}, which needs a value; records have no value for it"));
         }
     }
     if found.is_empty() {

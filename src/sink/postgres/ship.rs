@@ -1,4 +1,4 @@
-//! The content of one transaction: rows, and the last line of the ledger that they come from.
+//! The content of one transaction: rows, and the last line of the ledger that is among them.
 
 use uuid::Uuid;
 
@@ -8,12 +8,12 @@ use crate::error::{Error, ErrorKind, Result, Skipped};
 use crate::journal::{Follower, Place};
 use crate::metrics::ExecutionMetrics;
 
-/// The most rows in a transaction.
+/// The maximum number of rows in a transaction.
 const ROWS_MAX: u64 = 5_000;
 /// No more rows are added to a transaction once its rows have this many bytes.
 const BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// Lines of a ledger as rows.
+/// Consecutive lines of a ledger, as rows that are committed together.
 #[derive(Debug)]
 pub(super) struct Batch {
     ledger: Uuid,
@@ -22,17 +22,18 @@ pub(super) struct Batch {
     pub(super) skipped: Skipped,
     /// True if the ledger had no more lines.
     pub(super) is_last: bool,
-    /// The last line before the batch.
+    /// The last line before the batch; `None` if the batch begins with the first line of the ledger.
     begin: Option<Place>,
-    /// The last line of the batch.
+    /// The last line of the batch; equal to `begin` if the batch has no lines.
     end: Option<Place>,
 }
 
 /// The result of committing a batch.
 pub(super) enum Outcome {
     Committed,
-    /// The batch does not begin directly after the last shipped line, so it was not committed. The value is that line.
-    /// Either another process shipped it, or this process did and never received the acknowledgement.
+    /// The batch was not committed, because it does not begin directly after the last shipped line, which is the value.
+    /// Lines were shipped since the batch was read: by another process, or by a commit of this process that the server
+    /// never acknowledged.
     Moved(Option<Place>),
 }
 
@@ -73,19 +74,19 @@ impl Batch {
         Ok(batch)
     }
 
-    /// Returns true if a shipment up to `last` includes the whole batch.
+    /// Returns true if the whole batch is in the database after all lines up to `last` were shipped.
     pub(super) fn is_behind(&self, last: Option<&Place>) -> bool {
         self.end.as_ref().map(|end| end.seq) <= last.map(|last| last.seq)
     }
 
-    /// Writes the rows and the last line in one transaction.
+    /// Writes the rows, and the last line of the batch as the last shipped line, in one transaction.
     pub(super) fn commit(&self, client: &mut Client) -> Result<Outcome, Failed> {
         if self.records == 0 && self.begin == self.end {
             return Ok(Outcome::Committed);
         }
         let key = self.ledger.as_u64_pair();
         let lock = format!("BEGIN; SELECT pg_advisory_xact_lock({})", (key.0 ^ key.1).cast_signed());
-        // The lock ends with the transaction. So the next process that gets the lock sees the rows that this one
+        // The lock ends with the transaction. So the next process that gets the lock sees the rows that this process
         // committed.
         client.run("begin a shipment", &lock)?;
         let last = last(client, self.ledger)?;
@@ -120,7 +121,7 @@ pub(super) fn in_flight(client: &mut Client, ledger: Uuid, records: &[ExecutionM
     Ok(count)
 }
 
-/// Returns the last line that was shipped.
+/// Returns the last line of the ledger that was shipped; `None` if no line was.
 pub(super) fn last(client: &mut Client, ledger: Uuid) -> Result<Option<Place>, Failed> {
     let sql = "SELECT seq, hash, segment, byte, line FROM runledger_shipments WHERE ledger_id = $1";
     let rows = client.rows("read the last shipment", sql, &[&ledger])?;
@@ -140,7 +141,7 @@ fn store(client: &mut Client, ledger: Uuid, reached: &Place) -> Result<(), Faile
     Ok(())
 }
 
-/// Copies the rows to a temporary table of this transaction, and from there into the table.
+/// Copies the rows to a temporary table, which ends with the transaction, and from there into `agent_execution_logs`.
 fn upsert(client: &mut Client, rows: &[u8], count: u64) -> Result<(), Failed> {
     let names = COLUMNS.map(|(name, _)| name).join(", ");
     client.run(
@@ -157,8 +158,8 @@ fn upsert(client: &mut Client, rows: &[u8], count: u64) -> Result<(), Failed> {
             .into());
     }
     let set = COLUMNS[1..].iter().map(|(name, _)| format!("{name} = excluded.{name}")).collect::<Vec<_>>().join(", ");
-    // If an execution has several lines, the last one is used. The rows are sorted, so that two processes that ship
-    // different ledgers lock common rows in the same order and do not deadlock.
+    // If an execution has several lines, the last one is used. The rows are sorted by `execution_id`. So if two ledgers
+    // contain the same executions, the processes that ship them lock the rows in the same order and do not deadlock.
     client.run(
         "insert the rows",
         &format!(

@@ -14,7 +14,7 @@ use crate::metrics::ExecutionMetrics;
 
 /// A PostgreSQL database that records are copied to.
 ///
-/// The methods of a sink block the calling thread. If that thread belongs to a tokio runtime, tokio panics. In
+/// The methods of a sink block the calling thread. They panic if that thread runs asynchronous tasks of tokio. In
 /// asynchronous code, call the methods where blocking is allowed, such as in tokio's `spawn_blocking`.
 ///
 /// ```no_run
@@ -51,20 +51,20 @@ impl Sink {
     /// Creates the tables and indexes that do not exist yet, all or none of them.
     ///
     /// # Errors
-    /// - [`ErrorKind::Database`] if the database cannot be reached or refuses the change. Also if a table with one of
-    ///   the names has other columns, which [`Error::details`] lists. Nothing is changed then.
+    /// - [`ErrorKind::Database`] if the database cannot be reached or refuses the change, or if one of the tables
+    ///   already exists with other columns. [`Error::details`] lists these columns. Nothing is changed then.
     /// - [`ErrorKind::Io`] if the file of `sslrootcert` cannot be read, and [`ErrorKind::Invalid`] if it has no
     ///   certificates.
     pub fn migrate(&mut self) -> Result<()> {
         self.retrying(schema::migrate)
     }
 
-    /// Copies all records that are in the ledger but not in the database. Then sends the executions in flight, whose
-    /// records are partial. Each batch of up to 5,000 records is one transaction. While the server processes a batch, a
-    /// thread reads the next one.
+    /// Copies all records that are in the ledger but not in the database. Then sends `in_flight`, the partial records
+    /// of executions that have not ended. Each batch of up to 5,000 records is one transaction. While the server
+    /// processes a batch, another thread reads the next batch.
     ///
     /// Temporary failures are retried, see [`SinkOptions::retry_for`]. If another process ships the same ledger at the
-    /// same time, the two take turns, batch by batch.
+    /// same time, the two processes commit batches in turn, and no batch is copied twice.
     ///
     /// # Errors
     /// - [`ErrorKind::Diverged`] if the ledger was truncated or rewritten since the last call of [`ship`](Self::ship),
@@ -132,8 +132,8 @@ impl Sink {
         Ok(Status { ledger: id, shipped: last.as_ref().map(Shipment::from), head, behind })
     }
 
-    /// Commits the batch while another thread reads the next batch, which takes about as long. Returns `None` instead
-    /// of the next batch if there is none, or if the thread could not be started.
+    /// Commits the batch while another thread reads the next batch, which takes about as long. Returns `None` as the
+    /// next batch if `batch` is the last one, or if the thread could not be started.
     fn commit(&mut self, batch: &Batch, ledger: &mut Follower) -> (Result<Outcome>, Option<Result<Batch>>) {
         thread::scope(|scope| {
             let reader = Builder::new().name("runledger".to_owned());
@@ -143,8 +143,8 @@ impl Sink {
         })
     }
 
-    /// Does `work` on a connection. After a temporary failure, repeats `work` on a new connection, within the time that
-    /// the options allow.
+    /// Does `work` on a connection. After a temporary failure, repeats `work` on a new connection, until the time of
+    /// [`SinkOptions::retry_for`] is over.
     fn retrying<T>(&mut self, mut work: impl FnMut(&mut Client) -> Result<T, Failed>) -> Result<T> {
         let mut pauses = Pauses::default();
         let mut began: Option<Instant> = None;
@@ -176,5 +176,5 @@ impl Sink {
 }
 
 fn abandoned() -> Error {
-    Error::new(ErrorKind::Abandoned, "read the records to ship").detail("the thread that read them panicked")
+    Error::new(ErrorKind::Abandoned, "read the records to ship").detail("the thread that read the records panicked")
 }

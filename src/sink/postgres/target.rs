@@ -1,4 +1,4 @@
-//! The database to connect to: reads its address and opens connections.
+//! The database to connect to: reads the address of the database, and opens connections to it.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -8,12 +8,13 @@ use super::client::{Client, Config, Failed, Host, NoTls, SslMode, SslNegotiation
 use super::{SinkOptions, tls};
 use crate::error::{Error, ErrorKind, Result};
 
-/// The server, the user, and the password.
+/// The database that an address names, with the user and the password.
 pub(super) struct Target {
     config: Config,
     /// The file of trusted certificates; `None` if those of the system are trusted.
     root: Option<PathBuf>,
-    /// Spellings of the password, the longest first. No error may contain them.
+    /// The password as errors could contain it, decoded and as it is in the address, the longer one first. Errors must
+    /// not contain it.
     secrets: Vec<String>,
 }
 
@@ -24,16 +25,17 @@ impl fmt::Debug for Target {
 }
 
 impl Target {
-    /// Reads a URL such as `postgres://user:password@host:5432/database`, or a list such as `host=… user=… password=…`.
+    /// Reads an address, which is a URL such as `postgres://user:password@host:5432/database`, or a list such as
+    /// `host=… user=… password=…`.
     pub(super) fn parse(address: &str, tls_is_built_in: bool) -> Result<Self> {
         let (known, mut root) = split(address)?;
-        // The error of the parser may contain a part of the password.
+        // The parser's error is not used, since it may contain a part of the password.
         let mut config: Config = known.parse().map_err(|_| malformed())?;
         if config.get_ssl_negotiation() == SslNegotiation::Direct {
             return Err(refused("found sslnegotiation=direct, which is not supported"));
         }
-        // If an @ in the password was not written as %40, the rest of the password ends up in the host. So such a host
-        // must not be looked up or printed.
+        // If an @ in the password was not written as %40, the parser takes the rest of the password as a part of the
+        // host. So a host with an @ must not be looked up or printed.
         if config.get_hosts().iter().any(|host| matches!(host, Host::Tcp(name) if name.contains('@'))) {
             return Err(malformed());
         }
@@ -43,7 +45,7 @@ impl Target {
                 config.host(host.to_string());
             }
         }
-        // As in every client, a local socket is not encrypted.
+        // Clients of PostgreSQL do not encrypt connections over a local socket.
         if config.get_hosts().iter().all(|host| matches!(host, Host::Unix(_))) {
             config.ssl_mode(SslMode::Disable);
             root = None;
@@ -72,7 +74,8 @@ impl Target {
     pub(super) fn connect(&self, options: &SinkOptions) -> Result<Client, Failed> {
         let mut config = self.config.clone();
         config.connect_timeout(options.connect_timeout);
-        // Each host may be slow to accept the connection, and the host that accepts it may be slow to answer.
+        // Each host may take the whole timeout to accept the connection. The host that accepts it may take the same
+        // time again for the steps that follow.
         let hosts = u32::try_from(config.get_hosts().len()).unwrap_or(u32::MAX);
         let limit = options.connect_timeout.saturating_mul(hosts.saturating_add(1));
         let mut client = if config.get_ssl_mode() == SslMode::Disable {
@@ -90,7 +93,8 @@ fn refused(detail: &str) -> Error {
     Error::new(ErrorKind::Invalid, "read the database's address").detail(detail)
 }
 
-/// Does not repeat any part of the address, because that may be a part of the password.
+/// Returns the error for an address that cannot be read. The error does not contain any part of the address, because
+/// that part may belong to the password.
 fn malformed() -> Error {
     refused(
         "expected postgres://USER:PASSWORD@HOST:PORT/DATABASE, with @ : / ? # and % in the password written as %40 %3A \
@@ -99,7 +103,7 @@ fn malformed() -> Error {
 }
 
 /// Returns the address in a form that the client crate supports, and the file of `sslrootcert`. The client crate does
-/// not support `sslrootcert`, which is removed, or `sslmode=verify-full`, which becomes `require`.
+/// not support `sslrootcert`, so this parameter is removed, or `sslmode=verify-full`, so this becomes `require`.
 fn split(address: &str) -> Result<(String, Option<PathBuf>)> {
     let is_url = ["postgres://", "postgresql://"].iter().any(|scheme| address.starts_with(scheme));
     // As in the client crate, the host begins after the first @.
@@ -121,7 +125,7 @@ fn split(address: &str) -> Result<(String, Option<PathBuf>)> {
                 "disable" | "prefer" | "require" => value,
                 _ => {
                     return Err(refused(
-                        "found another sslmode; expected sslmode to be disable, prefer, require or verify-full",
+                        "found an unknown sslmode; expected sslmode to be disable, prefer, require or verify-full",
                     ));
                 }
             },
@@ -132,7 +136,8 @@ fn split(address: &str) -> Result<(String, Option<PathBuf>)> {
     Ok((known, root))
 }
 
-/// Returns the first `key=value` of `text`, still encoded, and what follows it; `None` if there is no `=`.
+/// Returns the first key of `text` and its value, both still encoded, and the text after them; `None` if there is no
+/// `=`.
 fn parameter(text: &str, is_url: bool) -> Option<(&str, &str, &str)> {
     let (key, rest) = text.split_once('=')?;
     if is_url {
@@ -151,14 +156,14 @@ fn parameter(text: &str, is_url: bool) -> Option<(&str, &str, &str)> {
     Some((key, value, behind.trim_start()))
 }
 
-/// Decodes a key or a value exactly as the client crate does, by letting it read the text as the name of a database.
+/// Decodes a key or a value as the client crate does: lets the client crate read `text` as the name of a database.
 fn decoded(text: &str, is_url: bool) -> Option<String> {
     let begin = if is_url { "postgres://@?dbname=" } else { "dbname=" };
     let config: Config = format!("{begin}{text}").parse().ok()?;
     config.get_dbname().map(str::to_owned)
 }
 
-/// Returns the password in two spellings: decoded, and as in the URL.
+/// Returns the password, decoded and as it is in the URL; only one of them if they are equal.
 fn secrets(url: &str, config: &Config) -> Vec<String> {
     let decoded = config.get_password().map(|password| String::from_utf8_lossy(password).into_owned());
     let written = url.split_once("://").and_then(|(_, rest)| {
@@ -276,7 +281,7 @@ mod tests {
         for mode in ["allow", "verify-ca", "secret", ""] {
             assert_eq!(
                 Target::parse(&format!("postgres://h?sslmode={mode}"), true).unwrap_err().to_string(),
-                "cannot read the database's address: found another sslmode; expected sslmode to be disable, prefer, require or \
+                "cannot read the database's address: found an unknown sslmode; expected sslmode to be disable, prefer, require or \
                  verify-full"
             );
         }

@@ -19,32 +19,37 @@ use crate::mutex::lock;
 
 pub(super) const IS_BUILT_IN: bool = true;
 
-/// Encrypts connections, and remembers how far the last one got.
+/// Encrypts connections, and remembers how far the last attempt to connect got.
 #[derive(Clone)]
 pub(super) struct Connector {
-    /// Built only when a server offers TLS, since reading the authorities of the system takes some 100 ms.
+    /// The settings of the TLS library. The library is built only when a server offers TLS, since reading the
+    /// authorities of the system takes some 100 ms.
     library: Arc<TlsConnectorBuilder>,
+    /// True if the certificate of the server must be valid.
     is_checked: bool,
+    /// The file of trusted authorities; `None` if those of the system are trusted.
     root: Option<PathBuf>,
     met: Arc<Mutex<Met>>,
 }
 
-/// How far the connection to the last reachable host got. A later host that cannot be reached does not change this.
+/// How far the attempt to connect got at the last host that could be reached. The client tries one host after another.
+/// A host that cannot be reached does not change this.
 enum Met {
     Nothing,
-    /// This host was asked for TLS. If the host offers TLS, the handshake follows.
+    /// This host was asked for TLS, and has not offered it so far.
     Server(String),
+    /// The host offered TLS, and the handshake has begun.
     Handshake,
     /// The host, and why the handshake failed.
     Refusal(String, String),
 }
 
-/// Returns a connector that trusts the authorities in the file `root`, or else those of the system. If `is_checked` is
-/// false, it accepts every certificate.
+/// Returns a connector that trusts the authorities in the file `root`, or those of the system if `root` is `None`. If
+/// `is_checked` is false, the connector accepts every certificate.
 pub(super) fn connector(is_checked: bool, root: Option<&Path>) -> Result<Connector> {
     let mut builder = TlsConnector::builder();
-    // Without this check, `prefer` is no less safe. An attacker who can forge a certificate can also claim that the
-    // server has no TLS.
+    // With `prefer`, checking the certificate would not help: an attacker who can forge a certificate can also claim
+    // that the server has no TLS.
     builder.danger_accept_invalid_certs(!is_checked);
     builder.danger_accept_invalid_hostnames(!is_checked);
     if let Some(path) = root {
@@ -87,7 +92,8 @@ pub(super) fn explained(connector: &Connector, failure: &Failure) -> Option<Fail
                 None => "that the system trusts (sslrootcert=FILE names others)".to_owned(),
             };
             error.detail(format!("no TLS with {host}: {why}")).detail(format!(
-                "expected a certificate for {host} from an authority {authority}. With sslmode=prefer it is not checked"
+                "expected a certificate for {host} from an authority {authority}. With sslmode=prefer, the certificate \
+                 is not checked"
             ))
         }
         Met::Refusal(host, why) => {
@@ -96,8 +102,8 @@ pub(super) fn explained(connector: &Connector, failure: &Failure) -> Option<Fail
         // The host answered and the connection did not break, so the host refused TLS.
         Met::Server(host) if *is_checked && !failure.source().is_some_and(|source| source.is::<io::Error>()) => error
             .detail(format!(
-                "found no TLS on the server {host}; expected it, as the address says. Set ssl = on there, or use \
-                 sslmode=prefer or sslmode=disable"
+                "found no TLS on the server {host}; expected TLS, since the address requires it. Set ssl = on in the \
+                 server's configuration, or use sslmode=prefer or sslmode=disable in the address"
             )),
         _ => return None,
     };
@@ -145,8 +151,8 @@ impl TlsConnect<Socket> for Handshake {
     }
 }
 
-/// A socket that remembers whether the connection ended or failed. The TLS library reports a broken connection like a
-/// refused certificate, so `is_cut` tells the two apart.
+/// A socket that sets `is_cut` if the connection ends or fails. This is needed because the TLS library reports a broken
+/// connection in the same way as a refused certificate.
 pub(super) struct Watched {
     socket: Socket,
     is_cut: Arc<AtomicBool>,

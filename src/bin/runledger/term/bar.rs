@@ -1,8 +1,8 @@
 //! The progress bar of a command that reads for a long time, on a terminal.
 //!
 //! Commands do not report their progress. Instead, the bar compares two numbers: the bytes that this process has read,
-//! which the kernel counts, and the size of the ledger's files. If the kernel does not count, no bar is drawn. The bar
-//! is removed when the output begins.
+//! which the kernel counts, and the size of the ledger's files. If the kernel does not report the bytes, no bar is
+//! drawn. The bar is removed when the output begins.
 
 use std::fs;
 use std::io::{self, IsTerminal, Write};
@@ -14,17 +14,18 @@ use std::time::Duration;
 
 use super::width::Width;
 
-/// The bar is first drawn after this time, so a short command does not show one.
+/// The bar is first drawn after this time, so a short command does not show a bar.
 const FIRST: Duration = Duration::from_secs(1);
+/// The time between two drawings of the bar.
 const NEXT: Duration = Duration::from_millis(100);
 const CELLS_MAX: usize = 40;
-/// The text next to the cells has fewer columns than this.
+/// The columns that are reserved for the text next to the cells, which is shorter.
 const BESIDE: usize = 25;
 
 /// The width of the bar that the terminal currently shows.
 static DRAWN: Mutex<usize> = Mutex::new(0);
 
-/// A thread that draws the bar. Dropping it removes the bar.
+/// The bar, and the thread that draws it. Dropping this value stops the thread and removes the bar.
 #[derive(Debug)]
 pub(crate) struct Bar {
     stop: Option<Sender<()>>,
@@ -44,7 +45,7 @@ impl Bar {
             while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(pause) {
                 pause = NEXT;
                 let Some(read) = bytes_read() else { return };
-                // The bar must fit in one line. If the terminal broke the line, the bar could not be removed.
+                // The bar must fit in one line of the terminal, because a bar on two lines could not be removed.
                 let cells = Width::of(io::stderr()).columns().saturating_sub(BESIDE).min(CELLS_MAX);
                 draw(&line(read, bytes_of(&ledger), cells));
             }
@@ -58,18 +59,19 @@ impl Drop for Bar {
     fn drop(&mut self) {
         self.stop = None;
         if let Some(thread) = self.thread.take() {
-            // A panic of that thread affects only the bar.
+            // If the thread panicked, only the bar is affected.
             let _ = thread.join();
         }
         clear();
     }
 }
 
-/// Removes the bar, before anything else is written to the terminal.
+/// Removes the bar. Call this before anything else is written to the terminal.
 pub(crate) fn clear() {
     draw("");
 }
 
+/// Replaces the bar that the terminal shows with `line`.
 fn draw(line: &str) {
     let mut drawn = DRAWN.lock().unwrap_or_else(PoisonError::into_inner);
     if *drawn == 0 && line.is_empty() {
@@ -133,7 +135,7 @@ mod tests {
             format!("[{}{}] 50 % of 2.7 GB", "=".repeat(20), " ".repeat(20))
         );
         assert_eq!(line(1_350_000_000, 2_700_000_000, 3), "[=  ] 50 % of 2.7 GB");
-        // A command reads other files too, and the ledger may not exist.
+        // More bytes than the size of the ledger may be read, since a command also reads other files.
         assert_eq!(line(9, 5, 40), format!("[{}] 100 % of 0.0 GB", "=".repeat(40)));
         assert_eq!(line(9, 0, 40), format!("[{}] 0 % of 0.0 GB", " ".repeat(40)));
     }

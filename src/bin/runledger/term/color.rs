@@ -9,12 +9,15 @@ use clap::ColorChoice;
 
 static IS_ON: OnceLock<bool> = OnceLock::new();
 
-/// Decides once whether stdout is coloured. Without this call, stdout is not coloured.
+/// Decides whether stdout is coloured; only the first call decides. As long as `set` was not called, stdout is not
+/// coloured.
 pub(crate) fn set(choice: ColorChoice) {
     IS_ON.get_or_init(|| decide(choice, |name| env::var_os(name), || io::stdout().is_terminal()));
 }
 
-/// Treats `NO_COLOR` as no-color.org says, and `CLICOLOR` and `CLICOLOR_FORCE` as bixense.com/clicolors says.
+/// Returns whether stdout is coloured. Follows no-color.org for `NO_COLOR`, and bixense.com/clicolors for `CLICOLOR`
+/// and
+/// `CLICOLOR_FORCE`.
 fn decide(choice: ColorChoice, get: impl Fn(&str) -> Option<OsString>, is_terminal: impl FnOnce() -> bool) -> bool {
     let is = |name, value| get(name).is_some_and(|text| text == value);
     let is_set = |name| get(name).is_some_and(|text| !text.is_empty());
@@ -32,7 +35,8 @@ pub(crate) fn is_on() -> bool {
     IS_ON.get() == Some(&true)
 }
 
-/// Returns the text in the colour of its first word, or unchanged if the word has no colour or colours are off.
+/// Returns the text in the colour of its first word. If this word has no colour, or if stdout is not coloured, returns
+/// the text unchanged.
 pub(crate) fn paint(text: &str) -> Cow<'_, str> {
     match color(text.split(' ').next().unwrap_or_default()) {
         Some(code) if is_on() => format!("\u{1b}[{code}m{text}\u{1b}[0m").into(),

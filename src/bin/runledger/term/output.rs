@@ -21,7 +21,7 @@ pub(crate) fn json_line(out: &mut impl Write, value: &impl Serialize) -> io::Res
     writeln!(out)
 }
 
-/// Writes `value` as JSON on one line, or on several lines for people.
+/// Writes `value` as JSON: on one line if `one_line` is true, and otherwise on several indented lines for people.
 pub(crate) fn json(out: &mut impl Write, value: &impl Serialize, one_line: bool) -> io::Result<()> {
     if one_line {
         return json_line(out, value);
@@ -52,12 +52,13 @@ pub(crate) fn warning(text: &str, kind: &str, style: Style) {
     message("warning", "warning: ", text, kind, style);
 }
 
-/// Writes to stderr information about the output that is not part of it.
+/// Writes information about the output to stderr.
 pub(crate) fn note(text: &str, kind: &str, style: Style) {
     message("note", "", text, kind, style);
 }
 
-/// Writes one line to stderr. In JSON, it is an object with `text` under `key`. Otherwise, it is `mark` and `text`.
+/// Writes one line to stderr. With `style.json`, the line is an object with `text` under `key`. Otherwise, the line is
+/// `runledger: `, `mark` and `text`.
 fn message(key: &str, mark: &str, text: &str, kind: &str, style: Style) {
     if style.json {
         write(&json!({key: text, "kind": kind}).to_string());

@@ -1,9 +1,9 @@
-//! Short forms of numbers for tables. All are rounded half to even.
+//! Short forms of numbers for tables. Numbers halfway between two short forms are rounded to the even digit.
 
 use runledger::Usd;
 
-/// Returns a count in at most 7 characters. A count below 10,000 has all its digits, and any other has three, such as
-/// `12.3M`.
+/// Returns a count in at most 7 characters. A count below 10,000 has all its digits. A larger count has three digits,
+/// such as `12.3M`.
 pub(crate) fn count(count: u128) -> String {
     match count {
         0..10_000 => count.to_string(),
@@ -21,15 +21,15 @@ pub(crate) fn age(ms: u64) -> String {
     }
 }
 
-/// Returns a share of a whole as a bar of ten cells. A cell is full if at least half of it is used.
+/// Returns a percentage as a bar of ten cells. Each cell represents 10 %, and the number of full cells is rounded.
 pub(crate) fn bar(percent: f64) -> String {
     const CELLS: usize = 10;
     let full = (percent.clamp(0.0, 100.0) / CELLS as f64).round() as usize;
     format!("{}{}", "█".repeat(full), "░".repeat(CELLS - full))
 }
 
-/// Returns an amount in US dollars in at most 10 characters. An amount below 1 has four decimals, one below a million
-/// has cents, and any other has three digits. An amount that is not 0 is never shown as 0.
+/// Returns an amount in US dollars in at most 10 characters. An amount below 1 has four decimals, an amount below a
+/// million has two, and a larger amount has three digits. An amount that is not 0 is never shown as 0.
 pub(crate) fn usd(amount: Usd) -> String {
     const DECIMALS: u32 = 12;
     const DOLLAR: u128 = 10u128.pow(DECIMALS);
@@ -48,8 +48,8 @@ pub(crate) fn usd(amount: Usd) -> String {
     if amount < Usd::ZERO { format!("-{text}") } else { text }
 }
 
-/// Returns a share in percent with one decimal, such as `-12.5%`. If that needs more than 8 characters, returns two
-/// significant digits and an exponent.
+/// Returns a share in percent with one decimal, such as `-12.5%`. If this text has more than 8 characters, returns two
+/// significant digits and an exponent instead, such as `1.0e5%`.
 pub(crate) fn percent(share: f64) -> String {
     let percent = share * 100.0;
     let text = format!("{percent:.1}%");

@@ -2,7 +2,8 @@
 
 use runledger::Uuid;
 
-/// Returns the shortest beginning of `id` that no other id in `ids` has, but at least 8 digits. `ids` must be sorted.
+/// Returns the shortest beginning of `id` with which no other id in `ids` begins, but at least 8 digits. `ids` must be
+/// sorted.
 pub(crate) fn shortest(id: Uuid, ids: &[u128]) -> String {
     let value = id.as_u128();
     let before = ids.partition_point(|&other| other < value);
@@ -12,7 +13,7 @@ pub(crate) fn shortest(id: Uuid, ids: &[u128]) -> String {
     beginning(id, shared.map_or(8, |shared| shared as usize + 1).max(8))
 }
 
-/// Returns the first `digits` digits of `id`, with its hyphens.
+/// Returns the first `digits` digits of `id`, with the hyphens between them.
 pub(crate) fn beginning(id: Uuid, digits: usize) -> String {
     // Hyphens follow 8, 12, 16 and 20 digits.
     let hyphens = [8, 12, 16, 20].into_iter().filter(|&at| digits > at).count();

@@ -10,10 +10,10 @@ use super::color::paint;
 use super::printable::printable;
 use super::width::Width;
 
-/// A name is not shortened to less than this. Other cells are never shortened.
+/// Names are not shortened to fewer columns of the terminal than this. Other cells are never shortened.
 const NAME_COLUMNS_MIN: usize = 10;
-/// The space between two cells. It shrinks to 1 if the table would be too wide. If a row continues on further lines,
-/// these are indented by this number of columns.
+/// The number of spaces between two cells, unless the table would be too wide; then there is 1 space. If a row needs
+/// more than one line, the lines after the first are indented by this number of spaces.
 const GAP: usize = 2;
 
 /// A column and its heading.
@@ -43,9 +43,9 @@ pub(crate) struct Table<const N: usize> {
     columns: [Column; N],
     /// The width of the widest cell of each column, including the headings.
     widest: [usize; N],
-    /// The rows that have not been written yet, the headings first.
+    /// The rows that have not been written yet. The headings are the first row.
     rows: Vec<[String; N]>,
-    /// False as long as the headings are the only row.
+    /// True if a row other than the headings was added.
     has_rows: bool,
 }
 
@@ -66,7 +66,8 @@ impl<const N: usize> Table<N> {
         self.has_rows = true;
     }
 
-    /// Writes the rows that have not been written yet. Columns never get narrower if a table is written in parts.
+    /// Writes the rows that have not been written yet. If a table is written in several parts, its columns may get
+    /// wider from part to part, but never narrower.
     pub(crate) fn write(&mut self, out: &mut impl Write) -> io::Result<()> {
         self.write_within(Width::of(io::stdout()), out)
     }
@@ -117,8 +118,8 @@ impl<const N: usize> Table<N> {
         (1, lines)
     }
 
-    /// Returns the widths of these columns in one line. If the room is too small, names are shortened, the longest
-    /// first.
+    /// Returns the widths of these columns in one line. If their total exceeds `room`, names are shortened, beginning
+    /// with the longest one.
     fn widths(&self, columns: Range<usize>, room: usize) -> Vec<usize> {
         let names_of = |most: usize| {
             let columns = self.columns.iter().zip(self.widest).skip(columns.start).take(columns.len());
@@ -152,7 +153,7 @@ fn cut(text: &str, columns: usize) -> Cow<'_, str> {
     if width(text) <= columns {
         return text.into();
     }
-    // The version of `skill@version` is kept, because two names may differ only in the version.
+    // The version in `skill@version` is not cut, because two names may differ only in the version.
     let end = text.rfind('@').map_or("", |at| &text[at..]);
     let end = if width(end) + 2 <= columns { end } else { "" };
     let mut room = columns.saturating_sub(1 + width(end));

@@ -8,19 +8,19 @@ use rustix::termios::tcgetwinsize;
 /// The width of tables in a file or a pipe.
 const COLUMNS: usize = 80;
 
-/// The columns that a table may have.
+/// The number of characters that fit in a line of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Width {
-    /// The columns of a screen. A row that is wider continues on the next line.
+    /// The width of a screen. A row that does not fit continues on the next line.
     Screen(usize),
-    /// The columns of any other output. A row is always one line, because a program may read it.
+    /// The width of any other output. A row is always one line, even if it does not fit, because a program may read it.
     Lines(usize),
 }
 
 impl Width {
-    /// Returns the width of a stream. As in POSIX, the variable `COLUMNS` takes precedence. Programs such as `watch`
-    /// read a table from a pipe, and set `COLUMNS` to the width of their window. The width is read again each time,
-    /// because the size of the window may change.
+    /// Returns the width of a stream. As in POSIX, the variable `COLUMNS` takes precedence over the width of the
+    /// terminal. It also works for a pipe: a program such as `watch` reads the table from a pipe, and sets `COLUMNS` to
+    /// the width of its window. The width is not stored, because the size of a window may change.
     pub(crate) fn of(stream: impl AsFd) -> Self {
         let window = || tcgetwinsize(stream).map(|size| size.ws_col.into()).ok();
         decide(env::var("COLUMNS").ok().as_deref(), window)
@@ -32,7 +32,8 @@ impl Width {
     }
 }
 
-/// Returns the width. A terminal whose width is unknown reports 0.
+/// Returns the width in the variable or, if that is not a number above 0, the width of the window. A window whose width
+/// is unknown may report 0, which is ignored.
 fn decide(variable: Option<&str>, window: impl FnOnce() -> Option<usize>) -> Width {
     let stated = variable.and_then(|text| text.parse().ok()).filter(|&columns| columns > 0);
     stated.or_else(|| window().filter(|&columns| columns > 0)).map_or(Width::Lines(COLUMNS), Width::Screen)

@@ -1,0 +1,33 @@
+//! The costs of a skill beside their estimates.
+
+use uuid::Uuid;
+
+use super::results::Counts;
+use crate::baseline::Moments;
+use crate::error::{Error, ErrorKind, Result};
+use crate::metrics::Usd;
+
+/// The executions of a skill that have both an estimate and a cost.
+#[derive(Debug, Default)]
+pub(super) struct Costs {
+    pub(super) estimated: Usd,
+    pub(super) actual: Usd,
+    /// The costs minus the estimates, in pico-dollars.
+    pub(super) differences: Moments,
+    /// The number of executions, and those whose difference exceeds `cost_relative_max`.
+    pub(super) off: Counts,
+}
+
+impl Costs {
+    /// Adds one execution. Its difference counts if it exceeds `relative_max` times the estimate.
+    pub(super) fn add(&mut self, execution: Uuid, estimated: Usd, actual: Usd, relative_max: f64) -> Result<()> {
+        let overflow = || Error::new(ErrorKind::Overflow, "add up costs and estimates");
+        let difference = actual.checked_sub(estimated).ok_or_else(overflow)?;
+        self.estimated = self.estimated.checked_add(estimated).ok_or_else(overflow)?;
+        self.actual = self.actual.checked_add(actual).ok_or_else(overflow)?;
+        self.differences.add(difference.pico());
+        let most = estimated.pico() as f64 * relative_max;
+        self.off.add(execution, difference.pico().unsigned_abs() as f64 > most);
+        Ok(())
+    }
+}
