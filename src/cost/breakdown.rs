@@ -44,7 +44,7 @@ pub struct Cost<'t> {
     pub region_unpriced: Option<String>,
     /// The parts of the usage that have no price of their own, such as audio at a price for text. They cost the price of
     /// their whole, which may be too low. In the order of [`Meter::ALL`](crate::metrics::Meter::ALL).
-    pub parts_unpriced: Vec<Meter>,
+    pub part_unpriced: Vec<Meter>,
     /// The time at which these prices apply.
     pub at: Timestamp,
 }
@@ -66,7 +66,7 @@ impl Cost<'_> {
             variant: text_of(&self.variant),
             variant_unpriced: text_of(&self.variant_unpriced),
             region_unpriced: self.region_unpriced.clone(),
-            part_unpriced: joined(self.parts_unpriced.iter().map(|part| part.name())),
+            part_unpriced: joined(self.part_unpriced.iter().map(|part| part.name())),
             matched_by: joined(self.matched_by.iter().copied()),
             at: Some(self.at),
             ..CostProvenance::default()

@@ -82,7 +82,7 @@
 //! * **Time.** The price at the time of the call applies.
 //! * **Parts.** Each token is priced once, at the price of the innermost part that has one. Without their own price,
 //!   tokens read from a cache cost the input price, since no vendor charges more. Likewise, reasoning costs as much as
-//!   other output. Audio, images and video cost as much as text, which may be too low, so [`Cost::parts_unpriced`] names
+//!   other output. Audio, images and video cost as much as text, which may be too low, so [`Cost::part_unpriced`] names
 //!   them. Parts of different kinds, such as cached tokens and audio, are
 //!   assumed to be disjoint unless the usage reports their overlap.
 //! * **Requests.** A call is one request unless it reports more.

@@ -119,7 +119,7 @@ impl<'t> Rates<'t> {
 
     /// Returns the parts of `usage` in another medium than text that cost as much as text, since they have no price of
     /// their own.
-    pub(super) fn parts_unpriced(&self, usage: &Usage) -> Vec<Meter> {
+    pub(super) fn part_unpriced(&self, usage: &Usage) -> Vec<Meter> {
         let is_unpriced = |part: &Meter| {
             let has_whole = part.wholes().iter().all(|&whole| self.get(whole).is_some());
             has_whole && self.get(*part).is_none() && usage.get(*part).is_some_and(|count| count > 0)

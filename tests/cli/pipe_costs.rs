@@ -122,11 +122,24 @@ fn the_output_of_price_is_recorded_to_the_last_digit() {
     let whole = recorded(&[], &format!("\"price\":{}", answer.trim_end()));
     assert_eq!((whole.cost_usd, whole.cost.exact_usd), (usd("0.00030833"), usd("0.000308333333")));
     let expected = json!({
-        "source": "computed", "table": "runledger 2026-11-20", "provider": "groq", "matched": "whisper-large-v3",
+        "source": "computed", "table": "runledger 2026-11-30", "provider": "groq", "matched": "whisper-large-v3",
         "variant_unpriced": "a=b", "exact_usd": 0.000308333333, "at": "2026-11-20T12:00:00.000Z"
     });
     assert_eq!(serde_json::to_value(&whole.cost).unwrap(), expected);
     assert_eq!((whole.cost_tier, whole.model.provider.as_deref()), (Some(CostTier::Standard), Some("groq")));
+
+    let respelled = price(
+        r#"{"model":"us.amazon.nova-pro-v1:0","usage":{"input_tokens":2,"input_audio_tokens":1,"input_image_tokens":1}}"#,
+    );
+    let cost = recorded(&[], &format!("\"price\":{}", respelled.trim_end())).cost;
+    assert_eq!(
+        [cost.matched_by, cost.region_unpriced, cost.part_unpriced].map(Option::unwrap),
+        [
+            "Bedrock id without the provider, region before the name".to_owned(),
+            "us".to_owned(),
+            "input_audio, input_image".to_owned()
+        ]
+    );
 
     let unknown = price(r#"{"model":"gpt-4oo","usage":{"input_tokens":1}}"#);
     let unpriced = recorded(&[], &format!("\"price\":{}", unknown.trim_end()));

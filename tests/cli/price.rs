@@ -67,7 +67,7 @@ fn the_worked_cases_line_by_line() {
         "parts": {"input": "0.005", "cache_read": "0.015", "cache_write": "0.009375", "cache_write_1h": "0.005", "output": "0.0125"},
         "provider": "anthropic", "matched": "claude-opus-4-5", "table": "genai-prices 0.2.3", "cost_tier": "Premium",
         "tier_above": null, "variant": {}, "variant_unpriced": {}, "region_unpriced": null,
-        "parts_unpriced": [], "matched_by": [], "at": "2026-11-20T12:00:00.000Z"
+        "part_unpriced": [], "matched_by": [], "at": "2026-11-20T12:00:00.000Z"
     });
     assert_eq!(answers[0], first);
     assert_eq!(

@@ -119,7 +119,7 @@ fn imported_prices_override_the_bundle_and_its_own_rows_stay_in_force() {
     assert_eq!((&whisper["usd"], &whisper["table"]), (&json!("0.000616666667"), &json!("cut")));
     let free = format!(r#"{{"model":"free-tier-model","usage":{{"input_tokens":5}},{AT}}}"#);
     let free = price(&place, "own.json", &free);
-    assert_eq!((&free["usd"], &free["table"]), (&json!("0"), &json!("runledger 2026-11-20")));
+    assert_eq!((&free["usd"], &free["table"]), (&json!("0"), &json!("runledger 2026-11-30")));
 
     // LiteLLM's table has the same model.
     let entry = r#"{"groq/whisper-large-v3":{"litellm_provider":"groq","mode":"audio_transcription","input_cost_per_second":6e-05,"output_cost_per_second":0}}"#;

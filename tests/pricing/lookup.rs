@@ -143,15 +143,15 @@ fn a_part_without_a_price_is_named_or_unknown() {
     let table = PriceTable::bundled().unwrap();
     let usage = Usage::new(1_000_000, 1_000_000).with(Meter::InputAudio, 900_000).with(Meter::OutputAudio, 1);
     let cost = table.cost("gpt-4o-audio-preview", &usage, at()).unwrap();
-    assert_eq!(cost.parts_unpriced, [Meter::InputAudio, Meter::OutputAudio]);
+    assert_eq!(cost.part_unpriced, [Meter::InputAudio, Meter::OutputAudio]);
     let mut record = ExecutionMetrics::new(Uuid::from_u128(1), "s", "1", at());
     cost.fill(&mut record);
     assert_eq!(record.cost.part_unpriced.as_deref(), Some("input_audio, output_audio"));
 
     let priced = table.cost("gemini-2.0-flash", &Usage::new(1_000, 0).with(Meter::InputAudio, 1_000), at()).unwrap();
-    assert!(priced.parts_unpriced.is_empty());
+    assert!(priced.part_unpriced.is_empty());
     let none = table.cost("gpt-4o-audio-preview", &Usage::new(1_000, 1).with(Meter::InputAudio, 0), at()).unwrap();
-    assert!(none.parts_unpriced.is_empty());
+    assert!(none.part_unpriced.is_empty());
 
     // A request without tokens was not free: its tokens are unknown.
     let image = table.cost("gpt-image-1", &Usage::new(0, 0).with(Meter::Requests, 1), at()).unwrap_err();

@@ -23,7 +23,7 @@ pub(crate) struct Priced<'p> {
     variant: BTreeMap<&'p str, &'p str>,
     variant_unpriced: BTreeMap<String, String>,
     region_unpriced: Option<String>,
-    parts_unpriced: Vec<&'static str>,
+    part_unpriced: Vec<&'static str>,
     at: Timestamp,
 }
 
@@ -53,7 +53,7 @@ impl<'p> From<Cost<'p>> for Priced<'p> {
             variant: cost.variant.clone(),
             variant_unpriced: cost.variant_unpriced.clone(),
             region_unpriced: cost.region_unpriced.clone(),
-            parts_unpriced: cost.parts_unpriced.iter().map(|part| part.name()).collect(),
+            part_unpriced: cost.part_unpriced.iter().map(|part| part.name()).collect(),
             at: cost.at,
             parts: Parts(cost),
         }
@@ -122,15 +122,18 @@ fn amount(usd: &RawValue) -> Result<Usd, String> {
     digits.parse().map_err(|error: runledger::Error| format!("usd: {}", error.details().join("; ")))
 }
 
-/// Returns the pairs of an object as `processing=batch`, and the entries of a list, with commas between them, as a
-/// record stores them. `None` if there are none.
+/// Returns a variant or a list as the text that a record stores: `service_tier=flex,speed=fast` or `a, b`. `None` if it
+/// is empty.
 fn text_of(value: Option<Value>) -> Option<String> {
     let plain = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    let entries: Vec<String> = match value? {
-        Value::Null => Vec::new(),
-        Value::Object(pairs) => pairs.iter().map(|(key, value)| format!("{key}={}", plain(value))).collect(),
-        Value::Array(entries) => entries.iter().map(plain).collect(),
-        other => vec![plain(&other)],
+    let text = match value? {
+        Value::Null => String::new(),
+        Value::Object(pairs) => {
+            let pairs: Vec<_> = pairs.iter().map(|(key, value)| format!("{key}={}", plain(value))).collect();
+            pairs.join(",")
+        }
+        Value::Array(entries) => entries.iter().map(plain).collect::<Vec<_>>().join(", "),
+        other => plain(&other),
     };
-    (!entries.is_empty()).then(|| entries.join(","))
+    Some(text).filter(|text| !text.is_empty())
 }

@@ -54,7 +54,7 @@ impl<'t> Match<'t> {
             tier_above: rates.tier_from(usage.input).map(|from| from - 1),
             variant_unpriced,
             region_unpriced: self.region_unpriced.clone(),
-            parts_unpriced: rates.parts_unpriced(usage),
+            part_unpriced: rates.part_unpriced(usage),
             parts,
             variant,
             at,
