@@ -61,3 +61,39 @@ fn names_of_real_logs_are_priced_or_refused_as_they_should_be() {
     println!("{right} right, {} missed, {} wrong", missed.len(), wrong.len());
     assert!(wrong.is_empty() && missed.len() * 20 <= right);
 }
+
+const PROVIDERS: &str = include_str!("../data/providers.jsonl");
+
+#[derive(Deserialize)]
+struct Provider {
+    provider: String,
+    /// The provider in the table; `the vendor` for a gateway, which charges what the vendor charges; `None` if the table
+    /// has no prices of it.
+    row_provider: Option<String>,
+}
+
+#[test]
+fn providers_are_known_by_the_names_of_registries_libraries_and_gateways() {
+    let table = PriceTable::bundled().unwrap();
+    let mut wrong = Vec::new();
+    for line in PROVIDERS.lines() {
+        let Provider { provider, row_provider } = serde_json::from_str(line).unwrap();
+        let Some(expected) = row_provider else {
+            // A model that many providers have. The price of another provider would be wrong.
+            let found = found(table, "gpt-4o", Some(&provider));
+            wrong.extend(found.map(|found| format!("{provider}: {found}, although the table has no prices of it")));
+            continue;
+        };
+        if expected == "the vendor" {
+            assert_eq!(found(table, "gpt-4o", Some(&provider)).as_deref(), Some("openai/gpt-4o"), "{provider}");
+            continue;
+        }
+        let (_, model) = table.models().find(|(provider, _)| *provider == expected).unwrap();
+        let found = found(table, model, Some(&provider));
+        let expected = format!("{expected}/{model}");
+        if !found.as_deref().is_some_and(|found| expected.ends_with(found)) {
+            wrong.push(format!("{provider}: {found:?}, not {expected}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
