@@ -13,9 +13,9 @@ impl Ledger {
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid), with every reason, if
-    /// [`validate`](ExecutionMetrics::validate) refuses the record, or if its JSON is longer than
-    /// [`PAYLOAD_BYTES_MAX`](crate::journal::PAYLOAD_BYTES_MAX) minus 4 KiB. In these cases, nothing is written. A disk
-    /// failure is not an error. The [`Answer`] reports it.
+    /// [`validate`](ExecutionMetrics::validate) refuses the record, or if the record's JSON is longer than
+    /// [`PAYLOAD_BYTES_MAX`](crate::journal::PAYLOAD_BYTES_MAX) minus 4 KiB. In both cases, nothing is written. If the
+    /// disk fails, this function returns no error. The [`Answer`] reports the failure.
     pub fn append(&self, record: &ExecutionMetrics) -> Result<Answer> {
         Ok(self.store_in_time(valid_json(record)?, None))
     }

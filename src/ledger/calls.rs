@@ -26,8 +26,9 @@ impl Sum {
     }
 }
 
-/// Adds `call` to the record, and adds its cost to `cost`, the sum over all calls. Returns the cost of the call; `None`
-/// if it is unknown. If the call is invalid, only its model name, provider and variant are recorded.
+/// Adds `call` to the record, and adds the cost of the call to `cost`, which is the sum over all calls. Returns the cost
+/// of the call; `None` if that cost is unknown. If the call is invalid, only its model name, provider and variant are
+/// recorded.
 pub(super) fn add(
     record: &mut ExecutionMetrics,
     cost: &mut Sum,
@@ -66,8 +67,8 @@ fn entry(number: u64, call: &Call, valid: Option<&Call>, priced: Option<&Cost<'_
     entry
 }
 
-/// Adds the usage of `call` to that of the record, before `call` is added to the record's list. The sum becomes unknown
-/// if `valid` is `None`.
+/// Adds the usage of `call` to the usage of the record. The record does not list that call yet. The record's usage
+/// becomes unknown if `valid` is `None`.
 fn add_usage(record: &mut ExecutionMetrics, call: &LlmCall, valid: Option<&Call>) {
     let earlier = if call.call_sequence == 1 { Some(Usage::new(0, 0)) } else { record.usage() };
     match earlier.zip(valid) {
@@ -109,7 +110,8 @@ fn add_cost(record: &mut ExecutionMetrics, sum: Option<Usd>, call: &LlmCall, tie
     record.cost.estimated_usd = estimated_usd;
 }
 
-/// Returns the provenance that two amounts have in common. If their sources differ, the sum counts as computed.
+/// Returns the provenance of the sum of two amounts: the values that both amounts share. If the sources of the amounts
+/// differ, the source of the sum is `Computed`.
 fn common(a: &CostProvenance, b: &CostProvenance) -> CostProvenance {
     fn same<T: Clone + PartialEq>(a: &Option<T>, b: &Option<T>) -> Option<T> {
         a.clone().filter(|_| a == b)

@@ -49,7 +49,7 @@ struct State {
     helpers: usize,
     /// The number of helpers that are idle.
     free: usize,
-    /// True once no caller is left.
+    /// True once the ledger was dropped, so that no further calls can come.
     closed: bool,
 }
 
@@ -91,7 +91,8 @@ impl<W: FnOnce() -> T + Send, L: FnOnce(T) + Send, T: Send> Job for Call<W, L, T
                 _ => return made(),
             }
         };
-        // A hook of the caller may panic. If the caller is still waiting, the panic is resumed in the caller's thread.
+        // `work` may panic, for example in the caller's hook for warnings. If the caller is still waiting, the panic is
+        // resumed in the caller's thread.
         let result = catch_unwind(AssertUnwindSafe(work));
         made();
         let mut state = lock(&self.state);

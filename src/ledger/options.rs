@@ -66,8 +66,9 @@ impl Options {
         self
     }
 
-    /// Sets whether begin marks are synced too, so that an execution is recorded even if a power cut ends it. This
-    /// costs one more sync per execution. It is off by default. Begin marks then survive `kill -9` but not a power cut.
+    /// Sets whether begin marks are synced too; false by default. With true, an execution is recorded even if a power
+    /// cut ends it, at the cost of one more sync per execution. With false, begin marks survive `kill -9`, but not a
+    /// power cut.
     #[must_use]
     pub fn sync_begin(mut self, sync: bool) -> Self {
         self.sync_begin = sync;
@@ -89,9 +90,11 @@ impl Options {
         self
     }
 
-    /// Sets whether opening an existing ledger waits for its lock; true by default. Once it has the lock, opening
-    /// repairs the damage of a crash, and records the executions of dead processes as interrupted. With false, opening
-    /// never waits for another process, and the first append does both.
+    /// Sets whether opening an existing ledger waits for its lock; true by default.
+    ///
+    /// The damage of a crash can be repaired, and the executions of dead processes can be recorded as interrupted, only
+    /// under the lock. With true, opening the ledger does both. With false, opening never waits for another process, and
+    /// the first append does both.
     #[must_use]
     pub fn wait_at_open(mut self, wait: bool) -> Self {
         self.wait_at_open = wait;
@@ -100,9 +103,12 @@ impl Options {
 
     /// Sets how long opening and an append wait for a lock that another process holds; one second by default.
     ///
-    /// An append that cannot acquire the lock spills the record. An existing ledger is opened without the lock, with a
-    /// warning. Dropping the ledger also waits this long for the lock. If the lock is not free by then, other processes
-    /// do the cleanup. Dropping does not wait if the last append already failed to acquire the lock.
+    /// If the lock cannot be acquired in that time:
+    ///
+    /// - An append spills the record.
+    /// - An existing ledger is opened without the lock, with a warning.
+    /// - A ledger that is dropped leaves the cleanup to other processes. If the last append already failed to acquire
+    ///   the lock, dropping the ledger does not wait at all.
     #[must_use]
     pub fn lock_deadline(mut self, deadline: Duration) -> Self {
         self.journal.lock_deadline = deadline;
@@ -117,8 +123,8 @@ impl Options {
     /// reported as [late](crate::Answer::Late), or as [lost](crate::Answer::Lost) if all 64 threads were already stuck.
     ///
     /// So a disk that never responds occupies at most 64 threads with one record each, and delays every call until its
-    /// deadline. The price is two thread switches per call, which `benches/overhead.rs` measures. The deadline does not
-    /// apply to opening, reading, quotas, detached executions, and dropping the ledger.
+    /// deadline. A deadline costs two thread switches per call, which `benches/overhead.rs` measures. It does not apply
+    /// to opening, reading or dropping the ledger, to quotas, or to detached executions.
     #[must_use]
     pub fn deadline(mut self, deadline: Option<Duration>) -> Self {
         self.deadline = deadline;
@@ -153,7 +159,8 @@ impl Options {
         self
     }
 
-    /// Sets the run, session and so on that every execution belongs to, unless its skill sets others.
+    /// Sets the run, session and so on that every execution belongs to, unless the [`Skill`](crate::Skill) of the
+    /// execution sets others.
     #[must_use]
     pub fn run(mut self, run: RunIds) -> Self {
         self.run = run;
@@ -162,17 +169,18 @@ impl Options {
 
     /// Sets the hook that receives all warnings. A warning is a failure that must not disturb the skill.
     ///
-    /// By default, warnings go to stderr. Identical warnings are printed at most once per second. The next such warning
-    /// says how many were suppressed. If none follows, their number is printed when the ledger is dropped. A hook can
-    /// use [`Warnings`](crate::journal::Warnings) to do the same.
+    /// By default, warnings are printed to stderr. Identical warnings are printed at most once per second, and the
+    /// others are suppressed. The next identical warning that is printed says how many were suppressed. If no warning
+    /// follows, the number is printed when the ledger is dropped. A hook can use
+    /// [`Warnings`](crate::journal::Warnings) to suppress identical warnings in the same way.
     #[must_use]
     pub fn on_warning(mut self, warn: impl Fn(&Error) + Send + Sync + 'static) -> Self {
         self.journal.warn = Arc::new(warn);
         self
     }
 
-    /// Allows a network file system. Neither locks nor syncs can be trusted there, so this crate then guarantees
-    /// nothing.
+    /// Sets whether the ledger may be on a network file system; false by default. Neither locks nor syncs can be trusted
+    /// there, so with true, this crate guarantees nothing.
     #[must_use]
     pub fn allow_network(mut self, allow: bool) -> Self {
         self.journal.allow_network = allow;
