@@ -13,7 +13,8 @@ use super::ErrorKind;
 /// Its text is `cannot <operation>: <path>: line <n> (byte <m>): <details>`, without the parts that are unknown. The
 /// operating system's own error is the [`source`](std::error::Error::source) and is not repeated in the text.
 ///
-/// An error is as large as a pointer and cheap to clone, because many callers may receive the error of one failed write.
+/// An error is as large as a pointer and cheap to clone, because many callers may receive the error of one failed
+/// write.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error(transparent)]
 pub struct Error(Arc<Report>);

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use super::Error;
 
-/// The lines that were skipped because they are not records. All of these lines are counted, and the errors of the first
-/// [`ERRORS_MAX`](Self::ERRORS_MAX) lines are kept.
+/// The lines that were skipped because they are not records. All of these lines are counted, and the errors of the
+/// first [`ERRORS_MAX`](Self::ERRORS_MAX) lines are kept.
 #[derive(Debug, Clone, Default)]
 pub struct Skipped {
     count: u64,

@@ -28,9 +28,9 @@ pub enum Answer {
     Spilled(Error),
     /// The record could not be stored anywhere; the error says why.
     ///
-    /// The ledger counts the lost records. It writes their number to `events.jsonl` after the next successful append, or
-    /// when the ledger is closed. If the process is killed before that, or if the disk still fails when the ledger is
-    /// closed, the number is lost too.
+    /// The ledger counts the lost records. It writes their number to `events.jsonl` after the next successful append,
+    /// or when the ledger is closed. If the process is killed before that, or if the disk still fails when the ledger
+    /// is closed, the number is lost too.
     ///
     /// The record is in the ledger nevertheless if the disk reported a failure although the write succeeded.
     Lost(Error),
@@ -64,9 +64,9 @@ impl Recorded {
 
     /// Prints to stderr what went wrong with the record. Prints nothing if nothing went wrong.
     ///
-    /// A ledger prints identical warnings at most once per second, and suppresses the others. The next identical warning
-    /// that is printed says how many were suppressed. If no warning follows, the number is printed when the ledger and
-    /// its answers are dropped.
+    /// A ledger prints identical warnings at most once per second, and suppresses the others. The next identical
+    /// warning that is printed says how many were suppressed. If no warning follows, the number is printed when the
+    /// ledger and its answers are dropped.
     pub fn warn(&self) {
         for (what, error) in self.warnings() {
             self.stderr.warn(what, error);

@@ -26,9 +26,9 @@ impl Sum {
     }
 }
 
-/// Adds `call` to the record, and adds the cost of the call to `cost`, which is the sum over all calls. Returns the cost
-/// of the call; `None` if that cost is unknown. If the call is invalid, only its model name, provider and variant are
-/// recorded.
+/// Adds `call` to the record, and adds the cost of the call to `cost`, which is the sum over all calls. Returns the
+/// cost of the call; `None` if that cost is unknown. If the call is invalid, only its model name, provider and variant
+/// are recorded.
 pub(super) fn add(
     record: &mut ExecutionMetrics,
     cost: &mut Sum,

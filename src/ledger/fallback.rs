@@ -1,8 +1,8 @@
 //! Keeps the records of executions in another directory while their ledger cannot be used.
 //!
-//! Each execution has its own file. The process that runs the execution keeps the file locked. The file is a sequence of
-//! sealed lines. Each line holds the path of the ledger and the whole record as it was when the line was written. The
-//! last line is the valid one. The first line says that the execution was interrupted, so that the execution has a
+//! Each execution has its own file. The process that runs the execution keeps the file locked. The file is a sequence
+//! of sealed lines. Each line holds the path of the ledger and the whole record as it was when the line was written.
+//! The last line is the valid one. The first line says that the execution was interrupted, so that the execution has a
 //! record even if its process is killed.
 
 use std::borrow::Cow;

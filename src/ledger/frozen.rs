@@ -88,8 +88,8 @@ impl BaselineJournal {
         Ok(self.find(week)?.unwrap_or(frozen))
     }
 
-    /// Returns the frozen baselines of `week`; `None` if that week is not frozen. Warns about lines that cannot be read,
-    /// and skips them.
+    /// Returns the frozen baselines of `week`; `None` if that week is not frozen. Warns about lines that cannot be
+    /// read, and skips them.
     fn find(&self, week: Timestamp) -> Result<Option<FrozenBaselines>> {
         for frozen in FrozenWeeks::new(self.journal.lines()) {
             match frozen {

@@ -93,8 +93,8 @@ impl Options {
     /// Sets whether opening an existing ledger waits for its lock; true by default.
     ///
     /// The damage of a crash can be repaired, and the executions of dead processes can be recorded as interrupted, only
-    /// under the lock. With true, opening the ledger does both. With false, opening never waits for another process, and
-    /// the first append does both.
+    /// under the lock. With true, opening the ledger does both. With false, opening never waits for another process,
+    /// and the first append does both.
     #[must_use]
     pub fn wait_at_open(mut self, wait: bool) -> Self {
         self.wait_at_open = wait;
@@ -179,8 +179,8 @@ impl Options {
         self
     }
 
-    /// Sets whether the ledger may be on a network file system; false by default. Neither locks nor syncs can be trusted
-    /// there, so with true, this crate guarantees nothing.
+    /// Sets whether the ledger may be on a network file system; false by default. Neither locks nor syncs can be
+    /// trusted there, so with true, this crate guarantees nothing.
     #[must_use]
     pub fn allow_network(mut self, allow: bool) -> Self {
         self.journal.allow_network = allow;

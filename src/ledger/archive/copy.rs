@@ -17,8 +17,8 @@ pub(super) struct Content {
     pub(super) hash: String,
 }
 
-/// Copies the regular file `from` to the path `to`. If `to` exists already, it must be a file with the same content. When
-/// this function returns, the copy is complete and durable, and equals the original.
+/// Copies the regular file `from` to the path `to`. If `to` exists already, it must be a file with the same content.
+/// When this function returns, the copy is complete and durable, and equals the original.
 pub(super) fn verified(storage: &dyn Storage, from: &Path, to: &Path) -> Result<Content> {
     let original = content(storage, from)?;
     let id = |path: &Path| {

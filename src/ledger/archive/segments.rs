@@ -30,8 +30,8 @@ pub struct SealedSegment {
     pub path: PathBuf,
     /// The length of its file, in bytes.
     pub bytes: u64,
-    /// The latest time in UTC at which an execution of this segment started or ended. `None` if a line of the segment is
-    /// not a record, or if the segment has to stay in the ledger and was therefore not read.
+    /// The latest time in UTC at which an execution of this segment started or ended. `None` if a line of the segment
+    /// is not a record, or if the segment has to stay in the ledger and was therefore not read.
     pub latest: Option<Timestamp>,
     /// Why the segment has to stay in the ledger; `None` if it can be moved to an archive together with all earlier
     /// segments.
@@ -59,8 +59,8 @@ fn sealed_on(storage: &dyn Storage, layout: &Layout) -> Result<Vec<SealedSegment
     let mut before = archived.map_or(Link::START, |archived| archived.link);
     let mut segments: Vec<SealedSegment> = Vec::new();
     let mut blocked = None;
-    // If the completion of a detached execution was interrupted, the next attempt to complete it searches the ledger for
-    // its record, from the position `since` on. So the segments from that position on have to stay.
+    // If the completion of a detached execution was interrupted, the next attempt to complete it searches the ledger
+    // for its record, from the position `since` on. So the segments from that position on have to stay.
     let mut denied = Vec::new();
     let unsettled = detached::all(storage, layout, &mut denied)?.into_iter();
     if let Some(error) = denied.pop() {
@@ -111,7 +111,8 @@ struct Walked {
     fault: Option<String>,
 }
 
-/// Reads at most `lines_max` lines of a segment. In an intact chain, the first of these lines follows the line `before`.
+/// Reads at most `lines_max` lines of a segment. In an intact chain, the first of these lines follows the line
+/// `before`.
 fn walk(storage: &dyn Storage, path: &Path, before: Link, lines_max: u64) -> Result<Walked> {
     let failed = |source| Error::io("read a sealed segment", path, source);
     let mut lines = Splitter::new(Arc::from(storage.open(path, Access::Read).map_err(failed)?), 0);
@@ -157,8 +158,8 @@ impl Ledger {
     /// No record is deleted. The archive is a ledger of the same name that every reader can read and verify. Do not
     /// open the archive for writing. [`Verification::archived`] says where the rest of the ledger begins.
     ///
-    /// Other threads and processes can append during the move. If a [`Records`](crate::ledger::Records) iterator has not
-    /// read the whole segment that is moved, the iterator reports the lines that it misses, and continues after the
+    /// Other threads and processes can append during the move. If a [`Records`](crate::ledger::Records) iterator has
+    /// not read the whole segment that is moved, the iterator reports the lines that it misses, and continues after the
     /// segment. A [`Scan`](crate::ledger::Scan) or a verification fails if it reaches a segment that is being moved.
     ///
     /// [`Verification::archived`]: crate::ledger::Verification::archived
@@ -240,8 +241,8 @@ impl Ledger {
     fn begin_archive(&self, archive: &Layout, first: u64) -> Result<()> {
         let (storage, layout) = (self.storage(), self.shared.journal.layout());
         if let Some(&last) = archive.sealed_segments(storage)?.last() {
-            // `first` may be in the archive already, because a crash can leave a copy there of a segment that the ledger
-            // still has.
+            // `first` may be in the archive already, because a crash can leave a copy there of a segment that the
+            // ledger still has.
             return match last.checked_add(1) {
                 Some(next) if next >= first => Ok(()),
                 _ => Err(Error::new(ErrorKind::Unsuitable, "open the archive").path(archive.active()).detail(format!(
