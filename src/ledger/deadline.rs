@@ -143,7 +143,7 @@ impl Helpers {
         self.deadline
     }
 
-    /// Returns the result of `work` if it arrives before the deadline. A result that arrives later goes to `late`.
+    /// Returns the result of `work` if it arrives before the deadline. A later result is passed to `late`.
     pub(super) fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,

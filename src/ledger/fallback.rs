@@ -203,11 +203,7 @@ impl Fallback {
         counts.extend(records.unreadable.iter().map(Error::with_source));
         (!counts.is_empty()).then(|| {
             let found = format!("records in {}: {}", self.directory.display(), counts.join(", "));
-            Check::warning(
-                NAME,
-                found,
-                "the next command that writes to that ledger appends them, if it can open the ledger",
-            )
+            Check::warning(NAME, found, "the next command that writes to one of these ledgers appends its records")
         })
     }
 

@@ -97,7 +97,7 @@ fn sealed_segments_are_listed_with_their_age_and_the_last_one_stays() {
     assert_eq!(third.latest, Some(time("2026-02-14T06:00:05Z")));
     assert_eq!(
         last.stays.as_deref(),
-        Some("it is the last sealed one, from which a recovery takes the number of the next line")
+        Some("it is the last sealed segment, where a recovery reads the number of the next line")
     );
 }
 

@@ -44,7 +44,7 @@ impl LedgerReader {
     /// Returns the sealed segments, in order.
     ///
     /// A segment can be moved to an archive only as a whole, and only together with all earlier segments. The last
-    /// sealed segment always stays, because after a crash, the number of the next line may be known only from it.
+    /// sealed segment always stays, because a recovery after a crash reads the number of the next line from it.
     ///
     /// # Errors
     /// [`ErrorKind::Io`] if the disk fails, or if a segment is moved away during the call.
@@ -80,7 +80,7 @@ fn sealed_on(storage: &dyn Storage, layout: &Layout) -> Result<Vec<SealedSegment
             (Some(first), ..) => Some(format!("the earlier segment {first} stays")),
             (None, Some(unsettled), _) => Some(unsettled),
             (None, None, None) => {
-                Some("it is the last sealed one, from which a recovery takes the number of the next line".to_owned())
+                Some("it is the last sealed segment, where a recovery reads the number of the next line".to_owned())
             }
             (None, None, Some(&next)) => {
                 let walked = walk(storage, &path, before, u64::MAX)?;
