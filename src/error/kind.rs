@@ -6,7 +6,7 @@
 pub enum ErrorKind {
     /// The operating system refused or failed an operation. [`source`](std::error::Error::source) returns its error.
     Io,
-    /// The deadline passed before the lock could be acquired, or before the lines were written.
+    /// A deadline passed before the lock could be acquired, or before the lines were written.
     Timeout,
     /// A value is missing or impossible. [`Error::details`](super::Error::details) lists every fault.
     Invalid,
@@ -30,7 +30,7 @@ pub enum ErrorKind {
     /// No execution in flight has this id, and no record has it either.
     UnknownExecution,
     /// The execution already has its record, and nothing was changed. [`Error::details`](super::Error::details) says
-    /// how it ended.
+    /// how the execution ended.
     Ended,
     /// A sum or product exceeded the range of its type.
     Overflow,

@@ -10,8 +10,9 @@ use super::ErrorKind;
 /// An error, with the operation that failed, the path, the position and the details: what was found and what was
 /// expected.
 ///
-/// Its text is `cannot <operation>: <path>: line <n> (byte <m>): <details>`, without the parts that are unknown. The
-/// operating system's own error is the [`source`](std::error::Error::source) and is not repeated in the text.
+/// The text of an error is `cannot <operation>: <path>: line <n> (byte <m>): <details>`, without the parts that are
+/// unknown. The operating system's own error is the [`source`](std::error::Error::source) and is not repeated in the
+/// text.
 ///
 /// An error is as large as a pointer and cheap to clone, because many callers may receive the error of one failed
 /// write.

@@ -23,8 +23,8 @@ pub enum Answer {
         /// The line's number in the ledger, counting from 1.
         seq: u64,
     },
-    /// The record could not be appended to the ledger because of this error. It is on stable storage in a file next to
-    /// the ledger (the spill). A later call, or the next process that opens the ledger, appends it.
+    /// The record could not be appended to the ledger because of this error. The record is on stable storage in a file
+    /// next to the ledger (the spill). A later call, or the next process that opens the ledger, appends the record.
     Spilled(Error),
     /// The record could not be stored anywhere; the error says why.
     ///

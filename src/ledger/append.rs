@@ -62,7 +62,8 @@ impl Ledger {
         if valid.is_empty() {
             return jsons.iter().flat_map(|json| json.as_ref().err()).cloned().map(Err).collect();
         }
-        // A record that is too long for the file system is left out, so that the others can be appended.
+        // A record that is longer than the largest file that this process may write is left out, so that the other
+        // records can be appended.
         let fits: Vec<_> = valid.into_iter().filter(|json| journal.check_payload(json).is_ok()).collect();
         let appended = journal.append_all(&fits);
         if appended.is_ok() {

@@ -3,7 +3,7 @@
 use crate::cost::Cost;
 use crate::metrics::{Call, CostProvenance, CostSource, CostTier, ExecutionMetrics, LlmCall, Usage, UsageParts, Usd};
 
-/// A sum of amounts. Any of them may be unknown.
+/// A sum of amounts, each of which may be unknown.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Sum {
     /// The sum of no amounts.

@@ -1,7 +1,7 @@
 //! Disk calls with a deadline, for [`Options::deadline`](super::Options).
 //!
 //! A thread that is stuck in the kernel cannot be interrupted. So another thread makes the call, and the caller waits
-//! for it until the deadline.
+//! for the result until the deadline.
 
 use std::any::Any;
 use std::collections::VecDeque;

@@ -51,8 +51,8 @@ impl Skill {
 /// otherwise as cancelled. Dropping never panics. The ledger warns if the record was spilled, lost or late.
 ///
 /// [`succeed`](Self::succeed), [`fail`](Self::fail) and [`finish`](Self::finish) end the execution and return where its
-/// record is. The guard is `Send`, so it can be held across an `.await`. If the future is dropped before it completes,
-/// the execution is recorded as cancelled.
+/// record is. The guard is `Send`, so it can be held across an `.await`. If the future that holds the guard is dropped
+/// before it completes, the execution is recorded as cancelled.
 #[derive(Debug)]
 #[must_use = "dropping it records the execution as cancelled"]
 pub struct Execution {
@@ -102,7 +102,7 @@ impl Execution {
         &mut self.record
     }
 
-    /// Enters a step: ends the current one, and adds the step to `skill_path_in_dag` and `trace.steps`.
+    /// Enters a step: ends the current step, and adds the new one to `skill_path_in_dag` and `trace.steps`.
     pub fn enter(&mut self, step: impl Into<String>) {
         self.leave();
         let step = step.into();
@@ -223,7 +223,7 @@ impl Execution {
         let wall_clock = self.took.unwrap_or_default();
         let record = &mut *self.record;
         if let [only] = &mut record.trace.llm_calls[..] {
-            // The record has the same provenance, so the entry need not repeat it.
+            // The provenance of the only call is also that of the record, so the entry of the call does not repeat it.
             only.cost = CostProvenance::default();
         }
         record.set_status(status);

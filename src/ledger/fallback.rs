@@ -38,8 +38,8 @@ use crate::metrics::{ExecutionMetrics, Status};
 /// The end of each file's name, after the execution's id.
 const END: &str = ".jsonl";
 
-/// A directory that keeps the records of executions whose ledgers cannot be used, for example because their directory
-/// is read-only or belongs to another user.
+/// A directory that keeps the records of executions whose ledgers cannot be used, for example because the directory of
+/// the ledger is read-only or belongs to another user.
 ///
 /// [`Ledger::take_back`] appends the records once the ledger can be opened.
 ///
@@ -140,7 +140,8 @@ impl Fallback {
     /// Begins an execution that belongs to the ledger whose active segment is `ledger`.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`] if the directory cannot be used either, and [`ErrorKind::Invalid`] if the record is too large.
+    /// [`ErrorKind::Io`] if the fallback's directory cannot be used, and [`ErrorKind::Invalid`] if the record is too
+    /// large.
     pub fn begin(&self, ledger: &Path, skill: Skill) -> Result<FallbackExecution> {
         let now = clock::now();
         let mut record = ExecutionMetrics::new(new_id(now.unix_ms()), skill.name, skill.version, now);
@@ -161,7 +162,7 @@ impl Fallback {
         Ok(execution)
     }
 
-    /// Reads the records of all ledgers. A directory that does not exist has none.
+    /// Reads the records of all ledgers. If the directory does not exist, there are none.
     ///
     /// # Errors
     /// [`ErrorKind::Io`] if the directory cannot be read.

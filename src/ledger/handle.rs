@@ -34,9 +34,9 @@ impl Ledger {
     /// [`Disk`]: crate::disk::Disk
     ///
     /// # Errors
-    /// - [`ErrorKind::Unsuitable`] if `path` cannot hold a ledger: if it is not a regular file, belongs to another
-    ///   program, ends in `.ledger` like a ledger's internal directory, is on a network file system, or is in a
-    ///   directory where every user may replace the file.
+    /// - [`ErrorKind::Unsuitable`] if `path` cannot hold a ledger: if `path` exists but is not a regular file, belongs
+    ///   to another program, ends in `.ledger` like a ledger's internal directory, is on a network file system, or is
+    ///   in a directory where every user may replace the file.
     /// - [`ErrorKind::Newer`] if a newer version of this crate wrote the ledger.
     /// - [`ErrorKind::Malformed`] if the ledger's identity cannot be read.
     /// - [`ErrorKind::Timeout`] if the ledger has to be created and another process holds its lock for too long.

@@ -75,15 +75,16 @@ impl Options {
         self
     }
 
-    /// Seals the active segment once it has this many bytes; 256 MiB by default. With `None`, a segment may have any
-    /// size.
+    /// Sets the number of bytes at which the active segment is sealed and a new one begins; 256 MiB by default. With
+    /// `None`, a segment may have any size.
     #[must_use]
     pub fn rotate_bytes(mut self, bytes: Option<u64>) -> Self {
         self.journal.rotate_bytes = bytes;
         self
     }
 
-    /// Seals the active segment when the first record of a new day (UTC) is appended; off by default.
+    /// Sets whether the active segment is sealed when the first record of a new day (UTC) is appended; false by
+    /// default.
     #[must_use]
     pub fn rotate_daily(mut self, daily: bool) -> Self {
         self.journal.rotate_daily = daily;
@@ -92,8 +93,8 @@ impl Options {
 
     /// Sets whether opening an existing ledger waits for its lock; true by default.
     ///
-    /// The damage of a crash can be repaired, and the executions of dead processes can be recorded as interrupted, only
-    /// under the lock. With true, opening the ledger does both. With false, opening never waits for another process,
+    /// Only a process that holds the lock can repair the damage of a crash and record the executions of dead processes
+    /// as interrupted. With true, opening the ledger does both. With false, opening never waits for another process,
     /// and the first append does both.
     #[must_use]
     pub fn wait_at_open(mut self, wait: bool) -> Self {

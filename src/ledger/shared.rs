@@ -83,7 +83,8 @@ impl Shared {
         }
     }
 
-    /// Writes the event. If that fails, warns and returns false, but no error, because the append has succeeded.
+    /// Writes the event and returns true. If writing fails, warns and returns false. This is not an error, because the
+    /// records are stored in the same way without the event.
     pub(super) fn record_event(&self, event: &LedgerEvent) -> bool {
         let options = &self.options.journal;
         let written = events::record(&*options.storage, self.journal.layout(), (options.clock)(), event);

@@ -304,7 +304,7 @@ fn anything_else_in_the_place_of_the_archive_is_refused() {
     other.open().archive_segments(1, other.archive()).unwrap();
     assert_eq!(
         refused(&other.archive()),
-        "found the archive of another ledger; expected none. Choose another directory"
+        "found the archive of another ledger; expected that of this ledger. Choose another directory"
     );
 
     let taken = place.path("taken/execution_metrics.ledger/sealed");

@@ -228,7 +228,9 @@ impl Ledger {
         match identity::read(storage, &archive)? {
             Some(id) if id == self.shared.journal.id() => {}
             Some(_) => {
-                return Err(unsuitable("found the archive of another ledger; expected none. Choose another directory"));
+                return Err(unsuitable(
+                    "found the archive of another ledger; expected that of this ledger. Choose another directory",
+                ));
             }
             None => _ = copy::verified(storage, &layout.identity(), &archive.identity())?,
         }

@@ -37,8 +37,8 @@ const RESUME: &str = "resume an execution";
 pub struct Completed {
     /// The execution's record.
     pub record: ExecutionMetrics,
-    /// Where the record is. Never [`Answer::Lost`], because a lost record is returned as an error, and never
-    /// [`Answer::Late`].
+    /// Where the record is. The answer is never [`Answer::Lost`], because a lost record is returned as an error. It is
+    /// never [`Answer::Late`] either, because a deadline does not apply.
     pub answer: Answer,
 }
 
@@ -58,9 +58,9 @@ pub struct DetachedExecution {
 }
 
 impl Ledger {
-    /// Begins a detached execution, which belongs to no process. It is in flight until a process
+    /// Begins a detached execution, which belongs to no process. The execution is in flight until a process
     /// [resumes](Self::resume) and completes it, however long that takes. If one process runs the whole execution,
-    /// prefer [`begin`](Self::begin): it costs less, and the ledger notices when that process dies.
+    /// prefer [`begin`](Self::begin), which costs less. The ledger then also notices when the process dies.
     ///
     /// `fill` sets more fields of the record. If the record's [`RunIds`](crate::metrics::RunIds) have no session id or
     /// no correlation id, a new one is set. Returns the record so far, which is on stable storage.
@@ -231,7 +231,7 @@ impl DetachedExecution {
     /// - [`ErrorKind::Invalid`], with every reason, if [`Ledger::append`] refuses the record. Nothing is changed then.
     /// - [`ErrorKind::Io`] and [`ErrorKind::Timeout`] if neither the ledger nor the spill could store the record. The
     ///   execution is then still in flight, or the ledger has its record although the disk reported a failure. In
-    ///   either case, resume it and complete it again.
+    ///   either case, resume the execution and complete it again.
     pub fn complete(mut self, status: Status) -> Result<Completed> {
         without_end(&mut self.record, self.id, self.begun);
         let now = self.ledger.now();

@@ -62,10 +62,10 @@ impl Owner {
     /// Returns why the owner is dead; `None` if the owner may be alive. `lock_free` says whether the lock of its file
     /// could be acquired.
     ///
-    /// If the lock is free, the owner is dead. If it is held, the owner may still be dead, because a forked child keeps
-    /// the lock of its parent. So an owner in this PID namespace is also dead if its process no longer exists. For an
-    /// owner in another namespace, or from before a restart, only the lock decides. No lock survives a restart. So if
-    /// the boot id differs and the lock is held, the owner runs on another machine.
+    /// If the lock is free, the owner is dead. If the lock is held, the owner may still be dead, because a forked child
+    /// keeps the lock of its parent. So an owner in this PID namespace is also dead if no process with its pid and
+    /// start time exists. For an owner in another namespace, or with another boot id, only the lock decides. No lock
+    /// survives a restart. So if the boot id differs and the lock is held, the owner runs on another machine.
     fn death(&self, lock_free: bool) -> Option<Death> {
         let boot = platform::boot_id();
         if lock_free {
@@ -284,7 +284,7 @@ pub(in crate::ledger) struct Left {
     /// The process and the cause of its death; `None` if the process died before it wrote the owner.
     pub(in crate::ledger) death: Option<(u32, Death)>,
     pub(in crate::ledger) marks: Vec<Pending>,
-    /// The file's lock, if it could be acquired. It is held until the sweep is done.
+    /// The file's lock, which is held until the sweep is done; `None` if a forked child of the dead process holds it.
     _lock: Option<Locked>,
 }
 

@@ -27,7 +27,7 @@ pub(in crate::ledger) struct Spill {
 
 #[derive(Debug)]
 struct Kept {
-    /// The name of the file, equal to that of the in-flight file.
+    /// The name of the file without its extension. The in-flight file of the process has the same name.
     stem: Uuid,
     /// The number of records in the file.
     records: u64,

@@ -102,11 +102,12 @@ fn lines_of(block: &Block, buffer: &mut Vec<u8>) -> Result<u64> {
 /// The result of reading a block.
 struct Part<T> {
     records: VecDeque<T>,
-    /// The errors of the lines that are not records. Each has the number of the line in the block, counting from 1, and
-    /// its first byte in the segment.
+    /// The errors of the lines that are not records. Each error has the number of the line in the block, counting from
+    /// 1, and the offset of the line's first byte in the segment.
     malformed: Vec<(u64, u64, Error)>,
     lines: u64,
-    /// The number of the first line whose hash is correct. Only such a number can be trusted.
+    /// The sequence number of the first line whose hash is correct. The number of a line with a wrong hash is not
+    /// trusted.
     first_seq: Option<u64>,
 }
 

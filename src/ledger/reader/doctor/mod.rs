@@ -45,7 +45,7 @@ pub struct Check {
     pub level: Level,
     /// The finding.
     pub found: String,
-    /// What to do. `None` if there is nothing to do, or if `found` already says it.
+    /// What to do. `None` if there is nothing to do, or if `found` already says what to do.
     pub advice: Option<String>,
 }
 

@@ -4,12 +4,12 @@
 //! the fields of a block's records in place and folds them into a value for the block. The values are merged in ledger
 //! order, so the result is the same for any number of threads.
 //!
-//! Which lines count depends on the lines before a block: a line that a writer has repeated in a new segment counts
-//! once, like in [`Lines`](crate::journal::Lines). Repeated lines are found by their sequence numbers. A block is first
-//! read as if there were no lines before it. When its value is merged, the numbers of all earlier lines are known. The
-//! value is correct if the numbers in the block ascend, and if the first one is higher than all earlier numbers.
-//! Otherwise, the block is read again with the earlier numbers. That happens only if a ledger is damaged or a sync has
-//! failed.
+//! A line that a writer has repeated in a new segment counts once, like in [`Lines`](crate::journal::Lines). So which
+//! lines of a block count depends on the lines before the block. Repeated lines are found by their sequence numbers. A
+//! block is first read as if there were no lines before it. When its value is merged, the numbers of all earlier lines
+//! are known. The value is correct if the numbers in the block ascend, and if the first one is higher than all earlier
+//! numbers. Otherwise, the block is read again with the earlier numbers. That happens only if a ledger is damaged or a
+//! sync has failed.
 //!
 //! Most lines are read in one pass over their JSON, which also finds their line feed. Only lines in an unusual form are
 //! read by `serde_json`.
