@@ -1,5 +1,5 @@
-//! Compares the executions since Monday with the baselines of all earlier executions. These baselines are frozen for
-//! the week.
+//! Compares the executions since Monday with the baselines of all earlier executions. These baselines are frozen: they
+//! are stored once for the week, and later records do not change them.
 
 use runledger::baseline::{Accumulator, Verdict};
 use runledger::metrics::Status;

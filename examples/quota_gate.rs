@@ -1,5 +1,5 @@
-//! Guards an API with a quota: reserve before the call, and settle after it. The reservations of all threads and
-//! processes together never exceed the limit, or a budget in dollars.
+//! Guards an API with a quota: reserve an amount before the call, and settle the amount that was used after the call.
+//! The reservations of all threads and processes together never exceed the limit. A limit in dollars is a budget.
 
 use runledger::quota::{Limits, WarningLevel};
 use runledger::{Grant, Options, Usd};
@@ -37,8 +37,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         hold.settle(Some(1))?;
     }
 
-    // A budget in exact dollars: reserve the most that a call can cost, and then settle what it did cost. The cost of
-    // the second call is unknown, so the limit denies that call.
+    // A budget in exact dollars: reserve the most that a call can cost, and after the call, settle what it did cost.
+    // What the second call can cost is unknown, so the budget denies that call.
     let budget = quota.budget("anthropic")?;
     if let Grant::Held(hold) = budget.reserve(Some("0.75".parse::<Usd>()?))? {
         let status = hold.settle(Some("0.546875".parse::<Usd>()?))?;

@@ -1,6 +1,6 @@
-//! Uses the guard in async code, where it is held across an `.await`. A future that is dropped before its end, by a
-//! timeout or a `select!`, leaves a cancelled record. The guard works with every runtime. This example has a small
-//! `block_on` instead of a runtime.
+//! Uses the guard of an execution in async code, where the guard is held across an `.await`. If the future is dropped
+//! before its end, by a timeout or a `select!`, the execution is recorded as cancelled. The guard works with every
+//! runtime. This example has a small `block_on` instead of a runtime.
 
 use std::future::{pending, poll_fn};
 use std::pin::Pin;
@@ -10,7 +10,7 @@ use std::thread::{self, Thread};
 
 use runledger::{Ledger, Recorded, Skill, metrics::Status};
 
-/// An async skill. It needs no code for its own cancellation.
+/// An async skill. It needs no code for the case that it is cancelled.
 async fn publish(ledger: Ledger, reply: impl Future<Output = Result<u32, &'static str>>) -> Recorded {
     let mut execution = ledger.begin(Skill::new("publish", "1.2.0"));
     execution.enter("upload");

@@ -35,14 +35,14 @@
 //! | journal | The layer under the ledger, which turns bytes into durable lines. | [`Journal`](journal::Journal) |
 //! | chain | The link between the lines. Each line has its number (`seq`), its hash and the hash of the previous line. | [`docs::format`] |
 //! | head | The number and the hash of the last line. | [`Head`] |
-//! | begin mark | A note in the internal files that an execution has begun. Until the execution ends, it is **in flight**. | [`InFlight`] |
-//! | sweep | A step of opening a ledger: executions whose process has died are recorded as interrupted. | [`Ledger::open`] |
+//! | begin mark | A note in the internal files that an execution has begun. An execution is **in flight** until it ends. | [`InFlight`] |
+//! | sweep | A step of opening a ledger. It records the executions of dead processes as interrupted. | [`Ledger::open`] |
 //! | detached | A detached execution belongs to no process. Any process can complete it. | [`DetachedExecution`] |
-//! | spill | Internal files with records that could not be appended yet. A later call appends them. | [`Answer::Spilled`] |
+//! | spill | Internal files with the records that could not be appended so far. A later call appends these records. | [`Answer::Spilled`] |
 //! | run | A group of executions that share a `run_id`. | [`RunIds`](metrics::RunIds) |
 //! | usage, price, cost | The tokens of a model call, the price of a token, and their product. | [`Usage`], [`PriceTable`], [`Cost`] |
 //! | quota, window | A quota is the amount that an API allows in each window. A window is a period such as a day. | [`Quota`] |
-//! | reservation | An amount of a quota that is held before a call and settled after it. | [`Grant`] |
+//! | reservation | An amount of a quota that is set aside before a call. After the call, the amount that was used replaces it. | [`Grant`] |
 //! | baseline | The usual latency, cost and success rate of a skill. | [`Baseline`] |
 //! | run log | A Markdown file about one run. The **error registry** numbers the errors of all runs. | [`runlog`] |
 //!
@@ -50,16 +50,16 @@
 //!
 //! | if this happens | this holds |
 //! |---|---|
-//! | an execution succeeds, fails, panics or is dropped | It leaves one record, and the skill's result is unchanged. |
+//! | an execution succeeds, fails, panics or is dropped | The execution leaves one record, and the skill's result is unchanged. |
 //! | the process dies during an execution | The next process that opens the ledger records the execution as *interrupted*. |
-//! | one process starts an execution and another completes it | It leaves one record, even if several processes try to complete it, or one of them is killed. |
-//! | `kill -9` at any moment | Every acknowledged record is in the file, and the next process that opens the file repairs its end. |
-//! | a power cut at any moment | The same holds with [`Durability::Synced`], if the disk keeps the data that it has flushed. |
+//! | one process starts an execution and another completes it | The execution leaves one record, even if several processes try to complete it, or one of these processes is killed. |
+//! | `kill -9` at any moment | Every acknowledged record is in the file. If the last line is incomplete, the next process that opens the ledger repairs it. |
+//! | a power cut at any moment | With [`Durability::Synced`], the same holds as after `kill -9`, if the disk keeps the data that it has flushed. |
 //! | the disk is full or broken | Nothing panics. The call returns [`Answer::Spilled`] or [`Answer::Lost`]. |
 //! | the disk is slow or does not respond | With [`Options::deadline`], a call returns by the deadline and reports whether the record is durable. |
 //! | several threads and processes append | Lines never mix, and the chain has no gap. |
 //! | someone edits, truncates or replaces the file | [`verify`](LedgerReader::verify) reports what changed and where. |
-//! | a price, a token count or a duration is unknown | It is `None`, never 0, and is counted as unknown. |
+//! | a price, a token count or a duration is unknown | The value is `None`, never 0. Totals report how many values were unknown. |
 //!
 //! [`verify`](LedgerReader::verify) detects a truncated file only while the files in the `.ledger` directory still show
 //! that the missing lines existed. To detect that the whole chain was rewritten, pass [`verify`](LedgerReader::verify)
@@ -67,7 +67,7 @@
 //! guarantee holds on a disk that loses flushed data, against a writer that ignores the lock, or on a network file
 //! system.
 //!
-//! [`docs::guarantees`] lists 32 failures, what holds after each, and the tests that provoke each.
+//! [`docs::guarantees`] lists 32 failures. For each failure, it says what holds afterwards and which tests provoke it.
 //!
 //! # On disk
 //!
@@ -88,14 +88,14 @@
 //!
 //! | module | content |
 //! |---|---|
-//! | [`ledger`] | The ledger, which records executions and is queried about them. |
+//! | [`ledger`] | The ledger, which records executions and answers queries about them. |
 //! | [`metrics`] | The record of an execution, as plain data. |
 //! | [`cost`] | Prices with their dates, and exact costs. |
 //! | [`quota`] | Limits, windows and reservations. |
-//! | [`baseline`] | Baselines, the baselines of a week that later records do not change, and comparisons with statistical tests. |
+//! | [`baseline`] | Baselines, and their comparison with statistical tests. A **frozen** baseline is stored once for a week and never changes. |
 //! | [`governance`] | The gate, which checks whether a run is fully logged, and escalations, which report problems. |
-//! | [`runlog`] | Markdown run logs, the error registry and the retention of both. |
-//! | [`export`] | Records as CSV and workflow events. |
+//! | [`runlog`] | Markdown run logs, the error registry, and rules for how long both are kept. |
+//! | [`export`] | Records as CSV, and records as workflow events. |
 //! | [`journal`], [`disk`] | Durable lines, and the storage under them. |
 //! | [`json`] | A JSON reader that refuses duplicate keys. |
 //!
@@ -115,15 +115,15 @@
 //! The crate runs on Unix, with Rust 1.89 or later. All guarantees are tested on Linux. On other systems, two
 //! guarantees are weaker, because the crate cannot find out when a process started or what type a file system has:
 //!
-//! - The only sign that a process has died is that its lock is free. A forked child that outlives its parent keeps that
-//!   lock, so the parent's executions are recorded as interrupted only after the child has ended too.
+//! - The only sign that a process has died is that its lock is free. A forked child that outlives its parent keeps the
+//!   parent's lock. So the parent's executions are recorded as interrupted only after the child has ended too.
 //! - A ledger on a network file system is not refused.
 //!
 //! # What it is not
 //!
-//! - **Not a tracing library.** It records executions rather than spans, and records every one of them.
-//! - **Not a server or an agent.** It has no telemetry and opens no connection, except to the PostgreSQL database that you
-//!   name.
+//! - **Not a tracing library.** It records executions, not spans. It never samples: every execution is recorded.
+//! - **Not a server or an agent.** It has no telemetry. It opens no connection, except to the PostgreSQL database that
+//!   you name.
 //! - **Not a database.** To query a ledger, point DuckDB, pandas or `jq` at the file.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]

@@ -5,10 +5,10 @@
 //! around its median. One record in 64 has failed. Some have no model, and so no tokens and no cost. Some were
 //! interrupted, and have no end and no latency. The same seed gives the same records.
 //!
-//! The ledger's journal writes the records, to the page cache only. It also writes the malformed lines, which are the
-//! beginnings of records with a brace at the end. These lines are part of the chain, so `runledger verify` finds no
-//! fault. If they were written directly to the file, the ledger would take them for the remains of a crash and remove
-//! them.
+//! The records are written through the ledger's journal, without syncs. The malformed lines, which are beginnings of
+//! records with a brace at the end, are written through the journal too. So they are part of the chain, and
+//! `runledger verify` finds no fault. If they were written directly to the file, the ledger would treat them as the
+//! remains of a crash and remove them.
 
 mod records;
 

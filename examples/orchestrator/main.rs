@@ -4,9 +4,9 @@
 //! cargo run --release --example orchestrator
 //! ```
 //!
-//! It runs a DAG (a graph of dependencies) of skills. One of them fails, one panics and one is killed. It also replays
-//! 300 real LLM calls with prices and a quota. Then it prints a report from the ledger. Its files are in `logs/` under
-//! the current directory.
+//! The orchestrator runs a DAG (a graph of dependencies) of skills. One of the skills fails, one panics and one is
+//! killed. The orchestrator also replays 300 real LLM calls with prices and a quota. Then it prints a report from the
+//! ledger. All files are in `logs/` under the current directory.
 
 mod replay;
 mod report;
@@ -46,7 +46,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     done.record.warn();
     done.result?;
 
-    // 3. The killed worker could not record its end. The next process that opens the ledger does that.
+    // 3. The killed worker could not record how its execution ended. Opening the ledger again records the execution as
+    // interrupted.
     let ledger = Ledger::open(LEDGER)?;
 
     // 4. Print the report.

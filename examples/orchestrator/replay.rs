@@ -12,10 +12,10 @@ use crate::report::Overhead;
 const CALLS: &str = include_str!("azure-llm-code-2023.csv");
 /// The name of a limit: 100,000 tokens a day, for all users together.
 pub(crate) const LIMIT: &str = "openai-gpt4";
-/// The `max_tokens` of each call, which limits the tokens that it generates.
+/// The `max_tokens` of each call, which limits the number of tokens that the model generates.
 const OUTPUT_MAX: u64 = 256;
 
-/// Picks a model by row, because the trace does not name models. One of the models has no price, so the cost of its
+/// Picks a model by row, because the trace does not name models. The model of row 77 has no price, so the cost of that
 /// call is unknown.
 fn model(row: usize) -> &'static str {
     match row {
@@ -36,7 +36,8 @@ pub(crate) fn run(root: &Execution, quota: &Quota, overhead: &mut Overhead) -> R
         let mut call = root.child(Skill::new(skill, "1.0.0"));
         let begin = begin.elapsed();
 
-        // Before the call, reserve the most that it can use, so that parallel calls cannot exceed the limit together.
+        // Before the call, reserve the most tokens that the call can use, so that parallel calls together cannot exceed
+        // the limit.
         let mut model = model(row);
         let grant = if model == "gpt-4" { Some(quota.reserve(LIMIT, Some(input + OUTPUT_MAX))?) } else { None };
         if let Some(Grant::Denied(denied)) = &grant {

@@ -111,12 +111,12 @@ fn log(ledger: &Ledger) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The time that the ledger takes for each call, and the shortest time that the disk allows. The disk is measured after
+/// The time that the ledger takes for each call, and the shortest time that the disk allows, which is measured after
 /// each call.
 pub(crate) struct Overhead {
     ledger: Vec<Duration>,
     floor: Vec<Duration>,
-    /// Filled before the first call, so that no later write makes it grow.
+    /// The file that is overwritten to measure the disk. It is filled first, so that no later write makes it grow.
     file: File,
 }
 
@@ -134,7 +134,7 @@ impl Overhead {
     }
 
     /// Adds the time that the ledger took for a call. Then overwrites and syncs as many bytes as a line has, and adds
-    /// the time that this takes.
+    /// the time that the disk took.
     pub(crate) fn add(&mut self, ledger: Duration) -> io::Result<()> {
         let begin = Instant::now();
         self.file.write_all_at(&LINE, (self.floor.len() % LINES * LINE.len()) as u64)?;

@@ -32,8 +32,8 @@ pub(crate) const DAG: &[Node] = &[
     Node { name: "cross-check", needs: &["hash-sources"], body: cross_check },
 ];
 
-/// Runs the skills in waves. A wave has all skills whose needs have ended. It runs them at the same time, each in its
-/// own thread.
+/// Runs the skills in waves. A wave consists of the skills that have not run yet and whose needs have ended. The skills
+/// of a wave run at the same time, each in its own thread.
 pub(crate) fn run(root: &Execution, dag: &'static [Node]) -> io::Result<()> {
     let mut outputs = Outputs::new();
     while outputs.len() < dag.len() {
@@ -143,7 +143,7 @@ fn shorten_title(_: &mut Execution, _: &Outputs) -> Output {
     Ok(json!(title[..8]))
 }
 
-/// Starts a worker and kills it during its execution, as the kernel does when memory runs out.
+/// Starts a worker process and kills it during its execution, as the kernel does when memory runs out.
 fn supervise_worker(execution: &mut Execution, _: &Outputs) -> Output {
     let (run_id, id) = (execution.record_mut().run.run_id.clone().unwrap_or_default(), execution.id().to_string());
     let mut worker = Command::new(std::env::current_exe()?)

@@ -6,7 +6,7 @@
 pub enum ErrorKind {
     /// The operating system refused or failed an operation. [`source`](std::error::Error::source) returns its error.
     Io,
-    /// The deadline passed before the lock could be acquired, or before the lines were written.
+    /// A deadline passed before the lock could be acquired, or before the lines were written.
     Timeout,
     /// A value is missing or impossible. [`Error::details`](super::Error::details) lists every fault.
     Invalid,
@@ -16,31 +16,31 @@ pub enum ErrorKind {
     Malformed,
     /// The file was written by a newer version of this crate.
     Newer,
-    /// The file was derived by another version of this crate, or from a file that has since changed. It must be derived
-    /// again.
+    /// The file, such as a checkpoint, was computed by another version of this crate, or from a file that has changed
+    /// since then. It must be computed again.
     Stale,
     /// The price table does not contain the model, or several providers offer it and the call names none of them.
     /// [`Error::details`](super::Error::details) lists the nearest known names, or those providers.
     UnknownModel,
-    /// The model is known, but a part of the usage has no price at that time. [`Error::details`](super::Error::details)
-    /// names it.
+    /// The model is known, but a part of the usage, such as cached tokens, has no price at the time of the call.
+    /// [`Error::details`](super::Error::details) names that part.
     Unpriced,
     /// No limit has that name. [`Error::details`](super::Error::details) lists the known names.
     UnknownLimit,
     /// No execution in flight has this id, and no record has it either.
     UnknownExecution,
     /// The execution already has its record, and nothing was changed. [`Error::details`](super::Error::details) says
-    /// how it ended.
+    /// how the execution ended.
     Ended,
     /// A sum or product exceeded the range of its type.
     Overflow,
-    /// A thread that worked for the caller panicked. If it was writing records, the caller's record may or may not have
-    /// been written.
+    /// A thread that worked for the caller panicked. If that thread was writing records, the caller's record may or may
+    /// not have been written.
     Abandoned,
-    /// A ledger no longer contains lines that were copied from it, because it was truncated or rewritten.
+    /// Lines that were copied from a ledger are no longer in it, because the ledger was truncated or rewritten.
     Diverged,
     /// Lines that were still to be read were moved to an archive. [`Error::details`](super::Error::details) names them.
     Archived,
-    /// A database could not be reached, refused a statement, or contains other tables than expected.
+    /// A database could not be reached, refused a statement, or has unexpected tables.
     Database,
 }

@@ -1,4 +1,4 @@
-//! One error type for the whole crate. It holds the operation, the path, the position and the findings.
+//! One error type for the whole crate. An error holds the operation, the path, the position and details.
 
 mod kind;
 mod report;

@@ -7,12 +7,15 @@ use std::sync::Arc;
 
 use super::ErrorKind;
 
-/// An error, with the operation that failed, the path, the position and the findings.
+/// An error, with the operation that failed, the path, the position and the details: what was found and what was
+/// expected.
 ///
-/// Its text is `cannot <operation>: <path>: line <n> (byte <m>): <details>`, without the parts that are unknown. The
-/// operating system's own error is the [`source`](std::error::Error::source) and is not repeated in the text.
+/// The text of an error is `cannot <operation>: <path>: line <n> (byte <m>): <details>`, without the parts that are
+/// unknown. The operating system's own error is the [`source`](std::error::Error::source) and is not repeated in the
+/// text.
 ///
-/// It is as large as a pointer and cheap to clone, because many callers may receive the error of one failed write.
+/// An error is as large as a pointer and cheap to clone, because many callers may receive the error of one failed
+/// write.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error(transparent)]
 pub struct Error(Arc<Report>);
@@ -58,7 +61,7 @@ impl Error {
         self.with(|report| report.path = Some(path.to_owned()))
     }
 
-    /// Sets the position in `text`, and the source, from an error of serde_json.
+    /// Sets the source to an error of serde_json, and the position to where that error is in `text`.
     pub(crate) fn at_source(self, text: &str, source: serde_json::Error) -> Self {
         let (line, column) = (source.line().max(1), source.column().max(1));
         let before: usize = text.split_inclusive('\n').take(line - 1).map(str::len).sum();
@@ -78,7 +81,7 @@ impl Error {
         self.with(|report| report.position = Some(Position { line, byte }))
     }
 
-    /// Adds one finding, or one instruction.
+    /// Adds one entry to the details.
     pub(crate) fn detail(self, detail: impl Into<String>) -> Self {
         self.with(|report| report.details.push(detail.into()))
     }
@@ -119,13 +122,13 @@ impl Error {
         self.0.position.map(|position| position.byte)
     }
 
-    /// Returns the findings, one entry each, such as all faults of a record or the nearest known names.
+    /// Returns the details, such as all faults of a record or the nearest known names. Each fault or name is one entry.
     pub fn details(&self) -> &[String] {
         &self.0.details
     }
 
-    /// Returns the text of the error and of its source. Warnings use this text, because they are printed without their
-    /// sources.
+    /// Returns the text of the error, followed by the text of its source. Warnings use this text, because nothing else
+    /// prints the source of a warning.
     pub(crate) fn with_source(&self) -> String {
         match &self.0.source {
             Some(source) => format!("{self}: {source}"),
@@ -133,7 +136,7 @@ impl Error {
         }
     }
 
-    /// Returns the operating system's kind of error if the source is one of its errors.
+    /// Returns the kind of the operating system's error; `None` if the source is not such an error.
     pub fn io_kind(&self) -> Option<io::ErrorKind> {
         let source = self.0.source.as_deref()?;
         Some(source.downcast_ref::<io::Error>()?.kind())

@@ -1,10 +1,11 @@
-//! The lines that a reader skips because they are not records, and the segments that it may not read.
+//! The lines that a reader skips because they are not records, and the segments that it has no permission to read.
 
 use std::path::Path;
 
 use super::Error;
 
-/// The lines that were skipped because they are not records. All are counted, and the first errors are kept.
+/// The lines that were skipped because they are not records. All of these lines are counted, and the errors of the
+/// first [`ERRORS_MAX`](Self::ERRORS_MAX) lines are kept.
 #[derive(Debug, Clone, Default)]
 pub struct Skipped {
     count: u64,
@@ -29,8 +30,8 @@ impl Skipped {
         &self.errors
     }
 
-    /// Returns an error for each segment that this process may not read, in order. Their lines are neither read nor
-    /// counted.
+    /// Returns an error for each segment that this process has no permission to read, in order. The lines of these
+    /// segments are neither read nor counted.
     pub fn unreadable(&self) -> &[Error] {
         &self.unreadable
     }
@@ -55,7 +56,7 @@ impl Skipped {
         other.errors.into_iter().for_each(|error| self.keep(error));
     }
 
-    /// Adds the skipped lines of an earlier file, and puts them before the others.
+    /// Adds the skipped lines of an earlier file. Their errors come before the errors that are already here.
     pub(crate) fn follow(&mut self, earlier: Self) {
         let later = std::mem::replace(self, earlier);
         self.count += later.count;

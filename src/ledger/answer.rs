@@ -7,8 +7,8 @@ use crate::journal::warnings::OnStderr;
 
 /// Where a record went.
 ///
-/// Except for [`Lost`](Self::Lost) and [`Late`](Self::Late), the record is stored before the answer is returned. No
-/// record waits in memory until the disk recovers, so memory use does not grow while the disk fails.
+/// The record is stored before the answer is returned, unless the answer is [`Lost`](Self::Lost) or
+/// [`Late`](Self::Late). So records do not accumulate in memory while the disk fails.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Answer {
@@ -23,20 +23,20 @@ pub enum Answer {
         /// The line's number in the ledger, counting from 1.
         seq: u64,
     },
-    /// The ledger refused the record with this error. The record is on stable storage in a file next to the ledger (the
-    /// spill), and is appended when the ledger accepts records again.
+    /// The record could not be appended to the ledger because of this error. The record is on stable storage in a file
+    /// next to the ledger (the spill). A later call, or the next process that opens the ledger, appends the record.
     Spilled(Error),
     /// The record could not be stored anywhere; the error says why.
     ///
-    /// The ledger counts such records and reports their number in `events.jsonl`. The report is written after the next
-    /// record that the ledger accepts, or when the ledger is closed, if the disk works again by then. If the process is
-    /// killed before that, the count is lost.
+    /// The ledger counts the lost records. It writes their number to `events.jsonl` after the next successful append,
+    /// or when the ledger is closed. If the process is killed before that, or if the disk still fails when the ledger
+    /// is closed, the number is lost too.
     ///
-    /// The record may still be in the ledger, if the disk reported a failure although the write succeeded.
+    /// The record is in the ledger nevertheless if the disk reported a failure although the write succeeded.
     Lost(Error),
     /// The disk did not respond within [`Options::deadline`](crate::Options::deadline). A thread is still storing the
-    /// record. If that fails, the ledger warns and counts the record as lost. If the process ends first, the
-    /// execution's begin mark becomes an interrupted record.
+    /// record. If the record cannot be stored, the ledger warns and counts the record as lost. If the process ends
+    /// before the record is stored, the execution is recorded as interrupted.
     Late(Error),
 }
 
@@ -62,10 +62,11 @@ impl Recorded {
         matches!(self.answer, Answer::Durable { .. })
     }
 
-    /// Prints everything that went wrong to stderr, and nothing if all went well.
+    /// Prints to stderr what went wrong with the record. Prints nothing if nothing went wrong.
     ///
-    /// A ledger prints identical warnings at most once per second. The next such warning says how many were suppressed.
-    /// If none follows, their number is printed when the ledger and its answers are dropped.
+    /// A ledger prints identical warnings at most once per second, and suppresses the others. The next identical
+    /// warning that is printed says how many were suppressed. If no warning follows, the number is printed when the
+    /// ledger and its answers are dropped.
     pub fn warn(&self) {
         for (what, error) in self.warnings() {
             self.stderr.warn(what, error);

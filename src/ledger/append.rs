@@ -13,9 +13,9 @@ impl Ledger {
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid), with every reason, if
-    /// [`validate`](ExecutionMetrics::validate) refuses the record, or if its JSON is longer than
-    /// [`PAYLOAD_BYTES_MAX`](crate::journal::PAYLOAD_BYTES_MAX) minus 4 KiB. In these cases, nothing is written. A disk
-    /// failure is not an error. The [`Answer`] reports it.
+    /// [`validate`](ExecutionMetrics::validate) refuses the record, or if the record's JSON is longer than
+    /// [`PAYLOAD_BYTES_MAX`](crate::journal::PAYLOAD_BYTES_MAX) minus 4 KiB. In both cases, nothing is written. If the
+    /// disk fails, this function returns no error. The [`Answer`] reports the failure.
     pub fn append(&self, record: &ExecutionMetrics) -> Result<Answer> {
         Ok(self.store_in_time(valid_json(record)?, None))
     }
@@ -62,7 +62,8 @@ impl Ledger {
         if valid.is_empty() {
             return jsons.iter().flat_map(|json| json.as_ref().err()).cloned().map(Err).collect();
         }
-        // A record that is too long for the file system is left out, so that the others can be appended.
+        // A record that is longer than the largest file that this process may write is left out, so that the other
+        // records can be appended.
         let fits: Vec<_> = valid.into_iter().filter(|json| journal.check_payload(json).is_ok()).collect();
         let appended = journal.append_all(&fits);
         if appended.is_ok() {

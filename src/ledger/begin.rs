@@ -9,14 +9,15 @@ use crate::id::new_id;
 use crate::metrics::{ExecutionMetrics, RunIds};
 
 impl Ledger {
-    /// Begins an execution, and writes its begin mark, which shows that the execution is in flight. This never fails.
-    /// If the mark cannot be written, [`Recorded::unmarked`](crate::Recorded::unmarked) reports that when the execution
-    /// ends.
+    /// Begins an execution, and writes its begin mark, which shows that the execution is in flight.
+    ///
+    /// `begin` never fails. If the mark cannot be written, [`Recorded::unmarked`](crate::Recorded::unmarked) says why
+    /// when the execution ends.
     pub fn begin(&self, skill: Skill) -> Execution {
         self.begin_within(skill, None)
     }
 
-    /// Runs `body` as one execution and records how it ended: with `Ok`, with `Err`, or with a panic. A panic is
+    /// Runs `body` as one execution and records how `body` ended: with `Ok`, with `Err`, or with a panic. A panic is
     /// resumed after it was recorded.
     ///
     /// ```

@@ -3,7 +3,7 @@
 use crate::cost::{Cost, common, dearer};
 use crate::metrics::{Call, CostProvenance, CostSource, CostTier, ExecutionMetrics, LlmCall, Usage, UsageParts, Usd};
 
-/// A sum of amounts. Any of them may be unknown.
+/// A sum of amounts, each of which may be unknown.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Sum {
     /// The sum of no amounts.
@@ -26,8 +26,9 @@ impl Sum {
     }
 }
 
-/// Adds `call` to the record, and adds its cost to `cost`, the sum over all calls. Returns the cost of the call; `None`
-/// if it is unknown. If the call is invalid, only its model name, provider and variant are recorded.
+/// Adds `call` to the record, and adds the cost of the call to `cost`, which is the sum over all calls. Returns the
+/// cost of the call; `None` if that cost is unknown. If the call is invalid, only its model name, provider and variant
+/// are recorded.
 pub(super) fn add(
     record: &mut ExecutionMetrics,
     cost: &mut Sum,
@@ -66,8 +67,8 @@ fn entry(number: u64, call: &Call, valid: Option<&Call>, priced: Option<&Cost<'_
     entry
 }
 
-/// Adds the usage of `call` to that of the record, before `call` is added to the record's list. The sum becomes unknown
-/// if `valid` is `None`.
+/// Adds the usage of `call` to the usage of the record. The record does not list that call yet. The record's usage
+/// becomes unknown if `valid` is `None`.
 fn add_usage(record: &mut ExecutionMetrics, call: &LlmCall, valid: Option<&Call>) {
     let earlier = if call.call_sequence == 1 { Some(Usage::new(0, 0)) } else { record.usage() };
     match earlier.zip(valid) {

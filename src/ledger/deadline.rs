@@ -1,7 +1,7 @@
 //! Disk calls with a deadline, for [`Options::deadline`](super::Options).
 //!
 //! A thread that is stuck in the kernel cannot be interrupted. So another thread makes the call, and the caller waits
-//! for it until the deadline.
+//! for the result until the deadline.
 
 use std::any::Any;
 use std::collections::VecDeque;
@@ -49,7 +49,7 @@ struct State {
     helpers: usize,
     /// The number of helpers that are idle.
     free: usize,
-    /// True once no caller is left.
+    /// True once the ledger was dropped, so that no further calls can come.
     closed: bool,
 }
 
@@ -91,7 +91,8 @@ impl<W: FnOnce() -> T + Send, L: FnOnce(T) + Send, T: Send> Job for Call<W, L, T
                 _ => return made(),
             }
         };
-        // A hook of the caller may panic. If the caller is still waiting, the panic is resumed in the caller's thread.
+        // `work` may panic, for example in the caller's hook for warnings. If the caller is still waiting, the panic is
+        // resumed in the caller's thread.
         let result = catch_unwind(AssertUnwindSafe(work));
         made();
         let mut state = lock(&self.state);
@@ -142,7 +143,7 @@ impl Helpers {
         self.deadline
     }
 
-    /// Returns the result of `work` if it arrives before the deadline. A result that arrives later goes to `late`.
+    /// Returns the result of `work` if it arrives before the deadline. A later result is passed to `late`.
     pub(super) fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,

@@ -9,11 +9,11 @@ use crate::journal::read::moved::Boundary;
 #[serde(tag = "event", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum LedgerEvent {
-    /// Records were stored in `spill/`, because the ledger refused them.
+    /// Records were stored in `spill/`, because they could not be appended to the ledger.
     Spilled {
         /// The number of records.
         records: u64,
-        /// The error with which the ledger refused them.
+        /// Why the records could not be appended.
         error: String,
     },
     /// Records from `spill/` were appended to the ledger.
@@ -21,8 +21,8 @@ pub enum LedgerEvent {
         /// The number of records.
         records: u64,
     },
-    /// Records were lost since the last such event. If an event could not be synced, another one for the same records
-    /// follows.
+    /// Records were lost since the last `lost` event. If an event could not be synced, a second event reports the same
+    /// records again.
     Lost {
         /// The number of records.
         records: u64,
@@ -38,11 +38,12 @@ pub enum LedgerEvent {
         segment: u64,
         /// The length of the segment, in bytes.
         bytes: u64,
-        /// The sequence number of its last line.
+        /// The sequence number of the segment's last line.
         seq: u64,
-        /// The hash of its last line.
+        /// The hash of the segment's last line.
         hash: String,
-        /// The path under which a reader opens the archive. No file is there, because an archive has no active segment.
+        /// The path with which a reader opens the archive. There is no file at this path, because an archive has no
+        /// active segment.
         to: String,
     },
     /// A file about the ledger's executions was copied to an archive, and is now removed from its old path.

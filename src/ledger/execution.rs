@@ -51,8 +51,8 @@ impl Skill {
 /// otherwise as cancelled. Dropping never panics. The ledger warns if the record was spilled, lost or late.
 ///
 /// [`succeed`](Self::succeed), [`fail`](Self::fail) and [`finish`](Self::finish) end the execution and return where its
-/// record is. The guard is `Send`, so it can be held across an `.await`. If the future is dropped before it completes,
-/// the execution is recorded as cancelled.
+/// record is. The guard is `Send`, so it can be held across an `.await`. If the future that holds the guard is dropped
+/// before it completes, the execution is recorded as cancelled.
 #[derive(Debug)]
 #[must_use = "dropping it records the execution as cancelled"]
 pub struct Execution {
@@ -102,7 +102,7 @@ impl Execution {
         &mut self.record
     }
 
-    /// Enters a step: ends the current one, and adds the step to `skill_path_in_dag` and `trace.steps`.
+    /// Enters a step: ends the current step, and adds the new one to `skill_path_in_dag` and `trace.steps`.
     pub fn enter(&mut self, step: impl Into<String>) {
         self.leave();
         let step = step.into();
@@ -123,8 +123,8 @@ impl Execution {
         }
     }
 
-    /// Sets the end of the execution to now. Later work, such as filling its record, does not count towards its
-    /// duration. Only the first call has an effect.
+    /// Sets the end of the execution to now. Later work, such as setting fields of the record, does not count towards
+    /// the duration. Only the first call has an effect.
     pub fn stop_clock(&mut self) {
         if self.took.is_none() {
             self.leave();
@@ -139,18 +139,19 @@ impl Execution {
         self.record_call(&Call::new(model, usage))
     }
 
-    /// Records one call of a model, and adds its usage to that of the execution. Returns the exact cost of the call,
-    /// for example to settle a budget; `None` if it is unknown.
+    /// Records one call of a model, and adds the call's usage to the usage of the execution. Returns the exact cost of
+    /// the call, for example to settle a budget; `None` if the cost is unknown.
     ///
-    /// If `call` has a cost that the vendor reported, that is the cost. Otherwise the cost is computed from the
+    /// If `call` has a cost that the vendor reported, that cost is used. Otherwise the cost is computed from the
     /// ledger's price table as of the time of the call, or as of now if the call has no time.
     ///
     /// If one call has no price, the execution's cost is unknown: `cost_usd` is `None`, and `cost_tier` and
-    /// `cost.source` are unknown. With several calls, `model` has the name, provider and variant of the last one, and
-    /// `cost` has the values that all calls share. `trace.llm_calls` lists each call with its own cost, unrounded.
+    /// `cost.source` are unknown. If there are several calls, `model` has the name, provider and variant of the last
+    /// call, and `cost` has the values that all calls share. `trace.llm_calls` lists each call with its own cost,
+    /// unrounded.
     ///
-    /// If a call is not [valid](Call::validate), its usage and its cost are unknown, and so are those of the execution.
-    /// The ledger warns about such a call.
+    /// If a call is not [valid](Call::validate), its usage and its cost are unknown. The usage and the cost of the
+    /// execution are then unknown too. The ledger warns about the call.
     pub fn record_call(&mut self, call: &Call) -> Option<Usd> {
         let fault = call.validate().err();
         fault.iter().for_each(|error| self.ledger.shared.warn(error));
@@ -159,7 +160,7 @@ impl Execution {
     }
 
     /// Records the expected cost of a call, before it is made. `cost.estimated_usd` is the sum of the estimates,
-    /// separate from the actual cost. The sum is unknown if any estimate is.
+    /// separate from the actual cost. The sum is unknown if any estimate is unknown.
     pub fn record_estimate(&mut self, call: &Call) {
         let estimate = self.ledger.priced(call).map(|cost| cost.usd);
         self.record.cost.estimated_usd = self.estimates.add(estimate);
@@ -177,7 +178,7 @@ impl Execution {
         self.record.tags.insert(key.into(), value.into());
     }
 
-    /// Runs `body` and ends the execution with its result, or with its panic, which is then resumed.
+    /// Runs `body` and records whether `body` succeeded, failed or panicked. A panic is resumed after it was recorded.
     pub(super) fn run_to_its_end<T, E: fmt::Display>(
         mut self,
         body: impl FnOnce(&mut Self) -> Result<T, E>,
@@ -222,7 +223,7 @@ impl Execution {
         let wall_clock = self.took.unwrap_or_default();
         let record = &mut *self.record;
         if let [only] = &mut record.trace.llm_calls[..] {
-            // The record has the same provenance, so the entry need not repeat it.
+            // The provenance of the only call is also that of the record, so the entry of the call does not repeat it.
             only.cost = CostProvenance::default();
         }
         record.set_status(status);
@@ -256,7 +257,7 @@ pub(super) fn milliseconds(time: Duration) -> u64 {
     u64::try_from((time.as_micros() + 500) / 1000).unwrap_or(u64::MAX)
 }
 
-/// The result of [`Ledger::run`]: the skill's own result, unchanged, and where the record is.
+/// The result of [`Ledger::run`]: the skill's own result, which is unchanged, and where the record is.
 #[derive(Debug)]
 pub struct Done<T, E> {
     /// The result of the skill.

@@ -1,9 +1,9 @@
 //! Keeps the records of executions in another directory while their ledger cannot be used.
 //!
-//! Each execution has a file, which is locked by the process that runs it. The file is a sequence of sealed lines. Each
-//! line holds the path of the ledger and the whole record as it was known at that time. The last line is the valid one.
-//! The first line says that the execution was interrupted, so that the execution has a record even if its process is
-//! killed.
+//! Each execution has its own file. The process that runs the execution keeps the file locked. The file is a sequence
+//! of sealed lines. Each line holds the path of the ledger and the whole record as it was when the line was written.
+//! The last line is the valid one. The first line says that the execution was interrupted, so that the execution has a
+//! record even if its process is killed.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -38,8 +38,8 @@ use crate::metrics::{ExecutionMetrics, Status};
 /// The end of each file's name, after the execution's id.
 const END: &str = ".jsonl";
 
-/// A directory that keeps the records of executions whose ledgers cannot be used, for example because their directory
-/// is read-only or belongs to another user.
+/// A directory that keeps the records of executions whose ledgers cannot be used, for example because the directory of
+/// the ledger is read-only or belongs to another user.
 ///
 /// [`Ledger::take_back`] appends the records once the ledger can be opened.
 ///
@@ -69,9 +69,9 @@ pub struct Fallback {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct FallbackRecord {
-    /// The file that holds it.
+    /// The file that holds the record.
     pub file: PathBuf,
-    /// The active segment of the ledger that it belongs to.
+    /// The active segment of the ledger that the record belongs to.
     pub ledger: PathBuf,
     /// The record. Its status is interrupted if the execution has not ended.
     pub record: ExecutionMetrics,
@@ -140,7 +140,8 @@ impl Fallback {
     /// Begins an execution that belongs to the ledger whose active segment is `ledger`.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`] if the directory cannot be used either, and [`ErrorKind::Invalid`] if the record is too large.
+    /// [`ErrorKind::Io`] if the fallback's directory cannot be used, and [`ErrorKind::Invalid`] if the record is too
+    /// large.
     pub fn begin(&self, ledger: &Path, skill: Skill) -> Result<FallbackExecution> {
         let now = clock::now();
         let mut record = ExecutionMetrics::new(new_id(now.unix_ms()), skill.name, skill.version, now);
@@ -161,7 +162,7 @@ impl Fallback {
         Ok(execution)
     }
 
-    /// Reads the records of all ledgers. A directory that does not exist has none.
+    /// Reads the records of all ledgers. If the directory does not exist, there are none.
     ///
     /// # Errors
     /// [`ErrorKind::Io`] if the directory cannot be read.
@@ -203,11 +204,7 @@ impl Fallback {
         counts.extend(records.unreadable.iter().map(Error::with_source));
         (!counts.is_empty()).then(|| {
             let found = format!("records in {}: {}", self.directory.display(), counts.join(", "));
-            Check::warning(
-                NAME,
-                found,
-                "the next command that writes to that ledger appends them, if it can open the ledger",
-            )
+            Check::warning(NAME, found, "the next command that writes to one of these ledgers appends its records")
         })
     }
 
@@ -241,8 +238,8 @@ impl FallbackExecution {
         &mut self.record
     }
 
-    /// Sets the end of the execution to now. Later work does not count towards its duration, and only the first call
-    /// has an effect.
+    /// Sets the end of the execution to now. Later work does not count towards the duration. Only the first call has an
+    /// effect.
     pub fn stop_clock(&mut self) {
         self.took.get_or_insert_with(|| self.begun.elapsed());
     }
@@ -350,7 +347,7 @@ fn take(path: &Path) -> Result<Option<(Kept, PathBuf, ExecutionMetrics)>> {
         opened => Arc::from(opened.map_err(failed)?),
     };
     let Some(lock) = Locked::try_take(&file).map_err(failed)? else { return Ok(None) };
-    // Another process may have appended the record and removed the file before this one had the lock.
+    // Another process may have appended the record and removed the file before this process acquired the lock.
     if Disk.stat(path).map_err(failed)?.is_none() {
         return Ok(None);
     }
@@ -390,8 +387,8 @@ fn is_id(text: &str) -> bool {
     text.parse::<Uuid>().is_ok()
 }
 
-/// Returns true if `ledger`, which a record names, is the ledger at `place`. A relative path matches no ledger, because
-/// the process that wrote it no longer had a current directory.
+/// Returns true if `ledger`, the path that is stored with a record, leads to the ledger at `place`. A stored path is
+/// relative only if the process that wrote it had no current directory. It is unknown which ledger such a path means.
 fn is_at(ledger: &Path, place: &Path) -> bool {
     ledger.is_absolute() && place_of(ledger) == place
 }

@@ -13,15 +13,16 @@ use crate::journal::{Journal, JournalOptions, Line, Lines};
 use crate::metrics::{ExecutionMetrics, Timestamp};
 
 /// The baselines that were frozen week by week. They are stored in a separate journal, such as `baselines.jsonl` next
-/// to the ledger. The journal is durable, chained, and safe to share between threads and processes. Clones share it.
+/// to the ledger. The journal is durable, chained, and safe to share between threads and processes. All clones use the
+/// same journal.
 ///
 /// If two processes freeze the same week at the same time, the journal may have two lines for that week. The first line
-/// is the valid one: both processes return it, and so does every reader.
+/// is the valid one: both processes and every reader return its baselines.
 ///
 /// A line is `{"week_start":…,"computed_from":{"records":…,"skipped":…,"period":…},"baselines":{…},"samples":"…"}`,
-/// with the three keys of the chain added. The baselines, by skill, are for people and programs. The samples are the
-/// data that a [comparison](FrozenBaselines::compare) also needs: [`Accumulator::to_bytes`] in hex, 4 to 20 KB per
-/// skill.
+/// followed by `seq`, `prev` and `hash`, like every line of a journal. `baselines` has the baselines of each skill, for
+/// people and programs. `samples` has the data that a [comparison](FrozenBaselines::compare) needs in addition:
+/// [`Accumulator::to_bytes`] in hex, 4 to 20 KB per skill.
 ///
 /// [`Accumulator::to_bytes`]: crate::baseline::Accumulator::to_bytes
 ///
@@ -87,8 +88,8 @@ impl BaselineJournal {
         Ok(self.find(week)?.unwrap_or(frozen))
     }
 
-    /// Returns the frozen baselines of that week, if there are any. Warns about lines that cannot be read, and skips
-    /// them.
+    /// Returns the frozen baselines of `week`; `None` if that week is not frozen. Warns about lines that cannot be
+    /// read, and skips them.
     fn find(&self, week: Timestamp) -> Result<Option<FrozenBaselines>> {
         for frozen in FrozenWeeks::new(self.journal.lines()) {
             match frozen {

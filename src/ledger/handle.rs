@@ -24,8 +24,8 @@ use crate::quota::{Limits, Quota, QuotaOptions};
 
 impl Ledger {
     /// Opens the ledger whose active segment is `path`, such as `logs/execution_metrics.jsonl`, with the default
-    /// [`Options`]. Creates it and its directories if they do not exist. Repairs the damage of a crash, and records the
-    /// executions of dead processes as interrupted.
+    /// [`Options`]. Creates the ledger and its directories if they do not exist. Repairs the damage of a crash, and
+    /// records the executions of dead processes as interrupted.
     ///
     /// By default, only the user who creates the files may read them. To share a ledger with a group, give its
     /// directory the group's write bit and the setgid bit (`mkdir -m 2770 logs`). Files that root creates belong to the
@@ -34,12 +34,12 @@ impl Ledger {
     /// [`Disk`]: crate::disk::Disk
     ///
     /// # Errors
-    /// - [`ErrorKind::Unsuitable`] if `path` cannot hold a ledger. The path is not a regular file, belongs to another
-    ///   program, or ends in `.ledger` like a ledger's internal directory. Or the path is on a network file system, or
+    /// - [`ErrorKind::Unsuitable`] if `path` cannot hold a ledger: if `path` exists but is not a regular file, belongs
+    ///   to another program, ends in `.ledger` like a ledger's internal directory, is on a network file system, or is
     ///   in a directory where every user may replace the file.
     /// - [`ErrorKind::Newer`] if a newer version of this crate wrote the ledger.
     /// - [`ErrorKind::Malformed`] if the ledger's identity cannot be read.
-    /// - [`ErrorKind::Timeout`] if the ledger is being created and another process holds its lock for too long.
+    /// - [`ErrorKind::Timeout`] if the ledger has to be created and another process holds its lock for too long.
     /// - [`ErrorKind::Io`] if the disk fails.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         Options::new().open(path)
@@ -50,8 +50,8 @@ impl Ledger {
         LedgerReader::new(Arc::clone(&self.shared.options.journal.storage), self.shared.journal.layout().clone())
     }
 
-    /// Returns the ledger's head: its last line's number and hash. Store it elsewhere, and pass it to
-    /// [`LedgerReader::verify`] later.
+    /// Returns the ledger's head: the number and the hash of the last line. Store the head on another machine, and pass
+    /// it to [`LedgerReader::verify`] later.
     ///
     /// # Errors
     /// - [`ErrorKind::Timeout`] if another process holds the lock for too long.
@@ -64,7 +64,7 @@ impl Ledger {
     /// Returns the price table that turns usage into cost: the one in the [`Options`], or otherwise the bundled one.
     ///
     /// # Errors
-    /// [`ErrorKind::Malformed`] if the bundled table cannot be read. A test checks that it can be.
+    /// [`ErrorKind::Malformed`] if the bundled table cannot be read. A test checks that this never happens.
     pub fn prices(&self) -> Result<&PriceTable> {
         match &self.shared.options.prices {
             Some(prices) => Ok(prices),
@@ -113,7 +113,7 @@ impl Ledger {
         Ok(path)
     }
 
-    /// Returns the options of a journal next to the ledger.
+    /// Returns the ledger's options for the journals next to it. These journals are always synced.
     fn synced(&self) -> JournalOptions {
         JournalOptions { durability: Durability::Synced, ..self.shared.options.journal.clone() }
     }
@@ -122,7 +122,7 @@ impl Ledger {
         self.shared.options.now()
     }
 
-    /// Returns the cost of a call; `None` if it is unknown.
+    /// Returns the cost of a call; `None` if the cost is unknown.
     pub(super) fn priced(&self, call: &Call) -> Option<Cost<'_>> {
         self.prices().ok()?.cost_if_known(call, self.now())
     }
@@ -135,7 +135,7 @@ impl Options {
     /// - [`ErrorKind::Unsuitable`] if `path` cannot hold a ledger; see [`Ledger::open`].
     /// - [`ErrorKind::Newer`] if a newer version of this crate wrote the ledger.
     /// - [`ErrorKind::Malformed`] if the ledger's identity cannot be read.
-    /// - [`ErrorKind::Timeout`] if the ledger is being created and another process holds its lock for too long.
+    /// - [`ErrorKind::Timeout`] if the ledger has to be created and another process holds its lock for too long.
     /// - [`ErrorKind::Io`] if the disk fails.
     pub fn open(self, path: impl AsRef<Path>) -> Result<Ledger> {
         let journal = self.open_journal(path.as_ref())?;

@@ -20,7 +20,7 @@ use crate::metrics::ExecutionMetrics;
 ///
 /// # Errors
 /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid), with every reason, if [`validate`](ExecutionMetrics::validate)
-/// refuses the record or it is too long.
+/// refuses the record, or if the record is too long.
 ///
 /// The following errors are returned only with `raise_on_error`:
 /// - [`ErrorKind::Unsuitable`](crate::ErrorKind::Unsuitable) if `path` cannot hold a ledger.

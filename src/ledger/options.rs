@@ -66,32 +66,36 @@ impl Options {
         self
     }
 
-    /// Sets whether begin marks are synced too, so that an execution is recorded even if a power cut ends it. This
-    /// costs one more sync per execution. It is off by default. Begin marks then survive `kill -9` but not a power cut.
+    /// Sets whether begin marks are synced too; false by default. With true, an execution is recorded even if a power
+    /// cut ends it, at the cost of one more sync per execution. With false, begin marks survive `kill -9`, but not a
+    /// power cut.
     #[must_use]
     pub fn sync_begin(mut self, sync: bool) -> Self {
         self.sync_begin = sync;
         self
     }
 
-    /// Seals the active segment once it has this many bytes; 256 MiB by default. With `None`, a segment may have any
-    /// size.
+    /// Sets the number of bytes at which the active segment is sealed and a new one begins; 256 MiB by default. With
+    /// `None`, a segment may have any size.
     #[must_use]
     pub fn rotate_bytes(mut self, bytes: Option<u64>) -> Self {
         self.journal.rotate_bytes = bytes;
         self
     }
 
-    /// Seals the active segment when the first record of a new day (UTC) is appended; off by default.
+    /// Sets whether the active segment is sealed when the first record of a new day (UTC) is appended; false by
+    /// default.
     #[must_use]
     pub fn rotate_daily(mut self, daily: bool) -> Self {
         self.journal.rotate_daily = daily;
         self
     }
 
-    /// Sets whether opening an existing ledger waits for its lock; true by default. Once it has the lock, opening
-    /// repairs the damage of a crash, and records the executions of dead processes as interrupted. With false, opening
-    /// never waits for another process, and the first append does both.
+    /// Sets whether opening an existing ledger waits for its lock; true by default.
+    ///
+    /// Only a process that holds the lock can repair the damage of a crash and record the executions of dead processes
+    /// as interrupted. With true, opening the ledger does both. With false, opening never waits for another process,
+    /// and the first append does both.
     #[must_use]
     pub fn wait_at_open(mut self, wait: bool) -> Self {
         self.wait_at_open = wait;
@@ -100,9 +104,12 @@ impl Options {
 
     /// Sets how long opening and an append wait for a lock that another process holds; one second by default.
     ///
-    /// An append that cannot acquire the lock spills the record. An existing ledger is opened without the lock, with a
-    /// warning. Dropping the ledger also waits this long for the lock. If the lock is not free by then, other processes
-    /// do the cleanup. Dropping does not wait if the last append already failed to acquire the lock.
+    /// If the lock cannot be acquired in that time:
+    ///
+    /// - An append spills the record.
+    /// - An existing ledger is opened without the lock, with a warning.
+    /// - A ledger that is dropped leaves the cleanup to other processes. If the last append already failed to acquire
+    ///   the lock, dropping the ledger does not wait at all.
     #[must_use]
     pub fn lock_deadline(mut self, deadline: Duration) -> Self {
         self.journal.lock_deadline = deadline;
@@ -117,8 +124,8 @@ impl Options {
     /// reported as [late](crate::Answer::Late), or as [lost](crate::Answer::Lost) if all 64 threads were already stuck.
     ///
     /// So a disk that never responds occupies at most 64 threads with one record each, and delays every call until its
-    /// deadline. The price is two thread switches per call, which `benches/overhead.rs` measures. The deadline does not
-    /// apply to opening, reading, quotas, detached executions, and dropping the ledger.
+    /// deadline. A deadline costs two thread switches per call, which `benches/overhead.rs` measures. It does not apply
+    /// to opening, reading or dropping the ledger, to quotas, or to detached executions.
     #[must_use]
     pub fn deadline(mut self, deadline: Option<Duration>) -> Self {
         self.deadline = deadline;
@@ -153,7 +160,8 @@ impl Options {
         self
     }
 
-    /// Sets the run, session and so on that every execution belongs to, unless its skill sets others.
+    /// Sets the run, session and so on that every execution belongs to, unless the [`Skill`](crate::Skill) of the
+    /// execution sets others.
     #[must_use]
     pub fn run(mut self, run: RunIds) -> Self {
         self.run = run;
@@ -162,17 +170,18 @@ impl Options {
 
     /// Sets the hook that receives all warnings. A warning is a failure that must not disturb the skill.
     ///
-    /// By default, warnings go to stderr. Identical warnings are printed at most once per second. The next such warning
-    /// says how many were suppressed. If none follows, their number is printed when the ledger is dropped. A hook can
-    /// use [`Warnings`](crate::journal::Warnings) to do the same.
+    /// By default, warnings are printed to stderr. Identical warnings are printed at most once per second, and the
+    /// others are suppressed. The next identical warning that is printed says how many were suppressed. If no warning
+    /// follows, the number is printed when the ledger is dropped. A hook can use
+    /// [`Warnings`](crate::journal::Warnings) to suppress identical warnings in the same way.
     #[must_use]
     pub fn on_warning(mut self, warn: impl Fn(&Error) + Send + Sync + 'static) -> Self {
         self.journal.warn = Arc::new(warn);
         self
     }
 
-    /// Allows a network file system. Neither locks nor syncs can be trusted there, so this crate then guarantees
-    /// nothing.
+    /// Sets whether the ledger may be on a network file system; false by default. Neither locks nor syncs can be
+    /// trusted there, so with true, this crate guarantees nothing.
     #[must_use]
     pub fn allow_network(mut self, allow: bool) -> Self {
         self.journal.allow_network = allow;

@@ -35,17 +35,19 @@ pub(super) struct Shared {
 /// The records that this process lost.
 #[derive(Debug, Default)]
 pub(super) struct Lost {
-    /// How many losses `events.jsonl` does not report yet.
+    /// The number of lost records that `events.jsonl` does not report yet.
     pub(super) records: AtomicU64,
-    /// Held while losses are reported, so that no two threads report the same ones.
+    /// Locked while losses are reported, so that no two threads report the same losses.
     pub(super) reporting: Mutex<()>,
 }
 
 impl Shared {
     /// Sweeps the files of dead processes: records their executions as interrupted, and appends their spilled records.
-    /// Only the first call does so. It waits at most `deadline` for another process that sweeps. If that is too short,
-    /// the next process that opens the ledger sweeps the files. This is safe, because no line of the ledger depends on
-    /// them.
+    /// Only the first call sweeps.
+    ///
+    /// If another process is sweeping, waits for it, but at most `deadline`. If that process takes longer, this process
+    /// sweeps nothing, and the next process that opens the ledger sweeps what is left. Sweeping later is safe, because
+    /// no line of the ledger depends on these files.
     pub(super) fn sweep(&self, deadline: Duration) {
         if self.swept.swap(true, Ordering::Relaxed) {
             return;
@@ -56,10 +58,10 @@ impl Shared {
         }
     }
 
-    /// Appends the spilled records and reports the lost ones. Called after an append has succeeded.
+    /// Appends the spilled records of this process, and reports its lost records. Called after an append has succeeded.
     pub(super) fn catch_up(&self) {
-        // A ledger that was opened without its lock is not swept yet. This call does not wait for a process that is
-        // sweeping, because that process sweeps for all.
+        // If the ledger was opened without its lock, the files of dead processes are not swept yet. If another process
+        // is sweeping, this call does not wait, because that process sweeps all files.
         self.sweep(Duration::ZERO);
         let append = |pending| sweep::append_missing(&self.journal, pending).map(drop);
         match self.spill.drain(append) {
@@ -73,7 +75,7 @@ impl Shared {
     /// Reports the losses since the last report, and subtracts them from the count.
     fn report_lost(&self) {
         let Some(lost) = self.lost.get() else { return };
-        // Another thread is reporting. The next call reports what that thread does not.
+        // If the lock is held, another thread is reporting. The next call reports the losses that that thread misses.
         let Some(_reporting) = try_lock(&lost.reporting) else { return };
         let records = lost.records.load(Ordering::Relaxed);
         if records > 0 && self.record_event(&LedgerEvent::Lost { records }) {
@@ -81,7 +83,8 @@ impl Shared {
         }
     }
 
-    /// Writes the event. Returns false, with a warning, if that fails, because the append must not fail with it.
+    /// Writes the event and returns true. If writing fails, warns and returns false. This is not an error, because the
+    /// records are stored in the same way without the event.
     pub(super) fn record_event(&self, event: &LedgerEvent) -> bool {
         let options = &self.options.journal;
         let written = events::record(&*options.storage, self.journal.layout(), (options.clock)(), event);
@@ -94,8 +97,8 @@ impl Shared {
 }
 
 impl Drop for Shared {
-    /// Leaves executions in flight and spilled records in their files. The next process that opens the ledger sweeps
-    /// them.
+    /// Leaves the begin marks of executions in flight, and the spilled records, in their files. The next process that
+    /// opens the ledger sweeps these files.
     fn drop(&mut self) {
         self.report_lost();
         if self.spill.is_empty() {

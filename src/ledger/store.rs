@@ -48,8 +48,8 @@ impl Ledger {
         self.store_or_spill(json).unwrap_or_else(|error| self.lose(error))
     }
 
-    /// Like [`store`](Self::store), but returns an error if both the journal and the spill refuse the record, and does
-    /// not count the record as lost.
+    /// Like [`store`](Self::store), but if neither the journal nor the spill can store the record, returns an error,
+    /// and does not count the record as lost.
     pub(super) fn store_or_spill(&self, json: &[u8]) -> Result<Answer> {
         let since = self.shared.journal.seen_end();
         match self.shared.journal.append(json) {
@@ -61,7 +61,8 @@ impl Ledger {
         }
     }
 
-    /// Spills a record that the journal refused with `error`. Returns that error if the spill refuses it too.
+    /// Spills a record that could not be appended because of `error`. Returns `error` if the record cannot be spilled
+    /// either.
     pub(super) fn spill(&self, since: Cursor, json: &[u8], error: Error) -> Result<Answer> {
         match self.shared.slots.stem().and_then(|stem| self.shared.spill.keep(stem, since, json)) {
             Ok(()) => {
@@ -79,7 +80,8 @@ impl Ledger {
         Answer::Lost(error)
     }
 
-    /// Returns the result of `work`, which waits for the disk. A result that arrives after the deadline goes to `late`.
+    /// Calls `work`, which waits for the disk, and returns its result if the deadline has not passed. A later result is
+    /// passed to `late`.
     pub(super) fn in_time<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Self) -> T + Send + 'static,
@@ -99,7 +101,7 @@ impl Ledger {
         let deadline = self.shared.helpers.as_ref().map_or(0, |helpers| helpers.deadline().as_millis());
         let found = match missed {
             Missed::Begun => "the disk has not answered",
-            Missed::NotBegun => "the disk has not answered this call or the calls before it",
+            Missed::NotBegun => "all threads of the ledger have waited for the disk",
         };
         Error::new(ErrorKind::Timeout, operation)
             .path(self.shared.journal.layout().active())

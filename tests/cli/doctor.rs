@@ -35,7 +35,7 @@ fn each_check_is_a_line_with_the_advice_below() {
         "ok       lock         keeps others out\n",
         "ok       end          line 5, whole\n",
         "warning  quarantine   files in ~/logs/execution_metrics.ledger/quarantine: 1\n                      \
-         → look at these bytes, and then move them away. None of them was acknowledged\n",
+         → look at these files, and then move them away. They contain no acknowledged record\n",
     ] {
         assert!(text.contains(line), "{text}");
     }
@@ -79,7 +79,12 @@ fn the_limits_of_the_process_are_checked() {
     let found = checks(&files);
     assert_eq!(
         *check(&found, "open files"),
-        json!({"name": "open files", "level": "warning", "found": "at most 40", "advice": "raise it with `ulimit -n`"})
+        json!({
+            "name": "open files",
+            "level": "warning",
+            "found": "at most 40",
+            "advice": "raise the limit with `ulimit -n`",
+        })
     );
     assert_eq!(files.code, Some(1));
 
@@ -89,7 +94,7 @@ fn the_limits_of_the_process_are_checked() {
         *check(&found, "file size"),
         json!({
             "name": "file size", "level": "warning", "found": "at most 488.3 KiB, so larger records are lost",
-            "advice": "raise it with `ulimit -f`",
+            "advice": "raise the limit with `ulimit -f`",
         })
     );
     assert_eq!(

@@ -149,7 +149,7 @@ fn a_spilled_record_fails_the_run() {
          00000000-0001-0000-0000-000000000001\n  00000000-0002-0000-0000-000000000002\n\
          missing log entry: \"qc-grader\": its parent 00000000-0004-0000-0000-000000000004 has no record\n  \
          00000000-0003-0000-0000-000000000003\n\
-         broken integrity: the spill contains data that is not a record: the rest of a write, or a damaged record\n"
+         broken integrity: the spill contains data that is not a record: an incomplete write or a damaged record\n"
     );
     std::fs::write(&spill, whole).unwrap();
     drop(ledger);

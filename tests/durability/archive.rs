@@ -97,7 +97,7 @@ fn sealed_segments_are_listed_with_their_age_and_the_last_one_stays() {
     assert_eq!(third.latest, Some(time("2026-02-14T06:00:05Z")));
     assert_eq!(
         last.stays.as_deref(),
-        Some("it is the last sealed one, from which a recovery takes the number of the next line")
+        Some("it is the last sealed segment, where a recovery reads the number of the next line")
     );
 }
 
@@ -304,7 +304,7 @@ fn anything_else_in_the_place_of_the_archive_is_refused() {
     other.open().archive_segments(1, other.archive()).unwrap();
     assert_eq!(
         refused(&other.archive()),
-        "found the archive of another ledger; expected none. Choose another directory"
+        "found the archive of another ledger; expected that of this ledger. Choose another directory"
     );
 
     let taken = place.path("taken/execution_metrics.ledger/sealed");

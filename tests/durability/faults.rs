@@ -158,7 +158,7 @@ fn row_25_a_rewritten_line_with_a_right_hash_is_edited() {
     let mut lines = kept.lines();
     lines[1] = forged(&lines[1], "0.1.0", "0.1.9");
     kept.write(&lines);
-    let found = "line 3 is chained to another line 2";
+    let found = "the `prev` of line 3 is not the hash of line 2";
     let edited = (FaultKind::Edited, kept.path.as_path(), 3, byte_of(&lines, 2), Some(2), found);
     kept.assert_faults(kept.last_head(), &[edited]);
 }
@@ -188,7 +188,7 @@ fn a_line_that_is_there_twice_is_a_duplicate() {
     let mut lines = kept.lines();
     lines.insert(3, lines[1].clone());
     kept.write(&lines);
-    let found = "a line with this number came before";
+    let found = "an earlier line has the same number";
     let duplicate = (FaultKind::Duplicate, kept.path.as_path(), 4, byte_of(&lines, 3), Some(2), found);
     kept.assert_faults(kept.last_head(), &[duplicate]);
 }
@@ -236,7 +236,7 @@ fn row_24_two_branches_of_one_chain_are_a_fork() {
     let (one, other) = (went_on([10, 11]), went_on([20, 21]));
     let forked = [common, one, other].concat();
     kept.write(&forked);
-    let found = "another line with this number came before";
+    let found = "an earlier line has the same number but another hash";
     let fork = |line: usize, seq| {
         (FaultKind::Fork, kept.path.as_path(), line as u64, byte_of(&forked, line - 1), Some(seq), found)
     };
@@ -280,7 +280,7 @@ fn row_25_a_truncated_and_extended_tail_is_replaced() {
     let ledger = Ledger::open(&kept.path).unwrap();
     (4..=6).for_each(|number| _ = append(&ledger, number));
     kept.assert_faults(&[], &[]);
-    let found = format!("found another line; expected that of a kept head, with hash {}", kept.heads[3].hash);
+    let found = format!("found another line; expected the line of a kept head, with the hash {}", kept.heads[3].hash);
     let byte = byte_of(&kept.lines(), 2);
     kept.assert_faults(kept.last_head(), &[(FaultKind::Replaced, &kept.path, 3, byte, Some(3), &found)]);
 }
@@ -305,7 +305,7 @@ fn row_25_a_same_length_rewrite_is_replaced() {
     kept.assert_faults(&[], &[]); // a chain alone cannot tell
     kept.assert_faults(kept.head(1), &[]);
     let found = |count: usize| {
-        format!("found another line; expected that of a kept head, with hash {}", kept.heads[count].hash)
+        format!("found another line; expected the line of a kept head, with the hash {}", kept.heads[count].hash)
     };
     let (second, fourth) = (found(2), found(4));
     let replaced = |line: usize, found| {
@@ -327,7 +327,7 @@ fn row_25_another_ledger_in_its_place_is_replaced() {
 
     let lines = kept.lines();
     fs::copy(&other, &kept.path).unwrap();
-    let found = format!("found another line; expected that of a kept head, with hash {}", kept.heads[3].hash);
+    let found = format!("found another line; expected the line of a kept head, with the hash {}", kept.heads[3].hash);
     let byte = byte_of(&kept.lines(), 2);
     kept.assert_faults(kept.last_head(), &[(FaultKind::Replaced, &kept.path, 3, byte, Some(3), &found)]);
 

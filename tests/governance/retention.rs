@@ -159,7 +159,7 @@ fn sealed_segments_older_than_the_policy_move_to_the_archive_from_the_first_one_
             segment(2, Some(30), None),
             oldest.clone(),
             segment(4, Some(90), None),
-            segment(5, None, Some("it is the last sealed one")),
+            segment(5, None, Some("it is the last sealed segment")),
         ]),
         [
             archive(1, "its last execution is 45 days old"),

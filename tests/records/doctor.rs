@@ -238,7 +238,7 @@ fn rights_of_other_users_are_a_warning() {
         "permissions",
         Level::Warning,
         "other users have rights to ~/logs/l.jsonl (mode 0640) and ~/logs/l.ledger (mode 0755)",
-        "remove them with `chmod -R go= '~/logs/l.jsonl' '~/logs/l.ledger'`",
+        "remove these rights with `chmod -R go= '~/logs/l.jsonl' '~/logs/l.ledger'`",
     );
 }
 
@@ -260,7 +260,8 @@ fn a_damaged_end_is_a_warning() {
     let place = Place::new();
     let whole = std::fs::read_to_string(place.path()).unwrap();
     std::fs::write(place.path(), whole.clone() + "{\"exe").unwrap();
-    let advice = "a writer is writing them, or a crash left them. After a crash, the next opening repairs the end";
+    let advice =
+        "a writer is still writing them. If it crashed, the next process that opens the ledger repairs the end";
     place.assert("end", Level::Warning, "5 bytes after the last line", advice);
 
     std::fs::write(place.path(), whole.replace("summarise", "summarize")).unwrap();
@@ -292,8 +293,9 @@ fn records_that_were_spilled_are_counted() {
         let answer = ledger.begin(Skill::new("summarise", "1.0.0")).succeed().answer;
         assert!(matches!(answer, Answer::Spilled(_)), "{answer:?}");
     }
-    let found = "records that the ledger refused: 2";
-    place.assert("spill", Level::Warning, found, "see `events.jsonl` for the reason; the next opening appends them");
+    let found = "records that could not be appended so far: 2";
+    let advice = "see `events.jsonl` for the reason; the next process that opens the ledger appends them";
+    place.assert("spill", Level::Warning, found, advice);
     let advice =
         "see `events.jsonl` for the times and reasons; the reason for a lost record was only returned to its caller";
     place.assert("events", Level::Warning, "in the last 7 days: spilled 2", advice);
@@ -303,7 +305,7 @@ fn records_that_were_spilled_are_counted() {
 fn bytes_in_quarantine_are_a_warning() {
     let place = Place::new();
     std::fs::write(place.machinery("quarantine/torn"), "x").unwrap();
-    let advice = "look at these bytes, and then move them away. None of them was acknowledged";
+    let advice = "look at these files, and then move them away. They contain no acknowledged record";
     place.assert("quarantine", Level::Warning, "files in ~/logs/l.ledger/quarantine: 1", advice);
 }
 
@@ -316,7 +318,7 @@ fn executions_of_dead_processes_are_counted_and_those_of_living_ones_are_not() {
     // A file whose lock is free belongs to a dead process.
     let own = std::fs::read_dir(place.machinery("inflight")).unwrap().next().unwrap().unwrap().path();
     std::fs::copy(&own, place.machinery("inflight").join(format!("{}.slots", Uuid::from_u128(7)))).unwrap();
-    let advice = "the next opening records them as interrupted";
+    let advice = "the next process that opens the ledger records them as interrupted";
     place.assert("in flight", Level::Warning, "executions of dead processes: 2", advice);
 }
 

@@ -17,8 +17,8 @@ pub(super) struct Content {
     pub(super) hash: String,
 }
 
-/// Copies a regular file to a path that does not exist or already has the same content. When this function returns, the
-/// copy is complete and durable, and equals the original.
+/// Copies the regular file `from` to the path `to`. If `to` exists already, it must be a file with the same content.
+/// When this function returns, the copy is complete and durable, and equals the original.
 pub(super) fn verified(storage: &dyn Storage, from: &Path, to: &Path) -> Result<Content> {
     let original = content(storage, from)?;
     let id = |path: &Path| {
@@ -27,7 +27,7 @@ pub(super) fn verified(storage: &dyn Storage, from: &Path, to: &Path) -> Result<
     };
     let there = id(to)?;
     if there.is_some() && there == id(from)? {
-        // The caller removes the original later, which would then be the only copy.
+        // Both paths lead to the same file. The caller removes `from` later, which would delete the only copy.
         return Err(Error::new(ErrorKind::Unsuitable, "copy to the archive")
             .path(to)
             .detail("found the file itself; expected another file. Choose another directory"));

@@ -30,20 +30,21 @@ pub struct SealedSegment {
     pub path: PathBuf,
     /// The length of its file, in bytes.
     pub bytes: u64,
-    /// The latest time at which an execution in it started or ended, UTC. `None` if a line is not a record, or if the
-    /// segment was not read because it has to stay anyway.
+    /// The latest time in UTC at which an execution of this segment started or ended. `None` if a line of the segment
+    /// is not a record, or if the segment has to stay in the ledger and was therefore not read.
     pub latest: Option<Timestamp>,
-    /// Why the segment has to stay; `None` if it can be moved to an archive together with all earlier segments.
+    /// Why the segment has to stay in the ledger; `None` if it can be moved to an archive together with all earlier
+    /// segments.
     pub stays: Option<String>,
-    /// The chain link of its last line.
+    /// The number and the hash of the segment's last line.
     end: Link,
 }
 
 impl LedgerReader {
     /// Returns the sealed segments, in order.
     ///
-    /// Only whole segments can be moved, in order and without gaps from the first one. The last sealed segment always
-    /// stays, because a recovery reads the number of the next line from it.
+    /// A segment can be moved to an archive only as a whole, and only together with all earlier segments. The last
+    /// sealed segment always stays, because a recovery after a crash reads the number of the next line from it.
     ///
     /// # Errors
     /// [`ErrorKind::Io`] if the disk fails, or if a segment is moved away during the call.
@@ -58,8 +59,8 @@ fn sealed_on(storage: &dyn Storage, layout: &Layout) -> Result<Vec<SealedSegment
     let mut before = archived.map_or(Link::START, |archived| archived.link);
     let mut segments: Vec<SealedSegment> = Vec::new();
     let mut blocked = None;
-    // If the completion of a detached execution was interrupted, the next attempt searches the ledger for its record
-    // from `since` on. So these segments have to stay.
+    // If the completion of a detached execution was interrupted, the next attempt to complete it searches the ledger
+    // for its record, from the position `since` on. So the segments from that position on have to stay.
     let mut denied = Vec::new();
     let unsettled = detached::all(storage, layout, &mut denied)?.into_iter();
     if let Some(error) = denied.pop() {
@@ -79,7 +80,7 @@ fn sealed_on(storage: &dyn Storage, layout: &Layout) -> Result<Vec<SealedSegment
             (Some(first), ..) => Some(format!("the earlier segment {first} stays")),
             (None, Some(unsettled), _) => Some(unsettled),
             (None, None, None) => {
-                Some("it is the last sealed one, from which a recovery takes the number of the next line".to_owned())
+                Some("it is the last sealed segment, where a recovery reads the number of the next line".to_owned())
             }
             (None, None, Some(&next)) => {
                 let walked = walk(storage, &path, before, u64::MAX)?;
@@ -110,7 +111,8 @@ struct Walked {
     fault: Option<String>,
 }
 
-/// Reads at most `lines_max` lines of a segment. The first one should follow the line `before`.
+/// Reads at most `lines_max` lines of a segment. In an intact chain, the first of these lines follows the line
+/// `before`.
 fn walk(storage: &dyn Storage, path: &Path, before: Link, lines_max: u64) -> Result<Walked> {
     let failed = |source| Error::io("read a sealed segment", path, source);
     let mut lines = Splitter::new(Arc::from(storage.open(path, Access::Read).map_err(failed)?), 0);
@@ -156,9 +158,9 @@ impl Ledger {
     /// No record is deleted. The archive is a ledger of the same name that every reader can read and verify. Do not
     /// open the archive for writing. [`Verification::archived`] says where the rest of the ledger begins.
     ///
-    /// Appends can continue concurrently. A [`Records`](crate::ledger::Records) iterator may not have read all of a
-    /// segment that is moved. It then reports the lines that it misses, and continues after the segment. A
-    /// [`Scan`](crate::ledger::Scan) or a verification fails if it reaches a segment while it is being moved.
+    /// Other threads and processes can append during the move. If a [`Records`](crate::ledger::Records) iterator has
+    /// not read the whole segment that is moved, the iterator reports the lines that it misses, and continues after the
+    /// segment. A [`Scan`](crate::ledger::Scan) or a verification fails if it reaches a segment that is being moved.
     ///
     /// [`Verification::archived`]: crate::ledger::Verification::archived
     ///
@@ -166,7 +168,7 @@ impl Ledger {
     /// Segments that were moved before the error stay in the archive and are complete.
     /// - [`ErrorKind::Invalid`] if a segment [has to stay](SealedSegment::stays). Nothing is moved then.
     /// - [`ErrorKind::Unsuitable`] if another ledger or another file is at the archive's path, if the archive was
-    ///   opened for writing, or if every user may replace its files.
+    ///   opened for writing, or if every user may replace the archive's files.
     /// - [`ErrorKind::Timeout`] if another process is archiving, or holds the ledger's lock for too long.
     /// - [`ErrorKind::Io`] if a disk fails.
     pub fn archive_segments(&self, last: u64, directory: impl AsRef<Path>) -> Result<Vec<SealedSegment>> {
@@ -226,7 +228,9 @@ impl Ledger {
         match identity::read(storage, &archive)? {
             Some(id) if id == self.shared.journal.id() => {}
             Some(_) => {
-                return Err(unsuitable("found the archive of another ledger; expected none. Choose another directory"));
+                return Err(unsuitable(
+                    "found the archive of another ledger; expected that of this ledger. Choose another directory",
+                ));
             }
             None => _ = copy::verified(storage, &layout.identity(), &archive.identity())?,
         }
@@ -234,12 +238,13 @@ impl Ledger {
         Ok(archive)
     }
 
-    /// If the archive does not begin with segment 1, writes an event that says where it begins. The ledger has the same
-    /// event.
+    /// Prepares the archive for segment `first`. If the archive has no segments and `first` is not 1, copies the event
+    /// that segment `first` − 1 was archived from the ledger. The event says with which line this archive begins.
     fn begin_archive(&self, archive: &Layout, first: u64) -> Result<()> {
         let (storage, layout) = (self.storage(), self.shared.journal.layout());
         if let Some(&last) = archive.sealed_segments(storage)?.last() {
-            // After a crash, the archive may have copies of segments that the ledger still has.
+            // `first` may be in the archive already, because a crash can leave a copy there of a segment that the
+            // ledger still has.
             return match last.checked_add(1) {
                 Some(next) if next >= first => Ok(()),
                 _ => Err(Error::new(ErrorKind::Unsuitable, "open the archive").path(archive.active()).detail(format!(

@@ -1,8 +1,8 @@
 //! Detached executions. Any process may report the progress of such an execution and complete it. Each execution has
 //! its own file, which a sweep ignores.
 //!
-//! The file is a sequence of lines in the form of [`stored`]. Each line holds the whole record as it was at that time,
-//! and the last line is the valid one. A process holds the file's lock while it writes.
+//! The file is a sequence of lines in the form of [`stored`]. Each line holds the whole record as it was when the line
+//! was written. The last line is the valid one. A process holds the file's lock while it writes.
 //!
 //! To complete an execution, a process appends the finished record to this file, then appends it to the ledger, and
 //! then removes the file. So if the file has no finished record, the ledger has none either, and is not searched. If
@@ -37,8 +37,8 @@ const RESUME: &str = "resume an execution";
 pub struct Completed {
     /// The execution's record.
     pub record: ExecutionMetrics,
-    /// Where the record is. Never [`Answer::Lost`], because a lost record is returned as an error, and never
-    /// [`Answer::Late`].
+    /// Where the record is. The answer is never [`Answer::Lost`], because a lost record is returned as an error. It is
+    /// never [`Answer::Late`] either, because a deadline does not apply.
     pub answer: Answer,
 }
 
@@ -58,9 +58,9 @@ pub struct DetachedExecution {
 }
 
 impl Ledger {
-    /// Begins a detached execution, which belongs to no process. It is in flight until a process
+    /// Begins a detached execution, which belongs to no process. The execution is in flight until a process
     /// [resumes](Self::resume) and completes it, however long that takes. If one process runs the whole execution,
-    /// prefer [`begin`](Self::begin): it costs less, and the ledger notices when that process dies.
+    /// prefer [`begin`](Self::begin), which costs less. The ledger then also notices when the process dies.
     ///
     /// `fill` sets more fields of the record. If the record's [`RunIds`](crate::metrics::RunIds) have no session id or
     /// no correlation id, a new one is set. Returns the record so far, which is on stable storage.
@@ -167,7 +167,8 @@ impl Ledger {
     /// Returns the record of the execution if the ledger has it after `since`, or if a spill has it.
     fn record_of(&self, id: Uuid, since: Cursor) -> Result<Option<ExecutionMetrics>> {
         let storage = &*self.shared.options.journal.storage;
-        // The spill is read before the ledger: a record is removed from the spill only once it is in the ledger.
+        // The spill is read before the ledger. A record is removed from the spill only once it is in the ledger, so a
+        // record that is moved in between is found in the ledger.
         let mut denied = Vec::new();
         let mut spilled = spill::all(storage, self.shared.journal.layout(), &mut denied)?.records.into_iter();
         denied.iter().for_each(|error| self.shared.warn(error));
@@ -195,8 +196,8 @@ impl DetachedExecution {
         self.id
     }
 
-    /// The record so far, to set its fields. Its id and start cannot be changed. [`complete`](Self::complete) sets its
-    /// end and status.
+    /// The record so far, to set its fields. Changes of the id and the start are undone. [`complete`](Self::complete)
+    /// sets the end and the status.
     pub fn record_mut(&mut self) -> &mut ExecutionMetrics {
         &mut self.record
     }
@@ -219,8 +220,8 @@ impl DetachedExecution {
 
     /// Completes the execution and stores its record, with `status`, in the ledger.
     ///
-    /// The times of the execution are from the wall clock, because no other clock is the same in all processes. If that
-    /// clock was set back to a time before the start, the durations are unknown and the end equals the start.
+    /// The times of the execution are from the wall clock, because no other clock is the same in all processes. If the
+    /// wall clock was set back to a time before the start, the durations are unknown and the end equals the start.
     ///
     /// The execution gets exactly one record, even if several processes try to complete it, or if one of them is killed
     /// at any point. With [`Durability::Flushed`](crate::Durability::Flushed), a power cut right after the call can
@@ -230,7 +231,7 @@ impl DetachedExecution {
     /// - [`ErrorKind::Invalid`], with every reason, if [`Ledger::append`] refuses the record. Nothing is changed then.
     /// - [`ErrorKind::Io`] and [`ErrorKind::Timeout`] if neither the ledger nor the spill could store the record. The
     ///   execution is then still in flight, or the ledger has its record although the disk reported a failure. In
-    ///   either case, resume it and complete it again.
+    ///   either case, resume the execution and complete it again.
     pub fn complete(mut self, status: Status) -> Result<Completed> {
         without_end(&mut self.record, self.id, self.begun);
         let now = self.ledger.now();
@@ -248,7 +249,7 @@ impl DetachedExecution {
         Ok(Completed { record: *self.record, answer })
     }
 
-    /// Appends the execution's present record to its file, synced.
+    /// Appends the record, given as JSON, to the execution's file, and syncs the file.
     fn append(&self, json: &str, operation: &str) -> Result<()> {
         let since = self.ledger.shared.journal.seen_end();
         stored::append(&*self.file, since, json.as_bytes()).map_err(|source| Error::io(operation, &self.path, source))
@@ -286,14 +287,15 @@ fn remove(storage: &dyn Storage, path: &Path) -> Result<()> {
 /// The content of an execution's file.
 #[derive(Debug)]
 pub(in crate::ledger) struct State {
-    /// The last record without an end.
+    /// The last record in the file that has no end.
     pub(in crate::ledger) record: ExecutionMetrics,
-    /// The ledger's end before the finished record was appended; `None` if the file has no finished record.
+    /// A position at which the ledger ended before the finished record was written; `None` if the file has no finished
+    /// record.
     pub(in crate::ledger) since: Option<Cursor>,
 }
 
 impl State {
-    /// Reads the file; `None` if the process that began the execution died before writing it.
+    /// Reads the file; `None` if the process that began the execution died before it wrote a record to the file.
     fn read(file: Arc<dyn StorageFile>) -> io::Result<Option<Self>> {
         let (finished, unfinished): (Vec<_>, Vec<_>) =
             stored::read(file)?.records.into_iter().partition(|pending| pending.record.timestamp_end.is_some());
@@ -302,8 +304,8 @@ impl State {
     }
 }
 
-/// Reads the files of all detached executions, and changes none. Adds an error to `denied` for each file that may not
-/// be read.
+/// Reads the files of all detached executions, without changing them. Adds an error to `denied` for each file that this
+/// process has no permission to read.
 pub(in crate::ledger) fn all(storage: &dyn Storage, layout: &Layout, denied: &mut Vec<Error>) -> Result<Vec<State>> {
     let read = |path: &Path, _: &str| State::read(Arc::from(storage.open(path, Access::Read)?));
     slots::each_file(storage, layout, ".jsonl", denied, read)

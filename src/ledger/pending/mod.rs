@@ -4,7 +4,7 @@
 //!   for the record.
 //! - [`slots`] holds the begin marks of the executions that live processes run.
 //! - [`detached`] holds the executions that one process begins and any process completes.
-//! - [`spill`] holds the records that the ledger refused.
+//! - [`spill`] holds the records that could not be appended to the ledger so far.
 //! - [`sweep`] appends the records that dead processes left in `slots` and `spill`.
 
 pub(super) mod detached;

@@ -2,9 +2,9 @@
 //! and keeps it locked until the process ends.
 //!
 //! The file is a sequence of slots. The first slot identifies the process. Each other slot is free or holds a mark. A
-//! mark is a sealed line with the record as it was at the beginning, and the ledger's end at that time. A mark that
-//! does not fit takes several consecutive slots. The hash of a mark shows whether it is complete. An incomplete mark
-//! counts as free, because its `begin` never returned.
+//! mark is a sealed line with the record as it was when the execution began, and the position at which the ledger ended
+//! then. A mark that is longer than a slot takes several consecutive slots. The hash of a mark shows whether the mark
+//! is complete. The slots of an incomplete mark are free, because the call of `begin` that wrote it never returned.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -29,7 +29,7 @@ use crate::metrics::{Environment, ExecutionMetrics, Kind, RunIds, Timestamp};
 use crate::mutex::lock;
 
 const SLOT_BYTES: usize = 1024;
-/// The end of these files' names.
+/// The end of the name of each in-flight file.
 const END: &str = ".slots";
 
 /// The process that owns an in-flight file.
@@ -62,10 +62,10 @@ impl Owner {
     /// Returns why the owner is dead; `None` if the owner may be alive. `lock_free` says whether the lock of its file
     /// could be acquired.
     ///
-    /// If the lock is free, the owner is dead. If it is held, the owner may still be dead, because a forked child keeps
-    /// the lock of its parent. So an owner in this PID namespace is also dead if its process no longer exists. For an
-    /// owner in another namespace, or from before a restart, only the lock decides. No lock survives a restart. So if
-    /// the boot id differs and the lock is held, the owner runs on another machine.
+    /// If the lock is free, the owner is dead. If the lock is held, the owner may still be dead, because a forked child
+    /// keeps the lock of its parent. So an owner in this PID namespace is also dead if no process with its pid and
+    /// start time exists. For an owner in another namespace, or with another boot id, only the lock decides. No lock
+    /// survives a restart. So if the boot id differs and the lock is held, the owner runs on another machine.
     fn death(&self, lock_free: bool) -> Option<Death> {
         let boot = platform::boot_id();
         if lock_free {
@@ -173,7 +173,7 @@ impl Slots {
         Ok(Self { storage, layout, sync, state })
     }
 
-    /// Returns the name of this process's files.
+    /// Returns the name, without its extension, that the in-flight file and the spill of this process share.
     pub(in crate::ledger) fn stem(&self) -> Result<Uuid> {
         Ok(self.own_state()?.stem)
     }
@@ -185,7 +185,7 @@ impl Slots {
     }
 
     /// Writes the begin mark of an execution, the line that [`mark`] returned. When this function returns, the mark is
-    /// in the page cache, or synced if the options say so.
+    /// in the page cache. With [`Options::sync_begin`](crate::Options::sync_begin), it is synced.
     pub(in crate::ledger) fn begin(&self, line: &[u8]) -> Result<Slot> {
         let count = line.len().div_ceil(SLOT_BYTES) as u64;
         let mut state = self.own_state()?;
@@ -235,9 +235,9 @@ fn path(layout: &Layout, stem: Uuid) -> PathBuf {
 }
 
 impl State {
-    /// Creates the file and locks it. Between these two steps, a process that sweeps may lock the file, because it
-    /// looks like the file of a dead process. In that case, the sweeping process keeps the file, and this process
-    /// creates another one.
+    /// Creates the in-flight file and locks it. Between these two steps, the file looks like that of a dead process, so
+    /// a process that sweeps may lock it. In that case, the sweeping process keeps the file, and this process creates
+    /// another one.
     fn create(storage: &dyn Storage, layout: &Layout, sync: bool) -> Result<Self> {
         const TRIES: usize = 16;
         for _ in 0..TRIES {
@@ -284,7 +284,7 @@ pub(in crate::ledger) struct Left {
     /// The process and the cause of its death; `None` if the process died before it wrote the owner.
     pub(in crate::ledger) death: Option<(u32, Death)>,
     pub(in crate::ledger) marks: Vec<Pending>,
-    /// The file's lock, if it could be acquired. It is held until the sweep is done.
+    /// The file's lock, which is held until the sweep is done; `None` if a forked child of the dead process holds it.
     _lock: Option<Locked>,
 }
 
@@ -295,7 +295,8 @@ pub(in crate::ledger) fn is_alone(storage: &dyn Storage, layout: &Layout, own: U
     Ok(others.is_empty())
 }
 
-/// Reads the in-flight files of dead processes. Adds an error to `denied` for each file that may not be examined.
+/// Reads the in-flight files of dead processes. Adds an error to `denied` for each file that this process has no
+/// permission to examine.
 pub(in crate::ledger) fn left_behind(
     storage: &dyn Storage,
     layout: &Layout,
@@ -313,7 +314,8 @@ pub(in crate::ledger) fn left_behind(
 /// name without `end`.
 ///
 /// Skips a file that no longer exists, because it was swept or its execution was completed. Adds an error to `denied`
-/// for each file that may not be read, or for their directory.
+/// for each file that this process has no permission to read. If it has no permission to list the directory, adds one
+/// error for the directory.
 pub(in crate::ledger) fn each_file<T>(
     storage: &dyn Storage,
     layout: &Layout,
@@ -339,7 +341,8 @@ pub(in crate::ledger) fn each_file<T>(
     Ok(found)
 }
 
-/// Returns the value of `read`. If this process may not read it, adds the error to `denied` and returns `None`.
+/// Returns the value of `read`. If reading failed because this process lacks a permission, adds the error to `denied`
+/// and returns `None`.
 pub(in crate::ledger) fn unless_denied<T>(read: Result<T>, denied: &mut Vec<Error>) -> Result<Option<T>> {
     match read {
         Err(error) if error.is_denied() => {
@@ -374,8 +377,8 @@ pub(in crate::ledger) struct Begun {
     pub(in crate::ledger) marks: Vec<Pending>,
 }
 
-/// Reads the in-flight files of all processes, and changes none. Adds an error to `denied` for each file that may not
-/// be read.
+/// Reads the in-flight files of all processes, without changing them. Adds an error to `denied` for each file that this
+/// process has no permission to read.
 pub(in crate::ledger) fn all(storage: &dyn Storage, layout: &Layout, denied: &mut Vec<Error>) -> Result<Vec<Begun>> {
     each_file(storage, layout, END, denied, |path, _| {
         let file: Arc<dyn StorageFile> = Arc::from(storage.open(path, Access::Read)?);

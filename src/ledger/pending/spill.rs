@@ -1,5 +1,5 @@
-//! Keeps records that the ledger refused until it accepts them. Each process has its own file, which exists only while
-//! it holds records.
+//! Keeps the records that could not be appended to the ledger, until a later call appends them. Each process has its
+//! own file, which exists only while it holds records.
 
 use std::io;
 use std::path::PathBuf;
@@ -27,7 +27,7 @@ pub(in crate::ledger) struct Spill {
 
 #[derive(Debug)]
 struct Kept {
-    /// The name of the file, equal to that of the in-flight file.
+    /// The name of the file without its extension. The in-flight file of the process has the same name.
     stem: Uuid,
     /// The number of records in the file.
     records: u64,
@@ -47,8 +47,8 @@ impl Spill {
             let file = open_or_make(&*self.storage, &path, Access::Append, Access::AppendNew)?;
             stored::append(&*file, since, record)?;
             self.storage.sync_dir(&self.layout.spill())?;
-            // After a power cut, a sweep finds the spill by the name of the in-flight file. So that name must be
-            // durable too.
+            // After a power cut, a sweep finds the spill by the name of the in-flight file. So the name of the
+            // in-flight file must be durable too.
             self.storage.sync_dir(&self.layout.inflight())
         };
         write().map_err(|source| Error::io("spill a record", &path, source))?;
@@ -61,7 +61,7 @@ impl Spill {
         self.kept.get().is_none_or(|kept| lock(kept).records == 0)
     }
 
-    /// Passes the records to `append`, and removes the file if that succeeds. Returns the number of records. Does
+    /// Passes the records to `append`, and removes the file if `append` succeeds. Returns the number of records. Does
     /// nothing if another thread is using the spill.
     pub(in crate::ledger) fn drain(&self, append: impl FnOnce(Vec<Pending>) -> Result<()>) -> Result<u64> {
         let Some(kept) = self.kept.get() else { return Ok(0) };
@@ -91,7 +91,8 @@ pub(in crate::ledger) fn read(storage: &dyn Storage, layout: &Layout, stem: &str
     stored.map_err(|source| Error::io("read the spill", &path, source))
 }
 
-/// Reads the spills of all processes. Adds an error to `denied` for each one that may not be read.
+/// Reads the spills of all processes. Adds an error to `denied` for each spill that this process has no permission to
+/// read.
 pub(in crate::ledger) fn all(storage: &dyn Storage, layout: &Layout, denied: &mut Vec<Error>) -> Result<Stored> {
     let directory = layout.spill();
     let names = storage.list(&directory).map_err(|source| Error::io("list the spills", &directory, source));

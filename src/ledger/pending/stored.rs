@@ -29,7 +29,7 @@ struct StoredPending {
 }
 
 impl Pending {
-    /// Returns a JSON object with `record`, which is JSON, and its cursor.
+    /// Returns a JSON object with `record`, which is JSON, and the position `since`.
     pub(in crate::ledger) fn to_json(since: Cursor, record: &[u8]) -> Vec<u8> {
         let Cursor { segment, offset, .. } = since;
         let mut json = format!("{{\"segment\":{segment},\"offset\":{offset},\"record\":").into_bytes();
@@ -52,12 +52,12 @@ pub(in crate::ledger) fn append(file: &dyn StorageFile, since: Cursor, record: &
     let mut line = vec![b'\n'];
     line::seal(&Pending::to_json(since, record), &Link::START, &mut line);
     let before = file.length()?;
-    // On a full disk, a part of a record would take space that the next record needs, so it is removed. If that fails,
-    // the part stays as a separate line.
+    // On a full disk, a partly written record would take space that the next record needs, so the part is removed. If
+    // removing it fails, the part stays as a separate line.
     append_all(file, &line).and_then(|()| file.sync()).inspect_err(|_| _ = file.truncate(before))
 }
 
-/// The content of a file of such records.
+/// The content of a file that [`append`] wrote.
 #[derive(Debug, Default)]
 pub(in crate::ledger) struct Stored {
     pub(in crate::ledger) records: Vec<Pending>,
@@ -88,7 +88,8 @@ struct Id {
 }
 
 /// Returns the executions of `pending` that have no record in the ledger. `lines_from` reads the lines of the ledger.
-/// Adds an error to `denied` for each segment that may not be read. A record in such a segment is not found.
+/// Adds an error to `denied` for each segment that this process has no permission to read. The records in these
+/// segments are not found.
 pub(in crate::ledger) fn without_record<'p>(
     pending: impl Iterator<Item = &'p Pending> + Clone,
     lines_from: impl FnOnce(Cursor) -> Lines,

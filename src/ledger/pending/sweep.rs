@@ -17,11 +17,11 @@ use crate::ledger::event::LedgerEvent;
 use crate::ledger::places::Places;
 use crate::metrics::{ExecutionMetrics, Status};
 
-/// Sweeps the files of dead processes. Any number of processes may sweep at once, and any of them may die during the
-/// sweep. A record is appended only if its execution has none in the ledger.
+/// Sweeps the files of dead processes. Any number of processes may call this function at once, and any of them may die
+/// during the sweep. A record is appended only if its execution has no record in the ledger yet.
 ///
-/// Waits at most `deadline` for another process that sweeps. Warns about files that this process may not read, and
-/// sweeps the others.
+/// Waits at most `deadline` for another process that sweeps. Warns about files that this process has no permission to
+/// read, and sweeps the others.
 pub(in crate::ledger) fn sweep(
     journal: &Journal,
     options: &JournalOptions,
@@ -35,8 +35,8 @@ pub(in crate::ledger) fn sweep(
     }
     let mut lock = LockFile::open(storage.clone(), layout.sweep_lock())?;
     let _locked = match lock.acquire(deadline) {
-        // The process that holds the lock is sweeping. If it leaves files, the next process that opens the ledger
-        // sweeps them.
+        // The process that holds the lock is sweeping. If it does not sweep all files, the next process that opens the
+        // ledger sweeps the rest.
         Err(error) if error.kind() == ErrorKind::Timeout => return Ok(()),
         locked => locked?,
     };

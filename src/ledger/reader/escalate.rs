@@ -11,21 +11,22 @@ use crate::metrics::{Status, Timestamp};
 pub struct Escalated {
     /// The report with all escalations.
     pub report: EscalationReport,
-    /// The lines that are not records, and the segments that this process may not read.
+    /// The lines that are not records, and the segments that this process has no permission to read.
     pub skipped: Skipped,
-    /// An error for each file, other than a segment, that this process may not read.
+    /// An error for each other file that this process has no permission to read.
     pub unreadable: Vec<Error>,
 }
 
 impl LedgerReader {
     /// Adds everything that the ledger contains to `escalations`: its records, the executions in flight at `now`, and
-    /// its losses. An execution whose process is dead counts as interrupted.
+    /// its [losses](Self::losses). An execution whose process is dead counts as interrupted.
     ///
-    /// Reads the records first. An execution that ends after that does not count as overdue, and the next call reports
-    /// its record.
+    /// Reads the records first, and then the executions in flight. An execution that ends in between is found in
+    /// neither. The next call finds its record.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the disk fails, or if the ledger has records but none could be read;
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the disk fails, or if no record was found and this process has no
+    /// permission to read some segments;
     /// [`ErrorKind::Archived`](crate::ErrorKind::Archived) if lines are moved away while they are read;
     /// [`ErrorKind::Overflow`](crate::ErrorKind::Overflow) if a sum of costs exceeds the range of [`Usd`](crate::Usd).
     pub fn escalate(&self, mut escalations: Escalations, now: Timestamp) -> Result<Escalated> {
@@ -34,7 +35,7 @@ impl LedgerReader {
         let begun = self.in_flight()?;
         for mut begun in begun.executions {
             if begun.owner_alive == Some(false) {
-                // The next process that opens the ledger records it as interrupted.
+                // The next process that opens the ledger records the execution as interrupted.
                 begun.record.set_status(Status::Interrupted);
                 escalations.add(&begun.record)?;
             } else {

@@ -1,4 +1,4 @@
-//! Judges a run by everything that its ledger contains about it.
+//! Judges a run by everything that the ledger contains about the run.
 
 use super::verify::ArchivedLines;
 use super::{LedgerReader, LostRecords, SpilledRecords};
@@ -12,20 +12,20 @@ use crate::metrics::ExecutionMetrics;
 pub struct Gated {
     /// The verdict, with every reason.
     pub report: GateReport,
-    /// The lines that were moved to an archive, and are not judged; `None` if there are none.
+    /// The lines that were moved to an archive, and are not judged; `None` if no lines were moved.
     pub archived: Option<ArchivedLines>,
-    /// An error for each file, other than a segment, that this process may not read. Each is also a reason for the
-    /// verdict.
+    /// An error for each file, other than a segment, that this process has no permission to read. Each of these errors
+    /// is also a reason for the verdict.
     pub unreadable: Vec<Error>,
 }
 
 impl LedgerReader {
-    /// Judges a run by everything that the ledger contains about it. Adds the spilled records to those that `gate`
-    /// already has.
+    /// Judges a run by everything that the ledger contains about the run. Adds the spilled records to the spilled
+    /// records that `gate` already has.
     ///
     /// Reads the executions in flight, the spill, the losses, the faults of a [verification](Self::verify) and the
-    /// records, in this order. So an execution that ends in the meantime is found in one of them. A file that this
-    /// process may not read is a reason to fail.
+    /// records, in this order. So an execution that ends during the call is still found. If this process has no
+    /// permission to read a file, the run fails.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the disk fails; [`ErrorKind::Archived`](crate::ErrorKind::Archived)
@@ -70,7 +70,7 @@ impl LedgerReader {
         if spilled.damaged {
             faults.push(SpilledRecords::DAMAGED.to_owned());
         }
-        // The verification has reported these as faults already.
+        // A file that the verification has already reported as a fault is not reported again.
         unreadable.retain(|error| !found.faults.iter().any(|fault| Some(fault.path.as_path()) == error.file()));
         let gate = gate.unreadable(unreadable.clone());
         let readable = |record: &Result<ExecutionMetrics>| !record.as_ref().is_err_and(Error::is_denied);

@@ -17,12 +17,12 @@ use crate::metrics::{ExecutionMetrics, Timestamp};
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct InFlight {
-    /// The record so far: the start of the execution, its run, and its last progress mark, if there is one. It has no
-    /// end and no outcome.
+    /// The record so far: the start of the execution, its run, and its last progress mark, if there is one. The record
+    /// has no end and no outcome yet.
     pub record: ExecutionMetrics,
-    /// True if the process that runs the execution is alive. If it is not, the next process that opens the ledger
-    /// records the execution as interrupted. `None` if the execution is detached, which means that any process may
-    /// complete it.
+    /// True if the process that runs the execution is alive. False if that process is dead; the next process that opens
+    /// the ledger then records the execution as interrupted. `None` if the execution is detached, which means that any
+    /// process may complete it.
     pub owner_alive: Option<bool>,
 }
 
@@ -40,8 +40,9 @@ impl InFlight {
 pub struct InFlightExecutions {
     /// The executions, the oldest first.
     pub executions: Vec<InFlight>,
-    /// An error for each file that this process may not read. Executions whose begin marks are in such a file are
-    /// missing from `executions`. Executions whose records are in such a file may be listed although they have ended.
+    /// An error for each file that this process has no permission to read. Executions whose begin marks are in one of
+    /// these files are missing from `executions`. Executions whose records are in one of these files may be listed
+    /// although they have ended.
     pub unreadable: Vec<Error>,
 }
 
@@ -49,18 +50,19 @@ pub struct InFlightExecutions {
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct SpilledRecords {
-    /// The records that the ledger does not have yet.
+    /// The records that could not be appended to the ledger so far.
     pub records: Vec<ExecutionMetrics>,
-    /// True if the spill holds bytes that are not a record: the rest of a failed write, a write in progress, or a
-    /// damaged record. The execution of such a record is unknown.
+    /// True if the spill holds bytes that are not a record: a part of a failed write, a write in progress, or a damaged
+    /// record. It is unknown which execution these bytes belong to.
     pub damaged: bool,
-    /// An error for each file that this process may not read. Such a file may hold more records.
+    /// An error for each file of the spill, and for each segment, that this process has no permission to read. A file
+    /// of the spill may hold more records.
     pub unreadable: Vec<Error>,
 }
 
 impl SpilledRecords {
     /// A text that explains to people what [`damaged`](Self::damaged) means.
-    pub const DAMAGED: &str = "the spill contains data that is not a record: the rest of a write, or a damaged record";
+    pub const DAMAGED: &str = "the spill contains data that is not a record: an incomplete write or a damaged record";
 }
 
 impl LedgerReader {
@@ -96,8 +98,9 @@ impl LedgerReader {
                 None => executions.push(InFlight { record, owner_alive: None }),
             }
         }
-        // A record is written to the spill or the ledger before its mark is removed, and to the ledger before it is
-        // removed from the spill. So reading the marks, the spill and the ledger in this order misses no record.
+        // A record is written to the spill or the ledger before its begin mark is removed, and to the ledger before the
+        // record is removed from the spill. So reading the marks, the spill and the ledger in this order misses no
+        // record.
         let spilled = spill::all(storage, layout, &mut unreadable)?.records;
         let spilled: HashSet<_> = spilled.iter().map(|pending| pending.record.execution_id).collect();
         let missing = self.without_record(pending.iter().map(|(pending, _)| pending), &mut unreadable)?;
@@ -109,9 +112,10 @@ impl LedgerReader {
         Ok(InFlightExecutions { executions, unreadable })
     }
 
-    /// Returns the records that the ledger refused and does not have yet. They are on stable storage next to the
-    /// ledger, and [`records`](Self::records) does not include them. They are appended after the next record of the
-    /// process that spilled them, or when the ledger is opened after that process has ended.
+    /// Returns the spilled records: those that could not be appended to the ledger so far. They are on stable storage
+    /// next to the ledger, and [`records`](Self::records) does not include them. The process that spilled a record
+    /// appends it after its next successful append. If that process has ended, the next process that opens the ledger
+    /// appends the record.
     ///
     /// To find an execution in any state, read the executions [in flight](Self::in_flight) first, then these records,
     /// and then the records of the ledger.

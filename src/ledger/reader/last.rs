@@ -20,7 +20,8 @@ const BLOCK_BYTES: u64 = 256 * 1024;
 pub struct LastRecords<T> {
     /// The results for the last records, in ledger order.
     pub records: Vec<T>,
-    /// The lines that are not records, in the part that was read, and the segments that this process may not read.
+    /// The lines that are not records, in the part of the ledger that was read, and the segments that this process has
+    /// no permission to read.
     pub skipped: Skipped,
 }
 
@@ -28,8 +29,8 @@ impl LedgerReader {
     /// Returns the last `count` results of `take` that are not `None`, in ledger order. Reads the ledger backwards from
     /// its end until it has these results, and holds no others in memory.
     ///
-    /// Damage before these records is not reported, because that part is not read. A line that a writer has repeated in
-    /// a new segment counts once, in the new segment.
+    /// Damage before these records is not reported, because the ledger before them is not read. A line that a writer
+    /// has repeated in a new segment counts once, in the new segment.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if a segment cannot be read.
@@ -60,8 +61,8 @@ impl LedgerReader {
                 segment => segment?,
             };
             let mut of_segment = Skipped::default();
-            // The number of lines before the block that was read last. These lines are counted only if an error has to
-            // name its line.
+            // The number of lines in the segment before the block that was read last. These lines are counted only if
+            // an error has to name its line; `None` if they were not counted.
             let mut before: Option<u64> = None;
             let mut first_seq = None;
             while records.len() < count
@@ -101,11 +102,12 @@ fn lines_of(block: &Block, buffer: &mut Vec<u8>) -> Result<u64> {
 /// The result of reading a block.
 struct Part<T> {
     records: VecDeque<T>,
-    /// The errors of the lines that are not records. Each has the number of the line in the block, counting from 1, and
-    /// its first byte in the segment.
+    /// The errors of the lines that are not records. Each error has the number of the line in the block, counting from
+    /// 1, and the offset of the line's first byte in the segment.
     malformed: Vec<(u64, u64, Error)>,
     lines: u64,
-    /// The number of the first line whose hash is correct. Only such a number can be trusted.
+    /// The sequence number of the first line whose hash is correct. The number of a line with a wrong hash is not
+    /// trusted.
     first_seq: Option<u64>,
 }
 
@@ -122,8 +124,8 @@ impl<T> Part<T> {
     ) -> Result<()> {
         let mut sequence = Sequence::default();
         block.read(buffer, |piece, bytes| {
-            // A writer may be writing this line. The incomplete last line of a sealed segment stays as it is, and is
-            // counted.
+            // In the active segment, a writer may still be writing an incomplete last line, so that line is not
+            // counted. In a sealed segment, nobody will complete the line, so it is counted.
             if piece.unfinished && is_active {
                 return;
             }
@@ -134,7 +136,7 @@ impl<T> Part<T> {
             if self.first_seq.is_none() {
                 self.first_seq = seq.filter(|_| trailer.as_ref().is_some_and(seals));
             }
-            // Skips the same lines as a reader from the start.
+            // Skips the lines that a reader from the start of the ledger skips too.
             if let Order::Behind(seq) = sequence.order(bytes, trailer.as_ref(), || !bytes.contains(&0))
                 && !sequence.fills(seq)
             {

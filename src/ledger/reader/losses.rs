@@ -1,4 +1,4 @@
-//! Reads the losses that a ledger reports.
+//! Reads how many records a ledger has lost, according to its `events.jsonl`.
 
 use serde::{Deserialize, Serialize};
 
@@ -18,8 +18,9 @@ pub struct LostRecords {
 }
 
 impl LedgerReader {
-    /// Reads the losses that the ledger reports, in the order of the reports. The reports do not say which executions
-    /// were affected. An execution that has a begin mark stays in flight, or is recorded as interrupted.
+    /// Reads how many records were lost according to `events.jsonl`, in the order of the events. The events do not say
+    /// which executions the lost records belong to. If one of these executions has a begin mark, the execution stays in
+    /// flight while its process lives, and is then recorded as interrupted.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the events cannot be read.

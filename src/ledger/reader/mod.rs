@@ -34,9 +34,9 @@ use crate::journal::format::Layout;
 
 /// Reads a ledger: its records, the executions in flight, and results that can be computed from them.
 ///
-/// It takes no lock, repairs nothing and disturbs no writer, so other processes may write to the ledger at the same
-/// time. Records that they append during a call may or may not be in its result. Plain JSON lines of another program
-/// are read too. A reader is cheap to clone.
+/// A reader takes no lock, repairs nothing and disturbs no writer. So other processes may write to the ledger at the
+/// same time. The result of a call may or may not include the records that are appended during the call. Plain JSON
+/// lines of another program are read too. A reader is cheap to clone.
 ///
 /// ```
 /// use runledger::{Ledger, LedgerReader, Skill};
@@ -74,9 +74,9 @@ impl LedgerReader {
     /// Follows the ledger line by line, for example to copy it.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the ledger has no identity, like plain JSON lines;
-    /// [`ErrorKind::Malformed`](crate::ErrorKind::Malformed) if its identity cannot be read;
-    /// [`ErrorKind::Newer`](crate::ErrorKind::Newer) if a newer version of this crate wrote it.
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the ledger has no identity, as is the case for plain JSON lines;
+    /// [`ErrorKind::Malformed`](crate::ErrorKind::Malformed) if the identity cannot be read;
+    /// [`ErrorKind::Newer`](crate::ErrorKind::Newer) if a newer version of this crate wrote the ledger.
     pub fn follow(&self) -> Result<Follower> {
         Follower::on(Arc::clone(&self.storage), self.layout.clone())
     }

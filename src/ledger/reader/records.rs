@@ -13,12 +13,13 @@ use crate::metrics::ExecutionMetrics;
 ///
 /// After three kinds of errors, the next call continues the iteration:
 /// - [`ErrorKind::Malformed`], with path, line and byte, for a line that is not a record;
-/// - [`ErrorKind::Archived`], with the numbers, for lines that were [archived](crate::Ledger::archive_segments) before
-///   they were read;
-/// - [`ErrorKind::Io`], with its path, for a sealed segment that this process may not read.
+/// - [`ErrorKind::Archived`], with the numbers of the lines, for lines that were
+///   [archived](crate::Ledger::archive_segments) before they were read;
+/// - [`ErrorKind::Io`], with the path, for a sealed segment that this process has no permission to read.
 ///
-/// Holds one line in memory at a time. A line that is still being written is not returned. After the last record the
-/// iterator returns `None`. A later call continues with the records that were appended since, in later segments too.
+/// The iterator holds one line in memory at a time. It does not return a line that is still being written. After the
+/// last record it returns `None`. A later call continues with the records that were appended since then, even if they
+/// are in new segments.
 #[derive(Debug)]
 pub struct Records {
     lines: Lines,
@@ -68,12 +69,12 @@ impl Records {
         Self { lines: lines.passing_unreadable(), failed: false, last: None, next: None }
     }
 
-    /// Passes each record that is in the ledger now to `take`, in order. Adds what it skips to `skipped`: lines that
-    /// are not records, and segments that this process may not read.
+    /// Passes each record that is in the ledger now to `take`, in order. Adds to `skipped` the lines that are not
+    /// records, and the segments that this process has no permission to read.
     ///
     /// # Errors
     /// The first error of `take`; [`ErrorKind::Archived`] if lines were moved away before they were read;
-    /// [`ErrorKind::Io`] if the disk fails, or if no record could be read because this process may not read some
+    /// [`ErrorKind::Io`] if the disk fails, or if no record was found and this process has no permission to read some
     /// segments.
     pub fn each<E: From<Error>>(
         &mut self,

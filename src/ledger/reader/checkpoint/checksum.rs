@@ -6,7 +6,7 @@ const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
 /// Returns a checksum of `bytes`. A change within one word of eight bytes always changes the checksum. Any other change
 /// does so with near certainty. On a processor without SHA instructions, this function is 20 times as fast as SHA-256.
 pub(super) fn checksum(bytes: &[u8]) -> u64 {
-    // With the same sum, different words give different results. With the same word, different sums do.
+    // For a given sum, different words give different results. For a given word, different sums give different results.
     let step = |sum: u64, word: u64| (sum ^ word).wrapping_mul(FACTOR).rotate_left(29);
     // The processor can compute four independent sums at once.
     let mut sums = [bytes.len() as u64, 1, 2, 3];

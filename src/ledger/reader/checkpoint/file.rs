@@ -1,9 +1,9 @@
 //! The file of a checkpoint. It consists of:
 //!
-//! - a line with the versions of the crate and of the form,
-//! - a line of JSON,
+//! - a line with the versions of the crate and of the checkpoint format,
+//! - a line of JSON, which is the [`Header`],
 //! - the bytes of the accumulator,
-//! - the checksum of all these.
+//! - the checksum of all bytes before it.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -55,7 +55,8 @@ struct Header {
     skipped: SkippedLines,
 }
 
-/// The values that tie a checkpoint to the ledger as it was.
+/// Values that are computed from the ledger when a checkpoint is written, and again when it is read. If they differ,
+/// the lines that the checkpoint was computed from have changed.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Tie {
     /// The hash of the line that ends at the checkpoint's end.
@@ -96,7 +97,7 @@ impl CheckpointFile<'_> {
     /// Reads the checkpoint; `None` if there is none.
     ///
     /// # Errors
-    /// [`ErrorKind::Stale`] if it cannot be trusted, and [`ErrorKind::Io`] if it cannot be read.
+    /// [`ErrorKind::Stale`] if the checkpoint cannot be trusted, and [`ErrorKind::Io`] if it cannot be read.
     pub(super) fn read(&self) -> Result<Option<Checkpoint>> {
         let bytes = match self.bytes() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -145,8 +146,8 @@ impl CheckpointFile<'_> {
         Error::new(ErrorKind::Stale, READ).path(&self.path()).detail(format!("{why}; all records were read instead"))
     }
 
-    /// Returns the tie that a checkpoint has if it ends at `end` in the ledger as it is now, and the path of the
-    /// segment. Returns `None` if no line of the chain ends there.
+    /// Computes, from the ledger as it is now, the tie of a checkpoint that ends at `end`. Returns the tie, and the
+    /// path of the segment that `end` is in. Returns `None` if no line of the chain ends at `end`.
     fn tie(&self, end: Cursor) -> Result<Option<(Tie, PathBuf)>> {
         let mut sealed = self.layout.sealed_segments(self.storage)?;
         let path = match sealed.last() {
@@ -174,7 +175,7 @@ impl CheckpointFile<'_> {
         Ok(Some((Tie { hash, segments: hash_bytes(segments) }, path)))
     }
 
-    /// Writes the checkpoint, unless it ends at a position that cannot be tied to the ledger.
+    /// Writes the checkpoint, unless no line of the chain ends where the checkpoint ends.
     pub(super) fn write(&self, checkpoint: &mut Checkpoint) -> Result<()> {
         let Checkpoint { progress, accumulator } = checkpoint;
         let end = progress.end();
@@ -210,20 +211,20 @@ impl CheckpointFile<'_> {
         let new = path.with_extension("new");
         // A process that died may have left the new file.
         let file = open_or_make(self.storage, &new, Access::Write, Access::WriteNew)?;
-        // Only the process that holds the file's lock writes to it. But another process may have renamed the file
-        // before this one locked it, so the name must still belong to this file.
+        // Only the process that holds the file's lock writes to the file. But another process may have renamed the file
+        // before this process locked it. So the path must still lead to the locked file.
         let is_ours = file.try_lock()? && self.storage.stat(&new)?.map(|there| there.id) == Some(file.stat()?.id);
         if !is_ours {
             return Ok(());
         }
         file.truncate(0)?;
         write_all_at(&*file, bytes, 0)?;
-        // Not synced, because it can be computed again.
+        // The file is not synced, because its content can be computed again.
         self.storage.rename(&new, &path)
     }
 }
 
-/// Returns the hash of the line that ends at `offset`; `None` if no line of the chain ends there.
+/// Returns the hash of the line that ends at `offset`; `None` if no line of the chain ends at `offset`.
 fn hash_before(file: &dyn StorageFile, offset: u64) -> io::Result<Option<String>> {
     let mut bytes = [0; TRAILER_BYTES_MAX];
     let start = offset.saturating_sub(TRAILER_BYTES_MAX as u64);

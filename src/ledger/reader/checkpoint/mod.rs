@@ -8,8 +8,8 @@
 //! Two other forms were considered. A histogram of fixed buckets would be smaller but not exact. A file of the needed
 //! columns would be exact, but it would grow with the ledger, and each call would have to read all of it.
 //!
-//! A checkpoint is trusted only if it fits the ledger as it is now. It is never synced. If a crash truncates it, the
-//! checksum shows that, and the ledger still has every record.
+//! A checkpoint is trusted only if the ledger still has the lines that the checkpoint was computed from. It is never
+//! synced. If a crash truncates it, the checksum shows that, and it is computed again from the ledger.
 
 mod checksum;
 mod file;
@@ -47,9 +47,9 @@ struct Checkpoint {
 }
 
 impl LedgerReader {
-    /// Computes the baselines of all records, equal to those of a [scan](Self::scan). Lines that an earlier call has
-    /// read are not read again. Each grouping has a checkpoint in the ledger's internal directory, such as
-    /// `baseline-skill.checkpoint`.
+    /// Computes the baselines of all records. They are equal to those of a [scan](Self::scan). Lines that an earlier
+    /// call has read are not read again, because their results are stored in a checkpoint. Each grouping has a
+    /// checkpoint in the ledger's internal directory, such as `baseline-skill.checkpoint`.
     ///
     /// A checkpoint is written after 16 MiB of lines were read, and replaces the previous one. It can be deleted at any
     /// time.
@@ -62,7 +62,7 @@ impl LedgerReader {
     ///
     /// To check the lines, the hash of the checkpoint's last line and the inode of each segment are compared. For a
     /// sealed segment, the length and the time of the last change are compared too. If the checkpoint is not trusted,
-    /// all records are read, [`notes`](LedgerBaselines::notes) say why, and a new checkpoint replaces it.
+    /// all records are read, [`notes`](LedgerBaselines::notes) say why, and a new checkpoint replaces the old one.
     ///
     /// One change is not noticed: an edit in place in the active segment, before the checkpoint's end.
     /// [`verify`](Self::verify) finds such an edit. The baselines include it only after the checkpoint was deleted or
@@ -104,8 +104,8 @@ impl LedgerReader {
         let init = || Accumulator::by(by);
         self.scan().continue_from((progress, accumulator), init, Accumulator::add_fields, Accumulator::merge)?;
         if let Some(file) = file
-            // If this process may not read a segment, it writes no checkpoint, because another process may be able to
-            // read that segment.
+            // If this process has no permission to read a segment, it writes no checkpoint. Another process, which can
+            // read the segment, would otherwise use the incomplete results.
             && checkpoint.progress.skipped_before.unreadable().is_empty()
             // A checkpoint that was not trusted is replaced.
             && (checkpoint.progress.bytes >= bytes_min || !notes.is_empty())

@@ -1,5 +1,5 @@
 //! A refresh returns the same baselines as a pass over all records, however the ledger or the checkpoint was changed
-//! before it.
+//! before the refresh.
 
 use crate::disk::{Disk, Storage};
 use crate::journal::format::Layout;
@@ -306,7 +306,7 @@ fn a_ledger_that_was_truncated_replaced_or_changed_is_read_again() {
     }
 }
 
-/// The checkpoint does not show such an edit. `verify` finds it.
+/// A refresh does not notice that a line of the active segment was edited in place. `verify` notices it.
 #[test]
 fn an_edit_in_place_of_the_active_segment_counts_once_the_checkpoint_is_rebuilt() {
     let place = Place::of(9);
@@ -372,7 +372,7 @@ fn plain_lines_of_another_writer_have_no_checkpoint() {
     assert!(place.storage.stat(&place.checkpoint()).unwrap().is_none());
 }
 
-/// Such a line has no hash that could be compared.
+/// A line of another program has no hash that could be compared.
 #[test]
 fn no_checkpoint_ends_with_a_line_that_is_not_the_ledgers() {
     let mut place = Place::of(9);

@@ -21,7 +21,7 @@ pub enum Level {
     Ok,
     /// The ledger works, but somebody should look at the finding.
     Warning,
-    /// A ledger cannot be stored here, or a guarantee is broken.
+    /// A ledger cannot be stored at this location, or a guarantee is broken.
     Fault,
 }
 
@@ -45,7 +45,7 @@ pub struct Check {
     pub level: Level,
     /// The finding.
     pub found: String,
-    /// What to do. `None` if there is nothing to do, or if `found` already says it.
+    /// What to do. `None` if there is nothing to do, or if `found` already says what to do.
     pub advice: Option<String>,
 }
 
@@ -75,13 +75,19 @@ impl Check {
 impl LedgerReader {
     /// Examines the location of the ledger whose active segment is `path`, and the ledger itself if it exists.
     ///
-    /// It checks the file system, the permissions, the lock, the duration of syncs, the free space and the process's
-    /// limits. It also checks the clock and the bundled prices. If the ledger exists, it also checks the end of the
-    /// ledger, the spill, the quarantine, the executions of dead processes, and the events of the last week.
+    /// Of the location, it checks the file system, the permissions, the lock, the duration of syncs, the free space,
+    /// the process's limits, the clock and the bundled prices.
     ///
-    /// It only reads the ledger's own files, and does not [verify](Self::verify) its lines. To measure syncs, it
+    /// Of an existing ledger, it checks:
+    ///
+    /// - whether the ledger was truncated, and whether its last line is complete,
+    /// - whether there are spilled records, or executions of dead processes,
+    /// - whether there are files in the quarantine, which holds damaged bytes that were removed from a segment,
+    /// - whether the events of the last week report damage or lost records.
+    ///
+    /// It changes none of the ledger's files, and does not [verify](Self::verify) the lines. To measure syncs, it
     /// creates two temporary files in the ledger's directory, or in the nearest existing directory above it, and
-    /// removes them again. It takes at most a few seconds.
+    /// removes these files again. It takes at most a few seconds.
     ///
     /// ```
     /// use runledger::LedgerReader;

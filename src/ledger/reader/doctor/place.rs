@@ -17,7 +17,7 @@ use crate::journal::write::refusals::check_place;
 use crate::journal::{PAYLOAD_BYTES_MAX, ROTATE_BYTES};
 use crate::metrics::Timestamp;
 
-/// A sync that takes this long causes a warning, because every record waits for one.
+/// A sync that takes this long or longer causes a warning, because every record waits for a sync.
 const SYNC_SLOW_US: u128 = 20_000;
 /// A sync faster than this causes a warning, because no disk is so fast.
 const SYNC_IMPOSSIBLE_US: u128 = 5;
@@ -74,9 +74,9 @@ fn of_place(layout: &Layout, directory: &Path) -> Check {
     }
 }
 
-/// Checks that only the ledger's user, or the group that shares its directory, has rights to its files. Somebody may
-/// have changed the permissions. Only a ledger's own files are checked, so that the advice never changes the rights of
-/// a directory like `/tmp`.
+/// Checks that only the ledger's user, or the group that shares its directory, has rights to its files. The ledger
+/// creates them in that way, but somebody may have changed their permissions. Only a ledger's own files are checked, so
+/// that the advice never changes the rights of a directory like `/tmp`.
 fn of_permissions(layout: &Layout) -> Check {
     const NAME: &str = "permissions";
     let shared = match mode(layout.parent()) {
@@ -104,7 +104,7 @@ fn of_permissions(layout: &Layout) -> Check {
         (false, _) => Check::warning(
             NAME,
             format!("other users have rights to {}", open.join(" and ")),
-            &format!("remove them with `chmod -R {taken}{paths}`"),
+            &format!("remove these rights with `chmod -R {taken}{paths}`"),
         ),
     }
 }
@@ -166,8 +166,8 @@ fn of_space(free: Result<u64>) -> Check {
     }
 }
 
-/// Checks the limit on the file size. A segment ends before it reaches the limit, but a single record that exceeds it
-/// is refused.
+/// Checks the limit on the file size. A segment ends before it reaches the limit. A single record that is larger than
+/// the limit cannot be stored.
 fn of_file_length() -> Check {
     const NAME: &str = "file size";
     match file_bytes_max() {
@@ -176,7 +176,7 @@ fn of_file_length() -> Check {
         Some(limit) => Check::warning(
             NAME,
             format!("at most {}, so larger records are lost", size(limit)),
-            "raise it with `ulimit -f`",
+            "raise the limit with `ulimit -f`",
         ),
     }
 }
@@ -186,14 +186,14 @@ fn of_open_files() -> Check {
     match open_files_max() {
         None => Check::ok(NAME, "not limited"),
         Some(limit) if limit >= OPEN_FILES_MIN => Check::ok(NAME, format!("at most {limit}")),
-        Some(limit) => Check::warning(NAME, format!("at most {limit}"), "raise it with `ulimit -n`"),
+        Some(limit) => Check::warning(NAME, format!("at most {limit}"), "raise the limit with `ulimit -n`"),
     }
 }
 
 fn of_clock(now: Timestamp) -> Check {
     let now = now.to_string();
     if now.as_str() < CLOCK_MIN {
-        return Check::warning("clock", now, "set it, because ids, quotas and rotation depend on it");
+        return Check::warning("clock", now, "set the clock, because ids, quotas and rotation depend on it");
     }
     Check::ok("clock", now)
 }

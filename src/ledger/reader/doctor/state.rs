@@ -20,9 +20,9 @@ use crate::metrics::{ExecutionMetrics, Timestamp};
 
 /// The clocks of two machines may differ by this much.
 const CLOCK_TOLERANCE_MS: i64 = 60_000;
-/// Older events are not counted.
+/// Events that happened longer ago are not counted.
 const EVENTS_MS: i64 = 7 * 86_400_000;
-/// The events about records and segments that the ledger could not store as it should.
+/// The kinds of events that report a damaged file, or a record that could not be appended.
 const EVENTS_OF_NOTE: [&str; 4] = ["damaged", "abandoned", "spilled", "lost"];
 
 pub(super) fn checks(layout: &Layout, now: Timestamp) -> Vec<Check> {
@@ -48,7 +48,7 @@ pub(super) fn checks(layout: &Layout, now: Timestamp) -> Vec<Check> {
     checks
 }
 
-/// Reports the sealed segments that this process may not read; `None` if there are none.
+/// Reports the sealed segments that this process has no permission to read; `None` if it may read all of them.
 fn of_segments(layout: &Layout) -> Option<Check> {
     let sealed = layout.sealed_segments(&Disk).ok()?;
     let denied = sealed.into_iter().filter_map(|segment| {
@@ -60,13 +60,14 @@ fn of_segments(layout: &Layout) -> Option<Check> {
     (!denied.is_empty()).then(|| unreadable("segments", &denied))
 }
 
-/// Returns the check for files that this process may not read.
+/// Returns the check for files that this process has no permission to read.
 fn unreadable(name: &'static str, denied: &[Error]) -> Check {
     let found: Vec<_> = denied.iter().map(Error::with_source).collect();
     Check::new(name, Level::Warning, found.join("; "), None)
 }
 
-/// Checks that this process may write to the ledger. Opening for an append changes nothing.
+/// Checks that this process has the permission to write to the ledger. Opening the file for an append does not change
+/// it.
 fn of_rights(layout: &Layout, _: Timestamp) -> Result<Check> {
     let path = layout.active();
     Ok(match Disk.open(path, Access::Append) {
@@ -74,7 +75,7 @@ fn of_rights(layout: &Layout, _: Timestamp) -> Result<Check> {
         Err(error) => Check::fault(
             "ledger",
             Error::io("open the ledger", path, error).with_source(),
-            "give this user the right to write to it, or run as a user who has it",
+            "give this user the right to write to this file, or run as a user who has that right",
         ),
     })
 }
@@ -97,7 +98,7 @@ fn of_end(layout: &Layout, now: Timestamp) -> Result<Check> {
         return Ok(Check::fault(
             NAME,
             format!("truncated: {}: {}", cut.found, cut.path.display()),
-            "restore it from a copy; otherwise the next line comes after a gap, which `runledger verify` reports",
+            "restore the file from a copy; otherwise the next line comes after a gap, which `runledger verify` reports",
         ));
     }
     if let Some(error) = known.unreadable() {
@@ -119,7 +120,7 @@ fn of_end(layout: &Layout, now: Timestamp) -> Result<Check> {
         _ if unended > 0 => Check::warning(
             NAME,
             format!("{unended} bytes after the last line"),
-            "a writer is writing them, or a crash left them. After a crash, the next opening repairs the end",
+            "a writer is still writing them. If it crashed, the next process that opens the ledger repairs the end",
         ),
         None => Check::ok(NAME, "no line yet"),
         Some((None, _)) => Check::warning(NAME, "the last line has no valid hash", "run `runledger verify` to see why"),
@@ -145,8 +146,8 @@ fn of_spill(layout: &Layout, _: Timestamp) -> Result<Check> {
         0 => Check::ok("spill", "empty"),
         records => Check::warning(
             "spill",
-            format!("records that the ledger refused: {records}"),
-            "see `events.jsonl` for the reason; the next opening appends them",
+            format!("records that could not be appended so far: {records}"),
+            "see `events.jsonl` for the reason; the next process that opens the ledger appends them",
         ),
     })
 }
@@ -158,7 +159,7 @@ fn of_quarantine(layout: &Layout, _: Timestamp) -> Result<Check> {
         files => Check::warning(
             "quarantine",
             format!("files in {}: {files}", directory.display()),
-            "look at these bytes, and then move them away. None of them was acknowledged",
+            "look at these files, and then move them away. They contain no acknowledged record",
         ),
     })
 }
@@ -173,7 +174,7 @@ fn of_in_flight(layout: &Layout, _: Timestamp) -> Result<Check> {
         dead => Check::warning(
             "in flight",
             format!("executions of dead processes: {dead}"),
-            "the next opening records them as interrupted",
+            "the next process that opens the ledger records them as interrupted",
         ),
     })
 }
@@ -197,7 +198,7 @@ fn of_events(layout: &Layout, now: Timestamp) -> Result<Check> {
         if piece.unfinished {
             break;
         }
-        // The rest of a failed write is not an event.
+        // A part of an event that could not be written completely is skipped.
         let Ok(DatedEvent { at, event }) = serde_json::from_slice(lines.bytes(piece)) else { continue };
         if now.unix_ms().saturating_sub(at.unix_ms()) <= EVENTS_MS && EVENTS_OF_NOTE.contains(&event.as_str()) {
             *of_note.entry(event).or_default() += 1;

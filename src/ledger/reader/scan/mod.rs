@@ -4,12 +4,12 @@
 //! the fields of a block's records in place and folds them into a value for the block. The values are merged in ledger
 //! order, so the result is the same for any number of threads.
 //!
-//! Which lines count depends on the lines before a block: a line that a writer has repeated in a new segment counts
-//! once, like in [`Lines`](crate::journal::Lines). Repeated lines are found by their sequence numbers. A block is first
-//! read as if there were no lines before it. When its value is merged, the numbers of all earlier lines are known. The
-//! value is correct if the numbers in the block ascend, and if the first one is higher than all earlier numbers.
-//! Otherwise, the block is read again with the earlier numbers. That happens only if a ledger is damaged or a sync has
-//! failed.
+//! A line that a writer has repeated in a new segment counts once, like in [`Lines`](crate::journal::Lines). So which
+//! lines of a block count depends on the lines before the block. Repeated lines are found by their sequence numbers. A
+//! block is first read as if there were no lines before it. When its value is merged, the numbers of all earlier lines
+//! are known. The value is correct if the numbers in the block ascend, and if the first one is higher than all earlier
+//! numbers. Otherwise, the block is read again with the earlier numbers. That happens only if a ledger is damaged or a
+//! sync has failed.
 //!
 //! Most lines are read in one pass over their JSON, which also finds their line feed. Only lines in an unusual form are
 //! read by `serde_json`.
@@ -38,8 +38,8 @@ use reading::{Form, Part, Reading, TAIL, WHOLE};
 
 /// A pass over the records of a ledger, with [`fold`](Self::fold) or [`fold_records`](Self::fold_records).
 ///
-/// It reads the records that [`Records`](crate::Records) returns and skips the same lines, with one exception. `fold`
-/// checks only the [`Fields`] of a record. So it accepts a line whose other fields have a fault; see
+/// A pass reads the records that [`Records`](crate::Records) returns and skips the same lines, with one exception.
+/// `fold` checks only the [`Fields`] of a record. So `fold` accepts a line whose other fields have a fault; see
 /// [`Fields::from_line`].
 ///
 /// ```
@@ -71,8 +71,8 @@ pub struct Scan {
 pub struct Scanned<A> {
     /// The value that all records were folded into.
     pub value: A,
-    /// The lines that are not records, and the segments that this process may not read. All lines are counted, and the
-    /// first ones are listed.
+    /// The lines that are not records, and the segments that this process has no permission to read. All of these lines
+    /// are counted, and the first of them are listed.
     pub skipped: Skipped,
     /// Where the next line will begin, to continue there with [`Scan::after`].
     pub end: Cursor,
@@ -99,7 +99,7 @@ impl Scan {
     /// merging a value has the same effect as adding its records one by one.
     ///
     /// However long the ledger is, at most eight values per thread wait to be merged. Each thread holds 256 KiB of the
-    /// ledger, or one line if that is longer.
+    /// ledger in memory, or one line if the line is longer than that.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if a segment cannot be read;

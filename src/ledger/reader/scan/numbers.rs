@@ -11,7 +11,7 @@ pub(super) struct Numbers {
     exact: bool,
     /// The first number in the block; used if `exact` is false.
     first: Option<u64>,
-    /// True if the lines before the block decide which of its lines are repeated.
+    /// True if the lines before the block decide which lines of the block are repeated.
     depends: bool,
 }
 
@@ -27,8 +27,8 @@ impl Numbers {
         (self.exact || self.first.is_some()) && self.sequence.follows(seq)
     }
 
-    /// Returns true if the line does not seem to be repeated. Unless `exact` is true, the lines before the block are
-    /// not considered.
+    /// Returns true if the line does not seem to be repeated. If `exact` is false, the lines before the block are not
+    /// considered, so the result may be wrong. [`come_after`](Self::come_after) detects that.
     pub(super) fn give(&mut self, line: &[u8], trailer: Option<&Trailer>, without_nul: impl FnOnce() -> bool) -> bool {
         match trailer {
             Some(trailer) if !self.exact && self.first.is_none() => {

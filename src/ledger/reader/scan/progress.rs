@@ -10,15 +10,15 @@ use crate::journal::read::blocks::Block;
 /// result as one pass over the whole ledger.
 #[derive(Debug)]
 pub(in crate::ledger::reader) struct Progress {
-    /// Where the next line will begin, without its sequence number.
+    /// Where the next line will begin. Its `seq` is not kept up to date; [`end`](Self::end) takes it from `sequence`.
     pub(in crate::ledger::reader) cursor: Cursor,
     pub(in crate::ledger::reader) sequence: Sequence,
     /// The number of bytes that were read, in all segments.
     pub(in crate::ledger::reader) bytes: u64,
-    /// The lines that are not records, in the segments before that of `cursor`.
+    /// The lines that are not records, in the segments before the segment of `cursor`.
     pub(in crate::ledger::reader) skipped_before: Skipped,
     /// The lines that are not records, in the segment of `cursor`. They are separate because the path of that segment
-    /// changes when it is sealed.
+    /// changes when the segment is sealed.
     pub(in crate::ledger::reader) skipped: Skipped,
 }
 

@@ -27,8 +27,8 @@ pub(super) struct Part<A> {
     pub(super) end: Option<u64>,
     /// The number of lines that are not records.
     pub(super) skipped: u64,
-    /// The errors of the first of these lines. Each has the number of the line in the block, counting from 1, and its
-    /// first byte in the file.
+    /// The errors of the first of these lines. Each error has the number of the line in the block, counting from 1, and
+    /// the offset of the line's first byte in the file.
     pub(super) errors: Vec<(u64, u64, Error)>,
 }
 
@@ -42,7 +42,7 @@ pub(super) struct Reading<'t, F, A, T> {
     pub(super) form: PhantomData<F>,
 }
 
-/// The form in which a record is read: whole, or its fields only.
+/// The form in which a record is read: the whole record, or only its [`Fields`].
 pub(super) trait Form {
     type Of<'l>;
 
@@ -102,7 +102,7 @@ impl<F: Form, A, T: Fn(&mut A, &F::Of<'_>)> TakeLines for Reading<'_, F, A, T> {
 
     fn piece(&mut self, piece: Piece, line: &[u8]) {
         let part = &mut self.part;
-        // A writer may be writing this line.
+        // In the active segment, a writer may still be writing an incomplete last line.
         if piece.unfinished && self.is_active {
             return;
         }
@@ -113,7 +113,7 @@ impl<F: Form, A, T: Fn(&mut A, &F::Of<'_>)> TakeLines for Reading<'_, F, A, T> {
         }
         let trailer = line::trailer(line);
         let record = F::of(line, trailer.as_ref());
-        // A NUL cannot be in JSON.
+        // JSON cannot contain a NUL, so a line that was read as a record has none.
         if !self.numbers.give(line, trailer.as_ref(), || record.is_ok() || !line.contains(&0)) {
             return;
         }

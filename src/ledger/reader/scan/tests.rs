@@ -136,8 +136,8 @@ fn lines_that_are_repeated_after_a_failed_sync_are_read_once() {
         for index in &lost {
             let at = from + index.index(end - from);
             let whole = line(at);
-            // A lost page reads as NULs. They cover the whole line, or the part before its trailer. A lost end is
-            // simply missing.
+            // A lost page reads as NULs. The NULs cover the whole line, or the part before its trailer. If the end of
+            // the file was lost, the line is missing.
             first[at] = match how {
                 0 => Vec::new(),
                 1 => vec![0; whole.len()],
@@ -187,7 +187,7 @@ fn a_later_pass_continues_at_the_end_of_an_earlier_one() {
     });
 }
 
-/// Both ends have the same position and the same number of lines.
+/// Both ways of reading end at the same position, and after the same number of lines.
 #[test]
 fn the_end_of_a_pass_equals_that_of_lines() {
     let directory = tempfile::tempdir().unwrap();

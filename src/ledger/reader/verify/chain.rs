@@ -24,13 +24,15 @@ struct Place {
     byte: u64,
 }
 
-/// The bytes after the last line that are not a line.
+/// The bytes between the last line that was read and the next line, if these bytes are not a line.
 #[derive(Debug, Clone, Copy)]
 enum Torn {
+    /// There are no such bytes.
     None,
-    /// One piece up to a line feed, which may be the beginning of a line. The number is the index of its fault.
+    /// The bytes end with their only line feed, and may be the beginning of a damaged line. The number is the index of
+    /// the fault that reports them.
     Line(u64),
-    /// Anything else.
+    /// The bytes have several line feeds, or cannot be the beginning of a line.
     Bytes,
 }
 
@@ -45,20 +47,20 @@ pub(super) struct Chain {
     path: PathBuf,
     /// The number of lines that were read in that segment.
     line: u64,
-    /// True until a line of the segment is accepted. Only at this start may lines be repeated.
+    /// True until a line of the segment is accepted. Lines of the previous segment may be repeated only before that.
     at_start: bool,
     /// The last line with a position in the chain.
     last: Link,
-    /// True if that line is reported as edited. The next line is then chained to the line as it was before the edit,
-    /// which is not another fault.
+    /// True if the line `last` is reported as edited. The next line still has the hash from before the edit, and this
+    /// is not reported as another fault.
     last_edited: bool,
     /// The segment of the last line.
     last_segment: u64,
     /// True if the first line may have any number, as in a copy of one segment.
     anywhere: bool,
-    /// The bytes that follow the last line in its segment and are not a line.
+    /// The bytes after the line `last` in its segment that are not a line.
     torn: Torn,
-    /// The links of the last lines, to distinguish a repeated line from a forked one.
+    /// The links of the last lines, to distinguish a repeated line from a different line with the same number.
     recent: VecDeque<Link>,
     /// The numbers for which no line with a correct hash was found so far.
     missing: Missing,
@@ -71,13 +73,13 @@ pub(super) struct Chain {
     found: Verification,
 }
 
-/// The number of recent lines that are remembered. If a segment could not be synced, the next segment repeats its last
-/// lines: those that the commit area holds. The area holds at most 1 MiB, which is some 4,000 of the shortest lines.
+/// The number of recent lines that are remembered. If a segment could not be synced, the next segment repeats the lines
+/// that the commit area holds. The commit area holds at most 1 MiB, which is some 4,000 of the shortest lines.
 const RECENT_MAX: usize = 8192;
 
 impl Chain {
     /// Creates the chain of `ledger`, whose active segment has the number `active`. If the ledger's id is unknown,
-    /// every head may belong to it.
+    /// `ledger` is `None`, and no head is treated as that of another ledger.
     pub(super) fn new(ledger: Option<Uuid>, layout: &Layout, active: u64, heads: &[Head]) -> Self {
         let is_own = |head: &Head| ledger.is_none_or(|ledger| head.ledger == ledger);
         let (mut own, foreign): (Vec<_>, Vec<_>) = heads.iter().cloned().partition(is_own);
@@ -195,7 +197,7 @@ impl Chain {
             let found = format!("found no line after {}; expected line {} of a kept head", self.last.seq, head.seq);
             self.fault(FaultKind::Truncated, place, Some(head.seq), found);
         }
-        // If a later line is there, the missing lines before it were already reported.
+        // If a line after the missing lines was read, the missing lines were already reported as a gap.
         let reached = known.map(|known| self.last.seq >= known);
         truncations.retain(|cut| !reached.unwrap_or(self.last_segment >= cut.shown_from));
         if let Some(seq) = known.filter(|_| reached == Some(false) && truncations.is_empty()) {
@@ -209,7 +211,7 @@ impl Chain {
         self.found
     }
 
-    /// Adds a fault for a file of the ledger that this process may not read.
+    /// Adds a fault for a file of the ledger that this process has no permission to read.
     pub(super) fn unreadable(&mut self, error: &Error) {
         let of_ledger = self.path.clone();
         self.path = error.file().unwrap_or(&of_ledger).to_owned();
@@ -227,8 +229,8 @@ impl Chain {
     }
 
     fn edited(&mut self, trailer: &Trailer, place: Place) {
-        // Later lines are compared with the link in this line's trailer. But the number in the trailer may be what was
-        // edited.
+        // The next line is compared with the number and the hash in the trailer of this line. But the number may be
+        // what was edited. So if the line follows the previous one according to `prev`, its number is computed.
         let follows = trailer.prev == self.last.hash;
         let seq = if follows { self.last.seq.saturating_add(1) } else { trailer.link.seq };
         let found = "the line does not match its hash".to_owned();
@@ -239,7 +241,7 @@ impl Chain {
         self.last_edited = true;
         self.last_segment = self.segment;
         self.torn = Torn::None;
-        // The heads of this line cannot be compared with it.
+        // Kept heads of this line are not compared with the line, because its hash is known to be wrong.
         self.heads_of(seq);
     }
 
@@ -280,11 +282,11 @@ impl Chain {
             match self.recent.iter().find(|recent| recent.seq == link.seq) {
                 Some(same) if *same == link && self.at_start => self.found.repeated += 1,
                 Some(other) if *other != link => {
-                    let found = "another line with this number came before".to_owned();
+                    let found = "an earlier line has the same number but another hash".to_owned();
                     self.fault(FaultKind::Fork, place, Some(link.seq), found);
                 }
                 _ => {
-                    let found = "a line with this number came before".to_owned();
+                    let found = "an earlier line has the same number".to_owned();
                     self.fault(FaultKind::Duplicate, place, Some(link.seq), found);
                 }
             }
@@ -304,7 +306,7 @@ impl Chain {
             let found = format!("found line {seq}; expected line {expected}. Missing lines: {}", seq - expected);
             self.fault(FaultKind::Gap, place, Some(expected), found);
         } else if !self.last_edited {
-            let found = format!("line {seq} is chained to another line {}", self.last.seq);
+            let found = format!("the `prev` of line {seq} is not the hash of line {}", self.last.seq);
             self.fault(FaultKind::Edited, place, Some(self.last.seq), found);
         }
     }
@@ -316,7 +318,7 @@ impl Chain {
             fault.seq = Some(seq);
             fault.found.push_str(&format!(", in the place of line {seq}"));
         }
-        // The heads of this line cannot be compared with it.
+        // Kept heads of this line are not compared, because the line and its hash are missing.
         self.heads_of(seq);
     }
 
@@ -348,7 +350,7 @@ impl Chain {
     /// Compares a line with the kept heads of its number.
     fn compare(&mut self, link: Link, heads: &[Head], place: Place) {
         for head in heads.iter().filter(|head| head.hash != link.hash_str()) {
-            let found = format!("found another line; expected that of a kept head, with hash {}", head.hash);
+            let found = format!("found another line; expected the line of a kept head, with the hash {}", head.hash);
             self.fault(FaultKind::Replaced, place, Some(link.seq), found);
         }
     }

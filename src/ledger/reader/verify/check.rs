@@ -15,7 +15,7 @@ pub(super) struct Checked {
     pub(super) trailers: Vec<Trailer>,
 }
 
-/// The verdict on a piece, without the pieces around it.
+/// The verdict on a piece, which does not depend on other pieces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// The piece is only a line feed, such as the one that ends a torn line that could not be removed.
@@ -44,8 +44,8 @@ fn verdict(bytes: &[u8], trailers: &mut Vec<Trailer>) -> Verdict {
     let torn = || Verdict::Torn { begins: bytes.starts_with(b"{") && !bytes.contains(&0) };
     let Some(trailer) = line::trailer(bytes) else { return torn() };
     let right = trailer.seals(bytes);
-    // A line never contains a NUL, but a lost page reads as NULs. The lines at the edges of the page are torn, not
-    // edited.
+    // A line never contains a NUL, but a page that was lost in a power cut reads as NULs. So a line with NULs was not
+    // edited. It is at an edge of a lost page, and is reported as torn.
     if !right && bytes.contains(&0) {
         return torn();
     }

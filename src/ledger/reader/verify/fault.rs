@@ -14,7 +14,7 @@ use crate::journal::read::truncation::Truncation;
 pub enum FaultKind {
     /// Bytes that are not a line: the rest of a write that a crash interrupted, or the output of another program.
     Torn,
-    /// Lines are missing between two others.
+    /// Lines are missing between two lines.
     Gap,
     /// Two different lines have the same number, because two writers continued from the same position.
     Fork,
@@ -22,15 +22,15 @@ pub enum FaultKind {
     Duplicate,
     /// The beginning of the ledger is missing.
     Missing,
-    /// A line does not match its hash or the line after it, or the beginning of a line has no hash.
+    /// A line was changed. Its hash is wrong, or is not the hash that the next line names, or its trailer is damaged.
     Edited,
     /// The ledger ends before a head that was stored elsewhere, or before a line that was synced according to the
     /// internal files.
     Truncated,
     /// The ledger, or a line of it, differs from a head that was stored elsewhere.
     Replaced,
-    /// This process cannot read the file. Its lines may also be reported as missing, and missing lines may not be
-    /// noticed.
+    /// This process has no permission to read the file. Lines in the file may also be reported as missing, and lines
+    /// that are really missing may not be noticed.
     Unreadable,
 }
 
@@ -58,9 +58,9 @@ pub struct Fault {
     pub kind: FaultKind,
     /// The path of the file. For a fault between two lines, this is the file of the second line.
     pub path: PathBuf,
-    /// The line in the file, counting from 1, or 0 for a fault of the whole ledger or file.
+    /// The number of the line in the file, counting from 1; 0 if the fault concerns the whole file or ledger.
     pub line: u64,
-    /// The line's first byte in the file.
+    /// The offset in the file at which the line begins.
     pub byte: u64,
     /// The sequence number that the line has, or should have; `None` if it is unknown.
     pub seq: Option<u64>,
@@ -70,7 +70,7 @@ pub struct Fault {
 
 impl fmt::Display for Fault {
     /// Writes a text such as `gap: logs/a.jsonl: line 3 (byte 1801): seq 2: found line 3; expected line 2`. If the
-    /// number is unknown, the text has `seq -`.
+    /// sequence number is unknown, the text has `seq -`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}: ", self.kind, self.path.display())?;
         if self.line > 0 {

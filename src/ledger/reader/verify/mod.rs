@@ -26,8 +26,8 @@ use chain::Chain;
 use check::Checked;
 pub use fault::{Fault, FaultKind};
 
-/// The end of the lines that were moved to an archive. The first line of this ledger is chained to the last archived
-/// line, so the missing lines are not a fault. The archive is verified as a separate ledger.
+/// The end of the lines that were moved to an archive. The first line that is left in this ledger is chained to the
+/// last archived line, so the archived lines are not reported as missing. The archive is verified as a separate ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct ArchivedLines {
@@ -37,10 +37,10 @@ pub struct ArchivedLines {
     pub seq: u64,
     /// The hash of that line.
     pub hash: String,
-    /// The path for reading the archive, from the ledger's events.
+    /// The path with which a reader opens the archive, according to the ledger's events.
     pub to: String,
-    /// The number of heads that were passed to the verification and belong to earlier lines. They can be compared only
-    /// with the archive.
+    /// The number of heads that were passed to the verification and belong to lines before the line `seq`. These heads
+    /// can be compared only with the archive.
     pub heads: u64,
 }
 
@@ -62,8 +62,9 @@ pub struct Verification {
     pub repeated: u64,
     /// The number of bytes at the end of the active segment that a writer has not finished. They are not a fault.
     pub in_progress_bytes: u64,
-    /// The state at the end of the lines that were read. Store it elsewhere, and pass it to a later verification. If
-    /// the ledger's identity is missing, the head has the nil id, and [`notes`](Self::notes) say so.
+    /// The head: the number and the hash of the last line that was read. Store the head on another machine, and pass it
+    /// to a later verification. If the ledger's identity is missing, the head has the nil id, and
+    /// [`notes`](Self::notes) say so.
     pub head: Head,
     /// The checks that were not possible, each with the reason; normally empty. They are not faults.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -75,7 +76,7 @@ pub struct Verification {
 }
 
 impl Verification {
-    /// The largest number of faults that are listed. All are counted.
+    /// The largest number of faults that are listed. [`fault_count`](Self::fault_count) counts all faults.
     pub const FAULTS_MAX: usize = 1000;
 
     /// Returns the number of faults that are not listed.
@@ -93,12 +94,12 @@ impl LedgerReader {
     /// Verifies every line of the ledger, the chain over all segments, and that the ledger still contains each of
     /// `heads`.
     ///
-    /// Up to 16 cores compute hashes. Each core holds in memory 256 KiB of the ledger, or one line if that is longer,
-    /// and the findings of eight such blocks.
+    /// Up to 16 cores compute hashes. Each core holds a block of the ledger in memory, and the findings of eight
+    /// blocks. A block has 256 KiB, or is one line if the line is longer than that.
     ///
-    /// A chain alone does not reveal that its end was removed, or that all of it was rewritten. The files in the
-    /// ledger's internal directory (`x.ledger/`) show which lines were synced. So a truncated ledger is reported as a
-    /// fault while these files exist. Heads that were stored elsewhere reveal both changes.
+    /// A chain alone does not reveal that its last lines were removed, or that all lines were rewritten. The files in
+    /// the ledger's internal directory (`x.ledger/`) show which lines were synced. So a truncated ledger is reported as
+    /// a fault while these files exist. Heads that were stored elsewhere reveal both changes.
     ///
     /// A copy of one segment without the internal directory is verified by itself. [`Verification::notes`] say what is
     /// missing, and whether lines come before the first line of the copy.
@@ -110,9 +111,9 @@ impl LedgerReader {
         verify_in(&*self.storage, &self.layout, heads, BLOCK_BYTES, Sharing::default())
     }
 
-    /// Returns a [`FaultKind::Truncated`] for each segment that is shorter than the part that was synced. Normally
-    /// there are none. Reads only names, lengths and one small file, and no lines. A [verification](Self::verify) finds
-    /// more.
+    /// Returns a [`FaultKind::Truncated`] for each segment that is shorter than the part of it that was synced.
+    /// Normally there are none. This function is fast, because it reads only names, lengths and one small file. It
+    /// reads no lines, so a [verification](Self::verify) finds more faults.
     ///
     /// # Errors
     /// [`ErrorKind::Io`] if the disk fails.
@@ -143,7 +144,7 @@ fn verify_in(
     };
     let failed = |source| Error::io("verify the ledger", layout.active(), source);
     let id = identity::read(disk, layout)?;
-    // Opening a FIFO would wait forever.
+    // Only a regular file is opened, because opening a FIFO would wait forever.
     let is_file = |stat: Option<Stat>| stat.is_some_and(|stat| stat.file_type == FileType::File);
     if id.is_none() && !is_file(disk.stat(layout.active()).map_err(failed)?) {
         return Err(absent());

@@ -29,7 +29,7 @@ fn ledger() -> (tempfile::TempDir, uuid::Uuid) {
     (directory, id)
 }
 
-/// A change of any byte of a trailer is a fault of that line, and of nothing else.
+/// If any byte of a trailer is changed, only the line of that trailer is reported.
 #[test]
 fn a_damaged_trailer_is_one_fault() {
     let (directory, id) = ledger();
@@ -54,7 +54,7 @@ fn a_damaged_trailer_is_one_fault() {
     }
 }
 
-/// Torn bytes and missing lines are one fault only if one piece is in the place of one line.
+/// Torn bytes and a missing line are reported as one fault only if one torn piece is where one line is missing.
 #[test]
 fn torn_bytes_are_an_edited_line_only_in_the_place_of_one_missing_line() {
     let (directory, _) = ledger();
@@ -106,9 +106,9 @@ pub(in crate::ledger) enum Damage {
     CutLine(Index),
     /// A line is repeated at another position.
     LineTwice(Index, Index),
-    /// Another line with the number of a line is inserted.
+    /// A new line is inserted that has the number of an existing line.
     Fork(Index, Index),
-    /// A line is changed, with a new hash that is right.
+    /// A line is replaced by another line with a correct hash.
     Rewrite(Index),
     Insert(Index, Vec<u8>),
 }
@@ -217,7 +217,7 @@ pub(in crate::ledger) fn segments<'b>(bytes: &'b [u8], cuts: &[(Index, bool)]) -
     places.windows(2).map(|ends| &bytes[ends[0]..ends[1]]).collect()
 }
 
-/// Returns heads of some lines. Forged heads have another hash.
+/// Returns heads of some lines. Forged heads have a wrong hash.
 fn heads(ledger: uuid::Uuid, of: &[(Index, bool)]) -> Vec<Head> {
     let (whole, last) = whole();
     let links: Vec<_> = whole.iter().map(|(before, _)| *before).chain([last]).collect();
