@@ -11,8 +11,10 @@ use super::sample::Sample;
 use crate::error::{Error, ErrorKind, Result, Skipped};
 use crate::metrics::{ExecutionMetrics, Fields};
 
-/// The version of the bytes of [`Accumulator::to_bytes`].
-const VERSION: u8 = 2;
+/// The version of the bytes of [`Accumulator::to_bytes`]. Version 2 has sums of at most 128 digits, and neither
+/// latencies of 2³² ms or more one by one, nor the [detail](super::detail) for comparisons.
+const VERSION: u8 = 3;
+const VERSION_MIN: u8 = 2;
 
 /// The number of different latencies up to which a group of frozen baselines stays exact. It is low enough for the
 /// baselines of hundreds of skills to fit in one line.
@@ -45,6 +47,8 @@ pub struct Accumulator {
     /// The samples by the group's name. Each record looks one up, and a sorted map would compare four or five names.
     samples: HashMap<String, Sample, NameHash>,
     skipped: Skipped,
+    /// Whether groups lack the detail for comparisons.
+    is_summary: bool,
 }
 
 impl Accumulator {
@@ -53,26 +57,32 @@ impl Accumulator {
         Self::default()
     }
 
-    /// Creates an empty accumulator that groups records by `by`.
+    /// Creates an empty accumulator that groups records by `by`. Only groups by skill can be
+    /// [compared](super::FrozenBaselines::compare) with frozen baselines.
     pub fn by(by: BaselineBy) -> Self {
-        Self { by, ..Self::default() }
+        Self { by, is_summary: by != BaselineBy::Skill, ..Self::default() }
     }
 
-    /// Collects the records that `wanted` accepts.
+    /// Like [`by`](Self::by), but no group can be compared. It is faster and smaller.
+    pub(crate) fn summary(by: BaselineBy) -> Self {
+        Self { by, is_summary: true, ..Self::default() }
+    }
+
+    /// Adds the records that `wanted` accepts.
     pub(super) fn collect(
+        mut self,
         records: impl IntoIterator<Item = Result<ExecutionMetrics>>,
         wanted: impl Fn(&ExecutionMetrics) -> bool,
     ) -> Result<Self> {
-        let mut accumulator = Self::new();
         for record in records {
             match record {
-                Ok(record) if wanted(&record) => accumulator.add(&record),
+                Ok(record) if wanted(&record) => self.add(&record),
                 Ok(_) => {}
-                Err(error) if error.kind() == ErrorKind::Malformed => accumulator.skip(error),
+                Err(error) if error.kind() == ErrorKind::Malformed => self.skip(error),
                 Err(error) => return Err(error),
             }
         }
-        Ok(accumulator)
+        Ok(self)
     }
 
     /// Adds a record of any kind to its group.
@@ -91,7 +101,7 @@ impl Accumulator {
         if let Some(sample) = self.samples.get_mut(key) {
             sample.add(observation);
         } else {
-            let mut sample = Sample::new(observation.period());
+            let mut sample = Sample::new(observation.period(), !self.is_summary);
             sample.add(observation);
             self.samples.insert(key.to_owned(), sample);
         }
@@ -128,10 +138,10 @@ impl Accumulator {
     }
 
     pub(super) fn settle(&mut self) {
-        self.samples.values_mut().for_each(|sample| sample.latencies.settle());
+        self.samples.values_mut().for_each(Sample::settle);
     }
 
-    /// Shrinks the accumulator to about 20 kilobytes per group. A group with more than [`FROZEN_DISTINCT_MAX`]
+    /// Shrinks the accumulator to about 25 kilobytes per group. A group with more than [`FROZEN_DISTINCT_MAX`]
     /// different latencies counts them in buckets.
     pub(super) fn condensed(mut self) -> Self {
         self.settle();
@@ -180,7 +190,7 @@ impl Accumulator {
             return Err(Error::new(ErrorKind::Newer, "read an accumulator of baselines")
                 .detail(format!("found version {version}; expected at most {VERSION}. Use a newer runledger")));
         }
-        if version != VERSION {
+        if version < VERSION_MIN {
             return Err(from.malformed());
         }
         let by = from.text()?.parse()?;
@@ -194,9 +204,11 @@ impl Accumulator {
                 return Err(from.malformed());
             }
             last = Some(key);
-            samples.insert(key.to_owned(), Sample::read(&mut from)?);
+            samples.insert(key.to_owned(), Sample::read(&mut from, version)?);
         }
-        if from.is_empty() { Ok(Self { by, samples, skipped: Skipped::default() }) } else { Err(from.malformed()) }
+        let is_summary = by != BaselineBy::Skill;
+        let all = Self { by, samples, skipped: Skipped::default(), is_summary };
+        if from.is_empty() { Ok(all) } else { Err(from.malformed()) }
     }
 }
 
@@ -210,6 +222,6 @@ impl Baselines {
     /// Returns the first error of any other kind. Records that cannot be read could change every baseline, so none is
     /// returned.
     pub fn compute(records: impl IntoIterator<Item = Result<ExecutionMetrics>>) -> Result<Self> {
-        Ok(Accumulator::collect(records, |_| true)?.finish())
+        Ok(Accumulator::summary(BaselineBy::Skill).collect(records, |_| true)?.finish())
     }
 }

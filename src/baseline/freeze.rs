@@ -78,7 +78,7 @@ impl Baselines {
         records: impl IntoIterator<Item = Result<ExecutionMetrics>>,
     ) -> Result<FrozenBaselines> {
         let week_start = week_start(moment);
-        let samples = Accumulator::collect(records, |record| record.timestamp_start < week_start)?;
+        let samples = Accumulator::new().collect(records, |record| record.timestamp_start < week_start)?;
         let baselines = samples.clone().finish();
         let computed_from = ComputedFrom::of(&baselines);
         Ok(FrozenBaselines { week_start, computed_from, baselines, samples: samples.condensed() })

@@ -24,10 +24,13 @@
 
 mod accumulator;
 mod baselines;
+mod blocks;
+mod buckets;
 mod by;
 mod bytes;
 mod compare;
 mod counts;
+mod detail;
 mod freeze;
 mod inference;
 mod latencies;
@@ -38,8 +41,10 @@ mod sample;
 mod special;
 mod stability;
 mod stats;
+mod tally;
 mod time_range;
 mod week;
+mod wide;
 
 pub use crate::error::Skipped;
 pub use accumulator::Accumulator;

@@ -93,9 +93,9 @@ impl LedgerReader {
         let file = ledger.map(|ledger| CheckpointFile { storage, layout, ledger, by });
         let kept = file.as_ref().and_then(|file| file.read().map_err(&mut noted).ok().flatten());
         let mut checkpoint = kept
-            .unwrap_or_else(|| Checkpoint { progress: Progress::at(Cursor::START), accumulator: Accumulator::by(by) });
+            .unwrap_or_else(|| Checkpoint { progress: Progress::at(Cursor::START), accumulator: Accumulator::summary(by) });
         let Checkpoint { progress, accumulator } = &mut checkpoint;
-        let init = || Accumulator::by(by);
+        let init = || Accumulator::summary(by);
         self.scan().continue_from((progress, accumulator), init, Accumulator::add_fields, Accumulator::merge)?;
         if let Some(file) = file
             // No checkpoint may include a segment that this process may not read, since another process may be able to
