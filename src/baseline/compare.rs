@@ -7,28 +7,30 @@ use serde::Serialize;
 use super::accumulator::Accumulator;
 use super::baselines::{Baseline, Baselines, Precision};
 use super::freeze::FrozenBaselines;
-use super::inference::{self, ALPHA, Found, Proportion, Spread};
+use super::inference::{self, ALPHA, Proportion};
 use super::sample::Sample;
-use super::stats::Moments;
+use super::tested::{self, Tested, Values};
 use crate::metrics::Usd;
 
-/// A change of at most one part in this many, 2 %, is stable.
-const STABLE_PARTS: f64 = 50.0;
+/// A change of at most this share of the baseline is stable.
+const STABLE: f64 = 0.02;
 
 /// The result of the comparison of one metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Verdict {
-    /// The change is within ±2 % of the baseline, or not statistically significant.
-    Normal,
+    /// The metric is better, by more than 2 % and significantly.
+    Better,
     /// The metric is worse, by more than 2 % and significantly: fewer successes, slower, more expensive, or more
     /// tokens.
-    Regression,
-    /// The metric is better, by more than 2 % and significantly.
-    Improvement,
-    /// One side has fewer than [`Comparison::SAMPLES_MIN`] values, or its sums exceed their range.
-    TooFewSamples,
+    Worse,
+    /// The change is within ±2 % of the baseline, or not statistically significant. That does not prove that nothing
+    /// changed.
+    NoChangeShown,
+    /// The metric was not judged. One side has fewer than [`Comparison::SAMPLES_MIN`] values, and what they show is not
+    /// beyond doubt. Or the baselines were frozen by a version that did not store what the test needs.
+    TooFew,
 }
 
 /// How a metric was tested.
@@ -36,15 +38,19 @@ pub enum Verdict {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Test {
-    /// The z-test of two proportions with a pooled variance (Fleiss, Levin and Paik 2003).
+    /// The z-test of two proportions with a pooled variance (Fleiss, Levin and Paik 2003). Only
+    /// [escalations](crate::governance::Escalations) use it.
     TwoProportionZ,
-    /// Fisher's exact test of two proportions (1934). It is used if fewer than 5 executions are expected to fail, or to
-    /// succeed, on one side: there, a z-test raises false alarms.
+    /// Fisher's exact test of two proportions (1934). A comparison uses it in one direction.
     FisherExact,
-    /// The rank test of Mann and Whitney (1947), corrected for ties and continuity.
-    MannWhitney,
-    /// Welch's t-test of two means (1947).
-    Welch,
+    /// The permutation test of Pitman (1937), in one direction, of the mean logarithms. Its tail is computed by the
+    /// saddlepoint method of Robinson (1982). The larger one of its p-value and that of Welch's t-test (1947) of the
+    /// same logarithms is used.
+    ///
+    /// The permutation test holds its level for every distribution and all sample sizes if nothing changed. Welch's
+    /// test, as a studentised one, holds it for large samples if only the spread changed (Janssen 1997; Chung and Romano
+    /// 2013).
+    Permutation,
 }
 
 /// One metric on both sides, its test, and the verdict.
@@ -63,11 +69,29 @@ pub struct Metric {
     pub recent_samples: u64,
     /// How the metric was tested; `None` if there are too few samples.
     pub test: Option<Test>,
-    /// The recent value minus the baseline's, as the test estimates it; `None` if there are too few samples.
+    /// The change, in the metric's unit; `None` if there are too few samples.
+    ///
+    /// For a success rate, it is the difference of the rates. For other metrics, it is `relative_delta` times the
+    /// baseline.
     pub delta: Option<f64>,
-    /// The 99 % confidence interval of the true difference; `None` if there are too few samples.
+    /// The change as a share of the baseline, where 0.02 is 2 % more. It is `None` if there are too few samples, or if
+    /// the baseline is 0.
+    ///
+    /// For latency, cost and tokens, it is the ratio of the geometric means, less 1. A 32nd of the median of both sides
+    /// is added to each value before, so that zeros have a logarithm, and subtracted after. A few outliers hardly change
+    /// it, unlike the ratio of the means.
+    pub relative_delta: Option<f64>,
+    /// The 99 % confidence interval of the true `delta`; `None` if there are too few samples.
     pub interval: Option<[f64; 2]>,
-    /// The p-value: the probability of such a difference by chance. It is `None` if there are too few samples.
+    /// By how much the variance of the change is larger than among independent executions; at least 1.
+    ///
+    /// It is estimated from blocks of time (Kish 1965), and the p-value and the interval include it. It is `None` if
+    /// there are fewer than 8 blocks, or if the version that froze the baselines did not store them. The executions
+    /// then count as independent.
+    pub design_effect: Option<f64>,
+    /// The p-value: the probability of such a change by chance, in its direction. It is divided by the direction's
+    /// share of errors, 0.8 for a change for the worse and 0.2 for a change for the better. It is `None` if there are
+    /// too few samples.
     pub p_value: Option<f64>,
     /// The p-value adjusted for all the tests of this comparison by Holm's method (1979). The verdict is based on it.
     pub p_adjusted: Option<f64>,
@@ -75,29 +99,30 @@ pub struct Metric {
     pub verdict: Verdict,
 }
 
+impl Metric {
+    /// Returns false if the verdict is [`Verdict::TooFew`].
+    pub fn is_judged(&self) -> bool {
+        self.verdict != Verdict::TooFew
+    }
+}
+
 /// The comparison of each metric of one skill. A skill that exists on only one side has too few samples in all of them.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct SkillComparison {
-    /// Compares [`Baseline::success_rate`] by [`Test::TwoProportionZ`] or [`Test::FisherExact`], with the interval of
-    /// Newcombe (1998, method 10).
+    /// Compares [`Baseline::success_rate`] by [`Test::FisherExact`], with the interval of Newcombe (1998, method 10).
     pub success_rate: Metric,
-    /// Compares `total_latency_ms` by [`Test::MannWhitney`], which is robust against outliers.
-    ///
-    /// The two values are medians. The delta is the shift of Hodges and Lehmann (1963): the median of all differences
-    /// between a recent latency and one of the baseline. It can differ from the difference of the medians.
+    /// Compares `total_latency_ms` by [`Test::Permutation`]. The two values are medians.
     pub latency_ms: Metric,
     /// Whether `latency_ms` compares the latencies themselves, or buckets less than 0.8 % wide.
     ///
-    /// Latencies in one bucket count as equal, and the shift is a difference of bucket middles. Buckets are used if
-    /// either side has more than 4096 different latencies, the limit of a frozen baseline, or exceeds the limits of
-    /// [`Precision`].
+    /// Latencies in one bucket count as equal, to its middle. Buckets are used if either side has more than 4096
+    /// different latencies, the limit of a frozen baseline, or exceeds the limit of [`Precision`].
     pub latency_precision: Precision,
-    /// Compares [`Baseline::latency_mean_ms`] by [`Test::Welch`]. Unlike `latency_ms`, it shows the effect of outliers.
-    pub latency_mean_ms: Metric,
-    /// Compares [`Baseline::cost_mean_usd`] by [`Test::Welch`].
+    /// Compares `cost_usd` by [`Test::Permutation`], in buckets less than 0.8 % wide. The two values are means, and a
+    /// negative cost counts as 0 in the test.
     pub cost_mean_usd: Metric,
-    /// Compares [`Baseline::tokens_mean`] by [`Test::Welch`].
+    /// Compares `tokens_used` by [`Test::Permutation`], in buckets less than 0.8 % wide. The two values are means.
     pub tokens_mean: Metric,
 }
 
@@ -110,38 +135,39 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// The probability that a comparison reports any change although nothing changed: 1 %.
+    /// The probability that a comparison reports any change although nothing changed: 1 %. Four fifths of it are spent
+    /// on changes for the worse.
     pub const ALPHA: f64 = ALPHA;
-    /// The number of values that each side needs for a test. With fewer, the approximations of the tests are poor.
+    /// The number of values that each side needs for [`Verdict::NoChangeShown`]. With fewer, only a change beyond doubt
+    /// is reported.
     pub const SAMPLES_MIN: u64 = 30;
+    /// The number of values that each side needs for a test.
+    pub const SAMPLES_TESTED_MIN: u64 = 5;
 
     /// Returns true if any metric of any skill is worse.
-    pub fn has_regression(&self) -> bool {
-        let verdicts = self.skills.values().flat_map(SkillComparison::metrics).map(|(_, metric)| metric.verdict);
-        verdicts.into_iter().any(|verdict| verdict == Verdict::Regression)
+    pub fn has_worse(&self) -> bool {
+        self.metrics().any(|metric| metric.verdict == Verdict::Worse)
+    }
+
+    /// Returns the metrics of all skills: four of each.
+    pub fn metrics(&self) -> impl Iterator<Item = Metric> {
+        self.skills.values().flat_map(SkillComparison::metrics).map(|(_, metric)| metric)
     }
 }
 
 impl SkillComparison {
     /// Returns each metric with its key.
-    pub fn metrics(&self) -> [(&'static str, Metric); 5] {
+    pub fn metrics(&self) -> [(&'static str, Metric); 4] {
         [
             ("success_rate", self.success_rate),
             ("latency_ms", self.latency_ms),
-            ("latency_mean_ms", self.latency_mean_ms),
             ("cost_mean_usd", self.cost_mean_usd),
             ("tokens_mean", self.tokens_mean),
         ]
     }
 
-    fn metrics_mut(&mut self) -> [&mut Metric; 5] {
-        [
-            &mut self.success_rate,
-            &mut self.latency_ms,
-            &mut self.latency_mean_ms,
-            &mut self.cost_mean_usd,
-            &mut self.tokens_mean,
-        ]
+    fn metrics_mut(&mut self) -> [&mut Metric; 4] {
+        [&mut self.success_rate, &mut self.latency_ms, &mut self.cost_mean_usd, &mut self.tokens_mean]
     }
 }
 
@@ -152,8 +178,12 @@ impl FrozenBaselines {
     /// its test, adjusted for all the tests of the comparison, is at most [`Comparison::ALPHA`]. So hundreds of skills
     /// raise no more false alarms than one.
     ///
-    /// The tests assume that executions are independent of one another. If one bad hour slows many of them, the tests
-    /// overstate the evidence.
+    /// If one bad hour slows many executions, they are not independent evidence. The resemblance of executions in the
+    /// same block of time, and in the next one, is estimated from both sides, and [reduces](Metric::design_effect) the
+    /// evidence. A side has at most 128 blocks, of 1, 2, 4, … minutes. What lasts longer than the recent period, such as
+    /// a bad week, cannot be distinguished from a change.
+    ///
+    /// `benches/verdicts.rs` measures the false alarms and the power, beside the greatest power that any test can have.
     ///
     /// ```
     /// use runledger::baseline::{Accumulator, Verdict};
@@ -174,7 +204,7 @@ impl FrozenBaselines {
     /// let comparison = frozen.compare(recent);
     /// let latency = comparison.skills["publish"].latency_ms;
     /// assert_eq!((latency.baseline, latency.recent), (Some(3229.5), Some(3419.5)));
-    /// assert_eq!(latency.verdict, Verdict::Regression);
+    /// assert_eq!(latency.verdict, Verdict::Worse);
     /// # Ok::<(), runledger::Error>(())
     /// ```
     #[must_use]
@@ -201,15 +231,16 @@ impl Comparison {
         let p_values: Vec<f64> = metrics.iter().filter_map(|metric| metric.p_value).collect();
         for (metric, adjusted) in metrics.into_iter().zip(inference::holm(&p_values)) {
             metric.p_adjusted = Some(significant(adjusted));
-            let (Some(delta), Some(baseline)) = (metric.delta, metric.baseline) else { continue };
+            let Some(delta) = metric.delta else { continue };
+            let is_stable = metric.relative_delta.map_or(delta == 0.0, |relative| relative.abs() <= STABLE);
+            let is_few = metric.baseline_samples.min(metric.recent_samples) < Self::SAMPLES_MIN;
             // A success rate is better if it is higher; every other metric is better if it is lower.
-            let higher_is_better = matches!(metric.test, Some(Test::TwoProportionZ | Test::FisherExact));
-            metric.verdict = if adjusted > ALPHA || delta.abs() <= baseline.abs() / STABLE_PARTS {
-                Verdict::Normal
-            } else if (delta > 0.0) == higher_is_better {
-                Verdict::Improvement
-            } else {
-                Verdict::Regression
+            let higher_is_better = metric.test == Some(Test::FisherExact);
+            metric.verdict = match adjusted > ALPHA || is_stable {
+                true if is_few => Verdict::TooFew,
+                true => Verdict::NoChangeShown,
+                false if (delta > 0.0) == higher_is_better => Verdict::Better,
+                false => Verdict::Worse,
             };
         }
     }
@@ -225,65 +256,53 @@ fn group(mut sides: [Side; 2]) -> SkillComparison {
         sides.iter_mut().flatten().for_each(|(sample, _)| sample.latencies.bound());
     }
     let sides = sides.each_ref().map(Option::as_ref);
-    let known = |of: fn(&Baseline) -> Option<f64>| sides.map(|side| of(&side?.1));
-    let means = |moments: fn(&Sample) -> &Moments, of: fn(&Baseline) -> Option<f64>| {
-        let moments = sides.map(|side| side.map(|(sample, _)| moments(sample)));
-        let spreads = moments.map(|moments| {
-            let (mean, variance) = moments?.mean_and_variance()?;
-            Some(Spread { count: moments?.count(), mean, variance })
-        });
-        let counts = moments.map(|moments| moments.map_or(0, Moments::count));
-        metric(known(of), counts, Test::Welch, spreads, inference::welch)
+    let pair = match sides {
+        [Some(a), Some(b)] => Some([a, b]),
+        _ => None,
     };
-    let usd = |pico: f64| pico / 1e12;
-    let mut cost_mean_usd = means(|sample| &sample.cost_pico, |b| b.cost_mean_usd.map(dollars));
-    cost_mean_usd.delta = cost_mean_usd.delta.map(usd).map(significant);
-    cost_mean_usd.interval = cost_mean_usd.interval.map(|ends| ends.map(usd).map(significant));
+    let blocks = pair.and_then(|[(a, _), (b, _)]| Some([&a.detail.as_ref()?.blocks, &b.detail.as_ref()?.blocks]));
+    let make = |known: fn(&Baseline) -> Option<f64>, count: fn(&Sample) -> u64, test, found: &dyn Fn(f64) -> Option<Tested>| {
+        let known = sides.map(|side| known(&side?.1));
+        let counts = sides.map(|side| side.map_or(0, |(sample, _)| count(sample)));
+        let enough = counts.iter().all(|&count| count >= Comparison::SAMPLES_TESTED_MIN);
+        let found = if enough { found(known[0].unwrap_or(0.0)) } else { None };
+        metric(known, counts, test, found)
+    };
+    let values = |of: fn(&Sample) -> Option<Values>, number: usize| {
+        move |baseline: f64| {
+            let [a, b] = pair?;
+            Some(tested::values(&[of(&a.0)?, of(&b.0)?], baseline, blocks, number))
+        }
+    };
+    let success = |_: f64| {
+        let sides = pair?.map(|(sample, _)| Proportion { part: sample.succeeded, whole: sample.succeeded + sample.failed });
+        Some(tested::success_rates(sides, blocks))
+    };
     SkillComparison {
-        success_rate: success_rate(sides, known(|b| b.success_rate)),
-        latency_ms: latency(sides, known(|b| b.latency_p50_ms)),
+        success_rate: make(|b| b.success_rate, |sample| sample.succeeded + sample.failed, Test::FisherExact, &success),
+        latency_ms: make(
+            |b| b.latency_p50_ms,
+            |sample| sample.latency_ms.count(),
+            Test::Permutation,
+            &values(|sample| Some(sample.latency_values()), 1),
+        ),
         latency_precision,
-        latency_mean_ms: means(|sample| &sample.latency_ms, |b| b.latency_mean_ms),
-        cost_mean_usd,
-        tokens_mean: means(|sample| &sample.tokens, |b| b.tokens_mean),
+        cost_mean_usd: make(
+            |b| b.cost_mean_usd.map(dollars),
+            |sample| sample.cost_pico.count(),
+            Test::Permutation,
+            &values(Sample::cost_values, 2),
+        ),
+        tokens_mean: make(
+            |b| b.tokens_mean,
+            |sample| sample.tokens.count(),
+            Test::Permutation,
+            &values(Sample::tokens_values, 3),
+        ),
     }
 }
 
-fn success_rate(sides: [Option<&(Sample, Baseline)>; 2], known: [Option<f64>; 2]) -> Metric {
-    let proportions = sides.map(|side| {
-        let (sample, _) = side?;
-        Some(Proportion { part: sample.succeeded, whole: sample.succeeded + sample.failed })
-    });
-    let counts = proportions.map(|proportion| proportion.map_or(0, |proportion| proportion.whole));
-    let test = match proportions {
-        [Some(a), Some(b)] if inference::is_exact(a, b) => Test::FisherExact,
-        _ => Test::TwoProportionZ,
-    };
-    metric(known, counts, test, proportions, inference::two_proportions)
-}
-
-fn latency(sides: [Option<&(Sample, Baseline)>; 2], known: [Option<f64>; 2]) -> Metric {
-    let latencies = sides.map(|side| side.map(|(sample, _)| sample.latencies.doubled().collect::<Vec<_>>()));
-    let counts = sides.map(|side| side.map_or(0, |(sample, _)| sample.latency_ms.count()));
-    metric(known, counts, Test::MannWhitney, latencies, |a, b| {
-        let Found { delta, interval, p_value } = inference::mann_whitney(&a, &b);
-        Found { delta: delta / 2.0, interval: interval.map(|end| end / 2.0), p_value }
-    })
-}
-
-/// Returns the metric of two sides, tested if both have enough values.
-fn metric<T>(
-    known: [Option<f64>; 2],
-    counts: [u64; 2],
-    test: Test,
-    sides: [Option<T>; 2],
-    found: impl Fn(T, T) -> Found,
-) -> Metric {
-    let enough = counts.iter().all(|&count| count >= Comparison::SAMPLES_MIN);
-    let found = match sides {
-        [Some(a), Some(b)] if enough => Some(found(a, b)),
-        _ => None,
-    };
+fn metric(known: [Option<f64>; 2], counts: [u64; 2], test: Test, found: Option<Tested>) -> Metric {
     Metric {
         baseline: known[0],
         recent: known[1],
@@ -291,10 +310,12 @@ fn metric<T>(
         recent_samples: counts[1],
         test: found.map(|_| test),
         delta: found.map(|found| significant(found.delta)),
+        relative_delta: found.and_then(|found| found.relative_delta).map(significant),
         interval: found.map(|found| found.interval.map(significant)),
+        design_effect: found.and_then(|found| found.design_effect).map(significant),
         p_value: found.map(|found| significant(found.p_value)),
         p_adjusted: None,
-        verdict: Verdict::TooFewSamples,
+        verdict: Verdict::TooFew,
     }
 }
 

@@ -1,6 +1,7 @@
 //! The counts and sums of one group.
 
 use super::baselines::Baseline;
+use super::buckets;
 use super::bytes::{Reader, Writer};
 use super::detail::Detail;
 use super::latencies::Latencies;
@@ -84,6 +85,25 @@ impl Sample {
     pub(super) fn settle(&mut self) {
         self.latencies.settle();
         self.detail.iter_mut().for_each(|detail| detail.settle());
+    }
+
+    /// Returns the latencies in milliseconds in ascending order: each with its number and its
+    /// [score](buckets::score). They must be [settled](Self::settle), like those of the next two functions.
+    pub(super) fn latency_values(&self) -> Vec<(f64, u64, u32)> {
+        let score = |doubled: u128| buckets::score(buckets::wide_bucket(doubled / 2));
+        self.latencies.doubled().map(|(doubled, count)| (doubled as f64 / 2.0, count, score(doubled))).collect()
+    }
+
+    /// Like [`latency_values`](Self::latency_values), but for costs in US dollars; `None` without detail.
+    pub(super) fn cost_values(&self) -> Option<Vec<(f64, u64, u32)>> {
+        let costs = self.detail.as_ref()?.costs();
+        Some(costs.map(|(doubled, count, score)| (doubled as f64 / 2e12, count, score)).collect())
+    }
+
+    /// Like [`latency_values`](Self::latency_values), but for tokens; `None` without detail.
+    pub(super) fn tokens_values(&self) -> Option<Vec<(f64, u64, u32)>> {
+        let tokens = self.detail.as_ref()?.tokens();
+        Some(tokens.map(|(doubled, count, score)| (doubled as f64 / 2.0, count, score)).collect())
     }
 
     /// Returns how many values of each metric of the [detail](Detail) are known.

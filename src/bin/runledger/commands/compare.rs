@@ -63,7 +63,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     } else {
         table(&frozen, &comparison, out)?;
     }
-    Ok(if comparison.has_regression() { ExitCode::No } else { ExitCode::Yes })
+    Ok(if comparison.has_worse() { ExitCode::No } else { ExitCode::Yes })
 }
 
 /// Returns the baselines of the given week or of the latest frozen week. Fails if none are frozen.
@@ -111,7 +111,7 @@ fn table(frozen: &FrozenBaselines, comparison: &Comparison, out: &mut impl Write
         Column::Level("verdict"),
     ]);
     for (skill, compared) in &comparison.skills {
-        let names = ["success", "ms", "mean ms", "mean usd", "tokens"];
+        let names = ["success", "ms", "mean usd", "tokens"];
         for (name, (_, metric)) in names.into_iter().zip(compared.metrics()) {
             let number = if name == "success" { short::percent } else { four_digits };
             // A metric that is unknown on both sides is left out.
@@ -158,10 +158,10 @@ fn four_digits(number: f64) -> String {
 
 fn verdict(verdict: Verdict) -> &'static str {
     match verdict {
-        Verdict::Normal => "normal",
-        Verdict::Regression => "regression",
-        Verdict::Improvement => "improvement",
-        Verdict::TooFewSamples => "too few",
+        Verdict::Better => "better",
+        Verdict::Worse => "worse",
+        Verdict::NoChangeShown => "no change shown",
+        Verdict::TooFew => "too few",
         _ => "other",
     }
 }
