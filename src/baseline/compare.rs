@@ -14,6 +14,8 @@ use crate::metrics::Usd;
 
 /// A change of at most this share of the baseline is stable.
 const STABLE: f64 = 0.02;
+/// The weights of the success rate, the latency, the cost and the tokens. Cost and tokens often say the same.
+const WEIGHTS: [f64; 4] = [3.0, 3.0, 1.0, 1.0];
 
 /// The result of the comparison of one metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -226,10 +228,15 @@ impl FrozenBaselines {
 impl Comparison {
     /// Adjusts the p-values for multiple tests, and sets the verdicts.
     fn judge(&mut self) {
-        let mut metrics: Vec<_> = self.skills.values_mut().flat_map(SkillComparison::metrics_mut).collect();
-        metrics.retain(|metric| metric.p_value.is_some());
-        let p_values: Vec<f64> = metrics.iter().filter_map(|metric| metric.p_value).collect();
-        for (metric, adjusted) in metrics.into_iter().zip(inference::holm(&p_values)) {
+        let metrics = self.skills.values_mut().flat_map(|skill| skill.metrics_mut().into_iter().zip(WEIGHTS));
+        let (mut tested, mut weighted) = (Vec::new(), Vec::new());
+        for (metric, weight) in metrics {
+            if let Some(p_value) = metric.p_value {
+                tested.push(metric);
+                weighted.push((p_value, weight));
+            }
+        }
+        for (metric, adjusted) in tested.into_iter().zip(inference::weighted_holm(&weighted)) {
             metric.p_adjusted = Some(significant(adjusted));
             let Some(delta) = metric.delta else { continue };
             let is_stable = metric.relative_delta.map_or(delta == 0.0, |relative| relative.abs() <= STABLE);

@@ -10,6 +10,9 @@ const VALUES_MIN: f64 = 4.0;
 /// The greatest correlation between one block and the next that is assumed.
 const DECAY_MAX: f64 = 0.9;
 
+/// A correlation below this many standard errors is noise.
+const NOISE: f64 = 1.0;
+
 /// The estimate of [`design_effect`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct DesignEffect {
@@ -58,6 +61,8 @@ fn estimate(sides: &[Vec<Numbered>; 2], variance: f64) -> DesignEffect {
     // The sum over both sides: what the blocks' sums vary beyond independent values, and what it would be per unit of
     // the intraclass correlation; the same for neighbours.
     let (mut beyond, mut beyond_unit, mut lagged, mut lagged_unit) = (0.0, 0.0, 0.0, 0.0);
+    // For the standard errors of the first and the third if all values are independent.
+    let (mut fourth, mut lagged_fourth) = (0.0, 0.0);
     for side in sides {
         let n: f64 = side.iter().map(|(_, part)| part.count as f64).sum();
         let sum: f64 = side.iter().map(|(_, part)| part.sum as f64).sum();
@@ -67,6 +72,7 @@ fn estimate(sides: &[Vec<Numbered>; 2], variance: f64) -> DesignEffect {
             let count = part.count as f64;
             let independent = count * (1.0 - count / n);
             beyond += residual(part).powi(2) - variance * independent;
+            fourth += independent * independent;
             beyond_unit += count * count * (1.0 - 2.0 * count / n + squares / (n * n)) - independent;
         }
         for pair in side.windows(2) {
@@ -74,15 +80,21 @@ fn estimate(sides: &[Vec<Numbered>; 2], variance: f64) -> DesignEffect {
                 && number + 1 == *next
             {
                 lagged += residual(part) * residual(other);
-                lagged_unit += (part.count as f64) * (other.count as f64);
+                let unit = part.count as f64 * other.count as f64;
+                lagged_unit += unit;
+                lagged_fourth += unit;
             }
         }
     }
     let blocks = sides.iter().map(|side| side.len()).sum::<usize>() as f64;
     let degrees = blocks - 2.0;
-    let within = if beyond_unit > 0.0 { (beyond / beyond_unit / variance).clamp(0.0, 1.0) } else { 0.0 };
+    let known = |found: f64, squares: f64| found > NOISE * variance * squares.sqrt();
+    let mut within = 0.0;
+    if beyond_unit > 0.0 && known(beyond, 2.0 * fourth) {
+        within = (beyond / beyond_unit / variance).clamp(0.0, 1.0);
+    }
     let mut decay = 0.0;
-    if within > 0.0 && lagged_unit > 0.0 {
+    if within > 0.0 && known(lagged, lagged_fourth) {
         let found = lagged / lagged_unit / variance / within;
         // The estimate of an autocorrelation is too low, by about (1 + 3φ) / n (Marriott and Pope, Biometrika 41 (1954),
         // 390–402).

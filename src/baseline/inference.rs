@@ -255,13 +255,22 @@ pub(crate) fn chi_squared(groups: &[Proportion]) -> Option<Associated> {
 /// probability of any false alarm is the same as for a single hypothesis (Holm, "A Simple Sequentially Rejective
 /// Multiple Test Procedure", Scandinavian Journal of Statistics 6 (1979), 65–70).
 pub(crate) fn holm(p_values: &[f64]) -> Vec<f64> {
-    let mut order: Vec<usize> = (0..p_values.len()).collect();
-    order.sort_by(|&a, &b| p_values[a].total_cmp(&p_values[b]));
-    let mut adjusted = vec![0.0; p_values.len()];
+    weighted_holm(&p_values.iter().map(|&p| (p, 1.0)).collect::<Vec<_>>())
+}
+
+/// Like [`holm`], but each hypothesis has a weight, and its share of the errors grows with it (section 4 of Holm's
+/// article).
+pub(super) fn weighted_holm(weighted: &[(f64, f64)]) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..weighted.len()).collect();
+    let ratio = |at: usize| weighted[at].0 / weighted[at].1;
+    order.sort_by(|&a, &b| ratio(a).total_cmp(&ratio(b)));
+    let mut adjusted = vec![0.0; weighted.len()];
+    let mut rest: f64 = weighted.iter().map(|(_, weight)| weight).sum();
     let mut greatest = 0.0_f64;
-    for (rank, &at) in order.iter().enumerate() {
-        greatest = greatest.max(p_values[at] * (p_values.len() - rank) as f64).min(1.0);
+    for at in order {
+        greatest = greatest.max(ratio(at) * rest).min(1.0);
         adjusted[at] = greatest;
+        rest -= weighted[at].1;
     }
     adjusted
 }
