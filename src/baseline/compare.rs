@@ -141,8 +141,11 @@ impl Comparison {
     /// on changes for the worse.
     pub const ALPHA: f64 = ALPHA;
     /// The number of values that each side needs for [`Verdict::NoChangeShown`]. With fewer, only a change beyond doubt
-    /// is reported.
+    /// is reported: one whose adjusted p-value is at most [`ALPHA_FEW`](Self::ALPHA_FEW).
     pub const SAMPLES_MIN: u64 = 30;
+    /// Like [`ALPHA`](Self::ALPHA), but for a metric with fewer than [`SAMPLES_MIN`](Self::SAMPLES_MIN) values on a
+    /// side: 0.1 %. So few values do not show how much they depend on one another.
+    pub const ALPHA_FEW: f64 = 0.001;
     /// The number of values that each side needs for a test.
     pub const SAMPLES_TESTED_MIN: u64 = 5;
 
@@ -176,9 +179,10 @@ impl SkillComparison {
 impl FrozenBaselines {
     /// Compares recent executions, collected by skill, with these baselines.
     ///
-    /// A metric is a regression or an improvement if it changed by more than 2 % *and* significantly: the p-value of
+    /// A metric is worse or better if it changed by more than 2 % *and* significantly: the p-value of
     /// its test, adjusted for all the tests of the comparison, is at most [`Comparison::ALPHA`]. So hundreds of skills
-    /// raise no more false alarms than one.
+    /// raise no more false alarms than one. Success rate and latency have three times the weight of cost and tokens,
+    /// which often say the same.
     ///
     /// If one bad hour slows many executions, they are not independent evidence. The resemblance of executions in the
     /// same block of time, and in the next one, is estimated from both sides, and [reduces](Metric::design_effect) the
@@ -243,7 +247,8 @@ impl Comparison {
             let is_few = metric.baseline_samples.min(metric.recent_samples) < Self::SAMPLES_MIN;
             // A success rate is better if it is higher; every other metric is better if it is lower.
             let higher_is_better = metric.test == Some(Test::FisherExact);
-            metric.verdict = match adjusted > ALPHA || is_stable {
+            let alpha = if is_few { Self::ALPHA_FEW } else { ALPHA };
+            metric.verdict = match adjusted > alpha || is_stable {
                 true if is_few => Verdict::TooFew,
                 true => Verdict::NoChangeShown,
                 false if (delta > 0.0) == higher_is_better => Verdict::Better,
@@ -268,7 +273,10 @@ fn group(mut sides: [Side; 2]) -> SkillComparison {
         _ => None,
     };
     let blocks = pair.and_then(|[(a, _), (b, _)]| Some([&a.detail.as_ref()?.blocks, &b.detail.as_ref()?.blocks]));
-    let make = |known: fn(&Baseline) -> Option<f64>, count: fn(&Sample) -> u64, test, found: &dyn Fn(f64) -> Option<Tested>| {
+    let make = |known: fn(&Baseline) -> Option<f64>,
+                count: fn(&Sample) -> u64,
+                test,
+                found: &dyn Fn(f64) -> Option<Tested>| {
         let known = sides.map(|side| known(&side?.1));
         let counts = sides.map(|side| side.map_or(0, |(sample, _)| count(sample)));
         let enough = counts.iter().all(|&count| count >= Comparison::SAMPLES_TESTED_MIN);
@@ -282,7 +290,8 @@ fn group(mut sides: [Side; 2]) -> SkillComparison {
         }
     };
     let success = |_: f64| {
-        let sides = pair?.map(|(sample, _)| Proportion { part: sample.succeeded, whole: sample.succeeded + sample.failed });
+        let sides =
+            pair?.map(|(sample, _)| Proportion { part: sample.succeeded, whole: sample.succeeded + sample.failed });
         Some(tested::success_rates(sides, blocks))
     };
     SkillComparison {

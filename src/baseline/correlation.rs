@@ -55,9 +55,12 @@ pub(super) fn design_effect(sides: [&Blocks; 2], metric: usize, variance: f64) -
     }
 }
 
+/// A block's number and its sums.
 type Numbered = (i64, Part);
 
-fn estimate(sides: &[Vec<Numbered>; 2], variance: f64) -> DesignEffect {
+/// Estimates the design effect from the blocks of two sides.
+
+pub(super) fn estimate(sides: &[Vec<Numbered>; 2], variance: f64) -> DesignEffect {
     // The sum over both sides: what the blocks' sums vary beyond independent values, and what it would be per unit of
     // the intraclass correlation; the same for neighbours.
     let (mut beyond, mut beyond_unit, mut lagged, mut lagged_unit) = (0.0, 0.0, 0.0, 0.0);

@@ -122,9 +122,7 @@ pub(super) fn fisher_more(a: Proportion, b: Proportion) -> f64 {
     let term = |k: u64| (ln_choose(b.whole, k) + ln_choose(a.whole, part - k) - ln_choose(whole, part)).exp();
     let (least, most) = (part.saturating_sub(a.whole), part.min(b.whole));
     // How much likelier it is that `k + 1` of the parts are in `b` than that `k` are.
-    let step = |k: u64| {
-        (part - k) as f64 * (b.whole - k) as f64 / ((k + 1) as f64 * (a.whole + k + 1 - part) as f64)
-    };
+    let step = |k: u64| (part - k) as f64 * (b.whole - k) as f64 / ((k + 1) as f64 * (a.whole + k + 1 - part) as f64);
     if u128::from(b.part) > mode {
         let (mut likely, mut sum) = (term(b.part), 0.0);
         for k in b.part..=most {

@@ -83,7 +83,8 @@ fn saddlepoint(scaled: &[(f64, f64)], share: f64, excess: f64) -> Option<Saddlep
     let value = |t: f64, u: f64| {
         let terms = scaled.iter().map(|&(score, count)| {
             let x = t * score + u;
-            let log = if x > 0.0 { x + (share + (1.0 - share) * (-x).exp()).ln() } else { (share * x.exp_m1()).ln_1p() };
+            let log =
+                if x > 0.0 { x + (share + (1.0 - share) * (-x).exp()).ln() } else { (share * x.exp_m1()).ln_1p() };
             count * log
         });
         terms.sum::<f64>() - t * excess - u * part

@@ -56,7 +56,8 @@ pub(super) fn success_rates(sides: [Proportion; 2], blocks: Option<[&Blocks; 2]>
 pub(super) fn values(sides: &[Values; 2], baseline: f64, blocks: Option<[&Blocks; 2]>, metric: usize) -> Tested {
     let merged = merged(sides);
     let start = start(&merged);
-    let scores: Vec<(f64, [u64; 2])> = merged.iter().map(|&(value, counts)| ((value / start).ln_1p(), counts)).collect();
+    let scores: Vec<(f64, [u64; 2])> =
+        merged.iter().map(|&(value, counts)| ((value / start).ln_1p(), counts)).collect();
     let spreads = [0, 1].map(|side| spread(scores.iter().map(|&(score, counts)| (score, counts[side]))));
     let difference = inference::welch(spreads[0], spreads[1]);
     let is_worse = difference.delta > 0.0;
@@ -68,7 +69,8 @@ pub(super) fn values(sides: &[Values; 2], baseline: f64, blocks: Option<[&Blocks
         let mirrored: Vec<_> = both.rev().map(|(score, count)| (-score, count)).collect();
         permutation::tail(&mirrored, spreads[1].count, -sum)
     };
-    let within: Vec<_> = sides.iter().map(|side| spread(side.iter().map(|&(_, count, score)| (score.into(), count)))).collect();
+    let within: Vec<_> =
+        sides.iter().map(|side| spread(side.iter().map(|&(_, count, score)| (score.into(), count)))).collect();
     let squares: f64 = within.iter().map(|side| side.variance * (side.count as f64 - 1.0)).sum();
     let variance = squares / within.iter().map(|side| side.count as f64 - 1.0).sum::<f64>();
     let effect = blocks.and_then(|blocks| correlation::design_effect(blocks, metric, variance));

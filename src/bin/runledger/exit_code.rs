@@ -12,6 +12,8 @@ pub(crate) enum ExitCode {
     No,
     /// The command failed.
     CouldNot,
+    /// The command's check judged nothing, or not everything that it was required to judge.
+    NotJudged,
     /// The exit code of the command that was run.
     Command(u8),
 }
@@ -27,6 +29,7 @@ impl ExitCode {
             Self::Yes => 0,
             Self::No => 1,
             Self::CouldNot => 2,
+            Self::NotJudged => 3,
             Self::Command(code) => code,
         }
     }
