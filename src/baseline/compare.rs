@@ -6,8 +6,11 @@ use serde::Serialize;
 
 use super::accumulator::Accumulator;
 use super::baselines::{Baseline, Baselines, Precision};
+use super::buckets;
+use super::detail;
 use super::freeze::FrozenBaselines;
 use super::inference::{self, ALPHA, Proportion};
+use super::latencies::Latencies;
 use super::sample::Sample;
 use super::tested::{self, Tested, Values};
 use crate::metrics::Usd;
@@ -121,10 +124,11 @@ pub struct SkillComparison {
     /// Latencies in one bucket count as equal, to its middle. Buckets are used if either side has more than 4096
     /// different latencies, the limit of a frozen baseline, or exceeds the limit of [`Precision`].
     pub latency_precision: Precision,
-    /// Compares `cost_usd` by [`Test::Permutation`], in buckets less than 0.8 % wide. The two values are means, and a
-    /// negative cost counts as 0 in the test.
+    /// Compares `cost_usd` by [`Test::Permutation`]. The two values are means, and a negative cost counts as 0 in the
+    /// test. With more than 1024 different costs in the baseline, costs are compared in buckets less than 0.8 % wide.
     pub cost_mean_usd: Metric,
-    /// Compares `tokens_used` by [`Test::Permutation`], in buckets less than 0.8 % wide. The two values are means.
+    /// Compares `tokens_used` by [`Test::Permutation`]. The two values are means. With more than 1024 different numbers
+    /// in the baseline, they are compared in buckets less than 0.8 % wide.
     pub tokens_mean: Metric,
 }
 
@@ -260,62 +264,66 @@ impl Comparison {
 
 type Side = Option<(Sample, Baseline)>;
 
-fn group(mut sides: [Side; 2]) -> SkillComparison {
-    let bounded =
-        |side: &Side| side.as_ref().is_some_and(|(sample, _)| sample.latencies.precision() == Precision::Bounded);
-    let latency_precision = if sides.iter().any(bounded) { Precision::Bounded } else { Precision::Exact };
-    if latency_precision == Precision::Bounded {
-        sides.iter_mut().flatten().for_each(|(sample, _)| sample.latencies.bound());
-    }
+fn group(sides: [Side; 2]) -> SkillComparison {
     let sides = sides.each_ref().map(Option::as_ref);
     let pair = match sides {
-        [Some(a), Some(b)] => Some([a, b]),
+        [Some((a, _)), Some((b, _))] => Some([a, b]),
         _ => None,
     };
-    let blocks = pair.and_then(|[(a, _), (b, _)]| Some([&a.detail.as_ref()?.blocks, &b.detail.as_ref()?.blocks]));
-    let make = |known: fn(&Baseline) -> Option<f64>,
-                count: fn(&Sample) -> u64,
-                test,
-                found: &dyn Fn(f64) -> Option<Tested>| {
+    let details = pair.and_then(|[a, b]| Some([a.detail.as_ref()?, b.detail.as_ref()?]));
+    let blocks = details.map(|details| details.map(|detail| &detail.blocks));
+    let make = |known: fn(&Baseline) -> Option<f64>, count: fn(&Sample) -> u64, test: Test| {
         let known = sides.map(|side| known(&side?.1));
         let counts = sides.map(|side| side.map_or(0, |(sample, _)| count(sample)));
         let enough = counts.iter().all(|&count| count >= Comparison::SAMPLES_TESTED_MIN);
-        let found = if enough { found(known[0].unwrap_or(0.0)) } else { None };
-        metric(known, counts, test, found)
-    };
-    let values = |of: fn(&Sample) -> Option<Values>, number: usize| {
-        move |baseline: f64| {
-            let [a, b] = pair?;
-            Some(tested::values(&[of(&a.0)?, of(&b.0)?], baseline, blocks, number))
+        move |found: &dyn Fn(f64) -> Option<Tested>| {
+            let found = if enough { found(known[0].unwrap_or(0.0)) } else { None };
+            metric(known, counts, test, found)
         }
     };
-    let success = |_: f64| {
-        let sides =
-            pair?.map(|(sample, _)| Proportion { part: sample.succeeded, whole: sample.succeeded + sample.failed });
-        Some(tested::success_rates(sides, blocks))
-    };
+    let success = make(|b| b.success_rate, |sample| sample.succeeded + sample.failed, Test::FisherExact);
+    let latency = make(|b| b.latency_p50_ms, |sample| sample.latency_ms.count(), Test::Permutation);
+    let cost = make(|b| b.cost_mean_usd.map(dollars), |sample| sample.cost_pico.count(), Test::Permutation);
+    let tokens = make(|b| b.tokens_mean, |sample| sample.tokens.count(), Test::Permutation);
+    let bounded = |(sample, _): &&(Sample, Baseline)| sample.latencies.precision() == Precision::Bounded;
     SkillComparison {
-        success_rate: make(|b| b.success_rate, |sample| sample.succeeded + sample.failed, Test::FisherExact, &success),
-        latency_ms: make(
-            |b| b.latency_p50_ms,
-            |sample| sample.latency_ms.count(),
-            Test::Permutation,
-            &values(|sample| Some(sample.latency_values()), 1),
-        ),
-        latency_precision,
-        cost_mean_usd: make(
-            |b| b.cost_mean_usd.map(dollars),
-            |sample| sample.cost_pico.count(),
-            Test::Permutation,
-            &values(Sample::cost_values, 2),
-        ),
-        tokens_mean: make(
-            |b| b.tokens_mean,
-            |sample| sample.tokens.count(),
-            Test::Permutation,
-            &values(Sample::tokens_values, 3),
-        ),
+        success_rate: success(&|_| {
+            let rate = |sample: &Sample| Proportion { part: sample.succeeded, whole: sample.succeeded + sample.failed };
+            Some(tested::success_rates(pair?.map(rate), blocks))
+        }),
+        latency_ms: latency(&|baseline| {
+            let latencies = pair?.map(|sample| &sample.latencies);
+            Some(tested::values(&values(latencies, 1.0, general_score), baseline, blocks, 1))
+        }),
+        latency_precision: if sides.iter().flatten().any(bounded) { Precision::Bounded } else { Precision::Exact },
+        cost_mean_usd: cost(&|baseline| {
+            let costs = details?.map(|detail| &detail.costs);
+            Some(tested::values(&values(costs, 1e-8, detail::cost_score), baseline, blocks, 2))
+        }),
+        tokens_mean: tokens(&|baseline| {
+            let tokens = details?.map(|detail| &detail.tokens);
+            Some(tested::values(&values(tokens, 1.0, general_score), baseline, blocks, 3))
+        }),
     }
+}
+
+fn general_score(value: u64) -> u32 {
+    buckets::score(buckets::bucket(value))
+}
+
+/// Returns the values of both sides in a unit, with their scores. If one side has only buckets, so has the other.
+fn values(sides: [&Latencies; 2], unit: f64, score: fn(u64) -> u32) -> [Values; 2] {
+    let bounded = sides.iter().any(|side| side.precision() == Precision::Bounded);
+    sides.map(|side| {
+        let mut side = side.clone();
+        if bounded {
+            side.bound();
+        }
+        let scored = |(doubled, count): (u128, u64)| {
+            (doubled as f64 / 2.0 * unit, count, score(u64::try_from(doubled / 2).unwrap_or(u64::MAX)))
+        };
+        side.doubled().map(scored).collect()
+    })
 }
 
 fn metric(known: [Option<f64>; 2], counts: [u64; 2], test: Test, found: Option<Tested>) -> Metric {

@@ -1,25 +1,27 @@
 //! What a comparison needs beyond the counts and sums of a baseline.
 
 use super::blocks::{Blocks, METRICS};
-use super::buckets::{self, bucket, doubled_middle, score, wide_bucket};
+use super::buckets::{BUCKETS_PER_OCTAVE, bucket, score};
 use super::bytes::{Reader, Writer};
+use super::latencies::Latencies;
 use super::observation::Observation;
-use super::tally::Tally;
 use crate::error::Result;
 use crate::metrics::Usd;
 
-/// The last bucket of a cost, of up to 2¹²⁷ pico-dollars.
-const COST_LAST: u32 = 15_487;
-/// The last bucket of a count of tokens.
-const TOKENS_LAST: u32 = 7_423;
-/// The octaves by which the score of a cost begins above a pico-dollar, at about a millionth of a dollar.
-const COST_OCTAVES: u32 = 20;
+/// The unit in which costs are counted, 10⁻⁸ USD.
+const STEP_PICO: u64 = 10_000;
+/// The octaves by which the score of a cost begins above that unit, at about a millionth of a dollar.
+const COST_OCTAVES: u32 = 6;
+/// The number of different costs, and of different numbers of tokens, up to which a frozen group stays exact.
+const FROZEN_DISTINCT_MAX: usize = 1024;
 
-/// The costs and tokens of a group in buckets less than 0.8 % wide, and the sums of all its metrics by blocks of time.
+/// How often each cost and each number of tokens occurred, counted like latencies, and the sums of all metrics by blocks
+/// of time.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Detail {
-    cost: Tally,
-    tokens: Tally,
+    /// In units of 10⁻⁸ USD.
+    pub(super) costs: Latencies,
+    pub(super) tokens: Latencies,
     pub(super) blocks: Blocks,
 }
 
@@ -34,66 +36,69 @@ impl Detail {
             parts[1].add(score(bucket(latency)));
         }
         if let Some(cost) = observation.cost {
-            let place = cost_bucket(cost);
-            parts[2].add(cost_score(place));
-            self.cost.add(place);
+            let steps = cost_steps(cost);
+            parts[2].add(cost_score(steps));
+            self.costs.add(steps);
         }
         if let Some(tokens) = observation.tokens {
-            let place = bucket(tokens);
-            parts[3].add(score(place));
-            self.tokens.add(place);
+            parts[3].add(score(bucket(tokens)));
+            self.tokens.add(tokens);
         }
     }
 
     pub(super) fn merge(&mut self, other: Self) {
-        self.cost.merge(other.cost);
+        self.costs.merge(other.costs);
         self.tokens.merge(other.tokens);
         self.blocks.merge(other.blocks);
     }
 
     pub(super) fn settle(&mut self) {
-        self.cost.settle();
+        self.costs.settle();
         self.tokens.settle();
     }
 
-    /// Returns the doubled middle of each bucket of costs, in pico-dollars, the number of its costs, and their
-    /// [score](super::buckets::score), in ascending order. It must be [settled](Self::settle).
-    pub(super) fn costs(&self) -> impl Iterator<Item = (u128, u64, u32)> {
-        self.cost.iter().map(|counted| (doubled_middle(counted.place), counted.count, cost_score(counted.place)))
-    }
-
-    /// Like [`costs`](Self::costs), but for tokens.
-    pub(super) fn tokens(&self) -> impl Iterator<Item = (u128, u64, u32)> {
-        self.tokens.iter().map(|counted| (doubled_middle(counted.place), counted.count, score(counted.place)))
+    /// Shrinks the detail to a few kilobytes. It must be [settled](Self::settle).
+    pub(super) fn condense(&mut self) {
+        for values in [&mut self.costs, &mut self.tokens] {
+            if values.distinct() > FROZEN_DISTINCT_MAX {
+                values.bound();
+            }
+        }
     }
 
     /// Writes everything. It must be [settled](Self::settle).
     pub(super) fn write(&self, out: &mut Writer) {
-        self.cost.write(out);
+        self.costs.write(out);
         self.tokens.write(out);
         self.blocks.write(out);
     }
 
-    /// Reads the detail of values with these counts.
-    pub(super) fn read(from: &mut Reader<'_>, counts: [u64; METRICS]) -> Result<Self> {
+    /// Reads the detail of values with these counts from bytes of a [version](super::accumulator) that has it.
+    pub(super) fn read(from: &mut Reader<'_>, version: u8, counts: [u64; METRICS]) -> Result<Self> {
         let [_, _, costs, tokens] = counts;
         Ok(Self {
-            cost: Tally::read(from, COST_LAST as usize + 1, COST_LAST, costs)?,
-            tokens: Tally::read(from, TOKENS_LAST as usize + 1, TOKENS_LAST, tokens)?,
+            costs: Latencies::read(from, version, costs)?,
+            tokens: Latencies::read(from, version, tokens)?,
             blocks: Blocks::read(from, counts)?,
         })
     }
 }
 
-/// Returns the bucket of a cost. A negative cost, such as a refund, counts as 0 here.
+/// Returns a cost in units of 10⁻⁸ USD, rounded down. A negative cost, such as a refund, counts as 0 here, and one of
+/// more than 184 billion dollars as that much.
 #[inline]
-fn cost_bucket(cost: Usd) -> u32 {
-    wide_bucket(u128::try_from(cost.pico()).unwrap_or(0))
+fn cost_steps(cost: Usd) -> u64 {
+    match u64::try_from(cost.pico()) {
+        Ok(pico) => pico / STEP_PICO,
+        Err(_) if cost < Usd::ZERO => 0,
+        Err(_) => u64::try_from(cost.pico() / i128::from(STEP_PICO)).unwrap_or(u64::MAX),
+    }
 }
 
+/// Returns the [score](super::buckets::score) of a cost in units of 10⁻⁸ USD.
 #[inline]
-fn cost_score(place: u32) -> u32 {
-    score(place).saturating_sub(COST_OCTAVES * buckets::BUCKETS_PER_OCTAVE as u32)
+pub(super) fn cost_score(steps: u64) -> u32 {
+    score(bucket(steps)).saturating_sub(COST_OCTAVES * BUCKETS_PER_OCTAVE as u32)
 }
 
 #[cfg(test)]
@@ -101,10 +106,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_buckets_are_those_of_the_largest_values() {
-        assert_eq!(cost_bucket(Usd::from_pico(i128::MAX)), COST_LAST);
-        assert_eq!(cost_bucket(Usd::from_pico(-1)), 0);
-        assert_eq!(bucket(u64::MAX), TOKENS_LAST);
-        assert_eq!(cost_score(cost_bucket(Usd::from_pico(1 << 20))), 128);
+    fn costs_are_counted_in_the_unit_of_a_record() {
+        let steps = |pico| cost_steps(Usd::from_pico(pico));
+        assert_eq!([steps(-5), steps(9_999), steps(10_000), steps(i128::MAX)], [0, 0, 1, u64::MAX]);
+        assert_eq!(steps(29_000_000 * 1_000_000_000_000), 2_900_000_000_000_000);
+        assert_eq!([cost_score(0), cost_score(64)], [0, 128]);
     }
 }

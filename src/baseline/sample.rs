@@ -1,7 +1,6 @@
 //! The counts and sums of one group.
 
 use super::baselines::Baseline;
-use super::buckets;
 use super::bytes::{Reader, Writer};
 use super::detail::Detail;
 use super::latencies::Latencies;
@@ -87,25 +86,6 @@ impl Sample {
         self.detail.iter_mut().for_each(|detail| detail.settle());
     }
 
-    /// Returns the latencies in milliseconds in ascending order: each with its number and its
-    /// [score](buckets::score). They must be [settled](Self::settle), like those of the next two functions.
-    pub(super) fn latency_values(&self) -> Vec<(f64, u64, u32)> {
-        let score = |doubled: u128| buckets::score(buckets::wide_bucket(doubled / 2));
-        self.latencies.doubled().map(|(doubled, count)| (doubled as f64 / 2.0, count, score(doubled))).collect()
-    }
-
-    /// Like [`latency_values`](Self::latency_values), but for costs in US dollars; `None` without detail.
-    pub(super) fn cost_values(&self) -> Option<Vec<(f64, u64, u32)>> {
-        let costs = self.detail.as_ref()?.costs();
-        Some(costs.map(|(doubled, count, score)| (doubled as f64 / 2e12, count, score)).collect())
-    }
-
-    /// Like [`latency_values`](Self::latency_values), but for tokens; `None` without detail.
-    pub(super) fn tokens_values(&self) -> Option<Vec<(f64, u64, u32)>> {
-        let tokens = self.detail.as_ref()?.tokens();
-        Some(tokens.map(|(doubled, count, score)| (doubled as f64 / 2.0, count, score)).collect())
-    }
-
     /// Returns how many values of each metric of the [detail](Detail) are known.
     fn known(&self) -> [u64; 4] {
         [self.succeeded + self.failed, self.latency_ms.count(), self.cost_pico.count(), self.tokens.count()]
@@ -167,7 +147,7 @@ impl Sample {
         let mut sample =
             Self { period, executions, succeeded, failed, latencies, latency_ms, cost_pico, tokens, detail: None };
         if version > 2 && from.flag()? {
-            sample.detail = Some(Box::new(Detail::read(from, sample.known())?));
+            sample.detail = Some(Box::new(Detail::read(from, version, sample.known())?));
         }
         Ok(sample)
     }

@@ -20,7 +20,7 @@ use crate::metrics::{ExecutionMetrics, Timestamp};
 ///
 /// A line is `{"week_start":…,"computed_from":{"records":…,"skipped":…,"period":…},"baselines":{…},"samples":"…"}` and
 /// the three keys of the chain. The baselines, by skill, are for people and programs. The samples are the data that a
-/// [comparison](FrozenBaselines::compare) also needs: [`Accumulator::to_bytes`] in hex, 4 to 20 KB per skill.
+/// [comparison](FrozenBaselines::compare) also needs: [`Accumulator::to_bytes`] in hex, 4 to 30 KB per skill.
 ///
 /// [`Accumulator::to_bytes`]: crate::baseline::Accumulator::to_bytes
 ///

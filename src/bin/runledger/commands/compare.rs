@@ -189,7 +189,8 @@ fn table(answer: &Answer<'_>, out: &mut impl Write) -> Result<(), Failure> {
     }
     table.write_or("There is no skill to compare. `runledger baseline` shows the skills of the ledger.", out)?;
     let Answer { week_start, metrics, judged, .. } = answer;
-    writeln!(out, "compared with the baselines of the week from {week_start}: {judged} of {metrics} metrics judged")?;
+    writeln!(out, "compared with the baselines of the week from {week_start}")?;
+    writeln!(out, "{judged} of {metrics} metrics judged")?;
     for NotJudged { skill, metric } in &answer.required_not_judged {
         writeln!(out, "required and not judged: {metric} of {}", printable(skill))?;
     }
