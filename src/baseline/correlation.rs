@@ -59,7 +59,6 @@ pub(super) fn design_effect(sides: [&Blocks; 2], metric: usize, variance: f64) -
 type Numbered = (i64, Part);
 
 /// Estimates the design effect from the blocks of two sides.
-
 pub(super) fn estimate(sides: &[Vec<Numbered>; 2], variance: f64) -> DesignEffect {
     // The sum over both sides: what the blocks' sums vary beyond independent values, and what it would be per unit of
     // the intraclass correlation; the same for neighbours.

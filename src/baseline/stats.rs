@@ -319,7 +319,10 @@ mod tests {
             assert_eq!((read.count(), read.std_dev()), (moments.count(), moments.std_dev()));
         }
         let mut out = Writer::default();
-        (out.number(2), out.byte(1), out.signed(-4), out.number(10));
+        out.number(2);
+        out.byte(1);
+        out.signed(-4);
+        out.number(10);
         let read = Moments::read(&mut Reader::new(&out.into_bytes()), 2, 2).unwrap();
         assert_eq!((read.mean_in(1, 1), read.std_dev()), (Some(-2), Some(2f64.sqrt())));
     }
