@@ -34,7 +34,7 @@ pub enum Verdict {
     /// changed.
     NoChangeShown,
     /// The metric was not judged. One side has fewer than [`Comparison::SAMPLES_MIN`] values, and what they show is not
-    /// beyond doubt. Or the baselines were frozen by a version that did not store what the test needs.
+    /// beyond doubt, or both have. Or the baselines were frozen by a version that did not store what the test needs.
     TooFew,
 }
 
@@ -144,8 +144,9 @@ impl Comparison {
     /// The probability that a comparison reports any change although nothing changed: 1 %. Four fifths of it are spent
     /// on changes for the worse.
     pub const ALPHA: f64 = ALPHA;
-    /// The number of values that each side needs for [`Verdict::NoChangeShown`]. With fewer, only a change beyond doubt
-    /// is reported: one whose adjusted p-value is at most [`ALPHA_FEW`](Self::ALPHA_FEW).
+    /// The number of values that each side needs for [`Verdict::NoChangeShown`]. If one side has fewer, only a change
+    /// beyond doubt is reported: one whose adjusted p-value is at most [`ALPHA_FEW`](Self::ALPHA_FEW). If both have
+    /// fewer, nothing is.
     pub const SAMPLES_MIN: u64 = 30;
     /// Like [`ALPHA`](Self::ALPHA), but for a metric with fewer than [`SAMPLES_MIN`](Self::SAMPLES_MIN) values on a
     /// side: 0.1 %. So few values do not show how much they depend on one another.
@@ -248,11 +249,15 @@ impl Comparison {
             metric.p_adjusted = Some(significant(adjusted));
             let Some(delta) = metric.delta else { continue };
             let is_stable = metric.relative_delta.map_or(delta == 0.0, |relative| relative.abs() <= STABLE);
-            let is_few = metric.baseline_samples.min(metric.recent_samples) < Self::SAMPLES_MIN;
+            let (fewer, more) = (
+                metric.baseline_samples.min(metric.recent_samples),
+                metric.baseline_samples.max(metric.recent_samples),
+            );
+            let is_few = fewer < Self::SAMPLES_MIN;
             // A success rate is better if it is higher; every other metric is better if it is lower.
             let higher_is_better = metric.test == Some(Test::FisherExact);
             let alpha = if is_few { Self::ALPHA_FEW } else { ALPHA };
-            metric.verdict = match adjusted > alpha || is_stable {
+            metric.verdict = match adjusted > alpha || is_stable || more < Self::SAMPLES_MIN {
                 true if is_few => Verdict::TooFew,
                 true => Verdict::NoChangeShown,
                 false if (delta > 0.0) == higher_is_better => Verdict::Better,

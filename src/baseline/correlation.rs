@@ -98,9 +98,10 @@ pub(super) fn estimate(sides: &[Vec<Numbered>; 2], variance: f64) -> DesignEffec
     let mut decay = 0.0;
     if within > 0.0 && known(lagged, lagged_fourth) {
         let found = lagged / lagged_unit / variance / within;
-        // The estimate of an autocorrelation is too low, by about (1 + 3φ) / n (Marriott and Pope, Biometrika 41 (1954),
-        // 390–402).
-        decay = (found + (1.0 + 3.0 * found.clamp(0.0, 1.0)) / blocks).clamp(0.0, DECAY_MAX);
+        // The estimate of an autocorrelation is too low, by about (1 + 3φ) / n for each side's mean that is subtracted
+        // (Marriott and Pope, Biometrika 41 (1954), 390–402).
+        let means = sides.iter().filter(|side| side.len() > 1).count() as f64;
+        decay = (found + means * (1.0 + 3.0 * found.clamp(0.0, 1.0)) / blocks).clamp(0.0, DECAY_MAX);
     }
     let (mut correlated, mut independent) = (0.0, 0.0);
     for side in sides {

@@ -88,7 +88,8 @@ def design_effect(sides, variance):
     decay = 0.0
     if within > 0 and lagged > variance * lagged_fourth ** 0.5:
         found = lagged / lagged_unit / variance / within
-        decay = min(max(found + (1 + 3 * min(max(found, 0.0), 1.0)) / blocks, 0.0), 0.9)
+        means = sum(len(side) > 1 for side in sides)
+        decay = min(max(found + means * (1 + 3 * min(max(found, 0.0), 1.0)) / blocks, 0.0), 0.9)
     correlated = independent = 0.0
     for side in sides:
         n = sum(count for _, count, _ in side)

@@ -230,6 +230,7 @@ fn a_verdict_needs_more_than_chance_more_than_a_trifle_and_enough_samples() {
     assert_eq!(latency_verdict((500, 3_000), (5, 9_000)), Verdict::Worse);
     assert_eq!(latency_verdict((500, 9_000), (5, 3_000)), Verdict::Better);
     assert_eq!(latency_verdict((5_000, 3_000), (4, 90_000)), Verdict::TooFew);
+    assert_eq!(latency_verdict((29, 3_000), (29, 90_000)), Verdict::TooFew);
     assert_eq!(latency_verdict((30, 3_000), (30, 9_000)), Verdict::Worse);
 }
 

@@ -31,7 +31,7 @@ use crate::week::Week;
 /// Exits with 1 if a metric is worse. Otherwise, exits with 3 if no metric was judged, or if one that --require names
 /// was not. A metric is judged unless its verdict is `too few`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: fail a job if the last day is worse than the baselines, or has too few executions
+#[command(after_help = "Example: fail a job if the last day is worse, or has too few executions
   runledger compare --since 24h --require success,latency")]
 pub(crate) struct Args {
     /// A day of the frozen week, such as 2026-11-16 [default: the latest frozen week]
