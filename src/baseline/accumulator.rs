@@ -54,19 +54,16 @@ impl Accumulator {
     /// The version of the bytes of [`to_bytes`](Self::to_bytes).
     pub(super) const VERSION: u8 = 3;
 
-    /// Creates an empty accumulator that groups records by skill.
+    /// Creates an empty accumulator that groups records by skill, for baselines and for
+    /// [comparisons](super::FrozenBaselines::compare).
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Creates an empty accumulator that groups records by `by`. Only groups by skill can be
-    /// [compared](super::FrozenBaselines::compare) with frozen baselines.
+    /// Creates an empty accumulator that groups records by `by`, for baselines only. In a
+    /// [comparison](super::FrozenBaselines::compare), its executions count as independent, and its costs and tokens are
+    /// not judged. It is faster and smaller than one for comparisons.
     pub fn by(by: BaselineBy) -> Self {
-        Self { by, is_summary: by != BaselineBy::Skill, ..Self::default() }
-    }
-
-    /// Like [`by`](Self::by), but no group can be compared. It is faster and smaller.
-    pub(crate) fn summary(by: BaselineBy) -> Self {
         Self { by, is_summary: true, ..Self::default() }
     }
 
@@ -163,8 +160,8 @@ impl Accumulator {
     /// Returns everything but the [skipped](Self::skip) lines as bytes, from which [`from_bytes`](Self::from_bytes)
     /// restores an accumulator that can be merged with later records.
     ///
-    /// The same records give the same bytes, in any order. Each different latency usually takes 2 or 3 bytes. A group by
-    /// skill takes up to 5 KB more for comparisons, and any other one about 100 bytes more.
+    /// The same records give the same bytes, in any order. Each different latency usually takes 2 or 3 bytes, and
+    /// each group about 100 bytes more. A group for comparisons takes up to 5 KB more.
     pub fn to_bytes(&mut self) -> Vec<u8> {
         self.settle();
         let mut out = Writer::default();
@@ -212,8 +209,7 @@ impl Accumulator {
             last = Some(key);
             samples.insert(key.to_owned(), Sample::read(&mut from, version)?);
         }
-        let is_summary = by != BaselineBy::Skill;
-        let all = Self { by, samples, skipped: Skipped::default(), is_summary };
+        let all = Self { by, samples, skipped: Skipped::default(), is_summary: false };
         if from.is_empty() { Ok(all) } else { Err(from.malformed()) }
     }
 }
@@ -228,6 +224,6 @@ impl Baselines {
     /// Returns the first error of any other kind. Records that cannot be read could change every baseline, so none is
     /// returned.
     pub fn compute(records: impl IntoIterator<Item = Result<ExecutionMetrics>>) -> Result<Self> {
-        Ok(Accumulator::summary(BaselineBy::Skill).collect(records, |_| true)?.finish())
+        Ok(Accumulator::by(BaselineBy::Skill).collect(records, |_| true)?.finish())
     }
 }

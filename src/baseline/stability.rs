@@ -123,14 +123,14 @@ impl Weekly {
     /// Like [`add`](Self::add), but for a record of which only the [`Fields`] were read.
     pub fn add_fields(&mut self, fields: &Fields<'_>) {
         let week = self.weeks.entry(week_start(fields.timestamp_start));
-        week.or_insert_with(|| Accumulator::summary(BaselineBy::Skill)).add_fields(fields);
+        week.or_insert_with(|| Accumulator::by(BaselineBy::Skill)).add_fields(fields);
     }
 
     /// Adds the records of another `Weekly`.
     pub fn merge(&mut self, other: Self) {
         for (week, accumulator) in other.weeks {
             let mine = self.weeks.entry(week);
-            mine.or_insert_with(|| Accumulator::summary(BaselineBy::Skill)).merge(accumulator);
+            mine.or_insert_with(|| Accumulator::by(BaselineBy::Skill)).merge(accumulator);
         }
     }
 

@@ -58,7 +58,7 @@ for name, scores in DRAWS.items():
             above += ways[total]
         greatest, at_most = tails[0]
         line(test="greatest", scores=values, part=part, sum=greatest, p=float(2 * at_most))
-        for wanted in [0.2, 0.02, 0.002, 1e-4]:
+        for wanted in [0.02, 0.002, 1e-4]:
             total, p = min(tails, key=lambda tail: abs(tail[1] - Fraction(wanted)))
             line(test="permutation", scores=values, part=part, sum=total, p=float(p))
 

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use runledger::baseline::{Accumulator, BaselineBy, Comparison, FrozenBaselines, Metric, Verdict};
+use runledger::baseline::{Accumulator, Comparison, FrozenBaselines, Metric, Verdict};
 use runledger::metrics::Fields;
 use runledger::{Error, ErrorKind, FrozenWeeks, Timestamp};
 use serde::Serialize;
@@ -71,7 +71,9 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     records::reader(global)?;
     let frozen = frozen(args, global)?;
     let recent = match args.window.period.since {
-        Some(_) => baselines::collect(BaselineBy::Skill, &args.window, global)?,
+        Some(_) => {
+            baselines::fold(&args.window, global, Accumulator::new, Accumulator::add_fields, Accumulator::merge)?
+        }
         None => {
             let since = |all: &mut Accumulator, fields: &Fields<'_>| {
                 if fields.timestamp_start >= frozen.week_start {

@@ -92,12 +92,10 @@ impl LedgerReader {
         let ledger = identity::read(storage, layout).map_err(&mut noted).ok().flatten();
         let file = ledger.map(|ledger| CheckpointFile { storage, layout, ledger, by });
         let kept = file.as_ref().and_then(|file| file.read().map_err(&mut noted).ok().flatten());
-        let mut checkpoint = kept.unwrap_or_else(|| Checkpoint {
-            progress: Progress::at(Cursor::START),
-            accumulator: Accumulator::summary(by),
-        });
+        let mut checkpoint = kept
+            .unwrap_or_else(|| Checkpoint { progress: Progress::at(Cursor::START), accumulator: Accumulator::by(by) });
         let Checkpoint { progress, accumulator } = &mut checkpoint;
-        let init = || Accumulator::summary(by);
+        let init = || Accumulator::by(by);
         self.scan().continue_from((progress, accumulator), init, Accumulator::add_fields, Accumulator::merge)?;
         if let Some(file) = file
             // No checkpoint may include a segment that this process may not read, since another process may be able to

@@ -123,7 +123,7 @@ impl Place {
     /// Returns the text of the baselines of a pass over all records.
     fn full(&self, by: BaselineBy) -> [String; 2] {
         let scan = self.reader().scan();
-        let mut scanned = scan.fold(|| Accumulator::summary(by), Accumulator::add_fields, Accumulator::merge).unwrap();
+        let mut scanned = scan.fold(|| Accumulator::by(by), Accumulator::add_fields, Accumulator::merge).unwrap();
         scanned.value.skip_all(scanned.skipped);
         as_text(&scanned.value.finish())
     }
