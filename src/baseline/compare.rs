@@ -192,7 +192,8 @@ impl FrozenBaselines {
     /// If one bad hour slows many executions, they are not independent evidence. The resemblance of executions in the
     /// same block of time, and in the next one, is estimated from both sides, and [reduces](Metric::design_effect) the
     /// evidence. A side has at most 128 blocks, of 1, 2, 4, … minutes. What lasts longer than the recent period, such as
-    /// a bad week, cannot be distinguished from a change.
+    /// a bad week, cannot be distinguished from a change. If both sides cover only a few hours, a slow hour can look like
+    /// a change, too.
     ///
     /// `benches/verdicts.rs` measures the false alarms and the power, beside the greatest power that any test can have.
     ///

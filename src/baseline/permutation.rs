@@ -5,7 +5,7 @@
 //! Populations", Supplement to the Journal of the Royal Statistical Society 4 (1937), 119–130). The probability is not
 //! sampled, but computed by the saddlepoint method of Robinson, "Saddlepoint Approximations for Permutation Tests and
 //! Confidence Intervals", Journal of the Royal Statistical Society B 44 (1982), 91–101. So it is the same in every run.
-//! Its relative error is usually below 2 %, even far out in the tail. For a few values with two modes, whose sums have large
+//! Its relative error is usually below 5 %, even far out in the tail. For a few values with two modes, whose sums have large
 //! gaps, it can be off by a factor of 4.
 
 use super::special::{ln_choose, normal_tail};

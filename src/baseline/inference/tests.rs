@@ -194,7 +194,7 @@ fn tails_agree_with_counts_of_all_splits() {
     }
     assert_eq!(kinds, [14, 48, 16, 10, 3]);
     off.sort_by(f64::total_cmp);
-    assert!(off[off.len() / 2] < 0.02, "{off:?}");
+    assert!(off[off.len() / 2] < 0.05, "{off:?}");
 }
 
 #[test]
