@@ -23,8 +23,8 @@ const FROZEN_DISTINCT_MAX: usize = 4096;
 ///
 /// Several threads can collect parts of a file and merge them, and the result is the same, byte for byte. An
 /// accumulator keeps only counts and sums, including a count for each latency. It usually takes less than 400 KiB per
-/// group, and never more than 2 MiB, however many records there are. [`Scan::fold`](crate::Scan::fold) collects the records of a
-/// ledger on all cores, with `Accumulator::new`, [`add_fields`](Self::add_fields) and [`merge`](Self::merge).
+/// group, and never more than 7 MiB, however many records there are. [`Scan::fold`](crate::Scan::fold) collects the
+/// records of a ledger on all cores, with `Accumulator::new`, [`add_fields`](Self::add_fields) and [`merge`](Self::merge).
 ///
 /// ```
 /// use runledger::baseline::Accumulator;

@@ -53,6 +53,12 @@ pub(super) fn success_rates(sides: [Proportion; 2], blocks: Option<[&Blocks; 2]>
 
 /// Tests values of which lower ones are better. Each side has at least two. `baseline` is the value that the changes
 /// refer to.
+///
+/// The larger p-value of two tests counts. The permutation test is exact for every distribution and all sizes if nothing
+/// changed, but rejects too often if only the spread changed. Welch's test is studentised, and so right for large
+/// samples even then: see Janssen, "Studentized Permutation Tests for Non-i.i.d. Hypotheses and the Generalized
+/// Behrens-Fisher Problem", Statistics & Probability Letters 36 (1997), 9–21, and Chung and Romano, "Exact and
+/// Asymptotically Robust Permutation Tests", Annals of Statistics 41 (2013), 484–507.
 pub(super) fn values(sides: &[Values; 2], baseline: f64, blocks: Option<[&Blocks; 2]>, metric: usize) -> Tested {
     let merged = merged(sides);
     let start = start(&merged);
