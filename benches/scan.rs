@@ -24,7 +24,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use common::{arguments, machine};
-use runledger::baseline::Accumulator;
+use runledger::baseline::{Accumulator, BaselineBy};
 use runledger::{Answer, Baselines, Durability, LedgerReader, Options, hash_bytes, hash_reader};
 
 const RECORDS: u64 = 200_000;
@@ -77,7 +77,8 @@ fn main() {
     let samples = |baselines: Baselines| baselines.iter().map(|(_, baseline)| baseline.sample_size).sum::<u64>();
     measure("fields + baselines", &|| {
         let scan = LedgerReader::open(&log.path).unwrap().scan();
-        let scanned = scan.fold(Accumulator::new, Accumulator::add_fields, Accumulator::merge).unwrap();
+        let scanned =
+            scan.fold(|| Accumulator::by(BaselineBy::Skill), Accumulator::add_fields, Accumulator::merge).unwrap();
         assert_eq!(samples(scanned.value.finish()), RECORDS);
     });
     measure("records", &|| {

@@ -11,8 +11,9 @@ use super::sample::Sample;
 use crate::error::{Error, ErrorKind, Result, Skipped};
 use crate::metrics::{ExecutionMetrics, Fields};
 
-/// The version of the bytes of [`Accumulator::to_bytes`].
-const VERSION: u8 = 2;
+/// The first version of the bytes of [`Accumulator::to_bytes`] that can be read. It has sums of at most 128 digits, and
+/// neither latencies of 2³² ms or more one by one, nor the [detail](super::detail) for comparisons.
+const VERSION_MIN: u8 = 2;
 
 /// The largest number of different latencies for which a group of frozen baselines stays exact. It is low enough that
 /// the baselines of hundreds of skills fit in one line.
@@ -20,12 +21,10 @@ const FROZEN_DISTINCT_MAX: usize = 4096;
 
 /// Collects records, in any order, and yields their [`Baselines`].
 ///
-/// Several threads can collect parts of a file and merge them. The result is the same, byte for byte, as without
-/// threads. [`Scan::fold`](crate::Scan::fold) does this with the records of a ledger on all cores, if you pass it
-/// `Accumulator::new`, [`add_fields`](Self::add_fields) and [`merge`](Self::merge).
-///
-/// An accumulator keeps only counts and sums, including a count for each latency. It takes at most 680 KiB per group,
-/// and usually a third of that, however many records there are.
+/// Several threads can collect parts of a file and merge them, and the result is the same, byte for byte. An
+/// accumulator keeps only counts and sums, including a count for each latency. It usually takes less than 400 KiB per
+/// group, and never more than 7 MiB, however many records there are. [`Scan::fold`](crate::Scan::fold) collects the
+/// records of a ledger on all cores, with `Accumulator::new`, [`add_fields`](Self::add_fields) and [`merge`](Self::merge).
 ///
 /// ```
 /// use runledger::baseline::Accumulator;
@@ -48,34 +47,42 @@ pub struct Accumulator {
     /// would take four or five comparisons of names.
     samples: HashMap<String, Sample, NameHash>,
     skipped: Skipped,
+    /// Whether groups lack the detail for comparisons.
+    is_summary: bool,
 }
 
 impl Accumulator {
-    /// Creates an empty accumulator that groups records by skill.
+    /// The version of the bytes of [`to_bytes`](Self::to_bytes).
+    pub(super) const VERSION: u8 = 3;
+
+    /// Creates an empty accumulator that groups records by skill, for baselines and for
+    /// [comparisons](super::FrozenBaselines::compare).
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Creates an empty accumulator that groups records by `by`.
+    /// Creates an empty accumulator that groups records by `by`, for baselines only. In a
+    /// [comparison](super::FrozenBaselines::compare), its executions count as independent, and its costs and tokens are
+    /// not judged. It is faster and smaller than one for comparisons.
     pub fn by(by: BaselineBy) -> Self {
-        Self { by, ..Self::default() }
+        Self { by, is_summary: true, ..Self::default() }
     }
 
-    /// Collects the records that `wanted` accepts.
+    /// Adds the records that `wanted` accepts.
     pub(super) fn collect(
+        mut self,
         records: impl IntoIterator<Item = Result<ExecutionMetrics>>,
         wanted: impl Fn(&ExecutionMetrics) -> bool,
     ) -> Result<Self> {
-        let mut accumulator = Self::new();
         for record in records {
             match record {
-                Ok(record) if wanted(&record) => accumulator.add(&record),
+                Ok(record) if wanted(&record) => self.add(&record),
                 Ok(_) => {}
-                Err(error) if error.kind() == ErrorKind::Malformed => accumulator.skip(error),
+                Err(error) if error.kind() == ErrorKind::Malformed => self.skip(error),
                 Err(error) => return Err(error),
             }
         }
-        Ok(accumulator)
+        Ok(self)
     }
 
     /// Adds a record of any kind to its group.
@@ -94,7 +101,7 @@ impl Accumulator {
         if let Some(sample) = self.samples.get_mut(key) {
             sample.add(observation);
         } else {
-            let mut sample = Sample::new(observation.period());
+            let mut sample = Sample::new(observation.period(), !self.is_summary);
             sample.add(observation);
             self.samples.insert(key.to_owned(), sample);
         }
@@ -131,10 +138,10 @@ impl Accumulator {
     }
 
     pub(super) fn settle(&mut self) {
-        self.samples.values_mut().for_each(|sample| sample.latencies.settle());
+        self.samples.values_mut().for_each(Sample::settle);
     }
 
-    /// Shrinks the accumulator to about 20 kilobytes per group. A group with more than [`FROZEN_DISTINCT_MAX`]
+    /// Shrinks the accumulator to about 25 kilobytes per group. A group with more than [`FROZEN_DISTINCT_MAX`]
     /// different latencies counts them in buckets.
     pub(super) fn condensed(mut self) -> Self {
         self.settle();
@@ -142,6 +149,7 @@ impl Accumulator {
             if sample.latencies.distinct() > FROZEN_DISTINCT_MAX {
                 sample.latencies.bound();
             }
+            sample.detail.iter_mut().for_each(|detail| detail.condense());
         }
         self
     }
@@ -153,12 +161,12 @@ impl Accumulator {
     /// Returns the accumulator as bytes, without the [skipped](Self::skip) lines. [`from_bytes`](Self::from_bytes)
     /// restores it, and later records can then be added.
     ///
-    /// The same records give the same bytes, in any order. Each different latency usually takes 2 or 3 bytes, and each
-    /// group about 100 bytes more.
+    /// The same records give the same bytes, in any order. Each different latency usually takes 2 or 3 bytes, and
+    /// each group about 100 bytes more. A group for comparisons takes up to 5 KB more.
     pub fn to_bytes(&mut self) -> Vec<u8> {
         self.settle();
         let mut out = Writer::default();
-        out.byte(VERSION);
+        out.byte(Self::VERSION);
         out.text(self.by.name());
         out.number(self.samples.len() as u128);
         let mut samples: Vec<_> = self.samples.iter().collect();
@@ -170,8 +178,9 @@ impl Accumulator {
         out.into_bytes()
     }
 
-    /// Restores an accumulator from the bytes of [`to_bytes`](Self::to_bytes). Changed bytes are only detected if their
-    /// values are impossible. Use a checksum to detect any change.
+    /// Restores an accumulator from the bytes of [`to_bytes`](Self::to_bytes). It refuses only impossible values. To
+    /// detect changed bytes, use a checksum. Groups of an earlier version lack the costs, the tokens and the blocks of
+    /// time that a comparison needs.
     ///
     /// # Errors
     /// - [`ErrorKind::Newer`] if a newer version of this crate wrote the bytes.
@@ -179,11 +188,13 @@ impl Accumulator {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         let mut from = Reader::new(bytes);
         let version = from.byte()?;
-        if version > VERSION {
-            return Err(Error::new(ErrorKind::Newer, "read an accumulator of baselines")
-                .detail(format!("found version {version}; expected at most {VERSION}. Use a newer runledger")));
+        if version > Self::VERSION {
+            return Err(Error::new(ErrorKind::Newer, "read an accumulator of baselines").detail(format!(
+                "found version {version}; expected at most {}. Use a newer runledger",
+                Self::VERSION
+            )));
         }
-        if version != VERSION {
+        if version < VERSION_MIN {
             return Err(from.malformed());
         }
         let by = from.text()?.parse()?;
@@ -197,9 +208,10 @@ impl Accumulator {
                 return Err(from.malformed());
             }
             last = Some(key);
-            samples.insert(key.to_owned(), Sample::read(&mut from)?);
+            samples.insert(key.to_owned(), Sample::read(&mut from, version)?);
         }
-        if from.is_empty() { Ok(Self { by, samples, skipped: Skipped::default() }) } else { Err(from.malformed()) }
+        let all = Self { by, samples, skipped: Skipped::default(), is_summary: false };
+        if from.is_empty() { Ok(all) } else { Err(from.malformed()) }
     }
 }
 
@@ -213,6 +225,6 @@ impl Baselines {
     /// Returns the first error of any other kind. No baseline is returned then, because the records that could not be
     /// read could change any of them.
     pub fn compute(records: impl IntoIterator<Item = Result<ExecutionMetrics>>) -> Result<Self> {
-        Ok(Accumulator::collect(records, |_| true)?.finish())
+        Ok(Accumulator::by(BaselineBy::Skill).collect(records, |_| true)?.finish())
     }
 }

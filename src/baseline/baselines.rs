@@ -10,8 +10,9 @@ use crate::metrics::Usd;
 
 /// The baseline of one skill: its usual success rate, latency, cost and token count.
 ///
-/// Each statistic covers the executions whose value is known. The four fields that end in `_unknown` count the
-/// executions whose value is unknown.
+/// Each statistic covers the executions whose value is known; the last four counts give the executions whose value is
+/// not. A statistic is `None` if no value is known. No mean overflows, not even that of the largest costs. Only a
+/// deviation is `None` too if the sum of squares exceeds 2²⁵⁶, which takes costs near ±1.7 × 10²⁶ USD.
 ///
 /// A statistic is `None` if no value is known, or if its sums exceed their range. With a million executions, that takes
 /// a root mean square of 584 thousand years for latencies or of 18,446 USD for costs.
@@ -75,13 +76,11 @@ pub struct Baseline {
 
 /// The precision of the percentiles of latencies.
 ///
-/// Usually each value in milliseconds is counted by itself. If a group has more than
-/// [`DISTINCT_MAX`](Self::DISTINCT_MAX) different latencies, or one of 2³² ms (49.7 days) or more, all of its latencies
-/// are counted in log-linear buckets, as in HdrHistogram (Gil Tene, 2012). There are 128 buckets for each power of two,
-/// and each latency below 256 ms has its own bucket.
-///
-/// A percentile then interpolates between the middles of two buckets, and differs from the exact one by less than one
-/// part in 256 (0.4 %). The mean and the deviation stay exact.
+/// Usually each value in milliseconds is counted. If a group has more than [`DISTINCT_MAX`](Self::DISTINCT_MAX)
+/// different latencies, all of its latencies are counted in log-linear buckets.
+/// There are 128 buckets for each power of two, as in HdrHistogram (Gil Tene, 2012), and latencies below 256 ms have a
+/// bucket each. A percentile then interpolates between the middles of two buckets, and is off by less than one part in
+/// 256 (0.4 %) of the exact one. Mean and deviation stay exact.
 ///
 /// The precision depends only on the latencies, not on their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]

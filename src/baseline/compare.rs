@@ -6,29 +6,36 @@ use serde::Serialize;
 
 use super::accumulator::Accumulator;
 use super::baselines::{Baseline, Baselines, Precision};
+use super::buckets;
+use super::detail;
 use super::freeze::FrozenBaselines;
-use super::inference::{self, ALPHA, Found, Proportion, Spread};
+use super::inference::{self, ALPHA, Proportion};
+use super::latencies::Latencies;
 use super::sample::Sample;
-use super::stats::Moments;
+use super::tested::{self, Tested, Values};
 use crate::metrics::Usd;
 
-/// A change of at most 1/50 of the baseline, 2 %, is stable.
-const STABLE_PARTS: f64 = 50.0;
+/// A change of at most this share of the baseline is stable.
+const STABLE: f64 = 0.02;
+/// The weights of the success rate, the latency, the cost and the tokens. Cost and tokens often say the same.
+const WEIGHTS: [f64; 4] = [3.0, 3.0, 1.0, 1.0];
 
 /// The result of the comparison of one metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Verdict {
-    /// The change is within ±2 % of the baseline, or not statistically significant.
-    Normal,
+    /// The metric is better, by more than 2 % and significantly.
+    Better,
     /// The metric is worse, by more than 2 % and significantly: fewer successes, slower, more expensive, or more
     /// tokens.
-    Regression,
-    /// The metric is better, by more than 2 % and significantly.
-    Improvement,
-    /// At least one side has fewer than [`Comparison::SAMPLES_MIN`] values, or has sums that exceed their range.
-    TooFewSamples,
+    Worse,
+    /// The change is within ±2 % of the baseline, or not statistically significant. That does not prove that nothing
+    /// changed.
+    NoChangeShown,
+    /// The metric was not judged. One side has fewer than [`Comparison::SAMPLES_MIN`] values, and what they show is not
+    /// beyond doubt, or both have. Or the baselines were frozen by a version that did not store what the test needs.
+    TooFew,
 }
 
 /// How a metric was tested.
@@ -36,15 +43,19 @@ pub enum Verdict {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Test {
-    /// The z-test of two proportions with a pooled variance (Fleiss, Levin and Paik 2003).
+    /// The z-test of two proportions with a pooled variance (Fleiss, Levin and Paik 2003). Only
+    /// [escalations](crate::governance::Escalations) use it.
     TwoProportionZ,
-    /// Fisher's exact test of two proportions (1934). It is used if fewer than 5 successes or fewer than 5 failures are
-    /// expected on one side, where a z-test raises false alarms.
+    /// Fisher's exact test of two proportions (1934). A comparison uses it in one direction.
     FisherExact,
-    /// The rank test of Mann and Whitney (1947), corrected for ties and continuity.
-    MannWhitney,
-    /// Welch's t-test of two means (1947).
-    Welch,
+    /// The permutation test of Pitman (1937), in one direction, of the mean logarithms. Its tail is computed by the
+    /// saddlepoint method of Robinson (1982). The larger one of its p-value and that of Welch's t-test (1947) of the
+    /// same logarithms is used.
+    ///
+    /// The permutation test holds its level for every distribution and all sample sizes if nothing changed. Welch's
+    /// test, as a studentised one, holds it for large samples if only the spread changed (Janssen 1997; Chung and Romano
+    /// 2013).
+    Permutation,
 }
 
 /// One metric on both sides, its test, and the verdict.
@@ -63,11 +74,29 @@ pub struct Metric {
     pub recent_samples: u64,
     /// How the metric was tested; `None` if there are too few samples.
     pub test: Option<Test>,
-    /// The recent value minus the baseline's, as the test estimates it; `None` if there are too few samples.
+    /// The change, in the metric's unit; `None` if there are too few samples.
+    ///
+    /// For a success rate, it is the difference of the rates. For other metrics, it is `relative_delta` times the
+    /// baseline.
     pub delta: Option<f64>,
-    /// The 99 % confidence interval of the true difference; `None` if there are too few samples.
+    /// The change as a share of the baseline, where 0.02 is 2 % more. It is `None` if there are too few samples, or if
+    /// the baseline is 0.
+    ///
+    /// For latency, cost and tokens, it is the ratio of the geometric means, less 1. A 32nd of the median of both sides
+    /// is added to each value before, so that zeros have a logarithm, and subtracted after. A few outliers hardly change
+    /// it, unlike the ratio of the means.
+    pub relative_delta: Option<f64>,
+    /// The 99 % confidence interval of the true `delta`; `None` if there are too few samples.
     pub interval: Option<[f64; 2]>,
-    /// The p-value: the probability of such a difference by chance. It is `None` if there are too few samples.
+    /// By how much the variance of the change is larger than among independent executions; at least 1.
+    ///
+    /// It is estimated from blocks of time (Kish 1965), and the p-value and the interval include it. It is `None` if
+    /// there are fewer than 8 blocks, or if the version that froze the baselines did not store them. The executions
+    /// then count as independent.
+    pub design_effect: Option<f64>,
+    /// The p-value: the probability of such a change by chance, in its direction. It is divided by the direction's
+    /// share of errors, 0.8 for a change for the worse and 0.2 for a change for the better. It is `None` if there are
+    /// too few samples.
     pub p_value: Option<f64>,
     /// The p-value, adjusted by Holm's method (1979) for all the tests of this comparison. It decides the verdict.
     pub p_adjusted: Option<f64>,
@@ -75,29 +104,31 @@ pub struct Metric {
     pub verdict: Verdict,
 }
 
-/// The comparison of each metric of one skill. If the skill exists on only one side, every verdict is
-/// [`Verdict::TooFewSamples`].
+impl Metric {
+    /// Returns false if the verdict is [`Verdict::TooFew`].
+    pub fn is_judged(&self) -> bool {
+        self.verdict != Verdict::TooFew
+    }
+}
+
+/// The comparison of each metric of one skill. A skill that exists on only one side has too few samples in all of them.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct SkillComparison {
-    /// Compares [`Baseline::success_rate`] by [`Test::TwoProportionZ`] or [`Test::FisherExact`], with the interval of
-    /// Newcombe (1998, method 10).
+    /// Compares [`Baseline::success_rate`] by [`Test::FisherExact`], with the interval of Newcombe (1998, method 10).
     pub success_rate: Metric,
-    /// Compares `total_latency_ms` by [`Test::MannWhitney`], which is robust against outliers.
-    ///
-    /// The two values are medians. The delta is the shift of Hodges and Lehmann (1963): the median of all differences
-    /// between a recent latency and one of the baseline. This is not always the difference of the two medians.
+    /// Compares `total_latency_ms` by [`Test::Permutation`]. The two values are medians.
     pub latency_ms: Metric,
     /// Whether `latency_ms` compares the latencies themselves, or buckets less than 0.8 % wide.
     ///
-    /// Latencies in one bucket count as equal, and the shift is a difference of bucket middles. Buckets are used if the
-    /// frozen baseline has more than 4096 different latencies, or if either side exceeds the limits of [`Precision`].
+    /// Latencies in one bucket count as equal, to its middle. Buckets are used if either side has more than 4096
+    /// different latencies, the limit of a frozen baseline, or exceeds the limit of [`Precision`].
     pub latency_precision: Precision,
-    /// Compares [`Baseline::latency_mean_ms`] by [`Test::Welch`]. Unlike `latency_ms`, it shows the effect of outliers.
-    pub latency_mean_ms: Metric,
-    /// Compares [`Baseline::cost_mean_usd`] by [`Test::Welch`].
+    /// Compares `cost_usd` by [`Test::Permutation`]. The two values are means, and a negative cost counts as 0 in the
+    /// test. With more than 1024 different costs in the baseline, costs are compared in buckets less than 0.8 % wide.
     pub cost_mean_usd: Metric,
-    /// Compares [`Baseline::tokens_mean`] by [`Test::Welch`].
+    /// Compares `tokens_used` by [`Test::Permutation`]. The two values are means. With more than 1024 different numbers
+    /// in the baseline, they are compared in buckets less than 0.8 % wide.
     pub tokens_mean: Metric,
 }
 
@@ -110,50 +141,61 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// The probability that a comparison reports any change although nothing changed: 1 %.
+    /// The probability that a comparison reports any change although nothing changed: 1 %. Four fifths of it are spent
+    /// on changes for the worse.
     pub const ALPHA: f64 = ALPHA;
-    /// The number of values that each side needs for a test. With fewer, the approximations of the tests are poor.
+    /// The number of values that each side needs for [`Verdict::NoChangeShown`]. If one side has fewer, only a change
+    /// beyond doubt is reported: one whose adjusted p-value is at most [`ALPHA_FEW`](Self::ALPHA_FEW). If both have
+    /// fewer, nothing is.
     pub const SAMPLES_MIN: u64 = 30;
+    /// Like [`ALPHA`](Self::ALPHA), but for a metric with fewer than [`SAMPLES_MIN`](Self::SAMPLES_MIN) values on a
+    /// side: 0.1 %. So few values do not show how much they depend on one another.
+    pub const ALPHA_FEW: f64 = 0.001;
+    /// The number of values that each side needs for a test.
+    pub const SAMPLES_TESTED_MIN: u64 = 5;
 
     /// Returns true if any metric of any skill is worse.
-    pub fn has_regression(&self) -> bool {
-        let verdicts = self.skills.values().flat_map(SkillComparison::metrics).map(|(_, metric)| metric.verdict);
-        verdicts.into_iter().any(|verdict| verdict == Verdict::Regression)
+    pub fn has_worse(&self) -> bool {
+        self.metrics().any(|metric| metric.verdict == Verdict::Worse)
+    }
+
+    /// Returns the metrics of all skills: four of each.
+    pub fn metrics(&self) -> impl Iterator<Item = Metric> {
+        self.skills.values().flat_map(SkillComparison::metrics).map(|(_, metric)| metric)
     }
 }
 
 impl SkillComparison {
     /// Returns each metric with its key.
-    pub fn metrics(&self) -> [(&'static str, Metric); 5] {
+    pub fn metrics(&self) -> [(&'static str, Metric); 4] {
         [
             ("success_rate", self.success_rate),
             ("latency_ms", self.latency_ms),
-            ("latency_mean_ms", self.latency_mean_ms),
             ("cost_mean_usd", self.cost_mean_usd),
             ("tokens_mean", self.tokens_mean),
         ]
     }
 
-    fn metrics_mut(&mut self) -> [&mut Metric; 5] {
-        [
-            &mut self.success_rate,
-            &mut self.latency_ms,
-            &mut self.latency_mean_ms,
-            &mut self.cost_mean_usd,
-            &mut self.tokens_mean,
-        ]
+    fn metrics_mut(&mut self) -> [&mut Metric; 4] {
+        [&mut self.success_rate, &mut self.latency_ms, &mut self.cost_mean_usd, &mut self.tokens_mean]
     }
 }
 
 impl FrozenBaselines {
     /// Compares recent executions, collected by skill, with these baselines.
     ///
-    /// A metric is a regression or an improvement if it changed by more than 2 % *and* significantly. A change is
-    /// significant if the p-value of its test is at most [`Comparison::ALPHA`]. The p-value is adjusted for all the
-    /// tests of the comparison, so hundreds of skills raise no more false alarms than one.
+    /// A metric is worse or better if it changed by more than 2 % *and* significantly: the p-value of
+    /// its test, adjusted for all the tests of the comparison, is at most [`Comparison::ALPHA`]. So hundreds of skills
+    /// raise no more false alarms than one. Success rate and latency have three times the weight of cost and tokens,
+    /// which often say the same.
     ///
-    /// The tests assume that executions are independent of one another. If one bad hour slows many of them, the tests
-    /// find a change more significant than it is.
+    /// If one bad hour slows many executions, they are not independent evidence. The resemblance of executions in the
+    /// same block of time, and in the next one, is estimated from both sides, and [reduces](Metric::design_effect) the
+    /// evidence. A side has at most 128 blocks, of 1, 2, 4, … minutes. What lasts longer than the recent period, such as
+    /// a bad week, cannot be distinguished from a change. If both sides cover only a few hours, a slow hour can look like
+    /// a change, too.
+    ///
+    /// `benches/verdicts.rs` measures the false alarms and the power, beside the greatest power that any test can have.
     ///
     /// ```
     /// use runledger::baseline::{Accumulator, Verdict};
@@ -174,7 +216,7 @@ impl FrozenBaselines {
     /// let comparison = frozen.compare(recent);
     /// let latency = comparison.skills["publish"].latency_ms;
     /// assert_eq!((latency.baseline, latency.recent), (Some(3229.5), Some(3419.5)));
-    /// assert_eq!(latency.verdict, Verdict::Regression);
+    /// assert_eq!(latency.verdict, Verdict::Worse);
     /// # Ok::<(), runledger::Error>(())
     /// ```
     #[must_use]
@@ -196,20 +238,31 @@ impl FrozenBaselines {
 impl Comparison {
     /// Adjusts the p-values for multiple tests, and sets the verdicts.
     fn judge(&mut self) {
-        let mut metrics: Vec<_> = self.skills.values_mut().flat_map(SkillComparison::metrics_mut).collect();
-        metrics.retain(|metric| metric.p_value.is_some());
-        let p_values: Vec<f64> = metrics.iter().filter_map(|metric| metric.p_value).collect();
-        for (metric, adjusted) in metrics.into_iter().zip(inference::holm(&p_values)) {
+        let metrics = self.skills.values_mut().flat_map(|skill| skill.metrics_mut().into_iter().zip(WEIGHTS));
+        let (mut tested, mut weighted) = (Vec::new(), Vec::new());
+        for (metric, weight) in metrics {
+            if let Some(p_value) = metric.p_value {
+                tested.push(metric);
+                weighted.push((p_value, weight));
+            }
+        }
+        for (metric, adjusted) in tested.into_iter().zip(inference::weighted_holm(&weighted)) {
             metric.p_adjusted = Some(significant(adjusted));
-            let (Some(delta), Some(baseline)) = (metric.delta, metric.baseline) else { continue };
-            // A higher success rate is better. For every other metric, lower is better.
-            let higher_is_better = matches!(metric.test, Some(Test::TwoProportionZ | Test::FisherExact));
-            metric.verdict = if adjusted > ALPHA || delta.abs() <= baseline.abs() / STABLE_PARTS {
-                Verdict::Normal
-            } else if (delta > 0.0) == higher_is_better {
-                Verdict::Improvement
-            } else {
-                Verdict::Regression
+            let Some(delta) = metric.delta else { continue };
+            let is_stable = metric.relative_delta.map_or(delta == 0.0, |relative| relative.abs() <= STABLE);
+            let (fewer, more) = (
+                metric.baseline_samples.min(metric.recent_samples),
+                metric.baseline_samples.max(metric.recent_samples),
+            );
+            let is_few = fewer < Self::SAMPLES_MIN;
+            // A success rate is better if it is higher; every other metric is better if it is lower.
+            let higher_is_better = metric.test == Some(Test::FisherExact);
+            let alpha = if is_few { Self::ALPHA_FEW } else { ALPHA };
+            metric.verdict = match adjusted > alpha || is_stable || more < Self::SAMPLES_MIN {
+                true if is_few => Verdict::TooFew,
+                true => Verdict::NoChangeShown,
+                false if (delta > 0.0) == higher_is_better => Verdict::Better,
+                false => Verdict::Worse,
             };
         }
     }
@@ -217,73 +270,69 @@ impl Comparison {
 
 type Side = Option<(Sample, Baseline)>;
 
-fn group(mut sides: [Side; 2]) -> SkillComparison {
-    let bounded =
-        |side: &Side| side.as_ref().is_some_and(|(sample, _)| sample.latencies.precision() == Precision::Bounded);
-    let latency_precision = if sides.iter().any(bounded) { Precision::Bounded } else { Precision::Exact };
-    if latency_precision == Precision::Bounded {
-        sides.iter_mut().flatten().for_each(|(sample, _)| sample.latencies.bound());
-    }
+fn group(sides: [Side; 2]) -> SkillComparison {
     let sides = sides.each_ref().map(Option::as_ref);
-    let known = |of: fn(&Baseline) -> Option<f64>| sides.map(|side| of(&side?.1));
-    let means = |moments: fn(&Sample) -> &Moments, of: fn(&Baseline) -> Option<f64>| {
-        let moments = sides.map(|side| side.map(|(sample, _)| moments(sample)));
-        let spreads = moments.map(|moments| {
-            let (mean, variance) = moments?.mean_and_variance()?;
-            Some(Spread { count: moments?.count(), mean, variance })
-        });
-        let counts = moments.map(|moments| moments.map_or(0, Moments::count));
-        metric(known(of), counts, Test::Welch, spreads, inference::welch)
+    let pair = match sides {
+        [Some((a, _)), Some((b, _))] => Some([a, b]),
+        _ => None,
     };
-    let usd = |pico: f64| pico / 1e12;
-    let mut cost_mean_usd = means(|sample| &sample.cost_pico, |b| b.cost_mean_usd.map(dollars));
-    cost_mean_usd.delta = cost_mean_usd.delta.map(usd).map(significant);
-    cost_mean_usd.interval = cost_mean_usd.interval.map(|ends| ends.map(usd).map(significant));
+    let details = pair.and_then(|[a, b]| Some([a.detail.as_ref()?, b.detail.as_ref()?]));
+    let blocks = details.map(|details| details.map(|detail| &detail.blocks));
+    let make = |known: fn(&Baseline) -> Option<f64>, count: fn(&Sample) -> u64, test: Test| {
+        let known = sides.map(|side| known(&side?.1));
+        let counts = sides.map(|side| side.map_or(0, |(sample, _)| count(sample)));
+        let enough = counts.iter().all(|&count| count >= Comparison::SAMPLES_TESTED_MIN);
+        move |found: &dyn Fn(f64) -> Option<Tested>| {
+            let found = if enough { found(known[0].unwrap_or(0.0)) } else { None };
+            metric(known, counts, test, found)
+        }
+    };
+    let success = make(|b| b.success_rate, |sample| sample.succeeded + sample.failed, Test::FisherExact);
+    let latency = make(|b| b.latency_p50_ms, |sample| sample.latency_ms.count(), Test::Permutation);
+    let cost = make(|b| b.cost_mean_usd.map(dollars), |sample| sample.cost_pico.count(), Test::Permutation);
+    let tokens = make(|b| b.tokens_mean, |sample| sample.tokens.count(), Test::Permutation);
+    let bounded = |(sample, _): &&(Sample, Baseline)| sample.latencies.precision() == Precision::Bounded;
     SkillComparison {
-        success_rate: success_rate(sides, known(|b| b.success_rate)),
-        latency_ms: latency(sides, known(|b| b.latency_p50_ms)),
-        latency_precision,
-        latency_mean_ms: means(|sample| &sample.latency_ms, |b| b.latency_mean_ms),
-        cost_mean_usd,
-        tokens_mean: means(|sample| &sample.tokens, |b| b.tokens_mean),
+        success_rate: success(&|_| {
+            let rate = |sample: &Sample| Proportion { part: sample.succeeded, whole: sample.succeeded + sample.failed };
+            Some(tested::success_rates(pair?.map(rate), blocks))
+        }),
+        latency_ms: latency(&|baseline| {
+            let latencies = pair?.map(|sample| &sample.latencies);
+            Some(tested::values(&values(latencies, 1.0, general_score), baseline, blocks, 1))
+        }),
+        latency_precision: if sides.iter().flatten().any(bounded) { Precision::Bounded } else { Precision::Exact },
+        cost_mean_usd: cost(&|baseline| {
+            let costs = details?.map(|detail| &detail.costs);
+            Some(tested::values(&values(costs, 1e-8, detail::cost_score), baseline, blocks, 2))
+        }),
+        tokens_mean: tokens(&|baseline| {
+            let tokens = details?.map(|detail| &detail.tokens);
+            Some(tested::values(&values(tokens, 1.0, general_score), baseline, blocks, 3))
+        }),
     }
 }
 
-fn success_rate(sides: [Option<&(Sample, Baseline)>; 2], known: [Option<f64>; 2]) -> Metric {
-    let proportions = sides.map(|side| {
-        let (sample, _) = side?;
-        Some(Proportion { part: sample.succeeded, whole: sample.succeeded + sample.failed })
-    });
-    let counts = proportions.map(|proportion| proportion.map_or(0, |proportion| proportion.whole));
-    let test = match proportions {
-        [Some(a), Some(b)] if inference::is_exact(a, b) => Test::FisherExact,
-        _ => Test::TwoProportionZ,
-    };
-    metric(known, counts, test, proportions, inference::two_proportions)
+fn general_score(value: u64) -> u32 {
+    buckets::score(buckets::bucket(value))
 }
 
-fn latency(sides: [Option<&(Sample, Baseline)>; 2], known: [Option<f64>; 2]) -> Metric {
-    let latencies = sides.map(|side| side.map(|(sample, _)| sample.latencies.doubled().collect::<Vec<_>>()));
-    let counts = sides.map(|side| side.map_or(0, |(sample, _)| sample.latency_ms.count()));
-    metric(known, counts, Test::MannWhitney, latencies, |a, b| {
-        let Found { delta, interval, p_value } = inference::mann_whitney(&a, &b);
-        Found { delta: delta / 2.0, interval: interval.map(|end| end / 2.0), p_value }
+/// Returns the values of both sides in a unit, with their scores. If one side has only buckets, so has the other.
+fn values(sides: [&Latencies; 2], unit: f64, score: fn(u64) -> u32) -> [Values; 2] {
+    let bounded = sides.iter().any(|side| side.precision() == Precision::Bounded);
+    sides.map(|side| {
+        let mut side = side.clone();
+        if bounded {
+            side.bound();
+        }
+        let scored = |(doubled, count): (u128, u64)| {
+            (doubled as f64 / 2.0 * unit, count, score(u64::try_from(doubled / 2).unwrap_or(u64::MAX)))
+        };
+        side.doubled().map(scored).collect()
     })
 }
 
-/// Returns the metric of two sides, tested if both have enough values.
-fn metric<T>(
-    known: [Option<f64>; 2],
-    counts: [u64; 2],
-    test: Test,
-    sides: [Option<T>; 2],
-    found: impl Fn(T, T) -> Found,
-) -> Metric {
-    let enough = counts.iter().all(|&count| count >= Comparison::SAMPLES_MIN);
-    let found = match sides {
-        [Some(a), Some(b)] if enough => Some(found(a, b)),
-        _ => None,
-    };
+fn metric(known: [Option<f64>; 2], counts: [u64; 2], test: Test, found: Option<Tested>) -> Metric {
     Metric {
         baseline: known[0],
         recent: known[1],
@@ -291,10 +340,12 @@ fn metric<T>(
         recent_samples: counts[1],
         test: found.map(|_| test),
         delta: found.map(|found| significant(found.delta)),
+        relative_delta: found.and_then(|found| found.relative_delta).map(significant),
         interval: found.map(|found| found.interval.map(significant)),
+        design_effect: found.and_then(|found| found.design_effect).map(significant),
         p_value: found.map(|found| significant(found.p_value)),
         p_adjusted: None,
-        verdict: Verdict::TooFewSamples,
+        verdict: Verdict::TooFew,
     }
 }
 

@@ -78,7 +78,7 @@ impl Baselines {
         records: impl IntoIterator<Item = Result<ExecutionMetrics>>,
     ) -> Result<FrozenBaselines> {
         let week_start = week_start(moment);
-        let samples = Accumulator::collect(records, |record| record.timestamp_start < week_start)?;
+        let samples = Accumulator::new().collect(records, |record| record.timestamp_start < week_start)?;
         let baselines = samples.clone().finish();
         let computed_from = ComputedFrom::of(&baselines);
         Ok(FrozenBaselines { week_start, computed_from, baselines, samples: samples.condensed() })
@@ -96,6 +96,17 @@ impl ComputedFrom {
     }
 }
 
+/// Returns true if the samples of a line are of a newer version.
+fn is_newer(line: &str) -> bool {
+    #[derive(Deserialize)]
+    struct Versioned {
+        samples: String,
+    }
+    // The version is the first byte.
+    let version = |line: Versioned| u8::from_str_radix(line.samples.get(..2)?, 16).ok();
+    serde_json::from_str(line).ok().and_then(version).is_some_and(|version| version > Accumulator::VERSION)
+}
+
 impl FrozenBaselines {
     /// Returns the frozen baselines as one line of JSON, without a line feed. The same records give the same bytes.
     ///
@@ -109,9 +120,12 @@ impl FrozenBaselines {
     /// Reads the frozen baselines from a line of JSON. Unknown keys are ignored.
     ///
     /// # Errors
-    /// [`ErrorKind::Malformed`] if the text is not one JSON object with the fields of this type.
+    /// - [`ErrorKind::Newer`] if a newer version of this crate wrote the line.
+    /// - [`ErrorKind::Malformed`] if the text is not one JSON object with the fields of this type.
     pub fn from_json(line: &str) -> Result<Self> {
-        serde_json::from_str(line)
-            .map_err(|source| Error::new(ErrorKind::Malformed, "read frozen baselines from JSON").source(source))
+        serde_json::from_str(line).map_err(|source| {
+            let kind = if is_newer(line) { ErrorKind::Newer } else { ErrorKind::Malformed };
+            Error::new(kind, "read frozen baselines from JSON").source(source)
+        })
     }
 }

@@ -1,7 +1,7 @@
 //! Tests of whether two samples differ, and by how much. This file has only the formulas. [`compare`](super::compare)
 //! interprets the results.
 
-use super::special::{chi_squared_tail, normal_two_sided, student_quantile, student_two_sided};
+use super::special::{chi_squared_tail, ln_choose, normal_two_sided, student_quantile, student_two_sided};
 
 /// The probability of a false alarm. The confidence of each interval is 1 minus that, 99 %.
 pub(super) const ALPHA: f64 = 0.01;
@@ -30,7 +30,7 @@ pub(crate) struct Proportion {
 }
 
 impl Proportion {
-    fn share(self) -> f64 {
+    pub(super) fn share(self) -> f64 {
         self.part as f64 / self.whole as f64
     }
 
@@ -55,25 +55,31 @@ pub(crate) fn is_exact(a: Proportion, b: Proportion) -> bool {
 
 /// Tests whether two proportions differ. Neither `whole` may be 0.
 ///
-/// - Usually this is the z-test with a pooled variance, without the correction for continuity (Fleiss, Levin and Paik,
-///   "Statistical Methods for Rates and Proportions", third edition (2003), chapter 3).
-/// - If the test [must be exact](is_exact), it is [Fisher's test](fisher).
-/// - The interval is that of Newcombe ("Interval Estimation for the Difference Between Independent Proportions",
-///   Statistics in Medicine 17 (1998), 873–890, method 10). It is computed from Wilson's interval of each proportion.
+/// It is the z-test with a pooled variance (Fleiss, Levin and Paik, "Statistical Methods for Rates and Proportions",
+/// third edition (2003), chapter 3, without the correction for continuity), or [Fisher's test](fisher) if the test
+/// [must be exact](is_exact). The interval is [Newcombe's](newcombe).
 pub(crate) fn two_proportions(a: Proportion, b: Proportion) -> Found {
-    let (share_a, share_b) = (a.share(), b.share());
-    let ([low_a, high_a], [low_b, high_b]) = (a.interval(), b.interval());
-    let delta = share_b - share_a;
-    let interval =
-        [delta - (share_b - low_b).hypot(high_a - share_a), delta + (high_b - share_b).hypot(share_a - low_a)];
+    let found = newcombe(a, b);
     let p_value = if is_exact(a, b) {
         fisher(a, b)
     } else {
         let (n_a, n_b) = (a.whole as f64, b.whole as f64);
         let pooled = (a.part as f64 + b.part as f64) / (n_a + n_b);
-        normal_two_sided(delta / (pooled * (1.0 - pooled) * (1.0 / n_a + 1.0 / n_b)).sqrt())
+        normal_two_sided(found.delta / (pooled * (1.0 - pooled) * (1.0 / n_a + 1.0 / n_b)).sqrt())
     };
-    Found { delta, interval, p_value }
+    Found { p_value, ..found }
+}
+
+/// Returns the difference of two proportions and Newcombe's interval ("Interval Estimation for the Difference Between
+/// Independent Proportions", Statistics in Medicine 17 (1998), 873–890, method 10), without a test. Neither may be
+/// empty.
+pub(super) fn newcombe(a: Proportion, b: Proportion) -> Found {
+    let (share_a, share_b) = (a.share(), b.share());
+    let ([low_a, high_a], [low_b, high_b]) = (a.interval(), b.interval());
+    let delta = share_b - share_a;
+    let interval =
+        [delta - (share_b - low_b).hypot(high_a - share_a), delta + (high_b - share_b).hypot(share_a - low_a)];
+    Found { delta, interval, p_value: 1.0 }
 }
 
 /// Fisher's exact test ("Statistical Methods for Research Workers", fifth edition (1934), section 21.02). It considers
@@ -106,6 +112,42 @@ fn fisher(a: Proportion, b: Proportion) -> f64 {
     (no_likelier.map(|&(_, likely)| likely).sum::<f64>() / all).min(1.0)
 }
 
+/// Fisher's exact test in one direction: the probability that `b` has at least as many parts as found, given the margins
+/// of the table ("Statistical Methods for Research Workers", fifth edition (1934), section 21.02).
+///
+/// The terms of the tail follow from neighbour to neighbour, from a first one that is computed from logarithms of
+/// factorials. Beyond the mode they fall ever faster, so few of them count.
+pub(super) fn fisher_more(a: Proportion, b: Proportion) -> f64 {
+    let (whole, part) = (a.whole + b.whole, a.part + b.part);
+    // Below the mode, the other tail is the shorter one.
+    let mode = (u128::from(part) + 1) * (u128::from(b.whole) + 1) / (u128::from(whole) + 2);
+    let term = |k: u64| (ln_choose(b.whole, k) + ln_choose(a.whole, part - k) - ln_choose(whole, part)).exp();
+    let (least, most) = (part.saturating_sub(a.whole), part.min(b.whole));
+    // How much likelier it is that `k + 1` of the parts are in `b` than that `k` are.
+    let step = |k: u64| (part - k) as f64 * (b.whole - k) as f64 / ((k + 1) as f64 * (a.whole + k + 1 - part) as f64);
+    if u128::from(b.part) > mode {
+        let (mut likely, mut sum) = (term(b.part), 0.0);
+        for k in b.part..=most {
+            sum += likely;
+            if k == most || likely < sum * 1e-17 {
+                break;
+            }
+            likely *= step(k);
+        }
+        return f64::min(sum, 1.0);
+    }
+    let Some(below) = b.part.checked_sub(1).filter(|below| *below >= least) else { return 1.0 };
+    let (mut likely, mut sum) = (term(below), 0.0);
+    for k in (least..=below).rev() {
+        sum += likely;
+        if k == least || likely < sum * 1e-17 {
+            break;
+        }
+        likely /= step(k - 1);
+    }
+    (1.0 - sum).clamp(0.0, 1.0)
+}
+
 /// The number of values of a sample, their mean, and their sample variance.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Spread {
@@ -114,25 +156,49 @@ pub(crate) struct Spread {
     pub(crate) variance: f64,
 }
 
-/// Welch's t-test and interval for the difference of two means. The variances of the samples may differ (Welch, "The
-/// Generalization of 'Student's' Problem when Several Different Population Variances are Involved", Biometrika 34
-/// (1947), 28–35). The degrees of freedom are Satterthwaite's (Biometrics Bulletin 2 (1946), 110–114). Each sample
-/// needs two values.
-///
-/// If neither sample varies, the p-value is 1 for equal means and 0 for different ones.
-pub(super) fn welch(a: Spread, b: Spread) -> Found {
+/// The difference of two means.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Difference {
+    /// The second mean minus the first.
+    pub(super) delta: f64,
+    /// The standard error.
+    pub(super) error: f64,
+    /// The degrees of freedom.
+    pub(super) degrees: f64,
+}
+
+/// Estimates the difference of two means whose variances may differ (Welch, "The Generalization of 'Student's' Problem
+/// when Several Different Population Variances are Involved", Biometrika 34 (1947), 28–35). The degrees of freedom are
+/// Satterthwaite's (Biometrics Bulletin 2 (1946), 110–114). Each sample needs two values. If neither sample varies, the
+/// error is 0.
+pub(super) fn welch(a: Spread, b: Spread) -> Difference {
     let delta = b.mean - a.mean;
     let (square_a, square_b) = (a.variance / a.count as f64, b.variance / b.count as f64);
     let square = square_a + square_b;
     if square == 0.0 {
-        return Found { delta, interval: [delta; 2], p_value: if delta == 0.0 { 1.0 } else { 0.0 } };
+        return Difference { delta, error: 0.0, degrees: (a.count + b.count) as f64 - 2.0 };
     }
     // Shares of the sum are used, because the squares of these numbers may be too small or too large for an `f64`.
     let (share_a, share_b) = (square_a / square, square_b / square);
     let degrees = 1.0 / (share_a * share_a / (a.count as f64 - 1.0) + share_b * share_b / (b.count as f64 - 1.0));
-    let half = student_quantile(ALPHA, degrees) * square.sqrt();
-    let p_value = student_two_sided(delta / square.sqrt(), degrees);
-    Found { delta, interval: [delta - half, delta + half], p_value }
+    Difference { delta, error: square.sqrt(), degrees }
+}
+
+impl Difference {
+    /// Returns half the width of the interval with confidence 1 − `ALPHA`, where the variance is `inflation` times as
+    /// large.
+    pub(super) fn reach(self, inflation: f64) -> f64 {
+        if self.error == 0.0 { 0.0 } else { student_quantile(ALPHA, self.degrees) * self.error * inflation.sqrt() }
+    }
+
+    /// Returns the probability that the difference is at least as large, in its own direction, by chance.
+    pub(super) fn tail(self) -> f64 {
+        match self.delta {
+            0.0 => 1.0,
+            _ if self.error == 0.0 => 0.0,
+            delta => student_two_sided(delta / self.error, self.degrees) / 2.0,
+        }
+    }
 }
 
 /// Student's t-test and interval for the mean of the differences between paired values ("The Probable Error of a Mean",
@@ -186,98 +252,26 @@ pub(crate) fn chi_squared(groups: &[Proportion]) -> Option<Associated> {
     Some(Associated { chi_squared, degrees, p_value, cramers_v: (chi_squared / whole).sqrt() })
 }
 
-/// Different values in ascending order, and how often each of them occurs.
-pub(super) type Counts = [(u128, u64)];
-
-/// The rank test of Mann and Whitney ("On a Test of whether one of Two Random Variables is Stochastically Larger than
-/// the Other", Annals of Mathematical Statistics 18 (1947), 50–60), in its normal approximation. It is corrected for
-/// ties and for continuity as in Hollander, Wolfe and Chicken, "Nonparametric Statistical Methods", third edition
-/// (2014), section 4.1. Neither sample may be empty.
-///
-/// The difference is the shift of Hodges and Lehmann ("Estimates of Location Based on Rank Tests", Annals of
-/// Mathematical Statistics 34 (1963), 598–611): the median of all differences between a value of one sample and a value
-/// of the other. The ends of the interval are two of these sorted differences. The normal approximation of the test,
-/// without ties, determines their ranks (Hollander, Wolfe and Chicken, section 4.3).
-pub(super) fn mann_whitney(a: &Counts, b: &Counts) -> Found {
-    let (n_a, n_b) = (total(a), total(b));
-    let pairs = n_a * n_b;
-    let all = (n_a + n_b) as f64;
-    // A pair counts 2 if its second value is greater, and 1 if its values are equal.
-    let (mut twice_u, mut ties) = (0, 0.0);
-    let (mut less, mut rest) = (0, a.iter().copied().peekable());
-    for &(value, count) in b {
-        while let Some((_, passed)) = rest.next_if(|&(other, _)| other < value) {
-            less += u128::from(passed);
-            ties += tied(passed.into());
-        }
-        let same = rest.next_if(|&(other, _)| other == value).map_or(0, |(_, same)| u128::from(same));
-        twice_u += u128::from(count) * (2 * less + same);
-        ties += tied(u128::from(count) + same);
-        less += same;
-    }
-    ties += rest.map(|(_, count)| tied(count.into())).sum::<f64>();
-
-    let third = pairs as f64 / 12.0;
-    let deviation = (third * (all + 1.0 - ties / (all * (all - 1.0)))).max(0.0).sqrt();
-    let distance = twice_u.abs_diff(pairs) as f64 / 2.0 - 0.5;
-    let p_value = if deviation > 0.0 && distance > 0.0 { normal_two_sided(distance / deviation) } else { 1.0 };
-
-    let reach = Z * (third * (all + 1.0)).sqrt();
-    let outside = ((pairs as f64 / 2.0 - reach).floor().max(1.0) as u128).min(pairs);
-    let [low, high] = [outside, pairs + 1 - outside].map(|rank| difference(a, b, rank) as f64);
-    let [middle, next] = [pairs.div_ceil(2), pairs / 2 + 1].map(|rank| difference(a, b, rank));
-    Found { delta: (middle + next) as f64 / 2.0, interval: [low, high], p_value }
-}
-
-fn total(counts: &Counts) -> u128 {
-    counts.iter().map(|&(_, count)| u128::from(count)).sum()
-}
-
-fn tied(count: u128) -> f64 {
-    let count = count as f64;
-    count * count * count - count
-}
-
-/// Subtracts every value of `a` from every value of `b`, and returns the difference at `rank`. Ranks count from 1.
-///
-/// There may be far too many pairs to list, so the function bisects between the smallest and the largest difference.
-fn difference(a: &Counts, b: &Counts, rank: u128) -> i128 {
-    let ends = |counts: &Counts| Some((counts.first()?.0 as i128, counts.last()?.0 as i128));
-    let (Some((least_a, most_a)), Some((least_b, most_b))) = (ends(a), ends(b)) else { return 0 };
-    let (mut low, mut high) = (least_b - most_a, most_b - least_a);
-    while low < high {
-        let middle = low + (high - low) / 2;
-        if pairs_within(a, b, middle) >= rank { high = middle } else { low = middle + 1 }
-    }
-    low
-}
-
-/// Returns the number of pairs for which the value of `b` minus the value of `a` is at most `difference`.
-fn pairs_within(a: &Counts, b: &Counts, difference: i128) -> u128 {
-    let mut enough = total(a);
-    let mut lower = a.iter().peekable();
-    let mut within = 0;
-    for &(value, count) in b {
-        // Values of `a` that are too low for this value are too low for all later ones.
-        while let Some((_, passed)) = lower.next_if(|(other, _)| (*other as i128) < value as i128 - difference) {
-            enough -= u128::from(*passed);
-        }
-        within += u128::from(count) * enough;
-    }
-    within
-}
-
-/// Adjusts p-values for testing several hypotheses at once (Holm, "A Simple Sequentially Rejective Multiple Test
-/// Procedure", Scandinavian Journal of Statistics 6 (1979), 65–70). The order stays the same. With the adjusted values,
-/// the probability of any false alarm is no larger than for a single hypothesis.
+/// Adjusts p-values for testing several hypotheses at once, and returns them in the same order. With them, the
+/// probability of any false alarm is the same as for a single hypothesis (Holm, "A Simple Sequentially Rejective
+/// Multiple Test Procedure", Scandinavian Journal of Statistics 6 (1979), 65–70).
 pub(crate) fn holm(p_values: &[f64]) -> Vec<f64> {
-    let mut order: Vec<usize> = (0..p_values.len()).collect();
-    order.sort_by(|&a, &b| p_values[a].total_cmp(&p_values[b]));
-    let mut adjusted = vec![0.0; p_values.len()];
+    weighted_holm(&p_values.iter().map(|&p| (p, 1.0)).collect::<Vec<_>>())
+}
+
+/// Like [`holm`], but each hypothesis has a weight, and its share of the errors grows with it (section 4 of Holm's
+/// article).
+pub(super) fn weighted_holm(weighted: &[(f64, f64)]) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..weighted.len()).collect();
+    let ratio = |at: usize| weighted[at].0 / weighted[at].1;
+    order.sort_by(|&a, &b| ratio(a).total_cmp(&ratio(b)));
+    let mut adjusted = vec![0.0; weighted.len()];
+    let mut rest: f64 = weighted.iter().map(|(_, weight)| weight).sum();
     let mut greatest = 0.0_f64;
-    for (rank, &at) in order.iter().enumerate() {
-        greatest = greatest.max(p_values[at] * (p_values.len() - rank) as f64).min(1.0);
+    for at in order {
+        greatest = greatest.max(ratio(at) * rest).min(1.0);
         adjusted[at] = greatest;
+        rest -= weighted[at].1;
     }
     adjusted
 }

@@ -1,142 +1,110 @@
 //! Counts of latencies.
 
+use std::collections::BTreeMap;
+
 use super::baselines::Precision;
+use super::buckets::{bucket, doubled_middle};
 use super::bytes::{Reader, Writer};
 use super::counts::{Counted, Counts};
+use super::tally::Tally;
 use crate::error::Result;
-
-/// The number of values that are collected before they are sorted and merged into the counts. The number is large,
-/// because each merge goes through all counts.
-const RECENT_MAX: usize = 16 * 1024;
-
-/// Once a group has had [`RECENT_MAX`] values, the values or buckets below this limit are counted in an array. Most of
-/// them are below it, and counting in an array is several times faster than sorting.
-const LOW: usize = 16 * 1024;
-
-/// The number of binary digits after the highest one that decide the bucket of a value.
-const DIGITS: u32 = 7;
-/// The number of buckets for the values with the same highest binary digit.
-const BUCKETS_PER_OCTAVE: u64 = 1 << DIGITS;
 
 /// Counts how often each latency occurs.
 ///
-/// Up to [`Precision::DISTINCT_MAX`] different values are counted as they are. With more values, or if a value does not
-/// fit in 32 bits, all values are counted in log-linear buckets, as in Gil Tene's HdrHistogram (2012). Each power of
-/// two has 128 buckets of equal width, and each value below 256 has its own bucket. The middle of a bucket replaces its
-/// values. A bucket that starts at `low` is at most `low / 128` wide, so its middle is off by less than one part in
-/// 256.
+/// Up to [`Precision::DISTINCT_MAX`] different values are counted as they are, and values below 256 always are. Beyond
+/// that limit, values are counted in log-linear [buckets](super::buckets): each power of two has 128
+/// buckets of equal width, and the middle of a bucket replaces its values. A bucket that starts at `low` is at most
+/// `low / 128` wide, so its middle is off by less than one part in 256.
 ///
-/// Whether buckets are used depends only on the set of values, not on their order or on how they are split into parts.
-/// If a part exceeds the limits, so does the whole. If only the whole exceeds them, the last merge notices it.
+/// Only the set of values decides which of the two is used. If a part exceeds the limit, so does the whole, and a whole
+/// that exceeds it is noticed at the last merge. So neither order nor split changes anything.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Latencies {
     /// The counts by value, or by bucket if `bounded`.
-    counts: Counts,
-    recent: Vec<u32>,
-    /// How often each value below [`LOW`] occurred since the last merge. It is empty until there are many recent
-    /// values.
-    low: Vec<u32>,
+    tally: Tally,
+    /// The counts of values of 2³² and more. It is empty if `bounded`.
+    long: BTreeMap<u64, u64>,
     bounded: bool,
 }
 
 impl Latencies {
     #[inline]
     pub(super) fn add(&mut self, value_ms: u64) {
-        let place = match (self.bounded, u32::try_from(value_ms)) {
-            (false, Ok(value)) => value,
-            (false, Err(_)) => {
-                self.bound();
-                bucket(value_ms)
+        match (self.bounded, u32::try_from(value_ms)) {
+            (false, Ok(value)) => {
+                if self.tally.add(value) {
+                    self.keep_limit();
+                }
             }
-            (true, _) => bucket(value_ms),
-        };
-        self.count(place);
+            (false, Err(_)) => self.add_long(value_ms, 1),
+            (true, _) => _ = self.tally.add(bucket(value_ms)),
+        }
     }
 
-    /// Counts a value, or a bucket if `bounded`.
-    #[inline]
-    fn count(&mut self, place: u32) {
-        if let Some(count) = self.low.get_mut(place as usize) {
-            *count += 1;
-            if *count == u32::MAX {
-                self.settle();
-            }
-            return;
-        }
-        self.recent.push(place);
-        if self.recent.len() >= RECENT_MAX {
-            self.settle();
-            self.low.resize(LOW, 0);
+    fn add_long(&mut self, value_ms: u64, count: u64) {
+        *self.long.entry(value_ms).or_default() += count;
+        if self.long.len() > Precision::DISTINCT_MAX {
+            self.bound();
         }
     }
 
     pub(super) fn merge(&mut self, mut other: Self) {
-        // A few values, such as those of a small part of a ledger, are added one by one, without going through all
-        // counts.
-        if !other.bounded && other.counts.len() == 0 && other.low.is_empty() {
-            for value in other.recent {
-                if self.bounded { self.add(value.into()) } else { self.count(value) }
-            }
+        if !other.bounded
+            && other.long.is_empty()
+            && let Some(few) = other.tally.few()
+        {
+            few.iter().for_each(|&value| self.add(value.into()));
             return;
         }
-        self.settle();
-        other.settle();
         if self.bounded || other.bounded {
             self.bound();
             other.bound();
         }
-        self.counts = self.counts.and(other.counts.iter());
-        self.keep_limit();
+        self.tally.merge(other.tally);
+        for (value, count) in other.long {
+            *self.long.entry(value).or_default() += count;
+        }
+        self.settle();
     }
 
     /// Sorts the recent values so that [ranks](Self::doubled_at) can be found. If the values could exceed the limit of
     /// the counts, this method merges them into the counts, where the limit is enforced.
     pub(super) fn sort(&mut self) {
-        let few = self.low.is_empty() && self.counts.len() + self.recent.len() <= Precision::DISTINCT_MAX;
-        if few { self.recent.sort_unstable() } else { self.settle() }
+        if !self.tally.sort(Precision::DISTINCT_MAX.saturating_sub(self.long.len())) {
+            self.settle();
+        }
     }
 
     /// Merges the recent values into the counts.
     pub(super) fn settle(&mut self) {
-        if self.recent.is_empty() && self.low.is_empty() {
-            return;
-        }
-        self.recent.sort_unstable();
-        let runs = self.recent.chunk_by(|a, b| a == b).map(|run| Counted { place: run[0], count: run.len() as u64 });
-        let low = (0..).zip(&self.low).filter(|(_, count)| **count > 0);
-        let low = low.map(|(place, &count)| Counted { place, count: count.into() });
-        // The values in `low` are below all others, so the chain is in ascending order.
-        self.counts = self.counts.and(low.chain(runs));
-        self.recent.clear();
-        self.low.clear();
+        self.tally.settle();
         self.keep_limit();
     }
 
     fn keep_limit(&mut self) {
-        if self.counts.len() > Precision::DISTINCT_MAX {
-            self.bound_counts();
+        if self.distinct() > Precision::DISTINCT_MAX {
+            self.bound();
         }
     }
 
     /// Switches to counting in buckets.
     pub(super) fn bound(&mut self) {
-        self.settle();
-        self.bound_counts();
-    }
-
-    fn bound_counts(&mut self) {
+        self.tally.settle();
         if self.bounded {
             return;
         }
-        let buckets = self.counts.iter().map(|Counted { place, count }| Counted { place: bucket(place.into()), count });
-        // The values are in ascending order, so those of one bucket follow one another and are counted together.
-        self.counts = Counts::of(buckets);
+        let low = self.tally.iter().map(|Counted { place, count }| (u64::from(place), count));
+        let long = std::mem::take(&mut self.long);
+        let buckets = low.chain(long).map(|(value, count)| Counted { place: bucket(value), count });
+        // Bucket numbers ascend with their values, so the values of one bucket are neighbours.
+        let counts = Counts::of(buckets);
+        self.tally.replace(counts);
         self.bounded = true;
     }
 
     /// Returns the number of different values or buckets. Recent values must be [settled](Self::settle).
     pub(super) fn distinct(&self) -> usize {
-        self.counts.len()
+        self.tally.distinct() + self.long.len()
     }
 
     pub(super) fn precision(&self) -> Precision {
@@ -146,14 +114,31 @@ impl Latencies {
     /// Returns each value in milliseconds times 2, in ascending order, and how often it occurs. The values are doubled,
     /// because the middle of a bucket may lie between two integers. Recent values must be [settled](Self::settle).
     pub(super) fn doubled(&self) -> impl Iterator<Item = (u128, u64)> + Clone {
-        self.counts.iter().map(|Counted { place, count }| (self.doubled_value(place), count))
+        let low = self.tally.iter().map(|Counted { place, count }| (self.doubled_value(place), count));
+        low.chain(self.long.iter().map(|(&value, &count)| (2 * u128::from(value), count)))
     }
 
-    /// Returns the doubled values at `rank` and at the next rank. Ranks count from 0. At the last rank, the same value
-    /// is returned twice. Returns `None` if `rank` is beyond the last one. Recent values must be [sorted](Self::sort).
-    pub(super) fn doubled_at(&self, rank: u64) -> Option<(u128, u128)> {
-        let (place, next) = self.counts.at_rank(rank, &self.recent)?;
-        Some((self.doubled_value(place), self.doubled_value(next)))
+    /// Returns twice the value at `rank`, from 0, and twice the value at the next rank or, at the last rank, the same
+    /// value. `count` is the number of values, and a higher rank gives `None`. Recent values must be
+    /// [sorted](Self::sort).
+    pub(super) fn doubled_at(&self, rank: u64, count: u64) -> Option<(u128, u128)> {
+        // The long values come last.
+        let below_long = count.checked_sub(self.long.values().sum())?;
+        let long = |rank: u64| {
+            let mut passed = below_long;
+            let found = self.long.iter().find(|(_, count)| {
+                passed += **count;
+                rank < passed
+            });
+            found.map(|(&value, _)| 2 * u128::from(value))
+        };
+        if rank >= below_long {
+            let value = long(rank)?;
+            return Some((value, long(rank + 1).unwrap_or(value)));
+        }
+        let (place, next) = self.tally.at_rank(rank)?;
+        let next = if rank + 1 == below_long { long(rank + 1) } else { None }.unwrap_or(self.doubled_value(next));
+        Some((self.doubled_value(place), next))
     }
 
     fn doubled_value(&self, place: u32) -> u128 {
@@ -163,59 +148,43 @@ impl Latencies {
     /// Writes the counts. Recent values must be [settled](Self::settle).
     pub(super) fn write(&self, out: &mut Writer) {
         out.byte(self.bounded.into());
-        self.counts.write(out);
+        out.number(self.long.len() as u128);
+        for (&value, &count) in &self.long {
+            out.number(value.into());
+            out.number(count.into());
+        }
+        self.tally.write(out);
     }
 
-    /// Reads the counts of `values` latencies.
-    pub(super) fn read(from: &mut Reader<'_>, values: u64) -> Result<Self> {
+    /// Reads the counts of `values` latencies from bytes of [version 2](super::accumulator) or later.
+    pub(super) fn read(from: &mut Reader<'_>, version: u8, values: u64) -> Result<Self> {
         let bounded = from.flag()?;
+        let (mut long, mut rest, mut last) = (BTreeMap::new(), values, u64::from(u32::MAX));
+        let long_max = if bounded { 0 } else { Precision::DISTINCT_MAX as u64 };
+        let many: u64 = if version == 2 { 0 } else { from.at_most(long_max)? };
+        for _ in 0..many {
+            let value = from.at_most(u64::MAX)?;
+            let count = from.at_most(rest)?;
+            if value <= last || count == 0 {
+                return Err(from.malformed());
+            }
+            long.insert(value, count);
+            rest -= count;
+            last = value;
+        }
         let (len_max, last_max) = if bounded {
             (bucket(u64::MAX) as usize + 1, bucket(u64::MAX))
         } else {
-            (Precision::DISTINCT_MAX, u32::MAX)
+            (Precision::DISTINCT_MAX - long.len(), u32::MAX)
         };
-        Ok(Self { counts: Counts::read(from, len_max, last_max, values)?, bounded, ..Self::default() })
+        Ok(Self { tally: Tally::read(from, len_max, last_max, rest)?, long, bounded })
     }
-}
-
-/// Returns the number of a value's bucket. Each value below 256 has its own bucket.
-fn bucket(value: u64) -> u32 {
-    let shift = (u64::BITS - value.leading_zeros()).saturating_sub(DIGITS + 1);
-    // There are at most 57 octaves of 128 buckets above the first 256 values.
-    (u64::from(shift) * BUCKETS_PER_OCTAVE + (value >> shift)) as u32
-}
-
-/// Returns twice the middle of a bucket: the sum of its smallest and its largest value.
-fn doubled_middle(bucket: u32) -> u128 {
-    let octave = u64::from(bucket) / BUCKETS_PER_OCTAVE;
-    let shift = octave.saturating_sub(1);
-    let low = u128::from(u64::from(bucket) - shift * BUCKETS_PER_OCTAVE) << shift;
-    2 * low + (1 << shift) - 1
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
-
-    /// Checks every bucket, from its first value to its last.
-    #[test]
-    fn buckets_follow_one_another_and_their_middle_is_close() {
-        let mut low = 0_u64;
-        for number in 0..=bucket(u64::MAX) {
-            assert_eq!(bucket(low), number);
-            let high = u64::try_from(doubled_middle(number) - u128::from(low)).unwrap();
-            assert_eq!(bucket(high), number);
-            // |middle − value| < value / 256 must hold for every value. It is hardest to meet for the lowest one.
-            assert!((high - low) as u128 * 128 < low.max(1).into(), "{low}..={high}");
-            assert!(low >= 256 || high == low);
-            low = match high.checked_add(1) {
-                Some(next) => next,
-                None => return assert_eq!(number, 7423, "the last bucket"),
-            };
-        }
-        panic!("the buckets end at {low}");
-    }
 
     fn of(values: &[u64]) -> Latencies {
         let mut latencies = Latencies::default();
@@ -232,9 +201,17 @@ mod tests {
         assert!(of(&full).doubled().map(|(value, _)| value).eq((0..most).map(|value| u128::from(2 * value))));
         let beyond = [full, vec![most]].concat();
         assert_eq!(of(&beyond).precision(), Precision::Bounded);
-        // 49.7 days are not a plausible latency, but longer values are counted too.
-        assert_eq!(of(&[u32::MAX.into()]).precision(), Precision::Exact);
-        assert_eq!(of(&[1 << 32]).precision(), Precision::Bounded);
+        // 49.7 days are not a plausible latency, but longer values are counted too, and as exactly.
+        let long = of(&[u64::MAX, 1 << 32, 7, u32::MAX.into(), 1 << 32]);
+        assert_eq!(long.precision(), Precision::Exact);
+        let values = [7, u32::MAX.into(), 1 << 32, 1 << 32, u64::MAX].map(|value: u64| 2 * u128::from(value));
+        for rank in 0..5 {
+            let next = values[(rank + 1).min(4)];
+            assert_eq!(long.doubled_at(rank as u64, 5), Some((values[rank], next)), "{rank}");
+        }
+        assert_eq!(long.doubled_at(5, 5), None);
+        let beyond = of(&(0..most).map(|value| value << 32).chain([7]).collect::<Vec<_>>());
+        assert_eq!((beyond.precision(), beyond.long.len()), (Precision::Bounded, 0));
     }
 
     #[test]
@@ -242,13 +219,12 @@ mod tests {
         let most = Precision::DISTINCT_MAX as u64;
         for (another, precision) in [(7, Precision::Exact), (most, Precision::Bounded)] {
             let mut latencies = of(&(0..most).collect::<Vec<_>>());
-            assert!(latencies.low.is_empty());
             latencies.add(another);
             latencies.sort();
             assert_eq!(latencies.precision(), precision);
             let whole = of(&(0..most).chain([another]).collect::<Vec<_>>());
             for rank in [0, 7, 8, most - 1, most, most + 1] {
-                assert_eq!(latencies.doubled_at(rank), whole.doubled_at(rank), "{rank}");
+                assert_eq!(latencies.doubled_at(rank, most + 1), whole.doubled_at(rank, most + 1), "{rank}");
             }
         }
     }
@@ -262,7 +238,7 @@ mod tests {
         let mut both = low;
         both.merge(high);
         let whole = of(&(0..=most).chain([most / 2]).collect::<Vec<_>>());
-        assert_eq!((both.precision(), &both.counts), (Precision::Bounded, &whole.counts));
+        assert_eq!((both.precision(), written(&both)), (Precision::Bounded, written(&whole)));
     }
 
     fn written(latencies: &Latencies) -> Vec<u8> {
@@ -320,7 +296,7 @@ mod tests {
             prop_assert_eq!(&written(&first), &whole);
 
             let mut reader = Reader::new(&whole);
-            prop_assert_eq!(written(&Latencies::read(&mut reader, values.len() as u64).unwrap()), whole.clone());
+            prop_assert_eq!(written(&Latencies::read(&mut reader, 3, values.len() as u64).unwrap()), whole.clone());
             prop_assert!(reader.is_empty());
         }
     }

@@ -25,22 +25,30 @@
 
 mod accumulator;
 mod baselines;
+mod blocks;
+mod buckets;
 mod by;
 mod bytes;
 mod compare;
+mod correlation;
 mod counts;
+mod detail;
 mod freeze;
 mod inference;
 mod latencies;
 mod latest;
 mod names;
 mod observation;
+mod permutation;
 mod sample;
 mod special;
 mod stability;
 mod stats;
+mod tally;
+mod tested;
 mod time_range;
 mod week;
+mod wide;
 
 pub use crate::error::Skipped;
 pub use accumulator::Accumulator;

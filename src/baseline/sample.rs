@@ -2,6 +2,7 @@
 
 use super::baselines::Baseline;
 use super::bytes::{Reader, Writer};
+use super::detail::Detail;
 use super::latencies::Latencies;
 use super::observation::Observation;
 use super::stats::{self, Moments};
@@ -20,11 +21,13 @@ pub(super) struct Sample {
     pub(super) latency_ms: Moments,
     pub(super) cost_pico: Moments,
     pub(super) tokens: Moments,
+    /// `None` if the sample is not for comparisons, or if an earlier version wrote it.
+    pub(super) detail: Option<Box<Detail>>,
 }
 
 impl Sample {
-    /// Creates an empty sample that covers `period`.
-    pub(super) fn new(period: TimeRange) -> Self {
+    /// Creates an empty sample that covers `period`. Only one with `detail` can be compared.
+    pub(super) fn new(period: TimeRange, detail: bool) -> Self {
         Self {
             period,
             executions: 0,
@@ -34,6 +37,7 @@ impl Sample {
             latency_ms: Moments::default(),
             cost_pico: Moments::default(),
             tokens: Moments::default(),
+            detail: detail.then(Box::default),
         }
     }
 
@@ -56,6 +60,9 @@ impl Sample {
         if let Some(tokens) = observation.tokens {
             self.tokens.add(tokens.into());
         }
+        if let Some(detail) = &mut self.detail {
+            detail.add(observation);
+        }
     }
 
     pub(super) fn merge(&mut self, other: Self) {
@@ -67,13 +74,28 @@ impl Sample {
         self.latency_ms.merge(&other.latency_ms);
         self.cost_pico.merge(&other.cost_pico);
         self.tokens.merge(&other.tokens);
+        // The detail of only a part of the values would be wrong.
+        self.detail = self.detail.take().zip(other.detail).map(|(mut detail, other)| {
+            detail.merge(*other);
+            detail
+        });
+    }
+
+    pub(super) fn settle(&mut self) {
+        self.latencies.settle();
+        self.detail.iter_mut().for_each(|detail| detail.settle());
+    }
+
+    /// Returns how many values of each metric of the [detail](Detail) are known.
+    fn known(&self) -> [u64; 4] {
+        [self.succeeded + self.failed, self.latency_ms.count(), self.cost_pico.count(), self.tokens.count()]
     }
 
     /// Computes the baseline. The latencies must be [sorted](Latencies::sort).
     pub(super) fn baseline(&self) -> Baseline {
         let ended = self.succeeded + self.failed;
-        let [p50, p95, p99] =
-            stats::percentiles(|rank| self.latencies.doubled_at(rank), self.latency_ms.count(), [50, 95, 99]);
+        let count = self.latency_ms.count();
+        let [p50, p95, p99] = stats::percentiles(|rank| self.latencies.doubled_at(rank, count), count, [50, 95, 99]);
         Baseline {
             sample_size: self.executions,
             period: self.period,
@@ -95,6 +117,7 @@ impl Sample {
         }
     }
 
+    /// Writes everything. It must be [settled](Self::settle).
     pub(super) fn write(&self, out: &mut Writer) {
         out.signed(self.period.start.unix_ms().into());
         out.signed(self.period.end.unix_ms().into());
@@ -103,9 +126,12 @@ impl Sample {
         self.latencies.write(out);
         self.cost_pico.write(out);
         self.tokens.write(out);
+        out.byte(self.detail.is_some().into());
+        self.detail.iter().for_each(|detail| detail.write(out));
     }
 
-    pub(super) fn read(from: &mut Reader<'_>) -> Result<Self> {
+    /// Reads a sample from bytes of [version 2](super::accumulator) or later.
+    pub(super) fn read(from: &mut Reader<'_>, version: u8) -> Result<Self> {
         let mut time = || {
             let unix_ms = i64::try_from(from.signed()?).ok().and_then(Timestamp::from_unix_ms);
             unix_ms.ok_or_else(|| from.malformed())
@@ -114,30 +140,29 @@ impl Sample {
         let executions = from.at_most(u64::MAX)?;
         let succeeded = from.at_most(executions)?;
         let failed = from.at_most(executions - succeeded)?;
-        let latency_ms = Moments::read(from, executions)?;
-        Ok(Self {
-            period,
-            executions,
-            succeeded,
-            failed,
-            latencies: Latencies::read(from, latency_ms.count())?,
-            latency_ms,
-            cost_pico: Moments::read(from, executions)?,
-            tokens: Moments::read(from, executions)?,
-        })
+        let latency_ms = Moments::read(from, version, executions)?;
+        let latencies = Latencies::read(from, version, latency_ms.count())?;
+        let cost_pico = Moments::read(from, version, executions)?;
+        let tokens = Moments::read(from, version, executions)?;
+        let mut sample =
+            Self { period, executions, succeeded, failed, latencies, latency_ms, cost_pico, tokens, detail: None };
+        if version > 2 && from.flag()? {
+            sample.detail = Some(Box::new(Detail::read(from, version, sample.known())?));
+        }
+        Ok(sample)
     }
 }
 
 /// 10⁻⁸ USD, the precision of a cost in a record.
-const RECORD_STEP_PICO: i128 = 10_000;
+const RECORD_STEP_PICO: u32 = 10_000;
 
 fn from_record_steps(steps: i128) -> Option<Usd> {
-    steps.checked_mul(RECORD_STEP_PICO).map(Usd::from_pico)
+    steps.checked_mul(RECORD_STEP_PICO.into()).map(Usd::from_pico)
 }
 
 fn deviation_usd(pico: f64) -> Option<Usd> {
-    // A deviation is below 2⁶⁴, the root of the largest sum of squares, so it fits in an `i128`.
-    from_record_steps((pico / RECORD_STEP_PICO as f64).round_ties_even() as i128)
+    // A deviation is at most 2¹²⁸, the root of the largest sum of squares, so the cast keeps its quotient.
+    from_record_steps((pico / f64::from(RECORD_STEP_PICO)).round_ties_even() as i128)
 }
 
 /// Returns the mean with 3 decimals.

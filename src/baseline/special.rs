@@ -41,7 +41,45 @@ pub(super) fn normal_two_sided(z: f64) -> f64 {
     1.0 - 2.0 * density * sum
 }
 
-/// Returns the probability that Student's `t` is at least `t` away from 0. The `degrees` of freedom may be a fraction.
+/// Returns the probability that a standard normal variable is at least `z`.
+pub(super) fn normal_tail(z: f64) -> f64 {
+    let half = normal_two_sided(z) / 2.0;
+    if z < 0.0 { 1.0 - half } else { half }
+}
+
+/// Returns the `z` that a standard normal variable exceeds with `probability`, which must be in [0, ½], to the last
+/// digits. For a probability that is too small for an `f64`, returns about 38.
+pub(super) fn normal_quantile(probability: f64) -> f64 {
+    let (mut low, mut high) = (0.0, 40.0);
+    loop {
+        let middle = low + (high - low) / 2.0;
+        if middle <= low || middle >= high {
+            return middle;
+        }
+        if normal_tail(middle) > probability { low = middle } else { high = middle }
+    }
+}
+
+/// Returns the natural logarithm of the number of ways to choose `part` things out of `whole`.
+pub(super) fn ln_choose(whole: u64, part: u64) -> f64 {
+    ln_factorial(whole) - ln_factorial(part) - ln_factorial(whole - part)
+}
+
+/// Returns `ln n!` by Stirling's series (A&S 6.1.41). A number below 16 is raised to that range by `n! = (n + 1)! / (n +
+/// 1)`.
+fn ln_factorial(n: u64) -> f64 {
+    let (mut x, mut product) = (n as f64 + 1.0, 1.0);
+    while x < 16.0 {
+        product *= x;
+        x += 1.0;
+    }
+    let square = x * x;
+    let series = (1.0 / 12.0 - (1.0 / 360.0 - (1.0 / 1260.0 - 1.0 / (1680.0 * square)) / square) / square) / x;
+    (x - 0.5) * x.ln() - x + (2.0 * PI).ln() / 2.0 + series - f64::ln(product)
+}
+
+/// Returns the probability that Student's `t` with `degrees` of freedom, which may be a fraction, is at least `t` away
+/// from 0.
 ///
 /// This is the regularised incomplete beta function `I_x(degrees/2, 1/2)` at `x = degrees / (degrees + t²)` (A&S 26.7.1
 /// and 26.5.27). It is computed from its continued fraction (DLMF 8.17.22) or from that of `I_{1−x}(1/2, degrees/2)`,
@@ -173,6 +211,21 @@ mod tests {
         assert_eq!(lines.lines().count(), 580);
         assert!(normal < 1e-12 && student < 1e-10 && large < 1e-8, "{normal:e} {student:e} {large:e}");
         assert!(quantile < 1e-9 && chi_squared < 1e-12, "{quantile:e} {chi_squared:e}");
+    }
+
+    #[test]
+    fn quantiles_and_factorials_agree_with_their_definitions() {
+        for probability in [0.5, 0.3, 0.01, 1e-9, 1e-200] {
+            let off = normal_tail(normal_quantile(probability)) / probability - 1.0;
+            assert!(off.abs() < 1e-10, "{probability}: {off:e}");
+        }
+        assert!(normal_quantile(0.0) > 38.0 && (normal_tail(-1.0) + normal_tail(1.0) - 1.0).abs() < 1e-15);
+        let mut factorial = 1.0_f64;
+        for n in 1..=170 {
+            factorial *= n as f64;
+            assert!((ln_factorial(n) - factorial.ln()).abs() < 1e-11, "{n}");
+        }
+        assert!((ln_choose(52, 5) - 2_598_960_f64.ln()).abs() < 1e-12);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::accumulator::Accumulator;
 use super::baselines::{Baseline, Baselines};
+use super::by::BaselineBy;
 use super::week::week_start;
 use crate::metrics::{ExecutionMetrics, Fields, Timestamp, Usd};
 
@@ -122,13 +123,15 @@ impl Weekly {
 
     /// Like [`add`](Self::add), but takes only the [`Fields`] of a record.
     pub fn add_fields(&mut self, fields: &Fields<'_>) {
-        self.weeks.entry(week_start(fields.timestamp_start)).or_default().add_fields(fields);
+        let week = self.weeks.entry(week_start(fields.timestamp_start));
+        week.or_insert_with(|| Accumulator::by(BaselineBy::Skill)).add_fields(fields);
     }
 
     /// Adds the records of another `Weekly`.
     pub fn merge(&mut self, other: Self) {
         for (week, accumulator) in other.weeks {
-            self.weeks.entry(week).or_default().merge(accumulator);
+            let mine = self.weeks.entry(week);
+            mine.or_insert_with(|| Accumulator::by(BaselineBy::Skill)).merge(accumulator);
         }
     }
 

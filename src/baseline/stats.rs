@@ -1,6 +1,7 @@
 //! The statistics of a baseline. They are exact where integers allow it, and do not depend on the order of the data.
 
 use super::bytes::{Reader, Writer};
+use super::wide::Wide;
 use crate::error::Result;
 
 /// [`percentiles`] computes ranks in hundredths.
@@ -41,24 +42,28 @@ pub(super) fn percentiles<const N: usize>(
 /// of Welford (1962) and of Chan, Golub and LeVeque (1983) avoid the cancellation of floating-point sums, but the last
 /// digits of their results depend on the order.
 ///
-/// If the sum of squares exceeds 2¹²⁸ − 1, mean and deviation are unknown. For a million costs, that takes a root mean
-/// square of 18,446 USD, and for a million latencies one of 584 thousand years.
+/// The sum of the values never overflows. If the sum of squares exceeds 2²⁵⁶ − 1, which takes values near 2¹²⁷, only the
+/// deviation is unknown.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Moments {
     count: u64,
-    /// `None` if a sum is out of range.
+    /// `None` if an earlier version stored only the count, because a sum exceeded 128 digits.
     sums: Option<Sums>,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Sums {
-    values: i128,
-    squares: u128,
+    positive: Wide,
+    /// The sum of the magnitudes of all negative values.
+    negative: Wide,
+    /// `None` if the sum is out of range.
+    squares: Option<Wide>,
 }
 
 impl Default for Moments {
     fn default() -> Self {
-        Self { count: 0, sums: Some(Sums { values: 0, squares: 0 }) }
+        let zero = Wide::default();
+        Self { count: 0, sums: Some(Sums { positive: zero, negative: zero, squares: Some(zero) }) }
     }
 }
 
@@ -66,18 +71,25 @@ impl Moments {
     #[inline]
     pub(crate) fn add(&mut self, value: i128) {
         self.count += 1;
+        let Some(sums) = &mut self.sums else { return };
         let magnitude = value.unsigned_abs();
-        let squares = match u64::try_from(magnitude) {
-            // Two `u64` are multiplied by one instruction, which is faster than multiplying two `u128`.
-            Ok(magnitude) => Some(u128::from(magnitude) * u128::from(magnitude)),
-            Err(_) => magnitude.checked_mul(magnitude),
+        let square = match u64::try_from(magnitude) {
+            // The product of two `u64` is one instruction; the product of two `u128` is not.
+            Ok(magnitude) => Wide::of(u128::from(magnitude) * u128::from(magnitude)),
+            Err(_) => Wide::product(magnitude, magnitude),
         };
-        self.sums = self.sums.and_then(|sums| sums.plus(Sums { values: value, squares: squares? }));
+        sums.squares = sums.squares.and_then(|squares| squares.plus(square));
+        let sum = if value < 0 { &mut sums.negative } else { &mut sums.positive };
+        // 2⁶⁴ values of at most 2¹²⁷ do not reach the limit.
+        *sum = sum.plus(Wide::of(magnitude)).unwrap_or(*sum);
     }
 
     pub(super) fn merge(&mut self, other: &Self) {
         self.count += other.count;
-        self.sums = self.sums.zip(other.sums).and_then(|(a, b)| a.plus(b));
+        self.sums = self.sums.zip(other.sums).and_then(|(a, b)| {
+            let squares = a.squares.zip(b.squares).and_then(|(a, b)| a.plus(b));
+            Some(Sums { positive: a.positive.plus(b.positive)?, negative: a.negative.plus(b.negative)?, squares })
+        });
     }
 
     pub(crate) fn count(&self) -> u64 {
@@ -87,33 +99,62 @@ impl Moments {
     /// Returns the mean and the sample variance as exactly as `f64` allows. Returns `None` for fewer than two values,
     /// or if the sums are out of range.
     pub(crate) fn mean_and_variance(&self) -> Option<(f64, f64)> {
-        Some((self.sums?.values as f64 / self.count as f64, self.variance()?))
+        let (is_negative, sum) = self.sums?.value();
+        let mean = sum.to_f64() / self.count as f64;
+        Some((if is_negative { -mean } else { mean }, self.variance()?))
     }
 
     pub(super) fn write(&self, out: &mut Writer) {
         out.number(self.count.into());
         out.byte(self.sums.is_some().into());
-        if let Some(Sums { values, squares }) = self.sums {
-            out.signed(values);
-            out.number(squares);
-        }
+        let Some(sums) = self.sums else { return };
+        let (is_negative, sum) = sums.value();
+        out.byte(is_negative.into());
+        out.byte(sums.squares.is_some().into());
+        [Some(sum), sums.squares].into_iter().flatten().for_each(|Wide { high, low }| {
+            out.number(high);
+            out.number(low);
+        });
     }
 
-    /// Reads the moments of at most `most` values.
-    pub(super) fn read(from: &mut Reader<'_>, most: u64) -> Result<Self> {
+    /// Reads the moments of at most `most` values from bytes of [version 2](super::accumulator) or later.
+    pub(super) fn read(from: &mut Reader<'_>, version: u8, most: u64) -> Result<Self> {
         let count = from.at_most(most)?;
         if !from.flag()? {
             return Ok(Self { count, sums: None });
         }
-        let sums = Sums { values: from.signed()?, squares: from.number()? };
-        // `variance` would underflow for sums that no values can have, because it relies on (Σx)² ≤ n · Σx².
+        let (is_negative, sum, squares);
+        if version == 2 {
+            let value = from.signed()?;
+            (is_negative, sum) = (value < 0, Wide::of(value.unsigned_abs()));
+            squares = Some(Wide::of(from.number()?));
+        } else {
+            is_negative = from.flag()?;
+            let has_squares = from.flag()?;
+            let mut wide = || Ok(Wide { high: from.number()?, low: from.number()? });
+            sum = wide()?;
+            squares = if has_squares { Some(wide()?) } else { None };
+        }
+        let zero = Wide::default();
+        let (positive, negative) = if is_negative { (zero, sum) } else { (sum, zero) };
+        let sums = Sums { positive, negative, squares };
+        // `variance` relies on (Σx)² ≤ n · Σx², by Cauchy and Schwarz.
         if sums.may_be_of(count) { Ok(Self { count, sums: Some(sums) }) } else { Err(from.malformed()) }
     }
 
-    /// Returns the mean in units of `numerator / denominator`, rounded half to even. Returns `None` if there are no
-    /// values, or if a sum is out of range.
-    pub(super) fn mean_in(&self, numerator: i128, denominator: i128) -> Option<i128> {
-        divide_half_even(self.sums?.values.checked_mul(denominator)?, i128::from(self.count).checked_mul(numerator)?)
+    /// Returns the mean in units of `numerator / denominator`, rounded half to even; `None` without values, or if the
+    /// sum is unknown or the mean out of range.
+    pub(super) fn mean_in(&self, numerator: u32, denominator: u32) -> Option<i128> {
+        let (is_negative, sum) = self.sums?.value();
+        let divisor = u128::from(self.count) * u128::from(numerator);
+        let (quotient, rest) = sum.times(denominator.into())?.divided_by(divisor)?;
+        let up = match rest.cmp(&(divisor - rest)) {
+            std::cmp::Ordering::Less => false,
+            std::cmp::Ordering::Equal => quotient % 2 == 1,
+            std::cmp::Ordering::Greater => true,
+        };
+        let mean = i128::try_from(quotient.checked_add(up.into())?).ok()?;
+        Some(if is_negative { -mean } else { mean })
     }
 
     /// Returns the sample standard deviation, the root of the [variance](Self::variance).
@@ -129,35 +170,41 @@ impl Moments {
     /// are computed from exact integers. So no digits are lost by cancellation, and the result is within a few units of
     /// the last binary place.
     fn variance(&self) -> Option<f64> {
-        let Sums { values, squares } = self.sums?;
+        let sums = self.sums?;
         let degrees = self.count.checked_sub(1).filter(|&degrees| degrees > 0)?;
         let n = u128::from(self.count);
-        // q and r have the same sign, so their magnitudes suffice.
-        let (q, r) = (values.unsigned_abs() / n, values.unsigned_abs() % n);
-        let s = squares - n * q * q - 2 * q * r;
-        let squared_deviations = (s - r) as f64 + (r * (n - r)) as f64 / n as f64;
+        let (least, r) = sums.least_squares(self.count)?;
+        let squared_deviations = sums.squares?.minus(least)?.to_f64() + (r * (n - r)) as f64 / n as f64;
         Some(squared_deviations / degrees as f64)
     }
 }
 
 impl Sums {
-    /// Returns true if `count` values can have these sums. With `Σx = n·q + r`, the smallest possible Σx² is
-    /// `n·q² + 2·q·|r| + |r|`.
-    fn may_be_of(self, count: u64) -> bool {
-        let (n, sum) = (u128::from(count), self.values.unsigned_abs());
-        if n == 0 {
-            return sum == 0 && self.squares == 0;
+    /// Returns the sum of the values: whether it is negative, and its magnitude.
+    fn value(self) -> (bool, Wide) {
+        match self.positive.minus(self.negative) {
+            Some(sum) => (false, sum),
+            None => (true, self.negative.minus(self.positive).unwrap_or_default()),
         }
-        let (q, r) = (sum / n, sum % n);
-        let least = q.checked_mul(q).and_then(|square| {
-            let whole = square.checked_mul(n)?;
-            q.checked_mul(2 * r)?.checked_add(r)?.checked_add(whole)
-        });
-        least.is_some_and(|least| least <= self.squares)
     }
 
-    fn plus(self, other: Self) -> Option<Self> {
-        Some(Self { values: self.values.checked_add(other.values)?, squares: self.squares.checked_add(other.squares)? })
+    /// Returns the least sum of squares that `count` values with this sum can have, `n·q² + 2·q·|r| + |r|`, and `|r|`,
+    /// where `Σx = n·q + r`. Returns `None` without values, or if it is out of range.
+    fn least_squares(self, count: u64) -> Option<(Wide, u128)> {
+        // q and r have the same sign, so their magnitudes suffice.
+        let (q, r) = self.value().1.divided_by(count.into())?;
+        let least = Wide::product(q, q).times(count.into())?.plus(Wide::product(q, 2 * r))?.plus(Wide::of(r))?;
+        Some((least, r))
+    }
+
+    fn may_be_of(self, count: u64) -> bool {
+        if count == 0 {
+            return self.value().1 == Wide::default() && self.squares == Some(Wide::default());
+        }
+        match (self.least_squares(count), self.squares) {
+            (Some((least, _)), Some(squares)) => least <= squares,
+            (_, squares) => squares.is_none(),
+        }
     }
 }
 
@@ -242,10 +289,46 @@ mod tests {
     fn sums_at_the_end_of_the_range_and_beyond_it() {
         let most = i128::from(u64::MAX);
         assert_eq!(moments(&[most]).mean_in(1, 1), Some(most));
-        assert_eq!(moments(&[most, most]).mean_in(1, 1), None);
+        assert_eq!(moments(&[most, most]).mean_in(1, 1), Some(most));
+        assert_eq!(moments(&[i128::MAX; 5]).mean_in(1, 1), Some(i128::MAX));
+        assert_eq!(moments(&[-i128::MAX; 5]).mean_in(3, 2), Some(-(i128::MAX / 3 * 2 + 1)));
+        assert_eq!(moments(&[i128::MAX; 5]).mean_in(1, 1000), None);
         assert_eq!(moments(&[1 << 63, 0, 0, 0]).std_dev(), Some(2f64.powi(62)));
-        assert_eq!(moments(&[1, i128::MIN, 1]).std_dev(), None);
-        assert_eq!(moments(&[1, i128::MIN, 1]).count(), 3);
+        // The squares sum to 3 · 2²⁵⁰, and to 2²⁵⁶.
+        assert_eq!(moments(&[1 << 125, 0, -1 << 125, 0, 1 << 125]).std_dev(), Some(2f64.powi(125) * 0.7f64.sqrt()));
+        let beyond = moments(&[i128::MIN; 4]);
+        assert_eq!((beyond.count(), beyond.std_dev(), beyond.mean_in(2, 1)), (4, None, Some(i128::MIN / 2)));
+    }
+
+    /// Each cost is 29 million dollars in units of 10⁻¹² dollars, whose square exceeds 128 digits.
+    #[test]
+    fn large_costs_have_a_mean_and_a_deviation() {
+        let dollar = 1_000_000_000_000;
+        let costs: Vec<i128> = (0..3_000).map(|i| 29_000_000 * dollar + i128::from(i % 2) * 2 * dollar).collect();
+        let moments = moments(&costs);
+        assert_eq!(moments.mean_in(1, 1), Some(29_000_001 * dollar));
+        let deviation = moments.std_dev().unwrap() / dollar as f64;
+        assert!((deviation - (3_000.0_f64 / 2_999.0).sqrt()).abs() < 1e-12, "{deviation}");
+    }
+
+    #[test]
+    fn written_moments_are_read_back_and_so_are_those_of_version_2() {
+        for values in [&[][..], &[-7, 3], &[i128::MAX; 9], &[i128::MIN; 4], &[1 << 100, -5]] {
+            let moments = moments(values);
+            let mut out = Writer::default();
+            moments.write(&mut out);
+            let bytes = out.into_bytes();
+            let read = Moments::read(&mut Reader::new(&bytes), 3, 9).unwrap();
+            assert_eq!(format!("{:?}", read.sums.map(Sums::value)), format!("{:?}", moments.sums.map(Sums::value)));
+            assert_eq!((read.count(), read.std_dev()), (moments.count(), moments.std_dev()));
+        }
+        let mut out = Writer::default();
+        out.number(2);
+        out.byte(1);
+        out.signed(-4);
+        out.number(10);
+        let read = Moments::read(&mut Reader::new(&out.into_bytes()), 2, 2).unwrap();
+        assert_eq!((read.mean_in(1, 1), read.std_dev()), (Some(-2), Some(2f64.sqrt())));
     }
 
     #[test]

@@ -19,10 +19,9 @@ use crate::metrics::{ExecutionMetrics, Timestamp};
 /// If two processes freeze the same week at the same time, the journal may have two lines for that week. The first line
 /// is the valid one: both processes and every reader return its baselines.
 ///
-/// A line is `{"week_start":…,"computed_from":{"records":…,"skipped":…,"period":…},"baselines":{…},"samples":"…"}`,
-/// followed by `seq`, `prev` and `hash`, like every line of a journal. `baselines` has the baselines of each skill, for
-/// people and programs. `samples` has the data that a [comparison](FrozenBaselines::compare) needs in addition:
-/// [`Accumulator::to_bytes`] in hex, 4 to 20 KB per skill.
+/// A line is `{"week_start":…,"computed_from":{"records":…,"skipped":…,"period":…},"baselines":{…},"samples":"…"}` and
+/// the three keys of the chain. The baselines, by skill, are for people and programs. The samples are the data that a
+/// [comparison](FrozenBaselines::compare) also needs: [`Accumulator::to_bytes`] in hex, 4 to 30 KB per skill.
 ///
 /// [`Accumulator::to_bytes`]: crate::baseline::Accumulator::to_bytes
 ///

@@ -3,7 +3,7 @@
 
 use crate::commands::{Output, Place, command, lines, output, record, usd};
 use runledger::metrics::Status;
-use runledger::{ExecutionMetrics, FrozenWeeks};
+use runledger::{ExecutionMetrics, FrozenWeeks, Uuid};
 
 /// Returns hourly executions of two skills in the week from 2026-02-02 and the first days of the next one. In the
 /// second week, `publish` is slower and fails more often.
@@ -139,7 +139,16 @@ fn versions_of_a_long_name_can_be_distinguished() {
 fn more_latencies_than_are_stored_exactly_are_reported() {
     let mut records = executions();
     records[0].total_latency_ms = Some(1 << 40);
-    let place = place(&records[..40]);
+    // A single latency of 35 years is stored exactly, too.
+    let exact = place(&records[..40]);
+    assert!(answer(&exact, "baseline").ends_with("\nunknown of search: cost 20\n"));
+    assert!(answer(&exact, "baseline --json").contains("\"latency_precision\": \"exact\""));
+    let mut many = records[0].clone();
+    for latency in 0..49_152 {
+        (many.execution_id, many.total_latency_ms) = (Uuid::from_u128(1 << 100 | u128::from(latency)), Some(latency));
+        records.push(many.clone());
+    }
+    let place = place(&[&records[..40], &records[500..]].concat());
     let table = answer(&place, "baseline");
     assert!(table.ends_with("\npercentiles of publish: accurate to 0.4 %\nunknown of search: cost 20\n"), "{table}");
     assert!(answer(&place, "baseline --json").contains("\"latency_precision\": \"within 0.4 %\""));
@@ -193,56 +202,90 @@ fn compare_judges_each_metric_and_ends_with_1_if_one_is_worse() {
         run(&place, "compare").answer(1),
         "\
 skill    metric    baseline  recent         interval        p  verdict
-publish  success     100.0%   74.4%  -39.5% … -14.7%  <0.0001  regression
-publish  ms            3250    3850    16.9% … 20.0%  <0.0001  regression
-publish  mean ms       3246    3850    16.9% … 20.3%  <0.0001  regression
-publish  mean usd      0.01    0.01      0.0% … 0.0%   1.0000  normal
-publish  tokens        1003    1003     -0.1% … 0.1%   1.0000  normal
-search   success     100.0%  100.0%     -7.5% … 3.8%   1.0000  normal
-search   ms            3250    3250     -1.5% … 1.5%   1.0000  normal
-search   mean ms       3246    3250     -1.6% … 1.8%   1.0000  normal
-search   tokens        1003    1003     -0.1% … 0.1%   1.0000  normal
+publish  success     100.0%   74.4%  -39.5% … -14.7%  <0.0001  worse
+publish  ms            3250    3850    16.3% … 21.0%  <0.0001  worse
+publish  mean usd      0.01    0.01      0.0% … 0.0%   1.0000  no change shown
+publish  tokens        1003    1003     -0.1% … 0.1%   1.0000  no change shown
+search   success     100.0%  100.0%     -7.5% … 3.8%   1.0000  no change shown
+search   ms            3250    3250     -2.1% … 2.4%   1.0000  no change shown
+search   tokens        1003    1003     -0.1% … 0.1%   1.0000  no change shown
 compared with the baselines of the week from 2026-02-09T00:00:00.000Z
+7 of 8 metrics judged
 "
     );
     assert_eq!(
         answer(&place, "compare --skill search"),
         "\
 skill   metric   baseline  recent      interval       p  verdict
-search  success    100.0%  100.0%  -7.5% … 3.8%  1.0000  normal
-search  ms           3250    3250  -1.5% … 1.5%  1.0000  normal
-search  mean ms      3246    3250  -1.6% … 1.8%  1.0000  normal
-search  tokens       1003    1003  -0.1% … 0.1%  1.0000  normal
+search  success    100.0%  100.0%  -7.5% … 3.8%  1.0000  no change shown
+search  ms           3250    3250  -2.1% … 2.4%  1.0000  no change shown
+search  tokens       1003    1003  -0.1% … 0.1%  1.0000  no change shown
 compared with the baselines of the week from 2026-02-09T00:00:00.000Z
+3 of 4 metrics judged
 "
     );
-    let few = answer(&place, "compare --since 2026-02-05 --until 2026-02-05");
-    assert!(few.contains("\npublish  ms            3250    3275         -  -  too few\n"), "{few}");
+    let few = run(&place, "compare --since 2026-02-05 --until 2026-02-05").answer(3);
+    assert!(few.contains("\npublish  ms            3250    3275   -3.4% … 4.1%  1.0000  too few\n"), "{few}");
 }
 
-/// scipy and statsmodels compute these values. `tests/data/comparison_reference.py` shows how.
+/// A gate that judged nothing is not green, and neither is one that did not judge what it should.
+#[test]
+fn compare_ends_with_3_if_it_judged_nothing_or_not_what_is_required() {
+    let place = frozen_place();
+    let last = |args: &str, code: i32| run(&place, args).answer(code).lines().last().unwrap().to_owned();
+    assert_eq!(last("compare --since 2026-03-01", 3), "0 of 8 metrics judged");
+    assert_eq!(last("compare --since 2026-02-12T09:00:00Z", 3), "0 of 8 metrics judged");
+    assert_eq!(last("compare --skill absent", 3), "0 of 0 metrics judged");
+    assert_eq!(last("compare --skill search", 0), "3 of 4 metrics judged");
+    assert_eq!(last("compare --skill search --require success,latency", 0), "3 of 4 metrics judged");
+    // All costs of `search` are unknown.
+    for required in ["cost", "all", "success,cost"] {
+        let args = format!("compare --skill search --require {required}");
+        assert_eq!(last(&args, 3), "required and not judged: cost_mean_usd of search");
+    }
+    let json: serde_json::Value =
+        serde_json::from_str(&run(&place, "compare --skill search --require cost --json").answer(3)).unwrap();
+    assert_eq!((&json["judged"], &json["metrics"]), (&3.into(), &4.into()));
+    assert_eq!(json["required_not_judged"], serde_json::json!([{"skill": "search", "metric": "cost_mean_usd"}]));
+    assert_eq!(json["skills"]["search"]["cost_mean_usd"]["verdict"], "too_few");
+    // What is worse is reported first.
+    run(&place, "compare --require all").answer(1);
+    assert!(run(&place, "compare --require speed").complaint(2).contains("invalid value 'speed'"));
+}
+
+#[test]
+fn freeze_ends_with_3_if_nothing_was_recorded_before_the_week() {
+    let place = place(&executions());
+    let table = run(&place, "baseline freeze --week 2026-01-10").answer(3);
+    assert!(table.ends_with("frozen for the week from 2026-01-05T00:00:00.000Z: 0 executions before it\n"), "{table}");
+    let last = run(&place, "compare --week 2026-01-10").answer(3);
+    assert!(last.ends_with("\n0 of 8 metrics judged\n"), "{last}");
+}
+
+/// `tests/data/comparison_reference.py` and `verdicts_reference.py` show how such values are computed.
 #[test]
 fn compare_in_json_has_every_number() {
     let window = "compare --since 2026-02-09T00:00:00Z --until 2026-02-10T10:00:00Z --skill publish --json";
     assert_eq!(
         run(&frozen_place(), window).answer(1),
         concat!(
-            r#"{"week_start":"2026-02-09T00:00:00.000Z","skills":{"publish":{"success_rate":{"baseline":1.0,"#,
+            r#"{"week_start":"2026-02-09T00:00:00.000Z","metrics":4,"judged":4,"required_not_judged":[],"#,
+            r#""skills":{"publish":{"success_rate":{"baseline":1.0,"#,
             r#""recent":0.7353,"baseline_samples":168,"recent_samples":34,"test":"fisher_exact","#,
-            r#""delta":-0.264705882,"interval":[-0.485488376,-0.115831836],"p_value":4.07253286e-8,"#,
-            r#""p_adjusted":1.22175986e-7,"verdict":"regression"},"#,
+            r#""delta":-0.264705882,"relative_delta":-0.264705882,"interval":[-0.485488376,-0.115831836],"#,
+            r#""design_effect":1.0,"p_value":5.09066607e-8,"p_adjusted":8.48444345e-8,"verdict":"worse"},"#,
             r#""latency_ms":{"baseline":3250.0,"recent":3850.0,"baseline_samples":168,"recent_samples":34,"#,
-            r#""test":"mann_whitney","delta":600.0,"interval":[500.0,700.0],"p_value":3.31838011e-20,"#,
-            r#""p_adjusted":1.32735204e-19,"verdict":"regression"},"#,
-            r#""latency_precision":"exact","latency_mean_ms":{"baseline":3246.429,"recent":3847.059,"baseline_samples":168,"#,
-            r#""recent_samples":34,"test":"welch","delta":600.630252,"interval":[520.331155,680.929349],"#,
-            r#""p_value":8.11035594e-25,"p_adjusted":4.05517797e-24,"verdict":"regression"},"#,
+            r#""test":"permutation","delta":602.66263,"relative_delta":0.185434655,"#,
+            r#""interval":[490.135882,718.483846],"design_effect":1.90712382,"p_value":2.70881497e-10,"#,
+            r#""p_adjusted":7.22350659e-10,"verdict":"worse"},"#,
+            r#""latency_precision":"exact","#,
             r#""cost_mean_usd":{"baseline":0.01,"recent":0.01,"baseline_samples":168,"recent_samples":34,"#,
-            r#""test":"welch","delta":0.0,"interval":[0.0,0.0],"p_value":1.0,"p_adjusted":1.0,"#,
-            r#""verdict":"normal"},"#,
+            r#""test":"permutation","delta":0.0,"relative_delta":0.0,"interval":[0.0,0.0],"design_effect":null,"#,
+            r#""p_value":1.0,"p_adjusted":1.0,"verdict":"no_change_shown"},"#,
             r#""tokens_mean":{"baseline":1003.0,"recent":1002.912,"baseline_samples":168,"recent_samples":34,"#,
-            r#""test":"welch","delta":-0.0882352941,"interval":[-1.09389356,0.917422972],"#,
-            r#""p_value":0.814891708,"p_adjusted":1.0,"verdict":"normal"}}}}"#,
+            r#""test":"permutation","delta":-0.088160701,"relative_delta":-0.00008789701,"#,
+            r#""interval":[-1.09329626,0.917952639],"design_effect":1.0,"p_value":1.0,"p_adjusted":1.0,"#,
+            r#""verdict":"no_change_shown"}}}}"#,
             "\n"
         )
     );
@@ -256,8 +299,8 @@ fn compare_uses_the_last_frozen_baselines_or_those_of_a_given_week() {
         "runledger: no baselines are frozen yet; run `runledger baseline freeze`: logs/baselines.jsonl\n"
     );
     answer(&place, "baseline freeze --week 2026-02-10");
-    answer(&place, "baseline freeze --week 2026-02-03");
-    let against = |args: &str| run(&place, args).stdout.lines().last().unwrap().to_owned();
+    run(&place, "baseline freeze --week 2026-02-03").answer(3);
+    let against = |args: &str| run(&place, args).stdout.lines().rev().nth(1).unwrap().to_owned();
     assert_eq!(against("compare"), "compared with the baselines of the week from 2026-02-09T00:00:00.000Z");
     assert_eq!(
         against("compare --week 2026-02-02"),

@@ -224,11 +224,13 @@ fn an_outcome_may_be_in_either_field_but_not_contradict_the_other() {
 }
 
 #[test]
-fn a_sum_out_of_range_is_unknown_and_not_wrong() {
+fn the_largest_values_have_a_mean_and_a_deviation() {
     let skill = baseline([u64::MAX, u64::MAX, 5].map(with_latency));
-    assert_eq!((skill.latency_mean_ms, skill.latency_std_dev_ms), (None, None));
-    // This is the middle of the last bucket, which is 2⁵⁶ wide.
-    assert_eq!(skill.latency_p50_ms, Some((u64::MAX - (1 << 55)) as f64));
+    // (2 · 2⁶⁴ + 3) / 3, and √((2⁶⁴ − 6)² / 3), to the digits of a double.
+    assert_eq!(skill.latency_mean_ms, Some(1.2297829382473034e19));
+    assert_eq!(skill.latency_std_dev_ms, Some(1.0650232656628343e19));
+    assert_eq!(skill.latency_p50_ms, Some(u64::MAX as f64));
+    assert_eq!(skill.latency_precision, Precision::Exact);
     assert_eq!(skill.latency_unknown, 0);
 }
 
@@ -337,16 +339,18 @@ fn beyond_the_limit_percentiles_are_within_the_bound_and_all_else_is_exact() {
     // 49,152 · 0.5 = 24,576: the 24,577th value is 24,577² / 1000.
     assert_eq!(exact.latency_p50_ms, Some(604_028.0));
 
-    // One latency too many, from a clock that jumped.
-    let bounded = baseline(many().chain([1 << 40]).map(with_latency));
+    // One latency from a clock that jumped changes no precision, but a thousand of them are too many.
+    let long = |count: u64| many().chain((0..count).map(|i| (1 << 40) + i));
+    assert_eq!(baseline(long(1).map(with_latency)).latency_precision, Precision::Exact);
+    let bounded = baseline(long(1_000).map(with_latency));
     assert_eq!(bounded.latency_precision, Precision::Bounded);
     let json = serde_json::to_value(&bounded).unwrap();
     assert_eq!(json["latency_precision"], "within 0.4 %");
-    // Between the values of rank 24,577 and 24,578, each within one part in 256.
-    let off = bounded.latency_p50_ms.unwrap() / 604_052.5 - 1.0;
+    // 50,152 · 0.5 = 25,076: the 25,077th value is 25,077² / 1000.
+    let off = bounded.latency_p50_ms.unwrap() / 628_855.0 - 1.0;
     assert!(off.abs() < 1.0 / 256.0 && off != 0.0, "{off}");
-    let sum = many().sum::<u64>() + (1 << 40);
-    assert_eq!(bounded.latency_mean_ms, Some((sum as f64 / 49_154.0 * 1e3).round() / 1e3));
+    let sum: u64 = long(1_000).sum();
+    assert_eq!(bounded.latency_mean_ms, Some((sum as f64 / 50_153.0 * 1e3).round() / 1e3));
 }
 
 #[test]
@@ -381,7 +385,7 @@ fn malformed_bytes_are_refused() {
     }
     let kind = |bytes: &[u8]| Accumulator::from_bytes(bytes).unwrap_err().kind();
     assert_eq!(kind(&[&bytes[..], &[0]].concat()), ErrorKind::Malformed);
-    assert_eq!(kind(&[&[3], &bytes[1..]].concat()), ErrorKind::Newer);
+    assert_eq!(kind(&[&[4], &bytes[1..]].concat()), ErrorKind::Newer);
     assert_eq!(kind(&[&[1], &bytes[1..]].concat()), ErrorKind::Malformed);
     // A group that occurs twice is refused, since one would replace the other.
     ["a", "b"].into_iter().for_each(|skill| accumulator.add(&record(skill, START)));

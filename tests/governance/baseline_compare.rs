@@ -209,24 +209,29 @@ fn compare(before: Vec<ExecutionMetrics>, recent: Vec<ExecutionMetrics>) -> Comp
 fn latency_verdict(before: (u64, u64), recent: (u64, u64)) -> Verdict {
     let comparison = compare(executions("skill", before.0, before.1), executions("skill", recent.0, recent.1));
     let skill = &comparison.skills["skill"];
-    assert_eq!(skill.latency_ms.verdict, skill.latency_mean_ms.verdict);
-    assert_eq!(comparison.has_regression(), skill.latency_ms.verdict == Verdict::Regression);
+    assert_eq!(comparison.has_worse(), skill.latency_ms.verdict == Verdict::Worse);
     skill.latency_ms.verdict
 }
 
 #[test]
 fn a_verdict_needs_more_than_chance_more_than_a_trifle_and_enough_samples() {
-    assert_eq!(latency_verdict((500, 3_000), (500, 3_000)), Verdict::Normal);
-    assert_eq!(latency_verdict((500, 3_000), (500, 3_300)), Verdict::Regression);
-    assert_eq!(latency_verdict((500, 3_000), (500, 2_700)), Verdict::Improvement);
+    assert_eq!(latency_verdict((500, 3_000), (500, 3_000)), Verdict::NoChangeShown);
+    assert_eq!(latency_verdict((500, 3_000), (500, 3_300)), Verdict::Worse);
+    assert_eq!(latency_verdict((500, 3_000), (500, 2_700)), Verdict::Better);
     // Slower beyond doubt, but only by 1.5 %.
-    assert_eq!(latency_verdict((20_000, 3_000), (20_000, 3_045)), Verdict::Normal);
-    assert_eq!(latency_verdict((20_000, 3_000), (20_000, 3_075)), Verdict::Regression);
+    assert_eq!(latency_verdict((20_000, 3_000), (20_000, 3_045)), Verdict::NoChangeShown);
+    assert_eq!(latency_verdict((20_000, 3_000), (20_000, 3_075)), Verdict::Worse);
     // Slower by 2.5 %, but not beyond doubt.
-    assert_eq!(latency_verdict((500, 3_000), (30, 3_075)), Verdict::Normal);
-    assert_eq!(latency_verdict((30, 3_000), (29, 9_000)), Verdict::TooFewSamples);
-    assert_eq!(latency_verdict((29, 3_000), (30, 9_000)), Verdict::TooFewSamples);
-    assert_eq!(latency_verdict((30, 3_000), (30, 9_000)), Verdict::Regression);
+    assert_eq!(latency_verdict((500, 3_000), (30, 3_075)), Verdict::NoChangeShown);
+    assert_eq!(latency_verdict((500, 3_000), (29, 3_075)), Verdict::TooFew);
+    assert_eq!(latency_verdict((29, 3_000), (500, 3_075)), Verdict::TooFew);
+    // Few, but beyond doubt, unless there are fewer than five.
+    assert_eq!(latency_verdict((30, 3_000), (29, 9_000)), Verdict::Worse);
+    assert_eq!(latency_verdict((500, 3_000), (5, 9_000)), Verdict::Worse);
+    assert_eq!(latency_verdict((500, 9_000), (5, 3_000)), Verdict::Better);
+    assert_eq!(latency_verdict((5_000, 3_000), (4, 90_000)), Verdict::TooFew);
+    assert_eq!(latency_verdict((29, 3_000), (29, 90_000)), Verdict::TooFew);
+    assert_eq!(latency_verdict((30, 3_000), (30, 9_000)), Verdict::Worse);
 }
 
 /// A z-test would find two failures of a thousand to one against one in thirty, and be wrong every other week.
@@ -236,12 +241,30 @@ fn one_rare_failure_is_not_a_regression() {
         compare(ended("skill", before, 0), ended("skill", recent.0, recent.1)).skills["skill"].success_rate
     };
     let one = rate(1_000, (30, 1));
-    assert_eq!((one.test, one.verdict), (Some(Test::FisherExact), Verdict::Normal));
-    assert_eq!(one.p_value, Some(0.0291262136)); // 30 of 1030
+    assert_eq!((one.test, one.verdict), (Some(Test::FisherExact), Verdict::NoChangeShown));
+    assert_eq!(one.p_value, Some(0.036407767)); // 30 of 1030, divided by 0.8
     let three = rate(1_000, (30, 3));
-    assert_eq!(three.verdict, Verdict::Regression);
+    assert_eq!(three.verdict, Verdict::Worse);
     let back = compare(ended("skill", 1_000, 500), ended("skill", 1_000, 100)).skills["skill"].success_rate;
-    assert_eq!((back.test, back.verdict, back.delta), (Some(Test::TwoProportionZ), Verdict::Improvement, Some(0.4)));
+    assert_eq!((back.test, back.verdict, back.delta), (Some(Test::FisherExact), Verdict::Better, Some(0.4)));
+    assert_eq!(back.relative_delta, Some(0.8));
+}
+
+/// Fewer than 30 are too few to show that nothing changed, but not to show what is beyond doubt.
+#[test]
+fn five_failures_of_five_are_worse_than_a_baseline_of_98_percent() {
+    let rate = |recent: (u64, u64)| {
+        let comparison = compare(ended("skill", 1_000, 20), ended("skill", recent.0, recent.1));
+        (comparison.skills["skill"].success_rate, comparison.has_worse())
+    };
+    let (five, has_worse) = rate((5, 5));
+    assert_eq!((five.verdict, five.test, has_worse), (Verdict::Worse, Some(Test::FisherExact), true));
+    // C(25, 5) / C(1005, 5), divided by 0.8.
+    assert_eq!(five.p_value, Some(7.85106492e-9));
+    assert_eq!(rate((5, 1)).0.verdict, Verdict::TooFew);
+    assert_eq!((rate((4, 4)).0.verdict, rate((4, 4)).0.p_value), (Verdict::TooFew, None));
+    assert_eq!(rate((29, 0)).0.verdict, Verdict::TooFew);
+    assert_eq!(rate((30, 0)).0.verdict, Verdict::NoChangeShown);
 }
 
 /// Two failures of 30 after none of 1000 have a probability of 0.08 %. That is a regression in a single comparison, but
@@ -255,10 +278,10 @@ fn more_questions_need_more_evidence() {
             recent.extend(ended(&format!("other {other}"), 40, 4));
         }
         let rate = compare(before, recent).skills["skill"].success_rate;
-        assert_eq!(rate.p_value, Some(0.000820855388)); // 435 / 529,935
+        assert_eq!(rate.p_value, Some(0.00102606923)); // 435 / 529,935, divided by 0.8
         rate.verdict
     };
-    assert_eq!((verdict(0), verdict(20)), (Verdict::Regression, Verdict::Normal));
+    assert_eq!((verdict(0), verdict(20)), (Verdict::Worse, Verdict::NoChangeShown));
 }
 
 #[test]
@@ -274,20 +297,22 @@ fn money_and_tokens_are_compared_by_their_means() {
         (0..50).map(|i| used(i, "0.0102001", 900)).collect(),
     );
     let skill = &comparison.skills["skill"];
-    // The values do not vary, so any difference is certain.
+    // Every cost is higher than before, by just more than 2 %: one split of C(90, 40), divided by 0.8.
     assert_eq!(
         serde_json::to_string(&skill.cost_mean_usd).unwrap(),
         concat!(
-            r#"{"baseline":0.01,"recent":0.0102001,"baseline_samples":40,"recent_samples":50,"test":"welch","#,
-            r#""delta":0.0002001,"interval":[0.0002001,0.0002001],"p_value":0.0,"p_adjusted":0.0,"verdict":"regression"}"#
+            r#"{"baseline":0.01,"recent":0.0102001,"baseline_samples":40,"recent_samples":50,"test":"permutation","#,
+            r#""delta":0.0002001,"relative_delta":0.02001,"interval":[0.0002001,0.0002001],"design_effect":null,"#,
+            r#""p_value":2.08782534e-26,"p_adjusted":4.17565068e-26,"verdict":"worse"}"#
         )
     );
-    assert_eq!(skill.tokens_mean.verdict, Verdict::Improvement);
+    assert_eq!(skill.tokens_mean.verdict, Verdict::Better);
     assert_eq!(
         serde_json::to_string(&skill.success_rate).unwrap(),
         concat!(
             r#"{"baseline":null,"recent":null,"baseline_samples":0,"recent_samples":0,"test":null,"delta":null,"#,
-            r#""interval":null,"p_value":null,"p_adjusted":null,"verdict":"too_few_samples"}"#
+            r#""relative_delta":null,"interval":null,"design_effect":null,"p_value":null,"p_adjusted":null,"#,
+            r#""verdict":"too_few"}"#
         )
     );
     let json = serde_json::to_value(skill).unwrap();
@@ -307,14 +332,17 @@ fn many_latencies_are_compared_in_buckets() {
     };
     let compared = |count| compare(spread(count, 0), spread(count, 1_000)).skills["skill"].clone();
     let (exact, bounded) = (compared(4_096), compared(4_097));
-    let ends = |metric: runledger::baseline::Metric| metric.interval.unwrap();
-    assert_eq!((exact.latency_precision, exact.latency_ms.delta), (Precision::Exact, Some(1_000.0)));
-    assert_eq!((bounded.latency_precision, bounded.latency_ms.verdict), (Precision::Bounded, Verdict::Regression));
-    let off = (bounded.latency_ms.delta.unwrap() - 1_000.0).abs();
-    assert!(off > 0.0 && off < 32.0, "{off}");
-    assert!(ends(exact.latency_ms).iter().zip(ends(bounded.latency_ms)).all(|(a, b)| (a - b).abs() < 64.0));
-    // The middles of these buckets of 64 ms are that far apart.
-    assert!(ends(bounded.latency_ms).iter().chain(&bounded.latency_ms.delta).all(|distance| distance % 64.0 == 0.0));
+    let found = |skill: &runledger::baseline::SkillComparison| (skill.latency_precision, skill.latency_ms.verdict);
+    assert_eq!(found(&exact), (Precision::Exact, Verdict::Worse));
+    assert_eq!(found(&bounded), (Precision::Bounded, Verdict::Worse));
+    // A bucket's middle is off by less than one part in 256.
+    let ends = |skill: &runledger::baseline::SkillComparison| {
+        let [low, high] = skill.latency_ms.interval.unwrap();
+        [low, skill.latency_ms.delta.unwrap(), high]
+    };
+    assert!(ends(&exact).iter().zip(ends(&bounded)).all(|(a, b)| a != &b && (a - b).abs() < 12_000.0 / 256.0));
+    let [low, delta, high] = ends(&exact);
+    assert!(low < delta && delta < high && (delta - 1_000.0).abs() < 50.0, "{low} {delta} {high}");
     // The medians are those of the baselines.
     assert_eq!((bounded.latency_ms.baseline, bounded.latency_ms.recent), (Some(12_048.0), Some(13_048.0)));
 }
@@ -324,25 +352,104 @@ fn skills_that_only_one_side_has_are_not_judged() {
     let comparison = compare(executions("gone", 40, 10), executions("new", 40, 10));
     assert!(comparison.skills.keys().eq(["gone", "new"]));
     for skill in comparison.skills.values() {
-        assert!(skill.metrics().iter().all(|(_, metric)| metric.verdict == Verdict::TooFewSamples));
+        assert!(skill.metrics().iter().all(|(_, metric)| metric.verdict == Verdict::TooFew));
     }
     assert_eq!(comparison.skills["new"].latency_ms.recent, Some(10.5));
-    assert!(!comparison.has_regression());
+    assert!(!comparison.has_worse());
+}
+
+/// No sum overflows, so every value is judged and every mean is a number.
+#[test]
+fn the_largest_values_are_judged_too() {
+    let immense = |latency_ms, cost| {
+        let mut records = executions("skill", 3_000, 10);
+        for record in &mut records {
+            record.total_latency_ms = Some(latency_ms);
+            record.cost_usd = usd(cost);
+        }
+        records
+    };
+    let skill = compare(immense(10, "29000000"), immense(u64::MAX, "58000000")).skills["skill"].clone();
+    assert_eq!((skill.latency_ms.verdict, skill.cost_mean_usd.verdict), (Verdict::Worse, Verdict::Worse));
+    assert_eq!((skill.cost_mean_usd.baseline, skill.cost_mean_usd.recent), (Some(29e6), Some(58e6)));
+    let baselines = Baselines::compute(immense(u64::MAX, "29000000").into_iter().map(Ok)).unwrap();
+    let skill = baselines.get("skill").unwrap();
+    assert_eq!((skill.cost_mean_usd, skill.cost_std_dev_usd), (usd("29000000"), usd("0")));
+    assert_eq!(skill.latency_mean_ms, Some(u64::MAX as f64));
 }
 
 #[test]
-fn a_mean_that_left_its_range_is_not_judged() {
-    let comparison = compare(executions("skill", 40, 10), executions("skill", 40, u64::MAX / 400));
-    let skill = &comparison.skills["skill"];
-    assert_eq!((skill.latency_ms.verdict, skill.latency_mean_ms.verdict), (Verdict::Regression, Verdict::Regression));
-    let mut immense = executions("skill", 40, 10);
-    immense.iter_mut().for_each(|record| record.total_latency_ms = Some(u64::MAX));
-    let skill = compare(executions("skill", 40, 10), immense).skills["skill"].clone();
-    assert_eq!(
-        (skill.latency_ms.verdict, skill.latency_mean_ms.verdict),
-        (Verdict::Regression, Verdict::TooFewSamples)
-    );
-    assert_eq!((skill.latency_mean_ms.recent, skill.latency_mean_ms.recent_samples), (None, 40));
+fn one_very_long_latency_leaves_percentiles_exact() {
+    let mut records = executions("skill", 41, 3_000);
+    records[0].total_latency_ms = Some(1 << 32);
+    let baselines = Baselines::compute(records.into_iter().map(Ok)).unwrap();
+    let skill = baselines.get("skill").unwrap();
+    assert_eq!((skill.latency_precision, skill.latency_p50_ms), (Precision::Exact, Some(3_300.0)));
+}
+
+// What correlated executions show.
+
+/// An execution each quarter of an hour from `first` on. In each hour, `latency` is multiplied by that hour's load.
+fn loaded(first: u64, count: u64, load: impl Fn(u64) -> f64) -> Vec<ExecutionMetrics> {
+    let execution = |i: u64| {
+        let start = at("2026-01-05T00:00:00Z").plus_ms((first + i) * 900_000);
+        let mut record = ExecutionMetrics::new(Uuid::from_u128(1), "skill", "0.1.0", start);
+        record.total_latency_ms = Some((1_000.0 * load((first + i) / 4) * (1.0 + 0.05 * ((i * 7 % 11) as f64))) as u64);
+        record
+    };
+    (0..count).map(execution).collect()
+}
+
+/// Every third day is half as slow again. Three days of executions that end with such a day are not a change.
+#[test]
+fn bad_days_that_the_baseline_knows_are_not_a_change() {
+    let day = |hour: u64| if hour / 24 % 3 == 2 { 1.5 } else { 1.0 };
+    let steady = |_: u64| 1.0;
+    let latency = |before: Vec<ExecutionMetrics>, recent| compare(before, recent).skills["skill"].latency_ms;
+    // A single day, the 29th, is slow.
+    let known = latency(loaded(0, 28 * 96, day), loaded(28 * 96 + 96, 96, |_| 1.5));
+    assert_eq!(known.verdict, Verdict::NoChangeShown, "{known:?}");
+    assert!(known.design_effect.unwrap() > 10.0, "{known:?}");
+    let new = latency(loaded(0, 28 * 96, steady), loaded(28 * 96 + 96, 96, |_| 1.5));
+    assert_eq!((new.verdict, new.design_effect), (Verdict::Worse, Some(1.0)), "{new:?}");
+    // All executions in one minute show nothing about time.
+    assert_eq!(latency(executions("skill", 500, 3_000), executions("skill", 500, 3_000)).design_effect, None);
+}
+
+/// A line as version 2 wrote it: without costs, tokens and blocks.
+#[test]
+fn baselines_of_an_earlier_version_are_compared_as_far_as_they_go() {
+    let used = |latency_ms| {
+        let mut records = executions("skill", 40, latency_ms);
+        for record in &mut records {
+            record.cost_usd = usd("0.01");
+            record.tokens_used = Some(7);
+            record.set_status(Status::Success);
+        }
+        records
+    };
+    let old = FrozenBaselines::from_json(include_str!("../data/frozen_version_2.json").trim_end()).unwrap();
+    let mut recent = Accumulator::new();
+    used(9_000).iter().for_each(|record| recent.add(record));
+    let skill = old.compare(recent.clone()).skills["skill"].clone();
+    let verdicts = skill.metrics().map(|(_, metric)| metric.verdict);
+    assert_eq!(verdicts, [Verdict::NoChangeShown, Verdict::Worse, Verdict::TooFew, Verdict::TooFew]);
+    assert_eq!((skill.cost_mean_usd.baseline, skill.cost_mean_usd.baseline_samples), (Some(0.01), 40));
+    assert_eq!((skill.cost_mean_usd.test, skill.latency_ms.design_effect), (None, None));
+
+    // Read and written by this version, it has the same verdicts.
+    let again = FrozenBaselines::from_json(&old.to_json().unwrap()).unwrap();
+    assert_eq!(again.compare(recent.clone()).skills["skill"], skill);
+    let now = frozen(used(3_000));
+    let verdicts = now.compare(recent).skills["skill"].metrics().map(|(_, metric)| metric.verdict);
+    assert_eq!(verdicts, [Verdict::NoChangeShown, Verdict::Worse, Verdict::NoChangeShown, Verdict::NoChangeShown]);
+
+    // What an old reader says of a new line.
+    let newer = now.to_json().unwrap().replace("\"samples\":\"03", "\"samples\":\"04");
+    let error = FrozenBaselines::from_json(&newer).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Newer);
+    let source = std::error::Error::source(&error).unwrap().to_string();
+    assert!(source.contains("found version 4; expected at most 3. Use a newer runledger"), "{source}");
 }
 
 // Week to week.

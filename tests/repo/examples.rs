@@ -99,8 +99,8 @@ fn baseline_check_reports_what_changed() {
     };
     assert!(stdout.starts_with("168 records before 2026-02-09T00:00:00.000Z\n"), "{stdout}");
     assert_eq!(
-        ["success_rate", "latency_ms", "latency_mean_ms", "cost_mean_usd"].map(verdict),
-        ["Normal", "Normal", "Regression", "TooFewSamples"]
+        ["success_rate", "latency_ms", "cost_mean_usd", "tokens_mean"].map(verdict),
+        ["NoChangeShown", "Worse", "TooFew", "TooFew"]
     );
 }
 

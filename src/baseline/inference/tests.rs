@@ -1,9 +1,10 @@
-//! Compares the results of the statistical tests with those of scipy, statsmodels, and brute force.
+//! Compares the tests with scipy, statsmodels, and exact counts.
 
-use proptest::prelude::*;
 use serde::Deserialize;
 
 use super::*;
+use crate::baseline::blocks::Part;
+use crate::baseline::{correlation, permutation};
 
 #[derive(Debug, Deserialize)]
 struct Expected {
@@ -17,7 +18,7 @@ struct Expected {
 #[serde(tag = "test", rename_all = "snake_case")]
 enum Reference {
     Proportions { a: [u64; 2], b: [u64; 2], exact: bool, expected: Expected },
-    Samples { a: Vec<u64>, b: Vec<u64>, welch: Expected, mann_whitney: Expected },
+    Samples { a: Vec<u64>, b: Vec<u64>, welch: Expected },
     Holm { p: Vec<f64>, expected: Vec<f64> },
     Paired { differences: Vec<i64>, expected: Expected },
     ChiSquared { groups: Vec<[u64; 2]>, expected: Option<ExpectedAssociation> },
@@ -43,12 +44,6 @@ fn check(found: Found, expected: &Expected, scale: f64, case: &str) {
     assert!(agree(found.p_value, expected.p, 0.0), "{case}: found {found:?}, expected {expected:?}");
 }
 
-fn counts(values: &[u64]) -> Vec<(u128, u64)> {
-    let mut sorted = values.to_vec();
-    sorted.sort_unstable();
-    sorted.chunk_by(|a, b| a == b).map(|run| (run[0].into(), run.len() as u64)).collect()
-}
-
 fn spread<T: Copy + Into<i128>>(values: &[T]) -> Spread {
     let mut moments = crate::baseline::stats::Moments::default();
     values.iter().for_each(|&value| moments.add(value.into()));
@@ -69,10 +64,14 @@ fn tests_and_intervals_agree_with_scipy_and_statsmodels() {
                 check(two_proportions(a, b), &expected, 1.0, &case);
                 kinds[usize::from(exact)] += 1;
             }
-            Reference::Samples { a, b, welch: expected, mann_whitney: ranked } => {
+            Reference::Samples { a, b, welch: expected } => {
                 let scale = spread(&a).mean + spread(&b).mean;
-                check(welch(spread(&a), spread(&b)), &expected, scale, &format!("{case}, Welch"));
-                check(mann_whitney(&counts(&a), &counts(&b)), &ranked, scale, &format!("{case}, Mann and Whitney"));
+                let difference = welch(spread(&a), spread(&b));
+                let (delta, reach) = (difference.delta, difference.reach(1.0));
+                // Both directions together are what scipy calls two-sided.
+                let p_value = 2.0 * difference.tail();
+                check(Found { delta, interval: [delta - reach, delta + reach], p_value }, &expected, scale, &case);
+                assert_eq!(difference.reach(4.0), 2.0 * reach);
                 kinds[2] += 1;
             }
             Reference::Holm { p, expected } => {
@@ -115,9 +114,10 @@ fn samples_without_variance_differ_for_certain_or_not_at_all() {
     let constant = |mean| Spread { count: 30, mean, variance: 0.0 };
     assert_eq!(paired(constant(0.0)).p_value, 1.0);
     assert_eq!(paired(constant(2.0)), Found { delta: 2.0, interval: [2.0; 2], p_value: 0.0 });
-    assert_eq!(welch(constant(2.0), constant(2.0)), Found { delta: 0.0, interval: [0.0; 2], p_value: 1.0 });
-    assert_eq!(welch(constant(2.0), constant(5.0)), Found { delta: 3.0, interval: [3.0; 2], p_value: 0.0 });
-    assert_eq!(mann_whitney(&[(7, 40)], &[(7, 30)]), Found { delta: 0.0, interval: [0.0; 2], p_value: 1.0 });
+    let same = welch(constant(2.0), constant(2.0));
+    assert_eq!((same.delta, same.reach(1.0), same.tail()), (0.0, 0.0, 1.0));
+    let different = welch(constant(2.0), constant(5.0));
+    assert_eq!((different.delta, different.reach(1.0), different.tail()), (3.0, 0.0, 0.0));
     assert_eq!(chi_squared(&[Proportion { part: 0, whole: 0 }; 2]), None);
     let all = Proportion { part: 40, whole: 40 };
     assert_eq!(two_proportions(all, all).p_value, 1.0);
@@ -127,31 +127,81 @@ fn samples_without_variance_differ_for_certain_or_not_at_all() {
 #[test]
 fn billions_of_values_stay_in_range() {
     let many = 5_000_000_000;
-    let slow = mann_whitney(&[(10, many), (20, many)], &[(20, many), (1 << 65, many)]);
-    assert_eq!((slow.delta, slow.p_value), (((1_i128 << 65) - 20) as f64 / 2.0 + 5.0, 0.0));
+    let slow = permutation::tail(&[(0.0, many), (1.0, 2 * many), (2.0, many)], 2 * many, 1.5 * 2.0 * many as f64);
+    assert_eq!(slow, 0.0);
     let rare = two_proportions(Proportion { part: many, whole: many }, Proportion { part: 29, whole: 30 });
     assert!(is_exact(Proportion { part: many, whole: many }, Proportion { part: 29, whole: 30 }));
     assert!(agree(rare.p_value, 30.0 / (many as f64 + 30.0), 0.0), "{rare:?}");
+    let failed = [(0, many), (1, 30)].map(|(part, whole)| Proportion { part, whole });
+    let off = fisher_more(failed[0], failed[1]) / rare.p_value - 1.0;
+    assert!(off.abs() < 1e-4, "{off:e}");
 }
 
-proptest! {
-    #[test]
-    fn the_shift_is_the_median_of_all_differences(
-        a in prop::collection::vec(0..50_u64, 1..30),
-        b in prop::collection::vec(0..50_u64, 1..30),
-    ) {
-        let differences = || b.iter().flat_map(|&b| a.iter().map(move |&a| b as i128 - a as i128));
-        let mut sorted: Vec<i128> = differences().collect();
-        sorted.sort_unstable();
-        for (rank, expected) in (1..).zip(&sorted) {
-            prop_assert_eq!(difference(&counts(&a), &counts(&b), rank), *expected);
+#[derive(Deserialize)]
+#[serde(tag = "test", rename_all = "snake_case")]
+enum Exact {
+    Fisher { a: [u64; 2], b: [u64; 2], p: f64 },
+    Permutation { scores: Vec<u64>, part: u64, sum: u64, p: f64 },
+    Greatest { scores: Vec<u64>, part: u64, sum: u64, p: f64 },
+    DesignEffect { sides: [Vec<(i64, u64, u64)>; 2], variance: f64, factor: f64, degrees: f64 },
+    WeightedHolm { weighted: Vec<(f64, f64)>, expected: Vec<f64> },
+}
+
+/// Returns each score, and how often it occurs.
+fn counted(ascending: &[u64]) -> Vec<permutation::Scored> {
+    ascending.chunk_by(|a, b| a == b).map(|run| (run[0] as f64, run.len() as u64)).collect()
+}
+
+#[test]
+fn tails_agree_with_counts_of_all_splits() {
+    let mut kinds = [0; 5];
+    let mut off = Vec::new();
+    for line in include_str!("../../../tests/data/verdicts_reference.jsonl").lines() {
+        match serde_json::from_str(line).unwrap() {
+            Exact::Fisher { a, b, p } => {
+                let [a, b] = [a, b].map(|[part, whole]| Proportion { part, whole });
+                let found = fisher_more(a, b);
+                assert!((found / p - 1.0).abs() < 1e-10, "found {found}, expected {p}: {line}");
+                kinds[0] += 1;
+            }
+            Exact::Permutation { scores, part, sum, p } => {
+                let found = permutation::tail(&counted(&scores), part, sum as f64);
+                // The sums of a few values are far from continuous, above all with two modes or one huge value.
+                assert!(found < p * 4.0 && p < found * 4.0, "found {found}, expected {p}: {line}");
+                off.push((found / p - 1.0).abs());
+                kinds[1] += 1;
+            }
+            Exact::Greatest { scores, part, sum, p } => {
+                let found = permutation::tail(&counted(&scores), part, sum as f64);
+                assert!((found / p - 1.0).abs() < 1e-9, "found {found}, expected {p}: {line}");
+                kinds[2] += 1;
+            }
+            Exact::DesignEffect { sides, variance, factor, degrees } => {
+                let sides = sides.map(|side| {
+                    let part = |(number, count, sum)| (number, Part { count, sum });
+                    side.into_iter().map(part).collect()
+                });
+                let found = correlation::estimate(&sides, variance);
+                assert!(agree(found.factor, factor, 1.0) && found.degrees == degrees, "{found:?}: {line}");
+                kinds[3] += 1;
+            }
+            Exact::WeightedHolm { weighted, expected } => {
+                let found = weighted_holm(&weighted);
+                assert!(found.iter().zip(&expected).all(|(&a, &b)| agree(a, b, 1.0)), "{found:?}: {line}");
+                kinds[4] += 1;
+            }
         }
-        let (found, back) = (mann_whitney(&counts(&a), &counts(&b)), mann_whitney(&counts(&b), &counts(&a)));
-        let n = sorted.len();
-        prop_assert_eq!(found.delta, (sorted[(n - 1) / 2] + sorted[n / 2]) as f64 / 2.0);
-        prop_assert!(found.interval[0] <= found.delta && found.delta <= found.interval[1]);
-        // Swapping the samples mirrors the result.
-        prop_assert_eq!(found.p_value.to_bits(), back.p_value.to_bits());
-        prop_assert_eq!((found.delta, found.interval), (-back.delta, [-back.interval[1], -back.interval[0]]));
     }
+    assert_eq!(kinds, [14, 48, 16, 10, 3]);
+    off.sort_by(f64::total_cmp);
+    assert!(off[off.len() / 2] < 0.05, "{off:?}");
+}
+
+#[test]
+fn a_permutation_test_needs_values_that_vary() {
+    assert_eq!(permutation::tail(&[(7.0, 40)], 10, 70.0), 1.0);
+    assert_eq!(permutation::tail(&[(7.0, 40), (9.0, 1)], 41, 289.0), 1.0);
+    // The ten highest of forty are drawn, and in one of C(40, 10) splits.
+    let exact = (-crate::baseline::special::ln_choose(40, 10)).exp();
+    assert!((permutation::tail(&[(1.0, 30), (2.0, 10)], 10, 20.0) / exact - 1.0).abs() < 1e-12);
 }

@@ -14,7 +14,9 @@ pub(crate) enum ExitCode {
     No,
     /// The command could not do its work.
     CouldNot,
-    /// The exit code of the program that `runledger run` started.
+    /// The command's check judged nothing, or not everything that it was required to judge.
+    NotJudged,
+    /// The exit code of the command that was run.
     Command(u8),
 }
 
@@ -29,6 +31,7 @@ impl ExitCode {
             Self::Yes => 0,
             Self::No => 1,
             Self::CouldNot => 2,
+            Self::NotJudged => 3,
             Self::Command(code) => code,
         }
     }

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use runledger::baseline::{Accumulator, BaselineBy, Comparison, FrozenBaselines, Metric, Verdict};
+use runledger::baseline::{Accumulator, Comparison, FrozenBaselines, Metric, Verdict};
 use runledger::metrics::Fields;
 use runledger::{Error, ErrorKind, FrozenWeeks, Timestamp};
 use serde::Serialize;
@@ -13,45 +13,67 @@ use crate::failure::Failure;
 use crate::global::Global;
 use crate::records;
 use crate::selection::Window;
-use crate::term::{Column, Table, cell, output, short};
+use crate::term::{Column, Table, cell, output, printable, short};
 use crate::week::Week;
 
-/// Find regressions compared with the frozen baselines of a week
+/// Find what is worse than the frozen baselines of a week
 ///
-/// Compares recent executions with the baselines that `runledger baseline freeze` stored. Recent executions are those
-/// since the start of the frozen week, or since --since. Prints one row for each metric of each skill.
+/// Prints one row for each metric of each skill. Without --since, the executions since the start of that week are
+/// compared. A metric is worse or better if it differs by more than 2 %, and the difference is statistically
+/// significant. Significant means p ≤ 0.01, adjusted by Holm's method for all tests of the comparison. With fewer than
+/// 30 values on either side, the verdict is `too few` unless the change is beyond doubt. `no change shown` does not
+/// prove that nothing changed.
 ///
-/// A metric is a regression or an improvement if it differs by more than 2 %, and the difference is statistically
-/// significant. Significant means p ≤ 0.01, adjusted by Holm's method for all tests of the comparison. A metric with
-/// fewer than 30 values on either side is not tested. Each kind of metric has its own test:
+/// Success rates are compared by Fisher's exact test, and latencies, costs and tokens by a permutation test of their
+/// logarithms. Executions at the same time can resemble each other, and then count less. `ms` is the median latency.
+/// `interval` is the 99 % confidence interval of the change, in percent of the baseline. `p` is the adjusted p-value.
 ///
-/// - success rates: a z-test or Fisher's exact test
-///
-/// - latencies: the rank test of Mann and Whitney
-///
-/// - means: Welch's t-test
-///
-/// In the table, `ms` is the median latency. `interval` is the 99 % confidence interval of the difference, in percent
-/// of the baseline. For `ms`, it is the interval of the shift between the two distributions. `p` is the adjusted
-/// p-value.
-///
-/// Exits with 1 if there is a regression.
+/// Exits with 1 if a metric is worse. Otherwise, exits with 3 if no metric was judged, or if one that --require names
+/// was not. A metric is judged unless its verdict is `too few`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: fail a job if the last day is worse than the baselines
-  runledger compare --since 24h")]
+#[command(after_help = "Example: fail a job if the last day is worse, or has too few executions
+  runledger compare --since 24h --require success,latency")]
 pub(crate) struct Args {
     /// A day of the frozen week, such as 2026-11-16 [default: the latest frozen week]
     #[arg(long, value_name = "DAY")]
     week: Option<Week>,
+    /// Exit with 3 unless these metrics of every skill are judged: success, latency, cost, tokens or all, separated by
+    /// commas
+    #[arg(long, value_name = "METRICS", value_delimiter = ',', hide_possible_values = true)]
+    require: Vec<Required>,
     #[command(flatten)]
     window: Window,
+}
+
+/// The metrics that must be judged.
+#[derive(Debug, Clone, Copy, PartialEq, clap::ValueEnum)]
+enum Required {
+    Success,
+    Latency,
+    Cost,
+    Tokens,
+    All,
+}
+
+impl Required {
+    fn includes(self, key: &str) -> bool {
+        match self {
+            Self::Success => key == "success_rate",
+            Self::Latency => key == "latency_ms",
+            Self::Cost => key == "cost_mean_usd",
+            Self::Tokens => key == "tokens_mean",
+            Self::All => true,
+        }
+    }
 }
 
 pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
     records::reader(global)?;
     let frozen = frozen(args, global)?;
     let recent = match args.window.period.since {
-        Some(_) => baselines::collect(BaselineBy::Skill, &args.window, global)?,
+        Some(_) => {
+            baselines::fold(&args.window, global, Accumulator::new, Accumulator::add_fields, Accumulator::merge)?
+        }
         None => {
             let since = |all: &mut Accumulator, fields: &Fields<'_>| {
                 if fields.timestamp_start >= frozen.week_start {
@@ -66,12 +88,34 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
         // The recent executions of other skills were left out of the comparison.
         comparison.skills.retain(|skill, _| skill == wanted);
     }
+    let answer = Answer {
+        week_start: frozen.week_start,
+        metrics: comparison.metrics().count(),
+        judged: comparison.metrics().filter(Metric::is_judged).count(),
+        required_not_judged: not_judged(&args.require, &comparison),
+        comparison: &comparison,
+    };
     if global.json {
-        output::json_line(out, &Answer { week_start: frozen.week_start, comparison: &comparison })?;
+        output::json_line(out, &answer)?;
     } else {
-        table(&frozen, &comparison, out)?;
+        table(&answer, out)?;
     }
-    Ok(if comparison.has_regression() { ExitCode::No } else { ExitCode::Yes })
+    Ok(if comparison.has_worse() {
+        ExitCode::No
+    } else if answer.judged == 0 || !answer.required_not_judged.is_empty() {
+        ExitCode::NotJudged
+    } else {
+        ExitCode::Yes
+    })
+}
+
+/// Returns each metric that is required and was not judged.
+fn not_judged<'c>(required: &[Required], comparison: &'c Comparison) -> Vec<NotJudged<'c>> {
+    let metrics = comparison.skills.iter().flat_map(|(skill, compared)| {
+        let metrics = compared.metrics().into_iter().filter(|(_, metric)| !metric.is_judged());
+        metrics.map(move |(metric, _)| NotJudged { skill, metric })
+    });
+    metrics.filter(|found| required.iter().any(|required| required.includes(found.metric))).collect()
 }
 
 /// Returns the baselines of the given week or of the latest frozen week. Fails if none are frozen.
@@ -104,11 +148,20 @@ fn frozen(args: &Args, global: &Global) -> Result<FrozenBaselines, Failure> {
 #[derive(Serialize)]
 struct Answer<'c> {
     week_start: Timestamp,
+    metrics: usize,
+    judged: usize,
+    required_not_judged: Vec<NotJudged<'c>>,
     #[serde(flatten)]
     comparison: &'c Comparison,
 }
 
-fn table(frozen: &FrozenBaselines, comparison: &Comparison, out: &mut impl Write) -> Result<(), Failure> {
+#[derive(Serialize)]
+struct NotJudged<'c> {
+    skill: &'c str,
+    metric: &'static str,
+}
+
+fn table(answer: &Answer<'_>, out: &mut impl Write) -> Result<(), Failure> {
     let mut table = Table::new([
         Column::Name("skill"),
         Column::Text("metric"),
@@ -118,8 +171,8 @@ fn table(frozen: &FrozenBaselines, comparison: &Comparison, out: &mut impl Write
         Column::Number("p"),
         Column::Level("verdict"),
     ]);
-    for (skill, compared) in &comparison.skills {
-        let names = ["success", "ms", "mean ms", "mean usd", "tokens"];
+    for (skill, compared) in &answer.comparison.skills {
+        let names = ["success", "ms", "mean usd", "tokens"];
         for (name, (_, metric)) in names.into_iter().zip(compared.metrics()) {
             let number = if name == "success" { short::percent } else { four_digits };
             // A metric that is unknown on both sides is left out.
@@ -137,7 +190,12 @@ fn table(frozen: &FrozenBaselines, comparison: &Comparison, out: &mut impl Write
         }
     }
     table.write_or("There is no skill to compare. `runledger baseline` shows the skills of the ledger.", out)?;
-    writeln!(out, "compared with the baselines of the week from {}", frozen.week_start)?;
+    let Answer { week_start, metrics, judged, .. } = answer;
+    writeln!(out, "compared with the baselines of the week from {week_start}")?;
+    writeln!(out, "{judged} of {metrics} metrics judged")?;
+    for NotJudged { skill, metric } in &answer.required_not_judged {
+        writeln!(out, "required and not judged: {metric} of {}", printable(skill))?;
+    }
     Ok(())
 }
 
@@ -166,10 +224,10 @@ fn four_digits(number: f64) -> String {
 
 fn verdict(verdict: Verdict) -> &'static str {
     match verdict {
-        Verdict::Normal => "normal",
-        Verdict::Regression => "regression",
-        Verdict::Improvement => "improvement",
-        Verdict::TooFewSamples => "too few",
+        Verdict::Better => "better",
+        Verdict::Worse => "worse",
+        Verdict::NoChangeShown => "no change shown",
+        Verdict::TooFew => "too few",
         _ => "other",
     }
 }

@@ -47,9 +47,9 @@ pub(crate) fn paint(text: &str) -> Cow<'_, str> {
 /// Returns the code of a word's colour in ECMA-48: green, yellow or red.
 fn color(word: &str) -> Option<u8> {
     match word {
-        "GREEN" | "PASS" | "success" | "improvement" | "alive" | "ok" | "RESOLVED" => Some(32),
+        "GREEN" | "PASS" | "success" | "better" | "alive" | "ok" | "RESOLVED" => Some(32),
         "YELLOW" | "cancelled" | "interrupted" | "paused" | "warning" | "HIGH" => Some(33),
-        "RED" | "FAIL" | "failed" | "panicked" | "regression" | "dead" | "fault" | "OPEN" | "REOPENED" | "CRITICAL" => {
+        "RED" | "FAIL" | "failed" | "panicked" | "worse" | "dead" | "fault" | "OPEN" | "REOPENED" | "CRITICAL" => {
             Some(31)
         }
         _ => None,

@@ -17,9 +17,11 @@ use crate::week::Week;
 
 /// Freeze the baselines of a week, for `runledger compare`
 ///
-/// Computes baselines over all executions that started before the week, which begins on Monday 00:00 UTC. Appends the
-/// baselines to `baselines.jsonl` next to the ledger. A week is frozen only once. A second call prints the result of
-/// the first. With --json, prints the line that was written.
+/// Computes baselines over all executions that started before the week, which begins on Monday 00:00 UTC. Appends them
+/// to `baselines.jsonl` next to the ledger. A week is frozen only once: a second call prints the first result. With
+/// --json, prints the line that was written.
+///
+/// Exits with 3 if no execution started before the week, since nothing can be compared with such baselines.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: run this every Monday
   runledger baseline freeze")]
@@ -56,5 +58,5 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
         let week = frozen.week_start;
         writeln!(out, "frozen for the week from {week}: {records} executions before it")?;
     }
-    Ok(ExitCode::Yes)
+    Ok(if frozen.computed_from.records > 0 { ExitCode::Yes } else { ExitCode::NotJudged })
 }

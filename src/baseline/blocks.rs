@@ -1,0 +1,208 @@
+//! Sums by blocks of time, which show how much executions that run at the same time resemble each other.
+
+use super::bytes::{Reader, Writer};
+use crate::error::Result;
+use crate::metrics::Timestamp;
+
+/// The number of blocks above which they become twice as long. 64 blocks or more are plenty to estimate a variance, and
+/// they take about 2 KB.
+pub(super) const BLOCKS_MAX: usize = 128;
+/// The number of metrics of a block: outcome, latency, cost and tokens.
+pub(super) const METRICS: usize = 4;
+const MINUTE_MS: i64 = 60_000;
+/// At this width, all times from year 0 to 9999 are in one or two blocks.
+const DOUBLINGS_MAX: u32 = 40;
+
+/// The number of values of a metric in a block, and the sum of their scores.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Part {
+    pub(super) count: u64,
+    pub(super) sum: u64,
+}
+
+impl Part {
+    #[inline]
+    pub(super) fn add(&mut self, score: u32) {
+        self.count += 1;
+        // 2³² values of 2³² at most.
+        self.sum = self.sum.saturating_add(score.into());
+    }
+
+    fn merge(&mut self, other: Self) {
+        self.count += other.count;
+        self.sum = self.sum.saturating_add(other.sum);
+    }
+}
+
+/// The executions that started within a block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Block {
+    /// The number of the block, counted from 1970.
+    pub(super) number: i64,
+    pub(super) parts: [Part; METRICS],
+}
+
+/// Sums by blocks of 2^`doublings` minutes: the shortest for which at most [`BLOCKS_MAX`] blocks have executions.
+///
+/// A part never has longer blocks than the whole, so neither order nor split changes anything.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Blocks {
+    doublings: u32,
+    /// In ascending order.
+    blocks: Vec<Block>,
+    /// Where the last execution was counted. The next one is often in the same block.
+    last: usize,
+}
+
+impl Blocks {
+    /// Returns the sums of the block that contains `start`.
+    #[inline]
+    pub(super) fn at(&mut self, start: Timestamp) -> &mut [Part; METRICS] {
+        let number = start.unix_ms().div_euclid(MINUTE_MS) >> self.doublings;
+        let is_last = self.blocks.get(self.last).is_some_and(|block| block.number == number);
+        if !is_last {
+            self.last = self.place(number);
+        }
+        &mut self.blocks[self.last].parts
+    }
+
+    /// Returns the place of a block, which is created if it does not exist.
+    fn place(&mut self, mut number: i64) -> usize {
+        loop {
+            match self.blocks.binary_search_by_key(&number, |block| block.number) {
+                Ok(place) => return place,
+                Err(place) if self.blocks.len() < BLOCKS_MAX => {
+                    self.blocks.insert(place, Block { number, parts: Default::default() });
+                    return place;
+                }
+                Err(_) => {
+                    self.widen(self.doublings + 1);
+                    number >>= 1;
+                }
+            }
+        }
+    }
+
+    /// Merges blocks until each is 2^`doublings` minutes long.
+    pub(super) fn widen(&mut self, doublings: u32) {
+        let by = doublings.saturating_sub(self.doublings);
+        if by == 0 {
+            return;
+        }
+        self.doublings = doublings;
+        self.blocks.iter_mut().for_each(|block| block.number >>= by);
+        self.blocks.dedup_by(|later, block| {
+            let same = later.number == block.number;
+            if same {
+                block.parts.iter_mut().zip(later.parts).for_each(|(part, other)| part.merge(other));
+            }
+            same
+        });
+    }
+
+    pub(super) fn merge(&mut self, mut other: Self) {
+        self.widen(other.doublings);
+        other.widen(self.doublings);
+        for block in other.blocks {
+            let number = block.number >> (self.doublings - other.doublings);
+            let place = self.place(number);
+            self.blocks[place].parts.iter_mut().zip(block.parts).for_each(|(part, other)| part.merge(other));
+        }
+    }
+
+    pub(super) fn doublings(&self) -> u32 {
+        self.doublings
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Block> {
+        self.blocks.iter()
+    }
+
+    pub(super) fn write(&self, out: &mut Writer) {
+        out.number(self.doublings.into());
+        out.number(self.blocks.len() as u128);
+        let mut last = 0;
+        for block in &self.blocks {
+            out.signed((block.number - last).into());
+            last = block.number;
+            for part in block.parts {
+                out.number(part.count.into());
+                out.number(part.sum.into());
+            }
+        }
+    }
+
+    /// Reads the blocks of values with these counts.
+    pub(super) fn read(from: &mut Reader<'_>, counts: [u64; METRICS]) -> Result<Self> {
+        let doublings = from.at_most(DOUBLINGS_MAX.into())?;
+        let len: usize = from.at_most(BLOCKS_MAX as u64)?;
+        let (mut blocks, mut rest) = (Vec::<Block>::with_capacity(len), counts);
+        for _ in 0..len {
+            let last = blocks.last().map(|block| block.number);
+            let distance = i64::try_from(from.signed()?).ok();
+            let number = distance.and_then(|distance| distance.checked_add(last.unwrap_or(0)));
+            let number = number.filter(|number| last.is_none_or(|last| last < *number));
+            let mut block = Block { number: number.ok_or_else(|| from.malformed())?, parts: Default::default() };
+            for (part, rest) in block.parts.iter_mut().zip(&mut rest) {
+                *part = Part { count: from.at_most(*rest)?, sum: from.at_most(u64::MAX)? };
+                *rest -= part.count;
+            }
+            blocks.push(block);
+        }
+        if rest == [0; METRICS] { Ok(Self { doublings, blocks, last: 0 }) } else { Err(from.malformed()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn of(minutes: &[i64]) -> Blocks {
+        let mut blocks = Blocks::default();
+        for &minute in minutes {
+            let start = Timestamp::from_unix_ms(minute * MINUTE_MS).unwrap();
+            blocks.at(start)[1].add(minute.rem_euclid(7) as u32);
+        }
+        blocks
+    }
+
+    fn written(blocks: &Blocks) -> Vec<u8> {
+        let mut out = Writer::default();
+        blocks.write(&mut out);
+        out.into_bytes()
+    }
+
+    #[test]
+    fn blocks_are_as_short_as_their_number_allows() {
+        assert_eq!(of(&(0..128).collect::<Vec<_>>()).doublings(), 0);
+        let wider = of(&(0..129).collect::<Vec<_>>());
+        assert_eq!((wider.doublings(), wider.blocks.len()), (1, 65));
+        // Only blocks with executions count.
+        assert_eq!(of(&[0, 40_000_000]).doublings(), 0);
+        assert_eq!(of(&[-1, 0, 1]).iter().map(|block| block.number).collect::<Vec<_>>(), [-1, 0, 1]);
+    }
+
+    proptest! {
+        #[test]
+        fn neither_order_nor_split_changes_the_blocks(
+            minutes in prop::collection::vec(prop_oneof![-300..300_i64, -5_000_000..5_000_000_i64], 0..400),
+            split in 0..400_usize,
+        ) {
+            let (left, right) = minutes.split_at(split.min(minutes.len()));
+            let mut whole = of(left);
+            whole.merge(of(right));
+            let mut reversed = minutes.clone();
+            reversed.reverse();
+            prop_assert_eq!(written(&whole), written(&of(&reversed)));
+            prop_assert!(whole.blocks.len() <= BLOCKS_MAX);
+            let bytes = written(&whole);
+            let mut reader = Reader::new(&bytes);
+            let read = Blocks::read(&mut reader, [0, minutes.len() as u64, 0, 0]).unwrap();
+            prop_assert!(reader.is_empty());
+            prop_assert_eq!(written(&read), bytes.clone());
+            prop_assert!(Blocks::read(&mut Reader::new(&bytes), [0, minutes.len() as u64 + 1, 0, 0]).is_err());
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! Log-linear buckets, as in Gil Tene's HdrHistogram (2012), and a coarse logarithm of their values.
+
+/// The binary digits of a value that its bucket keeps, below the highest one.
+const DIGITS: u32 = 7;
+/// The number of buckets for the values with the same highest binary digit.
+pub(super) const BUCKETS_PER_OCTAVE: u64 = 1 << DIGITS;
+
+/// Returns the number of a value's bucket. Each value below 256 has its own.
+#[inline]
+pub(super) fn bucket(value: u64) -> u32 {
+    let shift = (u64::BITS - value.leading_zeros()).saturating_sub(DIGITS + 1);
+    // There are at most 57 octaves of 128 buckets above the first 256 values.
+    (u64::from(shift) * BUCKETS_PER_OCTAVE + (value >> shift)) as u32
+}
+
+/// Returns twice the middle of a bucket: the sum of its smallest and its largest value.
+pub(super) fn doubled_middle(bucket: u32) -> u128 {
+    let octave = u64::from(bucket) / BUCKETS_PER_OCTAVE;
+    let shift = octave.saturating_sub(1);
+    let low = u128::from(u64::from(bucket) - shift * BUCKETS_PER_OCTAVE) << shift;
+    2 * low + (1 << shift) - 1
+}
+
+/// Returns 128 times one more than the binary logarithm of a bucket's values, where the part after the point is the
+/// straight line of Mitchell ("Computer Multiplication and Division Using Binary Logarithms", IRE Transactions on
+/// Electronic Computers EC-11 (1962), 512–517). The score of 0 is 0, as if it were ½. An integer, it is the same on
+/// every machine.
+#[inline]
+pub(super) fn score(bucket: u32) -> u32 {
+    if u64::from(bucket) >= BUCKETS_PER_OCTAVE {
+        // The bucket number grows by 128 for each octave, too.
+        return bucket + DIGITS * BUCKETS_PER_OCTAVE as u32;
+    }
+    let octave = bucket.checked_ilog2().map_or(0, |octave| octave + 1);
+    // A value `2^k · (1 + f)` has the score `128 · (k + 1 + f)`.
+    match octave.checked_sub(1) {
+        Some(k) => (octave << DIGITS) + ((bucket - (1 << k)) << (DIGITS - k)),
+        None => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Checks every bucket, from its first value to its last.
+    #[test]
+    fn buckets_follow_one_another_and_their_middle_is_close() {
+        let mut low = 0_u64;
+        for number in 0..=bucket(u64::MAX) {
+            assert_eq!(bucket(low), number);
+            let high = u64::try_from(doubled_middle(number) - u128::from(low)).unwrap();
+            assert_eq!(bucket(high), number);
+            // |middle − value| < value / 256 must hold for the value that is furthest off, the lowest.
+            assert!((high - low) as u128 * 128 < low.max(1).into(), "{low}..={high}");
+            assert!(low >= 256 || high == low);
+            low = match high.checked_add(1) {
+                Some(next) => next,
+                None => return assert_eq!(number, 7423, "the last bucket"),
+            };
+        }
+        panic!("the buckets end at {low}");
+    }
+
+    #[test]
+    fn scores_are_close_to_logarithms_and_ascend() {
+        assert_eq!([0, 1, 2, 3, 4, 6, 7].map(score), [0, 128, 256, 320, 384, 448, 480]);
+        for number in 1..=bucket(u64::MAX) {
+            assert!(score(number) > score(number - 1));
+            let logarithm = 128.0 * (1.0 + (doubled_middle(number) as f64 / 2.0).log2());
+            // The straight line is off by at most 0.0861 of an octave.
+            assert!((logarithm - f64::from(score(number)) - 5.5).abs() < 6.2, "{number}");
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! Counts of numbers that arrive one by one.
+
+use super::bytes::{Reader, Writer};
+use super::counts::{Counted, Counts};
+use crate::error::Result;
+
+/// The number of values that are collected before they are sorted into the counts. A large number spreads the cost of a
+/// merge over many values.
+const RECENT_MAX: usize = 16 * 1024;
+
+/// Numbers below this are counted in an array once a group has had many recent values. Most of them are this low, and
+/// an array is several times faster than sorting.
+const LOW: usize = 16 * 1024;
+
+/// Counts how often each number occurs.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Tally {
+    counts: Counts,
+    recent: Vec<u32>,
+    /// How often each of the lowest numbers occurred recently. It is empty until there are many recent values.
+    low: Vec<u32>,
+}
+
+impl Tally {
+    /// Returns true if the recent values were sorted into the counts, so that these may have become too many.
+    #[inline]
+    pub(super) fn add(&mut self, place: u32) -> bool {
+        if let Some(count) = self.low.get_mut(place as usize) {
+            *count += 1;
+            let is_full = *count == u32::MAX;
+            if is_full {
+                self.settle();
+            }
+            return is_full;
+        }
+        self.recent.push(place);
+        let is_full = self.recent.len() >= RECENT_MAX;
+        if is_full {
+            self.settle();
+            self.low.resize(LOW, 0);
+        }
+        is_full
+    }
+
+    /// Adds the numbers of another tally.
+    pub(super) fn merge(&mut self, mut other: Self) {
+        // A few values, such as those of a small part of a ledger, are not worth a pass over all counts.
+        if let Some(few) = other.few() {
+            few.iter().for_each(|&place| _ = self.add(place));
+            return;
+        }
+        self.settle();
+        other.settle();
+        self.counts = self.counts.and(other.counts.iter());
+    }
+
+    /// Returns all numbers if none has been counted yet.
+    pub(super) fn few(&self) -> Option<&[u32]> {
+        (self.counts.len() == 0 && self.low.is_empty()).then_some(&self.recent)
+    }
+
+    /// Sorts the recent values so that [ranks](Self::at_rank) can be found. Returns false without sorting them if they
+    /// must be [settled](Self::settle) first, because there could be more than `distinct_max` different numbers.
+    pub(super) fn sort(&mut self, distinct_max: usize) -> bool {
+        let few = self.low.is_empty() && self.counts.len() + self.recent.len() <= distinct_max;
+        if few {
+            self.recent.sort_unstable();
+        }
+        few
+    }
+
+    /// Sorts the recent values into the counts.
+    pub(super) fn settle(&mut self) {
+        if self.recent.is_empty() && self.low.is_empty() {
+            return;
+        }
+        self.recent.sort_unstable();
+        let runs = self.recent.chunk_by(|a, b| a == b).map(|run| Counted { place: run[0], count: run.len() as u64 });
+        let low = (0..).zip(&self.low).filter(|(_, count)| **count > 0);
+        let low = low.map(|(place, &count)| Counted { place, count: count.into() });
+        // Once there is an array, the recent values are all above the lowest ones.
+        self.counts = self.counts.and(low.chain(runs));
+        self.recent.clear();
+        self.low.clear();
+    }
+
+    /// Replaces the counts. Recent values must be [settled](Self::settle).
+    pub(super) fn replace(&mut self, counts: Counts) {
+        self.counts = counts;
+    }
+
+    /// Returns the number of different numbers. Recent values must be [settled](Self::settle).
+    pub(super) fn distinct(&self) -> usize {
+        self.counts.len()
+    }
+
+    /// Returns the numbers in ascending order. Recent values must be [settled](Self::settle).
+    pub(super) fn iter(&self) -> impl Iterator<Item = Counted> + Clone {
+        self.counts.iter()
+    }
+
+    /// Like [`Counts::at_rank`]. Recent values must be [sorted](Self::sort).
+    pub(super) fn at_rank(&self, rank: u64) -> Option<(u32, u32)> {
+        self.counts.at_rank(rank, &self.recent)
+    }
+
+    /// Writes the counts. Recent values must be [settled](Self::settle).
+    pub(super) fn write(&self, out: &mut Writer) {
+        self.counts.write(out);
+    }
+
+    /// Reads what [`Counts::read`] reads.
+    pub(super) fn read(from: &mut Reader<'_>, len_max: usize, last_max: u32, values: u64) -> Result<Self> {
+        Ok(Self { counts: Counts::read(from, len_max, last_max, values)?, ..Self::default() })
+    }
+}

@@ -1,0 +1,152 @@
+//! Tests the change of one metric.
+
+use super::blocks::Blocks;
+use super::correlation::{self, DesignEffect};
+use super::inference::{self, Proportion, Spread};
+use super::permutation;
+use super::special::{normal_quantile, student_two_sided};
+
+/// The share of the error probability that is spent on changes for the worse. With 0.8, the tests are directed as Rice
+/// and Gaines propose ("'Heads I Win, Tails You Lose': Testing Directional Alternatives in Ecological and Evolutionary
+/// Research", Trends in Ecology & Evolution 9 (1994), 235–237).
+const WORSE_SHARE: f64 = 0.8;
+/// A value of this part of the median has the score ln 2. The scores of smaller ones are nearly linear, those of larger
+/// ones nearly logarithmic.
+const START_PARTS: f64 = 32.0;
+
+/// How much a metric changed, and how probable that is by chance.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Tested {
+    pub(super) delta: f64,
+    /// `None` if the baseline is 0.
+    pub(super) relative_delta: Option<f64>,
+    pub(super) interval: [f64; 2],
+    /// `None` if it could not be estimated.
+    pub(super) design_effect: Option<f64>,
+    pub(super) p_value: f64,
+}
+
+/// The values of one side in ascending order: each with its number of occurrences and its
+/// [score](super::buckets::score).
+pub(super) type Values = Vec<(f64, u64, u32)>;
+
+/// Tests success rates. Each proportion is the part of successes, and neither is empty.
+pub(super) fn success_rates(sides: [Proportion; 2], blocks: Option<[&Blocks; 2]>) -> Tested {
+    let [a, b] = sides;
+    let inference::Found { delta, interval, .. } = inference::newcombe(a, b);
+    let failed = |side: Proportion| Proportion { part: side.whole - side.part, whole: side.whole };
+    let is_worse = delta < 0.0;
+    let p = if is_worse { inference::fisher_more(failed(a), failed(b)) } else { inference::fisher_more(a, b) };
+    let whole = (a.whole + b.whole) as f64;
+    let variance = sides.iter().map(|side| side.whole as f64 * side.share() * (1.0 - side.share())).sum::<f64>();
+    let effect = blocks.and_then(|blocks| correlation::design_effect(blocks, 0, variance / (whole - 2.0)));
+    let widen = effect.map_or(1.0, |effect| effect.factor.sqrt());
+    let interval = interval.map(|end| (delta + (end - delta) * widen).clamp(-1.0, 1.0));
+    Tested {
+        delta,
+        relative_delta: (a.part > 0).then(|| delta / a.share()),
+        interval,
+        design_effect: effect.map(|effect| effect.factor),
+        p_value: directed(corrected(p, effect), is_worse),
+    }
+}
+
+/// Tests values of which lower ones are better. Each side has at least two. `baseline` is the value that the changes
+/// refer to.
+///
+/// The larger p-value of two tests counts. The permutation test is exact for every distribution and all sizes if nothing
+/// changed, but rejects too often if only the spread changed. Welch's test is studentised, and so right for large
+/// samples even then: see Janssen, "Studentized Permutation Tests for Non-i.i.d. Hypotheses and the Generalized
+/// Behrens-Fisher Problem", Statistics & Probability Letters 36 (1997), 9–21, and Chung and Romano, "Exact and
+/// Asymptotically Robust Permutation Tests", Annals of Statistics 41 (2013), 484–507.
+pub(super) fn values(sides: &[Values; 2], baseline: f64, blocks: Option<[&Blocks; 2]>, metric: usize) -> Tested {
+    let merged = merged(sides);
+    let start = start(&merged);
+    let scores: Vec<(f64, [u64; 2])> =
+        merged.iter().map(|&(value, counts)| ((value / start).ln_1p(), counts)).collect();
+    let spreads = [0, 1].map(|side| spread(scores.iter().map(|&(score, counts)| (score, counts[side]))));
+    let difference = inference::welch(spreads[0], spreads[1]);
+    let is_worse = difference.delta > 0.0;
+    let sum = spreads[1].mean * spreads[1].count as f64;
+    let both = scores.iter().map(|&(score, counts)| (score, counts[0] + counts[1]));
+    let by_split = if is_worse {
+        permutation::tail(&both.collect::<Vec<_>>(), spreads[1].count, sum)
+    } else {
+        let mirrored: Vec<_> = both.rev().map(|(score, count)| (-score, count)).collect();
+        permutation::tail(&mirrored, spreads[1].count, -sum)
+    };
+    let within: Vec<_> =
+        sides.iter().map(|side| spread(side.iter().map(|&(_, count, score)| (score.into(), count)))).collect();
+    let squares: f64 = within.iter().map(|side| side.variance * (side.count as f64 - 1.0)).sum();
+    let variance = squares / within.iter().map(|side| side.count as f64 - 1.0).sum::<f64>();
+    let effect = blocks.and_then(|blocks| correlation::design_effect(blocks, metric, variance));
+    let p = corrected(by_split.max(difference.tail()), effect);
+
+    let typical = start * spreads[0].mean.exp_m1();
+    let at = |delta: f64| start * (spreads[0].mean + delta).exp_m1();
+    let relative = |delta: f64| at(delta) / typical - 1.0;
+    let change = |delta: f64| {
+        if typical > 0.0 && baseline > 0.0 { relative(delta) * baseline } else { at(delta) - typical }
+    };
+    let reach = difference.reach(effect.map_or(1.0, |effect| effect.factor));
+    Tested {
+        delta: change(difference.delta),
+        relative_delta: (typical > 0.0).then(|| relative(difference.delta)),
+        interval: [difference.delta - reach, difference.delta + reach].map(change),
+        design_effect: effect.map(|effect| effect.factor),
+        p_value: directed(p, is_worse),
+    }
+}
+
+/// Merges the values of both sides, with how often each side has them.
+fn merged(sides: &[Values; 2]) -> Vec<(f64, [u64; 2])> {
+    let [a, b] = sides;
+    let (mut merged, mut a, mut b) = (Vec::with_capacity(a.len() + b.len()), a.iter().peekable(), b.iter().peekable());
+    while let Some(value) = [a.peek(), b.peek()].into_iter().flatten().map(|(value, ..)| *value).reduce(f64::min) {
+        let of_a = a.next_if(|(other, ..)| *other == value).map_or(0, |(_, count, _)| *count);
+        let of_b = b.next_if(|(other, ..)| *other == value).map_or(0, |(_, count, _)| *count);
+        merged.push((value, [of_a, of_b]));
+    }
+    merged
+}
+
+/// Returns the start of the logarithm ("started log", Tukey, "Exploratory Data Analysis" (1977), chapter 3): a part of
+/// the median of both sides, or of the mean if more than half of the values are 0.
+fn start(merged: &[(f64, [u64; 2])]) -> f64 {
+    let count = |counts: &[u64; 2]| counts[0] + counts[1];
+    let all: u64 = merged.iter().map(|(_, counts)| count(counts)).sum();
+    let mut passed = 0;
+    let median = merged.iter().find(|(_, counts)| {
+        passed += count(counts);
+        passed >= all.div_ceil(2)
+    });
+    let median = median.map_or(0.0, |(value, _)| *value);
+    let mean = || merged.iter().map(|(value, counts)| value * count(counts) as f64).sum::<f64>() / all as f64;
+    let start = if median > 0.0 { median } else { mean() } / START_PARTS;
+    if start > 0.0 { start } else { 1.0 }
+}
+
+/// Returns the count, mean and sample variance of scores that occur several times.
+fn spread(scores: impl Iterator<Item = (f64, u64)> + Clone) -> Spread {
+    let count: u64 = scores.clone().map(|(_, count)| count).sum();
+    let mean = scores.clone().map(|(score, count)| score * count as f64).sum::<f64>() / count as f64;
+    let squares: f64 = scores.map(|(score, count)| (score - mean).powi(2) * count as f64).sum();
+    // Equal values do not vary, whatever the last digit of their mean is.
+    let squares = if squares <= 1e-20 * mean * mean * count as f64 { 0.0 } else { squares };
+    Spread { count, mean, variance: squares / (count as f64 - 1.0) }
+}
+
+/// Returns the probability in one direction, corrected for correlated executions.
+fn corrected(p: f64, effect: Option<DesignEffect>) -> f64 {
+    match effect {
+        Some(DesignEffect { factor, degrees }) if factor > 1.0 && p < 0.5 => {
+            student_two_sided(normal_quantile(p) / factor.sqrt(), degrees) / 2.0
+        }
+        _ => p,
+    }
+}
+
+/// Returns the p-value of a probability in one direction: divided by this direction's share of the errors.
+fn directed(p: f64, is_worse: bool) -> f64 {
+    (p / if is_worse { WORSE_SHARE } else { 1.0 - WORSE_SHARE }).min(1.0)
+}
