@@ -250,3 +250,19 @@ fn deepseek_has_no_peak_hours_at_weekends() {
     assert_eq!(at("2026-11-21T02:00:00Z").usd.to_string(), "0.66"); // a Saturday
     assert_eq!(at("2026-11-23T09:59:59Z").usd.to_string(), "1.32"); // a Monday
 }
+
+#[test]
+fn a_provider_in_front_of_a_name_is_never_replaced() {
+    let table = PriceTable::bundled().unwrap();
+    for (name, provider) in [
+        ("openrouter/gemini-1.5-pro-002", None),
+        ("openrouter:gemini-1.5-pro-002", None),
+        ("deepseek-ai/DeepSeek-V4-Pro", Some("deepseek")),
+    ] {
+        match table.cost_of(&million(name, None), at()) {
+            Ok(cost) => assert_ne!(Some(cost.provider), provider.or(Some("google")), "{name}"),
+            Err(error) => assert_eq!(error.kind(), ErrorKind::UnknownModel),
+        }
+    }
+    assert_eq!(price(table, "openrouter:gemini-2.0-flash-001", None).provider, "openrouter");
+}

@@ -25,13 +25,13 @@ const WORDS: [&str; 17] = [
 
 /// Returns the positions at which a known beginning could end.
 pub(super) fn positions(name: &str) -> impl Iterator<Item = usize> {
-    name.match_indices(['/', '.', ':']).map(|(at, _)| at + 1)
+    name.match_indices(['/', '.']).map(|(at, _)| at + 1)
 }
 
 /// Returns true if `text`, which ends at one of the [`positions`], is a route to the model, such as `bedrock/` or
 /// `anthropic.`. A route with a region is not, since a region may have its own price.
 pub(super) fn is_beginning(text: &str) -> bool {
-    text.split(['/', '.', ':']).all(|part| Region::read(part).is_none())
+    text.split(['/', '.']).all(|part| Region::read(part).is_none())
 }
 
 /// Returns true if the name is the same model with and without the text from `end` on.

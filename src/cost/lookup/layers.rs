@@ -118,7 +118,9 @@ impl Layers {
         // A provider's name has no colon, although its rule may accept any text.
         let prefixed = name.split_once('/').filter(|(prefix, _)| !prefix.contains(':'));
         let prefixed = prefixed.and_then(|(prefix, rest)| Some((self.shared_name(prefix)?, rest)));
-        let home = if provider.is_none() { self.home(name) } else { None };
+        // A provider in front of the name that serves it takes precedence over the one that serves such names.
+        let is_home = |(_, home): &(usize, &str)| prefixed.is_none_or(|(prefix, _)| prefix == *home);
+        let home = if provider.is_none() { self.home(name).filter(is_home) } else { None };
         let in_layer = |at: usize| {
             let places = |shared: &str| self.places[at].get(shared).map_or(&[][..], Vec::as_slice);
             let served = match provider {
