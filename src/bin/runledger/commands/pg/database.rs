@@ -31,7 +31,8 @@ pub(crate) struct Database {
 }
 
 impl Database {
-    /// Returns the sink. With `for_ever`, an unreachable database is tried again without a limit.
+    /// Returns the sink, which writes to the database. If `for_ever` is true, the sink tries to reach the database
+    /// without a time limit.
     pub(crate) fn sink(&self, for_ever: bool, global: &Global) -> Result<Sink, Error> {
         let seconds = |count: u32| Duration::from_secs(count.into());
         let style = global.style();

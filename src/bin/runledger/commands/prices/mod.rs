@@ -13,7 +13,8 @@ use crate::global::Global;
 
 /// Import price tables, and check their age
 ///
-/// A price table of your own, for --prices, looks like this. Prices are in US dollars per million tokens:
+/// A price table of your own, for the option --prices of other commands, looks like this. Its prices are in US dollars
+/// per million tokens:
 ///
 /// {"version": "contract 7", "as_of": "2026-11-20", "source": "our contract", "models": [
 ///   {"model": "gpt-4", "provider": "openai", "prices": [{"input": "24", "output": "48"}]}]}
