@@ -36,8 +36,8 @@ pub(crate) struct Args {
     follow: bool,
 }
 
-/// The time between two searches for new executions. People do not notice such a short pause. A search that finds nothing
-/// costs a few system calls.
+/// The time between two searches for new executions. People do not notice such a short pause. A search that finds
+/// nothing costs a few system calls.
 const PAUSE: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 /// The number of digits of a version 7 id that encode its time in milliseconds.
 const ID_DIGITS: usize = 12;
@@ -83,8 +83,8 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     }
 }
 
-/// Waits for [`PAUSE`]. Returns false if the reader of stdout has closed the pipe. A failed write would show this too, but
-/// nothing is written while no execution is recorded.
+/// Waits for [`PAUSE`]. Returns false if the reader of stdout has closed the pipe. A failed write would show this too,
+/// but nothing is written while no execution is recorded.
 fn is_read_after_a_pause() -> bool {
     let stdout = io::stdout();
     // No event is requested, so the pause ends early only if the other end is closed.

@@ -12,8 +12,8 @@ use crate::global::Global;
 
 /// Archive and delete what `runledger retention plan` shows
 ///
-/// Prints one line for each segment and each file, after the segment or file was kept, archived or deleted. With --json,
-/// each line is a JSON object.
+/// Prints one line for each segment and each file, after the segment or file was kept, archived or deleted. With
+/// --json, each line is a JSON object.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: run this every night
   runledger retention apply --archive /mnt/archive --policy retention.json")]

@@ -85,8 +85,8 @@ fn linked(directory: &Path) -> Result<BTreeMap<String, bool>, Failure> {
     Ok(linked)
 }
 
-/// Adds the records of the ledger and of its archive to `marks`. Returns true if no segment is missing and every line is
-/// a record.
+/// Adds the records of the ledger and of its archive to `marks`. Returns true if no segment is missing and every line
+/// is a record.
 fn add_records(
     marks: &mut RunMarks,
     segments: &[SealedSegment],

@@ -22,8 +22,8 @@ pub(crate) struct Scope {
     /// The directory of the archive [default: `archive` next to the ledger]
     #[arg(long, value_name = "DIR")]
     archive: Option<PathBuf>,
-    /// A file with the policy as a JSON object [default: {"min_days": 30, "failed": "keep"}]. "failed" says what happens
-    /// to the logs of failed runs: "keep" or "archive"
+    /// A file with the policy as a JSON object [default: {"min_days": 30, "failed": "keep"}]. "failed" says what
+    /// happens to the logs of failed runs: "keep" or "archive"
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
     /// Keep everything for at least N days. N must be 30 or more, and overrides "min_days" of the policy

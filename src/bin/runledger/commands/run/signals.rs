@@ -34,8 +34,8 @@ pub(super) struct Signals {
 }
 
 impl Signals {
-    /// Prevents the signals from ending this process. A signal that this process already ignores stays ignored, even for
-    /// the command, as `nohup` and shells require.
+    /// Prevents the signals from ending this process. A signal that this process already ignores stays ignored, even
+    /// for the command, as `nohup` and shells require.
     pub(super) fn keep() -> io::Result<Self> {
         let ignored = ignored();
         let is_ignored = |signal: i32| ignored & (1 << (signal - 1)) != 0;
@@ -123,8 +123,8 @@ impl Signals {
         came.any(|(signal, _)| ENDING.contains(signal) || ended_by == Some(*signal))
     }
 
-    /// Stops forwarding signals, because the command has ended. The signals still do not end this process. SIGTSTP stops
-    /// this process, and children that end are still reaped.
+    /// Stops forwarding signals, because the command has ended. The signals still do not end this process. SIGTSTP
+    /// stops this process, and children that end are still reaped.
     pub(super) fn outlive_the_command(mut self) {
         thread::spawn(move || {
             for signal in self.kept.forever() {

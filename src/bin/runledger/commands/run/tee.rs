@@ -40,8 +40,8 @@ impl<R: Read, S: FnMut(&[u8])> Read for Tee<R, S> {
     }
 }
 
-/// The number of bytes that are kept of a line. It is enough, because a record stores at most 500 characters of a line, and
-/// a character has at most four bytes.
+/// The number of bytes that are kept of a line. They are enough, because a record stores at most 500 characters of a
+/// line, and a character has at most four bytes.
 const LINE_BYTES_MAX: usize = 2000;
 
 /// The last line of an output, not counting blank lines.
