@@ -13,16 +13,16 @@ use crate::term::output;
 /// A ledger consists of segments. New lines are appended to the active segment, which is the file of --ledger. The
 /// older segments are sealed, which means that they no longer change.
 ///
-/// Lines are written to stdout as they are stored, first those of the sealed segments. So the output is the same as
-/// that of the program `cat` for all segments. Unlike that program, this command writes each line exactly once, even if
-/// other processes append lines or seal the active segment in the meantime. The last line of the output is the last
-/// line that the ledger had when the command began.
+/// Lines are written to stdout as they are stored: first the lines of the sealed segments, then those of the active
+/// segment. So the output is the same as if the program `cat` printed all segments. Unlike `cat`, `runledger cat`
+/// writes each line exactly once, even if other processes append lines or seal the active segment in the meantime. The
+/// last line of the output is the last line that the ledger had when the command began.
 ///
 /// Lines that were moved to an archive are not written. The archive is a ledger too, so `runledger cat --ledger
 /// ARCHIVE/execution_metrics.jsonl` writes these lines.
 ///
-/// A line that was changed after it was recorded is written, and bytes that are not JSON are left out. stderr reports
-/// each such place.
+/// A changed line is still written, but bytes that are not JSON are left out. stderr reports the changed lines and the
+/// bytes that were left out.
 ///
 /// Exits with 0 if the ledger is intact, and with 1 if a segment is damaged, is missing or cannot be read.
 #[derive(Debug, clap::Args)]

@@ -16,7 +16,7 @@ use crate::term::{output, paint, printable};
 /// Prints one line for each check, and below each problem what to do about it. The command checks the file system, the
 /// permissions, the lock, the duration of syncs, the free space, the limits of the process, the clock and the bundled
 /// prices. If the ledger exists, the command also checks whether its last line is complete, whether it needs repairs,
-/// and which problems it had in the last 7 days. `runledger verify` checks all lines of the ledger.
+/// and which problems events.jsonl lists for the last 7 days. `runledger verify` checks all lines of the ledger.
 ///
 /// The files of the ledger are only read. To measure the duration of syncs, the command creates two files next to the
 /// ledger, and removes them again. With --json, each line is one check.

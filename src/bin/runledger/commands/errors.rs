@@ -17,8 +17,8 @@ use crate::term::output;
 /// List and resolve errors that runs encountered
 ///
 /// `runledger export markdown` registers the errors of a run in the error registry, a file next to the run logs. A
-/// registered error is OPEN until `runledger errors resolve` makes it RESOLVED. It is REOPENED if it occurs again after
-/// that, or by `runledger errors reopen`.
+/// registered error is OPEN until `runledger errors resolve` makes it RESOLVED. If a resolved error occurs again, or
+/// after `runledger errors reopen`, it is REOPENED.
 ///
 /// If the severity was not set by `runledger errors severity`, it follows these rules:
 ///
@@ -30,8 +30,8 @@ use crate::term::output;
 ///
 /// - LOW: the execution continued, and the record contains a resolution of the error.
 ///
-/// If an error occurred several times, the highest of the severities is used. Each change of the registry also updates
-/// the file error-registry.md. Times are UTC.
+/// If an error occurred several times, it has the highest severity of its occurrences. Each change of the registry also
+/// updates the file error-registry.md. Times are UTC.
 ///
 /// Without a subcommand, the command prints the same as `runledger errors list`.
 #[derive(Debug, clap::Args)]

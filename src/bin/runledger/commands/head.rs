@@ -12,7 +12,7 @@ use crate::term::output;
 ///
 /// The head is the number and the hash of the last line. Store the output of --json on another machine. Later, give
 /// that output to `runledger verify --head FILE`, which checks that the ledger still contains the line. If the line is
-/// missing or differs, the ledger was truncated or rewritten since then.
+/// missing or differs, the ledger was truncated or rewritten after the head was stored.
 ///
 /// The command first verifies the ledger. If the ledger has faults, no head is printed. The ledger is not changed.
 #[derive(Debug, clap::Args)]

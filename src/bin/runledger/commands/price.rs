@@ -21,12 +21,12 @@ use crate::term::output;
 /// "batch"}}. model and usage are required. The default of `at` is the current time.
 ///
 /// usage can have input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens,
-/// reasoning_tokens, input_audio_tokens, output_audio_tokens, requests, web_searches, audio_seconds, and other keys.
-/// The error about an unknown key lists all of them.
+/// reasoning_tokens, input_audio_tokens, output_audio_tokens, requests, web_searches, audio_seconds, and other keys. If
+/// a key is not known, the error lists all known keys.
 ///
-/// Some keys are part of another: for example, input_tokens includes cache_read_tokens. If the part is missing, all
-/// input tokens have the price of input_tokens. Any other missing key adds no cost. If one of input_tokens and
-/// output_tokens is null and the other is a number, the call has no price.
+/// Some counts are part of another count: for example, input_tokens includes cache_read_tokens. If cache_read_tokens is
+/// missing, no input token is priced as read from a cache. If one of input_tokens and output_tokens is null and the
+/// other is a number, the call has no price. Any other missing key adds no cost.
 ///
 /// For each input line that is not blank, prints one line with the exact cost as a decimal string, the parts of the
 /// cost, and the source of the price. If an input line cannot be priced, the printed line is {"error": …, "kind": …,

@@ -18,16 +18,16 @@ use crate::zone::Zone;
 
 /// Show the remaining amount of each quota
 ///
-/// A quota is the limit of an API for a period, such as a day. Prints how much of each quota was consumed, how much is
+/// A quota limits the use of an API in a period, such as a day. Prints how much of each quota was consumed, how much is
 /// held by reservations, and how much remains. The level is GREEN below 50 % of the limit, YELLOW from 50 % on, and RED
 /// from 80 % on. Held amounts do not count for the level.
 ///
 /// The amounts are read from `quota.jsonl` next to the ledger. If that file does not exist, nothing was used so far.
 /// Amounts in dollars are exact.
 ///
-/// A call whose amount is unknown is counted as `unknown`, and adds nothing to the amounts. If the limit assumes an
-/// amount for such a call, the call is counted as `assumed` instead, and the assumed amount is added. With --json, each
-/// line is one quota.
+/// Calls whose amount is unknown are counted as `unknown`, and add nothing to the consumed amount. If the limit assumes
+/// an amount for such calls, they are counted as `assumed` instead, and the assumed amounts are added. With --json,
+/// each line is one quota.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: show how much of your own budget remains
   runledger quota anthropic --limits limits.json --json | jq .remaining
@@ -40,8 +40,8 @@ The file of --limits is a JSON array with one object for each limit:
   ]
   unit        tokens, calls or usd
   period      minute, hour, day, week, month, quarter, year, total, or a
-              number of hours such as 5h. 5h begins with the first use, and
-              lasts 5 hours. The next 5h begin with the first use after that
+              number of hours such as 5h. The 5 hours begin with the first
+              use. After their end, the next 5 hours begin with the next use
   zone        the time zone in which days and longer periods begin: an IANA
               name such as Europe/Zurich, or an offset such as +05:45
               [default: UTC]
@@ -231,7 +231,7 @@ mod tests {
 
     use super::*;
 
-    /// Returns the end of the period that contains `at`. `period` is its length, and `zone` its time zone.
+    /// Returns the end of the period that contains `at`. `period` is the name of the period in a table of limits.
     fn end(zone: &str, period: &str, at: &str) -> String {
         let table = format!(
             r#"[{{"api":"a","limit":1,"unit":"calls","period":"{period}","zone":"{zone}","source":"us","as_of":"2026-02-14"}}]"#

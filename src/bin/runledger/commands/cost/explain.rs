@@ -21,8 +21,9 @@ use crate::term::{Column, Table, cell, output};
 ///
 /// Each line shows a count, a price and their product. Every token is counted in exactly one line.
 ///
-/// With --execution, the command computes the cost of each call of this execution again and prints one table for each
-/// call. It uses the current price table, and in this table the prices at the time of the call. If that time is not
+/// With --execution, the command computes the cost of each call of this execution again, and prints one table for each
+/// call. It uses the prices that the current price table has for the time of the call. If this time is not recorded, it
+/// uses the prices for the start of the execution. The line above each table shows the recorded cost of the call.
 /// recorded, it uses the prices at the start of the execution. The line above each table shows the recorded cost of the
 /// call.
 #[derive(Debug, clap::Args)]

@@ -30,7 +30,7 @@ use week_start::WeekStart;
 ///
 /// Prints a table with one row for each group, and the total. Some of the columns:
 ///
-/// - `input`: the input tokens that were neither read from a cache nor written to one. If a record does not say which
+/// - `input`: the input tokens that were neither read from nor written to a cache. If a record does not say which
 ///   tokens were cached, all its input tokens are included.
 ///
 /// - `cache w`: the input tokens that were written to a cache.
@@ -43,14 +43,14 @@ use week_start::WeekStart;
 ///
 /// Below the table, these lines are printed if their numbers are not 0:
 ///
-/// - `unknown`: the columns of tokens whose sums are incomplete. The number after the name of a column is the number of
-///   executions that do not report these tokens for all of their models.
+/// - `unknown`: the token columns with an incomplete sum. The number after the name of a column counts the executions
+///   that do not report these tokens for all of their models.
 ///
 /// - `at standard prices`: the number of executions with calls at standard prices, and the dollars of these calls. A
 ///   call has the standard price if the price table has no price for its variant, its region or a part of its usage. So
-///   the dollars may be too few or too many. `unpriced` does not include these executions.
+///   the amount may be too low or too high. `unpriced` does not include these executions.
 ///
-/// - `without model`: the number of executions that used no model. They are not in the table.
+/// - `without model`: the number of executions that used no model, and so are not in the table.
 ///
 /// An execution belongs to the day, week or month in which it started. With --by model, an execution that used several
 /// models is counted under each of these models. If its record does not say how much each model used, the execution is
@@ -58,22 +58,22 @@ use week_start::WeekStart;
 ///
 /// The table shows rounded numbers, and --json prints every digit. In the table, a count of 10,000 or more has three
 /// digits, such as 12.3M. An amount below 1 dollar has four decimals. An amount of a million dollars or more has three
-/// digits. Any other amount has two decimals. A number halfway between two rounded numbers becomes the one whose last
-/// digit is even. An amount that would be rounded to 0 is `<0.0001`.
+/// digits. Any other amount has two decimals. A number halfway between two rounded numbers becomes the one with an
+/// even last digit. An amount that would be rounded to 0 is `<0.0001`.
 ///
 /// With --prices FILE, the report also includes costs that were not recorded. The command computes these costs from the
-/// recorded tokens and the prices of FILE. For models that are not in FILE, it uses the bundled prices. A call has the
-/// prices of the time at which it was made.
+/// recorded tokens and the prices of FILE. For models that are not in FILE, it uses the bundled prices. Each call has
+/// the prices that applied when the call was made.
 ///
 /// With --reprice, the command also computes recorded costs again, even those that a vendor reported. Without --prices,
-/// it uses only the bundled prices. If there is no price for a recorded cost, the recorded cost is used.
+/// it uses only the bundled prices. Where no price is known, the recorded cost is used.
 ///
 /// The two options change only the report, not the ledger. Lines below the table give the number of executions with
 /// computed costs, and the number of calls that were priced with each price table.
 ///
-/// --json prints one object. The groups are under `daily`, `weekly`, `monthly`, `models`, `skills`, `runs`, `scenes` or
-/// `agents`, which depends on --by. The total is under `totals`. Many keys have the names that the program ccusage
-/// uses:
+/// --json prints one object. The key of the groups depends on --by: it is `daily`, `weekly`, `monthly`, `models`,
+/// `skills`, `runs`, `scenes` or `agents`. The total is under `totals`. Many keys have the names that the program
+/// ccusage uses:
 ///
 /// - `daily`, `weekly`, `monthly`, `totals`, `date` and `month`
 ///
@@ -91,7 +91,7 @@ use week_start::WeekStart;
 ///
 /// - `executions`, `unpriced`, `withoutModel` and `malformedLines`
 ///
-/// - `unreported`: for each count of tokens, the number of executions that do not report it
+/// - `unreported`: for each kind of tokens, the number of executions that do not report their count
 ///
 /// - `atStandard`: the number of executions with calls at standard prices
 ///
@@ -113,12 +113,12 @@ pub(crate) struct Args {
     /// How to group executions
     #[arg(long, value_name = "GROUP", value_parser = one_of::<CostBy>(CostBy::ALL.map(CostBy::name)), default_value = CostBy::Model.name())]
     by: CostBy,
-    /// The day on which the weeks of --by week begin. Each week is named by the date of this day. ISO 8601 uses Monday
+    /// The first day of a week, for --by week. The name of a week is the date of its first day. ISO 8601 uses Monday
     #[arg(long, value_enum, value_name = "DAY", default_value = "monday")]
     week_start: WeekStart,
     #[command(flatten)]
     period: Period,
-    /// Compute known costs again, and not only unknown costs
+    /// Compute recorded costs again, in addition to costs that were not recorded
     #[arg(long)]
     reprice: bool,
     #[command(flatten)]

@@ -21,8 +21,8 @@ use crate::term::{output, printable};
 /// model_used, tier, estimated_cost, actual_cost, duration_s, outcome, regen_count, artifact_output and notes. An
 /// unknown value is an empty cell.
 ///
-/// If a spreadsheet could read a text as a formula, an apostrophe is inserted before it. Module `export::csv` of the
-/// library's documentation describes these apostrophes and every column.
+/// If a spreadsheet could read a text as a formula, apostrophes are inserted to prevent this. Module `export::csv` of
+/// the library's documentation describes these apostrophes and every column.
 ///
 /// Prints the path of the file to stdout, and the number of rows to stderr. With --json, both go to stdout.
 #[derive(Debug, clap::Args)]

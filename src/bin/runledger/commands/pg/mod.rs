@@ -24,7 +24,8 @@ use crate::global::Global;
 ///
 /// - disable: never.
 ///
-/// - prefer, which is the default: if the server supports encryption. The certificate of the server is not checked.
+/// - prefer, which is the default: only if the server supports encryption. The certificate of the server is not
+///   checked.
 ///
 /// - require and verify-full: always. The certificate must be valid for the host, and must come from an authority that
 ///   the system trusts. If the address also has &sslrootcert=FILE, the authority must be in this PEM file instead.

@@ -28,13 +28,13 @@ impl Line {
 
 /// Reads lines of input.
 pub(super) struct Reader {
-    /// `Some` with the user's prices, `Some(None)` for the bundled prices, or `None` if costs are not computed.
+    /// The user's prices, or `Some(None)` if the bundled prices are used. `None` if costs are not computed.
     pub(super) prices: Option<Option<PriceTable>>,
     /// True if a record with an unknown key is refused.
     pub(super) strict: bool,
 }
 
-/// The key under which a line can hold a line that `runledger price` printed. A record has no field with this name.
+/// The key under which a line can hold an object that `runledger price` printed. A record has no field with this name.
 const PRICE: &str = "price";
 
 impl Reader {
@@ -77,7 +77,7 @@ impl Reader {
     }
 }
 
-/// Returns the printed line of `runledger price` that the line of input holds.
+/// Returns the object of `runledger price` that the line holds.
 fn answered(text: &str) -> Result<Answered, String> {
     #[derive(Deserialize)]
     struct WithPrice {
@@ -85,11 +85,11 @@ fn answered(text: &str) -> Result<Answered, String> {
     }
     serde_json::from_str::<WithPrice>(text)
         .map(|with| with.price)
-        .map_err(|error| format!("expected a line that `runledger price` printed: {error}"))
+        .map_err(|error| format!("expected an object that `runledger price` printed: {error}"))
 }
 
 /// Returns the record of a line and its unknown keys, or the reason why the line is not a record. If the line says
-/// neither that the execution succeeded nor that it failed, this is derived from the status.
+/// neither that the execution succeeded nor that it failed, both are derived from the status.
 fn record(text: &str) -> Result<(ExecutionMetrics, Vec<UnknownKey>), (&'static str, String)> {
     let parsed = match ExecutionMetrics::from_json_with_unknown_keys(text) {
         Ok(read) => Ok(read),

@@ -26,8 +26,8 @@ use line::{Line, Reader};
 /// set the execution_id itself. Both lines then belong to the same execution.
 ///
 /// If a record has model.name, tokens_input and tokens_output but no cost, the command computes the cost.
-/// model.provider and model.variant are used if they are present. The prices are those of --prices, or else the bundled
-/// prices. They are the prices at the time in cost.at. If cost.at is missing, they are the prices at timestamp_start.
+/// model.provider and model.variant are used if they are present. The prices are the bundled prices, and --prices can
+/// override them. The command uses the prices at the time in cost.at, or at timestamp_start if cost.at is missing.
 /// --no-price turns pricing off.
 ///
 /// If a record lists calls in trace.llm_calls, the command computes the cost of each call that has none. If the costs
@@ -41,16 +41,17 @@ use line::{Line, Reader};
 /// than 12 decimals is refused. cost_usd is stored with 8 decimals, and halves are rounded to the even digit. If the
 /// amount has more than 8 decimals, cost.exact_usd stores all of them, and reports use cost.exact_usd.
 ///
-/// The key `price` can hold a line that `runledger price` printed. The cost and its source are read from this line. A
-/// record cannot have both `price` and a cost.
+/// The key `price` can hold an object that `runledger price` printed. The record then gets the cost in this object and
+/// its source. A record cannot have both `price` and a cost.
 ///
 /// If a record has keys that are not part of the format, their values are not stored. The answer lists these keys under
 /// unknown_keys. For a key that is similar to a known key, `near` names the known key. With --strict, the whole record
 /// is refused instead. In tags and in a variant, all keys are allowed.
 ///
-/// For each input line that is not blank, the command prints one answer, in the same order. An answer is one line of
-/// JSON. A program can send many lines before it reads the first answer. Lines that have arrived are written together,
-/// with one sync. If nothing reads the answers, the command stops reading its input when the output pipe is full.
+/// For each input line that is not blank, the command prints one answer, in the order of the input. An answer is one
+/// line of JSON. A program can send many lines before it reads the first answer. Lines that have arrived are written
+/// together, with one sync. If nothing reads the answers, the command stops reading its input when the output pipe is
+/// full.
 ///
 /// The value of `answer` is one of these:
 ///

@@ -32,8 +32,8 @@ use crate::term::output;
 /// `python3 -m pip show -f litellm` prints where the files of the package litellm are. The command reads a Python file
 /// as text, and does not execute it.
 ///
-/// A price can have 6 decimals for a million tokens, 9 for a thousand requests, and 12 for an hour. A price with more
-/// decimals is rounded, half to even. All other prices are exact.
+/// A price for a million tokens can have 6 decimals, a price for a thousand requests 9, and a price for an hour 12. A
+/// price with more decimals is rounded, half to even. All other prices are exact.
 ///
 /// If the converted table is used with --prices, its rows override the bundled prices of the same models. The bundled
 /// prices of all other models are still used.

@@ -17,8 +17,8 @@ use crate::global::Global;
 ///
 /// Everything is kept for at least 30 days. After that, the result of a run decides what happens to the log of the run:
 ///
-/// - If the run led to an improvement, the log is archived. This is the case if a record of the run has the tag
-///   `improvement` with the value true.
+/// - If the run led to an improvement, the log is archived. A run led to an improvement if one of its records has the
+///   tag `improvement` with the value true.
 ///
 /// - If the run succeeded without an improvement, the log is deleted.
 ///

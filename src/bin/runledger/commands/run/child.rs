@@ -54,7 +54,7 @@ impl Stderr {
         Self { thread, end, last_line }
     }
 
-    /// Returns the last line that a command that has ended wrote to stderr. Waits for the end of stderr, but at most
+    /// Returns the last line on stderr. Call this after the command has ended. Waits for the end of stderr, but at most
     /// [`LAST_WORDS_MAX`].
     fn last_line(&self) -> Option<String> {
         // If the time limit is exceeded, the last line that has arrived so far is used.
@@ -119,7 +119,7 @@ impl Exited {
     }
 }
 
-/// Returns the same open file, without the buffer and the lock of the standard library.
+/// Returns the open file of `stream`, without the buffer and the lock of the standard library.
 fn file(stream: impl AsFd) -> io::Result<File> {
     Ok(stream.as_fd().try_clone_to_owned()?.into())
 }
