@@ -15,9 +15,9 @@ use crate::term::{Table, output};
 
 /// Show the last executions, and follow new ones with --follow
 ///
-/// Prints the same table as `runledger list`, but each id is shortened to its first 12 digits, which encode a time.
-/// `runledger show` accepts these digits, unless several ids begin with them. Only the end of the ledger is read, so
-/// the command is fast even if the ledger is large. With --json, each line is a complete record.
+/// Prints the same table as `runledger list`, but each id is shortened to its first 12 digits, which encode when it was
+/// created. `runledger show` accepts these digits, unless several ids begin with them. Only the end of the ledger is
+/// read, so the command is fast even if the ledger is large. With --json, each line is a complete record.
 ///
 /// With --follow, the command looks for new executions ten times per second, even after the ledger starts a new file. A
 /// line that is still being written is shown when it is complete. To end the command, press Ctrl-C. It also ends when

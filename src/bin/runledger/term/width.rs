@@ -33,7 +33,7 @@ impl Width {
 }
 
 /// Returns the width in the variable. If the variable is not a number above 0, returns the width of the window. If the
-/// window has no width either, or reports 0 because its width is unknown, returns [`COLUMNS`].
+/// window has no width, or reports 0 because its width is unknown, returns `Width::Lines` with 80 columns.
 fn decide(variable: Option<&str>, window: impl FnOnce() -> Option<usize>) -> Width {
     let stated = variable.and_then(|text| text.parse().ok()).filter(|&columns| columns > 0);
     stated.or_else(|| window().filter(|&columns| columns > 0)).map_or(Width::Lines(COLUMNS), Width::Screen)
