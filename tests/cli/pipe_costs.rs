@@ -150,7 +150,7 @@ fn the_output_of_price_is_recorded_to_the_last_digit() {
     assert_eq!(both, ("invalid".to_owned(), vec![reason.to_owned()]));
     for (other, reason) in [
         ("{}", "price: expected an object with usd or with error"),
-        ("7", "price: expected an answer of `runledger price`: invalid type"),
+        ("7", "price: expected an object that `runledger price` printed: invalid type"),
         ("{\"usd\":\"x\"}", "price: usd: expected a number with at most 12 decimals"),
     ] {
         let (kind, reasons) = refused(&format!("\"price\":{other}"));

@@ -124,7 +124,7 @@ fn costs_at_standard_prices_are_counted_in_dollars() {
         (&json!(3), &json!(2.000000001))
     );
     let table = cost(&place, "--by day");
-    assert!(table.contains("\nat standard prices, for lack of their own: execs 3, usd 2.00\n"), "{table}");
+    assert!(table.contains("\nat standard prices: execs 3, usd 2.00\n"), "{table}");
 }
 
 /// Returns the names of the groups.

@@ -193,7 +193,7 @@ fn verify_says_where_the_ledger_begins_and_the_archive_verifies() {
     let here = place.run(["verify"]).answer(0);
     let archive = place.path("logs/archive/execution_metrics.jsonl");
     let starts =
-        format!("starts    seq 5 (not a fault: the lines before it are in {})\nfaults    0\n", archive.display());
+        format!("starts    seq 5 (not a fault: the lines before seq 5 are in {})\nfaults    0\n", archive.display());
     assert!(here.starts_with("lines     5\nsegments  3\n") && here.ends_with(&starts), "{here}");
     let json = place.run(["verify", "--json"]).json();
     assert_eq!(

@@ -28,9 +28,9 @@ fn events(records: &[ExecutionMetrics]) -> String {
 }
 
 const NOTES: &str = "\
-runledger: events without a run, whose workflow_run_id is null: 1
+runledger: events without a run, so their workflow_run_id is null: 1
 runledger: events of a run whose id is not a UUID, so their workflow_run_id is derived: 2
-runledger: events that do not state how they ended, whose status is null: 1
+runledger: events that do not state how they ended, so their status is null: 1
 ";
 
 #[test]
@@ -43,7 +43,7 @@ fn all_events_go_to_stdout_and_unknown_values_are_counted_on_stderr() {
     assert_eq!((code, stdout), (Some(0), events(&records)));
     let notes: Vec<Value> = stderr.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(notes.len(), 3);
-    assert_eq!(notes[0]["note"], "events without a run, whose workflow_run_id is null: 1");
+    assert_eq!(notes[0]["note"], "events without a run, so their workflow_run_id is null: 1");
 }
 
 #[test]

@@ -8,17 +8,23 @@ use crate::global::Global;
 use crate::records;
 use crate::term::output;
 
-/// Write the lines of all segments, oldest first
+/// Write all lines of the ledger, oldest first
 ///
-/// Writes each line as it is stored, so the output is what `cat` prints for the sealed segments and the active one.
-/// Unlike `cat`, it writes each line once, even while other processes append to the ledger and start new files. It ends
-/// with the last line that the ledger had when the command began.
+/// A ledger consists of segments. New lines are appended to the active segment, which is the file of --ledger. The
+/// older segments are sealed, which means that they no longer change.
 ///
-/// Lines that were moved to an archive are in that archive, which is a ledger too: `runledger cat --ledger
-/// ARCHIVE/execution_metrics.jsonl` writes them. Changed lines are written, bytes that are not JSON are left out, and
-/// both are named on stderr.
+/// Lines are written to stdout as they are stored: first the lines of the sealed segments, then those of the active
+/// segment. So the output is the same as if the program `cat` printed all segments. Unlike `cat`, `runledger cat`
+/// writes each line exactly once, even if other processes append lines or seal the active segment in the meantime. The
+/// last line of the output is the last line that the ledger had when the command began.
 ///
-/// Exits with 0 if the ledger is intact, and with 1 if a segment is damaged, cannot be read, or is missing.
+/// Lines that were moved to an archive are not written. The archive is a ledger too, so `runledger cat --ledger
+/// ARCHIVE/execution_metrics.jsonl` writes these lines.
+///
+/// A changed line is still written, but bytes that are not JSON are left out. stderr reports the changed lines and the
+/// bytes that were left out.
+///
+/// Exits with 0 if the ledger is intact, and with 1 if a segment is damaged, is missing or cannot be read.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: count the lines of the whole ledger
   runledger cat | wc -l")]

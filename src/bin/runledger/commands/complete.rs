@@ -18,9 +18,9 @@ use crate::ledger;
 
 /// Complete an execution that was started with `start`
 ///
-/// Writes the record to the ledger only once, even if the command is repeated. Prints one JSON object, on one line with
-/// --json. If the execution cannot be completed, the object has "success": false, and "error" says why. The duration is
-/// null if the clock was set back to a time before the start.
+/// Writes the record of the execution to the ledger only once, even if the command is repeated. Prints one JSON object,
+/// on one line with --json. If the execution cannot be completed, the object has "success": false, and "error" says
+/// why. duration_ms is null if the clock was set back to a time before the start of the execution.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: the execution succeeded
   runledger complete --execution-id \"$id\" --status success --quality-score 0.95
@@ -39,7 +39,7 @@ pub(crate) struct Args {
     /// The quality of the result as the agent judges it, from 0.0 to 1.0
     #[arg(long, value_name = "SCORE", allow_negative_numbers = true)]
     quality_score: Option<f64>,
-    /// More metadata, as a JSON object. The value of an existing key is replaced
+    /// More metadata of the execution, as a JSON object. If a key exists already, its value is replaced
     #[arg(long, value_name = "JSON", value_parser = object)]
     metadata: Option<Map<String, Value>>,
 }

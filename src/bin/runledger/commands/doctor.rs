@@ -13,16 +13,16 @@ use crate::term::{output, paint, printable};
 
 /// Check the health of the ledger and its location
 ///
-/// Prints one line for each check. Below each problem, it says what to do about the problem. Checks the file system,
-/// the permissions, the lock, the duration of syncs, the free space, the limits of the process, the clock and the
-/// bundled prices. If the ledger exists, the command also checks how the ledger ends, whether it needs repairs, and its
-/// events of the last 7 days. `runledger verify` checks its lines.
+/// Prints one line for each check, and below each problem what to do about it. The command checks the file system, the
+/// permissions, the lock, the duration of syncs, the free space, the limits of the process, the clock and the bundled
+/// prices. If the ledger exists, the command also checks whether its last line is complete, whether it needs repairs,
+/// and which problems events.jsonl lists for the last 7 days. `runledger verify` checks all lines of the ledger.
 ///
-/// The ledger's own files are only read. To measure syncs, two files are created next to the ledger and removed again.
-/// With --json, each line is one check.
+/// The files of the ledger are only read. To measure the duration of syncs, the command creates two files next to the
+/// ledger, and removes them again. With --json, each line is one check.
 ///
-/// Exits with 1 if there is a warning, and with 2 if there is a fault. A fault means that a ledger cannot be stored in
-/// that location.
+/// Exits with 1 if there is a warning, and with 2 if there is a fault. A fault means that the location is not suitable
+/// for a ledger, or that the ledger is truncated or cannot be opened.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: print only the problems
   runledger doctor --json | jq 'select(.level != \"ok\")'")]

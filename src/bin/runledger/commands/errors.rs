@@ -16,21 +16,24 @@ use crate::term::output;
 
 /// List and resolve errors that runs encountered
 ///
-/// `runledger export markdown` registers errors. An error is OPEN until `resolve` closes it, and REOPENED if it occurs
-/// again after that. Its severity follows these rules, unless `severity` has set it:
+/// `runledger export markdown` registers the errors of a run in the error registry, a file next to the run logs. A
+/// registered error is OPEN until `runledger errors resolve` makes it RESOLVED. If a resolved error occurs again, or
+/// after `runledger errors reopen`, it is REOPENED.
 ///
-/// - CRITICAL: the error ended an execution by a panic or together with its process.
+/// If the severity was not set by `runledger errors severity`, it follows these rules:
+///
+/// - CRITICAL: the error ended an execution by a panic, or the process of the execution died.
 ///
 /// - HIGH: the error ended an execution in another way.
 ///
-/// - MEDIUM: the execution continued.
+/// - MEDIUM: the execution continued, and the record contains no resolution of the error.
 ///
-/// - LOW: the execution recovered from the error.
+/// - LOW: the execution continued, and the record contains a resolution of the error.
 ///
-/// If an error occurred several times, the highest severity is used. Each change also updates the file
-/// error-registry.md. Times are UTC.
+/// If an error occurred several times, it has the highest severity of its occurrences. Each change of the registry also
+/// updates the file error-registry.md. Times are UTC.
 ///
-/// Without a command, prints the table of `list`.
+/// Without a subcommand, the command prints the same as `runledger errors list`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: print the errors that are open
   runledger errors --json | jq 'select(.status != \"RESOLVED\") | .id, .message'")]
@@ -89,7 +92,7 @@ enum Command {
 
 pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
     let command = args.command.as_ref().unwrap_or(&Command::List);
-    // The registry is read first, so that a missing one is not created.
+    // `open` creates a registry that does not exist, but `read` fails. So the registry is read first.
     let errors = read(&args.logs.directory(global))?;
     let known = |id: &ErrorId| errors.iter().find(|error| error.id == *id).ok_or(Failure::NoError(*id));
     let changed = match command {

@@ -21,7 +21,8 @@ use crate::zone::Zone;
 ///
 /// Each problem is addressed to a recipient. These problems are for people:
 ///
-/// - Logs are missing repeatedly: several executions were interrupted or never ended, or several records were lost.
+/// - Logs are missing repeatedly: several executions were interrupted or have been in flight for too long, or several
+///   records were lost.
 ///
 /// - The costs of a skill differ from their estimates.
 ///
@@ -31,19 +32,20 @@ use crate::zone::Zone;
 ///
 /// This problem is for the cost optimizer:
 ///
-/// - The artifacts of a tier (the price class of a model) drift (deviate from the request) more often than those of
-///   other tiers.
+/// - Artifacts from models of one tier (price class) drift more often than artifacts from other tiers. An artifact
+///   drifts if it deviates from the request.
 ///
 /// This problem is for the model router:
 ///
-/// - A model fails more often than the other models of its skill.
+/// - A model fails more often than the other models of the same skill.
 ///
-/// The last three problems are found by a z-test or Fisher's exact test, adjusted by Holm's method. If there are too
-/// few results for a test, the report says so.
+/// The last three problems are found by a z-test or Fisher's exact test, with p-values adjusted by Holm's method. If
+/// there are too few results for a test, the report says so.
 ///
-/// Without --since, the command examines the executions that started since Monday 00:00 UTC of this week. It compares
-/// quality controls with those of the 28 days before the week in which the examined period begins. The policy can
-/// change this number of days and all thresholds. Each problem lists up to 20 executions.
+/// Without --since, the command examines the executions that started since Monday 00:00 UTC of this week. The quality
+/// controls of the examined period are compared with earlier ones: those of the 28 days before the week in which the
+/// period begins. The policy can change this number of days and all thresholds. For each problem, the report lists up
+/// to 20 executions.
 ///
 /// Exits with 1 if there is a problem.
 #[derive(Debug, clap::Args)]

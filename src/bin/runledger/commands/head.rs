@@ -8,13 +8,13 @@ use crate::global::Global;
 use crate::records;
 use crate::term::output;
 
-/// Print the ledger's head; store it to detect a rewrite later
+/// Print the head of the ledger, to detect a rewrite later
 ///
-/// The head is the number and the hash of the last line. Store it on another machine. If the ledger no longer contains
-/// that line, the ledger was truncated or rewritten since then. To check this, give `runledger verify --head` a file
-/// with the output of --json.
+/// The head is the number and the hash of the last line. Store the output of --json on another machine. Later, give
+/// that output to `runledger verify --head FILE`, which checks that the ledger still contains the line. If the line is
+/// missing or differs, the ledger was truncated or rewritten after the head was stored.
 ///
-/// The command first verifies the ledger. If the ledger has faults, no head is printed. Nothing is changed.
+/// The command first verifies the ledger. If the ledger has faults, no head is printed. The ledger is not changed.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: store a head on another file system
   runledger head --json >> /mnt/elsewhere/heads.jsonl")]

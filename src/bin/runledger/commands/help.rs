@@ -31,12 +31,13 @@ Exit codes:
 
 `runledger COMMAND --help` explains a command.
 
-Results go to stdout. Errors and warnings go to stderr, one per line. With --json, all of them are JSON, except that \
-wrong arguments are reported as text. An unknown value is `-` in a table and null in JSON, never 0.
+Results go to stdout. Errors and warnings go to stderr, one per line. With --json, results, errors and warnings are \
+JSON. Only wrong arguments are still reported as text. An unknown value is `-` in a table and null in JSON, never 0.
 
-On a terminal, tables are at most as wide as the terminal. If a table is too wide, names are shortened first. Then the \
-last columns continue on the next line. In a file or a pipe, a row is always one line. If it is wider than 80 columns, \
-names are shortened. $COLUMNS sets the width instead, and tables are then formatted as on a terminal of this width.";
+On a terminal, a table is at most as wide as the terminal. If there is too little room, names are shortened. If that \
+is not enough, the last columns continue on the next line. In a file or a pipe, a row is always one line, and names \
+are shortened if the table would be wider than 80 columns. If $COLUMNS is set, tables are formatted as on a terminal \
+of this width.";
 
 /// Returns `command` with a help that lists the subcommands in groups. clap itself cannot group subcommands.
 pub(super) fn grouped(command: clap::Command) -> clap::Command {

@@ -17,12 +17,12 @@ use crate::term::{Table, audience, output};
 
 /// List the last executions, with the newest last
 ///
-/// Prints a table with one row for each execution. Times are UTC. An id is shortened to the digits that distinguish it
-/// from the others in the list. `runledger show` accepts the short id. If other ids in the ledger begin with the same
-/// digits, `show` lists all of them.
+/// Prints a table with one row for each execution. Times are UTC. Each id is shortened to its first digits, as many as
+/// are needed to distinguish it from the other ids in the list. `runledger show` accepts the short id. If several ids
+/// in the ledger begin with these digits, `show` lists all of them.
 ///
-/// A count of 10,000 or more is rounded to three digits, such as 12.3M. An amount below 1 dollar has four decimals, an
-/// amount from a million dollars on has three digits, and any other amount has cents.
+/// A count of 10,000 or more is rounded to three digits, such as 12.3M. An amount below 1 dollar has four decimals. An
+/// amount of a million dollars or more has three digits. Any other amount has two decimals.
 ///
 /// With --json, each line is a complete record.
 #[derive(Debug, clap::Args)]
@@ -107,8 +107,8 @@ fn table(args: &Args, global: &Global, out: &mut impl Write) -> Result<(), Failu
     Ok(())
 }
 
-/// Returns the last records that the arguments select, each converted by `make`. Lines before the first of these
-/// records are not read, so damage there is not reported.
+/// Returns the last records that the arguments select, each converted by `make`. Earlier lines of the ledger are not
+/// read, so damage in them is not reported.
 fn last<T>(args: &Args, global: &Global, make: impl Fn(ExecutionMetrics) -> T) -> Result<Vec<T>, Failure> {
     let take = |record| args.wants(&record).then(|| make(record));
     let last = records::reader(global)?.last(args.limit as usize, take)?;

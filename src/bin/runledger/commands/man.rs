@@ -11,7 +11,7 @@ use crate::failure::Failure;
 
 /// Write the manual pages
 ///
-/// Prints the page runledger(1). With --dir, writes that page and one for each command to files, and prints nothing.
+/// Prints the page runledger(1). With --dir, writes this page and a page for each command to files instead.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: read the page of `runledger`
   runledger man | man -l -
@@ -36,8 +36,9 @@ pub(crate) fn run(args: &Args, runledger: clap::Command, out: &mut impl Write) -
     Ok(ExitCode::Yes)
 }
 
-/// Writes all pages to a new directory within `dir`, and renames them into `dir`. So a link or a FIFO that has the name
-/// of a page is replaced. Writing to the page directly would write to the target of the link.
+/// Writes all pages to a new directory within `dir`, and then renames each page into `dir`. If a link or a FIFO has the
+/// name of a page, the rename replaces it. Without the rename, the page would be written to the target of the link, or
+/// into the FIFO.
 fn write_all(runledger: clap::Command, dir: &Path) -> io::Result<()> {
     let new = dir.join(format!(".runledger-man-{}", std::process::id()));
     fs::create_dir_all(&new)?;

@@ -14,11 +14,11 @@ use crate::term::{Column, Table, cell, output, short};
 
 /// Compute production metrics: regenerations, failures, drift
 ///
-/// Prints these tables:
+/// A production, such as a film, consists of scenes and shots that models generate. Prints these tables:
 ///
 /// - the regenerations and failures of each type of shot, and whether the type has a high risk
 ///
-/// - the drift (deviation from the request), by category
+/// - how often artifacts deviated from the request (drift), by category
 ///
 /// - the cost of each scene
 ///
@@ -28,7 +28,7 @@ use crate::term::{Column, Table, cell, output, short};
 ///
 /// - the violations that quality controls (QC) found, the most common first
 ///
-/// An unknown value never counts as 0. Each table shows how many executions do not report its values.
+/// An unknown value never counts as 0. Each table shows how many executions do not report a value that the table needs.
 ///
 /// A shot is identified by its scene_id and shot_id. If several executions worked on a shot, the highest regen_count of
 /// these executions is used.
@@ -36,13 +36,14 @@ use crate::term::{Column, Table, cell, output, short};
 /// An execution failed if its outcome is FAIL, or if it has no outcome and ended with an error. A failure rate is the
 /// share of failures among the executions with a known outcome.
 ///
-/// The outcome of a quality control counts for the model that made the artifact, in place of the success of the
-/// execution that made it. If the control names a model without calling it, the outcome counts for that model instead.
-/// A quality control that records no outcome counts as unknown.
+/// A quality control is an execution that checks an artifact. Its outcome counts for the model that made the artifact.
+/// In the table of models, this outcome replaces the success of the execution that made the artifact. If the record of
+/// the control names a model that the control did not call, the outcome counts for the named model instead. A control
+/// that records no outcome is counted as unknown.
 ///
-/// A type of shot has a high risk if its regenerations per shot, or its failure rate, is more than 1.5 times that of
-/// all shots. Each of the two measures needs at least 10 results. If there are too few to determine the risk, it is
-/// `-`.
+/// A type of shot has a high risk if its regenerations per shot are more than 1.5 times those of all shots. It also has
+/// a high risk if its failure rate is more than 1.5 times that of all shots. Each of these two comparisons needs at
+/// least 10 results. If there are too few results to determine the risk, `high risk` is `-`.
 ///
 /// Numbers are rounded as in `runledger cost`. --json prints every digit.
 #[derive(Debug, clap::Args)]
@@ -66,7 +67,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     Ok(ExitCode::Yes)
 }
 
-/// The metrics, and the number of lines that are not records.
+/// The metrics, and the number of lines of the ledger that are not records.
 #[derive(Serialize)]
 struct Answer<'d> {
     #[serde(flatten)]
@@ -134,7 +135,7 @@ fn shots(derived: &DerivedMetrics, out: &mut impl Write) -> Result<(), Failure> 
     Ok(())
 }
 
-/// Returns an average, with two decimals below 10,000, such as `0.25`, `12.50` or `12.3k`.
+/// Returns the text of an average, such as `12.50`. From 10,000 on, it has three digits, such as `12.3k`.
 fn average(average: f64) -> String {
     if average < 10_000.0 { format!("{average:.2}") } else { short::count(average as u128) }
 }

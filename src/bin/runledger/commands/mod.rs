@@ -64,7 +64,7 @@ impl CommandLine {
     pub(crate) fn read() -> Self {
         let parsed = Self::command_as_set().try_get_matches().and_then(|matches| Self::from_arg_matches(&matches));
         parsed.unwrap_or_else(|error| {
-            // The command is known if it precedes the mistake.
+            // The subcommand is known only if it precedes the wrong argument.
             let matches = Self::command_as_set().ignore_errors(true).try_get_matches().ok();
             usage::end(&error, matches.as_ref().and_then(|matches| matches.subcommand_name()))
         })

@@ -10,7 +10,7 @@ use crate::global::Global;
 /// Ship the ledger to PostgreSQL (not in this build)
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Any command. All are refused
+    /// Any arguments. This build refuses all of them
     #[arg(value_name = "COMMAND", num_args = 1.., allow_hyphen_values = true, required = true, value_parser = refuse)]
     _any: Vec<Infallible>,
 }

@@ -14,11 +14,17 @@ use crate::term::{Column, Table, cell, output, short};
 
 /// List the executions in flight, with the oldest first
 ///
-/// An execution is in flight if it has started and not ended. `owner` shows whether the process that runs it is alive.
-/// If it is `dead`, the next command that writes to the ledger records the execution as interrupted. If it is `none`,
-/// the execution was started with `start`, and stays in flight until `complete` ends it. Nothing is changed.
+/// An execution is in flight if it has started and has not ended. `owner` shows whether the process that runs the
+/// execution is alive:
 ///
-/// With --json, each line is one execution in flight.
+/// - `alive`: the process is alive.
+///
+/// - `dead`: the process has ended. The next command that writes to the ledger records the execution as interrupted.
+///
+/// - `none`: no process runs the execution, because it was started with `runledger start`. It stays in flight until
+///   `runledger complete` ends it.
+///
+/// The ledger is not changed. With --json, each line is one execution in flight.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: list the executions that no running process owns
   runledger open --json |

@@ -9,13 +9,13 @@ use crate::policy_file;
 
 /// Print the policy of `gate` and `escalate`
 ///
-/// A policy file is JSON. A value that is not in the file has its default. The output contains every value. Module
-/// `governance` of the library's documentation explains each value.
+/// A policy file is a JSON object. For each value that the file does not contain, the default is used. The output
+/// contains all values. Module `governance` of the library's documentation explains each value.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: create a policy file to edit
   runledger policy > policy.json")]
 pub(crate) struct Args {
-    /// A policy file to complete with the defaults [default: the default policy]
+    /// Print the policy in this file, completed with the default values [default: the default policy]
     file: Option<PathBuf>,
 }
 

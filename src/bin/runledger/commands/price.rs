@@ -17,20 +17,20 @@ use crate::term::output;
 
 /// Price model calls from JSON lines on stdin
 ///
-/// A line is an object such as {"model": …, "provider": …, "usage": {…}, "at": …, "variant": {"processing": "batch"}}.
-/// model and usage are required, and `at` defaults to the current time.
+/// Each line is an object such as {"model": …, "provider": …, "usage": {…}, "at": …, "variant": {"processing":
+/// "batch"}}. model and usage are required. The default of `at` is the current time.
 ///
-/// A usage can have input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens,
-/// reasoning_tokens, input_audio_tokens, output_audio_tokens, requests, web_searches, audio_seconds, and the other
-/// meters of the library.
+/// usage can have input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens,
+/// reasoning_tokens, input_audio_tokens, output_audio_tokens, requests, web_searches, audio_seconds, and other keys. If
+/// a key is not known, the error lists all known keys.
 ///
-/// A total includes its parts: input_tokens, for example, includes cache_read_tokens. A part that is missing is priced
-/// like the rest of its total. Any other missing key adds no cost. If one of input_tokens and output_tokens is null and
-/// the other is a number, the call has no price.
+/// Some counts are part of another count: for example, input_tokens includes cache_read_tokens. If cache_read_tokens is
+/// missing, no input token is priced as read from a cache. If one of input_tokens and output_tokens is null and the
+/// other is a number, the call has no price. Any other missing key adds no cost.
 ///
-/// Prints one line for each input line, with the exact cost as a decimal string, the parts of the cost, and the source
-/// of the price. If a line cannot be priced, its output is {"error": …, "kind": …, "near": […]}. Exits with 0 even if
-/// some lines cannot be priced.
+/// For each input line that is not blank, prints one line with the exact cost as a decimal string, the parts of the
+/// cost, and the source of the price. If an input line cannot be priced, the printed line is {"error": …, "kind": …,
+/// "near": […]}. `near` lists models with a similar name. Exits with 0 even if some lines cannot be priced.
 #[derive(Debug, clap::Args)]
 #[command(after_help = r#"Example: price one call
   echo '{"model": "gpt-4", "usage": {"input_tokens": 5, "output_tokens": 1}}' |
@@ -46,8 +46,8 @@ pub(crate) fn run(args: &Args, out: &mut impl Write) -> Result<ExitCode, Failure
     let mut line = Vec::new();
     let mut number = 0_u64;
     loop {
-        // The output is flushed when no complete line is buffered. So a caller that waits for each answer gets it
-        // immediately. A caller that sends many lines at once gets many answers at once.
+        // The output is flushed when no complete line of input is buffered. So a caller that waits for each answer gets
+        // it immediately, and a caller that sends many lines at once gets many answers at once.
         if !input.buffer().contains(&b'\n') {
             out.flush()?;
         }
@@ -114,7 +114,7 @@ fn call(request: Request) -> Result<(Call, Timestamp), String> {
     Ok((call, at.ok_or("the clock is outside the years 0 to 9999; set \"at\"")?))
 }
 
-/// Reads a usage by its keys. A key that is null or absent was not reported.
+/// Reads the object `usage` of a call. A count that is null or absent is not part of the result.
 fn read_usage(counts: &BTreeMap<String, Value>) -> Result<Usage, String> {
     let mut usage = Usage::new(0, 0);
     for (whole, other) in [("input_tokens", "output_tokens"), ("output_tokens", "input_tokens")] {
@@ -138,7 +138,8 @@ fn read_usage(counts: &BTreeMap<String, Value>) -> Result<Usage, String> {
     }
 }
 
-/// Returns the meter of a key. The boolean is true if the key is in seconds and the meter in milliseconds.
+/// Returns the meter of a key. The boolean is true if the value of the key is in seconds, but the meter is in
+/// milliseconds.
 fn meter(key: &str) -> Option<(Meter, bool)> {
     let seconds = key.strip_suffix("_seconds").map(|name| format!("{name}_ms"));
     let name = seconds.as_deref().unwrap_or(key);

@@ -34,7 +34,7 @@ pub(crate) struct Args {
     /// How much of the work is done, from 0 to 100
     #[arg(long, value_name = "PERCENT", allow_negative_numbers = true)]
     percent: Option<f64>,
-    /// More metadata, as a JSON object. The value of an existing key is replaced
+    /// More metadata of the execution, as a JSON object. If a key exists already, its value is replaced
     #[arg(long, value_name = "JSON", value_parser = object)]
     metadata: Option<Map<String, Value>>,
 }

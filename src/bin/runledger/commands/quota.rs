@@ -18,9 +18,16 @@ use crate::zone::Zone;
 
 /// Show the remaining amount of each quota
 ///
-/// Prints one row for each API. The level is GREEN, YELLOW or RED. Consumption and reservations are read from
-/// `quota.jsonl` next to the ledger. If that file does not exist, nothing was used. Amounts in dollars are exact. They
-/// do not include calls of unknown cost, which are counted separately. With --json, each line is one quota.
+/// A quota limits the use of an API in a period, such as a day. Prints how much of each quota was consumed, how much is
+/// held by reservations, and how much remains. The level is GREEN below 50 % of the limit, YELLOW from 50 % on, and RED
+/// from 80 % on. Held amounts do not count for the level.
+///
+/// The amounts are read from `quota.jsonl` next to the ledger. If that file does not exist, nothing was used so far.
+/// Amounts in dollars are exact.
+///
+/// Calls whose amount is unknown are counted as `unknown`, and add nothing to the consumed amount. If the limit assumes
+/// an amount for such calls, they are counted as `assumed` instead, and the assumed amounts are added. With --json,
+/// each line is one quota.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: show how much of your own budget remains
   runledger quota anthropic --limits limits.json --json | jq .remaining
@@ -31,18 +38,19 @@ The file of --limits is a JSON array with one object for each limit:
      \"source\": \"our budget\", \"as_of\": \"2026-03-01\",
      \"thresholds\": [50, 80, 95, 100], \"unknown\": {\"assume\": 0.25}}
   ]
-  unit        tokens, calls, usd
+  unit        tokens, calls or usd
   period      minute, hour, day, week, month, quarter, year, total, or a
-              number of hours such as 5h, which begins with the first use and
-              begins again with the first use after its end
-  zone        where days and longer periods begin: an IANA name such as
-              Europe/Zurich, or an offset such as +05:45 [default: UTC]
-  thresholds  percentages of the limit to report when reached, once per period
-              [default: [50, 80]]
-  unknown     how a call of unknown cost is treated: \"deny\", \"allow\" or
-              {\"assume\": AMOUNT} [default: \"deny\"]")]
+              number of hours such as 5h. The 5 hours begin with the first
+              use. After their end, the next 5 hours begin with the next use
+  zone        the time zone in which days and longer periods begin: an IANA
+              name such as Europe/Zurich, or an offset such as +05:45
+              [default: UTC]
+  thresholds  percentages of the limit. Each is reported once per period, when
+              the consumed amount reaches it [default: [50, 80]]
+  unknown     what happens to a call whose amount is unknown: \"deny\",
+              \"allow\" or {\"assume\": AMOUNT} [default: \"deny\"]")]
 pub(crate) struct Args {
-    /// Show only this API
+    /// Show only the quota of this API
     api: Option<String>,
     /// A file of your own limits, which override the bundled limits
     #[arg(long, value_name = "FILE")]
@@ -72,7 +80,7 @@ fn limits(own: Option<&Path>) -> Result<Limits, Failure> {
     Ok(Limits::bundled().with(own))
 }
 
-/// The status of a quota, in its unit.
+/// The status of a quota in tokens or calls, or of a budget, which is a quota in dollars.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Status {
@@ -105,7 +113,8 @@ fn statuses(apis: &[&str], limits: &Limits, journal: &Path) -> Result<Vec<Status
     apis.iter().map(status).collect()
 }
 
-/// Writes counts and dollars in separate tables. Exact amounts of dollars are long, so budgets have two tables.
+/// Writes one table of quotas in tokens or calls, and two tables of budgets. One table of budgets would be too wide,
+/// because exact amounts of dollars are long.
 fn tables(statuses: &[Status], out: &mut impl Write) -> Result<(), Failure> {
     let counts = statuses.iter().filter_map(|status| if let Status::Counts(it) = status { Some(it) } else { None });
     let dollars = statuses.iter().filter_map(|status| if let Status::Dollars(it) = status { Some(it) } else { None });
@@ -205,13 +214,13 @@ fn period<A>(status: &QuotaStatus<A>) -> String {
     if *zone == quota::Zone::UTC { period.to_string() } else { format!("{period} in {zone}") }
 }
 
-/// Returns the used share, next to a bar for people.
+/// Returns the used share in percent, after a bar if `has_bar` is true.
 fn percent<A>(status: &QuotaStatus<A>, has_bar: bool) -> String {
     let percent = format!("{:.1}", status.pct_used);
     if has_bar { format!("{} {percent:>5}", short::bar(status.pct_used)) } else { percent }
 }
 
-/// Returns the level, before its circle if `has_circle` is true.
+/// Returns the level. If `has_circle` is true, a circle in the colour of the level follows it.
 fn level<A>(status: &QuotaStatus<A>, has_circle: bool) -> String {
     if has_circle { format!("{} {}", status.warning_level, status.emoji()) } else { status.warning_level.to_string() }
 }
@@ -222,7 +231,7 @@ mod tests {
 
     use super::*;
 
-    /// The end of the window of `period` in `zone` that contains `at`.
+    /// Returns the end of the period that contains `at`. `period` is the name of the period in a table of limits.
     fn end(zone: &str, period: &str, at: &str) -> String {
         let table = format!(
             r#"[{{"api":"a","limit":1,"unit":"calls","period":"{period}","zone":"{zone}","source":"us","as_of":"2026-02-14"}}]"#
@@ -232,7 +241,7 @@ mod tests {
         status.resets_at.unwrap().to_string().replace(":00.000Z", "")
     }
 
-    /// The first argument of each case is the zone, and each list has consecutive ends of days.
+    /// Each case is a zone, and the ends of three consecutive days in UTC.
     #[test]
     fn the_days_of_a_zone_follow_its_clocks() {
         for (zone, ends) in [
@@ -247,11 +256,12 @@ mod tests {
             // In São Paulo, clocks went from 00:00 to 01:00, and from 00:00 back to 23:00.
             ("America/Sao_Paulo", ["2018-11-03T03:00", "2018-11-04T03:00", "2018-11-05T02:00"]),
             ("America/Sao_Paulo", ["2018-02-17T02:00", "2018-02-18T03:00", "2018-02-19T03:00"]),
-            // In Havana, they went from 01:00 back to 00:00, so the day has two hours of 00.
+            // In Havana, clocks went from 01:00 back to 00:00, so the day has the hour from 00:00 to 01:00 twice.
             ("America/Havana", ["2025-11-01T04:00", "2025-11-02T04:00", "2025-11-03T05:00"]),
-            // In St. John's, they went from 00:01 back to 23:01, so a minute of the next day came before its end.
+            // In St. John's, clocks went from 00:01 back to 23:01, so a minute of the next day came before that
+            // day began.
             ("America/St_Johns", ["2010-11-06T02:30", "2010-11-07T02:30", "2010-11-08T03:30"]),
-            // In Toronto, they went from 23:30 to 00:30.
+            // In Toronto, clocks went from 23:30 to 00:30.
             ("America/Toronto", ["1919-03-30T05:00", "1919-03-31T04:30", "1919-04-01T04:00"]),
         ] {
             for pair in ends.windows(2) {
@@ -279,7 +289,7 @@ mod tests {
             ("Pacific/Apia", "week", "2011-12-29T12:00:00Z", "2012-01-01T10:00"),
             ("Pacific/Apia", "month", "2011-12-30T09:59:59.999Z", "2011-12-31T10:00"),
             ("Pacific/Apia", "year", "2011-12-31T10:00:00Z", "2012-12-31T10:00"),
-            // The first and the last hours of all times.
+            // The last day and the first week that timestamps can have.
             ("Europe/Zurich", "day", "9999-12-31T22:59:59.999Z", "9999-12-31T23:00"),
             ("Pacific/Kiritimati", "week", "0000-01-01T00:00:00Z", "0000-01-03T10:29:20.000Z"),
         ] {

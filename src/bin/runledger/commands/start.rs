@@ -18,8 +18,8 @@ use crate::ledger;
 
 /// Start an execution that a later `complete` ends
 ///
-/// The execution stays in flight until `complete` ends it, even after this process has ended. Inside `runledger run`,
-/// it becomes a child of the execution that `run` records.
+/// The execution stays in flight until `complete` ends it. Inside `runledger run`, it becomes a child of the execution
+/// that `run` records.
 ///
 /// Prints one JSON object, on one line with --json. Pass its execution_id to `progress` and `complete`. If the
 /// execution cannot be started, the object has "success": false, and "error" says why.

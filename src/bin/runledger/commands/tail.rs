@@ -15,13 +15,13 @@ use crate::term::{Table, output};
 
 /// Show the last executions, and follow new ones with --follow
 ///
-/// Prints the same table as `list`, but each id is shortened to its first 12 digits, which encode its time. `runledger
-/// show` accepts these digits, unless another id begins with them. Only the end of the ledger is read, so the command
-/// is fast even if the ledger is large. With --json, each line is a complete record.
+/// Prints the same table as `runledger list`, but each id is shortened to its first 12 digits, which encode when it was
+/// created. `runledger show` accepts these digits, unless several ids begin with them. Only the end of the ledger is
+/// read, so the command is fast even if the ledger is large. With --json, each line is a complete record.
 ///
 /// With --follow, the command looks for new executions ten times per second, even after the ledger starts a new file. A
-/// line that is still being written is shown when it is complete. The command ends with Ctrl-C, or when its output is
-/// closed, as in `| head -1`.
+/// line that is still being written is shown when it is complete. To end the command, press Ctrl-C. It also ends when
+/// its output is closed, as in `| head -1`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: show what the last three executions cost
   runledger tail -n 3 --json | jq .cost_usd
@@ -36,8 +36,8 @@ pub(crate) struct Args {
     follow: bool,
 }
 
-/// The time between two looks at the ledger. People do not notice such a short pause. Checking a ledger that has not
-/// changed costs a few system calls.
+/// The time between two searches for new executions. People do not notice such a short pause. A search that finds
+/// nothing costs a few system calls.
 const PAUSE: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 /// The number of digits of a version 7 id that encode its time in milliseconds.
 const ID_DIGITS: usize = 12;
@@ -57,8 +57,8 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
         });
         let behind = match read {
             Ok(_) => false,
-            // The records that were missed are in the archive. The loop continues with the first record that is still
-            // in the ledger.
+            // The next records were moved to the archive before they were read. The loop continues with the first
+            // record that is still in the ledger.
             Err(Failure::Library(error)) if error.kind() == ErrorKind::Archived => {
                 records::name(&error, global);
                 true
@@ -83,8 +83,8 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     }
 }
 
-/// Waits for the pause. Returns false if the reader of the output closed it. A failed write would show this too, but
-/// nothing is written while no execution is recorded.
+/// Waits for [`PAUSE`]. Returns false if the reader of stdout has closed the pipe. A failed write would show this too,
+/// but nothing is written while no execution is recorded.
 fn is_read_after_a_pause() -> bool {
     let stdout = io::stdout();
     // No event is requested, so the pause ends early only if the other end is closed.

@@ -15,13 +15,13 @@ use crate::term::{cell, output, printable};
 /// Verify every line of the ledger and the hash chain
 ///
 /// Prints how much was verified, and each fault with its location. With --head, also checks that the ledger still
-/// contains heads that were stored elsewhere. Nothing is changed. Exits with 0 if the ledger is intact, and with 1 if
-/// there is a fault.
+/// contains the lines of the heads in FILE. A head is the number and the hash of a line that was once the last. The
+/// ledger is not changed. Exits with 0 if the ledger is intact, and with 1 if there is a fault.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: check that the ledger still contains the stored heads
   runledger verify --head heads.jsonl")]
 pub(crate) struct Args {
-    /// A file of heads that the ledger must contain, as printed by `runledger head --json`
+    /// A file with heads that the ledger must contain, as `runledger head --json` prints them
     #[arg(long = "head", value_name = "FILE")]
     heads: Vec<PathBuf>,
 }
@@ -65,9 +65,9 @@ fn report(found: &Verification, out: &mut impl Write) -> Result<(), Failure> {
     if let Some(archived) = &found.archived {
         let next = archived.seq.saturating_add(1);
         let to = printable(&archived.to);
-        writeln!(out, "starts    seq {next} (not a fault: the lines before it are in {to})")?;
+        writeln!(out, "starts    seq {next} (not a fault: the lines before seq {next} are in {to})")?;
         if archived.heads > 0 {
-            writeln!(out, "heads     {} of lines before it; compare them with the archive", archived.heads)?;
+            writeln!(out, "heads     {} of archived lines; compare these heads with the archive", archived.heads)?;
         }
     }
     if found.repeated > 0 {

@@ -18,11 +18,12 @@ use super::width::Width;
 const FIRST: Duration = Duration::from_secs(1);
 /// The time between two drawings of the bar.
 const NEXT: Duration = Duration::from_millis(100);
+/// The largest number of cells, which are the characters between the brackets of the bar.
 const CELLS_MAX: usize = 40;
-/// The columns that are reserved for the text next to the cells, which is shorter.
+/// The columns that are reserved for the text beside the cells. The text is shorter.
 const BESIDE: usize = 25;
 
-/// The width of the bar that the terminal currently shows.
+/// The width of the bar that the terminal currently shows, or 0 if it shows no bar.
 static DRAWN: Mutex<usize> = Mutex::new(0);
 
 /// The bar, and the thread that draws it. Dropping this value stops the thread and removes the bar.
@@ -59,7 +60,7 @@ impl Drop for Bar {
     fn drop(&mut self) {
         self.stop = None;
         if let Some(thread) = self.thread.take() {
-            // If the thread panicked, only the bar is affected.
+            // A panic of the thread affects only the bar, so it is ignored.
             let _ = thread.join();
         }
         clear();
@@ -78,12 +79,12 @@ fn draw(line: &str) {
         return;
     }
     let mut stderr = io::stderr();
-    // If the terminal is closed, the bar is not needed.
+    // A write fails only if the terminal is closed, and then the bar is not needed.
     let _ = write!(stderr, "\r{:drawn$}\r{line}", "", drawn = *drawn).and_then(|()| stderr.flush());
     *drawn = line.len();
 }
 
-/// Returns the bar in ASCII, so that its length in bytes is its width.
+/// Returns the text of the bar. The text is ASCII, so its length in bytes is its width on the terminal.
 fn line(read: u64, of: u64, cells: usize) -> String {
     let read = read.min(of);
     let share = |parts: usize| (u128::from(read) * parts as u128 / u128::from(of.max(1))) as usize;

@@ -4,7 +4,7 @@ use runledger::Timestamp;
 
 const UNKNOWN: &str = "-";
 
-/// Returns the cell of a value that may be unknown.
+/// Returns the text of a cell whose value may be unknown.
 pub(crate) fn cell(value: Option<impl ToString>) -> String {
     value.map_or_else(|| UNKNOWN.to_owned(), |value| value.to_string())
 }

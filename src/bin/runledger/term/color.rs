@@ -9,15 +9,13 @@ use clap::ColorChoice;
 
 static IS_ON: OnceLock<bool> = OnceLock::new();
 
-/// Decides whether stdout is coloured; only the first call decides. As long as `set` was not called, stdout is not
-/// coloured.
+/// Decides whether stdout is coloured. Only the first call has an effect. Before that call, stdout is not coloured.
 pub(crate) fn set(choice: ColorChoice) {
     IS_ON.get_or_init(|| decide(choice, |name| env::var_os(name), || io::stdout().is_terminal()));
 }
 
 /// Returns whether stdout is coloured. Follows no-color.org for `NO_COLOR`, and bixense.com/clicolors for `CLICOLOR`
-/// and
-/// `CLICOLOR_FORCE`.
+/// and `CLICOLOR_FORCE`.
 fn decide(choice: ColorChoice, get: impl Fn(&str) -> Option<OsString>, is_terminal: impl FnOnce() -> bool) -> bool {
     let is = |name, value| get(name).is_some_and(|text| text == value);
     let is_set = |name| get(name).is_some_and(|text| !text.is_empty());

@@ -57,8 +57,8 @@ pub(crate) fn note(text: &str, kind: &str, style: Style) {
     message("note", "", text, kind, style);
 }
 
-/// Writes one line to stderr. With `style.json`, the line is an object with `text` under `key`. Otherwise, the line is
-/// `runledger: `, `mark` and `text`.
+/// Writes one line to stderr. If `style.json` is true, the line is a JSON object with `text` under `key`. Otherwise,
+/// the line consists of `runledger: `, `mark` and `text`.
 fn message(key: &str, mark: &str, text: &str, kind: &str, style: Style) {
     if style.json {
         write(&json!({key: text, "kind": kind}).to_string());
@@ -69,6 +69,6 @@ fn message(key: &str, mark: &str, text: &str, kind: &str, style: Style) {
 
 fn write(line: &str) {
     bar::clear();
-    // If stderr is closed, the message cannot be read.
+    // A write fails if stderr is closed. Then nobody can read the message, so the failure is ignored.
     let _ = writeln!(io::stderr(), "{line}");
 }

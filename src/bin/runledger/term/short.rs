@@ -2,8 +2,8 @@
 
 use runledger::Usd;
 
-/// Returns a count in at most 7 characters. A count below 10,000 has all its digits. A larger count has three digits,
-/// such as `12.3M`.
+/// Returns a count in at most 7 characters. A count below 10,000 has all its digits. A count of 10,000 or more is
+/// rounded to three digits, such as `12.3M`.
 pub(crate) fn count(count: u128) -> String {
     match count {
         0..10_000 => count.to_string(),
@@ -62,7 +62,7 @@ pub(crate) fn probability(p: f64) -> String {
 }
 
 /// Returns `value` × 10^−`decimals` with three digits, such as `123k`, `1.23M`, `12.3B` or `123T`. Numbers from 10¹⁵ on
-/// look like `1.23e15`. The number must be at least 1.
+/// look like `1.23e15`. The result must be at least 1.
 fn three_digits(value: u128, decimals: u32) -> String {
     let places = value.checked_ilog10().unwrap_or(0);
     let (digits, places) = match half_even(value, 10u128.pow(places.saturating_sub(2))) {

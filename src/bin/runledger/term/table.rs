@@ -12,7 +12,7 @@ use super::width::Width;
 
 /// Names are not shortened to fewer columns of the terminal than this. Other cells are never shortened.
 const NAME_COLUMNS_MIN: usize = 10;
-/// The number of spaces between two cells, unless the table would be too wide; then there is 1 space. If a row needs
+/// The number of spaces between two cells. If the table would then be too wide, there is only 1 space. If a row needs
 /// more than one line, the lines after the first are indented by this number of spaces.
 const GAP: usize = 2;
 
@@ -92,7 +92,8 @@ impl<const N: usize> Table<N> {
         Ok(())
     }
 
-    /// Returns the space between two cells, and for each line of a row the widths of its cells.
+    /// Returns the number of spaces between two cells. Also returns, for each line of a row, the widths of the cells in
+    /// this line.
     fn layout(&self, width: Width) -> (usize, Vec<Vec<usize>>) {
         let most = width.columns();
         if total(&self.widest, GAP) <= most {

@@ -19,8 +19,8 @@ pub(crate) enum Width {
 
 impl Width {
     /// Returns the width of a stream. As in POSIX, the variable `COLUMNS` takes precedence over the width of the
-    /// terminal. It also works for a pipe: a program such as `watch` reads the table from a pipe, and sets `COLUMNS` to
-    /// the width of its window. The width is not stored, because the size of a window may change.
+    /// terminal. The variable also applies to a pipe: a program such as `watch` reads the table from a pipe, and sets
+    /// `COLUMNS` to the width of its window. The width is not stored, because the size of a window may change.
     pub(crate) fn of(stream: impl AsFd) -> Self {
         let window = || tcgetwinsize(stream).map(|size| size.ws_col.into()).ok();
         decide(env::var("COLUMNS").ok().as_deref(), window)
@@ -32,8 +32,8 @@ impl Width {
     }
 }
 
-/// Returns the width in the variable or, if that is not a number above 0, the width of the window. A window whose width
-/// is unknown may report 0, which is ignored.
+/// Returns the width in the variable. If the variable is not a number above 0, returns the width of the window. If the
+/// window has no width, or reports 0 because its width is unknown, returns `Width::Lines` with 80 columns.
 fn decide(variable: Option<&str>, window: impl FnOnce() -> Option<usize>) -> Width {
     let stated = variable.and_then(|text| text.parse().ok()).filter(|&columns| columns > 0);
     stated.or_else(|| window().filter(|&columns| columns > 0)).map_or(Width::Lines(COLUMNS), Width::Screen)

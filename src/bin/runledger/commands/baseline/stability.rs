@@ -11,10 +11,11 @@ use crate::global::Global;
 use crate::selection::Window;
 use crate::term::{Column, Table, output, short};
 
-/// Show how much the baselines of each week differ from the previous week
+/// Show how much the baselines of each week differ from those of the previous week
 ///
-/// A metric is stable if it changed by at most 2 %. With few executions, a larger change can be due to chance.
-/// `runledger compare` tests whether it is. Weeks start on Monday 00:00 UTC. --json prints every metric.
+/// A metric is stable if it changed by at most 2 %. If a skill has few executions, a larger change can be due to
+/// chance. `runledger compare` tests whether a change is significant. Weeks start on Monday 00:00 UTC. --json prints
+/// every metric.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: show how much each skill changed in the last four weeks
   runledger baseline stability --since 28d")]
@@ -74,7 +75,8 @@ fn table(report: &StabilityReport, out: &mut impl Write) -> Result<(), Failure> 
     Ok(())
 }
 
-/// Returns a change in percent of the previous week's value.
+/// Returns the text of a change: a percentage of the previous week's value, `from 0` if that value was 0, or `-` if the
+/// change is unknown.
 fn change<T>(change: &Change<T>) -> String {
     match (change.relative_delta, change.stability) {
         (Some(share), _) => short::percent(share),

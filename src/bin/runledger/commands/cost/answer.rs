@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-/// A report, and the number of lines that are not records.
+/// A report, and the number of lines of the ledger that are not records.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Answer<R> {

@@ -14,12 +14,22 @@ use crate::term::{Column, Table, cell, output, short};
 
 /// Compare what executions cost with their estimates, by model and by skill
 ///
-/// Prints two tables of sums. The sums include the executions that have both an estimate and a cost. The last two
-/// columns count the executions that have only one of them. The difference is the cost minus the estimate, so it is
-/// positive if the executions cost more. The percentage is relative to the estimate.
+/// Prints two tables of sums, one by model and one by skill. The sums include only executions that have both an
+/// estimate and a cost. Some of the columns:
 ///
-/// Below each table are the executions that exceeded their estimates most. An execution that used several models is
-/// listed under `-`, because its estimate is for all of them together.
+/// - `diff. usd`: the cost minus the estimate, so a positive number means that the executions cost more than estimated.
+///
+/// - `%`: the difference in percent of the estimate.
+///
+/// - `est. only`: the number of executions that have an estimate but no cost.
+///
+/// - `act. only`: the number of executions that have a cost but no estimate.
+///
+/// Below each table, a second table names one execution for each model or skill: the one that exceeded its estimate
+/// most.
+///
+/// An execution that used several models is counted under the model `-`, because its estimate is for all of these
+/// models together. An execution whose model is unknown is counted there too.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: find the execution that exceeded its estimate most in the last week
   runledger cost discrepancy --since 7d --json | jq .totals.largestExcess")]
@@ -42,8 +52,8 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     Ok(ExitCode::Yes)
 }
 
-/// Writes a table of the sums, and below it a table of the largest excesses of single executions. `what` is the heading
-/// of the names.
+/// Writes a table of the sums. Below it, writes a table that names, for each of the `rows`, the execution that exceeded
+/// its estimate most. `what` is the heading of the first column of both tables.
 fn tables<'d>(
     what: &'static str,
     rows: impl Iterator<Item = (Option<&'d str>, &'d Discrepancy)>,

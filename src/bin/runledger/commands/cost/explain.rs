@@ -19,9 +19,13 @@ use crate::term::{Column, Table, cell, output};
 
 /// Explain the cost of a call or an execution, line by line
 ///
-/// Each line shows a count, a price and their product. Every token is in exactly one line. With --execution, the calls
-/// of the execution are priced again: with the current price table, at the prices of the time when the execution
-/// started. The line above each table shows the recorded cost.
+/// Each line shows a count, a price and their product. Every token is counted in exactly one line.
+///
+/// With --execution, the command computes the cost of each call of this execution again, and prints one table for each
+/// call. It uses the prices that the current price table has for the time of the call. If this time is not recorded, it
+/// uses the prices for the start of the execution. The line above each table shows the recorded cost of the call.
+/// recorded, it uses the prices at the start of the execution. The line above each table shows the recorded cost of the
+/// call.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: price 33,000 input tokens, most of them from the cache
   runledger cost explain claude-opus-4-5 --input 33000 --output 500 \\
@@ -32,7 +36,7 @@ Example: explain why an execution was expensive
 pub(crate) struct Args {
     /// The model, with or without its provider, such as openai/gpt-4
     model: Option<String>,
-    /// Explain the cost of this execution of the ledger. ID is its id, or the first digits of the id
+    /// Explain the cost of this execution in the ledger. ID is the execution_id or its first digits
     #[arg(long, value_name = "ID", conflicts_with_all = ["input", "output", "parts", "provider", "variant", "at"])]
     execution: Option<IdPrefix>,
     /// The number of input tokens, including cached ones
@@ -41,8 +45,8 @@ pub(crate) struct Args {
     /// The number of output tokens, including reasoning
     #[arg(long, value_name = "N", default_value = "0")]
     output: u64,
-    /// A part of the tokens, or other usage. NAME is cache_read, cache_write (which includes cache_write_1h),
-    /// cache_write_1h, reasoning, input_audio, web_searches, requests, audio_ms, …
+    /// A part of the input or output tokens, or a usage that is not counted in tokens. NAME is cache_read, cache_write
+    /// (which includes cache_write_1h), cache_write_1h, reasoning, input_audio, web_searches, requests, audio_ms, …
     #[arg(long = "part", value_name = "NAME=N", value_parser = part)]
     parts: Vec<(Meter, u64)>,
     /// The provider that served the call
@@ -162,13 +166,13 @@ fn table(cost: &Cost<'_>, out: &mut impl Write) -> Result<(), Failure> {
         writeln!(out, "the table has no prices for the region {region}; these are the standard prices")?;
     }
     if let Some(parts) = &provenance.part_unpriced {
-        writeln!(out, "the table has no prices for {parts}; they cost as much as text")?;
+        writeln!(out, "the table has no prices for {parts}; these parts have the price of text")?;
     }
     writeln!(out, "table: {}; tier: {}", cost.table, cost.tier)?;
     Ok(())
 }
 
-/// Returns the number of units that a price is for.
+/// Returns the number of units to which a price of `meter` applies, as text.
 fn price_of(meter: Meter) -> &'static str {
     match meter.per() {
         3_600_000 => "an hour",
@@ -177,7 +181,7 @@ fn price_of(meter: Meter) -> &'static str {
     }
 }
 
-/// A call of an execution, with its recorded price and its current price.
+/// A call of an execution, with its recorded cost and the cost that the current price table gives.
 #[derive(Serialize)]
 struct Recorded<'p> {
     call: u64,
@@ -185,7 +189,7 @@ struct Recorded<'p> {
     recorded_usd: Option<Usd>,
     source: Option<String>,
     table: Option<String>,
-    /// True if the current price, rounded as in a record, equals the recorded price. `None` if one of them is unknown.
+    /// True if both costs are the same after rounding to the decimals of a record. `None` if one of them is unknown.
     same: Option<bool>,
     now: Option<Explained<'p>>,
     error: Option<String>,
@@ -206,7 +210,7 @@ fn execution(id: &IdPrefix, prices: &PriceTable, global: &Global, out: &mut impl
             let (now, error) = match now {
                 Some(Ok(cost)) => (Some(cost), None),
                 Some(Err(error)) => (None, Some(failure::text(&error))),
-                None => (None, Some("its tokens are unknown".to_owned())),
+                None => (None, Some("the tokens of the call are unknown".to_owned())),
             };
             let same =
                 now.as_ref().zip(recorded_usd).map(|(now, then)| now.usd.round_to_record() == then.round_to_record());
@@ -235,7 +239,7 @@ fn execution(id: &IdPrefix, prices: &PriceTable, global: &Global, out: &mut impl
         match now {
             Some(Ok(cost)) => table(&cost, out)?,
             Some(Err(error)) => writeln!(out, "now: {}", failure::text(&error))?,
-            None => writeln!(out, "now: its tokens are unknown")?,
+            None => writeln!(out, "now: the tokens of the call are unknown")?,
         }
     }
     Ok(ExitCode::Yes)

@@ -30,63 +30,81 @@ use week_start::WeekStart;
 ///
 /// Prints a table with one row for each group, and the total. Some of the columns:
 ///
-/// - `input`: the input tokens that were neither read from a cache nor written to one. Cached tokens that were not
-///   reported as such are included.
+/// - `input`: the input tokens that were neither read from nor written to a cache. If a record does not say which
+///   tokens were cached, all its input tokens are included.
 ///
-/// - `cache w` and `cache r`: the input tokens that were written to a cache, and those that were read from one.
+/// - `cache w`: the input tokens that were written to a cache.
 ///
-/// - `usd`: the exact sum of the known costs.
+/// - `cache r`: the input tokens that were read from a cache.
 ///
-/// - `unpriced`: the number of executions whose cost is unknown for at least one of their models. `usd` does not
-///   include unknown costs.
+/// - `usd`: the sum of the known costs.
 ///
-/// Below the table, `unknown` lists token columns that are incomplete. For each of them, it gives the number of
-/// executions that do not report these tokens for all of their models. `without model` is the number of executions that
-/// used no model. They are not in the table.
+/// - `unpriced`: the number of executions whose cost is unknown for at least one of their models.
 ///
-/// Another line gives the executions with calls at standard prices, because the table has no price for their variant,
-/// region or part of the usage. It also gives the dollars of these calls, which may be too few or too many. `unpriced`
-/// does not include these executions.
+/// Below the table, these lines are printed if their numbers are not 0:
+///
+/// - `unknown`: the token columns with an incomplete sum. The number after the name of a column counts the executions
+///   that do not report these tokens for all of their models.
+///
+/// - `at standard prices`: the number of executions with calls at standard prices, and the dollars of these calls. A
+///   call has the standard price if the price table has no price for its variant, its region or a part of its usage. So
+///   the amount may be too low or too high. `unpriced` does not include these executions.
+///
+/// - `without model`: the number of executions that used no model, and so are not in the table.
 ///
 /// An execution belongs to the day, week or month in which it started. With --by model, an execution that used several
-/// models is counted under each of them, if it lists its calls.
+/// models is counted under each of these models. If its record does not say how much each model used, the execution is
+/// counted under `-` instead.
 ///
-/// In the table, a count of 10,000 or more is rounded to three digits, such as 12.3M. An amount below 1 dollar has four
-/// decimals, an amount from a million dollars on has three digits, and any other amount has cents. Halves are rounded
-/// to the even digit. An amount that would be rounded to 0 is `<0.0001`. --json prints every digit.
+/// The table shows rounded numbers, and --json prints every digit. In the table, a count of 10,000 or more has three
+/// digits, such as 12.3M. An amount below 1 dollar has four decimals. An amount of a million dollars or more has three
+/// digits. Any other amount has two decimals. A number halfway between two rounded numbers becomes the one with an
+/// even last digit. An amount that would be rounded to 0 is `<0.0001`.
 ///
-/// --prices FILE computes the costs that were not recorded, at the prices of the file and of the bundled table below it.
-/// Each call is priced at its own time. --reprice also computes recorded costs again, including those that a vendor
-/// reported. It does not need --prices. A cost for which the table has no price stays as recorded. Only the report
-/// changes, and the ledger does not. Lines below the table give the number of executions that were priced in this way,
-/// and the number of calls that each table priced.
+/// With --prices FILE, the report also includes costs that were not recorded. The command computes these costs from the
+/// recorded tokens and the prices of FILE. For models that are not in FILE, it uses the bundled prices. Each call has
+/// the prices that applied when the call was made.
 ///
-/// --json prints one object. It has the groups under `daily`, `weekly`, `monthly`, `models`, `skills`, `runs`, `scenes`
-/// or `agents`, and their sum under `totals`. Many fields have the names that the program ccusage uses:
+/// With --reprice, the command also computes recorded costs again, even those that a vendor reported. Without --prices,
+/// it uses only the bundled prices. Where no price is known, the recorded cost is used.
 ///
-/// - `daily`, `weekly`, `monthly`, `totals`, `date`, `month`, and `week`, which is the first day of the week
+/// The two options change only the report, not the ledger. Lines below the table give the number of executions with
+/// computed costs, and the number of calls that were priced with each price table.
 ///
-/// - `inputTokens`, which excludes cached tokens, `outputTokens`, `cacheCreationTokens`, `cacheReadTokens`,
-///   `totalTokens`
+/// --json prints one object. The key of the groups depends on --by: it is `daily`, `weekly`, `monthly`, `models`,
+/// `skills`, `runs`, `scenes` or `agents`. The total is under `totals`. Many keys have the names that the program
+/// ccusage uses:
 ///
-/// - `totalCost`, `modelsUsed`, `unpricedModels`, and `modelBreakdowns` with `modelName`, `cost` and `missingPricing`
+/// - `daily`, `weekly`, `monthly`, `totals`, `date` and `month`
 ///
-/// ccusage does not have these fields:
+/// - `week`: the first day of the week
+///
+/// - `inputTokens`: the input tokens without cached tokens
+///
+/// - `outputTokens`, `cacheCreationTokens`, `cacheReadTokens` and `totalTokens`
+///
+/// - `totalCost`, `modelsUsed` and `unpricedModels`
+///
+/// - `modelBreakdowns`, with `modelName`, `cost` and `missingPricing`
+///
+/// ccusage does not have these keys:
 ///
 /// - `executions`, `unpriced`, `withoutModel` and `malformedLines`
 ///
-/// - `unreported`: for each count of tokens, the number of executions that do not report it
+/// - `unreported`: for each kind of tokens, the number of executions that do not report their count
 ///
-/// - `atStandard` and `atStandardCost`: the executions with calls at standard prices, and the dollars of these calls
+/// - `atStandard`: the number of executions with calls at standard prices
 ///
-/// - `repriced`, with --prices or --reprice: the number of `executions`, and the number of `calls` by the version of the
-///   table
+/// - `atStandardCost`: the dollars of the calls at standard prices
 ///
-/// ccusage writes an unknown
-/// value as 0, and this command writes null. ccusage writes amounts as floats, and this command writes exact decimals.
+/// - `repriced`: only with --prices or --reprice. It contains `executions`, the number of executions with computed
+///   costs, and `calls`, the number of calls that each price table priced. The key of a table is its version.
+///
+/// ccusage writes an unknown value as 0, and this command writes null. ccusage writes amounts as floats, and this
+/// command writes exact decimals.
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
-#[command(after_help = "Example: show what each day of November cost, with days in Zurich time
+#[command(after_help = "Example: show what each day of November cost, in the time zone of Zurich
   runledger cost --by day --since 2026-11-01 --until 2026-11-30 \\
     --zone Europe/Zurich")]
 pub(crate) struct Args {
@@ -95,12 +113,12 @@ pub(crate) struct Args {
     /// How to group executions
     #[arg(long, value_name = "GROUP", value_parser = one_of::<CostBy>(CostBy::ALL.map(CostBy::name)), default_value = CostBy::Model.name())]
     by: CostBy,
-    /// The first day of the weeks of --by week. A week has the date of this day. Monday is that of ISO 8601
+    /// The first day of a week, for --by week. The name of a week is the date of its first day. ISO 8601 uses Monday
     #[arg(long, value_enum, value_name = "DAY", default_value = "monday")]
     week_start: WeekStart,
     #[command(flatten)]
     period: Period,
-    /// Compute all costs again that the prices know, and not only unknown ones
+    /// Compute recorded costs again, in addition to costs that were not recorded
     #[arg(long)]
     reprice: bool,
     #[command(flatten)]

@@ -1,4 +1,4 @@
-//! Costs that a report computes although they are not recorded.
+//! Costs that a report computes itself instead of using recorded costs.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -13,12 +13,13 @@ use crate::term::{printable, short};
 /// How a report prices executions.
 pub(super) struct Pricing<'t> {
     pub(super) table: &'t PriceTable,
-    /// True if known costs are computed again.
+    /// True if known costs are computed again, false if only unknown costs are computed.
     pub(super) again: bool,
 }
 
 impl Pricing<'_> {
-    /// Returns the record with the computed costs, and counts them.
+    /// Computes the costs of `record`, and counts them in `repriced`. Returns `record` unchanged if no cost was
+    /// computed.
     pub(super) fn price<'r>(&self, record: &'r ExecutionMetrics, repriced: &mut Repriced) -> Cow<'r, ExecutionMetrics> {
         if !self.again && record.cost_usd.is_some() {
             return Cow::Borrowed(record);
@@ -40,12 +41,12 @@ impl Pricing<'_> {
     }
 }
 
-/// How many costs were computed.
+/// The number of costs that were computed.
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Repriced {
     executions: u64,
-    /// The number of calls that each table priced, by the table's version. An execution that lists no calls counts as
-    /// one call.
+    /// The number of calls that each price table priced. The key is the version of the table. An execution that lists
+    /// no calls counts as one call.
     calls: BTreeMap<String, u64>,
 }
 
@@ -57,7 +58,7 @@ impl Repriced {
         }
     }
 
-    /// Writes the number of executions, and a line for each table.
+    /// Writes the number of executions with computed costs, and a line for each price table.
     pub(super) fn write(&self, out: &mut impl Write) -> Result<(), Failure> {
         writeln!(out, "priced in this report: execs {}", short::count(self.executions.into()))?;
         for (table, calls) in &self.calls {
@@ -67,7 +68,7 @@ impl Repriced {
     }
 }
 
-/// A report in JSON, with the number of computed costs if any were to be computed.
+/// A report in JSON. If the command was asked to compute costs, the report contains their number.
 #[derive(Serialize)]
 pub(super) struct WithRepriced<R> {
     #[serde(flatten)]

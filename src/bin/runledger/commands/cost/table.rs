@@ -52,7 +52,8 @@ fn tokens(sum: &Sum) -> [Count; 5] {
     [sum.input_uncached, sum.output, sum.cache_write, sum.cache_read, sum.total]
 }
 
-/// Writes for how many executions the tokens are unknown, so that no sum seems to include all executions.
+/// Writes how many executions do not report the tokens of each column. Without this number, an incomplete sum would
+/// look complete.
 fn unknown(totals: &Sum, out: &mut impl Write) -> Result<(), Failure> {
     let counts = TOKENS.into_iter().zip(tokens(totals)).filter(|(_, count)| count.unknown > 0);
     let counts: Vec<_> = counts.map(|(name, count)| format!("{name} {}", short::count(count.unknown.into()))).collect();
@@ -62,11 +63,12 @@ fn unknown(totals: &Sum, out: &mut impl Write) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Writes how much was computed at standard prices, since the table had no price for how the calls were served.
+/// Writes the sum of the calls that have the standard price, because the price table has no price for their variant,
+/// their region or a part of their usage.
 fn at_standard(totals: &Sum, out: &mut impl Write) -> Result<(), Failure> {
     if let Some(cost) = totals.at_standard_cost {
         let (execs, usd) = (short::count(totals.at_standard.into()), short::usd(cost));
-        writeln!(out, "at standard prices, for lack of their own: execs {execs}, usd {usd}")?;
+        writeln!(out, "at standard prices: execs {execs}, usd {usd}")?;
     }
     Ok(())
 }

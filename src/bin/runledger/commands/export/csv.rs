@@ -16,13 +16,13 @@ use crate::term::{output, printable};
 
 /// Write a run log as RUN_LOG_v###.csv, with one row per execution
 ///
-/// The file gets the next free number, so no file is ever overwritten. It appears under its name only when it is
-/// complete. The columns are run_id, parent_run_id, timestamp, skill_name, scene_id, shot_id, model_used, tier,
-/// estimated_cost, actual_cost, duration_s, outcome, regen_count, artifact_output and notes. An unknown value is an
-/// empty cell.
+/// The ### in the name is the next free number, so an existing file is never overwritten. The file appears under this
+/// name only when it is complete. The columns are run_id, parent_run_id, timestamp, skill_name, scene_id, shot_id,
+/// model_used, tier, estimated_cost, actual_cost, duration_s, outcome, regen_count, artifact_output and notes. An
+/// unknown value is an empty cell.
 ///
-/// A text that a spreadsheet could read as a formula gets a leading '. Module `export::csv` of the library's
-/// documentation describes this and every column.
+/// If a spreadsheet could read a text as a formula, apostrophes are inserted to prevent this. Module `export::csv` of
+/// the library's documentation describes these apostrophes and every column.
 ///
 /// Prints the path of the file to stdout, and the number of rows to stderr. With --json, both go to stdout.
 #[derive(Debug, clap::Args)]
@@ -34,10 +34,10 @@ Example: let DuckDB summarize the last week
 pub(crate) struct Args {
     #[command(flatten)]
     selection: Selection,
-    /// The directory for the file, which is created if it does not exist [default: the directory of the ledger]
+    /// The directory for the file. It is created if it does not exist [default: the directory of the ledger]
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
-    /// Write to stdout instead of a file. The only value is `-`
+    /// Write to stdout instead of a file. The only possible value is `-`
     #[arg(long, value_name = "-", value_parser = PossibleValuesParser::new(["-"]), hide_possible_values = true)]
     #[arg(conflicts_with = "dir")]
     out: Option<String>,

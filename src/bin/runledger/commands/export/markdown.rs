@@ -21,11 +21,12 @@ use crate::term::{output, printable};
 ///
 /// The log is a new file, YYYY-MM-DD_HH-MM_mode-N.md, in the directory of the run logs. No file is overwritten. If an
 /// existing file has the same content, no new file is written. Each new error of the run gets a number in the error
-/// registry of that directory. `runledger errors` shows the status of the errors. Prints the path of the log and the
-/// errors.
+/// registry of that directory. `runledger errors` shows the status of each error. Prints the path of the log, and a
+/// table of the errors.
 ///
 /// While an execution of the run is in flight, the log has the status In Progress. To get a complete log, export the
-/// run again after it has ended. Each child run has its own log. Only the records of the run are held in memory.
+/// run again after all its executions have ended. Each child run has its own log. Only the records of the run are held
+/// in memory.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: write the log of last night's run
   runledger export markdown --run nightly-2026-11-20")]
@@ -34,7 +35,7 @@ pub(crate) struct Args {
     /// Export all executions of this run
     #[arg(long, value_name = "ID")]
     run: Option<String>,
-    /// Export only this execution. ID is its id, or the first digits of the id
+    /// Export only this execution. ID is the execution_id or its first digits
     #[arg(long, value_name = "ID")]
     execution: Option<IdPrefix>,
     #[command(flatten)]
@@ -74,8 +75,8 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     Ok(ExitCode::Yes)
 }
 
-/// Returns the record of an execution in flight. If its process is dead, the status becomes Interrupted. The next
-/// process that opens the ledger will record the same status.
+/// Returns the record of an execution in flight. If the process of the execution is dead, the returned record has the
+/// status Interrupted. The next process that opens the ledger will record the same status.
 fn begun(InFlight { mut record, owner_alive, .. }: InFlight) -> ExecutionMetrics {
     if owner_alive == Some(false) {
         record.set_status(Status::Interrupted);
@@ -90,8 +91,9 @@ fn find(args: &Args, global: &Global) -> Result<Run, Failure> {
     }
     let id = args.run.as_deref().unwrap_or_default();
     let of_run = |record: &ExecutionMetrics| record.run.run_id.as_deref() == Some(id);
-    // The records are read last. So an execution that ends in the meantime is found in the spill or in the records. If
-    // several records have the same id, the last one is used.
+    // The executions in flight are read first, then the spill (records that could not be appended so far), then the
+    // ledger. So an execution that ends in the meantime is not missed. If several records have the same id, the last
+    // one is used.
     let mut found: Vec<_> = records::in_flight(global)?.into_iter().map(begun).filter(of_run).collect();
     found.extend(records::spilled(global)?.records.into_iter().filter(of_run));
     records::each(global, |record| {

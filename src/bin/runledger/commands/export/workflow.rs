@@ -16,15 +16,17 @@ use crate::term::output;
 
 /// Write workflow events, one line of JSON per execution
 ///
-/// --schema prints the schema, which describes each field. null means unknown. An execution that panicked, was
-/// cancelled or was interrupted has the status Failed. An execution that waits for a person has the status HIL-Paused.
+/// --schema prints a JSON Schema, which describes each field of an event. The value null means unknown. An execution
+/// that panicked, was cancelled or was interrupted has the status Failed. An execution that waits for a person has the
+/// status HIL-Paused.
 ///
-/// workflow_run_id is the run_id of the record if that is a UUID. Otherwise, it is a UUID that is derived from the
-/// run_id, and always the same for the same run_id. stderr reports how many events have no run, have a derived UUID, or
-/// do not state how they ended.
+/// If the run_id of a record is a UUID, it is also the workflow_run_id. Otherwise, workflow_run_id is a UUID that is
+/// derived from the run_id. Equal run_ids always give equal UUIDs. stderr reports how many events have no run, how many
+/// have a derived UUID, and how many do not state how they ended.
 ///
-/// The events contain prompts and completions if those were recorded, so only the owner can read a new file. The file
-/// appears when it is complete. A process that dies may leave a file FILE.part-PID, which can be deleted.
+/// The events contain prompts and completions if those were recorded. So the file of --out can be read only by its
+/// owner. The file appears when it is complete. If the command is killed, it may leave a file FILE.part-PID, which can
+/// be deleted.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: write the events of one run to a file
   runledger export workflow --run nightly-7 --out events.jsonl
@@ -46,7 +48,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
         out.write_all(workflow::SCHEMA.as_bytes())?;
         return Ok(ExitCode::Yes);
     }
-    // The ledger is opened first, so that no file is created if it does not exist.
+    // The ledger is opened first, so that no output file is created if the ledger does not exist.
     let records = args.selection.records(global)?;
     let written = match &args.out {
         Some(path) => to_file(path, records)?,
@@ -87,14 +89,14 @@ fn to_file(
     Ok(written)
 }
 
-/// Writes to stderr how many events leave something unknown, and the lines that were skipped.
+/// Writes to stderr which lines were skipped, and how many events have a field that is unknown.
 fn report(written: &WorkflowWritten, global: &Global) {
     records::warn_of(&written.skipped, global);
     let WorkflowWritten { without_run, run_named, without_status, .. } = *written;
     for (count, what) in [
-        (without_run, "events without a run, whose workflow_run_id is null"),
+        (without_run, "events without a run, so their workflow_run_id is null"),
         (run_named, "events of a run whose id is not a UUID, so their workflow_run_id is derived"),
-        (without_status, "events that do not state how they ended, whose status is null"),
+        (without_status, "events that do not state how they ended, so their status is null"),
     ] {
         if count > 0 {
             output::note(&format!("{what}: {count}"), "unknown", global.style());

@@ -14,24 +14,26 @@ use crate::term::output;
 /// The database, and the time limits for it.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Database {
-    /// postgres://USER:PASSWORD@HOST:PORT/DATABASE. Prefer the environment, because other users can see arguments
+    /// postgres://USER:PASSWORD@HOST:PORT/DATABASE. Prefer the environment variable, because other users can see the
+    /// arguments of a process
     #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
     database_url: String,
-    /// How long to wait for a connection to one address of the server. All addresses of a server together get twice
-    /// this time
+    /// How long to wait for a connection to one address of the server. The limit for all its addresses together is
+    /// twice this time
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = clap::value_parser!(u32).range(1..))]
     connect_timeout: u32,
     /// How long one statement may take. If the server is silent for 5 more seconds, the connection is closed
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = clap::value_parser!(u32).range(1..=86_400))]
     statement_timeout: u32,
-    /// How long to retry if the database is unreachable, with pauses that double up to 10 seconds. With --follow, there
-    /// is no limit
+    /// How long to retry while the database is unreachable. The pauses between attempts double, up to 10 seconds. With
+    /// --follow, there is no time limit
     #[arg(long, value_name = "SECONDS", default_value = "10")]
     retry_for: u32,
 }
 
 impl Database {
-    /// Returns the sink. With `for_ever`, an unreachable database is tried again without a limit.
+    /// Returns the sink, which writes to the database. If `for_ever` is true, the sink tries to reach the database
+    /// without a time limit.
     pub(crate) fn sink(&self, for_ever: bool, global: &Global) -> Result<Sink, Error> {
         let seconds = |count: u32| Duration::from_secs(count.into());
         let style = global.style();

@@ -12,8 +12,8 @@ use crate::term::output;
 
 /// Create the tables and indexes that do not exist yet
 ///
-/// Creates all of them or none. If another program has created a table agent_execution_logs, that table is not changed,
-/// and stderr reports how it differs. Prints the names of the tables.
+/// Creates all of them or none. If another program has created a table agent_execution_logs, that table is not changed.
+/// stderr then reports how the table differs from the one that this command creates. Prints the names of the tables.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: create the tables in an existing database
   DATABASE_URL=postgres://agent:secret@localhost/observability runledger pg migrate")]

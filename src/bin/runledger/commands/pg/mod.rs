@@ -16,18 +16,19 @@ use crate::global::Global;
 /// Ship the ledger to PostgreSQL, to query many ledgers together
 ///
 /// Copies each record to the table agent_execution_logs, exactly once, even if the command or the server is killed.
-/// Executions never wait for the database. If it is unreachable, slow or full, the next `ship` copies what is missing.
-/// Module `sink::postgres` of the library's documentation describes the columns.
+/// Executions never wait for the database. If the database is unreachable, slow or full, the next `runledger pg ship`
+/// copies the missing records. Module `sink::postgres` of the library's documentation describes the columns.
 ///
-/// The address can end with an sslmode, such as …/DATABASE?sslmode=require. It decides whether a connection over TCP is
-/// encrypted:
+/// The address of the database can end with an sslmode, such as …/DATABASE?sslmode=require. The sslmode decides whether
+/// a connection over TCP is encrypted:
 ///
 /// - disable: never.
 ///
-/// - prefer, the default: if the server supports it. The certificate is not checked.
+/// - prefer, which is the default: only if the server supports encryption. The certificate of the server is not
+///   checked.
 ///
-/// - require and verify-full: always. The certificate must be valid for the host. It must come from an authority that
-///   the system trusts or, with &sslrootcert=FILE, from an authority in that PEM file.
+/// - require and verify-full: always. The certificate must be valid for the host, and must come from an authority that
+///   the system trusts. If the address also has &sslrootcert=FILE, the authority must be in this PEM file instead.
 ///
 /// A build without the feature postgres-tls refuses require, verify-full and sslrootcert. Unix sockets are never
 /// encrypted.

@@ -16,8 +16,9 @@ use crate::term::{cell, output};
 
 /// Copy the records that the database does not have
 ///
-/// Prints the number of records, and the last line that was copied. Lines of the ledger that are not records are
-/// skipped, and stderr lists them. A ledger that was truncated or rewritten since the last call is refused.
+/// Prints the number of copied records, and the number of the last line that was copied. Lines of the ledger that are
+/// not records are skipped, and stderr lists these lines. The command fails if the ledger was truncated or rewritten
+/// since the last call.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: keep the database up to date until the command is stopped
   DATABASE_URL=postgres://agent:secret@localhost/observability runledger pg ship --follow")]
@@ -29,7 +30,7 @@ pub(crate) struct Args {
     follow: bool,
 }
 
-/// How often a follower looks for new records.
+/// The time between two searches for new records, with --follow.
 const EVERY: Duration = Duration::from_secs(1);
 
 pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
@@ -37,8 +38,8 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     let mut ledger = open(global)?;
     let mut is_first = true;
     loop {
-        // The executions in flight are read before the ledger. If one of them ends in between, its record is in the
-        // ledger, and takes precedence.
+        // The executions in flight are read before the ledger. If an execution ends in between, it is found in both
+        // places, and the record in the ledger takes precedence.
         let found = records::reader(global)?.in_flight()?;
         // An execution in flight that cannot be read would silently be missing from the database.
         if let Some(error) = found.unreadable.into_iter().next() {

@@ -12,7 +12,8 @@ use crate::term::{cell, output};
 
 /// Show how far the database is behind the ledger
 ///
-/// Exits with 0 if the database has every line, with 1 if it is behind, and with 2 if this is unknown.
+/// `behind` is the number of lines that the database does not have. Exits with 0 if this number is 0, with 1 if it is
+/// larger, and with 2 if it is unknown.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: print the number of missing lines for a monitor
   runledger pg status --json | jq .behind")]

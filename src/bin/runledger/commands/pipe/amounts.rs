@@ -8,10 +8,11 @@ use serde_json::value::{RawValue, to_raw_value};
 /// The values of an object, as written.
 type Object = BTreeMap<String, Box<RawValue>>;
 
-/// Returns the line with each amount that is a string as a number with the same digits. Returns `None` if there is no
-/// such amount.
+/// Replaces each amount in the line that is a string by a number with the same digits. Returns the new line, or `None`
+/// if no amount in the line is a string.
 ///
-/// Fails if a string is not an amount with at most 12 decimals, or if the line has a key twice.
+/// Fails if a string is not an amount with at most 12 decimals. Also fails if an amount is a string and an object in
+/// the line has a key twice.
 pub(super) fn as_numbers(line: &str) -> Result<Option<String>, String> {
     if !line.contains("_usd") {
         return Ok(None);
@@ -37,7 +38,7 @@ pub(super) fn as_numbers(line: &str) -> Result<Option<String>, String> {
     serde_json::to_string(&record).map(Some).map_err(|error| error.to_string())
 }
 
-/// Makes the amounts of a record or a call numbers. Returns true if one of them was a string.
+/// Replaces the amounts in a record or a call that are strings by numbers. Returns true if an amount was a string.
 fn amounts(object: &mut Object, path: &str) -> Result<bool, String> {
     let mut changed = number(object, path, "cost_usd")?;
     if let Some(cost) = object.get_mut("cost") {
@@ -58,7 +59,8 @@ fn number(object: &mut Object, path: &str, key: &str) -> Result<bool, String> {
     Ok(true)
 }
 
-/// Changes the value with `change`, which returns true if it changed something. A value of another type is not changed.
+/// Changes the value with `change`, which returns true if it changed something. A value that is not a `T` is not
+/// changed.
 fn edit<T: serde::Serialize + serde::de::DeserializeOwned>(
     value: &mut Box<RawValue>,
     change: impl FnOnce(&mut T) -> Result<bool, String>,
@@ -71,7 +73,7 @@ fn edit<T: serde::Serialize + serde::de::DeserializeOwned>(
     Ok(changed)
 }
 
-/// Rounds `cost_usd` to the decimals of a record, and keeps the exact amount in `cost.exact_usd`.
+/// Rounds `cost_usd` to the 8 decimals that a record stores, and keeps the exact amount in `cost.exact_usd`.
 pub(super) fn keep_exact(record: &mut ExecutionMetrics) {
     let rounded = |amount: Usd| Some(amount.round_to_record());
     match (record.cost_usd, record.cost.exact_usd) {

@@ -1,4 +1,4 @@
-//! Lines that are written together, and their answers.
+//! Appends the records of several input lines together, and answers each line.
 
 use std::io::Write;
 
@@ -10,10 +10,11 @@ use super::unknown::Unknown;
 use crate::failure::{self, Failure};
 use crate::term::output;
 
-/// Lines that are answered together.
+/// Input lines that are answered together.
 #[derive(Default)]
 pub(super) struct Batch {
-    /// For each input line, its line number and its unknown keys if it is a record, or the answer if it is not.
+    /// One entry for each input line. If the line is a record, the entry has the number of the line and the unknown
+    /// keys. Otherwise, the entry is the answer to the line.
     lines: Vec<Result<(u64, Unknown), Reply>>,
     records: Vec<ExecutionMetrics>,
 }
@@ -23,7 +24,7 @@ pub(super) struct Batch {
 struct Reply {
     /// `None` if the line could not be read as a record.
     execution_id: Option<Uuid>,
-    /// `None` if the record is not in the ledger, or if this is unknown.
+    /// The number of the record's line in the ledger. `None` if the record may not be in the ledger.
     seq: Option<u64>,
     answer: &'static str,
     #[serde(flatten)]
@@ -32,7 +33,7 @@ struct Reply {
     unknown: Unknown,
 }
 
-/// Why the record is not durable.
+/// Why a record is not durable.
 #[derive(Serialize)]
 struct Trouble {
     line: u64,

@@ -1,4 +1,4 @@
-//! One line of input, as a record.
+//! Reads one line of input as a record.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::clock;
 use crate::failure;
 use crate::priced::Answered;
 
-/// What a line of input is.
+/// The result of reading a line of input.
 pub(super) enum Line {
     Record { record: Box<ExecutionMetrics>, unknown: Unknown },
     Refused { execution_id: Option<Uuid>, kind: &'static str, reasons: Vec<String>, unknown: Unknown },
@@ -26,15 +26,15 @@ impl Line {
     }
 }
 
-/// How lines are read.
+/// Reads lines of input.
 pub(super) struct Reader {
-    /// The user's prices, or `Some(None)` for the bundled ones. `None` if costs are not computed.
+    /// The user's prices, or `Some(None)` if the bundled prices are used. `None` if costs are not computed.
     pub(super) prices: Option<Option<PriceTable>>,
     /// True if a record with an unknown key is refused.
     pub(super) strict: bool,
 }
 
-/// The key of an answer of `runledger price`, which is not a field of a record.
+/// The key under which a line can hold an object that `runledger price` printed. A record has no field with this name.
 const PRICE: &str = "price";
 
 impl Reader {
@@ -62,7 +62,7 @@ impl Reader {
         Line::Record { record: Box::new(record), unknown: keys.into() }
     }
 
-    /// Computes the cost of the record if it is unknown, unless the record says itself that it is.
+    /// Computes the cost of a record that has none. A record that says that its cost is unknown is not changed.
     fn price(&self, record: &mut ExecutionMetrics) {
         let is_unknown = record.cost.source == Some(CostSource::Unknown) || record.cost_tier == Some(CostTier::Unknown);
         if record.cost_usd.is_some() || is_unknown {
@@ -70,14 +70,14 @@ impl Reader {
         }
         match &self.prices {
             Some(Some(own)) => _ = own.fill_costs(record),
-            // The tests make sure that the bundled table is valid.
+            // This does not fail, because tests make sure that the bundled table is valid.
             Some(None) => _ = PriceTable::bundled().map(|table| table.fill_costs(record)),
             None => {}
         }
     }
 }
 
-/// Returns the answer of `runledger price` in the line.
+/// Returns the object of `runledger price` that the line holds.
 fn answered(text: &str) -> Result<Answered, String> {
     #[derive(Deserialize)]
     struct WithPrice {
@@ -85,11 +85,11 @@ fn answered(text: &str) -> Result<Answered, String> {
     }
     serde_json::from_str::<WithPrice>(text)
         .map(|with| with.price)
-        .map_err(|error| format!("expected an answer of `runledger price`: {error}"))
+        .map_err(|error| format!("expected an object that `runledger price` printed: {error}"))
 }
 
-/// Returns the record of a line and its unknown keys, or the reason why the line is not a record. If the line does not say whether the
-/// execution succeeded, this is derived from its status.
+/// Returns the record of a line and its unknown keys, or the reason why the line is not a record. If the line says
+/// neither that the execution succeeded nor that it failed, both are derived from the status.
 fn record(text: &str) -> Result<(ExecutionMetrics, Vec<UnknownKey>), (&'static str, String)> {
     let parsed = match ExecutionMetrics::from_json_with_unknown_keys(text) {
         Ok(read) => Ok(read),
@@ -123,7 +123,8 @@ fn reason(error: &runledger::Error, line: &str) -> String {
     }
 }
 
-/// Returns the object with a new id at its end, or `None` if it has an id or is not an object.
+/// Adds a new `execution_id` at the end of the object in `text`. Returns `None` if the object already has one, or if
+/// `text` is not an object.
 fn with_id(text: &str) -> Option<String> {
     let keys: BTreeMap<String, IgnoredAny> = serde_json::from_str(text).ok()?;
     let fields = text.trim_ascii_end().strip_suffix('}')?;

@@ -19,45 +19,61 @@ use line::{Line, Reader};
 
 /// Record executions from JSON lines on stdin
 ///
-/// Each line is one record: an object with the keys that `list --json` prints. skill_name, skill_version,
-/// timestamp_start and timestamp_end are required. A key that is missing is unknown. If a record has a status but
-/// neither execution_succeeded nor execution_failed, both are derived from the status. A record without an execution_id
-/// gets a new one, which the answer contains. A program that may send a record twice should set the id itself, so that
-/// both lines are the same execution.
+/// Each line is one record: an object with the keys that `list --json` prints. The keys skill_name, skill_version,
+/// timestamp_start and timestamp_end are required. The values of all missing keys are unknown. If a record has a status
+/// but neither execution_succeeded nor execution_failed, the command derives these two from the status. A record
+/// without an execution_id gets a new one, which the answer contains. If a program may send a record twice, it should
+/// set the execution_id itself. Both lines then belong to the same execution.
 ///
-/// A record that has model.name, tokens_input and tokens_output but no cost gets its cost at the bundled prices, or at
-/// those of --prices. model.provider and model.variant are used if they are present. The prices are those at cost.at or
-/// else at timestamp_start. If the record lists calls in trace.llm_calls, each call without a cost is priced, and the
-/// record gets their sum if all are known. cost.source is then computed. If there is no price, cost_usd remains null and
-/// cost.source is unknown. A cost that is present is never replaced. Neither is the cost of a record that itself says
-/// with cost.source or cost_tier that it is unknown. --no-price turns pricing off.
+/// If a record has model.name, tokens_input and tokens_output but no cost, the command computes the cost.
+/// model.provider and model.variant are used if they are present. The prices are the bundled prices, and --prices can
+/// override them. The command uses the prices at the time in cost.at, or at timestamp_start if cost.at is missing.
+/// --no-price turns pricing off.
 ///
-/// Amounts are JSON numbers or strings with at most 12 decimals. cost_usd is stored with 8 decimals, rounded half to
-/// even. If it had more, cost.exact_usd has all of them, and reports use these. A number with more than 12 decimals is
-/// rounded to 12, and a string is refused. The key `price` holds an answer of `runledger price`, which becomes the cost
-/// and its source. A record cannot have both `price` and a cost.
+/// If a record lists calls in trace.llm_calls, the command computes the cost of each call that has none. If the costs
+/// of all calls are then known, their sum becomes the cost of the record.
 ///
-/// An answer lists under unknown_keys the keys that no field has, and under near the keys that were probably meant.
-/// Values under such keys are not stored. With --strict, the record is refused. Any key is allowed in tags and in a
-/// variant.
+/// cost.source of a computed cost is "computed". If there is no price, cost_usd is null and cost.source is "unknown". A
+/// known cost is never replaced. If the record itself has "unknown" as cost.source or "Unknown" as cost_tier, no cost
+/// is computed.
 ///
-/// For each input line that is not blank, prints one line of JSON, its answer, in the same order. A program can send
-/// many lines before it reads the first answer: lines that have arrived are written together, with one sync. A record
-/// that is reported as durable survives `kill -9` and a power cut. A record without an answer may or may not be in the
-/// ledger. If nothing reads the answers, the command stops reading its input once the output pipe is full.
+/// Amounts are JSON numbers or strings. A number with more than 12 decimals is rounded to 12, and a string with more
+/// than 12 decimals is refused. cost_usd is stored with 8 decimals, and halves are rounded to the even digit. If the
+/// amount has more than 8 decimals, cost.exact_usd stores all of them, and reports use cost.exact_usd.
 ///
-/// A refused line changes nothing. A spilled record is stored next to the ledger until the ledger can be written again.
-/// A lost record could not be written anywhere. A line can be at most 16 MiB long.
+/// The key `price` can hold an object that `runledger price` printed. The record then gets the cost in this object and
+/// its source. A record cannot have both `price` and a cost.
 ///
-/// Exits at the end of the input, with 1 if any record is not durable.
+/// If a record has keys that are not part of the format, their values are not stored. The answer lists these keys under
+/// unknown_keys. For a key that is similar to a known key, `near` names the known key. With --strict, the whole record
+/// is refused instead. In tags and in a variant, all keys are allowed.
+///
+/// For each input line that is not blank, the command prints one answer, in the order of the input. An answer is one
+/// line of JSON. A program can send many lines before it reads the first answer. Lines that have arrived are written
+/// together, with one sync. If nothing reads the answers, the command stops reading its input when the output pipe is
+/// full.
+///
+/// The value of `answer` is one of these:
+///
+/// - durable: the record is in the ledger, and survives `kill -9` and a power cut.
+///
+/// - refused: the line was not valid, so nothing was stored.
+///
+/// - spilled: the ledger cannot be written now. The record is stored next to the ledger until it can be appended.
+///
+/// - lost: the record could not be stored anywhere.
+///
+/// If the command is killed before it prints an answer, the record may or may not be in the ledger. A line can be at
+/// most 16 MiB long.
+///
+/// Exits at the end of the input, with 0 if all records are durable, and otherwise with 1.
 #[derive(Debug, clap::Args)]
-#[command(after_help = r#"Answers (seq is the number of the line in the ledger):
+#[command(after_help = r#"Answers, in which seq is the number of the line in the ledger:
   {"execution_id": "019c…", "seq": 42, "answer": "durable"}
   {"execution_id": null, "seq": null, "answer": "refused", "line": 7,
    "kind": …, "reasons": […]}
   {"execution_id": "019c…", "seq": 43, "answer": "durable",
    "unknown_keys": ["token_input"], "near": {"token_input": "tokens_input"}}
-  answer  durable, refused, spilled, lost
 
 Example: record one execution
   echo '{"skill_name": "summarise", "skill_version": "1.2.0",
@@ -76,17 +92,18 @@ Example: record only the amount, as a number or as a string
       timestamp_start: .at, timestamp_end: .at, cost_usd: .usd}' |
     runledger pipe"#)]
 pub(crate) struct Args {
-    /// Refuse a record with a key that no field has
+    /// Refuse a record that has a key that is not part of the format
     #[arg(long)]
     strict: bool,
-    /// Do not compute costs that are unknown, even with --prices
+    /// Do not compute costs, even with --prices
     #[arg(long)]
     no_price: bool,
     #[command(flatten)]
     own: OwnPrices,
 }
 
-/// The size of a pipe on Linux. This much can arrive while the previous batch is synced.
+/// The size of the input buffer. It is the size of a pipe on Linux, because this much can arrive while the previous
+/// lines are synced.
 const BUFFER_BYTES: usize = 1 << 16;
 
 pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
@@ -99,7 +116,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     let mut number = 0;
     let mut all_durable = true;
     loop {
-        // The next read may block, so the lines that have arrived are answered first.
+        // The next read may wait for input, so the lines that have already arrived are answered first.
         if !input.buffer().contains(&b'\n') {
             all_durable &= batch.answer(&ledger, out)?;
             out.flush()?;
@@ -118,8 +135,8 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     Ok(if all_durable { ExitCode::Yes } else { ExitCode::No })
 }
 
-/// Reads a line without its line feed. Returns `None` at the end of the input, and false if the line was too long. A
-/// line that is too long is skipped.
+/// Reads a line without its line feed into `line`. Returns `Some(true)` if the line was read, and `None` at the end of
+/// the input. A line longer than [`PAYLOAD_BYTES_MAX`] is skipped, and `Some(false)` is returned.
 fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<Option<bool>> {
     let limit = PAYLOAD_BYTES_MAX as u64 + 1;
     if input.by_ref().take(limit).read_until(b'\n', line)? == 0 {

@@ -1,16 +1,16 @@
-//! The unknown keys of a line, in its answer.
+//! The unknown keys of an input line, in the answer to this line.
 
 use std::collections::BTreeMap;
 
 use runledger::metrics::UnknownKey;
 use serde::Serialize;
 
-/// The keys of a line that no field of a record has.
+/// The keys of a line that are not part of the format of a record.
 #[derive(Default, Serialize)]
 pub(super) struct Unknown {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     unknown_keys: Vec<String>,
-    /// The keys that were probably meant.
+    /// For each unknown key that is similar to a known key, the known key.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     near: BTreeMap<String, String>,
 }

@@ -15,7 +15,8 @@ use crate::term::{Column, Table, output};
 
 /// Check the age of the prices
 ///
-/// Prints one row for each table. Exits with 1 if a table is older than allowed, or has a date in the future.
+/// Prints one row for each price table: the table of --prices, if it is given, and the bundled tables. Exits with 1 if
+/// a table is older than --max-age-days, or if the date of a table is in the future.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: fail a job if prices are older than two weeks
   runledger prices check --max-age-days 14")]
@@ -51,7 +52,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
             age_days: age(file),
             models: file.models,
             source: file.source,
-            // A date in the future is a mistake. A table with such a date would stay fresh enough for too long.
+            // A date in the future is a mistake, which would make an old table seem fresh.
             too_old: !(-1..=i64::from(args.max_age_days)).contains(&age(file)),
         })
         .collect();

@@ -16,35 +16,44 @@ use crate::price_table::read_text;
 use crate::project::Project;
 use crate::term::output;
 
-/// Convert a price table of another project to the format of --prices
+/// Convert the price table of another project to the format of --prices
 ///
-/// Prints the table, or writes it to a new file with --out. stderr reports how many models it has, how many prices were
-/// rounded, and which models were left out and why. Nothing is downloaded, so FILE must exist.
+/// Prints the converted table or, with --out, writes it to a new file. stderr reports how many models the table has,
+/// how many prices were rounded, and which models were left out and why. Nothing is downloaded, so FILE must already
+/// exist.
 ///
-/// For genai-prices, FILE is data.json of the repository, or genai_prices/data.py of the Python package. For litellm, it
-/// is model_prices_and_context_window.json of the repository, or litellm/model_prices_and_context_window_backup.json of
-/// the Python package. Python is not run. `python3 -m pip show -f litellm` prints where the files of a package are.
+/// FILE depends on the project:
 ///
-/// Prices are exact as long as one token or request costs whole pico-dollars (12 decimals), and an hour too. Others are
-/// rounded half to even and counted.
+/// - genai-prices: data.json of the repository, or genai_prices/data.py of the Python package.
 ///
-/// With --prices, the rows of the imported table override the bundled ones. All other bundled rows stay in force, also
-/// those that are this program's own. The other projects have no minimum of billed audio, so the importer adds the one
-/// of the bundled table, such as 10 seconds for Whisper at Groq. The prices are always those of FILE.
+/// - litellm: model_prices_and_context_window.json of the repository, or
+///   litellm/model_prices_and_context_window_backup.json of the Python package.
 ///
-/// --json reports on one line: {"out": …, "models": …, "rounded": …, "left_out": […]}. The line is on stdout with --out,
-/// and otherwise on stderr.
+/// `python3 -m pip show -f litellm` prints where the files of the package litellm are. The command reads a Python file
+/// as text, and does not execute it.
+///
+/// A price for a million tokens can have 6 decimals, a price for a thousand requests 9, and a price for an hour 12. A
+/// price with more decimals is rounded, half to even. All other prices are exact.
+///
+/// If the converted table is used with --prices, its rows override the bundled prices of the same models. The bundled
+/// prices of all other models are still used.
+///
+/// The other projects do not publish the minimum duration of audio that a vendor bills, such as 10 seconds for Whisper
+/// at Groq. The command adds this duration from the bundled table. It adds no prices from that table.
+///
+/// With --json, the report is one line: {"out": …, "models": …, "rounded": …, "left_out": […]}. This line goes to
+/// stdout if --out is given, and otherwise to stderr.
 #[derive(Debug, clap::Args)]
 #[command(after_help = r"Example: convert the prices of genai-prices
   runledger prices import data.json --from genai-prices --as-of 2026-11-20 \
     --table-version 'genai-prices 0.2.3' --out prices.json")]
 pub(crate) struct Args {
-    /// The file of the other project
+    /// The file with the price table of the other project
     file: PathBuf,
     /// The project that the file comes from
     #[arg(long, value_enum, value_name = "PROJECT")]
     from: Project,
-    /// The version of the table. It is stored in the records that are priced with the table
+    /// The version of the table. Each record that is priced with the table stores it
     #[arg(long, value_name = "TEXT")]
     table_version: String,
     /// The day on which the prices were looked up, such as 2026-11-20
@@ -53,7 +62,7 @@ pub(crate) struct Args {
     /// The source of the prices and their licence [default: the name of the project and its licence]
     #[arg(long, value_name = "TEXT")]
     source: Option<String>,
-    /// Write to this file, which must not exist
+    /// Write the table to this new file instead of stdout. Fails if the file already exists
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
@@ -89,7 +98,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     Ok(ExitCode::Yes)
 }
 
-/// How much was imported.
+/// What was imported and what was left out.
 #[derive(Serialize)]
 struct Report<'i> {
     out: Option<Cow<'i, str>>,
@@ -105,8 +114,8 @@ impl<'i> Report<'i> {
     }
 }
 
-/// Writes to stderr how much was imported. For each reason why models were left out, writes the first of these models
-/// and the number of the others.
+/// Writes to stderr how much was imported. For each reason why models were left out, writes the first model with this
+/// reason, and the number of the other models with the same reason.
 fn report(imported: &Imported, global: &Global) {
     let Imported { models, rounded, left_out, .. } = imported;
     let mut reasons: BTreeMap<&str, (u64, &str)> = BTreeMap::new();

@@ -10,9 +10,10 @@ use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::global::Global;
 
-/// Archive and delete everything that is due
+/// Archive and delete what `runledger retention plan` shows
 ///
-/// Prints a line after each change. With --json, each line is one segment or one file.
+/// Prints one line for each segment and each file, after the segment or file was kept, archived or deleted. With
+/// --json, each line is a JSON object.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: run this every night
   runledger retention apply --archive /mnt/archive --policy retention.json")]

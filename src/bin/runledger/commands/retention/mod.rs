@@ -15,22 +15,25 @@ use crate::global::Global;
 
 /// Archive old segments, and archive or delete old run logs
 ///
-/// Everything is kept for at least 30 days. After that, the result of a run decides what happens to its log:
+/// Everything is kept for at least 30 days. After that, the result of a run decides what happens to the log of the run:
 ///
-/// - The run led to an improvement, which means that one of its records has the tag `improvement` with the value true.
-///   The log is archived.
+/// - If the run led to an improvement, the log is archived. A run led to an improvement if one of its records has the
+///   tag `improvement` with the value true.
 ///
-/// - The run succeeded without an improvement. The log is deleted.
+/// - If the run succeeded without an improvement, the log is deleted.
 ///
-/// - The run failed. The log is kept, or archived if the policy says so.
+/// - If the run failed, the log is kept, or archived if the policy says so.
 ///
-/// A run log with an open error is kept at any age, and so is a file that is not a run log. Whether an error is open is
-/// stored in the error registry, which `runledger errors` shows. In a log that is not in the registry, an error is open
-/// if its record has no resolution, or if the log lists it as PENDING. The registry's own files are never changed.
+/// - If it is unknown how the run ended, or whether a successful run led to an improvement, the log is kept.
 ///
-/// The ledger's records are never deleted. Its sealed segments (files that are complete) move to the archive, where
-/// they form a ledger of their own. To verify that ledger, run `runledger verify --ledger
-/// ARCHIVE/execution_metrics.jsonl`. Each change is recorded in events.jsonl before it is made.
+/// A run log with an open error is kept at any age. A file that is not a run log is kept too. Whether an error is open
+/// is stored in the error registry, which `runledger errors` shows. For a log that is not in the registry, the records
+/// and the log itself are searched: an error is open if its record contains no resolution, or if the log lists the
+/// error as PENDING. The files of the registry are never changed.
+///
+/// The records of the ledger are never deleted. Sealed segments, which are files of the ledger that no longer change,
+/// are moved to the archive. In the archive, they form another ledger. `runledger verify --ledger
+/// ARCHIVE/execution_metrics.jsonl` verifies that ledger. Each change is recorded in events.jsonl before it is made.
 #[derive(Debug, Subcommand)]
 #[command(after_help = "Example: print what would happen to each file, and why
   runledger retention plan")]

@@ -9,7 +9,7 @@ use crate::global::Global;
 
 /// Print what would be kept, archived and deleted, and why
 ///
-/// Nothing is changed. With --json, each line is one segment or one file.
+/// Prints one line for each segment and each file, and changes nothing. With --json, each line is a JSON object.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: print what would be deleted
   runledger retention plan --json | jq 'select(.action == \"delete\")'")]

@@ -57,8 +57,8 @@ pub(crate) fn read(
     Ok(logs)
 }
 
-/// Returns whether each run succeeded, as far as the logs say so. A run failed if one of its logs says that it failed.
-/// A log of a run in progress says neither.
+/// Returns the runs that have ended according to their logs, and whether each of them succeeded. A run failed if one of
+/// its logs says that it failed. The logs of a run in progress are ignored.
 fn ended(headers: &[(String, Header)]) -> HashMap<String, bool> {
     let mut ended = HashMap::new();
     for header in headers.iter().filter_map(|(_, header)| header.as_ref().ok()) {
@@ -69,8 +69,8 @@ fn ended(headers: &[(String, Header)]) -> HashMap<String, bool> {
     ended
 }
 
-/// Returns each log that the registry links to errors, with true if one of these errors is open. For other logs, the
-/// caller finds this in the text of the log and in the records of its run.
+/// Returns each log that the registry links to errors, with true if one of these errors is open. For any other log, the
+/// caller looks for open errors in the text of the log and in the records of the run.
 fn linked(directory: &Path) -> Result<BTreeMap<String, bool>, Failure> {
     let registered = match ErrorRegistry::read(directory, &on_stderr()) {
         Err(error) if error.io_kind() == Some(io::ErrorKind::NotFound) => Vec::new(),
@@ -85,7 +85,8 @@ fn linked(directory: &Path) -> Result<BTreeMap<String, bool>, Failure> {
     Ok(linked)
 }
 
-/// Adds the records of the ledger and of its archive. Returns true if no segment is missing and every line is a record.
+/// Adds the records of the ledger and of its archive to `marks`. Returns true if no segment is missing and every line
+/// is a record.
 fn add_records(
     marks: &mut RunMarks,
     segments: &[SealedSegment],
@@ -113,8 +114,8 @@ fn add_records(
     Ok(malformed == 0 && (1..first).all(has))
 }
 
-/// Returns each file name in the directory except the files of the registry, with the header of the run log or the
-/// reason why the file is not a run log.
+/// Returns the name of each file in the directory, except the files of the registry. With each name, returns the header
+/// of the run log, or the reason why the file is not a run log.
 fn headers(directory: &Path) -> Result<Vec<(String, Header)>, Failure> {
     let failed = |source| Failure::File { operation: "list the run logs", path: directory.to_owned(), source };
     let entries = std::fs::read_dir(directory).map_err(failed)?;

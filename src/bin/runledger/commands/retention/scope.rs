@@ -22,11 +22,11 @@ pub(crate) struct Scope {
     /// The directory of the archive [default: `archive` next to the ledger]
     #[arg(long, value_name = "DIR")]
     archive: Option<PathBuf>,
-    /// A file with the policy as a JSON object [default: {"min_days": 30, "failed": "keep"}]. "failed" is for the logs
-    /// of failed runs, and can also be "archive"
+    /// A file with the policy as a JSON object [default: {"min_days": 30, "failed": "keep"}]. "failed" says what
+    /// happens to the logs of failed runs: "keep" or "archive"
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
-    /// Keep everything for at least this number of days, which must be 30 or more. Overrides the policy
+    /// Keep everything for at least N days. N must be 30 or more, and overrides "min_days" of the policy
     #[arg(long, value_name = "N")]
     min_days: Option<u32>,
 }
@@ -38,7 +38,7 @@ pub(crate) struct Places {
 }
 
 impl Scope {
-    /// Returns the directories from the arguments, and the defaults for the others.
+    /// Returns the directories in the arguments. A directory that is not in the arguments has its default.
     pub(crate) fn places(&self, global: &Global) -> Places {
         let or_beside =
             |given: &Option<PathBuf>, name| given.clone().unwrap_or_else(|| global.ledger.with_file_name(name));

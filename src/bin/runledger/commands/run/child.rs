@@ -28,7 +28,7 @@ const LAST_WORDS_MAX: Duration = Duration::from_millis(500);
 pub(super) struct Child {
     child: process::Child,
     signals: Option<Signals>,
-    /// Forwards stdout, and returns its hash. `None` if stdout is not hashed.
+    /// The thread that forwards stdout and returns the hash of stdout. `None` if stdout is not hashed.
     stdout: Option<JoinHandle<Option<String>>>,
     stderr: Option<Stderr>,
 }
@@ -54,17 +54,18 @@ impl Stderr {
         Self { thread, end, last_line }
     }
 
-    /// Returns the last line of a command that has ended.
+    /// Returns the last line on stderr. Call this after the command has ended. Waits for the end of stderr, but at most
+    /// [`LAST_WORDS_MAX`].
     fn last_line(&self) -> Option<String> {
-        // After the time limit, the last line that has arrived is used.
+        // If the time limit is exceeded, the last line that has arrived so far is used.
         let _ = self.end.recv_timeout(LAST_WORDS_MAX);
         self.last_line.text()
     }
 }
 
 impl Child {
-    /// Starts the command. Its stdout is a pipe only if it is hashed. Its stderr is a pipe unless the stderr of this
-    /// process is a terminal.
+    /// Starts the command. The stdout of the command is a pipe only if `hash_output` is true. The stderr of the command
+    /// is a pipe unless the stderr of this process is a terminal.
     pub(super) fn spawn(mut command: Command, hash_output: bool, global: &Global) -> io::Result<Self> {
         if hash_output {
             command.stdout(Stdio::piped());
@@ -85,7 +86,7 @@ impl Child {
         Ok(Self { child, signals, stdout, stderr })
     }
 
-    /// Waits until the command ends. If its output is hashed, also waits until the output ends.
+    /// Waits until the command ends. If stdout is hashed, also waits until stdout ends.
     pub(super) fn wait(mut self) -> Exited {
         let pid = Pid::from_raw(self.child.id().cast_signed());
         let status = match (&mut self.signals, pid) {
@@ -101,7 +102,7 @@ impl Child {
     }
 }
 
-/// A command that has ended, but whose last line may not have arrived yet.
+/// A command that has ended, but whose last line on stderr may not have arrived yet.
 pub(super) struct Exited {
     status: io::Result<ExitStatus>,
     cancelled: bool,
@@ -110,7 +111,7 @@ pub(super) struct Exited {
 }
 
 impl Exited {
-    /// Waits for the last line.
+    /// Waits for the last line on stderr, and returns the outcome.
     pub(super) fn outcome(self) -> Ended {
         let last_line = self.stderr.as_ref().and_then(Stderr::last_line);
         let outcome = outcome(self.status, self.cancelled, last_line, self.output_hash);
@@ -118,7 +119,7 @@ impl Exited {
     }
 }
 
-/// Returns the same open file, without the buffer and the lock of the standard library.
+/// Returns the open file of `stream`, without the buffer and the lock of the standard library.
 fn file(stream: impl AsFd) -> io::Result<File> {
     Ok(stream.as_fd().try_clone_to_owned()?.into())
 }
@@ -133,14 +134,14 @@ pub(super) struct Ended {
 pub(super) struct Rest(Option<JoinHandle<()>>);
 
 impl Rest {
-    /// Waits until those processes close stderr. If this process ended earlier, they could no longer write to it.
+    /// Waits until those processes close stderr. If this process ended earlier, they could no longer write to stderr.
     pub(super) fn pass_on(self) {
         // A thread that panicked no longer forwards anything.
         let _ = self.0.map(JoinHandle::join);
     }
 }
 
-/// Returns how the command ended, for the record. `cancelled` matters only if the command failed.
+/// Returns how the command ended, for the record. `cancelled` is ignored if the command succeeded.
 fn outcome(
     status: io::Result<ExitStatus>,
     cancelled: bool,

@@ -29,18 +29,23 @@ use outcome::Outcome;
 /// command's exit code.
 ///
 /// The command runs even if it cannot be recorded: a problem with the ledger is only a warning on stderr. If other
-/// processes keep the ledger locked, the record is spilled, which means that it is stored next to the ledger. The next
-/// command that writes to the ledger appends the record. If the ledger's directory is unusable, the record goes to
-/// $XDG_STATE_HOME/runledger/spill or the temporary directory, until a later command can open the ledger and append it.
+/// processes keep the ledger locked, the record is stored next to the ledger. The next command that writes to the
+/// ledger appends the record.
 ///
-/// A command fails if its exit code is not 0. The recorded reason is the last line that it wrote to stderr. If stderr
-/// is a terminal, the command writes to it directly, and the recorded reason is the exit code. Processes that the
-/// command leaves running can still write to stderr. `runledger run` waits until they close it.
+/// If the ledger's directory cannot be used, the record is stored in $XDG_STATE_HOME/runledger/spill. If that directory
+/// cannot be used either, the record is stored in the temporary directory. A later command that can open the ledger
+/// appends the record.
+///
+/// An execution fails if the exit code of the command is not 0. The recorded reason is the last line that the command
+/// wrote to stderr. If stderr is a terminal, the command writes directly to the terminal, and the recorded reason is
+/// the exit code. Processes that the command leaves running can still write to stderr. `runledger run` waits until they
+/// close stderr.
 ///
 /// SIGINT, SIGTERM, SIGHUP and SIGQUIT are forwarded to the command, unless they were ignored when `runledger run`
-/// started. If the command fails after one of these signals, it is recorded as cancelled. SIGUSR1, SIGUSR2, SIGALRM,
-/// SIGVTALRM, SIGPROF, SIGIO and SIGTSTP are forwarded too. If the command is suspended, `runledger run` suspends too,
-/// and both resume together. When it is PID 1 in a container, `runledger run` also reaps orphaned processes.
+/// started. If the command fails after one of these signals, the execution is recorded as cancelled. SIGUSR1, SIGUSR2,
+/// SIGALRM, SIGVTALRM, SIGPROF, SIGIO and SIGTSTP are forwarded too. If the command is suspended, `runledger run`
+/// suspends too, and both resume together. If `runledger run` is PID 1 in a container, it also reaps orphaned
+/// processes.
 ///
 /// The command's environment contains RUNLEDGER_PATH, RUNLEDGER_RUN_ID and RUNLEDGER_PARENT_EXECUTION_ID. If the
 /// command calls `runledger run` or `runledger start`, these variables provide the ledger, the run and the parent of
@@ -51,7 +56,7 @@ use outcome::Outcome;
 
 Exit codes:
   the command's exit code
-  128 + N if signal N ended it
+  128 + N if signal N ended the command
   127 if the command does not exist, 126 if it cannot be executed
   2 if the arguments are wrong")]
 pub(crate) struct Args {

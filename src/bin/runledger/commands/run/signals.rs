@@ -1,5 +1,4 @@
-//! The signals that arrive while the command runs. They are forwarded, and this process stops and continues together
-//! with the command.
+//! Forwards the signals that arrive while the command runs. Stops and continues this process together with the command.
 
 use std::fs::File;
 use std::os::unix::process::ExitStatusExt;
@@ -35,8 +34,8 @@ pub(super) struct Signals {
 }
 
 impl Signals {
-    /// Prevents the signals from ending this process. A signal that is ignored stays ignored, even for the command, as
-    /// `nohup` and shells require.
+    /// Prevents the signals from ending this process. A signal that this process already ignores stays ignored, even
+    /// for the command, as `nohup` and shells require.
     pub(super) fn keep() -> io::Result<Self> {
         let ignored = ignored();
         let is_ignored = |signal: i32| ignored & (1 << (signal - 1)) != 0;
@@ -51,8 +50,8 @@ impl Signals {
         Ok(Self { kept, came, stop_asked: false, stopped: false, resumed: false })
     }
 
-    /// Forwards signals to `command` until it ends, including signals that have already arrived. Returns how it ended.
-    /// Waits for other children too, because orphans become children of the first process in a container.
+    /// Forwards signals to `command` until it ends, including signals that have already arrived. Returns how `command`
+    /// ended. Also reaps other children, because orphans become children of the first process in a container.
     pub(super) fn wait_for(&mut self, command: Pid) -> io::Result<ExitStatus> {
         loop {
             // The command keeps its pid until its status is read, so no signal goes to another process.
@@ -61,7 +60,7 @@ impl Signals {
             for &signal in &signals {
                 match signal {
                     SIGCHLD | SIGCONT => {}
-                    // This signal belongs to an earlier stop, which is over.
+                    // This SIGTSTP belongs to an earlier stop, which is over.
                     SIGTSTP if resumed => {}
                     _ if came_from_the_terminal(signal) => {}
                     _ => {
@@ -105,9 +104,11 @@ impl Signals {
         }
     }
 
-    /// Stops this process together with the command, so that the shell sees a stopped job. Without a terminal, no shell
-    /// controls the job. If another process stopped only the command, it will also continue only the command. So this
-    /// process must then not stop.
+    /// Stops this process after the command has stopped, so that the shell sees a stopped job.
+    ///
+    /// Does nothing if there is no terminal and no SIGTSTP was forwarded. Then no shell controls the job, and another
+    /// process has stopped only the command. That process will continue only the command, so this process would stay
+    /// stopped.
     fn stop(&mut self) {
         if self.stop_asked || File::open("/dev/tty").is_ok() {
             stop();
@@ -122,7 +123,8 @@ impl Signals {
         came.any(|(signal, _)| ENDING.contains(signal) || ended_by == Some(*signal))
     }
 
-    /// Stops forwarding signals. They still do not end this process, and stops and orphans are still handled.
+    /// Stops forwarding signals, because the command has ended. The signals still do not end this process. SIGTSTP
+    /// stops this process, and children that end are still reaped.
     pub(super) fn outlive_the_command(mut self) {
         thread::spawn(move || {
             for signal in self.kept.forever() {
@@ -143,14 +145,15 @@ fn pass_on(signal: i32, command: Pid) {
     }
 }
 
-/// Stops this process until a SIGCONT arrives. The first process of a container continues at once.
+/// Stops this process until a SIGCONT arrives. The first process of a container cannot be stopped, so it continues at
+/// once.
 fn stop() {
     let _ = kill_process(getpid(), Signal::STOP);
 }
 
 /// Returns true if a key of the terminal sent the signal to all foreground processes, including the command. The signal
-/// is then not forwarded. If this process is in the foreground, a signal that was sent only to it looks the same, and
-/// is not forwarded either.
+/// is then not forwarded. If this process is in the foreground, it cannot distinguish such a signal from one that
+/// another process sent only to it. So the second kind is not forwarded either.
 fn came_from_the_terminal(signal: i32) -> bool {
     matches!(signal, SIGINT | SIGQUIT | SIGTSTP)
         && File::open("/dev/tty").is_ok_and(|terminal| tcgetpgrp(terminal).is_ok_and(|group| group == getpgrp()))

@@ -1,4 +1,4 @@
-//! Reading an output of the command while forwarding it.
+//! Reads an output of the command and forwards it.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -16,8 +16,8 @@ impl<R: Read, S: FnMut(&[u8])> Tee<R, S> {
         Self { from, to, see }
     }
 
-    /// Forwards everything. If the output is closed, the command's next write fails, as if the command wrote there
-    /// directly.
+    /// Forwards all bytes. Closes `from` if `to` is closed. So the command's next write fails, as if the command wrote
+    /// directly to `to`.
     pub(super) fn pass_on(mut self) {
         let mut buffer = vec![0; 64 * 1024];
         loop {
@@ -40,11 +40,11 @@ impl<R: Read, S: FnMut(&[u8])> Read for Tee<R, S> {
     }
 }
 
-/// The maximum size of a line. A longer line is truncated. A record stores at most 500 characters, of at most four
-/// bytes each.
+/// The number of bytes that are kept of a line. They are enough, because a record stores at most 500 characters of a
+/// line, and a character has at most four bytes.
 const LINE_BYTES_MAX: usize = 2000;
 
-/// The last line of an output that is not blank.
+/// The last line of an output, not counting blank lines.
 #[derive(Debug, Clone, Default)]
 pub(super) struct LastLine(Arc<Mutex<Lines>>);
 
@@ -68,7 +68,7 @@ impl LastLine {
         }
     }
 
-    /// Returns the line without blanks around it, or `None` if there is none.
+    /// Returns the last line without the spaces around it, or `None` if all lines are blank.
     pub(super) fn text(&self) -> Option<String> {
         let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         lines.end();
