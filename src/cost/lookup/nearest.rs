@@ -1,6 +1,6 @@
 //! The known names that are nearest to an unknown one, since it may be a typing error.
 
-/// A longer name gets no suggestions.
+/// A name with more bytes gets no suggestions.
 const BYTES_MAX: usize = 64;
 const NAMES_MAX: usize = 3;
 
@@ -11,7 +11,7 @@ pub(super) fn nearest<'a>(name: &str, known: &[&'a str]) -> Vec<&'a str> {
         return Vec::new();
     }
     let mut near: Vec<(usize, &str)> = Vec::with_capacity(NAMES_MAX + 1);
-    // Most typing errors are short, and short distances are much faster to exclude.
+    // Most typing errors change only one or two bytes, and the search for such names is much faster. So it comes first.
     for max in [2.min(name.len() / 2), name.len() / 2] {
         let mut max = max;
         for &other in known {
