@@ -243,7 +243,8 @@ impl Reader<'_> {
         for entries in &row.prices {
             let period = self.period(entries)?;
             if period.rates.is_empty() {
-                return Err(self.fault(row.model, "expected a price in each entry of \"prices\", found an entry without one for"));
+                return Err(self
+                    .fault(row.model, "expected a price in each entry of \"prices\", found an entry without one for"));
             }
             if period.window.is_always() {
                 if last.is_some_and(|last| period.from <= last) {

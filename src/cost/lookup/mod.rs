@@ -65,7 +65,7 @@ fn no_row(layers: &Layers, model: &str, provider: Option<&str>, missing: Missing
             return unknown(operation, rows.iter().map(|row| format!("{}/{model}", row.provider)));
         }
         Missing::Ambiguous(rows) => {
-            let operation = format!("price {shown}, whose spelling fits several models at different prices; name one of them");
+            let operation = format!("price {shown}, whose spelling fits several models at different prices; name one");
             return unknown(operation, rows.iter().map(|row| row.full_name()));
         }
         Missing::Unknown => {}
