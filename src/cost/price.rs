@@ -94,7 +94,8 @@ impl<'t> Rates<'t> {
         self.0.iter().flatten().all(|rate| rate.is_free())
     }
 
-    /// Returns the price of a million output tokens in a call with a small input, if the row has a price for output.
+    /// Returns the price of a million output tokens for an input below all tiers; `None` if the row has no price for
+    /// output.
     pub(super) fn output(&self) -> Option<Usd> {
         self.get(Meter::Output).map(|rate| rate.price)
     }
@@ -128,8 +129,8 @@ impl<'t> Rates<'t> {
         OTHER_MEDIA.into_iter().filter(is_unpriced).collect()
     }
 
-    /// Returns the number of units that is billed at the rate of each meter. It excludes units that are billed at the
-    /// rate of a part of that meter.
+    /// Returns the number of units that are billed at the rate of each meter. Units that are billed at the rate of a
+    /// part of that meter are excluded.
     fn counts(&self, model: &str, usage: &Usage) -> Result<Counts> {
         usage.validate()?;
         let mut reported = usage.counts_with_wholes();

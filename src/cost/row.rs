@@ -82,7 +82,7 @@ impl Period {
 /// The prices of a row that apply to a call.
 pub(super) struct Priced<'t> {
     pub(super) rates: Rates<'t>,
-    /// The part of the call's variant for which the row has prices.
+    /// The pairs of the call's variant for which the row has prices.
     pub(super) variant: BTreeMap<&'t str, &'t str>,
 }
 

@@ -92,8 +92,8 @@ impl PriceTable {
         BUNDLED.as_ref().map_err(Error::clone)
     }
 
-    /// Returns this table with `other` as its fallback, which prices the models that this table does not have. Use it
-    /// to override the bundled table with your own.
+    /// Returns this table with `other` as its fallback, which prices the models that this table does not have. Use this
+    /// method to override the bundled table with your own.
     ///
     /// The tables are combined row by row. A model that is in both tables has the prices of this table. All its names,
     /// aliases and rules in both tables lead to these prices.

@@ -63,7 +63,7 @@ impl Budget {
     /// recorded. If the limit assumes no amount, the call is counted in [`QuotaStatus::unknown`].
     ///
     /// # Errors
-    /// If the error is of one of the first three kinds, nothing was recorded.
+    /// If the error is of one of the first three kinds below, nothing was recorded.
     ///
     /// - [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if `cost` is below 0 or above 18,446,744.07 USD, or if the
     ///   clock is outside the years 0 to 9999.

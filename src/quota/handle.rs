@@ -85,7 +85,7 @@ impl Quota {
     /// even if the limit denies calls of unknown amount, because it was already made.
     ///
     /// # Errors
-    /// If the error is of one of the first four kinds, nothing was recorded.
+    /// If the error is of one of the first four kinds below, nothing was recorded.
     ///
     /// - [`ErrorKind::UnknownLimit`](crate::ErrorKind::UnknownLimit), with the known names in its details, if no limit
     ///   has this name.

@@ -101,8 +101,8 @@ pub struct QuotaStatus<A = u64> {
     ///
     /// Each threshold is reported once in a window, across threads, processes and restarts, even if the limit is raised
     /// in between. The order of the lines in the journal decides which recording or settlement reports a threshold. If
-    /// that one fails after its line was written, or if its process dies, the threshold is not reported at all. A
-    /// settlement counts in the window of its reservation.
+    /// this recording or settlement returns an error after its line was written, or if its process dies, the threshold
+    /// is not reported at all. A settlement counts in the window of its reservation.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub crossed: Vec<u16>,
     /// The time until `resets_at`, in days of 24 hours; more than 0. `None` if `resets_at` is `None`.
@@ -111,8 +111,8 @@ pub struct QuotaStatus<A = u64> {
     ///
     /// `None` if the period is [`Period::Total`], which never restarts. Also `None` if the period is [`Period::Hours`]
     /// and no window has begun, so that the whole quota remains. If a window began with a reservation and the
-    /// reservation is released or expires, the window begins with its next use instead. If it has no other use, the
-    /// window is cancelled.
+    /// reservation is released or expires, the window begins with its next use instead. If the window has no other use,
+    /// it is cancelled.
     pub resets_at: Option<Timestamp>,
 }
 

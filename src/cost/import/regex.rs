@@ -69,7 +69,7 @@ impl Parser<'_> {
             let choices = self.repeated(once)?;
             texts = texts.iter().flat_map(|text| choices.iter().map(move |choice| format!("{text}{choice}"))).collect();
         }
-        // Nothing can follow an end.
+        // Nothing can follow the end of the text.
         texts.iter().all(|text| !text.trim_end_matches(END).contains(END)).then_some(texts)
     }
 

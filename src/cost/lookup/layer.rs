@@ -34,8 +34,8 @@ pub(in crate::cost) struct Provider {
     pub(in crate::cost) ruled: Vec<usize>,
 }
 
-/// Who serves a model. Each list of numbers is one provider: its indexes in `providers`, where it can have several
-/// names.
+/// Who serves a model. Each list of numbers is one provider: the indexes of its entries in `providers`. A file can list
+/// the same provider under several names.
 #[derive(Clone, Copy)]
 pub(super) enum Served<'n> {
     /// The call names this provider. If the provider is also in front of the model's name, the text is the rest of that
@@ -96,14 +96,14 @@ impl Layer {
     }
 
     /// Returns the first row that `find` returns for a provider at one of `places`, and true. If there is none, returns
-    /// the first row that it returns for a provider to which these fall back, and false.
+    /// the first row that `find` returns for a provider to which these providers fall back, and false.
     fn first_of<'t>(&'t self, places: &[usize], find: impl Fn(usize) -> Option<&'t Row>) -> Option<(&'t Row, bool)> {
         let own = places.iter().find_map(|&place| find(place));
         let mut others = places.iter().flat_map(|&place| &self.providers[place].falls_back_to);
         own.map(|row| (row, true)).or_else(|| others.find_map(|&other| find(other)).map(|row| (row, false)))
     }
 
-    /// Returns the row for the model that a provider at one of `places` calls `name` or, if it is given, `rest`.
+    /// Returns the row for the model that a provider at one of `places` calls `name` or, if `rest` is given, `rest`.
     fn served_by(&self, places: &[usize], name: &str, rest: Option<&str>) -> Option<(&Row, bool)> {
         self.first_of(places, |place| {
             std::iter::once(name)

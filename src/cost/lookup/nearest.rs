@@ -4,8 +4,8 @@
 const BYTES_MAX: usize = 64;
 const NAMES_MAX: usize = 3;
 
-/// Returns at most three of `known`, the nearest first and equally near ones by name. None differs from `name` in more
-/// than half of its bytes.
+/// Returns at most three names of `known`, the nearest first. Equally near names are in alphabetical order. The
+/// distance of a returned name is at most half the number of bytes of `name`.
 pub(super) fn nearest<'a>(name: &str, known: &[&'a str]) -> Vec<&'a str> {
     if name.is_empty() || name.len() > BYTES_MAX {
         return Vec::new();

@@ -146,7 +146,7 @@ const ROUTINGS: [&str; 4] = [":nitro", ":floor", ":online", ":exacto"];
 /// Suffixes for ways to use a model that do not change its price.
 const MODES: [&str; 7] = [":thinking", ":beta", "-thinking", "-thought", "-latest", "@latest", "@default"];
 
-/// The efforts in Cursor's names of Claude.
+/// The suffixes for the effort in Cursor's names of Claude models.
 const EFFORTS: [&str; 4] = ["-low", "-medium", "-high", "-max"];
 
 /// The families of Claude, whose version comes before or after them.

@@ -6,7 +6,8 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// How a [`Report`](super::Report) groups executions.
 ///
-/// Its text is the [`name`](Self::name): `day`, `week`, `month`, `model`, `skill`, `run`, `scene`, `agent`.
+/// The text of a grouping is its [`name`](Self::name): `day`, `week`, `month`, `model`, `skill`, `run`, `scene`,
+/// `agent`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CostBy {

@@ -40,7 +40,7 @@ use crate::metrics::{ExecutionMetrics, Usd};
 ///
 /// As JSON, a `Discrepancies` is an object with the lists `models` and `skills` and with `totals`. Each entry has its
 /// `model` or `skill`. Each entry and the totals have the fields of [`Discrepancy`] as `compared`, `estimatedCost`,
-/// `actualCost`, `difference`, `relativeDifference`, `largestExcess` with `executionId` and `amount`, `estimateOnly`
+/// `actualCost`, `difference`, `relativeDifference`, `largestExcess` (with `executionId` and `amount`), `estimateOnly`
 /// and `actualOnly`. Amounts are numbers with all their digits.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Discrepancies {

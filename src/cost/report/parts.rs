@@ -138,8 +138,8 @@ fn adds_up(parts: &[Part<'_>], record: &ExecutionMetrics) -> bool {
     fn same<T: PartialEq>(reported: Option<T>, summed: Option<T>) -> bool {
         reported.is_none() || reported == summed
     }
-    // It can happen that one call does not report its cached tokens, and the record includes only those of the other
-    // calls. So an unknown sum is accepted.
+    // If one call does not report its cached tokens, their sum is unknown, although the record can have the cached
+    // tokens of the other calls. So an unknown sum is accepted.
     fn not_other(reported: Option<u64>, summed: Option<u64>) -> bool {
         reported.zip(summed).is_none_or(|(reported, summed)| reported == summed)
     }

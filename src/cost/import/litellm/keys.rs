@@ -6,7 +6,7 @@ use crate::metrics::Meter;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Key {
     pub(super) meter: Meter,
-    /// The factor from this price to that of [`Meter::per`] units.
+    /// The price of [`Meter::per`] units is this many times the price under the key.
     pub(super) times: u64,
     /// The price is for inputs of more tokens than this. 0 for any input.
     pub(super) above: u64,

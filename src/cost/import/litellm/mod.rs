@@ -5,9 +5,9 @@
 //! module `keys` reads these names.
 //!
 //! * **A price of 0** is left out, since LiteLLM also writes 0 for an unknown price. Examples are the six models on
-//!   SageMaker (where the machine is billed), Vertex AI's Llamas and fine-tuned models. If a part of a call has no
-//!   price for this reason, a higher price or an error results. A model without any other price is left out. A user who
-//!   knows that a model is free can add it to their own table.
+//!   SageMaker (where the machine is billed), Vertex AI's Llamas and fine-tuned models. If a part of a call then has no
+//!   price, a higher price is used for this part, or the result is an error. A model without any other price is left
+//!   out. A user who knows that a model is free can add it to their own table.
 //! * **Tiers** apply to the whole call if its input is above the tier's size, and at xAI also if the input has exactly
 //!   that size. If a variant has no price for a tier of the standard prices, the standard price of this tier applies,
 //!   as in LiteLLM's own computation. If this price is wrong, it is too high rather than too low.

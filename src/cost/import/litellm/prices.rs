@@ -212,7 +212,7 @@ impl<'k> Reader<'k> {
         }
     }
 
-    /// Adds prices by ranges of the input. Each applies above the lower end of its range.
+    /// Adds prices by ranges of the input. Each price applies above the lower end of its range.
     fn ranges(&mut self, value: &RawValue, rates: &mut Rates) {
         const KEY: &str = "tiered_pricing";
         let ranges: Vec<Entry> = serde_json::from_str(value.get()).unwrap_or_default();

@@ -83,7 +83,7 @@ pub(super) fn at_home(vendor: &str) -> &'static [&'static str] {
     HOMES.iter().find(|(name, _)| *name == vendor).map_or(&[], |(_, patterns)| patterns)
 }
 
-/// Returns the model that `key` names. If the vendor `of` is in front of the model, it is removed.
+/// Returns the model that `key` names. If the vendor `of` is in front of the model, the vendor is removed.
 pub(super) fn model<'k>(key: &'k str, of: &str) -> &'k str {
     match key.split_once('/') {
         Some((prefix, rest)) if !rest.trim().is_empty() && vendor(prefix).1 == of => rest,
