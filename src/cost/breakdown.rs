@@ -6,7 +6,7 @@ use std::fmt;
 use super::price::CostPart;
 use crate::metrics::{CostProvenance, CostSource, CostTier, ExecutionMetrics, Meter, Timestamp, Usd};
 
-/// The rule for a name that several providers have at one price.
+/// The name of the rule for a model that several providers have, all at the same price.
 pub(super) const SAME_PRICE: &str = "same price at every provider";
 
 /// The cost of a call, and the row and the table that priced it.
@@ -15,42 +15,44 @@ pub(super) const SAME_PRICE: &str = "same price at every provider";
 pub struct Cost<'t> {
     /// The exact amount in US dollars, not rounded.
     pub usd: Usd,
-    /// The parts that add up to it, in the order of [`Meter::ALL`](crate::metrics::Meter::ALL). An unused meter has no
-    /// part.
+    /// The parts that add up to `usd`, in the order of [`Meter::ALL`](crate::metrics::Meter::ALL). An unused meter has
+    /// no part.
     pub parts: Vec<CostPart>,
-    /// The tier of the model at the time.
+    /// The tier of the model at the time of the call, such as free or premium.
     pub tier: CostTier,
-    /// The provider whose prices these are. It differs from the one that served the call if the table says that other
-    /// prices apply there.
+    /// The provider whose prices were used. It is not the provider that served the call if, according to the table, the
+    /// prices of another provider apply to the model.
     pub provider: &'t str,
     /// The model as the table names it, even if the call named it differently.
     pub matched: &'t str,
-    /// The rules by which the model's name led to the row, such as `date with other separators`. Empty if the name is
-    /// in the table, or fits a pattern there.
+    /// The rules that changed the model's name into one that the table has, such as `date with other separators`. Empty
+    /// if the table has the name itself or a pattern for it.
     pub matched_by: Vec<&'static str>,
-    /// The table's version.
+    /// The version of the table that has the prices.
     pub table: &'t str,
-    /// The prices apply to an input of more tokens than this. `None` if they apply to any input.
+    /// The number of input tokens above which these prices apply. `None` if they apply to any input.
     pub tier_above: Option<u64>,
-    /// The part of the call's variant to which these prices apply, such as `processing` batch. Empty for the standard
-    /// prices.
+    /// The pairs of the call's variant for which these prices apply, such as `processing` with `batch`. A variant says
+    /// how a call was served. Empty if the standard prices were used.
     pub variant: BTreeMap<&'t str, &'t str>,
-    /// The part of the call's variant for which the row has no prices, so that the standard prices were used. The
-    /// amount is then too low for priority and too high for a batch. The standard service, which vendors call `default`
-    /// or `standard`, is left out.
+    /// The pairs of the call's variant for which the table has no prices for this model. The standard prices were used
+    /// instead, which are too low for priority and too high for a batch. Pairs with the values `default` and
+    /// `standard`, which mean the standard service, are left out.
     pub variant_unpriced: BTreeMap<String, String>,
-    /// The region that the model's name or the call's variant `region` states, if the table has no row for it. The
-    /// standard prices were used, which may be too low.
+    /// The region that the model's name or the call's variant `region` states, if the table has no prices for that
+    /// region. The standard prices were used instead, which may be too low.
     pub region_unpriced: Option<String>,
-    /// The parts of the usage that have no price of their own, such as audio at a price for text. They cost the price of
-    /// their whole, which may be too low. In the order of [`Meter::ALL`](crate::metrics::Meter::ALL).
+    /// The parts of the usage that have no price of their own, such as audio input if there is a price for text only.
+    /// Each of these parts was billed at the price of its whole, such as all input, which may be too low. The parts are
+    /// in the order of [`Meter::ALL`](crate::metrics::Meter::ALL).
     pub part_unpriced: Vec<Meter>,
-    /// The time at which these prices apply.
+    /// The time for which the prices were looked up.
     pub at: Timestamp,
 }
 
 impl Cost<'_> {
-    /// Returns the provider that served the call, as far as it is known. Several providers may have the same price.
+    /// Returns `provider`, or `None` if several providers have the model at the same price. It is then unknown which
+    /// provider served the call.
     pub(crate) fn served_by(&self) -> Option<&str> {
         (!self.matched_by.contains(&SAME_PRICE)).then_some(self.provider)
     }
@@ -74,9 +76,10 @@ impl Cost<'_> {
     }
 
     /// Writes the cost into `record`: `cost_usd` rounded half to even to 8 decimals, `cost_tier` and their provenance.
-    /// The provenance has the exact amount if it has more decimals.
+    /// If the exact amount has more than 8 decimals, the provenance stores that amount too.
     ///
-    /// Also sets the provider unless the record already names one. The estimate is not changed.
+    /// Also sets the provider, unless the record already names one or several providers have the same price. The
+    /// estimate in the record is not changed.
     pub fn fill(&self, record: &mut ExecutionMetrics) {
         record.cost_usd = Some(self.usd.round_to_record());
         record.cost_tier = Some(self.tier.clone());
@@ -97,7 +100,8 @@ fn joined<'n>(names: impl Iterator<Item = &'n str>) -> Option<String> {
     (!names.is_empty()).then(|| names.join(", "))
 }
 
-/// Returns a variant as text such as `processing=batch`, with commas between its pairs; `None` if it is empty.
+/// Returns a variant as text such as `processing=batch`, with commas between its pairs; `None` if the variant has no
+/// pairs.
 fn text_of<T: fmt::Display>(variant: &BTreeMap<T, T>) -> Option<String> {
     let text = |(key, value): (&T, &T)| format!("{key}={value}");
     (!variant.is_empty()).then(|| variant.iter().map(text).collect::<Vec<_>>().join(","))

@@ -1,4 +1,4 @@
-//! Computes the costs of an execution that was recorded without them, or again.
+//! Computes the costs of an execution: only the unknown ones, or all of them again.
 
 use super::breakdown::Cost;
 use super::provenance::{common, dearer};
@@ -6,17 +6,23 @@ use super::table::PriceTable;
 use crate::metrics::{Call, CostProvenance, CostSource, CostTier, ExecutionMetrics, Kind, LlmCall, Usd};
 
 impl PriceTable {
-    /// Computes the cost of `record` if it is unknown, and the unknown costs of its calls. A known cost is not changed.
-    /// Returns the version of the table for each computed cost. The list is empty if nothing was computed.
+    /// If the cost of `record` is unknown, computes this cost and the unknown costs of the record's calls. Known costs
+    /// are not changed. Returns the version of the table for each computed cost. The list is empty if nothing was
+    /// computed.
     ///
-    /// Each call is priced by itself, at its own time, or else at `timestamp_start`. The execution's cost is the sum of
-    /// its calls, and remains `None` if the cost of one of them is unknown. An execution that lists no calls is priced
-    /// as one call. Sets `cost_usd` rounded half to even to 8 decimals, `cost.exact_usd` if the amount has more,
-    /// `cost_tier` unless it is known, and the provenance. If the table has no price, the source of the cost becomes
-    /// [`CostSource::Unknown`].
+    /// Each call is priced separately, at the prices of its own time, or of `timestamp_start` if the call has no time.
+    /// The execution's cost is the sum of its calls, and remains `None` if the cost of one of them is unknown. An
+    /// execution that lists no calls is priced as one call.
     ///
-    /// An execution without a model or without its tokens is not changed. The same applies to routing decisions and
-    /// budget checks that list no calls, since they name a model that they do not use.
+    /// These fields are set:
+    ///
+    /// - `cost_usd`, rounded half to even to 8 decimals;
+    /// - `cost.exact_usd`, if the exact amount has more than 8 decimals;
+    /// - `cost_tier`, unless the tier is already known;
+    /// - the provenance in `cost`. Its source is [`CostSource::Unknown`] if the table has no price.
+    ///
+    /// An execution whose model or tokens are unknown is not changed. Routing decisions and budget checks that list no
+    /// calls are not changed either, since they name a model that they do not use.
     ///
     /// ```
     /// use runledger::{ExecutionMetrics, PriceTable, Usage, Uuid};
@@ -35,9 +41,9 @@ impl PriceTable {
         self.compute(record, false)
     }
 
-    /// Like [`fill_costs`](Self::fill_costs), but also computes costs that are known, including those that a vendor
-    /// reported. A cost for which the table has no price is not changed. If the sum of the calls would then be unknown,
-    /// nothing is changed.
+    /// Like [`fill_costs`](Self::fill_costs), but also replaces known costs, including those that a vendor reported. A
+    /// cost for which the table has no price is not changed. If the cost of a call remains unknown, a record whose cost
+    /// is known is not changed at all.
     ///
     /// ```
     /// use runledger::{ExecutionMetrics, PriceTable, Usage, Uuid};
@@ -55,8 +61,8 @@ impl PriceTable {
 
     fn compute<'t>(&'t self, record: &mut ExecutionMetrics, again: bool) -> Vec<&'t str> {
         match &record.trace.llm_calls[..] {
-            // Only the execution reports the usage of its only call.
             [] => self.compute_whole(record, again),
+            // The only call reports neither usage nor cost, so the usage of the execution is the usage of this call.
             [only] if only.call().is_none() && only.cost_usd.is_none() => self.compute_whole(record, again),
             _ => self.compute_calls(record, again),
         }
@@ -118,12 +124,12 @@ impl PriceTable {
                 };
                 record.cost_tier = record.cost_tier.take().filter(|tier| !again && is_known(tier)).or(tier);
                 if let [only] = &mut calls[..] {
-                    // The record has its provenance.
+                    // The provenance of the only call is already in the record.
                     only.cost = CostProvenance::default();
                 }
             }
             None if record.cost_usd.is_none() && has_usage => set_unknown(record),
-            // The known cost of the execution remains, and so do those of its calls.
+            // Nothing was computed, or the execution has a known cost and the sum of its calls is unknown.
             _ => return Vec::new(),
         }
         record.trace.llm_calls = calls;
@@ -131,7 +137,7 @@ impl PriceTable {
     }
 }
 
-/// Returns the provenance of the call's cost. An estimate of the call remains.
+/// Returns the provenance of the call's cost, with the estimate that the call already has.
 fn provenance(cost: &Cost<'_>, call: &LlmCall) -> CostProvenance {
     CostProvenance { estimated_usd: call.cost.estimated_usd, ..cost.provenance() }
 }

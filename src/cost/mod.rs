@@ -1,8 +1,9 @@
 //! The cost of executions: usage priced exactly by a dated table.
 //!
 //! The module does no I/O and reads no clock. A [`PriceTable`] is data: the [bundled](PriceTable::bundled) table, JSON
-//! of the same form ([`PriceTable::from_json`]), or one table over another ([`PriceTable::or`]). [`PriceTable::cost`]
-//! returns a [`Cost`] that is exact to the pico-dollar, or an error. An unknown price is never zero.
+//! of the same form ([`PriceTable::from_json`]), or a table with another one as its fallback ([`PriceTable::or`]).
+//! [`PriceTable::cost`] returns a [`Cost`] that is exact to the pico-dollar, or an error. An unknown price is never
+//! zero.
 //!
 //! # The table
 //!
@@ -26,18 +27,18 @@
 //! **Prices** are US dollars, as decimal strings or as JSON numbers, which are read digit by digit. Each key says what
 //! the price is for; see [`Meter`](crate::metrics::Meter).
 //!
-//! * A million tokens, with at most six decimals: `input`, `output`, `cache_read`, `cache_write`, `cache_write_1h`,
+//! * For a million tokens, with at most six decimals: `input`, `output`, `cache_read`, `cache_write`, `cache_write_1h`,
 //!   `reasoning`, `citation`, `input_audio`, `input_image`, `input_video`, `cache_read_audio`, `cache_read_image`,
-//!   `output_audio`, `output_image`, `output_video`; also `million_characters`.
-//! * A thousand, with at most nine decimals: `thousand_requests`, `thousand_web_searches`, `thousand_file_searches`,
-//!   `thousand_messages`, `thousand_pages`, `thousand_annotated_pages`.
-//! * An hour, with at most twelve decimals: `audio_hour`, `video_hour`, `deployment_hour`.
+//!   `output_audio`, `output_image`, `output_video`. Likewise `million_characters` for a million characters.
+//! * For a thousand units, with at most nine decimals: `thousand_requests`, `thousand_web_searches`,
+//!   `thousand_file_searches`, `thousand_messages`, `thousand_pages`, `thousand_annotated_pages`.
+//! * For an hour, with at most twelve decimals: `audio_hour`, `video_hour`, `deployment_hour`.
 //!
-//! With these limits one token or one request costs a whole number of pico-dollars. `audio_seconds_min` is the minimum
-//! duration of audio that is billed for a call.
+//! Because of these limits on decimals, one token or one request costs a whole number of pico-dollars.
+//! `audio_seconds_min` is the minimum duration of audio that is billed for a call.
 //!
-//! **Tiers** follow a price in a list. If the call has more input tokens than `above`, or at least `from`, the whole
-//! call costs the price of the tier.
+//! **Tiers** are prices for calls with a large input. They follow the first price in a list. A tier's price applies to
+//! the whole call if the call has more input tokens than `above`, or at least as many as `from`.
 //!
 //! **Periods** limit when a price applies. The last price that applies is used.
 //!
@@ -47,71 +48,83 @@
 //!   first time is later than the second.
 //! * `weekdays` are days of the week in UTC.
 //!
-//! **Variants** are prices for calls that were not served in the standard way. For each price, the last variant that
-//! applies and whose `when` matches the call replaces the standard price with all its tiers. The other standard prices
-//! stay in effect.
+//! **Variants** are prices for calls that were not served in the standard way, such as batches. For each price, the
+//! last variant that applies and whose `when` matches the call replaces the standard price and all its tiers. Standard
+//! prices for which no such variant has a price stay in effect.
 //!
-//! **Names** are patterns: `*` matches any text, `#` a digit and `?` a character. `~` at the start matches nothing or a
-//! route to the model, such as `bedrock/`. `~` at the end matches nothing or endings that keep the model: dates, versions
-//! and words such as `-latest`, `-preview` and `[1m]`. So `m~` matches `m-2026-01-31`, but neither `m:free` nor
-//! `m-mini`. `unlike` next to `like` excludes names. `serves` matches the models that belong to a provider if a call names
-//! no provider. `falls_back_to` names the providers whose prices apply to models for which the provider has no row, as
-//! Azure sells OpenAI's models.
+//! **Names** are patterns: `*` matches any text, `#` a digit and `?` a character. `~` at the start matches an optional
+//! route to the model, such as `bedrock/`. `~` at the end matches optional endings that do not change the model: dates,
+//! versions and words such as `-latest`, `-preview` and `[1m]`. So `m~` matches `m-2026-01-31`, but neither `m:free`
+//! nor `m-mini`. `unlike` next to `like` excludes names. `serves` matches the models that are assumed to come from this
+//! provider if a call names no provider. `falls_back_to` lists other providers. Their prices apply to models for which
+//! this provider has no row. For example, Azure sells OpenAI's models, so it falls back to OpenAI.
 //!
 //! # Rules
 //!
-//! * **Tables.** Each table is searched in full before the next one, so your own table takes precedence over the
-//!   bundled one under every spelling of a model. Tables may spell a provider differently, such as `azure_openai` and
+//! * **Tables.** The tables are searched in order, so your own table takes precedence over the bundled one, however a
+//!   call spells the model. Two tables may have different names for the same provider, such as `azure_openai` and
 //!   `azure`.
 //! * **Model with a provider.** The row is found by the model's name, an alias, or the first pattern that matches,
-//!   ignoring case. Then the providers that it falls back to are searched in the same way, at their standard prices.
+//!   ignoring case. Then the providers to which this provider falls back are searched in the same way, at their
+//!   standard prices.
 //! * **Model without a provider.** The first of these that exists is used:
-//!     1. `provider/model`, if the provider declares the name;
+//!     1. `provider/model`, if the provider declares the model, which means that a row of this provider has it as the
+//!        name or as an alias;
 //!     2. the row of the provider that serves models of that name;
-//!     3. a name that only one provider declares, or several at the same price;
-//!     4. `provider/model`, if a pattern of the provider matches.
+//!     3. a name that only one provider declares, or that several providers declare at the same price;
+//!     4. `provider/model`, if a pattern in a row of this provider matches the model.
 //!
 //!   A name that several providers declare at different prices is an error that lists them.
-//! * **Spellings.** If no table has the name, rules translate it step by step: a gateway, a route or a provider before
-//!   the name, ids and ARNs of Bedrock, resource names of Google Cloud, regions, the version of Claude before its
-//!   family, other separators in versions and dates, and suffixes such as `[1m]`, `:online` and `-thinking`.
-//!   [`Cost::matched_by`] names the rules. If the nearest spellings fit rows with different prices, this is an error
-//!   that lists the rows. A name that is only similar is never used, since it has another price.
-//! * **Regions.** A region in the name, or in the variant `region` of the call, selects the row of that region. Without
-//!   such a row the standard prices apply, and [`Cost::region_unpriced`] names the region.
+//! * **Spellings.** If no table has the name, rules change it step by step until a table has it. [`Cost::matched_by`]
+//!   names the rules that were used. If the fewest possible steps lead to rows with different prices, the result is an
+//!   error that lists these rows. A name that is only similar is never accepted, since similar models can have
+//!   different prices. The rules concern:
+//!   - a gateway, a route or a provider before the name;
+//!   - ids and ARNs of Bedrock, and resource names of Google Cloud;
+//!   - regions;
+//!   - the version of Claude before its family;
+//!   - other separators in versions and dates;
+//!   - suffixes such as `[1m]`, `:online` and `-thinking`.
+//! * **Regions.** A region in the name, or in the variant `region` of the call, selects the row of that region. If the
+//!   table has no row for the region, the standard prices apply, and [`Cost::region_unpriced`] names the region.
 //! * **Time.** The price at the time of the call applies.
-//! * **Parts.** Each token is priced once, at the price of the innermost part that has one. Without their own price,
-//!   tokens read from a cache cost the input price, since no vendor charges more. Likewise, reasoning costs as much as
-//!   other output. Audio, images and video cost as much as text, which may be too low, so [`Cost::part_unpriced`] names
-//!   them. Parts of different kinds, such as cached tokens and audio, are
-//!   assumed to be disjoint unless the usage reports their overlap.
-//! * **Requests.** A call is one request unless it reports more.
-//! * **No price** is an error. This applies to cache writes without their own price, which may cost more than plain
-//!   input (1.25 times as much at Anthropic, twice for an hour). It applies to searches, to rented deployments, and to
-//!   input or output tokens if the row has no price for that side. It also applies to time, characters, messages or
-//!   pages, if the usage has no tokens and the row has no price for them. If the usage has tokens, these counts measure
-//!   the same content again and are not billed, unless the row has a price for them. Requests without a price cost
-//!   nothing, but requests without tokens are an error if the row bills tokens.
-//! * **Unpriced variants.** A call that was served in a way for which the row has no prices costs the standard prices,
-//!   and [`Cost::variant_unpriced`] says so. The amount is too low for priority and too high for a batch. `default` and
-//!   `standard` are the standard service. A `service_tier` of `batch`, as Anthropic and Groq report it, is the
-//!   `processing` of that name.
-//! * **Not reported.** A part that is `None` is priced as its whole, which is too low for cache writes. Searches that
-//!   are `None` are not billed.
-//! * **Tier of the model.** It is the tier that the table states, or else follows from the price of a million output
-//!   tokens: `Premium` from 25 USD, and `Standard` below. It is `Free` if and only if all prices are zero.
+//! * **Parts.** Each token is priced once, at the price of the innermost part that has a price. If there is no price
+//!   for tokens read from a cache, they cost the input price, since no vendor charges more for them. If there is no
+//!   price for reasoning, it costs as much as other output. If there is no price for audio, images or video, these cost
+//!   as much as text. That may be too low, so [`Cost::part_unpriced`] names these parts. Parts of different kinds, such
+//!   as cached tokens and audio, are assumed not to overlap unless the usage reports their overlap.
+//! * **Requests.** A call counts as one request unless its usage reports more requests.
+//! * **No price.** The result is an error if the usage has one of these counts and the row has no price for that count:
+//!   - cache writes, which may cost more than other input (at Anthropic 1.25 times as much, or twice as much for an
+//!     hour);
+//!   - searches and rented deployments;
+//!   - input or output tokens that no priced part includes, if the row bills tokens;
+//!   - time, characters, messages and pages, if the usage has no tokens. If it has tokens, these counts measure the
+//!     same content again, so they are not billed;
+//!   - requests, if the row bills tokens and the usage has no tokens. All other requests without a price cost nothing.
+//! * **Unpriced variants.** If the row has no prices for the way in which a call was served, the standard prices apply,
+//!   and [`Cost::variant_unpriced`] names that way. The amount is then too low for priority and too high for a batch.
+//!   `default` and `standard` mean the standard service. The `service_tier` `batch`, which Anthropic and Groq report,
+//!   means the same as the `processing` `batch`.
+//! * **Not reported.** A part whose count is `None` is priced as its whole. If these tokens were written to a cache,
+//!   the amount is too low. Searches whose count is `None` are not billed.
+//! * **Tier of the model.** A model is `Free` if and only if all its prices are zero. Otherwise it has the tier that
+//!   the table states. If the table states none, the price of a million output tokens decides: `Premium` from 25 USD
+//!   on, and `Standard` below.
 //!
-//! Tiers depend on the input of one call, so price each call by itself and not a sum of calls.
+//! The tier of a price depends on the input of one call. So price each call separately, and not the sum of several
+//! calls.
 //!
 //! # The bundled table
 //!
-//! It is a snapshot of [genai-prices](https://github.com/pydantic/genai-prices) (MIT licence), overridden by a few rows
-//! of this crate. Models without a price there are left out. The feature `cli` adds the module `cost::import`, which
-//! made the snapshot. It also reads LiteLLM's table, which contains more models and has other prices for some.
+//! The bundled table is a snapshot of [genai-prices](https://github.com/pydantic/genai-prices) (MIT licence),
+//! overridden by a few rows of this crate. Models for which genai-prices has no price are left out. The feature `cli`
+//! adds the module `cost::import`, which made the snapshot. That module can also read LiteLLM's table, which contains
+//! more models and has other prices for some of them.
 //!
-//! With [`or`](PriceTable::or), an imported table overrides the rows of the bundled table, including those of this crate.
-//! All other bundled rows stay in force. The importer copies the minimum of billed audio from the rows of this crate,
-//! since the other projects do not have it.
+//! With [`or`](PriceTable::or), an imported table overrides the bundled rows of the same models, including the rows of
+//! this crate. All other bundled rows stay in effect. The importer copies the minimum duration of billed audio from the
+//! rows of this crate, since the tables of other projects have no such minimum.
 
 mod breakdown;
 mod fill;

@@ -15,8 +15,8 @@ use super::row::{Period, Row, Variant, Window};
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::{CostTier, Meter, Timestamp, Usd};
 
-// The file as text. The values are slices of it: their addresses give their lines, and digits do not pass through a
-// float.
+// These types hold the file as text. Their values are slices of the file. So the address of a value gives its line for
+// an error, and digits do not pass through a float.
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -153,7 +153,7 @@ impl Reader<'_> {
             let name = self.name(provider.provider)?;
             let place = layer.providers.len();
             if layer.provider_names.insert(name.to_lowercase(), place).is_some() {
-                return Err(self.fault(provider.provider, "expected a new provider, found"));
+                return Err(self.fault(provider.provider, "expected a provider that is not yet in the list, found"));
             }
             let (names, serves) = (self.rule(&provider.names)?, self.rule(&provider.serves)?);
             layer.providers.push(Provider { name, names, serves, falls_back_to: Vec::new(), ruled: Vec::new() });
@@ -161,7 +161,7 @@ impl Reader<'_> {
         for (place, provider) in table.providers.iter().enumerate() {
             for &other in &provider.falls_back_to {
                 let known = layer.provider_names.get(&self.name(other)?.to_lowercase());
-                let &known = known.ok_or_else(|| self.fault(other, "expected a provider of \"providers\", found"))?;
+                let &known = known.ok_or_else(|| self.fault(other, "expected a provider in \"providers\", found"))?;
                 layer.providers[place].falls_back_to.push(known);
             }
         }
@@ -175,13 +175,13 @@ impl Reader<'_> {
         let place = layer.rows.len();
         let mut row = self.row(text)?;
         if let Some(&known) = layer.provider_names.get(&row.provider.to_lowercase()) {
-            // The spelling of the provider list is used, so that each provider has one name.
+            // The provider is spelled as in the list of providers, so that each provider has only one name.
             row.provider.clone_from(&layer.providers[known].name);
         }
         for &value in [text.model].iter().chain(&text.aliases) {
             let same_name = layer.names.entry(self.name(value)?.to_lowercase()).or_default();
             if same_name.iter().any(|&other| other == place || layer.rows[other].provider == row.provider) {
-                return Err(self.fault(value, "expected a new name of this provider, found"));
+                return Err(self.fault(value, "expected a name that this provider does not yet have, found"));
             }
             same_name.push(place);
         }
@@ -235,20 +235,22 @@ impl Reader<'_> {
         Ok(Rule { like: patterns(&rule.like)?, unlike: patterns(&rule.unlike)? })
     }
 
-    /// Returns the standard prices. Those that apply all day must be in order of time, and each needs a rate.
+    /// Returns the standard prices, one period for each entry of `prices`. Periods that apply all day must be in
+    /// chronological order. Each period must have a price.
     fn periods(&self, row: &RowText) -> Result<Vec<Period>> {
         let mut periods = Vec::with_capacity(row.prices.len());
         let mut last = None;
         for entries in &row.prices {
             let period = self.period(entries)?;
             if period.rates.is_empty() {
-                return Err(self.fault(row.model, "expected a price in each period, found none in one for"));
+                return Err(self
+                    .fault(row.model, "expected a price in each entry of \"prices\", found an entry without one for"));
             }
             if period.window.is_always() {
                 if last.is_some_and(|last| period.from <= last) {
                     return Err(self.fault(
                         row.model,
-                        "expected each \"from\" to be later than the last, found an earlier one for",
+                        "expected each \"from\" to be later than the previous one, found one that is not for",
                     ));
                 }
                 last = Some(period.from);
@@ -276,7 +278,7 @@ impl Reader<'_> {
                 price_key => {
                     let meter = Meter::ALL.into_iter().find(|meter| meter.price_key() == price_key);
                     let meter = meter.ok_or_else(|| {
-                        self.fault(value, &format!("expected no key {price_key:?}, found it with the value"))
+                        self.fault(value, &format!("expected only known keys, found {price_key:?} with the value"))
                     })?;
                     period.rates.push(self.rate(meter, value)?);
                 }
@@ -377,7 +379,8 @@ impl Reader<'_> {
         Ok(days)
     }
 
-    /// Reads the price of [`Meter::per`] units. One unit must cost whole pico-dollars, except for an hour.
+    /// Reads the price of [`Meter::per`] units. One unit must cost a whole number of pico-dollars, unless the price is
+    /// for an hour.
     fn price(&self, meter: Meter, value: &RawValue) -> Result<Usd> {
         let digits =
             if value.get().starts_with('"') { Cow::Owned(self.name(value)?) } else { Cow::Borrowed(value.get()) };

@@ -1,4 +1,5 @@
-//! Prices by meter, and the arithmetic of a call.
+//! Prices by meter, and how the cost of a call is computed from them. A meter counts units of one kind, such as output
+//! tokens.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::{Meter, Usage, Usd};
@@ -11,11 +12,11 @@ pub(super) struct Rate {
     pub(super) price: Usd,
     /// The prices for larger inputs, in ascending order of the input size from which they apply.
     pub(super) tiers: Vec<Tier>,
-    /// The minimum count that is billed if anything is.
+    /// If the meter counts anything, at least this many units are billed.
     pub(super) min: u64,
 }
 
-/// The price of everything in a call whose input has at least this size.
+/// The price of all units of a call whose input has at least `from` tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Tier {
     /// The smallest number of input tokens in the tier.
@@ -37,23 +38,23 @@ impl Rate {
     }
 }
 
-/// One summand of a cost. No token is counted in two of them.
+/// One part of a cost, for the units that one meter counted. No token is in two parts of the same cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CostPart {
-    /// The meter that counted it.
+    /// The meter that counted the units.
     pub meter: Meter,
-    /// The number of units billed at this price: the units that no other part includes, or the vendor's minimum if that
-    /// is larger.
+    /// The number of units billed at this price. These are the units that no other part includes, or the vendor's
+    /// minimum if the minimum is larger.
     pub count: u64,
     /// The price of [`Meter::per`] units.
     pub price: Usd,
-    /// `count` × `price` ÷ [`Meter::per`]. It is exact except for time, which is rounded half to even to the
-    /// pico-dollar, since a third of an hour's price may not be a finite decimal.
+    /// `count` × `price` ÷ [`Meter::per`]. The amount is exact, except for time. For time, the amount is rounded half
+    /// to even to the pico-dollar, since the price of a third of an hour may not be a finite decimal.
     pub usd: Usd,
 }
 
-/// The parts that vendors bill at other prices than text.
+/// The parts of a usage that are not text, and for which vendors have other prices.
 const OTHER_MEDIA: [Meter; 6] = [
     Meter::InputAudio,
     Meter::InputImage,
@@ -77,7 +78,7 @@ impl<'t> Rates<'t> {
         rates
     }
 
-    /// Replaces the rates of the meters that `rates` has.
+    /// Replaces the rate of each meter that is in `rates`. The other rates are not changed.
     pub(super) fn replace(&mut self, rates: &'t [Rate]) {
         for rate in rates {
             self.0[rate.meter as usize] = Some(rate);
@@ -93,12 +94,14 @@ impl<'t> Rates<'t> {
         self.0.iter().flatten().all(|rate| rate.is_free())
     }
 
-    /// Returns the price of a million output tokens in the lowest tier, if there is one.
+    /// Returns the price of a million output tokens for an input below all tiers; `None` if the row has no price for
+    /// output.
     pub(super) fn output(&self) -> Option<Usd> {
         self.get(Meter::Output).map(|rate| rate.price)
     }
 
-    /// Returns the lower bound of the tier for an input of this many tokens. It is the largest that any rate has.
+    /// Returns the lower bound of the tier for an input of this many tokens. If the rates have different bounds,
+    /// returns the largest.
     pub(super) fn tier_from(&self, input: u64) -> Option<u64> {
         self.0.iter().flatten().filter_map(|rate| rate.tier(input)).map(|tier| tier.from).max()
     }
@@ -117,8 +120,7 @@ impl<'t> Rates<'t> {
         Ok(parts)
     }
 
-    /// Returns the parts of `usage` in another medium than text that cost as much as text, since they have no price of
-    /// their own.
+    /// Returns the parts of `usage`, such as audio, that cost as much as text because they have no price of their own.
     pub(super) fn part_unpriced(&self, usage: &Usage) -> Vec<Meter> {
         let is_unpriced = |part: &Meter| {
             let has_whole = part.wholes().iter().all(|&whole| self.get(whole).is_some());
@@ -127,7 +129,8 @@ impl<'t> Rates<'t> {
         OTHER_MEDIA.into_iter().filter(is_unpriced).collect()
     }
 
-    /// Returns the count that is billed at each rate, without the units that are billed at the rate of a part.
+    /// Returns the number of units that are billed at the rate of each meter. Units that are billed at the rate of a
+    /// part of that meter are excluded.
     fn counts(&self, model: &str, usage: &Usage) -> Result<Counts> {
         usage.validate()?;
         let mut reported = usage.counts_with_wholes();
@@ -136,10 +139,10 @@ impl<'t> Rates<'t> {
         if by_tokens {
             self.check_other_counts(model, &reported)?;
         }
-        // A call is one request, even if nobody counted it.
+        // A call is one request, even if the usage does not report requests.
         reported[Meter::Requests as usize].get_or_insert(1);
         let mut billed = [None; Meter::COUNT];
-        // Parts come after their wholes in the list, so the innermost parts come first here.
+        // In `Meter::ALL`, parts come after their wholes. This loop runs backwards, so the innermost parts come first.
         for meter in Meter::ALL.into_iter().rev() {
             let Some(whole) = reported[meter as usize] else { continue };
             // Any sum of counts fits in 128 bits.
@@ -161,16 +164,18 @@ impl<'t> Rates<'t> {
         Ok(billed)
     }
 
-    /// Fails for a count that would be billed too low if its price were guessed.
+    /// Fails if the row has no price for a count that would be billed too low without a price of its own.
     fn check_priced(&self, model: &str, reported: &Counts) -> Result<()> {
         let has = |meter: Meter| self.get(meter).is_some();
         for meter in Meter::ALL {
             let Some(count) = reported[meter as usize].filter(|&count| count > 0) else { continue };
             let must_be_priced = match meter {
-                // 1.25 times the input price at Anthropic for 5 minutes, twice for an hour.
+                // At Anthropic, a cache write costs 1.25 times the input price for 5 minutes, and twice the input price
+                // for an hour.
                 Meter::CacheWrite | Meter::CacheWrite1h => true,
                 Meter::WebSearches | Meter::FileSearches | Meter::DeploymentMs => true,
-                // Priced as one of its wholes, if only that one has its own price.
+                // This part has two wholes. If only one of them has a price, the part is billed at that price. If both
+                // have one, the right price is unknown.
                 Meter::CacheReadAudio => has(Meter::CacheRead) && has(Meter::InputAudio),
                 Meter::CacheReadImage => has(Meter::CacheRead) && has(Meter::InputImage),
                 _ => false,
@@ -182,10 +187,11 @@ impl<'t> Rates<'t> {
         Ok(())
     }
 
-    /// Fails for a usage without tokens if a row that bills tokens has no price for its other counts.
+    /// Called for a row that bills tokens. Fails if the usage has no tokens, and another count of the usage has no
+    /// price.
     ///
-    /// Time, pages and characters measure the same content as the tokens. If the usage has tokens, they are ignored. A
-    /// request without tokens was not free; its tokens are unknown.
+    /// Time, pages and characters measure the same content as the tokens, so they are ignored if the usage has tokens.
+    /// A request without tokens was not free: its tokens are unknown.
     fn check_other_counts(&self, model: &str, reported: &Counts) -> Result<()> {
         if [Meter::Input, Meter::Output].iter().any(|&whole| reported[whole as usize] != Some(0)) {
             return Ok(());
@@ -199,8 +205,8 @@ impl<'t> Rates<'t> {
         Ok(())
     }
 
-    /// Fails for a row that does not bill tokens if the usage reports nothing that it bills. One request is enough only
-    /// if the row bills nothing else.
+    /// Called for a row that does not bill tokens. Fails if the usage reports none of the counts that the row bills.
+    /// Requests are enough only if the row bills nothing else, since every call is a request.
     fn check_billed(&self, model: &str, billed: &Counts) -> Result<()> {
         // A part of 0 says nothing about the size of its whole.
         let is_known =
@@ -214,11 +220,12 @@ impl<'t> Rates<'t> {
     }
 }
 
-/// Returns the error for parts that overlap by an unreported count. An example is a usage that reports cached tokens
-/// and audio, but not how many tokens are both.
+/// Returns the error for parts that overlap by an unreported count. For example, the usage reports cached tokens and
+/// audio tokens, but not how many tokens are both.
 fn overlap(model: &str, meter: Meter, whole: u64, parts: u128) -> Error {
     Error::new(ErrorKind::Invalid, format!("price the usage of {model:?}")).detail(format!(
-        "its separately priced parts add up to {parts} of {whole} {}: report how many are in both, such as {}",
+        "its separately priced parts add up to {parts}, but {} is only {whole}. Report how many units are in two parts, \
+         such as {}",
         meter.usage_key(),
         Meter::CacheReadAudio.usage_key()
     ))

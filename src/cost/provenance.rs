@@ -2,7 +2,8 @@
 
 use crate::metrics::{CostProvenance, CostSource, CostTier};
 
-/// Returns the provenance that two amounts have in common. A sum with a computed part counts as computed.
+/// Returns the provenance of the sum of two amounts: the values that both provenances have. If one of the amounts was
+/// computed, the sum counts as computed.
 pub(crate) fn common(a: &CostProvenance, b: &CostProvenance) -> CostProvenance {
     fn same<T: Clone + PartialEq>(a: &Option<T>, b: &Option<T>) -> Option<T> {
         a.clone().filter(|_| a == b)

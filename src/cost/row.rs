@@ -14,20 +14,20 @@ use crate::metrics::{CostTier, Timestamp, Usd};
 pub(super) struct Row {
     pub(super) model: String,
     pub(super) provider: String,
-    /// Other names for it, besides its aliases.
+    /// Patterns of other names for the model, besides its aliases.
     pub(super) rule: Rule,
-    /// The tier that the table states. `None` if it follows from the price.
+    /// The tier that the table states. `None` if the tier follows from the price.
     pub(super) tier: Option<CostTier>,
-    /// The last one that applies is used.
+    /// The last period that applies is used.
     pub(super) prices: Vec<Period>,
-    /// For each rate, the last variant that matches and applies replaces the one in `prices`.
+    /// For each meter, the rate of the last variant that matches the call and applies replaces the rate in `prices`.
     pub(super) variants: Vec<Variant>,
 }
 
 /// Prices and the time at which they apply.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Period {
-    /// `None` if there is no first day.
+    /// The first moment at which the prices apply. `None` if they have always applied.
     pub(super) from: Option<Timestamp>,
     pub(super) window: Window,
     pub(super) rates: Vec<Rate>,
@@ -36,7 +36,7 @@ pub(super) struct Period {
 /// Prices for calls that were not served in the standard way.
 #[derive(Debug, Clone)]
 pub(super) struct Variant {
-    /// The pairs that a call must have. It may have more.
+    /// The pairs that the variant of a call must have. The call may have more pairs.
     pub(super) when: BTreeMap<String, String>,
     pub(super) period: Period,
 }
@@ -44,10 +44,11 @@ pub(super) struct Variant {
 /// Hours of the day and days of the week, in UTC.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Window {
-    /// The first minute of the day, and the first one after the window. A window whose end is smaller than its start
-    /// spans midnight. `None` if it is all day.
+    /// The first minute of the window, and the first minute after the window, both counted from 00:00. A window whose
+    /// end is smaller than its start spans midnight. `None` if the window is the whole day.
     pub(super) minutes: Option<(u32, u32)>,
-    /// Monday first; `None` for every day. A window that spans midnight belongs to the day on which it begins.
+    /// The days of the window, Monday first; `None` for every day. A window that spans midnight belongs to the day on
+    /// which it begins.
     pub(super) weekdays: Option<[bool; 7]>,
 }
 
@@ -81,7 +82,7 @@ impl Period {
 /// The prices of a row that apply to a call.
 pub(super) struct Priced<'t> {
     pub(super) rates: Rates<'t>,
-    /// The part of the call's variant for which the row has prices.
+    /// The pairs of the call's variant for which the row has prices.
     pub(super) variant: BTreeMap<&'t str, &'t str>,
 }
 
@@ -91,15 +92,15 @@ impl Variant {
     }
 }
 
-/// Returns true if the variant of a call has this pair. The case is ignored, as in names. Anthropic and Groq report a
-/// batch as a service tier.
+/// Returns true if the variant of a call has this pair. The case of the value is ignored. A batch can also be the value
+/// of `service_tier`, as Anthropic and Groq report it.
 fn says(call: &BTreeMap<String, String>, key: &str, value: &str) -> bool {
     let is = |key: &str| call.get(key).is_some_and(|said| said.eq_ignore_ascii_case(value));
     is(key) || (key, value) == ("processing", "batch") && is("service_tier")
 }
 
 impl Row {
-    /// Returns the prices at `at` of a call of this variant; `None` if the model has none at that time.
+    /// Returns the prices at `at` of a call of this variant; `None` if the model has no prices at that time.
     pub(super) fn priced(&self, at: Timestamp, variant: &BTreeMap<String, String>) -> Option<Priced<'_>> {
         let standard = self.prices.iter().rfind(|period| period.holds(at))?;
         let mut priced = Priced { rates: Rates::new(&standard.rates), variant: BTreeMap::new() };
@@ -112,7 +113,8 @@ impl Row {
         Some(priced)
     }
 
-    /// Returns the tier of a call at these rates, which the table states or which follows from the price of the output.
+    /// Returns the tier of a call at these rates. The tier is free if all rates are zero. Otherwise the table states
+    /// the tier, or the tier follows from the price of the output.
     pub(super) fn tier(&self, rates: &Rates<'_>) -> CostTier {
         match (&self.tier, rates.output()) {
             _ if rates.is_free() => CostTier::Free,
@@ -128,12 +130,13 @@ impl Row {
         periods.flat_map(|period| &period.rates).all(Rate::is_free)
     }
 
-    /// Returns true if the standard prices of the two are always the same.
+    /// Returns true if the standard prices of the two rows are the same at all times.
     pub(super) fn prices_like(&self, other: &Self) -> bool {
         self.prices == other.prices
     }
 
-    /// Returns true for a row that has the price of every region, by the naming of genai-prices.
+    /// Returns true if the prices of the row apply in every region. In genai-prices, the names of such rows begin with
+    /// `regional.`.
     pub(super) fn is_for_every_region(&self) -> bool {
         self.model.starts_with("regional.")
     }

@@ -29,17 +29,17 @@ pub struct PriceTable {
 /// The rows of this crate in the bundled table, as JSON.
 pub(super) const ADDITIONS: &str = include_str!("additions.json");
 
-/// A file of prices.
+/// A file of prices from which a [`PriceTable`] was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PriceFile<'t> {
-    /// Its version, as records store it.
+    /// The version of the file, as records store it.
     pub version: &'t str,
-    /// The day on which its prices were looked up, at 00:00 UTC.
+    /// The day on which the prices were looked up, at 00:00 UTC.
     pub as_of: Timestamp,
-    /// Where its prices come from, and under which licence.
+    /// Where the prices come from, and under which licence.
     pub source: &'t str,
-    /// How many models it has.
+    /// The number of models in the file.
     pub models: usize,
 }
 
@@ -79,11 +79,11 @@ impl PriceTable {
     }
 
     /// Returns the table that comes with the crate: a snapshot of genai-prices, overridden by a few rows of this crate.
-    /// It is read once, on the first call.
+    /// The table is parsed once, on the first call.
     ///
     /// # Errors
-    /// Fails with [`ErrorKind::Malformed`](crate::ErrorKind::Malformed) if the table does not parse. Tests make sure
-    /// that the table of a release does.
+    /// Fails with [`ErrorKind::Malformed`](crate::ErrorKind::Malformed) if the table cannot be parsed. Tests check this
+    /// for the table of each release.
     pub fn bundled() -> Result<&'static Self> {
         static BUNDLED: LazyLock<Result<PriceTable>> = LazyLock::new(|| {
             let snapshot = PriceTable::from_json(include_str!("prices.json"))?;
@@ -92,11 +92,11 @@ impl PriceTable {
         BUNDLED.as_ref().map_err(Error::clone)
     }
 
-    /// Returns this table with `other` as its fallback, which prices the models that this table does not have. Use it
-    /// to override the bundled table with your own.
+    /// Returns this table with `other` as its fallback, which prices the models that this table does not have. Use this
+    /// method to override the bundled table with your own.
     ///
-    /// The tables are combined row by row. A model that both have keeps all names and rules of `other`. It gets the
-    /// prices, aliases and rules of this table too.
+    /// The tables are combined row by row. A model that is in both tables has the prices of this table. All its names,
+    /// aliases and rules in both tables lead to these prices.
     ///
     /// ```
     /// use runledger::{Usage, cost::PriceTable};
@@ -136,8 +136,8 @@ impl PriceTable {
         rows.map(|row| (row.provider.as_str(), row.model.as_str()))
     }
 
-    /// Returns the cost of `usage` of `model` at the prices valid at `at`, the time of the call. It assumes the
-    /// provider that serves models of that name, and standard service.
+    /// Returns the cost of `usage` of `model` at the prices valid at `at`, the time of the call. The method assumes the
+    /// standard service of the provider that serves models of that name.
     ///
     /// The [module](crate::cost#rules) documents the rules.
     ///
@@ -155,9 +155,9 @@ impl PriceTable {
     /// ```
     ///
     /// # Errors
-    /// * [`UnknownModel`](crate::ErrorKind::UnknownModel) if the table does not contain the model, with the nearest
-    ///   known names in the [`details`](Error::details), or if several providers serve it, with the providers in the
-    ///   details.
+    /// * [`UnknownModel`](crate::ErrorKind::UnknownModel) if the table does not contain the model, or if several
+    ///   providers serve it at different prices. The [`details`](Error::details) are the nearest known names, or the
+    ///   model with each of these providers.
     /// * [`Unpriced`](crate::ErrorKind::Unpriced) if the model has no price at `at`, or no price for a part of the
     ///   usage.
     /// * [`Invalid`](crate::ErrorKind::Invalid) if parts of the usage exceed their whole ([`Usage::validate`]).
@@ -180,7 +180,7 @@ impl PriceTable {
     ///
     /// # Errors
     /// * [`UnknownModel`](crate::ErrorKind::UnknownModel) if the table does not contain the model or its provider, or
-    ///   if the call names no provider and several serve the model.
+    ///   if the call names no provider and several providers serve the model at different prices.
     /// * [`Unpriced`](crate::ErrorKind::Unpriced) if the model has no price at that time, or no price for a part of the
     ///   usage.
     /// * [`Invalid`](crate::ErrorKind::Invalid) if parts of the usage exceed their whole ([`Usage::validate`]).
@@ -190,15 +190,15 @@ impl PriceTable {
         row.price(&call.variant, &call.usage, call.at.unwrap_or(at))
     }
 
-    /// Returns the most that `call` can cost, to be reserved before the call is made. Its usage holds the input that
-    /// will be sent, and as output the most that the model may return.
+    /// Returns the most that `call` can cost, so that this amount can be reserved before the call is made. The usage of
+    /// `call` has the input that will be sent, and as output the most that the model may return.
     ///
-    /// Parts that are `None` are priced at the highest rate that they could have. Input is counted as audio if the
-    /// model accepts audio, or as written to a cache, for an hour if the vendor sells that. Output is counted as images
-    /// or reasoning.
+    /// Parts that are `None` are priced at the highest rate that they could have. For example, input may be counted as
+    /// audio or as written to a cache for an hour, and output as images or reasoning, if the model has prices for them.
     ///
-    /// No input is assumed to be read from a cache, since a cache hit is not guaranteed, unless that costs more.
-    /// Separately billed items, such as searches, are included if the usage reports them.
+    /// Input is not assumed to be read from a cache, since a cache hit is not guaranteed. The only exception is a model
+    /// whose cached input costs more than other input. Separately billed items, such as searches, are included if the
+    /// usage reports them.
     ///
     /// ```
     /// use runledger::{Usage, cost::PriceTable, metrics::Call};
@@ -211,7 +211,7 @@ impl PriceTable {
     ///
     /// # Errors
     /// * [`UnknownModel`](crate::ErrorKind::UnknownModel) if the table does not contain the model or its provider, or
-    ///   if the call names no provider and several serve the model.
+    ///   if the call names no provider and several providers serve the model at different prices.
     /// * [`Unpriced`](crate::ErrorKind::Unpriced) if the model has no price at that time, or no price for a part of the
     ///   usage.
     /// * [`Invalid`](crate::ErrorKind::Invalid) if parts of the usage exceed their whole ([`Usage::validate`]).

@@ -5,7 +5,8 @@ use super::lookup::found::Match;
 use crate::error::Result;
 use crate::metrics::{Call, Meter, Timestamp, Usage};
 
-/// Returns the cost of the usage with the most expensive parts that `call` leaves open.
+/// Returns the highest cost that `call` can have. Units that its usage does not assign to a part are priced as the most
+/// expensive part to which they can belong.
 pub(super) fn price<'t>(row: &Match<'t>, call: &Call, at: Timestamp) -> Result<Cost<'t>> {
     let price = |usage: &Usage| row.price(&call.variant, usage, call.at.unwrap_or(at));
     let mut usage = call.usage;
@@ -17,7 +18,7 @@ pub(super) fn price<'t>(row: &Match<'t>, call: &Call, at: Timestamp) -> Result<C
         let before = usage;
         for part in whole.parts().filter(|&part| before.get(part).is_none()) {
             let with_part = before.with(part, unreported(&before, part));
-            // A part without a price cannot be used at this vendor.
+            // Pricing fails if a part has no price. The vendor then does not offer this part, so it is skipped.
             if let Ok(cost) = price(&with_part)
                 && cost.usd > dearest.usd
             {
@@ -29,7 +30,7 @@ pub(super) fn price<'t>(row: &Match<'t>, call: &Call, at: Timestamp) -> Result<C
     Ok(dearest)
 }
 
-/// Returns how many units of its whole may belong to `part`: those that no other reported part includes.
+/// Returns how many units may belong to `part`: the units of its whole that no reported part of this whole includes.
 fn unreported(usage: &Usage, part: Meter) -> u64 {
     let whole = match part.wholes() {
         [Meter::CacheWrite] if usage.get(Meter::CacheWrite).is_none() => Meter::Input,

@@ -20,19 +20,19 @@ pub enum Unit {
 }
 
 impl Unit {
-    /// Returns the unit in which a line of the journal counts, in the plural.
+    /// Returns the name that the lines of the journal use for this unit.
     pub(super) fn step(self) -> &'static str {
         match self {
             Self::Tokens => "tokens",
             Self::Calls => "calls",
-            // `usd` could make a reader of the journal take a pico-dollar for a dollar.
+            // The journal counts whole pico-dollars. Under the name `usd`, a reader could mistake them for dollars.
             Self::Usd => "pico_usd",
         }
     }
 }
 
 impl Display for Unit {
-    /// Writes the name in a table of limits, such as `tokens`.
+    /// Writes the unit as a table of limits names it, such as `tokens`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Tokens => "tokens",
@@ -42,8 +42,8 @@ impl Display for Unit {
     }
 }
 
-/// The type of a quota's amounts: `u64` for tokens and calls, or [`Usd`] for money. No other type implements it. A hold
-/// or a status is generic over this type, so tokens and dollars cannot be mixed.
+/// A type of amounts: `u64` for tokens and calls, or [`Usd`] for money. No other type implements this trait. A hold or
+/// a status is generic over the type of its amounts, so tokens and dollars cannot be mixed.
 pub trait Amount: Debug + Display + Copy + PartialEq + Steps {}
 
 impl Amount for u64 {}
@@ -52,10 +52,11 @@ impl Amount for Usd {}
 /// How amounts are counted internally and in the journal: as a whole number of steps. A step is one token, one call, or
 /// one pico-dollar.
 ///
-/// Every unit uses a `u64`, so all of them share the same code and the same form of a journal line. Lines written
-/// before budgets existed stay valid. The sum of a window is at most 18,446,744.07 USD, and a larger limit is refused.
+/// The number of steps is a `u64` for every unit, so all units share the same code and the same form of a journal line.
+/// Lines that were written before budgets existed stay valid. A limit, and the sum of one period, is at most `u64::MAX`
+/// pico-dollars, which are 18,446,744.07 USD.
 pub trait Steps: Sized {
-    /// Returns the number of steps; `None` if it is below 0 or above `u64::MAX`.
+    /// Returns the number of steps; `None` if the number is below 0 or above `u64::MAX`.
     fn steps(self) -> Option<u64>;
     /// Returns the amount that consists of `steps` steps.
     fn from_steps(steps: u64) -> Self;

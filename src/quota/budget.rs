@@ -10,10 +10,11 @@ use crate::metrics::Usd;
 
 /// The dollars that may be spent in one period: a quota whose limit is in US dollars, exact to the pico-dollar.
 ///
-/// [`Quota::budget`](super::Quota::budget) returns a budget. Clones share the quota.
+/// [`Quota::budget`](super::Quota::budget) returns a budget. Clones of a budget share the same quota.
 ///
-/// Before a call, reserve the most that the call can cost. After the call, settle with the actual cost. Pass `None` for
-/// a cost if no price is known. The limit decides whether such a call is allowed (see [`Limits`](super::Limits)).
+/// Before a call, reserve the most that the call can cost. After the call, settle with the actual cost. If a cost is
+/// unknown, for example because the model has no price, pass `None`. The limit decides whether an amount can be
+/// reserved for a call of unknown cost (see [`Limits`](super::Limits)).
 ///
 /// ```
 /// # let directory = tempfile::tempdir().expect("a temporary directory");
@@ -50,50 +51,57 @@ impl Budget {
     /// # Errors
     /// - [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if the clock is outside the years 0 to 9999.
     /// - [`ErrorKind::Io`](crate::ErrorKind::Io) if the journal cannot be read.
-    /// - [`ErrorKind::Malformed`](crate::ErrorKind::Malformed), with the line, if a line of the journal does not belong
-    ///   to a quota.
+    /// - [`ErrorKind::Malformed`](crate::ErrorKind::Malformed), with the line's number, if a line of the journal is not
+    ///   an event of a quota.
     pub fn status(&self) -> Result<QuotaStatus<Usd>> {
         self.tracker.status(&self.limit)
     }
 
     /// Records dollars that were spent without a reservation, and returns the resulting status.
     ///
-    /// Pass `None` if the cost is unknown. Then the amount that the limit assumes is recorded. If the limit assumes
-    /// none, the call is counted in [`QuotaStatus::unknown`].
+    /// Pass `None` if the cost is unknown. Then the amount that the limit assumes for calls of unknown cost is
+    /// recorded. If the limit assumes no amount, the call is counted in [`QuotaStatus::unknown`].
     ///
     /// # Errors
-    /// If the error is of one of the first three kinds, nothing was recorded.
+    /// If the error is of one of the first three kinds below, nothing was recorded.
     ///
     /// - [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if `cost` is below 0 or above 18,446,744.07 USD, or if the
     ///   clock is outside the years 0 to 9999.
     /// - [`ErrorKind::Overflow`](crate::ErrorKind::Overflow) if the sum of the window would exceed 18,446,744.07 USD.
-    /// - [`ErrorKind::Malformed`](crate::ErrorKind::Malformed), with the line, if a line of the journal does not belong
-    ///   to a quota.
+    /// - [`ErrorKind::Malformed`](crate::ErrorKind::Malformed), with the line's number, if a line of the journal is not
+    ///   an event of a quota.
     /// - [`ErrorKind::Io`](crate::ErrorKind::Io) if the journal cannot be read, written or synced.
-    /// - [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) if another process holds the journal's lock past the
-    ///   deadline.
-    /// - [`ErrorKind::Abandoned`](crate::ErrorKind::Abandoned) if the thread that wrote the line panicked.
+    /// - [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) if the journal's lock cannot be acquired before the
+    ///   [deadline](crate::journal::JournalOptions::lock_deadline).
+    /// - [`ErrorKind::Abandoned`](crate::ErrorKind::Abandoned) if another thread of this process panicked while it
+    ///   wrote the line of this call.
     pub fn record_consumption(&self, cost: Option<Usd>) -> Result<QuotaStatus<Usd>> {
         self.tracker.record(&self.limit, cost)
     }
 
     /// Reserves the most that a call can cost, if that much remains.
     ///
-    /// Pass `None` if no price is known. Then the limit decides. It denies the call, reserves the amount that it
-    /// assumes, or allows the call while any of the budget remains. A call that is allowed without an amount reserves
-    /// nothing and is counted in [`QuotaStatus::unknown`].
+    /// Pass `None` if the cost is unknown. The key `unknown` of the [limit](super::Limits) then has one of three
+    /// effects:
+    ///
+    /// - The call is denied.
+    /// - The amount that the limit assumes is reserved.
+    /// - The call is allowed while any of the budget remains. Nothing is reserved, and the call is counted in
+    ///   [`QuotaStatus::unknown`].
     ///
     /// # Errors
     /// - [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if `worst` is below 0 or above 18,446,744.07 USD, or if the
     ///   clock is outside the years 0 to 9999.
-    /// - [`ErrorKind::Malformed`](crate::ErrorKind::Malformed), with the line, if a line of the journal does not belong
-    ///   to a quota.
+    /// - [`ErrorKind::Malformed`](crate::ErrorKind::Malformed), with the line's number, if a line of the journal is not
+    ///   an event of a quota.
     /// - [`ErrorKind::Io`](crate::ErrorKind::Io) if the journal cannot be read, written or synced.
-    /// - [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) if another process holds the journal's lock past the
-    ///   deadline.
-    /// - [`ErrorKind::Abandoned`](crate::ErrorKind::Abandoned) if the thread that wrote the line panicked.
+    /// - [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) if the journal's lock cannot be acquired before the
+    ///   [deadline](crate::journal::JournalOptions::lock_deadline).
+    /// - [`ErrorKind::Abandoned`](crate::ErrorKind::Abandoned) if another thread of this process panicked while it
+    ///   wrote the line of this call.
     ///
-    /// If an error occurs after the line was written, its amount stays reserved until it expires.
+    /// An error can occur after the reservation was written to the journal. The amount then stays reserved until the
+    /// reservation expires.
     pub fn reserve(&self, worst: Option<Usd>) -> Result<Grant<Usd>> {
         Grant::ask(&self.tracker, &self.limit, worst)
     }

@@ -8,14 +8,16 @@ use super::{Amount, QuotaStatus, Unit};
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Denied<A = u64> {
-    /// Why it was not granted.
+    /// Why the reservation was not granted.
     pub reason: DenialReason,
-    /// The requested amount, or the amount that the limit assumes instead, in the limit's unit. `None` if the amount is
-    /// unknown. An amount above `status.limit` can never be granted.
+    /// The amount that was requested, in the limit's unit. If the caller does not know the amount, this is the amount
+    /// that the limit assumes, or `None` if the limit assumes none. An amount above `status.limit` can never be
+    /// granted.
     pub requested: Option<A>,
-    /// The remaining quota, and when the next window begins.
+    /// The status of the quota, with the amount that remains and the time at which the next period begins.
     ///
-    /// If another hold ended after the denial, `remaining` can already be enough. Then try the reservation again.
+    /// The status can be newer than the denial. If another reservation ended in between, `remaining` can already be
+    /// enough. Then try the reservation again.
     pub status: QuotaStatus<A>,
 }
 
@@ -30,8 +32,8 @@ pub enum DenialReason {
 }
 
 impl<A: Amount> fmt::Display for Denied<A> {
-    /// Writes a line such as `anthropic: 3.5 usd denied: 1.25 left until 2026-02-15T00:00:00.000Z`. The time is left out
-    /// if it is `None` in the status.
+    /// Writes a line such as `anthropic: 3.5 usd denied: 1.25 left until 2026-02-15T00:00:00.000Z`. The part from
+    /// `until` on is left out if [`QuotaStatus::resets_at`] is `None`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let QuotaStatus { api_name, unit, remaining, resets_at, .. } = &self.status;
         let unknown = if *unit == Unit::Usd { "cost" } else { "amount" };

@@ -10,9 +10,9 @@ use super::Limit;
 use super::scope::Scope;
 use crate::metrics::Timestamp;
 
-/// One line of the quota's journal: an event of one `unit` of one `api`, and its time.
+/// One line of the quota's journal: an event, its time, and the `api` and the `unit` for which the event counts.
 ///
-/// The unit is text here, so that an older version can also read a line with a newer unit.
+/// The unit is text here, so that a version can also read lines whose unit it does not know.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Line<'a> {
     #[serde(borrow)]
@@ -35,8 +35,8 @@ pub(super) enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         watch: Option<Watch>,
     },
-    /// A caller requests a reservation. The line contains the limit, so that every reader makes the same decision, even
-    /// if its own table has another limit.
+    /// A caller requests a reservation. The line contains the limit, so that every reader decides in the same way
+    /// whether the reservation is granted, even if the reader's own table has another limit.
     Hold {
         amount: u64,
         #[serde(default, skip_serializing_if = "Certainty::is_known")]
@@ -45,8 +45,8 @@ pub(super) enum Event {
         limit: NonZeroU64,
         period: Scope,
     },
-    /// The call whose amount line `hold` reserved at `held_at` has used `amount`. That amount counts in the window of
-    /// `held_at`.
+    /// The reservation that line number `hold` requested at `held_at` ends, because its call has used `amount`. That
+    /// amount counts in the window (the day, for example) that contains `held_at`.
     Settle {
         hold: u64,
         amount: u64,
@@ -56,11 +56,11 @@ pub(super) enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         watch: Option<Watch>,
     },
-    /// The amount that line `hold` reserved was not used.
+    /// The reservation that line number `hold` requested ends, and nothing was used of it.
     Release { hold: u64 },
 }
 
-/// Where an amount comes from.
+/// Whether the amount of a line is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Certainty {
@@ -69,7 +69,7 @@ pub(super) enum Certainty {
     Known,
     /// The caller does not know the amount, and the line's amount is an assumption.
     Assumed,
-    /// The amount is unknown, and the line has an amount of 0.
+    /// The amount is neither known nor assumed, and the line has an amount of 0.
     Unknown,
 }
 
@@ -82,7 +82,7 @@ impl Certainty {
 /// The thresholds that the line's writer watches, in percent of a limit. The writer wants to know whether its line is
 /// the first in the window to reach one of them.
 ///
-/// They are stored in the line, like the limit of a hold, so that all readers agree on which line was the first.
+/// The thresholds and their limit are stored in the line, so that all readers agree on which line was the first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Watch {
     pub(super) limit: NonZeroU64,
@@ -91,8 +91,9 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// Returns the watch of a line that counts against `limit` at `at`. Returns `None` if the limit has no thresholds and
-    /// its period is always counted. Any other period is named in every line, so that readers count its window.
+    /// Returns the watch of a line that counts against `limit` at `at`. Returns `None` if the limit has no thresholds
+    /// and every reader counts its period anyway. Readers count any other period only if a line names it, so every line
+    /// of such a limit has a watch.
     pub(super) fn of(limit: &Limit, at: Timestamp) -> Option<Self> {
         let period = Scope::of(limit, at);
         let is_needed = !limit.thresholds.is_empty() || !period.is_always_counted();
@@ -105,7 +106,8 @@ mod tests {
     use super::*;
     use crate::quota::Limits;
 
-    /// The line that each event of a limit writes, without `api`, `unit` and `at`.
+    /// Returns the lines that a limit with this period writes for a hold, a consumption and a settlement, without
+    /// `api`, `unit` and `at`.
     fn written(period: &str) -> Vec<String> {
         let table = format!(
             r#"[{{"api":"a","limit":9,"unit":"calls",{period},"source":"us","as_of":"2026-02-14","thresholds":[]}}]"#
@@ -123,7 +125,7 @@ mod tests {
 
     const AT: &str = "2026-02-14T12:00:00.000Z";
 
-    /// The reader of version 0.1.0 before periods other than these five.
+    /// The types of an earlier version, which knew only these five periods.
     mod old {
         use super::*;
 
@@ -152,7 +154,7 @@ mod tests {
         }
 
         impl Event {
-            pub(super) fn names_no_period(&self) -> bool {
+            pub(super) fn names_no_new_period(&self) -> bool {
                 match self {
                     Self::Consume { watch } | Self::Settle { watch } => watch.is_none(),
                     Self::Hold { period } => {
@@ -176,14 +178,14 @@ mod tests {
                 ]
             );
             for line in lines {
-                assert!(serde_json::from_str::<old::Event>(&line).unwrap().names_no_period());
+                assert!(serde_json::from_str::<old::Event>(&line).unwrap().names_no_new_period());
                 let event: Event = serde_json::from_str(&line).unwrap();
                 assert_eq!(serde_json::to_string(&event).unwrap(), line);
             }
         }
     }
 
-    /// An old reader would judge such a reservation in the wrong window.
+    /// An old reader must refuse these lines, because it would judge a reservation in the wrong window.
     #[test]
     fn an_old_reader_refuses_each_line_of_a_new_form() {
         for (period, stated) in [

@@ -1,4 +1,4 @@
-//! The windows of a period that begins with its first use. This module is pure.
+//! The windows of a period such as `5h`, each of which begins with its first use. This module is pure.
 
 use std::num::NonZeroU16;
 
@@ -6,11 +6,11 @@ use super::window::{HOUR_MS, Window};
 use super::windows::{Used, WINDOWS_MAX};
 use crate::metrics::Timestamp;
 
-/// The recent windows in which something was consumed. Like `RecentWindows`, windows are forgotten in the order of the
-/// lines.
+/// The recent windows in which something was consumed. As in `RecentWindows`, the window whose last line is the oldest
+/// is forgotten first.
 ///
-/// The lines are not always in the order of their times. A use from shortly before a window, which would begin a window
-/// that overlaps it, belongs to that window. So windows never overlap.
+/// The lines are not always in the order of their times. A use less than `hours` before a known window would begin a
+/// window that overlaps the known one. Such a use counts in the known window instead, so windows never overlap.
 #[derive(Debug)]
 pub(super) struct FirstUse {
     pub(super) hours: NonZeroU16,
@@ -26,8 +26,9 @@ impl FirstUse {
         i64::from(self.hours.get()) * HOUR_MS
     }
 
-    /// Returns the usage of the window of a use at `at`, to add to. Its line was written at `now`, which is later than
-    /// `at` for a settlement.
+    /// Returns the usage of the window in which a use at `at` counts, so that the caller can add the use. Begins a
+    /// window if there is none. The line of the use was written at `now`. For a settlement, `now` is later than `at`,
+    /// the time of the reservation.
     pub(super) fn last(&mut self, at: Timestamp, now: Timestamp) -> &mut Used {
         let earlier = Window::from(at.unix_ms(), self.width_ms());
         match self.position(at) {
@@ -35,8 +36,9 @@ impl FirstUse {
                 self.windows[place..].rotate_left(1);
                 let last = self.windows.len() - 1;
                 let window = &mut self.windows[last].0;
-                // The first use of the window becomes known late. After that window has ended, its later uses can no
-                // longer be separated, so it stays as it is.
+                // This use is earlier than all known uses of the window, so the window is moved to begin with it. But
+                // if the moved window has already ended at `now`, later uses may already be in the sum and cannot be
+                // separated. Then the window is not moved.
                 if earlier.start_ms < window.start_ms && now.unix_ms() < earlier.end_ms {
                     *window = earlier;
                 }
@@ -52,7 +54,7 @@ impl FirstUse {
         &mut self.windows[last].1
     }
 
-    /// Returns the usage of the window of a use at `at`, if there is one.
+    /// Returns the usage of the window in which a use at `at` counts; `None` if there is no such window.
     pub(super) fn get(&self, at: Timestamp) -> Option<&Used> {
         self.position(at).map(|place| &self.windows[place].1)
     }
@@ -61,9 +63,11 @@ impl FirstUse {
         self.position(at).map(|place| &mut self.windows[place].1)
     }
 
-    /// Returns the window of a use at `at`, given the times of the open reservations. Returns `None` if none has begun.
+    /// Returns the window in which a use at `at` counts; `None` if no window has begun. `open` has the times of the
+    /// open reservations.
     ///
-    /// A reservation begins a window too. Unlike consumption, it can end without a use, so this is not stored.
+    /// An open reservation begins a window too. Unlike consumption, a reservation can end without a use, so the window
+    /// that it begins is not stored.
     pub(super) fn window(&self, at: Timestamp, open: impl Iterator<Item = Timestamp>) -> Option<Window> {
         let known = self.position(at).map(|place| self.windows[place].0);
         let is_in_another =
@@ -76,7 +80,8 @@ impl FirstUse {
         first.chain(known).min_by_key(|window| window.start_ms)
     }
 
-    /// Returns the place of the window that contains `at`, or of the first one that begins within its width after `at`.
+    /// Returns the index of the window that contains `at`. If there is none, returns the index of the first window that
+    /// begins after `at` and within the width of a window.
     fn position(&self, at: Timestamp) -> Option<usize> {
         let after_ms = |window: &Window| window.start_ms - at.unix_ms();
         let windows = || self.windows.iter().map(|(window, _)| window).enumerate();
@@ -110,7 +115,7 @@ mod tests {
             self.0.last(time(at), time(now)).add(1, Certainty::Known);
         }
 
-        /// The begin of the window at `at`, and the amount that was consumed in it.
+        /// Returns the beginning of the window at `at`, and the amount that was consumed in this window.
         fn window(&self, at: &str, open: &[&str]) -> Option<(String, u64)> {
             let window = self.0.window(time(at), open.iter().map(|at| time(at)))?;
             assert_eq!(window.end_ms - window.start_ms, 5 * HOUR_MS);
@@ -144,7 +149,7 @@ mod tests {
         windows.consume("09:02:00", "09:02:00");
         assert_eq!(windows.window("09:05:00", &["09:01:00"]), some("09:01:00", 1));
         assert_eq!(windows.window("09:05:00", &["09:03:00"]), some("09:02:00", 1));
-        // A reservation of the window before does not begin the next one.
+        // A reservation in the previous window does not begin the next window.
         windows.consume("14:02:00", "14:02:00");
         assert_eq!(windows.window("14:03:00", &["14:01:59"]), some("14:02:00", 1));
     }
@@ -156,7 +161,7 @@ mod tests {
         windows.consume("09:00:00", "09:09:00");
         assert_eq!(windows.window("09:10:00", &[]), some("09:00:00", 2));
         assert_eq!(windows.window("14:01:00", &[]), None);
-        // After the end of the window it counts, but moves nothing.
+        // A use that becomes known after the end of the moved window is counted, but does not move the window.
         windows.consume("08:59:00", "13:59:00");
         assert_eq!(windows.window("09:10:00", &[]), some("09:00:00", 3));
     }

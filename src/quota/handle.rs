@@ -9,16 +9,19 @@ use super::{Budget, Limits, QuotaOptions, QuotaStatus};
 use crate::error::Result;
 use crate::metrics::Usd;
 
-/// Tracks the used, the reserved and the remaining quota of each API. Clones share one quota.
+/// Tracks the used, the reserved and the remaining quota of each API. Clones of a `Quota` share its state.
 ///
-/// Any number of threads and processes can share a quota, and it survives restarts. Its state is a journal of its own,
-/// with one line for each event. A reservation is first written as a line. If the lines before it leave enough of the
-/// limit, it is granted. So every reader of the journal makes the same decision, and the granted reservations never
-/// exceed the limit together. Usage stays within the limit as long as every reservation is settled before it expires
-/// and for no more than it reserved.
+/// Any number of threads and processes can share a quota, and its state survives restarts. The state is stored in a
+/// separate journal, with one line for each event. A reservation is first written to the journal as a line. The
+/// reservation is granted if the earlier lines leave enough of the limit. So every reader of the journal makes the same
+/// decision, and all granted reservations together never exceed the limit.
 ///
-/// Each event counts in the window of its own time. The clocks of the processes may differ by a few minutes, but not by
-/// hours.
+/// Usage stays within the limit if each call reserves an amount first, uses no more than this amount, and is settled
+/// before the reservation expires.
+///
+/// Usage counts in the window (one period of the limit, such as a certain day) that contains the time of the event. A
+/// settlement counts in the window of its reservation. The clocks of the processes may differ by a few minutes, but not
+/// by hours.
 ///
 /// ```
 /// # let directory = tempfile::tempdir().expect("a temporary directory");
@@ -47,13 +50,14 @@ impl Quota {
     /// Opens the quota whose journal is at `path`, such as `logs/quota.jsonl`. Creates the journal if there is none.
     ///
     /// # Errors
-    /// - [`ErrorKind::Unsuitable`](crate::ErrorKind::Unsuitable) if `path` cannot hold a journal.
+    /// - [`ErrorKind::Unsuitable`](crate::ErrorKind::Unsuitable) if `path` cannot hold a journal, for example because
+    ///   it is a directory.
     /// - [`ErrorKind::Newer`](crate::ErrorKind::Newer) if a newer version wrote the journal.
-    /// - [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) if another process holds the journal's lock past the
-    ///   deadline.
+    /// - [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) if the journal's lock cannot be acquired before the
+    ///   [deadline](crate::journal::JournalOptions::lock_deadline).
     /// - [`ErrorKind::Io`](crate::ErrorKind::Io) if the journal cannot be created or read.
-    /// - [`ErrorKind::Malformed`](crate::ErrorKind::Malformed), with the line, if a line of the journal does not belong
-    ///   to a quota.
+    /// - [`ErrorKind::Malformed`](crate::ErrorKind::Malformed), with the line's number, if a line of the journal is not
+    ///   an event of a quota.
     pub fn open(path: impl AsRef<Path>, mut options: QuotaOptions) -> Result<Self> {
         let limits = Arc::new(std::mem::take(&mut options.limits));
         Ok(Self { tracker: Arc::new(Tracker::open(path.as_ref(), options)?), limits })
@@ -67,8 +71,8 @@ impl Quota {
     /// - [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if the limit is in US dollars (see
     ///   [`budget`](Self::budget)), or if the clock is outside the years 0 to 9999.
     /// - [`ErrorKind::Io`](crate::ErrorKind::Io) if the journal cannot be read.
-    /// - [`ErrorKind::Malformed`](crate::ErrorKind::Malformed), with the line, if a line of the journal does not belong
-    ///   to a quota, or if only a newer version can read it.
+    /// - [`ErrorKind::Malformed`](crate::ErrorKind::Malformed), with the line's number, if a line of the journal is not
+    ///   an event of a quota, or if only a newer version can read that line.
     pub fn status(&self, api: &str) -> Result<QuotaStatus> {
         self.tracker.status(self.limits.find::<u64>(api)?)
     }
@@ -76,52 +80,59 @@ impl Quota {
     /// Records that a call of `api` used `amount`, in the limit's unit, and returns the resulting status. The amount is
     /// recorded in full, even if it exceeds the remaining quota.
     ///
-    /// Pass `None` if the call used an unknown amount. Then the amount that the limit assumes is recorded. If the limit
-    /// assumes none, the call is counted in [`QuotaStatus::unknown`]. That is done even if the limit denies such calls,
-    /// because the call was already made.
+    /// Pass `None` if the call used an unknown amount. Then the amount that the limit assumes for such a call is
+    /// recorded. If the limit assumes no amount, the call is counted in [`QuotaStatus::unknown`]. The call is recorded
+    /// even if the limit denies calls of unknown amount, because it was already made.
     ///
     /// # Errors
-    /// If the error is of one of the first four kinds, nothing was recorded.
+    /// If the error is of one of the first four kinds below, nothing was recorded.
     ///
     /// - [`ErrorKind::UnknownLimit`](crate::ErrorKind::UnknownLimit), with the known names in its details, if no limit
     ///   has this name.
     /// - [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if the limit is in US dollars, or if the clock is outside
     ///   the years 0 to 9999.
     /// - [`ErrorKind::Overflow`](crate::ErrorKind::Overflow) if the sum of the window would exceed `u64::MAX`.
-    /// - [`ErrorKind::Malformed`](crate::ErrorKind::Malformed), with the line, if a line of the journal does not belong
-    ///   to a quota.
+    /// - [`ErrorKind::Malformed`](crate::ErrorKind::Malformed), with the line's number, if a line of the journal is not
+    ///   an event of a quota.
     /// - [`ErrorKind::Io`](crate::ErrorKind::Io) if the journal cannot be read, written or synced.
-    /// - [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) if another process holds the journal's lock past the
-    ///   deadline.
-    /// - [`ErrorKind::Abandoned`](crate::ErrorKind::Abandoned) if the thread that wrote the line panicked.
+    /// - [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) if the journal's lock cannot be acquired before the
+    ///   [deadline](crate::journal::JournalOptions::lock_deadline).
+    /// - [`ErrorKind::Abandoned`](crate::ErrorKind::Abandoned) if another thread of this process panicked while it
+    ///   wrote the line of this call.
     pub fn record_consumption(&self, api: &str, amount: Option<u64>) -> Result<QuotaStatus> {
         self.tracker.record(self.limits.find::<u64>(api)?, amount)
     }
 
     /// Reserves `amount` for a call of `api`, in the limit's unit, if that much remains.
     ///
-    /// Pass `None` if the amount is unknown before the call. Then the limit decides. It denies the call, reserves the
-    /// amount that it assumes, or allows the call while any quota remains. A call that is allowed without an amount
-    /// reserves nothing and is counted in [`QuotaStatus::unknown`].
+    /// Pass `None` if the amount is unknown before the call. The key `unknown` of the [limit](Limits) then has one of
+    /// three effects:
+    ///
+    /// - The call is denied.
+    /// - The amount that the limit assumes is reserved.
+    /// - The call is allowed while any quota remains. Nothing is reserved, and the call is counted in
+    ///   [`QuotaStatus::unknown`].
     ///
     /// # Errors
     /// - [`ErrorKind::UnknownLimit`](crate::ErrorKind::UnknownLimit), with the known names in its details, if no limit
     ///   has this name.
     /// - [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if the limit is in US dollars, or if the clock is outside
     ///   the years 0 to 9999.
-    /// - [`ErrorKind::Malformed`](crate::ErrorKind::Malformed), with the line, if a line of the journal does not belong
-    ///   to a quota.
+    /// - [`ErrorKind::Malformed`](crate::ErrorKind::Malformed), with the line's number, if a line of the journal is not
+    ///   an event of a quota.
     /// - [`ErrorKind::Io`](crate::ErrorKind::Io) if the journal cannot be read, written or synced.
-    /// - [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) if another process holds the journal's lock past the
-    ///   deadline.
-    /// - [`ErrorKind::Abandoned`](crate::ErrorKind::Abandoned) if the thread that wrote the line panicked.
+    /// - [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) if the journal's lock cannot be acquired before the
+    ///   [deadline](crate::journal::JournalOptions::lock_deadline).
+    /// - [`ErrorKind::Abandoned`](crate::ErrorKind::Abandoned) if another thread of this process panicked while it
+    ///   wrote the line of this call.
     ///
-    /// If an error occurs after the line was written, its amount stays reserved until it expires.
+    /// An error can occur after the reservation was written to the journal. The amount then stays reserved until the
+    /// reservation expires.
     pub fn reserve(&self, api: &str, amount: Option<u64>) -> Result<Grant> {
         Grant::ask(&self.tracker, self.limits.find::<u64>(api)?, amount)
     }
 
-    /// Returns the quota of `api` as a budget, if its limit is in US dollars.
+    /// Returns the quota of `api` as a budget. The limit of `api` must be in US dollars.
     ///
     /// # Errors
     /// - [`ErrorKind::UnknownLimit`](crate::ErrorKind::UnknownLimit), with the known names in its details, if no limit

@@ -1,4 +1,4 @@
-//! Dated limits: how much an API allows, its unit and period, and the source and date of the limit.
+//! Dated limits: how much an API allows, in which unit and period, and where and when this was looked up.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::{NonZeroU16, NonZeroU64};
@@ -23,16 +23,16 @@ pub struct Limit {
     pub unit: Unit,
     /// The period after which counting restarts.
     pub period: Period,
-    /// The zone in whose calendar the period begins. UTC for periods that have no calendar, such as an hour.
+    /// The zone in whose calendar the period begins. UTC for periods that do not follow a calendar, such as an hour.
     pub zone: Zone,
     /// The source of the limit: the vendor's page, an account's terms, an estimate.
     pub source: String,
     /// The day on which the limit was taken from `source`.
     pub as_of: NaiveDate,
-    /// Percentages of the limit. When a window first reaches one of them,
-    /// [`QuotaStatus::crossed`](super::QuotaStatus::crossed) reports it.
+    /// Percentages of the limit. When the consumption in one period first reaches such a percentage,
+    /// [`QuotaStatus::crossed`](super::QuotaStatus::crossed) reports this percentage.
     pub thresholds: BTreeSet<NonZeroU16>,
-    /// The most that may be used in one period, in the unit's steps.
+    /// The most that may be used in one period, in steps of the unit: tokens, calls or pico-dollars.
     pub(super) most: NonZeroU64,
     pub(super) unknown: Unknown,
 }
@@ -42,13 +42,13 @@ pub struct Limit {
 pub(super) enum Unknown {
     Deny,
     Allow,
-    /// This many of the unit's steps are reserved for the call.
+    /// This many steps of the limit's unit are reserved for the call.
     Assume(NonZeroU64),
 }
 
 impl Limit {
-    /// Returns the most that may be used in one period: a `u64` of tokens or calls, or [`Usd`]. Returns `None` if the
-    /// limit uses the other type.
+    /// Returns the most that may be used in one period: a `u64` of tokens or calls, or [`Usd`]. Returns `None` if `A`
+    /// is not the type for the limit's unit.
     pub fn limit<A: Amount>(&self) -> Option<A> {
         A::is_of(self.unit).then(|| A::from_steps(self.most.get()))
     }
@@ -62,18 +62,18 @@ impl Limit {
 /// and any other key is an error:
 ///
 /// - `zone` is the time zone in which days, weeks, months, quarters and years begin: `UTC`, which is the default, or an
-///   offset such as `+05:45`. With [`from_json_with_zones`](Self::from_json_with_zones), it can be another name. Other
-///   periods have no zone.
-/// - `thresholds` lists the whole percentages of the limit that are reported when a window first reaches them
-///   ([`QuotaStatus::crossed`](super::QuotaStatus::crossed)). The default is `[50, 80]`, where the
-///   [`WarningLevel`](super::WarningLevel) changes.
+///   offset such as `+05:45`. With [`from_json_with_zones`](Self::from_json_with_zones), `zone` can also be the name of
+///   another zone. A limit with any other period cannot have a zone other than `UTC`.
+/// - `thresholds` lists whole percentages of the limit. Each percentage is reported when the consumption in one period
+///   first reaches it ([`QuotaStatus::crossed`](super::QuotaStatus::crossed)). The default is `[50, 80]`, the
+///   percentages at which the [`WarningLevel`](super::WarningLevel) changes.
 /// - `unknown` says how a call is treated if its amount, such as its cost, is unknown before the call:
 ///   - `"deny"`, the default, denies the call.
-///   - `"allow"` allows the call while any quota remains, and counts it as unknown.
+///   - `"allow"` allows the call while any quota remains, and counts the call as unknown.
 ///   - `{"assume": 0.25}` reserves that amount, and counts the call as assumed.
 ///
 /// An amount in US dollars has up to 12 decimals and is at most 18,446,744.07. A program whose numbers are floats can
-/// write it as a text in quotes.
+/// write the amount as a string in quotes.
 ///
 /// ```
 /// use runledger::Usd;
@@ -109,7 +109,7 @@ impl Limits {
         Self::from_json(include_str!("limits.json")).unwrap_or_default()
     }
 
-    /// Reads a table of limits, whose zones are UTC or fixed offsets.
+    /// Reads a table of limits, in which every zone is UTC or a fixed offset.
     ///
     /// # Errors
     /// [`ErrorKind::Malformed`], with the line and the byte, in these cases:
@@ -117,13 +117,14 @@ impl Limits {
     /// - The text is not JSON, or has a missing or unknown key.
     /// - An amount is zero or out of range, or a name is empty.
     /// - A unit, a period or a zone is unknown, or an API is listed twice.
-    /// - A period that does not begin at 00:00 has a zone other than UTC.
+    /// - A period that does not begin at 00:00, such as `hour`, has a zone other than UTC.
     pub fn from_json(text: &str) -> Result<Self> {
         Self::from_json_with_zones(text, |_| None::<FixedOffset>)
     }
 
-    /// Like [`from_json`](Self::from_json), but `zones` returns the rules of the zones that are neither UTC nor an
-    /// offset. It returns `None` for a name that it does not know.
+    /// Like [`from_json`](Self::from_json), but the table can also name other zones. `zones` is called with the name of
+    /// each zone that is neither UTC nor an offset. It returns the zone's rules, or `None` if it does not know the
+    /// name.
     ///
     /// The command `runledger` passes the zones of the IANA database in this way.
     ///
@@ -169,7 +170,7 @@ impl Limits {
         self
     }
 
-    /// Returns the limit of `api`; `None` if it is unknown. An unknown limit does not mean that the API has no limit.
+    /// Returns the limit of `api`; `None` if the limit is unknown. An API whose limit is unknown may have a limit.
     pub fn get(&self, api: &str) -> Option<&Limit> {
         self.0.get(api)
     }
@@ -187,8 +188,8 @@ impl Limits {
         };
         if !A::is_of(limit.unit) {
             let detail = match limit.unit {
-                Unit::Usd => "it is in usd. Use its budget (Quota::budget)".to_owned(),
-                unit => format!("it is in {unit}. Use the quota itself, not a budget"),
+                Unit::Usd => "the limit is in usd. Use Quota::budget".to_owned(),
+                unit => format!("the limit is in {unit}. Use the quota itself, not a budget"),
             };
             return Err(Error::new(ErrorKind::Invalid, format!("read the limit of {api:?}")).detail(detail));
         }
@@ -242,14 +243,14 @@ impl Entry {
             zones(&name).ok_or_else(|| {
                 format!(
                     "zone: found {name:?}, which is not a zone that this program knows; expected UTC, an offset such \
-                     as +05:45, or a name in its database of zones, if it has one"
+                     as +05:45 or, if this program has a database of zones, a name from that database"
                 )
             })
         })?;
         if !zone.is_utc() && !period.begins_at_midnight() {
             return Err(format!(
-                "zone: found {zone} with the period {period}; expected no zone, or the period day, week, month, \
-                 quarter or year"
+                "zone: found {zone} with the period {period}; expected no zone, because only the periods day, week, month, \
+                 quarter and year have one"
             ));
         }
         let most = steps("limit", unit, limit.get())?;
@@ -275,7 +276,7 @@ fn steps(key: &str, unit: Unit, text: &str) -> Result<NonZeroU64, String> {
     steps.and_then(NonZeroU64::new).ok_or_else(|| format!("{key}: found {text}; expected {expected}"))
 }
 
-/// The percentages at which the warning level changes.
+/// Returns the percentages at which the warning level changes.
 fn levels() -> BTreeSet<NonZeroU16> {
     [50, 80].into_iter().filter_map(NonZeroU16::new).collect()
 }
@@ -321,7 +322,7 @@ mod tests {
         assert_eq!(Limits::bundled(), bundled);
     }
 
-    /// The line and the byte at which the table is refused, and why.
+    /// Returns the line and the byte at which the table is refused, and why it is refused.
     fn refusal(text: &str) -> (u64, u64, String) {
         let error = Limits::from_json(text).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Malformed);
@@ -381,7 +382,7 @@ mod tests {
         }
     }
 
-    /// The limit of `ENTRY` with a part of its text replaced.
+    /// Returns the limit of `ENTRY` after `from` in its text was replaced by `to`.
     fn limit(from: &str, to: &str) -> Result<Limit> {
         let limits = Limits::from_json(&format!("[{}]", ENTRY.replacen(from, to, 1)))?;
         Ok(limits.get("a").unwrap().clone())

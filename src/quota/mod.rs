@@ -1,10 +1,10 @@
 //! Quotas: dated limits, and a tracker of the amounts that were used or are reserved.
 //!
-//! - A **limit** is the most that an API allows in one **period**, such as a day in a time **zone**. A **window** is one
-//!   such period.
+//! - A **limit** is the most that an API allows in one **period**, such as a day in a time **zone**. A **window** is
+//!   one such period, such as a certain day.
 //! - An amount that was used is **consumed**.
-//! - A **hold** is an amount that is **reserved** before a call. It ends when it is settled with the amount that was
-//!   used, when it is released, or when it expires.
+//! - A **hold** is an amount that is **reserved** before a call. A hold ends when it is settled with the amount that
+//!   was used, when it is released, or when it expires.
 //! - A **budget** is a quota of US dollars.
 
 mod amount;

@@ -25,7 +25,7 @@ pub struct QuotaOptions {
 }
 
 impl QuotaOptions {
-    /// Returns the defaults: the bundled limits, holds of ten minutes, and [`JournalOptions::new`] with this clock.
+    /// Returns the defaults: the bundled limits, holds of ten minutes, and [`JournalOptions::new`] with `clock`.
     pub fn new(clock: Clock) -> Self {
         let hold_life = Duration::from_secs(10 * 60);
         Self { limits: Limits::bundled(), hold_life, journal: JournalOptions::new(clock) }
@@ -37,15 +37,15 @@ impl QuotaOptions {
         self
     }
 
-    /// Sets how long a hold lasts if its process dies before it settles or releases the hold; ten minutes by default.
-    /// The duration is counted in whole milliseconds.
+    /// Sets how long a hold lasts if it is neither settled nor released, for example because its process died; ten
+    /// minutes by default. The duration is counted in whole milliseconds.
     pub fn hold_life(mut self, life: Duration) -> Self {
         self.hold_life = life;
         self
     }
 
-    /// Sets how the quota's journal is opened. The clock of these options becomes the clock of the quota. It replaces
-    /// the one that was passed to [`new`](Self::new).
+    /// Sets how the quota's journal is opened. The clock in `journal` becomes the clock of the quota, instead of the
+    /// clock that was passed to [`new`](Self::new).
     pub fn journal(mut self, journal: JournalOptions) -> Self {
         self.journal = journal;
         self

@@ -9,9 +9,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// The period after which a quota restarts.
 ///
-/// It is not a sliding span: at the end of a window, all of the quota is available again. Days, weeks, months, quarters
-/// and years begin at 00:00 in the limit's zone, which is UTC unless the limit names another. A day on which clocks
-/// change lasts 23 or 25 hours. If clocks skip 00:00, the day begins at the first moment after the skip.
+/// A period is not a sliding span: when one period ends and the next one begins, the whole quota is available again.
+/// Days, weeks, months, quarters and years begin at 00:00 in the limit's zone, which is UTC unless the limit names
+/// another. A day on which clocks change lasts 23 or 25 hours. If clocks skip 00:00, the day begins at the first moment
+/// after the skip.
 ///
 /// ```
 /// use runledger::quota::Period;
@@ -34,24 +35,25 @@ pub enum Period {
     Week,
     /// From the first of the month, 00:00, to the next first.
     Month,
-    /// From the first of January, April, July or October, 00:00, to the next of them.
+    /// From the first of January, April, July or October, 00:00, to the next of these days.
     Quarter,
     /// From the first of January, 00:00, to the next first of January.
     Year,
-    /// From the first use until this many hours of 3,600 seconds later; 1 to 8,760 hours.
+    /// This many hours of 3,600 seconds, beginning with the first use; 1 to 8,760 hours.
     ///
-    /// The next window begins with the first use after that, so no window is open while nothing is used. A use is a
-    /// consumed amount, or a reservation that is neither released nor expired. The limits of coding agents' plans count
-    /// in this way: `5h` is a session, and `168h` is their week.
+    /// After the end of these hours, the next period begins with the next use. So no period is running while nothing is
+    /// used. A use is a consumed amount, or a reservation that is neither released nor expired. The plans of coding
+    /// agents are limited in this way: `5h` is their session, and `168h` is their week.
     Hours(NonZeroU16),
     /// All time. The quota never restarts.
     Total,
 }
 
 impl Period {
-    /// The periods that every account counts, whatever its limit is: those of version 0.1, in UTC.
+    /// The periods, in UTC, in which all usage of every API is counted, whatever its limit is. An earlier version had
+    /// only these, and its lines do not always name their period.
     pub(super) const ALWAYS_COUNTED: [Self; 5] = [Self::Minute, Self::Hour, Self::Day, Self::Week, Self::Month];
-    /// The largest number of hours of a period.
+    /// The largest number of hours in [`Self::Hours`].
     const HOURS_MAX: u16 = 8_760;
     const NAMES: [(&str, Self); 8] = [
         ("minute", Self::Minute),
@@ -71,7 +73,7 @@ impl Period {
 }
 
 impl fmt::Display for Period {
-    /// Writes the name in a table of limits, such as `day` or `5h`.
+    /// Writes the period as a table of limits names it, such as `day` or `5h`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Self::Hours(hours) = self {
             return f.pad(&format!("{hours}h"));
@@ -88,7 +90,7 @@ impl FromStr for Period {
         if let Some((_, period)) = Self::NAMES.iter().find(|(name, _)| *name == text) {
             return Ok(*period);
         }
-        // Only one form of each number is accepted: no sign, and no leading zero.
+        // Each number has only one accepted form, without a sign and without leading zeros.
         let digits = text.strip_suffix('h').filter(|digits| digits.starts_with(|c: char| c.is_ascii_digit()));
         let hours = digits.and_then(|digits| digits.parse().ok()).filter(|&hours: &NonZeroU16| {
             hours.get() <= Self::HOURS_MAX && digits.is_some_and(|digits| digits == hours.to_string())

@@ -1,4 +1,7 @@
-//! How far a quota's journal has been read, and the sums of its lines.
+//! How far a quota's journal has been read, and the sums of the lines that were read.
+//!
+//! The sums are in a [`Fold`], which counts lines in frames. A frame is one window, or all windows of a period such as
+//! `5h`.
 
 use super::event;
 use super::fold::{Asked, Fold};
@@ -13,7 +16,7 @@ pub(super) struct Progress {
     /// The last line that was read.
     pub(super) link: Link,
     pub(super) fold: Fold,
-    /// The frames that the fold counts from the first line on.
+    /// The frames that `fold` has counted since the first line of the journal.
     asked: Vec<Asked>,
 }
 
@@ -33,9 +36,12 @@ impl Progress {
         Self { lines: journal.lines(), link: Link::START, fold: Fold::counting(&asked), asked }
     }
 
-    /// Reads the lines that were appended since the last call. Returns false if the journal must be read again, because
-    /// a line names a frame that was not counted before, or does not follow the line before it. A writer whose disk is
-    /// full withdraws its lines, and then the sums include lines that are gone.
+    /// Reads the lines that were appended since the last call. Returns false if the journal must be read again from its
+    /// start. There are two possible reasons:
+    ///
+    /// - A line names a frame that was not counted since the first line.
+    /// - A line is damaged, or does not continue the chain of the previous line. For example, a writer whose disk is
+    ///   full removes the lines that it has just written, so the sums can include lines that are gone.
     pub(super) fn read_on(&mut self, journal: &Journal) -> Result<bool> {
         loop {
             match self.next(journal, true)? {
@@ -46,8 +52,8 @@ impl Progress {
         }
     }
 
-    /// Reads the journal from its start again, and counts the frames that were missed. Damaged lines are not counted, and
-    /// each causes a warning.
+    /// Reads the journal from its start again, and also counts the frames that the last reading missed. Damaged lines
+    /// are not counted, and each causes a warning.
     pub(super) fn reread(&mut self, journal: &Journal, warn: &journal::Warn) -> Result<()> {
         let mut is_warned = false;
         loop {
@@ -62,7 +68,8 @@ impl Progress {
                     Next::End => break,
                 }
             }
-            // The frames of lines do not depend on what was counted, so the second pass misses none of them.
+            // A pass can find further missed frames. The frames that lines name do not depend on what was counted, so a
+            // second pass counts all of them.
             if self.fold.missed().is_empty() {
                 return Ok(());
             }
@@ -70,7 +77,8 @@ impl Progress {
         }
     }
 
-    /// Adds the next line if its hash is right. With `chained`, the line must also follow the one before it.
+    /// Adds the next line if its hash is right. If `chained` is true, the line must also continue the chain of the last
+    /// line that was read.
     fn next(&mut self, journal: &Journal, chained: bool) -> Result<Next> {
         let before = self.lines.cursor();
         let Some(found) = self.lines.next_line()? else { return Ok(Next::End) };
@@ -81,7 +89,8 @@ impl Progress {
         match serde_json::from_slice::<event::Line<'_>>(found.bytes) {
             Ok(event) => {
                 self.fold.apply(trailer.link.seq, &event);
-                // Lines can be out of order: a line that was missing from its segment can appear after later ones.
+                // Lines can be out of order: a line that was missing from its segment can appear after lines with
+                // higher numbers.
                 if trailer.link.seq > self.link.seq {
                     self.link = trailer.link;
                 }

@@ -30,11 +30,11 @@ impl<A: Amount> Grant<A> {
     }
 }
 
-/// A reserved amount. Dropping a hold releases it, so that others can reserve the amount again.
+/// A reserved amount. Dropping a hold releases it, so that the amount can be reserved again.
 ///
 /// The release is a line in the journal. If that line cannot be written, or if the process dies, the hold ends at
-/// [`expires_at`](Hold::expires_at). After that, the status no longer counts it, not even as a call of unknown amount.
-/// Dropping never panics.
+/// [`expires_at`](Hold::expires_at). After that time, the status of the quota no longer counts the hold, not even as a
+/// call of unknown amount. Dropping never panics.
 #[derive(Debug)]
 #[must_use = "a hold that is dropped is released"]
 pub struct Hold<A: Amount = u64> {
@@ -50,7 +50,7 @@ impl<A: Amount> Hold<A> {
         self.reserved.amount
     }
 
-    /// Returns the time, UTC, at which the hold expires. From then on, others can reserve the amount.
+    /// Returns the time, UTC, at which the hold expires. From then on, the amount can be reserved again.
     pub fn expires_at(&self) -> Timestamp {
         self.reserved.expires_at
     }
@@ -58,23 +58,26 @@ impl<A: Amount> Hold<A> {
     /// Records that `actual` was used, in the limit's unit, and releases the rest of the reserved amount. Returns the
     /// resulting status.
     ///
-    /// The amount counts in the window of the reservation, because an API counts a call when it receives the call. The
-    /// amount is recorded in full, even if it exceeds the reserved amount or if the hold has expired. The status then
-    /// shows any overrun.
+    /// `actual` counts in the window in which the reservation was made, because an API counts a call when it receives
+    /// the call. `actual` is recorded in full, even if it exceeds the reserved amount or if the hold has expired. The
+    /// returned status can then show that more than the limit was used.
     ///
     /// Pass `None` if the call used an unknown amount. Then the whole reserved amount is recorded, and the call is
     /// counted in [`QuotaStatus::assumed`]. If nothing was reserved, the call is counted in [`QuotaStatus::unknown`].
-    /// The limit's rule for unknown amounts is not used here, because that rule applies before a call.
+    /// The limit's rule for unknown amounts does not apply here, because it is only for reservations.
     ///
     /// # Errors
+    /// If nothing was recorded because of an error, the amount stays reserved until the hold expires.
+    ///
     /// - [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if `actual` is below 0 or above 18,446,744.07 USD, or if the
-    ///   clock is outside the years 0 to 9999. The amount then stays reserved until it expires.
+    ///   clock is outside the years 0 to 9999.
     /// - [`ErrorKind::Io`](crate::ErrorKind::Io) if the journal cannot be read or written.
-    /// - [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) if another process holds the journal's lock past the
-    ///   deadline.
-    /// - [`ErrorKind::Abandoned`](crate::ErrorKind::Abandoned) if the thread that wrote the line panicked.
-    /// - [`ErrorKind::Malformed`](crate::ErrorKind::Malformed), with the line, if a line of the journal does not belong
-    ///   to a quota.
+    /// - [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) if the journal's lock cannot be acquired before the
+    ///   [deadline](crate::journal::JournalOptions::lock_deadline).
+    /// - [`ErrorKind::Abandoned`](crate::ErrorKind::Abandoned) if another thread of this process panicked while it
+    ///   wrote the line of this call.
+    /// - [`ErrorKind::Malformed`](crate::ErrorKind::Malformed), with the line's number, if a line of the journal is not
+    ///   an event of a quota.
     pub fn settle(mut self, actual: Option<A>) -> Result<QuotaStatus<A>> {
         self.is_open = false;
         self.tracker.settle(&self.limit, &self.reserved, actual)
@@ -84,7 +87,7 @@ impl<A: Amount> Hold<A> {
 impl<A: Amount> Drop for Hold<A> {
     fn drop(&mut self) {
         if self.is_open {
-            // A drop cannot report a failure. The hold expires instead.
+            // A drop cannot report that the release failed. The hold then ends when it expires.
             let _ = self.tracker.release(&self.limit, self.reserved.line);
         }
     }

@@ -10,8 +10,9 @@ use crate::metrics::Timestamp;
 
 /// The period of a limit, as a line of the journal states it.
 ///
-/// In UTC, its name is enough. In another zone, the line also states the window that its writer computed. So a reader
-/// needs no rules of zones, and readers with different versions of those rules make the same decisions.
+/// In UTC, the name of the period is enough. In another zone, the line also states the window that the line's writer
+/// computed. So a reader needs no time zone rules, and readers with different versions of these rules make the same
+/// decisions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub(super) enum Scope {
@@ -19,14 +20,14 @@ pub(super) enum Scope {
     Zoned { of: Period, zone: String, start_ms: i64, end_ms: i64 },
 }
 
-/// The place where an account counts a line.
+/// Where a line is counted in an account, which has the sums of one API in one unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Frame {
-    /// A period that every account counts, and its window.
+    /// A window of a period that every account counts.
     Always(Period, Window),
-    /// A window that an account counts after a line or a query has named it.
+    /// Any other window. An account counts it only after a line or a query has named it.
     Named(Window),
-    /// The window that begins with the first use.
+    /// The windows of this many hours, each of which begins with its first use.
     FromFirstUse(NonZeroU16),
 }
 
@@ -45,7 +46,7 @@ impl Scope {
         matches!(self, Self::Utc(period) if Period::ALWAYS_COUNTED.contains(period))
     }
 
-    /// Returns the place of a line that counts at `at`.
+    /// Returns the frame of a line that counts at `at`.
     pub(super) fn frame(&self, at: Timestamp) -> Frame {
         match *self {
             Self::Utc(Period::Hours(hours)) => Frame::FromFirstUse(hours),

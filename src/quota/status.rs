@@ -10,7 +10,7 @@ use super::{Amount, Limit, Limits, Period, Unit, Zone};
 use crate::error::Result;
 use crate::metrics::Timestamp;
 
-/// How much of a quota is used, as a traffic light. Red is the highest.
+/// How much of a quota is used, as a traffic light. Red is the highest level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
 #[non_exhaustive]
@@ -57,8 +57,8 @@ impl fmt::Display for WarningLevel {
     }
 }
 
-/// The status of one API's quota in one window. Its amounts are whole tokens or calls. In a `QuotaStatus<Usd>` they are
-/// exact dollars.
+/// The status of one API's quota in one window, such as a certain day. The amounts are whole tokens or calls in a
+/// `QuotaStatus<u64>`, and exact dollars in a `QuotaStatus<Usd>`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct QuotaStatus<A = u64> {
@@ -74,44 +74,50 @@ pub struct QuotaStatus<A = u64> {
     pub zone: Zone,
     /// The amount that was used in this window, in `unit`.
     ///
-    /// It can exceed `limit`, because usage is recorded in full even if no such amount was reserved. A sum larger than
-    /// `u64::MAX`, or 18,446,744.07 USD, is shown as that maximum.
+    /// It can exceed `limit`, because usage is recorded in full even if less was reserved. It is never above
+    /// `u64::MAX`, or 18,446,744.07 USD for dollars: a larger sum is shown as this maximum.
     pub consumed: A,
-    /// The amount of this window's holds that have not been settled or released and have not expired, in `unit`.
+    /// The amount that is reserved in this window, in `unit`. It excludes holds that were settled or released, or have
+    /// expired.
     pub held: A,
     /// The amount that can still be reserved, in `unit`: `limit − consumed − held`, but at least 0.
     pub remaining: A,
-    /// The number of calls in this window, finished or held, whose amount is unknown. `consumed` and `held` do not
-    /// include them.
+    /// The number of calls in this window, finished or only reserved, whose amount is unknown. `consumed` and `held` do
+    /// not include these calls.
     pub unknown: u64,
-    /// The number of calls in this window, finished or held, whose amount is assumed. The limit assumes an amount
-    /// before the call. If the actual amount is still unknown after the call, the reserved amount is assumed.
+    /// The number of calls in this window, finished or only reserved, whose amount is assumed. If the amount is unknown
+    /// before the call, the limit can assume an amount. If the amount is unknown after the call, the reserved amount is
+    /// assumed.
     pub assumed: u64,
-    /// `consumed` in percent of `limit`, as the nearest float. It excludes held amounts. It is above 100 if `consumed`
-    /// exceeds `limit`.
+    /// `consumed` in percent of `limit`, as the nearest float. Held amounts are not included. The percentage is above
+    /// 100 if `consumed` exceeds `limit`.
     pub pct_used: f64,
-    /// The level of `consumed`. It excludes held amounts, so a reservation that is later released raises no alarm.
+    /// The warning level of `consumed`. Held amounts are not included, so a reservation that is later released raises
+    /// no alarm.
     pub warning_level: WarningLevel,
-    /// The thresholds of the limit that `consumed` reached because of the call that returned this status, in percent
-    /// and ascending. Held amounts do not count. The list is empty if the call was only a query.
+    /// The thresholds of the limit, in percent and ascending, that `consumed` reached through the recording or
+    /// settlement that returned this status. Held amounts do not count. The list is empty in a status that was only
+    /// queried.
     ///
     /// Each threshold is reported once in a window, across threads, processes and restarts, even if the limit is raised
-    /// in between. The order of the journal decides which call reports it. If the process of that call dies or its
-    /// append fails, the threshold is not reported at all. A settlement counts in the window of its reservation.
+    /// in between. The order of the lines in the journal decides which recording or settlement reports a threshold. If
+    /// this recording or settlement returns an error after its line was written, or if its process dies, the threshold
+    /// is not reported at all. A settlement counts in the window of its reservation.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub crossed: Vec<u16>,
     /// The time until `resets_at`, in days of 24 hours; more than 0. `None` if `resets_at` is `None`.
     pub days_until_reset: Option<f64>,
-    /// When this window ends, UTC. For the last windows of the year 9999, it is the last millisecond of that year.
+    /// When this window ends, UTC. If the window ends after the year 9999, this is the last millisecond of that year.
     ///
     /// `None` if the period is [`Period::Total`], which never restarts. Also `None` if the period is [`Period::Hours`]
-    /// and no window has begun, so that all of the quota remains. A window that began with a reservation ends with it,
-    /// or begins later, if the reservation is released or expires.
+    /// and no window has begun, so that the whole quota remains. If a window began with a reservation and the
+    /// reservation is released or expires, the window begins with its next use instead. If the window has no other use,
+    /// it is cancelled.
     pub resets_at: Option<Timestamp>,
 }
 
 impl<A: Amount> QuotaStatus<A> {
-    /// Creates the status at `at` from the sums of its window.
+    /// Creates the status of the quota of `limit` at `at` from the sums of the window.
     pub(super) fn new(limit: &Limit, at: Timestamp, counted: Counted) -> Self {
         const DAY_MS: f64 = 86_400_000.0;
         let Sums { consumed, held, unknown, assumed } = counted.sums;
@@ -138,8 +144,8 @@ impl<A: Amount> QuotaStatus<A> {
 }
 
 impl Limits {
-    /// Returns the status that the quota of `api` has at `at` if nothing is consumed or held. Use this for a
-    /// [`Quota`](super::Quota) that was never opened, to avoid creating its journal.
+    /// Returns the status that the quota of `api` has at `at` if nothing is consumed or held. Use this function if the
+    /// quota has no journal yet, because [`Quota::open`](super::Quota::open) would create the journal.
     ///
     /// ```
     /// use runledger::quota::{Limits, QuotaStatus};
@@ -181,7 +187,7 @@ mod tests {
             (79_999, 100_000, Yellow),
             (80_000, 100_000, Red),
             (u64::MAX, 1, Red),
-            // Floats cannot distinguish these neighbours.
+            // Floats cannot distinguish the two amounts of each of these pairs.
             (u64::MAX / 2, u64::MAX, Green),
             (u64::MAX / 2 + 1, u64::MAX, Yellow),
             (u64::MAX / 5 * 4 - 1, u64::MAX, Yellow),

@@ -9,11 +9,12 @@ use super::window::Window;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Counted {
     pub(super) sums: Sums,
-    /// `None` if the period begins with its first use, and nothing is used.
+    /// `None` if the period begins with its first use, and nothing was used or reserved.
     pub(super) window: Option<Window>,
 }
 
-/// The amounts that are consumed and held in one window at one moment, in the unit's steps.
+/// The amounts that are consumed and held in one window at one moment, in steps of the unit: tokens, calls or
+/// pico-dollars.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Sums {
     pub(super) consumed: u64,

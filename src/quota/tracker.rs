@@ -1,4 +1,4 @@
-//! The tracker: one quota journal, written and read.
+//! The tracker, which writes and reads the journal of one quota.
 
 use std::fmt;
 use std::path::Path;
@@ -150,13 +150,13 @@ impl Tracker {
         Ok(QuotaStatus { crossed, ..QuotaStatus::new(limit, at, counted) })
     }
 
-    /// Returns the sums of all lines for `limit` in its window at `at`.
+    /// Reads the lines that were appended, and returns the sums for `limit` in its window at `at`.
     fn counted(&self, limit: &Limit, at: Timestamp) -> Result<Counted> {
         self.sums(&mut *self.caught_up(0)?, limit, at)
     }
 
-    /// Returns the sums of `limit` in its window at `at`. If that window was not counted so far, the journal is read
-    /// again.
+    /// Returns the sums for `limit` in its window at `at`, over the lines that were read. If the window was not counted
+    /// so far, reads the journal again.
     fn sums(&self, progress: &mut Progress, limit: &Limit, at: Timestamp) -> Result<Counted> {
         let counted = progress.fold.sums(limit, at);
         if progress.fold.missed().is_empty() {
@@ -182,7 +182,7 @@ impl Tracker {
         Ok(self.journal.append(&payload)?.seq)
     }
 
-    /// Reads the lines that were appended, at least up to line `seq`, and returns the sums of all lines.
+    /// Reads the lines that were appended, which must include line `seq`, and returns the sums of all lines.
     fn caught_up(&self, seq: u64) -> Result<MutexGuard<'_, Progress>> {
         let mut progress = lock(&self.progress);
         if !progress.read_on(&self.journal)? || progress.link.seq < seq {

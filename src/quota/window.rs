@@ -1,4 +1,4 @@
-//! Calendar windows. This module is pure.
+//! Windows, which are the single periods in which a quota counts, such as a certain day. This module is pure.
 
 use chrono::{Datelike, Days, Months, NaiveDate};
 
@@ -7,8 +7,8 @@ use crate::metrics::Timestamp;
 
 /// The moments from `start_ms` to before `end_ms`, both in milliseconds after 1970-01-01T00:00:00Z.
 ///
-/// They are not of type [`Timestamp`], because the week of 0000-01-01 begins before the year 0, and the windows of
-/// 9999-12-31 end after the year 9999.
+/// The two moments are not of type [`Timestamp`], because the week of 0000-01-01 begins before the year 0, and the
+/// windows of 9999-12-31 end after the year 9999.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Window {
     pub(super) start_ms: i64,
@@ -26,8 +26,8 @@ impl Window {
     /// All time.
     pub(super) const TOTAL: Self = Self { start_ms: i64::MIN, end_ms: i64::MAX };
 
-    /// Returns the window of `period` in `zone` that contains `at`. For a period that begins with its first use, this
-    /// is the longest one that can begin now.
+    /// Returns the window of `period` in `zone` that contains `at`. For a period that begins with its first use,
+    /// returns the window that a use at `at` would begin.
     pub(super) fn containing(at: Timestamp, period: Period, zone: &Zone) -> Self {
         match period {
             Period::Minute => Self::grid(at, MINUTE_MS, 0),
@@ -43,23 +43,24 @@ impl Window {
         }
     }
 
-    /// Returns the window of whole days in `zone`. Windows follow each other without a gap, whatever the clocks do.
+    /// Returns the window that contains `at`, for a period that consists of whole days in `zone`. Windows follow each
+    /// other without a gap, even if the clocks in the zone are changed.
     fn of_days(at: Timestamp, period: Period, zone: &Zone) -> Self {
         let from = |first: NaiveDate| {
             let next = next(period, first);
             (next, Self { start_ms: zone.start_ms(first), end_ms: zone.start_ms(next) })
         };
         let (next, window) = from(first_day(period, zone.date(at)));
-        // Clocks that go back over 00:00 show the end of the day again, after the next day has begun.
+        // If clocks are set back over 00:00, they show the old date again although the next window has begun.
         if window.end_ms <= at.unix_ms() { from(next).1 } else { window }
     }
 
-    /// Returns the window of that width.
+    /// Returns the window that starts at `start_ms` and is `width_ms` long.
     pub(super) fn from(start_ms: i64, width_ms: i64) -> Self {
         Self { start_ms, end_ms: start_ms + width_ms }
     }
 
-    /// Returns the window of a grid of equal widths, one of which starts at `origin_ms`.
+    /// Returns the window that contains `at`, if all windows have the same width and one of them starts at `origin_ms`.
     fn grid(at: Timestamp, width_ms: i64, origin_ms: i64) -> Self {
         Self::from(at.unix_ms() - (at.unix_ms() - origin_ms).rem_euclid(width_ms), width_ms)
     }
@@ -74,7 +75,8 @@ impl Window {
         (self.start_ms..self.end_ms).contains(&at.unix_ms())
     }
 
-    /// Returns the milliseconds from `at`, a moment of this window, to its end. Returns `None` if it never ends.
+    /// Returns the milliseconds from `at`, a moment of this window, to the end of the window. Returns `None` if the
+    /// window never ends.
     pub(super) fn left_ms(self, at: Timestamp) -> Option<u64> {
         (self != Self::TOTAL).then(|| self.end_ms.saturating_sub(at.unix_ms()).unsigned_abs())
     }
@@ -114,7 +116,7 @@ mod tests {
 
     use super::*;
 
-    /// The periods by the calendar.
+    /// The periods that follow the calendar.
     const PERIODS: [Period; 7] =
         [Period::Minute, Period::Hour, Period::Day, Period::Week, Period::Month, Period::Quarter, Period::Year];
 

@@ -10,7 +10,7 @@ use crate::metrics::Timestamp;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Used {
     pub(super) consumed: u64,
-    /// The number of lines whose amount is unknown. They add nothing to the sums.
+    /// The number of lines whose amount is unknown. They add nothing to `consumed`.
     pub(super) unknown: u64,
     /// The number of lines whose amount is assumed.
     pub(super) assumed: u64,
@@ -30,11 +30,11 @@ impl Used {
 
     /// Notes the watched percentages that line `seq` was the first to reach.
     ///
-    /// A percentage that was reached stays reached even if the limit is raised later. So it is reported only once in a
-    /// window.
+    /// A percentage that was reached stays reached even if the limit is raised later. So each percentage is reported
+    /// only once in a window.
     pub(super) fn watch(&mut self, seq: u64, watch: &Watch) {
         for &percent in &watch.percent {
-            // This is computed in whole numbers, because rounding could move a threshold.
+            // The comparison uses whole numbers, because rounding could move a threshold.
             let is_reached =
                 u128::from(self.consumed) * 100 >= u128::from(watch.limit.get()) * u128::from(percent.get());
             if is_reached && !self.reached.iter().any(|&(other, _)| other == percent) {
@@ -51,13 +51,13 @@ impl Used {
 
 /// The usage of the recent windows of one period. The window of the last line is at the end.
 ///
-/// The window that was used longest ago is forgotten first, whatever its time is. So a line from a clock that is far
-/// ahead does not push out the windows in which other lines still count.
+/// The window whose last line is the oldest is forgotten first, even if the window itself is in the future. So a line
+/// from a clock that is far ahead does not push out the windows in which other lines still count.
 #[derive(Debug, Default)]
 pub(super) struct RecentWindows(Vec<(Window, Used)>);
 
-/// The number of windows of a period that are remembered. The shortest period is a minute, and a line reaches the
-/// journal much less than sixteen minutes after its time.
+/// The largest number of windows that are remembered for a period. Sixteen are enough: the shortest period is a minute,
+/// and a line is written much less than sixteen minutes after the time at which it counts.
 pub(super) const WINDOWS_MAX: usize = 16;
 
 impl RecentWindows {

@@ -12,7 +12,7 @@ use crate::metrics::Timestamp;
 /// The time zone in whose calendar a limit counts days, weeks, months, quarters and years.
 ///
 /// The crate itself knows UTC and fixed offsets. [`Limits::from_json_with_zones`](super::Limits::from_json_with_zones)
-/// accepts the rules of others. Two zones are equal if their names are.
+/// accepts the rules of other zones. Two zones are equal if their names are equal.
 #[derive(Clone)]
 pub struct Zone {
     name: Cow<'static, str>,
@@ -24,12 +24,12 @@ impl Zone {
     /// UTC.
     pub const UTC: Self = Self { name: Cow::Borrowed("UTC"), rules: None };
 
-    /// Returns the name in the table of limits, such as `UTC`, `+05:45` or `Europe/Zurich`.
+    /// Returns the name of the zone as the table of limits states it, such as `UTC`, `+05:45` or `Europe/Zurich`.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Creates a zone with rules of its own.
+    /// Creates a zone with this name and these rules.
     pub(super) fn with_rules(name: &str, rules: impl TimeZone + Send + Sync + 'static) -> Self {
         Self { name: Cow::Owned(name.to_owned()), rules: Some(Arc::new(rules)) }
     }
@@ -51,13 +51,13 @@ impl Zone {
         self.rules.is_none()
     }
 
-    /// Returns the date that clocks in the zone show at that moment.
+    /// Returns the date that clocks in the zone show at `at`.
     pub(super) fn date(&self, at: Timestamp) -> NaiveDate {
         self.rules.as_ref().map_or_else(|| at.to_chrono().date_naive(), |rules| rules.date(at))
     }
 
-    /// Returns the first moment of `day`, in milliseconds after 1970-01-01T00:00:00Z. If the zone skipped the whole
-    /// day, that is the first moment of the next one.
+    /// Returns the first moment of `day`, in milliseconds after 1970-01-01T00:00:00Z. If the clocks of the zone skipped
+    /// the whole day, returns the first moment of the next day.
     pub(super) fn start_ms(&self, day: NaiveDate) -> i64 {
         let utc = || day.and_time(NaiveTime::MIN).and_utc().timestamp();
         1000 * self.rules.as_ref().map_or_else(utc, |rules| rules.start_s(day))
@@ -79,7 +79,7 @@ impl fmt::Debug for Zone {
 }
 
 impl fmt::Display for Zone {
-    /// Writes the name in the table of limits.
+    /// Writes the name of the zone.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.name)
     }
@@ -91,7 +91,8 @@ impl Serialize for Zone {
     }
 }
 
-/// The part of chrono's trait that windows need, for zones of any type.
+/// The part of chrono's [`TimeZone`] that windows need. Unlike `TimeZone`, this trait can be used as `dyn`, so a
+/// [`Zone`] can have rules of any type.
 trait Rules: Send + Sync {
     fn date(&self, at: Timestamp) -> NaiveDate;
     /// Returns the first moment of `day`, in seconds after 1970-01-01T00:00:00Z.
@@ -109,7 +110,8 @@ impl<Z: TimeZone + Send + Sync> Rules for Z {
             MappedLocalTime::Single(start) => start.timestamp(),
             MappedLocalTime::Ambiguous(one, other) => one.timestamp().min(other.timestamp()),
             MappedLocalTime::None => {
-                // Clocks skip 00:00. Search the moment of the change. No offset from UTC reaches 26 hours.
+                // Clocks skip 00:00 on this day, so the day begins when they are changed. That moment is searched
+                // within 26 hours, because no offset from UTC is as large.
                 const OFFSET_S_MAX: i64 = 26 * 3600;
                 let shown = local.and_utc().timestamp();
                 let is_reached = |utc_s: i64| {

@@ -63,12 +63,12 @@ fn dollars_and_tokens_cannot_be_mixed() {
         quota.reserve("anthropic", Some(1)).unwrap_err(),
     ] {
         assert_eq!(error.kind(), ErrorKind::Invalid);
-        let why = "cannot read the limit of \"anthropic\": it is in usd. Use its budget (Quota::budget)";
+        let why = "cannot read the limit of \"anthropic\": the limit is in usd. Use Quota::budget";
         assert_eq!(error.to_string(), why);
     }
     let error = quota.budget("openai-gpt4").unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid);
-    assert!(error.to_string().contains("it is in tokens"), "{error}");
+    assert!(error.to_string().contains("the limit is in tokens"), "{error}");
     assert_eq!(quota.budget("openai").unwrap_err().kind(), ErrorKind::UnknownLimit);
     assert_eq!(fixture.lines(), 0);
     // Tokens that were counted under the same name are not in the budget.

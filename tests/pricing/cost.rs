@@ -401,7 +401,7 @@ fn a_model_of_another_provider_is_reported_with_its_providers() {
     let error = at_noon(&Call::new("gpt-5", Usage::new(1, 1)).provider("anthropic")).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "cannot price \"gpt-5\" of anthropic, which has no price for it, while others have: openai/gpt-5"
+        "cannot price \"gpt-5\" of anthropic, which has no price for it; other providers have one: openai/gpt-5"
     );
     let long = "x".repeat(1_000_000);
     let error = at_noon(&Call::new(&long, Usage::new(1, 1)).provider("bedrock")).unwrap_err();

@@ -5,12 +5,13 @@ use crate::metrics::{Meter, Usd};
 /// 10⁻⁹ US dollars, in pico-dollars.
 const NINE_DECIMALS: u64 = 1_000;
 
-/// Returns `factor` times the price in `digits`, and whether it was rounded. `None` if it is not a number of at least 0,
-/// or is out of range.
+/// Returns `factor` times the price in `digits`, and whether it was rounded. Returns `None` if `digits` is not a number
+/// of at least 0, or if the result is out of range.
 ///
-/// One unit of `meter` must cost whole pico-dollars, so a price of a million has 6 decimals, and one of a thousand has 9.
-/// A price with more is rounded half to even. An hour has 12 decimals. If the price of a second would need more for an
-/// hour, it is rounded to 9: a price such as 0.001333333333333 is not more precise.
+/// One unit of `meter` must cost whole pico-dollars, so the price of a million units has at most 6 decimals, and the
+/// price of a thousand units at most 9. A price with more decimals is rounded half to even. The price of an hour has at
+/// most 12 decimals. If it is computed from the price of a second and would have more, it is rounded to 9, since a
+/// price of a second such as 0.001333333333333 is not more precise.
 pub(super) fn times(digits: &str, factor: u64, meter: Meter) -> Option<(Usd, bool)> {
     let is_hour = meter.per() == Meter::AudioMs.per();
     if !is_hour {
@@ -22,7 +23,7 @@ pub(super) fn times(digits: &str, factor: u64, meter: Meter) -> Option<(Usd, boo
 
 /// Returns `factor` times the price in `digits`, rounded half to even to a multiple of `step` pico-dollars.
 fn to_step(digits: &str, factor: u64, step: u64) -> Option<(Usd, bool)> {
-    // Millionths of a pico-dollar are used, so that it is rounded only once.
+    // The computation uses millionths of a pico-dollar, so that the result is rounded only once.
     const FINE: u64 = 1_000_000;
     let zeros = (1..).take_while(|&zeros| factor.is_multiple_of(10u64.pow(zeros))).last().unwrap_or(0);
     let rest = factor / 10u64.pow(zeros);
@@ -71,7 +72,7 @@ mod tests {
             ("0.000027777777775", 3_600, Meter::AudioMs, "0.09999999999", false),
             ("0.111000000001", 1, Meter::AudioMs, "0.111000000001", false),
             ("0.1110000000015", 1, Meter::AudioMs, "0.111000000002", true),
-            // It is rounded only once.
+            // The price is rounded only once.
             ("1.00000149999999999", 1, Meter::Input, "1.000001", true),
             ("1.0399999999999998", 1, Meter::Input, "1.04", true),
             ("0", 1_000_000, Meter::Input, "0", false),

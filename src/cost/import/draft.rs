@@ -26,15 +26,15 @@ pub struct Imported {
     pub json: String,
     /// The number of models in it.
     pub models: u64,
-    /// The number of prices that were rounded, because a table cannot have all their decimals. It has 6 for a million
-    /// tokens, 9 for a thousand requests and 12 for an hour. They are rounded half to even. For example, the source
-    /// writes 1.0399999999999998 for 1.04. All other prices are exact.
+    /// The number of prices that were rounded half to even, because they have more decimals than a table can have. A
+    /// table has 6 decimals for a million tokens, 9 for a thousand requests and 12 for an hour. For example, the source
+    /// may have 1.0399999999999998 instead of 1.04. All other prices are exact.
     pub rounded: u64,
     /// Everything that was left out, and why, one entry each, such as `azure/phi-4: it has no price`.
     pub left_out: Vec<String>,
 }
 
-/// The table as it grows.
+/// The table while it is being converted.
 pub(super) struct Draft {
     pub(super) providers: Vec<Value>,
     pub(super) models: Vec<Value>,
@@ -76,7 +76,7 @@ impl Draft {
     }
 }
 
-/// Names by pattern, as a table writes them.
+/// The aliases, and the patterns of other names, as a table writes them.
 #[derive(Debug, Default)]
 pub(super) struct Names {
     pub(super) aliases: Vec<String>,

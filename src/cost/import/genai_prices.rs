@@ -1,9 +1,10 @@
 //! Imports the table of [genai-prices](https://github.com/pydantic/genai-prices) (MIT licence).
 //!
-//! Its prices are for a million tokens, a thousand searches, requests, pages or messages, or an hour of audio. In a
-//! list of prices the last one that applies is used. In a list of variants it is the first one, since the newest comes
-//! first; each variant has the keys that it changes. A tier applies to a whole input *above* its start. A model whose
-//! prices are `{}` has no price and is left out, since the table does not say that it is free.
+//! The prices are for a million tokens, for an hour of audio, and for a thousand searches, requests, pages or messages.
+//! In a list of prices, the last one that applies is used. In a list of variants, the first one that applies is used,
+//! since the newest comes first. A variant has only the prices that differ from the standard ones. A tier's price
+//! applies to the whole call if its input is *above* the tier's start. A model whose prices are `{}` is left out, since
+//! the table does not say that the model is free.
 
 use std::collections::BTreeMap;
 
@@ -38,7 +39,7 @@ struct Model<'a> {
     price_variants: Vec<Variant<'a>>,
 }
 
-/// A rule for names.
+/// A rule for names, as genai-prices writes it.
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Clause {
@@ -93,11 +94,11 @@ struct Tier<'a> {
     price: &'a RawValue,
 }
 
-/// Converts the table of genai-prices to one of this crate. The table is its `data.json`, or the file `data.py` of its
-/// Python package, which has the same providers as code.
+/// Converts the table of genai-prices to one of this crate. `text` is the `data.json` of genai-prices, or the file
+/// `data.py` of its Python package, which has the same providers as code.
 ///
-/// A model that the crate's own additions to its bundled table have too gets the minimum of billed audio from there,
-/// since genai-prices has no such minimum. Its prices remain those of `text`.
+/// genai-prices has no minimum of billed audio. The minimum is copied from this crate's own rows in the bundled table,
+/// if one of them is for the same model. The prices are those of `text`.
 ///
 /// # Errors
 /// Fails with [`ErrorKind::Malformed`] if `text` is not such a table, or restricts a price in an unknown way.
@@ -143,7 +144,7 @@ fn provider_value(provider: &Provider, draft: &mut Draft) -> Value {
     Value::Object(value)
 }
 
-/// Adds the names that `clause` matches. Returns false if a part of it is unknown.
+/// Adds the names that `clause` matches. Returns false if a part of `clause` is not supported.
 fn read(clause: &Clause, names: &mut Names) -> bool {
     let mut like = |pattern: String| names.like.push(pattern);
     match clause {
@@ -160,7 +161,7 @@ fn read(clause: &Clause, names: &mut Names) -> bool {
             }
             None => return false,
         },
-        // The known alternatives are used even if another is unknown.
+        // The supported alternatives are used even if another one is not supported.
         Clause::Or(clauses) => return clauses.iter().filter(|clause| !read(clause, names)).count() == 0,
         Clause::And(clauses) => match &clauses[..] {
             [one, Clause::Regex(text)] => match regex::patterns(text) {
@@ -213,8 +214,8 @@ fn row(provider: &str, model: &Model, draft: &mut Draft) -> Result<Option<Value>
     Ok(Some(Value::Object(row)))
 }
 
-/// Returns the pattern with only known beginnings and endings. The source's rules accept any, so that a free or a smaller
-/// model would get the price of another one.
+/// Replaces a `*` at the start or at the end by `~`, which matches only known beginnings or endings. With the `*` of
+/// genai-prices, a free or a smaller model would get the price of another one.
 fn bounded(pattern: &str) -> String {
     let (beginning, pattern) = pattern.strip_prefix('*').map_or(("", pattern), |rest| ("~", rest));
     let (pattern, ending) = pattern.strip_suffix('*').map_or((pattern, ""), |rest| (rest, "~"));
@@ -269,7 +270,7 @@ fn period(
             Some(meter) => {
                 period.insert(meter.price_key().to_owned(), price(meter, value, draft)?);
             }
-            // A second price of audio, for audio input, is redundant if it equals the first.
+            // The price of audio input is redundant if it equals the price of audio.
             None if key == "input_audio_hours"
                 && prices.get("audio_hours").map(|hours| hours.get()) == Some(value.get()) => {}
             None => draft.leave_out(provider, model, format_args!("its price {key:?} is unknown")),

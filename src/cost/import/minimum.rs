@@ -1,4 +1,4 @@
-//! The minimum duration of audio that a vendor bills for a call. Tables of other projects do not have it.
+//! The minimum duration of audio that a vendor bills for a call. Tables of other projects do not have this minimum.
 
 use serde_json::Value;
 
@@ -7,7 +7,8 @@ use crate::error::{Error, ErrorKind, Result};
 
 const MINIMUM: &str = "audio_seconds_min";
 
-/// Adds the minimum of this crate's own rows to the rows of the same models that bill audio. The prices are not changed.
+/// Copies the minimum from this crate's own rows to those of `rows` that are for the same model and bill audio. The
+/// prices are not changed.
 pub(super) fn add_to(rows: &mut [Value]) -> Result<()> {
     let own: Value = serde_json::from_str(ADDITIONS)
         .map_err(|source| Error::new(ErrorKind::Malformed, "read the bundled prices").source(source))?;

@@ -1,8 +1,9 @@
-//! Reads the price table in the Python package of genai-prices, its `data.py`.
+//! Reads the price table in `data.py`, a file of the Python package of genai-prices.
 //!
-//! The package holds no JSON: the file is Python code that lists all providers, with a constructor for each object. Only
-//! what such a file contains is read: calls with named arguments, lists, dictionaries, strings, whole numbers, `True`,
-//! `False`, `None`, `Decimal('1.5')`, and `date` and `time` of `datetime`. The result is the JSON of the same table.
+//! The package has no JSON file. `data.py` is Python code that lists all providers, with a constructor for each object.
+//! Only what such a file contains is read: calls with named arguments, lists, dictionaries, strings, whole numbers,
+//! `True`, `False`, `None`, `Decimal('1.5')`, and `date` and `time` of `datetime`. The result is the JSON of the same
+//! table.
 
 use std::fmt::Write;
 
@@ -10,10 +11,10 @@ use serde_json::json;
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// Objects in objects beyond this depth are refused.
+/// Objects that are nested more deeply than this are refused.
 const DEPTH_MAX: u32 = 64;
 
-/// Returns the assigned list of providers as JSON. Returns `None` if the text is not such a file.
+/// Returns the list that the file assigns to `providers`, as JSON. Returns `None` if `text` is not such a file.
 pub(super) fn providers(text: &str) -> Option<Result<String>> {
     const NAME: &str = "providers";
     let start = if text.starts_with(NAME) { 0 } else { text.find("\nproviders")? + 1 };
@@ -63,7 +64,8 @@ impl<'t> Reader<'t> {
             "Decimal" => self.decimal()?,
             "datetime.date" => self.date()?,
             "datetime.time" => self.time()?,
-            // The argument of an expression in another name, such as `and_`.
+            // Any other name is a call, which becomes an object of its named arguments. An argument such as `or_` ends
+            // with an underscore because `or` is a keyword of Python.
             _ => self.sequence('(', ')', '{', '}', |reader| {
                 let key = reader.word();
                 if key.is_empty() {
@@ -77,7 +79,8 @@ impl<'t> Reader<'t> {
         Ok(())
     }
 
-    /// Reads entries between two characters, separated by commas, and writes them between two others.
+    /// Reads entries between `open` and `close`, separated by commas, and writes them between `json_open` and
+    /// `json_close`.
     fn sequence(
         &mut self,
         open: char,
@@ -110,7 +113,7 @@ impl<'t> Reader<'t> {
         Ok(())
     }
 
-    /// Reads the digits of a decimal number, which is written as a string.
+    /// Reads a decimal number, which Python writes as a string, as in `('1.5')`.
     fn decimal(&mut self) -> Result<()> {
         self.expect('(')?;
         let digits = self.text_value()?;
@@ -208,7 +211,7 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// Reads what follows a backslash. Returns `None` for a line that is continued.
+    /// Reads what follows a backslash. Returns `None` for a line feed, which continues the string on the next line.
     fn escaped(&mut self) -> Result<Option<char>> {
         let c = self.next().ok_or_else(|| self.fault("the end of a string"))?;
         let digits = match c {
@@ -235,7 +238,7 @@ impl<'t> Reader<'t> {
         Some(c)
     }
 
-    /// Reads a name, which may contain points.
+    /// Reads a name, which may contain dots.
     fn word(&mut self) -> &'t str {
         self.skip_blanks();
         let end = self.rest.find(|c: char| !c.is_alphanumeric() && c != '_' && c != '.');
@@ -259,7 +262,7 @@ impl<'t> Reader<'t> {
         Ok(())
     }
 
-    /// Returns the error for a file that has something else at this position.
+    /// Returns the error for a file that does not have `expected` at this position.
     fn fault(&self, expected: &str) -> Error {
         let found: String = self.rest.chars().take(20).collect();
         Error::new(ErrorKind::Malformed, "read a price table of genai-prices")

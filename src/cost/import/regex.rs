@@ -3,14 +3,15 @@
 //! It supports only the forms that price tables use: literal text, groups of alternatives, character classes, digits,
 //! counted repetition, optional parts, anchors, and a negative look-ahead at the beginning.
 
-/// The patterns of a regular expression. It matches the names that match one of `like` and none of `unlike`.
+/// The patterns for a regular expression. The expression matches the names that match one of `like` and none of
+/// `unlike`.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Patterns {
     pub(super) like: Vec<String>,
     pub(super) unlike: Vec<String>,
 }
 
-/// Returns the patterns that match the same names as `regex`; `None` if it has an unknown form.
+/// Returns the patterns that match the same names as `regex`; `None` if the form of `regex` is not supported.
 pub(super) fn patterns(regex: &str) -> Option<Patterns> {
     let (anchored, mut rest) = match regex.strip_prefix('^') {
         Some(rest) => (true, rest),
@@ -68,7 +69,7 @@ impl Parser<'_> {
             let choices = self.repeated(once)?;
             texts = texts.iter().flat_map(|text| choices.iter().map(move |choice| format!("{text}{choice}"))).collect();
         }
-        // Nothing can follow an end.
+        // Nothing can follow the end of the text.
         texts.iter().all(|text| !text.trim_end_matches(END).contains(END)).then_some(texts)
     }
 
@@ -86,7 +87,8 @@ impl Parser<'_> {
                 let (class, rest) = chars.as_str().split_once(']')?;
                 self.rest = rest;
                 return match class {
-                    // Repeated before a slash, it is any text up to the first slash, wherever that is.
+                    // Price tables repeat this class before a slash, as in `[^/]+/`. Like the pattern `?*/`, this
+                    // matches if there is a slash after some text.
                     "^/" => Some(vec!["?".to_owned()]),
                     class if class.starts_with('^') || class.contains('-') && class.len() > 2 => None,
                     // Names are compared in lower case.

@@ -23,22 +23,22 @@ const WORDS: [&str; 17] = [
     "[1m]",
 ];
 
-/// Returns the positions at which a known beginning could end.
+/// Returns the positions at which a beginning such as `bedrock/` could end.
 pub(super) fn positions(name: &str) -> impl Iterator<Item = usize> {
     name.match_indices(['/', '.']).map(|(at, _)| at + 1)
 }
 
 /// Returns true if `text`, which ends at one of the [`positions`], is a route to the model, such as `bedrock/` or
-/// `anthropic.`. A route with a region is not, since a region may have its own price.
+/// `anthropic.`. A text with a region is not accepted, since a region may have its own price.
 pub(super) fn is_beginning(text: &str) -> bool {
     text.split(['/', '.']).all(|part| Region::read(part).is_none())
 }
 
-/// Returns true if the name is the same model with and without the text from `end` on.
+/// Returns true if `name` means the same model with and without the text from `end` on.
 ///
-/// Such a text has dates, versions and [`WORDS`]. The first date or version may begin before `end`, as the date of
-/// `claude-sonnet-4-20250514` does after `claude-sonnet-4-2025`. The name of a fine-tuned model, which begins with
-/// `ft:`, may end with any names after a colon.
+/// Such a text consists of dates, versions and [`WORDS`]. The first date or version may begin before `end`. For
+/// example, `end` may be in the middle of the date in `claude-sonnet-4-20250514`. The name of a fine-tuned model, which
+/// begins with `ft:`, may end with any names after a colon.
 pub(super) fn is_ending(name: &str, end: usize) -> bool {
     let is_fine_tuned = name.starts_with("ft:");
     if are_endings(&name[end..], is_fine_tuned) {
@@ -51,7 +51,8 @@ pub(super) fn is_ending(name: &str, end: usize) -> bool {
     begun.is_some_and(|start| are_endings(&name[start..], is_fine_tuned))
 }
 
-/// Returns the name without each known beginning and ending, the longest remainder first.
+/// Returns the name, and what remains of it without known beginnings and endings. For each beginning, the longest
+/// remainder comes first.
 pub(super) fn without(name: &str) -> impl Iterator<Item = &str> {
     let starts = std::iter::once(0).chain(positions(name)).filter(|&start| is_beginning(&name[..start]));
     starts.flat_map(move |start| {
@@ -69,7 +70,7 @@ fn are_endings(mut text: &str, is_fine_tuned: bool) -> bool {
     true
 }
 
-/// Returns the text after its first ending; `None` if it does not begin with one.
+/// Returns the text after the ending with which `text` begins; `None` if it does not begin with an ending.
 fn after_ending(text: &str) -> Option<&str> {
     let at_boundary = |rest: &&str| rest.is_empty() || rest.starts_with(['-', '@', ':', '[']);
     let word = WORDS.iter().find_map(|word| text.strip_prefix(word).filter(at_boundary));
@@ -91,7 +92,8 @@ fn after_date(text: &str) -> Option<&str> {
     })
 }
 
-/// Reads a version such as `-v1` or `-v0.1`, or what follows one on Bedrock: `:0`, `:200k`.
+/// Returns the text after a version at the beginning. A version is `-v1` or `-v0.1`, or what follows a version on
+/// Bedrock, such as `:0` or `:200k`.
 fn after_version(text: &str) -> Option<&str> {
     if let Some(version) = text.strip_prefix("-v") {
         let rest = after_digits(version)?;
@@ -102,7 +104,7 @@ fn after_version(text: &str) -> Option<&str> {
     }
 }
 
-/// Returns the text after its digits; `None` if it does not begin with one.
+/// Returns the text after the digits at the beginning; `None` if it does not begin with a digit.
 fn after_digits(text: &str) -> Option<&str> {
     let rest = text.trim_start_matches(|c: char| c.is_ascii_digit());
     (rest.len() < text.len()).then_some(rest)

@@ -14,9 +14,9 @@ use crate::metrics::{Timestamp, Usage, Usd};
 pub(in crate::cost) struct Match<'t> {
     pub(super) layer: &'t Layer,
     pub(super) row: &'t Row,
-    /// False if the row belongs to another provider, whose standard prices apply.
+    /// False if the row does not belong to the provider of the call. Then only the standard prices of the row apply.
     pub(super) at_home: bool,
-    /// The region for which there is no row, so that this one is used.
+    /// The region of the call, if there is no row for this region and `row` is used instead.
     pub(super) region_unpriced: Option<String>,
     /// The routing of OpenRouter that the name requests.
     pub(super) routing: Option<&'static str>,
@@ -40,7 +40,7 @@ impl<'t> Match<'t> {
         let usd = parts.iter().try_fold(Usd::ZERO, |sum, part| sum.checked_add(part.usd));
         let is_standard = |value: &str| ["default", "standard"].contains(&value);
         let is_used = |value: &str| variant.values().any(|used| used.eq_ignore_ascii_case(value));
-        // A region is looked up with the name.
+        // `region` is not listed here, because the region was already looked up together with the name.
         let unpriced = call.iter().filter(|(key, value)| *key != "region" && !is_standard(value) && !is_used(value));
         let mut variant_unpriced: BTreeMap<_, _> = unpriced.map(|(key, value)| (key.clone(), value.clone())).collect();
         variant_unpriced.extend(self.routing.map(|routing| ("routing".to_owned(), routing.to_owned())));

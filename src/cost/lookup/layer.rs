@@ -1,4 +1,4 @@
-//! The rows of one file of prices, and how a name finds one of them.
+//! The rows of one file of prices, and how the row for a name is found.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -16,27 +16,30 @@ pub(in crate::cost) struct Layer {
     /// The index in `providers` of each provider, by its name.
     pub(in crate::cost) provider_names: HashMap<String, usize>,
     pub(in crate::cost) rows: Vec<Row>,
-    /// The indexes in `rows` of each model, by its name and its aliases in lower case, one for each provider.
+    /// The indexes in `rows` of the models that have a name. The key is a name or an alias in lower case. Each provider
+    /// has at most one model with that name.
     pub(in crate::cost) names: HashMap<String, Vec<usize>>,
 }
 
 /// A vendor that serves models.
 pub(in crate::cost) struct Provider {
     pub(in crate::cost) name: String,
-    /// Other names for it.
+    /// Patterns of other names for the provider.
     pub(in crate::cost) names: Rule,
-    /// The models that it serves if a call names no provider.
+    /// Patterns of the models that the provider serves if a call names no provider.
     pub(in crate::cost) serves: Rule,
-    /// The indexes of the providers whose prices apply to models for which it has no row.
+    /// The indexes of other providers. Their prices apply to models for which this provider has no row.
     pub(in crate::cost) falls_back_to: Vec<usize>,
-    /// The indexes of its rows that match by a rule.
+    /// The indexes of the provider's rows that have patterns for other names.
     pub(in crate::cost) ruled: Vec<usize>,
 }
 
-/// Who serves a model. The places are indexes of `providers`, all for one provider.
+/// Who serves a model. Each list of numbers is one provider: the indexes of its entries in `providers`. A file can list
+/// the same provider under several names.
 #[derive(Clone, Copy)]
 pub(super) enum Served<'n> {
-    /// The call names this provider. The name is the model's without the provider in front, if it is there.
+    /// The call names this provider. If the provider is also in front of the model's name, the text is the rest of that
+    /// name.
     By(&'n [usize], Option<&'n str>),
     /// The call names no provider.
     ByAny {
@@ -49,10 +52,10 @@ pub(super) enum Served<'n> {
 
 /// The result of a search in one layer.
 pub(super) enum Found<'t> {
-    /// A row of the provider that is named, that is in front of the name, or that serves models of that name. It is false
-    /// if the row belongs to another provider whose standard prices apply.
+    /// The row of the provider that the call names, that is in front of the model's name, or that serves models of that
+    /// name. The flag is false if the row belongs to another provider, to which this provider falls back.
     Row(&'t Row, bool),
-    /// The only row with the name, of another provider than the one that serves models of that name.
+    /// The only row with the name. It belongs to another provider than the one that serves models of that name.
     Other(&'t Row),
     /// These rows of several providers have the name, and nothing decides between them.
     Several(Vec<&'t Row>),
@@ -60,8 +63,8 @@ pub(super) enum Found<'t> {
 }
 
 impl Layer {
-    /// Returns the row for `name`, which is in lower case. Without a provider, names and aliases of any provider come
-    /// before rules that accept any text.
+    /// Returns the row for `name`, which is in lower case. If the call names no provider, a name or an alias of any
+    /// provider takes precedence over patterns with a `*`.
     pub(super) fn find(&self, name: &str, served: Served<'_>) -> Found<'_> {
         let (prefixed, home) = match served {
             Served::By(places, rest) => {
@@ -87,20 +90,20 @@ impl Layer {
         }
     }
 
-    /// Returns the row that a provider at one of these places has under the name, as it is spelled in another row.
+    /// Returns the row that has `model` as its name or as an alias, of a provider at one of `places`.
     pub(super) fn has(&self, places: &[usize], model: &str) -> Option<&Row> {
         places.iter().find_map(|&place| self.declared(place, model))
     }
 
-    /// Returns what `find` finds for a provider at one of these places, or else for the first of its fallback
-    /// providers.
+    /// Returns the first row that `find` returns for a provider at one of `places`, and true. If there is none, returns
+    /// the first row that `find` returns for a provider to which these providers fall back, and false.
     fn first_of<'t>(&'t self, places: &[usize], find: impl Fn(usize) -> Option<&'t Row>) -> Option<(&'t Row, bool)> {
         let own = places.iter().find_map(|&place| find(place));
         let mut others = places.iter().flat_map(|&place| &self.providers[place].falls_back_to);
         own.map(|row| (row, true)).or_else(|| others.find_map(|&other| find(other)).map(|row| (row, false)))
     }
 
-    /// Returns the row for the model that a provider at one of these places calls `name`, or `rest` if that is given.
+    /// Returns the row for the model that a provider at one of `places` calls `name` or, if `rest` is given, `rest`.
     fn served_by(&self, places: &[usize], name: &str, rest: Option<&str>) -> Option<(&Row, bool)> {
         self.first_of(places, |place| {
             std::iter::once(name)

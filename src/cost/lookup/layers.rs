@@ -5,21 +5,20 @@ use std::sync::Arc;
 
 use super::affix::without;
 use super::found::Match;
-
 use super::layer::{Found, Layer, Served, lower};
 use super::region::Region;
 use super::spelling::{Asked, Spelling, closest};
 use crate::cost::breakdown::SAME_PRICE;
 use crate::cost::row::Row;
 
-/// The files of a table, the first of which that has a row prices a call.
+/// The files of a table, one layer each. The first file that has a row for a call prices the call.
 #[derive(Clone)]
 pub(in crate::cost) struct Layers {
     layers: Vec<Arc<Layer>>,
     /// The name that all layers share for a provider, by each of its declared names in lower case. The last layer that
-    /// knows the provider decides, so that a user's `azure_openai` is the bundle's `azure`.
+    /// knows the provider decides, so that `azure_openai` in a user's table means `azure` in the bundled table.
     shared: HashMap<String, String>,
-    /// For each layer, the indexes of each of its providers, by the shared name.
+    /// For each layer, the indexes of its providers, by the provider's shared name.
     places: Vec<HashMap<String, Vec<usize>>>,
 }
 
@@ -29,7 +28,7 @@ pub(super) enum Missing<'t> {
     Unknown,
     /// These rows of several providers have the name, and nothing decides between them.
     Several(Vec<&'t Row>),
-    /// The spelling fits these rows with different prices.
+    /// The name as given fits no row. Other spellings of it fit these rows, which have different prices.
     Ambiguous(Vec<&'t Row>),
 }
 
@@ -81,7 +80,7 @@ impl Layers {
         let all = closest(Spelling::from(given), &is_provider, |spelling| self.find_spelled(spelling.asked()));
         let (found, missing): (Vec<_>, Vec<_>) = all.into_iter().partition(Result::is_ok);
         let mut found: Vec<Match<'_>> = found.into_iter().flatten().collect();
-        // A row for the region comes before one that is not for it.
+        // Rows for the region of the call come before other rows.
         found.sort_by_key(|found| found.region_unpriced.is_some());
         match found.split_first() {
             Some((first, others)) if others.iter().all(|other| other.row.prices_like(first.row)) => Ok(first.clone()),
@@ -108,14 +107,14 @@ impl Layers {
         Some(found)
     }
 
-    /// Searches all layers for one spelling, whatever its region.
+    /// Searches all layers for one spelling, without regard to its region.
     fn search(&self, asked: Asked<'_>) -> Option<Result<Match<'_>, Missing<'_>>> {
         let name = asked.name;
         let provider = match asked.provider {
             None => None,
             Some(provider) => Some(self.shared_name(provider)?),
         };
-        // A provider's name has no colon, although its rule may accept any text.
+        // A provider's name has no colon. This is checked because the patterns of a provider may match any text.
         let prefixed = name.split_once('/').filter(|(prefix, _)| !prefix.contains(':'));
         let prefixed = prefixed.and_then(|(prefix, rest)| Some((self.shared_name(prefix)?, rest)));
         // A provider in front of the name that serves it takes precedence over the one that serves such names.
@@ -140,9 +139,11 @@ impl Layers {
                 Found::Row(row, at_home) => (row, at_home),
                 Found::Other(row) => {
                     let is_in = |layer: usize, provider: &str| self.places[layer].contains_key(provider);
-                    // A reseller's row is not meant by another spelling of the vendor's name.
+                    // If this layer says who serves models of this name, the row of another provider, such as a
+                    // reseller, counts only for the name exactly as it was given.
                     let is_respelled = !asked.by.is_empty() && home.is_some_and(|(layer, _)| layer == at);
-                    // The files below decide whose model has this name: a price for Azure's `gpt-4o` is not OpenAI's.
+                    // Later layers can say which provider serves models of this name. Then a user's price for Azure's
+                    // `gpt-4o` is not used for OpenAI's `gpt-4o`.
                     let mut below = at + 1..self.layers.len();
                     let is_known = || below.clone().any(|layer| is_in(layer, self.owner(row)));
                     if is_respelled || is_known() && below.any(|layer| matches!(in_layer(layer), Found::Row(..))) {
@@ -160,8 +161,8 @@ impl Layers {
         None
     }
 
-    /// Returns the row for a model whose row in the layer `at` is `row`, from the layers above. One of them may have the
-    /// model under a part of the name, or under the name that it has in `row`.
+    /// Returns the row for the model of `row`, which is in the layer `at`, from one of the layers before `at`. An
+    /// earlier layer may have the model under a part of the name in the call, or under the name in `row`.
     fn above(
         &self,
         at: usize,
@@ -193,8 +194,8 @@ impl Layers {
         }
     }
 
-    /// Returns the shared name of the provider that serves models of this name if a call names none, and the layer that
-    /// says so.
+    /// Returns the shared name of the provider that serves models of this name if a call names no provider, and the
+    /// index of the layer that says so.
     fn home(&self, name: &str) -> Option<(usize, &str)> {
         let providers = self.layers.iter().enumerate();
         let mut providers = providers.flat_map(|(at, layer)| layer.providers.iter().map(move |one| (at, one)));

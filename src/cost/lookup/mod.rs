@@ -1,8 +1,8 @@
 //! Which row prices a model, or why there is none.
 //!
-//! The files of a table, one [`layer`] each, are searched in order by [`layers`]. Within a file, the layer finds a row by
-//! name and provider, or by the [`pattern`] of a row. If no file knows the name, [`spelling`] finds the ones that mean
-//! the same.
+//! The files of a table, one [`layer`] each, are searched in order by [`layers`]. Within a file, the layer finds a row
+//! by name and provider, or by the [`pattern`] of a row. If no file knows the name, [`spelling`] finds other names that
+//! mean the same model.
 
 mod affix;
 pub(super) mod found;
@@ -23,7 +23,7 @@ use layers::{Layers, Missing};
 use nearest::nearest;
 use spelling::Asked;
 
-/// Longer names are unknown without a lookup, because each would be compared with thousands of patterns.
+/// A longer name is treated as unknown and is not looked up, because it would be compared with thousands of patterns.
 const NAME_BYTES_MAX: usize = 512;
 
 /// Returns the row for the model of a call, or an error that says why there is none.
@@ -32,7 +32,8 @@ pub(super) fn row<'t>(layers: &'t Layers, call: &Call) -> Result<Match<'t>> {
     find(layers, &call.model, provider, &call.variant).map_err(|missing| no_row(layers, &call.model, provider, missing))
 }
 
-/// Returns the row for the model of a call; `None` if there is none or nothing decides between several.
+/// Returns the row for the model of a call; `None` if there is no row, or if there are several and nothing decides
+/// between them.
 pub(super) fn row_if_known<'t>(layers: &'t Layers, call: &Call) -> Option<Match<'t>> {
     find(layers, &call.model, call.provider.as_deref(), &call.variant).ok()
 }
@@ -55,12 +56,12 @@ fn find<'t>(
     layers.find(Asked::given(&lower(model), provider.map(lower).as_deref(), region.as_deref()))
 }
 
-/// Returns why there is no row.
+/// Returns the error that says why there is no row.
 fn no_row(layers: &Layers, model: &str, provider: Option<&str>, missing: Missing<'_>) -> Error {
     let shown = shortened(model);
     match missing {
         Missing::Several(rows) => {
-            let operation = format!("price {shown} without a provider, as several offer it; name one");
+            let operation = format!("price {shown} without a provider; name one of those that offer it");
             return unknown(operation, rows.iter().map(|row| format!("{}/{model}", row.provider)));
         }
         Missing::Ambiguous(rows) => {
@@ -72,7 +73,7 @@ fn no_row(layers: &Layers, model: &str, provider: Option<&str>, missing: Missing
     let Some(provider) = provider else {
         let known: Vec<_> = layers.iter().flat_map(|layer| layer.names.keys()).map(String::as_str).collect();
         let near = nearest(&lower(model), &known);
-        // A name that several providers have is of no use without one of them.
+        // A name that several providers have cannot be priced alone, so it is shown with one of them.
         let names = near.into_iter().map(|name| match layers.find(Asked::given(name, None, None)) {
             Err(Missing::Several(rows)) => rows[0].full_name(),
             _ => name.to_owned(),
@@ -95,7 +96,7 @@ fn no_row(layers: &Layers, model: &str, provider: Option<&str>, missing: Missing
     };
     if !elsewhere.is_empty() {
         return unknown(
-            operation + ", while others have",
+            operation + "; other providers have one",
             elsewhere.iter().map(|row| format!("{}/{model}", row.provider)),
         );
     }
@@ -106,7 +107,7 @@ fn no_row(layers: &Layers, model: &str, provider: Option<&str>, missing: Missing
     unknown(suggesting(operation, &near), near)
 }
 
-/// Adds that names follow, if there are any.
+/// Adds to `operation` that the nearest known names follow, if there are any.
 fn suggesting(operation: String, names: &impl ExactSizeIterator) -> String {
     if names.len() == 0 { operation } else { operation + ", nearest known names" }
 }

@@ -1,17 +1,17 @@
 //! The known names that are nearest to an unknown one, since it may be a typing error.
 
-/// A longer name gets no suggestions.
+/// A name with more bytes gets no suggestions.
 const BYTES_MAX: usize = 64;
 const NAMES_MAX: usize = 3;
 
-/// Returns at most three of `known`, the nearest first and equally near ones by name. None differs from `name` in more
-/// than half of its bytes.
+/// Returns at most three names of `known`, the nearest first. Equally near names are in alphabetical order. The
+/// distance of a returned name is at most half the number of bytes of `name`.
 pub(super) fn nearest<'a>(name: &str, known: &[&'a str]) -> Vec<&'a str> {
     if name.is_empty() || name.len() > BYTES_MAX {
         return Vec::new();
     }
     let mut near: Vec<(usize, &str)> = Vec::with_capacity(NAMES_MAX + 1);
-    // Most typing errors are short, and short distances are much faster to exclude.
+    // Most typing errors change only one or two bytes, and the search for such names is much faster. So it comes first.
     for max in [2.min(name.len() / 2), name.len() / 2] {
         let mut max = max;
         for &other in known {

@@ -2,13 +2,14 @@
 
 use super::affix;
 
-/// A pattern in lower case. `*` matches any text, `#` one digit, `?` one character, and anything else itself. `~` at the
-/// start matches the [beginnings](affix::is_beginning) that keep the model the same, and at the end such
-/// [endings](affix::is_ending).
+/// A pattern in lower case. `*` matches any text, `#` one digit, and `?` one character. All other characters match
+/// themselves. `~` at the start matches optional [beginnings](affix::is_beginning) that do not change the model. `~` at
+/// the end matches optional [endings](affix::is_ending) that do not change the model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Pattern {
     text: String,
-    /// The number of bytes before the first `*`, `#` or `?`. They are compared first, since most names differ there.
+    /// The number of bytes before the first `*`, `#` or `?`. These bytes are compared first, since most names already
+    /// differ in them.
     plain: usize,
     /// True if the text was preceded by `~`.
     any_beginning: bool,
@@ -41,7 +42,7 @@ impl Pattern {
         if !name.starts_with(&self.text[..self.plain]) {
             return false;
         }
-        // A text without wildcards ends at one place only.
+        // A text without wildcards can end at only one position.
         let last = if self.plain == self.text.len() { self.plain } else { name.len() };
         (self.plain..=last)
             .any(|end| name.is_char_boundary(end) && self.matches_whole(&name[..end]) && affix::is_ending(name, end))
@@ -108,7 +109,7 @@ impl Rule {
         self.like.iter().any(|pattern| pattern.matches(name)) && !self.excludes(name)
     }
 
-    /// Like [`matches`](Self::matches), but ignores the patterns that accept any text.
+    /// Like [`matches`](Self::matches), but ignores the patterns that have a `*`.
     pub(in crate::cost) fn matches_closely(&self, name: &str) -> bool {
         let mut close = self.like.iter().filter(|pattern| !pattern.text.contains('*'));
         close.any(|pattern| pattern.matches(name)) && !self.excludes(name)

@@ -3,7 +3,7 @@
 /// The areas of Bedrock's inference profiles and of Azure's data zones.
 const AREAS: [&str; 10] = ["us", "eu", "apac", "ap", "jp", "au", "in", "ca", "us-gov", "uk"];
 
-/// What the names of clouds' regions begin with: `us-east-1`, `europe-west1`.
+/// The first words in the names of regions of clouds, such as `us-east-1` or `europe-west1`.
 const CONTINENTS: [&str; 16] = [
     "us",
     "eu",
@@ -26,7 +26,7 @@ const CONTINENTS: [&str; 16] = [
 /// The words for service from any region, which is the standard service.
 const EVERYWHERE: [&str; 2] = ["global", "global-standard"];
 
-/// Where a call was served, as a part of its name states it.
+/// Where a call was served, as a part of the model's name states it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Region<'n> {
     Everywhere,

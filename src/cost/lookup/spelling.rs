@@ -1,7 +1,7 @@
 //! The ways in which logs, libraries and gateways spell a model, as rules that lead to the names in the tables.
 //!
-//! Each rule changes one thing, has a name for the provenance, and keeps the model and who serves it. [`closest`] applies
-//! them to a name until tables know one of the results.
+//! Each rule changes one thing in a name, but neither the model nor who serves it. The provenance of a cost has the
+//! names of the rules. [`closest`] applies the rules to a name until tables know one of the results.
 
 use super::region::Region;
 
@@ -9,7 +9,7 @@ use super::region::Region;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Spelling {
     pub(super) name: String,
-    /// `None` if nothing states the provider.
+    /// `None` if neither the call nor the name states a provider.
     pub(super) provider: Option<String>,
     /// The region that was split off the name, or that the call states.
     pub(super) region: Option<String>,
@@ -19,7 +19,7 @@ pub(super) struct Spelling {
     pub(super) by: Vec<&'static str>,
 }
 
-/// A spelling as it is looked up.
+/// A [`Spelling`] that borrows its texts, for a lookup.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Asked<'a> {
     pub(super) name: &'a str,
@@ -29,7 +29,8 @@ pub(super) struct Asked<'a> {
     pub(super) by: &'a [&'static str],
 }
 
-/// A rule: its name, and what it makes of a spelling. It returns `None` if it does not apply.
+/// A rule: its name, and the function that changes a spelling. The function returns `None` if the rule does not apply.
+/// Its second argument returns true for the name of a provider.
 type Rule = (&'static str, fn(&Spelling, &dyn Fn(&str) -> bool) -> Option<Spelling>);
 
 const RULES: [Rule; 17] = [
@@ -37,7 +38,7 @@ const RULES: [Rule; 17] = [
         let is_gateway = s.provider.as_deref().is_some_and(|name| GATEWAYS.contains(&name));
         is_gateway.then(|| Spelling { provider: None, ..s.clone() })
     }),
-    // The Vercel AI SDK names the API too: `groq.transcription`.
+    // The Vercel AI SDK names the API after the provider: `groq.transcription`.
     ("API after the provider", |s, known| {
         let given = s.provider.as_deref().filter(|given| !known(given))?;
         let (provider, _api) = given.rsplit_once('.')?;
@@ -69,7 +70,7 @@ const RULES: [Rule; 17] = [
         let (kind, model) = parts.nth(1)?.split_once('/')?;
         let names_model = ["foundation-model", "inference-profile"].contains(&kind);
         let profile = Region::split(model).map(|(region, _)| region);
-        // The profile's area is part of its name, and is split off by the rule for regions.
+        // If it is an inference profile, its name begins with a region. The rule for regions splits that region off.
         let region = Region::read(region).filter(|_| profile.is_none());
         (service == "bedrock" && names_model).then(|| s.named(model).of("bedrock").within(region))
     }),
@@ -95,7 +96,7 @@ const RULES: [Rule; 17] = [
     }),
     ("effort after the name", |s, _| {
         let name = EFFORTS.iter().find_map(|effort| s.name.strip_suffix(effort))?;
-        // Other vendors have sizes of these names, such as `magistral-medium`.
+        // Other vendors use these words for sizes, such as `magistral-medium`.
         name.contains("claude-").then(|| s.named(name))
     }),
     ("3.5 without its point", |s, _| Some(s.named(&format!("gpt-3.5-{}", s.name.strip_prefix("gpt-35-")?)))),
@@ -108,7 +109,8 @@ const RULES: [Rule; 17] = [
     ("date with other separators", |s, _| other_date(&s.name).map(|name| s.named(&name))),
 ];
 
-/// Services that pass calls on to a provider at its price, as providers and as prefixes.
+/// Services that pass calls on to a provider at the provider's price. A call may name such a service as its provider,
+/// or in front of the model.
 const GATEWAYS: [&str; 7] =
     ["litellm_proxy", "litellm", "portkey", "helicone", "gateway", "vercel_ai_gateway", "ai-gateway"];
 
@@ -144,7 +146,7 @@ const ROUTINGS: [&str; 4] = [":nitro", ":floor", ":online", ":exacto"];
 /// Suffixes for ways to use a model that do not change its price.
 const MODES: [&str; 7] = [":thinking", ":beta", "-thinking", "-thought", "-latest", "@latest", "@default"];
 
-/// The efforts in Cursor's names of Claude.
+/// The suffixes for the effort in Cursor's names of Claude models.
 const EFFORTS: [&str; 4] = ["-low", "-medium", "-high", "-max"];
 
 /// The families of Claude, whose version comes before or after them.
@@ -179,7 +181,7 @@ impl Spelling {
         Self { provider: Some(provider.to_owned()), ..self.clone() }
     }
 
-    /// Adds a region that the name states. Service from everywhere is the standard one, so it needs no mention.
+    /// Adds a region that the name states. Service from any region is the standard service, so no region is set for it.
     fn within(self, region: Option<Region>) -> Self {
         match region {
             Some(Region::Only(region)) => Self { region: Some(region.to_owned()), ..self },
@@ -188,14 +190,13 @@ impl Spelling {
     }
 }
 
-/// Names that need more rules than this are unknown.
+/// A name that needs more rules than this is treated as unknown.
 const RULES_MAX: usize = 5;
 /// The most spellings that are tried for one name.
 const SPELLINGS_MAX: usize = 64;
 
-/// Applies the rules to `given`, first one, then two and so on, until `search` finds something for spellings of one such
-/// level. Returns what it finds for all spellings of that level. `is_provider` says whether a name is that of a
-/// provider.
+/// Applies one rule to `given`, then two rules, and so on, until `search` finds something for a result. Returns what
+/// `search` finds for all results of that number of rules. `is_provider` says whether a name is that of a provider.
 pub(super) fn closest<F>(
     given: Spelling,
     is_provider: &dyn Fn(&str) -> bool,
@@ -258,7 +259,7 @@ fn is_version(text: &str) -> bool {
     parts.len() <= 2 && parts.iter().all(is_number)
 }
 
-/// Replaces `old` by `new` between single digits; `None` if that changes nothing.
+/// Replaces `old` by `new` between single digits; `None` if nothing is replaced.
 fn replaced_between_digits(name: &str, old: u8, new: u8) -> Option<String> {
     let bytes = name.as_bytes();
     let digit = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_digit);
@@ -272,8 +273,8 @@ fn replaced_between_digits(name: &str, old: u8, new: u8) -> Option<String> {
     String::from_utf8(replaced).ok().filter(|replaced| replaced != name)
 }
 
-/// Writes the date in a name in another way: `20251101` and `2025-11-01` for each other, and a hyphen for an `@` before
-/// it.
+/// Writes the date in a name in another way. `20251101` becomes `2025-11-01` and vice versa, and an `@` before the date
+/// becomes a hyphen.
 fn other_date(name: &str) -> Option<String> {
     let at = name.find("-20").or_else(|| name.find("@20"))?;
     let (model, date) = (&name[..at], &name[at + 1..]);

@@ -6,19 +6,21 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// How a [`Report`](super::Report) groups executions.
 ///
-/// Its text is the [`name`](Self::name): `day`, `week`, `month`, `model`, `skill`, `run`, `scene`, `agent`.
+/// The text of a grouping is its [`name`](Self::name): `day`, `week`, `month`, `model`, `skill`, `run`, `scene`,
+/// `agent`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CostBy {
-    /// The local date on which the execution began, such as `2026-11-20`. A year after 9999 or before 0 has a sign, such
-    /// as `+10000-01-01`.
+    /// The local date on which the execution began, such as `2026-11-20`. A year after 9999 or before 0 has a sign,
+    /// such as `+10000-01-01`.
     Day,
-    /// The first day of its week, such as `2026-11-16`. It is a Monday, as in ISO 8601, unless
+    /// The first day of the week of that date, such as `2026-11-16`. It is a Monday, as in ISO 8601, unless
     /// [`week_start`](super::Report::week_start) sets another day.
     Week,
-    /// Its month, such as `2026-11`.
+    /// The month of that date, such as `2026-11`.
     Month,
-    /// Each model that it used. An execution that lists its calls is counted under each model, with that model's calls.
+    /// Each model that the execution used. An execution that lists its calls is counted under each model, with that
+    /// model's calls.
     Model,
     /// `skill_name`.
     Skill,
@@ -56,7 +58,7 @@ impl FromStr for CostBy {
     /// Parses a [`name`](Self::name).
     ///
     /// # Errors
-    /// Fails with [`ErrorKind::Malformed`] if it is not one of the names.
+    /// Fails with [`ErrorKind::Malformed`] if `text` is not one of the names.
     fn from_str(text: &str) -> Result<Self> {
         Self::ALL.into_iter().find(|by| by.name() == text).ok_or_else(|| {
             let names = Self::ALL.map(Self::name).join(", ");

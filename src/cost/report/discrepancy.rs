@@ -15,8 +15,8 @@ use crate::metrics::{ExecutionMetrics, Usd};
 /// How the cost of executions compares with their estimates, by model, by skill and in total. The sums are exact, are
 /// computed in one pass, and do not depend on the order of the records.
 ///
-/// An estimate is for a whole execution, so one that used several models is counted under the model `None`. Executions
-/// with neither an estimate nor a cost are ignored.
+/// An estimate is for a whole execution, so an execution that used several models is counted under the model `None`.
+/// Executions with neither an estimate nor a cost are ignored.
 ///
 /// ```
 /// use runledger::cost::Discrepancies;
@@ -38,10 +38,10 @@ use crate::metrics::{ExecutionMetrics, Usd};
 /// # Ok::<(), runledger::Error>(())
 /// ```
 ///
-/// As JSON it is an object with the lists `models` and `skills` and with `totals`. Each entry has its `model` or
-/// `skill`. Each entry and the totals have the fields of [`Discrepancy`] as `compared`, `estimatedCost`, `actualCost`,
-/// `difference`, `relativeDifference`, `largestExcess` with `executionId` and `amount`, `estimateOnly` and
-/// `actualOnly`. Amounts are numbers with all their digits.
+/// As JSON, a `Discrepancies` is an object with the lists `models` and `skills` and with `totals`. Each entry has its
+/// `model` or `skill`. Each entry and the totals have the fields of [`Discrepancy`] as `compared`, `estimatedCost`,
+/// `actualCost`, `difference`, `relativeDifference`, `largestExcess` (with `executionId` and `amount`), `estimateOnly`
+/// and `actualOnly`. Amounts are numbers with all their digits.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Discrepancies {
     models: BTreeMap<Option<String>, Discrepancy>,
@@ -103,12 +103,12 @@ impl Discrepancies {
 pub struct Discrepancy {
     /// The number of executions with both an estimate and a cost. The sums include only these.
     pub compared: u64,
-    /// The exact sum of their estimates, in US dollars; `None` if there are none.
+    /// The exact sum of the estimates of these executions, in US dollars; `None` if there are no such executions.
     pub estimated: Option<Usd>,
-    /// The exact sum of their costs, in US dollars; `None` if there are none.
+    /// The exact sum of the costs of these executions, in US dollars; `None` if there are no such executions.
     pub actual: Option<Usd>,
-    /// The execution that exceeded its estimate most, and by how much. If several exceeded it equally, it is the one
-    /// with the smallest id. `None` if none cost more than its estimate.
+    /// The execution that exceeded its estimate most, and by how much. If several executions have the same largest
+    /// excess, it is the one with the smallest id. `None` if no execution cost more than its estimate.
     pub largest_excess: Option<Excess>,
     /// The number of executions with an estimate and without a cost.
     pub estimate_only: u64,
@@ -160,8 +160,8 @@ impl Discrepancy {
         Ok(())
     }
 
-    /// Returns the costs minus the estimates, in US dollars. It is positive if the executions cost more than estimated.
-    /// `None` if nothing was compared, or if it exceeds the range of [`Usd`].
+    /// Returns the costs minus the estimates, in US dollars. The difference is positive if the executions cost more
+    /// than estimated. Returns `None` if nothing was compared, or if the difference exceeds the range of [`Usd`].
     pub fn difference(&self) -> Option<Usd> {
         self.actual?.checked_sub(self.estimated?)
     }

@@ -14,10 +14,10 @@ use crate::metrics::ExecutionMetrics;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Group {
-    /// The sum of all its executions.
+    /// The sum of all executions in the group.
     pub sum: Sum,
-    /// The sums by model; `None` if the model is unknown. An execution is counted under each model that it used. If it
-    /// reports cached tokens and its calls do not, only `sum` includes them.
+    /// The sums by model; `None` if the model is unknown. An execution is counted under each model that it used. If an
+    /// execution reports cached tokens and its calls do not, only `sum` includes the cached tokens.
     pub models: BTreeMap<Option<String>, Sum>,
 }
 
@@ -34,7 +34,7 @@ impl Group {
     }
 }
 
-/// Returns the usage of each model by one execution.
+/// Returns each model of one execution with its part, as a list of one.
 fn each<'p>(models: &'p [Part<'p>]) -> impl Iterator<Item = (Option<String>, &'p [Part<'p>])> {
     models.iter().map(|part| (part.model.map(str::to_owned), std::slice::from_ref(part)))
 }
@@ -73,16 +73,16 @@ fn each<'p>(models: &'p [Part<'p>]) -> impl Iterator<Item = (Option<String>, &'p
 /// `agents`, their sum under `totals`, and `withoutModel`. These field names are those of ccusage:
 ///
 /// * `daily`, `weekly`, `monthly`, `totals`, `date`, `week`, `month`;
-/// * `inputTokens`, which excludes cached tokens, `outputTokens`, `cacheCreationTokens`, `cacheReadTokens`,
-///   `totalTokens`;
-/// * `totalCost`, `modelsUsed`, and `modelBreakdowns` with `modelName`, `cost` and `missingPricing`, which is true or
-///   left out if no execution is unpriced;
-/// * `unpricedModels` in the totals, which is left out if there are none.
+/// * `inputTokens` (without cached tokens), `outputTokens`, `cacheCreationTokens`, `cacheReadTokens`, `totalTokens`;
+/// * `totalCost`, `modelsUsed` and `modelBreakdowns`;
+/// * `modelName`, `cost` and `missingPricing` in each breakdown. `missingPricing` is true, and is left out if no
+///   execution is unpriced;
+/// * `unpricedModels` in the totals, if there are such models.
 ///
-/// The other group names, and `executions`, `unpriced`, `atStandard`, `atStandardCost` and `unreported`, are specific to
-/// this crate. `atStandard` and `atStandardCost` are [`Sum::at_standard`] and [`Sum::at_standard_cost`]. For each token
-/// count, `unreported` gives the number of executions that do not report it. A sum without any known value is null,
-/// while ccusage writes 0. An amount is a number with all its digits, while ccusage writes a float.
+/// The other group names, and `executions`, `unpriced`, `atStandard`, `atStandardCost` and `unreported`, are specific
+/// to this crate. `atStandard` and `atStandardCost` are [`Sum::at_standard`] and [`Sum::at_standard_cost`]. For each
+/// token count, `unreported` gives the number of executions that do not report it. A sum without any known value is
+/// null, while ccusage writes 0. An amount is a number with all its digits, while ccusage writes a float.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report<Z = Utc> {
     by: CostBy,
@@ -93,8 +93,9 @@ pub struct Report<Z = Utc> {
     without_model: u64,
 }
 
-/// The first day of a group and its name. Groups without a first day, such as skills, are sorted by name. Names of dates
-/// are not in the order of time, since years after 9999 begin with a plus sign.
+/// The first day of a group, by which groups are sorted, and the group's name. The names of days are not in
+/// chronological order, since years after 9999 begin with a plus sign. Groups without a first day, such as skills, are
+/// sorted by name.
 type Key = (Option<NaiveDate>, Option<String>);
 
 impl Report {
@@ -111,7 +112,8 @@ impl<Z: TimeZone> Report<Z> {
         Self { by, zone, week_start, groups: BTreeMap::new(), totals: Sum::default(), without_model: 0 }
     }
 
-    /// Sets the first day of the weeks of [`CostBy::Week`], which is Monday by default. Set it before records are added.
+    /// Sets the first day of the weeks of [`CostBy::Week`], which is Monday by default. Call this method before records
+    /// are added.
     ///
     /// ```
     /// use chrono::Weekday;
@@ -150,7 +152,7 @@ impl<Z: TimeZone> Report<Z> {
             CostBy::Week => of_day(first_of_week(date(), self.week_start)),
             CostBy::Month => {
                 let first = date().with_day(1).unwrap_or_else(date);
-                // Without the day, such as 2026-11 or +10000-01.
+                // The name of the month is the date without the day, such as 2026-11 or +10000-01.
                 (Some(first), first.to_string().rsplit_once('-').map(|(month, _)| month.to_owned()))
             }
             CostBy::Model => {
@@ -165,8 +167,8 @@ impl<Z: TimeZone> Report<Z> {
         self.groups.entry(key).or_default().add(&models, cached)
     }
 
-    /// Adds the sums of another report with the same grouping, zone and start of the week. The result is the same as if all executions had
-    /// been added to one report.
+    /// Adds the sums of another report with the same grouping, zone and start of the week. The result is the same as if
+    /// all executions had been added to one report.
     ///
     /// # Errors
     /// Fails with [`ErrorKind::Overflow`](crate::ErrorKind::Overflow) if a sum exceeds the range of
@@ -185,7 +187,7 @@ impl<Z> Report<Z> {
     }
 
     /// Returns the groups. Days, weeks and months are in chronological order, and other groups are sorted by name. The
-    /// name is `None` for executions without one.
+    /// name is `None` for the group of executions that have no such name.
     pub fn groups(&self) -> impl Iterator<Item = (Option<&str>, &Group)> {
         self.groups.iter().map(|((_, name), group)| (name.as_deref(), group))
     }
@@ -202,7 +204,8 @@ impl<Z> Report<Z> {
     }
 }
 
-/// Returns the first day of the week of `date`. It is `date` at the earliest end of the calendar.
+/// Returns the first day of the week of `date`. If that day is before the earliest date that chrono supports, returns
+/// `date`.
 fn first_of_week(date: NaiveDate, week_start: Weekday) -> NaiveDate {
     let days = date.weekday().days_since(week_start);
     date.checked_sub_days(Days::new(days.into())).unwrap_or(date)

@@ -87,7 +87,8 @@ impl Serialize for Breakdown<'_> {
     }
 }
 
-/// Writes the fields of a sum. The cost has two different keys in ccusage.
+/// Writes the fields of a sum. The key of the cost is a parameter, because ccusage names the cost differently in
+/// breakdowns.
 fn fields<M: SerializeMap>(map: &mut M, cost_key: &'static str, sum: &Sum) -> Result<(), M::Error> {
     for (key, count) in counts(sum) {
         map.serialize_entry(key, &count.known)?;

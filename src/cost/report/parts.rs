@@ -2,8 +2,8 @@
 
 use crate::metrics::{CostProvenance, ExecutionMetrics, Kind, LlmCall, UsageParts, Usd};
 
-/// The usage and cost of one execution for one model. `None` means unknown. A sum is unknown if the value of one call
-/// is.
+/// The usage and cost of one execution for one model. `None` means unknown. The sum of several calls is unknown if the
+/// value of one of them is unknown.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Part<'r> {
     /// `None` if the model is unknown, or if this is the sum of several models.
@@ -15,8 +15,8 @@ pub(super) struct Part<'r> {
     pub(super) total: Option<u64>,
     pub(super) cached: Cached,
     pub(super) cost: Option<Usd>,
-    /// The part of `cost` for calls that were computed at the standard price, since their variant, region or part has no
-    /// price. `None` if there are no such calls.
+    /// The part of `cost` for calls that were priced at the standard price, because their variant, region or part has
+    /// no price of its own. `None` if there are no such calls.
     pub(super) at_standard: Option<Usd>,
 }
 
@@ -78,12 +78,12 @@ fn whole<'r>(model: Option<&'r str>, calls: Option<Usd>, record: &ExecutionMetri
     Part { model, input, output, total, cached, cost, at_standard }
 }
 
-/// Returns the cost of the execution, and the part of it that was computed at the standard price. The cost is `calls`,
-/// the sum of the calls, if the record's cost is that sum rounded, and the record's cost otherwise.
+/// Returns the cost of the execution, and the part of it that was computed at the standard price. If the record's cost
+/// is the rounded sum of its calls, the cost is that exact sum, `calls`. Otherwise the cost is that of the record.
 fn cost_of_whole(calls: Option<Usd>, record: &ExecutionMetrics) -> (Option<Usd>, Option<Usd>) {
     let calls = calls.filter(|sum| record.cost_usd == Some(sum.round_to_record()));
     let cost = calls.or(record.exact_cost());
-    // A vendor's bill, or another total, does not consist of the calls' costs.
+    // If the cost is another total, such as a vendor's bill, it does not consist of the costs of the calls.
     let of_calls = || record.trace.llm_calls.iter().filter_map(of_call_at_standard).fold(None, known_sum);
     let at_standard = calls.and_then(|_| of_calls()).or_else(|| cost.filter(|_| is_at_standard(&record.cost)));
     (cost, at_standard)
@@ -97,7 +97,7 @@ fn is_at_standard(cost: &CostProvenance) -> bool {
     [&cost.variant_unpriced, &cost.region_unpriced, &cost.part_unpriced].into_iter().any(Option::is_some)
 }
 
-/// Returns the sum of the known amounts. It is the first amount if the sum is out of range, as the cost is then.
+/// Returns the sum of the known amounts. If the sum is out of range, returns the first amount.
 fn known_sum(one: Option<Usd>, other: Usd) -> Option<Usd> {
     Some(one.map_or(other, |one| one.checked_add(other).unwrap_or(one)))
 }
@@ -132,12 +132,14 @@ fn together<'r>(one: Part<'r>, other: Part<'r>) -> Part<'r> {
     }
 }
 
-/// Returns true if the parts add up to the totals of the record. They do not if a vendor's bill is only for the whole.
+/// Returns true if the parts add up to the totals of the record. They do not if, for example, a vendor's bill is only
+/// for the whole execution.
 fn adds_up(parts: &[Part<'_>], record: &ExecutionMetrics) -> bool {
     fn same<T: PartialEq>(reported: Option<T>, summed: Option<T>) -> bool {
         reported.is_none() || reported == summed
     }
-    // A call may not report its cached tokens although the record includes those of the other calls.
+    // If one call does not report its cached tokens, their sum is unknown, although the record can have the cached
+    // tokens of the other calls. So an unknown sum is accepted.
     fn not_other(reported: Option<u64>, summed: Option<u64>) -> bool {
         reported.zip(summed).is_none_or(|(reported, summed)| reported == summed)
     }

@@ -4,13 +4,16 @@ use super::parts::{Cached, Part};
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::Usd;
 
-/// A total over the executions that report this count, and the number that do not.
+/// The sum of a count, such as output tokens, over the executions that report it, and the number of executions that do
+/// not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Count {
-    /// The sum of the known counts; `None` if none is known. The counts of a ledger cannot exceed its range.
+    /// The sum of the known counts; `None` if none is known. The counts of a ledger cannot exceed the range of a
+    /// `u128`.
     pub known: Option<u128>,
-    /// The number of executions that do not report this count, or do not report it for one of their models.
+    /// The number of executions that do not report this count, or do not report it for one of the models that they
+    /// used.
     pub unknown: u64,
 }
 
@@ -42,24 +45,25 @@ impl Count {
 pub struct Sum {
     /// The number of executions. Each of them used a model.
     pub executions: u64,
-    /// The exact cost, in US dollars, of the executions whose cost is known; `None` if none is.
+    /// The exact cost, in US dollars, of the executions whose cost is known; `None` if no cost is known.
     pub cost: Option<Usd>,
-    /// The number of executions without a cost, or without a cost for one of their models. `cost` includes only the
-    /// cost of their other models.
+    /// The number of executions without a cost, or without a cost for one of the models that they used. `cost` includes
+    /// only the cost of the other models of such an execution.
     pub unpriced: u64,
     /// The number of executions with an amount in `at_standard_cost`.
     pub at_standard: u64,
-    /// The part of `cost`, in US dollars, for calls whose variant, region or part had no price of its own. They cost the
-    /// standard price, which may be too low or too high. `None` if there are no such calls. See
+    /// The part of `cost`, in US dollars, for calls whose variant, region or part had no price of its own. These calls
+    /// were priced at the standard price, which may be too low or too high. `None` if there are no such calls. See
     /// [`CostProvenance::variant_unpriced`](crate::metrics::CostProvenance::variant_unpriced), `region_unpriced` and
     /// `part_unpriced`.
     pub at_standard_cost: Option<Usd>,
-    /// Input tokens that are not reported as read from or written to a cache. If a cached part is unknown, its tokens
-    /// are included. The count is unknown if the cached parts exceed the whole.
+    /// Input tokens that are not reported as read from or written to a cache. If it is unknown how many tokens were
+    /// read or written, these tokens are included. The count of an execution is unknown if its cached tokens exceed its
+    /// input.
     pub input_uncached: Count,
     /// Output tokens, including reasoning.
     pub output: Count,
-    /// Input tokens written to a cache, however long it keeps them.
+    /// Input tokens written to a cache, however long the cache keeps them.
     pub cache_write: Count,
     /// Input tokens read from a cache.
     pub cache_read: Count,

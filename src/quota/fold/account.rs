@@ -17,16 +17,19 @@ use crate::quota::zone::Zone;
 /// Sums saturate at `u64::MAX`, which no limit exceeds, so every decision stays correct.
 #[derive(Debug, Default)]
 pub(super) struct Account {
-    /// The usage in the periods that are always counted, in their order, since a limit can later change its period.
+    /// The usage in the periods of [`Period::ALWAYS_COUNTED`], in the same order. All of them are counted, because a
+    /// limit can later change its period.
     always: [RecentWindows; Period::ALWAYS_COUNTED.len()],
-    /// The windows to count from the first line on. They are never forgotten.
+    /// The windows that were counted since the first line because [`ask`](Self::ask) requested it. They are never
+    /// forgotten.
     asked: Vec<(Window, Used)>,
-    /// The windows that lines have named.
+    /// The recent windows that lines have named. Each was counted since the line that named it.
     named: RecentWindows,
     from_first_use: Vec<FirstUse>,
     /// The latest time at which something was consumed.
     latest: Option<Timestamp>,
-    /// The holds that were granted, and neither settled nor released, by the number of the line that requested them.
+    /// The holds that were granted and are neither settled nor released. The key is the number of the line that
+    /// requested the hold.
     pub(super) holds: HashMap<u64, Held>,
 }
 
@@ -38,11 +41,12 @@ pub(super) struct Held {
     expires_at: Timestamp,
 }
 
-/// How long an expired hold is remembered, for lines from clocks that are behind.
+/// How long an expired hold is remembered, for lines of processes whose clocks are behind.
 const CLOCK_SKEW_MS_MAX: u64 = 24 * 60 * 60 * 1000;
 
 impl Account {
-    /// Counts the frame from the first line on. Must be called before lines are added.
+    /// Makes the account count `frame`, which is one window or all windows of a period such as `5h`. Must be called
+    /// before the first line is added.
     pub(super) fn ask(&mut self, frame: Frame) {
         match frame {
             Frame::Always(..) => {}
@@ -51,7 +55,7 @@ impl Account {
         }
     }
 
-    /// Returns true if the account has counted everything in the frame.
+    /// Returns true if the account has counted all usage in the frame.
     pub(super) fn counts(&self, frame: Frame) -> bool {
         match frame {
             Frame::Always(..) => true,
@@ -64,7 +68,7 @@ impl Account {
         }
     }
 
-    /// Adds a line that counts in `frame`, if it names one.
+    /// Adds a line. `frame` is the frame that the line names; `None` if it names none.
     pub(super) fn apply(&mut self, seq: u64, at: Timestamp, event: &Event, frame: Option<Frame>) {
         if let Some(frame) = frame {
             self.name(frame);
@@ -92,7 +96,7 @@ impl Account {
         }
     }
 
-    /// Counts the frame from now on.
+    /// Makes the account count the frame from this line on.
     fn name(&mut self, frame: Frame) {
         match frame {
             Frame::Always(..) => {}
@@ -109,7 +113,7 @@ impl Account {
         }
     }
 
-    /// Adds an amount that counts at `at`, and whose line was written at `now`.
+    /// Adds an amount that counts at `at`. Its line was written at `now`.
     fn consume(&mut self, at: Timestamp, now: Timestamp, amount: u64, certainty: Certainty) {
         for (windows, period) in self.always.iter_mut().zip(Period::ALWAYS_COUNTED) {
             windows.last(Window::containing(at, period, &Zone::UTC)).add(amount, certainty);
@@ -128,7 +132,7 @@ impl Account {
         }
     }
 
-    /// Returns the usage of the frame at `at`; `None` if nothing was consumed in it.
+    /// Returns the usage in the frame's window at `at`; `None` if nothing was consumed in the window.
     pub(super) fn used(&self, frame: Frame, at: Timestamp) -> Option<&Used> {
         match frame {
             Frame::Always(period, window) => self.always_of(period).and_then(|place| self.always[place].get(window)),
@@ -164,7 +168,7 @@ impl Account {
         asked.or_else(|| self.named.get(window))
     }
 
-    /// Returns the window of the frame at `at`, its usage, and the reservations in it that have not expired.
+    /// Returns the frame's window at `at`, and the sums of the usage and of the unexpired reservations in this window.
     pub(super) fn sums(&self, frame: Frame, at: Timestamp) -> Counted {
         let open = || self.holds.values().filter(|held| at < held.expires_at);
         let window = match frame {

@@ -1,12 +1,12 @@
 //! Adds up the lines of a quota's journal. This module does no I/O and reads no clock.
 //!
-//! All results depend only on the lines and their order, not on the reader or the time of reading. This also applies to
-//! which data is forgotten. So all processes agree on which reservations were granted, and on which line was the first
-//! to reach a threshold. Therefore no lock other than the journal's is needed.
-
+//! All results depend only on the lines and their order, not on the reader or the time of reading. Which old windows
+//! are forgotten also depends only on the lines. So all processes agree on which reservations were granted, and on
+//! which line was the first to reach a threshold. Therefore no lock other than the journal's is needed.
 //!
-//! A window that no line has named yet is not counted, although earlier lines may belong to it. Then the journal is read
-//! again, and the window is counted from the first line on. So what a reader has counted so far changes no sum.
+//! Windows of most periods are counted only after a line or a query has named them. If earlier lines may belong to such
+//! a window, the journal is read again, and the window is counted from the first line on. So the sums do not depend on
+//! which windows a reader has counted so far.
 
 mod account;
 #[cfg(test)]
@@ -22,15 +22,15 @@ use super::scope::{Frame, Scope};
 use super::sums::Counted;
 use crate::metrics::Timestamp;
 
-/// The accounts by unit and API.
+/// The accounts by unit and API. An account has the sums of one API in one unit.
 #[derive(Debug, Default)]
 pub(super) struct Fold {
     accounts: HashMap<String, HashMap<String, Account>>,
-    /// The frames of lines and queries that the accounts have not counted from the first line on.
+    /// The frames that lines or queries have named, but that the accounts have not counted since the first line.
     missed: Vec<Asked>,
 }
 
-/// A frame that an account counts from the first line on.
+/// A frame, and the unit and the API of the account that must count it from the first line on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Asked {
     unit: String,
@@ -39,7 +39,7 @@ pub(super) struct Asked {
 }
 
 impl Fold {
-    /// Creates a fold that counts these frames from the first line on.
+    /// Creates a fold that counts the frames in `asked` from the first line on.
     pub(super) fn counting(asked: &[Asked]) -> Self {
         let mut fold = Self::default();
         for Asked { unit, api, frame } in asked {
@@ -64,8 +64,8 @@ impl Fold {
         }
     }
 
-    /// Returns the sums of `limit` in its window at `at`. They are wrong if the fold then [misses](Self::missed) that
-    /// window.
+    /// Returns the sums of `limit` in its window at `at`. The sums can be wrong if [`missed`](Self::missed) then lists
+    /// that window.
     pub(super) fn sums(&mut self, limit: &Limit, at: Timestamp) -> Counted {
         let frame = Scope::of(limit, at).frame(at);
         let unused = Account::default();
@@ -77,7 +77,7 @@ impl Fold {
         counted
     }
 
-    /// Returns the frames that were named, and that must be counted from the first line on. Without them, sums and
+    /// Returns the frames that were named, but were not counted since the first line. If there are any, sums and
     /// decisions may be wrong.
     pub(super) fn missed(&self) -> &[Asked] {
         &self.missed

@@ -91,7 +91,7 @@ impl Lines {
         self.add(at, Event::Settle { hold, amount, certainty, held_at, watch: None });
     }
 
-    /// Settles like the tracker, which names the window.
+    /// Settles as the tracker does, with a watch that names the window.
     fn settle_watched(&mut self, hold: u64, held_at: Timestamp, at: Timestamp, amount: u64) {
         let watch = Watch::of(&self.limit, held_at);
         self.add(at, Event::Settle { hold, amount, certainty: Certainty::Known, held_at, watch });
@@ -101,19 +101,20 @@ impl Lines {
         self.add(at, Event::Release { hold });
     }
 
-    /// Consumed, held and remaining.
+    /// Returns the consumed, the held and the remaining amount.
     fn sums(&mut self, at: Timestamp) -> (u64, u64, u64) {
         let Sums { consumed, held, .. } = self.counted(at).sums;
         (consumed, held, self.limit.most.get().saturating_sub(consumed).saturating_sub(held))
     }
 
-    /// Unknown and assumed.
+    /// Returns the number of calls of unknown amount and of assumed amount.
     fn counts(&mut self, at: Timestamp) -> (u64, u64) {
         let Sums { unknown, assumed, .. } = self.counted(at).sums;
         (unknown, assumed)
     }
 
-    /// Consumes an amount with a watch for these percentages, and returns those that the line reached first.
+    /// Consumes an amount with a watch for these percentages, and returns the percentages that this line was the first
+    /// to reach.
     fn watch(&mut self, at: Timestamp, amount: u64, percent: &[u16]) -> Vec<u16> {
         let percent = percent.iter().map(|&percent| NonZeroU16::new(percent).unwrap()).collect();
         let watch = Watch { limit: self.limit.most, period: Scope::of(&self.limit, at), percent };
@@ -277,7 +278,7 @@ fn a_threshold_is_reached_once_even_if_the_limit_changes() {
     assert_eq!(lines.watch(at, 50, &[50, 55]), [55]);
     lines.limit.most = NonZeroU64::new(10).unwrap();
     assert_eq!(lines.watch(at, 0, &[50, 55, 90]), [90]);
-    // An hourly limit has a window of its own.
+    // Each window reports its own thresholds, so the window of an hourly limit reports 50 % again.
     lines.limit.period = Period::Hour;
     assert_eq!(lines.watch(at, 0, &[50]), [50]);
 }
@@ -314,7 +315,8 @@ fn steps() -> impl Strategy<Value = Vec<(u64, Step)>> {
         (any::<prop::sample::Index>(), 0_u64..=100).prop_map(|(which, part)| Step::Settle { which, part }),
         any::<prop::sample::Index>().prop_map(|which| Step::Release { which }),
     ];
-    // Milliseconds after noon, in any order. Two hours let windows change and holds expire.
+    // Each step has a time, in milliseconds after the start. The times are in any order. Within two hours, windows
+    // change and holds expire.
     prop::collection::vec((0_u64..7_200_000, step), 0..120)
 }
 

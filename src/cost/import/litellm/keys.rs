@@ -6,7 +6,7 @@ use crate::metrics::Meter;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Key {
     pub(super) meter: Meter,
-    /// The factor from this price to that of [`Meter::per`] units.
+    /// The price of [`Meter::per`] units is this many times the price under the key.
     pub(super) times: u64,
     /// The price is for inputs of more tokens than this. 0 for any input.
     pub(super) above: u64,
@@ -14,12 +14,12 @@ pub(super) struct Key {
     pub(super) served: &'static str,
 }
 
-/// The suffix of prices in the vendor's API for decisions, which is a separate provider in genai-prices.
+/// The suffix of the keys for prices in a vendor's API for decisions. In genai-prices, this API is a separate provider.
 pub(super) const DECISIONS: &str = "_decisions";
 
-/// How a call was served, by the suffix of the keys of its prices, and the pairs of the variant. The words are those of
-/// genai-prices if it has some. Each pair is a separate variant, since OpenAI now says `fast` for priority, at the same
-/// prices.
+/// The suffixes of keys that say how a call was served, each with the pairs of the variants in this crate's tables. The
+/// pairs use the words of genai-prices if it has the variant. Each pair is a separate variant. For example, OpenAI now
+/// calls priority `fast`, at the same prices.
 const SERVED: [(&str, &[(&str, &str)]); 12] = [
     ("_batches", &[("processing", "batch")]),
     ("_flex", &[("service_tier", "flex")]),
@@ -41,7 +41,8 @@ pub(super) fn when(served: &str) -> &'static [(&'static str, &'static str)] {
 }
 
 impl Key {
-    /// Returns what `key` of a model in `mode` prices; `None` if this crate does not count that.
+    /// Returns what `key` prices for a model of the kind `mode`, such as `chat`. Returns `None` if this crate does not
+    /// count that.
     pub(super) fn read(key: &str, mode: &str) -> Option<Self> {
         let served = SERVED.iter().find(|(end, _)| key.ends_with(end)).map_or("", |(end, _)| end);
         let key = &key[..key.len() - served.len()];
@@ -63,7 +64,7 @@ impl Key {
 fn meter(key: &str, mode: &str) -> Option<Meter> {
     Some(match (key, mode) {
         ("input_cost_per_token", _) => Meter::Input,
-        // Entries of an older form have the second key, with the same price.
+        // The second of these keys is in entries of an older form, with the same price.
         ("cache_read_input_token_cost" | "input_cost_per_token_cache_hit", _) => Meter::CacheRead,
         ("cache_creation_input_token_cost", _) => Meter::CacheWrite,
         ("cache_creation_input_token_cost_above_1hr", _) => Meter::CacheWrite1h,
@@ -86,7 +87,7 @@ fn meter(key: &str, mode: &str) -> Option<Meter> {
             Meter::AudioMs
         }
         ("input_cost_per_audio_per_second", _) => Meter::AudioMs,
-        // A text model with a price per second is rented, as provisioned throughput on Bedrock.
+        // A text model with a price per second is rented. An example is the provisioned throughput of Bedrock.
         ("input_cost_per_second" | "cost_per_second", "chat" | "completion" | "embedding") => Meter::DeploymentMs,
         ("input_cost_per_character", _) => Meter::Characters,
         ("input_cost_per_text_message", _) => Meter::Messages,
@@ -96,7 +97,7 @@ fn meter(key: &str, mode: &str) -> Option<Meter> {
     })
 }
 
-/// Returns true if an unknown key is a price, or changes one.
+/// Returns true if a key that [`Key::read`] does not know is a price, or changes a price.
 pub(super) fn is_price(key: &str) -> bool {
     ["cost", "multiplier", "_pricing"].iter().any(|part| key.contains(part))
 }

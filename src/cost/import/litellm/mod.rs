@@ -1,23 +1,24 @@
 //! Imports [LiteLLM](https://github.com/BerriAI/litellm)'s table `model_prices_and_context_window` (MIT licence).
 //!
 //! Its prices are floats for one token, request, page, character or second. They are converted digit by digit to prices
-//! for a million, a thousand or an hour. The name of a key says what it prices and how the call was served; `keys`
-//! reads it.
+//! for a million, a thousand or an hour. The name of a key says what the key prices and how the call was served. The
+//! module `keys` reads these names.
 //!
-//! * **A price of 0** is left out, since LiteLLM also writes it for an unknown price: for the six models on SageMaker,
-//!   where the machine is billed, for Vertex AI's Llamas and for fine-tuned models. A higher price then applies, or an
-//!   error results. A model without any other price is left out. A user who knows that a model is free adds it in their
-//!   own table.
-//! * **Tiers** apply to a whole input above their size, and at xAI also to an input of exactly that size. If a variant
-//!   does not name a tier of the standard prices, the standard price applies there, as in LiteLLM's own sum. If this is
-//!   wrong, it is too high rather than too low.
-//! * **A part that costs as much as its whole** and differs in nothing else is left out. Otherwise it would keep that
-//!   price in the tiers and variants of the whole.
+//! * **A price of 0** is left out, since LiteLLM also writes 0 for an unknown price. Examples are the six models on
+//!   SageMaker (where the machine is billed), Vertex AI's Llamas and fine-tuned models. If a part of a call then has no
+//!   price, a higher price is used for this part, or the result is an error. A model without any other price is left
+//!   out. A user who knows that a model is free can add it to their own table.
+//! * **Tiers** apply to the whole call if its input is above the tier's size, and at xAI also if the input has exactly
+//!   that size. If a variant has no price for a tier of the standard prices, the standard price of this tier applies,
+//!   as in LiteLLM's own computation. If this price is wrong, it is too high rather than too low.
+//! * **A part that costs as much as its whole** and differs in nothing else is left out. Otherwise the part would keep
+//!   this price in tiers and variants in which the whole has another price.
 //! * **Searches** whose price depends on how much they read (three sizes that differ) are left out.
-//! * **Seconds and characters** are left out if the same input has a price for tokens, because both would be billed.
-//! * **A model whose output** has only prices that are not understood is left out.
-//! * **Names.** `vendors` says which vendor a model belongs to. The key becomes an alias, and the model's name is the
-//!   key without the vendor in front.
+//! * **Seconds and characters** are left out if the same input has a price for tokens, because otherwise both would be
+//!   billed.
+//! * **A model** is left out if it has prices for output, but none of them is understood.
+//! * **Names.** The module `vendors` says which vendor a model belongs to. The key becomes an alias, and the model's
+//!   name is the key without the vendor in front.
 
 mod entry;
 mod keys;
@@ -34,11 +35,11 @@ use super::draft::{Draft, Imported, Stamp};
 use crate::error::{Error, ErrorKind, Result};
 use crate::json;
 
-/// Converts LiteLLM's table, its `model_prices_and_context_window.json`, to one of this crate. Its Python package has the
-/// same table as `model_prices_and_context_window_backup.json`.
+/// Converts LiteLLM's table, its `model_prices_and_context_window.json`, to one of this crate. Its Python package has
+/// the same table as `model_prices_and_context_window_backup.json`.
 ///
-/// A model that the crate's own additions to its bundled table have too gets the minimum of billed audio from there,
-/// since LiteLLM has no such minimum. Its prices remain those of `text`.
+/// LiteLLM has no minimum of billed audio. The minimum is copied from this crate's own rows in the bundled table, if
+/// one of them is for the same model. The prices are those of `text`.
 ///
 /// Anything that is not understood is left out, and [`left_out`](Imported::left_out) lists it.
 ///
@@ -122,8 +123,8 @@ fn provider_value(provider: &str, names: Option<&BTreeSet<&str>>) -> Value {
     Value::Object(value)
 }
 
-/// Returns the row of the first of the models that have one name. The keys of others with the same prices become
-/// aliases.
+/// Returns the row for models that have the same name. The row has the prices of the model with the lowest rank. The
+/// keys of models with the same prices become aliases.
 fn row(provider: &str, mut models: Vec<Model>, taken: &BTreeSet<(String, String)>, draft: &mut Draft) -> Option<Value> {
     models.sort_by_key(|model| (model.rank, model.key));
     let (first, others) = models.split_first()?;

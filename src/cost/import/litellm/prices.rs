@@ -22,7 +22,8 @@ pub(super) struct Prices {
     off_peak: (Vec<Window>, Rates),
 }
 
-/// The prices of [`Meter::per`] units, by the number of input tokens that must be exceeded. The key 0 is for any input.
+/// The prices of [`Meter::per`] units, by the number of input tokens above which the price applies. The key 0 is for
+/// any input.
 type Rates = BTreeMap<Meter, BTreeMap<u64, Usd>>;
 
 /// Hours such as 10:00-00:00, or `None` for all day; and days, or `None` for every day.
@@ -57,7 +58,7 @@ impl Prices {
         prices.settle(entry, &mut reader);
         decisions.settle(entry, &mut reader);
         if reader.left_out_output() && !prices.standard.keys().any(|&meter| is_output(meter)) {
-            // Only the input would be billed.
+            // Otherwise only the input would be billed.
             prices = Self::default();
         }
         draft.rounded += reader.rounded;
@@ -103,10 +104,10 @@ impl Prices {
         self.standard.retain(|meter, _| !redundant.contains(meter));
     }
 
-    /// Returns true if `part` costs as much as its whole, so that its price would matter only where that of the whole
-    /// changes.
+    /// Returns true if `part` costs as much as its whole, so that the price of `part` would matter only where a tier or
+    /// a variant changes the price of the whole.
     fn is_redundant(&self, part: Meter) -> bool {
-        // Cached tokens need a price even if it is the one of other input.
+        // Cached tokens need their own price, even if it is the same as that of other input.
         let is_cached = matches!(part, Meter::CacheRead | Meter::CacheWrite | Meter::CacheWrite1h);
         let [whole] = part.wholes() else { return false };
         let (Some(own), Some(whole)) = (self.standard.get(&part), self.standard.get(whole)) else { return false };
@@ -172,7 +173,7 @@ const BY_TOKENS: &str = "a second way to count input that has a price for tokens
 const NO_BASE: &str = "a price only for large inputs";
 const CALENDAR: &str = "hours or days that are not in UTC";
 
-/// Reads values, and collects the keys that it does not understand.
+/// Reads values, and collects the keys that it leaves out.
 struct Reader<'k> {
     mode: &'k str,
     /// The keys that are left out, by reason.
@@ -211,7 +212,7 @@ impl<'k> Reader<'k> {
         }
     }
 
-    /// Adds prices by ranges of the input. Each applies above the lower end of its range.
+    /// Adds prices by ranges of the input. Each price applies above the lower end of its range.
     fn ranges(&mut self, value: &RawValue, rates: &mut Rates) {
         const KEY: &str = "tiered_pricing";
         let ranges: Vec<Entry> = serde_json::from_str(value.get()).unwrap_or_default();
@@ -246,7 +247,8 @@ impl<'k> Reader<'k> {
 }
 
 fn is_price(key: &str, value: &RawValue) -> bool {
-    // These are factors for regions and speed. Other values of this key hold no numbers.
+    // If the value of `provider_specific_entry` is an object of numbers, these are factors for regions and speed. Its
+    // other values do not concern prices.
     let factors = || serde_json::from_str::<BTreeMap<String, f64>>(value.get()).is_ok();
     keys::is_price(key) || key == "provider_specific_entry" && factors()
 }

@@ -1,10 +1,12 @@
-//! The vendors of LiteLLM's table, by the names that the bundled table has for them.
+//! The vendors of LiteLLM's table, and their names in the bundled table.
 
-/// LiteLLM's name of a vendor, and the name here. If two of them have a model of the same name, the earlier row wins:
-/// the vendor's own API before a cloud's, and the newer API before the older one.
+/// LiteLLM's name of a vendor, and the vendor's name here. Several of LiteLLM's names can mean one vendor here. If two
+/// of them have a model of the same name, the earlier one is used: the vendor's own API comes before a cloud's, and a
+/// newer API before an older one.
 ///
-/// Gemini's API and Vertex AI are one vendor here, as in genai-prices. If both have a price for a model it is the same,
-/// except for a few variants. Bedrock's Mantle is separate from Bedrock, since it charges a tenth more.
+/// Gemini's API and Vertex AI are one vendor here, as in genai-prices. If both have a price for a model, the two prices
+/// are the same, except for a few variants. Bedrock's Mantle is a separate vendor, since Mantle charges a tenth more
+/// than Bedrock.
 const NAMES: [(&str, &str); 22] = [
     ("gemini", "google"),
     ("vertex_ai-language-models", "google"),
@@ -30,7 +32,7 @@ const NAMES: [(&str, &str); 22] = [
     ("bigmodel", "zhipuai"),
 ];
 
-/// The models of each vendor if a call names no vendor, by the beginning of their names.
+/// The models that are assumed to come from each vendor if a call names no vendor, as patterns of their names.
 const HOMES: [(&str, &[&str]); 15] = [
     ("ai21", &["jamba-*"]),
     ("anthropic", &["claude-*"]),
@@ -64,23 +66,24 @@ const HOMES: [(&str, &[&str]); 15] = [
     ("zai", &["glm-*"]),
 ];
 
-/// Returns the rank of the vendor that LiteLLM calls `name` among those of one model, and its name here.
+/// Returns the rank and the name here of the vendor that LiteLLM calls `name`. Of several vendors that have the same
+/// model, the one with the lowest rank is used.
 pub(super) fn vendor(name: &str) -> (usize, &str) {
     let is = |pattern: &str| match pattern.strip_suffix('*') {
         Some(start) => name.starts_with(start),
         None => name == pattern,
     };
     let place = NAMES.iter().position(|(pattern, _)| is(pattern));
-    // A name that is the same in both is the vendor's own API, which comes first.
+    // A name that is not in the list is the vendor's own API, which comes first.
     place.map_or((0, name), |place| (place + 1, NAMES[place].1))
 }
 
-/// Returns the patterns of names that are models of `vendor` if a call names no vendor.
+/// Returns the patterns of the models that are assumed to come from `vendor` if a call names no vendor.
 pub(super) fn at_home(vendor: &str) -> &'static [&'static str] {
     HOMES.iter().find(|(name, _)| *name == vendor).map_or(&[], |(_, patterns)| patterns)
 }
 
-/// Returns the model that `key` names, without the vendor in front if that vendor is `of`.
+/// Returns the model that `key` names. If the vendor `of` is in front of the model, the vendor is removed.
 pub(super) fn model<'k>(key: &'k str, of: &str) -> &'k str {
     match key.split_once('/') {
         Some((prefix, rest)) if !rest.trim().is_empty() && vendor(prefix).1 == of => rest,

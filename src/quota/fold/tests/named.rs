@@ -1,4 +1,5 @@
-//! Windows that lines name: of other zones, of long periods, and of a period that begins with its first use.
+//! Windows that are counted only because lines name them: those of other zones, of long periods, and of periods such as
+//! `5h`.
 
 use std::num::NonZeroU16;
 
@@ -20,7 +21,7 @@ impl Lines {
         Self { limit, ..Self::of_limit(100, "day") }
     }
 
-    /// The end of the window at `at`.
+    /// Returns the end of the window at `at`; `None` if no window has begun.
     fn end(&mut self, at: Timestamp) -> Option<String> {
         let window = self.counted(at).window?;
         Some(Timestamp::from_unix_ms(window.end_ms).unwrap().to_string())
@@ -29,7 +30,7 @@ impl Lines {
 
 #[test]
 fn a_hold_is_judged_in_the_window_that_its_line_states() {
-    // The two processes have different rules for one name.
+    // The two processes have different rules for the same zone name.
     let zone = |hours: i32| Zone::with_rules("Somewhere", FixedOffset::east_opt(hours * 3600).unwrap());
     let mut lines = Lines::of(limit("day", "UTC"));
     let at = time("2026-02-14T10:30:00Z");
@@ -39,7 +40,7 @@ fn a_hold_is_judged_in_the_window_that_its_line_states() {
     lines.limit.zone = zone(14);
     assert_eq!(lines.hold(at, 60), None, "both windows hold the first use");
     assert_eq!(lines.hold(at.plus_ms(30 * 60_000), 40), Some(4));
-    // A reader without any rules finds the same reservations open.
+    // A reader without time zone rules finds the same reservations open.
     lines.limit.zone = Zone::UTC;
     lines.limit.period = Period::Total;
     assert_eq!(lines.sums(at), (60, 40, 0));
@@ -146,7 +147,7 @@ fn steps(span_ms: u64) -> impl Strategy<Value = Vec<(u64, Step)>> {
 }
 
 proptest! {
-    /// Whatever limits the lines name, in whatever order their times are, the sums are those of the whole history.
+    /// The sums are those of the whole history, for all limits that lines name and for times in any order.
     #[test]
     fn named_windows_have_the_sums_of_the_whole_history(steps in steps(60 * 86_400_000), first in 0..LIMITS.len()) {
         let named = |index: usize| limit(LIMITS[index].0, LIMITS[index].1);
@@ -155,7 +156,7 @@ proptest! {
         for (after_ms, step) in steps {
             let at = time("2026-02-14T22:30:00Z").plus_ms(after_ms);
             let window = Window::containing(at, lines.limit.period, &lines.limit.zone);
-            // Only the periods that are always counted forget windows.
+            // Old windows of the periods that are always counted are forgotten, so these periods are not compared.
             if Scope::of(&lines.limit, at).is_always_counted() && !matches!(step, Step::Change { .. }) {
                 continue;
             }
@@ -192,7 +193,7 @@ proptest! {
         }
     }
 
-    /// The windows are computed again from the uses, in the order of their times.
+    /// The test computes the windows again from the uses, in the order of their times.
     #[test]
     fn reservations_alone_never_overrun_a_session(steps in steps(300_000)) {
         let mut lines = Lines::of(Limit { period: Period::Hours(NonZeroU16::MIN), ..limit("day", "UTC") });
