@@ -22,13 +22,13 @@ use crate::term::output;
 
 /// Compute the usual latency, cost and success rate of each skill
 ///
-/// Prints one row for each group. Latencies are percentiles of `total_latency_ms`. They are exact for up to 49,152
-/// distinct latencies per group, and accurate to 0.4 % for more. `latency_precision` in the JSON says which of the two
-/// applies. The same records always give the same JSON, byte for byte.
+/// Prints one row for each group. Latencies are percentiles of `total_latency_ms`. They are exact if the group has at
+/// most 49,152 distinct latencies, and otherwise accurate to 0.4 %. `latency_precision` in the JSON says whether they
+/// are exact. The same records always give the same JSON, byte for byte.
 ///
-/// Without --since, --until, --skill or --last, results are cached, so later calls read only new records. For long
-/// ledgers, the cache is stored in `baseline-skill.checkpoint` and similar files in the ledger's internal directory.
-/// These files can be deleted at any time.
+/// If none of --since, --until, --skill and --last is given, results are cached, so later calls read only new records.
+/// For long ledgers, the cache is stored in `baseline-skill.checkpoint` and similar files in the ledger's internal
+/// directory. These files can be deleted at any time.
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
 #[command(after_help = "Example: store the baselines of the last 30 days in a file
@@ -36,7 +36,8 @@ use crate::term::output;
 pub(crate) struct Args {
     #[command(subcommand)]
     command: Option<Command>,
-    /// How to group executions. `version` and `week` are per skill, and weeks start on Monday 00:00 UTC
+    /// How to group executions. `version` and `week` make one group for each version or week of each skill. Weeks start
+    /// on Monday 00:00 UTC
     #[arg(long, value_name = "GROUP", value_parser = one_of::<BaselineBy>(BaselineBy::ALL.map(BaselineBy::name)), default_value = BaselineBy::Skill.name())]
     by: BaselineBy,
     #[command(flatten)]
@@ -76,7 +77,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     Ok(ExitCode::Yes)
 }
 
-/// Computes baselines over all executions. Reads only the records that an earlier call has not read.
+/// Computes baselines over all executions. Reads only the records that no earlier call has read.
 fn refresh(by: BaselineBy, global: &Global) -> Result<Baselines, Failure> {
     let refreshed = records::reader(global)?.baselines(by)?;
     refreshed.notes.iter().for_each(|note| output::note(&failure::text(note), failure::kind(note), global.style()));
