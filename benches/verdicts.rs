@@ -40,6 +40,7 @@ use runledger::{Baselines, ExecutionMetrics, Timestamp, Usd, Uuid};
 const MINUTE_MS: u64 = 60_000;
 /// The minutes from the start of an execution to the start of the next.
 const STEP: u64 = 15;
+/// The share of failed executions, unless it changed.
 const FAILED: f64 = 0.02;
 
 fn main() {
@@ -47,7 +48,7 @@ fn main() {
     println!("{runs} runs each; fixed seed\n");
     println!("{:<34} {:>12} {:>8} {:>8}", "false alarms", "n", "found", "bar");
     let sizes = [(3_000, 30), (1_000, 100), (100, 1_000), (1_000, 1_000), (400, 40)];
-    // If one side has fewer than 30 executions, only a change beyond doubt is reported. If both have fewer, none is.
+    // If one side has fewer than 30 executions, only a change beyond doubt is reported.
     let few = [(1_000, 5), (1_000, 15), (30, 20)];
     for (name, shape) in SHAPES {
         for size in sizes.into_iter().chain(few) {
@@ -127,7 +128,8 @@ const SHAPES: [(&str, Shape); 5] = [
     ("two modes", Shape::TwoModes),
 ];
 
-/// Whether the values of a metric are multiplied by a random factor, the load, which neighbouring executions share.
+/// What multiplies the values of a metric. A load is a random factor that makes neighbouring executions resemble each
+/// other.
 #[derive(Clone, Copy, PartialEq)]
 enum Load {
     None,
@@ -209,7 +211,9 @@ struct Executions {
     loads: [f64; 4],
 }
 
+/// The standard deviation of the logarithm of a load.
 const LOAD_DEVIATION: f64 = 0.7;
+/// The correlation between the logarithms of two successive loads of a metric.
 const DECAY: f64 = 0.7;
 
 impl Executions {

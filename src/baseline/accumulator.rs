@@ -88,7 +88,7 @@ impl Accumulator {
         Ok(self)
     }
 
-    /// Adds a record of any kind to its group.
+    /// Adds a record to its group.
     pub fn add(&mut self, record: &ExecutionMetrics) {
         self.add_fields(&Fields::of(record));
     }

@@ -98,8 +98,8 @@ pub enum Precision {
 
 impl Precision {
     /// The largest number of different latencies, in milliseconds, for which a group's percentiles are exact: 49,152.
-    /// The percentiles of a skill that never takes 49 seconds are always exact. So are usually those of a skill with a
-    /// median of 10 seconds.
+    /// The percentiles of a skill that never takes 49 seconds are always exact. If the median of a skill is 10 seconds,
+    /// its percentiles are usually exact, too.
     ///
     /// Each different latency usually takes 2 or 3 bytes, and at most 12.
     pub const DISTINCT_MAX: usize = 48 * 1024;

@@ -11,8 +11,8 @@ pub(super) const BLOCKS_MAX: usize = 128;
 /// The number of metrics for which a block has sums: outcome, latency, cost and tokens.
 pub(super) const METRICS: usize = 4;
 const MINUTE_MS: i64 = 60_000;
-/// The largest number of times that the length of blocks is doubled. After that, all times from year 0 to 9999 are in
-/// one or two blocks.
+/// The largest number of times that the length of blocks is doubled. All times from year 0 to 9999 are in one or two
+/// blocks of the resulting length.
 const DOUBLINGS_MAX: u32 = 40;
 
 /// The number of values of a metric in a block, and the sum of the values' scores. The score of an outcome is 1 for a

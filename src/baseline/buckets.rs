@@ -1,11 +1,11 @@
 //! Log-linear buckets, as in Gil Tene's HdrHistogram (2012), and a coarse logarithm of their values, the score.
 //!
-//! A bucket is a range of values that are counted together. All buckets of an octave, which reaches from a power of two
-//! to the next, are equally wide.
+//! A bucket is a range of values that are counted together. An octave reaches from a power of two to the next. All
+//! buckets of an octave have the same width.
 
 /// How many binary digits of a value, after its highest one, decide which bucket the value belongs to.
 const DIGITS: u32 = 7;
-/// The number of buckets in an octave.
+/// The number of buckets in an octave of values from 128 on.
 pub(super) const BUCKETS_PER_OCTAVE: u64 = 1 << DIGITS;
 
 /// Returns the number of a value's bucket. Each value below 256 has its own bucket.

@@ -37,8 +37,8 @@ pub enum Verdict {
     /// The metric was not judged, for one of these reasons:
     ///
     /// - Both sides have fewer than [`Comparison::SAMPLES_MIN`] values.
-    /// - One side has fewer values than that, and shows no change of more than 2 % that is [beyond
-    ///   doubt](Comparison::ALPHA_FEW).
+    /// - One side has fewer values than that, and no change of more than 2 % is beyond doubt, as
+    ///   [`Comparison::SAMPLES_MIN`] explains.
     /// - One side has fewer than [`Comparison::SAMPLES_TESTED_MIN`] values.
     /// - The version of this crate that froze the baselines did not store what the test needs.
     TooFew,
@@ -93,20 +93,21 @@ pub struct Metric {
     /// all values of the baseline are 0.
     ///
     /// For latency, cost and tokens, it is the recent geometric mean divided by the geometric mean of the baseline,
-    /// minus 1. Before a geometric mean is computed, 1/32 of the median of both sides together is added to each value,
-    /// because zeros have no logarithm. Afterwards the same number is subtracted from the mean. A few outliers change
-    /// the ratio of arithmetic means much, but hardly the ratio of geometric means.
+    /// minus 1. Zeros have no logarithm, so a constant is added to each value before a geometric mean is computed, and
+    /// subtracted from the mean afterwards. The constant is 1/32 of the median of both sides together, or of their
+    /// arithmetic mean if the median is 0. A few outliers change the ratio of arithmetic means much, but hardly the
+    /// ratio of geometric means.
     pub relative_delta: Option<f64>,
     /// The 99 % confidence interval of the true `delta`; `None` if the metric was not tested.
     pub interval: Option<[f64; 2]>,
-    /// How many times as large the variance of the change is as it would be if all executions were independent; at
-    /// least 1. Executions at the same time can resemble each other, for example in a slow hour. The more they do, the
-    /// less evidence each execution adds.
+    /// The factor by which the variance of the change is larger than it would be if all executions were independent; at
+    /// least 1. Executions at the same time can resemble each other, for example in a slow hour. The more they resemble
+    /// each other, the less evidence each of them adds.
     ///
-    /// The design effect (Kish 1965) is estimated from blocks of time, and the p-value and the interval are corrected
-    /// for it. It is `None` if both sides together have fewer than 8 blocks with several values each, if the values do
-    /// not vary, or if the version that froze the baselines did not store blocks. Then the executions count as
-    /// independent.
+    /// The factor, called design effect (Kish 1965), is estimated from blocks of time. The p-value and the interval are
+    /// corrected for it. The field is `None` if both sides together have fewer than 8 blocks with several values each,
+    /// if the values do not vary, or if the version that froze the baselines did not store blocks. Then the executions
+    /// count as independent.
     pub design_effect: Option<f64>,
     /// The p-value: the probability that chance alone produces a change at least as large in the same direction,
     /// divided by the direction's share of the allowed false alarms. The share is 0.8 for a change for the worse and
@@ -211,12 +212,12 @@ impl FrozenBaselines {
     /// If one bad hour slows many executions, these executions are not independent evidence of a change. To correct for
     /// this, the executions of each side are divided into at most 128 blocks of time, each 1, 2, 4, … minutes long. The
     /// comparison estimates how much executions in the same block, and in neighbouring blocks, resemble each other. The
-    /// more they do, the [less](Metric::design_effect) they count as evidence. A disturbance that lasts longer than the
-    /// recent period, such as a bad week, cannot be distinguished from a change. If both sides cover only a few hours,
-    /// a slow hour can look like a change, too.
+    /// more the executions resemble each other, the [less](Metric::design_effect) they count as evidence. A disturbance
+    /// that lasts longer than the recent period, such as a bad week, cannot be distinguished from a change. If both
+    /// sides cover only a few hours, a slow hour can look like a change, too.
     ///
     /// `benches/verdicts.rs` measures how often a comparison raises a false alarm, and how often it finds a real
-    /// change. It also prints how often the best possible test would find the change.
+    /// change. The benchmark also prints how often the best possible test would find the change.
     ///
     /// ```
     /// use runledger::baseline::{Accumulator, Verdict};

@@ -1,12 +1,12 @@
-//! Estimates how much executions that run at the same time resemble each other. The more they do, the less evidence
-//! each execution adds.
+//! Estimates how much executions that run at the same time resemble each other. The more they resemble each other, the
+//! less evidence each execution adds.
 
 use super::blocks::{Blocks, Part};
 
 /// The number of blocks that an estimate needs, over both sides together.
 const BLOCKS_MIN: usize = 8;
-/// Blocks are made longer until a value shares its block, on average, with so many values, counting itself. A block
-/// with a single value does not show how much values at the same time resemble each other.
+/// Blocks are made longer until they have this many values on average. In this average, the weight of a block is its
+/// number of values. A block with a single value does not show how much values at the same time resemble each other.
 const VALUES_MIN: f64 = 4.0;
 /// The largest correlation between one block and the next. A larger estimate is reduced to this number.
 const DECAY_MAX: f64 = 0.9;
@@ -17,15 +17,15 @@ const NOISE: f64 = 1.0;
 /// The estimate that [`design_effect`] returns.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct DesignEffect {
-    /// How many times as large the variance of a difference is as it would be if all executions were independent; at
-    /// least 1.
+    /// The factor by which the variance of a difference is larger than it would be if all executions were independent;
+    /// at least 1.
     pub(super) factor: f64,
     /// The degrees of freedom of the estimate: the number of blocks of both sides, minus 2.
     pub(super) degrees: f64,
 }
 
 /// Returns the design effect (Kish, "Survey Sampling" (1965), section 5.4) of the difference between the two sides'
-/// means of a metric. The design effect says how many times as large the variance of this difference is as for
+/// means of a metric. The design effect is the factor by which the variance of this difference is larger than for
 /// independent executions. Returns `None` if there are too few blocks for an estimate, or if the values do not vary.
 ///
 /// The model is that one random effect shifts all values of a block. The variance of these effects is estimated by an
@@ -71,8 +71,8 @@ pub(super) fn estimate(sides: &[Vec<Numbered>; 2], variance: f64) -> DesignEffec
     // correlation, which is the correlation of two values in the same block. `lagged` and `lagged_unit` are the same
     // for two values in neighbouring blocks.
     let (mut beyond, mut beyond_unit, mut lagged, mut lagged_unit) = (0.0, 0.0, 0.0, 0.0);
-    // The standard errors that `beyond` and `lagged` would have if all values were independent are computed from these
-    // sums.
+    // `fourth` and `lagged_fourth` give the standard errors that `beyond` and `lagged` would have if all values were
+    // independent.
     let (mut fourth, mut lagged_fourth) = (0.0, 0.0);
     for side in sides {
         let n: f64 = side.iter().map(|(_, part)| part.count as f64).sum();
@@ -107,8 +107,8 @@ pub(super) fn estimate(sides: &[Vec<Numbered>; 2], variance: f64) -> DesignEffec
     let mut decay = 0.0;
     if within > 0.0 && known(lagged, lagged_fourth) {
         let found = lagged / lagged_unit / variance / within;
-        // If the mean of n values is subtracted first, the estimate of their autocorrelation φ is too low by about (1 +
-        // 3φ) / n (Marriott and Pope, Biometrika 41 (1954), 390–402). Here a mean is subtracted for each side.
+        // If the mean of n values is subtracted first, the estimate of their autocorrelation φ is too low by about
+        // `(1 + 3φ) / n` (Marriott and Pope, Biometrika 41 (1954), 390–402). Here a mean is subtracted for each side.
         let means = sides.iter().filter(|side| side.len() > 1).count() as f64;
         decay = (found + means * (1.0 + 3.0 * found.clamp(0.0, 1.0)) / blocks).clamp(0.0, DECAY_MAX);
     }

@@ -13,8 +13,8 @@ const STEP_PICO: u64 = 10_000;
 /// The score of a cost is reduced by this number of octaves (doublings). So all costs up to 3.2 × 10⁻⁷ USD have the
 /// score 0.
 const COST_OCTAVES: u32 = 6;
-/// A frozen group counts costs exactly if it has at most this number of different costs. The same limit holds for its
-/// different token counts.
+/// The largest number of different costs that a frozen group counts exactly. The same limit holds for different token
+/// counts.
 const FROZEN_DISTINCT_MAX: usize = 1024;
 
 /// How often each cost and each token count occurs, and the sums of all metrics by blocks of time. Costs and tokens are

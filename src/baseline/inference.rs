@@ -5,7 +5,7 @@ use super::special::{chi_squared_tail, ln_choose, normal_two_sided, student_quan
 
 /// The allowed probability of a false alarm, 1 %. The confidence of each interval is `1 − ALPHA`, 99 %.
 pub(super) const ALPHA: f64 = 0.01;
-/// The absolute value that a standard normal variable exceeds with probability `ALPHA`.
+/// A standard normal variable is more than this far from 0 with probability `ALPHA`.
 const Z: f64 = 2.575_829_303_548_901;
 /// A z-test can be trusted if the expected count of each cell of the table is at least this number (Cochran, "Some
 /// Methods for Strengthening the Common χ² Tests", Biometrics 10 (1954), 417–451).
@@ -87,8 +87,8 @@ pub(super) fn newcombe(a: Proportion, b: Proportion) -> Found {
 /// all tables whose rows and columns have the same sums as those of the observed table. The result is the total
 /// probability of the tables that are at most as probable as the observed table.
 ///
-/// The probabilities are computed relative to that of the most probable table. Each is computed from the probability of
-/// a neighbouring table, so no factorial is needed. [`two_proportions`] uses this test only if an expected count is
+/// The probabilities are computed relative to that of the most probable table. Each probability is computed from that
+/// of a neighbouring table, so no factorial is needed. [`two_proportions`] uses this test only if an expected count is
 /// below 5. So there are at most about √(5N) tables, where N is the sum of all counts.
 fn fisher(a: Proportion, b: Proportion) -> f64 {
     let whole = u128::from(a.whole) + u128::from(b.whole);
@@ -236,9 +236,9 @@ pub(crate) struct Associated {
 /// correction for continuity. The strength of the association is that of Cramér ("Mathematical Methods of Statistics"
 /// (1946), section 21.9).
 ///
-/// Returns `None` if the expected count of any cell is below 5, because the approximation cannot be trusted then. This
-/// is so if a group is empty, if all shares are 0, or if all shares are 1. Also returns `None` for fewer than two
-/// groups.
+/// Returns `None` if the expected count of any cell is below 5, because the approximation cannot be trusted then. An
+/// expected count is 0 if a group is empty, if all shares are 0, or if all shares are 1. Also returns `None` for fewer
+/// than two groups.
 pub(crate) fn chi_squared(groups: &[Proportion]) -> Option<Associated> {
     let (part, whole) =
         groups.iter().fold((0.0, 0.0), |(part, whole), group| (part + group.part as f64, whole + group.whole as f64));

@@ -26,6 +26,7 @@ pub(super) struct Latencies {
     tally: Tally,
     /// The counts of values of 2³² and more. The map is empty if `bounded`.
     long: BTreeMap<u64, u64>,
+    /// Whether values are counted in buckets.
     bounded: bool,
 }
 
@@ -78,8 +79,8 @@ impl Latencies {
         }
     }
 
-    /// Merges the recent values into the counts. If there are too many different values then, switches to counting in
-    /// buckets.
+    /// Merges the recent values into the counts. Switches to counting in buckets if there are too many different values
+    /// afterwards.
     pub(super) fn settle(&mut self) {
         self.tally.settle();
         self.keep_limit();
@@ -205,7 +206,7 @@ mod tests {
         assert!(of(&full).doubled().map(|(value, _)| value).eq((0..most).map(|value| u128::from(2 * value))));
         let beyond = [full, vec![most]].concat();
         assert_eq!(of(&beyond).precision(), Precision::Bounded);
-        // 2³² ms are 49.7 days. Such a latency is not plausible, but is counted exactly nevertheless.
+        // 2³² ms are 49.7 days, which is not a plausible latency. Longer values are counted exactly nevertheless.
         let long = of(&[u64::MAX, 1 << 32, 7, u32::MAX.into(), 1 << 32]);
         assert_eq!(long.precision(), Precision::Exact);
         let values = [7, u32::MAX.into(), 1 << 32, 1 << 32, u64::MAX].map(|value: u64| 2 * u128::from(value));

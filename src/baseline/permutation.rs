@@ -6,22 +6,22 @@
 //! be Applied to Samples from any Populations", Supplement to the Journal of the Royal Statistical Society 4 (1937),
 //! 119–130). The probability is not estimated from random splits, but computed by the saddlepoint method of Robinson,
 //! "Saddlepoint Approximations for Permutation Tests and Confidence Intervals", Journal of the Royal Statistical
-//! Society B 44 (1982), 91–101. So it is the same in every run. The relative error of the probability is usually below
-//! 5 %, even if the probability is tiny. If there are only a few values, and they have two modes, there are large gaps
+//! Society B 44 (1982), 91–101. So the probability is the same in every run. Its relative error is usually below 5 %,
+//! even if the probability is tiny. If there are only a few values, and they have two modes, there are large gaps
 //! between their possible sums. Then the probability can be wrong by a factor of 4.
 
 use super::special::{ln_choose, normal_tail};
 
 /// The largest number of steps of the search for the saddlepoint. Usually 5 to 10 steps suffice.
 const STEPS_MAX: u32 = 200;
-/// If the sum is less than this many standard deviations above its expectation, its probability is so large that the
-/// normal approximation suffices.
+/// If the sum is less than this many standard deviations above its expectation, the probability of such a sum is so
+/// large that the normal approximation suffices.
 const NEAR: f64 = 0.5;
 
 /// A score, and how many values of both samples together have this score.
 pub(super) type Scored = (f64, u64);
 
-/// Returns the probability that the scores of `part` values, drawn at random without replacement, have at least the sum
+/// Returns the probability that `part` values, drawn at random without replacement, have scores whose sum is at least
 /// `sum`. `sum` must not be below the expected sum, and `scores` must be in ascending order.
 ///
 /// The formula is the double saddlepoint of Skovgaard ("Saddlepoint Expansions for Conditional Distributions", Journal
@@ -77,8 +77,8 @@ fn of_greatest(scaled: &[(f64, f64)], scores: &[Scored], part: u64, excess: f64)
 
 struct Saddlepoint {
     t: f64,
-    /// The cumulant generating function at the point, minus `t` times the excess and the second variable times the
-    /// number of drawn values.
+    /// The minimum of the function that [`saddlepoint`] minimises: the cumulant generating function minus
+    /// `t · excess + u · part`.
     value: f64,
     curvature: [[f64; 2]; 2],
 }

@@ -12,7 +12,8 @@ use std::f64::consts::PI;
 /// From this value on, the normal tail is computed by the continued fraction and not by the series, which would lose
 /// digits by cancellation.
 const NORMAL_TAIL_FROM: f64 = 3.0;
-/// The number of terms of the continued fraction. It gives 16 digits from [`NORMAL_TAIL_FROM`] on.
+/// The number of terms of the continued fraction. With this number, the result has 16 correct digits from
+/// [`NORMAL_TAIL_FROM`] on.
 const NORMAL_TAIL_TERMS: u32 = 200;
 /// The maximum number of terms of an incomplete beta function. The number of terms that is needed grows with the square
 /// root of the parameters. This maximum suffices for parameters of 10⁹ and more.
@@ -67,7 +68,7 @@ pub(super) fn ln_choose(whole: u64, part: u64) -> f64 {
 }
 
 /// Returns `ln n!` by Stirling's series (A&S 6.1.41). If the argument of the series is below 16, it is first increased
-/// to 16 by `n! = (n + 1)! / (n + 1)`.
+/// to 16 or more by `n! = (n + 1)! / (n + 1)`.
 fn ln_factorial(n: u64) -> f64 {
     let (mut x, mut product) = (n as f64 + 1.0, 1.0);
     while x < 16.0 {
@@ -123,8 +124,8 @@ pub(super) fn student_quantile(probability: f64, degrees: f64) -> f64 {
 /// Returns the probability that χ² with `degrees` of freedom is at least `x`. `degrees` must be at least 1, and `x` at
 /// least 0.
 ///
-/// It computes the finite sums of A&S 26.4.4 for odd degrees and of 26.4.5 for even ones. All of their terms are
-/// positive.
+/// This function computes the finite sums of A&S 26.4.4 for odd degrees and of 26.4.5 for even ones. All terms of these
+/// sums are positive.
 pub(super) fn chi_squared_tail(x: f64, degrees: u64) -> f64 {
     let root = x.sqrt();
     let (first, mut term, next) = match degrees % 2 {

@@ -14,14 +14,14 @@ const HUNDRED: u128 = 100;
 ///
 /// This is definition 7 of Hyndman and Fan, "Sample Quantiles in Statistical Packages", The American Statistician 50
 /// (1996), 361–365. With `h = (n − 1) · percent / 100` and values counted from 0, the percentile is
-/// `x[⌊h⌋] + (h − ⌊h⌋) · (x[⌊h⌋ + 1] − x[⌊h⌋])`. It is the default of numpy, R and Excel's `PERCENTILE.INC`, so anyone
-/// can check a baseline with them.
+/// `x[⌊h⌋] + (h − ⌊h⌋) · (x[⌊h⌋ + 1] − x[⌊h⌋])`. This definition is the default of numpy and R, and that of Excel's
+/// `PERCENTILE.INC`. So anyone can check a baseline with these programs.
 ///
 /// The values are doubled and the percentages are integers, so the result is a multiple of 1/200. It is computed as an
 /// integer, and rounded only once, by the conversion to `f64`.
 ///
-/// If latencies are counted in buckets, the value at a rank is the middle of a bucket. It differs from the exact value
-/// by less than one part in 256, and so does a percentile between two middles.
+/// If latencies are counted in buckets, the value at a rank is the middle of a bucket. The middle differs from the
+/// exact value by less than one part in 256, and so does a percentile between two middles.
 pub(super) fn percentiles<const N: usize>(
     doubled_at: impl Fn(u64) -> Option<(u128, u128)>,
     count: u64,
@@ -138,7 +138,7 @@ impl Moments {
         let zero = Wide::default();
         let (positive, negative) = if is_negative { (zero, sum) } else { (sum, zero) };
         let sums = Sums { positive, negative, squares };
-        // `variance` relies on (Σx)² ≤ n · Σx², which Cauchy and Schwarz proved for all values. Other sums are refused.
+        // `variance` relies on (Σx)² ≤ n · Σx², the inequality of Cauchy and Schwarz. Sums that violate it are refused.
         if sums.may_be_of(count) { Ok(Self { count, sums: Some(sums) }) } else { Err(from.malformed()) }
     }
 

@@ -16,6 +16,7 @@ const LOW: usize = 16 * 1024;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Tally {
     counts: Counts,
+    /// Recent values: numbers that are neither in the counts nor in the array `low` yet.
     recent: Vec<u32>,
     /// How often each number below [`LOW`] occurred since the last merge into the counts. The array is empty until
     /// there have been [`RECENT_MAX`] recent values.

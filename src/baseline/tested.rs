@@ -10,8 +10,8 @@ use super::special::{normal_quantile, student_two_sided};
 /// such directed tests ("'Heads I Win, Tails You Lose': Testing Directional Alternatives in Ecological and Evolutionary
 /// Research", Trends in Ecology & Evolution 9 (1994), 235–237).
 const WORSE_SHARE: f64 = 0.8;
-/// The [start](start) is the median divided by this number. The logarithm of `1 + value / start` is nearly proportional
-/// to values far below the start, and nearly the plain logarithm of values far above the start.
+/// [`start`] divides the median by this number. `ln(1 + value / start)` is nearly proportional to a value far below the
+/// start, and nearly `ln(value / start)` for a value far above the start.
 const START_PARTS: f64 = 32.0;
 
 /// How much a metric changed, and how probable that is by chance.
@@ -52,7 +52,7 @@ pub(super) fn success_rates(sides: [Proportion; 2], blocks: Option<[&Blocks; 2]>
 }
 
 /// Tests a metric whose lower values are better. Each side must have at least two values. `baseline` is the median or
-/// the mean that is reported for the baseline. The relative change is multiplied by it to give `delta`.
+/// the mean that is reported for the baseline. The relative change is multiplied by `baseline` to give `delta`.
 ///
 /// Two tests are made, and the larger p-value is used. If nothing changed, the permutation test is exact for every
 /// distribution and all sample sizes. However, if only the spread of the values changed, it raises too many false

@@ -21,8 +21,8 @@ use crate::week::Week;
 /// Prints one row for each metric of each skill. Without --since, compares the executions since the start of that week.
 /// A metric is better or worse if it changed by more than 2 % and the change is statistically significant. Significant
 /// means p ≤ 0.01, where p is adjusted by Holm's method for all tests of the comparison. If only one side has fewer
-/// than 30 values, the change needs p ≤ 0.001; otherwise the verdict is `too few`. If both sides have fewer, the
-/// verdict is always `too few`. `no change shown` does not prove that nothing changed.
+/// than 30 values, the change needs p ≤ 0.001; otherwise the verdict is `too few`. If both sides have fewer than 30
+/// values, the verdict is always `too few`. `no change shown` does not prove that nothing changed.
 ///
 /// Success rates are compared by Fisher's exact test, and latencies, costs and tokens by a permutation test of their
 /// logarithms. Executions at the same time can resemble each other, and then count less as evidence. `ms` is the median

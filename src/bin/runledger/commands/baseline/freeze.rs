@@ -21,8 +21,7 @@ use crate::week::Week;
 /// to `baselines.jsonl` next to the ledger. A week is frozen only once: a second call for the same week prints the
 /// baselines of the first call. With --json, prints the line that was written.
 ///
-/// Exits with 3 if no execution started before the week, because nothing can be compared with baselines of no
-/// executions.
+/// Exits with 3 if no execution started before the week, because the baselines are empty then.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: run this every Monday
   runledger baseline freeze")]

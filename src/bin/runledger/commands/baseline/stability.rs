@@ -11,7 +11,7 @@ use crate::global::Global;
 use crate::selection::Window;
 use crate::term::{Column, Table, output, short};
 
-/// Show how much the baselines of each week differ from the previous week
+/// Show how much the baselines of each week differ from those of the previous week
 ///
 /// A metric is stable if it changed by at most 2 %. If there are few executions, a larger change can be due to chance.
 /// `runledger compare` reports only changes that chance rarely produces. Weeks start on Monday 00:00 UTC. --json prints
