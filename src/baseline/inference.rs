@@ -72,8 +72,8 @@ pub(crate) fn two_proportions(a: Proportion, b: Proportion) -> Found {
 }
 
 /// Returns the difference of two proportions and Newcombe's interval ("Interval Estimation for the Difference Between
-/// Independent Proportions", Statistics in Medicine 17 (1998), 873–890, method 10). There is no test, so the p-value is
-/// 1. Neither `whole` may be 0.
+/// Independent Proportions", Statistics in Medicine 17 (1998), 873–890, method 10). `p_value` is 1, because nothing is
+/// tested. Neither `whole` may be 0.
 pub(super) fn newcombe(a: Proportion, b: Proportion) -> Found {
     let (share_a, share_b) = (a.share(), b.share());
     let ([low_a, high_a], [low_b, high_b]) = (a.interval(), b.interval());
