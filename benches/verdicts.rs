@@ -1,20 +1,33 @@
 //! Measures how often `compare` is wrong: `cargo bench --bench verdicts [-- --runs 1000]`.
 //!
-//! Each run generates the executions of a skill on two sides, freezes one side, and compares the other one with it. Each
-//! table shows what was measured beside its bar. The generator's seed is fixed, so each call prints the same.
+//! Each run generates executions of one skill for two sides: the baseline and the recent side. It freezes the baseline
+//! and compares the recent side with it. Each row of a table shows the measured share beside its bar: the largest
+//! acceptable share of false alarms, or the smallest acceptable power. The seed of the random numbers is fixed, so each
+//! call prints the same numbers.
 //!
-//! - **False alarms**: both sides have the same distribution. A run is a false alarm if any metric is better or worse.
-//! - **Power**: the recent side is worse. A run is a hit if the metric that changed is worse. Either all four metrics are
-//!   known, or only that one.
+//! - **False alarms**: both sides have the same distribution. A run is a false alarm if the verdict on any metric is
+//!   better or worse.
+//! - **Power**: one metric of the recent side is worse. A run is a hit if the verdict on this metric is worse, and the
+//!   power is the share of hits. In rows with `all known`, executions have all four metrics; in rows with `alone`, only
+//!   the metric that changed.
 //!
-//! An execution starts every 15 minutes. It has an outcome, a latency, a cost and a number of tokens, which are drawn
-//! independently.
+//! An execution starts every 15 minutes. Its four metrics are its outcome, latency, cost and number of tokens, which
+//! are drawn independently.
 //!
-//! No test that holds its level can have more power than the likelihood-ratio test of someone who knows the distribution
-//! (Lehmann and Romano, "Testing Statistical Hypotheses", third edition (2005), theorem 3.2.1). For a normal logarithm,
-//! that is `Φ(δ / error − z)`, and for rates about the same after the arcsine transformation. The table has it for one
-//! metric in one direction, with all of the error probability, 1 % (`optimum`), and with the 0.3 % that a comparison of
-//! four metrics spends on a slower or a failing skill (`of four`).
+//! The power of every test has a limit. Suppose that a test may raise false alarms with a given probability, its level.
+//! Then its power cannot exceed that of the likelihood-ratio test, which knows the distributions of both sides (Lehmann
+//! and Romano, "Testing Statistical Hypotheses", third edition (2005), theorem 3.2.1).
+//!
+//! If the logarithms of the values are normally distributed, this limit is `Φ(δ / error − z)`:
+//!
+//! - `Φ` is the distribution function of the standard normal distribution.
+//! - `δ` is the true difference of the mean logarithms, and `error` is its standard error.
+//! - `z` is the number that a standard normal variable exceeds with a probability equal to the level.
+//!
+//! For rates, the same formula holds approximately after the arcsine transformation. The table shows the limit for a
+//! test of one metric in one direction, at two levels. `optimum` is the limit for 1 %, the level of a whole comparison.
+//! `of four` is the limit for 0.3 %, which a comparison of four metrics reserves for a slower skill, and also for a
+//! skill that fails more often.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a benchmark that fails should say where")]
 
@@ -25,8 +38,9 @@ use runledger::metrics::Status;
 use runledger::{Baselines, ExecutionMetrics, Timestamp, Usd, Uuid};
 
 const MINUTE_MS: u64 = 60_000;
-/// The minutes between two executions.
+/// The minutes from the start of an execution to the start of the next.
 const STEP: u64 = 15;
+/// The share of failed executions, unless it changed.
 const FAILED: f64 = 0.02;
 
 fn main() {
@@ -34,7 +48,7 @@ fn main() {
     println!("{runs} runs each; fixed seed\n");
     println!("{:<34} {:>12} {:>8} {:>8}", "false alarms", "n", "found", "bar");
     let sizes = [(3_000, 30), (1_000, 100), (100, 1_000), (1_000, 1_000), (400, 40)];
-    // With fewer than 30 on a side, only a change beyond doubt is reported.
+    // If one side has fewer than 30 executions, only a change beyond doubt is reported.
     let few = [(1_000, 5), (1_000, 15), (30, 20)];
     for (name, shape) in SHAPES {
         for size in sizes.into_iter().chain(few) {
@@ -42,7 +56,7 @@ fn main() {
         }
     }
     for (name, load) in [("AR(1) load 0.7, by hour", Load::Hourly), ("AR(1) load 0.7, by execution", Load::Each)] {
-        // In a few hours on both sides, no test can tell a slow hour from a change.
+        // If both sides cover only a few hours, no test can distinguish a slow hour from a change.
         for size in sizes.into_iter().chain(few).chain([(100, 100)]) {
             row(name, size, alarms(runs, size, Source { shape: Shape::LogNormal(0.7), load }), 0.03);
         }
@@ -114,13 +128,14 @@ const SHAPES: [(&str, Shape); 5] = [
     ("two modes", Shape::TwoModes),
 ];
 
-/// What executions at the same time share.
+/// What multiplies the values of a metric. A load is a random factor that makes neighbouring executions resemble each
+/// other.
 #[derive(Clone, Copy, PartialEq)]
 enum Load {
     None,
-    /// Each hour has a load, which depends on the previous hour.
+    /// Each hour has its own load, which is correlated with the load of the previous hour.
     Hourly,
-    /// Each execution has a load, which depends on the previous execution.
+    /// Each execution has its own load, which is correlated with the load of the previous execution.
     Each,
 }
 
@@ -130,14 +145,14 @@ struct Source {
     load: Load,
 }
 
-/// The metrics that are known.
+/// The metrics that the executions have: all four, or only the one that changed.
 #[derive(Clone, Copy, PartialEq)]
 enum Known {
     All,
     Changed,
 }
 
-/// How the recent side differs.
+/// How the recent side differs: the factor of its latencies, and its share of failed executions.
 #[derive(Clone, Copy)]
 struct Change {
     latency: f64,
@@ -192,11 +207,13 @@ struct Executions {
     random: Random,
     source: Source,
     number: u64,
-    /// The loads of the outcome, latency, cost and tokens.
+    /// The logarithms of the loads of the outcome, latency, cost and tokens.
     loads: [f64; 4],
 }
 
+/// The standard deviation of the logarithm of a load.
 const LOAD_DEVIATION: f64 = 0.7;
+/// The correlation between the logarithms of two successive loads of a metric.
 const DECAY: f64 = 0.7;
 
 impl Executions {

@@ -11,20 +11,22 @@ use super::sample::Sample;
 use crate::error::{Error, ErrorKind, Result, Skipped};
 use crate::metrics::{ExecutionMetrics, Fields};
 
-/// The first version of the bytes of [`Accumulator::to_bytes`] that can be read. It has sums of at most 128 digits, and
-/// neither latencies of 2³² ms or more one by one, nor the [detail](super::detail) for comparisons.
+/// The earliest version of the bytes of [`Accumulator::to_bytes`] that can be read. In version 2, a sum has at most 128
+/// binary digits. Version 2 has neither separate counts of latencies of 2³² ms or more, nor the [detail](super::detail)
+/// for comparisons.
 const VERSION_MIN: u8 = 2;
 
-/// The largest number of different latencies for which a group of frozen baselines stays exact. It is low enough that
-/// the baselines of hundreds of skills fit in one line.
+/// A group of frozen baselines counts its latencies exactly if it has at most this number of different latencies. The
+/// limit keeps the baselines of hundreds of skills short enough for one line of JSON.
 const FROZEN_DISTINCT_MAX: usize = 4096;
 
 /// Collects records, in any order, and yields their [`Baselines`].
 ///
-/// Several threads can collect parts of a file and merge them, and the result is the same, byte for byte. An
-/// accumulator keeps only counts and sums, including a count for each latency. It usually takes less than 400 KiB per
-/// group, and never more than 7 MiB, however many records there are. [`Scan::fold`](crate::Scan::fold) collects the
-/// records of a ledger on all cores, with `Accumulator::new`, [`add_fields`](Self::add_fields) and [`merge`](Self::merge).
+/// Several threads can each collect a part of a file. The merged accumulators give the same baselines, byte for byte,
+/// as one accumulator for the whole file. An accumulator keeps only counts and sums, including a count for each
+/// different latency. It usually takes less than 400 KiB per group, and never more than 7 MiB, however many records
+/// there are. To collect the records of a ledger on all cores, pass `Accumulator::new`,
+/// [`add_fields`](Self::add_fields) and [`merge`](Self::merge) to [`Scan::fold`](crate::Scan::fold).
 ///
 /// ```
 /// use runledger::baseline::Accumulator;
@@ -43,11 +45,11 @@ const FROZEN_DISTINCT_MAX: usize = 4096;
 #[derive(Debug, Clone, Default)]
 pub struct Accumulator {
     by: BaselineBy,
-    /// The samples by the group's name. This map is not sorted, because finding the sample of a record in a sorted map
-    /// would take four or five comparisons of names.
+    /// The sample of each group, by the group's name. This map is not sorted, because finding the sample of a record in
+    /// a sorted map would take four or five comparisons of names.
     samples: HashMap<String, Sample, NameHash>,
     skipped: Skipped,
-    /// Whether groups lack the detail for comparisons.
+    /// Whether new groups are created without the detail that comparisons need.
     is_summary: bool,
 }
 
@@ -61,14 +63,15 @@ impl Accumulator {
         Self::default()
     }
 
-    /// Creates an empty accumulator that groups records by `by`, for baselines only. In a
-    /// [comparison](super::FrozenBaselines::compare), its executions count as independent, and its costs and tokens are
-    /// not judged. It is faster and smaller than one for comparisons.
+    /// Creates an empty accumulator that groups records by `by`. It is meant for baselines and not for
+    /// [comparisons](super::FrozenBaselines::compare), and is therefore faster and smaller than one that
+    /// [`new`](Self::new) creates. If it is compared nevertheless, its executions count as independent, and its costs
+    /// and tokens are not judged.
     pub fn by(by: BaselineBy) -> Self {
         Self { by, is_summary: true, ..Self::default() }
     }
 
-    /// Adds the records that `wanted` accepts.
+    /// Adds the records that `wanted` accepts, and counts malformed lines as skipped.
     pub(super) fn collect(
         mut self,
         records: impl IntoIterator<Item = Result<ExecutionMetrics>>,
@@ -85,7 +88,7 @@ impl Accumulator {
         Ok(self)
     }
 
-    /// Adds a record of any kind to its group.
+    /// Adds a record to its group.
     pub fn add(&mut self, record: &ExecutionMetrics) {
         self.add_fields(&Fields::of(record));
     }
@@ -107,18 +110,18 @@ impl Accumulator {
         }
     }
 
-    /// Counts a line that is not a record, and keeps its error if it is among the first [`Skipped::ERRORS_MAX`].
+    /// Counts a line that is not a record. Keeps the errors of only the first [`Skipped::ERRORS_MAX`] of these lines.
     pub fn skip(&mut self, error: Error) {
         self.skipped.add(error);
     }
 
-    /// Adds lines that were skipped elsewhere.
+    /// Adds lines that were skipped, and counted, by other code.
     pub fn skip_all(&mut self, skipped: Skipped) {
         self.skipped.merge(skipped);
     }
 
-    /// Adds the records of another accumulator. If the two group by different properties, the result has the groups of
-    /// both.
+    /// Adds the records of another accumulator. If the two accumulators group records by different properties, the
+    /// result has the groups of both accumulators.
     pub fn merge(&mut self, other: Self) {
         self.skipped.merge(other.skipped);
         for (key, sample) in other.samples {
@@ -141,8 +144,8 @@ impl Accumulator {
         self.samples.values_mut().for_each(Sample::settle);
     }
 
-    /// Shrinks the accumulator to about 25 kilobytes per group. A group with more than [`FROZEN_DISTINCT_MAX`]
-    /// different latencies counts them in buckets.
+    /// Shrinks the accumulator to about 25 kilobytes per group. If a group has more than [`FROZEN_DISTINCT_MAX`]
+    /// different latencies, its latencies are counted in [buckets](super::buckets) from then on.
     pub(super) fn condensed(mut self) -> Self {
         self.settle();
         for sample in self.samples.values_mut() {
@@ -159,10 +162,11 @@ impl Accumulator {
     }
 
     /// Returns the accumulator as bytes, without the [skipped](Self::skip) lines. [`from_bytes`](Self::from_bytes)
-    /// restores it, and later records can then be added.
+    /// restores the accumulator, and further records can then be added to it.
     ///
-    /// The same records give the same bytes, in any order. Each different latency usually takes 2 or 3 bytes, and
-    /// each group about 100 bytes more. A group for comparisons takes up to 5 KB more.
+    /// The same records give the same bytes, in any order. Each different latency usually takes 2 or 3 bytes, and each
+    /// group about 100 bytes more. If the accumulator was created by [`new`](Self::new), each group takes up to 5 KB
+    /// more.
     pub fn to_bytes(&mut self) -> Vec<u8> {
         self.settle();
         let mut out = Writer::default();
@@ -178,9 +182,9 @@ impl Accumulator {
         out.into_bytes()
     }
 
-    /// Restores an accumulator from the bytes of [`to_bytes`](Self::to_bytes). It refuses only impossible values. To
-    /// detect changed bytes, use a checksum. Groups of an earlier version lack the costs, the tokens and the blocks of
-    /// time that a comparison needs.
+    /// Restores an accumulator from the bytes of [`to_bytes`](Self::to_bytes). This function detects only values that
+    /// are impossible. To detect other changes of the bytes, use a checksum. If an earlier version of this crate wrote
+    /// the bytes, the groups lack the costs, the tokens and the sums by time that a comparison needs.
     ///
     /// # Errors
     /// - [`ErrorKind::Newer`] if a newer version of this crate wrote the bytes.
@@ -222,8 +226,8 @@ impl Baselines {
     /// counted in [`skipped`](Self::skipped).
     ///
     /// # Errors
-    /// Returns the first error of any other kind. No baseline is returned then, because the records that could not be
-    /// read could change any of them.
+    /// Returns the first error in `records` of a kind other than [`ErrorKind::Malformed`], and no baseline. The records
+    /// that could not be read could change any baseline.
     pub fn compute(records: impl IntoIterator<Item = Result<ExecutionMetrics>>) -> Result<Self> {
         Ok(Accumulator::by(BaselineBy::Skill).collect(records, |_| true)?.finish())
     }

@@ -10,15 +10,14 @@ use crate::metrics::Usd;
 
 /// The baseline of one skill: its usual success rate, latency, cost and token count.
 ///
-/// Each statistic covers the executions whose value is known; the last four counts give the executions whose value is
-/// not. A statistic is `None` if no value is known. No mean overflows, not even that of the largest costs. Only a
-/// deviation is `None` too if the sum of squares exceeds 2²⁵⁶, which takes costs near ±1.7 × 10²⁶ USD.
+/// Each statistic covers the executions whose value is known, and is `None` if no value is known. The fields that end
+/// in `_unknown` count the executions whose value is unknown. A mean never overflows, not even that of the largest
+/// costs. A standard deviation is also `None` if the sum of squares is 2²⁵⁶ or more, which happens only with costs near
+/// ±1.7 × 10²⁶ USD.
 ///
-/// A statistic is `None` if no value is known, or if its sums exceed their range. With a million executions, that takes
-/// a root mean square of 584 thousand years for latencies or of 18,446 USD for costs.
-///
-/// A latency of 0 ms means that the execution took less than a millisecond. It is included, because fast skills would
-/// otherwise look slow. A cost of 0 is included too, because it means free, not unknown.
+/// A latency of 0 ms means that the execution took less than a millisecond. These latencies are included, because fast
+/// skills would otherwise look slow. A cost of 0 is included too, because it means that the execution was free, not
+/// that its cost is unknown.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Baseline {
@@ -30,37 +29,38 @@ pub struct Baseline {
     /// decimals.
     pub success_rate: Option<f64>,
     /// The standard error of `success_rate`, rounded to 4 decimals: `√(p · (1 − p) / n)`, where `p` is the rate and `n`
-    /// the number of executions with a known outcome. It says how far off the rate may be, not how much single outcomes
-    /// vary.
+    /// the number of executions with a known outcome. It estimates how far the rate may be from the true rate, not how
+    /// much single outcomes vary.
     ///
-    /// This is the usual (Wald) estimate for a binomial proportion. It is 0 if all outcomes are the same, which means
-    /// little for few executions. For example, 240 successes of 245 give 0.009. Multiply by 1.96 for half the width of
-    /// a 95 % interval, here 0.018.
+    /// This is the usual (Wald) estimate for a binomial proportion. If all outcomes are the same, the estimate is 0,
+    /// even if there are too few executions to know the rate well. For example, 240 successes of 245 give 0.009.
+    /// Multiply the standard error by 1.96 to get half the width of a 95 % confidence interval, here 0.018.
     pub success_rate_std_dev: Option<f64>,
     /// The median of `total_latency_ms`, in milliseconds.
     ///
-    /// A percentile is interpolated linearly between the two values nearest to rank `(n − 1) · p`, counted from 0. This
-    /// is definition 7 of Hyndman and Fan (1996), which numpy, R and Excel's `PERCENTILE.INC` use. The result has at
-    /// most 3 decimals, and `latency_precision` says how exact it is.
+    /// Let `n` be the number of latencies, sorted and numbered from 0, and let `p` be the percentile as a fraction, 0.5
+    /// for the median. The percentile is interpolated linearly between the two latencies nearest to position
+    /// `(n − 1) · p`. This is definition 7 of Hyndman and Fan (1996), which numpy, R and Excel's `PERCENTILE.INC` use.
+    /// The result has at most 3 decimals, and `latency_precision` says how exact it is.
     pub latency_p50_ms: Option<f64>,
-    /// The 95th percentile of `total_latency_ms`, in milliseconds, like `latency_p50_ms`.
+    /// The 95th percentile of `total_latency_ms`, in milliseconds, computed like `latency_p50_ms`.
     pub latency_p95_ms: Option<f64>,
-    /// The 99th percentile of `total_latency_ms`, in milliseconds, like `latency_p50_ms`.
+    /// The 99th percentile of `total_latency_ms`, in milliseconds, computed like `latency_p50_ms`.
     pub latency_p99_ms: Option<f64>,
     /// The mean of `total_latency_ms`, in milliseconds, rounded half to even to 3 decimals.
     pub latency_mean_ms: Option<f64>,
     /// The sample standard deviation (n − 1) of `total_latency_ms`, in milliseconds, rounded to 3 decimals. It is
     /// `None` if fewer than two latencies are known.
     pub latency_std_dev_ms: Option<f64>,
-    /// The mean of `cost_usd`, in US dollars: the exact quotient, rounded half to even to 8 decimals.
+    /// The mean of `cost_usd`, in US dollars: the exact mean, rounded half to even to 8 decimals.
     pub cost_mean_usd: Option<Usd>,
     /// The sample standard deviation (n − 1) of `cost_usd`, in US dollars, rounded to 8 decimals. It is `None` if fewer
     /// than two costs are known.
     pub cost_std_dev_usd: Option<Usd>,
     /// The mean of `tokens_used`, rounded half to even to 3 decimals.
     pub tokens_mean: Option<f64>,
-    /// The number of executions whose success is unknown, because they were interrupted or are paused, or because their
-    /// records contradict themselves.
+    /// The number of executions of which it is unknown whether they succeeded. Such executions were interrupted, are
+    /// paused, or have records that contradict themselves.
     pub outcome_unknown: u64,
     /// The number of executions without `total_latency_ms`.
     pub latency_unknown: u64,
@@ -68,19 +68,20 @@ pub struct Baseline {
     pub cost_unknown: u64,
     /// The number of executions without `tokens_used`.
     pub tokens_unknown: u64,
-    /// The precision of the three percentiles. If JSON lacks this field, the percentiles are exact, because they were
-    /// written by a version that always counted exactly.
+    /// The precision of the three percentiles. If JSON lacks this field, the percentiles are exact, because the version
+    /// of this crate that wrote the JSON always counted exactly.
     #[serde(default)]
     pub latency_precision: Precision,
 }
 
 /// The precision of the percentiles of latencies.
 ///
-/// Usually each value in milliseconds is counted. If a group has more than [`DISTINCT_MAX`](Self::DISTINCT_MAX)
-/// different latencies, all of its latencies are counted in log-linear buckets.
-/// There are 128 buckets for each power of two, as in HdrHistogram (Gil Tene, 2012), and latencies below 256 ms have a
-/// bucket each. A percentile then interpolates between the middles of two buckets, and is off by less than one part in
-/// 256 (0.4 %) of the exact one. Mean and deviation stay exact.
+/// Usually each different latency in milliseconds has its own count. If a group has more than
+/// [`DISTINCT_MAX`](Self::DISTINCT_MAX) different latencies, all latencies of the group are counted in log-linear
+/// buckets, as in HdrHistogram (Gil Tene, 2012). There are 128 buckets of equal width between a power of two and the
+/// next, and each latency below 256 ms has its own bucket. A percentile is then interpolated between the middles of two
+/// buckets, and differs from the exact percentile by less than one part in 256 (0.4 %). The mean and the standard
+/// deviation stay exact.
 ///
 /// The precision depends only on the latencies, not on their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -96,16 +97,18 @@ pub enum Precision {
 }
 
 impl Precision {
-    /// The largest number of different latencies, in milliseconds, for which a group stays exact: 48 Ki. Every skill
-    /// that never takes 49 seconds stays exact, and usually also a skill with a median of 10 seconds.
+    /// The largest number of different latencies, in milliseconds, for which a group's percentiles are exact: 49,152.
+    /// The percentiles of a skill that never takes 49 seconds are always exact. If the median of a skill is 10 seconds,
+    /// its percentiles are usually exact, too.
     ///
-    /// A latency usually takes 2 or 3 bytes, and at most 12.
+    /// Each different latency usually takes 2 or 3 bytes, and at most 12.
     pub const DISTINCT_MAX: usize = 48 * 1024;
 }
 
 /// The baselines of all skills, or of all groups by [another property](super::BaselineBy), sorted by name.
 ///
-/// In JSON they are an object with the names as keys. The object does not include the [`skipped`](Self::skipped) lines.
+/// In JSON, the baselines are an object whose keys are the names. The object does not include the
+/// [`skipped`](Self::skipped) lines.
 ///
 /// ```
 /// use runledger::{Baselines, ExecutionMetrics};
@@ -142,7 +145,7 @@ impl Baselines {
         self.groups.iter().map(|(name, baseline)| (name.as_str(), baseline))
     }
 
-    /// Returns the lines that were skipped. Baselines that were read from JSON have none.
+    /// Returns the lines that were skipped. Baselines that were read from JSON have no skipped lines.
     pub fn skipped(&self) -> &Skipped {
         &self.skipped
     }

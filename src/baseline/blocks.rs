@@ -1,19 +1,22 @@
-//! Sums by blocks of time, which show how much executions that run at the same time resemble each other.
+//! Sums by blocks of time. A block is an interval of 1, 2, 4, … minutes. The sums show how much executions that run at
+//! the same time resemble each other.
 
 use super::bytes::{Reader, Writer};
 use crate::error::Result;
 use crate::metrics::Timestamp;
 
-/// The number of blocks above which they become twice as long. 64 blocks or more are plenty to estimate a variance, and
-/// they take about 2 KB.
+/// The largest number of blocks. If one more block is needed, all blocks become twice as long. At least 64 blocks
+/// remain then, which are plenty to estimate a variance. The stored blocks take about 2 KB.
 pub(super) const BLOCKS_MAX: usize = 128;
-/// The number of metrics of a block: outcome, latency, cost and tokens.
+/// The number of metrics for which a block has sums: outcome, latency, cost and tokens.
 pub(super) const METRICS: usize = 4;
 const MINUTE_MS: i64 = 60_000;
-/// At this width, all times from year 0 to 9999 are in one or two blocks.
+/// The largest number of times that the length of blocks is doubled. All times from year 0 to 9999 are in one or two
+/// blocks of the resulting length.
 const DOUBLINGS_MAX: u32 = 40;
 
-/// The number of values of a metric in a block, and the sum of their scores.
+/// The number of values of a metric in a block, and the sum of the values' scores. The score of an outcome is 1 for a
+/// failure and 0 for a success. The score of any other value is a [coarse logarithm](super::buckets::score).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Part {
     pub(super) count: u64,
@@ -24,7 +27,7 @@ impl Part {
     #[inline]
     pub(super) fn add(&mut self, score: u32) {
         self.count += 1;
-        // 2³² values of 2³² at most.
+        // A score is below 2³², so the sum is exact for up to 2³² values.
         self.sum = self.sum.saturating_add(score.into());
     }
 
@@ -34,23 +37,25 @@ impl Part {
     }
 }
 
-/// The executions that started within a block.
+/// A block, with the sums over the executions that started in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Block {
-    /// The number of the block, counted from 1970.
+    /// The number of the block. Block 0 starts at 1970-01-01 00:00 UTC.
     pub(super) number: i64,
     pub(super) parts: [Part; METRICS],
 }
 
-/// Sums by blocks of 2^`doublings` minutes: the shortest for which at most [`BLOCKS_MAX`] blocks have executions.
+/// Sums by blocks of 2^`doublings` minutes. This is the shortest length for which at most [`BLOCKS_MAX`] blocks have
+/// executions.
 ///
-/// A part never has longer blocks than the whole, so neither order nor split changes anything.
+/// If executions are collected in several parts, no part has longer blocks than the whole. So the result depends
+/// neither on the order of the executions nor on how they are split into parts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Blocks {
     doublings: u32,
     /// In ascending order.
     blocks: Vec<Block>,
-    /// Where the last execution was counted. The next one is often in the same block.
+    /// The index of the block in which the last execution was counted. The next execution is often in the same block.
     last: usize,
 }
 
@@ -66,7 +71,7 @@ impl Blocks {
         &mut self.blocks[self.last].parts
     }
 
-    /// Returns the place of a block, which is created if it does not exist.
+    /// Returns the index of the block with this number. Creates the block if it does not exist.
     fn place(&mut self, mut number: i64) -> usize {
         loop {
             match self.blocks.binary_search_by_key(&number, |block| block.number) {
@@ -132,7 +137,7 @@ impl Blocks {
         }
     }
 
-    /// Reads the blocks of values with these counts.
+    /// Reads blocks. `counts` is the number of values that all blocks together must have, for each metric.
     pub(super) fn read(from: &mut Reader<'_>, counts: [u64; METRICS]) -> Result<Self> {
         let doublings = from.at_most(DOUBLINGS_MAX.into())?;
         let len: usize = from.at_most(BLOCKS_MAX as u64)?;

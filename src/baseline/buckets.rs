@@ -1,11 +1,14 @@
-//! Log-linear buckets, as in Gil Tene's HdrHistogram (2012), and a coarse logarithm of their values.
+//! Log-linear buckets, as in Gil Tene's HdrHistogram (2012), and a coarse logarithm of their values, the score.
+//!
+//! A bucket is a range of values that are counted together. An octave reaches from a power of two to the next. All
+//! buckets of an octave have the same width.
 
-/// The binary digits of a value that its bucket keeps, below the highest one.
+/// How many binary digits of a value, after its highest one, decide which bucket the value belongs to.
 const DIGITS: u32 = 7;
-/// The number of buckets for the values with the same highest binary digit.
+/// The number of buckets in an octave of values from 128 on.
 pub(super) const BUCKETS_PER_OCTAVE: u64 = 1 << DIGITS;
 
-/// Returns the number of a value's bucket. Each value below 256 has its own.
+/// Returns the number of a value's bucket. Each value below 256 has its own bucket.
 #[inline]
 pub(super) fn bucket(value: u64) -> u32 {
     let shift = (u64::BITS - value.leading_zeros()).saturating_sub(DIGITS + 1);
@@ -21,14 +24,14 @@ pub(super) fn doubled_middle(bucket: u32) -> u128 {
     2 * low + (1 << shift) - 1
 }
 
-/// Returns 128 times one more than the binary logarithm of a bucket's values, where the part after the point is the
-/// straight line of Mitchell ("Computer Multiplication and Division Using Binary Logarithms", IRE Transactions on
-/// Electronic Computers EC-11 (1962), 512–517). The score of 0 is 0, as if it were ½. An integer, it is the same on
-/// every machine.
+/// Returns the score of a bucket: approximately `128 · (1 + log₂ x)` for the values `x` of the bucket. Within an
+/// octave, a straight line replaces the logarithm. This is the approximation of Mitchell ("Computer Multiplication and
+/// Division Using Binary Logarithms", IRE Transactions on Electronic Computers EC-11 (1962), 512–517). The value 0 has
+/// the score 0, as if it were ½. A score is an integer, so it is the same on every machine.
 #[inline]
 pub(super) fn score(bucket: u32) -> u32 {
     if u64::from(bucket) >= BUCKETS_PER_OCTAVE {
-        // The bucket number grows by 128 for each octave, too.
+        // The bucket number grows by 128 in each octave, like the score, so the difference of the two is constant.
         return bucket + DIGITS * BUCKETS_PER_OCTAVE as u32;
     }
     let octave = bucket.checked_ilog2().map_or(0, |octave| octave + 1);
@@ -51,7 +54,7 @@ mod tests {
             assert_eq!(bucket(low), number);
             let high = u64::try_from(doubled_middle(number) - u128::from(low)).unwrap();
             assert_eq!(bucket(high), number);
-            // |middle − value| < value / 256 must hold for the value that is furthest off, the lowest.
+            // |middle − value| < value / 256 must hold for every value. If it holds for the lowest, it holds for all.
             assert!((high - low) as u128 * 128 < low.max(1).into(), "{low}..={high}");
             assert!(low >= 256 || high == low);
             low = match high.checked_add(1) {

@@ -11,18 +11,18 @@ use crate::error::{Error, ErrorKind, Result};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum BaselineBy {
-    /// Each `skill_name`.
+    /// One group for each `skill_name`.
     #[default]
     Skill,
-    /// Each version of a skill, such as `git-push@1.2.0`.
+    /// One group for each version of a skill, such as `git-push@1.2.0`.
     SkillVersion,
-    /// Each `model.name`, over all skills. The group `-` has the executions that name no model. An execution counts
-    /// only in one group.
+    /// One group for each `model.name`, over all skills. Executions without a `model.name` are in the group `-`. An
+    /// execution belongs to only one group.
     Model,
-    /// Each `environment`, over all skills.
+    /// One group for each `environment`, over all skills.
     Environment,
-    /// Each skill in each week, such as `git-push@2026-02-09`. A week starts on Monday at 00:00 UTC, and an execution
-    /// belongs to the week in which it started.
+    /// One group for each skill in each week, such as `git-push@2026-02-09`. A week starts on Monday at 00:00 UTC, and
+    /// an execution belongs to the week in which it started.
     Week,
 }
 

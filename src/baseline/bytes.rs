@@ -1,5 +1,5 @@
-//! The compact bytes of an accumulator. The length of a text is stored before the text. Single numbers are in LEB128,
-//! and long rows of numbers are in words of equal width.
+//! Writes and reads the compact bytes of an accumulator. The length of a text is stored before the text. Single numbers
+//! are in LEB128, which uses fewer bytes for smaller numbers. Long rows of numbers are in words of equal width.
 
 use crate::error::{Error, ErrorKind, Result};
 
@@ -43,8 +43,8 @@ impl Writer {
         self.0.extend_from_slice(bytes);
     }
 
-    /// Writes numbers in words that are wide enough for the largest of them: 0, 1, 2, 4 or 8 bytes. The width comes
-    /// first. Words are little-endian.
+    /// Writes numbers in little-endian words of equal width: 0, 1, 2, 4 or 8 bytes, whichever is just enough for the
+    /// largest number. The width is written before the words. The width 0 means that all numbers are 0.
     pub(super) fn words(&mut self, numbers: &[u64]) {
         let most = numbers.iter().fold(0, |all, number| all | number);
         match (u64::BITS - most.leading_zeros()).div_ceil(8) {
@@ -84,7 +84,7 @@ impl Words<'_> {
         }
     }
 
-    /// Returns the sum of the numbers, or `u64::MAX` if it is larger.
+    /// Returns the sum of the numbers, or `u64::MAX` if the sum is larger.
     pub(super) fn sum(&self) -> u64 {
         let bytes = self.bytes;
         match self.width {
@@ -104,7 +104,8 @@ impl Words<'_> {
     }
 }
 
-/// Adds up words of at most 16 bits. The sum of 2¹⁶ of them fits in 32 bits, which lets the compiler add many at once.
+/// Adds up words of at most 16 bits. The sum of 2¹⁶ such words fits in 32 bits, which lets the compiler add many words
+/// at once.
 fn sum<const N: usize>(bytes: &[u8], number: impl Fn(&[u8; N]) -> u32) -> u64 {
     let sum_of = |words: &[[u8; N]]| u64::from(words.iter().map(&number).sum::<u32>());
     bytes.as_chunks().0.chunks(1 << 16).map(sum_of).sum()

@@ -15,9 +15,10 @@ use super::sample::Sample;
 use super::tested::{self, Tested, Values};
 use crate::metrics::Usd;
 
-/// A change of at most this share of the baseline is stable.
+/// A change of at most this share of the baseline is too small to count as better or worse.
 const STABLE: f64 = 0.02;
-/// The weights of the success rate, the latency, the cost and the tokens. Cost and tokens often say the same.
+/// The weights of the success rate, the latency, the cost and the tokens when p-values are adjusted for multiple tests.
+/// Cost and tokens have low weights, because they often change together.
 const WEIGHTS: [f64; 4] = [3.0, 3.0, 1.0, 1.0];
 
 /// The result of the comparison of one metric.
@@ -25,16 +26,21 @@ const WEIGHTS: [f64; 4] = [3.0, 3.0, 1.0, 1.0];
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Verdict {
-    /// The metric is better, by more than 2 % and significantly.
+    /// The metric improved by more than 2 %, and the change is statistically significant.
     Better,
-    /// The metric is worse, by more than 2 % and significantly: fewer successes, slower, more expensive, or more
-    /// tokens.
+    /// The metric got worse by more than 2 %, and the change is statistically significant. Worse means a lower success
+    /// rate, a higher latency, a higher cost, or more tokens.
     Worse,
-    /// The change is within ±2 % of the baseline, or not statistically significant. That does not prove that nothing
-    /// changed.
+    /// The change is at most 2 % of the baseline, or it is not statistically significant. This verdict does not prove
+    /// that nothing changed.
     NoChangeShown,
-    /// The metric was not judged. One side has fewer than [`Comparison::SAMPLES_MIN`] values, and what they show is not
-    /// beyond doubt, or both have. Or the baselines were frozen by a version that did not store what the test needs.
+    /// The metric was not judged, for one of these reasons:
+    ///
+    /// - Both sides have fewer than [`Comparison::SAMPLES_MIN`] values.
+    /// - One side has fewer values than that, and no change of more than 2 % is beyond doubt, as
+    ///   [`Comparison::SAMPLES_MIN`] explains.
+    /// - One side has fewer than [`Comparison::SAMPLES_TESTED_MIN`] values.
+    /// - The version of this crate that froze the baselines did not store what the test needs.
     TooFew,
 }
 
@@ -46,21 +52,24 @@ pub enum Test {
     /// The z-test of two proportions with a pooled variance (Fleiss, Levin and Paik 2003). Only
     /// [escalations](crate::governance::Escalations) use it.
     TwoProportionZ,
-    /// Fisher's exact test of two proportions (1934). A comparison uses it in one direction.
+    /// Fisher's exact test of two proportions (1934). A comparison uses the one-sided test, in the direction in which
+    /// the rate changed.
     FisherExact,
-    /// The permutation test of Pitman (1937), in one direction, of the mean logarithms. Its tail is computed by the
-    /// saddlepoint method of Robinson (1982). The larger one of its p-value and that of Welch's t-test (1947) of the
-    /// same logarithms is used.
+    /// Two one-sided tests of whether the mean logarithms of the two sides differ: the permutation test of Pitman
+    /// (1937) and Welch's t-test (1947). The larger of the two p-values is used. The p-value of the permutation test is
+    /// not estimated from random permutations, but computed by the saddlepoint method of Robinson (1982).
     ///
-    /// The permutation test holds its level for every distribution and all sample sizes if nothing changed. Welch's
-    /// test, as a studentised one, holds it for large samples if only the spread changed (Janssen 1997; Chung and Romano
-    /// 2013).
+    /// If nothing changed, the permutation test raises no more false alarms than allowed, for every distribution and
+    /// all sample sizes. If only the spread of the values changed, Welch's test raises no more false alarms than
+    /// allowed, if the samples are large. The reason is that it is studentised: it divides the difference by its
+    /// estimated standard error (Janssen 1997; Chung and Romano 2013).
     Permutation,
 }
 
 /// One metric on both sides, its test, and the verdict.
 ///
-/// Differences, intervals and p-values are estimates with 9 significant digits. This includes amounts of money.
+/// Differences, intervals and p-values are estimates, rounded to 9 significant digits. Differences and intervals of
+/// costs are rounded, too.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Metric {
@@ -68,37 +77,44 @@ pub struct Metric {
     pub baseline: Option<f64>,
     /// The recent value; `None` if it is unknown.
     pub recent: Option<f64>,
-    /// The number of executions behind the baseline's value.
+    /// The number of executions from which the baseline's value was computed.
     pub baseline_samples: u64,
-    /// The number of executions behind the recent value.
+    /// The number of executions from which the recent value was computed.
     pub recent_samples: u64,
-    /// How the metric was tested; `None` if there are too few samples.
+    /// How the metric was tested; `None` if it was not tested. A metric is not tested if either side has fewer than
+    /// [`Comparison::SAMPLES_TESTED_MIN`] values, or if the frozen baselines lack what the test needs.
     pub test: Option<Test>,
-    /// The change, in the metric's unit; `None` if there are too few samples.
+    /// The change, in the metric's unit; `None` if the metric was not tested.
     ///
     /// For a success rate, it is the difference of the rates. For other metrics, it is `relative_delta` times the
-    /// baseline.
+    /// baseline or, if the baseline is 0, the difference of the geometric means.
     pub delta: Option<f64>,
-    /// The change as a share of the baseline, where 0.02 is 2 % more. It is `None` if there are too few samples, or if
-    /// the baseline is 0.
+    /// The change as a share of the baseline, where 0.02 is 2 % more. It is `None` if the metric was not tested, or if
+    /// all values of the baseline are 0.
     ///
-    /// For latency, cost and tokens, it is the ratio of the geometric means, less 1. A 32nd of the median of both sides
-    /// is added to each value before, so that zeros have a logarithm, and subtracted after. A few outliers hardly change
-    /// it, unlike the ratio of the means.
+    /// For latency, cost and tokens, it is the recent geometric mean divided by the geometric mean of the baseline,
+    /// minus 1. Zeros have no logarithm, so a constant is added to each value before a geometric mean is computed, and
+    /// subtracted from the mean afterwards. The constant is 1/32 of the median of both sides together, or of their
+    /// arithmetic mean if the median is 0. A few outliers change the ratio of arithmetic means much, but hardly the
+    /// ratio of geometric means.
     pub relative_delta: Option<f64>,
-    /// The 99 % confidence interval of the true `delta`; `None` if there are too few samples.
+    /// The 99 % confidence interval of the true `delta`; `None` if the metric was not tested.
     pub interval: Option<[f64; 2]>,
-    /// By how much the variance of the change is larger than among independent executions; at least 1.
+    /// The factor by which the variance of the change is larger than it would be if all executions were independent; at
+    /// least 1. Executions at the same time can resemble each other, for example in a slow hour. The more they resemble
+    /// each other, the less evidence each of them adds.
     ///
-    /// It is estimated from blocks of time (Kish 1965), and the p-value and the interval include it. It is `None` if
-    /// there are fewer than 8 blocks, or if the version that froze the baselines did not store them. The executions
-    /// then count as independent.
+    /// The factor, called design effect (Kish 1965), is estimated from blocks of time. The p-value and the interval are
+    /// corrected for it. The field is `None` if both sides together have fewer than 8 blocks with several values each,
+    /// if the values do not vary, or if the version that froze the baselines did not store blocks. Then the executions
+    /// count as independent.
     pub design_effect: Option<f64>,
-    /// The p-value: the probability of such a change by chance, in its direction. It is divided by the direction's
-    /// share of errors, 0.8 for a change for the worse and 0.2 for a change for the better. It is `None` if there are
-    /// too few samples.
+    /// The p-value: the probability that chance alone produces a change at least as large in the same direction,
+    /// divided by the direction's share of the allowed false alarms. The share is 0.8 for a change for the worse and
+    /// 0.2 for a change for the better. A p-value is at most 1. It is `None` if the metric was not tested.
     pub p_value: Option<f64>,
-    /// The p-value, adjusted by Holm's method (1979) for all the tests of this comparison. It decides the verdict.
+    /// The p-value, adjusted by Holm's method (1979) for all tests of this comparison; `None` if the metric was not
+    /// tested. The verdict depends on the adjusted p-value.
     pub p_adjusted: Option<f64>,
     /// The verdict.
     pub verdict: Verdict,
@@ -111,24 +127,27 @@ impl Metric {
     }
 }
 
-/// The comparison of each metric of one skill. A skill that exists on only one side has too few samples in all of them.
+/// The comparison of each metric of one skill. If a skill exists on only one side, the verdict on each metric is
+/// [`Verdict::TooFew`].
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct SkillComparison {
-    /// Compares [`Baseline::success_rate`] by [`Test::FisherExact`], with the interval of Newcombe (1998, method 10).
+    /// Compares [`Baseline::success_rate`] by [`Test::FisherExact`]. The interval is that of Newcombe (1998, method
+    /// 10).
     pub success_rate: Metric,
-    /// Compares `total_latency_ms` by [`Test::Permutation`]. The two values are medians.
+    /// Compares `total_latency_ms` by [`Test::Permutation`]. `baseline` and `recent` are medians.
     pub latency_ms: Metric,
-    /// Whether `latency_ms` compares the latencies themselves, or buckets less than 0.8 % wide.
+    /// Whether `latency_ms` compares exact latencies, or latencies counted in buckets less than 0.8 % wide.
     ///
-    /// Latencies in one bucket count as equal, to its middle. Buckets are used if either side has more than 4096
-    /// different latencies, the limit of a frozen baseline, or exceeds the limit of [`Precision`].
+    /// All latencies in a bucket count as the middle of the bucket. Buckets are used if the baseline has more than 4096
+    /// different latencies, or if the recent side has more than [`Precision::DISTINCT_MAX`].
     pub latency_precision: Precision,
-    /// Compares `cost_usd` by [`Test::Permutation`]. The two values are means, and a negative cost counts as 0 in the
-    /// test. With more than 1024 different costs in the baseline, costs are compared in buckets less than 0.8 % wide.
+    /// Compares `cost_usd` by [`Test::Permutation`]. `baseline` and `recent` are arithmetic means. In the test, a
+    /// negative cost counts as 0. If the baseline has more than 1024 different costs, all costs are compared in buckets
+    /// less than 0.8 % wide.
     pub cost_mean_usd: Metric,
-    /// Compares `tokens_used` by [`Test::Permutation`]. The two values are means. With more than 1024 different numbers
-    /// in the baseline, they are compared in buckets less than 0.8 % wide.
+    /// Compares `tokens_used` by [`Test::Permutation`]. `baseline` and `recent` are arithmetic means. If the baseline
+    /// has more than 1024 different token counts, all token counts are compared in buckets less than 0.8 % wide.
     pub tokens_mean: Metric,
 }
 
@@ -136,22 +155,22 @@ pub struct SkillComparison {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Comparison {
-    /// The skills that exist on either side.
+    /// The skills that exist on at least one side.
     pub skills: BTreeMap<String, SkillComparison>,
 }
 
 impl Comparison {
-    /// The probability that a comparison reports any change although nothing changed: 1 %. Four fifths of it are spent
-    /// on changes for the worse.
+    /// The largest allowed probability that a comparison reports a change although nothing changed: 1 %. Four fifths of
+    /// this probability are reserved for changes for the worse, and one fifth for changes for the better.
     pub const ALPHA: f64 = ALPHA;
-    /// The number of values that each side needs for [`Verdict::NoChangeShown`]. If one side has fewer, only a change
-    /// beyond doubt is reported: one whose adjusted p-value is at most [`ALPHA_FEW`](Self::ALPHA_FEW). If both have
-    /// fewer, nothing is.
+    /// The number of values that each side needs for [`Verdict::NoChangeShown`]. If only one side has fewer values, a
+    /// change is reported if it is beyond doubt, which means that its adjusted p-value is at most
+    /// [`ALPHA_FEW`](Self::ALPHA_FEW). If both sides have fewer values, no change is reported.
     pub const SAMPLES_MIN: u64 = 30;
-    /// Like [`ALPHA`](Self::ALPHA), but for a metric with fewer than [`SAMPLES_MIN`](Self::SAMPLES_MIN) values on a
-    /// side: 0.1 %. So few values do not show how much they depend on one another.
+    /// Like [`ALPHA`](Self::ALPHA), but for a metric with fewer than [`SAMPLES_MIN`](Self::SAMPLES_MIN) values on one
+    /// side: 0.1 %. The limit is stricter, because so few values do not show how much they depend on one another.
     pub const ALPHA_FEW: f64 = 0.001;
-    /// The number of values that each side needs for a test.
+    /// The number of values of a metric that each side needs for a test.
     pub const SAMPLES_TESTED_MIN: u64 = 5;
 
     /// Returns true if any metric of any skill is worse.
@@ -159,7 +178,7 @@ impl Comparison {
         self.metrics().any(|metric| metric.verdict == Verdict::Worse)
     }
 
-    /// Returns the metrics of all skills: four of each.
+    /// Returns the metrics of all skills, four for each skill.
     pub fn metrics(&self) -> impl Iterator<Item = Metric> {
         self.skills.values().flat_map(SkillComparison::metrics).map(|(_, metric)| metric)
     }
@@ -184,18 +203,21 @@ impl SkillComparison {
 impl FrozenBaselines {
     /// Compares recent executions, collected by skill, with these baselines.
     ///
-    /// A metric is worse or better if it changed by more than 2 % *and* significantly: the p-value of
-    /// its test, adjusted for all the tests of the comparison, is at most [`Comparison::ALPHA`]. So hundreds of skills
-    /// raise no more false alarms than one. Success rate and latency have three times the weight of cost and tokens,
-    /// which often say the same.
+    /// A metric is better or worse if it changed by more than 2 % *and* the change is statistically significant. A
+    /// change is significant if its p-value, adjusted for the number of tests in the comparison, is at most
+    /// [`Comparison::ALPHA`]. Because of the adjustment, a comparison of hundreds of skills raises no more false alarms
+    /// than a comparison of one skill. The adjustment gives the success rate and the latency three times the weight of
+    /// cost and tokens, because cost and tokens often change together.
     ///
-    /// If one bad hour slows many executions, they are not independent evidence. The resemblance of executions in the
-    /// same block of time, and in the next one, is estimated from both sides, and [reduces](Metric::design_effect) the
-    /// evidence. A side has at most 128 blocks, of 1, 2, 4, … minutes. What lasts longer than the recent period, such as
-    /// a bad week, cannot be distinguished from a change. If both sides cover only a few hours, a slow hour can look like
-    /// a change, too.
+    /// If one bad hour slows many executions, these executions are not independent evidence of a change. To correct for
+    /// this, the executions of each side are divided into at most 128 blocks of time, each 1, 2, 4, … minutes long. The
+    /// comparison estimates how much executions in the same block, and in neighbouring blocks, resemble each other. The
+    /// more the executions resemble each other, the [less](Metric::design_effect) they count as evidence. A disturbance
+    /// that lasts longer than the recent period, such as a bad week, cannot be distinguished from a change. If both
+    /// sides cover only a few hours, a slow hour can look like a change, too.
     ///
-    /// `benches/verdicts.rs` measures the false alarms and the power, beside the greatest power that any test can have.
+    /// `benches/verdicts.rs` measures how often a comparison raises a false alarm, and how often it finds a real
+    /// change. The benchmark also prints how often the best possible test would find the change.
     ///
     /// ```
     /// use runledger::baseline::{Accumulator, Verdict};
@@ -317,7 +339,8 @@ fn general_score(value: u64) -> u32 {
     buckets::score(buckets::bucket(value))
 }
 
-/// Returns the values of both sides in a unit, with their scores. If one side has only buckets, so has the other.
+/// Returns the values of each side, multiplied by `unit`, with their counts and scores. If one side was counted in
+/// buckets, the values of the other side are put into buckets, too.
 fn values(sides: [&Latencies; 2], unit: f64, score: fn(u64) -> u32) -> [Values; 2] {
     let bounded = sides.iter().any(|side| side.precision() == Precision::Bounded);
     sides.map(|side| {

@@ -1,38 +1,44 @@
-//! How much executions that run at the same time resemble each other, and what that costs in evidence.
+//! Estimates how much executions that run at the same time resemble each other. The more they resemble each other, the
+//! less evidence each execution adds.
 
 use super::blocks::{Blocks, Part};
 
-/// The number of blocks of both sides together below which nothing can be estimated.
+/// The number of blocks that an estimate needs, over both sides together.
 const BLOCKS_MIN: usize = 8;
-/// The number of values that a block should have on average. Blocks with single values show nothing about their
-/// neighbours in time.
+/// Blocks are made longer until they have this many values on average. In this average, the weight of a block is its
+/// number of values. A block with a single value does not show how much values at the same time resemble each other.
 const VALUES_MIN: f64 = 4.0;
-/// The greatest correlation between one block and the next that is assumed.
+/// The largest correlation between one block and the next. A larger estimate is reduced to this number.
 const DECAY_MAX: f64 = 0.9;
 
-/// A correlation below this many standard errors is noise.
+/// A correlation of at most this many standard errors counts as 0, because it may be noise.
 const NOISE: f64 = 1.0;
 
-/// The estimate of [`design_effect`].
+/// The estimate that [`design_effect`] returns.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct DesignEffect {
-    /// By how much the variance of a difference is larger than among independent executions; at least 1.
+    /// The factor by which the variance of a difference is larger than it would be if all executions were independent;
+    /// at least 1.
     pub(super) factor: f64,
-    /// The degrees of freedom of the estimate: the number of blocks less one for each side.
+    /// The degrees of freedom of the estimate: the number of blocks of both sides, minus 2.
     pub(super) degrees: f64,
 }
 
-/// Returns the design effect (Kish, "Survey Sampling" (1965), section 5.4) of the difference between the means of a
-/// metric; `None` if there are too few blocks to estimate it.
+/// Returns the design effect (Kish, "Survey Sampling" (1965), section 5.4) of the difference between the two sides'
+/// means of a metric. The design effect is the factor by which the variance of this difference is larger than for
+/// independent executions. Returns `None` if there are too few blocks for an estimate, or if the values do not vary.
 ///
-/// The values of a block share an effect. Its variance is that of the analysis of variance, in the moments' form of
-/// Searle, Casella and McCulloch, "Variance Components" (1992), section 3.6. From one block to the next, the effect is
-/// an autoregression of order 1, whose coefficient is estimated from neighbours. The sum of all covariances then gives
-/// the variance of each side's mean. Both sides are pooled, so that a short side borrows from a long one. To divide a
-/// test statistic by the root of the design effect is the method of Rao and Scott ("A Simple Method for the Analysis of
-/// Clustered Binary Data", Biometrics 48 (1992), 577–585).
+/// The model is that one random effect shifts all values of a block. The variance of these effects is estimated by an
+/// analysis of variance, in the moments' form of Searle, Casella and McCulloch, "Variance Components" (1992), section
+/// 3.6. The effect of each block depends on the effect of the block before it: the effects are an autoregression of
+/// order 1. Its coefficient, the correlation of neighbouring effects, is estimated from neighbouring blocks. The
+/// covariances of all pairs of blocks then add up to the variance of each side's mean. Both sides are used together for
+/// these estimates, because a short side has too few blocks of its own.
 ///
-/// `variance` is that of the scores within each side.
+/// A test is corrected by dividing its statistic by the square root of the design effect. This is the method of Rao and
+/// Scott ("A Simple Method for the Analysis of Clustered Binary Data", Biometrics 48 (1992), 577–585).
+///
+/// `variance` is the variance of the scores around the mean of their side.
 pub(super) fn design_effect(sides: [&Blocks; 2], metric: usize, variance: f64) -> Option<DesignEffect> {
     let mut doublings = sides[0].doublings().max(sides[1].doublings());
     loop {
@@ -60,10 +66,13 @@ type Numbered = (i64, Part);
 
 /// Estimates the design effect from the blocks of two sides.
 pub(super) fn estimate(sides: &[Vec<Numbered>; 2], variance: f64) -> DesignEffect {
-    // The sum over both sides: what the blocks' sums vary beyond independent values, and what it would be per unit of
-    // the intraclass correlation; the same for neighbours.
+    // These are sums over both sides. `beyond` is the excess of the squared deviations of the blocks' sums over what
+    // independent values would give. Divided by `variance`, it is expected to be `beyond_unit` times the intraclass
+    // correlation, which is the correlation of two values in the same block. `lagged` and `lagged_unit` are the same
+    // for two values in neighbouring blocks.
     let (mut beyond, mut beyond_unit, mut lagged, mut lagged_unit) = (0.0, 0.0, 0.0, 0.0);
-    // For the standard errors of the first and the third if all values are independent.
+    // `fourth` and `lagged_fourth` give the standard errors that `beyond` and `lagged` would have if all values were
+    // independent.
     let (mut fourth, mut lagged_fourth) = (0.0, 0.0);
     for side in sides {
         let n: f64 = side.iter().map(|(_, part)| part.count as f64).sum();
@@ -98,15 +107,16 @@ pub(super) fn estimate(sides: &[Vec<Numbered>; 2], variance: f64) -> DesignEffec
     let mut decay = 0.0;
     if within > 0.0 && known(lagged, lagged_fourth) {
         let found = lagged / lagged_unit / variance / within;
-        // The estimate of an autocorrelation is too low, by about (1 + 3φ) / n for each side's mean that is subtracted
-        // (Marriott and Pope, Biometrika 41 (1954), 390–402).
+        // If the mean of n values is subtracted first, the estimate of their autocorrelation φ is too low by about
+        // `(1 + 3φ) / n` (Marriott and Pope, Biometrika 41 (1954), 390–402). Here a mean is subtracted for each side.
         let means = sides.iter().filter(|side| side.len() > 1).count() as f64;
         decay = (found + means * (1.0 + 3.0 * found.clamp(0.0, 1.0)) / blocks).clamp(0.0, DECAY_MAX);
     }
     let (mut correlated, mut independent) = (0.0, 0.0);
     for side in sides {
         let n: f64 = side.iter().map(|(_, part)| part.count as f64).sum();
-        // The sum over all pairs of blocks, from each to the earlier ones.
+        // `all` sums, over all pairs of blocks, the product of their counts times the correlation of their effects.
+        // `earlier` is the sum of the counts of the earlier blocks, each times its correlation with the current block.
         let (mut all, mut earlier, mut last) = (0.0, 0.0, None);
         for &(number, part) in side {
             let count = part.count as f64;

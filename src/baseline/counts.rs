@@ -3,21 +3,23 @@
 use super::bytes::{Reader, Words, Writer};
 use crate::error::Result;
 
-/// The length of a run: a row of numbers that are stored in words of equal width. Runs are short, so that a large
-/// number makes only the words of its own run wide.
+/// The largest length of a run. A run is a row of numbers that are stored in words of equal width. Runs are short,
+/// because a large number makes all words of its run wide.
 const RUN_LEN: usize = 256;
 
-/// A number, or the number of a bucket, and how often it occurs.
+/// A number and how often it occurs. The number may be that of a bucket.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Counted {
     pub(super) place: u32,
     pub(super) count: u64,
 }
 
-/// Distinct numbers in ascending order, and how often each occurs. A number usually takes 1 to 3 bytes.
+/// Distinct numbers in ascending order, and how often each occurs. A number and its count usually take 1 to 3 bytes
+/// together.
 ///
 /// The numbers are kept in memory in the same encoded form in which they are written. They are divided into runs, and
-/// each run has a summary. So reading the bytes, or finding a rank, does not require decoding most of the numbers.
+/// each run has a summary. Thanks to the summaries, most numbers need not be decoded when the bytes are read or a rank
+/// is looked up.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Counts {
     /// For each run, the distances between its numbers, and how often each number occurs.
@@ -88,7 +90,7 @@ impl Counts {
     /// `others` must be in ascending order.
     ///
     /// Ranks count from 0. At the last rank, the same number is returned twice. Returns `None` if `rank` is beyond the
-    /// last one.
+    /// last rank.
     pub(super) fn at_rank(&self, rank: u64, others: &[u32]) -> Option<(u32, u32)> {
         let (mut runs, mut passed, mut begun) = (&self.runs[..], 0, 0);
         while let [run, later @ ..] = runs {

@@ -1,4 +1,4 @@
-//! What a comparison needs beyond the counts and sums of a baseline.
+//! The detail of a group: what a comparison needs in addition to the counts and sums from which a baseline is computed.
 
 use super::blocks::{Blocks, METRICS};
 use super::buckets::{BUCKETS_PER_OCTAVE, bucket, score};
@@ -10,16 +10,18 @@ use crate::metrics::Usd;
 
 /// The unit in which costs are counted, 10⁻⁸ USD.
 const STEP_PICO: u64 = 10_000;
-/// The octaves by which the score of a cost begins above that unit, at about a millionth of a dollar.
+/// The score of a cost is reduced by this number of octaves (doublings). So all costs up to 3.2 × 10⁻⁷ USD have the
+/// score 0.
 const COST_OCTAVES: u32 = 6;
-/// The number of different costs, and of different numbers of tokens, up to which a frozen group stays exact.
+/// The largest number of different costs that a frozen group counts exactly. The same limit holds for different token
+/// counts.
 const FROZEN_DISTINCT_MAX: usize = 1024;
 
-/// How often each cost and each number of tokens occurred, counted like latencies, and the sums of all metrics by blocks
-/// of time.
+/// How often each cost and each token count occurs, and the sums of all metrics by blocks of time. Costs and tokens are
+/// counted like latencies.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Detail {
-    /// In units of 10⁻⁸ USD.
+    /// The costs, in units of 10⁻⁸ USD.
     pub(super) costs: Latencies,
     pub(super) tokens: Latencies,
     pub(super) blocks: Blocks,
@@ -57,7 +59,7 @@ impl Detail {
         self.tokens.settle();
     }
 
-    /// Shrinks the detail to a few kilobytes. It must be [settled](Self::settle).
+    /// Shrinks the detail to a few kilobytes. The detail must be [settled](Self::settle).
     pub(super) fn condense(&mut self) {
         for values in [&mut self.costs, &mut self.tokens] {
             if values.distinct() > FROZEN_DISTINCT_MAX {
@@ -66,14 +68,15 @@ impl Detail {
         }
     }
 
-    /// Writes everything. It must be [settled](Self::settle).
+    /// Writes the detail, which must be [settled](Self::settle).
     pub(super) fn write(&self, out: &mut Writer) {
         self.costs.write(out);
         self.tokens.write(out);
         self.blocks.write(out);
     }
 
-    /// Reads the detail of values with these counts from bytes of a [version](super::accumulator) that has it.
+    /// Reads the detail from bytes of a [version](super::accumulator) that stores details. `counts` is the number of
+    /// known values of each metric.
     pub(super) fn read(from: &mut Reader<'_>, version: u8, counts: [u64; METRICS]) -> Result<Self> {
         let [_, _, costs, tokens] = counts;
         Ok(Self {
@@ -84,8 +87,8 @@ impl Detail {
     }
 }
 
-/// Returns a cost in units of 10⁻⁸ USD, rounded down. A negative cost, such as a refund, counts as 0 here, and one of
-/// more than 184 billion dollars as that much.
+/// Returns a cost in units of 10⁻⁸ USD, rounded down. A negative cost, such as a refund, counts as 0. A cost of more
+/// than 184 billion dollars counts as 184 billion dollars.
 #[inline]
 fn cost_steps(cost: Usd) -> u64 {
     match u64::try_from(cost.pico()) {
@@ -95,7 +98,7 @@ fn cost_steps(cost: Usd) -> u64 {
     }
 }
 
-/// Returns the [score](super::buckets::score) of a cost in units of 10⁻⁸ USD.
+/// Returns the [score](super::buckets::score) of a cost in units of 10⁻⁸ USD, reduced by [`COST_OCTAVES`].
 #[inline]
 pub(super) fn cost_score(steps: u64) -> u32 {
     score(bucket(steps)).saturating_sub(COST_OCTAVES * BUCKETS_PER_OCTAVE as u32)

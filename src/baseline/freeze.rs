@@ -9,22 +9,23 @@ use super::week::week_start;
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::{ExecutionMetrics, Timestamp};
 
-/// The baselines of a week, fixed at its start. The week's executions are compared with them.
+/// The baselines with which the executions of a week are compared. They are computed from executions that started
+/// before the week, so the executions of the week do not change them.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct FrozenBaselines {
-    /// The start of the week, Monday 00:00 UTC. The baselines come from executions that started before it.
+    /// The start of the week, Monday 00:00 UTC. The baselines come from executions that started before this time.
     pub week_start: Timestamp,
-    /// The records behind the baselines.
+    /// The records from which the baselines were computed.
     pub computed_from: ComputedFrom,
     /// The baselines.
     pub baselines: Baselines,
-    /// The counts and sums of the baselines. Recent executions are compared with these.
+    /// The counts and sums from which the baselines were computed. A comparison tests recent executions against them.
     #[serde(with = "hex")]
     pub(super) samples: Accumulator,
 }
 
-/// The [bytes](Accumulator::to_bytes) of an accumulator, as hex.
+/// Writes the [bytes](Accumulator::to_bytes) of an accumulator as hex digits, and reads them.
 mod hex {
     use serde::de::Error as _;
     use serde::{Deserialize, Deserializer, Serializer};
@@ -51,24 +52,26 @@ mod hex {
     }
 }
 
-/// The records behind frozen baselines.
+/// The records from which frozen baselines were computed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ComputedFrom {
     /// The number of records, of all skills together.
     pub records: u64,
-    /// The number of lines that were skipped because they are not records. They may be from any time.
+    /// The number of lines that were skipped because they are not records. The start of such a line is unknown, so
+    /// lines from after the start of the week count, too.
     pub skipped: u64,
     /// The time that the records cover; `None` if there are no records.
     pub period: Option<TimeRange>,
 }
 
 impl Baselines {
-    /// Computes the baselines for the week that contains `moment`. Later records are ignored: only executions that
-    /// started before that week count. So every moment of a week gives the same baselines.
+    /// Computes the baselines for the week that contains `moment`. Only executions that started before that week count,
+    /// and records of later executions are ignored. So every moment of a week gives the same baselines.
     ///
-    /// The caller decides how far back the records go, and may pass only those of the last weeks. An execution that
-    /// runs across the start of the week counts for the previous week. However, it has a record only after it ended.
+    /// The caller decides how far back the records go, and may pass only the records of a few weeks. An execution that
+    /// started before the week counts even if it ended within the week. However, its record exists only after it ended,
+    /// so it is missing if the baselines are frozen before that.
     ///
     /// # Errors
     /// Returns the first error in `records` of a kind other than [`ErrorKind::Malformed`], because the records that
@@ -96,13 +99,13 @@ impl ComputedFrom {
     }
 }
 
-/// Returns true if the samples of a line are of a newer version.
+/// Returns true if a newer version of this crate wrote the samples in the line.
 fn is_newer(line: &str) -> bool {
     #[derive(Deserialize)]
     struct Versioned {
         samples: String,
     }
-    // The version is the first byte.
+    // The version is the first byte of the samples, which is two hex digits.
     let version = |line: Versioned| u8::from_str_radix(line.samples.get(..2)?, 16).ok();
     serde_json::from_str(line).ok().and_then(version).is_some_and(|version| version > Accumulator::VERSION)
 }

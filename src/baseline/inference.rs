@@ -3,12 +3,12 @@
 
 use super::special::{chi_squared_tail, ln_choose, normal_two_sided, student_quantile, student_two_sided};
 
-/// The probability of a false alarm. The confidence of each interval is 1 minus that, 99 %.
+/// The allowed probability of a false alarm, 1 %. The confidence of each interval is `1 − ALPHA`, 99 %.
 pub(super) const ALPHA: f64 = 0.01;
-/// The absolute value that a standard normal variable exceeds with probability `ALPHA`.
+/// A standard normal variable is more than this far from 0 with probability `ALPHA`.
 const Z: f64 = 2.575_829_303_548_901;
-/// The smallest expected count with which a z-test can be trusted, for each cell of the table (Cochran, "Some Methods
-/// for Strengthening the Common χ² Tests", Biometrics 10 (1954), 417–451).
+/// A z-test can be trusted if the expected count of each cell of the table is at least this number (Cochran, "Some
+/// Methods for Strengthening the Common χ² Tests", Biometrics 10 (1954), 417–451).
 const EXPECTED_MIN: f64 = 5.0;
 
 /// The result of a test.
@@ -22,7 +22,7 @@ pub(crate) struct Found {
     pub(crate) p_value: f64,
 }
 
-/// A part of a whole.
+/// A part of a whole, such as the successes among all executions.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Proportion {
     pub(crate) part: u64,
@@ -55,9 +55,10 @@ pub(crate) fn is_exact(a: Proportion, b: Proportion) -> bool {
 
 /// Tests whether two proportions differ. Neither `whole` may be 0.
 ///
-/// It is the z-test with a pooled variance (Fleiss, Levin and Paik, "Statistical Methods for Rates and Proportions",
-/// third edition (2003), chapter 3, without the correction for continuity), or [Fisher's test](fisher) if the test
-/// [must be exact](is_exact). The interval is [Newcombe's](newcombe).
+/// The test is [Fisher's](fisher) if some expected count is [too small](is_exact) for an approximation. Otherwise it is
+/// the z-test with a pooled variance (Fleiss, Levin and Paik, "Statistical Methods for Rates and Proportions", third
+/// edition (2003), chapter 3, without the correction for continuity). The interval is [Newcombe's](newcombe) in both
+/// cases.
 pub(crate) fn two_proportions(a: Proportion, b: Proportion) -> Found {
     let found = newcombe(a, b);
     let p_value = if is_exact(a, b) {
@@ -71,8 +72,8 @@ pub(crate) fn two_proportions(a: Proportion, b: Proportion) -> Found {
 }
 
 /// Returns the difference of two proportions and Newcombe's interval ("Interval Estimation for the Difference Between
-/// Independent Proportions", Statistics in Medicine 17 (1998), 873–890, method 10), without a test. Neither may be
-/// empty.
+/// Independent Proportions", Statistics in Medicine 17 (1998), 873–890, method 10). `p_value` is 1, because nothing is
+/// tested. Neither `whole` may be 0.
 pub(super) fn newcombe(a: Proportion, b: Proportion) -> Found {
     let (share_a, share_b) = (a.share(), b.share());
     let ([low_a, high_a], [low_b, high_b]) = (a.interval(), b.interval());
@@ -83,18 +84,19 @@ pub(super) fn newcombe(a: Proportion, b: Proportion) -> Found {
 }
 
 /// Fisher's exact test ("Statistical Methods for Research Workers", fifth edition (1934), section 21.02). It considers
-/// all tables with the same sums of rows and columns as this one. The result is the probability of those tables that
-/// are at most as probable as this one.
+/// all tables whose rows and columns have the same sums as those of the observed table. The result is the total
+/// probability of the tables that are at most as probable as the observed table.
 ///
-/// The probabilities are computed relative to the likeliest table, each from that of a neighbour, so no factorial is
-/// needed. In the cases in which the test is [used](is_exact), there are only about √(5N) tables at most.
+/// The probabilities are computed relative to that of the most probable table. Each probability is computed from that
+/// of a neighbouring table, so no factorial is needed. [`two_proportions`] uses this test only if an expected count is
+/// below 5. So there are at most about √(5N) tables, where N is the sum of all counts.
 fn fisher(a: Proportion, b: Proportion) -> f64 {
     let whole = u128::from(a.whole) + u128::from(b.whole);
     let part = u128::from(a.part) + u128::from(b.part);
     let (n_a, n_b) = (u128::from(a.whole), u128::from(b.whole));
     let (least, most) = (part.saturating_sub(n_b), part.min(n_a));
     let mode = ((part + 1) * (n_a + 1) / (whole + 2)).clamp(least, most);
-    // The probability that `k + 1` of the parts are in `a`, divided by the probability that `k` are.
+    // The probability that `k + 1` of the parts are in `a`, divided by the probability that `k` of them are in `a`.
     let step = |k: u128| (part - k) as f64 * (n_a - k) as f64 / ((k + 1) as f64 * (n_b + k + 1 - part) as f64);
     let up = (mode..most).scan(1.0, |likely, k| {
         *likely *= step(k);
@@ -106,24 +108,27 @@ fn fisher(a: Proportion, b: Proportion) -> f64 {
     });
     let tables: Vec<(u128, f64)> = std::iter::once((mode, 1.0)).chain(up).chain(down).collect();
     let found = tables.iter().find(|&&(k, _)| k == u128::from(a.part)).map_or(1.0, |&(_, likely)| likely);
-    // Because of the factor, rounding errors in the last digits do not separate tables that are equally likely.
+    // The factor makes tables that are equally likely count as equal, even if rounding errors change their last digits.
     let no_likelier = tables.iter().filter(|&&(_, likely)| likely <= found * (1.0 + 1e-9));
     let all: f64 = tables.iter().map(|&(_, likely)| likely).sum();
     (no_likelier.map(|&(_, likely)| likely).sum::<f64>() / all).min(1.0)
 }
 
-/// Fisher's exact test in one direction: the probability that `b` has at least as many parts as found, given the margins
-/// of the table ("Statistical Methods for Research Workers", fifth edition (1934), section 21.02).
+/// Fisher's exact test in one direction: the probability that `b.part` is at least as large as observed, if the sums of
+/// the table's rows and columns are given ("Statistical Methods for Research Workers", fifth edition (1934), section
+/// 21.02).
 ///
-/// The terms of the tail follow from neighbour to neighbour, from a first one that is computed from logarithms of
-/// factorials. Beyond the mode they fall ever faster, so few of them count.
+/// The probability is a sum of terms, one for each possible `b.part`. The first term is computed from logarithms of
+/// factorials, and each further term from the term before it. Beyond the mode, the most probable `b.part`, the terms
+/// decrease ever faster, so only a few of them matter.
 pub(super) fn fisher_more(a: Proportion, b: Proportion) -> f64 {
     let (whole, part) = (a.whole + b.whole, a.part + b.part);
-    // Below the mode, the other tail is the shorter one.
+    // If `b.part` is not above the mode, it is faster to sum the probabilities of all smaller numbers and to subtract
+    // the sum from 1.
     let mode = (u128::from(part) + 1) * (u128::from(b.whole) + 1) / (u128::from(whole) + 2);
     let term = |k: u64| (ln_choose(b.whole, k) + ln_choose(a.whole, part - k) - ln_choose(whole, part)).exp();
     let (least, most) = (part.saturating_sub(a.whole), part.min(b.whole));
-    // How much likelier it is that `k + 1` of the parts are in `b` than that `k` are.
+    // The probability that `k + 1` of the parts are in `b`, divided by the probability that `k` of them are in `b`.
     let step = |k: u64| (part - k) as f64 * (b.whole - k) as f64 / ((k + 1) as f64 * (a.whole + k + 1 - part) as f64);
     if u128::from(b.part) > mode {
         let (mut likely, mut sum) = (term(b.part), 0.0);
@@ -161,16 +166,16 @@ pub(crate) struct Spread {
 pub(super) struct Difference {
     /// The second mean minus the first.
     pub(super) delta: f64,
-    /// The standard error.
+    /// The standard error of `delta`.
     pub(super) error: f64,
-    /// The degrees of freedom.
+    /// The degrees of freedom of the standard error.
     pub(super) degrees: f64,
 }
 
 /// Estimates the difference of two means whose variances may differ (Welch, "The Generalization of 'Student's' Problem
 /// when Several Different Population Variances are Involved", Biometrika 34 (1947), 28–35). The degrees of freedom are
-/// Satterthwaite's (Biometrics Bulletin 2 (1946), 110–114). Each sample needs two values. If neither sample varies, the
-/// error is 0.
+/// Satterthwaite's (Biometrics Bulletin 2 (1946), 110–114). Each sample needs at least two values. If neither sample
+/// varies, the standard error is 0.
 pub(super) fn welch(a: Spread, b: Spread) -> Difference {
     let delta = b.mean - a.mean;
     let (square_a, square_b) = (a.variance / a.count as f64, b.variance / b.count as f64);
@@ -178,20 +183,21 @@ pub(super) fn welch(a: Spread, b: Spread) -> Difference {
     if square == 0.0 {
         return Difference { delta, error: 0.0, degrees: (a.count + b.count) as f64 - 2.0 };
     }
-    // Shares of the sum are used, because the squares of these numbers may be too small or too large for an `f64`.
+    // The degrees are computed from shares of `square`, because the squares of `square_a` and `square_b` may be too
+    // small or too large for an `f64`.
     let (share_a, share_b) = (square_a / square, square_b / square);
     let degrees = 1.0 / (share_a * share_a / (a.count as f64 - 1.0) + share_b * share_b / (b.count as f64 - 1.0));
     Difference { delta, error: square.sqrt(), degrees }
 }
 
 impl Difference {
-    /// Returns half the width of the interval with confidence 1 − `ALPHA`, where the variance is `inflation` times as
-    /// large.
+    /// Returns half the width of the interval with confidence 1 − `ALPHA`, if the variance is `inflation` times as
+    /// large as that of independent values.
     pub(super) fn reach(self, inflation: f64) -> f64 {
         if self.error == 0.0 { 0.0 } else { student_quantile(ALPHA, self.degrees) * self.error * inflation.sqrt() }
     }
 
-    /// Returns the probability that the difference is at least as large, in its own direction, by chance.
+    /// Returns the probability that chance alone gives a difference at least as large in the same direction.
     pub(super) fn tail(self) -> f64 {
         match self.delta {
             0.0 => 1.0,
@@ -202,7 +208,7 @@ impl Difference {
 }
 
 /// Student's t-test and interval for the mean of the differences between paired values ("The Probable Error of a Mean",
-/// Biometrika 6 (1908), 1–25). It needs two differences.
+/// Biometrika 6 (1908), 1–25). At least two differences are needed.
 ///
 /// If the differences do not vary, the p-value is 1 for a mean of 0, and 0 for any other mean.
 pub(crate) fn paired(differences: Spread) -> Found {
@@ -230,8 +236,9 @@ pub(crate) struct Associated {
 /// correction for continuity. The strength of the association is that of Cramér ("Mathematical Methods of Statistics"
 /// (1946), section 21.9).
 ///
-/// Returns `None` if the expected count of any cell is below 5, because the approximation cannot be trusted then. This
-/// includes an empty group, and groups whose shares are all 0 or all 1. Also returns `None` for fewer than two groups.
+/// Returns `None` if the expected count of any cell is below 5, because the approximation cannot be trusted then. An
+/// expected count is 0 if a group is empty, if all shares are 0, or if all shares are 1. Also returns `None` for fewer
+/// than two groups.
 pub(crate) fn chi_squared(groups: &[Proportion]) -> Option<Associated> {
     let (part, whole) =
         groups.iter().fold((0.0, 0.0), |(part, whole), group| (part + group.part as f64, whole + group.whole as f64));
@@ -252,15 +259,15 @@ pub(crate) fn chi_squared(groups: &[Proportion]) -> Option<Associated> {
     Some(Associated { chi_squared, degrees, p_value, cramers_v: (chi_squared / whole).sqrt() })
 }
 
-/// Adjusts p-values for testing several hypotheses at once, and returns them in the same order. With them, the
-/// probability of any false alarm is the same as for a single hypothesis (Holm, "A Simple Sequentially Rejective
-/// Multiple Test Procedure", Scandinavian Journal of Statistics 6 (1979), 65–70).
+/// Adjusts p-values for testing several hypotheses at once, and returns them in the same order. If each adjusted
+/// p-value is compared with a limit, the probability of one or more false alarms is at most that limit (Holm, "A Simple
+/// Sequentially Rejective Multiple Test Procedure", Scandinavian Journal of Statistics 6 (1979), 65–70).
 pub(crate) fn holm(p_values: &[f64]) -> Vec<f64> {
     weighted_holm(&p_values.iter().map(|&p| (p, 1.0)).collect::<Vec<_>>())
 }
 
-/// Like [`holm`], but each hypothesis has a weight, and its share of the errors grows with it (section 4 of Holm's
-/// article).
+/// Like [`holm`], but each p-value has a weight. The larger the weight, the larger is the share of the allowed false
+/// alarms that the hypothesis gets (section 4 of Holm's article).
 pub(super) fn weighted_holm(weighted: &[(f64, f64)]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..weighted.len()).collect();
     let ratio = |at: usize| weighted[at].0 / weighted[at].1;

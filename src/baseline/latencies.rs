@@ -11,19 +11,22 @@ use crate::error::Result;
 
 /// Counts how often each latency occurs.
 ///
-/// Up to [`Precision::DISTINCT_MAX`] different values are counted as they are, and values below 256 always are. Beyond
-/// that limit, values are counted in log-linear [buckets](super::buckets): each power of two has 128
-/// buckets of equal width, and the middle of a bucket replaces its values. A bucket that starts at `low` is at most
-/// `low / 128` wide, so its middle is off by less than one part in 256.
+/// If there are at most [`Precision::DISTINCT_MAX`] different values, each value has its own count. If there are more,
+/// values are counted in log-linear [buckets](super::buckets): there are 128 buckets of equal width between a power of
+/// two and the next, and the middle of a bucket replaces the values in it. Each value below 256 has its own bucket. A
+/// bucket that starts at `low` is at most `low / 128` wide, so its middle differs from each value in it by less than
+/// one part in 256.
 ///
-/// Only the set of values decides which of the two is used. If a part exceeds the limit, so does the whole, and a whole
-/// that exceeds it is noticed at the last merge. So neither order nor split changes anything.
+/// Whether values are counted in buckets depends only on the set of values. If values are collected in parts and one
+/// part exceeds the limit, the whole exceeds it, too. If only the whole exceeds the limit, the last merge notices it.
+/// So the result depends neither on the order of the values nor on how they are split into parts.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Latencies {
     /// The counts by value, or by bucket if `bounded`.
     tally: Tally,
-    /// The counts of values of 2³² and more. It is empty if `bounded`.
+    /// The counts of values of 2³² and more. The map is empty if `bounded`.
     long: BTreeMap<u64, u64>,
+    /// Whether values are counted in buckets.
     bounded: bool,
 }
 
@@ -67,15 +70,17 @@ impl Latencies {
         self.settle();
     }
 
-    /// Sorts the recent values so that [ranks](Self::doubled_at) can be found. If the values could exceed the limit of
-    /// the counts, this method merges them into the counts, where the limit is enforced.
+    /// Sorts the recent values, which are not in the counts yet, so that [ranks](Self::doubled_at) can be found. If
+    /// there could be too many different values for exact counts, this method [settles](Self::settle) the recent values
+    /// instead.
     pub(super) fn sort(&mut self) {
         if !self.tally.sort(Precision::DISTINCT_MAX.saturating_sub(self.long.len())) {
             self.settle();
         }
     }
 
-    /// Merges the recent values into the counts.
+    /// Merges the recent values into the counts. Switches to counting in buckets if there are too many different values
+    /// afterwards.
     pub(super) fn settle(&mut self) {
         self.tally.settle();
         self.keep_limit();
@@ -118,11 +123,11 @@ impl Latencies {
         low.chain(self.long.iter().map(|(&value, &count)| (2 * u128::from(value), count)))
     }
 
-    /// Returns twice the value at `rank`, from 0, and twice the value at the next rank or, at the last rank, the same
-    /// value. `count` is the number of values, and a higher rank gives `None`. Recent values must be
-    /// [sorted](Self::sort).
+    /// Returns twice the value at `rank` and twice the value at the next rank. Ranks count from 0. At the last rank,
+    /// the same number is returned twice. `count` is the number of values. Returns `None` if `rank` is `count` or more.
+    /// Recent values must be [sorted](Self::sort).
     pub(super) fn doubled_at(&self, rank: u64, count: u64) -> Option<(u128, u128)> {
-        // The long values come last.
+        // The values in `long` are the largest, so they have the highest ranks.
         let below_long = count.checked_sub(self.long.values().sum())?;
         let long = |rank: u64| {
             let mut passed = below_long;
@@ -201,7 +206,7 @@ mod tests {
         assert!(of(&full).doubled().map(|(value, _)| value).eq((0..most).map(|value| u128::from(2 * value))));
         let beyond = [full, vec![most]].concat();
         assert_eq!(of(&beyond).precision(), Precision::Bounded);
-        // 49.7 days are not a plausible latency, but longer values are counted too, and as exactly.
+        // 2³² ms are 49.7 days, which is not a plausible latency. Longer values are counted exactly nevertheless.
         let long = of(&[u64::MAX, 1 << 32, 7, u32::MAX.into(), 1 << 32]);
         assert_eq!(long.precision(), Precision::Exact);
         let values = [7, u32::MAX.into(), 1 << 32, 1 << 32, u64::MAX].map(|value: u64| 2 * u128::from(value));

@@ -44,7 +44,7 @@ impl Latest {
         Self { by, most, groups: BTreeMap::new() }
     }
 
-    /// Adds a record if it is among the most recently started ones of its group.
+    /// Adds a record if it is among the most recently started records of its group so far.
     pub fn add(&mut self, record: &ExecutionMetrics) {
         self.add_fields(&Fields::of(record));
     }
@@ -59,8 +59,8 @@ impl Latest {
         }
     }
 
-    /// Adds the executions that another `Latest` kept. If the two group by different properties, the result has the
-    /// groups of both.
+    /// Adds the executions that another `Latest` kept. If the other `Latest` groups by a different property, the result
+    /// has the groups of both.
     pub fn merge(&mut self, other: Self) {
         for (key, observations) in other.groups {
             let group = self.groups.entry(key).or_default();

@@ -2,26 +2,28 @@
 //! reads no clock.
 //!
 //! - [`Baselines::compute`] reads records and returns one [`Baseline`] for each skill.
-//! - An [`Accumulator`] collects records part by part. It can be stored and continued later, and can group the records
-//!   by a [property](BaselineBy) other than the skill.
+//! - An [`Accumulator`] collects records, and can be merged with another one. An accumulator can be stored, and further
+//!   records can be added later. It can group the records by a [property](BaselineBy) other than the skill.
 //! - [`Latest`] keeps only the most recently started executions of each group.
-//! - [`Baselines::frozen`] computes the baselines at the start of a week and fixes them for that week. So they do not
-//!   change while the week is compared with them.
-//! - [`FrozenBaselines::compare`] reports what became better or worse since then. It only reports statistically
-//!   significant changes.
+//! - [`Baselines::frozen`] computes baselines from the executions that started before a week. Executions of the week do
+//!   not change these baselines, so every day of the week is compared with the same values.
+//! - [`FrozenBaselines::compare`] compares recent executions with frozen baselines, and reports which metrics are
+//!   better or worse. It reports only statistically significant changes, which chance alone rarely produces.
 //! - [`Weekly`] reports how much each week differs from the previous week.
 //!
-//! The same records give the same bytes, in any order and however they are split. For this, all sums are sums of
-//! integers, which are exact. Latencies are counted, as exactly as [`Precision`] says.
+//! The same records give the same baselines, byte for byte, in any order and however the records are split into parts.
+//! This works because all sums are sums of integers, which are exact. Percentiles are computed from counts of
+//! latencies, and [`Precision`] says when they are exact.
 //!
-//! Floating-point sums of squares would lose digits by cancellation. There are running methods that avoid this, by
-//! Welford (Technometrics 4 (1962), 419–420) and, for merging parts, by Chan, Golub and LeVeque (The American
-//! Statistician 37 (1983), 242–247). However, the last digits of their results depend on the order of the records.
+//! A standard deviation from floating-point sums of squares would lose digits, because it subtracts two nearly equal
+//! numbers. The method of Welford (Technometrics 4 (1962), 419–420) avoids this loss, and so does that of Chan, Golub
+//! and LeVeque (The American Statistician 37 (1983), 242–247), which merges parts. However, the last digits of their
+//! results depend on the order of the records.
 //!
 //! Memory grows with the number of groups, not with the number of records.
 //!
-//! Each record counts as one execution. If a ledger has two records with the same `execution_id`, its reader combines
-//! them first.
+//! Each record counts as one execution. If a ledger has two records with the same `execution_id`, the ledger's reader
+//! combines them into one record first.
 
 mod accumulator;
 mod baselines;

@@ -1,4 +1,4 @@
-//! The hash that finds a group by its name.
+//! The hash function that finds a group by its name.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 
@@ -34,8 +34,8 @@ pub(super) struct NameHasher {
 }
 
 impl NameHasher {
-    /// Multiplies the two numbers and combines both halves of the product, so that every bit of the input affects many
-    /// bits of the sum.
+    /// Mixes two numbers into the sum. Multiplies them and combines both halves of the product, so that every bit of
+    /// the numbers affects many bits of the sum.
     fn mix(&mut self, a: u64, b: u64) {
         let product = u128::from(a ^ self.sum) * u128::from(b ^ self.key);
         self.sum = (product as u64 ^ (product >> 64) as u64).wrapping_add(FACTOR);
@@ -44,12 +44,12 @@ impl NameHasher {
 
 impl Hasher for NameHasher {
     fn write(&mut self, name: &[u8]) {
-        // The factor spreads the length over all bits. Otherwise the effects of one more byte and of another letter
-        // could cancel each other.
+        // The factor spreads the length over all bits. Otherwise, a longer name with other letters could have the same
+        // hash: the effects of the length and of the letters could cancel each other.
         self.sum ^= (name.len() as u64).wrapping_mul(FACTOR);
         for piece in name.chunks(16) {
-            // The first eight bytes and the last eight may overlap. The length, which is part of the hash, says by how
-            // much.
+            // The first eight bytes of a piece and the last eight may overlap. The length of the name, which is part of
+            // the hash, decides by how much.
             match (piece.first_chunk(), piece.last_chunk()) {
                 (Some(first), Some(last)) => self.mix(u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
                 _ => self.mix(piece.iter().fold(0, |all, byte| all << 8 | u64::from(*byte)), 0),
@@ -94,7 +94,8 @@ mod tests {
     }
 
     /// A map chooses the position of an entry by the lowest bits of its hash, and compares neighbours by the highest
-    /// bits. One pair of keys may by chance do badly with such similar names, so the test uses the mean over many keys.
+    /// bits. By chance, a pair of keys may give many such similar names the same bits, so the test uses the mean over
+    /// many pairs of keys.
     #[test]
     fn both_ends_of_a_hash_differ_from_name_to_name() {
         const KEYS: usize = 32;

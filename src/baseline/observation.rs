@@ -1,4 +1,4 @@
-//! The values of a record that baselines use. In this folder, only this file reads records.
+//! The values of a record that baselines use.
 
 use std::borrow::Cow;
 
@@ -9,7 +9,7 @@ use super::time_range::TimeRange;
 use super::week::week_start;
 use crate::metrics::{Fields, Timestamp, Usd, outcome};
 
-/// The values by which a baseline groups records.
+/// The values by which records are grouped.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Labels<'r> {
     skill_name: &'r str,
@@ -19,13 +19,14 @@ pub(super) struct Labels<'r> {
     start: Timestamp,
 }
 
-/// The values that a baseline measures. They are ordered by the start of the execution, then by its id.
+/// The values of one execution that a baseline measures. Observations are ordered by the start of the execution, then
+/// by the execution's id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Observation {
     pub(super) start: Timestamp,
     pub(super) id: Uuid,
     pub(super) end: Option<Timestamp>,
-    /// Whether the execution succeeded; `None` if the record does not say so, or contradicts itself.
+    /// Whether the execution succeeded; `None` if the record does not say whether it did, or contradicts itself.
     pub(super) succeeded: Option<bool>,
     pub(super) latency_ms: Option<u64>,
     pub(super) cost: Option<Usd>,

@@ -1,29 +1,33 @@
-//! The permutation test of two samples: how often a split of all values at random differs as much as the two samples.
+//! The permutation test of two samples. It answers the question: if all values were split into two samples at random,
+//! how probable would a difference at least as large as the observed one be?
 //!
-//! If nothing changed, every split of the values into samples of these sizes is equally likely, so the test holds its
-//! level for every distribution and all sizes (Pitman, "Significance Tests which may be Applied to Samples from any
-//! Populations", Supplement to the Journal of the Royal Statistical Society 4 (1937), 119–130). The probability is not
-//! sampled, but computed by the saddlepoint method of Robinson, "Saddlepoint Approximations for Permutation Tests and
-//! Confidence Intervals", Journal of the Royal Statistical Society B 44 (1982), 91–101. So it is the same in every run.
-//! Its relative error is usually below 5 %, even far out in the tail. For a few values with two modes, whose sums have large
-//! gaps, it can be off by a factor of 4.
+//! If nothing changed, every split of the values into samples of these sizes is equally likely. So the test raises no
+//! more false alarms than allowed, for every distribution and all sample sizes (Pitman, "Significance Tests which may
+//! be Applied to Samples from any Populations", Supplement to the Journal of the Royal Statistical Society 4 (1937),
+//! 119–130). The probability is not estimated from random splits, but computed by the saddlepoint method of Robinson,
+//! "Saddlepoint Approximations for Permutation Tests and Confidence Intervals", Journal of the Royal Statistical
+//! Society B 44 (1982), 91–101. So the probability is the same in every run. Its relative error is usually below 5 %,
+//! even if the probability is tiny. If there are only a few values, and they have two modes, there are large gaps
+//! between their possible sums. Then the probability can be wrong by a factor of 4.
 
 use super::special::{ln_choose, normal_tail};
 
-/// The number of steps to the saddlepoint. Usually 5 to 10 are needed.
+/// The largest number of steps of the search for the saddlepoint. Usually 5 to 10 steps suffice.
 const STEPS_MAX: u32 = 200;
-/// A deviation below this many standard deviations is so probable that the normal approximation suffices.
+/// If the sum is less than this many standard deviations above its expectation, the probability of such a sum is so
+/// large that the normal approximation suffices.
 const NEAR: f64 = 0.5;
 
-/// A score, and how many values of both samples together have it. Equal scores are counted together.
+/// A score, and how many values of both samples together have this score.
 pub(super) type Scored = (f64, u64);
 
-/// Returns the probability that the sum of the scores of `part` values, drawn at random without replacement, exceeds its
-/// expectation by at least as much as `sum` does. The sum must not be below its expectation. The scores ascend.
+/// Returns the probability that `part` values, drawn at random without replacement, have scores whose sum is at least
+/// `sum`. `sum` must not be below the expected sum, and `scores` must be in ascending order.
 ///
-/// The formula is the double saddlepoint of Skovgaard ("Saddlepoint Expansions for Conditional Distributions", Journal of
-/// Applied Probability 24 (1987), 875–887): each value is drawn with probability `part / whole`, on the condition that
-/// `part` values are drawn. The tail has the form of Barndorff-Nielsen's `r*` (Biometrika 73 (1986), 307–322).
+/// The formula is the double saddlepoint of Skovgaard ("Saddlepoint Expansions for Conditional Distributions", Journal
+/// of Applied Probability 24 (1987), 875–887): each value is drawn independently with probability `part / whole`, on
+/// the condition that `part` values are drawn in total. The probability is computed in the form of Barndorff-Nielsen's
+/// `r*` (Biometrika 73 (1986), 307–322).
 pub(super) fn tail(scores: &[Scored], part: u64, sum: f64) -> f64 {
     let whole: u64 = scores.iter().map(|&(_, count)| count).sum();
     let n = whole as f64;
@@ -53,14 +57,15 @@ pub(super) fn tail(scores: &[Scored], part: u64, sum: f64) -> f64 {
     if adjusted.is_finite() { normal_tail(adjusted).min(1.0) } else { normal_tail(z) }
 }
 
-/// Returns the probability of the greatest possible sum, if the excess is that of it.
+/// If `excess` is that of the greatest possible sum, returns the exact probability of that sum; otherwise `None`.
 fn of_greatest(scaled: &[(f64, f64)], scores: &[Scored], part: u64, excess: f64) -> Option<f64> {
     let (mut greatest, mut rest, mut whole) = (0.0, part, 0);
     let mut ways = 0.0;
     for (&(score, _), &(_, count)) in scaled.iter().zip(scores).rev() {
         let drawn = rest.min(count);
         if drawn > 0 {
-            // Only the last score that is drawn from leaves a choice.
+            // All values with higher scores are drawn. A choice remains only among the values with the lowest score
+            // drawn.
             ways = ln_choose(count, drawn);
         }
         greatest += score * drawn as f64;
@@ -72,12 +77,14 @@ fn of_greatest(scaled: &[(f64, f64)], scores: &[Scored], part: u64, excess: f64)
 
 struct Saddlepoint {
     t: f64,
-    /// The cumulant generating function at the point, less `t` times the excess.
+    /// The minimum of the function that [`saddlepoint`] minimises: the cumulant generating function minus
+    /// `t · excess + u · part`.
     value: f64,
     curvature: [[f64; 2]; 2],
 }
 
-/// Finds the least value of a convex function by Newton's method, with steps that are halved until they descend.
+/// Finds the saddlepoint, which is the minimum of a convex function, by Newton's method. A step that does not decrease
+/// the function enough is halved until it does. Returns `None` if the search fails.
 fn saddlepoint(scaled: &[(f64, f64)], share: f64, excess: f64) -> Option<Saddlepoint> {
     let n: f64 = scaled.iter().map(|&(_, count)| count).sum();
     let part = n * share;
@@ -127,7 +134,7 @@ fn saddlepoint(scaled: &[(f64, f64)], share: f64, excess: f64) -> Option<Saddlep
             }
             size /= 2.0;
             if size < 1e-9 {
-                // The function is as low as its digits can tell.
+                // Rounding errors hide any further decrease of the function.
                 return (descent < 1e-6).then_some(Saddlepoint { t, value: now, curvature: [[tt, tu], [tu, uu]] });
             }
         }

@@ -10,7 +10,8 @@ use super::time_range::TimeRange;
 use crate::error::Result;
 use crate::metrics::{Timestamp, Usd};
 
-/// The counts and sums of a group. Its [`Baseline`] is computed from them, and two samples are compared by them.
+/// The counts and sums of a group. The group's [`Baseline`] is computed from these counts and sums, and so is the
+/// comparison of two samples.
 #[derive(Debug, Clone)]
 pub(super) struct Sample {
     pub(super) period: TimeRange,
@@ -21,12 +22,14 @@ pub(super) struct Sample {
     pub(super) latency_ms: Moments,
     pub(super) cost_pico: Moments,
     pub(super) tokens: Moments,
-    /// `None` if the sample is not for comparisons, or if an earlier version wrote it.
+    /// What comparisons need in addition; `None` if the sample is not for comparisons, or if an earlier version wrote
+    /// the sample.
     pub(super) detail: Option<Box<Detail>>,
 }
 
 impl Sample {
-    /// Creates an empty sample that covers `period`. Only one with `detail` can be compared.
+    /// Creates an empty sample that covers `period`. `detail` says whether the sample collects the
+    /// [detail](super::detail) for comparisons.
     pub(super) fn new(period: TimeRange, detail: bool) -> Self {
         Self {
             period,
@@ -74,7 +77,8 @@ impl Sample {
         self.latency_ms.merge(&other.latency_ms);
         self.cost_pico.merge(&other.cost_pico);
         self.tokens.merge(&other.tokens);
-        // The detail of only a part of the values would be wrong.
+        // If either sample has no detail, the result has none, because the detail of only some of the values would be
+        // wrong.
         self.detail = self.detail.take().zip(other.detail).map(|(mut detail, other)| {
             detail.merge(*other);
             detail
@@ -117,7 +121,7 @@ impl Sample {
         }
     }
 
-    /// Writes everything. It must be [settled](Self::settle).
+    /// Writes the sample, which must be [settled](Self::settle).
     pub(super) fn write(&self, out: &mut Writer) {
         out.signed(self.period.start.unix_ms().into());
         out.signed(self.period.end.unix_ms().into());
@@ -153,7 +157,7 @@ impl Sample {
     }
 }
 
-/// 10⁻⁸ USD, the precision of a cost in a record.
+/// The precision of a cost in a record, 10⁻⁸ USD, in units of 10⁻¹² USD.
 const RECORD_STEP_PICO: u32 = 10_000;
 
 fn from_record_steps(steps: i128) -> Option<Usd> {
@@ -161,7 +165,7 @@ fn from_record_steps(steps: i128) -> Option<Usd> {
 }
 
 fn deviation_usd(pico: f64) -> Option<Usd> {
-    // A deviation is at most 2¹²⁸, the root of the largest sum of squares, so the cast keeps its quotient.
+    // A deviation is at most 2¹²⁸, the square root of the largest sum of squares. So the quotient fits in an `i128`.
     from_record_steps((pico / f64::from(RECORD_STEP_PICO)).round_ties_even() as i128)
 }
 

@@ -12,10 +12,11 @@ use std::f64::consts::PI;
 /// From this value on, the normal tail is computed by the continued fraction and not by the series, which would lose
 /// digits by cancellation.
 const NORMAL_TAIL_FROM: f64 = 3.0;
-/// The number of terms of the continued fraction. It gives 16 digits from [`NORMAL_TAIL_FROM`] on.
+/// The number of terms of the continued fraction. With this number, the result has 16 correct digits from
+/// [`NORMAL_TAIL_FROM`] on.
 const NORMAL_TAIL_TERMS: u32 = 200;
-/// The maximum number of terms of an incomplete beta function. The number that is needed grows with the root of the
-/// parameters. This maximum suffices for parameters of 10⁹ and more.
+/// The maximum number of terms of an incomplete beta function. The number of terms that is needed grows with the square
+/// root of the parameters. This maximum suffices for parameters of 10⁹ and more.
 const BETA_TERMS_MAX: u32 = 1_000_000;
 /// A change that is too small to affect the last binary digit of an `f64`.
 const NOTHING: f64 = 1e-17;
@@ -47,8 +48,9 @@ pub(super) fn normal_tail(z: f64) -> f64 {
     if z < 0.0 { 1.0 - half } else { half }
 }
 
-/// Returns the `z` that a standard normal variable exceeds with `probability`, which must be in [0, ½], to the last
-/// digits. For a probability that is too small for an `f64`, returns about 38.
+/// Returns the `z` that a standard normal variable exceeds with `probability`, accurate to the last digits.
+/// `probability` must be in [0, ½]. For a probability of 0, returns about 38, the largest `z` whose tail is not 0 as an
+/// `f64`.
 pub(super) fn normal_quantile(probability: f64) -> f64 {
     let (mut low, mut high) = (0.0, 40.0);
     loop {
@@ -65,8 +67,8 @@ pub(super) fn ln_choose(whole: u64, part: u64) -> f64 {
     ln_factorial(whole) - ln_factorial(part) - ln_factorial(whole - part)
 }
 
-/// Returns `ln n!` by Stirling's series (A&S 6.1.41). A number below 16 is raised to that range by `n! = (n + 1)! / (n +
-/// 1)`.
+/// Returns `ln n!` by Stirling's series (A&S 6.1.41). If the argument of the series is below 16, it is first increased
+/// to 16 or more by `n! = (n + 1)! / (n + 1)`.
 fn ln_factorial(n: u64) -> f64 {
     let (mut x, mut product) = (n as f64 + 1.0, 1.0);
     while x < 16.0 {
@@ -100,10 +102,10 @@ pub(super) fn student_two_sided(t: f64, degrees: f64) -> f64 {
     }
 }
 
-/// Returns the `t` for which [`student_two_sided`] is `probability`, to the last digits. `probability` must be between
-/// 0 and 1, exclusive.
+/// Returns the `t` for which [`student_two_sided`] is `probability`, accurate to the last digits. `probability` must be
+/// between 0 and 1, exclusive.
 ///
-/// The probability falls as `t` grows, so the function bisects.
+/// The probability decreases as `t` grows, so `t` is found by bisection.
 pub(super) fn student_quantile(probability: f64, degrees: f64) -> f64 {
     let (mut low, mut high) = (0.0, 1.0);
     while student_two_sided(high, degrees) > probability && high < f64::MAX / 2.0 {
@@ -122,8 +124,8 @@ pub(super) fn student_quantile(probability: f64, degrees: f64) -> f64 {
 /// Returns the probability that χ² with `degrees` of freedom is at least `x`. `degrees` must be at least 1, and `x` at
 /// least 0.
 ///
-/// It computes the finite sums of A&S 26.4.4 for odd degrees and of 26.4.5 for even ones. All of their terms are
-/// positive.
+/// This function computes the finite sums of A&S 26.4.4 for odd degrees and of 26.4.5 for even ones. All terms of these
+/// sums are positive.
 pub(super) fn chi_squared_tail(x: f64, degrees: u64) -> f64 {
     let root = x.sqrt();
     let (first, mut term, next) = match degrees % 2 {
@@ -140,8 +142,9 @@ pub(super) fn chi_squared_tail(x: f64, degrees: u64) -> f64 {
 
 /// Returns `Γ(a + ½) / Γ(a)`.
 ///
-/// If `a` is at least 32, this uses the first terms of DLMF 5.11.13, `√a · (1 − 1/(8a) + 1/(128a²) + 5/(1024a³) −
-/// 21/(32768a⁴) − 399/(262144a⁵) + …)`. A smaller `a` is first raised to that range by `Γ(a + 1) = a · Γ(a)`.
+/// If `a` is at least 32, this uses the first terms of DLMF 5.11.13,
+/// `√a · (1 − 1/(8a) + 1/(128a²) + 5/(1024a³) − 21/(32768a⁴) − 399/(262144a⁵) + …)`. A smaller `a` is first increased
+/// to 32 or more by `Γ(a + 1) = a · Γ(a)`.
 fn gamma_half_ratio(mut a: f64) -> f64 {
     let mut steps = 1.0;
     while a < 32.0 {

@@ -16,7 +16,7 @@ const WEEK_MS: u64 = 7 * 86_400_000;
 const STABLE_PARTS: u128 = 50;
 
 /// Whether a metric stayed the same. The number of executions is not considered, so a change can be due to chance if
-/// there are few of them. A [comparison](super::FrozenBaselines::compare) finds changes that are statistically
+/// there are few executions. A [comparison](super::FrozenBaselines::compare) finds changes that are statistically
 /// significant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -86,14 +86,14 @@ pub struct WeekChanges {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct StabilityReport {
-    /// The weeks that have records, except the first such week, in chronological order. If the week before has no
-    /// records, all changes are unknown.
+    /// One element for each week that has records, except the first of these weeks, in chronological order. If the week
+    /// before a week has no records, all changes of the later week are unknown.
     pub weeks: Vec<WeekChanges>,
 }
 
-/// Collects records, in any order, and yields the [`StabilityReport`] of the weeks in which they started.
+/// Collects records, in any order, and yields the [`StabilityReport`] of the weeks in which the executions started.
 ///
-/// It keeps one [`Accumulator`] for each week.
+/// A `Weekly` keeps one [`Accumulator`] for each week.
 ///
 /// ```
 /// use runledger::baseline::{Stability, Weekly};

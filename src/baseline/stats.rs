@@ -14,14 +14,14 @@ const HUNDRED: u128 = 100;
 ///
 /// This is definition 7 of Hyndman and Fan, "Sample Quantiles in Statistical Packages", The American Statistician 50
 /// (1996), 361–365. With `h = (n − 1) · percent / 100` and values counted from 0, the percentile is
-/// `x[⌊h⌋] + (h − ⌊h⌋) · (x[⌊h⌋ + 1] − x[⌊h⌋])`. It is the default of numpy, R and Excel's `PERCENTILE.INC`, so anyone
-/// can check a baseline with them.
+/// `x[⌊h⌋] + (h − ⌊h⌋) · (x[⌊h⌋ + 1] − x[⌊h⌋])`. This definition is the default of numpy and R, and that of Excel's
+/// `PERCENTILE.INC`. So anyone can check a baseline with these programs.
 ///
-/// With doubled values and whole percentages, the result is a whole number of units of 1/200. So it is rounded only
-/// once, by the conversion to `f64`.
+/// The values are doubled and the percentages are integers, so the result is a multiple of 1/200. It is computed as an
+/// integer, and rounded only once, by the conversion to `f64`.
 ///
-/// The middle of a bucket is off by less than one part in 256. So a percentile between two middles is off by less than
-/// that, too.
+/// If latencies are counted in buckets, the value at a rank is the middle of a bucket. The middle differs from the
+/// exact value by less than one part in 256, and so does a percentile between two middles.
 pub(super) fn percentiles<const N: usize>(
     doubled_at: impl Fn(u64) -> Option<(u128, u128)>,
     count: u64,
@@ -42,12 +42,12 @@ pub(super) fn percentiles<const N: usize>(
 /// of Welford (1962) and of Chan, Golub and LeVeque (1983) avoid the cancellation of floating-point sums, but the last
 /// digits of their results depend on the order.
 ///
-/// The sum of the values never overflows. If the sum of squares exceeds 2²⁵⁶ − 1, which takes values near 2¹²⁷, only the
-/// deviation is unknown.
+/// The sum of the values never overflows. The sum of squares overflows if it exceeds 2²⁵⁶ − 1, which takes values near
+/// 2¹²⁷. Then the mean is still known, but the standard deviation is not.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Moments {
     count: u64,
-    /// `None` if an earlier version stored only the count, because a sum exceeded 128 digits.
+    /// `None` if an earlier version stored only the count, because a sum exceeded 128 binary digits.
     sums: Option<Sums>,
 }
 
@@ -56,7 +56,7 @@ struct Sums {
     positive: Wide,
     /// The sum of the magnitudes of all negative values.
     negative: Wide,
-    /// `None` if the sum is out of range.
+    /// The sum of the squares; `None` if it exceeded 2²⁵⁶ − 1.
     squares: Option<Wide>,
 }
 
@@ -80,7 +80,7 @@ impl Moments {
         };
         sums.squares = sums.squares.and_then(|squares| squares.plus(square));
         let sum = if value < 0 { &mut sums.negative } else { &mut sums.positive };
-        // 2⁶⁴ values of at most 2¹²⁷ do not reach the limit.
+        // The sum of 2⁶⁴ values of at most 2¹²⁷ fits in 256 digits, so the addition cannot fail.
         *sum = sum.plus(Wide::of(magnitude)).unwrap_or(*sum);
     }
 
@@ -138,12 +138,12 @@ impl Moments {
         let zero = Wide::default();
         let (positive, negative) = if is_negative { (zero, sum) } else { (sum, zero) };
         let sums = Sums { positive, negative, squares };
-        // `variance` relies on (Σx)² ≤ n · Σx², by Cauchy and Schwarz.
+        // `variance` relies on (Σx)² ≤ n · Σx², the inequality of Cauchy and Schwarz. Sums that violate it are refused.
         if sums.may_be_of(count) { Ok(Self { count, sums: Some(sums) }) } else { Err(from.malformed()) }
     }
 
-    /// Returns the mean in units of `numerator / denominator`, rounded half to even; `None` without values, or if the
-    /// sum is unknown or the mean out of range.
+    /// Returns the mean in units of `numerator / denominator`, rounded half to even. Returns `None` if there are no
+    /// values, if the sum is unknown, or if the mean is out of range.
     pub(super) fn mean_in(&self, numerator: u32, denominator: u32) -> Option<i128> {
         let (is_negative, sum) = self.sums?.value();
         let divisor = u128::from(self.count) * u128::from(numerator);
@@ -189,7 +189,7 @@ impl Sums {
     }
 
     /// Returns the least sum of squares that `count` values with this sum can have, `n·q² + 2·q·|r| + |r|`, and `|r|`,
-    /// where `Σx = n·q + r`. Returns `None` without values, or if it is out of range.
+    /// where `Σx = n·q + r`. Returns `None` if `count` is 0, or if the sum of squares is out of range.
     fn least_squares(self, count: u64) -> Option<(Wide, u128)> {
         // q and r have the same sign, so their magnitudes suffice.
         let (q, r) = self.value().1.divided_by(count.into())?;

@@ -4,25 +4,28 @@ use super::bytes::{Reader, Writer};
 use super::counts::{Counted, Counts};
 use crate::error::Result;
 
-/// The number of values that are collected before they are sorted into the counts. A large number spreads the cost of a
-/// merge over many values.
+/// The number of recent values that are collected before they are sorted and merged into the counts. It is large,
+/// because each merge passes over all counts.
 const RECENT_MAX: usize = 16 * 1024;
 
-/// Numbers below this are counted in an array once a group has had many recent values. Most of them are this low, and
-/// an array is several times faster than sorting.
+/// Once a tally has had [`RECENT_MAX`] recent values, numbers below this limit are counted in an array. Most numbers
+/// are below the limit, and an array is several times faster than sorting.
 const LOW: usize = 16 * 1024;
 
 /// Counts how often each number occurs.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Tally {
     counts: Counts,
+    /// Recent values: numbers that are neither in the counts nor in the array `low` yet.
     recent: Vec<u32>,
-    /// How often each of the lowest numbers occurred recently. It is empty until there are many recent values.
+    /// How often each number below [`LOW`] occurred since the last merge into the counts. The array is empty until
+    /// there have been [`RECENT_MAX`] recent values.
     low: Vec<u32>,
 }
 
 impl Tally {
-    /// Returns true if the recent values were sorted into the counts, so that these may have become too many.
+    /// Adds a number. Returns true if all recent values were merged into the counts. The caller then checks whether
+    /// there are too many different numbers.
     #[inline]
     pub(super) fn add(&mut self, place: u32) -> bool {
         if let Some(count) = self.low.get_mut(place as usize) {
@@ -44,7 +47,8 @@ impl Tally {
 
     /// Adds the numbers of another tally.
     pub(super) fn merge(&mut self, mut other: Self) {
-        // A few values, such as those of a small part of a ledger, are not worth a pass over all counts.
+        // If the other tally has only a few values, such as those of a small part of a ledger, it is faster to add them
+        // one by one than to pass over all counts.
         if let Some(few) = other.few() {
             few.iter().for_each(|&place| _ = self.add(place));
             return;
@@ -54,13 +58,14 @@ impl Tally {
         self.counts = self.counts.and(other.counts.iter());
     }
 
-    /// Returns all numbers if none has been counted yet.
+    /// Returns all numbers if none of them is in the counts or in the array yet.
     pub(super) fn few(&self) -> Option<&[u32]> {
         (self.counts.len() == 0 && self.low.is_empty()).then_some(&self.recent)
     }
 
-    /// Sorts the recent values so that [ranks](Self::at_rank) can be found. Returns false without sorting them if they
-    /// must be [settled](Self::settle) first, because there could be more than `distinct_max` different numbers.
+    /// Sorts the recent values so that [ranks](Self::at_rank) can be found, and returns true. Returns false, without
+    /// sorting, if the recent values must be [settled](Self::settle) first. This is so if some are in the array, or if
+    /// there could be more than `distinct_max` different numbers.
     pub(super) fn sort(&mut self, distinct_max: usize) -> bool {
         let few = self.low.is_empty() && self.counts.len() + self.recent.len() <= distinct_max;
         if few {
@@ -69,7 +74,7 @@ impl Tally {
         few
     }
 
-    /// Sorts the recent values into the counts.
+    /// Merges all recent values, including those in the array, into the counts.
     pub(super) fn settle(&mut self) {
         if self.recent.is_empty() && self.low.is_empty() {
             return;
@@ -78,7 +83,7 @@ impl Tally {
         let runs = self.recent.chunk_by(|a, b| a == b).map(|run| Counted { place: run[0], count: run.len() as u64 });
         let low = (0..).zip(&self.low).filter(|(_, count)| **count > 0);
         let low = low.map(|(place, &count)| Counted { place, count: count.into() });
-        // Once there is an array, the recent values are all above the lowest ones.
+        // If there is an array, it has all recent values below `LOW`. So the chain is in ascending order.
         self.counts = self.counts.and(low.chain(runs));
         self.recent.clear();
         self.low.clear();
@@ -89,7 +94,7 @@ impl Tally {
         self.counts = counts;
     }
 
-    /// Returns the number of different numbers. Recent values must be [settled](Self::settle).
+    /// Returns how many different numbers there are. Recent values must be [settled](Self::settle).
     pub(super) fn distinct(&self) -> usize {
         self.counts.len()
     }
@@ -109,7 +114,7 @@ impl Tally {
         self.counts.write(out);
     }
 
-    /// Reads what [`Counts::read`] reads.
+    /// Reads the counts by [`Counts::read`].
     pub(super) fn read(from: &mut Reader<'_>, len_max: usize, last_max: u32, values: u64) -> Result<Self> {
         Ok(Self { counts: Counts::read(from, len_max, last_max, values)?, ..Self::default() })
     }

@@ -6,22 +6,22 @@ use super::inference::{self, Proportion, Spread};
 use super::permutation;
 use super::special::{normal_quantile, student_two_sided};
 
-/// The share of the error probability that is spent on changes for the worse. With 0.8, the tests are directed as Rice
-/// and Gaines propose ("'Heads I Win, Tails You Lose': Testing Directional Alternatives in Ecological and Evolutionary
+/// The share of the allowed false alarms that is reserved for changes for the worse. Rice and Gaines propose 0.8 for
+/// such directed tests ("'Heads I Win, Tails You Lose': Testing Directional Alternatives in Ecological and Evolutionary
 /// Research", Trends in Ecology & Evolution 9 (1994), 235–237).
 const WORSE_SHARE: f64 = 0.8;
-/// A value of this part of the median has the score ln 2. The scores of smaller ones are nearly linear, those of larger
-/// ones nearly logarithmic.
+/// [`start`] divides the median by this number. `ln(1 + value / start)` is nearly proportional to a value far below the
+/// start, and nearly `ln(value / start)` for a value far above the start.
 const START_PARTS: f64 = 32.0;
 
 /// How much a metric changed, and how probable that is by chance.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Tested {
     pub(super) delta: f64,
-    /// `None` if the baseline is 0.
+    /// `None` if all values of the baseline are 0.
     pub(super) relative_delta: Option<f64>,
     pub(super) interval: [f64; 2],
-    /// `None` if it could not be estimated.
+    /// `None` if the design effect could not be estimated.
     pub(super) design_effect: Option<f64>,
     pub(super) p_value: f64,
 }
@@ -30,7 +30,7 @@ pub(super) struct Tested {
 /// [score](super::buckets::score).
 pub(super) type Values = Vec<(f64, u64, u32)>;
 
-/// Tests success rates. Each proportion is the part of successes, and neither is empty.
+/// Tests success rates. In each proportion, the part is the number of successes. Neither `whole` may be 0.
 pub(super) fn success_rates(sides: [Proportion; 2], blocks: Option<[&Blocks; 2]>) -> Tested {
     let [a, b] = sides;
     let inference::Found { delta, interval, .. } = inference::newcombe(a, b);
@@ -51,14 +51,15 @@ pub(super) fn success_rates(sides: [Proportion; 2], blocks: Option<[&Blocks; 2]>
     }
 }
 
-/// Tests values of which lower ones are better. Each side has at least two. `baseline` is the value that the changes
-/// refer to.
+/// Tests a metric whose lower values are better. Each side must have at least two values. `baseline` is the median or
+/// the mean that is reported for the baseline. The relative change is multiplied by `baseline` to give `delta`.
 ///
-/// The larger p-value of two tests counts. The permutation test is exact for every distribution and all sizes if nothing
-/// changed, but rejects too often if only the spread changed. Welch's test is studentised, and so right for large
-/// samples even then: see Janssen, "Studentized Permutation Tests for Non-i.i.d. Hypotheses and the Generalized
-/// Behrens-Fisher Problem", Statistics & Probability Letters 36 (1997), 9–21, and Chung and Romano, "Exact and
-/// Asymptotically Robust Permutation Tests", Annals of Statistics 41 (2013), 484–507.
+/// Two tests are made, and the larger p-value is used. If nothing changed, the permutation test is exact for every
+/// distribution and all sample sizes. However, if only the spread of the values changed, it raises too many false
+/// alarms. Welch's test is studentised: it divides the difference by its estimated standard error. So it is right for
+/// large samples even if the spread changed: see Janssen, "Studentized Permutation Tests for Non-i.i.d. Hypotheses and
+/// the Generalized Behrens-Fisher Problem", Statistics & Probability Letters 36 (1997), 9–21, and Chung and Romano,
+/// "Exact and Asymptotically Robust Permutation Tests", Annals of Statistics 41 (2013), 484–507.
 pub(super) fn values(sides: &[Values; 2], baseline: f64, blocks: Option<[&Blocks; 2]>, metric: usize) -> Tested {
     let merged = merged(sides);
     let start = start(&merged);
@@ -98,7 +99,7 @@ pub(super) fn values(sides: &[Values; 2], baseline: f64, blocks: Option<[&Blocks
     }
 }
 
-/// Merges the values of both sides, with how often each side has them.
+/// Merges the values of both sides in ascending order, and says how often each side has each value.
 fn merged(sides: &[Values; 2]) -> Vec<(f64, [u64; 2])> {
     let [a, b] = sides;
     let (mut merged, mut a, mut b) = (Vec::with_capacity(a.len() + b.len()), a.iter().peekable(), b.iter().peekable());
@@ -110,8 +111,9 @@ fn merged(sides: &[Values; 2]) -> Vec<(f64, [u64; 2])> {
     merged
 }
 
-/// Returns the start of the logarithm ("started log", Tukey, "Exploratory Data Analysis" (1977), chapter 3): a part of
-/// the median of both sides, or of the mean if more than half of the values are 0.
+/// Returns the start: the number that is added to all values so that zeros have a logarithm ("started log", Tukey,
+/// "Exploratory Data Analysis" (1977), chapter 3). It is 1/[`START_PARTS`] of the median of both sides together, or of
+/// their mean if the median is 0. If all values are 0, it is 1.
 fn start(merged: &[(f64, [u64; 2])]) -> f64 {
     let count = |counts: &[u64; 2]| counts[0] + counts[1];
     let all: u64 = merged.iter().map(|(_, counts)| count(counts)).sum();
@@ -131,12 +133,12 @@ fn spread(scores: impl Iterator<Item = (f64, u64)> + Clone) -> Spread {
     let count: u64 = scores.clone().map(|(_, count)| count).sum();
     let mean = scores.clone().map(|(score, count)| score * count as f64).sum::<f64>() / count as f64;
     let squares: f64 = scores.map(|(score, count)| (score - mean).powi(2) * count as f64).sum();
-    // Equal values do not vary, whatever the last digit of their mean is.
+    // If all scores are equal, the variance must be 0, even if the mean has a rounding error.
     let squares = if squares <= 1e-20 * mean * mean * count as f64 { 0.0 } else { squares };
     Spread { count, mean, variance: squares / (count as f64 - 1.0) }
 }
 
-/// Returns the probability in one direction, corrected for correlated executions.
+/// Corrects the p-value of a test in one direction for correlated executions.
 fn corrected(p: f64, effect: Option<DesignEffect>) -> f64 {
     match effect {
         Some(DesignEffect { factor, degrees }) if factor > 1.0 && p < 0.5 => {
@@ -146,7 +148,7 @@ fn corrected(p: f64, effect: Option<DesignEffect>) -> f64 {
     }
 }
 
-/// Returns the p-value of a probability in one direction: divided by this direction's share of the errors.
+/// Divides the p-value of a test in one direction by that direction's share of the allowed false alarms.
 fn directed(p: f64, is_worse: bool) -> f64 {
     (p / if is_worse { WORSE_SHARE } else { 1.0 - WORSE_SHARE }).min(1.0)
 }

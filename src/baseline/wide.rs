@@ -1,4 +1,4 @@
-//! Integers of 256 binary digits, for sums that exceed 128.
+//! Integers of 256 binary digits, for sums that do not fit in 128 binary digits.
 
 /// An integer from 0 to 2²⁵⁶ − 1.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,8 +43,9 @@ impl Wide {
         Some(Self { high: high.checked_add(low.high)?, low: low.low })
     }
 
-    /// Returns the quotient and the remainder, digit by digit; `None` if the quotient does not fit in 128 digits, or
-    /// the divisor is 0 or at least 2¹²⁷.
+    /// Returns the quotient and the remainder, by long division. Returns `None` if the quotient does not fit in 128
+    /// digits, or if the divisor is 0. Also returns `None` if the divisor is 2¹²⁷ or more and `self` does not fit in
+    /// 128 digits.
     pub(super) fn divided_by(self, divisor: u128) -> Option<(u128, u128)> {
         if self.high == 0 {
             return Some((self.low.checked_div(divisor)?, self.low % divisor));

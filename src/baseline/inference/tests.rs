@@ -1,4 +1,4 @@
-//! Compares the tests with scipy, statsmodels, and exact counts.
+//! Compares the results of the statistical tests with those of scipy and statsmodels, and with exact counts.
 
 use serde::Deserialize;
 
@@ -32,7 +32,8 @@ struct ExpectedAssociation {
     cramers_v: f64,
 }
 
-/// The tolerance is a share of the expected value, plus a share of `scale`, because an expected value can be 0.
+/// Returns true if the two values agree. The tolerance is a share of the expected value plus a share of `scale`,
+/// because an expected value can be 0.
 fn agree(found: f64, expected: f64, scale: f64) -> bool {
     (found - expected).abs() <= 1e-9 * expected.abs() + 1e-12 * scale
 }
@@ -68,7 +69,7 @@ fn tests_and_intervals_agree_with_scipy_and_statsmodels() {
                 let scale = spread(&a).mean + spread(&b).mean;
                 let difference = welch(spread(&a), spread(&b));
                 let (delta, reach) = (difference.delta, difference.reach(1.0));
-                // Both directions together are what scipy calls two-sided.
+                // scipy's two-sided p-value covers both directions, and `tail` covers one.
                 let p_value = 2.0 * difference.tail();
                 check(Found { delta, interval: [delta - reach, delta + reach], p_value }, &expected, scale, &case);
                 assert_eq!(difference.reach(4.0), 2.0 * reach);
@@ -123,7 +124,7 @@ fn samples_without_variance_differ_for_certain_or_not_at_all() {
     assert_eq!(two_proportions(all, all).p_value, 1.0);
 }
 
-/// No number leaves its range, even with more values than a ledger is likely to have.
+/// No computation overflows, even with more values than a ledger is likely to have.
 #[test]
 fn billions_of_values_stay_in_range() {
     let many = 5_000_000_000;
@@ -166,7 +167,8 @@ fn tails_agree_with_counts_of_all_splits() {
             }
             Exact::Permutation { scores, part, sum, p } => {
                 let found = permutation::tail(&counted(&scores), part, sum as f64);
-                // The sums of a few values are far from continuous, above all with two modes or one huge value.
+                // The saddlepoint method assumes that sums are nearly continuous. Sums of a few values are not, above
+                // all if the values have two modes or if one value is huge.
                 assert!(found < p * 4.0 && p < found * 4.0, "found {found}, expected {p}: {line}");
                 off.push((found / p - 1.0).abs());
                 kinds[1] += 1;
@@ -201,7 +203,7 @@ fn tails_agree_with_counts_of_all_splits() {
 fn a_permutation_test_needs_values_that_vary() {
     assert_eq!(permutation::tail(&[(7.0, 40)], 10, 70.0), 1.0);
     assert_eq!(permutation::tail(&[(7.0, 40), (9.0, 1)], 41, 289.0), 1.0);
-    // The ten highest of forty are drawn, and in one of C(40, 10) splits.
+    // Only one of the C(40, 10) possible draws has the sum 20: the one that draws all ten values of 2.
     let exact = (-crate::baseline::special::ln_choose(40, 10)).exp();
     assert!((permutation::tail(&[(1.0, 30), (2.0, 10)], 10, 20.0) / exact - 1.0).abs() < 1e-12);
 }

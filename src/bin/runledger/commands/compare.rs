@@ -18,18 +18,19 @@ use crate::week::Week;
 
 /// Find what is worse than the frozen baselines of a week
 ///
-/// Prints one row for each metric of each skill. Without --since, the executions since the start of that week are
-/// compared. A metric is worse or better if it differs by more than 2 %, and the difference is statistically
-/// significant. Significant means p ≤ 0.01, adjusted by Holm's method for all tests of the comparison. With fewer than
-/// 30 values on either side, the verdict is `too few` unless the change is beyond doubt. `no change shown` does not
-/// prove that nothing changed.
+/// Prints one row for each metric of each skill. Without --since, compares the executions since the start of that week.
+/// A metric is better or worse if it changed by more than 2 % and the change is statistically significant. Significant
+/// means p ≤ 0.01, where p is adjusted by Holm's method for all tests of the comparison. If only one side has fewer
+/// than 30 values, the change needs p ≤ 0.001; otherwise the verdict is `too few`. If both sides have fewer than 30
+/// values, the verdict is always `too few`. `no change shown` does not prove that nothing changed.
 ///
 /// Success rates are compared by Fisher's exact test, and latencies, costs and tokens by a permutation test of their
-/// logarithms. Executions at the same time can resemble each other, and then count less. `ms` is the median latency.
-/// `interval` is the 99 % confidence interval of the change, in percent of the baseline. `p` is the adjusted p-value.
+/// logarithms. Executions at the same time can resemble each other, and then count less as evidence. `ms` is the median
+/// latency. `interval` is the 99 % confidence interval of the change, in percent of the baseline. `p` is the adjusted
+/// p-value.
 ///
-/// Exits with 1 if a metric is worse. Otherwise, exits with 3 if no metric was judged, or if one that --require names
-/// was not. A metric is judged unless its verdict is `too few`.
+/// Exits with 1 if a metric is worse. Otherwise, exits with 3 if no metric was judged, or if a metric that --require
+/// names was not judged. A metric is judged unless its verdict is `too few`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: fail a job if the last day is worse, or has too few executions
   runledger compare --since 24h --require success,latency")]
@@ -85,7 +86,8 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     };
     let mut comparison = frozen.compare(recent);
     if let Some(wanted) = &args.window.skill {
-        // The recent executions of other skills were left out of the comparison.
+        // Only recent executions of this skill were read. Other skills are only in the baselines, so they cannot be
+        // compared.
         comparison.skills.retain(|skill, _| skill == wanted);
     }
     let answer = Answer {
@@ -118,7 +120,7 @@ fn not_judged<'c>(required: &[Required], comparison: &'c Comparison) -> Vec<NotJ
     metrics.filter(|found| required.iter().any(|required| required.includes(found.metric))).collect()
 }
 
-/// Returns the baselines of the given week or of the latest frozen week. Fails if none are frozen.
+/// Returns the baselines of the given week, or of the latest frozen week if no week is given. Fails if there are none.
 fn frozen(args: &Args, global: &Global) -> Result<FrozenBaselines, Failure> {
     let path = baselines::frozen_path(global)?;
     let not_frozen = |of: String| Failure::NotFrozen { of, path: path.clone() };
@@ -175,7 +177,7 @@ fn table(answer: &Answer<'_>, out: &mut impl Write) -> Result<(), Failure> {
         let names = ["success", "ms", "mean usd", "tokens"];
         for (name, (_, metric)) in names.into_iter().zip(compared.metrics()) {
             let number = if name == "success" { short::percent } else { four_digits };
-            // A metric that is unknown on both sides is left out.
+            // A metric without a known value on either side is left out.
             if metric.baseline_samples + metric.recent_samples > 0 {
                 table.row([
                     skill.clone(),
@@ -206,7 +208,9 @@ fn interval(metric: &Metric) -> Option<String> {
     Some(format!("{low} … {high}"))
 }
 
-/// Returns the number with four digits, or with all digits before the point.
+/// Returns the number with four significant digits, without trailing zeros after the point. If the number has more than
+/// four digits before the point, all of these digits are kept. If the text would exceed eight characters, the number is
+/// written like `1.23e8`.
 fn four_digits(number: f64) -> String {
     let places = match number.abs() {
         0.0 => 0,

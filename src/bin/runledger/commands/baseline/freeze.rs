@@ -18,10 +18,10 @@ use crate::week::Week;
 /// Freeze the baselines of a week, for `runledger compare`
 ///
 /// Computes baselines over all executions that started before the week, which begins on Monday 00:00 UTC. Appends them
-/// to `baselines.jsonl` next to the ledger. A week is frozen only once: a second call prints the first result. With
-/// --json, prints the line that was written.
+/// to `baselines.jsonl` next to the ledger. A week is frozen only once: a second call for the same week prints the
+/// baselines of the first call. With --json, prints the line that was written.
 ///
-/// Exits with 3 if no execution started before the week, since nothing can be compared with such baselines.
+/// Exits with 3 if no execution started before the week, because the baselines are empty then.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: run this every Monday
   runledger baseline freeze")]

@@ -22,13 +22,13 @@ use crate::term::output;
 
 /// Compute the usual latency, cost and success rate of each skill
 ///
-/// Prints one row for each group of executions. Latencies are percentiles of `total_latency_ms`. If a group has at most
-/// 49,152 distinct latencies, its percentiles are exact. Otherwise, they are accurate to 0.4 %. In the JSON,
-/// `latency_precision` says whether they are exact. The same records always give the same JSON, byte for byte.
+/// Prints one row for each group. Latencies are percentiles of `total_latency_ms`. They are exact if the group has at
+/// most 49,152 distinct latencies, and otherwise accurate to 0.4 %. `latency_precision` in the JSON says whether they
+/// are exact. The same records always give the same JSON, byte for byte.
 ///
-/// If none of --since, --until, --skill and --last is given, the results for a long ledger are cached. Later calls then
-/// read only new records. The cache consists of files such as `baseline-skill.checkpoint` in the ledger's internal
-/// directory, for example logs/execution_metrics.ledger. These files can be deleted at any time.
+/// If none of --since, --until, --skill and --last is given, results are cached, so later calls read only new records.
+/// For long ledgers, the cache is stored in `baseline-skill.checkpoint` and similar files in the ledger's internal
+/// directory. These files can be deleted at any time.
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
 #[command(after_help = "Example: store the baselines of the last 30 days in a file
@@ -36,8 +36,8 @@ use crate::term::output;
 pub(crate) struct Args {
     #[command(subcommand)]
     command: Option<Command>,
-    /// How to group executions. `version` makes a group for each version of each skill, and `week` for each week of
-    /// each skill. Weeks start on Monday 00:00 UTC
+    /// How to group executions. `version` and `week` make one group for each version or week of each skill. Weeks start
+    /// on Monday 00:00 UTC
     #[arg(long, value_name = "GROUP", value_parser = one_of::<BaselineBy>(BaselineBy::ALL.map(BaselineBy::name)), default_value = BaselineBy::Skill.name())]
     by: BaselineBy,
     #[command(flatten)]
