@@ -173,7 +173,7 @@ impl Reader<'_> {
 
     fn add(&self, text: &RowText, layer: &mut Layer) -> Result<()> {
         let place = layer.rows.len();
-        let mut row = self.row(text)?;
+        let mut row = Row { place, ..self.row(text)? };
         if let Some(&known) = layer.provider_names.get(&row.provider.to_lowercase()) {
             // The provider is spelled as in the list of providers, so that each provider has only one name.
             row.provider.clone_from(&layer.providers[known].name);
@@ -217,6 +217,7 @@ impl Reader<'_> {
             }
         }
         let parsed = Row {
+            place: 0,
             model: self.name(row.model)?,
             provider: self.name(row.provider)?,
             rule: self.rule(&row.names)?,

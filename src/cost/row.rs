@@ -12,6 +12,8 @@ use crate::metrics::{CostTier, Timestamp, Usd};
 /// One model of one provider.
 #[derive(Debug, Clone)]
 pub(super) struct Row {
+    /// The index in the rows of its file.
+    pub(super) place: usize,
     pub(super) model: String,
     pub(super) provider: String,
     /// Patterns of other names for the model, besides its aliases.

@@ -266,3 +266,117 @@ fn a_provider_in_front_of_a_name_is_never_replaced() {
     }
     assert_eq!(price(table, "openrouter:gemini-2.0-flash-001", None).provider, "openrouter");
 }
+
+#[test]
+fn an_own_row_does_not_price_other_models_with_longer_names() {
+    let table = own(r#"{"model": "o1", "provider": "openai", "prices": [{"input": "1"}]},
+           {"model": "gpt-4o", "provider": "openai", "prices": [{"input": "2"}]},
+           {"model": "gpt-4", "provider": "openai", "prices": [{"input": "3"}]},
+           {"model": "mistral-medium", "provider": "mistral", "prices": [{"input": "4"}]}"#);
+    for (name, usd) in [
+        ("openai/o1-preview", "15"),
+        ("o1-preview-2024-09-12", "15"),
+        ("gpt-4o-2024-05-13", "5"),
+        ("azure/gpt-4o-2024-05-13", "5"),
+        ("openai/gpt-4o-2024-05-13", "5"),
+        ("ft:gpt-4o-2024-08-06:acme::x", "3.75"),
+        ("gpt-4-1106-preview", "10"),
+        ("mistral/mistral-medium-latest", "1.5"),
+        // These are the user's own.
+        ("gpt-4o-2024-08-06", "2"),
+        ("openai/gpt-4o", "2"),
+        ("gpt-4-0613", "3"),
+    ] {
+        assert_eq!(price(&table, name, None).usd.to_string(), usd, "{name}");
+    }
+}
+
+#[test]
+fn an_own_row_counts_under_every_name_that_the_bundle_has_for_the_model() {
+    let table = own(r#"{"model": "claude-3-opus", "provider": "anthropic", "prices": [{"input": "4"}]},
+           {"model": "claude-sonnet-4", "provider": "anthropic", "prices": [{"input": "5"}]},
+           {"model": "claude-3-5-haiku", "provider": "anthropic", "prices": [{"input": "6"}]},
+           {"model": "grok-4", "provider": "xai", "prices": [{"input": "7"}]},
+           {"model": "deepseek-r1", "provider": "deepseek", "prices": [{"input": "8"}]},
+           {"model": "gpt-4o-2024-08-06", "provider": "openai", "prices": [{"input": "9"}]}"#);
+    for (name, usd) in [
+        ("claude-3-opus-latest", "4"),
+        ("claude-3-opus-20240229", "4"),
+        ("claude-sonnet-4-0", "5"),
+        ("claude-4-sonnet", "5"),
+        ("claude-3-5-haiku-latest", "6"),
+        ("grok-4-0709", "7"),
+        ("deepseek-reasoner", "8"),
+        ("gpt-4o", "9"),
+        // Another release, for which the user has no price.
+        ("gpt-4o-2024-11-20", "2.5"),
+    ] {
+        assert_eq!(price(&table, name, None).usd.to_string(), usd, "{name}");
+    }
+}
+
+#[test]
+fn own_rows_with_two_prices_for_one_model_decide_by_the_name_or_not_at_all() {
+    let table = own(r#"{"model": "claude-3-opus-20240229", "provider": "anthropic", "prices": [{"input": "4"}]},
+           {"model": "claude-3-opus", "provider": "anthropic", "prices": [{"input": "5"}]}"#);
+    assert_eq!(price(&table, "claude-3-opus-20240229[1m]", None).usd.to_string(), "4");
+    assert_eq!(price(&table, "claude-3-opus[1m]", None).usd.to_string(), "5");
+    let two = own(r#"{"model": "claude-3-5-haiku-20241022", "provider": "anthropic", "prices": [{"input": "4"}]},
+           {"model": "claude-3.5-haiku", "provider": "anthropic", "prices": [{"input": "5"}]}"#);
+    assert_eq!(refused(&two, "claude-3-5-haiku-latest", None).details().len(), 2);
+}
+
+#[test]
+fn providers_of_an_own_table_are_told_apart() {
+    for rows in [
+        r#"{"model": "gpt-4o", "provider": "openai-eu", "prices": [{"input": "2"}]},
+           {"model": "gpt-4o", "provider": "openai", "prices": [{"input": "1"}]}"#,
+        r#"{"model": "gpt-4o", "provider": "openai", "prices": [{"input": "1"}]},
+           {"model": "gpt-4o", "provider": "openai-eu", "prices": [{"input": "2"}]}"#,
+    ] {
+        let table = own(rows);
+        assert_eq!(price(&table, "gpt-4o", Some("openai")).usd.to_string(), "1");
+        assert_eq!(price(&table, "gpt-4o", Some("openai-eu")).usd.to_string(), "2");
+        assert_eq!(price(&table, "gpt-4o", None).usd.to_string(), "1");
+    }
+    let google = own(r#"{"model": "gemini-2.5-pro", "provider": "gemini", "prices": [{"input": "1"}]},
+           {"model": "gemini-2.5-pro", "provider": "vertex_ai", "prices": [{"input": "2"}]}"#);
+    assert_eq!(price(&google, "gemini-2.5-pro", Some("gemini")).usd.to_string(), "1");
+    assert_eq!(price(&google, "gemini-2.5-pro", Some("vertex_ai")).usd.to_string(), "2");
+}
+
+#[test]
+fn the_latest_release_is_refused_if_releases_have_other_prices() {
+    let table = PriceTable::bundled().unwrap();
+    assert_eq!(refused(table, "ministral-3b-latest", Some("mistral")).details().len(), 2);
+    assert_eq!(price(table, "claude-opus-4-5-latest", None).usd.to_string(), "5");
+}
+
+#[test]
+fn the_global_region_is_the_standard_service() {
+    let table = PriceTable::bundled().unwrap();
+    let global = |name: &str, provider: &str| {
+        table.cost_of(&million(name, Some(provider)).variant("region", "global"), at()).unwrap()
+    };
+    assert_eq!(global("gpt-4", "openai").region_unpriced, None);
+    let opus = global("anthropic.claude-opus-4-6-v1:0", "bedrock");
+    assert_eq!((opus.usd.to_string().as_str(), opus.region_unpriced), ("5", None));
+    // The row of all regions is dearer, and no row for the global service has this name.
+    assert_eq!(global("claude-opus-4-6", "bedrock").region_unpriced.as_deref(), Some("global"));
+}
+
+#[test]
+fn long_names_providers_and_regions_are_unknown_at_once() {
+    let table = PriceTable::bundled().unwrap();
+    let long = "a.".repeat(500_000);
+    for call in [
+        million(&long, None),
+        million("gpt-4o", Some(&long)),
+        million("gpt-4o", Some("azure")).variant("region", &long),
+        million(&"eu.".repeat(170), Some("aws")),
+        million(&"a/".repeat(255), None),
+        million(&"a-".repeat(255), None),
+    ] {
+        assert_eq!(table.cost_of(&call, at()).unwrap_err().kind(), ErrorKind::UnknownModel);
+    }
+}

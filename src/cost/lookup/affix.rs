@@ -23,9 +23,12 @@ const WORDS: [&str; 17] = [
     "[1m]",
 ];
 
+/// A longer route is not looked at, since each of its parts is compared with each pattern.
+const ROUTE_PARTS_MAX: usize = 16;
+
 /// Returns the positions at which a beginning such as `bedrock/` could end.
 pub(super) fn positions(name: &str) -> impl Iterator<Item = usize> {
-    name.match_indices(['/', '.']).map(|(at, _)| at + 1)
+    name.match_indices(['/', '.']).map(|(at, _)| at + 1).take(ROUTE_PARTS_MAX)
 }
 
 /// Returns true if `text`, which ends at one of the [`positions`], is a route to the model, such as `bedrock/` or

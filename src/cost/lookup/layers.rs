@@ -1,13 +1,14 @@
 //! The files of a table, searched in order.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
-use super::affix::without;
+use super::affix::{is_ending, without};
 use super::found::Match;
 use super::layer::{Found, Layer, Served, lower};
 use super::region::Region;
-use super::spelling::{Asked, Spelling, closest};
+use super::spelling::{Asked, LATEST, Spelling, closest, date};
 use crate::cost::breakdown::SAME_PRICE;
 use crate::cost::row::Row;
 
@@ -20,6 +21,18 @@ pub(in crate::cost) struct Layers {
     shared: HashMap<String, String>,
     /// For each layer, the indexes of its providers, by the provider's shared name.
     places: Vec<HashMap<String, Vec<usize>>>,
+    /// The names in earlier layers that mean a row of a later layer, by the later layer and the place of its row.
+    earlier: HashMap<(usize, usize), Vec<Earlier>>,
+}
+
+/// A name in an earlier layer that leads to a row of a later layer.
+#[derive(Debug, Clone)]
+struct Earlier {
+    layer: usize,
+    /// The place of the row that has the name.
+    row: usize,
+    /// The name or alias, in lower case.
+    name: String,
 }
 
 /// Why there is no row.
@@ -35,17 +48,34 @@ pub(super) enum Missing<'t> {
 impl Layers {
     pub(in crate::cost) fn new(layers: Vec<Arc<Layer>>) -> Self {
         let places = layers.iter().map(|_| HashMap::new()).collect();
-        let mut all = Self { layers, shared: HashMap::new(), places };
+        let mut all = Self { layers, shared: HashMap::new(), places, earlier: HashMap::new() };
         for at in (0..all.layers.len()).rev() {
             let layer = Arc::clone(&all.layers[at]);
             for (place, provider) in layer.providers.iter().enumerate() {
                 let name = lower(&provider.name).into_owned();
-                let shared = all.shared_name_from(at + 1, &name).map_or(name.clone(), str::to_owned);
+                let shared = all.listed_name_from(at + 1, &name).map_or(name.clone(), str::to_owned);
                 all.places[at].entry(shared.clone()).or_default().push(place);
                 all.shared.entry(name).or_insert(shared);
             }
+            for (name, rows) in &layer.names {
+                for &row in rows {
+                    all.add_earlier(Earlier { layer: at, row, name: name.clone() });
+                }
+            }
         }
         all
+    }
+
+    /// Adds a name of an earlier layer if a later layer knows the name.
+    fn add_earlier(&mut self, earlier: Earlier) {
+        let provider = lower(&self.layers[earlier.layer].rows[earlier.row].provider).into_owned();
+        let found = self.search_from(earlier.layer + 1, Asked::given(&earlier.name, Some(&provider), None));
+        let Some(Ok(found)) = found else { return };
+        let later = self.layers.iter().position(|layer| std::ptr::eq(&**layer, found.layer));
+        if let Some(later) = later {
+            let key = (later, found.row.place);
+            self.earlier.entry(key).or_default().push(earlier);
+        }
     }
 
     /// Returns these layers with `others` as their fallbacks.
@@ -69,6 +99,17 @@ impl Layers {
             self.shared.get(&*lower(&provider.name))
         };
         self.shared.get(name).or_else(by_rule).map(String::as_str)
+    }
+
+    /// Returns the shared name of the provider that is called `name` in a layer from `first` on, without wildcards: a
+    /// user's `openai-eu` is not OpenAI, although patterns of other tables may match it.
+    fn listed_name_from(&self, first: usize, name: &str) -> Option<&str> {
+        let by_list = || {
+            let mut providers = self.layers[first..].iter().flat_map(|layer| &layer.providers);
+            let provider = providers.find(|provider| provider.names.lists(name))?;
+            self.shared.get(&*lower(&provider.name))
+        };
+        self.shared.get(name).or_else(by_list).map(String::as_str)
     }
 
     /// Returns the row for a model, or why there is none.
@@ -99,16 +140,21 @@ impl Layers {
             return Some(found);
         }
         let mut found = self.search(asked)?;
-        if let Ok(found) = &mut found
-            && !found.row.is_for_every_region()
-        {
-            found.region_unpriced = Some(region.to_owned());
+        if let Ok(found) = &mut found {
+            // The standard service is global, but some tables have a lower price for it than for a region.
+            let is_global = Region::read(region) == Some(Region::Everywhere);
+            found.region_unpriced = (is_global == found.row.is_for_every_region()).then(|| region.to_owned());
         }
         Some(found)
     }
 
     /// Searches all layers for one spelling, without regard to its region.
     fn search(&self, asked: Asked<'_>) -> Option<Result<Match<'_>, Missing<'_>>> {
+        self.search_from(0, asked)
+    }
+
+    /// Searches the layers from `first` on.
+    fn search_from(&self, first: usize, asked: Asked<'_>) -> Option<Result<Match<'_>, Missing<'_>>> {
         let name = asked.name;
         let provider = match asked.provider {
             None => None,
@@ -125,7 +171,13 @@ impl Layers {
             let served = match provider {
                 Some(provider) => {
                     let rest = prefixed.filter(|(prefix, _)| *prefix == provider).map(|(_, rest)| rest);
-                    Served::By(places(provider), rest)
+                    // A table may have several providers with one shared name. The one that the call names comes first.
+                    let named = asked.provider.and_then(|name| self.layers[at].provider_names.get(name));
+                    let named = named.map(|place| Served::By(std::slice::from_ref(place), rest));
+                    match named.map(|served| self.layers[at].find(name, served)) {
+                        Some(found @ Found::Row(..)) => return found,
+                        _ => Served::By(places(provider), rest),
+                    }
                 }
                 None => Served::ByAny {
                     prefixed: prefixed.map(|(prefix, rest)| (places(prefix), rest)),
@@ -134,7 +186,7 @@ impl Layers {
             };
             self.layers[at].find(name, served)
         };
-        for at in 0..self.layers.len() {
+        for at in first..self.layers.len() {
             let (row, at_home) = match in_layer(at) {
                 Found::Row(row, at_home) => (row, at_home),
                 Found::Other(row) => {
@@ -154,33 +206,63 @@ impl Layers {
                 Found::Several(rows) => return Some(self.same_price(at, rows, asked)),
                 Found::Nothing => continue,
             };
-            return Some(Ok(self
-                .above(at, row, at_home, provider, asked)
-                .unwrap_or_else(|| self.found(at, row, at_home, asked))));
+            let earlier = self.earlier(first..at, row, at, at_home, provider, asked);
+            return Some(earlier.unwrap_or_else(|| self.checked(self.found(at, row, at_home, asked), asked)));
         }
         None
     }
 
-    /// Returns the row for the model of `row`, which is in the layer `at`, from one of the layers before `at`. An
-    /// earlier layer may have the model under a part of the name in the call, or under the name in `row`.
-    fn above(
+    /// Returns the row of an earlier layer, one of `layers`, that has the same model as `row` of the layer `at`.
+    ///
+    /// A name that the call's name contains comes first, then the name of `row`, and then any other name. A name with
+    /// another date than the call's is another release, so it does not count.
+    fn earlier(
         &self,
-        at: usize,
+        mut layers: Range<usize>,
         row: &Row,
+        at: usize,
         at_home: bool,
         provider: Option<&str>,
         asked: Asked<'_>,
-    ) -> Option<Match<'_>> {
-        let model = lower(&row.model);
-        (0..at).find_map(|above| {
-            let has = |provider: &str| {
-                let places = self.places[above].get(provider)?;
-                let names = without(asked.name).take_while(|_| *model != *asked.name).chain([&*model]);
-                names.into_iter().find_map(|name| self.layers[above].has(places, name))
+    ) -> Option<Result<Match<'_>, Missing<'_>>> {
+        let same = self.earlier.get(&(at, row.place))?;
+        let is_release = |name: &str| date(name).zip(date(asked.name)).is_none_or(|(one, other)| one == other);
+        layers.find_map(|layer| {
+            let of = |owner: &str| -> Vec<(&str, &Row)> {
+                let here = same.iter().filter(|one| one.layer == layer && is_release(&one.name));
+                let rows = here.map(|one| (one.name.as_str(), &self.layers[layer].rows[one.row]));
+                rows.filter(|(_, row)| self.owner(row) == owner).collect()
             };
-            let sold = provider.and_then(has).map(|row| self.found(above, row, true, asked));
-            sold.or_else(|| Some(self.found(above, has(self.owner(row))?, at_home, asked)))
+            // The provider that the call names comes before the provider of `row`, whose standard prices it charges.
+            let (rows, at_home) = match provider.map(of).filter(|rows| !rows.is_empty()) {
+                Some(rows) => (rows, true),
+                None => (of(self.owner(row)), at_home),
+            };
+            let named = |name: &str| rows.iter().find(|(other, _)| *other == name).map(|(_, row)| *row);
+            let found = match without(asked.name).chain([&*lower(&row.model)]).find_map(named) {
+                Some(row) => row,
+                None => {
+                    let (_, first) = rows.first()?;
+                    if !rows.iter().all(|(_, row)| row.prices_like(first)) {
+                        return Some(Err(Missing::Ambiguous(rows.iter().map(|(_, row)| *row).collect())));
+                    }
+                    first
+                }
+            };
+            Some(Ok(self.found(layer, found, at_home, asked)))
         })
+    }
+
+    /// Fails if the call asks for the latest release of a model, and the table has releases at other prices.
+    fn checked<'t>(&'t self, found: Match<'t>, asked: Asked<'_>) -> Result<Match<'t>, Missing<'t>> {
+        if !asked.by.contains(&LATEST) {
+            return Ok(found);
+        }
+        let is_release = |name: &String| name.starts_with(asked.name) && is_ending(name, asked.name.len());
+        let releases = found.layer.names.iter().filter(|(name, _)| is_release(name));
+        let rows = releases.flat_map(|(_, rows)| rows.iter().map(|&row| &found.layer.rows[row]));
+        let mut others = rows.filter(|row| row.provider == found.row.provider && !row.prices_like(found.row));
+        others.next().map_or(Ok(found.clone()), |other| Err(Missing::Ambiguous(vec![found.row, other])))
     }
 
     fn found<'t>(&'t self, at: usize, row: &'t Row, at_home: bool, asked: Asked<'_>) -> Match<'t> {

@@ -49,10 +49,12 @@ fn find<'t>(
     provider: Option<&str>,
     variant: &BTreeMap<String, String>,
 ) -> Result<Match<'t>, Missing<'t>> {
-    if model.len() > NAME_BYTES_MAX {
+    let region = variant.get("region");
+    let is_too_long = |name: &str| name.len() > NAME_BYTES_MAX;
+    if is_too_long(model) || provider.is_some_and(is_too_long) || region.is_some_and(|region| is_too_long(region)) {
         return Err(Missing::Unknown);
     }
-    let region = variant.get("region").map(|region| lower(region));
+    let region = region.map(|region| lower(region));
     layers.find(Asked::given(&lower(model), provider.map(lower).as_deref(), region.as_deref()))
 }
 

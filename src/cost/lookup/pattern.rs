@@ -26,13 +26,18 @@ impl Pattern {
         Self { text: text.to_owned(), plain, any_beginning, any_ending }
     }
 
+    /// Returns true if the pattern has no wildcard and is `name`.
+    fn is(&self, name: &str) -> bool {
+        self.plain == self.text.len() && !self.any_beginning && !self.any_ending && self.text == name
+    }
+
     /// Returns true if the pattern matches `name`, which is in lower case.
     pub(crate) fn matches(&self, name: &str) -> bool {
         if self.matches_from(name) {
             return true;
         }
         self.any_beginning
-            && affix::positions(name).any(|at| affix::is_beginning(&name[..at]) && self.matches_from(&name[at..]))
+            && affix::positions(name).any(|at| self.matches_from(&name[at..]) && affix::is_beginning(&name[..at]))
     }
 
     fn matches_from(&self, name: &str) -> bool {
@@ -113,6 +118,11 @@ impl Rule {
     pub(in crate::cost) fn matches_closely(&self, name: &str) -> bool {
         let mut close = self.like.iter().filter(|pattern| !pattern.text.contains('*'));
         close.any(|pattern| pattern.matches(name)) && !self.excludes(name)
+    }
+
+    /// Returns true if one of `like` is `name` itself, without wildcards.
+    pub(in crate::cost) fn lists(&self, name: &str) -> bool {
+        self.like.iter().any(|pattern| pattern.is(name))
     }
 
     fn excludes(&self, name: &str) -> bool {

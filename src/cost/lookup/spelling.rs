@@ -33,7 +33,10 @@ pub(super) struct Asked<'a> {
 /// Its second argument returns true for the name of a provider.
 type Rule = (&'static str, fn(&Spelling, &dyn Fn(&str) -> bool) -> Option<Spelling>);
 
-const RULES: [Rule; 17] = [
+/// The rule for the latest release of a model.
+pub(super) const LATEST: &str = "latest release";
+
+const RULES: [Rule; 18] = [
     ("gateway instead of the provider", |s, _| {
         let is_gateway = s.provider.as_deref().is_some_and(|name| GATEWAYS.contains(&name));
         is_gateway.then(|| Spelling { provider: None, ..s.clone() })
@@ -90,6 +93,10 @@ const RULES: [Rule; 17] = [
         let (name, _) = s.name.rsplit_once(':')?;
         Some(Spelling { routing: Some(&routing[1..]), ..s.named(name).of("openrouter") })
     }),
+    (LATEST, |s, _| {
+        let name = s.name.strip_suffix("-latest").or_else(|| s.name.strip_suffix("@latest"))?;
+        Some(s.named(name))
+    }),
     ("mode after the name", |s, _| {
         let name = MODES.iter().find_map(|mode| s.name.strip_suffix(mode))?;
         Some(s.named(name))
@@ -144,7 +151,7 @@ const BEDROCK_VENDORS: [&str; 18] = [
 const ROUTINGS: [&str; 4] = [":nitro", ":floor", ":online", ":exacto"];
 
 /// Suffixes for ways to use a model that do not change its price.
-const MODES: [&str; 7] = [":thinking", ":beta", "-thinking", "-thought", "-latest", "@latest", "@default"];
+const MODES: [&str; 5] = [":thinking", ":beta", "-thinking", "-thought", "@default"];
 
 /// The suffixes for the effort in Cursor's names of Claude models.
 const EFFORTS: [&str; 4] = ["-low", "-medium", "-high", "-max"];
@@ -271,6 +278,13 @@ fn replaced_between_digits(name: &str, old: u8, new: u8) -> Option<String> {
         }
     }
     String::from_utf8(replaced).ok().filter(|replaced| replaced != name)
+}
+
+/// Returns the eight digits of the date in a name; `None` if there is no date.
+pub(super) fn date(name: &str) -> Option<String> {
+    let at = name.find("-20").or_else(|| name.find("@20"))?;
+    let digits: String = name[at + 1..].chars().filter(|c| *c != '-').take(8).collect();
+    (digits.len() == 8 && digits.bytes().all(|byte| byte.is_ascii_digit())).then_some(digits)
 }
 
 /// Writes the date in a name in another way. `20251101` becomes `2025-11-01` and vice versa, and an `@` before the date
