@@ -92,7 +92,7 @@
 //! | [`metrics`] | The record of an execution, as plain data. |
 //! | [`cost`] | Prices with their dates, and exact costs. |
 //! | [`quota`] | Limits, windows and reservations. |
-//! | [`baseline`] | Baselines, and their comparison with statistical tests. A **frozen** baseline is stored once for a week and never changes. |
+//! | [`baseline`] | Baselines, and their comparison with statistical tests. A **frozen** baseline is computed once for each week, and then never changes. |
 //! | [`governance`] | The gate, which checks whether a run is fully logged, and escalations, which report problems. |
 //! | [`runlog`] | Markdown run logs, the error registry, and rules for how long both are kept. |
 //! | [`export`] | Records as CSV, and records as workflow events. |

@@ -1,7 +1,7 @@
 //! The ways in which logs, libraries and gateways spell a model, as rules that lead to the names in the tables.
 //!
-//! Each rule changes one thing in a name, but neither the model nor who serves it. The provenance of a cost has the
-//! names of the rules. [`closest`] applies the rules to a name until tables know one of the results.
+//! Each rule rewrites one part of a name. The new name means the same model of the same provider. The provenance of a
+//! cost lists the rules that were used. [`closest`] applies the rules to a name until tables know one of the results.
 
 use super::region::Region;
 
@@ -41,7 +41,7 @@ const RULES: [Rule; 18] = [
         let is_gateway = s.provider.as_deref().is_some_and(|name| GATEWAYS.contains(&name));
         is_gateway.then(|| Spelling { provider: None, ..s.clone() })
     }),
-    // The Vercel AI SDK names the API after the provider: `groq.transcription`.
+    // The Vercel AI SDK appends the API to the provider's name: `groq.transcription`.
     ("API after the provider", |s, known| {
         let given = s.provider.as_deref().filter(|given| !known(given))?;
         let (provider, _api) = given.rsplit_once('.')?;
@@ -188,7 +188,8 @@ impl Spelling {
         Self { provider: Some(provider.to_owned()), ..self.clone() }
     }
 
-    /// Adds a region that the name states. Service from any region is the standard service, so no region is set for it.
+    /// Adds a region that the name states. [`Region::Everywhere`] is the standard service, so the spelling then gets no
+    /// region.
     fn within(self, region: Option<Region>) -> Self {
         match region {
             Some(Region::Only(region)) => Self { region: Some(region.to_owned()), ..self },
@@ -202,8 +203,8 @@ const RULES_MAX: usize = 5;
 /// The most spellings that are tried for one name.
 const SPELLINGS_MAX: usize = 64;
 
-/// Applies one rule to `given`, then two rules, and so on, until `search` finds something for a result. Returns what
-/// `search` finds for all results of that number of rules. `is_provider` says whether a name is that of a provider.
+/// Searches for the spellings that one rule makes of `given`, then for those that two rules make, and so on. Stops at
+/// the first number of rules with a spelling that `search` finds. Returns all that `search` finds for this number. `is_provider` says whether a name is that of a provider.
 pub(super) fn closest<F>(
     given: Spelling,
     is_provider: &dyn Fn(&str) -> bool,

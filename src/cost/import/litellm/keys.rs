@@ -14,12 +14,13 @@ pub(super) struct Key {
     pub(super) served: &'static str,
 }
 
-/// The suffix of the keys for prices in a vendor's API for decisions. In genai-prices, this API is a separate provider.
+/// The suffix of keys with prices of a vendor's decisions API. In genai-prices, this API is a separate provider.
 pub(super) const DECISIONS: &str = "_decisions";
 
-/// The suffixes of keys that say how a call was served, each with the pairs of the variants in this crate's tables. The
-/// pairs use the words of genai-prices if it has the variant. Each pair is a separate variant. For example, OpenAI now
-/// calls priority `fast`, at the same prices.
+/// The suffixes of keys that say how a call was served. Each suffix has the variants that it means in this crate's
+/// tables, as pairs of a key and a value. The words are those of genai-prices if it has the variant.
+///
+/// A suffix with two pairs means two variants: OpenAI now calls its priority service `fast`, at the same prices.
 const SERVED: [(&str, &[(&str, &str)]); 12] = [
     ("_batches", &[("processing", "batch")]),
     ("_flex", &[("service_tier", "flex")]),
@@ -97,7 +98,7 @@ fn meter(key: &str, mode: &str) -> Option<Meter> {
     })
 }
 
-/// Returns true if a key that [`Key::read`] does not know is a price, or changes a price.
+/// Returns true if `key`, which [`Key::read`] does not know, has a price or changes one.
 pub(super) fn is_price(key: &str) -> bool {
     ["cost", "multiplier", "_pricing"].iter().any(|part| key.contains(part))
 }

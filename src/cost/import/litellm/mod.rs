@@ -1,19 +1,20 @@
 //! Imports [LiteLLM](https://github.com/BerriAI/litellm)'s table `model_prices_and_context_window` (MIT licence).
 //!
 //! Its prices are floats for one token, request, page, character or second. They are converted digit by digit to prices
-//! for a million, a thousand or an hour. The name of a key says what the key prices and how the call was served. The
+//! for a million, a thousand or an hour. The name of a key says which unit the price is for, and how the call was served. The
 //! module `keys` reads these names.
 //!
 //! * **A price of 0** is left out, since LiteLLM also writes 0 for an unknown price. Examples are the six models on
-//!   SageMaker (where the machine is billed), Vertex AI's Llamas and fine-tuned models. If a part of a call then has no
-//!   price, a higher price is used for this part, or the result is an error. A model without any other price is left
-//!   out. A user who knows that a model is free can add it to their own table.
+//!   SageMaker (where the machine is billed), Vertex AI's Llamas and fine-tuned models. A part of a call that then has no
+//!   price costs the price of its whole, which is higher, or the result is an error. A model without any other price is
+//!   left out. A user who knows that a model is free can add it to their own table.
 //! * **Tiers** apply to the whole call if its input is above the tier's size, and at xAI also if the input has exactly
 //!   that size. If a variant has no price for a tier of the standard prices, the standard price of this tier applies,
 //!   as in LiteLLM's own computation. If this price is wrong, it is too high rather than too low.
-//! * **A part that costs as much as its whole** and differs in nothing else is left out. Otherwise the part would keep
-//!   this price in tiers and variants in which the whole has another price.
-//! * **Searches** whose price depends on how much they read (three sizes that differ) are left out.
+//! * **A part that costs as much as its whole**, in all tiers and variants that have a price for it, is left out.
+//!   Otherwise the part would keep this price in tiers and variants in which the whole has another price.
+//! * **Searches** are left out if their price depends on how much they read. The table has a price for each of three
+//!   sizes.
 //! * **Seconds and characters** are left out if the same input has a price for tokens, because otherwise both would be
 //!   billed.
 //! * **A model** is left out if it has prices for output, but none of them is understood.
@@ -39,7 +40,7 @@ use crate::json;
 /// the same table as `model_prices_and_context_window_backup.json`.
 ///
 /// LiteLLM has no minimum of billed audio. The minimum is copied from this crate's own rows in the bundled table, if
-/// one of them is for the same model. The prices are those of `text`.
+/// one of them is for the same model. The importer copies no prices from there.
 ///
 /// Anything that is not understood is left out, and [`left_out`](Imported::left_out) lists it.
 ///
@@ -67,7 +68,7 @@ pub fn litellm(text: &str, stamp: &Stamp) -> Result<Imported> {
     let mut draft = Draft::new();
     let mut models: BTreeMap<(String, String), Vec<Model>> = BTreeMap::new();
     let mut names: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
-    // The sample documents the keys and has no prices.
+    // The entry `sample_spec` explains the keys. It has no prices.
     for (key, entry) in entries.iter().filter(|(key, _)| *key != "sample_spec") {
         let Some(theirs) = text_of(entry, "litellm_provider").filter(|name| !name.trim().is_empty()) else {
             draft.left_out.push(format!("{key}: it names no provider"));

@@ -27,7 +27,7 @@ pub(super) struct Part<A> {
     pub(super) end: Option<u64>,
     /// The number of lines that are not records.
     pub(super) skipped: u64,
-    /// The errors of the first of these lines. Each error has the number of the line in the block, counting from 1, and
+    /// The errors of the first few lines that are not records. Each error has the number of the line in the block, counting from 1, and
     /// the offset of the line's first byte in the file.
     pub(super) errors: Vec<(u64, u64, Error)>,
 }

@@ -32,14 +32,12 @@ use outcome::Outcome;
 /// processes keep the ledger locked, the record is stored next to the ledger. The next command that writes to the
 /// ledger appends the record.
 ///
-/// If the ledger's directory cannot be used, the record is stored in $XDG_STATE_HOME/runledger/spill. If that directory
-/// cannot be used either, the record is stored in the temporary directory. A later command that can open the ledger
-/// appends the record.
+/// If the ledger's directory cannot be used, the record is stored in $XDG_STATE_HOME/runledger/spill or, if that fails
+/// too, in the temporary directory. A later command that can open the ledger appends the record.
 ///
 /// An execution fails if the exit code of the command is not 0. The recorded reason is the last line that the command
-/// wrote to stderr. If stderr is a terminal, the command writes directly to the terminal, and the recorded reason is
-/// the exit code. Processes that the command leaves running can still write to stderr. `runledger run` waits until they
-/// close stderr.
+/// wrote to stderr, or the exit code if stderr is a terminal. If the command leaves processes running, `runledger run`
+/// waits until they close stderr.
 ///
 /// SIGINT, SIGTERM, SIGHUP and SIGQUIT are forwarded to the command, unless they were ignored when `runledger run`
 /// started. If the command fails after one of these signals, the execution is recorded as cancelled. SIGUSR1, SIGUSR2,
