@@ -32,9 +32,8 @@ use outcome::Outcome;
 /// processes keep the ledger locked, the record is stored next to the ledger. The next command that writes to the
 /// ledger appends the record.
 ///
-/// If the ledger's directory cannot be used, the record is stored in $XDG_STATE_HOME/runledger/spill. If that directory
-/// cannot be used either, the record is stored in the temporary directory. A later command that can open the ledger
-/// appends the record.
+/// If the ledger's directory cannot be used, the record is stored in $XDG_STATE_HOME/runledger/spill, or else in the
+/// temporary directory. A later command that can open the ledger appends the record.
 ///
 /// An execution fails if the exit code of the command is not 0. The recorded reason is the last line that the command
 /// wrote to stderr. If stderr is a terminal, the command writes directly to the terminal, and the recorded reason is
@@ -44,8 +43,7 @@ use outcome::Outcome;
 /// SIGINT, SIGTERM, SIGHUP and SIGQUIT are forwarded to the command, unless they were ignored when `runledger run`
 /// started. If the command fails after one of these signals, the execution is recorded as cancelled. SIGUSR1, SIGUSR2,
 /// SIGALRM, SIGVTALRM, SIGPROF, SIGIO and SIGTSTP are forwarded too. If the command is suspended, `runledger run`
-/// suspends too, and both resume together. If `runledger run` is PID 1 in a container, it also reaps orphaned
-/// processes.
+/// suspends too, and both resume together. As PID 1 in a container, `runledger run` also reaps orphaned processes.
 ///
 /// The command's environment contains RUNLEDGER_PATH, RUNLEDGER_RUN_ID and RUNLEDGER_PARENT_EXECUTION_ID. If the
 /// command calls `runledger run` or `runledger start`, these variables provide the ledger, the run and the parent of
