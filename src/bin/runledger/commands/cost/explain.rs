@@ -24,8 +24,6 @@ use crate::term::{Column, Table, cell, output};
 /// With --execution, the command computes the cost of each call of this execution again, and prints one table for each
 /// call. It uses the prices that the current price table has for the time of the call. If this time is not recorded, it
 /// uses the prices for the start of the execution. The line above each table shows the recorded cost of the call.
-/// recorded, it uses the prices at the start of the execution. The line above each table shows the recorded cost of the
-/// call.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: price 33,000 input tokens, most of them from the cache
   runledger cost explain claude-opus-4-5 --input 33000 --output 500 \\
@@ -202,7 +200,7 @@ fn execution(id: &IdPrefix, prices: &PriceTable, global: &Global, out: &mut impl
         writeln!(out, "the record of this execution names no model")?;
     }
     for entry in if nameless { Vec::new() } else { record.calls() } {
-        let now = entry.call().map(|call| prices.cost_of(&call, record.timestamp_start));
+        let now = record.call_of(&entry).map(|call| prices.cost_of(&call, record.timestamp_start));
         let recorded_usd = entry.cost_usd;
         let source = &entry.cost.source;
         let from = &entry.cost.table;
