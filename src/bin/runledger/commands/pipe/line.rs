@@ -102,11 +102,6 @@ fn record(text: &str) -> Result<(ExecutionMetrics, Vec<UnknownKey>), (&'static s
     let parsed = match ExecutionMetrics::from_json_with_unknown_keys(text) {
         Ok(read) => Ok(read),
         Err(error) => {
-            // An amount that is a string may come before the real fault in a line that is not JSON.
-            if let Err(fault) = serde_json::from_str::<IgnoredAny>(text) {
-                let fault = format!("cannot read a record from JSON: {fault}");
-                return Err((failure::kind(&error), reason(fault, columns)));
-            }
             let numbers = amounts::as_numbers(text).map_err(|reason| ("malformed", reason))?;
             if numbers.as_ref().is_some_and(|numbers| numbers.len() != text.len()) {
                 // The columns differ from those of the line.
@@ -116,7 +111,14 @@ fn record(text: &str) -> Result<(ExecutionMetrics, Vec<UnknownKey>), (&'static s
             match (with_id(numbers.unwrap_or(text)), numbers) {
                 (Some(text), _) => ExecutionMetrics::from_json_with_unknown_keys(&text),
                 (None, Some(text)) => ExecutionMetrics::from_json_with_unknown_keys(text),
-                (None, None) => Err(error),
+                (None, None) => {
+                    // An amount that is a string may come before the real fault in a line that is not JSON.
+                    if let Err(fault) = serde_json::from_str::<IgnoredAny>(text) {
+                        let fault = format!("cannot read a record from JSON: {fault}");
+                        return Err((failure::kind(&error), reason(fault, columns)));
+                    }
+                    Err(error)
+                }
             }
         }
     };
