@@ -3,14 +3,15 @@
 use super::breakdown::Cost;
 use super::provenance::{common, dearer};
 use super::table::PriceTable;
-use crate::metrics::{Call, CostProvenance, CostSource, CostTier, ExecutionMetrics, Kind, LlmCall, Usd};
+use crate::metrics::{CostProvenance, CostSource, CostTier, ExecutionMetrics, Kind, LlmCall, Usd};
 
 impl PriceTable {
     /// If the cost of `record` is unknown, computes this cost and the unknown costs of the record's calls. Known costs
     /// are not changed. Returns the version of the table for each computed cost. The list is empty if nothing was
     /// computed.
     ///
-    /// Each call is priced separately, at the prices of its own time, or of `timestamp_start` if the call has no time.
+    /// Each call is priced separately, at the prices of its own time, or of `timestamp_start` if neither the call nor
+    /// the record has a time. [`call_of`](ExecutionMetrics::call_of) says which values a call has from its record.
     /// The execution's cost is the sum of its calls, and remains `None` if the cost of one of them is unknown. An
     /// execution that lists no calls is priced as one call.
     ///
@@ -35,10 +36,25 @@ impl PriceTable {
     /// # Ok::<(), runledger::Error>(())
     /// ```
     pub fn fill_costs<'t>(&'t self, record: &mut ExecutionMetrics) -> Vec<&'t str> {
-        if record.cost_usd.is_some() || record.cost.exact_usd.is_some() {
-            return Vec::new();
-        }
-        self.compute(record, false)
+        if record.exact_cost().is_some() { Vec::new() } else { self.compute(record, Which::Unknown) }
+    }
+
+    /// Like [`fill_costs`](Self::fill_costs), but does not price what says that its cost is unknown. A record says so
+    /// by `cost.source` or `cost_tier`, and a call by `cost.source`.
+    ///
+    /// ```
+    /// use runledger::{ExecutionMetrics, PriceTable, Usage, Uuid, metrics::CostSource};
+    ///
+    /// let mut record = ExecutionMetrics::new(Uuid::from_u128(1), "s", "1.0.0", "2026-11-20T12:00:00Z".parse()?);
+    /// record.set_usage("gpt-4", &Usage::new(1_000, 500));
+    /// record.cost.source = Some(CostSource::Unknown);
+    /// assert!(PriceTable::bundled()?.fill_missing_costs(&mut record).is_empty());
+    /// assert_eq!(record.cost_usd, None);
+    /// # Ok::<(), runledger::Error>(())
+    /// ```
+    pub fn fill_missing_costs<'t>(&'t self, record: &mut ExecutionMetrics) -> Vec<&'t str> {
+        let is_unknown = says_unknown(&record.cost) || record.cost_tier == Some(CostTier::Unknown);
+        if record.exact_cost().is_some() || is_unknown { Vec::new() } else { self.compute(record, Which::Missing) }
     }
 
     /// Like [`fill_costs`](Self::fill_costs), but also replaces known costs, including those that a vendor reported. A
@@ -56,30 +72,28 @@ impl PriceTable {
     /// # Ok::<(), runledger::Error>(())
     /// ```
     pub fn recompute_costs<'t>(&'t self, record: &mut ExecutionMetrics) -> Vec<&'t str> {
-        self.compute(record, true)
+        self.compute(record, Which::All)
     }
 
-    fn compute<'t>(&'t self, record: &mut ExecutionMetrics, again: bool) -> Vec<&'t str> {
-        match &record.trace.llm_calls[..] {
-            [] => self.compute_whole(record, again),
+    fn compute<'t>(&'t self, record: &mut ExecutionMetrics, which: Which) -> Vec<&'t str> {
+        let mut calls = record.calls();
+        match &mut calls[..] {
             // The only call reports neither usage nor cost, so the usage of the execution is the usage of this call.
-            [only] if only.call().is_none() && only.cost_usd.is_none() => self.compute_whole(record, again),
-            _ => self.compute_calls(record, again),
+            [only] if record.trace.llm_calls.is_empty() || record.is_whole(only) => {
+                self.compute_whole(record, only, which)
+            }
+            _ => self.compute_calls(record, calls, which),
         }
     }
 
-    fn compute_whole<'t>(&'t self, record: &mut ExecutionMetrics, again: bool) -> Vec<&'t str> {
-        let only = record.trace.llm_calls.first().map(|call| call.model_name.as_str());
-        let name = record.model.name.as_deref().or(only).filter(|name| !name.trim().is_empty());
+    fn compute_whole<'t>(&'t self, record: &mut ExecutionMetrics, only: &LlmCall, which: Which) -> Vec<&'t str> {
+        let call = record.call_of(only).filter(|call| !call.model.trim().is_empty());
         let uses_none = matches!(record.kind, Kind::ModelRouting | Kind::BudgetGate);
-        let (Some(name), Some(usage), false) = (name, record.usage(), uses_none) else { return Vec::new() };
-        let mut call = Call::new(name, usage);
-        call.provider.clone_from(&record.model.provider);
-        call.variant.clone_from(&record.model.variant);
-        call.at = record.cost.at;
-        match self.cost_if_known(&call, record.timestamp_start) {
+        let (Some(call), false) = (call, uses_none) else { return Vec::new() };
+        let is_kept = which == Which::Missing && says_unknown(&only.cost);
+        match self.cost_if_known(&call, record.timestamp_start).filter(|_| !is_kept) {
             Some(cost) => {
-                let tier = record.cost_tier.take().filter(|_| !again);
+                let tier = record.cost_tier.take().filter(|_| which != Which::All);
                 cost.fill(record);
                 record.cost_tier = tier.filter(is_known).or(record.cost_tier.take());
                 vec![cost.table]
@@ -93,16 +107,20 @@ impl PriceTable {
         }
     }
 
-    fn compute_calls<'t>(&'t self, record: &mut ExecutionMetrics, again: bool) -> Vec<&'t str> {
+    fn compute_calls<'t>(
+        &'t self,
+        record: &mut ExecutionMetrics,
+        mut calls: Vec<LlmCall>,
+        which: Which,
+    ) -> Vec<&'t str> {
         let (mut tables, mut tier) = (Vec::new(), None);
-        let mut calls = record.calls();
         for call in &mut calls {
-            let usage = call.call();
+            let usage = record.call_of(call).filter(|_| which != Which::Missing || !says_unknown(&call.cost));
             let priced = usage.as_ref().and_then(|usage| self.cost_if_known(usage, record.timestamp_start));
             let own_tier = priced.as_ref().map_or(CostTier::Unknown, |cost| cost.tier.clone());
             tier = Some(tier.map_or(own_tier.clone(), |tier| dearer(tier, own_tier)));
             match priced {
-                Some(cost) if again || call.cost_usd.is_none() => {
+                Some(cost) if which == Which::All || call.cost_usd.is_none() => {
                     tables.push(cost.table);
                     (call.cost_usd, call.cost) = (Some(cost.usd), provenance(&cost, call));
                 }
@@ -110,36 +128,92 @@ impl PriceTable {
                 _ => {}
             }
         }
-        let sum = calls.iter().try_fold(Usd::ZERO, |sum, call| sum.checked_add(call.cost_usd?));
         let has_usage = calls.iter().any(|call| call.cost_usd.is_some() || call.call().is_some());
-        match sum {
-            Some(sum) if !tables.is_empty() || record.cost_usd.is_none() => {
-                let costs = calls.iter().map(|call| call.cost.clone());
-                let shared = costs.reduce(|a, b| common(&a, &b)).unwrap_or_default();
-                record.cost_usd = Some(sum.round_to_record());
-                record.cost = CostProvenance {
-                    estimated_usd: record.cost.estimated_usd.or(shared.estimated_usd),
-                    exact_usd: Some(sum).filter(|exact| record.cost_usd != Some(*exact)),
-                    ..shared
-                };
-                record.cost_tier = record.cost_tier.take().filter(|tier| !again && is_known(tier)).or(tier);
-                if let [only] = &mut calls[..] {
-                    // The provenance of the only call is already in the record.
-                    only.cost = CostProvenance::default();
-                }
-            }
-            None if record.cost_usd.is_none() && has_usage => set_unknown(record),
+        let is_new = !tables.is_empty() || record.cost_usd.is_none();
+        if is_new && record.set_sum(&mut calls) {
+            let own = record.cost_tier.take();
+            record.cost_tier = own.filter(|tier| which != Which::All && is_known(tier)).or(tier);
+        } else if record.cost_usd.is_none() && has_usage {
+            set_unknown(record);
+        } else {
             // Nothing was computed, or the execution has a known cost and the sum of its calls is unknown.
-            _ => return Vec::new(),
+            return Vec::new();
         }
         record.trace.llm_calls = calls;
         tables
     }
 }
 
+/// The costs that are computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Which {
+    /// Unknown costs of what does not say that its cost is unknown.
+    Missing,
+    /// Unknown costs.
+    Unknown,
+    All,
+}
+
+impl ExecutionMetrics {
+    /// If the cost of the record is unknown, and the costs of all listed calls are known, sets the cost of the record to
+    /// the exact sum of these costs. Does not change a record that says that its cost is unknown. Returns true if the
+    /// cost was set.
+    ///
+    /// ```
+    /// use runledger::{ExecutionMetrics, Uuid, metrics::LlmCall};
+    ///
+    /// let mut record = ExecutionMetrics::new(Uuid::from_u128(1), "s", "1.0.0", "2026-11-20T12:00:00Z".parse()?);
+    /// record.trace.llm_calls = vec![LlmCall::new(1, "gpt-4"), LlmCall::new(2, "o3")];
+    /// record.trace.llm_calls[0].cost_usd = Some("0.05".parse()?);
+    /// assert!(!record.sum_costs_of_calls());
+    /// record.trace.llm_calls[1].cost_usd = Some("0.01".parse()?);
+    /// assert!(record.sum_costs_of_calls());
+    /// assert_eq!(record.cost_usd, Some("0.06".parse()?));
+    /// # Ok::<(), runledger::Error>(())
+    /// ```
+    pub fn sum_costs_of_calls(&mut self) -> bool {
+        let is_unknown = says_unknown(&self.cost) || self.cost_tier == Some(CostTier::Unknown);
+        if self.exact_cost().is_some() || is_unknown || self.trace.llm_calls.is_empty() {
+            return false;
+        }
+        let mut calls = self.calls();
+        let is_known = self.set_sum(&mut calls);
+        if is_known {
+            self.trace.llm_calls = calls;
+        }
+        is_known
+    }
+
+    /// Sets the cost of the record and its provenance to those of all `calls`. Returns false, and changes nothing, if
+    /// the sum of the costs is unknown.
+    fn set_sum(&mut self, calls: &mut [LlmCall]) -> bool {
+        let sum = calls.iter().try_fold(Usd::ZERO, |sum, call| sum.checked_add(call.cost_usd?));
+        let Some(sum) = sum else { return false };
+        let costs = calls.iter().map(|call| call.cost.clone());
+        let shared = costs.reduce(|a, b| common(&a, &b)).unwrap_or_default();
+        self.cost_usd = Some(sum.round_to_record());
+        self.cost = CostProvenance {
+            estimated_usd: self.cost.estimated_usd.or(shared.estimated_usd),
+            exact_usd: Some(sum).filter(|exact| self.cost_usd != Some(*exact)),
+            ..shared
+        };
+        if let [only] = calls
+            && only.cost.exact_usd.is_none()
+        {
+            // The provenance of the only call is already in the record.
+            only.cost = CostProvenance::default();
+        }
+        true
+    }
+}
+
 /// Returns the provenance of the call's cost, with the estimate that the call already has.
 fn provenance(cost: &Cost<'_>, call: &LlmCall) -> CostProvenance {
     CostProvenance { estimated_usd: call.cost.estimated_usd, ..cost.provenance() }
+}
+
+fn says_unknown(cost: &CostProvenance) -> bool {
+    cost.source == Some(CostSource::Unknown)
 }
 
 fn is_known(tier: &CostTier) -> bool {

@@ -42,6 +42,14 @@ pub(super) fn add(
     let provider = priced.as_ref().and_then(Cost::served_by);
     record.model.provider = call.provider.clone().or(provider.map(str::to_owned));
     record.model.variant.clone_from(&call.variant);
+    // An earlier call of the model that states neither would otherwise get those of this call if it is priced again.
+    let mut same_model = record.trace.llm_calls.iter().filter(|earlier| earlier.model_name == call.model);
+    if call.provider.is_some() && same_model.clone().any(|earlier| earlier.provider.is_none()) {
+        record.model.provider = None;
+    }
+    if same_model.any(|earlier| earlier.variant.is_empty()) {
+        record.model.variant.clear();
+    }
     let tier = priced.map_or(CostTier::Unknown, |cost| cost.tier);
     add_cost(record, cost.add(entry.cost_usd), &entry, tier);
     let cost = entry.cost_usd;

@@ -147,7 +147,8 @@ impl Execution {
     ///
     /// If one call has no price, the execution's cost is unknown: `cost_usd` is `None`, and `cost_tier` and
     /// `cost.source` are unknown. If there are several calls, `model` has the name, provider and variant of the last
-    /// call, and `cost` has the values that all calls share. `trace.llm_calls` lists each call with its own cost,
+    /// call, without a provider or variant that an earlier call of this model does not state. `cost` has the values that
+    /// all calls share. `trace.llm_calls` lists each call with its own cost,
     /// unrounded.
     ///
     /// If a call is not [valid](Call::validate), its usage and its cost are unknown. The usage and the cost of the

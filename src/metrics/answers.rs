@@ -53,12 +53,13 @@ impl ExecutionMetrics {
         self.cost.exact_usd.or(self.cost_usd)
     }
 
-    /// Returns the execution's calls of models, each with the provenance of its cost.
+    /// Returns the execution's calls of models, each with its exact cost in `cost_usd` and the provenance of that cost.
     ///
     /// If the record lists no calls, the result is one call that represents the whole execution. If the model of the
     /// execution is unknown, the call has an empty `model_name`.
     pub fn calls(&self) -> Vec<LlmCall> {
         let mut calls = self.trace.llm_calls.clone();
+        calls.iter_mut().for_each(LlmCall::keep_exact);
         match &mut calls[..] {
             [] => {
                 let mut whole = LlmCall::new(1, self.model.name.clone().unwrap_or_default());
@@ -77,9 +78,75 @@ impl ExecutionMetrics {
         }
         calls
     }
+
+    /// Returns `entry`, which is one of [`calls`](Self::calls), in a form that can be priced. Returns `None` if its
+    /// input or output tokens are unknown.
+    ///
+    /// A call of the model `model.name` that states no provider or no variant has the provider or the variant in
+    /// `model`. A call without a time has the time in `cost.at`. If the record lists only one call, and this call
+    /// reports neither usage nor cost, the call has the model and the usage of the execution.
+    ///
+    /// ```
+    /// use runledger::{ExecutionMetrics, Uuid, metrics::LlmCall};
+    ///
+    /// let mut record = ExecutionMetrics::new(Uuid::from_u128(1), "s", "1.0.0", "2026-11-20T12:00:00Z".parse()?);
+    /// record.model.name = Some("o3".to_owned());
+    /// record.model.provider = Some("openai".to_owned());
+    /// let mut entry = LlmCall::new(1, "o3");
+    /// (entry.tokens_input, entry.tokens_output) = (Some(1_000), Some(500));
+    /// assert_eq!(record.call_of(&entry).unwrap().provider.as_deref(), Some("openai"));
+    /// # Ok::<(), runledger::Error>(())
+    /// ```
+    pub fn call_of(&self, entry: &LlmCall) -> Option<Call> {
+        let is_whole = self.is_whole(entry);
+        let mut call = if is_whole {
+            let mut call = Call::new(self.model.name.as_ref().unwrap_or(&entry.model_name), self.usage()?);
+            if call.model == entry.model_name {
+                call.provider.clone_from(&entry.provider);
+                call.variant.clone_from(&entry.variant);
+            }
+            call.at = entry.cost.at;
+            call
+        } else {
+            entry.call()?
+        };
+        if is_whole || self.model.name.as_ref() == Some(&call.model) {
+            call.provider = call.provider.or_else(|| self.model.provider.clone());
+            if call.variant.is_empty() {
+                call.variant.clone_from(&self.model.variant);
+            }
+        }
+        call.at = call.at.or(self.cost.at);
+        Some(call)
+    }
+
+    /// Returns true if `entry` represents the whole execution: the record lists at most one call, and `entry` reports
+    /// neither usage nor cost.
+    pub(crate) fn is_whole(&self, entry: &LlmCall) -> bool {
+        self.trace.llm_calls.len() <= 1 && entry.call().is_none() && entry.exact_cost().is_none()
+    }
 }
 
 impl LlmCall {
+    /// Returns the cost with all recorded decimals. It is `cost.exact_usd` if `cost_usd` is `None` or is this amount,
+    /// rounded. Otherwise it is `cost_usd`. Returns `None` if the cost is unknown.
+    pub fn exact_cost(&self) -> Option<Usd> {
+        match (self.cost_usd, self.cost.exact_usd) {
+            (Some(cost), Some(exact)) if cost != exact.round_to_record() => Some(cost),
+            (cost, exact) => exact.or(cost),
+        }
+    }
+
+    /// Moves the exact cost to `cost_usd`, which is not rounded in a call. If `cost.exact_usd` contradicts `cost_usd`,
+    /// both remain.
+    pub fn keep_exact(&mut self) {
+        let exact = self.exact_cost();
+        if self.cost.exact_usd.is_none_or(|amount| Some(amount) == exact) {
+            self.cost_usd = exact;
+            self.cost.exact_usd = None;
+        }
+    }
+
     /// Returns the call in a form that can be priced again, with the time for which it was priced. Returns `None` if
     /// the input or output tokens are unknown.
     pub fn call(&self) -> Option<Call> {

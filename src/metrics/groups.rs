@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::object::object;
 use super::status::open_enum;
 use super::{Timestamp, UsageParts, Usd};
 
@@ -250,6 +251,7 @@ pub struct Production {
 
 /// The progress that an execution last reported.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(expecting = "an object")]
 #[non_exhaustive]
 pub struct Progress {
     /// The current stage.
@@ -292,6 +294,7 @@ pub struct Trace {
 
 /// One step of an execution.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(expecting = "an object")]
 #[non_exhaustive]
 pub struct Step {
     /// The step's name.
@@ -324,6 +327,7 @@ impl Step {
 
 /// One decision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(expecting = "an object")]
 #[non_exhaustive]
 pub struct Decision {
     /// The subject of the decision.
@@ -350,6 +354,7 @@ impl Decision {
 
 /// One error during an execution. The execution may have continued after it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(expecting = "an object")]
 #[non_exhaustive]
 pub struct TracedError {
     /// When the error occurred, UTC.
@@ -376,6 +381,7 @@ impl TracedError {
 
 /// One call of a model. The prompt and the completion are stored only if the caller sets them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(expecting = "an object")]
 #[non_exhaustive]
 pub struct LlmCall {
     /// The call's number in the execution: 1, 2, 3, …
@@ -408,7 +414,7 @@ pub struct LlmCall {
     pub cost_usd: Option<Usd>,
     /// Where the cost comes from. If the execution has only one call, this field is empty, and the record's own `cost`
     /// says where the cost comes from.
-    #[serde(default, skip_serializing_if = "is_default")]
+    #[serde(default, deserialize_with = "object", skip_serializing_if = "is_default")]
     pub cost: CostProvenance,
 }
 
@@ -433,6 +439,7 @@ impl LlmCall {
 
 /// The feedback of a person to an execution that was paused to wait for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(expecting = "an object")]
 #[non_exhaustive]
 pub struct Feedback {
     /// The type of interaction, such as `HIL-Approval`.

@@ -23,11 +23,26 @@ impl Keys {
         self.0.iter().map(|key| key.0)
     }
 
-    /// Returns the path of the first key of that name, such as `run.run_id`.
+    /// Returns the path of a key of that name, such as `run.run_id`. The name can also be a whole path in one word, such
+    /// as `model_name` for `model.name`. Of several such keys, returns the first of those in the fewest objects.
     pub(super) fn path_of(&self, name: &str) -> Option<String> {
-        let here = || self.0.iter().find(|key| key.0 == name).map(|key| key.0.to_owned());
-        let below = || self.0.iter().find_map(|key| Some(format!("{}.{}", key.0, key.1?.path_of(name)?)));
-        here().or_else(below)
+        let word = |path: &str| path.replace(|c: char| !c.is_alphanumeric(), "").to_lowercase();
+        let whole = word(name);
+        let mut level = vec![(String::new(), self)];
+        while !level.is_empty() {
+            let mut below = Vec::new();
+            for (parent, keys) in level {
+                for Key(key, value) in keys.0 {
+                    let path = format!("{parent}{key}");
+                    if *key == name || word(&path) == whole {
+                        return Some(path);
+                    }
+                    below.extend(value.map(|keys| (format!("{path}."), keys)));
+                }
+            }
+            level = below;
+        }
+        None
     }
 }
 

@@ -22,6 +22,7 @@ mod json;
 mod keys;
 mod meter;
 mod money;
+mod object;
 mod record;
 mod status;
 mod tags;

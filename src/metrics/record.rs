@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::groups::{CostProvenance, Model, Production, Progress, RunIds, Trace, is_default};
+use super::object::object;
 use super::status::{CostTier, Environment, ErrorCategory, Kind, Status};
 use super::text::cut;
 use super::{Timestamp, Usage, Usd};
@@ -138,16 +139,16 @@ pub struct ExecutionMetrics {
     #[serde(default, skip_serializing_if = "is_default")]
     pub kind: Kind,
     /// The run and the session that this execution belongs to, and its parents.
-    #[serde(default, skip_serializing_if = "is_default")]
+    #[serde(default, deserialize_with = "object", skip_serializing_if = "is_default")]
     pub run: RunIds,
     /// The model that was used.
-    #[serde(default, skip_serializing_if = "is_default")]
+    #[serde(default, deserialize_with = "object", skip_serializing_if = "is_default")]
     pub model: Model,
     /// Where the cost comes from.
-    #[serde(default, skip_serializing_if = "is_default")]
+    #[serde(default, deserialize_with = "object", skip_serializing_if = "is_default")]
     pub cost: CostProvenance,
     /// What the execution produced: the scene, the shot, the artifact and its quality control.
-    #[serde(default, skip_serializing_if = "is_default")]
+    #[serde(default, deserialize_with = "object", skip_serializing_if = "is_default")]
     pub production: Production,
     /// The progress that was reported last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -156,7 +157,7 @@ pub struct ExecutionMetrics {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quality_score: Option<f64>,
     /// Steps, decisions, errors, calls and feedback, in chronological order.
-    #[serde(default, skip_serializing_if = "is_default")]
+    #[serde(default, deserialize_with = "object", skip_serializing_if = "is_default")]
     pub trace: Trace,
 }
 

@@ -246,6 +246,12 @@ mod tests {
             // A key of a group.
             (r#"{"run_id":"r"}"#, "run_id -> run.run_id"),
             (r#"{"provider":"p"}"#, "provider -> model.provider"),
+            // A whole path in one word, and a key that several groups have.
+            (r#"{"model_name":"m"}"#, "model_name -> model.name"),
+            (r#"{"modelName":"m"}"#, "modelName -> model.name"),
+            (r#"{"exact_usd":1}"#, "exact_usd -> cost.exact_usd"),
+            (r#"{"model":{"model_name":"m"}}"#, "model.model_name -> model.name"),
+            (r#"{"prompt":"p"}"#, "prompt -> trace.llm_calls.prompt"),
             (r#"{"model":{"nam":"m"}}"#, "model.nam -> name"),
             (r#"{"cost":{"exact":1}}"#, "cost.exact"),
             (r#"{"wholly_new":{"a":{"b":1}}}"#, "wholly_new"),

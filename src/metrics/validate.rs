@@ -20,7 +20,7 @@ impl ExecutionMetrics {
     /// - Range: percentages are 0–100 and scores 0–1. `duration_s` and amounts are at least 0. No number is NaN or
     ///   infinite.
     /// - Precision: `cost_usd` is a multiple of 10⁻⁸ USD. If there is a `cost.exact_usd`, `cost_usd` is this amount,
-    ///   rounded by [`Usd::round_to_record`].
+    ///   rounded by [`Usd::round_to_record`]. In a call, `cost_usd` can also be the exact amount.
     /// - Sums: `tokens_used` is the sum of input and output, and no parts exceed their whole, see [`Usage`]. Unknown
     ///   values are not checked.
     /// - Form: a hash consists of 64 lower-case hex digits. A trace id consists of 32 lower-case hex digits, and a span
@@ -155,8 +155,15 @@ impl ExecutionMetrics {
             faults.check_amount("cost.estimated_usd", estimate);
         }
         for (at, call) in self.trace.llm_calls.iter().enumerate() {
-            if let Some(cost) = call.cost_usd {
-                faults.check_amount(format_args!("trace.llm_calls[{at}].cost_usd"), cost);
+            let field = format_args!("trace.llm_calls[{at}].cost_usd");
+            if let Some(cost) = call.cost_usd.or(call.cost.exact_usd) {
+                faults.check_amount(field, cost);
+            }
+            if let (Some(cost), Some(exact)) = (call.cost_usd, call.cost.exact_usd)
+                && cost != exact
+                && cost != exact.round_to_record()
+            {
+                faults.add(field, format_args!("{exact}, as cost.exact_usd is {exact}"), cost);
             }
         }
     }

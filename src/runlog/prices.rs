@@ -3,7 +3,7 @@
 use super::Run;
 use super::text::{escape, or_unknown, unescape, unless_unknown};
 use crate::cost::PriceTable;
-use crate::metrics::{CostSource, LlmCall, Meter, Timestamp, Usd};
+use crate::metrics::{CostSource, ExecutionMetrics, LlmCall, Meter, Usd};
 
 /// The origin of the cost of the calls of one model.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,7 +44,7 @@ pub(super) fn of_run(run: &Run, prices: &PriceTable) -> Vec<PriceLine> {
     let mut lines = Vec::new();
     for execution in run.executions().iter().filter(|execution| execution.used_model()) {
         for call in execution.calls() {
-            let basis = basis(&call, prices, execution.timestamp_start);
+            let basis = basis(execution, &call, prices);
             let line = PriceLine { model: Some(call.model_name).filter(|name| !name.is_empty()), basis };
             if !lines.contains(&line) {
                 lines.push(line);
@@ -54,7 +54,7 @@ pub(super) fn of_run(run: &Run, prices: &PriceTable) -> Vec<PriceLine> {
     lines
 }
 
-fn basis(call: &LlmCall, prices: &PriceTable, at: Timestamp) -> PriceBasis {
+fn basis(execution: &ExecutionMetrics, call: &LlmCall, prices: &PriceTable) -> PriceBasis {
     if call.cost_usd.is_none() {
         return PriceBasis::Unknown;
     }
@@ -62,7 +62,7 @@ fn basis(call: &LlmCall, prices: &PriceTable, at: Timestamp) -> PriceBasis {
         return PriceBasis::Reported;
     }
     match &call.cost.table {
-        Some(table) => match rates(call, table, prices, at) {
+        Some(table) => match rates(execution, call, table, prices) {
             Some(rates) => PriceBasis::Prices(rates),
             None => PriceBasis::NotAtHand(table.clone()),
         },
@@ -72,11 +72,11 @@ fn basis(call: &LlmCall, prices: &PriceTable, at: Timestamp) -> PriceBasis {
 
 /// Returns the prices of input and output, and of the other meters that `call` used. Returns `None` if `prices` does
 /// not know the model, or is not the table named `table`.
-fn rates(call: &LlmCall, table: &str, prices: &PriceTable, at: Timestamp) -> Option<Vec<(Meter, Usd)>> {
-    let mut call = call.call()?;
+fn rates(execution: &ExecutionMetrics, call: &LlmCall, table: &str, prices: &PriceTable) -> Option<Vec<(Meter, Usd)>> {
+    let mut call = execution.call_of(call)?;
     call.usage.input = call.usage.input.max(1);
     call.usage.output = call.usage.output.max(1);
-    let cost = prices.cost_if_known(&call, at)?;
+    let cost = prices.cost_if_known(&call, execution.timestamp_start)?;
     (cost.table == table).then(|| cost.parts.iter().map(|part| (part.meter, part.price)).collect())
 }
 

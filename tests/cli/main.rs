@@ -28,6 +28,7 @@ mod help;
 mod killed;
 mod metrics;
 mod pipe;
+mod pipe_calls;
 mod pipe_costs;
 mod price;
 mod prices_import;

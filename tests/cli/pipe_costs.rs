@@ -8,7 +8,7 @@ use runledger::metrics::{CostSource, CostTier};
 use runledger::{ExecutionMetrics, LedgerReader, Usd};
 use serde_json::{Value, json};
 
-const REQUIRED: &str = r#""skill_name":"s","skill_version":"1","timestamp_start":"2026-11-20T12:00:00Z","timestamp_end":"2026-11-20T12:00:05Z""#;
+pub(crate) const REQUIRED: &str = r#""skill_name":"s","skill_version":"1","timestamp_start":"2026-11-20T12:00:00Z","timestamp_end":"2026-11-20T12:00:05Z""#;
 
 /// Runs a command with this input.
 fn fed(place: &Place, command: &mut Command, input: &str) -> Output {
@@ -17,29 +17,29 @@ fn fed(place: &Place, command: &mut Command, input: &str) -> Output {
     output(command.current_dir(place.directory.path()).stdin(stdin))
 }
 
-fn pipe(place: &Place, args: &[&str], input: &str) -> Output {
+pub(crate) fn pipe(place: &Place, args: &[&str], input: &str) -> Output {
     fed(place, command().arg("pipe").args(args), input)
 }
 
 /// Pipes a record with these fields into a ledger of its own, and returns it as it is in the ledger.
-fn recorded(args: &[&str], fields: &str) -> ExecutionMetrics {
+pub(crate) fn recorded(args: &[&str], fields: &str) -> ExecutionMetrics {
     let place = Place::empty();
     pipe(&place, args, &format!("{{{REQUIRED},{fields}}}\n")).answer(0);
     in_ledger(&place).pop().unwrap()
 }
 
-fn in_ledger(place: &Place) -> Vec<ExecutionMetrics> {
+pub(crate) fn in_ledger(place: &Place) -> Vec<ExecutionMetrics> {
     LedgerReader::open(place.ledger()).unwrap().records().map(Result::unwrap).collect()
 }
 
-fn refused(fields: &str) -> (String, Vec<String>) {
+pub(crate) fn refused(fields: &str) -> (String, Vec<String>) {
     let answer = pipe(&Place::empty(), &[], &format!("{{{REQUIRED},{fields}}}\n")).answer(1);
     let answer: Value = serde_json::from_str(&answer).unwrap();
     assert_eq!(answer["answer"], "refused");
     (answer["kind"].as_str().unwrap().to_owned(), serde_json::from_value(answer["reasons"].clone()).unwrap())
 }
 
-fn usd(text: &str) -> Option<Usd> {
+pub(crate) fn usd(text: &str) -> Option<Usd> {
     Some(text.parse().unwrap())
 }
 
@@ -150,12 +150,75 @@ fn the_output_of_price_is_recorded_to_the_last_digit() {
     assert_eq!(both, ("invalid".to_owned(), vec![reason.to_owned()]));
     for (other, reason) in [
         ("{}", "price: expected an object with usd or with error"),
-        ("7", "price: expected an object that `runledger price` printed: invalid type"),
+        ("7", "price: expected an object that `runledger price` printed, found another value"),
+        ("null", "price: expected an object that `runledger price` printed, found another value"),
+        ("[\"1\"]", "price: expected an object that `runledger price` printed, found another value"),
+        (
+            "{\"tier_above\":\"x\"}",
+            "price: expected an object that `runledger price` printed: invalid type: string \"x\", expected u64",
+        ),
         ("{\"usd\":\"x\"}", "price: usd: expected a number with at most 12 decimals"),
     ] {
         let (kind, reasons) = refused(&format!("\"price\":{other}"));
         assert!(kind == "invalid" && reasons[0].starts_with(reason), "{reasons:?}");
     }
+}
+
+#[test]
+fn a_price_without_a_tier_leaves_the_tier_of_the_record() {
+    for (price, tier, expected) in [
+        (r#"{"usd":"1"}"#, "\"Free\"", CostTier::Free),
+        (r#"{"error":"e"}"#, "\"Free\"", CostTier::Free),
+        (r#"{"usd":"1","cost_tier":"Premium"}"#, "\"Unknown\"", CostTier::Premium),
+        (r#"{"usd":"1"}"#, "null", CostTier::Unknown),
+    ] {
+        let record = recorded(&[], &format!("\"cost_tier\":{tier},\"price\":{price}"));
+        assert_eq!(record.cost_tier, Some(expected), "{price} {tier}");
+    }
+}
+
+/// Pipes a line that is refused, and returns its only reason.
+fn reason(line: &str) -> String {
+    let answer: Value = serde_json::from_str(&pipe(&Place::empty(), &[], line).answer(1)).unwrap();
+    assert_eq!(answer["kind"], "malformed", "{answer}");
+    answer["reasons"][0].as_str().unwrap().strip_prefix("cannot read a record from JSON: ").unwrap().to_owned()
+}
+
+#[test]
+fn the_real_fault_of_a_line_is_shown_with_its_column() {
+    let record = format!("{{{REQUIRED},\"cost_usd\":\"0.5\"");
+    let length = record.len();
+    assert_eq!(reason(&format!("{record}}} x")), format!("trailing characters at column {}", length + 3));
+    assert_eq!(reason(&record), format!("EOF while parsing an object at column {length}"));
+    // The amount is a string, and the fault comes after it or before it.
+    let after = format!("{record},\"tokens_input\":\"7\"}}");
+    let column = after.find("\"7\"").unwrap() + 3;
+    assert_eq!(reason(&after), format!("invalid type: string \"7\", expected u64 at column {column}"));
+    let before = after.replace("\"cost_usd\":\"0.5\",", "").replace('}', ",\"cost_usd\":\"0.5\"}");
+    let column = before.find("\"7\"").unwrap() + 3;
+    assert_eq!(reason(&before), format!("invalid type: string \"7\", expected u64 at column {column}"));
+    // The number is longer than the string, so the column is unknown.
+    let longer = after.replace("0.5", "1e-9");
+    let text = reason(&longer);
+    assert!(text.starts_with("invalid type: string \"7\", expected u64") || text.contains("1e-9"), "{text}");
+}
+
+#[test]
+fn a_group_that_is_not_an_object_is_refused() {
+    for (value, found) in [("null", "null"), ("[]", "sequence"), ("[\"a\"]", "sequence"), ("7", "integer `7`")] {
+        for group in ["run", "model", "cost", "production", "trace"] {
+            let expected = format!("invalid type: {found}, expected an object at column ");
+            let found = reason(&format!("{{{REQUIRED},\"{group}\":{value}}}"));
+            assert!(found.starts_with(&expected), "{group}: {found}");
+        }
+    }
+    for list in ["llm_calls", "steps", "decisions", "errors"] {
+        let found = reason(&format!("{{{REQUIRED},\"trace\":{{\"{list}\":[7]}}}}"));
+        assert!(found.starts_with("invalid type: integer `7`, expected an object at column "), "{list}: {found}");
+    }
+    let call = r#"{"call_sequence":1,"model_name":"m","cost":null}"#;
+    let found = reason(&format!("{{{REQUIRED},\"trace\":{{\"llm_calls\":[{call}]}}}}"));
+    assert!(found.starts_with("invalid type: null, expected an object"), "{found}");
 }
 
 const GPT_4: &str = r#""model":{"name":"gpt-4"},"tokens_input":1000,"tokens_output":500"#;

@@ -408,3 +408,82 @@ fn the_importer_reports_what_it_cannot_import() {
         assert_eq!(import::genai_prices(bad, &stamp()).unwrap_err().kind(), ErrorKind::Malformed, "{bad}");
     }
 }
+
+#[test]
+fn a_positive_price_never_becomes_zero_and_null_is_not_a_price() {
+    let models = |models: &str| format!(r#"[{{"id": "p", "models": [{models}]}}]"#);
+    let model =
+        |id: &str, prices: &str| format!(r#"{{"id": "{id}", "match": {{"equals": "{id}"}}, "prices": {prices}}}"#);
+    let small = "0.0000005";
+    let text = models(
+        &[
+            model("small", &format!(r#"{{"input_mtok": {small}}}"#)),
+            model("part", &format!(r#"{{"input_mtok": 1, "cache_read_mtok": {small}, "output_mtok": null}}"#)),
+            model(
+                "tier",
+                &format!(
+                    r#"{{"input_mtok": {{"base": 1, "tiers": [{{"start": 9, "price": {small}}}]}}, "output_mtok": 2}}"#
+                ),
+            ),
+            model("free", r#"{"input_mtok": 0}"#),
+            model("null", r#"{"input_mtok": null}"#),
+        ]
+        .join(","),
+    );
+    let imported = import::genai_prices(&text, &stamp()).unwrap();
+    assert_eq!(
+        imported.left_out,
+        [
+            "p/small: its price \"input_mtok\" would be rounded to 0",
+            "p/small: it has no price",
+            "p/part: its price \"cache_read_mtok\" would be rounded to 0",
+            "p/tier: its price \"input_mtok\" would be rounded to 0",
+            "p/null: it has no price",
+        ]
+    );
+    assert_eq!(imported.rounded, 0);
+    let table = PriceTable::from_json(&imported.json).unwrap();
+    let at = "2026-11-20T12:00:00Z".parse().unwrap();
+    let cost = |model: &str, usage: Usage| table.cost(model, &usage, at).ok().map(|cost| cost.usd);
+    // The part has the price of the whole.
+    assert_eq!(cost("part", Usage::new(2, 0).cache_read(2)), Some(Usd::from_pico(2_000_000)));
+    assert_eq!(cost("part", Usage::new(2, 1)), None);
+    assert_eq!(cost("tier", Usage::new(20, 0)), None);
+    assert_eq!(cost("free", Usage::new(2, 0)), Some(Usd::ZERO));
+    // A later period or a variant without any price.
+    let later = format!(
+        r#"[{{"prices": {{"input_mtok": 1}}}}, {{"constraint": {{"start_date": "2026-01-01"}}, "prices": {{"input_mtok": {small}}}}}]"#
+    );
+    let variant = format!(
+        r#"{{"input_mtok": 1}}, "price_variants": [{{"when": {{"speed": "fast"}}, "prices": {{"input_mtok": {small}}}}}]"#
+    );
+    let text = models(&[model("later", &later), model("variant", &variant)].join(","));
+    let imported = import::genai_prices(&text, &stamp()).unwrap();
+    assert_eq!(
+        imported.left_out,
+        [
+            "p/later: its price \"input_mtok\" would be rounded to 0",
+            "p/later: it has no price in one of its periods",
+            "p/variant: its price \"input_mtok\" would be rounded to 0",
+            "p/variant: its variant {\"speed\":\"fast\"} has no price",
+        ]
+    );
+    let table = PriceTable::from_json(&imported.json).unwrap();
+    let fast = Call::new("variant", Usage::new(2, 0)).variant("speed", "fast");
+    let cost = table.cost_of(&fast, at).unwrap();
+    assert_eq!((cost.usd, cost.variant_unpriced.len()), (Usd::from_pico(2_000_000), 1));
+
+    let litellm = r#"{"m": {"litellm_provider": "p", "input_cost_per_token": 1e-06, "output_cost_per_token": 1e-14}}"#;
+    let imported = import::litellm(litellm, &stamp()).unwrap();
+    assert_eq!(imported.left_out, ["m: output_cost_per_token: a price that would be rounded to 0"]);
+}
+
+#[test]
+fn a_price_that_cannot_be_read_is_reported_with_its_model() {
+    let text = r#"[{"id": "p", "models": [{"id": "m", "match": {"equals": "m"}, "prices": {"input_mtok": {"base": null, "tiers": []}}}]}]"#;
+    let error = import::genai_prices(text, &stamp()).unwrap_err();
+    assert_eq!(error.details(), ["expected a number of at least 0", "in the model p/m"]);
+    let python = "from .types import *\n\nproviders = [\n    Provider(\n        id='p',\n        models=[ModelInfo(id='m', match=ClauseEquals(equals='m'), prices=ModelPrice(input_mtok=None, output_mtok=Decimal('1')))],\n    )\n]\n";
+    let imported = import::genai_prices(python, &stamp()).unwrap();
+    assert_eq!((imported.models, imported.left_out.len()), (1, 0));
+}

@@ -256,6 +256,24 @@ fn a_call_is_priced_at_its_own_time() {
     assert_eq!(place.only().cost.at, Some(then));
 }
 
+/// If the record is priced again, no call gets the provider or the variant of a later one.
+#[test]
+fn calls_of_one_model_cost_the_same_when_they_are_priced_again() {
+    let million = Usage::new(1_000_000, 0);
+    let plain = Call::new("o3", million);
+    let flex = plain.clone().provider("openai").variant("service_tier", "flex");
+    for calls in [[&plain, &flex], [&flex, &plain], [&flex, &flex], [&plain, &plain]] {
+        let place = Place::new();
+        let mut run = place.ledger.begin(skill());
+        calls.iter().for_each(|call| _ = run.record_call(call));
+        assert!(run.succeed().is_durable());
+        let recorded = place.only();
+        let mut again = recorded.clone();
+        runledger::PriceTable::bundled().unwrap().recompute_costs(&mut again);
+        assert_eq!(again, recorded);
+    }
+}
+
 /// None of its values is used, and the rest of the record stays.
 #[test]
 fn an_impossible_call_has_an_unknown_cost() {

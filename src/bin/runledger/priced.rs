@@ -62,6 +62,7 @@ impl<'p> From<Cost<'p>> for Priced<'p> {
 
 /// The answer of `runledger price` to a call: a cost, or the reason why there is none.
 #[derive(Debug, Deserialize)]
+#[serde(expecting = "an object")]
 pub(crate) struct Answered {
     usd: Option<Box<RawValue>>,
     error: Option<String>,
@@ -79,8 +80,8 @@ pub(crate) struct Answered {
 }
 
 impl Answered {
-    /// Writes the cost and its source into `record`, which must not have a cost yet. An answer without a cost makes the
-    /// cost unknown.
+    /// Writes the cost and its source into `record`, which must not have a cost yet. A known `cost_tier` is not changed.
+    /// An answer without a cost makes the cost unknown.
     pub(crate) fn fill(self, record: &mut ExecutionMetrics) -> Result<(), String> {
         let estimated_usd = record.cost.estimated_usd;
         record.cost.estimated_usd = None;
@@ -110,7 +111,9 @@ impl Answered {
         cost.matched_by = text_of(self.matched_by);
         cost.at = self.at;
         record.cost = cost;
-        record.cost_tier = Some(self.cost_tier.map_or(CostTier::Unknown, |tier| tier.as_str().into()));
+        let known = record.cost_tier.take().filter(|tier| *tier != CostTier::Unknown);
+        let tier = self.cost_tier.map(|tier| tier.as_str().into());
+        record.cost_tier = known.or(tier).or(Some(CostTier::Unknown));
         record.model.provider = record.model.provider.take().or(self.provider);
         Ok(())
     }

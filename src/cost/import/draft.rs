@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::digits::times;
 use super::minimum;
 use crate::error::{Error, ErrorKind, Result};
-use crate::metrics::Meter;
+use crate::metrics::{Meter, Usd};
 
 /// The version, the day and the source of a table, which the imported file does not contain.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,15 +51,19 @@ impl Draft {
         self.left_out.push(format!("{provider}/{model}: {why}"));
     }
 
-    /// Reads the price of [`Meter::per`] units, rounded if it has more decimals than a table can have.
-    pub(super) fn price(&mut self, meter: Meter, digits: &str) -> Result<Value> {
+    /// Reads the price of [`Meter::per`] units, rounded if it has more decimals than a table can have. Returns `None` if
+    /// a positive price would be rounded to 0.
+    pub(super) fn price(&mut self, meter: Meter, digits: &str) -> Result<Option<Value>> {
         let price = times(digits, 1, meter);
         let (price, rounded) = price.ok_or_else(|| {
             Error::new(ErrorKind::Malformed, format!("read the price {digits}"))
                 .detail("expected a number of at least 0")
         })?;
+        if rounded && price == Usd::ZERO {
+            return Ok(None);
+        }
         self.rounded += u64::from(rounded);
-        Ok(Value::String(price.to_string()))
+        Ok(Some(Value::String(price.to_string())))
     }
 
     pub(super) fn finish(mut self, stamp: &Stamp) -> Result<Imported> {

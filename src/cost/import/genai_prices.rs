@@ -4,7 +4,8 @@
 //! In a list of prices, the last one that applies is used. In a list of variants, the first one that applies is used,
 //! since the newest comes first. A variant has only the prices that differ from the standard ones. A tier's price
 //! applies to the whole call if its input is *above* the tier's start. A model whose prices are `{}` is left out, since
-//! the table does not say that the model is free.
+//! the table does not say that the model is free. A price of `null` is unknown. A positive price that would be rounded
+//! to 0 is left out.
 
 use std::collections::BTreeMap;
 
@@ -17,6 +18,9 @@ use super::{python, regex};
 use crate::error::{Error, ErrorKind, Result};
 use crate::json;
 use crate::metrics::Meter;
+
+/// The prices of a period, in the form of this crate's tables.
+type Period = Map<String, Value>;
 
 #[derive(Deserialize)]
 struct Provider<'a> {
@@ -118,9 +122,9 @@ fn import(text: &str, stamp: &Stamp) -> Result<Imported> {
         let value = provider_value(provider, &mut draft);
         draft.providers.push(value);
         for model in &provider.models {
-            if let Some(row) = row(&provider.id, model, &mut draft)? {
-                draft.models.push(row);
-            }
+            let of_model = |error: Error| error.detail(format!("in the model {}/{}", provider.id, model.id));
+            let row = row(&provider.id, model, &mut draft).map_err(of_model)?;
+            draft.models.extend(row);
         }
     }
     draft.finish(stamp)
@@ -187,8 +191,13 @@ fn row(provider: &str, model: &Model, draft: &mut Draft) -> Result<Option<Value>
         let period = period(provider, &model.id, conditional.constraint.as_ref(), &conditional.prices, draft)?;
         prices.push(period);
     }
-    if prices.iter().all(|period| period.keys().all(|key| matches!(key.as_str(), "from" | "hours"))) {
+    if prices.iter().all(is_empty) {
         draft.leave_out(provider, &model.id, "it has no price");
+        return Ok(None);
+    }
+    if prices.iter().any(is_empty) {
+        // Without this period, the prices of another period would be used.
+        draft.leave_out(provider, &model.id, "it has no price in one of its periods");
         return Ok(None);
     }
     let mut names = Names::default();
@@ -214,6 +223,11 @@ fn row(provider: &str, model: &Model, draft: &mut Draft) -> Result<Option<Value>
     Ok(Some(Value::Object(row)))
 }
 
+/// Returns true if a period has no price.
+fn is_empty(period: &Period) -> bool {
+    period.keys().all(|key| matches!(key.as_str(), "from" | "hours"))
+}
+
 /// Replaces a `*` at the start or at the end by `~`, which matches only known beginnings or endings. With the `*` of
 /// genai-prices, a free or a smaller model would get the price of another one.
 fn bounded(pattern: &str) -> String {
@@ -232,16 +246,29 @@ fn conditionals(prices: &RawValue) -> Result<Vec<Conditional<'_>>> {
     read.map_err(|source| malformed(format!("read the prices {}", prices.get())).source(source))
 }
 
-/// Returns the variants in reverse order, since in this crate's tables the last one that applies is used.
+/// Returns the variants in reverse order, since in this crate's tables the last one that applies is used. A variant is
+/// left out if none of its prices in a period is supported.
 fn variants(provider: &str, model: &Model, draft: &mut Draft) -> Result<Vec<Value>> {
-    let mut variants: Vec<(&BTreeMap<String, String>, Vec<Value>)> = Vec::new();
+    let mut variants: Vec<(&BTreeMap<String, String>, Vec<Period>)> = Vec::new();
     for variant in model.price_variants.iter().rev() {
-        let period = Value::Object(period(provider, &model.id, variant.constraint.as_ref(), &variant.prices, draft)?);
+        let period = period(provider, &model.id, variant.constraint.as_ref(), &variant.prices, draft)?;
         match variants.iter_mut().find(|(when, _)| *when == &variant.when) {
             Some((_, periods)) => periods.push(period),
             None => variants.push((&variant.when, vec![period])),
         }
     }
+    // A variant that the source writes without any price has the standard prices.
+    let has_price = |variant: &Variant| variant.prices.values().any(|price| price.get() != "null");
+    let priced = |when: &BTreeMap<String, String>| {
+        model.price_variants.iter().any(|variant| &variant.when == when && has_price(variant))
+    };
+    variants.retain(|(when, periods)| {
+        let is_whole = !periods.iter().any(is_empty) || !priced(when);
+        if !is_whole {
+            draft.leave_out(provider, &model.id, format_args!("its variant {} has no price", json!(when)));
+        }
+        is_whole
+    });
     Ok(variants.into_iter().map(|(when, prices)| json!({"when": when, "prices": prices})).collect())
 }
 
@@ -251,7 +278,7 @@ fn period(
     constraint: Option<&Constraint>,
     prices: &BTreeMap<String, &RawValue>,
     draft: &mut Draft,
-) -> Result<Map<String, Value>> {
+) -> Result<Period> {
     let mut period = Map::new();
     if let Some(Constraint { start_date, start_time, end_time }) = constraint {
         if let Some(day) = start_date {
@@ -265,11 +292,13 @@ fn period(
             );
         }
     }
-    for (key, value) in prices {
+    // The source means that there is no price.
+    for (key, value) in prices.iter().filter(|(_, value)| value.get() != "null") {
         match meter(key) {
-            Some(meter) => {
-                period.insert(meter.price_key().to_owned(), price(meter, value, draft)?);
-            }
+            Some(meter) => match price(meter, value, draft)? {
+                Some(price) => _ = period.insert(meter.price_key().to_owned(), price),
+                None => draft.leave_out(provider, model, format_args!("its price {key:?} would be rounded to 0")),
+            },
             // The price of audio input is redundant if it equals the price of audio.
             None if key == "input_audio_hours"
                 && prices.get("audio_hours").map(|hours| hours.get()) == Some(value.get()) => {}
@@ -279,18 +308,21 @@ fn period(
     Ok(period)
 }
 
-fn price(meter: Meter, value: &RawValue, draft: &mut Draft) -> Result<Value> {
+/// Reads a price. Returns `None` if it would be rounded to 0 for some input.
+fn price(meter: Meter, value: &RawValue, draft: &mut Draft) -> Result<Option<Value>> {
     if !value.get().starts_with('{') {
         return draft.price(meter, value.get());
     }
     let mut tiered: Tiered = serde_json::from_str(value.get())
         .map_err(|source| malformed(format!("read the price {}", value.get())).source(source))?;
     tiered.tiers.sort_by_key(|tier| tier.start);
-    let mut list = vec![draft.price(meter, tiered.base.get())?];
+    let Some(base) = draft.price(meter, tiered.base.get())? else { return Ok(None) };
+    let mut list = vec![base];
     for tier in tiered.tiers {
-        list.push(json!({"above": tier.start, "price": draft.price(meter, tier.price.get())?}));
+        let Some(price) = draft.price(meter, tier.price.get())? else { return Ok(None) };
+        list.push(json!({"above": tier.start, "price": price}));
     }
-    Ok(Value::Array(list))
+    Ok(Some(Value::Array(list)))
 }
 
 fn meter(key: &str) -> Option<Meter> {

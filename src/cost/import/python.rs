@@ -24,7 +24,7 @@ pub(super) fn providers(text: &str) -> Option<Result<String>> {
         return None;
     }
     let mut reader = Reader { text, rest: list, json: String::with_capacity(list.len()) };
-    Some(reader.value(0).map(|()| reader.json))
+    Some(reader.value(0).and_then(|()| reader.end()).map(|()| reader.json))
 }
 
 struct Reader<'t> {
@@ -51,6 +51,12 @@ impl<'t> Reader<'t> {
             Some(b'-' | b'0'..=b'9') => self.number(),
             _ => self.named(depth),
         }
+    }
+
+    /// Checks that only white space and comments follow.
+    fn end(&mut self) -> Result<()> {
+        self.skip_blanks();
+        if self.rest.is_empty() { Ok(()) } else { Err(self.fault("the end of the file")) }
     }
 
     /// Reads a constant, or a call.
@@ -126,14 +132,20 @@ impl<'t> Reader<'t> {
 
     /// Reads a date, as in `(2026, 9, 10)`.
     fn date(&mut self) -> Result<()> {
-        let [year, month, day] = self.numbers()?[..] else { return Err(self.fault("a year, a month and a day")) };
+        let (numbers, false) = self.numbers()? else { return Err(self.fault("a date without a time zone")) };
+        let [year, month, day] = numbers[..] else { return Err(self.fault("a year, a month and a day")) };
         let _ = write!(self.json, "\"{year:04}-{month:02}-{day:02}\"");
         Ok(())
     }
 
     /// Reads a time of the day in UTC, as in `(16, 30, tzinfo=datetime.timezone.utc)`.
     fn time(&mut self) -> Result<()> {
-        let numbers = self.numbers()?;
+        let start = self.rest;
+        let (numbers, in_utc) = self.numbers()?;
+        if !in_utc {
+            self.rest = start;
+            return Err(self.fault("a time with tzinfo=datetime.timezone.utc"));
+        }
         let [hour, minute, second] = [0, 1, 2].map(|place| numbers.get(place).copied().unwrap_or(0));
         if numbers.is_empty() || numbers.len() > 3 {
             return Err(self.fault("an hour, a minute and a second"));
@@ -142,10 +154,10 @@ impl<'t> Reader<'t> {
         Ok(())
     }
 
-    /// Reads whole numbers in parentheses. A named argument must be the time zone UTC.
-    fn numbers(&mut self) -> Result<Vec<u32>> {
+    /// Reads whole numbers in parentheses, and whether they have the named argument `tzinfo`, which must be UTC.
+    fn numbers(&mut self) -> Result<(Vec<u32>, bool)> {
         self.expect('(')?;
-        let mut numbers = Vec::new();
+        let (mut numbers, mut in_utc) = (Vec::new(), false);
         loop {
             self.skip_blanks();
             let word = self.word();
@@ -156,6 +168,7 @@ impl<'t> Reader<'t> {
                 if !matches!(zone, "datetime.timezone.utc" | "datetime.UTC" | "timezone.utc" | "UTC") {
                     return Err(self.fault("the time zone UTC"));
                 }
+                in_utc = true;
             } else if !word.is_empty() {
                 numbers.push(word.parse().map_err(|_| self.fault("a whole number"))?);
             }
@@ -166,7 +179,7 @@ impl<'t> Reader<'t> {
             }
         }
         self.expect(')')?;
-        Ok(numbers)
+        Ok((numbers, in_utc))
     }
 
     fn number(&mut self) -> Result<()> {
@@ -293,6 +306,7 @@ mod tests {
             ("[A(or_=[B(equals='x')], when={'a': 'b'})]", r#"[{"or":[{"equals":"x"}],"when":{"a":"b"}}]"#),
             (r#"['\\.\'"\n', "it's \"é\" \u00e9\xe9", 'a' 'b']"#, r#"["\\.'\"\n","it's \"é\" éé","ab"]"#),
             ("[  # a comment with ]\n 1]", "[1]"),
+            ("[1]  # the end\n\n# really", "[1]"),
         ] {
             assert_eq!(read(python).as_deref(), Ok(json), "{python}");
             assert!(serde_json::from_str::<serde_json::Value>(json).is_ok(), "{json}");
@@ -308,6 +322,14 @@ mod tests {
             ("[Decimal('x')]", "line 5: expected a decimal number, found \")]\\n\""),
             ("[datetime.time(1, tzinfo=zone)]", "line 5: expected the time zone UTC, found \")]\\n\""),
             ("['\\q']", "line 5: expected a known escape, found \"']\\n\""),
+            (
+                "[datetime.time(16,30)]",
+                "line 5: expected a time with tzinfo=datetime.timezone.utc, found \"(16,30)]\\n\"",
+            ),
+            ("[datetime.date(2026, 9, 10, tzinfo=UTC)]", "line 5: expected a date without a time zone, found \"]\\n\""),
+            ("[1]\n# more\nproviders += [2]", "line 7: expected the end of the file, found \"providers += [2]\\n\""),
+            ("[1] + more", "line 5: expected the end of the file, found \"+ more\\n\""),
+            ("[1]]", "line 5: expected the end of the file, found \"]\\n\""),
             ("[1 + 2]", "line 5: expected ']', found \"+ 2]\\n\""),
         ] {
             assert_eq!(read(python).as_ref().map_err(String::as_str), Err(expected), "{python}");

@@ -90,7 +90,7 @@ fn cost_of_whole(calls: Option<Usd>, record: &ExecutionMetrics) -> (Option<Usd>,
 }
 
 fn of_call_at_standard(call: &LlmCall) -> Option<Usd> {
-    call.cost_usd.filter(|_| is_at_standard(&call.cost))
+    call.exact_cost().filter(|_| is_at_standard(&call.cost))
 }
 
 fn is_at_standard(cost: &CostProvenance) -> bool {
@@ -105,7 +105,8 @@ fn known_sum(one: Option<Usd>, other: Usd) -> Option<Usd> {
 fn by_model(calls: &[LlmCall]) -> Vec<Part<'_>> {
     let mut parts: Vec<Part<'_>> = Vec::new();
     for call in calls {
-        let LlmCall { tokens_input: input, tokens_output: output, cost_usd: cost, .. } = *call;
+        let LlmCall { tokens_input: input, tokens_output: output, .. } = *call;
+        let cost = call.exact_cost();
         let (total, cached) = (sum(input, output), Cached::of(&call.parts));
         let at_standard = of_call_at_standard(call);
         let part = Part { model: Some(&call.model_name), input, output, total, cached, cost, at_standard };

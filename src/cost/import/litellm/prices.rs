@@ -167,6 +167,7 @@ fn values(rates: &Rates, provider: &str) -> Map<String, Value> {
 const UNKNOWN: &str = "nothing that is counted here, or a change of other prices";
 const NO_PRICE: &str = "no price of at least 0";
 const ZERO: &str = "a price of 0, which may mean that none is known";
+const TOO_SMALL: &str = "a price that would be rounded to 0";
 const TWICE: &str = "two prices for the same, of which the higher one is used";
 const SIZES: &str = "a price that depends on how much a search reads";
 const BY_TOKENS: &str = "a second way to count input that has a price for tokens";
@@ -202,7 +203,7 @@ impl<'k> Reader<'k> {
             return self.leave_out(NO_PRICE, key);
         };
         if price == Usd::ZERO {
-            return self.leave_out(ZERO, key);
+            return self.leave_out(if rounded { TOO_SMALL } else { ZERO }, key);
         }
         self.rounded += u64::from(rounded);
         let known = rates.entry(read.meter).or_default().entry(read.above).or_insert(price);

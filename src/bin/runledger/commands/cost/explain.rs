@@ -200,7 +200,7 @@ fn execution(id: &IdPrefix, prices: &PriceTable, global: &Global, out: &mut impl
         writeln!(out, "the record of this execution names no model")?;
     }
     for entry in if nameless { Vec::new() } else { record.calls() } {
-        let now = entry.call().map(|call| prices.cost_of(&call, record.timestamp_start));
+        let now = record.call_of(&entry).map(|call| prices.cost_of(&call, record.timestamp_start));
         let recorded_usd = entry.cost_usd;
         let source = &entry.cost.source;
         let from = &entry.cost.table;

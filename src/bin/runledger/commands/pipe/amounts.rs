@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use runledger::metrics::LlmCall;
 use runledger::{ExecutionMetrics, Usd};
-use serde_json::value::{RawValue, to_raw_value};
+use serde::Deserialize;
+use serde_json::value::RawValue;
 
 /// The values of an object, as written.
-type Object = BTreeMap<String, Box<RawValue>>;
+type Object<'l> = BTreeMap<String, &'l RawValue>;
 
 /// Replaces each amount in the line that is a string by a number with the same digits. Returns the new line, or `None`
-/// if no amount in the line is a string.
+/// if no amount in the line is a string. The new line has the same length, unless a number is longer than its string.
 ///
 /// Fails if a string is not an amount with at most 12 decimals. Also fails if an amount is a string and an object in
 /// the line has a key twice.
@@ -17,64 +19,67 @@ pub(super) fn as_numbers(line: &str) -> Result<Option<String>, String> {
     if !line.contains("_usd") {
         return Ok(None);
     }
-    let Ok(mut record) = serde_json::from_str::<Object>(line) else { return Ok(None) };
-    let mut changed = amounts(&mut record, "")?;
-    if let Some(trace) = record.get_mut("trace") {
-        changed |= edit(trace, |trace: &mut Object| match trace.get_mut("llm_calls") {
-            Some(calls) => edit(calls, |calls: &mut Vec<Object>| {
-                let mut changed = false;
-                for (at, call) in calls.iter_mut().enumerate() {
-                    changed |= amounts(call, &format!("trace.llm_calls[{at}]."))?;
-                }
-                Ok(changed)
-            }),
-            None => Ok(false),
-        })?;
+    let Ok(record) = serde_json::from_str::<Object>(line) else { return Ok(None) };
+    let mut found = amounts(&record, "")?;
+    let trace: Option<Object> = inner(&record, "trace");
+    let calls: Option<Vec<Object>> = trace.and_then(|trace| inner(&trace, "llm_calls"));
+    for (at, call) in calls.iter().flatten().enumerate() {
+        found.extend(amounts(call, &format!("trace.llm_calls[{at}]."))?);
     }
-    if !changed {
+    if found.is_empty() {
         return Ok(None);
     }
     runledger::json::refuse_duplicate_keys(line).map_err(|error| error.to_string())?;
-    serde_json::to_string(&record).map(Some).map_err(|error| error.to_string())
+    // Each string borrows from the line, so the difference of their addresses is its offset.
+    let offset = |string: &str| string.as_ptr().addr() - line.as_ptr().addr();
+    found.sort_by_key(|(string, _)| offset(string));
+    let (mut numbers, mut end) = (String::with_capacity(line.len()), 0);
+    for (string, number) in found {
+        let start = offset(string);
+        numbers += &line[end..start];
+        // Blanks keep the columns of the rest of the line.
+        numbers += &format!("{number:<width$}", number = number.to_string(), width = string.len());
+        end = start + string.len();
+    }
+    numbers += &line[end..];
+    Ok(Some(numbers))
 }
 
-/// Replaces the amounts in a record or a call that are strings by numbers. Returns true if an amount was a string.
-fn amounts(object: &mut Object, path: &str) -> Result<bool, String> {
-    let mut changed = number(object, path, "cost_usd")?;
-    if let Some(cost) = object.get_mut("cost") {
+/// Returns the amounts in a record or a call that are strings, and their values.
+fn amounts<'l>(object: &Object<'l>, path: &str) -> Result<Vec<(&'l str, Usd)>, String> {
+    let mut found = Vec::new();
+    found.extend(amount(object, path, "cost_usd")?);
+    if let Some(cost) = inner::<Object>(object, "cost") {
         let path = format!("{path}cost.");
-        changed |= edit(cost, |cost: &mut Object| {
-            Ok(number(cost, &path, "exact_usd")? | number(cost, &path, "estimated_usd")?)
-        })?;
+        for key in ["exact_usd", "estimated_usd"] {
+            found.extend(amount(&cost, &path, key)?);
+        }
     }
-    Ok(changed)
+    Ok(found)
 }
 
-fn number(object: &mut Object, path: &str, key: &str) -> Result<bool, String> {
-    let Some(value) = object.get_mut(key) else { return Ok(false) };
-    let Ok(digits) = serde_json::from_str::<String>(value.get()) else { return Ok(false) };
-    let amount: Usd =
-        digits.parse().map_err(|error: runledger::Error| format!("{path}{key}: {}", error.details().join("; ")))?;
-    *value = to_raw_value(&amount).map_err(|error| error.to_string())?;
-    Ok(true)
-}
-
-/// Changes the value with `change`, which returns true if it changed something. A value that is not a `T` is not
-/// changed.
-fn edit<T: serde::Serialize + serde::de::DeserializeOwned>(
-    value: &mut Box<RawValue>,
-    change: impl FnOnce(&mut T) -> Result<bool, String>,
-) -> Result<bool, String> {
-    let Ok(mut read) = serde_json::from_str::<T>(value.get()) else { return Ok(false) };
-    let changed = change(&mut read)?;
-    if changed {
-        *value = to_raw_value(&read).map_err(|error| error.to_string())?;
+/// Returns the amount under `key` if it is a string.
+fn amount<'l>(object: &Object<'l>, path: &str, key: &str) -> Result<Option<(&'l str, Usd)>, String> {
+    let Some(written) = object.get(key).map(|value| value.get()) else { return Ok(None) };
+    let Ok(digits) = serde_json::from_str::<String>(written) else { return Ok(None) };
+    match digits.parse() {
+        Ok(amount) => Ok(Some((written, amount))),
+        Err(error) => {
+            let error: runledger::Error = error;
+            Err(format!("{path}{key}: {}", error.details().join("; ")))
+        }
     }
-    Ok(changed)
 }
 
-/// Rounds `cost_usd` to the 8 decimals that a record stores, and keeps the exact amount in `cost.exact_usd`.
+/// Returns the value under `key`; `None` if it is not a `T`.
+fn inner<'l, T: Deserialize<'l>>(object: &Object<'l>, key: &str) -> Option<T> {
+    serde_json::from_str(object.get(key)?.get()).ok()
+}
+
+/// Rounds `cost_usd` to the 8 decimals that a record stores, and keeps the exact amount in `cost.exact_usd`. The
+/// `cost_usd` of a call is not rounded.
 pub(super) fn keep_exact(record: &mut ExecutionMetrics) {
+    record.trace.llm_calls.iter_mut().for_each(LlmCall::keep_exact);
     let rounded = |amount: Usd| Some(amount.round_to_record());
     match (record.cost_usd, record.cost.exact_usd) {
         (Some(cost), None) if rounded(cost) != Some(cost) => {

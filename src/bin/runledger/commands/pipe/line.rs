@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use runledger::metrics::{CostSource, CostTier, UnknownKey};
+use runledger::metrics::UnknownKey;
 use runledger::{ExecutionMetrics, PriceTable, Uuid};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
 
 use super::amounts;
 use super::unknown::{self, Unknown};
@@ -62,17 +63,13 @@ impl Reader {
         Line::Record { record: Box::new(record), unknown: keys.into() }
     }
 
-    /// Computes the cost of a record that has none. A record that says that its cost is unknown is not changed.
+    /// Computes the cost of a record that has none. What says that its cost is unknown is not priced.
     fn price(&self, record: &mut ExecutionMetrics) {
-        let is_unknown = record.cost.source == Some(CostSource::Unknown) || record.cost_tier == Some(CostTier::Unknown);
-        if record.cost_usd.is_some() || is_unknown {
-            return;
-        }
         match &self.prices {
-            Some(Some(own)) => _ = own.fill_costs(record),
+            Some(Some(own)) => _ = own.fill_missing_costs(record),
             // This does not fail, because tests make sure that the bundled table is valid.
-            Some(None) => _ = PriceTable::bundled().map(|table| table.fill_costs(record)),
-            None => {}
+            Some(None) => _ = PriceTable::bundled().map(|table| table.fill_missing_costs(record)),
+            None => _ = record.sum_costs_of_calls(),
         }
     }
 }
@@ -80,42 +77,63 @@ impl Reader {
 /// Returns the object of `runledger price` that the line holds.
 fn answered(text: &str) -> Result<Answered, String> {
     #[derive(Deserialize)]
-    struct WithPrice {
-        price: Answered,
+    struct WithPrice<'l> {
+        #[serde(borrow)]
+        price: &'l RawValue,
     }
-    serde_json::from_str::<WithPrice>(text)
-        .map(|with| with.price)
-        .map_err(|error| format!("expected an object that `runledger price` printed: {error}"))
+    let read = serde_json::from_str::<WithPrice>(text).and_then(|with| {
+        // serde would read a list as the values of the fields in their order.
+        let is_object = with.price.get().starts_with('{');
+        if is_object { serde_json::from_str(with.price.get()).map(Some) } else { Ok(None) }
+    });
+    // The position in such an error is not a position in the line.
+    let reason = |text: String| text.rsplit_once(" at line ").map_or(text.clone(), |(what, _)| what.to_owned());
+    match read {
+        Ok(Some(answer)) => Ok(answer),
+        Ok(None) => Err("expected an object that `runledger price` printed, found another value".to_owned()),
+        Err(error) => Err(format!("expected an object that `runledger price` printed: {}", reason(error.to_string()))),
+    }
 }
 
 /// Returns the record of a line and its unknown keys, or the reason why the line is not a record. If the line says
 /// neither that the execution succeeded nor that it failed, both are derived from the status.
 fn record(text: &str) -> Result<(ExecutionMetrics, Vec<UnknownKey>), (&'static str, String)> {
+    let mut columns = text.len();
     let parsed = match ExecutionMetrics::from_json_with_unknown_keys(text) {
         Ok(read) => Ok(read),
         Err(error) => {
             let numbers = amounts::as_numbers(text).map_err(|reason| ("malformed", reason))?;
+            if numbers.as_ref().is_some_and(|numbers| numbers.len() != text.len()) {
+                // The columns differ from those of the line.
+                columns = 0;
+            }
             let numbers = numbers.as_deref();
             match (with_id(numbers.unwrap_or(text)), numbers) {
                 (Some(text), _) => ExecutionMetrics::from_json_with_unknown_keys(&text),
                 (None, Some(text)) => ExecutionMetrics::from_json_with_unknown_keys(text),
-                (None, None) => Err(error),
+                (None, None) => {
+                    // An amount that is a string may come before the real fault in a line that is not JSON.
+                    if let Err(fault) = serde_json::from_str::<IgnoredAny>(text) {
+                        let fault = format!("cannot read a record from JSON: {fault}");
+                        return Err((failure::kind(&error), reason(fault, columns)));
+                    }
+                    Err(error)
+                }
             }
         }
     };
-    let (mut record, keys) = parsed.map_err(|error| (failure::kind(&error), reason(&error, text)))?;
+    let (mut record, keys) = parsed.map_err(|error| (failure::kind(&error), reason(failure::text(&error), columns)))?;
     if let (None, None, Some(status)) = (record.execution_succeeded, record.execution_failed, &record.status) {
         record.set_status(status.clone());
     }
     Ok((record, keys))
 }
 
-/// Returns what is wrong with a line, and at which column. A column after the end of the line is left out, because it
-/// belongs to the id that [`with_id`] added.
-fn reason(error: &runledger::Error, line: &str) -> String {
-    let text = failure::text(error);
+/// Returns what is wrong with a line, and at which column. A column after `columns` is left out, because it belongs to
+/// what was added to the line.
+fn reason(text: String, columns: usize) -> String {
     match text.rsplit_once(" at line 1 column ") {
-        Some((what, column)) if column.parse().is_ok_and(|column: usize| column <= line.len()) => {
+        Some((what, column)) if column.parse().is_ok_and(|column: usize| column <= columns) => {
             format!("{what} at column {column}")
         }
         Some((what, _)) => what.to_owned(),

@@ -31,18 +31,21 @@ use line::{Line, Reader};
 /// --no-price turns pricing off.
 ///
 /// If a record lists calls in trace.llm_calls, the command computes the cost of each call that has none. If the costs
-/// of all calls are then known, their sum becomes the cost of the record.
+/// of all calls are then known, their sum becomes the cost of the record, even with --no-price. A call of the model in
+/// model.name that states no provider or variant is priced with those in `model`. A call without a time in its own
+/// cost.at has the time in the cost.at of the record.
 ///
 /// cost.source of a computed cost is "computed". If there is no price, cost_usd is null and cost.source is "unknown". A
 /// known cost is never replaced. If the record itself has "unknown" as cost.source or "Unknown" as cost_tier, no cost
-/// is computed.
+/// is computed. A call that has "unknown" as cost.source is not priced either.
 ///
 /// Amounts are JSON numbers or strings. A number with more than 12 decimals is rounded to 12, and a string with more
 /// than 12 decimals is refused. cost_usd is stored with 8 decimals, and halves are rounded to the even digit. If the
-/// amount has more than 8 decimals, cost.exact_usd stores all of them, and reports use cost.exact_usd.
+/// amount has more than 8 decimals, cost.exact_usd stores all of them, and reports use cost.exact_usd. The cost_usd of a
+/// call is not rounded. If a call has its cost in cost.exact_usd, this cost is stored in cost_usd.
 ///
 /// The key `price` can hold an object that `runledger price` printed. The record then gets the cost in this object and
-/// its source. A record cannot have both `price` and a cost.
+/// its source. A record cannot have both `price` and a cost. A known cost_tier of the record is kept.
 ///
 /// If a record has keys that are not part of the format, their values are not stored. The answer lists these keys under
 /// unknown_keys. For a key that is similar to a known key, `near` names the known key. With --strict, the whole record

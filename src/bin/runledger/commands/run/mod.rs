@@ -42,8 +42,7 @@ use outcome::Outcome;
 /// SIGINT, SIGTERM, SIGHUP and SIGQUIT are forwarded to the command, unless they were ignored when `runledger run`
 /// started. If the command fails after one of these signals, the execution is recorded as cancelled. SIGUSR1, SIGUSR2,
 /// SIGALRM, SIGVTALRM, SIGPROF, SIGIO and SIGTSTP are forwarded too. If the command is suspended, `runledger run`
-/// suspends too, and both resume together. If `runledger run` is PID 1 in a container, it also reaps orphaned
-/// processes.
+/// suspends too, and both resume together. As PID 1 in a container, `runledger run` also reaps orphaned processes.
 ///
 /// The command's environment contains RUNLEDGER_PATH, RUNLEDGER_RUN_ID and RUNLEDGER_PARENT_EXECUTION_ID. If the
 /// command calls `runledger run` or `runledger start`, these variables provide the ledger, the run and the parent of
