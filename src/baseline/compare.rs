@@ -139,15 +139,15 @@ pub struct SkillComparison {
     pub latency_ms: Metric,
     /// Whether `latency_ms` compares exact latencies, or latencies counted in buckets less than 0.8 % wide.
     ///
-    /// All latencies in a bucket count as the middle of the bucket. Buckets are used if the baseline has more than 4096
+    /// All latencies in a bucket count as the middle of the bucket. Buckets are used if the baseline has more than 512
     /// different latencies, or if the recent side has more than [`Precision::DISTINCT_MAX`].
     pub latency_precision: Precision,
     /// Compares `cost_usd` by [`Test::Permutation`]. `baseline` and `recent` are arithmetic means. In the test, a
-    /// negative cost counts as 0. If the baseline has more than 1024 different costs, all costs are compared in buckets
+    /// negative cost counts as 0. If the baseline has more than 128 different costs, all costs are compared in buckets
     /// less than 0.8 % wide.
     pub cost_mean_usd: Metric,
     /// Compares `tokens_used` by [`Test::Permutation`]. `baseline` and `recent` are arithmetic means. If the baseline
-    /// has more than 1024 different token counts, all token counts are compared in buckets less than 0.8 % wide.
+    /// has more than 128 different token counts, all token counts are compared in buckets less than 0.8 % wide.
     pub tokens_mean: Metric,
 }
 
@@ -212,9 +212,10 @@ impl FrozenBaselines {
     /// If one bad hour slows many executions, these executions are not independent evidence of a change. To correct for
     /// this, the executions of each side are divided into at most 128 blocks of time, each 1, 2, 4, … minutes long. The
     /// comparison estimates how much executions in the same block, and in neighbouring blocks, resemble each other. The
-    /// more the executions resemble each other, the [less](Metric::design_effect) they count as evidence. A disturbance
-    /// that lasts longer than the recent period, such as a bad week, cannot be distinguished from a change. If both
-    /// sides cover only a few hours, a slow hour can look like a change, too.
+    /// more the executions resemble each other, the [less](Metric::design_effect) they count as evidence. If the recent
+    /// side covers at most two blocks, the newest executions of both sides are examined in shorter blocks, too. A
+    /// disturbance that lasts longer than the recent period, such as a bad week, cannot be distinguished from a change.
+    /// If both sides cover only a few hours, a slow hour can look like a change, too.
     ///
     /// `benches/verdicts.rs` measures how often a comparison raises a false alarm, and how often it finds a real
     /// change. The benchmark also prints how often the best possible test would find the change.
@@ -298,8 +299,7 @@ fn group(sides: [Side; 2]) -> SkillComparison {
         [Some((a, _)), Some((b, _))] => Some([a, b]),
         _ => None,
     };
-    let details = pair.and_then(|[a, b]| Some([a.detail.as_ref()?, b.detail.as_ref()?]));
-    let blocks = details.map(|details| details.map(|detail| &detail.blocks));
+    let details = pair.and_then(|[a, b]| Some([a.detail.as_deref()?, b.detail.as_deref()?]));
     let make = |known: fn(&Baseline) -> Option<f64>, count: fn(&Sample) -> u64, test: Test| {
         let known = sides.map(|side| known(&side?.1));
         let counts = sides.map(|side| side.map_or(0, |(sample, _)| count(sample)));
@@ -317,20 +317,20 @@ fn group(sides: [Side; 2]) -> SkillComparison {
     SkillComparison {
         success_rate: success(&|_| {
             let rate = |sample: &Sample| Proportion { part: sample.succeeded, whole: sample.succeeded + sample.failed };
-            Some(tested::success_rates(pair?.map(rate), blocks))
+            Some(tested::success_rates(pair?.map(rate), details))
         }),
         latency_ms: latency(&|baseline| {
             let latencies = pair?.map(|sample| &sample.latencies);
-            Some(tested::values(&values(latencies, 1.0, general_score), baseline, blocks, 1))
+            Some(tested::values(&values(latencies, 1.0, general_score), baseline, details, 1))
         }),
         latency_precision: if sides.iter().flatten().any(bounded) { Precision::Bounded } else { Precision::Exact },
         cost_mean_usd: cost(&|baseline| {
             let costs = details?.map(|detail| &detail.costs);
-            Some(tested::values(&values(costs, 1e-8, detail::cost_score), baseline, blocks, 2))
+            Some(tested::values(&values(costs, 1e-8, detail::cost_score), baseline, details, 2))
         }),
         tokens_mean: tokens(&|baseline| {
             let tokens = details?.map(|detail| &detail.tokens);
-            Some(tested::values(&values(tokens, 1.0, general_score), baseline, blocks, 3))
+            Some(tested::values(&values(tokens, 1.0, general_score), baseline, details, 3))
         }),
     }
 }

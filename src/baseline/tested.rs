@@ -1,7 +1,7 @@
 //! Tests the change of one metric.
 
-use super::blocks::Blocks;
 use super::correlation::{self, DesignEffect};
+use super::detail::Detail;
 use super::inference::{self, Proportion, Spread};
 use super::permutation;
 use super::special::{normal_quantile, student_two_sided};
@@ -31,7 +31,7 @@ pub(super) struct Tested {
 pub(super) type Values = Vec<(f64, u64, u32)>;
 
 /// Tests success rates. In each proportion, the part is the number of successes. Neither `whole` may be 0.
-pub(super) fn success_rates(sides: [Proportion; 2], blocks: Option<[&Blocks; 2]>) -> Tested {
+pub(super) fn success_rates(sides: [Proportion; 2], details: Option<[&Detail; 2]>) -> Tested {
     let [a, b] = sides;
     let inference::Found { delta, interval, .. } = inference::newcombe(a, b);
     let failed = |side: Proportion| Proportion { part: side.whole - side.part, whole: side.whole };
@@ -39,7 +39,7 @@ pub(super) fn success_rates(sides: [Proportion; 2], blocks: Option<[&Blocks; 2]>
     let p = if is_worse { inference::fisher_more(failed(a), failed(b)) } else { inference::fisher_more(a, b) };
     let whole = (a.whole + b.whole) as f64;
     let variance = sides.iter().map(|side| side.whole as f64 * side.share() * (1.0 - side.share())).sum::<f64>();
-    let effect = blocks.and_then(|blocks| correlation::design_effect(blocks, 0, variance / (whole - 2.0)));
+    let effect = details.and_then(|details| correlation::design_effect(details, 0, variance / (whole - 2.0)));
     let widen = effect.map_or(1.0, |effect| effect.factor.sqrt());
     let interval = interval.map(|end| (delta + (end - delta) * widen).clamp(-1.0, 1.0));
     Tested {
@@ -60,7 +60,7 @@ pub(super) fn success_rates(sides: [Proportion; 2], blocks: Option<[&Blocks; 2]>
 /// large samples even if the spread changed: see Janssen, "Studentized Permutation Tests for Non-i.i.d. Hypotheses and
 /// the Generalized Behrens-Fisher Problem", Statistics & Probability Letters 36 (1997), 9–21, and Chung and Romano,
 /// "Exact and Asymptotically Robust Permutation Tests", Annals of Statistics 41 (2013), 484–507.
-pub(super) fn values(sides: &[Values; 2], baseline: f64, blocks: Option<[&Blocks; 2]>, metric: usize) -> Tested {
+pub(super) fn values(sides: &[Values; 2], baseline: f64, details: Option<[&Detail; 2]>, metric: usize) -> Tested {
     let merged = merged(sides);
     let start = start(&merged);
     let scores: Vec<(f64, [u64; 2])> =
@@ -80,7 +80,7 @@ pub(super) fn values(sides: &[Values; 2], baseline: f64, blocks: Option<[&Blocks
         sides.iter().map(|side| spread(side.iter().map(|&(_, count, score)| (score.into(), count)))).collect();
     let squares: f64 = within.iter().map(|side| side.variance * (side.count as f64 - 1.0)).sum();
     let variance = squares / within.iter().map(|side| side.count as f64 - 1.0).sum::<f64>();
-    let effect = blocks.and_then(|blocks| correlation::design_effect(blocks, metric, variance));
+    let effect = details.and_then(|details| correlation::design_effect(details, metric, variance));
     let p = corrected(by_split.max(difference.tail()), effect);
 
     let typical = start * spreads[0].mean.exp_m1();
