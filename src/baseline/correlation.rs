@@ -47,11 +47,11 @@ pub(super) struct DesignEffect {
 /// [`SHORT_MAX`] blocks, the design effect is therefore also estimated from the newest executions of each side, in
 /// shorter blocks. The largest estimate is used.
 ///
-/// `variance` is the variance of the scores around the mean of their side.
-pub(super) fn design_effect(sides: [&Detail; 2], metric: usize, variance: f64) -> Option<DesignEffect> {
+/// `variances` has the variance of the scores of each side.
+pub(super) fn design_effect(sides: [&Detail; 2], metric: usize, variances: [f64; 2]) -> Option<DesignEffect> {
     let blocks = sides.map(|side| &side.blocks);
     let counts = blocks.map(|side| side.iter().map(|block| block.parts[metric].count).sum::<u64>() as f64);
-    let all = by_blocks(blocks, metric, variance, counts);
+    let all = by_blocks(blocks, metric, variances, counts);
     let doublings = blocks[0].doublings().max(blocks[1].doublings());
     let by = doublings - blocks[1].doublings();
     let mut recent = blocks[1].iter().filter(|block| block.parts[metric].count > 0).map(|block| block.number >> by);
@@ -61,13 +61,20 @@ pub(super) fn design_effect(sides: [&Detail; 2], metric: usize, variance: f64) -
     }
     let [earlier, later] = sides;
     let levels = earlier.newest.iter().zip(&later.newest).filter(|(level, _)| level.doublings() < doublings);
-    let newest = levels.filter_map(|(earlier, later)| by_blocks([earlier, later], metric, variance, counts));
+    let newest = levels.filter_map(|(earlier, later)| by_blocks([earlier, later], metric, variances, counts));
     all.into_iter().chain(newest).max_by(|one, other| one.factor.total_cmp(&other.factor))
 }
 
 /// Estimates the design effect from blocks. `counts` is the number of values of each side, and the blocks may have
 /// fewer.
-fn by_blocks(sides: [&Blocks; 2], metric: usize, variance: f64, counts: [f64; 2]) -> Option<DesignEffect> {
+fn by_blocks(sides: [&Blocks; 2], metric: usize, variances: [f64; 2], counts: [f64; 2]) -> Option<DesignEffect> {
+    // The sides are weighted as in the blocks, because the newest blocks have only a small part of a long history.
+    let degrees = sides.map(|side| {
+        let count: u64 = side.iter().map(|block| block.parts[metric].count).sum();
+        count.saturating_sub(1) as f64
+    });
+    let squares: f64 = variances.iter().zip(degrees).map(|(variance, degrees)| variance * degrees).sum();
+    let variance = squares / degrees.iter().sum::<f64>();
     let mut doublings = sides[0].doublings().max(sides[1].doublings());
     loop {
         let parts = sides.map(|side| {
@@ -77,7 +84,7 @@ fn by_blocks(sides: [&Blocks; 2], metric: usize, variance: f64, counts: [f64; 2]
             parts.filter(|(_, part)| part.count > 0).collect::<Vec<_>>()
         });
         let blocks = parts[0].len() + parts[1].len();
-        if blocks < BLOCKS_MIN || variance <= 0.0 {
+        if blocks < BLOCKS_MIN || variance <= 0.0 || variance.is_nan() {
             return None;
         }
         let squares: f64 = parts.iter().flatten().map(|(_, part)| (part.count as f64).powi(2)).sum();

@@ -304,6 +304,50 @@ fn more_questions_need_more_evidence() {
     assert_eq!((verdict(0), verdict(20)), (Verdict::Worse, Verdict::NoChangeShown));
 }
 
+/// A failure rate that grows from 0.1 % to 2 % is a change, although the success rate falls by less than 2 %.
+#[test]
+fn twenty_times_the_failures_are_a_change() {
+    let verdict = |before: (u64, u64), recent: (u64, u64)| {
+        compare(ended("skill", before.0, before.1), ended("skill", recent.0, recent.1)).skills["skill"]
+            .success_rate
+            .verdict
+    };
+    assert_eq!(verdict((20_000, 20), (5_000, 100)), Verdict::Worse);
+    assert_eq!(verdict((20_000, 400), (20_000, 20)), Verdict::Better);
+    // The failure rate doubles from 0.1 % to 0.2 %.
+    assert_eq!(verdict((200_000, 200), (200_000, 400)), Verdict::Worse);
+    // From 10 % to 10.4 %: less than half a percentage point, and far less than half of the failures.
+    assert_eq!(verdict((200_000, 20_000), (200_000, 20_800)), Verdict::NoChangeShown);
+}
+
+/// A hundred skills with ten executions on each side cannot be judged, so they do not hide a change of another skill.
+#[test]
+fn metrics_that_cannot_be_judged_need_no_evidence() {
+    let (mut before, mut recent) = (ended("skill", 1_000, 0), ended("skill", 30, 2));
+    for other in 0..100 {
+        before.extend(ended(&format!("other {other}"), 10, 1));
+        recent.extend(ended(&format!("other {other}"), 10, 1));
+    }
+    let skills = compare(before, recent).skills;
+    let [rate, other] = ["skill", "other 7"].map(|skill| skills[skill].success_rate);
+    assert_eq!((rate.p_value, rate.p_adjusted), (Some(0.00102606923), Some(0.00102606923)));
+    assert_eq!((rate.verdict, other.verdict, other.p_adjusted), (Verdict::Worse, Verdict::TooFew, None));
+}
+
+/// Most executions become cheaper and a few become expensive, so the typical cost falls while the mean cost rises.
+#[test]
+fn a_cost_whose_mean_rises_is_not_better() {
+    let cost = |cost: fn(u64) -> &'static str| {
+        let mut records = executions("skill", 2_000, 3_000);
+        records.iter_mut().zip(0..).for_each(|(record, i)| record.cost_usd = usd(cost(i)));
+        records
+    };
+    let compared = compare(cost(|_| "0.01"), cost(|i| if i % 25 < 2 { "0.05" } else { "0.0078" }));
+    let cost = compared.skills["skill"].cost_mean_usd;
+    assert!(cost.recent > cost.baseline && cost.delta < Some(0.0) && cost.p_adjusted < Some(0.001), "{cost:?}");
+    assert_eq!(cost.verdict, Verdict::NoChangeShown);
+}
+
 #[test]
 fn money_and_tokens_are_compared_by_their_means() {
     let used = |i: u64, cost: &str, tokens| {
