@@ -11,7 +11,7 @@
 //!   power is the share of hits. In rows with `all known`, executions have all four metrics; in rows with `alone`, only
 //!   the metric that changed.
 //!
-//! An execution starts every 15 minutes. Its four metrics are its outcome, latency, cost and number of tokens, which
+//! An execution starts every 15 minutes, except in the rows of a nightly job. Its four metrics are its outcome, latency, cost and number of tokens, which
 //! are drawn independently.
 //!
 //! The power of every test has a limit. Suppose that a test may raise false alarms with a given probability, its level.
@@ -60,6 +60,24 @@ fn main() {
         for size in sizes.into_iter().chain(few).chain([(100, 100)]) {
             row(name, size, alarms(runs, size, Source { shape: Shape::LogNormal(0.7), load }), 0.03);
         }
+    }
+    // Long histories, which have long blocks: 313, 180 and 365 days.
+    for (load, size) in [
+        (Load::Hourly, (30_000, 30)),
+        (Load::Hourly, (17_280, 96)),
+        (Load::Hourly, (35_040, 96)),
+        (Load::Hourly, (35_040, 672)),
+        (Load::Each, (35_040, 96)),
+        (Load::Nightly, (365 * NIGHTLY, NIGHTLY)),
+        (Load::Nightly, (90 * NIGHTLY, NIGHTLY)),
+        (Load::Nightly, (365 * NIGHTLY, 3 * NIGHTLY)),
+    ] {
+        let name = match load {
+            Load::Each => "AR(1) load 0.7, by execution",
+            Load::Nightly => "50 each night, load 0.2 by night",
+            _ => "AR(1) load 0.7, by hour",
+        };
+        row(name, size, alarms(runs, size, Source { shape: Shape::LogNormal(0.7), load }), 0.03);
     }
     println!("\n{:<34} {:>12} {:>8} {:>8} {:>8} {:>8}", "power", "n", "found", "bar", "optimum", "of four");
     for known in [Known::All, Known::Changed] {
@@ -137,6 +155,9 @@ enum Load {
     Hourly,
     /// Each execution has its own load, which is correlated with the load of the previous execution.
     Each,
+    /// [`NIGHTLY`] executions start each night, a minute apart. Each night has its own load, which is independent of
+    /// the loads of other nights.
+    Nightly,
 }
 
 #[derive(Clone, Copy)]
@@ -213,6 +234,10 @@ struct Executions {
 
 /// The standard deviation of the logarithm of a load.
 const LOAD_DEVIATION: f64 = 0.7;
+/// The same for the load of a night.
+const NIGHT_DEVIATION: f64 = 0.2;
+/// The number of executions in a night.
+const NIGHTLY: u64 = 50;
 /// The correlation between the logarithms of two successive loads of a metric.
 const DECAY: f64 = 0.7;
 
@@ -228,13 +253,21 @@ impl Executions {
             Load::None => false,
             Load::Hourly => self.number.is_multiple_of(60 / STEP),
             Load::Each => true,
+            Load::Nightly => self.number.is_multiple_of(NIGHTLY),
         };
         if turns {
-            let noise = LOAD_DEVIATION * f64::sqrt(1.0 - DECAY * DECAY);
-            self.loads.iter_mut().for_each(|load| *load = DECAY * *load + noise * self.random.normal());
+            let (decay, noise) = match self.source.load {
+                Load::Nightly => (0.0, NIGHT_DEVIATION),
+                _ => (DECAY, LOAD_DEVIATION * f64::sqrt(1.0 - DECAY * DECAY)),
+            };
+            self.loads.iter_mut().for_each(|load| *load = decay * *load + noise * self.random.normal());
         }
         let factors = self.loads.map(|load| if self.source.load == Load::None { 1.0 } else { load.exp() });
-        let start = monday().unix_ms() - (1 << 36) + (self.number * STEP * MINUTE_MS) as i64;
+        let minutes = match self.source.load {
+            Load::Nightly => self.number / NIGHTLY * 24 * 60 + self.number % NIGHTLY,
+            _ => self.number * STEP,
+        };
+        let start = monday().unix_ms() - (1 << 36) + (minutes * MINUTE_MS) as i64;
         self.number += 1;
         let mut record = ExecutionMetrics::new(Uuid::nil(), "skill", "1.0.0", Timestamp::from_unix_ms(start).unwrap());
         let now = if is_recent { change } else { &SAME };

@@ -18,7 +18,7 @@ const VERSION_MIN: u8 = 2;
 
 /// A group of frozen baselines counts its latencies exactly if it has at most this number of different latencies. The
 /// limit keeps the baselines of hundreds of skills short enough for one line of JSON.
-const FROZEN_DISTINCT_MAX: usize = 4096;
+const FROZEN_DISTINCT_MAX: usize = 512;
 
 /// Collects records, in any order, and yields their [`Baselines`].
 ///
@@ -144,7 +144,7 @@ impl Accumulator {
         self.samples.values_mut().for_each(Sample::settle);
     }
 
-    /// Shrinks the accumulator to about 25 kilobytes per group. If a group has more than [`FROZEN_DISTINCT_MAX`]
+    /// Shrinks the accumulator to at most about 6 kilobytes per group. If a group has more than [`FROZEN_DISTINCT_MAX`]
     /// different latencies, its latencies are counted in [buckets](super::buckets) from then on.
     pub(super) fn condensed(mut self) -> Self {
         self.settle();
@@ -165,7 +165,7 @@ impl Accumulator {
     /// restores the accumulator, and further records can then be added to it.
     ///
     /// The same records give the same bytes, in any order. Each different latency usually takes 2 or 3 bytes, and each
-    /// group about 100 bytes more. If the accumulator was created by [`new`](Self::new), each group takes up to 5 KB
+    /// group about 100 bytes more. If the accumulator was created by [`new`](Self::new), each group takes up to 7 KB
     /// more.
     pub fn to_bytes(&mut self) -> Vec<u8> {
         self.settle();

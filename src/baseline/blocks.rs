@@ -8,6 +8,8 @@ use crate::metrics::Timestamp;
 /// The largest number of blocks. If one more block is needed, all blocks become twice as long. At least 64 blocks
 /// remain then, which are plenty to estimate a variance. The stored blocks take about 2 KB.
 pub(super) const BLOCKS_MAX: usize = 128;
+/// The largest number of [newest](Blocks::newest) blocks. The stored blocks take about 1 KB.
+const NEWEST_MAX: usize = 64;
 /// The number of metrics for which a block has sums: outcome, latency, cost and tokens.
 pub(super) const METRICS: usize = 4;
 const MINUTE_MS: i64 = 60_000;
@@ -57,28 +59,47 @@ pub(super) struct Blocks {
     blocks: Vec<Block>,
     /// The index of the block in which the last execution was counted. The next execution is often in the same block.
     last: usize,
+    /// Whether the length of blocks is fixed, and only the newest blocks are kept.
+    is_newest: bool,
 }
 
 impl Blocks {
-    /// Returns the sums of the block that contains `start`.
+    /// Creates sums by blocks of 2^`doublings` minutes. Only the newest [`NEWEST_MAX`] blocks with executions are kept.
+    pub(super) fn newest(doublings: u32) -> Self {
+        Self { doublings, is_newest: true, ..Self::default() }
+    }
+
+    /// Returns the sums of the block that contains `start`. Returns `None` if the block is older than the newest
+    /// blocks, and only these are kept.
     #[inline]
-    pub(super) fn at(&mut self, start: Timestamp) -> &mut [Part; METRICS] {
+    pub(super) fn at(&mut self, start: Timestamp) -> Option<&mut [Part; METRICS]> {
         let number = start.unix_ms().div_euclid(MINUTE_MS) >> self.doublings;
         let is_last = self.blocks.get(self.last).is_some_and(|block| block.number == number);
         if !is_last {
-            self.last = self.place(number);
+            self.last = self.place(number)?;
         }
-        &mut self.blocks[self.last].parts
+        Some(&mut self.blocks[self.last].parts)
     }
 
-    /// Returns the index of the block with this number. Creates the block if it does not exist.
-    fn place(&mut self, mut number: i64) -> usize {
+    fn max(&self) -> usize {
+        if self.is_newest { NEWEST_MAX } else { BLOCKS_MAX }
+    }
+
+    /// Returns the index of the block with this number. Creates the block if it does not exist. Returns `None` if the
+    /// block is too old to be kept.
+    fn place(&mut self, mut number: i64) -> Option<usize> {
         loop {
             match self.blocks.binary_search_by_key(&number, |block| block.number) {
-                Ok(place) => return place,
-                Err(place) if self.blocks.len() < BLOCKS_MAX => {
+                Ok(place) => return Some(place),
+                Err(place) if self.blocks.len() < self.max() => {
                     self.blocks.insert(place, Block { number, parts: Default::default() });
-                    return place;
+                    return Some(place);
+                }
+                Err(place) if self.is_newest => {
+                    let place = place.checked_sub(1)?;
+                    self.blocks.remove(0);
+                    self.blocks.insert(place, Block { number, parts: Default::default() });
+                    return Some(place);
                 }
                 Err(_) => {
                     self.widen(self.doublings + 1);
@@ -110,7 +131,7 @@ impl Blocks {
         other.widen(self.doublings);
         for block in other.blocks {
             let number = block.number >> (self.doublings - other.doublings);
-            let place = self.place(number);
+            let Some(place) = self.place(number) else { continue };
             self.blocks[place].parts.iter_mut().zip(block.parts).for_each(|(part, other)| part.merge(other));
         }
     }
@@ -137,10 +158,14 @@ impl Blocks {
         }
     }
 
-    /// Reads blocks. `counts` is the number of values that all blocks together must have, for each metric.
-    pub(super) fn read(from: &mut Reader<'_>, counts: [u64; METRICS]) -> Result<Self> {
+    /// Reads blocks into `empty`. `counts` is the number of values that all blocks together must have, for each metric.
+    /// If only the newest blocks are kept, the blocks may have fewer values.
+    pub(super) fn read(empty: Self, from: &mut Reader<'_>, counts: [u64; METRICS]) -> Result<Self> {
         let doublings = from.at_most(DOUBLINGS_MAX.into())?;
-        let len: usize = from.at_most(BLOCKS_MAX as u64)?;
+        if empty.is_newest && doublings != empty.doublings {
+            return Err(from.malformed());
+        }
+        let len: usize = from.at_most(empty.max() as u64)?;
         let (mut blocks, mut rest) = (Vec::<Block>::with_capacity(len), counts);
         for _ in 0..len {
             let last = blocks.last().map(|block| block.number);
@@ -154,7 +179,11 @@ impl Blocks {
             }
             blocks.push(block);
         }
-        if rest == [0; METRICS] { Ok(Self { doublings, blocks, last: 0 }) } else { Err(from.malformed()) }
+        if rest == [0; METRICS] || empty.is_newest {
+            Ok(Self { doublings, blocks, ..empty })
+        } else {
+            Err(from.malformed())
+        }
     }
 }
 
@@ -168,7 +197,7 @@ mod tests {
         let mut blocks = Blocks::default();
         for &minute in minutes {
             let start = Timestamp::from_unix_ms(minute * MINUTE_MS).unwrap();
-            blocks.at(start)[1].add(minute.rem_euclid(7) as u32);
+            blocks.at(start).unwrap()[1].add(minute.rem_euclid(7) as u32);
         }
         blocks
     }
@@ -204,10 +233,33 @@ mod tests {
             prop_assert!(whole.blocks.len() <= BLOCKS_MAX);
             let bytes = written(&whole);
             let mut reader = Reader::new(&bytes);
-            let read = Blocks::read(&mut reader, [0, minutes.len() as u64, 0, 0]).unwrap();
+            let read = Blocks::read(Blocks::default(), &mut reader, [0, minutes.len() as u64, 0, 0]).unwrap();
             prop_assert!(reader.is_empty());
             prop_assert_eq!(written(&read), bytes.clone());
-            prop_assert!(Blocks::read(&mut Reader::new(&bytes), [0, minutes.len() as u64 + 1, 0, 0]).is_err());
+            let more = [0, minutes.len() as u64 + 1, 0, 0];
+            prop_assert!(Blocks::read(Blocks::default(), &mut Reader::new(&bytes), more).is_err());
+
+            let newest = |minutes: &[i64]| {
+                let mut blocks = Blocks::newest(3);
+                for &minute in minutes {
+                    let start = Timestamp::from_unix_ms(minute * MINUTE_MS).unwrap();
+                    blocks.at(start).into_iter().for_each(|parts| parts[1].add(minute.rem_euclid(7) as u32));
+                }
+                blocks
+            };
+            let mut whole = newest(left);
+            whole.merge(newest(right));
+            prop_assert_eq!(written(&whole), written(&newest(&reversed)));
+            let mut numbers: Vec<_> = minutes.iter().map(|minute| minute >> 3).collect();
+            numbers.sort_unstable();
+            numbers.dedup();
+            let kept = numbers[numbers.len().saturating_sub(NEWEST_MAX)..].to_vec();
+            prop_assert_eq!(whole.iter().map(|block| block.number).collect::<Vec<_>>(), kept);
+            let bytes = written(&whole);
+            let all = [0, minutes.len() as u64, 0, 0];
+            let read = Blocks::read(Blocks::newest(3), &mut Reader::new(&bytes), all).unwrap();
+            prop_assert_eq!(written(&read), bytes.clone());
+            prop_assert!(Blocks::read(Blocks::newest(4), &mut Reader::new(&bytes), all).is_err());
         }
     }
 }

@@ -15,8 +15,14 @@ use super::sample::Sample;
 use super::tested::{self, Tested, Values};
 use crate::metrics::Usd;
 
-/// A change of at most this share of the baseline is too small to count as better or worse.
+/// A change of at most this share of the baseline is too small to count as better or worse. It does not hold for success
+/// rates.
 const STABLE: f64 = 0.02;
+/// A success rate that changes by less than this, and whose failure rate changes by less than
+/// [`FAILURES_STABLE`], changes too little to count as better or worse.
+const SUCCESS_STABLE: f64 = 0.005;
+/// See [`SUCCESS_STABLE`]. This is a share of the failure rate of the baseline.
+const FAILURES_STABLE: f64 = 0.5;
 /// The weights of the success rate, the latency, the cost and the tokens when p-values are adjusted for multiple tests.
 /// Cost and tokens have low weights, because they often change together.
 const WEIGHTS: [f64; 4] = [3.0, 3.0, 1.0, 1.0];
@@ -26,18 +32,20 @@ const WEIGHTS: [f64; 4] = [3.0, 3.0, 1.0, 1.0];
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Verdict {
-    /// The metric improved by more than 2 %, and the change is statistically significant.
+    /// The metric improved by more than a trifle, and the change is statistically significant.
+    /// [`FrozenBaselines::compare`] says what a trifle is.
     Better,
-    /// The metric got worse by more than 2 %, and the change is statistically significant. Worse means a lower success
-    /// rate, a higher latency, a higher cost, or more tokens.
+    /// The metric got worse by more than a trifle, and the change is statistically significant. Worse means a lower
+    /// success rate, a higher latency, a higher cost, or more tokens.
     Worse,
-    /// The change is at most 2 % of the baseline, or it is not statistically significant. This verdict does not prove
-    /// that nothing changed.
+    /// The change is a trifle, or it is not statistically significant. For cost and tokens, it is also possible that
+    /// the arithmetic mean moved in the other direction than the geometric mean. This verdict does not prove that
+    /// nothing changed.
     NoChangeShown,
     /// The metric was not judged, for one of these reasons:
     ///
     /// - Both sides have fewer than [`Comparison::SAMPLES_MIN`] values.
-    /// - One side has fewer values than that, and no change of more than 2 % is beyond doubt, as
+    /// - One side has fewer values than that, and no change of more than a trifle is beyond doubt, as
     ///   [`Comparison::SAMPLES_MIN`] explains.
     /// - One side has fewer than [`Comparison::SAMPLES_TESTED_MIN`] values.
     /// - The version of this crate that froze the baselines did not store what the test needs.
@@ -87,7 +95,7 @@ pub struct Metric {
     /// The change, in the metric's unit; `None` if the metric was not tested.
     ///
     /// For a success rate, it is the difference of the rates. For other metrics, it is `relative_delta` times the
-    /// baseline or, if the baseline is 0, the difference of the geometric means.
+    /// baseline. If the baseline is 0, or `relative_delta` is `None`, it is the difference of the geometric means.
     pub delta: Option<f64>,
     /// The change as a share of the baseline, where 0.02 is 2 % more. It is `None` if the metric was not tested, or if
     /// all values of the baseline are 0.
@@ -113,8 +121,9 @@ pub struct Metric {
     /// divided by the direction's share of the allowed false alarms. The share is 0.8 for a change for the worse and
     /// 0.2 for a change for the better. A p-value is at most 1. It is `None` if the metric was not tested.
     pub p_value: Option<f64>,
-    /// The p-value, adjusted by Holm's method (1979) for all tests of this comparison; `None` if the metric was not
-    /// tested. The verdict depends on the adjusted p-value.
+    /// The p-value, adjusted by Holm's method (1979) for all tests of this comparison. It is `None` if the metric was
+    /// not tested, or if both sides have fewer than [`Comparison::SAMPLES_MIN`] values. The verdict depends on the
+    /// adjusted p-value.
     pub p_adjusted: Option<f64>,
     /// The verdict.
     pub verdict: Verdict,
@@ -139,15 +148,15 @@ pub struct SkillComparison {
     pub latency_ms: Metric,
     /// Whether `latency_ms` compares exact latencies, or latencies counted in buckets less than 0.8 % wide.
     ///
-    /// All latencies in a bucket count as the middle of the bucket. Buckets are used if the baseline has more than 4096
+    /// All latencies in a bucket count as the middle of the bucket. Buckets are used if the baseline has more than 512
     /// different latencies, or if the recent side has more than [`Precision::DISTINCT_MAX`].
     pub latency_precision: Precision,
     /// Compares `cost_usd` by [`Test::Permutation`]. `baseline` and `recent` are arithmetic means. In the test, a
-    /// negative cost counts as 0. If the baseline has more than 1024 different costs, all costs are compared in buckets
+    /// negative cost counts as 0. If the baseline has more than 128 different costs, all costs are compared in buckets
     /// less than 0.8 % wide.
     pub cost_mean_usd: Metric,
     /// Compares `tokens_used` by [`Test::Permutation`]. `baseline` and `recent` are arithmetic means. If the baseline
-    /// has more than 1024 different token counts, all token counts are compared in buckets less than 0.8 % wide.
+    /// has more than 128 different token counts, all token counts are compared in buckets less than 0.8 % wide.
     pub tokens_mean: Metric,
 }
 
@@ -203,8 +212,13 @@ impl SkillComparison {
 impl FrozenBaselines {
     /// Compares recent executions, collected by skill, with these baselines.
     ///
-    /// A metric is better or worse if it changed by more than 2 % *and* the change is statistically significant. A
-    /// change is significant if its p-value, adjusted for the number of tests in the comparison, is at most
+    /// A metric is better or worse if it changed by more than a trifle *and* the change is statistically significant. A
+    /// change of a latency, a cost or of tokens is a trifle if it is at most 2 % of the baseline. A change of a success
+    /// rate is a trifle if it is less than 0.5 percentage points, and the failure rate changes by less than half of the
+    /// baseline's failure rate. Cost and tokens are not better or worse if their arithmetic means moved in the other
+    /// direction.
+    ///
+    /// A change is significant if its p-value, adjusted for the number of tests in the comparison, is at most
     /// [`Comparison::ALPHA`]. Because of the adjustment, a comparison of hundreds of skills raises no more false alarms
     /// than a comparison of one skill. The adjustment gives the success rate and the latency three times the weight of
     /// cost and tokens, because cost and tokens often change together.
@@ -212,9 +226,10 @@ impl FrozenBaselines {
     /// If one bad hour slows many executions, these executions are not independent evidence of a change. To correct for
     /// this, the executions of each side are divided into at most 128 blocks of time, each 1, 2, 4, … minutes long. The
     /// comparison estimates how much executions in the same block, and in neighbouring blocks, resemble each other. The
-    /// more the executions resemble each other, the [less](Metric::design_effect) they count as evidence. A disturbance
-    /// that lasts longer than the recent period, such as a bad week, cannot be distinguished from a change. If both
-    /// sides cover only a few hours, a slow hour can look like a change, too.
+    /// more the executions resemble each other, the [less](Metric::design_effect) they count as evidence. If the recent
+    /// side covers at most two blocks, the newest executions of both sides are examined in shorter blocks, too. A
+    /// disturbance that lasts longer than the recent period, such as a bad week, cannot be distinguished from a change.
+    /// If both sides cover only a few hours, a slow hour can look like a change, too.
     ///
     /// `benches/verdicts.rs` measures how often a comparison raises a false alarm, and how often it finds a real
     /// change. The benchmark also prints how often the best possible test would find the change.
@@ -260,27 +275,36 @@ impl FrozenBaselines {
 impl Comparison {
     /// Adjusts the p-values for multiple tests, and sets the verdicts.
     fn judge(&mut self) {
-        let metrics = self.skills.values_mut().flat_map(|skill| skill.metrics_mut().into_iter().zip(WEIGHTS));
+        // The table shows the arithmetic means of cost and tokens.
+        let is_mean = [false, false, true, true];
+        let metrics =
+            self.skills.values_mut().flat_map(|skill| skill.metrics_mut().into_iter().zip(is_mean).zip(WEIGHTS));
         let (mut tested, mut weighted) = (Vec::new(), Vec::new());
-        for (metric, weight) in metrics {
-            if let Some(p_value) = metric.p_value {
-                tested.push(metric);
+        for ((metric, is_mean), weight) in metrics {
+            // A metric that cannot be judged must not use up a part of the allowed false alarms. Whether it can be
+            // judged depends only on the numbers of values.
+            let can_be_judged = metric.baseline_samples.max(metric.recent_samples) >= Self::SAMPLES_MIN;
+            if let Some(p_value) = metric.p_value.filter(|_| can_be_judged) {
+                tested.push((metric, is_mean));
                 weighted.push((p_value, weight));
             }
         }
-        for (metric, adjusted) in tested.into_iter().zip(inference::weighted_holm(&weighted)) {
+        for ((metric, is_mean), adjusted) in tested.into_iter().zip(inference::weighted_holm(&weighted)) {
             metric.p_adjusted = Some(significant(adjusted));
             let Some(delta) = metric.delta else { continue };
-            let is_stable = metric.relative_delta.map_or(delta == 0.0, |relative| relative.abs() <= STABLE);
-            let (fewer, more) = (
-                metric.baseline_samples.min(metric.recent_samples),
-                metric.baseline_samples.max(metric.recent_samples),
-            );
-            let is_few = fewer < Self::SAMPLES_MIN;
+            let is_few = metric.baseline_samples.min(metric.recent_samples) < Self::SAMPLES_MIN;
             // A success rate is better if it is higher; every other metric is better if it is lower.
             let higher_is_better = metric.test == Some(Test::FisherExact);
+            let is_stable = if higher_is_better {
+                let failing = 1.0 - metric.baseline.unwrap_or(0.0);
+                delta == 0.0 || delta.abs() < SUCCESS_STABLE && delta.abs() < FAILURES_STABLE * failing
+            } else {
+                metric.relative_delta.map_or(delta == 0.0, |relative| relative.abs() <= STABLE)
+            };
+            let is_contrary =
+                is_mean && metric.baseline.zip(metric.recent).is_some_and(|(before, now)| (now - before) * delta < 0.0);
             let alpha = if is_few { Self::ALPHA_FEW } else { ALPHA };
-            metric.verdict = match adjusted > alpha || is_stable || more < Self::SAMPLES_MIN {
+            metric.verdict = match adjusted > alpha || is_stable || is_contrary {
                 true if is_few => Verdict::TooFew,
                 true => Verdict::NoChangeShown,
                 false if (delta > 0.0) == higher_is_better => Verdict::Better,
@@ -298,8 +322,7 @@ fn group(sides: [Side; 2]) -> SkillComparison {
         [Some((a, _)), Some((b, _))] => Some([a, b]),
         _ => None,
     };
-    let details = pair.and_then(|[a, b]| Some([a.detail.as_ref()?, b.detail.as_ref()?]));
-    let blocks = details.map(|details| details.map(|detail| &detail.blocks));
+    let details = pair.and_then(|[a, b]| Some([a.detail.as_deref()?, b.detail.as_deref()?]));
     let make = |known: fn(&Baseline) -> Option<f64>, count: fn(&Sample) -> u64, test: Test| {
         let known = sides.map(|side| known(&side?.1));
         let counts = sides.map(|side| side.map_or(0, |(sample, _)| count(sample)));
@@ -317,20 +340,20 @@ fn group(sides: [Side; 2]) -> SkillComparison {
     SkillComparison {
         success_rate: success(&|_| {
             let rate = |sample: &Sample| Proportion { part: sample.succeeded, whole: sample.succeeded + sample.failed };
-            Some(tested::success_rates(pair?.map(rate), blocks))
+            Some(tested::success_rates(pair?.map(rate), details))
         }),
         latency_ms: latency(&|baseline| {
             let latencies = pair?.map(|sample| &sample.latencies);
-            Some(tested::values(&values(latencies, 1.0, general_score), baseline, blocks, 1))
+            Some(tested::values(&values(latencies, 1.0, general_score), baseline, details, 1))
         }),
         latency_precision: if sides.iter().flatten().any(bounded) { Precision::Bounded } else { Precision::Exact },
         cost_mean_usd: cost(&|baseline| {
             let costs = details?.map(|detail| &detail.costs);
-            Some(tested::values(&values(costs, 1e-8, detail::cost_score), baseline, blocks, 2))
+            Some(tested::values(&values(costs, 1e-8, detail::cost_score), baseline, details, 2))
         }),
         tokens_mean: tokens(&|baseline| {
             let tokens = details?.map(|detail| &detail.tokens);
-            Some(tested::values(&values(tokens, 1.0, general_score), baseline, blocks, 3))
+            Some(tested::values(&values(tokens, 1.0, general_score), baseline, details, 3))
         }),
     }
 }

@@ -2,6 +2,7 @@
 //! less evidence each execution adds.
 
 use super::blocks::{Blocks, Part};
+use super::detail::Detail;
 
 /// The number of blocks that an estimate needs, over both sides together.
 const BLOCKS_MIN: usize = 8;
@@ -13,6 +14,9 @@ const DECAY_MAX: f64 = 0.9;
 
 /// A correlation of at most this many standard errors counts as 0, because it may be noise.
 const NOISE: f64 = 1.0;
+
+/// If the recent side covers at most this number of blocks, the newest executions are examined in shorter blocks, too.
+const SHORT_MAX: i64 = 2;
 
 /// The estimate that [`design_effect`] returns.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -38,8 +42,39 @@ pub(super) struct DesignEffect {
 /// A test is corrected by dividing its statistic by the square root of the design effect. This is the method of Rao and
 /// Scott ("A Simple Method for the Analysis of Clustered Binary Data", Biometrics 48 (1992), 577–585).
 ///
-/// `variance` is the variance of the scores around the mean of their side.
-pub(super) fn design_effect(sides: [&Blocks; 2], metric: usize, variance: f64) -> Option<DesignEffect> {
+/// A long history has long blocks. In a block of days, most pairs of executions start days apart, and resemble each
+/// other less than the executions of a recent side that covers only a day. If the recent side covers at most
+/// [`SHORT_MAX`] blocks, the design effect is therefore also estimated from the newest executions of each side, in
+/// shorter blocks. The largest estimate is used.
+///
+/// `variances` has the variance of the scores of each side.
+pub(super) fn design_effect(sides: [&Detail; 2], metric: usize, variances: [f64; 2]) -> Option<DesignEffect> {
+    let blocks = sides.map(|side| &side.blocks);
+    let counts = blocks.map(|side| side.iter().map(|block| block.parts[metric].count).sum::<u64>() as f64);
+    let all = by_blocks(blocks, metric, variances, counts);
+    let doublings = blocks[0].doublings().max(blocks[1].doublings());
+    let by = doublings - blocks[1].doublings();
+    let mut recent = blocks[1].iter().filter(|block| block.parts[metric].count > 0).map(|block| block.number >> by);
+    let covered = recent.next().map_or(0, |first| recent.last().unwrap_or(first) - first + 1);
+    if covered > SHORT_MAX {
+        return all;
+    }
+    let [earlier, later] = sides;
+    let levels = earlier.newest.iter().zip(&later.newest).filter(|(level, _)| level.doublings() < doublings);
+    let newest = levels.filter_map(|(earlier, later)| by_blocks([earlier, later], metric, variances, counts));
+    all.into_iter().chain(newest).max_by(|one, other| one.factor.total_cmp(&other.factor))
+}
+
+/// Estimates the design effect from blocks. `counts` is the number of values of each side, and the blocks may have
+/// fewer.
+fn by_blocks(sides: [&Blocks; 2], metric: usize, variances: [f64; 2], counts: [f64; 2]) -> Option<DesignEffect> {
+    // The sides are weighted as in the blocks, because the newest blocks have only a small part of a long history.
+    let degrees = sides.map(|side| {
+        let count: u64 = side.iter().map(|block| block.parts[metric].count).sum();
+        count.saturating_sub(1) as f64
+    });
+    let squares: f64 = variances.iter().zip(degrees).map(|(variance, degrees)| variance * degrees).sum();
+    let variance = squares / degrees.iter().sum::<f64>();
     let mut doublings = sides[0].doublings().max(sides[1].doublings());
     loop {
         let parts = sides.map(|side| {
@@ -49,13 +84,13 @@ pub(super) fn design_effect(sides: [&Blocks; 2], metric: usize, variance: f64) -
             parts.filter(|(_, part)| part.count > 0).collect::<Vec<_>>()
         });
         let blocks = parts[0].len() + parts[1].len();
-        if blocks < BLOCKS_MIN || variance <= 0.0 {
+        if blocks < BLOCKS_MIN || variance <= 0.0 || variance.is_nan() {
             return None;
         }
         let squares: f64 = parts.iter().flatten().map(|(_, part)| (part.count as f64).powi(2)).sum();
         let values: f64 = parts.iter().flatten().map(|(_, part)| part.count as f64).sum();
         if squares / values >= VALUES_MIN {
-            return Some(estimate(&parts, variance));
+            return Some(estimate(&parts, variance, counts));
         }
         doublings += 1;
     }
@@ -64,8 +99,8 @@ pub(super) fn design_effect(sides: [&Blocks; 2], metric: usize, variance: f64) -
 /// A block's number and its sums.
 type Numbered = (i64, Part);
 
-/// Estimates the design effect from the blocks of two sides.
-pub(super) fn estimate(sides: &[Vec<Numbered>; 2], variance: f64) -> DesignEffect {
+/// Estimates the design effect from the blocks of two sides, which have `counts` values in total.
+pub(super) fn estimate(sides: &[Vec<Numbered>; 2], variance: f64, counts: [f64; 2]) -> DesignEffect {
     // These are sums over both sides. `beyond` is the excess of the squared deviations of the blocks' sums over what
     // independent values would give. Divided by `variance`, it is expected to be `beyond_unit` times the intraclass
     // correlation, which is the correlation of two values in the same block. `lagged` and `lagged_unit` are the same
@@ -113,8 +148,11 @@ pub(super) fn estimate(sides: &[Vec<Numbered>; 2], variance: f64) -> DesignEffec
         decay = (found + means * (1.0 + 3.0 * found.clamp(0.0, 1.0)) / blocks).clamp(0.0, DECAY_MAX);
     }
     let (mut correlated, mut independent) = (0.0, 0.0);
-    for side in sides {
+    for (side, total) in sides.iter().zip(counts) {
         let n: f64 = side.iter().map(|(_, part)| part.count as f64).sum();
+        if n == 0.0 {
+            continue;
+        }
         // `all` sums, over all pairs of blocks, the product of their counts times the correlation of their effects.
         // `earlier` is the sum of the counts of the earlier blocks, each times its correlation with the current block.
         let (mut all, mut earlier, mut last) = (0.0, 0.0, None);
@@ -126,8 +164,8 @@ pub(super) fn estimate(sides: &[Vec<Numbered>; 2], variance: f64) -> DesignEffec
             earlier += count;
             last = Some(number);
         }
-        correlated += (n * (1.0 - within) + within * all) / (n * n);
-        independent += 1.0 / n;
+        correlated += (n * (1.0 - within) + within * all) / (n * total);
+        independent += 1.0 / total;
     }
     DesignEffect { factor: (correlated / independent).max(1.0), degrees }
 }

@@ -15,36 +15,51 @@ const STEP_PICO: u64 = 10_000;
 const COST_OCTAVES: u32 = 6;
 /// The largest number of different costs that a frozen group counts exactly. The same limit holds for different token
 /// counts.
-const FROZEN_DISTINCT_MAX: usize = 1024;
+const FROZEN_DISTINCT_MAX: usize = 128;
+/// The lengths of the newest blocks: 2^6 minutes, about an hour, and 2^9 minutes, a third of a day.
+const NEWEST_DOUBLINGS: [u32; 2] = [6, 9];
 
 /// How often each cost and each token count occurs, and the sums of all metrics by blocks of time. Costs and tokens are
 /// counted like latencies.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct Detail {
     /// The costs, in units of 10⁻⁸ USD.
     pub(super) costs: Latencies,
     pub(super) tokens: Latencies,
     pub(super) blocks: Blocks,
+    /// The sums of only the newest executions, in blocks that stay short however long the history is.
+    pub(super) newest: [Blocks; 2],
+}
+
+impl Default for Detail {
+    fn default() -> Self {
+        Self {
+            costs: Latencies::default(),
+            tokens: Latencies::default(),
+            blocks: Blocks::default(),
+            newest: NEWEST_DOUBLINGS.map(Blocks::newest),
+        }
+    }
 }
 
 impl Detail {
     #[inline]
     pub(super) fn add(&mut self, observation: &Observation) {
-        let parts = self.blocks.at(observation.start);
-        if let Some(succeeded) = observation.succeeded {
-            parts[0].add((!succeeded).into());
-        }
-        if let Some(latency) = observation.latency_ms {
-            parts[1].add(score(bucket(latency)));
-        }
-        if let Some(cost) = observation.cost {
-            let steps = cost_steps(cost);
-            parts[2].add(cost_score(steps));
-            self.costs.add(steps);
-        }
-        if let Some(tokens) = observation.tokens {
-            parts[3].add(score(bucket(tokens)));
-            self.tokens.add(tokens);
+        let steps = observation.cost.map(cost_steps);
+        steps.into_iter().for_each(|steps| self.costs.add(steps));
+        observation.tokens.into_iter().for_each(|tokens| self.tokens.add(tokens));
+        let general = |value: u64| score(bucket(value));
+        let scores = [
+            observation.succeeded.map(|succeeded| (!succeeded).into()),
+            observation.latency_ms.map(general),
+            steps.map(cost_score),
+            observation.tokens.map(general),
+        ];
+        for blocks in [&mut self.blocks].into_iter().chain(&mut self.newest) {
+            let Some(parts) = blocks.at(observation.start) else { continue };
+            for (part, score) in parts.iter_mut().zip(scores) {
+                score.into_iter().for_each(|score| part.add(score));
+            }
         }
     }
 
@@ -52,6 +67,7 @@ impl Detail {
         self.costs.merge(other.costs);
         self.tokens.merge(other.tokens);
         self.blocks.merge(other.blocks);
+        self.newest.iter_mut().zip(other.newest).for_each(|(blocks, other)| blocks.merge(other));
     }
 
     pub(super) fn settle(&mut self) {
@@ -73,16 +89,19 @@ impl Detail {
         self.costs.write(out);
         self.tokens.write(out);
         self.blocks.write(out);
+        self.newest.iter().for_each(|blocks| blocks.write(out));
     }
 
     /// Reads the detail from bytes of a [version](super::accumulator) that stores details. `counts` is the number of
     /// known values of each metric.
     pub(super) fn read(from: &mut Reader<'_>, version: u8, counts: [u64; METRICS]) -> Result<Self> {
         let [_, _, costs, tokens] = counts;
+        let [hours, days] = NEWEST_DOUBLINGS.map(Blocks::newest);
         Ok(Self {
             costs: Latencies::read(from, version, costs)?,
             tokens: Latencies::read(from, version, tokens)?,
-            blocks: Blocks::read(from, counts)?,
+            blocks: Blocks::read(Blocks::default(), from, counts)?,
+            newest: [Blocks::read(hours, from, counts)?, Blocks::read(days, from, counts)?],
         })
     }
 }

@@ -21,34 +21,70 @@ pub struct FrozenBaselines {
     /// The baselines.
     pub baselines: Baselines,
     /// The counts and sums from which the baselines were computed. A comparison tests recent executions against them.
-    #[serde(with = "hex")]
+    #[serde(with = "text")]
     pub(super) samples: Accumulator,
 }
 
-/// Writes the [bytes](Accumulator::to_bytes) of an accumulator as hex digits, and reads them.
-mod hex {
+/// Writes the [bytes](Accumulator::to_bytes) of an accumulator as text, and reads them. The first byte, which is the
+/// version, is two hex digits. The other bytes are in base64 without padding (RFC 4648, section 4). In version 2, they
+/// are hex digits, too.
+mod text {
     use serde::de::Error as _;
     use serde::{Deserialize, Deserializer, Serializer};
 
     use super::Accumulator;
 
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
     pub(super) fn serialize<S: Serializer>(samples: &Accumulator, serializer: S) -> Result<S::Ok, S::Error> {
         let bytes = samples.clone().to_bytes();
-        let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-        let text: String = digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect();
+        let (version, rest) = bytes.split_first().map_or((0, &[][..]), |(version, rest)| (*version, rest));
+        let mut text = format!("{version:02x}");
+        for part in rest.chunks(3) {
+            let joined =
+                (0..3).fold(0_usize, |joined, at| joined << 8 | usize::from(part.get(at).map_or(0, |byte| *byte)));
+            // A part of n bytes has n + 1 digits.
+            text.extend((0..=part.len()).map(|at| char::from(DIGITS[joined >> (18 - 6 * at) & 63])));
+        }
         serializer.serialize_str(&text)
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Accumulator, D::Error> {
         let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-        let digit = |byte: &u8| char::from(*byte).to_digit(16);
-        let byte = |pair: &[u8]| match pair {
+        let (version, rest) = text.as_bytes().split_at(text.len().min(2));
+        let expected = || D::Error::custom("found other text; expected two hex digits and base64");
+        let mut bytes = of_hex(version).ok_or_else(expected)?;
+        let rest = if bytes == [2] { of_hex(rest) } else { of_base64(rest) };
+        bytes.extend(rest.ok_or_else(expected)?);
+        Accumulator::from_bytes(&bytes).map_err(D::Error::custom)
+    }
+
+    fn of_hex(text: &[u8]) -> Option<Vec<u8>> {
+        let digit = |byte: u8| char::from(byte).to_digit(16);
+        let byte = |pair: &[u8]| match *pair {
             [high, low] => Some((digit(high)? * 16 + digit(low)?) as u8),
             _ => None,
         };
-        let bytes: Option<Vec<u8>> = text.as_bytes().chunks(2).map(byte).collect();
-        let bytes = bytes.ok_or_else(|| D::Error::custom("found other text; expected pairs of hex digits"))?;
-        Accumulator::from_bytes(&bytes).map_err(D::Error::custom)
+        text.chunks(2).map(byte).collect()
+    }
+
+    fn of_base64(text: &[u8]) -> Option<Vec<u8>> {
+        let mut values = [None; 256];
+        DIGITS.iter().zip(0_u32..).for_each(|(&digit, value)| values[usize::from(digit)] = Some(value));
+        let mut bytes = Vec::with_capacity(text.len() / 4 * 3 + 2);
+        for part in text.chunks(4) {
+            let mut joined = 0;
+            for at in 0..4 {
+                joined = joined << 6 | part.get(at).map_or(Some(0), |&digit| values[usize::from(digit)])?;
+            }
+            let [_, decoded @ ..] = joined.to_be_bytes();
+            let (kept, unused) = decoded.split_at(part.len() - 1);
+            if kept.is_empty() || unused.iter().any(|byte| *byte != 0) {
+                return None;
+            }
+            bytes.extend(kept);
+        }
+        Some(bytes)
     }
 }
 

@@ -5,7 +5,7 @@ use super::counts::{Counted, Counts};
 use crate::error::Result;
 
 /// The number of recent values that are collected before they are sorted and merged into the counts. It is large,
-/// because each merge reads all counts.
+/// because each merge goes through all counts.
 const RECENT_MAX: usize = 16 * 1024;
 
 /// Once a tally has had [`RECENT_MAX`] recent values, numbers below this limit are counted in an array. Most numbers

@@ -1,7 +1,7 @@
 //! Tests the change of one metric.
 
-use super::blocks::Blocks;
 use super::correlation::{self, DesignEffect};
+use super::detail::Detail;
 use super::inference::{self, Proportion, Spread};
 use super::permutation;
 use super::special::{normal_quantile, student_two_sided};
@@ -30,16 +30,18 @@ pub(super) struct Tested {
 /// [score](super::buckets::score).
 pub(super) type Values = Vec<(f64, u64, u32)>;
 
-/// Tests success rates. In each proportion, the part is the number of successes. Neither `whole` may be 0.
-pub(super) fn success_rates(sides: [Proportion; 2], blocks: Option<[&Blocks; 2]>) -> Tested {
+/// Tests success rates. In each proportion, the part is the number of successes. Each `whole` must be at least 2.
+pub(super) fn success_rates(sides: [Proportion; 2], details: Option<[&Detail; 2]>) -> Tested {
     let [a, b] = sides;
     let inference::Found { delta, interval, .. } = inference::newcombe(a, b);
     let failed = |side: Proportion| Proportion { part: side.whole - side.part, whole: side.whole };
     let is_worse = delta < 0.0;
     let p = if is_worse { inference::fisher_more(failed(a), failed(b)) } else { inference::fisher_more(a, b) };
-    let whole = (a.whole + b.whole) as f64;
-    let variance = sides.iter().map(|side| side.whole as f64 * side.share() * (1.0 - side.share())).sum::<f64>();
-    let effect = blocks.and_then(|blocks| correlation::design_effect(blocks, 0, variance / (whole - 2.0)));
+    let variances = sides.map(|side| {
+        let whole = side.whole as f64;
+        side.share() * (1.0 - side.share()) * whole / (whole - 1.0)
+    });
+    let effect = details.and_then(|details| correlation::design_effect(details, 0, variances));
     let widen = effect.map_or(1.0, |effect| effect.factor.sqrt());
     let interval = interval.map(|end| (delta + (end - delta) * widen).clamp(-1.0, 1.0));
     Tested {
@@ -60,7 +62,7 @@ pub(super) fn success_rates(sides: [Proportion; 2], blocks: Option<[&Blocks; 2]>
 /// large samples even if the spread changed: see Janssen, "Studentized Permutation Tests for Non-i.i.d. Hypotheses and
 /// the Generalized Behrens-Fisher Problem", Statistics & Probability Letters 36 (1997), 9–21, and Chung and Romano,
 /// "Exact and Asymptotically Robust Permutation Tests", Annals of Statistics 41 (2013), 484–507.
-pub(super) fn values(sides: &[Values; 2], baseline: f64, blocks: Option<[&Blocks; 2]>, metric: usize) -> Tested {
+pub(super) fn values(sides: &[Values; 2], baseline: f64, details: Option<[&Detail; 2]>, metric: usize) -> Tested {
     let merged = merged(sides);
     let start = start(&merged);
     let scores: Vec<(f64, [u64; 2])> =
@@ -76,11 +78,9 @@ pub(super) fn values(sides: &[Values; 2], baseline: f64, blocks: Option<[&Blocks
         let mirrored: Vec<_> = both.rev().map(|(score, count)| (-score, count)).collect();
         permutation::tail(&mirrored, spreads[1].count, -sum)
     };
-    let within: Vec<_> =
-        sides.iter().map(|side| spread(side.iter().map(|&(_, count, score)| (score.into(), count)))).collect();
-    let squares: f64 = within.iter().map(|side| side.variance * (side.count as f64 - 1.0)).sum();
-    let variance = squares / within.iter().map(|side| side.count as f64 - 1.0).sum::<f64>();
-    let effect = blocks.and_then(|blocks| correlation::design_effect(blocks, metric, variance));
+    let variances =
+        sides.each_ref().map(|side| spread(side.iter().map(|&(_, count, score)| (score.into(), count))).variance);
+    let effect = details.and_then(|details| correlation::design_effect(details, metric, variances));
     let p = corrected(by_split.max(difference.tail()), effect);
 
     let typical = start * spreads[0].mean.exp_m1();

@@ -313,6 +313,38 @@ fn compare_uses_the_last_frozen_baselines_or_those_of_a_given_week() {
     );
 }
 
+/// A retired skill is named and not required, so a gate does not fail for ever.
+#[test]
+fn nothing_is_required_of_a_skill_without_recent_executions() {
+    let place = frozen_place();
+    let window = "compare --since 2026-03-01 --require all";
+    let Output { code, stdout, stderr } = run(&place, window);
+    assert!(code == Some(3) && !stdout.contains("required and not judged"), "{stdout}");
+    assert_eq!(
+        stderr,
+        "runledger: warning: no recent executions, so nothing is required of publish\n\
+         runledger: warning: no recent executions, so nothing is required of search\n"
+    );
+}
+
+/// The baselines of an older week would give another answer, so they are used only if somebody asks for them.
+#[test]
+fn a_damaged_latest_week_is_not_replaced_by_an_older_one() {
+    let place = place(&executions());
+    answer(&place, "baseline freeze --week 2026-02-09");
+    answer(&place, "baseline freeze --week 2026-02-16");
+    let path = place.files().into_iter().find(|path| path.ends_with("baselines.jsonl")).unwrap();
+    let text = std::fs::read_to_string(&path).unwrap();
+    let at = text.rfind("\"skipped\"").unwrap();
+    std::fs::write(&path, format!("{}\"skopped\"{}", &text[..at], &text[at + 9..])).unwrap();
+    let Output { code, stderr, .. } = run(&place, "compare");
+    let expected = "runledger: cannot read the baselines of the latest frozen week: logs/baselines.jsonl: found a damaged \
+                    line; expected frozen baselines. Name a week with --week\n";
+    assert!(code == Some(2) && stderr.ends_with(expected), "{code:?} {stderr}");
+    let Output { code, .. } = run(&place, "compare --week 2026-02-09");
+    assert!(matches!(code, Some(0 | 1 | 3)), "{code:?}");
+}
+
 #[test]
 fn stability_is_reported_week_by_week() {
     let place = place(&executions());

@@ -169,6 +169,26 @@ fn a_ledger_keeps_frozen_baselines_beside_itself() {
     assert_eq!(error.kind(), ErrorKind::Unsuitable);
 }
 
+/// A line of a journal has at most 16 MiB. With at most 15 KB a skill, the baselines of 1,000 skills fit.
+#[test]
+fn the_frozen_baseline_of_a_skill_has_at_most_15_kilobytes() {
+    for count in [1_000, 30_000] {
+        let execution = |i: u64| {
+            let mut record = record("skill", "2026-01-05T00:00:00Z");
+            record.timestamp_start = record.timestamp_start.plus_ms(i * 30 * 86_400_000 / count);
+            // The values are spread over 8 octaves, in a random order.
+            let spread = |salt: u64| (2_f64.powf((i * 7_919 + salt) as f64 * 0.618_034 % 1.0 * 8.0) * 1_000.0) as u64;
+            record.total_latency_ms = Some(spread(1));
+            record.cost_usd = Some(Usd::from_pico(i128::from(spread(2)) * 1_000_000));
+            record.tokens_used = Some(spread(3));
+            record.set_status(if i % 20 == 7 { Status::Failed } else { Status::Success });
+            record
+        };
+        let size = frozen((0..count).map(execution).collect()).to_json().unwrap().len();
+        assert!(size <= 15_000, "{count} executions: {size} bytes");
+    }
+}
+
 // Comparing.
 
 /// `count` executions with latencies from `latency_ms` up to a fifth more.
@@ -284,6 +304,50 @@ fn more_questions_need_more_evidence() {
     assert_eq!((verdict(0), verdict(20)), (Verdict::Worse, Verdict::NoChangeShown));
 }
 
+/// A failure rate that grows from 0.1 % to 2 % is a change, although the success rate falls by less than 2 %.
+#[test]
+fn twenty_times_the_failures_are_a_change() {
+    let verdict = |before: (u64, u64), recent: (u64, u64)| {
+        compare(ended("skill", before.0, before.1), ended("skill", recent.0, recent.1)).skills["skill"]
+            .success_rate
+            .verdict
+    };
+    assert_eq!(verdict((20_000, 20), (5_000, 100)), Verdict::Worse);
+    assert_eq!(verdict((20_000, 400), (20_000, 20)), Verdict::Better);
+    // The failure rate doubles from 0.1 % to 0.2 %.
+    assert_eq!(verdict((200_000, 200), (200_000, 400)), Verdict::Worse);
+    // From 10 % to 10.4 %: less than half a percentage point, and far less than half of the failures.
+    assert_eq!(verdict((200_000, 20_000), (200_000, 20_800)), Verdict::NoChangeShown);
+}
+
+/// A hundred skills with ten executions on each side cannot be judged, so they do not hide a change of another skill.
+#[test]
+fn metrics_that_cannot_be_judged_need_no_evidence() {
+    let (mut before, mut recent) = (ended("skill", 1_000, 0), ended("skill", 30, 2));
+    for other in 0..100 {
+        before.extend(ended(&format!("other {other}"), 10, 1));
+        recent.extend(ended(&format!("other {other}"), 10, 1));
+    }
+    let skills = compare(before, recent).skills;
+    let [rate, other] = ["skill", "other 7"].map(|skill| skills[skill].success_rate);
+    assert_eq!((rate.p_value, rate.p_adjusted), (Some(0.00102606923), Some(0.00102606923)));
+    assert_eq!((rate.verdict, other.verdict, other.p_adjusted), (Verdict::Worse, Verdict::TooFew, None));
+}
+
+/// Most executions become cheaper and a few become expensive, so the typical cost falls while the mean cost rises.
+#[test]
+fn a_cost_whose_mean_rises_is_not_better() {
+    let cost = |cost: fn(u64) -> &'static str| {
+        let mut records = executions("skill", 2_000, 3_000);
+        records.iter_mut().zip(0..).for_each(|(record, i)| record.cost_usd = usd(cost(i)));
+        records
+    };
+    let compared = compare(cost(|_| "0.01"), cost(|i| if i % 25 < 2 { "0.05" } else { "0.0078" }));
+    let cost = compared.skills["skill"].cost_mean_usd;
+    assert!(cost.recent > cost.baseline && cost.delta < Some(0.0) && cost.p_adjusted < Some(0.001), "{cost:?}");
+    assert_eq!(cost.verdict, Verdict::NoChangeShown);
+}
+
 #[test]
 fn money_and_tokens_are_compared_by_their_means() {
     let used = |i: u64, cost: &str, tokens| {
@@ -321,7 +385,7 @@ fn money_and_tokens_are_compared_by_their_means() {
     assert_eq!(json["latency_precision"], "exact");
 }
 
-/// 4097 different latencies are too many for a frozen baseline, so both sides are compared in buckets, here of 64 ms.
+/// 513 different latencies are too many for a frozen baseline, so both sides are compared in buckets, here of 64 ms.
 #[test]
 fn many_latencies_are_compared_in_buckets() {
     let spread = |count: u64, offset: u64| {
@@ -331,7 +395,7 @@ fn many_latencies_are_compared_in_buckets() {
         records
     };
     let compared = |count| compare(spread(count, 0), spread(count, 1_000)).skills["skill"].clone();
-    let (exact, bounded) = (compared(4_096), compared(4_097));
+    let (exact, bounded) = (compared(512), compared(513));
     let found = |skill: &runledger::baseline::SkillComparison| (skill.latency_precision, skill.latency_ms.verdict);
     assert_eq!(found(&exact), (Precision::Exact, Verdict::Worse));
     assert_eq!(found(&bounded), (Precision::Bounded, Verdict::Worse));
@@ -344,7 +408,7 @@ fn many_latencies_are_compared_in_buckets() {
     let [low, delta, high] = ends(&exact);
     assert!(low < delta && delta < high && (delta - 1_000.0).abs() < 50.0, "{low} {delta} {high}");
     // The medians are those of the baselines.
-    assert_eq!((bounded.latency_ms.baseline, bounded.latency_ms.recent), (Some(12_048.0), Some(13_048.0)));
+    assert_eq!((bounded.latency_ms.baseline, bounded.latency_ms.recent), (Some(10_256.0), Some(11_256.0)));
 }
 
 #[test]
@@ -414,6 +478,23 @@ fn bad_days_that_the_baseline_knows_are_not_a_change() {
     assert_eq!((new.verdict, new.design_effect), (Verdict::Worse, Some(1.0)), "{new:?}");
     // All executions in one minute show nothing about time.
     assert_eq!(latency(executions("skill", 500, 3_000), executions("skill", 500, 3_000)).design_effect, None);
+}
+
+/// A year of executions has blocks of six days. A bad day must not count as 96 independent executions then.
+#[test]
+fn a_long_history_does_not_hide_that_the_executions_of_a_day_resemble_each_other() {
+    let day = |hour: u64| if hour / 24 % 3 == 2 { 1.5 } else { 1.0 };
+    let year = |mut records: Vec<ExecutionMetrics>| {
+        for record in &mut records {
+            record.timestamp_start =
+                Timestamp::from_unix_ms(record.timestamp_start.unix_ms() - 400 * 86_400_000).unwrap();
+        }
+        records
+    };
+    let compared = compare(year(loaded(0, 365 * 96, day)), year(loaded(365 * 96 + 96, 96, |_| 1.5)));
+    let latency = compared.skills["skill"].latency_ms;
+    assert_eq!(latency.verdict, Verdict::NoChangeShown, "{latency:?}");
+    assert!(latency.design_effect.unwrap() > 10.0, "{latency:?}");
 }
 
 /// A line as version 2 wrote it: without costs, tokens and blocks.

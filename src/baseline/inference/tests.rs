@@ -183,7 +183,10 @@ fn tails_agree_with_counts_of_all_splits() {
                     let part = |(number, count, sum)| (number, Part { count, sum });
                     side.into_iter().map(part).collect()
                 });
-                let found = correlation::estimate(&sides, variance);
+                let found = {
+                    let count = |side: &Vec<(i64, Part)>| side.iter().map(|(_, part)| part.count as f64).sum();
+                    correlation::estimate(&sides, variance, sides.each_ref().map(count))
+                };
                 assert!(agree(found.factor, factor, 1.0) && found.degrees == degrees, "{found:?}: {line}");
                 kinds[3] += 1;
             }

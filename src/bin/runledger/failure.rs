@@ -41,6 +41,8 @@ pub(crate) enum Failure {
     NoIdentity(PathBuf),
     #[error("no baselines are frozen {of}; run `runledger baseline freeze`: {}", path.display())]
     NotFrozen { of: String, path: PathBuf },
+    #[error("cannot read the baselines of the latest frozen week: {}: found a damaged line; expected frozen baselines. Name a week with --week", .0.display())]
+    DamagedWeek(PathBuf),
     #[error("no errors are registered yet; run `runledger export markdown`: {}", .0.display())]
     NoRegistry(PathBuf),
     #[error("--error-message says what went wrong; it needs --status error or cancelled")]
@@ -64,7 +66,7 @@ impl Failure {
         match self {
             Self::Library(error) => kind(error),
             Self::Output(_) | Self::Input(_) | Self::File { .. } | Self::Command { .. } => "io",
-            Self::Head { .. } | Self::NotImported { .. } => "malformed",
+            Self::Head { .. } | Self::NotImported { .. } | Self::DamagedWeek(_) => "malformed",
             Self::Absent(_)
             | Self::NoRun(_)
             | Self::NoRunYet(_)

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use runledger::baseline::{Accumulator, Comparison, FrozenBaselines, Metric, Verdict};
 use runledger::metrics::Fields;
-use runledger::{Error, ErrorKind, FrozenWeeks, Timestamp};
+use runledger::{Baselines, Error, ErrorKind, FrozenWeeks, Timestamp};
 use serde::Serialize;
 
 use crate::baselines;
@@ -19,15 +19,17 @@ use crate::week::Week;
 /// Find what is worse than the frozen baselines of a week
 ///
 /// Prints one row for each metric of each skill. Without --since, compares the executions since the start of that week.
-/// A metric is better or worse if it changed by more than 2 % and the change is statistically significant. Significant
-/// means p ≤ 0.01, where p is adjusted by Holm's method for all tests of the comparison. If only one side has fewer
-/// than 30 values, the change needs p ≤ 0.001; otherwise the verdict is `too few`. If both sides have fewer than 30
+/// A metric is better or worse if it changed by more than 2 % and the change is statistically significant. Instead of
+/// 2 %, a success rate must change by 0.5 percentage points, or its failure rate by half. Significant means p ≤ 0.01,
+/// where p is adjusted by Holm's method for all tests of the comparison. If a side has fewer than 30 values, and the
+/// other side has 30, the change needs p ≤ 0.001; otherwise the verdict is `too few`. If both sides have fewer than 30
 /// values, the verdict is always `too few`. `no change shown` does not prove that nothing changed.
 ///
 /// Success rates are compared by Fisher's exact test, and latencies, costs and tokens by a permutation test of their
 /// logarithms. Executions at the same time can resemble each other, and then count less as evidence. `ms` is the median
 /// latency. `interval` is the 99 % confidence interval of the change, in percent of the baseline. `p` is the adjusted
-/// p-value.
+/// p-value. For latency, cost and tokens, the interval and the verdict are of the typical value, the geometric mean. If
+/// the arithmetic mean of cost or tokens moved the other way, the verdict is `no change shown`.
 ///
 /// Exits with 1 if a metric is worse. Otherwise, exits with 3 if no metric was judged, or if a metric that --require
 /// names was not judged. A metric is judged unless its verdict is `too few`.
@@ -38,7 +40,7 @@ pub(crate) struct Args {
     /// A day of the frozen week, such as 2026-11-16 [default: the latest frozen week]
     #[arg(long, value_name = "DAY")]
     week: Option<Week>,
-    /// Exit with 3 unless these metrics of every skill are judged: success, latency, cost, tokens or all, separated by
+    /// Exit with 3 unless these metrics of every skill with recent executions are judged: success, latency, cost, tokens or all, separated by
     /// commas
     #[arg(long, value_name = "METRICS", value_delimiter = ',', hide_possible_values = true)]
     require: Vec<Required>,
@@ -84,17 +86,24 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
             baselines::fold(&args.window, global, Accumulator::new, since, Accumulator::merge)?
         }
     };
+    let seen = recent.clone().finish();
     let mut comparison = frozen.compare(recent);
     if let Some(wanted) = &args.window.skill {
         // Only recent executions of this skill were read. Other skills are only in the baselines, so they cannot be
         // compared.
         comparison.skills.retain(|skill, _| skill == wanted);
     }
+    if !args.require.is_empty() {
+        for skill in comparison.skills.keys().filter(|skill| seen.get(skill).is_none()) {
+            let text = format!("no recent executions, so nothing is required of {}", printable(skill));
+            output::warning(&text, "absent", global.style());
+        }
+    }
     let answer = Answer {
         week_start: frozen.week_start,
         metrics: comparison.metrics().count(),
         judged: comparison.metrics().filter(Metric::is_judged).count(),
-        required_not_judged: not_judged(&args.require, &comparison),
+        required_not_judged: not_judged(&args.require, &comparison, &seen),
         comparison: &comparison,
     };
     if global.json {
@@ -111,9 +120,10 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     })
 }
 
-/// Returns each metric that is required and was not judged.
-fn not_judged<'c>(required: &[Required], comparison: &'c Comparison) -> Vec<NotJudged<'c>> {
-    let metrics = comparison.skills.iter().flat_map(|(skill, compared)| {
+/// Returns each metric that is required and was not judged, of the skills with recent executions, which are in `seen`.
+fn not_judged<'c>(required: &[Required], comparison: &'c Comparison, seen: &Baselines) -> Vec<NotJudged<'c>> {
+    let skills = comparison.skills.iter().filter(|(skill, _)| seen.get(skill).is_some());
+    let metrics = skills.flat_map(|(skill, compared)| {
         let metrics = compared.metrics().into_iter().filter(|(_, metric)| !metric.is_judged());
         metrics.map(move |(metric, _)| NotJudged { skill, metric })
     });
@@ -130,17 +140,25 @@ fn frozen(args: &Args, global: &Global) -> Result<FrozenBaselines, Failure> {
         weeks => weeks?,
     };
     let mut last: Option<FrozenBaselines> = None;
+    let mut is_damaged = false;
     for frozen in weeks {
         match frozen {
             Ok(frozen) => {
                 let wanted = args.week.is_none_or(|week| week.0 == frozen.week_start);
                 if wanted && last.as_ref().is_none_or(|last| last.week_start < frozen.week_start) {
                     last = Some(frozen);
+                    is_damaged = false;
                 }
             }
-            Err(error) if error.kind() == ErrorKind::Malformed => records::name(&error, global),
+            Err(error) if error.kind() == ErrorKind::Malformed => {
+                records::name(&error, global);
+                is_damaged = true;
+            }
             Err(error) => return Err(error.into()),
         }
+    }
+    if is_damaged && args.week.is_none() && last.is_some() {
+        return Err(Failure::DamagedWeek(path));
     }
     last.ok_or_else(|| {
         not_frozen(args.week.map_or_else(|| "yet".to_owned(), |week| format!("for the week from {}", week.0)))
@@ -191,7 +209,7 @@ fn table(answer: &Answer<'_>, out: &mut impl Write) -> Result<(), Failure> {
             }
         }
     }
-    table.write_or("There is no skill to compare. `runledger baseline` shows the skills of the ledger.", out)?;
+    table.write_or("No skill has a value to compare. `runledger baseline` shows the skills of the ledger.", out)?;
     let Answer { week_start, metrics, judged, .. } = answer;
     writeln!(out, "compared with the baselines of the week from {week_start}")?;
     writeln!(out, "{judged} of {metrics} metrics judged")?;

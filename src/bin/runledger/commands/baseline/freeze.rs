@@ -19,7 +19,7 @@ use crate::week::Week;
 ///
 /// Computes baselines over all executions that started before the week, which begins on Monday 00:00 UTC. Appends them
 /// to `baselines.jsonl` next to the ledger. A week is frozen only once: a second call for the same week prints the
-/// baselines of the first call. With --json, prints the line that was written.
+/// baselines of the first call. With --json, prints the baselines as one line of JSON, in the format of this version.
 ///
 /// Exits with 3 if no execution started before the week, because the baselines are empty then.
 #[derive(Debug, clap::Args)]
