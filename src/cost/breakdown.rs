@@ -6,9 +6,6 @@ use std::fmt;
 use super::price::CostPart;
 use crate::metrics::{CostProvenance, CostSource, CostTier, ExecutionMetrics, Meter, Timestamp, Usd};
 
-/// The name of the rule for a model that several providers have, all at the same price.
-pub(super) const SAME_PRICE: &str = "same price at every provider";
-
 /// The cost of a call, and the row and the table that priced it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -46,15 +43,17 @@ pub struct Cost<'t> {
     /// Each of these parts was billed at the price of its whole, such as all input, which may be too low. The parts are
     /// in the order of [`Meter::ALL`](crate::metrics::Meter::ALL).
     pub part_unpriced: Vec<Meter>,
+    /// True if these are the prices of the provider that served the call, as far as that provider is known.
+    pub(super) is_of_server: bool,
     /// The time for which the prices were looked up.
     pub at: Timestamp,
 }
 
 impl Cost<'_> {
-    /// Returns `provider`, or `None` if several providers have the model at the same price. It is then unknown which
-    /// provider served the call.
+    /// Returns `provider`, or `None` if another provider may have served the call. One reason is that several providers
+    /// have the model at the same price. Another is that the server charges the prices of `provider`.
     pub(crate) fn served_by(&self) -> Option<&str> {
-        (!self.matched_by.contains(&SAME_PRICE)).then_some(self.provider)
+        self.is_of_server.then_some(self.provider)
     }
 
     /// Returns the provenance of the amount, as a record stores it.

@@ -4,7 +4,7 @@
 
 use runledger::cost::PriceTable;
 use runledger::metrics::Call;
-use runledger::{ErrorKind, Timestamp, Usage};
+use runledger::{ErrorKind, ExecutionMetrics, Timestamp, Usage, Uuid};
 use serde::Deserialize;
 
 const SPELLINGS: &str = include_str!("../data/spellings.jsonl");
@@ -36,6 +36,25 @@ fn found(table: &PriceTable, name: &str, provider: Option<&str>) -> Option<Strin
     }
 }
 
+/// A record stores the provider whose price it has. At this provider, the name has the same price.
+fn again_with_its_provider(table: &PriceTable, spelling: &Spelling) {
+    let at: Timestamp = "2026-11-20T12:00:00Z".parse().unwrap();
+    let mut call = Call::new(&spelling.name, Usage::new(1, 1));
+    call.provider.clone_from(&spelling.provider);
+    let Ok(first) = table.cost_of(&call, at) else { return };
+    let mut record = ExecutionMetrics::new(Uuid::from_u128(1), "s", "1", at);
+    record.model.provider.clone_from(&spelling.provider);
+    first.fill(&mut record);
+    call.provider = record.model.provider;
+    // Perplexity's agent has models such as `perplexity/sonar` beside `sonar`, which also has this name elsewhere.
+    if call.provider.as_deref() == Some("perplexity") && call.model.starts_with("perplexity/") {
+        return;
+    }
+    let second =
+        table.cost_of(&call, at).unwrap_or_else(|error| panic!("{} of {:?}: {error}", call.model, call.provider));
+    assert_eq!((second.provider, second.usd), (first.provider, first.usd), "{}", call.model);
+}
+
 #[test]
 fn names_of_real_logs_are_priced_or_refused_as_they_should_be() {
     let table = PriceTable::bundled().unwrap();
@@ -43,6 +62,7 @@ fn names_of_real_logs_are_priced_or_refused_as_they_should_be() {
     for line in SPELLINGS.lines() {
         let spelling: Spelling = serde_json::from_str(line).unwrap();
         let found = found(table, &spelling.name, spelling.provider.as_deref());
+        again_with_its_provider(table, &spelling);
         let Spelling { name, provider, row, note } = spelling;
         let provider = provider.unwrap_or_default();
         match (found, row) {

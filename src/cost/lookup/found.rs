@@ -50,6 +50,7 @@ impl<'t> Match<'t> {
             provider: &row.provider,
             matched: &row.model,
             matched_by: self.by.clone(),
+            is_of_server: self.at_home,
             table: &layer.version,
             tier_above: rates.tier_from(usage.input).map(|from| from - 1),
             variant_unpriced,

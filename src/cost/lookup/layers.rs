@@ -9,8 +9,10 @@ use super::found::Match;
 use super::layer::{Found, Layer, Served, lower};
 use super::region::Region;
 use super::spelling::{Asked, LATEST, Spelling, closest, date};
-use crate::cost::breakdown::SAME_PRICE;
 use crate::cost::row::Row;
+
+/// The rule for a name that several providers have at one price.
+const SAME_PRICE: &str = "same price at every provider";
 
 /// The files of a table, one layer each. The first file that has a row for a call prices the call.
 #[derive(Clone)]
@@ -117,8 +119,8 @@ impl Layers {
         if let Some(found) = self.find_spelled(given) {
             return found;
         }
-        let is_provider = |name: &str| self.shared_name(name).is_some();
-        let all = closest(Spelling::from(given), &is_provider, |spelling| self.find_spelled(spelling.asked()));
+        let shared = |name: &str| self.shared_name(name).map(str::to_owned);
+        let all = closest(Spelling::from(given), &shared, |spelling| self.find_spelled(spelling.asked()));
         let (found, missing): (Vec<_>, Vec<_>) = all.into_iter().partition(Result::is_ok);
         let mut found: Vec<Match<'_>> = found.into_iter().flatten().collect();
         // Rows for the region of the call come before other rows.

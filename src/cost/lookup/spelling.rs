@@ -30,8 +30,10 @@ pub(super) struct Asked<'a> {
 }
 
 /// A rule: its name, and the function that changes a spelling. The function returns `None` if the rule does not apply.
-/// Its second argument returns true for the name of a provider.
-type Rule = (&'static str, fn(&Spelling, &dyn Fn(&str) -> bool) -> Option<Spelling>);
+type Rule = (&'static str, fn(&Spelling, &SharedName<'_>) -> Option<Spelling>);
+
+/// Returns the name that all tables share for a provider; `None` if no table knows the provider.
+type SharedName<'a> = dyn Fn(&str) -> Option<String> + 'a;
 
 /// The rule for the latest release of a model.
 pub(super) const LATEST: &str = "latest release";
@@ -42,8 +44,8 @@ const RULES: [Rule; 18] = [
         is_gateway.then(|| Spelling { provider: None, ..s.clone() })
     }),
     // The Vercel AI SDK appends the API to the provider's name: `groq.transcription`.
-    ("API after the provider", |s, known| {
-        let given = s.provider.as_deref().filter(|given| !known(given))?;
+    ("API after the provider", |s, shared| {
+        let given = s.provider.as_deref().filter(|given| shared(given).is_none())?;
         let (provider, _api) = given.rsplit_once('.')?;
         Some(s.of(provider))
     }),
@@ -52,11 +54,12 @@ const RULES: [Rule; 18] = [
         let gateway = || s.name.split_once('/').filter(|(gateway, _)| GATEWAYS.contains(gateway)).map(|(_, rest)| rest);
         rest.or_else(gateway).map(|rest| s.named(rest))
     }),
-    ("provider before the name", |s, known| {
+    ("provider before the name", |s, shared| {
         let (provider, rest) = s.name.split_once(['/', ':'])?;
+        let stated = shared(provider);
         let fits = match &s.provider {
-            None => known(provider),
-            Some(given) => given == provider,
+            None => stated.is_some(),
+            Some(given) => given == provider || stated.is_some() && stated == shared(given),
         };
         (fits && !rest.is_empty()).then(|| s.named(rest).of(provider))
     }),
@@ -204,10 +207,10 @@ const RULES_MAX: usize = 5;
 const SPELLINGS_MAX: usize = 64;
 
 /// Searches for the spellings that one rule makes of `given`, then for those that two rules make, and so on. Stops at
-/// the first number of rules with a spelling that `search` finds. Returns all that `search` finds for this number. `is_provider` says whether a name is that of a provider.
+/// the first number of rules with a spelling that `search` finds. Returns all that `search` finds for this number.
 pub(super) fn closest<F>(
     given: Spelling,
-    is_provider: &dyn Fn(&str) -> bool,
+    shared: &SharedName<'_>,
     mut search: impl FnMut(&Spelling) -> Option<F>,
 ) -> Vec<F> {
     let mut seen = vec![given];
@@ -215,7 +218,7 @@ pub(super) fn closest<F>(
     for _ in 0..RULES_MAX {
         for at in level.clone() {
             for (rule, respell) in RULES {
-                let Some(mut next) = respell(&seen[at], is_provider) else { continue };
+                let Some(mut next) = respell(&seen[at], shared) else { continue };
                 let is_new = |seen: &[Spelling]| {
                     seen.iter().all(|one| {
                         (&one.name, &one.provider, &one.region) != (&next.name, &next.provider, &next.region)
