@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use runledger::cost::import::{Imported, Stamp, litellm};
 use runledger::metrics::{Call, Meter};
-use runledger::{ErrorKind, PriceTable, Usage};
+use runledger::{ErrorKind, PriceTable, Timestamp, Usage};
 use serde_json::Value;
 
 const CUT: &str = include_str!("../data/litellm-1.109.1-cut.json");
@@ -242,4 +242,34 @@ fn every_model_of_the_whole_table_costs_what_a_plain_reading_says() {
         }
     }
     assert_eq!((models, sums), (3_267, 14_136));
+}
+
+#[test]
+fn an_imported_row_keeps_its_batch_and_its_regions() {
+    let stamp = Stamp { version: "litellm".to_owned(), as_of: "2026-11-20".to_owned(), source: "LiteLLM".to_owned() };
+    let rows = r#"{
+        "gpt-4-0613": {"litellm_provider": "openai", "mode": "chat", "input_cost_per_token": 3e-05,
+            "input_cost_per_token_batches": 1.5e-05, "output_cost_per_token": 6e-05},
+        "bedrock/sa-east-1/meta.llama3-70b-instruct-v1:0": {"litellm_provider": "bedrock", "mode": "chat",
+            "input_cost_per_token": 4.45e-06, "output_cost_per_token": 5.88e-06},
+        "eu.amazon.nova-pro-v1:0": {"litellm_provider": "bedrock_converse", "mode": "chat",
+            "input_cost_per_token": 1.05e-06, "output_cost_per_token": 4.2e-06}}"#;
+    let imported = litellm(rows, &stamp).unwrap();
+    let table = PriceTable::from_json(&imported.json).unwrap().or(PriceTable::bundled().unwrap());
+    let at: Timestamp = "2026-11-20T12:00:00Z".parse().unwrap();
+    let million = |name: &str| Call::new(name, Usage::new(1_000_000, 0));
+    let batch = table.cost_of(&million("gpt-4-0613").variant("processing", "batch"), at).unwrap();
+    assert_eq!((batch.usd.to_string().as_str(), batch.table), ("15", "litellm"));
+    for (name, usd) in [
+        ("bedrock/sa-east-1/meta.llama3-70b-instruct-v1:0", "4.45"),
+        ("arn:aws:bedrock:sa-east-1::foundation-model/meta.llama3-70b-instruct-v1:0", "4.45"),
+        ("eu.amazon.nova-pro-v1:0", "1.05"),
+        ("bedrock/eu.amazon.nova-pro-v1:0", "1.05"),
+        ("bedrock/converse/eu.amazon.nova-pro-v1:0", "1.05"),
+    ] {
+        let cost = table.cost_of(&million(name), at).unwrap();
+        assert_eq!((cost.usd.to_string().as_str(), cost.region_unpriced), (usd, None), "{name}");
+    }
+    let stated = million("meta.llama3-70b-instruct-v1:0").provider("bedrock").variant("region", "sa-east-1");
+    assert_eq!(table.cost_of(&stated, at).unwrap().usd.to_string(), "4.45");
 }

@@ -1,11 +1,9 @@
 //! Promise: the row of the user's own table, of the region and of the part prices a call, and what has no price of its
 //! own is named.
 
-use runledger::cost::{Cost, PriceTable, import};
+use runledger::cost::{Cost, PriceTable};
 use runledger::metrics::{Call, Meter};
 use runledger::{Error, ErrorKind, ExecutionMetrics, Timestamp, Usage, Uuid};
-
-const LITELLM: &str = include_str!("../data/litellm-1.109.1-cut.json");
 
 fn at() -> Timestamp {
     "2026-11-20T12:00:00Z".parse().unwrap()
@@ -81,36 +79,6 @@ fn an_own_row_of_another_provider_is_not_the_vendor_s() {
     // The bundle knows no provider of this name, so the row is meant for the plain name.
     let house = own(r#"{"model": "gpt-4o", "provider": "our gateway", "prices": [{"input": "9"}]}"#);
     assert_eq!(price(&house, "gpt-4o", None).usd.to_string(), "9");
-}
-
-#[test]
-fn an_imported_row_keeps_its_batch_and_its_regions() {
-    let stamp =
-        import::Stamp { version: "litellm".to_owned(), as_of: "2026-11-20".to_owned(), source: "LiteLLM".to_owned() };
-    let rows = r#"{
-        "gpt-4-0613": {"litellm_provider": "openai", "mode": "chat", "input_cost_per_token": 3e-05,
-            "input_cost_per_token_batches": 1.5e-05, "output_cost_per_token": 6e-05},
-        "bedrock/sa-east-1/meta.llama3-70b-instruct-v1:0": {"litellm_provider": "bedrock", "mode": "chat",
-            "input_cost_per_token": 4.45e-06, "output_cost_per_token": 5.88e-06},
-        "eu.amazon.nova-pro-v1:0": {"litellm_provider": "bedrock_converse", "mode": "chat",
-            "input_cost_per_token": 1.05e-06, "output_cost_per_token": 4.2e-06}}"#;
-    assert!(LITELLM.contains("litellm_provider"));
-    let imported = import::litellm(rows, &stamp).unwrap();
-    let table = PriceTable::from_json(&imported.json).unwrap().or(PriceTable::bundled().unwrap());
-    let batch = table.cost_of(&million("gpt-4-0613", None).variant("processing", "batch"), at()).unwrap();
-    assert_eq!((batch.usd.to_string().as_str(), batch.table), ("15", "litellm"));
-    for (name, usd) in [
-        ("bedrock/sa-east-1/meta.llama3-70b-instruct-v1:0", "4.45"),
-        ("arn:aws:bedrock:sa-east-1::foundation-model/meta.llama3-70b-instruct-v1:0", "4.45"),
-        ("eu.amazon.nova-pro-v1:0", "1.05"),
-        ("bedrock/eu.amazon.nova-pro-v1:0", "1.05"),
-        ("bedrock/converse/eu.amazon.nova-pro-v1:0", "1.05"),
-    ] {
-        let cost = price(&table, name, None);
-        assert_eq!((cost.usd.to_string().as_str(), cost.region_unpriced), (usd, None), "{name}");
-    }
-    let stated = million("meta.llama3-70b-instruct-v1:0", Some("bedrock")).variant("region", "sa-east-1");
-    assert_eq!(table.cost_of(&stated, at()).unwrap().usd.to_string(), "4.45");
 }
 
 #[test]
