@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::affix::{is_ending, without};
 use super::found::Match;
 use super::layer::{Found, Layer, Served, lower};
+use super::pattern::Rule;
 use super::region::Region;
 use super::spelling::{Asked, LATEST, Spelling, closest, date};
 use crate::cost::row::Row;
@@ -55,9 +56,13 @@ impl Layers {
             let layer = Arc::clone(&all.layers[at]);
             for (place, provider) in layer.providers.iter().enumerate() {
                 let name = lower(&provider.name).into_owned();
-                let shared = all.listed_name_from(at + 1, &name).map_or(name.clone(), str::to_owned);
+                // A user's `openai-eu` is not OpenAI, although a pattern with wildcards in a later layer may match it.
+                let shared = all.shared_name_from(at + 1, &name, Rule::lists).map_or(name.clone(), str::to_owned);
                 all.places[at].entry(shared.clone()).or_default().push(place);
                 all.shared.entry(name).or_insert(shared);
+            }
+            if at + 1 == all.layers.len() {
+                continue;
             }
             for (name, rows) in &layer.names {
                 for &row in rows {
@@ -91,27 +96,18 @@ impl Layers {
 
     /// Returns the shared name of the provider that is called `name`, which is in lower case.
     pub(super) fn shared_name(&self, name: &str) -> Option<&str> {
-        self.shared_name_from(0, name)
+        self.shared_name_from(0, name, Rule::matches)
     }
 
-    fn shared_name_from(&self, first: usize, name: &str) -> Option<&str> {
+    /// Returns the shared name of the provider that is called `name`, or for which `fits` accepts the name in a layer
+    /// from `first` on.
+    fn shared_name_from(&self, first: usize, name: &str, fits: fn(&Rule, &str) -> bool) -> Option<&str> {
         let by_rule = || {
             let mut providers = self.layers[first..].iter().flat_map(|layer| &layer.providers);
-            let provider = providers.find(|provider| provider.names.matches(name))?;
+            let provider = providers.find(|provider| fits(&provider.names, name))?;
             self.shared.get(&*lower(&provider.name))
         };
         self.shared.get(name).or_else(by_rule).map(String::as_str)
-    }
-
-    /// Returns the shared name of the provider that is called `name` in a layer from `first` on, without wildcards: a
-    /// user's `openai-eu` is not OpenAI, although patterns of other tables may match it.
-    fn listed_name_from(&self, first: usize, name: &str) -> Option<&str> {
-        let by_list = || {
-            let mut providers = self.layers[first..].iter().flat_map(|layer| &layer.providers);
-            let provider = providers.find(|provider| provider.names.lists(name))?;
-            self.shared.get(&*lower(&provider.name))
-        };
-        self.shared.get(name).or_else(by_list).map(String::as_str)
     }
 
     /// Returns the row for a model, or why there is none.
