@@ -4,6 +4,7 @@
 //! - `pending/` has the records that are not lines of the ledger yet: begin marks, detached executions and the spill.
 //!   It also has the sweep, which records the executions of dead processes.
 //! - The read side is [`LedgerReader`], for every query that needs no lock.
+//! - `index/` finds the records of an execution or a run in a sealed segment. It is derived and can be deleted.
 //! - `archive/` moves sealed segments to an archive.
 
 mod answer;
@@ -12,13 +13,16 @@ mod archive;
 mod bare;
 mod begin;
 mod calls;
+mod checksum;
 mod clock;
 mod deadline;
+mod derived;
 mod event;
 mod execution;
 mod fallback;
 mod frozen;
 mod handle;
+mod index;
 mod json;
 mod kinds;
 mod log;
@@ -41,9 +45,9 @@ pub use log::log_execution_metrics;
 pub use options::Options;
 pub use pending::{Completed, DetachedExecution};
 pub use reader::{
-    ArchivedLines, Check, Escalated, Fault, FaultKind, Gated, InFlight, InFlightExecutions, LastRecords,
-    LedgerBaselines, LedgerReader, Level, LostRecords, Records, Scan, Scanned, SpilledRecords, Verification,
-    WrittenLines,
+    ArchivedLines, Check, Escalated, Fault, FaultKind, FoundRecords, Gated, InFlight, InFlightExecutions, LastRecords,
+    LedgerBaselines, LedgerReader, Level, LostRecords, RebuiltIndex, Records, Scan, Scanned, SpilledRecords,
+    Verification, WrittenLines,
 };
 
 use shared::Shared;

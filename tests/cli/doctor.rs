@@ -106,3 +106,75 @@ fn the_limits_of_the_process_are_checked() {
     );
     assert_eq!((short.code, place.files().len()), (Some(2), 0));
 }
+
+/// Returns the directory of the sealed segments of a ledger in several segments.
+fn in_segments(place: &Place) -> std::path::PathBuf {
+    let options = runledger::Options::new().rotate_bytes(Some(1_000));
+    let ledger = options.open(place.ledger()).unwrap();
+    for _ in 0..6 {
+        ledger.begin(runledger::Skill::new("s", "1.0.0")).succeed().warn();
+    }
+    place.path("logs/execution_metrics.ledger/sealed")
+}
+
+#[test]
+fn the_state_of_each_index_is_named_and_a_rebuild_repairs_it() {
+    let place = Place::new();
+    let sealed = in_segments(&place);
+    let index = || check(&checks(&place.run(["doctor", "--json"])), "index").clone();
+    let segments = std::fs::read_dir(&sealed).unwrap().count();
+    assert_eq!((&index()["level"], &index()["found"]), (&json!("ok"), &json!(format!("missing {segments}"))));
+
+    let rebuilt: Value = serde_json::from_str(&place.run(["index", "rebuild", "--json"]).answer(0)).unwrap();
+    assert_eq!((&rebuilt["segments"], &rebuilt["unclean"]), (&json!(segments), &json!([])));
+    assert_eq!(index()["found"], json!(format!("whole {segments}")));
+
+    let bytes = std::fs::read(sealed.join("000001.index")).unwrap();
+    std::fs::write(sealed.join("000001.index"), &bytes[..bytes.len() - 1]).unwrap();
+    std::fs::write(sealed.join("000002.index"), &bytes).unwrap();
+    let found = index();
+    let text = found["found"].as_str().unwrap();
+    assert_eq!(found["level"], "warning");
+    assert!(
+        text.contains("damaged: ") && text.contains("000001.index; stale: ") && text.contains("000002.index"),
+        "{text}"
+    );
+
+    let rebuilt = place.run(["index", "rebuild"]).answer(0);
+    assert!(rebuilt.starts_with(&format!("indexes {segments}, bytes ")), "{rebuilt}");
+    assert_eq!(index()["found"], json!(format!("whole {segments}")));
+}
+
+/// `show` prints the same bytes with and without indexes, and so do its warnings.
+#[test]
+fn show_prints_the_same_with_and_without_indexes() {
+    let place = Place::new();
+    let sealed = in_segments(&place);
+    let segment = sealed.join("000002.jsonl");
+    let lines = std::fs::read_to_string(&segment).unwrap();
+    std::fs::write(&segment, format!("not a record\n{lines}")).unwrap();
+    let records = LedgerReader::open(place.ledger()).unwrap().records().filter_map(Result::ok);
+    let mut ids: Vec<_> = records.map(|record| record.execution_id.to_string()).collect();
+    ids.extend(["0".to_owned(), "ffffffff".to_owned()]);
+    let answers = || -> Vec<_> {
+        let shown = ids.iter().map(|id| place.run(["show", id.as_str()]));
+        shown.map(|output| (output.code, output.stdout, output.stderr)).collect()
+    };
+    let built = answers();
+    assert!(
+        built.iter().all(|(_, _, warnings)| warnings.contains("skipped lines that are not records: 1")),
+        "{built:?}"
+    );
+    assert!(sealed.join("000001.index").exists());
+    assert_eq!(answers(), built);
+    for entry in std::fs::read_dir(&sealed).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "index") {
+            std::fs::remove_file(&path).unwrap();
+            std::fs::create_dir(path.with_extension("index.new")).unwrap();
+        }
+    }
+    assert_eq!(answers(), built);
+    assert!(!sealed.join("000001.index").exists());
+    assert!(place.run(["index", "rebuild"]).complaint(2).contains("write an index"));
+}

@@ -19,6 +19,7 @@ mod doctor;
 #[cfg(feature = "cli")]
 mod duplicate_keys;
 mod extremes;
+mod find;
 mod guard;
 mod last_records;
 mod lines;

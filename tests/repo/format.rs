@@ -163,3 +163,55 @@ fn a_ledger_of_format_1_is_read_and_continues() {
     assert!(matches!(ledger.append(&record(5)), Ok(Answer::Durable { seq: 5 })));
     check(LedgerReader::open(&path).unwrap().verify(&[head]).unwrap(), 5);
 }
+
+/// Reads the index of a sealed segment as the page describes it. Checks the offsets against the segment.
+#[test]
+fn an_index_is_what_the_page_says() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("x.jsonl");
+    let ledger = Options::new().rotate_bytes(Some(320_000)).open(&path).unwrap();
+    for number in 1..=450_u128 {
+        let mut record = record(number.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c834));
+        record.run.run_id = (number % 3 == 0).then(|| format!("run-{}", number % 30));
+        ledger.append(&record).unwrap();
+    }
+    LedgerReader::open(&path).unwrap().rebuild_index().unwrap();
+    let segment = machinery(&path).join("sealed/000001.jsonl");
+    let (bytes, text) = (fs::read(segment.with_extension("index")).unwrap(), fs::read_to_string(&segment).unwrap());
+    let number =
+        |at: usize, len: usize| bytes[at..at + len].iter().rev().fold(0_u64, |all, byte| all << 8 | u64::from(*byte));
+    assert_eq!((&bytes[..8], number(8, 4)), (b"rl-index".as_slice(), 1));
+    assert_eq!(&bytes[16..32], ledger.head().unwrap().ledger.as_bytes());
+    let lines: Vec<_> = text.lines().collect();
+    let (first, last) = (sealed(lines[0]), sealed(lines[lines.len() - 1]));
+    assert_eq!((number(32, 8), number(40, 8), number(72, 4), number(76, 4)), (1, text.len() as u64, 1, 2));
+    assert_eq!((number(80, 8), number(88, 8)), (first.seq, last.seq));
+    assert_eq!(bytes[96..128].iter().map(|byte| format!("{byte:02x}")).collect::<String>(), last.hash);
+    assert_eq!((number(128, 8), number(136, 8)), (0, 0));
+    let mut tables = 144 + 2 * 24;
+    let mut end = number(12, 4) as usize;
+    for (section, at) in [(1, 144), (2, 168)] {
+        let (pages, start, len) = (number(at + 4, 4) as usize, number(at + 8, 8) as usize, number(at + 16, 8) as usize);
+        assert_eq!((number(at, 4), start, len % 12, pages), (section, end, 0, len.div_ceil(340 * 12)));
+        for page in 0..pages {
+            assert_eq!(number(tables + 16 * page, 8), number(start + page * 340 * 12, 8));
+        }
+        tables += 16 * pages;
+        end += len;
+        let entries: Vec<_> = (start..end).step_by(12).map(|at| (number(at, 8), number(at + 8, 4))).collect();
+        assert!(entries.is_sorted());
+        let mut expected = Vec::new();
+        for line in &lines {
+            let value: Value = serde_json::from_str(line).unwrap();
+            let offset = line.as_ptr() as u64 - text.as_ptr() as u64;
+            let hex = match section {
+                1 => Some(value["execution_id"].as_str().unwrap().replace('-', "")),
+                _ => value["run"]["run_id"].as_str().map(hash_bytes),
+            };
+            expected.extend(hex.map(|hex| (u64::from_str_radix(&hex[..16], 16).unwrap(), offset)));
+        }
+        expected.sort_unstable();
+        assert_eq!(entries, expected);
+    }
+    assert_eq!((tables + 8, end), (number(12, 4) as usize, bytes.len()));
+}

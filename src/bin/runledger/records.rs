@@ -91,22 +91,12 @@ const CANDIDATES_MAX: usize = 10;
 /// returns the last one. Fails if there is no such execution, or more than one.
 pub(crate) fn find(id: &IdPrefix, global: &Global) -> Result<ExecutionMetrics, Failure> {
     let IdPrefix { digits, given } = id;
-    let mut found: Vec<ExecutionMetrics> = Vec::new();
-    each(global, |record| {
-        if !record.execution_id.simple().to_string().starts_with(digits) {
-            return Ok(());
-        }
-        match found.iter().position(|other| other.execution_id == record.execution_id) {
-            Some(at) => found[at] = record,
-            // The list of candidates is full, so the rest of the ledger is not read.
-            None if found.len() == CANDIDATES_MAX => return Err(ambiguous(given, &found, true)),
-            None => found.push(record),
-        }
-        Ok(())
-    })?;
-    match found.len() {
-        0 | 1 => found.pop().ok_or_else(|| Failure::Absent(given.clone())),
-        _ => Err(ambiguous(given, &found, false)),
+    let mut found = reader(global)?.find_prefix(digits, CANDIDATES_MAX)?;
+    warn_of(&found.skipped, global);
+    match found.records.len() {
+        _ if found.has_more => Err(ambiguous(given, &found.records, true)),
+        0 | 1 => found.records.pop().ok_or_else(|| Failure::Absent(given.clone())),
+        _ => Err(ambiguous(given, &found.records, false)),
     }
 }
 

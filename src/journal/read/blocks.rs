@@ -193,6 +193,29 @@ impl<'j> Blocks<'j> {
         Ok(Self { storage, layout, block_bytes, sealed, active, denied, unreadable, active_number, cursor, open: None })
     }
 
+    /// Returns the blocks of one sealed segment.
+    pub(crate) fn of_sealed(storage: &'j dyn Storage, layout: &'j Layout, segment: u64, block_bytes: u64) -> Self {
+        Self {
+            storage,
+            layout,
+            block_bytes,
+            sealed: VecDeque::from([segment]),
+            active: None,
+            denied: None,
+            unreadable: Vec::new(),
+            // Any higher number, since this segment is not the active one.
+            active_number: segment.saturating_add(1),
+            cursor: Cursor::START,
+            open: None,
+        }
+    }
+
+    /// Takes out the numbers of the sealed segments that have not been opened yet. The remaining blocks are those of
+    /// the active segment.
+    pub(crate) fn take_sealed(&mut self) -> VecDeque<u64> {
+        std::mem::take(&mut self.sealed)
+    }
+
     /// Returns an error for each segment reached so far that this process has no permission to read. These segments
     /// have no blocks.
     pub(crate) fn into_unreadable(self) -> Vec<Error> {

@@ -41,6 +41,21 @@ fn line_feed(bytes: &[u8]) -> Option<usize> {
     bytes[at..].iter().position(is_one).map(|place| at + place)
 }
 
+/// Returns the line that begins at `offset`, without its line feed. Returns `None` if no whole line begins there.
+pub(crate) fn line_at(file: &Arc<dyn StorageFile>, offset: u64) -> io::Result<Option<Vec<u8>>> {
+    let before = offset.saturating_sub(1);
+    let mut splitter = Splitter::of_stretch(Arc::clone(file), before, before, Vec::new());
+    if offset > 0 {
+        // A line begins after a line feed.
+        match splitter.next_piece()? {
+            Some(Piece { whole: true, len: 0, .. }) => {}
+            _ => return Ok(None),
+        }
+    }
+    let piece = splitter.next_piece()?.filter(|piece| piece.whole);
+    Ok(piece.map(|piece| splitter.bytes(piece).to_vec()))
+}
+
 /// A line without its line feed, or a part of a line that is longer than [`LINE_BYTES_MAX`]. The bytes of a piece are
 /// valid until the next piece is read.
 #[derive(Debug, Clone, Copy)]

@@ -15,6 +15,7 @@ use crate::journal::read::Splitter;
 use crate::journal::read::moved::{self, Boundary};
 use crate::journal::write::{events, refusals};
 use crate::ledger::event::LedgerEvent;
+use crate::ledger::index::Place;
 use crate::ledger::pending::detached;
 use crate::ledger::places::Places;
 use crate::ledger::{Ledger, LedgerReader};
@@ -199,7 +200,17 @@ impl Ledger {
         let to = archive.active().display().to_string();
         let event =
             LedgerEvent::archived(Boundary { segment: segment.number, bytes: copied.bytes, link: segment.end, to });
-        self.shared.journal.under_lock(|| self.record_and_remove(&event, &segment.path))
+        let (storage, layout) = (self.storage(), self.shared.journal.layout());
+        let index = Place { storage, layout, ledger: self.shared.journal.id(), segment: segment.number };
+        // If the index cannot be copied, the first reader of the archive builds it again.
+        let _ = index.copy_to(archive);
+        // The index is removed first, so that a crash never leaves an index without its segment. It is removed again
+        // after the segment, because a reader may have built it in between. A failure is harmless: no reader opens an
+        // index whose segment is gone.
+        let _ = index.remove();
+        self.shared.journal.under_lock(|| self.record_and_remove(&event, &segment.path))?;
+        let _ = index.remove();
+        Ok(())
     }
 
     /// Returns the layout of the archive in `directory`, and creates the archive's internal directory. `first` is the

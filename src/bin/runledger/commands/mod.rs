@@ -13,6 +13,7 @@ mod export;
 mod gate;
 mod head;
 mod help;
+mod index;
 mod list;
 mod man;
 mod metrics;
@@ -115,6 +116,8 @@ pub(crate) enum Command {
     Export(export::Command),
     Pg(pg::Args),
     #[command(subcommand)]
+    Index(index::Command),
+    #[command(subcommand)]
     Retention(retention::Command),
     Completions(completions::Args),
     Man(man::Args),
@@ -134,6 +137,7 @@ impl Command {
                 | Self::Compare(_)
                 | Self::Export(_)
                 | Self::Metrics(_)
+                | Self::Index(_)
                 | Self::Retention(_)
                 | Self::Gate(_)
                 | Self::Escalate(_)
@@ -179,6 +183,7 @@ impl Command {
             Self::Cat(_) => cat::run(global, out),
             Self::Export(args) => export::run(args, global, out),
             Self::Pg(args) => pg::run(args, global, out),
+            Self::Index(command) => index::run(command, global, out),
             Self::Retention(args) => retention::run(args, global, out),
             Self::Completions(args) => completions::run(args, &mut CommandLine::command(), out),
             Self::Man(args) => man::run(args, CommandLine::command(), out),

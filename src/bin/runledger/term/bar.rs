@@ -101,7 +101,8 @@ fn bytes_read() -> Option<u64> {
 /// Returns the size of the ledger's segments in bytes.
 fn bytes_of(ledger: &Path) -> u64 {
     let sealed = fs::read_dir(ledger.with_extension("ledger").join("sealed"));
-    let sealed = sealed.into_iter().flatten().flatten().filter_map(|entry| entry.metadata().ok());
+    let is_segment = |entry: &fs::DirEntry| entry.path().extension().is_some_and(|extension| extension == "jsonl");
+    let sealed = sealed.into_iter().flatten().flatten().filter(is_segment).filter_map(|entry| entry.metadata().ok());
     fs::metadata(ledger).into_iter().chain(sealed).map(|file| file.len()).sum()
 }
 

@@ -12,15 +12,16 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::Checkpoint;
-use super::checksum::checksum;
 use crate::baseline::{Accumulator, BaselineBy, Skipped};
 use crate::digest::hash_bytes;
-use crate::disk::{Access, Stat, Storage, StorageFile, open_or_make, read_full_at, write_all_at};
+use crate::disk::{Access, Stat, Storage, StorageFile, read_full_at};
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::Cursor;
 use crate::journal::format::Layout;
 use crate::journal::format::line::{self, TRAILER_BYTES_MAX};
 use crate::journal::read::Sequence;
+use crate::ledger::checksum::checksum;
+use crate::ledger::derived::NewFile;
 use crate::ledger::places::Places;
 use crate::ledger::reader::scan::Progress;
 
@@ -208,19 +209,10 @@ impl CheckpointFile<'_> {
     /// Replaces the file by one with `bytes`, unless another process is replacing it now.
     fn replace(&self, bytes: &[u8]) -> io::Result<()> {
         let path = self.path();
-        let new = path.with_extension("new");
-        // A process that died may have left the new file.
-        let file = open_or_make(self.storage, &new, Access::Write, Access::WriteNew)?;
-        // Only the process that holds the file's lock writes to the file. But another process may have renamed the file
-        // before this process locked it. So the path must still lead to the locked file.
-        let is_ours = file.try_lock()? && self.storage.stat(&new)?.map(|there| there.id) == Some(file.stat()?.id);
-        if !is_ours {
-            return Ok(());
+        match NewFile::open(self.storage, path.with_extension("new"))? {
+            Some(new) => new.replace(&path, bytes),
+            None => Ok(()),
         }
-        file.truncate(0)?;
-        write_all_at(&*file, bytes, 0)?;
-        // The file is not synced, because its content can be computed again.
-        self.storage.rename(&new, &path)
     }
 }
 

@@ -11,7 +11,6 @@
 //! A checkpoint is trusted only if the ledger still has the lines that the checkpoint was computed from. It is never
 //! synced. If a crash truncates it, the checksum shows that, and it is computed again from the ledger.
 
-mod checksum;
 mod file;
 #[cfg(test)]
 mod tests;
@@ -68,7 +67,7 @@ impl LedgerReader {
     /// [`verify`](Self::verify) finds such an edit. The baselines include it only after the checkpoint was deleted or
     /// replaced because it was not trusted.
     ///
-    /// No other method of the reader writes a file. Concurrent calls do not disturb each other. If a checkpoint cannot
+    /// The reader writes no other file except [indexes](Self::find). Concurrent calls do not disturb each other. If a checkpoint cannot
     /// be written, a note says so, and each call reads the same lines again. Plain JSON lines of another program have
     /// no checkpoint, because they have no internal directory and no chain. While the last line of a ledger has no
     /// trailer, no checkpoint is written either.

@@ -83,7 +83,8 @@ impl LedgerReader {
     /// - whether the ledger was truncated, and whether its last line is complete,
     /// - whether there are spilled records, or executions of dead processes,
     /// - whether there are files in the quarantine, which holds damaged bytes that were removed from a segment,
-    /// - whether the events of the last week report damage or lost records.
+    /// - whether the events of the last week report damage or lost records,
+    /// - whether the index of each sealed segment is complete and matches the segment.
     ///
     /// It changes none of the ledger's files, and does not [verify](Self::verify) the lines. To measure syncs, it
     /// creates two temporary files in the ledger's directory, or in the nearest existing directory above it, and

@@ -10,11 +10,11 @@ use super::{Check, Level};
 use crate::disk::{Access, Disk, Storage};
 use crate::error::{Error, Result};
 use crate::journal::Lines;
-use crate::journal::format::Layout;
-use crate::journal::format::line;
+use crate::journal::format::{Layout, identity, line};
 use crate::journal::read::Splitter;
 use crate::journal::read::last::before_last;
 use crate::journal::read::truncation::Known;
+use crate::ledger::index::{Place, State};
 use crate::ledger::pending::{detached, slots, spill};
 use crate::metrics::{ExecutionMetrics, Timestamp};
 
@@ -43,6 +43,7 @@ pub(super) fn checks(layout: &Layout, now: Timestamp) -> Vec<Check> {
         look("in flight", of_in_flight),
         look("events", of_events),
         look("readers", of_readers),
+        look("index", of_index),
     ];
     checks.extend(of_segments(layout));
     checks
@@ -88,6 +89,33 @@ fn of_readers(layout: &Layout, _: Timestamp) -> Result<Check> {
         segments => format!("sealed segments ({segments}) are {}; newer lines are in {active}", sealed.display()),
     };
     Ok(Check::ok("readers", found))
+}
+
+/// Checks the indexes of the sealed segments. A missing one is built when it is needed.
+fn of_index(layout: &Layout, _: Timestamp) -> Result<Check> {
+    let Some(ledger) = identity::read(&Disk, layout)? else { return Ok(Check::ok("index", "none")) };
+    let mut counts: BTreeMap<State, u64> = BTreeMap::new();
+    let mut wrong = Vec::new();
+    for segment in layout.sealed_segments(&Disk)? {
+        let place = Place { storage: &Disk, layout, ledger, segment };
+        let path = layout.sealed_segment(segment).with_extension("index");
+        let state = State::of(place).map_err(|source| Error::io("read an index", &path, source))?;
+        *counts.entry(state).or_default() += 1;
+        if matches!(state, State::Stale | State::Damaged | State::Newer) {
+            wrong.push(format!("{state}: {}", path.display()));
+        }
+    }
+    let is_wrong = counts.keys().any(|state| matches!(state, State::Stale | State::Damaged));
+    let counts: Vec<_> = counts.iter().map(|(state, count)| format!("{state} {count}")).collect();
+    let found = match counts.len() {
+        0 => "no sealed segments yet".to_owned(),
+        _ => [vec![counts.join(", ")], wrong].concat().join("; "),
+    };
+    Ok(if is_wrong {
+        Check::warning("index", found, "the next search builds it again, and so does `runledger index rebuild`")
+    } else {
+        Check::ok("index", found)
+    })
 }
 
 /// Checks that no synced bytes are missing, that the last line is complete, and that it is not dated later than now.

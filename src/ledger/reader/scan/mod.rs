@@ -14,6 +14,7 @@
 //! Most lines are read in one pass over their JSON, which also finds their line feed. Only lines in an unusual form are
 //! read by `serde_json`.
 
+mod folding;
 mod numbers;
 mod progress;
 mod reading;
@@ -21,7 +22,6 @@ mod reading;
 mod tests;
 
 use std::io;
-use std::marker::PhantomData;
 use std::sync::Arc;
 
 use super::LedgerReader;
@@ -29,12 +29,14 @@ use crate::disk::Storage;
 use crate::error::{Result, Skipped};
 use crate::journal::Cursor;
 use crate::journal::format::Layout;
-use crate::journal::read::blocks::{Block, Blocks};
-use crate::journal::read::workers::{Sharing, in_order};
+use crate::journal::read::blocks::Blocks;
+use crate::journal::read::workers::Sharing;
 use crate::metrics::{ExecutionMetrics, Fields};
-use numbers::Numbers;
+use folding::fold_blocks;
+pub(super) use folding::{BLOCK_BYTES, fold_seen};
 pub(super) use progress::Progress;
-use reading::{Form, Part, Reading, TAIL, WHOLE};
+pub(super) use reading::Seen;
+use reading::{Form, TAIL, WHOLE};
 
 /// A pass over the records of a ledger, with [`fold`](Self::fold) or [`fold_records`](Self::fold_records).
 ///
@@ -160,39 +162,17 @@ impl Scan {
         (progress, value): (&mut Progress, &mut A),
         init: impl Fn() -> A + Sync,
         take: impl Fn(&mut A, &F::Of<'_>) + Sync,
-        mut merge: impl FnMut(&mut A, A) + Send,
+        merge: impl FnMut(&mut A, A) + Send,
     ) -> Result<()> {
-        let blocks = match Blocks::after(&*self.storage, &self.layout, progress.end(), block_bytes) {
-            Ok(blocks) => blocks,
-            // A ledger whose only segment is gone has no records.
-            Err(error) if error.io_kind() == Some(io::ErrorKind::NotFound) => return Ok(()),
-            Err(error) => return Err(error),
-        };
-        let active = blocks.active_number();
-        let read = |block: &Block, buffer: &mut Vec<u8>, numbers| {
-            let part = Part { value: init(), lines: 0, end: None, skipped: 0, errors: Vec::new() };
-            let is_active = block.segment == active;
-            let mut reading = Reading { part, numbers, is_active, take: &take, form: PhantomData::<F> };
-            block.read_lines(buffer, &mut reading)?;
-            Ok((reading.part, reading.numbers))
-        };
-        let work = |block: &Block, buffer: &mut Vec<u8>| read(block, buffer, Numbers::default());
-        let mut buffer = Vec::new();
-        let join = |block: &Block, (mut part, numbers): (Part<A>, Numbers)| {
-            progress.sequence = match numbers.come_after(std::mem::take(&mut progress.sequence)) {
-                Ok(all) => all,
-                Err(before) => {
-                    let (again, numbers) = read(block, &mut buffer, Numbers::after(before))?;
-                    part = again;
-                    numbers.sequence
-                }
-            };
-            progress.pass(block, &mut part);
-            merge(value, part.value);
+        let take = |value: &mut A, record: &F::Of<'_>| {
+            take(value, record);
             Ok(())
         };
-        let unreadable = in_order(blocks, sharing, work, join)?;
-        progress.skipped_before.add_unreadable(unreadable);
-        Ok(())
+        match Blocks::after(&*self.storage, &self.layout, progress.end(), block_bytes) {
+            Ok(blocks) => fold_blocks::<F, _>(blocks, sharing, (progress, value), init, take, merge),
+            // A ledger whose only segment is gone has no records.
+            Err(error) if error.io_kind() == Some(io::ErrorKind::NotFound) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 }

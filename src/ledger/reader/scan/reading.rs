@@ -32,7 +32,17 @@ pub(super) struct Part<A> {
     pub(super) errors: Vec<(u64, u64, Error)>,
 }
 
-/// A block that is being read.
+impl<A> Part<A> {
+    /// Counts the last line, which begins at `offset`, as not a record.
+    fn skip(&mut self, offset: u64, error: Error) {
+        self.skipped += 1;
+        if self.errors.len() < Skipped::ERRORS_MAX {
+            self.errors.push((self.lines, offset, error));
+        }
+    }
+}
+
+/// A block that is being read. If `take` fails, the line counts as not a record.
 pub(super) struct Reading<'t, F, A, T> {
     pub(super) part: Part<A>,
     pub(super) numbers: Numbers,
@@ -69,6 +79,40 @@ impl Form for Fields<'_> {
     }
 }
 
+/// The fields of a record, and the line that holds it.
+pub(in crate::ledger::reader) struct Seen<'l> {
+    pub(in crate::ledger::reader) fields: Fields<'l>,
+    /// The line, which may be followed by its line feed and other lines.
+    bytes: &'l [u8],
+    /// The length of the part of the line that has the record's members.
+    members: usize,
+}
+
+impl<'l> Seen<'l> {
+    /// Returns the JSON of the record, perhaps without its closing brace.
+    pub(in crate::ledger::reader) fn text(&self) -> &'l [u8] {
+        &self.bytes[..self.members]
+    }
+
+    /// Returns the line without its line feed.
+    pub(in crate::ledger::reader) fn line(&self) -> &'l [u8] {
+        self.bytes.split(|byte| *byte == b'\n').next().unwrap_or_default()
+    }
+}
+
+impl Form for Seen<'_> {
+    type Of<'l> = Seen<'l>;
+
+    fn ahead(bytes: &[u8]) -> Option<(Seen<'_>, usize)> {
+        Fields::ahead(bytes).map(|(fields, members)| (Seen { fields, bytes, members }, members))
+    }
+
+    fn of<'l>(line: &'l [u8], trailer: Option<&Trailer>) -> Result<Seen<'l>> {
+        let members = trailer.map_or(line.len(), |trailer| trailer.payload_end);
+        Ok(Seen { fields: <Fields<'_> as Form>::of(line, trailer)?, bytes: line, members })
+    }
+}
+
 impl Form for ExecutionMetrics {
     type Of<'l> = Self;
 
@@ -81,7 +125,7 @@ impl Form for ExecutionMetrics {
     }
 }
 
-impl<F: Form, A, T: Fn(&mut A, &F::Of<'_>)> TakeLines for Reading<'_, F, A, T> {
+impl<F: Form, A, T: Fn(&mut A, &F::Of<'_>) -> Result<()>> TakeLines for Reading<'_, F, A, T> {
     fn line_ahead(&mut self, offset: u64, ahead: &[u8]) -> Option<usize> {
         let record = F::ahead(ahead);
         // The record is borrowed, because copying such a large value takes time.
@@ -96,7 +140,9 @@ impl<F: Form, A, T: Fn(&mut A, &F::Of<'_>)> TakeLines for Reading<'_, F, A, T> {
         }
         self.part.lines += 1;
         self.part.end = Some(offset + len as u64);
-        (self.take)(&mut self.part.value, record);
+        if let Err(error) = (self.take)(&mut self.part.value, record) {
+            self.part.skip(offset, error);
+        }
         Some(len)
     }
 
@@ -117,14 +163,8 @@ impl<F: Form, A, T: Fn(&mut A, &F::Of<'_>)> TakeLines for Reading<'_, F, A, T> {
         if !self.numbers.give(line, trailer.as_ref(), || record.is_ok() || !line.contains(&0)) {
             return;
         }
-        match record {
-            Ok(record) => (self.take)(&mut part.value, &record),
-            Err(error) => {
-                part.skipped += 1;
-                if part.errors.len() < Skipped::ERRORS_MAX {
-                    part.errors.push((part.lines, piece.offset, error));
-                }
-            }
+        if let Err(error) = record.and_then(|record| (self.take)(&mut part.value, &record)) {
+            part.skip(piece.offset, error);
         }
     }
 }

@@ -1,0 +1,41 @@
+//! Writes derived files, which hold only what can be computed again from the ledger.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::disk::{Access, Storage, StorageFile, open_or_make, write_all_at};
+
+/// The new content of a derived file, under a temporary name. Only the process that holds the lock of the temporary
+/// file writes to it.
+#[derive(Debug)]
+pub(super) struct NewFile<'s> {
+    storage: &'s dyn Storage,
+    new: PathBuf,
+    file: Box<dyn StorageFile>,
+}
+
+impl<'s> NewFile<'s> {
+    /// Opens the temporary file `new`, and creates it if it does not exist. Returns `None` if another process is writing
+    /// to it now.
+    pub(super) fn open(storage: &'s dyn Storage, new: PathBuf) -> io::Result<Option<Self>> {
+        // A process that died may have left the new file.
+        let file = open_or_make(storage, &new, Access::Write, Access::WriteNew)?;
+        // Another process may have renamed the file before this one locked it, so the name must still belong to this
+        // file.
+        let is_ours = file.try_lock()? && storage.stat(&new)?.map(|there| there.id) == Some(file.stat()?.id);
+        Ok(is_ours.then_some(Self { storage, new, file }))
+    }
+
+    /// Writes `bytes`, and replaces the file at `path` by them.
+    pub(super) fn replace(self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        self.file.truncate(0)?;
+        write_all_at(&*self.file, bytes, 0)?;
+        // Not synced, because the content can be computed again. Its checksum shows whether a crash damaged it.
+        self.storage.rename(&self.new, path)
+    }
+
+    /// Removes the temporary file.
+    pub(super) fn discard(self) -> io::Result<()> {
+        self.storage.remove(&self.new)
+    }
+}

@@ -1,0 +1,47 @@
+//! Examines an index completely.
+
+use std::fmt;
+use std::io;
+
+use super::file::{Place, Unusable};
+
+/// The state of an index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::ledger) enum State {
+    /// It is complete and matches its segment, which is clean.
+    Whole,
+    /// It is complete and says that the segment is not clean, so that the segment is scanned.
+    Unclean,
+    Missing,
+    Stale,
+    Damaged,
+    Newer,
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Whole => "whole",
+            Self::Unclean => "not clean",
+            Self::Missing => "missing",
+            Self::Stale => "stale",
+            Self::Damaged => "damaged",
+            Self::Newer => "newer",
+        })
+    }
+}
+
+impl State {
+    /// Reads the whole index, but not the segment.
+    pub(in crate::ledger) fn of(place: Place<'_>) -> io::Result<Self> {
+        Ok(match place.open()? {
+            Ok(index) if !index.is_whole()? => Self::Damaged,
+            Ok(index) if index.numbers().is_none() => Self::Unclean,
+            Ok(_) => Self::Whole,
+            Err(Unusable::Missing) => Self::Missing,
+            Err(Unusable::Stale) => Self::Stale,
+            Err(Unusable::Damaged) => Self::Damaged,
+            Err(Unusable::Newer) => Self::Newer,
+        })
+    }
+}

@@ -1,0 +1,119 @@
+//! Finds the records of one execution or one run.
+//!
+//! - `wanted.rs` says which records are looked for.
+//! - `lookup.rs` reads a sealed segment through its index, or scans it on all cores.
+//! - `search.rs` searches a text in a line.
+
+mod lookup;
+mod search;
+mod wanted;
+
+use uuid::Uuid;
+
+use super::LedgerReader;
+use crate::error::{Result, Skipped};
+use crate::metrics::ExecutionMetrics;
+use wanted::Wanted;
+
+/// The result of [`LedgerReader::find_prefix`].
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct FoundRecords {
+    /// The last record of each execution, in the order of their first records.
+    pub records: Vec<ExecutionMetrics>,
+    /// True if there are more executions, so that the rest of the ledger was not read.
+    pub has_more: bool,
+    /// The lines that are not records, and the segments that this process may not read. Only the lines that were read
+    /// are included. The lines of a sealed segment need not be read if its index says that all of them are records.
+    pub skipped: Skipped,
+}
+
+impl LedgerReader {
+    /// Returns the record of an execution, or `None` if the ledger has none. If several records have this id, returns
+    /// the last one.
+    ///
+    /// Each sealed segment has an index, so its lines are not read. The active segment is scanned on all cores. The first
+    /// call builds a missing index, which needs the right to write to the ledger's internal directory. Without it, all
+    /// segments are scanned. The result is the same.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if a segment cannot be read, unless the record was found in another one.
+    ///
+    /// ```
+    /// use runledger::{Ledger, Skill};
+    ///
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("execution_metrics.jsonl");
+    /// let ledger = Ledger::open(&path)?;
+    /// let execution = ledger.begin(Skill::new("publish", "1.0.0"));
+    /// let id = execution.id();
+    /// execution.succeed().warn();
+    /// let record = ledger.reader().find(id)?.ok_or("not found")?;
+    /// assert_eq!(record.skill_name, "publish");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn find(&self, id: Uuid) -> Result<Option<ExecutionMetrics>> {
+        let mut last = None;
+        let skipped = lookup::each(self, &Wanted::id(id), |record| {
+            last = Some(record);
+            true
+        })?;
+        match skipped.unreadable().first() {
+            Some(error) if last.is_none() => Err(error.clone()),
+            _ => Ok(last),
+        }
+    }
+
+    /// Returns the records of all executions whose ids begin with `digits`, but of at most `limit` executions. `digits`
+    /// are hexadecimal, without hyphens. Like [`find`](Self::find), it returns the last record of each execution.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the disk fails, or if no record could be read because this process may
+    /// not read some segments; [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if `digits` are not 1 to 32 hex digits.
+    pub fn find_prefix(&self, digits: &str, limit: usize) -> Result<FoundRecords> {
+        let mut found = FoundRecords::default();
+        let FoundRecords { records, has_more, .. } = &mut found;
+        let skipped = lookup::each(self, &Wanted::prefix(digits, limit)?, |record| {
+            match records.iter().position(|other| other.execution_id == record.execution_id) {
+                Some(at) => records[at] = record,
+                None if records.len() == limit => *has_more = true,
+                None => records.push(record),
+            }
+            !*has_more
+        })?;
+        found.skipped = skipped;
+        Ok(found)
+    }
+
+    /// Returns all records whose `run_id` is `run_id`, in ledger order. Reads the same parts of the ledger as
+    /// [`find`](Self::find). Child runs are not included.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if a segment cannot be read.
+    ///
+    /// ```
+    /// use runledger::metrics::RunIds;
+    /// use runledger::{Ledger, Skill};
+    ///
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("execution_metrics.jsonl");
+    /// let ledger = Ledger::open(&path)?;
+    /// for (skill, run) in [("parse", "run-7"), ("parse", "run-8"), ("publish", "run-7")] {
+    ///     ledger.begin(Skill::new(skill, "1.0.0").run(RunIds::new(run))).succeed().warn();
+    /// }
+    /// let skills: Vec<_> = ledger.reader().run("run-7")?.into_iter().map(|record| record.skill_name).collect();
+    /// assert_eq!(skills, ["parse", "publish"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn run(&self, run_id: &str) -> Result<Vec<ExecutionMetrics>> {
+        let mut records = Vec::new();
+        let skipped = lookup::each(self, &Wanted::run(run_id), |record| {
+            records.push(record);
+            true
+        })?;
+        match skipped.unreadable().first() {
+            Some(error) => Err(error.clone()),
+            None => Ok(records),
+        }
+    }
+}

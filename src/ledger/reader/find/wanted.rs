@@ -1,0 +1,105 @@
+//! Which records are looked for.
+
+use uuid::Uuid;
+
+use super::search::Search;
+use crate::error::{Error, ErrorKind, Result};
+use crate::ledger::index::{self, Section};
+use crate::ledger::reader::scan::Seen;
+use crate::metrics::ExecutionMetrics;
+
+/// Which records are looked for.
+#[derive(Debug, Clone)]
+pub(super) enum Wanted<'w> {
+    /// Those with ids from `first` to `last`. The records of more than `limit` executions are not needed.
+    Ids { first: u128, last: u128, limit: usize },
+    /// Those of a run.
+    Run { id: &'w str, search: Search },
+}
+
+impl<'w> Wanted<'w> {
+    pub(super) fn id(id: Uuid) -> Self {
+        Self::Ids { first: id.as_u128(), last: id.as_u128(), limit: 1 }
+    }
+
+    /// Looks for the executions whose ids begin with `digits`.
+    pub(super) fn prefix(digits: &str, limit: usize) -> Result<Self> {
+        let is_hex = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let shift = 128 - 4 * digits.len().min(32) as u32;
+        match u128::from_str_radix(digits, 16) {
+            Ok(value) if is_hex && digits.len() <= 32 => {
+                let first = value << shift;
+                Ok(Self::Ids { first, last: first | (1_u128 << shift).wrapping_sub(1), limit })
+            }
+            _ => Err(Error::new(ErrorKind::Invalid, "find an execution")
+                .detail(format!("found {digits:?}; expected 1 to 32 hex digits"))),
+        }
+    }
+
+    pub(super) fn run(id: &'w str) -> Self {
+        Self::Run { id, search: Search::of(id) }
+    }
+
+    /// Returns the section of an index that has the records, and the first and the last of their keys.
+    pub(super) fn keys(&self) -> (Section, u64, u64) {
+        let key = |id: u128| index::of_execution(Uuid::from_u128(id));
+        match self {
+            Self::Ids { first, last, .. } => (Section::Executions, key(*first), key(*last)),
+            Self::Run { id, .. } => (Section::Runs, index::of_run(id), index::of_run(id)),
+        }
+    }
+
+    /// Returns the key under which an index has the record; `None` if it names no run.
+    pub(super) fn key_of(&self, record: &ExecutionMetrics) -> Option<u64> {
+        match self {
+            Self::Ids { .. } => Some(index::of_execution(record.execution_id)),
+            Self::Run { .. } => record.run.run_id.as_deref().map(index::of_run),
+        }
+    }
+
+    pub(super) fn has(&self, record: &ExecutionMetrics) -> bool {
+        match self {
+            Self::Ids { first, last, .. } => (first..=last).contains(&&record.execution_id.as_u128()),
+            Self::Run { id, .. } => record.run.run_id.as_deref() == Some(id),
+        }
+    }
+
+    /// Returns false if the record is not wanted for certain.
+    pub(super) fn may_have(&self, seen: &Seen<'_>) -> bool {
+        match self {
+            Self::Ids { first, last, .. } => (first..=last).contains(&&seen.fields.execution_id.as_u128()),
+            Self::Run { search, .. } => search.may_be_in(seen.text()),
+        }
+    }
+
+    /// Returns true if the records after `found` are not needed.
+    pub(super) fn is_enough(&self, found: &[ExecutionMetrics]) -> bool {
+        let Self::Ids { limit, .. } = self else { return false };
+        let is_first = |(at, record): (usize, &ExecutionMetrics)| {
+            found[..at].iter().all(|other| other.execution_id != record.execution_id)
+        };
+        found.len() > *limit && found.iter().enumerate().filter(|&pair| is_first(pair)).count() > *limit
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefix_is_the_range_of_the_ids_that_begin_with_it() {
+        let range = |digits: &str| match Wanted::prefix(digits, 1) {
+            Ok(Wanted::Ids { first, last, .. }) => Some((first, last)),
+            _ => None,
+        };
+        assert_eq!(range("f"), Some((0xf << 124, u128::MAX)));
+        assert_eq!(range("0"), Some((0, (1 << 124) - 1)));
+        assert_eq!(range("019C5d2a"), Some((0x019c_5d2a << 96, (0x019c_5d2b << 96) - 1)));
+        let whole = "019c5d2a5a4070008000000000000001";
+        let id = u128::from_str_radix(whole, 16).unwrap();
+        assert_eq!(range(whole), Some((id, id)));
+        for bad in ["", "+1", "g", "019c-5d2a", &"0".repeat(33)] {
+            assert_eq!(range(bad), None, "{bad}");
+        }
+    }
+}

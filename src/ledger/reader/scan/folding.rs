@@ -1,0 +1,65 @@
+//! Folds the records of blocks, in order.
+
+use std::marker::PhantomData;
+
+use super::numbers::Numbers;
+use super::progress::Progress;
+use super::reading::{Form, Part, Reading, Seen, WHOLE};
+use crate::error::Result;
+use crate::journal::read::blocks::{Block, Blocks};
+use crate::journal::read::workers::{Sharing, in_order};
+
+/// The size of the blocks of a pass over whole segments.
+pub(in crate::ledger::reader) const BLOCK_BYTES: u64 = WHOLE.0;
+
+/// A segment of at most one block needs no other thread.
+const SEGMENT: Sharing = Sharing { blocks_alone: 2, threads: None };
+
+/// Folds the records of `blocks`, which were created with blocks of [`BLOCK_BYTES`] and follow the lines of `progress`. A
+/// line counts as not a record if `take` fails.
+pub(in crate::ledger::reader) fn fold_seen<A: Send>(
+    blocks: Blocks<'_>,
+    so_far: (&mut Progress, &mut A),
+    init: impl Fn() -> A + Sync,
+    take: impl Fn(&mut A, &Seen<'_>) -> Result<()> + Sync,
+    merge: impl FnMut(&mut A, A) + Send,
+) -> Result<()> {
+    fold_blocks::<Seen<'_>, _>(blocks, SEGMENT, so_far, init, take, merge)
+}
+
+/// Folds the records of `blocks`, which follow the lines of `progress`. A line counts as not a record if `take` fails.
+pub(super) fn fold_blocks<F: Form, A: Send>(
+    blocks: Blocks<'_>,
+    sharing: Sharing,
+    (progress, value): (&mut Progress, &mut A),
+    init: impl Fn() -> A + Sync,
+    take: impl Fn(&mut A, &F::Of<'_>) -> Result<()> + Sync,
+    mut merge: impl FnMut(&mut A, A) + Send,
+) -> Result<()> {
+    let active = blocks.active_number();
+    let read = |block: &Block, buffer: &mut Vec<u8>, numbers| {
+        let part = Part { value: init(), lines: 0, end: None, skipped: 0, errors: Vec::new() };
+        let is_active = block.segment == active;
+        let mut reading = Reading { part, numbers, is_active, take: &take, form: PhantomData::<F> };
+        block.read_lines(buffer, &mut reading)?;
+        Ok((reading.part, reading.numbers))
+    };
+    let work = |block: &Block, buffer: &mut Vec<u8>| read(block, buffer, Numbers::default());
+    let mut buffer = Vec::new();
+    let join = |block: &Block, (mut part, numbers): (Part<A>, Numbers)| {
+        progress.sequence = match numbers.come_after(std::mem::take(&mut progress.sequence)) {
+            Ok(all) => all,
+            Err(before) => {
+                let (again, numbers) = read(block, &mut buffer, Numbers::after(before))?;
+                part = again;
+                numbers.sequence
+            }
+        };
+        progress.pass(block, &mut part);
+        merge(value, part.value);
+        Ok(())
+    };
+    let unreadable = in_order(blocks, sharing, work, join)?;
+    progress.skipped_before.add_unreadable(unreadable);
+    Ok(())
+}

@@ -1,0 +1,339 @@
+//! Promise: the records of one execution or one run are those of a pass over all records, whatever an index says.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use proptest::prelude::*;
+use proptest::sample::Index;
+use runledger::metrics::RunIds;
+use runledger::{Durability, ExecutionMetrics, Ledger, LedgerReader, Options, Timestamp, Uuid};
+use tempfile::TempDir;
+
+/// A few ids, some of which differ only in their last eight bytes.
+const IDS: [u128; 6] = [1, 2, 1 << 64, 0x019c_5d2a_5a40_7000 << 64 | 1, 0x019c_5d2a_5a40_7000 << 64 | 2, u128::MAX];
+const RUNS: [&str; 4] = ["run-7", "run \"8\"", "", "日"];
+
+fn record(id: usize, run: usize, number: u64) -> ExecutionMetrics {
+    let start = Timestamp::UNIX_EPOCH.plus_ms(number * 1_000);
+    let mut record = ExecutionMetrics::new(Uuid::from_u128(IDS[id % IDS.len()]), format!("s{number}"), "1.0.0", start);
+    record.timestamp_end = Some(start);
+    if let Some(run) = RUNS.get(run) {
+        record.run = RunIds::new(*run);
+    }
+    record
+}
+
+struct Place {
+    directory: TempDir,
+}
+
+impl Place {
+    /// Creates a ledger with a few lines in each segment.
+    fn with(records: &[(usize, usize)]) -> Self {
+        let place = Self { directory: tempfile::tempdir().unwrap() };
+        let ledger = place.open();
+        for (number, &(id, run)) in (0..).zip(records) {
+            ledger.append(&record(id, run, number)).unwrap();
+        }
+        place
+    }
+
+    fn path(&self) -> PathBuf {
+        self.directory.path().join("log.jsonl")
+    }
+
+    fn open(&self) -> Ledger {
+        Options::new().durability(Durability::Flushed).rotate_bytes(Some(4_000)).open(self.path()).unwrap()
+    }
+
+    fn reader(&self) -> LedgerReader {
+        LedgerReader::open(self.path()).unwrap()
+    }
+
+    fn sealed(&self) -> PathBuf {
+        self.path().with_extension("ledger").join("sealed")
+    }
+
+    /// Returns the sealed segments or the indexes, in order.
+    fn files(&self, extension: &str) -> Vec<PathBuf> {
+        files(&self.sealed(), extension)
+    }
+}
+
+fn files(directory: &Path, extension: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).into_iter().flatten();
+    let mut found: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    found.retain(|path| path.extension().is_some_and(|found| found == extension));
+    found.sort();
+    found
+}
+
+/// Compares all answers with a pass over all records.
+fn assert_answers(reader: &LedgerReader) {
+    let all: Vec<_> = reader.records().filter_map(Result::ok).collect();
+    let last = |id: Uuid| all.iter().rfind(|record| record.execution_id == id).cloned();
+    for id in IDS.iter().chain(&[3, 0x019c_5d2a_5a40_7000 << 64]).copied().map(Uuid::from_u128) {
+        assert_eq!(reader.find(id).unwrap(), last(id), "{id}");
+    }
+    for run in RUNS.iter().chain(&["run-9", "run"]) {
+        let expected: Vec<_> =
+            all.iter().filter(|record| record.run.run_id.as_deref() == Some(*run)).cloned().collect();
+        assert_eq!(reader.run(run).unwrap(), expected, "{run:?}");
+    }
+    for digits in ["0", "00000000", "019c5d2a5A40", "019c5d2a5a4070000000000000000001", "f", "7"] {
+        for limit in [1, 2, 10] {
+            let found = reader.find_prefix(digits, limit).unwrap();
+            let has = |record: &&ExecutionMetrics| {
+                record.execution_id.simple().to_string().starts_with(&digits.to_ascii_lowercase())
+            };
+            let mut ids: Vec<Uuid> = Vec::new();
+            for record in all.iter().filter(has) {
+                if !ids.contains(&record.execution_id) {
+                    ids.push(record.execution_id);
+                }
+            }
+            assert_eq!(found.has_more, ids.len() > limit, "{digits}, at most {limit}");
+            ids.truncate(limit);
+            assert_eq!(found.records.iter().map(|record| record.execution_id).collect::<Vec<_>>(), ids);
+            if !found.has_more {
+                assert_eq!(found.records, ids.into_iter().filter_map(last).collect::<Vec<_>>());
+            }
+        }
+    }
+}
+
+/// Returns the number and the texts of the lines that a search skips.
+fn skipped(reader: &LedgerReader) -> (u64, Vec<String>) {
+    let skipped = reader.find_prefix("7", 1).unwrap().skipped;
+    (skipped.count(), skipped.errors().iter().map(|error| format!("{error} {:?}", error.line())).collect())
+}
+
+/// A change of the files that no program of this crate makes.
+#[derive(Debug, Clone)]
+enum Damage {
+    /// A byte of a segment is changed.
+    Segment(Index, Index, u8),
+    /// A line of a segment is replaced by other text.
+    Line(Index, Index, &'static str),
+    /// The last lines of a segment are repeated at the start of the next one, as after a failed sync.
+    Repeated(Index, usize),
+    /// A byte of an index is changed.
+    Byte(Index, Index, u8),
+    Cut(Index, Index),
+    /// An index replaces the index of another segment.
+    Swapped(Index, Index),
+    /// A newer version wrote an index.
+    Newer(Index),
+    Removed(Index),
+    /// A part of a build that did not end.
+    Left(Index),
+}
+
+fn damage() -> impl Strategy<Value = Damage> {
+    let index = any::<Index>;
+    prop_oneof![
+        (index(), index(), any::<u8>()).prop_map(|(a, b, c)| Damage::Segment(a, b, c)),
+        (index(), index(), prop_oneof![Just(""), Just("{}"), Just("x\ny"), Just("{\"a\":1}")])
+            .prop_map(|(a, b, c)| Damage::Line(a, b, c)),
+        (index(), 1..4_usize).prop_map(|(a, b)| Damage::Repeated(a, b)),
+        (index(), index(), 1..=u8::MAX).prop_map(|(a, b, c)| Damage::Byte(a, b, c)),
+        (index(), index()).prop_map(|(a, b)| Damage::Cut(a, b)),
+        (index(), index()).prop_map(|(a, b)| Damage::Swapped(a, b)),
+        index().prop_map(Damage::Newer),
+        index().prop_map(Damage::Removed),
+        index().prop_map(Damage::Left),
+    ]
+}
+
+impl Damage {
+    fn on(&self, place: &Place) {
+        let (segments, indexes) = (place.files("jsonl"), place.files("index"));
+        let read = |path: &Path| fs::read(path).unwrap();
+        let pick = |files: &[PathBuf], at: &Index| (!files.is_empty()).then(|| at.get(files).clone());
+        match self {
+            Self::Segment(at, byte, value) => {
+                let Some(path) = pick(&segments, at) else { return };
+                let mut bytes = read(&path);
+                let byte = byte.index(bytes.len());
+                bytes[byte] = *value;
+                fs::write(path, bytes).unwrap();
+            }
+            Self::Line(at, line, text) => {
+                let Some(path) = pick(&segments, at) else { return };
+                let old = String::from_utf8_lossy(&read(&path)).into_owned();
+                let mut lines: Vec<_> = old.lines().collect();
+                let line = line.index(lines.len());
+                lines[line] = text;
+                fs::write(path, lines.join("\n") + "\n").unwrap();
+            }
+            Self::Repeated(at, count) => {
+                let Some(next) = pick(&segments, at).filter(|next| *next != segments[0]) else { return };
+                let before = &segments[segments.iter().position(|path| *path == next).unwrap() - 1];
+                let before = read(before);
+                let lines: Vec<_> = before.split_inclusive(|byte| *byte == b'\n').collect();
+                let repeated = lines[lines.len().saturating_sub(*count)..].concat();
+                fs::write(&next, [repeated, read(&next)].concat()).unwrap();
+            }
+            Self::Byte(at, byte, flipped) => {
+                let Some(path) = pick(&indexes, at) else { return };
+                let mut bytes = read(&path);
+                if !bytes.is_empty() {
+                    let byte = byte.index(bytes.len());
+                    bytes[byte] ^= flipped;
+                    fs::write(path, bytes).unwrap();
+                }
+            }
+            Self::Cut(at, len) => {
+                let Some(path) = pick(&indexes, at) else { return };
+                let bytes = read(&path);
+                fs::write(path, &bytes[..len.index(bytes.len() + 1)]).unwrap();
+            }
+            Self::Swapped(a, b) => {
+                let (Some(a), Some(b)) = (pick(&indexes, a), pick(&indexes, b)) else { return };
+                fs::write(a, read(&b)).unwrap();
+            }
+            Self::Newer(at) => {
+                let Some(path) = pick(&indexes, at) else { return };
+                let mut bytes = read(&path);
+                if bytes.len() > 12 {
+                    bytes[8] = 2;
+                    fs::write(path, bytes).unwrap();
+                }
+            }
+            Self::Removed(at) => _ = pick(&indexes, at).map(|path| fs::remove_file(path).unwrap()),
+            Self::Left(at) => {
+                _ = pick(&segments, at).map(|path| fs::write(path.with_extension("index.new"), "x").unwrap())
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    #[test]
+    fn the_answers_are_those_of_a_pass(
+        records in prop::collection::vec((0..IDS.len(), 0..RUNS.len() + 2), 1..60),
+        damages in prop::collection::vec(damage(), 0..5),
+        archived in 0..4_u64,
+    ) {
+        let place = Place::with(&records);
+        assert_answers(&place.reader());
+        prop_assert_eq!(place.files("index").len(), place.files("jsonl").len());
+        let archive = place.directory.path().join("archive");
+        let segments = place.open().sealed_segments().unwrap();
+        if archived > 0 && archived < segments.len() as u64 {
+            place.open().archive_segments(archived, &archive).unwrap();
+            let moved = archive.join("log.ledger/sealed");
+            // Indexes are moved with their segments and match them, so that they are not built again.
+            let indexes: Vec<_> = files(&moved, "index").iter().map(|path| fs::read(path).unwrap()).collect();
+            prop_assert_eq!(indexes.len() as u64, archived);
+            assert_answers(&LedgerReader::open(archive.join("log.jsonl")).unwrap());
+            let again: Vec<_> = files(&moved, "index").iter().map(|path| fs::read(path).unwrap()).collect();
+            prop_assert_eq!(indexes, again);
+            prop_assert_eq!(place.files("index").len(), place.files("jsonl").len());
+        }
+        for damage in &damages {
+            damage.on(&place);
+            assert_answers(&place.reader());
+        }
+        let with = skipped(&place.reader());
+        place.files("index").iter().for_each(|path| fs::remove_file(path).unwrap());
+        // A directory in place of each new index makes every build fail, so that all segments are scanned.
+        for segment in place.files("jsonl") {
+            let new = segment.with_extension("index.new");
+            let _ = fs::remove_file(&new);
+            fs::create_dir(new).unwrap();
+        }
+        assert_answers(&place.reader());
+        prop_assert_eq!(place.files("index").len(), 0);
+        prop_assert_eq!(with, skipped(&place.reader()));
+    }
+}
+
+/// Twenty records in several segments, whose indexes exist.
+fn indexed() -> Place {
+    let place = Place::with(&(0..20).map(|number| (number, number)).collect::<Vec<_>>());
+    place.reader().rebuild_index().unwrap();
+    assert!(place.files("jsonl").len() > 2);
+    place
+}
+
+/// An edit in place that keeps the length and even the time of the last change. The index then has wrong offsets or
+/// keys, so each hit is compared with what was looked for.
+#[test]
+fn an_index_that_lies_costs_only_time() {
+    let place = indexed();
+    let segments = place.files("jsonl");
+    let changed = fs::metadata(&segments[0]).unwrap().modified().unwrap();
+    let lines = fs::read_to_string(&segments[0]).unwrap();
+    let mut swapped: Vec<_> = lines.split_inclusive('\n').collect();
+    swapped.reverse();
+    fs::write(&segments[0], swapped.concat()).unwrap();
+    let file = fs::File::options().write(true).open(&segments[0]).unwrap();
+    file.set_modified(changed).unwrap();
+    drop(file);
+    assert_answers(&place.reader());
+}
+
+#[test]
+fn an_edit_of_a_segment_makes_its_index_stale_and_the_next_call_builds_it_again() {
+    let place = indexed();
+    let (segments, indexes) = (place.files("jsonl"), place.files("index"));
+    let before = fs::read(&indexes[1]).unwrap();
+    let file = fs::File::options().write(true).open(&segments[1]).unwrap();
+    file.set_modified(SystemTime::now() + Duration::from_secs(5)).unwrap();
+    drop(file);
+    assert_answers(&place.reader());
+    assert_ne!(fs::read(&indexes[1]).unwrap(), before);
+}
+
+#[test]
+fn an_index_of_a_newer_version_is_left_alone_and_one_of_another_ledger_is_replaced() {
+    let (place, other) = (indexed(), indexed());
+    let indexes = place.files("index");
+    let mut newer = fs::read(&indexes[0]).unwrap();
+    newer[8] = 2;
+    fs::write(&indexes[0], &newer).unwrap();
+    let foreign = fs::read(&other.files("index")[1]).unwrap();
+    fs::write(&indexes[1], &foreign).unwrap();
+    assert_answers(&place.reader());
+    assert_eq!(fs::read(&indexes[0]).unwrap(), newer);
+    assert_ne!(fs::read(&indexes[1]).unwrap(), foreign);
+    place.reader().rebuild_index().unwrap();
+    assert_ne!(fs::read(&indexes[0]).unwrap(), newer);
+}
+
+#[test]
+fn an_index_is_private_small_and_removed_with_its_segment() {
+    use std::os::unix::fs::PermissionsExt;
+    let place = Place::with(&[(0, 0); 400]);
+    assert!(place.files("index").is_empty());
+    let rebuilt = place.reader().rebuild_index().unwrap();
+    let indexes = place.files("index");
+    assert_eq!(rebuilt.segments, place.files("jsonl").len() as u64);
+    assert_eq!(rebuilt.bytes, indexes.iter().map(|path| fs::metadata(path).unwrap().len()).sum::<u64>());
+    assert!(rebuilt.unclean.is_empty() && rebuilt.busy.is_empty());
+    assert!(indexes.iter().all(|path| fs::metadata(path).unwrap().permissions().mode() & 0o777 == 0o600));
+    assert!(place.files("new").is_empty());
+    // An orphan, as a crash could leave it.
+    fs::copy(&indexes[0], place.sealed().join("999999.index")).unwrap();
+    place.reader().rebuild_index().unwrap();
+    assert_eq!(place.files("index"), indexes);
+    let segments = place.open().sealed_segments().unwrap();
+    place.open().archive_segments(segments[segments.len() - 2].number, place.directory.path().join("archive")).unwrap();
+    assert_eq!((place.files("index").len(), place.files("jsonl").len()), (1, 1));
+}
+
+#[test]
+fn plain_json_lines_have_no_index() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("log.jsonl");
+    let lines: Vec<_> = (0..9).map(|number| record(number, number, number as u64).to_json().unwrap() + "\n").collect();
+    fs::write(&path, lines.concat()).unwrap();
+    let reader = LedgerReader::open(&path).unwrap();
+    assert_answers(&reader);
+    assert!(reader.rebuild_index().is_err());
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+}
