@@ -215,12 +215,23 @@ proptest! {
     #[test]
     fn the_answers_are_those_of_a_pass(
         records in prop::collection::vec((0..IDS.len(), 0..RUNS.len() + 2), 1..60),
+        later in prop::collection::vec((0..IDS.len(), 0..RUNS.len() + 2), 0..9),
         damages in prop::collection::vec(damage(), 0..5),
         archived in 0..4_u64,
     ) {
         let place = Place::with(&records);
         assert_answers(&place.reader());
         prop_assert_eq!(place.files("index").len(), place.files("jsonl").len());
+        // From now on, the active segment has an index too, which covers only the lines up to here.
+        place.reader().rebuild_index().unwrap();
+        prop_assert_eq!(place.files("index").len(), place.files("jsonl").len() + 1);
+        assert_answers(&place.reader());
+        let ledger = place.open();
+        for (number, &(id, run)) in (100..).zip(&later) {
+            ledger.append(&record(id, run, number)).unwrap();
+            assert_answers(&place.reader());
+        }
+        drop(ledger);
         let archive = place.directory.path().join("archive");
         let segments = place.open().sealed_segments().unwrap();
         if archived > 0 && archived < segments.len() as u64 {
@@ -232,7 +243,7 @@ proptest! {
             assert_answers(&LedgerReader::open(archive.join("log.jsonl")).unwrap());
             let again: Vec<_> = files(&moved, "index").iter().map(|path| fs::read(path).unwrap()).collect();
             prop_assert_eq!(indexes, again);
-            prop_assert_eq!(place.files("index").len(), place.files("jsonl").len());
+            prop_assert!(place.files("jsonl").iter().all(|segment| segment.with_extension("index").exists()));
         }
         for damage in &damages {
             damage.on(&place);
@@ -312,7 +323,7 @@ fn an_index_is_private_small_and_removed_with_its_segment() {
     assert!(place.files("index").is_empty());
     let rebuilt = place.reader().rebuild_index().unwrap();
     let indexes = place.files("index");
-    assert_eq!(rebuilt.segments, place.files("jsonl").len() as u64);
+    assert_eq!(rebuilt.segments, place.files("jsonl").len() as u64 + 1);
     assert_eq!(rebuilt.bytes, indexes.iter().map(|path| fs::metadata(path).unwrap().len()).sum::<u64>());
     assert!(rebuilt.unclean.is_empty() && rebuilt.busy.is_empty());
     assert!(indexes.iter().all(|path| fs::metadata(path).unwrap().permissions().mode() & 0o777 == 0o600));
@@ -323,7 +334,7 @@ fn an_index_is_private_small_and_removed_with_its_segment() {
     assert_eq!(place.files("index"), indexes);
     let segments = place.open().sealed_segments().unwrap();
     place.open().archive_segments(segments[segments.len() - 2].number, place.directory.path().join("archive")).unwrap();
-    assert_eq!((place.files("index").len(), place.files("jsonl").len()), (1, 1));
+    assert_eq!((place.files("index").len(), place.files("jsonl").len()), (2, 1));
 }
 
 #[test]

@@ -43,6 +43,8 @@ impl<F: FnMut(Piece, &[u8])> TakeLines for Pieces<F> {
 pub(crate) struct Block {
     /// The number of the segment, counting from 1.
     pub(crate) segment: u64,
+    /// True if the segment was the active one when it was opened.
+    pub(crate) is_active: bool,
     path: Arc<Path>,
     file: Arc<dyn StorageFile>,
     start: u64,
@@ -58,6 +60,22 @@ impl Block {
     /// Returns the offset at which the block begins in the segment. The first line of the block may begin later.
     pub(crate) fn start(&self) -> u64 {
         self.start
+    }
+
+    /// Returns the offset at which the block ends in the segment.
+    pub(crate) fn end(&self) -> u64 {
+        self.end
+    }
+
+    /// Returns the open file of the segment.
+    pub(crate) fn file(&self) -> &Arc<dyn StorageFile> {
+        &self.file
+    }
+
+    /// Returns the part of the block from offset `start` to offset `end`. Both are in the segment.
+    pub(crate) fn part(&self, start: u64, end: u64) -> Self {
+        let end = end.min(self.end);
+        Self { start: start.clamp(self.start, end.max(self.start)), end, ..self.clone() }
     }
 
     /// Cuts off the last `bytes` bytes of the block and returns them as a separate block. Returns `None` if the
@@ -193,27 +211,20 @@ impl<'j> Blocks<'j> {
         Ok(Self { storage, layout, block_bytes, sealed, active, denied, unreadable, active_number, cursor, open: None })
     }
 
-    /// Returns the blocks of one sealed segment.
-    pub(crate) fn of_sealed(storage: &'j dyn Storage, layout: &'j Layout, segment: u64, block_bytes: u64) -> Self {
+    /// Divides `block` into blocks of `block_bytes`.
+    pub(crate) fn within(storage: &'j dyn Storage, layout: &'j Layout, block: Block, block_bytes: u64) -> Self {
         Self {
             storage,
             layout,
             block_bytes,
-            sealed: VecDeque::from([segment]),
+            sealed: VecDeque::new(),
             active: None,
             denied: None,
             unreadable: Vec::new(),
-            // Any higher number, since this segment is not the active one.
-            active_number: segment.saturating_add(1),
+            active_number: block.segment + u64::from(!block.is_active),
             cursor: Cursor::START,
-            open: None,
+            open: Some(block),
         }
-    }
-
-    /// Takes out the numbers of the sealed segments that have not been opened yet. The remaining blocks are those of
-    /// the active segment.
-    pub(crate) fn take_sealed(&mut self) -> VecDeque<u64> {
-        std::mem::take(&mut self.sealed)
     }
 
     /// Returns an error for each segment reached so far that this process has no permission to read. These segments
@@ -246,7 +257,7 @@ impl<'j> Blocks<'j> {
                     left.start = end;
                     return Ok(Some(block));
                 }
-                _ => match self.open_next()? {
+                _ => match self.next_segment()? {
                     Some(segment) => self.open = Some(segment),
                     None => return Ok(None),
                 },
@@ -254,8 +265,11 @@ impl<'j> Blocks<'j> {
         }
     }
 
-    /// Returns the next segment that this process may read, as one block.
-    fn open_next(&mut self) -> Result<Option<Block>> {
+    /// Returns the next segment that this process may read, as one block. Lines that are appended later are left out.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the segment cannot be opened.
+    pub(crate) fn next_segment(&mut self) -> Result<Option<Block>> {
         let (file, segment, path) = loop {
             let Some(number) = self.sealed.pop_front() else {
                 self.unreadable.extend(self.denied.take());
@@ -275,7 +289,8 @@ impl<'j> Blocks<'j> {
         let end = file.length().map_err(|source| Error::io("examine a segment", &path, source))?;
         let begun = segment == self.cursor.segment && self.cursor.offset <= end;
         let start = if begun { self.cursor.offset } else { 0 };
-        Ok(Some(Block { segment, path: path.into(), file: file.into(), start, end }))
+        let is_active = segment == self.active_number;
+        Ok(Some(Block { segment, is_active, path: path.into(), file: file.into(), start, end }))
     }
 }
 

@@ -19,4 +19,4 @@ pub(crate) use events::{each_line, is_reported_damaged};
 pub use follow::{Followed, Follower, Place};
 pub use lines::{Line, Lines};
 pub(crate) use sequence::{Missing, Order, Sequence};
-pub(crate) use splitter::{LINE_BYTES_MAX, Piece, Splitter, line_at};
+pub(crate) use splitter::{LINE_BYTES_MAX, Piece, Splitter, line_at, link_before};

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use crate::disk::{StorageFile, read_full_at};
-use crate::journal::format::line::{PAYLOAD_BYTES_MAX, TRAILER_BYTES_MAX};
+use crate::journal::format::line::{self, Link, PAYLOAD_BYTES_MAX, TRAILER_BYTES_MAX};
 
 /// The number of bytes that are read at a time. It is small enough for the bytes to stay in a core's own cache until
 /// they are processed, and large enough to need few reads.
@@ -54,6 +54,17 @@ pub(crate) fn line_at(file: &Arc<dyn StorageFile>, offset: u64) -> io::Result<Op
     }
     let piece = splitter.next_piece()?.filter(|piece| piece.whole);
     Ok(piece.map(|piece| splitter.bytes(piece).to_vec()))
+}
+
+/// Returns the position in the chain of the line that ends at `offset`; `None` if no line of the chain ends there. Reads
+/// only the end of the line, so the hash is not checked.
+pub(crate) fn link_before(file: &dyn StorageFile, offset: u64) -> io::Result<Option<Link>> {
+    let mut bytes = [0; TRAILER_BYTES_MAX];
+    let start = offset.saturating_sub(TRAILER_BYTES_MAX as u64);
+    let wanted = &mut bytes[..(offset - start) as usize];
+    let read = read_full_at(file, wanted, start)?;
+    let line = wanted.strip_suffix(b"\n").filter(|_| read == wanted.len());
+    Ok(line.and_then(line::trailer).map(|trailer| trailer.link))
 }
 
 /// A line without its line feed, or a part of a line that is longer than [`LINE_BYTES_MAX`]. The bytes of a piece are

@@ -1,140 +1,92 @@
-//! Reads a segment on all cores, and makes its index.
+//! Reads the lines of a segment on all cores, and makes the content of its index.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::format::{Entry, Lines, SEGMENT_BYTES_MAX};
-use super::keys;
+use super::content::{Content, SEGMENT_BYTES_MAX};
+use super::format::Span;
 use crate::error::Result;
-use crate::journal::format::line::{self, Link};
+use crate::journal::format::line::{self, Link, Trailer};
 use crate::journal::read::Piece;
 use crate::journal::read::blocks::{Block, Blocks, TakeLines};
 use crate::journal::read::workers::{Sharing, in_order};
-use crate::metrics::Fields;
+use crate::metrics::ExecutionMetrics;
 
-/// The size of a block. A block is large enough for its entries to outweigh the cost of joining them.
-pub(super) const BLOCK_BYTES: u64 = 4 * 1024 * 1024;
-
-/// A segment of at most one block needs no other thread.
+/// A few blocks need no other thread.
 const SHARING: Sharing = Sharing { blocks_alone: 2, threads: None };
 
-/// The content of an index.
-#[derive(Debug, Default)]
-pub(super) struct Content {
-    /// The lines; `None` if the segment is not clean.
-    pub(super) lines: Option<Lines>,
-    pub(super) executions: Vec<Entry>,
-    pub(super) runs: Vec<Entry>,
-}
-
-/// Reads the blocks of one segment of `bytes` bytes. Returns `None` if this process may not read the segment.
+/// Adds the lines of `blocks` to `so_far`, which has the lines of the same segment before `blocks`.
 ///
-/// A segment is clean if each line is a record and has the number that follows that of the line before it. The hash of
-/// the first line must match, so that a reader trusts its number. Empty lines are ignored.
-pub(super) fn content(blocks: Blocks<'_>, bytes: u64) -> Result<Option<Content>> {
-    if bytes > SEGMENT_BYTES_MAX {
-        return Ok(Some(Content::default()));
-    }
+/// The lines of a segment are clean if each of them is a record, has a correct hash, and follows the line before it in
+/// the chain. An incomplete last line of the active segment is left out. If a line is not clean, returns a content
+/// without lines.
+pub(super) fn content(blocks: Blocks<'_>, so_far: Content) -> Result<Content> {
     let unclean = AtomicBool::new(false);
     let work = |block: &Block, buffer: &mut Vec<u8>| {
-        let mut reading = Reading { part: Part::default(), unclean: &unclean };
-        if !unclean.load(Ordering::Relaxed) {
+        let mut reading = Reading { part: Part::default(), is_active: block.is_active, unclean: &unclean };
+        if !unclean.load(Ordering::Relaxed) && block.end() <= SEGMENT_BYTES_MAX {
             block.read_lines(buffer, &mut reading)?;
         }
         Ok(reading.part)
     };
-    let mut all = Part::default();
-    let join = |_: &Block, part: Part| {
-        if !all.extend(part) {
+    let mut all = so_far;
+    let mut bytes = 0;
+    let join = |block: &Block, part: Part| {
+        bytes = block.end();
+        let is_clean = block.end() <= SEGMENT_BYTES_MAX && !unclean.load(Ordering::Relaxed);
+        if !is_clean || part.join_to(&mut all).is_none() {
             unclean.store(true, Ordering::Relaxed);
+            all = Content::default();
         }
         Ok(())
     };
-    let denied = !in_order(blocks, SHARING, work, join)?.is_empty();
-    if denied {
-        return Ok(None);
+    in_order(blocks, SHARING, work, join)?;
+    if unclean.into_inner() {
+        return Ok(Content::unclean(bytes));
     }
-    let Some(lines) = all.lines().filter(|_| !unclean.into_inner()) else { return Ok(Some(Content::default())) };
-    let Part { mut executions, mut runs, .. } = all;
-    executions.sort_unstable();
-    runs.sort_unstable();
-    Ok(Some(Content { lines: Some(lines), executions, runs }))
+    Ok(all)
 }
 
-/// The lines of a block, or of several blocks that follow each other.
-#[derive(Debug, Default)]
+/// The lines of a block.
+#[derive(Default)]
 struct Part {
-    /// The number of the first line, the last line, and the range of starts; `None` if there are no lines.
-    span: Option<(u64, Link, (i64, i64))>,
-    executions: Vec<Entry>,
-    runs: Vec<Entry>,
+    /// The first and the last line; `None` if there are no lines.
+    ends: Option<(Trailer, Link)>,
+    content: Content,
 }
 
 impl Part {
-    /// Adds a line. Returns `None` if the lines are not clean.
-    fn add(&mut self, piece: Piece, line: &[u8]) -> Option<()> {
-        let trailer = line::trailer(line).filter(|_| !piece.unfinished)?;
-        let fields = Fields::from_sealed(line, trailer.payload_end).ok()?;
-        let start = fields.timestamp_start.unix_ms();
-        match &mut self.span {
-            Some((_, last, starts)) => {
-                if last.seq.checked_add(1) != Some(trailer.link.seq) {
-                    return None;
-                }
-                *last = trailer.link;
-                *starts = (starts.0.min(start), starts.1.max(start));
-            }
-            None if trailer.seals(line) => self.span = Some((trailer.link.seq, trailer.link, (start, start))),
-            None => return None,
+    /// Adds a line. Returns `None` if the line is not clean.
+    fn add(&mut self, piece: Piece, bytes: &[u8]) -> Option<()> {
+        let trailer = line::trailer(bytes).filter(|trailer| trailer.seals(bytes))?;
+        match &mut self.ends {
+            Some((_, last)) => *last = Some(trailer.link).filter(|_| trailer.follows(last))?,
+            None => self.ends = Some((trailer, trailer.link)),
         }
-        let offset = u32::try_from(piece.offset).ok()?;
-        self.executions.push(Entry { key: keys::of_execution(fields.execution_id), offset });
-        self.runs.extend(keys::of_run_in(line).map(|key| Entry { key, offset }));
-        Some(())
+        let record = ExecutionMetrics::from_json(std::str::from_utf8(bytes).ok()?).ok()?;
+        self.content.add(&record, piece.offset, piece.end())
     }
 
-    /// Adds the lines that follow. Returns false if they are not clean.
-    fn extend(&mut self, later: Self) -> bool {
-        let Some((first, last, starts)) = later.span else { return true };
-        match &mut self.span {
-            Some((_, before, all)) => {
-                if before.seq.checked_add(1) != Some(first) {
-                    return false;
-                }
-                *before = last;
-                *all = (all.0.min(starts.0), all.1.max(starts.1));
-            }
-            None => self.span = later.span,
+    /// Adds the lines to `before`. Returns `None` if they do not follow the lines of `before`.
+    fn join_to(self, before: &mut Content) -> Option<()> {
+        let Some((first, last)) = self.ends else { return Some(()) };
+        match &mut before.span {
+            Some(span) => span.last = Some(last).filter(|_| first.follows(&span.last))?,
+            None => before.span = Some(Span { prev: first.prev, first: first.link.seq, last }),
         }
-        self.executions.extend(later.executions);
-        self.runs.extend(later.runs);
-        true
+        before.merge(self.content)
     }
-
-    fn lines(&self) -> Option<Lines> {
-        let (first_seq, last, starts_ms) = self.span?;
-        Some(Lines { first_seq, last_seq: last.seq, last_hash: bytes_of(&last)?, starts_ms })
-    }
-}
-
-/// Returns the hash of a line as bytes.
-fn bytes_of(link: &Link) -> Option<[u8; 32]> {
-    let mut bytes = [0; 32];
-    let (pairs, _) = link.hash.as_chunks::<2>();
-    for (byte, pair) in bytes.iter_mut().zip(pairs) {
-        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
-    }
-    Some(bytes)
 }
 
 struct Reading<'u> {
     part: Part,
+    is_active: bool,
     unclean: &'u AtomicBool,
 }
 
 impl TakeLines for Reading<'_> {
-    fn piece(&mut self, piece: Piece, line: &[u8]) {
-        let is_clean = !self.unclean.load(Ordering::Relaxed);
-        if is_clean && !line.is_empty() && self.part.add(piece, line).is_none() {
+    fn piece(&mut self, piece: Piece, bytes: &[u8]) {
+        let is_ignored = piece.unfinished && self.is_active || self.unclean.load(Ordering::Relaxed);
+        if !is_ignored && (piece.unfinished || self.part.add(piece, bytes).is_none()) {
             self.unclean.store(true, Ordering::Relaxed);
         }
     }

@@ -1,16 +1,20 @@
 //! The file of an index.
 
 use std::io;
+use std::ops::Range;
 use std::path::PathBuf;
 
 use uuid::Uuid;
 
-use super::build::{self, BLOCK_BYTES};
-use super::format::{self, Beginning, Entry, FIXED_BYTES, HEAD_BYTES_MAX, Head, Page, Section, Tie};
+use super::build;
+use super::content::Content;
+use super::format::{self, Beginning, Entry, FIXED_BYTES, HEAD_BYTES_MAX, Head, Page, Section, Span, Tie};
+use super::keys;
 use crate::disk::{Access, FileType, Stat, Storage, StorageFile, if_there, read_between, unless_missing};
 use crate::error::{Error, Result};
 use crate::journal::format::Layout;
-use crate::journal::read::blocks::Blocks;
+use crate::journal::read::blocks::{Block, Blocks};
+use crate::journal::read::link_before;
 use crate::ledger::derived::NewFile;
 
 /// The first read of an index. It has the whole head of the index of a segment of 256 MiB.
@@ -19,7 +23,16 @@ const FIRST_BYTES: usize = 64 * 1024;
 /// The largest index that is copied with its segment to an archive.
 const COPY_BYTES_MAX: u64 = 512 * 1024 * 1024;
 
-/// The index of one sealed segment, whether it exists or not.
+/// The size of the blocks that an index is built from. A block is large enough for its entries to outweigh the cost of
+/// joining them.
+const BLOCK_BYTES: u64 = 4 * 1024 * 1024;
+
+/// The index of the active segment is built or extended after this many bytes. Scanning fewer bytes takes some
+/// milliseconds.
+const EXTEND_BYTES: u64 = 4 * 1024 * 1024;
+
+/// The index of one segment, whether it exists or not. The index of the active segment covers the lines that the
+/// segment had when the index was built.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::ledger) struct Place<'l> {
     pub(in crate::ledger) storage: &'l dyn Storage,
@@ -57,20 +70,36 @@ impl<'l> Place<'l> {
         self.layout.sealed_segment(self.segment).with_extension("index.new")
     }
 
-    fn tie(self, segment: &Stat) -> Tie {
-        let Stat { id: (_, inode), len: bytes, changed, .. } = *segment;
+    fn tie(self, segment: &Stat, bytes: u64) -> Tie {
+        let Stat { id: (_, inode), changed, .. } = *segment;
         Tie { ledger: self.ledger, segment: self.segment, bytes, changed, inode }
     }
 
-    fn segment(self) -> io::Result<Option<Stat>> {
+    /// Returns the segment, which is sealed; `None` if it was moved away.
+    fn sealed(self) -> io::Result<Option<Stat>> {
         self.storage.stat(&self.layout.sealed_segment(self.segment))
     }
 
-    /// Opens the index.
-    pub(in crate::ledger) fn open(self) -> io::Result<std::result::Result<Index, Unusable>> {
+    /// Opens the index of `segment`.
+    pub(in crate::ledger) fn open(self, segment: &Block) -> io::Result<std::result::Result<Index, Unusable>> {
+        let index = match self.read()? {
+            Ok(index) => index,
+            Err(why) => return Ok(Err(why)),
+        };
+        let (tie, stat) = (index.head.tie, segment.file().stat()?);
+        let matches = if segment.is_active {
+            let is_part = tie == Tie { changed: tie.changed, ..self.tie(&stat, tie.bytes) } && tie.bytes <= stat.len;
+            is_part && index.ends_with_line_of(&**segment.file())?
+        } else {
+            tie == self.tie(&stat, stat.len)
+        };
+        Ok(if matches { Ok(index) } else { Err(Unusable::Stale) })
+    }
+
+    /// Reads the head of the index, without looking at the segment.
+    fn read(self) -> io::Result<std::result::Result<Index, Unusable>> {
         let path = self.path();
         let Some(there) = self.storage.stat(&path)? else { return Ok(Err(Unusable::Missing)) };
-        let Some(segment) = self.segment()? else { return Ok(Err(Unusable::Stale)) };
         if there.file_type != FileType::File {
             return Ok(Err(Unusable::Damaged));
         }
@@ -88,28 +117,53 @@ impl<'l> Place<'l> {
             bytes = read_between(&*file, 0, len as u64)?;
         }
         let head = bytes.get(..len).and_then(Head::decode);
-        Ok(match head {
-            None => Err(Unusable::Damaged),
-            Some(head) if head.tie != self.tie(&segment) => Err(Unusable::Stale),
-            Some(head) => Ok(Index { file, head }),
-        })
+        Ok(head.map(|head| Index { file, head }).ok_or(Unusable::Damaged))
     }
 
-    /// Builds the index, and replaces the file. Returns the size of the new file; `None` if another process is building
-    /// the same index now, or if this process may not read the segment.
+    /// Opens the index of `segment`. If there is none to use, builds it first, unless a newer version wrote it. If the
+    /// active segment has grown by [`EXTEND_BYTES`] since its index was built, extends the index first.
     ///
-    /// No lock of the ledger is held meanwhile, because a sealed segment does not change.
+    /// Returns `None` if the segment has to be scanned: if it is short, if it is not clean, or if the index cannot be
+    /// built now.
+    pub(in crate::ledger) fn open_or_build(self, segment: &Block) -> Option<Index> {
+        let found = self.open(segment).ok()?;
+        let covered = found.as_ref().map_or(0, |index| index.head.tie.bytes);
+        let is_enough = match &found {
+            // A line that is not clean does not become clean.
+            Ok(index) if index.covers().is_none() => true,
+            Ok(_) => segment.end().saturating_sub(covered) < EXTEND_BYTES,
+            Err(Unusable::Newer) => return None,
+            Err(_) if segment.is_active && segment.end() < EXTEND_BYTES => return None,
+            Err(_) => false,
+        };
+        if is_enough {
+            return found.ok();
+        }
+        let old = found.ok();
+        let is_built = matches!(self.build(segment, old.as_ref()), Ok(Some(_)));
+        // If the index cannot be extended, its lines are still those of the segment.
+        if is_built { self.open(segment).ok()?.ok() } else { old }
+    }
+
+    /// Builds the index of `segment`, and replaces the file. Continues after the lines of `old`, which is the index of
+    /// the same segment. Returns the size of the new file; `None` if another process is building the same index now.
+    ///
+    /// No lock of the ledger is held meanwhile.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the segment cannot be read, or the file cannot be written.
-    pub(in crate::ledger) fn build(self) -> Result<Option<u64>> {
+    pub(in crate::ledger) fn build(self, segment: &Block, old: Option<&Index>) -> Result<Option<u64>> {
         let failed = |source| Error::io("write an index", &self.path(), source);
+        let sealed = self.layout.sealed();
+        if self.storage.stat(&sealed).map_err(failed)?.is_none() {
+            self.storage.create_dir(&sealed).map_err(failed)?;
+        }
         // The file is opened first, because a process that may not write it should not read the segment in vain.
         let Some(new) = NewFile::open(self.storage, self.new_path()).map_err(failed)? else { return Ok(None) };
-        match self.content() {
+        match self.content(segment, old) {
             Ok(Some(bytes)) => {
                 let written = new.replace(&self.path(), &bytes);
-                written.and_then(|()| self.remove_if_alone()).map_err(failed)?;
+                written.and_then(|()| self.remove_if_alone(segment)).map_err(failed)?;
                 Ok(Some(bytes.len() as u64))
             }
             made => {
@@ -119,22 +173,27 @@ impl<'l> Place<'l> {
         }
     }
 
-    /// Returns the bytes of an index of the segment as it is now.
-    fn content(self) -> Result<Option<Vec<u8>>> {
-        let path = self.layout.sealed_segment(self.segment);
-        let stat = || self.segment().map_err(|source| Error::io("examine a segment", &path, source));
-        let Some(before) = stat()? else { return Ok(None) };
-        let blocks = Blocks::of_sealed(self.storage, self.layout, self.segment, BLOCK_BYTES);
-        let Some(content) = build::content(blocks, before.len)? else { return Ok(None) };
-        // If another program changed the segment in the meantime, the index would not match it.
-        let is_same = stat()? == Some(before);
-        let tie = self.tie(&before);
-        Ok(is_same.then(|| format::encode(&tie, content.lines.as_ref(), &content.executions, &content.runs)))
+    /// Returns the bytes of an index of the segment as it is now; `None` if the segment changed in the meantime.
+    fn content(self, segment: &Block, old: Option<&Index>) -> Result<Option<Vec<u8>>> {
+        let stat = || {
+            let stat = segment.file().stat();
+            stat.map_err(|source| Error::io("examine a segment", segment.path(), source))
+        };
+        let old = old.and_then(|old| old.content().ok().flatten()).unwrap_or_default();
+        let before = stat()?;
+        let rest = segment.part(old.bytes, u64::MAX);
+        let content = build::content(Blocks::within(self.storage, self.layout, rest, BLOCK_BYTES), old)?;
+        let covered = if segment.is_active { content.bytes } else { before.len };
+        // If another program changed a sealed segment in the meantime, the index would not match it.
+        let is_same = segment.is_active || stat()? == before;
+        let tie = self.tie(&before, covered);
+        let span = content.span;
+        Ok(is_same.then(|| format::encode(&tie, span.as_ref(), content.into_sections())))
     }
 
-    /// Removes the index if its segment was moved away while the index was built.
-    fn remove_if_alone(self) -> io::Result<()> {
-        if self.segment()?.is_none() { self.remove() } else { Ok(()) }
+    /// Removes the index if its sealed segment was moved away while the index was built.
+    fn remove_if_alone(self, segment: &Block) -> io::Result<()> {
+        if !segment.is_active && self.sealed()?.is_none() { self.remove() } else { Ok(()) }
     }
 
     /// Removes the index and what a process that died left of it.
@@ -143,17 +202,18 @@ impl<'l> Place<'l> {
         unless_missing(self.storage.remove(&self.new_path()))
     }
 
-    /// Copies the index to the archive `to`, where a copy of the segment is. The copy of the index is tied to the copy
-    /// of the segment. Copies nothing if the index does not match its segment.
+    /// Copies the index of a sealed segment to the archive `to`, where a copy of the segment is. The copy of the index
+    /// is tied to the copy of the segment. Copies nothing if the index does not match its segment.
     pub(in crate::ledger) fn copy_to(self, to: &Layout) -> io::Result<()> {
         let to = Place { layout: to, ..self };
-        let (Ok(index), Some(segment)) = (self.open()?, to.segment()?) else { return Ok(()) };
+        let (Some(from), Some(copy), Ok(index)) = (self.sealed()?, to.sealed()?, self.read()?) else { return Ok(()) };
         let len = index.file.length()?;
-        if len > COPY_BYTES_MAX || segment.len != index.head.tie.bytes {
+        let is_own = index.head.tie == self.tie(&from, from.len);
+        if !is_own || len > COPY_BYTES_MAX || copy.len != from.len {
             return Ok(());
         }
         let mut bytes = read_between(&*index.file, 0, len)?;
-        format::tie_again(&mut bytes, &to.tie(&segment));
+        format::tie_again(&mut bytes, &to.tie(&copy, copy.len));
         match NewFile::open(to.storage, to.new_path())? {
             Some(new) => new.replace(&to.path(), &bytes),
             None => Ok(()),
@@ -162,10 +222,16 @@ impl<'l> Place<'l> {
 }
 
 impl Index {
-    /// Returns the numbers of the first and the last line; `None` if the segment is not clean, so that it has to be
-    /// scanned.
-    pub(in crate::ledger) fn numbers(&self) -> Option<(u64, u64)> {
-        self.head.lines.map(|lines| (lines.first_seq, lines.last_seq))
+    /// Returns the lines that the index covers, and the offset at which they end. Returns `None` if they are not clean,
+    /// so that the segment has to be scanned.
+    pub(in crate::ledger) fn covers(&self) -> Option<(Span, u64)> {
+        self.head.span.map(|span| (span, self.head.tie.bytes))
+    }
+
+    /// Returns true if the last line that the index covers is still at its place in the segment.
+    fn ends_with_line_of(&self, segment: &dyn StorageFile) -> io::Result<bool> {
+        let Some(span) = self.head.span else { return Ok(true) };
+        Ok(link_before(segment, self.head.tie.bytes)? == Some(span.last))
     }
 
     /// Returns the entries with keys from `first` to `last`, sorted by offset. Returns `None` if a page is damaged.
@@ -180,10 +246,29 @@ impl Index {
         Ok(Some(found))
     }
 
+    /// Returns the hours in which lines start, in order, from `first` to `last`. Each hour has the offset of its first
+    /// line and the end of its last line. Lines of other hours can be between them. Returns `None` if a page is damaged.
+    pub(in crate::ledger) fn hours(&self, first: i64, last: i64) -> io::Result<Option<Vec<(i64, Range<u64>)>>> {
+        let Some(mut ends) = self.entries(Section::Hours, keys::of_hour(first), keys::of_hour(last))? else {
+            return Ok(None);
+        };
+        ends.sort_unstable();
+        let hours = ends.chunk_by(|one, other| one.key == other.key).filter_map(|ends| {
+            let (start, end) = (ends.first()?, ends.last()?);
+            Some((keys::hour_with(start.key), start.offset.into()..end.offset.into()))
+        });
+        Ok(Some(hours.collect()))
+    }
+
+    /// Returns the whole content of the index; `None` if a page is damaged.
+    fn content(&self) -> io::Result<Option<Content>> {
+        Content::read(self.head.tie.bytes, self.head.span, |section| self.entries(section, 0, u64::MAX))
+    }
+
     /// Returns true if each page matches its checksum.
     pub(super) fn is_whole(&self) -> io::Result<bool> {
         for page in self.head.all_pages() {
-            if page.entries(&self.bytes_of(page)?).is_none() {
+            if page.checked(&self.bytes_of(page)?).is_none() {
                 return Ok(false);
             }
         }

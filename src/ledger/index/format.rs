@@ -5,13 +5,15 @@
 
 use uuid::Uuid;
 
+use crate::digest::Hex;
+use crate::journal::format::line::Link;
 use crate::ledger::checksum::checksum;
 
 const MAGIC: [u8; 8] = *b"rl-index";
 /// The version that this crate writes and reads.
 const VERSION: u32 = 1;
 /// The head up to its list of sections.
-pub(super) const FIXED_BYTES: usize = 144;
+pub(super) const FIXED_BYTES: usize = 224;
 /// The longest head that is read. It has room for the pages of the longest segment.
 pub(super) const HEAD_BYTES_MAX: usize = 64 * 1024 * 1024;
 const SECTION_BYTES: usize = 24;
@@ -20,15 +22,24 @@ const ENTRY_BYTES: usize = 12;
 /// The largest page. It holds a whole number of entries, and is about as long as a page of memory.
 const PAGE_BYTES: usize = 340 * ENTRY_BYTES;
 const PAGE_HEAD_BYTES: usize = 16;
+/// The longest text of a page.
+pub(super) const TEXT_BYTES_MAX: usize = PAGE_BYTES - 2;
 
-/// The longest segment that an index covers, because an offset has four bytes.
-pub(super) const SEGMENT_BYTES_MAX: u64 = u32::MAX as u64;
-
-/// What an index finds. The number is the kind of the section in the file.
+/// The content of a section. The number is the kind of the section in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::ledger) enum Section {
+    /// The lines of each execution.
     Executions = 1,
+    /// The lines that name a run as their run or as their parent run.
     Runs = 2,
+    /// The lines that name no run, by the execution that they name as their parent.
+    Strays = 3,
+    /// The first and the last offset of the lines of each hour.
+    Hours = 4,
+    /// The names of the skills and models in the sums.
+    Names = 5,
+    /// The sums of usage and cost by hour.
+    Sums = 6,
 }
 
 /// A key, and the offset of a line in the segment.
@@ -43,20 +54,28 @@ pub(in crate::ledger) struct Entry {
 pub(super) struct Tie {
     pub(super) ledger: Uuid,
     pub(super) segment: u64,
+    /// The number of bytes that the index covers. The active segment can have more.
     pub(super) bytes: u64,
     /// The time of the last change, in seconds and nanoseconds.
     pub(super) changed: (i64, i64),
     pub(super) inode: u64,
 }
 
-/// The lines of a clean segment.
+/// The lines that an index covers, if all of them are clean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Lines {
-    pub(super) first_seq: u64,
-    pub(super) last_seq: u64,
-    pub(super) last_hash: [u8; 32],
-    /// The earliest and the latest `timestamp_start`, in milliseconds.
-    pub(super) starts_ms: (i64, i64),
+pub(in crate::ledger) struct Span {
+    /// The hash of the line before the first line, which the first line states.
+    pub(in crate::ledger) prev: Hex,
+    /// The number of the first line.
+    pub(in crate::ledger) first: u64,
+    pub(in crate::ledger) last: Link,
+}
+
+impl Span {
+    /// Returns the number of lines.
+    pub(in crate::ledger) fn lines(&self) -> u64 {
+        self.last.seq - self.first + 1
+    }
 }
 
 /// The first bytes of a head.
@@ -74,7 +93,7 @@ pub(super) enum Beginning {
 pub(super) struct Head {
     pub(super) tie: Tie,
     /// The lines; `None` if the segment is not clean.
-    pub(super) lines: Option<Lines>,
+    pub(super) span: Option<Span>,
     sections: Vec<Pages>,
 }
 
@@ -96,55 +115,81 @@ pub(super) struct Page {
     sum: u64,
 }
 
-/// Returns the bytes of an index. The entries must be sorted.
-pub(super) fn encode(tie: &Tie, lines: Option<&Lines>, executions: &[Entry], runs: &[Entry]) -> Vec<u8> {
-    let sections = [(Section::Executions, executions), (Section::Runs, runs)];
-    let pages_of = |entries: &[Entry]| (entries.len() * ENTRY_BYTES).div_ceil(PAGE_BYTES);
-    let pages: usize = sections.iter().map(|(_, entries)| pages_of(entries)).sum();
-    let head_bytes = FIXED_BYTES + sections.len() * SECTION_BYTES + pages * PAGE_HEAD_BYTES + 8;
-    let mut head = fixed(tie, lines, head_bytes, sections.len());
-    let mut start = head_bytes as u64;
-    for (kind, entries) in sections {
-        let bytes = (entries.len() * ENTRY_BYTES) as u64;
-        head.extend((kind as u32).to_le_bytes());
-        head.extend((pages_of(entries) as u32).to_le_bytes());
-        head.extend(start.to_le_bytes());
-        head.extend(bytes.to_le_bytes());
-        start += bytes;
+/// The pages of a section, before they are written.
+#[derive(Debug, Default)]
+pub(super) struct Encoded {
+    bytes: Vec<u8>,
+    first_keys: Vec<u64>,
+}
+
+impl Encoded {
+    /// Encodes entries, which must be sorted.
+    pub(super) fn entries(entries: &[Entry]) -> Self {
+        let mut encoded = Self { bytes: Vec::with_capacity(entries.len() * ENTRY_BYTES), first_keys: Vec::new() };
+        for page in entries.chunks(PAGE_BYTES / ENTRY_BYTES) {
+            encoded.first_keys.extend(page.first().map(|entry| entry.key));
+            for entry in page {
+                encoded.bytes.extend(entry.key.to_le_bytes());
+                encoded.bytes.extend(entry.offset.to_le_bytes());
+            }
+        }
+        encoded
     }
-    // The pages are written where they belong, so that a second copy of them is never in memory.
+
+    /// Encodes texts, each of which has at most [`TEXT_BYTES_MAX`] bytes and a page of its own. A page begins with the
+    /// length of its text and ends with zeros.
+    pub(super) fn texts(texts: impl IntoIterator<Item = (u64, Vec<u8>)>) -> Self {
+        let mut encoded = Self::default();
+        for (key, text) in texts {
+            encoded.first_keys.push(key);
+            encoded.bytes.extend((text.len() as u16).to_le_bytes());
+            encoded.bytes.extend(text);
+            encoded.bytes.resize(encoded.first_keys.len() * PAGE_BYTES, 0);
+        }
+        encoded
+    }
+}
+
+/// Returns the bytes of an index.
+pub(super) fn encode(tie: &Tie, span: Option<&Span>, sections: Vec<(Section, Encoded)>) -> Vec<u8> {
+    let pages: usize = sections.iter().map(|(_, encoded)| encoded.first_keys.len()).sum();
+    let head_bytes = FIXED_BYTES + sections.len() * SECTION_BYTES + pages * PAGE_HEAD_BYTES + 8;
+    let mut head = fixed(tie, span, head_bytes, sections.len());
+    let mut start = head_bytes as u64;
+    for (kind, encoded) in &sections {
+        head.extend((*kind as u32).to_le_bytes());
+        head.extend((encoded.first_keys.len() as u32).to_le_bytes());
+        head.extend(start.to_le_bytes());
+        head.extend((encoded.bytes.len() as u64).to_le_bytes());
+        start += encoded.bytes.len() as u64;
+    }
     let mut bytes = Vec::with_capacity(start as usize);
     bytes.resize(head_bytes, 0);
-    for (_, entries) in sections {
-        for page in entries.chunks(PAGE_BYTES / ENTRY_BYTES) {
-            let at = bytes.len();
-            for entry in page {
-                bytes.extend(entry.key.to_le_bytes());
-                bytes.extend(entry.offset.to_le_bytes());
-            }
-            head.extend(page.first().map_or(0, |entry| entry.key).to_le_bytes());
-            head.extend(checksum(&bytes[at..]).to_le_bytes());
+    for (_, encoded) in sections {
+        for (key, page) in encoded.first_keys.iter().zip(encoded.bytes.chunks(PAGE_BYTES)) {
+            head.extend(key.to_le_bytes());
+            head.extend(checksum(page).to_le_bytes());
         }
+        bytes.extend(encoded.bytes);
     }
     head.extend(checksum(&head).to_le_bytes());
     bytes[..head_bytes].copy_from_slice(&head);
     bytes
 }
 
-fn fixed(tie: &Tie, lines: Option<&Lines>, head_bytes: usize, sections: usize) -> Vec<u8> {
+fn fixed(tie: &Tie, span: Option<&Span>, head_bytes: usize, sections: usize) -> Vec<u8> {
     let mut head = MAGIC.to_vec();
     head.extend(VERSION.to_le_bytes());
     head.extend((head_bytes as u32).to_le_bytes());
     push_tie(tie, &mut head);
-    head.extend(u32::from(lines.is_some()).to_le_bytes());
+    head.extend(u32::from(span.is_some()).to_le_bytes());
     head.extend((sections as u32).to_le_bytes());
-    let none = Lines { first_seq: 0, last_seq: 0, last_hash: [0; 32], starts_ms: (0, 0) };
-    let Lines { first_seq, last_seq, last_hash, starts_ms } = lines.unwrap_or(&none);
-    head.extend(first_seq.to_le_bytes());
-    head.extend(last_seq.to_le_bytes());
-    head.extend(last_hash);
-    head.extend(starts_ms.0.to_le_bytes());
-    head.extend(starts_ms.1.to_le_bytes());
+    let none = Span { prev: [0; 64], first: 0, last: Link { seq: 0, hash: [0; 64] } };
+    let Span { prev, first, last } = span.unwrap_or(&none);
+    head.extend(first.to_le_bytes());
+    head.extend(last.seq.to_le_bytes());
+    head.extend(prev);
+    head.extend(last.hash);
     head
 }
 
@@ -221,12 +266,12 @@ impl Head {
             inode: numbers.u64()?,
         };
         let (is_clean, count) = (numbers.u32()? == 1, numbers.u32().filter(|count| *count <= SECTIONS_MAX)?);
-        let lines = Lines {
-            first_seq: numbers.u64()?,
-            last_seq: numbers.u64()?,
-            last_hash: numbers.array()?,
-            starts_ms: (numbers.i64()?, numbers.i64()?),
-        };
+        let (first, seq) = (numbers.u64()?, numbers.u64()?);
+        let (prev, hash) = (numbers.array()?, numbers.array()?);
+        let span = Span { prev, first, last: Link { seq, hash } };
+        if is_clean && seq < first {
+            return None;
+        }
         let mut sections = Vec::new();
         let mut counts = Vec::new();
         for _ in 0..count {
@@ -239,7 +284,7 @@ impl Head {
                 section.pages.push((numbers.u64()?, numbers.u64()?));
             }
         }
-        Some(Self { tie, lines: is_clean.then_some(lines), sections })
+        Some(Self { tie, span: is_clean.then_some(span), sections })
     }
 
     /// Returns the pages that may have keys from `first` to `last`.
@@ -249,6 +294,11 @@ impl Head {
         let from = found.pages.partition_point(|(key, _)| *key < first).saturating_sub(1);
         let to = found.pages.partition_point(|(key, _)| *key <= last);
         (from..to).filter_map(|at| found.page(at)).collect()
+    }
+
+    /// Returns all pages of a section.
+    pub(super) fn pages_of(&self, section: Section) -> Vec<Page> {
+        self.pages(section, 0, u64::MAX)
     }
 
     /// Returns all pages of all sections.
@@ -268,12 +318,24 @@ impl Pages {
 impl Page {
     /// Returns the entries of the page, which consists of `bytes`. Returns `None` if the page is damaged.
     pub(super) fn entries(self, bytes: &[u8]) -> Option<impl Iterator<Item = Entry>> {
+        let bytes = self.checked(bytes)?;
         let (entries, _) = bytes.as_chunks::<ENTRY_BYTES>();
         let entry = |entry: &[u8; ENTRY_BYTES]| {
             let mut numbers = Numbers(entry);
             Some(Entry { key: numbers.u64()?, offset: numbers.u32()? })
         };
-        (bytes.len() == self.bytes && checksum(bytes) == self.sum).then(|| entries.iter().filter_map(entry))
+        Some(entries.iter().filter_map(entry))
+    }
+
+    /// Returns the text of the page, which consists of `bytes`. Returns `None` if the page is damaged.
+    pub(super) fn text(self, bytes: &[u8]) -> Option<&[u8]> {
+        let (len, text) = self.checked(bytes)?.split_first_chunk()?;
+        text.get(..u16::from_le_bytes(*len).into())
+    }
+
+    /// Returns `bytes`, which the page consists of. Returns `None` if the page is damaged.
+    pub(super) fn checked(self, bytes: &[u8]) -> Option<&[u8]> {
+        (bytes.len() == self.bytes && checksum(bytes) == self.sum).then_some(bytes)
     }
 }
 
@@ -284,7 +346,12 @@ mod tests {
 
     const TIE: Tie =
         Tie { ledger: Uuid::from_u128(5), segment: 7, bytes: 9_000, changed: (1_800_000_000, 123_456_789), inode: 42 };
-    const LINES: Lines = Lines { first_seq: 11, last_seq: 20, last_hash: [3; 32], starts_ms: (-5, 1_800_000_000_000) };
+    const SPAN: Span = Span { prev: [2; 64], first: 11, last: Link { seq: 20, hash: [3; 64] } };
+
+    fn index(span: Option<&Span>, executions: &[Entry], runs: &[Entry]) -> Vec<u8> {
+        let sections = [(Section::Executions, executions), (Section::Runs, runs)];
+        encode(&TIE, span, sections.map(|(section, entries)| (section, Encoded::entries(entries))).into())
+    }
 
     fn entries(keys: &[u64]) -> Vec<Entry> {
         let mut entries: Vec<_> = (0..).zip(keys).map(|(offset, &key)| Entry { key, offset }).collect();
@@ -311,11 +378,11 @@ mod tests {
             width in prop_oneof![0..5_u64, any::<u64>()],
         ) {
             let (all, last) = (entries(&keys), first.saturating_add(width));
-            let bytes = encode(&TIE, Some(&LINES), &all, &[]);
+            let bytes = index(Some(&SPAN), &all, &[]);
             let expected: Vec<_> = all.into_iter().filter(|entry| (first..=last).contains(&entry.key)).collect();
             prop_assert_eq!(lookup(&bytes, Section::Executions, first, last), Some(expected.clone()));
             prop_assert_eq!(lookup(&bytes, Section::Runs, first, last), Some(vec![]));
-            let bytes = encode(&TIE, Some(&LINES), &[], &entries(&keys));
+            let bytes = index(Some(&SPAN), &[], &entries(&keys));
             prop_assert_eq!(lookup(&bytes, Section::Runs, first, last), Some(expected));
         }
     }
@@ -323,25 +390,39 @@ mod tests {
     #[test]
     fn the_head_reads_back_and_can_be_tied_again() {
         let keys: Vec<u64> = (0..1_000).map(|key| key * 3).collect();
-        let mut bytes = encode(&TIE, Some(&LINES), &entries(&keys), &entries(&keys[..500]));
+        let mut bytes = index(Some(&SPAN), &entries(&keys), &entries(&keys[..500]));
         let head = |bytes: &[u8]| match beginning(bytes) {
             Beginning::Bytes(len) => Head::decode(&bytes[..len]),
             _ => None,
         };
         let found = head(&bytes).unwrap();
-        assert_eq!((found.tie, found.lines, found.all_pages().count()), (TIE, Some(LINES), 3 + 2));
+        assert_eq!((found.tie, found.span, found.all_pages().count()), (TIE, Some(SPAN), 3 + 2));
         assert_eq!(bytes.len(), FIXED_BYTES + 2 * SECTION_BYTES + 5 * PAGE_HEAD_BYTES + 8 + 1_500 * ENTRY_BYTES);
         let copy = Tie { inode: 43, changed: (1, 2), ..TIE };
         tie_again(&mut bytes, &copy);
-        assert_eq!(head(&bytes).map(|head| (head.tie, head.lines)), Some((copy, Some(LINES))));
+        assert_eq!(head(&bytes).map(|head| (head.tie, head.span)), Some((copy, Some(SPAN))));
         assert_eq!(lookup(&bytes, Section::Runs, 3, 3), Some(vec![Entry { key: 3, offset: 1 }]));
-        let unclean = encode(&TIE, None, &[], &[]);
-        assert_eq!(head(&unclean).map(|head| head.lines), Some(None));
+        let unclean = index(None, &[], &[]);
+        assert_eq!(head(&unclean).map(|head| head.span), Some(None));
+    }
+
+    #[test]
+    fn each_text_has_a_page() {
+        let texts: Vec<_> = [0, 1, TEXT_BYTES_MAX].into_iter().map(|len| (len as u64, vec![7; len])).collect();
+        let bytes = encode(&TIE, Some(&SPAN), vec![(Section::Sums, Encoded::texts(texts.clone()))]);
+        let Beginning::Bytes(len) = beginning(&bytes) else { panic!("no head") };
+        let head = Head::decode(&bytes[..len]).unwrap();
+        let text = |page: &Page| page.text(&bytes[page.offset as usize..][..page.bytes]).map(<[u8]>::to_vec);
+        let found = |pages: Vec<Page>| pages.iter().map(text).collect::<Option<Vec<_>>>();
+        let all: Vec<_> = texts.iter().map(|(_, text)| text.clone()).collect();
+        assert_eq!(found(head.pages_of(Section::Sums)), Some(all.clone()));
+        assert_eq!(found(head.pages(Section::Sums, 2, u64::MAX)), Some(all[1..].to_vec()));
+        assert!(head.pages_of(Section::Hours).is_empty());
     }
 
     #[test]
     fn a_changed_byte_or_a_cut_is_noticed() {
-        let bytes = encode(&TIE, Some(&LINES), &entries(&[1, 2, 3]), &entries(&[4, 5]));
+        let bytes = index(Some(&SPAN), &entries(&[1, 2, 3]), &entries(&[4, 5]));
         for at in 0..bytes.len() {
             let mut other = bytes.clone();
             other[at] ^= 0x10;

@@ -1,11 +1,13 @@
 //! The keys under which an index finds a line.
 
-use std::borrow::Cow;
-
-use serde::Deserialize;
 use uuid::Uuid;
 
 use crate::digest::sha256;
+use crate::metrics::Timestamp;
+
+const HOUR_MS: i64 = 3_600_000;
+/// The bit that makes the order of unsigned numbers that of signed ones.
+const SIGN: u64 = 1 << 63;
 
 /// Returns the key of an execution: the first eight bytes of its id. So keys have the order of ids.
 pub(in crate::ledger) fn of_execution(id: Uuid) -> u64 {
@@ -18,52 +20,40 @@ pub(in crate::ledger) fn of_run(run_id: &str) -> u64 {
     u64::from_be_bytes([a, b, c, d, e, f, g, h])
 }
 
-/// The part of a record that names its run.
-#[derive(Deserialize)]
-struct Line<'l> {
-    #[serde(borrow, default)]
-    run: Run<'l>,
+/// Returns the UTC hour of a time: the number of hours since 1970-01-01T00:00:00Z.
+pub(in crate::ledger) fn hour_of(time: Timestamp) -> i64 {
+    time.unix_ms().div_euclid(HOUR_MS)
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Run<'l> {
-    #[serde(borrow)]
-    run_id: Option<Text<'l>>,
+/// Returns the key of an hour. Keys have the order of hours, also before 1970.
+pub(in crate::ledger) fn of_hour(hour: i64) -> u64 {
+    hour.cast_unsigned() ^ SIGN
 }
 
-/// A text, borrowed if nothing in it is escaped.
-#[derive(Deserialize)]
-struct Text<'l>(#[serde(borrow)] Cow<'l, str>);
-
-/// Returns the key of the run that a line names. Returns `None` if the line names no run, or if it is not a record.
-pub(super) fn of_run_in(line: &[u8]) -> Option<u64> {
-    // Most programs write this key as it is here. A line with an escape is parsed, because an escape can hide the key.
-    let may_have_run = line.contains(&b'\\') || line.windows(5).any(|five| five == b"\"run\"");
-    let line: Line<'_> = may_have_run.then(|| serde_json::from_slice(line).ok())??;
-    line.run.run_id.map(|Text(run_id)| of_run(&run_id))
+/// Returns the hour whose key is `key`.
+pub(in crate::ledger) fn hour_with(key: u64) -> i64 {
+    (key ^ SIGN).cast_signed()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::{ExecutionMetrics, RunIds, Timestamp};
 
     #[test]
-    fn the_key_of_a_line_is_that_of_its_run() {
-        let mut record = ExecutionMetrics::new(Uuid::from_u128(7), "s", "1", Timestamp::UNIX_EPOCH);
-        let line = |record: &ExecutionMetrics| record.to_json().unwrap().into_bytes();
-        assert_eq!(of_run_in(&line(&record)), None);
-        for run_id in ["run-7", "", "a \"quote\"", "日\u{1}"] {
-            record.run = RunIds::new(run_id);
-            assert_eq!(of_run_in(&line(&record)), Some(of_run(run_id)), "{run_id}");
-        }
-        assert_eq!(of_run_in(br#"{"r\u0075n":{"run_id":"run-7"}}"#), Some(of_run("run-7")));
-        assert_eq!(of_run_in(br#"{"tags":{"run":{"run_id":"run-7"}}}"#), None);
-        assert_eq!(of_run_in(br#"{"run":{"run_id":7}}"#), None);
+    fn keys_of_runs_and_executions() {
         // SHA-256 of `abc`: FIPS 180-2, example B.1.
         assert_eq!(of_run("abc"), 0xba78_16bf_8f01_cfea);
         let id = Uuid::from_u128(0x019c_5d2a_5a40_7000_8000_0000_0000_0001);
         assert_eq!(of_execution(id), 0x019c_5d2a_5a40_7000);
+    }
+
+    #[test]
+    fn keys_of_hours_have_their_order() {
+        let hours =
+            ["0000-01-01T00:00:00Z", "1969-12-31T23:59:59.999Z", "1970-01-01T00:59:59.999Z", "9999-12-31T23:00:00Z"]
+                .map(|time| hour_of(time.parse().unwrap()));
+        assert_eq!(hours, [-17_268_672, -1, 0, 70_389_527]);
+        assert!(hours.map(of_hour).is_sorted());
+        assert_eq!(hours.map(of_hour).map(hour_with), hours);
     }
 }

@@ -1,11 +1,14 @@
-//! The index of a sealed segment, which finds the records of an execution or a run without reading the segment.
+//! The index of a segment, which answers questions without reading the segment.
 //!
-//! An index is a file next to its segment, such as `sealed/000001.index`. It holds nothing that the segment does not
-//! hold, so it can be deleted at any time. The first reader that needs it builds it, and no append does.
+//! An index is a file such as `sealed/000001.index`. It holds nothing that the segment does not hold, so it can be
+//! deleted at any time. The first reader that needs it builds it, and no append does. The index of the active segment
+//! covers the lines that the segment had when the index was built or last extended. A reader scans the lines after
+//! them.
 //!
 //! - `format.rs` has the bytes of an index: pure functions.
 //! - `keys.rs` has the keys under which a line is found.
-//! - `build.rs` reads a segment on all cores, and makes its index.
+//! - `content.rs` has the content of an index.
+//! - `build.rs` makes the content from the lines of a segment, on all cores.
 //! - `file.rs` opens, writes, moves and removes the file of an index.
 //! - `state.rs` examines an index completely.
 //!
@@ -14,12 +17,13 @@
 //! accidental damage, but not a deliberate change: a forged index can hide a line, as a forged checkpoint can.
 
 mod build;
+mod content;
 mod file;
 mod format;
 mod keys;
 mod state;
 
-pub(super) use file::{Index, Place, Unusable};
-pub(super) use format::{Entry, Section};
+pub(super) use file::{Index, Place};
+pub(super) use format::{Entry, Section, Span};
 pub(super) use keys::{of_execution, of_run};
 pub(super) use state::State;

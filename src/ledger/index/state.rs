@@ -4,11 +4,12 @@ use std::fmt;
 use std::io;
 
 use super::file::{Place, Unusable};
+use crate::journal::read::blocks::Block;
 
 /// The state of an index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::ledger) enum State {
-    /// It is complete and matches its segment, which is clean.
+    /// It is complete and matches its segment, whose lines are clean.
     Whole,
     /// It is complete and says that the segment is not clean, so that the segment is scanned.
     Unclean,
@@ -32,11 +33,11 @@ impl fmt::Display for State {
 }
 
 impl State {
-    /// Reads the whole index, but not the segment.
-    pub(in crate::ledger) fn of(place: Place<'_>) -> io::Result<Self> {
-        Ok(match place.open()? {
+    /// Reads the whole index of `segment`, but not the segment.
+    pub(in crate::ledger) fn of(place: Place<'_>, segment: &Block) -> io::Result<Self> {
+        Ok(match place.open(segment)? {
             Ok(index) if !index.is_whole()? => Self::Damaged,
-            Ok(index) if index.numbers().is_none() => Self::Unclean,
+            Ok(index) if index.covers().is_none() => Self::Unclean,
             Ok(_) => Self::Whole,
             Err(Unusable::Missing) => Self::Missing,
             Err(Unusable::Stale) => Self::Stale,

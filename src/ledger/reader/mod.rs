@@ -12,6 +12,7 @@ mod lines;
 mod losses;
 mod records;
 mod scan;
+mod segments;
 mod verify;
 
 use std::path::Path;

@@ -14,12 +14,11 @@ use uuid::Uuid;
 use super::Checkpoint;
 use crate::baseline::{Accumulator, BaselineBy, Skipped};
 use crate::digest::hash_bytes;
-use crate::disk::{Access, Stat, Storage, StorageFile, read_full_at};
+use crate::disk::{Access, Stat, Storage, read_full_at};
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::Cursor;
 use crate::journal::format::Layout;
-use crate::journal::format::line::{self, TRAILER_BYTES_MAX};
-use crate::journal::read::Sequence;
+use crate::journal::read::{Sequence, link_before};
 use crate::ledger::checksum::checksum;
 use crate::ledger::derived::NewFile;
 use crate::ledger::places::Places;
@@ -158,7 +157,8 @@ impl CheckpointFile<'_> {
         };
         let last = || -> io::Result<_> {
             let file = self.storage.open(&path, Access::Read)?;
-            Ok(hash_before(&*file, end.offset)?.zip(Some(file.stat()?.id)))
+            let link = link_before(&*file, end.offset)?;
+            Ok(link.map(|link| link.hash_str().to_owned()).zip(Some(file.stat()?.id)))
         };
         let last = match last() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
@@ -214,16 +214,6 @@ impl CheckpointFile<'_> {
             None => Ok(()),
         }
     }
-}
-
-/// Returns the hash of the line that ends at `offset`; `None` if no line of the chain ends at `offset`.
-fn hash_before(file: &dyn StorageFile, offset: u64) -> io::Result<Option<String>> {
-    let mut bytes = [0; TRAILER_BYTES_MAX];
-    let start = offset.saturating_sub(TRAILER_BYTES_MAX as u64);
-    let wanted = &mut bytes[..(offset - start) as usize];
-    let read = read_full_at(file, wanted, start)?;
-    let line = wanted.strip_suffix(b"\n").filter(|_| read == wanted.len());
-    Ok(line.and_then(line::trailer).map(|trailer| trailer.link.hash_str().to_owned()))
 }
 
 impl SkippedLines {

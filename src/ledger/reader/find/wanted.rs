@@ -49,11 +49,14 @@ impl<'w> Wanted<'w> {
         }
     }
 
-    /// Returns the key under which an index has the record; `None` if it names no run.
-    pub(super) fn key_of(&self, record: &ExecutionMetrics) -> Option<u64> {
+    /// Returns true if an index has the record under this key.
+    pub(super) fn has_key(&self, record: &ExecutionMetrics, key: u64) -> bool {
         match self {
-            Self::Ids { .. } => Some(index::of_execution(record.execution_id)),
-            Self::Run { .. } => record.run.run_id.as_deref().map(index::of_run),
+            Self::Ids { .. } => index::of_execution(record.execution_id) == key,
+            Self::Run { .. } => {
+                let runs = [&record.run.run_id, &record.run.parent_run_id];
+                runs.into_iter().flatten().any(|run| index::of_run(run) == key)
+            }
         }
     }
 

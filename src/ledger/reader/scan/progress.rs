@@ -5,6 +5,7 @@ use crate::error::Skipped;
 use crate::journal::Cursor;
 use crate::journal::read::Sequence;
 use crate::journal::read::blocks::Block;
+use crate::ledger::index::Span;
 
 /// How far a pass has come, and the lines that it has skipped. A later pass that continues from here has the same
 /// result as one pass over the whole ledger.
@@ -40,6 +41,17 @@ impl Progress {
     pub(in crate::ledger::reader) fn into_skipped(mut self) -> Skipped {
         self.skipped_before.merge(self.skipped);
         self.skipped_before
+    }
+
+    /// Adds the lines from the start of the segment of `block` to offset `end`, all of which are records. Returns false
+    /// if some of them may be repeated from the segment before. Then nothing is added.
+    pub(in crate::ledger::reader) fn pass_covered(&mut self, block: &Block, span: Span, end: u64) -> bool {
+        if !self.sequence.extend(span.first, Sequence::after(span.last.seq)) {
+            return false;
+        }
+        self.skipped_before.merge(std::mem::take(&mut self.skipped));
+        self.cursor = Cursor { segment: block.segment, offset: end, lines: span.lines(), ..Cursor::START };
+        true
     }
 
     /// Adds the lines of a block, but not its value.

@@ -1,0 +1,87 @@
+//! The segments of a ledger, each with its index.
+
+use std::io;
+
+use uuid::Uuid;
+
+use crate::disk::Storage;
+use crate::error::{Error, Result};
+use crate::journal::format::{Layout, identity};
+use crate::journal::read::blocks::{Block, Blocks};
+use crate::ledger::index::{Index, Place, Span};
+
+/// The segments of a ledger, in order.
+pub(super) struct Segments<'l> {
+    storage: &'l dyn Storage,
+    layout: &'l Layout,
+    /// The ledger's id; `None` for plain JSON lines, which have no indexes.
+    ledger: Option<Uuid>,
+    blocks: Blocks<'l>,
+}
+
+/// A segment that this process may read.
+pub(super) struct Segment<'l> {
+    /// The whole segment.
+    pub(super) block: Block,
+    /// The lines that the index covers; `None` if the whole segment has to be scanned.
+    pub(super) index: Option<Covered>,
+    place: Option<Place<'l>>,
+}
+
+/// An index, and the lines that it covers.
+pub(super) struct Covered {
+    index: Index,
+    pub(super) span: Span,
+    /// The offset at which these lines end.
+    pub(super) end: u64,
+}
+
+impl<'l> Segments<'l> {
+    /// # Errors
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the segments cannot be examined.
+    pub(super) fn of(storage: &'l dyn Storage, layout: &'l Layout) -> Result<Self> {
+        let blocks = Blocks::of(storage, layout, u64::MAX)?;
+        // An identity that cannot be read is reported by other commands.
+        let ledger = identity::read(storage, layout).ok().flatten();
+        Ok(Self { storage, layout, ledger, blocks })
+    }
+
+    /// Returns the next segment. Builds its index first if there is none to use.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the segment cannot be opened.
+    pub(super) fn next(&mut self) -> Result<Option<Segment<'l>>> {
+        let Some(block) = self.blocks.next_segment()? else { return Ok(None) };
+        let (storage, layout, segment) = (self.storage, self.layout, block.segment);
+        let place = self.ledger.map(|ledger| Place { storage, layout, ledger, segment });
+        let index = place.and_then(|place| place.open_or_build(&block)).and_then(Covered::of);
+        Ok(Some(Segment { block, index, place }))
+    }
+
+    /// Returns an error for each segment that this process has no permission to read.
+    pub(super) fn into_unreadable(self) -> Vec<Error> {
+        self.blocks.into_unreadable()
+    }
+}
+
+impl Segment<'_> {
+    /// Asks the index. `question` returns `None` if a page of the index is damaged. Then the index is built again and
+    /// asked once more. Returns `None` if there is no index, or if it cannot be built.
+    pub(super) fn ask<T>(&mut self, question: impl Fn(&Index) -> io::Result<Option<T>>) -> Option<T> {
+        let answer = question(&self.index.as_ref()?.index).ok()?;
+        if answer.is_some() {
+            return answer;
+        }
+        let place = self.place?;
+        place.build(&self.block, None).ok()??;
+        self.index = Some(place.open(&self.block).ok()?.ok().and_then(Covered::of)?);
+        question(&self.index.as_ref()?.index).ok()?
+    }
+}
+
+impl Covered {
+    fn of(index: Index) -> Option<Self> {
+        let (span, end) = index.covers()?;
+        Some(Self { index, span, end })
+    }
+}
