@@ -1,6 +1,7 @@
 //! Reads JSON and refuses an object that has a key twice.
 //!
 //! `serde_json` handles a duplicate key in three ways:
+//!
 //! - A struct that has a field of this name refuses the duplicate.
 //! - A struct that has no such field skips all values of the key.
 //! - A map keeps the last value.

@@ -115,6 +115,7 @@ pub struct Metric {
     ///
     /// The factor, called design effect (Kish 1965), is estimated from blocks of time. The p-value and the interval are
     /// corrected for it. If the field is `None`, the executions count as independent. It is `None` in these cases:
+    ///
     /// - Both sides together have fewer than 8 blocks with several values each.
     /// - The values do not vary.
     /// - The version of this crate that froze the baselines did not store blocks.
