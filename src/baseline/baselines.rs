@@ -29,8 +29,8 @@ pub struct Baseline {
     /// decimals.
     pub success_rate: Option<f64>,
     /// The standard error of `success_rate`, rounded to 4 decimals: `√(p · (1 − p) / n)`, where `p` is the rate and `n`
-    /// the number of executions with a known outcome. It estimates how far the rate may be from the true rate, not how
-    /// much single outcomes vary.
+    /// the number of executions with a known outcome. The standard error estimates how far the rate may be from the
+    /// true rate. It does not say how much single outcomes vary.
     ///
     /// This is the usual (Wald) estimate for a binomial proportion. For example, 240 successes of 245 give 0.009.
     /// Multiply the standard error by 1.96 to get half the width of a 95 % confidence interval, here 0.018. If all
@@ -68,8 +68,8 @@ pub struct Baseline {
     pub cost_unknown: u64,
     /// The number of executions without `tokens_used`.
     pub tokens_unknown: u64,
-    /// The precision of the three percentiles. If JSON lacks this field, the percentiles are exact. An early version of
-    /// this crate wrote such JSON, and it always counted exactly.
+    /// The precision of the three percentiles. If JSON lacks this field, the percentiles are exact. Such JSON is from
+    /// an early version of this crate, which always counted exactly.
     #[serde(default)]
     pub latency_precision: Precision,
 }
@@ -105,8 +105,8 @@ impl Precision {
     pub const DISTINCT_MAX: usize = 48 * 1024;
 }
 
-/// The baselines of all groups of records, sorted by name. Each skill is a group, if the records were not grouped by
-/// [another property](super::BaselineBy).
+/// The baselines of all groups of records, sorted by name. By default, each skill is a group. Records can also be
+/// grouped by [another property](super::BaselineBy).
 ///
 /// In JSON, the baselines are an object whose keys are the names. The object does not include the
 /// [`skipped`](Self::skipped) lines.

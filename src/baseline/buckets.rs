@@ -54,7 +54,8 @@ mod tests {
             assert_eq!(bucket(low), number);
             let high = u64::try_from(doubled_middle(number) - u128::from(low)).unwrap();
             assert_eq!(bucket(high), number);
-            // Each value must differ from the middle by less than `value / 256`. If this holds for the lowest value of a bucket, it holds for all values of the bucket.
+            // Each value must differ from the middle by less than `value / 256`. If this holds for the lowest value of
+            // a bucket, it holds for all values of the bucket.
             assert!((high - low) as u128 * 128 < low.max(1).into(), "{low}..={high}");
             assert!(low >= 256 || high == low);
             low = match high.checked_add(1) {

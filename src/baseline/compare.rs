@@ -76,8 +76,8 @@ pub enum Test {
 
 /// One metric on both sides, its test, and the verdict.
 ///
-/// Differences, intervals and p-values are estimates, rounded to 9 significant digits. Differences and intervals of
-/// costs are rounded, too.
+/// Differences, intervals and p-values are estimates, rounded to 9 significant digits. This is also true of costs,
+/// which are exact elsewhere in this crate.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Metric {
@@ -104,17 +104,18 @@ pub struct Metric {
     /// For latency, cost and tokens, this number is the recent geometric mean divided by the geometric mean of the
     /// baseline, minus 1. Zeros have no logarithm, so a constant is added to each value before a geometric mean is
     /// computed, and subtracted from the mean afterwards. The constant is 1/32 of the median of both sides together. If
-    /// this median is 0, the constant is 1/32 of their arithmetic mean. A few outliers change the ratio of arithmetic
-    /// means much, but hardly the ratio of geometric means.
+    /// this median is 0, the constant is 1/32 of the arithmetic mean of both sides together. A few outliers change the
+    /// ratio of arithmetic means much, but hardly the ratio of geometric means.
     pub relative_delta: Option<f64>,
     /// The 99 % confidence interval of the true `delta`; `None` if the metric was not tested.
     pub interval: Option<[f64; 2]>,
-    /// The factor by which the variance of the change is larger than it would be if all executions were independent; at
-    /// least 1. Executions at the same time can resemble each other, for example in a slow hour. The more they resemble
-    /// each other, the less evidence each of them adds.
+    /// The variance of the change, divided by the variance that independent executions would have; at least 1.
+    /// Executions at the same time can resemble each other, for example in a slow hour. The more they resemble each
+    /// other, the less evidence each of them adds.
     ///
-    /// The factor, called design effect (Kish 1965), is estimated from blocks of time. The p-value and the interval are
-    /// corrected for it. If the field is `None`, the executions count as independent. It is `None` in these cases:
+    /// This factor is called design effect (Kish 1965), and is estimated from blocks of time. The p-value and the
+    /// interval are corrected for it. If the field is `None`, the executions count as independent. It is `None` in
+    /// these cases:
     ///
     /// - Both sides together have fewer than 8 blocks with several values each.
     /// - The values do not vary.

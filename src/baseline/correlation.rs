@@ -21,8 +21,7 @@ const SHORT_MAX: i64 = 2;
 /// The estimate that [`design_effect`] returns.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct DesignEffect {
-    /// The factor by which the variance of a difference is larger than it would be if all executions were independent;
-    /// at least 1.
+    /// The variance of a difference, divided by the variance that independent executions would have; at least 1.
     pub(super) factor: f64,
     /// The degrees of freedom of the estimate: the number of blocks of both sides, minus 2.
     pub(super) degrees: f64,

@@ -120,8 +120,8 @@ fn fisher(a: Proportion, b: Proportion) -> f64 {
 /// 21.02).
 ///
 /// The probability is a sum of terms, one for each possible `b.part`. The first term is computed from logarithms of
-/// factorials, and each further term from the term before it. Beyond the mode, the most probable `b.part`, the terms
-/// decrease ever faster, so only a few of them matter.
+/// factorials, and each further term from the term before it. The mode is the most probable `b.part`. Beyond the mode,
+/// the terms decrease ever faster, so only a few of them matter.
 pub(super) fn fisher_more(a: Proportion, b: Proportion) -> f64 {
     let (whole, part) = (a.whole + b.whole, a.part + b.part);
     // If `b.part` is not above the mode, it is faster to sum the probabilities of all smaller numbers and to subtract

@@ -1,4 +1,5 @@
-//! The statistics of a baseline. They are exact where integers allow it, and do not depend on the order of the data.
+//! The statistics of a baseline. They are computed from integers where possible, and do not depend on the order of the
+//! data.
 
 use super::bytes::{Reader, Writer};
 use super::wide::Wide;
@@ -187,9 +188,9 @@ impl Sums {
         }
     }
 
-    /// Returns the least sum of squares that `count` values with this sum can have, and `|r|`. Like in
-    /// [`variance`](Moments::variance), `n` is `count`, and `Σx = n·q + r`. The least sum of squares is `n·q² + 2·q·|r|
-    /// + |r|`. Returns `None` if `count` is 0, or if the sum of squares is out of range.
+    /// Returns the least sum of squares that `count` values with this sum can have, and `|r|`. The names are those of
+    /// [`variance`](Moments::variance). The least sum of squares is `n·q² + 2·q·|r| + |r|`. Returns `None` if `count`
+    /// is 0, or if the sum of squares is out of range.
     fn least_squares(self, count: u64) -> Option<(Wide, u128)> {
         // q and r have the same sign, so their magnitudes suffice.
         let (q, r) = self.value().1.divided_by(count.into())?;

@@ -4,8 +4,8 @@ use super::bytes::{Reader, Writer};
 use super::counts::{Counted, Counts};
 use crate::error::Result;
 
-/// The number of recent values that are collected before they are sorted and merged into the counts. It is large,
-/// because each merge goes through all counts.
+/// The number of recent values that are collected before they are sorted and merged into the counts. The number is
+/// large, because each merge goes through all counts.
 const RECENT_MAX: usize = 16 * 1024;
 
 /// Once a tally has had [`RECENT_MAX`] recent values, numbers below this limit are counted in an array. Most numbers

@@ -11,11 +11,11 @@ use super::special::{normal_quantile, student_two_sided};
 /// Research", Trends in Ecology & Evolution 9 (1994), 235–237).
 const WORSE_SHARE: f64 = 0.8;
 /// [`start`] returns the median divided by this number. The test uses the score `ln(1 + value / start)` of each value.
-/// Far below the start, the score is nearly proportional to the value. Far above the start, it is nearly `ln(value /
-/// start)`.
+/// Far below the start, the score is nearly proportional to the value. Far above the start, the score is nearly
+/// `ln(value / start)`.
 const START_PARTS: f64 = 32.0;
 
-/// How much a metric changed, and how probable that is by chance.
+/// How much a metric changed, and how probable such a change is by chance.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Tested {
     pub(super) delta: f64,
