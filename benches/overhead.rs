@@ -3,6 +3,7 @@
 //! A measured call begins an execution, records the usage of one model, and finishes the execution.
 //!
 //! The figures are compared with two floors, which are the shortest times that the disk allows:
+//!
 //! - appending to a file and syncing;
 //! - overwriting a prewritten file and syncing.
 //!

@@ -21,7 +21,7 @@
 //! If the logarithms of the values are normally distributed, this limit is `Φ(δ / error − z)`:
 //!
 //! - `Φ` is the distribution function of the standard normal distribution.
-//! - `δ` is the true difference of the mean logarithms, and `error` is its standard error.
+//! - `δ` is the true difference of the mean logarithms, and `error` is the standard error of this difference.
 //! - `z` is the number that a standard normal variable exceeds with a probability equal to the level.
 //!
 //! For rates, the same formula holds approximately after the arcsine transformation. The table shows the limit for a
@@ -128,7 +128,7 @@ fn normal(z: f64) -> f64 {
     0.5 + (-z * z / 2.0).exp() / (2.0 * PI).sqrt() * sum
 }
 
-// What is generated.
+// The generated executions.
 
 #[derive(Clone, Copy)]
 enum Shape {

@@ -1,9 +1,9 @@
 //! Writes a log for experiments: `generate_log PATH [--records 1000000] [--skills 20] [--malformed 0.001] [--seed 1]
 //! [--rotate-mb 64]`.
 //!
-//! The records resemble those of an orchestrator, with some 900 bytes each. The latencies of a skill are log-normal
-//! around its median. One record in 64 has failed. Some records have no model, and so no tokens and no cost. Some
-//! executions were interrupted, and have no end and no latency. The same seed gives the same records.
+//! The records resemble those of an orchestrator. Each record has about 900 bytes. The latencies of a skill are
+//! log-normal around its median. One execution in 64 has failed. Some records have no model, and so no tokens and no
+//! cost. Some executions were interrupted, and have no end and no latency. The same seed gives the same records.
 //!
 //! The records are written through the ledger's journal, without syncs. A malformed line is the beginning of a record,
 //! followed by a brace. Malformed lines are written through the journal, too. So they are part of the chain, and

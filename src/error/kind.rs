@@ -20,9 +20,11 @@ pub enum ErrorKind {
     /// The file, such as a checkpoint, was computed by another version of this crate, or from a file that has changed
     /// since then. It must be computed again.
     Stale,
-    /// The price table does not contain the model, and [`Error::details`](super::Error::details) lists the nearest
-    /// known names. Or several providers offer the model, the call names none of them, and the details list these
-    /// providers.
+    /// The price table has no entry for the call. There are two cases, and [`Error::details`](super::Error::details)
+    /// shows which one applies:
+    ///
+    /// - The table does not contain the model. The details list the nearest known names.
+    /// - Several providers offer the model, and the call names none of them. The details list these providers.
     UnknownModel,
     /// The model is known, but a part of the usage, such as cached tokens, has no price at the time of the call.
     /// [`Error::details`](super::Error::details) names that part.
