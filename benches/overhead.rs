@@ -2,10 +2,13 @@
 //!
 //! A measured call begins an execution, records the usage of one model, and finishes the execution.
 //!
-//! The figures are compared with two floors, the least that the disk allows: appending to a file and syncing, and
-//! overwriting a prewritten file and syncing. The floors are measured in the same run, with as many bytes as a line of
-//! the ledger has. With one thread, the floors and the ledger alternate every few calls, so that a change of the disk's
-//! speed affects all three.
+//! The figures are compared with two floors, which are the shortest times that the disk allows:
+//!
+//! - appending to a file and syncing;
+//! - overwriting a prewritten file and syncing.
+//!
+//! The floors are measured in the same run, with as many bytes as a line of the ledger has. With one thread, the floors
+//! and the ledger alternate every few calls. So a change of the disk's speed affects all three figures.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a benchmark that fails should say where")]
 

@@ -1,9 +1,9 @@
 //! Measures how fast records are shipped to PostgreSQL: `cargo bench --features postgres --bench postgres
 //! [-- --seconds 5 --dir DIRECTORY]`.
 //!
-//! A generated ledger is shipped to a new PostgreSQL cluster on this machine, which has the default settings. The
-//! ledger has 10,000 records for each of the `--seconds`. The floor is a bare COPY of the same rows into a table
-//! without keys and indexes, in one transaction.
+//! A generated ledger is shipped to a new PostgreSQL cluster with default settings on this machine. The ledger has
+//! 10,000 records for each second of `--seconds`. The floor is a bare COPY of the same rows into a table without keys
+//! and indexes, in one transaction.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a benchmark that fails should say where")]
 

@@ -1,8 +1,8 @@
 //! Measures everyday questions to a large ledger, as whole processes: `cargo bench --bench questions --features cli
 //! [-- --seconds 2 --records 1000000 --dir DIRECTORY]`.
 //!
-//! The ledger has segments of 256 MiB, and runs of 50 executions. It stays in the directory. The indexes are built again
-//! by each run of this benchmark. Each figure is the median of a process whose output is discarded.
+//! The ledger has segments of 256 MiB, and runs of 50 executions. The ledger stays in the directory. Each call of this
+//! benchmark builds the indexes again. Each figure is the median time of a process whose output is discarded.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a benchmark that fails should say where")]
 
@@ -21,10 +21,11 @@ use runledger::{Answer, Durability, ExecutionMetrics, LedgerReader, Options};
 
 const SEGMENT_BYTES: u64 = 256 * 1024 * 1024;
 const RUN: u64 = 50;
-/// The bars: milliseconds for up to 1,000,000 records and for more, the size of the indexes in percent of their
-/// segments, and the peak of the memory in kilobytes.
+/// The largest acceptable times in milliseconds: for up to 1,000,000 records, and for more records.
 const BARS_MS: [u64; 2] = [15, 20];
+/// The largest acceptable size of the indexes, in percent of the size of their segments.
 const BAR_PERCENT: f64 = 4.0;
+/// The largest acceptable peak of the memory, in kilobytes.
 const BAR_KILOBYTES: u64 = 32_000;
 
 fn main() {
@@ -73,7 +74,7 @@ fn main() {
         let mut command = log.runledger(&words);
         let (mut samples, begin) = (Samples::default(), Instant::now());
         while samples.nanoseconds().len() < 3 || begin.elapsed() < arguments.seconds {
-            // The gate answers with its exit code.
+            // The exit code of the gate is its answer, 0 or 1.
             timed(&mut samples, || assert!(command.status().unwrap().code().is_some_and(|code| code < 2)));
         }
         let [best, p50] = [0.0, 0.5].map(|share| samples.percentile(share) / 1000.0);
@@ -95,7 +96,7 @@ fn kilobytes(peak: Option<u64>) -> String {
     peak.map_or_else(|| "-".to_owned(), |peak| format!("{:.1} MB", peak as f64 / 1000.0))
 }
 
-/// Returns the peak of the resident memory of a process in kilobytes, or `None` without GNU time.
+/// Returns the peak of the resident memory of a process in kilobytes; `None` if GNU time is not installed.
 fn peak_kilobytes(command: &Command) -> Option<u64> {
     let mut time = Command::new("/usr/bin/time");
     time.args(["-f", "%M"]).arg(command.get_program()).args(command.get_args()).stdout(Stdio::null());
@@ -108,7 +109,7 @@ struct Log {
 }
 
 impl Log {
-    /// Opens the log in the directory if it has `records` records. Otherwise generates one.
+    /// Opens the log in the directory if it has `records` records. If not, generates a log.
     fn at(directory: &Path, records: u64) -> Self {
         let log = Self { path: directory.join("execution_metrics.jsonl") };
         let end = || LedgerReader::open(&log.path)?.last(1, |record| Some(record.tags.get("number")?.as_u64()));
@@ -116,7 +117,7 @@ impl Log {
             fs::remove_dir_all(directory).unwrap();
             log.generate(records);
         }
-        // Reads it into the page cache.
+        // Reads the log into the page cache.
         let read = |path: &PathBuf| _ = std::io::copy(&mut File::open(path).unwrap(), &mut std::io::sink()).unwrap();
         log.files("jsonl").iter().chain([&log.path]).for_each(read);
         log
@@ -137,7 +138,7 @@ impl Log {
         }
     }
 
-    /// Returns the id of the execution with this number, from a run that it belongs to.
+    /// Returns the id of an execution of the run to which the execution with this number belongs.
     fn id(&self, number: u64) -> String {
         let found = LedgerReader::open(&self.path).unwrap().run(&run_of(number)).unwrap();
         found[(number % RUN) as usize % found.len()].execution_id.to_string()

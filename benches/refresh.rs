@@ -2,11 +2,11 @@
 //! [-- --seconds 2 --records 1000000 --dir DIRECTORY]`.
 //!
 //! Each case is measured as a call of `LedgerReader::baselines`, and as a process `runledger baseline --json` whose
-//! output is discarded. The floor for the process is `runledger --version`, which only starts, reads its arguments and
+//! output is discarded. The floor for a process is `runledger --version`, which only starts, reads its arguments and
 //! ends.
 //!
-//! Before each measurement, the checkpoint from before the new records is restored. The log stays in the directory, and
-//! each run of this benchmark adds 1 % to it.
+//! New records are appended before some cases. Before each measurement, the checkpoint that lacks these records is
+//! restored. The log stays in the directory, and each run of this benchmark adds 1 % to the log.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a benchmark that fails should say where")]
 
@@ -71,7 +71,7 @@ fn main() {
         grown = records;
         print_both(what, &[call(&put_back), process(&put_back, log.baseline())]);
     }
-    // A refresh prints the same as a pass over all records.
+    // A refresh must print the same as a computation from all records.
     let answer = || log.baseline().stdout(Stdio::piped()).output().unwrap();
     let refreshed = answer();
     fs::remove_file(&log.checkpoint).unwrap();
@@ -84,7 +84,7 @@ struct Log {
 }
 
 impl Log {
-    /// Opens the log in the directory if it has `records` records, or less than a fifth more. Otherwise generates one.
+    /// Opens the log in the directory if it has `records` records, or less than a fifth more. If not, generates a log.
     fn at(directory: &Path, records: u64) -> Self {
         let path = directory.join("execution_metrics.jsonl");
         let log = Self { checkpoint: path.with_extension("ledger").join("baseline-skill.checkpoint"), path };
@@ -96,7 +96,7 @@ impl Log {
             println!("generating {records} records");
             log.append(records);
         }
-        // Reads it into the page cache.
+        // Reads the log into the page cache.
         std::io::copy(&mut File::open(&log.path).unwrap(), &mut std::io::sink()).unwrap();
         log
     }

@@ -89,7 +89,7 @@ fn main() {
     });
 }
 
-/// Runs as many passes as fit into `seconds`, and at least one. Returns the time of the fastest.
+/// Runs passes until `seconds` have passed, and at least one. Returns the time of the fastest pass.
 fn best(seconds: Duration, pass: &dyn Fn()) -> Duration {
     let begin = Instant::now();
     let mut best = Duration::MAX;
@@ -120,7 +120,7 @@ fn line_feeds(segments: &[PathBuf], threads: usize) -> u64 {
                 while rest.skip_until(b'\n').unwrap() > 0 {
                     count += 1;
                 }
-                // `skip_until` also returns a last piece without a line feed, which must not count.
+                // `skip_until` also skips bytes at the end of the buffer that lack a line feed. They must not count.
                 count -= u64::from(buffer[read - 1] != b'\n');
             }
             total.fetch_add(count, Ordering::Relaxed);
@@ -150,7 +150,7 @@ impl Log {
         let sealed = fs::read_dir(path.with_extension("ledger").join("sealed")).unwrap();
         let mut segments: Vec<_> = sealed.map(|entry| entry.unwrap().path()).collect();
         segments.push(path.clone());
-        // Reads them into the page cache.
+        // Reads the segments into the page cache.
         let read = |path| std::io::copy(&mut File::open(path).unwrap(), &mut std::io::sink()).unwrap();
         let bytes = segments.iter().map(read).sum();
         Self { path, segments, bytes }

@@ -1,33 +1,33 @@
 //! Measures how often `compare` is wrong: `cargo bench --bench verdicts [-- --runs 1000]`.
 //!
 //! Each run generates executions of one skill for two sides: the baseline and the recent side. It freezes the baseline
-//! and compares the recent side with it. Each row of a table shows the measured share beside its bar: the largest
+//! and compares the recent side with it. Each row of a table shows the measured share next to its bar: the largest
 //! acceptable share of false alarms, or the smallest acceptable power. The seed of the random numbers is fixed, so each
 //! call prints the same numbers.
 //!
 //! - **False alarms**: both sides have the same distribution. A run is a false alarm if the verdict on any metric is
 //!   better or worse.
 //! - **Power**: one metric of the recent side is worse. A run is a hit if the verdict on this metric is worse, and the
-//!   power is the share of hits. In rows with `all known`, executions have all four metrics; in rows with `alone`, only
-//!   the metric that changed.
+//!   power is the share of hits. In rows with `all known`, executions have all four metrics. In rows with `alone`, they
+//!   have only the metric that changed.
 //!
-//! An execution starts every 15 minutes, except in the rows of a nightly job. Its four metrics are its outcome, latency, cost and number of tokens, which
-//! are drawn independently.
+//! An execution starts every 15 minutes, except in the rows of a nightly job. Each execution has four metrics, which
+//! are drawn independently: outcome, latency, cost and number of tokens.
 //!
-//! The power of every test has a limit. Suppose that a test may raise false alarms with a given probability, its level.
-//! Then its power cannot exceed that of the likelihood-ratio test, which knows the distributions of both sides (Lehmann
-//! and Romano, "Testing Statistical Hypotheses", third edition (2005), theorem 3.2.1).
+//! The power of every test has a limit. The level of a test is the probability with which it may raise a false alarm.
+//! No test has more power than the likelihood-ratio test of the same level, which knows the distributions of both sides
+//! (Lehmann and Romano, "Testing Statistical Hypotheses", third edition (2005), theorem 3.2.1).
 //!
 //! If the logarithms of the values are normally distributed, this limit is `Φ(δ / error − z)`:
 //!
 //! - `Φ` is the distribution function of the standard normal distribution.
-//! - `δ` is the true difference of the mean logarithms, and `error` is its standard error.
+//! - `δ` is the true difference of the mean logarithms, and `error` is the standard error of this difference.
 //! - `z` is the number that a standard normal variable exceeds with a probability equal to the level.
 //!
 //! For rates, the same formula holds approximately after the arcsine transformation. The table shows the limit for a
 //! test of one metric in one direction, at two levels. `optimum` is the limit for 1 %, the level of a whole comparison.
-//! `of four` is the limit for 0.3 %, which a comparison of four metrics reserves for a slower skill, and also for a
-//! skill that fails more often.
+//! `of four` is the limit for 0.3 %. A comparison of four metrics reserves this level for a higher latency, and the
+//! same level for a lower success rate.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a benchmark that fails should say where")]
 
@@ -40,7 +40,7 @@ use runledger::{Baselines, ExecutionMetrics, Timestamp, Usd, Uuid};
 const MINUTE_MS: u64 = 60_000;
 /// The minutes from the start of an execution to the start of the next.
 const STEP: u64 = 15;
-/// The share of failed executions, unless it changed.
+/// The share of failed executions before any change.
 const FAILED: f64 = 0.02;
 
 fn main() {
@@ -61,7 +61,7 @@ fn main() {
             row(name, size, alarms(runs, size, Source { shape: Shape::LogNormal(0.7), load }), 0.03);
         }
     }
-    // Long histories, which have long blocks: 313, 180 and 365 days.
+    // These baselines cover 90 to 365 days. Such long histories have long blocks.
     for (load, size) in [
         (Load::Hourly, (30_000, 30)),
         (Load::Hourly, (17_280, 96)),
@@ -128,7 +128,7 @@ fn normal(z: f64) -> f64 {
     0.5 + (-z * z / 2.0).exp() / (2.0 * PI).sqrt() * sum
 }
 
-// What is generated.
+// The generated executions.
 
 #[derive(Clone, Copy)]
 enum Shape {
@@ -146,7 +146,7 @@ const SHAPES: [(&str, Shape); 5] = [
     ("two modes", Shape::TwoModes),
 ];
 
-/// What multiplies the values of a metric. A load is a random factor that makes neighbouring executions resemble each
+/// A load is a random factor that multiplies the values of a metric. It makes neighbouring executions resemble each
 /// other.
 #[derive(Clone, Copy, PartialEq)]
 enum Load {
@@ -232,9 +232,9 @@ struct Executions {
     loads: [f64; 4],
 }
 
-/// The standard deviation of the logarithm of a load.
+/// The standard deviation of the logarithm of a load of an hour or an execution.
 const LOAD_DEVIATION: f64 = 0.7;
-/// The same for the load of a night.
+/// The standard deviation of the logarithm of the load of a night.
 const NIGHT_DEVIATION: f64 = 0.2;
 /// The number of executions in a night.
 const NIGHTLY: u64 = 50;

@@ -23,7 +23,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for batch in [4, 3, 6] {
         match quota.reserve("search", Some(batch))? {
             Grant::Held(hold) => {
-                // The calls are made here. One call fewer is made than was reserved, so the rest is released.
+                // The calls are made here. One reserved call is not made, so its reservation is released.
                 let status = hold.settle(Some(batch - 1))?;
                 println!("{} {batch} granted: {} of {} used", status.emoji(), status.consumed, status.limit);
             }
@@ -37,8 +37,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         hold.settle(Some(1))?;
     }
 
-    // A budget in exact dollars: reserve the most that a call can cost, and after the call, settle what it did cost.
-    // What the second call can cost is unknown, so the budget denies that call.
+    // A budget in exact dollars: reserve the most that a call can cost before the call, and settle its real cost after
+    // the call. The possible cost of the second call is unknown, so the budget denies that call.
     let budget = quota.budget("anthropic")?;
     if let Grant::Held(hold) = budget.reserve(Some("0.75".parse::<Usd>()?))? {
         let status = hold.settle(Some("0.546875".parse::<Usd>()?))?;

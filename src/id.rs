@@ -10,8 +10,8 @@ const MS_MAX: i64 = (1 << 48) - 1;
 /// executions have the same form.
 ///
 /// Ids sort by this time. An id can hold times from 1970 to the year 10889. An earlier time is replaced by the first
-/// millisecond of this range, and a later time by the last one. Two ids of the same millisecond differ in their random
-/// digits.
+/// millisecond of this range. A later time is replaced by its last millisecond. Two ids of the same millisecond differ
+/// in their random digits.
 ///
 /// ```
 /// let id = runledger::new_id(1_771_078_980_000);

@@ -1,8 +1,12 @@
 //! Reads JSON and refuses an object that has a key twice.
 //!
-//! `serde_json` refuses a duplicate key only if it reads a struct that has a field of this name. If it reads a map, it
-//! keeps the last of the values. If the struct has no such field, it skips all of them. So two programs that read the
-//! same text could see different values.
+//! `serde_json` handles a duplicate key in three ways:
+//!
+//! - A struct that has a field of this name refuses the duplicate.
+//! - A struct that has no such field skips all values of the key.
+//! - A map keeps the last value.
+//!
+//! So two programs that read the same text could see different values.
 
 use std::borrow::Cow;
 
@@ -80,7 +84,7 @@ pub fn refuse_duplicate_keys(text: &str) -> serde_json::Result<()> {
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Key<'t> {
     name: Cow<'t, str>,
-    /// The offset in the text after the closing quote of the key.
+    /// The offset of the byte after the closing quote of the key.
     end: usize,
 }
 

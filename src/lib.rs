@@ -1,7 +1,7 @@
 //! runledger is an embedded, append-only ledger for programs that run AI agents. **Every execution leaves exactly one
-//! record, and an acknowledged record survives a panic, `kill -9` and a power cut.** It also computes what executions
-//! cost, how much of each quota remains, and the usual latency, cost and success rate of each skill. Nothing leaves the
-//! machine.
+//! record, and an acknowledged record survives a panic, `kill -9` and a power cut.** runledger also computes what
+//! executions cost, how much of each quota remains, and the usual latency, cost and success rate of each skill. Nothing
+//! leaves the machine.
 //!
 //! ```
 //! use runledger::{Ledger, Skill, Usage};
@@ -35,6 +35,7 @@
 //! | journal | The layer under the ledger, which turns bytes into durable lines. | [`Journal`](journal::Journal) |
 //! | chain | The link between the lines. Each line has its number (`seq`), its hash and the hash of the previous line. | [`docs::format`] |
 //! | head | The number and the hash of the last line. | [`Head`] |
+//! | commit area | An internal file with a copy of the last lines. Each append syncs only this file. | [`docs::format`] |
 //! | begin mark | A note in the internal files that an execution has begun. An execution is **in flight** until it ends. | [`InFlight`] |
 //! | sweep | A step of opening a ledger. It records the executions of dead processes as interrupted. | [`Ledger::open`] |
 //! | detached | A detached execution belongs to no process. Any process can complete it. | [`DetachedExecution`] |
@@ -62,10 +63,9 @@
 //! | a price, a token count or a duration is unknown | The value is `None`, never 0. Totals report how many values were unknown. |
 //!
 //! [`verify`](LedgerReader::verify) detects a truncated file only while the files in the `.ledger` directory still show
-//! that the missing lines existed. To detect that the whole chain was rewritten, pass [`verify`](LedgerReader::verify)
-//! a [`Head`] that was stored elsewhere. Begin marks survive a power cut only with [`Options::sync_begin`]. No
-//! guarantee holds on a disk that loses flushed data, against a writer that ignores the lock, or on a network file
-//! system.
+//! that the missing lines existed. To detect a rewrite of the whole chain, store a [`Head`] elsewhere and pass it to
+//! [`verify`](LedgerReader::verify). Begin marks survive a power cut only with [`Options::sync_begin`]. No guarantee
+//! holds on a disk that loses flushed data, against a writer that ignores the lock, or on a network file system.
 //!
 //! [`docs::guarantees`] lists 32 failures. For each failure, it says what holds afterwards and which tests provoke it.
 //!

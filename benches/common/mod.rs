@@ -16,7 +16,7 @@ pub(crate) struct Arguments {
 }
 
 /// Reads `--seconds S`, `--dir DIRECTORY` and `--records N`. Only some benchmarks use all of them. The default
-/// directory is beside the executable, so that it is on a disk and not in memory.
+/// directory is next to the executable, so that it is on a disk and not in memory.
 pub(crate) fn arguments() -> Arguments {
     let mut arguments = Arguments {
         seconds: Duration::from_secs(2),
@@ -104,15 +104,15 @@ impl Samples {
     }
 }
 
-/// Adds the time that `call` takes.
+/// Adds the time that `call` takes to `samples`.
 pub(crate) fn timed(samples: &mut Samples, call: impl FnOnce()) {
     let begin = Instant::now();
     call();
     samples.push(begin.elapsed());
 }
 
-/// A prewritten file that is overwritten from its start to its end, again and again. This is the least work with which
-/// bytes become durable, so its time is the floor for other measurements.
+/// A prewritten file that is overwritten from its start to its end, again and again. Overwriting and syncing is the
+/// least work that makes bytes durable. So the time for this work is the floor for other measurements.
 pub(crate) struct Ring {
     file: File,
     at: u64,
@@ -123,8 +123,9 @@ impl Ring {
 
     pub(crate) fn new(path: &Path) -> Self {
         let file = File::create(path).unwrap();
-        // The file is written page by page, like the ledger's commit area. In one piece, it would become a large folio
-        // of the page cache. Overwriting that is 5 % slower, so it would not be a floor.
+        // The file is written page by page, like the ledger's commit area. If it were written in one piece, the page
+        // cache would hold it as one large folio. Overwriting a large folio is 5 % slower, so its time would not be a
+        // floor.
         for at in (0..Self::BYTES).step_by(4096) {
             file.write_all_at(&[0; 4096], at).unwrap();
         }

@@ -1,12 +1,12 @@
 //! Writes a log for experiments: `generate_log PATH [--records 1000000] [--skills 20] [--malformed 0.001] [--seed 1]
 //! [--rotate-mb 64]`.
 //!
-//! The records resemble those of an orchestrator, with some 900 bytes each. The latencies of a skill are log-normal
-//! around its median. One record in 64 has failed. Some have no model, and so no tokens and no cost. Some were
-//! interrupted, and have no end and no latency. The same seed gives the same records.
+//! The records resemble those of an orchestrator. Each record has about 900 bytes. The latencies of a skill are
+//! log-normal around its median. One execution in 64 has failed. Some records have no model, and so no tokens and no
+//! cost. Some executions were interrupted, and have no end and no latency. The same seed gives the same records.
 //!
-//! The records are written through the ledger's journal, without syncs. The malformed lines, which are beginnings of
-//! records with a brace at the end, are written through the journal too. So they are part of the chain, and
+//! The records are written through the ledger's journal, without syncs. A malformed line is the beginning of a record,
+//! followed by a brace. Malformed lines are written through the journal, too. So they are part of the chain, and
 //! `runledger verify` finds no fault. If they were written directly to the file, the ledger would treat them as the
 //! remains of a crash and remove them.
 
@@ -60,7 +60,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     if path.exists() {
         return Err(format!("{}: found a file; expected a new path", path.display()).into());
     }
-    // A fixed clock is enough, because only daily rotation reads it, and that is off.
+    // Only daily rotation reads the clock. Daily rotation is off, so a fixed clock is enough.
     let options = JournalOptions::new(Arc::new(|| 1_770_422_400_000))
         .durability(Durability::Flushed)
         .rotate_bytes((rotate_mb > 0).then_some(rotate_mb * 1_000_000));

@@ -119,7 +119,7 @@ impl Records {
             let usage = Usage::new(500 + (pick >> 16) % 3_000, 100 + (pick >> 24) % 900);
             record.set_usage(model, &usage);
             self.prices.cost(model, &usage, start)?.fill(&mut record);
-            // Most vendors report the cost of a call, so no provenance is needed.
+            // In most records, the vendor reported the cost, so the record does not name the source of the price.
             if pick >> 48 & 7 != 0 {
                 record.cost = CostProvenance::default();
             }

@@ -52,8 +52,8 @@ pub(crate) fn run(root: &Execution, quota: &Quota, overhead: &mut Overhead) -> R
         // An orchestrator calls the model here, and reads the usage from its response.
         call.record_usage(model, Usage::new(input, output));
 
-        // After the call, settle the tokens that it used. The rest of the reservation is released. On an error, the
-        // hold is dropped, which releases the whole reservation.
+        // After the call, settle the tokens that the call used. The unused tokens of the reservation are released. On
+        // an error, the hold is dropped, which releases the whole reservation.
         if let Some(Grant::Held(hold)) = grant {
             call.set_quota(&hold.settle(Some(input + output))?);
         }

@@ -1,4 +1,4 @@
-//! Prints a report from the ledger: which skills ran, their cost, the rest of the quota, the baselines, and whether the
+//! Prints a report from the ledger: which skills ran, their cost, the remaining quota, the baselines, and whether the
 //! log is intact.
 
 use std::collections::BTreeMap;
@@ -116,7 +116,8 @@ fn log(ledger: &Ledger) -> Result<(), Box<dyn Error>> {
 pub(crate) struct Overhead {
     ledger: Vec<Duration>,
     floor: Vec<Duration>,
-    /// The file that is overwritten to measure the disk. It is filled first, so that no later write makes it grow.
+    /// The file that is overwritten to measure the disk. It has its full size from the start, so later writes do not
+    /// make it grow.
     file: File,
 }
 

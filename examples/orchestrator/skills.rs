@@ -60,7 +60,7 @@ pub(crate) fn run(root: &Execution, dag: &'static [Node]) -> io::Result<()> {
     Ok(())
 }
 
-/// Runs one skill under its guard. However this function ends, even by a panic, there is one record.
+/// Runs one skill under its guard. The execution gets exactly one record, even if this function ends by a panic.
 fn execute(node: &Node, mut execution: Execution, outputs: &Outputs) -> Option<Value> {
     if let Some(need) = node.needs.iter().find(|need| outputs[*need].is_none()) {
         execution.record_mut().set_error_reason(format!("needs {need}, which did not succeed"));

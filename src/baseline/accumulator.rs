@@ -22,10 +22,10 @@ const FROZEN_DISTINCT_MAX: usize = 512;
 
 /// Collects records, in any order, and yields their [`Baselines`].
 ///
-/// Several threads can each collect a part of a file. The merged accumulators give the same baselines, byte for byte,
-/// as one accumulator for the whole file. An accumulator keeps only counts and sums, including a count for each
-/// different latency. It usually takes less than 400 KiB per group, and never more than 7 MiB, however many records
-/// there are. To collect the records of a ledger on all cores, pass `Accumulator::new`,
+/// Several threads can each collect a part of a file. Merging their accumulators gives the same baselines, byte for
+/// byte, as one accumulator for the whole file. An accumulator keeps only counts and sums, including a count for each
+/// different latency. It usually takes less than 400 KiB per group, and never more than 7 MiB. The number of records
+/// does not matter. To collect the records of a ledger on all cores, pass `Accumulator::new`,
 /// [`add_fields`](Self::add_fields) and [`merge`](Self::merge) to [`Scan::fold`](crate::Scan::fold).
 ///
 /// ```
@@ -63,10 +63,10 @@ impl Accumulator {
         Self::default()
     }
 
-    /// Creates an empty accumulator that groups records by `by`. It is meant for baselines and not for
-    /// [comparisons](super::FrozenBaselines::compare), and is therefore faster and smaller than one that
-    /// [`new`](Self::new) creates. If it is compared nevertheless, its executions count as independent, and its costs
-    /// and tokens are not judged.
+    /// Creates an empty accumulator that groups records by `by`. The accumulator is meant for baselines and not for
+    /// [comparisons](super::FrozenBaselines::compare). So it is faster and smaller than an accumulator of
+    /// [`new`](Self::new). In a comparison, its executions count as independent, and its costs and tokens are not
+    /// judged.
     pub fn by(by: BaselineBy) -> Self {
         Self { by, is_summary: true, ..Self::default() }
     }
@@ -115,7 +115,7 @@ impl Accumulator {
         self.skipped.add(error);
     }
 
-    /// Adds lines that were skipped, and counted, by other code.
+    /// Adds the count and the errors of lines that other code skipped.
     pub fn skip_all(&mut self, skipped: Skipped) {
         self.skipped.merge(skipped);
     }
@@ -182,9 +182,11 @@ impl Accumulator {
         out.into_bytes()
     }
 
-    /// Restores an accumulator from the bytes of [`to_bytes`](Self::to_bytes). This function detects only values that
-    /// are impossible. To detect other changes of the bytes, use a checksum. If an earlier version of this crate wrote
-    /// the bytes, the groups lack the costs, the tokens and the sums by time that a comparison needs.
+    /// Restores an accumulator from the bytes of [`to_bytes`](Self::to_bytes). This function detects only impossible
+    /// values. To detect other changes of the bytes, use a checksum.
+    ///
+    /// If an earlier version of this crate wrote the bytes, the groups lack three things that a comparison needs: the
+    /// costs, the tokens and the sums by time.
     ///
     /// # Errors
     /// - [`ErrorKind::Newer`] if a newer version of this crate wrote the bytes.
@@ -222,12 +224,12 @@ impl Accumulator {
 impl Baselines {
     /// Computes the baselines of `records`, by skill. The records may come in any order.
     ///
-    /// An error of [`ErrorKind::Malformed`] in `records` means a line that is not a record. The line is skipped and
+    /// An error of [`ErrorKind::Malformed`] in `records` means that a line is not a record. Such a line is skipped and
     /// counted in [`skipped`](Self::skipped).
     ///
     /// # Errors
-    /// Returns the first error in `records` of a kind other than [`ErrorKind::Malformed`], and no baseline. The records
-    /// that could not be read could change any baseline.
+    /// Fails with the first error in `records` whose kind is not [`ErrorKind::Malformed`]. The records that could not
+    /// be read could change any baseline, so no baseline is returned.
     pub fn compute(records: impl IntoIterator<Item = Result<ExecutionMetrics>>) -> Result<Self> {
         Ok(Accumulator::by(BaselineBy::Skill).collect(records, |_| true)?.finish())
     }

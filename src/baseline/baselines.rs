@@ -15,9 +15,9 @@ use crate::metrics::Usd;
 /// costs. A standard deviation is also `None` if the sum of squares is 2²⁵⁶ or more, which happens only with costs near
 /// ±1.7 × 10²⁶ USD.
 ///
-/// A latency of 0 ms means that the execution took less than a millisecond. These latencies are included, because fast
-/// skills would otherwise look slow. A cost of 0 is included too, because it means that the execution was free, not
-/// that its cost is unknown.
+/// A latency of 0 ms means that the execution took less than a millisecond. Such latencies are included; without them,
+/// fast skills would look slow. A cost of 0 is included too, because it means that the execution was free. It does not
+/// mean that the cost is unknown.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Baseline {
@@ -29,12 +29,12 @@ pub struct Baseline {
     /// decimals.
     pub success_rate: Option<f64>,
     /// The standard error of `success_rate`, rounded to 4 decimals: `√(p · (1 − p) / n)`, where `p` is the rate and `n`
-    /// the number of executions with a known outcome. It estimates how far the rate may be from the true rate, not how
-    /// much single outcomes vary.
+    /// the number of executions with a known outcome. The standard error estimates how far the rate may be from the
+    /// true rate. It does not say how much single outcomes vary.
     ///
-    /// This is the usual (Wald) estimate for a binomial proportion. If all outcomes are the same, the estimate is 0,
-    /// even if there are too few executions to know the rate well. For example, 240 successes of 245 give 0.009.
-    /// Multiply the standard error by 1.96 to get half the width of a 95 % confidence interval, here 0.018.
+    /// This is the usual (Wald) estimate for a binomial proportion. For example, 240 successes of 245 give 0.009.
+    /// Multiply the standard error by 1.96 to get half the width of a 95 % confidence interval, here 0.018. If all
+    /// outcomes are the same, the estimate is 0, even if there are too few executions to know the rate well.
     pub success_rate_std_dev: Option<f64>,
     /// The median of `total_latency_ms`, in milliseconds.
     ///
@@ -59,8 +59,8 @@ pub struct Baseline {
     pub cost_std_dev_usd: Option<Usd>,
     /// The mean of `tokens_used`, rounded half to even to 3 decimals.
     pub tokens_mean: Option<f64>,
-    /// The number of executions of which it is unknown whether they succeeded. Such executions were interrupted, are
-    /// paused, or have records that contradict themselves.
+    /// The number of executions whose outcome is unknown. Such an execution was interrupted, is paused, or has a record
+    /// that contradicts itself.
     pub outcome_unknown: u64,
     /// The number of executions without `total_latency_ms`.
     pub latency_unknown: u64,
@@ -68,15 +68,15 @@ pub struct Baseline {
     pub cost_unknown: u64,
     /// The number of executions without `tokens_used`.
     pub tokens_unknown: u64,
-    /// The precision of the three percentiles. If JSON lacks this field, the percentiles are exact, because the version
-    /// of this crate that wrote the JSON always counted exactly.
+    /// The precision of the three percentiles. If JSON lacks this field, the percentiles are exact. Such JSON is from
+    /// an early version of this crate, which always counted exactly.
     #[serde(default)]
     pub latency_precision: Precision,
 }
 
 /// The precision of the percentiles of latencies.
 ///
-/// Usually each different latency in milliseconds has its own count. If a group has more than
+/// A group has one count for each different latency in milliseconds. But if a group has more than
 /// [`DISTINCT_MAX`](Self::DISTINCT_MAX) different latencies, all latencies of the group are counted in log-linear
 /// buckets, as in HdrHistogram (Gil Tene, 2012). There are 128 buckets of equal width between a power of two and the
 /// next, and each latency below 256 ms has its own bucket. A percentile is then interpolated between the middles of two
@@ -97,15 +97,16 @@ pub enum Precision {
 }
 
 impl Precision {
-    /// The largest number of different latencies, in milliseconds, for which a group's percentiles are exact: 49,152.
-    /// The percentiles of a skill that never takes 49 seconds are always exact. If the median of a skill is 10 seconds,
-    /// its percentiles are usually exact, too.
+    /// The largest number of different latencies, in milliseconds, for which a group's percentiles are exact: 49,152. A
+    /// skill whose executions all take less than 49 seconds always has exact percentiles. A skill with a median of 10
+    /// seconds usually has exact percentiles, too.
     ///
-    /// Each different latency usually takes 2 or 3 bytes, and at most 12.
+    /// The count of a latency usually takes 2 or 3 bytes, and at most 12.
     pub const DISTINCT_MAX: usize = 48 * 1024;
 }
 
-/// The baselines of all skills, or of all groups by [another property](super::BaselineBy), sorted by name.
+/// The baselines of all groups of records, sorted by name. By default, each skill is a group. Records can also be
+/// grouped by [another property](super::BaselineBy).
 ///
 /// In JSON, the baselines are an object whose keys are the names. The object does not include the
 /// [`skipped`](Self::skipped) lines.

@@ -5,8 +5,8 @@ use super::bytes::{Reader, Writer};
 use crate::error::Result;
 use crate::metrics::Timestamp;
 
-/// The largest number of blocks. If one more block is needed, all blocks become twice as long. At least 64 blocks
-/// remain then, which are plenty to estimate a variance. The stored blocks take about 2 KB.
+/// The largest number of blocks. If one more block is needed, all blocks become twice as long. Then at least 64 blocks
+/// remain, which is enough to estimate a variance. The stored blocks take about 2 KB.
 pub(super) const BLOCKS_MAX: usize = 128;
 /// The largest number of [newest](Blocks::newest) blocks. The stored blocks take about 1 KB.
 const NEWEST_MAX: usize = 64;
@@ -47,11 +47,11 @@ pub(super) struct Block {
     pub(super) parts: [Part; METRICS],
 }
 
-/// Sums by blocks of 2^`doublings` minutes. This is the shortest length for which at most [`BLOCKS_MAX`] blocks have
-/// executions.
+/// Sums by blocks of 2^`doublings` minutes. The blocks are as short as possible, but at most [`BLOCKS_MAX`] blocks may
+/// have executions.
 ///
-/// If executions are collected in several parts, no part has longer blocks than the whole. So the result depends
-/// neither on the order of the executions nor on how they are split into parts.
+/// Executions may be collected in parts that are merged later. No part has longer blocks than the whole. So the result
+/// depends neither on the order of the executions nor on how they are split into parts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Blocks {
     doublings: u32,
@@ -69,8 +69,8 @@ impl Blocks {
         Self { doublings, is_newest: true, ..Self::default() }
     }
 
-    /// Returns the sums of the block that contains `start`. Returns `None` if the block is older than the newest
-    /// blocks, and only these are kept.
+    /// Returns the sums of the block that contains `start`. Returns `None` if only the newest blocks are kept and this
+    /// block is older.
     #[inline]
     pub(super) fn at(&mut self, start: Timestamp) -> Option<&mut [Part; METRICS]> {
         let number = start.unix_ms().div_euclid(MINUTE_MS) >> self.doublings;
@@ -158,8 +158,8 @@ impl Blocks {
         }
     }
 
-    /// Reads blocks into `empty`. `counts` is the number of values that all blocks together must have, for each metric.
-    /// If only the newest blocks are kept, the blocks may have fewer values.
+    /// Reads blocks into `empty`. For each metric, `counts` is the number of values that all blocks together must have.
+    /// If only the newest blocks are kept, they may have fewer values.
     pub(super) fn read(empty: Self, from: &mut Reader<'_>, counts: [u64; METRICS]) -> Result<Self> {
         let doublings = from.at_most(DOUBLINGS_MAX.into())?;
         if empty.is_newest && doublings != empty.doublings {

@@ -1,5 +1,6 @@
 //! Writes and reads the compact bytes of an accumulator. The length of a text is stored before the text. Single numbers
-//! are in LEB128, which uses fewer bytes for smaller numbers. Long rows of numbers are in words of equal width.
+//! are stored in LEB128, which uses fewer bytes for smaller numbers. Long rows of numbers are stored in words of equal
+//! width.
 
 use crate::error::{Error, ErrorKind, Result};
 
@@ -43,8 +44,8 @@ impl Writer {
         self.0.extend_from_slice(bytes);
     }
 
-    /// Writes numbers in little-endian words of equal width: 0, 1, 2, 4 or 8 bytes, whichever is just enough for the
-    /// largest number. The width is written before the words. The width 0 means that all numbers are 0.
+    /// Writes numbers in little-endian words of equal width. The width is 0, 1, 2, 4 or 8 bytes: the smallest that the
+    /// largest number fits in. A width of 0 means that all numbers are 0. The width is written before the words.
     pub(super) fn words(&mut self, numbers: &[u64]) {
         let most = numbers.iter().fold(0, |all, number| all | number);
         match (u64::BITS - most.leading_zeros()).div_ceil(8) {
@@ -158,7 +159,7 @@ impl<'b> Reader<'b> {
         loop {
             let byte = self.byte()?;
             let digits = u128::from(byte & 0x7f);
-            // The 19th byte has only the last two of the 128 bits.
+            // The first 18 bytes hold 126 bits, so the 19th byte can hold only 2 more.
             if shift > 126 || (shift == 126 && digits > 3) {
                 return Err(self.malformed());
             }

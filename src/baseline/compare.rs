@@ -15,19 +15,19 @@ use super::sample::Sample;
 use super::tested::{self, Tested, Values};
 use crate::metrics::Usd;
 
-/// A change of at most this share of the baseline is too small to count as better or worse. It does not hold for success
-/// rates.
+/// A change of at most this share of the baseline is too small to count as better or worse. Success rates have other
+/// limits.
 const STABLE: f64 = 0.02;
-/// A success rate that changes by less than this, and whose failure rate changes by less than
-/// [`FAILURES_STABLE`], changes too little to count as better or worse.
+/// A change of a success rate is too small to count as better or worse if it is below two limits. One limit is this
+/// number. The other is [`FAILURES_STABLE`] times the failure rate of the baseline.
 const SUCCESS_STABLE: f64 = 0.005;
-/// See [`SUCCESS_STABLE`]. This is a share of the failure rate of the baseline.
+/// See [`SUCCESS_STABLE`].
 const FAILURES_STABLE: f64 = 0.5;
 /// The weights of the success rate, the latency, the cost and the tokens when p-values are adjusted for multiple tests.
 /// Cost and tokens have low weights, because they often change together.
 const WEIGHTS: [f64; 4] = [3.0, 3.0, 1.0, 1.0];
 
-/// The result of the comparison of one metric.
+/// The result of the comparison of one metric. A comparison has two sides: the baseline and the recent executions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -38,15 +38,15 @@ pub enum Verdict {
     /// The metric got worse by more than a trifle, and the change is statistically significant. Worse means a lower
     /// success rate, a higher latency, a higher cost, or more tokens.
     Worse,
-    /// The change is a trifle, or it is not statistically significant. For cost and tokens, it is also possible that
-    /// the arithmetic mean moved in the other direction than the geometric mean. This verdict does not prove that
+    /// The change is a trifle, or it is not statistically significant. For cost and tokens, another possible reason is
+    /// that the arithmetic mean and the geometric mean moved in opposite directions. This verdict does not prove that
     /// nothing changed.
     NoChangeShown,
     /// The metric was not judged, for one of these reasons:
     ///
     /// - Both sides have fewer than [`Comparison::SAMPLES_MIN`] values.
-    /// - One side has fewer values than that, and no change of more than a trifle is beyond doubt, as
-    ///   [`Comparison::SAMPLES_MIN`] explains.
+    /// - Only one side has fewer values than that, and the change is a trifle or is not beyond doubt.
+    ///   [`Comparison::SAMPLES_MIN`] says what is beyond doubt.
     /// - One side has fewer than [`Comparison::SAMPLES_TESTED_MIN`] values.
     /// - The version of this crate that froze the baselines did not store what the test needs.
     TooFew,
@@ -68,16 +68,16 @@ pub enum Test {
     /// not estimated from random permutations, but computed by the saddlepoint method of Robinson (1982).
     ///
     /// If nothing changed, the permutation test raises no more false alarms than allowed, for every distribution and
-    /// all sample sizes. If only the spread of the values changed, Welch's test raises no more false alarms than
-    /// allowed, if the samples are large. The reason is that it is studentised: it divides the difference by its
-    /// estimated standard error (Janssen 1997; Chung and Romano 2013).
+    /// all sample sizes. If only the spread of the values changed, the same is true of Welch's test for large samples.
+    /// The reason is that Welch's test is studentised: it divides the difference by the estimated standard error of the
+    /// difference (Janssen 1997; Chung and Romano 2013).
     Permutation,
 }
 
 /// One metric on both sides, its test, and the verdict.
 ///
-/// Differences, intervals and p-values are estimates, rounded to 9 significant digits. Differences and intervals of
-/// costs are rounded, too.
+/// Differences, intervals and p-values are estimates, rounded to 9 significant digits. This is also true of costs,
+/// which are exact elsewhere in this crate.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Metric {
@@ -94,36 +94,39 @@ pub struct Metric {
     pub test: Option<Test>,
     /// The change, in the metric's unit; `None` if the metric was not tested.
     ///
-    /// For a success rate, it is the difference of the rates. For other metrics, it is `relative_delta` times the
-    /// baseline. If the baseline is 0, or `relative_delta` is `None`, it is the difference of the geometric means.
+    /// For a success rate, the change is the difference of the rates. For other metrics, it is `relative_delta` times
+    /// the baseline. But if the baseline is 0 or `relative_delta` is `None`, it is the difference of the geometric
+    /// means.
     pub delta: Option<f64>,
     /// The change as a share of the baseline, where 0.02 is 2 % more. It is `None` if the metric was not tested, or if
     /// all values of the baseline are 0.
     ///
-    /// For latency, cost and tokens, it is the recent geometric mean divided by the geometric mean of the baseline,
-    /// minus 1. Zeros have no logarithm, so a constant is added to each value before a geometric mean is computed, and
-    /// subtracted from the mean afterwards. The constant is 1/32 of the median of both sides together, or of their
-    /// arithmetic mean if the median is 0. A few outliers change the ratio of arithmetic means much, but hardly the
-    /// ratio of geometric means.
+    /// For latency, cost and tokens, this number is the recent geometric mean divided by the geometric mean of the
+    /// baseline, minus 1. Zeros have no logarithm, so a constant is added to each value before a geometric mean is
+    /// computed, and subtracted from the mean afterwards. The constant is 1/32 of the median of both sides together. If
+    /// this median is 0, the constant is 1/32 of the arithmetic mean of both sides together. A few outliers change the
+    /// ratio of arithmetic means much, but hardly the ratio of geometric means.
     pub relative_delta: Option<f64>,
     /// The 99 % confidence interval of the true `delta`; `None` if the metric was not tested.
     pub interval: Option<[f64; 2]>,
-    /// The factor by which the variance of the change is larger than it would be if all executions were independent; at
-    /// least 1. Executions at the same time can resemble each other, for example in a slow hour. The more they resemble
-    /// each other, the less evidence each of them adds.
+    /// The variance of the change, divided by the variance that independent executions would have; at least 1.
+    /// Executions at the same time can resemble each other, for example in a slow hour. The more they resemble each
+    /// other, the less evidence each of them adds.
     ///
-    /// The factor, called design effect (Kish 1965), is estimated from blocks of time. The p-value and the interval are
-    /// corrected for it. The field is `None` if both sides together have fewer than 8 blocks with several values each,
-    /// if the values do not vary, or if the version that froze the baselines did not store blocks. Then the executions
-    /// count as independent.
+    /// This factor is called design effect (Kish 1965), and is estimated from blocks of time. The p-value and the
+    /// interval are corrected for it. If the field is `None`, the executions count as independent. It is `None` in
+    /// these cases:
+    ///
+    /// - Both sides together have fewer than 8 blocks with several values each.
+    /// - The values do not vary.
+    /// - The version of this crate that froze the baselines did not store blocks.
     pub design_effect: Option<f64>,
-    /// The p-value: the probability that chance alone produces a change at least as large in the same direction,
-    /// divided by the direction's share of the allowed false alarms. The share is 0.8 for a change for the worse and
-    /// 0.2 for a change for the better. A p-value is at most 1. It is `None` if the metric was not tested.
+    /// The p-value, at most 1; `None` if the metric was not tested. It is the probability that chance alone produces a
+    /// change at least as large in the same direction, divided by a share. The share is the part of the allowed false
+    /// alarms that is reserved for the direction: 0.8 for a change for the worse, and 0.2 for a change for the better.
     pub p_value: Option<f64>,
-    /// The p-value, adjusted by Holm's method (1979) for all tests of this comparison. It is `None` if the metric was
-    /// not tested, or if both sides have fewer than [`Comparison::SAMPLES_MIN`] values. The verdict depends on the
-    /// adjusted p-value.
+    /// The p-value, adjusted by Holm's method (1979) for all tests of this comparison. The verdict depends on it. It is
+    /// `None` if the metric was not tested, or if both sides have fewer than [`Comparison::SAMPLES_MIN`] values.
     pub p_adjusted: Option<f64>,
     /// The verdict.
     pub verdict: Verdict,
@@ -173,11 +176,12 @@ impl Comparison {
     /// this probability are reserved for changes for the worse, and one fifth for changes for the better.
     pub const ALPHA: f64 = ALPHA;
     /// The number of values that each side needs for [`Verdict::NoChangeShown`]. If only one side has fewer values, a
-    /// change is reported if it is beyond doubt, which means that its adjusted p-value is at most
+    /// change is reported only if it is beyond doubt. Beyond doubt means that the adjusted p-value is at most
     /// [`ALPHA_FEW`](Self::ALPHA_FEW). If both sides have fewer values, no change is reported.
     pub const SAMPLES_MIN: u64 = 30;
     /// Like [`ALPHA`](Self::ALPHA), but for a metric with fewer than [`SAMPLES_MIN`](Self::SAMPLES_MIN) values on one
-    /// side: 0.1 %. The limit is stricter, because so few values do not show how much they depend on one another.
+    /// side: 0.1 %. This limit is stricter than `ALPHA`, because so few values do not show how much they depend on one
+    /// another.
     pub const ALPHA_FEW: f64 = 0.001;
     /// The number of values of a metric that each side needs for a test.
     pub const SAMPLES_TESTED_MIN: u64 = 5;
@@ -214,9 +218,9 @@ impl FrozenBaselines {
     ///
     /// A metric is better or worse if it changed by more than a trifle *and* the change is statistically significant. A
     /// change of a latency, a cost or of tokens is a trifle if it is at most 2 % of the baseline. A change of a success
-    /// rate is a trifle if it is less than 0.5 percentage points, and the failure rate changes by less than half of the
-    /// baseline's failure rate. Cost and tokens are not better or worse if their arithmetic means moved in the other
-    /// direction.
+    /// rate is a trifle if it is less than 0.5 percentage points and less than half of the baseline's failure rate.
+    /// Cost and tokens are not better or worse if their arithmetic mean and their geometric mean moved in opposite
+    /// directions.
     ///
     /// A change is significant if its p-value, adjusted for the number of tests in the comparison, is at most
     /// [`Comparison::ALPHA`]. Because of the adjustment, a comparison of hundreds of skills raises no more false alarms
@@ -224,12 +228,13 @@ impl FrozenBaselines {
     /// cost and tokens, because cost and tokens often change together.
     ///
     /// If one bad hour slows many executions, these executions are not independent evidence of a change. To correct for
-    /// this, the executions of each side are divided into at most 128 blocks of time, each 1, 2, 4, … minutes long. The
-    /// comparison estimates how much executions in the same block, and in neighbouring blocks, resemble each other. The
-    /// more the executions resemble each other, the [less](Metric::design_effect) they count as evidence. If the recent
-    /// side covers at most two blocks, the newest executions of both sides are examined in shorter blocks, too. A
-    /// disturbance that lasts longer than the recent period, such as a bad week, cannot be distinguished from a change.
-    /// If both sides cover only a few hours, a slow hour can look like a change, too.
+    /// this, the executions of each side are divided into at most 128 blocks of time. All blocks have the same length,
+    /// which is 1, 2, 4, … minutes. The comparison estimates how much executions in the same block, and in neighbouring
+    /// blocks, resemble each other. The more the executions resemble each other, the [less](Metric::design_effect) they
+    /// count as evidence. If the recent side covers at most two blocks, the newest executions of both sides are
+    /// examined in shorter blocks, too. A disturbance that lasts longer than the recent period, such as a bad week,
+    /// cannot be distinguished from a change. If both sides cover only a few hours, a slow hour can look like a change,
+    /// too.
     ///
     /// `benches/verdicts.rs` measures how often a comparison raises a false alarm, and how often it finds a real
     /// change. The benchmark also prints how often the best possible test would find the change.
@@ -275,7 +280,7 @@ impl FrozenBaselines {
 impl Comparison {
     /// Adjusts the p-values for multiple tests, and sets the verdicts.
     fn judge(&mut self) {
-        // The table shows the arithmetic means of cost and tokens.
+        // Cost and tokens are tested by their geometric means, but reported as arithmetic means.
         let is_mean = [false, false, true, true];
         let metrics =
             self.skills.values_mut().flat_map(|skill| skill.metrics_mut().into_iter().zip(is_mean).zip(WEIGHTS));
@@ -362,8 +367,8 @@ fn general_score(value: u64) -> u32 {
     buckets::score(buckets::bucket(value))
 }
 
-/// Returns the values of each side, multiplied by `unit`, with their counts and scores. If one side was counted in
-/// buckets, the values of the other side are put into buckets, too.
+/// Returns the values of each side, multiplied by `unit`, with their counts and scores. If the values of one side were
+/// counted in buckets, those of the other side are put into buckets, too.
 fn values(sides: [&Latencies; 2], unit: f64, score: fn(u64) -> u32) -> [Values; 2] {
     let bounded = sides.iter().any(|side| side.precision() == Precision::Bounded);
     sides.map(|side| {

@@ -1,13 +1,13 @@
 //! Estimates how much executions that run at the same time resemble each other. The more they resemble each other, the
-//! less evidence each execution adds.
+//! less evidence each execution adds. A comparison has two sides: the baseline and the recent executions.
 
 use super::blocks::{Blocks, Part};
 use super::detail::Detail;
 
-/// The number of blocks that an estimate needs, over both sides together.
+/// The number of blocks that an estimate needs. The blocks of both sides count.
 const BLOCKS_MIN: usize = 8;
 /// Blocks are made longer until they have this many values on average. In this average, the weight of a block is its
-/// number of values. A block with a single value does not show how much values at the same time resemble each other.
+/// number of values. The minimum exists because a block with a single value cannot show resemblance.
 const VALUES_MIN: f64 = 4.0;
 /// The largest correlation between one block and the next. A larger estimate is reduced to this number.
 const DECAY_MAX: f64 = 0.9;
@@ -21,33 +21,32 @@ const SHORT_MAX: i64 = 2;
 /// The estimate that [`design_effect`] returns.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct DesignEffect {
-    /// The factor by which the variance of a difference is larger than it would be if all executions were independent;
-    /// at least 1.
+    /// The variance of a difference, divided by the variance that independent executions would have; at least 1.
     pub(super) factor: f64,
     /// The degrees of freedom of the estimate: the number of blocks of both sides, minus 2.
     pub(super) degrees: f64,
 }
 
 /// Returns the design effect (Kish, "Survey Sampling" (1965), section 5.4) of the difference between the two sides'
-/// means of a metric. The design effect is the factor by which the variance of this difference is larger than for
-/// independent executions. Returns `None` if there are too few blocks for an estimate, or if the values do not vary.
+/// means of a metric. The design effect is the variance of this difference, divided by the variance that independent
+/// executions would have. Returns `None` if there are too few blocks for an estimate, or if the values do not vary.
 ///
 /// The model is that one random effect shifts all values of a block. The variance of these effects is estimated by an
-/// analysis of variance, in the moments' form of Searle, Casella and McCulloch, "Variance Components" (1992), section
-/// 3.6. The effect of each block depends on the effect of the block before it: the effects are an autoregression of
-/// order 1. Its coefficient, the correlation of neighbouring effects, is estimated from neighbouring blocks. The
-/// covariances of all pairs of blocks then add up to the variance of each side's mean. Both sides are used together for
-/// these estimates, because a short side has too few blocks of its own.
+/// analysis of variance, by the method of moments (Searle, Casella and McCulloch, "Variance Components" (1992), section
+/// 3.6). The effects are an autoregression of order 1, so the effect of a block depends on the effect of the block
+/// before it. The coefficient of the autoregression is the correlation of neighbouring effects, and is estimated from
+/// neighbouring blocks. The variance of each side's mean is then the sum of the covariances of all pairs of blocks. All
+/// estimates use the blocks of both sides together, because a short side alone has too few blocks.
 ///
 /// A test is corrected by dividing its statistic by the square root of the design effect. This is the method of Rao and
 /// Scott ("A Simple Method for the Analysis of Clustered Binary Data", Biometrics 48 (1992), 577–585).
 ///
-/// A long history has long blocks. In a block of days, most pairs of executions start days apart, and resemble each
-/// other less than the executions of a recent side that covers only a day. If the recent side covers at most
-/// [`SHORT_MAX`] blocks, the design effect is therefore also estimated from the newest executions of each side, in
-/// shorter blocks. The largest estimate is used.
+/// A long history has long blocks. In a block of several days, most pairs of executions start days apart. They resemble
+/// each other less than executions of the same day. So long blocks underestimate the design effect if the recent side
+/// is short. If the recent side covers at most [`SHORT_MAX`] blocks, the design effect is also estimated from the
+/// newest executions of each side, in shorter blocks. The largest estimate is used.
 ///
-/// `variances` has the variance of the scores of each side.
+/// `variances` holds the variance of each side's scores.
 pub(super) fn design_effect(sides: [&Detail; 2], metric: usize, variances: [f64; 2]) -> Option<DesignEffect> {
     let blocks = sides.map(|side| &side.blocks);
     let counts = blocks.map(|side| side.iter().map(|block| block.parts[metric].count).sum::<u64>() as f64);
@@ -65,10 +64,11 @@ pub(super) fn design_effect(sides: [&Detail; 2], metric: usize, variances: [f64;
     all.into_iter().chain(newest).max_by(|one, other| one.factor.total_cmp(&other.factor))
 }
 
-/// Estimates the design effect from blocks. `counts` is the number of values of each side, and the blocks may have
-/// fewer.
+/// Estimates the design effect from blocks. `counts` is the number of values of each side. The blocks may hold fewer
+/// values.
 fn by_blocks(sides: [&Blocks; 2], metric: usize, variances: [f64; 2], counts: [f64; 2]) -> Option<DesignEffect> {
-    // The sides are weighted as in the blocks, because the newest blocks have only a small part of a long history.
+    // The weight of a side is its number of values in the blocks, not in `counts`. The newest blocks hold only a small
+    // part of a long history.
     let degrees = sides.map(|side| {
         let count: u64 = side.iter().map(|block| block.parts[metric].count).sum();
         count.saturating_sub(1) as f64
@@ -99,12 +99,12 @@ fn by_blocks(sides: [&Blocks; 2], metric: usize, variances: [f64; 2], counts: [f
 /// A block's number and its sums.
 type Numbered = (i64, Part);
 
-/// Estimates the design effect from the blocks of two sides, which have `counts` values in total.
+/// Estimates the design effect from the blocks of two sides. `counts` is the number of values of each side.
 pub(super) fn estimate(sides: &[Vec<Numbered>; 2], variance: f64, counts: [f64; 2]) -> DesignEffect {
-    // These are sums over both sides. `beyond` is the excess of the squared deviations of the blocks' sums over what
-    // independent values would give. Divided by `variance`, it is expected to be `beyond_unit` times the intraclass
-    // correlation, which is the correlation of two values in the same block. `lagged` and `lagged_unit` are the same
-    // for two values in neighbouring blocks.
+    // These are sums over both sides. The residual of a block is the block's sum minus the sum that the side's mean
+    // predicts. `beyond` says how much larger the squared residuals are than those of independent values. The
+    // correlation of two values in the same block is estimated as `beyond / beyond_unit / variance`. The correlation of
+    // two values in neighbouring blocks is estimated as `lagged / lagged_unit / variance`.
     let (mut beyond, mut beyond_unit, mut lagged, mut lagged_unit) = (0.0, 0.0, 0.0, 0.0);
     // `fourth` and `lagged_fourth` give the standard errors that `beyond` and `lagged` would have if all values were
     // independent.
@@ -153,8 +153,9 @@ pub(super) fn estimate(sides: &[Vec<Numbered>; 2], variance: f64, counts: [f64; 
         if n == 0.0 {
             continue;
         }
-        // `all` sums, over all pairs of blocks, the product of their counts times the correlation of their effects.
-        // `earlier` is the sum of the counts of the earlier blocks, each times its correlation with the current block.
+        // `all` is a sum over all pairs of blocks. Each term is the product of the two counts and of the correlation of
+        // the two effects. `earlier` is the sum of the counts of the earlier blocks, each multiplied by the block's
+        // correlation with the current block.
         let (mut all, mut earlier, mut last) = (0.0, 0.0, None);
         for &(number, part) in side {
             let count = part.count as f64;

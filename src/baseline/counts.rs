@@ -17,9 +17,8 @@ pub(super) struct Counted {
 /// Distinct numbers in ascending order, and how often each occurs. A number and its count usually take 1 to 3 bytes
 /// together.
 ///
-/// The numbers are kept in memory in the same encoded form in which they are written. They are divided into runs, and
-/// each run has a summary. Thanks to the summaries, most numbers need not be decoded when the bytes are read or a rank
-/// is looked up.
+/// In memory, the numbers have the same encoding as in the written bytes. They are divided into runs, and each run has
+/// a summary. To look up a rank, the summaries find the right run, and only its numbers are decoded.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Counts {
     /// For each run, the distances between its numbers, and how often each number occurs.
@@ -33,7 +32,7 @@ struct Run {
     /// The position in the bytes at which the run begins.
     start: usize,
     len: usize,
-    /// The number to which the first distance is added.
+    /// The first distance is added to this number.
     from: u64,
     last: u32,
     /// How often the run's numbers occur in total.

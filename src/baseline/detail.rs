@@ -1,4 +1,4 @@
-//! The detail of a group: what a comparison needs in addition to the counts and sums from which a baseline is computed.
+//! The detail of a group. A comparison needs the detail in addition to the counts and sums of a baseline.
 
 use super::blocks::{Blocks, METRICS};
 use super::buckets::{BUCKETS_PER_OCTAVE, bucket, score};
@@ -10,13 +10,13 @@ use crate::metrics::Usd;
 
 /// The unit in which costs are counted, 10⁻⁸ USD.
 const STEP_PICO: u64 = 10_000;
-/// The score of a cost is reduced by this number of octaves (doublings). So all costs up to 3.2 × 10⁻⁷ USD have the
+/// The score of a cost is reduced by this number of octaves (doublings). So costs of at most 3.2 × 10⁻⁷ USD have the
 /// score 0.
 const COST_OCTAVES: u32 = 6;
 /// The largest number of different costs that a frozen group counts exactly. The same limit holds for different token
 /// counts.
 const FROZEN_DISTINCT_MAX: usize = 128;
-/// The lengths of the newest blocks: 2^6 minutes, about an hour, and 2^9 minutes, a third of a day.
+/// The lengths of the newest blocks are 2^6 minutes (about an hour) and 2^9 minutes (about a third of a day).
 const NEWEST_DOUBLINGS: [u32; 2] = [6, 9];
 
 /// How often each cost and each token count occurs, and the sums of all metrics by blocks of time. Costs and tokens are
@@ -92,8 +92,8 @@ impl Detail {
         self.newest.iter().for_each(|blocks| blocks.write(out));
     }
 
-    /// Reads the detail from bytes of a [version](super::accumulator) that stores details. `counts` is the number of
-    /// known values of each metric.
+    /// Reads the detail from bytes of [version 3](super::accumulator) or later. `counts` is the number of known values
+    /// of each metric.
     pub(super) fn read(from: &mut Reader<'_>, version: u8, counts: [u64; METRICS]) -> Result<Self> {
         let [_, _, costs, tokens] = counts;
         let [hours, days] = NEWEST_DOUBLINGS.map(Blocks::newest);

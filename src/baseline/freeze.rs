@@ -9,8 +9,8 @@ use super::week::week_start;
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::{ExecutionMetrics, Timestamp};
 
-/// The baselines with which the executions of a week are compared. They are computed from executions that started
-/// before the week, so the executions of the week do not change them.
+/// The baselines with which the executions of a week are compared. The baselines are computed only from executions that
+/// started before the week.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct FrozenBaselines {
@@ -25,9 +25,9 @@ pub struct FrozenBaselines {
     pub(super) samples: Accumulator,
 }
 
-/// Writes the [bytes](Accumulator::to_bytes) of an accumulator as text, and reads them. The first byte, which is the
-/// version, is two hex digits. The other bytes are in base64 without padding (RFC 4648, section 4). In version 2, they
-/// are hex digits, too.
+/// Writes the [bytes](Accumulator::to_bytes) of an accumulator as text, and reads them. The first byte is the version,
+/// and is written as two hex digits. The other bytes are written in base64 without padding (RFC 4648, section 4).
+/// Version 2 used hex digits for all bytes.
 mod text {
     use serde::de::Error as _;
     use serde::{Deserialize, Deserializer, Serializer};
@@ -43,7 +43,7 @@ mod text {
         for part in rest.chunks(3) {
             let joined =
                 (0..3).fold(0_usize, |joined, at| joined << 8 | usize::from(part.get(at).map_or(0, |byte| *byte)));
-            // A part of n bytes has n + 1 digits.
+            // A part of n bytes becomes n + 1 base64 digits.
             text.extend((0..=part.len()).map(|at| char::from(DIGITS[joined >> (18 - 6 * at) & 63])));
         }
         serializer.serialize_str(&text)
@@ -94,24 +94,24 @@ mod text {
 pub struct ComputedFrom {
     /// The number of records, of all skills together.
     pub records: u64,
-    /// The number of lines that were skipped because they are not records. The start of such a line is unknown, so
-    /// lines from after the start of the week count, too.
+    /// The number of lines that were skipped because they are not records. The time of such a line is unknown, so lines
+    /// that were written after the start of the week count, too.
     pub skipped: u64,
     /// The time that the records cover; `None` if there are no records.
     pub period: Option<TimeRange>,
 }
 
 impl Baselines {
-    /// Computes the baselines for the week that contains `moment`. Only executions that started before that week count,
-    /// and records of later executions are ignored. So every moment of a week gives the same baselines.
+    /// Computes the baselines for the week that contains `moment`. Only executions that started before that week count.
+    /// So every moment of a week gives the same baselines.
     ///
     /// The caller decides how far back the records go, and may pass only the records of a few weeks. An execution that
-    /// started before the week counts even if it ended within the week. However, its record exists only after it ended,
-    /// so it is missing if the baselines are frozen before that.
+    /// started before the week counts even if it ended within the week. However, its record is written when it ends, so
+    /// the record is missing if the baselines are frozen earlier.
     ///
     /// # Errors
-    /// Returns the first error in `records` of a kind other than [`ErrorKind::Malformed`], because the records that
-    /// could not be read could change any baseline.
+    /// Fails with the first error in `records` whose kind is not [`ErrorKind::Malformed`]. The records that could not
+    /// be read could change any baseline.
     pub fn frozen(
         moment: Timestamp,
         records: impl IntoIterator<Item = Result<ExecutionMetrics>>,

@@ -7,8 +7,9 @@ use super::special::{chi_squared_tail, ln_choose, normal_two_sided, student_quan
 pub(super) const ALPHA: f64 = 0.01;
 /// A standard normal variable is more than this far from 0 with probability `ALPHA`.
 const Z: f64 = 2.575_829_303_548_901;
-/// A z-test can be trusted if the expected count of each cell of the table is at least this number (Cochran, "Some
-/// Methods for Strengthening the Common χ² Tests", Biometrics 10 (1954), 417–451).
+/// A table of counts has one row for each sample. Its two columns are the values that belong to the part and those that
+/// do not. A z-test can be trusted if the expected count of each cell of this table is at least this number (Cochran,
+/// "Some Methods for Strengthening the Common χ² Tests", Biometrics 10 (1954), 417–451).
 const EXPECTED_MIN: f64 = 5.0;
 
 /// The result of a test.
@@ -16,7 +17,7 @@ const EXPECTED_MIN: f64 = 5.0;
 pub(crate) struct Found {
     /// The value of the second sample minus the value of the first.
     pub(crate) delta: f64,
-    /// The interval of the true difference, with confidence 1 − `ALPHA`.
+    /// The confidence interval of the true difference. Its confidence is 1 − `ALPHA`.
     pub(crate) interval: [f64; 2],
     /// The probability of a difference at least as large if there is no true difference.
     pub(crate) p_value: f64,
@@ -83,8 +84,8 @@ pub(super) fn newcombe(a: Proportion, b: Proportion) -> Found {
     Found { delta, interval, p_value: 1.0 }
 }
 
-/// Fisher's exact test ("Statistical Methods for Research Workers", fifth edition (1934), section 21.02). It considers
-/// all tables whose rows and columns have the same sums as those of the observed table. The result is the total
+/// Fisher's exact test ("Statistical Methods for Research Workers", fifth edition (1934), section 21.02). The test
+/// considers all tables with the same row sums and column sums as the observed table. The result is the total
 /// probability of the tables that are at most as probable as the observed table.
 ///
 /// The probabilities are computed relative to that of the most probable table. Each probability is computed from that
@@ -108,7 +109,7 @@ fn fisher(a: Proportion, b: Proportion) -> f64 {
     });
     let tables: Vec<(u128, f64)> = std::iter::once((mode, 1.0)).chain(up).chain(down).collect();
     let found = tables.iter().find(|&&(k, _)| k == u128::from(a.part)).map_or(1.0, |&(_, likely)| likely);
-    // The factor makes tables that are equally likely count as equal, even if rounding errors change their last digits.
+    // Rounding errors can change the last digits of equal probabilities. With this factor, they still count as equal.
     let no_likelier = tables.iter().filter(|&&(_, likely)| likely <= found * (1.0 + 1e-9));
     let all: f64 = tables.iter().map(|&(_, likely)| likely).sum();
     (no_likelier.map(|&(_, likely)| likely).sum::<f64>() / all).min(1.0)
@@ -119,8 +120,8 @@ fn fisher(a: Proportion, b: Proportion) -> f64 {
 /// 21.02).
 ///
 /// The probability is a sum of terms, one for each possible `b.part`. The first term is computed from logarithms of
-/// factorials, and each further term from the term before it. Beyond the mode, the most probable `b.part`, the terms
-/// decrease ever faster, so only a few of them matter.
+/// factorials, and each further term from the term before it. The mode is the most probable `b.part`. Beyond the mode,
+/// the terms decrease ever faster, so only a few of them matter.
 pub(super) fn fisher_more(a: Proportion, b: Proportion) -> f64 {
     let (whole, part) = (a.whole + b.whole, a.part + b.part);
     // If `b.part` is not above the mode, it is faster to sum the probabilities of all smaller numbers and to subtract
@@ -210,7 +211,7 @@ impl Difference {
 /// Student's t-test and interval for the mean of the differences between paired values ("The Probable Error of a Mean",
 /// Biometrika 6 (1908), 1–25). At least two differences are needed.
 ///
-/// If the differences do not vary, the p-value is 1 for a mean of 0, and 0 for any other mean.
+/// If all differences are equal, the p-value is 1 if they are 0, and 0 if they are not.
 pub(crate) fn paired(differences: Spread) -> Found {
     let Spread { count, mean: delta, variance } = differences;
     let error = (variance / count as f64).sqrt();

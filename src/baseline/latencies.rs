@@ -17,9 +17,9 @@ use crate::error::Result;
 /// bucket that starts at `low` is at most `low / 128` wide, so its middle differs from each value in it by less than
 /// one part in 256.
 ///
-/// Whether values are counted in buckets depends only on the set of values. If values are collected in parts and one
-/// part exceeds the limit, the whole exceeds it, too. If only the whole exceeds the limit, the last merge notices it.
-/// So the result depends neither on the order of the values nor on how they are split into parts.
+/// Whether values are counted in buckets depends only on the set of values. Values may be collected in parts that are
+/// merged later. If one part exceeds the limit, so does the whole. If only the whole exceeds the limit, the last merge
+/// detects it. So the result depends neither on the order of the values nor on how they are split into parts.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Latencies {
     /// The counts by value, or by bucket if `bounded`.
@@ -70,9 +70,9 @@ impl Latencies {
         self.settle();
     }
 
-    /// Sorts the recent values, which are not in the counts yet, so that [ranks](Self::doubled_at) can be found. If
-    /// there could be too many different values for exact counts, this method [settles](Self::settle) the recent values
-    /// instead.
+    /// Sorts the recent values so that [ranks](Self::doubled_at) can be found. Recent values are not in the counts yet.
+    /// If there could be too many different values for exact counts, this method [settles](Self::settle) the recent
+    /// values instead.
     pub(super) fn sort(&mut self) {
         if !self.tally.sort(Precision::DISTINCT_MAX.saturating_sub(self.long.len())) {
             self.settle();
@@ -234,7 +234,7 @@ mod tests {
         }
     }
 
-    /// Two halves are exact, and their merge is not.
+    /// Each half is counted exactly. Together, they have too many different values for exact counts.
     #[test]
     fn a_merge_that_exceeds_the_limit_is_bounded() {
         let most = Precision::DISTINCT_MAX as u64;
@@ -253,8 +253,8 @@ mod tests {
     }
 
     proptest! {
-        // Each case has tens of thousands of values, so that many cases exceed the limit: some already in one part,
-        // others only in the whole.
+        // Each case has tens of thousands of values, so many cases exceed the limit. In some cases, already one part
+        // exceeds it. In others, only the whole does.
         #![proptest_config(ProptestConfig::with_cases(24))]
         #[test]
         fn the_precision_depends_on_the_set_of_values_alone(

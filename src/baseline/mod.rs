@@ -2,13 +2,15 @@
 //! reads no clock.
 //!
 //! - [`Baselines::compute`] reads records and returns one [`Baseline`] for each skill.
-//! - An [`Accumulator`] collects records, and can be merged with another one. An accumulator can be stored, and further
-//!   records can be added later. It can group the records by a [property](BaselineBy) other than the skill.
+//! - An [`Accumulator`] collects records. Accumulators can be merged. An accumulator can also be stored, so that
+//!   further records can be added later. By default, records are grouped by skill, but other [properties](BaselineBy)
+//!   are possible.
 //! - [`Latest`] keeps only the most recently started executions of each group.
-//! - [`Baselines::frozen`] computes baselines from the executions that started before a week. Executions of the week do
-//!   not change these baselines, so every day of the week is compared with the same values.
+//! - [`Baselines::frozen`] computes the baselines of a week from the executions that started before the week. So every
+//!   day of the week is compared with the same values.
 //! - [`FrozenBaselines::compare`] compares recent executions with frozen baselines, and reports which metrics are
-//!   better or worse. It reports only statistically significant changes, which chance alone rarely produces.
+//!   better or worse. A change is reported only if it is statistically significant, which means that chance alone
+//!   rarely produces such a change.
 //! - [`Weekly`] reports how much each week differs from the previous week.
 //!
 //! The same records give the same baselines, byte for byte, in any order and however the records are split into parts.
@@ -16,9 +18,9 @@
 //! latencies, and [`Precision`] says when they are exact.
 //!
 //! A standard deviation from floating-point sums of squares would lose digits, because it subtracts two nearly equal
-//! numbers. The method of Welford (Technometrics 4 (1962), 419–420) avoids this loss, and so does that of Chan, Golub
-//! and LeVeque (The American Statistician 37 (1983), 242–247), which merges parts. However, the last digits of their
-//! results depend on the order of the records.
+//! numbers. The method of Welford (Technometrics 4 (1962), 419–420) avoids this loss. The method of Chan, Golub and
+//! LeVeque (The American Statistician 37 (1983), 242–247) avoids it too, and can merge parts of the data. However, the
+//! last digits of the results of both methods depend on the order of the records.
 //!
 //! Memory grows with the number of groups, not with the number of records.
 //!

@@ -44,8 +44,8 @@ impl NameHasher {
 
 impl Hasher for NameHasher {
     fn write(&mut self, name: &[u8]) {
-        // The factor spreads the length over all bits. Otherwise, a longer name with other letters could have the same
-        // hash: the effects of the length and of the letters could cancel each other.
+        // The factor spreads the length over all bits. Without it, the effects of a different length and of different
+        // letters could cancel each other, and two names would have the same hash.
         self.sum ^= (name.len() as u64).wrapping_mul(FACTOR);
         for piece in name.chunks(16) {
             // The first eight bytes of a piece and the last eight may overlap. The length of the name, which is part of
@@ -87,7 +87,7 @@ mod tests {
         assert_eq!(keys.hash_one("publish"), keys.clone().hash_one("publish".to_owned()));
     }
 
-    /// Names that collide in one map do not collide in another.
+    /// So names that collide in one map do not collide in another map.
     #[test]
     fn each_map_has_keys_of_its_own() {
         assert_ne!(NameHash::default().hash_one("publish"), NameHash::default().hash_one("publish"));

@@ -7,8 +7,8 @@
 //! 119–130). The probability is not estimated from random splits, but computed by the saddlepoint method of Robinson,
 //! "Saddlepoint Approximations for Permutation Tests and Confidence Intervals", Journal of the Royal Statistical
 //! Society B 44 (1982), 91–101. So the probability is the same in every run. Its relative error is usually below 5 %,
-//! even if the probability is tiny. If there are only a few values, and they have two modes, there are large gaps
-//! between their possible sums. Then the probability can be wrong by a factor of 4.
+//! even if the probability is tiny. The probability can be wrong by a factor of 4 if there are only a few values and
+//! they have two modes. Then there are large gaps between the possible sums.
 
 use super::special::{ln_choose, normal_tail};
 
@@ -57,15 +57,15 @@ pub(super) fn tail(scores: &[Scored], part: u64, sum: f64) -> f64 {
     if adjusted.is_finite() { normal_tail(adjusted).min(1.0) } else { normal_tail(z) }
 }
 
-/// If `excess` is that of the greatest possible sum, returns the exact probability of that sum; otherwise `None`.
+/// Returns the exact probability of the greatest possible sum, if `excess` belongs to this sum; otherwise `None`.
 fn of_greatest(scaled: &[(f64, f64)], scores: &[Scored], part: u64, excess: f64) -> Option<f64> {
     let (mut greatest, mut rest, mut whole) = (0.0, part, 0);
     let mut ways = 0.0;
     for (&(score, _), &(_, count)) in scaled.iter().zip(scores).rev() {
         let drawn = rest.min(count);
         if drawn > 0 {
-            // All values with higher scores are drawn. A choice remains only among the values with the lowest score
-            // drawn.
+            // For the greatest sum, all values with higher scores are drawn. The last `ways` counts the choices among
+            // the values with the lowest score that is drawn.
             ways = ln_choose(count, drawn);
         }
         greatest += score * drawn as f64;

@@ -9,7 +9,7 @@
 
 use std::f64::consts::PI;
 
-/// From this value on, the normal tail is computed by the continued fraction and not by the series, which would lose
+/// From this value on, the normal tail is computed by a continued fraction. The series for smaller values would lose
 /// digits by cancellation.
 const NORMAL_TAIL_FROM: f64 = 3.0;
 /// The number of terms of the continued fraction. With this number, the result has 16 correct digits from
@@ -84,8 +84,8 @@ fn ln_factorial(n: u64) -> f64 {
 /// from 0.
 ///
 /// This is the regularised incomplete beta function `I_x(degrees/2, 1/2)` at `x = degrees / (degrees + t²)` (A&S 26.7.1
-/// and 26.5.27). It is computed from its continued fraction (DLMF 8.17.22) or from that of `I_{1−x}(1/2, degrees/2)`,
-/// whichever converges faster.
+/// and 26.5.27). Either its continued fraction (DLMF 8.17.22) is used or that of `I_{1−x}(1/2, degrees/2)`: the one
+/// that converges faster.
 pub(super) fn student_two_sided(t: f64, degrees: f64) -> f64 {
     let a = degrees / 2.0;
     let share = t * t / degrees;

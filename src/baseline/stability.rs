@@ -15,8 +15,8 @@ const WEEK_MS: u64 = 7 * 86_400_000;
 /// A change of at most 1/50 of the baseline, 2 %, is stable.
 const STABLE_PARTS: u128 = 50;
 
-/// Whether a metric stayed the same. The number of executions is not considered, so a change can be due to chance if
-/// there are few executions. A [comparison](super::FrozenBaselines::compare) finds changes that are statistically
+/// Whether a metric stayed the same. The number of executions is not considered, so a change from only a few executions
+/// can be due to chance. A [comparison](super::FrozenBaselines::compare) finds changes that are statistically
 /// significant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -86,8 +86,8 @@ pub struct WeekChanges {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct StabilityReport {
-    /// One element for each week that has records, except the first of these weeks, in chronological order. If the week
-    /// before a week has no records, all changes of the later week are unknown.
+    /// The changes of each week that has records, in chronological order. The first such week is left out. If the
+    /// previous calendar week has no records, all changes of a week are unknown.
     pub weeks: Vec<WeekChanges>,
 }
 
@@ -194,8 +194,8 @@ impl SkillChanges {
     }
 }
 
-/// A decimal number that can be converted to an integer number of its smallest units. With integers, deltas and the
-/// limit of 2 % are exact.
+/// A decimal number that can be converted to an integer number of its smallest units. Integers make the deltas and the
+/// limit of 2 % exact.
 trait Quantity: Copy {
     fn units(self) -> i128;
     fn from_units(units: i128) -> Self;

@@ -1,4 +1,5 @@
-//! The statistics of a baseline. They are exact where integers allow it, and do not depend on the order of the data.
+//! The statistics of a baseline. They are computed from integers where possible, and do not depend on the order of the
+//! data.
 
 use super::bytes::{Reader, Writer};
 use super::wide::Wide;
@@ -38,16 +39,15 @@ pub(super) fn percentiles<const N: usize>(
 
 /// The count, the sum, and the sum of squares of integers: enough for the mean and the standard deviation.
 ///
-/// The sums are integers, so they are exact and equal for every order and every split of the data. The running methods
-/// of Welford (1962) and of Chan, Golub and LeVeque (1983) avoid the cancellation of floating-point sums, but the last
-/// digits of their results depend on the order.
+/// The sums are integers. So they are exact, and they do not depend on the order of the values or on how the values are
+/// split into parts.
 ///
-/// The sum of the values never overflows. The sum of squares overflows if it exceeds 2²⁵⁶ − 1, which takes values near
-/// 2¹²⁷. Then the mean is still known, but the standard deviation is not.
+/// The sum of the values never overflows. The sum of squares overflows if it exceeds 2²⁵⁶ − 1, which happens only with
+/// values near 2¹²⁷. Then the mean is still known, but the standard deviation is not.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Moments {
     count: u64,
-    /// `None` if an earlier version stored only the count, because a sum exceeded 128 binary digits.
+    /// `None` if an earlier version of this crate stored only the count. It did so if a sum exceeded 128 binary digits.
     sums: Option<Sums>,
 }
 
@@ -188,8 +188,9 @@ impl Sums {
         }
     }
 
-    /// Returns the least sum of squares that `count` values with this sum can have, `n·q² + 2·q·|r| + |r|`, and `|r|`,
-    /// where `Σx = n·q + r`. Returns `None` if `count` is 0, or if the sum of squares is out of range.
+    /// Returns the least sum of squares that `count` values with this sum can have, and `|r|`. The names are those of
+    /// [`variance`](Moments::variance). The least sum of squares is `n·q² + 2·q·|r| + |r|`. Returns `None` if `count`
+    /// is 0, or if the sum of squares is out of range.
     fn least_squares(self, count: u64) -> Option<(Wide, u128)> {
         // q and r have the same sign, so their magnitudes suffice.
         let (q, r) = self.value().1.divided_by(count.into())?;
@@ -267,7 +268,8 @@ mod tests {
 
     #[test]
     fn deviations_of_either_sign_do_not_cancel() {
-        // By hand: the mean is −0.25, and the squared deviations are 0.5625 + 3 · 0.0625 = 0.75, divided by 3.
+        // By hand: the mean is −0.25, and the squared deviations add up to 0.5625 + 3 · 0.0625 = 0.75. Divided by n − 1
+        // = 3, this gives a variance of 0.25.
         assert_eq!(moments(&[-1, 0, 0, 0]).std_dev(), Some(0.5));
         assert_eq!(moments(&[1, 0, 0, 0]).std_dev(), Some(0.5));
         // The values are so large that a sum of squares in `f64` would have no digits left for the deviations.
@@ -294,13 +296,13 @@ mod tests {
         assert_eq!(moments(&[-i128::MAX; 5]).mean_in(3, 2), Some(-(i128::MAX / 3 * 2 + 1)));
         assert_eq!(moments(&[i128::MAX; 5]).mean_in(1, 1000), None);
         assert_eq!(moments(&[1 << 63, 0, 0, 0]).std_dev(), Some(2f64.powi(62)));
-        // The squares sum to 3 · 2²⁵⁰, and to 2²⁵⁶.
+        // The squares of these values sum to 3 · 2²⁵⁰, and those of `beyond` to 2²⁵⁶.
         assert_eq!(moments(&[1 << 125, 0, -1 << 125, 0, 1 << 125]).std_dev(), Some(2f64.powi(125) * 0.7f64.sqrt()));
         let beyond = moments(&[i128::MIN; 4]);
         assert_eq!((beyond.count(), beyond.std_dev(), beyond.mean_in(2, 1)), (4, None, Some(i128::MIN / 2)));
     }
 
-    /// Each cost is 29 million dollars in units of 10⁻¹² dollars, whose square exceeds 128 digits.
+    /// Each cost is about 29 million dollars, in units of 10⁻¹² dollars. Its square exceeds 128 binary digits.
     #[test]
     fn large_costs_have_a_mean_and_a_deviation() {
         let dollar = 1_000_000_000_000;

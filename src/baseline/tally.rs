@@ -4,19 +4,19 @@ use super::bytes::{Reader, Writer};
 use super::counts::{Counted, Counts};
 use crate::error::Result;
 
-/// The number of recent values that are collected before they are sorted and merged into the counts. It is large,
-/// because each merge goes through all counts.
+/// The number of recent values that are collected before they are sorted and merged into the counts. The number is
+/// large, because each merge goes through all counts.
 const RECENT_MAX: usize = 16 * 1024;
 
 /// Once a tally has had [`RECENT_MAX`] recent values, numbers below this limit are counted in an array. Most numbers
 /// are below the limit, and an array is several times faster than sorting.
 const LOW: usize = 16 * 1024;
 
-/// Counts how often each number occurs.
+/// Counts how often each number occurs. A number that has not been merged into the counts yet is a recent value.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Tally {
     counts: Counts,
-    /// Recent values: numbers that are neither in the counts nor in the array `low` yet.
+    /// The recent values that are not in the array `low`.
     recent: Vec<u32>,
     /// How often each number below [`LOW`] occurred since the last merge into the counts. The array is empty until
     /// there have been [`RECENT_MAX`] recent values.
@@ -47,8 +47,8 @@ impl Tally {
 
     /// Adds the numbers of another tally.
     pub(super) fn merge(&mut self, mut other: Self) {
-        // If the other tally has only a few values, such as those of a small part of a ledger, it is faster to add them
-        // one by one than to pass over all counts.
+        // The other tally may have only a few values, for example from a small part of a ledger. Then it is faster to
+        // add these values one by one than to pass over all counts.
         if let Some(few) = other.few() {
             few.iter().for_each(|&place| _ = self.add(place));
             return;
@@ -58,14 +58,14 @@ impl Tally {
         self.counts = self.counts.and(other.counts.iter());
     }
 
-    /// Returns all numbers if none of them is in the counts or in the array yet.
+    /// Returns all numbers if none of them is in the counts or in the array; otherwise `None`.
     pub(super) fn few(&self) -> Option<&[u32]> {
         (self.counts.len() == 0 && self.low.is_empty()).then_some(&self.recent)
     }
 
     /// Sorts the recent values so that [ranks](Self::at_rank) can be found, and returns true. Returns false, without
-    /// sorting, if the recent values must be [settled](Self::settle) first. This is so if some are in the array, or if
-    /// there could be more than `distinct_max` different numbers.
+    /// sorting, if the recent values must be [settled](Self::settle) first. They must be settled if some of them are in
+    /// the array, or if there could be more than `distinct_max` different numbers.
     pub(super) fn sort(&mut self, distinct_max: usize) -> bool {
         let few = self.low.is_empty() && self.counts.len() + self.recent.len() <= distinct_max;
         if few {
@@ -83,7 +83,8 @@ impl Tally {
         let runs = self.recent.chunk_by(|a, b| a == b).map(|run| Counted { place: run[0], count: run.len() as u64 });
         let low = (0..).zip(&self.low).filter(|(_, count)| **count > 0);
         let low = low.map(|(place, &count)| Counted { place, count: count.into() });
-        // If there is an array, it has all recent values below `LOW`. So the chain is in ascending order.
+        // If the array is in use, it holds all recent values below `LOW`. So the chained numbers are in ascending
+        // order.
         self.counts = self.counts.and(low.chain(runs));
         self.recent.clear();
         self.low.clear();

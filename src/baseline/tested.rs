@@ -10,11 +10,12 @@ use super::special::{normal_quantile, student_two_sided};
 /// such directed tests ("'Heads I Win, Tails You Lose': Testing Directional Alternatives in Ecological and Evolutionary
 /// Research", Trends in Ecology & Evolution 9 (1994), 235–237).
 const WORSE_SHARE: f64 = 0.8;
-/// [`start`] divides the median by this number. `ln(1 + value / start)` is nearly proportional to a value far below the
-/// start, and nearly `ln(value / start)` for a value far above the start.
+/// [`start`] returns the median divided by this number. The test uses the score `ln(1 + value / start)` of each value.
+/// Far below the start, the score is nearly proportional to the value. Far above the start, the score is nearly
+/// `ln(value / start)`.
 const START_PARTS: f64 = 32.0;
 
-/// How much a metric changed, and how probable that is by chance.
+/// How much a metric changed, and how probable such a change is by chance.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Tested {
     pub(super) delta: f64,
@@ -57,11 +58,12 @@ pub(super) fn success_rates(sides: [Proportion; 2], details: Option<[&Detail; 2]
 /// the mean that is reported for the baseline. The relative change is multiplied by `baseline` to give `delta`.
 ///
 /// Two tests are made, and the larger p-value is used. If nothing changed, the permutation test is exact for every
-/// distribution and all sample sizes. However, if only the spread of the values changed, it raises too many false
-/// alarms. Welch's test is studentised: it divides the difference by its estimated standard error. So it is right for
-/// large samples even if the spread changed: see Janssen, "Studentized Permutation Tests for Non-i.i.d. Hypotheses and
-/// the Generalized Behrens-Fisher Problem", Statistics & Probability Letters 36 (1997), 9–21, and Chung and Romano,
-/// "Exact and Asymptotically Robust Permutation Tests", Annals of Statistics 41 (2013), 484–507.
+/// distribution and all sample sizes. However, if only the spread of the values changed, the permutation test raises
+/// too many false alarms. Welch's test is studentised: it divides the difference by the estimated standard error of the
+/// difference. So Welch's test is right for large samples even if the spread changed: see Janssen, "Studentized
+/// Permutation Tests for Non-i.i.d. Hypotheses and the Generalized Behrens-Fisher Problem", Statistics & Probability
+/// Letters 36 (1997), 9–21, and Chung and Romano, "Exact and Asymptotically Robust Permutation Tests", Annals of
+/// Statistics 41 (2013), 484–507.
 pub(super) fn values(sides: &[Values; 2], baseline: f64, details: Option<[&Detail; 2]>, metric: usize) -> Tested {
     let merged = merged(sides);
     let start = start(&merged);
@@ -99,7 +101,7 @@ pub(super) fn values(sides: &[Values; 2], baseline: f64, details: Option<[&Detai
     }
 }
 
-/// Merges the values of both sides in ascending order, and says how often each side has each value.
+/// Merges the values of both sides in ascending order. Returns each value with its number of occurrences on each side.
 fn merged(sides: &[Values; 2]) -> Vec<(f64, [u64; 2])> {
     let [a, b] = sides;
     let (mut merged, mut a, mut b) = (Vec::with_capacity(a.len() + b.len()), a.iter().peekable(), b.iter().peekable());
@@ -112,8 +114,8 @@ fn merged(sides: &[Values; 2]) -> Vec<(f64, [u64; 2])> {
 }
 
 /// Returns the start: the number that is added to all values so that zeros have a logarithm ("started log", Tukey,
-/// "Exploratory Data Analysis" (1977), chapter 3). It is 1/[`START_PARTS`] of the median of both sides together, or of
-/// their mean if the median is 0. If all values are 0, it is 1.
+/// "Exploratory Data Analysis" (1977), chapter 3). The start is the median of both sides together, divided by
+/// [`START_PARTS`]. If the median is 0, the mean replaces it. If all values are 0, the start is 1.
 fn start(merged: &[(f64, [u64; 2])]) -> f64 {
     let count = |counts: &[u64; 2]| counts[0] + counts[1];
     let all: u64 = merged.iter().map(|(_, counts)| count(counts)).sum();

@@ -22,8 +22,8 @@ use crate::metrics::Timestamp;
 pub struct TimeRange {
     /// The earliest start, UTC.
     pub start: Timestamp,
-    /// The latest end, UTC, or the latest start if it is later than every end. A start can be the latest if its
-    /// execution has no end, or if the wall clock was set back.
+    /// The latest end or start, UTC. A start can be later than every end if its execution has no end, or if the wall
+    /// clock was set back.
     pub end: Timestamp,
 }
 

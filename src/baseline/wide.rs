@@ -18,7 +18,8 @@ impl Wide {
         let half = |number: u128| (number >> 64, number & u128::from(u64::MAX));
         let ((a_high, a_low), (b_high, b_low)) = (half(a), half(b));
         let low = a_low * b_low;
-        // Each term is below 2¹²⁸ − 2⁶⁵, so none of these sums overflows.
+        // Each product is at most 2¹²⁸ − 2⁶⁵ + 1, and each number added to it is below 2⁶⁴. So none of these sums
+        // overflows.
         let middle = a_high * b_low + (low >> 64);
         let (carry, rest) = half(middle);
         let middle = a_low * b_high + rest;

@@ -10,17 +10,21 @@ pub enum ErrorKind {
     Timeout,
     /// A value is missing or impossible. [`Error::details`](super::Error::details) lists every fault.
     Invalid,
-    /// A path cannot hold a ledger, for example a directory, a symlink, a FIFO or a network file system.
+    /// The path cannot hold a ledger. For example, it is a directory, a symlink or a FIFO, or it is on a network file
+    /// system.
     Unsuitable,
-    /// The bytes do not follow the format, for example invalid JSON, a damaged line or a table that does not parse.
+    /// The bytes do not follow the format. Examples are invalid JSON, a damaged line, and a table that does not parse.
     Malformed,
     /// The file was written by a newer version of this crate.
     Newer,
     /// The file, such as a checkpoint, was computed by another version of this crate, or from a file that has changed
     /// since then. It must be computed again.
     Stale,
-    /// The price table does not contain the model, or several providers offer it and the call names none of them.
-    /// [`Error::details`](super::Error::details) lists the nearest known names, or those providers.
+    /// The price table has no entry for the call. There are two cases, and [`Error::details`](super::Error::details)
+    /// shows which one applies:
+    ///
+    /// - The table does not contain the model. The details list the nearest known names.
+    /// - Several providers offer the model, and the call names none of them. The details list these providers.
     UnknownModel,
     /// The model is known, but a part of the usage, such as cached tokens, has no price at the time of the call.
     /// [`Error::details`](super::Error::details) names that part.

@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use super::ErrorKind;
 
-/// An error, with the operation that failed, the path, the position and the details: what was found and what was
-/// expected.
+/// An error. It holds the operation that failed, the path, the position and details, such as what was found and what
+/// was expected.
 ///
-/// The text of an error is `cannot <operation>: <path>: line <n> (byte <m>): <details>`, without the parts that are
-/// unknown. The operating system's own error is the [`source`](std::error::Error::source) and is not repeated in the
-/// text.
+/// The text of an error is `cannot <operation>: <path>: line <n> (byte <m>): <details>`. Parts that are unknown are
+/// left out. The text does not repeat the [`source`](std::error::Error::source), such as the operating system's own
+/// error.
 ///
 /// An error is as large as a pointer and cheap to clone, because many callers may receive the error of one failed
 /// write.

@@ -9,7 +9,7 @@ use super::Error;
 #[derive(Debug, Clone, Default)]
 pub struct Skipped {
     count: u64,
-    /// At most `ERRORS_MAX`, in the order of their positions.
+    /// At most `ERRORS_MAX` errors, in the order of their positions.
     errors: Vec<Error>,
     unreadable: Vec<Error>,
 }
@@ -30,8 +30,8 @@ impl Skipped {
         &self.errors
     }
 
-    /// Returns an error for each segment that this process has no permission to read, in order. The lines of these
-    /// segments are neither read nor counted.
+    /// Returns one error for each segment that this process has no permission to read, in the order of the segments.
+    /// The lines of these segments are neither read nor counted.
     pub fn unreadable(&self) -> &[Error] {
         &self.unreadable
     }
@@ -45,7 +45,8 @@ impl Skipped {
         self.keep(error);
     }
 
-    /// Counts lines whose errors are not kept, because their file has [`ERRORS_MAX`](Self::ERRORS_MAX) earlier errors.
+    /// Counts lines without keeping their errors. The file of these lines already has [`ERRORS_MAX`](Self::ERRORS_MAX)
+    /// earlier errors.
     pub(crate) fn add_unnamed(&mut self, count: u64) {
         self.count += count;
     }

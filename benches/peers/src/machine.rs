@@ -46,7 +46,7 @@ impl FileSystem {
         Ok(Self { kind: Some(kind.to_owned()), journaled: if kind == "ext4" { ext4_journal(device) } else { None } })
     }
 
-    /// Returns true if it keeps its files in memory only.
+    /// Returns true if the file system keeps its files only in memory.
     pub(crate) fn is_in_memory(&self) -> bool {
         matches!(self.kind.as_deref(), Some("tmpfs" | "ramfs"))
     }
@@ -76,8 +76,8 @@ fn mount_of<'m>(dir: &Path, mounts: &'m str) -> Option<(&'m str, &'m str)> {
     mounts.lines().filter_map(mount).max_by_key(|(depth, _)| *depth).map(|(_, found)| found)
 }
 
-/// Returns whether the device has a journal, each of which is listed as `device-inode` or `device-8`. Returns `None` if
-/// the kernel does not show the lists.
+/// Returns whether the device has a journal. The kernel lists a journal as `device-inode` or `device-8`. Returns `None`
+/// if the kernel does not show the list.
 fn ext4_journal(device: &str) -> Option<bool> {
     let (_, device) = device.rsplit_once('/')?;
     fs::metadata(format!("/proc/fs/ext4/{device}")).ok()?;

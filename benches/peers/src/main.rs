@@ -1,8 +1,8 @@
 //! Appends the same record with each of runledger's peers, on the same disk, in the same run.
 //!
 //! Each cell of the table is one peer. Its threads append in a closed loop, without a pause, for a fixed time. Every
-//! call is timed, so the percentiles are those of all samples. Afterwards the records on the disk are counted, if the
-//! peer can do that. Their number must equal that of the acknowledged ones.
+//! call is timed, so the percentiles are those of all samples. Afterwards, the records on the disk are counted, if the
+//! peer can count them. Their number must equal the number of acknowledged records.
 //!
 //! ```text
 //! cargo run --release --manifest-path benches/peers/Cargo.toml -- [--seconds 2] [--dir DIRECTORY]

@@ -24,8 +24,8 @@ const HEADER: [&str; 10] = [
     "p50/runledger",
 ];
 
-/// Returns a header, and one line for each row. The ratios compare a row with runledger's row of as many threads. They
-/// are `-` if there is none.
+/// Returns a header, and one line for each row. The ratios compare a row with runledger's row for the same number of
+/// threads. A ratio is `-` if that row does not exist.
 pub(crate) fn render(rows: &[Row]) -> String {
     let mut text = line(HEADER.map(str::to_owned));
     for row in rows {

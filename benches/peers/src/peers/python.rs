@@ -1,5 +1,5 @@
-//! Plain Python: `python.py`, run as a child process that times itself, so that its start is not counted. It receives
-//! the serialised line, like all peers.
+//! Plain Python: `python.py`, run as a child process. The process times itself, so its start is not counted. Like all
+//! peers, it receives the serialised line.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -27,7 +27,7 @@ pub(crate) fn run(cell: &Cell<'_>) -> Result<Samples> {
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()?;
-    // The end of the statement drops the pipe and so closes it, because the child reads to its end.
+    // The child reads until the pipe is closed. The end of this statement drops the pipe, which closes it.
     child.stdin.take().ok_or("python3 has no standard input")?.write_all(cell.record)?;
     let output = child.wait_with_output()?;
     if !output.status.success() {
