@@ -39,11 +39,11 @@ use crate::zone::Zone;
 ///
 /// - A model fails more often than the other models of the same skill.
 ///
-/// The last three problems are found by a z-test or Fisher's exact test, with p-values adjusted by Holm's method. If
-/// there are too few results for a test, the report says so.
+/// The problems with quality controls, drift and failing models are found by a z-test or Fisher's exact test, with
+/// p-values adjusted by Holm's method. If there are too few results for a test, the report says so.
 ///
 /// Without --since, the command examines the executions that started since Monday 00:00 UTC of this week. The quality
-/// controls of the examined period are compared with earlier ones: those of the 28 days before the week in which the
+/// controls of the examined period are compared with the quality controls of the 28 days before the week in which the
 /// period begins. The policy can change this number of days and all thresholds. For each problem, the report lists up
 /// to 20 executions.
 ///

@@ -63,8 +63,8 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
-    // Records in other directories are read before the ledger. If one of them moves to the ledger in between, it is
-    // found in the ledger.
+    // Records in other directories are read before the ledger. If such a record moves to the ledger in the meantime, it
+    // is found in the ledger.
     let elsewhere = records::kept_elsewhere(global);
     let reader = records::reader(global)?;
     let run_id = match args.run_id.clone().or_else(|| environment::run_id(global)) {

@@ -58,8 +58,8 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     Ok(ExitCode::Yes)
 }
 
-/// Writes the events under another name first, so that the file is complete when it appears. Fails if `path` already
-/// exists.
+/// Writes the events to a temporary file, and then links this file to `path`. So the file at `path` is complete when it
+/// appears. Fails if `path` already exists.
 fn to_file(
     path: &Path,
     records: impl Iterator<Item = runledger::Result<ExecutionMetrics>>,
@@ -83,13 +83,14 @@ fn to_file(
     };
     let written = write();
     let removed = Disk.remove(part).map_err(|source| failed(part, source));
-    // If both failed, the first error is returned, because it says why the file is missing.
+    // If both the write and the removal failed, the error of the write is returned, because it says why the file is
+    // missing.
     let written = written?;
     removed?;
     Ok(written)
 }
 
-/// Writes to stderr which lines were skipped, and how many events have a field that is unknown.
+/// Writes to stderr which lines were skipped, and how many events have an unknown field.
 fn report(written: &WorkflowWritten, global: &Global) {
     records::warn_of(&written.skipped, global);
     let WorkflowWritten { without_run, run_named, without_status, .. } = *written;
