@@ -82,7 +82,7 @@ pub(crate) struct Answered {
 
 impl Answered {
     /// Writes the cost and its source into `record`, which must not have a cost yet. A known `cost_tier` is not
-    /// changed. If the answer has no cost, the cost of the record is unknown.
+    /// changed. If the answer has no cost, the cost of the record becomes unknown.
     pub(crate) fn fill(self, record: &mut ExecutionMetrics) -> Result<(), String> {
         let estimated_usd = record.cost.estimated_usd;
         record.cost.estimated_usd = None;

@@ -31,7 +31,7 @@ impl Project {
         }
     }
 
-    /// Returns the project that published this price table, or `None` if the text is not a table of a known project.
+    /// Returns the project that published `text`, or `None` if `text` is not the price table of a known project.
     pub(crate) fn of(text: &str) -> Option<Self> {
         #[derive(Deserialize)]
         struct Provider {

@@ -1,4 +1,4 @@
-//! Reading the records of the ledger for a command.
+//! Reads the records of the ledger for a command.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -23,7 +23,7 @@ pub(crate) fn each(global: &Global, take: impl FnMut(ExecutionMetrics) -> Result
     each_of(&mut reader(global)?.records(), global, take)
 }
 
-/// Like [`each`], but reads the remaining records of `records` instead of the whole ledger.
+/// Like [`each`], but continues to read `records` instead of reading the whole ledger.
 pub(crate) fn each_of(
     records: &mut Records,
     global: &Global,

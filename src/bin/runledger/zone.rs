@@ -91,7 +91,8 @@ fn moment(utc: &NaiveDateTime) -> jiff::Timestamp {
 }
 
 fn fixed(offset: Offset) -> FixedOffset {
-    // Both crates accept all offsets of less than a day, and no zone has a larger offset.
+    // Both crates accept all offsets of less than a day, and no zone has a larger offset. So the fallback is never
+    // used.
     FixedOffset::east_opt(offset.seconds()).unwrap_or(Utc.fix())
 }
 

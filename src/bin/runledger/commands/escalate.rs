@@ -53,7 +53,8 @@ use crate::zone::Zone;
   runledger escalate --since 24h --policy policy.json || notify")]
 pub(crate) struct Args {
     /// Use only executions that started at this time or later. WHEN is a date in UTC (2026-11-01, today, yesterday), a
-    /// time (2026-11-01T12:00:00Z), or how long ago in minutes, hours, days of 24 hours or weeks (90m, 36h, 7d, 2w)
+    /// time (2026-11-01T12:00:00Z), or a time span before now in minutes, hours, days or weeks (90m, 36h, 7d, 2w). A
+    /// day has 24 hours here
     #[arg(long, value_name = "WHEN")]
     since: Option<When>,
     /// Use only executions that started before this time. WHEN is the same as for --since, but a date includes the

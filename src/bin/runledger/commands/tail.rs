@@ -39,7 +39,7 @@ pub(crate) struct Args {
 /// The time between two searches for new executions. People do not notice such a short pause. A search that finds
 /// nothing costs a few system calls.
 const PAUSE: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
-/// The number of digits at the start of a version 7 id. These digits encode its time in milliseconds.
+/// The number of digits at the start of a version 7 id. These digits encode the time of the id in milliseconds.
 const ID_DIGITS: usize = 12;
 
 pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {

@@ -1,7 +1,7 @@
 //! The progress bar of a command that reads for a long time, on a terminal.
 //!
-//! Commands do not report their progress. Instead, the bar compares two numbers: the bytes that this process has read,
-//! which the kernel counts, and the size of the ledger's files. If the kernel does not report the bytes, no bar is
+//! Commands do not report their progress. Instead, the bar compares the size of the ledger's files with the number of
+//! bytes that this process has read. The kernel counts these bytes. If the kernel does not report the number, no bar is
 //! drawn. The bar is removed when the output begins.
 
 use std::fs;
@@ -21,10 +21,10 @@ const NEXT: Duration = Duration::from_millis(100);
 /// The largest number of cells, which are the characters between the brackets of the bar.
 const CELLS_MAX: usize = 40;
 /// The number of columns that are reserved for the brackets and the text beside the cells. The brackets and the text
-/// are shorter.
+/// need fewer columns.
 const BESIDE: usize = 25;
 
-/// The width of the bar that the terminal currently shows, or 0 if it shows no bar.
+/// The width of the bar that the terminal currently shows, or 0 if the terminal shows no bar.
 static DRAWN: Mutex<usize> = Mutex::new(0);
 
 /// The bar, and the thread that draws it. Dropping this value stops the thread and removes the bar.

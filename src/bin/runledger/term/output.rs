@@ -1,4 +1,4 @@
-//! Writing results to stdout, and messages to stderr.
+//! Writes results to stdout, and messages to stderr.
 
 use std::io::{self, Write};
 

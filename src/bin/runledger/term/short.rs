@@ -62,7 +62,7 @@ pub(crate) fn probability(p: f64) -> String {
 }
 
 /// Returns `value` × 10^−`decimals` with three digits, such as `123k`, `1.23M`, `12.3B` or `123T`. Numbers from 10¹⁵ on
-/// look like `1.23e15`. `value` × 10^−`decimals` must be at least 1.
+/// look like `1.23e15`. The product must be at least 1.
 fn three_digits(value: u128, decimals: u32) -> String {
     let places = value.checked_ilog10().unwrap_or(0);
     let (digits, places) = match half_even(value, 10u128.pow(places.saturating_sub(2))) {

@@ -12,8 +12,8 @@ use super::width::Width;
 
 /// The minimum width of a shortened name, in columns of the terminal. Other cells are never shortened.
 const NAME_COLUMNS_MIN: usize = 10;
-/// The number of spaces between two cells. A table that would be too wide has only 1 space there. If a row needs
-/// several lines, all lines except the first are indented by this number of spaces.
+/// The number of spaces between two cells. A table that would be too wide has only 1 space between two cells. If a row
+/// needs several lines, all lines except the first are indented by this number of spaces.
 const GAP: usize = 2;
 
 /// A column and its heading.

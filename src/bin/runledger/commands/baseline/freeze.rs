@@ -27,7 +27,7 @@ use crate::week::Week;
 #[command(after_help = "Example: run this every Monday
   runledger baseline freeze")]
 pub(crate) struct Args {
-    /// A day of the week to freeze, such as 2026-11-16 [default: today]
+    /// Any day in the week to freeze, such as 2026-11-16 [default: today]
     #[arg(long, value_name = "DAY")]
     week: Option<Week>,
 }

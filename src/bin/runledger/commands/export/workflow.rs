@@ -20,9 +20,9 @@ use crate::term::output;
 /// that panicked, was cancelled or was interrupted has the status Failed. An execution that waits for a person has the
 /// status HIL-Paused.
 ///
-/// If the run_id of a record is a UUID, it is also the workflow_run_id. Otherwise, workflow_run_id is a UUID that is
-/// derived from the run_id. Equal run_ids always give equal UUIDs. stderr reports how many events have no run, how many
-/// have a derived UUID, and how many do not state how they ended.
+/// If the run_id of a record is a UUID, the workflow_run_id is the same UUID. Otherwise, workflow_run_id is a UUID that
+/// is derived from the run_id. Equal run_ids always give equal UUIDs. stderr reports how many events have no run, how
+/// many have a derived UUID, and how many do not state how they ended.
 ///
 /// The events contain prompts and completions if those were recorded. So the file of --out can be read only by its
 /// owner. The file appears when it is complete. If the command is killed, it may leave a file FILE.part-PID, which can

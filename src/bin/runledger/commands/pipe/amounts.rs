@@ -47,7 +47,8 @@ pub(super) fn as_numbers(line: &str) -> Result<Option<String>, String> {
     Ok(Some(numbers))
 }
 
-/// Returns each amount of a record or a call that is a string, as it is written in the line, with its value.
+/// Finds the amounts that are strings in a record or a call. Returns the text of each amount, as a slice of the line,
+/// and its value.
 fn amounts<'l>(object: &Object<'l>, path: &str) -> Result<Vec<(&'l str, Usd)>, String> {
     let mut found = Vec::new();
     found.extend(amount(object, path, "cost_usd")?);

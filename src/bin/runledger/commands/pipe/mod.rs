@@ -32,8 +32,8 @@ use line::{Line, Reader};
 ///
 /// If a record lists calls in trace.llm_calls, the command computes the cost of each call that has none. If the costs
 /// of all calls are then known, their sum becomes the cost of the record, even with --no-price. If a call of the model
-/// in model.name has no provider or no variant, the one in `model` is used. If a call has no cost.at, the cost.at of
-/// the record is used.
+/// in model.name has no provider or no variant, the provider or variant in `model` is used. If a call has no cost.at,
+/// the cost.at of the record is used.
 ///
 /// cost.source of a computed cost is "computed". If there is no price, cost_usd is null and cost.source is "unknown". A
 /// known cost is never replaced. If the record itself has "unknown" as cost.source or "Unknown" as cost_tier, no cost
@@ -95,7 +95,7 @@ Example: record only the amount, as a number or as a string
       timestamp_start: .at, timestamp_end: .at, cost_usd: .usd}' |
     runledger pipe"#)]
 pub(crate) struct Args {
-    /// Refuse a record that has a key that is not part of the format
+    /// Refuse a record with a key that is not part of the format
     #[arg(long)]
     strict: bool,
     /// Do not compute costs, even with --prices

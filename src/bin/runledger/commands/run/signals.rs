@@ -83,7 +83,7 @@ impl Signals {
         }
     }
 
-    /// Reads the status of the children. Returns how `command` ended, or `None` if it is still running.
+    /// Reads the status of the children. Returns how `command` ended, or `None` if `command` is still running.
     fn look_at_children(&mut self, command: Pid) -> io::Result<Option<ExitStatus>> {
         loop {
             match wait(WaitOptions::NOHANG | WaitOptions::UNTRACED | WaitOptions::CONTINUED) {
@@ -146,8 +146,8 @@ fn pass_on(signal: i32, command: Pid) {
     }
 }
 
-/// Stops this process until a SIGCONT arrives. The first process of a container cannot be stopped, so it continues at
-/// once.
+/// Stops this process until a SIGCONT arrives. The first process of a container cannot be stopped, so it continues
+/// immediately.
 fn stop() {
     let _ = kill_process(getpid(), Signal::STOP);
 }
