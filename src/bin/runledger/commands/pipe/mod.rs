@@ -41,8 +41,8 @@ use line::{Line, Reader};
 ///
 /// Amounts are JSON numbers or strings. A number with more than 12 decimals is rounded to 12, and a string with more
 /// than 12 decimals is refused. cost_usd is stored with 8 decimals, and halves are rounded to the even digit. If the
-/// amount has more than 8 decimals, cost.exact_usd stores all of them, and reports use cost.exact_usd. The cost_usd of a
-/// call is not rounded. If a call has its cost in cost.exact_usd, this cost is stored in cost_usd.
+/// amount has more than 8 decimals, cost.exact_usd stores all of them, and reports use cost.exact_usd. The cost_usd of
+/// a call is not rounded. If a call has its cost in cost.exact_usd, this cost is stored in cost_usd.
 ///
 /// The key `price` can hold an object that `runledger price` printed. The record then gets the cost in this object and
 /// its source. A record cannot have both `price` and a cost. A known cost_tier of the record is kept.
