@@ -24,8 +24,8 @@ pub(crate) struct Period {
 #[derive(Debug, clap::Args)]
 struct Written {
     /// Use only executions that started at this time or later. WHEN is a date (2026-11-01, today, yesterday), a time
-    /// (2026-11-01T12:00:00Z), or a time span before now in minutes, hours, days or weeks (90m, 36h, 7d, 2w). A day has
-    /// 24 hours here
+    /// (2026-11-01T12:00:00Z), or a time span before now in minutes, hours, days or weeks (90m, 36h, 7d, 2w). A day of
+    /// a time span has 24 hours
     #[arg(long, value_name = "WHEN")]
     since: Option<When>,
     /// Use only executions that started before this time. WHEN is the same as for --since, but a date includes the

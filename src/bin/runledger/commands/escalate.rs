@@ -54,7 +54,7 @@ use crate::zone::Zone;
 pub(crate) struct Args {
     /// Use only executions that started at this time or later. WHEN is a date in UTC (2026-11-01, today, yesterday), a
     /// time (2026-11-01T12:00:00Z), or a time span before now in minutes, hours, days or weeks (90m, 36h, 7d, 2w). A
-    /// day has 24 hours here
+    /// day of a time span has 24 hours
     #[arg(long, value_name = "WHEN")]
     since: Option<When>,
     /// Use only executions that started before this time. WHEN is the same as for --since, but a date includes the
