@@ -1,5 +1,5 @@
-//! The answers of `start`, `progress` and `complete`. Programs read them, so they are always JSON on stdout, even if
-//! the command fails.
+//! The answers of `start`, `progress` and `complete`. Programs read them, so the answers are always JSON on stdout,
+//! even if the command fails.
 
 use std::io::{self, Write};
 
@@ -20,8 +20,8 @@ struct Refusal<'a> {
     kind: &'a str,
 }
 
-/// Writes the answer of a command, or the reason why it failed. `id` is the id of the execution that the command acts
-/// on, or `None` if the id is unknown.
+/// Writes the answer of a command, or the reason why the command failed. `id` is the id of the execution that the
+/// command acts on, or `None` if the id is unknown.
 pub(crate) fn give<A: Serialize>(
     answer: Result<A, Failure>,
     id: Option<Uuid>,
@@ -33,7 +33,7 @@ pub(crate) fn give<A: Serialize>(
         Err(failure) => {
             let error = failure::text(&failure);
             let refusal = Refusal { success: false, execution_id: id, error: &error, kind: failure.kind() };
-            // If stdout is closed, the exit code still reports the result.
+            // The write fails if stdout is closed. The exit code still reports that the command failed.
             let _ = output::json(out, &refusal, global.json);
             return Err(failure);
         }
@@ -41,16 +41,17 @@ pub(crate) fn give<A: Serialize>(
     Ok(ExitCode::Yes)
 }
 
-/// Writes a JSON object that says why the arguments are wrong. The object is always on one line, since it is unknown
-/// whether --json is among arguments that cannot be parsed. The caller also writes a text for people to stderr.
+/// Writes a JSON object that says why the arguments are wrong. The object is always on one line. The arguments cannot
+/// be parsed, so it is unknown whether they include --json. The caller also writes the reason to stderr, as text for
+/// people.
 pub(crate) fn usage(text: &str) {
     let error = text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect::<Vec<_>>().join(" ");
     let refusal = Refusal { success: false, execution_id: None, error: &error, kind: "usage" };
-    // If stdout is closed, the exit code still reports the result.
+    // The write fails if stdout is closed. The exit code still reports that the command failed.
     let _ = output::json_line(&mut io::stdout(), &refusal);
 }
 
-/// Returns the time to the second, such as `2026-02-14T14:23:00Z`.
+/// Returns the time without fractions of a second, such as `2026-02-14T14:23:00Z`.
 pub(crate) fn seconds(time: Timestamp) -> String {
     time.to_string().chars().take(19).chain(['Z']).collect()
 }

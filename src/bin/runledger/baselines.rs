@@ -1,4 +1,4 @@
-//! Baselines, computed and printed for several commands.
+//! Computes and prints baselines, for several commands.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -20,13 +20,13 @@ pub(crate) fn frozen_path(global: &Global) -> Result<PathBuf, Failure> {
     if path == global.ledger { Err(Failure::IsLedger(path)) } else { Ok(path) }
 }
 
-/// Accumulates the executions in the window.
+/// Accumulates the executions in the window, which selects a skill and a period.
 pub(crate) fn collect(by: BaselineBy, window: &Window, global: &Global) -> Result<Accumulator, Failure> {
     fold(window, global, || Accumulator::by(by), Accumulator::add_fields, Accumulator::merge)
 }
 
-/// Combines the executions in the window, on all cores. `take` adds an execution to a part of the result, and `merge`
-/// joins two parts. Lines that are not records are skipped, and a warning on stderr names them.
+/// Combines the executions in the window, on all cores. `take` adds an execution to a partial result, and `merge`
+/// combines two partial results. Skips lines that are not records, and warns of them on stderr.
 pub(crate) fn fold<A: Send>(
     window: &Window,
     global: &Global,
@@ -44,7 +44,7 @@ pub(crate) fn fold<A: Send>(
     Ok(scanned.value)
 }
 
-/// Writes a table of baselines. Below the table, writes in how many executions a value is unknown.
+/// Writes a table of baselines. Below the table, writes for how many executions each value is unknown.
 pub(crate) fn table(heading: &'static str, baselines: &Baselines, out: &mut impl Write) -> Result<(), Failure> {
     let mut table = Table::new([
         Column::Name(heading),
@@ -72,7 +72,8 @@ pub(crate) fn table(heading: &'static str, baselines: &Baselines, out: &mut impl
     unknowns(baselines, out)
 }
 
-/// Writes in how many executions a value is unknown. Otherwise, the statistics would seem to include all executions.
+/// Writes for how many executions each value is unknown. Without these numbers, the statistics would seem to include
+/// all executions.
 fn unknowns(baselines: &Baselines, out: &mut impl Write) -> Result<(), Failure> {
     for (name, baseline) in baselines.iter() {
         let counts = [

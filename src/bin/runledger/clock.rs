@@ -18,8 +18,8 @@ pub(crate) fn now() -> Timestamp {
     Timestamp::from_unix_ms(unix_ms()).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
-/// Returns a new version 7 id. As in the ids that a ledger creates, the digits after the time differ from the first
-/// digit on, even in ids of the same millisecond. So tables can shorten ids.
+/// Returns a new version 7 UUID. The digits after the time are random. So even ids of the same millisecond usually
+/// differ in the first of these digits, and tables can show shortened ids.
 pub(crate) fn new_id() -> Uuid {
     runledger::new_id(unix_ms())
 }

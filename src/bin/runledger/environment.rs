@@ -1,4 +1,4 @@
-//! The environment variables in which child processes inherit the run and the parent of their executions.
+//! The environment variables that pass the ledger, the run and the parent execution to child processes.
 
 use std::process::Command;
 use std::{env, path};
@@ -17,8 +17,8 @@ const RUN: &str = "RUNLEDGER_RUN_ID";
 const PARENT: &str = "RUNLEDGER_PARENT_EXECUTION_ID";
 const TRACE: &str = "TRACEPARENT";
 
-/// Returns the run, the parent and the trace in the environment. A malformed variable is ignored with a warning,
-/// because it must not make the task fail that is recorded.
+/// Returns the ids of the run, the parent execution and the trace in the environment. A malformed variable is ignored
+/// with a warning, because a problem with recording must not make the recorded task fail.
 pub(crate) fn run_ids(global: &Global) -> RunIds {
     let mut ids = RunIds::default();
     ids.run_id = run_id(global);
@@ -36,27 +36,28 @@ pub(crate) fn run_ids(global: &Global) -> RunIds {
     ids
 }
 
-/// Returns the id of the run in the environment.
+/// Returns the id of the run from the environment.
 pub(crate) fn run_id(global: &Global) -> Option<String> {
     value(RUN, global)
 }
 
 /// Sets the run, the parent execution and the ledger in the environment of `command`.
 pub(crate) fn pass_on(command: &mut Command, ids: &RunIds, parent: Option<Uuid>, global: &Global) {
-    // The path is absolute, because the command may change its directory.
+    // The path is made absolute, because the command may change its working directory.
     command.env(PATH, path::absolute(&global.ledger).unwrap_or_else(|_| global.ledger.clone()));
     if let Some(run) = &ids.run_id {
         command.env(RUN, run);
     }
     match parent {
         Some(parent) => command.env(PARENT, parent.to_string()),
-        // The execution of `command` is not recorded. The inherited variable names the parent of that execution, which
-        // is not the parent of the executions that `command` starts.
+        // The execution of `command` is not recorded, so it cannot be a parent. An inherited variable would name a
+        // wrong parent for the executions that `command` starts.
         None => command.env_remove(PARENT),
     };
 }
 
-/// Returns the value of a variable; `None` if it is empty or not set. Warns if it is not UTF-8, and returns `None`.
+/// Returns the value of a variable, or `None` if the variable is empty or not set. If the value is not UTF-8, warns and
+/// returns `None`.
 fn value(name: &str, global: &Global) -> Option<String> {
     match env::var(name) {
         Ok(text) => Some(text).filter(|text| !text.is_empty()),

@@ -1,4 +1,5 @@
-//! The error registry, which numbers the errors that occurred in runs. It is stored in the directory of the run logs.
+//! The error registry, which numbers the errors that occurred in runs. The registry is stored in the directory of the
+//! run logs.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -26,7 +27,7 @@ impl RunLogs {
         self.dir.clone().unwrap_or_else(|| global.ledger.with_file_name("run-logs"))
     }
 
-    /// Opens the registry in the directory, and creates it if it does not exist.
+    /// Opens the error registry in the directory. Creates the registry if it does not exist.
     pub(crate) fn open(&self, global: &Global) -> Result<ErrorRegistry, Failure> {
         let options = JournalOptions::new(Arc::new(clock::unix_ms));
         Ok(ErrorRegistry::open(self.directory(global), options)?)

@@ -1,4 +1,4 @@
-//! The id of an execution as an argument, and the executions that have an id with the given digits.
+//! The id of an execution as an argument, and the executions that an ambiguous id can mean.
 
 use std::fmt;
 use std::str::FromStr;

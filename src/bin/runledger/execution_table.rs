@@ -32,7 +32,7 @@ pub(crate) fn cells(record: &ExecutionMetrics) -> [String; 6] {
 /// Like [`cells`], but the first cell also says how long before `now` the execution started.
 pub(crate) fn cells_with_age(record: &ExecutionMetrics, now: Timestamp) -> [String; 6] {
     let mut cells = cells(record);
-    // `now` may be before the start, if the clock of this machine differs from the clock of the machine that recorded
+    // No age is shown if the start is after `now`. This is possible if another machine with a different clock recorded
     // the start.
     if let Some(age_ms) = now.ms_since(record.timestamp_start) {
         cells[0].push_str(&format!("  {:>4} ago", short::age(age_ms)));
@@ -40,7 +40,8 @@ pub(crate) fn cells_with_age(record: &ExecutionMetrics, now: Timestamp) -> [Stri
     cells
 }
 
-/// Returns how the execution ended. If the record has no status, returns whether the execution succeeded or failed.
+/// Returns how the execution ended. If the record has no status, the status is derived from `execution_succeeded` and
+/// `execution_failed`.
 pub(crate) fn status(record: &ExecutionMetrics) -> Option<Status> {
     let stated = match (record.execution_succeeded, record.execution_failed) {
         (Some(true), None | Some(false)) => Some(Status::Success),

@@ -1,4 +1,4 @@
-//! The exit code of the command.
+//! The exit code of `runledger`.
 
 use std::io;
 use std::process::Termination;
@@ -9,19 +9,19 @@ use std::process::Termination;
 pub(crate) enum ExitCode {
     /// The command succeeded, or its check passed.
     Yes,
-    /// What the command checks is not in order, or what its arguments name does not exist, such as an execution with
-    /// the given id.
+    /// The check of the command failed, or something that the arguments name does not exist, such as an execution.
     No,
     /// The command could not do its work.
     CouldNot,
-    /// The command's check judged nothing, or not everything that it was required to judge.
+    /// The command judged nothing, or it did not judge everything that --require names.
     NotJudged,
-    /// The exit code of the command that was run.
+    /// The exit code of the command that `runledger run` ran.
     Command(u8),
 }
 
 impl ExitCode {
-    /// Returns the code for a program that could not be started, as in shells: 127 if it does not exist, otherwise 126.
+    /// Returns the exit code for a program that could not be started. As in shells, the code is 127 if the program does
+    /// not exist, and 126 if it cannot be executed.
     pub(crate) fn of_not_run(error: &io::Error) -> Self {
         Self::Command(if error.kind() == io::ErrorKind::NotFound { 127 } else { 126 })
     }

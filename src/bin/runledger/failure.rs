@@ -108,8 +108,8 @@ impl Failure {
     }
 }
 
-/// Returns [`Failure::Output`] if the output was closed by the program that reads it. Otherwise, returns the error of
-/// the library.
+/// Converts an error of the library to a failure. Returns [`Failure::Output`] if the program that reads the output has
+/// closed the output.
 pub(crate) fn to_output(error: runledger::Error) -> Failure {
     match error.io_kind() {
         Some(kind @ io::ErrorKind::BrokenPipe) => Failure::Output(kind.into()),

@@ -9,7 +9,8 @@ use std::{env, io};
 use runledger::ledger::Fallback;
 
 /// Returns the directories in the order in which they are tried: first `$XDG_STATE_HOME/runledger/spill`, then a
-/// directory of this user in the temporary directory. The default of `XDG_STATE_HOME` is `~/.local/state`.
+/// directory below the temporary directory. That directory must belong to this user. The default of `XDG_STATE_HOME` is
+/// `~/.local/state`.
 pub(crate) fn all() -> Vec<Fallback> {
     let state = absolute(env::var_os("XDG_STATE_HOME"))
         .or_else(|| Some(absolute(env::var_os("HOME"))?.join(".local/state")))
@@ -26,7 +27,7 @@ fn absolute(value: Option<OsString>) -> Option<PathBuf> {
 }
 
 /// Returns true if the directory does not exist, or if this user owns it and nobody else can use it. Every user can
-/// create directories in the temporary directory, so another user may have created this one.
+/// create directories in the temporary directory, so another user may have created this directory.
 fn is_own_or_absent(directory: &Path, uid: u32) -> bool {
     match fs::symlink_metadata(directory) {
         Ok(found) => found.is_dir() && found.uid() == uid && found.mode() & 0o077 == 0,

@@ -6,7 +6,8 @@ use clap::ColorChoice;
 
 use crate::term::Style;
 
-/// The display order that lists these arguments below the command's own arguments in its help.
+/// The display order of these arguments. It is so high that the help of a command lists the command's own arguments
+/// first.
 const BELOW_A_COMMANDS_OWN: usize = 900;
 
 /// The arguments that every command takes.

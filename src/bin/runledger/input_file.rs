@@ -14,10 +14,10 @@ pub(crate) fn read(operation: &'static str, path: &Path) -> Result<String, Failu
     fs::read_to_string(path).map_err(|source| Failure::File { operation, path: path.to_owned(), source })
 }
 
-/// Returns when the file was last changed. Returns the current time if this is unknown: archives of packages give their
-/// files a time such as 1980-01-01.
+/// Returns when the file was last changed, or the current time if this is unknown. A time before 2023 counts as
+/// unknown, because package archives give their files a time such as 1980-01-01.
 pub(crate) fn changed_at(path: &Path) -> Timestamp {
-    // The start of 2023, before any table of prices was published.
+    // The start of 2023. No price table was published before.
     const EARLIEST_MS: i64 = 1_672_531_200_000;
     let changed = fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
     let ms = changed.and_then(|time| i64::try_from(time.duration_since(UNIX_EPOCH).ok()?.as_millis()).ok());

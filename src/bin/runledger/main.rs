@@ -55,10 +55,11 @@ fn main() -> ExitCode {
     warnings::finish(global.style());
     match done {
         Ok(code) => code,
-        // The program that reads the output, such as `head`, has closed it after reading enough. This is not a failure.
+        // The program that reads the output, such as `head`, has read enough and closed the output. This is not a
+        // failure.
         Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::Yes,
         Err(failure) => {
-            // Flushing writes the output that was produced before the failure.
+            // This writes the output that was produced before the failure.
             let _ = out.flush();
             failure.report(&global);
             failure.exit_code()

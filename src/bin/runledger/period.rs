@@ -11,7 +11,7 @@ use runledger::{ExecutionMetrics, Timestamp};
 use crate::clock;
 use crate::zone::Zone;
 
-/// A period. It selects executions by the time at which they began.
+/// A period, which selects executions by the time at which they began.
 #[derive(Debug)]
 pub(crate) struct Period {
     pub(crate) since: Option<Bound>,
@@ -20,11 +20,12 @@ pub(crate) struct Period {
     pub(crate) zone: Zone,
 }
 
-/// A period in the form of the arguments.
+/// The arguments that define a period.
 #[derive(Debug, clap::Args)]
 struct Written {
     /// Use only executions that started at this time or later. WHEN is a date (2026-11-01, today, yesterday), a time
-    /// (2026-11-01T12:00:00Z), or how long ago in minutes, hours, days of 24 hours or weeks (90m, 36h, 7d, 2w)
+    /// (2026-11-01T12:00:00Z), or a time span before now in minutes, hours, days or weeks (90m, 36h, 7d, 2w). A day of
+    /// a time span has 24 hours
     #[arg(long, value_name = "WHEN")]
     since: Option<When>,
     /// Use only executions that started before this time. WHEN is the same as for --since, but a date includes the
@@ -63,17 +64,18 @@ impl clap::Args for Period {
 /// One end of a period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Bound {
-    /// A day in the zone. To compare an execution with this day, the start of the execution is converted to a date in
-    /// the zone. The day is not converted to a timestamp, because a clock change can skip or repeat midnight.
+    /// A day in the time zone of the period. To compare an execution with this day, the start of the execution is
+    /// converted to a date in this zone. The day is not converted to a timestamp, because a clock change can skip or
+    /// repeat midnight.
     Date(NaiveDate),
     Time(Timestamp),
 }
 
-/// One end of a period in the form of the arguments, as long as the zone of the period is unknown.
+/// One end of a period, as an argument states it. The time zone of the period is not known yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum When {
     At(Bound),
-    /// The day that is this number of days before the day of the timestamp.
+    /// The day of the timestamp, minus this number of days.
     DaysBefore(Timestamp, u64),
 }
 
@@ -99,16 +101,16 @@ impl fmt::Display for Bound {
 }
 
 impl Bound {
-    /// Returns the time of a `Time`, and the start of the day in UTC for a `Date`.
+    /// Returns the time itself. For a date, returns the start of that day in UTC.
     pub(crate) fn begin(self) -> Timestamp {
         match self {
-            // Every year of four digits is valid in a timestamp.
+            // A timestamp can hold every year of four digits.
             Self::Date(date) => date.and_time(NaiveTime::MIN).and_utc().try_into().unwrap_or(Timestamp::UNIX_EPOCH),
             Self::Time(time) => time,
         }
     }
 
-    /// Returns the time of a `Time`, and the start of the next day in UTC for a `Date`.
+    /// Returns the time itself. For a date, returns the start of the next day in UTC.
     pub(crate) fn end(self) -> Timestamp {
         const DAY_MS: u64 = 86_400_000;
         match self {
@@ -184,7 +186,7 @@ fn parse(text: &str, now_ms: i64) -> Result<When, String> {
             .map(|time| When::At(Bound::Time(time)))
             .ok_or_else(|| "the time is outside the years 0 to 9999".to_owned());
     }
-    // `NaiveDate` would also accept a year, month or day with more or fewer digits.
+    // `NaiveDate` alone would also accept a year, month or day with more or fewer digits.
     let is_date = text.len() == 10 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
     let bound = if is_date { text.parse().ok().map(Bound::Date) } else { text.parse().ok().map(Bound::Time) };
     bound.map(When::At).ok_or_else(|| {
@@ -201,13 +203,13 @@ mod tests {
         text.parse().unwrap()
     }
 
-    /// A bound that does not depend on the zone.
+    /// Reads a bound that does not depend on the zone.
     fn bound(text: &str, now_ms: i64) -> Bound {
         parse(text, now_ms).unwrap().in_zone(&Zone::utc())
     }
 
     #[test]
-    fn a_bound_is_a_date_a_time_or_a_span_back_from_now() {
+    fn a_bound_is_a_date_or_a_time_or_a_span_before_now() {
         let now = time("2026-11-20T12:00:00Z").unix_ms();
         let date = NaiveDate::from_ymd_opt(2026, 11, 1).unwrap();
         for (text, bound) in [
@@ -261,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn a_period_ends_no_earlier_than_it_begins() {
+    fn a_period_must_not_end_before_it_begins() {
         let period = |since: &str, until: &str, zone: &str| {
             let when = |text| Some(parse(text, 0).unwrap());
             Period::new(when(since), when(until), zone.parse().unwrap()).map(drop)
@@ -271,7 +273,7 @@ mod tests {
             ("2026-11-20T12:00:00Z", "2026-11-20T12:00:00Z", "UTC"),
             ("2026-11-20", "2026-11-20T00:00:00Z", "UTC"),
             ("2026-11-20T23:59:59Z", "2026-11-20", "UTC"),
-            // In that zone, this time is on the next day.
+            // At +01:00, the end of this period is on 2026-11-21 at 00:30.
             ("2026-11-21", "2026-11-20T23:30:00Z", "+01:00"),
             ("yesterday", "today", "UTC"),
             ("2h", "1h", "UTC"),
@@ -309,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn a_date_takes_its_whole_day_and_a_time_is_left_out_at_the_end() {
+    fn an_end_date_is_included_and_an_end_time_is_excluded() {
         let has = |since: &str, until: &str, zone: &str, start: &str| {
             let bound = |text: &str| (!text.is_empty()).then(|| bound(text, 0));
             let period = Period { since: bound(since), until: bound(until), zone: zone.parse().unwrap() };

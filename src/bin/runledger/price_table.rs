@@ -1,4 +1,4 @@
-//! The price table of a command.
+//! The price table that a command uses.
 
 use std::path::{Path, PathBuf};
 
@@ -22,7 +22,8 @@ impl OwnPrices {
         self.prices.is_some()
     }
 
-    /// Returns the table of [`table`](Self::table) if the user has a file of prices. Otherwise it is the bundled one.
+    /// Like [`table`](Self::table), but returns `None` if the user has no file of prices. Only the bundled prices apply
+    /// then.
     pub(crate) fn table_if_given(&self) -> Result<Option<PriceTable>, Failure> {
         if self.is_given() { self.table().map(Some) } else { Ok(None) }
     }
@@ -42,8 +43,8 @@ pub(crate) fn read_text(path: &Path) -> Result<String, Failure> {
     input_file::read("read prices", path)
 }
 
-/// Returns why the text of the file is not a table. For the table of another project, it names the command that imports
-/// it.
+/// Returns why the text of the file is not a price table. If the text is the table of another project, the failure
+/// names the command that imports this table.
 fn not_imported(path: &Path, text: &str, error: runledger::Error) -> Failure {
     let Some(project) = Project::of(text) else { return error.path(path).into() };
     let day: String = input_file::changed_at(path).to_string().chars().take(10).collect();

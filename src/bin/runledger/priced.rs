@@ -27,7 +27,8 @@ pub(crate) struct Priced<'p> {
     at: Timestamp,
 }
 
-/// The parts of a cost, written as an object with one amount for each meter.
+/// The parts of a cost, written as an object. The object has one amount for each meter, which is a kind of usage such
+/// as input tokens.
 struct Parts<'p>(Cost<'p>);
 
 impl Serialize for Parts<'_> {
@@ -60,7 +61,7 @@ impl<'p> From<Cost<'p>> for Priced<'p> {
     }
 }
 
-/// The answer of `runledger price` to a call: a cost, or the reason why there is none.
+/// The answer of `runledger price` to a call: a cost, or the reason why the call has no cost.
 #[derive(Debug, Deserialize)]
 #[serde(expecting = "an object")]
 pub(crate) struct Answered {
@@ -80,8 +81,8 @@ pub(crate) struct Answered {
 }
 
 impl Answered {
-    /// Writes the cost and its source into `record`, which must not have a cost yet. A known `cost_tier` is not changed.
-    /// An answer without a cost makes the cost unknown.
+    /// Writes the cost and its source into `record`, which must not have a cost yet. A known `cost_tier` is not
+    /// changed. If the answer has no cost, the cost of the record becomes unknown.
     pub(crate) fn fill(self, record: &mut ExecutionMetrics) -> Result<(), String> {
         let estimated_usd = record.cost.estimated_usd;
         record.cost.estimated_usd = None;
@@ -119,14 +120,15 @@ impl Answered {
     }
 }
 
-/// Reads an amount, which `runledger price` prints as a string. Other programs may have made it a number.
+/// Reads an amount, which may be a string or a number. `runledger price` prints strings, but other programs may have
+/// converted them to numbers.
 fn amount(usd: &RawValue) -> Result<Usd, String> {
     let digits = serde_json::from_str(usd.get()).unwrap_or_else(|_| usd.get().to_owned());
     digits.parse().map_err(|error: runledger::Error| format!("usd: {}", error.details().join("; ")))
 }
 
-/// Returns a variant or a list as the text that a record stores: `service_tier=flex,speed=fast` or `a, b`. `None` if it
-/// is empty.
+/// Returns the text that a record stores for a variant or a list, such as `service_tier=flex,speed=fast` or `a, b`.
+/// Returns `None` if the text would be empty.
 fn text_of(value: Option<Value>) -> Option<String> {
     let plain = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let text = match value? {

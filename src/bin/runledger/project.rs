@@ -23,7 +23,7 @@ impl Project {
         }
     }
 
-    /// Returns the name that --from takes.
+    /// Returns the name of the project, as the argument --from expects it.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::GenaiPrices => "genai-prices",
@@ -31,7 +31,7 @@ impl Project {
         }
     }
 
-    /// Returns the project that publishes such a text; `None` if it is not a table of a known project.
+    /// Returns the project that published `text`, or `None` if `text` is not the price table of a known project.
     pub(crate) fn of(text: &str) -> Option<Self> {
         #[derive(Deserialize)]
         struct Provider {
@@ -51,7 +51,8 @@ impl Project {
         }
     }
 
-    /// Returns the command that imports the file, whose prices were looked up on `day`, and the file that it writes.
+    /// Returns the command that imports the file, and the name of the file that this command writes. `day` is the day
+    /// on which the prices were looked up.
     pub(crate) fn import_command(self, path: &Path, day: &str) -> (String, String) {
         let (name, out) = (self.name(), format!("{}-{day}.json", self.name()));
         let path = quoted(&path.display().to_string());
@@ -62,7 +63,7 @@ impl Project {
     }
 }
 
-/// Returns the argument as a shell reads it.
+/// Returns the argument, quoted for a shell if necessary.
 fn quoted(argument: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+,:@%".contains(c);
     if !argument.is_empty() && argument.chars().all(is_plain) {

@@ -1,4 +1,4 @@
-//! Reading the records of the ledger for a command.
+//! Reads the records of the ledger for a command.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -17,13 +17,13 @@ pub(crate) fn reader(global: &Global) -> Result<LedgerReader, Failure> {
     Ok(LedgerReader::open(&global.ledger)?)
 }
 
-/// Passes each record of the ledger to `take`, in order. Lines that are not records are skipped, and a warning on
-/// stderr names them. Returns the number of skipped lines.
+/// Passes each record of the ledger to `take`, in order. Skips lines that are not records, and warns of them on stderr.
+/// Returns the number of skipped lines.
 pub(crate) fn each(global: &Global, take: impl FnMut(ExecutionMetrics) -> Result<(), Failure>) -> Result<u64, Failure> {
     each_of(&mut reader(global)?.records(), global, take)
 }
 
-/// Like [`each`], but reads the rest of `records` instead of the whole ledger.
+/// Like [`each`], but continues to read `records` instead of reading the whole ledger.
 pub(crate) fn each_of(
     records: &mut Records,
     global: &Global,
@@ -49,16 +49,17 @@ pub(crate) fn warn_of_unreadable(errors: &[Error], global: &Global) {
     }
 }
 
-/// Returns the executions in flight. Warns of the files that this process is not allowed to read.
+/// Returns the executions in flight, which have started but not ended. Warns of the files that this process is not
+/// allowed to read.
 pub(crate) fn in_flight(global: &Global) -> Result<Vec<InFlight>, Failure> {
     let found = reader(global)?.in_flight()?;
     warn_of_unreadable(&found.unreadable, global);
     Ok(found.executions)
 }
 
-/// Returns the records that could not be appended to the ledger so far. They are in the spill, which is a directory of
-/// the ledger, and in the directories that `runledger run` uses if it cannot use the spill. Warns of the files that
-/// this process is not allowed to read.
+/// Returns the spilled records, which could not be appended to the ledger so far. They are in a directory of the
+/// ledger, or in the directories that `runledger run` uses if it cannot use the ledger's directory. Warns of the files
+/// that this process is not allowed to read.
 pub(crate) fn spilled(global: &Global) -> Result<SpilledRecords, Failure> {
     let mut found = reader(global)?.spilled()?;
     let elsewhere = kept_elsewhere(global);
@@ -68,8 +69,8 @@ pub(crate) fn spilled(global: &Global) -> Result<SpilledRecords, Failure> {
     Ok(found)
 }
 
-/// Returns the records of the ledger that `runledger run` stored in other directories, and an error for each file that
-/// cannot be read.
+/// Returns the records that belong to the ledger, but that `runledger run` stored in other directories. Also returns an
+/// error for each file that cannot be read.
 pub(crate) fn kept_elsewhere(global: &Global) -> SpilledRecords {
     let mut found = SpilledRecords::default();
     for fallback in fallback::all() {
@@ -105,7 +106,7 @@ fn ambiguous(prefix: &str, found: &[ExecutionMetrics], has_more: bool) -> Failur
     Failure::Ambiguous { several, prefix: prefix.to_owned(), candidates: found.iter().map(Candidate::of).collect() }
 }
 
-/// Warns if the ledger was truncated, as far as a truncation can be detected without reading the lines of the ledger.
+/// Warns if the ledger was truncated. The lines of the ledger are not read, so some truncations are not detected.
 pub(crate) fn warn_of_truncation(global: &Global) {
     // If the ledger cannot be opened, the command itself reports this.
     let Ok(reader) = LedgerReader::open(&global.ledger) else { return };
@@ -135,9 +136,9 @@ pub(crate) fn warn_of_spill(global: &Global) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Combines the records of the ledger, on all cores. `take` adds a record to a part of the result, and `merge` joins
-/// two parts. Lines that are not records are skipped, and a warning on stderr names them. Returns the result and the
-/// number of skipped lines.
+/// Combines the records of the ledger, on all cores. `take` adds a record to a partial result, and `merge` combines two
+/// partial results. Skips lines that are not records, and warns of them on stderr. Returns the result and the number of
+/// skipped lines.
 pub(crate) fn fold<A: Send>(
     global: &Global,
     init: impl Fn() -> A + Sync,
@@ -153,7 +154,8 @@ pub(crate) fn fold<A: Send>(
     Ok((scanned.value?, scanned.skipped.count()))
 }
 
-/// Calls `go_on` with the value in `all`, unless `all` is an error. If `go_on` fails, its error is stored in `all`.
+/// Calls `go_on` with the value in `all`. If `go_on` fails, its error replaces the value. If `all` already is an error,
+/// does nothing.
 fn and_then<A>(all: &mut runledger::Result<A>, go_on: impl FnOnce(&mut A) -> runledger::Result<()>) {
     if let Ok(value) = all
         && let Err(error) = go_on(value)

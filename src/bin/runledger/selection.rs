@@ -25,7 +25,7 @@ impl Window {
         self.skill.is_none() && self.period.since.is_none() && self.period.until.is_none()
     }
 
-    /// Returns whether the window includes an execution of that skill that began at `start`.
+    /// Returns whether the window includes an execution with this skill and this start.
     pub(crate) fn has(&self, skill_name: &str, start: Timestamp) -> bool {
         self.skill.as_ref().is_none_or(|skill| skill == skill_name) && self.period.contains(start)
     }
@@ -37,8 +37,8 @@ pub(crate) struct Selection {
     /// Use only executions with this run_id. Executions of child runs are not included
     #[arg(long, value_name = "ID")]
     run: Option<String>,
-    /// Also use the child runs of --run, their child runs, and so on. A child run has the id of its parent as
-    /// parent_run_id
+    /// Also use executions of the child runs of --run, of their child runs, and so on. The parent_run_id of a child run
+    /// is the run_id of its parent
     #[arg(long, requires = "run")]
     child_runs: bool,
     #[command(flatten)]
@@ -70,16 +70,16 @@ impl Selection {
         Ok(move |record: &ExecutionMetrics| of_run(record) && self.period.has(record))
     }
 
-    /// Returns the ids of the selected runs: the id of --run, and with --child-runs also its child runs, their child
-    /// runs, and so on. Returns `None` if --run is missing, which selects all records. Fails if no execution belongs to
-    /// these runs, so that a mistyped id does not look like a run without executions.
+    /// Returns the ids of the selected runs: the run of --run and, with --child-runs, its child runs, their child runs,
+    /// and so on. Returns `None` if --run is missing, because all records are then selected. Fails if no execution
+    /// belongs to these runs, so that a mistyped id does not look like a run without executions.
     fn runs(&self, global: &Global) -> Result<Option<HashSet<String>>, Failure> {
         let Some(run) = &self.run else { return Ok(None) };
-        // Without --child-runs, the other runs are not needed.
+        // Without --child-runs, only the run of --run is needed.
         let is_needed = |id: &str| self.child_runs || id == run;
         let mut known = Known::default();
-        // The ledger is read last. So an execution that ends in the meantime is found either in flight or in the
-        // ledger.
+        // The executions in flight are read first, and the ledger is read last. So an execution that ends in the
+        // meantime is not missed.
         let begun = records::in_flight(global)?.into_iter().map(|begun| begun.record);
         begun.chain(records::spilled(global)?.records).for_each(|record| known.add(&record, is_needed));
         let scanned = records::reader(global)?.scan().fold_records(

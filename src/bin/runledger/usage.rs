@@ -1,11 +1,11 @@
-//! Wrong arguments, and requests for help.
+//! Reports wrong arguments, and prints the help if it is requested.
 
 use std::env;
 
 use crate::answer;
 
-/// Prints `error` and exits the process. `command` is the name of the command, or `None` if clap did not get as far as
-/// the command.
+/// Prints `error` and exits the process. `command` is the name of the command, or `None` if the arguments do not
+/// contain one.
 pub(crate) fn end(error: &clap::Error, command: Option<&str>) -> ! {
     let args: Vec<_> = env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
     let full = error.render().to_string();
@@ -20,8 +20,8 @@ pub(crate) fn end(error: &clap::Error, command: Option<&str>) -> ! {
     error.exit()
 }
 
-/// Replaces passwords in the text with `***`. The text may repeat arguments, and any argument may be the address of a
-/// database with a password, even where no address is expected.
+/// Replaces passwords in the text with `***`. The text may quote any argument. Any argument may be the address of a
+/// database with a password, even if the command expects no address.
 fn without_secrets(text: &str, args: &[String]) -> String {
     let secret = |arg: &'_ String| -> Option<String> {
         let in_url = || Some(arg.split_once("://")?.1.rsplit_once('@')?.0.split_once(':')?.1);

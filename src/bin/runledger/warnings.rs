@@ -11,15 +11,15 @@ use crate::term::{Style, output};
 
 static WARNINGS: LazyLock<Mutex<Warnings>> = LazyLock::new(Mutex::default);
 
-/// Writes a warning about an error that does not stop the command. `what` says what the error means; it is empty if the
-/// text of the error suffices. If there are many similar warnings, only one per second is written, with the number of
-/// the warnings that were left out.
+/// Writes a warning about an error that does not stop the command. `what` says what the error means, and is empty if
+/// the text of the error is clear enough. If there are many similar warnings, only one per second is written. The
+/// written warning says how many were left out.
 pub(crate) fn warn(what: &'static str, error: &Error, style: Style) {
     let admitted = WARNINGS.lock().unwrap_or_else(PoisonError::into_inner).admit(what, error, Instant::now());
     admitted.iter().for_each(|admitted| write(admitted, style));
 }
 
-/// Writes the warnings that have only been counted so far.
+/// For each group of similar warnings, writes the last one if it was left out. Call this when the command ends.
 pub(crate) fn finish(style: Style) {
     let left = WARNINGS.lock().unwrap_or_else(PoisonError::into_inner).finish();
     left.iter().for_each(|left| write(left, style));

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use runledger::Timestamp;
 use runledger::baseline::week_start;
 
-/// A week, represented by its start.
+/// A week. The timestamp is the start of the week.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Week(pub(crate) Timestamp);
 

@@ -1,4 +1,4 @@
-//! The time zone of dates. Only this file uses jiff.
+//! Time zones. Only this file uses the crate jiff.
 
 use std::str::FromStr;
 
@@ -6,7 +6,7 @@ use chrono::{FixedOffset, MappedLocalTime, NaiveDate, NaiveDateTime, NaiveTime, 
 use jiff::tz::{AmbiguousOffset, Offset, TimeZone as Rules};
 use runledger::Timestamp;
 
-/// A zone with a name, or a fixed offset.
+/// A time zone with a name, or a fixed offset from UTC.
 #[derive(Debug, Clone)]
 pub(crate) struct Zone(Rules);
 
@@ -25,7 +25,7 @@ impl FromStr for Zone {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        // Two names in the time zone database mean that the zone is unknown.
+        // The time zone database has two names for an unknown zone: `Etc/Unknown` and `Factory`.
         let is_known = |rules: &Rules| !rules.is_unknown() && rules.iana_name() != Some("Factory");
         let named = || Rules::get(text).ok().filter(is_known);
         offset(text)
@@ -36,7 +36,7 @@ impl FromStr for Zone {
     }
 }
 
-/// Reads `+02:00`, or `+0200`.
+/// Reads an offset such as `+02:00` or `+0200`.
 fn offset(text: &str) -> Option<Offset> {
     let (sign, digits) = match text.as_bytes() {
         [b'+', digits @ ..] => (1, digits),
@@ -64,8 +64,8 @@ impl TimeZone for Zone {
     }
 
     fn offset_from_local_datetime(&self, local: &NaiveDateTime) -> MappedLocalTime<FixedOffset> {
-        // `moment` and `to_datetime` only convert the local time from the type of chrono to the type of jiff, as if it
-        // were a time in UTC. Then jiff finds the offset of the zone at the moment when its clocks show this time.
+        // `moment` and `to_datetime` convert the local time from chrono's type to jiff's type. Neither of them changes
+        // the time. Then jiff finds the offset that the zone has when its clocks show this time.
         let shown = Offset::UTC.to_datetime(moment(local));
         match self.0.to_ambiguous_timestamp(shown).offset() {
             AmbiguousOffset::Unambiguous { offset } => MappedLocalTime::Single(fixed(offset)),
@@ -83,14 +83,16 @@ impl TimeZone for Zone {
     }
 }
 
-/// Returns the time as a timestamp of jiff, to the second. If `utc` is later than the last timestamp of jiff, returns
-/// that last timestamp. `utc` is later by at most 26 hours, in which no clocks change, so both have the same offset.
+/// Returns the time as a timestamp of jiff, without fractions of a second. If `utc` is later than the last timestamp of
+/// jiff, returns that last timestamp. This timestamp is at most 26 hours earlier than `utc`. No clocks change in these
+/// hours, so the offset is the same.
 fn moment(utc: &NaiveDateTime) -> jiff::Timestamp {
     jiff::Timestamp::from_second(utc.and_utc().timestamp()).unwrap_or(jiff::Timestamp::MAX)
 }
 
 fn fixed(offset: Offset) -> FixedOffset {
-    // Both crates accept all offsets of less than a day, and no zone has a larger offset.
+    // Both crates accept all offsets of less than a day, and no zone has a larger offset. So the fallback is never
+    // used.
     FixedOffset::east_opt(offset.seconds()).unwrap_or(Utc.fix())
 }
 
@@ -121,10 +123,10 @@ mod tests {
         assert!("europe/zurich".parse::<Zone>().is_ok());
     }
 
-    /// A clock change can skip or repeat a local time. This does not matter here, since times are converted to dates
-    /// and dates are never converted to times.
+    /// A clock change can skip or repeat a local time. This has no effect here: a time is converted to a date, but a
+    /// date is never converted to a time.
     #[test]
-    fn a_date_is_that_of_the_zone() {
+    fn a_time_is_converted_to_the_date_in_the_zone() {
         let on = |zone: &str, time: &str| zone.parse::<Zone>().unwrap().date(time.parse().unwrap()).to_string();
         assert_eq!(on("UTC", "2026-11-20T23:59:59.999Z"), "2026-11-20");
         assert_eq!(on("Asia/Tokyo", "2026-11-20T15:00:00Z"), "2026-11-21");
@@ -136,7 +138,8 @@ mod tests {
         assert_eq!(on("Europe/Zurich", "9999-12-31T23:59:59.999Z"), "+10000-01-01");
     }
 
-    /// In Havana, clocks went forward on 2025-03-09 from 00:00 to 01:00 and back on 2025-11-02 from 01:00 to 00:00.
+    /// In Havana, clocks went forward from 00:00 to 01:00 on 2025-03-09. They went back from 01:00 to 00:00 on
+    /// 2025-11-02.
     #[test]
     fn chrono_finds_the_moments_of_a_local_time() {
         let havana: Zone = "America/Havana".parse().unwrap();

@@ -21,8 +21,8 @@ use crate::term::output;
 /// Lines that were moved to an archive are not written. The archive is a ledger too, so `runledger cat --ledger
 /// ARCHIVE/execution_metrics.jsonl` writes these lines.
 ///
-/// A changed line is still written, but bytes that are not JSON are left out. stderr reports the changed lines and the
-/// bytes that were left out.
+/// A line that was changed after it was recorded is still written. Bytes that are not JSON are left out. stderr reports
+/// the changed lines and the bytes that were left out.
 ///
 /// Exits with 0 if the ledger is intact, and with 1 if a segment is damaged, is missing or cannot be read.
 #[derive(Debug, clap::Args)]

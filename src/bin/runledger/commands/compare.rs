@@ -18,21 +18,28 @@ use crate::week::Week;
 
 /// Find what is worse than the frozen baselines of a week
 ///
-/// Prints one row for each metric of each skill. Without --since, compares the executions since the start of that week.
-/// A metric is better or worse if it changed by more than 2 % and the change is statistically significant. Instead of
-/// 2 %, a success rate must change by 0.5 percentage points, or its failure rate by half. Significant means p ≤ 0.01,
-/// where p is adjusted by Holm's method for all tests of the comparison. If a side has fewer than 30 values, and the
-/// other side has 30, the change needs p ≤ 0.001; otherwise the verdict is `too few`. If both sides have fewer than 30
-/// values, the verdict is always `too few`. `no change shown` does not prove that nothing changed.
+/// Prints one row for each metric of each skill. Compares the baseline with recent executions. Without --since, these
+/// are the executions since the start of the frozen week.
+///
+/// The verdict is `better` or `worse` if the change is both large enough and statistically significant:
+///
+/// - A change is large enough if it is more than 2 % of the baseline. For success, it is large enough if the success
+///   rate changed by 0.5 percentage points, or the failure rate by half.
+///
+/// - A change is significant if p ≤ 0.01. p is adjusted by Holm's method for all tests of the comparison.
+///
+/// If the baseline or the recent executions have fewer than 30 values, the change needs p ≤ 0.001. If p is larger, the
+/// verdict is `too few`. If both have fewer than 30 values, the verdict is always `too few`. `no change shown` does not
+/// prove that nothing changed.
 ///
 /// Success rates are compared by Fisher's exact test, and latencies, costs and tokens by a permutation test of their
-/// logarithms. Executions at the same time can resemble each other, and then count less as evidence. `ms` is the median
-/// latency. `interval` is the 99 % confidence interval of the change, in percent of the baseline. `p` is the adjusted
-/// p-value. For latency, cost and tokens, the interval and the verdict are of the typical value, the geometric mean. If
-/// the arithmetic mean of cost or tokens moved the other way, the verdict is `no change shown`.
+/// logarithms. Executions at about the same time can resemble each other. Such executions count less as evidence. `ms`
+/// is the median latency. `interval` is the 99 % confidence interval of the change, in percent of the baseline. `p` is
+/// the adjusted p-value. For latency, cost and tokens, the interval and the verdict are about the geometric mean. If
+/// the arithmetic mean of cost or tokens changed in the other direction, the verdict is `no change shown`.
 ///
 /// Exits with 1 if a metric is worse. Otherwise, exits with 3 if no metric was judged, or if a metric that --require
-/// names was not judged. A metric is judged unless its verdict is `too few`.
+/// names was not judged. A metric is not judged if its verdict is `too few`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: fail a job if the last day is worse, or has too few executions
   runledger compare --since 24h --require success,latency")]
@@ -40,8 +47,8 @@ pub(crate) struct Args {
     /// A day of the frozen week, such as 2026-11-16 [default: the latest frozen week]
     #[arg(long, value_name = "DAY")]
     week: Option<Week>,
-    /// Exit with 3 unless these metrics of every skill with recent executions are judged: success, latency, cost, tokens or all, separated by
-    /// commas
+    /// Exit with 3 if one of these metrics is not judged, for any skill with recent executions. METRICS is success,
+    /// latency, cost, tokens or all, or several of them separated by commas
     #[arg(long, value_name = "METRICS", value_delimiter = ',', hide_possible_values = true)]
     require: Vec<Required>,
     #[command(flatten)]
@@ -120,7 +127,8 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     })
 }
 
-/// Returns each metric that is required and was not judged, of the skills with recent executions, which are in `seen`.
+/// Returns each required metric that was not judged. Nothing is required of a skill without recent executions. `seen`
+/// has the skills with recent executions.
 fn not_judged<'c>(required: &[Required], comparison: &'c Comparison, seen: &Baselines) -> Vec<NotJudged<'c>> {
     let skills = comparison.skills.iter().filter(|(skill, _)| seen.get(skill).is_some());
     let metrics = skills.flat_map(|(skill, compared)| {
@@ -195,7 +203,7 @@ fn table(answer: &Answer<'_>, out: &mut impl Write) -> Result<(), Failure> {
         let names = ["success", "ms", "mean usd", "tokens"];
         for (name, (_, metric)) in names.into_iter().zip(compared.metrics()) {
             let number = if name == "success" { short::percent } else { four_digits };
-            // A metric without a known value on either side is left out.
+            // A metric is left out if neither the baseline nor the recent executions have a value.
             if metric.baseline_samples + metric.recent_samples > 0 {
                 table.row([
                     skill.clone(),
@@ -227,8 +235,8 @@ fn interval(metric: &Metric) -> Option<String> {
 }
 
 /// Returns the number with four significant digits, without trailing zeros after the point. If the number has more than
-/// four digits before the point, all of these digits are kept. If the text would exceed eight characters, the number is
-/// written like `1.23e8`.
+/// four digits before the point, all of these digits are kept. If the text would have more than eight characters, the
+/// number is written like `1.23e8`.
 fn four_digits(number: f64) -> String {
     let places = match number.abs() {
         0.0 => 0,
@@ -259,7 +267,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_have_four_digits_and_lose_none_before_the_point() {
+    fn numbers_have_four_digits_or_all_digits_before_the_point() {
         for (number, text) in [
             (0.0, "0"),
             (0.979_59, "0.9796"),

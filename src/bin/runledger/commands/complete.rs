@@ -18,9 +18,9 @@ use crate::ledger;
 
 /// Complete an execution that was started with `start`
 ///
-/// Writes the record of the execution to the ledger only once, even if the command is repeated. Prints one JSON object,
-/// on one line with --json. If the execution cannot be completed, the object has "success": false, and "error" says
-/// why. duration_ms is null if the clock was set back to a time before the start of the execution.
+/// Writes the record of the execution to the ledger only once, even if the command is repeated. Prints one JSON object.
+/// With --json, the object is on one line. If the execution cannot be completed, the object has "success": false, and
+/// "error" says why. duration_ms is null if the clock was set back to a time before the start of the execution.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: the execution succeeded
   runledger complete --execution-id \"$id\" --status success --quality-score 0.95

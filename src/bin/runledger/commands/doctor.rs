@@ -13,10 +13,11 @@ use crate::term::{output, paint, printable};
 
 /// Check the health of the ledger and its location
 ///
-/// Prints one line for each check, and below each problem what to do about it. The command checks the file system, the
-/// permissions, the lock, the duration of syncs, the free space, the limits of the process, the clock and the bundled
-/// prices. If the ledger exists, the command also checks whether its last line is complete, whether it needs repairs,
-/// and which problems events.jsonl lists for the last 7 days. `runledger verify` checks all lines of the ledger.
+/// Prints one line for each check. Below each problem, prints what to do about the problem. The command checks the file
+/// system, the permissions, the lock, the duration of syncs, the free space, the limits of the process, the clock and
+/// the bundled prices. If the ledger exists, the command also checks whether its last line is complete, whether it
+/// needs repairs, and which problems events.jsonl lists for the last 7 days. `runledger verify` checks all lines of the
+/// ledger.
 ///
 /// The files of the ledger are only read. To measure the duration of syncs, the command creates two files next to the
 /// ledger, and removes them again. With --json, each line is one check.
@@ -45,7 +46,7 @@ pub(crate) fn run(global: &Global, out: &mut impl Write) -> Result<ExitCode, Fai
     })
 }
 
-/// Writes the result of a check, and below it the advice.
+/// Writes the result of a check. If there is advice, writes it below the result.
 fn write(check: &Check, out: &mut impl Write) -> Result<(), Failure> {
     let level = format!("{:7}", check.level);
     writeln!(out, "{}  {:11}  {}", paint(&level), check.name, printable(&check.found))?;

@@ -17,10 +17,10 @@ use crate::term::output;
 /// List and resolve errors that runs encountered
 ///
 /// `runledger export markdown` registers the errors of a run in the error registry, a file next to the run logs. A
-/// registered error is OPEN until `runledger errors resolve` makes it RESOLVED. If a resolved error occurs again, or
-/// after `runledger errors reopen`, it is REOPENED.
+/// registered error is OPEN until `runledger errors resolve` makes it RESOLVED. A resolved error becomes REOPENED if it
+/// occurs again, or if `runledger errors reopen` is called.
 ///
-/// If the severity was not set by `runledger errors severity`, it follows these rules:
+/// `runledger errors severity` sets the severity of an error. Before that, the severity follows these rules:
 ///
 /// - CRITICAL: the error ended an execution by a panic, or the process of the execution died.
 ///
@@ -92,7 +92,7 @@ enum Command {
 
 pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
     let command = args.command.as_ref().unwrap_or(&Command::List);
-    // `open` creates a registry that does not exist, but `read` fails. So the registry is read first.
+    // `open` would create a missing registry. `read` is called first, because it fails if the registry is missing.
     let errors = read(&args.logs.directory(global))?;
     let known = |id: &ErrorId| errors.iter().find(|error| error.id == *id).ok_or(Failure::NoError(*id));
     let changed = match command {

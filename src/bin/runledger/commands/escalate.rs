@@ -39,11 +39,11 @@ use crate::zone::Zone;
 ///
 /// - A model fails more often than the other models of the same skill.
 ///
-/// The last three problems are found by a z-test or Fisher's exact test, with p-values adjusted by Holm's method. If
-/// there are too few results for a test, the report says so.
+/// The problems with quality controls, drift and failing models are found by a z-test or Fisher's exact test, with
+/// p-values adjusted by Holm's method. If there are too few results for a test, the report says so.
 ///
 /// Without --since, the command examines the executions that started since Monday 00:00 UTC of this week. The quality
-/// controls of the examined period are compared with earlier ones: those of the 28 days before the week in which the
+/// controls of the examined period are compared with the quality controls of the 28 days before the week in which the
 /// period begins. The policy can change this number of days and all thresholds. For each problem, the report lists up
 /// to 20 executions.
 ///
@@ -53,7 +53,8 @@ use crate::zone::Zone;
   runledger escalate --since 24h --policy policy.json || notify")]
 pub(crate) struct Args {
     /// Use only executions that started at this time or later. WHEN is a date in UTC (2026-11-01, today, yesterday), a
-    /// time (2026-11-01T12:00:00Z), or how long ago in minutes, hours, days of 24 hours or weeks (90m, 36h, 7d, 2w)
+    /// time (2026-11-01T12:00:00Z), or a time span before now in minutes, hours, days or weeks (90m, 36h, 7d, 2w). A
+    /// day of a time span has 24 hours
     #[arg(long, value_name = "WHEN")]
     since: Option<When>,
     /// Use only executions that started before this time. WHEN is the same as for --since, but a date includes the

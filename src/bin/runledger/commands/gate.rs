@@ -19,16 +19,15 @@ use crate::term::{output, paint, printable, short};
 /// Check whether a run is fully logged: PASS, or FAIL with reasons
 ///
 /// Checks all executions whose run_id is the id of the run. Child runs are runs that have this run as their
-/// parent_run_id. They are listed but not checked, so run `gate` for each of them too. A run fails for any of these
-/// reasons:
+/// parent_run_id. Child runs are listed but not checked, so run `gate` for each child run too. A run fails for any of
+/// these reasons:
 ///
-/// - An execution has no record in the ledger yet. It is in flight (has not ended), or its record is spilled (stored
-///   next to the ledger).
+/// - An execution has no record in the ledger yet. The execution is in flight (has not ended), or its record is spilled
+///   (stored next to the ledger).
 ///
-/// - An execution is missing. It may be one that --expect names, an attempt at a shot, or the parent of another
-///   execution.
+/// - An execution is missing: one that --expect requires, an attempt at a shot, or the parent of another execution.
 ///
-/// - The ledger has lost records since the run began. It is unknown which run they belonged to.
+/// - The ledger has lost records since the run began. It is unknown to which run these records belonged.
 ///
 /// - A record lacks a value that the policy requires. This can be a cost, a tier (the price class of a model), an
 ///   artifact with its version, a regeneration count, an outcome, a time or a parent.
@@ -41,8 +40,8 @@ use crate::term::{output, paint, printable, short};
 ///
 /// Each reason lists the affected executions. Nothing is changed.
 ///
-/// The file of --expect is a JSON array. Each entry describes executions that the run must have. It needs a skill, and
-/// can have a kind, a scene_id, a shot_id, and a count [default: 1]:
+/// The file of --expect is a JSON array. Each entry describes executions that the run must have. An entry needs a
+/// skill, and can have a kind, a scene_id, a shot_id, and a count [default: 1]:
 ///
 /// [{"skill": "storyboard"}, {"skill": "renderer", "kind": "generation", "shot_id": "s-4", "count": 2}]
 ///
@@ -63,8 +62,8 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
-    // Records in other directories are read before the ledger. If one of them moves to the ledger in between, it is
-    // found in the ledger.
+    // Records in other directories are read before the ledger. If such a record moves to the ledger in the meantime, it
+    // is found in the ledger.
     let elsewhere = records::kept_elsewhere(global);
     let reader = records::reader(global)?;
     let run_id = match args.run_id.clone().or_else(|| environment::run_id(global)) {

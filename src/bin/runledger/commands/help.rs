@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-/// The headings of the help, and the commands below each.
+/// The headings of the help, and the commands below each heading.
 const GROUPS: [(&str, &[&str]); 5] = [
     ("Record", &["run", "start", "progress", "complete", "pipe"]),
     (

@@ -17,9 +17,9 @@ use crate::term::{Table, audience, output};
 
 /// List the last executions, with the newest last
 ///
-/// Prints a table with one row for each execution. Times are UTC. Each id is shortened to its first digits, as many as
-/// are needed to distinguish it from the other ids in the list. `runledger show` accepts the short id. If several ids
-/// in the ledger begin with these digits, `show` lists all of them.
+/// Prints a table with one row for each execution. Times are UTC. Each id is shortened to the first digits that
+/// distinguish it from the other ids in the list. `runledger show` accepts the short id. If several ids in the ledger
+/// begin with these digits, `show` lists all of them.
 ///
 /// A count of 10,000 or more is rounded to three digits, such as 12.3M. An amount below 1 dollar has four decimals. An
 /// amount of a million dollars or more has three digits. Any other amount has two decimals.

@@ -23,7 +23,7 @@ pub(crate) struct Args {
     dir: Option<PathBuf>,
 }
 
-/// Writes the pages of `runledger`, which are made from its arguments.
+/// Writes the manual pages, which are made from the definition of the arguments.
 pub(crate) fn run(args: &Args, runledger: clap::Command, out: &mut impl Write) -> Result<ExitCode, Failure> {
     match &args.dir {
         None => Man::new(runledger.disable_help_subcommand(true)).render(out)?,
@@ -37,8 +37,8 @@ pub(crate) fn run(args: &Args, runledger: clap::Command, out: &mut impl Write) -
 }
 
 /// Writes all pages to a new directory within `dir`, and then renames each page into `dir`. If a link or a FIFO has the
-/// name of a page, the rename replaces it. Without the rename, the page would be written to the target of the link, or
-/// into the FIFO.
+/// name of a page, the rename replaces this link or FIFO. Without the rename, the page would be written to the target
+/// of the link, or into the FIFO.
 fn write_all(runledger: clap::Command, dir: &Path) -> io::Result<()> {
     let new = dir.join(format!(".runledger-man-{}", std::process::id()));
     fs::create_dir_all(&new)?;

@@ -19,7 +19,7 @@ fn refuse(_: &str) -> Result<Infallible, &'static str> {
     Err("this runledger was built without PostgreSQL; build it with the features cli and postgres")
 }
 
-/// Is never called, because its arguments are always refused.
+/// This function is never called, because the command requires an argument, and refuses every argument.
 pub(crate) fn run(_: &Args, _: &Global, _: &mut impl Write) -> Result<ExitCode, Failure> {
     Ok(ExitCode::CouldNot)
 }

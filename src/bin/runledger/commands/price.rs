@@ -138,8 +138,8 @@ fn read_usage(counts: &BTreeMap<String, Value>) -> Result<Usage, String> {
     }
 }
 
-/// Returns the meter of a key. The boolean is true if the value of the key is in seconds, but the meter is in
-/// milliseconds.
+/// Returns the meter of a key. A meter is a kind of usage, such as input tokens. The boolean is true if the value of
+/// the key is in seconds, but the meter is in milliseconds.
 fn meter(key: &str) -> Option<(Meter, bool)> {
     let seconds = key.strip_suffix("_seconds").map(|name| format!("{name}_ms"));
     let name = seconds.as_deref().unwrap_or(key);

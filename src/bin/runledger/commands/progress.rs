@@ -17,8 +17,8 @@ use crate::ledger;
 
 /// Report the progress of a running execution
 ///
-/// The last report is stored in the execution's record. Prints one JSON object, on one line with --json. If the report
-/// cannot be stored, the object has "success": false, and "error" says why.
+/// The last report is stored in the execution's record. Prints one JSON object. With --json, the object is on one line.
+/// If the report cannot be stored, the object has "success": false, and "error" says why.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: report that half of the work is done
   runledger progress --execution-id \"$id\" --stage gathering-docs --percent 50

@@ -241,7 +241,7 @@ mod tests {
         status.resets_at.unwrap().to_string().replace(":00.000Z", "")
     }
 
-    /// Each case is a zone, and the ends of three consecutive days in UTC.
+    /// Each case is a zone, and the times in UTC at which three consecutive days of the zone end.
     #[test]
     fn the_days_of_a_zone_follow_its_clocks() {
         for (zone, ends) in [
@@ -249,17 +249,18 @@ mod tests {
             ("Europe/Zurich", ["2026-03-28T23:00", "2026-03-29T22:00", "2026-03-30T22:00"]), // 23 hours
             ("Europe/Zurich", ["2026-10-24T22:00", "2026-10-25T23:00", "2026-10-26T23:00"]), // 25 hours
             ("Asia/Kathmandu", ["2026-03-30T18:15", "2026-03-31T18:15", "2026-04-01T18:15"]),
-            // Apia skipped 2011-12-30: the day that ends at 10:00 is the 29th, and the next one is the 31st.
+            // Apia skipped 2011-12-30. So the second time is the end of the 29th, and the third time is the end of the
+            // 31st.
             ("Pacific/Apia", ["2011-12-29T10:00", "2011-12-30T10:00", "2011-12-31T10:00"]),
             // Clocks change by 30 minutes.
             ("Australia/Lord_Howe", ["2026-04-03T13:00", "2026-04-04T13:00", "2026-04-05T13:30"]),
-            // In São Paulo, clocks went from 00:00 to 01:00, and from 00:00 back to 23:00.
+            // In São Paulo, clocks went from 00:00 to 01:00 on 2018-11-04, and from 00:00 back to 23:00 on 2018-02-18.
             ("America/Sao_Paulo", ["2018-11-03T03:00", "2018-11-04T03:00", "2018-11-05T02:00"]),
             ("America/Sao_Paulo", ["2018-02-17T02:00", "2018-02-18T03:00", "2018-02-19T03:00"]),
             // In Havana, clocks went from 01:00 back to 00:00, so the day has the hour from 00:00 to 01:00 twice.
             ("America/Havana", ["2025-11-01T04:00", "2025-11-02T04:00", "2025-11-03T05:00"]),
-            // In St. John's, clocks went from 00:01 back to 23:01, so a minute of the next day came before that
-            // day began.
+            // In St. John's, clocks went from 00:01 back to 23:01. So 2010-11-07 began twice, and the first time
+            // counts.
             ("America/St_Johns", ["2010-11-06T02:30", "2010-11-07T02:30", "2010-11-08T03:30"]),
             // In Toronto, clocks went from 23:30 to 00:30.
             ("America/Toronto", ["1919-03-30T05:00", "1919-03-31T04:30", "1919-04-01T04:00"]),
@@ -285,7 +286,7 @@ mod tests {
             ("Europe/Zurich", "year", "2026-06-01T00:00:00Z", "2026-12-31T23:00"),
             ("Asia/Kathmandu", "month", "2026-02-28T18:14:59.999Z", "2026-02-28T18:15"),
             ("Asia/Kathmandu", "month", "2026-02-28T18:15:00Z", "2026-03-31T18:15"),
-            // The skipped Friday belongs to the week and the month, which are 24 hours shorter.
+            // The week and the month of the skipped Friday are 24 hours shorter.
             ("Pacific/Apia", "week", "2011-12-29T12:00:00Z", "2012-01-01T10:00"),
             ("Pacific/Apia", "month", "2011-12-30T09:59:59.999Z", "2011-12-31T10:00"),
             ("Pacific/Apia", "year", "2011-12-31T10:00:00Z", "2012-12-31T10:00"),

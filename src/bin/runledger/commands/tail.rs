@@ -15,13 +15,13 @@ use crate::term::{Table, output};
 
 /// Show the last executions, and follow new ones with --follow
 ///
-/// Prints the same table as `runledger list`, but each id is shortened to its first 12 digits, which encode when it was
-/// created. `runledger show` accepts these digits, unless several ids begin with them. Only the end of the ledger is
-/// read, so the command is fast even if the ledger is large. With --json, each line is a complete record.
+/// Prints the same table as `runledger list`, but each id is shortened to its first 12 digits. These digits encode when
+/// the id was created. `runledger show` accepts them if no other id begins with the same digits. Only the end of the
+/// ledger is read, so the command is fast even if the ledger is large. With --json, each line is a complete record.
 ///
-/// With --follow, the command looks for new executions ten times per second, even after the ledger starts a new file. A
-/// line that is still being written is shown when it is complete. To end the command, press Ctrl-C. It also ends when
-/// its output is closed, as in `| head -1`.
+/// With --follow, the command looks for new executions ten times per second. If the ledger starts a new file, the
+/// command also reads that file. A line that is still being written is shown when it is complete. To end the command,
+/// press Ctrl-C. The command also ends when its output is closed, as in `| head -1`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: show what the last three executions cost
   runledger tail -n 3 --json | jq .cost_usd
@@ -39,7 +39,7 @@ pub(crate) struct Args {
 /// The time between two searches for new executions. People do not notice such a short pause. A search that finds
 /// nothing costs a few system calls.
 const PAUSE: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
-/// The number of digits of a version 7 id that encode its time in milliseconds.
+/// The number of digits at the start of a version 7 id. These digits encode the time of the id in milliseconds.
 const ID_DIGITS: usize = 12;
 
 pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
@@ -87,8 +87,8 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
 /// but nothing is written while no execution is recorded.
 fn is_read_after_a_pause() -> bool {
     let stdout = io::stdout();
-    // No event is requested, so the pause ends early only if the other end is closed.
+    // No event is requested, so the pause ends early only if the reader closes the pipe.
     let mut output = [PollFd::new(&stdout, PollFlags::empty())];
-    // A signal that does not end this process shortens the pause.
+    // A signal may end the pause early, if it does not end this process.
     !matches!(poll(&mut output, Some(&PAUSE)), Ok(1..))
 }

@@ -15,8 +15,9 @@ use crate::term::{cell, output, printable};
 /// Verify every line of the ledger and the hash chain
 ///
 /// Prints how much was verified, and each fault with its location. With --head, also checks that the ledger still
-/// contains the lines of the heads in FILE. A head is the number and the hash of a line that was once the last. The
-/// ledger is not changed. Exits with 0 if the ledger is intact, and with 1 if there is a fault.
+/// contains the lines of the heads in FILE. A head is the number and the hash of a line that was the last line of the
+/// ledger when the head was printed. The ledger is not changed. Exits with 0 if the ledger is intact, and with 1 if
+/// there is a fault.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: check that the ledger still contains the stored heads
   runledger verify --head heads.jsonl")]

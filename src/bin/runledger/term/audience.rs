@@ -1,4 +1,4 @@
-//! Whether people read the output, and whether it is wide enough for decoration.
+//! Decides whether people read the output, and whether the output is wide enough for decoration.
 
 use std::io::{self, IsTerminal};
 

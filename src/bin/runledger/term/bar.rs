@@ -1,7 +1,7 @@
 //! The progress bar of a command that reads for a long time, on a terminal.
 //!
-//! Commands do not report their progress. Instead, the bar compares two numbers: the bytes that this process has read,
-//! which the kernel counts, and the size of the ledger's files. If the kernel does not report the bytes, no bar is
+//! Commands do not report their progress. Instead, the bar compares the size of the ledger's files with the number of
+//! bytes that this process has read. The kernel counts these bytes. If the kernel does not report the number, no bar is
 //! drawn. The bar is removed when the output begins.
 
 use std::fs;
@@ -20,10 +20,11 @@ const FIRST: Duration = Duration::from_secs(1);
 const NEXT: Duration = Duration::from_millis(100);
 /// The largest number of cells, which are the characters between the brackets of the bar.
 const CELLS_MAX: usize = 40;
-/// The columns that are reserved for the text beside the cells. The text is shorter.
+/// The number of columns that are reserved for the brackets and the text beside the cells. The brackets and the text
+/// need fewer columns.
 const BESIDE: usize = 25;
 
-/// The width of the bar that the terminal currently shows, or 0 if it shows no bar.
+/// The width of the bar that the terminal currently shows, or 0 if the terminal shows no bar.
 static DRAWN: Mutex<usize> = Mutex::new(0);
 
 /// The bar, and the thread that draws it. Dropping this value stops the thread and removes the bar.
@@ -60,7 +61,7 @@ impl Drop for Bar {
     fn drop(&mut self) {
         self.stop = None;
         if let Some(thread) = self.thread.take() {
-            // A panic of the thread affects only the bar, so it is ignored.
+            // A panic of the thread affects only the bar, so the panic is ignored.
             let _ = thread.join();
         }
         clear();
@@ -92,13 +93,14 @@ fn line(read: u64, of: u64, cells: usize) -> String {
     format!("[{done:cells$}] {} % of {:.1} GB", share(100), of as f64 / 1e9)
 }
 
-/// Returns the number of bytes that this process has read from all files, or `None` if the kernel does not report it.
+/// Returns the number of bytes that this process has read from all files, or `None` if the kernel does not report this
+/// number.
 fn bytes_read() -> Option<u64> {
     let counts = fs::read_to_string("/proc/self/io").ok()?;
     counts.lines().find_map(|line| line.strip_prefix("rchar: "))?.parse().ok()
 }
 
-/// Returns the size of the ledger's segments in bytes.
+/// Returns the size of the ledger's segments in bytes. Segments are the files that contain the lines of the ledger.
 fn bytes_of(ledger: &Path) -> u64 {
     let sealed = fs::read_dir(ledger.with_extension("ledger").join("sealed"));
     let is_segment = |entry: &fs::DirEntry| entry.path().extension().is_some_and(|extension| extension == "jsonl");
@@ -137,7 +139,7 @@ mod tests {
             format!("[{}{}] 50 % of 2.7 GB", "=".repeat(20), " ".repeat(20))
         );
         assert_eq!(line(1_350_000_000, 2_700_000_000, 3), "[=  ] 50 % of 2.7 GB");
-        // More bytes than the size of the ledger may be read, since a command also reads other files.
+        // A command also reads other files, so it can read more bytes than the ledger has.
         assert_eq!(line(9, 5, 40), format!("[{}] 100 % of 0.0 GB", "=".repeat(40)));
         assert_eq!(line(9, 0, 40), format!("[{}] 0 % of 0.0 GB", " ".repeat(40)));
     }

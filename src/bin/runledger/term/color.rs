@@ -14,7 +14,7 @@ pub(crate) fn set(choice: ColorChoice) {
     IS_ON.get_or_init(|| decide(choice, |name| env::var_os(name), || io::stdout().is_terminal()));
 }
 
-/// Returns whether stdout is coloured. Follows no-color.org for `NO_COLOR`, and bixense.com/clicolors for `CLICOLOR`
+/// Decides whether stdout is coloured. Follows no-color.org for `NO_COLOR`, and bixense.com/clicolors for `CLICOLOR`
 /// and `CLICOLOR_FORCE`.
 fn decide(choice: ColorChoice, get: impl Fn(&str) -> Option<OsString>, is_terminal: impl FnOnce() -> bool) -> bool {
     let is = |name, value| get(name).is_some_and(|text| text == value);
@@ -42,7 +42,7 @@ pub(crate) fn paint(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// Returns the code of a word's colour in ECMA-48: green, yellow or red.
+/// Returns the ECMA-48 code of the word's colour: green, yellow or red. Returns `None` if the word has no colour.
 fn color(word: &str) -> Option<u8> {
     match word {
         "GREEN" | "PASS" | "success" | "better" | "alive" | "ok" | "RESOLVED" => Some(32),
@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_argument_wins_over_the_variables_and_these_over_the_terminal() {
+    fn arguments_override_variables_and_variables_override_the_terminal() {
         use ColorChoice::{Always, Auto, Never};
         for (choice, variables, is_terminal, is_on) in [
             (Auto, &[][..], true, true),

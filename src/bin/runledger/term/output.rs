@@ -1,4 +1,4 @@
-//! Writing results to stdout, and messages to stderr.
+//! Writes results to stdout, and messages to stderr.
 
 use std::io::{self, Write};
 
@@ -8,10 +8,10 @@ use serde_json::json;
 use super::bar;
 use super::printable::printable;
 
-/// The form of the messages of a command.
+/// How a command writes its messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Style {
-    /// True if each message is a line with a JSON object.
+    /// True if each message is a JSON object on one line.
     pub(crate) json: bool,
 }
 

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-/// Returns the text with its control characters escaped. A name in a ledger must neither move the cursor nor change the
-/// direction of the text next to it.
+/// Returns the text with its control characters escaped. Without this, a name in a ledger could move the cursor or
+/// change the direction of the text next to the name.
 pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     if !text.contains(is_control) {
         return text.into();

@@ -1,4 +1,4 @@
-//! Short forms of numbers for tables. Numbers halfway between two short forms are rounded to the even digit.
+//! Short forms of numbers for tables. A number halfway between two short forms is rounded to an even last digit.
 
 use runledger::Usd;
 
@@ -62,7 +62,7 @@ pub(crate) fn probability(p: f64) -> String {
 }
 
 /// Returns `value` × 10^−`decimals` with three digits, such as `123k`, `1.23M`, `12.3B` or `123T`. Numbers from 10¹⁵ on
-/// look like `1.23e15`. The result must be at least 1.
+/// look like `1.23e15`. The product must be at least 1.
 fn three_digits(value: u128, decimals: u32) -> String {
     let places = value.checked_ilog10().unwrap_or(0);
     let (digits, places) = match half_even(value, 10u128.pow(places.saturating_sub(2))) {
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bar_has_ten_cells_whatever_the_share() {
+    fn a_bar_always_has_ten_cells() {
         let bars = [-1.0, 0.0, 4.9, 5.0, 55.0, 99.0, 100.0, 250.0].map(bar);
         let full = bars.map(|bar| (bar.chars().filter(|&cell| cell == '█').count(), bar.chars().count()));
         assert_eq!(full, [(0, 10), (0, 10), (0, 10), (1, 10), (6, 10), (10, 10), (10, 10), (10, 10)]);
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn amounts_keep_cents_or_hundredths_of_them() {
+    fn amounts_have_two_or_four_decimals_or_three_digits() {
         for (amount, text) in [
             ("0", "0.0000"),
             ("0.000000000001", "<0.0001"),
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn shares_are_percents() {
+    fn shares_are_written_in_percent() {
         for (share, text) in [
             (0.0, "0.0%"),
             (-0.125, "-12.5%"),
@@ -172,12 +172,12 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn none_is_wider_than_it_says(value: u128, shift in 0u32..128, share: f64) {
+        fn a_short_form_never_exceeds_its_maximum_width(value: u128, shift in 0u32..128, share: f64) {
             let value = value >> shift;
             proptest::prop_assert!(count(value).len() <= 7);
             let amount = Usd::from_pico(value.cast_signed());
             proptest::prop_assert!(usd(amount).len() <= 10, "{}", amount);
-            // The share of an amount in another one is at most 10⁴⁰.
+            // The ratio of two amounts is at most 10⁴⁰.
             let share = share.clamp(-1e40, 1e40);
             proptest::prop_assert!(percent(share).len() <= 8);
         }

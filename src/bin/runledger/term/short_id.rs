@@ -2,8 +2,8 @@
 
 use runledger::Uuid;
 
-/// Returns the shortest beginning of `id` with which no other id in `ids` begins, but at least 8 digits. `ids` must be
-/// sorted.
+/// Returns the first digits of `id`: at least 8, and as many as are needed to distinguish `id` from the other `ids`.
+/// `ids` must be sorted.
 pub(crate) fn shortest(id: Uuid, ids: &[u128]) -> String {
     let value = id.as_u128();
     let before = ids.partition_point(|&other| other < value);
@@ -15,7 +15,7 @@ pub(crate) fn shortest(id: Uuid, ids: &[u128]) -> String {
 
 /// Returns the first `digits` digits of `id`, with the hyphens between them.
 pub(crate) fn beginning(id: Uuid, digits: usize) -> String {
-    // Hyphens follow 8, 12, 16 and 20 digits.
+    // A hyphen follows the 8th, 12th, 16th and 20th digit.
     let hyphens = [8, 12, 16, 20].into_iter().filter(|&at| digits > at).count();
     id.to_string().chars().take(digits + hyphens).collect()
 }
@@ -25,7 +25,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_is_cut_to_what_differs_from_its_neighbours() {
+    fn a_short_id_has_as_many_digits_as_needed_to_be_unique() {
         let ids = [
             0x019c_5d2a_0000_7000_8000_0000_0000_0001,
             0x019c_5d2a_5a40_7000_8000_0000_0000_0001,

@@ -10,10 +10,10 @@ use super::color::paint;
 use super::printable::printable;
 use super::width::Width;
 
-/// Names are not shortened to fewer columns of the terminal than this. Other cells are never shortened.
+/// The minimum width of a shortened name, in columns of the terminal. Other cells are never shortened.
 const NAME_COLUMNS_MIN: usize = 10;
-/// The number of spaces between two cells. If the table would then be too wide, there is only 1 space. If a row needs
-/// more than one line, the lines after the first are indented by this number of spaces.
+/// The number of spaces between two cells. A table that would be too wide has only 1 space between two cells. If a row
+/// needs several lines, all lines except the first are indented by this number of spaces.
 const GAP: usize = 2;
 
 /// A column and its heading.
@@ -43,7 +43,7 @@ pub(crate) struct Table<const N: usize> {
     columns: [Column; N],
     /// The width of the widest cell of each column, including the headings.
     widest: [usize; N],
-    /// The rows that have not been written yet. The headings are the first row.
+    /// The rows that have not been written yet. The headings are the first row of every table.
     rows: Vec<[String; N]>,
     /// True if a row other than the headings was added.
     has_rows: bool,
@@ -66,8 +66,8 @@ impl<const N: usize> Table<N> {
         self.has_rows = true;
     }
 
-    /// Writes the rows that have not been written yet. If a table is written in several parts, its columns may get
-    /// wider from part to part, but never narrower.
+    /// Writes the rows that have not been written yet. A table can be written by several calls. A later call may write
+    /// wider columns, but never narrower ones.
     pub(crate) fn write(&mut self, out: &mut impl Write) -> io::Result<()> {
         self.write_within(Width::of(io::stdout()), out)
     }
@@ -119,8 +119,8 @@ impl<const N: usize> Table<N> {
         (1, lines)
     }
 
-    /// Returns the widths of these columns in one line. If their total exceeds `room`, names are shortened, beginning
-    /// with the longest one.
+    /// Returns the widths of these columns in one line. If the line would be wider than `room`, names are shortened,
+    /// the longest name first.
     fn widths(&self, columns: Range<usize>, room: usize) -> Vec<usize> {
         let names_of = |most: usize| {
             let columns = self.columns.iter().zip(self.widest).skip(columns.start).take(columns.len());
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_flush_right_and_the_unknown_is_a_dash() {
+    fn numbers_are_flush_right_and_an_unknown_value_is_a_dash() {
         let mut table = Table::new([Column::Text("skill"), Column::Number("ms")]);
         table.row(["über".to_owned(), cell(Some(1200))]);
         table.row(["a\nb\u{1b}[2J".to_owned(), cell(None::<u64>)]);
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn only_names_are_cut_and_not_below_their_least_width() {
+    fn only_names_are_shortened_but_not_below_the_minimum_width() {
         let mut table = Table::new([Column::Name("skill"), Column::Text("id")]);
         let mut last = |cells: [String; 2], width| {
             table.row(cells);
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_name_is_cut_first() {
+    fn the_longest_name_is_shortened_first() {
         let mut table = Table::new([Column::Name("skill"), Column::Name("stage")]);
         table.row(["s".repeat(30), "t".repeat(12)]);
         assert_eq!(
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_screen_has_no_room_for_goes_on_below() {
+    fn columns_that_do_not_fit_on_a_screen_continue_on_the_next_line() {
         let lines = |columns| {
             let mut table =
                 Table::new([Column::Text("start"), Column::Name("skill"), Column::Number("ms"), Column::Text("id")]);

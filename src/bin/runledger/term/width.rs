@@ -13,14 +13,16 @@ const COLUMNS: usize = 80;
 pub(crate) enum Width {
     /// The width of a screen. A row that does not fit continues on the next line.
     Screen(usize),
-    /// The width of any other output. A row is always one line, even if it does not fit, because a program may read it.
+    /// The width of any other output. A row is always one line, even if the row does not fit, because a program may
+    /// read the output.
     Lines(usize),
 }
 
 impl Width {
     /// Returns the width of a stream. As in POSIX, the variable `COLUMNS` takes precedence over the width of the
     /// terminal. The variable also applies to a pipe: a program such as `watch` reads the table from a pipe, and sets
-    /// `COLUMNS` to the width of its window. The width is not stored, because the size of a window may change.
+    /// `COLUMNS` to the width of its window. Each call determines the width again, because the size of a window may
+    /// change.
     pub(crate) fn of(stream: impl AsFd) -> Self {
         let window = || tcgetwinsize(stream).map(|size| size.ws_col.into()).ok();
         decide(env::var("COLUMNS").ok().as_deref(), window)
@@ -32,8 +34,8 @@ impl Width {
     }
 }
 
-/// Returns the width in the variable. If the variable is not a number above 0, returns the width of the window. If the
-/// window has no width, or reports 0 because its width is unknown, returns `Width::Lines` with 80 columns.
+/// Returns the width in the variable if it is a number above 0, and otherwise the width of the window. If the width of
+/// the window is unknown or 0, returns `Width::Lines` with 80 columns.
 fn decide(variable: Option<&str>, window: impl FnOnce() -> Option<usize>) -> Width {
     let stated = variable.and_then(|text| text.parse().ok()).filter(|&columns| columns > 0);
     stated.or_else(|| window().filter(|&columns| columns > 0)).map_or(Width::Lines(COLUMNS), Width::Screen)
@@ -44,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_variable_wins_over_the_window_and_neither_need_know() {
+    fn the_variable_overrides_the_window_and_the_default_is_80_columns() {
         for (variable, window, width) in [
             (Some("120"), Some(60), Width::Screen(120)),
             (Some("120"), None, Width::Screen(120)),

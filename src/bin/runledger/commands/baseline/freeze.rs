@@ -17,23 +17,24 @@ use crate::week::Week;
 
 /// Freeze the baselines of a week, for `runledger compare`
 ///
-/// Computes baselines over all executions that started before the week, which begins on Monday 00:00 UTC. Appends them
-/// to `baselines.jsonl` next to the ledger. A week is frozen only once: a second call for the same week prints the
-/// baselines of the first call. With --json, prints the baselines as one line of JSON, in the format of this version.
+/// Computes baselines over all executions that started before the week, which begins on Monday 00:00 UTC. Appends the
+/// baselines to `baselines.jsonl` next to the ledger. A week is frozen only once: a second call for the same week
+/// prints the baselines of the first call. With --json, prints the baselines as one line of JSON, always in the format
+/// of the installed version.
 ///
 /// Exits with 3 if no execution started before the week, because the baselines are empty then.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: run this every Monday
   runledger baseline freeze")]
 pub(crate) struct Args {
-    /// A day of the week to freeze, such as 2026-11-16 [default: today]
+    /// Any day in the week to freeze, such as 2026-11-16 [default: today]
     #[arg(long, value_name = "DAY")]
     week: Option<Week>,
 }
 
 pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
     let moment = args.week.map_or_else(clock::now, |week| week.0);
-    // The ledger is opened first, so that no journal is created next to a ledger that does not exist.
+    // The ledger is opened first, so that `baselines.jsonl` is not created if the ledger does not exist.
     let records = records::reader(global)?.records();
     let mut malformed = 0;
     let records = records.inspect(|record| {

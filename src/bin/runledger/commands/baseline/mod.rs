@@ -22,9 +22,9 @@ use crate::term::output;
 
 /// Compute the usual latency, cost and success rate of each skill
 ///
-/// Prints one row for each group. Latencies are percentiles of `total_latency_ms`. They are exact if the group has at
-/// most 49,152 distinct latencies, and otherwise accurate to 0.4 %. `latency_precision` in the JSON says whether they
-/// are exact. The same records always give the same JSON, byte for byte.
+/// Prints one row for each group. Latencies are percentiles of `total_latency_ms`. Percentiles are exact if the group
+/// has at most 49,152 distinct latencies, and otherwise accurate to 0.4 %. In the JSON, `latency_precision` says
+/// whether the percentiles are exact. The same records always give the same JSON, byte for byte.
 ///
 /// If none of --since, --until, --skill and --last is given, results are cached, so later calls read only new records.
 /// For long ledgers, the cache is stored in `baseline-skill.checkpoint` and similar files in the ledger's internal
@@ -36,8 +36,8 @@ use crate::term::output;
 pub(crate) struct Args {
     #[command(subcommand)]
     command: Option<Command>,
-    /// How to group executions. `version` and `week` make one group for each version or week of each skill. Weeks start
-    /// on Monday 00:00 UTC
+    /// How to group executions. With `version`, each version of a skill is a group. With `week`, each week of a skill
+    /// is a group. Weeks start on Monday 00:00 UTC
     #[arg(long, value_name = "GROUP", value_parser = one_of::<BaselineBy>(BaselineBy::ALL.map(BaselineBy::name)), default_value = BaselineBy::Skill.name())]
     by: BaselineBy,
     #[command(flatten)]

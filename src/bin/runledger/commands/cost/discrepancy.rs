@@ -52,7 +52,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     Ok(ExitCode::Yes)
 }
 
-/// Writes a table of the sums. Below it, writes a table that names, for each of the `rows`, the execution that exceeded
+/// Writes two tables. The first has the sums of each row. The second names, for each row, the execution that exceeded
 /// its estimate most. `what` is the heading of the first column of both tables.
 fn tables<'d>(
     what: &'static str,

@@ -22,8 +22,9 @@ use crate::term::{Column, Table, cell, output};
 /// Each line shows a count, a price and their product. Every token is counted in exactly one line.
 ///
 /// With --execution, the command computes the cost of each call of this execution again, and prints one table for each
-/// call. It uses the prices that the current price table has for the time of the call. If this time is not recorded, it
-/// uses the prices for the start of the execution. The line above each table shows the recorded cost of the call.
+/// call. The command uses the prices that the current price table has for the time of the call. If this time is not
+/// recorded, the prices at the start of the execution are used. The line above each table shows the recorded cost of
+/// the call.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: price 33,000 input tokens, most of them from the cache
   runledger cost explain claude-opus-4-5 --input 33000 --output 500 \\
@@ -43,8 +44,9 @@ pub(crate) struct Args {
     /// The number of output tokens, including reasoning
     #[arg(long, value_name = "N", default_value = "0")]
     output: u64,
-    /// A part of the input or output tokens, or a usage that is not counted in tokens. NAME is cache_read, cache_write
-    /// (which includes cache_write_1h), cache_write_1h, reasoning, input_audio, web_searches, requests, audio_ms, …
+    /// The number of input or output tokens of a special kind, or the amount of a usage that is not counted in tokens.
+    /// NAME is cache_read, cache_write (which includes cache_write_1h), cache_write_1h, reasoning, input_audio,
+    /// web_searches, requests, audio_ms, …
     #[arg(long = "part", value_name = "NAME=N", value_parser = part)]
     parts: Vec<(Meter, u64)>,
     /// The provider that served the call
@@ -187,7 +189,8 @@ struct Recorded<'p> {
     recorded_usd: Option<Usd>,
     source: Option<String>,
     table: Option<String>,
-    /// True if both costs are the same after rounding to the decimals of a record. `None` if one of them is unknown.
+    /// True if the two costs are equal after rounding to the decimals of a record. `None` if one of the costs is
+    /// unknown.
     same: Option<bool>,
     now: Option<Explained<'p>>,
     error: Option<String>,

@@ -43,12 +43,12 @@ use week_start::WeekStart;
 ///
 /// Below the table, these lines are printed if their numbers are not 0:
 ///
-/// - `unknown`: the token columns with an incomplete sum. The number after the name of a column counts the executions
-///   that do not report these tokens for all of their models.
+/// - `unknown`: the token columns with an incomplete sum. The number after the name of a column is the number of
+///   executions that do not report these tokens for all of their models.
 ///
-/// - `at standard prices`: the number of executions with calls at standard prices, and the dollars of these calls. A
-///   call has the standard price if the price table has no price for its variant, its region or a part of its usage. So
-///   the amount may be too low or too high. `unpriced` does not include these executions.
+/// - `at standard prices`: the number of executions with calls at standard prices, and the cost of these calls in
+///   dollars. A call has the standard price if the price table has no price for its variant, its region or a part of
+///   its usage. So the amount may be too low or too high. `unpriced` does not include these executions.
 ///
 /// - `without model`: the number of executions that used no model, and so are not in the table.
 ///
@@ -58,15 +58,15 @@ use week_start::WeekStart;
 ///
 /// The table shows rounded numbers, and --json prints every digit. In the table, a count of 10,000 or more has three
 /// digits, such as 12.3M. An amount below 1 dollar has four decimals. An amount of a million dollars or more has three
-/// digits. Any other amount has two decimals. A number halfway between two rounded numbers becomes the one with an
-/// even last digit. An amount that would be rounded to 0 is `<0.0001`.
+/// digits. Any other amount has two decimals. A number exactly between two rounded numbers is rounded to an even last
+/// digit. An amount that would be rounded to 0 is `<0.0001`.
 ///
 /// With --prices FILE, the report also includes costs that were not recorded. The command computes these costs from the
-/// recorded tokens and the prices of FILE. For models that are not in FILE, it uses the bundled prices. Each call has
-/// the prices that applied when the call was made.
+/// recorded tokens and the prices of FILE. For models that are not in FILE, the bundled prices are used. Each call is
+/// priced with the prices at the time of the call.
 ///
 /// With --reprice, the command also computes recorded costs again, even those that a vendor reported. Without --prices,
-/// it uses only the bundled prices. Where no price is known, the recorded cost is used.
+/// only the bundled prices are used. If no price is known, the recorded cost is used.
 ///
 /// The two options change only the report, not the ledger. Lines below the table give the number of executions with
 /// computed costs, and the number of calls that were priced with each price table.
@@ -91,16 +91,16 @@ use week_start::WeekStart;
 ///
 /// - `executions`, `unpriced`, `withoutModel` and `malformedLines`
 ///
-/// - `unreported`: for each kind of tokens, the number of executions that do not report their count
+/// - `unreported`: for each kind of tokens, the number of executions that do not report these tokens
 ///
 /// - `atStandard`: the number of executions with calls at standard prices
 ///
-/// - `atStandardCost`: the dollars of the calls at standard prices
+/// - `atStandardCost`: the cost of the calls at standard prices, in dollars
 ///
 /// - `repriced`: only with --prices or --reprice. It contains `executions`, the number of executions with computed
 ///   costs, and `calls`, the number of calls that each price table priced. The key of a table is its version.
 ///
-/// ccusage writes an unknown value as 0, and this command writes null. ccusage writes amounts as floats, and this
+/// ccusage writes an unknown value as 0, but this command writes null. ccusage writes amounts as floats, but this
 /// command writes exact decimals.
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]

@@ -68,7 +68,7 @@ impl Repriced {
     }
 }
 
-/// A report in JSON. If the command was asked to compute costs, the report contains their number.
+/// A report in JSON. `repriced` is present only if the command computes costs.
 #[derive(Serialize)]
 pub(super) struct WithRepriced<R> {
     #[serde(flatten)]

@@ -52,8 +52,8 @@ fn tokens(sum: &Sum) -> [Count; 5] {
     [sum.input_uncached, sum.output, sum.cache_write, sum.cache_read, sum.total]
 }
 
-/// Writes how many executions do not report the tokens of each column. Without this number, an incomplete sum would
-/// look complete.
+/// For each column of tokens, writes how many executions do not report these tokens. Without these numbers, an
+/// incomplete sum would look complete.
 fn unknown(totals: &Sum, out: &mut impl Write) -> Result<(), Failure> {
     let counts = TOKENS.into_iter().zip(tokens(totals)).filter(|(_, count)| count.unknown > 0);
     let counts: Vec<_> = counts.map(|(name, count)| format!("{name} {}", short::count(count.unknown.into()))).collect();
@@ -63,8 +63,8 @@ fn unknown(totals: &Sum, out: &mut impl Write) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Writes the sum of the calls that have the standard price, because the price table has no price for their variant,
-/// their region or a part of their usage.
+/// Writes the cost of the calls at standard prices. A call has the standard price if the price table has no price for
+/// its variant, its region or a part of its usage.
 fn at_standard(totals: &Sum, out: &mut impl Write) -> Result<(), Failure> {
     if let Some(cost) = totals.at_standard_cost {
         let (execs, usd) = (short::count(totals.at_standard.into()), short::usd(cost));

@@ -24,9 +24,9 @@ use crate::term::{output, printable};
 /// registry of that directory. `runledger errors` shows the status of each error. Prints the path of the log, and a
 /// table of the errors.
 ///
-/// While an execution of the run is in flight, the log has the status In Progress. To get a complete log, export the
-/// run again after all its executions have ended. Each child run has its own log. Only the records of the run are held
-/// in memory.
+/// While an execution of the run is in flight (has not ended), the log has the status In Progress. To get a complete
+/// log, export the run again after all its executions have ended. Each child run has its own log. Only the records of
+/// the run are held in memory.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: write the log of last night's run
   runledger export markdown --run nightly-2026-11-20")]

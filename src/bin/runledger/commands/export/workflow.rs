@@ -20,9 +20,9 @@ use crate::term::output;
 /// that panicked, was cancelled or was interrupted has the status Failed. An execution that waits for a person has the
 /// status HIL-Paused.
 ///
-/// If the run_id of a record is a UUID, it is also the workflow_run_id. Otherwise, workflow_run_id is a UUID that is
-/// derived from the run_id. Equal run_ids always give equal UUIDs. stderr reports how many events have no run, how many
-/// have a derived UUID, and how many do not state how they ended.
+/// If the run_id of a record is a UUID, the workflow_run_id is the same UUID. Otherwise, workflow_run_id is a UUID that
+/// is derived from the run_id. Equal run_ids always give equal UUIDs. stderr reports how many events have no run, how
+/// many have a derived UUID, and how many do not state how they ended.
 ///
 /// The events contain prompts and completions if those were recorded. So the file of --out can be read only by its
 /// owner. The file appears when it is complete. If the command is killed, it may leave a file FILE.part-PID, which can
@@ -58,8 +58,8 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     Ok(ExitCode::Yes)
 }
 
-/// Writes the events under another name first, so that the file is complete when it appears. Fails if `path` already
-/// exists.
+/// Writes the events to a temporary file, and then links this file to `path`. So the file at `path` is complete when it
+/// appears. Fails if `path` already exists.
 fn to_file(
     path: &Path,
     records: impl Iterator<Item = runledger::Result<ExecutionMetrics>>,
@@ -83,13 +83,14 @@ fn to_file(
     };
     let written = write();
     let removed = Disk.remove(part).map_err(|source| failed(part, source));
-    // If both failed, the first error is returned, because it says why the file is missing.
+    // If both the write and the removal failed, the error of the write is returned, because it says why the file is
+    // missing.
     let written = written?;
     removed?;
     Ok(written)
 }
 
-/// Writes to stderr which lines were skipped, and how many events have a field that is unknown.
+/// Writes to stderr which lines were skipped, and how many events have an unknown field.
 fn report(written: &WorkflowWritten, global: &Global) {
     records::warn_of(&written.skipped, global);
     let WorkflowWritten { without_run, run_named, without_status, .. } = *written;

@@ -22,7 +22,7 @@ pub(crate) struct Database {
     /// twice this time
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = clap::value_parser!(u32).range(1..))]
     connect_timeout: u32,
-    /// How long one statement may take. If the server is silent for 5 more seconds, the connection is closed
+    /// How long one statement may take. If the server does not answer within 5 more seconds, the connection is closed
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = clap::value_parser!(u32).range(1..=86_400))]
     statement_timeout: u32,
     /// How long to retry while the database is unreachable. The pauses between attempts double, up to 10 seconds. With

@@ -13,7 +13,7 @@ use crate::term::output;
 /// Create the tables and indexes that do not exist yet
 ///
 /// Creates all of them or none. If another program has created a table agent_execution_logs, that table is not changed.
-/// stderr then reports how the table differs from the one that this command creates. Prints the names of the tables.
+/// stderr then reports how that table differs from the table that this command creates. Prints the names of the tables.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: create the tables in an existing database
   DATABASE_URL=postgres://agent:secret@localhost/observability runledger pg migrate")]

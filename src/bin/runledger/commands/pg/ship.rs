@@ -41,7 +41,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
         // The executions in flight are read before the ledger. If an execution ends in between, it is found in both
         // places, and the record in the ledger takes precedence.
         let found = records::reader(global)?.in_flight()?;
-        // An execution in flight that cannot be read would silently be missing from the database.
+        // If this error were ignored, an execution in flight would be missing from the database, without any message.
         if let Some(error) = found.unreadable.into_iter().next() {
             return Err(error.into());
         }

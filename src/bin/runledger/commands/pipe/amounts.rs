@@ -1,4 +1,4 @@
-//! Amounts of money in a line, which may be strings and may have more decimals than `cost_usd` stores.
+//! Amounts of money in an input line. An amount may be a string, and may have more decimals than `cost_usd` stores.
 
 use std::collections::BTreeMap;
 
@@ -7,14 +7,15 @@ use runledger::{ExecutionMetrics, Usd};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-/// The values of an object, as written.
+/// The values of a JSON object, as they are written in the line.
 type Object<'l> = BTreeMap<String, &'l RawValue>;
 
-/// Replaces each amount in the line that is a string by a number with the same digits. Returns the new line, or `None`
-/// if no amount in the line is a string. The new line has the same length, unless a number is longer than its string.
+/// In the line, replaces each amount that is a string by a number with the same digits. Returns the new line, or `None`
+/// if no amount is a string. The new line has the same length, except if a number is longer than the string that it
+/// replaces.
 ///
-/// Fails if a string is not an amount with at most 12 decimals. Also fails if an amount is a string and an object in
-/// the line has a key twice.
+/// Fails if a string is not an amount with at most 12 decimals. Also fails if an amount is a string, and the same key
+/// occurs twice in an object of the line.
 pub(super) fn as_numbers(line: &str) -> Result<Option<String>, String> {
     if !line.contains("_usd") {
         return Ok(None);
@@ -30,14 +31,15 @@ pub(super) fn as_numbers(line: &str) -> Result<Option<String>, String> {
         return Ok(None);
     }
     runledger::json::refuse_duplicate_keys(line).map_err(|error| error.to_string())?;
-    // Each string borrows from the line, so the difference of their addresses is its offset.
+    // Each string is a slice of the line. So the offset of the string in the line is the difference of the two
+    // addresses.
     let offset = |string: &str| string.as_ptr().addr() - line.as_ptr().addr();
     found.sort_by_key(|(string, _)| offset(string));
     let (mut numbers, mut end) = (String::with_capacity(line.len()), 0);
     for (string, number) in found {
         let start = offset(string);
         numbers += &line[end..start];
-        // Blanks keep the columns of the rest of the line.
+        // The number is padded with spaces, so that the text after it stays at the same column.
         numbers += &format!("{number:<width$}", number = number.to_string(), width = string.len());
         end = start + string.len();
     }
@@ -45,7 +47,8 @@ pub(super) fn as_numbers(line: &str) -> Result<Option<String>, String> {
     Ok(Some(numbers))
 }
 
-/// Returns the amounts in a record or a call that are strings, and their values.
+/// Finds the amounts that are strings in a record or a call. Returns the text of each amount, as a slice of the line,
+/// and its value.
 fn amounts<'l>(object: &Object<'l>, path: &str) -> Result<Vec<(&'l str, Usd)>, String> {
     let mut found = Vec::new();
     found.extend(amount(object, path, "cost_usd")?);
@@ -71,7 +74,7 @@ fn amount<'l>(object: &Object<'l>, path: &str, key: &str) -> Result<Option<(&'l 
     }
 }
 
-/// Returns the value under `key`; `None` if it is not a `T`.
+/// Returns the value under `key`, or `None` if the value is missing or is not a `T`.
 fn inner<'l, T: Deserialize<'l>>(object: &Object<'l>, key: &str) -> Option<T> {
     serde_json::from_str(object.get(key)?.get()).ok()
 }

@@ -24,7 +24,7 @@ pub(super) struct Batch {
 struct Reply {
     /// `None` if the line could not be read as a record.
     execution_id: Option<Uuid>,
-    /// The number of the record's line in the ledger. `None` if the record may not be in the ledger.
+    /// The number of the record's line in the ledger. `None` if the record is not in the ledger, or if this is unknown.
     seq: Option<u64>,
     answer: &'static str,
     #[serde(flatten)]

@@ -29,7 +29,8 @@ impl Line {
 
 /// Reads lines of input.
 pub(super) struct Reader {
-    /// The user's prices, or `Some(None)` if the bundled prices are used. `None` if costs are not computed.
+    /// The user's prices. `Some(None)` if the user has no prices, so the bundled prices are used. `None` if costs are
+    /// not computed.
     pub(super) prices: Option<Option<PriceTable>>,
     /// True if a record with an unknown key is refused.
     pub(super) strict: bool,
@@ -63,7 +64,8 @@ impl Reader {
         Line::Record { record: Box::new(record), unknown: keys.into() }
     }
 
-    /// Computes the cost of a record that has none. What says that its cost is unknown is not priced.
+    /// Computes the cost of a record that has no cost. A record or a call that says that its cost is unknown is not
+    /// priced.
     fn price(&self, record: &mut ExecutionMetrics) {
         match &self.prices {
             Some(Some(own)) => _ = own.fill_missing_costs(record),
@@ -74,7 +76,7 @@ impl Reader {
     }
 }
 
-/// Returns the object of `runledger price` that the line holds.
+/// Returns the object in the line that `runledger price` printed.
 fn answered(text: &str) -> Result<Answered, String> {
     #[derive(Deserialize)]
     struct WithPrice<'l> {
@@ -82,11 +84,12 @@ fn answered(text: &str) -> Result<Answered, String> {
         price: &'l RawValue,
     }
     let read = serde_json::from_str::<WithPrice>(text).and_then(|with| {
-        // serde would read a list as the values of the fields in their order.
+        // For a list, serde would use the elements as the values of the fields, in order. So a list is refused here.
         let is_object = with.price.get().starts_with('{');
         if is_object { serde_json::from_str(with.price.get()).map(Some) } else { Ok(None) }
     });
-    // The position in such an error is not a position in the line.
+    // The error names a position in the object, which would look like a position in the line. So the position is
+    // removed.
     let reason = |text: String| text.rsplit_once(" at line ").map_or(text.clone(), |(what, _)| what.to_owned());
     match read {
         Ok(Some(answer)) => Ok(answer),
@@ -95,8 +98,8 @@ fn answered(text: &str) -> Result<Answered, String> {
     }
 }
 
-/// Returns the record of a line and its unknown keys, or the reason why the line is not a record. If the line says
-/// neither that the execution succeeded nor that it failed, both are derived from the status.
+/// Returns the record of a line and the unknown keys of the line, or the reason why the line is not a record. If the
+/// line has neither `execution_succeeded` nor `execution_failed`, both are derived from the status.
 fn record(text: &str) -> Result<(ExecutionMetrics, Vec<UnknownKey>), (&'static str, String)> {
     let mut columns = text.len();
     let parsed = match ExecutionMetrics::from_json_with_unknown_keys(text) {
@@ -104,7 +107,7 @@ fn record(text: &str) -> Result<(ExecutionMetrics, Vec<UnknownKey>), (&'static s
         Err(error) => {
             let numbers = amounts::as_numbers(text).map_err(|reason| ("malformed", reason))?;
             if numbers.as_ref().is_some_and(|numbers| numbers.len() != text.len()) {
-                // The columns differ from those of the line.
+                // A number is longer than its string, so columns in an error would differ from the columns of the line.
                 columns = 0;
             }
             let numbers = numbers.as_deref();
@@ -112,7 +115,8 @@ fn record(text: &str) -> Result<(ExecutionMetrics, Vec<UnknownKey>), (&'static s
                 (Some(text), _) => ExecutionMetrics::from_json_with_unknown_keys(&text),
                 (None, Some(text)) => ExecutionMetrics::from_json_with_unknown_keys(text),
                 (None, None) => {
-                    // An amount that is a string may come before the real fault in a line that is not JSON.
+                    // If the line is not JSON, `error` may be about an amount that is a string, which is allowed. So
+                    // this code looks for the real fault.
                     if let Err(fault) = serde_json::from_str::<IgnoredAny>(text) {
                         let fault = format!("cannot read a record from JSON: {fault}");
                         return Err((failure::kind(&error), reason(fault, columns)));
@@ -129,8 +133,8 @@ fn record(text: &str) -> Result<(ExecutionMetrics, Vec<UnknownKey>), (&'static s
     Ok((record, keys))
 }
 
-/// Returns what is wrong with a line, and at which column. A column after `columns` is left out, because it belongs to
-/// what was added to the line.
+/// Returns what is wrong with a line, and at which column. A column greater than `columns` is left out, because it is
+/// in text that was added to the line.
 fn reason(text: String, columns: usize) -> String {
     match text.rsplit_once(" at line 1 column ") {
         Some((what, column)) if column.parse().is_ok_and(|column: usize| column <= columns) => {

@@ -31,9 +31,9 @@ use line::{Line, Reader};
 /// --no-price turns pricing off.
 ///
 /// If a record lists calls in trace.llm_calls, the command computes the cost of each call that has none. If the costs
-/// of all calls are then known, their sum becomes the cost of the record, even with --no-price. A call of the model in
-/// model.name that states no provider or variant is priced with those in `model`. A call without a time in its own
-/// cost.at has the time in the cost.at of the record.
+/// of all calls are then known, their sum becomes the cost of the record, even with --no-price. If a call of the model
+/// in model.name has no provider or no variant, the provider or variant in `model` is used. If a call has no cost.at,
+/// the cost.at of the record is used.
 ///
 /// cost.source of a computed cost is "computed". If there is no price, cost_usd is null and cost.source is "unknown". A
 /// known cost is never replaced. If the record itself has "unknown" as cost.source or "Unknown" as cost_tier, no cost
@@ -41,8 +41,8 @@ use line::{Line, Reader};
 ///
 /// Amounts are JSON numbers or strings. A number with more than 12 decimals is rounded to 12, and a string with more
 /// than 12 decimals is refused. cost_usd is stored with 8 decimals, and halves are rounded to the even digit. If the
-/// amount has more than 8 decimals, cost.exact_usd stores all of them, and reports use cost.exact_usd. The cost_usd of a
-/// call is not rounded. If a call has its cost in cost.exact_usd, this cost is stored in cost_usd.
+/// amount has more than 8 decimals, cost.exact_usd stores all of them, and reports use cost.exact_usd. The cost_usd of
+/// a call is not rounded. If a call has its cost in cost.exact_usd, this cost is stored in cost_usd.
 ///
 /// The key `price` can hold an object that `runledger price` printed. The record then gets the cost in this object and
 /// its source. A record cannot have both `price` and a cost. A known cost_tier of the record is kept.
@@ -95,7 +95,7 @@ Example: record only the amount, as a number or as a string
       timestamp_start: .at, timestamp_end: .at, cost_usd: .usd}' |
     runledger pipe"#)]
 pub(crate) struct Args {
-    /// Refuse a record that has a key that is not part of the format
+    /// Refuse a record with a key that is not part of the format
     #[arg(long)]
     strict: bool,
     /// Do not compute costs, even with --prices
@@ -105,7 +105,7 @@ pub(crate) struct Args {
     own: OwnPrices,
 }
 
-/// The size of the input buffer. It is the size of a pipe on Linux, because this much can arrive while the previous
+/// The size of the input buffer, which is the size of a pipe on Linux. This much input can arrive while the previous
 /// lines are synced.
 const BUFFER_BYTES: usize = 1 << 16;
 
@@ -139,7 +139,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
 }
 
 /// Reads a line without its line feed into `line`. Returns `Some(true)` if the line was read, and `None` at the end of
-/// the input. A line longer than [`PAYLOAD_BYTES_MAX`] is skipped, and `Some(false)` is returned.
+/// the input. If the line is longer than [`PAYLOAD_BYTES_MAX`], skips it and returns `Some(false)`.
 fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<Option<bool>> {
     let limit = PAYLOAD_BYTES_MAX as u64 + 1;
     if input.by_ref().take(limit).read_until(b'\n', line)? == 0 {

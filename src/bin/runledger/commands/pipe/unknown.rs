@@ -10,7 +10,7 @@ use serde::Serialize;
 pub(super) struct Unknown {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     unknown_keys: Vec<String>,
-    /// For each unknown key that is similar to a known key, the known key.
+    /// The keys of the map are unknown keys. Each value is the known key that the unknown key is similar to.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     near: BTreeMap<String, String>,
 }

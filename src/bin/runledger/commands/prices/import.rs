@@ -33,8 +33,8 @@ use crate::term::output;
 /// as text, and does not execute it.
 ///
 /// A price for a million tokens can have 6 decimals, a price for a thousand requests 9, and a price for an hour 12. A
-/// price with more decimals is rounded, half to even. A positive price that would be rounded to 0 is left out. All other
-/// prices are exact.
+/// price with more decimals is rounded, and halves are rounded to the even digit. A positive price that would be
+/// rounded to 0 is left out. All other prices are exact.
 ///
 /// If the converted table is used with --prices, its rows override the bundled prices of the same models. The bundled
 /// prices of all other models are still used.

@@ -26,10 +26,10 @@ use crate::global::Global;
 ///
 /// - If it is unknown how the run ended, or whether a successful run led to an improvement, the log is kept.
 ///
-/// A run log with an open error is kept at any age. A file that is not a run log is kept too. Whether an error is open
-/// is stored in the error registry, which `runledger errors` shows. For a log that is not in the registry, the records
-/// and the log itself are searched: an error is open if its record contains no resolution, or if the log lists the
-/// error as PENDING. The files of the registry are never changed.
+/// A run log with an open error is kept at any age. A file that is not a run log is kept too. The error registry, which
+/// `runledger errors` shows, stores whether an error is open. If a log is not in the registry, the records and the log
+/// itself are searched. An error is then open if the records contain no resolution of the error, or if the log lists it
+/// as PENDING. The files of the registry are never changed.
 ///
 /// The records of the ledger are never deleted. Sealed segments, which are files of the ledger that no longer change,
 /// are moved to the archive. In the archive, they form another ledger. `runledger verify --ledger

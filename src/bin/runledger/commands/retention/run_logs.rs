@@ -21,11 +21,11 @@ pub(crate) struct RunLogs {
     pub(crate) open: BTreeSet<String>,
 }
 
-/// The header of a run log, or the reason why a file has none.
+/// The header of a run log, or the reason why a file is not a run log.
 type Header = Result<LogHeader, String>;
 
-/// Reads the run logs in `directory`, and the records of their runs in the ledger and its archive. `segments` are the
-/// sealed segments of the ledger.
+/// Reads the run logs in `directory`. Also reads the records of the logged runs from the ledger and from its archive.
+/// `segments` are the sealed segments of the ledger.
 pub(crate) fn read(
     directory: &Path,
     segments: &[SealedSegment],
@@ -58,7 +58,7 @@ pub(crate) fn read(
 }
 
 /// Returns the runs that have ended according to their logs, and whether each of them succeeded. A run failed if one of
-/// its logs says that it failed. The logs of a run in progress are ignored.
+/// its logs says that it failed. A log that says that its run is in progress is ignored.
 fn ended(headers: &[(String, Header)]) -> HashMap<String, bool> {
     let mut ended = HashMap::new();
     for header in headers.iter().filter_map(|(_, header)| header.as_ref().ok()) {

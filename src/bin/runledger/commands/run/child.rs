@@ -1,4 +1,4 @@
-//! Starting the command as a child process, and waiting until it ends.
+//! Starts the command as a child process, and waits until the command ends.
 
 use std::fs::File;
 use std::io::{self, IsTerminal};
@@ -21,7 +21,7 @@ use crate::global::Global;
 use crate::term::output;
 
 /// How long to wait for the end of stderr after the command has ended. Usually stderr ends together with the command.
-/// It stays open only if the command left processes running that can still write to it.
+/// Stderr stays open only if the command left processes running that can still write to stderr.
 const LAST_WORDS_MAX: Duration = Duration::from_millis(500);
 
 /// The command that is running.
@@ -48,7 +48,7 @@ impl Stderr {
         let line = last_line.clone();
         let thread = thread::spawn(move || {
             Tee::new(from, to, move |bytes| line.add(bytes)).pass_on();
-            // Fails if no thread is waiting for the end any more.
+            // This fails if no thread is waiting for the end of stderr any more.
             let _ = sender.send(());
         });
         Self { thread, end, last_line }
@@ -102,7 +102,7 @@ impl Child {
     }
 }
 
-/// A command that has ended, but whose last line on stderr may not have arrived yet.
+/// A command that has ended. Its last line on stderr may not have arrived yet.
 pub(super) struct Exited {
     status: io::Result<ExitStatus>,
     cancelled: bool,

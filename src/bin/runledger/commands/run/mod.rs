@@ -108,9 +108,9 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<ExitCode, Failure> {
 /// Where the execution is recorded. The command runs even if the ledger cannot be used.
 enum Recording {
     Ledger(Execution),
-    /// In another directory, because the ledger's directory cannot be used.
+    /// The execution is recorded in another directory, because the ledger's directory cannot be used.
     Elsewhere(FallbackExecution),
-    /// No directory can be used.
+    /// The execution is not recorded, because no directory can be used.
     Nowhere,
 }
 

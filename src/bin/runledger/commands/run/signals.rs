@@ -20,7 +20,7 @@ const ENDING: [i32; 4] = [SIGINT, SIGTERM, SIGHUP, SIGQUIT];
 /// Other signals that are forwarded. The command decides what they do.
 const OTHERS: [i32; 7] = [SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGTSTP];
 
-/// The signals that would end or stop this process.
+/// Handles the signals that would otherwise end or stop this process.
 pub(super) struct Signals {
     kept: Kept,
     /// For each signal, whether it has arrived.
@@ -34,15 +34,16 @@ pub(super) struct Signals {
 }
 
 impl Signals {
-    /// Prevents the signals from ending this process. A signal that this process already ignores stays ignored, even
-    /// for the command, as `nohup` and shells require.
+    /// Prevents the signals from ending this process. A signal that this process already ignores stays ignored, and the
+    /// command ignores it too. `nohup` and shells require this.
     pub(super) fn keep() -> io::Result<Self> {
         let ignored = ignored();
         let is_ignored = |signal: i32| ignored & (1 << (signal - 1)) != 0;
         let mut came = Vec::new();
         for signal in ENDING.into_iter().chain(OTHERS).filter(|&signal| !is_ignored(signal)) {
             let flag = Arc::new(AtomicBool::new(false));
-            // The handler itself sets the flag, before this thread can see any effect of the signal.
+            // The signal handler itself sets the flag. So the flag is set before this thread can notice an effect of
+            // the signal, such as the end of the command.
             flag::register(signal, Arc::clone(&flag))?;
             came.push((signal, flag));
         }
@@ -60,7 +61,7 @@ impl Signals {
             for &signal in &signals {
                 match signal {
                     SIGCHLD | SIGCONT => {}
-                    // This SIGTSTP belongs to an earlier stop, which is over.
+                    // This SIGTSTP caused an earlier stop, which is already over.
                     SIGTSTP if resumed => {}
                     _ if came_from_the_terminal(signal) => {}
                     _ => {
@@ -73,8 +74,8 @@ impl Signals {
                 return Ok(ended);
             }
             // A shell that continues the job sends SIGCONT to the command too. So this process forwards SIGCONT only if
-            // the command is stopped or was asked to stop. Otherwise, a second SIGCONT could arrive after the next stop
-            // and undo that stop.
+            // the command is stopped or was asked to stop. If this process always forwarded SIGCONT, a second SIGCONT
+            // could arrive after the next stop and undo that stop.
             if signals.contains(&SIGCONT) && (self.stopped || self.stop_asked) {
                 self.stop_asked = false;
                 pass_on(SIGCONT, command);
@@ -82,7 +83,7 @@ impl Signals {
         }
     }
 
-    /// Reads the status of the children. Returns how `command` ended, or `None` if it is still running.
+    /// Reads the status of the children. Returns how `command` ended, or `None` if `command` is still running.
     fn look_at_children(&mut self, command: Pid) -> io::Result<Option<ExitStatus>> {
         loop {
             match wait(WaitOptions::NOHANG | WaitOptions::UNTRACED | WaitOptions::CONTINUED) {
@@ -106,9 +107,9 @@ impl Signals {
 
     /// Stops this process after the command has stopped, so that the shell sees a stopped job.
     ///
-    /// Does nothing if there is no terminal and no SIGTSTP was forwarded. Then no shell controls the job, and another
-    /// process has stopped only the command. That process will continue only the command, so this process would stay
-    /// stopped.
+    /// Does nothing if there is no terminal and no SIGTSTP was forwarded. In this case, no shell controls the job, and
+    /// another process has stopped only the command. That process will continue only the command, so this process would
+    /// stay stopped.
     fn stop(&mut self) {
         if self.stop_asked || File::open("/dev/tty").is_ok() {
             stop();
@@ -145,22 +146,23 @@ fn pass_on(signal: i32, command: Pid) {
     }
 }
 
-/// Stops this process until a SIGCONT arrives. The first process of a container cannot be stopped, so it continues at
-/// once.
+/// Stops this process until a SIGCONT arrives. The first process of a container cannot be stopped, so it continues
+/// immediately.
 fn stop() {
     let _ = kill_process(getpid(), Signal::STOP);
 }
 
-/// Returns true if a key of the terminal sent the signal to all foreground processes, including the command. The signal
-/// is then not forwarded. If this process is in the foreground, it cannot distinguish such a signal from one that
-/// another process sent only to it. So the second kind is not forwarded either.
+/// Returns true if a key of the terminal may have sent the signal. Such a signal goes to all foreground processes,
+/// including the command, so it is not forwarded. Another process may have sent the signal only to this process. If
+/// this process is in the foreground, it cannot distinguish the two cases, and does not forward the signal in either
+/// case.
 fn came_from_the_terminal(signal: i32) -> bool {
     matches!(signal, SIGINT | SIGQUIT | SIGTSTP)
         && File::open("/dev/tty").is_ok_and(|terminal| tcgetpgrp(terminal).is_ok_and(|group| group == getpgrp()))
 }
 
-/// Returns the signals that this process ignores, as Linux reports them. Bit N − 1 is signal N. Returns 0 if they are
-/// not reported.
+/// Returns the signals that this process ignores, as Linux reports them. Signal N is bit N − 1. Returns 0 if Linux does
+/// not report the signals.
 fn ignored() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// A reader of `from`. It also writes the bytes that it reads to `to`, and passes them to `see`.
+/// Reads bytes from `from`, writes the same bytes to `to`, and passes them to `see`.
 pub(super) struct Tee<R, S> {
     from: R,
     to: File,
@@ -16,8 +16,8 @@ impl<R: Read, S: FnMut(&[u8])> Tee<R, S> {
         Self { from, to, see }
     }
 
-    /// Forwards all bytes. Closes `from` if `to` is closed. So the command's next write fails, as if the command wrote
-    /// directly to `to`.
+    /// Forwards all bytes. If `to` is closed, closes `from`. The command's next write then fails, as if the command
+    /// wrote directly to `to`.
     pub(super) fn pass_on(mut self) {
         let mut buffer = vec![0; 64 * 1024];
         loop {
@@ -40,11 +40,11 @@ impl<R: Read, S: FnMut(&[u8])> Read for Tee<R, S> {
     }
 }
 
-/// The number of bytes that are kept of a line. They are enough, because a record stores at most 500 characters of a
-/// line, and a character has at most four bytes.
+/// The maximum number of bytes that are kept of a line. A record stores at most 500 characters of a line, and a
+/// character has at most four bytes.
 const LINE_BYTES_MAX: usize = 2000;
 
-/// The last line of an output, not counting blank lines.
+/// The last line of an output. Blank lines do not count.
 #[derive(Debug, Clone, Default)]
 pub(super) struct LastLine(Arc<Mutex<Lines>>);
 
@@ -60,7 +60,7 @@ impl LastLine {
         let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for &byte in bytes {
             match byte {
-                // A progress bar starts its line again with a carriage return.
+                // A carriage return also ends a line. A progress bar writes one before it draws itself again.
                 b'\n' | b'\r' => lines.end(),
                 byte if lines.begun.len() < LINE_BYTES_MAX => lines.begun.push(byte),
                 _ => {}
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_line_is_the_last_that_is_not_blank() {
+    fn blank_lines_do_not_count_as_the_last_line() {
         let last = |chunks: &[&[u8]]| last_line(chunks);
         assert_eq!(last(&[]), None);
         assert_eq!(last(&[b" \n\t\n"]), None);
