@@ -34,7 +34,7 @@ pub(super) enum Region<'n> {
 }
 
 impl<'n> Region<'n> {
-    /// Reads a part of a name in lower case; `None` if it is not a region.
+    /// Reads a part of a name as a region. The part is in lower case. Returns `None` if the part is not a region.
     pub(super) fn read(part: &'n str) -> Option<Self> {
         let of_a_cloud = || {
             let (continent, rest) = part.split_once('-')?;

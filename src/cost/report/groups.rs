@@ -34,7 +34,7 @@ impl Group {
     }
 }
 
-/// Returns each model of one execution with its part, as a list of one.
+/// Returns the name and the part of each model of one execution. The part is a slice of one element.
 fn each<'p>(models: &'p [Part<'p>]) -> impl Iterator<Item = (Option<String>, &'p [Part<'p>])> {
     models.iter().map(|part| (part.model.map(str::to_owned), std::slice::from_ref(part)))
 }
@@ -75,8 +75,8 @@ fn each<'p>(models: &'p [Part<'p>]) -> impl Iterator<Item = (Option<String>, &'p
 /// * `daily`, `weekly`, `monthly`, `totals`, `date`, `week`, `month`;
 /// * `inputTokens` (without cached tokens), `outputTokens`, `cacheCreationTokens`, `cacheReadTokens`, `totalTokens`;
 /// * `totalCost`, `modelsUsed` and `modelBreakdowns`;
-/// * `modelName`, `cost` and `missingPricing` in each breakdown. `missingPricing` is true, and is left out if no
-///   execution is unpriced;
+/// * `modelName`, `cost` and `missingPricing` in each breakdown. `missingPricing` is true if an execution is unpriced,
+///   and is left out if no execution is unpriced;
 /// * `unpricedModels` in the totals, if there are such models.
 ///
 /// The other group names, and `executions`, `unpriced`, `atStandard`, `atStandardCost` and `unreported`, are specific
@@ -93,9 +93,8 @@ pub struct Report<Z = Utc> {
     without_model: u64,
 }
 
-/// The first day of a group, by which groups are sorted, and the group's name. The names of days are not in
-/// chronological order, since years after 9999 begin with a plus sign. Groups without a first day, such as skills, are
-/// sorted by name.
+/// The first day of a group and the group's name, by which groups are sorted. The name alone is not sufficient, because
+/// years after 9999 begin with a plus sign. Groups without a first day, such as skills, are sorted by name.
 type Key = (Option<NaiveDate>, Option<String>);
 
 impl Report {
