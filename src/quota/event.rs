@@ -92,8 +92,8 @@ pub(super) struct Watch {
 
 impl Watch {
     /// Returns the watch of a line that counts against `limit` at `at`. Returns `None` if the limit has no thresholds
-    /// and every reader counts its period anyway. Readers count any other period only if a line names it, so every line
-    /// of such a limit has a watch.
+    /// and every reader counts its period anyway. Readers count any other period only if a line names this period. So
+    /// every line for a limit with such a period has a watch.
     pub(super) fn of(limit: &Limit, at: Timestamp) -> Option<Self> {
         let period = Scope::of(limit, at);
         let is_needed = !limit.thresholds.is_empty() || !period.is_always_counted();
@@ -106,7 +106,7 @@ mod tests {
     use super::*;
     use crate::quota::Limits;
 
-    /// Returns the lines that a limit with this period writes for a hold, a consumption and a settlement, without
+    /// Returns the lines for a hold, a consumption and a settlement against a limit with this period. The lines have no
     /// `api`, `unit` and `at`.
     fn written(period: &str) -> Vec<String> {
         let table = format!(
@@ -185,7 +185,7 @@ mod tests {
         }
     }
 
-    /// An old reader must refuse these lines, because it would judge a reservation in the wrong window.
+    /// An old reader must refuse these lines, because it would count a reservation in the wrong window.
     #[test]
     fn an_old_reader_refuses_each_line_of_a_new_form() {
         for (period, stated) in [

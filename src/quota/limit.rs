@@ -170,7 +170,8 @@ impl Limits {
         self
     }
 
-    /// Returns the limit of `api`; `None` if the limit is unknown. An API whose limit is unknown may have a limit.
+    /// Returns the limit of `api`; `None` if the limit is unknown. An API without an entry in the table may still have
+    /// a limit.
     pub fn get(&self, api: &str) -> Option<&Limit> {
         self.0.get(api)
     }
@@ -375,7 +376,7 @@ mod tests {
             let faulty = ENTRY.replacen(from, to, 1);
             assert_ne!(faulty, ENTRY);
             let (line, byte, found) = refusal(&format!("[\n{first},\n{faulty}\n]"));
-            // An error of serde_json has its own position. Any other error is located at the beginning of the entry.
+            // An error of serde_json has its own position. Any other error has the position at which the entry begins.
             let column = found.rsplit_once(" at line 3 column ").map_or(1, |(_, column)| column.parse().unwrap());
             assert_eq!((line, byte), (3, "[\n,\n".len() as u64 + first.len() as u64 + column - 1), "{found}");
             assert!(found.contains(why), "{found}");

@@ -1,4 +1,4 @@
-//! The period of a limit. This module is pure.
+//! The period of a limit. This module does no I/O and reads no clock.
 
 use std::fmt;
 use std::num::NonZeroU16;
@@ -50,8 +50,8 @@ pub enum Period {
 }
 
 impl Period {
-    /// The periods, in UTC, in which all usage of every API is counted, whatever its limit is. An earlier version had
-    /// only these, and its lines do not always name their period.
+    /// The periods in UTC that are counted for every API, even if the API's limit has another period. An earlier
+    /// version had only these periods, and not all of its lines name a period.
     pub(super) const ALWAYS_COUNTED: [Self; 5] = [Self::Minute, Self::Hour, Self::Day, Self::Week, Self::Month];
     /// The largest number of hours in [`Self::Hours`].
     const HOURS_MAX: u16 = 8_760;

@@ -1,4 +1,5 @@
-//! Windows, which are the single periods in which a quota counts, such as a certain day. This module is pure.
+//! Windows, which are the single periods in which a quota counts, such as a certain day. This module does no I/O and
+//! reads no clock.
 
 use chrono::{Datelike, Days, Months, NaiveDate};
 
@@ -51,7 +52,7 @@ impl Window {
             (next, Self { start_ms: zone.start_ms(first), end_ms: zone.start_ms(next) })
         };
         let (next, window) = from(first_day(period, zone.date(at)));
-        // If clocks are set back over 00:00, they show the old date again although the next window has begun.
+        // If clocks are set back over 00:00, they show the old date again, although the next window has already begun.
         if window.end_ms <= at.unix_ms() { from(next).1 } else { window }
     }
 
