@@ -14,7 +14,7 @@ const NINE_DECIMALS: u64 = 1_000;
 ///   whole number of pico-dollars.
 /// * The price of an hour is rounded to 12 decimals if `factor` is 1. If `factor` is larger, `digits` is the price of a
 ///   second, such as 0.001333333333333. Then the price of an hour is rounded to 9 decimals if 12 decimals do not
-///   suffice, because the price of a second is not more precise.
+///   suffice. The price of a second is not more precise than that.
 pub(super) fn times(digits: &str, factor: u64, meter: Meter) -> Option<(Usd, bool)> {
     let is_hour = meter.per() == Meter::AudioMs.per();
     if !is_hour {

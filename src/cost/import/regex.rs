@@ -1,7 +1,10 @@
 //! Converts regular expressions that match names of models to the patterns of this crate's tables.
 //!
-//! Only the syntax that price tables use is supported: literal text, groups of alternatives, character classes, digits,
-//! repetition, optional parts, anchors, and a negative look-ahead at the beginning.
+//! Only the syntax that price tables use is supported:
+//!
+//! * literal text, digits and character classes;
+//! * groups of alternatives, repetition and optional parts;
+//! * anchors, and a negative look-ahead at the beginning.
 
 /// The patterns for a regular expression. The expression matches a name if one of `like` and none of `unlike` matches
 /// it.

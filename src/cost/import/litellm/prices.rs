@@ -77,8 +77,11 @@ impl Prices {
     }
 
     /// Adds each tier of the standard prices to the variants that have no price for this tier. Then leaves out three
-    /// kinds of prices: second prices for the same input, prices of tiers without a price for smaller inputs, and
-    /// prices that are not needed (see `is_redundant`).
+    /// kinds of prices:
+    ///
+    /// * the price of seconds or characters, if the same input has a price for tokens;
+    /// * the price of a tier, if there is no price for smaller inputs;
+    /// * the price of a part, if it is not needed (see `is_redundant`).
     fn settle<'k>(&mut self, entry: &'k Entry, reader: &mut Reader<'k>) {
         let by_tokens = [Meter::Input, Meter::InputAudio].iter().any(|meter| self.standard.contains_key(meter));
         for (key, meter) in [
@@ -109,9 +112,9 @@ impl Prices {
         self.standard.retain(|meter, _| !redundant.contains(meter));
     }
 
-    /// Returns true if the price of `part`, such as audio input, is not needed, because it equals the price of the
-    /// whole, such as all input. If the price stayed in the table, it would also apply in tiers and variants in which
-    /// the whole has another price.
+    /// Returns true if the price of `part`, such as audio input, is not needed. It then equals the price of the whole,
+    /// such as all input. If the price stayed in the table, it would also apply in tiers and variants in which the
+    /// whole has another price.
     fn is_redundant(&self, part: Meter) -> bool {
         // The price of cached tokens is always needed, even if it equals the price of other input.
         let is_cached = matches!(part, Meter::CacheRead | Meter::CacheWrite | Meter::CacheWrite1h);
