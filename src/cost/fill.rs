@@ -146,7 +146,7 @@ impl PriceTable {
     }
 }
 
-/// The costs that are computed.
+/// Says which costs are computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Which {
     /// Unknown costs, except those that are marked as unknown.

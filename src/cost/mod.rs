@@ -1,9 +1,9 @@
 //! The cost of executions: usage priced exactly by a dated table.
 //!
-//! The module does no I/O and reads no clock. A [`PriceTable`] is data: the [bundled](PriceTable::bundled) table, JSON
-//! of the same form ([`PriceTable::from_json`]), or a table with another one as its fallback ([`PriceTable::or`]).
-//! [`PriceTable::cost`] returns a [`Cost`] that is exact to the pico-dollar, or an error. An unknown price is never
-//! treated as zero.
+//! The module does no I/O and reads no clock. A [`PriceTable`] is data. It can be the [bundled](PriceTable::bundled)
+//! table or your own table in the same JSON format ([`PriceTable::from_json`]). One table can be the fallback of
+//! another table ([`PriceTable::or`]). [`PriceTable::cost`] returns a [`Cost`] that is exact to the pico-dollar, or an
+//! error. An unknown price is never treated as zero.
 //!
 //! # The table
 //!
@@ -37,8 +37,8 @@
 //! Because of these limits on decimals, one token or one request costs a whole number of pico-dollars.
 //! `audio_seconds_min` is the minimum duration of audio, in seconds, that is billed for a call.
 //!
-//! **Tiers** are prices for calls with a large input. They follow the first price in a list. A tier's price applies to
-//! the whole call if the call has more input tokens than `above`, or at least as many as `from`.
+//! **Tiers** are prices for calls with a large input. In a list of prices, they follow the first price. A tier's price
+//! applies to the whole call if the call has more input tokens than `above`, or at least as many as `from`.
 //!
 //! **Periods** limit when a price applies. The last price that applies is used.
 //!
@@ -74,7 +74,7 @@
 //!     3. the row for a name that only one provider declares, or that several providers declare at the same price;
 //!     4. the row for `provider/model`, if a pattern in this row matches the model.
 //!
-//!   A name that several providers declare at different prices is an error that lists them.
+//!   If several providers declare the name at different prices, the result is an error that lists these providers.
 //! * **Spellings.** If no table has the name, rules change the name step by step until a table has the new name.
 //!   [`Cost::matched_by`] names the rules that were used. The row with the fewest steps is used. If there are several
 //!   such rows with different prices, the result is an error that lists these rows. A name that is only similar is
@@ -95,22 +95,22 @@
 //!   video, these cost as much as text. That may be too low, so [`Cost::part_unpriced`] names these parts. Parts of
 //!   different kinds, such as cached tokens and audio, are assumed not to overlap unless the usage reports their
 //!   overlap.
-//! * **Requests.** A call counts as one request unless its usage reports more requests.
+//! * **Requests.** A call counts as one request if its usage does not report the number of requests.
 //! * **No price.** The result is an error if the usage has one of these counts and the row has no price for that count:
-//!   - cache writes, which may cost more than other input (at Anthropic 1.25 times as much, or twice as much for an
-//!     hour);
+//!   - cache writes, which may cost more than other input. At Anthropic, they cost 1.25 times as much, or twice as much
+//!     if the cache keeps the input for an hour;
 //!   - searches and rented deployments;
 //!   - input or output tokens that no priced part includes, if the row bills tokens;
 //!   - time, characters, messages and pages, if the usage has no tokens. If the usage has tokens, these counts measure
 //!     the same content as the tokens, so they are not billed;
 //!   - requests, if the row bills tokens and the usage has no tokens. All other requests without a price cost nothing.
-//! * **Unpriced variants.** If the row has no prices for the way in which a call was served, the standard prices apply,
-//!   and [`Cost::variant_unpriced`] contains the variant of the call. The amount is then too low for priority and too
-//!   high for a batch. `default` and `standard` mean the standard service. Anthropic and Groq report a batch as
+//! * **Unpriced variants.** The row may have no prices for the way in which a call was served. Then the standard prices
+//!   apply, and [`Cost::variant_unpriced`] contains the variant of the call. The amount is then too low for priority
+//!   and too high for a batch. `default` and `standard` mean the standard service. Anthropic and Groq report a batch as
 //!   `service_tier` `batch`, which means the same as `processing` `batch`.
 //! * **Not reported.** If the count of a part is `None`, its tokens cost the price of the whole. The amount is too low
 //!   if these tokens were written to a cache. Searches whose count is `None` are not billed.
-//! * **Tier of the model.** A model is `Free` if and only if all its prices are zero. Otherwise it has the tier that
+//! * **Tier of the model.** A model is `Free` if and only if all its prices are zero. Any other model has the tier that
 //!   the table states. If the table states none, the price of a million output tokens decides: `Premium` from 25 USD
 //!   on, and `Standard` below.
 //!
@@ -126,7 +126,7 @@
 //!
 //! An imported table can override the bundled table ([`or`](PriceTable::or)). It then replaces the bundled rows of the
 //! same models, including the rows of this crate. All other bundled rows stay in effect. The tables of other projects
-//! do not state the minimum duration of billed audio, so an import copies this minimum from the rows of this crate.
+//! do not state the minimum duration of billed audio. So an import copies this minimum from the rows of this crate.
 
 mod breakdown;
 mod fill;

@@ -49,8 +49,8 @@ pub struct CostPart {
     pub count: u64,
     /// The price of [`Meter::per`] units.
     pub price: Usd,
-    /// `count` × `price` ÷ [`Meter::per`]. The amount is exact, except for time. For time, the amount is rounded half
-    /// to even to the pico-dollar, since the price of a third of an hour may not be a finite decimal.
+    /// `count` × `price` ÷ [`Meter::per`]. The amount is exact, except for time. An amount for time is rounded half to
+    /// even to the pico-dollar. For example, the price of a third of an hour may not be a finite decimal.
     pub usd: Usd,
 }
 

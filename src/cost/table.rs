@@ -51,7 +51,7 @@ impl fmt::Debug for PriceTable {
 }
 
 impl PriceTable {
-    /// Reads the table in `text`, which has the form that the [module](crate::cost#the-table) describes.
+    /// Reads the table in `text`, which has the format that the [module](crate::cost#the-table) describes.
     ///
     /// ```
     /// use runledger::{Usage, cost::PriceTable};
@@ -95,8 +95,8 @@ impl PriceTable {
     /// Returns this table with `other` as its fallback, which prices the models that this table does not have. Use this
     /// method to override the bundled table with your own.
     ///
-    /// The tables are combined row by row. A model that is in both tables has the prices of this table. All its names,
-    /// aliases and rules in both tables lead to these prices.
+    /// The tables are combined row by row. A model that is in both tables has the prices of this table. All names,
+    /// aliases and patterns of the model in both tables lead to these prices.
     ///
     /// ```
     /// use runledger::{Usage, cost::PriceTable};

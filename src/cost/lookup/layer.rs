@@ -57,7 +57,7 @@ pub(super) enum Found<'t> {
     Row(&'t Row, bool),
     /// The only row with the name. The provider of the row is not in [`Served`].
     Other(&'t Row),
-    /// These rows of several providers have the name, and nothing decides between them.
+    /// These rows of several providers have the name, and no rule prefers one of them.
     Several(Vec<&'t Row>),
     Nothing,
 }
@@ -126,7 +126,8 @@ impl Layer {
     }
 }
 
-/// Returns the name in the form in which tables store it. Most names are already in lower case.
+/// Returns `name` in lower case and without blanks at its ends, as tables store names. Most names already have this
+/// form and are not copied.
 pub(in crate::cost) fn lower(name: &str) -> Cow<'_, str> {
     let name = name.trim();
     if name.bytes().any(|byte| byte.is_ascii_uppercase() || !byte.is_ascii()) {

@@ -44,9 +44,9 @@ struct Earlier {
 pub(super) enum Missing<'t> {
     /// No table has the model.
     Unknown,
-    /// These rows of several providers have the name, and nothing decides between them.
+    /// These rows of several providers have the name, and no rule prefers one of them.
     Several(Vec<&'t Row>),
-    /// The name as given fits no row. Other spellings of it fit these rows, which have different prices.
+    /// No row has the name of the call. Other spellings of the name fit these rows, which have different prices.
     Ambiguous(Vec<&'t Row>),
 }
 
@@ -281,8 +281,8 @@ impl Layers {
         }
     }
 
-    /// Returns the shared name of the provider that serves models of this name if a call names no provider, and the
-    /// index of the layer that says so.
+    /// Returns the provider that serves models of this name if a call names no provider. The result is the index of the
+    /// layer that states this, and the shared name of the provider.
     fn home(&self, name: &str) -> Option<(usize, &str)> {
         let providers = self.layers.iter().enumerate();
         let mut providers = providers.flat_map(|(at, layer)| layer.providers.iter().map(move |one| (at, one)));

@@ -11,7 +11,8 @@ pub(super) fn nearest<'a>(name: &str, known: &[&'a str]) -> Vec<&'a str> {
         return Vec::new();
     }
     let mut near: Vec<(usize, &str)> = Vec::with_capacity(NAMES_MAX + 1);
-    // Most typing errors change only one or two bytes, and the search for such names is much faster. So it comes first.
+    // Most typing errors change only one or two bytes, and the search for such names is much faster. So this search
+    // comes first.
     for max in [2.min(name.len() / 2), name.len() / 2] {
         let mut max = max;
         for &other in known {

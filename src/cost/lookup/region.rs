@@ -49,7 +49,8 @@ impl<'n> Region<'n> {
         }
     }
 
-    /// Splits a region from the beginning of a name: `eu.anthropic.claude-opus-5` or `sa-east-1/meta.llama3-70b`.
+    /// Splits a region from the beginning of a name such as `eu.anthropic.claude-opus-5` or
+    /// `sa-east-1/meta.llama3-70b`.
     pub(super) fn split(name: &'n str) -> Option<(Self, &'n str)> {
         let (part, rest) = name.split_once(['.', '/'])?;
         Some((Self::read(part)?, rest)).filter(|(_, rest)| !rest.is_empty())

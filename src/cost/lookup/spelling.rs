@@ -260,7 +260,7 @@ fn family_before_version(name: &str) -> Option<String> {
     let family =
         FAMILIES.iter().find(|family| rest.strip_prefix(**family).is_some_and(|rest| rest.starts_with('-')))?;
     let rest = &rest[family.len() + 1..];
-    // The longest version wins, since `4-5` begins with `4`.
+    // The longest version is used, since `4-5` begins with `4`.
     let ends = std::iter::once(rest.len()).chain(rest.rmatch_indices(['-', '@', ':', '[']).map(|(at, _)| at));
     let end = ends.into_iter().find(|&end| is_version(&rest[..end]))?;
     Some(format!("{before}claude-{}-{family}{}", &rest[..end], &rest[end..]))

@@ -73,7 +73,7 @@ impl Discrepancies {
     ///
     /// # Errors
     /// Fails with [`ErrorKind::Overflow`](crate::ErrorKind::Overflow) if a sum exceeds the range of [`Usd`]. Do not use
-    /// this value after an error, since it then includes only a part of the other one.
+    /// this value after an error, since it then includes only a part of the other value.
     pub fn merge(&mut self, other: Self) -> Result<()> {
         self.totals.merge(other.totals)?;
         other.models.into_iter().try_for_each(|(name, sums)| self.models.entry(name).or_default().merge(sums))?;

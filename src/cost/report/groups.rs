@@ -69,8 +69,13 @@ fn each<'p>(models: &'p [Part<'p>]) -> impl Iterator<Item = (Option<String>, &'p
 ///
 /// # JSON
 ///
-/// The report is an object with the groups under `daily`, `weekly`, `monthly`, `models`, `skills`, `runs`, `scenes` or
-/// `agents`, their sum under `totals`, and `withoutModel`. These field names are those of ccusage:
+/// The report is an object with three keys:
+///
+/// * an array with the groups, under `daily`, `weekly`, `monthly`, `models`, `skills`, `runs`, `scenes` or `agents`;
+/// * `totals`, which has the sum of all executions;
+/// * `withoutModel`, which is the number of executions that used no model.
+///
+/// These field names are those of ccusage:
 ///
 /// * `daily`, `weekly`, `monthly`, `totals`, `date`, `week`, `month`;
 /// * `inputTokens` (without cached tokens), `outputTokens`, `cacheCreationTokens`, `cacheReadTokens`, `totalTokens`;
@@ -79,10 +84,11 @@ fn each<'p>(models: &'p [Part<'p>]) -> impl Iterator<Item = (Option<String>, &'p
 ///   and is left out if no execution is unpriced;
 /// * `unpricedModels` in the totals, if there are such models.
 ///
-/// The other group names, and `executions`, `unpriced`, `atStandard`, `atStandardCost` and `unreported`, are specific
-/// to this crate. `atStandard` and `atStandardCost` are [`Sum::at_standard`] and [`Sum::at_standard_cost`]. For each
-/// token count, `unreported` gives the number of executions that do not report it. A sum without any known value is
-/// null, while ccusage writes 0. An amount is a number with all its digits, while ccusage writes a float.
+/// All other keys of arrays of groups, and `executions`, `unpriced`, `atStandard`, `atStandardCost` and `unreported`,
+/// are specific to this crate. `atStandard` and `atStandardCost` are [`Sum::at_standard`] and
+/// [`Sum::at_standard_cost`]. For each token count, `unreported` gives the number of executions that do not report it.
+/// A sum without any known value is null, while ccusage writes 0. An amount is a number with all its digits, while
+/// ccusage writes a float.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report<Z = Utc> {
     by: CostBy,
@@ -171,7 +177,8 @@ impl<Z: TimeZone> Report<Z> {
     ///
     /// # Errors
     /// Fails with [`ErrorKind::Overflow`](crate::ErrorKind::Overflow) if a sum exceeds the range of
-    /// [`Usd`](crate::Usd). Do not use the report after an error, since it then includes only a part of the other one.
+    /// [`Usd`](crate::Usd). Do not use the report after an error, since it then includes only a part of the other
+    /// report.
     pub fn merge(&mut self, other: Self) -> Result<()> {
         self.without_model += other.without_model;
         self.totals.merge(other.totals)?;

@@ -15,8 +15,8 @@ pub(super) struct Part<'r> {
     pub(super) total: Option<u64>,
     pub(super) cached: Cached,
     pub(super) cost: Option<Usd>,
-    /// The part of `cost` for calls that were priced at the standard price, because their variant, their region or a
-    /// part of their usage has no price of its own. `None` if there are no such calls.
+    /// The part of `cost` for calls that were priced at the standard price. Their variant, their region or a part of
+    /// their usage has no price of its own. `None` if there are no such calls.
     pub(super) at_standard: Option<Usd>,
 }
 
@@ -85,7 +85,7 @@ fn whole<'r>(model: Option<&'r str>, calls: Option<Usd>, record: &ExecutionMetri
 fn cost_of_whole(calls: Option<Usd>, record: &ExecutionMetrics) -> (Option<Usd>, Option<Usd>) {
     let calls = calls.filter(|sum| record.cost_usd == Some(sum.round_to_record()));
     let cost = calls.or(record.exact_cost());
-    // If the cost is another total, such as a vendor's bill, it does not consist of the costs of the calls.
+    // The cost can be another total, such as a vendor's bill, which does not consist of the costs of the calls.
     let of_calls = || record.trace.llm_calls.iter().filter_map(of_call_at_standard).fold(None, known_sum);
     let at_standard = calls.and_then(|_| of_calls()).or_else(|| cost.filter(|_| is_at_standard(&record.cost)));
     (cost, at_standard)
@@ -135,8 +135,8 @@ fn together<'r>(one: Part<'r>, other: Part<'r>) -> Part<'r> {
     }
 }
 
-/// Returns true if the parts add up to the totals of the record. They do not if, for example, a vendor's bill is only
-/// for the whole execution.
+/// Returns true if the parts add up to the totals of the record. They do not add up if, for example, a vendor's bill is
+/// only for the whole execution.
 fn adds_up(parts: &[Part<'_>], record: &ExecutionMetrics) -> bool {
     fn same<T: PartialEq>(reported: Option<T>, summed: Option<T>) -> bool {
         reported.is_none() || reported == summed

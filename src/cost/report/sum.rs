@@ -4,8 +4,8 @@ use super::parts::{Cached, Part};
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::Usd;
 
-/// The sum of a count, such as output tokens, over the executions that report it, and the number of executions that do
-/// not.
+/// The sum of a count, such as output tokens, over the executions that report this count. Also has the number of
+/// executions that do not report it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Count {
