@@ -12,7 +12,7 @@ use crate::metrics::Timestamp;
 
 /// One line of the quota's journal: an event, its time, and the `api` and the `unit` for which the event counts.
 ///
-/// The unit is text here, so that a version can also read lines whose unit it does not know.
+/// The unit is text here, so that an older version can read lines with a newer unit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Line<'a> {
     #[serde(borrow)]
@@ -35,8 +35,8 @@ pub(super) enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         watch: Option<Watch>,
     },
-    /// A caller requests a reservation. The line contains the limit, so that every reader decides in the same way
-    /// whether the reservation is granted, even if the reader's own table has another limit.
+    /// A caller requests a reservation. The line contains the limit. So every reader decides in the same way whether
+    /// the reservation is granted, even if the reader's table has another limit.
     Hold {
         amount: u64,
         #[serde(default, skip_serializing_if = "Certainty::is_known")]
@@ -56,7 +56,7 @@ pub(super) enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         watch: Option<Watch>,
     },
-    /// The reservation that line number `hold` requested ends, and nothing was used of it.
+    /// The reservation that line number `hold` requested ends without any use.
     Release { hold: u64 },
 }
 
@@ -80,7 +80,7 @@ impl Certainty {
 }
 
 /// The thresholds that the line's writer watches, in percent of a limit. The writer wants to know whether its line is
-/// the first in the window to reach one of them.
+/// the first in the window to reach a threshold.
 ///
 /// The thresholds and their limit are stored in the line, so that all readers agree on which line was the first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

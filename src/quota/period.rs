@@ -10,8 +10,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// The period after which a quota restarts.
 ///
 /// A period is not a sliding span: when one period ends and the next one begins, the whole quota is available again.
-/// Days, weeks, months, quarters and years begin at 00:00 in the limit's zone, which is UTC unless the limit names
-/// another. A day on which clocks change lasts 23 or 25 hours. If clocks skip 00:00, the day begins at the first moment
+/// Days, weeks, months, quarters and years begin at 00:00 in the limit's zone. The zone is UTC if the limit names no
+/// zone. A day on which clocks change lasts 23 or 25 hours. If clocks skip 00:00, the day begins at the first moment
 /// after the skip.
 ///
 /// ```
@@ -33,11 +33,11 @@ pub enum Period {
     Day,
     /// From Monday 00:00 to the next Monday, as in ISO 8601.
     Week,
-    /// From the first of the month, 00:00, to the next first.
+    /// From 00:00 on the first day of a month to the first day of the next month.
     Month,
-    /// From the first of January, April, July or October, 00:00, to the next of these days.
+    /// Three months, from 00:00 on the first day of January, April, July or October.
     Quarter,
-    /// From the first of January, 00:00, to the next first of January.
+    /// From 00:00 on January 1 to the next January 1.
     Year,
     /// This many hours of 3,600 seconds, beginning with the first use; 1 to 8,760 hours.
     ///

@@ -28,7 +28,7 @@ impl Used {
         }
     }
 
-    /// Notes the watched percentages that line `seq` was the first to reach.
+    /// Remembers the watched percentages that line `seq` was the first to reach.
     ///
     /// A percentage that was reached stays reached even if the limit is raised later. So each percentage is reported
     /// only once in a window.
@@ -52,7 +52,7 @@ impl Used {
 /// The usage of the recent windows of one period. The window in which the last line counts is at the end of the list.
 ///
 /// The window whose last line is the oldest is forgotten first, even if the window itself is in the future. So a line
-/// from a clock that is far ahead does not push out the windows in which other lines still count.
+/// from a clock that is far ahead does not remove the windows in which other lines still count.
 #[derive(Debug, Default)]
 pub(super) struct RecentWindows(Vec<(Window, Used)>);
 

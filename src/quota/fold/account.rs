@@ -113,7 +113,7 @@ impl Account {
         }
     }
 
-    /// Adds an amount that counts at `at`. Its line was written at `now`.
+    /// Adds an amount that counts at `at`. The line with this amount was written at `now`.
     fn consume(&mut self, at: Timestamp, now: Timestamp, amount: u64, certainty: Certainty) {
         for (windows, period) in self.always.iter_mut().zip(Period::ALWAYS_COUNTED) {
             windows.last(Window::containing(at, period, &Zone::UTC)).add(amount, certainty);
