@@ -95,8 +95,8 @@ mod tests {
         fn the_result_is_exact_or_rounded_once(digits in 0u64..1_000_000_000_000, cut in 0u32..18, seconds: bool) {
             let (factor, meter, mut step) =
                 if seconds { (3_600u64, Meter::AudioMs, 1i128) } else { (1_000_000, Meter::Input, 1_000_000) };
-            // `over` / `under` is the expected number of steps: digits × factor × 10^(12 - cut) / step. A step is a
-            // multiple of a pico-dollar.
+            // `over` / `under` is the expected number of steps: digits × factor × 10^(12 - cut) / step. `step` is the
+            // size of a step in pico-dollars.
             let (mut over, mut under) = (i128::from(digits) * i128::from(factor), step);
             match cut {
                 ..=12 => over *= 10i128.pow(12 - cut),

@@ -112,9 +112,9 @@ impl Prices {
         self.standard.retain(|meter, _| !redundant.contains(meter));
     }
 
-    /// Returns true if the price of `part`, such as audio input, is not needed. It then equals the price of the whole,
-    /// such as all input. If the price stayed in the table, it would also apply in tiers and variants in which the
-    /// whole has another price.
+    /// Returns true if the price of `part`, such as audio input, is not needed. This price then equals the price of the
+    /// whole, such as all input. If the price stayed in the table, it would also apply in tiers and variants in which
+    /// the whole has another price.
     fn is_redundant(&self, part: Meter) -> bool {
         // The price of cached tokens is always needed, even if it equals the price of other input.
         let is_cached = matches!(part, Meter::CacheRead | Meter::CacheWrite | Meter::CacheWrite1h);
@@ -173,7 +173,7 @@ fn values(rates: &Rates, provider: &str) -> Map<String, Value> {
     rates.iter().map(value).collect()
 }
 
-const UNKNOWN: &str = "not a price that this crate supports, or a change of other prices";
+const UNKNOWN: &str = "not a supported price or change of prices";
 const NO_PRICE: &str = "no price of at least 0";
 const ZERO: &str = "a price of 0, which may mean that the price is unknown";
 const TOO_SMALL: &str = "a price that would be rounded to 0";
