@@ -17,8 +17,8 @@ pub struct Cost<'t> {
     pub parts: Vec<CostPart>,
     /// The tier of the model at the time of the call, such as free or premium.
     pub tier: CostTier,
-    /// The provider whose prices were used. It is not the provider that served the call if, according to the table, the
-    /// prices of another provider apply to the model.
+    /// The provider whose prices were used. Another provider can have served the call, if that provider falls back to
+    /// these prices.
     pub provider: &'t str,
     /// The model as the table names it, even if the call named it differently.
     pub matched: &'t str,
@@ -29,8 +29,8 @@ pub struct Cost<'t> {
     pub table: &'t str,
     /// The number of input tokens above which these prices apply. `None` if they apply to any input.
     pub tier_above: Option<u64>,
-    /// The pairs of the call's variant for which these prices apply, such as `processing` with `batch`. A variant says
-    /// how a call was served. Empty if the standard prices were used.
+    /// The pairs of the call's variant for which the table has prices, such as `processing` with `batch`. A variant
+    /// says how a call was served. Empty if only standard prices were used.
     pub variant: BTreeMap<&'t str, &'t str>,
     /// The pairs of the call's variant for which the table has no prices for this model. The standard prices were used
     /// instead, which are too low for priority and too high for a batch. Pairs with the values `default` and
@@ -43,15 +43,16 @@ pub struct Cost<'t> {
     /// Each of these parts was billed at the price of its whole, such as all input, which may be too low. The parts are
     /// in the order of [`Meter::ALL`](crate::metrics::Meter::ALL).
     pub part_unpriced: Vec<Meter>,
-    /// True if these are the prices of the provider that served the call, as far as that provider is known.
+    /// False if another provider than `provider` may have served the call.
     pub(super) is_of_server: bool,
     /// The time for which the prices were looked up.
     pub at: Timestamp,
 }
 
 impl Cost<'_> {
-    /// Returns `provider`, or `None` if another provider may have served the call. One reason is that several providers
-    /// have the model at the same price. Another is that the server charges the prices of `provider`.
+    /// Returns `provider`, or `None` if another provider may have served the call. There are two possible reasons.
+    /// Several providers may have the model at the same price. Or the provider that served the call falls back to the
+    /// prices of `provider`.
     pub(crate) fn served_by(&self) -> Option<&str> {
         self.is_of_server.then_some(self.provider)
     }
@@ -77,7 +78,7 @@ impl Cost<'_> {
     /// Writes the cost into `record`: `cost_usd` rounded half to even to 8 decimals, `cost_tier` and their provenance.
     /// If the exact amount has more than 8 decimals, the provenance stores that amount too.
     ///
-    /// Also sets the provider, unless the record already names one or several providers have the same price. The
+    /// Also sets the provider if the record names no provider and only one provider can have served the call. The
     /// estimate in the record is not changed.
     pub fn fill(&self, record: &mut ExecutionMetrics) {
         record.cost_usd = Some(self.usd.round_to_record());

@@ -1,4 +1,4 @@
-//! Computes the costs of an execution: only the unknown ones, or all of them again.
+//! Computes the costs of an execution: either the unknown costs, or all costs again.
 
 use super::breakdown::Cost;
 use super::provenance::{common, dearer};
@@ -10,10 +10,11 @@ impl PriceTable {
     /// are not changed. Returns the version of the table for each computed cost. The list is empty if nothing was
     /// computed.
     ///
-    /// Each call is priced separately, at the prices of its own time, or of `timestamp_start` if neither the call nor
-    /// the record has a time. [`call_of`](ExecutionMetrics::call_of) says which values a call has from its record.
-    /// The execution's cost is the sum of its calls, and remains `None` if the cost of one of them is unknown. An
-    /// execution that lists no calls is priced as one call.
+    /// Each call is priced separately, at the prices of its own time. A call without a time is priced at the record's
+    /// `cost.at` or, if that is `None` too, at `timestamp_start`. [`call_of`](ExecutionMetrics::call_of) documents
+    /// which values of the record apply to its calls. The cost of the execution is the sum of the costs of its calls.
+    /// The cost remains `None` if the cost of a call is unknown. An execution that lists no calls is priced as one
+    /// call.
     ///
     /// These fields are set:
     ///
@@ -39,8 +40,8 @@ impl PriceTable {
         if record.exact_cost().is_some() { Vec::new() } else { self.compute(record, Which::Unknown) }
     }
 
-    /// Like [`fill_costs`](Self::fill_costs), but does not price what says that its cost is unknown. A record says so
-    /// by `cost.source` or `cost_tier`, and a call by `cost.source`.
+    /// Like [`fill_costs`](Self::fill_costs), but does not compute costs that are marked as unknown. The mark is the
+    /// value `Unknown`: in `cost.source` or `cost_tier` of a record, or in `cost.source` of a call.
     ///
     /// ```
     /// use runledger::{ExecutionMetrics, PriceTable, Usage, Uuid, metrics::CostSource};
@@ -58,8 +59,8 @@ impl PriceTable {
     }
 
     /// Like [`fill_costs`](Self::fill_costs), but also replaces known costs, including those that a vendor reported. A
-    /// cost for which the table has no price is not changed. If the cost of a call remains unknown, a record whose cost
-    /// is known is not changed at all.
+    /// cost is not changed if the table has no price for it. If the cost of the record is known and the cost of one of
+    /// its calls remains unknown, the whole record is not changed.
     ///
     /// ```
     /// use runledger::{ExecutionMetrics, PriceTable, Usage, Uuid};
@@ -78,7 +79,8 @@ impl PriceTable {
     fn compute<'t>(&'t self, record: &mut ExecutionMetrics, which: Which) -> Vec<&'t str> {
         let mut calls = record.calls();
         match &mut calls[..] {
-            // The only call reports neither usage nor cost, so the usage of the execution is the usage of this call.
+            // The record lists no call, or only one call without usage and cost. So the usage of the execution is the
+            // usage of this call.
             [only] if record.trace.llm_calls.is_empty() || record.is_whole(only) => {
                 self.compute_whole(record, only, which)
             }
@@ -144,10 +146,10 @@ impl PriceTable {
     }
 }
 
-/// The costs that are computed.
+/// Says which costs are computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Which {
-    /// Unknown costs of what does not say that its cost is unknown.
+    /// Unknown costs, except those that are marked as unknown.
     Missing,
     /// Unknown costs.
     Unknown,
@@ -155,9 +157,13 @@ enum Which {
 }
 
 impl ExecutionMetrics {
-    /// If the cost of the record is unknown, and the costs of all listed calls are known, sets the cost of the record to
-    /// the exact sum of these costs. Does not change a record that says that its cost is unknown. Returns true if the
-    /// cost was set.
+    /// Sets the cost of the record to the exact sum of the costs of its calls, and returns true.
+    ///
+    /// Changes nothing and returns false in these cases:
+    ///
+    /// - The record lists no calls, or the cost of a listed call is unknown.
+    /// - The cost of the record is already known.
+    /// - The cost of the record is marked as unknown, by `cost.source` or `cost_tier`.
     ///
     /// ```
     /// use runledger::{ExecutionMetrics, Uuid, metrics::LlmCall};
@@ -184,8 +190,8 @@ impl ExecutionMetrics {
         is_known
     }
 
-    /// Sets the cost of the record and its provenance to those of all `calls`. Returns false, and changes nothing, if
-    /// the sum of the costs is unknown.
+    /// Sets the cost of the record to the sum of the costs of `calls`, and its provenance to the values that all calls
+    /// share. Changes nothing and returns false if this sum is unknown.
     fn set_sum(&mut self, calls: &mut [LlmCall]) -> bool {
         let sum = calls.iter().try_fold(Usd::ZERO, |sum, call| sum.checked_add(call.cost_usd?));
         let Some(sum) = sum else { return false };
@@ -200,7 +206,7 @@ impl ExecutionMetrics {
         if let [only] = calls
             && only.cost.exact_usd.is_none()
         {
-            // The provenance of the only call is already in the record.
+            // The record now has the provenance of its only call.
             only.cost = CostProvenance::default();
         }
         true

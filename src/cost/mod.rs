@@ -1,9 +1,9 @@
 //! The cost of executions: usage priced exactly by a dated table.
 //!
-//! The module does no I/O and reads no clock. A [`PriceTable`] is data: the [bundled](PriceTable::bundled) table, JSON
-//! of the same form ([`PriceTable::from_json`]), or a table with another one as its fallback ([`PriceTable::or`]).
-//! [`PriceTable::cost`] returns a [`Cost`] that is exact to the pico-dollar, or an error. An unknown price is never
-//! zero.
+//! The module does no I/O and reads no clock. A [`PriceTable`] is data. It can be the [bundled](PriceTable::bundled)
+//! table or your own table in the same JSON format ([`PriceTable::from_json`]). One table can be the fallback of
+//! another table ([`PriceTable::or`]). [`PriceTable::cost`] returns a [`Cost`] that is exact to the pico-dollar, or an
+//! error. An unknown price is never treated as zero.
 //!
 //! # The table
 //!
@@ -35,10 +35,10 @@
 //! * For an hour, with at most twelve decimals: `audio_hour`, `video_hour`, `deployment_hour`.
 //!
 //! Because of these limits on decimals, one token or one request costs a whole number of pico-dollars.
-//! `audio_seconds_min` is the minimum duration of audio that is billed for a call.
+//! `audio_seconds_min` is the minimum duration of audio, in seconds, that is billed for a call.
 //!
-//! **Tiers** are prices for calls with a large input. They follow the first price in a list. A tier's price applies to
-//! the whole call if the call has more input tokens than `above`, or at least as many as `from`.
+//! **Tiers** are prices for calls with a large input. In a list of prices, they follow the first price. A tier's price
+//! applies to the whole call if the call has more input tokens than `above`, or at least as many as `from`.
 //!
 //! **Periods** limit when a price applies. The last price that applies is used.
 //!
@@ -48,9 +48,9 @@
 //!   first time is later than the second.
 //! * `weekdays` are days of the week in UTC.
 //!
-//! **Variants** are prices for calls that were not served in the standard way, such as batches. For each price, the
-//! last variant that applies and whose `when` matches the call replaces the standard price and all its tiers. Standard
-//! prices for which no such variant has a price stay in effect.
+//! **Variants** are prices for calls that were not served in the standard way, such as batches. A variant applies if
+//! its period applies and the call has all pairs in `when`. For each price, the last variant that applies replaces the
+//! standard price and all its tiers. If no variant that applies has such a price, the standard price stays in effect.
 //!
 //! **Names** are patterns: `*` matches any text, `#` a digit and `?` a character. `~` at the start matches an optional
 //! route to the model, such as `bedrock/`. `~` at the end matches optional endings that do not change the model: dates,
@@ -61,54 +61,56 @@
 //!
 //! # Rules
 //!
-//! * **Tables.** The tables are searched in order, so your own table takes precedence over the bundled one, however a
-//!   call spells the model. Two tables may have different names for the same provider, such as `azure_openai` and
-//!   `azure`.
+//! * **Tables.** The tables are searched in order. So your own table takes precedence over the bundled table, even if a
+//!   call spells the model in another way than your table. Two tables may have different names for the same provider,
+//!   such as `azure_openai` and `azure`.
 //! * **Model with a provider.** The row is found by the model's name, an alias, or the first pattern that matches,
-//!   ignoring case. Then the providers to which this provider falls back are searched in the same way, at their
-//!   standard prices.
-//! * **Model without a provider.** The first of these that exists is used:
-//!     1. `provider/model`, if the provider declares the model, which means that a row of this provider has it as the
-//!        name or as an alias;
+//!   ignoring case. If there is no such row, the providers in `falls_back_to` are searched in the same way. Only their
+//!   standard prices are used.
+//! * **Model without a provider.** A provider declares a name if one of its rows has the name as `model` or in
+//!   `aliases`. The first of these that exists is used:
+//!     1. the row for `provider/model`, if this provider declares the model;
 //!     2. the row of the provider that serves models of that name;
-//!     3. a name that only one provider declares, or that several providers declare at the same price;
-//!     4. `provider/model`, if a pattern in a row of this provider matches the model.
+//!     3. the row for a name that only one provider declares, or that several providers declare at the same price;
+//!     4. the row for `provider/model`, if a pattern in this row matches the model.
 //!
-//!   A name that several providers declare at different prices is an error that lists them.
-//! * **Spellings.** If no table has the name, rules change it step by step until a table has it. [`Cost::matched_by`]
-//!   names the rules that were used. If the fewest possible steps lead to rows with different prices, the result is an
-//!   error that lists these rows. A name that is only similar is never accepted, since similar models can have
-//!   different prices. The rules concern:
+//!   If several providers declare the name at different prices, the result is an error that lists these providers.
+//! * **Spellings.** If no table has the name, rules change the name step by step until a table has the new name.
+//!   [`Cost::matched_by`] names the rules that were used. The row with the fewest steps is used. If there are several
+//!   such rows with different prices, the result is an error that lists these rows. A name that is only similar is
+//!   never accepted, since similar models can have different prices. The rules concern:
 //!   - a gateway, a route or a provider before the name;
 //!   - ids and ARNs of Bedrock, and resource names of Google Cloud;
 //!   - regions;
-//!   - the version of Claude before its family;
-//!   - other separators in versions and dates;
+//!   - the order of version and family in the names of Claude models;
+//!   - separators in versions and dates;
 //!   - suffixes such as `[1m]`, `:online` and `-thinking`.
 //! * **Regions.** A region in the name, or in the variant `region` of the call, selects the row of that region. If the
 //!   table has no row for the region, the standard prices apply, and [`Cost::region_unpriced`] names the region.
 //! * **Time.** The price at the time of the call applies.
-//! * **Parts.** Each token is priced once, at the price of the innermost part that has a price. If there is no price
-//!   for tokens read from a cache, they cost the input price, since no vendor charges more for them. If there is no
-//!   price for reasoning, it costs as much as other output. If there is no price for audio, images or video, these cost
-//!   as much as text. That may be too low, so [`Cost::part_unpriced`] names these parts. Parts of different kinds, such
-//!   as cached tokens and audio, are assumed not to overlap unless the usage reports their overlap.
-//! * **Requests.** A call counts as one request unless its usage reports more requests.
+//! * **Parts.** A part, such as cached input, belongs to a whole, such as all input. A part can have parts itself. Each
+//!   token is priced once, at the price of the innermost part that contains the token and has a price. If there is no
+//!   price for tokens that were read from a cache, they cost the input price. No vendor charges more for such tokens.
+//!   If there is no price for reasoning, it costs as much as other output. If there is no price for audio, images or
+//!   video, these cost as much as text. That may be too low, so [`Cost::part_unpriced`] names these parts. Parts of
+//!   different kinds, such as cached tokens and audio, are assumed not to overlap unless the usage reports their
+//!   overlap.
+//! * **Requests.** A call counts as one request if its usage does not report the number of requests.
 //! * **No price.** The result is an error if the usage has one of these counts and the row has no price for that count:
-//!   - cache writes, which may cost more than other input (at Anthropic 1.25 times as much, or twice as much for an
-//!     hour);
+//!   - cache writes, which may cost more than other input. At Anthropic, they cost 1.25 times as much, or twice as much
+//!     if the cache keeps the input for an hour;
 //!   - searches and rented deployments;
 //!   - input or output tokens that no priced part includes, if the row bills tokens;
-//!   - time, characters, messages and pages, if the usage has no tokens. If it has tokens, these counts measure the
-//!     same content again, so they are not billed;
+//!   - time, characters, messages and pages, if the usage has no tokens. If the usage has tokens, these counts measure
+//!     the same content as the tokens, so they are not billed;
 //!   - requests, if the row bills tokens and the usage has no tokens. All other requests without a price cost nothing.
-//! * **Unpriced variants.** If the row has no prices for the way in which a call was served, the standard prices apply,
-//!   and [`Cost::variant_unpriced`] names that way. The amount is then too low for priority and too high for a batch.
-//!   `default` and `standard` mean the standard service. The `service_tier` `batch`, which Anthropic and Groq report,
-//!   means the same as the `processing` `batch`.
-//! * **Not reported.** A part whose count is `None` is priced as its whole. If these tokens were written to a cache,
-//!   the amount is too low. Searches whose count is `None` are not billed.
-//! * **Tier of the model.** A model is `Free` if and only if all its prices are zero. Otherwise it has the tier that
+//! * **Unpriced variants.** The row may have no prices for the way in which a call was served. Then the standard prices
+//!   apply, and [`Cost::variant_unpriced`] contains the variant of the call. The amount is then too low for priority
+//!   and too high for a batch. `default` and `standard` mean the standard service. Anthropic and Groq report a batch as
+//!   `service_tier` `batch`, which means the same as `processing` `batch`.
+//! * **Not reported.** If the count of a part is `None`, its tokens cost the price of the whole. The amount is too low
+//!   if these tokens were written to a cache. Searches whose count is `None` are not billed.
+//! * **Tier of the model.** A model is `Free` if and only if all its prices are zero. Any other model has the tier that
 //!   the table states. If the table states none, the price of a million output tokens decides: `Premium` from 25 USD
 //!   on, and `Standard` below.
 //!
@@ -119,12 +121,12 @@
 //!
 //! The bundled table is a snapshot of [genai-prices](https://github.com/pydantic/genai-prices) (MIT licence),
 //! overridden by a few rows of this crate. Models for which genai-prices has no price are left out. The feature `cli`
-//! adds the module `cost::import`, which made the snapshot. That module can also read LiteLLM's table, which contains
-//! more models and has other prices for some of them.
+//! adds the module `cost::import`, which made the snapshot. The module can also convert LiteLLM's table. LiteLLM's
+//! table contains more models, and other prices for some models.
 //!
-//! With [`or`](PriceTable::or), an imported table overrides the bundled rows of the same models, including the rows of
-//! this crate. All other bundled rows stay in effect. The importer copies the minimum duration of billed audio from the
-//! rows of this crate, since the tables of other projects have no such minimum.
+//! An imported table can override the bundled table ([`or`](PriceTable::or)). It then replaces the bundled rows of the
+//! same models, including the rows of this crate. All other bundled rows stay in effect. The tables of other projects
+//! do not state the minimum duration of billed audio. So an import copies this minimum from the rows of this crate.
 
 mod breakdown;
 mod fill;

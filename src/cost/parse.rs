@@ -15,8 +15,8 @@ use super::row::{Period, Row, Variant, Window};
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::{CostTier, Meter, Timestamp, Usd};
 
-// These types hold the file as text. Their values are slices of the file. So the address of a value gives its line for
-// an error, and digits do not pass through a float.
+// The values of these types are slices of the file's text. So the address of a value gives the line that an error
+// reports. Numbers stay text, so they are not rounded to floats.
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -94,7 +94,7 @@ struct TierText<'a> {
     price: &'a RawValue,
 }
 
-/// The keys and values of an object as written, including keys that are given twice.
+/// The keys and values of an object in the order of the file, including keys that occur twice.
 struct Entries<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Entries<'a> {
@@ -119,7 +119,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Entries<'a> {
     }
 }
 
-/// A key, borrowed if nothing in it is escaped.
+/// A key. It is borrowed from the file's text if it contains no escape.
 #[derive(Deserialize)]
 struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 
@@ -133,7 +133,7 @@ fn malformed() -> Error {
     Error::new(ErrorKind::Malformed, "read a price table")
 }
 
-/// Parses values, and finds the position of each in `text` for an error.
+/// Parses values. Finds the position of a value in `text` for an error.
 struct Reader<'a> {
     text: &'a str,
 }
@@ -175,7 +175,8 @@ impl Reader<'_> {
         let place = layer.rows.len();
         let mut row = Row { place, ..self.row(text)? };
         if let Some(&known) = layer.provider_names.get(&row.provider.to_lowercase()) {
-            // The provider is spelled as in the list of providers, so that each provider has only one name.
+            // The row gets the provider's spelling from the list of providers, so that all rows of a provider have the
+            // same spelling.
             row.provider.clone_from(&layer.providers[known].name);
         }
         for &value in [text.model].iter().chain(&text.aliases) {
@@ -396,7 +397,7 @@ impl Reader<'_> {
         })
     }
 
-    /// Returns an error about `value`, at the position where it begins.
+    /// Returns an error about `value`, at the position at which `value` begins.
     fn fault(&self, value: &RawValue, expected: &str) -> Error {
         malformed().at_part(self.text, value.get()).detail(format!("{expected} {}", value.get()))
     }

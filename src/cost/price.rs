@@ -49,12 +49,12 @@ pub struct CostPart {
     pub count: u64,
     /// The price of [`Meter::per`] units.
     pub price: Usd,
-    /// `count` × `price` ÷ [`Meter::per`]. The amount is exact, except for time. For time, the amount is rounded half
-    /// to even to the pico-dollar, since the price of a third of an hour may not be a finite decimal.
+    /// `count` × `price` ÷ [`Meter::per`]. The amount is exact, except for time. An amount for time is rounded half to
+    /// even to the pico-dollar. For example, the price of a third of an hour may not be a finite decimal.
     pub usd: Usd,
 }
 
-/// The parts of a usage that are not text, and for which vendors have other prices.
+/// The parts of a usage that are not text. Vendors have other prices for them than for text.
 const OTHER_MEDIA: [Meter; 6] = [
     Meter::InputAudio,
     Meter::InputImage,
@@ -100,8 +100,8 @@ impl<'t> Rates<'t> {
         self.get(Meter::Output).map(|rate| rate.price)
     }
 
-    /// Returns the lower bound of the tier for an input of this many tokens. If the rates have different bounds,
-    /// returns the largest.
+    /// Returns the lower bound of the tier that an input of this many tokens reaches. If rates have different bounds,
+    /// returns the largest bound.
     pub(super) fn tier_from(&self, input: u64) -> Option<u64> {
         self.0.iter().flatten().filter_map(|rate| rate.tier(input)).map(|tier| tier.from).max()
     }
@@ -129,8 +129,8 @@ impl<'t> Rates<'t> {
         OTHER_MEDIA.into_iter().filter(is_unpriced).collect()
     }
 
-    /// Returns the number of units that are billed at the rate of each meter. Units that are billed at the rate of a
-    /// part of that meter are excluded.
+    /// Returns, for each meter, the number of units that are billed at its rate. Units that are already billed at the
+    /// rate of a part are excluded.
     fn counts(&self, model: &str, usage: &Usage) -> Result<Counts> {
         usage.validate()?;
         let mut reported = usage.counts_with_wholes();
@@ -174,8 +174,8 @@ impl<'t> Rates<'t> {
                 // for an hour.
                 Meter::CacheWrite | Meter::CacheWrite1h => true,
                 Meter::WebSearches | Meter::FileSearches | Meter::DeploymentMs => true,
-                // This part has two wholes. If only one of them has a price, the part is billed at that price. If both
-                // have one, the right price is unknown.
+                // This part has two wholes. If only one whole has a price, the part is billed at this price. If both
+                // wholes have a price, it is unknown which price applies.
                 Meter::CacheReadAudio => has(Meter::CacheRead) && has(Meter::InputAudio),
                 Meter::CacheReadImage => has(Meter::CacheRead) && has(Meter::InputImage),
                 _ => false,
@@ -205,10 +205,10 @@ impl<'t> Rates<'t> {
         Ok(())
     }
 
-    /// Called for a row that does not bill tokens. Fails if the usage reports none of the counts that the row bills.
-    /// Requests are enough only if the row bills nothing else, since every call is a request.
+    /// Called for a row that does not bill tokens. Fails if the usage reports none of the counts that the row bills. A
+    /// count of requests suffices only if the row bills nothing but requests, since every call is a request.
     fn check_billed(&self, model: &str, billed: &Counts) -> Result<()> {
-        // A part of 0 says nothing about the size of its whole.
+        // If the count of a part is 0, the count of its whole can still be unknown.
         let is_known =
             |meter: Meter| billed[meter as usize].is_some_and(|count| count > 0 || meter.wholes().is_empty());
         let mut others = self.0.iter().flatten().filter(|rate| rate.meter != Meter::Requests).peekable();
@@ -220,8 +220,8 @@ impl<'t> Rates<'t> {
     }
 }
 
-/// Returns the error for parts that overlap by an unreported count. For example, the usage reports cached tokens and
-/// audio tokens, but not how many tokens are both.
+/// Returns the error for parts that overlap, if the usage does not report by how much. For example, the usage reports
+/// cached tokens and audio tokens, but not the number of cached audio tokens.
 fn overlap(model: &str, meter: Meter, whole: u64, parts: u128) -> Error {
     Error::new(ErrorKind::Invalid, format!("price the usage of {model:?}")).detail(format!(
         "its separately priced parts add up to {parts}, but {} is only {whole}. Report how many units are in two parts, \

@@ -1,9 +1,9 @@
-//! What the provenances and the tiers of several amounts have in common.
+//! Combines the provenances and the tiers of several amounts. A provenance says how an amount was determined.
 
 use crate::metrics::{CostProvenance, CostSource, CostTier};
 
-/// Returns the provenance of the sum of two amounts: the values that both provenances have. If one of the amounts was
-/// computed, the sum counts as computed.
+/// Returns the provenance of the sum of two amounts. It has the values that are the same in both provenances. If at
+/// least one amount was computed, the source of the sum is [`CostSource::Computed`].
 pub(crate) fn common(a: &CostProvenance, b: &CostProvenance) -> CostProvenance {
     fn same<T: Clone + PartialEq>(a: &Option<T>, b: &Option<T>) -> Option<T> {
         a.clone().filter(|_| a == b)

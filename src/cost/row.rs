@@ -1,4 +1,4 @@
-//! The prices of one model: when they apply, and for which variant.
+//! The prices of one model, with the times and the variants for which they apply.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::metrics::{CostTier, Timestamp, Usd};
 /// One model of one provider.
 #[derive(Debug, Clone)]
 pub(super) struct Row {
-    /// The index in the rows of its file.
+    /// The index of this row in the list of rows of its file.
     pub(super) place: usize,
     pub(super) model: String,
     pub(super) provider: String,
@@ -20,9 +20,10 @@ pub(super) struct Row {
     pub(super) rule: Rule,
     /// The tier that the table states. `None` if the tier follows from the price.
     pub(super) tier: Option<CostTier>,
-    /// The last period that applies is used.
+    /// The standard prices. If several periods apply, the last one is used.
     pub(super) prices: Vec<Period>,
-    /// For each meter, the rate of the last variant that matches the call and applies replaces the rate in `prices`.
+    /// The prices for other ways of serving a call. For each meter, the last variant that fits the call and its time
+    /// replaces the rate in `prices`.
     pub(super) variants: Vec<Variant>,
 }
 
@@ -54,7 +55,7 @@ pub(super) struct Window {
     pub(super) weekdays: Option<[bool; 7]>,
 }
 
-/// The lowest price of a million output tokens of a premium model.
+/// A model is premium if a million output tokens cost at least this much.
 const PREMIUM: Usd = Usd::from_pico(25_000_000_000_000);
 
 impl Window {
@@ -94,8 +95,8 @@ impl Variant {
     }
 }
 
-/// Returns true if the variant of a call has this pair. The case of the value is ignored. A batch can also be the value
-/// of `service_tier`, as Anthropic and Groq report it.
+/// Returns true if the variant of a call has this pair. The case of the value is ignored. For a batch, also accepts the
+/// value `batch` of `service_tier`, which Anthropic and Groq report.
 fn says(call: &BTreeMap<String, String>, key: &str, value: &str) -> bool {
     let is = |key: &str| call.get(key).is_some_and(|said| said.eq_ignore_ascii_case(value));
     is(key) || (key, value) == ("processing", "batch") && is("service_tier")
@@ -115,8 +116,8 @@ impl Row {
         Some(priced)
     }
 
-    /// Returns the tier of a call at these rates. The tier is free if all rates are zero. Otherwise the table states
-    /// the tier, or the tier follows from the price of the output.
+    /// Returns the tier of the model at these rates. The tier is free if all rates are zero. For other rates, the table
+    /// can state the tier. If the table states none, the tier follows from the price of output.
     pub(super) fn tier(&self, rates: &Rates<'_>) -> CostTier {
         match (&self.tier, rates.output()) {
             _ if rates.is_free() => CostTier::Free,
@@ -137,8 +138,8 @@ impl Row {
         self.prices == other.prices
     }
 
-    /// Returns true if the prices of the row apply in every region. In genai-prices, the names of such rows begin with
-    /// `regional.`.
+    /// Returns true if the prices of the row are for a call in any one region, and not for the global service. In
+    /// genai-prices, the names of such rows begin with `regional.`.
     pub(super) fn is_for_every_region(&self) -> bool {
         self.model.starts_with("regional.")
     }

@@ -51,7 +51,7 @@ impl fmt::Debug for PriceTable {
 }
 
 impl PriceTable {
-    /// Reads the table in `text`, which has the form that the [module](crate::cost#the-table) describes.
+    /// Reads the table in `text`, which has the format that the [module](crate::cost#the-table) describes.
     ///
     /// ```
     /// use runledger::{Usage, cost::PriceTable};
@@ -95,8 +95,8 @@ impl PriceTable {
     /// Returns this table with `other` as its fallback, which prices the models that this table does not have. Use this
     /// method to override the bundled table with your own.
     ///
-    /// The tables are combined row by row. A model that is in both tables has the prices of this table. All its names,
-    /// aliases and rules in both tables lead to these prices.
+    /// The tables are combined row by row. A model that is in both tables has the prices of this table. All names,
+    /// aliases and patterns of the model in both tables lead to these prices.
     ///
     /// ```
     /// use runledger::{Usage, cost::PriceTable};
@@ -145,7 +145,7 @@ impl PriceTable {
     /// use runledger::{ErrorKind, Usage, cost::PriceTable};
     ///
     /// let (prices, at) = (PriceTable::bundled()?, "2026-11-20T12:00:00Z".parse()?);
-    /// let usage = Usage::new(10_000, 500).cache_read(8_000); // 2,000 × $5 + 8,000 × $0.50 + 500 × $25, each a million
+    /// let usage = Usage::new(10_000, 500).cache_read(8_000); // (2,000 × $5 + 8,000 × $0.50 + 500 × $25) ÷ 1,000,000
     /// assert_eq!(prices.cost("claude-opus-4-5", &usage, at)?.usd.to_string(), "0.0265");
     ///
     /// let error = prices.cost("gpt-4oo", &usage, at).unwrap_err();
@@ -156,8 +156,8 @@ impl PriceTable {
     ///
     /// # Errors
     /// * [`UnknownModel`](crate::ErrorKind::UnknownModel) if the table does not contain the model, or if several
-    ///   providers serve it at different prices. The [`details`](Error::details) are the nearest known names, or the
-    ///   model with each of these providers.
+    ///   providers serve it at different prices. In the first case, the [`details`](Error::details) are the nearest
+    ///   known names. In the second case, they are the model with each of these providers.
     /// * [`Unpriced`](crate::ErrorKind::Unpriced) if the model has no price at `at`, or no price for a part of the
     ///   usage.
     /// * [`Invalid`](crate::ErrorKind::Invalid) if parts of the usage exceed their whole ([`Usage::validate`]).
@@ -191,10 +191,11 @@ impl PriceTable {
     }
 
     /// Returns the most that `call` can cost, so that this amount can be reserved before the call is made. The usage of
-    /// `call` has the input that will be sent, and as output the most that the model may return.
+    /// `call` must have the input that will be sent, and the largest output that the model may return.
     ///
-    /// Parts that are `None` are priced at the highest rate that they could have. For example, input may be counted as
-    /// audio or as written to a cache for an hour, and output as images or reasoning, if the model has prices for them.
+    /// If the count of a part is `None`, input or output can belong to this part. Such input and output are priced at
+    /// the highest rate that is possible for the model. For example, this can be the rate for audio, for input that is
+    /// written to a cache for an hour, or for reasoning.
     ///
     /// Input is not assumed to be read from a cache, since a cache hit is not guaranteed. The only exception is a model
     /// whose cached input costs more than other input. Separately billed items, such as searches, are included if the
@@ -205,7 +206,7 @@ impl PriceTable {
     ///
     /// let call = Call::new("claude-opus-4-5", Usage::new(10_000, 4_096));
     /// let most = PriceTable::bundled()?.worst_case(&call, "2026-11-20T12:00:00Z".parse()?)?;
-    /// assert_eq!(most.usd.to_string(), "0.2024"); // 10,000 × $10 + 4,096 × $25, each a million
+    /// assert_eq!(most.usd.to_string(), "0.2024"); // (10,000 × $10 + 4,096 × $25) ÷ 1,000,000
     /// # Ok::<(), runledger::Error>(())
     /// ```
     ///
@@ -220,7 +221,7 @@ impl PriceTable {
         worst_case::price(&lookup::row(&self.layers, call)?, call, at)
     }
 
-    /// Like [`cost_of`](Self::cost_of), but returns `None` instead of an error, without searching for near names.
+    /// Like [`cost_of`](Self::cost_of), but returns `None` instead of an error, and does not search for similar names.
     pub(crate) fn cost_if_known(&self, call: &Call, at: Timestamp) -> Option<Cost<'_>> {
         let row = lookup::row_if_known(&self.layers, call)?;
         row.price(&call.variant, &call.usage, call.at.unwrap_or(at)).ok()

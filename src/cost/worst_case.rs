@@ -5,8 +5,8 @@ use super::lookup::found::Match;
 use crate::error::Result;
 use crate::metrics::{Call, Meter, Timestamp, Usage};
 
-/// Returns the highest cost that `call` can have. Units that its usage does not assign to a part are priced as the most
-/// expensive part to which they can belong.
+/// Returns the highest cost that `call` can have. The usage may not assign all units to a part, such as audio. Such
+/// units are priced as the most expensive part to which they can belong.
 pub(super) fn price<'t>(row: &Match<'t>, call: &Call, at: Timestamp) -> Result<Cost<'t>> {
     let price = |usage: &Usage| row.price(&call.variant, usage, call.at.unwrap_or(at));
     let mut usage = call.usage;
@@ -18,7 +18,8 @@ pub(super) fn price<'t>(row: &Match<'t>, call: &Call, at: Timestamp) -> Result<C
         let before = usage;
         for part in whole.parts().filter(|&part| before.get(part).is_none()) {
             let with_part = before.with(part, unreported(&before, part));
-            // Pricing fails if a part has no price. The vendor then does not offer this part, so it is skipped.
+            // Pricing can fail because a part has no price. Then the vendor does not offer this part, so the part is
+            // skipped.
             if let Ok(cost) = price(&with_part)
                 && cost.usd > dearest.usd
             {
@@ -30,7 +31,7 @@ pub(super) fn price<'t>(row: &Match<'t>, call: &Call, at: Timestamp) -> Result<C
     Ok(dearest)
 }
 
-/// Returns how many units may belong to `part`: the units of its whole that no reported part of this whole includes.
+/// Returns how many units may belong to `part`: the units of its whole that belong to no reported part.
 fn unreported(usage: &Usage, part: Meter) -> u64 {
     let whole = match part.wholes() {
         [Meter::CacheWrite] if usage.get(Meter::CacheWrite).is_none() => Meter::Input,

@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dollars_are_counted_to_the_pico_dollar_or_not_at_all() {
+    fn only_dollars_in_the_range_of_a_u64_have_steps() {
         for (text, steps) in [
             ("0", Some(0)),
             ("0.000000000001", Some(1)),

@@ -12,7 +12,7 @@ use crate::metrics::Timestamp;
 
 /// One line of the quota's journal: an event, its time, and the `api` and the `unit` for which the event counts.
 ///
-/// The unit is text here, so that a version can also read lines whose unit it does not know.
+/// The unit is text here, so that an older version can read lines with a newer unit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Line<'a> {
     #[serde(borrow)]
@@ -35,8 +35,8 @@ pub(super) enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         watch: Option<Watch>,
     },
-    /// A caller requests a reservation. The line contains the limit, so that every reader decides in the same way
-    /// whether the reservation is granted, even if the reader's own table has another limit.
+    /// A caller requests a reservation. The line contains the limit. So every reader decides in the same way whether
+    /// the reservation is granted, even if the reader's table has another limit.
     Hold {
         amount: u64,
         #[serde(default, skip_serializing_if = "Certainty::is_known")]
@@ -56,7 +56,7 @@ pub(super) enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         watch: Option<Watch>,
     },
-    /// The reservation that line number `hold` requested ends, and nothing was used of it.
+    /// The reservation that line number `hold` requested ends without any use.
     Release { hold: u64 },
 }
 
@@ -80,7 +80,7 @@ impl Certainty {
 }
 
 /// The thresholds that the line's writer watches, in percent of a limit. The writer wants to know whether its line is
-/// the first in the window to reach one of them.
+/// the first in the window to reach a threshold.
 ///
 /// The thresholds and their limit are stored in the line, so that all readers agree on which line was the first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,8 +92,8 @@ pub(super) struct Watch {
 
 impl Watch {
     /// Returns the watch of a line that counts against `limit` at `at`. Returns `None` if the limit has no thresholds
-    /// and every reader counts its period anyway. Readers count any other period only if a line names it, so every line
-    /// of such a limit has a watch.
+    /// and every reader counts its period anyway. Readers count any other period only if a line names this period. So
+    /// every line for a limit with such a period has a watch.
     pub(super) fn of(limit: &Limit, at: Timestamp) -> Option<Self> {
         let period = Scope::of(limit, at);
         let is_needed = !limit.thresholds.is_empty() || !period.is_always_counted();
@@ -106,7 +106,7 @@ mod tests {
     use super::*;
     use crate::quota::Limits;
 
-    /// Returns the lines that a limit with this period writes for a hold, a consumption and a settlement, without
+    /// Returns the lines for a hold, a consumption and a settlement against a limit with this period. The lines have no
     /// `api`, `unit` and `at`.
     fn written(period: &str) -> Vec<String> {
         let table = format!(
@@ -185,7 +185,7 @@ mod tests {
         }
     }
 
-    /// An old reader must refuse these lines, because it would judge a reservation in the wrong window.
+    /// An old reader must refuse these lines, because it would count a reservation in the wrong window.
     #[test]
     fn an_old_reader_refuses_each_line_of_a_new_form() {
         for (period, stated) in [

@@ -1,4 +1,5 @@
-//! The windows of a period such as `5h`, each of which begins with its first use. This module is pure.
+//! The windows of a period such as `5h`, each of which begins with its first use. This module does no I/O and reads no
+//! clock.
 
 use std::num::NonZeroU16;
 
@@ -36,9 +37,9 @@ impl FirstUse {
                 self.windows[place..].rotate_left(1);
                 let last = self.windows.len() - 1;
                 let window = &mut self.windows[last].0;
-                // This use is earlier than all known uses of the window, so the window is moved to begin with it. But
-                // if the moved window has already ended at `now`, later uses may already be in the sum and cannot be
-                // separated. Then the window is not moved.
+                // If this use is earlier than all known uses of the window, the window is moved, and begins with this
+                // use. The window is not moved if its new end is before `now`. Later uses may then already be in its
+                // sum, and cannot be removed from the sum.
                 if earlier.start_ms < window.start_ms && now.unix_ms() < earlier.end_ms {
                     *window = earlier;
                 }

@@ -12,9 +12,9 @@ use crate::metrics::Usd;
 /// Tracks the used, the reserved and the remaining quota of each API. Clones of a `Quota` share its state.
 ///
 /// Any number of threads and processes can share a quota, and its state survives restarts. The state is stored in a
-/// separate journal, with one line for each event. A reservation is first written to the journal as a line. The
-/// reservation is granted if the earlier lines leave enough of the limit. So every reader of the journal makes the same
-/// decision, and all granted reservations together never exceed the limit.
+/// separate journal, with one line for each event. The request for a reservation is first written to the journal as a
+/// line. The reservation is granted if enough of the limit remains after the earlier lines. So every reader of the
+/// journal makes the same decision, and all granted reservations together never exceed the limit.
 ///
 /// Usage stays within the limit if each call reserves an amount first, uses no more than this amount, and is settled
 /// before the reservation expires.

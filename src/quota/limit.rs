@@ -1,4 +1,4 @@
-//! Dated limits: how much an API allows, in which unit and period, and where and when this was looked up.
+//! The limits of APIs. A limit has an amount, a unit and a period, and the source and the day from which it was taken.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::{NonZeroU16, NonZeroU64};
@@ -63,7 +63,7 @@ impl Limit {
 ///
 /// - `zone` is the time zone in which days, weeks, months, quarters and years begin: `UTC`, which is the default, or an
 ///   offset such as `+05:45`. With [`from_json_with_zones`](Self::from_json_with_zones), `zone` can also be the name of
-///   another zone. A limit with any other period cannot have a zone other than `UTC`.
+///   another zone. A limit with any other period, such as `hour`, must have the zone `UTC`.
 /// - `thresholds` lists whole percentages of the limit. Each percentage is reported when the consumption in one period
 ///   first reaches it ([`QuotaStatus::crossed`](super::QuotaStatus::crossed)). The default is `[50, 80]`, the
 ///   percentages at which the [`WarningLevel`](super::WarningLevel) changes.
@@ -123,8 +123,7 @@ impl Limits {
     }
 
     /// Like [`from_json`](Self::from_json), but the table can also name other zones. `zones` is called with the name of
-    /// each zone that is neither UTC nor an offset. It returns the zone's rules, or `None` if it does not know the
-    /// name.
+    /// each zone that is neither UTC nor an offset. `zones` returns the zone's rules, or `None` if the name is unknown.
     ///
     /// The command `runledger` passes the zones of the IANA database in this way.
     ///
@@ -163,14 +162,16 @@ impl Limits {
         Ok(Self(limits))
     }
 
-    /// Adds the limits of `others` to these. If both have a limit for an API, the limit of `others` is used.
+    /// Adds the limits of `others` to these limits. If both have a limit for the same API, the limit in `others` is
+    /// used.
     #[must_use]
     pub fn with(mut self, others: Self) -> Self {
         self.0.extend(others.0);
         self
     }
 
-    /// Returns the limit of `api`; `None` if the limit is unknown. An API whose limit is unknown may have a limit.
+    /// Returns the limit of `api`; `None` if the limit is unknown. An API without an entry in the table may still have
+    /// a limit.
     pub fn get(&self, api: &str) -> Option<&Limit> {
         self.0.get(api)
     }
@@ -322,7 +323,7 @@ mod tests {
         assert_eq!(Limits::bundled(), bundled);
     }
 
-    /// Returns the line and the byte at which the table is refused, and why it is refused.
+    /// Returns the line and the byte at which the table is refused, and the reason.
     fn refusal(text: &str) -> (u64, u64, String) {
         let error = Limits::from_json(text).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Malformed);
@@ -375,7 +376,7 @@ mod tests {
             let faulty = ENTRY.replacen(from, to, 1);
             assert_ne!(faulty, ENTRY);
             let (line, byte, found) = refusal(&format!("[\n{first},\n{faulty}\n]"));
-            // An error of serde_json has its own position. Any other error is located at the beginning of the entry.
+            // An error of serde_json has its own position. Any other error has the position at which the entry begins.
             let column = found.rsplit_once(" at line 3 column ").map_or(1, |(_, column)| column.parse().unwrap());
             assert_eq!((line, byte), (3, "[\n,\n".len() as u64 + first.len() as u64 + column - 1), "{found}");
             assert!(found.contains(why), "{found}");
@@ -395,7 +396,7 @@ mod tests {
             ("25.50", 25_500_000_000_000),
             ("\"25.50\"", 25_500_000_000_000),
             ("0.000000000001", 1),
-            // No float equals 9007199254740993, the number of pico-dollars.
+            // The number of pico-dollars is 9007199254740993, which no float can represent.
             ("9007.199254740993", 9_007_199_254_740_993),
             ("18446744.073709551615", u64::MAX),
         ] {

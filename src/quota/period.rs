@@ -1,4 +1,4 @@
-//! The period of a limit. This module is pure.
+//! The period of a limit. This module does no I/O and reads no clock.
 
 use std::fmt;
 use std::num::NonZeroU16;
@@ -10,8 +10,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// The period after which a quota restarts.
 ///
 /// A period is not a sliding span: when one period ends and the next one begins, the whole quota is available again.
-/// Days, weeks, months, quarters and years begin at 00:00 in the limit's zone, which is UTC unless the limit names
-/// another. A day on which clocks change lasts 23 or 25 hours. If clocks skip 00:00, the day begins at the first moment
+/// Days, weeks, months, quarters and years begin at 00:00 in the limit's zone. The zone is UTC if the limit names no
+/// zone. A day on which clocks change lasts 23 or 25 hours. If clocks skip 00:00, the day begins at the first moment
 /// after the skip.
 ///
 /// ```
@@ -33,11 +33,11 @@ pub enum Period {
     Day,
     /// From Monday 00:00 to the next Monday, as in ISO 8601.
     Week,
-    /// From the first of the month, 00:00, to the next first.
+    /// From 00:00 on the first day of a month to the first day of the next month.
     Month,
-    /// From the first of January, April, July or October, 00:00, to the next of these days.
+    /// Three months, from 00:00 on the first day of January, April, July or October.
     Quarter,
-    /// From the first of January, 00:00, to the next first of January.
+    /// From 00:00 on January 1 to the next January 1.
     Year,
     /// This many hours of 3,600 seconds, beginning with the first use; 1 to 8,760 hours.
     ///
@@ -50,8 +50,8 @@ pub enum Period {
 }
 
 impl Period {
-    /// The periods, in UTC, in which all usage of every API is counted, whatever its limit is. An earlier version had
-    /// only these, and its lines do not always name their period.
+    /// The periods in UTC that are counted for every API, even if the API's limit has another period. An earlier
+    /// version had only these periods, and not all of its lines name a period.
     pub(super) const ALWAYS_COUNTED: [Self; 5] = [Self::Minute, Self::Hour, Self::Day, Self::Week, Self::Month];
     /// The largest number of hours in [`Self::Hours`].
     const HOURS_MAX: u16 = 8_760;

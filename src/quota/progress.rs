@@ -1,4 +1,4 @@
-//! How far a quota's journal has been read, and the sums of the lines that were read.
+//! Remembers how far a quota's journal was read, and the sums of the lines that were read.
 //!
 //! The sums are in a [`Fold`], which counts lines in frames. A frame is one window, or all windows of a period such as
 //! `5h`.
@@ -40,8 +40,8 @@ impl Progress {
     /// start. There are two possible reasons:
     ///
     /// - A line names a frame that was not counted since the first line.
-    /// - A line is damaged, or does not continue the chain of the previous line. For example, a writer whose disk is
-    ///   full removes the lines that it has just written, so the sums can include lines that are gone.
+    /// - A line is damaged, or does not continue the hash chain of the previous line. For example, a writer whose disk
+    ///   is full removes the lines that it has just written. If these lines were already read, the sums are wrong.
     pub(super) fn read_on(&mut self, journal: &Journal) -> Result<bool> {
         loop {
             match self.next(journal, true)? {
@@ -89,8 +89,8 @@ impl Progress {
         match serde_json::from_slice::<event::Line<'_>>(found.bytes) {
             Ok(event) => {
                 self.fold.apply(trailer.link.seq, &event);
-                // Lines can be out of order: a line that was missing from its segment can appear after lines with
-                // higher numbers.
+                // Lines can be out of order: a line that was missing from a file of the journal can appear later, after
+                // lines with higher numbers.
                 if trailer.link.seq > self.link.seq {
                     self.link = trailer.link;
                 }

@@ -1,4 +1,4 @@
-//! The result of a reservation, and the guard that holds it.
+//! The result of a reservation, and the guard of a reserved amount.
 
 use std::sync::Arc;
 
@@ -45,7 +45,8 @@ pub struct Hold<A: Amount = u64> {
 }
 
 impl<A: Amount> Hold<A> {
-    /// Returns the reserved amount, in the limit's unit. It is 0 for a call of unknown amount that the limit allows.
+    /// Returns the reserved amount, in the limit's unit. The amount is 0 if the caller does not know it and the limit
+    /// assumes none.
     pub fn amount(&self) -> A {
         self.reserved.amount
     }
@@ -64,7 +65,7 @@ impl<A: Amount> Hold<A> {
     ///
     /// Pass `None` if the call used an unknown amount. Then the whole reserved amount is recorded, and the call is
     /// counted in [`QuotaStatus::assumed`]. If nothing was reserved, the call is counted in [`QuotaStatus::unknown`].
-    /// The limit's rule for unknown amounts does not apply here, because it is only for reservations.
+    /// The key `unknown` of the limit is not used here.
     ///
     /// # Errors
     /// If nothing was recorded because of an error, the amount stays reserved until the hold expires.

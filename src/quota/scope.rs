@@ -1,4 +1,4 @@
-//! The window in which a line of the journal counts. This module is pure.
+//! The window in which a line of the journal counts. This module does no I/O and reads no clock.
 
 use std::num::NonZeroU16;
 
@@ -20,7 +20,8 @@ pub(super) enum Scope {
     Zoned { of: Period, zone: String, start_ms: i64, end_ms: i64 },
 }
 
-/// Where a line is counted in an account, which has the sums of one API in one unit.
+/// One window, or all windows of a period such as `5h`. An account has the sums of one API in one unit. It adds each
+/// line to the sums of the frames in which the line counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Frame {
     /// A window of a period that every account counts.

@@ -92,8 +92,8 @@ pub struct QuotaStatus<A = u64> {
     /// `consumed` in percent of `limit`, as the nearest float. Held amounts are not included. The percentage is above
     /// 100 if `consumed` exceeds `limit`.
     pub pct_used: f64,
-    /// The warning level of `consumed`. Held amounts are not included, so a reservation that is later released raises
-    /// no alarm.
+    /// The warning level of `consumed`. Held amounts are not included, so a reservation does not raise the level before
+    /// it is settled.
     pub warning_level: WarningLevel,
     /// The thresholds of the limit, in percent and ascending, that `consumed` reached through the recording or
     /// settlement that returned this status. Held amounts do not count. The list is empty in a status that was only
@@ -110,9 +110,8 @@ pub struct QuotaStatus<A = u64> {
     /// When this window ends, UTC. If the window ends after the year 9999, this is the last millisecond of that year.
     ///
     /// `None` if the period is [`Period::Total`], which never restarts. Also `None` if the period is [`Period::Hours`]
-    /// and no window has begun, so that the whole quota remains. If a window began with a reservation and the
-    /// reservation is released or expires, the window begins with its next use instead. If the window has no other use,
-    /// it is cancelled.
+    /// and no window has begun, so that the whole quota remains. A window can begin with a reservation that is later
+    /// released or expires. Then the window begins with its next use instead, or is cancelled if it has no other use.
     pub resets_at: Option<Timestamp>,
 }
 

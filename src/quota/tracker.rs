@@ -135,8 +135,8 @@ impl Tracker {
         Ok(())
     }
 
-    /// Returns the status at `at`, with the thresholds that line `seq` was the first to reach. That line counts in the
-    /// window of `counts_at`.
+    /// Returns the status at `at`, with the thresholds that line `seq` was the first to reach. Line `seq` counts in the
+    /// window that contains `counts_at`.
     fn status_after<A: Amount>(
         &self,
         limit: &Limit,

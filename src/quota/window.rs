@@ -1,14 +1,15 @@
-//! Windows, which are the single periods in which a quota counts, such as a certain day. This module is pure.
+//! Windows, which are the single periods in which a quota counts, such as a certain day. This module does no I/O and
+//! reads no clock.
 
 use chrono::{Datelike, Days, Months, NaiveDate};
 
 use super::{Period, Zone};
 use crate::metrics::Timestamp;
 
-/// The moments from `start_ms` to before `end_ms`, both in milliseconds after 1970-01-01T00:00:00Z.
+/// The moments from `start_ms` up to, but not including, `end_ms`. Both are in milliseconds after 1970-01-01T00:00:00Z.
 ///
-/// The two moments are not of type [`Timestamp`], because the week of 0000-01-01 begins before the year 0, and the
-/// windows of 9999-12-31 end after the year 9999.
+/// The two moments are not of type [`Timestamp`], which has only the years 0 to 9999. The week of 0000-01-01 begins
+/// before the year 0, and the windows of 9999-12-31 end after the year 9999.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Window {
     pub(super) start_ms: i64,
@@ -51,7 +52,8 @@ impl Window {
             (next, Self { start_ms: zone.start_ms(first), end_ms: zone.start_ms(next) })
         };
         let (next, window) = from(first_day(period, zone.date(at)));
-        // If clocks are set back over 00:00, they show the old date again although the next window has begun.
+        // If clocks are set back over 00:00, they show the old date again, although the next window has already begun.
+        // Then the next window contains `at`.
         if window.end_ms <= at.unix_ms() { from(next).1 } else { window }
     }
 
@@ -120,7 +122,7 @@ mod tests {
     const PERIODS: [Period; 7] =
         [Period::Minute, Period::Hour, Period::Day, Period::Week, Period::Month, Period::Quarter, Period::Year];
 
-    /// The window as the text `start end`.
+    /// Returns the window as the text `start end`.
     fn window(period: Period, at: &str) -> String {
         window_in(&Zone::UTC, period, at)
     }
@@ -235,7 +237,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn windows_tile_time(at in any_time(), period in any_period(), zone in any_zone()) {
+        fn windows_follow_each_other_without_gaps(at in any_time(), period in any_period(), zone in any_zone()) {
             let window = Window::containing(at, period, &zone);
             prop_assert!(window.contains(at));
             prop_assert_eq!(window.left_ms(at), Some((window.end_ms - at.unix_ms()) as u64));

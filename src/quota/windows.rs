@@ -28,7 +28,7 @@ impl Used {
         }
     }
 
-    /// Notes the watched percentages that line `seq` was the first to reach.
+    /// Remembers the watched percentages that line `seq` was the first to reach.
     ///
     /// A percentage that was reached stays reached even if the limit is raised later. So each percentage is reported
     /// only once in a window.
@@ -49,19 +49,19 @@ impl Used {
     }
 }
 
-/// The usage of the recent windows of one period. The window of the last line is at the end.
+/// The usage of the recent windows of one period. The window in which the last line counts is at the end of the list.
 ///
 /// The window whose last line is the oldest is forgotten first, even if the window itself is in the future. So a line
-/// from a clock that is far ahead does not push out the windows in which other lines still count.
+/// from a clock that is far ahead does not remove the windows in which other lines still count.
 #[derive(Debug, Default)]
 pub(super) struct RecentWindows(Vec<(Window, Used)>);
 
-/// The largest number of windows that are remembered for a period. Sixteen are enough: the shortest period is a minute,
-/// and a line is written much less than sixteen minutes after the time at which it counts.
+/// The largest number of windows that are remembered for a period. Sixteen windows of a minute, the shortest period,
+/// are enough. A line is written much less than sixteen minutes after the time at which it counts.
 pub(super) const WINDOWS_MAX: usize = 16;
 
 impl RecentWindows {
-    /// Makes `window` the last window, and returns its usage, to which the caller adds.
+    /// Moves `window` to the end of the list, and returns its usage, to which the caller adds the line.
     pub(super) fn last(&mut self, window: Window) -> &mut Used {
         match self.0.iter().position(|&(other, _)| other == window) {
             Some(place) => self.0[place..].rotate_left(1),

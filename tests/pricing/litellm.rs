@@ -168,8 +168,8 @@ fn what_is_left_out_of_the_cut_and_why() {
             ": it has no name",
             "m: off_peak_pricing: hours or days that are not in UTC",
             "m: input_cost_per_token, output_cost_per_token: no price of at least 0",
-            "m: tiered_pricing: nothing that is counted here, or a change of other prices",
-            "m: input_cost_per_request: two prices for the same, of which the higher one is used",
+            "m: tiered_pricing: not a supported price or change of prices",
+            "m: input_cost_per_request: two prices for the same unit, of which the higher one is used",
             "n: it names no provider",
         ]
     );

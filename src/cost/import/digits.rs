@@ -1,17 +1,20 @@
-//! Prices digit by digit, never through a float.
+//! Converts prices from decimal digits, without floats.
 
 use crate::metrics::{Meter, Usd};
 
 /// 10⁻⁹ US dollars, in pico-dollars.
 const NINE_DECIMALS: u64 = 1_000;
 
-/// Returns `factor` times the price in `digits`, and whether it was rounded. Returns `None` if `digits` is not a number
-/// of at least 0, or if the result is out of range.
+/// Returns `factor` times the price in `digits`, and true if this product was rounded. Returns `None` if `digits` is
+/// not a number of at least 0, or if the product is out of range.
 ///
-/// One unit of `meter` must cost whole pico-dollars, so the price of a million units has at most 6 decimals, and the
-/// price of a thousand units at most 9. A price with more decimals is rounded half to even. The price of an hour has at
-/// most 12 decimals. If it is computed from the price of a second and would have more, it is rounded to 9, since a
-/// price of a second such as 0.001333333333333 is not more precise.
+/// A product with too many decimals is rounded half to even:
+///
+/// * The price of a million units is rounded to 6 decimals, and the price of a thousand units to 9. So one unit costs a
+///   whole number of pico-dollars.
+/// * The price of an hour is rounded to 12 decimals if `factor` is 1. If `factor` is larger, `digits` is the price of a
+///   second, such as 0.001333333333333. Then the price of an hour is rounded to 9 decimals if 12 decimals do not
+///   suffice. The price of a second is not more precise than that.
 pub(super) fn times(digits: &str, factor: u64, meter: Meter) -> Option<(Usd, bool)> {
     let is_hour = meter.per() == Meter::AudioMs.per();
     if !is_hour {
@@ -21,9 +24,10 @@ pub(super) fn times(digits: &str, factor: u64, meter: Meter) -> Option<(Usd, boo
     if exact.1 && factor > 1 { to_step(digits, factor, NINE_DECIMALS) } else { Some(exact) }
 }
 
-/// Returns `factor` times the price in `digits`, rounded half to even to a multiple of `step` pico-dollars.
+/// Returns `factor` times the price in `digits`, rounded half to even to a multiple of `step` pico-dollars. Also
+/// returns true if rounding changed the price.
 fn to_step(digits: &str, factor: u64, step: u64) -> Option<(Usd, bool)> {
-    // The computation uses millionths of a pico-dollar, so that the result is rounded only once.
+    // The computation uses millionths of a pico-dollar, so that only its result is rounded.
     const FINE: u64 = 1_000_000;
     let zeros = (1..).take_while(|&zeros| factor.is_multiple_of(10u64.pow(zeros))).last().unwrap_or(0);
     let rest = factor / 10u64.pow(zeros);
@@ -35,7 +39,7 @@ fn to_step(digits: &str, factor: u64, step: u64) -> Option<(Usd, bool)> {
     Some((price, !exact))
 }
 
-/// Returns `digits` × 10^`places`, by changing the exponent.
+/// Returns `digits` × 10^`places`. Only the exponent is changed.
 fn shift(digits: &str, places: i64) -> Option<String> {
     let (mantissa, exponent) = digits.split_once(['e', 'E']).unwrap_or((digits, "0"));
     Some(format!("{mantissa}e{}", exponent.parse::<i64>().ok()?.checked_add(places)?))
@@ -52,13 +56,14 @@ mod tests {
     }
 
     #[test]
-    fn prices_of_one_become_prices_of_many_digit_by_digit() {
+    fn a_price_is_multiplied_and_rounded_digit_by_digit() {
         for (digits, factor, meter, expected, rounded) in [
             ("1.25e-06", 1_000_000, Meter::Input, "1.25", false),
             ("0.00000125", 1_000_000, Meter::Input, "1.25", false),
             ("1.0399999999999998e-06", 1_000_000, Meter::Input, "1.04", true),
             ("2.857142857142857e-07", 1_000_000, Meter::Input, "0.285714", true),
-            // Ties are rounded to even; the last two are not ties.
+            // The next two prices are halfway between two results, so the even result is used. The two prices after
+            // them are not halfway.
             ("1.0000005e-6", 1_000_000, Meter::Input, "1", true),
             ("1.0000015e-6", 1_000_000, Meter::Input, "1.000002", true),
             ("1.00000049999999999e-6", 1_000_000, Meter::Input, "1", true),
@@ -68,11 +73,11 @@ mod tests {
             ("2.5", 1, Meter::FileSearches, "2.5", false),
             ("3.083e-05", 3_600, Meter::AudioMs, "0.110988", false),
             ("0.001333333333333", 3_600, Meter::AudioMs, "4.8", true),
-            // 12 decimals suffice for an hour.
+            // The price of an hour can have 12 decimals.
             ("0.000027777777775", 3_600, Meter::AudioMs, "0.09999999999", false),
             ("0.111000000001", 1, Meter::AudioMs, "0.111000000001", false),
             ("0.1110000000015", 1, Meter::AudioMs, "0.111000000002", true),
-            // The price is rounded only once.
+            // If this price were rounded to 7 decimals first, the result would be 1.000002.
             ("1.00000149999999999", 1, Meter::Input, "1.000001", true),
             ("1.0399999999999998", 1, Meter::Input, "1.04", true),
             ("0", 1_000_000, Meter::Input, "0", false),
@@ -85,12 +90,13 @@ mod tests {
     }
 
     proptest! {
-        /// The result is compared with the product of whole numbers.
+        /// Computes the expected price with whole numbers.
         #[test]
-        fn no_price_passes_through_a_float(digits in 0u64..1_000_000_000_000, cut in 0u32..18, seconds: bool) {
+        fn the_result_is_exact_or_rounded_once(digits in 0u64..1_000_000_000_000, cut in 0u32..18, seconds: bool) {
             let (factor, meter, mut step) =
                 if seconds { (3_600u64, Meter::AudioMs, 1i128) } else { (1_000_000, Meter::Input, 1_000_000) };
-            // The price in steps of pico-dollars is digits × factor × 10^(12 - cut) / step.
+            // `over` / `under` is the expected number of steps: digits × factor × 10^(12 - cut) / step. `step` is the
+            // size of a step in pico-dollars.
             let (mut over, mut under) = (i128::from(digits) * i128::from(factor), step);
             match cut {
                 ..=12 => over *= 10i128.pow(12 - cut),

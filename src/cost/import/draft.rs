@@ -1,4 +1,4 @@
-//! A converted table, and the table while it is being converted.
+//! The result of an import, and the unfinished table during an import.
 
 use serde_json::{Map, Value, json};
 
@@ -7,7 +7,7 @@ use super::minimum;
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::{Meter, Usd};
 
-/// The version, the day and the source of a table, which the imported file does not contain.
+/// The version, the day and the source of an imported table. The imported file does not contain these values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stamp {
     /// The table's version, as records will store it, such as `genai-prices 0.2.3`.
@@ -18,23 +18,24 @@ pub struct Stamp {
     pub source: String,
 }
 
-/// A table of another project, converted to the form of this crate's tables.
+/// A table of another project, converted to the format of this crate's tables.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Imported {
-    /// The table, with one line for each model, for [`PriceTable::from_json`](crate::PriceTable::from_json).
+    /// The table as JSON, with one line for each model. [`PriceTable::from_json`](crate::PriceTable::from_json) reads
+    /// this JSON.
     pub json: String,
-    /// The number of models in it.
+    /// The number of models in the table.
     pub models: u64,
-    /// The number of prices that were rounded half to even, because they have more decimals than a table can have. A
-    /// table has 6 decimals for a million tokens, 9 for a thousand requests and 12 for an hour. For example, the source
-    /// may have 1.0399999999999998 instead of 1.04. All other prices are exact.
+    /// The number of prices that were rounded half to even, because they have too many decimals. For example, the
+    /// imported file may have 1.0399999999999998 instead of 1.04. The price of a million tokens can have 6 decimals,
+    /// the price of a thousand requests 9, and the price of an hour 12. All other prices are exact.
     pub rounded: u64,
-    /// Everything that was left out, and why, one entry each, such as `azure/phi-4: it has no price`.
+    /// One text for each model or price that was left out, with the reason, such as `azure/phi-4: it has no price`.
     pub left_out: Vec<String>,
 }
 
-/// The table while it is being converted.
+/// The unfinished table during an import.
 pub(super) struct Draft {
     pub(super) providers: Vec<Value>,
     pub(super) models: Vec<Value>,
@@ -51,8 +52,8 @@ impl Draft {
         self.left_out.push(format!("{provider}/{model}: {why}"));
     }
 
-    /// Reads the price of [`Meter::per`] units, rounded if it has more decimals than a table can have. Returns `None` if
-    /// a positive price would be rounded to 0.
+    /// Converts a price to JSON. `digits` is the price of [`Meter::per`] units, such as a million tokens. The price is
+    /// rounded if it has more decimals than a table can have. Returns `None` if a positive price would be rounded to 0.
     pub(super) fn price(&mut self, meter: Meter, digits: &str) -> Result<Option<Value>> {
         let price = times(digits, 1, meter);
         let (price, rounded) = price.ok_or_else(|| {
@@ -80,7 +81,7 @@ impl Draft {
     }
 }
 
-/// The aliases, and the patterns of other names, as a table writes them.
+/// The aliases of a model or a provider, and patterns of other names, in the format of a table.
 #[derive(Debug, Default)]
 pub(super) struct Names {
     pub(super) aliases: Vec<String>,
@@ -89,7 +90,7 @@ pub(super) struct Names {
 }
 
 impl Names {
-    /// Returns the patterns as JSON; `None` if there are none.
+    /// Returns the patterns as JSON; `None` if `like` is empty.
     pub(super) fn rule(&self) -> Option<Value> {
         let mut rule = Map::new();
         rule.insert("like".to_owned(), json!(self.like));

@@ -1,11 +1,19 @@
 //! Imports the table of [genai-prices](https://github.com/pydantic/genai-prices) (MIT licence).
 //!
-//! The prices are for a million tokens, for an hour of audio, and for a thousand searches, requests, pages or messages.
-//! In a list of prices, the last one that applies is used. In a list of variants, the first one that applies is used,
-//! since the newest comes first. A variant has only the prices that differ from the standard ones. A tier's price
-//! applies to the whole call if its input is *above* the tier's start. A model whose prices are `{}` is left out, since
-//! the table does not say that the model is free. A price of `null` is unknown. A positive price that would be rounded
-//! to 0 is left out.
+//! The table of genai-prices has these rules:
+//!
+//! * A price is for a million tokens or characters, for an hour of audio, or for a thousand searches, requests, pages
+//!   or messages.
+//! * In a list of prices, the last price that applies is used.
+//! * A variant has prices for calls that were not served in the standard way, such as batches. It contains only the
+//!   prices that differ from the standard prices.
+//! * In a list of variants, the newest variant is first, and the first variant that applies is used.
+//! * A tier has a price for large inputs. If the input of a call is larger than the tier's `start`, the tier's price
+//!   applies to the whole call.
+//! * A price of `null` is unknown.
+//!
+//! The importer leaves out two kinds of entries. A model whose prices are `{}` is left out, since the table does not
+//! say that the model is free. A positive price is left out if it would be rounded to 0.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +27,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::json;
 use crate::metrics::Meter;
 
-/// The prices of a period, in the form of this crate's tables.
+/// The prices of one period, in the format of this crate's tables. A period limits when its prices apply.
 type Period = Map<String, Value>;
 
 #[derive(Deserialize)]
@@ -43,7 +51,7 @@ struct Model<'a> {
     price_variants: Vec<Variant<'a>>,
 }
 
-/// A rule for names, as genai-prices writes it.
+/// A rule of genai-prices that matches names of models or providers.
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Clause {
@@ -98,14 +106,16 @@ struct Tier<'a> {
     price: &'a RawValue,
 }
 
-/// Converts the table of genai-prices to one of this crate. `text` is the `data.json` of genai-prices, or the file
-/// `data.py` of its Python package, which has the same providers as code.
+/// Converts the price table of genai-prices to a table of this crate. `text` is one of two files with the same content:
+/// `data.json` from the repository of genai-prices, or `data.py` from its Python package.
 ///
-/// genai-prices has no minimum of billed audio. The minimum is copied from this crate's own rows in the bundled table,
-/// if one of them is for the same model. The prices are those of `text`.
+/// Some vendors bill a minimum duration of audio for a call. genai-prices does not state this minimum. If the rows that
+/// this crate adds to the bundled table include the same model, the minimum is copied from there. All prices come from
+/// `text`.
 ///
 /// # Errors
-/// Fails with [`ErrorKind::Malformed`] if `text` is not such a table, or restricts a price in an unknown way.
+/// Fails with [`ErrorKind::Malformed`] if `text` is not one of these files, or if a price in `text` has an unknown
+/// condition.
 pub fn genai_prices(text: &str, stamp: &Stamp) -> Result<Imported> {
     match python::providers(text) {
         Some(json) => import(&json?, stamp),
@@ -148,7 +158,7 @@ fn provider_value(provider: &Provider, draft: &mut Draft) -> Value {
     Value::Object(value)
 }
 
-/// Adds the names that `clause` matches. Returns false if a part of `clause` is not supported.
+/// Adds the names that `clause` matches to `names`. Returns false if a part of `clause` is not supported.
 fn read(clause: &Clause, names: &mut Names) -> bool {
     let mut like = |pattern: String| names.like.push(pattern);
     match clause {
@@ -165,11 +175,12 @@ fn read(clause: &Clause, names: &mut Names) -> bool {
             }
             None => return false,
         },
-        // The supported alternatives are used even if another one is not supported.
+        // If only some of the alternatives are supported, these are used.
         Clause::Or(clauses) => return clauses.iter().filter(|clause| !read(clause, names)).count() == 0,
         Clause::And(clauses) => match &clauses[..] {
             [one, Clause::Regex(text)] => match regex::patterns(text) {
-                // The expression is only a negative look-ahead, which excludes names.
+                // The expression consists only of a negative look-ahead, so it excludes names and matches all other
+                // names.
                 Some(patterns) if patterns.like == ["*"] => {
                     names.unlike.extend(patterns.unlike);
                     return read(one, names);
@@ -196,7 +207,8 @@ fn row(provider: &str, model: &Model, draft: &mut Draft) -> Result<Option<Value>
         return Ok(None);
     }
     if prices.iter().any(is_empty) {
-        // Without this period, the prices of another period would be used.
+        // If only this period were left out, the prices of another period would apply instead. So the whole model is
+        // left out.
         draft.leave_out(provider, &model.id, "it has no price in one of its periods");
         return Ok(None);
     }
@@ -223,20 +235,22 @@ fn row(provider: &str, model: &Model, draft: &mut Draft) -> Result<Option<Value>
     Ok(Some(Value::Object(row)))
 }
 
-/// Returns true if a period has no price.
+/// Returns true if `period` has no price.
 fn is_empty(period: &Period) -> bool {
     period.keys().all(|key| matches!(key.as_str(), "from" | "hours"))
 }
 
-/// Replaces a `*` at the start or at the end by `~`, which matches only known beginnings or endings. With the `*` of
-/// genai-prices, a free or a smaller model would get the price of another one.
+/// Replaces a `*` at the start and at the end of a pattern by `~`. While `*` matches any text, `~` matches only
+/// beginnings and endings that do not change the model. With `*`, the pattern would also match a free or a smaller
+/// model, which has another price.
 fn bounded(pattern: &str) -> String {
     let (beginning, pattern) = pattern.strip_prefix('*').map_or(("", pattern), |rest| ("~", rest));
     let (pattern, ending) = pattern.strip_suffix('*').map_or((pattern, ""), |rest| (rest, "~"));
     format!("{beginning}{pattern}{ending}")
 }
 
-/// Reads prices, which are an object or a list of objects with conditions.
+/// Reads the prices of a model. The JSON is either one object with prices, or a list of objects with prices and a
+/// condition.
 fn conditionals(prices: &RawValue) -> Result<Vec<Conditional<'_>>> {
     let read = if prices.get().starts_with('[') {
         serde_json::from_str(prices.get())
@@ -246,8 +260,8 @@ fn conditionals(prices: &RawValue) -> Result<Vec<Conditional<'_>>> {
     read.map_err(|source| malformed(format!("read the prices {}", prices.get())).source(source))
 }
 
-/// Returns the variants in reverse order, since in this crate's tables the last one that applies is used. A variant is
-/// left out if none of its prices in a period is supported.
+/// Returns the variants of `model` in reverse order. In this crate's tables, the last variant that applies is used, but
+/// in genai-prices the first. A variant is left out if it has a period in which none of its prices is supported.
 fn variants(provider: &str, model: &Model, draft: &mut Draft) -> Result<Vec<Value>> {
     let mut variants: Vec<(&BTreeMap<String, String>, Vec<Period>)> = Vec::new();
     for variant in model.price_variants.iter().rev() {
@@ -257,7 +271,7 @@ fn variants(provider: &str, model: &Model, draft: &mut Draft) -> Result<Vec<Valu
             None => variants.push((&variant.when, vec![period])),
         }
     }
-    // A variant that the source writes without any price has the standard prices.
+    // If genai-prices states no price for a variant, the variant has the standard prices and is not left out.
     let has_price = |variant: &Variant| variant.prices.values().any(|price| price.get() != "null");
     let priced = |when: &BTreeMap<String, String>| {
         model.price_variants.iter().any(|variant| &variant.when == when && has_price(variant))
@@ -292,14 +306,14 @@ fn period(
             );
         }
     }
-    // The source means that there is no price.
+    // A price of `null` is unknown, so it is skipped.
     for (key, value) in prices.iter().filter(|(_, value)| value.get() != "null") {
         match meter(key) {
             Some(meter) => match price(meter, value, draft)? {
                 Some(price) => _ = period.insert(meter.price_key().to_owned(), price),
                 None => draft.leave_out(provider, model, format_args!("its price {key:?} would be rounded to 0")),
             },
-            // The price of audio input is redundant if it equals the price of audio.
+            // The price of audio input is skipped if it equals the price of audio.
             None if key == "input_audio_hours"
                 && prices.get("audio_hours").map(|hours| hours.get()) == Some(value.get()) => {}
             None => draft.leave_out(provider, model, format_args!("its price {key:?} is unknown")),
@@ -308,7 +322,7 @@ fn period(
     Ok(period)
 }
 
-/// Reads a price. Returns `None` if it would be rounded to 0 for some input.
+/// Reads a price with its tiers. Returns `None` if a positive price among them would be rounded to 0.
 fn price(meter: Meter, value: &RawValue, draft: &mut Draft) -> Result<Option<Value>> {
     if !value.get().starts_with('{') {
         return draft.price(meter, value.get());
@@ -354,7 +368,7 @@ fn meter(key: &str) -> Option<Meter> {
     })
 }
 
-/// Returns a time such as 00:30:00+00:00 as 00:30.
+/// Shortens a time such as 00:30:00+00:00 to 00:30.
 fn minute(time: &str) -> Result<&str> {
     let minute = time.strip_suffix(":00+00:00").or_else(|| time.strip_suffix(":00Z"));
     minute.ok_or_else(|| malformed(format!("read the time {time:?}")).detail("expected a whole minute in UTC"))

@@ -1,4 +1,5 @@
-//! The minimum duration of audio that a vendor bills for a call. Tables of other projects do not have this minimum.
+//! Adds the minimum duration of audio that a vendor bills for a call. Tables of other projects do not have this
+//! minimum.
 
 use serde_json::Value;
 
@@ -7,8 +8,8 @@ use crate::error::{Error, ErrorKind, Result};
 
 const MINIMUM: &str = "audio_seconds_min";
 
-/// Copies the minimum from this crate's own rows to those of `rows` that are for the same model and bill audio. The
-/// prices are not changed.
+/// Copies the minimum from this crate's own rows to imported `rows`. An imported row gets the minimum if it is for the
+/// same model and has a price for audio. Prices are not changed.
 pub(super) fn add_to(rows: &mut [Value]) -> Result<()> {
     let own: Value = serde_json::from_str(ADDITIONS)
         .map_err(|source| Error::new(ErrorKind::Malformed, "read the bundled prices").source(source))?;
@@ -32,7 +33,7 @@ fn is_same(row: &Value, own: &Value, key: &str) -> bool {
     name(row) == name(own)
 }
 
-/// Sets the minimum in all prices of audio that have none.
+/// Sets the minimum in each period that has a price for audio and no minimum yet.
 fn set(prices: &mut Value, minimum: &Value) {
     for period in prices.as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
         if period.contains_key("audio_hour") {

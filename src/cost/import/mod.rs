@@ -1,6 +1,6 @@
-//! Price tables of other projects, converted to the form of this crate's tables. Requires the feature `cli`.
+//! Converts price tables of other projects to the format of this crate's tables. Requires the feature `cli`.
 //!
-//! The module does no I/O: it converts text to text.
+//! The module does no I/O. It converts the text of a table, and returns text.
 
 mod digits;
 mod draft;

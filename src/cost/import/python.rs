@@ -1,9 +1,14 @@
-//! Reads the price table in `data.py`, a file of the Python package of genai-prices.
+//! Reads `data.py`, the file with the price table in the Python package of genai-prices.
 //!
-//! The package has no JSON file. `data.py` is Python code that lists all providers, with a constructor for each object.
-//! Only what such a file contains is read: calls with named arguments, lists, dictionaries, strings, whole numbers,
-//! `True`, `False`, `None`, `Decimal('1.5')`, and `date` and `time` of `datetime`. The result is the JSON of the same
-//! table.
+//! The package has no JSON file. `data.py` is Python code that assigns a list of objects to the variable `providers`.
+//! Each object is written as the call of a constructor. The reader converts the list to JSON. It accepts only these
+//! elements of Python:
+//!
+//! * calls with named arguments;
+//! * lists and dictionaries;
+//! * strings and numbers;
+//! * `True`, `False` and `None`;
+//! * `Decimal('1.5')`, `datetime.date` and `datetime.time`.
 
 use std::fmt::Write;
 
@@ -11,14 +16,15 @@ use serde_json::json;
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// Objects that are nested more deeply than this are refused.
+/// A value that is nested more deeply than this is an error.
 const DEPTH_MAX: u32 = 64;
 
-/// Returns the list that the file assigns to `providers`, as JSON. Returns `None` if `text` is not such a file.
+/// Returns, as JSON, the list that the Python code in `text` assigns to the variable `providers`. Returns `None` if
+/// `text` has no such assignment, or if `text` is JSON.
 pub(super) fn providers(text: &str) -> Option<Result<String>> {
     const NAME: &str = "providers";
     let start = if text.starts_with(NAME) { 0 } else { text.find("\nproviders")? + 1 };
-    // The type of the list may be written before the equals sign.
+    // The variable can have a type annotation before the equals sign.
     let (declared, list) = text[start..].split_once('=')?;
     if declared.contains('\n') || text.trim_start().starts_with(['[', '{']) {
         return None;
@@ -53,13 +59,13 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// Checks that only white space and comments follow.
+    /// Fails if the remaining text is not only white space and comments.
     fn end(&mut self) -> Result<()> {
         self.skip_blanks();
         if self.rest.is_empty() { Ok(()) } else { Err(self.fault("the end of the file")) }
     }
 
-    /// Reads a constant, or a call.
+    /// Reads `True`, `False`, `None` or a call.
     fn named(&mut self, depth: u32) -> Result<()> {
         let name = self.word();
         match name {
@@ -70,8 +76,9 @@ impl<'t> Reader<'t> {
             "Decimal" => self.decimal()?,
             "datetime.date" => self.date()?,
             "datetime.time" => self.time()?,
-            // Any other name is a call, which becomes an object of its named arguments. An argument such as `or_` ends
-            // with an underscore because `or` is a keyword of Python.
+            // Any other name is a constructor. Its call becomes a JSON object whose keys are the named arguments. The
+            // argument `or_` ends with an underscore because `or` is a keyword of Python. The JSON key has no
+            // underscore at its end.
             _ => self.sequence('(', ')', '{', '}', |reader| {
                 let key = reader.word();
                 if key.is_empty() {
@@ -85,8 +92,8 @@ impl<'t> Reader<'t> {
         Ok(())
     }
 
-    /// Reads entries between `open` and `close`, separated by commas, and writes them between `json_open` and
-    /// `json_close`.
+    /// Reads entries that are separated by commas and enclosed in `open` and `close`. Writes the entries to the JSON,
+    /// enclosed in `json_open` and `json_close`.
     fn sequence(
         &mut self,
         open: char,
@@ -119,7 +126,7 @@ impl<'t> Reader<'t> {
         Ok(())
     }
 
-    /// Reads a decimal number, which Python writes as a string, as in `('1.5')`.
+    /// Reads the argument of `Decimal`, such as `('1.5')`, and writes the number without quotes.
     fn decimal(&mut self) -> Result<()> {
         self.expect('(')?;
         let digits = self.text_value()?;
@@ -130,7 +137,7 @@ impl<'t> Reader<'t> {
         self.expect(')')
     }
 
-    /// Reads a date, as in `(2026, 9, 10)`.
+    /// Reads the arguments of `datetime.date`, such as `(2026, 9, 10)`.
     fn date(&mut self) -> Result<()> {
         let (numbers, false) = self.numbers()? else { return Err(self.fault("a date without a time zone")) };
         let [year, month, day] = numbers[..] else { return Err(self.fault("a year, a month and a day")) };
@@ -138,7 +145,8 @@ impl<'t> Reader<'t> {
         Ok(())
     }
 
-    /// Reads a time of the day in UTC, as in `(16, 30, tzinfo=datetime.timezone.utc)`.
+    /// Reads the arguments of `datetime.time`, such as `(16, 30, tzinfo=datetime.timezone.utc)`. The time must be in
+    /// UTC.
     fn time(&mut self) -> Result<()> {
         let start = self.rest;
         let (numbers, in_utc) = self.numbers()?;
@@ -154,7 +162,8 @@ impl<'t> Reader<'t> {
         Ok(())
     }
 
-    /// Reads whole numbers in parentheses, and whether they have the named argument `tzinfo`, which must be UTC.
+    /// Reads whole numbers in parentheses. Returns the numbers, and true if the argument `tzinfo` is among them. Fails
+    /// if `tzinfo` is not UTC.
     fn numbers(&mut self) -> Result<(Vec<u32>, bool)> {
         self.expect('(')?;
         let (mut numbers, mut in_utc) = (Vec::new(), false);
@@ -200,7 +209,7 @@ impl<'t> Reader<'t> {
         Ok(())
     }
 
-    /// Reads one or more adjacent strings.
+    /// Reads one string, or several adjacent strings, which Python joins to one.
     fn text_value(&mut self) -> Result<String> {
         let mut text = String::new();
         let mut is_first = true;
@@ -212,7 +221,7 @@ impl<'t> Reader<'t> {
             is_first = false;
             self.rest = &self.rest[1..];
             loop {
-                // A string does not continue on the next line.
+                // A line feed inside a string is an error if there is no backslash before it.
                 let next = if self.rest.starts_with('\n') { None } else { self.next() };
                 match next {
                     Some('\\') => text.extend(self.escaped()?),
@@ -224,7 +233,8 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// Reads what follows a backslash. Returns `None` for a line feed, which continues the string on the next line.
+    /// Reads an escape after its backslash, and returns the character that the escape means. Returns `None` for an
+    /// escaped line feed, after which the string continues on the next line.
     fn escaped(&mut self) -> Result<Option<char>> {
         let c = self.next().ok_or_else(|| self.fault("the end of a string"))?;
         let digits = match c {
@@ -251,7 +261,7 @@ impl<'t> Reader<'t> {
         Some(c)
     }
 
-    /// Reads a name, which may contain dots.
+    /// Reads letters, digits, underscores and dots, such as `datetime.date`. Returns an empty text if there are none.
     fn word(&mut self) -> &'t str {
         self.skip_blanks();
         let end = self.rest.find(|c: char| !c.is_alphanumeric() && c != '_' && c != '.');
@@ -275,7 +285,7 @@ impl<'t> Reader<'t> {
         Ok(())
     }
 
-    /// Returns the error for a file that does not have `expected` at this position.
+    /// Returns the error for a text that does not have `expected` at the current position.
     fn fault(&self, expected: &str) -> Error {
         let found: String = self.rest.chars().take(20).collect();
         Error::new(ErrorKind::Malformed, "read a price table of genai-prices")
@@ -294,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_file_of_the_package_contains_is_read() {
+    fn each_supported_element_of_python_becomes_json() {
         for (python, json) in [
             ("[]", "[]"),
             ("[\n    Provider(\n        id='a',\n    ),\n]", r#"[{"id":"a"}]"#),
@@ -314,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_refused_with_its_line() {
+    fn any_other_python_is_an_error_with_its_line() {
         for (python, expected) in [
             ("[open('x')]", "line 5: expected a named argument, found \"'x')]\\n\""),
             ("[A(b=1\n c=2)]", "line 6: expected ')', found \"c=2)]\\n\""),
@@ -343,7 +353,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn no_text_is_too_much(text in "[\\[\\](){}'\"=:,\\\\aé1.# \n]{0,40}") {
+        fn no_text_causes_a_panic(text in "[\\[\\](){}'\"=:,\\\\aé1.# \n]{0,40}") {
             let _ = read(&text);
         }
     }

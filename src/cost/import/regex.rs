@@ -1,17 +1,20 @@
-//! Converts regular expressions over names of models to patterns.
+//! Converts regular expressions that match names of models to the patterns of this crate's tables.
 //!
-//! It supports only the forms that price tables use: literal text, groups of alternatives, character classes, digits,
-//! counted repetition, optional parts, anchors, and a negative look-ahead at the beginning.
+//! Only the syntax that price tables use is supported:
+//!
+//! * literal text, digits and character classes;
+//! * groups of alternatives, repetition and optional parts;
+//! * anchors, and a negative look-ahead at the beginning.
 
-/// The patterns for a regular expression. The expression matches the names that match one of `like` and none of
-/// `unlike`.
+/// The patterns for a regular expression. The expression matches a name if one of `like` and none of `unlike` matches
+/// it.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Patterns {
     pub(super) like: Vec<String>,
     pub(super) unlike: Vec<String>,
 }
 
-/// Returns the patterns that match the same names as `regex`; `None` if the form of `regex` is not supported.
+/// Returns the patterns that match the same names as `regex`. Returns `None` if the syntax of `regex` is not supported.
 pub(super) fn patterns(regex: &str) -> Option<Patterns> {
     let (anchored, mut rest) = match regex.strip_prefix('^') {
         Some(rest) => (true, rest),
@@ -28,10 +31,11 @@ pub(super) fn patterns(regex: &str) -> Option<Patterns> {
     parser.rest.is_empty().then(|| Patterns { like: open_ended(like, anchored), unlike: open_ended(unlike, true) })
 }
 
-/// Marks the end of the text in a pattern that is being built.
+/// Marks the end of a name in an unfinished pattern. Finished patterns do not contain this mark.
 const END: char = '$';
 
-/// Adds a `*` at each end that the regular expression does not anchor.
+/// Adds a `*` at the start of each pattern if the regular expression is not `anchored` there. Adds a `*` at the end of
+/// each pattern without [`END`], and removes [`END`] from the others.
 fn open_ended(patterns: Vec<String>, anchored: bool) -> Vec<String> {
     let start = if anchored { "" } else { "*" };
     let mut open: Vec<_> = patterns
@@ -52,7 +56,8 @@ struct Parser<'a> {
 }
 
 impl Parser<'_> {
-    /// Reads up to the end or the next `)`, and returns every text that matches.
+    /// Reads alternatives, up to the end of the expression or the next `)`. Returns one unfinished pattern for each
+    /// combination of choices, such as `o1` and `o3` for `o[13]`.
     fn alternatives(&mut self) -> Option<Vec<String>> {
         let mut all = self.sequence()?;
         while let Some(rest) = self.rest.strip_prefix('|') {
@@ -69,10 +74,11 @@ impl Parser<'_> {
             let choices = self.repeated(once)?;
             texts = texts.iter().flat_map(|text| choices.iter().map(move |choice| format!("{text}{choice}"))).collect();
         }
-        // Nothing can follow the end of the text.
+        // An anchor `$` before other text is not supported.
         texts.iter().all(|text| !text.trim_end_matches(END).contains(END)).then_some(texts)
     }
 
+    /// Reads one element: a group, a character class or one character.
     fn atom(&mut self) -> Option<Vec<String>> {
         if let Some(rest) = self.rest.strip_prefix('(') {
             self.rest = rest.strip_prefix("?:").unwrap_or(rest);
@@ -87,11 +93,11 @@ impl Parser<'_> {
                 let (class, rest) = chars.as_str().split_once(']')?;
                 self.rest = rest;
                 return match class {
-                    // Price tables repeat this class before a slash, as in `[^/]+/`. Like the pattern `?*/`, this
-                    // matches if there is a slash after some text.
+                    // Price tables use this class only in `[^/]+/`, which requires a slash after some text. The pattern
+                    // `?*/` requires the same.
                     "^/" => Some(vec!["?".to_owned()]),
                     class if class.starts_with('^') || class.contains('-') && class.len() > 2 => None,
-                    // Names are compared in lower case.
+                    // The letters become lower case, because names are compared in lower case.
                     class => {
                         let mut letters: Vec<_> = class.to_lowercase().chars().map(String::from).collect();
                         letters.sort();
@@ -114,7 +120,8 @@ impl Parser<'_> {
         Some(vec![one])
     }
 
-    /// Reads the repetition that follows an atom.
+    /// Reads a repetition such as `?` or `{4}`, if there is one. `once` has the patterns for the element before the
+    /// repetition. Returns the patterns for the repeated element.
     fn repeated(&mut self, once: Vec<String>) -> Option<Vec<String>> {
         let any = |once: &[String]| once.len() == 1 && once[0] == "?";
         if let Some(rest) = self.rest.strip_prefix('?') {
@@ -137,7 +144,7 @@ impl Parser<'_> {
     }
 }
 
-/// Returns a character that means itself in a pattern too.
+/// Returns `c` as a pattern. Returns `None` if `c` has a special meaning in patterns.
 fn literal(c: char) -> Option<String> {
     (!matches!(c, '*' | '#' | '?' | '$')).then(|| c.to_string())
 }
@@ -147,7 +154,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_forms_of_price_tables() {
+    fn the_syntax_of_price_tables_is_supported() {
         for (regex, like, unlike) in [
             (r"^claude-opus-5[-@]\d{4}$", vec!["claude-opus-5-####", "claude-opus-5@####"], vec![]),
             (
@@ -176,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_is_not_guessed() {
+    fn other_syntax_is_not_supported() {
         for regex in [r"^a\w", "^a(?=b)", "^a{2,3}", "^[a-z]x", "^(ab)*", "^a(", "^a)", "^a$b", r"^a\*", "a+", "^(?!b"]
         {
             assert_eq!(patterns(regex), None, "{regex}");

@@ -23,7 +23,8 @@ const WORDS: [&str; 17] = [
     "[1m]",
 ];
 
-/// A longer route is not looked at, since each of its parts is compared with each pattern.
+/// The largest number of parts of a route that are removed from a name. After each part, the remaining name is compared
+/// with all patterns, so the limit saves time.
 const ROUTE_PARTS_MAX: usize = 16;
 
 /// Returns the positions at which a beginning such as `bedrock/` could end.
@@ -32,7 +33,7 @@ pub(super) fn positions(name: &str) -> impl Iterator<Item = usize> {
 }
 
 /// Returns true if `text`, which ends at one of the [`positions`], is a route to the model, such as `bedrock/` or
-/// `anthropic.`. A text with a region is not accepted, since a region may have its own price.
+/// `anthropic.`. A route with a region is not accepted, since a region may have its own price.
 pub(super) fn is_beginning(text: &str) -> bool {
     text.split(['/', '.']).all(|part| Region::read(part).is_none())
 }
@@ -54,8 +55,8 @@ pub(super) fn is_ending(name: &str, end: usize) -> bool {
     begun.is_some_and(|start| are_endings(&name[start..], is_fine_tuned))
 }
 
-/// Returns the name, and what remains of it without known beginnings and endings. For each beginning, the longest
-/// remainder comes first.
+/// Returns `name`, and each text that remains of `name` without a known beginning, known endings or both. For each
+/// beginning, the longest of these texts comes first.
 pub(super) fn without(name: &str) -> impl Iterator<Item = &str> {
     let starts = std::iter::once(0).chain(positions(name)).filter(|&start| is_beginning(&name[..start]));
     starts.flat_map(move |start| {
@@ -73,14 +74,14 @@ fn are_endings(mut text: &str, is_fine_tuned: bool) -> bool {
     true
 }
 
-/// Returns the text after the ending with which `text` begins; `None` if it does not begin with an ending.
+/// Returns the text after the ending with which `text` begins; `None` if `text` does not begin with an ending.
 fn after_ending(text: &str) -> Option<&str> {
     let at_boundary = |rest: &&str| rest.is_empty() || rest.starts_with(['-', '@', ':', '[']);
     let word = WORDS.iter().find_map(|word| text.strip_prefix(word).filter(at_boundary));
     word.or_else(|| after_date(text).filter(at_boundary)).or_else(|| after_version(text).filter(at_boundary))
 }
 
-/// The forms of a date or of a number that vendors give a release. A `#` is a digit.
+/// The forms of the dates and numbers with which vendors mark a release. A `#` is a digit.
 const DATES: [&str; 7] = ["####-##-##", "########", "##-##-####", "##-####", "##-##", "####", "###"];
 
 fn after_date(text: &str) -> Option<&str> {
@@ -95,8 +96,8 @@ fn after_date(text: &str) -> Option<&str> {
     })
 }
 
-/// Returns the text after a version at the beginning. A version is `-v1` or `-v0.1`, or what follows a version on
-/// Bedrock, such as `:0` or `:200k`.
+/// Returns the text after the version with which `text` begins. A version has the form `-v1` or `-v0.1`. On Bedrock, a
+/// version can also have the form `:0` or `:200k`.
 fn after_version(text: &str) -> Option<&str> {
     if let Some(version) = text.strip_prefix("-v") {
         let rest = after_digits(version)?;
@@ -107,7 +108,7 @@ fn after_version(text: &str) -> Option<&str> {
     }
 }
 
-/// Returns the text after the digits at the beginning; `None` if it does not begin with a digit.
+/// Returns the text after the digits with which `text` begins; `None` if `text` does not begin with a digit.
 fn after_digits(text: &str) -> Option<&str> {
     let rest = text.trim_start_matches(|c: char| c.is_ascii_digit());
     (rest.len() < text.len()).then_some(rest)

@@ -1,4 +1,4 @@
-//! The row that prices a call, and how the call led to it.
+//! The row that prices a call, and how the row was found.
 
 use std::collections::BTreeMap;
 
@@ -40,7 +40,7 @@ impl<'t> Match<'t> {
         let usd = parts.iter().try_fold(Usd::ZERO, |sum, part| sum.checked_add(part.usd));
         let is_standard = |value: &str| ["default", "standard"].contains(&value);
         let is_used = |value: &str| variant.values().any(|used| used.eq_ignore_ascii_case(value));
-        // `region` is not listed here, because the region was already looked up together with the name.
+        // The key `region` is skipped, because the region was already looked up together with the name.
         let unpriced = call.iter().filter(|(key, value)| *key != "region" && !is_standard(value) && !is_used(value));
         let mut variant_unpriced: BTreeMap<_, _> = unpriced.map(|(key, value)| (key.clone(), value.clone())).collect();
         variant_unpriced.extend(self.routing.map(|routing| ("routing".to_owned(), routing.to_owned())));

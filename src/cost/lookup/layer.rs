@@ -1,4 +1,4 @@
-//! The rows of one file of prices, and how the row for a name is found.
+//! The rows of one file of prices, and the search for the row of a model.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -16,8 +16,8 @@ pub(in crate::cost) struct Layer {
     /// The index in `providers` of each provider, by its name.
     pub(in crate::cost) provider_names: HashMap<String, usize>,
     pub(in crate::cost) rows: Vec<Row>,
-    /// The indexes in `rows` of the models that have a name. The key is a name or an alias in lower case. Each provider
-    /// has at most one model with that name.
+    /// For each name, the indexes in `rows` of the models that have this name or alias. The names are in lower case. A
+    /// provider has at most one model with the same name.
     pub(in crate::cost) names: HashMap<String, Vec<usize>>,
 }
 
@@ -38,12 +38,12 @@ pub(in crate::cost) struct Provider {
 /// the same provider under several names.
 #[derive(Clone, Copy)]
 pub(super) enum Served<'n> {
-    /// The call names this provider. If the provider is also in front of the model's name, the text is the rest of that
-    /// name.
+    /// The call names this provider. If this provider is also in front of the model's name, the text is the name
+    /// without the provider.
     By(&'n [usize], Option<&'n str>),
     /// The call names no provider.
     ByAny {
-        /// The provider in front of the name, and the rest of the name.
+        /// The provider in front of the name, and the name without this provider.
         prefixed: Option<(&'n [usize], &'n str)>,
         /// The provider that serves models of that name.
         home: &'n [usize],
@@ -52,12 +52,12 @@ pub(super) enum Served<'n> {
 
 /// The result of a search in one layer.
 pub(super) enum Found<'t> {
-    /// The row of the provider that the call names, that is in front of the model's name, or that serves models of that
-    /// name. The flag is false if the row belongs to another provider, to which this provider falls back.
+    /// A row of a provider in [`Served`], or of a provider to which it falls back. The flag is true in the first case,
+    /// and false in the second case.
     Row(&'t Row, bool),
-    /// The only row with the name. It belongs to another provider than the one that serves models of that name.
+    /// The only row with the name. The provider of the row is not in [`Served`].
     Other(&'t Row),
-    /// These rows of several providers have the name, and nothing decides between them.
+    /// These rows of several providers have the name, and no rule prefers one of them.
     Several(Vec<&'t Row>),
     Nothing,
 }
@@ -90,7 +90,7 @@ impl Layer {
         }
     }
 
-    /// Returns the row that has `model` as its name or as an alias, of a provider at one of `places`.
+    /// Searches the providers at `places` for the row that has `model` as its name or as an alias.
     pub(super) fn has(&self, places: &[usize], model: &str) -> Option<&Row> {
         places.iter().find_map(|&place| self.declared(place, model))
     }
@@ -103,7 +103,8 @@ impl Layer {
         own.map(|row| (row, true)).or_else(|| others.find_map(|&other| find(other)).map(|row| (row, false)))
     }
 
-    /// Returns the row for the model that a provider at one of `places` calls `name` or, if `rest` is given, `rest`.
+    /// Searches the providers at `places` for the model `name` and then, if `rest` is given, for the model `rest`. The
+    /// flag is the same as that of [`first_of`](Self::first_of).
     fn served_by(&self, places: &[usize], name: &str, rest: Option<&str>) -> Option<(&Row, bool)> {
         self.first_of(places, |place| {
             std::iter::once(name)
@@ -125,7 +126,8 @@ impl Layer {
     }
 }
 
-/// Returns the name in the form in which tables store it. Most names are already in lower case.
+/// Returns `name` in lower case and without blanks at its ends, as tables store names. Most names already have this
+/// form and are not copied.
 pub(in crate::cost) fn lower(name: &str) -> Cow<'_, str> {
     let name = name.trim();
     if name.bytes().any(|byte| byte.is_ascii_uppercase() || !byte.is_ascii()) {

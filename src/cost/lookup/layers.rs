@@ -12,19 +12,21 @@ use super::region::Region;
 use super::spelling::{Asked, LATEST, Spelling, closest, date};
 use crate::cost::row::Row;
 
-/// The rule for a name that several providers have at one price.
+/// The name of the rule that is used if several providers have the model at the same price.
 const SAME_PRICE: &str = "same price at every provider";
 
 /// The files of a table, one layer each. The first file that has a row for a call prices the call.
 #[derive(Clone)]
 pub(in crate::cost) struct Layers {
     layers: Vec<Arc<Layer>>,
-    /// The name that all layers share for a provider, by each of its declared names in lower case. The last layer that
-    /// knows the provider decides, so that `azure_openai` in a user's table means `azure` in the bundled table.
+    /// The shared name of each provider: one name for a provider that has different names in different layers. The key
+    /// is the name in one of the layers, in lower case. The shared name is the name in the last layer that knows the
+    /// provider. So `azure_openai` in a user's table means `azure` in the bundled table.
     shared: HashMap<String, String>,
     /// For each layer, the indexes of its providers, by the provider's shared name.
     places: Vec<HashMap<String, Vec<usize>>>,
-    /// The names in earlier layers that mean a row of a later layer, by the later layer and the place of its row.
+    /// The names in earlier layers that mean a row of a later layer. The key is the index of the later layer, and the
+    /// index of the row in this layer.
     earlier: HashMap<(usize, usize), Vec<Earlier>>,
 }
 
@@ -32,7 +34,7 @@ pub(in crate::cost) struct Layers {
 #[derive(Debug, Clone)]
 struct Earlier {
     layer: usize,
-    /// The place of the row that has the name.
+    /// The index of the row that has the name.
     row: usize,
     /// The name or alias, in lower case.
     name: String,
@@ -42,9 +44,9 @@ struct Earlier {
 pub(super) enum Missing<'t> {
     /// No table has the model.
     Unknown,
-    /// These rows of several providers have the name, and nothing decides between them.
+    /// These rows of several providers have the name, and no rule prefers one of them.
     Several(Vec<&'t Row>),
-    /// The name as given fits no row. Other spellings of it fit these rows, which have different prices.
+    /// No row has the name of the call. Other spellings of the name fit these rows, which have different prices.
     Ambiguous(Vec<&'t Row>),
 }
 
@@ -56,7 +58,8 @@ impl Layers {
             let layer = Arc::clone(&all.layers[at]);
             for (place, provider) in layer.providers.iter().enumerate() {
                 let name = lower(&provider.name).into_owned();
-                // A user's `openai-eu` is not OpenAI, although a pattern with wildcards in a later layer may match it.
+                // Patterns with wildcards do not count here. So a user's `openai-eu` is not OpenAI, even if a pattern
+                // in a later layer matches `openai-eu`.
                 let shared = all.shared_name_from(at + 1, &name, Rule::lists).map_or(name.clone(), str::to_owned);
                 all.places[at].entry(shared.clone()).or_default().push(place);
                 all.shared.entry(name).or_insert(shared);
@@ -99,8 +102,8 @@ impl Layers {
         self.shared_name_from(0, name, Rule::matches)
     }
 
-    /// Returns the shared name of the provider that is called `name`, or for which `fits` accepts the name in a layer
-    /// from `first` on.
+    /// Returns the shared name of the provider that is called `name`. If there is no such provider, searches the layers
+    /// from `first` on for a provider whose rule for names accepts `name`. `fits` calls this rule.
     fn shared_name_from(&self, first: usize, name: &str, fits: fn(&Rule, &str) -> bool) -> Option<&str> {
         let by_rule = || {
             let mut providers = self.layers[first..].iter().flat_map(|layer| &layer.providers);
@@ -139,7 +142,8 @@ impl Layers {
         }
         let mut found = self.search(asked)?;
         if let Ok(found) = &mut found {
-            // The standard service is global, but some tables have a lower price for it than for a region.
+            // Some tables have two rows for a model: one for the global service, and one with the higher price of all
+            // regions. If the wrong one of these rows was found, the region counts as unpriced.
             let is_global = Region::read(region) == Some(Region::Everywhere);
             found.region_unpriced = (is_global == found.row.is_for_every_region()).then(|| region.to_owned());
         }
@@ -158,10 +162,10 @@ impl Layers {
             None => None,
             Some(provider) => Some(self.shared_name(provider)?),
         };
-        // A provider's name has no colon. This is checked because the patterns of a provider may match any text.
+        // A text with a colon is not the name of a provider, even if the pattern of a provider matches this text.
         let prefixed = name.split_once('/').filter(|(prefix, _)| !prefix.contains(':'));
         let prefixed = prefixed.and_then(|(prefix, rest)| Some((self.shared_name(prefix)?, rest)));
-        // A provider in front of the name that serves it takes precedence over the one that serves such names.
+        // A provider in front of the name takes precedence over the provider that serves models of that name.
         let is_home = |(_, home): &(usize, &str)| prefixed.is_none_or(|(prefix, _)| prefix == *home);
         let home = if provider.is_none() { self.home(name).filter(is_home) } else { None };
         let in_layer = |at: usize| {
@@ -169,7 +173,8 @@ impl Layers {
             let served = match provider {
                 Some(provider) => {
                     let rest = prefixed.filter(|(prefix, _)| *prefix == provider).map(|(_, rest)| rest);
-                    // A table may have several providers with one shared name. The one that the call names comes first.
+                    // A table may list several providers that have the same shared name. The provider that the call
+                    // names is searched first.
                     let named = asked.provider.and_then(|name| self.layers[at].provider_names.get(name));
                     let named = named.map(|place| Served::By(std::slice::from_ref(place), rest));
                     match named.map(|served| self.layers[at].find(name, served)) {
@@ -189,11 +194,11 @@ impl Layers {
                 Found::Row(row, at_home) => (row, at_home),
                 Found::Other(row) => {
                     let is_in = |layer: usize, provider: &str| self.places[layer].contains_key(provider);
-                    // If this layer says who serves models of this name, the row of another provider, such as a
-                    // reseller, counts only for the name exactly as it was given.
+                    // This layer may say which provider serves models of this name. Then the row of another provider,
+                    // such as a reseller, is used only if the name was not changed by a rule for spellings.
                     let is_respelled = !asked.by.is_empty() && home.is_some_and(|(layer, _)| layer == at);
-                    // Later layers can say which provider serves models of this name. Then a user's price for Azure's
-                    // `gpt-4o` is not used for OpenAI's `gpt-4o`.
+                    // A later layer can have the row of the provider that serves models of this name. Then that row is
+                    // used. For example, a user's price for Azure's `gpt-4o` is not used for OpenAI's `gpt-4o`.
                     let mut below = at + 1..self.layers.len();
                     let is_known = || below.clone().any(|layer| is_in(layer, self.owner(row)));
                     if is_respelled || is_known() && below.any(|layer| matches!(in_layer(layer), Found::Row(..))) {
@@ -212,8 +217,9 @@ impl Layers {
 
     /// Returns the row of an earlier layer, one of `layers`, that has the same model as `row` of the layer `at`.
     ///
-    /// A name that the call's name contains comes first, then the name of `row`, and then any other name. A name with
-    /// another date than the call's is another release, so it does not count.
+    /// An earlier layer can have several names for the model. A name that is a part of the call's name comes first,
+    /// then the name of `row`, and then any other name. A name with another date than the call's name means another
+    /// release, so it is ignored.
     fn earlier(
         &self,
         mut layers: Range<usize>,
@@ -231,7 +237,8 @@ impl Layers {
                 let rows = here.map(|one| (one.name.as_str(), &self.layers[layer].rows[one.row]));
                 rows.filter(|(_, row)| self.owner(row) == owner).collect()
             };
-            // The provider that the call names comes before the provider of `row`, whose standard prices it charges.
+            // The provider that the call names comes first. If it has no such row, the provider of `row` comes second,
+            // because the first provider falls back to its standard prices.
             let (rows, at_home) = match provider.map(of).filter(|rows| !rows.is_empty()) {
                 Some(rows) => (rows, true),
                 None => (of(self.owner(row)), at_home),
@@ -274,8 +281,8 @@ impl Layers {
         }
     }
 
-    /// Returns the shared name of the provider that serves models of this name if a call names no provider, and the
-    /// index of the layer that says so.
+    /// Returns the provider that serves models of this name if a call names no provider. The result is the index of the
+    /// layer that states this, and the shared name of the provider.
     fn home(&self, name: &str) -> Option<(usize, &str)> {
         let providers = self.layers.iter().enumerate();
         let mut providers = providers.flat_map(|(at, layer)| layer.providers.iter().map(move |one| (at, one)));
@@ -288,7 +295,7 @@ impl Layers {
         self.shared.get(&*lower(&row.provider)).map_or(&row.provider, String::as_str)
     }
 
-    /// Returns the first of `rows` if the standard prices of all are the same.
+    /// Returns the first of `rows` if all rows have the same standard prices. Fails if they do not.
     fn same_price<'t>(&'t self, at: usize, rows: Vec<&'t Row>, asked: Asked<'_>) -> Result<Match<'t>, Missing<'t>> {
         match rows.split_first() {
             Some((&row, others)) if others.iter().all(|other| other.prices_like(row)) => {

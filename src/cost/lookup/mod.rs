@@ -1,8 +1,8 @@
-//! Which row prices a model, or why there is none.
+//! Finds the row that prices a model.
 //!
-//! The files of a table, one [`layer`] each, are searched in order by [`layers`]. Within a file, the layer finds a row
-//! by name and provider, or by the [`pattern`] of a row. If no file knows the name, [`spelling`] finds other names that
-//! mean the same model.
+//! A table consists of one or more files, which [`layers`] searches in order. A [`layer`] has the rows of one file. It
+//! finds a row by the names of the model and the provider, or by a [`pattern`] in the row. If no file has the name,
+//! [`spelling`] finds other names for the same model.
 
 mod affix;
 pub(super) mod found;
@@ -23,7 +23,8 @@ use layers::{Layers, Missing};
 use nearest::nearest;
 use spelling::Asked;
 
-/// A longer name is treated as unknown and is not looked up, because it would be compared with thousands of patterns.
+/// A longer name is treated as unknown and is not looked up. The lookup would compare it with thousands of patterns,
+/// which is slow for a long name.
 const NAME_BYTES_MAX: usize = 512;
 
 /// Returns the row for the model of a call, or an error that says why there is none.
@@ -32,8 +33,8 @@ pub(super) fn row<'t>(layers: &'t Layers, call: &Call) -> Result<Match<'t>> {
     find(layers, &call.model, provider, &call.variant).map_err(|missing| no_row(layers, &call.model, provider, missing))
 }
 
-/// Returns the row for the model of a call; `None` if there is no row, or if there are several and nothing decides
-/// between them.
+/// Returns the row for the model of a call. Returns `None` if there is no row, or several rows of which no rule prefers
+/// one.
 pub(super) fn row_if_known<'t>(layers: &'t Layers, call: &Call) -> Option<Match<'t>> {
     find(layers, &call.model, call.provider.as_deref(), &call.variant).ok()
 }
@@ -75,7 +76,8 @@ fn no_row(layers: &Layers, model: &str, provider: Option<&str>, missing: Missing
     let Some(provider) = provider else {
         let known: Vec<_> = layers.iter().flat_map(|layer| layer.names.keys()).map(String::as_str).collect();
         let near = nearest(&lower(model), &known);
-        // A name that several providers have cannot be priced alone, so it is shown with one of them.
+        // A name that several providers have at different prices cannot be priced without a provider. So the name is
+        // shown with one of these providers.
         let names = near.into_iter().map(|name| match layers.find(Asked::given(name, None, None)) {
             Err(Missing::Several(rows)) => rows[0].full_name(),
             _ => name.to_owned(),
@@ -109,7 +111,7 @@ fn no_row(layers: &Layers, model: &str, provider: Option<&str>, missing: Missing
     unknown(suggesting(operation, &near), near)
 }
 
-/// Adds to `operation` that the nearest known names follow, if there are any.
+/// If there are near names, adds to `operation` that these names follow.
 fn suggesting(operation: String, names: &impl ExactSizeIterator) -> String {
     if names.len() == 0 { operation } else { operation + ", nearest known names" }
 }

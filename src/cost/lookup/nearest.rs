@@ -1,4 +1,4 @@
-//! The known names that are nearest to an unknown one, since it may be a typing error.
+//! Finds the known names that are nearest to an unknown name, which may be a typing error.
 
 /// A name with more bytes gets no suggestions.
 const BYTES_MAX: usize = 64;
@@ -11,7 +11,8 @@ pub(super) fn nearest<'a>(name: &str, known: &[&'a str]) -> Vec<&'a str> {
         return Vec::new();
     }
     let mut near: Vec<(usize, &str)> = Vec::with_capacity(NAMES_MAX + 1);
-    // Most typing errors change only one or two bytes, and the search for such names is much faster. So it comes first.
+    // Most typing errors change only one or two bytes, and the search for such names is much faster. So this search
+    // comes first.
     for max in [2.min(name.len() / 2), name.len() / 2] {
         let mut max = max;
         for &other in known {
@@ -34,20 +35,20 @@ pub(super) fn nearest<'a>(name: &str, known: &[&'a str]) -> Vec<&'a str> {
     near.into_iter().map(|(_, other)| other).collect()
 }
 
-/// Returns the Levenshtein distance, the smallest number of bytes to insert, delete or replace; `None` if it exceeds
-/// `max`.
+/// Returns the Levenshtein distance of `a` and `b`. This is the smallest number of bytes to insert, delete or replace
+/// in order to change `a` to `b`. Returns `None` if the distance exceeds `max`.
 ///
 /// `a` has at most [`BYTES_MAX`] bytes.
 fn distance(a: &[u8], b: &[u8], max: usize) -> Option<usize> {
-    // The lengths alone give a lower bound.
+    // The distance is at least the difference of the lengths.
     if a.len().abs_diff(b.len()) > max {
         return None;
     }
     // The distances from the first `done` bytes of `b` to each beginning of `a`.
     let mut row: [usize; BYTES_MAX + 1] = std::array::from_fn(|at| at);
     for (done, &byte) in b.iter().enumerate() {
-        // The distance to a beginning that is longer or shorter by more than `max` is not needed, since it exceeds
-        // `max`.
+        // If the lengths of two beginnings differ by more than `max`, their distance also exceeds `max`. Such distances
+        // are not computed.
         let first = (done + 1).saturating_sub(max).max(1);
         let last = (done + 1 + max).min(a.len());
         let mut diagonal = row[first - 1];
@@ -72,7 +73,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// The distance by its definition, row by row.
+    /// Computes the distance by its definition, row by row.
     fn textbook(a: &[u8], b: &[u8]) -> usize {
         let mut row: Vec<usize> = (0..=b.len()).collect();
         for (i, x) in a.iter().enumerate() {

@@ -26,7 +26,7 @@ impl Pattern {
         Self { text: text.to_owned(), plain, any_beginning, any_ending }
     }
 
-    /// Returns true if the pattern has no wildcard and is `name`.
+    /// Returns true if the pattern has no wildcards and its text is `name`.
     fn is(&self, name: &str) -> bool {
         self.plain == self.text.len() && !self.any_beginning && !self.any_ending && self.text == name
     }
@@ -57,7 +57,8 @@ impl Pattern {
         let (plain, pattern) = self.text.as_bytes().split_at(self.plain);
         let Some(name) = name.as_bytes().strip_prefix(plain) else { return false };
         let (mut p, mut n) = (0, 0);
-        // Where to continue if the text after the last `*` does not match: the `*` takes one more byte.
+        // The position in the pattern after the last `*`, and the position in the name up to which this `*` matches. If
+        // the remaining pattern does not match, the `*` takes one more byte.
         let mut retry = None;
         while n < name.len() {
             match pattern.get(p) {
@@ -136,7 +137,7 @@ mod tests {
 
     use super::*;
 
-    /// Matches by the definition, without shortcuts.
+    /// Implements the definition of a match directly, to check the faster code.
     fn textbook(pattern: &[char], name: &[char]) -> bool {
         match (pattern.split_first(), name.split_first()) {
             (None, None) => true,

@@ -34,7 +34,7 @@ pub(super) enum Region<'n> {
 }
 
 impl<'n> Region<'n> {
-    /// Reads a part of a name in lower case; `None` if it is not a region.
+    /// Reads a part of a name as a region. The part is in lower case. Returns `None` if the part is not a region.
     pub(super) fn read(part: &'n str) -> Option<Self> {
         let of_a_cloud = || {
             let (continent, rest) = part.split_once('-')?;
@@ -49,7 +49,8 @@ impl<'n> Region<'n> {
         }
     }
 
-    /// Splits a region from the beginning of a name: `eu.anthropic.claude-opus-5` or `sa-east-1/meta.llama3-70b`.
+    /// Splits a region from the beginning of a name such as `eu.anthropic.claude-opus-5` or
+    /// `sa-east-1/meta.llama3-70b`.
     pub(super) fn split(name: &'n str) -> Option<(Self, &'n str)> {
         let (part, rest) = name.split_once(['.', '/'])?;
         Some((Self::read(part)?, rest)).filter(|(_, rest)| !rest.is_empty())

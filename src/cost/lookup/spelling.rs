@@ -1,7 +1,7 @@
-//! The ways in which logs, libraries and gateways spell a model, as rules that lead to the names in the tables.
+//! Rules that change the spellings of models in logs, libraries and gateways to the names in the tables.
 //!
 //! Each rule rewrites one part of a name. The new name means the same model of the same provider. The provenance of a
-//! cost lists the rules that were used. [`closest`] applies the rules to a name until tables know one of the results.
+//! cost lists the rules that were used. [`closest`] applies the rules to a name until a table has one of the new names.
 
 use super::region::Region;
 
@@ -15,7 +15,7 @@ pub(super) struct Spelling {
     pub(super) region: Option<String>,
     /// The routing that was requested of OpenRouter, such as `online`.
     pub(super) routing: Option<&'static str>,
-    /// The names of the rules that led here from the name as given.
+    /// The names of the rules that changed the name of the call to this spelling.
     pub(super) by: Vec<&'static str>,
 }
 
@@ -32,10 +32,11 @@ pub(super) struct Asked<'a> {
 /// A rule: its name, and the function that changes a spelling. The function returns `None` if the rule does not apply.
 type Rule = (&'static str, fn(&Spelling, &SharedName<'_>) -> Option<Spelling>);
 
-/// Returns the name that all tables share for a provider; `None` if no table knows the provider.
+/// A function that returns the name that all tables share for a provider. It returns `None` if no table knows the
+/// provider.
 type SharedName<'a> = dyn Fn(&str) -> Option<String> + 'a;
 
-/// The rule for the latest release of a model.
+/// The name of the rule for the latest release of a model.
 pub(super) const LATEST: &str = "latest release";
 
 const RULES: [Rule; 18] = [
@@ -76,7 +77,8 @@ const RULES: [Rule; 18] = [
         let (kind, model) = parts.nth(1)?.split_once('/')?;
         let names_model = ["foundation-model", "inference-profile"].contains(&kind);
         let profile = Region::split(model).map(|(region, _)| region);
-        // If it is an inference profile, its name begins with a region. The rule for regions splits that region off.
+        // The name of an inference profile begins with a region. Another rule, for regions before the name, removes
+        // this region.
         let region = Region::read(region).filter(|_| profile.is_none());
         (service == "bedrock" && names_model).then(|| s.named(model).of("bedrock").within(region))
     }),
@@ -156,14 +158,14 @@ const ROUTINGS: [&str; 4] = [":nitro", ":floor", ":online", ":exacto"];
 /// Suffixes for ways to use a model that do not change its price.
 const MODES: [&str; 5] = [":thinking", ":beta", "-thinking", "-thought", "@default"];
 
-/// The suffixes for the effort in Cursor's names of Claude models.
+/// The suffixes that state the effort in Cursor's names of Claude models.
 const EFFORTS: [&str; 4] = ["-low", "-medium", "-high", "-max"];
 
-/// The families of Claude, whose version comes before or after them.
+/// The families of Claude models. The version of a model is before or after its family.
 const FAMILIES: [&str; 5] = ["opus", "sonnet", "haiku", "fable", "mythos"];
 
 impl<'a> Asked<'a> {
-    /// Returns the name, the provider and the region of a call, which are in lower case.
+    /// Returns the spelling that a call states, without any change by a rule. The texts must be in lower case.
     pub(super) fn given(name: &'a str, provider: Option<&'a str>, region: Option<&'a str>) -> Self {
         Self { name, provider, region, routing: None, by: &[] }
     }
@@ -206,8 +208,9 @@ const RULES_MAX: usize = 5;
 /// The most spellings that are tried for one name.
 const SPELLINGS_MAX: usize = 64;
 
-/// Searches for the spellings that one rule makes of `given`, then for those that two rules make, and so on. Stops at
-/// the first number of rules with a spelling that `search` finds. Returns all that `search` finds for this number.
+/// Calls `search` for each spelling that one rule makes of `given`, then for each spelling that two rules make, and so
+/// on. Stops at the smallest number of rules for which `search` finds something. Returns all results of `search` for
+/// this number of rules.
 pub(super) fn closest<F>(
     given: Spelling,
     shared: &SharedName<'_>,
@@ -257,7 +260,7 @@ fn family_before_version(name: &str) -> Option<String> {
     let family =
         FAMILIES.iter().find(|family| rest.strip_prefix(**family).is_some_and(|rest| rest.starts_with('-')))?;
     let rest = &rest[family.len() + 1..];
-    // The longest version wins, since `4-5` begins with `4`.
+    // The longest version is used, since `4-5` begins with `4`.
     let ends = std::iter::once(rest.len()).chain(rest.rmatch_indices(['-', '@', ':', '[']).map(|(at, _)| at));
     let end = ends.into_iter().find(|&end| is_version(&rest[..end]))?;
     Some(format!("{before}claude-{}-{family}{}", &rest[..end], &rest[end..]))

@@ -14,10 +14,10 @@ pub enum CostBy {
     /// The local date on which the execution began, such as `2026-11-20`. A year after 9999 or before 0 has a sign,
     /// such as `+10000-01-01`.
     Day,
-    /// The first day of the week of that date, such as `2026-11-16`. It is a Monday, as in ISO 8601, unless
-    /// [`week_start`](super::Report::week_start) sets another day.
+    /// The first day of the week in which the execution began, such as `2026-11-16`. Weeks begin on Monday, as in ISO
+    /// 8601, or on the day that [`week_start`](super::Report::week_start) sets.
     Week,
-    /// The month of that date, such as `2026-11`.
+    /// The month in which the execution began, such as `2026-11`.
     Month,
     /// Each model that the execution used. An execution that lists its calls is counted under each model, with that
     /// model's calls.

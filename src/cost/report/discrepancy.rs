@@ -38,10 +38,10 @@ use crate::metrics::{ExecutionMetrics, Usd};
 /// # Ok::<(), runledger::Error>(())
 /// ```
 ///
-/// As JSON, a `Discrepancies` is an object with the lists `models` and `skills` and with `totals`. Each entry has its
-/// `model` or `skill`. Each entry and the totals have the fields of [`Discrepancy`] as `compared`, `estimatedCost`,
-/// `actualCost`, `difference`, `relativeDifference`, `largestExcess` (with `executionId` and `amount`), `estimateOnly`
-/// and `actualOnly`. Amounts are numbers with all their digits.
+/// As JSON, a `Discrepancies` is an object with the lists `models` and `skills` and with `totals`. Each entry of a list
+/// has the key `model` or `skill`. Each entry and the totals have the fields of [`Discrepancy`] under the keys
+/// `compared`, `estimatedCost`, `actualCost`, `difference`, `relativeDifference`, `largestExcess` (with `executionId`
+/// and `amount`), `estimateOnly` and `actualOnly`. Amounts are numbers with all their digits.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Discrepancies {
     models: BTreeMap<Option<String>, Discrepancy>,
@@ -73,7 +73,7 @@ impl Discrepancies {
     ///
     /// # Errors
     /// Fails with [`ErrorKind::Overflow`](crate::ErrorKind::Overflow) if a sum exceeds the range of [`Usd`]. Do not use
-    /// this value after an error, since it then includes only a part of the other one.
+    /// this value after an error, since it then includes only a part of the other value.
     pub fn merge(&mut self, other: Self) -> Result<()> {
         self.totals.merge(other.totals)?;
         other.models.into_iter().try_for_each(|(name, sums)| self.models.entry(name).or_default().merge(sums))?;
@@ -166,8 +166,8 @@ impl Discrepancy {
         self.actual?.checked_sub(self.estimated?)
     }
 
-    /// Returns the difference as a share of the estimates, such as 0.1 if the executions cost a tenth more. `None` if
-    /// the difference is `None`, or if the estimates add up to 0.
+    /// Returns the difference as a share of the estimates, such as 0.1 if the executions cost a tenth more. Returns
+    /// `None` if the difference is `None`, or if the estimates add up to 0.
     pub fn relative(&self) -> Option<f64> {
         let estimated = self.estimated.filter(|&estimated| estimated != Usd::ZERO)?;
         Some(self.difference()?.pico() as f64 / estimated.pico() as f64)

@@ -34,7 +34,7 @@ impl Group {
     }
 }
 
-/// Returns each model of one execution with its part, as a list of one.
+/// Returns the name and the part of each model of one execution. The part is a slice of one element.
 fn each<'p>(models: &'p [Part<'p>]) -> impl Iterator<Item = (Option<String>, &'p [Part<'p>])> {
     models.iter().map(|part| (part.model.map(str::to_owned), std::slice::from_ref(part)))
 }
@@ -69,20 +69,26 @@ fn each<'p>(models: &'p [Part<'p>]) -> impl Iterator<Item = (Option<String>, &'p
 ///
 /// # JSON
 ///
-/// The report is an object with the groups under `daily`, `weekly`, `monthly`, `models`, `skills`, `runs`, `scenes` or
-/// `agents`, their sum under `totals`, and `withoutModel`. These field names are those of ccusage:
+/// The report is an object with three keys:
+///
+/// * an array with the groups, under `daily`, `weekly`, `monthly`, `models`, `skills`, `runs`, `scenes` or `agents`;
+/// * `totals`, which has the sum of all executions;
+/// * `withoutModel`, which is the number of executions that used no model.
+///
+/// These field names are those of ccusage:
 ///
 /// * `daily`, `weekly`, `monthly`, `totals`, `date`, `week`, `month`;
 /// * `inputTokens` (without cached tokens), `outputTokens`, `cacheCreationTokens`, `cacheReadTokens`, `totalTokens`;
 /// * `totalCost`, `modelsUsed` and `modelBreakdowns`;
-/// * `modelName`, `cost` and `missingPricing` in each breakdown. `missingPricing` is true, and is left out if no
-///   execution is unpriced;
+/// * `modelName`, `cost` and `missingPricing` in each breakdown. `missingPricing` is true if an execution is unpriced,
+///   and is left out if no execution is unpriced;
 /// * `unpricedModels` in the totals, if there are such models.
 ///
-/// The other group names, and `executions`, `unpriced`, `atStandard`, `atStandardCost` and `unreported`, are specific
-/// to this crate. `atStandard` and `atStandardCost` are [`Sum::at_standard`] and [`Sum::at_standard_cost`]. For each
-/// token count, `unreported` gives the number of executions that do not report it. A sum without any known value is
-/// null, while ccusage writes 0. An amount is a number with all its digits, while ccusage writes a float.
+/// All other keys of arrays of groups, and `executions`, `unpriced`, `atStandard`, `atStandardCost` and `unreported`,
+/// are specific to this crate. `atStandard` and `atStandardCost` are [`Sum::at_standard`] and
+/// [`Sum::at_standard_cost`]. For each token count, `unreported` gives the number of executions that do not report it.
+/// A sum without any known value is null, while ccusage writes 0. An amount is a number with all its digits, while
+/// ccusage writes a float.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report<Z = Utc> {
     by: CostBy,
@@ -93,9 +99,8 @@ pub struct Report<Z = Utc> {
     without_model: u64,
 }
 
-/// The first day of a group, by which groups are sorted, and the group's name. The names of days are not in
-/// chronological order, since years after 9999 begin with a plus sign. Groups without a first day, such as skills, are
-/// sorted by name.
+/// The first day of a group and the group's name, by which groups are sorted. The name alone is not sufficient, because
+/// years after 9999 begin with a plus sign. Groups without a first day, such as skills, are sorted by name.
 type Key = (Option<NaiveDate>, Option<String>);
 
 impl Report {
@@ -172,7 +177,8 @@ impl<Z: TimeZone> Report<Z> {
     ///
     /// # Errors
     /// Fails with [`ErrorKind::Overflow`](crate::ErrorKind::Overflow) if a sum exceeds the range of
-    /// [`Usd`](crate::Usd). Do not use the report after an error, since it then includes only a part of the other one.
+    /// [`Usd`](crate::Usd). Do not use the report after an error, since it then includes only a part of the other
+    /// report.
     pub fn merge(&mut self, other: Self) -> Result<()> {
         self.without_model += other.without_model;
         self.totals.merge(other.totals)?;

@@ -15,8 +15,8 @@ pub(super) struct Part<'r> {
     pub(super) total: Option<u64>,
     pub(super) cached: Cached,
     pub(super) cost: Option<Usd>,
-    /// The part of `cost` for calls that were priced at the standard price, because their variant, region or part has
-    /// no price of its own. `None` if there are no such calls.
+    /// The part of `cost` for calls that were priced at the standard price. Their variant, their region or a part of
+    /// their usage has no price of its own. `None` if there are no such calls.
     pub(super) at_standard: Option<Usd>,
 }
 
@@ -43,7 +43,8 @@ impl Cached {
 pub(super) struct Parts<'r> {
     /// One part for each model, and at least one.
     pub(super) models: Vec<Part<'r>>,
-    /// The cached tokens of all models together, if they are reported and no part reports its own.
+    /// The cached tokens of all models together. `None` if they are not reported, or if a part reports its own cached
+    /// tokens.
     pub(super) cached: Option<Cached>,
 }
 
@@ -78,12 +79,13 @@ fn whole<'r>(model: Option<&'r str>, calls: Option<Usd>, record: &ExecutionMetri
     Part { model, input, output, total, cached, cost, at_standard }
 }
 
-/// Returns the cost of the execution, and the part of it that was computed at the standard price. If the record's cost
-/// is the rounded sum of its calls, the cost is that exact sum, `calls`. Otherwise the cost is that of the record.
+/// Returns the cost of the execution, and the part of this cost that was computed at the standard price. If the record
+/// has the rounded sum of the costs of its calls, the cost is the exact sum, `calls`. In all other cases, the cost is
+/// that of the record.
 fn cost_of_whole(calls: Option<Usd>, record: &ExecutionMetrics) -> (Option<Usd>, Option<Usd>) {
     let calls = calls.filter(|sum| record.cost_usd == Some(sum.round_to_record()));
     let cost = calls.or(record.exact_cost());
-    // If the cost is another total, such as a vendor's bill, it does not consist of the costs of the calls.
+    // The cost can be another total, such as a vendor's bill, which does not consist of the costs of the calls.
     let of_calls = || record.trace.llm_calls.iter().filter_map(of_call_at_standard).fold(None, known_sum);
     let at_standard = calls.and_then(|_| of_calls()).or_else(|| cost.filter(|_| is_at_standard(&record.cost)));
     (cost, at_standard)
@@ -133,14 +135,14 @@ fn together<'r>(one: Part<'r>, other: Part<'r>) -> Part<'r> {
     }
 }
 
-/// Returns true if the parts add up to the totals of the record. They do not if, for example, a vendor's bill is only
-/// for the whole execution.
+/// Returns true if the parts add up to the totals of the record. They do not add up if, for example, a vendor's bill is
+/// only for the whole execution.
 fn adds_up(parts: &[Part<'_>], record: &ExecutionMetrics) -> bool {
     fn same<T: PartialEq>(reported: Option<T>, summed: Option<T>) -> bool {
         reported.is_none() || reported == summed
     }
-    // If one call does not report its cached tokens, their sum is unknown, although the record can have the cached
-    // tokens of the other calls. So an unknown sum is accepted.
+    // If one call does not report its cached tokens, the sum of all calls is unknown. The record can still have the
+    // cached tokens of the other calls, so an unknown sum is accepted.
     fn not_other(reported: Option<u64>, summed: Option<u64>) -> bool {
         reported.zip(summed).is_none_or(|(reported, summed)| reported == summed)
     }
@@ -190,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_trace_of_a_model_there_is_no_part() {
+    fn an_execution_without_a_model_has_no_part() {
         assert!(shown(&record()).is_empty());
         let mut free = record();
         free.cost_usd = Some(Usd::ZERO);
@@ -201,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_router_chose_is_not_what_it_used() {
+    fn a_router_does_not_use_the_model_that_it_chose() {
         let mut routing = record();
         routing.kind = Kind::ModelRouting;
         routing.model.name = Some("gpt-4".to_owned());
@@ -213,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn one_model_takes_the_whole() {
+    fn the_only_model_has_the_usage_of_the_record() {
         let mut one = record();
         one.set_usage("a", &Usage::new(30, 12));
         one.cost_usd = Some(Usd::from_pico(7));
@@ -226,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn several_models_take_what_their_calls_say_if_that_is_the_whole() {
+    fn several_models_are_separate_only_if_their_calls_add_up_to_the_record() {
         let mut several = record();
         several.set_usage("b", &Usage::new(42, 3));
         several.trace.llm_calls = vec![call("a", 30, Some(5)), call("b", 10, Some(1)), call("b", 2, Some(1))];

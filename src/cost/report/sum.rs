@@ -4,8 +4,8 @@ use super::parts::{Cached, Part};
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::Usd;
 
-/// The sum of a count, such as output tokens, over the executions that report it, and the number of executions that do
-/// not.
+/// The sum of a count, such as output tokens, over the executions that report this count. Also has the number of
+/// executions that do not report it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Count {
@@ -50,16 +50,15 @@ pub struct Sum {
     /// The number of executions without a cost, or without a cost for one of the models that they used. `cost` includes
     /// only the cost of the other models of such an execution.
     pub unpriced: u64,
-    /// The number of executions with an amount in `at_standard_cost`.
+    /// The number of executions whose cost includes an amount in `at_standard_cost`.
     pub at_standard: u64,
     /// The part of `cost`, in US dollars, for calls whose variant, region or part had no price of its own. These calls
     /// were priced at the standard price, which may be too low or too high. `None` if there are no such calls. See
     /// [`CostProvenance::variant_unpriced`](crate::metrics::CostProvenance::variant_unpriced), `region_unpriced` and
     /// `part_unpriced`.
     pub at_standard_cost: Option<Usd>,
-    /// Input tokens that are not reported as read from or written to a cache. If it is unknown how many tokens were
-    /// read or written, these tokens are included. The count of an execution is unknown if its cached tokens exceed its
-    /// input.
+    /// Input tokens that are not reported as read from or written to a cache. If the number of cached tokens is
+    /// unknown, these tokens are included. The count of an execution is unknown if its cached tokens exceed its input.
     pub input_uncached: Count,
     /// Output tokens, including reasoning.
     pub output: Count,

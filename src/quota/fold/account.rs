@@ -1,4 +1,4 @@
-//! The account of one API in one unit. This module is pure.
+//! The account of one API in one unit. This module does no I/O and reads no clock.
 
 use std::collections::HashMap;
 
@@ -23,7 +23,7 @@ pub(super) struct Account {
     /// The windows that were counted since the first line because [`ask`](Self::ask) requested it. They are never
     /// forgotten.
     asked: Vec<(Window, Used)>,
-    /// The recent windows that lines have named. Each was counted since the line that named it.
+    /// The recent windows that lines have named. A window is counted from the line on that named it first.
     named: RecentWindows,
     from_first_use: Vec<FirstUse>,
     /// The latest time at which something was consumed.
@@ -113,7 +113,7 @@ impl Account {
         }
     }
 
-    /// Adds an amount that counts at `at`. Its line was written at `now`.
+    /// Adds an amount that counts at `at`. The line with this amount was written at `now`.
     fn consume(&mut self, at: Timestamp, now: Timestamp, amount: u64, certainty: Certainty) {
         for (windows, period) in self.always.iter_mut().zip(Period::ALWAYS_COUNTED) {
             windows.last(Window::containing(at, period, &Zone::UTC)).add(amount, certainty);

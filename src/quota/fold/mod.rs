@@ -26,7 +26,8 @@ use crate::metrics::Timestamp;
 #[derive(Debug, Default)]
 pub(super) struct Fold {
     accounts: HashMap<String, HashMap<String, Account>>,
-    /// The frames that lines or queries have named, but that the accounts have not counted since the first line.
+    /// The frames that lines or queries have named, but that the accounts have not counted since the first line. A
+    /// frame is one window, or all windows of a period such as `5h`.
     missed: Vec<Asked>,
 }
 
@@ -64,8 +65,8 @@ impl Fold {
         }
     }
 
-    /// Returns the sums of `limit` in its window at `at`. The sums can be wrong if [`missed`](Self::missed) then lists
-    /// that window.
+    /// Returns the sums of `limit` in its window at `at`. If [`missed`](Self::missed) lists this window afterwards, the
+    /// sums can be wrong.
     pub(super) fn sums(&mut self, limit: &Limit, at: Timestamp) -> Counted {
         let frame = Scope::of(limit, at).frame(at);
         let unused = Account::default();

@@ -219,7 +219,7 @@ fn units_and_apis_are_counted_separately_and_periods_are_not() {
 }
 
 #[test]
-fn a_clock_far_ahead_does_not_push_out_the_present() {
+fn a_line_far_in_the_future_does_not_remove_the_present_window() {
     let mut lines = Lines::of_limit(10, "minute");
     let at = time("2026-02-14T12:00:00Z");
     lines.consume("2099-01-01T00:00:00Z", 10);
@@ -284,7 +284,7 @@ fn a_threshold_is_reached_once_even_if_the_limit_changes() {
 }
 
 #[test]
-fn an_unknown_amount_takes_nothing_but_needs_something_left() {
+fn an_unknown_amount_is_not_counted_but_needs_a_remaining_amount() {
     let mut lines = Lines::of_limit(10, "day");
     let at = time("2026-02-14T12:00:00Z");
     assert_eq!(lines.hold_of(at, 0, Certainty::Unknown), Some(1));
@@ -373,7 +373,7 @@ proptest! {
     }
 
     #[test]
-    fn reservations_alone_never_overrun_a_window(steps in steps()) {
+    fn reservations_alone_never_exceed_the_limit_of_a_window(steps in steps()) {
         let mut lines = Lines::of_limit(100, "hour");
         let mut open = Vec::new();
         let noon = time("2026-02-14T12:00:00Z");

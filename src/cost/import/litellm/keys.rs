@@ -1,26 +1,30 @@
-//! The meaning of the keys of LiteLLM's table.
+//! Reads the keys of LiteLLM's table. The name of a key says what its price is for.
 
 use crate::metrics::Meter;
 
-/// The meaning of a key: what is priced, and when.
+/// The meaning of a key. For example, `input_cost_per_token_above_200k_tokens_priority` is the price of one input
+/// token, for an input of more than 200,000 tokens, in the service `priority`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Key {
     pub(super) meter: Meter,
-    /// The price of [`Meter::per`] units is this many times the price under the key.
+    /// This factor times the price under the key is the price of [`Meter::per`] units, such as a million tokens.
     pub(super) times: u64,
-    /// The price is for inputs of more tokens than this. 0 for any input.
+    /// The price applies if the input has more tokens than this. 0 if the price applies to any input.
     pub(super) above: u64,
-    /// How the call was served: one of [`SERVED`], or empty for the standard way.
+    /// The suffix in [`SERVED`] with which the key ends. Empty if the price is for the standard service.
     pub(super) served: &'static str,
 }
 
-/// The suffix of keys with prices of a vendor's decisions API. In genai-prices, this API is a separate provider.
+/// The suffix of keys with the prices of a vendor's API for decisions. As in genai-prices, this API becomes a separate
+/// provider.
 pub(super) const DECISIONS: &str = "_decisions";
 
-/// The suffixes of keys that say how a call was served. Each suffix has the variants that it means in this crate's
-/// tables, as pairs of a key and a value. The words are those of genai-prices if it has the variant.
+/// The suffixes of keys that say how a call was served. Each suffix has a list of variants, which get the prices of the
+/// keys with this suffix. A variant is written as a pair of a key and a value. A variant that genai-prices also has is
+/// written as in genai-prices.
 ///
-/// A suffix with two pairs means two variants: OpenAI now calls its priority service `fast`, at the same prices.
+/// The suffix `_priority` has two variants, because OpenAI now calls its priority service `fast`. The prices are the
+/// same.
 const SERVED: [(&str, &[(&str, &str)]); 12] = [
     ("_batches", &[("processing", "batch")]),
     ("_flex", &[("service_tier", "flex")]),
@@ -36,14 +40,14 @@ const SERVED: [(&str, &[(&str, &str)]); 12] = [
     ("_4k", &[("resolution", "4k")]),
 ];
 
-/// Returns the pairs of the variant of a call that was served in this way.
+/// Returns the variants for the suffix `served`, each as a pair of a key and a value.
 pub(super) fn when(served: &str) -> &'static [(&'static str, &'static str)] {
     SERVED.iter().find(|(end, _)| *end == served).map_or(&[], |(_, when)| when)
 }
 
 impl Key {
-    /// Returns what `key` prices for a model of the kind `mode`, such as `chat`. Returns `None` if this crate does not
-    /// count that.
+    /// Reads `key` in the entry of a model. `mode` is the kind of the model, such as `chat`. Returns `None` if `key` is
+    /// not the price of something that this crate counts.
     pub(super) fn read(key: &str, mode: &str) -> Option<Self> {
         let served = SERVED.iter().find(|(end, _)| key.ends_with(end)).map_or("", |(end, _)| end);
         let key = &key[..key.len() - served.len()];
@@ -54,7 +58,7 @@ impl Key {
         let meter = meter(key, mode)?;
         let times = match (key, meter) {
             ("file_search_cost_per_1k_calls", _) => 1,
-            // The price is for a second, and the meter counts milliseconds.
+            // LiteLLM's price is for a second, but these meters count milliseconds.
             (_, Meter::AudioMs | Meter::VideoMs | Meter::DeploymentMs) => meter.per() / 1_000,
             _ => meter.per(),
         };
@@ -65,7 +69,7 @@ impl Key {
 fn meter(key: &str, mode: &str) -> Option<Meter> {
     Some(match (key, mode) {
         ("input_cost_per_token", _) => Meter::Input,
-        // The second of these keys is in entries of an older form, with the same price.
+        // Some entries have both keys, with the same price. The second key is older.
         ("cache_read_input_token_cost" | "input_cost_per_token_cache_hit", _) => Meter::CacheRead,
         ("cache_creation_input_token_cost", _) => Meter::CacheWrite,
         ("cache_creation_input_token_cost_above_1hr", _) => Meter::CacheWrite1h,
@@ -88,7 +92,8 @@ fn meter(key: &str, mode: &str) -> Option<Meter> {
             Meter::AudioMs
         }
         ("input_cost_per_audio_per_second", _) => Meter::AudioMs,
-        // A text model with a price per second is rented. An example is the provisioned throughput of Bedrock.
+        // If a text model has a price per second, a customer rents the model and pays for the time. An example is the
+        // provisioned throughput of Bedrock.
         ("input_cost_per_second" | "cost_per_second", "chat" | "completion" | "embedding") => Meter::DeploymentMs,
         ("input_cost_per_character", _) => Meter::Characters,
         ("input_cost_per_text_message", _) => Meter::Messages,
@@ -98,7 +103,8 @@ fn meter(key: &str, mode: &str) -> Option<Meter> {
     })
 }
 
-/// Returns true if `key`, which [`Key::read`] does not know, has a price or changes one.
+/// Returns true if the name of `key` shows that it is a price or changes a price. [`Key::read`] supports only some of
+/// these keys.
 pub(super) fn is_price(key: &str) -> bool {
     ["cost", "multiplier", "_pricing"].iter().any(|part| key.contains(part))
 }
@@ -108,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_says_what_is_priced_from_which_size_on_and_how_it_was_served() {
+    fn the_name_of_a_key_states_the_meter_the_tier_and_the_service() {
         let key = |meter, times, above, served| Some(Key { meter, times, above, served });
         for (text, mode, expected) in [
             ("input_cost_per_token", "chat", key(Meter::Input, 1_000_000, 0, "")),

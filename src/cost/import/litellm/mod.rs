@@ -1,25 +1,31 @@
 //! Imports [LiteLLM](https://github.com/BerriAI/litellm)'s table `model_prices_and_context_window` (MIT licence).
 //!
-//! Its prices are floats for one token, request, page, character or second. They are converted digit by digit to prices
-//! for a million, a thousand or an hour. The name of a key says which unit the price is for, and how the call was served. The
-//! module `keys` reads these names.
+//! LiteLLM states prices as floats, for one token, request, page, character or second. The importer converts these
+//! prices digit by digit to the units of this crate's tables, such as a million tokens. The name of a key says what its
+//! price is for. The module `keys` reads these names.
 //!
-//! * **A price of 0** is left out, since LiteLLM also writes 0 for an unknown price. Examples are the six models on
-//!   SageMaker (where the machine is billed), Vertex AI's Llamas and fine-tuned models. A part of a call that then has no
-//!   price costs the price of its whole, which is higher, or the result is an error. A model without any other price is
-//!   left out. A user who knows that a model is free can add it to their own table.
-//! * **Tiers** apply to the whole call if its input is above the tier's size, and at xAI also if the input has exactly
-//!   that size. If a variant has no price for a tier of the standard prices, the standard price of this tier applies,
-//!   as in LiteLLM's own computation. If this price is wrong, it is too high rather than too low.
-//! * **A part that costs as much as its whole**, in all tiers and variants that have a price for it, is left out.
-//!   Otherwise the part would keep this price in tiers and variants in which the whole has another price.
-//! * **Searches** are left out if their price depends on how much they read. The table has a price for each of three
-//!   sizes.
-//! * **Seconds and characters** are left out if the same input has a price for tokens, because otherwise both would be
-//!   billed.
-//! * **A model** is left out if it has prices for output, but none of them is understood.
-//! * **Names.** The module `vendors` says which vendor a model belongs to. The key becomes an alias, and the model's
-//!   name is the key without the vendor in front.
+//! The importer follows these rules:
+//!
+//! * **A price of 0** is left out, because LiteLLM also writes 0 for an unknown price. Examples are Vertex AI's Llama
+//!   models, fine-tuned models, and the six models on SageMaker, where the machine is billed. A call that needs the
+//!   missing price is billed at a higher price, or cannot be priced. For example, cached input then costs as much as
+//!   other input. A model without any other price is left out. A user who knows that a model is free can add the model
+//!   to their own table.
+//! * **Tiers** are prices for large inputs. If the input of a call has more tokens than the tier's size, the tier's
+//!   price applies to the whole call. At xAI, the price also applies if the input has exactly that size.
+//! * **Variants** are prices for other ways of serving a call, such as batches. If a variant has no price for a tier,
+//!   the standard price of the tier applies, as in LiteLLM's own computation.
+//! * **The price of a part**, such as audio input, is left out if it equals the price of the whole, such as all input.
+//!   Without a price, the part costs as much as its whole in every tier and variant. The price of the part is kept if
+//!   the two prices differ in a tier, or if a variant has a price for the part. The price of cached tokens is always
+//!   kept.
+//! * **The price of a web search** is left out if it depends on how much the search reads. LiteLLM states this price
+//!   for three sizes of search context.
+//! * **The prices of seconds and characters** are left out if the model has a price for input tokens. With both prices,
+//!   the same input would be billed twice.
+//! * **A model** is left out if it has prices for output, but the importer supports none of them.
+//! * **Names.** The key of an entry, such as `xai/grok-4.3`, names a vendor and a model. The module `vendors`
+//!   translates the name of the vendor. The key also becomes an alias of the model.
 
 mod entry;
 mod keys;
@@ -36,13 +42,15 @@ use super::draft::{Draft, Imported, Stamp};
 use crate::error::{Error, ErrorKind, Result};
 use crate::json;
 
-/// Converts LiteLLM's table, its `model_prices_and_context_window.json`, to one of this crate. Its Python package has
-/// the same table as `model_prices_and_context_window_backup.json`.
+/// Converts LiteLLM's price table to a table of this crate. `text` is one of two files with the same content:
+/// `model_prices_and_context_window.json` from LiteLLM's repository, or `model_prices_and_context_window_backup.json`
+/// from its Python package.
 ///
-/// LiteLLM has no minimum of billed audio. The minimum is copied from this crate's own rows in the bundled table, if
-/// one of them is for the same model. The importer copies no prices from there.
+/// Some vendors bill a minimum duration of audio for a call. LiteLLM does not state this minimum. If the rows that this
+/// crate adds to the bundled table include the same model, the minimum is copied from there. All prices come from
+/// `text`.
 ///
-/// Anything that is not understood is left out, and [`left_out`](Imported::left_out) lists it.
+/// Prices and models that the importer does not support are left out. [`left_out`](Imported::left_out) lists them.
 ///
 /// ```
 /// use runledger::{PriceTable, Usage, cost::import::{Stamp, litellm}};
@@ -61,14 +69,15 @@ use crate::json;
 /// ```
 ///
 /// # Errors
-/// Fails with [`ErrorKind::Malformed`] if `text` is not an object of objects, or has a key twice.
+/// Fails with [`ErrorKind::Malformed`] if `text` is not a JSON object whose values are objects, or if a key occurs
+/// twice in an object.
 pub fn litellm(text: &str, stamp: &Stamp) -> Result<Imported> {
     let entries: BTreeMap<String, Entry> = json::from_str(text)
         .map_err(|source| Error::new(ErrorKind::Malformed, "read a price table of LiteLLM").at_source(text, source))?;
     let mut draft = Draft::new();
     let mut models: BTreeMap<(String, String), Vec<Model>> = BTreeMap::new();
     let mut names: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
-    // The entry `sample_spec` explains the keys. It has no prices.
+    // The entry `sample_spec` is not a model. It documents the keys.
     for (key, entry) in entries.iter().filter(|(key, _)| *key != "sample_spec") {
         let Some(theirs) = text_of(entry, "litellm_provider").filter(|name| !name.trim().is_empty()) else {
             draft.left_out.push(format!("{key}: it names no provider"));
@@ -103,7 +112,7 @@ pub fn litellm(text: &str, stamp: &Stamp) -> Result<Imported> {
 
 /// A model that has a price.
 struct Model<'a> {
-    /// Of several models with one name, the one with the lowest rank is used.
+    /// If several models have the same name and provider, the prices of the model with the lowest rank are used.
     rank: usize,
     key: &'a str,
     name: &'a str,
@@ -124,8 +133,9 @@ fn provider_value(provider: &str, names: Option<&BTreeSet<&str>>) -> Value {
     Value::Object(value)
 }
 
-/// Returns the row for models that have the same name. The row has the prices of the model with the lowest rank. The
-/// keys of models with the same prices become aliases.
+/// Returns one row for `models`, which have the same name. The row has the prices of the model with the lowest rank.
+/// The key of this model and the keys of other models with the same prices become aliases. A key does not become an
+/// alias if it is in `taken`, which contains the names of all models.
 fn row(provider: &str, mut models: Vec<Model>, taken: &BTreeSet<(String, String)>, draft: &mut Draft) -> Option<Value> {
     models.sort_by_key(|model| (model.rank, model.key));
     let (first, others) = models.split_first()?;

@@ -1,4 +1,4 @@
-//! The prices of one model of LiteLLM's table.
+//! Reads the prices of one model from LiteLLM's table.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,26 +16,29 @@ use crate::metrics::{Meter, Usd};
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Prices {
     standard: Rates,
-    /// The prices that replace standard ones, by how the call was served.
+    /// For each service other than the standard service, the prices that replace standard prices. The key is the suffix
+    /// of the service, such as `_batches`.
     served: BTreeMap<&'static str, Rates>,
-    /// The prices that replace standard ones in these windows.
+    /// The prices that replace standard prices at times of low demand.
     off_peak: (Vec<Window>, Rates),
 }
 
-/// The prices of [`Meter::per`] units, by the number of input tokens above which the price applies. The key 0 is for
-/// any input.
+/// The prices of each meter. Each price is for [`Meter::per`] units. The key of a price is the number of tokens that an
+/// input must exceed. The key is 0 if the price applies to any input.
 type Rates = BTreeMap<Meter, BTreeMap<u64, Usd>>;
 
-/// Hours such as 10:00-00:00, or `None` for all day; and days, or `None` for every day.
+/// Hours and days in which off-peak prices apply.
 #[derive(Debug, Clone, PartialEq)]
 struct Window {
+    /// The hours, such as 10:00-00:00; `None` for the whole day.
     hours: Option<String>,
+    /// The days; `None` for every day.
     weekdays: Option<Vec<&'static str>>,
 }
 
 impl Prices {
-    /// Reads the prices of the model in `entry`, and those in the vendor's API for decisions. Prices that cannot be
-    /// converted are added to the list of omissions in `draft`.
+    /// Returns the prices of the model in `entry`, and the model's prices in the vendor's API for decisions. A result
+    /// is `None` if there are no such prices. Adds the prices that are left out to `draft`, with the reasons.
     pub(super) fn read(key: &str, entry: &Entry, draft: &mut Draft) -> (Option<Self>, Option<Self>) {
         let mut reader = Reader { mode: text_of(entry, "mode").unwrap_or_default(), out: BTreeMap::new(), rounded: 0 };
         let mut prices = Self::default();
@@ -58,7 +61,7 @@ impl Prices {
         prices.settle(entry, &mut reader);
         decisions.settle(entry, &mut reader);
         if reader.left_out_output() && !prices.standard.keys().any(|&meter| is_output(meter)) {
-            // Otherwise only the input would be billed.
+            // The remaining prices would bill only the input, so they are dropped.
             prices = Self::default();
         }
         draft.rounded += reader.rounded;
@@ -73,7 +76,12 @@ impl Prices {
         (any(prices), any(decisions))
     }
 
-    /// Leaves out prices that are incomplete, or that would change the meaning of others.
+    /// Adds each tier of the standard prices to the variants that have no price for this tier. Then leaves out three
+    /// kinds of prices:
+    ///
+    /// * the price of seconds or characters, if the same input has a price for tokens;
+    /// * the price of a tier, if there is no price for smaller inputs;
+    /// * the price of a part, if it is not needed (see `is_redundant`).
     fn settle<'k>(&mut self, entry: &'k Entry, reader: &mut Reader<'k>) {
         let by_tokens = [Meter::Input, Meter::InputAudio].iter().any(|meter| self.standard.contains_key(meter));
         for (key, meter) in [
@@ -104,10 +112,11 @@ impl Prices {
         self.standard.retain(|meter, _| !redundant.contains(meter));
     }
 
-    /// Returns true if `part` costs as much as its whole, so that the price of `part` would matter only where a tier or
-    /// a variant changes the price of the whole.
+    /// Returns true if the price of `part`, such as audio input, is not needed. This price then equals the price of the
+    /// whole, such as all input. If the price stayed in the table, it would also apply in tiers and variants in which
+    /// the whole has another price.
     fn is_redundant(&self, part: Meter) -> bool {
-        // Cached tokens need their own price, even if it is the same as that of other input.
+        // The price of cached tokens is always needed, even if it equals the price of other input.
         let is_cached = matches!(part, Meter::CacheRead | Meter::CacheWrite | Meter::CacheWrite1h);
         let [whole] = part.wholes() else { return false };
         let (Some(own), Some(whole)) = (self.standard.get(&part), self.standard.get(whole)) else { return false };
@@ -115,7 +124,7 @@ impl Prices {
         same && !is_cached && self.served.values().all(|rates| !rates.contains_key(&part))
     }
 
-    /// Returns the prices and the variants of a row as JSON.
+    /// Returns the keys `prices` and `variants` of a row, with their values.
     pub(super) fn values(&self, provider: &str) -> Map<String, Value> {
         let (windows, off_peak) = &self.off_peak;
         let standard = values(&self.standard, provider);
@@ -145,7 +154,7 @@ impl Prices {
 }
 
 fn values(rates: &Rates, provider: &str) -> Map<String, Value> {
-    // LiteLLM itself makes this exception: xAI's price for large inputs applies at the threshold too.
+    // At xAI, a tier also applies if the input has exactly the tier's size. LiteLLM's own computation does the same.
     let bound = if provider == "x-ai" { "from" } else { "above" };
     let value = |(meter, rate): (&Meter, &BTreeMap<u64, Usd>)| {
         let mut list: Vec<Value> = Vec::with_capacity(rate.len());
@@ -164,17 +173,17 @@ fn values(rates: &Rates, provider: &str) -> Map<String, Value> {
     rates.iter().map(value).collect()
 }
 
-const UNKNOWN: &str = "nothing that is counted here, or a change of other prices";
+const UNKNOWN: &str = "not a supported price or change of prices";
 const NO_PRICE: &str = "no price of at least 0";
-const ZERO: &str = "a price of 0, which may mean that none is known";
+const ZERO: &str = "a price of 0, which may mean that the price is unknown";
 const TOO_SMALL: &str = "a price that would be rounded to 0";
-const TWICE: &str = "two prices for the same, of which the higher one is used";
+const TWICE: &str = "two prices for the same unit, of which the higher one is used";
 const SIZES: &str = "a price that depends on how much a search reads";
-const BY_TOKENS: &str = "a second way to count input that has a price for tokens";
+const BY_TOKENS: &str = "a second price for input that has a price for tokens";
 const NO_BASE: &str = "a price only for large inputs";
 const CALENDAR: &str = "hours or days that are not in UTC";
 
-/// Reads values, and collects the keys that it leaves out.
+/// Reads the values of one entry, and collects the keys that are left out.
 struct Reader<'k> {
     mode: &'k str,
     /// The keys that are left out, by reason.
@@ -187,12 +196,12 @@ impl<'k> Reader<'k> {
         self.out.entry(why).or_default().insert(key);
     }
 
-    /// Returns true if a price of output is not understood.
+    /// Returns true if the importer does not support one of the prices for output.
     fn left_out_output(&self) -> bool {
         self.out.get(UNKNOWN).is_some_and(|keys| keys.iter().any(|key| key.starts_with("output_cost")))
     }
 
-    /// Adds the price that `value` states.
+    /// Adds the price in `value` to `rates`. If this is not possible, leaves out `key`.
     fn price(&mut self, key: &'k str, read: Key, value: &RawValue, rates: &mut Rates) {
         let value = match read.meter {
             Meter::WebSearches => of_every_size(value),
@@ -213,7 +222,8 @@ impl<'k> Reader<'k> {
         }
     }
 
-    /// Adds prices by ranges of the input. Each price applies above the lower end of its range.
+    /// Adds prices that are listed for ranges of the input size. Each price applies to inputs above the lower end of
+    /// its range.
     fn ranges(&mut self, value: &RawValue, rates: &mut Rates) {
         const KEY: &str = "tiered_pricing";
         let ranges: Vec<Entry> = serde_json::from_str(value.get()).unwrap_or_default();
@@ -248,8 +258,8 @@ impl<'k> Reader<'k> {
 }
 
 fn is_price(key: &str, value: &RawValue) -> bool {
-    // If the value of `provider_specific_entry` is an object of numbers, these are factors for regions and speed. Its
-    // other values do not concern prices.
+    // If `provider_specific_entry` contains only numbers, the numbers are factors for prices, such as the prices of a
+    // region. Any other value of this key does not concern prices.
     let factors = || serde_json::from_str::<BTreeMap<String, f64>>(value.get()).is_ok();
     keys::is_price(key) || key == "provider_specific_entry" && factors()
 }
@@ -258,7 +268,7 @@ fn is_output(meter: Meter) -> bool {
     matches!(meter.wholes(), [Meter::Output]) || matches!(meter, Meter::Output | Meter::AudioMs | Meter::VideoMs)
 }
 
-/// Returns the price of a search if it is the same for all sizes of search context.
+/// Returns the price of a search. Returns `None` if the price depends on the size of the search context.
 fn of_every_size(value: &RawValue) -> Option<&str> {
     let sizes: BTreeMap<&str, &RawValue> = serde_json::from_str(value.get()).ok()?;
     let mut prices = sizes.values().map(|price| price.get());
@@ -266,7 +276,8 @@ fn of_every_size(value: &RawValue) -> Option<&str> {
     prices.all(|other| other == first).then_some(first)
 }
 
-/// Returns the number of tokens that an input must exceed to be in `range`. It is a whole number, written as a float.
+/// Returns the lower end of `range`. An input in the range has more tokens than this number. LiteLLM writes this whole
+/// number as a float.
 fn start(range: &Entry) -> Option<u64> {
     let bounds: Vec<f64> = serde_json::from_str(range.get("range")?.get()).ok()?;
     bounds.first().filter(|from| from.fract() == 0.0 && (0.0..9e15).contains(*from)).map(|&from| from as u64)
@@ -276,7 +287,7 @@ fn start(range: &Entry) -> Option<u64> {
 #[serde(deny_unknown_fields)]
 struct WindowText {
     hours_utc: Hours,
-    /// Monday is 1.
+    /// The days of the week, where 1 is Monday; `None` for every day.
     weekdays: Option<Vec<usize>>,
 }
 
@@ -287,7 +298,8 @@ enum Hours {
     Several(Vec<String>),
 }
 
-/// Returns when off-peak prices apply; `None` if the form is unknown.
+/// Returns the hours and days in which off-peak prices apply. Returns `None` if `block` states them in an unknown way,
+/// or states a time zone for the days.
 fn windows(block: &Entry) -> Option<Vec<Window>> {
     const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
     if block.contains_key("weekday_timezone") {

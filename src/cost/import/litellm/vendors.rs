@@ -1,12 +1,14 @@
-//! The vendors of LiteLLM's table, and their names in the bundled table.
+//! Translates LiteLLM's names of vendors to the names in the bundled table.
 
-/// LiteLLM's name of a vendor, and the vendor's name here. Several of LiteLLM's names can mean one vendor here. If two
-/// of them have a model of the same name, the earlier one is used: the vendor's own API comes before a cloud's, and a
-/// newer API before an older one.
+/// Pairs of LiteLLM's name of a vendor and the vendor's name in the bundled table. A `*` at the end matches any text.
 ///
-/// Gemini's API and Vertex AI are one vendor here, as in genai-prices. If both have a price for a model, the two prices
-/// are the same, except for a few variants. Bedrock's Mantle is a separate vendor, since Mantle charges a tenth more
-/// than Bedrock.
+/// Several of LiteLLM's names can mean the same vendor. If two of them have a model of the same name, the name that is
+/// earlier in this list is used. A vendor's own API is before the API of a cloud, and a newer API is before an older
+/// API.
+///
+/// Gemini's API and Vertex AI are one vendor, as in genai-prices. If both APIs have prices for a model, the prices are
+/// the same, except in a few variants. Mantle, another API of Bedrock, is a separate vendor, because it charges a tenth
+/// more than Bedrock.
 const NAMES: [(&str, &str); 22] = [
     ("gemini", "google"),
     ("vertex_ai-language-models", "google"),
@@ -32,7 +34,8 @@ const NAMES: [(&str, &str); 22] = [
     ("bigmodel", "zhipuai"),
 ];
 
-/// The models that are assumed to come from each vendor if a call names no vendor, as patterns of their names.
+/// For each vendor, patterns of names of models. If a call names no vendor, a model with such a name is assumed to come
+/// from this vendor.
 const HOMES: [(&str, &[&str]); 15] = [
     ("ai21", &["jamba-*"]),
     ("anthropic", &["claude-*"]),
@@ -66,24 +69,26 @@ const HOMES: [(&str, &[&str]); 15] = [
     ("zai", &["glm-*"]),
 ];
 
-/// Returns the rank and the name here of the vendor that LiteLLM calls `name`. Of several vendors that have the same
-/// model, the one with the lowest rank is used.
+/// Returns the rank of the vendor that LiteLLM calls `name`, and the vendor's name in the bundled table. If several of
+/// LiteLLM's vendors have the same name in the bundled table and the same model, the vendor with the lowest rank is
+/// used.
 pub(super) fn vendor(name: &str) -> (usize, &str) {
     let is = |pattern: &str| match pattern.strip_suffix('*') {
         Some(start) => name.starts_with(start),
         None => name == pattern,
     };
     let place = NAMES.iter().position(|(pattern, _)| is(pattern));
-    // A name that is not in the list is the vendor's own API, which comes first.
+    // A name that is not in the list means the vendor's own API, which has the lowest rank.
     place.map_or((0, name), |place| (place + 1, NAMES[place].1))
 }
 
-/// Returns the patterns of the models that are assumed to come from `vendor` if a call names no vendor.
+/// Returns patterns of models. If a call names no vendor, these models are assumed to come from `vendor`.
 pub(super) fn at_home(vendor: &str) -> &'static [&'static str] {
     HOMES.iter().find(|(name, _)| *name == vendor).map_or(&[], |(_, patterns)| patterns)
 }
 
-/// Returns the model that `key` names. If the vendor `of` is in front of the model, the vendor is removed.
+/// Returns the name of the model in `key`. If `key` begins with a name of the vendor `of` and a slash, the model is the
+/// text after the slash. In all other cases, the model is the whole `key`.
 pub(super) fn model<'k>(key: &'k str, of: &str) -> &'k str {
     match key.split_once('/') {
         Some((prefix, rest)) if !rest.trim().is_empty() && vendor(prefix).1 == of => rest,
@@ -96,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_vendor_in_front_of_a_model_is_taken_off() {
+    fn a_vendor_before_the_model_is_removed() {
         for (key, of, expected) in [
             ("gemini/gemini-2.5-pro", "google", "gemini-2.5-pro"),
             ("vertex_ai/claude-opus-4-5@20251101", "google", "claude-opus-4-5@20251101"),

@@ -29,7 +29,7 @@ impl Lines {
 }
 
 #[test]
-fn a_hold_is_judged_in_the_window_that_its_line_states() {
+fn a_hold_is_counted_in_the_window_that_its_line_states() {
     // The two processes have different rules for the same zone name.
     let zone = |hours: i32| Zone::with_rules("Somewhere", FixedOffset::east_opt(hours * 3600).unwrap());
     let mut lines = Lines::of(limit("day", "UTC"));
@@ -147,7 +147,7 @@ fn steps(span_ms: u64) -> impl Strategy<Value = Vec<(u64, Step)>> {
 }
 
 proptest! {
-    /// The sums are those of the whole history, for all limits that lines name and for times in any order.
+    /// Compares the sums with sums over the whole history. Lines name all limits, and their times are in any order.
     #[test]
     fn named_windows_have_the_sums_of_the_whole_history(steps in steps(60 * 86_400_000), first in 0..LIMITS.len()) {
         let named = |index: usize| limit(LIMITS[index].0, LIMITS[index].1);
@@ -195,7 +195,7 @@ proptest! {
 
     /// The test computes the windows again from the uses, in the order of their times.
     #[test]
-    fn reservations_alone_never_overrun_a_session(steps in steps(300_000)) {
+    fn reservations_alone_never_exceed_the_limit_of_a_session(steps in steps(300_000)) {
         let mut lines = Lines::of(Limit { period: Period::Hours(NonZeroU16::MIN), ..limit("day", "UTC") });
         let (mut open, mut used) = (Vec::new(), Vec::new());
         let noon = time("2026-02-14T12:00:00Z");
