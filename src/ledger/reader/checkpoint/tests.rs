@@ -1,5 +1,5 @@
-//! A refresh returns the same baselines as a pass over all records, however the ledger or the checkpoint was changed
-//! before the refresh.
+//! These tests check that a refresh returns the same baselines as a pass over all records, whatever changed the ledger
+//! or the checkpoint before the refresh.
 
 use crate::disk::{Disk, Storage};
 use crate::journal::format::Layout;
@@ -40,7 +40,7 @@ impl Place {
         place
     }
 
-    /// Creates a ledger with that many records.
+    /// Creates a ledger with `records` records.
     fn of(records: u64) -> Self {
         let mut place = Self::new();
         place.append(records);
@@ -68,7 +68,7 @@ impl Place {
         bytes
     }
 
-    /// Appends bytes like another program.
+    /// Appends bytes as another program would.
     fn append_bytes(&self, bytes: &[u8]) {
         append_all(&*self.storage.open(self.layout.active(), Access::Append).unwrap(), bytes).unwrap();
     }
@@ -129,7 +129,8 @@ impl Place {
         as_text(&scanned.value.finish())
     }
 
-    /// Asserts that the next call rejects the checkpoint with this error, and that the call after it uses a new one.
+    /// Asserts that the next call rejects the checkpoint with this error, and that the following call uses a new
+    /// checkpoint.
     fn assert_rebuilt(&self, kind: ErrorKind, why: &str) {
         let refreshed = self.refresh();
         assert_eq!(as_text(&refreshed.baselines), self.full(BaselineBy::Skill), "{why}");
@@ -275,7 +276,9 @@ fn a_ledger_that_was_truncated_replaced_or_changed_is_read_again() {
             place.storage.rename(&other, place.layout.active()).unwrap();
         }),
         ("a sealed segment that is gone", &|place| place.storage.remove(&sealed(place)).unwrap()),
-        ("a segment that makes the active one another", &|place| place.write(&place.layout.sealed_segment(7), b"")),
+        ("a new sealed segment, so that the active segment has another number", &|place| {
+            place.write(&place.layout.sealed_segment(7), b"")
+        }),
         ("a sealed segment that was cut", &|place| place.write(&sealed(place), b"")),
         ("a sealed segment in which a byte was changed", &|place| {
             // This is longer than one tick of a file system's clock.
@@ -314,7 +317,7 @@ fn an_edit_in_place_of_the_active_segment_counts_once_the_checkpoint_is_rebuilt(
     let text = String::from_utf8(place.read(place.layout.active())).unwrap();
     place.write(place.layout.active(), text.replacen("publish", "PUBLISH", 1).as_bytes());
     assert_ne!(place.full(BaselineBy::Skill), before);
-    assert_eq!(as_text(&place.refresh().baselines), before, "only what is new is read");
+    assert_eq!(as_text(&place.refresh().baselines), before, "only new lines are read");
     assert!(!place.reader().verify(&[]).unwrap().is_clean());
     place.storage.remove(&place.checkpoint()).unwrap();
     assert_eq!(as_text(&place.refresh().baselines), place.full(BaselineBy::Skill));
@@ -421,7 +424,7 @@ fn the_half_written_checkpoint_of_a_dead_process_does_no_harm() {
     assert!(place.file(BaselineBy::Skill).read().unwrap().is_some());
     assert!(place.storage.stat(&new).unwrap().is_none());
 
-    // The new file of a living process is not touched.
+    // The new checkpoint that a living process is writing is not changed.
     place.storage.remove(&place.checkpoint()).unwrap();
     place.write(&new, b"half");
     let file = place.storage.open(&new, Access::Write).unwrap();

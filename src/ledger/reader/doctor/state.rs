@@ -1,4 +1,4 @@
-//! Checks a ledger's own files, without verifying a line.
+//! Checks a ledger's own files, but does not verify the lines.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -18,9 +18,9 @@ use crate::ledger::index::{Place, State};
 use crate::ledger::pending::{detached, slots, spill};
 use crate::metrics::{ExecutionMetrics, Timestamp};
 
-/// The clocks of two machines may differ by this much.
+/// The clocks of two machines may differ by this much without a warning.
 const CLOCK_TOLERANCE_MS: i64 = 60_000;
-/// Events that happened longer ago are not counted.
+/// Events are counted only if they are at most seven days old.
 const EVENTS_MS: i64 = 7 * 86_400_000;
 /// The kinds of events that report a damaged file, or a record that could not be appended.
 const EVENTS_OF_NOTE: [&str; 4] = ["damaged", "abandoned", "spilled", "lost"];
@@ -67,8 +67,8 @@ fn unreadable(name: &'static str, denied: &[Error]) -> Check {
     Check::new(name, Level::Warning, found.join("; "), None)
 }
 
-/// Checks that this process has the permission to write to the ledger. Opening the file for an append does not change
-/// it.
+/// Checks that this process has the permission to write to the ledger. Opening a file for an append does not change the
+/// file.
 fn of_rights(layout: &Layout, _: Timestamp) -> Result<Check> {
     let path = layout.active();
     Ok(match Disk.open(path, Access::Append) {
@@ -91,7 +91,7 @@ fn of_readers(layout: &Layout, _: Timestamp) -> Result<Check> {
     Ok(Check::ok("readers", found))
 }
 
-/// Checks the indexes of the sealed segments. A missing one is built when it is needed.
+/// Checks the indexes of the sealed segments. A missing index is not a problem, because it is built when it is needed.
 fn of_index(layout: &Layout, _: Timestamp) -> Result<Check> {
     let Some(ledger) = identity::read(&Disk, layout)? else { return Ok(Check::ok("index", "none")) };
     let mut counts: BTreeMap<State, u64> = BTreeMap::new();
@@ -118,7 +118,8 @@ fn of_index(layout: &Layout, _: Timestamp) -> Result<Check> {
     })
 }
 
-/// Checks that no synced bytes are missing, that the last line is complete, and that it is not dated later than now.
+/// Checks that no synced bytes are missing, that the last line is complete, and that the execution of the last line did
+/// not begin later than now.
 fn of_end(layout: &Layout, now: Timestamp) -> Result<Check> {
     const NAME: &str = "end";
     let mut known = Known::from_all(&Disk, layout);
@@ -226,7 +227,7 @@ fn of_events(layout: &Layout, now: Timestamp) -> Result<Check> {
         if piece.unfinished {
             break;
         }
-        // A part of an event that could not be written completely is skipped.
+        // An event that was not written completely is skipped.
         let Ok(DatedEvent { at, event }) = serde_json::from_slice(lines.bytes(piece)) else { continue };
         if now.unix_ms().saturating_sub(at.unix_ms()) <= EVENTS_MS && EVENTS_OF_NOTE.contains(&event.as_str()) {
             *of_note.entry(event).or_default() += 1;

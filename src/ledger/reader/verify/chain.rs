@@ -1,5 +1,5 @@
-//! Judges the lines of a ledger, one after the other, and compares them with kept heads. A kept head is one that the
-//! user stored elsewhere and passed to the verification.
+//! Judges the lines of a ledger, one after the other, and compares them with kept heads. A head is the number and the
+//! hash of the last line. A kept head is one that the user stored elsewhere and passed to the verification.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -29,8 +29,8 @@ struct Place {
 enum Torn {
     /// There are no such bytes.
     None,
-    /// The bytes end with their only line feed, and may be the beginning of a damaged line. The number is the index of
-    /// the fault that reports them.
+    /// The bytes end with their only line feed, and may be the beginning of a damaged line. The value is the index of
+    /// the fault that reports these bytes.
     Line(u64),
     /// The bytes have several line feeds, or cannot be the beginning of a line.
     Bytes,
@@ -60,7 +60,8 @@ pub(super) struct Chain {
     anywhere: bool,
     /// The bytes after the line `last` in its segment that are not a line.
     torn: Torn,
-    /// The links of the last lines, to distinguish a repeated line from a different line with the same number.
+    /// The numbers and hashes of the last lines. They distinguish a repeated line from a different line with the same
+    /// number.
     recent: VecDeque<Link>,
     /// The numbers for which no line with a correct hash was found so far.
     missing: Missing,
@@ -74,7 +75,8 @@ pub(super) struct Chain {
 }
 
 /// The number of recent lines that are remembered. If a segment could not be synced, the next segment repeats the lines
-/// that the commit area holds. The commit area holds at most 1 MiB, which is some 4,000 of the shortest lines.
+/// that are in the commit area, a file with copies of the last lines. The commit area holds at most 1 MiB, which is
+/// some 4,000 of the shortest lines.
 const RECENT_MAX: usize = 8192;
 
 impl Chain {
@@ -229,8 +231,9 @@ impl Chain {
     }
 
     fn edited(&mut self, trailer: &Trailer, place: Place) {
-        // The next line is compared with the number and the hash in the trailer of this line. But the number may be
-        // what was edited. So if the line follows the previous one according to `prev`, its number is computed.
+        // The next line is compared with the number and the hash in the trailer of this line. But the edit may have
+        // changed the number. So if the `prev` of this line is the hash of the previous line, the number of this line
+        // is the next number after that of the previous line.
         let follows = trailer.prev == self.last.hash;
         let seq = if follows { self.last.seq.saturating_add(1) } else { trailer.link.seq };
         let found = "the line does not match its hash".to_owned();
@@ -311,7 +314,8 @@ impl Chain {
         }
     }
 
-    /// Merges two faults into one: only line `seq` is missing, and one piece that is not a line is in its place.
+    /// Changes `fault`, which reports torn bytes, so that it reports line `seq` as edited. Only this line is missing,
+    /// and the torn bytes are in its place.
     fn damaged(&mut self, seq: u64, fault: u64) {
         if let Some(fault) = usize::try_from(fault).ok().and_then(|fault| self.found.faults.get_mut(fault)) {
             fault.kind = FaultKind::Edited;
@@ -332,7 +336,7 @@ impl Chain {
         self.count(link, &heads, place);
     }
 
-    /// Counts a line that is repeated here because the previous segment, which could not be synced, has lost it.
+    /// Counts a line that this segment repeats. The previous segment could not be synced, and has lost the line.
     fn fill(&mut self, link: Link, place: Place) {
         let heads: Vec<_> = self.passed.extract_if(.., |head| head.seq == link.seq).collect();
         self.count(link, &heads, place);

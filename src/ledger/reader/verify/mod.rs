@@ -1,8 +1,8 @@
-//! Verifies every line of a ledger against its own hash, the chain, and kept heads, which are heads that were stored
-//! elsewhere.
+//! Verifies every line of a ledger by the line's own hash, by the chain, and by kept heads. A head is the number and
+//! the hash of the last line. A kept head is one that the user stored elsewhere.
 //!
-//! Computing the hashes takes most of the time and needs only the lines themselves, so all cores do it ([`check`]). One
-//! thread then judges the results line by line ([`chain`]).
+//! Computing the hashes takes most of the time. Each hash needs only its own line, so all cores compute hashes
+//! ([`check`]). One thread then judges the results line by line ([`chain`]).
 
 mod chain;
 mod check;
@@ -91,11 +91,11 @@ impl Verification {
 }
 
 impl LedgerReader {
-    /// Verifies every line of the ledger, the chain over all segments, and that the ledger still contains each of
-    /// `heads`.
+    /// Verifies every line of the ledger, and the chain over all segments. Also verifies that the ledger still contains
+    /// the line of each of `heads`.
     ///
-    /// Up to 16 cores compute hashes. Each core holds a block of the ledger in memory, and the findings of eight
-    /// blocks. A block has 256 KiB, or is one line if the line is longer than that.
+    /// Up to 16 cores compute hashes. Each core holds in memory a block, which is a part of a segment, and the findings
+    /// of eight blocks. A block has 256 KiB, or is one line if the line is longer than that.
     ///
     /// A chain alone does not reveal that its last lines were removed, or that all lines were rewritten. The files in
     /// the ledger's internal directory (`x.ledger/`) show which lines were synced. So a truncated ledger is reported as
@@ -111,9 +111,9 @@ impl LedgerReader {
         verify_in(&*self.storage, &self.layout, heads, BLOCK_BYTES, Sharing::default())
     }
 
-    /// Returns a [`FaultKind::Truncated`] for each segment that is shorter than the part of it that was synced.
-    /// Normally there are none. This function is fast, because it reads only names, lengths and one small file. It
-    /// reads no lines, so a [verification](Self::verify) finds more faults.
+    /// Returns a [`FaultKind::Truncated`] for each segment that has lost bytes after they were synced. Normally there
+    /// are none. This function is fast, because it reads only names, lengths and one small file. It reads no lines, so
+    /// a [verification](Self::verify) can find more faults.
     ///
     /// # Errors
     /// [`ErrorKind::Io`] if the disk fails.
