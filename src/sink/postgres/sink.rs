@@ -1,4 +1,4 @@
-//! Shipping: reads the ledger, commits batches, and retries.
+//! Ships records: reads the ledger, commits batches, and retries after temporary failures.
 
 use std::thread::{self, Builder};
 use std::time::Instant;
@@ -69,8 +69,8 @@ impl Sink {
     /// # Errors
     /// - [`ErrorKind::Diverged`] if the ledger was truncated or rewritten since the last call of [`ship`](Self::ship),
     ///   or if lines that were not shipped yet were moved to an archive.
-    /// - [`ErrorKind::Database`] if the database refuses or stays unreachable, if its certificate is not trusted, or if
-    ///   its tables were not [created](Self::migrate) or belong to another program.
+    /// - [`ErrorKind::Database`] if the database cannot be reached or refuses a request, if its certificate is not
+    ///   trusted, or if its tables were not [created](Self::migrate) or belong to another program.
     /// - [`ErrorKind::Io`] if the ledger or the file of `sslrootcert` cannot be read, and [`ErrorKind::Invalid`] if
     ///   that file has no certificates.
     /// - [`ErrorKind::Abandoned`] if the thread that reads the ledger panicked.
@@ -87,8 +87,8 @@ impl Sink {
             let (outcome, next) = self.commit(&batch, ledger);
             if let Outcome::Moved(last) = outcome? {
                 if batch.is_behind(last.as_ref()) {
-                    // The whole batch is in the database, so its lines are not read again. Its skipped lines are
-                    // counted here.
+                    // The whole batch is already in the database, so its lines are not read again. The skipped lines of
+                    // the batch are counted here.
                     shipped.skipped.merge(batch.skipped);
                 }
                 ledger.resume(last.as_ref())?;
@@ -112,8 +112,8 @@ impl Sink {
     /// # Errors
     /// - [`ErrorKind::Diverged`] if the ledger was truncated or rewritten since the last call of [`ship`](Self::ship),
     ///   or if lines that were not shipped yet were moved to an archive.
-    /// - [`ErrorKind::Database`] if the database refuses or stays unreachable, if its certificate is not trusted, or if
-    ///   its tables were not [created](Self::migrate) or belong to another program.
+    /// - [`ErrorKind::Database`] if the database cannot be reached or refuses a request, if its certificate is not
+    ///   trusted, or if its tables were not [created](Self::migrate) or belong to another program.
     /// - [`ErrorKind::Io`] if the ledger or the file of `sslrootcert` cannot be read, and [`ErrorKind::Invalid`] if
     ///   that file has no certificates.
     pub fn status(&mut self, ledger: &mut Follower) -> Result<Status> {
@@ -132,8 +132,8 @@ impl Sink {
         Ok(Status { ledger: id, shipped: last.as_ref().map(Shipment::from), head, behind })
     }
 
-    /// Commits the batch while another thread reads the next batch, which takes about as long. Returns `None` as the
-    /// next batch if `batch` is the last one, or if the thread could not be started.
+    /// Commits the batch while another thread reads the next batch. Reading a batch takes about as long as committing
+    /// one. Returns `None` as the next batch if `batch` is the last one, or if the thread could not be started.
     fn commit(&mut self, batch: &Batch, ledger: &mut Follower) -> (Result<Outcome>, Option<Result<Batch>>) {
         thread::scope(|scope| {
             let reader = Builder::new().name("runledger".to_owned());
