@@ -47,7 +47,7 @@ impl From<Error> for Failed {
 /// A future that transfers the bytes of a connection while the future is polled. It is ready when the connection ends.
 type Connection = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>>;
 
-/// A connection. After an error, it must not be used again, since its transaction may still be open.
+/// A connection. After an error, the connection must not be used again, since its transaction may still be open.
 pub(super) struct Client {
     /// `None` after the connection was closed, because the server did not answer in time.
     open: Option<Open>,
@@ -76,8 +76,8 @@ impl Drop for Client {
         let Some(Open { runtime, client, connection }) = self.open.take() else { return };
         // Dropping the client queues the message that ends the session.
         drop(client);
-        // `block_on` panics in a thread that belongs to another runtime. There, the connection is closed without the
-        // message.
+        // `block_on` panics in a thread that belongs to another runtime. In such a thread, the connection is closed
+        // without the message.
         if let (Some(connection), Err(_)) = (connection, Handle::try_current()) {
             let _ = runtime.block_on(async { timeout(GOODBYE, connection).await });
         }

@@ -82,7 +82,7 @@ pub(super) fn push(out: &mut Vec<u8>, json: &str, ledger: Uuid, seq: Option<u64>
     Ok(())
 }
 
-/// A key of a JSON object. Its text is borrowed from the JSON unless it contains escapes.
+/// A key of a JSON object. If the key contains no escapes, its text is borrowed from the JSON.
 #[derive(PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
 struct Key<'j>(#[serde(borrow)] Cow<'j, str>);
 

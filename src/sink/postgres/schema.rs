@@ -58,7 +58,8 @@ pub(super) fn migrate(client: &mut Client) -> Result<(), Failed> {
     client.run("create the tables", "BEGIN; SELECT pg_advisory_xact_lock(hashtext('runledger migrate'))")?;
     client.run("create the tables", LOGS)?;
     check(client)?;
-    // Each index has its own statement, since the timeout is per statement and an index over many rows is slow.
+    // Each index has its own statement, since the timeout is per statement, and an index over many rows takes long to
+    // create.
     INDEXES.iter().try_for_each(|index| client.run("create the indexes", index))?;
     client.run("create the indexes", "COMMIT")
 }

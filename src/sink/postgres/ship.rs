@@ -31,9 +31,9 @@ pub(super) struct Batch {
 /// The result of committing a batch.
 pub(super) enum Outcome {
     Committed,
-    /// The batch was not committed, because it does not begin directly after the last shipped line. The value is that
-    /// line. Lines were shipped since the batch was read: by another process, or by a commit of this process that the
-    /// server never acknowledged.
+    /// The batch was not committed, because it does not begin directly after the last shipped line. The value is the
+    /// last shipped line. Lines were shipped since the batch was read: by another process, or by a commit of this
+    /// process that the server never acknowledged.
     Moved(Option<Place>),
 }
 
@@ -121,7 +121,7 @@ pub(super) fn in_flight(client: &mut Client, ledger: Uuid, records: &[ExecutionM
     Ok(count)
 }
 
-/// Returns the last line of the ledger that was shipped; `None` if no line was.
+/// Returns the last line of the ledger that was shipped; `None` if no line was shipped yet.
 pub(super) fn last(client: &mut Client, ledger: Uuid) -> Result<Option<Place>, Failed> {
     let sql = "SELECT seq, hash, segment, byte, line FROM runledger_shipments WHERE ledger_id = $1";
     let rows = client.rows("read the last shipment", sql, &[&ledger])?;

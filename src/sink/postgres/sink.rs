@@ -14,7 +14,7 @@ use crate::metrics::ExecutionMetrics;
 
 /// A PostgreSQL database that records are copied to.
 ///
-/// The methods of a sink block the calling thread. They panic if that thread runs asynchronous tasks of tokio. In
+/// The methods of a sink block the calling thread, and panic if that thread runs asynchronous tasks of tokio. In
 /// asynchronous code, call the methods where blocking is allowed, such as in tokio's `spawn_blocking`.
 ///
 /// ```no_run
