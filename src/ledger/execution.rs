@@ -147,6 +147,7 @@ impl Execution {
     ///
     /// If one call has no price, the execution's cost is unknown: `cost_usd` is `None`, and `cost_tier` and
     /// `cost.source` are unknown.
+    ///
     /// If there are several calls:
     ///
     /// - `model` has the name, the provider and the variant of the last call. If an earlier call of the same model
@@ -182,7 +183,8 @@ impl Execution {
         self.record.tags.insert(key.into(), value.into());
     }
 
-    /// Runs `body` and records whether `body` succeeded, failed or panicked. A panic is resumed after it was recorded.
+    /// Runs `body` and records whether `body` succeeded, failed or panicked. A panic is first recorded and then
+    /// resumed.
     pub(super) fn run_to_its_end<T, E: fmt::Display>(
         mut self,
         body: impl FnOnce(&mut Self) -> Result<T, E>,

@@ -73,7 +73,7 @@ pub struct FallbackRecord {
     pub file: PathBuf,
     /// The active segment of the ledger that the record belongs to.
     pub ledger: PathBuf,
-    /// The record. Its status is interrupted if the execution has not ended.
+    /// The record, with the status interrupted if the execution has not ended.
     pub record: ExecutionMetrics,
     /// True if the process that runs the execution is alive.
     pub in_flight: bool,
@@ -102,7 +102,7 @@ pub struct FallbackExecution {
     took: Option<Duration>,
 }
 
-/// An open file and its lock. While the file is locked, no other process moves its record to the ledger.
+/// An open file and its lock. While the file is locked, no other process moves the record in the file to the ledger.
 #[derive(Debug)]
 struct Kept {
     file: Arc<dyn StorageFile>,
@@ -400,7 +400,7 @@ fn is_at(ledger: &Path, place: &Path) -> bool {
 }
 
 /// Returns the absolute path, in which the symbolic links of the directory are resolved. So all paths that lead to the
-/// same ledger become equal. If the directory does not exist, its symbolic links are not resolved.
+/// same ledger become equal. If the directory does not exist, symbolic links are not resolved.
 fn place_of(path: &Path) -> PathBuf {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     match (path.parent().and_then(canonical), path.file_name()) {

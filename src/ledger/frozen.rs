@@ -12,8 +12,8 @@ use crate::journal::format::line;
 use crate::journal::{Journal, JournalOptions, Line, Lines};
 use crate::metrics::{ExecutionMetrics, Timestamp};
 
-/// A journal of frozen baselines, which are the baselines of a week and never change once they are stored. The journal
-/// is a separate file, such as `baselines.jsonl` next to the ledger. It is durable, chained, and safe to share between
+/// A journal of frozen baselines. These are computed once for each week, and never change afterwards. The journal is a
+/// separate file, such as `baselines.jsonl` next to the ledger. It is durable, chained, and safe to share between
 /// threads and processes. All clones of this value use the same journal.
 ///
 /// If two processes freeze the same week at the same time, the journal may have two lines for that week. Only the first

@@ -36,7 +36,7 @@ impl Ledger {
     /// # Errors
     /// - [`ErrorKind::Unsuitable`] if `path` cannot hold a ledger, for one of these reasons:
     ///   - `path` exists but is not a regular file.
-    ///   - `path` belongs to another program.
+    ///   - The file at `path` belongs to another program.
     ///   - `path` ends in `.ledger`, like a ledger's internal directory.
     ///   - `path` is on a network file system.
     ///   - `path` is in a directory where every user may replace the file.
@@ -80,7 +80,8 @@ impl Ledger {
     /// ledger's clock, disk and warnings.
     ///
     /// # Errors
-    /// - [`ErrorKind::Unsuitable`] if the ledger itself is `quota.jsonl`, or if that path cannot hold a journal.
+    /// - [`ErrorKind::Unsuitable`] if the ledger itself is named `quota.jsonl`, or if the quota's path cannot hold a
+    ///   journal.
     /// - [`ErrorKind::Newer`] if a newer version of this crate wrote the quota.
     /// - [`ErrorKind::Malformed`] if the journal's identity cannot be read, or if a line is not a line of a quota. The
     ///   error names the line.
@@ -92,11 +93,13 @@ impl Ledger {
         Quota::open(path, QuotaOptions::new(Arc::clone(&journal.clock)).journal(journal).limits(limits))
     }
 
-    /// Opens the journal of the baselines that were frozen week by week. Its file is `baselines.jsonl` in the directory
-    /// of the ledger. The journal uses the ledger's clock, disk and warnings.
+    /// Opens the journal of frozen baselines, which are computed once for each week and never change afterwards. The
+    /// journal's file is `baselines.jsonl` in the directory of the ledger. The journal uses the ledger's clock, disk
+    /// and warnings.
     ///
     /// # Errors
-    /// - [`ErrorKind::Unsuitable`] if the ledger itself is `baselines.jsonl`, or if that path cannot hold a journal.
+    /// - [`ErrorKind::Unsuitable`] if the ledger itself is named `baselines.jsonl`, or if the journal's path cannot
+    ///   hold a journal.
     /// - [`ErrorKind::Newer`] if a newer version of this crate wrote the journal.
     /// - [`ErrorKind::Malformed`] if the journal's identity cannot be read.
     /// - [`ErrorKind::Timeout`] if another process holds the journal's lock for too long.
@@ -117,7 +120,7 @@ impl Ledger {
         Ok(path)
     }
 
-    /// Returns the ledger's options, changed for the journals next to the ledger. These journals are always synced.
+    /// Returns the options of the journals next to the ledger: the ledger's options, but every append is synced.
     fn synced(&self) -> JournalOptions {
         JournalOptions { durability: Durability::Synced, ..self.shared.options.journal.clone() }
     }

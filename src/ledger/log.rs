@@ -13,8 +13,8 @@ use crate::metrics::ExecutionMetrics;
 /// [`Ledger`](crate::Ledger) open instead.
 ///
 /// Returns true if the record is in the ledger. If the record cannot be stored, the result depends on `raise_on_error`.
-/// If `raise_on_error` is true, the failure is returned as an error. If it is false, the failure is printed to stderr
-/// and the function returns false, so that the skill can continue.
+/// If `raise_on_error` is true, the failure is returned as an error. If `raise_on_error` is false, the failure is
+/// printed to stderr and the function returns false, so that the skill can continue.
 ///
 /// Identical warnings are printed at most once per second. Each printed warning says how many were suppressed since the
 /// previous one. Warnings that are suppressed after the last printed one are not reported.

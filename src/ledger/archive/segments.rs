@@ -27,9 +27,9 @@ use crate::metrics::{Fields, Timestamp};
 pub struct SealedSegment {
     /// The number of the segment, counting from 1.
     pub number: u64,
-    /// The path of its file.
+    /// The path of the segment's file.
     pub path: PathBuf,
-    /// The length of its file, in bytes.
+    /// The length of the segment's file, in bytes.
     pub bytes: u64,
     /// The latest time in UTC at which an execution of this segment started or ended. `None` if a line of the segment
     /// is not a record, or if the segment has to stay in the ledger and was therefore not read.
@@ -42,7 +42,7 @@ pub struct SealedSegment {
 }
 
 impl LedgerReader {
-    /// Returns the sealed segments, in order.
+    /// Returns the sealed segments, the oldest first.
     ///
     /// A segment can be moved to an archive only as a whole, and only together with all earlier segments. The last
     /// sealed segment always stays, because a recovery after a crash needs it to find the number of the next line.
@@ -153,8 +153,8 @@ impl Ledger {
         sealed_on(self.storage(), self.shared.journal.layout())
     }
 
-    /// Moves the sealed segments up to number `last` to the archive in `directory`, and returns those that were moved.
-    /// Creates the directory if it does not exist.
+    /// Moves the sealed segments up to number `last` to the archive in `directory`, and returns the segments that were
+    /// moved. Creates the directory if it does not exist.
     ///
     /// No record is deleted. The archive is a ledger of the same name that every reader can read and verify. Do not
     /// open the archive for writing. [`Verification::archived`] says which line is the last one in the archive.
@@ -205,7 +205,7 @@ impl Ledger {
         // If the index of the segment cannot be copied, the first reader of the archive builds it again.
         let _ = index.copy_to(archive);
         // The index is removed before the segment, so that a crash never leaves an index without its segment. The index
-        // is removed again after the segment, because a reader may have built it again in between. A failure is
+        // is removed a second time after the segment, because a reader may have built it again in between. A failure is
         // harmless, because no reader opens an index without its segment.
         let _ = index.remove();
         self.shared.journal.under_lock(|| self.record_and_remove(&event, &segment.path))?;
@@ -214,7 +214,7 @@ impl Ledger {
     }
 
     /// Returns the layout of the archive in `directory`, and creates the archive's internal directory. `first` is the
-    /// number of the first segment that will be moved there.
+    /// number of the first segment that will be moved to the archive.
     fn open_archive(&self, directory: &Path, first: u64) -> Result<Layout> {
         let (storage, layout) = (self.storage(), self.shared.journal.layout());
         let name = layout.active().file_name().unwrap_or_default();

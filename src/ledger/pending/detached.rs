@@ -3,8 +3,8 @@
 //! ignores these files.
 //!
 //! The file is a sequence of lines in the format of [`stored`]. Each line holds the whole record as it was when the
-//! line was written. The last line without an end is the current state of the execution. A process that resumes the
-//! execution locks the file.
+//! line was written. The last line whose record has no end is the current state of the execution. A process that
+//! resumes the execution locks the file.
 //!
 //! To complete an execution, a process takes three steps:
 //!
@@ -227,14 +227,14 @@ impl DetachedExecution {
         Ok(&self.record)
     }
 
-    /// Completes the execution and stores its record, with `status`, in the ledger.
+    /// Completes the execution with `status`, and stores its record in the ledger.
     ///
     /// The times of the execution are from the wall clock, because no other clock is the same in all processes. If the
     /// wall clock was set back to a time before the start, the durations are unknown and the end equals the start.
     ///
-    /// The execution gets exactly one record, even if several processes try to complete it, or if one of them is killed
-    /// at any point. With [`Durability::Flushed`](crate::Durability::Flushed), a power cut right after the call can
-    /// lose the record.
+    /// The execution gets exactly one record, even if several processes try to complete it, or if one of these
+    /// processes is killed at any point. With [`Durability::Flushed`](crate::Durability::Flushed), a power cut right
+    /// after the call can lose the record.
     ///
     /// # Errors
     /// - [`ErrorKind::Invalid`], with every reason, if [`Ledger::append`] refuses the record. Nothing is changed then.
@@ -306,7 +306,8 @@ pub(in crate::ledger) struct State {
 }
 
 impl State {
-    /// Reads the file. Returns `None` if the file has no record, because the process that created the file died first.
+    /// Reads the file. Returns `None` if the file has no record, because the process that created the file died before
+    /// it wrote one.
     fn read(file: Arc<dyn StorageFile>) -> io::Result<Option<Self>> {
         let (finished, unfinished): (Vec<_>, Vec<_>) =
             stored::read(file)?.records.into_iter().partition(|pending| pending.record.timestamp_end.is_some());

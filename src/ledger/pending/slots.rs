@@ -224,7 +224,7 @@ impl Slots {
         Ok(())
     }
 
-    /// Removes the file if it holds no mark.
+    /// Removes the in-flight file if it holds no marks.
     pub(in crate::ledger) fn close(&self) {
         let Some(state) = self.state.get() else { return };
         let state = lock(state);

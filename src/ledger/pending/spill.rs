@@ -82,7 +82,7 @@ fn path(layout: &Layout, stem: &str) -> PathBuf {
     layout.spill().join(format!("{stem}.jsonl"))
 }
 
-/// Reads the spill file `stem`. A file that does not exist has no records.
+/// Reads the spill file `stem`. Returns no records if the file does not exist.
 pub(in crate::ledger) fn read(storage: &dyn Storage, layout: &Layout, stem: &str) -> Result<Stored> {
     let path = path(layout, stem);
     let stored = match storage.open(&path, Access::Read) {

@@ -1,4 +1,5 @@
-//! Records the unfinished executions of dead processes as interrupted, and appends their spilled records.
+//! Records the unfinished executions of dead processes as interrupted, and appends the records that these processes
+//! spilled.
 
 use std::time::Duration;
 

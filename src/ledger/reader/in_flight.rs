@@ -61,7 +61,7 @@ pub struct SpilledRecords {
 }
 
 impl SpilledRecords {
-    /// A text that explains to people what [`damaged`](Self::damaged) means.
+    /// A text for people, which explains what [`damaged`](Self::damaged) means.
     pub const DAMAGED: &str = "the spill contains data that is not a record: an incomplete write or a damaged record";
 }
 

@@ -25,7 +25,8 @@ pub struct WrittenLines {
     pub lines: u64,
     /// The number of bytes that were written, including the line feeds.
     pub bytes: u64,
-    /// The lines before the first one, which were moved to an archive; `None` if there are none.
+    /// The lines that were moved to an archive; `None` if there are none. They come before the first line that was
+    /// written.
     pub archived: Option<ArchivedLines>,
     /// The number of problems: damaged bytes, missing lines, and segments that this process has no permission to read.
     pub damage_count: u64,
@@ -109,7 +110,7 @@ impl LedgerReader {
             Ok(truncations) => truncations.into_iter().for_each(|fault| {
                 written.add(Error::new(ErrorKind::Malformed, READ).path(&fault.path).detail(fault.found));
             }),
-            // The commit area could not be examined.
+            // The commit area, a file with copies of the last lines, could not be examined.
             Err(error) => written.add(error),
         }
         Ok(written)
@@ -210,7 +211,7 @@ impl<'l> Writing<'l> {
         Ok(())
     }
 
-    /// Takes note of the number of a line that matches its hash.
+    /// Takes note of the number of a line that matches its hash, and of the missing lines before that line.
     fn count(&mut self, line: &Line<'_>, trailer: &Trailer) -> Result<()> {
         let seq = trailer.link.seq;
         let before = self.before(line.segment, seq)?;

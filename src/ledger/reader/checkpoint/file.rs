@@ -95,7 +95,7 @@ impl CheckpointFile<'_> {
         self.layout.baseline_checkpoint(self.by.name())
     }
 
-    /// Reads the checkpoint; `None` if there is none.
+    /// Reads the checkpoint; `None` if the file does not exist.
     ///
     /// # Errors
     /// [`ErrorKind::Stale`] if the checkpoint cannot be trusted, and [`ErrorKind::Io`] if it cannot be read.
@@ -176,7 +176,7 @@ impl CheckpointFile<'_> {
         Ok(Some((Tie { hash, segments: hash_bytes(segments) }, path)))
     }
 
-    /// Writes the checkpoint. Does nothing if the checkpoint does not end at the end of a line of the chain.
+    /// Writes the checkpoint if a line of the chain ends where the checkpoint ends. In every other case, does nothing.
     pub(super) fn write(&self, checkpoint: &mut Checkpoint) -> Result<()> {
         let Checkpoint { progress, accumulator } = checkpoint;
         let end = progress.end();

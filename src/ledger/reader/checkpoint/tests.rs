@@ -281,7 +281,7 @@ fn a_ledger_that_was_truncated_replaced_or_changed_is_read_again() {
         }),
         ("a sealed segment that was cut", &|place| place.write(&sealed(place), b"")),
         ("a sealed segment in which a byte was changed", &|place| {
-            // This is longer than one tick of a file system's clock.
+            // The pause is longer than one tick of a file system's clock.
             std::thread::sleep(std::time::Duration::from_millis(20));
             let mut bytes = place.read(&sealed(place));
             let at = bytes.windows(7).position(|word| word == b"publish").unwrap();

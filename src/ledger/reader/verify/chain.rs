@@ -51,14 +51,14 @@ pub(super) struct Chain {
     at_start: bool,
     /// The last line with a position in the chain.
     last: Link,
-    /// True if the line `last` is reported as edited. The next line still has the hash from before the edit, and this
-    /// is not reported as another fault.
+    /// True if the line `last` is reported as edited. The next line may still state the hash from before the edit. This
+    /// difference is not reported as another fault.
     last_edited: bool,
     /// The segment of the last line.
     last_segment: u64,
     /// True if the first line may have any number, as in a copy of one segment.
     anywhere: bool,
-    /// The bytes after the line `last` in its segment that are not a line.
+    /// The bytes after the line `last`, if these bytes are not a line.
     torn: Torn,
     /// The numbers and hashes of the last lines. They distinguish a repeated line from a different line with the same
     /// number.
@@ -81,7 +81,7 @@ const RECENT_MAX: usize = 8192;
 
 impl Chain {
     /// Creates the chain of `ledger`, whose active segment has the number `active`. If the ledger's id is unknown,
-    /// `ledger` is `None`, and no head is treated as that of another ledger.
+    /// `ledger` is `None`, and every head is treated as a head of this ledger.
     pub(super) fn new(ledger: Option<Uuid>, layout: &Layout, active: u64, heads: &[Head]) -> Self {
         let is_own = |head: &Head| ledger.is_none_or(|ledger| head.ledger == ledger);
         let (mut own, foreign): (Vec<_>, Vec<_>) = heads.iter().cloned().partition(is_own);
@@ -233,7 +233,7 @@ impl Chain {
     fn edited(&mut self, trailer: &Trailer, place: Place) {
         // The next line is compared with the number and the hash in the trailer of this line. But the edit may have
         // changed the number. So if the `prev` of this line is the hash of the previous line, the number of this line
-        // is the next number after that of the previous line.
+        // is the number of the previous line plus one.
         let follows = trailer.prev == self.last.hash;
         let seq = if follows { self.last.seq.saturating_add(1) } else { trailer.link.seq };
         let found = "the line does not match its hash".to_owned();
@@ -244,7 +244,7 @@ impl Chain {
         self.last_edited = true;
         self.last_segment = self.segment;
         self.torn = Torn::None;
-        // Kept heads of this line are not compared with the line, because its hash is known to be wrong.
+        // Kept heads of this line are not compared with the line, because the line's hash is known to be wrong.
         self.heads_of(seq);
     }
 

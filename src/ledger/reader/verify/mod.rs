@@ -105,8 +105,10 @@ impl LedgerReader {
     /// missing, and whether lines come before the first line of the copy.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`] if the path is neither a ledger nor a copy of a segment, or if the disk fails;
-    /// [`ErrorKind::Abandoned`] if a thread of the verification panicked. Faults are not errors.
+    /// - [`ErrorKind::Io`] if the path is neither a ledger nor a copy of a segment, or if the disk fails.
+    /// - [`ErrorKind::Abandoned`] if a thread of the verification panicked.
+    ///
+    /// Faults are not errors.
     pub fn verify(&self, heads: &[Head]) -> Result<Verification> {
         verify_in(&*self.storage, &self.layout, heads, BLOCK_BYTES, Sharing::default())
     }
@@ -128,8 +130,8 @@ impl LedgerReader {
     }
 }
 
-/// The length of a block. It is large enough that the cost of taking a block is negligible, and small enough that the
-/// findings of several blocks need little memory.
+/// The length of a block. It is large enough that the cost of passing a block to a thread is negligible, and small
+/// enough that the findings of several blocks need little memory.
 const BLOCK_BYTES: u64 = 256 * 1024;
 
 fn verify_in(
