@@ -17,7 +17,7 @@
 //! | `duration_ms` | `wall_clock_time_ms`; null if it is unknown, or if it is above 2⁶³ − 1, which only `metadata` can hold |
 //! | `status` | `success`; `error` if the execution failed, panicked or was interrupted; `cancelled`; `in_progress` if it is in flight or paused; null if the status is unknown |
 //! | `error_message` | `error_reason` |
-//! | `error_type` | `error_category`; if the category is unknown and the status is `panicked` or `interrupted`, the status |
+//! | `error_type` | `error_category`; if it is unknown, `panicked` or `interrupted` if that is the status |
 //! | `quality_score` | `quality_score` |
 //! | `metadata` | all other known values, all fields of `run`, and keys that only newer versions know; amounts and counts are exact |
 //! | `ledger_id`, `ledger_seq` | the ledger and the line number; `ledger_seq` is null while in flight |

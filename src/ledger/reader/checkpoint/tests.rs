@@ -276,9 +276,7 @@ fn a_ledger_that_was_truncated_replaced_or_changed_is_read_again() {
             place.storage.rename(&other, place.layout.active()).unwrap();
         }),
         ("a sealed segment that is gone", &|place| place.storage.remove(&sealed(place)).unwrap()),
-        ("a new sealed segment, so that the active segment has another number", &|place| {
-            place.write(&place.layout.sealed_segment(7), b"")
-        }),
+        ("a sealed segment that renumbers the active one", &|place| place.write(&place.layout.sealed_segment(7), b"")),
         ("a sealed segment that was cut", &|place| place.write(&sealed(place), b"")),
         ("a sealed segment in which a byte was changed", &|place| {
             // The pause is longer than one tick of a file system's clock.
@@ -311,7 +309,7 @@ fn a_ledger_that_was_truncated_replaced_or_changed_is_read_again() {
 
 /// A refresh does not notice that a line of the active segment was edited in place. `verify` notices it.
 #[test]
-fn an_edit_in_place_of_the_active_segment_counts_once_the_checkpoint_is_rebuilt() {
+fn an_edit_within_the_active_segment_is_noticed_only_when_the_checkpoint_is_rebuilt() {
     let place = Place::of(9);
     let before = as_text(&place.refresh().baselines);
     let text = String::from_utf8(place.read(place.layout.active())).unwrap();
@@ -377,7 +375,7 @@ fn plain_lines_of_another_writer_have_no_checkpoint() {
 
 /// A line of another program has no hash that could be compared.
 #[test]
-fn no_checkpoint_ends_with_a_line_that_is_not_the_ledgers() {
+fn no_checkpoint_ends_with_a_line_of_another_program() {
     let mut place = Place::of(9);
     place.append_bytes(b"no record\n");
     let refreshed = place.refresh();
@@ -403,7 +401,7 @@ fn a_checkpoint_is_written_when_enough_was_read_and_not_before() {
     place.rotate();
     place.append(8);
     place.refresh_by(BaselineBy::Skill, bytes);
-    assert_ne!(place.read(&place.checkpoint()), kept, "over both segments");
+    assert_ne!(place.read(&place.checkpoint()), kept, "the new checkpoint covers both segments");
 }
 
 #[test]

@@ -81,7 +81,7 @@ fn torn_bytes_are_an_edited_line_only_in_the_place_of_one_missing_line() {
 
 /// Lines are counted in each file from its beginning, not in each block.
 #[test]
-fn a_fault_has_its_place_in_its_file() {
+fn the_position_of_a_fault_counts_from_the_start_of_the_file() {
     let (directory, _) = ledger();
     let (lines, _) = whole();
     let segments = [[lines[0].1.as_slice(), b"x\n"].concat(), [lines[1].1.as_slice(), &lines[2].1, b"y\n"].concat()];
