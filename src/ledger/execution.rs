@@ -142,8 +142,9 @@ impl Execution {
     /// Records one call of a model, and adds the call's usage to the usage of the execution. Returns the exact cost of
     /// the call, for example to settle a budget; `None` if the cost is unknown.
     ///
-    /// If `call` has a cost that the vendor reported, that cost is used. Otherwise the cost is computed from the
-    /// ledger's price table as of the time of the call, or as of now if the call has no time.
+    /// If `call` has a cost that the vendor reported, that cost is used. If it has none, the cost is computed from the
+    /// ledger's price table, with the prices at the time of the call. If the call has no time, the present prices are
+    /// used.
     ///
     /// If one call has no price, the execution's cost is unknown: `cost_usd` is `None`, and `cost_tier` and
     /// `cost.source` are unknown.

@@ -38,8 +38,8 @@ use crate::metrics::{ExecutionMetrics, Status};
 /// The end of each file's name, after the execution's id.
 const END: &str = ".jsonl";
 
-/// A directory that keeps the records of executions whose ledgers cannot be used, for example because the directory of
-/// the ledger is read-only or belongs to another user.
+/// A directory that keeps the records of executions whose ledgers cannot be used. For example, the directory of a
+/// ledger may be read-only or belong to another user.
 ///
 /// [`Ledger::take_back`] appends the records once the ledger can be opened.
 ///

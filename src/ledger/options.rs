@@ -43,8 +43,8 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Creates the default options: every record is synced, a new segment begins at 256 MiB, the prices are the bundled
-    /// ones, the operator is "human", and the environment is prod.
+    /// Creates the default options. Every record is synced. A new segment begins at 256 MiB. The prices are the bundled
+    /// ones. The operator is "human", and the environment is prod.
     pub fn new() -> Self {
         Self {
             journal: JournalOptions::new(Arc::new(|| clock::now().unix_ms())),

@@ -168,8 +168,8 @@ impl Ledger {
     /// # Errors
     /// Segments that were moved before the error stay in the archive and are complete.
     /// - [`ErrorKind::Invalid`] if a segment [has to stay](SealedSegment::stays). Nothing is moved then.
-    /// - [`ErrorKind::Unsuitable`] if another ledger or another file is at the archive's path, if the archive was
-    ///   opened for writing, or if every user may replace the archive's files.
+    /// - [`ErrorKind::Unsuitable`] if the archive's path has another ledger or another file, if the archive was opened
+    ///   for writing, or if every user may replace the archive's files.
     /// - [`ErrorKind::Timeout`] if another process is archiving, or holds the ledger's lock for too long.
     /// - [`ErrorKind::Io`] if a disk fails.
     pub fn archive_segments(&self, last: u64, directory: impl AsRef<Path>) -> Result<Vec<SealedSegment>> {
@@ -249,9 +249,9 @@ impl Ledger {
         Ok(archive)
     }
 
-    /// Prepares the archive for segment `first`. If the archive has no segments and `first` is not 1, copies an event
-    /// from the ledger to the archive: the event that reports the move of segment `first` − 1. A reader of the archive
-    /// learns from this event which line comes before the archive.
+    /// Prepares the archive for segment `first`. If the archive has no segments and `first` is not 1, copies one event
+    /// from the ledger to the archive. This event reports the move of segment `first` − 1. A reader of the archive
+    /// learns from the event which line comes before the archive.
     fn begin_archive(&self, archive: &Layout, first: u64) -> Result<()> {
         let (storage, layout) = (self.storage(), self.shared.journal.layout());
         if let Some(&last) = archive.sealed_segments(storage)?.last() {

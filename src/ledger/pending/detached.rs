@@ -175,8 +175,8 @@ impl Ledger {
     /// Returns the record of the execution if the ledger has it after `since`, or if a spill has it.
     fn record_of(&self, id: Uuid, since: Cursor) -> Result<Option<ExecutionMetrics>> {
         let storage = &*self.shared.options.journal.storage;
-        // The spill is read before the ledger. A record is removed from the spill only once it is in the ledger, so a
-        // record that is moved in between is found in the ledger.
+        // The spill is read before the ledger. A record is removed from the spill only after it was appended to the
+        // ledger. So a record that is moved between the two reads is found in the ledger.
         let mut denied = Vec::new();
         let mut spilled = spill::all(storage, self.shared.journal.layout(), &mut denied)?.records.into_iter();
         denied.iter().for_each(|error| self.shared.warn(error));

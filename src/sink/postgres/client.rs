@@ -216,9 +216,13 @@ fn failed(operation: &str, failure: &Failure, secrets: &[String]) -> Failed {
 fn may_pass(failure: &Failure) -> bool {
     use std::error::Error as _;
     match failure.code() {
-        // The first two characters of a SQLSTATE are its class: 08 is an error of the connection, 40 is a rollback, 53
-        // is a lack of resources such as a full disk, 55 is an object that is not ready, 57 is an intervention by an
-        // operator, and 58 is an error of the system.
+        // The first two characters of a SQLSTATE are its class:
+        // - 08: an error of the connection.
+        // - 40: a rollback.
+        // - 53: a lack of resources, such as a full disk.
+        // - 55: an object that is not ready.
+        // - 57: an intervention by an operator.
+        // - 58: an error of the system.
         Some(code) => ["08", "40", "53", "55", "57", "58"].iter().any(|class| code.code().starts_with(class)),
         None => failure.is_closed() || failure.source().is_some_and(|source| source.is::<std::io::Error>()),
     }

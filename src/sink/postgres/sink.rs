@@ -67,10 +67,10 @@ impl Sink {
     /// same time, the two processes commit batches in turn, and no batch is copied twice.
     ///
     /// # Errors
-    /// - [`ErrorKind::Diverged`] if the ledger was truncated or rewritten since the last call of [`ship`](Self::ship),
-    ///   or if lines that were not shipped yet were moved to an archive.
-    /// - [`ErrorKind::Database`] if the database cannot be reached or refuses a request, if its certificate is not
-    ///   trusted, or if its tables were not [created](Self::migrate) or belong to another program.
+    /// - [`ErrorKind::Diverged`] if the ledger was truncated or rewritten since the last [`ship`](Self::ship), or if
+    ///   lines were moved to an archive before they were shipped.
+    /// - [`ErrorKind::Database`] if the database cannot be reached or refuses a request, or if its certificate is not
+    ///   trusted. Also if its tables were not [created](Self::migrate), or belong to another program.
     /// - [`ErrorKind::Io`] if the ledger or the file of `sslrootcert` cannot be read, and [`ErrorKind::Invalid`] if
     ///   that file has no certificates.
     /// - [`ErrorKind::Abandoned`] if the thread that reads the ledger panicked.
@@ -110,10 +110,10 @@ impl Sink {
     /// Returns how far the database is behind the ledger. Changes nothing.
     ///
     /// # Errors
-    /// - [`ErrorKind::Diverged`] if the ledger was truncated or rewritten since the last call of [`ship`](Self::ship),
-    ///   or if lines that were not shipped yet were moved to an archive.
-    /// - [`ErrorKind::Database`] if the database cannot be reached or refuses a request, if its certificate is not
-    ///   trusted, or if its tables were not [created](Self::migrate) or belong to another program.
+    /// - [`ErrorKind::Diverged`] if the ledger was truncated or rewritten since the last [`ship`](Self::ship), or if
+    ///   lines were moved to an archive before they were shipped.
+    /// - [`ErrorKind::Database`] if the database cannot be reached or refuses a request, or if its certificate is not
+    ///   trusted. Also if its tables were not [created](Self::migrate), or belong to another program.
     /// - [`ErrorKind::Io`] if the ledger or the file of `sslrootcert` cannot be read, and [`ErrorKind::Invalid`] if
     ///   that file has no certificates.
     pub fn status(&mut self, ledger: &mut Follower) -> Result<Status> {

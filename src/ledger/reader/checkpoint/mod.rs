@@ -6,7 +6,7 @@
 //! integers, so that the order of the records does not matter.
 //!
 //! Two other designs were considered. A histogram of fixed buckets would be smaller but not exact. A file with the
-//! necessary fields of all records would be exact, but it would grow with the ledger, and each call would have to read
+//! necessary fields of all records would be exact. But it would grow with the ledger, and each call would have to read
 //! the whole file.
 //!
 //! A checkpoint is trusted only if the ledger still has the lines that the checkpoint was computed from. A checkpoint
@@ -72,8 +72,8 @@ impl LedgerReader {
     ///
     /// The only other files that a reader writes are [indexes](Self::find). Concurrent calls do not disturb each other.
     /// If a checkpoint cannot be written, a note says so, and each call reads the same lines again. A file of plain
-    /// JSON lines has no checkpoint, because it has no internal directory and no chain. No checkpoint is written either
-    /// if the last line of a ledger has no trailer, which is the part of a line with its number and hashes.
+    /// JSON lines has no checkpoint, because it has no internal directory and no chain. A trailer is the part of a line
+    /// with the line's number and hashes. If the last line of a ledger has no trailer, no checkpoint is written either.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if a segment cannot be read.

@@ -118,8 +118,8 @@ fn of_index(layout: &Layout, _: Timestamp) -> Result<Check> {
     })
 }
 
-/// Checks that no synced bytes are missing, that the last line is complete, and that the execution of the last line did
-/// not begin later than now.
+/// Checks that no synced bytes are missing, and that the last line is complete. Also checks that the execution of the
+/// last line did not begin later than now.
 fn of_end(layout: &Layout, now: Timestamp) -> Result<Check> {
     const NAME: &str = "end";
     let mut known = Known::from_all(&Disk, layout);

@@ -74,8 +74,8 @@ pub(super) struct Chain {
     found: Verification,
 }
 
-/// The number of recent lines that are remembered. If a segment could not be synced, the next segment repeats the lines
-/// that are in the commit area, a file with copies of the last lines. The commit area holds at most 1 MiB, which is
+/// The number of recent lines that are remembered. The commit area is a file with copies of the last lines. If a
+/// segment could not be synced, the next segment repeats these lines. The commit area holds at most 1 MiB, which is
 /// some 4,000 of the shortest lines.
 const RECENT_MAX: usize = 8192;
 
@@ -232,8 +232,8 @@ impl Chain {
 
     fn edited(&mut self, trailer: &Trailer, place: Place) {
         // The next line is compared with the number and the hash in the trailer of this line. But the edit may have
-        // changed the number. So if the `prev` of this line is the hash of the previous line, the number of this line
-        // is the number of the previous line plus one.
+        // changed the number. So if the `prev` of this line is the hash of the previous line, the number in the trailer
+        // is ignored, and the next number in the chain is used.
         let follows = trailer.prev == self.last.hash;
         let seq = if follows { self.last.seq.saturating_add(1) } else { trailer.link.seq };
         let found = "the line does not match its hash".to_owned();

@@ -130,8 +130,8 @@ impl LedgerReader {
     }
 }
 
-/// The length of a block. It is large enough that the cost of passing a block to a thread is negligible, and small
-/// enough that the findings of several blocks need little memory.
+/// The length of a block. Blocks of this length are large enough that passing a block to a thread costs little. They
+/// are small enough that the findings of several blocks need little memory.
 const BLOCK_BYTES: u64 = 256 * 1024;
 
 fn verify_in(

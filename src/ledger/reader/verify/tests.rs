@@ -55,8 +55,8 @@ fn a_damaged_trailer_is_one_fault() {
     }
 }
 
-/// Torn bytes and a missing line are reported as one fault only if exactly one line is missing, and exactly one torn
-/// piece is in the place of that line.
+/// Torn bytes and a missing line are reported as one fault under one condition: exactly one line is missing, and
+/// exactly one torn piece is in its place.
 #[test]
 fn torn_bytes_are_an_edited_line_only_in_the_place_of_one_missing_line() {
     let (directory, _) = ledger();
