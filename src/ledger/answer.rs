@@ -32,7 +32,8 @@ pub enum Answer {
     /// or when the ledger is closed. If the process is killed before that, or if the disk still fails when the ledger
     /// is closed, the number is lost too.
     ///
-    /// The record is in the ledger nevertheless if the disk reported a failure although the write succeeded.
+    /// A disk can report a failure although its write succeeded. In that case, the record is in the ledger
+    /// nevertheless.
     Lost(Error),
     /// The disk did not respond within [`Options::deadline`](crate::Options::deadline). A thread is still storing the
     /// record. If the record cannot be stored, the ledger warns and counts the record as lost. If the process ends
@@ -47,12 +48,12 @@ pub enum Answer {
 pub struct Recorded {
     /// Where the record went.
     pub answer: Answer,
-    /// Why the execution's begin mark could not be written; `None` if it was written. Without the mark, the execution
-    /// leaves no record if its process dies.
+    /// Why the execution's begin mark could not be written; `None` if the mark was written. A begin mark notes that an
+    /// execution has started. Without the mark, the execution leaves no record if its process dies.
     pub unmarked: Option<Error>,
     /// Why fields with invalid values were left out of the record; `None` if the record is complete.
     pub refused: Option<Error>,
-    /// The printer of [`warn`](Self::warn), which all answers of a ledger share.
+    /// Prints the warnings of [`warn`](Self::warn). All answers of a ledger share this printer.
     pub(super) stderr: Arc<OnStderr>,
 }
 
@@ -62,11 +63,11 @@ impl Recorded {
         matches!(self.answer, Answer::Durable { .. })
     }
 
-    /// Prints to stderr what went wrong with the record. Prints nothing if nothing went wrong.
+    /// Prints a warning to stderr if something went wrong with the record.
     ///
-    /// A ledger prints identical warnings at most once per second, and suppresses the others. The next identical
-    /// warning that is printed says how many were suppressed. If no warning follows, the number is printed when the
-    /// ledger and its answers are dropped.
+    /// A ledger prints identical warnings at most once per second, and suppresses the repetitions in between. The next
+    /// identical warning that is printed says how many were suppressed. If no such warning follows, the number is
+    /// printed when the ledger and its answers are dropped.
     pub fn warn(&self) {
         for (what, error) in self.warnings() {
             self.stderr.warn(what, error);

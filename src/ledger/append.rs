@@ -14,8 +14,8 @@ impl Ledger {
     /// # Errors
     /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid), with every reason, if
     /// [`validate`](ExecutionMetrics::validate) refuses the record, or if the record's JSON is longer than
-    /// [`PAYLOAD_BYTES_MAX`](crate::journal::PAYLOAD_BYTES_MAX) minus 4 KiB. In both cases, nothing is written. If the
-    /// disk fails, this function returns no error. The [`Answer`] reports the failure.
+    /// [`PAYLOAD_BYTES_MAX`](crate::journal::PAYLOAD_BYTES_MAX) minus 4 KiB. In both cases, nothing is written. A
+    /// failure of the disk is not an error; the [`Answer`] reports it.
     pub fn append(&self, record: &ExecutionMetrics) -> Result<Answer> {
         Ok(self.store_in_time(valid_json(record)?, None))
     }
@@ -54,7 +54,7 @@ impl Ledger {
         })
     }
 
-    /// Stores the valid records.
+    /// Stores the valid records, and returns the result for each record, valid or not.
     fn store_all(&self, jsons: &[Result<String>]) -> Vec<Result<Answer>> {
         let journal = &self.shared.journal;
         let since = journal.seen_end();
@@ -62,8 +62,8 @@ impl Ledger {
         if valid.is_empty() {
             return jsons.iter().flat_map(|json| json.as_ref().err()).cloned().map(Err).collect();
         }
-        // A record that is longer than the largest file that this process may write is left out, so that the other
-        // records can be appended.
+        // The operating system may limit the file size of this process. A record above this limit is not appended, so
+        // that the other records can be appended.
         let fits: Vec<_> = valid.into_iter().filter(|json| journal.check_payload(json).is_ok()).collect();
         let appended = journal.append_all(&fits);
         if appended.is_ok() {

@@ -3,8 +3,9 @@
 use crate::error::Error;
 use crate::metrics::ExecutionMetrics;
 
-/// Returns the record without the fields that a skill may have set to invalid values, so that every execution is
-/// recorded. The reasons are in the tag `refused`. A blank name becomes `unnamed`, and a blank version `unknown`.
+/// Returns a copy of the record without the fields that a skill may have set to invalid values. So an execution is
+/// recorded even if its full record is invalid. The tag `refused` says why the full record is invalid. A blank name
+/// becomes `unnamed`, and a blank version `unknown`.
 pub(super) fn bare(record: &ExecutionMetrics, reasons: &Error) -> ExecutionMetrics {
     let name = |given: &str, substitute: &str| if given.trim().is_empty() { substitute } else { given }.to_owned();
     let mut bare = ExecutionMetrics::new(
@@ -20,7 +21,7 @@ pub(super) fn bare(record: &ExecutionMetrics, reasons: &Error) -> ExecutionMetri
     bare.total_latency_ms = record.total_latency_ms;
     bare.wall_clock_time_ms = record.wall_clock_time_ms;
     bare.kind = record.kind.clone();
-    // Any text is valid in these fields, and without them the execution would not belong to its run.
+    // The values of these fields are always valid. Without them, the execution would not belong to its run.
     bare.run.run_id.clone_from(&record.run.run_id);
     bare.run.parent_run_id.clone_from(&record.run.parent_run_id);
     bare.run.parent_execution_id = record.run.parent_execution_id;

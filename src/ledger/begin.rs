@@ -18,7 +18,7 @@ impl Ledger {
     }
 
     /// Runs `body` as one execution and records how `body` ended: with `Ok`, with `Err`, or with a panic. A panic is
-    /// resumed after it was recorded.
+    /// first recorded and then resumed.
     ///
     /// ```
     /// use runledger::{Ledger, Skill};
@@ -82,8 +82,8 @@ impl Ledger {
 }
 
 impl Execution {
-    /// Begins a child of this execution. The child has this execution as its parent, belongs to the same run, and
-    /// continues this execution's path.
+    /// Begins a child of this execution. The child belongs to the same run, and its `skill_path_in_dag` continues the
+    /// path of this execution.
     pub fn child(&self, skill: Skill) -> Execution {
         self.ledger.begin_within(skill, Some(&self.record))
     }

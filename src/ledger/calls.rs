@@ -14,7 +14,7 @@ pub(super) enum Sum {
 }
 
 impl Sum {
-    /// Adds an amount and returns the sum; `None` if the sum is unknown.
+    /// Adds an amount, and returns the new sum; `None` if the new sum is unknown.
     pub(super) fn add(&mut self, amount: Option<Usd>) -> Option<Usd> {
         let sum = match (*self, amount) {
             (Self::Nothing, amount) => amount,
@@ -42,7 +42,9 @@ pub(super) fn add(
     let provider = priced.as_ref().and_then(Cost::served_by);
     record.model.provider = call.provider.clone().or(provider.map(str::to_owned));
     record.model.variant.clone_from(&call.variant);
-    // An earlier call of the model that states neither would otherwise get those of this call if it is priced again.
+    // If a record is priced again later, a call without a provider gets the provider of `record.model`. So if an
+    // earlier call of this model has no provider, `record.model` must have none either. The same is true of the
+    // variant.
     let mut same_model = record.trace.llm_calls.iter().filter(|earlier| earlier.model_name == call.model);
     if call.provider.is_some() && same_model.clone().any(|earlier| earlier.provider.is_none()) {
         record.model.provider = None;
@@ -57,7 +59,7 @@ pub(super) fn add(
     cost
 }
 
-/// Returns the entry of the `number`th call in a record.
+/// Returns the entry of `call` in a record. `number` counts the calls of the record from 1.
 fn entry(number: u64, call: &Call, valid: Option<&Call>, priced: Option<&Cost<'_>>) -> LlmCall {
     let mut entry = LlmCall::new(number, &call.model);
     entry.provider.clone_from(&call.provider);
@@ -75,8 +77,8 @@ fn entry(number: u64, call: &Call, valid: Option<&Call>, priced: Option<&Cost<'_
     entry
 }
 
-/// Adds the usage of `call` to the usage of the record. The record does not list that call yet. The record's usage
-/// becomes unknown if `valid` is `None`.
+/// Adds the usage of `call`, which the record does not list yet, to the usage of the record. If `valid` is `None`, the
+/// usage of the record becomes unknown.
 fn add_usage(record: &mut ExecutionMetrics, call: &LlmCall, valid: Option<&Call>) {
     let earlier = if call.call_sequence == 1 { Some(Usage::new(0, 0)) } else { record.usage() };
     match earlier.zip(valid) {
@@ -95,7 +97,7 @@ fn sourced(source: CostSource) -> CostProvenance {
     CostProvenance { source: Some(source), ..CostProvenance::default() }
 }
 
-/// Sets the record's cost to `sum`, which includes the cost of `call`. The record does not list that call yet.
+/// Sets the record's cost to `sum`. `sum` includes the cost of `call`, which the record does not list yet.
 fn add_cost(record: &mut ExecutionMetrics, sum: Option<Usd>, call: &LlmCall, tier: CostTier) {
     let estimated_usd = record.cost.estimated_usd;
     record.cost_usd = sum.map(Usd::round_to_record);

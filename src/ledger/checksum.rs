@@ -1,10 +1,11 @@
 //! A checksum that detects accidental changes, not deliberate ones.
 
-/// 2⁶⁴ divided by the golden ratio. It is odd, and its digits have no pattern.
+/// 2⁶⁴ divided by the golden ratio, a usual factor for hash functions. It is odd, so that a multiplication loses no
+/// bits.
 const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// Returns a checksum of `bytes`. A change within one word of eight bytes always changes the checksum. Any other change
-/// does so with near certainty. On a processor without SHA instructions, this function is 20 times as fast as SHA-256.
+/// almost certainly changes it. On a processor without SHA instructions, this function is 20 times as fast as SHA-256.
 pub(super) fn checksum(bytes: &[u8]) -> u64 {
     // For a given sum, different words give different results. For a given word, different sums give different results.
     let step = |sum: u64, word: u64| (sum ^ word).wrapping_mul(FACTOR).rotate_left(29);

@@ -1,4 +1,4 @@
-//! Reads the wall clock. No other file does.
+//! Reads the wall clock. No other file reads it.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -13,15 +13,16 @@ use std::time::{Duration, Instant};
 use crate::disk::per_process::PerProcess;
 use crate::mutex::lock;
 
-/// The number of calls that can be in progress at once. A disk that never responds costs at most this many threads,
-/// with one record each. Other callers wait for a free thread, and occupy no memory after their deadline.
+/// The maximum number of helper threads, which is also the maximum number of calls in progress. A disk that never
+/// responds blocks at most this many threads, with one record each. Other callers wait for a free thread, and occupy no
+/// memory after their deadline.
 const HELPERS_MAX: usize = 64;
 /// Limits the deadline, so that adding it to the present time cannot overflow.
 const DEADLINE_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
-/// A thread ends after this time without work.
+/// A helper thread ends after this time without work.
 const IDLE_MAX: Duration = Duration::from_secs(10);
 
-/// Threads that make calls on behalf of their callers.
+/// Helper threads, which make disk calls on behalf of other threads.
 #[derive(Debug)]
 pub(super) struct Helpers {
     deadline: Duration,
@@ -71,7 +72,7 @@ struct Call<W, L, T> {
 }
 
 enum CallState<W, L, T> {
-    /// The work, and the function that receives a result that comes too late.
+    /// The work, and the function that receives the result if it comes after the deadline.
     Waiting(W, L),
     UnderWay,
     Done(Result<T, Box<dyn Any + Send>>),
@@ -219,7 +220,7 @@ mod tests {
 
     use super::*;
 
-    /// Long enough for a busy machine.
+    /// A timeout that is long enough even on a busy machine.
     const LONG: Duration = Duration::from_secs(60);
 
     #[test]
@@ -248,14 +249,14 @@ mod tests {
     }
 
     #[test]
-    fn calls_beyond_the_last_thread_leave_nothing_behind() {
+    fn calls_that_find_no_free_thread_occupy_no_memory_after_their_deadline() {
         let helpers = Helpers::new(Duration::from_millis(1));
         let (free, stuck) = mpsc::channel::<()>();
         let stuck = Arc::new(Mutex::new(stuck));
         let record = Arc::new(());
         for _ in 0..HELPERS_MAX {
             let (stuck, record) = (Arc::clone(&stuck), Arc::clone(&record));
-            // On a busy machine a call may miss its deadline before it has a thread.
+            // On a busy machine, a call may miss its deadline before a thread runs it.
             let work = move || {
                 let _record = record;
                 let _ = lock(&stuck).recv();

@@ -21,7 +21,7 @@ pub enum LedgerEvent {
         /// The number of records.
         records: u64,
     },
-    /// Records were lost since the last `lost` event. If an event could not be synced, a second event reports the same
+    /// Records were lost since the last `lost` event. If the sync of an event fails, a second event reports the same
     /// records again.
     Lost {
         /// The number of records.
@@ -46,7 +46,8 @@ pub enum LedgerEvent {
         /// active segment.
         to: String,
     },
-    /// A file about the ledger's executions was copied to an archive, and is now removed from its old path.
+    /// A file about the ledger's executions, such as a run log, was copied to an archive. The file is now removed from
+    /// its old path.
     FileArchived {
         /// The old path.
         path: String,
@@ -59,7 +60,7 @@ pub enum LedgerEvent {
         /// The reason for archiving it.
         reason: String,
     },
-    /// A file about the ledger's executions is now deleted.
+    /// A file about the ledger's executions, such as a run log, is now deleted.
     FileDeleted {
         /// The path of the file.
         path: String,

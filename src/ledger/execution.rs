@@ -23,8 +23,8 @@ pub struct Skill {
     pub version: String,
     /// The kind of execution.
     pub kind: Kind,
-    /// The run, session and so on that the execution belongs to. Fields that are `None` are taken from the parent
-    /// execution, or else from the ledger's options.
+    /// The run, session and so on that the execution belongs to. If a field is `None`, the execution gets the value of
+    /// its parent execution. Without a parent, it gets the value in the ledger's options.
     pub run: RunIds,
 }
 
@@ -64,9 +64,9 @@ pub struct Execution {
     /// When the current step started; `None` between steps.
     step: Option<Instant>,
     steps_total: Duration,
-    /// The sum of the calls' estimates.
+    /// The sum of the estimated costs of the calls.
     estimates: Sum,
-    /// The sum of the calls' costs, exact.
+    /// The exact sum of the actual costs of the calls.
     cost: Sum,
     /// The begin mark, or why it could not be written.
     mark: Result<Slot, Error>,
@@ -96,8 +96,8 @@ impl Execution {
         self.record.execution_id
     }
 
-    /// The record so far, to set fields that have no method here. The times and the outcome are set when the execution
-    /// ends.
+    /// Returns the record so far. Use it to set fields for which this type has no method. The times and the outcome are
+    /// set when the execution ends.
     pub fn record_mut(&mut self) -> &mut ExecutionMetrics {
         &mut self.record
     }
@@ -132,9 +132,9 @@ impl Execution {
         }
     }
 
-    /// Like [`record_call`](Self::record_call), but for a model in its usual variant, from the provider that serves
-    /// models of that name. Returns the exact cost of the call, from the ledger's price table; `None` if the cost is
-    /// unknown.
+    /// Like [`record_call`](Self::record_call), but takes only a model and its usage. The provider is the one that the
+    /// price table lists for the model. The variant is the usual one, and not, for example, batch processing. Returns
+    /// the exact cost of the call; `None` if the cost is unknown.
     pub fn record_usage(&mut self, model: &str, usage: Usage) -> Option<Usd> {
         self.record_call(&Call::new(model, usage))
     }
@@ -142,14 +142,19 @@ impl Execution {
     /// Records one call of a model, and adds the call's usage to the usage of the execution. Returns the exact cost of
     /// the call, for example to settle a budget; `None` if the cost is unknown.
     ///
-    /// If `call` has a cost that the vendor reported, that cost is used. Otherwise the cost is computed from the
-    /// ledger's price table as of the time of the call, or as of now if the call has no time.
+    /// If `call` has a cost that the vendor reported, that cost is used. If it has none, the cost is computed from the
+    /// ledger's price table, with the prices at the time of the call. If the call has no time, the present prices are
+    /// used.
     ///
     /// If one call has no price, the execution's cost is unknown: `cost_usd` is `None`, and `cost_tier` and
-    /// `cost.source` are unknown. If there are several calls, `model` has the name, provider and variant of the last
-    /// call, without a provider or variant that an earlier call of this model does not state. `cost` has the values that
-    /// all calls share. `trace.llm_calls` lists each call with its own cost,
-    /// unrounded.
+    /// `cost.source` are unknown.
+    ///
+    /// If there are several calls:
+    ///
+    /// - `model` has the name, the provider and the variant of the last call. If an earlier call of the same model
+    ///   states no provider, `model` has no provider. The same is true of the variant.
+    /// - `cost` has only the values that all calls share.
+    /// - `trace.llm_calls` lists each call with its own unrounded cost.
     ///
     /// If a call is not [valid](Call::validate), its usage and its cost are unknown. The usage and the cost of the
     /// execution are then unknown too. The ledger warns about the call.
@@ -160,7 +165,7 @@ impl Execution {
         calls::add(&mut self.record, &mut self.cost, call, fault.is_none(), priced)
     }
 
-    /// Records the expected cost of a call, before it is made. `cost.estimated_usd` is the sum of the estimates,
+    /// Records the expected cost of a call, before the call is made. `cost.estimated_usd` is the sum of the estimates,
     /// separate from the actual cost. The sum is unknown if any estimate is unknown.
     pub fn record_estimate(&mut self, call: &Call) {
         let estimate = self.ledger.priced(call).map(|cost| cost.usd);
@@ -179,7 +184,8 @@ impl Execution {
         self.record.tags.insert(key.into(), value.into());
     }
 
-    /// Runs `body` and records whether `body` succeeded, failed or panicked. A panic is resumed after it was recorded.
+    /// Runs `body` and records whether `body` succeeded, failed or panicked. A panic is first recorded and then
+    /// resumed.
     pub(super) fn run_to_its_end<T, E: fmt::Display>(
         mut self,
         body: impl FnOnce(&mut Self) -> Result<T, E>,
@@ -201,8 +207,8 @@ impl Execution {
         self.finish(Status::Success)
     }
 
-    /// Ends the execution as failed with `error`, whose text becomes `error_reason`. `error_category` becomes Unknown
-    /// unless the record already has a category.
+    /// Ends the execution as failed. The text of `error` becomes `error_reason`. If the record has no `error_category`,
+    /// that field becomes Unknown.
     pub fn fail(mut self, error: &(impl fmt::Display + ?Sized)) -> Recorded {
         self.end_with_error(Status::Failed, &error.to_string())
     }
@@ -224,15 +230,16 @@ impl Execution {
         let wall_clock = self.took.unwrap_or_default();
         let record = &mut *self.record;
         if let [only] = &mut record.trace.llm_calls[..] {
-            // The provenance of the only call is also that of the record, so the entry of the call does not repeat it.
+            // With only one call, the provenance of its cost is already in the record's `cost`. So the entry of the
+            // call does not repeat the provenance.
             only.cost = CostProvenance::default();
         }
         record.set_status(status);
         record.wall_clock_time_ms = Some(milliseconds(wall_clock));
         let latency = if record.trace.steps.is_empty() { wall_clock } else { self.steps_total };
         record.total_latency_ms = Some(milliseconds(latency));
-        // The duration is from the monotonic clock, so a wall clock that was set back cannot put the end before the
-        // start.
+        // The end is the start plus the duration, which is from the monotonic clock. So the end is not before the
+        // start, even if the wall clock was set back.
         record.timestamp_end = Some(record.timestamp_start.plus_ms(milliseconds(wall_clock)));
         self.ledger.finish(record, &self.mark)
     }
@@ -240,7 +247,7 @@ impl Execution {
 
 impl Drop for Execution {
     fn drop(&mut self) {
-        // A forked child has a copy of the guard, but the execution belongs to its parent.
+        // A forked child process has a copy of the guard, but the execution belongs to the parent process.
         if self.finished || self.process != std::process::id() {
             return;
         }

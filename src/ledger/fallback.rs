@@ -1,9 +1,9 @@
 //! Keeps the records of executions in another directory while their ledger cannot be used.
 //!
 //! Each execution has its own file. The process that runs the execution keeps the file locked. The file is a sequence
-//! of sealed lines. Each line holds the path of the ledger and the whole record as it was when the line was written.
-//! The last line is the valid one. The first line says that the execution was interrupted, so that the execution has a
-//! record even if its process is killed.
+//! of lines, each of which ends with its own hash. A line holds the path of the ledger, and the whole record as it was
+//! when the line was written. Only the last valid line is used. The first line says that the execution was interrupted,
+//! so that the execution has a record even if its process is killed.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -38,8 +38,8 @@ use crate::metrics::{ExecutionMetrics, Status};
 /// The end of each file's name, after the execution's id.
 const END: &str = ".jsonl";
 
-/// A directory that keeps the records of executions whose ledgers cannot be used, for example because the directory of
-/// the ledger is read-only or belongs to another user.
+/// A directory that keeps the records of executions whose ledgers cannot be used. For example, the directory of a
+/// ledger may be read-only or belong to another user.
 ///
 /// [`Ledger::take_back`] appends the records once the ledger can be opened.
 ///
@@ -73,7 +73,7 @@ pub struct FallbackRecord {
     pub file: PathBuf,
     /// The active segment of the ledger that the record belongs to.
     pub ledger: PathBuf,
-    /// The record. Its status is interrupted if the execution has not ended.
+    /// The record, with the status interrupted if the execution has not ended.
     pub record: ExecutionMetrics,
     /// True if the process that runs the execution is alive.
     pub in_flight: bool,
@@ -102,7 +102,7 @@ pub struct FallbackExecution {
     took: Option<Duration>,
 }
 
-/// An open file and its lock. While the file is locked, no other process moves its record to the ledger.
+/// An open file and its lock. While the file is locked, no other process moves the record in the file to the ledger.
 #[derive(Debug)]
 struct Kept {
     file: Arc<dyn StorageFile>,
@@ -113,7 +113,7 @@ struct Kept {
 struct LineOut<'l> {
     /// The path as readable text.
     ledger: Cow<'l, str>,
-    /// The bytes of the path if it is not UTF-8.
+    /// The bytes of the path; `None` if the path is UTF-8.
     #[serde(skip_serializing_if = "Option::is_none")]
     ledger_bytes: Option<&'l [u8]>,
     record: &'l serde_json::value::RawValue,
@@ -162,7 +162,7 @@ impl Fallback {
         Ok(execution)
     }
 
-    /// Reads the records of all ledgers. If the directory does not exist, there are none.
+    /// Reads the records of all ledgers. If the directory does not exist, returns no records.
     ///
     /// # Errors
     /// [`ErrorKind::Io`] if the directory cannot be read.
@@ -177,7 +177,7 @@ impl Fallback {
         Ok(found)
     }
 
-    /// Like [`records`](Self::records), but returns only those of the ledger whose active segment is `ledger`.
+    /// Like [`records`](Self::records), but returns only the records of the ledger whose active segment is `ledger`.
     ///
     /// # Errors
     /// [`ErrorKind::Io`] if the directory cannot be read.
@@ -188,7 +188,8 @@ impl Fallback {
         Ok(found)
     }
 
-    /// Returns a check that reports the records of all ledgers; `None` if there are none.
+    /// Returns a check that reports how many records of each ledger this directory holds, and the files that cannot be
+    /// read. Returns `None` if there are no such records and no such files.
     pub fn examine(&self) -> Option<Check> {
         const NAME: &str = "elsewhere";
         let records = match self.records() {
@@ -233,7 +234,8 @@ impl FallbackExecution {
         &self.path
     }
 
-    /// The record so far, to set its fields. The times and the outcome are set when the execution ends.
+    /// Returns the record so far, so that its fields can be set. The times and the outcome are set when the execution
+    /// ends.
     pub fn record_mut(&mut self) -> &mut ExecutionMetrics {
         &mut self.record
     }
@@ -267,7 +269,8 @@ impl FallbackExecution {
         let payload = serde_json::value::RawValue::from_string(json)
             .and_then(|record| serde_json::to_vec(&LineOut { ledger, ledger_bytes, record: &record }))
             .map_err(|source| failed(source.into()))?;
-        // The leading line feed turns the rest of a failed write into a separate, invalid line.
+        // An earlier write may have failed and left an incomplete line. The leading line feed ends that line, so that
+        // only the incomplete line is invalid.
         let mut line = vec![b'\n'];
         line::seal(&payload, &Link::START, &mut line);
         let directory = self.path.parent().unwrap_or(Path::new(""));
@@ -280,12 +283,12 @@ impl FallbackExecution {
 
 impl Ledger {
     /// Appends the records of this ledger that `fallback` keeps, each once, and then removes them from the fallback.
-    /// Returns the number of removed records. The record of an execution in flight stays. A file that cannot be read as
-    /// a record stays too, with a warning.
+    /// Returns the number of removed records. The record of an execution in flight stays in the fallback. A file that
+    /// cannot be read as a record stays too, and the ledger warns about it.
     ///
     /// # Errors
     /// [`ErrorKind::Io`] if a disk fails or the directory cannot be read, and [`ErrorKind::Timeout`] if another process
-    /// holds the ledger's lock for too long. The records then stay where they are.
+    /// holds the ledger's lock for too long. The records then stay in the fallback.
     pub fn take_back(&self, fallback: &Fallback) -> Result<u64> {
         let place = place_of(self.shared.journal.layout().active());
         let mut taken = Vec::new();
@@ -313,18 +316,19 @@ impl Ledger {
 /// Creates and locks the file of an execution.
 fn make(path: &Path) -> io::Result<Kept> {
     let file: Arc<dyn StorageFile> = Arc::from(Disk.open(path, Access::AppendNew)?);
-    // A process that reads the directory may hold the lock for a moment. Such a process does not change a file without
-    // a record.
+    // Another process may hold the lock for a moment while it reads the directory. Such a process does not change a
+    // file that has no record yet.
     match Locked::take(&file, LOCK_WAIT)? {
         Some(lock) => Ok(Kept { file, _lock: lock }),
         None => Err(io::ErrorKind::TimedOut.into()),
     }
 }
 
-/// How long [`make`] waits for a reader of the directory.
+/// How long [`make`] waits for a process that reads the directory.
 const LOCK_WAIT: Duration = Duration::from_secs(1);
 
-/// Reads the record in the file; `None` if there is none yet, or if the file was removed in the meantime.
+/// Reads the record in the file. Returns `None` if the file was removed in the meantime, or if the process that created
+/// the file has not written a record yet.
 fn look(path: PathBuf) -> Result<Option<FallbackRecord>> {
     let failed = |source| Error::io("read a record that is kept elsewhere", &path, source);
     let file: Arc<dyn StorageFile> = match Disk.open(&path, Access::Read) {
@@ -363,7 +367,8 @@ fn damaged(path: &Path) -> Error {
         .detail("found no complete record; expected one. Examine the file, and then remove it")
 }
 
-/// Reads the ledger and the record in the last valid line of a file; `None` if the file has no valid line.
+/// Reads the path of the ledger and the record from the last valid line of a file; `None` if the file has no valid
+/// line.
 fn last(file: Arc<dyn StorageFile>) -> io::Result<Option<(PathBuf, ExecutionMetrics)>> {
     let mut last = None;
     let mut lines = Splitter::new(file, 0);
@@ -387,13 +392,15 @@ fn is_id(text: &str) -> bool {
     text.parse::<Uuid>().is_ok()
 }
 
-/// Returns true if `ledger`, the path that is stored with a record, leads to the ledger at `place`. A stored path is
-/// relative only if the process that wrote it had no current directory. It is unknown which ledger such a path means.
+/// Returns true if `ledger`, the path that is stored with a record, leads to the ledger at `place`. Returns false if
+/// the stored path is relative, because it could mean any ledger. A stored path is relative only if the process that
+/// wrote it had no current directory.
 fn is_at(ledger: &Path, place: &Path) -> bool {
     ledger.is_absolute() && place_of(ledger) == place
 }
 
-/// Resolves the symbolic links in the part of the path that exists, so that all spellings of a ledger's path are equal.
+/// Returns the absolute path, in which the symbolic links of the directory are resolved. So all paths that lead to the
+/// same ledger become equal. If the directory does not exist, symbolic links are not resolved.
 fn place_of(path: &Path) -> PathBuf {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     match (path.parent().and_then(canonical), path.file_name()) {

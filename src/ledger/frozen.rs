@@ -12,16 +12,17 @@ use crate::journal::format::line;
 use crate::journal::{Journal, JournalOptions, Line, Lines};
 use crate::metrics::{ExecutionMetrics, Timestamp};
 
-/// The baselines that were frozen week by week. They are stored in a separate journal, such as `baselines.jsonl` next
-/// to the ledger. The journal is durable, chained, and safe to share between threads and processes. All clones use the
-/// same journal.
+/// A journal of frozen baselines. These are computed once for each week, and never change afterwards. The journal is a
+/// separate file, such as `baselines.jsonl` next to the ledger. It is durable, chained, and safe to share between
+/// threads and processes. All clones of this value use the same journal.
 ///
-/// If two processes freeze the same week at the same time, the journal may have two lines for that week. The first line
-/// is the valid one: both processes and every reader return its baselines.
+/// If two processes freeze the same week at the same time, the journal may have two lines for that week. Only the first
+/// of these lines is used: both processes and every reader return the baselines of that line.
 ///
-/// A line is `{"week_start":…,"computed_from":{"records":…,"skipped":…,"period":…},"baselines":{…},"samples":"…"}` and
-/// the three keys of the chain. The baselines, by skill, are for people and programs. The samples are the data that a
-/// [comparison](FrozenBaselines::compare) also needs: [`Accumulator::to_bytes`] in hex, 4 to 30 KB per skill.
+/// A line is `{"week_start":…,"computed_from":{"records":…,"skipped":…,"period":…},"baselines":{…},"samples":"…"}`, to
+/// which the three keys of the chain are added: `seq`, `prev` and `hash`. `baselines` has the baseline of each skill,
+/// for people and programs to read. `samples` has more data, which a [comparison](FrozenBaselines::compare) needs: the
+/// bytes of [`Accumulator::to_bytes`] in hex, 4 to 30 KB per skill.
 ///
 /// [`Accumulator::to_bytes`]: crate::baseline::Accumulator::to_bytes
 ///

@@ -34,9 +34,12 @@ impl Ledger {
     /// [`Disk`]: crate::disk::Disk
     ///
     /// # Errors
-    /// - [`ErrorKind::Unsuitable`] if `path` cannot hold a ledger: if `path` exists but is not a regular file, belongs
-    ///   to another program, ends in `.ledger` like a ledger's internal directory, is on a network file system, or is
-    ///   in a directory where every user may replace the file.
+    /// - [`ErrorKind::Unsuitable`] if `path` cannot hold a ledger, for one of these reasons:
+    ///   - `path` exists but is not a regular file.
+    ///   - The file at `path` belongs to another program.
+    ///   - `path` ends in `.ledger`, like a ledger's internal directory.
+    ///   - `path` is on a network file system.
+    ///   - `path` is in a directory where every user may replace the file.
     /// - [`ErrorKind::Newer`] if a newer version of this crate wrote the ledger.
     /// - [`ErrorKind::Malformed`] if the ledger's identity cannot be read.
     /// - [`ErrorKind::Timeout`] if the ledger has to be created and another process holds its lock for too long.
@@ -61,7 +64,8 @@ impl Ledger {
         self.shared.journal.head()
     }
 
-    /// Returns the price table that turns usage into cost: the one in the [`Options`], or otherwise the bundled one.
+    /// Returns the price table that turns usage into cost: the table in the [`Options`] if they have one, or else the
+    /// bundled table.
     ///
     /// # Errors
     /// [`ErrorKind::Malformed`] if the bundled table cannot be read. A test checks that this never happens.
@@ -76,7 +80,8 @@ impl Ledger {
     /// ledger's clock, disk and warnings.
     ///
     /// # Errors
-    /// - [`ErrorKind::Unsuitable`] if the ledger itself is `quota.jsonl`, or if that path cannot hold a journal.
+    /// - [`ErrorKind::Unsuitable`] if the ledger itself is named `quota.jsonl`, or if the quota's path cannot hold a
+    ///   journal.
     /// - [`ErrorKind::Newer`] if a newer version of this crate wrote the quota.
     /// - [`ErrorKind::Malformed`] if the journal's identity cannot be read, or if a line is not a line of a quota. The
     ///   error names the line.
@@ -88,11 +93,13 @@ impl Ledger {
         Quota::open(path, QuotaOptions::new(Arc::clone(&journal.clock)).journal(journal).limits(limits))
     }
 
-    /// Opens the journal of the baselines that were frozen week by week. Its file is `baselines.jsonl` in the directory
-    /// of the ledger. The journal uses the ledger's clock, disk and warnings.
+    /// Opens the journal of frozen baselines, which are computed once for each week and never change afterwards. The
+    /// journal's file is `baselines.jsonl` in the directory of the ledger. The journal uses the ledger's clock, disk
+    /// and warnings.
     ///
     /// # Errors
-    /// - [`ErrorKind::Unsuitable`] if the ledger itself is `baselines.jsonl`, or if that path cannot hold a journal.
+    /// - [`ErrorKind::Unsuitable`] if the ledger itself is named `baselines.jsonl`, or if the journal's path cannot
+    ///   hold a journal.
     /// - [`ErrorKind::Newer`] if a newer version of this crate wrote the journal.
     /// - [`ErrorKind::Malformed`] if the journal's identity cannot be read.
     /// - [`ErrorKind::Timeout`] if another process holds the journal's lock for too long.
@@ -113,7 +120,7 @@ impl Ledger {
         Ok(path)
     }
 
-    /// Returns the ledger's options for the journals next to it. These journals are always synced.
+    /// Returns the options of the journals next to the ledger: the ledger's options, but every append is synced.
     fn synced(&self) -> JournalOptions {
         JournalOptions { durability: Durability::Synced, ..self.shared.options.journal.clone() }
     }
@@ -168,7 +175,8 @@ impl Options {
             return without_lock();
         }
         match Journal::open(path, self.journal.clone()) {
-            // Another process holds the lock. Until the lock can be acquired, records are spilled, which needs no lock.
+            // Another process holds the lock. Until this process can acquire the lock, records are spilled, which needs
+            // no lock.
             Err(error) if error.kind() == ErrorKind::Timeout => {
                 let journal = without_lock().map_err(|_| error.clone())?;
                 (self.journal.warn)(&error);

@@ -4,8 +4,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::journal::PAYLOAD_BYTES_MAX;
 use crate::metrics::ExecutionMetrics;
 
-/// The longest record, in bytes of JSON. The rest of a line has room for the fields that are added to a record while it
-/// is in flight, spilled or swept.
+/// The maximum length of a record's JSON in bytes. The other 4,096 bytes of a payload are for the fields that are added
+/// when a record is in flight, spilled or swept.
 const RECORD_BYTES_MAX: usize = PAYLOAD_BYTES_MAX - 4096;
 
 /// Returns the JSON of a valid record. Fails with all the reasons if the record is not valid.
@@ -14,7 +14,7 @@ pub(super) fn valid_json(record: &ExecutionMetrics) -> Result<String> {
     to_json(record)
 }
 
-/// Returns the JSON of a record, valid or not. Fails if it is too long.
+/// Returns the JSON of a record, valid or not. Fails if the JSON is too long.
 pub(super) fn to_json(record: &ExecutionMetrics) -> Result<String> {
     let json = record.to_json()?;
     if json.len() > RECORD_BYTES_MAX {

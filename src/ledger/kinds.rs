@@ -53,7 +53,7 @@ use crate::quota::{Amount, Grant, Unit};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 impl Execution {
-    /// Records the decision of the model router that `body` returns.
+    /// Records the decision of a model router. `body` returns the decision.
     pub fn routing<E: fmt::Display>(
         &self,
         router: Skill,
@@ -62,7 +62,8 @@ impl Execution {
         self.run(router.kind(Kind::ModelRouting), filled(body, Routing::fill))
     }
 
-    /// Records an attempt to generate something. `body` returns the artifact, with its version (`shot-004_v002.png`).
+    /// Records an attempt to generate something. `body` returns the name of the artifact with its version, such as
+    /// `shot-004_v002.png`.
     pub fn generation<T: AsRef<str>, E: fmt::Display>(
         &self,
         generator: Skill,
@@ -79,7 +80,8 @@ impl Execution {
         self.run(generator.kind(Kind::Generation), filled(attempted, made))
     }
 
-    /// Records the result of the quality control that `body` returns. The control itself succeeds, whatever its result.
+    /// Records the result of a quality control. `body` returns the result. If `body` returns `Ok`, the child succeeds,
+    /// even if the artifact failed the quality control.
     pub fn qc<E: fmt::Display>(
         &self,
         grader: Skill,
@@ -88,10 +90,12 @@ impl Execution {
         self.run(grader.kind(Kind::Qc), filled(body, QcResult::fill))
     }
 
-    /// Records a check against a budget. `decision_made` is `APPROVE` if the reservation of `body` is granted, and
-    /// `BLOCK` if it is denied. The reason is in `trace`. The check itself succeeds, whatever its decision.
+    /// Records a check against a budget. `body` returns the result of a reservation. `decision_made` is `APPROVE` if
+    /// the reservation is granted, and `BLOCK` if it is denied. The reason is in `trace`. If `body` returns `Ok`, the
+    /// child succeeds, even if the decision is `BLOCK`.
     ///
-    /// For a budget in US dollars, the requested amount becomes the record's estimate, if the amount is known.
+    /// If the budget is in US dollars and the requested amount is known, this amount becomes the record's
+    /// `cost.estimated_usd`.
     pub fn budget_gate<A: Amount, E: fmt::Display>(
         &self,
         gate: Skill,
@@ -101,7 +105,7 @@ impl Execution {
     }
 }
 
-/// Returns a function that runs `body` and then adds its value to the record.
+/// Returns a function that runs `body` and then adds the value that `body` returned to the record.
 fn filled<T, E>(
     body: impl FnOnce(&mut Execution) -> Result<T, E>,
     fill: impl FnOnce(&T, &mut ExecutionMetrics),

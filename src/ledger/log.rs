@@ -12,8 +12,9 @@ use crate::metrics::ExecutionMetrics;
 /// Opens the ledger at `path`, appends one record and closes the ledger. A program that appends often should keep a
 /// [`Ledger`](crate::Ledger) open instead.
 ///
-/// Returns true if the record is in the ledger. With `raise_on_error`, a failure of the disk is an error. Without it,
-/// the call warns on stderr and returns false, so that the skill can continue.
+/// Returns true if the record is in the ledger. If the record cannot be stored, the result depends on `raise_on_error`.
+/// If `raise_on_error` is true, the failure is returned as an error. If `raise_on_error` is false, the failure is
+/// printed to stderr and the function returns false, so that the skill can continue.
 ///
 /// Identical warnings are printed at most once per second. Each printed warning says how many were suppressed since the
 /// previous one. Warnings that are suppressed after the last printed one are not reported.
@@ -29,7 +30,8 @@ use crate::metrics::ExecutionMetrics;
 /// - [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) if another process holds the ledger's lock for too long.
 /// - [`ErrorKind::Io`](crate::ErrorKind::Io) if the disk fails.
 pub fn log_execution_metrics(record: &ExecutionMetrics, path: impl AsRef<Path>, raise_on_error: bool) -> Result<bool> {
-    // Each call opens its own ledger, so this static limits identical warnings of many calls to one per second.
+    // Each call opens its own ledger. All calls share this static, so that identical warnings are printed at most once
+    // per second.
     static WARNINGS: LazyLock<Arc<OnStderr>> = LazyLock::new(OnStderr::new);
     let json = valid_json(record)?;
     let options = Options::new().on_warning(|error| WARNINGS.warn("", error));

@@ -1,10 +1,12 @@
 //! The ledger, which stores records of executions durably in a journal.
 //!
 //! - The write side is [`Ledger`], opened with [`Options`], and [`Execution`], the guard around one execution.
-//! - `pending/` has the records that are not lines of the ledger yet: begin marks, detached executions and the spill.
-//!   It also has the sweep, which records the executions of dead processes.
+//! - `pending/` stores records that are not lines of the ledger yet: begin marks, detached executions, and the spill.
+//!   The spill holds records that could not be appended. `pending/` also contains the sweep, which records the
+//!   executions of dead processes.
 //! - The read side is [`LedgerReader`], for every query that needs no lock.
-//! - `index/` finds the records of an execution or a run in a sealed segment. It is derived and can be deleted.
+//! - `index/` builds an index of each sealed segment, which is a file of the ledger that no longer changes. An index
+//!   finds the records of an execution or a run. An index can be deleted at any time, because it can be built again.
 //! - `archive/` moves sealed segments to an archive.
 
 mod answer;

@@ -43,8 +43,8 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Creates the default options: synced, rotated at 256 MiB, with the bundled prices, the operator "human" and the
-    /// environment prod.
+    /// Creates the default options. Every record is synced. A new segment begins at 256 MiB. The prices are the bundled
+    /// ones. The operator is "human", and the environment is prod.
     pub fn new() -> Self {
         Self {
             journal: JournalOptions::new(Arc::new(|| clock::now().unix_ms())),
@@ -66,25 +66,24 @@ impl Options {
         self
     }
 
-    /// Sets whether begin marks are synced too; false by default. With true, an execution is recorded even if a power
-    /// cut ends it, at the cost of one more sync per execution. With false, begin marks survive `kill -9`, but not a
-    /// power cut.
+    /// Sets whether begin marks, which note that an execution has started, are synced too; false by default. With true,
+    /// an execution is recorded even if a power cut ends it, but each execution needs one more sync. With false, begin
+    /// marks survive `kill -9`, but not a power cut.
     #[must_use]
     pub fn sync_begin(mut self, sync: bool) -> Self {
         self.sync_begin = sync;
         self
     }
 
-    /// Sets the number of bytes at which the active segment is sealed and a new one begins; 256 MiB by default. With
-    /// `None`, a segment may have any size.
+    /// Sets the length at which a new segment begins, in bytes; 256 MiB by default. The previous active segment is then
+    /// sealed, which means that it never changes again. With `None`, a segment may have any length.
     #[must_use]
     pub fn rotate_bytes(mut self, bytes: Option<u64>) -> Self {
         self.journal.rotate_bytes = bytes;
         self
     }
 
-    /// Sets whether the active segment is sealed when the first record of a new day (UTC) is appended; false by
-    /// default.
+    /// Sets whether a new segment begins with the first record of each day (UTC); false by default.
     #[must_use]
     pub fn rotate_daily(mut self, daily: bool) -> Self {
         self.journal.rotate_daily = daily;
@@ -108,8 +107,8 @@ impl Options {
     ///
     /// - An append spills the record.
     /// - An existing ledger is opened without the lock, with a warning.
-    /// - A ledger that is dropped leaves the cleanup to other processes. If the last append already failed to acquire
-    ///   the lock, dropping the ledger does not wait at all.
+    /// - A ledger that is dropped skips its cleanup. The next process that opens the ledger does the cleanup instead.
+    ///   If the last append already failed to acquire the lock, dropping the ledger does not wait at all.
     #[must_use]
     pub fn lock_deadline(mut self, deadline: Duration) -> Self {
         self.journal.lock_deadline = deadline;
@@ -119,13 +118,14 @@ impl Options {
     /// Sets how long [`begin`](crate::Ledger::begin), [`append`](crate::Ledger::append) and the end of an execution
     /// wait for the disk. With `None`, the default, they wait for as long as the disk takes.
     ///
-    /// A thread that is blocked in a sync cannot be interrupted. With a deadline, up to 64 threads of the ledger make
-    /// these calls on behalf of their callers, which wait until the deadline. A call that misses the deadline is
-    /// reported as [late](crate::Answer::Late), or as [lost](crate::Answer::Lost) if all 64 threads were already stuck.
+    /// A thread that is blocked in a sync cannot be interrupted. So with a deadline, up to 64 helper threads make these
+    /// calls, and each caller waits for its helper thread until the deadline. A record that misses the deadline is
+    /// reported as [late](crate::Answer::Late), or as [lost](crate::Answer::Lost) if all 64 threads were already
+    /// blocked.
     ///
-    /// So a disk that never responds occupies at most 64 threads with one record each, and delays every call until its
-    /// deadline. A deadline costs two thread switches per call, which `benches/overhead.rs` measures. It does not apply
-    /// to opening, reading or dropping the ledger, to quotas, or to detached executions.
+    /// So a disk that never responds blocks at most 64 threads with one record each, and delays every call until its
+    /// deadline. A deadline costs two thread switches per call, which `benches/overhead.rs` measures. The deadline does
+    /// not apply to opening, reading or dropping the ledger, to quotas, or to detached executions.
     #[must_use]
     pub fn deadline(mut self, deadline: Option<Duration>) -> Self {
         self.deadline = deadline;
@@ -160,8 +160,8 @@ impl Options {
         self
     }
 
-    /// Sets the run, session and so on that every execution belongs to, unless the [`Skill`](crate::Skill) of the
-    /// execution sets others.
+    /// Sets the run, session and so on that every execution belongs to. A [`Skill`](crate::Skill) can set other values
+    /// for its executions.
     #[must_use]
     pub fn run(mut self, run: RunIds) -> Self {
         self.run = run;
@@ -171,8 +171,8 @@ impl Options {
     /// Sets the hook that receives all warnings. A warning is a failure that must not disturb the skill.
     ///
     /// By default, warnings are printed to stderr. Identical warnings are printed at most once per second, and the
-    /// others are suppressed. The next identical warning that is printed says how many were suppressed. If no warning
-    /// follows, the number is printed when the ledger is dropped. A hook can use
+    /// repetitions in between are suppressed. The next identical warning that is printed says how many were suppressed.
+    /// If no such warning follows, the number is printed when the ledger is dropped. A hook can use
     /// [`Warnings`](crate::journal::Warnings) to suppress identical warnings in the same way.
     #[must_use]
     pub fn on_warning(mut self, warn: impl Fn(&Error) + Send + Sync + 'static) -> Self {
@@ -180,8 +180,8 @@ impl Options {
         self
     }
 
-    /// Sets whether the ledger may be on a network file system; false by default. Neither locks nor syncs can be
-    /// trusted there, so with true, this crate guarantees nothing.
+    /// Sets whether the ledger may be on a network file system; false by default. With true, this crate guarantees
+    /// nothing, because neither locks nor syncs can be trusted on a network file system.
     #[must_use]
     pub fn allow_network(mut self, allow: bool) -> Self {
         self.journal.allow_network = allow;
@@ -195,7 +195,8 @@ impl Options {
         self
     }
 
-    /// Sets the clock for timestamps; the system's by default. Durations come from the monotonic clock.
+    /// Sets the clock for timestamps; the system's clock by default. Durations do not use this clock. They always come
+    /// from the system's monotonic clock.
     #[must_use]
     pub fn clock(mut self, clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
         self.journal.clock = Arc::new(move || clock().unix_ms());

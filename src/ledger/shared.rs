@@ -42,12 +42,12 @@ pub(super) struct Lost {
 }
 
 impl Shared {
-    /// Sweeps the files of dead processes: records their executions as interrupted, and appends their spilled records.
-    /// Only the first call sweeps.
+    /// Sweeps the files of dead processes: records the executions of these processes as interrupted, and appends the
+    /// records that they spilled. Only the first call sweeps.
     ///
-    /// If another process is sweeping, waits for it, but at most `deadline`. If that process takes longer, this process
-    /// sweeps nothing, and the next process that opens the ledger sweeps what is left. Sweeping later is safe, because
-    /// no line of the ledger depends on these files.
+    /// If another process is sweeping, waits for it, but at most `deadline`. If the other process takes longer, this
+    /// process sweeps nothing, and the next process that opens the ledger sweeps the remaining files. Sweeping later is
+    /// safe, because no line of the ledger depends on these files.
     pub(super) fn sweep(&self, deadline: Duration) {
         if self.swept.swap(true, Ordering::Relaxed) {
             return;
@@ -75,7 +75,8 @@ impl Shared {
     /// Reports the losses since the last report, and subtracts them from the count.
     fn report_lost(&self) {
         let Some(lost) = self.lost.get() else { return };
-        // If the lock is held, another thread is reporting. The next call reports the losses that that thread misses.
+        // If the lock is held, another thread is reporting. If the other thread misses a loss, the next call reports
+        // that loss.
         let Some(_reporting) = try_lock(&lost.reporting) else { return };
         let records = lost.records.load(Ordering::Relaxed);
         if records > 0 && self.record_event(&LedgerEvent::Lost { records }) {
@@ -83,8 +84,8 @@ impl Shared {
         }
     }
 
-    /// Writes the event and returns true. If writing fails, warns and returns false. This is not an error, because the
-    /// records are stored in the same way without the event.
+    /// Writes the event and returns true. If writing fails, warns and returns false. A failure is not returned as an
+    /// error, because no record depends on the event.
     pub(super) fn record_event(&self, event: &LedgerEvent) -> bool {
         let options = &self.options.journal;
         let written = events::record(&*options.storage, self.journal.layout(), (options.clock)(), event);

@@ -1,4 +1,4 @@
-//! Stores a record within the deadline, in the journal or, if that fails, in the spill.
+//! Stores a record in the journal, or in the spill if the journal fails. A deadline limits how long the caller waits.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::journal::{Cursor, Durability};
 use crate::metrics::ExecutionMetrics;
 
 impl Ledger {
-    /// Stores the record of an execution and removes its begin mark.
+    /// Stores the record of an execution, and removes the execution's begin mark.
     pub(super) fn finish(&self, record: &mut ExecutionMetrics, mark: &Result<Slot, Error>) -> Recorded {
         let (json, refused) = match valid_json(record) {
             Ok(json) => (Ok(json), None),
@@ -48,8 +48,8 @@ impl Ledger {
         self.store_or_spill(json).unwrap_or_else(|error| self.lose(error))
     }
 
-    /// Like [`store`](Self::store), but if neither the journal nor the spill can store the record, returns an error,
-    /// and does not count the record as lost.
+    /// Like [`store`](Self::store), but returns an error if neither the journal nor the spill can store the record. The
+    /// record is then not counted as lost.
     pub(super) fn store_or_spill(&self, json: &[u8]) -> Result<Answer> {
         let since = self.shared.journal.seen_end();
         match self.shared.journal.append(json) {
@@ -80,8 +80,8 @@ impl Ledger {
         Answer::Lost(error)
     }
 
-    /// Calls `work`, which waits for the disk, and returns its result if the deadline has not passed. A later result is
-    /// passed to `late`.
+    /// Calls `work`, which waits for the disk. Returns the result of `work` if it arrives before the deadline. A later
+    /// result is passed to `late`.
     pub(super) fn in_time<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Self) -> T + Send + 'static,
@@ -116,14 +116,14 @@ impl Ledger {
         }
     }
 
-    /// Warns if a record whose call has already returned could not be stored in the ledger.
+    /// Warns if a late record could not be stored in the ledger. The call for this record has already returned.
     pub(super) fn warn_of_late(&self, answer: &Answer) {
         if let Answer::Spilled(error) | Answer::Lost(error) = answer {
             self.shared.warn(error);
         }
     }
 
-    /// Warns about everything that went wrong with a record whose result no caller receives.
+    /// Warns about everything that went wrong with a record. Called if no caller receives `recorded`.
     pub(super) fn warn_unless_kept(&self, recorded: &Recorded) {
         if let Answer::Spilled(error) | Answer::Lost(error) | Answer::Late(error) = &recorded.answer {
             self.shared.warn(error);

@@ -17,7 +17,7 @@ pub(super) struct Content {
     pub(super) hash: String,
 }
 
-/// Copies the regular file `from` to the path `to`. If `to` exists already, it must be a file with the same content.
+/// Copies the regular file `from` to the path `to`. If there is already a file at `to`, it must have the same content.
 /// When this function returns, the copy is complete and durable, and equals the original.
 pub(super) fn verified(storage: &dyn Storage, from: &Path, to: &Path) -> Result<Content> {
     let original = content(storage, from)?;
@@ -27,7 +27,7 @@ pub(super) fn verified(storage: &dyn Storage, from: &Path, to: &Path) -> Result<
     };
     let there = id(to)?;
     if there.is_some() && there == id(from)? {
-        // Both paths lead to the same file. The caller removes `from` later, which would delete the only copy.
+        // Both paths lead to the same file. The caller would delete the only copy when it removes `from`.
         return Err(Error::new(ErrorKind::Unsuitable, "copy to the archive")
             .path(to)
             .detail("found the file itself; expected another file. Choose another directory"));
@@ -55,7 +55,7 @@ fn same(copy: &Content, original: &Content, path: &Path) -> Result<()> {
     )))
 }
 
-/// Reads the content of a regular file.
+/// Returns the length and the hash of a regular file.
 pub(super) fn content(storage: &dyn Storage, path: &Path) -> Result<Content> {
     let failed = |source| Error::io(READ, path, source);
     let stat = storage.stat(path).map_err(failed)?.ok_or_else(|| failed(io::ErrorKind::NotFound.into()))?;

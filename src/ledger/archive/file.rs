@@ -1,4 +1,5 @@
-//! Archives or deletes files about a ledger's executions, such as run logs, and reports that in the ledger's events.
+//! Archives or deletes files about a ledger's executions, such as run logs. The ledger's events report each of these
+//! changes.
 
 use std::path::{Path, PathBuf};
 

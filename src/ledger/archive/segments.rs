@@ -27,9 +27,9 @@ use crate::metrics::{Fields, Timestamp};
 pub struct SealedSegment {
     /// The number of the segment, counting from 1.
     pub number: u64,
-    /// The path of its file.
+    /// The path of the segment's file.
     pub path: PathBuf,
-    /// The length of its file, in bytes.
+    /// The length of the segment's file, in bytes.
     pub bytes: u64,
     /// The latest time in UTC at which an execution of this segment started or ended. `None` if a line of the segment
     /// is not a record, or if the segment has to stay in the ledger and was therefore not read.
@@ -42,10 +42,10 @@ pub struct SealedSegment {
 }
 
 impl LedgerReader {
-    /// Returns the sealed segments, in order.
+    /// Returns the sealed segments, the oldest first.
     ///
     /// A segment can be moved to an archive only as a whole, and only together with all earlier segments. The last
-    /// sealed segment always stays, because a recovery after a crash reads the number of the next line from it.
+    /// sealed segment always stays, because a recovery after a crash needs it to find the number of the next line.
     ///
     /// # Errors
     /// [`ErrorKind::Io`] if the disk fails, or if a segment is moved away during the call.
@@ -60,8 +60,8 @@ fn sealed_on(storage: &dyn Storage, layout: &Layout) -> Result<Vec<SealedSegment
     let mut before = archived.map_or(Link::START, |archived| archived.link);
     let mut segments: Vec<SealedSegment> = Vec::new();
     let mut blocked = None;
-    // If the completion of a detached execution was interrupted, the next attempt to complete it searches the ledger
-    // for its record, from the position `since` on. So the segments from that position on have to stay.
+    // If the completion of a detached execution was interrupted, the next attempt searches the ledger for the record of
+    // the execution, from the position `since` on. So the segments from that position on have to stay.
     let mut denied = Vec::new();
     let unsettled = detached::all(storage, layout, &mut denied)?.into_iter();
     if let Some(error) = denied.pop() {
@@ -108,7 +108,7 @@ fn sealed_on(storage: &dyn Storage, layout: &Layout) -> Result<Vec<SealedSegment
 struct Walked {
     end: Link,
     latest: Option<Timestamp>,
-    /// Why the lines are not in the order of the chain; `None` if they are.
+    /// The first error in the chain of the lines; `None` if the chain is intact.
     fault: Option<String>,
 }
 
@@ -153,11 +153,11 @@ impl Ledger {
         sealed_on(self.storage(), self.shared.journal.layout())
     }
 
-    /// Moves the sealed segments up to number `last` to the archive in `directory`, and returns those that were moved.
-    /// Creates the directory if it does not exist.
+    /// Moves the sealed segments up to number `last` to the archive in `directory`, and returns the segments that were
+    /// moved. Creates the directory if it does not exist.
     ///
     /// No record is deleted. The archive is a ledger of the same name that every reader can read and verify. Do not
-    /// open the archive for writing. [`Verification::archived`] says where the rest of the ledger begins.
+    /// open the archive for writing. [`Verification::archived`] says which line is the last one in the archive.
     ///
     /// Other threads and processes can append during the move. If a [`Records`](crate::ledger::Records) iterator has
     /// not read the whole segment that is moved, the iterator reports the lines that it misses, and continues after the
@@ -168,8 +168,8 @@ impl Ledger {
     /// # Errors
     /// Segments that were moved before the error stay in the archive and are complete.
     /// - [`ErrorKind::Invalid`] if a segment [has to stay](SealedSegment::stays). Nothing is moved then.
-    /// - [`ErrorKind::Unsuitable`] if another ledger or another file is at the archive's path, if the archive was
-    ///   opened for writing, or if every user may replace the archive's files.
+    /// - [`ErrorKind::Unsuitable`] if the archive's path has another ledger or another file, if the archive was opened
+    ///   for writing, or if every user may replace the archive's files.
     /// - [`ErrorKind::Timeout`] if another process is archiving, or holds the ledger's lock for too long.
     /// - [`ErrorKind::Io`] if a disk fails.
     pub fn archive_segments(&self, last: u64, directory: impl AsRef<Path>) -> Result<Vec<SealedSegment>> {
@@ -202,11 +202,11 @@ impl Ledger {
             LedgerEvent::archived(Boundary { segment: segment.number, bytes: copied.bytes, link: segment.end, to });
         let (storage, layout) = (self.storage(), self.shared.journal.layout());
         let index = Place { storage, layout, ledger: self.shared.journal.id(), segment: segment.number };
-        // If the index cannot be copied, the first reader of the archive builds it again.
+        // If the index of the segment cannot be copied, the first reader of the archive builds it again.
         let _ = index.copy_to(archive);
-        // The index is removed first, so that a crash never leaves an index without its segment. It is removed again
-        // after the segment, because a reader may have built it in between. A failure is harmless: no reader opens an
-        // index whose segment is gone.
+        // The index is removed before the segment, so that a crash never leaves an index without its segment. The index
+        // is removed a second time after the segment, because a reader may have built it again in between. A failure is
+        // harmless, because no reader opens an index without its segment.
         let _ = index.remove();
         self.shared.journal.under_lock(|| self.record_and_remove(&event, &segment.path))?;
         let _ = index.remove();
@@ -214,7 +214,7 @@ impl Ledger {
     }
 
     /// Returns the layout of the archive in `directory`, and creates the archive's internal directory. `first` is the
-    /// segment that is added next.
+    /// number of the first segment that will be moved to the archive.
     fn open_archive(&self, directory: &Path, first: u64) -> Result<Layout> {
         let (storage, layout) = (self.storage(), self.shared.journal.layout());
         let name = layout.active().file_name().unwrap_or_default();
@@ -249,13 +249,14 @@ impl Ledger {
         Ok(archive)
     }
 
-    /// Prepares the archive for segment `first`. If the archive has no segments and `first` is not 1, copies the event
-    /// that segment `first` − 1 was archived from the ledger. The event says with which line this archive begins.
+    /// Prepares the archive for segment `first`. If the archive has no segments and `first` is not 1, copies one event
+    /// from the ledger to the archive. This event reports the move of segment `first` − 1. A reader of the archive
+    /// learns from the event which line comes before the archive.
     fn begin_archive(&self, archive: &Layout, first: u64) -> Result<()> {
         let (storage, layout) = (self.storage(), self.shared.journal.layout());
         if let Some(&last) = archive.sealed_segments(storage)?.last() {
-            // `first` may be in the archive already, because a crash can leave a copy there of a segment that the
-            // ledger still has.
+            // The archive may already have segment `first`: a crash can leave a copy in the archive while the ledger
+            // still has the segment.
             return match last.checked_add(1) {
                 Some(next) if next >= first => Ok(()),
                 _ => Err(Error::new(ErrorKind::Unsuitable, "open the archive").path(archive.active()).detail(format!(
@@ -273,7 +274,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// Durably writes the event that a file is moved or deleted, and then removes the file.
+    /// Durably writes `event`, which reports that the file at `path` is moved or deleted. Then removes the file.
     pub(super) fn record_and_remove(&self, event: &LedgerEvent, path: &Path) -> Result<()> {
         let (storage, layout) = (self.storage(), self.shared.journal.layout());
         events::record(storage, layout, (self.shared.options.journal.clock)(), event)?;

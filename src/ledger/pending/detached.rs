@@ -1,12 +1,20 @@
-//! Detached executions. Any process may report the progress of such an execution and complete it. Each execution has
-//! its own file, which a sweep ignores.
+//! Detached executions, which belong to no process. Any process may report the progress of such an execution and
+//! complete it. Each detached execution has its own file. A sweep, which records the executions of dead processes,
+//! ignores these files.
 //!
-//! The file is a sequence of lines in the form of [`stored`]. Each line holds the whole record as it was when the line
-//! was written. The last line is the valid one. A process holds the file's lock while it writes.
+//! The file is a sequence of lines in the format of [`stored`]. Each line holds the whole record as it was when the
+//! line was written. The last line whose record has no end is the current state of the execution. A process that
+//! resumes the execution locks the file.
 //!
-//! To complete an execution, a process appends the finished record to this file, then appends it to the ledger, and
-//! then removes the file. So if the file has no finished record, the ledger has none either, and is not searched. If
-//! the file has a finished record, the cursor that is stored with it says where the search of the ledger begins.
+//! To complete an execution, a process takes three steps:
+//!
+//! 1. It appends the finished record to the file of the execution.
+//! 2. It appends the finished record to the ledger.
+//! 3. It removes the file.
+//!
+//! So if the file has no finished record, the ledger has no record of the execution either, and is not searched. If the
+//! file has a finished record, the ledger is searched for it, from the position that is stored with the finished
+//! record.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -60,10 +68,10 @@ pub struct DetachedExecution {
 impl Ledger {
     /// Begins a detached execution, which belongs to no process. The execution is in flight until a process
     /// [resumes](Self::resume) and completes it, however long that takes. If one process runs the whole execution,
-    /// prefer [`begin`](Self::begin), which costs less. The ledger then also notices when the process dies.
+    /// prefer [`begin`](Self::begin): it costs less, and the ledger notices if the process dies.
     ///
     /// `fill` sets more fields of the record. If the record's [`RunIds`](crate::metrics::RunIds) have no session id or
-    /// no correlation id, a new one is set. Returns the record so far, which is on stable storage.
+    /// no correlation id, the missing id is generated. Returns the record so far, which is on stable storage.
     ///
     /// ```
     /// use runledger::{ErrorKind, Ledger, Skill, metrics::Status};
@@ -84,8 +92,8 @@ impl Ledger {
     ///
     /// # Errors
     /// After an error, the execution does not exist.
-    /// - [`ErrorKind::Invalid`], with every reason, if [`append`](Self::append) would refuse the record once it has an
-    ///   end.
+    /// - [`ErrorKind::Invalid`], with every reason, if [`append`](Self::append) would refuse the record for a reason
+    ///   other than its missing end.
     /// - [`ErrorKind::Io`] if the disk fails.
     pub fn begin_detached(&self, skill: Skill, fill: impl FnOnce(&mut ExecutionMetrics)) -> Result<ExecutionMetrics> {
         let mut record = self.new_record(skill, None);
@@ -117,8 +125,8 @@ impl Ledger {
     /// # Errors
     /// - [`ErrorKind::Ended`] if the execution was completed.
     /// - [`ErrorKind::UnknownExecution`] if this ledger has no such execution.
-    /// - [`ErrorKind::Timeout`] if another process has resumed it, or holds the ledger's lock, for longer than
-    ///   [`lock_deadline`](crate::Options::lock_deadline).
+    /// - [`ErrorKind::Timeout`] if another process has resumed the execution, or holds the ledger's lock, and does not
+    ///   release it within [`lock_deadline`](crate::Options::lock_deadline).
     /// - [`ErrorKind::Io`] if the disk fails.
     pub fn resume(&self, id: Uuid) -> Result<DetachedExecution> {
         let options = &self.shared.options.journal;
@@ -131,7 +139,7 @@ impl Ledger {
         let Some(lock) = Locked::take(&file, options.lock_deadline).map_err(failed)? else {
             return Err(held_for(options.lock_deadline, &path));
         };
-        // The process that held the lock before may have completed the execution and removed the file.
+        // The process that previously held the lock may have completed the execution and removed the file.
         let Some(state) = State::read(Arc::clone(&file)).map_err(failed)? else {
             return Err(self.not_in_flight(id)?);
         };
@@ -167,8 +175,8 @@ impl Ledger {
     /// Returns the record of the execution if the ledger has it after `since`, or if a spill has it.
     fn record_of(&self, id: Uuid, since: Cursor) -> Result<Option<ExecutionMetrics>> {
         let storage = &*self.shared.options.journal.storage;
-        // The spill is read before the ledger. A record is removed from the spill only once it is in the ledger, so a
-        // record that is moved in between is found in the ledger.
+        // The spill is read before the ledger. A record is removed from the spill only after it was appended to the
+        // ledger. So a record that is moved between the two reads is found in the ledger.
         let mut denied = Vec::new();
         let mut spilled = spill::all(storage, self.shared.journal.layout(), &mut denied)?.records.into_iter();
         denied.iter().for_each(|error| self.shared.warn(error));
@@ -176,7 +184,7 @@ impl Ledger {
             return Ok(Some(record));
         }
         self.shared.journal.recover()?;
-        // Every record that this crate writes begins in this way.
+        // Every record that this crate writes begins with this text.
         let beginning = format!("{{\"execution_id\":\"{id}\"");
         let mut lines = self.shared.journal.lines_from(since);
         while let Some(line) = lines.next_line()? {
@@ -196,8 +204,8 @@ impl DetachedExecution {
         self.id
     }
 
-    /// The record so far, to set its fields. Changes of the id and the start are undone. [`complete`](Self::complete)
-    /// sets the end and the status.
+    /// Returns the record so far, so that its fields can be set. Changes of the id and the start are undone.
+    /// [`complete`](Self::complete) sets the end and the status.
     pub fn record_mut(&mut self) -> &mut ExecutionMetrics {
         &mut self.record
     }
@@ -207,7 +215,8 @@ impl DetachedExecution {
     ///
     /// # Errors
     /// After an error, the progress is not recorded.
-    /// - [`ErrorKind::Invalid`], with every reason, if [`Ledger::append`] would refuse the record once it has an end.
+    /// - [`ErrorKind::Invalid`], with every reason, if [`Ledger::append`] would refuse the record for a reason other
+    ///   than its missing end.
     /// - [`ErrorKind::Io`] if the disk fails.
     pub fn mark_progress(&mut self, stage: &str, percent: Option<f64>) -> Result<&ExecutionMetrics> {
         without_end(&mut self.record, self.id, self.begun);
@@ -218,14 +227,14 @@ impl DetachedExecution {
         Ok(&self.record)
     }
 
-    /// Completes the execution and stores its record, with `status`, in the ledger.
+    /// Completes the execution with `status`, and stores its record in the ledger.
     ///
     /// The times of the execution are from the wall clock, because no other clock is the same in all processes. If the
     /// wall clock was set back to a time before the start, the durations are unknown and the end equals the start.
     ///
-    /// The execution gets exactly one record, even if several processes try to complete it, or if one of them is killed
-    /// at any point. With [`Durability::Flushed`](crate::Durability::Flushed), a power cut right after the call can
-    /// lose the record.
+    /// The execution gets exactly one record, even if several processes try to complete it, or if one of these
+    /// processes is killed at any point. With [`Durability::Flushed`](crate::Durability::Flushed), a power cut right
+    /// after the call can lose the record.
     ///
     /// # Errors
     /// - [`ErrorKind::Invalid`], with every reason, if [`Ledger::append`] refuses the record. Nothing is changed then.
@@ -243,7 +252,8 @@ impl DetachedExecution {
         let json = valid_json(&self.record)?;
         self.append(&json, "complete an execution")?;
         let answer = self.ledger.store_or_spill(json.as_bytes())?;
-        // If the file stays, the next process that resumes the execution searches the ledger for its record.
+        // If the file cannot be removed, the next process that resumes the execution searches the ledger for the
+        // record.
         let storage = &*self.ledger.shared.options.journal.storage;
         remove(storage, &self.path).unwrap_or_else(|error| self.ledger.shared.warn(&error));
         Ok(Completed { record: *self.record, answer })
@@ -266,7 +276,8 @@ fn without_end(record: &mut ExecutionMetrics, id: Uuid, begun: Timestamp) {
     record.execution_failed = None;
 }
 
-/// Returns the JSON of a record that has no end yet and is valid otherwise. Fails with all the reasons if it is not.
+/// Returns the JSON of a record that has no end yet. Fails, with all the reasons, if the record is invalid for a reason
+/// other than its missing end.
 fn unfinished_json(record: &ExecutionMetrics) -> Result<String> {
     let mut ended = record.clone();
     ended.timestamp_end = Some(record.timestamp_start);
@@ -287,15 +298,16 @@ fn remove(storage: &dyn Storage, path: &Path) -> Result<()> {
 /// The content of an execution's file.
 #[derive(Debug)]
 pub(in crate::ledger) struct State {
-    /// The last record in the file that has no end.
+    /// The last unfinished record in the file.
     pub(in crate::ledger) record: ExecutionMetrics,
-    /// A position at which the ledger ended before the finished record was written; `None` if the file has no finished
-    /// record.
+    /// The position at which the ledger ended before the finished record was written; `None` if the file has no
+    /// finished record.
     pub(in crate::ledger) since: Option<Cursor>,
 }
 
 impl State {
-    /// Reads the file; `None` if the process that began the execution died before it wrote a record to the file.
+    /// Reads the file. Returns `None` if the file has no record, because the process that created the file died before
+    /// it wrote one.
     fn read(file: Arc<dyn StorageFile>) -> io::Result<Option<Self>> {
         let (finished, unfinished): (Vec<_>, Vec<_>) =
             stored::read(file)?.records.into_iter().partition(|pending| pending.record.timestamp_end.is_some());

@@ -1,9 +1,10 @@
 //! Records that are not lines of the ledger yet.
 //!
-//! - [`stored`] is the form in which such records are stored, each with the position from which the ledger is searched
-//!   for the record.
-//! - [`slots`] holds the begin marks of the executions that live processes run.
-//! - [`detached`] holds the executions that one process begins and any process completes.
+//! - [`stored`] writes and reads such records. Each record is stored with a position in the ledger. If the ledger has
+//!   the record, the record is after that position.
+//! - [`slots`] holds the begin marks of the executions that live processes run. A begin mark notes that an execution
+//!   has started.
+//! - [`detached`] holds the executions that belong to no process, so that any process can complete them.
 //! - [`spill`] holds the records that could not be appended to the ledger so far.
 //! - [`sweep`] appends the records that dead processes left in `slots` and `spill`.
 

@@ -2,9 +2,10 @@
 //! and keeps it locked until the process ends.
 //!
 //! The file is a sequence of slots. The first slot identifies the process. Each other slot is free or holds a mark. A
-//! mark is a sealed line with the record as it was when the execution began, and the position at which the ledger ended
-//! then. A mark that is longer than a slot takes several consecutive slots. The hash of a mark shows whether the mark
-//! is complete. The slots of an incomplete mark are free, because the call of `begin` that wrote it never returned.
+//! mark is a line of JSON that ends with its own hash. The line holds the record as it was when the execution began,
+//! and the position at which the ledger ended at that time. A mark that is longer than a slot takes several consecutive
+//! slots. The hash shows whether the mark is complete. The slots of an incomplete mark count as free, because the call
+//! of `begin` that wrote the mark never returned.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -41,7 +42,7 @@ pub(in crate::ledger) struct Owner {
     namespace: Option<String>,
 }
 
-/// Why an owner is known to be dead.
+/// How an owner died: the process ended, or the machine was restarted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::ledger) enum Death {
     Ended,
@@ -59,13 +60,14 @@ impl Owner {
         }
     }
 
-    /// Returns why the owner is dead; `None` if the owner may be alive. `lock_free` says whether the lock of its file
-    /// could be acquired.
+    /// Returns how the owner died; `None` if the owner may be alive. `lock_free` says whether the lock of the owner's
+    /// file could be acquired.
     ///
-    /// If the lock is free, the owner is dead. If the lock is held, the owner may still be dead, because a forked child
-    /// keeps the lock of its parent. So an owner in this PID namespace is also dead if no process with its pid and
-    /// start time exists. For an owner in another namespace, or with another boot id, only the lock decides. No lock
-    /// survives a restart. So if the boot id differs and the lock is held, the owner runs on another machine.
+    /// - If the lock is free, the owner is dead.
+    /// - If the lock is held and the owner is in this PID namespace, the owner is dead if no process with its pid and
+    ///   start time exists. In that case, a forked child of the owner holds the lock.
+    /// - In every other case, the owner counts as alive. If the lock is held and the boot id differs, the owner runs on
+    ///   another machine, because no lock survives a restart.
     fn death(&self, lock_free: bool) -> Option<Death> {
         let boot = platform::boot_id();
         if lock_free {
@@ -81,7 +83,8 @@ impl Owner {
     }
 }
 
-/// A begin mark. It is read back as a [`Pending`], whose record has its other fields unknown or at their default.
+/// A begin mark, as it is written. It is read as a [`Pending`]. The fields that a mark does not store are then unknown
+/// or have their default values.
 #[derive(Serialize)]
 struct Mark<'r> {
     segment: u64,
@@ -106,7 +109,8 @@ struct MarkedRecord<'r> {
     run: &'r RunIds,
 }
 
-/// Returns the sealed line that marks the execution of `record` as started after `since`.
+/// Returns the line that marks the execution of `record` as started. `since` is the position at which the ledger ends
+/// now.
 pub(in crate::ledger) fn mark(since: Cursor, record: &ExecutionMetrics) -> Result<Vec<u8>> {
     let begun = MarkedRecord {
         execution_id: record.execution_id,
@@ -146,11 +150,11 @@ struct State {
     stem: Uuid,
     file: Arc<dyn StorageFile>,
     free: Vec<u64>,
-    /// The first slot that was never used.
+    /// The number of the first slot that was never used.
     unused: u64,
 }
 
-/// The position of a mark.
+/// The position of a mark in its file.
 #[derive(Debug, Clone)]
 pub(in crate::ledger) struct Slot {
     file: Arc<dyn StorageFile>,
@@ -160,7 +164,8 @@ pub(in crate::ledger) struct Slot {
     count: u64,
 }
 
-/// Seals a payload. Slots are not chained, so only the hash of the line matters.
+/// Returns `payload` as a line that ends with its hash. Slots are not chained, so every line is written like the first
+/// line of a chain.
 fn seal(payload: &[u8]) -> Vec<u8> {
     let mut line = Vec::with_capacity(payload.len() + 256);
     line::seal(payload, &Link::START, &mut line);
@@ -173,19 +178,20 @@ impl Slots {
         Ok(Self { storage, layout, sync, state })
     }
 
-    /// Returns the name, without its extension, that the in-flight file and the spill of this process share.
+    /// Returns the name, without an extension, of this process's in-flight file. The spill file of this process has the
+    /// same name.
     pub(in crate::ledger) fn stem(&self) -> Result<Uuid> {
         Ok(self.own_state()?.stem)
     }
 
-    /// Returns the state of this process's file. A forked child first creates its own file.
+    /// Returns the state of this process's in-flight file. A forked child process first creates a file of its own.
     fn own_state(&self) -> Result<MutexGuard<'_, State>> {
         let make = || State::create(&*self.storage, &self.layout, self.sync).map(Mutex::new);
         Ok(lock(self.state.get_or_make(make)?))
     }
 
-    /// Writes the begin mark of an execution, the line that [`mark`] returned. When this function returns, the mark is
-    /// in the page cache. With [`Options::sync_begin`](crate::Options::sync_begin), it is synced.
+    /// Writes `line`, which is a begin mark from [`mark`]. When this function returns, the mark is in the page cache.
+    /// With [`Options::sync_begin`](crate::Options::sync_begin), it is synced.
     pub(in crate::ledger) fn begin(&self, line: &[u8]) -> Result<Slot> {
         let count = line.len().div_ceil(SLOT_BYTES) as u64;
         let mut state = self.own_state()?;
@@ -207,8 +213,8 @@ impl Slots {
         Ok(slot)
     }
 
-    /// Removes the mark of an execution whose record is already in the ledger or in the spill. If that fails, a sweep
-    /// finds the record in the ledger and skips the mark.
+    /// Removes the mark of an execution whose record is already in the ledger or in the spill. If the mark cannot be
+    /// removed, a sweep finds the record in the ledger and skips the mark.
     pub(in crate::ledger) fn end(&self, slot: &Slot) -> Result<()> {
         let Some(state) = self.state.get().filter(|_| slot.process == std::process::id()) else { return Ok(()) };
         let mut state = lock(state);
@@ -218,13 +224,13 @@ impl Slots {
         Ok(())
     }
 
-    /// Removes the file if it holds no mark.
+    /// Removes the in-flight file if it holds no marks.
     pub(in crate::ledger) fn close(&self) {
         let Some(state) = self.state.get() else { return };
         let state = lock(state);
         let all_free = state.free.len() as u64 + 1 == state.unused;
         if all_free {
-            // If this fails, the next process that opens the ledger sweeps the file.
+            // If the file cannot be removed, the next process that opens the ledger sweeps it.
             let _ = self.storage.remove(&path(&self.layout, state.stem));
         }
     }
@@ -235,9 +241,9 @@ fn path(layout: &Layout, stem: Uuid) -> PathBuf {
 }
 
 impl State {
-    /// Creates the in-flight file and locks it. Between these two steps, the file looks like that of a dead process, so
-    /// a process that sweeps may lock it. In that case, the sweeping process keeps the file, and this process creates
-    /// another one.
+    /// Creates the in-flight file and locks it. Between these two steps, the file looks like the file of a dead
+    /// process. So a process that sweeps the files of dead processes may lock it. In that case, the sweeping process
+    /// keeps the file, and this process creates another file.
     fn create(storage: &dyn Storage, layout: &Layout, sync: bool) -> Result<Self> {
         const TRIES: usize = 16;
         for _ in 0..TRIES {
@@ -254,8 +260,7 @@ impl State {
             .detail(format!("other processes locked {TRIES} new files first")))
     }
 
-    /// Creates the file, locks it and writes its owner. Returns `None` if a process that sweeps has locked the file
-    /// first.
+    /// Creates the file, locks it and writes its owner. Returns `None` if a sweeping process has locked the file first.
     fn make(
         storage: &dyn Storage,
         layout: &Layout,
@@ -281,14 +286,14 @@ impl State {
 pub(in crate::ledger) struct Left {
     pub(in crate::ledger) path: PathBuf,
     pub(in crate::ledger) stem: String,
-    /// The process and the cause of its death; `None` if the process died before it wrote the owner.
+    /// The pid of the process and how the process died; `None` if it died before it wrote its pid.
     pub(in crate::ledger) death: Option<(u32, Death)>,
     pub(in crate::ledger) marks: Vec<Pending>,
     /// The file's lock, which is held until the sweep is done; `None` if a forked child of the dead process holds it.
     _lock: Option<Locked>,
 }
 
-/// Returns true if only this process, whose file is `own`, has an in-flight file.
+/// Returns true if there is no in-flight file except `own`, which is the file of this process.
 pub(in crate::ledger) fn is_alone(storage: &dyn Storage, layout: &Layout, own: Uuid) -> Result<bool> {
     let own = own.to_string();
     let others = each_file(storage, layout, END, &mut Vec::new(), |_, stem| Ok((stem != own).then_some(())))?;
@@ -361,7 +366,7 @@ fn examine(storage: &dyn Storage, path: &Path, stem: &str) -> io::Result<Option<
             Some(death) => Some((owner.pid, death)),
             None => return Ok(None),
         },
-        // A living process has not written the owner yet.
+        // The process that holds the lock has just created the file, and has not written the owner yet.
         None if lock.is_none() => return Ok(None),
         None => None,
     };
@@ -414,7 +419,7 @@ fn read_marks(file: &dyn StorageFile) -> io::Result<Vec<Pending>> {
     Ok(marks)
 }
 
-/// Returns the payload of the sealed line at `at`; `None` if there is none.
+/// Returns the payload of the line at `at`; `None` if there is no complete line.
 fn payload_at(bytes: &[u8], at: usize) -> Option<Vec<u8>> {
     let rest = bytes.get(at..).filter(|rest| rest.starts_with(b"{"))?;
     let end = rest.iter().position(|&byte| byte == b'\n')?;

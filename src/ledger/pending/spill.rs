@@ -1,5 +1,5 @@
 //! Keeps the records that could not be appended to the ledger, until a later call appends them. Each process has its
-//! own file, which exists only while it holds records.
+//! own spill file, which exists only while the file holds records.
 
 use std::io;
 use std::path::PathBuf;
@@ -27,7 +27,8 @@ pub(in crate::ledger) struct Spill {
 
 #[derive(Debug)]
 struct Kept {
-    /// The name of the file without its extension. The in-flight file of the process has the same name.
+    /// The name of the spill file without its extension. The in-flight file, which holds the begin marks of the
+    /// process, has the same name.
     stem: Uuid,
     /// The number of records in the file.
     records: u64,
@@ -38,7 +39,7 @@ impl Spill {
         Self { storage, layout, kept: PerProcess::new(Mutex::new(Kept { stem, records: 0 })) }
     }
 
-    /// Stores a record, synced, in the spill that belongs to the in-flight file `stem`.
+    /// Stores a record in the spill file `stem`, and syncs the file.
     pub(in crate::ledger) fn keep(&self, stem: Uuid, since: Cursor, record: &[u8]) -> Result<()> {
         let kept = self.kept.get_or_make(|| Ok(Mutex::new(Kept { stem, records: 0 })))?;
         let mut kept = lock(kept);
@@ -47,8 +48,8 @@ impl Spill {
             let file = open_or_make(&*self.storage, &path, Access::Append, Access::AppendNew)?;
             stored::append(&*file, since, record)?;
             self.storage.sync_dir(&self.layout.spill())?;
-            // After a power cut, a sweep finds the spill by the name of the in-flight file. So the name of the
-            // in-flight file must be durable too.
+            // A sweep, which appends the spilled records of dead processes, finds the spill by the name of the
+            // in-flight file. So the name of the in-flight file must survive a power cut too.
             self.storage.sync_dir(&self.layout.inflight())
         };
         write().map_err(|source| Error::io("spill a record", &path, source))?;
@@ -81,7 +82,7 @@ fn path(layout: &Layout, stem: &str) -> PathBuf {
     layout.spill().join(format!("{stem}.jsonl"))
 }
 
-/// Reads the spill file `stem`. A file that does not exist has no records.
+/// Reads the spill file `stem`. Returns no records if the file does not exist.
 pub(in crate::ledger) fn read(storage: &dyn Storage, layout: &Layout, stem: &str) -> Result<Stored> {
     let path = path(layout, stem);
     let stored = match storage.open(&path, Access::Read) {
@@ -106,8 +107,8 @@ pub(in crate::ledger) fn all(storage: &dyn Storage, layout: &Layout, denied: &mu
     Ok(all)
 }
 
-/// Removes the spill file `stem`, whose records are already in the ledger. If `rest` is true, the file also holds other
-/// data, and is moved to the quarantine instead.
+/// Removes the spill file `stem`, whose records are already in the ledger. If `rest` is true, the file also holds data
+/// that is not a record. Then the file is moved to the quarantine instead.
 pub(in crate::ledger) fn remove(storage: &dyn Storage, layout: &Layout, stem: &str, rest: bool) -> Result<()> {
     let path = path(layout, stem);
     let removed = if rest {

@@ -1,4 +1,4 @@
-//! The form of records that are stored next to the ledger and appended to it later.
+//! Writes and reads records that are stored next to the ledger and appended to the ledger later.
 
 use std::collections::HashSet;
 use std::io;
@@ -40,20 +40,20 @@ impl Pending {
 
     pub(in crate::ledger) fn from_json(json: &[u8]) -> Option<Self> {
         let StoredPending { segment, offset, record } = serde_json::from_slice(json).ok()?;
-        // After a power cut, the ledger may use sequence numbers again. With `seq: 0`, no line after the position is
-        // skipped because of its number.
+        // With `seq: 0`, a reader that begins at the position skips no line because of its sequence number. Skipping
+        // would be wrong, because the ledger may use sequence numbers again after a power cut.
         Some(Self { since: Cursor { segment, offset, lines: 0, seq: 0 }, record })
     }
 }
 
 /// Appends a record, given as JSON, and syncs it.
 pub(in crate::ledger) fn append(file: &dyn StorageFile, since: Cursor, record: &[u8]) -> io::Result<()> {
-    // The leading line feed turns the rest of a failed write into a separate line, which is not a record.
+    // An earlier write may have failed and left an incomplete line. The leading line feed ends that line.
     let mut line = vec![b'\n'];
     line::seal(&Pending::to_json(since, record), &Link::START, &mut line);
     let before = file.length()?;
-    // On a full disk, a partly written record would take space that the next record needs, so the part is removed. If
-    // removing it fails, the part stays as a separate line.
+    // After a failure, the incomplete record is removed, because on a full disk it would occupy space that the next
+    // record needs. If it cannot be removed, it stays as a line that is not a record.
     append_all(file, &line).and_then(|()| file.sync()).inspect_err(|_| _ = file.truncate(before))
 }
 
@@ -61,7 +61,8 @@ pub(in crate::ledger) fn append(file: &dyn StorageFile, since: Cursor, record: &
 #[derive(Debug, Default)]
 pub(in crate::ledger) struct Stored {
     pub(in crate::ledger) records: Vec<Pending>,
-    /// True if the file also holds other data: the rest of a failed write, or a damaged record.
+    /// True if the file also holds data that is not a record: an incomplete record of a failed write, or a damaged
+    /// record.
     pub(in crate::ledger) rest: bool,
 }
 
@@ -87,9 +88,9 @@ struct Id {
     execution_id: Uuid,
 }
 
-/// Returns the executions of `pending` that have no record in the ledger. `lines_from` reads the lines of the ledger.
-/// Adds an error to `denied` for each segment that this process has no permission to read. The records in these
-/// segments are not found.
+/// Returns the executions of `pending` that have no record in the ledger. `lines_from` returns the lines of the ledger
+/// after a position. Adds an error to `denied` for each segment that this process has no permission to read. The
+/// records in these segments are not found.
 pub(in crate::ledger) fn without_record<'p>(
     pending: impl Iterator<Item = &'p Pending> + Clone,
     lines_from: impl FnOnce(Cursor) -> Lines,

@@ -1,4 +1,5 @@
-//! Records the unfinished executions of dead processes as interrupted, and appends their spilled records.
+//! Records the unfinished executions of dead processes as interrupted, and appends the records that these processes
+//! spilled.
 
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ use crate::metrics::{ExecutionMetrics, Status};
 /// during the sweep. A record is appended only if its execution has no record in the ledger yet.
 ///
 /// Waits at most `deadline` for another process that sweeps. Warns about files that this process has no permission to
-/// read, and sweeps the others.
+/// read, and sweeps the other files.
 pub(in crate::ledger) fn sweep(
     journal: &Journal,
     options: &JournalOptions,
@@ -35,8 +36,8 @@ pub(in crate::ledger) fn sweep(
     }
     let mut lock = LockFile::open(storage.clone(), layout.sweep_lock())?;
     let _locked = match lock.acquire(deadline) {
-        // The process that holds the lock is sweeping. If it does not sweep all files, the next process that opens the
-        // ledger sweeps the rest.
+        // The process that holds the lock is sweeping. If that process does not sweep all files, the next process that
+        // opens the ledger sweeps the remaining files.
         Err(error) if error.kind() == ErrorKind::Timeout => return Ok(()),
         locked => locked?,
     };
@@ -60,7 +61,7 @@ pub(in crate::ledger) fn sweep(
     Ok(())
 }
 
-/// Returns the interrupted records of the unfinished executions of a dead process.
+/// Returns a record with the status interrupted for each unfinished execution of a dead process.
 fn interrupted(left: &Left) -> impl Iterator<Item = Pending> {
     let reason = match left.death {
         Some((pid, Death::Ended)) => format!("process {pid} ended before the execution did"),
@@ -77,7 +78,8 @@ fn interrupted(left: &Left) -> impl Iterator<Item = Pending> {
     })
 }
 
-/// Appends the records of `pending` whose executions have no record in the ledger yet. Returns how many were appended.
+/// Appends the records of `pending` whose executions have no record in the ledger yet. Returns the number of appended
+/// records.
 pub(in crate::ledger) fn append_missing(journal: &Journal, pending: Vec<Pending>) -> Result<u64> {
     if pending.is_empty() {
         return Ok(0);

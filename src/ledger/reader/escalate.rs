@@ -1,4 +1,4 @@
-//! Collects the escalations from everything that a ledger contains.
+//! Finds the problems in a ledger that somebody must be notified of. Such a problem is called an escalation.
 
 use super::LedgerReader;
 use crate::error::{Error, Result, Skipped};
@@ -13,7 +13,7 @@ pub struct Escalated {
     pub report: EscalationReport,
     /// The lines that are not records, and the segments that this process has no permission to read.
     pub skipped: Skipped,
-    /// An error for each other file that this process has no permission to read.
+    /// An error for each file, except segments, that this process has no permission to read.
     pub unreadable: Vec<Error>,
 }
 
@@ -21,14 +21,15 @@ impl LedgerReader {
     /// Adds everything that the ledger contains to `escalations`: its records, the executions in flight at `now`, and
     /// its [losses](Self::losses). An execution whose process is dead counts as interrupted.
     ///
-    /// Reads the records first, and then the executions in flight. An execution that ends in between is found in
-    /// neither. The next call finds its record.
+    /// Reads the records first, and then the executions in flight. So an execution that ends between these two steps is
+    /// missed. The next call finds its record.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the disk fails, or if no record was found and this process has no
-    /// permission to read some segments;
-    /// [`ErrorKind::Archived`](crate::ErrorKind::Archived) if lines are moved away while they are read;
-    /// [`ErrorKind::Overflow`](crate::ErrorKind::Overflow) if a sum of costs exceeds the range of [`Usd`](crate::Usd).
+    /// - [`ErrorKind::Io`](crate::ErrorKind::Io) if the disk fails, or if no record was found and this process has no
+    ///   permission to read some segments.
+    /// - [`ErrorKind::Archived`](crate::ErrorKind::Archived) if lines are moved to an archive while they are read.
+    /// - [`ErrorKind::Overflow`](crate::ErrorKind::Overflow) if a sum of costs exceeds the range of
+    ///   [`Usd`](crate::Usd).
     pub fn escalate(&self, mut escalations: Escalations, now: Timestamp) -> Result<Escalated> {
         let mut skipped = Skipped::default();
         self.records().each(&mut skipped, |record| escalations.add(&record))?;

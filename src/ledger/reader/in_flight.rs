@@ -20,9 +20,9 @@ pub struct InFlight {
     /// The record so far: the start of the execution, its run, and its last progress mark, if there is one. The record
     /// has no end and no outcome yet.
     pub record: ExecutionMetrics,
-    /// True if the process that runs the execution is alive. False if that process is dead; the next process that opens
-    /// the ledger then records the execution as interrupted. `None` if the execution is detached, which means that any
-    /// process may complete it.
+    /// True if the process that runs the execution is alive. False if that process is dead. In that case, the next
+    /// process that opens the ledger records the execution as interrupted. `None` if the execution is detached, which
+    /// means that any process may complete it.
     pub owner_alive: Option<bool>,
 }
 
@@ -46,22 +46,22 @@ pub struct InFlightExecutions {
     pub unreadable: Vec<Error>,
 }
 
-/// The content of a ledger's spill.
+/// The content of a ledger's spill, which holds records that could not be appended.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct SpilledRecords {
     /// The records that could not be appended to the ledger so far.
     pub records: Vec<ExecutionMetrics>,
-    /// True if the spill holds bytes that are not a record: a part of a failed write, a write in progress, or a damaged
-    /// record. It is unknown which execution these bytes belong to.
+    /// True if the spill holds bytes that are not a record: an incomplete record of a failed write, a record that is
+    /// being written, or a damaged record. It is unknown which execution these bytes belong to.
     pub damaged: bool,
-    /// An error for each file of the spill, and for each segment, that this process has no permission to read. A file
-    /// of the spill may hold more records.
+    /// An error for each file of the spill, and for each segment, that this process has no permission to read. A spill
+    /// file that cannot be read may hold more records.
     pub unreadable: Vec<Error>,
 }
 
 impl SpilledRecords {
-    /// A text that explains to people what [`damaged`](Self::damaged) means.
+    /// A text for people, which explains what [`damaged`](Self::damaged) means.
     pub const DAMAGED: &str = "the spill contains data that is not a record: an incomplete write or a damaged record";
 }
 
@@ -98,9 +98,9 @@ impl LedgerReader {
                 None => executions.push(InFlight { record, owner_alive: None }),
             }
         }
-        // A record is written to the spill or the ledger before its begin mark is removed, and to the ledger before the
-        // record is removed from the spill. So reading the marks, the spill and the ledger in this order misses no
-        // record.
+        // A record is written to the ledger or the spill before its begin mark is removed. A spilled record is written
+        // to the ledger before it is removed from the spill. So no record is missed if the marks are read first, then
+        // the spill, and then the ledger.
         let spilled = spill::all(storage, layout, &mut unreadable)?.records;
         let spilled: HashSet<_> = spilled.iter().map(|pending| pending.record.execution_id).collect();
         let missing = self.without_record(pending.iter().map(|(pending, _)| pending), &mut unreadable)?;
@@ -112,10 +112,10 @@ impl LedgerReader {
         Ok(InFlightExecutions { executions, unreadable })
     }
 
-    /// Returns the spilled records: those that could not be appended to the ledger so far. They are on stable storage
-    /// next to the ledger, and [`records`](Self::records) does not include them. The process that spilled a record
-    /// appends it after its next successful append. If that process has ended, the next process that opens the ledger
-    /// appends the record.
+    /// Returns the spilled records, which could not be appended to the ledger so far. They are on stable storage next
+    /// to the ledger, and [`records`](Self::records) does not include them. The process that spilled a record appends
+    /// it after its next successful append. If that process has ended, the next process that opens the ledger appends
+    /// the record.
     ///
     /// To find an execution in any state, read the executions [in flight](Self::in_flight) first, then these records,
     /// and then the records of the ledger.

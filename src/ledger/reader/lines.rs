@@ -25,19 +25,20 @@ pub struct WrittenLines {
     pub lines: u64,
     /// The number of bytes that were written, including the line feeds.
     pub bytes: u64,
-    /// The lines before the first one, which were moved to an archive; `None` if there are none.
+    /// The lines that were moved to an archive; `None` if there are none. They come before the first line that was
+    /// written.
     pub archived: Option<ArchivedLines>,
-    /// The number of places where the ledger is damaged, where lines are missing, or that this process may not read.
+    /// The number of problems: damaged bytes, missing lines, and segments that this process has no permission to read.
     pub damage_count: u64,
-    /// The first errors about such places; at most [`DAMAGE_MAX`](Self::DAMAGE_MAX).
+    /// An error for each of the first problems; at most [`DAMAGE_MAX`](Self::DAMAGE_MAX).
     ///
-    /// An error has the path of a segment. If it concerns one line, it has its position too. The errors about missing
-    /// lines come last.
+    /// Each error has the path of a segment. If the problem concerns one line, the error has the position of that line
+    /// too. The errors about missing lines come last.
     pub damage: Vec<Error>,
 }
 
 impl WrittenLines {
-    /// The largest number of errors that are listed. All are counted.
+    /// The maximum number of errors in `damage`. `damage_count` counts all problems.
     pub const DAMAGE_MAX: usize = 20;
 
     fn add(&mut self, error: Error) {
@@ -49,15 +50,16 @@ impl WrittenLines {
 }
 
 impl LedgerReader {
-    /// Writes the lines of all segments to `out` as they are stored, oldest first, each with a line feed.
+    /// Writes the lines of all segments to `out` as they are stored, the oldest line first. Each line ends with a line
+    /// feed.
     ///
-    /// Without damage and repeated lines, these are the bytes of the sealed segments followed by those of the active
-    /// one. Each number is written once, even if a writer appends, seals or archives segments during the call. Lines
-    /// that were in the ledger when the call began are written; the call does not wait for later ones. Holds one line
-    /// and 256 KiB of the ledger in memory. `out` should be buffered.
+    /// If the ledger has no damage and no repeated lines, the output is equal to all sealed segments followed by the
+    /// active segment. Each line number is written once, even if a writer appends lines, or seals or archives segments,
+    /// during the call. All lines that were in the ledger when the call began are written. The call does not wait for
+    /// later lines. It holds one line and 256 KiB of the ledger in memory. `out` should be buffered.
     ///
-    /// A changed line is written and reported, as long as it is JSON. Other bytes that are not JSON are left out and
-    /// reported, so that a reader of JSON lines can read the output. Empty lines are left out.
+    /// A changed line is written and reported if it is JSON. Bytes that are not JSON are left out and reported, so that
+    /// a reader of JSON lines can read the output. Empty lines are left out and not reported.
     ///
     /// ```
     /// use runledger::{Ledger, Skill};
@@ -78,7 +80,8 @@ impl LedgerReader {
     /// [`ErrorKind::Io`] if `out` fails, or if the disk fails. Damage is not an error.
     pub fn write_lines(&self, mut out: impl Write) -> Result<WrittenLines> {
         let (storage, layout) = (&*self.storage, &self.layout);
-        // Both are read before the lines, so that lines appended during the call neither delay its end nor seem missing.
+        // The end and the truncations are read before the lines. So lines that are appended during the call do not
+        // delay the end of the call, and do not seem to be missing.
         let end = End::now(storage, layout)?;
         let truncations = self.truncations();
         let mut lines = Lines::from_start(Arc::clone(&self.storage), layout.clone()).passing_unreadable();
@@ -107,7 +110,7 @@ impl LedgerReader {
             Ok(truncations) => truncations.into_iter().for_each(|fault| {
                 written.add(Error::new(ErrorKind::Malformed, READ).path(&fault.path).detail(fault.found));
             }),
-            // The commit area could not be examined.
+            // The commit area, a file with copies of the last lines, could not be examined.
             Err(error) => written.add(error),
         }
         Ok(written)
@@ -123,7 +126,8 @@ struct End {
 
 impl End {
     fn now(storage: &dyn Storage, layout: &Layout) -> Result<Self> {
-        // If the active segment is sealed in between, its number below is too high, and no line is left out.
+        // If the active segment is sealed between the next two calls, the number of the segment becomes too high. This
+        // only means that more lines are read.
         let active = stat(storage, layout.active())?;
         let sealed = layout.sealed_segments(storage)?.last().copied().unwrap_or(0);
         Ok(Self { segment: sealed.saturating_add(1), active })
@@ -137,8 +141,8 @@ impl End {
         (self.segment, self.len()) <= (cursor.segment, cursor.offset)
     }
 
-    /// Returns true if the active segment is the same file and lost bytes. A process that repairs the ledger removes
-    /// its end for a moment, and writes it again.
+    /// Returns true if the active segment is still the same file but has become shorter. This can happen while a
+    /// process repairs the ledger: it removes the last bytes for a moment, and writes them again.
     fn is_cut(&self, storage: &dyn Storage, layout: &Layout) -> Result<bool> {
         let Some(then) = &self.active else { return Ok(false) };
         Ok(stat(storage, layout.active())?.is_some_and(|now| now.id == then.id && now.len < then.len))
@@ -159,20 +163,21 @@ struct Writing<'l> {
     layout: &'l Layout,
     /// True if the ledger has an identity. Plain JSON lines, and a copy of one segment, have none.
     is_ledger: bool,
-    /// The segment and the number of the highest line, if one was found.
+    /// The segment and the number of the line with the highest number so far; `None` before the first line.
     last: Option<(u64, u64)>,
     missing: Missing,
-    /// Each range of numbers that was missing, with an error at the line after it.
+    /// Each range of missing numbers, with an error that has the position of the line after the range.
     gaps: Vec<(RangeInclusive<u64>, Error)>,
     written: WrittenLines,
 }
 
-/// More gaps than any crash leaves. Later ones are reported without their position.
+/// The maximum number of ranges whose position is stored. A crash leaves far fewer. Later ranges are reported without a
+/// position.
 const GAPS_MAX: usize = 1024;
 
 impl<'l> Writing<'l> {
     fn new(storage: &'l dyn Storage, layout: &'l Layout) -> Self {
-        // An identity that cannot be read belongs to a ledger too.
+        // If there is an identity that cannot be read, this is a ledger too.
         let is_ledger = !matches!(identity::read(storage, layout), Ok(None));
         let (missing, gaps, written) = (Missing::default(), Vec::new(), WrittenLines::default());
         Self { storage, layout, is_ledger, last: None, missing, gaps, written }
@@ -190,10 +195,10 @@ impl<'l> Writing<'l> {
                 return Ok(());
             }
             None => {
-                // A line of another program has no trailer.
+                // A line without a number is from another program, and has no hash.
                 if let Some(seq) = line.seq {
                     self.written.add(malformed("found a line that does not match its hash; written as it is stored"));
-                    // The number of such a line is trusted only if it is the expected one.
+                    // The number of a changed line is trusted only if it is the expected number.
                     if self.before(line.segment, seq)?.checked_add(1) == Some(seq) {
                         self.last = Some((line.segment, seq));
                     }
@@ -206,7 +211,7 @@ impl<'l> Writing<'l> {
         Ok(())
     }
 
-    /// Adds the number of a line that matches its hash.
+    /// Takes note of the number of a line that matches its hash, and of the missing lines before that line.
     fn count(&mut self, line: &Line<'_>, trailer: &Trailer) -> Result<()> {
         let seq = trailer.link.seq;
         let before = self.before(line.segment, seq)?;
@@ -236,7 +241,7 @@ impl<'l> Writing<'l> {
         Ok(())
     }
 
-    /// Returns the number after which line `seq` should come.
+    /// Returns the number of the previous line. In an intact ledger, `seq` is the next number.
     fn before(&mut self, segment: u64, seq: u64) -> Result<u64> {
         match self.last {
             Some((_, last)) => Ok(last),

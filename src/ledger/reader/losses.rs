@@ -19,7 +19,7 @@ pub struct LostRecords {
 
 impl LedgerReader {
     /// Reads how many records were lost according to `events.jsonl`, in the order of the events. The events do not say
-    /// which executions the lost records belong to. If one of these executions has a begin mark, the execution stays in
+    /// which executions the lost records belong to. If such an execution has a begin mark, the execution stays in
     /// flight while its process lives, and is then recorded as interrupted.
     ///
     /// # Errors
@@ -33,7 +33,7 @@ impl LedgerReader {
         }
         let mut losses = Vec::new();
         each_line(&*self.storage, &self.layout, |line| {
-            // Other events have other fields, and the rest of a failed write is not JSON.
+            // Other events have other fields, and a line that was not written completely is not JSON.
             if let Ok(Lost { event, loss }) = serde_json::from_slice(line)
                 && event == "lost"
             {

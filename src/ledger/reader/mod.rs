@@ -40,8 +40,8 @@ use crate::journal::format::Layout;
 /// Reads a ledger: its records, the executions in flight, and results that can be computed from them.
 ///
 /// A reader takes no lock, repairs nothing and disturbs no writer. So other processes may write to the ledger at the
-/// same time. The result of a call may or may not include the records that are appended during the call. Plain JSON
-/// lines of another program are read too. A reader is cheap to clone.
+/// same time. The result of a call may or may not include the records that are appended during the call. A file of
+/// plain JSON lines that another program wrote can be read too. A reader is cheap to clone.
 ///
 /// ```
 /// use runledger::{Ledger, LedgerReader, Skill};
@@ -69,9 +69,10 @@ impl LedgerReader {
     /// Creates a reader of the ledger whose active segment is `path`.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if there is neither a file at `path` nor a ledger of that name, or if
-    /// the path cannot be examined; [`ErrorKind::Unsuitable`](crate::ErrorKind::Unsuitable) if `path` is a directory, a
-    /// symbolic link, a FIFO or a device.
+    /// - [`ErrorKind::Io`](crate::ErrorKind::Io) if there is neither a file at `path` nor a ledger of that name, or if
+    ///   the path cannot be examined.
+    /// - [`ErrorKind::Unsuitable`](crate::ErrorKind::Unsuitable) if `path` is a directory, a symbolic link, a FIFO or a
+    ///   device.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         Ok(Self::new(Arc::new(Disk), Layout::to_read(path.as_ref())?))
     }
@@ -79,9 +80,10 @@ impl LedgerReader {
     /// Follows the ledger line by line, for example to copy it.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the ledger has no identity, as is the case for plain JSON lines;
-    /// [`ErrorKind::Malformed`](crate::ErrorKind::Malformed) if the identity cannot be read;
-    /// [`ErrorKind::Newer`](crate::ErrorKind::Newer) if a newer version of this crate wrote the ledger.
+    /// - [`ErrorKind::Io`](crate::ErrorKind::Io) if the ledger has no identity, for example if it is a file of plain
+    ///   JSON lines.
+    /// - [`ErrorKind::Malformed`](crate::ErrorKind::Malformed) if the identity cannot be read.
+    /// - [`ErrorKind::Newer`](crate::ErrorKind::Newer) if a newer version of this crate wrote the ledger.
     pub fn follow(&self) -> Result<Follower> {
         Follower::on(Arc::clone(&self.storage), self.layout.clone())
     }

@@ -12,9 +12,9 @@ use crate::metrics::ExecutionMetrics;
 /// The records of a ledger in the order in which they were appended, across all its segments.
 ///
 /// After three kinds of errors, the next call continues the iteration:
-/// - [`ErrorKind::Malformed`], with path, line and byte, for a line that is not a record;
+/// - [`ErrorKind::Malformed`], with the path, the line and the byte, for a line that is not a record.
 /// - [`ErrorKind::Archived`], with the numbers of the lines, for lines that were
-///   [archived](crate::Ledger::archive_segments) before they were read;
+///   [archived](crate::Ledger::archive_segments) before they were read.
 /// - [`ErrorKind::Io`], with the path, for a sealed segment that this process has no permission to read.
 ///
 /// The iterator holds one line in memory at a time. It does not return a line that is still being written. After the
@@ -36,8 +36,8 @@ impl LedgerReader {
         Records::new(Lines::from_start(Arc::clone(&self.storage), self.layout.clone()))
     }
 
-    /// Like [`records`](Self::records), but begins with the last `count` lines that are not empty. However large the
-    /// ledger is, only the segments of these lines are read.
+    /// Like [`records`](Self::records), but begins with the last `count` lines that are not empty. Only the segments
+    /// that contain these lines are read, even if the ledger is large.
     ///
     /// # Errors
     /// [`ErrorKind::Io`] if a segment cannot be read.
@@ -73,9 +73,10 @@ impl Records {
     /// records, and the segments that this process has no permission to read.
     ///
     /// # Errors
-    /// The first error of `take`; [`ErrorKind::Archived`] if lines were moved away before they were read;
-    /// [`ErrorKind::Io`] if the disk fails, or if no record was found and this process has no permission to read some
-    /// segments.
+    /// - The first error of `take`.
+    /// - [`ErrorKind::Archived`] if lines were moved to an archive before they were read.
+    /// - [`ErrorKind::Io`] if the disk fails, or if no record was found and this process has no permission to read some
+    ///   segments.
     pub fn each<E: From<Error>>(
         &mut self,
         skipped: &mut Skipped,
@@ -122,8 +123,9 @@ impl Iterator for Records {
                     let Some(gone) = gone else { return Some(found) };
                     let (segment, path) = (line.segment, line.path.to_owned());
                     let (storage, layout) = self.lines.source();
-                    // If the events cannot be read, or do not report an archive, the gap counts as damage. A
-                    // verification reports the damage, and this reader continues after the gap.
+                    // If the events do not report that the lines were archived, or cannot be read, the missing lines
+                    // count as damage. A verification reports the damage. This reader continues after the missing
+                    // lines.
                     if !moved::is_moved_up_to(storage, layout, segment).unwrap_or(false) {
                         return Some(found);
                     }

@@ -21,8 +21,9 @@ use crate::error::{Error, ErrorKind};
 
 /// The number of bytes of rows that [`Client::copy`] sends at a time.
 const COPY_BYTES: usize = 64 * 1024;
-/// The server aborts a statement at a timeout, and this client waits for the answer so much longer. A server that is
-/// stopped does not abort the statement, even though its operating system still acknowledges packets.
+/// The server aborts a statement at the statement timeout. The client waits this much longer for an answer, and then
+/// closes the connection. This is needed because a server process that is stopped aborts nothing, while its operating
+/// system still acknowledges packets.
 const MARGIN: Duration = Duration::from_secs(5);
 /// The longest time that closing a connection may take.
 const GOODBYE: Duration = Duration::from_secs(1);
@@ -43,12 +44,12 @@ impl From<Error> for Failed {
     }
 }
 
-/// A future that transfers the bytes of a connection as long as it is polled. It is ready when the connection ends.
+/// A future that transfers the bytes of a connection while the future is polled. It is ready when the connection ends.
 type Connection = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>>;
 
-/// A connection. After an error, it must not be used again, since its transaction may still be open.
+/// A connection. After an error, the connection must not be used again, since its transaction may still be open.
 pub(super) struct Client {
-    /// `None` after the server did not answer in time, which closed the connection.
+    /// `None` after the connection was closed, because the server did not answer in time.
     open: Option<Open>,
     /// How long the client waits for an answer.
     limit: Duration,
@@ -73,10 +74,10 @@ impl Drop for Client {
     /// Closes the connection properly, if this takes less than [`GOODBYE`].
     fn drop(&mut self) {
         let Some(Open { runtime, client, connection }) = self.open.take() else { return };
-        // Queues the message that ends the session.
+        // Dropping the client queues the message that ends the session.
         drop(client);
-        // `block_on` panics in a thread that belongs to another runtime. There, the connection is closed without the
-        // message.
+        // `block_on` panics in a thread that belongs to another runtime. In such a thread, the connection is closed
+        // without the message.
         if let (Some(connection), Err(_)) = (connection, Handle::try_current()) {
             let _ = runtime.block_on(async { timeout(GOODBYE, connection).await });
         }
@@ -117,8 +118,8 @@ impl Client {
     pub(super) fn limit_statements(&mut self, timeout: Duration) -> Result<(), Failed> {
         self.limit = timeout.saturating_add(MARGIN);
         let statement_ms = timeout.as_millis();
-        // If this process is stopped within a transaction, the server ends the session, which releases the lock of the
-        // transaction. Otherwise, other processes would wait for this lock forever.
+        // If this process is stopped within a transaction, other processes may wait for the lock of the transaction. So
+        // after this time, the server ends the session, which releases the lock.
         let idle_ms = statement_ms + 30_000;
         self.run(
             "set the time limits",
@@ -196,8 +197,9 @@ fn unanswered(operation: &str, limit: Duration) -> Failed {
     Failed { error: Error::new(ErrorKind::Database, operation).detail(detail), may_pass: true }
 }
 
-/// Returns an error with the message and the code that the server sent, or, if the connection failed, with the cause of
-/// this failure. The details that the server sent are left out, since they may contain values of a row.
+/// Returns an error with the message and the code that the server sent. If the connection failed, the error has the
+/// cause of this failure instead. The details that the server sent are left out, since they may contain values of a
+/// row.
 fn failed(operation: &str, failure: &Failure, secrets: &[String]) -> Failed {
     use std::error::Error as _;
     let text = match (failure.as_db_error(), failure.source()) {
@@ -209,14 +211,18 @@ fn failed(operation: &str, failure: &Failure, secrets: &[String]) -> Failed {
     Failed { error: Error::new(ErrorKind::Database, operation).detail(text), may_pass: may_pass(failure) }
 }
 
-/// Returns true if the failure may be temporary: its cause is the connection or the state of the server, and not the
-/// request.
+/// Returns true if the failure may be temporary, because its cause is the connection or the state of the server, and
+/// not the request.
 fn may_pass(failure: &Failure) -> bool {
     use std::error::Error as _;
     match failure.code() {
-        // The first two characters of a SQLSTATE are its class: 08 is an error of the connection, 40 is a rollback, 53
-        // is a lack of resources such as a full disk, 55 is an object that is not ready, 57 is an intervention by an
-        // operator, and 58 is an error of the system.
+        // The first two characters of a SQLSTATE are its class:
+        // - 08: an error of the connection.
+        // - 40: a rollback.
+        // - 53: a lack of resources, such as a full disk.
+        // - 55: an object that is not ready.
+        // - 57: an intervention by an operator.
+        // - 58: an error of the system.
         Some(code) => ["08", "40", "53", "55", "57", "58"].iter().any(|class| code.code().starts_with(class)),
         None => failure.is_closed() || failure.source().is_some_and(|source| source.is::<std::io::Error>()),
     }

@@ -3,8 +3,8 @@
 //!
 //! [`Sink::ship`] copies the new records of a ledger into the table `agent_execution_logs`, one row per execution. The
 //! table `runledger_shipments` holds the last copied line of each ledger, and is updated in the transaction that
-//! inserts the rows. So each record is copied exactly once, even if the process that calls `ship` or the server is
-//! killed, and even if several processes ship the same ledger. Any number of ledgers can share a database.
+//! inserts the rows. So each record is copied exactly once, even if several processes ship the same ledger, or if the
+//! server or one of these processes is killed. Any number of ledgers can share a database.
 //!
 //! # The row
 //!
@@ -17,16 +17,16 @@
 //! | `duration_ms` | `wall_clock_time_ms`; null if it is unknown, or if it is above 2⁶³ − 1, which only `metadata` can hold |
 //! | `status` | `success`; `error` if the execution failed, panicked or was interrupted; `cancelled`; `in_progress` if it is in flight or paused; null if the status is unknown |
 //! | `error_message` | `error_reason` |
-//! | `error_type` | `error_category`; if it is unknown, the status if that is `panicked` or `interrupted` |
+//! | `error_type` | `error_category`; if it is unknown, `panicked` or `interrupted` if that is the status |
 //! | `quality_score` | `quality_score` |
-//! | `metadata` | all other known values, the whole of `run`, and keys that only newer versions know; amounts and counts are exact |
+//! | `metadata` | all other known values, all fields of `run`, and keys that only newer versions know; amounts and counts are exact |
 //! | `ledger_id`, `ledger_seq` | the ledger and the line number; `ledger_seq` is null while in flight |
 //!
 //! An unknown value is null in a column and absent in `metadata`. PostgreSQL cannot store NUL in a text. Each NUL is
 //! replaced by `␀` (U+2400), and `metadata.nul_replaced` counts the replacements. The ledger keeps the original.
 //!
-//! If a row was copied from a line of a ledger, only a later line of the same ledger with the same `execution_id`
-//! replaces it. The row of an execution in flight is replaced by a newer state of this execution, and by its line in
+//! A row that was copied from a line of a ledger is replaced only by a later line of the same ledger with the same
+//! `execution_id`. The row of an execution in flight is replaced by a newer state of this execution, or by its line in
 //! the ledger. So the row of an execution that has ended never returns to an earlier state.
 //!
 //! # TLS
@@ -52,10 +52,10 @@
 //!
 //! If lines that were shipped are no longer in the ledger, the next [`Sink::ship`] fails with
 //! [`ErrorKind::Diverged`](crate::ErrorKind::Diverged). The error states the last line that was shipped, and what the
-//! ledger contains in its place. This also happens after a power cut, if records were shipped before they were durable.
-//! Decide whether the ledger or the database is correct. To copy the whole ledger again, delete its rows from both
-//! tables: `DELETE FROM agent_execution_logs WHERE ledger_id = …` and `DELETE FROM runledger_shipments WHERE ledger_id
-//! = …`.
+//! ledger contains in the place of that line. A power cut can also cause this error, if records were shipped before
+//! they were durable. Decide whether the ledger or the database is correct. To copy the whole ledger again, delete its
+//! rows from both tables: `DELETE FROM agent_execution_logs WHERE ledger_id = …` and `DELETE FROM runledger_shipments
+//! WHERE ledger_id = …`.
 
 mod client;
 mod options;
@@ -86,11 +86,11 @@ pub struct Shipped {
     /// The number of records that this call copied from the ledger. If the connection broke before the server
     /// acknowledged the commit of a batch, the records of that batch may be in the database without being counted.
     pub records: u64,
-    /// The number of executions in flight that were sent.
+    /// The number of executions in flight whose records were sent.
     pub in_progress: u64,
     /// The lines of the ledger that were skipped, because they are not records.
     pub skipped: Skipped,
-    /// The last line of the ledger that was shipped; `None` if no line was.
+    /// The last line of the ledger that was shipped; `None` if no line was shipped yet.
     pub last: Option<Place>,
 }
 
@@ -100,7 +100,7 @@ pub struct Shipped {
 pub struct Status {
     /// The id of the ledger.
     pub ledger: uuid::Uuid,
-    /// The last line that was shipped; `None` if no line was.
+    /// The last line that was shipped; `None` if no line was shipped yet.
     pub shipped: Option<Shipment>,
     /// The last line of the ledger; `None` if the ledger is empty.
     pub head: Option<Shipment>,

@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::journal::Warn;
 use crate::journal::warnings::to_stderr;
 
-/// Options of a [`Sink`](super::Sink): how long it waits for the database, and for how long it retries.
+/// Options of a [`Sink`](super::Sink): how long the sink waits for the database, and for how long it retries.
 ///
 /// ```
 /// use std::time::Duration;
@@ -39,8 +39,8 @@ impl SinkOptions {
 
     /// Sets how long each IP address of the server may take to accept a connection; 5 seconds by default.
     ///
-    /// All steps of connecting together, including name lookup, TLS and authentication, may take twice this time. If
-    /// the address lists several hosts, they may take this time once more for each additional host.
+    /// Connecting as a whole, including name lookup, TLS and authentication, may take twice this time. Each additional
+    /// host in the address adds this time once more.
     #[must_use]
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
@@ -56,11 +56,12 @@ impl SinkOptions {
         self
     }
 
-    /// Sets for how long an unreachable or overloaded database is retried. The time counts from the first failure, and
-    /// starts again after each success. The default is 10 seconds. With `None`, retries continue until one succeeds.
+    /// Sets for how long a request is retried while the database is unreachable or overloaded. The time counts from the
+    /// first failure, and counts from zero again after each success. The default is 10 seconds. With `None`, retries
+    /// continue until one succeeds.
     ///
-    /// The pauses between retries double from 100 ms to 10 s. A random part of each pause, at most half of the pause,
-    /// is left out, so that many processes do not retry at the same time.
+    /// The pauses between retries double from 100 ms to 10 s. Each pause is shortened at random by up to a half, so
+    /// that many processes do not retry at the same time.
     #[must_use]
     pub fn retry_for(mut self, limit: Option<Duration>) -> Self {
         self.retry_for = limit;

@@ -19,8 +19,7 @@ impl Pauses {
     pub(super) fn next(&mut self) -> Duration {
         let whole = self.next;
         self.next = (whole * 2).min(LONGEST);
-        // Each `RandomState` has random keys, so the hash differs each time. A generator of random numbers is not
-        // needed.
+        // Each `RandomState` has random keys, so the hash differs each time, and no crate for random numbers is needed.
         let random = RandomState::new().build_hasher().finish() % 1_000;
         whole - whole / 2 * random as u32 / 1_000
     }

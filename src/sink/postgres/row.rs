@@ -1,4 +1,4 @@
-//! A record as a row of the table, in the text format of COPY.
+//! Writes a record as a row of the table, in the text format of PostgreSQL's COPY command.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -31,7 +31,8 @@ pub(super) const COLUMNS: [(&str, &str); 15] = [
     ("ledger_seq", "bigint"),
 ];
 
-/// Texts in columns with an index are truncated to this length, since an entry of an index has room for 2,704 bytes.
+/// The maximum number of characters of a text in a column with an index. A longer text is truncated, since an entry of
+/// an index has room for only 2,704 bytes.
 pub(super) const INDEXED_CHARS_MAX: usize = 500;
 
 /// The keys of a line that are left out of `metadata`, because they have their own columns or belong to the format of
@@ -45,7 +46,7 @@ const SYMBOL_FOR_NUL: &str = "\u{2400}";
 /// the execution is still in flight.
 ///
 /// # Errors
-/// [`ErrorKind::Malformed`] if `json` is not a record, or JSONB cannot store it. Nothing is appended then.
+/// [`ErrorKind::Malformed`] if `json` is not a record, or if JSONB cannot store `json`. Nothing is appended then.
 pub(super) fn push(out: &mut Vec<u8>, json: &str, ledger: Uuid, seq: Option<u64>) -> Result<()> {
     let record = ExecutionMetrics::from_json(json)?;
     let malformed = |source| Error::new(ErrorKind::Malformed, "read a record from JSON").source(source);
@@ -81,7 +82,7 @@ pub(super) fn push(out: &mut Vec<u8>, json: &str, ledger: Uuid, seq: Option<u64>
     Ok(())
 }
 
-/// A key of a JSON object. Its text is borrowed from the JSON unless it contains escapes.
+/// A key of a JSON object. If the key contains no escapes, its text is borrowed from the JSON.
 #[derive(PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
 struct Key<'j>(#[serde(borrow)] Cow<'j, str>);
 
@@ -152,8 +153,8 @@ fn status(record: &ExecutionMetrics) -> Option<&'static str> {
     }
 }
 
-/// Returns the category of the error. If the category is unknown, returns the status if it is `interrupted` or
-/// `panicked`.
+/// Returns the category of the error. If the category is unknown and the status is `interrupted` or `panicked`, returns
+/// the status.
 fn error_type(record: &ExecutionMetrics) -> Option<&str> {
     let category = record.error_category.as_ref().map(|category| category.as_str());
     let ending = record.status.as_ref().map(Status::as_str);
@@ -267,7 +268,7 @@ impl Row<'_> {
 mod tests {
     use super::*;
 
-    /// Returns the row of a record with these members and those that are required.
+    /// Returns the row of a record that has the required members and `members`.
     fn row(members: &str) -> Result<String> {
         let json = format!(
             r#"{{"execution_id":"{}","skill_name":"s","skill_version":"1","timestamp_start":"2026-02-14T14:23:00Z",{members}}}"#,
@@ -281,8 +282,8 @@ mod tests {
 
     #[test]
     fn characters_that_copy_or_jsonb_would_misread_are_escaped() {
-        // In a text, the characters themselves are escaped. In JSON, they are escaped already, so only the backslashes
-        // are escaped again. The JSON escape of NUL is replaced.
+        // In a text column, the special characters themselves are escaped. In JSON, the special characters are already
+        // escaped, so only the backslashes are escaped again. The JSON escape of NUL is replaced.
         let found = row(r#""error_reason":"a\tb\n\r\\ü\u0000","tags":{"\\u0000":"\u0000\"\\\\","ü":1e2}"#).unwrap();
         let columns: Vec<_> = found.trim_end_matches('\n').split('\t').collect();
         assert_eq!(columns.len(), COLUMNS.len());

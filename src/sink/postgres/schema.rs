@@ -53,12 +53,13 @@ const INDEXES: [&str; 5] = [
 
 /// Creates the missing tables and indexes, all or none of them.
 pub(super) fn migrate(client: &mut Client) -> Result<(), Failed> {
-    // Two sessions that create the same table at the same time conflict even with IF NOT EXISTS, so each of them first
-    // waits for a lock.
+    // Even with IF NOT EXISTS, one of two sessions that create the same table at the same time can fail. So each
+    // session first waits for a lock.
     client.run("create the tables", "BEGIN; SELECT pg_advisory_xact_lock(hashtext('runledger migrate'))")?;
     client.run("create the tables", LOGS)?;
     check(client)?;
-    // Each index has its own statement, since the timeout is per statement and an index over many rows is slow.
+    // Each index has its own statement, since the timeout is per statement, and an index over many rows takes long to
+    // create.
     INDEXES.iter().try_for_each(|index| client.run("create the indexes", index))?;
     client.run("create the indexes", "COMMIT")
 }

@@ -1,4 +1,4 @@
-//! The content of one transaction: rows, and the last line of the ledger that is among them.
+//! Batches: the rows that one transaction writes, and the last line of the ledger that they come from.
 
 use uuid::Uuid;
 
@@ -31,9 +31,9 @@ pub(super) struct Batch {
 /// The result of committing a batch.
 pub(super) enum Outcome {
     Committed,
-    /// The batch was not committed, because it does not begin directly after the last shipped line, which is the value.
-    /// Lines were shipped since the batch was read: by another process, or by a commit of this process that the server
-    /// never acknowledged.
+    /// The batch was not committed, because it does not begin directly after the last shipped line. The value is the
+    /// last shipped line. Lines were shipped since the batch was read: by another process, or by a commit of this
+    /// process that the server never acknowledged.
     Moved(Option<Place>),
 }
 
@@ -74,7 +74,7 @@ impl Batch {
         Ok(batch)
     }
 
-    /// Returns true if the whole batch is in the database after all lines up to `last` were shipped.
+    /// Returns true if the whole batch is in the database, given that all lines up to `last` were shipped.
     pub(super) fn is_behind(&self, last: Option<&Place>) -> bool {
         self.end.as_ref().map(|end| end.seq) <= last.map(|last| last.seq)
     }
@@ -86,8 +86,8 @@ impl Batch {
         }
         let key = self.ledger.as_u64_pair();
         let lock = format!("BEGIN; SELECT pg_advisory_xact_lock({})", (key.0 ^ key.1).cast_signed());
-        // The lock ends with the transaction. So the next process that gets the lock sees the rows that this process
-        // committed.
+        // The lock is released at the end of the transaction. So the next process that acquires the lock sees the rows
+        // that this process committed.
         client.run("begin a shipment", &lock)?;
         let last = last(client, self.ledger)?;
         if last != self.begin {
@@ -121,7 +121,7 @@ pub(super) fn in_flight(client: &mut Client, ledger: Uuid, records: &[ExecutionM
     Ok(count)
 }
 
-/// Returns the last line of the ledger that was shipped; `None` if no line was.
+/// Returns the last line of the ledger that was shipped; `None` if no line was shipped yet.
 pub(super) fn last(client: &mut Client, ledger: Uuid) -> Result<Option<Place>, Failed> {
     let sql = "SELECT seq, hash, segment, byte, line FROM runledger_shipments WHERE ledger_id = $1";
     let rows = client.rows("read the last shipment", sql, &[&ledger])?;
@@ -135,13 +135,15 @@ fn store(client: &mut Client, ledger: Uuid, reached: &Place) -> Result<(), Faile
         "INSERT INTO runledger_shipments (ledger_id, seq, hash, segment, byte, line) VALUES ($1, $2, $3, $4, $5, $6)
         ON CONFLICT (ledger_id) DO UPDATE SET seq = excluded.seq, hash = excluded.hash, segment = excluded.segment,
             byte = excluded.byte, line = excluded.line, shipped_at = now()";
-    // The casts keep the values: `Batch::read` skips lines whose sequence number does not fit into an `i64`.
+    // The casts do not change the values, because `Batch::read` skips lines whose sequence number does not fit into an
+    // `i64`.
     let [seq, segment, byte, line] = [reached.seq, reached.segment, reached.byte, reached.line].map(u64::cast_signed);
     client.rows("store the last shipped line", sql, &[&ledger, &seq, &reached.hash, &segment, &byte, &line])?;
     Ok(())
 }
 
-/// Copies the rows to a temporary table, which ends with the transaction, and from there into `agent_execution_logs`.
+/// Copies the rows to a temporary table, and from there into `agent_execution_logs`. The temporary table is dropped at
+/// the end of the transaction.
 fn upsert(client: &mut Client, rows: &[u8], count: u64) -> Result<(), Failed> {
     let names = COLUMNS.map(|(name, _)| name).join(", ");
     client.run(

@@ -1,4 +1,4 @@
-//! Shipping: reads the ledger, commits batches, and retries.
+//! Ships records: reads the ledger, commits batches, and retries after temporary failures.
 
 use std::thread::{self, Builder};
 use std::time::Instant;
@@ -14,7 +14,7 @@ use crate::metrics::ExecutionMetrics;
 
 /// A PostgreSQL database that records are copied to.
 ///
-/// The methods of a sink block the calling thread. They panic if that thread runs asynchronous tasks of tokio. In
+/// The methods of a sink block the calling thread, and panic if that thread runs asynchronous tasks of tokio. In
 /// asynchronous code, call the methods where blocking is allowed, such as in tokio's `spawn_blocking`.
 ///
 /// ```no_run
@@ -67,10 +67,10 @@ impl Sink {
     /// same time, the two processes commit batches in turn, and no batch is copied twice.
     ///
     /// # Errors
-    /// - [`ErrorKind::Diverged`] if the ledger was truncated or rewritten since the last call of [`ship`](Self::ship),
-    ///   or if lines that were not shipped yet were moved to an archive.
-    /// - [`ErrorKind::Database`] if the database refuses or stays unreachable, if its certificate is not trusted, or if
-    ///   its tables were not [created](Self::migrate) or belong to another program.
+    /// - [`ErrorKind::Diverged`] if the ledger was truncated or rewritten since the last [`ship`](Self::ship), or if
+    ///   lines were moved to an archive before they were shipped.
+    /// - [`ErrorKind::Database`] if the database cannot be reached or refuses a request, or if its certificate is not
+    ///   trusted. Also if its tables were not [created](Self::migrate), or belong to another program.
     /// - [`ErrorKind::Io`] if the ledger or the file of `sslrootcert` cannot be read, and [`ErrorKind::Invalid`] if
     ///   that file has no certificates.
     /// - [`ErrorKind::Abandoned`] if the thread that reads the ledger panicked.
@@ -87,8 +87,8 @@ impl Sink {
             let (outcome, next) = self.commit(&batch, ledger);
             if let Outcome::Moved(last) = outcome? {
                 if batch.is_behind(last.as_ref()) {
-                    // The whole batch is in the database, so its lines are not read again. Its skipped lines are
-                    // counted here.
+                    // The whole batch is already in the database, so its lines are not read again. The skipped lines of
+                    // the batch are counted here.
                     shipped.skipped.merge(batch.skipped);
                 }
                 ledger.resume(last.as_ref())?;
@@ -110,10 +110,10 @@ impl Sink {
     /// Returns how far the database is behind the ledger. Changes nothing.
     ///
     /// # Errors
-    /// - [`ErrorKind::Diverged`] if the ledger was truncated or rewritten since the last call of [`ship`](Self::ship),
-    ///   or if lines that were not shipped yet were moved to an archive.
-    /// - [`ErrorKind::Database`] if the database refuses or stays unreachable, if its certificate is not trusted, or if
-    ///   its tables were not [created](Self::migrate) or belong to another program.
+    /// - [`ErrorKind::Diverged`] if the ledger was truncated or rewritten since the last [`ship`](Self::ship), or if
+    ///   lines were moved to an archive before they were shipped.
+    /// - [`ErrorKind::Database`] if the database cannot be reached or refuses a request, or if its certificate is not
+    ///   trusted. Also if its tables were not [created](Self::migrate), or belong to another program.
     /// - [`ErrorKind::Io`] if the ledger or the file of `sslrootcert` cannot be read, and [`ErrorKind::Invalid`] if
     ///   that file has no certificates.
     pub fn status(&mut self, ledger: &mut Follower) -> Result<Status> {
@@ -132,8 +132,8 @@ impl Sink {
         Ok(Status { ledger: id, shipped: last.as_ref().map(Shipment::from), head, behind })
     }
 
-    /// Commits the batch while another thread reads the next batch, which takes about as long. Returns `None` as the
-    /// next batch if `batch` is the last one, or if the thread could not be started.
+    /// Commits the batch while another thread reads the next batch. Reading a batch takes about as long as committing
+    /// one. Returns `None` as the next batch if `batch` is the last one, or if the thread could not be started.
     fn commit(&mut self, batch: &Batch, ledger: &mut Follower) -> (Result<Outcome>, Option<Result<Batch>>) {
         thread::scope(|scope| {
             let reader = Builder::new().name("runledger".to_owned());

@@ -13,8 +13,8 @@ pub(super) struct Target {
     config: Config,
     /// The file of trusted certificates; `None` if those of the system are trusted.
     root: Option<PathBuf>,
-    /// The password as errors could contain it, decoded and as it is in the address, the longer one first. Errors must
-    /// not contain it.
+    /// The password in two forms, the longer form first: decoded, and as it is written in the address. Errors must
+    /// contain neither form.
     secrets: Vec<String>,
 }
 
@@ -34,8 +34,8 @@ impl Target {
         if config.get_ssl_negotiation() == SslNegotiation::Direct {
             return Err(refused("found sslnegotiation=direct, which is not supported"));
         }
-        // If an @ in the password was not written as %40, the parser takes the rest of the password as a part of the
-        // host. So a host with an @ must not be looked up or printed.
+        // If an @ in the password was not written as %40, the parser takes the text after this @ as a part of the host.
+        // So a host with an @ may contain a part of the password, and must not be looked up or printed.
         if config.get_hosts().iter().any(|host| matches!(host, Host::Tcp(name) if name.contains('@'))) {
             return Err(malformed());
         }
@@ -93,8 +93,8 @@ fn refused(detail: &str) -> Error {
     Error::new(ErrorKind::Invalid, "read the database's address").detail(detail)
 }
 
-/// Returns the error for an address that cannot be read. The error does not contain any part of the address, because
-/// that part may belong to the password.
+/// Returns the error for an address that cannot be read. The error contains no part of the address, because every part
+/// may belong to the password.
 fn malformed() -> Error {
     refused(
         "expected postgres://USER:PASSWORD@HOST:PORT/DATABASE, with @ : / ? # and % in the password written as %40 %3A \
@@ -102,8 +102,9 @@ fn malformed() -> Error {
     )
 }
 
-/// Returns the address in a form that the client crate supports, and the file of `sslrootcert`. The client crate does
-/// not support `sslrootcert`, so this parameter is removed, or `sslmode=verify-full`, so this becomes `require`.
+/// Returns the address in a form that the client crate supports, and the file of `sslrootcert`. The client crate
+/// supports neither `sslrootcert` nor `sslmode=verify-full`. So `sslrootcert` is removed, and `verify-full` is replaced
+/// by `require`.
 fn split(address: &str) -> Result<(String, Option<PathBuf>)> {
     let is_url = ["postgres://", "postgresql://"].iter().any(|scheme| address.starts_with(scheme));
     // As in the client crate, the host begins after the first @.
@@ -136,8 +137,8 @@ fn split(address: &str) -> Result<(String, Option<PathBuf>)> {
     Ok((known, root))
 }
 
-/// Returns the first key of `text` and its value, both still encoded, and the text after them; `None` if there is no
-/// `=`.
+/// Returns the first key of `text`, its value, and the text after the value. The key and the value are still encoded.
+/// Returns `None` if `text` has no `=`.
 fn parameter(text: &str, is_url: bool) -> Option<(&str, &str, &str)> {
     let (key, rest) = text.split_once('=')?;
     if is_url {
@@ -156,14 +157,16 @@ fn parameter(text: &str, is_url: bool) -> Option<(&str, &str, &str)> {
     Some((key, value, behind.trim_start()))
 }
 
-/// Decodes a key or a value as the client crate does: lets the client crate read `text` as the name of a database.
+/// Decodes a key or a value as the client crate does. To do so, lets the client crate read `text` as the name of a
+/// database.
 fn decoded(text: &str, is_url: bool) -> Option<String> {
     let begin = if is_url { "postgres://@?dbname=" } else { "dbname=" };
     let config: Config = format!("{begin}{text}").parse().ok()?;
     config.get_dbname().map(str::to_owned)
 }
 
-/// Returns the password, decoded and as it is in the URL; only one of them if they are equal.
+/// Returns the password in two forms, the longer form first: decoded, and as it is written in the URL. Returns one form
+/// if both are equal.
 fn secrets(url: &str, config: &Config) -> Vec<String> {
     let decoded = config.get_password().map(|password| String::from_utf8_lossy(password).into_owned());
     let written = url.split_once("://").and_then(|(_, rest)| {
@@ -186,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_keeps_only_what_the_client_knows() {
+    fn a_url_keeps_only_parameters_that_the_client_supports() {
         for (address, known, root) in [
             ("postgres://h/d", "postgres://h/d", None),
             ("postgresql://h?sslmode=disable", "postgresql://h?sslmode=disable&", None),
@@ -201,7 +204,7 @@ mod tests {
                 "postgres://h/d?x=y&sslmode=require&",
                 Some("/ca root/é&.pem"),
             ),
-            // The last one is used.
+            // If an address has a key twice, the last value is used.
             ("postgres://h?sslmode=verify-full&sslmode=disable", "postgres://h?sslmode=require&sslmode=disable&", None),
             ("postgres://u@h?sslrootcert=a&sslrootcert=b@c", "postgres://u@h?", Some("b@c")),
             // A value may contain =, and a % without digits.
@@ -212,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_keeps_only_what_the_client_knows() {
+    fn a_list_keeps_only_parameters_that_the_client_supports() {
         for (address, known, root) in [
             ("host=h", "host=h ", None),
             (" host = h  sslmode = require\tuser=u ", " host =h sslmode =require user=u ", None),
@@ -234,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn the_client_reads_the_mode_and_the_rest() {
+    fn the_client_reads_the_mode_and_all_other_parameters() {
         for (address, mode) in [
             ("postgres://u@h:7/d", SslMode::Prefer),
             ("postgres://u@h:7/d?sslmode=require&sslmode=disable", SslMode::Disable),
@@ -250,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn a_build_without_tls_refuses_what_asks_for_it_and_names_the_feature() {
+    fn a_build_without_tls_refuses_parameters_that_need_it_and_names_the_feature() {
         let refusal = |words: &str, is_built_in| {
             let parsed = Target::parse(&format!("host=h {words}"), is_built_in);
             parsed.err().map_or_else(String::new, |error| error.to_string())
@@ -265,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_neither_is_refused_and_not_repeated() {
+    fn an_address_that_cannot_be_read_is_refused_and_not_printed() {
         for address in [
             "secret",
             "=secret",

@@ -32,11 +32,11 @@ pub(super) struct Connector {
     met: Arc<Mutex<Met>>,
 }
 
-/// How far the attempt to connect got at the last host that could be reached. The client tries one host after another.
-/// A host that cannot be reached does not change this.
+/// How far the last attempt to connect got. The client tries one host after another. This value is about the last host
+/// that could be reached.
 enum Met {
     Nothing,
-    /// This host was asked for TLS, and has not offered it so far.
+    /// This host was asked for TLS, and has not offered TLS so far.
     Server(String),
     /// The host offered TLS, and the handshake has begun.
     Handshake,

@@ -59,10 +59,10 @@ struct Header {
 /// the lines that the checkpoint was computed from have changed.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Tie {
-    /// The hash of the line that ends at the checkpoint's end.
+    /// The hash of the last line that the checkpoint includes.
     hash: String,
-    /// The hash of the number, inode, length and last change of each segment. For the segment in which the checkpoint
-    /// ends, only number and inode are included.
+    /// One hash of the number, inode, length and last change of every segment up to the checkpoint's end. For the
+    /// segment in which the checkpoint ends, only the number and the inode are included.
     segments: String,
 }
 
@@ -84,7 +84,7 @@ struct SkippedLine {
     source: Option<String>,
 }
 
-/// The text of an error's source, which was read back from a checkpoint.
+/// The text of an error's source. A checkpoint stores only this text of the source.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct SourceText(String);
@@ -94,7 +94,7 @@ impl CheckpointFile<'_> {
         self.layout.baseline_checkpoint(self.by.name())
     }
 
-    /// Reads the checkpoint; `None` if there is none.
+    /// Reads the checkpoint; `None` if the file does not exist.
     ///
     /// # Errors
     /// [`ErrorKind::Stale`] if the checkpoint cannot be trusted, and [`ErrorKind::Io`] if it cannot be read.
@@ -146,8 +146,8 @@ impl CheckpointFile<'_> {
         Error::new(ErrorKind::Stale, READ).path(&self.path()).detail(format!("{why}; all records were read instead"))
     }
 
-    /// Computes, from the ledger as it is now, the tie of a checkpoint that ends at `end`. Returns the tie, and the
-    /// path of the segment that `end` is in. Returns `None` if no line of the chain ends at `end`.
+    /// Computes the [`Tie`] of a checkpoint that ends at `end`, from the ledger as it is now. Returns the tie, and the
+    /// path of the segment that contains `end`. Returns `None` if no line of the chain ends at `end`.
     fn tie(&self, end: Cursor) -> Result<Option<(Tie, PathBuf)>> {
         let mut sealed = self.layout.sealed_segments(self.storage)?;
         let path = match sealed.last() {
@@ -176,7 +176,7 @@ impl CheckpointFile<'_> {
         Ok(Some((Tie { hash, segments: hash_bytes(segments) }, path)))
     }
 
-    /// Writes the checkpoint, unless no line of the chain ends where the checkpoint ends.
+    /// Writes the checkpoint if a line of the chain ends where the checkpoint ends. In every other case, does nothing.
     pub(super) fn write(&self, checkpoint: &mut Checkpoint) -> Result<()> {
         let Checkpoint { progress, accumulator } = checkpoint;
         let end = progress.end();

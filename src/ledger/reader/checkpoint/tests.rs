@@ -1,5 +1,5 @@
-//! A refresh returns the same baselines as a pass over all records, however the ledger or the checkpoint was changed
-//! before the refresh.
+//! These tests check that a refresh returns the same baselines as a pass over all records, whatever changed the ledger
+//! or the checkpoint before the refresh.
 
 use crate::disk::{Disk, Storage};
 use crate::journal::format::Layout;
@@ -40,7 +40,7 @@ impl Place {
         place
     }
 
-    /// Creates a ledger with that many records.
+    /// Creates a ledger with `records` records.
     fn of(records: u64) -> Self {
         let mut place = Self::new();
         place.append(records);
@@ -68,7 +68,7 @@ impl Place {
         bytes
     }
 
-    /// Appends bytes like another program.
+    /// Appends bytes as another program would.
     fn append_bytes(&self, bytes: &[u8]) {
         append_all(&*self.storage.open(self.layout.active(), Access::Append).unwrap(), bytes).unwrap();
     }
@@ -129,7 +129,8 @@ impl Place {
         as_text(&scanned.value.finish())
     }
 
-    /// Asserts that the next call rejects the checkpoint with this error, and that the call after it uses a new one.
+    /// Asserts that the next call rejects the checkpoint with this error, and that the following call uses a new
+    /// checkpoint.
     fn assert_rebuilt(&self, kind: ErrorKind, why: &str) {
         let refreshed = self.refresh();
         assert_eq!(as_text(&refreshed.baselines), self.full(BaselineBy::Skill), "{why}");
@@ -275,10 +276,10 @@ fn a_ledger_that_was_truncated_replaced_or_changed_is_read_again() {
             place.storage.rename(&other, place.layout.active()).unwrap();
         }),
         ("a sealed segment that is gone", &|place| place.storage.remove(&sealed(place)).unwrap()),
-        ("a segment that makes the active one another", &|place| place.write(&place.layout.sealed_segment(7), b"")),
+        ("a sealed segment that renumbers the active one", &|place| place.write(&place.layout.sealed_segment(7), b"")),
         ("a sealed segment that was cut", &|place| place.write(&sealed(place), b"")),
         ("a sealed segment in which a byte was changed", &|place| {
-            // This is longer than one tick of a file system's clock.
+            // The pause is longer than one tick of a file system's clock.
             std::thread::sleep(std::time::Duration::from_millis(20));
             let mut bytes = place.read(&sealed(place));
             let at = bytes.windows(7).position(|word| word == b"publish").unwrap();
@@ -308,13 +309,13 @@ fn a_ledger_that_was_truncated_replaced_or_changed_is_read_again() {
 
 /// A refresh does not notice that a line of the active segment was edited in place. `verify` notices it.
 #[test]
-fn an_edit_in_place_of_the_active_segment_counts_once_the_checkpoint_is_rebuilt() {
+fn an_edit_within_the_active_segment_is_noticed_only_when_the_checkpoint_is_rebuilt() {
     let place = Place::of(9);
     let before = as_text(&place.refresh().baselines);
     let text = String::from_utf8(place.read(place.layout.active())).unwrap();
     place.write(place.layout.active(), text.replacen("publish", "PUBLISH", 1).as_bytes());
     assert_ne!(place.full(BaselineBy::Skill), before);
-    assert_eq!(as_text(&place.refresh().baselines), before, "only what is new is read");
+    assert_eq!(as_text(&place.refresh().baselines), before, "only new lines are read");
     assert!(!place.reader().verify(&[]).unwrap().is_clean());
     place.storage.remove(&place.checkpoint()).unwrap();
     assert_eq!(as_text(&place.refresh().baselines), place.full(BaselineBy::Skill));
@@ -374,7 +375,7 @@ fn plain_lines_of_another_writer_have_no_checkpoint() {
 
 /// A line of another program has no hash that could be compared.
 #[test]
-fn no_checkpoint_ends_with_a_line_that_is_not_the_ledgers() {
+fn no_checkpoint_ends_with_a_line_of_another_program() {
     let mut place = Place::of(9);
     place.append_bytes(b"no record\n");
     let refreshed = place.refresh();
@@ -400,7 +401,7 @@ fn a_checkpoint_is_written_when_enough_was_read_and_not_before() {
     place.rotate();
     place.append(8);
     place.refresh_by(BaselineBy::Skill, bytes);
-    assert_ne!(place.read(&place.checkpoint()), kept, "over both segments");
+    assert_ne!(place.read(&place.checkpoint()), kept, "the new checkpoint covers both segments");
 }
 
 #[test]
@@ -421,7 +422,7 @@ fn the_half_written_checkpoint_of_a_dead_process_does_no_harm() {
     assert!(place.file(BaselineBy::Skill).read().unwrap().is_some());
     assert!(place.storage.stat(&new).unwrap().is_none());
 
-    // The new file of a living process is not touched.
+    // The new checkpoint that a living process is writing is not changed.
     place.storage.remove(&place.checkpoint()).unwrap();
     place.write(&new, b"half");
     let file = place.storage.open(&new, Access::Write).unwrap();

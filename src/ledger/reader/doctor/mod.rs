@@ -75,10 +75,10 @@ impl Check {
 impl LedgerReader {
     /// Examines the location of the ledger whose active segment is `path`, and the ledger itself if it exists.
     ///
-    /// Of the location, it checks the file system, the permissions, the lock, the duration of syncs, the free space,
-    /// the process's limits, the clock and the bundled prices.
+    /// This function checks the surroundings of the ledger: the file system, the permissions, the lock, the duration of
+    /// syncs, the free space, the process's limits, the clock and the bundled prices.
     ///
-    /// Of an existing ledger, it checks:
+    /// If the ledger exists, this function also checks:
     ///
     /// - whether the ledger was truncated, and whether its last line is complete,
     /// - whether there are spilled records, or executions of dead processes,
@@ -86,9 +86,10 @@ impl LedgerReader {
     /// - whether the events of the last week report damage or lost records,
     /// - whether the index of each sealed segment is complete and matches the segment.
     ///
-    /// It changes none of the ledger's files, and does not [verify](Self::verify) the lines. To measure syncs, it
-    /// creates two temporary files in the ledger's directory, or in the nearest existing directory above it, and
-    /// removes these files again. It takes at most a few seconds.
+    /// The check changes none of the ledger's files, and does not [verify](Self::verify) the lines. To measure syncs,
+    /// it creates two temporary files and removes them again. These files are in the ledger's directory. If that
+    /// directory does not exist, they are in the nearest existing directory above it. The check takes at most a few
+    /// seconds.
     ///
     /// ```
     /// use runledger::LedgerReader;

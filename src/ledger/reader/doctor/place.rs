@@ -21,10 +21,10 @@ use crate::metrics::Timestamp;
 const SYNC_SLOW_US: u128 = 20_000;
 /// A sync faster than this causes a warning, because no disk is so fast.
 const SYNC_IMPOSSIBLE_US: u128 = 5;
-/// A ledger has about ten files open, and a scan of many segments has a few more. The rest of the limit is for the
-/// program's own files.
+/// A lower limit on open files causes a warning. A ledger has about ten files open, and a scan of many segments opens a
+/// few more. The other files are for the program itself.
 const OPEN_FILES_MIN: u64 = 64;
-/// This version did not exist before this time. A clock that shows an earlier time is wrong.
+/// A clock that shows an earlier time is wrong, because this version did not exist at that time.
 const CLOCK_MIN: &str = "2026-01-01T00:00:00.000Z";
 const PRICES_DAYS_MAX: i64 = 30;
 const DAY_MS: i64 = 86_400_000;
@@ -74,9 +74,9 @@ fn of_place(layout: &Layout, directory: &Path) -> Check {
     }
 }
 
-/// Checks that only the ledger's user, or the group that shares its directory, has rights to its files. The ledger
-/// creates them in that way, but somebody may have changed their permissions. Only a ledger's own files are checked, so
-/// that the advice never changes the rights of a directory like `/tmp`.
+/// Checks that only the ledger's user, or the group that shares its directory, has rights to the ledger's files. The
+/// ledger creates its files with such permissions, but somebody may have changed them. Only a ledger's own files are
+/// checked, so that the advice never changes the permissions of a directory like `/tmp`.
 fn of_permissions(layout: &Layout) -> Check {
     const NAME: &str = "permissions";
     let shared = match mode(layout.parent()) {
@@ -148,7 +148,7 @@ fn median(times: &[Duration]) -> Duration {
 }
 
 fn times(times: &[Duration]) -> String {
-    // The nearest-rank definition.
+    // This p99 follows the nearest-rank definition of percentiles.
     let p99 = times.get((times.len() * 99).div_ceil(100).saturating_sub(1)).copied().unwrap_or_default();
     format!("p50 {} µs, p99 {} µs of {}", median(times).as_micros(), p99.as_micros(), times.len())
 }

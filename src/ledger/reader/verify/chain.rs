@@ -1,5 +1,5 @@
-//! Judges the lines of a ledger, one after the other, and compares them with kept heads. A kept head is one that the
-//! user stored elsewhere and passed to the verification.
+//! Judges the lines of a ledger, one after the other, and compares them with kept heads. A head is the number and the
+//! hash of the last line. A kept head is one that the user stored elsewhere and passed to the verification.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -29,8 +29,8 @@ struct Place {
 enum Torn {
     /// There are no such bytes.
     None,
-    /// The bytes end with their only line feed, and may be the beginning of a damaged line. The number is the index of
-    /// the fault that reports them.
+    /// The bytes end with their only line feed, and may be the beginning of a damaged line. The value is the index of
+    /// the fault that reports these bytes.
     Line(u64),
     /// The bytes have several line feeds, or cannot be the beginning of a line.
     Bytes,
@@ -51,16 +51,17 @@ pub(super) struct Chain {
     at_start: bool,
     /// The last line with a position in the chain.
     last: Link,
-    /// True if the line `last` is reported as edited. The next line still has the hash from before the edit, and this
-    /// is not reported as another fault.
+    /// True if the line `last` is reported as edited. The next line may still state the hash from before the edit. This
+    /// difference is not reported as another fault.
     last_edited: bool,
     /// The segment of the last line.
     last_segment: u64,
     /// True if the first line may have any number, as in a copy of one segment.
     anywhere: bool,
-    /// The bytes after the line `last` in its segment that are not a line.
+    /// The bytes after the line `last`, if these bytes are not a line.
     torn: Torn,
-    /// The links of the last lines, to distinguish a repeated line from a different line with the same number.
+    /// The numbers and hashes of the last lines. They distinguish a repeated line from a different line with the same
+    /// number.
     recent: VecDeque<Link>,
     /// The numbers for which no line with a correct hash was found so far.
     missing: Missing,
@@ -73,13 +74,14 @@ pub(super) struct Chain {
     found: Verification,
 }
 
-/// The number of recent lines that are remembered. If a segment could not be synced, the next segment repeats the lines
-/// that the commit area holds. The commit area holds at most 1 MiB, which is some 4,000 of the shortest lines.
+/// The number of recent lines that are remembered. The commit area is a file with copies of the last lines. If a
+/// segment could not be synced, the next segment repeats these lines. The commit area holds at most 1 MiB, which is
+/// some 4,000 of the shortest lines.
 const RECENT_MAX: usize = 8192;
 
 impl Chain {
     /// Creates the chain of `ledger`, whose active segment has the number `active`. If the ledger's id is unknown,
-    /// `ledger` is `None`, and no head is treated as that of another ledger.
+    /// `ledger` is `None`, and every head is treated as a head of this ledger.
     pub(super) fn new(ledger: Option<Uuid>, layout: &Layout, active: u64, heads: &[Head]) -> Self {
         let is_own = |head: &Head| ledger.is_none_or(|ledger| head.ledger == ledger);
         let (mut own, foreign): (Vec<_>, Vec<_>) = heads.iter().cloned().partition(is_own);
@@ -229,8 +231,9 @@ impl Chain {
     }
 
     fn edited(&mut self, trailer: &Trailer, place: Place) {
-        // The next line is compared with the number and the hash in the trailer of this line. But the number may be
-        // what was edited. So if the line follows the previous one according to `prev`, its number is computed.
+        // The next line is compared with the number and the hash in the trailer of this line. But the edit may have
+        // changed the number. So if the `prev` of this line is the hash of the previous line, the number in the trailer
+        // is ignored, and the next number in the chain is used.
         let follows = trailer.prev == self.last.hash;
         let seq = if follows { self.last.seq.saturating_add(1) } else { trailer.link.seq };
         let found = "the line does not match its hash".to_owned();
@@ -241,7 +244,7 @@ impl Chain {
         self.last_edited = true;
         self.last_segment = self.segment;
         self.torn = Torn::None;
-        // Kept heads of this line are not compared with the line, because its hash is known to be wrong.
+        // Kept heads of this line are not compared with the line, because the line's hash is known to be wrong.
         self.heads_of(seq);
     }
 
@@ -311,7 +314,8 @@ impl Chain {
         }
     }
 
-    /// Merges two faults into one: only line `seq` is missing, and one piece that is not a line is in its place.
+    /// Changes `fault`, which reports torn bytes, so that it reports line `seq` as edited. Only this line is missing,
+    /// and the torn bytes are in its place.
     fn damaged(&mut self, seq: u64, fault: u64) {
         if let Some(fault) = usize::try_from(fault).ok().and_then(|fault| self.found.faults.get_mut(fault)) {
             fault.kind = FaultKind::Edited;
@@ -332,7 +336,7 @@ impl Chain {
         self.count(link, &heads, place);
     }
 
-    /// Counts a line that is repeated here because the previous segment, which could not be synced, has lost it.
+    /// Counts a line that this segment repeats. The previous segment could not be synced, and has lost the line.
     fn fill(&mut self, link: Link, place: Place) {
         let heads: Vec<_> = self.passed.extract_if(.., |head| head.seq == link.seq).collect();
         self.count(link, &heads, place);

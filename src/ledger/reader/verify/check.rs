@@ -1,24 +1,24 @@
-//! Checks each line by itself, which needs only its bytes.
+//! Checks the hash of each line. To check a line, no other line is needed.
 
 use crate::error::Result;
 use crate::journal::format::line::{self, Trailer};
 use crate::journal::read::Piece;
 use crate::journal::read::blocks::Block;
 
-/// The findings in a block.
+/// The findings in a block, which is a part of a segment.
 #[derive(Debug)]
 pub(super) struct Checked {
     /// The pieces of the block, in order. A piece is the bytes up to a line feed.
     pub(super) pieces: Vec<(Piece, Verdict)>,
-    /// The trailers of the pieces that are lines, in order. They are separate to save memory, since a block can consist
-    /// of line feeds only.
+    /// The trailers of the pieces that are lines, in order. A trailer is the part of a line with its number and hashes.
+    /// The trailers are in a separate vector to save memory, since a block can have many pieces without a trailer.
     pub(super) trailers: Vec<Trailer>,
 }
 
 /// The verdict on a piece, which does not depend on other pieces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// The piece is only a line feed, such as the one that ends a torn line that could not be removed.
+    /// The piece is only a line feed.
     Empty,
     /// The piece is not a line. `begins` is true if the piece may be the beginning of a line.
     Torn { begins: bool },

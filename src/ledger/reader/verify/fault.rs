@@ -12,7 +12,7 @@ use crate::journal::read::truncation::Truncation;
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum FaultKind {
-    /// Bytes that are not a line: the rest of a write that a crash interrupted, or the output of another program.
+    /// Bytes that are not a line: an incomplete line that a crash left, or the output of another program.
     Torn,
     /// Lines are missing between two lines.
     Gap,
@@ -22,7 +22,8 @@ pub enum FaultKind {
     Duplicate,
     /// The beginning of the ledger is missing.
     Missing,
-    /// A line was changed. Its hash is wrong, or is not the hash that the next line names, or its trailer is damaged.
+    /// A line was changed. The line's hash is wrong, or the next line states another hash for the line, or the line's
+    /// trailer (its number and hashes) is damaged.
     Edited,
     /// The ledger ends before a head that was stored elsewhere, or before a line that was synced according to the
     /// internal files.

@@ -1,8 +1,8 @@
-//! Verifies every line of a ledger against its own hash, the chain, and kept heads, which are heads that were stored
-//! elsewhere.
+//! Verifies every line of a ledger by the line's own hash, by the chain, and by kept heads. A head is the number and
+//! the hash of the last line. A kept head is one that the user stored elsewhere.
 //!
-//! Computing the hashes takes most of the time and needs only the lines themselves, so all cores do it ([`check`]). One
-//! thread then judges the results line by line ([`chain`]).
+//! Computing the hashes takes most of the time. Each hash needs only its own line, so all cores compute hashes
+//! ([`check`]). One thread then judges the results line by line ([`chain`]).
 
 mod chain;
 mod check;
@@ -91,11 +91,11 @@ impl Verification {
 }
 
 impl LedgerReader {
-    /// Verifies every line of the ledger, the chain over all segments, and that the ledger still contains each of
-    /// `heads`.
+    /// Verifies every line of the ledger, and the chain over all segments. Also verifies that the ledger still contains
+    /// the line of each of `heads`.
     ///
-    /// Up to 16 cores compute hashes. Each core holds a block of the ledger in memory, and the findings of eight
-    /// blocks. A block has 256 KiB, or is one line if the line is longer than that.
+    /// Up to 16 cores compute hashes. Each core holds in memory a block, which is a part of a segment, and the findings
+    /// of eight blocks. A block has 256 KiB, or is one line if the line is longer than that.
     ///
     /// A chain alone does not reveal that its last lines were removed, or that all lines were rewritten. The files in
     /// the ledger's internal directory (`x.ledger/`) show which lines were synced. So a truncated ledger is reported as
@@ -105,15 +105,17 @@ impl LedgerReader {
     /// missing, and whether lines come before the first line of the copy.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`] if the path is neither a ledger nor a copy of a segment, or if the disk fails;
-    /// [`ErrorKind::Abandoned`] if a thread of the verification panicked. Faults are not errors.
+    /// - [`ErrorKind::Io`] if the path is neither a ledger nor a copy of a segment, or if the disk fails.
+    /// - [`ErrorKind::Abandoned`] if a thread of the verification panicked.
+    ///
+    /// Faults are not errors.
     pub fn verify(&self, heads: &[Head]) -> Result<Verification> {
         verify_in(&*self.storage, &self.layout, heads, BLOCK_BYTES, Sharing::default())
     }
 
-    /// Returns a [`FaultKind::Truncated`] for each segment that is shorter than the part of it that was synced.
-    /// Normally there are none. This function is fast, because it reads only names, lengths and one small file. It
-    /// reads no lines, so a [verification](Self::verify) finds more faults.
+    /// Returns a [`FaultKind::Truncated`] for each segment that has lost bytes after they were synced. Normally there
+    /// are none. This function is fast, because it reads only names, lengths and one small file. It reads no lines, so
+    /// a [verification](Self::verify) can find more faults.
     ///
     /// # Errors
     /// [`ErrorKind::Io`] if the disk fails.
@@ -128,8 +130,8 @@ impl LedgerReader {
     }
 }
 
-/// The length of a block. It is large enough that the cost of taking a block is negligible, and small enough that the
-/// findings of several blocks need little memory.
+/// The length of a block. Blocks of this length are large enough that passing a block to a thread costs little. They
+/// are small enough that the findings of several blocks need little memory.
 const BLOCK_BYTES: u64 = 256 * 1024;
 
 fn verify_in(

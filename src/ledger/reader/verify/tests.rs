@@ -1,4 +1,5 @@
-//! The findings do not depend on how the ledger is split into blocks and divided among threads.
+//! These tests check what a verification finds, and that the findings do not depend on how the ledger is divided into
+//! blocks and among threads.
 
 use crate::disk::Disk;
 use crate::ledger::Ledger;
@@ -54,7 +55,8 @@ fn a_damaged_trailer_is_one_fault() {
     }
 }
 
-/// Torn bytes and a missing line are reported as one fault only if one torn piece is where one line is missing.
+/// Torn bytes and a missing line are reported as one fault under one condition: exactly one line is missing, and
+/// exactly one torn piece is in its place.
 #[test]
 fn torn_bytes_are_an_edited_line_only_in_the_place_of_one_missing_line() {
     let (directory, _) = ledger();
@@ -77,9 +79,9 @@ fn torn_bytes_are_an_edited_line_only_in_the_place_of_one_missing_line() {
     assert_eq!(kinds(&[vec![junk(b"{\n"), line(2)]]), ["torn", "missing"]);
 }
 
-/// Lines are counted for each file, over all its blocks.
+/// Lines are counted in each file from its beginning, not in each block.
 #[test]
-fn a_fault_has_its_place_in_its_file() {
+fn the_position_of_a_fault_counts_from_the_start_of_the_file() {
     let (directory, _) = ledger();
     let (lines, _) = whole();
     let segments = [[lines[0].1.as_slice(), b"x\n"].concat(), [lines[1].1.as_slice(), &lines[2].1, b"y\n"].concat()];
@@ -130,7 +132,8 @@ pub(in crate::ledger) fn damage() -> impl Strategy<Value = Damage> {
     ]
 }
 
-/// Returns lines that are records, each with the link that it follows, and the last link.
+/// Returns the lines of an intact ledger. Each line comes with the link (the number and the hash) of the line before
+/// it. Also returns the link of the last line.
 pub(in crate::ledger) fn whole() -> (Vec<(Link, Vec<u8>)>, Link) {
     let mut last = Link::START;
     let line = |number: usize| {
@@ -259,7 +262,8 @@ fn the_findings_are_the_same_for_blocks_of_any_size_and_any_number_of_threads() 
             Ok(())
         })
         .unwrap();
-    // Each kind occurs in at least 6 of 100 cases. So a kind is missing from all 200 cases in only one of 700,000 runs.
+    // Each kind of fault occurs in at least 6 of 100 cases, so it is almost impossible that a kind is missing from all
+    // 200 cases.
     let expected = ["duplicate", "edited", "fork", "gap", "missing", "replaced", "torn", "truncated"];
     assert_eq!(kinds.into_inner(), expected.map(str::to_owned).into());
 }
