@@ -84,7 +84,7 @@ pub struct ExecutionMetrics {
     /// Input and output tokens together.
     #[serde(default)]
     pub tokens_used: Option<u64>,
-    /// All input tokens, including those read from or written to a cache.
+    /// All input tokens, including tokens that were read from a cache or written to a cache.
     #[serde(default)]
     pub tokens_input: Option<u64>,
     /// All output tokens, including reasoning.
@@ -169,8 +169,8 @@ impl ExecutionMetrics {
     /// The longest `error_reason`, in characters (Unicode scalar values).
     pub const ERROR_REASON_CHARS_MAX: usize = 500;
 
-    /// Returns a record with the four required fields. The other fields are unknown, except `operator`, which is
-    /// "human", `environment`, which is prod, and `kind`, which is skill.
+    /// Returns a record with the four required fields. The other fields are unknown, with three exceptions: `operator`
+    /// is `human`, `environment` is `prod`, and `kind` is `skill`.
     pub fn new(
         execution_id: Uuid,
         skill_name: impl Into<String>,
@@ -219,11 +219,11 @@ impl ExecutionMetrics {
         }
     }
 
-    /// Sets `status`, and `execution_succeeded` and `execution_failed` to match it.
+    /// Sets `status`. Also sets `execution_succeeded` and `execution_failed` to match the status:
     ///
     /// - `Success` counts as succeeded.
     /// - `Failed`, `Cancelled` and `Panicked` count as failed.
-    /// - For any other status both fields become `None`.
+    /// - For any other status, both fields become `None`.
     pub fn set_status(&mut self, status: Status) {
         let succeeded = status.succeeded();
         self.execution_succeeded = succeeded;

@@ -1,5 +1,5 @@
-//! The enums of a record. Each enum keeps a value that this version does not know, so that a record from a newer
-//! version can be written back unchanged.
+//! The enums of a record. Each enum keeps a value that this version does not know. So a record from a newer version can
+//! be written back unchanged.
 
 /// Defines an enum over strings, with `Other` for unknown values. Two values are equal if their strings are equal. So
 /// `Other("success")` equals `Success`.
@@ -87,8 +87,8 @@ open_enum! {
 }
 
 impl Status {
-    /// Returns true for a success and false for a failure. Returns `None` if that is unknown, which is the case for an
-    /// interrupted or paused execution, and for a status that only a newer version knows.
+    /// Returns true for a success and false for a failure. Returns `None` for an interrupted or paused execution, and
+    /// for a status that this version does not know.
     pub fn succeeded(&self) -> Option<bool> {
         // The text is compared, because `Other("success")` equals `Success`.
         match Self::from(self.as_str()) {

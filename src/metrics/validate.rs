@@ -11,8 +11,8 @@ use crate::error::Result;
 impl ExecutionMetrics {
     /// Checks the record and reports every fault at once. It checks these rules:
     ///
-    /// - Presence: `execution_id` is not nil, `skill_name` and `skill_version` are not blank, and `timestamp_end` is
-    ///   present unless `status` is interrupted.
+    /// - Presence: `execution_id` is not nil. `skill_name` and `skill_version` are not blank, and `timestamp_end` is
+    ///   present. Only an interrupted execution may lack `timestamp_end`.
     /// - Order: the end is not before the start, and the `call_sequence` of the `llm_calls` is 1, 2, 3, …
     /// - Outcome: `execution_succeeded` and `execution_failed` are each other's inverse or both null, and they match
     ///   `status`.
@@ -21,11 +21,12 @@ impl ExecutionMetrics {
     ///   infinite.
     /// - Precision: `cost_usd` is a multiple of 10⁻⁸ USD. If there is a `cost.exact_usd`, `cost_usd` is this amount,
     ///   rounded by [`Usd::round_to_record`]. In a call, `cost_usd` can also be the exact amount.
-    /// - Sums: `tokens_used` is the sum of input and output, and no parts exceed their whole, see [`Usage`]. Unknown
-    ///   values are not checked.
+    /// - Sums: `tokens_used` is the sum of input and output. No parts exceed their whole, as [`Usage`] describes.
+    ///   Unknown values are not checked.
     /// - Form: a hash consists of 64 lower-case hex digits. A trace id consists of 32 lower-case hex digits, and a span
-    ///   id of 16. They are not all zeros, as in [W3C Trace Context](https://www.w3.org/TR/trace-context/).
-    /// - Tags: JSON can represent every tag unchanged. [`to_json`](Self::to_json) lists the values for which it cannot.
+    ///   id of 16. Neither id is all zeros, as [W3C Trace Context](https://www.w3.org/TR/trace-context/) requires.
+    /// - Tags: JSON can represent every tag unchanged. [`to_json`](Self::to_json) lists the values that JSON cannot
+    ///   represent.
     ///
     /// The durations of the steps are not compared with `total_latency_ms`.
     ///
@@ -220,7 +221,7 @@ impl ExecutionMetrics {
     }
 }
 
-/// A float of a record, from 0 to `max`. `max` is `f64::MAX` if any finite number is valid.
+/// A float of a record, which must be from 0 to `max`. `max` is `f64::MAX` if the float has no upper limit.
 pub(super) struct Float {
     pub(super) field: &'static str,
     pub(super) value: Option<f64>,
@@ -243,7 +244,8 @@ fn is_lower_hex(text: &str, digits: usize) -> bool {
     text.len() == digits && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// Returns true if `id` has the form of an id with so many digits in W3C Trace Context.
+/// Returns true if `id` has the form that W3C Trace Context requires: this number of lower-case hex digits, not all
+/// zeros.
 pub(super) fn is_trace_id(id: &str, digits: usize) -> bool {
     is_lower_hex(id, digits) && id.bytes().any(|digit| digit != b'0')
 }
