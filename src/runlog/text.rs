@@ -109,8 +109,8 @@ pub(super) fn uncode(markdown: &str) -> String {
     }
 }
 
-/// Returns the escaped value, or `unknown` if there is no value. If the escaped value happens to be equal to `unknown`,
-/// its first character is written as an entity, so that readers can distinguish the two cases.
+/// Returns the escaped value, or `unknown` if `value` is `None`. If the escaped value is equal to `unknown` by chance,
+/// its first character is written as an entity. So readers can distinguish the two cases.
 pub(super) fn or_unknown(value: Option<&str>, unknown: &'static str) -> Cow<'static, str> {
     match value.map(escape) {
         None => unknown.into(),
