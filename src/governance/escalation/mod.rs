@@ -39,9 +39,9 @@ const HOUR_MS: i64 = 3_600_000;
 /// - The difference is at least `share_difference_min`.
 /// - The p-value, adjusted by Holm's method for all tests of the trigger, is at most `alpha`.
 ///
-/// If one of the two shares is computed from fewer than `samples_min` results, the shares are not compared, and the
-/// report says so. Whether cost discrepancies are escalated does not depend on a test. For these, the report contains
-/// the result of a paired t-test, which shows whether the costs deviate systematically from their estimates.
+/// If one of the two shares is computed from fewer than `samples_min` results, the shares are not compared. The report
+/// then says so. Cost discrepancies are escalated without a test. But the report contains the result of a paired
+/// t-test, which shows whether the costs deviate systematically from their estimates.
 ///
 /// **The reference** consists of the quality controls in the `reference_days` days before the week in which the window
 /// begins. So all windows that begin in the same week have the same reference, as with [frozen
@@ -54,7 +54,7 @@ const HOUR_MS: i64 = 3_600_000;
 /// - A control and an execution belong together if they have the same `run_id` and `production.artifact`. If an
 ///   artifact has several controls, the last one is used.
 /// - If the execution itself records an outcome or a drift of its artifact, the controls of the artifact are ignored.
-/// - An artifact with the outcome FIX (it needs changes) counts as not accepted.
+/// - An artifact with the outcome FIX (the artifact needs changes) counts as not accepted.
 /// - An artifact without a control is left out of the drift tests. For its model, only the success of the execution
 ///   counts.
 /// - Executions that used several models and cancelled executions are left out of the model tests.
@@ -127,9 +127,8 @@ impl Escalations {
     /// Adds a record. Records outside the window and the reference are ignored. Add each execution only once.
     ///
     /// # Errors
-    /// [`ErrorKind::Overflow`](crate::ErrorKind::Overflow) if a sum of costs exceeds the range of
-    /// [`Usd`](crate::Usd). Do not use these `Escalations` after an
-    /// error.
+    /// [`ErrorKind::Overflow`](crate::ErrorKind::Overflow) if a sum of costs exceeds the range of [`Usd`](crate::Usd).
+    /// After an error, do not use these `Escalations` any more.
     pub fn add(&mut self, record: &ExecutionMetrics) -> Result<()> {
         if self.contains(record.timestamp_start) {
             self.executions += 1;

@@ -1,8 +1,7 @@
 //! The reasons why a gate fails, and their texts.
 //!
-//! Each reason consists of a rule, which has a fixed text, and of what was found. The text of what was found comes from
-//! the file that checks the rule: `judge`, `member`, `attempts`, or [`Field`](crate::governance::Field) for a missing
-//! field.
+//! A reason consists of a rule and a finding. The text of a rule is fixed. The text of a finding comes from the module
+//! that checks the rule: `judge`, `member`, `attempts`, or [`Field`](crate::governance::Field) for a missing field.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -33,9 +32,9 @@ pub enum Rule {
     ArtifactVersionNotRecorded,
     /// Every attempt to generate something has a unique number.
     RegenUntracked,
-    /// Every outcome is recorded, and is consistent with the rest of the record.
+    /// Every outcome is recorded, and does not contradict other fields of the record.
     InconsistentOutcome,
-    /// Every required field is present, apart from those that have a rule of their own. No field was left out of a
+    /// Every required field is present, apart from the fields that have a rule of their own. No field was left out of a
     /// record because its value was invalid.
     MissingField,
     /// A skill logs the same fields for every tier.
