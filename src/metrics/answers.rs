@@ -75,7 +75,8 @@ impl ExecutionMetrics {
                 whole.cost.clone_from(&self.cost);
                 calls.push(whole);
             }
-            // If a record has only one call, the provenance of its cost is stored in the record and not in the call.
+            // If a record has only one call, the provenance of the call's cost is stored in the record and not in the
+            // call.
             [only] if only.cost == CostProvenance::default() => only.cost.clone_from(&self.cost),
             _ => {}
         }

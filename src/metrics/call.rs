@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{Timestamp, Usage, Usd};
 use crate::error::{Error, ErrorKind, Result};
 
-/// One call of a model: the model, its provider, how it was served, and what it used.
+/// One call of a model: the model, its provider, how the call was served, and its usage.
 ///
 /// ```
 /// use runledger::{Usage, metrics::Call};

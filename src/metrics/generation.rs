@@ -1,5 +1,5 @@
-//! Events around a skill that have their own records: a routing decision, an attempt to generate something, and a
-//! quality control.
+//! Events that have their own records, besides the executions of skills: a routing decision, an attempt to generate
+//! something, and a quality control.
 
 use std::collections::BTreeMap;
 

@@ -138,7 +138,7 @@ pub struct ExecutionMetrics {
     /// The kind of event that the record describes, such as the execution of a skill.
     #[serde(default, skip_serializing_if = "is_default")]
     pub kind: Kind,
-    /// The run and the session that this execution belongs to, and its parents.
+    /// The run and the session to which the execution belongs, and the parents of the execution.
     #[serde(default, deserialize_with = "object", skip_serializing_if = "is_default")]
     pub run: RunIds,
     /// The model that was used.
@@ -237,7 +237,7 @@ impl ExecutionMetrics {
         self.error_reason = Some(cut(reason.into(), Self::ERROR_REASON_CHARS_MAX));
     }
 
-    /// Sets the name of the model and its tokens, in the top-level fields and in the group `model`. `tokens_used`
+    /// Sets the name of the model and the token counts, in the top-level fields and in the group `model`. `tokens_used`
     /// becomes `None` if the sum of input and output exceeds the range of `u64`.
     pub fn set_usage(&mut self, model: impl Into<String>, usage: &Usage) {
         self.tokens_input = Some(usage.input);

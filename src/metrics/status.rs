@@ -75,7 +75,8 @@ open_enum! {
         Success = "success",
         /// The execution ended with an error.
         Failed = "failed",
-        /// The execution was cancelled, or its guard was dropped before the execution had a result.
+        /// The execution was cancelled, or its guard, an [`Execution`](crate::Execution), was dropped before the
+        /// execution had a result.
         Cancelled = "cancelled",
         /// The process of the execution died.
         Interrupted = "interrupted",

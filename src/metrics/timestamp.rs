@@ -124,7 +124,7 @@ impl Timestamp {
             // carry into the next byte.
             *place = above.wrapping_mul(10).wrapping_add(above >> 8).to_le_bytes();
         }
-        // Both digits of each number that is read here are in the same group of eight bytes.
+        // Both digits of each two-digit number that is read here are in the same group of eight bytes.
         let two = |at: usize| u32::from(pairs[at]);
         let (year, month, day) = (two(0) * 100 + two(2), two(5), two(8));
         let (hour, minute, second) = (two(11), two(14), two(17));

@@ -1,4 +1,4 @@
-//! Finds the keys in a line of JSON that belong to no field of a record, such as misspelt keys.
+//! Finds the keys in a line of JSON that do not belong to any field of a record, such as misspelt keys.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -6,7 +6,7 @@ use std::fmt::Write;
 use super::ExecutionMetrics;
 use super::keys::{Keys, RECORD};
 
-/// A key that belongs to no field of a record.
+/// A key that does not belong to any field of a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UnknownKey {

@@ -9,7 +9,7 @@ use super::{ExecutionMetrics, Meter, Status, Timestamp, Usage, Usd};
 use crate::error::Result;
 
 impl ExecutionMetrics {
-    /// Checks the record and reports every fault at once. It checks these rules:
+    /// Checks the record and reports every fault at once. These are the rules:
     ///
     /// - Presence: `execution_id` is not nil. `skill_name` and `skill_version` are not blank, and `timestamp_end` is
     ///   present. Only an interrupted execution may lack `timestamp_end`.
@@ -32,7 +32,7 @@ impl ExecutionMetrics {
     ///
     /// # Errors
     /// Fails with [`ErrorKind::Invalid`](crate::ErrorKind::Invalid). [`details`](crate::Error::details) has one entry
-    /// for each fault, with the field, what was expected and what was found.
+    /// for each fault, with the field, the expected value and the value that was found.
     ///
     /// ```
     /// use runledger::{ExecutionMetrics, Uuid};
@@ -90,7 +90,7 @@ impl ExecutionMetrics {
             faults.add("execution_succeeded, execution_failed", "one true and one false, or both null", found);
         }
         match self.status.as_ref().map(|status| Status::from(status.as_str())) {
-            // The status is missing, or comes from a newer version. Its meaning is then unknown.
+            // The status is missing or comes from a newer version, so there is nothing to compare.
             None | Some(Status::Other(_)) => {}
             Some(status) if status.succeeded() == succeeded => {}
             Some(status) => faults.add(

@@ -89,8 +89,9 @@ pub struct RunLog {
     /// The sum of the tag `messages_sent` over the executions; `None` if no execution has the tag, or if one of its
     /// values is not a whole number.
     pub messages_sent: Option<u64>,
-    /// The items of the tag `changes_made` of all executions. The value of the tag is a text, which is one item, or a
-    /// list of texts. An empty list means that nothing was changed; `None` means that no execution has the tag.
+    /// The items of the tag `changes_made` of all executions. The value of the tag is a list of texts, or a single
+    /// text, which counts as one item. An empty list means that nothing was changed; `None` means that no execution has
+    /// the tag.
     pub changes_made: Option<Vec<String>>,
     /// The items of the tag `issues_to_address` of all executions, found like `changes_made`. An empty list means that
     /// there are no issues.
@@ -105,8 +106,8 @@ pub struct RunLog {
     pub cost: Option<Usd>,
     /// The number of executions that used a model but have no cost.
     pub unpriced: u64,
-    /// Where the costs come from: one line for each model and origin. The list is empty if no record shows the use of a
-    /// model.
+    /// Where the costs come from: one line for each model and origin. The list is empty if the records do not show the
+    /// use of a model.
     pub prices: Vec<PriceLine>,
 }
 

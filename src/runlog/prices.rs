@@ -19,8 +19,8 @@ pub struct PriceLine {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PriceBasis {
-    /// The cost was calculated with these prices. A meter is a kind of usage, such as input tokens. Its price is for
-    /// [`Meter::per`] units.
+    /// The cost was calculated with these prices. A meter is a kind of usage, such as input tokens. The price of a
+    /// meter is for [`Meter::per`] units.
     Prices(Vec<(Meter, Usd)>),
     /// The cost was calculated with a price table that is not available. The text is the version of that table.
     NotAtHand(String),

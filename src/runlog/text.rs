@@ -4,8 +4,8 @@
 //! numeric entities such as `&#13;`. A backslash is put before the characters that Markdown may read as markup:
 //!
 //! - `` \ ` * [ < & | ~ `` anywhere;
-//! - `_` unless it is between two letters or digits;
-//! - `#` unless it follows a letter or digit, as in `C#`;
+//! - `_`, except between two letters or digits;
+//! - `#`, except after a letter or digit, as in `C#`;
 //! - `>` at the beginning of the text;
 //! - `+` and `-` if neither neighbor is a visible character.
 
@@ -14,7 +14,7 @@ use std::borrow::Cow;
 /// An unknown value in a table.
 pub(super) const UNKNOWN: &str = "-";
 
-/// Returns the text as Markdown on one line, which may be in a cell of a table. [`unescape`] reverses it.
+/// Returns the text as Markdown on one line, which may be in a cell of a table. [`unescape`] reverses the escaping.
 pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     let mut before = None;

@@ -38,7 +38,7 @@ impl<'l> Walk<'l> {
     /// record end.
     ///
     /// The members end at a closing brace, or at the key `seq`, which a ledger adds to each record. The caller checks
-    /// the bytes from there on.
+    /// the bytes from that position on.
     pub(super) fn fields(bytes: &'l [u8]) -> Option<(Fields<'l>, usize)> {
         let mut walk = Self { whole: bytes, rest: bytes };
         walk.expect(b"{\"execution_id\":\"")?;
@@ -314,8 +314,8 @@ impl<'l> Walk<'l> {
         Some(Some(Usd::from_pico(pico.into())))
     }
 
-    /// Reads a whole number without a leading zero. A decimal point or an exponent can follow. The caller must refuse
-    /// them or read them.
+    /// Reads a whole number without a leading zero. A decimal point or an exponent can follow, which the caller must
+    /// read or refuse.
     #[inline(always)]
     fn whole(&mut self, digits_max: u32) -> Option<u64> {
         let zero = self.rest.first() == Some(&b'0');

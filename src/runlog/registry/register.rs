@@ -71,7 +71,7 @@ impl ErrorRegistry {
     }
 }
 
-/// Returns one [`Met`] per signature, in the order of their first occurrences in the run.
+/// Returns one [`Met`] for each signature, in the order in which the signatures first occurred in the run.
 fn by_signature(run: &Run, errors: &[Occurrence<'_>], signatures: &[String]) -> Vec<Met> {
     let mut all: Vec<Met> = Vec::new();
     let (mut places, mut executions) = (HashMap::new(), HashMap::new());
