@@ -118,7 +118,7 @@ pub fn write(records: impl IntoIterator<Item = Result<ExecutionMetrics>>, mut ou
 }
 
 /// Creates the next run log in `directory`, and returns the path of the log when the log is durable. The first run log
-/// is `RUN_LOG_v001.csv`. Each later one has the next number after the highest existing one. Numbers above 999 have
+/// is `RUN_LOG_v001.csv`. Each later run log has the number after the highest existing number. Numbers above 999 have
 /// more than three digits. The mode of the file is 0600. A missing directory is created.
 ///
 /// Existing run logs are never overwritten. Processes that call `create` at the same time create one log each. A

@@ -142,8 +142,8 @@ pub struct EscalationPolicy {
     /// How far a skill's costs may be above or below their estimates, as a share of the estimates. The default is 0.2,
     /// which is a fifth.
     pub cost_relative_max: f64,
-    /// The smallest difference between a skill's costs and estimates that is escalated, summed over the window, in US
-    /// dollars. The default is 1.
+    /// The costs of a skill are escalated only if their sum in the window differs from the sum of their estimates by at
+    /// least this amount, in US dollars. The default is 1.
     pub cost_difference_usd_min: Usd,
     /// The smallest number of executions with a forbidden model or tier that counts as misuse. The default is 1.
     pub misuse_min: u64,

@@ -89,7 +89,8 @@ impl MetricsAccumulator {
         Ok(())
     }
 
-    /// Adds the records of `later`. In the ledger, they must come after all records that were added here before.
+    /// Adds the records of `later`. In the ledger, these records must come after all records that were added here
+    /// before.
     ///
     /// # Errors
     /// [`ErrorKind::Overflow`](crate::ErrorKind::Overflow) if a cost exceeds the range of [`Usd`](crate::Usd).

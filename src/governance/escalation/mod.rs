@@ -45,8 +45,8 @@ const HOUR_MS: i64 = 3_600_000;
 ///
 /// **The reference** consists of the quality controls in the `reference_days` days before the week in which the window
 /// begins. So all windows that begin in the same week have the same reference, as with [frozen
-/// baselines](crate::baseline::FrozenBaselines). Frozen baselines themselves cannot serve as the reference. They record
-/// whether a control completed, but not its verdict.
+/// baselines](crate::baseline::FrozenBaselines). Frozen baselines themselves cannot serve as the reference, because
+/// they record whether a control completed, but not the verdict of the control.
 ///
 /// **Drift and acceptance** of an artifact come from its quality control. The tier and the model come from the
 /// execution that made the artifact.
@@ -57,7 +57,7 @@ const HOUR_MS: i64 = 3_600_000;
 /// - An artifact with the outcome FIX (the artifact needs changes) counts as not accepted.
 /// - An artifact without a control is left out of the drift tests. For its model, only the success of the execution
 ///   counts.
-/// - Executions that used several models and cancelled executions are left out of the model tests.
+/// - Cancelled executions are left out of the model tests. So are executions that used several models.
 ///
 /// ```
 /// use runledger::governance::{EscalationPolicy, Escalations, Trigger};
@@ -146,8 +146,8 @@ impl Escalations {
         Ok(())
     }
 
-    /// Adds an execution that is in flight at `now` and has no record. The execution counts only if it started in the
-    /// window and has been in flight for longer than `in_flight_hours_max`.
+    /// Adds an execution that is in flight at `now` and does not have a record yet. The execution counts only if it
+    /// started in the window and has been in flight for longer than `in_flight_hours_max`.
     pub fn add_in_flight(&mut self, begun: &ExecutionMetrics, now: Timestamp) {
         let age_ms = now.unix_ms() - begun.timestamp_start.unix_ms();
         let longest_ms = i128::from(self.policy.in_flight_hours_max) * i128::from(HOUR_MS);

@@ -41,9 +41,10 @@ pub enum Trigger {
     RepeatedMissingLogs,
     /// A skill's costs differ from their estimates.
     CostDiscrepancy,
-    /// An execution used a model or tier that the policy does not allow for it.
+    /// An execution used a model or tier that the policy does not allow for this execution.
     ModelMisuse,
-    /// A skill's quality controls reject a larger share of artifacts than in the weeks before.
+    /// A skill's quality controls accept a smaller share of artifacts than in the reference, which is an earlier
+    /// period.
     QcFailureSpike,
     /// The artifacts of one tier's models drift more often than those of all other tiers.
     DriftWithTier,
@@ -133,8 +134,8 @@ pub enum Statistic {
     },
     /// Two shares, and a test of whether they differ significantly.
     Shares(ShareTest),
-    /// The exact sums of costs and estimates, over the executions that have both. Student's paired t-test (1908) shows
-    /// whether the costs deviate systematically from the estimates.
+    /// The exact sums of costs and estimates, over the executions that have both a cost and an estimate. Student's
+    /// paired t-test (1908) shows whether the costs deviate systematically from the estimates.
     Costs {
         /// The number of executions that have both a cost and an estimate.
         compared: u64,

@@ -25,8 +25,8 @@ pub(super) struct Run<'g> {
     strays: Vec<(Uuid, Uuid, String)>,
     /// Executions of the run that are in flight, that is, have begun but not ended.
     in_flight: HashSet<Uuid>,
-    /// Executions of the run whose record is in the spill, which holds the records that could not be appended to the
-    /// ledger so far.
+    /// Executions of the run whose record is in the spill. The spill holds the records that could not be appended to
+    /// the ledger so far.
     spilled: HashSet<Uuid>,
     /// When the earliest execution of the run started.
     started: Option<Timestamp>,

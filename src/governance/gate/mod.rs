@@ -101,8 +101,8 @@ impl Gate {
 
     /// Judges the run from these sources:
     ///
-    /// - `begun` are the executions in flight, of any run. Read them *before* the records, so that no execution that
-    ///   ends in between is missed. An execution that also has a record counts as ended.
+    /// - `begun` are the executions in flight, of any run. Read them *before* the records. Then an execution that ends
+    ///   in between is not missed. An execution that also has a record counts as ended.
     /// - `records` are all records of the ledger, because a parent can belong to another run.
     /// - `faults` are the texts of the faults that [`verify`](crate::LedgerReader::verify) found in the chain of
     ///   hashes. If the chain is intact, `faults` is empty.

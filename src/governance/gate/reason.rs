@@ -18,8 +18,10 @@ use crate::metrics::{ExecutionMetrics, shortened};
 pub enum Rule {
     /// Every execution has a record in the ledger:
     ///
-    /// - Every execution has ended, and no record was lost that may belong to the run.
-    /// - No record is in the spill, which holds the records that could not be appended to the ledger so far.
+    /// - Every execution has ended.
+    /// - The ledger did not lose a record that may belong to the run.
+    /// - None of the run's records is in the spill. The spill holds the records that could not be appended to the
+    ///   ledger so far.
     /// - Every expected execution, every attempt at a shot, and every parent that an execution names has a record.
     MissingEntry,
     /// Every record has its times, and its end is not before its start.
@@ -34,15 +36,15 @@ pub enum Rule {
     RegenUntracked,
     /// Every outcome is recorded, and does not contradict other fields of the record.
     InconsistentOutcome,
-    /// Every required field is present, apart from the fields that have a rule of their own. No field was left out of a
-    /// record because its value was invalid.
+    /// Every required field is present, apart from the fields that have a rule of their own. A record from which an
+    /// invalid value was left out breaks this rule too.
     MissingField,
     /// A skill logs the same fields for every tier.
     InconsistentAcrossTiers,
-    /// Executions name their parents where the policy requires it. An execution belongs to the run of its parent, or
-    /// names that run as its parent run.
+    /// Executions name their parents where the policy requires a parent. An execution belongs to the run of its parent,
+    /// or names that run as its parent run.
     MissingParent,
-    /// No execution has two records that differ.
+    /// If an execution has several records, they are equal.
     Overwritten,
     /// Every line of the ledger is a record.
     UnstructuredData,
