@@ -9,10 +9,10 @@
 //! | `skill_name` | `skill_name` |
 //! | `scene_id`, `shot_id` | the same names in [`production`](crate::ExecutionMetrics::production) |
 //! | `model_used` | `model.name` |
-//! | `tier` | `model.tier`, which the router chose; if there is none, `cost_tier`, except Unknown |
+//! | `tier` | `model.tier`, which the router chose. If this is unknown: `cost_tier`, but never the value Unknown |
 //! | `estimated_cost`, `actual_cost` | `cost.estimated_usd` and `cost_usd`: US dollars, exact decimals |
-//! | `duration_s` | `production.duration_s`, the length of the generated clip. If it is unknown: `wall_clock_time_ms` in seconds, but not for a generation, where it is not the length of the clip |
-//! | `outcome` | `production.outcome`. If it is unknown: PASS if the execution succeeded and FAIL if it failed, but not for a quality control, whose success does not say whether the artifact passed |
+//! | `duration_s` | `production.duration_s`, the length of the generated clip. If this is unknown: `wall_clock_time_ms` in seconds. For a generation, the cell is then empty, because the time of the execution is not the length of the clip |
+//! | `outcome` | `production.outcome`. If this is unknown: PASS if the execution succeeded, FAIL if it failed. For a quality control, the cell is then empty, because a control that succeeds can have any verdict |
 //! | `regen_count` | `production.regen_count` |
 //! | `artifact_output` | `production.artifact` |
 //! | `notes` | `production.notes` |
@@ -31,7 +31,7 @@
 //!
 //! At these positions, a `'` is inserted if `=`, `+`, `-`, `@` or a full-width form of one of them follows, possibly
 //! after spaces. A `'` is also inserted if the text already has a `'` at such a position. So a reader restores the
-//! original text by removing one `'` at each of these positions where there is one. Numbers and times are not changed.
+//! original text by removing one `'` at each of these positions that has a `'`. Numbers and times are not changed.
 //!
 //! Control characters other than tab, CR and LF are not allowed by RFC 4180, and terminals may execute them. They are
 //! replaced by their Unicode pictures (U+2400 to U+2421), or by U+FFFD if there is no picture. The ledger keeps the
@@ -77,8 +77,8 @@ pub struct CsvWritten {
     pub skipped: Skipped,
 }
 
-/// Writes the records as CSV. Each row is one write to `out`, so `out` should be buffered. An [`ErrorKind::Malformed`]
-/// error in `records`, which reports a line that is not a record, is counted and skipped.
+/// Writes the records as CSV. Each row is one write to `out`, so `out` should be buffered. An error of
+/// [`ErrorKind::Malformed`] in `records` reports a line that is not a record. Such an error is counted and skipped.
 ///
 /// ```
 /// use runledger::{ExecutionMetrics, Uuid, export::csv};
@@ -118,7 +118,7 @@ pub fn write(records: impl IntoIterator<Item = Result<ExecutionMetrics>>, mut ou
 }
 
 /// Creates the next run log in `directory`, and returns the path of the log when the log is durable. The first run log
-/// is `RUN_LOG_v001.csv`. Each later one has the next number after the highest existing one. Numbers above 999 have
+/// is `RUN_LOG_v001.csv`. Each later run log has the number after the highest existing number. Numbers above 999 have
 /// more than three digits. The mode of the file is 0600. A missing directory is created.
 ///
 /// Existing run logs are never overwritten. Processes that call `create` at the same time create one log each. A
@@ -211,7 +211,7 @@ fn ends_cell(c: char) -> bool {
 }
 
 /// Returns true if a spreadsheet could evaluate a cell with this text as a formula. Also returns true if the text
-/// begins with `'`, since a reader would take this `'` for an inserted one.
+/// begins with `'`, since a reader would remove this `'` as an inserted one.
 fn begins_formula(text: &str) -> bool {
     let after_spaces = text.trim_start_matches(|c: char| c.is_whitespace() && !ends_cell(c));
     text.starts_with('\'') || after_spaces.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠'])

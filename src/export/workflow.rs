@@ -12,7 +12,7 @@
 //! | `status` | `Success`; `Failed` if the execution failed, panicked, or was cancelled or interrupted; `HIL-Paused` if it is paused |
 //! | `cost_data` | amounts and tokens, with the names of the record |
 //! | `llm_trace` | `trace.llm_calls`, in the order of their sequence numbers; a prompt or completion that was not stored is `null` |
-//! | `human_feedback` | `trace.human_feedback`, which only executions that were paused have; the member is absent if there is no feedback |
+//! | `human_feedback` | `trace.human_feedback`, which only an execution that was paused can have; the member is absent if there is no feedback |
 
 use std::io;
 
@@ -142,8 +142,8 @@ fn duration_ms(record: &ExecutionMetrics) -> Option<u64> {
     record.wall_clock_time_ms.or_else(between)
 }
 
-/// Returns the status of the event; `None` if it is unknown. If this version does not know the status in the record,
-/// the status of the event follows from whether the execution succeeded.
+/// Returns the status of the event; `None` if the status is unknown. If this version does not know the status in the
+/// record, the status of the event follows from whether the execution succeeded.
 fn status(record: &ExecutionMetrics) -> Option<&'static str> {
     // The status is converted to text and back, so that `Other("paused")` becomes `Paused`.
     let succeeded = match record.status.as_ref().map(|status| Status::from(status.as_str())) {
@@ -156,9 +156,9 @@ fn status(record: &ExecutionMetrics) -> Option<&'static str> {
     Some(if succeeded { "Success" } else { "Failed" })
 }
 
-/// Returns the UUID of the run with this id. If the id is a UUID, returns the id unchanged. Otherwise, returns a UUID
-/// of version 8, which consists of the first bytes of the SHA-256 hash of a constant and the id, as in [RFC 9562,
-/// appendix B.2](https://www.rfc-editor.org/rfc/rfc9562#appendix-B.2).
+/// Returns the UUID of the run with this id. If the id is a UUID, returns the id unchanged. If not, returns a UUID of
+/// version 8. It consists of the first bytes of the SHA-256 hash of a constant and the id, as in [RFC 9562, appendix
+/// B.2](https://www.rfc-editor.org/rfc/rfc9562#appendix-B.2).
 ///
 /// ```
 /// use runledger::export::workflow::run_uuid;
@@ -184,7 +184,8 @@ pub struct WorkflowWritten {
     pub events: u64,
     /// The number of events without a run.
     pub without_run: u64,
-    /// The number of events whose run id is not a UUID, so that `workflow_run_id` is [computed from it](run_uuid).
+    /// The number of events whose run id is not a UUID. Their `workflow_run_id` is [computed from the run
+    /// id](run_uuid).
     pub run_named: u64,
     /// The number of events without a status.
     pub without_status: u64,
@@ -194,8 +195,8 @@ pub struct WorkflowWritten {
 
 /// Writes the event of each record as a line of JSON, in the order of `records`. Holds one record at a time.
 ///
-/// Two records with the same `execution_id` become two lines with the same `event_id`. An [`ErrorKind::Malformed`]
-/// error in `records`, which reports a line that is not a record, is counted and skipped.
+/// Two records with the same `execution_id` become two lines with the same `event_id`. An error of
+/// [`ErrorKind::Malformed`] in `records` reports a line that is not a record. Such an error is counted and skipped.
 ///
 /// # Errors
 /// [`ErrorKind::Io`] if `out` fails, and the first error in `records` of any other kind than [`ErrorKind::Malformed`].

@@ -19,13 +19,13 @@ pub struct Expected {
     /// The kind of the record; `None` if the kind does not matter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<Kind>,
-    /// The scene; `None` if it does not matter.
+    /// The scene; `None` if the scene does not matter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scene_id: Option<String>,
-    /// The shot; `None` if it does not matter.
+    /// The shot; `None` if the shot does not matter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shot_id: Option<String>,
-    /// The smallest number of executions with these values that the run must have; at least 1.
+    /// The run must have at least this number of executions with these values. The number is at least 1.
     #[serde(default = "once")]
     pub count: u64,
 }
@@ -35,7 +35,7 @@ fn once() -> u64 {
 }
 
 impl fmt::Display for Expected {
-    /// Writes the expectation without the skill, such as `2 executions of kind "generation" of shot "s-4"`.
+    /// Writes the expectation without the name of the skill, such as `2 executions of kind "generation" of shot "s-4"`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} execution{}", self.count, if self.count == 1 { "" } else { "s" })?;
         let kind = self.kind.as_ref().map(Kind::as_str);
@@ -52,8 +52,7 @@ impl fmt::Display for Expected {
 /// The executions that a run must have.
 ///
 /// In JSON, the expectations are an array of objects. Each object has the key `skill`. The keys `kind`, `scene_id`,
-/// `shot_id` and
-/// `count` are optional, and `count` is 1 by default.
+/// `shot_id` and `count` are optional. The default of `count` is 1.
 ///
 /// ```
 /// use runledger::governance::Expectations;

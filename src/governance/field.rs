@@ -30,8 +30,8 @@ pub enum Field {
     SceneId,
     /// `production.shot_id`.
     ShotId,
-    /// A duration, either of the execution or of the clip that it made: `production.duration_s`, `wall_clock_time_ms`
-    /// or `total_latency_ms`.
+    /// The duration of the execution, or of the clip that the execution made: `production.duration_s`,
+    /// `wall_clock_time_ms` or `total_latency_ms`.
     DurationS,
     /// The outcome. For a quality control, the outcome is PASS, FAIL or FIX. For any other execution, the outcome is
     /// whether the execution succeeded.
@@ -99,8 +99,8 @@ impl Field {
         }
     }
 
-    /// Returns what is wrong with the record if it lacks the field. Returns `None` if the field is present, or if this
-    /// record does not need the field.
+    /// Returns a text that says what the record lacks. Returns `None` if the field is present, or if this record does
+    /// not need the field.
     pub(super) fn missing(self, record: &ExecutionMetrics) -> Option<String> {
         let null = |is_present: bool, found: &str| (!is_present).then(|| found.to_owned());
         let production = &record.production;
@@ -144,7 +144,7 @@ pub(super) fn tier(record: &ExecutionMetrics) -> Option<&str> {
 }
 
 fn missing_outcome(record: &ExecutionMetrics) -> Option<String> {
-    // A quality control that did not complete needs no verdict. If it has the verdict PASS all the same,
+    // A quality control that did not complete needs no verdict. If the control has the verdict PASS all the same,
     // `check_outcome` reports the contradiction.
     let is_known = match record.kind {
         Kind::Qc => record.execution_succeeded == Some(false),
@@ -179,7 +179,7 @@ fn names_version(artifact: &str) -> bool {
         let next = rest.peek().copied();
         let begins_word = before.is_none_or(|before: char| !before.is_alphanumeric());
         let numbered = matches!(c, 'v' | 'V') && begins_word && next.is_some_and(|next| next.is_ascii_digit());
-        // In `https://`, a slash follows the colon. So the colon of a URL is not taken as the beginning of a version.
+        // A letter or digit must follow. So the colon in `https://` is not taken as the beginning of a version.
         let behind = matches!(c, '@' | ':') && next.is_some_and(char::is_alphanumeric);
         if numbered || behind {
             return true;

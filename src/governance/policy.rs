@@ -41,9 +41,9 @@ pub struct GatePolicy {
     /// Whether the attempts at a shot must be numbered consecutively by `regen_count`. If so, no number may be skipped,
     /// and two successful attempts must not have the same number. The default is true.
     pub attempts_numbered: bool,
-    /// Whether a skill must log the same fields for every tier. If so, the run fails if all of the skill's records for
-    /// one tier have a field and none of its records for another tier has that field. A record has a cost if it has
-    /// either an actual or an estimated cost. The default is true.
+    /// Whether a skill must log the same fields for every tier (class of models). If so, the run fails if all of the
+    /// skill's records for one tier have a field, and all of its records for another tier lack this field. An actual
+    /// cost and an estimated cost count as the same field. The default is true.
     pub even_across_tiers: bool,
 }
 
@@ -53,11 +53,14 @@ impl Default for GatePolicy {
     }
 }
 
-/// The fields that a record must have. They are the fields in `always`, the fields in `with_model` if the execution
-/// used a model, and the fields in the list for the kind of the record, if the kind has a list here.
+/// The fields that a record must have:
 ///
-/// - The fields of an interrupted execution are not checked. The gate only reports that the execution did not end.
-/// - A failed execution needs the same fields, except the artifact.
+/// - the fields in `always`;
+/// - the fields in `with_model`, if the execution used a model;
+/// - the fields in the list for the kind of the record, such as `generation`.
+///
+/// The fields of an interrupted execution are not checked, because the gate already reports that the execution did not
+/// end. A failed execution needs the same fields as any other, except the artifact.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
@@ -65,8 +68,8 @@ pub struct RequiredFields {
     /// The fields of every record. The default is `outcome`.
     pub always: Vec<Field>,
     /// The fields of a record whose execution used a model. An execution used a model if the record has calls, tokens,
-    /// a cost, a tier or the name of a model. But a routing decision or a budget check that only names a model did not
-    /// use it. The default is `model_used`, `tier`, `cost`.
+    /// a cost, a tier or the name of a model. But a routing decision or a budget check can name a model without using
+    /// it. The default is `model_used`, `tier`, `cost`.
     pub with_model: Vec<Field>,
     /// The fields of a skill's execution. The default is empty, because many skills have no scenes, shots, artifacts or
     /// regenerations.
@@ -122,32 +125,32 @@ impl RequiredFields {
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct EscalationPolicy {
-    /// The significance level: the highest probability with which all tests of a trigger together may cause an
-    /// escalation by chance. The default is 0.01.
+    /// The significance level. All tests of one trigger (reason for an escalation) together cause an escalation by
+    /// chance with at most this probability. The default is 0.01.
     pub alpha: f64,
-    /// The smallest number of results from which each of the two shares in a test must be computed. The default is 30,
+    /// A test compares two shares. Each share must be computed from at least this number of results. The default is 30,
     /// as for a [`Comparison`](crate::baseline::Comparison).
     pub samples_min: u64,
-    /// The smallest difference of two shares that is escalated. A smaller difference is ignored, even if it is
+    /// The smallest difference between two shares that is escalated. A smaller difference is ignored, even if it is
     /// statistically significant. The default is 0.05, which is five percentage points.
     pub share_difference_min: f64,
-    /// The smallest number that counts as repeated missing logs, both for unfinished executions and for lost records.
-    /// The default is 3.
+    /// The smallest number of unfinished executions, or of lost records, that counts as repeated missing logs. The
+    /// default is 3.
     pub missing_logs_min: u64,
     /// How many hours an execution may be in flight before it counts as unfinished. The default is 24.
     pub in_flight_hours_max: u64,
     /// How far a skill's costs may be above or below their estimates, as a share of the estimates. The default is 0.2,
     /// which is a fifth.
     pub cost_relative_max: f64,
-    /// The smallest difference between a skill's costs and estimates that is escalated, summed over the window, in US
-    /// dollars. The default is 1.
+    /// The costs of a skill are escalated only if their sum in the window differs from the sum of their estimates by at
+    /// least this amount, in US dollars. The default is 1.
     pub cost_difference_usd_min: Usd,
     /// The smallest number of executions with a forbidden model or tier that counts as misuse. The default is 1.
     pub misuse_min: u64,
     /// Which executions may use which models. An empty list, which is the default, allows all models.
     pub allowed_models: Vec<AllowedModels>,
-    /// The length of the reference in days, from 1 to 3660. The reference is the period with which the window is
-    /// compared. It ends at the start of the week in which the window begins. The default is 28.
+    /// The length of the reference in days, from 1 to 3660. The reference is the earlier period with which the judged
+    /// time window is compared. It ends at the start of the week in which the window begins. The default is 28.
     pub reference_days: u64,
 }
 
@@ -168,8 +171,8 @@ impl Default for EscalationPolicy {
     }
 }
 
-/// The models and tiers that certain executions may use. If several entries apply to an execution, it may only use the
-/// models and tiers that all of these entries allow.
+/// The models and tiers that certain executions may use. If several entries apply to an execution, the execution may
+/// only use models and tiers that all of these entries allow.
 ///
 /// In a pattern, `*` matches any text, `#` a digit, and `?` any character. Case is ignored.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -195,7 +198,7 @@ impl Policy {
     pub fn from_json(text: &str) -> Result<Self> {
         let malformed = || Error::new(ErrorKind::Malformed, "read a policy");
         let policy: Self = json::from_str(text).map_err(|source| malformed().source(source))?;
-        // serde would also accept an array in place of an object, with the values of the fields in order.
+        // serde would also accept an array with the values of the fields in order.
         let shape: Value = serde_json::from_str(text).map_err(|source| malformed().source(source))?;
         for (place, name) in
             [("", "policy"), ("/gate", "gate"), ("/gate/required", "required"), ("/escalation", "escalation")]

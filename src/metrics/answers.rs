@@ -3,33 +3,35 @@
 use super::{Call, CostProvenance, CostTier, ExecutionMetrics, Kind, LlmCall, Model, QcOutcome, Usage, Usd, outcome};
 
 impl QcOutcome {
-    /// Returns PASS or FAIL.
     pub(crate) fn of_success(succeeded: bool) -> Self {
         if succeeded { Self::Pass } else { Self::Fail }
     }
 }
 
 impl ExecutionMetrics {
-    /// Returns true if the record shows that a model was used: it has calls, tokens, a cost, a cost tier, or a value in
-    /// `model`. For a routing decision or a budget check, a cost tier or a value in `model` is not enough, because
-    /// these executions name a model without using it.
+    /// Returns true if the record shows that a model was used: the record has calls, tokens, a cost, a cost tier, or a
+    /// value in `model`.
+    ///
+    /// For a routing decision or a budget check, a cost tier or a value in `model` is not enough. These executions can
+    /// name a model without using it.
     pub(crate) fn used_model(&self) -> bool {
         let named = self.cost_tier.is_some() || self.model != Model::default();
         self.called_model() || named && !matches!(self.kind, Kind::ModelRouting | Kind::BudgetGate)
     }
 
     /// Returns true if the execution called a model itself, which is the case if the record has calls, tokens or a
-    /// cost. The name of a model is not enough, because a quality control names the model whose output it checks.
+    /// cost. The name of a model is not enough, because the record of a quality control can name the model whose output
+    /// was checked.
     pub(crate) fn called_model(&self) -> bool {
         let counts = [self.tokens_used, self.tokens_input, self.tokens_output];
         counts.iter().any(Option::is_some) || self.cost_usd.is_some() || !self.trace.llm_calls.is_empty()
     }
 
-    /// Returns `production.outcome`. If this field is unknown, returns PASS for an execution that succeeded and FAIL
-    /// for an execution that failed.
+    /// Returns `production.outcome`. If this field is unknown, returns PASS if the execution succeeded, and FAIL if the
+    /// execution failed.
     ///
-    /// But for a quality control, returns `None` if the field is unknown, because a control that succeeds can have any
-    /// verdict.
+    /// A quality control is an exception: if the field is unknown, returns `None`, because a control that succeeds can
+    /// have any verdict.
     pub(crate) fn outcome(&self) -> Option<QcOutcome> {
         let by_success = || self.success().filter(|_| self.kind != Kind::Qc).map(QcOutcome::of_success);
         self.production.outcome.clone().or_else(by_success)
@@ -40,20 +42,21 @@ impl ExecutionMetrics {
         outcome(self.execution_succeeded, self.execution_failed)
     }
 
-    /// Returns `model.tier`, which the router chose. If `model.tier` is `None`, returns `cost_tier`, unless its value
-    /// is `Unknown`.
+    /// Returns `model.tier`, which the router chose. If `model.tier` is `None`, returns `cost_tier`, or `None` if
+    /// `cost_tier` is `Unknown`.
     pub(crate) fn tier(&self) -> Option<&str> {
         let by_price = || self.cost_tier.as_ref().filter(|tier| **tier != CostTier::Unknown).map(CostTier::as_str);
         self.model.tier.as_deref().or_else(by_price)
     }
 
-    /// Returns the cost with all recorded decimals, which is `cost.exact_usd` or, if that is `None`, `cost_usd`.
+    /// Returns the cost with all recorded decimals: `cost.exact_usd`, or `cost_usd` if `cost.exact_usd` is `None`.
     /// Returns `None` if the cost is unknown.
     pub(crate) fn exact_cost(&self) -> Option<Usd> {
         self.cost.exact_usd.or(self.cost_usd)
     }
 
-    /// Returns the execution's calls of models, each with its exact cost in `cost_usd` and the provenance of that cost.
+    /// Returns the execution's calls of models. In each call, `cost_usd` is the exact cost, and `cost` is the
+    /// provenance of the cost.
     ///
     /// If the record lists no calls, the result is one call that represents the whole execution. If the model of the
     /// execution is unknown, the call has an empty `model_name`.
@@ -72,19 +75,22 @@ impl ExecutionMetrics {
                 whole.cost.clone_from(&self.cost);
                 calls.push(whole);
             }
-            // If a record has only one call, the provenance of its cost is stored in the record and not in the call.
+            // If a record has only one call, the provenance of the call's cost is stored in the record and not in the
+            // call.
             [only] if only.cost == CostProvenance::default() => only.cost.clone_from(&self.cost),
             _ => {}
         }
         calls
     }
 
-    /// Returns `entry`, which is one of [`calls`](Self::calls), in a form that can be priced. Returns `None` if its
-    /// input or output tokens are unknown.
+    /// Returns `entry`, one of the [`calls`](Self::calls), as a [`Call`], which can be priced. Returns `None` if the
+    /// input or output tokens of the call are unknown.
     ///
-    /// A call of the model `model.name` that states no provider or no variant has the provider or the variant in
-    /// `model`. A call without a time has the time in `cost.at`. If the record lists only one call, and this call
-    /// reports neither usage nor cost, the call has the model and the usage of the execution.
+    /// Values that `entry` lacks come from the record:
+    ///
+    /// - If `entry` names the same model as `model.name`, a missing provider or variant comes from `model`.
+    /// - A missing time comes from `cost.at`.
+    /// - If `entry` is the only call and has neither usage nor cost, the model and the usage of the execution are used.
     ///
     /// ```
     /// use runledger::{ExecutionMetrics, Uuid, metrics::LlmCall};
@@ -128,8 +134,10 @@ impl ExecutionMetrics {
 }
 
 impl LlmCall {
-    /// Returns the cost with all recorded decimals. It is `cost.exact_usd` if `cost_usd` is `None` or is this amount,
-    /// rounded. Otherwise it is `cost_usd`. Returns `None` if the cost is unknown.
+    /// Returns the cost with all recorded decimals; `None` if the cost is unknown.
+    ///
+    /// The cost is `cost.exact_usd` if `cost_usd` is `None` or equals the rounded `cost.exact_usd`. In all other cases,
+    /// the cost is `cost_usd`.
     pub fn exact_cost(&self) -> Option<Usd> {
         match (self.cost_usd, self.cost.exact_usd) {
             (Some(cost), Some(exact)) if cost != exact.round_to_record() => Some(cost),
@@ -137,8 +145,8 @@ impl LlmCall {
         }
     }
 
-    /// Moves the exact cost to `cost_usd`, which is not rounded in a call. If `cost.exact_usd` contradicts `cost_usd`,
-    /// both remain.
+    /// Moves `cost.exact_usd` to `cost_usd`, because the `cost_usd` of a call can have all decimals. Changes nothing if
+    /// the two amounts contradict each other.
     pub fn keep_exact(&mut self) {
         let exact = self.exact_cost();
         if self.cost.exact_usd.is_none_or(|amount| Some(amount) == exact) {
@@ -147,8 +155,8 @@ impl LlmCall {
         }
     }
 
-    /// Returns the call in a form that can be priced again, with the time for which it was priced. Returns `None` if
-    /// the input or output tokens are unknown.
+    /// Returns this entry as a [`Call`], which can be priced again for the same time. Returns `None` if the input or
+    /// output tokens are unknown.
     pub fn call(&self) -> Option<Call> {
         let mut usage = Usage::new(self.tokens_input?, self.tokens_output?);
         usage.parts = self.parts;

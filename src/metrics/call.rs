@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{Timestamp, Usage, Usd};
 use crate::error::{Error, ErrorKind, Result};
 
-/// One call of a model: the model, its provider, how it was served, and what it used.
+/// One call of a model: the model, its provider, how the call was served, and its usage.
 ///
 /// ```
 /// use runledger::{Usage, metrics::Call};
@@ -24,9 +24,10 @@ pub struct Call {
     pub variant: BTreeMap<String, String>,
     /// What the call used.
     pub usage: Usage,
-    /// When the call was made, UTC. `None` means the time at which the call is priced or recorded.
+    /// When the call was made, UTC. `None` means the time that is passed to the price table, or the time at which the
+    /// ledger records the call.
     pub at: Option<Timestamp>,
-    /// The cost that the vendor reported, at least 0. `None` if the vendor reported no cost; it is then computed.
+    /// The cost that the vendor reported, at least 0. `None` if the vendor reported no cost. The cost is then computed.
     pub reported_usd: Option<Usd>,
 }
 
@@ -43,8 +44,9 @@ impl Call {
         Self { provider: Some(provider.into()), ..self }
     }
 
-    /// Adds how the call was served. Pass what the vendor's response reports, not what you requested: a request for
-    /// priority may have been served in the standard way.
+    /// Adds one property of how the call was served, such as `service_tier` and `flex`. Pass the value in the vendor's
+    /// response, not the value that you requested. For example, the vendor may have served a priority request in the
+    /// standard way.
     #[must_use]
     pub fn variant(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.variant.insert(key.into(), value.into());
@@ -57,8 +59,8 @@ impl Call {
         Self { at: Some(at), ..self }
     }
 
-    /// Checks that no parts of the usage exceed their whole, such as cached tokens and all input tokens. Also checks
-    /// that the reported cost is from 0 to 18,446,744.07 USD, which is the range that a budget can count.
+    /// Checks that no parts of the usage exceed their whole. For example, the cached tokens must not exceed all input
+    /// tokens. Also checks that the reported cost is from 0 to 18,446,744.07 USD, which is the range of a budget.
     ///
     /// # Errors
     /// Fails with [`ErrorKind::Invalid`], with one entry in [`details`](Error::details) for each fault.

@@ -1,5 +1,5 @@
-//! Events around a skill that have their own records: a routing decision, an attempt to generate something, and a
-//! quality control.
+//! Events that have their own records, besides the executions of skills: a routing decision, an attempt to generate
+//! something, and a quality control.
 
 use std::collections::BTreeMap;
 
@@ -13,9 +13,9 @@ pub struct Routing {
     pub model: String,
     /// The tier for which the model was chosen.
     pub tier: String,
-    /// Why the router chose it. `None` if the reason is unknown.
+    /// Why the router chose the model. `None` if the reason is unknown.
     pub reason: Option<String>,
-    /// The expected cost of the call, in US dollars. `None` if it is unknown.
+    /// The expected cost of the call, in US dollars. `None` if the expected cost is unknown.
     pub estimated_usd: Option<Usd>,
 }
 
@@ -44,8 +44,8 @@ impl Routing {
     pub fn fill(&self, record: &mut ExecutionMetrics) {
         record.model.name = Some(self.model.clone());
         record.model.tier = Some(self.tier.clone());
-        // If the router itself called a model, the provider and the variant of that call are here. They do not belong
-        // to the chosen model, and the list of calls still has them.
+        // If the router itself called a model, `model` holds the provider and the variant of that call. They do not
+        // belong to the chosen model, so they are removed here. The list of calls still contains them.
         record.model.provider = None;
         record.model.variant = BTreeMap::new();
         if self.estimated_usd.is_some() {
@@ -55,7 +55,7 @@ impl Routing {
     }
 }
 
-/// An attempt to generate something.
+/// An attempt to generate something, such as a clip for one shot of a scene.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Attempt {
@@ -132,7 +132,7 @@ pub struct QcResult {
 }
 
 impl QcResult {
-    /// Returns the outcome for `artifact`.
+    /// Returns a result with this outcome for `artifact`.
     pub fn new(outcome: QcOutcome, artifact: impl Into<String>) -> Self {
         let artifact = artifact.into();
         Self { outcome, artifact, violations: Vec::new(), drift_category: None, attempt: None }

@@ -111,7 +111,7 @@ impl RunIds {
     }
 }
 
-/// The model that was used, and its usage, apart from `tokens_input` and `tokens_output`.
+/// The model that was used, and its usage. The totals, such as `tokens_input`, are separate fields of the record.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
@@ -146,7 +146,7 @@ open_enum! {
     }
 }
 
-/// Where an amount comes from, so that a later reader can explain it and price the call again.
+/// Where an amount comes from. With these facts, a later reader can explain the amount and price the call again.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
@@ -154,8 +154,8 @@ pub struct CostProvenance {
     /// The estimate made before the call.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub estimated_usd: Option<Usd>,
-    /// Where the amount comes from. If the amount is the cost of several calls with different sources, the source is
-    /// `Unknown` if one of the costs is unknown, and otherwise `Computed`.
+    /// Where the amount comes from. If the amount is the sum of the costs of calls with different sources, the source
+    /// is `Computed`, or `Unknown` if the cost of a call is unknown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<CostSource>,
     /// The price table's version.
@@ -167,28 +167,29 @@ pub struct CostProvenance {
     /// The row of the price table that was used.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub matched: Option<String>,
-    /// The number of input tokens above which the prices that were used apply. `None` if they apply to any number.
+    /// The prices that were used apply only to calls with more input tokens than this number. `None` if the prices
+    /// apply to any number of input tokens.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tier_above: Option<u64>,
-    /// The part of the call's variant to which the prices that were used apply, such as `processing=batch`. `None` if
-    /// the standard prices were used.
+    /// The part of the call's variant that has its own prices, such as `processing=batch`. These prices were used.
+    /// `None` if the standard prices were used.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub variant: Option<String>,
     /// The part of the call's variant for which the row has no prices, such as `service_tier=priority`. The standard
-    /// prices were used instead, which may be too low. `None` if the row has prices for the whole variant.
+    /// prices, which may be too low, were used instead. `None` if the row has prices for the whole variant.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub variant_unpriced: Option<String>,
-    /// The region in the model's name, such as `eu`, if no row has prices for this region. The standard prices were
-    /// used instead, which may be too low. `None` in all other cases.
+    /// The region in the model's name, such as `eu`, if no row has prices for this region. The standard prices, which
+    /// may be too low, were used instead. `None` in all other cases.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub region_unpriced: Option<String>,
     /// The parts of the usage, such as `input_audio`, that have no price of their own. The price of the whole, such as
-    /// all input, was used for these parts, which may be too low. Several parts are separated by commas. `None` if
+    /// all input, was used for these parts. This price may be too low. Several parts are separated by commas. `None` if
     /// every part has a price.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub part_unpriced: Option<String>,
-    /// The rule by which the model's name led to the row, such as `date with other separators`. `None` if the name is
-    /// in the table.
+    /// The rule that found the row, if the model's name is not in the table, such as `date with other separators`.
+    /// `None` if the name is in the table.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub matched_by: Option<String>,
     /// The amount with all its decimals, if it has more than 8 decimals. `cost_usd` is then this amount, rounded to 8
@@ -256,7 +257,7 @@ pub struct Production {
 pub struct Progress {
     /// The current stage.
     pub stage: String,
-    /// The progress in percent, 0–100; `None` if it is unknown.
+    /// The progress in percent, 0–100; `None` if the percentage is unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub percent: Option<f64>,
     /// When the progress was reported, UTC.
@@ -352,7 +353,7 @@ impl Decision {
     }
 }
 
-/// One error during an execution. The execution may have continued after it.
+/// One error during an execution. The execution may have continued after the error.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(expecting = "an object")]
 #[non_exhaustive]
@@ -437,7 +438,7 @@ impl LlmCall {
     }
 }
 
-/// The feedback of a person to an execution that was paused to wait for it.
+/// The feedback of a person. The execution was paused to wait for the feedback.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(expecting = "an object")]
 #[non_exhaustive]

@@ -10,7 +10,8 @@ impl ExecutionMetrics {
     /// Returns the record as one line of JSON, without a line feed. The first 29 keys are always written, in a fixed
     /// order. Each of the groups after these keys is written only if it is not empty.
     ///
-    /// The record need not be [valid](Self::validate), as long as [`from_json`](Self::from_json) can read it again.
+    /// The record need not be [valid](Self::validate). It is enough that [`from_json`](Self::from_json) can read it
+    /// again.
     ///
     /// # Errors
     /// Fails with [`ErrorKind::Invalid`] for values that JSON cannot represent unchanged:

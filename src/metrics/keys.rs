@@ -3,13 +3,14 @@
 /// The keys of an object, in the order in which they are written.
 pub(super) struct Keys(&'static [Key]);
 
-/// A key, and the keys of the object under it or of the objects in the list under it. `None` if there is no object, or
-/// if any key is allowed in it.
+/// A key and, if its value is an object or a list of objects, the keys of these objects. The keys are `None` if the
+/// value contains no objects, or if the objects may have any key.
 struct Key(&'static str, Option<&'static Keys>);
 
 impl Keys {
-    /// Returns the place of the key and the keys of what is under it. Returns `None` if the object has no such key. It
-    /// probably is the key at `place`. There are at most 64 keys.
+    /// Returns the index of the key `name`, and the keys of the objects in its value. Returns `None` if the object has
+    /// no such key. The index is less than 64. The key at the index `place` is tried first, because keys usually occur
+    /// in this order.
     pub(super) fn find(&self, name: &str, place: usize) -> Option<(usize, Option<&'static Keys>)> {
         let is = |key: &Key| key.0 == name;
         let place = match self.0.get(place) {
@@ -23,8 +24,8 @@ impl Keys {
         self.0.iter().map(|key| key.0)
     }
 
-    /// Returns the path of a key of that name, such as `run.run_id`. The name can also be a whole path in one word, such
-    /// as `model_name` for `model.name`. Of several such keys, returns the first of those in the fewest objects.
+    /// Returns the path of the key `name`, such as `run.run_id` for `run_id`. The name can also be a whole path in one
+    /// word, such as `model_name` for `model.name`. If several keys match, returns the first of the least nested keys.
     pub(super) fn path_of(&self, name: &str) -> Option<String> {
         let word = |path: &str| path.replace(|c: char| !c.is_alphanumeric(), "").to_lowercase();
         let whole = word(name);
@@ -85,7 +86,7 @@ pub(super) static RECORD: Keys = Keys(&[
     Key("progress", Some(&PROGRESS)),
     Key("quality_score", None),
     Key("trace", Some(&TRACE)),
-    // A ledger adds these to each line.
+    // A ledger adds these three keys to each line.
     Key("seq", None),
     Key("prev", None),
     Key("hash", None),
@@ -253,7 +254,8 @@ mod tests {
         }
     }
 
-    /// Calls `check` with the text before and after a value, for each key of an object and of those in it.
+    /// Calls `check` for each key of an object and of the objects in it. Passes the key, the text before its value, and
+    /// the text after its value.
     fn each(keys: &Keys, before: &str, after: &str, check: &mut impl FnMut(&str, String, String)) {
         for Key(name, below) in keys.0 {
             let before = format!("{before}\"{name}\":");
@@ -261,7 +263,7 @@ mod tests {
             let Some(below) = below else { continue };
             let (open, close) = match *name {
                 "steps" | "decisions" | "errors" => ("[{", "}]"),
-                // The parts of a usage are read after the required keys.
+                // The required keys come first, because the parts of a usage are read only after them.
                 "llm_calls" => ("[{\"call_sequence\":1,\"model_name\":\"m\",", "}]"),
                 _ => ("{", "}"),
             };
@@ -269,7 +271,8 @@ mod tests {
         }
     }
 
-    /// No field can be such a list, so the record must be refused. A key that is not read would be skipped.
+    /// Each key in turn gets the value `[[[]]]`, which no field can have. So the record is refused if the key is read.
+    /// A key that is not read would be skipped.
     #[test]
     fn every_key_is_read() {
         let mut count = 0;

@@ -164,14 +164,17 @@ impl Meter {
         self.facts().usage_key
     }
 
-    /// Returns the meter's name in a price table, such as `cache_read`, `thousand_requests` or `audio_hour`. The name
-    /// includes the quantity that the price is for, unless that is a million tokens.
+    /// Returns the meter's name in a price table, such as `cache_read`. If the price is not for a million tokens, the
+    /// name includes the quantity, such as `thousand_requests` or `audio_hour`.
     pub const fn price_key(self) -> &'static str {
         self.facts().price_key
     }
 
-    /// Returns the number of units that a price is for: 1,000,000 tokens or characters, 1,000 requests, searches,
-    /// messages or pages, or 3,600,000 milliseconds.
+    /// Returns the number of units that a price is for:
+    ///
+    /// - 1,000,000 tokens or characters;
+    /// - 1,000 requests, searches, messages or pages;
+    /// - 3,600,000 milliseconds, which is an hour.
     pub const fn per(self) -> u64 {
         self.facts().per
     }
@@ -189,7 +192,7 @@ impl Meter {
 
     /// Returns the direct and indirect parts of the meter.
     pub(crate) fn parts(self) -> impl Iterator<Item = Self> {
-        // In `ALL`, parts come after their wholes.
+        // The search begins at the meter itself, because parts come after their wholes in `ALL`.
         let mask = PARTS[self as usize];
         Self::ALL[self as usize..].iter().copied().filter(move |&part| mask & (1 << part as usize) != 0)
     }
@@ -199,8 +202,8 @@ impl Meter {
 /// them for every call.
 const PARTS: [u32; Meter::COUNT] = {
     let mut parts = [0; Meter::COUNT];
-    // Going backwards visits each part before its wholes. So when a part is added to a whole, the parts of that part
-    // are already known.
+    // The loop goes backwards, so each part comes before its wholes. When a part is added to a whole, the parts of that
+    // part are already known.
     let mut place = Meter::COUNT;
     while place > 0 {
         place -= 1;

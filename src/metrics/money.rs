@@ -1,5 +1,5 @@
-//! An exact amount of US dollars. It is not in the module `cost`, because records contain amounts, and `cost` depends
-//! on records.
+//! An exact amount of US dollars. This type is not in the module `cost`, because records contain amounts, and `cost`
+//! depends on records.
 
 use std::fmt::{self, Write};
 use std::num::IntErrorKind;
@@ -102,7 +102,7 @@ impl fmt::Display for Usd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let magnitude = self.pico.unsigned_abs();
         let (whole, rest) = match u64::try_from(magnitude) {
-            // For amounts up to 18 million dollars, 64-bit divisions suffice, which are ten times as fast as 128-bit
+            // For amounts up to 18 million dollars, 64-bit divisions suffice. They are ten times as fast as 128-bit
             // divisions.
             Ok(small) => (u128::from(small / PICO_SMALL), small % PICO_SMALL),
             Err(_) => (magnitude / PICO, (magnitude % PICO) as u64),
@@ -134,7 +134,8 @@ fn parse_pico(text: &str) -> Option<(i128, bool)> {
     let floor = kept.checked_mul(10u128.checked_pow(zeros)?)?;
     let magnitude = floor.checked_add(u128::from(rounds_up(floor, dropped)))?;
     let pico = if negative {
-        // Negating a positive i128 would not reach the smallest i128, which has no positive counterpart.
+        // The magnitude is subtracted from 0, because negating an i128 cannot yield the smallest i128, which has no
+        // positive counterpart.
         0i128.checked_sub_unsigned(magnitude)?
     } else {
         i128::try_from(magnitude).ok()?
@@ -142,7 +143,8 @@ fn parse_pico(text: &str) -> Option<(i128, bool)> {
     Some((pico, dropped.is_empty()))
 }
 
-/// The number 0.d₁d₂d₃… × 10^`point`. `digits` neither begins nor ends with a zero. It is empty for the number 0.
+/// The number 0.d₁d₂d₃… × 10^`point`, where d₁d₂d₃… are the `digits`. They neither begin nor end with a zero. The
+/// number 0 has no digits.
 struct Decimal {
     negative: bool,
     digits: String,
@@ -189,9 +191,9 @@ fn rounds_up(floor: u128, decimals: &str) -> bool {
     }
 }
 
-/// Reads an exponent. An exponent outside the range of `i64` becomes the nearest `i64`. This does not change the
-/// result. With either exponent, the amount is out of range or rounds to 0, since no text has enough digits to
-/// compensate for the exponent.
+/// Reads an exponent. An exponent outside the range of `i64` becomes the nearest `i64`. The replacement does not change
+/// the result: with either exponent, the amount is out of range or rounds to 0. No text has enough digits to compensate
+/// for such an exponent.
 fn parse_exponent(text: &str) -> Option<i64> {
     match text.parse::<i64>() {
         Ok(exponent) => Some(exponent),
@@ -246,21 +248,22 @@ mod tests {
 
     use super::*;
 
-    /// Amounts of every order of magnitude with equal probability, and often the ends of the range.
+    /// Generates amounts of every order of magnitude with equal probability. One in five amounts is 0, −1, or at an end
+    /// of the range.
     fn pico() -> impl Strategy<Value = i128> {
         let ends = prop_oneof![Just(i128::MIN), Just(i128::MIN + 1), Just(i128::MAX), Just(0), Just(-1)];
         prop_oneof![4 => (any::<i128>(), 0u32..128).prop_map(|(pico, shift)| pico >> shift), 1 => ends]
     }
 
-    /// Up to twenty amounts, and the same amounts in another order. Each amount is at most 10¹⁹ USD, so that the sum is
-    /// in range.
+    /// Generates fewer than twenty amounts, and the same amounts in another order. Each amount is at most about 10¹⁹
+    /// USD, so that the sum is in range.
     fn any_amounts_and_shuffled() -> impl Strategy<Value = (Vec<Usd>, Vec<Usd>)> {
         let amount = any::<i128>().prop_map(|pico| Usd::from_pico(pico >> 24));
         prop::collection::vec(amount, 0..20)
             .prop_flat_map(|amounts| (Just(amounts.clone()), Just(amounts).prop_shuffle()))
     }
 
-    /// Rounds `digits` × 10^−`cut` half to even by the long division of a whole number.
+    /// Rounds `digits` × 10^−`cut` half to even with a division of integers.
     fn reference_rounding(digits: u64, cut: u32) -> i128 {
         let divisor = 10i128.pow(cut);
         let (quotient, rest) = (i128::from(digits) / divisor, i128::from(digits) % divisor);
@@ -296,7 +299,7 @@ mod tests {
         }
 
         #[test]
-        fn what_is_finer_than_a_pico_dollar_is_rounded_half_to_even_and_refused_in_text(
+        fn fractions_of_a_pico_dollar_are_rounded_in_json_and_refused_in_text(
             digits in prop_oneof![any::<u64>(), (0..1_000_000u64).prop_map(|n| n * 5)],
             cut in 0u32..22,
             negative: bool,
@@ -316,7 +319,7 @@ mod tests {
         }
 
         #[test]
-        fn the_precision_of_a_record_is_the_nearest_multiple_ties_to_even(pico in any::<i64>(), tie: bool) {
+        fn an_amount_is_rounded_to_the_nearest_multiple_and_halves_to_even(pico in any::<i64>(), tie: bool) {
             let pico = if tie { i128::from(pico) / 10_000 * 10_000 + 5_000 } else { i128::from(pico) };
             let rounded = Usd::from_pico(pico).round_to_record().pico();
             prop_assert_eq!(rounded % 10_000, 0);
@@ -325,7 +328,7 @@ mod tests {
         }
 
         #[test]
-        fn what_is_read_from_any_digits_is_read_again(text in "-?[0-9]{1,50}([.][0-9]{1,50})?([eE][-+]?[0-9]{1,25})?") {
+        fn any_amount_that_was_read_is_read_again(text in "-?[0-9]{1,50}([.][0-9]{1,50})?([eE][-+]?[0-9]{1,25})?") {
             match parse_pico(&text) {
                 Some((pico, exact)) => {
                     prop_assert_eq!(parse_pico(&Usd::from_pico(pico).to_string()), Some((pico, true)));
@@ -338,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_of_json_with_an_exponent() {
+    fn json_numbers_with_an_exponent_are_read() {
         for (text, pico) in [
             ("1e-05", 10_000_000),
             ("1.5E+3", 1_500_000_000_000_000),
@@ -356,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ends_of_the_range_and_what_lies_beyond() {
+    fn the_ends_of_the_range_are_read_and_amounts_beyond_it_are_refused() {
         let least = Usd::from_pico(i128::MIN);
         assert_eq!(least.to_string(), "-170141183460469231731687303.715884105728");
         assert_eq!("-170141183460469231731687303.715884105728".parse::<Usd>().unwrap(), least);

@@ -1,4 +1,4 @@
-//! Reads the objects inside of a record.
+//! Reads the objects inside a record.
 
 use std::fmt;
 use std::marker::PhantomData;

@@ -84,7 +84,7 @@ pub struct ExecutionMetrics {
     /// Input and output tokens together.
     #[serde(default)]
     pub tokens_used: Option<u64>,
-    /// All input tokens, including those read from or written to a cache.
+    /// All input tokens, including tokens that were read from a cache or written to a cache.
     #[serde(default)]
     pub tokens_input: Option<u64>,
     /// All output tokens, including reasoning.
@@ -138,7 +138,7 @@ pub struct ExecutionMetrics {
     /// The kind of event that the record describes, such as the execution of a skill.
     #[serde(default, skip_serializing_if = "is_default")]
     pub kind: Kind,
-    /// The run and the session that this execution belongs to, and its parents.
+    /// The run and the session to which the execution belongs, and the parents of the execution.
     #[serde(default, deserialize_with = "object", skip_serializing_if = "is_default")]
     pub run: RunIds,
     /// The model that was used.
@@ -169,8 +169,8 @@ impl ExecutionMetrics {
     /// The longest `error_reason`, in characters (Unicode scalar values).
     pub const ERROR_REASON_CHARS_MAX: usize = 500;
 
-    /// Returns a record with the four required fields. The other fields are unknown, except `operator`, which is
-    /// "human", `environment`, which is prod, and `kind`, which is skill.
+    /// Returns a record with the four required fields. The other fields are unknown, with three exceptions: `operator`
+    /// is `human`, `environment` is `prod`, and `kind` is `skill`.
     pub fn new(
         execution_id: Uuid,
         skill_name: impl Into<String>,
@@ -219,11 +219,11 @@ impl ExecutionMetrics {
         }
     }
 
-    /// Sets `status`, and `execution_succeeded` and `execution_failed` to match it.
+    /// Sets `status`. Also sets `execution_succeeded` and `execution_failed` to match the status:
     ///
     /// - `Success` counts as succeeded.
     /// - `Failed`, `Cancelled` and `Panicked` count as failed.
-    /// - For any other status both fields become `None`.
+    /// - For any other status, both fields become `None`.
     pub fn set_status(&mut self, status: Status) {
         let succeeded = status.succeeded();
         self.execution_succeeded = succeeded;
@@ -237,7 +237,7 @@ impl ExecutionMetrics {
         self.error_reason = Some(cut(reason.into(), Self::ERROR_REASON_CHARS_MAX));
     }
 
-    /// Sets the name of the model and its tokens, in the top-level fields and in the group `model`. `tokens_used`
+    /// Sets the name of the model and the token counts, in the top-level fields and in the group `model`. `tokens_used`
     /// becomes `None` if the sum of input and output exceeds the range of `u64`.
     pub fn set_usage(&mut self, model: impl Into<String>, usage: &Usage) {
         self.tokens_input = Some(usage.input);

@@ -1,5 +1,5 @@
-//! The enums of a record. Each enum keeps a value that this version does not know, so that a record from a newer
-//! version can be written back unchanged.
+//! The enums of a record. Each enum keeps a value that this version does not know. So a record from a newer version can
+//! be written back unchanged.
 
 /// Defines an enum over strings, with `Other` for unknown values. Two values are equal if their strings are equal. So
 /// `Other("success")` equals `Success`.
@@ -75,7 +75,8 @@ open_enum! {
         Success = "success",
         /// The execution ended with an error.
         Failed = "failed",
-        /// The execution was cancelled, or its guard was dropped before the execution had a result.
+        /// The execution was cancelled, or its guard, an [`Execution`](crate::Execution), was dropped before the
+        /// execution had a result.
         Cancelled = "cancelled",
         /// The process of the execution died.
         Interrupted = "interrupted",
@@ -87,8 +88,8 @@ open_enum! {
 }
 
 impl Status {
-    /// Returns true for a success and false for a failure. Returns `None` if that is unknown, which is the case for an
-    /// interrupted or paused execution, and for a status that only a newer version knows.
+    /// Returns true for a success and false for a failure. Returns `None` for an interrupted or paused execution, and
+    /// for a status that this version does not know.
     pub fn succeeded(&self) -> Option<bool> {
         // The text is compared, because `Other("success")` equals `Success`.
         match Self::from(self.as_str()) {

@@ -11,8 +11,9 @@ use super::text::shortened;
 
 /// The maximum depth of nested arrays and objects in a tag.
 ///
-/// `serde_json` reads at most 127 levels. Three of these are around the tag: the record, its `tags`, and the object
-/// that contains the record while the execution is in flight, or while the record cannot be appended to the ledger.
+/// `serde_json` reads at most 127 levels. Three of these levels can be around the tag: the record, its `tags`, and an
+/// object that temporarily contains the record. A record is in such an object while its execution is in flight, or
+/// while the record cannot be appended to the ledger.
 pub(super) const TAG_DEPTH_MAX: usize = 124;
 
 /// The prefix of the keys that mark internal types of `serde_json`. An object that begins with such a key is read back
@@ -59,7 +60,7 @@ enum Unreadable {
     ReservedKey,
 }
 
-/// Checks at most `depth` levels, so that no nesting exhausts the stack.
+/// Checks at most `depth` levels, so that deep nesting cannot exhaust the stack.
 fn check_tag(value: &Value, depth: usize) -> Result<(), Unreadable> {
     match value {
         Value::Array(_) | Value::Object(_) if depth == 0 => Err(Unreadable::TooDeep),

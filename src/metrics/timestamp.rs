@@ -79,7 +79,7 @@ impl TryFrom<DateTime<Utc>> for Timestamp {
     /// # Errors
     /// Fails with [`ErrorKind::Invalid`] outside the years 0 to 9999.
     fn try_from(time: DateTime<Utc>) -> Result<Self, Error> {
-        // chrono represents a moment in a leap second as the second before it plus 1,000 ms or more.
+        // chrono represents a moment in a leap second as the previous second with 1,000 ms or more.
         let leap_ms = i64::from(time.timestamp_subsec_millis()) - 1_000;
         Self::from_unix_ms(time.timestamp_millis() - leap_ms.max(0)).ok_or_else(|| {
             Error::new(ErrorKind::Invalid, "convert a time").detail(format!("{time} is not in the years 0 to 9999"))
@@ -88,8 +88,8 @@ impl TryFrom<DateTime<Utc>> for Timestamp {
 }
 
 impl Timestamp {
-    /// Returns the moment as text. The formatter of chrono is not used, because it is slower, and every record contains
-    /// several timestamps.
+    /// Returns the moment as text. This method is faster than the formatter of chrono, which matters because every
+    /// record contains several timestamps.
     fn text(self) -> [u8; 24] {
         let t = self.to_chrono();
         let mut text = *b"0000-00-00T00:00:00.000Z";
@@ -109,21 +109,22 @@ impl Timestamp {
     /// second.
     pub(super) fn from_written(text: &[u8; 24]) -> Option<Self> {
         const ZERO: &[u8; 24] = b"0000-00-00T00:00:00.000Z";
-        // XOR with `ZERO` turns a digit into its value, and any other expected character into 0. So the result of each
-        // byte must not exceed a limit, which is 9 for a digit and 0 for any other character. Adding 127 minus the
-        // limit sets the highest bit of a byte that exceeds its limit. Eight bytes are checked at once.
+        // XOR with `ZERO` turns a digit into its value, and any other expected character into 0. So each resulting byte
+        // has a limit: 9 where a digit is expected, and 0 elsewhere. Adding 127 minus the limit sets the highest bit of
+        // each byte that exceeds its limit. Eight bytes are checked at once.
         let mut pairs = [0; 24];
         let mut wrong = 0;
         for ((eight, zero), place) in text.as_chunks().0.iter().zip(ZERO.as_chunks().0).zip(pairs.as_chunks_mut().0) {
             let above = u64::from_le_bytes(*eight) ^ u64::from_le_bytes(*zero);
             let room = u64::from_le_bytes(zero.map(|byte| if byte == b'0' { 127 - 9 } else { 127 }));
-            // A byte can only carry into the next byte if it exceeds its own limit, so no right text is refused.
+            // A byte carries into the next byte only if it exceeds its own limit. So no valid text is refused because
+            // of a carry.
             wrong |= (above.wrapping_add(room) | above) & u64::from_ne_bytes([0x80; 8]);
             // Each byte becomes the two-digit number that begins at this byte. The number is at most 99, so there is no
             // carry into the next byte.
             *place = above.wrapping_mul(10).wrapping_add(above >> 8).to_le_bytes();
         }
-        // None of the pairs used here is split between two pieces of eight bytes.
+        // Both digits of each two-digit number that is read here are in the same group of eight bytes.
         let two = |at: usize| u32::from(pairs[at]);
         let (year, month, day) = (two(0) * 100 + two(2), two(5), two(8));
         let (hour, minute, second) = (two(11), two(14), two(17));
@@ -133,15 +134,15 @@ impl Timestamp {
         if !right || day > 28 && day > days_of_month(year, month) {
             return None;
         }
-        // If years are counted from March, the leap day is at the end of a year. Each group of five months from March
-        // on then has 153 days, and four years have 1461 days, except at the end of most centuries.
+        // Years are counted from March here, so the leap day is at the end of a year. Each group of five months from
+        // March on has 153 days. Four years have 1,461 days, except at the end of most centuries.
         let (years, months) = if month > 2 { (year + 4800, month - 3) } else { (year + 4799, month + 9) };
         let days = years * 365 + years / 4 - years / 100 + years / 400 + (months * 153 + 2) / 5 + day - 1;
         let minutes = (i64::from(days) - DAYS_BEFORE_1970) * 1_440 + i64::from(hour * 60 + minute);
         Self::from_unix_ms(minutes * 60_000 + i64::from(second * 1_000 + ms))
     }
 
-    /// Like [`from_written`](Self::from_written), but faster if `text` is in the same minute as the text `read`, whose
+    /// Like [`from_written`](Self::from_written), but faster if `text` is in the same minute as `read`, a text whose
     /// `time` is known. The end of an execution is often in the same minute as its start.
     pub(super) fn from_written_beside(text: &[u8; 24], (read, time): (&[u8; 24], Self)) -> Option<Self> {
         let (minute, rest) = text.split_at(17);
@@ -287,16 +288,16 @@ mod tests {
             proptest::prop_assert_eq!(text, chrono);
         }
 
-        /// Only the general parser reads a leap second.
+        /// Leap seconds are excluded from the comparison, because only the general parser reads them.
         #[test]
-        fn what_is_written_so_is_read_as_rfc_3339(text in "([0-9]{2}00|202[0-9]|[0-9]{4})-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-6][0-9]:[0-6][0-9][.][0-9]{3}Z") {
+        fn the_fast_parser_reads_a_text_like_the_rfc_3339_parser(text in "([0-9]{2}00|202[0-9]|[0-9]{4})-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-6][0-9]:[0-6][0-9][.][0-9]{3}Z") {
             let written = Timestamp::from_written(text.as_bytes().try_into().unwrap());
             let expected = text.parse::<Timestamp>().ok().filter(|_| &text[17..19] != "60");
             proptest::prop_assert_eq!(written, expected);
         }
 
         #[test]
-        fn nothing_is_read_with_another_byte_in_it(unix_ms in RANGE_MS, at in 0..24_usize, byte: u8) {
+        fn a_text_with_a_changed_byte_is_not_misread(unix_ms in RANGE_MS, at in 0..24_usize, byte: u8) {
             let mut text = Timestamp::from_unix_ms(unix_ms).unwrap().text();
             text[at] = byte;
             let expected = std::str::from_utf8(&text).ok().and_then(|text| text.parse().ok());
@@ -306,7 +307,7 @@ mod tests {
 
         /// The second text is up to 100 seconds later, and sometimes has a wrong byte.
         #[test]
-        fn a_text_beside_another_is_read_as_it_is_alone(
+        fn a_known_time_does_not_change_how_a_text_is_read(
             read in RANGE_MS,
             later_ms in 0..100_000_u64,
             at in 0..24_usize,
@@ -320,9 +321,9 @@ mod tests {
         }
     }
 
-    /// Checks every day of four centuries, after which the calendar repeats, and some days around them.
+    /// Checks every day of 400 years, after which the calendar repeats, and of 60 more days.
     #[test]
-    fn every_day_is_counted() {
+    fn every_day_of_400_years_is_read() {
         let day_ms = 86_400_000;
         let first: Timestamp = "1999-12-01T00:00:00.000Z".parse().unwrap();
         let mut days = 0;
@@ -335,7 +336,7 @@ mod tests {
 
     /// Checks dates that exist and dates that do not.
     #[test]
-    fn every_date_of_leap_years_and_others() {
+    fn dates_of_leap_years_and_other_years_are_checked() {
         for (year, month, day) in
             [1900, 2000, 2023, 2024].iter().flat_map(|year| (0..1600).map(move |date| (year, date / 80, date % 80)))
         {

@@ -1,4 +1,4 @@
-//! Keys of a line of JSON that no field of a record has, so that a misspelt key is noticed.
+//! Finds the keys in a line of JSON that do not belong to any field of a record, such as misspelt keys.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -6,7 +6,7 @@ use std::fmt::Write;
 use super::ExecutionMetrics;
 use super::keys::{Keys, RECORD};
 
-/// A key that no field of a record has.
+/// A key that does not belong to any field of a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UnknownKey {
@@ -18,9 +18,11 @@ pub struct UnknownKey {
 }
 
 impl ExecutionMetrics {
-    /// Returns the keys in `line` that [`from_json`](Self::from_json) skips, in the order of the line. It does not check
-    /// that the line is a record. Keys inside of `tags`, of a variant and of an unknown key are not listed. The three
-    /// keys that a ledger adds to each line are known.
+    /// Returns the keys in `line` that [`from_json`](Self::from_json) skips, in the order of the line. Does not check
+    /// that the line is a record.
+    ///
+    /// Some keys are never listed: the three keys that a ledger adds to each line, and the keys inside `tags`, inside a
+    /// variant or inside the value of an unknown key.
     ///
     /// ```
     /// use runledger::ExecutionMetrics;
@@ -43,8 +45,10 @@ impl UnknownKey {
     }
 }
 
-/// Calls `unknown` for each key that no field has, with the open objects and lists. Returns true if an object in `line`
-/// may have a key twice. It returns true for every such line, and rarely for another.
+/// Calls `unknown` for each unknown key, with the objects and lists around the key, the outermost first.
+///
+/// Returns true if an object in `line` may have a key twice. If the result is false, all keys of each object are
+/// different. In rare cases, the result is true although all keys are different.
 pub(super) fn each_key(line: &str, mut unknown: impl FnMut(&[Open<'_>])) -> bool {
     let mut open: Vec<Open<'_>> = Vec::with_capacity(8);
     let mut may_repeat = false;
@@ -93,9 +97,9 @@ pub(super) struct Open<'l> {
     key: &'l str,
     /// The keys of the object under the current key.
     value: Option<&'static Keys>,
-    /// The known keys so far, as bits by their place.
+    /// The known keys so far: one bit for the index of each key.
     known: u64,
-    /// The other keys so far.
+    /// The unknown keys so far.
     others: Vec<Cow<'l, str>>,
 }
 
@@ -104,14 +108,14 @@ impl<'l> Open<'l> {
         Self { keys, is_list, entries: 0, key: "", value: None, known: 0, others: Vec::new() }
     }
 
-    /// Returns the keys of an object inside of this one.
+    /// Returns the keys of an object directly inside this object or list.
     fn inner(&self) -> Option<&'static Keys> {
         if self.is_list { self.keys } else { self.value }
     }
 
-    /// Adds the next key of the object. Returns false if it is not allowed.
+    /// Adds the next key of the object. Returns false if the key is unknown.
     fn add(&mut self, written: &'l str, may_repeat: &mut bool) -> bool {
-        // More keys are not compared here, since the time would grow with the square of their number.
+        // At most this number of unknown keys are compared, since the time grows with the square of their number.
         const COMPARED_MAX: usize = 32;
         self.key = written;
         self.value = None;
@@ -145,7 +149,7 @@ fn path(open: &[Open<'_>]) -> String {
     path
 }
 
-/// Returns the known key that the current key probably means: one of the same object, or else the same key elsewhere.
+/// Returns the known key that was probably meant: the same key in another object, or a similar key in the same object.
 fn near(open: &[Open<'_>]) -> Option<String> {
     const CHARS_MAX: usize = 64;
     let last = open.last()?;
@@ -160,7 +164,8 @@ fn near(open: &[Open<'_>]) -> Option<String> {
     elsewhere.or_else(|| is_near.then(|| name.to_owned()))
 }
 
-/// Returns the number of letters that differ, however the words are ordered, separated and capitalised.
+/// Returns the number of letters in which two keys differ. The order of the words, their separators and their case are
+/// ignored.
 fn distance(one: &str, other: &str) -> usize {
     let words = |name: &str| {
         let mut words = vec![String::new()];
@@ -182,7 +187,7 @@ fn distance(one: &str, other: &str) -> usize {
     edits(&one.concat(), &other.concat()).min(edits(&sorted(one), &sorted(other)))
 }
 
-/// Returns the number of letters to insert, remove or replace.
+/// Returns the number of letters to insert, remove or replace to turn `one` into `other`.
 fn edits(one: &str, other: &str) -> usize {
     let other: Vec<char> = other.chars().collect();
     let mut row: Vec<usize> = (0..=other.len()).collect();
@@ -259,7 +264,7 @@ mod tests {
                 r#"{"trace":{"llm_calls":[{"model_name":"a"},{"model_nam":"a","cost":{"tabel":1}}]}}"#,
                 "trace.llm_calls[1].model_nam -> model_name|trace.llm_calls[1].cost.tabel",
             ),
-            // Tags and variants are free, and a ledger writes the last three keys.
+            // Tags and variants may have any keys, and a ledger writes the last three keys.
             (r#"{"tags":{"a":{"b":[{"c":1}]}},"model":{"variant":{"x":"y"}},"seq":1,"prev":"","hash":""}"#, ""),
             (r#"{"skill_name":"\",\"a\":","tags":[{"a":1}]}"#, ""),
             ("", ""),
@@ -287,7 +292,7 @@ mod tests {
     }
 
     proptest! {
-        /// Any objects in objects and lists, with few different keys.
+        /// The line contains nested objects and lists with few different keys, so keys are often repeated.
         #[test]
         fn no_key_that_comes_again_is_missed(
             line in r#"(\{("(a|tags|run|run_id|\\\\u0061)":(1|"a"|\{"a":1(,"(a|b)":2)?\}|\[\{"a":1,"b":2\},\{"a":1\}\]),){0,4}"z":0\}){1,2}"#

@@ -9,10 +9,10 @@ use super::{ExecutionMetrics, Meter, Status, Timestamp, Usage, Usd};
 use crate::error::Result;
 
 impl ExecutionMetrics {
-    /// Checks the record and reports every fault at once. It checks these rules:
+    /// Checks the record and reports every fault at once. These are the rules:
     ///
-    /// - Presence: `execution_id` is not nil, `skill_name` and `skill_version` are not blank, and `timestamp_end` is
-    ///   present unless `status` is interrupted.
+    /// - Presence: `execution_id` is not nil. `skill_name` and `skill_version` are not blank, and `timestamp_end` is
+    ///   present. Only an interrupted execution may lack `timestamp_end`.
     /// - Order: the end is not before the start, and the `call_sequence` of the `llm_calls` is 1, 2, 3, …
     /// - Outcome: `execution_succeeded` and `execution_failed` are each other's inverse or both null, and they match
     ///   `status`.
@@ -21,17 +21,18 @@ impl ExecutionMetrics {
     ///   infinite.
     /// - Precision: `cost_usd` is a multiple of 10⁻⁸ USD. If there is a `cost.exact_usd`, `cost_usd` is this amount,
     ///   rounded by [`Usd::round_to_record`]. In a call, `cost_usd` can also be the exact amount.
-    /// - Sums: `tokens_used` is the sum of input and output, and no parts exceed their whole, see [`Usage`]. Unknown
-    ///   values are not checked.
+    /// - Sums: `tokens_used` is the sum of input and output. No parts exceed their whole, as [`Usage`] describes.
+    ///   Unknown values are not checked.
     /// - Form: a hash consists of 64 lower-case hex digits. A trace id consists of 32 lower-case hex digits, and a span
-    ///   id of 16. They are not all zeros, as in [W3C Trace Context](https://www.w3.org/TR/trace-context/).
-    /// - Tags: JSON can represent every tag unchanged. [`to_json`](Self::to_json) lists the values for which it cannot.
+    ///   id of 16. Neither id is all zeros, as [W3C Trace Context](https://www.w3.org/TR/trace-context/) requires.
+    /// - Tags: JSON can represent every tag unchanged. [`to_json`](Self::to_json) lists the values that JSON cannot
+    ///   represent.
     ///
     /// The durations of the steps are not compared with `total_latency_ms`.
     ///
     /// # Errors
     /// Fails with [`ErrorKind::Invalid`](crate::ErrorKind::Invalid). [`details`](crate::Error::details) has one entry
-    /// for each fault, with the field, what was expected and what was found.
+    /// for each fault, with the field, the expected value and the value that was found.
     ///
     /// ```
     /// use runledger::{ExecutionMetrics, Uuid};
@@ -89,7 +90,7 @@ impl ExecutionMetrics {
             faults.add("execution_succeeded, execution_failed", "one true and one false, or both null", found);
         }
         match self.status.as_ref().map(|status| Status::from(status.as_str())) {
-            // The status is missing, or comes from a newer version. Its meaning is then unknown.
+            // The status is missing or comes from a newer version, so there is nothing to compare.
             None | Some(Status::Other(_)) => {}
             Some(status) if status.succeeded() == succeeded => {}
             Some(status) => faults.add(
@@ -220,7 +221,7 @@ impl ExecutionMetrics {
     }
 }
 
-/// A float of a record, from 0 to `max`. `max` is `f64::MAX` if any finite number is valid.
+/// A float of a record, which must be from 0 to `max`. `max` is `f64::MAX` if the float has no upper limit.
 pub(super) struct Float {
     pub(super) field: &'static str,
     pub(super) value: Option<f64>,
@@ -243,7 +244,8 @@ fn is_lower_hex(text: &str, digits: usize) -> bool {
     text.len() == digits && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// Returns true if `id` has the form of an id with so many digits in W3C Trace Context.
+/// Returns true if `id` has the form that W3C Trace Context requires: this number of lower-case hex digits, not all
+/// zeros.
 pub(super) fn is_trace_id(id: &str, digits: usize) -> bool {
     is_lower_hex(id, digits) && id.bytes().any(|digit| digit != b'0')
 }

@@ -11,8 +11,8 @@ impl Usage {
     /// API](https://platform.claude.com/docs/en/api/messages).
     ///
     /// Anthropic's `input_tokens` excludes the tokens that were read from a cache or written to a cache. So the input
-    /// of the `Usage` is the sum of the three counts. The tokens that are cached for an hour are in `cache_creation`.
-    /// Thinking is part of the output.
+    /// of the `Usage` is the sum of `input_tokens`, the tokens that were read and the tokens that were written. The
+    /// tokens that are cached for an hour are in `cache_creation`. Thinking is part of the output.
     ///
     /// Unknown keys are skipped. A part that is missing or `null` is unknown.
     ///
@@ -60,12 +60,13 @@ impl Usage {
     /// * `seconds` of [transcriptions](https://platform.openai.com/docs/api-reference/audio/json-object) that are
     ///   billed by the second.
     ///
-    /// As in this crate, OpenAI counts cached tokens, audio and images as parts of the input, and reasoning, audio and
-    /// images as parts of the output. Searches are not counted, because the response lists them outside the usage.
+    /// OpenAI counts parts in the same way as this crate. The input includes cached tokens, audio and images. The
+    /// output includes reasoning, audio and images. Searches are not counted, because the response lists them outside
+    /// the usage.
     ///
     /// Other vendors use these forms too. At some vendors, such as xAI, the output excludes reasoning. If
-    /// `total_tokens` shows this, the reasoning is added to the output. Unknown keys are skipped. A part that is
-    /// missing or `null` is unknown.
+    /// `total_tokens` shows that the output excludes reasoning, the reasoning is added to the output. Unknown keys are
+    /// skipped. A part that is missing or `null` is unknown.
     ///
     /// ```
     /// use runledger::{Usage, metrics::Meter};
@@ -122,10 +123,10 @@ impl Usage {
     /// Reads the `usageMetadata` that [Gemini](https://ai.google.dev/api/generate-content#UsageMetadata) reports as
     /// JSON, including on Vertex AI.
     ///
-    /// `promptTokenCount` includes tokens read from a cache, but not the prompts of tool use, which are therefore added
-    /// to the input. `candidatesTokenCount` excludes thoughts, which are therefore added to the output. The audio,
-    /// image and video tokens come from the counts by modality. Gemini omits counts of 0, so a missing count of
-    /// candidates is 0.
+    /// `promptTokenCount` includes tokens read from a cache, but excludes the prompts of tool use. So these prompts are
+    /// added to the input. `candidatesTokenCount` excludes thoughts. So the thoughts are added to the output. The
+    /// audio, image and video tokens come from the counts by modality. Gemini omits counts of 0, so a missing
+    /// `candidatesTokenCount` means 0.
     ///
     /// Unknown keys are skipped. A part that is missing or `null` is unknown.
     ///
@@ -135,8 +136,9 @@ impl Usage {
     /// let usage = Usage::from_gemini(
     ///     r#"{"promptTokenCount": 1200, "cachedContentTokenCount": 1000, "toolUsePromptTokenCount": 300,
     ///         "candidatesTokenCount": 50, "thoughtsTokenCount": 150, "totalTokenCount": 1700,
-    ///         "promptTokensDetails": [{"modality": "TEXT", "tokenCount": 700}, {"modality": "AUDIO", "tokenCount":
-    /// 500}]}"#, )?;
+    ///         "promptTokensDetails": [{"modality": "TEXT", "tokenCount": 700},
+    ///             {"modality": "AUDIO", "tokenCount": 500}]}"#,
+    /// )?;
     /// let expected = Usage::new(1_500, 200).cache_read(1_000).reasoning(150).with(Meter::InputAudio, 500);
     /// assert_eq!(usage, expected);
     /// # Ok::<(), runledger::Error>(())
@@ -267,7 +269,7 @@ impl Report {
     /// Returns a time in seconds as milliseconds.
     fn seconds(&self, path: &str) -> Result<u64> {
         let value = self.get(path)?.unwrap_or(&Value::Null);
-        // Below 10¹² seconds, a float can represent every millisecond.
+        // The limit is 10¹² seconds, because a float can represent every millisecond below this limit.
         let seconds = value.as_f64().filter(|seconds| (0.0..1e12).contains(seconds));
         let seconds = seconds.ok_or_else(|| self.malformed(path, "a time in seconds", value))?;
         Ok((seconds * 1_000.0).round() as u64)

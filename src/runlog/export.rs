@@ -9,7 +9,7 @@ use crate::disk::begins_with;
 use crate::disk::numbered::{self, Series};
 use crate::error::{Error, Result};
 
-/// The log of a run, in a file in the directory of the registry.
+/// The log of a run, exported to a file in the directory of the registry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Exported {
@@ -24,17 +24,21 @@ pub struct Exported {
 }
 
 impl ErrorRegistry {
-    /// Registers the errors of `run`, which gives them numbers, and writes the log of the run with these numbers to a
-    /// new file in the directory. Then records in the registry that this log contains the errors, and updates
-    /// `error-registry.md`. The prices of the calls are looked up in `prices`.
+    /// Exports the log of `run` in these steps:
+    ///
+    /// 1. Registers the errors of the run, which gives them numbers.
+    /// 2. Writes the log with these numbers to a new file in the directory of the registry. The prices in the log come
+    ///    from `prices`.
+    /// 3. Records in the registry that this log contains the errors.
+    /// 4. Updates `error-registry.md`.
     ///
     /// The file name consists of the minute in which the run started, the mode of the run, and the next free number. If
     /// the mode is unknown, the file name contains the name of the first skill instead.
     ///
     /// No file is overwritten. If the same log was exported before, no new file is written, even if a person has added
-    /// text at the end of the existing file. If the process of that export died before the registry was complete, this
-    /// call completes the registry. A process that dies may leave a partial log, but only in a file whose name is not a
-    /// [`LogName`].
+    /// text at the end of the existing file. If the process of the earlier export died before the registry was
+    /// complete, this call completes the registry. A process that dies may leave a partial log, but only in a file
+    /// whose name is not a [`LogName`].
     ///
     /// # Errors
     /// - [`Overflow`](crate::ErrorKind::Overflow) if the costs add up to more than [`Usd`](crate::Usd) can hold.
@@ -42,11 +46,11 @@ impl ErrorRegistry {
     /// - [`Unsuitable`](crate::ErrorKind::Unsuitable) if `error-registry.md` was not written by the registry. Nothing
     ///   is written then.
     /// - [`Io`](crate::ErrorKind::Io) if a file cannot be read or written.
-    /// - [`Malformed`](crate::ErrorKind::Malformed) if a line of the journal was written by a newer version and cannot
-    ///   be understood. The error names the line.
+    /// - [`Malformed`](crate::ErrorKind::Malformed) if a line of the registry's journal was written by a newer version
+    ///   and cannot be understood. The error names the line.
     /// - [`Timeout`](crate::ErrorKind::Timeout) if another process still holds a lock of the registry at the deadline.
-    /// - [`Abandoned`](crate::ErrorKind::Abandoned) if another thread of this process wrote a line of the journal for
-    ///   this call, in a batch with its own lines, and panicked.
+    /// - [`Abandoned`](crate::ErrorKind::Abandoned) if another thread of this process panicked while it wrote a line of
+    ///   this call together with lines of other calls.
     /// - [`Invalid`](crate::ErrorKind::Invalid) if the clock shows a time outside the years 0 to 9999.
     pub fn export(&self, run: &Run, prices: &PriceTable) -> Result<Exported> {
         let mut log = RunLog::new(run, prices)?;
@@ -62,7 +66,7 @@ impl ErrorRegistry {
         Ok(Exported { path: self.directory.join(name.to_string()), name, written, log })
     }
 
-    /// Returns the name of the log, and whether this call wrote it.
+    /// Writes the log if it does not exist yet. Returns its name, and true if this call wrote it.
     fn write_log(&self, log: &RunLog) -> Result<(LogName, bool)> {
         let (storage, directory) = (&*self.options.storage, &self.directory);
         let text = log.to_markdown();

@@ -18,14 +18,14 @@ pub enum LogStatus {
     InProgress,
     /// All executions succeeded.
     Completed,
-    /// An execution failed, panicked, was cancelled or interrupted.
+    /// An execution failed or panicked, or was cancelled or interrupted.
     Failed,
 }
 
 impl LogStatus {
     pub(super) const ALL: [Self; 3] = [Self::InProgress, Self::Completed, Self::Failed];
 
-    /// Returns its text: `In Progress`, `Completed` or `Failed`.
+    /// Returns the text of the status: `In Progress`, `Completed` or `Failed`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::InProgress => "In Progress",
@@ -36,11 +36,11 @@ impl LogStatus {
 }
 
 /// The facts about one run that the log of the run contains. Times are UTC, to the minute. `None` means unknown. An
-/// empty list also means unknown, unless the documentation of the field says otherwise.
+/// empty list also means unknown, except in the fields whose documentation gives an empty list another meaning.
 ///
 /// [`new`](Self::new) finds the facts in the records of the run, [`to_markdown`](Self::to_markdown) writes them, and
 /// [`parse`](Self::parse) reads the same facts back. Empty optional texts, empty items of lists, and the `duration_ms`
-/// of steps are not written. If an error is resolved after the run, only the registry says so.
+/// of steps are not written. If an error is resolved after the run, its resolution is only in the error registry.
 ///
 /// ```
 /// use runledger::runlog::{Run, RunLog};
@@ -69,8 +69,8 @@ pub struct RunLog {
     pub started: Timestamp,
     /// The mode: the first `run.mode` in the executions.
     pub mode: Option<String>,
-    /// The status, which depends only on the top-level executions. An execution that another execution of the run
-    /// started is ignored, because the status of the parent already reflects the status of the child.
+    /// The status. It depends only on the executions that no other execution of the run started. The status of such an
+    /// execution already reflects the status of its children.
     pub status: LogStatus,
     /// The steps of all executions, in chronological order. An execution without steps is one step. If the run has
     /// several executions, the name of a step begins with the name of the skill.
@@ -89,8 +89,9 @@ pub struct RunLog {
     /// The sum of the tag `messages_sent` over the executions; `None` if no execution has the tag, or if one of its
     /// values is not a whole number.
     pub messages_sent: Option<u64>,
-    /// The items of the tag `changes_made` of all executions. The value of the tag is a text, which is one item, or a
-    /// list of texts. An empty list means that nothing was changed; `None` means that no execution has the tag.
+    /// The items of the tag `changes_made` of all executions. The value of the tag is a list of texts, or a single
+    /// text, which counts as one item. An empty list means that nothing was changed; `None` means that no execution has
+    /// the tag.
     pub changes_made: Option<Vec<String>>,
     /// The items of the tag `issues_to_address` of all executions, found like `changes_made`. An empty list means that
     /// there are no issues.
@@ -105,14 +106,16 @@ pub struct RunLog {
     pub cost: Option<Usd>,
     /// The number of executions that used a model but have no cost.
     pub unpriced: u64,
-    /// Where the costs come from: one line per model and origin; empty if no record shows the use of a model.
+    /// Where the costs come from: one line for each model and origin. The list is empty if the records do not show the
+    /// use of a model.
     pub prices: Vec<PriceLine>,
 }
 
 impl RunLog {
     /// Returns the facts of `run`. The errors have no numbers, because only
-    /// [`ErrorRegistry::export`](super::ErrorRegistry::export) assigns numbers. The log states the price of a call if
-    /// the cost in the record was calculated with the table `prices`, and otherwise only where the cost comes from.
+    /// [`ErrorRegistry::export`](super::ErrorRegistry::export) assigns numbers. If the recorded cost of a call was
+    /// calculated with the table `prices`, the log states the prices of the call. If not, the log states only where the
+    /// cost comes from.
     ///
     /// # Errors
     /// [`ErrorKind::Overflow`] if the costs add up to more than [`Usd`] can hold.
@@ -199,7 +202,7 @@ fn status(executions: &[ExecutionMetrics]) -> LogStatus {
     let is_first = |one: &&ExecutionMetrics| !one.run.parent_execution_id.is_some_and(|id| ids.contains(&id));
     let mut first: Vec<_> = executions.iter().filter(is_first).collect();
     if first.is_empty() {
-        // Every execution has a parent in the run, since the parents form a cycle. Then no execution is ignored.
+        // Every execution has a parent in the run, so the parents form a cycle. In this case, no execution is ignored.
         first = executions.iter().collect();
     }
     let mut status = LogStatus::Completed;
@@ -251,7 +254,7 @@ fn models(execution: &ExecutionMetrics) -> Option<String> {
     Some(models.iter().map(text).collect::<Vec<_>>().join(", "))
 }
 
-/// Returns how the execution ended, its artifact, and the result of quality control.
+/// Returns a text that says how the execution ended, with its artifact and the result of quality control.
 fn result(execution: &ExecutionMetrics) -> Option<String> {
     let outcome = execution.execution_succeeded.map(|yes| if yes { Status::Success } else { Status::Failed });
     let status = execution.status.clone().or(outcome)?;
@@ -286,8 +289,8 @@ fn tagged<'r>(executions: &'r [ExecutionMetrics], tag: &'r str) -> impl Iterator
     executions.iter().filter_map(move |one| one.tags.get(tag)).filter(|value| !value.is_null())
 }
 
-/// Returns the sum of a tag over the executions that have it; `None` if none has it, or if a value is not a whole
-/// number.
+/// Returns the sum of a tag over the executions that have it; `None` if no execution has the tag, or if a value is not
+/// a whole number.
 fn count(executions: &[ExecutionMetrics], tag: &str) -> Option<u64> {
     let mut counts = tagged(executions, tag).map(Value::as_u64).peekable();
     counts.peek()?;

@@ -31,10 +31,10 @@ impl RunLog {
     /// end a line or a table cell. A line feed becomes `<br>`, a control character becomes a numeric entity, and a
     /// backslash is put before markup.
     ///
-    /// Times are UTC, as `HH:MM`. The date is added if it is not the day on which the run began. An unknown count is
-    /// written as `-`, and the resolution of an unresolved error as `PENDING`. If the counts of some executions are
-    /// unknown, the sum of the other counts is followed by the number of these executions. An unknown value of a step
-    /// or a decision is left out.
+    /// Times are UTC, as `HH:MM`. A time on another day than the start of the run also has its date. An unknown count
+    /// is written as `-`, and the resolution of an unresolved error as `PENDING`. If the counts of some executions are
+    /// unknown, the sum of the known counts is followed by the number of executions without a count. An unknown value
+    /// of a step or a decision is left out.
     pub fn to_markdown(&self) -> String {
         let mut text = String::new();
         // Writing to a String cannot fail.
@@ -185,12 +185,12 @@ fn list(out: &mut String, label: &str, items: Option<&[String]>) -> Result<bool,
     Ok(any)
 }
 
-/// `1,234,567`
+/// Returns a text such as `1,234,567`.
 fn count(count: Option<u128>) -> String {
     count.map_or_else(|| UNKNOWN.to_owned(), |count| grouped(&count.to_string()))
 }
 
-/// Adds a comma between each group of three digits.
+/// Adds commas between groups of three digits.
 fn grouped(digits: &str) -> String {
     let mut grouped = String::new();
     for (at, digit) in digits.chars().enumerate() {
@@ -202,7 +202,7 @@ fn grouped(digits: &str) -> String {
     grouped
 }
 
-/// `$1,234.50`, with all decimals and at least two.
+/// Returns a text such as `$1,234.50`, with all decimals of the amount, but at least two.
 fn dollars(amount: Usd) -> String {
     let digits = amount.to_string();
     let (sign, digits) = digits.strip_prefix('-').map_or(("", digits.as_str()), |digits| ("-", digits));

@@ -9,12 +9,12 @@ pub(super) fn cut(time: Timestamp) -> Timestamp {
     Timestamp::from_unix_ms(time.unix_ms().div_euclid(MINUTE_MS) * MINUTE_MS).unwrap_or(time)
 }
 
-/// `2026-01-03 14:30`
+/// Returns a text such as `2026-01-03 14:30`.
 pub(super) fn text(time: Timestamp) -> String {
     time.to_string()[..16].replace('T', " ")
 }
 
-/// Returns a text such as `14:30` if `time` is on the same day as `start`, and otherwise `2026-01-03 14:30`.
+/// Like [`text()`], but without the date if `time` is on the same day as `start`.
 pub(super) fn text_after(start: Timestamp, time: Timestamp) -> String {
     let (start, time) = (text(start), text(time));
     if start[..10] == time[..10] { time[11..].to_owned() } else { time }
@@ -34,7 +34,7 @@ pub(super) fn parse_after(start: Timestamp, text: &str) -> Option<Timestamp> {
     }
 }
 
-/// `2026-01-03_14-30`, as in the name of a run log.
+/// Returns a text such as `2026-01-03_14-30`, which is used in the names of run logs.
 pub(super) fn file_text(time: Timestamp) -> String {
     text(time).replace(' ', "_").replace(':', "-")
 }

@@ -1,4 +1,4 @@
-//! Reads a run log back.
+//! Reads a run log from its Markdown.
 
 use super::markdown::{
     BECAUSE, DECISION, ERRORS, ERRORS_HEAD, FEEDBACK, FINAL_STATUS, NO_MODEL, NONE, PENDING, RULE, STEP, TITLE,
@@ -207,8 +207,8 @@ impl<'t> Lines<'t> {
         Ok(Some(items))
     }
 
-    /// Reads the row of a sum, such as `| Input Tokens | 10 (unknown of 2 executions) |`. Returns the sum, and the
-    /// number of executions whose value is unknown.
+    /// Reads a table row with a sum, such as `| Input Tokens | 10 (unknown of 2 executions) |`. Returns the sum, and
+    /// the number of executions whose value is unknown.
     fn sum<T>(&mut self, name: &str, known: fn(&str) -> Option<Option<T>>) -> Result<(Option<T>, u64)> {
         self.take(&format!("| {name} | a sum |"), |row| {
             let [found, sum] = cells(row)?[..] else { return None };
@@ -234,7 +234,8 @@ impl<'t> Lines<'t> {
     }
 }
 
-/// Returns the rest of a line that begins with `begin` and a space. The rest is empty if the line is only `begin`.
+/// Returns the text of the line after `begin` and a space. Returns an empty text if the line consists only of `begin`,
+/// and `None` if the line begins differently.
 fn after<'t>(line: &'t str, begin: &str) -> Option<&'t str> {
     let rest = line.strip_prefix(begin)?;
     if rest.is_empty() { Some(rest) } else { rest.strip_prefix(' ') }

@@ -1,4 +1,4 @@
-//! Where the costs of a run come from: from known prices, from the vendor, or from elsewhere.
+//! The origins of the costs of a run, such as known prices or a report of the vendor.
 
 use super::Run;
 use super::text::{escape, or_unknown, unescape, unless_unknown};
@@ -19,8 +19,8 @@ pub struct PriceLine {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PriceBasis {
-    /// The cost was calculated with these prices. A meter is a kind of usage, such as input tokens. Its price is for
-    /// [`Meter::per`] units.
+    /// The cost was calculated with these prices. A meter is a kind of usage, such as input tokens. The price of a
+    /// meter is for [`Meter::per`] units.
     Prices(Vec<(Meter, Usd)>),
     /// The cost was calculated with a price table that is not available. The text is the version of that table.
     NotAtHand(String),
@@ -39,7 +39,8 @@ const NOT_TOLD: &str = "as recorded: where it comes from is not told";
 const UNKNOWN: &str = "unknown: no price is known";
 const NO_MODEL: &str = "model unknown";
 
-/// Returns the origins of the costs of all calls in the run, in the order of the calls and without repetition.
+/// Returns where the costs of the calls in the run come from, in the order of the calls. Each model and origin is
+/// listed once.
 pub(super) fn of_run(run: &Run, prices: &PriceTable) -> Vec<PriceLine> {
     let mut lines = Vec::new();
     for execution in run.executions().iter().filter(|execution| execution.used_model()) {
@@ -81,7 +82,7 @@ fn rates(execution: &ExecutionMetrics, call: &LlmCall, table: &str, prices: &Pri
 }
 
 impl PriceLine {
-    /// `*Cost calculated at: Input $15/1M, Output $75/1M (claude-opus-4-5)*`
+    /// Returns a line such as `*Cost calculated at: Input $15/1M, Output $75/1M (claude-opus-4-5)*`.
     pub(super) fn to_markdown(&self) -> String {
         let basis = match &self.basis {
             PriceBasis::Prices(rates) => {
@@ -118,7 +119,7 @@ impl PriceLine {
     }
 }
 
-/// `Input $15/1M`
+/// Returns a text such as `Input $15/1M`.
 fn rate((meter, price): &(Meter, Usd)) -> String {
     format!("{} ${price}/{}", label(*meter), per(*meter))
 }

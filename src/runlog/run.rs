@@ -23,9 +23,9 @@ pub(super) struct Occurrence<'r> {
 }
 
 impl Run {
-    /// Returns the run that consists of these records. `id` is their `run_id`; if they have no `run_id`, the run has
-    /// only one execution, and `id` is the id of that execution. If an execution has several records, the last one is
-    /// used.
+    /// Returns the run that consists of these records. `id` is the `run_id` of the records. If they have no `run_id`,
+    /// all records must belong to one execution, and `id` is the id of that execution. If an execution has several
+    /// records, the last one is used.
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`] if there are no records.
@@ -66,8 +66,8 @@ impl Run {
     }
 }
 
-/// Returns the errors in the trace of an execution. Adds the error that the execution ended with, unless the trace
-/// already contains that error.
+/// Returns the errors in the trace of an execution. If the trace does not contain the error that ended the execution,
+/// also returns this error.
 fn errors_of(execution: &ExecutionMetrics) -> impl Iterator<Item = Occurrence<'_>> {
     let last = last_error(execution);
     let is_last = move |error: &TracedError| last.as_ref().is_some_and(|last| is_same(&last.error, &error.error));
@@ -81,13 +81,13 @@ fn errors_of(execution: &ExecutionMetrics) -> impl Iterator<Item = Occurrence<'_
     execution.trace.errors.iter().map(traced).chain(last.map(ended))
 }
 
-/// Returns true if `reason` is `error`, or is the beginning of `error` and a `…`.
+/// Returns true if `reason` is `error`, or if it is a shortened `error` that ends in `…`.
 fn is_same(reason: &str, error: &str) -> bool {
     reason == error || reason.strip_suffix('…').is_some_and(|begin| error.starts_with(begin))
 }
 
-/// Returns the error that the execution ended with. The time of the error is the end of the execution, or the start of
-/// the execution if the end is unknown.
+/// Returns the error that ended the execution. The time of the error is the end of the execution, or the start of the
+/// execution if the end is unknown.
 fn last_error(execution: &ExecutionMetrics) -> Option<TracedError> {
     let is_cancelled = execution.status == Some(Status::Cancelled);
     let failed = execution.execution_failed == Some(true) || execution.execution_succeeded == Some(false);

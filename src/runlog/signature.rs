@@ -1,9 +1,9 @@
 //! Signatures: the part that all messages of the same error share.
 
-/// A signature of more characters is truncated, and a hash of the whole signature is added.
+/// The maximum length of a signature. A longer signature is truncated, and a hash of the whole signature is added.
 const CHARS_MAX: usize = 500;
-/// The closing quote is only searched within so many characters after the opening quote. Otherwise, each of many quotes
-/// that are never closed would cause a search to the end of the line.
+/// A closing quote is searched only within this number of characters after the opening quote. Without the limit, each
+/// unclosed quote would cause a search to the end of the line.
 const QUOTED_CHARS_MAX: usize = 300;
 
 const TEXT: &str = "<text>";
@@ -17,7 +17,7 @@ const URL: &str = "<url>";
 const NAMING: [&str; 8] = ["http", "status", "code", "error", "errno", "exit", "signal", "type"];
 
 /// Returns the signature of an error message. Two messages that differ only in values have the same signature. A
-/// signature is in lower case, and each sequence of white space is one space.
+/// signature is in lower case, and each sequence of white space is one space. Each value is replaced by a placeholder:
 ///
 /// | value | placeholder |
 /// |---|---|
@@ -47,8 +47,8 @@ const NAMING: [&str; 8] = ["http", "status", "code", "error", "errno", "exit", "
 ///
 /// - a short code of capitals and digits (`E0308`);
 /// - a whole number or one quoted word after one of these words: `http`, `status`, `code`, `error`, `errno`, `exit`,
-///   `signal`, `type`. But if a `:` or `=` follows `http`, `error`, `exit` or `signal`, the value is replaced, since it
-///   may be a count, as in `error: 5 files`.
+///   `signal`, `type`. But if a `:` or `=` follows `http`, `error`, `exit` or `signal`, the value is replaced. It may
+///   be a count, as in `error: 5 files`.
 ///
 /// Several values of the same kind in a row become one placeholder. A name without digits is kept if it is neither a
 /// path nor in quotes. So the same error on the hosts `alpha` and `beta` has two signatures.
@@ -125,15 +125,16 @@ fn quoted(rest: &[char], before: Option<char>) -> Option<usize> {
 struct Found {
     /// The signature of this beginning.
     text: String,
-    /// The last word of the message that was read, before any placeholder replaced it.
+    /// The last word that was read, as in the message, without placeholders.
     word: String,
     /// The separators that were read after the last word.
     between: String,
 }
 
 impl Found {
-    /// Returns true if the last word is one of [`NAMING`], so that the next word identifies the error. Returns false
-    /// after four of these words with a `:` or `=`, since the 5 in `error: 5 files` may be a count.
+    /// Returns true if the last word is one of [`NAMING`], so that the next word identifies the error. But returns
+    /// false if a `:` or `=` follows `error`, `http`, `exit` or `signal`, since the next word may be a count, as in
+    /// `error: 5 files`.
     fn names_next(&self) -> bool {
         let word = self.word.trim_end_matches([':', '.']).to_lowercase();
         let colon = self.word.ends_with(':') || self.between.contains('=');
@@ -164,7 +165,7 @@ impl Found {
             self.text.push_str(&value(body));
             self.text.push_str(&word[body.len()..]);
         }
-        // In `"status": 429`, the colon is a word without a body. It belongs to the quoted word before it.
+        // In `"status": 429`, the colon is a word without a body. The colon belongs to the quoted word `status`.
         if body.is_empty() { self.word.push_str(word) } else { self.next(word) }
     }
 
@@ -251,7 +252,7 @@ fn segment(segment: &str, before: Option<char>) -> String {
     text
 }
 
-/// Returns true if a digit comes before the last letter, unlike in `worker12`.
+/// Returns true if a digit comes before the last letter, as in `a1b2`. Returns false for `worker12`.
 fn alternates(segment: &str) -> bool {
     segment.trim_end_matches(|c: char| c.is_ascii_digit()).contains(|c: char| c.is_ascii_digit())
 }
@@ -268,7 +269,7 @@ fn is_path(word: &str) -> bool {
     drive || begins || (!numbers && (slashes >= 2 || (slashes == 1 && extension)))
 }
 
-/// Returns true if the word is a date such as `2026-01-03`, or one followed by a time.
+/// Returns true if the word is a date such as `2026-01-03`, with or without a time after it.
 fn is_date(word: &str) -> bool {
     let form =
         |text: &str| text.bytes().map(|byte| if byte.is_ascii_digit() { b'0' } else { byte }).collect::<Vec<_>>();
@@ -279,7 +280,7 @@ fn is_date(word: &str) -> bool {
 /// Merges placeholders that follow each other.
 fn collapsed(text: &str) -> String {
     let mut text = text.trim().to_owned();
-    // A date and its time, and the parts of an id, are one value.
+    // A date and its time are one value. The parts of an id are one value too.
     let mut rules = vec![(format!("{TIME} {NUMBER}"), TIME), (format!("{TIME},{NUMBER}"), TIME)];
     for between in ["-", "_", ".", ":", "", "/"] {
         for (one, other) in [(ID, ID), (ID, NUMBER), (NUMBER, ID)] {

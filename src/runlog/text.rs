@@ -4,8 +4,8 @@
 //! numeric entities such as `&#13;`. A backslash is put before the characters that Markdown may read as markup:
 //!
 //! - `` \ ` * [ < & | ~ `` anywhere;
-//! - `_` unless it is between two letters or digits;
-//! - `#` unless it follows a letter or digit, as in `C#`;
+//! - `_`, except between two letters or digits;
+//! - `#`, except after a letter or digit, as in `C#`;
 //! - `>` at the beginning of the text;
 //! - `+` and `-` if neither neighbor is a visible character.
 
@@ -14,7 +14,7 @@ use std::borrow::Cow;
 /// An unknown value in a table.
 pub(super) const UNKNOWN: &str = "-";
 
-/// Returns the text as Markdown on one line, which may be in a cell of a table. [`unescape`] reverses it.
+/// Returns the text as Markdown on one line, which may be in a cell of a table. [`unescape`] reverses the escaping.
 pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     let mut before = None;
@@ -109,8 +109,8 @@ pub(super) fn uncode(markdown: &str) -> String {
     }
 }
 
-/// Returns the escaped value, or `unknown` if there is no value. If the escaped value happens to be equal to `unknown`,
-/// its first character is written as an entity, so that readers can distinguish the two cases.
+/// Returns the escaped value, or `unknown` if `value` is `None`. If the escaped value is equal to `unknown` by chance,
+/// its first character is written as an entity. So readers can distinguish the two cases.
 pub(super) fn or_unknown(value: Option<&str>, unknown: &'static str) -> Cow<'static, str> {
     match value.map(escape) {
         None => unknown.into(),

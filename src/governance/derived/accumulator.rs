@@ -12,8 +12,9 @@ use crate::metrics::{ExecutionMetrics, Kind, QcOutcome};
 
 /// Collects records in ledger order and computes their [`DerivedMetrics`].
 ///
-/// Several threads can each collect a part of a ledger. Merging the parts in order gives the same result as one pass.
-/// [`Scan::fold_records`](crate::Scan::fold_records) collects the records of a ledger on all cores.
+/// Several threads can each read one section of a ledger into an accumulator. Merging these accumulators in ledger
+/// order gives the same result as one pass over the ledger. [`Scan::fold_records`](crate::Scan::fold_records) collects
+/// the records of a ledger on all cores.
 ///
 /// ```
 /// use runledger::governance::derived::MetricsAccumulator;
@@ -88,7 +89,8 @@ impl MetricsAccumulator {
         Ok(())
     }
 
-    /// Adds the records of `later`. In the ledger, they must come after all records that were added here before.
+    /// Adds the records of `later`. In the ledger, these records must come after all records that were added here
+    /// before.
     ///
     /// # Errors
     /// [`ErrorKind::Overflow`](crate::ErrorKind::Overflow) if a cost exceeds the range of [`Usd`](crate::Usd).
@@ -107,7 +109,7 @@ impl MetricsAccumulator {
         Ok(())
     }
 
-    /// Counts a line that is not a record. Of the errors of such lines, the first [`Skipped::ERRORS_MAX`] are kept.
+    /// Counts a line that is not a record. The errors of the first [`Skipped::ERRORS_MAX`] such lines are kept.
     pub fn skip(&mut self, error: Error) {
         self.skipped.add(error);
     }
@@ -115,8 +117,8 @@ impl MetricsAccumulator {
     fn add_to_model(&mut self, record: &ExecutionMetrics, outcome: Option<&QcOutcome>) {
         let model = &record.model.name;
         match (record.kind == Kind::Qc, record.used_model()) {
-            // The control called this model itself. What counts for this model is whether the control completed, since
-            // the verdict is about another model's artifact.
+            // The control called this model itself. For this model, only the completion of the control counts, since
+            // the verdict is about the artifact of another model.
             (true, true) if record.called_model() => {
                 count(&mut self.models, model, record.success().map(QcOutcome::of_success).as_ref());
                 self.controls.add(record);

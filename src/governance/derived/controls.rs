@@ -1,5 +1,5 @@
-//! Matches quality controls with the executions that made the artifacts. A control that names a model without calling
-//! it needs no match, since it counts for that model.
+//! Matches quality controls with the executions that made the artifacts. A control needs no match if it names a model
+//! without calling this model. The control then counts for the named model.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -16,10 +16,10 @@ type Artifact = [u8; 16];
 /// The start, the execution id and the outcome of a control.
 type Verdict = (Timestamp, Uuid, QcOutcome);
 
-/// The executions whose artifact may have a control, and the controls to match with them.
+/// The executions whose artifact may have a control, and the controls to match with these executions.
 #[derive(Debug, Default)]
 pub(super) struct Controls {
-    /// For each model, the artifacts that it made, and for each artifact whether the execution that made it succeeded.
+    /// The artifacts that each model made. The `bool` says whether the execution that made the artifact succeeded.
     made: BTreeMap<Option<String>, Vec<(Artifact, Option<bool>)>>,
     /// The last control with a verdict, by artifact.
     last: HashMap<Artifact, Verdict>,

@@ -1,5 +1,5 @@
-//! Metrics of a production, such as a film that is generated shot by shot. The metrics are computed from the records of
-//! the production: regenerations, drift, cost per scene, tiers, failures, violations, and risky types of shots.
+//! Metrics of a production, such as a film that is generated shot by shot. They are computed from the records of the
+//! production. Examples are the regenerations of shots, the cost of each scene, and the failures of each model.
 
 mod accumulator;
 mod controls;
@@ -58,17 +58,17 @@ pub struct DerivedMetrics {
     pub tiers: Tally,
     /// How often each model failed, sorted by the name of the model.
     ///
-    /// - An execution that used a model counts for that model. If the execution made an artifact, did not fail, and has
-    ///   no `production.outcome`, its outcome is the verdict of the last quality control of the artifact. A control
-    ///   belongs to an execution if both have the same `run_id` and `production.artifact`.
+    /// - An execution that used a model counts for that model. If the execution did not fail and has no
+    ///   `production.outcome`, the last quality control of its artifact decides the outcome. A control belongs to an
+    ///   execution if both have the same `run_id` and `production.artifact`.
     /// - A quality control that names a model but did not call one counts for that model, with its verdict. This
     ///   verdict does not decide the outcome of the execution that made the artifact.
-    /// - A quality control that called a model itself counts for the model that it called. Its outcome is then whether
-    ///   the control completed, not its verdict.
+    /// - A quality control that called a model itself counts for the model that it called. What counts is whether the
+    ///   control completed, not its verdict.
     /// - An execution that only chooses a model, such as a routing decision, counts only if it called a model itself.
     pub models: Vec<ModelOutcomes>,
-    /// The outcomes of the quality controls for whose artifact no execution that used a model was found. These outcomes
-    /// are not part of [`models`](Self::models).
+    /// The outcomes of the quality controls that could not be matched with an execution that used a model. These
+    /// outcomes are not part of [`models`](Self::models).
     pub controls_without_model: Outcomes,
     /// How often each entry of `qc_violations` was found. `unknown` counts the executions with the outcome FAIL or FIX
     /// that list no violation.
@@ -80,8 +80,8 @@ pub struct DerivedMetrics {
 }
 
 impl DerivedMetrics {
-    /// The number of cases that a type of shot needs before it can be called risky. For regenerations, a case is a shot
-    /// with known regenerations. For failures, a case is an execution with a known outcome.
+    /// The number of cases that are needed before a type of shot can be called risky. For regenerations, a case is a
+    /// shot with known regenerations. For failures, a case is an execution with a known outcome.
     pub const HIGH_RISK_SAMPLE_MIN: u64 = 10;
     /// A type of shot is risky if its value is more than this many times the value of all shots together. The values
     /// are the regenerations per shot and the share of failures.

@@ -42,7 +42,8 @@ pub struct ShotType {
     /// [`HIGH_RISK_TIMES_AVERAGE`](DerivedMetrics::HIGH_RISK_TIMES_AVERAGE) times as large as for all shots together.
     /// `None` if there are too few executions, or if the type is unknown.
     pub risky_failures: Option<bool>,
-    /// True if `risky_regenerations` or `risky_failures` is true, false if both are false, and otherwise `None`.
+    /// True if `risky_regenerations` or `risky_failures` is true, and false if both are false. `None` in all other
+    /// cases.
     pub high_risk: Option<bool>,
 }
 
@@ -105,7 +106,7 @@ impl ShotMap {
         self.without_shot
     }
 
-    /// Returns the measures of all shots together, and of each type.
+    /// Returns the regenerations and failures of all shots together, and of each type of shot.
     pub(super) fn measure(&self) -> (Shots, Vec<ShotType>) {
         let mut all = Shots::default();
         let mut types: BTreeMap<Option<&str>, Shots> = BTreeMap::new();
@@ -154,7 +155,7 @@ struct Ratio {
 impl Ratio {
     /// Returns whether this ratio is risky compared with `average`; `None` if there are too few cases.
     fn is_risky(self, average: Self) -> Option<bool> {
-        // Products are compared instead of quotients, because they are exact up to 2⁵³.
+        // Products are compared instead of quotients, because products up to 2⁵³ are exact.
         let times = |count: u128, of: u64| count as f64 * of as f64;
         let limit = DerivedMetrics::HIGH_RISK_TIMES_AVERAGE * times(average.count, self.of);
         (self.of >= DerivedMetrics::HIGH_RISK_SAMPLE_MIN).then(|| times(self.count, average.of) > limit)

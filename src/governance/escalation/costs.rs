@@ -1,4 +1,4 @@
-//! The costs of a skill beside their estimates.
+//! Compares the costs of a skill with their estimates.
 
 use uuid::Uuid;
 
@@ -14,12 +14,13 @@ pub(super) struct Costs {
     pub(super) actual: Usd,
     /// The costs minus the estimates, in pico-dollars.
     pub(super) differences: Moments,
-    /// The number of executions, and those whose difference exceeds `cost_relative_max`.
+    /// The number of executions, and the executions whose difference exceeds `cost_relative_max`.
     pub(super) off: Counts,
 }
 
 impl Costs {
-    /// Adds one execution. Its difference counts if it exceeds `relative_max` times the estimate.
+    /// Adds one execution. The execution counts as a bad result if its cost differs from the estimate by more than
+    /// `relative_max` times the estimate.
     pub(super) fn add(&mut self, execution: Uuid, estimated: Usd, actual: Usd, relative_max: f64) -> Result<()> {
         let overflow = || Error::new(ErrorKind::Overflow, "add up costs and estimates");
         let difference = actual.checked_sub(estimated).ok_or_else(overflow)?;

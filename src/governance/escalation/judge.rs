@@ -59,8 +59,8 @@ impl Judge<'_> {
     fn missing_logs(&mut self, all: &Escalations) {
         let Escalations { interrupted, overdue, lost, .. } = *all;
         let (part, whole) = (interrupted + overdue, all.executions + overdue);
-        // A lost record may belong to one of the unfinished executions. So the number of lost records and the number of
-        // unfinished executions are not added.
+        // A lost record may belong to one of the unfinished executions. So the number of lost records is not added to
+        // the number of unfinished executions.
         if part.max(lost) < self.policy.missing_logs_min {
             return;
         }

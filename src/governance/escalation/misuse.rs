@@ -17,7 +17,7 @@ pub(super) struct Misuse {
 /// The executions of one skill to which a rule applies.
 #[derive(Debug, Default)]
 pub(super) struct Misused {
-    /// The number of these executions, and those that used a forbidden model or tier.
+    /// The number of these executions, and the executions that used a forbidden model or tier.
     pub(super) counts: Counts,
     /// The forbidden models and tiers that the skill used, quoted; at most `NAMES_MAX`.
     pub(super) names: BTreeSet<String>,
@@ -77,7 +77,7 @@ impl Misuse {
     }
 }
 
-/// Returns true if a pattern matches the name, which must be in lower case, or if there are no patterns.
+/// Returns true if there are no patterns, or if one of them matches the name. The name must be in lower case.
 fn is_any(patterns: &[Pattern], name: &str) -> bool {
     patterns.is_empty() || patterns.iter().any(|pattern| pattern.matches(name))
 }

@@ -39,14 +39,14 @@ const HOUR_MS: i64 = 3_600_000;
 /// - The difference is at least `share_difference_min`.
 /// - The p-value, adjusted by Holm's method for all tests of the trigger, is at most `alpha`.
 ///
-/// If one of the two shares is computed from fewer than `samples_min` results, the shares are not compared, and the
-/// report says so. Whether cost discrepancies are escalated does not depend on a test. For these, the report contains
-/// the result of a paired t-test, which shows whether the costs deviate systematically from their estimates.
+/// If one of the two shares is computed from fewer than `samples_min` results, the shares are not compared. The report
+/// then says so. Cost discrepancies are escalated without a test. But the report contains the result of a paired
+/// t-test, which shows whether the costs deviate systematically from their estimates.
 ///
 /// **The reference** consists of the quality controls in the `reference_days` days before the week in which the window
 /// begins. So all windows that begin in the same week have the same reference, as with [frozen
-/// baselines](crate::baseline::FrozenBaselines). Frozen baselines themselves cannot serve as the reference. They record
-/// whether a control completed, but not its verdict.
+/// baselines](crate::baseline::FrozenBaselines). Frozen baselines themselves cannot serve as the reference, because
+/// they record whether a control completed, but not the verdict of the control.
 ///
 /// **Drift and acceptance** of an artifact come from its quality control. The tier and the model come from the
 /// execution that made the artifact.
@@ -54,10 +54,10 @@ const HOUR_MS: i64 = 3_600_000;
 /// - A control and an execution belong together if they have the same `run_id` and `production.artifact`. If an
 ///   artifact has several controls, the last one is used.
 /// - If the execution itself records an outcome or a drift of its artifact, the controls of the artifact are ignored.
-/// - An artifact with the outcome FIX (it needs changes) counts as not accepted.
+/// - An artifact with the outcome FIX (the artifact needs changes) counts as not accepted.
 /// - An artifact without a control is left out of the drift tests. For its model, only the success of the execution
 ///   counts.
-/// - Executions that used several models and cancelled executions are left out of the model tests.
+/// - Cancelled executions are left out of the model tests. So are executions that used several models.
 ///
 /// ```
 /// use runledger::governance::{EscalationPolicy, Escalations, Trigger};
@@ -127,9 +127,8 @@ impl Escalations {
     /// Adds a record. Records outside the window and the reference are ignored. Add each execution only once.
     ///
     /// # Errors
-    /// [`ErrorKind::Overflow`](crate::ErrorKind::Overflow) if a sum of costs exceeds the range of
-    /// [`Usd`](crate::Usd). Do not use these `Escalations` after an
-    /// error.
+    /// [`ErrorKind::Overflow`](crate::ErrorKind::Overflow) if a sum of costs exceeds the range of [`Usd`](crate::Usd).
+    /// After an error, do not use these `Escalations` any more.
     pub fn add(&mut self, record: &ExecutionMetrics) -> Result<()> {
         if self.contains(record.timestamp_start) {
             self.executions += 1;
@@ -147,8 +146,8 @@ impl Escalations {
         Ok(())
     }
 
-    /// Adds an execution that is in flight at `now` and has no record. The execution counts only if it started in the
-    /// window and has been in flight for longer than `in_flight_hours_max`.
+    /// Adds an execution that is in flight at `now` and does not have a record yet. The execution counts only if it
+    /// started in the window and has been in flight for longer than `in_flight_hours_max`.
     pub fn add_in_flight(&mut self, begun: &ExecutionMetrics, now: Timestamp) {
         let age_ms = now.unix_ms() - begun.timestamp_start.unix_ms();
         let longest_ms = i128::from(self.policy.in_flight_hours_max) * i128::from(HOUR_MS);

@@ -41,9 +41,10 @@ pub enum Trigger {
     RepeatedMissingLogs,
     /// A skill's costs differ from their estimates.
     CostDiscrepancy,
-    /// An execution used a model or tier that the policy does not allow for it.
+    /// An execution used a model or tier that the policy does not allow for this execution.
     ModelMisuse,
-    /// A skill's quality controls reject a larger share of artifacts than in the weeks before.
+    /// A skill's quality controls accept a smaller share of artifacts than in the reference, which is an earlier
+    /// period.
     QcFailureSpike,
     /// The artifacts of one tier's models drift more often than those of all other tiers.
     DriftWithTier,
@@ -78,7 +79,7 @@ impl fmt::Display for Trigger {
     }
 }
 
-/// The executions that caused an escalation. All of them are counted, and the first ones are listed.
+/// The executions that caused an escalation. All executions are counted, but only the first ones are listed.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 #[non_exhaustive]
 pub struct Evidence {
@@ -133,8 +134,8 @@ pub enum Statistic {
     },
     /// Two shares, and a test of whether they differ significantly.
     Shares(ShareTest),
-    /// The exact sums of costs and estimates, over the executions that have both. Student's paired t-test (1908) shows
-    /// whether the costs deviate systematically from the estimates.
+    /// The exact sums of costs and estimates, over the executions that have both a cost and an estimate. Student's
+    /// paired t-test (1908) shows whether the costs deviate systematically from the estimates.
     Costs {
         /// The number of executions that have both a cost and an estimate.
         compared: u64,
@@ -157,8 +158,8 @@ pub enum Statistic {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct ShareTest {
-    /// The test: [`Test::FisherExact`] if the expected count of a cell of the 2 × 2 table is below 5, and otherwise
-    /// [`Test::TwoProportionZ`].
+    /// The test: [`Test::TwoProportionZ`], or [`Test::FisherExact`] if an expected count in the 2 × 2 table of the two
+    /// shares is below 5.
     pub test: Test,
     /// The share that was found.
     pub found: Share,
@@ -170,11 +171,11 @@ pub struct ShareTest {
     pub interval: [f64; 2],
     /// The p-value: the probability of a difference at least this large if the true shares are equal.
     pub p_value: f64,
-    /// The p-value, adjusted by Holm's method (1979) for all tests of the trigger. The escalation is based on this
-    /// value.
+    /// The p-value, adjusted by Holm's method (1979) for all tests of the trigger. This value decides whether the
+    /// problem is escalated.
     pub p_adjusted: f64,
-    /// For [`Trigger::DriftWithTier`], the association of drift with the tiers. `None` for other triggers, and if the
-    /// expected count of a cell of the table of tiers is below 5.
+    /// For [`Trigger::DriftWithTier`], the association of drift with the tiers. `None` for other triggers, or if an
+    /// expected count in the table of drift by tier is below 5.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub association: Option<Association>,
 }
@@ -187,7 +188,7 @@ pub struct Association {
     pub chi_squared: f64,
     /// The degrees of freedom: the number of tiers minus one.
     pub degrees: u64,
-    /// The p-value of the association.
+    /// The p-value of the test.
     pub p_value: f64,
     /// The strength of the association, by Cramér (1946): 0 if all tiers drift alike, 1 if the tier determines the
     /// drift.

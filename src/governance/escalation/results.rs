@@ -16,23 +16,23 @@ type Artifact = (Option<String>, String);
 struct Made {
     id: Uuid,
     skill: String,
-    /// The model; `None` if the record names no model or several.
+    /// The model; `None` if the record does not name exactly one model.
     model: Option<String>,
     tier: Option<String>,
-    /// `None` if this is unknown, or if the execution was cancelled.
+    /// Whether the execution succeeded; `None` if this is unknown, or if the execution was cancelled.
     succeeded: Option<bool>,
 }
 
 /// What quality control found out about an artifact.
 #[derive(Debug, Clone, Copy)]
 struct Control {
-    /// `None` if there is no verdict.
+    /// Whether the artifact was accepted; `None` if there is no verdict.
     accepted: Option<bool>,
     drifted: bool,
 }
 
 impl Control {
-    /// Returns what the record says about its artifact; `None` if the record has neither an outcome nor a drift.
+    /// Returns what the record says about the artifact; `None` if the record has neither an outcome nor a drift.
     fn of(record: &ExecutionMetrics) -> Option<Self> {
         let production = &record.production;
         let drifted = field::has_text(&production.drift_category);
@@ -107,7 +107,8 @@ impl Results {
         }
     }
 
-    /// Counts the executions in `made`. Call this after the last record was added, when all controls are known.
+    /// Counts the executions in `made`. Call this method after the last record was added, because all controls are
+    /// known only then.
     pub(super) fn settle(&mut self) {
         for (made, artifact) in std::mem::take(&mut self.made) {
             let control = self.controls.get(&artifact).copied();

@@ -19,14 +19,14 @@ pub(super) struct Run<'g> {
     members: Vec<Member>,
     /// The index of each execution in `members`.
     places: HashMap<Uuid, usize>,
-    /// Executions of other runs, ended or in flight.
+    /// Executions of other runs, whether they have ended or not.
     elsewhere: HashSet<Uuid>,
     /// Executions that name no run, with their parents and skills.
     strays: Vec<(Uuid, Uuid, String)>,
-    /// Executions of the run that are in flight.
+    /// Executions of the run that are in flight, that is, have begun but not ended.
     in_flight: HashSet<Uuid>,
-    /// Executions of the run whose record is in the spill, which holds the records that could not be appended to the
-    /// ledger so far.
+    /// Executions of the run whose record is in the spill. The spill holds the records that could not be appended to
+    /// the ledger so far.
     spilled: HashSet<Uuid>,
     /// When the earliest execution of the run started.
     started: Option<Timestamp>,
@@ -64,7 +64,8 @@ impl<'g> Run<'g> {
         let required = self.gate.policy.required.of(record);
         let member = Member::of(record, required);
         if let Some(&place) = self.places.get(&id) {
-            // A new segment can repeat a line of the previous segment. The repeated record counts once.
+            // A new segment (file) of the ledger can repeat a line of the previous segment. The repeated record counts
+            // once.
             if self.members[place].content != member.content {
                 self.reasons.of(record, Rule::Overwritten, "it has several records that differ".to_owned());
             }
@@ -107,7 +108,7 @@ impl<'g> Run<'g> {
         }
     }
 
-    /// Checks the record without comparing it with other records.
+    /// Checks the record by itself. Also collects the attempts at shots, which are compared later.
     fn check(&mut self, record: &ExecutionMetrics, required: &[Field]) {
         let reasons = &mut self.reasons;
         if record.status == Some(Status::Interrupted) {
@@ -242,8 +243,7 @@ impl<'g> Run<'g> {
         }
     }
 
-    /// Finds executions that name no run but descend from an execution of this run: from a parent, a grandparent, and
-    /// so on.
+    /// Finds executions that name no run, but whose parent or other ancestor belongs to this run.
     fn judge_strays(&mut self) {
         let mut family: HashSet<Uuid> = self.places.keys().copied().collect();
         family.extend(self.in_flight.iter().chain(&self.spilled));

@@ -18,7 +18,7 @@ pub(super) struct Member {
     pub(super) has_parent_run: bool,
     /// The fields that the policy requires of the execution.
     pub(super) required: Vec<Field>,
-    /// The fields that its record has.
+    /// The fields that the record of the execution has.
     pub(super) fields: Vec<Field>,
     /// The hash of the whole record; `None` if the record cannot be written.
     pub(super) content: Option<String>,

@@ -75,8 +75,8 @@ impl Gate {
     /// Adds [records that could not be appended to the ledger so far](crate::LedgerReader::spilled), of any run. A
     /// record of the judged run counts as missing until it is in the ledger.
     ///
-    /// Read the executions in flight first, then these records, and then the records of the ledger. Otherwise, an
-    /// execution that ends or is appended in between may be missed.
+    /// Read the executions in flight first, then these records, and then the records of the ledger. In any other order,
+    /// an execution that ends in between, or a record that is appended in between, may be missed.
     #[must_use]
     pub fn spilled(mut self, spilled: Vec<ExecutionMetrics>) -> Self {
         self.spilled.extend(spilled);
@@ -84,8 +84,8 @@ impl Gate {
     }
 
     /// Adds the times (UTC) at which the ledger [reported lost records](crate::LedgerReader::losses), each with the
-    /// number of records. It is unknown to which run a lost record belongs. So a missing entry is reported if the
-    /// judged run started before that time.
+    /// number of records. It is unknown to which run a lost record belongs. So each report counts as a missing entry if
+    /// the judged run started before the time of the report.
     #[must_use]
     pub fn lost(mut self, lost: Vec<(Timestamp, u64)>) -> Self {
         self.lost.extend(lost);
@@ -101,8 +101,8 @@ impl Gate {
 
     /// Judges the run from these sources:
     ///
-    /// - `begun` are the executions in flight, of any run. Read them *before* the records, so that no execution that
-    ///   ends in between is missed. An execution that also has a record counts as ended.
+    /// - `begun` are the executions in flight, of any run. Read them *before* the records. Then an execution that ends
+    ///   in between is not missed. An execution that also has a record counts as ended.
     /// - `records` are all records of the ledger, because a parent can belong to another run.
     /// - `faults` are the texts of the faults that [`verify`](crate::LedgerReader::verify) found in the chain of
     ///   hashes. If the chain is intact, `faults` is empty.

@@ -1,8 +1,7 @@
 //! The reasons why a gate fails, and their texts.
 //!
-//! Each reason consists of a rule, which has a fixed text, and of what was found. The text of what was found comes from
-//! the file that checks the rule: `judge`, `member`, `attempts`, or [`Field`](crate::governance::Field) for a missing
-//! field.
+//! A reason consists of a rule and a finding. The text of a rule is fixed. The text of a finding comes from the module
+//! that checks the rule: `judge`, `member`, `attempts`, or [`Field`](crate::governance::Field) for a missing field.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -19,8 +18,10 @@ use crate::metrics::{ExecutionMetrics, shortened};
 pub enum Rule {
     /// Every execution has a record in the ledger:
     ///
-    /// - Every execution has ended, and no record was lost that may belong to the run.
-    /// - No record is in the spill, which holds the records that could not be appended to the ledger so far.
+    /// - Every execution has ended.
+    /// - The ledger did not lose a record that may belong to the run.
+    /// - None of the run's records is in the spill. The spill holds the records that could not be appended to the
+    ///   ledger so far.
     /// - Every expected execution, every attempt at a shot, and every parent that an execution names has a record.
     MissingEntry,
     /// Every record has its times, and its end is not before its start.
@@ -33,17 +34,17 @@ pub enum Rule {
     ArtifactVersionNotRecorded,
     /// Every attempt to generate something has a unique number.
     RegenUntracked,
-    /// Every outcome is recorded, and is consistent with the rest of the record.
+    /// Every outcome is recorded, and does not contradict other fields of the record.
     InconsistentOutcome,
-    /// Every required field is present, apart from those that have a rule of their own. No field was left out of a
-    /// record because its value was invalid.
+    /// Every required field is present, apart from the fields that have a rule of their own. A record from which an
+    /// invalid value was left out breaks this rule too.
     MissingField,
     /// A skill logs the same fields for every tier.
     InconsistentAcrossTiers,
-    /// Executions name their parents where the policy requires it. An execution belongs to the run of its parent, or
-    /// names that run as its parent run.
+    /// Executions name their parents where the policy requires a parent. An execution belongs to the run of its parent,
+    /// or names that run as its parent run.
     MissingParent,
-    /// No execution has two records that differ.
+    /// If an execution has several records, they are equal.
     Overwritten,
     /// Every line of the ledger is a record.
     UnstructuredData,

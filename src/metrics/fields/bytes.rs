@@ -1,13 +1,13 @@
 //! Reads several bytes at once, as one integer.
 //!
-//! All functions here are inlined, because a call would take longer than the work.
+//! All functions here are inlined, because a call would take longer than the function itself.
 
 const HIGHS: u64 = u64::from_ne_bytes([0x80; 8]);
 
 /// Returns true if both arrays are equal.
 ///
-/// The arrays are compared in pieces of 16 bytes, because the compiler would call a function to compare longer arrays.
-/// The last piece may overlap the piece before it.
+/// The arrays are compared 16 bytes at a time, because the compiler would call a function to compare longer arrays. The
+/// last 16 bytes are compared first, and some of them may be compared again.
 #[inline(always)]
 pub(super) fn same<const N: usize>(a: &[u8; N], b: &[u8; N]) -> bool {
     let (Some(last_a), Some(last_b)) = (a.last_chunk(), b.last_chunk()) else { return a == b };
@@ -16,7 +16,7 @@ pub(super) fn same<const N: usize>(a: &[u8; N], b: &[u8; N]) -> bool {
     pieces.fold(differ(last_a, last_b), |all, (a, b)| all | differ(a, b)) == 0
 }
 
-/// Returns the number that the leading digits form, and the number of leading digits.
+/// Returns the value of the leading digits, and how many leading digits there are.
 #[inline(always)]
 pub(super) fn leading_digits(eight: [u8; 8]) -> (u64, u32) {
     // Each digit becomes its value. Adding 127 - 9 sets the highest bit of a byte that is more than 9.
@@ -26,16 +26,17 @@ pub(super) fn leading_digits(eight: [u8; 8]) -> (u64, u32) {
     if count == 0 {
         return (0, 0);
     }
-    // The shift puts zeros before the digits, so that there are always eight digits, the first of them in the lowest
-    // byte. Then neighbours are combined to numbers of two, four and eight digits.
+    // The shift puts zeros before the digits, so that there are always eight digits. The first digit is in the lowest
+    // byte. Then neighbours are combined: eight digits become four numbers of two digits, then two numbers of four
+    // digits, and then the result.
     let aligned = values << (64 - count * 8);
     let pairs = (aligned.wrapping_mul(10) + (aligned >> 8)) & 0x00ff_00ff_00ff_00ff;
     let fours = (pairs.wrapping_mul(100) + (pairs >> 16)) & 0x0000_ffff_0000_ffff;
     ((fours.wrapping_mul(10_000) + (fours >> 32)) & 0xffff_ffff, count)
 }
 
-/// Returns 10^`exponent` from a table. The exponent differs from line to line, so the processor would mispredict
-/// branches that depend on it.
+/// Returns 10^`exponent` from a table. A loop would be slower: the exponent differs from line to line, so the processor
+/// would mispredict when the loop ends.
 #[inline(always)]
 pub(super) fn power_of_ten(exponent: u32) -> u64 {
     const POWERS: [u64; 16] = {
@@ -61,11 +62,11 @@ pub(super) fn special(text: &[u8], start: usize) -> Option<usize> {
         let eight = u64::from_le_bytes(*eight);
         // Subtracting n from a byte that is less than n sets the highest bit of this byte, and borrows from the next
         // byte. Bytes that are not ASCII already have their highest bit set. A borrow can wrongly set the highest bit
-        // of the next byte, so only the lowest byte with this bit is certainly special.
+        // of the next byte. So only the lowest byte whose highest bit is set is certainly special.
         let below = |bytes: u64, n: u64| bytes.wrapping_sub(ONES * n);
         let equal = |byte: u8| below(eight ^ (ONES * u64::from(byte)), 1);
-        // If the bit 0x02 is flipped, control characters stay below 0x20, and only the quote becomes 0x20. So these are
-        // the bytes below 0x21.
+        // If the bit 0x02 is flipped, control characters stay below 0x20, and only the quote becomes 0x20. So a byte
+        // that is then below 0x21 is a control character or a quote.
         let control_or_quote = below(eight ^ (ONES * 0x02), 0x21);
         let found = (control_or_quote | equal(b'\\') | eight) & HIGHS;
         if found != 0 {

@@ -1,4 +1,5 @@
-//! The fields of a record that analytics read. The fields are borrowed from a line, and the record is not built.
+//! Reads only those fields of a record that analytics need, without building the whole record. Texts are borrowed from
+//! the line.
 
 mod bytes;
 #[cfg(test)]
@@ -17,9 +18,10 @@ use super::{Environment, ExecutionMetrics, Timestamp, Usd};
 use crate::error::{Error, ErrorKind, Result};
 use walk::Walk;
 
-/// The fields of a record from which baselines, costs and rates are computed, borrowed from the line that holds them.
+/// The fields of a record from which baselines, costs and rates are computed. Texts are borrowed from the line of the
+/// record.
 ///
-/// Each field has the same meaning as the field of [`ExecutionMetrics`] that it names.
+/// Each field has the same meaning as the field of [`ExecutionMetrics`] to which its documentation links.
 ///
 /// ```
 /// use runledger::metrics::Fields;
@@ -76,8 +78,8 @@ impl<'l> Fields<'l> {
     /// The whole line is checked: it must be valid UTF-8 and one JSON object with the required fields. Any line that
     /// [`ExecutionMetrics::from_json`] accepts is accepted, with the same values.
     ///
-    /// A fault in a field that `Fields` does not have is accepted, because the whole record would have to be built to
-    /// find it. Examples are:
+    /// Faults in the other fields of the record are not found, because finding them would require building the whole
+    /// record. Examples of such faults are:
     ///
     /// - `tokens_input` is a string, or occurs twice;
     /// - a key of `tags` occurs twice;
@@ -91,8 +93,9 @@ impl<'l> Fields<'l> {
         Self::from_sealed(line, line.len().saturating_sub(1))
     }
 
-    /// Like [`from_line`](Self::from_line), but for a line whose members end at `end`. The fast parser is used if a
-    /// closing brace or the keys that a ledger adds follow there, and otherwise `serde_json`.
+    /// Like [`from_line`](Self::from_line), but for a line in which the members of the record end at `end`. The fast
+    /// parser reads the line if the line has the usual form, and if a closing brace or the keys of a ledger follow at
+    /// `end`. `serde_json` reads all other lines.
     pub(crate) fn from_sealed(line: &'l [u8], end: usize) -> Result<Self> {
         // If `seq` begins with 0, `serde_json` reads the line, because a number such as 012 is not valid JSON.
         let tail = line.get(end..).unwrap_or_default();
@@ -103,9 +106,9 @@ impl<'l> Fields<'l> {
         }
     }
 
-    /// Parses the line at the start of `bytes` with the fast parser. Returns its fields and the position at which its
-    /// members end, or `None` if the fast parser cannot read the line. The caller must check that a closing brace or
-    /// the ledger's keys follow at that position.
+    /// Parses the line at the start of `bytes` with the fast parser. Returns the fields and the position at which the
+    /// members of the record end. Returns `None` if the fast parser cannot read the line. The caller must check that a
+    /// closing brace or the ledger's keys follow at that position.
     pub(crate) fn ahead(bytes: &'l [u8]) -> Option<(Self, usize)> {
         Walk::fields(bytes)
     }
@@ -135,8 +138,8 @@ impl<'l> Fields<'l> {
         }
     }
 
-    /// The keys of these fields in a record. The fast parser must not skip a second occurrence of such a key as if it
-    /// were an unknown key.
+    /// The keys of these fields in a record. If such a key occurs a second time, the fast parser must not skip it like
+    /// an unknown key.
     const KEYS: [&'static [u8]; 12] = [
         b"execution_id",
         b"skill_name",

@@ -1,16 +1,17 @@
-//! The fast parser, the walk, never accepts a line that `serde_json` refuses or reads differently. Whenever a whole
-//! record can be read from a line, its fields can be read too.
+//! Tests two properties. The fast parser (the walk) never accepts a line that `serde_json` refuses or reads
+//! differently. And if a whole record can be read from a line, the fields can be read too.
 
 use std::collections::BTreeMap;
 
 use super::*;
 use crate::metrics::{CostSource, Decision, ErrorCategory, Kind, LlmCall, Production, Progress, Status, Step, Usage};
 
-/// The default number of cases. `RUNLEDGER_FUZZ_CASES` can set a larger number, and `RUNLEDGER_FUZZ_SEED` sets the
-/// seed.
+/// The default number of cases. `RUNLEDGER_FUZZ_CASES` can set a larger number. `RUNLEDGER_FUZZ_SEED` sets the seed of
+/// the random numbers.
 const CASES: u64 = 120_000;
 
-/// Returns the position at which the members of a line end, if the keys that a ledger adds follow there.
+/// Returns the position at which the members of the record end. Returns `None` if the keys that a ledger adds do not
+/// follow there.
 fn sealed_at(line: &[u8]) -> Option<usize> {
     let text = std::str::from_utf8(line).ok()?;
     let end = text.rfind(",\"seq\":")?;
@@ -70,7 +71,8 @@ fn check(line: &[u8], whole: bool) -> Read {
     }
 }
 
-/// Returns lines that this crate writes, with few fields, with the usual ones, and with many.
+/// Returns three lines that this crate writes: with few fields, with the usual fields, and with many fields. After
+/// these, returns the same three lines with the keys that a ledger adds.
 fn lines() -> Vec<String> {
     let time = |ms| Timestamp::from_unix_ms(ms).unwrap();
     let least = ExecutionMetrics::new(Uuid::from_u128(7), "s", "1", time(0));
@@ -111,7 +113,7 @@ fn lines() -> Vec<String> {
     json.iter().cloned().chain(json.iter().map(|json| sealed(json, 42))).collect()
 }
 
-/// The generator SplitMix64.
+/// The random number generator SplitMix64.
 struct Random(u64);
 
 impl Random {
@@ -127,7 +129,7 @@ impl Random {
     }
 }
 
-/// Texts that replace a value, or are inserted anywhere.
+/// Texts that replace a value or are inserted at a random position.
 const PIECES: [&str; 66] = [
     "null",
     "true",
@@ -224,8 +226,8 @@ fn member(line: &[u8], random: &mut Random) -> Option<(usize, usize)> {
     Some((start, end_of_value(line, start)))
 }
 
-/// Returns the position at which the value or member at `start` ends: the next comma or closing bracket that is outside
-/// strings and outside brackets opened since `start`.
+/// Returns the position at which the value or member at `start` ends. This is the next comma or closing bracket, except
+/// those inside strings and inside brackets that open after `start`.
 fn end_of_value(line: &[u8], start: usize) -> usize {
     let (mut depth, mut text, mut at) = (0, false, start);
     while let Some(&byte) = line.get(at) {
@@ -273,7 +275,7 @@ fn mutate(line: &mut Vec<u8>, random: &mut Random) {
             let new = format!("{}{},", random.pick(&KEYS), random.pick(&PIECES));
             line.splice(to..to, new.bytes());
         }
-        // A value is nested up to or beyond the depth that the walk reads, or that serde_json reads.
+        // A value is nested near or beyond the maximum depth of the walk (32) or of `serde_json` (127).
         _ => {
             let Some((start, end)) = member(line, random) else { return };
             let Some(colon) = line[start..end].iter().position(|&byte| byte == b':') else { return };
@@ -302,7 +304,7 @@ fn the_walk_reads_what_serde_reads_or_nothing() {
         for _ in 0..=random.below(3) {
             mutate(&mut line, &mut random);
         }
-        // Reading a whole record is slow.
+        // Only every fourth case reads the whole record too, because that is slow.
         *counts.entry(check(&line, case % 4 == 0)).or_default() += 1;
     }
     println!("{counts:?}");
@@ -311,9 +313,9 @@ fn the_walk_reads_what_serde_reads_or_nothing() {
     }
 }
 
-/// Replaces each byte of two lines with every byte that has a meaning in JSON, and cuts the lines at each position.
+/// Replaces each byte of two lines with each byte that has a meaning in JSON. Also cuts the lines at each position.
 #[test]
-fn every_byte_of_a_line_matters() {
+fn a_line_with_a_changed_byte_is_not_misread() {
     for line in [&lines()[1], &lines()[4]] {
         assert_eq!(check(line.as_bytes(), true), Read::ByTheWalk);
         for at in 0..line.len() {
@@ -327,9 +329,10 @@ fn every_byte_of_a_line_matters() {
     }
 }
 
-/// Replaces the value of each field that is read, and of some that are skipped, with each of the pieces.
+/// Replaces one value at a time with each of the [`PIECES`]. The values are those of all fields that are read, and of
+/// some fields that are skipped.
 #[test]
-fn every_value_of_every_field() {
+fn every_field_is_read_like_serde_json_with_any_value() {
     let line = &lines()[4];
     let others = ["tokens_input", "tags", "status", "seq", "prev", "hash"];
     for key in Fields::KEYS.iter().map(|key| std::str::from_utf8(key).unwrap()).chain(others) {
@@ -349,7 +352,7 @@ fn our_own_lines_take_the_fast_way_and_borrow_their_texts() {
         let fields = Fields::from_line(line.as_bytes()).unwrap();
         assert!(matches!((&fields.skill_name, &fields.skill_version), (Cow::Borrowed(_), Cow::Borrowed(_))));
     }
-    // `serde_json` reads a line with an escape in a text that is returned.
+    // The walk leaves a line to `serde_json` if a returned text contains an escape.
     assert_eq!(check(lines()[2].as_bytes(), true), Read::BySerde);
     // `serde_json` also borrows a text without escapes.
     let spaced = lines()[1].replace("\":", "\" : ");

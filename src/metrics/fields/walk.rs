@@ -34,10 +34,11 @@ pub(super) struct Walk<'l> {
 }
 
 impl<'l> Walk<'l> {
-    /// Returns the fields of the record at the beginning of `bytes`, and the position at which its members end.
+    /// Returns the fields of the record at the beginning of `bytes`, and the position at which the members of the
+    /// record end.
     ///
     /// The members end at a closing brace, or at the key `seq`, which a ledger adds to each record. The caller checks
-    /// the bytes from there on.
+    /// the bytes from that position on.
     pub(super) fn fields(bytes: &'l [u8]) -> Option<(Fields<'l>, usize)> {
         let mut walk = Self { whole: bytes, rest: bytes };
         walk.expect(b"{\"execution_id\":\"")?;
@@ -160,8 +161,8 @@ impl<'l> Walk<'l> {
         if self.null() { Some(()) } else { self.value(0) }
     }
 
-    /// Reads a key and any value. This is fast for whole numbers of at most eight digits, and for numbers below 1 with
-    /// at most eight decimals.
+    /// Like [`pass`](Self::pass), but faster for whole numbers of at most eight digits, and for numbers below 1 with at
+    /// most eight decimals.
     #[inline(always)]
     fn pass_number<const N: usize>(&mut self, key: &[u8; N]) -> Option<()> {
         self.expect(key)?;
@@ -202,15 +203,15 @@ impl<'l> Walk<'l> {
         let (text, rest) = self.rest.split_first_chunk::<36>()?;
         let mut digits = [0; 32];
         let mut hyphens = true;
-        // Of each part between hyphens: its position in the text, and the positions of its digits in `digits`.
+        // For each part between hyphens: where the part begins in the text, and where its digits go in `digits`.
         for (at, place) in [(0, 0..8), (9, 8..12), (14, 12..16), (19, 16..20), (24, 20..32)] {
             hyphens &= at == 0 || text[at - 1] == b'-';
             let len = place.len();
             digits[place].copy_from_slice(&text[at..at + len]);
         }
-        // Without an early exit, the compiler can check many digits at once.
+        // `fold` has no early exit, so the compiler can check many digits at once.
         let hex = digits.iter().fold(true, |all, digit| all & matches!(digit, b'0'..=b'9' | b'a'..=b'f'));
-        // The array's `map` would not be inlined, and would convert one digit at a time.
+        // A loop is used, because the array's `map` would not be inlined and would convert one digit at a time.
         let mut values = [0; 32];
         for (value, digit) in values.iter_mut().zip(digits) {
             *value = (digit & 0x0f) + if digit > b'9' { 9 } else { 0 };
@@ -223,7 +224,7 @@ impl<'l> Walk<'l> {
         (hyphens && hex).then(|| Uuid::from_bytes(bytes))
     }
 
-    /// Reads a text that follows a quote, and the quote after it. The text must be ASCII without escapes.
+    /// Reads a text and its closing quote. The opening quote was read before. The text must be ASCII without escapes.
     #[inline(always)]
     fn plain(&mut self) -> Option<&'l [u8]> {
         let (text, rest) = self.rest.split_at_checked(special(self.rest, 0)?)?;
@@ -238,7 +239,7 @@ impl<'l> Walk<'l> {
         self.ascii(start, start + len).map(Cow::Borrowed)
     }
 
-    /// Reads two texts and the bytes between them, and checks both texts at once.
+    /// Reads two texts and the bytes between them. Both texts are converted to `str` at once, which is faster.
     #[inline(always)]
     fn two_texts<const N: usize>(&mut self, between: &[u8; N]) -> Option<(Cow<'l, str>, Cow<'l, str>)> {
         let start = self.place();
@@ -250,18 +251,18 @@ impl<'l> Walk<'l> {
         Some((Cow::Borrowed(text.get(..first)?), Cow::Borrowed(text.get(second..)?)))
     }
 
-    /// Returns the position in the line.
+    /// Returns the position of the first byte that has not been read yet.
     #[inline(always)]
     fn place(&self) -> usize {
         self.whole.len() - self.rest.len()
     }
 
-    /// Returns bytes that are known to be ASCII as text.
+    /// Returns the bytes from `start` to `end` as text. These bytes are known to be ASCII.
     ///
-    /// The standard library checks many aligned bytes at once, but the bytes before and after them one by one. The
-    /// number of bytes that are checked one by one differs from line to line, so the processor would mispredict the
-    /// branches. This method therefore checks whole pieces of 64 bytes that contain the text. The bytes around the text
-    /// are usually ASCII too.
+    /// The standard library checks aligned bytes in groups, but checks the bytes before the first group and after the
+    /// last group one by one. How many single bytes there are differs from line to line, so the processor would
+    /// mispredict the branches. This method therefore checks a longer range that contains the text. The range is
+    /// aligned, and its length is a multiple of 64. The other bytes in the range are usually ASCII too.
     #[inline(always)]
     fn ascii(&self, start: usize, end: usize) -> Option<&'l str> {
         const PIECE: usize = 64;
@@ -275,7 +276,7 @@ impl<'l> Walk<'l> {
         }
     }
 
-    /// Reads a key that follows a quote, with the quote and the colon after it.
+    /// Reads a key, its closing quote and the colon. The opening quote was read before.
     #[inline(always)]
     fn key(&mut self) -> Option<&'l [u8]> {
         let key = self.plain()?;
@@ -283,7 +284,8 @@ impl<'l> Walk<'l> {
         Some(key)
     }
 
-    /// Reads a text that is as long as `2026-02-14T14:23:00.000Z`, and the quote after it.
+    /// Reads 24 bytes, which is the length of `2026-02-14T14:23:00.000Z`, and the closing quote. Does not check that
+    /// the bytes are a time.
     #[inline(always)]
     fn time(&mut self) -> Option<&'l [u8; 24]> {
         let (text, rest) = self.rest.split_first_chunk()?;
@@ -297,8 +299,8 @@ impl<'l> Walk<'l> {
         if self.null() { Some(None) } else { self.whole(19).map(Some) }
     }
 
-    /// Reads `null` or a number of dollars below ten million with at most 12 decimals and without an exponent. Its
-    /// pico-dollars fit in 64 bits.
+    /// Reads `null` or a number of dollars below ten million with at most 12 decimals and without an exponent. The
+    /// amount in pico-dollars (10⁻¹² USD) fits in 64 bits.
     #[inline(always)]
     fn usd(&mut self) -> Option<Option<Usd>> {
         if self.null() {
@@ -312,8 +314,8 @@ impl<'l> Walk<'l> {
         Some(Some(Usd::from_pico(pico.into())))
     }
 
-    /// Reads a whole number without a leading zero. The caller must then expect other bytes than a decimal point or an
-    /// exponent, unless it reads the decimals itself.
+    /// Reads a whole number without a leading zero. A decimal point or an exponent can follow, which the caller must
+    /// read or refuse.
     #[inline(always)]
     fn whole(&mut self, digits_max: u32) -> Option<u64> {
         let zero = self.rest.first() == Some(&b'0');
@@ -321,7 +323,7 @@ impl<'l> Walk<'l> {
         (!zero || digits == 1).then_some(number)
     }
 
-    /// Reads at least one digit, and returns the number and how many digits it has.
+    /// Reads at least one digit. Returns the number and how many digits it has.
     #[inline(always)]
     fn digits(&mut self, digits_max: u32) -> Option<(u64, u32)> {
         let (mut number, mut digits) = (0, 0);
@@ -331,7 +333,7 @@ impl<'l> Walk<'l> {
             if digits > digits_max {
                 return None;
             }
-            // Most numbers end within the first eight bytes.
+            // Most numbers end within the first eight bytes, and need no multiplication.
             number = if number == 0 { value } else { number * power_of_ten(count) + value };
             self.rest = &self.rest[count as usize..];
             if count < 8 {
@@ -428,7 +430,7 @@ impl<'l> Walk<'l> {
         }
     }
 
-    /// Skips a string. Like `serde_json`, it accepts any four hex digits after `\u`.
+    /// Skips a string. Like `serde_json`, accepts any four hex digits after `\u`.
     #[inline(always)]
     fn string(&mut self) -> Option<()> {
         self.expect(b"\"")?;
@@ -440,7 +442,7 @@ impl<'l> Walk<'l> {
         Some(())
     }
 
-    /// Skips the rest of a string, from its first byte that is an escape or not ASCII.
+    /// Skips the rest of a string. `end` is the position of the first byte that is a backslash or not ASCII.
     #[cold]
     fn rest_of_string(&mut self, mut end: usize) -> Option<()> {
         let whole = self.rest;

@@ -16,8 +16,8 @@ impl ErrorRegistry {
     /// - [`ErrorKind::Malformed`] if a line of the journal was written by a newer version and cannot be understood. The
     ///   error names the line.
     /// - [`ErrorKind::Timeout`] if another process still holds a lock of the registry at the deadline.
-    /// - [`ErrorKind::Abandoned`] if another thread of this process wrote the line of this call, in a batch with its
-    ///   own lines, and panicked.
+    /// - [`ErrorKind::Abandoned`] if another thread of this process panicked while it wrote the line of this call
+    ///   together with lines of other calls.
     pub fn resolve(&self, id: ErrorId, resolution: &str) -> Result<RegisteredError> {
         if resolution.trim().is_empty() {
             return Err(Error::new(ErrorKind::Invalid, format!("resolve {id}"))
@@ -36,8 +36,8 @@ impl ErrorRegistry {
     /// - [`ErrorKind::Malformed`] if a line of the journal was written by a newer version and cannot be understood. The
     ///   error names the line.
     /// - [`ErrorKind::Timeout`] if another process still holds a lock of the registry at the deadline.
-    /// - [`ErrorKind::Abandoned`] if another thread of this process wrote the line of this call, in a batch with its
-    ///   own lines, and panicked.
+    /// - [`ErrorKind::Abandoned`] if another thread of this process panicked while it wrote the line of this call
+    ///   together with lines of other calls.
     pub fn reopen(&self, id: ErrorId) -> Result<RegisteredError> {
         let operation = format!("reopen {id}");
         let error = self.find(&operation, id)?;
@@ -48,7 +48,7 @@ impl ErrorRegistry {
         self.change(&operation, id, Event::Reopened { number: id.0 })
     }
 
-    /// Sets the severity of an error. From then on, it replaces the severity that follows from the [rule](Severity).
+    /// Sets the severity of an error. From then on, this severity replaces the severity by the [rule](Severity).
     ///
     /// # Errors
     /// - [`ErrorKind::Invalid`] if no error has the number `id`, or the clock shows a time outside the years 0 to 9999.
@@ -58,8 +58,8 @@ impl ErrorRegistry {
     /// - [`ErrorKind::Malformed`] if a line of the journal was written by a newer version and cannot be understood. The
     ///   error names the line.
     /// - [`ErrorKind::Timeout`] if another process still holds a lock of the registry at the deadline.
-    /// - [`ErrorKind::Abandoned`] if another thread of this process wrote the line of this call, in a batch with its
-    ///   own lines, and panicked.
+    /// - [`ErrorKind::Abandoned`] if another thread of this process panicked while it wrote the line of this call
+    ///   together with lines of other calls.
     pub fn set_severity(&self, id: ErrorId, severity: Severity) -> Result<RegisteredError> {
         self.change(&format!("set the severity of {id}"), id, Event::Rated { number: id.0, severity })
     }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::{Timestamp, shortened};
 
-/// The number of an error in its registry, from 1: `ERR-001`.
+/// The number of an error in its registry, such as `ERR-001`. The first error has the number 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ErrorId(pub(super) u64);
 
@@ -44,8 +44,8 @@ impl Serialize for ErrorId {
 
 /// The severity of an error.
 ///
-/// A person can [set the severity](super::ErrorRegistry::set_severity). If nobody has set it, each occurrence of the
-/// error has a severity by the following rule, and the highest of these is the severity of the error.
+/// A person can [set the severity](super::ErrorRegistry::set_severity). If nobody has set it, the following rule gives
+/// each occurrence of the error a severity. The highest of these severities is the severity of the error.
 ///
 /// | the error | severity |
 /// |---|---|
@@ -147,7 +147,7 @@ pub struct RegisteredError {
     pub signature: String,
     /// The message that was registered first, truncated to 500 characters.
     pub message: String,
-    /// The context of that message, truncated to 500 characters; `None` if it is unknown.
+    /// The context of the message, truncated to 500 characters; `None` if it is unknown.
     pub context: Option<String>,
     /// The severity that a person set; if nobody has set it, `severity_by_rule`.
     pub severity: Severity,

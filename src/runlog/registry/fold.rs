@@ -1,4 +1,4 @@
-//! The state of the registry, which is a pure function of the lines of its journal.
+//! Computes the state of the registry from the lines of its journal, and from nothing else.
 
 use std::collections::{BTreeMap, HashMap};
 

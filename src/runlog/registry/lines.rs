@@ -21,7 +21,7 @@ impl ErrorRegistry {
     ///
     /// # Errors
     /// - [`ErrorKind::Unsuitable`] if the journal is not a regular file, is in a directory where every user may replace
-    ///   it, or has content that is not a journal.
+    ///   it, or is not a journal at all.
     /// - [`ErrorKind::Newer`] if the format of the journal is newer than this version.
     /// - [`ErrorKind::Timeout`] if another process still holds the lock of the journal at the deadline.
     /// - [`ErrorKind::Io`] if the disk fails.

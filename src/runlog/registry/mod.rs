@@ -17,13 +17,14 @@ pub use error::{ErrorId, ErrorStatus, RegisteredError, Severity};
 /// The error registry of a directory of run logs. It numbers errors from `ERR-001` without gaps, and never reuses a
 /// number, even if several processes register errors at the same time. Clones share the registry.
 ///
-/// Its state is a journal, `error-registry.jsonl` in the directory, with one line per event. After each change,
+/// The registry is stored in a journal, `error-registry.jsonl` in the directory. A journal is a file to which lines are
+/// only appended. Each line is an event, such as the occurrence of an error in a run. After each change,
 /// `error-registry.md` is written from the journal, as a whole or not at all. If a process dies after it changed the
 /// journal and before it wrote `error-registry.md`, that file is outdated until [`render`](Self::render) is called.
 ///
 /// Two messages with the same [`signature`](super::signature()) belong to the same error. Each occurrence in an
-/// execution is counted once, even if the run is registered several times. If an error occurs after it was resolved, it
-/// is reopened.
+/// execution is counted once, even if the run is registered several times. An error that occurs again after its
+/// resolution is reopened.
 ///
 /// ```
 /// # let directory = tempfile::tempdir()?;

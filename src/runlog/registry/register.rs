@@ -16,7 +16,8 @@ const EXECUTIONS_MAX: usize = 4_000;
 
 impl ErrorRegistry {
     /// Registers the errors of `run`, and returns their numbers in the order of
-    /// [`RunLog::errors`](crate::runlog::RunLog::errors). Errors that are registered already are not counted again.
+    /// [`RunLog::errors`](crate::runlog::RunLog::errors). Occurrences that are registered already are not counted
+    /// again.
     ///
     /// [`export`](Self::export) calls this method, and then records that the log of the run contains the errors.
     ///
@@ -25,11 +26,11 @@ impl ErrorRegistry {
     /// - [`ErrorKind::Malformed`] if a line of the journal was written by a newer version and cannot be understood. The
     ///   error names the line.
     /// - [`ErrorKind::Timeout`] if another process still holds a lock of the registry at the deadline.
-    /// - [`ErrorKind::Abandoned`] if another thread of this process wrote the line of this call, in a batch with its
-    ///   own lines, and panicked.
+    /// - [`ErrorKind::Abandoned`] if another thread of this process panicked while it wrote the line of this call
+    ///   together with lines of other calls.
     /// - [`ErrorKind::Invalid`] if the clock shows a time outside the years 0 to 9999.
     ///
-    /// Errors that were registered before the failure stay registered, and the next call does not count them again.
+    /// Errors that were registered before the failure stay registered. The next call does not count them again.
     pub fn register(&self, run: &Run) -> Result<Vec<ErrorId>> {
         let errors = run.errors();
         let signatures: Vec<_> = errors.iter().map(|met| signature(&met.error.error)).collect();
@@ -70,7 +71,7 @@ impl ErrorRegistry {
     }
 }
 
-/// Returns one [`Met`] per signature, in the order of their first occurrences in the run.
+/// Returns one [`Met`] for each signature, in the order in which the signatures first occurred in the run.
 fn by_signature(run: &Run, errors: &[Occurrence<'_>], signatures: &[String]) -> Vec<Met> {
     let mut all: Vec<Met> = Vec::new();
     let (mut places, mut executions) = (HashMap::new(), HashMap::new());

@@ -1,4 +1,4 @@
-//! Finds the facts that decide whether a run log is kept in the text of that log.
+//! Reads the text of a run log to find the facts that decide whether the log is kept.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::Timestamp;
@@ -24,9 +24,11 @@ impl LogHeader {
     /// Reads the header of the run log `name` from its text.
     ///
     /// # Errors
-    /// [`ErrorKind::Malformed`] with all reasons, if the file is not a run log. The name of a run log is
-    /// `YYYY-MM-DD_HH-MM_mode-N.md`. The header states the start and the status of the run. The time in the name is the
-    /// start in the header.
+    /// [`ErrorKind::Malformed`] if the file breaks one of these rules for run logs. The error lists every broken rule.
+    ///
+    /// - The name is `YYYY-MM-DD_HH-MM_mode-N.md`.
+    /// - The header states the start and the status of the run.
+    /// - The time in the name is the start in the header.
     pub fn read(name: &str, text: &str) -> Result<Self> {
         let header: Vec<_> =
             text.lines().take_while(|line| !line.starts_with("---") && !line.starts_with("## ")).collect();

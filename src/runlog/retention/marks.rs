@@ -1,4 +1,4 @@
-//! Finds the facts that decide whether the log of a run is kept in the records of that run.
+//! Reads the records of a run to find the facts that decide whether the log of the run is kept.
 
 use std::collections::HashMap;
 
@@ -42,7 +42,7 @@ impl RunMarks {
         self.runs.get(run).filter(|mark| mark.recorded).map(|mark| mark.improvement)
     }
 
-    /// Returns true if a record of the run that was added contains an error without a resolution.
+    /// Returns true if one of the added records of the run contains an error without a resolution.
     pub fn has_unresolved_error(&self, run: &str) -> bool {
         self.runs.get(run).is_some_and(|mark| mark.unresolved)
     }

@@ -1,5 +1,6 @@
-//! Decides which run logs and sealed ledger segments to keep, archive or delete, with a reason for each decision. The
-//! module does not access files or the clock.
+//! Decides which run logs and which sealed segments of a ledger to keep, archive or delete, with a reason for each
+//! decision. (A sealed segment is a file of the ledger that no longer changes.) The module does not access files or the
+//! clock.
 //!
 //! For a run log, the first rule that applies decides:
 //!
@@ -13,8 +14,11 @@
 //!
 //! A run led to an improvement if one of its records has the tag [`IMPROVEMENT_TAG`] with the value `true`.
 //!
-//! A segment is never deleted. It is archived if its last execution is at least `min_days` old, the ledger does not
-//! need the segment, and all earlier segments are archived too.
+//! A segment is never deleted. It is archived if all of these conditions are true:
+//!
+//! - Its last execution is at least `min_days` old.
+//! - The ledger does not need the segment.
+//! - All earlier segments are archived too.
 
 mod header;
 mod marks;
@@ -147,7 +151,7 @@ pub struct Item {
     /// The run log or the segment.
     #[serde(flatten)]
     pub subject: Subject,
-    /// What to do with it.
+    /// What to do with the run log or the segment.
     pub action: Action,
     /// The reason, for people.
     pub reason: String,

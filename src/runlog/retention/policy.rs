@@ -10,10 +10,10 @@ use crate::json;
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum FailedRuns {
-    /// They are kept forever; in JSON `"keep"`.
+    /// The logs are kept forever. In JSON, this is `"keep"`.
     #[default]
     Keep,
-    /// They are archived once they are `min_days` old; in JSON `"archive"`.
+    /// The logs are archived once they are `min_days` old. In JSON, this is `"archive"`.
     Archive,
 }
 
@@ -23,8 +23,8 @@ pub enum FailedRuns {
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct RetentionPolicy {
-    /// The number of days of 24 hours for which everything is kept. The age of a run log counts from the start of the
-    /// run. The age of a segment counts from its last execution.
+    /// The number of days (of 24 hours each) for which all run logs and segments are kept. The age of a run log counts
+    /// from the start of the run. The age of a segment counts from its last execution.
     pub min_days: u32,
     /// What happens to the logs of failed runs after `min_days`.
     pub failed: FailedRuns,
@@ -57,7 +57,7 @@ impl RetentionPolicy {
         let malformed = Error::new(ErrorKind::Malformed, "read a retention policy")
             .detail("expected an object such as {\"min_days\": 30, \"failed\": \"keep\"}");
         if !json.trim_start().starts_with('{') {
-            // serde would accept an array too, as the values of the members in order.
+            // serde would also accept an array with the values of the members in order.
             return Err(malformed);
         }
         let policy: Self = json::from_str(json).map_err(|source| malformed.source(source))?;
