@@ -16,8 +16,9 @@ use super::rights::{Right, explained, is_own_to_change, or_here, parent};
 use super::storage::{Access, FileType, Stat, Storage, StorageFile};
 use super::{flock, platform};
 
-/// Writes stay this far below the file-size limit. Another process may append to the same file between the check of its
-/// length and the write. The margin leaves room for twenty lines of `events.jsonl`.
+/// Every write ends at least this many bytes below the file-size limit. Another process may append to the same file
+/// after this process has checked the length of the file and before it writes. The margin leaves room for twenty lines
+/// of `events.jsonl`.
 const LIMIT_MARGIN_BYTES: u64 = 4096;
 
 /// The real file system.
@@ -34,8 +35,9 @@ const LIMIT_MARGIN_BYTES: u64 = 4096;
 /// - A group shares a directory that has the group's write bit and the setgid bit, but not the sticky bit (`mkdir -m
 ///   2770`). There, a file has mode 0660 and a directory 2770.
 /// - Files that root creates get the owner and the group of the directory that holds them, so that root locks nobody
-///   out. If root is not allowed to change the owner, creating the file fails. It does not fail if the file already has
-///   the right owner or, in a directory shared by a group, the right group.
+///   out. If root is not allowed to change the owner, creating the file normally fails. In a directory that a group
+///   shares, creating the file succeeds if the file already has the right group. In any other directory, it succeeds if
+///   the file already has the right owner.
 ///
 /// If a permission is missing, the error states the owner and the mode of the file or directory that refused access.
 #[derive(Debug, Clone, Copy, Default)]
@@ -205,7 +207,7 @@ fn stat(metadata: &fs::Metadata) -> Stat {
     }
 }
 
-/// Returns the permission bits of `path`, following symbolic links, or `None` if it does not exist.
+/// Returns the permission bits of `path`, or `None` if `path` does not exist. Follows symbolic links.
 pub(crate) fn mode(path: &Path) -> io::Result<Option<u32>> {
     let found = if_there(fs::metadata(path)).map_err(|error| explained(error, path, Right::Read))?;
     Ok(found.map(|metadata| metadata.mode() & 0o7777))
