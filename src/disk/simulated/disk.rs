@@ -114,7 +114,8 @@ impl SimulatedDisk {
         self.state().faults.once.push((when, fault));
     }
 
-    /// Makes every operation fail for which `meant` returns true, until [`lift_faults`](Self::lift_faults) is called.
+    /// Makes operations fail until [`lift_faults`](Self::lift_faults) is called. Each operation for which `meant`
+    /// returns true fails.
     ///
     /// `meant` receives the operation's number (as in [`When::Operation`]), its kind and its path. `meant` may be
     /// called twice for one operation. Faults for a single operation take precedence over lasting faults.
@@ -147,11 +148,11 @@ impl SimulatedDisk {
         self.state().faults = Faults::default();
     }
 
-    /// Sets the capacity of the disk in bytes. With `None`, the default, it is unlimited.
+    /// Sets the capacity of the disk in bytes. With `None`, the default, the capacity is unlimited.
     ///
-    /// Only pages of named files take space, one page of 4096 bytes each. The pages of a removed file are free at once.
-    /// A write that does not fit writes as many bytes as there is room for, or fails with `ENOSPC` if there is no room.
-    /// Overwriting existing pages succeeds.
+    /// Only the pages of named files take space. Each page takes 4096 bytes. The pages of a removed file are free at
+    /// once. A write that does not fit writes as many bytes as there is room for, or fails with `ENOSPC` if there is no
+    /// room. Overwriting existing pages succeeds.
     pub fn set_capacity(&self, bytes: Option<u64>) {
         self.state().capacity_pages = bytes.map(|bytes| bytes / PAGE as u64);
     }
@@ -220,7 +221,7 @@ impl Storage for SimulatedDisk {
     }
 }
 
-/// An open file. The lock of the file is released when this value is dropped.
+/// An open file. Dropping this value releases the lock that the handle holds.
 #[derive(Debug)]
 struct SimulatedFile {
     disk: SimulatedDisk,

@@ -44,8 +44,8 @@
 //! 6. **A sync that succeeds** makes the length and all bytes of the file durable, whichever handle wrote them. It does
 //!    not make the file's name durable.
 //! 7. **A sync that fails** marks the pages written since the last sync as clean. Reads still see these pages in the
-//!    cache. They may or may not have reached the disk. A later sync does not write a clean page, unless the page is
-//!    written again in the meantime. The length stays dirty: the next successful sync makes it durable. (ext4 and XFS;
+//!    cache. They may or may not have reached the disk. A later sync writes such a page only if the page was written
+//!    again after the failed sync. The length stays dirty: the next successful sync makes it durable. (ext4 and XFS;
 //!    see Rebello et al., "Can Applications Recover from fsync Failures?", 2020.) A sync that a signal interrupts loses
 //!    nothing.
 //! 8. **Names.** Creating, renaming, linking and removing a file change its directory. After a power cut, a directory
@@ -54,8 +54,8 @@
 //!    a rename replaces a file, the name refers to the old or the new file, and is never missing. Creating a directory
 //!    is a change of its parent. If that change is lost, everything in the new directory is lost.
 //! 9. **A move between directories** leaves the file under its old name, its new name, or both, but never under none.
-//!    When the removal of the old name becomes durable, the new name becomes durable too, with all earlier changes of
-//!    its directory.
+//!    When the removal of the old name becomes durable, the new name becomes durable too, and so do all earlier changes
+//!    of the new name's directory.
 //! 10. **A call that the crash interrupts** leaves a state that a crash right before or right after the call can also
 //!     leave. A kill can also cut a write short, as [`InjectedFault::Short`] does, or make `create_dir` create only
 //!     some of the parents.

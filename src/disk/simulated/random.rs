@@ -18,7 +18,7 @@ impl Random {
 
     /// Returns a number below `bound`, or 0 if `bound` is 0.
     pub(super) fn below(&mut self, bound: u64) -> u64 {
-        // The high half of the product is below `bound`, so it fits.
+        // The high half of the product is below `bound`, so it fits into a `u64`.
         ((u128::from(self.next()) * u128::from(bound)) >> 64) as u64
     }
 
