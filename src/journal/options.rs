@@ -61,7 +61,7 @@ impl JournalOptions {
     }
 
     /// Seals the active segment once it has this many bytes, and begins a new segment. Sealing means that no line is
-    /// added to that file any more. With `None`, a segment is not sealed because of its size. The default is 256 MiB.
+    /// added to that file any more. With `None`, the active segment may grow to any size. The default is 256 MiB.
     #[must_use]
     pub fn rotate_bytes(mut self, bytes: Option<u64>) -> Self {
         self.rotate_bytes = bytes;
