@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::area;
 use crate::disk::{Access, Storage, StorageFile, append_all, write_all_at};
 
-/// The maximum number of syncs that are measured for overwrites, and also for appends.
+/// The maximum number of syncs that are measured after overwrites. The same maximum applies to syncs after appends.
 const SYNCS: usize = 50;
 /// No further sync of the same kind is measured after this time.
 const SYNCING_MAX: Duration = Duration::from_secs(2);
@@ -28,8 +28,8 @@ pub(crate) struct Probe {
     pub(crate) appends: io::Result<Vec<Duration>>,
 }
 
-/// Creates two files, measures with them, and removes them. Their names begin with `name`, which must be unique in
-/// `directory`.
+/// Creates two temporary files, measures locks and syncs with them, and removes them. Their names begin with `name`,
+/// which must be unique in `directory`.
 ///
 /// # Errors
 /// Fails if the first file cannot be created, or if a file cannot be removed.

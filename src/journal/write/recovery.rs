@@ -27,8 +27,8 @@ use crate::journal::format::line::Link;
 use crate::journal::read::truncation::segments_gone;
 use crate::journal::read::{LINE_BYTES_MAX, is_reported_damaged};
 
-/// The first read of the area covers the bytes that the segment has after the base, and this many more. If the area has
-/// further lines, the whole area is read.
+/// The first read of the area has this many bytes more than the segment has after the base. If the area has further
+/// lines, the whole area is read.
 const PEEK_BYTES: usize = 4096;
 
 impl Tail {
@@ -59,7 +59,7 @@ impl Tail {
             self.report_gone(after_sealed, segment - 1)?;
         }
         // Before a process writes the header of a segment, it syncs the directory entries of the segment's files. So
-        // the entries only need a sync if the header of the area is not that of this segment.
+        // the entries need a sync only if the area has no header or its header names another segment.
         if held.as_ref().is_none_or(|held| held.header.segment != segment) {
             self.sync_names()?;
         }
@@ -91,7 +91,7 @@ impl Tail {
     }
 
     /// Syncs the ledger's directories. A process may have created or removed files in these directories just before it
-    /// died, and the next lines are durable only if these changes are.
+    /// died. The next lines are durable only if these changes are durable.
     fn sync_names(&self) -> Result<()> {
         let directories = [self.layout.parent(), self.layout.machinery(), &self.layout.sealed()];
         directories.into_iter().try_for_each(|directory| {
@@ -105,8 +105,8 @@ impl Tail {
     /// interrupted.
     ///
     /// `begin_segment` seals a segment and then repeats lines at the beginning of the next one. If it was interrupted
-    /// before it synced the repeated lines, perhaps only the area has them. So recovery writes all lines after the
-    /// area's base to the new segment. Repeating a line that the sealed segment also has is harmless.
+    /// before it synced the repeated lines, perhaps only the area has these lines. So recovery writes all lines after
+    /// the area's base to the new segment. Repeating a line that the sealed segment also has is harmless.
     fn recover_new_segment(&mut self, held: &Held, sealed: &[u64], len: u64) -> Result<()> {
         let segment = held.header.segment + 1;
         let path = self.layout.sealed_segment(held.header.segment);
@@ -130,8 +130,8 @@ impl Tail {
         if !repeated.bytes.starts_with(&there) {
             self.quarantine(segment, 0, &there)?;
         }
-        // Write the lines again even if the segment has them. An earlier sync of them may have failed. Without a new
-        // write, the next sync would report success, although the lines are not on the disk.
+        // Write the lines again even if the segment has them. An earlier sync may have failed. Without a new write, the
+        // next sync would report success, although the lines are not on the disk.
         self.file = SyncFile::new(Arc::clone(&self.file));
         let emptied = if len > 0 { self.file.truncate(0) } else { Ok(()) };
         emptied
@@ -242,10 +242,10 @@ impl Tail {
         write_all_at(&*self.storage.open(self.layout.active(), Access::Write)?, bytes, base)
     }
 
-    /// Returns the bytes that the segment should have after the base. `there` are the bytes that it has after the base
-    /// now.
+    /// Returns the bytes that the segment should have after the base. `there` holds the bytes that the segment has
+    /// after the base now.
     fn merge(&self, held: &Held, there: &[u8]) -> Result<Merged> {
-        // The segment nearly always has all lines of the area. So at first, read only a few bytes more from the area
+        // The segment nearly always has all lines of the area. So the first read of the area has only a few bytes more
         // than the segment has after the base.
         let mut wanted = there.len() + PEEK_BYTES;
         loop {
@@ -307,7 +307,7 @@ impl Tail {
         self.rebase(stray)
     }
 
-    /// Checks the part of the segment before the base, where every byte was synced. Returns a description of the
+    /// Checks the part of the segment before the base. Every byte of this part was synced. Returns a description of the
     /// damage, or `None` if that part is intact.
     fn damage_before(&self, header: &Header, len: u64) -> Result<Option<String>> {
         if len < header.base {

@@ -127,7 +127,7 @@ fn half_sealed(storage: &dyn Storage, layout: &Layout) -> Result<bool> {
         .is_some_and(|active| id(&layout.sealed_segment(last)).is_ok_and(|last| last == Some(active))))
 }
 
-/// If a segment has both its sealed and its active name, removes the active name.
+/// Removes the active name of a segment that also has its sealed name.
 pub(super) fn finish_sealing(storage: &dyn Storage, layout: &Layout) -> Result<()> {
     if half_sealed(storage, layout)? {
         let path = layout.active();
