@@ -109,7 +109,7 @@ impl LockFile {
         }
     }
 
-    /// Returns true if the locked file is still the one that other processes lock.
+    /// Returns true if the locked file is still the file that other processes lock.
     fn is_still_there(&mut self) -> io::Result<bool> {
         let now = Seen::now(&*self.storage, self.path.parent().unwrap_or(Path::new("")))?;
         self.seen.still(now, &*self.storage, &self.path, self.id)

@@ -75,8 +75,8 @@ impl JournalOptions {
         self
     }
 
-    /// Sets how long opening the journal and appending to it wait for a lock that other processes hold. The default is
-    /// one second.
+    /// Sets the time for which opening the journal and appending to it wait for a lock that other processes hold. The
+    /// default is one second.
     #[must_use]
     pub fn lock_deadline(mut self, deadline: Duration) -> Self {
         self.lock_deadline = deadline;

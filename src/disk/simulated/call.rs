@@ -70,7 +70,7 @@ pub struct DiskCall {
     pub error: Option<io::ErrorKind>,
 }
 
-/// The operation that a fault hits.
+/// The operation that a fault affects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum When {
     /// The call that will have this index in [`SimulatedDisk::calls`](super::SimulatedDisk::calls).

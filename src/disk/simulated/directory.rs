@@ -94,8 +94,8 @@ impl Directory {
         survivor
     }
 
-    /// Returns the number of pending changes up to and including the first one that `wanted` accepts, or 0 if it
-    /// accepts none.
+    /// Returns the number of pending changes up to and including the first change that `wanted` accepts. Returns 0 if
+    /// `wanted` accepts no change.
     fn count_to(&self, wanted: impl Fn(&EntryChange) -> bool) -> usize {
         self.pending.iter().position(wanted).map_or(0, |index| index + 1)
     }

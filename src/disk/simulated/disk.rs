@@ -64,12 +64,12 @@ impl SimulatedDisk {
 
     /// Returns the losses that a crash right after the first `calls` entries of [`calls`](Self::calls) can cause.
     ///
-    /// [`Loss::Nothing`] comes first. The next losses depend on how many different losses of whole pages, lengths and
-    /// names are possible:
+    /// [`Loss::Nothing`] comes first. A numbered loss, [`Loss::Numbered`], affects only whole pages, lengths and names.
+    /// The losses after the first one depend on the number of possible numbered losses:
     ///
-    /// - If at most `limit` are possible, all of them follow. Random losses, which can also tear pages, are then added
-    ///   until there are `limit` losses besides [`Loss::Nothing`].
-    /// - If more are possible, [`Loss::Unsynced`] and `limit` random losses follow.
+    /// - If at most `limit` numbered losses are possible, all of them follow. If several are possible, random losses,
+    ///   which can also tear pages, are then added until there are `limit` losses besides [`Loss::Nothing`].
+    /// - If more numbered losses are possible, [`Loss::Unsynced`] and `limit` random losses follow.
     ///
     /// `seed` determines the random losses.
     pub fn losses(&self, calls: usize, limit: usize, seed: u64) -> impl Iterator<Item = Loss> + use<> {
@@ -106,8 +106,8 @@ impl SimulatedDisk {
         self.state().fingerprint(ROOT)
     }
 
-    /// Makes one later operation fail once. If several faults match the same operation, the one that was injected first
-    /// is used, and the others stay pending.
+    /// Makes one later operation fail once. If several faults match the same operation, the fault that was injected
+    /// first is used, and the others stay pending.
     ///
     /// A call that fails changes nothing, except for a failed sync of a file: see point 7 of the [model](super).
     pub fn inject(&self, when: When, fault: InjectedFault) {

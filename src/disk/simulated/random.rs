@@ -36,8 +36,8 @@ impl Random {
     }
 }
 
-/// The versions that most choices within one file or directory prefer. Without this preference, it would be rare that
-/// all pages of a file are old, or that all of them are new.
+/// The preference of most choices within one file or directory: old versions, new versions, or no preference. If there
+/// were never a preference, it would be rare that all pages of a file are old, or that all of them are new.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Lean {
     Old,

@@ -77,7 +77,8 @@ impl State {
         }
     }
 
-    /// Returns a hash of the names and of the content of their files. Ignores unsynced state and inode numbers.
+    /// Returns a hash of the names in `directory` and of the files and directories that they name. Ignores inode
+    /// numbers, and which changes are unsynced.
     pub(super) fn fingerprint(&self, directory: Id) -> u64 {
         let Ok(directory) = self.directory(directory) else { return 0 };
         directory.entries().iter().fold(1, |so_far, (name, node)| {

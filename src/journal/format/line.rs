@@ -153,8 +153,8 @@ fn skip_hex(bytes: &[u8]) -> Option<&[u8]> {
     is_hex(hex).then_some(rest)
 }
 
-/// Returns true if all bytes are hex digits. The loop does not stop at the first other byte, so that the compiler can
-/// use SIMD instructions.
+/// Returns true if all bytes are hex digits. Examines all bytes even if the first byte is not a hex digit, so that the
+/// compiler can use SIMD instructions.
 fn is_hex(hex: &Hex) -> bool {
     hex.iter().fold(true, |all, byte| all & matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }

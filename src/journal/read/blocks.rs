@@ -1,4 +1,5 @@
-//! Divides a journal into blocks: parts of its segments that threads can read independently.
+//! Divides a journal into blocks: parts of its segments that threads can read independently. New lines go to the active
+//! segment. No line is added to a sealed segment any more.
 //!
 //! A line belongs to the block in which it begins. So all blocks of a segment together have the lines of the segment,
 //! however the segment is divided. Whether a line begins at the start of a block depends only on the byte before the

@@ -36,14 +36,15 @@ impl Line<'_> {
     }
 }
 
-/// The lines of a journal in order: those of the sealed segments, then those of the active one.
+/// The lines of a journal in order: first the lines of the sealed segments, to which no line is added any more, then
+/// the lines of the active segment.
 ///
 /// Reading takes no lock and does not disturb writers. Lines that are appended during the reading are returned too. A
 /// line that is still being written is not returned.
 ///
 /// If a segment could not be synced, a writer repeats the last lines of that segment in a new one. A repeated line is
-/// returned only once. If a power cut removed the line from the old segment, the line may be returned after lines with
-/// higher numbers.
+/// returned only once. If a power cut removed such a line from the old segment, the line may be returned after lines
+/// with higher numbers.
 #[derive(Debug)]
 pub struct Lines {
     storage: Arc<dyn Storage>,
@@ -191,8 +192,8 @@ impl Lines {
     /// Opens the segment that the cursor names. If that segment does not exist, opens the next segment that exists.
     /// Returns false if no segment can be opened.
     fn open_segment(&mut self) -> Result<bool> {
-        // Open the active file before listing the sealed ones. If the active file is sealed in between, the list
-        // contains it, so no segment is missed.
+        // Open the active segment before listing the sealed segments. If the active segment is sealed in between, the
+        // list contains that segment, so no segment is missed.
         let active = self.open_file(self.layout.active());
         let sealed = self.layout.sealed_segments(&*self.storage)?;
         let next = sealed.iter().copied().find(|&segment| segment >= self.cursor.segment);

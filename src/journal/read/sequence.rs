@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::journal::format::line::Trailer;
 
-/// The numbers of the lines that are missing between the lines that were read so far. A segment that was sealed after a
-/// failed sync may have lost a line and kept a later line. The next segment then begins with a copy of both lines.
+/// The numbers of the lines that are missing between the lines that were read so far. After a failed sync, a writer
+/// continues in a new segment. The old segment may have lost a line and kept a later line. The new segment then begins
+/// with a copy of both lines.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Missing(VecDeque<RangeInclusive<u64>>);
 
@@ -121,8 +122,8 @@ impl Sequence {
         self.missing.take(seq)
     }
 
-    /// Appends the numbers of later lines, which are in ascending order and begin with `first`. If `first` is not
-    /// higher than all numbers so far, changes nothing and returns false.
+    /// Appends the numbers of later lines. `first` is the lowest of these numbers. If `first` is not higher than all
+    /// numbers so far, changes nothing and returns false.
     pub(crate) fn extend(&mut self, first: u64, later: Self) -> bool {
         if first <= self.seq {
             return false;

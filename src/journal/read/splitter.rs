@@ -72,7 +72,7 @@ pub(crate) struct Piece {
 }
 
 impl Piece {
-    /// Returns the offset after the piece and after its line feed, if it has one.
+    /// Returns the offset after the piece. If a line feed ends the piece, the offset is after the line feed.
     pub(crate) fn end(&self) -> u64 {
         self.offset + self.len as u64 + u64::from(self.whole)
     }
@@ -169,7 +169,7 @@ impl Splitter {
         self.filled = self.start;
     }
 
-    /// Continues after `piece`, which is unfinished, as if a line feed ended it.
+    /// Continues after `piece`, which must be unfinished. The piece is then not returned again.
     pub(crate) fn skip(&mut self, piece: Piece) {
         self.start = piece.start + piece.len;
         self.offset = piece.end();

@@ -2,14 +2,14 @@
 //! whether they are still there.
 //!
 //! The commit area is a file with a copy of the active segment's last bytes. Its header names the segment, and the
-//! offset at which these bytes begin (the base). The header and other sources show what existed, and allow these
-//! conclusions:
+//! offset at which these bytes begin (the base). A sealed segment is a file to which no line is added any more. The
+//! header and other sources show what existed, and allow these conclusions:
 //!
 //! | source | what it states | conclusion |
 //! |---|---|---|
 //! | `base` in the header of the commit area | how many bytes of the segment were synced | if the segment is shorter or missing, it was truncated |
 //! | `segment` in the header | all segments with lower numbers were sealed | if one of them is missing and was not moved to an archive, it was removed |
-//! | `seq` in the header | line `seq` − 1 was written | if the ledger ends before that line, it was truncated; only a verification checks this, since it reads all lines |
+//! | `seq` in the header | line `seq` − 1 was written | if the ledger ends before that line, it was truncated; only a verification checks this, since only a verification reads all lines |
 //! | `rotated` in `events.jsonl` | the number and the length of a sealed segment | if the segment is shorter, it was truncated; if it is missing, it was removed |
 //! | `damaged`, `abandoned` in `events.jsonl` | the number of a sealed segment | if the segment is missing, it was removed |
 //! | a line after the base that only the commit area has | nothing | none: a writer writes to the area first, and the line is restored when the ledger is next opened |
@@ -58,7 +58,7 @@ pub(crate) struct Known {
 }
 
 impl Known {
-    /// Reads only the header of the commit area, which is one small read.
+    /// Reads only the header of the commit area. This is one small read.
     pub(crate) fn from_area(storage: &dyn Storage, layout: &Layout) -> Self {
         let mut known = Self { header: None, unreadable: None, sealed: BTreeMap::new() };
         known.header = known.read_area(storage, layout);

@@ -101,7 +101,7 @@ struct Shared<'j, W, J, R> {
 struct Joining<J, R> {
     /// The number of blocks whose results were joined.
     joined: u64,
-    /// Results that wait for the results of earlier blocks. The first entry is that of the next block to join. An entry
+    /// Results that wait for the results of earlier blocks. The first entry belongs to the next block to join. An entry
     /// is `None` as long as its block is unfinished.
     waiting: VecDeque<Option<(Block, R)>>,
     join: J,

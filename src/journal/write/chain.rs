@@ -22,9 +22,9 @@ pub(super) struct Last {
     /// The number and the hash of the valid line with the highest number. It differs from `link` if another program
     /// copied earlier lines to the end of this file.
     pub(super) highest: Link,
-    /// The number of a damaged line that comes after the valid lines and continues their numbers, or 0 if there is
-    /// none. Readers trust the number of the damaged line. If a new line got the same number, readers would mistake the
-    /// new line for a repetition of the damaged one.
+    /// The number of a damaged line that comes after the valid lines and continues their numbers, or 0 if there is no
+    /// such line. Readers trust the number of the damaged line. If a new line got the same number, readers would
+    /// mistake the new line for a repetition of the damaged line.
     damaged_seq: u64,
 }
 

@@ -200,8 +200,8 @@ impl<C: Default, O> Drop for Lead<'_, C, O> {
     fn drop(&mut self) {
         {
             let mut queue = lock(&self.group.queue);
-            // If the leader panicked before it closed its batch, close it now. Otherwise more callers would join it and
-            // wait forever.
+            // If the leader panicked before it closed its batch, close the batch now. Otherwise more callers would join
+            // this batch and wait forever.
             if std::ptr::eq(&*queue.batch, self.batch) {
                 queue.batch = Arc::default();
                 queue.collected = C::default();

@@ -22,7 +22,8 @@ pub(crate) struct Probe {
     /// True if file locks work: a second handle cannot acquire the lock while the first handle holds it, and can
     /// acquire it afterwards.
     pub(crate) lock_holds: io::Result<bool>,
-    /// The times to overwrite the bytes of a record in a new commit area and sync them, in ascending order.
+    /// The times to overwrite the bytes of a record in a new commit area and sync them, in ascending order. All blocks
+    /// of a commit area are written in advance.
     pub(crate) overwrites: io::Result<Vec<Duration>>,
     /// The times to append the bytes of a record to a file and sync them, in ascending order.
     pub(crate) appends: io::Result<Vec<Duration>>,

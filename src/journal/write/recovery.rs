@@ -1,11 +1,12 @@
-//! Recovery: finds the last line of the journal after a crash, and makes the active segment end there.
+//! Recovery: finds the last line of the journal after a crash, and makes the active segment end there. New lines are
+//! appended to the active segment. No line is added to a sealed segment any more.
 //!
 //! A process recovers when it opens the journal, and again when it finds the files in a state that it does not expect.
 //! During recovery the process holds the journal's lock.
 //!
 //! The commit area has a copy of the segment's bytes after an offset, the base. Everything before the base is synced in
-//! the segment. After the base, recovery takes each line from the segment or, if the line is damaged there, from the
-//! area. All other bytes after the base are moved to `quarantine/`.
+//! the segment. After the base, recovery takes each line from the segment. If the line is damaged or missing there,
+//! recovery takes the line from the area. All other bytes after the base are moved to `quarantine/`.
 //!
 //! A crash can also interrupt recovery. The next recovery then finds the same last line, whichever step was
 //! interrupted.
@@ -208,8 +209,8 @@ impl Tail {
 
     /// Replaces all bytes of the segment after the base with `bytes`, even if the segment already has `bytes` there.
     ///
-    /// The reason is that another process may have failed to sync these bytes and then died. Without a new write, a
-    /// sync by this process would report success, although the bytes never reached the disk.
+    /// Another process may have failed to sync these bytes and then died. Without a new write, a sync by this process
+    /// would report success, although the bytes never reached the disk.
     ///
     /// This function truncates and appends instead of overwriting, because of a behaviour observed on ext4. If the
     /// first write to a block fails, ext4 keeps the block marked as unwritten. If the cached page of this block is then
@@ -262,8 +263,8 @@ impl Tail {
     }
 
     /// Recovers if there is no area, or if the header of the area names an earlier segment. The journal then ends after
-    /// the last line with a valid hash. `known` is the link of the line before the base in that header, or
-    /// [`Link::START`] if there is no area.
+    /// the last line with a valid hash. `known` is the link (the number and hash) of the line before the base in that
+    /// header, or [`Link::START`] if there is no area.
     fn recover_without_area(&mut self, segment: u64, sealed: &[u64], len: u64, known: Link) -> Result<()> {
         let before = later(self.link_of_sealed(sealed)?, known);
         let last = last_valid(Arc::clone(&self.file), before)
@@ -344,8 +345,8 @@ impl Tail {
         write().map_err(|source| Error::io("quarantine a torn fragment", &path, source))
     }
 
-    /// Returns the link of the last line in the sealed segments. In the chain, the first line of the active segment
-    /// follows that line.
+    /// Returns the link of the last line in the sealed segments. In the hash chain, the first line of the active
+    /// segment follows that line.
     fn link_of_sealed(&self, sealed: &[u64]) -> Result<Link> {
         let last = |segment: u64, before: Link| {
             let path = self.layout.sealed_segment(segment);

@@ -1,5 +1,5 @@
 //! Refuses paths that cannot be a journal: a directory, a symbolic link, a FIFO, or a file that any user may replace.
-//! Also opens the active segment.
+//! Also opens the active segment, to which new lines are appended.
 
 use std::io;
 use std::path::Path;

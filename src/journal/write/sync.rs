@@ -65,7 +65,7 @@ impl Deref for SyncFile {
 /// Lines that were written but not synced yet: where they end, and the files that have them.
 ///
 /// No other file needs a sync. Before a writer changes to another area or segment, it syncs the old segment, or repeats
-/// that segment's unsynced lines in the new one.
+/// the unsynced lines of the old segment in the new segment.
 #[derive(Debug)]
 pub(super) struct Unsynced {
     pub(super) end: Mark,

@@ -92,9 +92,9 @@ impl Tail {
     /// Appends a line for each payload without a sync. Returns the position before the first line, and the files to
     /// sync.
     ///
-    /// If there is a file-size limit, the lines may need several segments, and all segments but the last are synced
-    /// here. If this function fails, the journal has none of the lines. There is one exception: if the limit made
-    /// several segments necessary, the journal may have the lines of the first segments.
+    /// If there is a file-size limit, the lines may need several segments. All of these segments except the last one
+    /// are synced here. If this function fails, the journal has none of the lines. There is one exception: if the limit
+    /// made several segments necessary, the journal may have the lines of the first segments.
     pub(super) fn append(&mut self, payloads: &Payloads) -> Result<(Mark, Unsynced)> {
         let _locked = self.lock()?;
         self.catch_up()?;
@@ -194,9 +194,9 @@ impl Tail {
         Ok(in_area)
     }
 
-    /// Checks that the batch, whose last line is `link`, ends at `end`. The batch ends later if a program that ignores
-    /// the lock appended bytes just before the batch. The next recovery then moves those bytes and the batch to
-    /// `quarantine/`.
+    /// Checks that the batch ends at `end` with the line whose number and hash are `link`. The batch ends later if a
+    /// program that ignores the lock appended bytes just before the batch. The next recovery then moves those bytes and
+    /// the batch to `quarantine/`.
     fn check_batch_end(&self, end: u64, link: Link) -> Result<()> {
         let len = self.active_len()?;
         if len == end || (len > end && self.last_link(end)? == Some(link)) {
