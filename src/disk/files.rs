@@ -62,7 +62,7 @@ pub(crate) fn open_or_make(
     there: Access,
     new: Access,
 ) -> io::Result<Box<dyn StorageFile>> {
-    // A dangling symbolic link can be neither opened nor replaced by a new file, so the number of attempts is limited.
+    // A dangling symbolic link can be neither opened nor replaced by a new file. In this case, the limit ends the loop.
     const TRIES: usize = 8;
     for _ in 0..TRIES {
         match storage.open(path, there) {
@@ -83,7 +83,7 @@ fn create_new(storage: &dyn Storage, path: &Path, bytes: &[u8]) -> io::Result<()
     let file = storage.open(path, Access::AppendNew)?;
     let filled = append_all(&*file, bytes).and_then(|()| file.sync());
     if let Err(error) = filled.and_then(|()| storage.sync_dir(path.parent().unwrap_or(Path::new("")))) {
-        // If the removal fails too, the file that remains is no worse than one that a crash leaves.
+        // If the removal fails too, the file remains, as it would after a crash.
         let _ = storage.remove(path);
         return Err(error);
     }
@@ -100,7 +100,7 @@ pub(crate) fn replace(storage: &dyn Storage, path: &Path, bytes: &[u8]) -> io::R
     storage.sync_dir(path.parent().unwrap_or(Path::new("")))
 }
 
-/// Returns true if `path` is a regular file that begins with `bytes`. Reads no bytes after these.
+/// Returns true if `path` is a regular file that begins with `bytes`. Reads only as many bytes as `bytes` has.
 pub(crate) fn begins_with(storage: &dyn Storage, path: &Path, bytes: &[u8]) -> io::Result<bool> {
     let is_file = |there: Stat| there.file_type == FileType::File && there.len >= bytes.len() as u64;
     if !storage.stat(path)?.is_some_and(is_file) {
@@ -111,7 +111,7 @@ pub(crate) fn begins_with(storage: &dyn Storage, path: &Path, bytes: &[u8]) -> i
     Ok(found[..read] == *bytes)
 }
 
-/// Fills `buffer` from `offset` on, up to the end of the file. Returns the number of bytes read.
+/// Reads from `offset` on until `buffer` is full or the file ends. Returns the number of bytes read.
 pub(crate) fn read_full_at(file: &dyn StorageFile, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
     let mut filled = 0;
     while filled < buffer.len() {

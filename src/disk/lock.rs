@@ -17,11 +17,12 @@ const PAUSE_MIN: Duration = Duration::from_micros(10);
 /// The longest pause early in a wait. With 1 ms instead, the p99 latency of four processes with 16 threads each was a
 /// fifth higher.
 const PAUSE_EAGER: Duration = Duration::from_micros(100);
-/// The longest pause at any time. This limits how long a lock that was released stays unused.
+/// The longest pause at any time. This limits how long a released lock stays unused.
 const PAUSE_MAX: Duration = Duration::from_millis(25);
-/// Later in a wait, a pause is at most the time waited so far divided by this number. So even hundreds of waiting
-/// processes leave processor time to the process that holds the lock. With pauses of 100 µs, the attempts of the
-/// waiting processes used nearly all processor time, and the process with the lock made no progress.
+/// Later in a wait, each pause is at most the time waited so far divided by this number, so the pauses grow. Even
+/// hundreds of waiting processes then leave processor time to the process that holds the lock. With short pauses
+/// throughout, the attempts of the waiting processes would use nearly all processor time, and the process that holds
+/// the lock would make no progress.
 const PAUSE_PART: u32 = 16;
 
 /// The file whose lock guards the end of a journal: only the process that holds the lock may append.
@@ -47,8 +48,8 @@ impl Locked {
     /// Acquires the exclusive lock of `file`, waiting for at most `deadline`. Returns `None` if another handle held a
     /// lock of the file at every attempt.
     ///
-    /// This polls, because `flock` has no timeout: only a signal could end its wait, and a library must not send
-    /// signals.
+    /// This function polls, because `flock` has no timeout. Only a signal could end the wait of `flock`, and a library
+    /// must not send signals.
     pub(crate) fn take(file: &Arc<dyn StorageFile>, deadline: Duration) -> io::Result<Option<Self>> {
         let begin = Instant::now();
         let mut pause = PAUSE_MIN;
@@ -108,20 +109,20 @@ impl LockFile {
         }
     }
 
-    /// Returns true if the locked file is still the one that other processes lock.
+    /// Returns true if the locked file is still the file that other processes lock.
     fn is_still_there(&mut self) -> io::Result<bool> {
         let now = Seen::now(&*self.storage, self.path.parent().unwrap_or(Path::new("")))?;
         self.seen.still(now, &*self.storage, &self.path, self.id)
     }
 
-    /// Returns the state of the lock's directory when the lock was acquired.
+    /// Returns the modification time that the directory of the lock file had when the lock was last acquired.
     pub(crate) fn directory_seen(&self) -> Seen {
         self.seen
     }
 }
 
-/// Returns a pause between 0.5 and 1.5 times `pause`, so that processes that began to wait together do not try at the
-/// same times.
+/// Returns a random pause between 0.5 and 1.5 times `pause`. Processes that began to wait at the same time then make
+/// their attempts at different times.
 fn jittered(pause: Duration) -> Duration {
     // Each `RandomState` hashes with its own random keys.
     let random = RandomState::new().build_hasher().finish() as u32;

@@ -4,12 +4,12 @@
 //!
 //! 1. [`Storage`] and [`StorageFile`] (`storage.rs`) are two traits with one method for each operation. Every file
 //!    operation of the crate goes through them.
-//! 2. [`Disk`] (`real.rs`, with `owner.rs`, `rights.rs` and `flock.rs`) implements them for the real file system.
-//!    `SimulatedDisk` (feature `simulation`) implements them in memory, and can show every state that a crash can
-//!    leave.
-//! 3. The helpers combine several operations, and use only the traits. They read and write completely (`files.rs`),
-//!    lock files between processes (`lock.rs`), create numbered files (`numbered/`), and check that a path still names
-//!    an open file (`name.rs`).
+//! 2. [`Disk`] (`real.rs`, with `owner.rs`, `rights.rs` and `flock.rs`) implements these traits for the real file
+//!    system. `SimulatedDisk` (feature `simulation`) implements them in memory, and can show every state that a crash
+//!    can leave.
+//! 3. The helpers use only these traits, and combine several operations. They repeat short reads and writes
+//!    (`files.rs`), lock files between processes (`lock.rs`), create numbered files (`numbered/`), and check that a
+//!    path still names an open file (`name.rs`).
 //!
 //! In addition, `platform.rs` and `system.rs` report facts about the machine and its processes, and `per_process.rs`
 //! holds state that a forked child must not share. Only this folder uses `std::fs` and fs2.

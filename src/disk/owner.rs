@@ -25,7 +25,7 @@ pub(super) fn make_file(path: &Path, options: &mut fs::OpenOptions) -> io::Resul
     match settled {
         Ok(()) => Ok(file),
         Err(error) => {
-            // Remove the empty file. Otherwise users who may not open it could not use this path.
+            // Remove the empty file. A user who has no permission to open it could otherwise not use this path.
             let _ = fs::remove_file(path);
             Err(error)
         }
@@ -41,8 +41,8 @@ pub(super) fn make_dir(path: &Path) -> io::Result<()> {
         made => made?,
     }
     let found = fs::symlink_metadata(path)?;
-    // Change the owner through a handle. The owner of the parent may replace the new directory by another file, and
-    // root must not give that file away.
+    // Change the owner through a handle, not through the path. The owner of the parent may have replaced the new
+    // directory by another file, and root must not change the owner of that file.
     let made = || {
         let opened = fs::File::open(path)?;
         let id = |metadata: &fs::Metadata| (metadata.dev(), metadata.ino());
@@ -88,8 +88,8 @@ fn settle(
 ) -> io::Result<()> {
     let shared = is_shared(directory.mode());
     let (uid, gid) = (directory.uid(), directory.gid());
-    // A refused change is an error only if it would lock somebody out. A file system without owners or modes refuses
-    // every change, but locks nobody out.
+    // A refused change of the owner or mode is an error only if somebody could then not use the file. A file system
+    // without owners or modes refuses every change, but everybody can use its files.
     if has_wrong_owner(made, directory)
         && let Err(error) = give(uid, gid)
         && (if shared { made.gid() != gid } else { made.uid() != uid })

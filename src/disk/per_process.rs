@@ -1,7 +1,8 @@
 //! State that a forked child must not continue to use.
 //!
-//! The child has a copy of this state, but not the threads that hold its mutexes and lead its batches. The child also
-//! shares the file locks of its parent.
+//! The child has a copy of this state, but only one thread. Other threads of the parent may have held a mutex of this
+//! state or led a batch at the time of the fork. The child would wait for such a thread forever. The child also shares
+//! the file locks of its parent.
 
 use std::sync::OnceLock;
 
@@ -10,7 +11,7 @@ use std::sync::OnceLock;
 pub(crate) struct PerProcess<T> {
     process: u32,
     value: T,
-    /// The value of a process that was forked from the process `process`. Only the forked process sets it.
+    /// The value of a process that was forked from the process `process`. Only the forked process sets this field.
     forked: OnceLock<Box<Self>>,
 }
 
@@ -26,7 +27,7 @@ impl<T> PerProcess<T> {
         (last.process == std::process::id()).then_some(&last.value)
     }
 
-    /// Returns the value of this process, and calls `make` if it is missing.
+    /// Returns the value of this process. If the process has no value yet, calls `make` to make one.
     pub(crate) fn get_or_make<E>(&self, make: impl FnOnce() -> Result<T, E>) -> Result<&T, E> {
         let last = self.last();
         if last.process == std::process::id() {

@@ -58,8 +58,8 @@ pub(crate) fn effective_user() -> Option<u32> {
     users.split_ascii_whitespace().nth(1)?.parse().ok()
 }
 
-/// Returns the largest file size that this process may write (`ulimit -f`), as it was at the first call. Returns `None`
-/// if there is no limit.
+/// Returns the largest file size that this process may write (`ulimit -f`), or `None` if there is no limit. The limit
+/// is read once, at the first call.
 pub(crate) fn file_bytes_max() -> Option<u64> {
     static FILE_BYTES_MAX: LazyLock<Option<u64>> =
         LazyLock::new(|| limit(&read_system_text("/proc/self/limits")?, "Max file size"));
@@ -98,8 +98,8 @@ pub(crate) fn is_network(file_system: &str) -> bool {
     NETWORK.contains(&file_system)
 }
 
-/// Returns the mount point and the type of the file system from one line of mountinfo. These are the fifth field, and
-/// the first field after the separator ` - `.
+/// Returns the mount point and the type of the file system from one line of mountinfo. The mount point is the fifth
+/// field. The type is the first field after the separator ` - `.
 fn mount(line: &str) -> Option<(String, &str)> {
     let (fields, file_system) = line.split_once(" - ")?;
     let point = fields.split(' ').nth(4)?;

@@ -16,15 +16,16 @@ use super::rights::{Right, explained, is_own_to_change, or_here, parent};
 use super::storage::{Access, FileType, Stat, Storage, StorageFile};
 use super::{flock, platform};
 
-/// Writes stay this far below the file-size limit. Another process may append to the same file between the check of its
-/// length and the write. The margin leaves room for twenty lines of `events.jsonl`.
+/// Every write ends at least this many bytes below the file-size limit. Another process may append to the same file
+/// after this process has checked the length of the file and before it writes. The margin leaves room for twenty lines
+/// of `events.jsonl`.
 const LIMIT_MARGIN_BYTES: u64 = 4096;
 
 /// The real file system.
 ///
 /// If the process has a file-size limit (`ulimit -f`), a write or an extension beyond it fails with
-/// [`io::ErrorKind::FileTooLarge`]. Without this check the system would kill the process with SIGXFSZ. The limit is
-/// read once, at the first write.
+/// [`io::ErrorKind::FileTooLarge`]. `Disk` checks the limit before the write, because the system would kill the process
+/// with SIGXFSZ. The limit is read once, at the first write.
 ///
 /// # Owner and mode of new files
 ///
@@ -33,9 +34,10 @@ const LIMIT_MARGIN_BYTES: u64 = 4096;
 /// - A file has mode 0600 and a directory 0700.
 /// - A group shares a directory that has the group's write bit and the setgid bit, but not the sticky bit (`mkdir -m
 ///   2770`). There, a file has mode 0660 and a directory 2770.
-/// - Files that root creates get the owner and the group of the directory that holds them, so that root locks nobody
-///   out. If root is not allowed to change the owner, creating the file fails. It does not fail if the file already has
-///   the right owner or, in a directory shared by a group, the right group.
+/// - Files that root creates get the owner and the group of the directory that holds them, so that other users can
+///   still open these files. If root is not allowed to change the owner, creating the file normally fails. In a
+///   directory that a group shares, creating the file succeeds if the file already has the right group. In any other
+///   directory, it succeeds if the file already has the right owner.
 ///
 /// If a permission is missing, the error states the owner and the mode of the file or directory that refused access.
 #[derive(Debug, Clone, Copy, Default)]
@@ -199,13 +201,13 @@ fn stat(metadata: &fs::Metadata) -> Stat {
         len: metadata.len(),
         links: metadata.nlink(),
         changed: (metadata.mtime(), metadata.mtime_nsec()),
-        // True if every user may write to the directory, and it has no sticky bit. With the sticky bit, as in `/tmp`,
-        // users cannot replace each other's files.
+        // True if every user may write to the directory, and the directory has no sticky bit. With the sticky bit, as
+        // in `/tmp`, users cannot replace each other's files.
         lawless: file_type == FileType::Directory && metadata.mode() & 0o1002 == 0o0002,
     }
 }
 
-/// Returns the permission bits of `path`, following symbolic links, or `None` if it does not exist.
+/// Returns the permission bits of `path`, or `None` if `path` does not exist. Follows symbolic links.
 pub(crate) fn mode(path: &Path) -> io::Result<Option<u32>> {
     let found = if_there(fs::metadata(path)).map_err(|error| explained(error, path, Right::Read))?;
     Ok(found.map(|metadata| metadata.mode() & 0o7777))

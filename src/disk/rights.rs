@@ -1,5 +1,5 @@
-//! Extends errors about missing permissions. The extended error says who owns the file that refused access, and what to
-//! do about it.
+//! Extends errors about missing permissions. The extended error says who owns the file that refused access, and how to
+//! get access.
 
 use std::fs;
 use std::io;
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::platform;
 
-/// Returns `directory`, or `.` if `directory` is empty. The parent of a relative path that is only a name is empty.
+/// Returns `directory`, or `.` if `directory` is empty. The parent of a path that consists of only one name is empty.
 pub(super) fn or_here(directory: &Path) -> &Path {
     if directory.as_os_str().is_empty() { Path::new(".") } else { directory }
 }
@@ -37,8 +37,8 @@ pub(super) fn is_own_to_change(directory: &Path) -> bool {
 
 /// Adds the owner, the mode and a remedy to an error about missing permissions. Returns other errors unchanged.
 pub(super) fn explained(error: io::Error, path: &Path, wanted: Right) -> io::Error {
-    // The value of `EACCES` is the same on all Unix systems. The `ErrorKind` does not suffice here, because `EPERM` has
-    // the same kind, although neither owner nor mode explains an `EPERM`.
+    // The value of `EACCES` is the same on all Unix systems. The `ErrorKind` cannot be used here: `EPERM` has the same
+    // kind, but the owner and the mode do not explain an `EPERM`.
     const EACCES: i32 = 13;
     if error.raw_os_error() != Some(EACCES) {
         return error;

@@ -99,7 +99,7 @@ pub trait StorageFile: fmt::Debug + Send + Sync {
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize>;
     /// Shortens the file to `len` bytes, or extends it with NULs.
     fn truncate(&self, len: u64) -> io::Result<()>;
-    /// Makes all bytes written to the file and its length durable, like `fdatasync`.
+    /// Makes the length and all written bytes of the file durable, like `fdatasync`.
     fn sync(&self) -> io::Result<()>;
     /// Returns identity and length of the open file.
     ///
@@ -109,7 +109,7 @@ pub trait StorageFile: fmt::Debug + Send + Sync {
     ///
     /// Since Linux 6.13, a file whose timestamps were read gets a fine-grained timestamp at its next change. After
     /// that, every write dirties the inode. On ext4 without a journal, syncing an overwrite then writes two blocks
-    /// instead of one: measured, 214 µs instead of 152 µs.
+    /// instead of one. In a measurement, this took 214 µs instead of 152 µs.
     fn length(&self) -> io::Result<u64>;
     /// Acquires the exclusive advisory lock of the file if no other handle holds a lock of the file. Returns true if
     /// the lock was acquired.
@@ -122,7 +122,7 @@ pub trait StorageFile: fmt::Debug + Send + Sync {
     fn unlock(&self) -> io::Result<()>;
 }
 
-/// Appends to the file. Flushing does not sync it.
+/// Appends to the file. Flushing does not sync the file.
 impl io::Write for &dyn StorageFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.append(bytes)

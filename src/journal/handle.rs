@@ -26,8 +26,8 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Opens the journal whose active segment is `path`, creates the journal if it is missing, and repairs the damage
-    /// of a crash.
+    /// Opens the journal at `path`, creates the journal if it is missing, and repairs the damage of a crash. `path` is
+    /// the active segment, which is the file to which new lines are appended.
     ///
     /// # Errors
     /// - [`ErrorKind::Unsuitable`] if `path` is not a regular file, is a file of another program, ends with `.ledger`,
@@ -83,8 +83,8 @@ impl Journal {
         self.writer.get().is_some_and(Writer::is_recovered)
     }
 
-    /// Repairs the damage of a crash if this process has not done so yet. Before that, the active segment may lack a
-    /// line that only the commit area has. The commit area is a file with a copy of the segment's last bytes.
+    /// Repairs the damage of a crash if this process has not done so yet. Before the repair, the active segment may
+    /// lack a line that only the commit area has. The commit area is a file with a copy of the segment's last bytes.
     pub(crate) fn recover(&self) -> Result<()> {
         if !self.is_recovered() {
             self.writer()?.end()?;

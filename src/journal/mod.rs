@@ -7,12 +7,12 @@
 //! The lines are stored in files, which are called segments. New lines go to the active segment. The other segments are
 //! sealed, which means that no line is added to them any more.
 //!
-//! The layers, where each imports only earlier ones:
+//! The journal has four layers. Each layer imports only layers that come earlier in this list:
 //!
 //! 1. `format/` says how files are named and what a line, a header and an event look like. It consists of pure
 //!    functions, except that it reads and writes a few small files.
-//! 2. `read/` reads lines in order, or divides the segments into blocks and reads these on all cores. It also finds out
-//!    which lines are missing. It takes no lock and writes nothing.
+//! 2. `read/` reads lines in order, or divides the segments into blocks and reads the blocks on all cores. It also
+//!    finds out which lines are missing. It takes no lock and writes nothing.
 //! 3. `write/` appends in groups, syncs, seals segments, and repairs the files after a crash.
 //! 4. [`Journal`] (`handle.rs`) is the public handle. It opens the files and passes calls to `write/` and `read/`.
 //!

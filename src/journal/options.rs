@@ -61,7 +61,7 @@ impl JournalOptions {
     }
 
     /// Seals the active segment once it has this many bytes, and begins a new segment. Sealing means that no line is
-    /// added to that file any more. With `None`, a segment is not sealed because of its size. The default is 256 MiB.
+    /// added to that file any more. With `None`, the active segment may grow to any size. The default is 256 MiB.
     #[must_use]
     pub fn rotate_bytes(mut self, bytes: Option<u64>) -> Self {
         self.rotate_bytes = bytes;
@@ -75,8 +75,8 @@ impl JournalOptions {
         self
     }
 
-    /// Sets how long opening the journal and appending to it wait for a lock that other processes hold. The default is
-    /// one second.
+    /// Sets the time for which opening the journal and appending to it wait for a lock that other processes hold. The
+    /// default is one second.
     #[must_use]
     pub fn lock_deadline(mut self, deadline: Duration) -> Self {
         self.lock_deadline = deadline;

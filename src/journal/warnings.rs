@@ -1,5 +1,5 @@
-//! Limits similar warnings to one per second, and counts the others. Warnings are similar if they have the same
-//! consequence (`what`), error kind, operation and path.
+//! Reports at most one of several similar warnings per second, and counts the others. Warnings are similar if they have
+//! the same consequence (`what`), error kind, operation and path.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -45,10 +45,10 @@ impl fmt::Display for Warning {
     }
 }
 
-/// Decides which warnings are reported. Of similar warnings, which have the same `what`, error kind, operation and
-/// path, at most one per second is reported. The others are held back and counted. The next similar warning that is
-/// reported states their number. [`finish`](Self::finish) returns the counts that were not reported in this way. The
-/// caller supplies the time.
+/// Decides which warnings are reported. Warnings are similar if they have the same `what`, error kind, operation and
+/// path. Of similar warnings, at most one per second is reported. The others are held back and counted. The next
+/// similar warning that is reported states their number. [`finish`](Self::finish) returns the counts that were not
+/// reported in this way. The caller supplies the time.
 ///
 /// ```
 /// use std::time::{Duration, Instant};
@@ -107,9 +107,8 @@ impl Warnings {
         Some(Warning { what, error: error.clone(), more })
     }
 
-    /// Returns one warning for each group of similar warnings of which some are held back. This is the last one held
-    /// back, and its `more` is the number of those held back before it. Forgets all groups, so the next warning is
-    /// always reported.
+    /// Returns the last warning that was held back in each group of similar warnings. Its `more` is the number of
+    /// warnings of the group that were held back before it. Forgets all groups, so the next warning is always reported.
     pub fn finish(&mut self) -> Vec<Warning> {
         let left = |group: Group| {
             let what = group.alike.0;
@@ -130,8 +129,8 @@ impl OnStderr {
     }
 
     pub(crate) fn warn(&self, what: &'static str, error: &Error) {
-        // A forked child counts only its own warnings. The parent process reports those that were held back before the
-        // fork.
+        // A forked child counts only its own warnings. The parent process reports the warnings that were held back
+        // before the fork.
         let warnings = self.0.get_or_make(|| Ok::<_, Error>(Mutex::default()));
         let admit = |warnings: &Mutex<Warnings>| lock(warnings).admit(what, error, Instant::now());
         if let Ok(Some(warning)) = warnings.map(admit) {

@@ -32,7 +32,7 @@ impl Series<'_> {
     }
 
     /// Returns the number after the highest number of the series in `directory`. Lower free numbers are not used, so
-    /// that numbers are in chronological order.
+    /// that a later file always has a higher number.
     fn next(&self, storage: &dyn Storage, directory: &Path) -> Result<u64> {
         let names = storage.list(directory).map_err(|source| Error::io("list the files", directory, source))?;
         let numbers = names.iter().filter_map(|name| self.number(name.to_str()?));
@@ -48,18 +48,18 @@ fn after(number: u64, directory: &Path) -> Result<u64> {
     })
 }
 
-/// Creates the next file of a series with the content that `write` writes, and returns its path once it is durable.
-/// Creates the directory if it is missing.
+/// Creates the next file of a series with the content that `write` writes. Returns the path of the file once the file
+/// is durable. Creates the directory if it is missing.
 ///
-/// The content is first written to a part, which is a file with a name such as `before.part-1`, and synced. The part
+/// The content is first written to a part and synced. A part is a file with a name such as `before.part-1`. The part
 /// then gets its final name by a hard link. The link fails if the name is taken, so each of several processes gets its
 /// own number. A process that dies before the link leaves at most the part. A part is never mistaken for a complete
 /// file and may be removed.
 ///
 /// # Errors
 /// Returns the error of `write`, or [`ErrorKind::Io`] if the disk refuses an operation. After an error there is no new
-/// file, with one exception. The last two steps remove the part and sync the directory. If one of them fails, the
-/// complete file may exist.
+/// file, with one exception: the complete file may exist if one of the last two steps fails. These steps remove the
+/// part and sync the directory.
 pub(crate) fn create<T>(
     storage: &dyn Storage,
     directory: &Path,

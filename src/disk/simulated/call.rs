@@ -1,4 +1,4 @@
-//! The calls to a disk, the faults that can be injected, and the losses of a crash.
+//! The calls to a disk, the faults that can be injected, and the losses that a crash can cause.
 
 use std::fmt;
 use std::io;
@@ -21,7 +21,7 @@ pub enum Loss {
     Random(u64),
 }
 
-/// An operation, named after the method that performs it. The last five change nothing.
+/// An operation, named after the method that performs it. The last five operations change nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Op {
     /// [`Storage::open`] with [`Access::AppendNew`] or [`Access::WriteNew`].
@@ -64,19 +64,19 @@ pub struct DiskCall {
     pub op: Op,
     /// The path given to the call. For a call to an open file, this is the path given to `open`.
     pub path: PathBuf,
-    /// The other arguments in readable form, such as "900 bytes at 1800". Empty if there are none.
+    /// The other arguments in readable form, such as "900 bytes at 1800". Empty if the call has no other arguments.
     pub detail: String,
     /// The error, or `None` if the call succeeded.
     pub error: Option<io::ErrorKind>,
 }
 
-/// The operation that a fault hits.
+/// The operation that a fault affects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum When {
     /// The call that will have this index in [`SimulatedDisk::calls`](super::SimulatedDisk::calls).
     Call(usize),
-    /// The operation that has this number. Just before the operation,
-    /// [`SimulatedDisk::operations`](super::SimulatedDisk::operations) returns it.
+    /// The operation that has this number. [`SimulatedDisk::operations`](super::SimulatedDisk::operations) returns this
+    /// number just before the operation.
     Operation(usize),
     /// The next operation of this kind.
     Next(Op),
@@ -89,8 +89,8 @@ pub enum InjectedFault {
     Error(io::ErrorKind),
     /// The call fails with this error code of the operating system, such as 28 for `ENOSPC`.
     Os(i32),
-    /// A write writes at most this many bytes. A read reads at most this many, but at least one, since zero bytes would
-    /// mean the end of the file. Other operations ignore the fault and leave it pending.
+    /// A write writes at most this many bytes. A read reads at most this many bytes, but at least one, because zero
+    /// bytes would mean the end of the file. Other operations ignore the fault, and it stays pending.
     Short(usize),
 }
 

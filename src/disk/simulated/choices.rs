@@ -8,8 +8,8 @@ use super::random::{Lean, Random};
 pub(super) enum Choices {
     Random(Random),
     /// Each decision takes the next digit of a number, starting with the lowest digit. The base of a digit is the
-    /// number of options that the decision has. `rest` is the number without the digits taken so far. `made` has each
-    /// of these digits and its base.
+    /// number of options that the decision has. `rest` is the number without the digits taken so far. `made` holds each
+    /// digit taken so far, with its base.
     Numbered {
         rest: u64,
         made: Vec<(u64, u64)>,
@@ -17,7 +17,8 @@ pub(super) enum Choices {
 }
 
 impl Choices {
-    /// Returns `None` for [`Loss::Nothing`], because there was no power cut.
+    /// Returns the choices for `loss`, or `None` for [`Loss::Nothing`]. With that loss there are no choices, because
+    /// there was no power cut.
     pub(super) fn new(loss: Loss, calls: usize) -> Option<Self> {
         match loss {
             Loss::Nothing => None,
@@ -59,7 +60,7 @@ impl Choices {
         }
     }
 
-    /// Returns true if these are the decisions of the highest number.
+    /// Returns true if each decision took its last option, so that no higher number gives other decisions.
     pub(super) fn are_last(&self) -> bool {
         match self {
             Self::Random(_) => false,
@@ -67,7 +68,7 @@ impl Choices {
         }
     }
 
-    /// Returns the number that gives the next decisions, in an order in which each combination of decisions comes once.
+    /// Returns the number that gives the next combination of decisions. Repeated calls give each combination once.
     /// Returns `None` after the last combination, or if the number would be too large.
     pub(super) fn next_number(&self) -> Option<u64> {
         let Self::Numbered { made, .. } = self else { return None };

@@ -33,7 +33,7 @@ pub(super) struct Directory {
     changes: i64,
 }
 
-/// One atomic change of a directory: it removes a name, adds or replaces one, or does both.
+/// One atomic change of a directory. It removes a name, adds or replaces a name, or does both.
 #[derive(Debug, Clone, Default)]
 pub(super) struct EntryChange {
     /// A number shared by the two halves of a move between directories, or 0 for other changes.
@@ -94,8 +94,8 @@ impl Directory {
         survivor
     }
 
-    /// Returns the number of pending changes up to and including the first one that `wanted` accepts, or 0 if it
-    /// accepts none.
+    /// Returns the number of pending changes up to and including the first change that `wanted` accepts. Returns 0 if
+    /// `wanted` accepts no change.
     fn count_to(&self, wanted: impl Fn(&EntryChange) -> bool) -> usize {
         self.pending.iter().position(wanted).map_or(0, |index| index + 1)
     }
@@ -155,8 +155,8 @@ fn with_moves_complete(directories: &BTreeMap<Id, &Directory>, mut counts: BTree
     }
 }
 
-/// Returns how many pending changes of `to`, and of each directory above it, must be durable so that the file moved to
-/// `to` is found.
+/// Returns how many pending changes of `to`, and of each directory above it, must be durable so that a crash cannot
+/// lose the file that the move `serial` brought to `to`.
 fn arrival(directories: &BTreeMap<Id, &Directory>, to: Id, serial: u64) -> Vec<(Id, usize)> {
     let mut needed = Vec::new();
     let Some(mut directory) = directories.get(&to) else { return needed };

@@ -64,12 +64,12 @@ impl SimulatedDisk {
 
     /// Returns the losses that a crash right after the first `calls` entries of [`calls`](Self::calls) can cause.
     ///
-    /// [`Loss::Nothing`] comes first. The next losses depend on how many different losses of whole pages, lengths and
-    /// names are possible:
+    /// [`Loss::Nothing`] comes first. A numbered loss, [`Loss::Numbered`], affects only whole pages, lengths and names.
+    /// The losses after the first one depend on the number of possible numbered losses:
     ///
-    /// - If at most `limit` are possible, all of them follow. Random losses, which can also tear pages, are then added
-    ///   until there are `limit` losses besides [`Loss::Nothing`].
-    /// - If more are possible, [`Loss::Unsynced`] and `limit` random losses follow.
+    /// - If at most `limit` numbered losses are possible, all of them follow. If several are possible, random losses,
+    ///   which can also tear pages, are then added until there are `limit` losses besides [`Loss::Nothing`].
+    /// - If more numbered losses are possible, [`Loss::Unsynced`] and `limit` random losses follow.
     ///
     /// `seed` determines the random losses.
     pub fn losses(&self, calls: usize, limit: usize, seed: u64) -> impl Iterator<Item = Loss> + use<> {
@@ -106,15 +106,16 @@ impl SimulatedDisk {
         self.state().fingerprint(ROOT)
     }
 
-    /// Makes one later operation fail once. If several faults match the same operation, the one that was injected first
-    /// is used, and the others stay pending.
+    /// Makes one later operation fail once. If several faults match the same operation, the fault that was injected
+    /// first is used, and the others stay pending.
     ///
     /// A call that fails changes nothing, except for a failed sync of a file: see point 7 of the [model](super).
     pub fn inject(&self, when: When, fault: InjectedFault) {
         self.state().faults.once.push((when, fault));
     }
 
-    /// Makes every operation fail for which `meant` returns true, until [`lift_faults`](Self::lift_faults) is called.
+    /// Makes operations fail until [`lift_faults`](Self::lift_faults) is called. Each operation for which `meant`
+    /// returns true fails.
     ///
     /// `meant` receives the operation's number (as in [`When::Operation`]), its kind and its path. `meant` may be
     /// called twice for one operation. Faults for a single operation take precedence over lasting faults.
@@ -147,11 +148,11 @@ impl SimulatedDisk {
         self.state().faults = Faults::default();
     }
 
-    /// Sets the capacity of the disk in bytes. With `None`, the default, it is unlimited.
+    /// Sets the capacity of the disk in bytes. With `None`, the default, the capacity is unlimited.
     ///
-    /// Only pages of named files take space, one page of 4096 bytes each. The pages of a removed file are free at once.
-    /// A write that does not fit writes as many bytes as there is room for, or fails with `ENOSPC` if there is no room.
-    /// Overwriting existing pages succeeds.
+    /// Only the pages of named files take space. Each page takes 4096 bytes. The pages of a removed file are free at
+    /// once. A write that does not fit writes as many bytes as there is room for, or fails with `ENOSPC` if there is no
+    /// room. Overwriting existing pages succeeds.
     pub fn set_capacity(&self, bytes: Option<u64>) {
         self.state().capacity_pages = bytes.map(|bytes| bytes / PAGE as u64);
     }
@@ -220,7 +221,7 @@ impl Storage for SimulatedDisk {
     }
 }
 
-/// An open file. The lock of the file is released when this value is dropped.
+/// An open file. Dropping this value releases the lock that the handle holds.
 #[derive(Debug)]
 struct SimulatedFile {
     disk: SimulatedDisk,

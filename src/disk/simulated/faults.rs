@@ -9,7 +9,7 @@ use super::call::{InjectedFault, Op, When};
 /// Returns true if a lasting fault affects the operation with this number, kind and path.
 type Meant = Box<dyn Fn(usize, Op, &Path) -> bool + Send + Sync>;
 
-/// The faults that affect one operation each, and those that last.
+/// The faults that affect one operation each, and the faults that last until they are lifted.
 #[derive(Default)]
 pub(super) struct Faults {
     pub(super) once: Vec<(When, InjectedFault)>,
@@ -34,13 +34,13 @@ impl InjectedFault {
 }
 
 impl Faults {
-    /// Returns the injected error for an operation. `at` has the number of the operation among all operations, and its
-    /// number among the calls, which change the disk.
+    /// Returns the injected error for an operation. `at` holds two numbers of the operation: its number among all
+    /// operations, and its number among the calls. A call is an operation that changes the disk.
     pub(super) fn take_error(&mut self, at: (usize, usize), op: Op, path: &Path) -> Option<io::Error> {
         self.take(at, op, path, InjectedFault::error)
     }
 
-    /// Like [`take_error`](Self::take_error), but returns the maximum number of bytes to transfer.
+    /// Like [`take_error`](Self::take_error), but returns the number of bytes of an injected [`InjectedFault::Short`].
     pub(super) fn take_short(&mut self, at: (usize, usize), op: Op, path: &Path) -> Option<usize> {
         self.take(at, op, path, |fault| match *fault {
             InjectedFault::Short(bytes) => Some(bytes),

@@ -112,7 +112,7 @@ fn pages(changes: &[Change]) -> impl Iterator<Item = &PageWrite> {
     changes.iter().filter_map(Change::page)
 }
 
-/// Returns `durable` with some of the `doubtful` changes.
+/// Returns `durable` with those of the `doubtful` changes that `choices` selects.
 fn survivor(durable: &Content, doubtful: &[Change], choices: &mut Choices) -> Content {
     let mut content = durable.clone();
     let len = surviving_len(durable.len, doubtful, choices);
@@ -159,7 +159,7 @@ fn torn_page(versions: &[Option<Page>], random: &mut Random) -> Page {
     Arc::new(PageBytes::new(torn))
 }
 
-/// Returns one of the lengths that the file had, or a page boundary that a growing file passed.
+/// Returns one of the lengths that the file had, or a page boundary that the file passed while it grew.
 fn surviving_len(durable: u64, doubtful: &[Change], choices: &mut Choices) -> u64 {
     let mut lengths = vec![(durable, durable)];
     lengths.extend(doubtful.iter().filter_map(|change| match *change {

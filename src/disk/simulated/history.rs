@@ -27,7 +27,7 @@ impl<T: Clone> History<T> {
         &mut self.now
     }
 
-    /// Returns the value right after the first `calls` calls, or `None` if there was none yet.
+    /// Returns the value right after the first `calls` calls, or `None` if the value did not exist yet.
     pub(super) fn at(&self, calls: usize) -> Option<&T> {
         if self.since <= calls {
             return Some(&self.now);

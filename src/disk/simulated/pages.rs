@@ -16,7 +16,7 @@ pub(super) const SECTOR: usize = 512;
 /// The number of pages whose pointers are copied together when one of the pages changes.
 const CHUNK: u64 = 64;
 
-/// The bytes that a hole reads as.
+/// The bytes that a read of a hole returns.
 const NULS: [u8; PAGE] = [0; PAGE];
 
 pub(super) type Page = Arc<PageBytes>;
@@ -33,7 +33,7 @@ impl PageBytes {
         Self { bytes, fingerprint: OnceLock::new() }
     }
 
-    /// Returns a hash of the bytes. It is 0 for NULs, which is how a hole reads.
+    /// Returns a hash of the bytes. The hash of a page of NULs is 0, because a hole reads like such a page.
     fn fingerprint(&self) -> u64 {
         let words = || self.chunks_exact(8).filter_map(<[u8]>::first_chunk).map(|word| u64::from_le_bytes(*word));
         *self.fingerprint.get_or_init(|| if self.bytes == NULS { 0 } else { words().fold(1, mixed) })
@@ -125,7 +125,7 @@ impl Content {
         read
     }
 
-    /// Writes `bytes` at `offset` and returns the changed pages. The end must fit into a `u64`.
+    /// Writes `bytes` at `offset` and returns the changed pages. The offset after the last byte must fit into a `u64`.
     pub(super) fn write(&mut self, bytes: &[u8], offset: u64) -> Vec<PageWrite> {
         let mut rest = bytes;
         let mut changed = Vec::new();

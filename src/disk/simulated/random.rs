@@ -18,7 +18,7 @@ impl Random {
 
     /// Returns a number below `bound`, or 0 if `bound` is 0.
     pub(super) fn below(&mut self, bound: u64) -> u64 {
-        // The high half of the product is below `bound`, so it fits.
+        // The high half of the product is below `bound`, so it fits into a `u64`.
         ((u128::from(self.next()) * u128::from(bound)) >> 64) as u64
     }
 
@@ -36,8 +36,8 @@ impl Random {
     }
 }
 
-/// The versions that most choices within one file or directory prefer. Without this preference, it would be rare that
-/// all pages of a file are old, or that all of them are new.
+/// The preference of most choices within one file or directory: old versions, new versions, or no preference. If there
+/// were never a preference, it would be rare that all pages of a file are old, or that all of them are new.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Lean {
     Old,

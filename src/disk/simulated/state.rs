@@ -77,7 +77,8 @@ impl State {
         }
     }
 
-    /// Returns a hash of the names and of the content of their files. Ignores unsynced state and inode numbers.
+    /// Returns a hash of the names in `directory` and of the files and directories that they name. Ignores inode
+    /// numbers, and which changes are unsynced.
     pub(super) fn fingerprint(&self, directory: Id) -> u64 {
         let Ok(directory) = self.directory(directory) else { return 0 };
         directory.entries().iter().fold(1, |so_far, (name, node)| {
@@ -133,7 +134,7 @@ impl State {
         }
     }
 
-    /// Returns the directory that holds `path` or would hold it, and the name there.
+    /// Returns the directory above `path`, and the last name of `path`. That name need not exist.
     fn place(&self, path: &Path) -> io::Result<(Id, OsString)> {
         let names = names(path);
         let (name, above) = names.split_last().ok_or(io::ErrorKind::IsADirectory)?;
@@ -257,7 +258,8 @@ impl State {
 
     // Changes of files.
 
-    /// Appends to a file that was opened at `path`, or writes at `offset`, and returns the number of bytes written.
+    /// Writes at `offset`, or appends if `offset` is `None`. Returns the number of bytes written. `path` is the path at
+    /// which the file was opened.
     pub(super) fn write(&mut self, id: Id, path: &Path, bytes: &[u8], offset: Option<u64>) -> io::Result<usize> {
         let op = if offset.is_some() { Op::WriteAt } else { Op::Append };
         let offset = offset.unwrap_or(self.file(id)?.cached().len);
@@ -316,7 +318,7 @@ impl State {
         let file = self.file_mut(id)?;
         match &called {
             Ok(()) => file.sync(calls),
-            // A signal interrupts the wait and does not lose the pages.
+            // A signal interrupts only the wait for the sync. The pages stay dirty.
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(_) => file.fail_sync(calls),
         }
@@ -367,10 +369,10 @@ impl State {
         fault.map_or(Ok(()), Err)
     }
 
-    /// Counts an operation that changes nothing, which is not added to the list of calls. Fails with the injected error
-    /// if there is one.
+    /// Counts an operation that changes nothing. Does not add the operation to the list of calls. Fails with the
+    /// injected error if there is one.
     pub(super) fn look(&mut self, op: Op, path: &Path) -> io::Result<()> {
-        // No call has this index, so only faults for an operation or a kind of operation match.
+        // No call has the index `usize::MAX`, so a fault for a call never matches.
         let injected = self.faults.take_error((self.operations, usize::MAX), op, path);
         self.operations += 1;
         injected.map_or(Ok(()), Err)

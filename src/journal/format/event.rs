@@ -16,8 +16,8 @@ pub enum Event {
         segment: u64,
         /// The number of bytes restored from the commit area, which has a copy of the segment's last bytes.
         healed_bytes: u64,
-        /// The number of bytes that were moved from the segment to `quarantine/`. They belong to no line whose append
-        /// had succeeded.
+        /// The number of bytes that were moved from the segment to `quarantine/`. None of these bytes belongs to a line
+        /// whose append had succeeded.
         cut_bytes: u64,
     },
     /// The active segment was damaged in a part that had been synced. The damaged segment was sealed unchanged, and a
@@ -55,7 +55,7 @@ struct Entry<'e, E> {
 }
 
 /// Appends a line with the time `unix_ms` and with `event` to `line`. `event` must serialise as an object with a field
-/// `event`, which is the name of the event.
+/// `event`, which holds the name of the event.
 pub(crate) fn push_line(line: &mut Vec<u8>, unix_ms: i64, event: &impl Serialize) -> serde_json::Result<()> {
     // The year has four digits. A time whose year does not fit is written as the start of 1970.
     let at = DateTime::from_timestamp_millis(unix_ms).filter(|at| (0..=9999).contains(&at.year())).unwrap_or_default();

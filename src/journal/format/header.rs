@@ -22,9 +22,9 @@ pub(crate) struct Header {
     pub(crate) segment: u64,
     /// The offset in the segment of the first byte that the area holds.
     pub(crate) base: u64,
-    /// The number of bytes between the end of the line `link` and the base, normally 0. These bytes are either not a
-    /// valid line and could not be removed, or lines repeated from the previous segment, with lower numbers than
-    /// `link`.
+    /// The number of bytes between the end of the line `link` and `base`. This number is normally 0. Any such bytes are
+    /// either an invalid line that could not be removed, or lines repeated from the previous segment. The repeated
+    /// lines have lower numbers than `link`.
     pub(crate) stray: u64,
     /// The day on which the segment was started, in days since 1970-01-01.
     pub(crate) day: i64,
@@ -46,8 +46,8 @@ impl Header {
         Ok(bytes)
     }
 
-    /// Reads the header from the file of the commit area. Returns `None` if there is no such file, or if its header is
-    /// incomplete.
+    /// Reads the header from the file of the commit area. Returns `None` if the file does not exist, or if its header
+    /// is incomplete.
     pub(crate) fn read(storage: &dyn Storage, layout: &Layout) -> io::Result<Option<Self>> {
         let Some(file) = if_there(storage.open(&layout.commit(), Access::Read))? else { return Ok(None) };
         let mut bytes = [0; HEADER_LINE_BYTES_MAX];
@@ -61,7 +61,7 @@ impl Header {
         let trailer = line::check(line)?;
         let header: Self = serde_json::from_slice(line).ok()?;
         let link = Link { seq: trailer.link.seq.checked_sub(1)?, hash: trailer.prev };
-        // Refuse the highest number, because the next segment needs a number too.
+        // Refuse the highest possible segment number, because the next segment needs a number too.
         header.segment.checked_add(1)?;
         Some(Self { link, ..header })
     }

@@ -8,7 +8,7 @@
 //!
 //! `hash` is the SHA-256 of the line's own bytes before `,"hash":"`. `prev` is the hash of line `seq` − 1, or 64 zeros
 //! for the first line. So `hash` protects the content of a line. `prev` chains each line to the line before it, and so
-//! protects the order of lines. Both are computed from bytes, so no canonical form of JSON is needed.
+//! protects the order of lines. Hashes are computed from bytes, so no canonical form of JSON is needed.
 
 use crate::digest::{self, Hex};
 use crate::error::{Error, ErrorKind, Result};
@@ -153,13 +153,14 @@ fn skip_hex(bytes: &[u8]) -> Option<&[u8]> {
     is_hex(hex).then_some(rest)
 }
 
-/// Returns true if all bytes are hex digits. It examines every digit, so that the compiler can use SIMD instructions.
+/// Returns true if all bytes are hex digits. Examines all bytes even if the first byte is not a hex digit, so that the
+/// compiler can use SIMD instructions.
 fn is_hex(hex: &Hex) -> bool {
     hex.iter().fold(true, |all, byte| all & matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// Reads the trailer at the end of `line`, which must not include the line feed. Only the last [`TRAILER_BYTES_MAX`]
-/// bytes of the line are needed. Checks the form of the trailer, but not whether its hash is correct.
+/// bytes of the line are needed. Checks the syntax of the trailer, but not whether its hash is correct.
 pub(crate) fn trailer(line: &[u8]) -> Option<Trailer> {
     let (rest, hash) = split_hex(line.strip_suffix(END)?)?;
     let (rest, prev) = split_hex(rest.strip_suffix(HASH)?.strip_suffix(b"\"")?)?;
@@ -197,10 +198,10 @@ mod tests {
     }
 
     #[test]
-    fn the_format_to_the_byte() {
+    fn a_line_has_exactly_these_bytes() {
         let (line, link) = sealed(br#"{"a":1}"#, &Link::START);
         let zeros = "0".repeat(64);
-        // The command is: printf '%s' '{"a":1,"seq":1,"prev":"00…"' | sha256sum
+        // This command computes the hash: printf '%s' '{"a":1,"seq":1,"prev":"00…"' | sha256sum
         let body = format!(r#"{{"a":1,"seq":1,"prev":"{zeros}""#);
         let hash = crate::hash_bytes(&body);
         assert_eq!(String::from_utf8(line).unwrap(), format!("{body},\"hash\":\"{hash}\"}}\n"));
@@ -208,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_payload_is_refused() {
+    fn an_invalid_payload_is_refused() {
         for bad in ["", "{", "[]", "{}\n", "{\"a\":\n1}", "null"] {
             assert_eq!(check_payload(bad.as_bytes()).unwrap_err().kind(), ErrorKind::Invalid, "{bad:?}");
         }
@@ -245,8 +246,8 @@ mod tests {
             let payload_end = trailer(&line).unwrap().payload_end;
             line[at] ^= 1u8 << bit;
             prop_assert_eq!(check(&line), None);
-            // If `trailer_ahead` finds a trailer at the end of the payload, `trailer` must find the same one from the
-            // end of the line.
+            // If `trailer_ahead` finds a trailer after the payload, `trailer` must find the same trailer at the end of
+            // the line.
             line.push(b'\n');
             if let Some((seq, len)) = trailer_ahead(&line[payload_end..]) {
                 let hashes = [&line[line.len() - 67..][..64], &line[line.len() - 67 - HASH.len() - 65..][..64]].concat();

@@ -1,4 +1,5 @@
-//! Divides a journal into blocks: parts of its segments that threads can read independently.
+//! Divides a journal into blocks: parts of its segments that threads can read independently. New lines go to the active
+//! segment. No line is added to a sealed segment any more.
 //!
 //! A line belongs to the block in which it begins. So all blocks of a segment together have the lines of the segment,
 //! however the segment is divided. Whether a line begins at the start of a block depends only on the byte before the
@@ -17,15 +18,16 @@ use crate::journal::format::Layout;
 
 /// Receives the lines of a block.
 pub(crate) trait TakeLines {
-    /// Offers the next line, before the end of that line was searched for. `ahead` has the bytes of the segment from
-    /// `offset` on that were already read. They begin with the line, which may be incomplete. To take the line, an
-    /// implementation returns the length of the line with its line feed. If it returns `None`, the line is passed to
-    /// [`piece`](Self::piece).
+    /// Offers the next line before the reader searches for the end of that line. The line begins at `offset` in the
+    /// segment. `ahead` holds the bytes from `offset` on that were already read, so the line in it may be incomplete.
+    /// To take the line, an implementation returns the length of the line, including the line feed. If the
+    /// implementation returns `None`, the line is passed to [`piece`](Self::piece).
     fn line_ahead(&mut self, _offset: u64, _ahead: &[u8]) -> Option<usize> {
         None
     }
 
-    /// Takes a piece and its bytes without the line feed.
+    /// Takes a piece, which is a line or a part of a very long line. `bytes` are the bytes of the piece without the
+    /// line feed.
     fn piece(&mut self, piece: Piece, bytes: &[u8]);
 }
 
@@ -52,7 +54,7 @@ pub(crate) struct Block {
 }
 
 impl Block {
-    /// Returns the file of the segment.
+    /// Returns the path of the segment.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
@@ -136,8 +138,8 @@ pub(crate) struct Blocks<'j> {
     block_bytes: u64,
     /// The sealed segments that have not been opened yet.
     sealed: VecDeque<u64>,
-    /// The file of the active segment, until its first block is returned. Then `None`. It is also `None` if a segment
-    /// was just sealed and the next one does not exist yet.
+    /// The file of the active segment. `None` once the first block of this segment was returned. Also `None` if a
+    /// segment was just sealed and the next segment does not exist yet.
     active: Option<Box<dyn StorageFile>>,
     /// The error if this process has no permission to read the active segment.
     denied: Option<Error>,
@@ -145,7 +147,7 @@ pub(crate) struct Blocks<'j> {
     unreadable: Vec<Error>,
     active_number: u64,
     cursor: Cursor,
-    /// The rest of the segment that is being read.
+    /// The part of the current segment that has not been returned in blocks yet.
     open: Option<Block>,
 }
 
@@ -172,8 +174,9 @@ impl<'j> Blocks<'j> {
         block_bytes: u64,
     ) -> Result<Self> {
         let failed = |source| Error::io("examine a segment", layout.active(), source);
-        // Open the active segment, then list the sealed ones. If the active segment is sealed in between, repeat both
-        // steps. Otherwise it would be found twice, and the new active segment would be missed.
+        // Open the active segment, then list the sealed segments. If the active segment is sealed in between, repeat
+        // both steps. Without the repetition, that segment would be read twice, and the new active segment would be
+        // missed.
         let (mut active, sealed, denied) = loop {
             let active = storage.open(layout.active(), Access::Read);
             let sealed = layout.sealed_segments(storage)?;
@@ -183,8 +186,8 @@ impl<'j> Blocks<'j> {
                 }
                 Ok(file) => Some(file),
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
-                // A ledger that lost its only segment still has its identity. That is not an error: the ledger has no
-                // lines.
+                // A ledger that lost its only segment still has its identity. This is not an error. The ledger then has
+                // no lines.
                 Err(error) if sealed.is_empty() && storage.stat(&layout.identity()).map_err(failed)?.is_none() => {
                     return Err(failed(error));
                 }
@@ -200,8 +203,8 @@ impl<'j> Blocks<'j> {
         if let Some(last) = last
             && let Some(last) = storage.stat(&layout.sealed_segment(last)).map_err(failed)?
         {
-            // A crash during sealing may leave a file both as the last sealed segment and as the active one. Read it
-            // only once.
+            // After a crash during sealing, the last sealed segment and the active segment may be the same file. Read
+            // this file only once.
             active = active.filter(|file| file.stat().is_ok_and(|stat| stat.id != last.id));
         }
         let active_number = last.map_or(1, |last| last + 1);
@@ -320,7 +323,7 @@ pub(crate) mod tests {
         layout
     }
 
-    /// Offset, length, whether a line feed ends the piece, and whether it is unfinished.
+    /// The offset and the length of a piece, whether a line feed ends the piece, and whether the piece is unfinished.
     type Seen = (u64, usize, bool, bool);
 
     fn seen(piece: Piece) -> Seen {
@@ -366,10 +369,10 @@ pub(crate) mod tests {
         }
     }
 
-    /// Tests lines whose length is near the maximum, above which a line is returned in parts. The last line of a file
-    /// may or may not have a line feed.
+    /// Tests lines whose length is near the maximum. A longer line is returned in parts. The last line has no line
+    /// feed.
     #[test]
-    fn what_is_longer_than_any_line_has_the_same_parts() {
+    fn blocks_return_long_lines_in_the_same_parts_as_the_splitter() {
         let directory = tempfile::tempdir().unwrap();
         let lines = [2 * LINE_BYTES_MAX, LINE_BYTES_MAX, LINE_BYTES_MAX + 1, 5];
         let whole = lines.map(|len| [vec![b'x'; len], b"\n".to_vec()].concat()).concat();
@@ -395,7 +398,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn the_blocks_of_all_segments_in_order() {
+    fn blocks_return_all_segments_in_order() {
         let directory = tempfile::tempdir().unwrap();
         let layout = write_segments(directory.path(), [b"a\nb\nc".as_slice(), b"", b"d\n"]);
         let mut blocks = Blocks::of(&Disk, &layout, 2).unwrap();

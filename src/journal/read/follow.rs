@@ -1,4 +1,4 @@
-//! Reads a journal for a program that copies its lines elsewhere, such as into a database. Returns an error if the
+//! Reads a journal for a program that copies the lines elsewhere, such as into a database. Returns an error if the
 //! journal no longer has the lines that were copied.
 
 use std::path::Path;
@@ -54,8 +54,8 @@ pub struct Follower {
     layout: Layout,
     id: Uuid,
     lines: Lines,
-    /// Of the lines returned so far, the one with the highest number. After [`resume`](Self::resume), it is the line
-    /// after which reading resumed, until a line with a higher number is returned.
+    /// Of the lines returned so far, the line with the highest number. After [`resume`](Self::resume), this is at first
+    /// the line after which reading resumed.
     last: Option<Place>,
 }
 
@@ -76,8 +76,8 @@ impl Follower {
     /// # Errors
     /// - [`ErrorKind::Io`] if there is no journal, or its identity cannot be read.
     /// - [`ErrorKind::Malformed`] if its identity cannot be parsed.
-    /// - [`ErrorKind::Newer`] if a newer version of this crate wrote it.
-    /// - [`ErrorKind::Unsuitable`] if its internal directory belongs to another file.
+    /// - [`ErrorKind::Newer`] if a newer version of this crate wrote the journal.
+    /// - [`ErrorKind::Unsuitable`] if its internal directory belongs to another journal.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         Self::on(Arc::new(Disk), Layout::new(path.as_ref()))
     }
@@ -98,22 +98,21 @@ impl Follower {
         self.id
     }
 
-    /// Returns the line with the highest number of those returned so far. After [`resume`](Self::resume), it is the
-    /// line after which reading resumed, until a line with a higher number is returned. Returns `None` before the first
-    /// line.
+    /// Returns the line with the highest number of the lines returned so far. After [`resume`](Self::resume), this is
+    /// at first the line after which reading resumed. Returns `None` if no line with a valid hash was returned yet.
     pub fn last(&self) -> Option<&Place> {
         self.last.as_ref()
     }
 
     /// Continues after `last`, the last line that was copied, or from the start if `last` is `None`.
     ///
-    /// This reads the line `last` again. The hash of this line depends on all earlier lines, so it shows whether the
-    /// journal was truncated or rewritten up to this line. The hashes of the earlier lines are not checked here:
-    /// [`verify`](crate::LedgerReader::verify) does that.
+    /// This reads the line `last` again. The hash of this line depends on all earlier lines, so the hash shows whether
+    /// the journal was truncated or rewritten up to this line. This function does not check the hashes of the earlier
+    /// lines. [`verify`](crate::LedgerReader::verify) checks them.
     ///
     /// # Errors
-    /// - [`ErrorKind::Diverged`] if the journal does not contain that line. The text states both that line and the line
-    ///   that was found instead.
+    /// - [`ErrorKind::Diverged`] if the journal does not contain the line `last`. The error text states that line and
+    ///   the line that was found instead.
     /// - [`ErrorKind::Io`] if a segment cannot be read.
     pub fn resume(&mut self, last: Option<&Place>) -> Result<()> {
         self.lines = match last {
@@ -133,7 +132,7 @@ impl Follower {
     }
 
     /// Searches the whole journal for `last`, and returns the lines after it. A recovery may have moved the line to
-    /// another position. If its segment was removed, the `prev` of the next line proves that the line existed.
+    /// another position. If the segment of `last` was removed, the `prev` of the next line proves that `last` existed.
     fn find(&self, last: &Place) -> Result<Lines> {
         let mut lines = self.lines_from(Cursor::START);
         let mut end: Option<Link> = None;
@@ -156,8 +155,8 @@ impl Follower {
         Err(self.diverged(last, end.as_ref()))
     }
 
-    /// Returns the error for a journal that does not have the line `last`. `found` is the line with the same number or,
-    /// if there is none, the last line of the journal.
+    /// Returns the error for a journal that does not have the line `last`. `found` is the line with the same number. If
+    /// no line has this number, `found` is the last line of the journal.
     fn diverged(&self, last: &Place, found: Option<&Link>) -> Error {
         let found = match found {
             Some(link) if link.seq >= last.seq => format!("has line {} with hash {}", link.seq, link.hash_str()),
@@ -170,8 +169,8 @@ impl Follower {
         ))
     }
 
-    /// Returns the next line, or `None` if all lines have been returned. Later calls return lines that were appended
-    /// since.
+    /// Returns the next line, or `None` if all lines have been returned. A later call returns lines that were appended
+    /// in the meantime.
     ///
     /// # Errors
     /// - [`ErrorKind::Diverged`] if the line does not follow the line returned before it, or if the lines between the

@@ -1,4 +1,4 @@
-//! The end of a journal, read without the lines before it.
+//! Reads the last lines of a journal without reading all lines before them.
 
 use std::collections::VecDeque;
 
@@ -15,7 +15,7 @@ pub(crate) struct Segment {
 }
 
 /// Returns the segments that are not empty, from the last to the first. Each segment is opened when the iterator
-/// reaches it. A segment that was moved to an archive before that is skipped.
+/// reaches it. A segment is skipped if it was moved to an archive in the meantime.
 ///
 /// # Errors
 /// [`ErrorKind::Io`](crate::ErrorKind::Io) if there is no journal, or if a segment cannot be opened.
@@ -30,8 +30,8 @@ pub(crate) fn segments_from_last<'j>(
         let mut blocks = Blocks::after(storage, layout, Cursor { segment, ..Cursor::START }, u64::MAX)?;
         let is_active = blocks.active_number() == segment;
         let block = blocks.next_block()?.filter(|block| block.segment == segment);
-        // If this process may not read the segment, fail. Otherwise earlier segments would be mistaken for the last
-        // ones.
+        // Fail if this process may not read the segment. If the segment were skipped, an earlier segment would be
+        // mistaken for the last one.
         match blocks.into_unreadable().pop() {
             Some(denied) if block.is_none() => Err(denied),
             _ => Ok(block.map(|block| Segment { block, is_active })),

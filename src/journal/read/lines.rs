@@ -36,14 +36,15 @@ impl Line<'_> {
     }
 }
 
-/// The lines of a journal in order: those of the sealed segments, then those of the active one.
+/// The lines of a journal in order: first the lines of the sealed segments, to which no line is added any more, then
+/// the lines of the active segment.
 ///
 /// Reading takes no lock and does not disturb writers. Lines that are appended during the reading are returned too. A
 /// line that is still being written is not returned.
 ///
 /// If a segment could not be synced, a writer repeats the last lines of that segment in a new one. A repeated line is
-/// returned only once. If a power cut removed the line from the old segment, the line may be returned after lines with
-/// higher numbers.
+/// returned only once. If a power cut removed such a line from the old segment, the line may be returned after lines
+/// with higher numbers.
 #[derive(Debug)]
 pub struct Lines {
     storage: Arc<dyn Storage>,
@@ -62,7 +63,7 @@ enum Denied {
     Stop,
     /// One call fails, and the next call continues after the segment.
     Pass,
-    /// Like `Pass`, and in addition the last call failed at a segment of this kind.
+    /// Like `Pass`. In addition, the last call failed at a segment that this process may not read.
     Passed,
 }
 
@@ -72,7 +73,7 @@ struct Open {
     path: PathBuf,
     id: (u64, u64),
     sealed: bool,
-    /// The state of the active segment's directory at the last check.
+    /// The modification time of the active segment's directory at the last check.
     seen: Seen,
 }
 
@@ -105,13 +106,13 @@ impl Lines {
         Self { denied: Denied::Pass, ..self }
     }
 
-    /// Returns true if the last call failed at a segment without read permission, and the next call continues after
-    /// that segment.
+    /// Returns true if the last call failed because this process may not read a segment. The next call then continues
+    /// after that segment.
     pub(crate) fn has_passed(&self) -> bool {
         self.denied == Denied::Passed
     }
 
-    /// Returns the disk and the files that are read.
+    /// Returns the disk and the paths of the files that are read.
     pub(crate) fn source(&self) -> (&dyn Storage, &Layout) {
         (&*self.storage, &self.layout)
     }
@@ -121,7 +122,8 @@ impl Lines {
         Cursor { seq: self.sequence.seq(), ..self.cursor }
     }
 
-    /// Returns the next line, or `None` if all lines have been read. Later calls return lines that were appended since.
+    /// Returns the next line, or `None` if all lines have been read. A later call returns lines that were appended in
+    /// the meantime.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if a segment cannot be read.
@@ -138,7 +140,7 @@ impl Lines {
             match piece {
                 Some(piece) if !piece.unfinished || open.sealed => {
                     if piece.unfinished {
-                        // This is the incomplete last line of a sealed segment, which no writer will complete.
+                        // No writer will complete this last line, because its segment is sealed.
                         open.splitter.skip(piece);
                     }
                     self.cursor.offset = piece.end();
@@ -162,15 +164,15 @@ impl Lines {
                     let path = self.layout.sealed_segment(self.cursor.segment);
                     let sealed = self.storage.stat(&path).map_err(|e| Error::io("look for a segment", &path, e))?;
                     match sealed {
-                        // The segment was sealed after it was opened. Read the lines that were appended before it was
-                        // sealed. No more lines will follow.
+                        // The segment was sealed after this reader opened it. Read the lines that were appended before
+                        // the sealing. No more lines will follow.
                         Some(sealed) if sealed.id == open.id => {
                             open.sealed = true;
                             open.path = path;
                         }
                         None if !open.is_replaced(&*self.storage, &self.layout)? => return Ok(None),
                         // Another program deleted or replaced the file. Writers continue in another file, so open that
-                        // next.
+                        // file next.
                         _ => self.open = None,
                     }
                 }
@@ -187,10 +189,11 @@ impl Lines {
         }))
     }
 
-    /// Opens the segment that the cursor names, or the first one after it. Returns false if there is none.
+    /// Opens the segment that the cursor names. If that segment does not exist, opens the next segment that exists.
+    /// Returns false if no segment can be opened.
     fn open_segment(&mut self) -> Result<bool> {
-        // Open the active file before listing the sealed ones. If the active file is sealed in between, the list
-        // contains it, so no segment is missed.
+        // Open the active segment before listing the sealed segments. If the active segment is sealed in between, the
+        // list contains that segment, so no segment is missed.
         let active = self.open_file(self.layout.active());
         let sealed = self.layout.sealed_segments(&*self.storage)?;
         let next = sealed.iter().copied().find(|&segment| segment >= self.cursor.segment);
@@ -200,7 +203,7 @@ impl Lines {
                 let path = self.layout.sealed_segment(segment);
                 match self.open_file(&path).inspect_err(|error| self.pass(segment, error))? {
                     Some(file) => (segment, file, path, true),
-                    // The segment was moved to an archive after it was listed. Continue with the next one.
+                    // The segment was moved to an archive after it was listed. Continue with the next segment.
                     None if self.is_gone(&path)? => return self.open_segment(),
                     None => return Ok(false),
                 }
@@ -221,8 +224,8 @@ impl Lines {
         Ok(true)
     }
 
-    /// If `error` is a missing permission, and the reader is to skip segments that it may not read, lets the next call
-    /// continue after `segment`.
+    /// Lets the next call continue after `segment` if `error` is a missing permission. Does this only if the reader
+    /// skips segments that it may not read.
     fn pass(&mut self, segment: u64, error: &Error) {
         if self.denied == Denied::Pass && error.is_denied() {
             self.cursor = Cursor { segment: segment + 1, offset: 0, lines: 0, ..self.cursor };

@@ -8,7 +8,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::journal::format::Layout;
 
 impl Layout {
-    /// Returns the layout of the journal whose active segment is `path`, if it can be read.
+    /// Returns the layout of the journal whose active segment is `path`. Refuses a path that cannot be read as a
+    /// journal.
     ///
     /// # Errors
     /// [`ErrorKind::Unsuitable`] if `path` is not a regular file, and [`ErrorKind::Io`] if there is no journal or if

@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::journal::format::line::Trailer;
 
-/// The numbers of lines that were missing between lines that were read. A segment that was sealed after a failed sync
-/// may have lost a line and kept a later line. The next segment then begins with a copy of both.
+/// The numbers of the lines that are missing between the lines that were read so far. After a failed sync, a writer
+/// continues in a new segment. The old segment may have lost a line and kept a later line. The new segment then begins
+/// with a copy of both lines.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Missing(VecDeque<RangeInclusive<u64>>);
 
@@ -65,8 +66,8 @@ pub(crate) struct Sequence {
 /// The position of a line relative to the lines before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Order {
-    /// The number of the line is higher than that of all lines before it, or cannot be trusted. The reader returns the
-    /// line.
+    /// The number of the line is higher than the numbers of all lines before it, or the number cannot be trusted. The
+    /// reader returns the line.
     Next,
     /// The line has a valid hash, but an earlier line has the same number or a higher one. Holds the number of the
     /// line.
@@ -100,7 +101,7 @@ impl Sequence {
     ) -> Order {
         let Some(trailer) = trailer else { return Order::Next };
         let seq = trailer.link.seq;
-        // A lost page reads as NULs, which valid JSON never contains. So a line without NULs is taken to be intact if
+        // A lost page reads as NULs, which valid JSON never contains. So a line without NULs is assumed to be intact if
         // it has the next number.
         if self.seq.checked_add(1) == Some(seq) && without_nul() {
             self.seq = seq;
@@ -121,8 +122,8 @@ impl Sequence {
         self.missing.take(seq)
     }
 
-    /// Appends the numbers of later lines, which are in ascending order and begin with `first`. If `first` is not
-    /// higher than all numbers so far, changes nothing and returns false.
+    /// Appends the numbers of later lines. `first` is the lowest of these numbers. If `first` is not higher than all
+    /// numbers so far, changes nothing and returns false.
     pub(crate) fn extend(&mut self, first: u64, later: Self) -> bool {
         if first <= self.seq {
             return false;

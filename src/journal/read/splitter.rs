@@ -10,11 +10,11 @@ use crate::journal::format::line::{self, Link, PAYLOAD_BYTES_MAX, TRAILER_BYTES_
 /// they are processed, and large enough to need few reads.
 pub(super) const CHUNK_BYTES: usize = 256 * 1024;
 
-/// The number of bytes that are read at a time beyond `Splitter::end`, for the rest of the last line.
+/// The number of bytes that are first read beyond `Splitter::end` to complete the last line.
 const REST_BYTES: u64 = 4 * 1024;
 
-/// The maximum length of a line without its line feed. A longer line is returned in parts of this length, none of which
-/// is a record.
+/// The maximum length of a line without its line feed. A longer line is returned in parts of this length. Such a part
+/// is never a record.
 pub(crate) const LINE_BYTES_MAX: usize = PAYLOAD_BYTES_MAX + TRAILER_BYTES_MAX;
 
 /// Returns the length of the first piece of `bytes`, and whether a line feed ends that piece. A piece is a line, or a
@@ -73,7 +73,7 @@ pub(crate) fn link_before(file: &dyn StorageFile, offset: u64) -> io::Result<Opt
 pub(crate) struct Piece {
     /// The offset at which the piece begins in the file.
     pub(crate) offset: u64,
-    /// True if the piece ends at the end of the file without a line feed, so that it may grow.
+    /// True if the piece ends at the end of the file without a line feed. The piece may then grow when the file grows.
     pub(crate) unfinished: bool,
     /// True if a line feed ends the piece.
     pub(super) whole: bool,
@@ -83,7 +83,7 @@ pub(crate) struct Piece {
 }
 
 impl Piece {
-    /// Returns the offset after the piece and after its line feed, if it has one.
+    /// Returns the offset after the piece. If a line feed ends the piece, the offset is after the line feed.
     pub(crate) fn end(&self) -> u64 {
         self.offset + self.len as u64 + u64::from(self.whole)
     }
@@ -175,12 +175,12 @@ impl Splitter {
     }
 
     /// Discards bytes that were read but not returned, so that they are read again. The file may have been truncated
-    /// since.
+    /// after the first read.
     pub(super) fn forget(&mut self) {
         self.filled = self.start;
     }
 
-    /// Continues after `piece`, which is unfinished, as if a line feed ended it.
+    /// Continues after `piece`, which must be unfinished. The piece is then not returned again.
     pub(crate) fn skip(&mut self, piece: Piece) {
         self.start = piece.start + piece.len;
         self.offset = piece.end();
@@ -200,8 +200,8 @@ impl Splitter {
         self.filled = kept.len();
         self.buffer.copy_within(kept, 0);
         let at = self.offset + self.filled as u64;
-        // For a long line, double the number of bytes that are read, each time. Otherwise the line would need very many
-        // reads.
+        // While a long line is incomplete, double the number of bytes of each read. With reads of constant size, the
+        // line would need very many reads.
         let rest = REST_BYTES.max(self.filled as u64).min(CHUNK_BYTES as u64);
         let wanted = self.end.saturating_sub(at).clamp(rest, CHUNK_BYTES as u64) as usize;
         if self.buffer.len() < self.filled + wanted {

@@ -2,24 +2,24 @@
 //! whether they are still there.
 //!
 //! The commit area is a file with a copy of the active segment's last bytes. Its header names the segment, and the
-//! offset at which these bytes begin (the base). The header and other sources show what existed, and allow these
-//! conclusions:
+//! offset at which these bytes begin (the base). A sealed segment is a file to which no line is added any more. The
+//! header and other sources show what existed, and allow these conclusions:
 //!
 //! | source | what it states | conclusion |
 //! |---|---|---|
 //! | `base` in the header of the commit area | how many bytes of the segment were synced | if the segment is shorter or missing, it was truncated |
 //! | `segment` in the header | all segments with lower numbers were sealed | if one of them is missing and was not moved to an archive, it was removed |
-//! | `seq` in the header | line `seq` − 1 was written | if the ledger ends before that line, it was truncated; only a verification checks this, since it reads all lines |
+//! | `seq` in the header | line `seq` − 1 was written | if the ledger ends before that line, it was truncated; only a verification checks this, since only a verification reads all lines |
 //! | `rotated` in `events.jsonl` | the number and the length of a sealed segment | if the segment is shorter, it was truncated; if it is missing, it was removed |
 //! | `damaged`, `abandoned` in `events.jsonl` | the number of a sealed segment | if the segment is missing, it was removed |
 //! | a line after the base that only the commit area has | nothing | none: a writer writes to the area first, and the line is restored when the ledger is next opened |
 //! | data that a reader stored about the lines | nothing | none: the reader may have read lines before they were synced, so the reader checks its data itself |
 //! | a copy elsewhere | a line that was copied | if the line is missing, the next copy is refused, because a follower looks for the line |
 //!
-//! A writer moves the base only after it has synced the segment up to the new base. So if a header was read first, and
-//! the segment is then shorter than the base in that header, the segment was truncated. A writer appends to the area
-//! before it appends to the segment, so the area may have lines that the segment does not have yet. All sources are
-//! read before the lines. In the opposite order, a line that is appended in between would seem to be missing.
+//! A writer moves the base only after it has synced the segment up to the new base. So the header is read first. If the
+//! segment is then shorter than the base in that header, the segment was truncated. A writer appends to the area before
+//! it appends to the segment, so the area may have lines that the segment does not have yet. All sources are read
+//! before the lines. In the opposite order, a line that is appended in between would seem to be missing.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -42,12 +42,12 @@ pub(crate) struct Truncation {
     pub(crate) seq: Option<u64>,
     /// What remains of the file.
     pub(crate) found: String,
-    /// The number of a segment. Once a verification has read a line in this segment or in a later one, it can report
-    /// itself which lines are missing.
+    /// The number of a segment. Once a verification has read a line of this segment or of a later segment, the
+    /// verification itself can report which lines are missing.
     pub(crate) shown_from: u64,
 }
 
-/// What the internal files prove to have existed.
+/// What the internal files say about lines and segments that existed.
 #[derive(Debug)]
 pub(crate) struct Known {
     header: Option<Header>,
@@ -58,7 +58,7 @@ pub(crate) struct Known {
 }
 
 impl Known {
-    /// Reads only the header of the commit area, which is one small read.
+    /// Reads only the header of the commit area. This is one small read.
     pub(crate) fn from_area(storage: &dyn Storage, layout: &Layout) -> Self {
         let mut known = Self { header: None, unreadable: None, sealed: BTreeMap::new() };
         known.header = known.read_area(storage, layout);
@@ -87,7 +87,7 @@ impl Known {
         })
     }
 
-    /// Returns the number of the last line before the base. Returns `None` if there is no area, or if it does not
+    /// Returns the number of the last line before the base. Returns `None` if there is no area, or if the area does not
     /// belong to the ledger `id`.
     pub(crate) fn last_seq(&self, id: Option<Uuid>) -> Option<u64> {
         let header = self.header.filter(|header| id.is_none_or(|id| header.ledger == id))?;
@@ -166,7 +166,7 @@ impl Known {
             if there.unwrap_or(0) >= header.base {
                 return Ok(None);
             }
-            // If this segment was sealed in the meantime, the shorter file is already the next segment.
+            // If this segment was sealed in the meantime, the active file is already the next segment.
             let (path, there) = match len(&sealed)? {
                 Some(there) => (sealed, Some(there)),
                 None => (active, there),
@@ -224,7 +224,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_without_a_segment_are_ranges() {
+    fn the_numbers_of_missing_segments_are_returned_as_ranges() {
         assert_eq!(gone(&[], 0), []);
         assert_eq!(gone(&[1, 2, 3], 3), []);
         assert_eq!(gone(&[2, 5, 9], 7), [1..=1, 3..=4, 6..=7]);

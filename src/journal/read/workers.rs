@@ -12,15 +12,15 @@ use crate::mutex::lock;
 
 const THREADS_MAX: usize = 16;
 
-/// How many blocks may be in progress or waiting to be joined, for each thread. This limits the memory for their
-/// results.
+/// The maximum number of blocks per thread that are in progress or wait to be joined. This limits the memory for the
+/// results of the blocks.
 const AHEAD_MAX: u64 = 8;
 
 /// How threads share the work. This does not affect the result.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sharing {
-    /// The number of blocks that the calling thread processes alone before it starts other threads. A small journal
-    /// needs no other threads, because it has no more blocks than that.
+    /// The number of blocks that the calling thread processes alone before it starts other threads. A journal with no
+    /// more blocks than this needs no other threads.
     pub(crate) blocks_alone: u64,
     /// The number of threads that the calling thread starts, or `None` for one thread per core in total.
     pub(crate) threads: Option<usize>,
@@ -41,8 +41,8 @@ impl Sharing {
     }
 }
 
-/// Calls `work` with each of `blocks` on several threads, each of which reads into its own buffer. Calls `join` with
-/// each block and its result in order, on one thread at a time.
+/// Calls `work` with each of `blocks` on several threads. Each thread has its own buffer. Calls `join` with each block
+/// and its result in order, on one thread at a time.
 ///
 /// The returned list has an error for each segment that this process has no permission to read. `work` is not called
 /// for such a segment. At most [`AHEAD_MAX`] results per thread are in memory at once, however long the journal is.
@@ -65,8 +65,8 @@ pub(crate) fn in_order<R: Send>(
     };
     let mut buffer = Vec::new();
     shared.work_through(&mut buffer, sharing.blocks_alone);
-    // If the journal has few blocks, all of them are done by now. Then do not count the cores, because that takes
-    // longer than reading a few blocks.
+    // If the journal has few blocks, all of them are done by now. Then do not count the cores, because counting them
+    // takes longer than reading a few blocks.
     let threads = if lock(&shared.blocks).1 < sharing.blocks_alone { 0 } else { sharing.threads() };
     shared.ahead_max *= threads as u64 + 1;
     thread::scope(|scope| {
@@ -78,8 +78,8 @@ pub(crate) fn in_order<R: Send>(
         // it alone.
         let started: Vec<_> = (0..threads).map_while(start).collect();
         shared.work_through(&mut buffer, u64::MAX);
-        // Join the threads here, and ignore their panics, which are already recorded as errors. Otherwise the scope
-        // would panic if a thread panicked.
+        // Join the threads here and ignore their panics, which are already recorded as errors. If the scope joined a
+        // thread that panicked, the scope would panic too.
         started.into_iter().for_each(|handle| drop(handle.join()));
     });
     match shared.joining.into_inner().unwrap_or_else(PoisonError::into_inner).failed {
@@ -101,7 +101,7 @@ struct Shared<'j, W, J, R> {
 struct Joining<J, R> {
     /// The number of blocks whose results were joined.
     joined: u64,
-    /// Results that wait for the results of earlier blocks. The first entry is that of the next block to join. An entry
+    /// Results that wait for the results of earlier blocks. The first entry belongs to the next block to join. An entry
     /// is `None` as long as its block is unfinished.
     waiting: VecDeque<Option<(Block, R)>>,
     join: J,
@@ -144,7 +144,7 @@ where
         Ok(block.map(|block| (*taken - 1, block)))
     }
 
-    /// Waits until fewer than `ahead_max` of the blocks before block `number` are still to be joined. Returns false if
+    /// Waits as long as `ahead_max` or more of the blocks before block `number` are not joined yet. Returns false if
     /// something failed.
     fn has_room(&self, number: u64) -> bool {
         let full = |joining: &mut Joining<J, R>| joining.failed.is_none() && number >= joining.joined + self.ahead_max;
@@ -175,7 +175,7 @@ where
     }
 }
 
-/// Runs the function if this thread panics. Otherwise the other threads would wait forever for the result of this
+/// Runs the function if this thread panics. Without this, the other threads would wait forever for the result of this
 /// thread's block.
 struct OnPanic<F: Fn()>(F);
 
@@ -205,7 +205,7 @@ mod tests {
 
     const LINES: usize = 40;
 
-    /// Creates a journal of one-digit lines in two segments. Each line is a separate block.
+    /// Creates a journal of one-digit lines in two segments. With blocks of two bytes, each line is a separate block.
     fn journal(directory: &tempfile::TempDir) -> Layout {
         let text: Vec<u8> = (0..LINES).flat_map(|line| [b'0' + (line % 10) as u8, b'\n']).collect();
         let (sealed, active) = text.split_at(LINES);
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn results_come_in_order_with_their_blocks() {
+    fn results_are_joined_in_order_with_their_blocks() {
         let directory = tempfile::tempdir().unwrap();
         let layout = journal(&directory);
         for (blocks_alone, threads) in [(0, 0), (0, 1), (0, 2), (0, 5), (3, 2), (LINES as u64 + 1, 2)] {
@@ -236,7 +236,7 @@ mod tests {
             let mut found = Vec::new();
             let work = |block: &Block, buffer: &mut Vec<u8>| {
                 let digit = digit(block, buffer);
-                // Delay the first of each ten blocks, so that it finishes last if possible.
+                // Delay the first of each ten blocks, so that this block is likely to finish last.
                 thread::sleep(Duration::from_millis(u64::from(digit == b'0') * 5));
                 Ok(digit)
             };
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_in_a_thread_is_an_error_and_no_hang() {
+    fn a_panic_in_a_thread_causes_an_error_and_not_a_hang() {
         for threads in 1..4 {
             for bad in 0..LINES {
                 let outcome = in_time(move || {
@@ -273,7 +273,7 @@ mod tests {
                     assert!(joined < LINES);
                     outcome
                 });
-                // A panic on the calling thread continues there.
+                // A panic of the calling thread reaches the caller, and is not turned into an error.
                 if let Ok(done) = outcome {
                     assert_eq!(done.unwrap_err().kind(), ErrorKind::Abandoned, "{threads} threads, block {bad}");
                 }
@@ -283,7 +283,7 @@ mod tests {
 
     /// The limit holds even if one thread is so slow that the other threads could get far ahead.
     #[test]
-    fn what_waits_to_be_joined_is_bounded() {
+    fn the_number_of_results_waiting_to_be_joined_is_limited() {
         let directory = tempfile::tempdir().unwrap();
         let layout = journal(&directory);
         let (worked, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
@@ -292,7 +292,7 @@ mod tests {
             while first && most.load(Ordering::Relaxed) < 2 * AHEAD_MAX as usize - 1 {
                 thread::yield_now();
             }
-            // Leave enough time for the others to exceed the limit.
+            // Leave enough time for the other threads to exceed the limit.
             thread::sleep(Duration::from_millis(u64::from(first) * 50));
             most.fetch_max(worked.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
             Ok(digit(block, buffer))
@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn what_fails_ends_the_work() {
+    fn an_error_of_work_or_join_ends_the_work() {
         let fails = |error: &str| Err(Error::new(ErrorKind::Invalid, "test").detail(error));
         for threads in 0..3 {
             let directory = tempfile::tempdir().unwrap();

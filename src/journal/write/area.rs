@@ -1,5 +1,5 @@
 //! The commit area: a file that makes syncs fast. All blocks of the area are allocated in advance. So the file system
-//! need not commit its own journal when a write to the area is synced.
+//! need not write to its own journal when a write to the area is synced.
 //!
 //! The area holds a copy of the active segment's bytes after an offset, the base. The byte at offset X of the segment
 //! is at offset `HEADER_BYTES` + X − base of the area. Everything before the base is synced in the segment itself.
@@ -46,7 +46,7 @@ pub(super) struct Area {
     pub(super) file: SyncFile,
     /// Device and inode.
     pub(super) id: (u64, u64),
-    /// True if no other process used the area when it was opened.
+    /// True if no other process used the area when this process opened it.
     pub(super) alone: bool,
     header: Option<Header>,
     /// The header's bytes as last read or written. If the file still has the same bytes, they are not parsed again.
@@ -68,7 +68,7 @@ impl Area {
         Ok(Some(area))
     }
 
-    /// Creates a new area with every block written, and replaces the old one.
+    /// Creates a new area, writes every block of it, and replaces the old area.
     pub(super) fn create(storage: &dyn Storage, layout: &Layout) -> io::Result<Self> {
         let path = layout.commit();
         let new = path.with_extension("new");
@@ -81,13 +81,13 @@ impl Area {
             Self::from_file(Arc::clone(&file))
         };
         // If this fails on a full disk, free the space for records. Removing the file is not enough, because a child
-        // process that is just being started may still have it open. So truncate it first.
+        // process that is just being started may still have the file open. So truncate the file first.
         make().inspect_err(|_| _ = (file.truncate(0), storage.remove(&new)))
     }
 
     fn from_file(file: Arc<dyn StorageFile>) -> io::Result<Self> {
-        // This succeeds, because another process holds the exclusive lock of the area only while it holds the journal's
-        // lock. Now the caller holds the journal's lock.
+        // This lock is free. Another process holds the exclusive lock of the area only while it holds the journal's
+        // lock, and the caller holds the journal's lock now.
         uninterrupted(|| file.try_lock_shared())?;
         let id = file.stat()?.id;
         Ok(Self { file: SyncFile::new(file), id, alone: true, header: None, seen: [0; HEADER_LINE_BYTES_MAX] })
@@ -139,8 +139,8 @@ impl Area {
         self.header.is_some_and(|header| offset >= header.base && offset + len <= header.base + AREA_BYTES)
     }
 
-    /// Returns the lowest offset from which on the area has the segment's bytes up to `end`, but at least `offset`.
-    /// Returns `None` if the area does not have the bytes just before `end`.
+    /// Returns the base or `offset`, whichever is higher. From there on, the area has all bytes of the segment up to
+    /// `end`. Returns `None` if the area does not have the bytes just before `end`.
     pub(super) fn held_from(&self, offset: u64, end: u64) -> Option<u64> {
         let base = self.header?.base;
         (base < end && end <= base + AREA_BYTES).then_some(offset.max(base))

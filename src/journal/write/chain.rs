@@ -22,9 +22,9 @@ pub(super) struct Last {
     /// The number and the hash of the valid line with the highest number. It differs from `link` if another program
     /// copied earlier lines to the end of this file.
     pub(super) highest: Link,
-    /// The number of a damaged line that comes after the valid lines and continues their numbers, or 0 if there is
-    /// none. Readers trust the number of the damaged line. If a new line got the same number, readers would mistake the
-    /// new line for a repetition of the damaged one.
+    /// The number of a damaged line that comes after the valid lines and continues their numbers, or 0 if there is no
+    /// such line. Readers trust the number of the damaged line. If a new line got the same number, readers would
+    /// mistake the new line for a repetition of the damaged line.
     damaged_seq: u64,
 }
 
@@ -66,8 +66,8 @@ pub(super) struct Merged {
     pub(super) link: Link,
 }
 
-/// Returns the lines that continue the chain after `link`. Takes each line from `segment` or, if the line is damaged or
-/// missing there, from `area`. `segment` and `area` both begin at the base.
+/// Returns the lines that continue the chain after `link`. Takes each line from `segment`. If the line is damaged or
+/// missing there, takes the line from `area`. `segment` and `area` both begin at the base.
 pub(super) fn merge(segment: &[u8], area: &[u8], mut link: Link) -> Merged {
     let mut bytes = Vec::new();
     while let Some((line, next)) =
@@ -96,9 +96,10 @@ fn line_after<'b>(bytes: &'b [u8], at: usize, link: &Link) -> Option<(&'b [u8], 
     trailer.follows(link).then_some((&rest[..=end], trailer.link))
 }
 
-/// Returns the value of `stray` for the header of a new segment that consists of the `repeated` lines. It is 0 if the
-/// last repeated line is `link`. Otherwise it is the length of the repeated lines. In that case they have lower numbers
-/// than `link`, because the damaged segment had further lines with numbers up to that of `link`.
+/// Returns the value of `stray` for the header of a new segment that consists of the `repeated` lines. The value is 0
+/// if the last repeated line is `link`. Otherwise the value is the length of the repeated lines. In that case, the
+/// repeated lines have lower numbers than `link`, because the previous segment has further lines with numbers up to
+/// that of `link`.
 pub(super) fn stray_bytes(repeated: &[u8], link: &Link) -> u64 {
     let last = repeated.strip_suffix(b"\n").and_then(line::trailer);
     if last.is_some_and(|last| last.link == *link) { 0 } else { repeated.len() as u64 }

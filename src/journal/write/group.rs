@@ -153,12 +153,13 @@ impl<C: Default, O: Clone> Group<C, O> {
         outcome
     }
 
-    /// Gives the callers of the previous batch, which have just been woken, a moment to join. If the batch closed when
-    /// only half of them had joined, the others would wait until this batch has ended, and then until the next batch
-    /// has ended.
+    /// Waits a moment for the callers of the previous batch, which have just been woken, to join this batch. If this
+    /// batch closed when only half of these callers had joined, the other half would wait for this batch and for the
+    /// next one.
     ///
-    /// Measured on two cores, a call takes 209 µs instead of 288 µs with 4 threads, and 295 µs instead of 444 µs with 16
-    /// threads. If the callers of the previous batch do not call again, the leader waits for [`GATHER_MAX`].
+    /// Measured on two cores, the wait shortens a call from 288 µs to 209 µs with 4 threads, and from 444 µs to 295 µs
+    /// with 16 threads. If the callers of the previous batch do not call again, the leader waits for the whole
+    /// [`GATHER_MAX`].
     fn gather(&self) {
         let begin = Instant::now();
         loop {
@@ -199,8 +200,8 @@ impl<C: Default, O> Drop for Lead<'_, C, O> {
     fn drop(&mut self) {
         {
             let mut queue = lock(&self.group.queue);
-            // If the leader panicked before it closed its batch, close it now. Otherwise more callers would join it and
-            // wait forever.
+            // If the leader panicked before it closed its batch, close the batch now. Otherwise more callers would join
+            // this batch and wait forever.
             if std::ptr::eq(&*queue.batch, self.batch) {
                 queue.batch = Arc::default();
                 queue.collected = C::default();

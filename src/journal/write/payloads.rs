@@ -16,7 +16,7 @@ impl Payloads {
         self.ends.push(self.bytes.len());
     }
 
-    /// Removes all payloads and keeps the memory.
+    /// Removes all payloads and keeps the allocated memory.
     pub(super) fn clear(&mut self) {
         self.bytes.clear();
         self.ends.clear();

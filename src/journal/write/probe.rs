@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::area;
 use crate::disk::{Access, Storage, StorageFile, append_all, write_all_at};
 
-/// The maximum number of syncs that are measured for overwrites, and also for appends.
+/// The maximum number of syncs that are measured after overwrites. The same maximum applies to syncs after appends.
 const SYNCS: usize = 50;
 /// No further sync of the same kind is measured after this time.
 const SYNCING_MAX: Duration = Duration::from_secs(2);
@@ -22,14 +22,15 @@ pub(crate) struct Probe {
     /// True if file locks work: a second handle cannot acquire the lock while the first handle holds it, and can
     /// acquire it afterwards.
     pub(crate) lock_holds: io::Result<bool>,
-    /// The times to overwrite the bytes of a record in a new commit area and sync them, in ascending order.
+    /// The times to overwrite the bytes of a record in a new commit area and sync them, in ascending order. All blocks
+    /// of a commit area are written in advance.
     pub(crate) overwrites: io::Result<Vec<Duration>>,
     /// The times to append the bytes of a record to a file and sync them, in ascending order.
     pub(crate) appends: io::Result<Vec<Duration>>,
 }
 
-/// Creates two files, measures with them, and removes them. Their names begin with `name`, which must be unique in
-/// `directory`.
+/// Creates two temporary files, measures locks and syncs with them, and removes them. Their names begin with `name`,
+/// which must be unique in `directory`.
 ///
 /// # Errors
 /// Fails if the first file cannot be created, or if a file cannot be removed.

@@ -1,11 +1,12 @@
-//! Recovery: finds the last line of the journal after a crash, and makes the active segment end there.
+//! Recovery: finds the last line of the journal after a crash, and makes the active segment end there. New lines are
+//! appended to the active segment. No line is added to a sealed segment any more.
 //!
 //! A process recovers when it opens the journal, and again when it finds the files in a state that it does not expect.
 //! During recovery the process holds the journal's lock.
 //!
 //! The commit area has a copy of the segment's bytes after an offset, the base. Everything before the base is synced in
-//! the segment. After the base, recovery takes each line from the segment or, if the line is damaged there, from the
-//! area. All other bytes after the base are moved to `quarantine/`.
+//! the segment. After the base, recovery takes each line from the segment. If the line is damaged or missing there,
+//! recovery takes the line from the area. All other bytes after the base are moved to `quarantine/`.
 //!
 //! A crash can also interrupt recovery. The next recovery then finds the same last line, whichever step was
 //! interrupted.
@@ -27,8 +28,8 @@ use crate::journal::format::line::Link;
 use crate::journal::read::truncation::segments_gone;
 use crate::journal::read::{LINE_BYTES_MAX, is_reported_damaged};
 
-/// The first read of the area covers the bytes that the segment has after the base, and this many more. If the area has
-/// further lines, the whole area is read.
+/// The first read of the area has this many bytes more than the segment has after the base. If the area has further
+/// lines, the whole area is read.
 const PEEK_BYTES: usize = 4096;
 
 impl Tail {
@@ -59,7 +60,7 @@ impl Tail {
             self.report_gone(after_sealed, segment - 1)?;
         }
         // Before a process writes the header of a segment, it syncs the directory entries of the segment's files. So
-        // the entries only need a sync if the header of the area is not that of this segment.
+        // the entries need a sync only if the area has no header or its header names another segment.
         if held.as_ref().is_none_or(|held| held.header.segment != segment) {
             self.sync_names()?;
         }
@@ -91,7 +92,7 @@ impl Tail {
     }
 
     /// Syncs the ledger's directories. A process may have created or removed files in these directories just before it
-    /// died, and the next lines are durable only if these changes are.
+    /// died. The next lines are durable only if these changes are durable.
     fn sync_names(&self) -> Result<()> {
         let directories = [self.layout.parent(), self.layout.machinery(), &self.layout.sealed()];
         directories.into_iter().try_for_each(|directory| {
@@ -105,8 +106,8 @@ impl Tail {
     /// interrupted.
     ///
     /// `begin_segment` seals a segment and then repeats lines at the beginning of the next one. If it was interrupted
-    /// before it synced the repeated lines, perhaps only the area has them. So recovery writes all lines after the
-    /// area's base to the new segment. Repeating a line that the sealed segment also has is harmless.
+    /// before it synced the repeated lines, perhaps only the area has these lines. So recovery writes all lines after
+    /// the area's base to the new segment. Repeating a line that the sealed segment also has is harmless.
     fn recover_new_segment(&mut self, held: &Held, sealed: &[u64], len: u64) -> Result<()> {
         let segment = held.header.segment + 1;
         let path = self.layout.sealed_segment(held.header.segment);
@@ -130,8 +131,8 @@ impl Tail {
         if !repeated.bytes.starts_with(&there) {
             self.quarantine(segment, 0, &there)?;
         }
-        // Write the lines again even if the segment has them. An earlier sync of them may have failed. Without a new
-        // write, the next sync would report success, although the lines are not on the disk.
+        // Write the lines again even if the segment has them. An earlier sync may have failed. Without a new write, the
+        // next sync would report success, although the lines are not on the disk.
         self.file = SyncFile::new(Arc::clone(&self.file));
         let emptied = if len > 0 { self.file.truncate(0) } else { Ok(()) };
         emptied
@@ -208,8 +209,8 @@ impl Tail {
 
     /// Replaces all bytes of the segment after the base with `bytes`, even if the segment already has `bytes` there.
     ///
-    /// The reason is that another process may have failed to sync these bytes and then died. Without a new write, a
-    /// sync by this process would report success, although the bytes never reached the disk.
+    /// Another process may have failed to sync these bytes and then died. Without a new write, a sync by this process
+    /// would report success, although the bytes never reached the disk.
     ///
     /// This function truncates and appends instead of overwriting, because of a behaviour observed on ext4. If the
     /// first write to a block fails, ext4 keeps the block marked as unwritten. If the cached page of this block is then
@@ -242,10 +243,10 @@ impl Tail {
         write_all_at(&*self.storage.open(self.layout.active(), Access::Write)?, bytes, base)
     }
 
-    /// Returns the bytes that the segment should have after the base. `there` are the bytes that it has after the base
-    /// now.
+    /// Returns the bytes that the segment should have after the base. `there` holds the bytes that the segment has
+    /// after the base now.
     fn merge(&self, held: &Held, there: &[u8]) -> Result<Merged> {
-        // The segment nearly always has all lines of the area. So at first, read only a few bytes more from the area
+        // The segment nearly always has all lines of the area. So the first read of the area has only a few bytes more
         // than the segment has after the base.
         let mut wanted = there.len() + PEEK_BYTES;
         loop {
@@ -262,8 +263,8 @@ impl Tail {
     }
 
     /// Recovers if there is no area, or if the header of the area names an earlier segment. The journal then ends after
-    /// the last line with a valid hash. `known` is the link of the line before the base in that header, or
-    /// [`Link::START`] if there is no area.
+    /// the last line with a valid hash. `known` is the link (the number and hash) of the line before the base in that
+    /// header, or [`Link::START`] if there is no area.
     fn recover_without_area(&mut self, segment: u64, sealed: &[u64], len: u64, known: Link) -> Result<()> {
         let before = later(self.link_of_sealed(sealed)?, known);
         let last = last_valid(Arc::clone(&self.file), before)
@@ -307,7 +308,7 @@ impl Tail {
         self.rebase(stray)
     }
 
-    /// Checks the part of the segment before the base, where every byte was synced. Returns a description of the
+    /// Checks the part of the segment before the base. Every byte of this part was synced. Returns a description of the
     /// damage, or `None` if that part is intact.
     fn damage_before(&self, header: &Header, len: u64) -> Result<Option<String>> {
         if len < header.base {
@@ -344,8 +345,8 @@ impl Tail {
         write().map_err(|source| Error::io("quarantine a torn fragment", &path, source))
     }
 
-    /// Returns the link of the last line in the sealed segments. In the chain, the first line of the active segment
-    /// follows that line.
+    /// Returns the link of the last line in the sealed segments. In the hash chain, the first line of the active
+    /// segment follows that line.
     fn link_of_sealed(&self, sealed: &[u64]) -> Result<Link> {
         let last = |segment: u64, before: Link| {
             let path = self.layout.sealed_segment(segment);

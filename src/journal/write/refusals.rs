@@ -1,5 +1,5 @@
 //! Refuses paths that cannot be a journal: a directory, a symbolic link, a FIFO, or a file that any user may replace.
-//! Also opens the active segment.
+//! Also opens the active segment, to which new lines are appended.
 
 use std::io;
 use std::path::Path;
@@ -127,7 +127,7 @@ fn half_sealed(storage: &dyn Storage, layout: &Layout) -> Result<bool> {
         .is_some_and(|active| id(&layout.sealed_segment(last)).is_ok_and(|last| last == Some(active))))
 }
 
-/// If a segment has both its sealed and its active name, removes the active name.
+/// Removes the active name of a segment that also has its sealed name.
 pub(super) fn finish_sealing(storage: &dyn Storage, layout: &Layout) -> Result<()> {
     if half_sealed(storage, layout)? {
         let path = layout.active();

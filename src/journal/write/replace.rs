@@ -4,7 +4,8 @@
 //!
 //! - If the area is full, the base moves to the end of the segment, and the area is filled again from its start.
 //! - If a write to the area or a sync of it failed, a new area replaces it.
-//! - If the segment is full or a sync of it failed, the segment is sealed, and a new segment begins.
+//! - If the segment is full or a sync of it failed, the segment is sealed, so that no line is added to it any more.
+//!   Then a new segment begins.
 
 use std::io;
 use std::sync::Arc;
@@ -26,8 +27,8 @@ impl Tail {
         (self.options.clock)().div_euclid(DAY_MS)
     }
 
-    /// Syncs the segment and moves the area's base to the end of the segment. `stray` is the number of bytes before
-    /// that end that do not count as lines: see [`Header::stray`].
+    /// Syncs the segment and moves the area's base to the end of the segment. `stray` is the value of [`Header::stray`]
+    /// in the new header.
     pub(super) fn rebase(&mut self, stray: u64) -> Result<()> {
         let segment = self.end.segment;
         self.sync_segment()?;
@@ -50,7 +51,7 @@ impl Tail {
     }
 
     /// Like [`Tail::rebase`], but the segment must already be synced up to its end. If no area can be created, the
-    /// journal continues without one. Every batch then syncs the segment itself.
+    /// journal continues without an area. Every batch then syncs the segment itself.
     pub(super) fn set_header(&mut self, stray: u64) {
         let day = match self.area.as_ref().and_then(Area::header) {
             Some(header) if header.segment == self.end.segment => header.day,
@@ -117,7 +118,8 @@ impl Tail {
     /// segment.
     ///
     /// A crash can happen between any two steps. If the segment is sealed and the next segment does not exist, recovery
-    /// creates it. As long as the header of the area names the sealed segment, recovery also repeats the lines.
+    /// creates the next segment. As long as the header of the area names the sealed segment, recovery also repeats the
+    /// lines.
     pub(super) fn begin_segment(&mut self, repeated: &[u8]) -> Result<()> {
         let sealed = self.layout.sealed_segment(self.end.segment);
         let active = self.layout.active().to_owned();

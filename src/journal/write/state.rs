@@ -41,8 +41,8 @@ pub(crate) struct Tail {
     /// True if writing or syncing the area failed, so that a new area must replace it.
     pub(super) area_failed: bool,
     pub(super) end: Mark,
-    /// Everything before this mark is known to be synced in the segment itself. Lines that are only synced in the area
-    /// do not count, because the next segment overwrites the area.
+    /// Everything before this mark is known to be synced in the segment itself. Lines that are synced only in the area
+    /// do not count, because the lines of the next segment will overwrite them there.
     pub(super) durable: Mark,
     /// True if `end` may be wrong, so that the next call must recover first.
     pub(super) needs_recovery: bool,
@@ -126,7 +126,8 @@ impl Tail {
         else {
             return Ok(false);
         };
-        // The process that moved the base has synced the segment up to the base.
+        // The area holds the segment's bytes after the offset `base`. The process that wrote the header has synced the
+        // segment up to this offset.
         if self.durable.segment == header.segment && self.durable.len < header.base {
             self.durable = Mark { segment: header.segment, len: header.base, link: header.link };
         }
@@ -134,7 +135,7 @@ impl Tail {
     }
 
     /// Returns the number and the hash of the line that ends at `len`, or `None` if no line ends there. Reads only the
-    /// end of the line, where both are stored.
+    /// end of the line, which has the number and the hash.
     pub(super) fn last_link(&self, len: u64) -> Result<Option<Link>> {
         let wanted = len.min(TRAILER_BYTES_MAX as u64 + 1);
         let mut bytes = vec![0; wanted as usize];
@@ -144,9 +145,9 @@ impl Tail {
         Ok(line.and_then(line::trailer).map(|trailer| trailer.link))
     }
 
-    /// Compares the last bytes before `len` in the area and in the segment. Returns true if they are equal, or if the
-    /// area does not have these bytes of the segment. The bytes differ if another program copied a line to the end of
-    /// the segment.
+    /// Compares the last bytes before `len` in the area and in the segment. Returns true if these bytes are equal, or
+    /// if the area does not have these bytes of the segment. The bytes differ if another program copied a line to the
+    /// end of the segment.
     pub(super) fn area_ends_as_segment(&self, len: u64) -> Result<bool> {
         let Some(area) = &self.area else { return Ok(false) };
         let Some(from) = area.held_from(len.saturating_sub(TRAILER_BYTES_MAX as u64), len) else { return Ok(true) };

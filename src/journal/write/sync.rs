@@ -65,7 +65,7 @@ impl Deref for SyncFile {
 /// Lines that were written but not synced yet: where they end, and the files that have them.
 ///
 /// No other file needs a sync. Before a writer changes to another area or segment, it syncs the old segment, or repeats
-/// that segment's unsynced lines in the new one.
+/// the unsynced lines of the old segment in the new segment.
 #[derive(Debug)]
 pub(super) struct Unsynced {
     pub(super) end: Mark,
@@ -79,17 +79,17 @@ pub(super) struct Unsynced {
 #[derive(Debug)]
 pub(super) enum Synced {
     Area,
-    /// The sync of the segment. `area` is the error of the area's sync, if the area was synced before.
+    /// The sync of the segment. `area` is the error of the area's sync, if that sync was tried before.
     Segment {
         area: Option<io::Error>,
     },
-    /// No sync. The error is that of the segment's sync, which is tried last.
+    /// No sync succeeded. Holds the error of the segment's sync, which is tried last.
     Nothing(io::Error),
 }
 
 impl Unsynced {
-    /// Syncs the commit area or, if that fails, the segment, which has the same bytes. The caller need not hold the
-    /// lock.
+    /// Syncs the commit area. If this fails or the area does not have the lines, syncs the segment, which has the same
+    /// bytes. The caller need not hold the lock.
     pub(super) fn sync(&self) -> Synced {
         let area = match self.area.as_ref().map(SyncFile::sync) {
             Some(Ok(())) => return Synced::Area,
@@ -110,7 +110,6 @@ mod tests {
     use super::*;
     use crate::disk::{Access, Disk, Storage};
 
-    /// A failed sync of one handle is remembered by every handle of the file.
     #[test]
     fn a_failed_sync_is_remembered_in_every_handle() {
         let disk = Disk;

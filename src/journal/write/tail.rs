@@ -92,9 +92,9 @@ impl Tail {
     /// Appends a line for each payload without a sync. Returns the position before the first line, and the files to
     /// sync.
     ///
-    /// If there is a file-size limit, the lines may need several segments, and all segments but the last are synced
-    /// here. If this function fails, the journal has none of the lines. There is one exception: if the limit made
-    /// several segments necessary, the journal may have the lines of the first segments.
+    /// If there is a file-size limit, the lines may need several segments. All of these segments except the last one
+    /// are synced here. If this function fails, the journal has none of the lines. There is one exception: if the limit
+    /// made several segments necessary, the journal may have the lines of the first segments.
     pub(super) fn append(&mut self, payloads: &Payloads) -> Result<(Mark, Unsynced)> {
         let _locked = self.lock()?;
         self.catch_up()?;
@@ -119,7 +119,8 @@ impl Tail {
         Ok((before, unsynced))
     }
 
-    /// Catches up with the changes that other processes made since the last call. This is cheap if there are none.
+    /// Catches up with the changes that other processes made since the last call. This is cheap if there are no
+    /// changes.
     pub(super) fn catch_up(&mut self) -> Result<()> {
         if self.needs_recovery || !self.active_is_still_there()? {
             return self.recover();
@@ -193,9 +194,9 @@ impl Tail {
         Ok(in_area)
     }
 
-    /// Checks that the batch, whose last line is `link`, ends at `end`. The batch ends later if a program that ignores
-    /// the lock appended bytes just before the batch. The next recovery then moves those bytes and the batch to
-    /// `quarantine/`.
+    /// Checks that the batch ends at `end` with the line whose number and hash are `link`. The batch ends later if a
+    /// program that ignores the lock appended bytes just before the batch. The next recovery then moves those bytes and
+    /// the batch to `quarantine/`.
     fn check_batch_end(&self, end: u64, link: Link) -> Result<()> {
         let len = self.active_len()?;
         if len == end || (len > end && self.last_link(end)? == Some(link)) {
@@ -224,7 +225,7 @@ impl Tail {
     /// If the area cannot be written, a recovery may restore these lines.
     fn withdraw(&self, at: u64) {
         if let Some(area) = self.area.as_ref().filter(|area| area.fits(at, 1)) {
-            // No line begins with a NUL, so recovery stops there and does not reach the rest of the batch.
+            // No line begins with a NUL, so recovery stops at the NUL and restores no line of the batch.
             let _ = area.write(&[0], at);
         }
     }
@@ -253,9 +254,8 @@ impl Tail {
         Ok(())
     }
 
-    /// Moves the base to the end of the segment, so that the recovery of the next process that opens the journal has no
-    /// lines to write again. Does nothing if other processes use the journal, or if the files are not in the expected
-    /// state.
+    /// Moves the base to the end of the segment. The next process that opens the journal then has no lines to write
+    /// again. Does nothing if other processes use the journal, or if the files are not in the expected state.
     pub(super) fn close(&mut self) {
         // If the lock could not be acquired just now, do not wait for it again.
         let deadline = if self.lock_missed { Duration::ZERO } else { self.options.lock_deadline };
@@ -273,8 +273,8 @@ impl Tail {
         self.area = None;
     }
 
-    /// Returns true if the segment has bytes after the base, and the commit area does not have different bytes. If the
-    /// bytes differ, the base must not move, because recovery needs the area to repair the segment.
+    /// Returns true if the segment has bytes after the base, and their copy in the commit area does not differ. If the
+    /// copy differs, the base must not move, because recovery needs the area to repair the segment.
     fn matches_area(&mut self) -> Result<bool> {
         if !self.active_is_still_there()? || !self.refresh_area()? {
             return Ok(false);

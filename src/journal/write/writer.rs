@@ -1,5 +1,5 @@
-//! Group commit: the lines of all callers that arrive while a batch is being written form the next batch, which needs
-//! one write and one sync. When a call succeeds, its lines have been written to the files.
+//! Group commit: while a batch is being written, the lines of new callers are collected. These lines form the next
+//! batch, which needs only one write and one sync. When a call succeeds, its lines have been written to the files.
 
 use std::sync::{Mutex, MutexGuard};
 
@@ -87,7 +87,7 @@ impl Writer {
 
     fn tail(&self) -> MutexGuard<'_, Tail> {
         self.tail.lock().unwrap_or_else(|poisoned| {
-            // A leader panicked during a batch, so the next append examines the files again.
+            // A thread panicked while it wrote a batch, so the next append examines the files again.
             self.tail.clear_poison();
             let mut tail = poisoned.into_inner();
             tail.needs_recovery = true;

@@ -7,7 +7,7 @@ use super::*;
 use crate::disk::read_full_at;
 use crate::disk::simulated::{InjectedFault, Op, SimulatedDisk, When};
 
-/// The content of a log. It is longer than the buffer, so that several writes are needed.
+/// The content of a log. It is longer than the write buffer, so that several writes are needed.
 static CONTENT: [u8; 150_000] = [b'x'; 150_000];
 
 fn create_on(disk: &SimulatedDisk) -> Result<PathBuf> {
@@ -35,7 +35,7 @@ fn logs(disk: &SimulatedDisk) -> BTreeSet<String> {
 }
 
 #[test]
-fn no_crash_leaves_a_half_written_file_under_a_number_and_what_was_answered_stays() {
+fn no_crash_leaves_a_half_written_log_or_loses_a_log_that_create_returned() {
     let disk = SimulatedDisk::new();
     let answered: Vec<_> = (0..2)
         .map(|_| {
@@ -58,7 +58,7 @@ fn no_crash_leaves_a_half_written_file_under_a_number_and_what_was_answered_stay
 }
 
 #[test]
-fn no_error_of_the_disk_leaves_a_half_written_file_under_a_number() {
+fn no_error_of_the_disk_leaves_a_half_written_log() {
     let ops = [Op::CreateDir, Op::Create, Op::Append, Op::Sync, Op::List, Op::Link, Op::Remove, Op::SyncDir];
     for op in ops {
         let disk = SimulatedDisk::new();

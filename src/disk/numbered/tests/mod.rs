@@ -14,7 +14,7 @@ fn create_log(directory: &Path) -> Result<String> {
 }
 
 #[test]
-fn the_next_number_is_above_all_and_has_no_end_at_999() {
+fn the_next_number_is_one_above_the_highest_even_after_999() {
     let directory = tempfile::tempdir().unwrap();
     let make = |name: &str| std::fs::write(directory.path().join(name), "").unwrap();
     assert_eq!(create_log(directory.path()).unwrap(), "LOG_v001.csv");

@@ -45,7 +45,7 @@ fn a_file_without_a_name_stays_usable() {
 }
 
 #[test]
-fn handles_compete_for_a_lock_that_goes_with_its_holder() {
+fn handles_compete_for_a_lock_and_a_closed_handle_releases_it() {
     let (disk, first) = disk_with(b"");
     let second = open(&disk, "a", Access::Read);
     assert!(first.try_lock().unwrap());
@@ -62,7 +62,7 @@ fn handles_compete_for_a_lock_that_goes_with_its_holder() {
 }
 
 #[test]
-fn a_kill_takes_nothing_but_makes_nothing_durable() {
+fn a_kill_loses_nothing_and_makes_nothing_durable() {
     let (disk, file) = disk_with(b"synced");
     file.write_at(b"cached", 0).unwrap();
     append_all(&*open(&disk, "b", Access::AppendNew), b"removed").unwrap();
@@ -78,7 +78,7 @@ fn a_kill_takes_nothing_but_makes_nothing_durable() {
 }
 
 #[test]
-fn each_number_of_calls_has_its_own_state_and_the_original_goes_on() {
+fn a_crash_after_any_call_leaves_the_original_disk_usable() {
     let disk = SimulatedDisk::new();
     let file = open(&disk, "a", Access::AppendNew);
     for byte in b"abc" {

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_fault_hits_the_call_it_is_meant_for_once() {
+fn a_fault_affects_only_the_call_that_it_is_meant_for() {
     let disk = SimulatedDisk::new();
     disk.inject(When::Call(2), InjectedFault::Os(28));
     disk.inject(When::Next(Op::Append), InjectedFault::Error(io::ErrorKind::PermissionDenied));
@@ -41,7 +41,7 @@ fn a_failed_call_changes_nothing() {
 }
 
 #[test]
-fn a_failed_sync_of_a_directory_keeps_nothing_back_and_makes_nothing_durable() {
+fn a_failed_sync_of_a_directory_makes_nothing_durable_but_a_later_sync_does() {
     let disk = SimulatedDisk::new();
     open(&disk, "a", Access::AppendNew);
     disk.inject(When::Next(Op::SyncDir), InjectedFault::Os(5));
@@ -52,7 +52,7 @@ fn a_failed_sync_of_a_directory_keeps_nothing_back_and_makes_nothing_durable() {
 }
 
 #[test]
-fn a_short_write_writes_that_much() {
+fn a_short_write_writes_at_most_the_given_number_of_bytes() {
     let disk = SimulatedDisk::new();
     let file = open(&disk, "a", Access::AppendNew);
     disk.inject(When::Next(Op::Append), InjectedFault::Short(3));
@@ -74,18 +74,18 @@ fn failed_sync(fault: InjectedFault) -> (SimulatedDisk, Box<dyn StorageFile>) {
 }
 
 #[test]
-fn a_later_sync_does_not_write_what_a_failed_one_gave_up() {
+fn a_later_sync_does_not_write_the_pages_of_a_failed_sync() {
     let (disk, file) = failed_sync(InjectedFault::Os(5));
     assert_eq!(read(&disk, "a").unwrap(), [b'b'; 2 * pages::PAGE]);
     file.sync().unwrap();
     assert_eq!(read(&disk, "a").unwrap(), [b'b'; 2 * pages::PAGE]);
     assert_eq!(read(&cut(&disk, Loss::Unsynced), "a").unwrap(), [b'a'; 2 * pages::PAGE]);
     let firsts = seen(&disk, |after| read(after, "a").unwrap()[0]);
-    assert_eq!(firsts, BTreeSet::from([b'a', b'b']), "part of it may have reached the disk before the sync failed");
+    assert_eq!(firsts, BTreeSet::from([b'a', b'b']), "some pages may have reached the disk before the sync failed");
 }
 
 #[test]
-fn a_page_written_again_is_synced_again_whole() {
+fn a_page_written_again_is_synced_completely() {
     let (disk, file) = failed_sync(InjectedFault::Os(5));
     file.write_at(b"c", 100).unwrap();
     file.sync().unwrap();
@@ -111,7 +111,7 @@ fn a_later_sync_keeps_the_length_of_a_failed_append_but_not_its_bytes() {
 }
 
 #[test]
-fn an_interrupted_sync_gives_nothing_up() {
+fn an_interrupted_sync_loses_no_pages() {
     let (disk, file) = failed_sync(InjectedFault::Error(io::ErrorKind::Interrupted));
     assert_eq!(read(&cut(&disk, Loss::Unsynced), "a").unwrap()[0], b'a');
     file.sync().unwrap();
@@ -119,7 +119,7 @@ fn an_interrupted_sync_gives_nothing_up() {
 }
 
 #[test]
-fn operations_that_change_nothing_fail_too_and_are_no_calls() {
+fn operations_that_change_nothing_can_fail_but_are_not_calls() {
     let (disk, file) = disk_with(b"bytes");
     let calls = disk.calls().len();
     let mut buffer = [0; 5];
@@ -144,7 +144,7 @@ fn operations_that_change_nothing_fail_too_and_are_no_calls() {
 }
 
 #[test]
-fn a_short_read_reads_something() {
+fn a_short_read_reads_at_least_one_byte() {
     let (disk, file) = disk_with(b"bytes");
     disk.inject(When::Next(Op::Read), InjectedFault::Short(2));
     disk.inject(When::Next(Op::Read), InjectedFault::Short(0));

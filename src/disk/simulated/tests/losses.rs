@@ -34,19 +34,19 @@ fn versions_lengths_and_names_multiply() {
     let file = open(&disk, "a", Access::Append);
     append_all(&*file, b"1").unwrap();
     append_all(&*file, b"2").unwrap();
-    // Either no byte survives, or one byte in one of 3 versions, or two bytes in one of 3 versions.
+    // The surviving length is 0, 1 or 2. If it is 1 or 2, the page survives in one of 3 versions.
     assert_eq!(every_state(&disk).len(), 1 + 3 + 3);
     open(&disk, "b", Access::WriteNew);
     assert_eq!(numbered(&disk, 1000).len(), 2 * 7);
     assert_eq!(numbered(&disk, 14).len(), 14);
-    assert_eq!(numbered(&disk, 13), [], "more than the limit are random");
+    assert_eq!(numbered(&disk, 13), [], "all losses are random if more than the limit are possible");
     sync_dir(&disk, "/");
     file.sync().unwrap();
     assert_eq!(disk.losses(usize::MAX, 100, 7).collect::<Vec<_>>(), [Loss::Nothing, Loss::Numbered(0)]);
 }
 
 #[test]
-fn number_0_is_all_unsynced_and_the_last_loses_nothing() {
+fn number_0_loses_all_unsynced_changes_and_the_last_number_loses_none() {
     let (disk, file) = disk_with(b"old");
     file.write_at(b"new and longer", 0).unwrap();
     assert_eq!(read(&cut(&disk, Loss::Numbered(0)), "a"), read(&cut(&disk, Loss::Unsynced), "a"));
@@ -55,7 +55,7 @@ fn number_0_is_all_unsynced_and_the_last_loses_nothing() {
 }
 
 #[test]
-fn a_page_written_with_the_bytes_that_it_has_is_no_state() {
+fn rewriting_a_page_with_equal_bytes_adds_no_state() {
     let (disk, file) = disk_with(b"same");
     file.write_at(b"same", 0).unwrap();
     assert_eq!(numbered(&disk, 100), [Loss::Numbered(0)]);

@@ -42,7 +42,7 @@ fn a_replacement_is_old_or_new_until_the_directory_is_synced() {
 }
 
 #[test]
-fn a_second_name_is_the_same_file_and_goes_its_own_way() {
+fn a_second_name_of_a_file_stays_when_the_first_is_removed() {
     let (disk, _) = disk_with(b"x");
     disk.link(Path::new("a"), Path::new("b")).unwrap();
     assert_eq!(disk.link(Path::new("a"), Path::new("b")).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
@@ -87,7 +87,7 @@ fn directories_lose_their_changes_independently() {
 }
 
 #[test]
-fn a_new_directory_needs_a_sync_of_the_one_above() {
+fn a_new_directory_needs_a_sync_of_its_parent() {
     let disk = SimulatedDisk::new();
     disk.create_dir(Path::new("d/e")).unwrap();
     open(&disk, "d/e/a", Access::AppendNew).sync().unwrap();
@@ -113,8 +113,8 @@ fn moved(target: &str) -> SimulatedDisk {
     disk
 }
 
-/// Returns the pairs that different power cuts can leave: whether the file has its old name, and whether it has its new
-/// name.
+/// Returns the states that different power cuts can leave. The first value says whether the file has its old name, and
+/// the second value whether it has its new name.
 fn names_of_move(disk: &SimulatedDisk, target: &str) -> BTreeSet<(bool, bool)> {
     seen(disk, |after| (read(after, "s/a").is_some(), read(after, target).is_some()))
 }
@@ -148,7 +148,7 @@ fn a_file_under_both_names_has_two_links() {
 }
 
 #[test]
-fn a_move_is_still_whole_when_a_kill_came_before_the_power_cut() {
+fn a_move_loses_no_file_even_if_a_kill_precedes_the_power_cut() {
     let killed = cut(&moved("d/a"), Loss::Nothing);
     for _ in 0..5 {
         for (from, to) in [("d/a", "s/a"), ("s/a", "d/a")] {
@@ -159,7 +159,7 @@ fn a_move_is_still_whole_when_a_kill_came_before_the_power_cut() {
 }
 
 #[test]
-fn a_move_that_had_to_be_kept_keeps_the_earlier_moves_whole() {
+fn a_durable_move_makes_earlier_moves_durable_too() {
     let disk = moved("d/a");
     disk.create_dir(Path::new("e")).unwrap();
     open(&disk, "d/b", Access::AppendNew);
@@ -176,7 +176,7 @@ fn a_move_that_had_to_be_kept_keeps_the_earlier_moves_whole() {
 }
 
 #[test]
-fn what_a_boot_found_is_all_there_is() {
+fn names_lost_in_a_crash_are_not_counted_as_links() {
     let (disk, file) = disk_with(b"x");
     disk.create_dir(Path::new("d")).unwrap();
     disk.rename(Path::new("a"), Path::new("d/a")).unwrap();

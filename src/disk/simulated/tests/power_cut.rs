@@ -7,7 +7,8 @@ fn filled(bytes: &[u8]) -> Vec<u8> {
     bytes.iter().flat_map(|&byte| [byte; pages::PAGE]).collect()
 }
 
-/// Returns the runs of equal bytes in each page: "ab" is a page whose first part is `a` and whose second part is `b`.
+/// Returns the runs of equal bytes in each page. For example, "ab" is a page that begins with `a`s and ends with `b`s,
+/// and "-" is a page of NULs.
 fn runs(bytes: &[u8]) -> Vec<String> {
     let run = |page: &[u8]| {
         let mut page = page.to_vec();
@@ -51,7 +52,7 @@ fn what_was_synced_survives_every_loss_at_every_call() {
 }
 
 #[test]
-fn an_unsynced_append_comes_back_whole_cut_or_as_nuls() {
+fn an_unsynced_append_survives_whole_in_part_or_as_nuls() {
     let (disk, _) = disk_with(&filled(b"a"));
     append_all(&*open(&disk, "a", Access::Append), &filled(b"bc")).unwrap();
     let seen = seen(&disk, |after| runs(&read(after, "a").unwrap()));
@@ -81,7 +82,7 @@ fn an_overwritten_page_is_old_new_or_torn_at_sectors() {
         sectors_differ |= found[from] != found[pages::PAGE + 3 * 512];
         states.insert(runs(&found)[1..3].to_vec());
     }
-    assert!(sectors_differ, "two sectors of one write always go together");
+    assert!(sectors_differ, "the sectors of one write never differ");
     let state = |one: &str, two: &str| vec![one.to_owned(), two.to_owned()];
     for whole in [state("a", "a"), state("ab", "a"), state("a", "ba"), state("ab", "ba")] {
         assert!(states.contains(&whole), "{whole:?}");
@@ -145,7 +146,7 @@ fn bytes_beyond_the_surviving_length_do_not_come_back() {
 }
 
 #[test]
-fn what_a_boot_found_is_durable_and_can_crash_again() {
+fn the_state_after_a_crash_is_durable_and_can_crash_again() {
     let (disk, file) = disk_with(&filled(b"ab"));
     file.write_at(&filled(b"cd"), 0).unwrap();
     for seed in 0..50 {

@@ -89,7 +89,8 @@ impl Side {
                 self.files.push((access, file));
                 Ok("opened".to_owned())
             }
-            // If a part of the path is a file, the error depends on the depth of that file in the path.
+            // If a file is in the middle of the path, the error depends on the position of that file. So compare only
+            // the success.
             Step::CreateDir(path) => Ok(self.disk.create_dir(&at(path)).is_ok().to_string()),
             Step::List(path) => {
                 let mut names = self.disk.list(&at(path))?;

@@ -25,7 +25,7 @@ fn a_full_disk_writes_what_it_has_room_for_and_then_nothing() {
 }
 
 #[test]
-fn what_is_cut_or_removed_is_free_again() {
+fn truncating_and_removing_files_frees_space() {
     let disk = SimulatedDisk::new();
     disk.set_capacity(Some(2 * PAGE));
     let (a, b) = (open(&disk, "a", Access::AppendNew), open(&disk, "b", Access::AppendNew));
