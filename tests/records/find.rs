@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use proptest::prelude::*;
 use proptest::sample::Index;
+use runledger::baseline::Skipped;
 use runledger::metrics::RunIds;
 use runledger::{Durability, ExecutionMetrics, Ledger, LedgerReader, Options, Timestamp, Uuid};
 use tempfile::TempDir;
@@ -15,7 +16,9 @@ const IDS: [u128; 6] = [1, 2, 1 << 64, 0x019c_5d2a_5a40_7000 << 64 | 1, 0x019c_5
 const RUNS: [&str; 4] = ["run-7", "run \"8\"", "", "日"];
 
 fn record(id: usize, run: usize, number: u64) -> ExecutionMetrics {
-    let start = Timestamp::UNIX_EPOCH.plus_ms(number * 1_000);
+    // Some hours have several executions, and some executions are recorded later than others that started after them.
+    let minutes = number * 25 % 60 + number * 15;
+    let start = Timestamp::UNIX_EPOCH.plus_ms(minutes * 60_000);
     let mut record = ExecutionMetrics::new(Uuid::from_u128(IDS[id % IDS.len()]), format!("s{number}"), "1.0.0", start);
     record.timestamp_end = Some(start);
     if let Some(run) = RUNS.get(run) {
@@ -103,10 +106,50 @@ fn assert_answers(reader: &LedgerReader) {
     }
 }
 
+/// Compares the answers about periods with a pass over all records.
+fn assert_periods(reader: &LedgerReader) {
+    let all: Vec<_> = reader.records().filter_map(Result::ok).collect();
+    let minute = |minute: u64| Some(Timestamp::UNIX_EPOCH.plus_ms(minute * 60_000));
+    for (since, until) in [
+        (None, minute(61)),
+        (minute(59), minute(60)),
+        (minute(60), minute(120)),
+        (minute(130), None),
+        (minute(300), minute(290)),
+        (minute(1_500), minute(1_650)),
+        (minute(9_999_999), None),
+    ] {
+        let has =
+            |start: Timestamp| since.is_none_or(|since| since <= start) && until.is_none_or(|until| start < until);
+        let expected: Vec<_> = all.iter().filter(|record| has(record.timestamp_start)).cloned().collect();
+        let scan = reader.scan().between(since, until);
+        let add = |found: &mut Vec<ExecutionMetrics>, later: Vec<_>| found.extend(later);
+        let found = scan.fold_records(Vec::new, |found, record| found.push(record.clone()), add).unwrap();
+        assert_eq!(found.value, expected, "{since:?} {until:?}");
+        let names = |records: &[ExecutionMetrics]| -> Vec<_> {
+            records.iter().map(|record| record.skill_name.clone()).collect()
+        };
+        let add = |found: &mut Vec<String>, later: Vec<_>| found.extend(later);
+        let fields = scan.fold(Vec::new, |found, fields| found.push(fields.skill_name.to_string()), add).unwrap();
+        assert_eq!(fields.value, names(&expected), "{since:?} {until:?}");
+        let whole = reader.scan().fold(|| (), |_, _| (), |_, _| ()).unwrap().skipped;
+        assert_eq!((found.skipped.count(), fields.skipped.count()), (whole.count(), whole.count()));
+        assert_eq!(texts(&fields.skipped), texts(&whole));
+        for count in [0, 1, 3, 100] {
+            let last = reader.last_between((since, until), count, Some).unwrap().records;
+            assert_eq!(last, expected[expected.len().saturating_sub(count)..], "{since:?} {until:?} {count}");
+        }
+    }
+}
+
+fn texts(skipped: &Skipped) -> Vec<String> {
+    skipped.errors().iter().map(|error| format!("{error} {:?}", error.line())).collect()
+}
+
 /// Returns the number and the texts of the lines that a search skips.
 fn skipped(reader: &LedgerReader) -> (u64, Vec<String>) {
     let skipped = reader.find_prefix("7", 1).unwrap().skipped;
-    (skipped.count(), skipped.errors().iter().map(|error| format!("{error} {:?}", error.line())).collect())
+    (skipped.count(), texts(&skipped))
 }
 
 /// A change of the files that no program of this crate makes.
@@ -231,6 +274,7 @@ proptest! {
             ledger.append(&record(id, run, number)).unwrap();
             assert_answers(&place.reader());
         }
+        assert_periods(&place.reader());
         drop(ledger);
         let archive = place.directory.path().join("archive");
         let segments = place.open().sealed_segments().unwrap();
@@ -248,6 +292,7 @@ proptest! {
         for damage in &damages {
             damage.on(&place);
             assert_answers(&place.reader());
+            assert_periods(&place.reader());
         }
         let with = skipped(&place.reader());
         place.files("index").iter().for_each(|path| fs::remove_file(path).unwrap());
@@ -258,6 +303,7 @@ proptest! {
             fs::create_dir(new).unwrap();
         }
         assert_answers(&place.reader());
+        assert_periods(&place.reader());
         prop_assert_eq!(place.files("index").len(), 0);
         prop_assert_eq!(with, skipped(&place.reader()));
     }

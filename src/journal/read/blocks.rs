@@ -69,6 +69,11 @@ impl Block {
         self.end
     }
 
+    /// Returns the number of bytes of the block.
+    pub(crate) fn len(&self) -> u64 {
+        self.end - self.start
+    }
+
     /// Returns the open file of the segment.
     pub(crate) fn file(&self) -> &Arc<dyn StorageFile> {
         &self.file
@@ -78,6 +83,11 @@ impl Block {
     pub(crate) fn part(&self, start: u64, end: u64) -> Self {
         let end = end.min(self.end);
         Self { start: start.clamp(self.start, end.max(self.start)), end, ..self.clone() }
+    }
+
+    /// Returns the block with everything before it in the segment.
+    pub(crate) fn from_start(&self) -> Self {
+        Self { start: 0, ..self.clone() }
     }
 
     /// Cuts off the last `bytes` bytes of the block and returns them as a separate block. Returns `None` if the

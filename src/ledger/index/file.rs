@@ -50,6 +50,15 @@ pub(in crate::ledger) struct Index {
     head: Head,
 }
 
+/// An hour in which executions started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::ledger) struct Hour {
+    /// The number of hours since 1970-01-01T00:00:00Z.
+    pub(in crate::ledger) hour: i64,
+    /// The offsets between which the lines of these executions are. Lines of other hours can be among them.
+    pub(in crate::ledger) lines: Range<u64>,
+}
+
 /// Why there is no index to use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::ledger) enum Unusable {
@@ -246,16 +255,16 @@ impl Index {
         Ok(Some(found))
     }
 
-    /// Returns the hours in which lines start, in order, from `first` to `last`. Each hour has the offset of its first
-    /// line and the end of its last line. Lines of other hours can be between them. Returns `None` if a page is damaged.
-    pub(in crate::ledger) fn hours(&self, first: i64, last: i64) -> io::Result<Option<Vec<(i64, Range<u64>)>>> {
+    /// Returns the hours from `first` to `last` in which executions started, in order. Returns `None` if a page is
+    /// damaged.
+    pub(in crate::ledger) fn hours(&self, first: i64, last: i64) -> io::Result<Option<Vec<Hour>>> {
         let Some(mut ends) = self.entries(Section::Hours, keys::of_hour(first), keys::of_hour(last))? else {
             return Ok(None);
         };
         ends.sort_unstable();
         let hours = ends.chunk_by(|one, other| one.key == other.key).filter_map(|ends| {
             let (start, end) = (ends.first()?, ends.last()?);
-            Some((keys::hour_with(start.key), start.offset.into()..end.offset.into()))
+            Some(Hour { hour: keys::hour_with(start.key), lines: start.offset.into()..end.offset.into() })
         });
         Ok(Some(hours.collect()))
     }

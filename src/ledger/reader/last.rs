@@ -4,12 +4,14 @@ use std::collections::VecDeque;
 
 use super::LedgerReader;
 use super::records::record;
+use super::segments::{Indexes, Segment};
+use super::starts::Starts;
 use crate::error::{Error, Result, Skipped};
 use crate::journal::format::line::{self, Trailer};
 use crate::journal::read::blocks::Block;
-use crate::journal::read::last::{Segment, segments_from_last};
+use crate::journal::read::last::segments_from_last;
 use crate::journal::read::{Order, Sequence};
-use crate::metrics::ExecutionMetrics;
+use crate::metrics::{ExecutionMetrics, Timestamp};
 
 /// The number of bytes that are read at a time: some hundreds of records.
 const BLOCK_BYTES: u64 = 256 * 1024;
@@ -49,39 +51,62 @@ impl LedgerReader {
     /// assert_eq!(last.records, ["1.1.0", "1.2.0"]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn last<T>(&self, count: usize, mut take: impl FnMut(ExecutionMetrics) -> Option<T>) -> Result<LastRecords<T>> {
+    pub fn last<T>(&self, count: usize, take: impl FnMut(ExecutionMetrics) -> Option<T>) -> Result<LastRecords<T>> {
+        self.last_between((None, None), count, take)
+    }
+
+    /// Like [`last`](Self::last), but only for executions that start at `since` or later, and before `until`. `None` is
+    /// no limit. Through the index of each segment, reads only the hours of this period.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if a segment cannot be read.
+    pub fn last_between<T>(
+        &self,
+        (since, until): (Option<Timestamp>, Option<Timestamp>),
+        count: usize,
+        mut take: impl FnMut(ExecutionMetrics) -> Option<T>,
+    ) -> Result<LastRecords<T>> {
+        let (starts, indexes) = (Starts { since, until }, Indexes::of(&*self.storage, &self.layout));
+        let mut take =
+            |record: ExecutionMetrics| Some(record).filter(|r| starts.has(r.timestamp_start)).and_then(&mut take);
         let (mut records, mut skipped) = (VecDeque::new(), Skipped::default());
         let (mut repeated_from, mut buffer) = (None::<u64>, Vec::new());
         for segment in segments_from_last(&*self.storage, &self.layout)? {
-            let Segment { block: mut rest, is_active } = match segment {
+            let block = match segment {
                 Err(error) if error.is_denied() => {
                     skipped.add_unreadable(vec![error]);
                     continue;
                 }
-                segment => segment?,
+                segment => segment?.block,
             };
+            let (parts, mut first_seq) =
+                if starts == Starts::ALL { (vec![block], None) } else { parts_of(indexes.segment(block), &starts) };
+            let is_first_known = first_seq.is_some();
             let mut of_segment = Skipped::default();
-            // The number of lines in the segment before the block that was read last. These lines are counted only if
-            // an error has to name its line; `None` if they were not counted.
-            let mut before: Option<u64> = None;
-            let mut first_seq = None;
-            while records.len() < count
-                && let Some(block) = rest.cut_last(BLOCK_BYTES)
-            {
-                let wanted = count - records.len();
-                let mut part = Part { records: VecDeque::new(), malformed: Vec::new(), lines: 0, first_seq: None };
-                let is_repeated = |seq| repeated_from.is_some_and(|first| first <= seq);
-                part.read(&block, &mut buffer, is_active, is_repeated, wanted, &mut take)?;
-                before = match before {
-                    Some(before) => Some(before.saturating_sub(part.lines)),
-                    None if part.malformed.is_empty() => None,
-                    None => Some(lines_of(&rest, &mut buffer)?),
-                };
-                for (line, byte, error) in part.malformed {
-                    of_segment.add(error.path(block.path()).at(before.unwrap_or_default() + line, byte));
+            for mut rest in parts.into_iter().rev() {
+                // The number of lines in the segment before the block that was read last. These lines are counted only
+                // if an error has to name its line; `None` if they were not counted.
+                let mut before: Option<u64> = None;
+                while records.len() < count
+                    && let Some(block) = rest.cut_last(BLOCK_BYTES)
+                {
+                    let wanted = count - records.len();
+                    let mut part = Part { records: VecDeque::new(), malformed: Vec::new(), lines: 0, first_seq: None };
+                    let is_repeated = |seq| repeated_from.is_some_and(|first| first <= seq);
+                    part.read(&block, &mut buffer, is_repeated, wanted, &mut take)?;
+                    before = match before {
+                        Some(before) => Some(before.saturating_sub(part.lines)),
+                        None if part.malformed.is_empty() => None,
+                        None => Some(lines_of(&rest.from_start(), &mut buffer)?),
+                    };
+                    for (line, byte, error) in part.malformed {
+                        of_segment.add(error.path(block.path()).at(before.unwrap_or_default() + line, byte));
+                    }
+                    if !is_first_known {
+                        first_seq = part.first_seq.or(first_seq);
+                    }
+                    part.records.into_iter().rev().for_each(|record| records.push_front(record));
                 }
-                first_seq = part.first_seq.or(first_seq);
-                part.records.into_iter().rev().for_each(|record| records.push_front(record));
             }
             skipped.follow(of_segment);
             if records.len() == count {
@@ -90,6 +115,19 @@ impl LedgerReader {
             repeated_from = first_seq.or(repeated_from);
         }
         Ok(LastRecords { records: records.into(), skipped })
+    }
+}
+
+/// Returns the parts of a segment that can have lines of the period, and the number of the segment's first line, if the
+/// index knows it.
+fn parts_of(mut segment: Segment<'_>, starts: &Starts) -> (Vec<Block>, Option<u64>) {
+    let parts = starts.parts(&mut segment);
+    match (parts, &segment.index) {
+        (Some(mut parts), Some(index)) => {
+            parts.push(segment.block.part(index.end, u64::MAX));
+            (parts, Some(index.span.first))
+        }
+        _ => (vec![segment.block], None),
     }
 }
 
@@ -117,7 +155,6 @@ impl<T> Part<T> {
         &mut self,
         block: &Block,
         buffer: &mut Vec<u8>,
-        is_active: bool,
         is_repeated: impl Fn(u64) -> bool,
         wanted: usize,
         take: &mut impl FnMut(ExecutionMetrics) -> Option<T>,
@@ -126,7 +163,7 @@ impl<T> Part<T> {
         block.read(buffer, |piece, bytes| {
             // In the active segment, a writer may still be writing an incomplete last line, so that line is not
             // counted. In a sealed segment, nobody will complete the line, so it is counted.
-            if piece.unfinished && is_active {
+            if piece.unfinished && block.is_active {
                 return;
             }
             self.lines += 1;

@@ -13,6 +13,7 @@ mod losses;
 mod records;
 mod scan;
 mod segments;
+mod starts;
 mod verify;
 
 use std::path::Path;

@@ -10,12 +10,18 @@ use crate::journal::format::{Layout, identity};
 use crate::journal::read::blocks::{Block, Blocks};
 use crate::ledger::index::{Index, Place, Span};
 
-/// The segments of a ledger, in order.
-pub(super) struct Segments<'l> {
+/// The indexes of a ledger.
+#[derive(Clone, Copy)]
+pub(super) struct Indexes<'l> {
     storage: &'l dyn Storage,
     layout: &'l Layout,
     /// The ledger's id; `None` for plain JSON lines, which have no indexes.
     ledger: Option<Uuid>,
+}
+
+/// The segments of a ledger, in order.
+pub(super) struct Segments<'l> {
+    indexes: Indexes<'l>,
     blocks: Blocks<'l>,
 }
 
@@ -36,14 +42,27 @@ pub(super) struct Covered {
     pub(super) end: u64,
 }
 
+impl<'l> Indexes<'l> {
+    pub(super) fn of(storage: &'l dyn Storage, layout: &'l Layout) -> Self {
+        // An identity that cannot be read is reported by other commands.
+        Self { storage, layout, ledger: identity::read(storage, layout).ok().flatten() }
+    }
+
+    /// Returns the segment `block`, which must be whole. Builds its index first if there is none to use.
+    pub(super) fn segment(self, block: Block) -> Segment<'l> {
+        let Self { storage, layout, ledger } = self;
+        let place = ledger.map(|ledger| Place { storage, layout, ledger, segment: block.segment });
+        let index = place.and_then(|place| place.open_or_build(&block)).and_then(Covered::of);
+        Segment { block, index, place }
+    }
+}
+
 impl<'l> Segments<'l> {
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the segments cannot be examined.
     pub(super) fn of(storage: &'l dyn Storage, layout: &'l Layout) -> Result<Self> {
         let blocks = Blocks::of(storage, layout, u64::MAX)?;
-        // An identity that cannot be read is reported by other commands.
-        let ledger = identity::read(storage, layout).ok().flatten();
-        Ok(Self { storage, layout, ledger, blocks })
+        Ok(Self { indexes: Indexes::of(storage, layout), blocks })
     }
 
     /// Returns the next segment. Builds its index first if there is none to use.
@@ -51,11 +70,7 @@ impl<'l> Segments<'l> {
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the segment cannot be opened.
     pub(super) fn next(&mut self) -> Result<Option<Segment<'l>>> {
-        let Some(block) = self.blocks.next_segment()? else { return Ok(None) };
-        let (storage, layout, segment) = (self.storage, self.layout, block.segment);
-        let place = self.ledger.map(|ledger| Place { storage, layout, ledger, segment });
-        let index = place.and_then(|place| place.open_or_build(&block)).and_then(Covered::of);
-        Ok(Some(Segment { block, index, place }))
+        Ok(self.blocks.next_segment()?.map(|block| self.indexes.segment(block)))
     }
 
     /// Returns an error for each segment that this process has no permission to read.

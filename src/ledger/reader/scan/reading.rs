@@ -9,7 +9,7 @@ use crate::journal::read::blocks::TakeLines;
 use crate::journal::read::workers::Sharing;
 use crate::journal::read::{LINE_BYTES_MAX, Piece};
 use crate::ledger::reader::records::record;
-use crate::metrics::{ExecutionMetrics, Fields};
+use crate::metrics::{ExecutionMetrics, Fields, Timestamp};
 
 /// The blocks of a pass over a whole ledger. They are so large that the cost of creating and merging their values is
 /// negligible.
@@ -60,6 +60,9 @@ pub(super) trait Form {
     /// values) end. Returns `None` if the record must be read by `serde_json`.
     fn ahead(bytes: &[u8]) -> Option<(Self::Of<'_>, usize)>;
 
+    /// Returns when the execution of the record started.
+    fn start(record: &Self::Of<'_>) -> Timestamp;
+
     /// Reads the record of a line. If the line has a trailer, the record's members end where the trailer begins.
     fn of<'l>(line: &'l [u8], trailer: Option<&Trailer>) -> Result<Self::Of<'l>>;
 }
@@ -69,6 +72,10 @@ impl Form for Fields<'_> {
 
     fn ahead(bytes: &[u8]) -> Option<(Fields<'_>, usize)> {
         Fields::ahead(bytes)
+    }
+
+    fn start(record: &Fields<'_>) -> Timestamp {
+        record.timestamp_start
     }
 
     fn of<'l>(line: &'l [u8], trailer: Option<&Trailer>) -> Result<Fields<'l>> {
@@ -107,6 +114,10 @@ impl Form for Seen<'_> {
         Fields::ahead(bytes).map(|(fields, members)| (Seen { fields, bytes, members }, members))
     }
 
+    fn start(record: &Seen<'_>) -> Timestamp {
+        record.fields.timestamp_start
+    }
+
     fn of<'l>(line: &'l [u8], trailer: Option<&Trailer>) -> Result<Seen<'l>> {
         let members = trailer.map_or(line.len(), |trailer| trailer.payload_end);
         Ok(Seen { fields: <Fields<'_> as Form>::of(line, trailer)?, bytes: line, members })
@@ -118,6 +129,10 @@ impl Form for ExecutionMetrics {
 
     fn ahead(_: &[u8]) -> Option<(Self, usize)> {
         None
+    }
+
+    fn start(record: &Self) -> Timestamp {
+        record.timestamp_start
     }
 
     fn of(line: &[u8], _: Option<&Trailer>) -> Result<Self> {
