@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{Datelike, Days, NaiveDate, TimeZone, Utc, Weekday};
+use chrono::{DateTime, Datelike, Days, NaiveDate, Offset, TimeZone, Utc, Weekday};
 
 use super::by::CostBy;
+use super::hourly::{Place, Row, ends_of};
 use super::parts::{Cached, Part, Parts};
 use super::sum::Sum;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::ExecutionMetrics;
 
 /// A group of a [`Report`].
@@ -29,8 +30,8 @@ impl Group {
     }
 
     fn merge(&mut self, other: Self) -> Result<()> {
-        self.sum.merge(other.sum)?;
-        other.models.into_iter().try_for_each(|(model, sum)| self.models.entry(model).or_default().merge(sum))
+        self.sum.merge(&other.sum)?;
+        other.models.into_iter().try_for_each(|(model, sum)| self.models.entry(model).or_default().merge(&sum))
     }
 }
 
@@ -97,11 +98,30 @@ pub struct Report<Z = Utc> {
     groups: BTreeMap<Key, Group>,
     totals: Sum,
     without_model: u64,
+    recent: Recent,
 }
 
 /// The first day of a group and the group's name, by which groups are sorted. The name alone is not sufficient, because
 /// years after 9999 begin with a plus sign. Groups without a first day, such as skills, are sorted by name.
 type Key = (Option<NaiveDate>, Option<String>);
+
+/// The group and the model of the row that was added last. Most rows are in the same group as the row before.
+#[derive(Debug, Clone, Default)]
+struct Recent {
+    /// The hour whose day, week or month is in `key`.
+    hour: Option<i64>,
+    key: Key,
+    model: Option<String>,
+}
+
+/// Reports with the same sums are equal, whatever was added last.
+impl PartialEq for Recent {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Recent {}
 
 impl Report {
     /// Returns an empty report in the UTC calendar.
@@ -114,7 +134,8 @@ impl<Z: TimeZone> Report<Z> {
     /// Returns an empty report in the calendar of `zone`.
     pub fn in_zone(by: CostBy, zone: Z) -> Self {
         let week_start = Weekday::Mon;
-        Self { by, zone, week_start, groups: BTreeMap::new(), totals: Sum::default(), without_model: 0 }
+        let (groups, totals, recent) = (BTreeMap::new(), Sum::default(), Recent::default());
+        Self { by, zone, week_start, groups, totals, without_model: 0, recent }
     }
 
     /// Sets the first day of the weeks of [`CostBy::Week`], which is Monday by default. Call this method before records
@@ -149,17 +170,9 @@ impl<Z: TimeZone> Report<Z> {
             return Ok(());
         };
         self.totals.add(&models, cached)?;
-        let date = || record.timestamp_start.to_chrono().with_timezone(&self.zone).date_naive();
-        let of_day = |day: NaiveDate| (Some(day), Some(day.to_string()));
         let named = |name: Option<&str>| (None, name.map(str::to_owned));
         let key = match self.by {
-            CostBy::Day => of_day(date()),
-            CostBy::Week => of_day(first_of_week(date(), self.week_start)),
-            CostBy::Month => {
-                let first = date().with_day(1).unwrap_or_else(date);
-                // The name of the month is the date without the day, such as 2026-11 or +10000-01.
-                (Some(first), first.to_string().rsplit_once('-').map(|(month, _)| month.to_owned()))
-            }
+            CostBy::Day | CostBy::Week | CostBy::Month => self.key_at(record.timestamp_start.to_chrono()),
             CostBy::Model => {
                 return each(&models)
                     .try_for_each(|(model, part)| self.groups.entry((None, model)).or_default().add(part, None));
@@ -172,6 +185,89 @@ impl<Z: TimeZone> Report<Z> {
         self.groups.entry(key).or_default().add(&models, cached)
     }
 
+    /// Returns the key of the day, week or month at that time.
+    fn key_at(&self, time: DateTime<Utc>) -> Key {
+        let date = time.with_timezone(&self.zone).date_naive();
+        let of_day = |day: NaiveDate| (Some(day), Some(day.to_string()));
+        match self.by {
+            CostBy::Week => of_day(first_of_week(date, self.week_start)),
+            CostBy::Month => {
+                let first = date.with_day(1).unwrap_or(date);
+                // The name of the month is the date without the day, such as 2026-11 or +10000-01.
+                (Some(first), first.to_string().rsplit_once('-').map(|(month, _)| month.to_owned()))
+            }
+            _ => of_day(date),
+        }
+    }
+
+    /// Returns true if the report can be computed from rows. Otherwise it needs the records.
+    pub(crate) fn has_rows(&self) -> bool {
+        matches!(self.by, CostBy::Day | CostBy::Week | CostBy::Month | CostBy::Model | CostBy::Skill)
+    }
+
+    /// Returns true if all executions of one skill or model that begin in this hour are in the same group. Returns
+    /// false if that is not certain, because the clocks of the zone change within the hour. A date can then be skipped
+    /// or repeated, although the first and the last date are the same.
+    pub(crate) fn is_in_one_group(&self, hour: i64) -> bool {
+        if matches!(self.by, CostBy::Model | CostBy::Skill) {
+            return true;
+        }
+        let Some([first, last]) = ends_of(hour) else { return false };
+        let offset = |time: DateTime<Utc>| self.zone.offset_from_utc_datetime(&time.naive_utc()).fix();
+        self.has_rows() && offset(first) == offset(last) && self.key_at(first) == self.key_at(last)
+    }
+
+    /// Adds a row. Each hour should be [in one group](Self::is_in_one_group), because the row is added to the group of
+    /// the first millisecond of its hour.
+    ///
+    /// # Errors
+    /// * [`ErrorKind::Invalid`] if the report [needs the records](Self::has_rows), or if the hour is not in the years 0
+    ///   to 9999.
+    /// * [`ErrorKind::Overflow`] if a sum exceeds the range of [`Usd`](crate::Usd). Do not use the report after an
+    ///   error.
+    pub(crate) fn add_row(&mut self, row: &Row<'_>) -> Result<()> {
+        let (in_whole, model) = match row.place {
+            Place::WithoutModel => {
+                self.without_model += row.sum.executions;
+                return Ok(());
+            }
+            Place::Whole => (true, None),
+            Place::Model(model) => (false, Some(model)),
+            Place::Both(model) => (true, Some(model)),
+        };
+        if in_whole {
+            self.totals.merge(&row.sum)?;
+        }
+        let in_group = match (self.by, model) {
+            (CostBy::Model, None) => return Ok(()),
+            (CostBy::Model, Some(model)) => {
+                set(&mut self.recent.key.1, model);
+                true
+            }
+            (CostBy::Skill, _) => {
+                set(&mut self.recent.key.1, Some(row.skill));
+                in_whole
+            }
+            _ => {
+                if self.recent.hour != Some(row.hour) {
+                    let [first, _] = ends_of(row.hour).filter(|_| self.has_rows()).ok_or_else(|| no_rows(row.hour))?;
+                    self.recent.key = self.key_at(first);
+                    self.recent.hour = Some(row.hour);
+                }
+                in_whole
+            }
+        };
+        let Self { groups, recent: Recent { key, model: name, .. }, .. } = self;
+        change(groups, key, |group| {
+            if in_group {
+                group.sum.merge(&row.sum)?;
+            }
+            let Some(model) = model else { return Ok(()) };
+            set(name, model);
+            change(&mut group.models, name, |sum| sum.merge(&row.sum))
+        })
+    }
+
     /// Adds the sums of another report with the same grouping, zone and start of the week. The result is the same as if
     /// all executions had been added to one report.
     ///
@@ -181,7 +277,7 @@ impl<Z: TimeZone> Report<Z> {
     /// report.
     pub fn merge(&mut self, other: Self) -> Result<()> {
         self.without_model += other.without_model;
-        self.totals.merge(other.totals)?;
+        self.totals.merge(&other.totals)?;
         other.groups.into_iter().try_for_each(|(key, group)| self.groups.entry(key).or_default().merge(group))
     }
 }
@@ -215,4 +311,32 @@ impl<Z> Report<Z> {
 fn first_of_week(date: NaiveDate, week_start: Weekday) -> NaiveDate {
     let days = date.weekday().days_since(week_start);
     date.checked_sub_days(Days::new(days.into())).unwrap_or(date)
+}
+
+/// Changes the value of a key, which is added if it is new. A key that exists is not cloned.
+fn change<K: Ord + Clone, V: Default>(
+    map: &mut BTreeMap<K, V>,
+    key: &K,
+    change: impl FnOnce(&mut V) -> Result<()>,
+) -> Result<()> {
+    match map.get_mut(key) {
+        Some(value) => change(value),
+        None => change(map.entry(key.clone()).or_default()),
+    }
+}
+
+/// Sets `place` to `text`, and keeps the memory of `place` if it can.
+fn set(place: &mut Option<String>, text: Option<&str>) {
+    match (place, text) {
+        (Some(place), Some(text)) => {
+            place.clear();
+            place.push_str(text);
+        }
+        (place, text) => *place = text.map(str::to_owned),
+    }
+}
+
+fn no_rows(hour: i64) -> Error {
+    Error::new(ErrorKind::Invalid, "add the sum of an hour to a report")
+        .detail(format!("hour {hour}: expected a grouping by day, week, month, model or skill in the years 0 to 9999"))
 }

@@ -3,6 +3,7 @@
 mod by;
 mod discrepancy;
 mod groups;
+mod hourly;
 mod json;
 mod parts;
 mod sum;
@@ -10,4 +11,5 @@ mod sum;
 pub use by::CostBy;
 pub use discrepancy::{Discrepancies, Discrepancy, Excess};
 pub use groups::{Group, Report};
+pub(crate) use hourly::{HourlySums, Names, Place, Row, rows};
 pub use sum::{Count, Sum};

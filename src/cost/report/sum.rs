@@ -30,7 +30,7 @@ impl Count {
         self.unknown += u64::from(unknown);
     }
 
-    fn merge(&mut self, other: Self) {
+    fn merge(&mut self, other: &Self) {
         self.known = match (self.known, other.known) {
             (Some(mine), Some(others)) => Some(mine + others),
             (mine, others) => mine.or(others),
@@ -102,17 +102,17 @@ impl Sum {
         Ok(())
     }
 
-    pub(super) fn merge(&mut self, other: Self) -> Result<()> {
+    pub(super) fn merge(&mut self, other: &Self) -> Result<()> {
         self.executions += other.executions;
         self.cost = sum(self.cost, other.cost)?;
         self.unpriced += other.unpriced;
         self.at_standard += other.at_standard;
         self.at_standard_cost = sum(self.at_standard_cost, other.at_standard_cost)?;
-        self.input_uncached.merge(other.input_uncached);
-        self.output.merge(other.output);
-        self.cache_write.merge(other.cache_write);
-        self.cache_read.merge(other.cache_read);
-        self.total.merge(other.total);
+        self.input_uncached.merge(&other.input_uncached);
+        self.output.merge(&other.output);
+        self.cache_write.merge(&other.cache_write);
+        self.cache_read.merge(&other.cache_read);
+        self.total.merge(&other.total);
         Ok(())
     }
 }

@@ -1,0 +1,73 @@
+//! The names of skills and models. A row refers to a name by its number.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::numbers::{Reader, push};
+
+/// The names, in the order of their numbers, which begin at 0.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Names(Vec<Arc<str>>);
+
+impl Names {
+    /// Reads what [`HourlySums::names`](super::HourlySums::names) returned. Returns `None` if the bytes are damaged.
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
+        let mut reader = Reader(bytes);
+        let mut names = Vec::new();
+        while !reader.0.is_empty() {
+            names.push(reader.text()?.into());
+        }
+        Some(Self(names))
+    }
+
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for name in &self.0 {
+            push(&mut bytes, name.len() as u64);
+            bytes.extend_from_slice(name.as_bytes());
+        }
+        bytes
+    }
+
+    pub(super) fn get(&self, number: u32) -> Option<&str> {
+        self.0.get(number as usize).map(|name| &**name)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|name| &**name)
+    }
+}
+
+/// Names whose numbers can be looked up.
+#[derive(Debug, Default)]
+pub(super) struct Numbered {
+    names: Names,
+    numbers: HashMap<Arc<str>, u32>,
+}
+
+impl From<Names> for Numbered {
+    fn from(names: Names) -> Self {
+        let numbers = names.0.iter().cloned().zip(0..).collect();
+        Self { names, numbers }
+    }
+}
+
+impl Numbered {
+    pub(super) fn names(&self) -> &Names {
+        &self.names
+    }
+
+    /// Returns the number of a name, which is added if it is new. Returns `None` if there are too many names.
+    pub(super) fn number(&mut self, name: &str) -> Option<u32> {
+        /// The number of a place is more than twice that of its model.
+        const NAMES_MAX: usize = u32::MAX as usize / 4;
+        if let Some(&number) = self.numbers.get(name) {
+            return Some(number);
+        }
+        let number = u32::try_from(self.names.0.len()).ok().filter(|_| self.names.0.len() < NAMES_MAX)?;
+        let name: Arc<str> = name.into();
+        self.names.0.push(Arc::clone(&name));
+        self.numbers.insert(name, number);
+        Some(number)
+    }
+}

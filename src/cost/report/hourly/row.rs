@@ -1,0 +1,63 @@
+//! A row with its names.
+
+use chrono::{DateTime, Utc};
+
+use super::key::{Key, Spot, start_of};
+use super::names::Names;
+use super::pages::PageRows;
+use crate::cost::report::sum::Sum;
+
+/// The sum of the executions of one skill that began in one hour UTC, at one place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Row<'n> {
+    /// The hours from 1970-01-01T00:00:00Z to the start of the executions, rounded down. The number is negative for an
+    /// earlier hour.
+    pub(crate) hour: i64,
+    pub(crate) skill: &'n str,
+    pub(crate) place: Place<'n>,
+    pub(crate) sum: Sum,
+}
+
+/// Where a sum counts. A model is `None` if it is unknown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Place<'n> {
+    /// In the sum of a group and in the totals. These are executions whose models count in other rows.
+    Whole,
+    /// In the sum of one model only.
+    Model(Option<&'n str>),
+    /// In the sum of a group, in the totals, and in the sum of the one model that the executions used.
+    Both(Option<&'n str>),
+    /// In the number of executions that used no model.
+    WithoutModel,
+}
+
+/// Reads the rows of a page. An item is `None` if the page is damaged, and it is then the last item.
+pub(crate) fn rows<'n>(names: &'n Names, page: &[u8]) -> impl Iterator<Item = Option<Row<'n>>> {
+    PageRows::of(page).map(|row| {
+        let (key, sum) = row?;
+        let (skill, place) = named(key, names)?;
+        Some(Row { hour: key.hour(), skill, place, sum: sum.to_sum() })
+    })
+}
+
+/// Returns the skill and the place of a row; `None` if one of the names does not exist.
+pub(super) fn named(key: Key, names: &Names) -> Option<(&str, Place<'_>)> {
+    let place = match (key.spot, key.spot.model()) {
+        (_, Some((model, in_whole))) => {
+            let model = match model {
+                Some(number) => Some(names.get(number)?),
+                None => None,
+            };
+            if in_whole { Place::Both(model) } else { Place::Model(model) }
+        }
+        (Spot::WHOLE, None) => Place::Whole,
+        (_, None) => Place::WithoutModel,
+    };
+    Some((names.get(key.skill)?, place))
+}
+
+/// Returns the first and the last millisecond of an hour; `None` if the hour is not in the years 0 to 9999.
+pub(in crate::cost::report) fn ends_of(hour: i64) -> Option<[DateTime<Utc>; 2]> {
+    let first = start_of(hour)?;
+    Some([first, first.plus_ms(3_599_999)].map(|time| time.to_chrono()))
+}
