@@ -148,5 +148,5 @@ pub use price::CostPart;
 pub(crate) use provenance::{common, dearer};
 pub use report::{CostBy, Count, Discrepancies, Discrepancy, Excess, Group, Report, Sum};
 #[allow(unused_imports, reason = "the index of a segment does not use them yet")]
-pub(crate) use report::{HourlySums, Names, Place, Row, rows};
+pub(crate) use report::{HourlySums, Names, rows};
 pub use table::{PriceFile, PriceTable};

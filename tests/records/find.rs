@@ -4,11 +4,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use chrono::FixedOffset;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use runledger::baseline::Skipped;
+use runledger::cost::{CostBy, Report};
 use runledger::metrics::RunIds;
-use runledger::{Durability, ExecutionMetrics, Ledger, LedgerReader, Options, Timestamp, Uuid};
+use runledger::{Durability, ExecutionMetrics, Ledger, LedgerReader, Options, Timestamp, Usage, Usd, Uuid};
 use tempfile::TempDir;
 
 /// A few ids, some of which differ only in their last eight bytes.
@@ -21,6 +23,10 @@ fn record(id: usize, run: usize, number: u64) -> ExecutionMetrics {
     let start = Timestamp::UNIX_EPOCH.plus_ms(minutes * 60_000);
     let mut record = ExecutionMetrics::new(Uuid::from_u128(IDS[id % IDS.len()]), format!("s{number}"), "1.0.0", start);
     record.timestamp_end = Some(start);
+    if id != 3 {
+        record.set_usage(["model-a", "model-b"][id % 2], &Usage::new(number, 3));
+        record.cost_usd = (run != 1).then(|| Usd::from_pico(i128::from(number) * 70_000));
+    }
     if let Some(run) = RUNS.get(run) {
         record.run = RunIds::new(*run);
     }
@@ -115,7 +121,6 @@ fn assert_periods(reader: &LedgerReader) {
         (minute(59), minute(60)),
         (minute(60), minute(120)),
         (minute(130), None),
-        (minute(300), minute(290)),
         (minute(1_500), minute(1_650)),
         (minute(9_999_999), None),
     ] {
@@ -135,6 +140,25 @@ fn assert_periods(reader: &LedgerReader) {
         let whole = reader.scan().fold(|| (), |_, _| (), |_, _| ()).unwrap().skipped;
         assert_eq!((found.skipped.count(), fields.skipped.count()), (whole.count(), whole.count()));
         assert_eq!(texts(&fields.skipped), texts(&whole));
+        const REPORTS: [(CostBy, i32); 6] = [
+            (CostBy::Day, 0),
+            (CostBy::Week, 5 * 3600),
+            (CostBy::Month, 5 * 3600 + 1800),
+            (CostBy::Model, 0),
+            (CostBy::Skill, 5 * 3600 + 1800),
+            (CostBy::Run, 0),
+        ];
+        for (by, zone) in REPORTS {
+            let empty = Report::in_zone(by, FixedOffset::east_opt(zone).unwrap());
+            let mut report = empty.clone();
+            expected.iter().for_each(|record| report.add(record).unwrap());
+            let found = reader.scan().between(since, until).sum_up(empty.clone(), |_| true).unwrap();
+            assert_eq!(found.value, report, "{by:?} {zone} {since:?} {until:?}");
+            assert_eq!(texts(&found.skipped), texts(&whole));
+            // The same period, as a condition.
+            let found = reader.scan().sum_up(empty, has).unwrap();
+            assert_eq!(found.value, report, "{by:?} {zone} {since:?} {until:?}");
+        }
         for count in [0, 1, 3, 100] {
             let last = reader.last_between((since, until), count, Some).unwrap().records;
             assert_eq!(last, expected[expected.len().saturating_sub(count)..], "{since:?} {until:?} {count}");
@@ -292,8 +316,8 @@ proptest! {
         for damage in &damages {
             damage.on(&place);
             assert_answers(&place.reader());
-            assert_periods(&place.reader());
         }
+        assert_periods(&place.reader());
         let with = skipped(&place.reader());
         place.files("index").iter().for_each(|path| fs::remove_file(path).unwrap());
         // A directory in place of each new index makes every build fail, so that all segments are scanned.

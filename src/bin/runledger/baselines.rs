@@ -39,7 +39,7 @@ pub(crate) fn fold<A: Send>(
             take(all, fields);
         }
     };
-    let scanned = records::reader(global)?.scan().fold(init, take_wanted, merge)?;
+    let scanned = records::scan(&window.period, global)?.fold(init, take_wanted, merge)?;
     records::warn_of(&scanned.skipped, global);
     Ok(scanned.value)
 }

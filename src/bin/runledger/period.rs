@@ -138,6 +138,20 @@ impl Period {
         Ok(Self { since, until, zone })
     }
 
+    /// Returns two times between which all executions of the period began. They can be up to 4 hours before and after
+    /// the period if the clocks of the zone change on that day.
+    pub(crate) fn limits(&self) -> (Option<Timestamp>, Option<Timestamp>) {
+        let since = self.since.and_then(|since| match since {
+            Bound::Date(date) => Some(midnight(date, &self.zone)?.0),
+            Bound::Time(time) => Some(time),
+        });
+        let until = self.until.and_then(|until| match until {
+            Bound::Date(date) => Some(midnight(date.succ_opt()?, &self.zone)?.1),
+            Bound::Time(time) => Some(time),
+        });
+        (since, until)
+    }
+
     /// Returns whether the execution began in the period.
     pub(crate) fn has(&self, record: &ExecutionMetrics) -> bool {
         self.contains(record.timestamp_start)
@@ -154,6 +168,30 @@ impl Period {
         };
         self.since.is_none_or(begun) && self.until.is_none_or(not_over)
     }
+}
+
+/// Returns the time at which a date begins in the zone, twice. If the clocks of the zone change in the days around it,
+/// the date can begin more than once. Then returns a time before all of these, and a time after them. Returns `None` if
+/// a timestamp cannot be that early or late.
+fn midnight(date: NaiveDate, zone: &Zone) -> Option<(Timestamp, Timestamp)> {
+    const HOUR_MS: i64 = 3_600_000;
+    // No zone is further from UTC than this.
+    const OFFSET_MS: i64 = 26 * HOUR_MS;
+    const CHANGE_MS: i64 = 4 * HOUR_MS;
+    let at = Timestamp::from_unix_ms;
+    let middle = Bound::Date(date).begin().unix_ms();
+    let (mut before, mut after) = (middle - OFFSET_MS, middle + OFFSET_MS);
+    let changes = zone.offset_seconds(at(before)?) != zone.offset_seconds(at(after)?);
+    while after - before > 1 {
+        let half = before + (after - before) / 2;
+        if zone.date(at(half)?) >= date {
+            after = half;
+        } else {
+            before = half;
+        }
+    }
+    let around = if changes { CHANGE_MS } else { 0 };
+    Some((at(after - around)?, at(after + around)?))
 }
 
 impl FromStr for When {

@@ -4,12 +4,13 @@ use std::sync::{Mutex, PoisonError};
 
 use runledger::baseline::Skipped;
 use runledger::ledger::SpilledRecords;
-use runledger::{Error, ExecutionMetrics, InFlight, LedgerReader, Records};
+use runledger::{Error, ExecutionMetrics, InFlight, LedgerReader, Records, Scan};
 
 use crate::execution_id::{Candidate, IdPrefix};
 use crate::failure::{self, Failure};
 use crate::fallback;
 use crate::global::Global;
+use crate::period::Period;
 use crate::term::output;
 
 /// Returns a reader of the ledger.
@@ -136,16 +137,23 @@ pub(crate) fn warn_of_spill(global: &Global) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Combines the records of the ledger, on all cores. `take` adds a record to a partial result, and `merge` combines two
+/// Returns a pass over the executions that began in the period, and perhaps others around it.
+pub(crate) fn scan(period: &Period, global: &Global) -> Result<Scan, Failure> {
+    let (since, until) = period.limits();
+    Ok(reader(global)?.scan().between(since, until))
+}
+
+/// Combines the records of a pass, on all cores. `take` adds a record to a partial result, and `merge` combines two
 /// partial results. Skips lines that are not records, and warns of them on stderr. Returns the result and the number of
 /// skipped lines.
 pub(crate) fn fold<A: Send>(
+    scan: &Scan,
     global: &Global,
     init: impl Fn() -> A + Sync,
     take: impl Fn(&mut A, &ExecutionMetrics) -> runledger::Result<()> + Sync,
     merge: impl Fn(&mut A, A) -> runledger::Result<()> + Sync,
 ) -> Result<(A, u64), Failure> {
-    let scanned = reader(global)?.scan().fold_records(
+    let scanned = scan.fold_records(
         || Ok(init()),
         |all, record| and_then(all, |all| take(all, record)),
         |all, later| and_then(all, |all| merge(all, later?)),

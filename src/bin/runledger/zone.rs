@@ -19,6 +19,11 @@ impl Zone {
     pub(crate) fn date(&self, time: Timestamp) -> NaiveDate {
         time.to_chrono().with_timezone(self).date_naive()
     }
+
+    /// Returns the difference of the zone's clocks to UTC at that time, in seconds.
+    pub(crate) fn offset_seconds(&self, time: Timestamp) -> i32 {
+        self.offset_from_utc_datetime(&time.to_chrono().naive_utc()).local_minus_utc()
+    }
 }
 
 impl FromStr for Zone {

@@ -159,6 +159,11 @@ impl<Z: TimeZone> Report<Z> {
         Self { week_start, ..self }
     }
 
+    /// Returns a report with the same grouping, zone and start of the week, without executions.
+    pub(crate) fn emptied(&self) -> Self {
+        Self { week_start: self.week_start, ..Self::in_zone(self.by, self.zone.clone()) }
+    }
+
     /// Adds one execution.
     ///
     /// # Errors

@@ -86,7 +86,7 @@ impl Block {
     }
 
     /// Returns the block with everything before it in the segment.
-    pub(crate) fn from_start(&self) -> Self {
+    pub(crate) fn with_start(&self) -> Self {
         Self { start: 0, ..self.clone() }
     }
 

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use super::format::{Encoded, Entry, Section, Span};
+use super::format::{Encoded, Entry, Section, Span, TEXT_BYTES_MAX};
 use super::keys;
+use crate::cost::HourlySums;
 use crate::metrics::ExecutionMetrics;
 
 /// The longest segment that an index covers, because an offset has four bytes.
@@ -21,6 +22,15 @@ pub(super) struct Content {
     strays: Vec<Entry>,
     /// The offset of the first line of each hour, and the end of its last line.
     hours: BTreeMap<i64, (u32, u32)>,
+    sums: HourlySums,
+}
+
+/// What an index has in its pages.
+pub(super) trait Pages {
+    /// Returns all entries of a section; `None` if a page is damaged.
+    fn entries_of(&self, section: Section) -> io::Result<Option<Vec<Entry>>>;
+    /// Returns all texts of a section; `None` if a page is damaged.
+    fn texts_of(&self, section: Section) -> io::Result<Option<Vec<Vec<u8>>>>;
 }
 
 impl Content {
@@ -39,7 +49,7 @@ impl Content {
         let parent = record.run.parent_execution_id.filter(|_| record.run.run_id.is_none());
         self.strays.extend(parent.map(|parent| Entry { key: keys::of_execution(parent), offset }));
         widen(&mut self.hours, keys::hour_of(record.timestamp_start), (offset, last));
-        Some(())
+        self.sums.add(record).ok()
     }
 
     /// Adds the lines that follow. Returns `None` if an index cannot hold them.
@@ -49,30 +59,37 @@ impl Content {
         self.runs.extend(later.runs);
         self.strays.extend(later.strays);
         later.hours.into_iter().for_each(|(hour, lines)| widen(&mut self.hours, hour, lines));
-        Some(())
+        self.sums.merge(later.sums).ok()
     }
 
-    /// Reads the content back from the sections of an index. `entries` returns the entries of a section.
-    pub(super) fn read(
-        bytes: u64,
-        span: Option<Span>,
-        entries: impl Fn(Section) -> io::Result<Option<Vec<Entry>>>,
-    ) -> io::Result<Option<Self>> {
-        let all = [Section::Executions, Section::Runs, Section::Strays, Section::Hours].map(entries);
-        let [executions, runs, strays, ends] = all;
+    /// Reads the content back from an index. Returns `None` if a page is damaged.
+    pub(super) fn read(bytes: u64, span: Option<Span>, pages: &impl Pages) -> io::Result<Option<Self>> {
+        let all = [Section::Executions, Section::Runs, Section::Strays, Section::Hours];
+        let [executions, runs, strays, ends] = all.map(|section| pages.entries_of(section));
         let (Some(executions), Some(runs), Some(strays), Some(ends)) = (executions?, runs?, strays?, ends?) else {
+            return Ok(None);
+        };
+        let [names, sums] = [Section::Names, Section::Sums].map(|section| pages.texts_of(section));
+        let (Some(names), Some(sums)) = (names?, sums?) else { return Ok(None) };
+        let Some(sums) = HourlySums::from_pages(&names.concat(), sums.iter().map(Vec::as_slice)) else {
             return Ok(None);
         };
         let mut hours = BTreeMap::new();
         for Entry { key, offset } in ends {
             widen(&mut hours, keys::hour_with(key), (offset, offset));
         }
-        Ok(Some(Self { bytes, span, executions, runs, strays, hours }))
+        Ok(Some(Self { bytes, span, executions, runs, strays, hours, sums }))
     }
 
     /// Encodes the sections of the index.
     pub(super) fn into_sections(self) -> Vec<(Section, Encoded)> {
-        let Self { executions, runs, strays, hours, .. } = self;
+        let Self { executions, runs, strays, hours, sums, .. } = self;
+        let bytes = sums.names();
+        let names = (0..).zip(bytes.chunks(TEXT_BYTES_MAX).map(<[u8]>::to_vec));
+        let rows = sums.pages(TEXT_BYTES_MAX).map(|(hour, page)| (keys::of_hour(hour), page));
+        let mut sections = vec![(Section::Names, Encoded::texts(names)), (Section::Sums, Encoded::texts(rows))];
+        // Each part of the content is dropped as soon as it is encoded.
+        drop(sums);
         let ends = |(hour, (first, end))| [first, end].map(|offset| Entry { key: keys::of_hour(hour), offset });
         let hours = hours.into_iter().flat_map(ends).collect();
         let entries = [
@@ -81,11 +98,11 @@ impl Content {
             (Section::Strays, strays),
             (Section::Hours, hours),
         ];
-        let encoded = |(section, mut entries): (Section, Vec<Entry>)| {
+        for (section, mut entries) in entries {
             entries.sort_unstable();
-            (section, Encoded::entries(&entries))
-        };
-        entries.into_iter().map(encoded).collect()
+            sections.push((section, Encoded::entries(&entries)));
+        }
+        sections
     }
 }
 

@@ -7,9 +7,10 @@ use std::path::PathBuf;
 use uuid::Uuid;
 
 use super::build;
-use super::content::Content;
+use super::content::{Content, Pages};
 use super::format::{self, Beginning, Entry, FIXED_BYTES, HEAD_BYTES_MAX, Head, Page, Section, Span, Tie};
 use super::keys;
+use crate::cost::Names;
 use crate::disk::{Access, FileType, Stat, Storage, StorageFile, if_there, read_between, unless_missing};
 use crate::error::{Error, Result};
 use crate::journal::format::Layout;
@@ -269,9 +270,29 @@ impl Index {
         Ok(Some(hours.collect()))
     }
 
+    /// Returns the names of the skills and models in the sums; `None` if a page is damaged.
+    pub(in crate::ledger) fn names(&self) -> io::Result<Option<Names>> {
+        Ok(self.texts_of(Section::Names)?.and_then(|names| Names::decode(&names.concat())))
+    }
+
+    /// Returns the pages of the sums that can have rows of the hours from `first` to `last`; `None` if one is damaged.
+    pub(in crate::ledger) fn sums(&self, first: i64, last: i64) -> io::Result<Option<Vec<Vec<u8>>>> {
+        self.texts(self.head.pages(Section::Sums, keys::of_hour(first), keys::of_hour(last)))
+    }
+
+    fn texts(&self, pages: Vec<Page>) -> io::Result<Option<Vec<Vec<u8>>>> {
+        let mut texts = Vec::new();
+        for page in pages {
+            let bytes = self.bytes_of(page)?;
+            let Some(text) = page.text(&bytes) else { return Ok(None) };
+            texts.push(text.to_vec());
+        }
+        Ok(Some(texts))
+    }
+
     /// Returns the whole content of the index; `None` if a page is damaged.
     fn content(&self) -> io::Result<Option<Content>> {
-        Content::read(self.head.tie.bytes, self.head.span, |section| self.entries(section, 0, u64::MAX))
+        Content::read(self.head.tie.bytes, self.head.span, self)
     }
 
     /// Returns true if each page matches its checksum.
@@ -286,6 +307,16 @@ impl Index {
 
     fn bytes_of(&self, page: Page) -> io::Result<Vec<u8>> {
         read_between(&*self.file, page.offset, page.offset.saturating_add(page.bytes as u64))
+    }
+}
+
+impl Pages for Index {
+    fn entries_of(&self, section: Section) -> io::Result<Option<Vec<Entry>>> {
+        self.entries(section, 0, u64::MAX)
+    }
+
+    fn texts_of(&self, section: Section) -> io::Result<Option<Vec<Vec<u8>>>> {
+        self.texts(self.head.pages(section, 0, u64::MAX))
     }
 }
 

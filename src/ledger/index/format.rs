@@ -296,11 +296,6 @@ impl Head {
         (from..to).filter_map(|at| found.page(at)).collect()
     }
 
-    /// Returns all pages of a section.
-    pub(super) fn pages_of(&self, section: Section) -> Vec<Page> {
-        self.pages(section, 0, u64::MAX)
-    }
-
     /// Returns all pages of all sections.
     pub(super) fn all_pages(&self) -> impl Iterator<Item = Page> {
         self.sections.iter().flat_map(|section| (0..section.pages.len()).filter_map(|at| section.page(at)))
@@ -415,9 +410,9 @@ mod tests {
         let text = |page: &Page| page.text(&bytes[page.offset as usize..][..page.bytes]).map(<[u8]>::to_vec);
         let found = |pages: Vec<Page>| pages.iter().map(text).collect::<Option<Vec<_>>>();
         let all: Vec<_> = texts.iter().map(|(_, text)| text.clone()).collect();
-        assert_eq!(found(head.pages_of(Section::Sums)), Some(all.clone()));
+        assert_eq!(found(head.pages(Section::Sums, 0, u64::MAX)), Some(all.clone()));
         assert_eq!(found(head.pages(Section::Sums, 2, u64::MAX)), Some(all[1..].to_vec()));
-        assert!(head.pages_of(Section::Hours).is_empty());
+        assert!(head.pages(Section::Hours, 0, u64::MAX).is_empty());
     }
 
     #[test]

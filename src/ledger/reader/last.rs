@@ -97,7 +97,7 @@ impl LedgerReader {
                     before = match before {
                         Some(before) => Some(before.saturating_sub(part.lines)),
                         None if part.malformed.is_empty() => None,
-                        None => Some(lines_of(&rest.from_start(), &mut buffer)?),
+                        None => Some(lines_of(&rest.with_start(), &mut buffer)?),
                     };
                     for (line, byte, error) in part.malformed {
                         of_segment.add(error.path(block.path()).at(before.unwrap_or_default() + line, byte));

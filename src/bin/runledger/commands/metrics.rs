@@ -57,7 +57,13 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
     let is_selected = args.selection.predicate(global)?;
     let add = |all: &mut MetricsAccumulator, record: &_| if is_selected(record) { all.add(record) } else { Ok(()) };
-    let (all, malformed_lines) = records::fold(global, MetricsAccumulator::new, add, MetricsAccumulator::merge)?;
+    let (all, malformed_lines) = records::fold(
+        &records::reader(global)?.scan(),
+        global,
+        MetricsAccumulator::new,
+        add,
+        MetricsAccumulator::merge,
+    )?;
     let derived = all.finish();
     if global.json {
         output::json_line(out, &Answer { derived: &derived, malformed_lines })?;

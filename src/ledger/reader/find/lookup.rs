@@ -40,10 +40,11 @@ pub(super) fn each(
     let (mut is_empty, mut goes_on) = (true, true);
     while goes_on && let Some(mut segment) = segments.next()? {
         let mut rest = segment.block.clone();
-        if let Some(records) = by_index(&mut segment, wanted)
+        if segment.index.as_ref().is_some_and(|index| progress.comes_before(&index.span))
+            && let Some(records) = by_index(&mut segment, wanted)
             && let Some(index) = &segment.index
-            && progress.pass_covered(&segment.block, index.span, index.end)
         {
+            progress.pass_covered(&segment.block, index.span, index.end);
             is_empty = false;
             goes_on = records.into_iter().all(&mut take);
             rest = rest.part(index.end, u64::MAX);

@@ -10,7 +10,14 @@ use super::{Scan, WHOLE};
 use crate::error::Result;
 use crate::journal::Cursor;
 use crate::journal::read::blocks::{Block, Blocks};
-use crate::ledger::reader::segments::Segments;
+use crate::ledger::reader::segments::{Segment, Segments};
+
+/// A part of a segment that has to be read.
+pub(super) struct Stretch {
+    pub(super) block: Block,
+    /// True if an index covers the lines, so that other lines of the period may be known already.
+    pub(super) is_covered: bool,
+}
 
 impl Scan {
     /// Folds the records of the period. Reads only the hours of the period, where an index knows them.
@@ -21,23 +28,30 @@ impl Scan {
         take: impl Fn(&mut A, &F::Of<'_>) + Sync,
         mut merge: impl FnMut(&mut A, A) + Send,
     ) -> Result<()> {
-        let (storage, layout) = (&*self.storage, &self.layout);
-        let mut segments = match Segments::of(storage, layout) {
-            Ok(segments) => segments,
-            // A ledger whose only segment is gone has no records.
-            Err(error) if error.io_kind() == Some(io::ErrorKind::NotFound) => return Ok(()),
-            Err(error) => return Err(error),
-        };
         let take = |value: &mut A, record: &F::Of<'_>| {
             if self.starts.has(F::start(record)) {
                 take(value, record);
             }
-            Ok(())
         };
-        let mut fold = |block: Block, (progress, value): (&mut Progress, &mut A)| {
-            let (block_bytes, sharing) = if block.len() < WHOLE.0 { TAIL } else { WHOLE };
-            let blocks = Blocks::within(storage, layout, block, block_bytes);
-            fold_blocks::<F, _>(blocks, sharing, (progress, value), &init, &take, &mut merge)
+        let parts = |segment: &mut Segment<'_>, _: &mut A| self.starts.parts(segment);
+        self.each_stretch((progress, value), parts, |stretch, so_far| {
+            self.fold_stretch::<F, _>(stretch.block, so_far, &init, &take, &mut merge)
+        })
+    }
+
+    /// Passes the stretches that have to be read to `read`, in ledger order. `parts` returns the parts that have to be
+    /// read among the lines that the index of a segment covers; `None` if all of them have to be read.
+    pub(super) fn each_stretch<A>(
+        &self,
+        (progress, value): (&mut Progress, &mut A),
+        mut parts: impl FnMut(&mut Segment<'_>, &mut A) -> Option<Vec<Block>>,
+        mut read: impl FnMut(Stretch, (&mut Progress, &mut A)) -> Result<()>,
+    ) -> Result<()> {
+        let mut segments = match Segments::of(&*self.storage, &self.layout) {
+            Ok(segments) => segments,
+            // A ledger whose only segment is gone has no records.
+            Err(error) if error.io_kind() == Some(io::ErrorKind::NotFound) => return Ok(()),
+            Err(error) => return Err(error),
         };
         while let Some(mut segment) = segments.next()? {
             let mut rest = segment.block.clone();
@@ -48,21 +62,40 @@ impl Scan {
                 Ordering::Equal | Ordering::Less => {}
             }
             if rest.start() == 0
-                && let Some(parts) = self.starts.parts(&mut segment)
+                && segment.index.as_ref().is_some_and(|index| progress.comes_before(&index.span))
+                && let Some(parts) = parts(&mut segment, value)
                 && let Some(index) = &segment.index
-                && progress.pass_covered(&segment.block, index.span, index.end)
             {
-                for part in parts {
-                    let start = Cursor { segment: part.segment, offset: part.start(), ..Cursor::START };
+                progress.pass_covered(&segment.block, index.span, index.end);
+                for block in parts {
+                    let start = Cursor { segment: block.segment, offset: block.start(), ..Cursor::START };
                     let mut of_part = Progress::at(start);
-                    fold(part, (&mut of_part, value))?;
+                    read(Stretch { block, is_covered: true }, (&mut of_part, value))?;
                     progress.skipped.merge(of_part.into_skipped());
                 }
                 rest = rest.part(index.end, u64::MAX);
             }
-            fold(rest, (progress, value))?;
+            read(Stretch { block: rest, is_covered: false }, (progress, value))?;
         }
         progress.skipped_before.add_unreadable(segments.into_unreadable());
         Ok(())
+    }
+
+    /// Folds the records of a stretch.
+    pub(super) fn fold_stretch<F: Form, A: Send>(
+        &self,
+        block: Block,
+        so_far: (&mut Progress, &mut A),
+        init: impl Fn() -> A + Sync,
+        take: impl Fn(&mut A, &F::Of<'_>) + Sync,
+        merge: impl FnMut(&mut A, A) + Send,
+    ) -> Result<()> {
+        let take = |value: &mut A, record: &F::Of<'_>| {
+            take(value, record);
+            Ok(())
+        };
+        let (block_bytes, sharing) = if block.len() < WHOLE.0 { TAIL } else { WHOLE };
+        let blocks = Blocks::within(&*self.storage, &self.layout, block, block_bytes);
+        fold_blocks::<F, _>(blocks, sharing, so_far, init, take, merge)
     }
 }

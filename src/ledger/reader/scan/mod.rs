@@ -19,6 +19,7 @@ mod folding;
 mod numbers;
 mod progress;
 mod reading;
+mod sum_up;
 #[cfg(test)]
 mod tests;
 

@@ -43,15 +43,17 @@ impl Progress {
         self.skipped_before
     }
 
-    /// Adds the lines from the start of the segment of `block` to offset `end`, all of which are records. Returns false
-    /// if some of them may be repeated from the segment before. Then nothing is added.
-    pub(in crate::ledger::reader) fn pass_covered(&mut self, block: &Block, span: Span, end: u64) -> bool {
-        if !self.sequence.extend(span.first, Sequence::after(span.last.seq)) {
-            return false;
-        }
+    /// Returns true if all lines of `span` come after the lines so far, so that none of them is repeated.
+    pub(in crate::ledger::reader) fn comes_before(&self, span: &Span) -> bool {
+        self.sequence.seq() < span.first
+    }
+
+    /// Adds the lines from the start of the segment of `block` to offset `end`. All of them are records, and none of
+    /// them is repeated.
+    pub(in crate::ledger::reader) fn pass_covered(&mut self, block: &Block, span: Span, end: u64) {
+        self.sequence.extend(span.first, Sequence::after(span.last.seq));
         self.skipped_before.merge(std::mem::take(&mut self.skipped));
         self.cursor = Cursor { segment: block.segment, offset: end, lines: span.lines(), ..Cursor::START };
-        true
     }
 
     /// Adds the lines of a block, but not its value.

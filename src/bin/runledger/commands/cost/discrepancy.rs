@@ -40,7 +40,13 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
     let add = |found: &mut Discrepancies, record: &_| if args.period.has(record) { found.add(record) } else { Ok(()) };
-    let (found, malformed_lines) = records::fold(global, Discrepancies::default, add, Discrepancies::merge)?;
+    let (found, malformed_lines) = records::fold(
+        &records::scan(&args.period, global)?,
+        global,
+        Discrepancies::default,
+        add,
+        Discrepancies::merge,
+    )?;
     if global.json {
         output::json_line(out, &Answer { report: &found, malformed_lines })?;
         return Ok(ExitCode::Yes);

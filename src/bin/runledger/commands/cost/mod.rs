@@ -141,22 +141,33 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
 
 fn sum_up(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
     let prices = if args.reprice || args.own.is_given() { Some(args.own.table()?) } else { None };
-    let pricing = prices.as_ref().map(|table| Pricing { table, again: args.reprice });
-    let init = || {
-        let report = Report::in_zone(args.by, args.period.zone.clone()).week_start(args.week_start.weekday());
-        (report, Repriced::default())
+    let empty = || Report::in_zone(args.by, args.period.zone.clone()).week_start(args.week_start.weekday());
+    let scan = records::scan(&args.period, global)?;
+    let Some(table) = &prices else {
+        let found = scan.sum_up(empty(), |start| args.period.contains(start))?;
+        records::warn_of(&found.skipped, global);
+        return write(found.value, None, found.skipped.count(), global, out);
     };
-    let add = |(report, repriced): &mut (Report<Zone>, Repriced), record: &ExecutionMetrics| match &pricing {
-        _ if !args.period.has(record) => Ok(()),
-        Some(pricing) => report.add(&pricing.price(record, repriced)),
-        None => report.add(record),
+    let pricing = Pricing { table, again: args.reprice };
+    let add = |(report, repriced): &mut (Report<Zone>, Repriced), record: &ExecutionMetrics| {
+        if args.period.has(record) { report.add(&pricing.price(record, repriced)) } else { Ok(()) }
     };
     let merge = |(report, repriced): &mut (Report<Zone>, Repriced), other: (Report<Zone>, Repriced)| {
         repriced.merge(other.1);
         report.merge(other.0)
     };
-    let ((report, repriced), malformed_lines) = records::fold(global, init, add, merge)?;
-    let repriced = pricing.map(|_| repriced);
+    let init = || (empty(), Repriced::default());
+    let ((report, repriced), malformed_lines) = records::fold(&scan, global, init, add, merge)?;
+    write(report, Some(repriced), malformed_lines, global, out)
+}
+
+fn write(
+    report: Report<Zone>,
+    repriced: Option<Repriced>,
+    malformed_lines: u64,
+    global: &Global,
+    out: &mut impl Write,
+) -> Result<ExitCode, Failure> {
     if global.json {
         output::json_line(out, &Answer { report: WithRepriced { report, repriced }, malformed_lines })?;
     } else {

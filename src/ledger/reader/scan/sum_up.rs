@@ -1,0 +1,124 @@
+//! Sums up usage and costs, from the sums by hour of the indexes.
+
+use std::collections::HashSet;
+
+use chrono::TimeZone;
+
+use super::{Progress, Scan, Scanned};
+use crate::cost::{Report, rows};
+use crate::error::Result;
+use crate::journal::read::blocks::Block;
+use crate::ledger::index::hour_of;
+use crate::ledger::reader::segments::Segment;
+use crate::ledger::reader::starts::parts;
+use crate::metrics::{ExecutionMetrics, Timestamp};
+
+const HOUR_MS: i64 = 3_600_000;
+
+/// A report so far, and the hours of the last segment that have to be read.
+struct SumUp<Z> {
+    report: Result<Report<Z>>,
+    hours: HashSet<i64>,
+}
+
+impl Scan {
+    /// Adds the executions of the pass for whose start `counts` returns true to `report`.
+    ///
+    /// The [index](crate::LedgerReader::find) of a segment has the sums of each hour. The lines of an hour are read only
+    /// if a part of the hour does not count, or if the hour is in two groups of the report, such as two days. A report
+    /// by run, scene or agent needs all lines. `counts` must return true for all moments of an hour if it does so for
+    /// the first and the last millisecond.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if a segment cannot be read;
+    /// [`ErrorKind::Overflow`](crate::ErrorKind::Overflow) if a sum exceeds the range of [`Usd`](crate::Usd);
+    /// [`ErrorKind::Abandoned`](crate::ErrorKind::Abandoned) if `counts` panicked on a thread that this call started.
+    ///
+    /// ```
+    /// use runledger::cost::{CostBy, Report};
+    /// use runledger::{Ledger, Skill, Usage};
+    ///
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("execution_metrics.jsonl");
+    /// let ledger = Ledger::open(&path)?;
+    /// let mut execution = ledger.begin(Skill::new("summarize", "1.0.0"));
+    /// execution.record_usage("gpt-4o-mini", &Usage::new(1_000, 500))?;
+    /// assert!(execution.succeed().is_durable());
+    /// let found = ledger.reader().scan().sum_up(Report::new(CostBy::Skill), |_| true)?;
+    /// assert_eq!(found.value.totals().cost, Some("0.00045".parse()?));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn sum_up<Z>(&self, report: Report<Z>, counts: impl Fn(Timestamp) -> bool + Sync) -> Result<Scanned<Report<Z>>>
+    where
+        Z: TimeZone + Send + Sync,
+    {
+        let has = |start: Timestamp| self.starts.has(start) && counts(start);
+        let empty = report.emptied();
+        let init = || Ok(empty.clone());
+        let merge = |all: &mut _, later: Result<_>| add(all, |report: &mut Report<Z>| report.merge(later?));
+        let mut progress = Progress::at(self.start);
+        let mut all = SumUp { report: Ok(report), hours: HashSet::new() };
+        let by_sums = |segment: &mut Segment<'_>, all: &mut SumUp<Z>| {
+            let (found, hours, parts) = self.by_sums(segment, &empty, has)?;
+            all.hours = hours;
+            add(&mut all.report, |report| report.merge(found));
+            Some(parts)
+        };
+        self.each_stretch((&mut progress, &mut all), by_sums, |stretch, (progress, all)| {
+            let SumUp { report, hours } = all;
+            let take = |report: &mut _, record: &ExecutionMetrics| {
+                let start = record.timestamp_start;
+                if has(start) && (!stretch.is_covered || hours.contains(&hour_of(start))) {
+                    add(report, |report: &mut Report<Z>| report.add(record));
+                }
+            };
+            self.fold_stretch::<ExecutionMetrics, _>(stretch.block, (progress, report), init, take, merge)
+        })?;
+        Ok(Scanned { value: all.report?, end: progress.end(), skipped: progress.into_skipped() })
+    }
+
+    /// Sums up the hours of a segment whose executions all count, in one group of the report each. Returns the sums,
+    /// the other hours of the period, and the parts of the segment that have the lines of these hours. Returns `None`
+    /// if the index has no such sums.
+    fn by_sums<Z: TimeZone>(
+        &self,
+        segment: &mut Segment<'_>,
+        empty: &Report<Z>,
+        has: impl Fn(Timestamp) -> bool,
+    ) -> Option<(Report<Z>, HashSet<i64>, Vec<Block>)> {
+        if !empty.has_rows() {
+            return None;
+        }
+        let (first, last) = self.starts.hours();
+        let hours = segment.ask(|index| index.hours(first, last))?;
+        let counts = |hour: i64| {
+            let ends = [hour.checked_mul(HOUR_MS)?, hour.checked_mul(HOUR_MS)?.checked_add(HOUR_MS - 1)?];
+            Some(ends.into_iter().all(|end| Timestamp::from_unix_ms(end).is_some_and(&has)))
+        };
+        let is_summed = |hour: i64| counts(hour).unwrap_or(false) && empty.is_in_one_group(hour);
+        let (summed, others): (Vec<_>, Vec<_>) = hours.into_iter().partition(|hour| is_summed(hour.hour));
+        let summed: HashSet<i64> = summed.into_iter().map(|hour| hour.hour).collect();
+        let mut report = empty.clone();
+        if let (Some(&first), Some(&last)) = (summed.iter().min(), summed.iter().max()) {
+            let names = segment.ask(|index| index.names())?;
+            let pages = segment.ask(|index| index.sums(first, last))?;
+            for row in pages.iter().flat_map(|page| rows(&names, page)) {
+                let row = row?;
+                if summed.contains(&row.hour) {
+                    report.add_row(&row).ok()?;
+                }
+            }
+        }
+        let read = others.iter().map(|hour| hour.hour).collect();
+        Some((report, read, parts(&segment.block, others)))
+    }
+}
+
+/// Changes the report in `all`, unless it is an error. If `change` fails, its error is stored in `all`.
+fn add<T>(all: &mut Result<T>, change: impl FnOnce(&mut T) -> Result<()>) {
+    if let Ok(value) = all
+        && let Err(error) = change(value)
+    {
+        *all = Err(error);
+    }
+}
