@@ -9,7 +9,7 @@ const BLOCKS_MIN: usize = 8;
 /// Blocks are made longer until they have this many values on average. In this average, the weight of a block is its
 /// number of values. The minimum exists because a block with a single value cannot show resemblance.
 const VALUES_MIN: f64 = 4.0;
-/// The largest correlation between one block and the next. A larger estimate is reduced to this number.
+/// The largest correlation between the effects of two neighbouring blocks. A larger estimate is reduced to this number.
 const DECAY_MAX: f64 = 0.9;
 
 /// A correlation of at most this many standard errors counts as 0, because it may be noise.
@@ -64,8 +64,8 @@ pub(super) fn design_effect(sides: [&Detail; 2], metric: usize, variances: [f64;
     all.into_iter().chain(newest).max_by(|one, other| one.factor.total_cmp(&other.factor))
 }
 
-/// Estimates the design effect from blocks. `counts` is the number of values of each side. The blocks may hold fewer
-/// values.
+/// Estimates the design effect from blocks. `counts` is the number of all values of each side. The blocks may hold only
+/// the newest of these values.
 fn by_blocks(sides: [&Blocks; 2], metric: usize, variances: [f64; 2], counts: [f64; 2]) -> Option<DesignEffect> {
     // The weight of a side is its number of values in the blocks, not in `counts`. The newest blocks hold only a small
     // part of a long history.

@@ -22,9 +22,9 @@ use crate::error::Result;
 /// detects it. So the result depends neither on the order of the values nor on how they are split into parts.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Latencies {
-    /// The counts by value, or by bucket if `bounded`.
+    /// The counts by value, or by bucket if `bounded` is true.
     tally: Tally,
-    /// The counts of values of 2³² and more. The map is empty if `bounded`.
+    /// The counts of values of 2³² and more. The map is empty if `bounded` is true.
     long: BTreeMap<u64, u64>,
     /// Whether values are counted in buckets.
     bounded: bool,
@@ -253,8 +253,8 @@ mod tests {
     }
 
     proptest! {
-        // Each case has tens of thousands of values, so many cases exceed the limit. In some cases, already one part
-        // exceeds it. In others, only the whole does.
+        // Each case has tens of thousands of values, so many cases exceed the limit. In some cases, a single part
+        // already exceeds the limit. In other cases, only the whole exceeds it.
         #![proptest_config(ProptestConfig::with_cases(24))]
         #[test]
         fn the_precision_depends_on_the_set_of_values_alone(

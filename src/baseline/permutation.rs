@@ -8,7 +8,7 @@
 //! "Saddlepoint Approximations for Permutation Tests and Confidence Intervals", Journal of the Royal Statistical
 //! Society B 44 (1982), 91–101. So the probability is the same in every run. Its relative error is usually below 5 %,
 //! even if the probability is tiny. The probability can be wrong by a factor of 4 if there are only a few values and
-//! they have two modes. Then there are large gaps between the possible sums.
+//! they have two modes, because there are large gaps between the possible sums.
 
 use super::special::{ln_choose, normal_tail};
 

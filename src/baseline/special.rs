@@ -18,7 +18,7 @@ const NORMAL_TAIL_TERMS: u32 = 200;
 /// The maximum number of terms of an incomplete beta function. The number of terms that is needed grows with the square
 /// root of the parameters. This maximum suffices for parameters of 10⁹ and more.
 const BETA_TERMS_MAX: u32 = 1_000_000;
-/// A change that is too small to affect the last binary digit of an `f64`.
+/// A term that is too small to change the last binary digit of the sum, which is an `f64` near 1.
 const NOTHING: f64 = 1e-17;
 
 /// Returns the probability that a standard normal variable is at least `z` away from 0.
@@ -84,8 +84,8 @@ fn ln_factorial(n: u64) -> f64 {
 /// from 0.
 ///
 /// This is the regularised incomplete beta function `I_x(degrees/2, 1/2)` at `x = degrees / (degrees + t²)` (A&S 26.7.1
-/// and 26.5.27). Either its continued fraction (DLMF 8.17.22) is used or that of `I_{1−x}(1/2, degrees/2)`: the one
-/// that converges faster.
+/// and 26.5.27). The function evaluates the continued fraction (DLMF 8.17.22) of `I_x(degrees/2, 1/2)` or that of
+/// `I_{1−x}(1/2, degrees/2)`: the one that converges faster.
 pub(super) fn student_two_sided(t: f64, degrees: f64) -> f64 {
     let a = degrees / 2.0;
     let share = t * t / degrees;
