@@ -42,7 +42,7 @@
 //! | spill | Internal files with records that could not be appended to the ledger. A later call appends them. | [`Answer::Spilled`] |
 //! | run | A group of executions that share a `run_id`. | [`RunIds`](metrics::RunIds) |
 //! | usage, price, cost | The tokens of a model call, the price of a token, and their product. | [`Usage`], [`PriceTable`], [`Cost`] |
-//! | quota, window | A quota is the amount that an API allows in each window. A window is a period such as a day. | [`Quota`] |
+//! | quota, window | A quota is the amount that an API allows in each period, such as a day. A window is one such period, such as a certain day. | [`Quota`] |
 //! | reservation | An amount of a quota that is set aside before a call. After the call, the ledger counts the amount that the call really used instead. | [`Grant`] |
 //! | baseline | The usual latency, cost and success rate of a skill. | [`Baseline`] |
 //! | run log | A Markdown file about one run. The **error registry** numbers the errors of all runs. | [`runlog`] |

@@ -101,10 +101,11 @@ type Numbered = (i64, Part);
 
 /// Estimates the design effect from the blocks of two sides. `counts` is the number of values of each side.
 pub(super) fn estimate(sides: &[Vec<Numbered>; 2], variance: f64, counts: [f64; 2]) -> DesignEffect {
-    // These are sums over both sides. The residual of a block is the block's sum minus the sum that the side's mean
-    // predicts. `beyond` says how much larger the squared residuals are than those of independent values. The
-    // correlation of two values in the same block is estimated as `beyond / beyond_unit / variance`. The correlation of
-    // two values in neighbouring blocks is estimated as `lagged / lagged_unit / variance`.
+    // The variables of the next statements are sums over both sides. The residual of a block is the block's sum minus
+    // the sum that the side's mean predicts. `beyond` says how much larger the squared residuals are than those of
+    // independent values. The correlation of two values in the same block is estimated as `beyond / beyond_unit /
+    // variance`. The correlation of two values in neighbouring blocks is estimated as `lagged / lagged_unit /
+    // variance`.
     let (mut beyond, mut beyond_unit, mut lagged, mut lagged_unit) = (0.0, 0.0, 0.0, 0.0);
     // `fourth` and `lagged_fourth` give the standard errors that `beyond` and `lagged` would have if all values were
     // independent.
