@@ -57,7 +57,7 @@
 //! | `kill -9` at any moment | Every acknowledged record is in the file. If the last line is incomplete, the next process that opens the ledger repairs it. |
 //! | a power cut at any moment | With [`Durability::Synced`], the same holds as after `kill -9`, if the disk keeps the data that it has flushed. |
 //! | the disk is full or broken | Nothing panics. The call returns [`Answer::Spilled`] or [`Answer::Lost`]. |
-//! | the disk is slow or does not respond | With [`Options::deadline`], a call returns by the deadline and reports whether the record is durable. |
+//! | the disk is slow or does not respond | With [`Options::deadline`], a call returns at the deadline at the latest, and reports whether the record is durable. |
 //! | several threads and processes append | Lines never mix, and the chain has no gap. |
 //! | someone edits, truncates or replaces the file | [`verify`](LedgerReader::verify) reports what changed and where. |
 //! | a price, a token count or a duration is unknown | The value is `None`, never 0. Totals report how many values were unknown. |
