@@ -65,7 +65,7 @@
 //! [`verify`](LedgerReader::verify) detects a truncated file only while the files in the `.ledger` directory still show
 //! that the missing lines existed. To detect a rewrite of the whole chain, store a [`Head`] elsewhere and pass it to
 //! [`verify`](LedgerReader::verify). Begin marks survive a power cut only with [`Options::sync_begin`]. No guarantee
-//! holds on a disk that loses flushed data, on a network file system, or if a program writes to the ledger without its
+//! holds on a disk that loses flushed data or on a network file system, or if a program writes without the ledger's
 //! lock.
 //!
 //! [`docs::guarantees`] lists 32 failures. For each failure, it says what holds afterwards and which tests provoke it.

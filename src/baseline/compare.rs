@@ -122,9 +122,10 @@ pub struct Metric {
     /// - The values do not vary.
     /// - The version of this crate that froze the baselines did not store blocks.
     pub design_effect: Option<f64>,
-    /// The p-value, at most 1; `None` if the metric was not tested. It is the probability that chance alone produces a
-    /// change at least as large in the same direction, divided by 0.8 for a change for the worse, and by 0.2 for a
-    /// change for the better. These are the shares of the allowed false alarms that are reserved for each direction.
+    /// The p-value, at most 1; `None` if the metric was not tested. It is computed from the probability that chance
+    /// alone produces a change at least as large in the same direction. This probability is divided by 0.8 for a change
+    /// for the worse, and by 0.2 for a change for the better. The divisors are the shares of the allowed false alarms
+    /// that are reserved for each direction.
     pub p_value: Option<f64>,
     /// The p-value, adjusted by Holm's method (1979) for all tests of this comparison. The verdict depends on it. It is
     /// `None` if the metric was not tested, or if both sides have fewer than [`Comparison::SAMPLES_MIN`] values.

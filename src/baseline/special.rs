@@ -67,8 +67,8 @@ pub(super) fn ln_choose(whole: u64, part: u64) -> f64 {
     ln_factorial(whole) - ln_factorial(part) - ln_factorial(whole - part)
 }
 
-/// Returns `ln n!` by Stirling's series (A&S 6.1.41). If the argument of the series is below 16, it is first increased
-/// to 16 or more by `n! = (n + 1)! / (n + 1)`.
+/// Returns `ln n!` by Stirling's series (A&S 6.1.41). The series needs an argument of at least 16. A smaller argument
+/// is first increased by `n! = (n + 1)! / (n + 1)`.
 fn ln_factorial(n: u64) -> f64 {
     let (mut x, mut product) = (n as f64 + 1.0, 1.0);
     while x < 16.0 {

@@ -72,7 +72,7 @@ impl Quota {
     ///   [`budget`](Self::budget)), or if the clock is outside the years 0 to 9999.
     /// - [`ErrorKind::Io`](crate::ErrorKind::Io) if the journal cannot be read.
     /// - [`ErrorKind::Malformed`](crate::ErrorKind::Malformed), with the line's number, if a line of the journal is not
-    ///   an event of a quota, or if only a newer version can read that line.
+    ///   an event of a quota that this version can read.
     pub fn status(&self, api: &str) -> Result<QuotaStatus> {
         self.tracker.status(self.limits.find::<u64>(api)?)
     }

@@ -58,8 +58,8 @@ impl Used {
 pub(super) struct RecentWindows(Vec<(Window, Used)>);
 
 /// The largest number of windows that are remembered for a period. Sixteen windows are enough even for the shortest
-/// period, a minute, because a line is usually written less than sixteen minutes after the time at which it counts. By
-/// default, a hold lasts ten minutes.
+/// period, a minute. A line is usually written less than sixteen minutes after the time at which it counts, because a
+/// hold lasts ten minutes by default.
 pub(super) const WINDOWS_MAX: usize = 16;
 
 impl RecentWindows {
