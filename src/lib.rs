@@ -28,22 +28,22 @@
 //!
 //! | word | meaning | type |
 //! |---|---|---|
-//! | execution | One call of a skill (a named unit of work). It begins, goes through **steps** and ends. | [`Execution`] |
+//! | execution | One call of a **skill**, which is a named unit of work. An execution begins, goes through **steps** and ends. | [`Execution`] |
 //! | record | The data of one execution: who requested it, when it ran, how it ended, its tokens, cost and quality. | [`ExecutionMetrics`] |
-//! | ledger | A file with one JSON line for each record, plus a sibling directory with its internal files. | [`Ledger`] |
+//! | ledger | A file with one JSON line for each record, and a directory next to it with internal files. | [`Ledger`] |
 //! | segment | One file of the ledger. The **active** segment grows. A **sealed** one never changes. | [`SealedSegment`](ledger::SealedSegment) |
 //! | journal | The layer under the ledger, which turns bytes into durable lines. | [`Journal`](journal::Journal) |
 //! | chain | The link between the lines. Each line has its number (`seq`), its hash and the hash of the previous line. | [`docs::format`] |
 //! | head | The number and the hash of the last line. | [`Head`] |
 //! | commit area | An internal file with a copy of the last lines. Each append syncs only this file. | [`docs::format`] |
 //! | begin mark | A note in the internal files that an execution has begun. An execution is **in flight** until it ends. | [`InFlight`] |
-//! | sweep | A step of opening a ledger. It records the executions of dead processes as interrupted. | [`Ledger::open`] |
+//! | sweep | A step of opening a ledger. It records the unfinished executions of dead processes as interrupted. | [`Ledger::open`] |
 //! | detached | A detached execution belongs to no process. Any process can complete it. | [`DetachedExecution`] |
-//! | spill | Internal files with the records that could not be appended so far. A later call appends these records. | [`Answer::Spilled`] |
+//! | spill | Internal files with records that could not be appended to the ledger. A later call appends them. | [`Answer::Spilled`] |
 //! | run | A group of executions that share a `run_id`. | [`RunIds`](metrics::RunIds) |
 //! | usage, price, cost | The tokens of a model call, the price of a token, and their product. | [`Usage`], [`PriceTable`], [`Cost`] |
-//! | quota, window | A quota is the amount that an API allows in each window. A window is a period such as a day. | [`Quota`] |
-//! | reservation | An amount of a quota that is set aside before a call. After the call, the amount that was used replaces it. | [`Grant`] |
+//! | quota, window | A quota is the amount that an API allows in each period, such as a day. A window is one such period, such as a certain day. | [`Quota`] |
+//! | reservation | An amount of a quota that is set aside before a call. After the call, the ledger counts the amount that the call really used instead. | [`Grant`] |
 //! | baseline | The usual latency, cost and success rate of a skill. | [`Baseline`] |
 //! | run log | A Markdown file about one run. The **error registry** numbers the errors of all runs. | [`runlog`] |
 //!
@@ -57,7 +57,7 @@
 //! | `kill -9` at any moment | Every acknowledged record is in the file. If the last line is incomplete, the next process that opens the ledger repairs it. |
 //! | a power cut at any moment | With [`Durability::Synced`], the same holds as after `kill -9`, if the disk keeps the data that it has flushed. |
 //! | the disk is full or broken | Nothing panics. The call returns [`Answer::Spilled`] or [`Answer::Lost`]. |
-//! | the disk is slow or does not respond | With [`Options::deadline`], a call returns by the deadline and reports whether the record is durable. |
+//! | the disk is slow or does not respond | With [`Options::deadline`], a call returns at the deadline at the latest, and reports whether the record is durable. |
 //! | several threads and processes append | Lines never mix, and the chain has no gap. |
 //! | someone edits, truncates or replaces the file | [`verify`](LedgerReader::verify) reports what changed and where. |
 //! | a price, a token count or a duration is unknown | The value is `None`, never 0. Totals report how many values were unknown. |
@@ -65,7 +65,8 @@
 //! [`verify`](LedgerReader::verify) detects a truncated file only while the files in the `.ledger` directory still show
 //! that the missing lines existed. To detect a rewrite of the whole chain, store a [`Head`] elsewhere and pass it to
 //! [`verify`](LedgerReader::verify). Begin marks survive a power cut only with [`Options::sync_begin`]. No guarantee
-//! holds on a disk that loses flushed data, against a writer that ignores the lock, or on a network file system.
+//! holds on a disk that loses flushed data or on a network file system, or if a program writes without the ledger's
+//! lock.
 //!
 //! [`docs::guarantees`] lists 32 failures. For each failure, it says what holds afterwards and which tests provoke it.
 //!
@@ -113,10 +114,11 @@
 //! # Platforms
 //!
 //! The crate runs on Unix, with Rust 1.89 or later. All guarantees are tested on Linux. On other systems, two
-//! guarantees are weaker, because the crate cannot find out when a process started or what type a file system has:
+//! guarantees are weaker, because the crate cannot find out when a process started, or whether a file system is local:
 //!
-//! - The only sign that a process has died is that its lock is free. A forked child that outlives its parent keeps the
-//!   parent's lock. So the parent's executions are recorded as interrupted only after the child has ended too.
+//! - A process that records executions holds a lock until it dies. If it has forked a child, the lock is held until the
+//!   child has ended too. On Linux, the ledger also checks whether the process itself is alive. On other systems, its
+//!   executions are recorded as interrupted only after the child has ended.
 //! - A ledger on a network file system is not refused.
 //!
 //! # What it is not
@@ -140,7 +142,7 @@ struct Readme;
 pub mod baseline;
 pub mod cost;
 pub mod disk;
-/// The long documents. Each is a page here, so that its code blocks are tested.
+/// The long documents. Each document is a module here, so that `cargo test` also tests its code blocks.
 pub mod docs {
     #[doc = include_str!("docs/architecture.md")]
     pub mod architecture {}

@@ -12,8 +12,8 @@ use crate::error::{Error, ErrorKind, Result, Skipped};
 use crate::metrics::{ExecutionMetrics, Fields};
 
 /// The earliest version of the bytes of [`Accumulator::to_bytes`] that can be read. In version 2, a sum has at most 128
-/// binary digits. Version 2 has neither separate counts of latencies of 2³² ms or more, nor the [detail](super::detail)
-/// for comparisons.
+/// binary digits. Version 2 does not count latencies of 2³² ms or more separately, and lacks the
+/// [detail](super::detail) for comparisons.
 const VERSION_MIN: u8 = 2;
 
 /// A group of frozen baselines counts its latencies exactly if it has at most this number of different latencies. The
@@ -65,8 +65,8 @@ impl Accumulator {
 
     /// Creates an empty accumulator that groups records by `by`. The accumulator is meant for baselines and not for
     /// [comparisons](super::FrozenBaselines::compare). So it is faster and smaller than an accumulator of
-    /// [`new`](Self::new). In a comparison, its executions count as independent, and its costs and tokens are not
-    /// judged.
+    /// [`new`](Self::new). If it is used in a comparison nevertheless, its executions count as independent, and its
+    /// costs and tokens are not judged.
     pub fn by(by: BaselineBy) -> Self {
         Self { by, is_summary: true, ..Self::default() }
     }
@@ -185,8 +185,8 @@ impl Accumulator {
     /// Restores an accumulator from the bytes of [`to_bytes`](Self::to_bytes). This function detects only impossible
     /// values. To detect other changes of the bytes, use a checksum.
     ///
-    /// If an earlier version of this crate wrote the bytes, the groups lack three things that a comparison needs: the
-    /// costs, the tokens and the sums by time.
+    /// If an earlier version of this crate wrote the bytes, the groups lack three things that a comparison needs: how
+    /// often each cost occurred, how often each number of tokens occurred, and the sums by time.
     ///
     /// # Errors
     /// - [`ErrorKind::Newer`] if a newer version of this crate wrote the bytes.

@@ -76,12 +76,12 @@ pub struct Baseline {
 
 /// The precision of the percentiles of latencies.
 ///
-/// A group has one count for each different latency in milliseconds. But if a group has more than
-/// [`DISTINCT_MAX`](Self::DISTINCT_MAX) different latencies, all latencies of the group are counted in log-linear
-/// buckets, as in HdrHistogram (Gil Tene, 2012). There are 128 buckets of equal width between a power of two and the
+/// A group has one count for each different latency in milliseconds. If a group has more than
+/// [`DISTINCT_MAX`](Self::DISTINCT_MAX) different latencies, all its latencies are counted in log-linear buckets
+/// instead, as in HdrHistogram (Gil Tene, 2012). There are 128 buckets of equal width between a power of two and the
 /// next, and each latency below 256 ms has its own bucket. A percentile is then interpolated between the middles of two
-/// buckets, and differs from the exact percentile by less than one part in 256 (0.4 %). The mean and the standard
-/// deviation stay exact.
+/// buckets. It differs from the exact percentile by less than 1/256 (0.4 %). The mean and the standard deviation stay
+/// exact.
 ///
 /// The precision depends only on the latencies, not on their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]

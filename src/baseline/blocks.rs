@@ -5,16 +5,16 @@ use super::bytes::{Reader, Writer};
 use crate::error::Result;
 use crate::metrics::Timestamp;
 
-/// The largest number of blocks. If one more block is needed, all blocks become twice as long. Then at least 64 blocks
-/// remain, which is enough to estimate a variance. The stored blocks take about 2 KB.
+/// The largest number of blocks. If one more block is needed, all blocks become twice as long. At least 64 blocks
+/// remain, which are enough to estimate a variance. The stored blocks take about 2 KB.
 pub(super) const BLOCKS_MAX: usize = 128;
 /// The largest number of [newest](Blocks::newest) blocks. The stored blocks take about 1 KB.
 const NEWEST_MAX: usize = 64;
 /// The number of metrics for which a block has sums: outcome, latency, cost and tokens.
 pub(super) const METRICS: usize = 4;
 const MINUTE_MS: i64 = 60_000;
-/// The largest number of times that the length of blocks is doubled. All times from year 0 to 9999 are in one or two
-/// blocks of the resulting length.
+/// The largest number of times that the length of blocks is doubled. With the resulting length, one or two blocks
+/// contain all times from year 0 to 9999.
 const DOUBLINGS_MAX: u32 = 40;
 
 /// The number of values of a metric in a block, and the sum of the values' scores. The score of an outcome is 1 for a
@@ -47,8 +47,8 @@ pub(super) struct Block {
     pub(super) parts: [Part; METRICS],
 }
 
-/// Sums by blocks of 2^`doublings` minutes. The blocks are as short as possible, but at most [`BLOCKS_MAX`] blocks may
-/// have executions.
+/// Sums by blocks of 2^`doublings` minutes. Only blocks with executions are stored. The blocks are as short as they can
+/// be without exceeding [`BLOCKS_MAX`].
 ///
 /// Executions may be collected in parts that are merged later. No part has longer blocks than the whole. So the result
 /// depends neither on the order of the executions nor on how they are split into parts.

@@ -3,7 +3,7 @@
 //! A bucket is a range of values that are counted together. An octave reaches from a power of two to the next. All
 //! buckets of an octave have the same width.
 
-/// The number of binary digits after the leading 1 of a value that decide which bucket the value belongs to.
+/// The bucket of a value depends on the position of its leading 1, and on this number of binary digits after the 1.
 const DIGITS: u32 = 7;
 /// The number of buckets in an octave of values from 128 on.
 pub(super) const BUCKETS_PER_OCTAVE: u64 = 1 << DIGITS;

@@ -17,7 +17,7 @@ pub enum BaselineBy {
     /// One group for each version of a skill, such as `git-push@1.2.0`.
     SkillVersion,
     /// One group for each `model.name`, over all skills. Executions without a `model.name` are in the group `-`. An
-    /// execution belongs to only one group.
+    /// execution that used several models is only in the group of its `model.name`.
     Model,
     /// One group for each `environment`, over all skills.
     Environment,

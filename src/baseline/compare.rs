@@ -24,7 +24,8 @@ const SUCCESS_STABLE: f64 = 0.005;
 /// See [`SUCCESS_STABLE`].
 const FAILURES_STABLE: f64 = 0.5;
 /// The weights of the success rate, the latency, the cost and the tokens when p-values are adjusted for multiple tests.
-/// Cost and tokens have low weights, because they often change together.
+/// A higher weight means a larger share of the allowed false alarms. Cost and tokens have low weights, because they
+/// often change together.
 const WEIGHTS: [f64; 4] = [3.0, 3.0, 1.0, 1.0];
 
 /// The result of the comparison of one metric. A comparison has two sides: the baseline and the recent executions.
@@ -45,8 +46,8 @@ pub enum Verdict {
     /// The metric was not judged, for one of these reasons:
     ///
     /// - Both sides have fewer than [`Comparison::SAMPLES_MIN`] values.
-    /// - Only one side has fewer values than that, and the change is a trifle or is not beyond doubt.
-    ///   [`Comparison::SAMPLES_MIN`] says what is beyond doubt.
+    /// - Only one side has fewer values than that, and the change is a trifle or is not beyond doubt, as explained at
+    ///   [`Comparison::SAMPLES_MIN`].
     /// - One side has fewer than [`Comparison::SAMPLES_TESTED_MIN`] values.
     /// - The version of this crate that froze the baselines did not store what the test needs.
     TooFew,
@@ -121,9 +122,10 @@ pub struct Metric {
     /// - The values do not vary.
     /// - The version of this crate that froze the baselines did not store blocks.
     pub design_effect: Option<f64>,
-    /// The p-value, at most 1; `None` if the metric was not tested. It is the probability that chance alone produces a
-    /// change at least as large in the same direction, divided by a share. The share is the part of the allowed false
-    /// alarms that is reserved for the direction: 0.8 for a change for the worse, and 0.2 for a change for the better.
+    /// The p-value, at most 1; `None` if the metric was not tested. It is computed from the probability that chance
+    /// alone produces a change at least as large in the same direction. This probability is divided by 0.8 for a change
+    /// for the worse, and by 0.2 for a change for the better. The divisors are the shares of the allowed false alarms
+    /// that are reserved for each direction.
     pub p_value: Option<f64>,
     /// The p-value, adjusted by Holm's method (1979) for all tests of this comparison. The verdict depends on it. It is
     /// `None` if the metric was not tested, or if both sides have fewer than [`Comparison::SAMPLES_MIN`] values.
@@ -151,8 +153,8 @@ pub struct SkillComparison {
     pub latency_ms: Metric,
     /// Whether `latency_ms` compares exact latencies, or latencies counted in buckets less than 0.8 % wide.
     ///
-    /// All latencies in a bucket count as the middle of the bucket. Buckets are used if the baseline has more than 512
-    /// different latencies, or if the recent side has more than [`Precision::DISTINCT_MAX`].
+    /// In a bucket, every latency counts as the middle of the bucket. Buckets are used if the baseline has more than
+    /// 512 different latencies, or if the recent side has more than [`Precision::DISTINCT_MAX`].
     pub latency_precision: Precision,
     /// Compares `cost_usd` by [`Test::Permutation`]. `baseline` and `recent` are arithmetic means. In the test, a
     /// negative cost counts as 0. If the baseline has more than 128 different costs, all costs are compared in buckets
@@ -286,8 +288,8 @@ impl Comparison {
             self.skills.values_mut().flat_map(|skill| skill.metrics_mut().into_iter().zip(is_mean).zip(WEIGHTS));
         let (mut tested, mut weighted) = (Vec::new(), Vec::new());
         for ((metric, is_mean), weight) in metrics {
-            // A metric that cannot be judged must not use up a part of the allowed false alarms. Whether it can be
-            // judged depends only on the numbers of values.
+            // A metric that cannot be judged must not use up a part of the allowed false alarms. Whether a metric can
+            // be judged depends only on how many values each side has.
             let can_be_judged = metric.baseline_samples.max(metric.recent_samples) >= Self::SAMPLES_MIN;
             if let Some(p_value) = metric.p_value.filter(|_| can_be_judged) {
                 tested.push((metric, is_mean));

@@ -9,7 +9,7 @@ const BLOCKS_MIN: usize = 8;
 /// Blocks are made longer until they have this many values on average. In this average, the weight of a block is its
 /// number of values. The minimum exists because a block with a single value cannot show resemblance.
 const VALUES_MIN: f64 = 4.0;
-/// The largest correlation between one block and the next. A larger estimate is reduced to this number.
+/// The largest correlation between the effects of two neighbouring blocks. A larger estimate is reduced to this number.
 const DECAY_MAX: f64 = 0.9;
 
 /// A correlation of at most this many standard errors counts as 0, because it may be noise.
@@ -64,8 +64,8 @@ pub(super) fn design_effect(sides: [&Detail; 2], metric: usize, variances: [f64;
     all.into_iter().chain(newest).max_by(|one, other| one.factor.total_cmp(&other.factor))
 }
 
-/// Estimates the design effect from blocks. `counts` is the number of values of each side. The blocks may hold fewer
-/// values.
+/// Estimates the design effect from blocks. `counts` is the number of all values of each side. The blocks may hold only
+/// the newest of these values.
 fn by_blocks(sides: [&Blocks; 2], metric: usize, variances: [f64; 2], counts: [f64; 2]) -> Option<DesignEffect> {
     // The weight of a side is its number of values in the blocks, not in `counts`. The newest blocks hold only a small
     // part of a long history.
@@ -101,10 +101,11 @@ type Numbered = (i64, Part);
 
 /// Estimates the design effect from the blocks of two sides. `counts` is the number of values of each side.
 pub(super) fn estimate(sides: &[Vec<Numbered>; 2], variance: f64, counts: [f64; 2]) -> DesignEffect {
-    // These are sums over both sides. The residual of a block is the block's sum minus the sum that the side's mean
-    // predicts. `beyond` says how much larger the squared residuals are than those of independent values. The
-    // correlation of two values in the same block is estimated as `beyond / beyond_unit / variance`. The correlation of
-    // two values in neighbouring blocks is estimated as `lagged / lagged_unit / variance`.
+    // The variables of the next statements are sums over both sides. The residual of a block is the block's sum minus
+    // the sum that the side's mean predicts. `beyond` says how much larger the squared residuals are than those of
+    // independent values. The correlation of two values in the same block is estimated as `beyond / beyond_unit /
+    // variance`. The correlation of two values in neighbouring blocks is estimated as `lagged / lagged_unit /
+    // variance`.
     let (mut beyond, mut beyond_unit, mut lagged, mut lagged_unit) = (0.0, 0.0, 0.0, 0.0);
     // `fourth` and `lagged_fourth` give the standard errors that `beyond` and `lagged` would have if all values were
     // independent.

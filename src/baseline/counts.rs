@@ -7,7 +7,7 @@ use crate::error::Result;
 /// because a large number makes all words of its run wide.
 const RUN_LEN: usize = 256;
 
-/// A number and how often it occurs. The number may be that of a bucket.
+/// A number and how often it occurs. The number is a value, or the number of a bucket of values.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Counted {
     pub(super) place: u32,
@@ -32,7 +32,7 @@ struct Run {
     /// The position in the bytes at which the run begins.
     start: usize,
     len: usize,
-    /// The first distance is added to this number.
+    /// The run's first number is this number plus the first distance.
     from: u64,
     last: u32,
     /// How often the run's numbers occur in total.
@@ -71,7 +71,7 @@ impl Counts {
     /// Decodes the numbers of a run.
     fn counted(&self, run: &Run) -> impl Iterator<Item = Counted> + Clone {
         let (mut places, mut counts) = ([0; RUN_LEN], [0; RUN_LEN]);
-        // The bytes were checked when the run was made or read.
+        // The bytes were checked when the run was made or read, so they can always be decoded.
         if let Ok((distances, often)) = words(&mut Reader::new(&self.bytes[run.start..]), run.len) {
             distances.copy_to(&mut places);
             often.copy_to(&mut counts);

@@ -102,12 +102,12 @@ pub struct ComputedFrom {
 }
 
 impl Baselines {
-    /// Computes the baselines for the week that contains `moment`. Only executions that started before that week count.
-    /// So every moment of a week gives the same baselines.
+    /// Computes the baselines for the week that contains `moment`. Only executions that started before that week are
+    /// included. So every moment of a week gives the same baselines.
     ///
     /// The caller decides how far back the records go, and may pass only the records of a few weeks. An execution that
-    /// started before the week counts even if it ended within the week. However, its record is written when it ends, so
-    /// the record is missing if the baselines are frozen earlier.
+    /// started before the week is included even if it ended within the week. However, its record is written only when
+    /// it ends. If the baselines are frozen before that, the record is missing.
     ///
     /// # Errors
     /// Fails with the first error in `records` whose kind is not [`ErrorKind::Malformed`]. The records that could not

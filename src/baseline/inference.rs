@@ -115,17 +115,16 @@ fn fisher(a: Proportion, b: Proportion) -> f64 {
     (no_likelier.map(|&(_, likely)| likely).sum::<f64>() / all).min(1.0)
 }
 
-/// Fisher's exact test in one direction: the probability that `b.part` is at least as large as observed, if the sums of
-/// the table's rows and columns are given ("Statistical Methods for Research Workers", fifth edition (1934), section
-/// 21.02).
+/// Fisher's exact test in one direction: the probability that `b.part` is at least as large as observed, given the sums
+/// of the table's rows and columns ("Statistical Methods for Research Workers", fifth edition (1934), section 21.02).
 ///
 /// The probability is a sum of terms, one for each possible `b.part`. The first term is computed from logarithms of
 /// factorials, and each further term from the term before it. The mode is the most probable `b.part`. Beyond the mode,
 /// the terms decrease ever faster, so only a few of them matter.
 pub(super) fn fisher_more(a: Proportion, b: Proportion) -> f64 {
     let (whole, part) = (a.whole + b.whole, a.part + b.part);
-    // If `b.part` is not above the mode, it is faster to sum the probabilities of all smaller numbers and to subtract
-    // the sum from 1.
+    // If `b.part` is not above the mode, summing the probabilities of all smaller numbers, and subtracting the sum from
+    // 1, is faster.
     let mode = (u128::from(part) + 1) * (u128::from(b.whole) + 1) / (u128::from(whole) + 2);
     let term = |k: u64| (ln_choose(b.whole, k) + ln_choose(a.whole, part - k) - ln_choose(whole, part)).exp();
     let (least, most) = (part.saturating_sub(a.whole), part.min(b.whole));

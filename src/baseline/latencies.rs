@@ -14,17 +14,17 @@ use crate::error::Result;
 /// If there are at most [`Precision::DISTINCT_MAX`] different values, each value has its own count. If there are more,
 /// values are counted in log-linear [buckets](super::buckets): there are 128 buckets of equal width between a power of
 /// two and the next, and the middle of a bucket replaces the values in it. Each value below 256 has its own bucket. A
-/// bucket that starts at `low` is at most `low / 128` wide, so its middle differs from each value in it by less than
-/// one part in 256.
+/// bucket that starts at `low` is at most `low / 128` wide. So its middle differs from each value in it by less than
+/// 1/256 of the value.
 ///
 /// Whether values are counted in buckets depends only on the set of values. Values may be collected in parts that are
 /// merged later. If one part exceeds the limit, so does the whole. If only the whole exceeds the limit, the last merge
 /// detects it. So the result depends neither on the order of the values nor on how they are split into parts.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Latencies {
-    /// The counts by value, or by bucket if `bounded`.
+    /// The counts by value, or by bucket if `bounded` is true.
     tally: Tally,
-    /// The counts of values of 2³² and more. The map is empty if `bounded`.
+    /// The counts of values of 2³² and more. The map is empty if `bounded` is true.
     long: BTreeMap<u64, u64>,
     /// Whether values are counted in buckets.
     bounded: bool,
@@ -253,8 +253,8 @@ mod tests {
     }
 
     proptest! {
-        // Each case has tens of thousands of values, so many cases exceed the limit. In some cases, already one part
-        // exceeds it. In others, only the whole does.
+        // Each case has tens of thousands of values, so many cases exceed the limit. In some cases, a single part
+        // already exceeds the limit. In other cases, only the whole exceeds it.
         #![proptest_config(ProptestConfig::with_cases(24))]
         #[test]
         fn the_precision_depends_on_the_set_of_values_alone(

@@ -9,12 +9,11 @@
 //! - [`Baselines::frozen`] computes the baselines of a week from the executions that started before the week. So every
 //!   day of the week is compared with the same values.
 //! - [`FrozenBaselines::compare`] compares recent executions with frozen baselines, and reports which metrics are
-//!   better or worse. A change is reported only if it is statistically significant, which means that chance alone
-//!   rarely produces such a change.
+//!   better or worse. A change is reported only if it is statistically significant, so chance alone rarely produces it.
 //! - [`Weekly`] reports how much each week differs from the previous week.
 //!
 //! The same records give the same baselines, byte for byte, in any order and however the records are split into parts.
-//! This works because all sums are sums of integers, which are exact. Percentiles are computed from counts of
+//! The reason is that all sums are sums of integers, which are exact. Percentiles are computed from counts of
 //! latencies, and [`Precision`] says when they are exact.
 //!
 //! A standard deviation from floating-point sums of squares would lose digits, because it subtracts two nearly equal
@@ -24,8 +23,7 @@
 //!
 //! Memory grows with the number of groups, not with the number of records.
 //!
-//! Each record counts as one execution. If a ledger has two records with the same `execution_id`, the ledger's reader
-//! combines them into one record first.
+//! Each record counts as one execution, even if another record has the same `execution_id`.
 
 mod accumulator;
 mod baselines;

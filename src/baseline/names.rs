@@ -94,8 +94,8 @@ mod tests {
     }
 
     /// A map chooses the position of an entry by the lowest bits of its hash, and compares neighbours by the highest
-    /// bits. The names of this test differ only in a number. By chance, a pair of keys may give many of these names the
-    /// same bits, so the test uses the mean over many pairs of keys.
+    /// bits. The names of this test differ only in a number. By chance, one pair of keys may give many of these names
+    /// the same bits. So the test uses the mean over many pairs.
     #[test]
     fn both_ends_of_a_hash_differ_from_name_to_name() {
         const KEYS: usize = 32;

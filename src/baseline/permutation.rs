@@ -7,15 +7,15 @@
 //! 119–130). The probability is not estimated from random splits, but computed by the saddlepoint method of Robinson,
 //! "Saddlepoint Approximations for Permutation Tests and Confidence Intervals", Journal of the Royal Statistical
 //! Society B 44 (1982), 91–101. So the probability is the same in every run. Its relative error is usually below 5 %,
-//! even if the probability is tiny. The probability can be wrong by a factor of 4 if there are only a few values and
-//! they have two modes. Then there are large gaps between the possible sums.
+//! even if the probability is tiny. If there are only a few values and they have two modes, the probability can be
+//! wrong by a factor of 4. The reason is that the gaps between the possible sums are large.
 
 use super::special::{ln_choose, normal_tail};
 
 /// The largest number of steps of the search for the saddlepoint. Usually 5 to 10 steps suffice.
 const STEPS_MAX: u32 = 200;
-/// If the sum is less than this many standard deviations above its expectation, the probability of such a sum is so
-/// large that the normal approximation suffices.
+/// If the sum is less than this many standard deviations above its expectation, the normal approximation is used. It
+/// suffices, because such a sum is not rare.
 const NEAR: f64 = 0.5;
 
 /// A score, and how many values of both samples together have this score.

@@ -18,7 +18,7 @@ const NORMAL_TAIL_TERMS: u32 = 200;
 /// The maximum number of terms of an incomplete beta function. The number of terms that is needed grows with the square
 /// root of the parameters. This maximum suffices for parameters of 10⁹ and more.
 const BETA_TERMS_MAX: u32 = 1_000_000;
-/// A change that is too small to affect the last binary digit of an `f64`.
+/// A term that is too small to change the last binary digit of the sum, which is an `f64` near 1.
 const NOTHING: f64 = 1e-17;
 
 /// Returns the probability that a standard normal variable is at least `z` away from 0.
@@ -67,8 +67,8 @@ pub(super) fn ln_choose(whole: u64, part: u64) -> f64 {
     ln_factorial(whole) - ln_factorial(part) - ln_factorial(whole - part)
 }
 
-/// Returns `ln n!` by Stirling's series (A&S 6.1.41). If the argument of the series is below 16, it is first increased
-/// to 16 or more by `n! = (n + 1)! / (n + 1)`.
+/// Returns `ln n!` by Stirling's series (A&S 6.1.41). The series needs an argument of at least 16. A smaller argument
+/// is first increased by `n! = (n + 1)! / (n + 1)`.
 fn ln_factorial(n: u64) -> f64 {
     let (mut x, mut product) = (n as f64 + 1.0, 1.0);
     while x < 16.0 {
@@ -84,8 +84,8 @@ fn ln_factorial(n: u64) -> f64 {
 /// from 0.
 ///
 /// This is the regularised incomplete beta function `I_x(degrees/2, 1/2)` at `x = degrees / (degrees + t²)` (A&S 26.7.1
-/// and 26.5.27). Either its continued fraction (DLMF 8.17.22) is used or that of `I_{1−x}(1/2, degrees/2)`: the one
-/// that converges faster.
+/// and 26.5.27). The function evaluates the continued fraction (DLMF 8.17.22) of `I_x(degrees/2, 1/2)` or that of
+/// `I_{1−x}(1/2, degrees/2)`: the one that converges faster.
 pub(super) fn student_two_sided(t: f64, degrees: f64) -> f64 {
     let a = degrees / 2.0;
     let share = t * t / degrees;

@@ -12,7 +12,7 @@ use crate::metrics::{ExecutionMetrics, Fields, Timestamp, Usd};
 
 const WEEK_MS: u64 = 7 * 86_400_000;
 
-/// A change of at most 1/50 of the baseline, 2 %, is stable.
+/// A metric is stable if its change is at most 1/50 of the baseline, which is 2 %.
 const STABLE_PARTS: u128 = 50;
 
 /// Whether a metric stayed the same. The number of executions is not considered, so a change from only a few executions
@@ -194,8 +194,8 @@ impl SkillChanges {
     }
 }
 
-/// A decimal number that can be converted to an integer number of its smallest units. Integers make the deltas and the
-/// limit of 2 % exact.
+/// A decimal number that can be converted to a whole number of small units. With integers, the deltas and the limit of
+/// 2 % are exact.
 trait Quantity: Copy {
     fn units(self) -> i128;
     fn from_units(units: i128) -> Self;

@@ -47,7 +47,7 @@ pub(super) fn percentiles<const N: usize>(
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Moments {
     count: u64,
-    /// `None` if an earlier version of this crate stored only the count. It did so if a sum exceeded 128 binary digits.
+    /// `None` if an earlier version of this crate stored only the count, because a sum exceeded 128 binary digits.
     sums: Option<Sums>,
 }
 

@@ -47,8 +47,8 @@ impl Tally {
 
     /// Adds the numbers of another tally.
     pub(super) fn merge(&mut self, mut other: Self) {
-        // The other tally may have only a few values, for example from a small part of a ledger. Then it is faster to
-        // add these values one by one than to pass over all counts.
+        // The other tally may have only a few values, for example from a small part of a ledger. Then adding these
+        // values one by one is faster than merging all counts.
         if let Some(few) = other.few() {
             few.iter().for_each(|&place| _ = self.add(place));
             return;
@@ -58,7 +58,8 @@ impl Tally {
         self.counts = self.counts.and(other.counts.iter());
     }
 
-    /// Returns all numbers if none of them is in the counts or in the array; otherwise `None`.
+    /// Returns all numbers if all of them are in the list of recent values. Returns `None` if any number is in the
+    /// counts or in the array.
     pub(super) fn few(&self) -> Option<&[u32]> {
         (self.counts.len() == 0 && self.low.is_empty()).then_some(&self.recent)
     }

@@ -55,12 +55,12 @@ pub(super) fn success_rates(sides: [Proportion; 2], details: Option<[&Detail; 2]
 }
 
 /// Tests a metric whose lower values are better. Each side must have at least two values. `baseline` is the median or
-/// the mean that is reported for the baseline. The relative change is multiplied by `baseline` to give `delta`.
+/// the mean that is reported for the baseline. `delta` is the relative change times `baseline`.
 ///
 /// Two tests are made, and the larger p-value is used. If nothing changed, the permutation test is exact for every
 /// distribution and all sample sizes. However, if only the spread of the values changed, the permutation test raises
 /// too many false alarms. Welch's test is studentised: it divides the difference by the estimated standard error of the
-/// difference. So Welch's test is right for large samples even if the spread changed: see Janssen, "Studentized
+/// difference. For large samples, Welch's test is right even if the spread changed. See Janssen, "Studentized
 /// Permutation Tests for Non-i.i.d. Hypotheses and the Generalized Behrens-Fisher Problem", Statistics & Probability
 /// Letters 36 (1997), 9–21, and Chung and Romano, "Exact and Asymptotically Robust Permutation Tests", Annals of
 /// Statistics 41 (2013), 484–507.

@@ -13,15 +13,16 @@ pub enum ErrorKind {
     /// The path cannot hold a ledger. For example, it is a directory, a symlink or a FIFO, or it is on a network file
     /// system.
     Unsuitable,
-    /// The bytes do not follow the format. Examples are invalid JSON, a damaged line, and a table that does not parse.
+    /// Text or bytes that were read do not have the expected format. Examples are invalid JSON, a damaged line, and a
+    /// table that does not parse.
     Malformed,
-    /// The file was written by a newer version of this crate.
+    /// A newer version of this crate wrote the file, and this version cannot read it.
     Newer,
     /// The file, such as a checkpoint, was computed by another version of this crate, or from a file that has changed
     /// since then. It must be computed again.
     Stale,
-    /// The price table has no entry for the call. There are two cases, and [`Error::details`](super::Error::details)
-    /// shows which one applies:
+    /// The price table has no single entry for the call. There are two cases, and
+    /// [`Error::details`](super::Error::details) shows which one applies:
     ///
     /// - The table does not contain the model. The details list the nearest known names.
     /// - Several providers offer the model, and the call names none of them. The details list these providers.
@@ -29,21 +30,24 @@ pub enum ErrorKind {
     /// The model is known, but a part of the usage, such as cached tokens, has no price at the time of the call.
     /// [`Error::details`](super::Error::details) names that part.
     Unpriced,
-    /// No limit has that name. [`Error::details`](super::Error::details) lists the known names.
+    /// The table of limits has no limit for the API that the caller named. [`Error::details`](super::Error::details)
+    /// lists the APIs in the table.
     UnknownLimit,
-    /// No execution in flight has this id, and no record has it either.
+    /// Neither an execution in flight nor a record has the id that the caller passed.
     UnknownExecution,
-    /// The execution already has its record, and nothing was changed. [`Error::details`](super::Error::details) says
-    /// how the execution ended.
+    /// The execution has already ended and has its record, so nothing was changed.
+    /// [`Error::details`](super::Error::details) says how the execution ended.
     Ended,
     /// A sum or product exceeded the range of its type.
     Overflow,
     /// A thread that worked for the caller panicked. If that thread was writing records, the caller's record may or may
     /// not have been written.
     Abandoned,
-    /// Lines that were copied from a ledger are no longer in it, because the ledger was truncated or rewritten.
+    /// The ledger was truncated or rewritten, so it lacks lines that it had before. A program that copies all lines
+    /// also gets this error if lines were moved to an archive before it copied them.
     Diverged,
-    /// Lines that were still to be read were moved to an archive. [`Error::details`](super::Error::details) names them.
+    /// A reader has skipped lines, because they were moved to an archive before the reader reached them.
+    /// [`Error::details`](super::Error::details) states their numbers.
     Archived,
     /// A database could not be reached, refused a statement, or has unexpected tables.
     Database,

@@ -55,7 +55,8 @@ impl Error {
         Self::new(ErrorKind::Io, operation).path(path).source(source)
     }
 
-    /// Names the file that the error concerns, for example the file that a table was read from.
+    /// Sets the path of the file that the error concerns. For example, a program that parsed a table sets the path of
+    /// the file with the table.
     #[must_use]
     pub fn path(self, path: &Path) -> Self {
         self.with(|report| report.path = Some(path.to_owned()))

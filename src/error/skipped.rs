@@ -15,7 +15,7 @@ pub struct Skipped {
 }
 
 impl Skipped {
-    /// The number of errors that are kept.
+    /// The largest number of errors that are kept.
     pub const ERRORS_MAX: usize = 20;
 
     /// Returns the number of lines that were skipped, including those whose error is not kept.
@@ -23,9 +23,11 @@ impl Skipped {
         self.count
     }
 
-    /// Returns the errors of the first [`ERRORS_MAX`](Self::ERRORS_MAX) lines, sorted by path, line and byte.
+    /// Returns at most [`ERRORS_MAX`](Self::ERRORS_MAX) errors: the first ones when all errors are sorted by path, line
+    /// and byte.
     ///
-    /// Errors without a position come before all others, in the order in which they were found.
+    /// Errors without a position come before all others, in the order in which they were found. If only the last
+    /// records of a ledger were read, the errors are in the order of the ledger instead.
     pub fn errors(&self) -> &[Error] {
         &self.errors
     }
@@ -45,8 +47,8 @@ impl Skipped {
         self.keep(error);
     }
 
-    /// Counts lines without keeping their errors. The file of these lines already has [`ERRORS_MAX`](Self::ERRORS_MAX)
-    /// earlier errors.
+    /// Counts lines without keeping their errors. The caller has already added [`ERRORS_MAX`](Self::ERRORS_MAX) errors
+    /// of earlier lines of the same file.
     pub(crate) fn add_unnamed(&mut self, count: u64) {
         self.count += count;
     }

@@ -52,9 +52,9 @@ impl Amount for Usd {}
 /// How amounts are counted internally and in the journal: as a whole number of steps. A step is one token, one call, or
 /// one pico-dollar.
 ///
-/// The number of steps is a `u64` for every unit, so all units share the same code and the same form of a journal line.
-/// Lines that were written before budgets existed stay valid. A limit, and the sum of one period, is at most `u64::MAX`
-/// pico-dollars, which are 18,446,744.07 USD.
+/// The number of steps is a `u64` for every unit. So the code and the form of a journal line are the same for all
+/// units. Lines that were written before budgets existed stay valid. A limit, and the sum of one period, is at most
+/// `u64::MAX` pico-dollars, which are 18,446,744.07 USD.
 pub trait Steps: Sized {
     /// Returns the number of steps; `None` if the number is below 0 or above `u64::MAX`.
     fn steps(self) -> Option<u64>;

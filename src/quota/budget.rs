@@ -13,8 +13,8 @@ use crate::metrics::Usd;
 /// [`Quota::budget`](super::Quota::budget) returns a budget. Clones of a budget share the same quota.
 ///
 /// Before a call, reserve the most that the call can cost. After the call, settle with the actual cost. If a cost is
-/// unknown, for example because the model has no price, pass `None`. The limit decides whether an amount can be
-/// reserved for a call of unknown cost (see [`Limits`](super::Limits)).
+/// unknown, for example because the model has no price, pass `None`. The key `unknown` of the limit says what happens
+/// to a call of unknown cost (see [`Limits`](super::Limits)).
 ///
 /// ```
 /// # let directory = tempfile::tempdir().expect("a temporary directory");
@@ -59,8 +59,8 @@ impl Budget {
 
     /// Records dollars that were spent without a reservation, and returns the resulting status.
     ///
-    /// Pass `None` if the cost is unknown. Then the amount that the limit assumes for calls of unknown cost is
-    /// recorded. If the limit assumes no amount, the call is counted in [`QuotaStatus::unknown`].
+    /// Pass `None` if the cost is unknown. If the limit assumes an amount for such calls, this amount is recorded. If
+    /// it assumes none, the call is counted in [`QuotaStatus::unknown`].
     ///
     /// # Errors
     /// If the error is of one of the first three kinds below, nothing was recorded.

@@ -16,8 +16,8 @@ pub struct Denied<A = u64> {
     pub requested: Option<A>,
     /// The status of the quota, with the amount that remains and the time at which the next period begins.
     ///
-    /// The status can be newer than the denial. If another reservation ended in between, `remaining` can already be
-    /// enough. Then try the reservation again.
+    /// The status can be newer than the denial. If another reservation has ended since the denial, `remaining` can
+    /// already be enough. Then request the reservation again.
     pub status: QuotaStatus<A>,
 }
 

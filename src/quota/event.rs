@@ -12,7 +12,7 @@ use crate::metrics::Timestamp;
 
 /// One line of the quota's journal: an event, its time, and the `api` and the `unit` for which the event counts.
 ///
-/// The unit is text here, so that an older version can read lines with a newer unit.
+/// The unit is text here, so that a version can also read lines with a unit that only newer versions have.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Line<'a> {
     #[serde(borrow)]
@@ -45,8 +45,8 @@ pub(super) enum Event {
         limit: NonZeroU64,
         period: Scope,
     },
-    /// The reservation that line number `hold` requested at `held_at` ends, because its call has used `amount`. That
-    /// amount counts in the window (the day, for example) that contains `held_at`.
+    /// The reservation that line number `hold` requested at `held_at` ends, because the call for which it was made has
+    /// used `amount`. That amount counts in the window (the day, for example) that contains `held_at`.
     Settle {
         hold: u64,
         amount: u64,
@@ -79,8 +79,8 @@ impl Certainty {
     }
 }
 
-/// The thresholds that the line's writer watches, in percent of a limit. The writer wants to know whether its line is
-/// the first in the window to reach a threshold.
+/// The thresholds that the line's writer watches, in percent of a limit. The writer reports a threshold if its line is
+/// the first in the window with which the consumption reaches the threshold.
 ///
 /// The thresholds and their limit are stored in the line, so that all readers agree on which line was the first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,9 +91,9 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// Returns the watch of a line that counts against `limit` at `at`. Returns `None` if the limit has no thresholds
-    /// and every reader counts its period anyway. Readers count any other period only if a line names this period. So
-    /// every line for a limit with such a period has a watch.
+    /// Returns the watch of a line that counts against `limit` at `at`. Returns `None` if a watch is not needed: the
+    /// limit has no thresholds, and its period is one that every reader counts. Readers count any other period only if
+    /// a line names it. So if a limit has such another period, each of its lines has a watch.
     pub(super) fn of(limit: &Limit, at: Timestamp) -> Option<Self> {
         let period = Scope::of(limit, at);
         let is_needed = !limit.thresholds.is_empty() || !period.is_always_counted();

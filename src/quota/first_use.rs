@@ -7,11 +7,11 @@ use super::window::{HOUR_MS, Window};
 use super::windows::{Used, WINDOWS_MAX};
 use crate::metrics::Timestamp;
 
-/// The recent windows in which something was consumed. As in `RecentWindows`, the window whose last line is the oldest
-/// is forgotten first.
+/// The recent windows in which something was consumed. As in [`RecentWindows`](super::windows::RecentWindows), the
+/// window whose last line is the oldest is forgotten first.
 ///
-/// The lines are not always in the order of their times. A use less than `hours` before a known window would begin a
-/// window that overlaps the known one. Such a use counts in the known window instead, so windows never overlap.
+/// The lines are not always in the order of their times. If a use is less than `hours` before a known window, a window
+/// that began with this use would overlap the known window. So the use counts in the known window instead.
 #[derive(Debug)]
 pub(super) struct FirstUse {
     pub(super) hours: NonZeroU16,
@@ -38,8 +38,8 @@ impl FirstUse {
                 let last = self.windows.len() - 1;
                 let window = &mut self.windows[last].0;
                 // If this use is earlier than all known uses of the window, the window is moved, and begins with this
-                // use. The window is not moved if its new end is before `now`. Later uses may then already be in its
-                // sum, and cannot be removed from the sum.
+                // use. The window is not moved if its new end is not after `now`. In that case, its sum may already
+                // include uses after the new end, and these uses cannot be removed from the sum.
                 if earlier.start_ms < window.start_ms && now.unix_ms() < earlier.end_ms {
                     *window = earlier;
                 }
@@ -82,7 +82,7 @@ impl FirstUse {
     }
 
     /// Returns the index of the window that contains `at`. If there is none, returns the index of the first window that
-    /// begins after `at` and within the width of a window.
+    /// begins after `at`, but less than the width of a window later.
     fn position(&self, at: Timestamp) -> Option<usize> {
         let after_ms = |window: &Window| window.start_ms - at.unix_ms();
         let windows = || self.windows.iter().map(|(window, _)| window).enumerate();

@@ -20,8 +20,8 @@ use crate::metrics::Usd;
 /// before the reservation expires.
 ///
 /// Usage counts in the window (one period of the limit, such as a certain day) that contains the time of the event. A
-/// settlement counts in the window of its reservation. The clocks of the processes may differ by a few minutes, but not
-/// by hours.
+/// settlement counts in the window of its reservation. The clocks of the processes that share a quota may differ by a
+/// few minutes, but not by hours.
 ///
 /// ```
 /// # let directory = tempfile::tempdir().expect("a temporary directory");
@@ -72,7 +72,7 @@ impl Quota {
     ///   [`budget`](Self::budget)), or if the clock is outside the years 0 to 9999.
     /// - [`ErrorKind::Io`](crate::ErrorKind::Io) if the journal cannot be read.
     /// - [`ErrorKind::Malformed`](crate::ErrorKind::Malformed), with the line's number, if a line of the journal is not
-    ///   an event of a quota, or if only a newer version can read that line.
+    ///   an event of a quota that this version can read.
     pub fn status(&self, api: &str) -> Result<QuotaStatus> {
         self.tracker.status(self.limits.find::<u64>(api)?)
     }
@@ -80,9 +80,9 @@ impl Quota {
     /// Records that a call of `api` used `amount`, in the limit's unit, and returns the resulting status. The amount is
     /// recorded in full, even if it exceeds the remaining quota.
     ///
-    /// Pass `None` if the call used an unknown amount. Then the amount that the limit assumes for such a call is
-    /// recorded. If the limit assumes no amount, the call is counted in [`QuotaStatus::unknown`]. The call is recorded
-    /// even if the limit denies calls of unknown amount, because it was already made.
+    /// Pass `None` if the call used an unknown amount. If the limit assumes an amount for such calls, this amount is
+    /// recorded. If it assumes none, the call is counted in [`QuotaStatus::unknown`]. The call is recorded even if the
+    /// limit denies calls of unknown amount, because it was already made.
     ///
     /// # Errors
     /// If the error is of one of the first four kinds below, nothing was recorded.

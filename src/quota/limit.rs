@@ -1,4 +1,5 @@
-//! The limits of APIs. A limit has an amount, a unit and a period, and the source and the day from which it was taken.
+//! The limits of APIs. A limit has an amount, a unit and a period. It also states its source, and the day on which it
+//! was taken from the source.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::{NonZeroU16, NonZeroU64};
@@ -170,8 +171,8 @@ impl Limits {
         self
     }
 
-    /// Returns the limit of `api`; `None` if the limit is unknown. An API without an entry in the table may still have
-    /// a limit.
+    /// Returns the limit of `api`; `None` if the limit is unknown. An API that is not in the table may still have a
+    /// limit.
     pub fn get(&self, api: &str) -> Option<&Limit> {
         self.0.get(api)
     }

@@ -3,8 +3,8 @@
 //! - A **limit** is the most that an API allows in one **period**, such as a day in a time **zone**. A **window** is
 //!   one such period, such as a certain day.
 //! - An amount that was used is **consumed**.
-//! - A **hold** is an amount that is **reserved** before a call. A hold ends when it is settled with the amount that
-//!   was used, when it is released, or when it expires.
+//! - A **hold** is an amount that is **reserved** before a call. A hold ends in one of three ways: it is **settled**,
+//!   and the amount that was used is consumed; it is **released**, and nothing is consumed; or it expires.
 //! - A **budget** is a quota of US dollars.
 
 mod amount;

@@ -38,14 +38,14 @@ impl QuotaOptions {
     }
 
     /// Sets how long a hold lasts if it is neither settled nor released, for example because its process died; ten
-    /// minutes by default. The duration is counted in whole milliseconds.
+    /// minutes by default. Fractions of a millisecond are ignored.
     pub fn hold_life(mut self, life: Duration) -> Self {
         self.hold_life = life;
         self
     }
 
-    /// Sets how the quota's journal is opened. The clock in `journal` becomes the clock of the quota, instead of the
-    /// clock that was passed to [`new`](Self::new).
+    /// Sets how the quota's journal is opened. The quota then uses the clock in `journal`, and not the clock that was
+    /// passed to [`new`](Self::new).
     pub fn journal(mut self, journal: JournalOptions) -> Self {
         self.journal = journal;
         self

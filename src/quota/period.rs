@@ -42,8 +42,8 @@ pub enum Period {
     /// This many hours of 3,600 seconds, beginning with the first use; 1 to 8,760 hours.
     ///
     /// After the end of these hours, the next period begins with the next use. So no period is running while nothing is
-    /// used. A use is a consumed amount, or a reservation that is neither released nor expired. The plans of coding
-    /// agents are limited in this way: `5h` is their session, and `168h` is their week.
+    /// used. A use is a consumed amount, or a reservation that is neither released nor expired. Some vendors limit the
+    /// plans of their coding agents in this way: `5h` is a session, and `168h` is a week.
     Hours(NonZeroU16),
     /// All time. The quota never restarts.
     Total,
@@ -51,7 +51,7 @@ pub enum Period {
 
 impl Period {
     /// The periods in UTC that are counted for every API, even if the API's limit has another period. An earlier
-    /// version had only these periods, and not all of its lines name a period.
+    /// version had only these periods, and wrote lines that do not name their period.
     pub(super) const ALWAYS_COUNTED: [Self; 5] = [Self::Minute, Self::Hour, Self::Day, Self::Week, Self::Month];
     /// The largest number of hours in [`Self::Hours`].
     const HOURS_MAX: u16 = 8_760;

@@ -41,7 +41,8 @@ impl Progress {
     ///
     /// - A line names a frame that was not counted since the first line.
     /// - A line is damaged, or does not continue the hash chain of the previous line. For example, a writer whose disk
-    ///   is full removes the lines that it has just written. If these lines were already read, the sums are wrong.
+    ///   is full removes the lines that it has just written. If this reader has already read these lines, its sums are
+    ///   wrong.
     pub(super) fn read_on(&mut self, journal: &Journal) -> Result<bool> {
         loop {
             match self.next(journal, true)? {
@@ -52,8 +53,8 @@ impl Progress {
         }
     }
 
-    /// Reads the journal from its start again, and also counts the frames that the last reading missed. Damaged lines
-    /// are not counted, and each causes a warning.
+    /// Reads the journal from its start again. From the first line on, also counts the frames that lines or queries
+    /// have named so far, but that were not counted. Damaged lines are not counted, and each causes a warning.
     pub(super) fn reread(&mut self, journal: &Journal, warn: &journal::Warn) -> Result<()> {
         let mut is_warned = false;
         loop {
@@ -68,8 +69,8 @@ impl Progress {
                     Next::End => break,
                 }
             }
-            // A pass can find further missed frames. The frames that lines name do not depend on what was counted, so a
-            // second pass counts all of them.
+            // In the first pass, lines may name further frames that are not counted yet. The second pass counts these
+            // frames too. It finds no others, because both passes read the same lines.
             if self.fold.missed().is_empty() {
                 return Ok(());
             }
@@ -98,7 +99,7 @@ impl Progress {
             }
             Err(source) => {
                 let error = malformed("read a line of the quota").source(source);
-                // The next call must read the line again instead of skipping it.
+                // Go back, so that the next call reads the line again instead of skipping it.
                 self.lines = journal.lines_from(before);
                 Err(error)
             }

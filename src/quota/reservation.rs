@@ -45,8 +45,8 @@ pub struct Hold<A: Amount = u64> {
 }
 
 impl<A: Amount> Hold<A> {
-    /// Returns the reserved amount, in the limit's unit. The amount is 0 if the caller does not know it and the limit
-    /// assumes none.
+    /// Returns the reserved amount, in the limit's unit. The amount is 0 if the caller requested an unknown amount and
+    /// the limit assumes none.
     pub fn amount(&self) -> A {
         self.reserved.amount
     }
@@ -88,7 +88,7 @@ impl<A: Amount> Hold<A> {
 impl<A: Amount> Drop for Hold<A> {
     fn drop(&mut self) {
         if self.is_open {
-            // A drop cannot report that the release failed. The hold then ends when it expires.
+            // If the release fails, a drop cannot report the error. The hold then ends when it expires.
             let _ = self.tracker.release(&self.limit, self.reserved.line);
         }
     }

@@ -20,8 +20,8 @@ pub(super) enum Scope {
     Zoned { of: Period, zone: String, start_ms: i64, end_ms: i64 },
 }
 
-/// One window, or all windows of a period such as `5h`. An account has the sums of one API in one unit. It adds each
-/// line to the sums of the frames in which the line counts.
+/// One window, or all windows of a period such as `5h`. An account has the sums of one API in one unit. The account
+/// adds the amount of each line to the sums of all frames in which the line counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Frame {
     /// A window of a period that every account counts.

@@ -74,8 +74,8 @@ pub struct QuotaStatus<A = u64> {
     pub zone: Zone,
     /// The amount that was used in this window, in `unit`.
     ///
-    /// It can exceed `limit`, because usage is recorded in full even if less was reserved. It is never above
-    /// `u64::MAX`, or 18,446,744.07 USD for dollars: a larger sum is shown as this maximum.
+    /// This amount can exceed `limit`, because usage is recorded in full even if less was reserved. A sum above the
+    /// maximum is shown as the maximum, which is `u64::MAX`, or 18,446,744.07 USD.
     pub consumed: A,
     /// The amount that is reserved in this window, in `unit`. It excludes holds that were settled or released, or have
     /// expired.
@@ -96,13 +96,13 @@ pub struct QuotaStatus<A = u64> {
     /// it is settled.
     pub warning_level: WarningLevel,
     /// The thresholds of the limit, in percent and ascending, that `consumed` reached through the recording or
-    /// settlement that returned this status. Held amounts do not count. The list is empty in a status that was only
+    /// settlement that returned this status. Held amounts are not included. The list is empty if the status was only
     /// queried.
     ///
     /// Each threshold is reported once in a window, across threads, processes and restarts, even if the limit is raised
     /// in between. The order of the lines in the journal decides which recording or settlement reports a threshold. If
-    /// this recording or settlement returns an error after its line was written, or if its process dies, the threshold
-    /// is not reported at all. A settlement counts in the window of its reservation.
+    /// that call returns an error after its line was written, or if its process dies, the threshold is not reported at
+    /// all. A settlement counts in the window of its reservation.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub crossed: Vec<u16>,
     /// The time until `resets_at`, in days of 24 hours; more than 0. `None` if `resets_at` is `None`.

@@ -155,8 +155,8 @@ impl Tracker {
         self.sums(&mut *self.caught_up(0)?, limit, at)
     }
 
-    /// Returns the sums for `limit` in its window at `at`, over the lines that were read. If the window was not counted
-    /// so far, reads the journal again.
+    /// Returns the sums for `limit` in its window at `at`, over the lines that were read. If the fold has not counted
+    /// the window from the first line on, reads the journal again.
     fn sums(&self, progress: &mut Progress, limit: &Limit, at: Timestamp) -> Result<Counted> {
         let counted = progress.fold.sums(limit, at);
         if progress.fold.missed().is_empty() {

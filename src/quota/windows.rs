@@ -49,15 +49,17 @@ impl Used {
     }
 }
 
-/// The usage of the recent windows of one period. The window in which the last line counts is at the end of the list.
+/// The usage of the recent windows of one period. The windows are in the order of their last lines, so the window of
+/// the last line is at the end.
 ///
 /// The window whose last line is the oldest is forgotten first, even if the window itself is in the future. So a line
 /// from a clock that is far ahead does not remove the windows in which other lines still count.
 #[derive(Debug, Default)]
 pub(super) struct RecentWindows(Vec<(Window, Used)>);
 
-/// The largest number of windows that are remembered for a period. Sixteen windows of a minute, the shortest period,
-/// are enough. A line is written much less than sixteen minutes after the time at which it counts.
+/// The largest number of windows that are remembered for a period. Sixteen windows are enough even for the shortest
+/// period, a minute. A line is usually written less than sixteen minutes after the time at which it counts, because a
+/// hold lasts ten minutes by default.
 pub(super) const WINDOWS_MAX: usize = 16;
 
 impl RecentWindows {

@@ -110,8 +110,8 @@ impl<Z: TimeZone + Send + Sync> Rules for Z {
             MappedLocalTime::Single(start) => start.timestamp(),
             MappedLocalTime::Ambiguous(one, other) => one.timestamp().min(other.timestamp()),
             MappedLocalTime::None => {
-                // Clocks skip 00:00 on this day, so the day begins when they are changed. That moment is searched
-                // within 26 hours, because every offset from UTC is smaller.
+                // Clocks skip 00:00 on this day, so the day begins when they are changed. The code searches for that
+                // moment within 26 hours of 00:00 UTC, because every offset from UTC is smaller.
                 const OFFSET_S_MAX: i64 = 26 * 3600;
                 let shown = local.and_utc().timestamp();
                 let is_reached = |utc_s: i64| {

@@ -20,10 +20,9 @@ pub(super) struct Account {
     /// The usage in the periods of [`Period::ALWAYS_COUNTED`], in the same order. All of them are counted, because a
     /// limit can later change its period.
     always: [RecentWindows; Period::ALWAYS_COUNTED.len()],
-    /// The windows that were counted since the first line because [`ask`](Self::ask) requested it. They are never
-    /// forgotten.
+    /// The windows that [`ask`](Self::ask) requested. They are counted from the first line on, and never forgotten.
     asked: Vec<(Window, Used)>,
-    /// The recent windows that lines have named. A window is counted from the line on that named it first.
+    /// The recent windows that lines have named. Each window is counted from the first line on that names it.
     named: RecentWindows,
     from_first_use: Vec<FirstUse>,
     /// The latest time at which something was consumed.

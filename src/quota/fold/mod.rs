@@ -1,8 +1,8 @@
 //! Adds up the lines of a quota's journal. This module does no I/O and reads no clock.
 //!
-//! All results depend only on the lines and their order, not on the reader or the time of reading. Which old windows
-//! are forgotten also depends only on the lines. So all processes agree on which reservations were granted, and on
-//! which line was the first to reach a threshold. Therefore no lock other than the journal's is needed.
+//! All results depend only on the lines and their order, not on who reads them or when. Even which old windows are
+//! forgotten depends only on the lines. So all processes agree on which reservations were granted, and on which line
+//! was the first to reach a threshold. Therefore no lock other than the journal's is needed.
 //!
 //! Windows of most periods are counted only after a line or a query has named them. If earlier lines may belong to such
 //! a window, the journal is read again, and the window is counted from the first line on. So the sums do not depend on
@@ -26,7 +26,7 @@ use crate::metrics::Timestamp;
 #[derive(Debug, Default)]
 pub(super) struct Fold {
     accounts: HashMap<String, HashMap<String, Account>>,
-    /// The frames that lines or queries have named, but that the accounts have not counted since the first line. A
+    /// The frames that lines or queries have named, but that the accounts have not counted from the first line on. A
     /// frame is one window, or all windows of a period such as `5h`.
     missed: Vec<Asked>,
 }
@@ -78,7 +78,7 @@ impl Fold {
         counted
     }
 
-    /// Returns the frames that were named, but were not counted since the first line. If there are any, sums and
+    /// Returns the frames that were named, but were not counted from the first line on. If there are any, sums and
     /// decisions may be wrong.
     pub(super) fn missed(&self) -> &[Asked] {
         &self.missed
