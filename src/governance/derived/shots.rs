@@ -20,7 +20,7 @@ pub struct Shots {
     pub regenerations: Option<u128>,
     /// The average number of regenerations of the shots with a known count; `None` if no count is known.
     pub average_regenerations: Option<f64>,
-    /// The outcomes of the executions of all the shots.
+    /// The outcomes of the executions that worked on these shots.
     pub outcomes: Outcomes,
 }
 

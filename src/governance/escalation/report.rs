@@ -262,7 +262,7 @@ pub struct EscalationReport {
     pub since: Timestamp,
     /// The end of the window, UTC, exclusive; `None` if the window has no end.
     pub until: Option<Timestamp>,
-    /// The start of the reference, UTC.
+    /// The start, UTC, of the reference (the earlier period with which quality controls are compared).
     pub reference_since: Timestamp,
     /// The end of the reference, UTC: the start of the week in which the window begins.
     pub reference_until: Timestamp,

@@ -39,6 +39,9 @@ use crate::term::{output, paint, printable, short};
 ///
 /// - Several successful attempts to generate a shot have the same regen_count.
 ///
+/// - An execution has no run_id although its parent belongs to the run, or no parent_run_id although its parent belongs
+///   to another run.
+///
 /// - A line of the ledger is not a record, the hash chain does not verify, or a file of the ledger cannot be read.
 ///
 /// Each reason lists the affected executions. Nothing is changed.
