@@ -55,8 +55,8 @@ const HOUR_MS: i64 = 3_600_000;
 ///   several controls, the last one with a verdict or a drift is used.
 /// - If the record of the execution itself has an outcome or a drift, the controls of the artifact are ignored.
 /// - An artifact with the outcome FIX (the artifact needs changes) counts as not accepted.
-/// - An artifact without a control is left out of the drift tests. For its model, only the success of the execution
-///   counts.
+/// - If neither a control nor the execution itself records an outcome or a drift, the artifact is left out of the drift
+///   tests. For its model, only the success of the execution counts.
 /// - Cancelled executions are left out of the model tests. So are executions that used several models.
 ///
 /// ```
