@@ -1,5 +1,5 @@
-//! Compares the executions since Monday with the baselines of all earlier executions. These baselines are frozen: they
-//! are stored once for the week, and later records do not change them.
+//! Compares the executions since Monday with the baselines (the usual latency, cost and success rate) of all earlier
+//! executions. These baselines are frozen: they are stored once for the week, and later records do not change them.
 
 use runledger::baseline::{Accumulator, Verdict};
 use runledger::metrics::Status;
@@ -24,8 +24,8 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let directory = tempfile::tempdir()?;
     let wednesday = || "2026-02-11T00:00:00Z".parse().unwrap_or(Timestamp::UNIX_EPOCH);
     let ledger = Options::new().clock(wednesday).open(directory.path().join("execution_metrics.jsonl"))?;
-    // One week of executions from Monday 2026-02-02 on. Then two days of the next week, in which every fourth execution
-    // is slow.
+    // Append one week of executions from Monday 2026-02-02 on, and then two days of the next week, in which every
+    // fourth execution is slow.
     let monday: Timestamp = "2026-02-09T00:00:00Z".parse()?;
     history(&ledger, "2026-02-02T00:00:00Z".parse()?, (0..7 * 24).map(|hour| 3_000 + hour % 10))?;
     history(&ledger, monday, (0..2 * 24).map(|hour| if hour % 4 == 3 { 9_000 } else { 3_000 + hour % 10 }))?;
@@ -49,7 +49,7 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     }
     let publish = &comparison.skills["publish"];
     assert_eq!(publish.success_rate.verdict, Verdict::NoChangeShown);
-    assert_eq!(publish.latency_ms.verdict, Verdict::Worse); // though the median is as fast as ever
-    assert_eq!(publish.cost_mean_usd.verdict, Verdict::TooFew); // no cost was recorded: unknown, not free
+    assert_eq!(publish.latency_ms.verdict, Verdict::Worse); // although the median is as fast as before
+    assert_eq!(publish.cost_mean_usd.verdict, Verdict::TooFew); // no cost was recorded, so the cost is unknown, not 0
     Ok(())
 }

@@ -1,5 +1,5 @@
 //! Guards an API with a quota: reserve an amount before the call, and settle the amount that was used after the call.
-//! The reservations of all threads and processes together never exceed the limit. A limit in dollars is a budget.
+//! All threads and processes together never reserve more than the limit. A limit in dollars is a budget.
 
 use runledger::quota::{Limits, WarningLevel};
 use runledger::{Grant, Options, Usd};
@@ -30,7 +30,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             Grant::Denied(denied) => println!("{} {denied}", denied.status.emoji()),
         }
     }
-    // On an error between reserving and settling, the hold is dropped, which releases the reservation.
+    // If an error occurs before `settle`, the hold (the guard of the reservation) is dropped, which releases the
+    // reservation. Here, the hold is dropped at once.
     drop(quota.reserve("search", Some(5))?);
     // Reserve the calls that are left, until the quota grants no more.
     while let Grant::Held(hold) = quota.reserve("search", Some(1))? {

@@ -10,7 +10,7 @@ use std::thread::{self, Thread};
 
 use runledger::{Ledger, Recorded, Skill, metrics::Status};
 
-/// An async skill. It needs no code for the case that it is cancelled.
+/// An async skill. It needs no code for its cancellation.
 async fn publish(ledger: Ledger, reply: impl Future<Output = Result<u32, &'static str>>) -> Recorded {
     let mut execution = ledger.begin(Skill::new("publish", "1.2.0"));
     execution.enter("upload");
@@ -40,12 +40,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// Returns a future that is pending when it is first polled, so that the skill is suspended once.
+/// Returns a future that is pending when it is first polled. So the skill is suspended once.
 fn late<T: Copy>(answer: T) -> impl Future<Output = T> {
     let mut polls = 0;
     poll_fn(move |context| {
         polls += 1;
-        context.waker().wake_by_ref(); // like the thread that has the answer
+        context.waker().wake_by_ref(); // a real reply wakes the task when it arrives
         if polls == 1 { Poll::Pending } else { Poll::Ready(answer) }
     })
 }

@@ -1,13 +1,15 @@
 //! Writes a log for experiments: `generate_log PATH [--records 1000000] [--skills 20] [--malformed 0.001] [--seed 1]
 //! [--rotate-mb 64]`.
 //!
-//! The records resemble those of an orchestrator. Each record has about 900 bytes. The latencies of a skill are
-//! log-normal around its median. One execution in 64 has failed. Some records have no model, and so no tokens and no
-//! cost. Some executions were interrupted, and have no end and no latency. The same seed gives the same records.
+//! The records resemble those of an orchestrator, which is a program that runs many skills. Each record has about 900
+//! bytes. The latencies of a skill are log-normal around its median. One execution in 64 has failed. Some records have
+//! no model, and so no tokens and no cost. Some executions were interrupted, and have no end and no latency. The same
+//! arguments give the same records. The values above are the defaults, except for `--rotate-mb`: without it, the log is
+//! one file.
 //!
 //! The records are written through the ledger's journal, without syncs. A malformed line is the beginning of a record,
-//! followed by a brace. Malformed lines are written through the journal, too. So they are part of the chain, and
-//! `runledger verify` finds no fault. If they were written directly to the file, the ledger would treat them as the
+//! followed by a brace. Malformed lines are written through the journal, too. So they are part of the chain of hashes,
+//! and `runledger verify` finds no fault. If they were written directly to the file, the ledger would treat them as the
 //! remains of a crash and remove them.
 
 mod records;
@@ -28,7 +30,7 @@ struct Arguments {
     /// The share of malformed lines, from 0 to 1.
     malformed: f64,
     seed: u64,
-    /// The size at which segments are sealed, in MB; 0 if they are never sealed.
+    /// The size, in MB, at which a new segment (a file of the log) begins; 0 if the log is one file.
     rotate_mb: u64,
 }
 
@@ -60,7 +62,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     if path.exists() {
         return Err(format!("{}: found a file; expected a new path", path.display()).into());
     }
-    // Only daily rotation reads the clock. Daily rotation is off, so a fixed clock is enough.
+    // The clock gives the time of the log's id and of events, and can begin a new file each day. None of this matters
+    // here, so a fixed clock is enough.
     let options = JournalOptions::new(Arc::new(|| 1_770_422_400_000))
         .durability(Durability::Flushed)
         .rotate_bytes((rotate_mb > 0).then_some(rotate_mb * 1_000_000));

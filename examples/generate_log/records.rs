@@ -10,7 +10,7 @@
 use runledger::metrics::{CostProvenance, ErrorCategory, Status, Step};
 use runledger::{ExecutionMetrics, PriceTable, Result, Timestamp, Usage, Uuid, hash_bytes};
 
-/// An endless source of records. The same number of skills and the same seed give the same records.
+/// An endless source of records. The number of skills and the seed determine the records.
 pub(crate) struct Records {
     prices: &'static PriceTable,
     skills: Vec<Skill>,
@@ -89,7 +89,7 @@ impl Records {
     /// Returns the next record.
     ///
     /// # Errors
-    /// Fails if the bundled prices do not have one of the models.
+    /// Fails if the bundled price table has no price for a model of the skills.
     pub(crate) fn next_record(&mut self) -> Result<ExecutionMetrics> {
         let id = Uuid::from_u64_pair(self.random(), self.random());
         self.start = self.start.plus_ms(self.random() % 2_000);
@@ -119,7 +119,7 @@ impl Records {
             let usage = Usage::new(500 + (pick >> 16) % 3_000, 100 + (pick >> 24) % 900);
             record.set_usage(model, &usage);
             self.prices.cost(model, &usage, start)?.fill(&mut record);
-            // In most records, the vendor reported the cost, so the record does not name the source of the price.
+            // Most records have a cost but do not say where it comes from.
             if pick >> 48 & 7 != 0 {
                 record.cost = CostProvenance::default();
             }

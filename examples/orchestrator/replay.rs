@@ -25,7 +25,8 @@ fn model(row: usize) -> &'static str {
     }
 }
 
-/// Replays all calls. Adds the time that the ledger takes for each call, begin and finish together, to `overhead`.
+/// Replays all calls. Adds to `overhead` the time that the ledger takes for each call. This is the time to begin the
+/// execution and to finish it.
 pub(crate) fn run(root: &Execution, quota: &Quota, overhead: &mut Overhead) -> Result<(), Box<dyn Error>> {
     for (row, line) in CALLS.lines().skip(1).enumerate() {
         let tokens = line.split(',').skip(1).map(str::parse).collect::<Result<Vec<u64>, _>>()?;
@@ -36,8 +37,8 @@ pub(crate) fn run(root: &Execution, quota: &Quota, overhead: &mut Overhead) -> R
         let mut call = root.child(Skill::new(skill, "1.0.0"));
         let begin = begin.elapsed();
 
-        // Before the call, reserve the most tokens that the call can use, so that parallel calls together cannot exceed
-        // the limit.
+        // Before the call, reserve the most tokens that the call can use. So parallel calls together cannot exceed the
+        // limit.
         let mut model = model(row);
         let grant = if model == "gpt-4" { Some(quota.reserve(LIMIT, Some(input + OUTPUT_MAX))?) } else { None };
         if let Some(Grant::Denied(denied)) = &grant {
@@ -53,7 +54,7 @@ pub(crate) fn run(root: &Execution, quota: &Quota, overhead: &mut Overhead) -> R
         call.record_usage(model, Usage::new(input, output));
 
         // After the call, settle the tokens that the call used. The unused tokens of the reservation are released. On
-        // an error, the hold is dropped, which releases the whole reservation.
+        // an error, the hold (the guard of the reservation) is dropped, which releases all tokens.
         if let Some(Grant::Held(hold)) = grant {
             call.set_quota(&hold.settle(Some(input + output))?);
         }

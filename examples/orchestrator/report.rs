@@ -14,7 +14,7 @@ use runledger::{Baselines, ExecutionMetrics, Ledger, LedgerReader, Quota, QuotaS
 use crate::{LEDGER, replay};
 
 pub(crate) fn print(ledger: &Ledger, quota: &Quota, run_id: &str) -> Result<(), Box<dyn Error>> {
-    // The reader holds only one record at a time. The report keeps all records of this run.
+    // The reader holds only one record at a time, but this report keeps all records of the run in memory.
     let ours = |record: &runledger::Result<ExecutionMetrics>| {
         record.as_ref().map_or(true, |record| record.run.run_id.as_deref() == Some(run_id))
     };
@@ -82,7 +82,7 @@ fn quota_left(quota: &Quota, records: &[ExecutionMetrics]) -> Result<(), Box<dyn
     Ok(())
 }
 
-/// Prints the baselines over all runs in the log. They become more accurate with every run.
+/// Prints the baselines (the usual values) of all runs in the log. They become more accurate with every run.
 fn baselines(ledger: &Ledger) -> Result<(), Box<dyn Error>> {
     let row =
         |skill: &str, cells: [String; 6]| println!("  {skill:18} {}", cells.map(|cell| format!("{cell:>11}")).concat());
@@ -101,7 +101,8 @@ fn known(value: Option<impl Display>) -> String {
 }
 
 fn log(ledger: &Ledger) -> Result<(), Box<dyn Error>> {
-    // A head that is kept on another machine shows later whether the log was truncated or rewritten.
+    // A head is the number and the hash of the last line. A head that is kept on another machine shows later whether
+    // the log was truncated or rewritten.
     let whole = LedgerReader::open(LEDGER)?.verify(&[ledger.head()?])?;
     println!("\nWhere the log is\n  {LEDGER}: {} lines, {} bytes", whole.lines, whole.bytes);
     println!("  verify: {}", if whole.is_clean() { "clean".to_owned() } else { format!("{:?}", whole.faults) });
@@ -111,13 +112,13 @@ fn log(ledger: &Ledger) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The time that the ledger takes for each call, and the shortest time that the disk allows, which is measured after
-/// each call.
+/// The time that the ledger takes for each call, and the time that the disk alone takes to write as many bytes (the
+/// floor). The floor is measured after each call.
 pub(crate) struct Overhead {
     ledger: Vec<Duration>,
     floor: Vec<Duration>,
-    /// The file that is overwritten to measure the disk. It has its full size from the start, so later writes do not
-    /// make it grow.
+    /// The file that is overwritten to measure the disk. It has its full size from the start, because a write that
+    /// makes a file grow takes longer.
     file: File,
 }
 
@@ -152,7 +153,7 @@ impl Overhead {
             [("begin + finish, durable", self.ledger), ("floor: overwrite + fdatasync", self.floor)]
         {
             times.sort();
-            // The nearest-rank definition.
+            // The percentile by the nearest-rank definition.
             let percentile = |p: usize| known(times.get((times.len() * p).div_ceil(100) - 1).map(Duration::as_micros));
             println!("  {name:30} p50 {:>6}  p99 {:>6}", percentile(50), percentile(99));
         }

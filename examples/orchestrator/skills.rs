@@ -115,7 +115,7 @@ fn read_manifest(execution: &mut Execution, _: &Outputs) -> Output {
     Ok(json!(keys))
 }
 
-/// Compares the hashes with those of `sha256sum`. This skill shows how to record a program that a skill runs.
+/// Compares the hashes with those of `sha256sum`. This shows how a skill records a program that it runs.
 fn cross_check(execution: &mut Execution, outputs: &Outputs) -> Output {
     execution.enter("sha256sum");
     let theirs = Command::new("sha256sum").args(texts(outputs, "walk-sources")?).output()?;

@@ -9,10 +9,10 @@
 //! | `skill_name` | `skill_name` |
 //! | `scene_id`, `shot_id` | the same names in [`production`](crate::ExecutionMetrics::production) |
 //! | `model_used` | `model.name` |
-//! | `tier` | `model.tier`, which the router chose. If this is unknown: `cost_tier`, but never the value Unknown |
+//! | `tier` | `model.tier`, the tier (class of models) that the router chose. If this is unknown: `cost_tier`, unless its value is Unknown |
 //! | `estimated_cost`, `actual_cost` | `cost.estimated_usd` and `cost_usd`: US dollars, exact decimals |
-//! | `duration_s` | `production.duration_s`, the length of the generated clip. If this is unknown: `wall_clock_time_ms` in seconds. For a generation, the cell is then empty, because the time of the execution is not the length of the clip |
-//! | `outcome` | `production.outcome`. If this is unknown: PASS if the execution succeeded, FAIL if it failed. For a quality control, the cell is then empty, because a control that succeeds can have any verdict |
+//! | `duration_s` | `production.duration_s`, the length of the generated clip. If this is unknown: `wall_clock_time_ms` in seconds. A generation has an empty cell instead, because the time of the execution is not the length of the clip |
+//! | `outcome` | `production.outcome`. If this is unknown: PASS if the execution succeeded, FAIL if it failed. A quality control has an empty cell instead, because a control that succeeds can have any verdict |
 //! | `regen_count` | `production.regen_count` |
 //! | `artifact_output` | `production.artifact` |
 //! | `notes` | `production.notes` |
@@ -27,15 +27,15 @@
 //!
 //! Spreadsheets evaluate a cell that begins with `=`, `+`, `-` or `@` as a formula. A formula can send the content of
 //! other cells to a server. Some spreadsheets begin a new cell after `;`, tab, CR and LF, even within quotes. So a
-//! formula could begin at the start of a text and after each of these four characters.
+//! formula could begin at two kinds of positions: at the start of a text, and after each of these four characters.
 //!
 //! At these positions, a `'` is inserted if `=`, `+`, `-`, `@` or a full-width form of one of them follows, possibly
-//! after spaces. A `'` is also inserted if the text already has a `'` at such a position. So a reader restores the
-//! original text by removing one `'` at each of these positions that has a `'`. Numbers and times are not changed.
+//! after spaces. A `'` is also inserted if the text already has a `'` at such a position. So a reader restores the text
+//! by removing one `'` at each of these positions, if there is one. Numbers and times are not changed.
 //!
 //! Control characters other than tab, CR and LF are not allowed by RFC 4180, and terminals may execute them. They are
-//! replaced by their Unicode pictures (U+2400 to U+2421), or by U+FFFD if there is no picture. The ledger keeps the
-//! original.
+//! replaced by their Unicode pictures (U+2400 to U+2421), or by U+FFFD if there is no picture. A reader cannot restore
+//! these characters, but the ledger still contains them.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -119,7 +119,8 @@ pub fn write(records: impl IntoIterator<Item = Result<ExecutionMetrics>>, mut ou
 
 /// Creates the next run log in `directory`, and returns the path of the log when the log is durable. The first run log
 /// is `RUN_LOG_v001.csv`. Each later run log has the number after the highest existing number. Numbers above 999 have
-/// more than three digits. The mode of the file is 0600. A missing directory is created.
+/// more than three digits. The directory decides the [owner and mode](crate::disk::Disk#owner-and-mode-of-new-files) of
+/// the file; the usual mode is 0600. A missing directory is created.
 ///
 /// Existing run logs are never overwritten. Processes that call `create` at the same time create one log each. A
 /// process that dies leaves no partial run log, but may leave a file such as `RUN_LOG_v.part-1`, which can be removed.
@@ -127,8 +128,8 @@ pub fn write(records: impl IntoIterator<Item = Result<ExecutionMetrics>>, mut ou
 ///
 /// # Errors
 /// [`ErrorKind::Io`] if the directory or the file cannot be created or written, and the first error in `records` of any
-/// other kind than [`ErrorKind::Malformed`]. After an error, there is no new run log, with one exception: a complete
-/// run log may exist if the only failure was to remove the partial file or to sync the directory.
+/// other kind than [`ErrorKind::Malformed`]. After an error, there is no new run log, with one exception: if only the
+/// last two steps failed, which remove the partial file and sync the directory, the run log may exist and is complete.
 pub fn create(
     records: impl IntoIterator<Item = Result<ExecutionMetrics>>,
     directory: impl AsRef<Path>,
@@ -211,7 +212,7 @@ fn ends_cell(c: char) -> bool {
 }
 
 /// Returns true if a spreadsheet could evaluate a cell with this text as a formula. Also returns true if the text
-/// begins with `'`, since a reader would remove this `'` as an inserted one.
+/// begins with `'`, because a reader would otherwise remove this `'` as if it had been inserted.
 fn begins_formula(text: &str) -> bool {
     let after_spaces = text.trim_start_matches(|c: char| c.is_whitespace() && !ends_cell(c));
     text.starts_with('\'') || after_spaces.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠'])

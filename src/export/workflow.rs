@@ -32,8 +32,8 @@ use crate::metrics::{CostSource, CostTier, ExecutionMetrics, Feedback, LlmCall, 
 /// ```
 pub const SCHEMA: &str = include_str!("workflow.schema.json");
 
-/// The namespace for the UUIDs that are computed from run ids. Other programs that compute UUIDs from the same run ids
-/// get different UUIDs, since their namespaces differ.
+/// The namespace for the UUIDs that are computed from run ids. A program with another namespace computes different
+/// UUIDs from the same run ids.
 const RUN_NAMES: Uuid = uuid!("5f0c1d3e-8a52-4b7e-9c64-2d1f6a7b8e90");
 
 /// The workflow event of one execution. Serialises to the object of [`SCHEMA`].
@@ -142,10 +142,10 @@ fn duration_ms(record: &ExecutionMetrics) -> Option<u64> {
     record.wall_clock_time_ms.or_else(between)
 }
 
-/// Returns the status of the event; `None` if the status is unknown. If this version does not know the status in the
-/// record, the status of the event follows from whether the execution succeeded.
+/// Returns the status of the event; `None` if the status is unknown. If this version of the crate does not know the
+/// status in the record, the status of the event follows from whether the execution succeeded.
 fn status(record: &ExecutionMetrics) -> Option<&'static str> {
-    // The status is converted to text and back, so that `Other("paused")` becomes `Paused`.
+    // A program can set `Other("paused")`. The conversion to text and back turns it into `Paused`.
     let succeeded = match record.status.as_ref().map(|status| Status::from(status.as_str())) {
         Some(Status::Paused) => return Some("HIL-Paused"),
         // An interrupted execution did not succeed.

@@ -25,7 +25,7 @@ pub struct Expected {
     /// The shot; `None` if the shot does not matter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shot_id: Option<String>,
-    /// The run must have at least this number of executions with these values. The number is at least 1.
+    /// The smallest number of executions with these values that the run must have; at least 1.
     #[serde(default = "once")]
     pub count: u64,
 }

@@ -33,12 +33,12 @@ pub enum Field {
     /// The duration of the execution, or of the clip that the execution made: `production.duration_s`,
     /// `wall_clock_time_ms` or `total_latency_ms`.
     DurationS,
-    /// The outcome. For a quality control, the outcome is PASS, FAIL or FIX. For any other execution, the outcome is
-    /// whether the execution succeeded.
+    /// The outcome. For a quality control, the outcome is PASS, FAIL or FIX (the artifact needs changes), and a control
+    /// that failed needs none. For any other execution, the outcome is whether the execution succeeded.
     Outcome,
     /// `production.regen_count`. A count of 0 counts as present.
     RegenCount,
-    /// `production.artifact`, with a version in its name. Only an execution that succeeded must have this field.
+    /// `production.artifact`, with a version in its name. Only an execution that succeeded needs this field.
     ///
     /// The version is a `v` and a digit at the beginning of a word (`shot-004_v002.png`), or text after an `@` or a `:`
     /// (`clip@7`). The name needs no version if the record has an `output_hash`.
@@ -99,8 +99,8 @@ impl Field {
         }
     }
 
-    /// Returns a text that says what the record lacks. Returns `None` if the field is present, or if this record does
-    /// not need the field.
+    /// Returns a text that says what is missing in the record. Returns `None` if the field is present, or if this
+    /// record does not need the field.
     pub(super) fn missing(self, record: &ExecutionMetrics) -> Option<String> {
         let null = |is_present: bool, found: &str| (!is_present).then(|| found.to_owned());
         let production = &record.production;
@@ -144,8 +144,8 @@ pub(super) fn tier(record: &ExecutionMetrics) -> Option<&str> {
 }
 
 fn missing_outcome(record: &ExecutionMetrics) -> Option<String> {
-    // A quality control that did not complete needs no verdict. If the control has the verdict PASS all the same,
-    // `check_outcome` reports the contradiction.
+    // A quality control that did not complete needs no verdict. If such a control has the verdict PASS, `check_outcome`
+    // reports the contradiction.
     let is_known = match record.kind {
         Kind::Qc => record.execution_succeeded == Some(false),
         _ => record.execution_succeeded.is_some(),
@@ -179,7 +179,7 @@ fn names_version(artifact: &str) -> bool {
         let next = rest.peek().copied();
         let begins_word = before.is_none_or(|before: char| !before.is_alphanumeric());
         let numbered = matches!(c, 'v' | 'V') && begins_word && next.is_some_and(|next| next.is_ascii_digit());
-        // A letter or digit must follow. So the colon in `https://` is not taken as the beginning of a version.
+        // A letter or digit must follow the `@` or `:`. So the colon in `https://` does not begin a version.
         let behind = matches!(c, '@' | ':') && next.is_some_and(char::is_alphanumeric);
         if numbered || behind {
             return true;

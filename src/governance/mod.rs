@@ -1,11 +1,11 @@
-//! Decides whether a run was logged completely, and whom to notify of problems in the log. This module does no I/O and
-//! reads no clock.
+//! Decides whether a run (a group of executions) was logged completely, and whom to notify of problems in the log. This
+//! module does no I/O and reads no clock.
 //!
 //! - [`Gate::judge`] returns PASS or FAIL for one run, with every reason to fail and the executions concerned.
 //! - [`Escalations`] finds the problems in a time window. Each problem comes with the recipient to notify, a statistic,
 //!   and the executions that are evidence for it.
 //! - A [`Policy`] configures both of them. Its documentation has every default.
-//! - [`derived`] computes figures about a production from its records.
+//! - [`derived`] computes metrics of a production, such as a film, from the records of its executions.
 
 pub mod derived;
 mod escalation;

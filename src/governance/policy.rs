@@ -1,4 +1,4 @@
-//! What a run must log, and when to escalate.
+//! The policy: what a run must log, and which problems are reported as escalations.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -8,8 +8,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::json;
 use crate::metrics::{ExecutionMetrics, Kind, Usd};
 
-/// Configures what the [gate](super::Gate) requires of a run, and when [escalations](super::Escalations) notify
-/// somebody.
+/// Configures what the [gate](super::Gate) requires of a run, and which problems [escalations](super::Escalations)
+/// report.
 ///
 /// A policy file is JSON. Every value has a default, and `runledger policy` prints all of them.
 ///
@@ -38,12 +38,14 @@ pub struct Policy {
 pub struct GatePolicy {
     /// The fields that each record must have.
     pub required: RequiredFields,
-    /// Whether the attempts at a shot must be numbered consecutively by `regen_count`. If so, no number may be skipped,
-    /// and two successful attempts must not have the same number. The default is true.
+    /// Whether a skill's attempts to generate a shot (a clip of a scene) must be numbered consecutively by
+    /// `regen_count`. If so, no number may be skipped, and two successful attempts must not have the same number. The
+    /// default is true.
     pub attempts_numbered: bool,
     /// Whether a skill must log the same fields for every tier (class of models). If so, the run fails if all of the
-    /// skill's records for one tier have a field, and all of its records for another tier lack this field. An actual
-    /// cost and an estimated cost count as the same field. The default is true.
+    /// skill's records for one tier have a field, and all of its records for another tier lack this field. Only records
+    /// of successful executions of the same kind are compared. An actual cost and an estimated cost count as the same
+    /// field. The default is true.
     pub even_across_tiers: bool,
 }
 
@@ -59,20 +61,20 @@ impl Default for GatePolicy {
 /// - the fields in `with_model`, if the execution used a model;
 /// - the fields in the list for the kind of the record, such as `generation`.
 ///
-/// The fields of an interrupted execution are not checked, because the gate already reports that the execution did not
-/// end. A failed execution needs the same fields as any other, except the artifact.
+/// The gate does not check the fields of an interrupted execution, because it already reports that the execution did
+/// not end. An execution that failed needs the same fields, except the artifact.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct RequiredFields {
     /// The fields of every record. The default is `outcome`.
     pub always: Vec<Field>,
-    /// The fields of a record whose execution used a model. An execution used a model if the record has calls, tokens,
-    /// a cost, a tier or the name of a model. But a routing decision or a budget check can name a model without using
-    /// it. The default is `model_used`, `tier`, `cost`.
+    /// The fields of a record whose execution used a model. An execution used a model if its record has calls, tokens,
+    /// a cost, a tier or the name of a model. For a routing decision or a budget check, a tier or a name is not enough,
+    /// because such an execution can name a model without using it. The default is `model_used`, `tier`, `cost`.
     pub with_model: Vec<Field>,
-    /// The fields of a skill's execution. The default is empty, because many skills have no scenes, shots, artifacts or
-    /// regenerations.
+    /// The fields of a record of the kind `skill`. The default is empty, because many skills have no scenes, shots,
+    /// artifacts or regenerations.
     pub skill: Vec<Field>,
     /// The fields of a routing decision. The default is `parent`, `model_used`, `tier`, `cost`, `decision`.
     pub model_routing: Vec<Field>,
@@ -125,11 +127,12 @@ impl RequiredFields {
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct EscalationPolicy {
-    /// The significance level. All tests of one trigger (reason for an escalation) together cause an escalation by
-    /// chance with at most this probability. The default is 0.01.
+    /// The significance level: the largest allowed probability that all tests of one trigger (reason for an escalation)
+    /// together escalate a difference that is due to chance. The default is 0.01.
     pub alpha: f64,
-    /// A test compares two shares. Each share must be computed from at least this number of results. The default is 30,
-    /// as for a [`Comparison`](crate::baseline::Comparison).
+    /// A test compares two shares, such as a model's share of failed executions with that of the other models. Each
+    /// share must be computed from at least this number of results. The default is 30, as for a
+    /// [`Comparison`](crate::baseline::Comparison).
     pub samples_min: u64,
     /// The smallest difference between two shares that is escalated. A smaller difference is ignored, even if it is
     /// statistically significant. The default is 0.05, which is five percentage points.
@@ -145,12 +148,14 @@ pub struct EscalationPolicy {
     /// The costs of a skill are escalated only if their sum in the window differs from the sum of their estimates by at
     /// least this amount, in US dollars. The default is 1.
     pub cost_difference_usd_min: Usd,
-    /// The smallest number of executions with a forbidden model or tier that counts as misuse. The default is 1.
+    /// The smallest number of executions of one skill with a forbidden model or tier that counts as misuse. The default
+    /// is 1.
     pub misuse_min: u64,
     /// Which executions may use which models. An empty list, which is the default, allows all models.
     pub allowed_models: Vec<AllowedModels>,
-    /// The length of the reference in days, from 1 to 3660. The reference is the earlier period with which the judged
-    /// time window is compared. It ends at the start of the week in which the window begins. The default is 28.
+    /// The length of the reference in days, from 1 to 3660. The reference is an earlier period. The quality controls of
+    /// the judged time window are compared with those of the reference. The reference ends at the start of the week in
+    /// which the window begins. The default is 28.
     pub reference_days: u64,
 }
 
@@ -174,7 +179,8 @@ impl Default for EscalationPolicy {
 /// The models and tiers that certain executions may use. If several entries apply to an execution, the execution may
 /// only use models and tiers that all of these entries allow.
 ///
-/// In a pattern, `*` matches any text, `#` a digit, and `?` any character. Case is ignored.
+/// In a pattern, `*` matches any text, `#` one digit, and `?` one character. Case is ignored. A `~` at the start or the
+/// end has the same meaning as in a [price table](crate::cost).
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
@@ -211,7 +217,7 @@ impl Policy {
         Ok(policy)
     }
 
-    /// Returns the policy as indented JSON, with every value.
+    /// Returns the policy as indented JSON, including the values that are defaults.
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`] if a number cannot be written as JSON.

@@ -1,5 +1,5 @@
-//! The answers of `start`, `progress` and `complete`. Programs read them, so the answers are always JSON on stdout,
-//! even if the command fails.
+//! The answers of the commands `start`, `progress` and `complete`. Programs read these answers, so they are always JSON
+//! on stdout, even if the command fails.
 
 use std::io::{self, Write};
 
@@ -41,9 +41,9 @@ pub(crate) fn give<A: Serialize>(
     Ok(ExitCode::Yes)
 }
 
-/// Writes a JSON object that says why the arguments are wrong. The object is always on one line. The arguments cannot
-/// be parsed, so it is unknown whether they include --json. The caller also writes the reason to stderr, as text for
-/// people.
+/// Writes a JSON object that says why the arguments are wrong. The object is always on one line, as with --json,
+/// because it is unknown whether the wrong arguments include --json. The caller also writes the reason to stderr, as
+/// text for people.
 pub(crate) fn usage(text: &str) {
     let error = text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect::<Vec<_>>().join(" ");
     let refusal = Refusal { success: false, execution_id: None, error: &error, kind: "usage" };

@@ -18,8 +18,8 @@ pub(crate) fn now() -> Timestamp {
     Timestamp::from_unix_ms(unix_ms()).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
-/// Returns a new version 7 UUID. The digits after the time are random. So even ids of the same millisecond usually
-/// differ in the first of these digits, and tables can show shortened ids.
+/// Returns a new version 7 UUID. The id begins with the time in milliseconds, and most of the other digits are random.
+/// So ids of the same millisecond usually differ in the first random digit, and tables can show shortened ids.
 pub(crate) fn new_id() -> Uuid {
     runledger::new_id(unix_ms())
 }

@@ -1,5 +1,5 @@
-//! The error registry, which numbers the errors that occurred in runs. The registry is stored in the directory of the
-//! run logs.
+//! The error registry, which numbers the errors that occurred in runs. It is stored in the directory of the run logs,
+//! which are Markdown files about runs.
 
 use std::io::Write;
 use std::path::PathBuf;

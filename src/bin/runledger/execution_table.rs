@@ -32,8 +32,7 @@ pub(crate) fn cells(record: &ExecutionMetrics) -> [String; 6] {
 /// Like [`cells`], but the first cell also says how long before `now` the execution started.
 pub(crate) fn cells_with_age(record: &ExecutionMetrics, now: Timestamp) -> [String; 6] {
     let mut cells = cells(record);
-    // No age is shown if the start is after `now`. This is possible if another machine with a different clock recorded
-    // the start.
+    // The start can be after `now` if another machine with a different clock recorded it. No age is shown then.
     if let Some(age_ms) = now.ms_since(record.timestamp_start) {
         cells[0].push_str(&format!("  {:>4} ago", short::age(age_ms)));
     }

@@ -13,7 +13,7 @@ pub(crate) enum ExitCode {
     No,
     /// The command could not do its work.
     CouldNot,
-    /// The command judged nothing, or it did not judge everything that --require names.
+    /// The command judged nothing, or not everything that --require names.
     NotJudged,
     /// The exit code of the command that `runledger run` ran.
     Command(u8),

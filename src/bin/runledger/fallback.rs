@@ -8,9 +8,9 @@ use std::{env, io};
 
 use runledger::ledger::Fallback;
 
-/// Returns the directories in the order in which they are tried: first `$XDG_STATE_HOME/runledger/spill`, then a
-/// directory below the temporary directory. That directory must belong to this user. The default of `XDG_STATE_HOME` is
-/// `~/.local/state`.
+/// Returns the directories in the order in which they are tried. The first is `$XDG_STATE_HOME/runledger/spill`, where
+/// the default of `XDG_STATE_HOME` is `~/.local/state`. The second is `runledger-UID/spill` in the temporary directory.
+/// It is left out if `runledger-UID` exists and is not a directory that only this user can use.
 pub(crate) fn all() -> Vec<Fallback> {
     let state = absolute(env::var_os("XDG_STATE_HOME"))
         .or_else(|| Some(absolute(env::var_os("HOME"))?.join(".local/state")))

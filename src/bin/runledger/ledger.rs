@@ -8,8 +8,8 @@ use crate::global::Global;
 use crate::warnings::warn;
 
 /// Opens the ledger, and creates it if it does not exist. Does not wait for the lock of an existing ledger. If
-/// `runledger run` stored records in other directories, moves these records to the ledger. Warnings of the library go
-/// to stderr, like all other warnings.
+/// `runledger run` stored records in other directories because it could not use the ledger, moves these records to the
+/// ledger. Warnings of the library go to stderr, like all other warnings.
 pub(crate) fn open(global: &Global) -> Result<Ledger, Error> {
     let style = global.style();
     let options = Options::new().on_warning(move |error: &Error| warn("", error, style));
@@ -30,8 +30,8 @@ pub(crate) fn warn_of(recorded: &Recorded, global: &Global) {
     unmarked.chain(refused).for_each(|(what, error)| warn(what, error, global.style()));
 }
 
-/// Warns if the record is not in the ledger. The warning says what happened to the record. A spilled record is stored
-/// next to the ledger until it can be appended.
+/// Warns if the record is not in the ledger, and says what happened to it. A spilled record is stored next to the
+/// ledger until it can be appended.
 pub(crate) fn warn_of_answer(answer: &Answer, global: &Global) {
     match answer {
         Answer::Spilled(error) => warn("the record was spilled", error, global.style()),

@@ -1,5 +1,4 @@
-//! The command `runledger`, which records executions in a ledger, and reports executions, costs, remaining quotas and
-//! baselines.
+//! The command `runledger`, which records executions in a ledger, and reports executions, costs, quotas and baselines.
 //!
 //! - `commands/` has one file or folder for each command, with its arguments and its function `run`.
 //! - `term/` has tables, colours, messages and the progress bar. It does not depend on the commands or the ledger.
@@ -55,11 +54,11 @@ fn main() -> ExitCode {
     warnings::finish(global.style());
     match done {
         Ok(code) => code,
-        // The program that reads the output, such as `head`, has read enough and closed the output. This is not a
-        // failure.
+        // The program that reads the output, such as `head`, has closed the output, because it needs no more lines.
+        // This is not a failure.
         Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::Yes,
         Err(failure) => {
-            // This writes the output that was produced before the failure.
+            // Write the output that was produced before the failure.
             let _ = out.flush();
             failure.report(&global);
             failure.exit_code()

@@ -1,5 +1,5 @@
-//! Matches quality controls with the executions that made the artifacts. A control needs no match if it names a model
-//! without calling this model. The control then counts for the named model.
+//! Matches quality controls with the executions that made the artifacts. A control that names a model, but did not call
+//! this model, counts for the named model and needs no match.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -16,7 +16,7 @@ type Artifact = [u8; 16];
 /// The start, the execution id and the outcome of a control.
 type Verdict = (Timestamp, Uuid, QcOutcome);
 
-/// The executions whose artifact may have a control, and the controls to match with these executions.
+/// Executions whose artifact may have a control, and the controls to match with them.
 #[derive(Debug, Default)]
 pub(super) struct Controls {
     /// The artifacts that each model made. The `bool` says whether the execution that made the artifact succeeded.
@@ -70,8 +70,8 @@ impl Controls {
         }
     }
 
-    /// Calls `count` once for each artifact, with the model that made the artifact, and the outcome. Returns the
-    /// outcomes of the controls that could not be matched with an execution.
+    /// Calls `count` once for each execution in `made`, with its model and its outcome. Returns the outcomes of the
+    /// controls that could not be matched with an execution.
     pub(super) fn settle(mut self, mut count: impl FnMut(&Option<String>, Option<&QcOutcome>)) -> Outcomes {
         for (model, made) in &self.made {
             for (artifact, succeeded) in made {

@@ -1,5 +1,5 @@
-//! Metrics of a production, such as a film that is generated shot by shot. They are computed from the records of the
-//! production. Examples are the regenerations of shots, the cost of each scene, and the failures of each model.
+//! Computes metrics of a production, such as a film that is generated shot by shot, from the records of its executions.
+//! Examples are the regenerations of shots, the cost of each scene, and the failures of each model.
 
 mod accumulator;
 mod controls;
@@ -15,8 +15,9 @@ use crate::metrics::{ExecutionMetrics, Usd};
 /// Metrics of a production, computed from the executions of a run, a period, or a whole ledger. Unknown values never
 /// count as 0. Executions that lack a value are counted separately.
 ///
-/// A **shot** is identified by its `scene_id` and `shot_id`, across all runs. The **outcome** of an execution and the
-/// **tier** of its model are determined as in a [run log](crate::export::csv).
+/// A **shot** (a clip of a scene) is identified by its `scene_id` and `shot_id`, across all runs. Its **regenerations**
+/// are the attempts after the first one. The **outcome** of an execution (PASS, FAIL or FIX) and the **tier** of its
+/// model (a class of models) are determined as in a [run log](crate::export::csv).
 ///
 /// ```
 /// use runledger::governance::derived::DerivedMetrics;
@@ -48,8 +49,8 @@ pub struct DerivedMetrics {
     pub shots: Shots,
     /// The number of executions with a regeneration count or a type of shot, but without a `shot_id`.
     pub without_shot: u64,
-    /// How often each `drift_category` was found. `unknown` counts the executions without a category, some of which may
-    /// have drifted.
+    /// How often each `drift_category` (a kind of deviation of an artifact from the request) was found. `unknown`
+    /// counts the executions without a category. Some of their artifacts may have drifted.
     pub drift: Tally,
     /// The cost of each scene, sorted by the name of the scene.
     pub scenes: Vec<SceneCost>,
@@ -59,12 +60,12 @@ pub struct DerivedMetrics {
     /// How often each model failed, sorted by the name of the model.
     ///
     /// - An execution that used a model counts for that model. If the execution did not fail and has no
-    ///   `production.outcome`, the last quality control of its artifact decides the outcome. A control belongs to an
-    ///   execution if both have the same `run_id` and `production.artifact`.
+    ///   `production.outcome`, the last quality control of its artifact that has a verdict decides the outcome. A
+    ///   control belongs to an execution if both have the same `run_id` and `production.artifact`.
     /// - A quality control that names a model but did not call one counts for that model, with its verdict. This
     ///   verdict does not decide the outcome of the execution that made the artifact.
-    /// - A quality control that called a model itself counts for the model that it called. What counts is whether the
-    ///   control completed, not its verdict.
+    /// - A quality control that called a model itself counts for that model, which succeeded if the control completed.
+    ///   The verdict of the control decides only the outcome of the execution that made the artifact.
     /// - An execution that only chooses a model, such as a routing decision, counts only if it called a model itself.
     pub models: Vec<ModelOutcomes>,
     /// The outcomes of the quality controls that could not be matched with an execution that used a model. These
@@ -83,8 +84,8 @@ impl DerivedMetrics {
     /// The number of cases that are needed before a type of shot can be called risky. For regenerations, a case is a
     /// shot with known regenerations. For failures, a case is an execution with a known outcome.
     pub const HIGH_RISK_SAMPLE_MIN: u64 = 10;
-    /// A type of shot is risky if its value is more than this many times the value of all shots together. The values
-    /// are the regenerations per shot and the share of failures.
+    /// A type of shot is risky if its regenerations per shot, or its share of failures, are more than this many times
+    /// those of all shots together.
     pub const HIGH_RISK_TIMES_AVERAGE: f64 = 1.5;
 
     /// Computes the metrics of `records` in one pass. Memory grows with the number of names, shots and artifacts, not

@@ -20,7 +20,7 @@ pub struct Shots {
     pub regenerations: Option<u128>,
     /// The average number of regenerations of the shots with a known count; `None` if no count is known.
     pub average_regenerations: Option<f64>,
-    /// The outcomes of the executions of all the shots.
+    /// The outcomes of the executions that worked on these shots.
     pub outcomes: Outcomes,
 }
 
@@ -123,7 +123,7 @@ impl Shots {
     fn add(&mut self, shot: &Shot) {
         self.shots += 1;
         match shot.regenerations {
-            // A sum over all the shots that fit in memory cannot overflow.
+            // A `u128` can hold the sum of more `u64` counts than fit in memory.
             Some(count) => self.regenerations = Some(self.regenerations.unwrap_or(0) + u128::from(count)),
             None => self.regenerations_unknown += 1,
         }
@@ -136,7 +136,7 @@ impl Shots {
         Self { average_regenerations, outcomes: self.outcomes.with_rate(), ..self }
     }
 
-    /// Returns regenerations per shot, and failures per execution.
+    /// Returns the regenerations per shot, and the failures per execution with a known outcome.
     fn ratios(&self) -> [Ratio; 2] {
         [
             Ratio { count: self.regenerations.unwrap_or(0), of: self.shots - self.regenerations_unknown },

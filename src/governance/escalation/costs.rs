@@ -14,7 +14,7 @@ pub(super) struct Costs {
     pub(super) actual: Usd,
     /// The costs minus the estimates, in pico-dollars.
     pub(super) differences: Moments,
-    /// The number of executions, and the executions whose difference exceeds `cost_relative_max`.
+    /// The number of executions, and the executions whose cost is too far from the estimate.
     pub(super) off: Counts,
 }
 

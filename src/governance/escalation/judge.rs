@@ -74,7 +74,8 @@ impl Judge<'_> {
 
     fn costs(&mut self, skill: &str, costs: &Costs) {
         let Costs { estimated, actual, ref differences, ref off } = *costs;
-        // The subtraction can only overflow if the two sums have different signs. Such a skill is not escalated.
+        // If the subtraction overflows, the skill is not escalated. It can overflow only if one of the two sums is
+        // negative.
         let Some(difference) = actual.checked_sub(estimated) else { return };
         let magnitude = difference.pico().unsigned_abs();
         let most = estimated.pico() as f64 * self.policy.cost_relative_max;
@@ -236,7 +237,7 @@ impl Judge<'_> {
 }
 
 /// Returns one question for each group: is the share of bad results in this group larger than in all other groups
-/// together? Returns nothing if there is only one group.
+/// together? If there is only one group, returns an empty list.
 fn against_others(
     groups: &BTreeMap<String, Counts>,
     question: impl Fn(&str, Share, Share, Evidence) -> Question,

@@ -1,4 +1,4 @@
-//! Decides whom to notify of problems in the log.
+//! Finds problems in the log, and decides whom to notify of each.
 
 mod costs;
 mod judge;
@@ -34,29 +34,29 @@ const HOUR_MS: i64 = 3_600_000;
 /// | the model router | models that underperform | a model's executions fail, or its artifacts are not accepted, more often than those of the skill's other models |
 ///
 /// The last three triggers compare two shares with a z-test or, if expected counts are small, with Fisher's exact test.
-/// They escalate under two conditions:
+/// They escalate if both of these conditions are met:
 ///
 /// - The difference is at least `share_difference_min`.
 /// - The p-value, adjusted by Holm's method for all tests of the trigger, is at most `alpha`.
 ///
-/// If one of the two shares is computed from fewer than `samples_min` results, the shares are not compared. The report
-/// then says so. Cost discrepancies are escalated without a test. But the report contains the result of a paired
-/// t-test, which shows whether the costs deviate systematically from their estimates.
+/// If one of the two shares is computed from fewer than `samples_min` results, the report says that the shares were not
+/// compared. No test decides whether a cost discrepancy is escalated. But the report contains a paired t-test, which
+/// shows whether the costs deviate systematically from their estimates.
 ///
 /// **The reference** consists of the quality controls in the `reference_days` days before the week in which the window
 /// begins. So all windows that begin in the same week have the same reference, as with [frozen
 /// baselines](crate::baseline::FrozenBaselines). Frozen baselines themselves cannot serve as the reference, because
 /// they record whether a control completed, but not the verdict of the control.
 ///
-/// **Drift and acceptance** of an artifact come from its quality control. The tier and the model come from the
-/// execution that made the artifact.
+/// **Drift** is a deviation of an artifact from the request. Drift and acceptance of an artifact come from its quality
+/// control. The tier and the model come from the execution that made the artifact.
 ///
-/// - A control and an execution belong together if they have the same `run_id` and `production.artifact`. If an
-///   artifact has several controls, the last one is used.
-/// - If the execution itself records an outcome or a drift of its artifact, the controls of the artifact are ignored.
+/// - A control belongs to an execution if both have the same `run_id` and `production.artifact`. If an artifact has
+///   several controls, the last one with a verdict or a drift is used.
+/// - If the record of the execution itself has an outcome or a drift, the controls of the artifact are ignored.
 /// - An artifact with the outcome FIX (the artifact needs changes) counts as not accepted.
-/// - An artifact without a control is left out of the drift tests. For its model, only the success of the execution
-///   counts.
+/// - If neither a control nor the execution itself records an outcome or a drift, the artifact is left out of the drift
+///   tests. For its model, only the success of the execution counts.
 /// - Cancelled executions are left out of the model tests. So are executions that used several models.
 ///
 /// ```

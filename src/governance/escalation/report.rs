@@ -46,7 +46,7 @@ pub enum Trigger {
     /// A skill's quality controls accept a smaller share of artifacts than in the reference, which is an earlier
     /// period.
     QcFailureSpike,
-    /// The artifacts of one tier's models drift more often than those of all other tiers.
+    /// The artifacts of one tier's models drift (deviate from the request) more often than those of all other tiers.
     DriftWithTier,
     /// A model fails more often than the skill's other models.
     ModelUnderperforms,
@@ -158,8 +158,8 @@ pub enum Statistic {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct ShareTest {
-    /// The test: [`Test::TwoProportionZ`], or [`Test::FisherExact`] if an expected count in the 2 × 2 table of the two
-    /// shares is below 5.
+    /// The test: [`Test::TwoProportionZ`], or [`Test::FisherExact`] if an expected count is below 5 in the 2 × 2 table
+    /// of the two shares.
     pub test: Test,
     /// The share that was found.
     pub found: Share,
@@ -262,7 +262,7 @@ pub struct EscalationReport {
     pub since: Timestamp,
     /// The end of the window, UTC, exclusive; `None` if the window has no end.
     pub until: Option<Timestamp>,
-    /// The start of the reference, UTC.
+    /// The start, UTC, of the reference (the earlier period with which quality controls are compared).
     pub reference_since: Timestamp,
     /// The end of the reference, UTC: the start of the week in which the window begins.
     pub reference_until: Timestamp,

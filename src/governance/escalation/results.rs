@@ -32,7 +32,8 @@ struct Control {
 }
 
 impl Control {
-    /// Returns what the record says about the artifact; `None` if the record has neither an outcome nor a drift.
+    /// Returns what the record says about the artifact; `None` if the record has neither an outcome nor a drift
+    /// category.
     fn of(record: &ExecutionMetrics) -> Option<Self> {
         let production = &record.production;
         let drifted = field::has_text(&production.drift_category);

@@ -1,4 +1,5 @@
-//! Checks that the attempts at each shot are numbered without gaps or duplicates.
+//! Checks the numbers of the attempts to generate each shot: no number is skipped, and no two successful attempts have
+//! the same number.
 
 use std::collections::BTreeMap;
 

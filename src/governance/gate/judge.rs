@@ -19,9 +19,9 @@ pub(super) struct Run<'g> {
     members: Vec<Member>,
     /// The index of each execution in `members`.
     places: HashMap<Uuid, usize>,
-    /// Executions of other runs, whether they have ended or not.
+    /// All other executions, with or without a run, whether they have ended or not.
     elsewhere: HashSet<Uuid>,
-    /// Executions that name no run, with their parents and skills.
+    /// Executions that name a parent but not a run, with their parents and skills.
     strays: Vec<(Uuid, Uuid, String)>,
     /// Executions of the run that are in flight, that is, have begun but not ended.
     in_flight: HashSet<Uuid>,
@@ -77,7 +77,8 @@ impl<'g> Run<'g> {
         self.members.push(member);
     }
 
-    /// Returns true if the execution names this run. Also notes child runs, and executions that name no run.
+    /// Returns true if the execution names this run, and updates `started`. Adds any other execution to `strays`, or
+    /// its run to `child_runs`, if necessary.
     fn has(&mut self, record: &ExecutionMetrics) -> bool {
         if let (None, Some(parent)) = (&record.run.run_id, record.run.parent_execution_id) {
             self.strays.push((record.execution_id, parent, record.skill_name.clone()));
@@ -214,12 +215,13 @@ impl<'g> Run<'g> {
         }
     }
 
-    /// Returns true if the execution belongs to the run, with or without a record.
+    /// Returns true if the execution belongs to the run. It may be in flight, or its record may still be in the spill.
     fn is_member(&self, id: &Uuid) -> bool {
         self.places.contains_key(id) || self.in_flight.contains(id) || self.spilled.contains(id)
     }
 
-    /// Checks that each parent has a record. If a parent belongs to another run, the execution must name that run.
+    /// Checks that the parent of each execution is known. If the parent belongs to another run, the execution must name
+    /// a parent run. Also checks that no record outside the run has the id of an execution of the run.
     fn judge_parents(&mut self) {
         for member in &self.members {
             if self.elsewhere.contains(&member.id) {
@@ -264,7 +266,7 @@ impl<'g> Run<'g> {
         }
     }
 
-    /// Finds fields that a skill logs for one tier and never for another.
+    /// Finds fields that a skill always logs for one tier and never for another.
     fn judge_tiers(&mut self) {
         let mut skills: BTreeMap<(&str, &str), BTreeMap<&str, Vec<&Member>>> = BTreeMap::new();
         for member in self.members.iter().filter(|member| member.succeeded) {
@@ -273,8 +275,8 @@ impl<'g> Run<'g> {
             }
         }
         for ((skill, _), tiers) in &skills {
-            // A record has a cost here if it has an actual cost or an estimate. So only `Cost` is compared, and not
-            // `EstimatedCost` or `ActualCost`.
+            // A skill may log an estimate for one tier and an actual cost for another. `Cost` covers both, so
+            // `EstimatedCost` and `ActualCost` are not compared.
             let alike = |field: &Field| !matches!(field, Field::EstimatedCost | Field::ActualCost);
             for field in Field::ALL.into_iter().filter(alike) {
                 let holds = |member: &&Member| member.fields.contains(&field);

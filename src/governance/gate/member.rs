@@ -20,7 +20,7 @@ pub(super) struct Member {
     pub(super) required: Vec<Field>,
     /// The fields that the record of the execution has.
     pub(super) fields: Vec<Field>,
-    /// The hash of the whole record; `None` if the record cannot be written.
+    /// The hash of the whole record; `None` if the record cannot be written as JSON.
     pub(super) content: Option<String>,
 }
 

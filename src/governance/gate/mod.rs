@@ -72,11 +72,11 @@ impl Gate {
         Self { expected, ..self }
     }
 
-    /// Adds [records that could not be appended to the ledger so far](crate::LedgerReader::spilled), of any run. A
-    /// record of the judged run counts as missing until it is in the ledger.
+    /// Adds [spilled records](crate::LedgerReader::spilled) of any run, which could not be appended to the ledger so
+    /// far. A record of the judged run counts as missing until it is in the ledger.
     ///
     /// Read the executions in flight first, then these records, and then the records of the ledger. In any other order,
-    /// an execution that ends in between, or a record that is appended in between, may be missed.
+    /// an execution that ends between two of these reads, or a record that is appended between them, may be missed.
     #[must_use]
     pub fn spilled(mut self, spilled: Vec<ExecutionMetrics>) -> Self {
         self.spilled.extend(spilled);
@@ -84,8 +84,8 @@ impl Gate {
     }
 
     /// Adds the times (UTC) at which the ledger [reported lost records](crate::LedgerReader::losses), each with the
-    /// number of records. It is unknown to which run a lost record belongs. So each report counts as a missing entry if
-    /// the judged run started before the time of the report.
+    /// number of records. It is unknown to which run a lost record belongs. So each report since the start of the
+    /// judged run is a reason to fail.
     #[must_use]
     pub fn lost(mut self, lost: Vec<(Timestamp, u64)>) -> Self {
         self.lost.extend(lost);
@@ -101,23 +101,23 @@ impl Gate {
 
     /// Judges the run from these sources:
     ///
-    /// - `begun` are the executions in flight, of any run. Read them *before* the records. Then an execution that ends
-    ///   in between is not missed. An execution that also has a record counts as ended.
+    /// - `begun` are the executions in flight, of any run. Read them *before* the records, so that you do not miss an
+    ///   execution that ends meanwhile. An execution that also has a record counts as ended.
     /// - `records` are all records of the ledger, because a parent can belong to another run.
     /// - `faults` are the texts of the faults that [`verify`](crate::LedgerReader::verify) found in the chain of
     ///   hashes. If the chain is intact, `faults` is empty.
     ///
-    /// An execution belongs to the run if it has the run's `run_id`. An execution without a `run_id` belongs to the run
-    /// if its parent belongs to the run. Child runs, whose executions have this run as their `parent_run_id`, are
-    /// listed in the report but not checked. Judge each child run separately.
+    /// An execution belongs to the run if it has the run's `run_id`. If an execution has no `run_id`, but its parent
+    /// belongs to the run, this is a reason to fail. Child runs, whose executions have this run as their
+    /// `parent_run_id`, are listed in the report but not checked. Judge each child run separately.
     ///
     /// The gate uses a few hundred bytes of memory for each execution of the run. It also keeps the id of every other
-    /// execution and, for executions without a run, their parents and skills.
+    /// execution, and the parent and the skill of each execution that has a parent but no run.
     ///
     /// # Errors
-    /// Returns the first error in `records` of a kind other than [`ErrorKind::Malformed`], because no verdict is
-    /// possible without the whole ledger. An error of [`ErrorKind::Malformed`] reports a line that is not a record, and
-    /// is a reason to fail.
+    /// Returns the first error in `records` of any other kind than [`ErrorKind::Malformed`], because no verdict is
+    /// possible without the whole ledger. An error of [`ErrorKind::Malformed`] reports a line that is not a record. It
+    /// is a reason to fail, and not an error of this function.
     pub fn judge(
         &self,
         begun: &[ExecutionMetrics],

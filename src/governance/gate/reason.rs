@@ -1,7 +1,8 @@
 //! The reasons why a gate fails, and their texts.
 //!
-//! A reason consists of a rule and a finding. The text of a rule is fixed. The text of a finding comes from the module
-//! that checks the rule: `judge`, `member`, `attempts`, or [`Field`](crate::governance::Field) for a missing field.
+//! A reason consists of the rule that was broken, and of what was found. The text of a rule is fixed. The code that
+//! checks the rule says what was found: `judge`, `member`, `attempts`, or [`Field`](crate::governance::Field) for a
+//! missing field.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -22,33 +23,37 @@ pub enum Rule {
     /// - The ledger did not lose a record that may belong to the run.
     /// - None of the run's records is in the spill. The spill holds the records that could not be appended to the
     ///   ledger so far.
-    /// - Every expected execution, every attempt at a shot, and every parent that an execution names has a record.
+    /// - No expected execution, no attempt to generate a shot, and no parent that an execution names is missing.
     MissingEntry,
-    /// Every record has its times, and its end is not before its start.
+    /// Every record says when its execution ended, and this time is not before the start.
     MissingTimestamp,
-    /// Every cost is recorded.
+    /// Every record has a cost, if the policy requires a cost of this record.
     CostNotRecorded,
-    /// Every tier is documented.
+    /// Every record names the tier (class) of its model, if the policy requires a tier of this record.
     TierUndocumented,
-    /// Every artifact is recorded with its version.
+    /// Every record names its artifact with a version, if the policy requires an artifact of this record.
     ArtifactVersionNotRecorded,
-    /// Every attempt to generate something has a unique number.
+    /// Every record has a `regen_count`, if the policy requires one of this record. Two successful attempts to generate
+    /// the same shot must have different counts.
     RegenUntracked,
-    /// Every outcome is recorded, and does not contradict other fields of the record.
+    /// Every record has an outcome, if the policy requires one of this record. The outcome does not contradict other
+    /// fields.
     InconsistentOutcome,
-    /// Every required field is present, apart from the fields that have a rule of their own. A record from which an
-    /// invalid value was left out breaks this rule too.
+    /// Every record has the other fields that the policy requires. A record with the tag `refused` breaks this rule
+    /// too: the ledger left out fields of this record, because some of their values were invalid.
     MissingField,
-    /// A skill logs the same fields for every tier.
+    /// A skill logs the same fields for every tier (class of models).
     InconsistentAcrossTiers,
-    /// Executions name their parents where the policy requires a parent. An execution belongs to the run of its parent,
-    /// or names that run as its parent run.
+    /// Every record names its parent, if the policy requires a parent of this record. If the parent belongs to another
+    /// run, the record also names a parent run. An execution whose parent belongs to the run names the run too.
     MissingParent,
-    /// If an execution has several records, they are equal.
+    /// No execution has two records that differ. Equal copies are allowed, because a new segment (file) of the ledger
+    /// can repeat lines of the previous segment.
     Overwritten,
     /// Every line of the ledger is a record.
     UnstructuredData,
-    /// The chain of hashes of the whole ledger is intact, which shows that lines were only appended.
+    /// The chain of hashes of the whole ledger is intact, which shows that lines were only appended. Every file of the
+    /// ledger can be read.
     BrokenIntegrity,
 }
 
@@ -83,7 +88,7 @@ pub struct GateReason {
     pub skill: Option<String>,
     /// What was found. Texts from records are quoted and escaped.
     pub found: String,
-    /// The executions concerned, in ledger order; empty if the reason is not about recorded executions.
+    /// The executions concerned; empty if the reason is not about individual executions.
     pub executions: Vec<Uuid>,
 }
 

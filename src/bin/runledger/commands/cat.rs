@@ -14,9 +14,8 @@ use crate::term::output;
 /// older segments are sealed, which means that they no longer change.
 ///
 /// Lines are written to stdout as they are stored: first the lines of the sealed segments, then those of the active
-/// segment. So the output is the same as if the program `cat` printed all segments. Unlike `cat`, `runledger cat`
-/// writes each line exactly once, even if other processes append lines or seal the active segment in the meantime. The
-/// last line of the output is the last line that the ledger had when the command began.
+/// segment. Each line is written exactly once, even if other processes append lines or seal the active segment in the
+/// meantime. The last line of the output is the last line that the ledger had when the command began.
 ///
 /// Lines that were moved to an archive are not written. The archive is a ledger too, so `runledger cat --ledger
 /// ARCHIVE/execution_metrics.jsonl` writes these lines.

@@ -18,8 +18,8 @@ use crate::week::Week;
 
 /// Find what is worse than the frozen baselines of a week
 ///
-/// Prints one row for each metric of each skill. Compares the baseline with recent executions. Without --since, these
-/// are the executions since the start of the frozen week.
+/// Prints one row for each metric of each skill. Each row compares the baseline (the usual value in earlier weeks) with
+/// the recent executions. Without --since, these are the executions since the start of the frozen week.
 ///
 /// The verdict is `better` or `worse` if the change is both large enough and statistically significant:
 ///
@@ -28,15 +28,15 @@ use crate::week::Week;
 ///
 /// - A change is significant if p ≤ 0.01. p is adjusted by Holm's method for all tests of the comparison.
 ///
-/// If the baseline or the recent executions have fewer than 30 values, the change needs p ≤ 0.001. If p is larger, the
-/// verdict is `too few`. If both have fewer than 30 values, the verdict is always `too few`. `no change shown` does not
-/// prove that nothing changed.
+/// If either the baseline or the recent executions have fewer than 30 values, the change needs p ≤ 0.001. Without such
+/// a change, the verdict is `too few`. If both have fewer than 30 values, or one has fewer than 5, the verdict is
+/// always `too few`. `no change shown` does not prove that nothing changed.
 ///
 /// Success rates are compared by Fisher's exact test, and latencies, costs and tokens by a permutation test of their
-/// logarithms. Executions at about the same time can resemble each other. Such executions count less as evidence. `ms`
-/// is the median latency. `interval` is the 99 % confidence interval of the change, in percent of the baseline. `p` is
-/// the adjusted p-value. For latency, cost and tokens, the interval and the verdict are about the geometric mean. If
-/// the arithmetic mean of cost or tokens changed in the other direction, the verdict is `no change shown`.
+/// logarithms. Executions at about the same time can resemble each other, and then count less as evidence. `ms` is the
+/// median latency. `interval` is the 99 % confidence interval of the change, in percent of the baseline. `p` is the
+/// adjusted p-value. For latency, cost and tokens, the interval and the verdict are about the geometric mean. If the
+/// arithmetic mean of cost or tokens changed in the other direction, the verdict is `no change shown`.
 ///
 /// Exits with 1 if a metric is worse. Otherwise, exits with 3 if no metric was judged, or if a metric that --require
 /// names was not judged. A metric is not judged if its verdict is `too few`.
@@ -96,8 +96,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     let seen = recent.clone().finish();
     let mut comparison = frozen.compare(recent);
     if let Some(wanted) = &args.window.skill {
-        // Only recent executions of this skill were read. Other skills are only in the baselines, so they cannot be
-        // compared.
+        // No recent executions of other skills were read, so other skills cannot be compared.
         comparison.skills.retain(|skill, _| skill == wanted);
     }
     if !args.require.is_empty() {

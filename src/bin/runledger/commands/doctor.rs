@@ -19,8 +19,9 @@ use crate::term::{output, paint, printable};
 /// needs repairs, and which problems events.jsonl lists for the last 7 days. `runledger verify` checks all lines of the
 /// ledger.
 ///
-/// The files of the ledger are only read. To measure the duration of syncs, the command creates two files next to the
-/// ledger, and removes them again. With --json, each line is one check.
+/// The files of the ledger are only read. To test locks and measure the duration of syncs, the command creates two
+/// files next to the ledger, and removes them again. If the directory of the ledger does not exist, the files are in
+/// the nearest existing directory above it. With --json, each line is one check.
 ///
 /// Exits with 1 if there is a warning, and with 2 if there is a fault. A fault means that the location is not suitable
 /// for a ledger, or that the ledger is truncated or cannot be opened.

@@ -92,7 +92,7 @@ enum Command {
 
 pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
     let command = args.command.as_ref().unwrap_or(&Command::List);
-    // `open` would create a missing registry. `read` is called first, because it fails if the registry is missing.
+    // `read` is called first, because it fails if the registry is missing. `open` would create the registry.
     let errors = read(&args.logs.directory(global))?;
     let known = |id: &ErrorId| errors.iter().find(|error| error.id == *id).ok_or(Failure::NoError(*id));
     let changed = match command {

@@ -25,7 +25,8 @@ use crate::term::{output, paint, printable, short};
 /// - An execution has no record in the ledger yet. The execution is in flight (has not ended), or its record is spilled
 ///   (stored next to the ledger).
 ///
-/// - An execution is missing: one that --expect requires, an attempt at a shot, or the parent of another execution.
+/// - An execution is missing: one that --expect requires, an attempt to generate a shot (a clip of a scene), or the
+///   parent of another execution.
 ///
 /// - The ledger has lost records since the run began. It is unknown to which run these records belonged.
 ///
@@ -34,7 +35,12 @@ use crate::term::{output, paint, printable, short};
 ///
 /// - A skill always records a field for models of one tier, and never for models of another tier.
 ///
-/// - An execution has two records that differ.
+/// - An execution has two records that differ, or the fields of a record contradict each other.
+///
+/// - Several successful attempts to generate a shot have the same regen_count.
+///
+/// - An execution has no run_id although its parent belongs to the run, or no parent_run_id although its parent belongs
+///   to another run.
 ///
 /// - A line of the ledger is not a record, the hash chain does not verify, or a file of the ledger cannot be read.
 ///

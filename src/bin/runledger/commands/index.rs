@@ -13,9 +13,9 @@ use crate::term::{output, short};
 
 /// Build the indexes that make `show` fast
 ///
-/// Each sealed segment, which is an older file of the ledger, has an index of its execution ids and run ids. An index
-/// is built when it is first needed, and can be deleted at any time. The output of every command is the same with or
-/// without an index.
+/// Each segment, which is a file of the ledger, has an index of its execution ids and run ids. An index is built or
+/// extended when it is needed, and can be deleted at any time. The output of every command is the same with or without
+/// an index.
 #[derive(Debug, clap::Subcommand)]
 #[command(after_help = "Example: build the indexes now, and not during the next `show`
   runledger index rebuild")]
@@ -23,8 +23,8 @@ pub(crate) enum Command {
     /// Build all indexes again
     ///
     /// Replaces each index, and removes each index whose segment no longer exists. This is never necessary, because
-    /// `show` builds an index that is missing or does not match its segment. A segment with a line that is not a record
-    /// has no entries in its index, and is always scanned.
+    /// `show` builds an index that is missing or does not match its segment. If a segment has a damaged line or a line
+    /// that is not a record, its index has no entries, and the segment is always scanned.
     ///
     /// With --json, the output is one object.
     #[command(after_help = "Example: build the indexes now, and not during the next `show`

@@ -14,7 +14,8 @@ use crate::term::{Column, Table, cell, output, short};
 
 /// Compute production metrics: regenerations, failures, drift
 ///
-/// A production, such as a film, consists of scenes and shots that models generate. Prints these tables:
+/// A production, such as a film, consists of scenes, and a scene consists of shots (clips) that models generate. Prints
+/// these tables:
 ///
 /// - the regenerations and failures of each type of shot, and whether the type has a high risk
 ///
@@ -37,9 +38,10 @@ use crate::term::{Column, Table, cell, output, short};
 /// share of failures among the executions with a known outcome.
 ///
 /// A quality control is an execution that checks an artifact. The outcome of the control counts for the model that made
-/// the artifact. In the table of models, this outcome replaces the success of the execution that made the artifact. If
-/// the record of the control names a model that the control did not call, the outcome counts for the named model
-/// instead. A control that records no outcome is counted as unknown.
+/// the artifact. In the table of models, this outcome replaces the outcome of the execution that made the artifact,
+/// unless that execution failed or recorded an outcome itself. If the record of the control names a model that the
+/// control did not call, the outcome counts for the named model instead. A control that records no outcome is counted
+/// as unknown.
 ///
 /// A type of shot has a high risk if its regenerations per shot are more than 1.5 times those of all shots. It also has
 /// a high risk if its failure rate is more than 1.5 times that of all shots. Each of these two comparisons needs at

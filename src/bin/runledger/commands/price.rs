@@ -26,7 +26,7 @@ use crate::term::output;
 ///
 /// Some counts are part of another count: for example, input_tokens includes cache_read_tokens. If cache_read_tokens is
 /// missing, no input token is priced as read from a cache. If one of input_tokens and output_tokens is null and the
-/// other is a number, the call has no price. Any other missing key adds no cost.
+/// other is a number, the call has no price. Any other key that is null or missing adds no cost.
 ///
 /// For each input line that is not blank, prints one line with the exact cost as a decimal string, the parts of the
 /// cost, and the source of the price. If an input line cannot be priced, the printed line is {"error": …, "kind": …,

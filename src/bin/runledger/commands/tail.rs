@@ -39,7 +39,7 @@ pub(crate) struct Args {
 /// The time between two searches for new executions. People do not notice such a short pause. A search that finds
 /// nothing costs a few system calls.
 const PAUSE: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
-/// The number of digits at the start of a version 7 id. These digits encode the time of the id in milliseconds.
+/// The number of digits that encode the time, at the start of a version 7 id.
 const ID_DIGITS: usize = 12;
 
 pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
@@ -84,7 +84,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
 }
 
 /// Waits for [`PAUSE`]. Returns false if the reader of stdout has closed the pipe. A failed write would show this too,
-/// but nothing is written while no execution is recorded.
+/// but no write happens until an execution is recorded.
 fn is_read_after_a_pause() -> bool {
     let stdout = io::stdout();
     // No event is requested, so the pause ends early only if the reader closes the pipe.

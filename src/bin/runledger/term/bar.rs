@@ -20,8 +20,8 @@ const FIRST: Duration = Duration::from_secs(1);
 const NEXT: Duration = Duration::from_millis(100);
 /// The largest number of cells, which are the characters between the brackets of the bar.
 const CELLS_MAX: usize = 40;
-/// The number of columns that are reserved for the brackets and the text beside the cells. The brackets and the text
-/// need fewer columns.
+/// The number of columns that are reserved for the brackets and the text beside the cells. They never need more
+/// columns.
 const BESIDE: usize = 25;
 
 /// The width of the bar that the terminal currently shows, or 0 if the terminal shows no bar.

@@ -29,7 +29,7 @@ pub(crate) fn bar(percent: f64) -> String {
 }
 
 /// Returns an amount in US dollars in at most 10 characters. An amount below 1 has four decimals, an amount below a
-/// million has two, and a larger amount has three digits. An amount that is not 0 is never shown as 0.
+/// million has two, and any other amount has three digits. An amount that is not 0 is never shown as 0.
 pub(crate) fn usd(amount: Usd) -> String {
     const DECIMALS: u32 = 12;
     const DOLLAR: u128 = 10u128.pow(DECIMALS);
@@ -56,7 +56,7 @@ pub(crate) fn percent(share: f64) -> String {
     if text.len() <= 8 { text } else { format!("{percent:.1e}%") }
 }
 
-/// Returns a p-value with four decimals. A p-value that would be rounded to 0 is `<0.0001`.
+/// Returns a p-value with four decimals. A p-value below 0.0001 is `<0.0001`.
 pub(crate) fn probability(p: f64) -> String {
     if p < 0.0001 { "<0.0001".to_owned() } else { format!("{p:.4}") }
 }

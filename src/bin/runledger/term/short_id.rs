@@ -13,7 +13,7 @@ pub(crate) fn shortest(id: Uuid, ids: &[u128]) -> String {
     beginning(id, shared.map_or(8, |shared| shared as usize + 1).max(8))
 }
 
-/// Returns the first `digits` digits of `id`, with the hyphens between them.
+/// Returns the first `digits` digits of `id`, including the hyphens between them.
 pub(crate) fn beginning(id: Uuid, digits: usize) -> String {
     // A hyphen follows the 8th, 12th, 16th and 20th digit.
     let hyphens = [8, 12, 16, 20].into_iter().filter(|&at| digits > at).count();

@@ -19,8 +19,8 @@ use crate::week::Week;
 ///
 /// Computes baselines over all executions that started before the week, which begins on Monday 00:00 UTC. Appends the
 /// baselines to `baselines.jsonl` next to the ledger. A week is frozen only once: a second call for the same week
-/// prints the baselines of the first call. With --json, prints the baselines as one line of JSON, always in the format
-/// of the installed version.
+/// prints the baselines of the first call. With --json, prints the baselines as one line of JSON. If an older version
+/// of runledger froze them, they are converted to the current format.
 ///
 /// Exits with 3 if no execution started before the week, because the baselines are empty then.
 #[derive(Debug, clap::Args)]

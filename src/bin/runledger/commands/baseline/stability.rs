@@ -75,8 +75,8 @@ fn table(report: &StabilityReport, out: &mut impl Write) -> Result<(), Failure> 
     Ok(())
 }
 
-/// Returns the text of a change: a percentage of the previous week's value, `from 0` if that value was 0, or `-` if the
-/// change is unknown.
+/// Returns the text of a change: a percentage of the previous week's value, `from 0` if only the previous value was 0,
+/// or `-` if the change is unknown.
 fn change<T>(change: &Change<T>) -> String {
     match (change.relative_delta, change.stability) {
         (Some(share), _) => short::percent(share),

@@ -47,8 +47,9 @@ use week_start::WeekStart;
 ///   executions that do not report these tokens for all of their models.
 ///
 /// - `at standard prices`: the number of executions with calls at standard prices, and the cost of these calls in
-///   dollars. A call has the standard price if the price table has no price for its variant, its region or a part of
-///   its usage. So the amount may be too low or too high. `unpriced` does not include these executions.
+///   dollars. A call has the standard price if the price table has no price for its variant (such as batch processing),
+///   its region or a part of its usage (such as audio). So the amount may be too low or too high. `unpriced` does not
+///   include these executions.
 ///
 /// - `without model`: the number of executions that used no model, and so are not in the table.
 ///
@@ -72,8 +73,8 @@ use week_start::WeekStart;
 /// computed costs, and the number of calls that were priced with each price table.
 ///
 /// --json prints one object. The key of the groups depends on --by: it is `daily`, `weekly`, `monthly`, `models`,
-/// `skills`, `runs`, `scenes` or `agents`. The total is under `totals`. Many keys have the names that the program
-/// ccusage uses:
+/// `skills`, `runs`, `scenes` or `agents`. The total is under `totals`. Many keys have the same names as in the JSON of
+/// ccusage, a program that reports what coding agents cost:
 ///
 /// - `daily`, `weekly`, `monthly`, `totals`, `date` and `month`
 ///

@@ -68,7 +68,7 @@ impl Repriced {
     }
 }
 
-/// A report in JSON. `repriced` is present only if the command computes costs.
+/// A report in JSON. The key `repriced` is present only if the report computes costs.
 #[derive(Serialize)]
 pub(super) struct WithRepriced<R> {
     #[serde(flatten)]

@@ -64,7 +64,7 @@ fn unknown(totals: &Sum, out: &mut impl Write) -> Result<(), Failure> {
 }
 
 /// Writes the cost of the calls at standard prices. A call has the standard price if the price table has no price for
-/// its variant, its region or a part of its usage.
+/// its variant (such as batch processing), its region or a part of its usage.
 fn at_standard(totals: &Sum, out: &mut impl Write) -> Result<(), Failure> {
     if let Some(cost) = totals.at_standard_cost {
         let (execs, usd) = (short::count(totals.at_standard.into()), short::usd(cost));

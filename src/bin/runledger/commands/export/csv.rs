@@ -16,10 +16,10 @@ use crate::term::{output, printable};
 
 /// Write a run log as RUN_LOG_v###.csv, with one row per execution
 ///
-/// The ### in the name is the next free number, so an existing file is never overwritten. The file appears under this
-/// name only when it is complete. The columns are run_id, parent_run_id, timestamp, skill_name, scene_id, shot_id,
-/// model_used, tier, estimated_cost, actual_cost, duration_s, outcome, regen_count, artifact_output and notes. An
-/// unknown value is an empty cell.
+/// The ### in the name is the number after the highest existing number, so an existing file is never overwritten. The
+/// file appears under this name only when it is complete. The columns are run_id, parent_run_id, timestamp, skill_name,
+/// scene_id, shot_id, model_used, tier, estimated_cost, actual_cost, duration_s, outcome, regen_count, artifact_output
+/// and notes. An unknown value is an empty cell.
 ///
 /// If a spreadsheet could read a text as a formula, apostrophes are inserted to prevent this. Module `export::csv` of
 /// the library's documentation describes these apostrophes and every column.

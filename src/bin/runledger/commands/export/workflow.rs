@@ -16,7 +16,7 @@ use crate::term::output;
 
 /// Write workflow events, one line of JSON per execution
 ///
-/// --schema prints a JSON Schema, which describes each field of an event. The value null means unknown. An execution
+/// --schema prints a JSON Schema, which describes each field of an event, and says when the field is null. An execution
 /// that panicked, was cancelled or was interrupted has the status Failed. An execution that waits for a person has the
 /// status HIL-Paused.
 ///
@@ -25,8 +25,8 @@ use crate::term::output;
 /// many have a derived UUID, and how many do not state how they ended.
 ///
 /// The events contain prompts and completions if those were recorded. So the file of --out can be read only by its
-/// owner. The file appears when it is complete. If the command is killed, it may leave a file FILE.part-PID, which can
-/// be deleted.
+/// owner, or also by a group that shares the directory. The file appears when it is complete. If the command is killed,
+/// it may leave a file FILE.part-PID, which can be deleted.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: write the events of one run to a file
   runledger export workflow --run nightly-7 --out events.jsonl

@@ -10,9 +10,8 @@ use serde_json::value::RawValue;
 /// The values of a JSON object, as they are written in the line.
 type Object<'l> = BTreeMap<String, &'l RawValue>;
 
-/// In the line, replaces each amount that is a string by a number with the same digits. Returns the new line, or `None`
-/// if no amount is a string. The new line has the same length, except if a number is longer than the string that it
-/// replaces.
+/// Replaces each amount in the line that is a string by a number of the same value. Returns the new line, or `None` if
+/// no amount is a string. The new line has the same length, unless a number is longer than the string that it replaces.
 ///
 /// Fails if a string is not an amount with at most 12 decimals. Also fails if an amount is a string, and the same key
 /// occurs twice in an object of the line.
@@ -39,7 +38,7 @@ pub(super) fn as_numbers(line: &str) -> Result<Option<String>, String> {
     for (string, number) in found {
         let start = offset(string);
         numbers += &line[end..start];
-        // The number is padded with spaces, so that the text after it stays at the same column.
+        // The number is padded with spaces, so that the column of the text after it does not change.
         numbers += &format!("{number:<width$}", number = number.to_string(), width = string.len());
         end = start + string.len();
     }

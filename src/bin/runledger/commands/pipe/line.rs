@@ -29,8 +29,8 @@ impl Line {
 
 /// Reads lines of input.
 pub(super) struct Reader {
-    /// The user's prices. `Some(None)` if the user has no prices, so the bundled prices are used. `None` if costs are
-    /// not computed.
+    /// The user's prices. `Some(None)` if the user has none; the bundled prices are used then. `None` if costs are not
+    /// computed.
     pub(super) prices: Option<Option<PriceTable>>,
     /// True if a record with an unknown key is refused.
     pub(super) strict: bool,
@@ -115,8 +115,8 @@ fn record(text: &str) -> Result<(ExecutionMetrics, Vec<UnknownKey>), (&'static s
                 (Some(text), _) => ExecutionMetrics::from_json_with_unknown_keys(&text),
                 (None, Some(text)) => ExecutionMetrics::from_json_with_unknown_keys(text),
                 (None, None) => {
-                    // If the line is not JSON, `error` may be about an amount that is a string, which is allowed. So
-                    // this code looks for the real fault.
+                    // If the line is not JSON, `error` may complain about an amount that is a string, which is allowed.
+                    // So the line is parsed again, to find the real fault.
                     if let Err(fault) = serde_json::from_str::<IgnoredAny>(text) {
                         let fault = format!("cannot read a record from JSON: {fault}");
                         return Err((failure::kind(&error), reason(fault, columns)));

@@ -20,10 +20,11 @@ use line::{Line, Reader};
 /// Record executions from JSON lines on stdin
 ///
 /// Each line is one record: an object with the keys that `list --json` prints. The keys skill_name, skill_version,
-/// timestamp_start and timestamp_end are required. The values of all missing keys are unknown. If a record has a status
-/// but neither execution_succeeded nor execution_failed, the command derives these two from the status. A record
-/// without an execution_id gets a new one, which the answer contains. If a program may send a record twice, it should
-/// set the execution_id itself. Both lines then belong to the same execution.
+/// timestamp_start and timestamp_end are required. Only an interrupted execution needs no timestamp_end. The values of
+/// all missing keys are unknown. If a record has a status but neither execution_succeeded nor execution_failed, the
+/// command derives these two from the status. A record without an execution_id gets a new one, which the answer
+/// contains. If a program may send a record twice, it should set the execution_id itself. Both lines then belong to the
+/// same execution.
 ///
 /// If a record has model.name, tokens_input and tokens_output but no cost, the command computes the cost.
 /// model.provider and model.variant are used if they are present. The prices are the bundled prices, and --prices can
@@ -119,7 +120,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     let mut number = 0;
     let mut all_durable = true;
     loop {
-        // The next read may wait for input, so the lines that have already arrived are answered first.
+        // The next read may have to wait for input. So the lines that have already arrived are answered first.
         if !input.buffer().contains(&b'\n') {
             all_durable &= batch.answer(&ledger, out)?;
             out.flush()?;

@@ -16,7 +16,7 @@ use crate::term::{Column, Table, output};
 /// Check the age of the prices
 ///
 /// Prints one row for each price table: the table of --prices, if it is given, and the bundled tables. Exits with 1 if
-/// a table is older than --max-age-days, or if the date of a table is in the future.
+/// a table is older than --max-age-days, or if the date of a table is more than a day in the future.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: fail a job if prices are older than two weeks
   runledger prices check --max-age-days 14")]
@@ -52,7 +52,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
             age_days: age(file),
             models: file.models,
             source: file.source,
-            // A date in the future is a mistake, which would make an old table seem fresh.
+            // A date more than a day in the future is a mistake, which would make an old table seem fresh.
             too_old: !(-1..=i64::from(args.max_age_days)).contains(&age(file)),
         })
         .collect();

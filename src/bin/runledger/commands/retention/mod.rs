@@ -27,9 +27,9 @@ use crate::global::Global;
 /// - If it is unknown how the run ended, or whether a successful run led to an improvement, the log is kept.
 ///
 /// A run log with an open error is kept at any age. A file that is not a run log is kept too. The error registry, which
-/// `runledger errors` shows, stores whether an error is open. If a log is not in the registry, the records and the log
-/// itself are searched. An error is then open if the records contain no resolution of the error, or if the log lists it
-/// as PENDING. The files of the registry are never changed.
+/// `runledger errors` shows, stores whether an error is open. For a log that the registry does not list, an error is
+/// open if the records of the run contain no resolution of the error, or if the log lists the error as PENDING. The
+/// files of the registry are never changed.
 ///
 /// The records of the ledger are never deleted. Sealed segments, which are files of the ledger that no longer change,
 /// are moved to the archive. In the archive, they form another ledger. `runledger verify --ledger

@@ -57,8 +57,8 @@ pub(crate) fn read(
     Ok(logs)
 }
 
-/// Returns the runs that have ended according to their logs, and whether each of them succeeded. A run failed if one of
-/// its logs says that it failed. A log that says that its run is in progress is ignored.
+/// Returns the runs that have ended according to their logs, and whether each of them succeeded. A run failed if any of
+/// its logs says so. A log that says that its run is in progress is ignored.
 fn ended(headers: &[(String, Header)]) -> HashMap<String, bool> {
     let mut ended = HashMap::new();
     for header in headers.iter().filter_map(|(_, header)| header.as_ref().ok()) {
@@ -69,8 +69,8 @@ fn ended(headers: &[(String, Header)]) -> HashMap<String, bool> {
     ended
 }
 
-/// Returns each log that the registry links to errors, with true if one of these errors is open. For any other log, the
-/// caller looks for open errors in the text of the log and in the records of the run.
+/// Returns the names of the logs that the registry links to errors, each with true if one of these errors is open. For
+/// any other log, the caller looks for open errors in the text of the log and in the records of the run.
 fn linked(directory: &Path) -> Result<BTreeMap<String, bool>, Failure> {
     let registered = match ErrorRegistry::read(directory, &on_stderr()) {
         Err(error) if error.io_kind() == Some(io::ErrorKind::NotFound) => Vec::new(),

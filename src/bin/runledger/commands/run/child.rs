@@ -65,7 +65,7 @@ impl Stderr {
 
 impl Child {
     /// Starts the command. The stdout of the command is a pipe only if `hash_output` is true. The stderr of the command
-    /// is a pipe unless the stderr of this process is a terminal.
+    /// is a pipe only if the stderr of this process is not a terminal.
     pub(super) fn spawn(mut command: Command, hash_output: bool, global: &Global) -> io::Result<Self> {
         if hash_output {
             command.stdout(Stdio::piped());
@@ -134,7 +134,7 @@ pub(super) struct Ended {
 pub(super) struct Rest(Option<JoinHandle<()>>);
 
 impl Rest {
-    /// Waits until those processes close stderr. If this process ended earlier, they could no longer write to stderr.
+    /// Waits until these processes close stderr. If this process ended earlier, they could no longer write to stderr.
     pub(super) fn pass_on(self) {
         // A thread that panicked no longer forwards anything.
         let _ = self.0.map(JoinHandle::join);

@@ -36,8 +36,8 @@ use outcome::Outcome;
 /// too, in the temporary directory. A later command that can open the ledger appends the record.
 ///
 /// An execution fails if the exit code of the command is not 0. The recorded reason is the last line that the command
-/// wrote to stderr, or the exit code if stderr is a terminal. If the command leaves processes running, `runledger run`
-/// waits until they close stderr.
+/// wrote to stderr. If the command wrote nothing there, or if stderr is a terminal, the reason is the exit code or the
+/// signal. If the command leaves processes running, `runledger run` waits until they close stderr.
 ///
 /// SIGINT, SIGTERM, SIGHUP and SIGQUIT are forwarded to the command, unless they were ignored when `runledger run`
 /// started. If the command fails after one of these signals, the execution is recorded as cancelled. SIGUSR1, SIGUSR2,
@@ -96,7 +96,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<ExitCode, Failure> {
         }
     };
     let exited = child.wait();
-    // The wait for the last line of stderr is not part of the execution.
+    // The execution ends here. The wait for the last line of stderr is not part of it.
     recording.stop_clock();
     let Ended { outcome, rest } = exited.outcome();
     let code = outcome.code;

@@ -34,8 +34,8 @@ pub(super) struct Signals {
 }
 
 impl Signals {
-    /// Prevents the signals from ending this process. A signal that this process already ignores stays ignored, and the
-    /// command ignores it too. `nohup` and shells require this.
+    /// Prevents the signals from ending or stopping this process. A signal that this process already ignores stays
+    /// ignored, and the command ignores it too, as `nohup` and shells require.
     pub(super) fn keep() -> io::Result<Self> {
         let ignored = ignored();
         let is_ignored = |signal: i32| ignored & (1 << (signal - 1)) != 0;
@@ -107,9 +107,9 @@ impl Signals {
 
     /// Stops this process after the command has stopped, so that the shell sees a stopped job.
     ///
-    /// Does nothing if there is no terminal and no SIGTSTP was forwarded. In this case, no shell controls the job, and
-    /// another process has stopped only the command. That process will continue only the command, so this process would
-    /// stay stopped.
+    /// Does nothing if there is no terminal and no SIGTSTP was forwarded. In this case, no shell controls the job.
+    /// Another process has stopped only the command and will continue only the command, so this process would stay
+    /// stopped.
     fn stop(&mut self) {
         if self.stop_asked || File::open("/dev/tty").is_ok() {
             stop();
@@ -117,7 +117,7 @@ impl Signals {
         }
     }
 
-    /// Returns whether the command, which has failed with `status`, was cancelled.
+    /// Returns whether a command that failed with this status was cancelled.
     pub(super) fn cancelled(&self, status: ExitStatus) -> bool {
         let ended_by = status.signal();
         let mut came = self.came.iter().filter(|(_, came)| came.load(Ordering::Relaxed));
