@@ -114,7 +114,7 @@ impl PriceTable {
         Self { layers: self.layers.or(&other.layers) }
     }
 
-    /// Returns the files that the table was read from. An earlier file takes precedence over a later one.
+    /// Returns the files that the table was read from. Each file takes precedence over the files after it.
     ///
     /// ```
     /// let bundled = runledger::PriceTable::bundled()?;

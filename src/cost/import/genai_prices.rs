@@ -12,8 +12,8 @@
 //!   applies to the whole call.
 //! * A price of `null` is unknown.
 //!
-//! The importer leaves out two kinds of entries. A model whose prices are `{}` is left out, since the table does not
-//! say that the model is free. A positive price is left out if it would be rounded to 0.
+//! The importer leaves out prices and rules that it does not support. It also leaves out a model whose prices are `{}`,
+//! since the table does not say that the model is free. A positive price that would be rounded to 0 is left out too.
 
 use std::collections::BTreeMap;
 

@@ -17,8 +17,8 @@
 //!   the standard price of the tier applies, as in LiteLLM's own computation.
 //! * **The price of a part**, such as audio input, is left out if it equals the price of the whole, such as all input.
 //!   Without a price, the part costs as much as its whole in every tier and variant. The price of the part is kept if
-//!   the two prices differ in a tier, or if a variant has a price for the part. The price of cached tokens is always
-//!   kept.
+//!   the part has tiers that differ from those of the whole, or if a variant has a price for the part. The price of
+//!   cached tokens is always kept.
 //! * **The price of a web search** is left out if it depends on how much the search reads. LiteLLM states this price
 //!   for three sizes of search context.
 //! * **The prices of seconds and characters** are left out if the model has a price for input tokens. With both prices,

@@ -76,7 +76,7 @@ impl Prices {
         (any(prices), any(decisions))
     }
 
-    /// Adds each tier of the standard prices to the variants that have no price for this tier. Then leaves out three
+    /// Adds each tier of the standard prices to the variants that have no price for this tier. Also leaves out three
     /// kinds of prices:
     ///
     /// * the price of seconds or characters, if the same input has a price for tokens;
