@@ -8,7 +8,7 @@ use crate::json::refuse_duplicate_keys;
 
 impl ExecutionMetrics {
     /// Returns the record as one line of JSON, without a line feed. The first 29 keys are always written, in a fixed
-    /// order. Each of the groups after these keys is written only if it is not empty.
+    /// order. Each later key is written only if its value differs from the default.
     ///
     /// The record need not be [valid](Self::validate). It is enough that [`from_json`](Self::from_json) can read it
     /// again.

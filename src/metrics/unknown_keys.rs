@@ -88,14 +88,14 @@ pub(super) fn each_key(line: &str, mut unknown: impl FnMut(&[Open<'_>])) -> bool
 
 /// An object or a list that is being read.
 pub(super) struct Open<'l> {
-    /// The keys of the object, or of the objects in the list. `None` if any key is allowed.
+    /// The known keys of the object, or of the objects in the list. `None` if any key is allowed.
     keys: Option<&'static Keys>,
     is_list: bool,
     /// The number of entries before the current one.
     entries: usize,
     /// The current key as written.
     key: &'l str,
-    /// The keys of the object under the current key.
+    /// The known keys of the object under the current key.
     value: Option<&'static Keys>,
     /// The known keys so far: one bit for the index of each key.
     known: u64,
@@ -108,7 +108,7 @@ impl<'l> Open<'l> {
         Self { keys, is_list, entries: 0, key: "", value: None, known: 0, others: Vec::new() }
     }
 
-    /// Returns the keys of an object directly inside this object or list.
+    /// Returns the known keys of an object directly inside this object or list.
     fn inner(&self) -> Option<&'static Keys> {
         if self.is_list { self.keys } else { self.value }
     }
