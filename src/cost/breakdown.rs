@@ -20,7 +20,7 @@ pub struct Cost<'t> {
     /// The provider whose prices were used. Another provider may have served the call: one that falls back to these
     /// prices, or one that has the same prices.
     pub provider: &'t str,
-    /// The model as the table names it, even if the call named it differently.
+    /// The model as the table names it, even if the call used another name.
     pub matched: &'t str,
     /// The rules that led from the model's name to the row, such as `date with other separators`. Empty if the table
     /// has the name itself or a pattern for it, and no other provider has the model at the same price.

@@ -1,4 +1,5 @@
-//! Computes the exact cost of executions: the units that they used, such as tokens, times the prices at that time.
+//! Computes the exact cost of executions: the units that they used, such as tokens, multiplied by the prices that
+//! applied then.
 //!
 //! The module does no I/O and reads no clock. A [`PriceTable`] is data. It can be the [bundled](PriceTable::bundled)
 //! table or your own table in the same JSON format ([`PriceTable::from_json`]). One table can be the fallback of
@@ -68,8 +69,8 @@
 //! * **Tables.** Each table is searched before its fallback. So your own table takes precedence over the bundled table,
 //!   even if a call spells the model in another way than your table. Two tables may have different names for the same
 //!   provider, such as `azure_openai` and `azure`.
-//! * **Model with a provider.** The row that has the name as `model` or in `aliases` is used or, if there is none, the
-//!   first row with a pattern that matches. Case is ignored. If the provider has no such row, the providers in
+//! * **Model with a provider.** The row that has the name as `model` or in `aliases` is used. If there is none, the
+//!   first row with a pattern that matches is used. Case is ignored. If the provider has no such row, the providers in
 //!   `falls_back_to` are searched in the same way. Only the standard prices of their rows are used.
 //! * **Model without a provider.** A provider declares a name if one of its rows has the name as `model` or in
 //!   `aliases`. A provider serves a name if its `serves` matches the name. The name can also have the form
@@ -101,9 +102,9 @@
 //!   token is priced once, at the price of the innermost part that contains the token and has a price. If there is no
 //!   price for tokens that were read from a cache, they cost the input price. Vendors usually charge less for such
 //!   tokens. If there is no price for reasoning, it costs as much as other output. If there is no price for audio,
-//!   images or video, these cost as much as text. That may be too low, so [`Cost::part_unpriced`] names these parts.
-//!   Parts of different kinds, such as cached tokens and audio, are assumed not to overlap unless the usage reports
-//!   their overlap.
+//!   images or video, these cost as much as text. The price of text may be too low for them, so [`Cost::part_unpriced`]
+//!   names these parts. Parts of different kinds, such as cached tokens and audio, are assumed not to overlap unless
+//!   the usage reports their overlap.
 //! * **Requests.** A call counts as one request if its usage does not report the number of requests.
 //! * **No price.** The result is an error if the usage has one of these counts and the row has no price for that count:
 //!   - cache writes, which may cost more than other input. At Anthropic, they cost 1.25 times as much, or twice as much

@@ -164,7 +164,7 @@ impl<'t> Rates<'t> {
         Ok(billed)
     }
 
-    /// Fails if the usage has a count that can be billed only at a price of its own, and the row has no such price.
+    /// Fails if the row lacks the price for a count of the usage that can be billed only at a price of its own.
     fn check_priced(&self, model: &str, reported: &Counts) -> Result<()> {
         let has = |meter: Meter| self.get(meter).is_some();
         for meter in Meter::ALL {

@@ -22,8 +22,8 @@ pub(super) struct Row {
     pub(super) tier: Option<CostTier>,
     /// The standard prices. If several periods apply, the last one is used.
     pub(super) prices: Vec<Period>,
-    /// The prices for other ways of serving a call. For each meter, the rate in `prices` is replaced by that of the
-    /// last variant that fits the call and its time, and has a rate for the meter.
+    /// The prices for other ways of serving a call. Several variants can fit a call and its time. For each meter, the
+    /// last of them that has a rate for the meter replaces the rate in `prices`.
     pub(super) variants: Vec<Variant>,
 }
 

@@ -155,8 +155,8 @@ pub struct CostProvenance {
     /// The estimate made before the call.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub estimated_usd: Option<Usd>,
-    /// Where the amount comes from. If the amount is a sum of calls with different sources, the source is `Computed` if
-    /// the cost of one of these calls was computed.
+    /// Where the amount comes from. The amount can be a sum of calls with different sources. The source is then
+    /// `Computed` if the cost of one of these calls was computed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<CostSource>,
     /// The version of the price table that has the prices.

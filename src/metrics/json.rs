@@ -54,8 +54,8 @@ impl ExecutionMetrics {
     /// Reads a record from a line of JSON. Unknown keys are skipped, and missing fields get their defaults.
     ///
     /// # Errors
-    /// Fails with [`ErrorKind::Malformed`] if the text is not one JSON object with the required fields, or if any
-    /// object in it, even in `tags`, has the same key twice.
+    /// Fails with [`ErrorKind::Malformed`] if the text is not one JSON object with the required fields. Also fails if
+    /// any object in the text has the same key twice, even an object in `tags`.
     pub fn from_json(line: &str) -> Result<Self> {
         Self::from_json_with(line, |_| {})
     }

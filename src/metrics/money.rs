@@ -212,7 +212,7 @@ impl FromStr for Usd {
     ///
     /// # Errors
     /// Fails with [`ErrorKind::Malformed`] if the text is not a number in the form of JSON, if the amount has more than
-    /// 12 decimals, or if it is out of range.
+    /// 12 decimals, or if the amount is out of range.
     fn from_str(text: &str) -> Result<Self, Error> {
         match parse_pico(text) {
             Some((pico, true)) => Ok(Self { pico }),

@@ -21,8 +21,10 @@ impl ExecutionMetrics {
     /// Returns the keys in `line` that [`from_json`](Self::from_json) skips, in the order of the line. Does not check
     /// that the line is a record.
     ///
-    /// Some keys are never listed: the three keys that a ledger adds to each line, and the keys inside `tags`, inside a
-    /// variant or inside the value of an unknown key.
+    /// These keys are never listed:
+    ///
+    /// - `seq`, `prev` and `hash`, which a ledger adds to each line;
+    /// - keys inside `tags`, inside a variant, or inside the value of an unknown key.
     ///
     /// ```
     /// use runledger::ExecutionMetrics;

@@ -109,9 +109,9 @@ struct Tier<'a> {
 /// Converts the price table of genai-prices to a table of this crate. `text` is one of two files with the same content:
 /// `data.json` from the repository of genai-prices, or `data.py` from its Python package.
 ///
-/// Some vendors bill a minimum duration of audio for a call. genai-prices does not state this minimum. If the rows that
-/// this crate adds to the bundled table include the same model, the minimum is copied from there. All prices come from
-/// `text`.
+/// Some vendors bill a minimum duration of audio for a call. genai-prices does not state this minimum. If this crate's
+/// own rows in the bundled table include the same model, the importer copies the minimum from them. All prices come
+/// from `text`.
 ///
 /// # Errors
 /// Fails with [`ErrorKind::Malformed`] if `text` is not one of these files, or if a price in `text` has an unknown

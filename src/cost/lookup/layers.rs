@@ -131,7 +131,7 @@ impl Layers {
         }
     }
 
-    /// Searches all layers for one spelling. Returns `None` if no layer has it.
+    /// Searches all layers for one spelling. Returns `None` if no layer has this spelling.
     fn find_spelled(&self, asked: Asked<'_>) -> Option<Result<Match<'_>, Missing<'_>>> {
         let Some(region) = asked.region.filter(|_| Region::split(asked.name).is_none()) else {
             return self.search(asked);
@@ -142,9 +142,8 @@ impl Layers {
         }
         let mut found = self.search(asked)?;
         if let Ok(found) = &mut found {
-            // Some tables have two rows for a model: one for the global service, and one with a higher price for all
-            // calls that are bound to a region. If the wrong one of these rows was found, the region counts as
-            // unpriced.
+            // Some tables have two rows for a model: one for the global service, and a dearer one for all calls that
+            // are bound to a region. If the wrong one of these rows was found, the region counts as unpriced.
             let is_global = Region::read(region) == Some(Region::Everywhere);
             found.region_unpriced = (is_global == found.row.is_for_every_region()).then(|| region.to_owned());
         }
@@ -195,8 +194,8 @@ impl Layers {
                 Found::Row(row, at_home) => (row, at_home),
                 Found::Other(row) => {
                     let is_in = |layer: usize, provider: &str| self.places[layer].contains_key(provider);
-                    // This layer may say which provider serves models of this name. Then the row of another provider,
-                    // such as a reseller, is used only if the name was not changed by a rule for spellings.
+                    // If this layer says which provider serves models of this name, the row of another provider, such
+                    // as a reseller, is used only if no rule for spellings changed the name.
                     let is_respelled = !asked.by.is_empty() && home.is_some_and(|(layer, _)| layer == at);
                     // A later layer can have the row of the provider that serves models of this name. Then the later
                     // row is used, except if no later layer knows the provider of `row`. For example, a user's price
@@ -297,7 +296,7 @@ impl Layers {
         self.shared.get(&*lower(&row.provider)).map_or(&row.provider, String::as_str)
     }
 
-    /// Returns the first of `rows` if all rows have the same standard prices. Fails if they do not.
+    /// Returns the first of `rows`. Fails if the rows have different standard prices.
     fn same_price<'t>(&'t self, at: usize, rows: Vec<&'t Row>, asked: Asked<'_>) -> Result<Match<'t>, Missing<'t>> {
         match rows.split_first() {
             Some((&row, others)) if others.iter().all(|other| other.prices_like(row)) => {

@@ -15,8 +15,8 @@ pub(super) struct Part<'r> {
     pub(super) total: Option<u64>,
     pub(super) cached: Cached,
     pub(super) cost: Option<Usd>,
-    /// The amount in `cost` for calls that were priced at the standard price, because their variant, their region or a
-    /// part of their usage has no price of its own. `None` if there are no such calls.
+    /// The amount in `cost` for calls at the standard price whose variant, region or part has no price of its own.
+    /// `None` if there are no such calls.
     pub(super) at_standard: Option<Usd>,
 }
 

@@ -190,8 +190,8 @@ impl Client {
     }
 }
 
-/// Returns the error for a server that does not answer, for example because it is stopped or the network loses all
-/// packets.
+/// Returns the error for a server that does not answer, for example because the server is stopped or the network loses
+/// all packets.
 fn unanswered(operation: &str, limit: Duration) -> Failed {
     let detail = format!("the server did not answer within {} s, and the connection was closed", limit.as_secs_f64());
     Failed { error: Error::new(ErrorKind::Database, operation).detail(detail), may_pass: true }

@@ -25,9 +25,9 @@
 //! An unknown value is null in a column and absent in `metadata`. PostgreSQL cannot store NUL in a text. Each NUL is
 //! replaced by `␀` (U+2400), and `metadata.nul_replaced` counts the replacements. The ledger keeps the original.
 //!
-//! A row that was copied from a line of a ledger is replaced only by a later line of the same ledger with the same
-//! `execution_id`. The row of an execution in flight is replaced by a newer state of this execution, or by its line in
-//! the ledger. So the row of an execution that has ended never returns to an earlier state.
+//! The row of an execution in flight is replaced by another state of this execution, or by its line in the ledger. A
+//! row that was copied from a line is replaced only by a later line of the same ledger with the same `execution_id`. So
+//! the row of an execution that has ended never returns to an earlier state.
 //!
 //! # TLS
 //!

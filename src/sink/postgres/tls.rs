@@ -151,8 +151,8 @@ impl TlsConnect<Socket> for Handshake {
     }
 }
 
-/// A socket that sets `is_cut` if the connection ends or fails. This is needed because the TLS library reports a broken
-/// connection in the same way as a refused certificate.
+/// A socket that sets `is_cut` if the connection ends or fails. `is_cut` is needed because the TLS library reports a
+/// broken connection in the same way as a refused certificate.
 pub(super) struct Watched {
     socket: Socket,
     is_cut: Arc<AtomicBool>,

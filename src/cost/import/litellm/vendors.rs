@@ -69,9 +69,9 @@ const HOMES: [(&str, &[&str]); 15] = [
     ("zai", &["glm-*"]),
 ];
 
-/// Returns the rank of the vendor that LiteLLM calls `name`, and the vendor's name in the bundled table. If several of
-/// LiteLLM's vendors have the same name in the bundled table and the same model, the vendor with the lowest rank is
-/// used.
+/// Returns the rank of the vendor that LiteLLM calls `name`, and the vendor's name in the bundled table. Several of
+/// LiteLLM's vendors can have the same name in the bundled table. If they have the same model, the prices of the vendor
+/// with the lowest rank are used.
 pub(super) fn vendor(name: &str) -> (usize, &str) {
     let is = |pattern: &str| match pattern.strip_suffix('*') {
         Some(start) => name.starts_with(start),
