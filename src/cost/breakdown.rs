@@ -17,17 +17,17 @@ pub struct Cost<'t> {
     pub parts: Vec<CostPart>,
     /// The tier of the model at the time of the call, such as free or premium.
     pub tier: CostTier,
-    /// The provider whose prices were used. Another provider can have served the call, if that provider falls back to
-    /// these prices.
+    /// The provider whose prices were used. Another provider may have served the call: one that falls back to these
+    /// prices, or one that has the same prices.
     pub provider: &'t str,
-    /// The model as the table names it, even if the call named it differently.
+    /// The model as the table names it, even if the call used another name.
     pub matched: &'t str,
-    /// The rules that changed the model's name into one that the table has, such as `date with other separators`. Empty
-    /// if the table has the name itself or a pattern for it.
+    /// The rules that led from the model's name to the row, such as `date with other separators`. Empty if the table
+    /// has the name itself or a pattern for it, and no other provider has the model at the same price.
     pub matched_by: Vec<&'static str>,
     /// The version of the table that has the prices.
     pub table: &'t str,
-    /// The number of input tokens above which these prices apply. `None` if they apply to any input.
+    /// The number of input tokens above which the prices of the call's tier apply. `None` if the call reaches no tier.
     pub tier_above: Option<u64>,
     /// The pairs of the call's variant for which the table has prices, such as `processing` with `batch`. A variant
     /// says how a call was served. Empty if only standard prices were used.
@@ -36,8 +36,8 @@ pub struct Cost<'t> {
     /// instead, which are too low for priority and too high for a batch. Pairs with the values `default` and
     /// `standard`, which mean the standard service, are left out.
     pub variant_unpriced: BTreeMap<String, String>,
-    /// The region that the model's name or the call's variant `region` states, if the table has no prices for that
-    /// region. The standard prices were used instead, which may be too low.
+    /// The region in the model's name, or under the key `region` in the call's variant, if the table has no prices for
+    /// that region. The standard prices were used instead, which may be too low.
     pub region_unpriced: Option<String>,
     /// The parts of the usage that have no price of their own, such as audio input if there is a price for text only.
     /// Each of these parts was billed at the price of its whole, such as all input, which may be too low. The parts are

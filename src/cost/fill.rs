@@ -1,4 +1,4 @@
-//! Computes the costs of an execution: either the unknown costs, or all costs again.
+//! Computes the costs of an execution: only the unknown costs, or all costs.
 
 use super::breakdown::Cost;
 use super::provenance::{common, dearer};
@@ -7,8 +7,8 @@ use crate::metrics::{CostProvenance, CostSource, CostTier, ExecutionMetrics, Kin
 
 impl PriceTable {
     /// If the cost of `record` is unknown, computes this cost and the unknown costs of the record's calls. Known costs
-    /// are not changed. Returns the version of the table for each computed cost. The list is empty if nothing was
-    /// computed.
+    /// are not changed. For each computed cost, returns the version of the table that has the prices. The list is empty
+    /// if nothing was computed.
     ///
     /// Each call is priced separately, at the prices of its own time. A call without a time is priced at the record's
     /// `cost.at` or, if that is `None` too, at `timestamp_start`. [`call_of`](ExecutionMetrics::call_of) documents
@@ -80,7 +80,7 @@ impl PriceTable {
         let mut calls = record.calls();
         match &mut calls[..] {
             // The record lists no call, or only one call without usage and cost. So the usage of the execution is the
-            // usage of this call.
+            // usage of its only call.
             [only] if record.trace.llm_calls.is_empty() || record.is_whole(only) => {
                 self.compute_whole(record, only, which)
             }
@@ -206,7 +206,7 @@ impl ExecutionMetrics {
         if let [only] = calls
             && only.cost.exact_usd.is_none()
         {
-            // The record now has the provenance of its only call.
+            // The provenance of the only call is now in the record, so the call does not repeat it.
             only.cost = CostProvenance::default();
         }
         true

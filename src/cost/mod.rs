@@ -1,4 +1,5 @@
-//! The cost of executions: usage priced exactly by a dated table.
+//! Computes the exact cost of executions: the units that they used, such as tokens, multiplied by the prices that
+//! applied then.
 //!
 //! The module does no I/O and reads no clock. A [`PriceTable`] is data. It can be the [bundled](PriceTable::bundled)
 //! table or your own table in the same JSON format ([`PriceTable::from_json`]). One table can be the fallback of
@@ -22,10 +23,11 @@
 //!     {"when": {"processing": "batch"}, "prices": [{"input": "1.5", "output": "7.5"}]}]}]}
 //! ```
 //!
-//! The table must have `version`, `as_of` and `source`. Each model must have `model`, `provider` and `prices`.
+//! The table must have `version`, `as_of` and `source`. Each element of `models` is called a row, and must have
+//! `model`, `provider` and `prices`.
 //!
-//! **Prices** are US dollars, as decimal strings or as JSON numbers, which are read digit by digit. Each key says what
-//! the price is for; see [`Meter`](crate::metrics::Meter).
+//! **Prices** are US dollars, written as decimal strings or as JSON numbers. The numbers are read digit by digit, so
+//! they are not rounded. Each key says what the price is for; see [`Meter`](crate::metrics::Meter).
 //!
 //! * For a million tokens, with at most six decimals: `input`, `output`, `cache_read`, `cache_write`, `cache_write_1h`,
 //!   `reasoning`, `citation`, `input_audio`, `input_image`, `input_video`, `cache_read_audio`, `cache_read_image`,
@@ -37,76 +39,87 @@
 //! Because of these limits on decimals, one token or one request costs a whole number of pico-dollars.
 //! `audio_seconds_min` is the minimum duration of audio, in seconds, that is billed for a call.
 //!
-//! **Tiers** are prices for calls with a large input. In a list of prices, they follow the first price. A tier's price
-//! applies to the whole call if the call has more input tokens than `above`, or at least as many as `from`.
+//! **Tiers** are prices for calls with a large input. The value of a key with tiers is a list: first the price for
+//! small inputs, and then the tiers in ascending order. A tier applies to all units of a call that has more input
+//! tokens than `above`, or at least as many as `from`. If several tiers apply, the last one is used.
 //!
-//! **Periods** limit when a price applies. The last price that applies is used.
+//! **Periods** limit when the prices in an entry of `prices` apply. If several entries apply, the last one is used.
 //!
-//! * `from` is a day, and the price applies from 00:00 UTC of that day. Prices that apply all day must be in
-//!   chronological order.
-//! * `hours` are hours of the day in UTC, including the first minute and excluding the last. They span midnight if the
-//!   first time is later than the second.
-//! * `weekdays` are days of the week in UTC.
+//! * `from` is a day, and the price applies from 00:00 UTC of that day. Entries with neither `hours` nor `weekdays`
+//!   must be in chronological order.
+//! * `hours` are a start and an end in UTC. The price applies from the start to just before the end. The hours span
+//!   midnight if the start is later than the end.
+//! * `weekdays` are days of the week in UTC. Hours that span midnight belong to the day on which they begin.
 //!
 //! **Variants** are prices for calls that were not served in the standard way, such as batches. A variant applies if
-//! its period applies and the call has all pairs in `when`. For each price, the last variant that applies replaces the
-//! standard price and all its tiers. If no variant that applies has such a price, the standard price stays in effect.
+//! its period applies and the call has all key-value pairs in `when`. For each key, such as `input`, the last
+//! applicable variant that has this key replaces the standard price and all its tiers. If no applicable variant has the
+//! key, the standard price applies.
 //!
-//! **Names** are patterns: `*` matches any text, `#` a digit and `?` a character. `~` at the start matches an optional
-//! route to the model, such as `bedrock/`. `~` at the end matches optional endings that do not change the model: dates,
-//! versions and words such as `-latest`, `-preview` and `[1m]`. So `m~` matches `m-2026-01-31`, but neither `m:free`
-//! nor `m-mini`. `unlike` next to `like` excludes names. `serves` matches the models that are assumed to come from this
-//! provider if a call names no provider. `falls_back_to` lists other providers. Their prices apply to models for which
-//! this provider has no row. For example, Azure sells OpenAI's models, so it falls back to OpenAI.
+//! **Names.** `names` has patterns for other names of a provider or a model. In a pattern, `*` matches any text, `#` a
+//! digit and `?` a character. `~` at the start matches an optional route to the model, such as `bedrock/`. `~` at the
+//! end matches optional endings that do not change the model: dates, versions and words such as `-latest`, `-preview`
+//! and `[1m]`. So `m~` matches `m-2026-01-31`, but neither `m:free` nor `m-mini`. `unlike` next to `like` excludes
+//! names. `serves` has patterns for models. If a call for such a model names no provider, the call is assumed to go to
+//! this provider. `falls_back_to` lists other providers. Their prices apply to models for which this provider has no
+//! row. For example, Azure sells OpenAI's models, so it falls back to OpenAI.
 //!
 //! # Rules
 //!
-//! * **Tables.** The tables are searched in order. So your own table takes precedence over the bundled table, even if a
-//!   call spells the model in another way than your table. Two tables may have different names for the same provider,
-//!   such as `azure_openai` and `azure`.
-//! * **Model with a provider.** The row is found by the model's name, an alias, or the first pattern that matches,
-//!   ignoring case. If there is no such row, the providers in `falls_back_to` are searched in the same way. Only their
-//!   standard prices are used.
+//! * **Tables.** Each table is searched before its fallback. So your own table takes precedence over the bundled table,
+//!   even if a call spells the model in another way than your table. Two tables may have different names for the same
+//!   provider, such as `azure_openai` and `azure`.
+//! * **Model with a provider.** The row that has the name as `model` or in `aliases` is used. If there is none, the
+//!   first row with a pattern that matches is used. Case is ignored. If the provider has no such row, the providers in
+//!   `falls_back_to` are searched in the same way. Only the standard prices of their rows are used.
 //! * **Model without a provider.** A provider declares a name if one of its rows has the name as `model` or in
-//!   `aliases`. The first of these that exists is used:
-//!     1. the row for `provider/model`, if this provider declares the model;
-//!     2. the row of the provider that serves models of that name;
-//!     3. the row for a name that only one provider declares, or that several providers declare at the same price;
-//!     4. the row for `provider/model`, if a pattern in this row matches the model.
+//!   `aliases`. A provider serves a name if its `serves` matches the name. The name can also have the form
+//!   `provider/model`. The first of these rows that exists is used:
+//!     1. for `provider/model`, the row of this provider, if it declares the model;
+//!     2. the row of the provider that serves the name, if this provider declares the name, or a pattern without `*`
+//!        matches;
+//!     3. the row of the only provider that declares the name;
+//!     4. the row of the provider that serves the name, if a pattern with `*` matches;
+//!     5. for `provider/model`, the row of this provider, if a pattern matches the model;
+//!     6. the first of several rows that declare the name at the same price.
 //!
 //!   If several providers declare the name at different prices, the result is an error that lists these providers.
 //! * **Spellings.** If no table has the name, rules change the name step by step until a table has the new name.
-//!   [`Cost::matched_by`] names the rules that were used. The row with the fewest steps is used. If there are several
-//!   such rows with different prices, the result is an error that lists these rows. A name that is only similar is
-//!   never accepted, since similar models can have different prices. The rules concern:
+//!   [`Cost::matched_by`] names the rules that were used. The row that needs the fewest steps is used. If several rows
+//!   need the same number of steps and have different prices, the result is an error that lists these rows. A name that
+//!   is only similar is never accepted, since similar models can have different prices. The rules concern:
 //!   - a gateway, a route or a provider before the name;
 //!   - ids and ARNs of Bedrock, and resource names of Google Cloud;
 //!   - regions;
 //!   - the order of version and family in the names of Claude models;
 //!   - separators in versions and dates;
 //!   - suffixes such as `[1m]`, `:online` and `-thinking`.
-//! * **Regions.** A region in the name, or in the variant `region` of the call, selects the row of that region. If the
-//!   table has no row for the region, the standard prices apply, and [`Cost::region_unpriced`] names the region.
+//! * **Regions.** A region in the name, or under the key `region` in the variant of the call, selects the row of that
+//!   region. If the table has no row for the region, the standard prices apply, and [`Cost::region_unpriced`] names the
+//!   region.
 //! * **Time.** The price at the time of the call applies.
 //! * **Parts.** A part, such as cached input, belongs to a whole, such as all input. A part can have parts itself. Each
 //!   token is priced once, at the price of the innermost part that contains the token and has a price. If there is no
-//!   price for tokens that were read from a cache, they cost the input price. No vendor charges more for such tokens.
-//!   If there is no price for reasoning, it costs as much as other output. If there is no price for audio, images or
-//!   video, these cost as much as text. That may be too low, so [`Cost::part_unpriced`] names these parts. Parts of
-//!   different kinds, such as cached tokens and audio, are assumed not to overlap unless the usage reports their
-//!   overlap.
+//!   price for tokens that were read from a cache, they cost the input price. Vendors usually charge less for such
+//!   tokens. If there is no price for reasoning, it costs as much as other output. If there is no price for audio,
+//!   images or video, these cost as much as text. The price of text may be too low for them, so [`Cost::part_unpriced`]
+//!   names these parts. Parts of different kinds, such as cached tokens and audio, are assumed not to overlap unless
+//!   the usage reports their overlap.
 //! * **Requests.** A call counts as one request if its usage does not report the number of requests.
 //! * **No price.** The result is an error if the usage has one of these counts and the row has no price for that count:
 //!   - cache writes, which may cost more than other input. At Anthropic, they cost 1.25 times as much, or twice as much
 //!     if the cache keeps the input for an hour;
 //!   - searches and rented deployments;
 //!   - input or output tokens that no priced part includes, if the row bills tokens;
-//!   - time, characters, messages and pages, if the usage has no tokens. If the usage has tokens, these counts measure
-//!     the same content as the tokens, so they are not billed;
+//!   - time, characters, messages and pages, if the row bills tokens and the usage has no tokens. If the usage has
+//!     tokens, these counts measure the same content as the tokens, so they are not billed without a price;
 //!   - requests, if the row bills tokens and the usage has no tokens. All other requests without a price cost nothing.
+//!
+//!   The result is also an error if the row bills no tokens, and the usage reports none of the counts that the row
+//!   bills.
 //! * **Unpriced variants.** The row may have no prices for the way in which a call was served. Then the standard prices
-//!   apply, and [`Cost::variant_unpriced`] contains the variant of the call. The amount is then too low for priority
-//!   and too high for a batch. `default` and `standard` mean the standard service. Anthropic and Groq report a batch as
+//!   apply, and [`Cost::variant_unpriced`] has the pairs without a price. The amount is then too low for priority and
+//!   too high for a batch. `default` and `standard` mean the standard service. Anthropic and Groq report a batch as
 //!   `service_tier` `batch`, which means the same as `processing` `batch`.
 //! * **Not reported.** If the count of a part is `None`, its tokens cost the price of the whole. The amount is too low
 //!   if these tokens were written to a cache. Searches whose count is `None` are not billed.
@@ -121,8 +134,8 @@
 //!
 //! The bundled table is a snapshot of [genai-prices](https://github.com/pydantic/genai-prices) (MIT licence),
 //! overridden by a few rows of this crate. Models for which genai-prices has no price are left out. The feature `cli`
-//! adds the module `cost::import`, which made the snapshot. The module can also convert LiteLLM's table. LiteLLM's
-//! table contains more models, and other prices for some models.
+//! adds the module `cost::import`, which made the snapshot. The module can also convert LiteLLM's table, which contains
+//! more models than genai-prices, and other prices for some models.
 //!
 //! An imported table can override the bundled table ([`or`](PriceTable::or)). It then replaces the bundled rows of the
 //! same models, including the rows of this crate. All other bundled rows stay in effect. The tables of other projects

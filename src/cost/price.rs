@@ -54,7 +54,7 @@ pub struct CostPart {
     pub usd: Usd,
 }
 
-/// The parts of a usage that are not text. Vendors have other prices for them than for text.
+/// The parts of a usage that are not text. Vendors often have other prices for these parts than for text.
 const OTHER_MEDIA: [Meter; 6] = [
     Meter::InputAudio,
     Meter::InputImage,
@@ -164,7 +164,7 @@ impl<'t> Rates<'t> {
         Ok(billed)
     }
 
-    /// Fails if the row has no price for a count that would be billed too low without a price of its own.
+    /// Fails if the row lacks the price for a count of the usage that can be billed only at a price of its own.
     fn check_priced(&self, model: &str, reported: &Counts) -> Result<()> {
         let has = |meter: Meter| self.get(meter).is_some();
         for meter in Meter::ALL {
@@ -191,7 +191,7 @@ impl<'t> Rates<'t> {
     /// price.
     ///
     /// Time, pages and characters measure the same content as the tokens, so they are ignored if the usage has tokens.
-    /// A request without tokens was not free: its tokens are unknown.
+    /// Requests without tokens were not free: the usage does not report their tokens.
     fn check_other_counts(&self, model: &str, reported: &Counts) -> Result<()> {
         if [Meter::Input, Meter::Output].iter().any(|&whole| reported[whole as usize] != Some(0)) {
             return Ok(());
@@ -206,9 +206,9 @@ impl<'t> Rates<'t> {
     }
 
     /// Called for a row that does not bill tokens. Fails if the usage reports none of the counts that the row bills. A
-    /// count of requests suffices only if the row bills nothing but requests, since every call is a request.
+    /// count of requests is enough only if the row bills nothing else, since every call counts as a request.
     fn check_billed(&self, model: &str, billed: &Counts) -> Result<()> {
-        // If the count of a part is 0, the count of its whole can still be unknown.
+        // A count of 0 for a part is not enough, since the count of its whole can still be unknown.
         let is_known =
             |meter: Meter| billed[meter as usize].is_some_and(|count| count > 0 || meter.wholes().is_empty());
         let mut others = self.0.iter().flatten().filter(|rate| rate.meter != Meter::Requests).peekable();

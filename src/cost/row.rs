@@ -22,8 +22,8 @@ pub(super) struct Row {
     pub(super) tier: Option<CostTier>,
     /// The standard prices. If several periods apply, the last one is used.
     pub(super) prices: Vec<Period>,
-    /// The prices for other ways of serving a call. For each meter, the last variant that fits the call and its time
-    /// replaces the rate in `prices`.
+    /// The prices for other ways of serving a call. Several variants can fit a call and its time. For each meter, the
+    /// last of them that has a rate for the meter replaces the rate in `prices`.
     pub(super) variants: Vec<Variant>,
 }
 
@@ -95,15 +95,16 @@ impl Variant {
     }
 }
 
-/// Returns true if the variant of a call has this pair. The case of the value is ignored. For a batch, also accepts the
-/// value `batch` of `service_tier`, which Anthropic and Groq report.
+/// Returns true if the variant of a call has this pair. The case of the value is ignored. The pair `processing=batch`
+/// also matches `service_tier=batch`, which Anthropic and Groq report for a batch.
 fn says(call: &BTreeMap<String, String>, key: &str, value: &str) -> bool {
     let is = |key: &str| call.get(key).is_some_and(|said| said.eq_ignore_ascii_case(value));
     is(key) || (key, value) == ("processing", "batch") && is("service_tier")
 }
 
 impl Row {
-    /// Returns the prices at `at` of a call of this variant; `None` if the model has no prices at that time.
+    /// Returns the prices that apply at `at` to a call with this variant; `None` if the model has no prices at that
+    /// time.
     pub(super) fn priced(&self, at: Timestamp, variant: &BTreeMap<String, String>) -> Option<Priced<'_>> {
         let standard = self.prices.iter().rfind(|period| period.holds(at))?;
         let mut priced = Priced { rates: Rates::new(&standard.rates), variant: BTreeMap::new() };
@@ -138,8 +139,8 @@ impl Row {
         self.prices == other.prices
     }
 
-    /// Returns true if the prices of the row are for a call in any one region, and not for the global service. In
-    /// genai-prices, the names of such rows begin with `regional.`.
+    /// Returns true if the row prices calls that are bound to a region, whichever region that is, and not calls to the
+    /// global service. In genai-prices, the names of such rows begin with `regional.`.
     pub(super) fn is_for_every_region(&self) -> bool {
         self.model.starts_with("regional.")
     }

@@ -73,7 +73,7 @@ impl PriceTable {
     /// * an empty name, a name given twice, and an unknown tier;
     /// * a missing or negative price, and one with too many decimals;
     /// * periods that are out of order;
-    /// * a price other than zero in a `Free` row.
+    /// * a tier that contradicts the prices: a row is `Free` if and only if all its prices are zero.
     pub fn from_json(text: &str) -> Result<Self> {
         Ok(Self { layers: Layers::new(vec![Arc::new(parse::layer(text)?)]) })
     }
@@ -114,7 +114,7 @@ impl PriceTable {
         Self { layers: self.layers.or(&other.layers) }
     }
 
-    /// Returns the files that the table was read from. An earlier file takes precedence over a later one.
+    /// Returns the files that the table was read from. Each file takes precedence over the files after it.
     ///
     /// ```
     /// let bundled = runledger::PriceTable::bundled()?;

@@ -5,8 +5,8 @@ use super::lookup::found::Match;
 use crate::error::Result;
 use crate::metrics::{Call, Meter, Timestamp, Usage};
 
-/// Returns the highest cost that `call` can have. The usage may not assign all units to a part, such as audio. Such
-/// units are priced as the most expensive part to which they can belong.
+/// Returns the highest cost that `call` can have. The usage may not report how many units belong to a part, such as
+/// audio. The remaining units are then priced as the most expensive part to which they can belong.
 pub(super) fn price<'t>(row: &Match<'t>, call: &Call, at: Timestamp) -> Result<Cost<'t>> {
     let price = |usage: &Usage| row.price(&call.variant, usage, call.at.unwrap_or(at));
     let mut usage = call.usage;

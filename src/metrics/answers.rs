@@ -42,8 +42,8 @@ impl ExecutionMetrics {
         outcome(self.execution_succeeded, self.execution_failed)
     }
 
-    /// Returns `model.tier`, which the router chose. If `model.tier` is `None`, returns `cost_tier`, or `None` if
-    /// `cost_tier` is `Unknown`.
+    /// Returns `model.tier`, the tier for which a router chose the model. If `model.tier` is `None`, returns
+    /// `cost_tier`, or `None` if `cost_tier` is `Unknown`.
     pub(crate) fn tier(&self) -> Option<&str> {
         let by_price = || self.cost_tier.as_ref().filter(|tier| **tier != CostTier::Unknown).map(CostTier::as_str);
         self.model.tier.as_deref().or_else(by_price)

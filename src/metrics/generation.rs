@@ -125,7 +125,7 @@ pub struct QcResult {
     pub artifact: String,
     /// The violations that were found.
     pub violations: Vec<String>,
-    /// How the artifact drifted from the request, as a category. `None` if it did not drift.
+    /// How the artifact differs from the request, as a category. `None` if it does not differ.
     pub drift_category: Option<String>,
     /// The attempt that made the artifact. `None` if that is unknown.
     pub attempt: Option<Attempt>,
@@ -145,7 +145,7 @@ impl QcResult {
         self
     }
 
-    /// Sets the category of the artifact's drift from the request.
+    /// Sets the category of the difference between the artifact and the request.
     #[must_use]
     pub fn drift(self, category: impl Into<String>) -> Self {
         Self { drift_category: Some(category.into()), ..self }

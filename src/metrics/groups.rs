@@ -1,4 +1,5 @@
-//! The optional groups of fields in a record. In each group, `None` and an empty list mean unknown.
+//! The optional groups of fields in a record. In each group, `None` and an empty list mean unknown, except where a
+//! field documents another meaning.
 
 use std::collections::BTreeMap;
 
@@ -122,7 +123,7 @@ pub struct Model {
     /// The provider that served the model.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub provider: Option<String>,
-    /// The tier for which a router chose the model.
+    /// The tier (a class of models) for which a router chose the model.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tier: Option<String>,
     /// How the vendor served the model, if that changes the price, such as `{"processing": "batch"}`.
@@ -154,11 +155,11 @@ pub struct CostProvenance {
     /// The estimate made before the call.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub estimated_usd: Option<Usd>,
-    /// Where the amount comes from. If the amount is the sum of the costs of calls with different sources, the source
-    /// is `Computed`, or `Unknown` if the cost of a call is unknown.
+    /// Where the amount comes from. The amount can be a sum of calls with different sources. The source is then
+    /// `Computed` if the cost of one of these calls was computed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<CostSource>,
-    /// The price table's version.
+    /// The version of the price table that has the prices.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub table: Option<String>,
     /// The provider whose prices were used.
@@ -167,8 +168,8 @@ pub struct CostProvenance {
     /// The row of the price table that was used.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub matched: Option<String>,
-    /// The prices that were used apply only to calls with more input tokens than this number. `None` if the prices
-    /// apply to any number of input tokens.
+    /// The prices that were used apply only to calls with more input tokens than this number. `None` if the call
+    /// reached no tier for large inputs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tier_above: Option<u64>,
     /// The part of the call's variant that has its own prices, such as `processing=batch`. These prices were used.
@@ -179,8 +180,8 @@ pub struct CostProvenance {
     /// prices, which may be too low, were used instead. `None` if the row has prices for the whole variant.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub variant_unpriced: Option<String>,
-    /// The region in the model's name, such as `eu`, if no row has prices for this region. The standard prices, which
-    /// may be too low, were used instead. `None` in all other cases.
+    /// The region in the model's name or in the call's variant, such as `eu`, if no row has prices for this region. The
+    /// standard prices, which may be too low, were used instead. `None` in all other cases.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub region_unpriced: Option<String>,
     /// The parts of the usage, such as `input_audio`, that have no price of their own. The price of the whole, such as
@@ -188,8 +189,8 @@ pub struct CostProvenance {
     /// every part has a price.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub part_unpriced: Option<String>,
-    /// The rule that found the row, if the model's name is not in the table, such as `date with other separators`.
-    /// `None` if the name is in the table.
+    /// The rules that led from the model's name to the row, such as `date with other separators`. Several rules are
+    /// separated by commas. `None` if the table has the name and no rule was needed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub matched_by: Option<String>,
     /// The amount with all its decimals, if it has more than 8 decimals. `cost_usd` is then this amount, rounded to 8
@@ -213,15 +214,16 @@ open_enum! {
     }
 }
 
-/// What an execution produced, and the quality control of the product.
+/// What an execution produced, and the quality control of the product. The terms come from film: a scene consists of
+/// shots, and a shot is generated again if quality control rejects it.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
 pub struct Production {
-    /// The scene.
+    /// The id of the scene.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scene_id: Option<String>,
-    /// The shot.
+    /// The id of the shot.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shot_id: Option<String>,
     /// The type of shot.
@@ -233,7 +235,7 @@ pub struct Production {
     /// The result of the product's quality control.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outcome: Option<QcOutcome>,
-    /// How often the product was generated again. 0 for the first attempt.
+    /// The number of earlier attempts to generate the product: 0 for the first attempt.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub regen_count: Option<u64>,
     /// The name and version of the artifact.
@@ -242,7 +244,7 @@ pub struct Production {
     /// The violations that quality control found.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub qc_violations: Vec<String>,
-    /// The category of the product's drift from the request.
+    /// How the product differs from the request, as a category.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drift_category: Option<String>,
     /// Any notes.

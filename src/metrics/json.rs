@@ -8,7 +8,7 @@ use crate::json::refuse_duplicate_keys;
 
 impl ExecutionMetrics {
     /// Returns the record as one line of JSON, without a line feed. The first 29 keys are always written, in a fixed
-    /// order. Each of the groups after these keys is written only if it is not empty.
+    /// order. Each later key is written only if its value differs from the default.
     ///
     /// The record need not be [valid](Self::validate). It is enough that [`from_json`](Self::from_json) can read it
     /// again.
@@ -54,8 +54,8 @@ impl ExecutionMetrics {
     /// Reads a record from a line of JSON. Unknown keys are skipped, and missing fields get their defaults.
     ///
     /// # Errors
-    /// Fails with [`ErrorKind::Malformed`] if the text is not one JSON object with the required fields, or if any
-    /// object in it, even in `tags`, has the same key twice.
+    /// Fails with [`ErrorKind::Malformed`] if the text is not one JSON object with the required fields. Also fails if
+    /// any object in the text has the same key twice, even an object in `tags`.
     pub fn from_json(line: &str) -> Result<Self> {
         Self::from_json_with(line, |_| {})
     }

@@ -263,7 +263,8 @@ mod tests {
             let Some(below) = below else { continue };
             let (open, close) = match *name {
                 "steps" | "decisions" | "errors" => ("[{", "}]"),
-                // The required keys come first, because the parts of a usage are read only after them.
+                // The required keys come first, because the parts of a usage are read only if the required keys are
+                // present.
                 "llm_calls" => ("[{\"call_sequence\":1,\"model_name\":\"m\",", "}]"),
                 _ => ("{", "}"),
             };
@@ -271,8 +272,8 @@ mod tests {
         }
     }
 
-    /// Each key in turn gets the value `[[[]]]`, which no field can have. So the record is refused if the key is read.
-    /// A key that is not read would be skipped.
+    /// Each key in turn gets the value `[[[]]]`, which no field can have. So `from_json` fails at this value if it
+    /// reads the key. If it skipped the key, it would fail because of a missing field.
     #[test]
     fn every_key_is_read() {
         let mut count = 0;

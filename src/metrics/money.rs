@@ -1,5 +1,5 @@
-//! An exact amount of US dollars. This type is not in the module `cost`, because records contain amounts, and `cost`
-//! depends on records.
+//! An exact amount of US dollars. This type is not in the module `cost`, because records contain amounts, and records
+//! must not depend on `cost`.
 
 use std::fmt::{self, Write};
 use std::num::IntErrorKind;
@@ -143,7 +143,7 @@ fn parse_pico(text: &str) -> Option<(i128, bool)> {
     Some((pico, dropped.is_empty()))
 }
 
-/// The number 0.d₁d₂d₃… × 10^`point`, where d₁d₂d₃… are the `digits`. They neither begin nor end with a zero. The
+/// The number 0.d₁d₂d₃… × 10^`point`, where d₁d₂d₃… are the `digits`. The digits neither begin nor end with a zero. The
 /// number 0 has no digits.
 struct Decimal {
     negative: bool,
@@ -212,7 +212,7 @@ impl FromStr for Usd {
     ///
     /// # Errors
     /// Fails with [`ErrorKind::Malformed`] if the text is not a number in the form of JSON, if the amount has more than
-    /// 12 decimals, or if it is out of range.
+    /// 12 decimals, or if the amount is out of range.
     fn from_str(text: &str) -> Result<Self, Error> {
         match parse_pico(text) {
             Some((pico, true)) => Ok(Self { pico }),

@@ -11,9 +11,9 @@ use super::{Timestamp, Usage, Usd};
 
 /// The record of one execution of one skill (a named unit of work): what ran, how it ended, and what it used.
 ///
-/// In JSON, a record always has the first 29 fields, in this order, with `null` for unknown values. Each of the groups
-/// after these fields is written only if it is not empty. [`ExecutionMetrics::new`] creates a record, whose fields you
-/// then set. A ledger never changes a record that was appended.
+/// In JSON, a record always has the first 29 fields, in this order, with `null` for unknown values. Each later field is
+/// written only if it differs from its default. [`ExecutionMetrics::new`] creates a record, whose fields you then set.
+/// A ledger never changes a record that was appended.
 ///
 /// ```
 /// use runledger::{ExecutionMetrics, Timestamp, Uuid};
@@ -94,7 +94,7 @@ pub struct ExecutionMetrics {
     /// price is unknown, which is not the same as free.
     #[serde(default)]
     pub cost_usd: Option<Usd>,
-    /// The price tier of the model; `None` if no model was used.
+    /// The price tier of the model; `None` if no model was used, or if the cost was not computed.
     #[serde(default)]
     pub cost_tier: Option<CostTier>,
 
@@ -131,7 +131,7 @@ pub struct ExecutionMetrics {
     #[serde(default)]
     pub tags: serde_json::Map<String, serde_json::Value>,
 
-    // Groups, which are left out if they are empty.
+    // Fields that are left out of the JSON if they have their default value.
     /// How the execution ended, in more detail than succeeded or failed; `None` if the writer did not report it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<Status>,

@@ -69,7 +69,7 @@ macro_rules! open_enum {
 pub(super) use open_enum;
 
 open_enum! {
-    /// How an execution ended.
+    /// How an execution ended, or that it is paused.
     Status {
         /// The execution succeeded.
         Success = "success",

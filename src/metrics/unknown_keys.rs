@@ -21,8 +21,10 @@ impl ExecutionMetrics {
     /// Returns the keys in `line` that [`from_json`](Self::from_json) skips, in the order of the line. Does not check
     /// that the line is a record.
     ///
-    /// Some keys are never listed: the three keys that a ledger adds to each line, and the keys inside `tags`, inside a
-    /// variant or inside the value of an unknown key.
+    /// These keys are never listed:
+    ///
+    /// - `seq`, `prev` and `hash`, which a ledger adds to each line;
+    /// - keys inside `tags`, inside a variant, or inside the value of an unknown key.
     ///
     /// ```
     /// use runledger::ExecutionMetrics;
@@ -88,14 +90,14 @@ pub(super) fn each_key(line: &str, mut unknown: impl FnMut(&[Open<'_>])) -> bool
 
 /// An object or a list that is being read.
 pub(super) struct Open<'l> {
-    /// The keys of the object, or of the objects in the list. `None` if any key is allowed.
+    /// The known keys of the object, or of the objects in the list. `None` if any key is allowed.
     keys: Option<&'static Keys>,
     is_list: bool,
     /// The number of entries before the current one.
     entries: usize,
     /// The current key as written.
     key: &'l str,
-    /// The keys of the object under the current key.
+    /// The known keys of the object under the current key.
     value: Option<&'static Keys>,
     /// The known keys so far: one bit for the index of each key.
     known: u64,
@@ -108,7 +110,7 @@ impl<'l> Open<'l> {
         Self { keys, is_list, entries: 0, key: "", value: None, known: 0, others: Vec::new() }
     }
 
-    /// Returns the keys of an object directly inside this object or list.
+    /// Returns the known keys of an object directly inside this object or list.
     fn inner(&self) -> Option<&'static Keys> {
         if self.is_list { self.keys } else { self.value }
     }

@@ -133,7 +133,8 @@ impl UsageParts {
     }
 }
 
-/// Wholes, each with a list of parts that do not overlap. The sum of the parts in a list must not exceed the whole.
+/// Each entry has a whole and some of its parts, which do not overlap. So the sum of these parts must not exceed the
+/// whole.
 const NESTED: [(Meter, &[Meter]); 9] = [
     (Meter::Input, &[Meter::CacheRead, Meter::CacheWrite]),
     (Meter::Input, &[Meter::InputAudio, Meter::InputImage, Meter::InputVideo]),
@@ -284,7 +285,7 @@ impl Usage {
     ///
     /// # Errors
     /// Fails with [`ErrorKind::Invalid`](crate::ErrorKind::Invalid), with one entry in
-    /// [`details`](crate::Error::details) for each whole that is exceeded.
+    /// [`details`](crate::Error::details) for each group of parts that exceeds its whole.
     pub fn validate(&self) -> Result<()> {
         let mut faults = Faults::default();
         for Excess { parts, sum, whole, whole_count } in excesses(&self.counts_with_wholes()) {

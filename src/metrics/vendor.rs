@@ -11,8 +11,9 @@ impl Usage {
     /// API](https://platform.claude.com/docs/en/api/messages).
     ///
     /// Anthropic's `input_tokens` excludes the tokens that were read from a cache or written to a cache. So the input
-    /// of the `Usage` is the sum of `input_tokens`, the tokens that were read and the tokens that were written. The
-    /// tokens that are cached for an hour are in `cache_creation`. Thinking is part of the output.
+    /// of the `Usage` is the sum of `input_tokens`, the tokens read from a cache and the tokens written to a cache. The
+    /// number of tokens that are cached for an hour comes from `cache_creation`. Anthropic's `output_tokens` includes
+    /// thinking, which counts as reasoning.
     ///
     /// Unknown keys are skipped. A part that is missing or `null` is unknown.
     ///
@@ -125,8 +126,8 @@ impl Usage {
     ///
     /// `promptTokenCount` includes tokens read from a cache, but excludes the prompts of tool use. So these prompts are
     /// added to the input. `candidatesTokenCount` excludes thoughts. So the thoughts are added to the output. The
-    /// audio, image and video tokens come from the counts by modality. Gemini omits counts of 0, so a missing
-    /// `candidatesTokenCount` means 0.
+    /// numbers of audio, image and video tokens come from Gemini's lists of counts by modality. Gemini omits counts of
+    /// 0, so a missing `candidatesTokenCount` means 0.
     ///
     /// Unknown keys are skipped. A part that is missing or `null` is unknown.
     ///

@@ -13,8 +13,8 @@ const NINE_DECIMALS: u64 = 1_000;
 /// * The price of a million units is rounded to 6 decimals, and the price of a thousand units to 9. So one unit costs a
 ///   whole number of pico-dollars.
 /// * The price of an hour is rounded to 12 decimals if `factor` is 1. If `factor` is larger, `digits` is the price of a
-///   second, such as 0.001333333333333. Then the price of an hour is rounded to 9 decimals if 12 decimals do not
-///   suffice. The price of a second is not more precise than that.
+///   second, such as 0.001333333333333. The price of an hour then keeps 12 decimals if these are exact. If they are not
+///   exact, the price is rounded to 9 decimals, because the price of a second is not more precise than that.
 pub(super) fn times(digits: &str, factor: u64, meter: Meter) -> Option<(Usd, bool)> {
     let is_hour = meter.per() == Meter::AudioMs.per();
     if !is_hour {

@@ -12,8 +12,8 @@
 //!   applies to the whole call.
 //! * A price of `null` is unknown.
 //!
-//! The importer leaves out two kinds of entries. A model whose prices are `{}` is left out, since the table does not
-//! say that the model is free. A positive price is left out if it would be rounded to 0.
+//! The importer leaves out prices and rules that it does not support. It also leaves out a model whose prices are `{}`,
+//! since the table does not say that the model is free. A positive price that would be rounded to 0 is left out too.
 
 use std::collections::BTreeMap;
 
@@ -109,9 +109,9 @@ struct Tier<'a> {
 /// Converts the price table of genai-prices to a table of this crate. `text` is one of two files with the same content:
 /// `data.json` from the repository of genai-prices, or `data.py` from its Python package.
 ///
-/// Some vendors bill a minimum duration of audio for a call. genai-prices does not state this minimum. If the rows that
-/// this crate adds to the bundled table include the same model, the minimum is copied from there. All prices come from
-/// `text`.
+/// Some vendors bill a minimum duration of audio for a call. genai-prices does not state this minimum. If this crate's
+/// own rows in the bundled table include the same model, the importer copies the minimum from them. All prices come
+/// from `text`.
 ///
 /// # Errors
 /// Fails with [`ErrorKind::Malformed`] if `text` is not one of these files, or if a price in `text` has an unknown

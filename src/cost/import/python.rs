@@ -59,7 +59,7 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// Fails if the remaining text is not only white space and comments.
+    /// Fails if anything other than white space and comments remains.
     fn end(&mut self) -> Result<()> {
         self.skip_blanks();
         if self.rest.is_empty() { Ok(()) } else { Err(self.fault("the end of the file")) }

@@ -14,7 +14,8 @@ use crate::metrics::{Timestamp, Usage, Usd};
 pub(in crate::cost) struct Match<'t> {
     pub(super) layer: &'t Layer,
     pub(super) row: &'t Row,
-    /// False if the row does not belong to the provider of the call. Then only the standard prices of the row apply.
+    /// False if another provider than that of the row may have served the call. Then only the standard prices of the
+    /// row apply.
     pub(super) at_home: bool,
     /// The region of the call, if there is no row for this region and `row` is used instead.
     pub(super) region_unpriced: Option<String>,

@@ -63,8 +63,8 @@ pub(super) enum Found<'t> {
 }
 
 impl Layer {
-    /// Returns the row for `name`, which is in lower case. If the call names no provider, a name or an alias of any
-    /// provider takes precedence over patterns with a `*`.
+    /// Returns the row for `name`, which is in lower case. If the call names no provider, a name or an alias that only
+    /// one provider has takes precedence over patterns with a `*`.
     pub(super) fn find(&self, name: &str, served: Served<'_>) -> Found<'_> {
         let (prefixed, home) = match served {
             Served::By(places, rest) => {

@@ -19,14 +19,14 @@ const SAME_PRICE: &str = "same price at every provider";
 #[derive(Clone)]
 pub(in crate::cost) struct Layers {
     layers: Vec<Arc<Layer>>,
-    /// The shared name of each provider: one name for a provider that has different names in different layers. The key
-    /// is the name in one of the layers, in lower case. The shared name is the name in the last layer that knows the
-    /// provider. So `azure_openai` in a user's table means `azure` in the bundled table.
+    /// Each name of a provider, in lower case, and the provider's shared name. A provider can have different names in
+    /// different layers. The shared name is the name in the last layer that knows the provider. So `azure_openai` in a
+    /// user's table means `azure` in the bundled table.
     shared: HashMap<String, String>,
     /// For each layer, the indexes of its providers, by the provider's shared name.
     places: Vec<HashMap<String, Vec<usize>>>,
     /// The names in earlier layers that mean a row of a later layer. The key is the index of the later layer, and the
-    /// index of the row in this layer.
+    /// index of the row in the later layer.
     earlier: HashMap<(usize, usize), Vec<Earlier>>,
 }
 
@@ -103,7 +103,7 @@ impl Layers {
     }
 
     /// Returns the shared name of the provider that is called `name`. If there is no such provider, searches the layers
-    /// from `first` on for a provider whose rule for names accepts `name`. `fits` calls this rule.
+    /// from `first` on for a provider whose rule for names fits. `fits` decides whether a rule fits `name`.
     fn shared_name_from(&self, first: usize, name: &str, fits: fn(&Rule, &str) -> bool) -> Option<&str> {
         let by_rule = || {
             let mut providers = self.layers[first..].iter().flat_map(|layer| &layer.providers);
@@ -131,7 +131,7 @@ impl Layers {
         }
     }
 
-    /// Searches all layers for one spelling. Returns `None` if no layer has it.
+    /// Searches all layers for one spelling. Returns `None` if no layer has this spelling.
     fn find_spelled(&self, asked: Asked<'_>) -> Option<Result<Match<'_>, Missing<'_>>> {
         let Some(region) = asked.region.filter(|_| Region::split(asked.name).is_none()) else {
             return self.search(asked);
@@ -142,8 +142,8 @@ impl Layers {
         }
         let mut found = self.search(asked)?;
         if let Ok(found) = &mut found {
-            // Some tables have two rows for a model: one for the global service, and one with the higher price of all
-            // regions. If the wrong one of these rows was found, the region counts as unpriced.
+            // Some tables have two rows for a model: one for the global service, and a dearer one for all calls that
+            // are bound to a region. If the wrong one of these rows was found, the region counts as unpriced.
             let is_global = Region::read(region) == Some(Region::Everywhere);
             found.region_unpriced = (is_global == found.row.is_for_every_region()).then(|| region.to_owned());
         }
@@ -194,11 +194,12 @@ impl Layers {
                 Found::Row(row, at_home) => (row, at_home),
                 Found::Other(row) => {
                     let is_in = |layer: usize, provider: &str| self.places[layer].contains_key(provider);
-                    // This layer may say which provider serves models of this name. Then the row of another provider,
-                    // such as a reseller, is used only if the name was not changed by a rule for spellings.
+                    // If this layer says which provider serves models of this name, the row of another provider, such
+                    // as a reseller, is used only if no rule for spellings changed the name.
                     let is_respelled = !asked.by.is_empty() && home.is_some_and(|(layer, _)| layer == at);
-                    // A later layer can have the row of the provider that serves models of this name. Then that row is
-                    // used. For example, a user's price for Azure's `gpt-4o` is not used for OpenAI's `gpt-4o`.
+                    // A later layer can have the row of the provider that serves models of this name. Then the later
+                    // row is used, except if no later layer knows the provider of `row`. For example, a user's price
+                    // for Azure's `gpt-4o` is not used for OpenAI's `gpt-4o`.
                     let mut below = at + 1..self.layers.len();
                     let is_known = || below.clone().any(|layer| is_in(layer, self.owner(row)));
                     if is_respelled || is_known() && below.any(|layer| matches!(in_layer(layer), Found::Row(..))) {
@@ -237,8 +238,8 @@ impl Layers {
                 let rows = here.map(|one| (one.name.as_str(), &self.layers[layer].rows[one.row]));
                 rows.filter(|(_, row)| self.owner(row) == owner).collect()
             };
-            // The provider that the call names comes first. If it has no such row, the provider of `row` comes second,
-            // because the first provider falls back to its standard prices.
+            // The rows of the provider that the call names come first. If there are none, the rows of `row`'s provider
+            // are used, because the named provider falls back to the prices of `row`'s provider.
             let (rows, at_home) = match provider.map(of).filter(|rows| !rows.is_empty()) {
                 Some(rows) => (rows, true),
                 None => (of(self.owner(row)), at_home),
@@ -295,7 +296,7 @@ impl Layers {
         self.shared.get(&*lower(&row.provider)).map_or(&row.provider, String::as_str)
     }
 
-    /// Returns the first of `rows` if all rows have the same standard prices. Fails if they do not.
+    /// Returns the first of `rows`. Fails if the rows have different standard prices.
     fn same_price<'t>(&'t self, at: usize, rows: Vec<&'t Row>, asked: Asked<'_>) -> Result<Match<'t>, Missing<'t>> {
         match rows.split_first() {
             Some((&row, others)) if others.iter().all(|other| other.prices_like(row)) => {

@@ -33,8 +33,8 @@ pub(super) fn row<'t>(layers: &'t Layers, call: &Call) -> Result<Match<'t>> {
     find(layers, &call.model, provider, &call.variant).map_err(|missing| no_row(layers, &call.model, provider, missing))
 }
 
-/// Returns the row for the model of a call. Returns `None` if there is no row, or several rows of which no rule prefers
-/// one.
+/// Returns the row for the model of a call. Returns `None` if there is no row, or if there are several rows and no rule
+/// prefers one of them.
 pub(super) fn row_if_known<'t>(layers: &'t Layers, call: &Call) -> Option<Match<'t>> {
     find(layers, &call.model, call.provider.as_deref(), &call.variant).ok()
 }

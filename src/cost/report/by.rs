@@ -11,16 +11,16 @@ use crate::error::{Error, ErrorKind, Result};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CostBy {
-    /// The local date on which the execution began, such as `2026-11-20`. A year after 9999 or before 0 has a sign,
-    /// such as `+10000-01-01`.
+    /// The date on which the execution began, such as `2026-11-20`, in the time zone of the report. A year after 9999
+    /// or before 0 has a sign, such as `+10000-01-01`.
     Day,
     /// The first day of the week in which the execution began, such as `2026-11-16`. Weeks begin on Monday, as in ISO
     /// 8601, or on the day that [`week_start`](super::Report::week_start) sets.
     Week,
     /// The month in which the execution began, such as `2026-11`.
     Month,
-    /// Each model that the execution used. An execution that lists its calls is counted under each model, with that
-    /// model's calls.
+    /// The model. An execution with calls of several models is counted under each of them, with the usage of that
+    /// model's calls. If the calls do not add up to the totals of the execution, its model counts as unknown.
     Model,
     /// `skill_name`.
     Skill,

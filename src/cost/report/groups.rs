@@ -17,8 +17,9 @@ use crate::metrics::ExecutionMetrics;
 pub struct Group {
     /// The sum of all executions in the group.
     pub sum: Sum,
-    /// The sums by model; `None` if the model is unknown. An execution is counted under each model that it used. If an
-    /// execution reports cached tokens and its calls do not, only `sum` includes the cached tokens.
+    /// The sums by model. The key is `None` if the model is unknown, or if the calls of several models do not add up to
+    /// the execution. In all other cases, an execution is counted under each model that it used. If an execution
+    /// reports cached tokens and its calls do not, only `sum` includes the cached tokens.
     pub models: BTreeMap<Option<String>, Sum>,
 }
 
@@ -43,8 +44,8 @@ fn each<'p>(models: &'p [Part<'p>]) -> impl Iterator<Item = (Option<String>, &'p
 /// The usage and cost of executions, summed up by group. The sums are exact, are computed in one pass, and need memory
 /// only for the groups.
 ///
-/// An execution is counted under its start time, in the calendar of the time zone `Z`, which is UTC or any [`TimeZone`]
-/// of chrono. The order of the records does not matter. Each record counts as one execution.
+/// In groups by time, an execution is counted under its start time, in the calendar of the time zone `Z`. This zone is
+/// UTC or any [`TimeZone`] of chrono. The order of the records does not matter. Each record counts as one execution.
 ///
 /// ```
 /// use runledger::cost::{CostBy, Report};
@@ -76,7 +77,8 @@ fn each<'p>(models: &'p [Part<'p>]) -> impl Iterator<Item = (Option<String>, &'p
 /// * `totals`, which has the sum of all executions;
 /// * `withoutModel`, which is the number of executions that used no model.
 ///
-/// These field names are those of ccusage:
+/// These keys have the same names as in the JSON of ccusage, a program that reports the cost of coding agents. So a
+/// script that reads the JSON of ccusage needs few changes to read a report:
 ///
 /// * `daily`, `weekly`, `monthly`, `totals`, `date`, `week`, `month`;
 /// * `inputTokens` (without cached tokens), `outputTokens`, `cacheCreationTokens`, `cacheReadTokens`, `totalTokens`;
@@ -85,11 +87,10 @@ fn each<'p>(models: &'p [Part<'p>]) -> impl Iterator<Item = (Option<String>, &'p
 ///   and is left out if no execution is unpriced;
 /// * `unpricedModels` in the totals, if there are such models.
 ///
-/// All other keys of arrays of groups, and `executions`, `unpriced`, `atStandard`, `atStandardCost` and `unreported`,
-/// are specific to this crate. `atStandard` and `atStandardCost` are [`Sum::at_standard`] and
-/// [`Sum::at_standard_cost`]. For each token count, `unreported` gives the number of executions that do not report it.
-/// A sum without any known value is null, while ccusage writes 0. An amount is a number with all its digits, while
-/// ccusage writes a float.
+/// All other keys are specific to this crate, such as `skills`, `executions` and `unpriced`. `atStandard` and
+/// `atStandardCost` are [`Sum::at_standard`] and [`Sum::at_standard_cost`]. For each token count, `unreported` gives
+/// the number of executions that do not report it. A sum without any known value is null, while ccusage writes 0. An
+/// amount is a number with all its digits, while ccusage writes a float.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report<Z = Utc> {
     by: CostBy,

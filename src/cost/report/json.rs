@@ -1,4 +1,4 @@
-//! Reports as JSON, with the field names of ccusage.
+//! Reports as JSON. The documentation of [`Report`] says which keys have the names that ccusage uses.
 
 use std::collections::BTreeSet;
 

@@ -15,8 +15,8 @@ pub(super) struct Part<'r> {
     pub(super) total: Option<u64>,
     pub(super) cached: Cached,
     pub(super) cost: Option<Usd>,
-    /// The part of `cost` for calls that were priced at the standard price. Their variant, their region or a part of
-    /// their usage has no price of its own. `None` if there are no such calls.
+    /// The amount in `cost` for calls at the standard price whose variant, region or part has no price of its own.
+    /// `None` if there are no such calls.
     pub(super) at_standard: Option<Usd>,
 }
 
@@ -32,7 +32,8 @@ impl Cached {
         Self { read: parts.cache_read, write: parts.cache_write }
     }
 
-    /// Returns the part of the input that is not reported as cached; `None` if more is cached than there is input.
+    /// Returns the input tokens that are not reported as cached. Returns `None` if the input is unknown, or if more
+    /// tokens are cached than the input has.
     pub(super) fn out_of(self, input: Option<u64>) -> Option<u64> {
         input?.checked_sub(self.read.unwrap_or(0))?.checked_sub(self.write.unwrap_or(0))
     }
@@ -59,7 +60,7 @@ impl<'r> Parts<'r> {
         let named = record.model.name.as_deref().filter(|_| record.kind != Kind::ModelRouting);
         let models = match by_model.as_slice() {
             [_, _, ..] if adds_up(&by_model, record) => by_model,
-            // The record does not report how much of the whole each model used.
+            // The calls do not add up to the record, so it is unknown how much each model used.
             [_, _, ..] => vec![whole(None, None, record)],
             [one] => vec![whole(named.or(one.model), one.cost, record)],
             [] => vec![whole(named, None, record)],
@@ -70,7 +71,7 @@ impl<'r> Parts<'r> {
     }
 }
 
-/// Returns the whole execution as one part. `calls` is the sum of its calls' costs.
+/// Returns the whole execution as one part. `calls` is the sum of the costs of its calls.
 fn whole<'r>(model: Option<&'r str>, calls: Option<Usd>, record: &ExecutionMetrics) -> Part<'r> {
     let ExecutionMetrics { tokens_input: input, tokens_output: output, .. } = *record;
     let total = record.tokens_used.or_else(|| sum(input, output));
@@ -135,8 +136,8 @@ fn together<'r>(one: Part<'r>, other: Part<'r>) -> Part<'r> {
     }
 }
 
-/// Returns true if the parts add up to the totals of the record. They do not add up if, for example, a vendor's bill is
-/// only for the whole execution.
+/// Returns true if the parts add up to the totals of the record. For example, they do not add up if a vendor billed the
+/// whole execution, and the costs of its calls are unknown.
 fn adds_up(parts: &[Part<'_>], record: &ExecutionMetrics) -> bool {
     fn same<T: PartialEq>(reported: Option<T>, summed: Option<T>) -> bool {
         reported.is_none() || reported == summed

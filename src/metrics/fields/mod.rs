@@ -94,8 +94,8 @@ impl<'l> Fields<'l> {
     }
 
     /// Like [`from_line`](Self::from_line), but for a line in which the members of the record end at `end`. The fast
-    /// parser reads the line if the line has the usual form, and if a closing brace or the keys of a ledger follow at
-    /// `end`. `serde_json` reads all other lines.
+    /// parser reads a line of the usual form in which a closing brace or the keys of a ledger follow at `end`.
+    /// `serde_json` reads all other lines.
     pub(crate) fn from_sealed(line: &'l [u8], end: usize) -> Result<Self> {
         // If `seq` begins with 0, `serde_json` reads the line, because a number such as 012 is not valid JSON.
         let tail = line.get(end..).unwrap_or_default();

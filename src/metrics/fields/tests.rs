@@ -71,8 +71,8 @@ fn check(line: &[u8], whole: bool) -> Read {
     }
 }
 
-/// Returns three lines that this crate writes: with few fields, with the usual fields, and with many fields. After
-/// these, returns the same three lines with the keys that a ledger adds.
+/// Returns six lines that this crate writes. The first three lines are records with few fields, with the usual fields
+/// and with many fields. The other three lines are the same records with the keys that a ledger adds.
 fn lines() -> Vec<String> {
     let time = |ms| Timestamp::from_unix_ms(ms).unwrap();
     let least = ExecutionMetrics::new(Uuid::from_u128(7), "s", "1", time(0));

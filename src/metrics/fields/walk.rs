@@ -1,8 +1,8 @@
 //! A fast parser for lines in exactly the form in which this crate writes them.
 //!
-//! The parser walks once over a line and compares it with the expected form: the 29 keys in their order, then groups in
-//! any order. If the line deviates from this form, the walk ends with `None`, and `serde_json` then parses the line
-//! from its beginning. Examples of deviations are:
+//! The parser walks once over a line and compares it with the expected form: the 29 keys in their order, and then other
+//! keys in any order. If the line deviates from this form, the walk ends with `None`, and `serde_json` then parses the
+//! line from its beginning. Examples of deviations are:
 //!
 //! - a key that is out of order or occurs twice;
 //! - an escape in a text that is returned;
@@ -442,7 +442,7 @@ impl<'l> Walk<'l> {
         Some(())
     }
 
-    /// Skips the rest of a string. `end` is the position of the first byte that is a backslash or not ASCII.
+    /// Skips the rest of a string. `end` is the position of the first special byte, as [`special`] defines it.
     #[cold]
     fn rest_of_string(&mut self, mut end: usize) -> Option<()> {
         let whole = self.rest;

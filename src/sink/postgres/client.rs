@@ -1,4 +1,4 @@
-//! A connection to the server. Only this file uses the client crate. No error contains a secret.
+//! A connection to the server. Only this file uses the client crate, `tokio-postgres`. No error contains a password.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -22,8 +22,8 @@ use crate::error::{Error, ErrorKind};
 /// The number of bytes of rows that [`Client::copy`] sends at a time.
 const COPY_BYTES: usize = 64 * 1024;
 /// The server aborts a statement at the statement timeout. The client waits this much longer for an answer, and then
-/// closes the connection. This is needed because a server process that is stopped aborts nothing, while its operating
-/// system still acknowledges packets.
+/// closes the connection. Without this limit, the client could wait forever: a server process that is stopped aborts
+/// nothing, but its operating system still acknowledges packets.
 const MARGIN: Duration = Duration::from_secs(5);
 /// The longest time that closing a connection may take.
 const GOODBYE: Duration = Duration::from_secs(1);
@@ -49,7 +49,7 @@ type Connection = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>>;
 
 /// A connection. After an error, the connection must not be used again, since its transaction may still be open.
 pub(super) struct Client {
-    /// `None` after the connection was closed, because the server did not answer in time.
+    /// `None` if the client closed the connection because the server did not answer in time.
     open: Option<Open>,
     /// How long the client waits for an answer.
     limit: Duration,
@@ -86,8 +86,8 @@ impl Drop for Client {
 }
 
 impl Client {
-    /// Opens a connection within `limit`. If connecting fails and `explain` returns an error for the failure, returns
-    /// that error, since it is more helpful.
+    /// Opens a connection within `limit`. If connecting fails, calls `explain`, which can return a more helpful error
+    /// for the failure.
     pub(super) fn connect<T>(
         config: &Config,
         connector: &T,
@@ -190,8 +190,8 @@ impl Client {
     }
 }
 
-/// Returns the error for a server that does not answer, for example because it is stopped or the network loses all
-/// packets.
+/// Returns the error for a server that does not answer, for example because the server is stopped or the network loses
+/// all packets.
 fn unanswered(operation: &str, limit: Duration) -> Failed {
     let detail = format!("the server did not answer within {} s, and the connection was closed", limit.as_secs_f64());
     Failed { error: Error::new(ErrorKind::Database, operation).detail(detail), may_pass: true }

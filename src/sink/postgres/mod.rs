@@ -3,8 +3,8 @@
 //!
 //! [`Sink::ship`] copies the new records of a ledger into the table `agent_execution_logs`, one row per execution. The
 //! table `runledger_shipments` holds the last copied line of each ledger, and is updated in the transaction that
-//! inserts the rows. So each record is copied exactly once, even if several processes ship the same ledger, or if the
-//! server or one of these processes is killed. Any number of ledgers can share a database.
+//! inserts the rows. So each record is copied exactly once. This holds even if several processes ship the same ledger,
+//! or if the server or one of these processes is killed. Any number of ledgers can share a database.
 //!
 //! # The row
 //!
@@ -19,15 +19,15 @@
 //! | `error_message` | `error_reason` |
 //! | `error_type` | `error_category`; if it is unknown, `panicked` or `interrupted` if that is the status |
 //! | `quality_score` | `quality_score` |
-//! | `metadata` | all other known values, all fields of `run`, and keys that only newer versions know; amounts and counts are exact |
+//! | `metadata` | all known values except `execution_id`, `timestamp_start` and `quality_score`; also keys that only newer versions know; amounts and counts are exact |
 //! | `ledger_id`, `ledger_seq` | the ledger and the line number; `ledger_seq` is null while in flight |
 //!
 //! An unknown value is null in a column and absent in `metadata`. PostgreSQL cannot store NUL in a text. Each NUL is
 //! replaced by `␀` (U+2400), and `metadata.nul_replaced` counts the replacements. The ledger keeps the original.
 //!
-//! A row that was copied from a line of a ledger is replaced only by a later line of the same ledger with the same
-//! `execution_id`. The row of an execution in flight is replaced by a newer state of this execution, or by its line in
-//! the ledger. So the row of an execution that has ended never returns to an earlier state.
+//! The row of an execution in flight is replaced by another state of this execution, or by its line in the ledger. A
+//! row that was copied from a line is replaced only by a later line of the same ledger with the same `execution_id`. So
+//! the row of an execution that has ended never returns to an earlier state.
 //!
 //! # TLS
 //!
@@ -40,10 +40,11 @@
 //! | `prefer`, the default | if the server offers TLS. The certificate is not checked, because an attacker who can forge a certificate can also claim that the server has no TLS |
 //! | `require`, `verify-full` | always; the certificate must be valid for the host and signed by an authority that the system trusts. This differs from libpq, which does not check the certificate with `require` |
 //!
-//! `sslrootcert=FILE` names a PEM file with certificates of authorities. As in libpq, these authorities are then
-//! trusted instead of those of the system. `sslrootcert` needs `sslmode=require` or `sslmode=verify-full`. A build
-//! without the feature refuses `sslrootcert`, `require` and `verify-full`, and treats `prefer` like `disable`. The
-//! certificate must be valid for the `host` in the address, even if `hostaddr` gives the IP address of that host.
+//! `sslrootcert=FILE` names a PEM file with certificates of authorities. As in libpq, the client library of PostgreSQL,
+//! these authorities are then trusted instead of those of the system. `sslrootcert` needs `sslmode=require` or
+//! `sslmode=verify-full`. A build without the feature refuses `sslrootcert`, `require` and `verify-full`, and treats
+//! `prefer` like `disable`. The certificate must be valid for the `host` in the address, even if `hostaddr` gives the
+//! IP address of that host.
 //!
 //! As in libpq, a connection over a Unix socket is never encrypted. If the address lists several hosts, `require` skips
 //! the Unix sockets among them. Other modes, client certificates and `sslnegotiation=direct` are not supported.

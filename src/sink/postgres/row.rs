@@ -35,8 +35,8 @@ pub(super) const COLUMNS: [(&str, &str); 15] = [
 /// an index has room for only 2,704 bytes.
 pub(super) const INDEXED_CHARS_MAX: usize = 500;
 
-/// The keys of a line that are left out of `metadata`, because they have their own columns or belong to the format of
-/// the ledger.
+/// The keys of a line that are left out of `metadata`. They belong to the format of the ledger, or a column always has
+/// the same value. All other keys are in `metadata`, even if they also have a column.
 const LEFT_OUT: [&str; 6] = ["execution_id", "timestamp_start", "quality_score", "seq", "prev", "hash"];
 
 /// Replaces NUL, which PostgreSQL can store neither in a text nor in JSON.
@@ -46,12 +46,12 @@ const SYMBOL_FOR_NUL: &str = "\u{2400}";
 /// the execution is still in flight.
 ///
 /// # Errors
-/// [`ErrorKind::Malformed`] if `json` is not a record, or if JSONB cannot store `json`. Nothing is appended then.
+/// [`ErrorKind::Malformed`] if `json` is not a record, or if [`Readable`] cannot read `json`. Nothing is appended then.
 pub(super) fn push(out: &mut Vec<u8>, json: &str, ledger: Uuid, seq: Option<u64>) -> Result<()> {
     let record = ExecutionMetrics::from_json(json)?;
     let malformed = |source| Error::new(ErrorKind::Malformed, "read a record from JSON").source(source);
-    // Unknown keys and their values are copied unchanged, so JSONB must be able to store them. JSONB cannot store half
-    // a surrogate pair, or a number above the range of a float.
+    // Unknown keys and their values are copied unchanged, so they are checked here. JSONB cannot store half a surrogate
+    // pair. A number above the range of a float is refused too, because `serde_json` cannot read it.
     serde_json::from_str::<Readable>(json).map_err(malformed)?;
     let mut rest: BTreeMap<Key<'_>, &RawValue> = serde_json::from_str(json).map_err(malformed)?;
     rest.retain(|Key(key), value| !LEFT_OUT.contains(&&**key) && value.get() != "null");
@@ -86,7 +86,7 @@ pub(super) fn push(out: &mut Vec<u8>, json: &str, ledger: Uuid, seq: Option<u64>
 #[derive(PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
 struct Key<'j>(#[serde(borrow)] Cow<'j, str>);
 
-/// Any JSON whose texts and numbers are valid.
+/// Any JSON whose texts are valid Unicode, and whose numbers are in the range of a float.
 struct Readable;
 
 impl<'de> Deserialize<'de> for Readable {

@@ -1,4 +1,4 @@
-//! Batches: the rows that one transaction writes, and the last line of the ledger that they come from.
+//! Batches. A batch has the rows that one transaction writes, and the last line of the ledger that these rows include.
 
 use uuid::Uuid;
 
@@ -32,8 +32,8 @@ pub(super) struct Batch {
 pub(super) enum Outcome {
     Committed,
     /// The batch was not committed, because it does not begin directly after the last shipped line. The value is the
-    /// last shipped line. Lines were shipped since the batch was read: by another process, or by a commit of this
-    /// process that the server never acknowledged.
+    /// last shipped line. After this process read the batch, lines were shipped: by another process, or by a commit of
+    /// this process that the server never acknowledged.
     Moved(Option<Place>),
 }
 
@@ -135,8 +135,8 @@ fn store(client: &mut Client, ledger: Uuid, reached: &Place) -> Result<(), Faile
         "INSERT INTO runledger_shipments (ledger_id, seq, hash, segment, byte, line) VALUES ($1, $2, $3, $4, $5, $6)
         ON CONFLICT (ledger_id) DO UPDATE SET seq = excluded.seq, hash = excluded.hash, segment = excluded.segment,
             byte = excluded.byte, line = excluded.line, shipped_at = now()";
-    // The casts do not change the values, because `Batch::read` skips lines whose sequence number does not fit into an
-    // `i64`.
+    // PostgreSQL has no unsigned integers. A number above the range of `i64` is stored as a negative number, and `last`
+    // converts it back.
     let [seq, segment, byte, line] = [reached.seq, reached.segment, reached.byte, reached.line].map(u64::cast_signed);
     client.rows("store the last shipped line", sql, &[&ledger, &seq, &reached.hash, &segment, &byte, &line])?;
     Ok(())
@@ -160,8 +160,9 @@ fn upsert(client: &mut Client, rows: &[u8], count: u64) -> Result<(), Failed> {
             .into());
     }
     let set = COLUMNS[1..].iter().map(|(name, _)| format!("{name} = excluded.{name}")).collect::<Vec<_>>().join(", ");
-    // If an execution has several lines, the last one is used. The rows are sorted by `execution_id`. So if two ledgers
-    // contain the same executions, the processes that ship them lock the rows in the same order and do not deadlock.
+    // A batch can have several lines with the same `execution_id`. The last one is used. The rows are sorted by
+    // `execution_id`. So if two ledgers contain the same executions, the processes that ship them lock the rows in the
+    // same order and do not deadlock.
     client.run(
         "insert the rows",
         &format!(

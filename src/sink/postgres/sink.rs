@@ -69,8 +69,8 @@ impl Sink {
     /// # Errors
     /// - [`ErrorKind::Diverged`] if the ledger was truncated or rewritten since the last [`ship`](Self::ship), or if
     ///   lines were moved to an archive before they were shipped.
-    /// - [`ErrorKind::Database`] if the database cannot be reached or refuses a request, or if its certificate is not
-    ///   trusted. Also if its tables were not [created](Self::migrate), or belong to another program.
+    /// - [`ErrorKind::Database`] if the database cannot be reached or refuses a request, if its certificate is not
+    ///   trusted, or if its tables were not [created](Self::migrate) or belong to another program.
     /// - [`ErrorKind::Io`] if the ledger or the file of `sslrootcert` cannot be read, and [`ErrorKind::Invalid`] if
     ///   that file has no certificates.
     /// - [`ErrorKind::Abandoned`] if the thread that reads the ledger panicked.
@@ -112,8 +112,8 @@ impl Sink {
     /// # Errors
     /// - [`ErrorKind::Diverged`] if the ledger was truncated or rewritten since the last [`ship`](Self::ship), or if
     ///   lines were moved to an archive before they were shipped.
-    /// - [`ErrorKind::Database`] if the database cannot be reached or refuses a request, or if its certificate is not
-    ///   trusted. Also if its tables were not [created](Self::migrate), or belong to another program.
+    /// - [`ErrorKind::Database`] if the database cannot be reached or refuses a request, if its certificate is not
+    ///   trusted, or if its tables were not [created](Self::migrate) or belong to another program.
     /// - [`ErrorKind::Io`] if the ledger or the file of `sslrootcert` cannot be read, and [`ErrorKind::Invalid`] if
     ///   that file has no certificates.
     pub fn status(&mut self, ledger: &mut Follower) -> Result<Status> {
@@ -132,8 +132,9 @@ impl Sink {
         Ok(Status { ledger: id, shipped: last.as_ref().map(Shipment::from), head, behind })
     }
 
-    /// Commits the batch while another thread reads the next batch. Reading a batch takes about as long as committing
-    /// one. Returns `None` as the next batch if `batch` is the last one, or if the thread could not be started.
+    /// Commits the batch while another thread reads the next batch, since reading a batch takes about as long as
+    /// committing one. Returns `None` as the next batch if `batch` is the last one, or if the thread could not be
+    /// started.
     fn commit(&mut self, batch: &Batch, ledger: &mut Follower) -> (Result<Outcome>, Option<Result<Batch>>) {
         thread::scope(|scope| {
             let reader = Builder::new().name("runledger".to_owned());

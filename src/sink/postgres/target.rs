@@ -1,4 +1,4 @@
-//! The database to connect to: reads the address of the database, and opens connections to it.
+//! Reads the address of the database, and opens connections to the database.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -74,8 +74,8 @@ impl Target {
     pub(super) fn connect(&self, options: &SinkOptions) -> Result<Client, Failed> {
         let mut config = self.config.clone();
         config.connect_timeout(options.connect_timeout);
-        // Each host may take the whole timeout to accept the connection. The host that accepts it may take the same
-        // time again for the steps that follow.
+        // Each host may take the whole timeout to accept the connection. The host that accepts the connection may take
+        // the same time again for TLS and authentication.
         let hosts = u32::try_from(config.get_hosts().len()).unwrap_or(u32::MAX);
         let limit = options.connect_timeout.saturating_mul(hosts.saturating_add(1));
         let mut client = if config.get_ssl_mode() == SslMode::Disable {

@@ -22,8 +22,8 @@ pub(super) const IS_BUILT_IN: bool = true;
 /// Encrypts connections, and remembers how far the last attempt to connect got.
 #[derive(Clone)]
 pub(super) struct Connector {
-    /// The settings of the TLS library. The library is built only when a server offers TLS, since reading the
-    /// authorities of the system takes some 100 ms.
+    /// The settings of the TLS library. They are applied only when a server offers TLS, since the library then reads
+    /// the authorities of the system, which takes some 100 ms.
     library: Arc<TlsConnectorBuilder>,
     /// True if the certificate of the server must be valid.
     is_checked: bool,
@@ -151,8 +151,8 @@ impl TlsConnect<Socket> for Handshake {
     }
 }
 
-/// A socket that sets `is_cut` if the connection ends or fails. This is needed because the TLS library reports a broken
-/// connection in the same way as a refused certificate.
+/// A socket that sets `is_cut` if the connection ends or fails. `is_cut` is needed because the TLS library reports a
+/// broken connection in the same way as a refused certificate.
 pub(super) struct Watched {
     socket: Socket,
     is_cut: Arc<AtomicBool>,

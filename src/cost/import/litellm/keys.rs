@@ -16,7 +16,7 @@ pub(super) struct Key {
 }
 
 /// The suffix of keys with the prices of a vendor's API for decisions. As in genai-prices, this API becomes a separate
-/// provider.
+/// provider, such as `openai-decisions`.
 pub(super) const DECISIONS: &str = "_decisions";
 
 /// The suffixes of keys that say how a call was served. Each suffix has a list of variants, which get the prices of the

@@ -16,9 +16,9 @@
 //! * **Variants** are prices for other ways of serving a call, such as batches. If a variant has no price for a tier,
 //!   the standard price of the tier applies, as in LiteLLM's own computation.
 //! * **The price of a part**, such as audio input, is left out if it equals the price of the whole, such as all input.
-//!   Without a price, the part costs as much as its whole in every tier and variant. The price of the part is kept if
-//!   the two prices differ in a tier, or if a variant has a price for the part. The price of cached tokens is always
-//!   kept.
+//!   Without a price, the part costs as much as its whole in every tier and variant. The price of the part is kept in
+//!   two cases: the part has other tiers than the whole, or a variant has a price for the part. The price of cached
+//!   tokens is always kept.
 //! * **The price of a web search** is left out if it depends on how much the search reads. LiteLLM states this price
 //!   for three sizes of search context.
 //! * **The prices of seconds and characters** are left out if the model has a price for input tokens. With both prices,
@@ -46,8 +46,8 @@ use crate::json;
 /// `model_prices_and_context_window.json` from LiteLLM's repository, or `model_prices_and_context_window_backup.json`
 /// from its Python package.
 ///
-/// Some vendors bill a minimum duration of audio for a call. LiteLLM does not state this minimum. If the rows that this
-/// crate adds to the bundled table include the same model, the minimum is copied from there. All prices come from
+/// Some vendors bill a minimum duration of audio for a call. LiteLLM does not state this minimum. If this crate's own
+/// rows in the bundled table include the same model, the importer copies the minimum from them. All prices come from
 /// `text`.
 ///
 /// Prices and models that the importer does not support are left out. [`left_out`](Imported::left_out) lists them.

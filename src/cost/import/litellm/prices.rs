@@ -76,10 +76,10 @@ impl Prices {
         (any(prices), any(decisions))
     }
 
-    /// Adds each tier of the standard prices to the variants that have no price for this tier. Then leaves out three
+    /// Adds each tier of the standard prices to the variants that have no price for this tier. Also leaves out three
     /// kinds of prices:
     ///
-    /// * the price of seconds or characters, if the same input has a price for tokens;
+    /// * the price of seconds or characters, if there is a price for the tokens of the same input;
     /// * the price of a tier, if there is no price for smaller inputs;
     /// * the price of a part, if it is not needed (see `is_redundant`).
     fn settle<'k>(&mut self, entry: &'k Entry, reader: &mut Reader<'k>) {

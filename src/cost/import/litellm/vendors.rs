@@ -2,9 +2,9 @@
 
 /// Pairs of LiteLLM's name of a vendor and the vendor's name in the bundled table. A `*` at the end matches any text.
 ///
-/// Several of LiteLLM's names can mean the same vendor. If two of them have a model of the same name, the name that is
-/// earlier in this list is used. A vendor's own API is before the API of a cloud, and a newer API is before an older
-/// API.
+/// Several of LiteLLM's names can mean the same vendor. If two of them have a model of the same name, the prices under
+/// the name that is earlier in this list are used. A vendor's own API is before the API of a cloud, and a newer API is
+/// before an older API.
 ///
 /// Gemini's API and Vertex AI are one vendor, as in genai-prices. If both APIs have prices for a model, the prices are
 /// the same, except in a few variants. Mantle, another API of Bedrock, is a separate vendor, because it charges a tenth
@@ -69,9 +69,9 @@ const HOMES: [(&str, &[&str]); 15] = [
     ("zai", &["glm-*"]),
 ];
 
-/// Returns the rank of the vendor that LiteLLM calls `name`, and the vendor's name in the bundled table. If several of
-/// LiteLLM's vendors have the same name in the bundled table and the same model, the vendor with the lowest rank is
-/// used.
+/// Returns the rank of the vendor that LiteLLM calls `name`, and the vendor's name in the bundled table. Several of
+/// LiteLLM's vendors can have the same name in the bundled table. If they have the same model, the prices of the vendor
+/// with the lowest rank are used.
 pub(super) fn vendor(name: &str) -> (usize, &str) {
     let is = |pattern: &str| match pattern.strip_suffix('*') {
         Some(start) => name.starts_with(start),
