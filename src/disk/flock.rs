@@ -1,7 +1,8 @@
 //! Advisory file locks. This is the only file that uses fs2.
 //!
-//! On Rust 1.89 and later, `File` has inherent methods of the same names, which would silently take precedence over the
-//! methods of fs2. So the trait `fs2::FileExt` is never imported, and each call is fully qualified.
+//! Since Rust 1.89, `File` has methods with the same names as the methods of the trait `fs2::FileExt`. If the trait
+//! were imported, calls would silently use the methods of `File`. So the trait is never imported, and each call is
+//! fully qualified.
 
 use std::io;
 use std::path::Path;

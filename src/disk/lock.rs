@@ -12,12 +12,13 @@ use super::name::Seen;
 use super::storage::{Access, Storage, StorageFile};
 use crate::error::{Error, ErrorKind, Result};
 
-/// The first pause between two attempts. A process usually holds the lock only during two writes to the page cache.
+/// The first pause between two attempts to acquire a lock. It is short, because a process usually holds the lock only
+/// during two writes to the page cache.
 const PAUSE_MIN: Duration = Duration::from_micros(10);
-/// The longest pause early in a wait. With 1 ms instead, the p99 latency of four processes with 16 threads each was a
-/// fifth higher.
+/// The longest pause early in a wait. With 1 ms instead, the p99 latency of appends by four processes with 16 threads
+/// each was a fifth higher.
 const PAUSE_EAGER: Duration = Duration::from_micros(100);
-/// The longest pause at any time. This limits how long a released lock stays unused.
+/// The longest pause at any time, before [`jittered`] changes it. This limits how long a released lock stays unused.
 const PAUSE_MAX: Duration = Duration::from_millis(25);
 /// Later in a wait, each pause is at most the time waited so far divided by this number, so the pauses grow. Even
 /// hundreds of waiting processes then leave processor time to the process that holds the lock. With short pauses
@@ -48,8 +49,8 @@ impl Locked {
     /// Acquires the exclusive lock of `file`, waiting for at most `deadline`. Returns `None` if another handle held a
     /// lock of the file at every attempt.
     ///
-    /// This function polls, because `flock` has no timeout. Only a signal could end the wait of `flock`, and a library
-    /// must not send signals.
+    /// This function polls, because `flock` has no timeout. Only a signal could end a call of `flock` early, and a
+    /// library must not send signals.
     pub(crate) fn take(file: &Arc<dyn StorageFile>, deadline: Duration) -> io::Result<Option<Self>> {
         let begin = Instant::now();
         let mut pause = PAUSE_MIN;
@@ -74,8 +75,8 @@ impl Locked {
 }
 
 impl Drop for Locked {
-    /// Releases the lock explicitly. Closing the file might not release it, because a child process that is being
-    /// started shares the descriptor until it calls `exec`.
+    /// Releases the lock explicitly. Closing the file might not release the lock, because a child process that is being
+    /// started has a copy of the descriptor until it calls `exec`.
     fn drop(&mut self) {
         // Unlocking fails only for an invalid descriptor.
         let _ = self.0.unlock();
