@@ -345,8 +345,8 @@ impl Tail {
         write().map_err(|source| Error::io("quarantine a torn fragment", &path, source))
     }
 
-    /// Returns the link of the last line in the sealed segments. The first line of the active segment states the hash
-    /// of that line.
+    /// Returns the link of the last line in the sealed segments. The `prev` of the first line in the active segment is
+    /// the hash of that line.
     fn link_of_sealed(&self, sealed: &[u64]) -> Result<Link> {
         let last = |segment: u64, before: Link| {
             let path = self.layout.sealed_segment(segment);

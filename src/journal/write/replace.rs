@@ -4,8 +4,8 @@
 //!
 //! - If the area is full, the base moves to the end of the segment, and the area is filled again from its start.
 //! - If a write to the area or a sync of it failed, a new area replaces it.
-//! - If the segment is full, a day has ended or a sync of the segment failed, the segment is sealed, so that no line is
-//!   added to it any more. Then a new segment begins.
+//! - If the segment is full, too old or could not be synced, it is sealed, so that no line is added to it any more.
+//!   Then a new segment begins.
 
 use std::io;
 use std::sync::Arc;
