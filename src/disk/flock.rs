@@ -7,7 +7,7 @@
 use std::io;
 use std::path::Path;
 
-/// Acquires the exclusive lock of `file` if no other handle holds a lock of it. Returns true if the lock was acquired.
+/// Acquires the exclusive lock on `file` if no other handle holds a lock on it. Returns true if the lock was acquired.
 ///
 /// The lock belongs to the open file description. If the same file is opened again, in any process, the new handle
 /// competes for the lock. A forked child shares the lock.
@@ -15,7 +15,7 @@ pub(super) fn try_lock<F: fs2::FileExt>(file: &F) -> io::Result<bool> {
     unless_contended(fs2::FileExt::try_lock_exclusive(file))
 }
 
-/// Acquires the shared lock of `file` unless another handle holds the exclusive lock. Returns true if the shared lock
+/// Acquires the shared lock on `file` unless another handle holds the exclusive lock. Returns true if the shared lock
 /// was acquired. If this handle held the exclusive lock before, it now holds the shared lock instead.
 pub(super) fn try_lock_shared<F: fs2::FileExt>(file: &F) -> io::Result<bool> {
     unless_contended(fs2::FileExt::try_lock_shared(file))

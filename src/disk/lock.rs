@@ -41,13 +41,13 @@ pub(crate) struct LockFile {
 pub(crate) struct Locked(Arc<dyn StorageFile>);
 
 impl Locked {
-    /// Acquires the exclusive lock of `file`. Returns `None` if another handle holds a lock of the file.
+    /// Acquires the exclusive lock on `file`. Returns `None` if another handle holds a lock on the file.
     pub(crate) fn try_take(file: &Arc<dyn StorageFile>) -> io::Result<Option<Self>> {
         Ok(uninterrupted(|| file.try_lock())?.then(|| Self(Arc::clone(file))))
     }
 
-    /// Acquires the exclusive lock of `file`, waiting for at most `deadline`. Returns `None` if another handle held a
-    /// lock of the file at every attempt.
+    /// Acquires the exclusive lock on `file`, waiting for at most `deadline`. Returns `None` if another handle held a
+    /// lock on the file at every attempt.
     ///
     /// This function polls, because `flock` has no timeout. Only a signal could end a call of `flock` early, and a
     /// library must not send signals.
@@ -68,7 +68,7 @@ impl Locked {
         }
     }
 
-    /// Acquires the shared lock of `file`. Returns `None` if another handle holds the exclusive lock.
+    /// Acquires the shared lock on `file`. Returns `None` if another handle holds the exclusive lock.
     pub(crate) fn try_share(file: &Arc<dyn StorageFile>) -> io::Result<Option<Self>> {
         Ok(uninterrupted(|| file.try_lock_shared())?.then(|| Self(Arc::clone(file))))
     }

@@ -112,10 +112,10 @@ pub trait StorageFile: fmt::Debug + Send + Sync {
     /// that, every write dirties the inode. On ext4 without a journal, syncing an overwrite then writes two blocks
     /// instead of one. In a measurement, this took 214 µs instead of 152 µs.
     fn length(&self) -> io::Result<u64>;
-    /// Acquires the exclusive advisory lock of the file if no other handle holds a lock of the file. Returns true if
+    /// Acquires the exclusive advisory lock on the file if no other handle holds a lock on the file. Returns true if
     /// the lock was acquired.
     fn try_lock(&self) -> io::Result<bool>;
-    /// Acquires the shared advisory lock of the file unless another handle holds the exclusive lock. Returns true if
+    /// Acquires the shared advisory lock on the file unless another handle holds the exclusive lock. Returns true if
     /// the shared lock was acquired. If this handle held the exclusive lock before, it now holds the shared lock
     /// instead.
     fn try_lock_shared(&self) -> io::Result<bool>;

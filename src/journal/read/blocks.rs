@@ -99,7 +99,8 @@ impl Block {
     }
 
     /// Passes the lines to `take` in order. Only the last piece of a segment can be `unfinished`. The lines are read
-    /// into `buffer`. The buffer grows with the length of the lines, but at most to the maximum length of a valid line.
+    /// into `buffer`. The buffer grows with the length of the lines, but at most to the maximum length of a valid line
+    /// and one further read.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the segment cannot be read.

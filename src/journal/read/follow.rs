@@ -175,7 +175,7 @@ impl Follower {
     ///
     /// # Errors
     /// - [`ErrorKind::Diverged`] if the next line does not continue the hash chain, or if lines before it were moved to
-    ///   an archive and never returned.
+    ///   an archive before this follower returned them.
     /// - [`ErrorKind::Io`] if a segment cannot be read.
     pub fn next_line(&mut self) -> Result<Option<Followed<'_>>> {
         let Some(line) = self.lines.next_line()? else { return Ok(None) };

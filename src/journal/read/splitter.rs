@@ -91,7 +91,7 @@ impl Piece {
 }
 
 /// Splits a file into lines. The buffer grows with the length of the lines, but at most to the maximum length of a
-/// valid line.
+/// valid line and one further read.
 #[derive(Debug)]
 pub(crate) struct Splitter {
     file: Arc<dyn StorageFile>,

@@ -86,7 +86,7 @@ impl Area {
     }
 
     fn from_file(file: Arc<dyn StorageFile>) -> io::Result<Self> {
-        // This lock is free. Another process holds the exclusive lock of the area only while it holds the journal's
+        // This lock is free. Another process holds the exclusive lock on the area only while it holds the journal's
         // lock, and the caller holds the journal's lock now.
         uninterrupted(|| file.try_lock_shared())?;
         let id = file.stat()?.id;

@@ -28,8 +28,8 @@ use crate::journal::format::line::Link;
 use crate::journal::read::truncation::segments_gone;
 use crate::journal::read::{LINE_BYTES_MAX, is_reported_damaged};
 
-/// Recovery first reads this many bytes of the area more than the segment has after the base. If the area has further
-/// lines, recovery reads the whole area.
+/// Recovery first reads as many bytes of the area as the segment has after the base, and this many more. If the area
+/// has further lines, recovery reads the whole area.
 const PEEK_BYTES: usize = 4096;
 
 impl Tail {
@@ -39,7 +39,7 @@ impl Tail {
         finish_sealing(&*self.storage, &self.layout)?;
         let file = open_active(&*self.storage, &self.layout)?;
         let id = stat_id(&*file, &self.layout)?;
-        // If `file` is still the same file as before, keep the information whether a sync of it has failed.
+        // If `file` is still the same file as before, remember whether a sync of it has failed.
         self.file = if id == self.file_id { self.file.reopened(file) } else { SyncFile::new(file) };
         self.file_id = id;
         let sealed = self.layout.sealed_segments(&*self.storage)?;

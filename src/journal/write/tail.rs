@@ -269,7 +269,7 @@ impl Tail {
             let closed = self.matches_area().and_then(|matches| if matches { self.rebase(0) } else { Ok(()) });
             closed.unwrap_or_else(|error| self.warn(&error));
         }
-        // Release the lock of the area before the journal's lock. Otherwise a process that opens the journal now could
+        // Release the lock on the area before the journal's lock. Otherwise a process that opens the journal now could
         // find that this process still uses the area.
         self.area = None;
     }
