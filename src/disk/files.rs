@@ -77,8 +77,8 @@ pub(crate) fn open_or_make(
     Err(io::ErrorKind::AlreadyExists.into())
 }
 
-/// Creates a file with `bytes` under a name that must be free. If this succeeds, the file is durable. If this fails,
-/// the file is removed.
+/// Creates a file with `bytes` under a name that must be free. If this succeeds, the file is durable. If writing or
+/// syncing fails, the new file is removed.
 fn create_new(storage: &dyn Storage, path: &Path, bytes: &[u8]) -> io::Result<()> {
     let file = storage.open(path, Access::AppendNew)?;
     let filled = append_all(&*file, bytes).and_then(|()| file.sync());
@@ -90,8 +90,8 @@ fn create_new(storage: &dyn Storage, path: &Path, bytes: &[u8]) -> io::Result<()
     Ok(())
 }
 
-/// Replaces the content of a file with `bytes`, atomically and durably. Only one caller may do this at a time, because
-/// all callers use the same temporary name.
+/// Replaces the content of a file with `bytes`, atomically and durably. Only one caller at a time may replace a given
+/// file, because the temporary name depends only on `path`.
 pub(crate) fn replace(storage: &dyn Storage, path: &Path, bytes: &[u8]) -> io::Result<()> {
     let new = path.with_extension("new");
     unless_missing(storage.remove(&new))?;

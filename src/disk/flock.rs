@@ -1,12 +1,13 @@
 //! Advisory file locks. This is the only file that uses fs2.
 //!
-//! On Rust 1.89 and later, `File` has inherent methods of the same names, which would silently take precedence over the
-//! methods of fs2. So the trait `fs2::FileExt` is never imported, and each call is fully qualified.
+//! Since Rust 1.89, `File` has methods with the same names as the methods of the trait `fs2::FileExt`. If the trait
+//! were imported, calls would silently use the methods of `File`. So the trait is never imported, and each call is
+//! fully qualified.
 
 use std::io;
 use std::path::Path;
 
-/// Acquires the exclusive lock of `file` if no other handle holds a lock of it. Returns true if the lock was acquired.
+/// Acquires the exclusive lock on `file` if no other handle holds a lock on it. Returns true if the lock was acquired.
 ///
 /// The lock belongs to the open file description. If the same file is opened again, in any process, the new handle
 /// competes for the lock. A forked child shares the lock.
@@ -14,7 +15,7 @@ pub(super) fn try_lock<F: fs2::FileExt>(file: &F) -> io::Result<bool> {
     unless_contended(fs2::FileExt::try_lock_exclusive(file))
 }
 
-/// Acquires the shared lock of `file` unless another handle holds the exclusive lock. Returns true if the shared lock
+/// Acquires the shared lock on `file` unless another handle holds the exclusive lock. Returns true if the shared lock
 /// was acquired. If this handle held the exclusive lock before, it now holds the shared lock instead.
 pub(super) fn try_lock_shared<F: fs2::FileExt>(file: &F) -> io::Result<bool> {
     unless_contended(fs2::FileExt::try_lock_shared(file))

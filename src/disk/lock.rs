@@ -12,12 +12,13 @@ use super::name::Seen;
 use super::storage::{Access, Storage, StorageFile};
 use crate::error::{Error, ErrorKind, Result};
 
-/// The first pause between two attempts. A process usually holds the lock only during two writes to the page cache.
+/// The first pause between two attempts to acquire a lock. It is short, because a process usually holds the lock only
+/// during two writes to the page cache.
 const PAUSE_MIN: Duration = Duration::from_micros(10);
-/// The longest pause early in a wait. With 1 ms instead, the p99 latency of four processes with 16 threads each was a
-/// fifth higher.
+/// The longest pause early in a wait. With 1 ms instead, the p99 latency of appends by four processes with 16 threads
+/// each was a fifth higher.
 const PAUSE_EAGER: Duration = Duration::from_micros(100);
-/// The longest pause at any time. This limits how long a released lock stays unused.
+/// The longest pause at any time, before [`jittered`] changes it. This limits how long a released lock stays unused.
 const PAUSE_MAX: Duration = Duration::from_millis(25);
 /// Later in a wait, each pause is at most the time waited so far divided by this number, so the pauses grow. Even
 /// hundreds of waiting processes then leave processor time to the process that holds the lock. With short pauses
@@ -40,16 +41,16 @@ pub(crate) struct LockFile {
 pub(crate) struct Locked(Arc<dyn StorageFile>);
 
 impl Locked {
-    /// Acquires the exclusive lock of `file`. Returns `None` if another handle holds a lock of the file.
+    /// Acquires the exclusive lock on `file`. Returns `None` if another handle holds a lock on the file.
     pub(crate) fn try_take(file: &Arc<dyn StorageFile>) -> io::Result<Option<Self>> {
         Ok(uninterrupted(|| file.try_lock())?.then(|| Self(Arc::clone(file))))
     }
 
-    /// Acquires the exclusive lock of `file`, waiting for at most `deadline`. Returns `None` if another handle held a
-    /// lock of the file at every attempt.
+    /// Acquires the exclusive lock on `file`, waiting for at most `deadline`. Returns `None` if another handle held a
+    /// lock on the file at every attempt.
     ///
-    /// This function polls, because `flock` has no timeout. Only a signal could end the wait of `flock`, and a library
-    /// must not send signals.
+    /// This function polls, because `flock` has no timeout. Only a signal could end a call of `flock` early, and a
+    /// library must not send signals.
     pub(crate) fn take(file: &Arc<dyn StorageFile>, deadline: Duration) -> io::Result<Option<Self>> {
         let begin = Instant::now();
         let mut pause = PAUSE_MIN;
@@ -67,15 +68,15 @@ impl Locked {
         }
     }
 
-    /// Acquires the shared lock of `file`. Returns `None` if another handle holds the exclusive lock.
+    /// Acquires the shared lock on `file`. Returns `None` if another handle holds the exclusive lock.
     pub(crate) fn try_share(file: &Arc<dyn StorageFile>) -> io::Result<Option<Self>> {
         Ok(uninterrupted(|| file.try_lock_shared())?.then(|| Self(Arc::clone(file))))
     }
 }
 
 impl Drop for Locked {
-    /// Releases the lock explicitly. Closing the file might not release it, because a child process that is being
-    /// started shares the descriptor until it calls `exec`.
+    /// Releases the lock explicitly. Closing the file might not release the lock, because a child process that is being
+    /// started has a copy of the descriptor until it calls `exec`.
     fn drop(&mut self) {
         // Unlocking fails only for an invalid descriptor.
         let _ = self.0.unlock();

@@ -1,4 +1,4 @@
-//! Access to files. This is the lowest layer. It imports only `error`, and does not know what the files contain.
+//! Access to files. This module imports only `error` and `mutex`, and does not know what the files contain.
 //!
 //! Three layers build on one another:
 //!
@@ -12,7 +12,7 @@
 //!    path still names an open file (`name.rs`).
 //!
 //! In addition, `platform.rs` and `system.rs` report facts about the machine and its processes, and `per_process.rs`
-//! holds state that a forked child must not share. Only this folder uses `std::fs` and fs2.
+//! holds state that a forked child must not share. In the library, only this folder uses `std::fs` and fs2.
 
 mod files;
 mod flock;

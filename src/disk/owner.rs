@@ -1,5 +1,5 @@
-//! Sets the owner and mode of new files and directories. Owner and mode depend on the directory that holds the new file
-//! or directory.
+//! Sets the owner and mode of new files and directories. Both depend on the directory that holds the new file or
+//! directory.
 
 use std::fs;
 use std::io;
@@ -8,7 +8,7 @@ use std::path::Path;
 
 use super::rights::parent;
 
-/// Returns true if a file is empty and does not yet have the owner and mode that its directory requires.
+/// Returns true if a file is empty, and its owner or mode is not yet the one that its directory requires.
 pub(super) fn is_just_made(path: &Path) -> bool {
     let (Ok(file), Ok(directory)) = (fs::metadata(path), fs::metadata(parent(path))) else { return false };
     file.len() == 0 && (has_wrong_owner(&file, &directory) || file.mode() & 0o777 != mode_in(&directory, false))
@@ -25,7 +25,7 @@ pub(super) fn make_file(path: &Path, options: &mut fs::OpenOptions) -> io::Resul
     match settled {
         Ok(()) => Ok(file),
         Err(error) => {
-            // Remove the empty file. A user who has no permission to open it could otherwise not use this path.
+            // Remove the empty file. If it stayed, a user who has no permission to open it could not use this path.
             let _ = fs::remove_file(path);
             Err(error)
         }
@@ -36,7 +36,7 @@ pub(super) fn make_file(path: &Path, options: &mut fs::OpenOptions) -> io::Resul
 pub(super) fn make_dir(path: &Path) -> io::Result<()> {
     let directory = fs::metadata(parent(path))?;
     match fs::DirBuilder::new().mode(mode_in(&directory, true)).create(path) {
-        // Another process has just created the directory, and that process sets its owner and mode.
+        // Another process has just created the directory, and will also set the owner and mode.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => return Ok(()),
         made => made?,
     }
@@ -88,8 +88,9 @@ fn settle(
 ) -> io::Result<()> {
     let shared = is_shared(directory.mode());
     let (uid, gid) = (directory.uid(), directory.gid());
-    // A refused change of the owner or mode is an error only if somebody could then not use the file. A file system
-    // without owners or modes refuses every change, but everybody can use its files.
+    // A file system without owners or modes refuses every change of them, but everybody can use its files. So a refused
+    // change is an error only if the directory's owner, or the group that shares the directory, could then not use the
+    // file.
     if has_wrong_owner(made, directory)
         && let Err(error) = give(uid, gid)
         && (if shared { made.gid() != gid } else { made.uid() != uid })

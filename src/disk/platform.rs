@@ -1,10 +1,10 @@
-//! Facts that only Linux reports, with a fallback for other Unix systems. This is the only file that depends on
-//! `/proc`.
+//! Facts that only Linux reports. In the library, this is the only file that depends on `/proc`.
 //!
-//! On other systems these facts are unknown, which weakens some guarantees:
+//! On other Unix systems these facts are unknown, which weakens some guarantees:
 //!
-//! - A dead process is recognised only by its released lock. If the process has forked a child, the child shares the
-//!   lock, so the death is noticed only after the child has ended too.
+//! - Each process with a running execution holds a file lock, and the death of the process is noticed only because this
+//!   lock is free. If the process has forked a child, the child shares the lock, so the death is noticed only after the
+//!   child has ended too.
 //! - A restart of the machine is noticed only because locks do not survive a restart.
 //! - A ledger on a network file system is not refused.
 //! - A process that exceeds its file-size limit is killed by SIGXFSZ.
@@ -42,7 +42,7 @@ pub(crate) fn process_start(pid: u32) -> Option<u64> {
     }
 }
 
-/// Returns true if a `None` from [`process_start`] proves that the process does not exist. This requires that `/proc`
+/// Returns true if a `None` from [`process_start`] proves that the process is not running. This requires that `/proc`
 /// shows the PID namespace of this process and hides no processes.
 pub(crate) fn knows_processes() -> bool {
     let counts_alike = read_system_link("/proc/self").is_some_and(|pid| pid == std::process::id().to_string());
@@ -58,8 +58,8 @@ pub(crate) fn effective_user() -> Option<u32> {
     users.split_ascii_whitespace().nth(1)?.parse().ok()
 }
 
-/// Returns the largest file size that this process may write (`ulimit -f`), or `None` if there is no limit. The limit
-/// is read once, at the first call.
+/// Returns the largest size in bytes to which this process may extend a file (`ulimit -f`), or `None` if there is no
+/// limit or it is unknown. The limit is read once, at the first call.
 pub(crate) fn file_bytes_max() -> Option<u64> {
     static FILE_BYTES_MAX: LazyLock<Option<u64>> =
         LazyLock::new(|| limit(&read_system_text("/proc/self/limits")?, "Max file size"));

@@ -1,7 +1,7 @@
 //! Implements [`Storage`] for the real file system.
 //!
-//! This file only reports the type of a path, such as a symbolic link. The two files `refusals.rs` of the journal
-//! decide which types are refused.
+//! `open` refuses directories, FIFOs and devices, but follows symbolic links. The two files `refusals.rs` of the
+//! journal call `stat` first, and refuse symbolic links too.
 
 use std::ffi::OsString;
 use std::fs;
@@ -16,9 +16,8 @@ use super::rights::{Right, explained, is_own_to_change, or_here, parent};
 use super::storage::{Access, FileType, Stat, Storage, StorageFile};
 use super::{flock, platform};
 
-/// Every write ends at least this many bytes below the file-size limit. Another process may append to the same file
-/// after this process has checked the length of the file and before it writes. The margin leaves room for twenty lines
-/// of `events.jsonl`.
+/// Every write ends at least this many bytes below the file-size limit. Between this process's check of the length and
+/// its write, another process may append to the same file. The margin leaves room for twenty lines of `events.jsonl`.
 const LIMIT_MARGIN_BYTES: u64 = 4096;
 
 /// The real file system.
@@ -107,7 +106,8 @@ impl Storage for Disk {
     }
 }
 
-/// Opens an existing file. If another process has just created it, waits until the file has its owner and mode.
+/// Opens an existing file. If another process has just created the file but not yet set its owner and mode, access may
+/// be denied. In this case, waits a moment and tries again.
 fn open_file(path: &Path, options: &fs::OpenOptions) -> io::Result<fs::File> {
     // The process that creates the file needs only microseconds to set its owner and mode. If they are still not set
     // after all attempts, opening the file fails.

@@ -1,5 +1,5 @@
-//! Extends errors about missing permissions. The extended error says who owns the file that refused access, and how to
-//! get access.
+//! Extends errors about missing permissions. The extended error says who owns the file or directory that refused
+//! access, and how to get access.
 
 use std::fs;
 use std::io;

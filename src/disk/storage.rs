@@ -47,22 +47,23 @@ pub struct Stat {
     pub len: u64,
     /// The number of names that the file has.
     pub links: u64,
-    /// When the names in a directory, or the bytes of a file, last changed. Compare values only for equality. For files
-    /// other than directories, a disk may always report the same value.
+    /// When the names in a directory, or the bytes of a file, last changed. Two of these values can only be compared
+    /// for equality. For files other than directories, a disk may always report the same value.
     pub changed: (i64, i64),
     /// True for a directory in which every user may remove and replace files, even those of other users.
     pub lawless: bool,
 }
 
 /// A disk, whose files are named by paths. Every method performs one operation and reports its outcome. No method
-/// retries.
+/// repeats an interrupted or short read or write. That is up to the caller.
 ///
 /// # Errors
-/// Every method returns the operating system's error for its one operation.
+/// Every method returns the error of its one operation.
 pub trait Storage: fmt::Debug + Send + Sync {
     /// Opens a file.
     fn open(&self, path: &Path, access: Access) -> io::Result<Box<dyn StorageFile>>;
-    /// Examines `path` without following a symbolic link there. Returns `None` if the path does not exist.
+    /// Examines `path`. If `path` is a symbolic link, examines the link itself. Returns `None` if the path does not
+    /// exist.
     fn stat(&self, path: &Path) -> io::Result<Option<Stat>>;
     /// Creates a directory and its missing parents, with mode 0700, except in the cases described at
     /// [`Disk`](super::Disk). An existing directory is left unchanged.
@@ -76,7 +77,7 @@ pub trait Storage: fmt::Debug + Send + Sync {
     /// Makes creations, renames and removals in `directory` durable.
     fn sync_dir(&self, directory: &Path) -> io::Result<()>;
     /// Gives a file a second name. Fails without any change if the name is taken. A disk need not support this, because
-    /// only exports use it.
+    /// only exports and run logs use it.
     fn link(&self, _from: &Path, _to: &Path) -> io::Result<()> {
         Err(io::ErrorKind::Unsupported.into())
     }
@@ -89,7 +90,7 @@ pub trait Storage: fmt::Debug + Send + Sync {
 /// An open file.
 ///
 /// # Errors
-/// Every method returns the operating system's error for its one operation.
+/// Every method returns the error of its one operation.
 pub trait StorageFile: fmt::Debug + Send + Sync {
     /// Reads up to `buffer.len()` bytes from `offset` on. Returns 0 at the end of the file.
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
@@ -111,10 +112,10 @@ pub trait StorageFile: fmt::Debug + Send + Sync {
     /// that, every write dirties the inode. On ext4 without a journal, syncing an overwrite then writes two blocks
     /// instead of one. In a measurement, this took 214 µs instead of 152 µs.
     fn length(&self) -> io::Result<u64>;
-    /// Acquires the exclusive advisory lock of the file if no other handle holds a lock of the file. Returns true if
+    /// Acquires the exclusive advisory lock on the file if no other handle holds a lock on the file. Returns true if
     /// the lock was acquired.
     fn try_lock(&self) -> io::Result<bool>;
-    /// Acquires the shared advisory lock of the file unless another handle holds the exclusive lock. Returns true if
+    /// Acquires the shared advisory lock on the file unless another handle holds the exclusive lock. Returns true if
     /// the shared lock was acquired. If this handle held the exclusive lock before, it now holds the shared lock
     /// instead.
     fn try_lock_shared(&self) -> io::Result<bool>;

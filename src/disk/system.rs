@@ -9,12 +9,13 @@ pub(super) fn read_system_text(path: &str) -> Option<String> {
     fs::read_to_string(path).ok()
 }
 
-/// Returns the target of a symbolic link of the operating system, or `None` if it cannot be read.
+/// Returns the target of a symbolic link of the operating system, such as `/proc/self`, or `None` if the link cannot be
+/// read.
 pub(super) fn read_system_link(path: &str) -> Option<String> {
     fs::read_link(path).ok()?.into_os_string().into_string().ok()
 }
 
-/// Returns the path without symbolic links and relative parts, or `None` if it does not exist.
+/// Returns the absolute path without symbolic links, `.` and `..`. Returns `None` if the path does not exist.
 pub(crate) fn canonical(path: &Path) -> Option<PathBuf> {
     fs::canonicalize(path).ok()
 }

@@ -26,13 +26,13 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Opens the journal at `path`, creates the journal if it is missing, and repairs the damage of a crash. `path` is
-    /// the active segment, which is the file to which new lines are appended.
+    /// Opens the journal at `path`, creates the journal if it is missing, and repairs any damage from a crash. `path`
+    /// is the active segment, which is the file to which new lines are appended.
     ///
     /// # Errors
-    /// - [`ErrorKind::Unsuitable`] if `path` is not a regular file, is a file of another program, ends with `.ledger`,
-    ///   is in a directory in which every user may replace files, or is on a network file system that the options do
-    ///   not allow.
+    /// - [`ErrorKind::Unsuitable`] if no journal can be at `path`. For example, `path` is a symbolic link or the file
+    ///   of another program, every user may replace files in its directory, or it is on a network file system and the
+    ///   options do not allow that.
     /// - [`ErrorKind::Malformed`] if the journal's identity cannot be parsed.
     /// - [`ErrorKind::Newer`] if a newer version of this crate wrote the journal.
     /// - [`ErrorKind::Timeout`] if the lock could not be acquired within [`JournalOptions::lock_deadline`].
@@ -42,7 +42,7 @@ impl Journal {
     }
 
     /// Like [`open`](Self::open), but does not wait for the lock if the journal exists. The first append then repairs
-    /// the damage of a crash.
+    /// any damage from a crash.
     pub(crate) fn open_without_lock(path: &Path, options: JournalOptions) -> Result<Self> {
         Self::open_at(path, options, false)
     }
@@ -77,14 +77,15 @@ impl Journal {
         Ok(Self { writer: Arc::new(PerProcess::new(Writer::new(tail))), options, layout, id })
     }
 
-    /// Returns true if this process has repaired the damage of a crash, either when it opened the journal or at its
-    /// first append.
+    /// Returns false if the next append must first look for damage from a crash. This can be the case after the journal
+    /// was opened without the lock, after a failed append, or in a forked child.
     pub(crate) fn is_recovered(&self) -> bool {
         self.writer.get().is_some_and(Writer::is_recovered)
     }
 
-    /// Repairs the damage of a crash if this process has not done so yet. Before the repair, the active segment may
-    /// lack a line that only the commit area has. The commit area is a file with a copy of the segment's last bytes.
+    /// Repairs any damage from a crash if this process has not done so yet. A crash may lose the last lines of the
+    /// active segment, because an append normally syncs only the commit area, a file with a copy of these lines. The
+    /// repair restores the lines from there.
     pub(crate) fn recover(&self) -> Result<()> {
         if !self.is_recovered() {
             self.writer()?.end()?;
@@ -101,7 +102,7 @@ impl Journal {
     /// options require.
     ///
     /// While one batch of lines is being written and synced, the payloads of further calls are collected. They become
-    /// the next batch, which needs only one write and one sync.
+    /// the next batch, which is written and synced as a whole.
     ///
     /// # Errors
     /// - [`ErrorKind::Invalid`] if `payload` is not one JSON object without line feeds, or if it is longer than

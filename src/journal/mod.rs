@@ -9,11 +9,11 @@
 //!
 //! The journal has four layers. Each layer imports only layers that come earlier in this list:
 //!
-//! 1. `format/` says how files are named and what a line, a header and an event look like. It consists of pure
-//!    functions, except that it reads and writes a few small files.
-//! 2. `read/` reads lines in order, or divides the segments into blocks and reads the blocks on all cores. It also
+//! 1. `format/` says how files are named, and what lines, events and the header of the commit area look like. It
+//!    consists of pure functions, except that it reads and writes a few small files.
+//! 2. `read/` reads lines in order, or divides the segments into blocks and reads the blocks on several cores. It also
 //!    finds out which lines are missing. It takes no lock and writes nothing.
-//! 3. `write/` appends in groups, syncs, seals segments, and repairs the files after a crash.
+//! 3. `write/` appends lines in batches, syncs them, seals segments, and repairs the files after a crash.
 //! 4. [`Journal`] (`handle.rs`) is the public handle. It opens the files and passes calls to `write/` and `read/`.
 //!
 //! The ledger, the quota tracker, the error registry and frozen baselines build on the journal. All access to files
@@ -76,7 +76,7 @@ pub struct Appended {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Head {
-    /// The ledger's id.
+    /// The journal's id.
     pub ledger: Uuid,
     /// The number of the last line, or 0 if the journal has no lines yet.
     pub seq: u64,

@@ -37,8 +37,8 @@ pub struct JournalOptions {
 }
 
 impl JournalOptions {
-    /// Returns the default options. `clock` provides the time for [`rotate_daily`](Self::rotate_daily) and for the
-    /// lines of `events.jsonl`.
+    /// Returns the default options. `clock` provides the time for [`rotate_daily`](Self::rotate_daily), for the lines
+    /// of `events.jsonl` and for the id of a new journal.
     pub fn new(clock: Clock) -> Self {
         Self {
             durability: Durability::Synced,
@@ -60,8 +60,9 @@ impl JournalOptions {
         self
     }
 
-    /// Seals the active segment once it has this many bytes, and begins a new segment. Sealing means that no line is
-    /// added to that file any more. With `None`, the active segment may grow to any size. The default is 256 MiB.
+    /// Before an append, seals the active segment if it has at least this many bytes, and begins a new segment. No line
+    /// is added to a sealed segment any more. With `None`, the active segment may grow to any size. The default is 256
+    /// MiB.
     #[must_use]
     pub fn rotate_bytes(mut self, bytes: Option<u64>) -> Self {
         self.rotate_bytes = bytes;
@@ -75,7 +76,7 @@ impl JournalOptions {
         self
     }
 
-    /// Sets the time for which opening the journal and appending to it wait for a lock that other processes hold. The
+    /// Sets how long opening the journal, or a call on it, may wait for the lock while other processes hold it. The
     /// default is one second.
     #[must_use]
     pub fn lock_deadline(mut self, deadline: Duration) -> Self {
@@ -83,8 +84,8 @@ impl JournalOptions {
         self
     }
 
-    /// If `allow` is true, the journal may be on a network file system. The locks and syncs of such a file system
-    /// cannot be trusted, so none of the journal's guarantees hold there. The default is false.
+    /// If `allow` is true, the journal may be on a network file system. Locks and syncs cannot be trusted there, so
+    /// none of the journal's guarantees hold. The default is false.
     #[must_use]
     pub fn allow_network(mut self, allow: bool) -> Self {
         self.allow_network = allow;

@@ -1,4 +1,4 @@
-//! Reports at most one of several similar warnings per second, and counts the others. Warnings are similar if they have
+//! Of several similar warnings, reports at most one per second and counts the others. Warnings are similar if they have
 //! the same consequence (`what`), error kind, operation and path.
 
 use std::fmt;
@@ -14,8 +14,8 @@ use crate::mutex::lock;
 
 /// After a warning was reported, similar warnings are held back for this time.
 const PAUSE: Duration = Duration::from_secs(1);
-/// The maximum number of groups of similar warnings that are remembered. If none of these groups can be forgotten yet,
-/// a warning that belongs to no group is always reported.
+/// The maximum number of groups of similar warnings that are remembered. If none of them can be forgotten yet, further
+/// groups are not remembered, and their warnings are always reported.
 const GROUPS_MAX: usize = 64;
 
 /// A warning, with the number of similar warnings that were held back before it.

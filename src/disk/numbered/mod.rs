@@ -51,10 +51,10 @@ fn after(number: u64, directory: &Path) -> Result<u64> {
 /// Creates the next file of a series with the content that `write` writes. Returns the path of the file once the file
 /// is durable. Creates the directory if it is missing.
 ///
-/// The content is first written to a part and synced. A part is a file with a name such as `before.part-1`. The part
-/// then gets its final name by a hard link. The link fails if the name is taken, so each of several processes gets its
-/// own number. A process that dies before the link leaves at most the part. A part is never mistaken for a complete
-/// file and may be removed.
+/// The content is first written to a temporary file, the part, and synced. A part has a name such as
+/// `RUN_LOG_v.part-1`. A hard link then gives the part its final name. The link fails if the name is taken, so each of
+/// several processes gets its own number. A process that dies before the link leaves at most the part. A part is never
+/// mistaken for a complete file, and may be removed if no process is writing it.
 ///
 /// # Errors
 /// Returns the error of `write`, or [`ErrorKind::Io`] if the disk refuses an operation. After an error there is no new
@@ -77,7 +77,7 @@ pub(crate) fn create<T>(
     Ok((path, value))
 }
 
-/// Creates a file under the first free name for parts.
+/// Creates a part, which is a temporary file, under the first free name for parts.
 fn create_part(
     storage: &dyn Storage,
     directory: &Path,

@@ -15,7 +15,7 @@ pub enum Loss {
     /// All unsynced changes are lost: the power was cut before any of them was written back.
     Unsynced,
     /// Some of the unsynced changes are lost, in whole pages. The number decides which ones: see
-    /// [`SimulatedDisk::losses`](super::SimulatedDisk::losses). Number 0 means `Unsynced`.
+    /// [`SimulatedDisk::losses`](super::SimulatedDisk::losses). Number 0 has the same effect as `Unsynced`.
     Numbered(u64),
     /// Some of the unsynced changes are lost in a power cut, as the seed decides. The same seed gives the same disk.
     Random(u64),

@@ -3,7 +3,7 @@
 use super::call::Loss;
 use super::random::{Lean, Random};
 
-/// The decisions of one power cut. The first option of each decision means that no unsynced change reached the disk.
+/// The decisions of one power cut. In each decision, the first option is that no unsynced change reached the disk.
 #[derive(Debug)]
 pub(super) enum Choices {
     Random(Random),

@@ -134,8 +134,9 @@ fn reachable(mut directories: BTreeMap<Id, Directory>) -> BTreeMap<Id, Directory
     reached
 }
 
-/// Raises `counts` until no moved file can be lost. If the removal of the old name of a file is durable, the new name
-/// must be durable too, and so must all directories on the path to the new name.
+/// `counts` says how many pending changes of each directory become durable. Raises these numbers until no moved file
+/// can be lost: if the removal of the old name of a file is durable, the new name must be durable too, and so must all
+/// directories on the path to the new name.
 fn with_moves_complete(directories: &BTreeMap<Id, &Directory>, mut counts: BTreeMap<Id, usize>) -> BTreeMap<Id, usize> {
     loop {
         let moves = directories

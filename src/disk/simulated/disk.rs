@@ -24,7 +24,7 @@ pub(super) const BAD_DESCRIPTOR: i32 = 9;
 /// The root directory always exists, and relative paths start there too. `..` removes the name before it, whether that
 /// name exists or not.
 ///
-/// Three operations fail here, although a real disk performs them, because they are likely to be mistakes:
+/// Three operations are likely to be mistakes, so they fail here, although a real disk performs them:
 ///
 /// - appending through a handle opened for [`Access::Write`],
 /// - writing at an offset through a handle opened for [`Access::Append`],
@@ -67,8 +67,8 @@ impl SimulatedDisk {
     /// [`Loss::Nothing`] comes first. A numbered loss, [`Loss::Numbered`], affects only whole pages, lengths and names.
     /// The losses after the first one depend on the number of possible numbered losses:
     ///
-    /// - If at most `limit` numbered losses are possible, all of them follow. If several are possible, random losses,
-    ///   which can also tear pages, are then added until there are `limit` losses besides [`Loss::Nothing`].
+    /// - If at most `limit` numbered losses are possible, all of them follow. If more than one is possible, random
+    ///   losses are added until there are `limit` losses besides [`Loss::Nothing`]. Random losses can also tear pages.
     /// - If more numbered losses are possible, [`Loss::Unsynced`] and `limit` random losses follow.
     ///
     /// `seed` determines the random losses.
@@ -106,19 +106,20 @@ impl SimulatedDisk {
         self.state().fingerprint(ROOT)
     }
 
-    /// Makes one later operation fail once. If several faults match the same operation, the fault that was injected
-    /// first is used, and the others stay pending.
+    /// Injects a fault into one later operation. If several faults match the same operation, the fault that was
+    /// injected first is used, and the others stay pending.
     ///
     /// A call that fails changes nothing, except for a failed sync of a file: see point 7 of the [model](super).
     pub fn inject(&self, when: When, fault: InjectedFault) {
         self.state().faults.once.push((when, fault));
     }
 
-    /// Makes operations fail until [`lift_faults`](Self::lift_faults) is called. Each operation for which `meant`
-    /// returns true fails.
+    /// Injects a fault into every operation for which `meant` returns true, until [`lift_faults`](Self::lift_faults) is
+    /// called.
     ///
     /// `meant` receives the operation's number (as in [`When::Operation`]), its kind and its path. `meant` may be
-    /// called twice for one operation. Faults for a single operation take precedence over lasting faults.
+    /// called twice for one operation. Faults that [`inject`](Self::inject) has set for a single operation take
+    /// precedence.
     ///
     /// ```
     /// use std::path::Path;
@@ -150,9 +151,9 @@ impl SimulatedDisk {
 
     /// Sets the capacity of the disk in bytes. With `None`, the default, the capacity is unlimited.
     ///
-    /// Only the pages of named files take space. Each page takes 4096 bytes. The pages of a removed file are free at
-    /// once. A write that does not fit writes as many bytes as there is room for, or fails with `ENOSPC` if there is no
-    /// room. Overwriting existing pages succeeds.
+    /// Only the pages of named files, and of the file that is being written, take space. Each page takes 4096 bytes.
+    /// The pages of a removed file are free at once. A write that does not fit writes as many bytes as there is room
+    /// for, or fails with `ENOSPC` if there is no room. Overwriting existing pages succeeds.
     pub fn set_capacity(&self, bytes: Option<u64>) {
         self.state().capacity_pages = bytes.map(|bytes| bytes / PAGE as u64);
     }

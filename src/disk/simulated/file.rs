@@ -21,7 +21,7 @@ struct Version {
     cached: Content,
     durable: Content,
     /// The changes whose sync failed. Their pages are clean in the cache and may be on the disk. A later sync does not
-    /// write these changes.
+    /// write these pages, but makes the length durable.
     abandoned: Vec<Change>,
     /// The number of changes in the log that were synced or abandoned.
     settled: usize,
@@ -138,7 +138,7 @@ fn survivor(durable: &Content, doubtful: &[Change], choices: &mut Choices) -> Co
     content
 }
 
-/// Returns one of the `versions` of a page, or a mixture of their sectors. The oldest version comes first.
+/// Returns one of the `versions` of a page, or a mixture of their sectors. `versions` begins with the oldest version.
 fn surviving_page(versions: &[Option<Page>], lean: Lean, random: &mut Random) -> Option<Page> {
     let lean = if random.below(8) == 0 { Lean::Any } else { lean };
     match lean {
@@ -159,7 +159,8 @@ fn torn_page(versions: &[Option<Page>], random: &mut Random) -> Page {
     Arc::new(PageBytes::new(torn))
 }
 
-/// Returns one of the lengths that the file had, or a page boundary that the file passed while it grew.
+/// Returns one of the lengths that the file had since the last successful sync, or a page boundary that the file passed
+/// while it grew.
 fn surviving_len(durable: u64, doubtful: &[Change], choices: &mut Choices) -> u64 {
     let mut lengths = vec![(durable, durable)];
     lengths.extend(doubtful.iter().filter_map(|change| match *change {
@@ -177,7 +178,7 @@ fn surviving_len(durable: u64, doubtful: &[Change], choices: &mut Choices) -> u6
     }
     let &(from, to) = choices.pick_leaning(&lengths).unwrap_or(&(durable, durable));
     let boundaries: Vec<_> = boundaries(from, to).collect();
-    // The new length is chosen as often as all boundaries together.
+    // The length `to` is chosen as often as all boundaries together.
     let at_boundary = choices.pick(&[true, false]) == Some(&true);
     choices.pick(&boundaries).copied().filter(|_| at_boundary).unwrap_or(to)
 }

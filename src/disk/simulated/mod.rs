@@ -57,12 +57,12 @@
 //!    When the removal of the old name becomes durable, the new name becomes durable too, and so do all earlier changes
 //!    of the new name's directory.
 //! 10. **A call that the crash interrupts** leaves a state that a crash right before or right after the call can also
-//!     leave. A kill can also cut a write short, as [`InjectedFault::Short`] does, or make `create_dir` create only
-//!     some of the parents.
+//!     leave. A kill can also cut a write short. Inject [`InjectedFault::Short`] to test this.
 //!
-//! The model covers the states that ext4 and XFS on Linux can leave after appends and in-place overwrites. It covers
-//! ext4 both with `data=ordered` and without a journal. The medium must keep flushed data. ext4 and XFS keep changes in
-//! a stricter order than the model, so some states of the model never occur in practice.
+//! With the exceptions listed below, the model covers the states that ext4 and XFS on Linux can leave after appends and
+//! in-place overwrites. It covers ext4 both with `data=ordered` and without a journal. It assumes that the medium keeps
+//! flushed data. ext4 and XFS keep changes in a stricter order than the model, so some states of the model never occur
+//! in practice.
 //!
 //! Space is modelled as described at [`SimulatedDisk::set_capacity`].
 //!
@@ -72,6 +72,7 @@
 //! - a partly written directory that leaves a file without a name, as ext4 without a journal may;
 //! - old blocks of other files in a new page, as ext4 with `data=writeback` or without a journal may leave them;
 //! - a cache that drops a page after a failed sync;
+//! - a kill during `create_dir` after which only some of the new directories exist;
 //! - inode numbers that are reused;
 //! - removing and renaming directories, and links between directories;
 //! - symbolic links and permissions.

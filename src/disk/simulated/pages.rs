@@ -157,7 +157,7 @@ impl Content {
     }
 
     /// Returns the page that contains offset `len`, with all its bytes from that offset on set to 0. Returns `None` if
-    /// these bytes are 0 already, or if the file ends between two pages.
+    /// these bytes are 0 already, or if `len` is a page boundary.
     fn cut_page(&self, len: u64) -> Option<PageWrite> {
         let index = len / PAGE as u64;
         let end = (len % PAGE as u64) as usize;

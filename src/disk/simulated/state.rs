@@ -19,7 +19,7 @@ const DEVICE: u64 = 1;
 /// `ENOSPC`.
 const NO_SPACE: i32 = 28;
 
-/// The handles that hold the lock of a file.
+/// The handles that hold the lock on a file.
 #[derive(Debug, Default)]
 struct Holders {
     exclusive: bool,

@@ -4,8 +4,8 @@
 use chrono::{DateTime, Datelike, SecondsFormat};
 use serde::Serialize;
 
-/// A change that a journal made to its own files. Lines are stored in segments, which are files. New lines go to the
-/// active segment. No line is added to a sealed segment any more.
+/// A change that a journal made to its own files, or damage that it found there. Lines are stored in segments, which
+/// are files. New lines go to the active segment. No line is added to a sealed segment any more.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 #[non_exhaustive]
@@ -16,14 +16,14 @@ pub enum Event {
         segment: u64,
         /// The number of bytes restored from the commit area, which has a copy of the segment's last bytes.
         healed_bytes: u64,
-        /// The number of bytes that were moved from the segment to `quarantine/`. None of these bytes belongs to a line
-        /// whose append had succeeded.
+        /// The number of bytes that were removed from the segment or overwritten in it. A copy of them is in
+        /// `quarantine/`, if they are not all NULs. None of them belongs to a line whose append had succeeded.
         cut_bytes: u64,
     },
-    /// The active segment was damaged in a part that had been synced. The damaged segment was sealed unchanged, and a
-    /// new segment was started.
+    /// Lines that had been synced were removed, changed or copied, by another program or by the disk. If this happened
+    /// in the active segment, that segment was sealed as it was, and a new segment was started.
     Damaged {
-        /// The number of the damaged segment.
+        /// The number of the damaged segment, or of the last segment that is missing.
         segment: u64,
         /// The damage that was found.
         found: String,

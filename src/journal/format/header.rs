@@ -10,7 +10,7 @@ use super::layout::Layout;
 use super::line::{self, Link};
 use crate::disk::{Access, Storage, if_there, read_full_at};
 
-/// The maximum length of a header line in bytes. A typical header line has 330 bytes.
+/// The maximum length of a header line in bytes. A typical header line has 260 bytes.
 pub(crate) const HEADER_LINE_BYTES_MAX: usize = 512;
 
 /// Says where the bytes that the area holds begin in the segment.
@@ -22,9 +22,9 @@ pub(crate) struct Header {
     pub(crate) segment: u64,
     /// The offset in the segment of the first byte that the area holds.
     pub(crate) base: u64,
-    /// The number of bytes between the end of the line `link` and `base`. This number is normally 0. Any such bytes are
-    /// either an invalid line that could not be removed, or lines repeated from the previous segment. The repeated
-    /// lines have lower numbers than `link`.
+    /// The number of bytes directly before `base` that do not belong to the chain. This number is normally 0. Such
+    /// bytes are either an invalid line that could not be removed, or lines repeated from the previous segment. The
+    /// repeated lines have lower numbers than `link`.
     pub(crate) stray: u64,
     /// The day on which the segment was started, in days since 1970-01-01.
     pub(crate) day: i64,
@@ -47,7 +47,7 @@ impl Header {
     }
 
     /// Reads the header from the file of the commit area. Returns `None` if the file does not exist, or if its header
-    /// is incomplete.
+    /// is incomplete or invalid.
     pub(crate) fn read(storage: &dyn Storage, layout: &Layout) -> io::Result<Option<Self>> {
         let Some(file) = if_there(storage.open(&layout.commit(), Access::Read))? else { return Ok(None) };
         let mut bytes = [0; HEADER_LINE_BYTES_MAX];

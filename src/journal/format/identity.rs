@@ -23,8 +23,8 @@ struct Format {
 struct Identity {
     format: u32,
     id: Uuid,
-    /// The file name of the active segment. [`read`] compares this name with the name of the ledger that is opened. Two
-    /// ledgers whose names differ only in the extension would share one internal directory.
+    /// The file name of the active segment. [`read`] compares this name with the name of the ledger that is opened,
+    /// because two ledgers whose names differ only in the extension would share one internal directory.
     file: String,
 }
 

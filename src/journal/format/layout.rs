@@ -70,8 +70,8 @@ impl Layout {
         number_of(path.strip_prefix(self.sealed()).ok()?.to_str()?)
     }
 
-    /// Returns the numbers of the sealed segments in ascending order. The number of the active segment is one higher
-    /// than the last of them.
+    /// Returns the numbers of the sealed segments in ascending order. The number of the active segment is normally one
+    /// higher than the last of them.
     pub(crate) fn sealed_segments(&self, storage: &dyn Storage) -> Result<Vec<u64>> {
         let directory = self.sealed();
         let names =

@@ -1,6 +1,6 @@
 //! The format of lines and of their hash chain: pure functions over bytes.
 //!
-//! A line is a JSON object with three keys appended, and a line feed:
+//! A line consists of a JSON object (the payload), to which three keys are added, and a line feed:
 //!
 //! ```text
 //! {…payload…,"seq":42,"prev":"<64 hex>","hash":"<64 hex>"}\n
@@ -8,7 +8,7 @@
 //!
 //! `hash` is the SHA-256 of the line's own bytes before `,"hash":"`. `prev` is the hash of line `seq` − 1, or 64 zeros
 //! for the first line. So `hash` protects the content of a line. `prev` chains each line to the line before it, and so
-//! protects the order of lines. Hashes are computed from bytes, so no canonical form of JSON is needed.
+//! protects the order of the lines. Hashes are computed from bytes, so no canonical form of JSON is needed.
 
 use crate::digest::{self, Hex};
 use crate::error::{Error, ErrorKind, Result};

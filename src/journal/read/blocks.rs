@@ -79,7 +79,8 @@ impl Block {
         &self.file
     }
 
-    /// Returns the part of the block from offset `start` to offset `end`. Both are in the segment.
+    /// Returns the part of the block from offset `start` to offset `end`. Both offsets are counted from the start of
+    /// the segment.
     pub(crate) fn part(&self, start: u64, end: u64) -> Self {
         let end = end.min(self.end);
         Self { start: start.clamp(self.start, end.max(self.start)), end, ..self.clone() }
@@ -108,7 +109,8 @@ impl Block {
     }
 
     /// Passes the lines to `take` in order. Only the last piece of a segment can be `unfinished`. The lines are read
-    /// into `buffer`. The buffer grows with the length of the lines, but at most to the maximum length of a valid line.
+    /// into `buffer`. The buffer grows with the length of the lines, but at most to the maximum length of a valid line
+    /// and one further read.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the segment cannot be read.
@@ -148,8 +150,8 @@ pub(crate) struct Blocks<'j> {
     block_bytes: u64,
     /// The sealed segments that have not been opened yet.
     sealed: VecDeque<u64>,
-    /// The file of the active segment. `None` once the first block of this segment was returned. Also `None` if a
-    /// segment was just sealed and the next segment does not exist yet.
+    /// The file of the active segment. `None` once this segment was reached. Also `None` if a segment was just sealed
+    /// and the next segment does not exist yet.
     active: Option<Box<dyn StorageFile>>,
     /// The error if this process has no permission to read the active segment.
     denied: Option<Error>,
@@ -165,8 +167,8 @@ impl<'j> Blocks<'j> {
     /// Returns the blocks of the whole journal.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the segments cannot be examined, or if there is no active segment, no
-    /// sealed segment and no identity.
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the segments cannot be examined, or if the journal has neither
+    /// segments nor an identity.
     pub(crate) fn of(storage: &'j dyn Storage, layout: &'j Layout, block_bytes: u64) -> Result<Self> {
         Self::after(storage, layout, Cursor::START, block_bytes)
     }
@@ -175,8 +177,8 @@ impl<'j> Blocks<'j> {
     /// blocks include that whole segment.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the segments cannot be examined, or if there is no active segment, no
-    /// sealed segment and no identity.
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the segments cannot be examined, or if the journal has neither
+    /// segments nor an identity.
     pub(crate) fn after(
         storage: &'j dyn Storage,
         layout: &'j Layout,

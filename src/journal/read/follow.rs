@@ -43,18 +43,19 @@ impl Place {
     }
 }
 
-/// Reads a journal line by line for a copier, and returns an error if copied lines are no longer there.
+/// Reads a journal for a program that copies its lines elsewhere, and returns an error if copied lines are no longer
+/// there.
 ///
 /// A follower only reads, takes no lock and does not disturb writers. A segment may begin with lines that repeat lines
-/// of the segment before it. After a [`resume`](Self::resume), a repeated line can be returned a second time, so a
-/// copier must tolerate duplicates.
+/// of the segment before it. After a [`resume`](Self::resume), a repeated line can be returned a second time, so the
+/// program must tolerate duplicates.
 #[derive(Debug)]
 pub struct Follower {
     storage: Arc<dyn Storage>,
     layout: Layout,
     id: Uuid,
     lines: Lines,
-    /// Of the lines returned so far, the line with the highest number. After [`resume`](Self::resume), this is at first
+    /// The line with the highest number of all lines returned so far. After [`resume`](Self::resume), this is at first
     /// the line after which reading resumed.
     last: Option<Place>,
 }
@@ -98,7 +99,7 @@ impl Follower {
         self.id
     }
 
-    /// Returns the line with the highest number of the lines returned so far. After [`resume`](Self::resume), this is
+    /// Returns the line with the highest number of all lines returned so far. After [`resume`](Self::resume), this is
     /// at first the line after which reading resumed. Returns `None` if no line with a valid hash was returned yet.
     pub fn last(&self) -> Option<&Place> {
         self.last.as_ref()
@@ -173,8 +174,8 @@ impl Follower {
     /// in the meantime.
     ///
     /// # Errors
-    /// - [`ErrorKind::Diverged`] if the line does not follow the line returned before it, or if the lines between the
-    ///   two were moved to an archive.
+    /// - [`ErrorKind::Diverged`] if the next line does not continue the hash chain, or if lines before it were moved to
+    ///   an archive before this follower returned them.
     /// - [`ErrorKind::Io`] if a segment cannot be read.
     pub fn next_line(&mut self) -> Result<Option<Followed<'_>>> {
         let Some(line) = self.lines.next_line()? else { return Ok(None) };

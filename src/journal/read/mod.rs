@@ -1,5 +1,5 @@
-//! Reads the lines of a journal in order, or divides its segments into blocks and reads the blocks on all cores. Also
-//! finds out which lines are missing.
+//! Reads the lines of a journal in order, or divides its segments into blocks and reads the blocks on several cores.
+//! Also finds out which lines are missing.
 
 pub(crate) mod blocks;
 mod cursor;

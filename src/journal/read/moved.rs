@@ -10,14 +10,14 @@ use crate::error::Result;
 use crate::journal::format::Layout;
 use crate::journal::format::line::Link;
 
-/// The end of the lines that were moved to an archive.
+/// The last segment that was moved to an archive.
 #[derive(Debug, Clone)]
 pub(crate) struct Boundary {
-    /// The number of the last segment that was moved.
+    /// The number of the segment.
     pub(crate) segment: u64,
-    /// The length of that segment in bytes.
+    /// The length of the segment in bytes.
     pub(crate) bytes: u64,
-    /// The number and the hash of the last line in that segment.
+    /// The number and the hash of the last line in the segment.
     pub(crate) link: Link,
     /// The path of the archive, which is the path of the archive's active segment.
     pub(crate) to: String,

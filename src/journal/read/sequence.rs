@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::journal::format::line::Trailer;
 
-/// The numbers of the lines that are missing between the lines that were read so far. After a failed sync, a writer
-/// continues in a new segment. The old segment may have lost a line and kept a later line. The new segment then begins
-/// with a copy of both lines.
+/// The numbers of the lines that are missing between the lines that were read so far. A missing line may still come:
+/// after a failed sync, a writer continues in a new segment. If the old segment has lost a line and kept a later one,
+/// the new segment begins with a copy of both.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Missing(VecDeque<RangeInclusive<u64>>);
 

@@ -31,8 +31,8 @@ fn first_piece(bytes: &[u8], searched: usize) -> Option<(usize, bool)> {
     }
 }
 
-/// Returns the position of the first line feed. Examines 64 bytes at a time, which is twice as many as the standard
-/// library does.
+/// Returns the position of the first line feed. Examines 64 bytes at a time, so that the compiler can use SIMD
+/// instructions.
 fn line_feed(bytes: &[u8]) -> Option<usize> {
     let is_one = |byte: &u8| *byte == b'\n';
     let (chunks, _) = bytes.as_chunks::<64>();
@@ -56,8 +56,8 @@ pub(crate) fn line_at(file: &Arc<dyn StorageFile>, offset: u64) -> io::Result<Op
     Ok(piece.map(|piece| splitter.bytes(piece).to_vec()))
 }
 
-/// Returns the position in the chain of the line that ends at `offset`; `None` if no line of the chain ends there. Reads
-/// only the end of the line, so the hash is not checked.
+/// Returns the number and the hash of the line that ends at `offset`, or `None` if no line ends there. Reads only the
+/// end of the line, so the hash is not checked.
 pub(crate) fn link_before(file: &dyn StorageFile, offset: u64) -> io::Result<Option<Link>> {
     let mut bytes = [0; TRAILER_BYTES_MAX];
     let start = offset.saturating_sub(TRAILER_BYTES_MAX as u64);
@@ -77,8 +77,9 @@ pub(crate) struct Piece {
     pub(crate) unfinished: bool,
     /// True if a line feed ends the piece.
     pub(super) whole: bool,
-    /// The index at which the piece begins in the buffer. The length `len` does not include the line feed.
+    /// The index at which the piece begins in the buffer.
     pub(super) start: usize,
+    /// The length without the line feed.
     pub(crate) len: usize,
 }
 
@@ -90,7 +91,7 @@ impl Piece {
 }
 
 /// Splits a file into lines. The buffer grows with the length of the lines, but at most to the maximum length of a
-/// valid line.
+/// valid line and one further read.
 #[derive(Debug)]
 pub(crate) struct Splitter {
     file: Arc<dyn StorageFile>,

@@ -1,5 +1,5 @@
-//! Finds out whether a ledger was truncated. The internal files prove that certain lines existed, and this file checks
-//! whether they are still there.
+//! Finds out whether a ledger was truncated. The internal files prove that certain lines existed, and the code in this
+//! file checks whether these lines are still there.
 //!
 //! The commit area is a file with a copy of the active segment's last bytes. Its header names the segment, and the
 //! offset at which these bytes begin (the base). A sealed segment is a file to which no line is added any more. The
@@ -10,16 +10,15 @@
 //! | `base` in the header of the commit area | how many bytes of the segment were synced | if the segment is shorter or missing, it was truncated |
 //! | `segment` in the header | all segments with lower numbers were sealed | if one of them is missing and was not moved to an archive, it was removed |
 //! | `seq` in the header | line `seq` − 1 was written | if the ledger ends before that line, it was truncated; only a verification checks this, since only a verification reads all lines |
-//! | `rotated` in `events.jsonl` | the number and the length of a sealed segment | if the segment is shorter, it was truncated; if it is missing, it was removed |
-//! | `damaged`, `abandoned` in `events.jsonl` | the number of a sealed segment | if the segment is missing, it was removed |
+//! | `rotated` in `events.jsonl` | the number and the length of a sealed segment | if the segment is shorter, it was truncated; if it is missing and was not moved to an archive, it was removed |
+//! | `damaged`, `abandoned` in `events.jsonl` | the number of a sealed segment | if it is missing and was not moved to an archive, it was removed |
 //! | a line after the base that only the commit area has | nothing | none: a writer writes to the area first, and the line is restored when the ledger is next opened |
 //! | data that a reader stored about the lines | nothing | none: the reader may have read lines before they were synced, so the reader checks its data itself |
 //! | a copy elsewhere | a line that was copied | if the line is missing, the next copy is refused, because a follower looks for the line |
 //!
 //! A writer moves the base only after it has synced the segment up to the new base. So the header is read first. If the
-//! segment is then shorter than the base in that header, the segment was truncated. A writer appends to the area before
-//! it appends to the segment, so the area may have lines that the segment does not have yet. All sources are read
-//! before the lines. In the opposite order, a line that is appended in between would seem to be missing.
+//! segment is then shorter than the base in that header, the segment was truncated. All sources are read before the
+//! lines. In the opposite order, a line that is appended in between would seem to be missing.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;

@@ -1,5 +1,5 @@
-//! Processes the blocks of a journal, which are parts of its segments, on all cores. Joins the results in the order of
-//! the journal.
+//! Processes the blocks of a journal, which are parts of its segments, on several cores. Joins the results in the order
+//! of the journal.
 
 use std::collections::VecDeque;
 use std::num::NonZero;
@@ -22,7 +22,8 @@ pub(crate) struct Sharing {
     /// The number of blocks that the calling thread processes alone before it starts other threads. A journal with no
     /// more blocks than this needs no other threads.
     pub(crate) blocks_alone: u64,
-    /// The number of threads that the calling thread starts, or `None` for one thread per core in total.
+    /// The number of threads that the calling thread starts. With `None`, there is one thread per core in total, but at
+    /// most [`THREADS_MAX`].
     pub(crate) threads: Option<usize>,
 }
 

@@ -2,11 +2,11 @@
 //! need not write to its own journal when a write to the area is synced.
 //!
 //! The area holds a copy of the active segment's bytes after an offset, the base. The byte at offset X of the segment
-//! is at offset `HEADER_BYTES` + X − base of the area. Everything before the base is synced in the segment itself.
-//! Every acknowledged line after the base is synced in the area.
+//! is at offset `HEADER_BYTES` + X − base of the area. Everything before the base is synced in the segment itself. An
+//! acknowledged line after the base is normally synced only in the area.
 //!
-//! The first block of the area is a header. It states the base, and the number and hash of the line that ends there.
-//! The header has a hash like every line, so a partly written header is detected. The lines after the base must
+//! The first block of the area is a header. It states the base, and the number and hash of the last line before the
+//! base. The header has a hash like every line, so a partly written header is detected. The lines after the base must
 //! continue the hash chain from the line that the header states. So after the base has moved, the old bytes in the area
 //! cannot be mistaken for new lines.
 //!
@@ -54,7 +54,7 @@ pub(super) struct Area {
 }
 
 impl Area {
-    /// Opens the area. Returns `None` if it is missing or cannot be used.
+    /// Opens the area. Returns `None` if it is missing, too short or not a regular file.
     pub(super) fn open(storage: &dyn Storage, layout: &Layout) -> io::Result<Option<Self>> {
         let path = layout.commit();
         match storage.stat(&path)? {
@@ -80,13 +80,13 @@ impl Area {
             storage.sync_dir(layout.machinery())?;
             Self::from_file(Arc::clone(&file))
         };
-        // If this fails on a full disk, free the space for records. Removing the file is not enough, because a child
-        // process that is just being started may still have the file open. So truncate the file first.
+        // If this fails on a full disk, make the space available for records again. Removing the file is not enough,
+        // because a child process that is just being started may still have the file open. So truncate the file first.
         make().inspect_err(|_| _ = (file.truncate(0), storage.remove(&new)))
     }
 
     fn from_file(file: Arc<dyn StorageFile>) -> io::Result<Self> {
-        // This lock is free. Another process holds the exclusive lock of the area only while it holds the journal's
+        // This lock is free. Another process holds the exclusive lock on the area only while it holds the journal's
         // lock, and the caller holds the journal's lock now.
         uninterrupted(|| file.try_lock_shared())?;
         let id = file.stat()?.id;
@@ -139,8 +139,8 @@ impl Area {
         self.header.is_some_and(|header| offset >= header.base && offset + len <= header.base + AREA_BYTES)
     }
 
-    /// Returns the base or `offset`, whichever is higher. From there on, the area has all bytes of the segment up to
-    /// `end`. Returns `None` if the area does not have the bytes just before `end`.
+    /// Returns the higher of the two offsets `offset` and base. From there on, the area has all bytes of the segment up
+    /// to `end`. Returns `None` if the area does not have the bytes just before `end`.
     pub(super) fn held_from(&self, offset: u64, end: u64) -> Option<u64> {
         let base = self.header?.base;
         (base < end && end <= base + AREA_BYTES).then_some(offset.max(base))

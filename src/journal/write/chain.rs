@@ -13,7 +13,7 @@ pub(super) fn later(a: Link, b: Link) -> Link {
     if b.seq > a.seq { b } else { a }
 }
 
-/// The last valid lines of a file. A line is valid if its hash is correct.
+/// What [`last_valid`] has found out about the last lines of a file. A line is valid if its hash is correct.
 pub(super) struct Last {
     /// The offset after the last valid line.
     pub(super) end: u64,
@@ -59,8 +59,8 @@ pub(super) fn last_valid(file: Arc<dyn StorageFile>, before: Link) -> io::Result
     Ok(last)
 }
 
-/// The bytes that the active segment should have after the base, and the link of the last line in them. The base is the
-/// offset in the segment at which the copy in the commit area begins.
+/// The bytes that the active segment should have after the base, and the link of the last line in them. The commit area
+/// is a file with a copy of the segment's bytes from the base on.
 pub(super) struct Merged {
     pub(super) bytes: Vec<u8>,
     pub(super) link: Link,
@@ -96,10 +96,10 @@ fn line_after<'b>(bytes: &'b [u8], at: usize, link: &Link) -> Option<(&'b [u8], 
     trailer.follows(link).then_some((&rest[..=end], trailer.link))
 }
 
-/// Returns the value of `stray` for the header of a new segment that consists of the `repeated` lines. The value is 0
-/// if the last repeated line is `link`. Otherwise the value is the length of the repeated lines. In that case, the
-/// repeated lines have lower numbers than `link`, because the previous segment has further lines with numbers up to
-/// that of `link`.
+/// Returns the value of `Header::stray` for a new segment that consists of the `repeated` lines. The value is 0 if the
+/// last repeated line is `link`. Otherwise the value is the length of the repeated lines. In that case, the repeated
+/// lines have lower numbers than `link`, because the previous segment has further lines with numbers up to that of
+/// `link`.
 pub(super) fn stray_bytes(repeated: &[u8], link: &Link) -> u64 {
     let last = repeated.strip_suffix(b"\n").and_then(line::trailer);
     if last.is_some_and(|last| last.link == *link) { 0 } else { repeated.len() as u64 }

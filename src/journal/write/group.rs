@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::primitives::{Arc, Condvar, Instant, Mutex, MutexGuard, PoisonError, yield_now};
 
-/// How long a leader waits for the callers of the previous batch.
+/// The longest time for which a leader waits for the callers of the previous batch.
 const GATHER_MAX: Duration = Duration::from_micros(30);
 
 /// Threads that form batches. All callers of a batch add their contributions to one value of type `C`, and all of them
@@ -20,7 +20,7 @@ pub(super) struct Group<C, O> {
     queue: Mutex<Queue<C, O>>,
 }
 
-/// The batch that waits for its leader.
+/// The batch that is forming.
 #[derive(Debug)]
 struct Queue<C, O> {
     /// The batch that callers join now.

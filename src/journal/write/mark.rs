@@ -1,8 +1,8 @@
-//! A position in a journal, and the line that ends there.
+//! A position in a journal, and the last line before it.
 
 use crate::journal::format::line::Link;
 
-/// The offset `len` in a segment, and the number and hash of the line that ends there.
+/// The offset `len` in a segment, and the number and hash of the last line before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Mark {
     pub(crate) segment: u64,

@@ -1,10 +1,10 @@
-//! Appends to a journal. Callers that arrive at the same time share one write and one sync. The damage of a crash is
+//! Appends to a journal. Callers that arrive at the same time share one write and one sync. Any damage from a crash is
 //! repaired before the first append.
 //!
 //! Each file depends only on files that come earlier in this list:
 //!
-//! - `mark`, `payloads`, `chain`, `sync`, `events` and `refusals`
-//! - `area`, `state`, `replace`, `recovery` and `tail`
+//! - `mark`, `payloads`, `chain`, `sync`, `events`, `refusals` and `primitives`
+//! - `area`, `probe`, `state`, `replace`, `recovery` and `tail`
 //! - `group` and `writer`
 
 mod area;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::area;
 use crate::disk::{Access, Storage, StorageFile, append_all, write_all_at};
 
-/// The maximum number of syncs that are measured after overwrites. The same maximum applies to syncs after appends.
+/// At most this many syncs are measured after overwrites, and at most this many after appends.
 const SYNCS: usize = 50;
 /// No further sync of the same kind is measured after this time.
 const SYNCING_MAX: Duration = Duration::from_secs(2);

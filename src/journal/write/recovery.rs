@@ -6,7 +6,7 @@
 //!
 //! The commit area has a copy of the segment's bytes after an offset, the base. Everything before the base is synced in
 //! the segment. After the base, recovery takes each line from the segment. If the line is damaged or missing there,
-//! recovery takes the line from the area. All other bytes after the base are moved to `quarantine/`.
+//! recovery takes the line from the area. Recovery moves all other bytes after the base to `quarantine/`.
 //!
 //! A crash can also interrupt recovery. The next recovery then finds the same last line, whichever step was
 //! interrupted.
@@ -28,8 +28,8 @@ use crate::journal::format::line::Link;
 use crate::journal::read::truncation::segments_gone;
 use crate::journal::read::{LINE_BYTES_MAX, is_reported_damaged};
 
-/// The first read of the area has this many bytes more than the segment has after the base. If the area has further
-/// lines, the whole area is read.
+/// Recovery first reads as many bytes of the area as the segment has after the base, and this many more. If the area
+/// has further lines, recovery reads the whole area.
 const PEEK_BYTES: usize = 4096;
 
 impl Tail {
@@ -39,7 +39,7 @@ impl Tail {
         finish_sealing(&*self.storage, &self.layout)?;
         let file = open_active(&*self.storage, &self.layout)?;
         let id = stat_id(&*file, &self.layout)?;
-        // If `file` is still the same file as before, keep the information whether a sync of it has failed.
+        // If `file` is still the same file as before, remember whether a sync of it has failed.
         self.file = if id == self.file_id { self.file.reopened(file) } else { SyncFile::new(file) };
         self.file_id = id;
         let sealed = self.layout.sealed_segments(&*self.storage)?;
@@ -59,8 +59,8 @@ impl Tail {
         if segment > after_sealed {
             self.report_gone(after_sealed, segment - 1)?;
         }
-        // Before a process writes the header of a segment, it syncs the directory entries of the segment's files. So
-        // the entries need a sync only if the area has no header or its header names another segment.
+        // Before a process writes a header that names a new segment, it syncs the ledger's directories. So they need a
+        // sync only if the area has no header or its header names another segment.
         if held.as_ref().is_none_or(|held| held.header.segment != segment) {
             self.sync_names()?;
         }
@@ -75,7 +75,7 @@ impl Tail {
         Ok(())
     }
 
-    /// Reports that the sealed segments `first` to `last` are missing, unless an event says so already.
+    /// Reports that the sealed segments `first` to `last` are missing, if no event says so yet.
     fn report_gone(&self, first: u64, last: u64) -> Result<()> {
         if is_reported_damaged(&*self.storage, &self.layout, last)? {
             return Ok(());
@@ -124,8 +124,8 @@ impl Tail {
         if repeated.bytes.is_empty() || (has_them && last.highest.seq > repeated.link.seq) {
             return self.recover_without_area(segment, sealed, len, held.header.link);
         }
-        // The sealed segment may have lines after a damaged line. These lines are not repeated, but the next line must
-        // have a higher number than theirs, because line numbers are never reused.
+        // The sealed segment may have lines after a damaged line. Recovery does not repeat these lines. But the next
+        // line must have a higher number than theirs, because line numbers are never reused.
         let link = later(repeated.link, self.link_of_sealed(sealed)?);
         let there = self.read_from(0, len)?;
         if !repeated.bytes.starts_with(&there) {
@@ -263,8 +263,8 @@ impl Tail {
     }
 
     /// Recovers if there is no area, or if the header of the area names an earlier segment. The journal then ends after
-    /// the last line with a valid hash. `known` is the link (the number and hash) of the line before the base in that
-    /// header, or [`Link::START`] if there is no area.
+    /// the last line with a valid hash. `known` is the link (number and hash) in that header, or [`Link::START`] if
+    /// there is no area.
     fn recover_without_area(&mut self, segment: u64, sealed: &[u64], len: u64, known: Link) -> Result<()> {
         let before = later(self.link_of_sealed(sealed)?, known);
         let last = last_valid(Arc::clone(&self.file), before)
@@ -308,8 +308,8 @@ impl Tail {
         self.rebase(stray)
     }
 
-    /// Checks the part of the segment before the base. Every byte of this part was synced. Returns a description of the
-    /// damage, or `None` if that part is intact.
+    /// Checks the part of the segment before the base, where every byte was synced. This part must be complete, and
+    /// must end with the line that the header states. Returns a description of the damage, or `None` if there is none.
     fn damage_before(&self, header: &Header, len: u64) -> Result<Option<String>> {
         if len < header.base {
             return Ok(Some(format!("it has {len} bytes, but {} bytes had been synced", header.base)));
@@ -345,8 +345,8 @@ impl Tail {
         write().map_err(|source| Error::io("quarantine a torn fragment", &path, source))
     }
 
-    /// Returns the link of the last line in the sealed segments. In the hash chain, the first line of the active
-    /// segment follows that line.
+    /// Returns the link of the last line in the sealed segments. The `prev` of the first line in the active segment is
+    /// the hash of that line.
     fn link_of_sealed(&self, sealed: &[u64]) -> Result<Link> {
         let last = |segment: u64, before: Link| {
             let path = self.layout.sealed_segment(segment);

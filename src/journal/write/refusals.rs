@@ -79,8 +79,8 @@ pub(super) fn open_active(storage: &dyn Storage, layout: &Layout) -> Result<Arc<
     Ok(Arc::from(file))
 }
 
-/// Refuses an active segment that is not a regular file with only one name. Does not open the file, because opening a
-/// FIFO would block.
+/// Refuses an active segment that is not a regular file, or that has a second name. Does not open the file, because
+/// opening a FIFO would block.
 fn check_active(storage: &dyn Storage, layout: &Layout) -> Result<()> {
     let path = layout.active();
     let stat = storage.stat(path).map_err(|source| Error::io("examine the ledger", path, source))?;

@@ -1,10 +1,10 @@
 //! Replaces files that are full or can no longer be trusted, while the caller holds the lock.
 //!
-//! The commit area has a copy of the active segment's bytes after an offset, the base.
+//! The commit area is a file with a copy of the active segment's bytes after an offset, the base.
 //!
 //! - If the area is full, the base moves to the end of the segment, and the area is filled again from its start.
 //! - If a write to the area or a sync of it failed, a new area replaces it.
-//! - If the segment is full or a sync of it failed, the segment is sealed, so that no line is added to it any more.
+//! - If the segment is full, too old or could not be synced, it is sealed, so that no line is added to it any more.
 //!   Then a new segment begins.
 
 use std::io;
@@ -117,9 +117,9 @@ impl Tail {
     /// Seals the active segment unchanged, begins the next segment with the `repeated` lines, and syncs the new
     /// segment.
     ///
-    /// A crash can happen between any two steps. If the segment is sealed and the next segment does not exist, recovery
-    /// creates the next segment. As long as the header of the area names the sealed segment, recovery also repeats the
-    /// lines.
+    /// A crash can happen between any two steps. If the next segment does not exist after the crash, recovery creates
+    /// it. If the header of the area still names the sealed segment, the `repeated` lines may be missing, so recovery
+    /// writes them to the next segment.
     pub(super) fn begin_segment(&mut self, repeated: &[u8]) -> Result<()> {
         let sealed = self.layout.sealed_segment(self.end.segment);
         let active = self.layout.active().to_owned();

@@ -42,7 +42,7 @@ pub(crate) struct Tail {
     pub(super) area_failed: bool,
     pub(super) end: Mark,
     /// Everything before this mark is known to be synced in the segment itself. Lines that are synced only in the area
-    /// do not count, because the lines of the next segment will overwrite them there.
+    /// do not count, because later lines overwrite them there.
     pub(super) durable: Mark,
     /// True if `end` may be wrong, so that the next call must recover first.
     pub(super) needs_recovery: bool,
@@ -116,7 +116,7 @@ impl Tail {
         if area.file.has_failed() {
             return Ok(false);
         }
-        // The area is in the same directory as the lock, which was examined when the lock was acquired.
+        // The area and the lock are in the same directory, and acquiring the lock has just examined this directory.
         let still = self.area_seen.still(self.lock.directory_seen(), &*self.storage, &path, area.id);
         if !still.map_err(|source| Error::io("examine the commit area", &path, source))? {
             return Ok(false);
@@ -146,7 +146,7 @@ impl Tail {
     }
 
     /// Compares the last bytes before `len` in the area and in the segment. Returns true if these bytes are equal, or
-    /// if the area does not have these bytes of the segment. The bytes differ if another program copied a line to the
+    /// if the area does not have the bytes just before `len`. The bytes differ if another program copied a line to the
     /// end of the segment.
     pub(super) fn area_ends_as_segment(&self, len: u64) -> Result<bool> {
         let Some(area) = &self.area else { return Ok(false) };

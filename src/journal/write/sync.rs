@@ -1,4 +1,5 @@
-//! Syncs the files to which a batch was written. After a sync of a file has failed, the file is never synced again.
+//! Syncs the files to which a batch was written. A file whose sync has failed is not synced again before its bytes have
+//! been written again.
 
 use std::io;
 use std::ops::Deref;
@@ -9,8 +10,8 @@ use super::mark::Mark;
 use crate::disk::StorageFile;
 use crate::mutex::lock;
 
-/// An open file, and the information whether a sync of it has failed. Clones share this information, and so do values
-/// that [`reopened`](Self::reopened) returns.
+/// An open file that remembers whether a sync of it has failed. Its clones remember this too, and so do values that
+/// [`reopened`](Self::reopened) returns.
 ///
 /// After a failed sync, the system forgets the error and the pages that it could not write, so the next sync reports
 /// success. ext4 and XFS do so by design. This behaviour became known as "fsyncgate" in 2018.
@@ -64,8 +65,9 @@ impl Deref for SyncFile {
 
 /// Lines that were written but not synced yet: where they end, and the files that have them.
 ///
-/// No other file needs a sync. Before a writer changes to another area or segment, it syncs the old segment, or repeats
-/// the unsynced lines of the old segment in the new segment.
+/// The lines are durable once one of these files is synced. This holds even if a writer has since moved the base of the
+/// area or changed to another segment. Before it did so, the writer synced the old segment, or repeated its unsynced
+/// lines in the new one.
 #[derive(Debug)]
 pub(super) struct Unsynced {
     pub(super) end: Mark,

@@ -25,7 +25,7 @@ use crate::journal::format::{Layout, identity};
 const BUFFER_BYTES_KEPT: usize = 1024 * 1024;
 
 impl Tail {
-    /// Opens the files, repairs the damage of a crash, and makes all existing lines durable. `known` is the journal's
+    /// Opens the files, repairs any damage from a crash, and makes all existing lines durable. `known` is the journal's
     /// id if it was read already.
     pub(crate) fn open(layout: Layout, options: JournalOptions, known: Option<Uuid>) -> Result<Self> {
         let mut lock = LockFile::open(Arc::clone(&options.storage), layout.lock())?;
@@ -41,7 +41,7 @@ impl Tail {
         Ok(tail)
     }
 
-    /// Opens the files of an existing journal without its lock. The first append then repairs the damage of a crash.
+    /// Opens the files of an existing journal without its lock. The first append then repairs any damage from a crash.
     /// Returns `None` if there is no active segment, since creating one requires the lock.
     ///
     /// Until the first append, `end` is the base of the commit area, which is the offset up to which the segment is
@@ -89,12 +89,13 @@ impl Tail {
         Ok(self.end)
     }
 
-    /// Appends a line for each payload without a sync. Returns the position before the first line, and the files to
+    /// Appends a line for each payload. Returns the position before the first line, and the files that the caller must
     /// sync.
     ///
     /// If there is a file-size limit, the lines may need several segments. All of these segments except the last one
-    /// are synced here. If this function fails, the journal has none of the lines. There is one exception: if the limit
-    /// made several segments necessary, the journal may have the lines of the first segments.
+    /// are synced here. If this function fails, the journal normally has none of the lines. But if several segments
+    /// were necessary, it may have the lines of the first ones. And if the area could not be written, a recovery may
+    /// restore lines from it.
     pub(super) fn append(&mut self, payloads: &Payloads) -> Result<(Mark, Unsynced)> {
         let _locked = self.lock()?;
         self.catch_up()?;
@@ -156,8 +157,8 @@ impl Tail {
     /// Writes a line for each payload to the commit area and to the segment. Returns true if the area has all of these
     /// lines.
     ///
-    /// The area is written first. So the area has at least the lines of the segment, at whatever point the process
-    /// dies.
+    /// The area is written first. So at whatever point the process dies, the area has at least the lines that the
+    /// segment has after the base.
     fn write(&mut self, payloads: Run<'_>) -> Result<bool> {
         self.buffer.clear();
         let mut link = self.end.link;
@@ -257,7 +258,7 @@ impl Tail {
     /// Moves the base to the end of the segment. The next process that opens the journal then has no lines to write
     /// again. Does nothing if other processes use the journal, or if the files are not in the expected state.
     pub(super) fn close(&mut self) {
-        // If the lock could not be acquired just now, do not wait for it again.
+        // If the last attempt to acquire the lock timed out, do not wait for the lock again.
         let deadline = if self.lock_missed { Duration::ZERO } else { self.options.lock_deadline };
         if self.needs_recovery {
             return;
@@ -268,7 +269,7 @@ impl Tail {
             let closed = self.matches_area().and_then(|matches| if matches { self.rebase(0) } else { Ok(()) });
             closed.unwrap_or_else(|error| self.warn(&error));
         }
-        // Release the lock of the area before the journal's lock. Otherwise a process that opens the journal now could
+        // Release the lock on the area before the journal's lock. Otherwise a process that opens the journal now could
         // find that this process still uses the area.
         self.area = None;
     }

@@ -1,5 +1,6 @@
 //! Group commit: while a batch is being written, the lines of new callers are collected. These lines form the next
-//! batch, which needs only one write and one sync. When a call succeeds, its lines have been written to the files.
+//! batch, which needs only one write and one sync. A call succeeds once its lines have been written and, if the options
+//! require it, synced.
 
 use std::sync::{Mutex, MutexGuard};
 
@@ -132,7 +133,8 @@ mod tests {
 
     use crate::journal::{Journal, JournalOptions};
 
-    /// One thread shares the `Journal` value with this test, and another thread has opened the same journal itself.
+    /// One thread shares the `Journal` value with this test. The other thread has a `Journal` value that was opened
+    /// separately.
     #[test]
     fn nobody_appends_while_work_is_done_under_the_lock() {
         let directory = tempfile::tempdir().unwrap();

@@ -39,7 +39,7 @@ fn versions_lengths_and_names_multiply() {
     open(&disk, "b", Access::WriteNew);
     assert_eq!(numbered(&disk, 1000).len(), 2 * 7);
     assert_eq!(numbered(&disk, 14).len(), 14);
-    assert_eq!(numbered(&disk, 13), [], "all losses are random if more than the limit are possible");
+    assert_eq!(numbered(&disk, 13), [], "no loss is numbered if more than the limit are possible");
     sync_dir(&disk, "/");
     file.sync().unwrap();
     assert_eq!(disk.losses(usize::MAX, 100, 7).collect::<Vec<_>>(), [Loss::Nothing, Loss::Numbered(0)]);

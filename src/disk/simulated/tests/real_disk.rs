@@ -1,4 +1,4 @@
-//! Without a crash, the simulated disk answers every call like the real disk.
+//! Tests that without a crash, the simulated disk returns the same results as the real disk.
 
 use proptest::prelude::*;
 
