@@ -35,8 +35,8 @@ impl ErrorRegistry {
     /// The file name consists of the minute in which the run started, the mode of the run, and the next free number. If
     /// the mode is unknown, the file name contains the name of the first skill instead.
     ///
-    /// No file is overwritten. If the same log was exported before, no new file is written, even if a person has added
-    /// text at the end of the existing file. If the process of the earlier export died before the registry was
+    /// No run log is overwritten. If the same log was exported before, no new file is written, even if a person has
+    /// added text at the end of the existing file. If the process of the earlier export died before the registry was
     /// complete, this call completes the registry. A process that dies may leave a partial log, but only in a file
     /// whose name is not a [`LogName`].
     ///

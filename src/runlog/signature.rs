@@ -1,6 +1,7 @@
 //! Signatures: the part that all messages of the same error share.
 
-/// The maximum length of a signature. A longer signature is truncated, and a hash of the whole signature is added.
+/// The maximum length of a signature, in characters. A longer signature is truncated, and a hash of the whole signature
+/// is added.
 const CHARS_MAX: usize = 500;
 /// A closing quote is searched only within this number of characters after the opening quote. Without the limit, each
 /// unclosed quote would cause a search to the end of the line.
@@ -111,8 +112,8 @@ fn closing(opening: char) -> Option<char> {
     }
 }
 
-/// Returns the length of the quotation at the beginning of `rest`, with its quotes. An apostrophe in a word is not a
-/// quote.
+/// Returns the length of the quotation at the beginning of `rest`, including its quotes. An apostrophe in a word is not
+/// a quote.
 fn quoted(rest: &[char], before: Option<char>) -> Option<usize> {
     let closing = closing(*rest.first()?).filter(|_| !before.is_some_and(char::is_alphanumeric))?;
     let line = rest[1..].iter().take(QUOTED_CHARS_MAX).take_while(|c| **c != '\n');
@@ -120,10 +121,10 @@ fn quoted(rest: &[char], before: Option<char>) -> Option<usize> {
     line.enumerate().find(|(at, c)| **c == closing && ends(*at)).map(|(at, _)| at + 2)
 }
 
-/// The result of reading the beginning of a message.
+/// The state while a message is read.
 #[derive(Default)]
 struct Found {
-    /// The signature of this beginning.
+    /// The signature of the part that was read.
     text: String,
     /// The last word that was read, as in the message, without placeholders.
     word: String,
