@@ -65,9 +65,10 @@ impl Recorded {
 
     /// Prints a warning to stderr if something went wrong with the record.
     ///
-    /// A ledger prints identical warnings at most once per second, and suppresses the repetitions in between. The next
-    /// identical warning that is printed says how many were suppressed. If no such warning follows, the number is
-    /// printed when the ledger and its answers are dropped.
+    /// Warnings are similar if they have the same consequence, kind of error, operation and path. Of similar warnings,
+    /// a ledger prints at most one per second, and suppresses the others. The next similar warning that is printed says
+    /// how many were suppressed. If no such warning follows, the number is printed when the ledger and its answers are
+    /// dropped.
     pub fn warn(&self) {
         for (what, error) in self.warnings() {
             self.stderr.warn(what, error);

@@ -71,7 +71,7 @@ pub struct Fallback {
 pub struct FallbackRecord {
     /// The file that holds the record.
     pub file: PathBuf,
-    /// The active segment of the ledger that the record belongs to.
+    /// The active segment, the file to which new lines are appended, of the ledger that the record belongs to.
     pub ledger: PathBuf,
     /// The record, with the status interrupted if the execution has not ended.
     pub record: ExecutionMetrics,

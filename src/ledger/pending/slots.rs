@@ -64,10 +64,11 @@ impl Owner {
     /// file could be acquired.
     ///
     /// - If the lock is free, the owner is dead.
-    /// - If the lock is held and the owner is in this PID namespace, the owner is dead if no process with its pid and
-    ///   start time exists. In that case, a forked child of the owner holds the lock.
-    /// - In every other case, the owner counts as alive. If the lock is held and the boot id differs, the owner runs on
-    ///   another machine, because no lock survives a restart.
+    /// - If the lock is held, and the owner was started in this PID namespace since the last restart of the machine,
+    ///   the owner is dead if no process has its pid and start time. In that case, a forked child of the owner holds
+    ///   the lock.
+    /// - In every other case, the owner counts as alive. For example, the boot id changes at each restart. If the boot
+    ///   id differs and the lock is held, the owner runs on another machine.
     fn death(&self, lock_free: bool) -> Option<Death> {
         let boot = platform::boot_id();
         if lock_free {
@@ -83,8 +84,8 @@ impl Owner {
     }
 }
 
-/// A begin mark, as it is written. It is read as a [`Pending`]. The fields that a mark does not store are then unknown
-/// or have their default values.
+/// A begin mark, as it is written. It is read as a [`Pending`]. In the record of the [`Pending`], the fields that a
+/// mark does not store are unknown or have their default values.
 #[derive(Serialize)]
 struct Mark<'r> {
     segment: u64,
@@ -214,7 +215,8 @@ impl Slots {
     }
 
     /// Removes the mark of an execution whose record is already in the ledger or in the spill. If the mark cannot be
-    /// removed, a sweep finds the record in the ledger and skips the mark.
+    /// removed, the next process that records the executions of dead processes finds the record in the ledger, and
+    /// skips the mark.
     pub(in crate::ledger) fn end(&self, slot: &Slot) -> Result<()> {
         let Some(state) = self.state.get().filter(|_| slot.process == std::process::id()) else { return Ok(()) };
         let mut state = lock(state);

@@ -66,8 +66,8 @@ struct Tie {
     segments: String,
 }
 
-/// Lines that are not records. Their paths are not stored, because a segment is renamed when it is sealed, and a ledger
-/// can be opened under several paths.
+/// Lines that are not records. Their paths are not stored, because a segment is renamed when the next one begins, and a
+/// ledger can be opened under several paths.
 #[derive(Debug, Serialize, Deserialize)]
 struct SkippedLines {
     count: u64,
@@ -84,7 +84,7 @@ struct SkippedLine {
     source: Option<String>,
 }
 
-/// The text of an error's source. A checkpoint stores only this text of the source.
+/// The text of an error's source. A checkpoint stores only the text, not the source itself.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct SourceText(String);
@@ -176,7 +176,7 @@ impl CheckpointFile<'_> {
         Ok(Some((Tie { hash, segments: hash_bytes(segments) }, path)))
     }
 
-    /// Writes the checkpoint if a line of the chain ends where the checkpoint ends. In every other case, does nothing.
+    /// Writes the checkpoint. Does nothing if no line of the chain ends where the checkpoint ends.
     pub(super) fn write(&self, checkpoint: &mut Checkpoint) -> Result<()> {
         let Checkpoint { progress, accumulator } = checkpoint;
         let end = progress.end();
