@@ -17,8 +17,8 @@ pub enum Answer {
         /// The line's number in the ledger, counting from 1.
         seq: u64,
     },
-    /// The record is in the operating system's page cache as line `seq`. It survives `kill -9`, but not a power cut.
-    /// Returned only with [`Durability::Flushed`](crate::Durability::Flushed).
+    /// The record is in the operating system's page cache as line `seq`. It survives `kill -9`, but a power cut can
+    /// lose it. Returned only with [`Durability::Flushed`](crate::Durability::Flushed).
     Flushed {
         /// The line's number in the ledger, counting from 1.
         seq: u64,
@@ -51,7 +51,8 @@ pub struct Recorded {
     /// Why the execution's begin mark could not be written; `None` if the mark was written. A begin mark notes that an
     /// execution has started. Without the mark, the execution leaves no record if its process dies.
     pub unmarked: Option<Error>,
-    /// Why fields with invalid values were left out of the record; `None` if the record is complete.
+    /// Why the ledger stored only the basic fields of the record, for example because another field had an invalid
+    /// value; `None` if the record is complete.
     pub refused: Option<Error>,
     /// Prints the warnings of [`warn`](Self::warn). All answers of a ledger share this printer.
     pub(super) stderr: Arc<OnStderr>,

@@ -15,8 +15,8 @@ pub(super) struct NewFile<'s> {
 }
 
 impl<'s> NewFile<'s> {
-    /// Opens the temporary file `new`, and creates it if it does not exist. Returns `None` if another process is writing
-    /// to it now.
+    /// Opens the temporary file `new`, and creates it if it does not exist. Returns `None` if another process is
+    /// writing to it.
     pub(super) fn open(storage: &'s dyn Storage, new: PathBuf) -> io::Result<Option<Self>> {
         // A process that died may have left the new file.
         let file = open_or_make(storage, &new, Access::Write, Access::WriteNew)?;

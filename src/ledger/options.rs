@@ -68,7 +68,7 @@ impl Options {
 
     /// Sets whether begin marks, which note that an execution has started, are synced too; false by default. With true,
     /// an execution is recorded even if a power cut ends it, but each execution needs one more sync. With false, begin
-    /// marks survive `kill -9`, but not a power cut.
+    /// marks survive `kill -9`, but a power cut can lose them.
     #[must_use]
     pub fn sync_begin(mut self, sync: bool) -> Self {
         self.sync_begin = sync;

@@ -43,7 +43,7 @@ pub(super) struct Lost {
 
 impl Shared {
     /// Sweeps the files of dead processes: records the executions of these processes as interrupted, and appends the
-    /// records that they spilled. Only the first call sweeps.
+    /// records that these processes spilled because they could not append them. Only the first call sweeps.
     ///
     /// If another process is sweeping, waits at most `deadline` for it, and then sweeps the remaining files. If the
     /// other process takes longer, this process sweeps nothing, and the next process that opens the ledger sweeps the

@@ -68,9 +68,9 @@ pub struct RunLog {
     pub title: String,
     /// When the first execution started.
     pub started: Timestamp,
-    /// The mode: the first `run.mode` in the executions.
+    /// The mode of the run, such as `review`. This is the first `run.mode` that an execution has.
     pub mode: Option<String>,
-    /// The status.
+    /// Whether the run has ended, and how.
     pub status: LogStatus,
     /// The steps of all executions, in chronological order. An execution without steps is one step. If the run has
     /// several executions, the name of a step begins with the name of the skill.
@@ -94,8 +94,8 @@ pub struct RunLog {
     /// text, which counts as one item. An empty list means that nothing was changed; `None` means that no execution has
     /// the tag.
     pub changes_made: Option<Vec<String>>,
-    /// The items of the tag `issues_to_address` of all executions, found like `changes_made`. An empty list means that
-    /// there are no issues.
+    /// The items of the tag `issues_to_address` of all executions, read in the same way as `changes_made`. An empty
+    /// list means that there are no issues.
     pub issues_to_address: Option<Vec<String>>,
     /// The input tokens of the executions that used a model, including cached ones.
     pub tokens_input: Count,

@@ -1,4 +1,4 @@
-//! Signatures: the part that all messages of the same error share.
+//! Computes the signature of an error message, which is the part that all messages of the same error share.
 
 /// The maximum length of a signature, in characters. A longer signature is truncated, and a hash of the whole signature
 /// is added.
@@ -32,7 +32,7 @@ const NAMING: [&str; 8] = ["http", "status", "code", "error", "errno", "exit", "
 /// A word is a path in each of these cases:
 ///
 /// - It begins with `/`, `./`, `../`, `~/`, `C:\` or `\\`.
-/// - It has at least two slashes.
+/// - It has a letter and at least two slashes (`/` or `\`).
 /// - It has one slash, and ends with an extension such as `.json`.
 ///
 /// These are ids:
@@ -41,7 +41,8 @@ const NAMING: [&str; 8] = ["http", "status", "code", "error", "errno", "exit", "
 /// - an e-mail address;
 /// - `0x` and hex digits;
 /// - seven or more hex digits, if both letters and decimal digits are among them;
-/// - letters and digits after `-`, `_`, `#` or `:`, as in `conv-abc123`;
+/// - letters and digits after `-`, `_`, `#` or `:`, as in `conv-abc123`, but not a number with a unit, as in
+///   `run-250ms`;
 /// - eight or more letters and digits, if a letter comes after a digit.
 ///
 /// Some values identify the error, and are kept:
@@ -126,7 +127,7 @@ fn quoted(rest: &[char], before: Option<char>) -> Option<usize> {
 struct Found {
     /// The signature of the part that was read.
     text: String,
-    /// The last word that was read, as in the message, without placeholders.
+    /// The last word that was read, as it is in the message.
     word: String,
     /// The separators that were read after the last word.
     between: String,

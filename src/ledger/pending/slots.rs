@@ -232,7 +232,7 @@ impl Slots {
         let state = lock(state);
         let all_free = state.free.len() as u64 + 1 == state.unused;
         if all_free {
-            // If the file cannot be removed, the next process that opens the ledger sweeps it.
+            // If the file cannot be removed, the next process that opens the ledger removes it.
             let _ = self.storage.remove(&path(&self.layout, state.stem));
         }
     }
@@ -244,8 +244,8 @@ fn path(layout: &Layout, stem: Uuid) -> PathBuf {
 
 impl State {
     /// Creates the in-flight file and locks it. Between these two steps, the file looks like the file of a dead
-    /// process. So a process that sweeps the files of dead processes may lock it. In that case, the sweeping process
-    /// keeps the file, and this process creates another file.
+    /// process. So a process that cleans up the files of dead processes may lock it. In that case, the other process
+    /// removes the file, and this process creates another one.
     fn create(storage: &dyn Storage, layout: &Layout, sync: bool) -> Result<Self> {
         const TRIES: usize = 16;
         for _ in 0..TRIES {
@@ -262,7 +262,7 @@ impl State {
             .detail(format!("other processes locked {TRIES} new files first")))
     }
 
-    /// Creates the file, locks it and writes its owner. Returns `None` if a sweeping process has locked the file first.
+    /// Creates the file, locks it and writes its owner. Returns `None` if another process has locked the file first.
     fn make(
         storage: &dyn Storage,
         layout: &Layout,
@@ -291,7 +291,8 @@ pub(in crate::ledger) struct Left {
     /// The pid of the process and how the process died; `None` if it died before it wrote its pid.
     pub(in crate::ledger) death: Option<(u32, Death)>,
     pub(in crate::ledger) marks: Vec<Pending>,
-    /// The file's lock, which is held until the sweep is done; `None` if a forked child of the dead process holds it.
+    /// The file's lock, which is held until the records in the file are appended; `None` if a forked child of the dead
+    /// process holds it.
     _lock: Option<Locked>,
 }
 

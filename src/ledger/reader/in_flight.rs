@@ -17,8 +17,8 @@ use crate::metrics::{ExecutionMetrics, Timestamp};
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct InFlight {
-    /// The record so far: the start of the execution, its run, and its last progress mark, if there is one. The record
-    /// has no end and no outcome yet.
+    /// The record so far: the start of the execution, its run, and the progress that was last reported, if there is
+    /// any. The record has no end and no outcome yet.
     pub record: ExecutionMetrics,
     /// True if the process that runs the execution is alive, or if that is unknown. False if that process is dead. In
     /// that case, the next process that opens the ledger records the execution as interrupted. `None` if the execution

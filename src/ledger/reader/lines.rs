@@ -28,12 +28,13 @@ pub struct WrittenLines {
     /// The lines that were moved to an archive; `None` if there are none. They come before the first line that was
     /// written.
     pub archived: Option<ArchivedLines>,
-    /// The number of problems: damaged bytes, missing lines, and segments that this process has no permission to read.
+    /// The number of problems: damaged bytes, missing lines, truncated segments, and files that this process has no
+    /// permission to read.
     pub damage_count: u64,
     /// An error for each of the first problems; at most [`DAMAGE_MAX`](Self::DAMAGE_MAX).
     ///
-    /// Each error has the path of a segment. If the problem concerns one line, the error has the position of that line
-    /// too. The errors about missing lines come last.
+    /// Each error has the path of a file. If the problem concerns one line, the error has the position of that line
+    /// too. The errors about missing lines and truncated segments come last.
     pub damage: Vec<Error>,
 }
 

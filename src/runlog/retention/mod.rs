@@ -2,7 +2,7 @@
 //! decision. (A sealed segment is a file of the ledger that no longer changes.) The module does not access files or the
 //! clock.
 //!
-//! For a run log, the first rule that applies decides:
+//! For a file in the directory of run logs, the first rule that applies decides:
 //!
 //! 1. A file that is not a run log is kept.
 //! 2. A log that contains an open error (one that is not resolved) is kept at any age.

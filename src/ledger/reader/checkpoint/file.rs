@@ -34,7 +34,7 @@ const BYTES_MAX: u64 = 256 * 1024 * 1024;
 const READ: &str = "use a checkpoint";
 const EXAMINE: &str = "examine a segment for a checkpoint";
 
-/// The checkpoint of one grouping.
+/// The checkpoint of the baselines that are grouped by `by`.
 #[derive(Debug)]
 pub(super) struct CheckpointFile<'l> {
     pub(super) storage: &'l dyn Storage,
@@ -61,7 +61,7 @@ struct Header {
 struct Tie {
     /// The hash of the last line that the checkpoint includes.
     hash: String,
-    /// One hash of the number, inode, length and last change of every segment up to the checkpoint's end. For the
+    /// One hash over the number, inode, length and last change of every segment up to the checkpoint's end. For the
     /// segment in which the checkpoint ends, only the number and the inode are included.
     segments: String,
 }

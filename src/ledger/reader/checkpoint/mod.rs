@@ -40,7 +40,7 @@ pub struct LedgerBaselines {
     pub notes: Vec<Error>,
 }
 
-/// The result of all lines up to a position.
+/// The results that were computed from all lines up to a position.
 #[derive(Debug)]
 struct Checkpoint {
     progress: Progress,
@@ -49,11 +49,11 @@ struct Checkpoint {
 
 impl LedgerReader {
     /// Computes the baselines of all records. The result is equal to that of a [scan](Self::scan) of all records. But
-    /// lines that an earlier call has read are not read again, because their results are stored in a checkpoint. Each
+    /// the lines before the latest checkpoint are not read again, because the checkpoint stores their results. Each
     /// grouping has a checkpoint in the ledger's internal directory, such as `baseline-skill.checkpoint`.
     ///
-    /// A checkpoint is written after 16 MiB of lines were read, and replaces the previous one. It can be deleted at any
-    /// time.
+    /// A call that has read at least 16 MiB of lines writes a checkpoint, which replaces the previous one. A checkpoint
+    /// can be deleted at any time.
     ///
     /// A checkpoint is trusted if all of these are true:
     ///

@@ -87,9 +87,9 @@ impl LedgerReader {
     /// - whether the events of the last week report damage or lost records,
     /// - whether the index of each sealed segment (a file that no longer changes) is complete and matches the segment.
     ///
-    /// The check changes none of the ledger's files, and does not [verify](Self::verify) the lines. To measure syncs,
-    /// it creates two temporary files and removes them again. These files are in the ledger's directory. If that
-    /// directory does not exist, they are in the nearest existing directory above it. The check takes at most a few
+    /// This function changes none of the ledger's files, and does not [verify](Self::verify) the lines. To measure
+    /// syncs, it creates two temporary files and removes them again. These files are in the ledger's directory. If that
+    /// directory does not exist, they are in the nearest existing directory above it. This function takes at most a few
     /// seconds.
     ///
     /// ```

@@ -142,7 +142,7 @@ fn of_syncs(overwrites: &io::Result<Vec<Duration>>, appends: &io::Result<Vec<Dur
     }
 }
 
-/// Returns the median of times in ascending order. If two times are in the middle, returns the longer one.
+/// Returns the median of `times`, which are in ascending order. If two times are in the middle, returns the longer one.
 fn median(times: &[Duration]) -> Duration {
     times.get(times.len() / 2).copied().unwrap_or_default()
 }
