@@ -17,8 +17,8 @@ pub enum Answer {
         /// The line's number in the ledger, counting from 1.
         seq: u64,
     },
-    /// The record is in the operating system's page cache as line `seq`. It survives `kill -9`, but not a power cut.
-    /// Returned only with [`Durability::Flushed`](crate::Durability::Flushed).
+    /// The record is in the operating system's page cache as line `seq`. It survives `kill -9`, but a power cut can
+    /// lose it. Returned only with [`Durability::Flushed`](crate::Durability::Flushed).
     Flushed {
         /// The line's number in the ledger, counting from 1.
         seq: u64,
@@ -51,7 +51,8 @@ pub struct Recorded {
     /// Why the execution's begin mark could not be written; `None` if the mark was written. A begin mark notes that an
     /// execution has started. Without the mark, the execution leaves no record if its process dies.
     pub unmarked: Option<Error>,
-    /// Why fields with invalid values were left out of the record; `None` if the record is complete.
+    /// Why the ledger stored only the basic fields of the record, for example because another field had an invalid
+    /// value; `None` if the record is complete.
     pub refused: Option<Error>,
     /// Prints the warnings of [`warn`](Self::warn). All answers of a ledger share this printer.
     pub(super) stderr: Arc<OnStderr>,
@@ -65,9 +66,10 @@ impl Recorded {
 
     /// Prints a warning to stderr if something went wrong with the record.
     ///
-    /// A ledger prints identical warnings at most once per second, and suppresses the repetitions in between. The next
-    /// identical warning that is printed says how many were suppressed. If no such warning follows, the number is
-    /// printed when the ledger and its answers are dropped.
+    /// Warnings are similar if they have the same consequence, kind of error, operation and path. Of similar warnings,
+    /// a ledger prints at most one per second, and suppresses the others. The next similar warning that is printed says
+    /// how many were suppressed. If no such warning follows, the number is printed when the ledger and its answers are
+    /// dropped.
     pub fn warn(&self) {
         for (what, error) in self.warnings() {
             self.stderr.warn(what, error);

@@ -9,7 +9,8 @@ use crate::id::new_id;
 use crate::metrics::{ExecutionMetrics, RunIds};
 
 impl Ledger {
-    /// Begins an execution, and writes its begin mark, which shows that the execution is in flight.
+    /// Begins an execution, and writes its begin mark, which shows that the execution has started and has no record
+    /// yet.
     ///
     /// `begin` never fails. If the mark cannot be written, [`Recorded::unmarked`](crate::Recorded::unmarked) says why
     /// when the execution ends.

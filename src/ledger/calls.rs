@@ -43,8 +43,8 @@ pub(super) fn add(
     record.model.provider = call.provider.clone().or(provider.map(str::to_owned));
     record.model.variant.clone_from(&call.variant);
     // If a record is priced again later, a call without a provider gets the provider of `record.model`. So if an
-    // earlier call of this model has no provider, `record.model` must have none either. The same is true of the
-    // variant.
+    // earlier call of this model states no provider, `record.model` must not have a provider that only `call` states.
+    // The same is true of the variant.
     let mut same_model = record.trace.llm_calls.iter().filter(|earlier| earlier.model_name == call.model);
     if call.provider.is_some() && same_model.clone().any(|earlier| earlier.provider.is_none()) {
         record.model.provider = None;

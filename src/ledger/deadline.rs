@@ -61,7 +61,7 @@ impl std::fmt::Debug for State {
 }
 
 trait Job: Send + Sync {
-    /// Makes the call, then calls `made`, then wakes the caller.
+    /// Makes the call, then calls `made` to report that this thread is free, and then wakes the caller.
     fn run(&self, made: &dyn Fn());
 }
 

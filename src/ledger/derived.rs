@@ -15,22 +15,23 @@ pub(super) struct NewFile<'s> {
 }
 
 impl<'s> NewFile<'s> {
-    /// Opens the temporary file `new`, and creates it if it does not exist. Returns `None` if another process is writing
-    /// to it now.
+    /// Opens the temporary file `new`, and creates it if it does not exist. Returns `None` if another process is
+    /// writing to it.
     pub(super) fn open(storage: &'s dyn Storage, new: PathBuf) -> io::Result<Option<Self>> {
         // A process that died may have left the new file.
         let file = open_or_make(storage, &new, Access::Write, Access::WriteNew)?;
-        // Another process may have renamed the file before this one locked it, so the name must still belong to this
-        // file.
+        // Another process may have renamed the file before this process locked it. So this checks that the locked file
+        // is still the file at the path `new`.
         let is_ours = file.try_lock()? && storage.stat(&new)?.map(|there| there.id) == Some(file.stat()?.id);
         Ok(is_ours.then_some(Self { storage, new, file }))
     }
 
-    /// Writes `bytes`, and replaces the file at `path` by them.
+    /// Writes `bytes` to the temporary file, and renames it to `path`.
     pub(super) fn replace(self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         self.file.truncate(0)?;
         write_all_at(&*self.file, bytes, 0)?;
-        // Not synced, because the content can be computed again. Its checksum shows whether a crash damaged it.
+        // The file is not synced, because its content can be computed again. The content includes a checksum, which
+        // shows whether a crash damaged the file.
         self.storage.rename(&self.new, path)
     }
 

@@ -32,7 +32,8 @@ pub enum LedgerEvent {
         /// The number of executions.
         records: u64,
     },
-    /// A sealed segment was copied to an archive, and is now removed from the ledger.
+    /// A sealed segment, a file of the ledger that no longer changes, was copied to an archive. It is now removed from
+    /// the ledger.
     Archived {
         /// The number of the segment.
         segment: u64,

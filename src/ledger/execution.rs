@@ -48,9 +48,10 @@ impl Skill {
 }
 
 /// A running execution. **Dropping this guard records the execution**: as panicked if the thread is unwinding, and
-/// otherwise as cancelled. Dropping never panics. The ledger warns if the record was spilled, lost or late.
+/// otherwise as cancelled. Dropping never panics. The ledger warns if the record was [spilled, lost or
+/// late](crate::Answer).
 ///
-/// [`succeed`](Self::succeed), [`fail`](Self::fail) and [`finish`](Self::finish) end the execution and return where its
+/// [`succeed`](Self::succeed), [`fail`](Self::fail) and [`finish`](Self::finish) end the execution and say where its
 /// record is. The guard is `Send`, so it can be held across an `.await`. If the future that holds the guard is dropped
 /// before it completes, the execution is recorded as cancelled.
 #[derive(Debug)]
@@ -68,7 +69,7 @@ pub struct Execution {
     estimates: Sum,
     /// The exact sum of the actual costs of the calls.
     cost: Sum,
-    /// The begin mark, or why it could not be written.
+    /// The begin mark, which notes that the execution has started, or why the mark could not be written.
     mark: Result<Slot, Error>,
     process: u32,
     finished: bool,
@@ -133,8 +134,8 @@ impl Execution {
     }
 
     /// Like [`record_call`](Self::record_call), but takes only a model and its usage. The provider is the one that the
-    /// price table lists for the model. The variant is the usual one, and not, for example, batch processing. Returns
-    /// the exact cost of the call; `None` if the cost is unknown.
+    /// price table lists for the model. The call is priced as a standard call and not, for example, as batch
+    /// processing. Returns the exact cost of the call; `None` if the cost is unknown.
     pub fn record_usage(&mut self, model: &str, usage: Usage) -> Option<Usd> {
         self.record_call(&Call::new(model, usage))
     }
@@ -151,8 +152,8 @@ impl Execution {
     ///
     /// If there are several calls:
     ///
-    /// - `model` has the name, the provider and the variant of the last call. If an earlier call of the same model
-    ///   states no provider, `model` has no provider. The same is true of the variant.
+    /// - `model` has the name, the provider and the variant of the last call. If the last call states a provider and an
+    ///   earlier call of the same model states none, `model` has no provider. The same is true of the variant.
     /// - `cost` has only the values that all calls share.
     /// - `trace.llm_calls` lists each call with its own unrounded cost.
     ///

@@ -71,7 +71,7 @@ pub struct Fallback {
 pub struct FallbackRecord {
     /// The file that holds the record.
     pub file: PathBuf,
-    /// The active segment of the ledger that the record belongs to.
+    /// The active segment, the file to which new lines are appended, of the ledger that the record belongs to.
     pub ledger: PathBuf,
     /// The record, with the status interrupted if the execution has not ended.
     pub record: ExecutionMetrics,
@@ -288,7 +288,7 @@ impl Ledger {
     ///
     /// # Errors
     /// [`ErrorKind::Io`] if a disk fails or the directory cannot be read, and [`ErrorKind::Timeout`] if another process
-    /// holds the ledger's lock for too long. The records then stay in the fallback.
+    /// holds the ledger's lock for too long. The records that were not removed yet then stay in the fallback.
     pub fn take_back(&self, fallback: &Fallback) -> Result<u64> {
         let place = place_of(self.shared.journal.layout().active());
         let mut taken = Vec::new();

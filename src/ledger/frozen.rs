@@ -13,8 +13,9 @@ use crate::journal::{Journal, JournalOptions, Line, Lines};
 use crate::metrics::{ExecutionMetrics, Timestamp};
 
 /// A journal of frozen baselines. These are computed once for each week, and never change afterwards. The journal is a
-/// separate file, such as `baselines.jsonl` next to the ledger. It is durable, chained, and safe to share between
-/// threads and processes. All clones of this value use the same journal.
+/// separate file, such as `baselines.jsonl` next to the ledger. It is durable and chained (each line has the hash of
+/// the line before it). Several threads and processes may use it at once. All clones of this value use the same
+/// journal.
 ///
 /// If two processes freeze the same week at the same time, the journal may have two lines for that week. Only the first
 /// of these lines is used: both processes and every reader return the baselines of that line.
@@ -22,7 +23,7 @@ use crate::metrics::{ExecutionMetrics, Timestamp};
 /// A line is `{"week_start":…,"computed_from":{"records":…,"skipped":…,"period":…},"baselines":{…},"samples":"…"}`, to
 /// which the three keys of the chain are added: `seq`, `prev` and `hash`. `baselines` has the baseline of each skill,
 /// for people and programs to read. `samples` has more data, which a [comparison](FrozenBaselines::compare) needs: the
-/// bytes of [`Accumulator::to_bytes`] in hex, 4 to 30 KB per skill.
+/// counts and sums of the records, which [`Accumulator::to_bytes`] returns, in hex. They take 4 to 30 KB per skill.
 ///
 /// [`Accumulator::to_bytes`]: crate::baseline::Accumulator::to_bytes
 ///
@@ -53,7 +54,7 @@ impl BaselineJournal {
     /// # Errors
     /// - [`ErrorKind::Unsuitable`] if a journal cannot be stored at `path`.
     /// - [`ErrorKind::Newer`] if a newer version of this crate wrote the journal.
-    /// - [`ErrorKind::Malformed`] if the journal's identity cannot be read.
+    /// - [`ErrorKind::Malformed`] if the journal's identity, the file with its id, cannot be read.
     /// - [`ErrorKind::Timeout`] if another process holds the journal's lock for too long.
     /// - [`ErrorKind::Io`] if the disk fails.
     pub fn open(path: impl AsRef<Path>, options: JournalOptions) -> Result<Self> {
@@ -119,8 +120,8 @@ impl FrozenWeeks {
     /// Reads the journal at `path` without opening it for writing. Creates and repairs nothing.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`] if nothing was frozen yet or the file cannot be examined; [`ErrorKind::Unsuitable`] if `path`
-    /// is a directory, a symbolic link, a FIFO or a device.
+    /// [`ErrorKind::Io`] if there is no journal at `path`, or if `path` cannot be examined; [`ErrorKind::Unsuitable`]
+    /// if `path` is a directory, a symbolic link, a FIFO or a device.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         Ok(Self::new(Lines::from_start(Arc::new(Disk), Layout::to_read(path.as_ref())?)))
     }

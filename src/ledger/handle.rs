@@ -23,9 +23,9 @@ use crate::metrics::{Call, Timestamp};
 use crate::quota::{Limits, Quota, QuotaOptions};
 
 impl Ledger {
-    /// Opens the ledger whose active segment is `path`, such as `logs/execution_metrics.jsonl`, with the default
-    /// [`Options`]. Creates the ledger and its directories if they do not exist. Repairs the damage of a crash, and
-    /// records the executions of dead processes as interrupted.
+    /// Opens a ledger with the default [`Options`]. `path` is its active segment, the file to which new lines are
+    /// appended, such as `logs/execution_metrics.jsonl`. Creates the ledger and its directories if they do not exist.
+    /// Repairs the damage of a crash, and records the executions of dead processes as interrupted.
     ///
     /// By default, only the user who creates the files may read them. To share a ledger with a group, give its
     /// directory the group's write bit and the setgid bit (`mkdir -m 2770 logs`). Files that root creates belong to the
@@ -41,20 +41,20 @@ impl Ledger {
     ///   - `path` is on a network file system.
     ///   - `path` is in a directory where every user may replace the file.
     /// - [`ErrorKind::Newer`] if a newer version of this crate wrote the ledger.
-    /// - [`ErrorKind::Malformed`] if the ledger's identity cannot be read.
+    /// - [`ErrorKind::Malformed`] if the ledger's identity (`ledger.json`, which has its id) cannot be read.
     /// - [`ErrorKind::Timeout`] if the ledger has to be created and another process holds its lock for too long.
     /// - [`ErrorKind::Io`] if the disk fails.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         Options::new().open(path)
     }
 
-    /// Returns the reader of this ledger, for every query that needs no lock.
+    /// Returns the reader of this ledger, for every query that does not need the ledger's lock.
     pub fn reader(&self) -> LedgerReader {
         LedgerReader::new(Arc::clone(&self.shared.options.journal.storage), self.shared.journal.layout().clone())
     }
 
     /// Returns the ledger's head: the number and the hash of the last line. Store the head on another machine, and pass
-    /// it to [`LedgerReader::verify`] later.
+    /// it to [`LedgerReader::verify`] later to detect a truncation or a rewrite of the ledger.
     ///
     /// # Errors
     /// - [`ErrorKind::Timeout`] if another process holds the lock for too long.

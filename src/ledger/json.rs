@@ -4,8 +4,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::journal::PAYLOAD_BYTES_MAX;
 use crate::metrics::ExecutionMetrics;
 
-/// The maximum length of a record's JSON in bytes. The other 4,096 bytes of a payload are for the fields that are added
-/// when a record is in flight, spilled or swept.
+/// The maximum length of a record's JSON in bytes. The other 4,096 bytes of a payload are for the fields that the
+/// ledger adds when it stores the record in a file next to the ledger, or records the execution as interrupted.
 const RECORD_BYTES_MAX: usize = PAYLOAD_BYTES_MAX - 4096;
 
 /// Returns the JSON of a valid record. Fails with all the reasons if the record is not valid.

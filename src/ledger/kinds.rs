@@ -9,7 +9,8 @@ use crate::quota::{Amount, Grant, Unit};
 
 /// Each of these methods runs a child of this execution, with its own [`Kind`], and records how the child ended. The
 /// child's record has this execution as its parent, and belongs to the same run. The record is written whether `body`
-/// succeeds, fails or panics.
+/// succeeds, fails or panics. The example generates one image: it reserves money, chooses a model, calls the model, and
+/// checks the image.
 ///
 /// ```
 /// use runledger::metrics::{Attempt, Call, QcOutcome, QcResult, Routing, RunIds};

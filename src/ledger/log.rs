@@ -12,12 +12,14 @@ use crate::metrics::ExecutionMetrics;
 /// Opens the ledger at `path`, appends one record and closes the ledger. A program that appends often should keep a
 /// [`Ledger`](crate::Ledger) open instead.
 ///
-/// Returns true if the record is in the ledger. If the record cannot be stored, the result depends on `raise_on_error`.
-/// If `raise_on_error` is true, the failure is returned as an error. If `raise_on_error` is false, the failure is
-/// printed to stderr and the function returns false, so that the skill can continue.
+/// Returns true if the record is in the ledger. If the record cannot be appended, the result depends on
+/// `raise_on_error`, even if the record was [spilled](Answer::Spilled). If `raise_on_error` is true, the failure is
+/// returned as an error. If `raise_on_error` is false, the failure is printed to stderr and the function returns false,
+/// so that the skill can continue.
 ///
-/// Identical warnings are printed at most once per second. Each printed warning says how many were suppressed since the
-/// previous one. Warnings that are suppressed after the last printed one are not reported.
+/// Warnings are similar if they have the same kind of error, operation and path. Of similar warnings, at most one per
+/// second is printed. Each printed warning says how many similar ones were suppressed since the previous one. Warnings
+/// that are suppressed after the last printed one are not reported.
 ///
 /// # Errors
 /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid), with every reason, if [`validate`](ExecutionMetrics::validate)
@@ -26,12 +28,13 @@ use crate::metrics::ExecutionMetrics;
 /// The following errors are returned only with `raise_on_error`:
 /// - [`ErrorKind::Unsuitable`](crate::ErrorKind::Unsuitable) if `path` cannot hold a ledger.
 /// - [`ErrorKind::Newer`](crate::ErrorKind::Newer) if a newer version of this crate wrote the ledger.
-/// - [`ErrorKind::Malformed`](crate::ErrorKind::Malformed) if the ledger's identity cannot be read.
+/// - [`ErrorKind::Malformed`](crate::ErrorKind::Malformed) if the ledger's identity (`ledger.json`, which has its id)
+///   cannot be read.
 /// - [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) if another process holds the ledger's lock for too long.
 /// - [`ErrorKind::Io`](crate::ErrorKind::Io) if the disk fails.
 pub fn log_execution_metrics(record: &ExecutionMetrics, path: impl AsRef<Path>, raise_on_error: bool) -> Result<bool> {
-    // Each call opens its own ledger. All calls share this static, so that identical warnings are printed at most once
-    // per second.
+    // Each call opens its own ledger. All calls share this static, so that at most one of several similar warnings is
+    // printed per second.
     static WARNINGS: LazyLock<Arc<OnStderr>> = LazyLock::new(OnStderr::new);
     let json = valid_json(record)?;
     let options = Options::new().on_warning(|error| WARNINGS.warn("", error));

@@ -4,7 +4,7 @@
 //! - `pending/` stores records that are not lines of the ledger yet: begin marks, detached executions, and the spill.
 //!   The spill holds records that could not be appended. `pending/` also contains the sweep, which records the
 //!   executions of dead processes.
-//! - The read side is [`LedgerReader`], for every query that needs no lock.
+//! - The read side is [`LedgerReader`], for every query that does not need the ledger's lock.
 //! - `index/` builds an index of each sealed segment, which is a file of the ledger that no longer changes. An index
 //!   finds the records of an execution or a run. An index can be deleted at any time, because it can be built again.
 //! - `archive/` moves sealed segments to an archive.

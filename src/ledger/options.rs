@@ -68,7 +68,7 @@ impl Options {
 
     /// Sets whether begin marks, which note that an execution has started, are synced too; false by default. With true,
     /// an execution is recorded even if a power cut ends it, but each execution needs one more sync. With false, begin
-    /// marks survive `kill -9`, but not a power cut.
+    /// marks survive `kill -9`, but a power cut can lose them.
     #[must_use]
     pub fn sync_begin(mut self, sync: bool) -> Self {
         self.sync_begin = sync;
@@ -101,11 +101,12 @@ impl Options {
         self
     }
 
-    /// Sets how long opening and an append wait for a lock that another process holds; one second by default.
+    /// Sets how long opening a ledger and appending to it wait for a lock that another process holds; one second by
+    /// default.
     ///
     /// If the lock cannot be acquired in that time:
     ///
-    /// - An append spills the record.
+    /// - An append stores the record in the spill, a file next to the ledger, until a later call appends it.
     /// - An existing ledger is opened without the lock, with a warning.
     /// - A ledger that is dropped skips its cleanup. The next process that opens the ledger does the cleanup instead.
     ///   If the last append already failed to acquire the lock, dropping the ledger does not wait at all.
@@ -170,10 +171,11 @@ impl Options {
 
     /// Sets the hook that receives all warnings. A warning is a failure that must not disturb the skill.
     ///
-    /// By default, warnings are printed to stderr. Identical warnings are printed at most once per second, and the
-    /// repetitions in between are suppressed. The next identical warning that is printed says how many were suppressed.
-    /// If no such warning follows, the number is printed when the ledger is dropped. A hook can use
-    /// [`Warnings`](crate::journal::Warnings) to suppress identical warnings in the same way.
+    /// By default, warnings are printed to stderr. Warnings are similar if they have the same kind of error, operation
+    /// and path. Of similar warnings, at most one per second is printed, and the others are suppressed. The next
+    /// similar warning that is printed says how many were suppressed. If no such warning follows, the number is printed
+    /// when the ledger is dropped. A hook can use [`Warnings`](crate::journal::Warnings) to suppress similar warnings
+    /// in the same way.
     #[must_use]
     pub fn on_warning(mut self, warn: impl Fn(&Error) + Send + Sync + 'static) -> Self {
         self.journal.warn = Arc::new(warn);

@@ -12,7 +12,7 @@ pub(super) trait Places {
     fn archive_lock(&self) -> PathBuf;
     fn inflight(&self) -> PathBuf;
     fn spill(&self) -> PathBuf;
-    /// The checkpoint of the baselines that are grouped by `by`, such as `skill`.
+    /// The checkpoint (stored intermediate results) of the baselines that are grouped by `by`, such as `skill`.
     fn baseline_checkpoint(&self, by: &str) -> PathBuf;
 }
 

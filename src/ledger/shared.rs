@@ -43,11 +43,11 @@ pub(super) struct Lost {
 
 impl Shared {
     /// Sweeps the files of dead processes: records the executions of these processes as interrupted, and appends the
-    /// records that they spilled. Only the first call sweeps.
+    /// records that these processes spilled because they could not append them. Only the first call sweeps.
     ///
-    /// If another process is sweeping, waits for it, but at most `deadline`. If the other process takes longer, this
-    /// process sweeps nothing, and the next process that opens the ledger sweeps the remaining files. Sweeping later is
-    /// safe, because no line of the ledger depends on these files.
+    /// If another process is sweeping, waits at most `deadline` for it, and then sweeps the remaining files. If the
+    /// other process takes longer, this process sweeps nothing, and the next process that opens the ledger sweeps the
+    /// remaining files. Sweeping later is safe, because no line of the ledger depends on these files.
     pub(super) fn sweep(&self, deadline: Duration) {
         if self.swept.swap(true, Ordering::Relaxed) {
             return;

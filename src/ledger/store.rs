@@ -1,4 +1,5 @@
-//! Stores a record in the journal, or in the spill if the journal fails. A deadline limits how long the caller waits.
+//! Stores a record in the journal. If the journal fails, stores the record in the spill, a file next to the ledger. A
+//! deadline limits how long the caller waits.
 
 use std::convert::Infallible;
 use std::sync::Arc;

@@ -10,15 +10,16 @@ use crate::cost::{Count, PriceTable};
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::{Decision, ExecutionMetrics, Feedback, Status, Step, Timestamp, TracedError, Usd};
 
-/// The status of a run.
+/// The status of a run. An execution counts only if no other execution of the run started it. The status of a parent
+/// already reflects the status of its children.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum LogStatus {
-    /// The run has not ended yet: one of its executions is paused, or has no status.
+    /// The run has not ended yet: an execution that counts is paused, or has no status.
     InProgress,
-    /// All executions succeeded.
+    /// All executions that count succeeded.
     Completed,
-    /// An execution failed or panicked, or was cancelled or interrupted.
+    /// An execution that counts failed or panicked, or was cancelled or interrupted.
     Failed,
 }
 
@@ -36,7 +37,7 @@ impl LogStatus {
 }
 
 /// The facts about one run that the log of the run contains. Times are UTC, to the minute. `None` means unknown. An
-/// empty list also means unknown, except in the fields whose documentation gives an empty list another meaning.
+/// empty list means that the records contain no such items, unless the documentation of the field says otherwise.
 ///
 /// [`new`](Self::new) finds the facts in the records of the run, [`to_markdown`](Self::to_markdown) writes them, and
 /// [`parse`](Self::parse) reads the same facts back. Empty optional texts, empty items of lists, and the `duration_ms`
@@ -67,15 +68,15 @@ pub struct RunLog {
     pub title: String,
     /// When the first execution started.
     pub started: Timestamp,
-    /// The mode: the first `run.mode` in the executions.
+    /// The mode of the run, such as `review`. This is the first `run.mode` that an execution has.
     pub mode: Option<String>,
-    /// The status. It depends only on the executions that no other execution of the run started. The status of such an
-    /// execution already reflects the status of its children.
+    /// Whether the run has ended, and how.
     pub status: LogStatus,
     /// The steps of all executions, in chronological order. An execution without steps is one step. If the run has
     /// several executions, the name of a step begins with the name of the skill.
     pub steps: Vec<Step>,
-    /// For each execution, the decisions in its trace, followed by its `decision_made`.
+    /// For each execution, the decisions in its trace (the lists of what happened during the execution), followed by
+    /// its `decision_made`.
     pub decisions: Vec<Decision>,
     /// The feedback of people, in chronological order.
     pub feedback: Vec<Feedback>,
@@ -93,8 +94,8 @@ pub struct RunLog {
     /// text, which counts as one item. An empty list means that nothing was changed; `None` means that no execution has
     /// the tag.
     pub changes_made: Option<Vec<String>>,
-    /// The items of the tag `issues_to_address` of all executions, found like `changes_made`. An empty list means that
-    /// there are no issues.
+    /// The items of the tag `issues_to_address` of all executions, read in the same way as `changes_made`. An empty
+    /// list means that there are no issues.
     pub issues_to_address: Option<Vec<String>>,
     /// The input tokens of the executions that used a model, including cached ones.
     pub tokens_input: Count,

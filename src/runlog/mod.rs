@@ -1,8 +1,8 @@
 //! Markdown logs of runs for people, a registry of the errors in these logs, and rules for how long the logs are kept.
 //!
-//! A [`Run`] holds the records of one run. A [`RunLog`] holds the facts about a run. A `RunLog` can be written as
-//! Markdown and read back. A directory of run logs has an [`ErrorRegistry`], which gives each error a number. The
-//! registry [exports](ErrorRegistry::export) the log of a run with these numbers.
+//! A [`Run`] holds the records of one run, which is a group of executions. A [`RunLog`] holds the facts about a run. A
+//! `RunLog` can be written as Markdown and read back. A directory of run logs has an [`ErrorRegistry`], which gives
+//! each error a number. The registry [exports](ErrorRegistry::export) the log of a run with these numbers.
 
 mod export;
 mod log;

@@ -22,7 +22,8 @@ pub enum PriceBasis {
     /// The cost was calculated with these prices. A meter is a kind of usage, such as input tokens. The price of a
     /// meter is for [`Meter::per`] units.
     Prices(Vec<(Meter, Usd)>),
-    /// The cost was calculated with a price table that is not available. The text is the version of that table.
+    /// The cost was calculated with a price table other than the one that was passed to
+    /// [`RunLog::new`](super::RunLog::new). The text is the version of that other table.
     NotAtHand(String),
     /// The vendor reported the cost.
     Reported,
@@ -39,8 +40,8 @@ const NOT_TOLD: &str = "as recorded: where it comes from is not told";
 const UNKNOWN: &str = "unknown: no price is known";
 const NO_MODEL: &str = "model unknown";
 
-/// Returns where the costs of the calls in the run come from, in the order of the calls. Each model and origin is
-/// listed once.
+/// Returns where the costs of the calls in the run come from, in the order of the calls. Each pair of a model and an
+/// origin is listed once.
 pub(super) fn of_run(run: &Run, prices: &PriceTable) -> Vec<PriceLine> {
     let mut lines = Vec::new();
     for execution in run.executions().iter().filter(|execution| execution.used_model()) {
@@ -72,7 +73,7 @@ fn basis(execution: &ExecutionMetrics, call: &LlmCall, prices: &PriceTable) -> P
 }
 
 /// Returns the prices of input and output, and of the other meters that `call` used. Returns `None` if `prices` does
-/// not know the model, or is not the table named `table`.
+/// not know the model, or if `table` is not the version of `prices`.
 fn rates(execution: &ExecutionMetrics, call: &LlmCall, table: &str, prices: &PriceTable) -> Option<Vec<(Meter, Usd)>> {
     let mut call = execution.call_of(call)?;
     call.usage.input = call.usage.input.max(1);

@@ -1,6 +1,7 @@
-//! Signatures: the part that all messages of the same error share.
+//! Computes the signature of an error message, which is the part that all messages of the same error share.
 
-/// The maximum length of a signature. A longer signature is truncated, and a hash of the whole signature is added.
+/// The maximum length of a signature, in characters. A longer signature is truncated, and a hash of the whole signature
+/// is added.
 const CHARS_MAX: usize = 500;
 /// A closing quote is searched only within this number of characters after the opening quote. Without the limit, each
 /// unclosed quote would cause a search to the end of the line.
@@ -31,7 +32,7 @@ const NAMING: [&str; 8] = ["http", "status", "code", "error", "errno", "exit", "
 /// A word is a path in each of these cases:
 ///
 /// - It begins with `/`, `./`, `../`, `~/`, `C:\` or `\\`.
-/// - It has at least two slashes.
+/// - It has a letter and at least two slashes (`/` or `\`).
 /// - It has one slash, and ends with an extension such as `.json`.
 ///
 /// These are ids:
@@ -40,7 +41,8 @@ const NAMING: [&str; 8] = ["http", "status", "code", "error", "errno", "exit", "
 /// - an e-mail address;
 /// - `0x` and hex digits;
 /// - seven or more hex digits, if both letters and decimal digits are among them;
-/// - letters and digits after `-`, `_`, `#` or `:`, as in `conv-abc123`;
+/// - letters and digits after `-`, `_`, `#` or `:`, as in `conv-abc123`, but not a number with a unit, as in
+///   `run-250ms`;
 /// - eight or more letters and digits, if a letter comes after a digit.
 ///
 /// Some values identify the error, and are kept:
@@ -111,8 +113,8 @@ fn closing(opening: char) -> Option<char> {
     }
 }
 
-/// Returns the length of the quotation at the beginning of `rest`, with its quotes. An apostrophe in a word is not a
-/// quote.
+/// Returns the length of the quotation at the beginning of `rest`, including its quotes. An apostrophe in a word is not
+/// a quote.
 fn quoted(rest: &[char], before: Option<char>) -> Option<usize> {
     let closing = closing(*rest.first()?).filter(|_| !before.is_some_and(char::is_alphanumeric))?;
     let line = rest[1..].iter().take(QUOTED_CHARS_MAX).take_while(|c| **c != '\n');
@@ -120,12 +122,12 @@ fn quoted(rest: &[char], before: Option<char>) -> Option<usize> {
     line.enumerate().find(|(at, c)| **c == closing && ends(*at)).map(|(at, _)| at + 2)
 }
 
-/// The result of reading the beginning of a message.
+/// The state while a message is read.
 #[derive(Default)]
 struct Found {
-    /// The signature of this beginning.
+    /// The signature of the part that was read.
     text: String,
-    /// The last word that was read, as in the message, without placeholders.
+    /// The last word that was read, as it is in the message.
     word: String,
     /// The separators that were read after the last word.
     between: String,

@@ -1,20 +1,20 @@
 //! Escapes texts for Markdown, so that they are displayed literally, stay in their line or cell, and can be read back.
 //!
-//! A line feed becomes `<br>`. Control characters, U+2028, U+2029, and white space at either end of the text become
-//! numeric entities such as `&#13;`. A backslash is put before the characters that Markdown may read as markup:
+//! A line feed becomes `<br>`. Other control characters, U+2028, U+2029, and white space at either end of the text
+//! become numeric entities such as `&#13;`. A backslash is put before the characters that Markdown may read as markup:
 //!
 //! - `` \ ` * [ < & | ~ `` anywhere;
 //! - `_`, except between two letters or digits;
 //! - `#`, except after a letter or digit, as in `C#`;
 //! - `>` at the beginning of the text;
-//! - `+` and `-` if neither neighbor is a visible character.
+//! - `+` and `-` if neither neighbour is a visible character.
 
 use std::borrow::Cow;
 
-/// An unknown value in a table.
+/// The text for an unknown value.
 pub(super) const UNKNOWN: &str = "-";
 
-/// Returns the text as Markdown on one line, which may be in a cell of a table. [`unescape`] reverses the escaping.
+/// Returns the text as Markdown that fits on one line and in a table cell. [`unescape`] reverses the escaping.
 pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     let mut before = None;
@@ -38,7 +38,7 @@ pub(super) fn escape(text: &str) -> String {
     escaped
 }
 
-/// Returns true for characters that some programs hide, or show as a line end or a move of the cursor.
+/// Returns true for characters that some programs hide, or treat as the end of a line or a movement of the cursor.
 fn is_invisible(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')
 }
@@ -76,7 +76,8 @@ pub(super) fn unescape(markdown: &str) -> String {
     text
 }
 
-/// Returns the first character of `rest`, unescaped, and its length in bytes. `rest` begins with `\`, `<` or `&`.
+/// Returns the first character of `rest`, unescaped, and the length of its escaped form in bytes. `rest` begins with
+/// `\`, `<` or `&`.
 fn unit(rest: &str) -> (char, usize) {
     if rest.starts_with("<br>") {
         return ('\n', 4);
@@ -110,7 +111,7 @@ pub(super) fn uncode(markdown: &str) -> String {
 }
 
 /// Returns the escaped value, or `unknown` if `value` is `None`. If the escaped value is equal to `unknown` by chance,
-/// its first character is written as an entity. So readers can distinguish the two cases.
+/// its first character is written as an entity. So a reader can distinguish the two cases.
 pub(super) fn or_unknown(value: Option<&str>, unknown: &'static str) -> Cow<'static, str> {
     match value.map(escape) {
         None => unknown.into(),

@@ -189,7 +189,7 @@ fn row_25_a_writer_that_appends_nothing_does_not_make_a_truncated_ledger_whole()
     keep(&place.ledger(), 2);
     drop(open(&place, None));
     assert_eq!(fs::metadata(place.ledger()).unwrap().len(), 0);
-    let found = "found no line after 2; expected line 5, which the commit area contains";
+    let found = "found no line after 2; expected line 5, which was written, according to the commit area";
     assert_eq!(faults(&place), [truncated(place.ledger(), Some(5), found)]);
 }
 

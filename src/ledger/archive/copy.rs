@@ -13,7 +13,7 @@ const READ: &str = "read a file to archive or delete";
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Content {
     pub(super) bytes: u64,
-    /// SHA-256, 64 lower-case hex digits.
+    /// The SHA-256, as 64 lower-case hex digits.
     pub(super) hash: String,
 }
 

@@ -1,4 +1,4 @@
-//! Moves sealed segments to an archive.
+//! Moves sealed segments, the files of a ledger that no longer change, to an archive.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -32,7 +32,8 @@ pub struct SealedSegment {
     /// The length of the segment's file, in bytes.
     pub bytes: u64,
     /// The latest time in UTC at which an execution of this segment started or ended. `None` if a line of the segment
-    /// is not a record, or if the segment has to stay in the ledger and was therefore not read.
+    /// is not a record, or if the segment has to stay in the ledger and was therefore not read. If a line of the
+    /// segment is damaged, the lines from that line on do not count.
     pub latest: Option<Timestamp>,
     /// Why the segment has to stay in the ledger; `None` if it can be moved to an archive together with all earlier
     /// segments.
@@ -251,7 +252,7 @@ impl Ledger {
 
     /// Prepares the archive for segment `first`. If the archive has no segments and `first` is not 1, copies one event
     /// from the ledger to the archive. This event reports the move of segment `first` − 1. A reader of the archive
-    /// learns from the event which line comes before the archive.
+    /// learns from the event which line comes before the first line of the archive.
     fn begin_archive(&self, archive: &Layout, first: u64) -> Result<()> {
         let (storage, layout) = (self.storage(), self.shared.journal.layout());
         if let Some(&last) = archive.sealed_segments(storage)?.last() {

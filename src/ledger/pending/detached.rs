@@ -51,8 +51,8 @@ pub struct Completed {
 }
 
 /// A detached execution that this process has resumed. **Dropping it leaves the execution in flight**, and discards
-/// changes to its record since the last progress mark. No other process can resume the execution until this value is
-/// dropped.
+/// changes to its record since the last call of [`mark_progress`](Self::mark_progress). No other process can resume the
+/// execution until this value is dropped.
 #[derive(Debug)]
 #[must_use = "dropping it leaves the execution in flight"]
 pub struct DetachedExecution {
@@ -172,7 +172,8 @@ impl Ledger {
             .detail(format!("{} has ended already{end}{status}", record.execution_id))
     }
 
-    /// Returns the record of the execution if the ledger has it after `since`, or if a spill has it.
+    /// Returns the record of the execution if the ledger has it after `since`, or if a spill has it. A spill holds the
+    /// records that a process could not append.
     fn record_of(&self, id: Uuid, since: Cursor) -> Result<Option<ExecutionMetrics>> {
         let storage = &*self.shared.options.journal.storage;
         // The spill is read before the ledger. A record is removed from the spill only after it was appended to the
@@ -204,8 +205,8 @@ impl DetachedExecution {
         self.id
     }
 
-    /// Returns the record so far, so that its fields can be set. Changes of the id and the start are undone.
-    /// [`complete`](Self::complete) sets the end and the status.
+    /// Returns the record so far, so that its fields can be set. The next call that stores the record undoes changes of
+    /// the id and the start. [`complete`](Self::complete) sets the end and the status.
     pub fn record_mut(&mut self) -> &mut ExecutionMetrics {
         &mut self.record
     }
@@ -238,9 +239,9 @@ impl DetachedExecution {
     ///
     /// # Errors
     /// - [`ErrorKind::Invalid`], with every reason, if [`Ledger::append`] refuses the record. Nothing is changed then.
-    /// - [`ErrorKind::Io`] and [`ErrorKind::Timeout`] if neither the ledger nor the spill could store the record. The
-    ///   execution is then still in flight, or the ledger has its record although the disk reported a failure. In
-    ///   either case, resume the execution and complete it again.
+    /// - [`ErrorKind::Io`] and [`ErrorKind::Timeout`] if the execution's own file cannot be written, or if neither the
+    ///   ledger nor the spill can store the record. The execution is then still in flight, or the ledger has its record
+    ///   although the disk reported a failure. In either case, resume the execution and complete it again.
     pub fn complete(mut self, status: Status) -> Result<Completed> {
         without_end(&mut self.record, self.id, self.begun);
         let now = self.ledger.now();

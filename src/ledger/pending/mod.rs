@@ -2,7 +2,7 @@
 //!
 //! - [`stored`] writes and reads such records. Each record is stored with a position in the ledger. If the ledger has
 //!   the record, the record is after that position.
-//! - [`slots`] holds the begin marks of the executions that live processes run. A begin mark notes that an execution
+//! - [`slots`] holds the begin marks of the executions that belong to a process. A begin mark notes that an execution
 //!   has started.
 //! - [`detached`] holds the executions that belong to no process, so that any process can complete them.
 //! - [`spill`] holds the records that could not be appended to the ledger so far.

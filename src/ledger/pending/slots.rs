@@ -64,10 +64,11 @@ impl Owner {
     /// file could be acquired.
     ///
     /// - If the lock is free, the owner is dead.
-    /// - If the lock is held and the owner is in this PID namespace, the owner is dead if no process with its pid and
-    ///   start time exists. In that case, a forked child of the owner holds the lock.
-    /// - In every other case, the owner counts as alive. If the lock is held and the boot id differs, the owner runs on
-    ///   another machine, because no lock survives a restart.
+    /// - If the lock is held, and the owner was started in this PID namespace since the last restart of the machine,
+    ///   the owner is dead if no process has its pid and start time. In that case, a forked child of the owner holds
+    ///   the lock.
+    /// - In every other case, the owner counts as alive. For example, the boot id changes at each restart. If the boot
+    ///   id differs and the lock is held, the owner runs on another machine.
     fn death(&self, lock_free: bool) -> Option<Death> {
         let boot = platform::boot_id();
         if lock_free {
@@ -83,8 +84,8 @@ impl Owner {
     }
 }
 
-/// A begin mark, as it is written. It is read as a [`Pending`]. The fields that a mark does not store are then unknown
-/// or have their default values.
+/// A begin mark, as it is written. It is read as a [`Pending`]. In the record of the [`Pending`], the fields that a
+/// mark does not store are unknown or have their default values.
 #[derive(Serialize)]
 struct Mark<'r> {
     segment: u64,
@@ -214,7 +215,8 @@ impl Slots {
     }
 
     /// Removes the mark of an execution whose record is already in the ledger or in the spill. If the mark cannot be
-    /// removed, a sweep finds the record in the ledger and skips the mark.
+    /// removed, the next process that records the executions of dead processes finds the record in the ledger, and
+    /// skips the mark.
     pub(in crate::ledger) fn end(&self, slot: &Slot) -> Result<()> {
         let Some(state) = self.state.get().filter(|_| slot.process == std::process::id()) else { return Ok(()) };
         let mut state = lock(state);
@@ -230,7 +232,7 @@ impl Slots {
         let state = lock(state);
         let all_free = state.free.len() as u64 + 1 == state.unused;
         if all_free {
-            // If the file cannot be removed, the next process that opens the ledger sweeps it.
+            // If the file cannot be removed, the next process that opens the ledger removes it.
             let _ = self.storage.remove(&path(&self.layout, state.stem));
         }
     }
@@ -242,8 +244,8 @@ fn path(layout: &Layout, stem: Uuid) -> PathBuf {
 
 impl State {
     /// Creates the in-flight file and locks it. Between these two steps, the file looks like the file of a dead
-    /// process. So a process that sweeps the files of dead processes may lock it. In that case, the sweeping process
-    /// keeps the file, and this process creates another file.
+    /// process. So a process that cleans up the files of dead processes may lock it. In that case, the other process
+    /// removes the file, and this process creates another one.
     fn create(storage: &dyn Storage, layout: &Layout, sync: bool) -> Result<Self> {
         const TRIES: usize = 16;
         for _ in 0..TRIES {
@@ -260,7 +262,7 @@ impl State {
             .detail(format!("other processes locked {TRIES} new files first")))
     }
 
-    /// Creates the file, locks it and writes its owner. Returns `None` if a sweeping process has locked the file first.
+    /// Creates the file, locks it and writes its owner. Returns `None` if another process has locked the file first.
     fn make(
         storage: &dyn Storage,
         layout: &Layout,
@@ -289,7 +291,8 @@ pub(in crate::ledger) struct Left {
     /// The pid of the process and how the process died; `None` if it died before it wrote its pid.
     pub(in crate::ledger) death: Option<(u32, Death)>,
     pub(in crate::ledger) marks: Vec<Pending>,
-    /// The file's lock, which is held until the sweep is done; `None` if a forked child of the dead process holds it.
+    /// The file's lock, which is held until the records in the file are appended; `None` if a forked child of the dead
+    /// process holds it.
     _lock: Option<Locked>,
 }
 

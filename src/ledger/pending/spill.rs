@@ -108,7 +108,7 @@ pub(in crate::ledger) fn all(storage: &dyn Storage, layout: &Layout, denied: &mu
 }
 
 /// Removes the spill file `stem`, whose records are already in the ledger. If `rest` is true, the file also holds data
-/// that is not a record. Then the file is moved to the quarantine instead.
+/// that is not a record. In that case, the file is moved to the quarantine, which is a directory for damaged data.
 pub(in crate::ledger) fn remove(storage: &dyn Storage, layout: &Layout, stem: &str, rest: bool) -> Result<()> {
     let path = path(layout, stem);
     let removed = if rest {

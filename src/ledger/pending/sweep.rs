@@ -1,5 +1,5 @@
 //! Records the unfinished executions of dead processes as interrupted, and appends the records that these processes
-//! spilled.
+//! spilled because they could not append them. This is called a sweep.
 
 use std::time::Duration;
 

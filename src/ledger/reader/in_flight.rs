@@ -17,12 +17,12 @@ use crate::metrics::{ExecutionMetrics, Timestamp};
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct InFlight {
-    /// The record so far: the start of the execution, its run, and its last progress mark, if there is one. The record
-    /// has no end and no outcome yet.
+    /// The record so far: the start of the execution, its run, and the progress that was last reported, if there is
+    /// any. The record has no end and no outcome yet.
     pub record: ExecutionMetrics,
-    /// True if the process that runs the execution is alive. False if that process is dead. In that case, the next
-    /// process that opens the ledger records the execution as interrupted. `None` if the execution is detached, which
-    /// means that any process may complete it.
+    /// True if the process that runs the execution is alive, or if that is unknown. False if that process is dead. In
+    /// that case, the next process that opens the ledger records the execution as interrupted. `None` if the execution
+    /// is detached, which means that any process may complete it.
     pub owner_alive: Option<bool>,
 }
 
@@ -40,9 +40,9 @@ impl InFlight {
 pub struct InFlightExecutions {
     /// The executions, the oldest first.
     pub executions: Vec<InFlight>,
-    /// An error for each file that this process has no permission to read. Executions whose begin marks are in one of
-    /// these files are missing from `executions`. Executions whose records are in one of these files may be listed
-    /// although they have ended.
+    /// An error for each file that this process has no permission to read. Executions whose begin marks (the notes that
+    /// they have started) are in one of these files are missing from `executions`. Executions whose records are in one
+    /// of these files may be listed although they have ended.
     pub unreadable: Vec<Error>,
 }
 

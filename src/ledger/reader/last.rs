@@ -29,10 +29,10 @@ pub struct LastRecords<T> {
 
 impl LedgerReader {
     /// Returns the last `count` results of `take` that are not `None`, in ledger order. Reads the ledger backwards from
-    /// its end until it has these results, and holds no others in memory.
+    /// its end until it has these results.
     ///
-    /// Damage before these records is not reported, because the ledger before them is not read. A line that a writer
-    /// has repeated in a new segment counts once, in the new segment.
+    /// Damage before these records is not reported, because the ledger before them is not read. A writer that could not
+    /// sync a segment repeats lines in a new segment. Such a line counts once, in the new segment.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if a segment cannot be read.
@@ -162,7 +162,7 @@ impl<T> Part<T> {
         let mut sequence = Sequence::default();
         block.read(buffer, |piece, bytes| {
             // In the active segment, a writer may still be writing an incomplete last line, so that line is not
-            // counted. In a sealed segment, nobody will complete the line, so it is counted.
+            // counted. A sealed segment never changes again, so nobody will complete the line there, and it is counted.
             if piece.unfinished && block.is_active {
                 return;
             }

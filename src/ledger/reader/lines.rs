@@ -28,12 +28,13 @@ pub struct WrittenLines {
     /// The lines that were moved to an archive; `None` if there are none. They come before the first line that was
     /// written.
     pub archived: Option<ArchivedLines>,
-    /// The number of problems: damaged bytes, missing lines, and segments that this process has no permission to read.
+    /// The number of problems: damaged bytes, missing lines, truncated segments, and files that this process has no
+    /// permission to read.
     pub damage_count: u64,
     /// An error for each of the first problems; at most [`DAMAGE_MAX`](Self::DAMAGE_MAX).
     ///
-    /// Each error has the path of a segment. If the problem concerns one line, the error has the position of that line
-    /// too. The errors about missing lines come last.
+    /// Each error has the path of a file. If the problem concerns one line, the error has the position of that line
+    /// too. The errors about missing lines and truncated segments come last.
     pub damage: Vec<Error>,
 }
 
@@ -53,10 +54,11 @@ impl LedgerReader {
     /// Writes the lines of all segments to `out` as they are stored, the oldest line first. Each line ends with a line
     /// feed.
     ///
-    /// If the ledger has no damage and no repeated lines, the output is equal to all sealed segments followed by the
-    /// active segment. Each line number is written once, even if a writer appends lines, or seals or archives segments,
-    /// during the call. All lines that were in the ledger when the call began are written. The call does not wait for
-    /// later lines. It holds one line and 256 KiB of the ledger in memory. `out` should be buffered.
+    /// A writer that could not sync a segment repeats lines in a new segment. If the ledger has neither repeated lines
+    /// nor damage, the output is equal to all sealed segments (files that no longer change), followed by the active
+    /// segment. Each line is written once, even if a writer appends lines, or seals or archives segments, during the
+    /// call. All lines that were in the ledger when the call began are written. The call does not wait for later lines.
+    /// It holds one line and 256 KiB of the ledger in memory. `out` should be buffered.
     ///
     /// A changed line is written and reported if it is JSON. Bytes that are not JSON are left out and reported, so that
     /// a reader of JSON lines can read the output. Empty lines are left out and not reported.
@@ -161,7 +163,8 @@ fn failed(source: io::Error) -> Error {
 struct Writing<'l> {
     storage: &'l dyn Storage,
     layout: &'l Layout,
-    /// True if the ledger has an identity. Plain JSON lines, and a copy of one segment, have none.
+    /// True if the ledger has an identity (`ledger.json`, which has its id). Plain JSON lines, and a copy of one
+    /// segment, have none.
     is_ledger: bool,
     /// The segment and the number of the line with the highest number so far; `None` before the first line.
     last: Option<(u64, u64)>,
@@ -211,7 +214,7 @@ impl<'l> Writing<'l> {
         Ok(())
     }
 
-    /// Takes note of the number of a line that matches its hash, and of the missing lines before that line.
+    /// Stores the number of a line that matches its hash, and the numbers of the missing lines before that line.
     fn count(&mut self, line: &Line<'_>, trailer: &Trailer) -> Result<()> {
         let seq = trailer.link.seq;
         let before = self.before(line.segment, seq)?;
@@ -241,7 +244,7 @@ impl<'l> Writing<'l> {
         Ok(())
     }
 
-    /// Returns the number of the previous line. In an intact ledger, `seq` is the next number.
+    /// Returns the number of the line before line `seq`. If no line is missing, this is `seq` − 1.
     fn before(&mut self, segment: u64, seq: u64) -> Result<u64> {
         match self.last {
             Some((_, last)) => Ok(last),

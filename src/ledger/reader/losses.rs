@@ -19,8 +19,8 @@ pub struct LostRecords {
 
 impl LedgerReader {
     /// Reads how many records were lost according to `events.jsonl`, in the order of the events. The events do not say
-    /// which executions the lost records belong to. If such an execution has a begin mark, the execution stays in
-    /// flight while its process lives, and is then recorded as interrupted.
+    /// which executions the lost records belong to. If such an execution has a begin mark, which notes that it has
+    /// started, the execution stays in flight while its process lives. It is then recorded as interrupted.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the events cannot be read.

@@ -1,4 +1,4 @@
-//! The read side of a ledger, for every query that needs no lock.
+//! The read side of a ledger, for every query that does not need the ledger's lock.
 
 mod checkpoint;
 mod doctor;
@@ -40,9 +40,9 @@ use crate::journal::format::Layout;
 
 /// Reads a ledger: its records, the executions in flight, and results that can be computed from them.
 ///
-/// A reader takes no lock, repairs nothing and disturbs no writer. So other processes may write to the ledger at the
-/// same time. The result of a call may or may not include the records that are appended during the call. A file of
-/// plain JSON lines that another program wrote can be read too. A reader is cheap to clone.
+/// A reader does not take the ledger's lock, repairs nothing and disturbs no writer. So other processes may write to
+/// the ledger at the same time. The result of a call may or may not include the records that are appended during the
+/// call. A file of plain JSON lines that another program wrote can be read too. A reader is cheap to clone.
 ///
 /// ```
 /// use runledger::{Ledger, LedgerReader, Skill};
@@ -67,7 +67,7 @@ pub struct LedgerReader {
 }
 
 impl LedgerReader {
-    /// Creates a reader of the ledger whose active segment is `path`.
+    /// Creates a reader of the ledger whose active segment, the file to which new lines are appended, is `path`.
     ///
     /// # Errors
     /// - [`ErrorKind::Io`](crate::ErrorKind::Io) if there is neither a file at `path` nor a ledger of that name, or if
@@ -81,8 +81,8 @@ impl LedgerReader {
     /// Follows the ledger line by line, for example to copy it.
     ///
     /// # Errors
-    /// - [`ErrorKind::Io`](crate::ErrorKind::Io) if the ledger has no identity, for example if it is a file of plain
-    ///   JSON lines.
+    /// - [`ErrorKind::Io`](crate::ErrorKind::Io) if the ledger has no identity (`ledger.json`, which has its id), for
+    ///   example if it is a file of plain JSON lines.
     /// - [`ErrorKind::Malformed`](crate::ErrorKind::Malformed) if the identity cannot be read.
     /// - [`ErrorKind::Newer`](crate::ErrorKind::Newer) if a newer version of this crate wrote the ledger.
     pub fn follow(&self) -> Result<Follower> {

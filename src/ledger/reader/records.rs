@@ -15,7 +15,8 @@ use crate::metrics::ExecutionMetrics;
 /// - [`ErrorKind::Malformed`], with the path, the line and the byte, for a line that is not a record.
 /// - [`ErrorKind::Archived`], with the numbers of the lines, for lines that were
 ///   [archived](crate::Ledger::archive_segments) before they were read.
-/// - [`ErrorKind::Io`], with the path, for a sealed segment that this process has no permission to read.
+/// - [`ErrorKind::Io`], with the path, for a sealed segment (a file that no longer changes) that this process has no
+///   permission to read.
 ///
 /// The iterator holds one line in memory at a time. It does not return a line that is still being written. After the
 /// last record it returns `None`. A later call continues with the records that were appended since then, even if they

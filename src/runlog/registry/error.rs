@@ -21,7 +21,7 @@ impl fmt::Display for ErrorId {
 impl FromStr for ErrorId {
     type Err = Error;
 
-    /// Reads `ERR-001`, in any case and with any number of leading zeros.
+    /// Reads a number such as `ERR-001`, in upper or lower case, with any number of leading zeros.
     ///
     /// # Errors
     /// [`ErrorKind::Malformed`] if the text is not such a number, or if the number is 0.
@@ -167,10 +167,9 @@ pub struct RegisteredError {
     pub resolved_at: Option<Timestamp>,
     /// The last resolution, which is kept when the error is reopened; `None` if the error was never resolved.
     pub resolution: Option<String>,
-    /// The skills in which the error occurred, in the order in which they were registered. Each name is truncated to
-    /// 500 characters.
+    /// The skills in which the error occurred, in the order of registration. Each name is truncated to 500 characters.
     pub skills: Vec<String>,
-    /// The runs in which the error occurred, in the order in which they were registered.
+    /// The runs in which the error occurred, in the order of registration.
     pub runs: Vec<String>,
     /// The file names of the logs of these runs, in the directory of the registry.
     pub run_logs: Vec<String>,

@@ -1,4 +1,4 @@
-//! Computes the state of the registry from the lines of its journal, and from nothing else.
+//! Computes the state of the registry from the lines of its journal.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -11,7 +11,7 @@ use super::{ErrorId, ErrorStatus, RegisteredError};
 pub(super) struct Fold {
     errors: BTreeMap<u64, RegisteredError>,
     numbers: HashMap<String, u64>,
-    /// The number of occurrences in each execution, by the number of the error and the id of the execution.
+    /// How often each error occurred in each execution, by the number of the error and the id of the execution.
     counts: HashMap<(u64, Uuid), u64>,
     /// The names of each run's logs.
     logs: HashMap<String, Vec<String>>,

@@ -20,9 +20,9 @@ impl ErrorRegistry {
     /// registry if they do not exist.
     ///
     /// # Errors
-    /// - [`ErrorKind::Unsuitable`] if the journal is not a regular file, is in a directory where every user may replace
-    ///   it, or is not a journal at all.
-    /// - [`ErrorKind::Newer`] if the format of the journal is newer than this version.
+    /// - [`ErrorKind::Unsuitable`] if `error-registry.jsonl` is not a regular file, is not a journal, or is in a
+    ///   directory where every user may replace it.
+    /// - [`ErrorKind::Newer`] if a newer version of this crate wrote the journal.
     /// - [`ErrorKind::Timeout`] if another process still holds the lock of the journal at the deadline.
     /// - [`ErrorKind::Io`] if the disk fails.
     pub fn open(directory: impl AsRef<Path>, options: JournalOptions) -> Result<Self> {
@@ -33,8 +33,8 @@ impl ErrorRegistry {
         Ok(Self { directory, journal, options })
     }
 
-    /// Returns the errors in the registry of `directory`, by number. Does not create or repair anything. Skips damaged
-    /// lines, and calls `warn` for each of them.
+    /// Returns the errors in the registry of `directory`, sorted by number. Does not create or repair anything. Skips
+    /// damaged lines, and calls `warn` for each of them.
     ///
     /// # Errors
     /// - [`ErrorKind::Io`] if there is no registry, or its journal cannot be read.
@@ -56,7 +56,7 @@ impl ErrorRegistry {
         name.strip_prefix(FILES).is_some_and(|end| ["jsonl", "ledger", "md"].contains(&end))
     }
 
-    /// Returns all errors, by number. A damaged line is reported as a warning and skipped.
+    /// Returns all errors, sorted by number. A damaged line is reported as a warning and skipped.
     ///
     /// # Errors
     /// - [`ErrorKind::Io`] if the journal cannot be read.

@@ -18,13 +18,14 @@ pub use error::{ErrorId, ErrorStatus, RegisteredError, Severity};
 /// number, even if several processes register errors at the same time. Clones share the registry.
 ///
 /// The registry is stored in a journal, `error-registry.jsonl` in the directory. A journal is a file to which lines are
-/// only appended. Each line is an event, such as the occurrence of an error in a run. After each change,
-/// `error-registry.md` is written from the journal, as a whole or not at all. If a process dies after it changed the
-/// journal and before it wrote `error-registry.md`, that file is outdated until [`render`](Self::render) is called.
+/// only appended. Each line is an event, such as the occurrence of an error in a run. Each method that adds events,
+/// except [`register`](Self::register), then writes `error-registry.md` from the journal, as a whole or not at all. If
+/// a process dies before it writes `error-registry.md`, that file is outdated until the next change or the next call of
+/// [`render`](Self::render).
 ///
-/// Two messages with the same [`signature`](super::signature()) belong to the same error. Each occurrence in an
-/// execution is counted once, even if the run is registered several times. An error that occurs again after its
-/// resolution is reopened.
+/// The [`signature`](super::signature()) of a message is the message without its values, such as numbers and paths. Two
+/// messages with the same signature belong to the same error. Each occurrence in an execution is counted once, even if
+/// the run is registered several times. An error that occurs again after its resolution is reopened.
 ///
 /// ```
 /// # let directory = tempfile::tempdir()?;

@@ -26,8 +26,8 @@ impl ErrorRegistry {
     /// - [`ErrorKind::Malformed`] if a line of the journal was written by a newer version and cannot be understood. The
     ///   error names the line.
     /// - [`ErrorKind::Timeout`] if another process still holds a lock of the registry at the deadline.
-    /// - [`ErrorKind::Abandoned`] if another thread of this process panicked while it wrote the line of this call
-    ///   together with lines of other calls.
+    /// - [`ErrorKind::Abandoned`] if another thread of this process, which was writing the line of this call,
+    ///   panicked.
     /// - [`ErrorKind::Invalid`] if the clock shows a time outside the years 0 to 9999.
     ///
     /// Errors that were registered before the failure stay registered. The next call does not count them again.

@@ -16,7 +16,8 @@ pub struct LogHeader {
     /// The id of the run in the ledger; `None` if the log does not state it, for example because the log was written by
     /// hand.
     pub run: Option<String>,
-    /// True if a row of a table contains `PENDING`, which is the resolution of an unresolved error.
+    /// True if a row of a table contains `PENDING`. A run log has this word in place of the resolution of an unresolved
+    /// error.
     pub pending: bool,
 }
 
@@ -64,7 +65,8 @@ impl LogHeader {
     }
 }
 
-/// Reads the start of the run from the name of its log. The name may have been written by hand.
+/// Reads the start of the run from the name of its log. Unlike [`LogName`](crate::runlog::LogName), accepts every mode,
+/// because people name some logs by hand.
 fn started_by(name: &str) -> Option<Timestamp> {
     let (rest, number) = name.strip_suffix(".md")?.rsplit_once('-')?;
     let (started, mode) = rest.split_at_checked("YYYY-MM-DD_HH-MM".len())?;

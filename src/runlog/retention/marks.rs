@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::IMPROVEMENT_TAG;
 use crate::metrics::ExecutionMetrics;
 
-/// The facts that decide what happens to the logs of runs. Facts are only collected for the runs that were selected.
+/// The facts that decide what happens to the logs of runs. Only the runs that [`of`](Self::of) selects have facts.
 #[derive(Debug, Clone, Default)]
 pub struct RunMarks {
     runs: HashMap<String, Mark>,

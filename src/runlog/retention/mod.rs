@@ -2,12 +2,12 @@
 //! decision. (A sealed segment is a file of the ledger that no longer changes.) The module does not access files or the
 //! clock.
 //!
-//! For a run log, the first rule that applies decides:
+//! For a file in the directory of run logs, the first rule that applies decides:
 //!
 //! 1. A file that is not a run log is kept.
-//! 2. A log that contains an open error is kept at any age.
+//! 2. A log that contains an open error (one that is not resolved) is kept at any age.
 //! 3. A log younger than [`RetentionPolicy::min_days`] is kept.
-//! 4. A log is kept if no log of its run says how the run ended.
+//! 4. A log is kept if it is unknown how its run ended.
 //! 5. A log whose run led to an improvement is archived.
 //! 6. A log whose run failed is kept, or archived if the policy says so.
 //! 7. A log whose run succeeded is deleted. If it is unknown whether the run led to an improvement, the log is kept.
@@ -64,7 +64,8 @@ pub struct LogFacts {
     pub started: Timestamp,
     /// Whether the run succeeded; `None` if the run has not ended, or if its result is unknown.
     pub succeeded: Option<bool>,
-    /// Whether the run led to an improvement; `None` if this is unknown, because some records of the run are missing.
+    /// Whether the run led to an improvement; `None` if this is unknown, for example because some records of the run
+    /// are missing.
     pub improvement: Option<bool>,
 }
 

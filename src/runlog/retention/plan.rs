@@ -8,8 +8,8 @@ use crate::metrics::Timestamp;
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
-/// Returns a decision about each segment, sorted by number, and then about each file, sorted by name. `open` contains
-/// the names of the run logs that contain an open error. `now` is UTC.
+/// Returns a decision about each segment and each file: first the segments, sorted by number, and then the files,
+/// sorted by name. `open` contains the names of the run logs that contain an open error. `now` is UTC.
 ///
 /// ```
 /// use std::collections::BTreeSet;

@@ -17,8 +17,8 @@ pub enum FailedRuns {
     Archive,
 }
 
-/// How long run logs and segments are kept. The default keeps all of them for 30 days, and the logs of failed runs
-/// forever.
+/// How long run logs and segments are kept. The default keeps all of them for at least 30 days, and the logs of failed
+/// runs forever.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]

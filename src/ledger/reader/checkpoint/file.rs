@@ -34,7 +34,7 @@ const BYTES_MAX: u64 = 256 * 1024 * 1024;
 const READ: &str = "use a checkpoint";
 const EXAMINE: &str = "examine a segment for a checkpoint";
 
-/// The checkpoint of one grouping.
+/// The checkpoint of the baselines that are grouped by `by`.
 #[derive(Debug)]
 pub(super) struct CheckpointFile<'l> {
     pub(super) storage: &'l dyn Storage,
@@ -61,13 +61,13 @@ struct Header {
 struct Tie {
     /// The hash of the last line that the checkpoint includes.
     hash: String,
-    /// One hash of the number, inode, length and last change of every segment up to the checkpoint's end. For the
+    /// One hash over the number, inode, length and last change of every segment up to the checkpoint's end. For the
     /// segment in which the checkpoint ends, only the number and the inode are included.
     segments: String,
 }
 
-/// Lines that are not records. Their paths are not stored, because a segment is renamed when it is sealed, and a ledger
-/// can be opened under several paths.
+/// Lines that are not records. Their paths are not stored, because a segment is renamed when the next one begins, and a
+/// ledger can be opened under several paths.
 #[derive(Debug, Serialize, Deserialize)]
 struct SkippedLines {
     count: u64,
@@ -84,7 +84,7 @@ struct SkippedLine {
     source: Option<String>,
 }
 
-/// The text of an error's source. A checkpoint stores only this text of the source.
+/// The text of an error's source. A checkpoint stores only the text, not the source itself.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct SourceText(String);
@@ -176,7 +176,7 @@ impl CheckpointFile<'_> {
         Ok(Some((Tie { hash, segments: hash_bytes(segments) }, path)))
     }
 
-    /// Writes the checkpoint if a line of the chain ends where the checkpoint ends. In every other case, does nothing.
+    /// Writes the checkpoint. Does nothing if no line of the chain ends where the checkpoint ends.
     pub(super) fn write(&self, checkpoint: &mut Checkpoint) -> Result<()> {
         let Checkpoint { progress, accumulator } = checkpoint;
         let end = progress.end();

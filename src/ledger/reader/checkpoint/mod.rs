@@ -1,13 +1,13 @@
 //! Computes the baselines of a whole ledger from a checkpoint and the lines after it.
 //!
-//! A checkpoint is a file in the ledger's internal directory. It holds the [`Accumulator`] of all lines up to a
-//! position, and everything that a scan needs to continue there. The result is byte-identical to the result of a pass
-//! over all records. To achieve this, the accumulator counts each latency exactly, up to a limit. It also adds only
-//! integers, so that the order of the records does not matter.
+//! A checkpoint is a file in the ledger's internal directory. It holds the [`Accumulator`] (counts and sums) of all
+//! lines up to a position, and everything that a scan needs to continue there. The result is byte-identical to the
+//! result of a pass over all records. This is possible because an accumulator has only counts and sums of integers, so
+//! that the order of the records does not matter.
 //!
-//! Two other designs were considered. A histogram of fixed buckets would be smaller but not exact. A file with the
-//! necessary fields of all records would be exact. But it would grow with the ledger, and each call would have to read
-//! the whole file.
+//! Two other designs were considered. A histogram of fixed buckets would be smaller, but would not have the exact
+//! latencies. A file with the necessary fields of all records would be exact, but would grow with the ledger, and each
+//! call would have to read the whole file.
 //!
 //! A checkpoint is trusted only if the ledger still has the lines that the checkpoint was computed from. A checkpoint
 //! is never synced. If a crash truncates the file, its checksum is wrong, and the checkpoint is computed again from the
@@ -40,7 +40,7 @@ pub struct LedgerBaselines {
     pub notes: Vec<Error>,
 }
 
-/// The result of all lines up to a position.
+/// The results that were computed from all lines up to a position.
 #[derive(Debug)]
 struct Checkpoint {
     progress: Progress,
@@ -49,11 +49,11 @@ struct Checkpoint {
 
 impl LedgerReader {
     /// Computes the baselines of all records. The result is equal to that of a [scan](Self::scan) of all records. But
-    /// lines that an earlier call has read are not read again, because their results are stored in a checkpoint. Each
+    /// the lines before the latest checkpoint are not read again, because the checkpoint stores their results. Each
     /// grouping has a checkpoint in the ledger's internal directory, such as `baseline-skill.checkpoint`.
     ///
-    /// A checkpoint is written after 16 MiB of lines were read, and replaces the previous one. It can be deleted at any
-    /// time.
+    /// A call that has read at least 16 MiB of lines writes a checkpoint, which replaces the previous one. A checkpoint
+    /// can be deleted at any time.
     ///
     /// A checkpoint is trusted if all of these are true:
     ///
@@ -61,10 +61,10 @@ impl LedgerReader {
     /// - This version of the crate wrote it for this ledger's id.
     /// - The ledger still has every line that the checkpoint was computed from.
     ///
-    /// To check the last condition, the hash of the checkpoint's last line and the inode of each segment are compared
-    /// with those in the checkpoint. For a sealed segment, the length and the time of the last change are compared too.
-    /// If the checkpoint is not trusted, all records are read, [`notes`](LedgerBaselines::notes) say why, and a new
-    /// checkpoint replaces the old one.
+    /// To check the last condition, the hash of the last line that the checkpoint includes, and the inode of each
+    /// segment, are compared with those in the checkpoint. For a sealed segment, the length and the time of the last
+    /// change are compared too. If the checkpoint is not trusted, all records are read,
+    /// [`notes`](LedgerBaselines::notes) say why, and a new checkpoint replaces the old one.
     ///
     /// One change is not noticed: an edit in place in the active segment, before the checkpoint's end.
     /// [`verify`](Self::verify) finds such an edit. The baselines include the edit only after the checkpoint was
@@ -72,8 +72,8 @@ impl LedgerReader {
     ///
     /// The only other files that a reader writes are [indexes](Self::find). Concurrent calls do not disturb each other.
     /// If a checkpoint cannot be written, a note says so, and each call reads the same lines again. A file of plain
-    /// JSON lines has no checkpoint, because it has no internal directory and no chain. A trailer is the part of a line
-    /// with the line's number and hashes. If the last line of a ledger has no trailer, no checkpoint is written either.
+    /// JSON lines has no checkpoint, because it has no internal directory and no chain. If the last line of a ledger
+    /// has no trailer (the number and the hashes at the end of a line), no checkpoint is written either.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if a segment cannot be read.

@@ -73,7 +73,8 @@ impl Check {
 }
 
 impl LedgerReader {
-    /// Examines the location of the ledger whose active segment is `path`, and the ledger itself if it exists.
+    /// Examines the location of the ledger whose active segment, the file to which new lines are appended, is `path`.
+    /// Also examines the ledger itself if it exists.
     ///
     /// This function checks the surroundings of the ledger: the file system, the permissions, the lock, the duration of
     /// syncs, the free space, the process's limits, the clock and the bundled prices.
@@ -81,14 +82,14 @@ impl LedgerReader {
     /// If the ledger exists, this function also checks:
     ///
     /// - whether the ledger was truncated, and whether its last line is complete,
-    /// - whether there are spilled records, or executions of dead processes,
+    /// - whether there are records that could not be appended, or executions of dead processes,
     /// - whether there are files in the quarantine, which holds damaged bytes that were removed from a segment,
     /// - whether the events of the last week report damage or lost records,
-    /// - whether the index of each sealed segment is complete and matches the segment.
+    /// - whether the index of each sealed segment (a file that no longer changes) is complete and matches the segment.
     ///
-    /// The check changes none of the ledger's files, and does not [verify](Self::verify) the lines. To measure syncs,
-    /// it creates two temporary files and removes them again. These files are in the ledger's directory. If that
-    /// directory does not exist, they are in the nearest existing directory above it. The check takes at most a few
+    /// This function changes none of the ledger's files, and does not [verify](Self::verify) the lines. To measure
+    /// syncs, it creates two temporary files and removes them again. These files are in the ledger's directory. If that
+    /// directory does not exist, they are in the nearest existing directory above it. This function takes at most a few
     /// seconds.
     ///
     /// ```

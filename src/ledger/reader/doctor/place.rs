@@ -21,8 +21,8 @@ use crate::metrics::Timestamp;
 const SYNC_SLOW_US: u128 = 20_000;
 /// A sync faster than this causes a warning, because no disk is so fast.
 const SYNC_IMPOSSIBLE_US: u128 = 5;
-/// A lower limit on open files causes a warning. A ledger has about ten files open, and a scan of many segments opens a
-/// few more. The other files are for the program itself.
+/// If the process may open fewer files than this at once, that causes a warning. A ledger has about ten files open, and
+/// a scan of many segments opens a few more. The other files are for the program itself.
 const OPEN_FILES_MIN: u64 = 64;
 /// A clock that shows an earlier time is wrong, because this version did not exist at that time.
 const CLOCK_MIN: &str = "2026-01-01T00:00:00.000Z";
@@ -76,7 +76,7 @@ fn of_place(layout: &Layout, directory: &Path) -> Check {
 
 /// Checks that only the ledger's user, or the group that shares its directory, has rights to the ledger's files. The
 /// ledger creates its files with such permissions, but somebody may have changed them. Only a ledger's own files are
-/// checked, so that the advice never changes the permissions of a directory like `/tmp`.
+/// checked, so that the command in the advice never changes the permissions of a directory like `/tmp`.
 fn of_permissions(layout: &Layout) -> Check {
     const NAME: &str = "permissions";
     let shared = match mode(layout.parent()) {
@@ -142,7 +142,7 @@ fn of_syncs(overwrites: &io::Result<Vec<Duration>>, appends: &io::Result<Vec<Dur
     }
 }
 
-/// Returns the median of times in ascending order. If two times are in the middle, returns the longer one.
+/// Returns the median of `times`, which are in ascending order. If two times are in the middle, returns the longer one.
 fn median(times: &[Duration]) -> Duration {
     times.get(times.len() / 2).copied().unwrap_or_default()
 }

@@ -21,7 +21,7 @@ use crate::metrics::{ExecutionMetrics, Timestamp};
 
 /// The clocks of two machines may differ by this much.
 const CLOCK_TOLERANCE_MS: i64 = 60_000;
-/// Events that happened longer ago are not counted.
+/// Events that are older than this are not counted.
 const EVENTS_MS: i64 = 7 * 86_400_000;
 /// The kinds of events that report a damaged file, or a record that could not be appended.
 const EVENTS_OF_NOTE: [&str; 4] = ["damaged", "abandoned", "spilled", "lost"];
@@ -92,7 +92,7 @@ fn of_readers(layout: &Layout, _: Timestamp) -> Result<Check> {
     Ok(Check::ok("readers", found))
 }
 
-/// Checks the indexes of the segments. A missing one is built when it is needed.
+/// Checks the indexes of the segments. A missing index is no problem, because a search builds it when it needs it.
 fn of_index(layout: &Layout, _: Timestamp) -> Result<Check> {
     let Some(ledger) = identity::read(&Disk, layout)? else { return Ok(Check::ok("index", "none")) };
     let mut counts: BTreeMap<State, u64> = BTreeMap::new();
@@ -124,7 +124,8 @@ fn of_index(layout: &Layout, _: Timestamp) -> Result<Check> {
     })
 }
 
-/// Checks that no synced bytes are missing, that the last line is complete, and that it is not dated later than now.
+/// Checks that no synced bytes are missing, that the last line is complete, and that the execution of that line did not
+/// start later than now.
 fn of_end(layout: &Layout, now: Timestamp) -> Result<Check> {
     const NAME: &str = "end";
     let mut known = Known::from_all(&Disk, layout);

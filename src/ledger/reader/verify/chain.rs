@@ -1,5 +1,6 @@
-//! Judges the lines of a ledger, one after the other, and compares them with kept heads. A head is the number and the
-//! hash of the last line. A kept head is one that the user stored elsewhere and passed to the verification.
+//! Judges the lines of a ledger, one after the other, and compares them with kept heads. The lines form a chain,
+//! because each line has its number, its hash and the hash of the previous line in its trailer. A head is the number
+//! and the hash of the last line. A kept head is one that the user stored elsewhere and passed to the verification.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -47,7 +48,8 @@ pub(super) struct Chain {
     path: PathBuf,
     /// The number of lines that were read in that segment.
     line: u64,
-    /// True until a line of the segment is accepted. Lines of the previous segment may be repeated only before that.
+    /// True until a line of the segment gets a position in the chain. Lines of the previous segment may be repeated
+    /// only before that line.
     at_start: bool,
     /// The last line with a position in the chain.
     last: Link,
@@ -183,7 +185,8 @@ impl Chain {
     }
 
     /// Finishes the verification after the last block. The parameters are from the internal files: `truncations` are
-    /// the segments that are too short, and `known` is the number of a line that was written.
+    /// the segments that are missing or too short, and `known` is the number of the last line that was certainly
+    /// written.
     pub(super) fn end(mut self, mut truncations: Vec<Truncation>, known: Option<u64>) -> Verification {
         self.path = self.layout.active().to_owned();
         let place = Place { line: 0, byte: 0 };
@@ -203,8 +206,10 @@ impl Chain {
         let reached = known.map(|known| self.last.seq >= known);
         truncations.retain(|cut| !reached.unwrap_or(self.last_segment >= cut.shown_from));
         if let Some(seq) = known.filter(|_| reached == Some(false) && truncations.is_empty()) {
-            let found =
-                format!("found no line after {}; expected line {seq}, which the commit area contains", self.last.seq);
+            let found = format!(
+                "found no line after {}; expected line {seq}, which was written, according to the commit area",
+                self.last.seq
+            );
             self.fault(FaultKind::Truncated, place, Some(seq), found);
         }
         truncations.into_iter().for_each(|cut| self.add(Fault::from(cut)));
@@ -232,8 +237,8 @@ impl Chain {
 
     fn edited(&mut self, trailer: &Trailer, place: Place) {
         // The next line is compared with the number and the hash in the trailer of this line. But the edit may have
-        // changed the number. So if the `prev` of this line is the hash of the previous line, the number in the trailer
-        // is ignored, and the next number in the chain is used.
+        // changed the number. So if this line still states the hash of the previous line, it counts as the next line of
+        // the chain, whatever the number in its trailer is.
         let follows = trailer.prev == self.last.hash;
         let seq = if follows { self.last.seq.saturating_add(1) } else { trailer.link.seq };
         let found = "the line does not match its hash".to_owned();

@@ -18,7 +18,7 @@ pub enum FaultKind {
     Gap,
     /// Two different lines have the same number, because two writers continued from the same position.
     Fork,
-    /// A line is in the ledger twice.
+    /// A line has the same number as an earlier line, and is not known to differ from it.
     Duplicate,
     /// The beginning of the ledger is missing.
     Missing,

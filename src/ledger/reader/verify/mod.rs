@@ -1,5 +1,5 @@
-//! Verifies every line of a ledger by the line's own hash, by the chain, and by kept heads. A head is the number and
-//! the hash of the last line. A kept head is one that the user stored elsewhere.
+//! Verifies every line of a ledger by the line's own hash, by the hash of the line in the next line (the chain), and by
+//! kept heads. A head is the number and the hash of the last line. A kept head is one that the user stored elsewhere.
 //!
 //! Computing the hashes takes most of the time. Each hash needs only its own line, so all cores compute hashes
 //! ([`check`]). One thread then judges the results line by line ([`chain`]).
@@ -63,15 +63,15 @@ pub struct Verification {
     /// The number of bytes at the end of the active segment that a writer has not finished. They are not a fault.
     pub in_progress_bytes: u64,
     /// The head: the number and the hash of the last line that was read. Store the head on another machine, and pass it
-    /// to a later verification. If the ledger's identity is missing, the head has the nil id, and
-    /// [`notes`](Self::notes) say so.
+    /// to a later verification. If the ledger's identity (`ledger.json`, which has its id) is missing, the head has the
+    /// nil id, and [`notes`](Self::notes) say so.
     pub head: Head,
     /// The checks that were not possible, each with the reason; normally empty. They are not faults.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
     /// The number of all faults.
     pub fault_count: u64,
-    /// The first faults, in the order of the ledger; at most [`FAULTS_MAX`](Self::FAULTS_MAX).
+    /// The first faults, in the order in which they were found; at most [`FAULTS_MAX`](Self::FAULTS_MAX).
     pub faults: Vec<Fault>,
 }
 
@@ -95,7 +95,7 @@ impl LedgerReader {
     /// the line of each of `heads`.
     ///
     /// Up to 16 cores compute hashes. Each core holds in memory a block, which is a part of a segment, and the findings
-    /// of eight blocks. A block has 256 KiB, or is one line if the line is longer than that.
+    /// of at most eight blocks. A block has 256 KiB, or is one line if the line is longer than that.
     ///
     /// A chain alone does not reveal that its last lines were removed, or that all lines were rewritten. The files in
     /// the ledger's internal directory (`x.ledger/`) show which lines were synced. So a truncated ledger is reported as

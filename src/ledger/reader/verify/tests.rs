@@ -30,7 +30,8 @@ fn ledger() -> (tempfile::TempDir, uuid::Uuid) {
     (directory, id)
 }
 
-/// If any byte of a trailer is changed, only the line of that trailer is reported.
+/// A trailer is the end of a line, with its number and hashes. If any byte of a trailer is changed, only the line of
+/// that trailer is reported.
 #[test]
 fn a_damaged_trailer_is_one_fault() {
     let (directory, id) = ledger();
