@@ -48,6 +48,7 @@ impl SmallSum {
         Some(small)
     }
 
+    #[inline]
     pub(super) fn to_sum(self) -> Sum {
         let [executions, unpriced, at_standard, ref unknown @ ..] = self.executions.map(u64::from);
         let is_known = |at: usize| self.known >> at & 1 == 1;
