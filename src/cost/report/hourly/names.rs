@@ -43,18 +43,28 @@ impl Names {
 pub(super) struct Numbered {
     names: Names,
     numbers: HashMap<Arc<str>, u32>,
+    /// The length of all names together.
+    bytes: usize,
 }
 
 impl From<Names> for Numbered {
     fn from(names: Names) -> Self {
         let numbers = names.0.iter().cloned().zip(0..).collect();
-        Self { names, numbers }
+        let bytes = names.iter().map(str::len).sum();
+        Self { names, numbers, bytes }
     }
 }
 
 impl Numbered {
     pub(super) fn names(&self) -> &Names {
         &self.names
+    }
+
+    /// Returns about how much memory is used.
+    pub(super) fn memory_bytes(&self) -> usize {
+        /// What a name needs besides its text: two counters, and its places in the list and in the table.
+        const NAME_BYTES: usize = 128;
+        self.bytes + self.names.0.len() * NAME_BYTES
     }
 
     /// Returns the number of a name, which is added if it is new. Returns `None` if there are too many names.
@@ -65,6 +75,7 @@ impl Numbered {
             return Some(number);
         }
         let number = u32::try_from(self.names.0.len()).ok().filter(|_| self.names.0.len() < NAMES_MAX)?;
+        self.bytes += name.len();
         let name: Arc<str> = name.into();
         self.names.0.push(Arc::clone(&name));
         self.numbers.insert(name, number);

@@ -21,6 +21,7 @@ pub(super) struct Reader<'b>(pub(super) &'b [u8]);
 
 impl<'b> Reader<'b> {
     /// Returns `None` if the bytes end too early, or if the number exceeds 64 bits.
+    #[inline]
     pub(super) fn number(&mut self) -> Option<u64> {
         let mut number = 0;
         for (at, &byte) in self.0.iter().enumerate().take(10) {

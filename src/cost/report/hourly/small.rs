@@ -48,6 +48,7 @@ impl SmallSum {
         Some(small)
     }
 
+    #[inline]
     pub(super) fn to_sum(self) -> Sum {
         let [executions, unpriced, at_standard, ref unknown @ ..] = self.executions.map(u64::from);
         let is_known = |at: usize| self.known >> at & 1 == 1;
@@ -95,12 +96,11 @@ impl SmallSum {
         for count in others.into_iter().filter(|&count| count > 0) {
             push(bytes, count.into());
         }
-        let is_known = |at: usize| self.known >> at & 1 == 1;
-        for (at, &amount) in self.amounts.iter().enumerate().filter(|(at, _)| is_known(*at)) {
-            debug_assert!(at < VALUES as usize);
+        let is_known = |at: u32| self.known >> at & 1 == 1;
+        for (&amount, _) in self.amounts.iter().zip(0..).filter(|(_, at)| is_known(*at)) {
             push_signed(bytes, amount);
         }
-        for (_, &count) in self.tokens.iter().enumerate().filter(|(at, _)| is_known(self.amounts.len() + at)) {
+        for (&count, _) in self.tokens.iter().zip(2..).filter(|(_, at)| is_known(*at)) {
             push(bytes, count);
         }
     }

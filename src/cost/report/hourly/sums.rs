@@ -87,6 +87,11 @@ impl HourlySums {
         Some(sums)
     }
 
+    /// Returns about how much memory is used. A row needs at most 160 bytes.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.rows.len() * 160 + self.names.memory_bytes()
+    }
+
     fn number(&mut self, name: &str) -> Result<u32> {
         self.names.number(name).ok_or_else(too_large)
     }

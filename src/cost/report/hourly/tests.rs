@@ -11,6 +11,9 @@ use crate::metrics::{CostTier, ExecutionMetrics, Kind, LlmCall, Timestamp, Usage
 
 const BY_ROWS: [CostBy; 5] = [CostBy::Day, CostBy::Week, CostBy::Month, CostBy::Model, CostBy::Skill];
 
+/// The largest amount in most tests, so that the sums of 60 records fit.
+const USUAL: i128 = 1 << 52;
+
 fn time(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
@@ -99,8 +102,8 @@ fn count() -> impl Strategy<Value = Option<u64>> {
     prop_oneof![Just(None), (0..5_u64).prop_map(Some), (0..5_000_u64).prop_map(Some)]
 }
 
-fn amount() -> impl Strategy<Value = Option<Usd>> {
-    let pico = prop_oneof![4 => 0..4_i128, 4 => 0..5_000_000_000_000_i128, 1 => 0..1_i128 << 52];
+fn amount(largest: i128) -> impl Strategy<Value = Option<Usd>> {
+    let pico = prop_oneof![4 => 0..4_i128, 4 => 0..5_000_000_000_000_i128, 1 => 0..=largest];
     prop::option::of(pico.prop_map(Usd::from_pico))
 }
 
@@ -117,11 +120,11 @@ fn cached() -> impl Strategy<Value = UsageParts> {
 }
 
 prop_compose! {
-    fn call()(
+    fn call(largest: i128)(
         model in prop::sample::select(vec!["a", "b", "c"]),
         input in count(),
         output in count(),
-        cost in amount(),
+        cost in amount(largest),
         parts in prop_oneof![2 => Just(UsageParts::default()), 1 => cached()],
         unpriced in prop::option::weighted(0.2, Just("eu".to_owned())),
     ) -> LlmCall {
@@ -148,15 +151,15 @@ fn start() -> impl Strategy<Value = Timestamp> {
 }
 
 prop_compose! {
-    fn record()(
+    fn record(largest: i128)(
         skill in prop::sample::select(vec!["", "a", "s", "a skill with a long name: 日本"]),
         start in start(),
         model in model(),
         (input, output, used) in (count(), count(), count()),
         parts in prop_oneof![2 => Just(UsageParts::default()), 1 => cached()],
-        cost in amount(),
+        cost in amount(largest),
         is_exact in any::<bool>(),
-        calls in prop_oneof![2 => Just(vec![]), 1 => prop::collection::vec(call(), 1..6)],
+        calls in prop_oneof![2 => Just(vec![]), 1 => prop::collection::vec(call(largest), 1..6)],
         sums_up in prop::bool::weighted(0.8),
         routing in prop::bool::weighted(0.1),
         unpriced in prop::option::weighted(0.2, Just("input_audio".to_owned())),
@@ -179,9 +182,10 @@ prop_compose! {
             record.cost.exact_usd = None;
             record.cost_usd = calls
                 .iter()
-                .map(|call| call.cost_usd.map(Usd::pico))
-                .sum::<Option<i128>>()
-                .map(|pico| Usd::from_pico(pico).round_to_record());
+                .map(|call| call.cost_usd)
+                .reduce(|sum, cost| sum?.checked_add(cost?))
+                .flatten()
+                .map(Usd::round_to_record);
         }
         record.trace.llm_calls = calls;
         record
@@ -191,7 +195,7 @@ prop_compose! {
 proptest! {
     #[test]
     fn a_report_from_rows_is_that_from_records(
-        records in prop::collection::vec(record(), 0..60),
+        records in prop::collection::vec(record(USUAL), 0..60),
         splits in prop::collection::vec(0..60_usize, 0..4),
         page_bytes in prop_oneof![Just(1_024_usize), 1_024..5_000_usize],
     ) {
@@ -218,9 +222,36 @@ proptest! {
         }
     }
 
+    /// The amounts are from 0 to the largest amount. Small ones are frequent.
+    #[test]
+    fn amounts_of_any_size_are_exact_or_an_error(
+        records in prop::collection::vec(
+            prop_oneof![record(i64::MAX.into()), record(i128::MAX), record(1 << 66)],
+            0..8,
+        ),
+        largest_row in any::<bool>(),
+    ) {
+        let mut records = records;
+        if largest_row {
+            records.push(priced("only here", i64::MAX.into()));
+        }
+        let Ok(sums) = sums_of(&records) else {
+            let amounts = records.iter().flat_map(|record| {
+                let calls = record.trace.llm_calls.iter().map(LlmCall::exact_cost);
+                calls.chain([record.exact_cost()]).flatten().map(Usd::pico).collect::<Vec<_>>()
+            });
+            prop_assert!(amounts.fold(0, i128::saturating_add) > i64::MAX.into());
+            return Ok(());
+        };
+        let bytes = bytes_of(&sums, 1_024);
+        for by in BY_ROWS {
+            check(by, Utc, &records, &bytes)?;
+        }
+    }
+
     #[test]
     fn damaged_bytes_give_other_rows_or_none(
-        records in prop::collection::vec(record(), 1..30),
+        records in prop::collection::vec(record(USUAL), 1..30),
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
         length in any::<prop::sample::Index>(),
         cuts in any::<bool>(),
@@ -316,6 +347,8 @@ fn sums_that_are_too_large_are_an_error() {
         let merged = parts.into_iter().try_for_each(|part| merged.merge(part?));
         assert_eq!(merged.is_ok(), fits, "{records:?}");
     }
+    let memory_bytes = sums_of(&[priced("m", 1), priced("n", 1)]).unwrap().memory_bytes();
+    assert_eq!(memory_bytes, 2 * 160 + 3 * 129);
     let mut tokens = priced("m", 0);
     tokens.tokens_output = Some(u64::MAX);
     assert!(sums_of(std::slice::from_ref(&tokens)).is_ok());
