@@ -149,7 +149,6 @@ mod lookup;
 mod parse;
 mod price;
 mod provenance;
-#[allow(dead_code, unused_imports, reason = "the index of a segment does not use the hourly sums yet")]
 mod report;
 mod row;
 mod table;
@@ -160,6 +159,5 @@ pub(crate) use lookup::pattern::Pattern;
 pub use price::CostPart;
 pub(crate) use provenance::{common, dearer};
 pub use report::{CostBy, Count, Discrepancies, Discrepancy, Excess, Group, Report, Sum};
-#[allow(unused_imports, reason = "the index of a segment does not use them yet")]
 pub(crate) use report::{HourlySums, Names, rows};
 pub use table::{PriceFile, PriceTable};

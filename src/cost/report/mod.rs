@@ -11,5 +11,5 @@ mod sum;
 pub use by::CostBy;
 pub use discrepancy::{Discrepancies, Discrepancy, Excess};
 pub use groups::{Group, Report};
-pub(crate) use hourly::{HourlySums, Names, Place, Row, rows};
+pub(crate) use hourly::{HourlySums, Names, rows};
 pub use sum::{Count, Sum};

@@ -45,6 +45,7 @@ pub struct Gate {
     spilled: Vec<ExecutionMetrics>,
     lost: Vec<(Timestamp, u64)>,
     unreadable: Vec<Error>,
+    verifies_every_line: bool,
 }
 
 impl Gate {
@@ -57,6 +58,7 @@ impl Gate {
             spilled: Vec::new(),
             lost: Vec::new(),
             unreadable: Vec::new(),
+            verifies_every_line: false,
         }
     }
 
@@ -64,6 +66,13 @@ impl Gate {
     #[must_use]
     pub fn policy(self, policy: GatePolicy) -> Self {
         Self { policy, ..self }
+    }
+
+    /// Lets [`LedgerReader::gate`](crate::LedgerReader::gate) verify every line of the ledger. By default, it does not
+    /// verify the lines again that were verified when an index was built.
+    #[must_use]
+    pub fn verify_every_line(self) -> Self {
+        Self { verifies_every_line: true, ..self }
     }
 
     /// Sets the executions that the run must have.
@@ -99,11 +108,25 @@ impl Gate {
         self
     }
 
+    pub(crate) fn verifies_every_line(&self) -> bool {
+        self.verifies_every_line
+    }
+
+    pub(crate) fn run_id(&self) -> &str {
+        &self.run_id
+    }
+
+    /// Returns the records that [`spilled`](Self::spilled) added.
+    pub(crate) fn spilled_records(&self) -> &[ExecutionMetrics] {
+        &self.spilled
+    }
+
     /// Judges the run from these sources:
     ///
     /// - `begun` are the executions in flight, of any run. Read them *before* the records, so that you do not miss an
     ///   execution that ends meanwhile. An execution that also has a record counts as ended.
-    /// - `records` are all records of the ledger, because a parent can belong to another run.
+    /// - `records` are all records of the ledger, because a parent can belong to another run. The records of executions
+    ///   that are not related to the run may be left out.
     /// - `faults` are the texts of the faults that [`verify`](crate::LedgerReader::verify) found in the chain of
     ///   hashes. If the chain is intact, `faults` is empty.
     ///

@@ -13,7 +13,7 @@ pub(super) const SEGMENT_BYTES_MAX: u64 = u32::MAX as u64;
 
 /// The content of an index of the first `bytes` bytes of a segment.
 #[derive(Debug, Default)]
-pub(super) struct Content {
+pub(in crate::ledger) struct Content {
     pub(super) bytes: u64,
     /// The lines; `None` if there are none, or if they are not clean. The other fields are then empty.
     pub(super) span: Option<Span>,
@@ -39,15 +39,42 @@ impl Content {
         Self { bytes, ..Self::default() }
     }
 
+    /// Returns the content without lines, which continues after the lines of `span`.
+    pub(super) fn after(span: Option<Span>) -> Self {
+        Self { span, ..Self::default() }
+    }
+
+    /// Returns true if no line was added, and none was found that is not clean.
+    pub(in crate::ledger) fn is_empty(&self) -> bool {
+        self.span.is_none() && self.bytes == 0
+    }
+
+    pub(in crate::ledger) fn span(&self) -> Option<Span> {
+        self.span
+    }
+
+    /// Returns the entries of a section with this key, sorted by offset.
+    pub(in crate::ledger) fn entries(&self, section: Section, key: u64) -> Vec<Entry> {
+        let entries = match section {
+            Section::Executions => &self.executions,
+            Section::Runs => &self.runs,
+            Section::Strays => &self.strays,
+            Section::Hours | Section::Names | Section::Sums => return Vec::new(),
+        };
+        // A line can have several entries with the same key.
+        let mut found: Vec<_> = entries.iter().copied().filter(|entry| entry.key == key).collect();
+        found.dedup();
+        found
+    }
+
     /// Adds a line from `offset` to `end`. Returns `None` if an index cannot hold it.
     pub(super) fn add(&mut self, record: &ExecutionMetrics, offset: u64, end: u64) -> Option<()> {
         let (offset, last) = (u32::try_from(offset).ok()?, u32::try_from(end).ok()?);
         self.bytes = end;
-        self.executions.push(Entry { key: keys::of_execution(record.execution_id), offset });
-        let runs = [&record.run.run_id, &record.run.parent_run_id];
-        self.runs.extend(runs.into_iter().flatten().map(|run| Entry { key: keys::of_run(run), offset }));
-        let parent = record.run.parent_execution_id.filter(|_| record.run.run_id.is_none());
-        self.strays.extend(parent.map(|parent| Entry { key: keys::of_execution(parent), offset }));
+        let entries = |section| keys::of(section, record).map(move |key| Entry { key, offset });
+        self.executions.extend(entries(Section::Executions));
+        self.runs.extend(entries(Section::Runs));
+        self.strays.extend(entries(Section::Strays));
         widen(&mut self.hours, keys::hour_of(record.timestamp_start), (offset, last));
         self.sums.add(record).ok()
     }

@@ -201,6 +201,17 @@ impl<'l> Place<'l> {
         Ok(is_same.then(|| format::encode(&tie, span.as_ref(), content.into_sections())))
     }
 
+    /// Returns the lines of the active `segment` that its index, which is `old`, does not cover, with their own index in
+    /// memory. The span of the result is that of all lines, or `None` if some of them are not clean.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the segment cannot be read.
+    pub(in crate::ledger) fn rest(self, segment: &Block, old: Option<&Index>) -> Result<Content> {
+        let (span, start) = old.and_then(Index::covers).unzip();
+        let rest = segment.part(start.unwrap_or(0), u64::MAX);
+        build::content(Blocks::within(self.storage, self.layout, rest, BLOCK_BYTES), Content::after(span))
+    }
+
     /// Removes the index if its sealed segment was moved away while the index was built.
     fn remove_if_alone(self, segment: &Block) -> io::Result<()> {
         if !segment.is_active && self.sealed()?.is_none() { self.remove() } else { Ok(()) }

@@ -72,6 +72,11 @@ pub(in crate::ledger) struct Span {
 }
 
 impl Span {
+    /// Returns true if the first line directly follows `link`.
+    pub(in crate::ledger) fn follows(&self, link: &Link) -> bool {
+        self.prev == link.hash && link.seq.checked_add(1) == Some(self.first)
+    }
+
     /// Returns the number of lines.
     pub(in crate::ledger) fn lines(&self) -> u64 {
         self.last.seq - self.first + 1

@@ -2,8 +2,9 @@
 
 use uuid::Uuid;
 
+use super::format::Section;
 use crate::digest::sha256;
-use crate::metrics::Timestamp;
+use crate::metrics::{ExecutionMetrics, RunIds, Timestamp};
 
 const HOUR_MS: i64 = 3_600_000;
 /// The bit that makes the order of unsigned numbers that of signed ones.
@@ -18,6 +19,19 @@ pub(in crate::ledger) fn of_execution(id: Uuid) -> u64 {
 pub(in crate::ledger) fn of_run(run_id: &str) -> u64 {
     let [a, b, c, d, e, f, g, h, ..] = sha256(run_id.as_bytes());
     u64::from_be_bytes([a, b, c, d, e, f, g, h])
+}
+
+/// Returns the keys under which a section has the line of a record. Only sections of lines have such keys.
+pub(in crate::ledger) fn of(section: Section, record: &ExecutionMetrics) -> impl Iterator<Item = u64> {
+    let RunIds { run_id, parent_run_id, parent_execution_id, .. } = &record.run;
+    let run = |id: &Option<String>| id.as_deref().map(of_run);
+    let keys = match section {
+        Section::Executions => [Some(of_execution(record.execution_id)), None],
+        Section::Runs => [run(run_id), run(parent_run_id)],
+        Section::Strays => [parent_execution_id.filter(|_| run_id.is_none()).map(of_execution), None],
+        Section::Hours | Section::Names | Section::Sums => [None, None],
+    };
+    keys.into_iter().flatten()
 }
 
 /// Returns the UTC hour of a time: the number of hours since 1970-01-01T00:00:00Z.

@@ -23,7 +23,8 @@ mod format;
 mod keys;
 mod state;
 
+pub(super) use content::Content;
 pub(super) use file::{Hour, Index, Place};
 pub(super) use format::{Entry, Section, Span};
-pub(super) use keys::{hour_of, of_execution, of_run};
+pub(super) use keys::{hour_of, of as keys_of, of_execution, of_run};
 pub(super) use state::State;

@@ -1,5 +1,6 @@
 //! Judges a run by everything that the ledger contains about the run.
 
+use super::intact::Intact;
 use super::verify::ArchivedLines;
 use super::{LedgerReader, LostRecords, SpilledRecords};
 use crate::error::{Error, Result};
@@ -60,6 +61,16 @@ impl LedgerReader {
         };
         let lost = lost.iter().map(|&LostRecords { at, records }| (at, records));
         let gate = gate.clone().spilled(spilled.records).lost(lost.collect());
+        let begun: Vec<_> = begun.executions.into_iter().map(|begun| begun.record).collect();
+        let damaged = spilled.damaged.then(|| SpilledRecords::DAMAGED.to_owned());
+        if !gate.verifies_every_line()
+            && let Some(intact) = Intact::of(self)?
+            && let Some(records) = intact.related(&gate, &begun)
+        {
+            let gate = gate.unreadable(unreadable.clone());
+            let report = gate.judge(&begun, records.into_iter().map(Ok), damaged)?;
+            return Ok(Gated { report, archived: intact.archived, unreadable });
+        }
         let found = self.verify(&[])?;
 
         let mut faults: Vec<String> = found.faults.iter().map(ToString::to_string).collect();
@@ -67,14 +78,11 @@ impl LedgerReader {
             faults.push(format!("and {} more", found.unlisted()));
         }
         faults.extend(found.notes);
-        if spilled.damaged {
-            faults.push(SpilledRecords::DAMAGED.to_owned());
-        }
+        faults.extend(damaged);
         // A file that the verification has already reported as a fault is not reported again.
         unreadable.retain(|error| !found.faults.iter().any(|fault| Some(fault.path.as_path()) == error.file()));
         let gate = gate.unreadable(unreadable.clone());
         let readable = |record: &Result<ExecutionMetrics>| !record.as_ref().is_err_and(Error::is_denied);
-        let begun: Vec<_> = begun.executions.into_iter().map(|begun| begun.record).collect();
         let report = gate.judge(&begun, self.records().filter(readable), faults)?;
         Ok(Gated { report, archived: found.archived, unreadable })
     }

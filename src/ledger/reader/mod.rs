@@ -7,6 +7,7 @@ mod find;
 mod gate;
 mod in_flight;
 mod index;
+mod intact;
 mod last;
 mod lines;
 mod losses;

@@ -8,7 +8,7 @@ use crate::disk::Storage;
 use crate::error::{Error, Result};
 use crate::journal::format::{Layout, identity};
 use crate::journal::read::blocks::{Block, Blocks};
-use crate::ledger::index::{Index, Place, Span};
+use crate::ledger::index::{Content, Index, Place, Span};
 
 /// The indexes of a ledger.
 #[derive(Clone, Copy)]
@@ -73,6 +73,11 @@ impl<'l> Segments<'l> {
         Ok(self.blocks.next_segment()?.map(|block| self.indexes.segment(block)))
     }
 
+    /// Returns the number of the first segment that exists.
+    pub(super) fn first_number(&self) -> u64 {
+        self.blocks.first_number()
+    }
+
     /// Returns an error for each segment that this process has no permission to read.
     pub(super) fn into_unreadable(self) -> Vec<Error> {
         self.blocks.into_unreadable()
@@ -94,7 +99,24 @@ impl Segment<'_> {
     }
 }
 
+impl Segment<'_> {
+    /// Returns the lines that the index does not cover; `None` if the segment is sealed.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the segment cannot be read.
+    pub(super) fn rest(&self) -> Result<Option<Content>> {
+        let place = self.place.filter(|_| self.block.is_active);
+        let index = self.index.as_ref().map(|covered| &covered.index);
+        place.map(|place| place.rest(&self.block, index)).transpose()
+    }
+}
+
 impl Covered {
+    /// Returns the lines that the index covers, and the index.
+    pub(super) fn into_parts(self) -> (Span, Index) {
+        (self.span, self.index)
+    }
+
     fn of(index: Index) -> Option<Self> {
         let (span, end) = index.covers()?;
         Some(Self { index, span, end })

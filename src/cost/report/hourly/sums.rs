@@ -12,10 +12,13 @@ use crate::cost::report::sum::Sum;
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::ExecutionMetrics;
 
+/// The most memory that sums may use: some 100,000 rows, twice as many as a usual segment of 256 MiB has.
+const BYTES_MAX: usize = 16 * 1024 * 1024;
+
 /// Sums of executions by hour, skill and model.
 ///
 /// A sum is exact. The costs of a row are at most 9.2 million USD, and each of its token counts is at most the largest
-/// `u64`. Larger sums are an error. Do not use the sums after an error, since they then include only a part of the
+/// `u64`. All sums together use at most [`BYTES_MAX`] of memory. Larger sums are an error. Do not use the sums after an error, since they then include only a part of the
 /// execution.
 #[derive(Debug, Default)]
 pub(crate) struct HourlySums {
@@ -88,7 +91,7 @@ impl HourlySums {
     }
 
     /// Returns about how much memory is used. A row needs at most 160 bytes.
-    pub(crate) fn memory_bytes(&self) -> usize {
+    pub(super) fn memory_bytes(&self) -> usize {
         self.rows.len() * 160 + self.names.memory_bytes()
     }
 
@@ -97,6 +100,9 @@ impl HourlySums {
     }
 
     fn add_row(&mut self, key: Key, sum: &SmallSum) -> Result<()> {
+        if self.memory_bytes() > BYTES_MAX {
+            return Err(too_large());
+        }
         self.rows.entry(key).or_default().merge(sum).ok_or_else(too_large)
     }
 }
@@ -108,5 +114,6 @@ fn sum_of(models: &[Part<'_>], cached: Option<Cached>) -> Result<SmallSum> {
 }
 
 fn too_large() -> Error {
-    Error::new(ErrorKind::Overflow, "sum up the usage of an hour").detail("a sum exceeds 64 bits")
+    Error::new(ErrorKind::Overflow, "sum up the usage of an hour")
+        .detail("a sum exceeds 64 bits, or the sums need too much memory")
 }

@@ -356,6 +356,18 @@ fn sums_that_are_too_large_are_an_error() {
 }
 
 #[test]
+fn sums_use_a_bounded_amount_of_memory() {
+    let mut sums = HourlySums::default();
+    let mut record = priced("m", 1);
+    let added = (0..200_000).take_while(|number| {
+        record.skill_name = number.to_string();
+        sums.add(&record).is_ok()
+    });
+    // Each row needs 160 bytes, and each name at least 128.
+    assert!((50_000..60_000).contains(&added.count()));
+}
+
+#[test]
 fn an_hour_with_a_change_of_clocks_or_date_is_not_in_one_group() {
     let is_in = |by, zone: &Changing, at: &str| Report::in_zone(by, zone.clone()).is_in_one_group(hour_of(time(at)));
     let half = Changing::new(330, "1970-01-01T00:00:00Z", 330);

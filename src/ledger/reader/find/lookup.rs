@@ -10,7 +10,7 @@ use crate::journal::Cursor;
 use crate::journal::format::line;
 use crate::journal::read::blocks::Blocks;
 use crate::journal::read::line_at;
-use crate::ledger::index::{Entry, Span};
+use crate::ledger::index::{self, Entry, Section, Span};
 use crate::ledger::reader::LedgerReader;
 use crate::ledger::reader::records::record;
 use crate::ledger::reader::scan::{BLOCK_BYTES, Progress, Seen, fold_seen};
@@ -98,7 +98,8 @@ fn by_index(segment: &mut Segment<'_>, wanted: &Wanted<'_>) -> Option<Vec<Execut
     let span = segment.index.as_ref()?.span;
     let mut records = Vec::new();
     for entry in entries {
-        records.extend(hit(segment.block.file(), entry, &span, wanted)?);
+        let record = hit(segment.block.file(), section, entry, &span)?;
+        records.extend(Some(record).filter(|record| wanted.has(record)));
         if wanted.is_enough(&records) {
             break;
         }
@@ -106,16 +107,15 @@ fn by_index(segment: &mut Segment<'_>, wanted: &Wanted<'_>) -> Option<Vec<Execut
     Some(records)
 }
 
-/// Reads a line that an index names. The inner `None` is a line that only has the same key. The outer `None` is a line
-/// that does not match the index, so that the index cannot be trusted.
-fn hit(
+/// Reads the line that an index names by an entry of `section`. Returns `None` if the line does not match the entry, so
+/// that the index cannot be trusted.
+pub(in crate::ledger::reader) fn hit(
     file: &Arc<dyn StorageFile>,
+    section: Section,
     entry: Entry,
     span: &Span,
-    wanted: &Wanted<'_>,
-) -> Option<Option<ExecutionMetrics>> {
+) -> Option<ExecutionMetrics> {
     let line = line_at(file, u64::from(entry.offset)).ok()??;
-    line::trailer(&line).filter(|trailer| (span.first..=span.last.seq).contains(&trailer.link.seq))?;
-    let record = record(&line).ok()?;
-    wanted.has_key(&record, entry.key).then(|| wanted.has(&record).then_some(record))
+    line::check(&line).filter(|trailer| (span.first..=span.last.seq).contains(&trailer.link.seq))?;
+    record(&line).ok().filter(|record| index::keys_of(section, record).any(|key| key == entry.key))
 }

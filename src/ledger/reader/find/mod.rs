@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::LedgerReader;
 use crate::error::{Result, Skipped};
 use crate::metrics::ExecutionMetrics;
+pub(super) use lookup::hit;
 use wanted::Wanted;
 
 /// The result of [`LedgerReader::find_prefix`].

@@ -49,17 +49,6 @@ impl<'w> Wanted<'w> {
         }
     }
 
-    /// Returns true if an index has the record under this key.
-    pub(super) fn has_key(&self, record: &ExecutionMetrics, key: u64) -> bool {
-        match self {
-            Self::Ids { .. } => index::of_execution(record.execution_id) == key,
-            Self::Run { .. } => {
-                let runs = [&record.run.run_id, &record.run.parent_run_id];
-                runs.into_iter().flatten().any(|run| index::of_run(run) == key)
-            }
-        }
-    }
-
     pub(super) fn has(&self, record: &ExecutionMetrics) -> bool {
         match self {
             Self::Ids { first, last, .. } => (first..=last).contains(&&record.execution_id.as_u128()),

@@ -142,13 +142,7 @@ impl Chain {
         let unseen = std::mem::take(&mut self.passed).len() as u64;
         self.compare(link, &heads, Place { line: 0, byte: 0 });
         self.found.segments = self.active.saturating_sub(archived.segment);
-        self.found.archived = Some(ArchivedLines {
-            segment: archived.segment,
-            seq: link.seq,
-            hash: link.hash_str().to_owned(),
-            to: archived.to,
-            heads: unseen,
-        });
+        self.found.archived = Some(ArchivedLines { heads: unseen, ..ArchivedLines::of(archived) });
     }
 
     /// Judges the lines of the next block.

@@ -19,7 +19,7 @@ use crate::journal::Head;
 use crate::journal::format::Layout;
 use crate::journal::format::identity;
 use crate::journal::read::blocks::Blocks;
-use crate::journal::read::moved;
+use crate::journal::read::moved::{self, Boundary};
 use crate::journal::read::truncation::Known;
 use crate::journal::read::workers::{Sharing, in_order};
 use chain::Chain;
@@ -42,6 +42,14 @@ pub struct ArchivedLines {
     /// The number of heads that were passed to the verification and belong to lines before the line `seq`. These heads
     /// can be compared only with the archive.
     pub heads: u64,
+}
+
+impl ArchivedLines {
+    /// Returns the lines up to `boundary`, which are in an archive.
+    pub(super) fn of(boundary: Boundary) -> Self {
+        let Boundary { segment, link, to, .. } = boundary;
+        Self { segment, seq: link.seq, hash: link.hash_str().to_owned(), to, heads: 0 }
+    }
 }
 
 /// The result of a verification.
