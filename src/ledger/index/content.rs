@@ -61,10 +61,7 @@ impl Content {
             Section::Strays => &self.strays,
             Section::Hours | Section::Names | Section::Sums => return Vec::new(),
         };
-        // A line can have several entries with the same key.
-        let mut found: Vec<_> = entries.iter().copied().filter(|entry| entry.key == key).collect();
-        found.dedup();
-        found
+        entries.iter().copied().filter(|entry| entry.key == key).collect()
     }
 
     /// Adds a line from `offset` to `end`. Returns `None` if an index cannot hold it.

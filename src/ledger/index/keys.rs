@@ -27,7 +27,7 @@ pub(in crate::ledger) fn of(section: Section, record: &ExecutionMetrics) -> impl
     let run = |id: &Option<String>| id.as_deref().map(of_run);
     let keys = match section {
         Section::Executions => [Some(of_execution(record.execution_id)), None],
-        Section::Runs => [run(run_id), run(parent_run_id)],
+        Section::Runs => [run(run_id), run(parent_run_id).filter(|key| run(run_id) != Some(*key))],
         Section::Strays => [parent_execution_id.filter(|_| run_id.is_none()).map(of_execution), None],
         Section::Hours | Section::Names | Section::Sums => [None, None],
     };

@@ -90,7 +90,14 @@ impl Scan {
             return None;
         }
         let (first, last) = self.starts.hours();
-        let hours = segment.ask(|index| index.hours(first, last))?;
+        // All answers have to come from the same index, which is replaced if one of its pages is damaged.
+        let (hours, names, pages) = segment.ask(|index| {
+            let answers = (index.hours(first, last)?, index.names()?, index.sums(first, last)?);
+            Ok(match answers {
+                (Some(hours), Some(names), Some(pages)) => Some((hours, names, pages)),
+                _ => None,
+            })
+        })?;
         let counts = |hour: i64| {
             let ends = [hour.checked_mul(HOUR_MS)?, hour.checked_mul(HOUR_MS)?.checked_add(HOUR_MS - 1)?];
             Some(ends.into_iter().all(|end| Timestamp::from_unix_ms(end).is_some_and(&has)))
@@ -99,14 +106,10 @@ impl Scan {
         let (summed, others): (Vec<_>, Vec<_>) = hours.into_iter().partition(|hour| is_summed(hour.hour));
         let summed: HashSet<i64> = summed.into_iter().map(|hour| hour.hour).collect();
         let mut report = empty.clone();
-        if let (Some(&first), Some(&last)) = (summed.iter().min(), summed.iter().max()) {
-            let names = segment.ask(|index| index.names())?;
-            let pages = segment.ask(|index| index.sums(first, last))?;
-            for row in pages.iter().flat_map(|page| rows(&names, page)) {
-                let row = row?;
-                if summed.contains(&row.hour) {
-                    report.add_row(&row).ok()?;
-                }
+        for row in pages.iter().flat_map(|page| rows(&names, page)) {
+            let row = row?;
+            if summed.contains(&row.hour) {
+                report.add_row(&row).ok()?;
             }
         }
         let read = others.iter().map(|hour| hour.hour).collect();
