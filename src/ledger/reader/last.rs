@@ -7,12 +7,9 @@ use super::records::record;
 use crate::error::{Error, Result, Skipped};
 use crate::journal::format::line::{self, Trailer};
 use crate::journal::read::blocks::Block;
-use crate::journal::read::last::{Segment, segments_from_last};
+use crate::journal::read::last::{BLOCK_BYTES, Segment, segments_from_last};
 use crate::journal::read::{Order, Sequence};
 use crate::metrics::ExecutionMetrics;
-
-/// The number of bytes that are read at a time: some hundreds of records.
-const BLOCK_BYTES: u64 = 256 * 1024;
 
 /// The result of [`LedgerReader::last`].
 #[derive(Debug)]
