@@ -66,6 +66,11 @@ impl<const N: usize> Table<N> {
         self.has_rows = true;
     }
 
+    /// Returns the number of rows that have not been written yet, including the headings.
+    pub(crate) fn unwritten(&self) -> usize {
+        self.rows.len()
+    }
+
     /// Writes the rows that have not been written yet. If a table is written in several parts, its columns may get
     /// wider from part to part, but never narrower.
     pub(crate) fn write(&mut self, out: &mut impl Write) -> io::Result<()> {
