@@ -11,6 +11,7 @@ use crate::execution_table::{COLUMNS, ROWS_MAX, cells, cells_with_age, status};
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::global::Global;
+use crate::period::Period;
 use crate::records;
 use crate::term::short_id::shortest;
 use crate::term::{Table, audience, output};
@@ -30,7 +31,9 @@ use crate::term::{Table, audience, output};
 /// With --json, each line is a complete record.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: list the last failures of one skill
-  runledger list --skill blog-publish --status failed --limit 5")]
+  runledger list --skill blog-publish --status failed --limit 5
+Example: list all executions that failed in the last 24 hours
+  runledger list --since 24h --status failed --all")]
 pub(crate) struct Args {
     /// Show only executions of this skill
     #[arg(long, value_name = "NAME")]
@@ -38,6 +41,8 @@ pub(crate) struct Args {
     /// Show only executions with this status
     #[arg(long, value_parser = any_status())]
     status: Option<Status>,
+    #[command(flatten)]
+    period: Period,
     /// Show at most the last N executions
     #[arg(long, value_name = "N", default_value = "20", value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
@@ -87,7 +92,7 @@ fn table(args: &Args, global: &Global, out: &mut impl Write) -> Result<(), Failu
         each(args, global, |record| rows.add(row(record), out))?;
     }
     rows.write(out)?;
-    let empty = if args.skill.is_none() && args.status.is_none() {
+    let empty = if args.selects_all() {
         "The ledger has no executions. `runledger run` records one."
     } else {
         "No execution matches. `runledger list` shows the last ones."
@@ -167,6 +172,10 @@ fn last<T>(args: &Args, global: &Global, make: impl Fn(ExecutionMetrics) -> T) -
 }
 
 impl Args {
+    fn selects_all(&self) -> bool {
+        self.skill.is_none() && self.status.is_none() && self.period.is_all()
+    }
+
     /// Returns whether the list certainly has at most [`ROWS_MAX`] rows.
     fn is_short(&self) -> bool {
         !self.all && self.limit as usize <= ROWS_MAX
@@ -175,5 +184,6 @@ impl Args {
     fn wants(&self, record: &ExecutionMetrics) -> bool {
         self.skill.as_ref().is_none_or(|skill| *skill == record.skill_name)
             && self.status.as_ref().is_none_or(|wanted| status(record).as_ref() == Some(wanted))
+            && self.period.has(record)
     }
 }
