@@ -15,6 +15,8 @@ pub(crate) struct Records {
     prices: &'static PriceTable,
     skills: Vec<Skill>,
     start: Timestamp,
+    /// The time from one start to the next is below this.
+    pause_ms_max: u64,
     /// The state of SplitMix64 (Steele, Lea, Flood 2014).
     state: u64,
 }
@@ -55,7 +57,14 @@ impl Records {
         };
         let start = Timestamp::from_unix_ms(1_770_422_400_000).unwrap_or(Timestamp::UNIX_EPOCH);
         let prices = PriceTable::bundled().expect("the bundled prices can be read");
-        Self { prices, skills: (0..skills.max(1) as usize).map(skill).collect(), start, state: seed }
+        let skills = (0..skills.max(1) as usize).map(skill).collect();
+        Self { prices, skills, start, pause_ms_max: 2_000, state: seed }
+    }
+
+    /// Spreads the next `records` records over about `ms` milliseconds. Otherwise one starts each second on average.
+    pub(crate) fn spread(mut self, records: u64, ms: u64) -> Self {
+        self.pause_ms_max = (2 * ms / records.max(1)).max(1);
+        self
     }
 
     fn random(&mut self) -> u64 {
@@ -92,7 +101,7 @@ impl Records {
     /// Fails if the bundled price table has no price for a model of the skills.
     pub(crate) fn next_record(&mut self) -> Result<ExecutionMetrics> {
         let id = Uuid::from_u64_pair(self.random(), self.random());
-        self.start = self.start.plus_ms(self.random() % 2_000);
+        self.start = self.start.plus_ms(self.random() % self.pause_ms_max);
         let start = self.start;
         let deviation = self.normal();
         let (pick, ended) = (self.random(), !self.chance(0.002));

@@ -84,7 +84,7 @@ impl Moments {
         *sum = sum.plus(Wide::of(magnitude)).unwrap_or(*sum);
     }
 
-    pub(super) fn merge(&mut self, other: &Self) {
+    pub(crate) fn merge(&mut self, other: &Self) {
         self.count += other.count;
         self.sums = self.sums.zip(other.sums).and_then(|(a, b)| {
             let squares = a.squares.zip(b.squares).and_then(|(a, b)| a.plus(b));

@@ -26,6 +26,7 @@ mod golden;
 mod governance;
 mod help;
 mod killed;
+mod long_list;
 mod metrics;
 mod pipe;
 mod pipe_calls;

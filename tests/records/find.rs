@@ -30,9 +30,10 @@ fn record(id: usize, run: usize, number: u64) -> ExecutionMetrics {
     }
     if let Some(run) = RUNS.get(run) {
         record.run = RunIds::new(*run);
-        record.run.parent_run_id = (number % 3 == 0).then(|| RUNS[number as usize / 3 % RUNS.len()].to_owned());
+        record.run.parent_run_id = number.is_multiple_of(3).then(|| RUNS[number as usize / 3 % RUNS.len()].to_owned());
     }
-    record.run.parent_execution_id = (number % 2 == 0).then(|| Uuid::from_u128(IDS[number as usize / 2 % IDS.len()]));
+    record.run.parent_execution_id =
+        number.is_multiple_of(2).then(|| Uuid::from_u128(IDS[number as usize / 2 % IDS.len()]));
     record
 }
 

@@ -2,11 +2,16 @@
 //! with the records that are appended later.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::children::place::Place;
+use crate::hooked::HookedDisk;
 use proptest::prelude::*;
 use runledger::metrics::Status;
-use runledger::{Answer, Error, ErrorKind, ExecutionMetrics, Ledger, LedgerReader, Options, Records, Timestamp, Uuid};
+use runledger::{
+    Answer, Durability, Error, ErrorKind, ExecutionMetrics, Ledger, LedgerReader, Options, Records, Timestamp, Uuid,
+};
 
 /// Opens a ledger that begins a new segment with about every `lines`-th record.
 fn open(path: &Path, lines: u64) -> Ledger {
@@ -147,6 +152,11 @@ fn named(error: &Error) -> Named {
     (error.line(), error.byte(), error.to_string())
 }
 
+/// Returns the id of a record, or the position and the text of its error.
+fn line_of(record: &runledger::Result<ExecutionMetrics>) -> Result<Uuid, Named> {
+    record.as_ref().map(|record| record.execution_id).map_err(named)
+}
+
 /// The ledger has many blocks, three segments, and lines that are not records.
 #[test]
 fn the_last_records_of_a_kind_are_those_of_the_whole() {
@@ -168,8 +178,12 @@ fn the_last_records_of_a_kind_are_those_of_the_whole() {
     let malformed: Vec<_> = whole.iter().filter_map(|record| record.as_ref().err()).map(named).collect();
     // The long line has one end, and is no longer than the limit.
     assert_eq!((all.len(), malformed.len()), (3996, 5));
-    for count in [0, 1, 20, 999, 1000, 1001, 2600, 3995, 3996, usize::MAX] {
+    let lines: Vec<_> = whole.iter().map(line_of).collect();
+    for count in [0, 1, 20, 999, 1000, 1001, 2600, 3995, 3996, 4001, usize::MAX] {
         assert_eq!(last_of(&place.path(), count, |_| true), all[all.len().saturating_sub(count)..], "{count}");
+        let from_last = LedgerReader::open(place.path()).unwrap().records_from_last(count).unwrap();
+        let found: Vec<_> = from_last.map(|record| line_of(&record)).collect();
+        assert_eq!(found, lines[lines.len().saturating_sub(count)..], "{count}");
     }
     let rare = |id: u128| id % 700 == 3;
     let rare_ones: Vec<_> = all.iter().copied().filter(|id| rare(*id)).collect();
@@ -195,6 +209,28 @@ fn records_before_the_last_ones_are_not_read() {
     assert_eq!(last_of(&place.path(), 5, |_| true), [16, 17, 18, 19, 20]);
     assert_eq!(last_of(&place.path(), 2, |id| id < 16), [14, 15]);
     assert_eq!(LedgerReader::open(place.path()).unwrap().last(20, Some).unwrap_err().kind(), ErrorKind::Io);
+}
+
+/// The active segment has more than 2 MB. A reader reads at most 256 KiB at a time.
+#[test]
+fn the_last_lines_of_a_long_segment_are_read_without_the_others() {
+    let place = Place::new();
+    let (active, calls) = (place.path(), Arc::new(AtomicUsize::new(0)));
+    let count = Arc::clone(&calls);
+    let disk = HookedDisk::new(move |_, path| {
+        count.fetch_add(usize::from(path == active), Ordering::Relaxed);
+        Ok(())
+    });
+    let ledger = Options::new().storage(Arc::new(disk)).durability(Durability::Flushed).open(place.path()).unwrap();
+    (1..=5000).for_each(|id| assert!(matches!(ledger.append(&record(id)), Ok(Answer::Flushed { .. }))));
+    let len = std::fs::metadata(place.path()).unwrap().len();
+    assert!(len > 2_000_000, "{len}");
+    calls.store(0, Ordering::Relaxed);
+    assert_eq!(ids(&mut ledger.reader().records_from_last(3).unwrap()), [4998, 4999, 5000]);
+    let few = calls.swap(0, Ordering::Relaxed);
+    assert_eq!(ids(&mut ledger.reader().records_from_last(4000).unwrap()).len(), 4000);
+    let many = calls.load(Ordering::Relaxed);
+    assert!(few < 20 && many > few + 10, "{few} calls for 3 lines, {many} for 4000");
 }
 
 /// After a failed sync, a writer begins a new segment with the lines that may not be durable.

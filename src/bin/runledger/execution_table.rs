@@ -16,6 +16,9 @@ pub(crate) const COLUMNS: [Column; 7] = [
     Column::Text("id"),
 ];
 
+/// The maximum number of rows that are held in memory. A longer table is written in parts of this many rows.
+pub(crate) const ROWS_MAX: usize = 10_000;
+
 /// Returns the cells of a row except the last one, the id.
 pub(crate) fn cells(record: &ExecutionMetrics) -> [String; 6] {
     let tokens = record.tokens_used.or_else(|| record.tokens_input?.checked_add(record.tokens_output?));

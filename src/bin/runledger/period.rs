@@ -152,6 +152,11 @@ impl Period {
         (since, until)
     }
 
+    /// Returns whether the period includes every time.
+    pub(crate) fn is_all(&self) -> bool {
+        self.since.is_none() && self.until.is_none()
+    }
+
     /// Returns whether the execution began in the period.
     pub(crate) fn has(&self, record: &ExecutionMetrics) -> bool {
         self.contains(record.timestamp_start)

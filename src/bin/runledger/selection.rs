@@ -22,7 +22,7 @@ pub(crate) struct Window {
 impl Window {
     /// Returns whether the window includes all executions.
     pub(crate) fn is_all(&self) -> bool {
-        self.skill.is_none() && self.period.since.is_none() && self.period.until.is_none()
+        self.skill.is_none() && self.period.is_all()
     }
 
     /// Returns whether the window includes an execution with this skill and this start.

@@ -22,13 +22,29 @@ impl Costs {
     /// Adds one execution. The execution counts as a bad result if its cost differs from the estimate by more than
     /// `relative_max` times the estimate.
     pub(super) fn add(&mut self, execution: Uuid, estimated: Usd, actual: Usd, relative_max: f64) -> Result<()> {
-        let overflow = || Error::new(ErrorKind::Overflow, "add up costs and estimates");
         let difference = actual.checked_sub(estimated).ok_or_else(overflow)?;
-        self.estimated = self.estimated.checked_add(estimated).ok_or_else(overflow)?;
-        self.actual = self.actual.checked_add(actual).ok_or_else(overflow)?;
+        self.add_sums(estimated, actual)?;
         self.differences.add(difference.pico());
         let most = estimated.pico() as f64 * relative_max;
         self.off.add(execution, difference.pico().unsigned_abs() as f64 > most);
         Ok(())
     }
+
+    /// Adds the executions of a later part of the ledger.
+    pub(super) fn merge(&mut self, later: Self) -> Result<()> {
+        self.add_sums(later.estimated, later.actual)?;
+        self.differences.merge(&later.differences);
+        self.off.merge(later.off);
+        Ok(())
+    }
+
+    fn add_sums(&mut self, estimated: Usd, actual: Usd) -> Result<()> {
+        self.estimated = self.estimated.checked_add(estimated).ok_or_else(overflow)?;
+        self.actual = self.actual.checked_add(actual).ok_or_else(overflow)?;
+        Ok(())
+    }
+}
+
+fn overflow() -> Error {
+    Error::new(ErrorKind::Overflow, "add up costs and estimates")
 }

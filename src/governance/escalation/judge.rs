@@ -106,7 +106,8 @@ impl Judge<'_> {
         if bad.count < self.policy.misuse_min {
             return;
         }
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let mut names: Vec<&str> = names.iter().map(String::as_str).collect();
+        names.sort_unstable();
         let why = format!(
             "{} of {whole} executions used a model or tier that is not allowed: {}",
             bad.count,

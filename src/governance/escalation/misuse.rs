@@ -1,6 +1,7 @@
 //! Finds models that were used against the policy.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::results::Counts;
 use crate::cost::Pattern;
@@ -10,7 +11,7 @@ use crate::metrics::{ExecutionMetrics, Kind, shortened};
 /// The executions to which at least one rule about allowed models applies, by skill.
 #[derive(Debug, Default)]
 pub(super) struct Misuse {
-    rules: Vec<Rule>,
+    rules: Arc<[Rule]>,
     pub(super) skills: BTreeMap<String, Misused>,
 }
 
@@ -19,8 +20,18 @@ pub(super) struct Misuse {
 pub(super) struct Misused {
     /// The number of these executions, and the executions that used a forbidden model or tier.
     pub(super) counts: Counts,
-    /// The forbidden models and tiers that the skill used, quoted; at most `NAMES_MAX`.
-    pub(super) names: BTreeSet<String>,
+    /// The forbidden models and tiers that the skill used first, quoted; at most `NAMES_MAX`.
+    pub(super) names: Vec<String>,
+}
+
+impl Misused {
+    fn add_names(&mut self, names: Vec<String>) {
+        for name in names {
+            if self.names.len() < NAMES_MAX && !self.names.contains(&name) {
+                self.names.push(name);
+            }
+        }
+    }
 }
 
 const NAMES_MAX: usize = 5;
@@ -69,10 +80,20 @@ impl Misuse {
         let names: Vec<String> = models.chain(tiers).map(shortened).collect();
         let misused = self.skills.entry(record.skill_name.clone()).or_default();
         misused.counts.add(record.execution_id, !names.is_empty());
-        for name in names {
-            if misused.names.len() < NAMES_MAX {
-                misused.names.insert(name);
-            }
+        misused.add_names(names);
+    }
+
+    /// Returns a `Misuse` with the same rules and without executions.
+    pub(super) fn empty(&self) -> Self {
+        Self { rules: Arc::clone(&self.rules), skills: BTreeMap::new() }
+    }
+
+    /// Adds the executions of a later part of the ledger.
+    pub(super) fn merge(&mut self, later: Self) {
+        for (skill, Misused { counts, names }) in later.skills {
+            let misused = self.skills.entry(skill).or_default();
+            misused.counts.merge(counts);
+            misused.add_names(names);
         }
     }
 }

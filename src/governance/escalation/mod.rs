@@ -2,6 +2,7 @@
 
 mod costs;
 mod judge;
+mod merge;
 mod misuse;
 mod report;
 mod results;

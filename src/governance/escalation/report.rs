@@ -99,6 +99,13 @@ impl Evidence {
             self.executions.push(execution);
         }
     }
+
+    /// Adds executions that were added later.
+    pub(super) fn merge(&mut self, later: Self) {
+        self.count += later.count;
+        let room = Self::EXECUTIONS_MAX.saturating_sub(self.executions.len());
+        self.executions.extend(later.executions.into_iter().take(room));
+    }
 }
 
 /// A part of a whole.

@@ -67,6 +67,12 @@ impl Counts {
             self.bad.add(id);
         }
     }
+
+    /// Adds results that were added later.
+    pub(super) fn merge(&mut self, later: Self) {
+        self.whole += later.whole;
+        self.bad.merge(later.bad);
+    }
 }
 
 /// The executions of a window that used a model, and the quality controls of their artifacts.
@@ -106,6 +112,21 @@ impl Results {
                 _ => self.count(made, control),
             }
         }
+    }
+
+    /// Adds the executions and controls of a later part of the ledger.
+    pub(super) fn merge(&mut self, later: Self) {
+        for (tier, counts) in later.drift {
+            self.drift.entry(tier).or_default().merge(counts);
+        }
+        for (skill, models) in later.failures {
+            let failures = self.failures.entry(skill).or_default();
+            for (model, counts) in models {
+                failures.entry(model).or_default().merge(counts);
+            }
+        }
+        self.made.extend(later.made);
+        self.controls.extend(later.controls);
     }
 
     /// Counts the executions in `made`. Call this method after the last record was added, because all controls are

@@ -1,12 +1,13 @@
 //! Reads the last lines of a journal without reading all lines before them.
 
-use std::collections::VecDeque;
-
 use super::blocks::{Block, Blocks};
 use super::cursor::Cursor;
 use crate::disk::Storage;
 use crate::error::Result;
 use crate::journal::format::Layout;
+
+/// The number of bytes that are read at a time: some hundreds of records.
+pub(crate) const BLOCK_BYTES: u64 = 256 * 1024;
 
 /// A whole segment, as one block to read. The last line of the active segment may be incomplete.
 pub(crate) struct Segment {
@@ -40,35 +41,38 @@ pub(crate) fn segments_from_last<'j>(
     Ok(numbers.filter_map(move |segment| open(segment).transpose()))
 }
 
-/// Returns a cursor before the last `count` lines that are not empty, or at the start if there are fewer. Reads only
-/// the segments that hold these lines, from the last to the first.
+/// Returns a cursor before the last `count` lines that are not empty, or at the start if there are fewer. Reads the
+/// journal backwards, and only as far as these lines. So the lines before the cursor are not counted, and `lines` is 0.
 ///
 /// # Errors
 /// [`ErrorKind::Io`](crate::ErrorKind::Io) if there is no journal, or if a segment cannot be read.
-pub(crate) fn before_last(storage: &dyn Storage, layout: &Layout, count: usize) -> Result<Cursor> {
-    let mut wanted = count;
+pub(super) fn before_last(storage: &dyn Storage, layout: &Layout, count: usize) -> Result<Cursor> {
+    let (mut wanted, mut buffer) = (count, Vec::new());
     for segment in segments_from_last(storage, layout)? {
-        let Segment { block, is_active } = segment?;
-        let whole = Cursor { segment: block.segment, ..Cursor::START };
-        let (mut starts, mut end) = (VecDeque::new(), whole);
-        block.read(&mut Vec::new(), |piece, bytes| {
-            // An incomplete last line of the active segment is not counted, because a writer may still be writing it.
-            // In a sealed segment, an incomplete last line counts.
-            if piece.unfinished && is_active {
-                return;
+        let Segment { block: mut rest, is_active } = segment?;
+        let whole = Cursor { segment: rest.segment, ..Cursor::START };
+        while let Some(block) = rest.cut_last(BLOCK_BYTES) {
+            let (mut starts, mut end) = (Vec::new(), None);
+            block.read(&mut buffer, |piece, bytes| {
+                // An incomplete last line of the active segment is not counted, because a writer may still be writing
+                // it. In a sealed segment, an incomplete last line counts.
+                if piece.unfinished && is_active {
+                    return;
+                }
+                if !bytes.is_empty() {
+                    starts.push(piece.offset);
+                }
+                end = Some(piece.end());
+            })?;
+            if let Some(first) = starts.len().checked_sub(wanted)
+                && let Some(offset) = starts.get(first).copied().or(end)
+            {
+                return Ok(Cursor { offset, ..whole });
             }
-            if !bytes.is_empty() {
-                starts.push_back(end);
-            }
-            if starts.len() > wanted {
-                starts.pop_front();
-            }
-            end = Cursor { offset: piece.end(), lines: end.lines + 1, ..end };
-        })?;
-        match starts.front() {
-            _ if wanted == 0 => return Ok(end),
-            Some(&start) if starts.len() == wanted => return Ok(start),
-            _ => wanted -= starts.len(),
+            wanted -= starts.len();
+        }
+        if wanted == 0 {
+            return Ok(whole);
         }
     }
     Ok(Cursor::START)

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::cursor::Cursor;
+use super::last::before_last;
 use super::sequence::{Order, Sequence};
 use super::splitter::Splitter;
 use crate::disk::name::Seen;
@@ -52,6 +53,8 @@ pub struct Lines {
     open: Option<Open>,
     /// The position of the next line. The field `seq` is not used here, because `sequence` has the current number.
     cursor: Cursor,
+    /// The lines before this offset of the segment are not in `cursor.lines`, because they were not read.
+    uncounted: u64,
     sequence: Sequence,
     denied: Denied,
 }
@@ -97,7 +100,32 @@ impl Lines {
 
     /// Continues where another reader stopped.
     pub(crate) fn resume(storage: Arc<dyn Storage>, layout: Layout, cursor: Cursor) -> Self {
-        Self { storage, layout, open: None, cursor, sequence: Sequence::after(cursor.seq), denied: Denied::Stop }
+        let sequence = Sequence::after(cursor.seq);
+        Self { storage, layout, open: None, cursor, uncounted: 0, sequence, denied: Denied::Stop }
+    }
+
+    /// Reads from the last `count` lines that are not empty. The lines before them in their segment are not read. So
+    /// until [`count_before`](Self::count_before) is called, the numbers of lines in that segment are too low.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if there is no journal, or if a segment cannot be read.
+    pub(crate) fn from_last(storage: Arc<dyn Storage>, layout: Layout, count: usize) -> Result<Self> {
+        let cursor = before_last(&*storage, &layout, count)?;
+        Ok(Self { uncounted: cursor.offset, ..Self::resume(storage, layout, cursor) })
+    }
+
+    /// Counts the lines that [`from_last`](Self::from_last) has not read in the segment of the last line. Returns their
+    /// number, and adds it to the numbers of all lines that follow.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the segment cannot be read.
+    pub(crate) fn count_before(&mut self) -> Result<u64> {
+        let Some(open) = self.open.as_ref().filter(|_| self.uncounted > 0) else { return Ok(0) };
+        let count = open.splitter.count_before(self.uncounted);
+        let count = count.map_err(|source| Error::io("read a segment", &open.path, source))?;
+        self.cursor.lines += count;
+        self.uncounted = 0;
+        Ok(count)
     }
 
     /// Makes [`next_line`](Self::next_line) fail only once at each sealed segment that this process has no permission
@@ -157,7 +185,7 @@ impl Lines {
                 }
                 None if open.sealed => {
                     self.open = None;
-                    self.cursor = Cursor { segment: self.cursor.segment + 1, offset: 0, lines: 0, ..self.cursor };
+                    self.move_to(self.cursor.segment + 1);
                 }
                 _ => {
                     open.splitter.forget();
@@ -217,18 +245,24 @@ impl Lines {
         if segment != self.cursor.segment || self.cursor.offset > len {
             // The cursor is in an earlier segment, or the segment lost its unsynced end after the cursor was made. Read
             // the segment from its start.
-            self.cursor = Cursor { segment, offset: 0, lines: 0, ..self.cursor };
+            self.move_to(segment);
         }
         let splitter = Splitter::new(file, self.cursor.offset);
         self.open = Some(Open { splitter, path, id, sealed: is_sealed, seen: Seen::default() });
         Ok(true)
     }
 
+    /// Moves the cursor to the start of `segment`.
+    fn move_to(&mut self, segment: u64) {
+        self.cursor = Cursor { segment, offset: 0, lines: 0, ..self.cursor };
+        self.uncounted = 0;
+    }
+
     /// Lets the next call continue after `segment` if `error` is a missing permission. Does this only if the reader
     /// skips segments that it may not read.
     fn pass(&mut self, segment: u64, error: &Error) {
         if self.denied == Denied::Pass && error.is_denied() {
-            self.cursor = Cursor { segment: segment + 1, offset: 0, lines: 0, ..self.cursor };
+            self.move_to(segment + 1);
             self.denied = Denied::Passed;
         }
     }

@@ -132,6 +132,16 @@ impl Splitter {
         Ok(false)
     }
 
+    /// Returns the number of pieces of the file that begin before the offset `end`.
+    pub(super) fn count_before(&self, end: u64) -> io::Result<u64> {
+        let mut before = Self::of_stretch(Arc::clone(&self.file), 0, end, Vec::new());
+        let mut count = 0;
+        while before.offset < end && before.next_piece()?.is_some_and(|piece| !piece.unfinished) {
+            count += 1;
+        }
+        Ok(count)
+    }
+
     /// Returns the offset at which the next piece begins.
     pub(super) fn offset(&self) -> u64 {
         self.offset

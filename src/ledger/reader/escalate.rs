@@ -21,18 +21,33 @@ impl LedgerReader {
     /// Adds everything that the ledger contains to `escalations`: its records, the executions in flight at `now`, and
     /// its [losses](Self::losses). An execution whose process is dead counts as interrupted.
     ///
-    /// Reads the records first, and then the executions in flight. So an execution that ends between these two steps is
-    /// missed. The next call finds its record.
+    /// Reads the records first, on all cores, and then the executions in flight. An execution that ends in between is found in
+    /// neither. The next call finds its record.
     ///
     /// # Errors
-    /// - [`ErrorKind::Io`](crate::ErrorKind::Io) if the disk fails, or if no record was found and this process has no
-    ///   permission to read some segments.
-    /// - [`ErrorKind::Archived`](crate::ErrorKind::Archived) if lines are moved to an archive while they are read.
-    /// - [`ErrorKind::Overflow`](crate::ErrorKind::Overflow) if a sum of costs exceeds the range of
-    ///   [`Usd`](crate::Usd).
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the disk fails, or if no record was found and this process has no
+    /// permission to read some segments;
+    /// [`ErrorKind::Overflow`](crate::ErrorKind::Overflow) if a sum of costs exceeds the range of [`Usd`](crate::Usd).
     pub fn escalate(&self, mut escalations: Escalations, now: Timestamp) -> Result<Escalated> {
-        let mut skipped = Skipped::default();
-        self.records().each(&mut skipped, |record| escalations.add(&record))?;
+        let empty = || (Ok(escalations.empty()), 0_u64);
+        let scanned = self.scan().fold_records(
+            empty,
+            |(part, records), record| {
+                *records += 1;
+                and_then(part, |part| part.add(record));
+            },
+            |(part, records), later| {
+                *records += later.1;
+                and_then(part, |part| part.merge(later.0?));
+            },
+        )?;
+        let ((found, records), skipped) = (scanned.value, scanned.skipped);
+        if records == 0
+            && let Some(error) = skipped.unreadable().first()
+        {
+            return Err(error.clone());
+        }
+        escalations.merge(found?)?;
         let begun = self.in_flight()?;
         for mut begun in begun.executions {
             if begun.owner_alive == Some(false) {
@@ -49,5 +64,14 @@ impl LedgerReader {
             losses => losses?.iter().for_each(|loss| escalations.add_lost(loss.at, loss.records)),
         }
         Ok(Escalated { report: escalations.finish(), skipped, unreadable })
+    }
+}
+
+/// Calls `go_on` with the value in `all`, unless `all` is an error. If `go_on` fails, its error is stored in `all`.
+fn and_then<A>(all: &mut Result<A>, go_on: impl FnOnce(&mut A) -> Result<()>) {
+    if let Ok(value) = all
+        && let Err(error) = go_on(value)
+    {
+        *all = Err(error);
     }
 }

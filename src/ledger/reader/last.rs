@@ -9,12 +9,9 @@ use super::starts::Starts;
 use crate::error::{Error, Result, Skipped};
 use crate::journal::format::line::{self, Trailer};
 use crate::journal::read::blocks::Block;
-use crate::journal::read::last::segments_from_last;
+use crate::journal::read::last::{BLOCK_BYTES, segments_from_last};
 use crate::journal::read::{Order, Sequence};
 use crate::metrics::{ExecutionMetrics, Timestamp};
-
-/// The number of bytes that are read at a time: some hundreds of records.
-const BLOCK_BYTES: u64 = 256 * 1024;
 
 /// The result of [`LedgerReader::last`].
 #[derive(Debug)]

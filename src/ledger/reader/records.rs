@@ -5,7 +5,6 @@ use std::sync::Arc;
 use super::LedgerReader;
 use crate::error::{Error, ErrorKind, Result, Skipped};
 use crate::journal::Lines;
-use crate::journal::read::last::before_last;
 use crate::journal::read::moved;
 use crate::metrics::ExecutionMetrics;
 
@@ -37,8 +36,8 @@ impl LedgerReader {
         Records::new(Lines::from_start(Arc::clone(&self.storage), self.layout.clone()))
     }
 
-    /// Like [`records`](Self::records), but begins with the last `count` lines that are not empty. Only the segments
-    /// that contain these lines are read, even if the ledger is large.
+    /// Like [`records`](Self::records), but begins with the last `count` lines that are not empty. The ledger is read
+    /// backwards to these lines. The lines before them are read only to number a line that is not a record.
     ///
     /// # Errors
     /// [`ErrorKind::Io`] if a segment cannot be read.
@@ -60,8 +59,7 @@ impl LedgerReader {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn records_from_last(&self, count: usize) -> Result<Records> {
-        let cursor = before_last(&*self.storage, &self.layout, count)?;
-        Ok(Records::new(Lines::resume(Arc::clone(&self.storage), self.layout.clone(), cursor)))
+        Ok(Records::new(Lines::from_last(Arc::clone(&self.storage), self.layout.clone(), count)?))
     }
 }
 
@@ -121,8 +119,9 @@ impl Iterator for Records {
                     let before = self.last;
                     self.last = line.seq.map(|seq| (line.segment, seq)).or(before);
                     let gone = before.zip(self.last).and_then(|(last, this)| moved::missing_between(last, this));
-                    let Some(gone) = gone else { return Some(found) };
-                    let (segment, path) = (line.segment, line.path.to_owned());
+                    let gone = gone.map(|gone| (gone, line.segment, line.path.to_owned()));
+                    let found = found.map_err(|error| self.numbered(error));
+                    let Some((gone, segment, path)) = gone else { return Some(found) };
                     let (storage, layout) = self.lines.source();
                     // If the events do not report that the lines were archived, or cannot be read, the missing lines
                     // count as damage. A verification reports the damage. This reader continues after the missing
@@ -143,6 +142,21 @@ impl Iterator for Records {
                     self.failed = !self.lines.has_passed();
                     return Some(Err(error));
                 }
+            }
+        }
+    }
+}
+
+impl Records {
+    /// Adds the lines that were not counted to the number of the line in `error`. If they cannot be counted, returns
+    /// the error of reading them.
+    fn numbered(&mut self, error: Error) -> Error {
+        match (self.lines.count_before(), error.line(), error.byte()) {
+            (Ok(before), Some(line), Some(byte)) => error.at(before + line, byte),
+            (Ok(_), ..) => error,
+            (Err(failed), ..) => {
+                self.failed = true;
+                failed
             }
         }
     }

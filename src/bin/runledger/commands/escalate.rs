@@ -45,7 +45,7 @@ use crate::zone::Zone;
 /// Without --since, the command examines the executions that started since Monday 00:00 UTC of this week. The quality
 /// controls of the examined period are compared with the quality controls of the 28 days before the week in which the
 /// period begins. The policy can change this number of days and all thresholds. For each problem, the report lists up
-/// to 20 executions.
+/// to 20 executions. Only the artifacts of the period, and counts of skills and models, are held in memory.
 ///
 /// Exits with 1 if there is a problem.
 #[derive(Debug, clap::Args)]

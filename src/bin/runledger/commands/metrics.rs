@@ -47,7 +47,8 @@ use crate::term::{Column, Table, cell, output, short};
 /// a high risk if its failure rate is more than 1.5 times that of all shots. Each of these two comparisons needs at
 /// least 10 results. If there are too few results to determine the risk, `high risk` is `-`.
 ///
-/// Numbers are rounded as in `runledger cost`. --json prints every digit.
+/// Numbers are rounded as in `runledger cost`. --json prints every digit. Only the shots, the artifacts and the groups of
+/// the tables are held in memory.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: list the failure rate of each model in the last week
   runledger metrics --since 7d --json | jq '.models[] | {model, failure_rate}'")]

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use runledger::ErrorKind;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use crate::execution_table::{COLUMNS, cells};
+use crate::execution_table::{COLUMNS, ROWS_MAX, cells};
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::global::Global;
@@ -15,9 +15,10 @@ use crate::term::{Table, output};
 
 /// Show the last executions, and follow new ones with --follow
 ///
-/// Prints the same table as `runledger list`, but each id is shortened to its first 12 digits. These digits encode when
-/// the id was created. `runledger show` accepts them if no other id begins with the same digits. Only the end of the
-/// ledger is read, so the command is fast even if the ledger is large. With --json, each line is a complete record.
+/// Prints the same table as `runledger list`, but each id is shortened to its first 12 digits, which encode when it was
+/// created. `runledger show` accepts these digits, unless several ids begin with them. Only the end of the ledger is
+/// read, so the command is fast even if the ledger is large. At most 10,000 rows are held in memory, so columns can
+/// become wider after each 10,000 rows. With --json, each line is a complete record.
 ///
 /// With --follow, the command looks for new executions ten times per second. If the ledger starts a new file, the
 /// command also reads that file. A line that is still being written is shown when it is complete. To end the command,
@@ -52,6 +53,9 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
             } else {
                 let [start, skill, status, latency, tokens, cost] = cells(&record);
                 table.row([start, skill, status, latency, tokens, cost, beginning(record.execution_id, ID_DIGITS)]);
+                if table.unwritten() > ROWS_MAX {
+                    table.write(out)?;
+                }
             }
             Ok(())
         });

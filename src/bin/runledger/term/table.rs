@@ -66,8 +66,13 @@ impl<const N: usize> Table<N> {
         self.has_rows = true;
     }
 
-    /// Writes the rows that have not been written yet. A table can be written by several calls. A later call may write
-    /// wider columns, but never narrower ones.
+    /// Returns the number of rows that have not been written yet, including the headings.
+    pub(crate) fn unwritten(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Writes the rows that have not been written yet. If a table is written in several parts, its columns may get
+    /// wider from part to part, but never narrower.
     pub(crate) fn write(&mut self, out: &mut impl Write) -> io::Result<()> {
         self.write_within(Width::of(io::stdout()), out)
     }

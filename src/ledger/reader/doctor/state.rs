@@ -13,7 +13,6 @@ use crate::journal::Lines;
 use crate::journal::format::{Layout, identity, line};
 use crate::journal::read::Splitter;
 use crate::journal::read::blocks::Blocks;
-use crate::journal::read::last::before_last;
 use crate::journal::read::truncation::Known;
 use crate::ledger::index::{Place, State};
 use crate::ledger::pending::{detached, slots, spill};
@@ -140,7 +139,7 @@ fn of_end(layout: &Layout, now: Timestamp) -> Result<Check> {
         return Ok(Check::failed(NAME, Level::Warning, error));
     }
     let storage: Arc<dyn Storage> = Arc::new(Disk);
-    let mut lines = Lines::resume(Arc::clone(&storage), layout.clone(), before_last(&Disk, layout, 1)?);
+    let mut lines = Lines::from_last(Arc::clone(&storage), layout.clone(), 1)?;
     let mut last = None;
     while let Some(line) = lines.next_line()? {
         if !line.bytes.is_empty() {

@@ -42,7 +42,7 @@ pub(crate) struct Args {
     by: BaselineBy,
     #[command(flatten)]
     window: Window,
-    /// Use only the N most recently started executions of each group
+    /// Use only the N most recently started executions of each group. Each of them needs about 120 bytes of memory
     #[arg(long, value_name = "N")]
     last: Option<NonZeroUsize>,
     /// Write the baselines to this file as JSON, and print nothing. An existing file is replaced

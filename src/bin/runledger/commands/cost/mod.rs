@@ -111,7 +111,7 @@ use week_start::WeekStart;
 pub(crate) struct Args {
     #[command(subcommand)]
     command: Option<Command>,
-    /// How to group executions
+    /// How to group executions. Each group, such as a run, needs about 5 KB of memory
     #[arg(long, value_name = "GROUP", value_parser = one_of::<CostBy>(CostBy::ALL.map(CostBy::name)), default_value = CostBy::Model.name())]
     by: CostBy,
     /// The first day of a week, for --by week. The name of a week is the date of its first day. ISO 8601 uses Monday

@@ -96,11 +96,17 @@ fn find(args: &Args, global: &Global) -> Result<Run, Failure> {
     // one is used.
     let mut found: Vec<_> = records::in_flight(global)?.into_iter().map(begun).filter(of_run).collect();
     found.extend(records::spilled(global)?.records.into_iter().filter(of_run));
-    records::each(global, |record| {
-        if of_run(&record) {
-            found.push(record);
+    let add = |found: &mut Vec<_>, record: &ExecutionMetrics| {
+        if of_run(record) {
+            found.push(record.clone());
         }
         Ok(())
-    })?;
+    };
+    let merge = |found: &mut Vec<_>, later| {
+        found.extend::<Vec<_>>(later);
+        Ok(())
+    };
+    let (of_ledger, _) = records::fold(&records::reader(global)?.scan(), global, Vec::new, add, merge)?;
+    found.extend(of_ledger);
     if found.is_empty() { Err(Failure::NoRun(id.to_owned())) } else { Ok(Run::new(id, found)?) }
 }
