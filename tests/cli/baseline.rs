@@ -254,12 +254,25 @@ fn compare_ends_with_3_if_it_judged_nothing_or_not_what_is_required() {
 }
 
 #[test]
-fn freeze_ends_with_3_if_nothing_was_recorded_before_the_week() {
-    let place = place(&executions());
-    let table = run(&place, "baseline freeze --week 2026-01-10").answer(3);
-    assert!(table.ends_with("frozen for the week from 2026-01-05T00:00:00.000Z: 0 executions before it\n"), "{table}");
-    let last = run(&place, "compare --week 2026-01-10").answer(3);
-    assert!(last.ends_with("\n0 of 8 metrics judged\n"), "{last}");
+fn a_week_without_earlier_records_is_not_frozen_and_can_be_frozen_after_a_backfill() {
+    let records = executions();
+    let place = place(&records[336..]);
+    assert_eq!(
+        run(&place, "baseline freeze --week 2026-02-10").answer(3),
+        "nothing is frozen: found no execution that started before 2026-02-09T00:00:00.000Z. After older executions are \
+         recorded, run `runledger baseline freeze --week 2026-02-09`\n"
+    );
+    let json = run(&place, "baseline freeze --week 2026-02-10 --json");
+    let note: serde_json::Value = serde_json::from_str(&json.stderr).unwrap();
+    assert!(json.code == Some(3) && note["note"].as_str().unwrap().starts_with("nothing is frozen: "), "{note}");
+    let found = run(&place, "compare --week 2026-02-10").complaint(2);
+    assert!(found.contains("no baselines are frozen for the week from 2026-02-09T00:00:00.000Z"), "{found}");
+    std::fs::write(place.ledger(), lines(&records)).unwrap();
+    let table = answer(&place, "baseline freeze --week 2026-02-10");
+    assert!(
+        table.ends_with("frozen for the week from 2026-02-09T00:00:00.000Z: 336 executions before it\n"),
+        "{table}"
+    );
 }
 
 /// `tests/data/comparison_reference.py` and `verdicts_reference.py` show how such values are computed.
@@ -293,13 +306,14 @@ fn compare_in_json_has_every_number() {
 
 #[test]
 fn compare_uses_the_last_frozen_baselines_or_those_of_a_given_week() {
-    let place = place(&executions());
+    let older = record(900, "publish", "2026-02-01T00:00:00Z", Some(3_000), Status::Success);
+    let place = place(&[executions(), vec![older]].concat());
     assert_eq!(
         run(&place, "compare").complaint(2),
         "runledger: no baselines are frozen yet; run `runledger baseline freeze`: logs/baselines.jsonl\n"
     );
     answer(&place, "baseline freeze --week 2026-02-10");
-    run(&place, "baseline freeze --week 2026-02-03").answer(3);
+    answer(&place, "baseline freeze --week 2026-02-03");
     let against = |args: &str| run(&place, args).stdout.lines().rev().nth(1).unwrap().to_owned();
     assert_eq!(against("compare"), "compared with the baselines of the week from 2026-02-09T00:00:00.000Z");
     assert_eq!(
