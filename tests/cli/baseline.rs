@@ -208,6 +208,7 @@ publish  mean usd      0.01    0.01      0.0% … 0.0%   1.0000  no change shown
 publish  tokens        1003    1003     -0.1% … 0.1%   1.0000  no change shown
 search   success     100.0%  100.0%     -7.5% … 3.8%   1.0000  no change shown
 search   ms            3250    3250     -2.1% … 2.4%   1.0000  no change shown
+search   mean usd         -       -                -        -  too few
 search   tokens        1003    1003     -0.1% … 0.1%   1.0000  no change shown
 compared with the baselines of the week from 2026-02-09T00:00:00.000Z
 7 of 8 metrics judged
@@ -216,10 +217,11 @@ compared with the baselines of the week from 2026-02-09T00:00:00.000Z
     assert_eq!(
         answer(&place, "compare --skill search"),
         "\
-skill   metric   baseline  recent      interval       p  verdict
-search  success    100.0%  100.0%  -7.5% … 3.8%  1.0000  no change shown
-search  ms           3250    3250  -2.1% … 2.4%  1.0000  no change shown
-search  tokens       1003    1003  -0.1% … 0.1%  1.0000  no change shown
+skill   metric    baseline  recent      interval       p  verdict
+search  success     100.0%  100.0%  -7.5% … 3.8%  1.0000  no change shown
+search  ms            3250    3250  -2.1% … 2.4%  1.0000  no change shown
+search  mean usd         -       -             -       -  too few
+search  tokens        1003    1003  -0.1% … 0.1%  1.0000  no change shown
 compared with the baselines of the week from 2026-02-09T00:00:00.000Z
 3 of 4 metrics judged
 "
