@@ -234,6 +234,7 @@ impl Execution {
         // The duration is from the monotonic clock, so a wall clock that was set back cannot put the end before the
         // start.
         record.timestamp_end = Some(record.timestamp_start.plus_ms(milliseconds(wall_clock)));
+        record.derive_missing();
         self.ledger.finish(record, &self.mark)
     }
 }

@@ -61,6 +61,8 @@ fn durable(id: Uuid, seq: u64) -> String {
 fn each_record_is_answered_in_the_order_of_the_lines_and_is_in_the_ledger_as_it_was() {
     let (place, records) = (Place::empty(), records());
     let answer: String = (1..).zip(&records).map(|(seq, record)| durable(record.execution_id, seq)).collect();
+    let unpriced = r#","price":{"unknown":"cannot price the unknown model \"llama-9\""}}"#;
+    let answer = format!("{}{unpriced}\n", answer.strip_suffix("}\n").unwrap());
     assert_eq!(pipe(&place, lines(&records)).answer(0), answer);
     assert_eq!(in_ledger(&place), records);
     assert!(LedgerReader::open(place.ledger()).unwrap().verify(&[]).unwrap().is_clean());
@@ -196,13 +198,13 @@ fn a_record_without_an_id_gets_one_that_its_answer_contains() {
 #[test]
 fn whether_it_succeeded_follows_from_its_status() {
     let place = Place::empty();
-    let statuses = ["success", "failed", "interrupted", "of a newer writer"];
+    let statuses = ["success", "failed", "interrupted"];
     let input: String = statuses.map(|status| format!("{{{SHORTEST},\"status\":\"{status}\"}}\n")).concat();
     assert_eq!(pipe(&place, input + &format!("{{{SHORTEST}}}")).code, Some(0));
     let found: Vec<_> =
         in_ledger(&place).iter().map(|record| (record.execution_succeeded, record.execution_failed)).collect();
     let unknown = (None, None);
-    assert_eq!(found, [(Some(true), Some(false)), (Some(false), Some(true)), unknown, unknown, unknown]);
+    assert_eq!(found, [(Some(true), Some(false)), (Some(false), Some(true)), unknown, unknown]);
 }
 
 /// The command is killed at random moments. The answers so far are true.

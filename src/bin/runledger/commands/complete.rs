@@ -48,6 +48,8 @@ pub(crate) struct Args {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Outcome {
     Success,
+    /// `failed` is the word in records.
+    #[value(alias = "failed")]
     Error,
     Cancelled,
 }

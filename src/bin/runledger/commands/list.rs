@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use runledger::ExecutionMetrics;
 use runledger::metrics::Status;
 
@@ -44,8 +44,15 @@ pub(crate) struct Args {
 }
 
 fn any_status() -> impl TypedValueParser<Value = Status> {
-    let known = ["success", "failed", "cancelled", "interrupted", "panicked", "paused"];
-    PossibleValuesParser::new(known).map(|text| Status::from(text.as_str()))
+    // `complete` calls a failure an error.
+    let word = |word: &&'static str| {
+        let value = PossibleValue::new(*word);
+        if *word == "failed" { value.alias("error") } else { value }
+    };
+    PossibleValuesParser::new(Status::KNOWN.iter().map(word)).map(|text| match text.as_str() {
+        "error" => Status::Failed,
+        word => word.into(),
+    })
 }
 
 pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
