@@ -125,7 +125,7 @@ struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// Reads the table in `text`, or fails at its first fault.
 pub(super) fn layer(text: &str) -> Result<Layer> {
-    let table: TableText = serde_json::from_str(text).map_err(|source| malformed().at_source(text, source))?;
+    let table: TableText = serde_json::from_str(text).map_err(|error| malformed().at_json(text, &error))?;
     Reader { text }.table(&table)
 }
 

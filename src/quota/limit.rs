@@ -150,7 +150,7 @@ impl Limits {
         text: &str,
         zones: impl Fn(&str) -> Option<Z>,
     ) -> Result<Self> {
-        let entries: Vec<Entry> = serde_json::from_str(text).map_err(|source| malformed().at_source(text, source))?;
+        let entries: Vec<Entry> = serde_json::from_str(text).map_err(|error| malformed().at_json(text, &error))?;
         let zone = |name: &str| Zone::built_in(name).or_else(|| Some(Zone::with_rules(name, zones(name)?)));
         let mut limits = BTreeMap::new();
         for (index, entry) in entries.into_iter().enumerate() {
@@ -348,12 +348,16 @@ mod tests {
                 "\"limit\": \"1\",",
                 "limit: found \"1\"; expected a whole number from 1 to 18446744073709551615",
             ),
-            ("\"limit\": 1,", "", "missing field `limit`"),
+            ("\"limit\": 1,", "", "[1].limit: expected a value, found none"),
             ("\"a\"", "\" \"", "found an empty text; expected a name"),
-            ("calls", "eur", "unknown variant `eur`"),
-            ("1,", "1, \"thresholds\": [50, 0],", "expected a nonzero u16"),
-            ("1,", "1, \"thresholds\": [99.5],", "expected a nonzero u16"),
-            ("1,", "1, \"unknown\": \"ignore\",", "unknown variant `ignore`"),
+            ("calls", "eur", "[1].unit: expected tokens, calls or usd, found \"eur\""),
+            (
+                "1,",
+                "1, \"thresholds\": [50, 0],",
+                "[1].thresholds[1]: expected a whole number from 1 to 65535, found 0",
+            ),
+            ("1,", "1, \"thresholds\": [99.5],", "[1].thresholds[0]: expected a whole number, found 99.5"),
+            ("1,", "1, \"unknown\": \"ignore\",", "[1].unknown: expected deny, allow or assume, found \"ignore\""),
             ("1,", "1, \"unknown\": {\"assume\": 0},", "assume: found 0; expected a whole number from 1"),
             ("week", "fortnight", "unknown period `fortnight`"),
             ("week", "0h", "found the period `0h`; expected 1h to 8760h"),
@@ -365,7 +369,7 @@ mod tests {
             ("\"us\"", "\"us\", \"zone\": \"\"", "zone: found \"\", which is not a zone that this program knows"),
             ("week\"", "5h\", \"zone\": \"+05:45\"", "zone: found +05:45 with the period 5h; expected no zone"),
             ("week\"", "hour\", \"zone\": \"+05:45\"", "zone: found +05:45 with the period hour; expected no zone"),
-            ("\"us\"", "\"us\", \"timezone\": \"UTC\"", "unknown field `timezone`"),
+            ("\"us\"", "\"us\", \"timezone\": \"UTC\"", "[1].timezone: expected the key api, limit, "),
             ("02-14", "02-30", "found \"2026-02-30\"; expected a date such as 2026-02-14"),
             ("02-14", "2-14", "found \"2026-2-14\"; expected a date such as 2026-02-14"),
             ("\"api\": \"a\"", "\"api\": \"first\"", "the API \"first\" is listed twice"),
@@ -436,7 +440,10 @@ mod tests {
         assert_eq!(refusal("").0, 1);
         assert_eq!(refusal("\n{}").0, 2);
         let two = refusal(&format!("[{ENTRY}]\n[]"));
-        assert_eq!(two, (2, ENTRY.len() as u64 + 3, "trailing characters at line 2 column 1".into()));
+        assert_eq!(
+            two,
+            (2, ENTRY.len() as u64 + 3, "expected the end of the text, found `[` at line 2 column 1".into())
+        );
         assert_eq!(Limits::from_json("[]").unwrap().iter().count(), 0);
     }
 

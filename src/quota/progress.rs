@@ -96,8 +96,8 @@ impl Progress {
                 }
                 Ok(Next::Added)
             }
-            Err(source) => {
-                let error = malformed("read a line of the quota").source(source);
+            Err(error) => {
+                let error = malformed("read a line of the quota").of_json(found.bytes, &error);
                 // The next call must read the line again instead of skipping it.
                 self.lines = journal.lines_from(before);
                 Err(error)

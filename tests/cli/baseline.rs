@@ -411,7 +411,7 @@ fn each_command_has_help_with_an_example_and_names_wrong_arguments() {
     }
     for (args, complaint) in [
         ("baseline --by moon", "[possible values: skill, version, model, environment, week]"),
-        ("baseline --last 0", "number would be zero for non-zero type"),
+        ("baseline --last 0", "expected a whole number from 1 to 18446744073709551615"),
         ("baseline --last 3 freeze", "cannot be used with"),
         ("baseline freeze --week 2026-2-10", "expected a day such as 2026-11-16"),
         ("compare --week 2026-02-30", "expected a day such as 2026-11-16"),

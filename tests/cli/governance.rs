@@ -268,7 +268,7 @@ fn what_cannot_be_judged_ends_with_2() {
         ),
         (
             "--policy policy.json",
-            "cannot read a policy: policy.json: unknown field `gates`, expected `gate` or `escalation` at line 1 column 8",
+            "cannot read a policy: policy.json: gates: expected the key gate or escalation, found another key at line 1 column 8",
         ),
         ("--policy none.json", "cannot read a policy: none.json: No such file or directory (os error 2)"),
         (

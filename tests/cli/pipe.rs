@@ -127,19 +127,16 @@ fn invalid_input_is_refused_with_its_reasons_and_its_line() {
     assert_eq!(
         answers(&pipe(&place, input.concat()).answer(1)),
         [
-            malformed(1, "cannot read a record from JSON: expected ident at column 2"),
+            malformed(1, "cannot read a record from JSON: expected a value in JSON, found `noise` at column 2"),
             malformed(4, "cannot read a record from JSON: expected a JSON object, found a list"),
-            malformed(5, "cannot read a record from JSON: missing field `skill_name`"),
+            malformed(5, "cannot read a record from JSON: skill_name: expected a value, found none"),
+            malformed(6, "cannot read a record from JSON: expected a JSON object, found \"s\" at column 3"),
+            malformed(7, "expected UTF-8, found another byte at column 17"),
             malformed(
-                6,
-                "cannot read a record from JSON: invalid type: string \"s\", expected a JSON object at column 3"
+                8,
+                "cannot read a record from JSON: skill_name: expected this key once, found it again at column 130"
             ),
-            malformed(7, "invalid utf-8 sequence of 1 bytes from index 16"),
-            malformed(8, "cannot read a record from JSON: duplicate field `skill_name` at column 130"),
-            malformed(
-                9,
-                "cannot read a record from JSON: invalid type: null, expected a formatted UUID string at column 20"
-            ),
+            malformed(9, "cannot read a record from JSON: execution_id: expected a UUID, found null at column 20"),
             invalid(10, &["skill_name: expected a name, found \"\"", "confidence_score: expected 0 to 1, found 2"]),
             invalid(
                 11,

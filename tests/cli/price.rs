@@ -134,7 +134,7 @@ fn a_line_that_cannot_be_priced_says_why_and_the_next_is_answered() {
         (6, "found \"audio_ms\""),
         (7, "usage: expected at least one count, found none"),
         (8, "usage.input_tokens: expected a whole number, found null: an unknown count has no price"),
-        (9, "unknown field `modle`"),
+        (9, "modle: expected the key model, provider, usage, at or variant, found another key"),
     ] {
         assert!(told[place].1.contains(text), "{}", told[place].1);
     }

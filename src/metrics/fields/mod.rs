@@ -12,9 +12,9 @@ use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use uuid::Uuid;
 
-use super::json::read_object;
+use super::json::{read_object, text_of};
 use super::{Environment, ExecutionMetrics, Timestamp, Usd};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use walk::Walk;
 
 /// The fields of a record from which baselines, costs and rates are computed, borrowed from the line that holds them.
@@ -112,9 +112,7 @@ impl<'l> Fields<'l> {
 
     /// Reads the fields of a line with `serde_json`.
     fn from_any(line: &'l [u8]) -> Result<Self> {
-        let text = std::str::from_utf8(line)
-            .map_err(|source| Error::new(ErrorKind::Malformed, "read a record from JSON").source(source))?;
-        read_object(text)
+        read_object(text_of(line)?)
     }
 
     /// Returns the fields of a whole record.

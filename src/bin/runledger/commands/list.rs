@@ -6,6 +6,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use runledger::ExecutionMetrics;
 use runledger::metrics::Status;
 
+use crate::argument::whole;
 use crate::clock;
 use crate::execution_table::{COLUMNS, cells, cells_with_age, status};
 use crate::exit_code::ExitCode;
@@ -36,7 +37,7 @@ pub(crate) struct Args {
     #[arg(long, value_parser = any_status())]
     status: Option<Status>,
     /// Show at most the last N executions
-    #[arg(long, value_name = "N", default_value = "20", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value = "20", value_parser = whole::<u32>(1, u32::MAX.into()))]
     limit: u32,
     /// Show all executions
     #[arg(long, conflicts_with = "limit")]

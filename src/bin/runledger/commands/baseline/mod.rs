@@ -11,7 +11,7 @@ use clap::Subcommand;
 use runledger::Baselines;
 use runledger::baseline::{BaselineBy, Latest};
 
-use crate::argument::one_of;
+use crate::argument::{one_of, whole};
 use crate::baselines::{collect, fold, table};
 use crate::exit_code::ExitCode;
 use crate::failure::{self, Failure};
@@ -43,7 +43,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     window: Window,
     /// Use only the N most recently started executions of each group
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole::<NonZeroUsize>(1, u64::MAX))]
     last: Option<NonZeroUsize>,
     /// Write the baselines to this file as JSON, and print nothing. An existing file is replaced
     #[arg(long, value_name = "FILE")]

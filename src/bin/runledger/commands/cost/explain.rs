@@ -7,6 +7,7 @@ use runledger::metrics::{Call, Meter};
 use runledger::{Cost, PriceTable, Timestamp, Usage, Usd};
 use serde::Serialize;
 
+use crate::argument::whole;
 use crate::clock;
 use crate::execution_id::IdPrefix;
 use crate::exit_code::ExitCode;
@@ -38,10 +39,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ID", conflicts_with_all = ["input", "output", "parts", "provider", "variant", "at"])]
     execution: Option<IdPrefix>,
     /// The number of input tokens, including cached ones
-    #[arg(long, value_name = "N", default_value = "0")]
+    #[arg(long, value_name = "N", default_value = "0", value_parser = whole::<u64>(0, u64::MAX))]
     input: u64,
     /// The number of output tokens, including reasoning
-    #[arg(long, value_name = "N", default_value = "0")]
+    #[arg(long, value_name = "N", default_value = "0", value_parser = whole::<u64>(0, u64::MAX))]
     output: u64,
     /// A part of the input or output tokens, or a usage that is not counted in tokens. NAME is cache_read, cache_write
     /// (which includes cache_write_1h), cache_write_1h, reasoning, input_audio, web_searches, requests, audio_ms, …

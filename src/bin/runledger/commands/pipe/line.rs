@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use runledger::json::JsonFault;
 use runledger::metrics::{Status, UnknownKey};
 use runledger::{ExecutionMetrics, PriceTable, Uuid};
 use serde::Deserialize;
@@ -11,6 +12,7 @@ use serde_json::value::RawValue;
 use super::amounts;
 use super::unknown::{self, Unknown};
 use super::why_unknown::WhyUnknown;
+use crate::argument;
 use crate::clock;
 use crate::failure;
 use crate::priced::Answered;
@@ -55,7 +57,7 @@ impl Reader {
     pub(super) fn read(&self, line: &[u8]) -> Line {
         let text = match std::str::from_utf8(line) {
             Ok(text) => text,
-            Err(error) => return Line::refused("malformed", error.to_string()),
+            Err(error) => return Line::refused("malformed", argument::not_utf8(&error)),
         };
         let (mut record, mut keys) = match record(text) {
             Ok(read) => read,
@@ -116,11 +118,16 @@ fn answered(text: &str) -> Result<Answered, String> {
         #[serde(borrow)]
         price: &'l RawValue,
     }
-    let read = serde_json::from_str::<WithPrice>(text).and_then(|with| {
+    let read = serde_json::from_str::<WithPrice>(text).map(|with| {
         // serde would read a list as the values of the fields in their order.
         let is_object = with.price.get().starts_with('{');
-        if is_object { serde_json::from_str(with.price.get()).map(Some) } else { Ok(None) }
+        is_object.then_some(with.price.get())
     });
+    let read = match read {
+        Ok(Some(price)) => serde_json::from_str(price).map(Some).map_err(|error| JsonFault::new(price, &error)),
+        Ok(None) => Ok(None),
+        Err(error) => Err(JsonFault::new(text, &error)),
+    };
     // The position in such an error is not a position in the line.
     let reason = |text: String| text.rsplit_once(" at line ").map_or(text.clone(), |(what, _)| what.to_owned());
     match read {
@@ -148,7 +155,7 @@ fn record(text: &str) -> Result<(ExecutionMetrics, Vec<UnknownKey>), (&'static s
                 (None, None) => {
                     // An amount that is a string may come before the real fault in a line that is not JSON.
                     if let Err(fault) = serde_json::from_str::<IgnoredAny>(text) {
-                        let fault = format!("cannot read a record from JSON: {fault}");
+                        let fault = format!("cannot read a record from JSON: {}", JsonFault::new(text, &fault));
                         return Err((failure::kind(&error), reason(fault, columns)));
                     }
                     Err(error)
