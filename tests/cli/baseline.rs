@@ -125,12 +125,31 @@ unknown of search: cost 24
     );
 }
 
+#[test]
+fn weeks_begin_on_monday_in_the_zone() {
+    let start = ["2026-02-08T22:59:59Z", "2026-02-08T23:00:00Z", "2026-02-15T23:30:00Z"];
+    let records = [1, 2, 3].map(|id| record(id, "s", start[id as usize - 1], Some(5), Status::Success));
+    let place = place(&records);
+    let names = |args: &str| -> Vec<String> {
+        let table = answer(&place, &format!("baseline --by week {args}"));
+        let rows = table.lines().skip(1).take_while(|line| line.starts_with("s@"));
+        rows.map(|line| line.split_whitespace().take(2).collect::<Vec<_>>().join(" ")).collect()
+    };
+    assert_eq!(names(""), ["s@2026-02-02 2", "s@2026-02-09 1"]);
+    for zone in ["--zone Europe/Zurich", "--zone +01:00 --last 5", "--zone Europe/Zurich --since 2026-01-01"] {
+        assert_eq!(names(zone), ["s@2026-02-02 1", "s@2026-02-09 1", "s@2026-02-16 1"], "{zone}");
+    }
+}
+
 /// A name that is cut keeps the part that distinguishes it from the others.
 #[test]
 fn versions_of_a_long_name_can_be_distinguished() {
     let mut records = executions();
     records.iter_mut().for_each(|record| record.skill_name = "übersetzen-und-veröffentlichen".to_owned());
-    let table = answer(&place(&records), "baseline --by version");
+    let place = place(&records);
+    let mut baseline = command();
+    baseline.current_dir(place.directory.path()).args(["baseline", "--by", "version"]);
+    let table = output(baseline.env("COLUMNS", "80")).answer(0);
     let names: Vec<_> = table.lines().skip(1).filter_map(|line| line.split(' ').next()).collect();
     assert_eq!(names, ["übersetzen-und-ver…@1.0.0", "übersetzen-und-ver…@1.1.0", "unknown"]);
 }

@@ -201,3 +201,32 @@ fn a_wrong_value_is_refused_without_words_of_rust() {
         assert!(code == Some(2) && stderr.contains(complaint), "{args}: {stderr}");
     }
 }
+
+#[test]
+fn a_path_that_is_not_a_ledger_is_named_with_what_to_do() {
+    let place = Place::empty();
+    std::fs::write(place.path("plain.txt"), "hello\n").unwrap();
+    const HINT: &str = "; to use another ledger, set --ledger PATH or RUNLEDGER_PATH\n";
+    for (ledger, found) in [
+        ("absent", "cannot open a ledger to read: absent: there is no such file"),
+        (
+            "plain.txt",
+            "cannot verify the ledger: plain.txt: found a file without a line of a ledger; expected the file of a ledger",
+        ),
+    ] {
+        let complaint = place.run(["verify", "--ledger", ledger]).complaint(2);
+        assert_eq!(complaint, format!("runledger: {found}{HINT}"));
+    }
+}
+
+#[test]
+fn an_id_in_place_of_a_model_is_answered_with_the_option_for_ids() {
+    let place = Place::new();
+    for id in ["019c5d2a-5a40", "019c5d2a", "019C5D2A5A40"] {
+        let complaint = place.run(["cost", "explain", id]).complaint(2);
+        let hint = format!("to explain the cost of an execution, run `runledger cost explain --execution {id}`\n");
+        assert_eq!(complaint, format!("runledger: cannot price the unknown model {id:?}; {hint}"));
+    }
+    let complaint = place.run(["cost", "explain", "gpt-4oo"]).complaint(2);
+    assert!(!complaint.contains("--execution"), "{complaint}");
+}

@@ -289,7 +289,7 @@ fn a_missing_ledger_cannot_be_read() {
     let error = reader.verify(&[]).unwrap_err();
     assert_eq!(
         place.text(&error),
-        "cannot verify the ledger: /execution_metrics.jsonl: there is no ledger of this name"
+        "cannot verify the ledger: /execution_metrics.jsonl: found no file; expected the file of a ledger"
     );
     assert!(names(place.directory.path()).is_empty());
 }

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use runledger::Baselines;
-use runledger::baseline::{Accumulator, BaselineBy, Precision};
+use runledger::baseline::Precision;
 use runledger::metrics::Fields;
 
 use crate::failure::Failure;
@@ -18,11 +18,6 @@ use crate::term::{Column, Table, cell, printable, short};
 pub(crate) fn frozen_path(global: &Global) -> Result<PathBuf, Failure> {
     let path = global.ledger.with_file_name("baselines.jsonl");
     if path == global.ledger { Err(Failure::IsLedger(path)) } else { Ok(path) }
-}
-
-/// Accumulates the executions in the window.
-pub(crate) fn collect(by: BaselineBy, window: &Window, global: &Global) -> Result<Accumulator, Failure> {
-    fold(window, global, || Accumulator::by(by), Accumulator::add_fields, Accumulator::merge)
 }
 
 /// Combines the executions in the window, on all cores. `take` adds an execution to a part of the result, and `merge`

@@ -20,7 +20,7 @@ use crate::term::{Table, audience, output};
 ///
 /// Prints a table with one row for each execution. Times are UTC. Each id is shortened to its first digits, as many as
 /// are needed to distinguish it from the other ids in the list. `runledger show` accepts the short id. If several ids
-/// in the ledger begin with these digits, `show` lists all of them.
+/// in the ledger begin with these digits, `show` lists up to 10 of them.
 ///
 /// A count of 10,000 or more is rounded to three digits, such as 12.3M. An amount below 1 dollar has four decimals. An
 /// amount of a million dollars or more has three digits. Any other amount has two decimals.
@@ -36,7 +36,8 @@ pub(crate) struct Args {
     /// Show only executions with this status
     #[arg(long, value_parser = any_status())]
     status: Option<Status>,
-    /// Show at most the last N executions
+    /// Show at most the last N executions, in the order in which they were recorded. An execution that was recorded
+    /// late is among the last, even if it started long ago
     #[arg(long, value_name = "N", default_value = "20", value_parser = whole::<u32>(1, u32::MAX.into()))]
     limit: u32,
     /// Show all executions

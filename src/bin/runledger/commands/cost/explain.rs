@@ -4,7 +4,7 @@ use std::io::Write;
 
 use runledger::cost::CostPart;
 use runledger::metrics::{Call, Meter};
-use runledger::{Cost, PriceTable, Timestamp, Usage, Usd};
+use runledger::{Cost, ErrorKind, PriceTable, Timestamp, Usage, Usd};
 use serde::Serialize;
 
 use crate::argument::whole;
@@ -78,8 +78,12 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     match (&args.model, &args.execution) {
         (_, Some(id)) => execution(id, &prices, global, out),
         (model, None) => {
-            let (call, at) = call(model.as_deref().unwrap_or_default(), args);
-            let cost = prices.cost_of(&call, at)?;
+            let model = model.as_deref().unwrap_or_default();
+            let (call, at) = call(model, args);
+            let cost = prices.cost_of(&call, at).map_err(|error| match error.kind() {
+                ErrorKind::UnknownModel if is_like_an_id(model) => Failure::IdOfExecution(model.to_owned()),
+                _ => error.into(),
+            })?;
             if global.json {
                 output::json_line(out, &Explained::from(cost))?;
             } else {
@@ -88,6 +92,11 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
             Ok(ExitCode::Yes)
         }
     }
+}
+
+/// Returns true if the text is an id of an execution, or as many digits of one as `list` prints.
+fn is_like_an_id(text: &str) -> bool {
+    text.parse::<IdPrefix>().is_ok_and(|id| id.digits.len() >= 8)
 }
 
 fn call(model: &str, args: &Args) -> (Call, Timestamp) {
