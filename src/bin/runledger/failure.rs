@@ -58,6 +58,16 @@ pub(crate) enum Failure {
         "cannot price the unknown model {0:?}; to explain the cost of an execution, run `runledger cost explain --execution {0}`"
     )]
     IdOfExecution(String),
+    #[error(
+        "cannot import prices: {}: found the table of {found}; expected the table of {expected}. Use --from {found}",
+        path.display()
+    )]
+    OtherProject { path: PathBuf, expected: &'static str, found: &'static str },
+    #[error(
+        "cannot import prices: {}: found a table that was imported; expected the table of another project. Pass it with --prices",
+        .0.display()
+    )]
+    AlreadyImported(PathBuf),
     #[error("cannot run the command: {}", program.display())]
     Command { program: std::ffi::OsString, source: io::Error },
     #[error("cannot write the baselines: {}: this is the ledger", .0.display())]
@@ -70,7 +80,11 @@ impl Failure {
         match self {
             Self::Library(error) => kind(error),
             Self::Output(_) | Self::Input(_) | Self::File { .. } | Self::Command { .. } => "io",
-            Self::Head { .. } | Self::NotImported { .. } | Self::DamagedWeek(_) => "malformed",
+            Self::Head { .. }
+            | Self::NotImported { .. }
+            | Self::OtherProject { .. }
+            | Self::AlreadyImported(_)
+            | Self::DamagedWeek(_) => "malformed",
             Self::Absent(_)
             | Self::NoRun(_)
             | Self::NoRunYet(_)
