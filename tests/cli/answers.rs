@@ -333,10 +333,10 @@ fn baseline_is_a_table_that_counts_the_unknown() {
     assert_eq!(
         Place::new().run(["baseline"]).answer(0),
         "\
-skill                runs  success  p50 ms  p95 ms  p99 ms    mean usd  mean tokens
-blog-publish            3    50.0%   22950   42795   44559  0.03450025       1657.5
-git-push-autonomous     1   100.0%    3200    3200    3200        0.06         1500
-übersetzen-日本語       1   100.0%       7       7       7           -            -
+skill               runs success p50 ms p95 ms p99 ms   mean usd mean tokens
+blog-publish           3   50.0%  22950  42795  44559 0.03450025      1657.5
+git-push-autonomous    1  100.0%   3200   3200   3200       0.06        1500
+übersetzen-日本語      1  100.0%      7      7      7          -           -
 unknown of blog-publish: outcome 1, latency 1, cost 2, tokens 1
 unknown of übersetzen-日本語: cost 1, tokens 1
 "

@@ -146,10 +146,7 @@ fn weeks_begin_on_monday_in_the_zone() {
 fn versions_of_a_long_name_can_be_distinguished() {
     let mut records = executions();
     records.iter_mut().for_each(|record| record.skill_name = "übersetzen-und-veröffentlichen".to_owned());
-    let place = place(&records);
-    let mut baseline = command();
-    baseline.current_dir(place.directory.path()).args(["baseline", "--by", "version"]);
-    let table = output(baseline.env("COLUMNS", "80")).answer(0);
+    let table = answer(&place(&records), "baseline --by version");
     let names: Vec<_> = table.lines().skip(1).filter_map(|line| line.split(' ').next()).collect();
     assert_eq!(names, ["übersetzen-und-ver…@1.0.0", "übersetzen-und-ver…@1.1.0", "unknown"]);
 }

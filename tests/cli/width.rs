@@ -28,6 +28,11 @@ fn on_terminal(place: &Place, columns: u32, variable: &str, arguments: &str) -> 
     Some(String::from_utf8(output.stdout).unwrap().replace("\r\n", "\n"))
 }
 
+/// Returns the output of `list` in a pipe.
+fn piped(place: &Place) -> String {
+    output(command().env_remove("COLUMNS").current_dir(place.directory.path()).arg("list")).answer(0)
+}
+
 const WIDE: &str = "\
 start (UTC)       skill                                                                             status          ms  tokens     usd  id
 2026-02-14 14:23  git-push-autonomous                                                               success       3200    1500  0.0600  019c5d2a-5
@@ -104,8 +109,8 @@ without model: 3
 #[test]
 fn elsewhere_names_are_whole_and_a_row_is_a_line() {
     let place = place();
-    assert_eq!(place.run(["list"]).answer(0), WIDE);
-    // `COLUMNS` cuts names only: the last digits distinguish these two ids.
+    assert_eq!(piped(&place), WIDE);
+    // Only the last digits distinguish these two ids.
     let twins = [1, 2].map(|last| {
         let mut twin = record(1, "skill-of-a-long-name", "2026-02-14T14:29:00Z", None, Status::Interrupted);
         twin.execution_id = Uuid::from_u128(twin.execution_id.as_u128() << 4 | last);
@@ -117,7 +122,7 @@ start (UTC)       skill                 status       ms  tokens  usd  id
 2026-02-14 14:29  skill-of-a-long-name  interrupted   -       -    -  00000000-0010-0000-0000-000000000011
 2026-02-14 14:29  skill-of-a-long-name  interrupted   -       -    -  00000000-0010-0000-0000-000000000012
 ";
-    assert_eq!(place.run(["list"]).answer(0), table);
+    assert_eq!(piped(&place), table);
 }
 
 #[test]
