@@ -85,8 +85,8 @@ impl<'l> Fields<'l> {
     /// - `tags` is nested more than 127 levels deep.
     ///
     /// # Errors
-    /// Fails with [`ErrorKind::Malformed`] if the line is not valid UTF-8, or not one JSON object with the required
-    /// fields.
+    /// Fails with [`ErrorKind::Malformed`](crate::ErrorKind::Malformed) if the line is not valid UTF-8, or not one JSON
+    /// object with the required fields.
     pub fn from_line(line: &'l [u8]) -> Result<Self> {
         Self::from_sealed(line, line.len().saturating_sub(1))
     }
