@@ -13,6 +13,7 @@ use serde::Deserialize;
 use serde::de::Error as _;
 
 pub use fault::JsonFault;
+pub(crate) use fault::path_at;
 pub(crate) use string::{end_of_string, unescaped};
 
 /// Like `serde_json::from_str`, but fails if an object in the text has the same key twice.

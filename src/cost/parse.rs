@@ -13,6 +13,7 @@ use super::lookup::pattern::{Pattern, Rule};
 use super::price::{Rate, Tier};
 use super::row::{Period, Row, Variant, Window};
 use crate::error::{Error, ErrorKind, Result};
+use crate::json::path_at;
 use crate::metrics::{CostTier, Meter, Timestamp, Usd};
 
 // These types hold the file as text. Their values are slices of the file. So the address of a value gives its line for
@@ -398,7 +399,9 @@ impl Reader<'_> {
 
     /// Returns an error about `value`, at the position where it begins.
     fn fault(&self, value: &RawValue, expected: &str) -> Error {
-        malformed().at_part(self.text, value.get()).detail(format!("{expected} {}", value.get()))
+        let error = malformed().at_part(self.text, value.get());
+        let path = path_at(self.text, error.byte().and_then(|byte| usize::try_from(byte).ok()).unwrap_or_default());
+        error.detail(format!("{path}: {expected} {}", value.get()))
     }
 }
 

@@ -63,6 +63,12 @@ impl fmt::Display for JsonFault {
 
 impl std::error::Error for JsonFault {}
 
+/// Returns the path of the value in `text` that begins at `start`, such as `models[0].prices`. It is empty for the whole
+/// text.
+pub(crate) fn path_at(text: &str, start: usize) -> String {
+    Place::of(text, start).path()
+}
+
 /// An object or a list that is open at the fault.
 struct Open<'t> {
     /// The current key of an object.

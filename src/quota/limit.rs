@@ -154,10 +154,11 @@ impl Limits {
         let zone = |name: &str| Zone::built_in(name).or_else(|| Some(Zone::with_rules(name, zones(name)?)));
         let mut limits = BTreeMap::new();
         for (index, entry) in entries.into_iter().enumerate() {
-            let refused = |why: String| malformed().at_part(text, entry_text(text, index)).detail(why);
+            let refused =
+                |why: String| malformed().at_part(text, entry_text(text, index)).detail(format!("[{index}].{why}"));
             let limit = entry.limit(zone).map_err(refused)?;
             if let Some(first) = limits.insert(limit.api.clone(), limit) {
-                return Err(refused(format!("the API {:?} is listed twice", first.api)));
+                return Err(refused(format!("api: the API {:?} is listed twice", first.api)));
             }
         }
         Ok(Self(limits))
@@ -257,7 +258,7 @@ impl Entry {
         let unknown = match unknown {
             UnknownEntry::Deny => Unknown::Deny,
             UnknownEntry::Allow => Unknown::Allow,
-            UnknownEntry::Assume(amount) => Unknown::Assume(steps("assume", unit, amount.get())?),
+            UnknownEntry::Assume(amount) => Unknown::Assume(steps("unknown.assume", unit, amount.get())?),
         };
         Ok(Limit { api, unit, period, zone, source, as_of, thresholds, most, unknown })
     }
