@@ -1,7 +1,7 @@
 //! `runledger pipe` says why a cost is unknown, derives what other keys imply, and refuses words that it does not know.
 
 use crate::commands::Place;
-use crate::pipe_costs::{REQUIRED, pipe, recorded, refused};
+use crate::pipe_costs::{REQUIRED, in_ledger, pipe, recorded, refused};
 use runledger::metrics::Status;
 use serde_json::{Value, json};
 
@@ -115,4 +115,15 @@ fn tokens_and_durations_are_derived_if_they_are_missing() {
     assert_eq!((known.tokens_used, known.total_latency_ms, known.wall_clock_time_ms), (Some(7), Some(0), Some(1)));
     let unknown = recorded(&[], "\"tokens_input\":1");
     assert_eq!(unknown.tokens_used, None);
+}
+
+#[test]
+fn a_long_reason_is_shortened_as_by_complete() {
+    let place = Place::empty();
+    let id = place.run(["start", "--agent", "a"]).json()["execution_id"].as_str().unwrap().to_owned();
+    let reason = "ä".repeat(501);
+    place.run(["complete", "--execution-id", &id, "--status", "error", "--error-message", &reason]).answer(0);
+    let piped = recorded(&[], &format!("\"status\":\"failed\",\"error_reason\":\"{reason}\"")).error_reason;
+    assert_eq!(piped, Some("ä".repeat(499) + "…"));
+    assert_eq!(in_ledger(&place)[0].error_reason, piped);
 }

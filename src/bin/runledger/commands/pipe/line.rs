@@ -76,6 +76,10 @@ impl Reader {
             // The word for a failure in the arguments of `complete`.
             record.status = Some(Status::Failed);
         }
+        if let Some(reason) = record.error_reason.take() {
+            // The other ways to record an execution shorten a long reason, too.
+            record.set_error_reason(reason);
+        }
         record.derive_missing();
         if self.strict && !keys.is_empty() {
             let (execution_id, reasons) = (Some(record.execution_id), unknown::reasons(&keys));

@@ -28,7 +28,8 @@ use why_unknown::WhyUnknown;
 ///
 /// Some missing keys are derived: execution_succeeded and execution_failed from status, tokens_used from tokens_input
 /// and tokens_output, and wall_clock_time_ms from the two times. total_latency_ms is the sum of the steps, or
-/// wall_clock_time_ms if there are no steps. The values of all other missing keys are unknown.
+/// wall_clock_time_ms if there are no steps. The values of all other missing keys are unknown. An error_reason of more
+/// than 500 characters is shortened.
 ///
 /// status is success, failed, cancelled, interrupted, panicked or paused. The command reads the status `error` as
 /// failed. A record with another word is refused, and the reason lists the words that are accepted. This also holds for
