@@ -8,16 +8,23 @@
 //!
 //! So two programs that read the same text could see different values.
 
+mod fault;
+mod string;
+
 use std::borrow::Cow;
 
 use serde::Deserialize;
 use serde::de::Error as _;
 
+pub use fault::JsonFault;
+pub(crate) use fault::path_at;
+pub(crate) use string::{end_of_string, unescaped};
+
 /// Like `serde_json::from_str`, but fails if an object in the text has the same key twice.
 ///
 /// # Errors
-/// Fails with the error of `serde_json` if the text is not valid JSON or not a `T`. If an object has a key twice, fails
-/// with an error that states the key, and the line and column of its second occurrence.
+/// Fails if the text is not valid JSON or not a `T`. If an object has a key twice, fails with an error that states the
+/// key, and the line and column of its second occurrence.
 ///
 /// ```
 /// use std::collections::BTreeMap;
@@ -26,12 +33,12 @@ use serde::de::Error as _;
 /// assert_eq!(read(r#"{"a": 1, "b": 2}"#)?["b"], 2);
 /// let error = read(r#"{"a": 1, "a": 2}"#).unwrap_err();
 /// assert_eq!(error.to_string(), "duplicate key \"a\" at line 1 column 12");
-/// # Ok::<(), serde_json::Error>(())
+/// # Ok::<(), runledger::json::JsonFault>(())
 /// ```
-pub fn from_str<'t, T: Deserialize<'t>>(text: &'t str) -> serde_json::Result<T> {
-    let value = serde_json::from_str(text)?;
-    refuse_duplicate_keys(text)?;
-    Ok(value)
+pub fn from_str<'t, T: Deserialize<'t>>(text: &'t str) -> Result<T, JsonFault> {
+    let value = serde_json::from_str(text);
+    let unique = value.and_then(|value| refuse_duplicate_keys(text).map(|()| value));
+    unique.map_err(|error| JsonFault::new(text, &error))
 }
 
 /// Checks that no object in `text`, which may hold several JSON values, has the same key twice. It does not check that
@@ -93,28 +100,6 @@ fn second_of_a_key<'k, 't>(keys: &'k mut [Key<'t>]) -> Option<&'k Key<'t>> {
     keys.sort_unstable();
     let twice = keys.windows(2).filter(|two| two[0].name == two[1].name);
     twice.map(|two| &two[1]).min_by_key(|key| key.end)
-}
-
-/// Returns the position after the closing quote of the string whose text begins at `start`.
-fn end_of_string(bytes: &[u8], start: usize) -> usize {
-    let mut at = start;
-    while let Some(byte) = bytes.get(at) {
-        match byte {
-            b'"' => return at + 1,
-            b'\\' => at += 2,
-            _ => at += 1,
-        }
-    }
-    bytes.len()
-}
-
-/// Returns `written`, the text between the quotes of a JSON string, with its escapes replaced by the characters they
-/// mean. Returns `written` unchanged if an escape is not valid, such as half of a surrogate pair.
-fn unescaped(written: &str) -> Cow<'_, str> {
-    if !written.contains('\\') {
-        return Cow::Borrowed(written);
-    }
-    serde_json::from_str(&format!("\"{written}\"")).map_or(Cow::Borrowed(written), Cow::Owned)
 }
 
 /// Returns the error for the duplicate `key`. The error states the position of the end of the key, like the error of

@@ -162,9 +162,9 @@ impl FrozenBaselines {
     /// - [`ErrorKind::Newer`] if a newer version of this crate wrote the line.
     /// - [`ErrorKind::Malformed`] if the text is not one JSON object with the fields of this type.
     pub fn from_json(line: &str) -> Result<Self> {
-        serde_json::from_str(line).map_err(|source| {
+        serde_json::from_str(line).map_err(|error| {
             let kind = if is_newer(line) { ErrorKind::Newer } else { ErrorKind::Malformed };
-            Error::new(kind, "read frozen baselines from JSON").source(source)
+            Error::new(kind, "read frozen baselines from JSON").of_json(line, &error)
         })
     }
 }

@@ -13,6 +13,7 @@ use super::lookup::pattern::{Pattern, Rule};
 use super::price::{Rate, Tier};
 use super::row::{Period, Row, Variant, Window};
 use crate::error::{Error, ErrorKind, Result};
+use crate::json::path_at;
 use crate::metrics::{CostTier, Meter, Timestamp, Usd};
 
 // The values of these types are slices of the file's text. So the address of a value gives the line that an error
@@ -125,7 +126,7 @@ struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// Reads the table in `text`, or fails at its first fault.
 pub(super) fn layer(text: &str) -> Result<Layer> {
-    let table: TableText = serde_json::from_str(text).map_err(|source| malformed().at_source(text, source))?;
+    let table: TableText = serde_json::from_str(text).map_err(|error| malformed().at_json(text, &error))?;
     Reader { text }.table(&table)
 }
 
@@ -399,7 +400,9 @@ impl Reader<'_> {
 
     /// Returns an error about `value`, at the position at which `value` begins.
     fn fault(&self, value: &RawValue, expected: &str) -> Error {
-        malformed().at_part(self.text, value.get()).detail(format!("{expected} {}", value.get()))
+        let error = malformed().at_part(self.text, value.get());
+        let path = path_at(self.text, error.byte().and_then(|byte| usize::try_from(byte).ok()).unwrap_or_default());
+        error.detail(format!("{path}: {expected} {}", value.get()))
     }
 }
 

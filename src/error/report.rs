@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::ErrorKind;
+use crate::json::JsonFault;
 
 /// An error. It holds the operation that failed, the path, the position and details, such as what was found and what
 /// was expected.
@@ -62,11 +63,21 @@ impl Error {
         self.with(|report| report.path = Some(path.to_owned()))
     }
 
-    /// Sets the source to an error of serde_json, and the position to where that error is in `text`.
-    pub(crate) fn at_source(self, text: &str, source: serde_json::Error) -> Self {
+    /// Sets the source to a fault in `text`, and the position to where that fault is.
+    pub(crate) fn at_source(self, text: &str, source: JsonFault) -> Self {
         let (line, column) = (source.line().max(1), source.column().max(1));
         let before: usize = text.split_inclusive('\n').take(line - 1).map(str::len).sum();
         self.at(line as u64, (before + column - 1) as u64).source(source)
+    }
+
+    /// Like [`at_source`](Self::at_source), but for an error of serde_json.
+    pub(crate) fn at_json(self, text: &str, error: &serde_json::Error) -> Self {
+        self.at_source(text, JsonFault::new(text, error))
+    }
+
+    /// Sets the source to the fault that `error` reports of `json`.
+    pub(crate) fn of_json(self, json: impl AsRef<[u8]>, error: &serde_json::Error) -> Self {
+        self.source(JsonFault::new(&String::from_utf8_lossy(json.as_ref()), error))
     }
 
     /// Sets the position to where `part`, a slice of `text`, begins.

@@ -204,8 +204,8 @@ impl Policy {
     pub fn from_json(text: &str) -> Result<Self> {
         let malformed = || Error::new(ErrorKind::Malformed, "read a policy");
         let policy: Self = json::from_str(text).map_err(|source| malformed().source(source))?;
-        // serde would also accept an array with the values of the fields in order.
-        let shape: Value = serde_json::from_str(text).map_err(|source| malformed().source(source))?;
+        // serde would also accept an array in place of an object, with the values of the fields in order.
+        let shape: Value = serde_json::from_str(text).map_err(|error| malformed().of_json(text, &error))?;
         for (place, name) in
             [("", "policy"), ("/gate", "gate"), ("/gate/required", "required"), ("/escalation", "escalation")]
         {

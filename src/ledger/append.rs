@@ -9,7 +9,8 @@ use crate::error::Result;
 use crate::metrics::ExecutionMetrics;
 
 impl Ledger {
-    /// Appends a finished record, for example one that another program made.
+    /// Appends a finished record, for example one that another program made. The record is stored as it is. To set what
+    /// follows from other fields, call [`derive_missing`](ExecutionMetrics::derive_missing) before.
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid), with every reason, if

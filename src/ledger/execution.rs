@@ -242,6 +242,7 @@ impl Execution {
         // The end is the start plus the duration, which is from the monotonic clock. So the end is not before the
         // start, even if the wall clock was set back.
         record.timestamp_end = Some(record.timestamp_start.plus_ms(milliseconds(wall_clock)));
+        record.derive_missing();
         self.ledger.finish(record, &self.mark)
     }
 }

@@ -258,6 +258,7 @@ impl FallbackExecution {
         self.record.wall_clock_time_ms = Some(took);
         self.record.total_latency_ms = Some(took);
         self.record.timestamp_end = Some(self.record.timestamp_start.plus_ms(took));
+        self.record.derive_missing();
         self.write(&self.record)
     }
 

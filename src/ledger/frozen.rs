@@ -20,6 +20,9 @@ use crate::metrics::{ExecutionMetrics, Timestamp};
 /// If two processes freeze the same week at the same time, the journal may have two lines for that week. Only the first
 /// of these lines is used: both processes and every reader return the baselines of that line.
 ///
+/// A week before which nothing was recorded is not frozen, so it can be frozen after older executions are recorded.
+/// Earlier versions wrote a line for such a week. This line is skipped, because its baselines are empty.
+///
 /// A line is `{"week_start":…,"computed_from":{"records":…,"skipped":…,"period":…},"baselines":{…},"samples":"…"}`, to
 /// which the three keys of the chain are added: `seq`, `prev` and `hash`. `baselines` has the baseline of each skill,
 /// for people and programs to read. `samples` has more data, which a [comparison](FrozenBaselines::compare) needs: the
@@ -33,8 +36,11 @@ use crate::metrics::{ExecutionMetrics, Timestamp};
 ///
 /// let saturday = || "2026-02-14T12:00:00Z".parse().expect("a time");
 /// let ledger = Options::new().clock(saturday).open(directory.path().join("execution_metrics.jsonl"))?;
+/// let mut old = ledger.begin(Skill::new("publish", "1.0.0"));
+/// old.record_mut().timestamp_start = "2026-02-03T12:00:00Z".parse()?;
+/// old.succeed().warn();
 /// let frozen = ledger.frozen_baselines()?.freeze(saturday(), ledger.reader().records())?;
-/// assert_eq!((frozen.week_start.to_string().as_str(), frozen.computed_from.records), ("2026-02-09T00:00:00.000Z", 0));
+/// assert_eq!((frozen.week_start.to_string().as_str(), frozen.computed_from.records), ("2026-02-09T00:00:00.000Z", 1));
 ///
 /// // Later records do not change the baselines of that week.
 /// ledger.begin(Skill::new("publish", "1.0.0")).succeed().warn();
@@ -62,7 +68,8 @@ impl BaselineJournal {
     }
 
     /// Freezes the baselines of the week that contains `moment`, as [`Baselines::frozen`] computes them. If that week
-    /// is frozen already, returns its baselines and reads none of `records`.
+    /// is frozen already, returns its baselines and reads none of `records`. If no execution started before that week,
+    /// returns empty baselines and writes nothing.
     ///
     /// # Errors
     /// - [`ErrorKind::Invalid`] if that week has not started according to the journal's clock, or if the line would be
@@ -84,6 +91,9 @@ impl BaselineJournal {
             return Ok(frozen);
         }
         let frozen = Baselines::frozen(moment, records)?;
+        if frozen.computed_from.records == 0 {
+            return Ok(frozen);
+        }
         self.journal.append(frozen.to_json()?.as_bytes())?;
         // Another process may have frozen the week first.
         Ok(self.find(week)?.unwrap_or(frozen))
@@ -139,6 +149,8 @@ impl Iterator for FrozenWeeks {
             match self.lines.next_line() {
                 Ok(None) => return None,
                 Ok(Some(line)) => match parse(&line) {
+                    // An earlier version froze this week although nothing was recorded before it.
+                    Ok(frozen) if frozen.computed_from.records == 0 => {}
                     Ok(frozen) if self.seen.insert(frozen.week_start) => return Some(Ok(frozen)),
                     // Two processes froze this week at the same time. The first line is used.
                     Ok(_) => {}

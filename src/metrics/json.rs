@@ -99,7 +99,14 @@ pub(super) fn read_object<'l, T: serde::Deserialize<'l>>(line: &'l str) -> Resul
     if line.trim_ascii_start().starts_with('[') {
         return Err(malformed().detail("expected a JSON object, found a list"));
     }
-    serde_json::from_str(line).map_err(|source| malformed().source(source))
+    serde_json::from_str(line).map_err(|error| malformed().of_json(line, &error))
+}
+
+/// Returns the text of a line, or an error if the line is not UTF-8.
+pub(crate) fn text_of(line: &[u8]) -> Result<&str> {
+    std::str::from_utf8(line).map_err(|error| {
+        malformed().detail(format!("expected UTF-8, found another byte at column {}", error.valid_up_to() + 1))
+    })
 }
 
 fn malformed() -> Error {

@@ -106,35 +106,40 @@ static RUN: Keys = Keys(&[
     Key("span_id", None),
 ]);
 
-static MODEL: Keys = Keys(&[
-    Key("name", None),
-    Key("provider", None),
-    Key("tier", None),
-    Key("variant", None),
-    Key("cache_read", None),
-    Key("cache_write", None),
-    Key("cache_write_1h", None),
-    Key("input_audio", None),
-    Key("input_image", None),
-    Key("input_video", None),
-    Key("cache_read_audio", None),
-    Key("cache_read_image", None),
-    Key("reasoning", None),
-    Key("citation", None),
-    Key("output_audio", None),
-    Key("output_image", None),
-    Key("output_video", None),
-    Key("requests", None),
-    Key("web_searches", None),
-    Key("file_searches", None),
-    Key("audio_ms", None),
-    Key("video_ms", None),
-    Key("deployment_ms", None),
-    Key("characters", None),
-    Key("messages", None),
-    Key("pages", None),
-    Key("annotated_pages", None),
-]);
+/// Keys of an object with the parts of a usage between other keys.
+macro_rules! with_usage_parts {
+    ([$($before:literal),+], [$($after:expr),*]) => {
+        Keys(&[
+            $(Key($before, None),)+
+            Key("cache_read", None),
+            Key("cache_write", None),
+            Key("cache_write_1h", None),
+            Key("input_audio", None),
+            Key("input_image", None),
+            Key("input_video", None),
+            Key("cache_read_audio", None),
+            Key("cache_read_image", None),
+            Key("reasoning", None),
+            Key("citation", None),
+            Key("output_audio", None),
+            Key("output_image", None),
+            Key("output_video", None),
+            Key("requests", None),
+            Key("web_searches", None),
+            Key("file_searches", None),
+            Key("audio_ms", None),
+            Key("video_ms", None),
+            Key("deployment_ms", None),
+            Key("characters", None),
+            Key("messages", None),
+            Key("pages", None),
+            Key("annotated_pages", None),
+            $($after,)*
+        ])
+    };
+}
+
+static MODEL: Keys = with_usage_parts!(["name", "provider", "tier", "variant"], []);
 
 static COST: Keys = Keys(&[
     Key("estimated_usd", None),
@@ -201,47 +206,16 @@ static TRACED_ERROR: Keys = Keys(&[
     Key("registry_id", None),
 ]);
 
-static CALL: Keys = Keys(&[
-    Key("call_sequence", None),
-    Key("model_name", None),
-    Key("provider", None),
-    Key("prompt", None),
-    Key("completion", None),
-    Key("tokens_input", None),
-    Key("tokens_output", None),
-    Key("cache_read", None),
-    Key("cache_write", None),
-    Key("cache_write_1h", None),
-    Key("input_audio", None),
-    Key("input_image", None),
-    Key("input_video", None),
-    Key("cache_read_audio", None),
-    Key("cache_read_image", None),
-    Key("reasoning", None),
-    Key("citation", None),
-    Key("output_audio", None),
-    Key("output_image", None),
-    Key("output_video", None),
-    Key("requests", None),
-    Key("web_searches", None),
-    Key("file_searches", None),
-    Key("audio_ms", None),
-    Key("video_ms", None),
-    Key("deployment_ms", None),
-    Key("characters", None),
-    Key("messages", None),
-    Key("pages", None),
-    Key("annotated_pages", None),
-    Key("variant", None),
-    Key("cost_usd", None),
-    Key("cost", Some(&COST)),
-]);
+static CALL: Keys = with_usage_parts!(
+    ["call_sequence", "model_name", "provider", "prompt", "completion", "tokens_input", "tokens_output"],
+    [Key("variant", None), Key("cost_usd", None), Key("cost", Some(&COST))]
+);
 
 static FEEDBACK: Keys = Keys(&[Key("type", None), Key("content", None), Key("timestamp_utc", None)]);
 
 #[cfg(test)]
 mod tests {
-    use crate::metrics::ExecutionMetrics;
+    use crate::metrics::{ExecutionMetrics, Meter};
 
     use super::*;
 
@@ -251,6 +225,14 @@ mod tests {
     fn an_object_has_at_most_64_keys() {
         for keys in [&RECORD, &CALL, &MODEL, &COST, &RUN] {
             assert!(keys.0.len() <= 64);
+        }
+    }
+
+    #[test]
+    fn a_model_and_a_call_have_a_key_for_each_part_of_a_usage() {
+        let parts = Meter::ALL.into_iter().filter(|meter| !matches!(meter, Meter::Input | Meter::Output));
+        for part in parts {
+            assert!([&MODEL, &CALL].iter().all(|keys| keys.find(part.name(), 0).is_some()), "{part}");
         }
     }
 
@@ -282,7 +264,7 @@ mod tests {
             assert!(ExecutionMetrics::unknown_keys(&line).is_empty(), "{line}");
             let error =
                 std::error::Error::source(&ExecutionMetrics::from_json(&line).unwrap_err()).unwrap().to_string();
-            assert_eq!(error.contains("missing field"), BY_A_LEDGER.contains(&name), "{line}: {error}");
+            assert_eq!(error.contains("expected a value, found none"), BY_A_LEDGER.contains(&name), "{line}: {error}");
             count += 1;
         });
         assert!(count > 150, "{count}");

@@ -41,6 +41,7 @@ pub use groups::{
     CostProvenance, CostSource, Decision, Feedback, LlmCall, Model, Production, Progress, QcOutcome, RunIds, Step,
     Trace, TracedError,
 };
+pub(crate) use json::text_of;
 pub use meter::Meter;
 pub use money::Usd;
 pub use record::ExecutionMetrics;

@@ -231,6 +231,36 @@ impl ExecutionMetrics {
         self.status = Some(status);
     }
 
+    /// Sets each of these fields if it is unknown and can be derived from other fields:
+    ///
+    /// - `execution_succeeded` and `execution_failed`, if both are unknown, from `status`;
+    /// - `tokens_used`, from `tokens_input` and `tokens_output`;
+    /// - `wall_clock_time_ms`, from the two times;
+    /// - `total_latency_ms`, from the durations of the steps. If there are no steps, it is `wall_clock_time_ms`.
+    ///
+    /// ```
+    /// use runledger::{ExecutionMetrics, Uuid};
+    ///
+    /// let mut record = ExecutionMetrics::new(Uuid::from_u128(1), "s", "1.0.0", "2026-11-20T12:00:00Z".parse()?);
+    /// record.timestamp_end = Some("2026-11-20T12:00:05Z".parse()?);
+    /// (record.tokens_input, record.tokens_output) = (Some(1_000), Some(500));
+    /// record.derive_missing();
+    /// assert_eq!((record.total_latency_ms, record.tokens_used), (Some(5_000), Some(1_500)));
+    /// # Ok::<(), runledger::Error>(())
+    /// ```
+    pub fn derive_missing(&mut self) {
+        if let (None, None, Some(status)) = (self.execution_succeeded, self.execution_failed, &self.status) {
+            self.set_status(status.clone());
+        }
+        let tokens = || self.tokens_input?.checked_add(self.tokens_output?);
+        self.tokens_used = self.tokens_used.or_else(tokens);
+        let took = || self.timestamp_end?.ms_since(self.timestamp_start);
+        self.wall_clock_time_ms = self.wall_clock_time_ms.or_else(took);
+        let steps = || self.trace.steps.iter().try_fold(0_u64, |sum, step| sum.checked_add(step.duration_ms?));
+        let latency = || if self.trace.steps.is_empty() { self.wall_clock_time_ms } else { steps() };
+        self.total_latency_ms = self.total_latency_ms.or_else(latency);
+    }
+
     /// Sets `error_reason`, shortened to [`ERROR_REASON_CHARS_MAX`](Self::ERROR_REASON_CHARS_MAX) characters. A
     /// shortened text ends in `…`.
     pub fn set_error_reason(&mut self, reason: impl Into<String>) {

@@ -15,6 +15,9 @@ macro_rules! open_enum {
         }
 
         impl $name {
+            /// The values that this version knows, as they are written in a record.
+            pub const KNOWN: &'static [&'static str] = &[$($text),+];
+
             /// Returns the value as it is written in a record.
             pub fn as_str(&self) -> &str {
                 match self {

@@ -5,6 +5,7 @@ use std::fmt::Write;
 
 use super::ExecutionMetrics;
 use super::keys::{Keys, RECORD};
+use crate::json::{end_of_string, unescaped};
 
 /// A key that does not belong to any field of a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,7 +13,7 @@ use super::keys::{Keys, RECORD};
 pub struct UnknownKey {
     /// Where the key is, such as `token_input` or `trace.llm_calls[0].token_input`.
     pub path: String,
-    /// The known key that was probably meant, such as `tokens_input` or `model.provider`. `None` if no known key is
+    /// The path of the known key that was probably meant, such as `tokens_input` or `model.provider`. `None` if no known key is
     /// similar.
     pub near: Option<String>,
 }
@@ -154,7 +155,7 @@ fn path(open: &[Open<'_>]) -> String {
 /// Returns the known key that was probably meant: the same key in another object, or a similar key in the same object.
 fn near(open: &[Open<'_>]) -> Option<String> {
     const CHARS_MAX: usize = 64;
-    let last = open.last()?;
+    let (last, outer) = open.split_last()?;
     let key = unescaped(last.key);
     if key.chars().count() > CHARS_MAX {
         return None;
@@ -163,7 +164,9 @@ fn near(open: &[Open<'_>]) -> Option<String> {
     let (distance, name) = distances.min_by_key(|(distance, _)| *distance)?;
     let is_near = distance <= (name.len() / 4).max(1);
     let elsewhere = if distance == 0 { None } else { RECORD.path_of(&key) };
-    elsewhere.or_else(|| is_near.then(|| name.to_owned()))
+    let parent = path(outer);
+    let here = || if parent.is_empty() { name.to_owned() } else { format!("{parent}.{name}") };
+    elsewhere.or_else(|| is_near.then(here))
 }
 
 /// Returns the number of letters in which two keys differ. The order of the words, their separators and their case are
@@ -205,27 +208,6 @@ fn edits(one: &str, other: &str) -> usize {
     row[other.len()]
 }
 
-/// Returns the position after the closing quote of the string whose text begins at `start`.
-fn end_of_string(bytes: &[u8], start: usize) -> usize {
-    let mut at = start;
-    while let Some(byte) = bytes.get(at) {
-        match byte {
-            b'"' => return at + 1,
-            b'\\' => at += 2,
-            _ => at += 1,
-        }
-    }
-    bytes.len() + 1
-}
-
-/// Returns a key without escapes.
-fn unescaped(written: &str) -> Cow<'_, str> {
-    if !written.contains('\\') {
-        return Cow::Borrowed(written);
-    }
-    serde_json::from_str(&format!("\"{written}\"")).map_or(Cow::Borrowed(written), Cow::Owned)
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -259,12 +241,12 @@ mod tests {
             (r#"{"exact_usd":1}"#, "exact_usd -> cost.exact_usd"),
             (r#"{"model":{"model_name":"m"}}"#, "model.model_name -> model.name"),
             (r#"{"prompt":"p"}"#, "prompt -> trace.llm_calls.prompt"),
-            (r#"{"model":{"nam":"m"}}"#, "model.nam -> name"),
+            (r#"{"model":{"nam":"m"}}"#, "model.nam -> model.name"),
             (r#"{"cost":{"exact":1}}"#, "cost.exact"),
             (r#"{"wholly_new":{"a":{"b":1}}}"#, "wholly_new"),
             (
                 r#"{"trace":{"llm_calls":[{"model_name":"a"},{"model_nam":"a","cost":{"tabel":1}}]}}"#,
-                "trace.llm_calls[1].model_nam -> model_name|trace.llm_calls[1].cost.tabel",
+                "trace.llm_calls[1].model_nam -> trace.llm_calls[1].model_name|trace.llm_calls[1].cost.tabel",
             ),
             // Tags and variants may have any keys, and a ledger writes the last three keys.
             (r#"{"tags":{"a":{"b":[{"c":1}]}},"model":{"variant":{"x":"y"}},"seq":1,"prev":"","hash":""}"#, ""),

@@ -5,7 +5,10 @@ use std::fmt::Display;
 use super::faults::Faults;
 use super::text::shortened;
 use super::usage::{Excess, excesses};
-use super::{ExecutionMetrics, Meter, Status, Timestamp, Usage, Usd};
+use super::{
+    CostSource, CostTier, Environment, ErrorCategory, ExecutionMetrics, Kind, Meter, QcOutcome, Status, Timestamp,
+    Usage, Usd,
+};
 use crate::error::Result;
 
 impl ExecutionMetrics {
@@ -57,6 +60,45 @@ impl ExecutionMetrics {
         self.check_digits(&mut faults);
         self.check_call_sequence(&mut faults);
         self.check_tags(&mut faults);
+        faults.into_result("accept a record")
+    }
+
+    /// Checks that each value with a fixed list of words, such as `status`, is one of these words. A reader accepts
+    /// other words, because a newer version may have written them. A program that records executions of other programs
+    /// should refuse them, because they are probably typing errors.
+    ///
+    /// # Errors
+    /// Fails with [`ErrorKind::Invalid`](crate::ErrorKind::Invalid). [`details`](crate::Error::details) has one entry
+    /// for each other word, with the words that are expected.
+    ///
+    /// ```
+    /// use runledger::{ExecutionMetrics, Uuid};
+    ///
+    /// let mut record = ExecutionMetrics::new(Uuid::from_u128(1), "s", "0.1.0", "2026-02-14T14:23:00Z".parse()?);
+    /// record.environment = "production".into();
+    /// let error = record.validate_words().unwrap_err();
+    /// assert_eq!(error.details(), ["environment: expected local, staging or prod, found \"production\""]);
+    /// # Ok::<(), runledger::Error>(())
+    /// ```
+    pub fn validate_words(&self) -> Result<()> {
+        let mut faults = Faults::default();
+        let mut check = |field: &dyn Display, word: Option<&str>, known: &[&str]| {
+            if let (Some(word), [others @ .., last]) = (word.filter(|word| !known.contains(word)), known) {
+                faults.add(field, format_args!("{} or {last}", others.join(", ")), shortened(word));
+            }
+        };
+        check(&"status", self.status.as_ref().map(Status::as_str), Status::KNOWN);
+        check(&"kind", Some(self.kind.as_str()), Kind::KNOWN);
+        check(&"environment", Some(self.environment.as_str()), Environment::KNOWN);
+        check(&"error_category", self.error_category.as_ref().map(ErrorCategory::as_str), ErrorCategory::KNOWN);
+        check(&"cost_tier", self.cost_tier.as_ref().map(CostTier::as_str), CostTier::KNOWN);
+        check(&"cost.source", self.cost.source.as_ref().map(CostSource::as_str), CostSource::KNOWN);
+        let outcome = self.production.outcome.as_ref().map(QcOutcome::as_str);
+        check(&"production.outcome", outcome, QcOutcome::KNOWN);
+        for (at, call) in self.trace.llm_calls.iter().enumerate() {
+            let field = format_args!("trace.llm_calls[{at}].cost.source");
+            check(&field, call.cost.source.as_ref().map(CostSource::as_str), CostSource::KNOWN);
+        }
         faults.into_result("accept a record")
     }
 

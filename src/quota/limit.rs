@@ -150,14 +150,15 @@ impl Limits {
         text: &str,
         zones: impl Fn(&str) -> Option<Z>,
     ) -> Result<Self> {
-        let entries: Vec<Entry> = serde_json::from_str(text).map_err(|source| malformed().at_source(text, source))?;
+        let entries: Vec<Entry> = serde_json::from_str(text).map_err(|error| malformed().at_json(text, &error))?;
         let zone = |name: &str| Zone::built_in(name).or_else(|| Some(Zone::with_rules(name, zones(name)?)));
         let mut limits = BTreeMap::new();
         for (index, entry) in entries.into_iter().enumerate() {
-            let refused = |why: String| malformed().at_part(text, entry_text(text, index)).detail(why);
+            let refused =
+                |why: String| malformed().at_part(text, entry_text(text, index)).detail(format!("[{index}].{why}"));
             let limit = entry.limit(zone).map_err(refused)?;
             if let Some(first) = limits.insert(limit.api.clone(), limit) {
-                return Err(refused(format!("the API {:?} is listed twice", first.api)));
+                return Err(refused(format!("api: the API {:?} is listed twice", first.api)));
             }
         }
         Ok(Self(limits))
@@ -259,7 +260,7 @@ impl Entry {
         let unknown = match unknown {
             UnknownEntry::Deny => Unknown::Deny,
             UnknownEntry::Allow => Unknown::Allow,
-            UnknownEntry::Assume(amount) => Unknown::Assume(steps("assume", unit, amount.get())?),
+            UnknownEntry::Assume(amount) => Unknown::Assume(steps("unknown.assume", unit, amount.get())?),
         };
         Ok(Limit { api, unit, period, zone, source, as_of, thresholds, most, unknown })
     }
@@ -350,12 +351,16 @@ mod tests {
                 "\"limit\": \"1\",",
                 "limit: found \"1\"; expected a whole number from 1 to 18446744073709551615",
             ),
-            ("\"limit\": 1,", "", "missing field `limit`"),
+            ("\"limit\": 1,", "", "[1].limit: expected a value, found none"),
             ("\"a\"", "\" \"", "found an empty text; expected a name"),
-            ("calls", "eur", "unknown variant `eur`"),
-            ("1,", "1, \"thresholds\": [50, 0],", "expected a nonzero u16"),
-            ("1,", "1, \"thresholds\": [99.5],", "expected a nonzero u16"),
-            ("1,", "1, \"unknown\": \"ignore\",", "unknown variant `ignore`"),
+            ("calls", "eur", "[1].unit: expected tokens, calls or usd, found \"eur\""),
+            (
+                "1,",
+                "1, \"thresholds\": [50, 0],",
+                "[1].thresholds[1]: expected a whole number from 1 to 65535, found 0",
+            ),
+            ("1,", "1, \"thresholds\": [99.5],", "[1].thresholds[0]: expected a whole number, found 99.5"),
+            ("1,", "1, \"unknown\": \"ignore\",", "[1].unknown: expected deny, allow or assume, found \"ignore\""),
             ("1,", "1, \"unknown\": {\"assume\": 0},", "assume: found 0; expected a whole number from 1"),
             ("week", "fortnight", "unknown period `fortnight`"),
             ("week", "0h", "found the period `0h`; expected 1h to 8760h"),
@@ -367,7 +372,7 @@ mod tests {
             ("\"us\"", "\"us\", \"zone\": \"\"", "zone: found \"\", which is not a zone that this program knows"),
             ("week\"", "5h\", \"zone\": \"+05:45\"", "zone: found +05:45 with the period 5h; expected no zone"),
             ("week\"", "hour\", \"zone\": \"+05:45\"", "zone: found +05:45 with the period hour; expected no zone"),
-            ("\"us\"", "\"us\", \"timezone\": \"UTC\"", "unknown field `timezone`"),
+            ("\"us\"", "\"us\", \"timezone\": \"UTC\"", "[1].timezone: expected the key api, limit, "),
             ("02-14", "02-30", "found \"2026-02-30\"; expected a date such as 2026-02-14"),
             ("02-14", "2-14", "found \"2026-2-14\"; expected a date such as 2026-02-14"),
             ("\"api\": \"a\"", "\"api\": \"first\"", "the API \"first\" is listed twice"),
@@ -438,7 +443,10 @@ mod tests {
         assert_eq!(refusal("").0, 1);
         assert_eq!(refusal("\n{}").0, 2);
         let two = refusal(&format!("[{ENTRY}]\n[]"));
-        assert_eq!(two, (2, ENTRY.len() as u64 + 3, "trailing characters at line 2 column 1".into()));
+        assert_eq!(
+            two,
+            (2, ENTRY.len() as u64 + 3, "expected the end of the text, found `[` at line 2 column 1".into())
+        );
         assert_eq!(Limits::from_json("[]").unwrap().iter().count(), 0);
     }
 

@@ -97,9 +97,9 @@ impl Progress {
                 }
                 Ok(Next::Added)
             }
-            Err(source) => {
-                let error = malformed("read a line of the quota").source(source);
-                // Go back, so that the next call reads the line again instead of skipping it.
+            Err(error) => {
+                let error = malformed("read a line of the quota").of_json(found.bytes, &error);
+                // The next call must read the line again instead of skipping it.
                 self.lines = journal.lines_from(before);
                 Err(error)
             }

@@ -324,7 +324,10 @@ fn a_file_without_a_head_is_not_taken_for_one() {
     std::fs::write(place.path("other"), "{}").unwrap();
     let complaint = |file: &str| place.run(["verify", "--head", file]).complaint(2);
     assert_eq!(complaint("empty"), "runledger: cannot read a head: empty: the file is empty\n");
-    assert_eq!(complaint("other"), "runledger: cannot read a head: other: missing field `ledger` at line 1 column 2\n");
+    assert_eq!(
+        complaint("other"),
+        "runledger: cannot read a head: other: ledger: expected a value, found none at line 1 column 2\n"
+    );
     assert_eq!(complaint("none"), "runledger: cannot read a head: none: No such file or directory (os error 2)\n");
 }
 
@@ -383,7 +386,7 @@ fn a_line_that_is_not_a_record_is_reported_and_the_others_are_read() {
     let text = std::fs::read_to_string(place.ledger()).unwrap();
     let byte: usize = text.split_inclusive('\n').take(2).map(str::len).sum();
     let first = format!(
-        "cannot read a record from JSON: logs/execution_metrics.jsonl: line 3 (byte {byte}): expected ident at line 1 column 2"
+        "cannot read a record from JSON: logs/execution_metrics.jsonl: line 3 (byte {byte}): expected a value in JSON, found `no` at line 1 column 2"
     );
     let second = "skipped lines that are not records: 1";
     for command in ["list", "show 019c5d2a-5", "cost", "cost discrepancy", "baseline"] {
@@ -522,7 +525,7 @@ fn wrong_arguments_are_named_and_nothing_is_done() {
     for (args, complaint) in [
         ("", "Usage: runledger [OPTIONS] <COMMAND>"),
         ("count", "unrecognized subcommand 'count'"),
-        ("list --limit 0", "0 is not in 1..=4294967295"),
+        ("list --limit 0", "expected a whole number from 1 to 4294967295"),
         ("list --limit 5 --all", "cannot be used with"),
         ("list --status sucess", "a similar value exists: 'success'"),
         ("cost --by moon", "[possible values: day, week, month, model, skill, run, scene, agent]"),

@@ -125,6 +125,22 @@ unknown of search: cost 24
     );
 }
 
+#[test]
+fn weeks_begin_on_monday_in_the_zone() {
+    let start = ["2026-02-08T22:59:59Z", "2026-02-08T23:00:00Z", "2026-02-15T23:30:00Z"];
+    let records = [1, 2, 3].map(|id| record(id, "s", start[id as usize - 1], Some(5), Status::Success));
+    let place = place(&records);
+    let names = |args: &str| -> Vec<String> {
+        let table = answer(&place, &format!("baseline --by week {args}"));
+        let rows = table.lines().skip(1).take_while(|line| line.starts_with("s@"));
+        rows.map(|line| line.split_whitespace().take(2).collect::<Vec<_>>().join(" ")).collect()
+    };
+    assert_eq!(names(""), ["s@2026-02-02 2", "s@2026-02-09 1"]);
+    for zone in ["--zone Europe/Zurich", "--zone +01:00 --last 5", "--zone Europe/Zurich --since 2026-01-01"] {
+        assert_eq!(names(zone), ["s@2026-02-02 1", "s@2026-02-09 1", "s@2026-02-16 1"], "{zone}");
+    }
+}
+
 /// A name that is cut keeps the part that distinguishes it from the others.
 #[test]
 fn versions_of_a_long_name_can_be_distinguished() {
@@ -208,6 +224,7 @@ publish  mean usd      0.01    0.01      0.0% … 0.0%   1.0000  no change shown
 publish  tokens        1003    1003     -0.1% … 0.1%   1.0000  no change shown
 search   success     100.0%  100.0%     -7.5% … 3.8%   1.0000  no change shown
 search   ms            3250    3250     -2.1% … 2.4%   1.0000  no change shown
+search   mean usd         -       -                -        -  too few
 search   tokens        1003    1003     -0.1% … 0.1%   1.0000  no change shown
 compared with the baselines of the week from 2026-02-09T00:00:00.000Z
 7 of 8 metrics judged
@@ -216,10 +233,11 @@ compared with the baselines of the week from 2026-02-09T00:00:00.000Z
     assert_eq!(
         answer(&place, "compare --skill search"),
         "\
-skill   metric   baseline  recent      interval       p  verdict
-search  success    100.0%  100.0%  -7.5% … 3.8%  1.0000  no change shown
-search  ms           3250    3250  -2.1% … 2.4%  1.0000  no change shown
-search  tokens       1003    1003  -0.1% … 0.1%  1.0000  no change shown
+skill   metric    baseline  recent      interval       p  verdict
+search  success     100.0%  100.0%  -7.5% … 3.8%  1.0000  no change shown
+search  ms            3250    3250  -2.1% … 2.4%  1.0000  no change shown
+search  mean usd         -       -             -       -  too few
+search  tokens        1003    1003  -0.1% … 0.1%  1.0000  no change shown
 compared with the baselines of the week from 2026-02-09T00:00:00.000Z
 3 of 4 metrics judged
 "
@@ -254,12 +272,25 @@ fn compare_ends_with_3_if_it_judged_nothing_or_not_what_is_required() {
 }
 
 #[test]
-fn freeze_ends_with_3_if_nothing_was_recorded_before_the_week() {
-    let place = place(&executions());
-    let table = run(&place, "baseline freeze --week 2026-01-10").answer(3);
-    assert!(table.ends_with("frozen for the week from 2026-01-05T00:00:00.000Z: 0 executions before it\n"), "{table}");
-    let last = run(&place, "compare --week 2026-01-10").answer(3);
-    assert!(last.ends_with("\n0 of 8 metrics judged\n"), "{last}");
+fn a_week_without_earlier_records_is_not_frozen_and_can_be_frozen_after_a_backfill() {
+    let records = executions();
+    let place = place(&records[336..]);
+    assert_eq!(
+        run(&place, "baseline freeze --week 2026-02-10").answer(3),
+        "nothing is frozen: found no execution that started before 2026-02-09T00:00:00.000Z. After older executions are \
+         recorded, run `runledger baseline freeze --week 2026-02-09`\n"
+    );
+    let json = run(&place, "baseline freeze --week 2026-02-10 --json");
+    let note: serde_json::Value = serde_json::from_str(&json.stderr).unwrap();
+    assert!(json.code == Some(3) && note["note"].as_str().unwrap().starts_with("nothing is frozen: "), "{note}");
+    let found = run(&place, "compare --week 2026-02-10").complaint(2);
+    assert!(found.contains("no baselines are frozen for the week from 2026-02-09T00:00:00.000Z"), "{found}");
+    std::fs::write(place.ledger(), lines(&records)).unwrap();
+    let table = answer(&place, "baseline freeze --week 2026-02-10");
+    assert!(
+        table.ends_with("frozen for the week from 2026-02-09T00:00:00.000Z: 336 executions before it\n"),
+        "{table}"
+    );
 }
 
 /// `tests/data/comparison_reference.py` and `verdicts_reference.py` show how such values are computed.
@@ -293,13 +324,14 @@ fn compare_in_json_has_every_number() {
 
 #[test]
 fn compare_uses_the_last_frozen_baselines_or_those_of_a_given_week() {
-    let place = place(&executions());
+    let older = record(900, "publish", "2026-02-01T00:00:00Z", Some(3_000), Status::Success);
+    let place = place(&[executions(), vec![older]].concat());
     assert_eq!(
         run(&place, "compare").complaint(2),
         "runledger: no baselines are frozen yet; run `runledger baseline freeze`: logs/baselines.jsonl\n"
     );
     answer(&place, "baseline freeze --week 2026-02-10");
-    run(&place, "baseline freeze --week 2026-02-03").answer(3);
+    answer(&place, "baseline freeze --week 2026-02-03");
     let against = |args: &str| run(&place, args).stdout.lines().rev().nth(1).unwrap().to_owned();
     assert_eq!(against("compare"), "compared with the baselines of the week from 2026-02-09T00:00:00.000Z");
     assert_eq!(
@@ -395,7 +427,7 @@ fn each_command_has_help_with_an_example_and_names_wrong_arguments() {
     }
     for (args, complaint) in [
         ("baseline --by moon", "[possible values: skill, version, model, environment, week]"),
-        ("baseline --last 0", "number would be zero for non-zero type"),
+        ("baseline --last 0", "expected a whole number from 1 to 18446744073709551615"),
         ("baseline --last 3 freeze", "cannot be used with"),
         ("baseline freeze --week 2026-2-10", "expected a day such as 2026-11-16"),
         ("compare --week 2026-02-30", "expected a day such as 2026-11-16"),

@@ -268,7 +268,7 @@ fn what_cannot_be_judged_ends_with_2() {
         ),
         (
             "--policy policy.json",
-            "cannot read a policy: policy.json: unknown field `gates`, expected `gate` or `escalation` at line 1 column 8",
+            "cannot read a policy: policy.json: gates: expected the key gate or escalation, found another key at line 1 column 8",
         ),
         ("--policy none.json", "cannot read a policy: none.json: No such file or directory (os error 2)"),
         (
@@ -287,7 +287,7 @@ fn what_cannot_be_judged_ends_with_2() {
     assert!(place.run(["gate", "--run", ""]).complaint(2).contains("a value is required"));
     // Lines of another program have no chain to verify.
     std::fs::write(place.path("plain.jsonl"), commands::lines(&run())).unwrap();
-    assert!(gate(&place, "--ledger plain.jsonl").complaint(2).contains("there is no ledger of this name"));
+    assert!(gate(&place, "--ledger plain.jsonl").complaint(2).contains("expected the file of a ledger"));
 }
 
 /// Returns a week in which everything goes wrong, after weeks without problems.

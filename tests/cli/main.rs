@@ -31,6 +31,7 @@ mod metrics;
 mod pipe;
 mod pipe_calls;
 mod pipe_costs;
+mod pipe_words;
 mod price;
 mod prices_import;
 mod promises;

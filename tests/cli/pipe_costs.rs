@@ -155,7 +155,7 @@ fn the_output_of_price_is_recorded_to_the_last_digit() {
         ("[\"1\"]", "price: expected an object that `runledger price` printed, found another value"),
         (
             "{\"tier_above\":\"x\"}",
-            "price: expected an object that `runledger price` printed: invalid type: string \"x\", expected u64",
+            "price: expected an object that `runledger price` printed: tier_above: expected a whole number, found \"x\"",
         ),
         ("{\"usd\":\"x\"}", "price: usd: expected a number with at most 12 decimals"),
     ] {
@@ -188,37 +188,43 @@ fn reason(line: &str) -> String {
 fn the_real_fault_of_a_line_is_shown_with_its_column() {
     let record = format!("{{{REQUIRED},\"cost_usd\":\"0.5\"");
     let length = record.len();
-    assert_eq!(reason(&format!("{record}}} x")), format!("trailing characters at column {}", length + 3));
-    assert_eq!(reason(&record), format!("EOF while parsing an object at column {length}"));
+    assert_eq!(
+        reason(&format!("{record}}} x")),
+        format!("expected the end of the text, found `x` at column {}", length + 3)
+    );
+    assert_eq!(reason(&record), format!("expected the end of an object, found the end of the text at column {length}"));
     // The amount is a string, and the fault comes after it or before it.
     let after = format!("{record},\"tokens_input\":\"7\"}}");
     let column = after.find("\"7\"").unwrap() + 3;
-    assert_eq!(reason(&after), format!("invalid type: string \"7\", expected u64 at column {column}"));
+    assert_eq!(reason(&after), format!("tokens_input: expected a whole number, found \"7\" at column {column}"));
     let before = after.replace("\"cost_usd\":\"0.5\",", "").replace('}', ",\"cost_usd\":\"0.5\"}");
     let column = before.find("\"7\"").unwrap() + 3;
-    assert_eq!(reason(&before), format!("invalid type: string \"7\", expected u64 at column {column}"));
+    assert_eq!(reason(&before), format!("tokens_input: expected a whole number, found \"7\" at column {column}"));
     // The number is longer than the string, so the column is unknown.
     let longer = after.replace("0.5", "1e-9");
     let text = reason(&longer);
-    assert!(text.starts_with("invalid type: string \"7\", expected u64") || text.contains("1e-9"), "{text}");
+    assert!(text.starts_with("tokens_input: expected a whole number, found \"7\"") || text.contains("1e-9"), "{text}");
 }
 
 #[test]
 fn a_group_that_is_not_an_object_is_refused() {
-    for (value, found) in [("null", "null"), ("[]", "sequence"), ("[\"a\"]", "sequence"), ("7", "integer `7`")] {
+    for (value, found) in [("null", "null"), ("[]", "a list"), ("[\"a\"]", "a list"), ("7", "7")] {
         for group in ["run", "model", "cost", "production", "trace"] {
-            let expected = format!("invalid type: {found}, expected an object at column ");
+            let expected = format!("{group}: expected an object, found {found} at column ");
             let found = reason(&format!("{{{REQUIRED},\"{group}\":{value}}}"));
             assert!(found.starts_with(&expected), "{group}: {found}");
         }
     }
     for list in ["llm_calls", "steps", "decisions", "errors"] {
         let found = reason(&format!("{{{REQUIRED},\"trace\":{{\"{list}\":[7]}}}}"));
-        assert!(found.starts_with("invalid type: integer `7`, expected an object at column "), "{list}: {found}");
+        assert!(
+            found.starts_with(&format!("trace.{list}[0]: expected an object, found 7 at column ")),
+            "{list}: {found}"
+        );
     }
     let call = r#"{"call_sequence":1,"model_name":"m","cost":null}"#;
     let found = reason(&format!("{{{REQUIRED},\"trace\":{{\"llm_calls\":[{call}]}}}}"));
-    assert!(found.starts_with("invalid type: null, expected an object"), "{found}");
+    assert!(found.starts_with("trace.llm_calls[0].cost: expected an object, found null"), "{found}");
 }
 
 const GPT_4: &str = r#""model":{"name":"gpt-4"},"tokens_input":1000,"tokens_output":500"#;
@@ -333,13 +339,13 @@ fn unknown_keys_are_named_and_refused_if_strict() {
     );
     let answer: Value = serde_json::from_str(&pipe(&place, &[], &line).answer(0)).unwrap();
     let unknown = json!(["token_input", "model.nam", "wholly_new"]);
-    let near = json!({"token_input": "tokens_input", "model.nam": "name"});
+    let near = json!({"token_input": "tokens_input", "model.nam": "model.name"});
     let durable = json!({"execution_id": id, "seq": 1, "answer": "durable", "unknown_keys": unknown, "near": near});
     assert_eq!(answer, durable);
     let strict: Value = serde_json::from_str(&pipe(&place, &["--strict"], &line).answer(1)).unwrap();
     let reasons = [
         "token_input: expected a known key, such as tokens_input",
-        "model.nam: expected a known key, such as name",
+        "model.nam: expected a known key, such as model.name",
         "wholly_new: expected a known key",
     ];
     let refused = json!({

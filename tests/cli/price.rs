@@ -134,7 +134,7 @@ fn a_line_that_cannot_be_priced_says_why_and_the_next_is_answered() {
         (6, "found \"audio_ms\""),
         (7, "usage: expected at least one count, found none"),
         (8, "usage.input_tokens: expected a whole number, found null: an unknown count has no price"),
-        (9, "unknown field `modle`"),
+        (9, "modle: expected the key model, provider, usage, at or variant, found another key"),
     ] {
         assert!(told[place].1.contains(text), "{}", told[place].1);
     }
@@ -181,7 +181,7 @@ fn a_price_file_of_the_user_counts_before_the_bundle() {
     std::fs::write(place.path("own.json"), OWN.replace("\"24\"", "\"dear\"")).unwrap();
     assert_eq!(
         price(&place, &["--prices", "own.json"], &lines).complaint(2),
-        "runledger: cannot read a price table: own.json: line 2 (byte 153): expected a price of at least 0 with at \
+        "runledger: cannot read a price table: own.json: line 2 (byte 153): models[0].prices[0].input: expected a price of at least 0 with at \
          most 6 decimals, found \"dear\"\n"
     );
     assert_eq!(

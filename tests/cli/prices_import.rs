@@ -128,3 +128,32 @@ fn imported_prices_override_the_bundle_and_its_own_rows_stay_in_force() {
     assert_eq!(place.run(args.split_whitespace()).code, Some(0));
     assert_eq!(price(&place, "own.json", &line)["usd"], "0.0006");
 }
+
+#[test]
+fn the_table_of_another_project_is_refused_with_its_name() {
+    for (file, text, from, found) in [
+        ("data.json", JSON, "litellm", "genai-prices"),
+        ("data.py", PYTHON, "litellm", "genai-prices"),
+        ("l.json", LITELLM, "genai-prices", "litellm"),
+    ] {
+        let args = format!("prices import {file} --from {from} --table-version t --as-of 2026-11-20");
+        assert_eq!(
+            with(file, text).run(args.split_whitespace()).complaint(2),
+            format!(
+                "runledger: cannot import prices: {file}: found the table of {found}; expected the table of {from}. Use \
+                 --from {found}\n"
+            )
+        );
+    }
+    let place = with("data.json", JSON);
+    import(&place, "data.json", "--out own.json");
+    let complaint = import(&place, "own.json", "").complaint(2);
+    assert!(
+        complaint.contains("own.json: found a table that was imported; expected the table of another"),
+        "{complaint}"
+    );
+    // A damaged table of the right project is reported as before.
+    let damaged = with("data.json", &JSON.replacen("\"id\"", "\"id\": 7, \"idd\"", 1));
+    let complaint = import(&damaged, "data.json", "").complaint(2);
+    assert!(complaint.contains("data.json: line "), "{complaint}");
+}

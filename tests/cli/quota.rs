@@ -125,7 +125,7 @@ fn limits_that_cannot_be_read_are_named_with_their_line() {
     std::fs::write(place.path("own.json"), OWN_LIMITS.replace("25.50", "0.0000000000001")).unwrap();
     assert_eq!(
         complaint(),
-        "runledger: cannot read a table of limits: own.json: line 2 (byte 4): limit: found 0.0000000000001; \
+        "runledger: cannot read a table of limits: own.json: line 2 (byte 4): [0].limit: found 0.0000000000001; \
          expected US dollars above 0 and up to 18446744.073709551615, with at most 12 decimals\n"
     );
 }

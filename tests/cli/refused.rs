@@ -95,7 +95,7 @@ fn a_call_to_be_priced_is_refused_with_its_line() {
     assert_eq!(found[0]["matched"], "gpt-4");
     let refusal = |error: &str| json!({"error": error, "kind": "malformed", "near": []});
     assert_eq!(found[1], refusal("duplicate key \"input_tokens\" at line 3 column 57"));
-    assert_eq!(found[2], refusal("key must be a string at line 4 column 27"));
+    assert_eq!(found[2], refusal("usage: expected a key in quotes, found `x` at line 4 column 27"));
 }
 
 #[test]
@@ -113,27 +113,120 @@ fn a_file_with_a_key_twice_is_refused() {
         (
             "policy file",
             r#"{"gate": {}, "gate": {}}"#,
-            "cannot read a policy: file: duplicate field `gate` at line 1 column 19".to_owned(),
+            "cannot read a policy: file: gate: expected this key once, found it again at line 1 column 19".to_owned(),
         ),
         (
             "quota --limits file",
             r#"[{"api": "a", "api": "b"}]"#,
-            "cannot read a table of limits: file: line 1 (byte 18): duplicate field `api` at line 1 column 19"
+            "cannot read a table of limits: file: line 1 (byte 18): [0].api: expected this key once, found it again at line 1 column 19"
                 .to_owned(),
         ),
         (
             "gate --run r --expect file",
             r#"[{"skill": "a", "skill": "b"}]"#,
-            "cannot read the expected executions: file: duplicate field `skill` at line 1 column 23".to_owned(),
+            "cannot read the expected executions: file: [0].skill: expected this key once, found it again at line 1 column 23".to_owned(),
         ),
         (
             "cost explain gpt-4 --input 1 --prices file",
             r#"{"version": "1", "version": "2"}"#,
-            "cannot read a price table: file: line 1 (byte 25): duplicate field `version` at line 1 column 26"
+            "cannot read a price table: file: line 1 (byte 25): version: expected this key once, found it again at line 1 column 26"
                 .to_owned(),
         ),
     ] {
         std::fs::write(place.path("file"), text).unwrap();
         assert_eq!(place.run(args.split(' ')).complaint(2), format!("runledger: {complaint}\n"), "{args}");
     }
+}
+
+/// The words are those of JSON and of the command, and each fault has its key.
+#[test]
+fn a_wrong_value_is_refused_without_words_of_rust() {
+    let place = Place::new();
+    for (args, text, complaint) in [
+        ("quota --limits file", "{}", "expected a list, found an object at line 1 column 0"),
+        ("quota --limits file", r#"[{"api": 7}]"#, "[0].api: expected a string, found 7 at line 1 column 10"),
+        ("prices check --prices file", "7", "expected an object, found 7 at line 1 column 1"),
+        (
+            "prices check --prices file",
+            r#"{"version": "1", "as_of": "2026-01-01", "source": "s", "models": [{"model": "m", "provider": "p", "prices": {}}]}"#,
+            "models[0].prices: expected a list, found an object at line 1 column 108",
+        ),
+        (
+            "policy file",
+            r#"{"escalation": {"alpha": {}}}"#,
+            "escalation.alpha: expected a number, found an object at line 1 column 25",
+        ),
+        ("policy file", r#"{"gate": 7}"#, "gate: expected an object, found 7 at line 1 column 10"),
+        ("gate --run r --expect file", "{}", "expected a list, found an object at line 1 column 0"),
+        (
+            "gate --run r --expect file",
+            r#"[{"skill": null}]"#,
+            "[0].skill: expected a string, found null at line 1 column 15",
+        ),
+        (
+            "retention plan --policy file",
+            r#"{"failed": "drop"}"#,
+            "failed: expected keep or archive, found \"drop\" at line 1 column 17",
+        ),
+    ] {
+        std::fs::write(place.path("file"), text).unwrap();
+        let found = place.run(args.split(' ')).complaint(2);
+        assert!(found.ends_with(&format!(": {complaint}\n")), "{args} {text}: {found}");
+    }
+    for (fields, reason) in [
+        (r#""model":{"name":"m","cache_read":"7"}"#, "model.cache_read: expected a whole number, found \"7\""),
+        (r#""tokens_input":-1"#, "tokens_input: expected a whole number from 0 to 18446744073709551615, found -1"),
+        (r#""tags":[]"#, "tags: expected an object, found a list"),
+        (r#""environment":null"#, "environment: expected a string, found null"),
+        (r#""cost_usd":{}"#, "cost_usd: expected an amount of US dollars, found "),
+        (r#""trace":{"steps":[{"name":"n","time":5}]}"#, "trace.steps[0].time: expected "),
+    ] {
+        let answer = &answers(fed(&place, &["pipe"], &format!("{{{RECORD},{fields}}}")), 1)[0];
+        let found = answer["reasons"][0].as_str().unwrap();
+        assert!(found.starts_with(&format!("cannot read a record from JSON: {reason}")), "{found}");
+    }
+    for (args, complaint) in [
+        ("baseline --last many", "expected a whole number from 1 to 18446744073709551615"),
+        ("cost explain gpt-4 --input 1.5", "expected a whole number from 0 to 18446744073709551615"),
+        ("complete --execution-id 7", "expected an id such as 019c5d2a-5a40-7000-8000-000000000001"),
+        ("progress --execution-id 7 --stage s", "expected an id such as 019c5d2a-5a40-7000-8000-000000000001"),
+        (
+            "complete --execution-id 019c5d2a-5a40-7000-8000-000000000001 --quality-score x",
+            "expected a number such as 0.5",
+        ),
+        ("tail -n -1", "unexpected argument '-1'"),
+        ("tail -n=-1", "expected a whole number from 0 to 18446744073709551615"),
+    ] {
+        let Output { code, stderr, .. } = place.run(args.split(' '));
+        assert!(code == Some(2) && stderr.contains(complaint), "{args}: {stderr}");
+    }
+}
+
+#[test]
+fn a_path_that_is_not_a_ledger_is_named_with_what_to_do() {
+    let place = Place::empty();
+    std::fs::write(place.path("plain.txt"), "hello\n").unwrap();
+    const HINT: &str = "; to use another ledger, set --ledger PATH or RUNLEDGER_PATH\n";
+    for (ledger, found) in [
+        ("absent", "cannot open a ledger to read: absent: there is no such file"),
+        (
+            "plain.txt",
+            "cannot verify the ledger: plain.txt: found a file without a line of a ledger; expected the file of a ledger",
+        ),
+    ] {
+        let complaint = place.run(["verify", "--ledger", ledger]).complaint(2);
+        assert_eq!(complaint, format!("runledger: {found}{HINT}"));
+    }
+}
+
+#[test]
+fn an_id_in_place_of_a_model_is_answered_with_the_option_for_ids() {
+    let place = Place::new();
+    for id in ["019c5d2a-5a40", "019c5d2a", "019C5D2A5A40"] {
+        let complaint = place.run(["cost", "explain", id]).complaint(2);
+        let hint = format!("to explain the cost of an execution, run `runledger cost explain --execution {id}`\n");
+        assert_eq!(complaint, format!("runledger: cannot price the unknown model {id:?}; {hint}"));
+    }
+    let complaint = place.run(["cost", "explain", "gpt-4oo"]).complaint(2);
+    assert!(!complaint.contains("--execution"), "{complaint}");
 }

@@ -1,5 +1,5 @@
-//! Tables are as wide as the terminal. A wider one cuts no name, and a narrower one breaks no line. Elsewhere they have
-//! 80 columns, and `COLUMNS` wins.
+//! Tables are as wide as the terminal. A wider one cuts no name, and a narrower one breaks no line. Elsewhere no name is
+//! cut, and `COLUMNS` wins.
 #![cfg(target_os = "linux")]
 
 use std::process::{Command, Stdio};
@@ -26,6 +26,11 @@ fn on_terminal(place: &Place, columns: u32, variable: &str, arguments: &str) -> 
     };
     assert!(output.status.success(), "{output:?}");
     Some(String::from_utf8(output.stdout).unwrap().replace("\r\n", "\n"))
+}
+
+/// Returns the output of `list` in a pipe.
+fn piped(place: &Place) -> String {
+    output(command().env_remove("COLUMNS").current_dir(place.directory.path()).arg("list")).answer(0)
 }
 
 const WIDE: &str = "\
@@ -102,10 +107,10 @@ without model: 3
 }
 
 #[test]
-fn elsewhere_it_has_80_columns_and_a_row_is_a_line() {
+fn elsewhere_names_are_whole_and_a_row_is_a_line() {
     let place = place();
-    assert_eq!(place.run(["list"]).answer(0), IN_80);
-    // Only the last digits distinguish these two ids, and only names are cut.
+    assert_eq!(piped(&place), WIDE);
+    // Only the last digits distinguish these two ids.
     let twins = [1, 2].map(|last| {
         let mut twin = record(1, "skill-of-a-long-name", "2026-02-14T14:29:00Z", None, Status::Interrupted);
         twin.execution_id = Uuid::from_u128(twin.execution_id.as_u128() << 4 | last);
@@ -113,11 +118,11 @@ fn elsewhere_it_has_80_columns_and_a_row_is_a_line() {
     });
     let place = Place::with(&twins);
     let table = "\
-start (UTC)      skill      status      ms tokens usd id
-2026-02-14 14:29 skill-of-… interrupted  -      -   - 00000000-0010-0000-0000-000000000011
-2026-02-14 14:29 skill-of-… interrupted  -      -   - 00000000-0010-0000-0000-000000000012
+start (UTC)       skill                 status       ms  tokens  usd  id
+2026-02-14 14:29  skill-of-a-long-name  interrupted   -       -    -  00000000-0010-0000-0000-000000000011
+2026-02-14 14:29  skill-of-a-long-name  interrupted   -       -    -  00000000-0010-0000-0000-000000000012
 ";
-    assert_eq!(place.run(["list"]).answer(0), table);
+    assert_eq!(piped(&place), table);
 }
 
 #[test]
@@ -125,7 +130,7 @@ fn the_variable_wins() {
     let place = place();
     let mut list = command();
     list.current_dir(place.directory.path()).arg("list");
-    for (columns, table) in [("160", WIDE), ("60", NARROW), ("", IN_80), ("0", IN_80), ("wide", IN_80)] {
+    for (columns, table) in [("160", WIDE), ("60", NARROW), ("80", IN_80), ("", WIDE), ("0", WIDE), ("wide", WIDE)] {
         assert_eq!(output(list.env("COLUMNS", columns)).answer(0), table, "{columns:?}");
     }
     if let Some(found) = on_terminal(&place, 60, "COLUMNS=160", "list") {

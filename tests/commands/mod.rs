@@ -40,9 +40,10 @@ impl Output {
     }
 }
 
+/// Returns a call whose tables have 80 columns, as if it wrote to a terminal of this width.
 pub(crate) fn command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_runledger"));
-    command.env_remove("RUNLEDGER_PATH").env_remove("RUNLEDGER_PRICES").env_remove("NO_COLOR").env_remove("COLUMNS");
+    command.env_remove("RUNLEDGER_PATH").env_remove("RUNLEDGER_PRICES").env_remove("NO_COLOR").env("COLUMNS", "80");
     // Records that cannot be stored go there, and never into the user's own directories.
     command.env("XDG_STATE_HOME", std::env::temp_dir().join(format!("runledger-tests-{}", std::process::id())));
     command.env_remove("RUNLEDGER_RUN_ID").env_remove("RUNLEDGER_PARENT_EXECUTION_ID").env_remove("TRACEPARENT");

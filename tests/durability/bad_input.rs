@@ -289,7 +289,7 @@ fn a_missing_ledger_cannot_be_read() {
     let error = reader.verify(&[]).unwrap_err();
     assert_eq!(
         place.text(&error),
-        "cannot verify the ledger: /execution_metrics.jsonl: there is no ledger of this name"
+        "cannot verify the ledger: /execution_metrics.jsonl: found no file; expected the file of a ledger"
     );
     assert!(names(place.directory.path()).is_empty());
 }
@@ -366,7 +366,12 @@ fn malformed_lines_are_skipped_counted_and_reported() {
     let start = |junk: usize| with_junk[..junk].concat().len() as u64;
     let places: Vec<_> = errors.iter().map(|error| (error.kind(), error.line(), error.byte())).collect();
     assert_eq!(places, [2, 4, 5].map(|line| (ErrorKind::Malformed, Some(line), Some(start(line as usize - 1)))));
-    assert!(errors.iter().all(|error| error.source().is_some() && error.file() == Some(&place.path)));
+    assert!(
+        errors
+            .iter()
+            .all(|error| error.source().is_some() != (error.line() == Some(4)) && error.file() == Some(&place.path))
+    );
+    assert_eq!(errors[1].details(), ["expected UTF-8, found another byte at column 1"]);
     assert_eq!(
         place.text(&errors[0]),
         format!("cannot read a record from JSON: /execution_metrics.jsonl: line 2 (byte {})", lines[0].len())

@@ -606,13 +606,16 @@ fn an_invalid_policy_is_refused_with_every_reason() {
     let error = Escalations::new(policy, time(NOW), None).unwrap_err();
     assert_eq!((error.kind(), error.details().len()), (ErrorKind::Invalid, 2));
     for (text, why) in [
-        (r#"{"gates": {}}"#, "unknown field `gates`, expected `gate` or `escalation` at line 1 column 8"),
+        (r#"{"gates": {}}"#, "gates: expected the key gate or escalation, found another key at line 1 column 8"),
         (
             r#"{"gate": {"required": {"qc": ["shot"]}}}"#,
-            "unknown variant `shot`, expected one of `run_id`, `parent`, `model_used`, `tier`, `cost`, `estimated_cost`, `actual_cost`, `scene_id`, `shot_id`, `duration_s`, `outcome`, `regen_count`, `artifact_output`, `decision` at line 1 column 36",
+            "gate.required.qc[0]: expected run_id, parent, model_used, tier, cost, estimated_cost, actual_cost, scene_id, shot_id, duration_s, outcome, regen_count, artifact_output or decision, found \"shot\" at line 1 column 36",
         ),
-        (r#"{"escalation": {"alpha": 0.1, "alpha": 0.2}}"#, "duplicate field `alpha` at line 1 column 37"),
-        ("[", "EOF while parsing a list at line 1 column 1"),
+        (
+            r#"{"escalation": {"alpha": 0.1, "alpha": 0.2}}"#,
+            "escalation.alpha: expected this key once, found it again at line 1 column 37",
+        ),
+        ("[", "expected the end of a list, found the end of the text at line 1 column 1"),
         ("[]", "policy: found an array; expected an object"),
         (r#"{"gate": []}"#, "gate: found an array; expected an object"),
         (r#"{"gate": {"required": []}}"#, "required: found an array; expected an object"),

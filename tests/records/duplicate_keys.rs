@@ -32,8 +32,8 @@ fn a_record_has_no_key_twice() {
         (r#""model":{"variant":{"v":"1","v":"2"}}"#, "duplicate key \"v\""),
         (r#""unknown":1,"unknown":1"#, "duplicate key \"unknown\""),
         (r#""unknown":{"a":1,"a":2}"#, "duplicate key \"a\""),
-        (r#""skill_name":"t""#, "duplicate field `skill_name`"),
-        (r#""model":{"name":"a","name":"b"}"#, "duplicate field `name`"),
+        (r#""skill_name":"t""#, "skill_name: expected this key once"),
+        (r#""model":{"name":"a","name":"b"}"#, "model.name: expected this key once"),
     ] {
         let found = source(&record(rest).unwrap_err());
         assert!(found.starts_with(key) && found.contains(" at line 1 column "), "{rest}: {found}");
@@ -85,12 +85,15 @@ fn tables_policies_and_usages_have_no_key_twice() {
             genai_prices(r#"[{"id": "p", "name": "p", "models": [], "x": {"a": 1, "a": 2}}]"#, &stamp()).unwrap_err(),
             key,
         ),
-        (Limits::from_json(r#"[{"api": "a", "api": "a"}]"#).unwrap_err(), "duplicate field `api`"),
-        (Policy::from_json(r#"{"gate": {}, "gate": {}}"#).unwrap_err(), "duplicate field `gate`"),
-        (Expectations::from_json(r#"[{"skill": "a", "skill": "b"}]"#).unwrap_err(), "duplicate field `skill`"),
+        (Limits::from_json(r#"[{"api": "a", "api": "a"}]"#).unwrap_err(), "[0].api: expected this key once"),
+        (Policy::from_json(r#"{"gate": {}, "gate": {}}"#).unwrap_err(), "gate: expected this key once"),
+        (
+            Expectations::from_json(r#"[{"skill": "a", "skill": "b"}]"#).unwrap_err(),
+            "[0].skill: expected this key once",
+        ),
         (
             retention::RetentionPolicy::from_json(r#"{"min_days": 30, "min_days": 31}"#).unwrap_err(),
-            "duplicate field `min_days`",
+            "min_days: expected this key once",
         ),
         (Usage::from_openai(r#"{"prompt_tokens": 1, "a": 1, "a": 2}"#).unwrap_err(), key),
     ] {

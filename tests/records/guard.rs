@@ -439,3 +439,16 @@ fn an_interrupted_skill_without_a_name_is_recorded_as_unnamed() {
     assert_eq!(record.tags["refused"], serde_json::json!(["skill_name: expected a name, found \"\""]));
     assert_eq!((record.status.clone(), record.validate().is_ok()), (Some(Status::Interrupted), true));
 }
+
+#[test]
+fn the_sum_of_the_tokens_is_derived_at_the_end_of_an_execution() {
+    let place = Place::new();
+    let mut run = place.ledger.begin(skill());
+    (run.record_mut().tokens_input, run.record_mut().tokens_output) = (Some(3), Some(4));
+    run.succeed().warn();
+    assert_eq!(place.only().tokens_used, Some(7));
+    let id = place.ledger.begin_detached(skill(), |record| record.tokens_input = Some(5)).unwrap().execution_id;
+    let mut execution = place.ledger.resume(id).unwrap();
+    execution.record_mut().tokens_output = Some(6);
+    assert_eq!(execution.complete(Status::Success).unwrap().record.tokens_used, Some(11));
+}

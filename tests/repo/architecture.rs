@@ -14,10 +14,10 @@ mod imports;
 /// Each top-level module, and the modules that it may import. Those come from earlier rows, so no two import each
 /// other.
 const LAYERS: [(&str, &[&str]); 16] = [
-    ("error", &[]),
+    ("json", &[]),
+    ("error", &["json"]),
     ("digest", &[]),
     ("id", &[]),
-    ("json", &[]),
     ("mutex", &[]),
     ("metrics", &["error", "digest", "json"]),
     ("cost", &["error", "json", "metrics"]),

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::str::FromStr;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use runledger::Uuid;
 use serde_json::{Map, Value};
 
 /// Returns a parser that accepts only these names.
@@ -20,6 +21,33 @@ pub(crate) fn name(text: &str) -> Result<String, String> {
         return Err("expected a name, found none".to_owned());
     }
     Ok(text.to_owned())
+}
+
+/// Returns a parser of whole numbers from `least` to `most`, which are the bounds of `T` or stricter.
+pub(crate) fn whole<T>(least: u64, most: u64) -> impl Fn(&str) -> Result<T, String> + Clone
+where
+    T: FromStr,
+{
+    move |text| {
+        let is_within = text.parse::<u64>().is_ok_and(|number| (least..=most).contains(&number));
+        let number = text.parse().ok().filter(|_| is_within);
+        number.ok_or_else(|| format!("expected a whole number from {least} to {most}"))
+    }
+}
+
+/// Reads a number that may have decimals.
+pub(crate) fn decimal(text: &str) -> Result<f64, String> {
+    text.parse().map_err(|_| "expected a number such as 0.5".to_owned())
+}
+
+/// Returns why a line of input is not text.
+pub(crate) fn not_utf8(error: &std::str::Utf8Error) -> String {
+    format!("expected UTF-8, found another byte at column {}", error.valid_up_to() + 1)
+}
+
+/// Reads the whole id of an execution.
+pub(crate) fn id(text: &str) -> Result<Uuid, String> {
+    text.parse().map_err(|_| "expected an id such as 019c5d2a-5a40-7000-8000-000000000001".to_owned())
 }
 
 /// Reads metadata, which is a JSON object.

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use runledger::Baselines;
-use runledger::baseline::{Accumulator, BaselineBy, Precision};
+use runledger::baseline::Precision;
 use runledger::metrics::Fields;
 
 use crate::failure::Failure;
@@ -20,13 +20,8 @@ pub(crate) fn frozen_path(global: &Global) -> Result<PathBuf, Failure> {
     if path == global.ledger { Err(Failure::IsLedger(path)) } else { Ok(path) }
 }
 
-/// Accumulates the executions in the window, which selects a skill and a period.
-pub(crate) fn collect(by: BaselineBy, window: &Window, global: &Global) -> Result<Accumulator, Failure> {
-    fold(window, global, || Accumulator::by(by), Accumulator::add_fields, Accumulator::merge)
-}
-
-/// Combines the executions in the window, on all cores. `take` adds an execution to a partial result, and `merge`
-/// combines two partial results. Skips lines that are not records, and warns of them on stderr.
+/// Combines the executions in the window, on all cores. `take` adds an execution to a part of the result, and `merge`
+/// joins two parts. Lines that are not records are skipped, and a warning on stderr names them.
 pub(crate) fn fold<A: Send>(
     window: &Window,
     global: &Global,

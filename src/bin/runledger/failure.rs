@@ -54,6 +54,20 @@ pub(crate) enum Failure {
         path.display()
     )]
     NotImported { path: PathBuf, project: &'static str, command: String, out: String },
+    #[error(
+        "cannot price the unknown model {0:?}; to explain the cost of an execution, run `runledger cost explain --execution {0}`"
+    )]
+    IdOfExecution(String),
+    #[error(
+        "cannot import prices: {}: found the table of {found}; expected the table of {expected}. Use --from {found}",
+        path.display()
+    )]
+    OtherProject { path: PathBuf, expected: &'static str, found: &'static str },
+    #[error(
+        "cannot import prices: {}: found a table that was imported; expected the table of another project. Pass it with --prices",
+        .0.display()
+    )]
+    AlreadyImported(PathBuf),
     #[error("cannot run the command: {}", program.display())]
     Command { program: std::ffi::OsString, source: io::Error },
     #[error("cannot write the baselines: {}: this is the ledger", .0.display())]
@@ -66,7 +80,11 @@ impl Failure {
         match self {
             Self::Library(error) => kind(error),
             Self::Output(_) | Self::Input(_) | Self::File { .. } | Self::Command { .. } => "io",
-            Self::Head { .. } | Self::NotImported { .. } | Self::DamagedWeek(_) => "malformed",
+            Self::Head { .. }
+            | Self::NotImported { .. }
+            | Self::OtherProject { .. }
+            | Self::AlreadyImported(_)
+            | Self::DamagedWeek(_) => "malformed",
             Self::Absent(_)
             | Self::NoRun(_)
             | Self::NoRunYet(_)
@@ -75,6 +93,7 @@ impl Failure {
             | Self::NoRegistry(_) => "absent",
             Self::MessageOfSuccess | Self::Period(_) => "usage",
             Self::Ambiguous { .. } => "ambiguous",
+            Self::IdOfExecution(_) => "unknown_model",
             Self::Faulty(_) => "faulty",
             Self::IsLedger(_) | Self::NoIdentity(_) => "unsuitable",
         }
@@ -85,7 +104,7 @@ impl Failure {
         let mut text = text(self);
         if let Self::Library(error) = self
             && error.file() == Some(&global.ledger)
-            && matches!(global.ledger.try_exists(), Ok(false))
+            && (matches!(global.ledger.try_exists(), Ok(false)) || is_not_a_ledger(error))
         {
             text.push_str("; to use another ledger, set --ledger PATH or RUNLEDGER_PATH");
         }
@@ -106,6 +125,11 @@ impl Failure {
             _ => ExitCode::CouldNot,
         }
     }
+}
+
+/// Returns true if the file exists, but is not the file of a ledger. The operating system reports no error then.
+fn is_not_a_ledger(error: &runledger::Error) -> bool {
+    error.kind() == ErrorKind::Io && error.source().is_none()
 }
 
 /// Converts an error of the library to a failure. Returns [`Failure::Output`] if the program that reads the output has

@@ -81,9 +81,9 @@ pub(crate) struct Answered {
 }
 
 impl Answered {
-    /// Writes the cost and its source into `record`, which must not have a cost yet. A known `cost_tier` is not
-    /// changed. If the answer has no cost, the cost of the record becomes unknown.
-    pub(crate) fn fill(self, record: &mut ExecutionMetrics) -> Result<(), String> {
+    /// Writes the cost and its source into `record`, which must not have a cost yet. A known `cost_tier` is not changed.
+    /// An answer without a cost makes the cost unknown, and the reason is returned.
+    pub(crate) fn fill(self, record: &mut ExecutionMetrics) -> Result<Option<String>, String> {
         let estimated_usd = record.cost.estimated_usd;
         record.cost.estimated_usd = None;
         if record.cost_usd.is_some() || record.cost != CostProvenance::default() {
@@ -116,7 +116,7 @@ impl Answered {
         let tier = self.cost_tier.map(|tier| tier.as_str().into());
         record.cost_tier = known.or(tier).or(Some(CostTier::Unknown));
         record.model.provider = record.model.provider.take().or(self.provider);
-        Ok(())
+        Ok(self.error)
     }
 }
 

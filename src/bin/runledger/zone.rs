@@ -15,6 +15,10 @@ impl Zone {
         Self(Rules::UTC)
     }
 
+    pub(crate) fn is_utc(&self) -> bool {
+        self.0 == Rules::UTC
+    }
+
     /// Returns the date in the zone at that time.
     pub(crate) fn date(&self, time: Timestamp) -> NaiveDate {
         time.to_chrono().with_timezone(self).date_naive()

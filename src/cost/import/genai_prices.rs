@@ -257,7 +257,7 @@ fn conditionals(prices: &RawValue) -> Result<Vec<Conditional<'_>>> {
     } else {
         serde_json::from_str(prices.get()).map(|prices| vec![Conditional { constraint: None, prices }])
     };
-    read.map_err(|source| malformed(format!("read the prices {}", prices.get())).source(source))
+    read.map_err(|error| malformed(format!("read the prices {}", prices.get())).of_json(prices.get(), &error))
 }
 
 /// Returns the variants of `model` in reverse order. In this crate's tables, the last variant that applies is used, but
@@ -328,7 +328,7 @@ fn price(meter: Meter, value: &RawValue, draft: &mut Draft) -> Result<Option<Val
         return draft.price(meter, value.get());
     }
     let mut tiered: Tiered = serde_json::from_str(value.get())
-        .map_err(|source| malformed(format!("read the price {}", value.get())).source(source))?;
+        .map_err(|error| malformed(format!("read the price {}", value.get())).of_json(value.get(), &error))?;
     tiered.tiers.sort_by_key(|tier| tier.start);
     let Some(base) = draft.price(meter, tiered.base.get())? else { return Ok(None) };
     let mut list = vec![base];

@@ -43,8 +43,9 @@ pub(crate) fn read(storage: &dyn Storage, layout: &Layout) -> Result<Option<Uuid
     let Some(file) = if_there(storage.open(&path, Access::Read)).map_err(failed)? else { return Ok(None) };
     let mut bytes = vec![0; 4096];
     let read = read_full_at(&*file, &mut bytes, 0).map_err(failed)?;
-    let malformed = |source| {
-        Error::new(ErrorKind::Malformed, "read the ledger's identity").path(&path).source(source).detail(
+    let malformed = |error| {
+        let malformed = Error::new(ErrorKind::Malformed, "read the ledger's identity").of_json(&bytes[..read], &error);
+        malformed.path(&path).detail(
             "restore the file, or remove it. Without the file, the ledger gets a new identity and keeps its lines",
         )
     };

@@ -88,7 +88,7 @@ impl Follower {
         let id = identity::read(&*storage, &layout)?.ok_or_else(|| {
             Error::new(ErrorKind::Io, "follow the ledger")
                 .path(layout.active())
-                .detail("there is no ledger of this name")
+                .detail("found no internal directory next to it; expected the file of a ledger")
         })?;
         let lines = Lines::from_start(Arc::clone(&storage), layout.clone());
         Ok(Self { storage, layout, id, lines, last: None })

@@ -244,6 +244,8 @@ impl DetachedExecution {
     ///   although the disk reported a failure. In either case, resume the execution and complete it again.
     pub fn complete(mut self, status: Status) -> Result<Completed> {
         without_end(&mut self.record, self.id, self.begun);
+        // Without an end, this derives no duration. If the clock was set back, the durations are unknown.
+        self.record.derive_missing();
         let now = self.ledger.now();
         let took = now.ms_since(self.begun);
         self.record.wall_clock_time_ms = took;

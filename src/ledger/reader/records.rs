@@ -6,7 +6,7 @@ use super::LedgerReader;
 use crate::error::{Error, ErrorKind, Result, Skipped};
 use crate::journal::Lines;
 use crate::journal::read::moved;
-use crate::metrics::ExecutionMetrics;
+use crate::metrics::{ExecutionMetrics, text_of};
 
 /// The records of a ledger in the order in which they were appended, across all its segments.
 ///
@@ -164,7 +164,5 @@ impl Records {
 
 /// Reads the record in a line.
 pub(super) fn record(line: &[u8]) -> Result<ExecutionMetrics> {
-    let text = std::str::from_utf8(line)
-        .map_err(|source| Error::new(ErrorKind::Malformed, "read a record from JSON").source(source))?;
-    ExecutionMetrics::from_json(text)
+    ExecutionMetrics::from_json(text_of(line)?)
 }

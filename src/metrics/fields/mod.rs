@@ -13,9 +13,9 @@ use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use uuid::Uuid;
 
-use super::json::read_object;
+use super::json::{read_object, text_of};
 use super::{Environment, ExecutionMetrics, Timestamp, Usd};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use walk::Walk;
 
 /// The fields of a record from which baselines, costs and rates are computed. Texts are borrowed from the line of the
@@ -87,8 +87,8 @@ impl<'l> Fields<'l> {
     /// - `tags` is nested more than 127 levels deep.
     ///
     /// # Errors
-    /// Fails with [`ErrorKind::Malformed`] if the line is not valid UTF-8, or not one JSON object with the required
-    /// fields.
+    /// Fails with [`ErrorKind::Malformed`](crate::ErrorKind::Malformed) if the line is not valid UTF-8, or not one JSON
+    /// object with the required fields.
     pub fn from_line(line: &'l [u8]) -> Result<Self> {
         Self::from_sealed(line, line.len().saturating_sub(1))
     }
@@ -115,9 +115,7 @@ impl<'l> Fields<'l> {
 
     /// Reads the fields of a line with `serde_json`.
     fn from_any(line: &'l [u8]) -> Result<Self> {
-        let text = std::str::from_utf8(line)
-            .map_err(|source| Error::new(ErrorKind::Malformed, "read a record from JSON").source(source))?;
-        read_object(text)
+        read_object(text_of(line)?)
     }
 
     /// Returns the fields of a whole record.

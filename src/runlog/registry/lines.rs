@@ -104,8 +104,9 @@ fn folded(mut lines: Lines, warn: &journal::Warn) -> Result<Fold> {
             warn(&found.locate(error.detail("found a damaged line, which was skipped")));
             continue;
         }
-        let line = serde_json::from_slice(found.bytes).map_err(|source| {
-            found.locate(Error::new(ErrorKind::Malformed, "read a line of the error registry").source(source))
+        let line = serde_json::from_slice(found.bytes).map_err(|error| {
+            let malformed = Error::new(ErrorKind::Malformed, "read a line of the error registry");
+            found.locate(malformed.of_json(found.bytes, &error))
         })?;
         fold.apply(line);
     }

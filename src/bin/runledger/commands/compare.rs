@@ -33,10 +33,11 @@ use crate::week::Week;
 /// always `too few`. `no change shown` does not prove that nothing changed.
 ///
 /// Success rates are compared by Fisher's exact test, and latencies, costs and tokens by a permutation test of their
-/// logarithms. Executions at about the same time can resemble each other, and then count less as evidence. `ms` is the
-/// median latency. `interval` is the 99 % confidence interval of the change, in percent of the baseline. `p` is the
-/// adjusted p-value. For latency, cost and tokens, the interval and the verdict are about the geometric mean. If the
-/// arithmetic mean of cost or tokens changed in the other direction, the verdict is `no change shown`.
+/// logarithms. Executions at the same time can resemble each other, and then count less as evidence. `ms` is the median
+/// latency. `interval` is the 99 % confidence interval of the change, in percent of the baseline. `p` is the adjusted
+/// p-value. For latency, cost and tokens, the interval and the verdict are of the typical value, the geometric mean. If
+/// the arithmetic mean of cost or tokens moved the other way, the verdict is `no change shown`. A metric whose values
+/// are all unknown has the verdict `too few`.
 ///
 /// Exits with 1 if a metric is worse. Otherwise, exits with 3 if no metric was judged, or if a metric that --require
 /// names was not judged. A metric is not judged if its verdict is `too few`.
@@ -202,18 +203,15 @@ fn table(answer: &Answer<'_>, out: &mut impl Write) -> Result<(), Failure> {
         let names = ["success", "ms", "mean usd", "tokens"];
         for (name, (_, metric)) in names.into_iter().zip(compared.metrics()) {
             let number = if name == "success" { short::percent } else { four_digits };
-            // A metric is left out if neither the baseline nor the recent executions have a value.
-            if metric.baseline_samples + metric.recent_samples > 0 {
-                table.row([
-                    skill.clone(),
-                    name.to_owned(),
-                    cell(metric.baseline.map(number)),
-                    cell(metric.recent.map(number)),
-                    cell(interval(&metric)),
-                    cell(metric.p_adjusted.map(short::probability)),
-                    verdict(metric.verdict).to_owned(),
-                ]);
-            }
+            table.row([
+                skill.clone(),
+                name.to_owned(),
+                cell(metric.baseline.map(number)),
+                cell(metric.recent.map(number)),
+                cell(interval(&metric)),
+                cell(metric.p_adjusted.map(short::probability)),
+                verdict(metric.verdict).to_owned(),
+            ]);
         }
     }
     table.write_or("No skill has a value to compare. `runledger baseline` shows the skills of the ledger.", out)?;

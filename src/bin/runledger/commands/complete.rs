@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use crate::answer;
 use crate::answer::seconds;
-use crate::argument::object;
+use crate::argument::{decimal, id, object};
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::global::Global;
@@ -28,7 +28,7 @@ use crate::ledger;
 Exits with 1 if no execution with that id is in flight.")]
 pub(crate) struct Args {
     /// The execution_id that `start` printed
-    #[arg(long, value_name = "UUID")]
+    #[arg(long, value_name = "UUID", value_parser = id)]
     execution_id: Uuid,
     /// How the execution ended
     #[arg(long, default_value = "success")]
@@ -37,7 +37,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "TEXT")]
     error_message: Option<String>,
     /// The quality of the result as the agent judges it, from 0.0 to 1.0
-    #[arg(long, value_name = "SCORE", allow_negative_numbers = true)]
+    #[arg(long, value_name = "SCORE", value_parser = decimal, allow_negative_numbers = true)]
     quality_score: Option<f64>,
     /// More metadata of the execution, as a JSON object. If a key exists already, its value is replaced
     #[arg(long, value_name = "JSON", value_parser = object)]
@@ -48,6 +48,8 @@ pub(crate) struct Args {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Outcome {
     Success,
+    /// `failed` is the word in records.
+    #[value(alias = "failed")]
     Error,
     Cancelled,
 }

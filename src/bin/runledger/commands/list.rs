@@ -2,10 +2,11 @@
 
 use std::io::Write;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use runledger::metrics::Status;
 use runledger::{ExecutionMetrics, Uuid};
 
+use crate::argument::whole;
 use crate::clock;
 use crate::execution_table::{COLUMNS, ROWS_MAX, cells, cells_with_age, status};
 use crate::exit_code::ExitCode;
@@ -20,7 +21,7 @@ use crate::term::{Table, audience, output};
 ///
 /// Prints a table with one row for each execution. Times are UTC. Each id is shortened to the first digits that
 /// distinguish it from the other ids in the list. `runledger show` accepts the short id. If several ids in the ledger
-/// begin with these digits, `show` lists all of them.
+/// begin with these digits, `show` lists up to 10 of them.
 ///
 /// At most 10,000 rows are held in memory. If the list is longer, ids are not shortened, and columns can become wider
 /// after each 10,000 rows.
@@ -43,8 +44,9 @@ pub(crate) struct Args {
     status: Option<Status>,
     #[command(flatten)]
     period: Period,
-    /// Show at most the last N executions
-    #[arg(long, value_name = "N", default_value = "20", value_parser = clap::value_parser!(u32).range(1..))]
+    /// Show at most the last N executions, in the order in which they were recorded. An execution that was recorded
+    /// late is among the last, even if it started long ago
+    #[arg(long, value_name = "N", default_value = "20", value_parser = whole::<u32>(1, u32::MAX.into()))]
     limit: u32,
     /// Show all executions
     #[arg(long, conflicts_with = "limit")]
@@ -52,8 +54,15 @@ pub(crate) struct Args {
 }
 
 fn any_status() -> impl TypedValueParser<Value = Status> {
-    let known = ["success", "failed", "cancelled", "interrupted", "panicked", "paused"];
-    PossibleValuesParser::new(known).map(|text| Status::from(text.as_str()))
+    // `complete` calls a failure an error.
+    let word = |word: &&'static str| {
+        let value = PossibleValue::new(*word);
+        if *word == "failed" { value.alias("error") } else { value }
+    };
+    PossibleValuesParser::new(Status::KNOWN.iter().map(word)).map(|text| match text.as_str() {
+        "error" => Status::Failed,
+        word => word.into(),
+    })
 }
 
 pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {

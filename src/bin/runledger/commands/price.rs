@@ -8,6 +8,7 @@ use runledger::{ErrorKind, PriceTable, Timestamp, Usage, json};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::argument;
 use crate::clock;
 use crate::exit_code::ExitCode;
 use crate::failure::{self, Failure};
@@ -101,7 +102,7 @@ fn answer<'p>(number: u64, line: &[u8], prices: &'p PriceTable) -> Answer<'p> {
 }
 
 fn read(line: &[u8]) -> Result<(Call, Timestamp), String> {
-    let text = std::str::from_utf8(line).map_err(|error| error.to_string())?;
+    let text = std::str::from_utf8(line).map_err(|error| argument::not_utf8(&error))?;
     json::from_str(text).map_err(|error| error.to_string()).and_then(call)
 }
 

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::answer;
 use crate::answer::seconds;
-use crate::argument::object;
+use crate::argument::{decimal, id, object};
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::global::Global;
@@ -26,13 +26,13 @@ use crate::ledger;
 Exits with 1 if no execution with that id is in flight.")]
 pub(crate) struct Args {
     /// The execution_id that `start` printed
-    #[arg(long, value_name = "UUID")]
+    #[arg(long, value_name = "UUID", value_parser = id)]
     execution_id: Uuid,
     /// What the execution is doing now
     #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     stage: String,
     /// How much of the work is done, from 0 to 100
-    #[arg(long, value_name = "PERCENT", allow_negative_numbers = true)]
+    #[arg(long, value_name = "PERCENT", value_parser = decimal, allow_negative_numbers = true)]
     percent: Option<f64>,
     /// More metadata of the execution, as a JSON object. If a key exists already, its value is replaced
     #[arg(long, value_name = "JSON", value_parser = object)]

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use runledger::ErrorKind;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use crate::argument::whole;
 use crate::execution_table::{COLUMNS, ROWS_MAX, cells};
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
@@ -30,7 +31,7 @@ Example: watch what is recorded from now on
   runledger tail -f -n 0")]
 pub(crate) struct Args {
     /// Show at most the last N executions
-    #[arg(short = 'n', long, value_name = "N", default_value = "10")]
+    #[arg(short = 'n', long, value_name = "N", default_value = "10", value_parser = whole::<usize>(0, u64::MAX))]
     lines: usize,
     /// Keep running, and show new executions as they are recorded
     #[arg(short, long)]

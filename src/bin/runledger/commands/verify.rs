@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use runledger::json::refuse_duplicate_keys;
+use runledger::json::{JsonFault, refuse_duplicate_keys};
 use runledger::{Head, Verification};
 
 use crate::exit_code::ExitCode;
@@ -48,7 +48,7 @@ fn read_heads(path: &Path) -> Result<Vec<Head>, Failure> {
     let refused = |source| Failure::Head { path: path.to_owned(), source };
     let heads: Result<Vec<Head>, _> = serde_json::Deserializer::from_slice(&bytes).into_iter().collect();
     let unique = |heads| refuse_duplicate_keys(&String::from_utf8_lossy(&bytes)).map(|()| heads);
-    match heads.and_then(unique) {
+    match heads.and_then(unique).map_err(|error| JsonFault::new(&String::from_utf8_lossy(&bytes), &error)) {
         Ok(heads) if heads.is_empty() => Err(refused("the file is empty".into())),
         Ok(heads) => Ok(heads),
         Err(error) => Err(refused(error.into())),

@@ -11,5 +11,6 @@ const ROOM: usize = 100;
 /// Returns true if people read stdout, and if stdout is wide enough for bars, circles and ages. Stdout counts as read
 /// by people if it is a terminal or coloured.
 pub(crate) fn has_room() -> bool {
-    (color::is_on() || io::stdout().is_terminal()) && Width::of(io::stdout()).columns() >= ROOM
+    (color::is_on() || io::stdout().is_terminal())
+        && matches!(Width::of(io::stdout()), Width::Screen(columns) if columns >= ROOM)
 }

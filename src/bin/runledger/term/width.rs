@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 
 use rustix::termios::tcgetwinsize;
 
-/// The width of tables in a file or a pipe.
+/// The width of tables on a terminal that does not know its width.
 const COLUMNS: usize = 80;
 
 /// The number of characters that fit in a line of a table.
@@ -13,8 +13,8 @@ const COLUMNS: usize = 80;
 pub(crate) enum Width {
     /// The width of a screen. A row that does not fit continues on the next line.
     Screen(usize),
-    /// The width of any other output. A row is always one line, even if the row does not fit, because a program may
-    /// read the output.
+    /// The width of any other output, which is unlimited for a file or a pipe. A row is always one line, even if it does
+    /// not fit, because a program may read it.
     Lines(usize),
 }
 
@@ -34,11 +34,16 @@ impl Width {
     }
 }
 
-/// Returns the width in the variable if it is a number above 0, and otherwise the width of the window. If the width of
-/// the window is unknown or 0, returns `Width::Lines` with 80 columns.
+/// Returns the width in the variable. If the variable is not a number above 0, returns the width of the window. If the
+/// window reports 0 because its width is unknown, returns `Width::Lines` with 80 columns. Without a window, the width is
+/// unlimited, so that a program reads whole names.
 fn decide(variable: Option<&str>, window: impl FnOnce() -> Option<usize>) -> Width {
     let stated = variable.and_then(|text| text.parse().ok()).filter(|&columns| columns > 0);
-    stated.or_else(|| window().filter(|&columns| columns > 0)).map_or(Width::Lines(COLUMNS), Width::Screen)
+    match stated.map_or_else(window, Some) {
+        Some(0) => Width::Lines(COLUMNS),
+        Some(columns) => Width::Screen(columns),
+        None => Width::Lines(usize::MAX),
+    }
 }
 
 #[cfg(test)]
@@ -54,9 +59,9 @@ mod tests {
             (Some(""), Some(60), Width::Screen(60)),
             (Some("0"), Some(60), Width::Screen(60)),
             (Some("-1"), Some(60), Width::Screen(60)),
-            (Some("wide"), None, Width::Lines(80)),
+            (Some("wide"), None, Width::Lines(usize::MAX)),
             (None, Some(0), Width::Lines(80)),
-            (None, None, Width::Lines(80)),
+            (None, None, Width::Lines(usize::MAX)),
         ] {
             assert_eq!(decide(variable, || window), width, "{variable:?} {window:?}");
         }

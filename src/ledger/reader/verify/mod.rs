@@ -149,15 +149,16 @@ fn verify_in(
     block_bytes: u64,
     sharing: Sharing,
 ) -> Result<Verification> {
-    let absent = || {
-        Error::new(ErrorKind::Io, "verify the ledger").path(layout.active()).detail("there is no ledger of this name")
+    let absent = |found: &str| {
+        let detail = format!("found {found}; expected the file of a ledger");
+        Error::new(ErrorKind::Io, "verify the ledger").path(layout.active()).detail(detail)
     };
     let failed = |source| Error::io("verify the ledger", layout.active(), source);
     let id = identity::read(disk, layout)?;
     // Only a regular file is opened, because opening a FIFO would wait forever.
     let is_file = |stat: Option<Stat>| stat.is_some_and(|stat| stat.file_type == FileType::File);
     if id.is_none() && !is_file(disk.stat(layout.active()).map_err(failed)?) {
-        return Err(absent());
+        return Err(absent("no file"));
     }
     // The internal files are read before the lines, so that a line that is appended concurrently does not seem to be
     // missing.
@@ -181,5 +182,5 @@ fn verify_in(
     unreadable.iter().chain(known.unreadable()).for_each(|error| chain.unreadable(error));
     let found = chain.end(truncations, known.last_seq(id));
     // Without an identity and without a valid line, the file is not a ledger.
-    if id.is_none() && found.head.seq == 0 { Err(absent()) } else { Ok(found) }
+    if id.is_none() && found.head.seq == 0 { Err(absent("a file without a line of a ledger")) } else { Ok(found) }
 }

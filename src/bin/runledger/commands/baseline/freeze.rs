@@ -13,6 +13,7 @@ use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::global::Global;
 use crate::records;
+use crate::term::output;
 use crate::week::Week;
 
 /// Freeze the baselines of a week, for `runledger compare`
@@ -22,7 +23,8 @@ use crate::week::Week;
 /// prints the baselines of the first call. With --json, prints the baselines as one line of JSON. If an older version
 /// of runledger froze them, they are converted to the current format.
 ///
-/// Exits with 3 if no execution started before the week, because the baselines are empty then.
+/// If no execution started before the week, nothing is written, and the command exits with 3. The week can be frozen
+/// after older executions are recorded.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: run this every Monday
   runledger baseline freeze")]
@@ -51,13 +53,24 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
         BaselineJournal::open(baselines::frozen_path(global)?, JournalOptions::new(Arc::new(clock::unix_ms)))?;
     let frozen = journal.freeze(moment, records)?;
     records::count(malformed, global);
+    let (week, records) = (frozen.week_start, frozen.computed_from.records);
+    let nothing = || {
+        let day = week.to_chrono().date_naive();
+        format!(
+            "nothing is frozen: found no execution that started before {week}. After older executions are recorded, run \
+             `runledger baseline freeze --week {day}`"
+        )
+    };
     if global.json {
         writeln!(out, "{}", frozen.to_json()?)?;
+        if records == 0 {
+            output::note(&nothing(), "absent", global.style());
+        }
+    } else if records == 0 {
+        writeln!(out, "{}", nothing())?;
     } else {
         baselines::table("skill", &frozen.baselines, out)?;
-        let records = frozen.computed_from.records;
-        let week = frozen.week_start;
         writeln!(out, "frozen for the week from {week}: {records} executions before it")?;
     }
-    Ok(if frozen.computed_from.records > 0 { ExitCode::Yes } else { ExitCode::NotJudged })
+    Ok(if records > 0 { ExitCode::Yes } else { ExitCode::NotJudged })
 }

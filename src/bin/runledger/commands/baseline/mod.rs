@@ -3,22 +3,26 @@
 mod freeze;
 mod stability;
 
+use std::borrow::Cow;
 use std::io::Write;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
+use chrono::{Datelike, Days};
 use clap::Subcommand;
 use runledger::Baselines;
-use runledger::baseline::{BaselineBy, Latest};
+use runledger::baseline::{Accumulator, BaselineBy, Latest};
+use runledger::metrics::Fields;
 
-use crate::argument::one_of;
-use crate::baselines::{collect, fold, table};
+use crate::argument::{one_of, whole};
+use crate::baselines::{fold, table};
 use crate::exit_code::ExitCode;
 use crate::failure::{self, Failure};
 use crate::global::Global;
 use crate::records;
 use crate::selection::Window;
 use crate::term::output;
+use crate::zone::Zone;
 
 /// Compute the usual latency, cost and success rate of each skill
 ///
@@ -37,13 +41,13 @@ pub(crate) struct Args {
     #[command(subcommand)]
     command: Option<Command>,
     /// How to group executions. With `version`, each version of a skill is a group. With `week`, each week of a skill
-    /// is a group. Weeks start on Monday 00:00 UTC
+    /// is a group. Weeks start on Monday 00:00 in --zone
     #[arg(long, value_name = "GROUP", value_parser = one_of::<BaselineBy>(BaselineBy::ALL.map(BaselineBy::name)), default_value = BaselineBy::Skill.name())]
     by: BaselineBy,
     #[command(flatten)]
     window: Window,
     /// Use only the N most recently started executions of each group. Each of them needs about 120 bytes of memory
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole::<NonZeroUsize>(1, u64::MAX))]
     last: Option<NonZeroUsize>,
     /// Write the baselines to this file as JSON, and print nothing. An existing file is replaced
     #[arg(long, value_name = "FILE")]
@@ -62,12 +66,19 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
         Some(Command::Stability(args)) => return stability::run(args, global, out),
         None => {}
     }
+    let zone = Some(&args.window.period.zone).filter(|zone| args.by == BaselineBy::Week && !zone.is_utc());
+    // The library groups by weeks in UTC. So the week in another zone takes the place of the version.
+    let by = if zone.is_some() { BaselineBy::SkillVersion } else { args.by };
     let baselines = match args.last {
-        Some(most) => fold(&args.window, global, || Latest::new(args.by, most), Latest::add_fields, Latest::merge)?
-            .accumulate()
-            .finish(),
-        None if args.window.is_all() => refresh(args.by, global)?,
-        None => collect(args.by, &args.window, global)?.finish(),
+        Some(most) => {
+            let add = |all: &mut Latest, fields: &Fields<'_>| all.add_fields(&in_week_of(zone, fields));
+            fold(&args.window, global, || Latest::new(by, most), add, Latest::merge)?.accumulate().finish()
+        }
+        None if args.window.is_all() && zone.is_none() => refresh(by, global)?,
+        None => {
+            let add = |all: &mut Accumulator, fields: &Fields<'_>| all.add_fields(&in_week_of(zone, fields));
+            fold(&args.window, global, || Accumulator::by(by), add, Accumulator::merge)?.finish()
+        }
     };
     match &args.out {
         Some(path) => save(&baselines, path, &global.ledger)?,
@@ -75,6 +86,17 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
         None => table(args.by.name(), &baselines, out)?,
     }
     Ok(ExitCode::Yes)
+}
+
+/// If there is a zone, returns the fields with the Monday of the week in which the execution started, in this zone, as
+/// the version. Otherwise, returns the fields unchanged.
+fn in_week_of<'f>(zone: Option<&Zone>, fields: &'f Fields<'f>) -> Cow<'f, Fields<'f>> {
+    let Some(zone) = zone else { return Cow::Borrowed(fields) };
+    let date = zone.date(fields.timestamp_start);
+    let since_monday = Days::new(date.weekday().num_days_from_monday().into());
+    let mut fields = fields.clone();
+    fields.skill_version = date.checked_sub_days(since_monday).unwrap_or(date).to_string().into();
+    Cow::Owned(fields)
 }
 
 /// Computes baselines over all executions. Reads only the records that no earlier call has read.

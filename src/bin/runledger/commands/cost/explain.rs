@@ -4,9 +4,10 @@ use std::io::Write;
 
 use runledger::cost::CostPart;
 use runledger::metrics::{Call, Meter};
-use runledger::{Cost, PriceTable, Timestamp, Usage, Usd};
+use runledger::{Cost, ErrorKind, PriceTable, Timestamp, Usage, Usd};
 use serde::Serialize;
 
+use crate::argument::whole;
 use crate::clock;
 use crate::execution_id::IdPrefix;
 use crate::exit_code::ExitCode;
@@ -39,10 +40,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ID", conflicts_with_all = ["input", "output", "parts", "provider", "variant", "at"])]
     execution: Option<IdPrefix>,
     /// The number of input tokens, including cached ones
-    #[arg(long, value_name = "N", default_value = "0")]
+    #[arg(long, value_name = "N", default_value = "0", value_parser = whole::<u64>(0, u64::MAX))]
     input: u64,
     /// The number of output tokens, including reasoning
-    #[arg(long, value_name = "N", default_value = "0")]
+    #[arg(long, value_name = "N", default_value = "0", value_parser = whole::<u64>(0, u64::MAX))]
     output: u64,
     /// The number of input or output tokens of a special kind, or the amount of a usage that is not counted in tokens.
     /// NAME is cache_read, cache_write (which includes cache_write_1h), cache_write_1h, reasoning, input_audio,
@@ -79,8 +80,12 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     match (&args.model, &args.execution) {
         (_, Some(id)) => execution(id, &prices, global, out),
         (model, None) => {
-            let (call, at) = call(model.as_deref().unwrap_or_default(), args);
-            let cost = prices.cost_of(&call, at)?;
+            let model = model.as_deref().unwrap_or_default();
+            let (call, at) = call(model, args);
+            let cost = prices.cost_of(&call, at).map_err(|error| match error.kind() {
+                ErrorKind::UnknownModel if is_like_an_id(model) => Failure::IdOfExecution(model.to_owned()),
+                _ => error.into(),
+            })?;
             if global.json {
                 output::json_line(out, &Explained::from(cost))?;
             } else {
@@ -89,6 +94,11 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
             Ok(ExitCode::Yes)
         }
     }
+}
+
+/// Returns true if the text is an id of an execution, or as many digits of one as `list` prints.
+fn is_like_an_id(text: &str) -> bool {
+    text.parse::<IdPrefix>().is_ok_and(|id| id.digits.len() >= 8)
 }
 
 fn call(model: &str, args: &Args) -> (Call, Timestamp) {

@@ -6,6 +6,7 @@ use runledger::Error;
 use runledger::journal::Follower;
 use runledger::sink::postgres::{Sink, SinkOptions};
 
+use crate::argument::whole;
 use crate::failure::{self, Failure};
 use crate::global::Global;
 use crate::records;
@@ -20,14 +21,14 @@ pub(crate) struct Database {
     database_url: String,
     /// How long to wait for a connection to one address of the server. The limit for all its addresses together is
     /// twice this time
-    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = whole::<u32>(1, u32::MAX.into()))]
     connect_timeout: u32,
-    /// How long one statement may take. If the server does not answer within 5 more seconds, the connection is closed
-    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    /// How long one statement may take. If the server is silent for 5 more seconds, the connection is closed
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = whole::<u32>(1, 86_400))]
     statement_timeout: u32,
     /// How long to retry while the database is unreachable. The pauses between attempts double, up to 10 seconds. With
     /// --follow, there is no time limit
-    #[arg(long, value_name = "SECONDS", default_value = "10")]
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = whole::<u32>(0, u32::MAX.into()))]
     retry_for: u32,
 }
 

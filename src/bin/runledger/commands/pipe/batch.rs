@@ -13,10 +13,17 @@ use crate::term::output;
 /// Input lines that are answered together.
 #[derive(Default)]
 pub(super) struct Batch {
-    /// One entry for each input line. If the line is a record, the entry has the number of the line and the unknown
-    /// keys. Otherwise, the entry is the answer to the line.
-    lines: Vec<Result<(u64, Unknown), Reply>>,
+    /// One entry for each input line: a line that is a record, or the answer to any other line.
+    lines: Vec<Result<Accepted, Reply>>,
     records: Vec<ExecutionMetrics>,
+}
+
+/// A line that is a record.
+struct Accepted {
+    /// The number of the line.
+    line: u64,
+    unknown: Unknown,
+    price: Option<Price>,
 }
 
 /// The answer to a line.
@@ -31,6 +38,16 @@ struct Reply {
     trouble: Option<Trouble>,
     #[serde(flatten)]
     unknown: Unknown,
+    /// `None` if the cost is known, or cannot be expected to be known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    price: Option<Price>,
+}
+
+/// The price of a record whose cost is unknown.
+#[derive(Serialize)]
+struct Price {
+    /// Why the cost is unknown.
+    unknown: String,
 }
 
 /// Why a record is not durable.
@@ -44,13 +61,15 @@ struct Trouble {
 impl Batch {
     pub(super) fn add(&mut self, number: u64, line: Line) {
         match line {
-            Line::Record { record, unknown } => {
+            Line::Record { record, unknown, unknown_price } => {
                 self.records.push(*record);
-                self.lines.push(Ok((number, unknown)));
+                let price = unknown_price.map(|unknown| Price { unknown });
+                self.lines.push(Ok(Accepted { line: number, unknown, price }));
             }
             Line::Refused { execution_id, kind, reasons, unknown } => {
                 let trouble = Some(Trouble { line: number, kind, reasons });
-                self.lines.push(Err(Reply { execution_id, seq: None, answer: "refused", trouble, unknown }));
+                let answer = "refused";
+                self.lines.push(Err(Reply { execution_id, seq: None, answer, trouble, unknown, price: None }));
             }
         }
     }
@@ -62,9 +81,10 @@ impl Batch {
         for line in self.lines.drain(..) {
             let reply = match line {
                 Err(reply) => Some(reply),
-                Ok((line, unknown)) => {
-                    answers.next().map(|(answer, record)| reply(line, record.execution_id, answer, unknown))
-                }
+                Ok(Accepted { line, unknown, price }) => answers.next().map(|(answer, record)| {
+                    let price = price.filter(|_| answer.is_ok());
+                    Reply { price, ..reply(line, record.execution_id, answer, unknown) }
+                }),
             };
             if let Some(reply) = reply {
                 all_durable &= reply.answer == "durable";
@@ -93,5 +113,5 @@ fn reply(line: u64, id: Uuid, answer: runledger::Result<Answer>, unknown: Unknow
             _ => vec![failure::text(&error)],
         },
     });
-    Reply { execution_id: Some(id), seq, answer, trouble, unknown }
+    Reply { execution_id: Some(id), seq, answer, trouble, unknown, price: None }
 }

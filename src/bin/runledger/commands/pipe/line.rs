@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use runledger::metrics::UnknownKey;
+use runledger::json::JsonFault;
+use runledger::metrics::{Status, UnknownKey};
 use runledger::{ExecutionMetrics, PriceTable, Uuid};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -10,14 +11,26 @@ use serde_json::value::RawValue;
 
 use super::amounts;
 use super::unknown::{self, Unknown};
+use super::why_unknown::WhyUnknown;
+use crate::argument;
 use crate::clock;
 use crate::failure;
 use crate::priced::Answered;
 
 /// The result of reading a line of input.
 pub(super) enum Line {
-    Record { record: Box<ExecutionMetrics>, unknown: Unknown },
-    Refused { execution_id: Option<Uuid>, kind: &'static str, reasons: Vec<String>, unknown: Unknown },
+    /// `unknown_price` is the reason why the cost is unknown, if it could be known.
+    Record {
+        record: Box<ExecutionMetrics>,
+        unknown: Unknown,
+        unknown_price: Option<String>,
+    },
+    Refused {
+        execution_id: Option<Uuid>,
+        kind: &'static str,
+        reasons: Vec<String>,
+        unknown: Unknown,
+    },
 }
 
 impl Line {
@@ -34,6 +47,8 @@ pub(super) struct Reader {
     pub(super) prices: Option<Option<PriceTable>>,
     /// True if a record with an unknown key is refused.
     pub(super) strict: bool,
+    /// Finds out why the cost of a record is unknown.
+    pub(super) why: WhyUnknown,
 }
 
 /// The key under which a line can hold an object that `runledger price` printed. A record has no field with this name.
@@ -43,34 +58,60 @@ impl Reader {
     pub(super) fn read(&self, line: &[u8]) -> Line {
         let text = match std::str::from_utf8(line) {
             Ok(text) => text,
-            Err(error) => return Line::refused("malformed", error.to_string()),
+            Err(error) => return Line::refused("malformed", argument::not_utf8(&error)),
         };
         let (mut record, mut keys) = match record(text) {
             Ok(read) => read,
             Err((kind, reason)) => return Line::refused(kind, reason),
         };
         amounts::keep_exact(&mut record);
+        let mut unknown_price = None;
         if let Some(at) = keys.iter().position(|key| key.path == PRICE) {
             keys.remove(at);
-            if let Err(reason) = answered(text).and_then(|answer| answer.fill(&mut record)) {
-                return Line::refused("invalid", format!("{PRICE}: {reason}"));
+            match answered(text).and_then(|answer| answer.fill(&mut record)) {
+                Ok(error) => unknown_price = error.map(|error| format!("{PRICE}.error: {error}")),
+                Err(reason) => return Line::refused("invalid", format!("{PRICE}: {reason}")),
             }
         }
+        if record.status.as_ref().is_some_and(|status| status.as_str() == "error") {
+            // The word for a failure in the arguments of `complete`.
+            record.status = Some(Status::Failed);
+        }
+        if let Some(reason) = record.error_reason.take() {
+            // The other ways to record an execution shorten a long reason, too.
+            record.set_error_reason(reason);
+        }
+        record.derive_missing();
         if self.strict && !keys.is_empty() {
             let (execution_id, reasons) = (Some(record.execution_id), unknown::reasons(&keys));
             return Line::Refused { execution_id, kind: "invalid", reasons, unknown: keys.into() };
         }
+        if let Err(other_words) = record.validate_words() {
+            let faults = record.validate().err();
+            let reasons = [other_words.details(), faults.as_ref().map_or(&[], |faults| faults.details())].concat();
+            let execution_id = Some(record.execution_id);
+            return Line::Refused { execution_id, kind: "invalid", reasons, unknown: keys.into() };
+        }
         self.price(&mut record);
-        Line::Record { record: Box::new(record), unknown: keys.into() }
+        let unknown_price = unknown_price.or_else(|| self.why.of(&record, self.table()?));
+        Line::Record { record: Box::new(record), unknown: keys.into(), unknown_price }
+    }
+
+    /// Returns the prices that are used, or `None` if costs are not computed.
+    fn table(&self) -> Option<&PriceTable> {
+        match &self.prices {
+            Some(Some(own)) => Some(own),
+            // This does not fail, because tests make sure that the bundled table is valid.
+            Some(None) => PriceTable::bundled().ok(),
+            None => None,
+        }
     }
 
     /// Computes the cost of a record that has no cost. A record or a call that says that its cost is unknown is not
     /// priced.
     fn price(&self, record: &mut ExecutionMetrics) {
-        match &self.prices {
-            Some(Some(own)) => _ = own.fill_missing_costs(record),
-            // This does not fail, because tests make sure that the bundled table is valid.
-            Some(None) => _ = PriceTable::bundled().map(|table| table.fill_missing_costs(record)),
+        match self.table() {
+            Some(table) => _ = table.fill_missing_costs(record),
             None => _ = record.sum_costs_of_calls(),
         }
     }
@@ -83,13 +124,17 @@ fn answered(text: &str) -> Result<Answered, String> {
         #[serde(borrow)]
         price: &'l RawValue,
     }
-    let read = serde_json::from_str::<WithPrice>(text).and_then(|with| {
-        // For a list, serde would use the elements as the values of the fields, in order. So a list is refused here.
+    let read = serde_json::from_str::<WithPrice>(text).map(|with| {
+        // serde would read a list as the values of the fields in their order.
         let is_object = with.price.get().starts_with('{');
-        if is_object { serde_json::from_str(with.price.get()).map(Some) } else { Ok(None) }
+        is_object.then_some(with.price.get())
     });
-    // The error names a position in the object, which would look like a position in the line. So the position is
-    // removed.
+    let read = match read {
+        Ok(Some(price)) => serde_json::from_str(price).map(Some).map_err(|error| JsonFault::new(price, &error)),
+        Ok(None) => Ok(None),
+        Err(error) => Err(JsonFault::new(text, &error)),
+    };
+    // The position in such an error is not a position in the line.
     let reason = |text: String| text.rsplit_once(" at line ").map_or(text.clone(), |(what, _)| what.to_owned());
     match read {
         Ok(Some(answer)) => Ok(answer),
@@ -98,8 +143,7 @@ fn answered(text: &str) -> Result<Answered, String> {
     }
 }
 
-/// Returns the record of a line and the unknown keys of the line, or the reason why the line is not a record. If the
-/// line has neither `execution_succeeded` nor `execution_failed`, both are derived from the status.
+/// Returns the record of a line and its unknown keys, or the reason why the line is not a record.
 fn record(text: &str) -> Result<(ExecutionMetrics, Vec<UnknownKey>), (&'static str, String)> {
     let mut columns = text.len();
     let parsed = match ExecutionMetrics::from_json_with_unknown_keys(text) {
@@ -118,7 +162,7 @@ fn record(text: &str) -> Result<(ExecutionMetrics, Vec<UnknownKey>), (&'static s
                     // If the line is not JSON, `error` may complain about an amount that is a string, which is allowed.
                     // So the line is parsed again, to find the real fault.
                     if let Err(fault) = serde_json::from_str::<IgnoredAny>(text) {
-                        let fault = format!("cannot read a record from JSON: {fault}");
+                        let fault = format!("cannot read a record from JSON: {}", JsonFault::new(text, &fault));
                         return Err((failure::kind(&error), reason(fault, columns)));
                     }
                     Err(error)
@@ -126,11 +170,7 @@ fn record(text: &str) -> Result<(ExecutionMetrics, Vec<UnknownKey>), (&'static s
             }
         }
     };
-    let (mut record, keys) = parsed.map_err(|error| (failure::kind(&error), reason(failure::text(&error), columns)))?;
-    if let (None, None, Some(status)) = (record.execution_succeeded, record.execution_failed, &record.status) {
-        record.set_status(status.clone());
-    }
-    Ok((record, keys))
+    parsed.map_err(|error| (failure::kind(&error), reason(failure::text(&error), columns)))
 }
 
 /// Returns what is wrong with a line, and at which column. A column greater than `columns` is left out, because it is

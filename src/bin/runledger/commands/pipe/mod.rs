@@ -4,6 +4,7 @@ mod amounts;
 mod batch;
 mod line;
 mod unknown;
+mod why_unknown;
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 
@@ -16,15 +17,23 @@ use crate::ledger;
 use crate::price_table::OwnPrices;
 use batch::Batch;
 use line::{Line, Reader};
+use why_unknown::WhyUnknown;
 
 /// Record executions from JSON lines on stdin
 ///
 /// Each line is one record: an object with the keys that `list --json` prints. The keys skill_name, skill_version,
-/// timestamp_start and timestamp_end are required. Only an interrupted execution needs no timestamp_end. The values of
-/// all missing keys are unknown. If a record has a status but neither execution_succeeded nor execution_failed, the
-/// command derives these two from the status. A record without an execution_id gets a new one, which the answer
+/// timestamp_start and timestamp_end are required. A record without an execution_id gets a new one, which the answer
 /// contains. If a program may send a record twice, it should set the execution_id itself. Both lines then belong to the
 /// same execution.
+///
+/// Some missing keys are derived: execution_succeeded and execution_failed from status, tokens_used from tokens_input
+/// and tokens_output, and wall_clock_time_ms from the two times. total_latency_ms is the sum of the steps, or
+/// wall_clock_time_ms if there are no steps. The values of all other missing keys are unknown. An error_reason of more
+/// than 500 characters is shortened.
+///
+/// status is success, failed, cancelled, interrupted, panicked or paused. The command reads the status `error` as
+/// failed. A record with another word is refused, and the reason lists the words that are accepted. This also holds for
+/// kind, environment, error_category, cost_tier, cost.source and production.outcome.
 ///
 /// If a record has model.name, tokens_input and tokens_output but no cost, the command computes the cost.
 /// model.provider and model.variant are used if they are present. The prices are the bundled prices, and --prices can
@@ -36,9 +45,10 @@ use line::{Line, Reader};
 /// in model.name has no provider or no variant, the provider or variant in `model` is used. If a call has no cost.at,
 /// the cost.at of the record is used.
 ///
-/// cost.source of a computed cost is "computed". If there is no price, cost_usd is null and cost.source is "unknown". A
-/// known cost is never replaced. If the record itself has "unknown" as cost.source or "Unknown" as cost_tier, no cost
-/// is computed. A call that has "unknown" as cost.source is not priced either.
+/// cost.source of a computed cost is "computed". If there is no price, cost_usd is null and cost.source is "unknown".
+/// `price.unknown` in the answer says why the cost is unknown, also if model.name or a number of tokens is missing. A
+/// known cost is never replaced. If the record itself has "unknown" as cost.source or "Unknown" as cost_tier, no cost is
+/// computed. A call that has "unknown" as cost.source is not priced either.
 ///
 /// Amounts are JSON numbers or strings. A number with more than 12 decimals is rounded to 12, and a string with more
 /// than 12 decimals is refused. cost_usd is stored with 8 decimals, and halves are rounded to the even digit. If the
@@ -78,6 +88,8 @@ use line::{Line, Reader};
    "kind": …, "reasons": […]}
   {"execution_id": "019c…", "seq": 43, "answer": "durable",
    "unknown_keys": ["token_input"], "near": {"token_input": "tokens_input"}}
+  {"execution_id": "019c…", "seq": 44, "answer": "durable",
+   "price": {"unknown": "cannot price the unknown model \"llama-9\""}}
 
 Example: record one execution
   echo '{"skill_name": "summarise", "skill_version": "1.2.0",
@@ -112,7 +124,7 @@ const BUFFER_BYTES: usize = 1 << 16;
 
 pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
     let prices = if args.no_price { None } else { Some(args.own.table_if_given()?) };
-    let reader = Reader { prices, strict: args.strict };
+    let reader = Reader { prices, strict: args.strict, why: WhyUnknown::default() };
     let ledger = ledger::open(global)?;
     let mut input = BufReader::with_capacity(BUFFER_BYTES, io::stdin());
     let mut batch = Batch::default();

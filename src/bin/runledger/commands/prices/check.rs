@@ -6,6 +6,7 @@ use runledger::Timestamp;
 use runledger::cost::PriceFile;
 use serde::Serialize;
 
+use crate::argument::whole;
 use crate::clock;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
@@ -22,7 +23,7 @@ use crate::term::{Column, Table, output};
   runledger prices check --max-age-days 14")]
 pub(crate) struct Args {
     /// The maximum age of a table, in days
-    #[arg(long, value_name = "DAYS", default_value = "30")]
+    #[arg(long, value_name = "DAYS", default_value = "30", value_parser = whole::<u32>(0, u32::MAX.into()))]
     max_age_days: u32,
     #[command(flatten)]
     own: OwnPrices,

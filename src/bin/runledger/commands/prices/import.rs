@@ -80,7 +80,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
         Project::Litellm => import::litellm(&text, &stamp),
     };
     let malformed = |error: runledger::Error| error.path(&args.file);
-    let imported = imported.map_err(malformed)?;
+    let imported = imported.map_err(|error| not_of_project(args, &text).unwrap_or_else(|| malformed(error).into()))?;
     // Only a valid table is written.
     runledger::PriceTable::from_json(&imported.json).map_err(malformed)?;
     match &args.out {
@@ -97,6 +97,17 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
         (_, false) => report(&imported, global),
     }
     Ok(ExitCode::Yes)
+}
+
+/// Returns the error for the table of another project than the given one. Returns `None` if the text is not such a
+/// table.
+fn not_of_project(args: &Args, text: &str) -> Option<Failure> {
+    let path = args.file.clone();
+    if runledger::PriceTable::from_json(text).is_ok() {
+        return Some(Failure::AlreadyImported(path));
+    }
+    let found = Project::of(text).filter(|found| *found != args.from)?;
+    Some(Failure::OtherProject { path, expected: args.from.name(), found: found.name() })
 }
 
 /// What was imported and what was left out.

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use runledger::runlog::retention::{Action, Item, RetentionPolicy, SegmentFacts, plan};
 
 use super::run_logs::{self, RunLogs};
+use crate::argument::whole;
 use crate::clock;
 use crate::failure::Failure;
 use crate::global::Global;
@@ -27,7 +28,7 @@ pub(crate) struct Scope {
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
     /// Keep everything for at least N days. N must be 30 or more, and overrides "min_days" of the policy
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole::<u32>(0, u32::MAX.into()))]
     min_days: Option<u32>,
 }
 

@@ -1,0 +1,448 @@
+//! Why a text of JSON cannot be read, in words of JSON.
+//!
+//! The errors of `serde_json` use words of Rust, such as `struct Model` or `u64`, and do not say which key has the wrong
+//! value.
+
+use std::collections::BTreeMap;
+use std::fmt::{self, Write};
+
+use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
+
+use super::string::{end_of_string, unescaped};
+
+/// A key, a value or a found text is not shown with more characters than this.
+const CHARS_MAX: usize = 70;
+
+/// A fault in a text of JSON. Its text says which key has the fault, what was expected, what was found, and where:
+/// `model.cache_read: expected a whole number, found "7" at line 1 column 40`.
+///
+/// ```
+/// let error = runledger::json::from_str::<Vec<u64>>("[1, {}]").unwrap_err();
+/// assert_eq!(error.to_string(), "[1]: expected a whole number, found an object at line 1 column 4");
+/// assert_eq!((error.line(), error.column()), (1, 4));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JsonFault {
+    text: String,
+    line: usize,
+    column: usize,
+}
+
+impl JsonFault {
+    /// Returns the fault that `error` reports of `text`.
+    pub fn new(text: &str, error: &serde_json::Error) -> Self {
+        let (line, column) = (error.line(), error.column());
+        let before: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
+        let place = Place::of(text, before + column);
+        let message = error.to_string();
+        let message = message.strip_suffix(&format!(" at line {line} column {column}")).unwrap_or(&message);
+        Self { text: place.describe(message), line, column }
+    }
+
+    /// Returns the line of the fault, counted from 1. Returns 0 if it is unknown.
+    pub fn line(&self) -> usize {
+        self.line
+    }
+
+    /// Returns the column of the fault, counted in bytes from 1. It is 0 for a fault of the whole text.
+    pub fn column(&self) -> usize {
+        self.column
+    }
+}
+
+impl fmt::Display for JsonFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)?;
+        match self.line {
+            0 => Ok(()),
+            line => write!(f, " at line {line} column {}", self.column),
+        }
+    }
+}
+
+impl std::error::Error for JsonFault {}
+
+/// Returns the path of the value in `text` that begins at `start`, such as `models[0].prices`. It is empty for the whole
+/// text.
+pub(crate) fn path_at(text: &str, start: usize) -> String {
+    Place::of(text, start).path()
+}
+
+/// An object or a list that is open at the fault.
+struct Open<'t> {
+    /// The current key of an object.
+    key: Option<&'t str>,
+    /// The number of the current entry of a list; `None` for an object.
+    entry: Option<usize>,
+    /// The position of the opening bracket.
+    start: usize,
+}
+
+/// Where a fault is.
+struct Place<'t> {
+    text: &'t str,
+    /// The position after the last byte that was read.
+    end: usize,
+    open: Vec<Open<'t>>,
+}
+
+impl<'t> Place<'t> {
+    fn of(text: &'t str, end: usize) -> Self {
+        let mut open: Vec<Open<'t>> = Vec::new();
+        let bytes = &text.as_bytes()[..end.min(text.len())];
+        let (mut at, mut is_key) = (0, false);
+        while let Some(byte) = bytes.get(at) {
+            at += 1;
+            match byte {
+                b'{' | b'[' => {
+                    is_key = *byte == b'{';
+                    open.push(Open { key: None, entry: (!is_key).then_some(0), start: at - 1 });
+                }
+                // The fault is in the object or the list as a whole if it was read to its end.
+                b'}' | b']' if at == bytes.len() => {
+                    if let Some(last) = open.last_mut() {
+                        (last.key, last.entry) = (None, None);
+                    }
+                }
+                b'}' | b']' => _ = open.pop(),
+                b',' => {
+                    if let Some(last) = open.last_mut() {
+                        is_key = last.entry.is_none();
+                        last.key = None;
+                        last.entry = last.entry.map(|entry| entry + 1);
+                    }
+                }
+                b':' => is_key = false,
+                b'"' => {
+                    let start = at;
+                    at = end_of_string(bytes, start);
+                    let is_whole = at > start && bytes.get(at - 1) == Some(&b'"');
+                    if is_key
+                        && is_whole
+                        && let Some(last) = open.last_mut()
+                    {
+                        last.key = text.get(start..at - 1);
+                    }
+                }
+                _ => {}
+            }
+        }
+        Self { text, end, open }
+    }
+
+    /// Returns the path of the value, such as `trace.llm_calls[0].cost`. It is empty for the whole text.
+    fn path(&self) -> String {
+        let mut path = String::new();
+        for open in &self.open {
+            match (open.key, open.entry) {
+                (Some(key), _) => join(&mut path, &unescaped(key)),
+                // Writing to a String cannot fail.
+                (None, Some(entry)) => _ = write!(path, "[{entry}]"),
+                (None, None) => {}
+            }
+        }
+        path
+    }
+
+    /// Returns the message of `serde_json` in words of JSON, with the path of the value.
+    fn describe(&self, message: &str) -> String {
+        let mut path = self.path();
+        let text = if let Some((found, expected)) = of_value(message, "invalid type: ") {
+            join(&mut path, &self.key_of(found).unwrap_or_default());
+            let is_fraction = found.starts_with("floating point");
+            format!("expected {}, found {}", in_json(expected, !is_fraction && is_number(found)), in_words(found))
+        } else if let Some((found, expected)) = of_value(message, "invalid value: ") {
+            join(&mut path, &self.key_of(found).unwrap_or_default());
+            format!("expected {}, found {}", in_json(expected, true), in_words(found))
+        } else if let Some((found, expected)) = of_value(message, "invalid length ") {
+            // serde reads a list as the values of the fields in order.
+            let is_object = expected.starts_with("struct ");
+            let found = if is_object { "a list".to_owned() } else { format!("{found} entries") };
+            format!("expected {}, found {found}", in_json(expected, false))
+        } else if let Some((found, expected)) = of_value(message, "unknown variant ") {
+            format!("expected {}, found {:?}", one_of(expected), shortened(found.trim_matches('`')))
+        } else if let Some((_, expected)) = of_value(message, "unknown field ") {
+            format!("expected the key {}, found another key", one_of(expected))
+        } else if let Some(key) = message.strip_prefix("missing field ") {
+            join(&mut path, key.trim_matches('`'));
+            "expected a value, found none".to_owned()
+        } else if message.starts_with("duplicate field ") {
+            "expected this key once, found it again".to_owned()
+        } else if message.starts_with("EOF ") {
+            format!("expected {}, found the end of the text", of_syntax(message).unwrap_or("more"))
+        } else if let Some(expected) = of_syntax(message) {
+            let found = self.found();
+            let is_value = serde_json::from_str::<IgnoredAny>(found.trim_matches('`')).is_ok() || found == "`[`";
+            // serde_json refuses a value of another kind than the word of an enum in the same way as noise.
+            let expected = if message == "expected value" && is_value { "a string" } else { expected };
+            format!("expected {expected}, found {found}")
+        } else {
+            message.to_owned()
+        };
+        // A duplicate key is named in the text, and the end of the text has no key.
+        let has_no_path = ["duplicate key ", "trailing characters", "EOF "];
+        let is_alone = path.is_empty() || has_no_path.iter().any(|start| message.starts_with(start));
+        if is_alone { text } else { format!("{path}: {text}") }
+    }
+
+    /// Returns the key of the value that `found` describes, if the fault is in an object as a whole. An object whose
+    /// fields are read later, because they are fields of an inner struct, has such faults.
+    fn key_of(&self, found: &str) -> Option<String> {
+        let last = self.open.last().filter(|last| last.key.is_none() && last.entry.is_none() && found != "map")?;
+        let entries: BTreeMap<String, &RawValue> = serde_json::from_str(self.text.get(last.start..self.end)?).ok()?;
+        let found = entries.into_iter().filter(|(_, value)| is_described(value.get(), found));
+        found.min_by_key(|(_, value)| value.get().as_ptr()).map(|(key, _)| key)
+    }
+
+    /// Returns the word or the character at the fault.
+    fn found(&self) -> String {
+        let before = self.text.get(..self.end.saturating_sub(1)).unwrap_or(self.text);
+        let is_of_word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '+');
+        let rest = self.text.get(before.len()..).unwrap_or_default();
+        let start = if rest.starts_with(is_of_word) { before.trim_end_matches(is_of_word).len() } else { before.len() };
+        let rest = &self.text[start..];
+        let is_end = |c: char| c.is_whitespace() || matches!(c, ',' | ':' | ']' | '}' | '{' | '[');
+        let Some(first) = rest.chars().next() else { return "the end of the text".to_owned() };
+        let others = rest.chars().skip(1).take_while(|&c| !is_end(first) && !is_end(c)).take(20);
+        let shown = [first].into_iter().chain(others);
+        let shown = shown.map(|c| if c.is_control() { c.escape_debug().to_string() } else { c.to_string() });
+        format!("`{}`", shown.collect::<String>())
+    }
+}
+
+/// Adds a key to a path.
+fn join(path: &mut String, key: &str) {
+    let dot = if path.is_empty() || key.is_empty() { "" } else { "." };
+    path.push_str(dot);
+    path.push_str(&shortened(key));
+}
+
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(CHARS_MAX) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+/// Splits a message into what was found and what was expected.
+fn of_value<'m>(message: &'m str, prefix: &str) -> Option<(&'m str, &'m str)> {
+    message.strip_prefix(prefix)?.rsplit_once(", expected ")
+}
+
+fn is_number(found: &str) -> bool {
+    found.starts_with("integer") || found.starts_with("floating point")
+}
+
+/// Returns whether `serde` describes the value as `found`.
+fn is_described(value: &str, found: &str) -> bool {
+    match value.bytes().next() {
+        Some(b'n') => found == "null",
+        Some(b'[') => found == "sequence",
+        Some(b'{') => found == "map",
+        Some(b'"') => found == format!("string {:?}", unescaped(value.trim_matches('"'))),
+        Some(b't' | b'f') => found == format!("boolean `{value}`"),
+        _ => found == format!("integer `{value}`") || found.starts_with("floating point"),
+    }
+}
+
+/// Returns what was found in words of JSON.
+fn in_words(found: &str) -> String {
+    match found {
+        "sequence" => "a list".to_owned(),
+        "map" => "an object".to_owned(),
+        "unit value" => "null".to_owned(),
+        _ => match (found.split_once('`'), found.strip_prefix("string ")) {
+            (_, Some(text)) => shortened(text),
+            (Some((_, value)), None) => value.trim_end_matches('`').to_owned(),
+            (None, None) => found.to_owned(),
+        },
+    }
+}
+
+/// Returns what was expected in words of JSON. A whole number has its range if `has_range` is true.
+fn in_json(expected: &str, has_range: bool) -> String {
+    let (least, integer) = match expected.strip_prefix("a nonzero ") {
+        Some(integer) => (Some(1), integer),
+        None => (None, expected),
+    };
+    let range: Option<(i128, i128)> = match integer {
+        "u8" => Some((0, u8::MAX.into())),
+        "u16" => Some((0, u16::MAX.into())),
+        "u32" => Some((0, u32::MAX.into())),
+        "u64" | "usize" => Some((0, u64::MAX.into())),
+        "i32" => Some((i32::MIN.into(), i32::MAX.into())),
+        "i64" | "isize" => Some((i64::MIN.into(), i64::MAX.into())),
+        _ => None,
+    };
+    match (range, expected) {
+        (Some((min, max)), _) if has_range => format!("a whole number from {} to {max}", least.unwrap_or(min)),
+        (Some(_), _) => "a whole number".to_owned(),
+        (None, "f64" | "f32") => "a number".to_owned(),
+        (None, "a boolean") => "true or false".to_owned(),
+        (None, "a sequence") => "a list".to_owned(),
+        (None, "a map") => "an object".to_owned(),
+        (None, "a borrowed string" | "string or map" | "a character" | "variant identifier") => "a string".to_owned(),
+        (None, "a formatted UUID string") => "a UUID".to_owned(),
+        (None, other) if other.starts_with("struct ") => "an object".to_owned(),
+        (None, other) if other.starts_with("enum ") => "a string".to_owned(),
+        (None, other) if other.starts_with("tuple ") => "a list".to_owned(),
+        (None, other) => other.to_owned(),
+    }
+}
+
+/// Returns a list such as "one of `a`, `b`" as `a or b`.
+fn one_of(expected: &str) -> String {
+    let names = expected.trim_start_matches("one of ").replace(" or ", ", ");
+    let names: Vec<_> = names.split(", ").map(|name| name.trim_matches('`')).collect();
+    match &names[..] {
+        [others @ .., last] if !others.is_empty() => format!("{} or {last}", others.join(", ")),
+        _ => names.concat(),
+    }
+}
+
+/// Returns what was expected if the text is not JSON.
+fn of_syntax(message: &str) -> Option<&'static str> {
+    Some(match message {
+        "EOF while parsing a list" => "the end of a list",
+        "EOF while parsing an object" => "the end of an object",
+        "EOF while parsing a string" => "the end of a string",
+        "EOF while parsing a value" | "expected value" | "expected ident" => "a value in JSON",
+        "expected `:`" => "`:` after a key",
+        "expected `,` or `]`" => "`,` or `]`",
+        "expected `,` or `}`" => "`,` or `}`",
+        "expected `\"`" | "key must be a string" => "a key in quotes",
+        "trailing comma" => "a value after the comma",
+        "trailing characters" => "the end of the text",
+        "invalid number" => "a number",
+        "number out of range" => "a number in the range of 64-bit floats",
+        "invalid escape" => "an escape such as \\n",
+        "control character (\\u0000-\\u001F) found while parsing a string" => "an escape for a control character",
+        "invalid unicode code point" | "lone leading surrogate in hex escape" | "unexpected end of hex escape" => {
+            "an escape of a whole character such as \\u00e9"
+        }
+        "recursion limit exceeded" => "fewer nested lists and objects",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde::Deserialize;
+    use serde_json::Value;
+
+    use super::*;
+    use crate::json::from_str;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[allow(dead_code, reason = "only errors are examined")]
+    struct Outer {
+        name: String,
+        #[serde(default)]
+        list: Vec<Inner>,
+        small: Option<std::num::NonZeroU16>,
+        kind: Option<Kind>,
+        flags: Option<BTreeMap<String, bool>>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[allow(dead_code, reason = "only errors are examined")]
+    struct Inner {
+        label: Option<String>,
+        #[serde(flatten)]
+        counts: Counts,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[allow(dead_code, reason = "only errors are examined")]
+    struct Counts {
+        one: Option<u64>,
+        two: Option<f64>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    enum Kind {
+        Good,
+        Bad,
+    }
+
+    fn fault(text: &str) -> String {
+        let fault = from_str::<Outer>(text).unwrap_err().to_string();
+        fault.rsplit_once(" at line ").map(|(text, _)| text.to_owned()).unwrap()
+    }
+
+    #[test]
+    fn a_wrong_value_has_its_path_and_no_words_of_rust() {
+        for (text, expected) in [
+            ("7", "expected an object, found 7"),
+            ("[]", "expected an object, found a list"),
+            ("{}", "name: expected a value, found none"),
+            (r#"{"name":null}"#, "name: expected a string, found null"),
+            (r#"{"name":["a"]}"#, "name: expected a string, found a list"),
+            (r#"{"name":{"a":{"b":1}}}"#, "name: expected a string, found an object"),
+            (r#"{"name":"a","name":"b"}"#, "name: expected this key once, found it again"),
+            (r#"{"nam":"a"}"#, "nam: expected the key name, list, small, kind or flags, found another key"),
+            (r#"{"name":"a","list":{}}"#, "list: expected a list, found an object"),
+            (r#"{"name":"a","list":[{},7]}"#, "list[1]: expected an object, found 7"),
+            (r#"{"name":"a","list":[{"label":1}]}"#, "list[0].label: expected a string, found 1"),
+            // These fields are read after their object.
+            (
+                r#"{"name":"a","list":[{},{"label":"x","one":"x"}]}"#,
+                "list[1].label: expected a whole number, found \"x\"",
+            ),
+            (r#"{"name":"a","list":[{},{"two":[],"one":-1}]}"#, "list[1].two: expected a number, found a list"),
+            (
+                r#"{"name":"a","list":[{"one":-1,"two":1}]}"#,
+                "list[0].one: expected a whole number from 0 to 18446744073709551615, found -1",
+            ),
+            (r#"{"name":"a","list":[{"one":1.5}]}"#, "list[0].one: expected a whole number, found 1.5"),
+            (r#"{"name":"a","small":0}"#, "small: expected a whole number from 1 to 65535, found 0"),
+            (r#"{"name":"a","small":99.5}"#, "small: expected a whole number, found 99.5"),
+            (r#"{"name":"a","small":65536}"#, "small: expected a whole number from 1 to 65535, found 65536"),
+            (r#"{"name":"a","kind":"ugly"}"#, "kind: expected good or bad, found \"ugly\""),
+            (r#"{"name":"a","kind":7}"#, "kind: expected a string, found `7`"),
+            (r#"{"name":"a","flags":{"x.y":{"z":1}}}"#, "flags.x.y: expected true or false, found an object"),
+            (
+                "{\"name\":\"a\",\n \"flags\":\n {\"x\":true,\"\\u0079\": 0}}",
+                "flags.y: expected true or false, found 0",
+            ),
+        ] {
+            assert_eq!(fault(text), expected, "{text}");
+        }
+        let long = format!("{{\"name\":\"a\",\"kind\":\"{}\"}}", "x".repeat(1_000));
+        assert_eq!(fault(&long), format!("kind: expected good or bad, found \"{}…\"", "x".repeat(CHARS_MAX)));
+    }
+
+    #[test]
+    fn a_text_that_is_not_json_has_what_was_found_instead() {
+        for (text, expected) in [
+            ("", "expected a value in JSON, found the end of the text"),
+            ("noise", "expected a value in JSON, found `noise`"),
+            ("{\"name\" \"a\"}", "name: expected `:` after a key, found `\"a\"`"),
+            ("{\"name\": \"a\" \"list\"", "name: expected `,` or `}`, found `\"list\"`"),
+            ("{\"name\": \"a\"} x", "expected the end of the text, found `x`"),
+            ("{\"name\": \"a\"", "expected the end of an object, found the end of the text"),
+            ("{\"name\": \"a\",}", "expected a value after the comma, found `}`"),
+            ("{name: 1}", "expected a key in quotes, found `name`"),
+            ("{\"name\": \u{0}}", "name: expected a value in JSON, found `\\0`"),
+        ] {
+            assert_eq!(fault(text), expected, "{text}");
+        }
+    }
+
+    proptest::proptest! {
+        /// Every message that is not translated contains a word of Rust.
+        #[test]
+        fn no_text_is_too_much(text in "[\\[\\]{}\":,\\\\aé1 \nnul.-]{0,40}") {
+            for error in [from_str::<Outer>(&text).err(), from_str::<Value>(&text).err()].into_iter().flatten() {
+                let found = error.to_string();
+                let rust = ["EOF", "struct", "ident", "sequence", "map", "field", "u64"];
+                proptest::prop_assert!(rust.iter().all(|word| !found.contains(word)), "{} {}", text, found);
+            }
+        }
+    }
+}
