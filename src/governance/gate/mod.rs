@@ -103,7 +103,8 @@ impl Gate {
     ///
     /// - `begun` are the executions in flight, of any run. Read them *before* the records, so that you do not miss an
     ///   execution that ends meanwhile. An execution that also has a record counts as ended.
-    /// - `records` are all records of the ledger, because a parent can belong to another run.
+    /// - `records` are all records of the ledger, not only those of the run. An execution can name a parent execution,
+    ///   which can belong to another run. The gate looks up each parent in these records.
     /// - `faults` are the texts of the faults that [`verify`](crate::LedgerReader::verify) found in the chain of
     ///   hashes. If the chain is intact, `faults` is empty.
     ///
