@@ -43,7 +43,7 @@
 //! | run | A group of executions that share a `run_id`. | [`RunIds`](metrics::RunIds) |
 //! | usage, price, cost | The tokens of a model call, the price of a token, and their product. | [`Usage`], [`PriceTable`], [`Cost`] |
 //! | quota, window | A quota is the amount that an API allows in each period, such as a day. A window is one such period, such as a certain day. | [`Quota`] |
-//! | reservation | An amount of a quota that is set aside before a call. After the call, the ledger counts the amount that the call really used instead. | [`Grant`] |
+//! | reservation | An amount of a quota that is set aside before a call. After the call, the amount that the call really used replaces the reserved amount. | [`Grant`] |
 //! | baseline | The usual latency, cost and success rate of a skill. | [`Baseline`] |
 //! | run log | A Markdown file about one run. The **error registry** numbers the errors of all runs. | [`runlog`] |
 //!
@@ -65,8 +65,8 @@
 //! [`verify`](LedgerReader::verify) detects a truncated file only while the files in the `.ledger` directory still show
 //! that the missing lines existed. To detect a rewrite of the whole chain, store a [`Head`] elsewhere and pass it to
 //! [`verify`](LedgerReader::verify). Begin marks survive a power cut only with [`Options::sync_begin`]. No guarantee
-//! holds on a disk that loses flushed data or on a network file system, or if a program writes without the ledger's
-//! lock.
+//! holds on a disk that loses flushed data or on a network file system, or if a program writes to the ledger's files
+//! without holding the ledger's lock.
 //!
 //! [`docs::guarantees`] lists 32 failures. For each failure, it says what holds afterwards and which tests provoke it.
 //!
@@ -117,8 +117,8 @@
 //! guarantees are weaker, because the crate cannot find out when a process started, or whether a file system is local:
 //!
 //! - A process that records executions holds a lock until it dies. If it has forked a child, the lock is held until the
-//!   child has ended too. On Linux, the ledger also checks whether the process itself is alive. On other systems, its
-//!   executions are recorded as interrupted only after the child has ended.
+//!   child has ended too. On Linux, the ledger also checks whether the process itself is alive. On other systems,
+//!   the executions of the process are recorded as interrupted only after the child has ended.
 //! - A ledger on a network file system is not refused.
 //!
 //! # What it is not

@@ -1,13 +1,14 @@
 //! The ledger, which stores records of executions durably in a journal.
 //!
 //! - The write side is [`Ledger`], opened with [`Options`], and [`Execution`], the guard around one execution.
-//! - `pending/` stores records that are not lines of the ledger yet: begin marks, detached executions, and the spill.
-//!   The spill holds records that could not be appended. `pending/` also contains the sweep, which records the
-//!   executions of dead processes.
+//! - The module `pending` stores records that are not lines of the ledger yet. A begin mark notes that an execution has
+//!   begun. A detached execution belongs to no process. The spill holds records that could not be appended. The sweep
+//!   records the unfinished executions of dead processes as interrupted.
 //! - The read side is [`LedgerReader`], for every query that does not need the ledger's lock.
-//! - `index/` builds an index of each sealed segment, which is a file of the ledger that no longer changes. An index
-//!   finds the records of an execution or a run. An index can be deleted at any time, because it can be built again.
-//! - `archive/` moves sealed segments to an archive.
+//! - The module `index` builds an index of each sealed segment, which is a file of the ledger that no longer changes.
+//!   An index finds the records of an execution or a run. An index can be deleted at any time, because it can be built
+//!   again.
+//! - The module `archive` moves sealed segments to an archive.
 
 mod answer;
 mod append;

@@ -117,8 +117,8 @@ impl MetricsAccumulator {
     fn add_to_model(&mut self, record: &ExecutionMetrics, outcome: Option<&QcOutcome>) {
         let model = &record.model.name;
         match (record.kind == Kind::Qc, record.used_model()) {
-            // The control called this model itself. The model succeeded if the control completed, because the verdict
-            // is about the artifact of another model.
+            // The control called this model itself. The model gets PASS if the control succeeded, whatever the verdict,
+            // because the verdict is about the artifact of another execution.
             (true, true) if record.called_model() => {
                 count(&mut self.models, model, record.success().map(QcOutcome::of_success).as_ref());
                 self.controls.add(record);

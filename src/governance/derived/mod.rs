@@ -16,8 +16,9 @@ use crate::metrics::{ExecutionMetrics, Usd};
 /// count as 0. Executions that lack a value are counted separately.
 ///
 /// A **shot** (a clip of a scene) is identified by its `scene_id` and `shot_id`, across all runs. Its **regenerations**
-/// are the attempts after the first one. The **outcome** of an execution (PASS, FAIL or FIX) and the **tier** of its
-/// model (a class of models) are determined as in a [run log](crate::export::csv).
+/// are the attempts after the first one. The **outcome** of an execution is PASS, FAIL or FIX. The **tier** of its
+/// model is a class of models. Both are determined like the columns `outcome` and `tier` of the
+/// [CSV export](crate::export::csv).
 ///
 /// ```
 /// use runledger::governance::derived::DerivedMetrics;
@@ -59,17 +60,20 @@ pub struct DerivedMetrics {
     pub tiers: Tally,
     /// How often each model failed, sorted by the name of the model.
     ///
-    /// - An execution that used a model counts for that model. If the execution did not fail and has no
-    ///   `production.outcome`, the last quality control of its artifact that has a verdict decides the outcome. A
-    ///   control belongs to an execution if both have the same `run_id` and `production.artifact`.
-    /// - A quality control that names a model but did not call one counts for that model, with its verdict. This
-    ///   verdict does not decide the outcome of the execution that made the artifact.
-    /// - A quality control that called a model itself counts for that model, which succeeded if the control completed.
-    ///   The verdict of the control decides only the outcome of the execution that made the artifact.
+    /// - An execution that used a model counts for that model. If the execution has no `production.outcome` and did not
+    ///   fail, the quality controls of its artifact decide the outcome. Of the controls that have a verdict, only the
+    ///   one that started last counts. A control belongs to the artifact of an execution if the control has the same
+    ///   `run_id` and `production.artifact` as the execution.
+    /// - A quality control that called a model itself counts for that model: as PASS if the control succeeded, and as
+    ///   FAIL if the control failed. The control's verdict counts only for the execution that made the artifact.
+    /// - A quality control that names a model but did not call a model counts for the named model, with the control's
+    ///   verdict. The first rule ignores such a control.
     /// - An execution that only chooses a model, such as a routing decision, counts only if it called a model itself.
     pub models: Vec<ModelOutcomes>,
-    /// The outcomes of the quality controls that could not be matched with an execution that used a model. These
-    /// outcomes are not part of [`models`](Self::models).
+    /// The verdicts of the quality controls that could not be matched with an execution. A control is matched if an
+    /// execution that used a model made the artifact and has no `production.outcome`. The verdicts of unmatched
+    /// controls are not part of [`models`](Self::models). A control that counts for the model that it names needs no
+    /// match.
     pub controls_without_model: Outcomes,
     /// How often each entry of `qc_violations` was found. `unknown` counts the executions with the outcome FAIL or FIX
     /// that list no violation.
@@ -84,8 +88,8 @@ impl DerivedMetrics {
     /// The number of cases that are needed before a type of shot can be called risky. For regenerations, a case is a
     /// shot with known regenerations. For failures, a case is an execution with a known outcome.
     pub const HIGH_RISK_SAMPLE_MIN: u64 = 10;
-    /// A type of shot is risky if its regenerations per shot, or its share of failures, are more than this many times
-    /// those of all shots together.
+    /// A type of shot is risky if its average number of regenerations is more than this many times the average of all
+    /// shots. It is also risky if its share of failures is more than this many times the share of all shots together.
     pub const HIGH_RISK_TIMES_AVERAGE: f64 = 1.5;
 
     /// Computes the metrics of `records` in one pass. Memory grows with the number of names, shots and artifacts, not
@@ -122,7 +126,7 @@ pub struct Tally {
     /// Each name and how often it occurred. The most frequent name comes first, and equally frequent names are in
     /// alphabetical order.
     pub counts: Vec<Counted>,
-    /// The number of executions without a name.
+    /// The number of executions for which no such name is recorded.
     pub unknown: u64,
 }
 

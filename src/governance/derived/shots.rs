@@ -153,7 +153,8 @@ struct Ratio {
 }
 
 impl Ratio {
-    /// Returns whether this ratio is risky compared with `average`; `None` if there are too few cases.
+    /// Returns true if this ratio is more than [`DerivedMetrics::HIGH_RISK_TIMES_AVERAGE`] times `average`. Returns
+    /// `None` if there are too few cases.
     fn is_risky(self, average: Self) -> Option<bool> {
         // Products are compared instead of quotients, because products up to 2⁵³ are exact.
         let times = |count: u128, of: u64| count as f64 * of as f64;

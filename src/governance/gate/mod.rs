@@ -125,8 +125,9 @@ impl Gate {
     ///
     /// - `begun` are the executions in flight, of any run. Read them *before* the records, so that you do not miss an
     ///   execution that ends meanwhile. An execution that also has a record counts as ended.
-    /// - `records` are all records of the ledger, because a parent can belong to another run. The records of executions
-    ///   that are not related to the run may be left out.
+    /// - `records` are all records of the ledger, not only those of the run. An execution can name a parent execution,
+    ///   which can belong to another run. The gate looks up each parent in these records.
+    ///   The records of executions that are not related to the run may be left out.
     /// - `faults` are the texts of the faults that [`verify`](crate::LedgerReader::verify) found in the chain of
     ///   hashes. If the chain is intact, `faults` is empty.
     ///

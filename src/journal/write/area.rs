@@ -44,7 +44,7 @@ pub(super) fn prewrite(file: &dyn StorageFile) -> io::Result<()> {
 #[derive(Debug)]
 pub(super) struct Area {
     pub(super) file: SyncFile,
-    /// Device and inode.
+    /// The device and the inode of the file.
     pub(super) id: (u64, u64),
     /// True if no other process used the area when this process opened it.
     pub(super) alone: bool,
@@ -80,21 +80,22 @@ impl Area {
             storage.sync_dir(layout.machinery())?;
             Self::from_file(Arc::clone(&file))
         };
-        // If this fails on a full disk, make the space available for records again. Removing the file is not enough,
-        // because a child process that is just being started may still have the file open. So truncate the file first.
+        // If the creation fails on a full disk, make the space available for records again. Removing the file is not
+        // enough, because a child process that is just being started may still have the file open. So truncate the file
+        // first.
         make().inspect_err(|_| _ = (file.truncate(0), storage.remove(&new)))
     }
 
     fn from_file(file: Arc<dyn StorageFile>) -> io::Result<Self> {
-        // This lock is free. Another process holds the exclusive lock on the area only while it holds the journal's
-        // lock, and the caller holds the journal's lock now.
+        // This call acquires the lock, because no other process holds the exclusive lock on the area now. A process
+        // holds the exclusive lock only while it holds the journal's lock, and the caller holds the journal's lock.
         uninterrupted(|| file.try_lock_shared())?;
         let id = file.stat()?.id;
         Ok(Self { file: SyncFile::new(file), id, alone: true, header: None, seen: [0; HEADER_LINE_BYTES_MAX] })
     }
 
-    /// Returns true if no other process uses the area. To find out, this tries to turn the shared lock of this process
-    /// into the exclusive lock. Afterwards this process no longer holds the shared lock.
+    /// Returns true if no other process uses the area. To find out, tries to turn the shared lock of this process into
+    /// the exclusive lock. Afterwards this process no longer holds the shared lock.
     pub(super) fn leave(&self) -> bool {
         uninterrupted(|| self.file.try_lock()).unwrap_or(false)
     }
@@ -139,15 +140,15 @@ impl Area {
         self.header.is_some_and(|header| offset >= header.base && offset + len <= header.base + AREA_BYTES)
     }
 
-    /// Returns the higher of the two offsets `offset` and base. From there on, the area has all bytes of the segment up
-    /// to `end`. Returns `None` if the area does not have the bytes just before `end`.
+    /// Returns the lowest offset, not below `offset`, from which on the area has all bytes of the segment up to `end`.
+    /// Returns `None` if the area does not have the byte just before `end`.
     pub(super) fn held_from(&self, offset: u64, end: u64) -> Option<u64> {
         let base = self.header?.base;
         (base < end && end <= base + AREA_BYTES).then_some(offset.max(base))
     }
 
-    /// Returns true if the area holds `bytes`, which the segment has at `offset`. These bytes must fit: see
-    /// [`fits`](Self::fits).
+    /// Returns true if the area holds `bytes`, which the segment has at `offset`. [`fits`](Self::fits) must be true for
+    /// these bytes.
     pub(super) fn holds(&self, bytes: &[u8], offset: u64) -> io::Result<bool> {
         let base = self.header.ok_or(io::ErrorKind::InvalidInput)?.base;
         let mut held = vec![0; bytes.len()];
@@ -155,8 +156,8 @@ impl Area {
         Ok(held[..read] == *bytes)
     }
 
-    /// Writes `bytes`, which the segment has or will have at `offset`, without a sync. These bytes must fit: see
-    /// [`fits`](Self::fits).
+    /// Writes `bytes`, which the segment has or will have at `offset`, without a sync. [`fits`](Self::fits) must be
+    /// true for these bytes.
     pub(super) fn write(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         let base = self.header.ok_or(io::ErrorKind::InvalidInput)?.base;
         write_all_at(&**self.file, bytes, HEADER_BYTES + offset - base)

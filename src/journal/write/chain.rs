@@ -59,8 +59,8 @@ pub(super) fn last_valid(file: Arc<dyn StorageFile>, before: Link) -> io::Result
     Ok(last)
 }
 
-/// The bytes that the active segment should have after the base, and the link of the last line in them. The commit area
-/// is a file with a copy of the segment's bytes from the base on.
+/// The bytes that the active segment should have after the base, and the link of the last line in these bytes. The base
+/// is the offset after which the commit area, another file, has a copy of the segment's bytes.
 pub(super) struct Merged {
     pub(super) bytes: Vec<u8>,
     pub(super) link: Link,
@@ -88,7 +88,8 @@ pub(super) fn chain_from_start(bytes: &[u8]) -> Option<Link> {
     Some(merge(bytes, &[], before).link)
 }
 
-/// Returns the line of `bytes` at `at`, with its line feed, if it directly follows `link`.
+/// Returns the line that begins at offset `at` of `bytes`, with its line feed, and the link of this line. Returns
+/// `None` if there is no valid line at `at`, or if the line does not directly follow `link`.
 fn line_after<'b>(bytes: &'b [u8], at: usize, link: &Link) -> Option<(&'b [u8], Link)> {
     let rest = bytes.get(at..).filter(|rest| rest.starts_with(b"{"))?;
     let end = rest.iter().position(|&byte| byte == b'\n')?;
@@ -96,10 +97,12 @@ fn line_after<'b>(bytes: &'b [u8], at: usize, link: &Link) -> Option<(&'b [u8], 
     trailer.follows(link).then_some((&rest[..=end], trailer.link))
 }
 
-/// Returns the value of `Header::stray` for a new segment that consists of the `repeated` lines. The value is 0 if the
-/// last repeated line is `link`. Otherwise the value is the length of the repeated lines. In that case, the repeated
-/// lines have lower numbers than `link`, because the previous segment has further lines with numbers up to that of
-/// `link`.
+/// Returns the value of `Header::stray` for a new segment that consists of the `repeated` lines. The next line of the
+/// segment will follow `link`.
+///
+/// If `link` is the link of the last repeated line, or if there are no repeated lines, the value is 0. If not, the
+/// previous segment has lines with higher numbers than the repeated lines, and `link` has the highest number. The value
+/// is then the length of the repeated lines.
 pub(super) fn stray_bytes(repeated: &[u8], link: &Link) -> u64 {
     let last = repeated.strip_suffix(b"\n").and_then(line::trailer);
     if last.is_some_and(|last| last.link == *link) { 0 } else { repeated.len() as u64 }

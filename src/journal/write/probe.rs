@@ -9,7 +9,7 @@ use crate::disk::{Access, Storage, StorageFile, append_all, write_all_at};
 
 /// At most this many syncs are measured after overwrites, and at most this many after appends.
 const SYNCS: usize = 50;
-/// No further sync of the same kind is measured after this time.
+/// For each of the two kinds, no further sync is measured once the measurements have taken this time.
 const SYNCING_MAX: Duration = Duration::from_secs(2);
 /// A payload as long as a short record.
 const RECORD: [u8; 900] = [b'x'; 900];

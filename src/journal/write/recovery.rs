@@ -59,8 +59,8 @@ impl Tail {
         if segment > after_sealed {
             self.report_gone(after_sealed, segment - 1)?;
         }
-        // Before a process writes a header that names a new segment, it syncs the ledger's directories. So they need a
-        // sync only if the area has no header or its header names another segment.
+        // Before a process writes a header that names a new segment, it syncs the ledger's directories. So the
+        // directories need a sync only if the area has no header, or if its header names another segment.
         if held.as_ref().is_none_or(|held| held.header.segment != segment) {
             self.sync_names()?;
         }

@@ -79,8 +79,8 @@ pub(super) fn open_active(storage: &dyn Storage, layout: &Layout) -> Result<Arc<
     Ok(Arc::from(file))
 }
 
-/// Refuses an active segment that is not a regular file, or that has a second name. Does not open the file, because
-/// opening a FIFO would block.
+/// Refuses an active segment that is not a regular file, or that has several hard links. A segment whose sealing was
+/// interrupted is accepted. Does not open the file, because opening a FIFO would block.
 fn check_active(storage: &dyn Storage, layout: &Layout) -> Result<()> {
     let path = layout.active();
     let stat = storage.stat(path).map_err(|source| Error::io("examine the ledger", path, source))?;
@@ -115,8 +115,9 @@ pub(crate) fn check_directories(storage: &dyn Storage, layout: &Layout) -> Resul
     Ok(())
 }
 
-/// Returns true if the active segment and the last sealed segment are the same file. A file system without a journal
-/// may leave a file under both names if a crash interrupts the rename that seals it.
+/// Returns true if the active segment and the last sealed segment are the same file. A segment is sealed by a rename.
+/// If a crash interrupts the rename, the file may have both names on a file system that does not journal its metadata,
+/// such as ext2.
 fn half_sealed(storage: &dyn Storage, layout: &Layout) -> Result<bool> {
     let Some(&last) = layout.sealed_segments(storage)?.last() else { return Ok(false) };
     let id = |path: &Path| {
@@ -127,7 +128,7 @@ fn half_sealed(storage: &dyn Storage, layout: &Layout) -> Result<bool> {
         .is_some_and(|active| id(&layout.sealed_segment(last)).is_ok_and(|last| last == Some(active))))
 }
 
-/// Removes the active name of a segment that also has its sealed name.
+/// If a crash has left a segment under its active name and its sealed name, removes the active name.
 pub(super) fn finish_sealing(storage: &dyn Storage, layout: &Layout) -> Result<()> {
     if half_sealed(storage, layout)? {
         let path = layout.active();

@@ -66,8 +66,8 @@ impl Deref for SyncFile {
 /// Lines that were written but not synced yet: where they end, and the files that have them.
 ///
 /// The lines are durable once one of these files is synced. This holds even if a writer has since moved the base of the
-/// area or changed to another segment. Before it did so, the writer synced the old segment, or repeated its unsynced
-/// lines in the new one.
+/// area or changed to another segment. Before such a change, the writer synced the old segment, or repeated the
+/// unsynced lines of the old segment in the new one.
 #[derive(Debug)]
 pub(super) struct Unsynced {
     pub(super) end: Mark,
@@ -81,7 +81,7 @@ pub(super) struct Unsynced {
 #[derive(Debug)]
 pub(super) enum Synced {
     Area,
-    /// The sync of the segment. `area` is the error of the area's sync, if that sync was tried before.
+    /// The sync of the segment. If a sync of the area was tried before and failed, `area` is its error.
     Segment {
         area: Option<io::Error>,
     },

@@ -93,9 +93,11 @@ impl Tail {
     /// sync.
     ///
     /// If there is a file-size limit, the lines may need several segments. All of these segments except the last one
-    /// are synced here. If this function fails, the journal normally has none of the lines. But if several segments
-    /// were necessary, it may have the lines of the first ones. And if the area could not be written, a recovery may
-    /// restore lines from it.
+    /// are synced here. If this function fails, the journal normally has none of the lines. There are two exceptions:
+    ///
+    /// - If several segments were necessary, the journal may have the lines of the first ones.
+    /// - After a failed write, this function removes the lines again: it invalidates them in the commit area and
+    ///   truncates the segment. If one of these two steps fails too, a later recovery may keep the lines.
     pub(super) fn append(&mut self, payloads: &Payloads) -> Result<(Mark, Unsynced)> {
         let _locked = self.lock()?;
         self.catch_up()?;
@@ -127,8 +129,8 @@ impl Tail {
             return self.recover();
         }
         if self.area.is_none() && !self.area_failed && self.active_len()? == self.end.len {
-            // No area could be created earlier, and nothing else has changed. The next write tries again to create an
-            // area.
+            // No area could be created earlier, and the segment still ends where this process last saw its end. The
+            // next write tries again to create an area.
             return Ok(());
         }
         if !self.refresh_area()? {
@@ -144,7 +146,7 @@ impl Tail {
     /// Moves the end to `len` after another process has appended lines. Returns false if these lines do not continue
     /// the chain.
     fn advance_to(&mut self, len: u64) -> Result<bool> {
-        // The trailer of the last line has its number and hash.
+        // The end of a line, its trailer, has the number and the hash of the line.
         match self.last_link(len)? {
             Some(link) if len > self.end.len && link.seq > self.end.link.seq && self.area_ends_as_segment(len)? => {
                 self.end = Mark { len, link, ..self.end };
@@ -195,9 +197,11 @@ impl Tail {
         Ok(in_area)
     }
 
-    /// Checks that the batch ends at `end` with the line whose number and hash are `link`. The batch ends later if a
-    /// program that ignores the lock appended bytes just before the batch. The next recovery then moves those bytes and
-    /// the batch to `quarantine/`.
+    /// Checks that the batch ends at the offset `end`. `link` is the number and the hash of the batch's last line.
+    ///
+    /// A program that ignores the lock may append bytes immediately before this process writes the batch. The batch
+    /// then ends at a higher offset than `end`. In that case, the next recovery moves those bytes and the batch to
+    /// `quarantine/`.
     fn check_batch_end(&self, end: u64, link: Link) -> Result<()> {
         let len = self.active_len()?;
         if len == end || (len > end && self.last_link(end)? == Some(link)) {
@@ -255,8 +259,9 @@ impl Tail {
         Ok(())
     }
 
-    /// Moves the base to the end of the segment. The next process that opens the journal then has no lines to write
-    /// again. Does nothing if other processes use the journal, or if the files are not in the expected state.
+    /// Moves the base to the end of the segment. Recovery writes all lines after the base again. So the next process
+    /// that opens the journal need not write any lines. Does nothing if other processes use the journal, or if the
+    /// files are not in the expected state.
     pub(super) fn close(&mut self) {
         // If the last attempt to acquire the lock timed out, do not wait for the lock again.
         let deadline = if self.lock_missed { Duration::ZERO } else { self.options.lock_deadline };
@@ -293,7 +298,8 @@ impl Tail {
             || area.holds(&self.read_from(base, self.end.len)?, base).map_err(failed)?)
     }
 
-    /// Handles the outcome of the sync of `unsynced`. Fails if the lines are not durable after all.
+    /// Handles the outcome of the sync of `unsynced`. If no sync succeeded, tries to make the lines durable in a new
+    /// segment. Fails if that does not succeed either.
     pub(super) fn synced(&mut self, unsynced: &Unsynced, synced: Synced) -> Result<()> {
         match synced {
             Synced::Area => Ok(()),
@@ -317,7 +323,7 @@ impl Tail {
             return self.abandon_segment(&error);
         }
         // Another process may have sealed the segment in the meantime. If so, that process has synced the segment, or
-        // has repeated its last lines in the next segment.
+        // has repeated the unsynced lines in the next segment.
         let path = self.layout.sealed_segment(unsynced.end.segment);
         let sealed = self.storage.stat(&path).map_err(|source| Error::io("examine a sealed segment", &path, source))?;
         if sealed.is_some_and(|sealed| sealed.id == unsynced.segment_id) {
