@@ -156,6 +156,8 @@ pub mod docs {
     pub mod format {}
     #[doc = include_str!("docs/guarantees.md")]
     pub mod guarantees {}
+    #[doc = include_str!("docs/index.md")]
+    pub mod index {}
 }
 pub mod export;
 pub mod governance;

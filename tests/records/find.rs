@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use runledger::baseline::Skipped;
 use runledger::cost::{CostBy, Report};
-use runledger::governance::Gate;
+use runledger::governance::{Gate, Rule};
 use runledger::metrics::{Fields, RunIds};
 use runledger::{Durability, ExecutionMetrics, Ledger, LedgerReader, Options, Timestamp, Usage, Usd, Uuid};
 use tempfile::TempDir;
@@ -374,6 +374,13 @@ fn an_index_that_lies_costs_only_time() {
     file.set_modified(changed).unwrap();
     drop(file);
     assert_answers(&place.reader());
+    // The gate trusts the lines of other runs, unless it has to verify every line.
+    let is_intact = |gate: &Gate| {
+        let reasons = place.reader().gate(gate).unwrap().report.reasons;
+        reasons.iter().all(|reason| reason.rule != Rule::BrokenIntegrity)
+    };
+    assert!(is_intact(&Gate::new("run-9")));
+    assert!(!is_intact(&Gate::new("run-9").verify_every_line()));
 }
 
 #[test]

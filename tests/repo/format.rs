@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use runledger::{
-    Answer, ExecutionMetrics, Head, Ledger, LedgerReader, Options, Skill, Timestamp, Uuid, Verification, hash_bytes,
+    Answer, ExecutionMetrics, Head, Ledger, LedgerReader, Options, Skill, Timestamp, Usage, Uuid, Verification,
+    hash_bytes,
 };
 use serde_json::Value;
 
@@ -173,6 +174,11 @@ fn an_index_is_what_the_page_says() {
     for number in 1..=450_u128 {
         let mut record = record(number.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c834));
         record.run.run_id = (number % 3 == 0).then(|| format!("run-{}", number % 30));
+        record.run.parent_run_id = (number % 6 == 0).then(|| "run-1".to_owned());
+        record.run.parent_execution_id = (number % 4 == 0).then(|| Uuid::from_u128(number << 64));
+        if number % 5 == 0 {
+            record.set_usage("m", &Usage::new(1, 2));
+        }
         ledger.append(&record).unwrap();
     }
     LedgerReader::open(&path).unwrap().rebuild_index().unwrap();
@@ -184,34 +190,81 @@ fn an_index_is_what_the_page_says() {
     assert_eq!(&bytes[16..32], ledger.head().unwrap().ledger.as_bytes());
     let lines: Vec<_> = text.lines().collect();
     let (first, last) = (sealed(lines[0]), sealed(lines[lines.len() - 1]));
-    assert_eq!((number(32, 8), number(40, 8), number(72, 4), number(76, 4)), (1, text.len() as u64, 1, 2));
+    assert_eq!((number(32, 8), number(40, 8), number(72, 4), number(76, 4)), (1, text.len() as u64, 1, 6));
     assert_eq!((number(80, 8), number(88, 8)), (first.seq, last.seq));
-    assert_eq!(bytes[96..128].iter().map(|byte| format!("{byte:02x}")).collect::<String>(), last.hash);
-    assert_eq!((number(128, 8), number(136, 8)), (0, 0));
-    let mut tables = 144 + 2 * 24;
+    assert_eq!((&bytes[96..160], &bytes[160..224]), (first.prev.as_bytes(), last.hash.as_bytes()));
+    let mut tables = 224 + 6 * 24;
     let mut end = number(12, 4) as usize;
-    for (section, at) in [(1, 144), (2, 168)] {
-        let (pages, start, len) = (number(at + 4, 4) as usize, number(at + 8, 8) as usize, number(at + 16, 8) as usize);
-        assert_eq!((number(at, 4), start, len % 12, pages), (section, end, 0, len.div_ceil(340 * 12)));
-        for page in 0..pages {
-            assert_eq!(number(tables + 16 * page, 8), number(start + page * 340 * 12, 8));
+    let mut kinds = Vec::new();
+    for at in (224..tables).step_by(24) {
+        let (kind, pages) = (number(at, 4), number(at + 4, 4) as usize);
+        let (start, len) = (number(at + 8, 8) as usize, number(at + 16, 8) as usize);
+        assert_eq!((start, pages), (end, len.div_ceil(340 * 12)));
+        kinds.push(kind);
+        end += len;
+        if kind < 5 {
+            for page in 0..pages {
+                assert_eq!(number(tables + 16 * page, 8), number(start + page * 340 * 12, 8));
+            }
+            let entries: Vec<_> = (start..end).step_by(12).map(|at| (number(at, 8), number(at + 8, 4))).collect();
+            assert_eq!(entries, entries_of(kind, &text));
+        } else {
+            let expected = if kind == 5 { b"\x01s\x01m".to_vec() } else { rows_of(&lines) };
+            assert_eq!(bytes[start + 2..][..number(start, 2) as usize], expected);
         }
         tables += 16 * pages;
-        end += len;
-        let entries: Vec<_> = (start..end).step_by(12).map(|at| (number(at, 8), number(at + 8, 4))).collect();
-        assert!(entries.is_sorted());
-        let mut expected = Vec::new();
-        for line in &lines {
-            let value: Value = serde_json::from_str(line).unwrap();
-            let offset = line.as_ptr() as u64 - text.as_ptr() as u64;
-            let hex = match section {
-                1 => Some(value["execution_id"].as_str().unwrap().replace('-', "")),
-                _ => value["run"]["run_id"].as_str().map(hash_bytes),
-            };
-            expected.extend(hex.map(|hex| (u64::from_str_radix(&hex[..16], 16).unwrap(), offset)));
-        }
-        expected.sort_unstable();
-        assert_eq!(entries, expected);
     }
+    kinds.sort_unstable();
+    assert_eq!(kinds, [1, 2, 3, 4, 5, 6]);
     assert_eq!((tables + 8, end), (number(12, 4) as usize, bytes.len()));
+}
+
+/// Returns the rows that the page describes: one of the executions without a model, and one of the others.
+fn rows_of(lines: &[&str]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let push = |bytes: &mut Vec<u8>, number: usize| match number {
+        0..0x80 => bytes.push(number as u8),
+        _ => bytes.extend([number as u8 | 0x80, (number >> 7) as u8]),
+    };
+    let used = lines.iter().filter(|line| line.contains("\"tokens_used\":3")).count();
+    bytes.extend([0, 0, 0, 0, 0]);
+    push(&mut bytes, lines.len() - used);
+    // The model has the number 1, so m is 2. Two token counts and their sum are known. The cost and the cached tokens
+    // are unknown.
+    let known = 1 << 2 | 1 << 3 | 1 << 6 | 1 << 7 | 1 << 11 | 1_u16 << 12;
+    bytes.extend([0, 0, 2 * 2 + 3]);
+    bytes.extend(known.to_le_bytes());
+    for number in [used, used, used, used, used, 2 * used, 3 * used] {
+        push(&mut bytes, number);
+    }
+    bytes
+}
+
+/// Returns the entries that the page describes for the lines in `text`.
+fn entries_of(kind: u64, text: &str) -> Vec<(u64, u64)> {
+    let mut entries = Vec::new();
+    let mut hours = std::collections::BTreeMap::new();
+    for line in text.lines() {
+        let value: Value = serde_json::from_str(line).unwrap();
+        let offset = line.as_ptr() as u64 - text.as_ptr() as u64;
+        let run = &value["run"];
+        let id = |id: &Value| id.as_str().map(|id| id.replace('-', ""));
+        let hexes = match kind {
+            1 => vec![id(&value["execution_id"])],
+            2 => ["run_id", "parent_run_id"].map(|key| run[key].as_str().map(hash_bytes)).into(),
+            3 => vec![id(&run["parent_execution_id"]).filter(|_| run["run_id"].is_null())],
+            _ => vec![],
+        };
+        let keys = hexes.into_iter().flatten().map(|hex| u64::from_str_radix(&hex[..16], 16).unwrap());
+        entries.extend(keys.map(|key| (key, offset)));
+        let start: Timestamp = value["timestamp_start"].as_str().unwrap().parse().unwrap();
+        let key = start.unix_ms().div_euclid(3_600_000).cast_unsigned() ^ 1 << 63;
+        let lines = hours.entry(key).or_insert((offset, 0));
+        lines.1 = offset + line.len() as u64 + 1;
+    }
+    if kind == 4 {
+        entries.extend(hours.into_iter().flat_map(|(key, (first, end))| [(key, first), (key, end)]));
+    }
+    entries.sort_unstable();
+    entries
 }

@@ -24,9 +24,15 @@ impl LedgerReader {
     /// Judges a run by everything that the ledger contains about the run. Adds the spilled records to the spilled
     /// records that `gate` already has.
     ///
-    /// Reads the executions in flight, the spill, the losses, the faults of a [verification](Self::verify) and the
-    /// records, in this order. So an execution that ends during the call is still found. If this process has no
-    /// permission to read a file, the run fails.
+    /// Reads the executions in flight, the spill, the losses and then the records. So an execution that ends during the
+    /// call is still found. If this process has no permission to read a file, the run fails.
+    ///
+    /// The chain of hashes is verified with the [indexes](Self::find), which are built only from verified lines. This
+    /// call verifies the lines that no index covers, the lines of the run, and the links between segments. It does not
+    /// verify the other lines again, unless their segment has changed since its index was built. So it does not notice a
+    /// change that leaves the length, the inode and the time of the last change of a sealed segment as they were, or an
+    /// edit in place in the active segment. With [`Gate::verify_every_line`], or if a segment has no index, this call
+    /// reads and verifies all lines.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the disk fails; [`ErrorKind::Archived`](crate::ErrorKind::Archived)

@@ -65,6 +65,10 @@ pub(crate) struct Args {
     /// A policy file. `runledger policy` prints the default
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
+    /// Verify every line of the ledger. By default, lines that were verified when an index was built are verified again
+    /// only if their file has changed since
+    #[arg(long)]
+    verify: bool,
 }
 
 pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
@@ -81,6 +85,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
         .expected(expected(args.expect.as_deref())?)
         .spilled(elsewhere.records)
         .unreadable(elsewhere.unreadable.clone());
+    let gate = if args.verify { gate.verify_every_line() } else { gate };
     let Gated { report, archived, mut unreadable, .. } = reader.gate(&gate)?;
     if let Some(archived) = archived {
         let to = printable(&archived.to);

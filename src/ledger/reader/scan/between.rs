@@ -11,6 +11,8 @@ use crate::error::Result;
 use crate::journal::Cursor;
 use crate::journal::read::blocks::{Block, Blocks};
 use crate::ledger::reader::segments::{Segment, Segments};
+use crate::ledger::reader::starts::Starts;
+use crate::metrics::Timestamp;
 
 /// A part of a segment that has to be read.
 pub(super) struct Stretch {
@@ -20,6 +22,32 @@ pub(super) struct Stretch {
 }
 
 impl Scan {
+    /// Limits the pass to executions that start at `since` or later, and before `until`. `None` is no limit.
+    ///
+    /// Through the index of each segment, the pass finds the hours of the period and reads only their lines. It builds
+    /// an index that is missing, like [`LedgerReader::find`](crate::LedgerReader::find). The skipped lines are those of a
+    /// pass over all records.
+    ///
+    /// ```
+    /// use runledger::{ExecutionMetrics, Ledger, Timestamp, Uuid};
+    ///
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("execution_metrics.jsonl");
+    /// let ledger = Ledger::open(&path)?;
+    /// for (number, start) in [(1, "2026-11-20T12:00:00Z"), (2, "2026-11-20T23:59:59.999Z"), (3, "2026-11-21T00:00:00Z")] {
+    ///     ledger.append(&ExecutionMetrics::new(Uuid::from_u128(number), "publish", "1.0.0", start.parse()?))?;
+    /// }
+    /// let (since, until): (Timestamp, Timestamp) = ("2026-11-20T23:00:00Z".parse()?, "2026-11-21T00:00:00Z".parse()?);
+    /// let scan = ledger.reader().scan().between(Some(since), Some(until));
+    /// let count = scan.fold(|| 0, |count, _| *count += 1, |count, later| *count += later)?;
+    /// assert_eq!(count.value, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn between(self, since: Option<Timestamp>, until: Option<Timestamp>) -> Self {
+        Self { starts: Starts { since, until }, ..self }
+    }
+
     /// Folds the records of the period. Reads only the hours of the period, where an index knows them.
     pub(super) fn fold_between<F: Form, A: Send>(
         &self,
