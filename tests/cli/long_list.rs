@@ -1,6 +1,6 @@
 //! `runledger list` and `runledger tail` show any number of executions, and hold only some of them in memory.
 
-use crate::commands::{Place, lines};
+use crate::commands::{Place, command, lines, output};
 use runledger::metrics::Status;
 use runledger::{ExecutionMetrics, Timestamp, Uuid};
 
@@ -20,7 +20,11 @@ fn a_long_list_is_one_table_with_whole_ids() {
     let records: Vec<_> = (1..=RECORDS).map(record).collect();
     std::fs::create_dir_all(place.ledger().parent().unwrap()).unwrap();
     std::fs::write(place.ledger(), lines(&records)).unwrap();
-    let list = |args: &str| place.run(std::iter::once("list").chain(args.split(' '))).answer(0);
+    // Without a width, rows are never cut.
+    let run = |args: &str| {
+        output(command().env_remove("COLUMNS").current_dir(place.directory.path()).args(args.split(' '))).answer(0)
+    };
+    let list = |args: &str| run(&format!("list {args}"));
 
     let all = list("--all");
     let table: Vec<_> = all.lines().collect();
@@ -43,7 +47,7 @@ fn a_long_list_is_one_table_with_whole_ids() {
     let failed: Vec<_> = records.iter().filter(|record| record.status == Some(Status::Failed)).cloned().collect();
     assert!(list("--json --status failed --limit 10002") == lines(&failed));
 
-    let tail = place.run(["tail", "-n", "10002"]).answer(0);
+    let tail = run("tail -n 10002");
     let ids = |text: &str| text.lines().map(|row| row[row.rfind(' ').unwrap()..].to_owned()).collect::<Vec<_>>();
     let expected: Vec<_> = ids(&all).iter().map(|id| id.chars().take(14).collect::<String>()).collect();
     assert!(ids(&tail) == expected);

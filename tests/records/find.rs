@@ -293,7 +293,7 @@ impl Damage {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { max_shrink_iters: 20, ..ProptestConfig::with_cases(30) })]
+    #![proptest_config(ProptestConfig { max_shrink_iters: 20, ..ProptestConfig::with_cases(16) })]
 
     #[test]
     fn the_answers_are_those_of_a_pass(

@@ -184,7 +184,7 @@ fn midnight(date: NaiveDate, zone: &Zone) -> Option<(Timestamp, Timestamp)> {
     const OFFSET_MS: i64 = 26 * HOUR_MS;
     const CHANGE_MS: i64 = 4 * HOUR_MS;
     let at = Timestamp::from_unix_ms;
-    let middle = Bound::Date(date).begin().unix_ms();
+    let middle = date.and_time(NaiveTime::MIN).and_utc().timestamp_millis();
     let (mut before, mut after) = (middle - OFFSET_MS, middle + OFFSET_MS);
     let changes = zone.offset_seconds(at(before)?) != zone.offset_seconds(at(after)?);
     while after - before > 1 {
@@ -351,6 +351,45 @@ mod tests {
             let bound = bound(text, 0);
             assert_eq!((bound.begin(), bound.end()), (time(begin), time(end)), "{text}");
         }
+    }
+
+    #[test]
+    fn the_limits_are_around_the_period() {
+        let limits = |since: &str, until: &str, zone: &str| {
+            let bound = |text: &str| (!text.is_empty()).then(|| bound(text, 0));
+            let period = Period { since: bound(since), until: bound(until), zone: zone.parse().unwrap() };
+            let (since, until) = period.limits();
+            [since, until].map(|limit| limit.map(|limit| limit.to_string()))
+        };
+        let both = |since: &str, until: &str| [since, until].map(|text| Some(text.to_owned()));
+        assert_eq!(limits("", "", "UTC"), [None, None]);
+        let day = both("2026-11-20T00:00:00.000Z", "2026-11-21T00:00:00.000Z");
+        assert_eq!(limits("2026-11-20", "2026-11-20", "UTC"), day);
+        let day = both("2026-11-19T18:30:00.000Z", "2026-11-20T18:30:00.000Z");
+        assert_eq!(limits("2026-11-20", "2026-11-20", "Asia/Kolkata"), day);
+        let hour = both("2026-11-20T12:00:00.000Z", "2026-11-20T13:00:00.000Z");
+        assert_eq!(limits("2026-11-20T12:00:00Z", "2026-11-20T13:00:00Z", "Asia/Kolkata"), hour);
+        // A day of 25 hours, which begins at 22:00 UTC and ends at 23:00 UTC.
+        let day = both("2026-10-24T18:00:00.000Z", "2026-10-26T03:00:00.000Z");
+        assert_eq!(limits("2026-10-25", "2026-10-25", "Europe/Zurich"), day);
+        assert_eq!(limits("0000-01-01", "9999-12-31", "UTC"), [None, None]);
+        assert_eq!(limits("2026-11-20", "9999-12-30", "UTC")[1], None);
+        assert_eq!(
+            limits("9999-12-29", "9999-12-29", "UTC"),
+            both("9999-12-29T00:00:00.000Z", "9999-12-30T00:00:00.000Z")
+        );
+    }
+
+    /// The clocks of this zone were set back at 00:01, to 23:01 of the day before. So the date began twice.
+    #[test]
+    fn the_limits_are_around_a_date_that_begins_twice() {
+        let bound = bound("2009-11-01", 0);
+        let period = Period { since: Some(bound), until: Some(bound), zone: "America/Goose_Bay".parse().unwrap() };
+        let (since, until) = period.limits();
+        let minutes = (0..4 * 24 * 60).map(|minute| time("2009-10-30T00:00:00Z").plus_ms(minute * 60_000));
+        let inside: Vec<_> = minutes.filter(|&minute| period.contains(minute)).collect();
+        assert!(inside.len() > 24 * 60);
+        assert!(inside.iter().all(|&minute| since.unwrap() <= minute && minute < until.unwrap()));
     }
 
     #[test]
