@@ -424,7 +424,7 @@ fn a_price_table_that_does_not_parse_is_refused_whole() {
     assert_eq!(
         error.to_string(),
         format!(
-            "cannot read a price table: line 3 (byte {byte}): expected a price of at least 0 with at most 6 decimals, found -3"
+            "cannot read a price table: line 3 (byte {byte}): models[1].prices[0].input: expected a price of at least 0 with at most 6 decimals, found -3"
         )
     );
     let error = PriceTable::from_json(&table("3,,")).unwrap_err();
@@ -446,7 +446,7 @@ fn quota_limits_that_do_not_parse_are_refused_whole() {
     let error = Limits::from_json(&table(&limit("a", "2"))).unwrap_err();
     assert_eq!(
         error.to_string(),
-        format!("cannot read a table of limits: line 3 (byte {byte}): the API \"a\" is listed twice")
+        format!("cannot read a table of limits: line 3 (byte {byte}): [1].api: the API \"a\" is listed twice")
     );
     let error = Limits::from_json(&table(&limit("b", "0"))).unwrap_err();
     assert_eq!(
