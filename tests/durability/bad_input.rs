@@ -452,7 +452,7 @@ fn quota_limits_that_do_not_parse_are_refused_whole() {
     assert_eq!(
         error.to_string(),
         format!(
-            "cannot read a table of limits: line 3 (byte {byte}): limit: found 0; expected a whole number \
+            "cannot read a table of limits: line 3 (byte {byte}): [1].limit: found 0; expected a whole number \
              from 1 to 18446744073709551615"
         )
     );
