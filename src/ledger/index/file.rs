@@ -80,8 +80,11 @@ impl<'l> Place<'l> {
         self.layout.sealed_segment(self.segment).with_extension("index.new")
     }
 
-    fn tie(self, segment: &Stat, bytes: u64) -> Tie {
+    fn tie(self, segment: &Stat, bytes: u64, is_active: bool) -> Tie {
         let Stat { id: (_, inode), changed, .. } = *segment;
+        // The active segment changes all the time. When it is sealed, its index is stale, and is built again from all
+        // its lines.
+        let changed = if is_active { (0, 0) } else { changed };
         Tie { ledger: self.ledger, segment: self.segment, bytes, changed, inode }
     }
 
@@ -98,10 +101,10 @@ impl<'l> Place<'l> {
         };
         let (tie, stat) = (index.head.tie, segment.file().stat()?);
         let matches = if segment.is_active {
-            let is_part = tie == Tie { changed: tie.changed, ..self.tie(&stat, tie.bytes) } && tie.bytes <= stat.len;
+            let is_part = tie == self.tie(&stat, tie.bytes, true) && tie.bytes <= stat.len;
             is_part && index.ends_with_line_of(&**segment.file())?
         } else {
-            tie == self.tie(&stat, stat.len)
+            tie == self.tie(&stat, stat.len, false)
         };
         Ok(if matches { Ok(index) } else { Err(Unusable::Stale) })
     }
@@ -196,7 +199,7 @@ impl<'l> Place<'l> {
         let covered = if segment.is_active { content.bytes } else { before.len };
         // If another program changed a sealed segment in the meantime, the index would not match it.
         let is_same = segment.is_active || stat()? == before;
-        let tie = self.tie(&before, covered);
+        let tie = self.tie(&before, covered, segment.is_active);
         let span = content.span;
         Ok(is_same.then(|| format::encode(&tie, span.as_ref(), content.into_sections())))
     }
@@ -229,12 +232,12 @@ impl<'l> Place<'l> {
         let to = Place { layout: to, ..self };
         let (Some(from), Some(copy), Ok(index)) = (self.sealed()?, to.sealed()?, self.read()?) else { return Ok(()) };
         let len = index.file.length()?;
-        let is_own = index.head.tie == self.tie(&from, from.len);
+        let is_own = index.head.tie == self.tie(&from, from.len, false);
         if !is_own || len > COPY_BYTES_MAX || copy.len != from.len {
             return Ok(());
         }
         let mut bytes = read_between(&*index.file, 0, len)?;
-        format::tie_again(&mut bytes, &to.tie(&copy, copy.len));
+        format::tie_again(&mut bytes, &to.tie(&copy, copy.len, false));
         match NewFile::open(to.storage, to.new_path())? {
             Some(new) => new.replace(&to.path(), &bytes),
             None => Ok(()),
