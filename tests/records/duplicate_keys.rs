@@ -77,7 +77,7 @@ fn tables_policies_and_usages_have_no_key_twice() {
                 "prices": [{"input": 1}], "variants": [{"when": {"a": "1", "a": "2"}, "prices": [{"input": 2}]}]}]}"#,
             )
             .unwrap_err(),
-            "expected \"a\" once, found it again with the value \"2\"",
+            "models[0].variants[0].when.a: expected \"a\" once, found it again with the value \"2\"",
         ),
         (litellm(r#"{"m": {"a": 1, "a": 2}}"#, &stamp()).unwrap_err(), key),
         (litellm(r#"{"a": {}, "a": {}}"#, &stamp()).unwrap_err(), key),

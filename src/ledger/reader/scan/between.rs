@@ -35,7 +35,9 @@ impl Scan {
     /// # let path = directory.path().join("execution_metrics.jsonl");
     /// let ledger = Ledger::open(&path)?;
     /// for (number, start) in [(1, "2026-11-20T12:00:00Z"), (2, "2026-11-20T23:59:59.999Z"), (3, "2026-11-21T00:00:00Z")] {
-    ///     ledger.append(&ExecutionMetrics::new(Uuid::from_u128(number), "publish", "1.0.0", start.parse()?))?;
+    ///     let mut record = ExecutionMetrics::new(Uuid::from_u128(number), "publish", "1.0.0", start.parse()?);
+    ///     record.timestamp_end = Some(record.timestamp_start);
+    ///     ledger.append(&record)?;
     /// }
     /// let (since, until): (Timestamp, Timestamp) = ("2026-11-20T23:00:00Z".parse()?, "2026-11-21T00:00:00Z".parse()?);
     /// let scan = ledger.reader().scan().between(Some(since), Some(until));

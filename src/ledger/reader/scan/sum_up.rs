@@ -42,7 +42,7 @@ impl Scan {
     /// # let path = directory.path().join("execution_metrics.jsonl");
     /// let ledger = Ledger::open(&path)?;
     /// let mut execution = ledger.begin(Skill::new("summarize", "1.0.0"));
-    /// execution.record_usage("gpt-4o-mini", &Usage::new(1_000, 500))?;
+    /// execution.record_usage("gpt-4o-mini", Usage::new(1_000, 500));
     /// assert!(execution.succeed().is_durable());
     /// let found = ledger.reader().scan().sum_up(Report::new(CostBy::Skill), |_| true)?;
     /// assert_eq!(found.value.totals().cost, Some("0.00045".parse()?));
