@@ -11,23 +11,23 @@ use crate::global::Global;
 use crate::records;
 use crate::term::{output, short};
 
-/// Build the indexes that make `show` fast
+/// Build the indexes that make `show`, `cost` and `gate` fast
 ///
-/// Each segment, which is a file of the ledger, has an index of its execution ids and run ids. An index is built or
-/// extended when it is needed, and can be deleted at any time. The output of every command is the same with or without
+/// Each segment, which is a file of the ledger, has an index of its execution ids, run ids and hours, with the sums of
+/// each hour. An index is built or extended when it is needed, and can be deleted at any time. The output of every command is the same with or without
 /// an index.
 #[derive(Debug, clap::Subcommand)]
-#[command(after_help = "Example: build the indexes now, and not during the next `show`
+#[command(after_help = "Example: build the indexes now, and not during the next command
   runledger index rebuild")]
 pub(crate) enum Command {
     /// Build all indexes again
     ///
-    /// Replaces each index, and removes each index whose segment no longer exists. This is never necessary, because
-    /// `show` builds an index that is missing or does not match its segment. If a segment has a damaged line or a line
+    /// Replaces each index, and removes each index whose segment no longer exists. This is never necessary, because the
+    /// other commands build an index that is missing or does not match its segment. If a segment has a damaged line or a line
     /// that is not a record, its index has no entries, and the segment is always scanned.
     ///
     /// With --json, the output is one object.
-    #[command(after_help = "Example: build the indexes now, and not during the next `show`
+    #[command(after_help = "Example: build the indexes now, and not during the next command
   runledger index rebuild")]
     Rebuild,
 }

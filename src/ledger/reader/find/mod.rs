@@ -1,7 +1,7 @@
 //! Finds the records of one execution or one run.
 //!
 //! - `wanted.rs` says which records are looked for.
-//! - `lookup.rs` reads a sealed segment through its index, or scans it on all cores.
+//! - `lookup.rs` reads a segment through its index, or scans it on all cores.
 //! - `search.rs` searches a text in a line.
 
 mod lookup;
@@ -25,7 +25,7 @@ pub struct FoundRecords {
     /// True if there are more executions, so that the rest of the ledger was not read.
     pub has_more: bool,
     /// The lines that are not records, and the segments that this process may not read. Only the lines that were read
-    /// are included. The lines of a sealed segment need not be read if its index says that all of them are records.
+    /// are included. The lines that an index covers are all records, so they are not read.
     pub skipped: Skipped,
 }
 
@@ -33,9 +33,10 @@ impl LedgerReader {
     /// Returns the record of an execution, or `None` if the ledger has none. If several records have this id, returns
     /// the last one.
     ///
-    /// Each sealed segment has an index, so its lines are not read. The active segment is scanned on all cores. The first
-    /// call builds a missing index, which needs the right to write to the ledger's internal directory. Without it, all
-    /// segments are scanned. The result is the same.
+    /// Each segment has an [index](crate::docs::index), so its lines are not read. Only the lines that were appended to
+    /// the active segment after its index was built are scanned, at most 4 MiB. The first call builds a missing index,
+    /// which needs the right to write to the ledger's internal directory. Without this right, all segments are scanned.
+    /// The result is the same.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if a segment cannot be read, unless the record was found in another one.
