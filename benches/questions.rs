@@ -157,7 +157,9 @@ fn main() {
         "\n{:<24} {:>9} {:>9} {:>8} {:>8} {sqlite:>12} {duckdb:>12}",
         "", "best, ms", "p50, ms", "bar, ms", "memory"
     );
-    for question in questions(&log, wanted) {
+    // The other questions read the whole ledger.
+    let is_asked = |question: &Question| wanted <= 1_000_000 || question.bars_ms.is_some() || question.is_first;
+    for question in questions(&log, wanted).into_iter().filter(is_asked) {
         let words: Vec<_> = question.words.iter().map(String::as_str).collect();
         let mut command = log.runledger(&words);
         let prepare = || {
