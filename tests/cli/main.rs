@@ -25,6 +25,7 @@ mod export;
 mod golden;
 mod governance;
 mod help;
+mod index;
 mod killed;
 mod long_list;
 mod metrics;
