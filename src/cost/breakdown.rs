@@ -6,7 +6,7 @@ use std::fmt;
 use super::price::CostPart;
 use crate::metrics::{CostProvenance, CostSource, CostTier, ExecutionMetrics, Meter, Timestamp, Usd};
 
-/// The cost of a call, and the row and the table that priced it.
+/// The cost of a call, and the row of the price table that priced the call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Cost<'t> {

@@ -176,8 +176,8 @@ impl Reader<'_> {
         let place = layer.rows.len();
         let mut row = Row { place, ..self.row(text)? };
         if let Some(&known) = layer.provider_names.get(&row.provider.to_lowercase()) {
-            // The row gets the provider's spelling from the list of providers, so that all rows of a provider have the
-            // same spelling.
+            // The row of the price table gets the provider's spelling from the list of providers, so that all rows of a
+            // provider have the same spelling.
             row.provider.clone_from(&layer.providers[known].name);
         }
         for &value in [text.model].iter().chain(&text.aliases) {

@@ -1,5 +1,6 @@
 //! Prices by meter, and how the cost of a call is computed from them. A meter counts units of one kind, such as output
-//! tokens.
+//! tokens. A meter can be a part of another meter, which is called its whole. For example, cache reads are a part of
+//! the input. A row of the price table has the prices of one model of one provider.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::{Meter, Usage, Usd};
@@ -44,17 +45,17 @@ impl Rate {
 pub struct CostPart {
     /// The meter that counted the units.
     pub meter: Meter,
-    /// The number of units billed at this price. These are the units that no other part includes, or the vendor's
-    /// minimum if the minimum is larger.
+    /// The number of units billed at this price. These are the units that no other part of the cost includes, or the
+    /// vendor's minimum if the minimum is larger.
     pub count: u64,
     /// The price of [`Meter::per`] units.
     pub price: Usd,
-    /// `count` × `price` ÷ [`Meter::per`]. The amount is exact, except for time. An amount for time is rounded half to
-    /// even to the pico-dollar. For example, the price of a third of an hour may not be a finite decimal.
+    /// `count` × `price` ÷ [`Meter::per`]. The amount is exact, unless the meter counts time. The amount for a time,
+    /// such as a third of an hour, may have infinitely many decimals. So it is rounded half to even to the pico-dollar.
     pub usd: Usd,
 }
 
-/// The parts of a usage that are not text. Vendors often have other prices for these parts than for text.
+/// The meters of tokens that are not text. Vendors often have other prices for these tokens than for text.
 const OTHER_MEDIA: [Meter; 6] = [
     Meter::InputAudio,
     Meter::InputImage,
@@ -67,7 +68,7 @@ const OTHER_MEDIA: [Meter; 6] = [
 /// The count of each meter, in the order of [`Meter::ALL`].
 type Counts = [Option<u64>; Meter::COUNT];
 
-/// The rates of one row at one time and for one variant.
+/// The rates of one row of the price table, at one time and for one variant.
 #[derive(Debug, Clone)]
 pub(super) struct Rates<'t>([Option<&'t Rate>; Meter::COUNT]);
 
@@ -106,7 +107,7 @@ impl<'t> Rates<'t> {
         self.0.iter().flatten().filter_map(|rate| rate.tier(input)).map(|tier| tier.from).max()
     }
 
-    /// Returns the cost of `usage` of `model`, part by part, in the order of [`Meter::ALL`].
+    /// Returns the cost of `usage` of `model` as a list with one part for each meter, in the order of [`Meter::ALL`].
     pub(super) fn parts(&self, model: &str, usage: &Usage) -> Result<Vec<CostPart>> {
         let counts = self.counts(model, usage)?;
         let mut parts = Vec::with_capacity(4);
@@ -130,7 +131,7 @@ impl<'t> Rates<'t> {
     }
 
     /// Returns, for each meter, the number of units that are billed at its rate. Units that are already billed at the
-    /// rate of a part are excluded.
+    /// rate of a part of the meter are excluded.
     fn counts(&self, model: &str, usage: &Usage) -> Result<Counts> {
         usage.validate()?;
         let mut reported = usage.counts_with_wholes();
@@ -142,7 +143,8 @@ impl<'t> Rates<'t> {
         // A call is one request, even if the usage does not report requests.
         reported[Meter::Requests as usize].get_or_insert(1);
         let mut billed = [None; Meter::COUNT];
-        // In `Meter::ALL`, parts come after their wholes. This loop runs backwards, so the innermost parts come first.
+        // In `Meter::ALL`, each meter comes after its wholes. This loop runs backwards, so all parts of a meter come
+        // before the meter itself.
         for meter in Meter::ALL.into_iter().rev() {
             let Some(whole) = reported[meter as usize] else { continue };
             // Any sum of counts fits in 128 bits.
@@ -151,7 +153,7 @@ impl<'t> Rates<'t> {
             match (self.get(meter), rest) {
                 (Some(_), Some(rest)) => billed[meter as usize] = Some(rest),
                 (Some(_), None) => return Err(overlap(model, meter, whole, elsewhere)),
-                // No rate applies to these tokens.
+                // The row has no price for these tokens.
                 (None, Some(rest @ 1..)) if by_tokens && matches!(meter, Meter::Input | Meter::Output) => {
                     return Err(no_price(model, meter, rest));
                 }
@@ -164,18 +166,20 @@ impl<'t> Rates<'t> {
         Ok(billed)
     }
 
-    /// Fails if the row lacks the price for a count of the usage that can be billed only at a price of its own.
+    /// Some counts of a usage can be billed only at a price of their own. Fails if the usage has such a count and the
+    /// row has no price for it.
     fn check_priced(&self, model: &str, reported: &Counts) -> Result<()> {
         let has = |meter: Meter| self.get(meter).is_some();
         for meter in Meter::ALL {
             let Some(count) = reported[meter as usize].filter(|&count| count > 0) else { continue };
             let must_be_priced = match meter {
-                // At Anthropic, a cache write costs 1.25 times the input price for 5 minutes, and twice the input price
-                // for an hour.
+                // At Anthropic, a cache write for 5 minutes costs 1.25 times the input price, and a cache write for an
+                // hour costs twice the input price. So each would cost too little at the price of its whole.
                 Meter::CacheWrite | Meter::CacheWrite1h => true,
                 Meter::WebSearches | Meter::FileSearches | Meter::DeploymentMs => true,
-                // This part has two wholes. If only one whole has a price, the part is billed at this price. If both
-                // wholes have a price, it is unknown which price applies.
+                // Cached audio is a part of the cache reads and of the audio input. If only one of these two has a
+                // price, cached audio is billed at this price. If both have a price, it is unknown which price applies.
+                // The same holds for cached images.
                 Meter::CacheReadAudio => has(Meter::CacheRead) && has(Meter::InputAudio),
                 Meter::CacheReadImage => has(Meter::CacheRead) && has(Meter::InputImage),
                 _ => false,
@@ -191,7 +195,8 @@ impl<'t> Rates<'t> {
     /// price.
     ///
     /// Time, pages and characters measure the same content as the tokens, so they are ignored if the usage has tokens.
-    /// Requests without tokens were not free: the usage does not report their tokens.
+    /// If a usage reports requests but no tokens, the requests still used tokens, which the usage does not report. So
+    /// the requests are not free, and they need a price.
     fn check_other_counts(&self, model: &str, reported: &Counts) -> Result<()> {
         if [Meter::Input, Meter::Output].iter().any(|&whole| reported[whole as usize] != Some(0)) {
             return Ok(());
@@ -208,7 +213,8 @@ impl<'t> Rates<'t> {
     /// Called for a row that does not bill tokens. Fails if the usage reports none of the counts that the row bills. A
     /// count of requests is enough only if the row bills nothing else, since every call counts as a request.
     fn check_billed(&self, model: &str, billed: &Counts) -> Result<()> {
-        // A count of 0 for a part is not enough, since the count of its whole can still be unknown.
+        // If a meter is a part of another meter, a count of 0 is not enough, since the count of the other meter can
+        // still be unknown.
         let is_known =
             |meter: Meter| billed[meter as usize].is_some_and(|count| count > 0 || meter.wholes().is_empty());
         let mut others = self.0.iter().flatten().filter(|rate| rate.meter != Meter::Requests).peekable();
@@ -220,8 +226,8 @@ impl<'t> Rates<'t> {
     }
 }
 
-/// Returns the error for parts that overlap, if the usage does not report by how much. For example, the usage reports
-/// cached tokens and audio tokens, but not the number of cached audio tokens.
+/// Returns the error for a usage whose parts overlap, if the usage does not report how many units are in two parts. For
+/// example, the usage reports cached tokens and audio tokens, but not the number of cached audio tokens.
 fn overlap(model: &str, meter: Meter, whole: u64, parts: u128) -> Error {
     Error::new(ErrorKind::Invalid, format!("price the usage of {model:?}")).detail(format!(
         "its separately priced parts add up to {parts}, but {} is only {whole}. Report how many units are in two parts, \

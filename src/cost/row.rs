@@ -9,7 +9,7 @@ use super::price::{Rate, Rates};
 use crate::error::{Error, ErrorKind};
 use crate::metrics::{CostTier, Timestamp, Usd};
 
-/// One model of one provider.
+/// A row of the price table: one model of one provider, with its prices.
 #[derive(Debug, Clone)]
 pub(super) struct Row {
     /// The index of this row in the list of rows of its file.

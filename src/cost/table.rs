@@ -26,7 +26,7 @@ pub struct PriceTable {
     layers: Layers,
 }
 
-/// The rows of this crate in the bundled table, as JSON.
+/// This crate's own rows of the bundled price table, as JSON.
 pub(super) const ADDITIONS: &str = include_str!("additions.json");
 
 /// A file of prices from which a [`PriceTable`] was read.
@@ -160,7 +160,8 @@ impl PriceTable {
     ///   known names. In the second case, they are the model with each of these providers.
     /// * [`Unpriced`](crate::ErrorKind::Unpriced) if the model has no price at `at`, or no price for a part of the
     ///   usage.
-    /// * [`Invalid`](crate::ErrorKind::Invalid) if parts of the usage exceed their whole ([`Usage::validate`]).
+    /// * [`Invalid`](crate::ErrorKind::Invalid) if parts of the usage, such as cached input, exceed their whole,
+    ///   such as all input ([`Usage::validate`]).
     /// * [`Overflow`](crate::ErrorKind::Overflow) if the amount exceeds the range of [`Usd`](crate::Usd).
     pub fn cost(&self, model: &str, usage: &Usage, at: Timestamp) -> Result<Cost<'_>> {
         lookup::standard_row(&self.layers, model)?.price(&BTreeMap::new(), usage, at)
@@ -183,7 +184,8 @@ impl PriceTable {
     ///   if the call names no provider and several providers serve the model at different prices.
     /// * [`Unpriced`](crate::ErrorKind::Unpriced) if the model has no price at that time, or no price for a part of the
     ///   usage.
-    /// * [`Invalid`](crate::ErrorKind::Invalid) if parts of the usage exceed their whole ([`Usage::validate`]).
+    /// * [`Invalid`](crate::ErrorKind::Invalid) if parts of the usage, such as cached input, exceed their whole,
+    ///   such as all input ([`Usage::validate`]).
     /// * [`Overflow`](crate::ErrorKind::Overflow) if the amount exceeds the range of [`Usd`](crate::Usd).
     pub fn cost_of(&self, call: &Call, at: Timestamp) -> Result<Cost<'_>> {
         let row = lookup::row(&self.layers, call)?;
@@ -215,7 +217,8 @@ impl PriceTable {
     ///   if the call names no provider and several providers serve the model at different prices.
     /// * [`Unpriced`](crate::ErrorKind::Unpriced) if the model has no price at that time, or no price for a part of the
     ///   usage.
-    /// * [`Invalid`](crate::ErrorKind::Invalid) if parts of the usage exceed their whole ([`Usage::validate`]).
+    /// * [`Invalid`](crate::ErrorKind::Invalid) if parts of the usage, such as cached input, exceed their whole,
+    ///   such as all input ([`Usage::validate`]).
     /// * [`Overflow`](crate::ErrorKind::Overflow) if the amount exceeds the range of [`Usd`](crate::Usd).
     pub fn worst_case(&self, call: &Call, at: Timestamp) -> Result<Cost<'_>> {
         worst_case::price(&lookup::row(&self.layers, call)?, call, at)

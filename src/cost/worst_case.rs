@@ -31,7 +31,8 @@ pub(super) fn price<'t>(row: &Match<'t>, call: &Call, at: Timestamp) -> Result<C
     Ok(dearest)
 }
 
-/// Returns how many units may belong to `part`: the units of its whole that belong to no reported part.
+/// Returns how many units may belong to `part`: the units of its whole, such as all input, that belong to no reported
+/// part.
 fn unreported(usage: &Usage, part: Meter) -> u64 {
     let whole = match part.wholes() {
         [Meter::CacheWrite] if usage.get(Meter::CacheWrite).is_none() => Meter::Input,

@@ -176,8 +176,9 @@ pub struct CostProvenance {
     /// `None` if the standard prices were used.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub variant: Option<String>,
-    /// The part of the call's variant for which the row has no prices, such as `service_tier=priority`. The standard
-    /// prices, which may be too low, were used instead. `None` if the row has prices for the whole variant.
+    /// The part of the call's variant for which the row of the price table has no prices, such as
+    /// `service_tier=priority`. The standard prices, which may be too low, were used instead. `None` if the row has
+    /// prices for the complete variant.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub variant_unpriced: Option<String>,
     /// The region in the model's name or in the call's variant, such as `eu`, if no row has prices for this region. The

@@ -147,7 +147,7 @@ pub struct ExecutionMetrics {
     /// Where the cost comes from.
     #[serde(default, deserialize_with = "object", skip_serializing_if = "is_default")]
     pub cost: CostProvenance,
-    /// What the execution produced: the scene, the shot, the artifact and its quality control.
+    /// What the execution produced, such as a shot of a film, and the quality control of this product.
     #[serde(default, deserialize_with = "object", skip_serializing_if = "is_default")]
     pub production: Production,
     /// The progress that was reported last.

@@ -102,7 +102,7 @@ pub struct UsageParts {
 }
 
 impl UsageParts {
-    /// Returns the field of `meter`; `None` for input and output, which are not parts.
+    /// Returns the field of `meter`. Returns `None` for input and output, which are fields of [`Usage`].
     fn place(&mut self, meter: Meter) -> Option<&mut Option<u64>> {
         Some(match meter {
             Meter::Input | Meter::Output => return None,
@@ -229,8 +229,8 @@ impl Usage {
         self.counts()[meter as usize]
     }
 
-    /// Like [`counts`](Self::counts), but if a whole was not reported, returns the sum of its parts as its count. If
-    /// that sum is 0, the whole stays unknown.
+    /// Like [`counts`](Self::counts), but returns the sum of the parts of a meter if the count of the meter itself was
+    /// not reported. If that sum is 0, the count of the meter stays unknown.
     pub(crate) fn counts_with_wholes(&self) -> [Option<u64>; Meter::COUNT] {
         let reported = self.counts();
         let mut counts = reported;

@@ -25,7 +25,7 @@ impl ExecutionMetrics {
     /// - Precision: `cost_usd` is a multiple of 10⁻⁸ USD. If there is a `cost.exact_usd`, `cost_usd` is this amount,
     ///   rounded by [`Usd::round_to_record`]. In a call, `cost_usd` can also be the exact amount.
     /// - Sums: `tokens_used` is the sum of input and output. If only one of them is known, `tokens_used` is at least
-    ///   that number. No parts exceed their whole, as [`Usage`] describes.
+    ///   that number. No parts of a usage, such as cached input, exceed their whole, such as all input; see [`Usage`].
     /// - Form: a hash consists of 64 lower-case hex digits. A trace id consists of 32 lower-case hex digits, and a span
     ///   id of 16. Neither id is all zeros, as [W3C Trace Context](https://www.w3.org/TR/trace-context/) requires.
     /// - Tags: JSON can represent every tag unchanged. [`to_json`](Self::to_json) lists the values that JSON cannot

@@ -33,7 +33,8 @@ impl Usage {
     /// # Errors
     /// * [`ErrorKind::Malformed`] if the text is not a JSON object, if a count is not a whole number, or if
     ///   `input_tokens` or `output_tokens` is missing.
-    /// * [`ErrorKind::Invalid`] if parts exceed their whole ([`validate`](Self::validate)).
+    /// * [`ErrorKind::Invalid`] if parts of the usage, such as cached input, exceed their whole, such as all input
+    ///   ([`validate`](Self::validate)).
     /// * [`ErrorKind::Overflow`] if a sum exceeds the range of `u64`.
     pub fn from_anthropic(json: &str) -> Result<Self> {
         let report = Report::read("read the usage of a response from Anthropic", json)?;
@@ -85,7 +86,8 @@ impl Usage {
     /// # Errors
     /// * [`ErrorKind::Malformed`] if the text is not a JSON object in one of these forms, if it has `input_tokens` but
     ///   not `output_tokens`, or if a count is not a whole number.
-    /// * [`ErrorKind::Invalid`] if parts exceed their whole ([`validate`](Self::validate)).
+    /// * [`ErrorKind::Invalid`] if parts of the usage, such as cached input, exceed their whole, such as all input
+    ///   ([`validate`](Self::validate)).
     /// * [`ErrorKind::Overflow`] if a sum exceeds the range of `u64`.
     pub fn from_openai(json: &str) -> Result<Self> {
         let report = Report::read("read the usage of a response from OpenAI", json)?;
@@ -148,7 +150,8 @@ impl Usage {
     /// # Errors
     /// * [`ErrorKind::Malformed`] if the text is not a JSON object, if a count is not a whole number, or if
     ///   `promptTokenCount` is missing.
-    /// * [`ErrorKind::Invalid`] if parts exceed their whole ([`validate`](Self::validate)).
+    /// * [`ErrorKind::Invalid`] if parts of the usage, such as cached input, exceed their whole, such as all input
+    ///   ([`validate`](Self::validate)).
     /// * [`ErrorKind::Overflow`] if a sum exceeds the range of `u64`.
     pub fn from_gemini(json: &str) -> Result<Self> {
         let report = Report::read("read the usage of a response from Gemini", json)?;

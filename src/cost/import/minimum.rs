@@ -8,8 +8,8 @@ use crate::error::{Error, ErrorKind, Result};
 
 const MINIMUM: &str = "audio_seconds_min";
 
-/// Copies the minimum from this crate's own rows to imported `rows`. An imported row gets the minimum if it is for the
-/// same model and has a price for audio. Prices are not changed.
+/// Copies the minimum from this crate's own rows of the price table to imported `rows`. An imported row gets the
+/// minimum if it is for the same model and has a price for audio. Prices are not changed.
 pub(super) fn add_to(rows: &mut [Value]) -> Result<()> {
     let own: Value = serde_json::from_str(ADDITIONS)
         .map_err(|source| Error::new(ErrorKind::Malformed, "read the bundled prices").source(source))?;

@@ -1,4 +1,4 @@
-//! The row that prices a call, and how the row was found.
+//! The row of the price table that prices a call, and how the row was found.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,5 @@
-//! The rows of one file of prices, and the search for the row of a model.
+//! The rows of one file of a price table, and the search for the row of a model. A row has the prices of one model of
+//! one provider.
 
 use std::borrow::Cow;
 use std::collections::HashMap;

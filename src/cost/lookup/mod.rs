@@ -1,8 +1,8 @@
-//! Finds the row that prices a model.
+//! Finds the row of the price table that prices a model.
 //!
-//! A table consists of one or more files, which [`layers`] searches in order. A [`layer`] has the rows of one file. It
-//! finds a row by the names of the model and the provider, or by a [`pattern`] in the row. If no file has the name,
-//! [`spelling`] finds other names for the same model.
+//! A table consists of one or more files, which [`layers`] searches in order. A [`layer`] has the rows of one file. The
+//! layer finds a row by the names of the model and the provider, or by a [`pattern`] in the row. If no file has the
+//! name, [`spelling`] finds other names for the same model.
 
 mod affix;
 pub(super) mod found;

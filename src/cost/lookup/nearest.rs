@@ -60,7 +60,7 @@ fn distance(a: &[u8], b: &[u8], max: usize) -> Option<usize> {
             row[at] = replaced.min(diagonal + 1).min(row[at - 1] + 1);
             least = least.min(row[at]);
         }
-        // The smallest distance never decreases from one row to the next.
+        // The smallest distance in a row never decreases from one row of the matrix to the next.
         if least > max {
             return None;
         }
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Computes the distance by its definition, row by row.
+    /// Computes the distance by its definition, one row of the matrix after another.
     fn textbook(a: &[u8], b: &[u8]) -> usize {
         let mut row: Vec<usize> = (0..=b.len()).collect();
         for (i, x) in a.iter().enumerate() {

@@ -106,7 +106,7 @@ pub struct Report<Z = Utc> {
 /// years after 9999 begin with a plus sign. Groups without a first day, such as skills, are sorted by name.
 type Key = (Option<NaiveDate>, Option<String>);
 
-/// The group and the model of the row that was added last. Most rows are in the same group as the row before.
+/// The group and the model of the [`Row`] that was added last. Most rows are in the same group as the row before.
 #[derive(Debug, Clone, Default)]
 struct Recent {
     /// The hour whose day, week or month is in `key`.
@@ -206,7 +206,7 @@ impl<Z: TimeZone> Report<Z> {
         }
     }
 
-    /// Returns true if the report can be computed from rows. Otherwise it needs the records.
+    /// Returns true if the report can be computed from [rows](Row). If not, the report needs the records.
     pub(crate) fn has_rows(&self) -> bool {
         matches!(self.by, CostBy::Day | CostBy::Week | CostBy::Month | CostBy::Model | CostBy::Skill)
     }

@@ -15,8 +15,8 @@ pub(super) struct Part<'r> {
     pub(super) total: Option<u64>,
     pub(super) cached: Cached,
     pub(super) cost: Option<Usd>,
-    /// The amount in `cost` for calls at the standard price whose variant, region or part has no price of its own.
-    /// `None` if there are no such calls.
+    /// How much of `cost` was computed at the standard price, because the variant, the region or a kind of tokens (such
+    /// as audio) has no price of its own. `None` if nothing was computed in this way.
     pub(super) at_standard: Option<Usd>,
 }
 
@@ -42,10 +42,10 @@ impl Cached {
 /// The usage and cost of one execution for all its models.
 #[derive(Debug)]
 pub(super) struct Parts<'r> {
-    /// One part for each model, and at least one.
+    /// One [`Part`] for each model, and at least one.
     pub(super) models: Vec<Part<'r>>,
-    /// The cached tokens of all models together. `None` if they are not reported, or if a part reports its own cached
-    /// tokens.
+    /// The cached tokens of all models together. `None` if they are not reported, or if one of `models` reports its own
+    /// cached tokens.
     pub(super) cached: Option<Cached>,
 }
 
@@ -71,7 +71,7 @@ impl<'r> Parts<'r> {
     }
 }
 
-/// Returns the whole execution as one part. `calls` is the sum of the costs of its calls.
+/// Returns the whole execution as one [`Part`]. `calls` is the sum of the costs of its calls.
 fn whole<'r>(model: Option<&'r str>, calls: Option<Usd>, record: &ExecutionMetrics) -> Part<'r> {
     let ExecutionMetrics { tokens_input: input, tokens_output: output, .. } = *record;
     let total = record.tokens_used.or_else(|| sum(input, output));
@@ -80,9 +80,9 @@ fn whole<'r>(model: Option<&'r str>, calls: Option<Usd>, record: &ExecutionMetri
     Part { model, input, output, total, cached, cost, at_standard }
 }
 
-/// Returns the cost of the execution, and the part of this cost that was computed at the standard price. If the record
-/// has the rounded sum of the costs of its calls, the cost is the exact sum, `calls`. In all other cases, the cost is
-/// that of the record.
+/// Returns the cost of the execution, and how much of this cost was computed at the standard price. If the record has
+/// the rounded sum of the costs of its calls, the cost is the exact sum, `calls`. In all other cases, the cost is that
+/// of the record.
 fn cost_of_whole(calls: Option<Usd>, record: &ExecutionMetrics) -> (Option<Usd>, Option<Usd>) {
     let calls = calls.filter(|sum| record.cost_usd == Some(sum.round_to_record()));
     let cost = calls.or(record.exact_cost());
@@ -136,7 +136,7 @@ fn together<'r>(one: Part<'r>, other: Part<'r>) -> Part<'r> {
     }
 }
 
-/// Returns true if the parts add up to the totals of the record. For example, they do not add up if a vendor billed the
+/// Returns true if `parts` add up to the totals of the record. For example, they do not add up if a vendor billed the
 /// whole execution, and the costs of its calls are unknown.
 fn adds_up(parts: &[Part<'_>], record: &ExecutionMetrics) -> bool {
     fn same<T: PartialEq>(reported: Option<T>, summed: Option<T>) -> bool {

@@ -50,15 +50,16 @@ pub struct Sum {
     /// The number of executions without a cost, or without a cost for one of the models that they used. `cost` includes
     /// only the cost of the other models of such an execution.
     pub unpriced: u64,
-    /// The number of executions whose cost includes an amount in `at_standard_cost`.
+    /// The number of executions that contribute to [`at_standard_cost`](Self::at_standard_cost).
     pub at_standard: u64,
-    /// The part of `cost`, in US dollars, for calls whose variant, region or part had no price of its own. These calls
-    /// were priced at the standard price, which may be too low or too high. `None` if there are no such calls. See
+    /// How much of `cost`, in US dollars, was computed at the standard price, because the price table had no other
+    /// price. The calls with this cost had a variant, a region or a kind of tokens (such as audio) without a price of
+    /// its own. The standard price may be too low or too high for these calls. `None` if there are no such calls. See
     /// [`CostProvenance::variant_unpriced`](crate::metrics::CostProvenance::variant_unpriced), `region_unpriced` and
     /// `part_unpriced`.
     pub at_standard_cost: Option<Usd>,
-    /// Input tokens that are not reported as read from or written to a cache. If the number of cached tokens is
-    /// unknown, these tokens are included. The count of an execution is unknown if its cached tokens exceed its input.
+    /// Input tokens, without the tokens that are reported as read from or written to a cache. An unknown number of
+    /// cached tokens counts as 0. The count of an execution is unknown if its cached tokens exceed its input.
     pub input_uncached: Count,
     /// Output tokens, including reasoning.
     pub output: Count,

@@ -1,4 +1,4 @@
-//! Tests two properties. The fast parser (the walk) never accepts a line that `serde_json` refuses or reads
+//! These tests check two properties. The fast parser (the walk) never accepts a line that `serde_json` refuses or reads
 //! differently. And if a whole record can be read from a line, the fields can be read too.
 
 use std::collections::BTreeMap;

@@ -81,7 +81,7 @@ impl Prices {
     ///
     /// * the price of seconds or characters, if there is a price for the tokens of the same input;
     /// * the price of a tier, if there is no price for smaller inputs;
-    /// * the price of a part, if it is not needed (see `is_redundant`).
+    /// * the price of a part, such as audio input, if this price is not needed (see `is_redundant`).
     fn settle<'k>(&mut self, entry: &'k Entry, reader: &mut Reader<'k>) {
         let by_tokens = [Meter::Input, Meter::InputAudio].iter().any(|meter| self.standard.contains_key(meter));
         for (key, meter) in [
@@ -116,7 +116,7 @@ impl Prices {
     /// whole, such as all input. If the price stayed in the table, it would also apply in tiers and variants in which
     /// the whole has another price.
     fn is_redundant(&self, part: Meter) -> bool {
-        // The price of cached tokens is always needed, even if it equals the price of other input.
+        // The price of cached tokens is always needed, even if this price equals the price of other input.
         let is_cached = matches!(part, Meter::CacheRead | Meter::CacheWrite | Meter::CacheWrite1h);
         let [whole] = part.wholes() else { return false };
         let (Some(own), Some(whole)) = (self.standard.get(&part), self.standard.get(whole)) else { return false };
@@ -124,7 +124,7 @@ impl Prices {
         same && !is_cached && self.served.values().all(|rates| !rates.contains_key(&part))
     }
 
-    /// Returns the keys `prices` and `variants` of a row, with their values.
+    /// Returns the keys `prices` and `variants` of a row of the price table, with their values.
     pub(super) fn values(&self, provider: &str) -> Map<String, Value> {
         let (windows, off_peak) = &self.off_peak;
         let standard = values(&self.standard, provider);

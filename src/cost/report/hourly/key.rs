@@ -1,4 +1,4 @@
-//! What distinguishes the rows of a segment.
+//! What distinguishes the rows of a segment, which are its sums by hour, skill and model.
 
 use crate::metrics::Timestamp;
 

@@ -1,4 +1,4 @@
-//! The names of skills and models. A row refers to a name by its number.
+//! The names of skills and models. A row, which is a sum of executions, refers to a name by the number of the name.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Pages of rows. Each page can be read without the others.
+//! Pages of rows, which are sums by hour, skill and model. Each page can be read without the others.
 
 use super::key::{Key, Spot};
 use super::numbers::{Reader, push, push_signed};

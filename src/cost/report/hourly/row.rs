@@ -1,4 +1,4 @@
-//! A row with its names.
+//! A row, which is the sum of some executions, with the names of its skill and its model.
 
 use chrono::{DateTime, Utc};
 

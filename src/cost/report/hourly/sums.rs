@@ -1,4 +1,5 @@
-//! Adds up executions by hour.
+//! Adds up executions by hour. A row is the sum of the executions of one skill that began in one hour, at one
+//! [`Place`](super::Place).
 
 use std::collections::BTreeMap;
 
@@ -12,14 +13,15 @@ use crate::cost::report::sum::Sum;
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::ExecutionMetrics;
 
-/// The most memory that sums may use: some 100,000 rows, twice as many as a usual segment of 256 MiB has.
+/// The most memory that sums may use, which is enough for about 100,000 rows. A segment of 256 MiB usually has half as
+/// many.
 const BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// Sums of executions by hour, skill and model.
 ///
 /// A sum is exact. The costs of a row are at most 9.2 million USD, and each of its token counts is at most the largest
-/// `u64`. All sums together use at most [`BYTES_MAX`] of memory. Larger sums are an error. Do not use the sums after an error, since they then include only a part of the
-/// execution.
+/// `u64`. All sums together use at most [`BYTES_MAX`] of memory. Larger sums are an error. Do not use the sums after an
+/// error, since they then include only a part of the execution.
 #[derive(Debug, Default)]
 pub(crate) struct HourlySums {
     names: Numbered,

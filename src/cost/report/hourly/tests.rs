@@ -1,3 +1,5 @@
+//! Tests of sums by hour, and of the reports that are computed from these sums.
+
 use std::collections::BTreeSet;
 
 use chrono::{FixedOffset, MappedLocalTime, NaiveDate, NaiveDateTime, TimeZone, Utc, Weekday};
@@ -11,7 +13,7 @@ use crate::metrics::{CostTier, ExecutionMetrics, Kind, LlmCall, Timestamp, Usage
 
 const BY_ROWS: [CostBy; 5] = [CostBy::Day, CostBy::Week, CostBy::Month, CostBy::Model, CostBy::Skill];
 
-/// The largest amount in most tests, so that the sums of 60 records fit.
+/// The largest amount in most tests. The amount is so small that a row can hold the sums of 60 records.
 const USUAL: i128 = 1 << 52;
 
 fn time(text: &str) -> Timestamp {
