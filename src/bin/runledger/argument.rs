@@ -23,7 +23,7 @@ pub(crate) fn name(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// Returns a parser of whole numbers from `least` to `most`, which are the bounds of `T` or stricter.
+/// Returns a parser of whole numbers from `least` to `most`. All of these numbers must fit in `T`.
 pub(crate) fn whole<T>(least: u64, most: u64) -> impl Fn(&str) -> Result<T, String> + Clone
 where
     T: FromStr,
@@ -45,7 +45,7 @@ pub(crate) fn not_utf8(error: &std::str::Utf8Error) -> String {
     format!("expected UTF-8, found another byte at column {}", error.valid_up_to() + 1)
 }
 
-/// Reads the whole id of an execution.
+/// Reads the id of an execution. The first digits of an id are not enough.
 pub(crate) fn id(text: &str) -> Result<Uuid, String> {
     text.parse().map_err(|_| "expected an id such as 019c5d2a-5a40-7000-8000-000000000001".to_owned())
 }

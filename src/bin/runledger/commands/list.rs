@@ -45,7 +45,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     period: Period,
     /// Show at most the last N executions, in the order in which they were recorded. An execution that was recorded
-    /// late is among the last, even if it started long ago
+    /// late is among the last, even if the execution started long ago
     #[arg(long, value_name = "N", default_value = "20", value_parser = whole::<u32>(1, u32::MAX.into()))]
     limit: u32,
     /// Show all executions

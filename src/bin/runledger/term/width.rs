@@ -11,10 +11,10 @@ const COLUMNS: usize = 80;
 /// The number of characters that fit in a line of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Width {
-    /// The width of a screen. A row that does not fit continues on the next line.
+    /// The width of a screen. A row of a table that does not fit continues on the next line.
     Screen(usize),
-    /// The width of any other output, which is unlimited for a file or a pipe. A row is always one line, even if it does
-    /// not fit, because a program may read it.
+    /// The width of any other output, which is unlimited for a file or a pipe. A row of a table is always one line,
+    /// even if the row does not fit, because a program may read the output.
     Lines(usize),
 }
 

@@ -23,8 +23,8 @@ use why_unknown::WhyUnknown;
 ///
 /// Each line is one record: an object with the keys that `list --json` prints. The keys skill_name, skill_version,
 /// timestamp_start and timestamp_end are required. A record without an execution_id gets a new one, which the answer
-/// contains. If a program may send a record twice, it should set the execution_id itself. Both lines then belong to the
-/// same execution.
+/// contains. If a program may send a record twice, it should set the execution_id itself. The ledger then holds two
+/// records with the same execution_id, which shows that they belong to one execution.
 ///
 /// Some missing keys are derived: execution_succeeded and execution_failed from status, tokens_used from tokens_input
 /// and tokens_output, and wall_clock_time_ms from the two times. total_latency_ms is the sum of the steps, or
@@ -40,23 +40,30 @@ use why_unknown::WhyUnknown;
 /// override them. The command uses the prices at the time in cost.at, or at timestamp_start if cost.at is missing.
 /// --no-price turns pricing off.
 ///
-/// If a record lists calls in trace.llm_calls, the command computes the cost of each call that has none. If the costs
-/// of all calls are then known, their sum becomes the cost of the record, even with --no-price. If a call of the model
-/// in model.name has no provider or no variant, the provider or variant in `model` is used. If a call has no cost.at,
-/// the cost.at of the record is used.
+/// If a record without a cost lists calls in trace.llm_calls, the command computes the cost of each call that has none.
+/// If the cost of every call is known afterwards, the sum of these costs becomes the cost of the record. With
+/// --no-price, the command does not compute costs of calls. It still adds up the costs of the calls if the record
+/// states all of them.
+///
+/// If a call names the same model as model.name but has no provider, model.provider is used. In the same way,
+/// model.variant is used if such a call has no variant. If a call has no cost.at, the cost.at of the record is used.
 ///
 /// cost.source of a computed cost is "computed". If there is no price, cost_usd is null and cost.source is "unknown".
-/// `price.unknown` in the answer says why the cost is unknown, also if model.name or a number of tokens is missing. A
-/// known cost is never replaced. If the record itself has "unknown" as cost.source or "Unknown" as cost_tier, no cost is
-/// computed. A call that has "unknown" as cost.source is not priced either.
+/// `price.unknown` in the answer says why the cost is unknown. For example, the reason can be that model.name or a
+/// number of tokens is missing. A known cost is never replaced. If the record itself has "unknown" as cost.source or
+/// "Unknown" as cost_tier, no cost is computed. A call that has "unknown" as cost.source is not priced either.
 ///
-/// Amounts are JSON numbers or strings. A number with more than 12 decimals is rounded to 12, and a string with more
-/// than 12 decimals is refused. cost_usd is stored with 8 decimals, and halves are rounded to the even digit. If the
-/// amount has more than 8 decimals, cost.exact_usd stores all of them, and reports use cost.exact_usd. The cost_usd of
-/// a call is not rounded. If a call has its cost in cost.exact_usd, this cost is stored in cost_usd.
+/// Amounts of money are JSON numbers or strings. A number with more than 12 decimals is rounded to 12, and a string
+/// with more than 12 decimals is refused. cost_usd is stored with 8 decimals, and halves are rounded to the even digit.
+/// If the amount has more than 8 decimals, cost.exact_usd stores the amount with all its decimals, and reports use
+/// cost.exact_usd.
 ///
-/// The key `price` can hold an object that `runledger price` printed. The record then gets the cost in this object and
-/// its source. A record cannot have both `price` and a cost. A known cost_tier of the record is kept.
+/// In a call in trace.llm_calls, cost_usd is not rounded. If such a call has a cost.exact_usd, the command moves this
+/// amount to the cost_usd of the same call. If the two amounts contradict each other, neither is changed.
+///
+/// The key `price` can hold an object that `runledger price` printed. The command then copies the cost from this object
+/// to the record, together with facts about the cost, such as the version of the price table. A record cannot have both
+/// `price` and a cost. A known cost_tier of the record is kept.
 ///
 /// If a record has keys that are not part of the format, their values are not stored. The answer lists these keys under
 /// unknown_keys. For a key that is similar to a known key, `near` names the known key. With --strict, the whole record

@@ -33,7 +33,8 @@ use crate::global::Global;
 ///
 /// The records of the ledger are never deleted. Sealed segments, which are files of the ledger that no longer change,
 /// are moved to the archive. In the archive, they form another ledger. `runledger verify --ledger
-/// ARCHIVE/execution_metrics.jsonl` verifies that ledger. Each change is recorded in events.jsonl before it is made.
+/// ARCHIVE/execution_metrics.jsonl` verifies that ledger. Before the command changes something, it records the change
+/// in events.jsonl, an internal file of the ledger.
 #[derive(Debug, Subcommand)]
 #[command(after_help = "Example: print what would happen to each file, and why
   runledger retention plan")]

@@ -28,8 +28,8 @@ use outcome::Outcome;
 /// The command reads stdin and writes stdout and stderr as if it were called directly. `runledger run` exits with the
 /// command's exit code.
 ///
-/// The command runs even if it cannot be recorded: a problem with the ledger is only a warning on stderr. If other
-/// processes keep the ledger locked, the record is stored next to the ledger. The next command that writes to the
+/// The command runs even if the execution cannot be recorded: a problem with the ledger is only a warning on stderr. If
+/// other processes keep the ledger locked, the record is stored next to the ledger. The next command that writes to the
 /// ledger appends the record.
 ///
 /// If the ledger's directory cannot be used, the record is stored in $XDG_STATE_HOME/runledger/spill or, if that fails
