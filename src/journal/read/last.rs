@@ -27,7 +27,7 @@ pub(crate) fn segments_from_last<'j>(
     let active = Blocks::of(storage, layout, u64::MAX)?.active_number();
     let numbers = std::iter::once(active).chain(layout.sealed_segments(storage)?.into_iter().rev());
     let open = move |segment| {
-        // The segment is found by its number even if it was sealed in the meantime.
+        // The segment is found by its number, even if the segment was sealed in the meantime.
         let mut blocks = Blocks::after(storage, layout, Cursor { segment, ..Cursor::START }, u64::MAX)?;
         let is_active = blocks.active_number() == segment;
         let block = blocks.next_block()?.filter(|block| block.segment == segment);

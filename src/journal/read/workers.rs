@@ -19,8 +19,8 @@ const AHEAD_MAX: u64 = 8;
 /// How threads share the work. This does not affect the result.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sharing {
-    /// The number of blocks that the calling thread processes alone before it starts other threads. A journal with no
-    /// more blocks than this needs no other threads.
+    /// The number of blocks that the calling thread processes alone before it starts other threads. If the journal has
+    /// fewer blocks than this, no other threads are started.
     pub(crate) blocks_alone: u64,
     /// The number of threads that the calling thread starts. With `None`, there is one thread per core in total, but at
     /// most [`THREADS_MAX`].

@@ -11,14 +11,15 @@ use crate::journal::read::blocks::{Block, Blocks, TakeLines};
 use crate::journal::read::workers::{Sharing, in_order};
 use crate::metrics::ExecutionMetrics;
 
-/// A few blocks need no other thread.
+/// The calling thread reads the first two blocks alone. If there is only one block, no other thread is started.
 const SHARING: Sharing = Sharing { blocks_alone: 2, threads: None };
 
-/// Adds the lines of `blocks` to `so_far`, which has the lines of the same segment before `blocks`.
+/// Adds the lines of `blocks` to `so_far`, and returns the result. The lines that `so_far` covers come before `blocks`
+/// in the same segment.
 ///
-/// The lines of a segment are clean if each of them is a record, has a correct hash, and follows the line before it in
-/// the chain. An incomplete last line of the active segment is left out. If a line is not clean, returns a content
-/// without lines.
+/// A line is clean if it is a record, has a correct hash, and follows the line before it in the chain. An incomplete
+/// last line of the active segment is left out. If any other line is not clean, or if an index cannot hold all lines,
+/// the result has no lines.
 pub(super) fn content(blocks: Blocks<'_>, so_far: Content) -> Result<Content> {
     let unclean = AtomicBool::new(false);
     let work = |block: &Block, buffer: &mut Vec<u8>| {
@@ -55,7 +56,7 @@ struct Part {
 }
 
 impl Part {
-    /// Adds a line. Returns `None` if the line is not clean.
+    /// Adds a line. Returns `None` if the line is not clean, or if an index cannot hold it.
     fn add(&mut self, piece: Piece, bytes: &[u8]) -> Option<()> {
         let trailer = line::trailer(bytes).filter(|trailer| trailer.seals(bytes))?;
         match &mut self.ends {
@@ -66,7 +67,8 @@ impl Part {
         self.content.add(&record, piece.offset, piece.end())
     }
 
-    /// Adds the lines to `before`. Returns `None` if they do not follow the lines of `before`.
+    /// Adds these lines to `before`. Returns `None` if they do not follow the lines of `before`, or if an index cannot
+    /// hold them.
     fn join_to(self, before: &mut Content) -> Option<()> {
         let Some((first, last)) = self.ends else { return Some(()) };
         match &mut before.span {

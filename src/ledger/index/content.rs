@@ -15,7 +15,8 @@ pub(super) const SEGMENT_BYTES_MAX: u64 = u32::MAX as u64;
 #[derive(Debug, Default)]
 pub(in crate::ledger) struct Content {
     pub(super) bytes: u64,
-    /// The lines; `None` if there are none, or if they are not clean. The other fields are then empty.
+    /// The first and the last line. `None` if there are no lines, or if a line is not clean, as `build.rs` defines it.
+    /// The fields below are then empty.
     pub(super) span: Option<Span>,
     executions: Vec<Entry>,
     runs: Vec<Entry>,
@@ -39,12 +40,12 @@ impl Content {
         Self { bytes, ..Self::default() }
     }
 
-    /// Returns the content without lines, which continues after the lines of `span`.
+    /// Returns a value without lines, to which the lines after those of `span` can be added.
     pub(super) fn after(span: Option<Span>) -> Self {
         Self { span, ..Self::default() }
     }
 
-    /// Returns true if no line was added, and none was found that is not clean.
+    /// Returns true if no line was added, and no line was found that is not clean.
     pub(in crate::ledger) fn is_empty(&self) -> bool {
         self.span.is_none() && self.bytes == 0
     }
@@ -64,7 +65,7 @@ impl Content {
         entries.iter().copied().filter(|entry| entry.key == key).collect()
     }
 
-    /// Adds a line from `offset` to `end`. Returns `None` if an index cannot hold it.
+    /// Adds a line from `offset` to `end`. Returns `None` if an index cannot hold the line.
     pub(super) fn add(&mut self, record: &ExecutionMetrics, offset: u64, end: u64) -> Option<()> {
         let (offset, last) = (u32::try_from(offset).ok()?, u32::try_from(end).ok()?);
         self.bytes = end;

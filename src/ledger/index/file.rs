@@ -204,8 +204,9 @@ impl<'l> Place<'l> {
         Ok(is_same.then(|| format::encode(&tie, span.as_ref(), content.into_sections())))
     }
 
-    /// Returns the lines of the active `segment` that its index, which is `old`, does not cover, with their own index in
-    /// memory. The span of the result is that of all lines, or `None` if some of them are not clean.
+    /// Returns an index in memory of the lines of the active `segment` that `old`, the index of the segment, does not
+    /// cover. The span of the result also includes the lines that `old` covers. The span is `None` if a line that was
+    /// read is not clean.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the segment cannot be read.

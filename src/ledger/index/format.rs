@@ -61,7 +61,8 @@ pub(super) struct Tie {
     pub(super) inode: u64,
 }
 
-/// The lines that an index covers, if all of them are clean.
+/// The lines that an index covers, if all of them are clean. A line is clean if it is a record, has a correct hash, and
+/// follows the line before it in the chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::ledger) struct Span {
     /// The hash of the line before the first line, which the first line states.
@@ -97,7 +98,7 @@ pub(super) enum Beginning {
 #[derive(Debug)]
 pub(super) struct Head {
     pub(super) tie: Tie,
-    /// The lines; `None` if the segment is not clean.
+    /// The lines; `None` if a line of the segment is not clean.
     pub(super) span: Option<Span>,
     sections: Vec<Pages>,
 }

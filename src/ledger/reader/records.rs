@@ -18,8 +18,8 @@ use crate::metrics::{ExecutionMetrics, text_of};
 ///   permission to read.
 ///
 /// The iterator holds one line in memory at a time. It does not return a line that is still being written. After the
-/// last record it returns `None`. A later call continues with the records that were appended since then, even if they
-/// are in new segments.
+/// last record it returns `None`. A later call continues with the records that were appended since then, even if these
+/// records are in new segments.
 #[derive(Debug)]
 pub struct Records {
     lines: Lines,
@@ -37,7 +37,7 @@ impl LedgerReader {
     }
 
     /// Like [`records`](Self::records), but begins with the last `count` lines that are not empty. The ledger is read
-    /// backwards to these lines. The lines before them are read only to number a line that is not a record.
+    /// backwards to these lines. The lines before them are read only to find the number of a line that is not a record.
     ///
     /// # Errors
     /// [`ErrorKind::Io`] if a segment cannot be read.

@@ -12,11 +12,11 @@ use crate::journal::read::workers::{Sharing, in_order};
 /// The size of the blocks of a pass over whole segments.
 pub(in crate::ledger::reader) const BLOCK_BYTES: u64 = WHOLE.0;
 
-/// A segment of at most one block needs no other thread.
+/// The calling thread reads the first two blocks alone. If a segment has only one block, no other thread is started.
 const SEGMENT: Sharing = Sharing { blocks_alone: 2, threads: None };
 
-/// Folds the records of `blocks`, which were created with blocks of [`BLOCK_BYTES`] and follow the lines of `progress`. A
-/// line counts as not a record if `take` fails.
+/// Folds the records of `blocks`, which must have the block size [`BLOCK_BYTES`]. The blocks come after the lines that
+/// `so_far` includes. If `take` fails for a line, the line is skipped, like a line that is not a record.
 pub(in crate::ledger::reader) fn fold_seen<A: Send>(
     blocks: Blocks<'_>,
     so_far: (&mut Progress, &mut A),
@@ -27,7 +27,8 @@ pub(in crate::ledger::reader) fn fold_seen<A: Send>(
     fold_blocks::<Seen<'_>, _>(blocks, SEGMENT, so_far, init, take, merge)
 }
 
-/// Folds the records of `blocks`, which follow the lines of `progress`. A line counts as not a record if `take` fails.
+/// Folds the records of `blocks`. The blocks come after the lines that `progress` and `value` include. If `take` fails
+/// for a line, the line is skipped, like a line that is not a record.
 pub(super) fn fold_blocks<F: Form, A: Send>(
     blocks: Blocks<'_>,
     sharing: Sharing,

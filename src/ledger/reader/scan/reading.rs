@@ -27,13 +27,13 @@ pub(super) struct Part<A> {
     pub(super) end: Option<u64>,
     /// The number of lines that are not records.
     pub(super) skipped: u64,
-    /// The errors of the first few lines that are not records. Each error has the number of the line in the block, counting from 1, and
-    /// the offset of the line's first byte in the file.
+    /// The errors of the first few lines that are not records. Each error has the number of the line in the block,
+    /// counting from 1, and the offset of the line's first byte in the file.
     pub(super) errors: Vec<(u64, u64, Error)>,
 }
 
 impl<A> Part<A> {
-    /// Counts the last line, which begins at `offset`, as not a record.
+    /// Counts the last line, which begins at `offset`, among the lines that are not records.
     fn skip(&mut self, offset: u64, error: Error) {
         self.skipped += 1;
         if self.errors.len() < Skipped::ERRORS_MAX {
@@ -42,7 +42,7 @@ impl<A> Part<A> {
     }
 }
 
-/// A block that is being read. If `take` fails, the line counts as not a record.
+/// A block that is being read. If `take` fails for a line, the line is skipped, like a line that is not a record.
 pub(super) struct Reading<'t, F, A, T> {
     pub(super) part: Part<A>,
     pub(super) numbers: Numbers,

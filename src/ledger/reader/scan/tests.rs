@@ -1,5 +1,5 @@
-//! A pass reads the same records as [`Records`](crate::Records), however the ledger is split into blocks and divided
-//! among threads.
+//! These tests check that a pass over a ledger reads the same records as [`Records`](crate::Records), however the
+//! ledger is split into blocks and divided among threads.
 
 use crate::disk::Disk;
 use crate::error::Error;
