@@ -6,7 +6,8 @@
 //!   lock is free. If the process has forked a child, the child shares the lock, so the death is noticed only after the
 //!   child has ended too.
 //! - A restart of the machine is noticed only because locks do not survive a restart.
-//! - A ledger on a network file system is not refused.
+//! - On Linux, a ledger on a network file system is refused by default. On other systems, such a ledger is accepted,
+//!   although no guarantee holds for it.
 //! - A process that exceeds its file-size limit is killed by SIGXFSZ.
 
 use std::path::Path;

@@ -156,7 +156,7 @@ impl StorageFile for fs::File {
     }
 
     fn truncate(&self, len: u64) -> io::Result<()> {
-        // Shortening a file is always allowed, even if it is still longer than the limit afterwards.
+        // Shortening a file is always allowed, even if the file is still longer than the limit afterwards.
         refuse_too_large(|| Ok(if len > StorageFile::length(self)? { len } else { 0 }))?;
         self.set_len(len)
     }

@@ -78,7 +78,7 @@ impl Quota {
     }
 
     /// Records that a call of `api` used `amount`, in the limit's unit, and returns the resulting status. The amount is
-    /// recorded in full, even if it exceeds the remaining quota.
+    /// recorded in full, even if the amount exceeds the remaining quota.
     ///
     /// Pass `None` if the call used an unknown amount. If the limit assumes an amount for such calls, this amount is
     /// recorded. If it assumes none, the call is counted in [`QuotaStatus::unknown`]. The call is recorded even if the

@@ -60,8 +60,8 @@ impl<A: Amount> Hold<A> {
     /// resulting status.
     ///
     /// `actual` counts in the window in which the reservation was made, because an API counts a call when it receives
-    /// the call. `actual` is recorded in full, even if it exceeds the reserved amount or if the hold has expired. The
-    /// returned status can then show that more than the limit was used.
+    /// the call. `actual` is recorded in full, even if `actual` exceeds the reserved amount or the reservation has
+    /// expired. The returned status can then show that more than the limit was used.
     ///
     /// Pass `None` if the call used an unknown amount. Then the whole reserved amount is recorded, and the call is
     /// counted in [`QuotaStatus::assumed`]. If nothing was reserved, the call is counted in [`QuotaStatus::unknown`].

@@ -1,4 +1,4 @@
-//! The sums follow from the lines and their order.
+//! Tests of the sums of a quota, which depend only on the lines of the quota's journal and on their order.
 
 mod named;
 
@@ -51,7 +51,8 @@ impl Lines {
         self.reread();
     }
 
-    /// Adds all lines again if the fold missed a frame.
+    /// Adds all lines to a new fold if the old one did not count some frame from the first line on. A frame is one
+    /// window, or all windows of a period such as `5h`. The new fold counts this frame.
     fn reread(&mut self) {
         while !self.fold.missed().is_empty() {
             self.asked.extend_from_slice(self.fold.missed());
@@ -91,7 +92,8 @@ impl Lines {
         self.add(at, Event::Settle { hold, amount, certainty, held_at, watch: None });
     }
 
-    /// Settles as the tracker does, with a watch that names the window.
+    /// Like [`settle`](Self::settle), but the line has the same watch as a line that the tracker writes. The watch
+    /// names the window in which the line counts.
     fn settle_watched(&mut self, hold: u64, held_at: Timestamp, at: Timestamp, amount: u64) {
         let watch = Watch::of(&self.limit, held_at);
         self.add(at, Event::Settle { hold, amount, certainty: Certainty::Known, held_at, watch });
@@ -107,7 +109,7 @@ impl Lines {
         (consumed, held, self.limit.most.get().saturating_sub(consumed).saturating_sub(held))
     }
 
-    /// Returns the number of calls of unknown amount and of assumed amount.
+    /// Returns the number of calls whose amount is unknown, and the number of calls whose amount is assumed.
     fn counts(&mut self, at: Timestamp) -> (u64, u64) {
         let Sums { unknown, assumed, .. } = self.counted(at).sums;
         (unknown, assumed)

@@ -1,4 +1,4 @@
-//! The state of a new file after a crash or on a full disk.
+//! Tests of the state of a new file after a crash or on a full disk.
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! How new files are numbered, and what remains after an error.
+//! Tests of which numbers new files get, and of what remains after an error.
 
 #[cfg(feature = "simulation")]
 mod crashes;

@@ -2,13 +2,13 @@
 
 use super::*;
 
-/// Returns the numbered losses that a power cut at this point can cause.
+/// Returns the numbered losses (see [`Loss::Numbered`]) that a power cut can cause now.
 fn numbered(disk: &SimulatedDisk, limit: usize) -> Vec<Loss> {
     let losses = disk.losses(usize::MAX, limit, 7);
     losses.filter(|loss| matches!(loss, Loss::Numbered(_))).collect()
 }
 
-/// Returns the bytes of `a` after each numbered loss.
+/// Returns the bytes of the file `a` after each numbered loss.
 fn every_state(disk: &SimulatedDisk) -> Vec<Option<Vec<u8>>> {
     numbered(disk, 1000).into_iter().map(|loss| read(&cut(disk, loss), "a")).collect()
 }

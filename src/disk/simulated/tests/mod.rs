@@ -1,4 +1,5 @@
-//! Tests that the simulated disk keeps what the model promises, and that it can lose everything else.
+//! Tests that the simulated disk keeps what its model of a real disk promises, and that the simulated disk can lose
+//! everything else.
 
 mod cache;
 mod faults;

@@ -1,5 +1,5 @@
-//! Windows that are counted only because lines name them: those of other zones, of long periods, and of periods such as
-//! `5h`.
+//! Tests of windows that are counted only after a line or a query has named them. These are the windows of zones other
+//! than UTC, of long periods, and of periods such as `5h`.
 
 use std::num::NonZeroU16;
 
