@@ -45,7 +45,7 @@
 //! | quota, window | A quota is the amount that an API allows in each period, such as a day. A window is one such period, such as a certain day. | [`Quota`] |
 //! | reservation | An amount of a quota that is set aside before a call. After the call, the amount that the call really used replaces the reserved amount. | [`Grant`] |
 //! | baseline | The usual latency, cost and success rate of a skill. | [`Baseline`] |
-//! | run log | A Markdown file about one run. The **error registry** numbers the errors of all runs. | [`runlog`] |
+//! | run log | A Markdown file about one run. The **error registry** gives a number to each error that occurred in a run. | [`runlog`] |
 //!
 //! # Guarantees
 //!
@@ -119,7 +119,8 @@
 //! - A process that records executions holds a lock until it dies. If it has forked a child, the lock is held until the
 //!   child has ended too. On Linux, the ledger also checks whether the process itself is alive. On other systems,
 //!   the executions of the process are recorded as interrupted only after the child has ended.
-//! - A ledger on a network file system is not refused.
+//! - On Linux, [`Ledger::open`] fails if the path is on a network file system. On other systems, the call succeeds,
+//!   although no guarantee holds there.
 //!
 //! # What it is not
 //!

@@ -106,8 +106,9 @@ impl Baselines {
     /// included. So every moment of a week gives the same baselines.
     ///
     /// The caller decides how far back the records go, and may pass only the records of a few weeks. An execution that
-    /// started before the week is included even if it ended within the week. However, its record is written only when
-    /// it ends. If the baselines are frozen before that, the record is missing.
+    /// started before the week is included, even if the execution ended within the week. However, the record of an
+    /// execution is written only when the execution ends. If the baselines are frozen before that, the record is
+    /// missing.
     ///
     /// # Errors
     /// Fails with the first error in `records` whose kind is not [`ErrorKind::Malformed`]. The records that could not

@@ -134,8 +134,8 @@ pub struct EscalationPolicy {
     /// share must be computed from at least this number of results. The default is 30, as for a
     /// [`Comparison`](crate::baseline::Comparison).
     pub samples_min: u64,
-    /// The smallest difference between two shares that is escalated. A smaller difference is ignored, even if it is
-    /// statistically significant. The default is 0.05, which is five percentage points.
+    /// The smallest difference between two shares that is escalated. A smaller difference is ignored, even if the
+    /// difference is statistically significant. The default is 0.05, which is five percentage points.
     pub share_difference_min: f64,
     /// The smallest number of unfinished executions, or of lost records, that counts as repeated missing logs. The
     /// default is 3.

@@ -14,8 +14,9 @@ use crate::journal::{Journal, JournalOptions};
 
 pub use error::{ErrorId, ErrorStatus, RegisteredError, Severity};
 
-/// The error registry of a directory of run logs. It numbers errors from `ERR-001` without gaps, and never reuses a
-/// number, even if several processes register errors at the same time. Clones share the registry.
+/// The error registry of a directory of run logs. The first error gets the number `ERR-001`, and each new error gets
+/// the next number. The numbers have no gaps, and no number is used twice, even if several processes register errors at
+/// the same time. Clones share the registry.
 ///
 /// The registry is stored in a journal, `error-registry.jsonl` in the directory. A journal is a file to which lines are
 /// only appended. Each line is an event, such as the occurrence of an error in a run. Each method that adds events,

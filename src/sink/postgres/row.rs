@@ -36,7 +36,7 @@ pub(super) const COLUMNS: [(&str, &str); 15] = [
 pub(super) const INDEXED_CHARS_MAX: usize = 500;
 
 /// The keys of a line that are left out of `metadata`. They belong to the format of the ledger, or a column always has
-/// the same value. All other keys are in `metadata`, even if they also have a column.
+/// the same value. All other keys are in `metadata`, even those that also have a column.
 const LEFT_OUT: [&str; 6] = ["execution_id", "timestamp_start", "quality_score", "seq", "prev", "hash"];
 
 /// Replaces NUL, which PostgreSQL can store neither in a text nor in JSON.
