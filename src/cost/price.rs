@@ -107,7 +107,8 @@ impl<'t> Rates<'t> {
         self.0.iter().flatten().filter_map(|rate| rate.tier(input)).map(|tier| tier.from).max()
     }
 
-    /// Returns the cost of `usage` of `model` as a list with one part for each meter, in the order of [`Meter::ALL`].
+    /// Returns the cost of `usage` of `model`, with one part for each meter that is billed, in the order of
+    /// [`Meter::ALL`].
     pub(super) fn parts(&self, model: &str, usage: &Usage) -> Result<Vec<CostPart>> {
         let counts = self.counts(model, usage)?;
         let mut parts = Vec::with_capacity(4);
