@@ -97,6 +97,10 @@ impl<'l> Place<'l> {
             Err(why) => return Ok(Err(why)),
         };
         let (tie, stat) = (index.head.tie, segment.file().stat()?);
+        // An index without lines was built before the active segment had any. It does not say that they are not clean.
+        if segment.is_active && index.head.span.is_none() && tie.bytes == 0 {
+            return Ok(Err(Unusable::Missing));
+        }
         let matches = if segment.is_active {
             let is_part = tie == Tie { changed: tie.changed, ..self.tie(&stat, tie.bytes) } && tie.bytes <= stat.len;
             is_part && index.ends_with_line_of(&**segment.file())?
