@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use runledger::governance::Gate;
 use runledger::metrics::RunIds;
 use runledger::{Durability, ExecutionMetrics, Ledger, LedgerReader, Options, Timestamp, Uuid};
 
@@ -39,4 +40,19 @@ fn an_empty_segment_is_clean_and_gets_an_index_when_it_has_grown() {
     assert_eq!(reader.find(long.execution_id).unwrap(), Some(long));
     let bytes = fs::read(index_of(&path, 1)).unwrap();
     assert_eq!((bytes[72], fs::metadata(&path).unwrap().len().to_le_bytes()), (1, bytes[40..48].try_into().unwrap()));
+}
+
+/// The executions in flight and those in the spill can name a parent run too.
+#[test]
+fn the_verdict_is_the_same_if_a_spilled_record_of_a_child_run_has_a_record_elsewhere() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("log.jsonl");
+    let ledger = open(&path, 1_000);
+    for id in 1..9 {
+        ledger.append(&record(id, if id == 2 { "run-9" } else { "run-7" }, None)).unwrap();
+    }
+    let gate = Gate::new("run-7").spilled(vec![record(2, "run-8", Some("run-7"))]);
+    let reader = LedgerReader::open(&path).unwrap();
+    let by_pass = reader.gate(&gate.clone().verify_every_line()).unwrap().report;
+    assert_eq!(reader.gate(&gate).unwrap().report, by_pass);
 }
