@@ -56,3 +56,19 @@ fn the_verdict_is_the_same_if_a_spilled_record_of_a_child_run_has_a_record_elsew
     let by_pass = reader.gate(&gate.clone().verify_every_line()).unwrap().report;
     assert_eq!(reader.gate(&gate).unwrap().report, by_pass);
 }
+
+/// A build that fails leaves no file.
+#[test]
+fn an_index_that_cannot_replace_a_directory_leaves_no_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("log.jsonl");
+    let ledger = open(&path, 1_000);
+    for id in 1..9 {
+        ledger.append(&record(id, "run-7", None)).unwrap();
+    }
+    let index = index_of(&path, 1);
+    fs::create_dir(&index).unwrap();
+    let reader = LedgerReader::open(&path).unwrap();
+    assert_eq!(reader.run("run-7").unwrap().len(), 8);
+    assert!(!index.with_extension("index.new").exists());
+}
