@@ -42,6 +42,36 @@ fn an_empty_segment_is_clean_and_gets_an_index_when_it_has_grown() {
     assert_eq!((bytes[72], fs::metadata(&path).unwrap().len().to_le_bytes()), (1, bytes[40..48].try_into().unwrap()));
 }
 
+/// A recovery cuts torn bytes from the active segment. An index from before says that the segment is not clean.
+#[test]
+fn a_segment_whose_torn_bytes_were_cut_gets_an_index_when_it_has_grown() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("log.jsonl");
+    let append = |ids: std::ops::Range<u128>| {
+        let ledger = open(&path, 1 << 30);
+        for id in ids {
+            let mut long = record(id, "run-7", None);
+            long.skill_name = "x".repeat(100_000);
+            ledger.append(&long).unwrap();
+        }
+    };
+    append(1..60);
+    let whole = fs::metadata(&path).unwrap().len();
+    let mut torn = fs::read(&path).unwrap();
+    torn.extend_from_slice(b"torn\0\n");
+    fs::write(&path, torn).unwrap();
+    let reader = LedgerReader::open(&path).unwrap();
+    let is_clean = || {
+        assert!(reader.find(Uuid::from_u128(1 << 64)).unwrap().is_some());
+        fs::read(index_of(&path, 1)).unwrap()[72] == 1
+    };
+    assert!(!is_clean());
+    append(60..61);
+    assert!(fs::metadata(&path).unwrap().len() > whole && !is_clean());
+    append(61..120);
+    assert!(is_clean());
+}
+
 /// The executions in flight and those in the spill can name a parent run too.
 #[test]
 fn the_verdict_is_the_same_if_a_spilled_record_of_a_child_run_has_a_record_elsewhere() {

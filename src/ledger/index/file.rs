@@ -143,8 +143,8 @@ impl<'l> Place<'l> {
         let found = self.open(segment).ok()?;
         let covered = found.as_ref().map_or(0, |index| index.head.tie.bytes);
         let is_enough = match &found {
-            // A line that is not clean does not become clean.
-            Ok(index) if index.covers().is_none() => true,
+            // A line that is not clean does not become clean. But a recovery can cut such lines from the active segment.
+            Ok(index) if index.covers().is_none() && !segment.is_active => true,
             Ok(_) => segment.end().saturating_sub(covered) < EXTEND_BYTES,
             Err(Unusable::Newer) => return None,
             Err(_) if segment.is_active && segment.end() < EXTEND_BYTES => return None,
@@ -153,7 +153,7 @@ impl<'l> Place<'l> {
         if is_enough {
             return found.ok();
         }
-        let old = found.ok();
+        let old = found.ok().filter(|index| index.covers().is_some());
         let is_built = matches!(self.build(segment, old.as_ref()), Ok(Some(_)));
         // If the index cannot be extended, its lines are still those of the segment.
         if is_built { self.open(segment).ok()?.ok() } else { old }
