@@ -63,6 +63,7 @@ pub(in crate::ledger) struct Hour {
 /// Why there is no index to use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::ledger) enum Unusable {
+    /// There is none, or only the one that the segment had before its last lines were appended and it was sealed.
     Missing,
     /// The segment has changed since, or the index belongs to another segment or another ledger.
     Stale,
@@ -101,13 +102,15 @@ impl<'l> Place<'l> {
         if segment.is_active && index.head.span.is_none() && tie.bytes == 0 {
             return Ok(Err(Unusable::Missing));
         }
-        let matches = if segment.is_active {
-            let is_part = tie == Tie { changed: tie.changed, ..self.tie(&stat, tie.bytes) } && tie.bytes <= stat.len;
-            is_part && index.ends_with_line_of(&**segment.file())?
-        } else {
-            tie == self.tie(&stat, stat.len)
-        };
-        Ok(if matches { Ok(index) } else { Err(Unusable::Stale) })
+        if !segment.is_active && tie == self.tie(&stat, stat.len) {
+            return Ok(Ok(index));
+        }
+        let is_part = tie == Tie { changed: tie.changed, ..self.tie(&stat, tie.bytes) } && tie.bytes <= stat.len;
+        Ok(match is_part && index.ends_with_line_of(&**segment.file())? {
+            true if segment.is_active => Ok(index),
+            true if tie.bytes < stat.len => Err(Unusable::Missing),
+            _ => Err(Unusable::Stale),
+        })
     }
 
     /// Reads the head of the index, without looking at the segment.
