@@ -26,13 +26,17 @@ impl<'s> NewFile<'s> {
         Ok(is_ours.then_some(Self { storage, new, file }))
     }
 
-    /// Writes `bytes` to the temporary file, and renames it to `path`.
+    /// Writes `bytes` to the temporary file, and renames it to `path`. If this fails, removes the temporary file, so
+    /// that it does not take the last space of a full disk from a writer.
     pub(super) fn replace(self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        self.file.truncate(0)?;
-        write_all_at(&*self.file, bytes, 0)?;
+        let written = self.file.truncate(0).and_then(|()| write_all_at(&*self.file, bytes, 0));
         // The file is not synced, because its content can be computed again. The content includes a checksum, which
         // shows whether a crash damaged the file.
-        self.storage.rename(&self.new, path)
+        let replaced = written.and_then(|()| self.storage.rename(&self.new, path));
+        if replaced.is_err() {
+            let _ = self.discard();
+        }
+        replaced
     }
 
     /// Removes the temporary file.

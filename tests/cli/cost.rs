@@ -178,6 +178,23 @@ fn days(place: &Place, args: &str) -> Vec<String> {
 
 /// In Havana, clocks went forward on 2025-03-09 from 00:00 to 01:00, so that day began at 01:00. They went back on
 /// 2025-11-02 from 01:00 to 00:00, which was 05:00 UTC.
+/// Newfoundland set its clocks back at one minute past midnight. So the date was 29 October for a minute in the middle
+/// of an hour UTC.
+#[test]
+fn a_date_that_lasts_for_a_part_of_an_hour_is_excluded_through_an_index_too() {
+    let started = |id: u128, start: &str| {
+        let mut record = record(id, "s", start, Some(1), Status::Success);
+        record.set_usage("gpt-4", &Usage::new(1, 1));
+        record
+    };
+    let place = Place::with(&[started(1, "2006-10-29T02:10:00Z"), started(2, "2006-10-29T02:30:30Z")]);
+    let args = "cost --json --zone America/St_Johns --until 2006-10-28 --by model";
+    let before = place.run(args.split(' ')).answer(0);
+    assert!(before.contains("\"executions\":1,"), "{before}");
+    place.run(["index", "rebuild"]).answer(0);
+    assert_eq!(place.run(args.split(' ')).answer(0), before);
+}
+
 #[test]
 fn days_and_dates_are_those_of_the_zone() {
     let place = place(&[

@@ -1,6 +1,7 @@
 //! Promise: `runledger gate` is a gate for a job, `runledger escalate` reports problems to those who must act on them,
 //! and `runledger policy` prints the policy of both.
 
+use std::process::Command;
 use std::time::Duration;
 
 use crate::commands::{self, Output, Place, record, usd};
@@ -413,4 +414,23 @@ fn the_policy_is_printed_whole() {
     assert_eq!(place.run(["policy", "policy.json"]).answer(0), printed);
     std::fs::write(place.path("own.json"), r#"{"escalation": {"alpha": 0.05}}"#).unwrap();
     assert_eq!(place.run(["policy", "own.json"]).answer(0), printed.replace("\"alpha\": 0.01", "\"alpha\": 0.05"));
+}
+
+/// A ledger can have more segments than a process may open files.
+#[test]
+fn gate_judges_a_ledger_of_many_segments_with_few_open_files() {
+    let place = Place::empty();
+    let ledger = Options::new().rotate_bytes(Some(1)).open(place.ledger()).unwrap();
+    for record in (1..=60).map(|id| record(id, "s", "2026-02-14T14:23:00Z", Some(1), Status::Success)) {
+        ledger.append(&record).unwrap();
+    }
+    let args = ["gate", "--run", "run-7", "--json"];
+    let all = place.run(args);
+    assert_eq!((all.code, all.stderr.as_str()), (Some(1), ""));
+    // With one of the two limits, the last file that can be opened is a segment, and with the other it is an index.
+    for limit in [40, 41] {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("ulimit -n {limit} && exec \"$@\""), "sh", env!("CARGO_BIN_EXE_runledger")]);
+        assert_eq!(commands::output(shell.args(args).current_dir(place.directory.path())), all, "{limit}");
+    }
 }

@@ -21,6 +21,7 @@ mod duplicate_keys;
 mod extremes;
 mod find;
 mod guard;
+mod indexes;
 mod last_records;
 mod lines;
 mod record;

@@ -213,14 +213,13 @@ impl<Z: TimeZone> Report<Z> {
 
     /// Returns true if all executions of one skill or model that begin in this hour are in the same group. Returns
     /// false if that is not certain, because the clocks of the zone change within the hour. A date can then be skipped
-    /// or repeated, although the first and the last date are the same.
+    /// or repeated, although the first and the last date are the same. That also matters to a report by skill or model,
+    /// whose period can begin or end with a date.
     pub(crate) fn is_in_one_group(&self, hour: i64) -> bool {
-        if matches!(self.by, CostBy::Model | CostBy::Skill) {
-            return true;
-        }
         let Some([first, last]) = ends_of(hour) else { return false };
         let offset = |time: DateTime<Utc>| self.zone.offset_from_utc_datetime(&time.naive_utc()).fix();
-        self.has_rows() && offset(first) == offset(last) && self.key_at(first) == self.key_at(last)
+        let is_named = matches!(self.by, CostBy::Model | CostBy::Skill);
+        self.has_rows() && offset(first) == offset(last) && (is_named || self.key_at(first) == self.key_at(last))
     }
 
     /// Adds a row. Each hour should be [in one group](Self::is_in_one_group), because the row is added to the group of

@@ -63,6 +63,7 @@ pub(in crate::ledger) struct Hour {
 /// Why there is no index to use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::ledger) enum Unusable {
+    /// There is none, or only the one that the segment had before its last lines were appended and it was sealed.
     Missing,
     /// The segment has changed since, or the index belongs to another segment or another ledger.
     Stale,
@@ -100,13 +101,20 @@ impl<'l> Place<'l> {
             Err(why) => return Ok(Err(why)),
         };
         let (tie, stat) = (index.head.tie, segment.file().stat()?);
-        let matches = if segment.is_active {
-            let is_part = tie == self.tie(&stat, tie.bytes, true) && tie.bytes <= stat.len;
-            is_part && index.ends_with_line_of(&**segment.file())?
-        } else {
-            tie == self.tie(&stat, stat.len, false)
-        };
-        Ok(if matches { Ok(index) } else { Err(Unusable::Stale) })
+        // An index without lines was built before the active segment had any. It does not say that they are not clean.
+        if segment.is_active && index.head.span.is_none() && tie.bytes == 0 {
+            return Ok(Err(Unusable::Missing));
+        }
+        if !segment.is_active && tie == self.tie(&stat, stat.len, false) {
+            return Ok(Ok(index));
+        }
+        let is_part = tie == self.tie(&stat, tie.bytes, true) && tie.bytes <= stat.len;
+        Ok(match is_part && index.ends_with_line_of(&**segment.file())? {
+            true if segment.is_active => Ok(index),
+            // The segment was sealed after this index was built, so it has no index of its own yet.
+            true => Err(Unusable::Missing),
+            false => Err(Unusable::Stale),
+        })
     }
 
     /// Reads the head of the index, without looking at the segment.
@@ -142,8 +150,8 @@ impl<'l> Place<'l> {
         let found = self.open(segment).ok()?;
         let covered = found.as_ref().map_or(0, |index| index.head.tie.bytes);
         let is_enough = match &found {
-            // A line that is not clean does not become clean.
-            Ok(index) if index.covers().is_none() => true,
+            // A line that is not clean does not become clean. But a recovery can cut such lines from the active segment.
+            Ok(index) if index.covers().is_none() && !segment.is_active => true,
             Ok(_) => segment.end().saturating_sub(covered) < EXTEND_BYTES,
             Err(Unusable::Newer) => return None,
             Err(_) if segment.is_active && segment.end() < EXTEND_BYTES => return None,
@@ -152,7 +160,7 @@ impl<'l> Place<'l> {
         if is_enough {
             return found.ok();
         }
-        let old = found.ok();
+        let old = found.ok().filter(|index| index.covers().is_some());
         let is_built = matches!(self.build(segment, old.as_ref()), Ok(Some(_)));
         // If the index cannot be extended, its lines are still those of the segment.
         if is_built { self.open(segment).ok()?.ok() } else { old }

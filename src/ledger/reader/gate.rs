@@ -70,7 +70,9 @@ impl LedgerReader {
         let begun: Vec<_> = begun.executions.into_iter().map(|begun| begun.record).collect();
         let damaged = spilled.damaged.then(|| SpilledRecords::DAMAGED.to_owned());
         if !gate.verifies_every_line()
-            && let Some(intact) = Intact::of(self)?
+            // If the disk fails here, the pass below returns the error. It opens one segment at a time, so it succeeds
+            // if this process has only reached its limit of open files.
+            && let Ok(Some(intact)) = Intact::of(self)
             && let Some(records) = intact.related(&gate, &begun)
         {
             let gate = gate.unreadable(unreadable.clone());

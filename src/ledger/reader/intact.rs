@@ -17,7 +17,7 @@ use crate::journal::format::line::Link;
 use crate::journal::read::moved;
 use crate::journal::read::truncation::Known;
 use crate::ledger::index::{self, Content, Index, Section, Span};
-use crate::metrics::ExecutionMetrics;
+use crate::metrics::{ExecutionMetrics, RunIds};
 
 /// The lines of an intact ledger, with their indexes.
 pub(super) struct Intact {
@@ -92,8 +92,12 @@ impl Intact {
         let mut found = Found::new();
         self.add(Section::Runs, index::of_run(gate.run_id()), &mut found)?;
         let outside = begun.iter().chain(gate.spilled_records());
-        let may_belong =
-            |record: &&ExecutionMetrics| record.run.run_id.as_deref().is_none_or(|run| run == gate.run_id());
+        // An execution of a child run is included, because it does not count if there is a record with its id.
+        let may_belong = |record: &&ExecutionMetrics| {
+            let is_this = |run: &str| run == gate.run_id();
+            let RunIds { run_id, parent_run_id, .. } = &record.run;
+            run_id.as_deref().is_none_or(is_this) || parent_run_id.as_deref().is_some_and(is_this)
+        };
         let related: Vec<_> = found.values().chain(outside.filter(may_belong)).cloned().collect();
         let mut ids: Vec<Uuid> =
             related.iter().flat_map(|r| [Some(r.execution_id), r.run.parent_execution_id]).flatten().collect();

@@ -52,7 +52,7 @@ impl<'l> Indexes<'l> {
     pub(super) fn segment(self, block: Block) -> Segment<'l> {
         let Self { storage, layout, ledger } = self;
         let place = ledger.map(|ledger| Place { storage, layout, ledger, segment: block.segment });
-        let index = place.and_then(|place| place.open_or_build(&block)).and_then(Covered::of);
+        let index = place.and_then(|place| place.open_or_build(&block)).and_then(|index| Covered::of(index, &block));
         Segment { block, index, place }
     }
 }
@@ -94,7 +94,7 @@ impl Segment<'_> {
         }
         let place = self.place?;
         place.build(&self.block, None).ok()??;
-        self.index = Some(place.open(&self.block).ok()?.ok().and_then(Covered::of)?);
+        self.index = Some(Covered::of(place.open(&self.block).ok()?.ok()?, &self.block)?);
         question(&self.index.as_ref()?.index).ok()?
     }
 }
@@ -117,8 +117,36 @@ impl Covered {
         (self.span, self.index)
     }
 
-    fn of(index: Index) -> Option<Self> {
-        let (span, end) = index.covers()?;
+    /// Returns `None` if the index covers lines after `block`. Another process can extend the index after the active
+    /// segment was opened here. Then the lines at the end would be counted as read, but not all parts would have them.
+    fn of(index: Index, block: &Block) -> Option<Self> {
+        let (span, end) = index.covers().filter(|(_, end)| *end <= block.end())?;
         Some(Self { index, span, end })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::Disk;
+    use crate::{Ledger, Skill};
+
+    #[test]
+    fn an_index_that_another_process_extended_in_the_meantime_is_not_used() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("log.jsonl");
+        let ledger = Ledger::open(&path).unwrap();
+        let layout = Layout::new(&path);
+        let append = || {
+            assert!(ledger.begin(Skill::new("draw", "1.0.0")).succeed().is_durable());
+            ledger.reader().rebuild_index().unwrap();
+        };
+        append();
+        let mut blocks = Blocks::of(&Disk, &layout, u64::MAX).unwrap();
+        let block = blocks.next_segment().unwrap().unwrap();
+        let indexes = Indexes::of(&Disk, &layout);
+        assert_eq!(indexes.segment(block.clone()).index.map(|index| index.end), Some(block.end()));
+        append();
+        assert!(indexes.segment(block).index.is_none());
     }
 }

@@ -1,0 +1,104 @@
+//! Promise: an index is never in the way, whatever the ledger looks like when it is built.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use runledger::governance::Gate;
+use runledger::metrics::RunIds;
+use runledger::{Durability, ExecutionMetrics, Ledger, LedgerReader, Options, Timestamp, Uuid};
+
+fn record(id: u128, run: &str, parent_run: Option<&str>) -> ExecutionMetrics {
+    let mut record = ExecutionMetrics::new(Uuid::from_u128(id << 64), "draw", "1.0.0", Timestamp::UNIX_EPOCH);
+    record.timestamp_end = Some(Timestamp::UNIX_EPOCH);
+    record.run = RunIds::new(run);
+    record.run.parent_run_id = parent_run.map(str::to_owned);
+    record
+}
+
+fn open(path: &Path, rotate_bytes: u64) -> Ledger {
+    Options::new().durability(Durability::Flushed).rotate_bytes(Some(rotate_bytes)).open(path).unwrap()
+}
+
+fn index_of(path: &Path, segment: u64) -> PathBuf {
+    path.with_extension("ledger").join(format!("sealed/{segment:06}.index"))
+}
+
+/// An index of an empty active segment does not say that the lines that follow are not clean.
+#[test]
+fn an_empty_segment_is_clean_and_gets_an_index_when_it_has_grown() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("log.jsonl");
+    let ledger = open(&path, 1 << 30);
+    let reader = LedgerReader::open(&path).unwrap();
+    assert_eq!(reader.rebuild_index().unwrap().unclean, [0; 0]);
+    let mut long = record(1, "run-7", None);
+    long.skill_name = "x".repeat(100_000);
+    for id in 1..60 {
+        long.execution_id = Uuid::from_u128(id << 64);
+        ledger.append(&long).unwrap();
+    }
+    assert_eq!(reader.find(long.execution_id).unwrap(), Some(long));
+    let bytes = fs::read(index_of(&path, 1)).unwrap();
+    assert_eq!((bytes[72], fs::metadata(&path).unwrap().len().to_le_bytes()), (1, bytes[40..48].try_into().unwrap()));
+}
+
+/// A recovery cuts torn bytes from the active segment. An index from before says that the segment is not clean.
+#[test]
+fn a_segment_whose_torn_bytes_were_cut_gets_an_index_when_it_has_grown() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("log.jsonl");
+    let append = |ids: std::ops::Range<u128>| {
+        let ledger = open(&path, 1 << 30);
+        for id in ids {
+            let mut long = record(id, "run-7", None);
+            long.skill_name = "x".repeat(100_000);
+            ledger.append(&long).unwrap();
+        }
+    };
+    append(1..60);
+    let whole = fs::metadata(&path).unwrap().len();
+    let mut torn = fs::read(&path).unwrap();
+    torn.extend_from_slice(b"torn\0\n");
+    fs::write(&path, torn).unwrap();
+    let reader = LedgerReader::open(&path).unwrap();
+    let is_clean = || {
+        assert!(reader.find(Uuid::from_u128(1 << 64)).unwrap().is_some());
+        fs::read(index_of(&path, 1)).unwrap()[72] == 1
+    };
+    assert!(!is_clean());
+    append(60..61);
+    assert!(fs::metadata(&path).unwrap().len() > whole && !is_clean());
+    append(61..120);
+    assert!(is_clean());
+}
+
+/// The executions in flight and those in the spill can name a parent run too.
+#[test]
+fn the_verdict_is_the_same_if_a_spilled_record_of_a_child_run_has_a_record_elsewhere() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("log.jsonl");
+    let ledger = open(&path, 1_000);
+    for id in 1..9 {
+        ledger.append(&record(id, if id == 2 { "run-9" } else { "run-7" }, None)).unwrap();
+    }
+    let gate = Gate::new("run-7").spilled(vec![record(2, "run-8", Some("run-7"))]);
+    let reader = LedgerReader::open(&path).unwrap();
+    let by_pass = reader.gate(&gate.clone().verify_every_line()).unwrap().report;
+    assert_eq!(reader.gate(&gate).unwrap().report, by_pass);
+}
+
+/// A build that fails leaves no file.
+#[test]
+fn an_index_that_cannot_replace_a_directory_leaves_no_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("log.jsonl");
+    let ledger = open(&path, 1_000);
+    for id in 1..9 {
+        ledger.append(&record(id, "run-7", None)).unwrap();
+    }
+    let index = index_of(&path, 1);
+    fs::create_dir(&index).unwrap();
+    let reader = LedgerReader::open(&path).unwrap();
+    assert_eq!(reader.run("run-7").unwrap().len(), 8);
+    assert!(!index.with_extension("index.new").exists());
+}
