@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::Stdio;
 
-use crate::commands::{Output, Place, command};
+use crate::commands::{Output, Place, command, records};
 use runledger::{Ledger, LedgerReader};
 use serde_json::{Value, json};
 
@@ -229,4 +229,22 @@ fn an_id_in_place_of_a_model_is_answered_with_the_option_for_ids() {
     }
     let complaint = place.run(["cost", "explain", "gpt-4oo"]).complaint(2);
     assert!(!complaint.contains("--execution"), "{complaint}");
+}
+
+/// In other programs, `-` means stdout.
+#[test]
+fn a_dash_is_not_the_name_of_a_file_to_write() {
+    let place = Place::with(&records());
+    let before = place.files();
+    for args in [
+        "export workflow --out -",
+        "baseline --out -",
+        "prices import t.json --from litellm --table-version 1 --as-of 2026-11-20 --out -",
+    ] {
+        let complaint = place.run(args.split(' ')).complaint(2);
+        let expected = "error: invalid value '-' for '--out <FILE>': expected the name of a file; without --out, the \
+             output goes to stdout\n";
+        assert!(complaint.starts_with(expected), "{args}: {complaint}");
+    }
+    assert_eq!(place.files(), before);
 }
