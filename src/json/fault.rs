@@ -27,6 +27,8 @@ pub struct JsonFault {
     text: String,
     line: usize,
     column: usize,
+    /// The text is one line of a file, so the number of the line in the text says nothing.
+    is_line: bool,
 }
 
 impl JsonFault {
@@ -37,7 +39,12 @@ impl JsonFault {
         let place = Place::of(text, before + column);
         let message = error.to_string();
         let message = message.strip_suffix(&format!(" at line {line} column {column}")).unwrap_or(&message);
-        Self { text: place.describe(message), line, column }
+        Self { text: place.describe(message), line, column, is_line: false }
+    }
+
+    /// Like [`new`](Self::new), but for a text that is one line of a file. The fault then states only the column.
+    pub(crate) fn of_line(text: &str, error: &serde_json::Error) -> Self {
+        Self { is_line: true, ..Self::new(text, error) }
     }
 
     /// Returns the line of the fault, counted from 1. Returns 0 if it is unknown.
@@ -57,6 +64,7 @@ impl fmt::Display for JsonFault {
         match (self.line, self.column) {
             // A fault of the whole text has no position.
             (0, _) | (1, 0) => Ok(()),
+            (1, column) if self.is_line => write!(f, " at column {column}"),
             (line, _) => write!(f, " at line {line} column {}", self.column),
         }
     }
@@ -397,6 +405,13 @@ mod tests {
         assert_eq!(text("{}"), "expected a list, found an object");
         assert_eq!(text(""), "expected a value in JSON, found the end of the text");
         assert_eq!(text("[7, {}]"), "[1]: expected a whole number, found an object at line 1 column 4");
+    }
+
+    #[test]
+    fn a_fault_of_a_line_states_only_the_column() {
+        let text = |text| JsonFault::of_line(text, &serde_json::from_str::<Outer>(text).unwrap_err()).to_string();
+        assert_eq!(text(r#"{"name":7}"#), "name: expected a string, found 7 at column 9");
+        assert_eq!(text("no"), "expected a value in JSON, found `no` at column 2");
     }
 
     #[test]
