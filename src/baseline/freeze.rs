@@ -165,7 +165,7 @@ impl FrozenBaselines {
     pub fn from_json(line: &str) -> Result<Self> {
         serde_json::from_str(line).map_err(|error| {
             let kind = if is_newer(line) { ErrorKind::Newer } else { ErrorKind::Malformed };
-            Error::new(kind, "read frozen baselines from JSON").of_json(line, &error)
+            Error::new(kind, "read frozen baselines from JSON").of_line(line, &error)
         })
     }
 }

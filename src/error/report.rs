@@ -80,6 +80,11 @@ impl Error {
         self.source(JsonFault::new(&String::from_utf8_lossy(json.as_ref()), error))
     }
 
+    /// Like [`of_json`](Self::of_json), but for a line of a file.
+    pub(crate) fn of_line(self, line: impl AsRef<[u8]>, error: &serde_json::Error) -> Self {
+        self.source(JsonFault::of_line(&String::from_utf8_lossy(line.as_ref()), error))
+    }
+
     /// Sets the position to where `part`, a slice of `text`, begins.
     pub(crate) fn at_part(self, text: &str, part: &str) -> Self {
         // The slice borrows from the text, so the difference of their addresses is its offset.

@@ -84,17 +84,17 @@ impl Expectations {
             return Err(error.detail("found no entries; expected at least one"));
         }
         let mut seen = BTreeSet::new();
-        for (number, entry) in (1..).zip(&expected) {
+        for (number, entry) in expected.iter().enumerate() {
             let Expected { skill, count, .. } = entry;
             if skill.trim().is_empty() {
-                error = error.detail(format!("entry {number}: skill: found {skill:?}; expected a name"));
+                error = error.detail(format!("[{number}].skill: found {skill:?}; expected a name"));
             }
             if *count == 0 {
-                error = error.detail(format!("entry {number}: count: found 0; expected 1 or more"));
+                error = error.detail(format!("[{number}].count: found 0; expected 1 or more"));
             }
             if !seen.insert((skill, entry.kind.as_ref().map(Kind::as_str), &entry.scene_id, &entry.shot_id)) {
-                error = error
-                    .detail(format!("entry {number}: {skill:?} is already listed. Give the earlier entry a count"));
+                error =
+                    error.detail(format!("[{number}]: {skill:?} is already listed. Give the earlier entry a count"));
             }
         }
         if error.details().is_empty() { Ok(Self(expected)) } else { Err(error) }

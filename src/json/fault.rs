@@ -27,6 +27,8 @@ pub struct JsonFault {
     text: String,
     line: usize,
     column: usize,
+    /// The text is one line of a file, so the number of the line in the text says nothing.
+    is_line: bool,
 }
 
 impl JsonFault {
@@ -37,7 +39,12 @@ impl JsonFault {
         let place = Place::of(text, before + column);
         let message = error.to_string();
         let message = message.strip_suffix(&format!(" at line {line} column {column}")).unwrap_or(&message);
-        Self { text: place.describe(message), line, column }
+        Self { text: place.describe(message), line, column, is_line: false }
+    }
+
+    /// Like [`new`](Self::new), but for a text that is one line of a file. The fault then states only the column.
+    pub(crate) fn of_line(text: &str, error: &serde_json::Error) -> Self {
+        Self { is_line: true, ..Self::new(text, error) }
     }
 
     /// Returns the line of the fault, counted from 1. Returns 0 if it is unknown.
@@ -54,9 +61,11 @@ impl JsonFault {
 impl fmt::Display for JsonFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)?;
-        match self.line {
-            0 => Ok(()),
-            line => write!(f, " at line {line} column {}", self.column),
+        match (self.line, self.column) {
+            // A fault of the whole text has no position.
+            (0, _) | (1, 0) => Ok(()),
+            (1, column) if self.is_line => write!(f, " at column {column}"),
+            (line, _) => write!(f, " at line {line} column {}", self.column),
         }
     }
 }
@@ -150,7 +159,10 @@ impl<'t> Place<'t> {
         let mut path = self.path();
         let text = if let Some((found, expected)) = of_value(message, "invalid type: ") {
             join(&mut path, &self.key_of(found).unwrap_or_default());
-            let is_fraction = found.starts_with("floating point");
+            // serde reads a whole number that needs more than 64 bits as a float.
+            let is_large =
+                is_number(found) && in_words(found).parse().is_ok_and(|value: f64| value.abs() >= 2f64.powi(63));
+            let is_fraction = found.starts_with("floating point") && !is_large;
             format!("expected {}, found {}", in_json(expected, !is_fraction && is_number(found)), in_words(found))
         } else if let Some((found, expected)) = of_value(message, "invalid value: ") {
             join(&mut path, &self.key_of(found).unwrap_or_default());
@@ -162,6 +174,8 @@ impl<'t> Place<'t> {
             format!("expected {}, found {found}", in_json(expected, false))
         } else if let Some((found, expected)) = of_value(message, "unknown variant ") {
             format!("expected {}, found {:?}", one_of(expected), shortened(found.trim_matches('`')))
+        } else if message.starts_with("UUID parsing failed: ") {
+            format!("expected a UUID, found {}", self.last_string())
         } else if let Some((_, expected)) = of_value(message, "unknown field ") {
             format!("expected the key {}, found another key", one_of(expected))
         } else if let Some(key) = message.strip_prefix("missing field ") {
@@ -184,6 +198,15 @@ impl<'t> Place<'t> {
         let has_no_path = ["duplicate key ", "trailing characters", "EOF "];
         let is_alone = path.is_empty() || has_no_path.iter().any(|start| message.starts_with(start));
         if is_alone { text } else { format!("{path}: {text}") }
+    }
+
+    /// Returns the string that ends at the fault, in quotes.
+    fn last_string(&self) -> String {
+        let before = self.text.get(..self.end).unwrap_or(self.text);
+        let before = before.strip_suffix('"').unwrap_or(before);
+        // An id contains no escapes, so the string begins after the quote before it.
+        let start = before.rfind('"').map_or(0, |quote| quote + 1);
+        format!("\"{}\"", shortened(&before[start..]))
     }
 
     /// Returns the key of the value that `found` describes, if the fault is in an object as a whole. An object whose
@@ -345,6 +368,7 @@ mod tests {
         list: Vec<Inner>,
         small: Option<std::num::NonZeroU16>,
         kind: Option<Kind>,
+        id: Option<uuid::Uuid>,
         flags: Option<BTreeMap<String, bool>>,
     }
 
@@ -372,7 +396,22 @@ mod tests {
 
     fn fault(text: &str) -> String {
         let fault = from_str::<Outer>(text).unwrap_err().to_string();
-        fault.rsplit_once(" at line ").map(|(text, _)| text.to_owned()).unwrap()
+        fault.rsplit_once(" at line ").map_or(fault.as_str(), |(text, _)| text).to_owned()
+    }
+
+    #[test]
+    fn a_fault_of_the_whole_text_has_no_position() {
+        let text = |text| from_str::<Vec<u64>>(text).unwrap_err().to_string();
+        assert_eq!(text("{}"), "expected a list, found an object");
+        assert_eq!(text(""), "expected a value in JSON, found the end of the text");
+        assert_eq!(text("[7, {}]"), "[1]: expected a whole number, found an object at line 1 column 4");
+    }
+
+    #[test]
+    fn a_fault_of_a_line_states_only_the_column() {
+        let text = |text| JsonFault::of_line(text, &serde_json::from_str::<Outer>(text).unwrap_err()).to_string();
+        assert_eq!(text(r#"{"name":7}"#), "name: expected a string, found 7 at column 9");
+        assert_eq!(text("no"), "expected a value in JSON, found `no` at column 2");
     }
 
     #[test]
@@ -385,8 +424,16 @@ mod tests {
             (r#"{"name":["a"]}"#, "name: expected a string, found a list"),
             (r#"{"name":{"a":{"b":1}}}"#, "name: expected a string, found an object"),
             (r#"{"name":"a","name":"b"}"#, "name: expected this key once, found it again"),
-            (r#"{"nam":"a"}"#, "nam: expected the key name, list, small, kind or flags, found another key"),
+            (r#"{"nam":"a"}"#, "nam: expected the key name, list, small, kind, id or flags, found another key"),
             (r#"{"name":"a","list":{}}"#, "list: expected a list, found an object"),
+            (r#"{"name":"a","id":"b-7"}"#, "id: expected a UUID, found \"b-7\""),
+            (r#"{"id":"","name":"a"}"#, "id: expected a UUID, found \"\""),
+            (r#"{"id":"0é","name":"a"}"#, "id: expected a UUID, found \"0é\""),
+            (r#"{"id":7,"name":"a"}"#, "id: expected a UUID, found 7"),
+            (
+                r#"{"name":"a","list":[{"one":99999999999999999999}]}"#,
+                "list[0].one: expected a whole number from 0 to 18446744073709551615, found 1e+20",
+            ),
             (r#"{"name":"a","list":[{},7]}"#, "list[1]: expected an object, found 7"),
             (r#"{"name":"a","list":[{"label":1}]}"#, "list[0].label: expected a string, found 1"),
             // These fields are read after their object.

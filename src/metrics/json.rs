@@ -85,7 +85,7 @@ impl ExecutionMetrics {
     fn from_json_with(line: &str, unknown: impl FnMut(&[Open<'_>])) -> Result<Self> {
         let record = read_object(line)?;
         if each_key(line, unknown) {
-            refuse_duplicate_keys(line).map_err(|source| malformed().source(source))?;
+            refuse_duplicate_keys(line).map_err(|error| malformed().of_line(line, &error))?;
         }
         Ok(record)
     }
@@ -99,7 +99,7 @@ pub(super) fn read_object<'l, T: serde::Deserialize<'l>>(line: &'l str) -> Resul
     if line.trim_ascii_start().starts_with('[') {
         return Err(malformed().detail("expected a JSON object, found a list"));
     }
-    serde_json::from_str(line).map_err(|error| malformed().of_json(line, &error))
+    serde_json::from_str(line).map_err(|error| malformed().of_line(line, &error))
 }
 
 /// Returns the text of a line, or an error if the line is not UTF-8.

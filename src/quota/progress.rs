@@ -98,7 +98,7 @@ impl Progress {
                 Ok(Next::Added)
             }
             Err(error) => {
-                let error = malformed("read a line of the quota").of_json(found.bytes, &error);
+                let error = malformed("read a line of the quota").of_line(found.bytes, &error);
                 // The next call must read the line again instead of skipping it.
                 self.lines = journal.lines_from(before);
                 Err(error)

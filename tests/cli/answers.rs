@@ -386,7 +386,7 @@ fn a_line_that_is_not_a_record_is_reported_and_the_others_are_read() {
     let text = std::fs::read_to_string(place.ledger()).unwrap();
     let byte: usize = text.split_inclusive('\n').take(2).map(str::len).sum();
     let first = format!(
-        "cannot read a record from JSON: logs/execution_metrics.jsonl: line 3 (byte {byte}): expected a value in JSON, found `no` at line 1 column 2"
+        "cannot read a record from JSON: logs/execution_metrics.jsonl: line 3 (byte {byte}): expected a value in JSON, found `no` at column 2"
     );
     let second = "skipped lines that are not records: 1";
     for command in ["list", "show 019c5d2a-5", "cost", "cost discrepancy", "baseline"] {

@@ -76,8 +76,7 @@ fn a_baseline_of_a_grown_ledger_is_that_of_all_its_records() {
 fn skipped_lines_are_reported_again() {
     let place = long_place().with_a_foreign_line();
     let warnings = "\
-runledger: warning: cannot read a record from JSON: logs/execution_metrics.jsonl: line 3 (byte 17796): expected a value in JSON, found `no` at line 1 \
-column 2
+runledger: warning: cannot read a record from JSON: logs/execution_metrics.jsonl: line 3 (byte 17796): expected a value in JSON, found `no` at column 2
 runledger: warning: skipped lines that are not records: 1
 ";
     for time in ["first", "second"] {

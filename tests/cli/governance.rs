@@ -263,10 +263,7 @@ fn what_cannot_be_judged_ends_with_2() {
     std::fs::write(place.path("bad.json"), "[{\"skill\": \"\"}]").unwrap();
     std::fs::write(place.path("policy.json"), "{\"gates\": {}}").unwrap();
     for (args, complaint) in [
-        (
-            "--expect bad.json",
-            "cannot read the expected executions: bad.json: entry 1: skill: found \"\"; expected a name",
-        ),
+        ("--expect bad.json", "cannot read the expected executions: bad.json: [0].skill: found \"\"; expected a name"),
         (
             "--policy policy.json",
             "cannot read a policy: policy.json: gates: expected the key gate or escalation, found another key at line 1 column 8",

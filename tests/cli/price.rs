@@ -295,7 +295,7 @@ fn a_table_of_another_project_is_imported_and_omissions_are_reported() {
     assert_eq!(to_stdout.stdout, std::fs::read_to_string(place.path("own.json")).unwrap());
     assert_eq!(
         import("--out own.json").complaint(2),
-        "runledger: cannot write the prices: own.json: File exists (os error 17)\n"
+        "runledger: cannot write the prices: own.json: found a file; expected a new file. Choose another name\n"
     );
     let lines = line("gpt-4", r#""input_tokens":1000"#, "");
     let answer: Value = serde_json::from_str(&price(&place, &["--prices", "own.json"], &lines).answer(0)).unwrap();

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::Stdio;
 
-use crate::commands::{Output, Place, command};
+use crate::commands::{Output, Place, command, records};
 use runledger::{Ledger, LedgerReader};
 use serde_json::{Value, json};
 
@@ -143,7 +143,7 @@ fn a_file_with_a_key_twice_is_refused() {
 fn a_wrong_value_is_refused_without_words_of_rust() {
     let place = Place::new();
     for (args, text, complaint) in [
-        ("quota --limits file", "{}", "expected a list, found an object at line 1 column 0"),
+        ("quota --limits file", "{}", "expected a list, found an object"),
         ("quota --limits file", r#"[{"api": 7}]"#, "[0].api: expected a string, found 7 at line 1 column 10"),
         ("prices check --prices file", "7", "expected an object, found 7 at line 1 column 1"),
         (
@@ -157,7 +157,7 @@ fn a_wrong_value_is_refused_without_words_of_rust() {
             "escalation.alpha: expected a number, found an object at line 1 column 25",
         ),
         ("policy file", r#"{"gate": 7}"#, "gate: expected an object, found 7 at line 1 column 10"),
-        ("gate --run r --expect file", "{}", "expected a list, found an object at line 1 column 0"),
+        ("gate --run r --expect file", "{}", "expected a list, found an object"),
         (
             "gate --run r --expect file",
             r#"[{"skill": null}]"#,
@@ -229,4 +229,22 @@ fn an_id_in_place_of_a_model_is_answered_with_the_option_for_ids() {
     }
     let complaint = place.run(["cost", "explain", "gpt-4oo"]).complaint(2);
     assert!(!complaint.contains("--execution"), "{complaint}");
+}
+
+/// In other programs, `-` means stdout.
+#[test]
+fn a_dash_is_not_the_name_of_a_file_to_write() {
+    let place = Place::with(&records());
+    let before = place.files();
+    for args in [
+        "export workflow --out -",
+        "baseline --out -",
+        "prices import t.json --from litellm --table-version 1 --as-of 2026-11-20 --out -",
+    ] {
+        let complaint = place.run(args.split(' ')).complaint(2);
+        let expected = "error: invalid value '-' for '--out <FILE>': expected the name of a file; without --out, the \
+             output goes to stdout\n";
+        assert!(complaint.starts_with(expected), "{args}: {complaint}");
+    }
+    assert_eq!(place.files(), before);
 }

@@ -123,6 +123,8 @@ start (UTC)       skill                 status       ms  tokens  usd  id
 2026-02-14 14:29  skill-of-a-long-name  interrupted   -       -    -  00000000-0010-0000-0000-000000000012
 ";
     assert_eq!(piped(&place), table);
+    let help = output(command().arg("--help")).answer(0).replace('\n', " ");
+    assert!(help.contains("In a file or a pipe, a row is always one line, and names are never shortened."), "{help}");
 }
 
 #[test]

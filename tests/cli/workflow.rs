@@ -68,7 +68,9 @@ fn events_go_to_a_new_file_of_their_owners_alone_and_never_over_another() {
 
     std::fs::write(&path, "kept").unwrap();
     let complaint = place.run(["export", "workflow", "--out", "events.jsonl"]).complaint(2);
-    assert_eq!(complaint, "runledger: cannot write workflow events: events.jsonl: entity already exists\n");
+    let expected = "runledger: cannot write workflow events: events.jsonl: found a file; expected a new file. \
+         Choose another name\n";
+    assert_eq!(complaint, expected);
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "kept");
 }
 

@@ -1,9 +1,10 @@
 //! Parsers of values that several commands take as arguments.
 
 use std::error::Error;
+use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::builder::{PathBufValueParser, PossibleValuesParser, TypedValueParser};
 use runledger::Uuid;
 use serde_json::{Map, Value};
 
@@ -21,6 +22,14 @@ pub(crate) fn name(text: &str) -> Result<String, String> {
         return Err("expected a name, found none".to_owned());
     }
     Ok(text.to_owned())
+}
+
+/// Returns a parser of the name of a file to write. The name `-` is refused, because users expect it to mean stdout.
+pub(crate) fn file_name() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(|path| match path.to_str() {
+        Some("-") => Err("expected the name of a file; without --out, the output goes to stdout"),
+        _ => Ok(path),
+    })
 }
 
 /// Returns a parser of whole numbers from `least` to `most`. All of these numbers must fit in `T`.

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use runledger::ErrorKind;
 
@@ -20,6 +20,8 @@ pub(crate) enum Failure {
     Output(#[from] io::Error),
     #[error("cannot {operation}: {}", path.display())]
     File { operation: &'static str, path: PathBuf, source: io::Error },
+    #[error("cannot {operation}: {}: found a file; expected a new file. Choose another name", path.display())]
+    Exists { operation: &'static str, path: PathBuf },
     #[error("cannot read a head: {}", path.display())]
     Head { path: PathBuf, source: Box<dyn Error + Send + Sync> },
     #[error("cannot read the input")]
@@ -75,11 +77,20 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
+    /// Returns the failure of creating a new file at `path`.
+    pub(crate) fn of_new_file(operation: &'static str, path: &Path, source: io::Error) -> Self {
+        let path = path.to_owned();
+        match source.kind() {
+            io::ErrorKind::AlreadyExists => Self::Exists { operation, path },
+            _ => Self::File { operation, path, source },
+        }
+    }
+
     /// Returns the kind of the failure, for the JSON output.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::Library(error) => kind(error),
-            Self::Output(_) | Self::Input(_) | Self::File { .. } | Self::Command { .. } => "io",
+            Self::Output(_) | Self::Input(_) | Self::File { .. } | Self::Exists { .. } | Self::Command { .. } => "io",
             Self::Head { .. }
             | Self::NotImported { .. }
             | Self::OtherProject { .. }

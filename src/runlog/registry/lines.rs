@@ -106,7 +106,7 @@ fn folded(mut lines: Lines, warn: &journal::Warn) -> Result<Fold> {
         }
         let line = serde_json::from_slice(found.bytes).map_err(|error| {
             let malformed = Error::new(ErrorKind::Malformed, "read a line of the error registry");
-            found.locate(malformed.of_json(found.bytes, &error))
+            found.locate(malformed.of_line(found.bytes, &error))
         })?;
         fold.apply(line);
     }

@@ -49,7 +49,7 @@ const SYMBOL_FOR_NUL: &str = "\u{2400}";
 /// [`ErrorKind::Malformed`] if `json` is not a record, or if [`Readable`] cannot read `json`. Nothing is appended then.
 pub(super) fn push(out: &mut Vec<u8>, json: &str, ledger: Uuid, seq: Option<u64>) -> Result<()> {
     let record = ExecutionMetrics::from_json(json)?;
-    let malformed = |error| Error::new(ErrorKind::Malformed, "read a record from JSON").of_json(json, &error);
+    let malformed = |error| Error::new(ErrorKind::Malformed, "read a record from JSON").of_line(json, &error);
     // Unknown keys and their values are copied unchanged, so JSONB must be able to store them. JSONB cannot store half
     // a surrogate pair, or a number above the range of a float.
     serde_json::from_str::<Readable>(json).map_err(malformed)?;

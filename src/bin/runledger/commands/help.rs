@@ -36,8 +36,7 @@ JSON. Only wrong arguments are still reported as text. An unknown value is `-` i
 
 On a terminal, a table is at most as wide as the terminal. If there is too little room, names are shortened. If that \
 is not enough, the last columns continue on the next line. In a file or a pipe, a row is always one line, and names \
-are shortened if the table would be wider than 80 columns. If $COLUMNS is set, tables are formatted as on a terminal \
-of this width.";
+are never shortened. If $COLUMNS is set, tables are formatted as on a terminal of this width.";
 
 /// Returns `command` with a help that lists the subcommands in groups. clap itself cannot group subcommands.
 pub(super) fn grouped(command: clap::Command) -> clap::Command {

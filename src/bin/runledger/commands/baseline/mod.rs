@@ -14,7 +14,7 @@ use runledger::Baselines;
 use runledger::baseline::{Accumulator, BaselineBy, Latest};
 use runledger::metrics::Fields;
 
-use crate::argument::{one_of, whole};
+use crate::argument::{file_name, one_of, whole};
 use crate::baselines::{fold, table};
 use crate::exit_code::ExitCode;
 use crate::failure::{self, Failure};
@@ -50,7 +50,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", value_parser = whole::<NonZeroUsize>(1, u64::MAX))]
     last: Option<NonZeroUsize>,
     /// Write the baselines to this file as JSON, and print nothing. An existing file is replaced
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = file_name())]
     out: Option<PathBuf>,
 }
 

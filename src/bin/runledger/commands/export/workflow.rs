@@ -7,6 +7,7 @@ use runledger::ExecutionMetrics;
 use runledger::disk::{Access, Disk, Storage};
 use runledger::export::workflow::{self, WorkflowWritten};
 
+use crate::argument::file_name;
 use crate::exit_code::ExitCode;
 use crate::failure::{Failure, to_output};
 use crate::global::Global;
@@ -36,7 +37,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     selection: Selection,
     /// Write the events to this new file instead of stdout
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = file_name())]
     out: Option<PathBuf>,
     /// Print the JSON Schema (2020-12) of an event instead, without reading a ledger
     #[arg(long, conflicts_with_all = ["run", "child_runs", "since", "until", "out"])]
@@ -64,8 +65,7 @@ fn to_file(
     path: &Path,
     records: impl Iterator<Item = runledger::Result<ExecutionMetrics>>,
 ) -> Result<WorkflowWritten, Failure> {
-    let failed =
-        |path: &Path, source| Failure::File { operation: "write workflow events", path: path.to_owned(), source };
+    let failed = |path: &Path, source| Failure::of_new_file("write workflow events", path, source);
     if path.symlink_metadata().is_ok() {
         return Err(failed(path, io::ErrorKind::AlreadyExists.into()));
     }

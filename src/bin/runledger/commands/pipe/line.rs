@@ -176,11 +176,15 @@ fn record(text: &str) -> Result<(ExecutionMetrics, Vec<UnknownKey>), (&'static s
 /// Returns what is wrong with a line, and at which column. A column greater than `columns` is left out, because it is
 /// in text that was added to the line.
 fn reason(text: String, columns: usize) -> String {
-    match text.rsplit_once(" at line 1 column ") {
-        Some((what, column)) if column.parse().is_ok_and(|column: usize| column <= columns) => {
-            format!("{what} at column {column}")
+    match text.rsplit_once(" column ") {
+        Some((what, column)) => {
+            let what = what.trim_end_matches(" at line 1").trim_end_matches(" at");
+            match column.parse() {
+                Ok(column @ 1..) if column <= columns => format!("{what} at column {column}"),
+                Ok(_) => what.to_owned(),
+                Err(_) => text,
+            }
         }
-        Some((what, _)) => what.to_owned(),
         None => text,
     }
 }

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use runledger::cost::import::{self, Imported, Stamp};
 use serde::Serialize;
 
+use crate::argument::file_name;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::global::Global;
@@ -64,7 +65,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "TEXT")]
     source: Option<String>,
     /// Write the table to this new file instead of stdout. Fails if the file already exists
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = file_name())]
     out: Option<PathBuf>,
 }
 
@@ -85,7 +86,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     runledger::PriceTable::from_json(&imported.json).map_err(malformed)?;
     match &args.out {
         Some(path) => {
-            let failed = |source| Failure::File { operation: "write the prices", path: path.clone(), source };
+            let failed = |source| Failure::of_new_file("write the prices", path, source);
             let mut file = OpenOptions::new().write(true).create_new(true).open(path).map_err(failed)?;
             file.write_all(imported.json.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
         }
