@@ -54,7 +54,9 @@ fn masked(text: &str) -> Vec<Vec<&str>> {
         .map(|line| {
             let is_execution = line.starts_with("20");
             let words = line.split_whitespace().enumerate();
-            words.map(|(at, word)| if varies(word) || is_execution && at == 4 { "#" } else { word }).collect()
+            // The milliseconds and the id, which can be shortened to digits only.
+            let is_masked = |at, word| varies(word) || is_execution && (at == 4 || at == 7);
+            words.map(|(at, word)| if is_masked(at, word) { "#" } else { word }).collect()
         })
         .collect()
 }
