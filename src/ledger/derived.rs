@@ -26,17 +26,27 @@ impl<'s> NewFile<'s> {
         Ok(is_ours.then_some(Self { storage, new, file }))
     }
 
-    /// Writes `bytes` to the temporary file, and renames it to `path`. If this fails, removes the temporary file, so
+    /// Writes `parts`, one after the other, to the temporary file, and renames it to `path`. If this fails, removes the temporary file, so
     /// that it does not take the last space of a full disk from a writer.
-    pub(super) fn replace(self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        let written = self.file.truncate(0).and_then(|()| write_all_at(&*self.file, bytes, 0));
+    /// Returns the size of the file.
+    pub(super) fn replace(self, path: &Path, parts: impl IntoIterator<Item: AsRef<[u8]>>) -> io::Result<u64> {
+        let mut end = 0;
+        let write = || -> io::Result<()> {
+            self.file.truncate(0)?;
+            for part in parts {
+                write_all_at(&*self.file, part.as_ref(), end)?;
+                end += part.as_ref().len() as u64;
+            }
+            Ok(())
+        };
+        let written = write();
         // The file is not synced, because its content can be computed again. The content includes a checksum, which
         // shows whether a crash damaged the file.
         let replaced = written.and_then(|()| self.storage.rename(&self.new, path));
         if replaced.is_err() {
             let _ = self.discard();
         }
-        replaced
+        replaced.map(|()| end)
     }
 
     /// Removes the temporary file.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use super::format::{Encoded, Entry, Section, Span, TEXT_BYTES_MAX};
+use super::format::{Entry, Section, Span, TEXT_BYTES_MAX, Unwritten};
 use super::keys;
 use crate::cost::HourlySums;
 use crate::metrics::ExecutionMetrics;
@@ -106,28 +106,25 @@ impl Content {
         Ok(Some(Self { bytes, span, executions, runs, strays, hours, sums }))
     }
 
-    /// Encodes the sections of the index.
-    pub(super) fn into_sections(self) -> Vec<(Section, Encoded)> {
+    /// Returns the sections of the index.
+    pub(super) fn into_sections(self) -> Vec<(Section, Unwritten)> {
         let Self { executions, runs, strays, hours, sums, .. } = self;
-        let bytes = sums.names();
-        let names = (0..).zip(bytes.chunks(TEXT_BYTES_MAX).map(<[u8]>::to_vec));
-        let rows = sums.pages(TEXT_BYTES_MAX).map(|(hour, page)| (keys::of_hour(hour), page));
-        let mut sections = vec![(Section::Names, Encoded::texts(names)), (Section::Sums, Encoded::texts(rows))];
-        // Each part of the content is dropped as soon as it is encoded.
-        drop(sums);
+        let names = sums.names();
+        let names = (0..).zip(names.chunks(TEXT_BYTES_MAX).map(<[u8]>::to_vec)).collect();
+        let rows = sums.pages(TEXT_BYTES_MAX).map(|(hour, page)| (keys::of_hour(hour), page)).collect();
         let ends = |(hour, (first, end))| [first, end].map(|offset| Entry { key: keys::of_hour(hour), offset });
-        let hours = hours.into_iter().flat_map(ends).collect();
-        let entries = [
-            (Section::Executions, executions),
-            (Section::Runs, runs),
-            (Section::Strays, strays),
-            (Section::Hours, hours),
-        ];
-        for (section, mut entries) in entries {
+        let sorted = |mut entries: Vec<Entry>| {
             entries.sort_unstable();
-            sections.push((section, Encoded::entries(&entries)));
-        }
-        sections
+            Unwritten::Entries(entries)
+        };
+        vec![
+            (Section::Names, Unwritten::Texts(names)),
+            (Section::Sums, Unwritten::Texts(rows)),
+            (Section::Executions, sorted(executions)),
+            (Section::Runs, sorted(runs)),
+            (Section::Strays, sorted(strays)),
+            (Section::Hours, sorted(hours.into_iter().flat_map(ends).collect())),
+        ]
     }
 }
 

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::build;
 use super::content::{Content, Pages};
-use super::format::{self, Beginning, Entry, FIXED_BYTES, HEAD_BYTES_MAX, Head, Page, Section, Span, Tie};
+use super::format::{self, Beginning, Entry, FIXED_BYTES, HEAD_BYTES_MAX, Head, Page, Section, Span, Tie, Unwritten};
 use super::keys;
 use crate::cost::Names;
 use crate::disk::{Access, FileType, Stat, Storage, StorageFile, if_there, read_between, unless_missing};
@@ -26,7 +26,7 @@ const COPY_BYTES_MAX: u64 = 512 * 1024 * 1024;
 
 /// The size of the blocks that an index is built from. A block is large enough for its entries to outweigh the cost of
 /// joining them.
-const BLOCK_BYTES: u64 = 4 * 1024 * 1024;
+const BLOCK_BYTES: u64 = 2 * 1024 * 1024;
 
 /// The index of the active segment is built or extended after this many bytes. Scanning fewer bytes takes some
 /// milliseconds.
@@ -43,6 +43,9 @@ pub(in crate::ledger) struct Place<'l> {
     /// The number of the segment.
     pub(in crate::ledger) segment: u64,
 }
+
+/// The parts of a new index: the tie to its segment, the lines that it covers, and its sections.
+type Held = (Tie, Option<Span>, Vec<(Section, Unwritten)>);
 
 /// An index that matches its segment.
 #[derive(Debug)]
@@ -182,10 +185,11 @@ impl<'l> Place<'l> {
         // The file is opened first, because a process that may not write it should not read the segment in vain.
         let Some(new) = NewFile::open(self.storage, self.new_path()).map_err(failed)? else { return Ok(None) };
         match self.content(segment, old) {
-            Ok(Some(bytes)) => {
-                let written = new.replace(&self.path(), &bytes);
-                written.and_then(|()| self.remove_if_alone(segment)).map_err(failed)?;
-                Ok(Some(bytes.len() as u64))
+            Ok(Some((tie, span, sections))) => {
+                let parts = format::encode(&tie, span.as_ref(), &sections);
+                let bytes = new.replace(&self.path(), parts).map_err(failed)?;
+                self.remove_if_alone(segment).map_err(failed)?;
+                Ok(Some(bytes))
             }
             made => {
                 new.discard().map_err(failed)?;
@@ -194,8 +198,8 @@ impl<'l> Place<'l> {
         }
     }
 
-    /// Returns the bytes of an index of the segment as it is now; `None` if the segment changed in the meantime.
-    fn content(self, segment: &Block, old: Option<&Index>) -> Result<Option<Vec<u8>>> {
+    /// Returns what an index of the segment as it is now has to hold; `None` if the segment changed in the meantime.
+    fn content(self, segment: &Block, old: Option<&Index>) -> Result<Option<Held>> {
         let stat = || {
             let stat = segment.file().stat();
             stat.map_err(|source| Error::io("examine a segment", segment.path(), source))
@@ -209,7 +213,7 @@ impl<'l> Place<'l> {
         let is_same = segment.is_active || stat()? == before;
         let tie = self.tie(&before, covered, segment.is_active);
         let span = content.span;
-        Ok(is_same.then(|| format::encode(&tie, span.as_ref(), content.into_sections())))
+        Ok(is_same.then(|| (tie, span, content.into_sections())))
     }
 
     /// Returns an index in memory of the lines of the active `segment` that `old`, the index of the segment, does not
@@ -248,7 +252,7 @@ impl<'l> Place<'l> {
         let mut bytes = read_between(&*index.file, 0, len)?;
         format::tie_again(&mut bytes, &to.tie(&copy, copy.len, false));
         match NewFile::open(to.storage, to.new_path())? {
-            Some(new) => new.replace(&to.path(), &bytes),
+            Some(new) => new.replace(&to.path(), [bytes]).map(drop),
             None => Ok(()),
         }
     }

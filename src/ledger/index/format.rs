@@ -121,66 +121,76 @@ pub(super) struct Page {
     sum: u64,
 }
 
-/// The pages of a section, before they are written.
-#[derive(Debug, Default)]
-pub(super) struct Encoded {
-    bytes: Vec<u8>,
-    first_keys: Vec<u64>,
+/// The content of a section, which is encoded page by page, to save memory.
+#[derive(Debug)]
+pub(super) enum Unwritten {
+    /// Sorted entries.
+    Entries(Vec<Entry>),
+    /// Texts of at most [`TEXT_BYTES_MAX`] bytes, each with its key. Each text has a page, which begins with the length
+    /// of the text and ends with zeros.
+    Texts(Vec<(u64, Vec<u8>)>),
 }
 
-impl Encoded {
-    /// Encodes entries, which must be sorted.
-    pub(super) fn entries(entries: &[Entry]) -> Self {
-        let mut encoded = Self { bytes: Vec::with_capacity(entries.len() * ENTRY_BYTES), first_keys: Vec::new() };
-        for page in entries.chunks(PAGE_BYTES / ENTRY_BYTES) {
-            encoded.first_keys.extend(page.first().map(|entry| entry.key));
-            for entry in page {
-                encoded.bytes.extend(entry.key.to_le_bytes());
-                encoded.bytes.extend(entry.offset.to_le_bytes());
+impl Unwritten {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Entries(entries) => entries.len() * ENTRY_BYTES,
+            Self::Texts(texts) => texts.len() * PAGE_BYTES,
+        }
+    }
+
+    /// Returns the pages, each with its first key.
+    fn pages(&self) -> impl Iterator<Item = (u64, Vec<u8>)> {
+        (0..self.bytes().div_ceil(PAGE_BYTES)).filter_map(|at| self.page(at))
+    }
+
+    fn page(&self, at: usize) -> Option<(u64, Vec<u8>)> {
+        let mut page = Vec::with_capacity(PAGE_BYTES);
+        match self {
+            Self::Entries(entries) => {
+                let entries = entries.chunks(PAGE_BYTES / ENTRY_BYTES).nth(at)?;
+                for entry in entries {
+                    page.extend(entry.key.to_le_bytes());
+                    page.extend(entry.offset.to_le_bytes());
+                }
+                Some((entries.first()?.key, page))
+            }
+            Self::Texts(texts) => {
+                let (key, text) = texts.get(at)?;
+                page.extend((text.len() as u16).to_le_bytes());
+                page.extend(text);
+                page.resize(PAGE_BYTES, 0);
+                Some((*key, page))
             }
         }
-        encoded
-    }
-
-    /// Encodes texts, each of which has at most [`TEXT_BYTES_MAX`] bytes and a page of its own. A page begins with the
-    /// length of its text and ends with zeros.
-    pub(super) fn texts(texts: impl IntoIterator<Item = (u64, Vec<u8>)>) -> Self {
-        let mut encoded = Self::default();
-        for (key, text) in texts {
-            encoded.first_keys.push(key);
-            encoded.bytes.extend((text.len() as u16).to_le_bytes());
-            encoded.bytes.extend(text);
-            encoded.bytes.resize(encoded.first_keys.len() * PAGE_BYTES, 0);
-        }
-        encoded
     }
 }
 
-/// Returns the bytes of an index.
-pub(super) fn encode(tie: &Tie, span: Option<&Span>, sections: Vec<(Section, Encoded)>) -> Vec<u8> {
-    let pages: usize = sections.iter().map(|(_, encoded)| encoded.first_keys.len()).sum();
+/// Returns the bytes of an index, in parts: the head, and each page.
+pub(super) fn encode<'s>(
+    tie: &Tie,
+    span: Option<&Span>,
+    sections: &'s [(Section, Unwritten)],
+) -> impl Iterator<Item = Vec<u8>> + use<'s> {
+    let pages_of = |section: &Unwritten| section.bytes().div_ceil(PAGE_BYTES);
+    let pages: usize = sections.iter().map(|(_, section)| pages_of(section)).sum();
     let head_bytes = FIXED_BYTES + sections.len() * SECTION_BYTES + pages * PAGE_HEAD_BYTES + 8;
     let mut head = fixed(tie, span, head_bytes, sections.len());
     let mut start = head_bytes as u64;
-    for (kind, encoded) in &sections {
+    for (kind, section) in sections {
         head.extend((*kind as u32).to_le_bytes());
-        head.extend((encoded.first_keys.len() as u32).to_le_bytes());
+        head.extend((pages_of(section) as u32).to_le_bytes());
         head.extend(start.to_le_bytes());
-        head.extend((encoded.bytes.len() as u64).to_le_bytes());
-        start += encoded.bytes.len() as u64;
+        head.extend((section.bytes() as u64).to_le_bytes());
+        start += section.bytes() as u64;
     }
-    let mut bytes = Vec::with_capacity(start as usize);
-    bytes.resize(head_bytes, 0);
-    for (_, encoded) in sections {
-        for (key, page) in encoded.first_keys.iter().zip(encoded.bytes.chunks(PAGE_BYTES)) {
-            head.extend(key.to_le_bytes());
-            head.extend(checksum(page).to_le_bytes());
-        }
-        bytes.extend(encoded.bytes);
+    for (key, page) in sections.iter().flat_map(|(_, section)| section.pages()) {
+        head.extend(key.to_le_bytes());
+        head.extend(checksum(&page).to_le_bytes());
     }
     head.extend(checksum(&head).to_le_bytes());
-    bytes[..head_bytes].copy_from_slice(&head);
-    bytes
+    let pages = sections.iter().flat_map(|(_, section)| section.pages().map(|(_, page)| page));
+    std::iter::once(head).chain(pages)
 }
 
 fn fixed(tie: &Tie, span: Option<&Span>, head_bytes: usize, sections: usize) -> Vec<u8> {
@@ -351,7 +361,8 @@ mod tests {
 
     fn index(span: Option<&Span>, executions: &[Entry], runs: &[Entry]) -> Vec<u8> {
         let sections = [(Section::Executions, executions), (Section::Runs, runs)];
-        encode(&TIE, span, sections.map(|(section, entries)| (section, Encoded::entries(entries))).into())
+        let sections = sections.map(|(section, entries)| (section, Unwritten::Entries(entries.to_vec())));
+        encode(&TIE, span, &sections).flatten().collect()
     }
 
     fn entries(keys: &[u64]) -> Vec<Entry> {
@@ -410,7 +421,9 @@ mod tests {
     #[test]
     fn each_text_has_a_page() {
         let texts: Vec<_> = [0, 1, TEXT_BYTES_MAX].into_iter().map(|len| (len as u64, vec![7; len])).collect();
-        let bytes = encode(&TIE, Some(&SPAN), vec![(Section::Sums, Encoded::texts(texts.clone()))]);
+        let bytes = encode(&TIE, Some(&SPAN), &[(Section::Sums, Unwritten::Texts(texts.clone()))])
+            .flatten()
+            .collect::<Vec<_>>();
         let Beginning::Bytes(len) = beginning(&bytes) else { panic!("no head") };
         let head = Head::decode(&bytes[..len]).unwrap();
         let text = |page: &Page| page.text(&bytes[page.offset as usize..][..page.bytes]).map(<[u8]>::to_vec);

@@ -210,7 +210,7 @@ impl CheckpointFile<'_> {
     fn replace(&self, bytes: &[u8]) -> io::Result<()> {
         let path = self.path();
         match NewFile::open(self.storage, path.with_extension("new"))? {
-            Some(new) => new.replace(&path, bytes),
+            Some(new) => new.replace(&path, [bytes]).map(drop),
             None => Ok(()),
         }
     }
