@@ -97,9 +97,7 @@ impl Segment<'_> {
         self.index = Some(Covered::of(place.open(&self.block).ok()?.ok()?, &self.block)?);
         question(&self.index.as_ref()?.index).ok()?
     }
-}
 
-impl Segment<'_> {
     /// Returns the lines that the index does not cover; `None` if the segment is sealed.
     ///
     /// # Errors
