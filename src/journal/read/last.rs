@@ -9,13 +9,7 @@ use crate::journal::format::Layout;
 /// The number of bytes that are read at a time: some hundreds of records.
 pub(crate) const BLOCK_BYTES: u64 = 256 * 1024;
 
-/// A whole segment, as one block to read. The last line of the active segment may be incomplete.
-pub(crate) struct Segment {
-    pub(crate) block: Block,
-    pub(crate) is_active: bool,
-}
-
-/// Returns the segments that are not empty, from the last to the first. Each segment is opened when the iterator
+/// Returns the segments that are not empty, from the last to the first, each as one block. Each segment is opened when the iterator
 /// reaches it. A segment is skipped if it was moved to an archive in the meantime.
 ///
 /// # Errors
@@ -23,19 +17,18 @@ pub(crate) struct Segment {
 pub(crate) fn segments_from_last<'j>(
     storage: &'j dyn Storage,
     layout: &'j Layout,
-) -> Result<impl Iterator<Item = Result<Segment>> + use<'j>> {
+) -> Result<impl Iterator<Item = Result<Block>> + use<'j>> {
     let active = Blocks::of(storage, layout, u64::MAX)?.active_number();
     let numbers = std::iter::once(active).chain(layout.sealed_segments(storage)?.into_iter().rev());
     let open = move |segment| {
         // The segment is found by its number, even if the segment was sealed in the meantime.
         let mut blocks = Blocks::after(storage, layout, Cursor { segment, ..Cursor::START }, u64::MAX)?;
-        let is_active = blocks.active_number() == segment;
         let block = blocks.next_block()?.filter(|block| block.segment == segment);
         // Fail if this process may not read the segment. If the segment were skipped, an earlier segment would be
         // mistaken for the last one.
         match blocks.into_unreadable().pop() {
             Some(denied) if block.is_none() => Err(denied),
-            _ => Ok(block.map(|block| Segment { block, is_active })),
+            _ => Ok(block),
         }
     };
     Ok(numbers.filter_map(move |segment| open(segment).transpose()))
@@ -49,7 +42,8 @@ pub(crate) fn segments_from_last<'j>(
 pub(super) fn before_last(storage: &dyn Storage, layout: &Layout, count: usize) -> Result<Cursor> {
     let (mut wanted, mut buffer) = (count, Vec::new());
     for segment in segments_from_last(storage, layout)? {
-        let Segment { block: mut rest, is_active } = segment?;
+        let mut rest = segment?;
+        let is_active = rest.is_active;
         let whole = Cursor { segment: rest.segment, ..Cursor::START };
         while let Some(block) = rest.cut_last(BLOCK_BYTES) {
             let (mut starts, mut end) = (Vec::new(), None);

@@ -58,7 +58,7 @@ impl Intact {
         if !known.truncations(storage, layout)?.is_empty() || known.unreadable().is_some() {
             return Ok(None);
         }
-        let mut segments = Segments::of(storage, layout)?;
+        let Some(mut segments) = Segments::of(storage, layout)? else { return Ok(None) };
         let archived = moved::moved_before(storage, layout, segments.first_number())?;
         let mut last = archived.as_ref().map_or(Link::START, |archived| archived.link);
         let mut parts = Vec::new();

@@ -74,7 +74,7 @@ impl LedgerReader {
                     skipped.add_unreadable(vec![error]);
                     continue;
                 }
-                segment => segment?.block,
+                segment => segment?,
             };
             let (parts, mut first_seq) =
                 if starts == Starts::ALL { (vec![block], None) } else { parts_of(indexes.segment(block), &starts) };

@@ -58,11 +58,16 @@ impl<'l> Indexes<'l> {
 }
 
 impl<'l> Segments<'l> {
+    /// Returns `None` if the only segment of the ledger is gone, so that the ledger has no records.
+    ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the segments cannot be examined.
-    pub(super) fn of(storage: &'l dyn Storage, layout: &'l Layout) -> Result<Self> {
-        let blocks = Blocks::of(storage, layout, u64::MAX)?;
-        Ok(Self { indexes: Indexes::of(storage, layout), blocks })
+    pub(super) fn of(storage: &'l dyn Storage, layout: &'l Layout) -> Result<Option<Self>> {
+        match Blocks::of(storage, layout, u64::MAX) {
+            Ok(blocks) => Ok(Some(Self { indexes: Indexes::of(storage, layout), blocks })),
+            Err(error) if error.io_kind() == Some(io::ErrorKind::NotFound) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Returns the next segment. Builds its index first if there is none to use.

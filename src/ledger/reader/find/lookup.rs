@@ -1,6 +1,5 @@
 //! Reads the wanted records of each segment, through its index or by a scan.
 
-use std::io;
 use std::sync::Arc;
 
 use super::wanted::Wanted;
@@ -30,12 +29,7 @@ pub(super) fn each(
     mut take: impl FnMut(ExecutionMetrics) -> bool + Send,
 ) -> Result<Skipped> {
     let (storage, layout) = (&*reader.storage, &reader.layout);
-    let mut segments = match Segments::of(storage, layout) {
-        Ok(segments) => segments,
-        // A ledger whose only segment is gone has no records.
-        Err(error) if error.io_kind() == Some(io::ErrorKind::NotFound) => return Ok(Skipped::default()),
-        Err(error) => return Err(error),
-    };
+    let Some(mut segments) = Segments::of(storage, layout)? else { return Ok(Skipped::default()) };
     let mut progress = Progress::at(Cursor::START);
     let (mut is_empty, mut goes_on) = (true, true);
     while goes_on && let Some(mut segment) = segments.next()? {

@@ -1,9 +1,8 @@
 //! Folds the records of executions that start in a period.
 
 use std::cmp::Ordering;
-use std::io;
 
-use super::folding::fold_blocks;
+use super::folding::fold_all;
 use super::progress::Progress;
 use super::reading::{Form, TAIL};
 use super::{Scan, WHOLE};
@@ -77,12 +76,7 @@ impl Scan {
         mut parts: impl FnMut(&mut Segment<'_>, &mut A) -> Option<Vec<Block>>,
         mut read: impl FnMut(Stretch, (&mut Progress, &mut A)) -> Result<()>,
     ) -> Result<()> {
-        let mut segments = match Segments::of(&*self.storage, &self.layout) {
-            Ok(segments) => segments,
-            // A ledger whose only segment is gone has no records.
-            Err(error) if error.io_kind() == Some(io::ErrorKind::NotFound) => return Ok(()),
-            Err(error) => return Err(error),
-        };
+        let Some(mut segments) = Segments::of(&*self.storage, &self.layout)? else { return Ok(()) };
         while let Some(mut segment) = segments.next()? {
             let mut rest = segment.block.clone();
             match self.start.segment.cmp(&rest.segment) {
@@ -120,12 +114,8 @@ impl Scan {
         take: impl Fn(&mut A, &F::Of<'_>) + Sync,
         merge: impl FnMut(&mut A, A) + Send,
     ) -> Result<()> {
-        let take = |value: &mut A, record: &F::Of<'_>| {
-            take(value, record);
-            Ok(())
-        };
         let (block_bytes, sharing) = if block.len() < WHOLE.0 { TAIL } else { WHOLE };
         let blocks = Blocks::within(&*self.storage, &self.layout, block, block_bytes);
-        fold_blocks::<F, _>(blocks, sharing, so_far, init, take, merge)
+        fold_all::<F, _>(blocks, sharing, so_far, init, take, merge)
     }
 }

@@ -27,9 +27,25 @@ pub(in crate::ledger::reader) fn fold_seen<A: Send>(
     fold_blocks::<Seen<'_>, _>(blocks, SEGMENT, so_far, init, take, merge)
 }
 
+/// Folds all records of `blocks`, which come after the lines that `progress` and `value` include.
+pub(super) fn fold_all<F: Form, A: Send>(
+    blocks: Blocks<'_>,
+    sharing: Sharing,
+    so_far: (&mut Progress, &mut A),
+    init: impl Fn() -> A + Sync,
+    take: impl Fn(&mut A, &F::Of<'_>) + Sync,
+    merge: impl FnMut(&mut A, A) + Send,
+) -> Result<()> {
+    let take = |value: &mut A, record: &F::Of<'_>| {
+        take(value, record);
+        Ok(())
+    };
+    fold_blocks::<F, _>(blocks, sharing, so_far, init, take, merge)
+}
+
 /// Folds the records of `blocks`. The blocks come after the lines that `progress` and `value` include. If `take` fails
 /// for a line, the line is skipped, like a line that is not a record.
-pub(super) fn fold_blocks<F: Form, A: Send>(
+fn fold_blocks<F: Form, A: Send>(
     blocks: Blocks<'_>,
     sharing: Sharing,
     (progress, value): (&mut Progress, &mut A),
@@ -37,11 +53,9 @@ pub(super) fn fold_blocks<F: Form, A: Send>(
     take: impl Fn(&mut A, &F::Of<'_>) -> Result<()> + Sync,
     mut merge: impl FnMut(&mut A, A) + Send,
 ) -> Result<()> {
-    let active = blocks.active_number();
     let read = |block: &Block, buffer: &mut Vec<u8>, numbers| {
         let part = Part { value: init(), lines: 0, end: None, skipped: 0, errors: Vec::new() };
-        let is_active = block.segment == active;
-        let mut reading = Reading { part, numbers, is_active, take: &take, form: PhantomData::<F> };
+        let mut reading = Reading { part, numbers, is_active: block.is_active, take: &take, form: PhantomData::<F> };
         block.read_lines(buffer, &mut reading)?;
         Ok((reading.part, reading.numbers))
     };

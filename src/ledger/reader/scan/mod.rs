@@ -35,7 +35,7 @@ use crate::journal::format::Layout;
 use crate::journal::read::blocks::Blocks;
 use crate::journal::read::workers::Sharing;
 use crate::metrics::{ExecutionMetrics, Fields};
-use folding::fold_blocks;
+use folding::fold_all;
 pub(super) use folding::{BLOCK_BYTES, fold_seen};
 pub(super) use progress::Progress;
 pub(super) use reading::Seen;
@@ -178,12 +178,8 @@ impl Scan {
         take: impl Fn(&mut A, &F::Of<'_>) + Sync,
         merge: impl FnMut(&mut A, A) + Send,
     ) -> Result<()> {
-        let take = |value: &mut A, record: &F::Of<'_>| {
-            take(value, record);
-            Ok(())
-        };
         match Blocks::after(&*self.storage, &self.layout, progress.end(), block_bytes) {
-            Ok(blocks) => fold_blocks::<F, _>(blocks, sharing, (progress, value), init, take, merge),
+            Ok(blocks) => fold_all::<F, _>(blocks, sharing, (progress, value), init, take, merge),
             // A ledger whose only segment is gone has no records.
             Err(error) if error.io_kind() == Some(io::ErrorKind::NotFound) => Ok(()),
             Err(error) => Err(error),
