@@ -5,17 +5,37 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 use super::rights::parent;
 
-/// Returns true if a file is empty, and its owner or mode is not yet the one that its directory requires.
-pub(super) fn is_just_made(path: &Path) -> bool {
-    let (Ok(file), Ok(directory)) = (fs::metadata(path), fs::metadata(parent(path))) else { return false };
-    file.len() == 0 && (has_wrong_owner(&file, &directory) || file.mode() & 0o777 != mode_in(&directory, false))
+/// Waits while the owner or mode of `path` is not yet the one that the directory above it requires, because another
+/// process has just created `path`. That process usually needs only microseconds, but it may be interrupted.
+pub(super) fn wait_until_settled(path: &Path) {
+    while is_just_made(path) {
+        std::thread::sleep(Duration::from_micros(100));
+    }
+}
+
+/// Returns true if `path` was created during the last second, and its owner or mode is not the one that the directory
+/// above it requires. Returns false on a file system that does not store when a file was created.
+fn is_just_made(path: &Path) -> bool {
+    const SECOND: Duration = Duration::from_secs(1);
+    let (Ok(made), Ok(directory)) = (fs::metadata(path), fs::metadata(parent(path))) else { return false };
+    let is_wrong = if made.is_dir() {
+        // A new directory inherits the setgid bit, but its mode may lack the bits that the umask removed.
+        is_shared(directory.mode()) && made.mode() & 0o2000 != 0 && !is_shared(made.mode())
+    } else {
+        made.mode() & 0o777 != mode_in(&directory, false)
+    };
+    let age = made.created().ok().and_then(|created| SystemTime::now().duration_since(created).ok());
+    (is_wrong || has_wrong_owner(&made, &directory)) && age.is_some_and(|age| age < SECOND)
 }
 
 /// Creates a file with the owner and mode that its directory requires.
-pub(super) fn make_file(path: &Path, options: &mut fs::OpenOptions) -> io::Result<fs::File> {
+pub(super) fn make_file(path: &Path, mut options: fs::OpenOptions) -> io::Result<fs::File> {
+    // While the mode of the directory is not settled, it does not tell whether a group shares the directory.
+    wait_until_settled(parent(path));
     let directory = fs::metadata(parent(path))?;
     let file = options.create_new(true).mode(mode_in(&directory, false)).open(path)?;
     let settled = file.metadata().and_then(|found| {
@@ -34,6 +54,7 @@ pub(super) fn make_file(path: &Path, options: &mut fs::OpenOptions) -> io::Resul
 
 /// Creates a directory with the owner and mode that its parent requires.
 pub(super) fn make_dir(path: &Path) -> io::Result<()> {
+    wait_until_settled(parent(path));
     let directory = fs::metadata(parent(path))?;
     match fs::DirBuilder::new().mode(mode_in(&directory, true)).create(path) {
         // Another process has just created the directory, and will also set the owner and mode.

@@ -8,10 +8,9 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::time::Duration;
 
 use super::files::if_there;
-use super::owner::{is_just_made, make_dir, make_file};
+use super::owner::{make_dir, make_file, wait_until_settled};
 use super::rights::{Right, explained, is_own_to_change, or_here, parent};
 use super::storage::{Access, FileType, Stat, Storage, StorageFile};
 use super::{flock, platform};
@@ -51,16 +50,16 @@ impl Storage for Disk {
             Access::Append | Access::AppendNew => _ = options.append(true),
             Access::Write | Access::WriteNew => _ = options.write(true),
         }
-        let (opened, wanted) = match access {
-            Access::Read => (open_file(path, &options), Right::Read),
-            Access::Append | Access::Write => (open_file(path, &options), Right::Write),
-            Access::AppendNew | Access::WriteNew => (make_file(path, &mut options), Right::Change),
+        let opened = match access {
+            Access::Read => tried(path, Right::Read, || open_file(path, &options)),
+            Access::Append | Access::Write => tried(path, Right::Write, || open_file(path, &options)),
+            Access::AppendNew | Access::WriteNew => tried(path, Right::Change, || make_file(path, options.clone())),
         };
-        Ok(Box::new(opened.map_err(|error| explained(error, path, wanted))?))
+        Ok(Box::new(opened?))
     }
 
     fn stat(&self, path: &Path) -> io::Result<Option<Stat>> {
-        let found = if_there(fs::symlink_metadata(path)).map_err(|error| explained(error, path, Right::Read))?;
+        let found = tried(path, Right::Read, || if_there(fs::symlink_metadata(path)))?;
         Ok(found.as_ref().map(stat))
     }
 
@@ -77,7 +76,7 @@ impl Storage for Disk {
     }
 
     fn list(&self, directory: &Path) -> io::Result<Vec<OsString>> {
-        let found = if_there(fs::read_dir(directory)).map_err(|error| explained(error, directory, Right::Read))?;
+        let found = tried(directory, Right::Read, || if_there(fs::read_dir(directory)))?;
         found.into_iter().flatten().map(|entry| Ok(entry?.file_name())).collect()
     }
 
@@ -85,20 +84,21 @@ impl Storage for Disk {
         // The system does not say which directory refused the rename. If this user owns the old directory and may
         // change the names in it, the new directory refused.
         let refusing = || if is_own_to_change(parent(from)) { to } else { from };
+        wait_until_settled(parent(to));
         fs::rename(from, to).map_err(|error| explained(error, refusing(), Right::Change))
     }
 
     fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
-        fs::hard_link(from, to).map_err(|error| explained(error, to, Right::Change))
+        tried(to, Right::Change, || fs::hard_link(from, to))
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
-        fs::remove_file(path).map_err(|error| explained(error, path, Right::Change))
+        tried(path, Right::Change, || fs::remove_file(path))
     }
 
     fn sync_dir(&self, directory: &Path) -> io::Result<()> {
-        let synced = fs::File::open(or_here(directory)).and_then(|directory| directory.sync_all());
-        synced.map_err(|error| explained(error, directory, Right::Read))
+        let opened = tried(directory, Right::Read, || fs::File::open(or_here(directory)))?;
+        opened.sync_all()
     }
 
     fn file_bytes_max(&self) -> Option<u64> {
@@ -106,27 +106,30 @@ impl Storage for Disk {
     }
 }
 
-/// Opens an existing file. If another process has just created the file but not yet set its owner and mode, access may
-/// be denied. In this case, waits a moment and tries again.
+/// Performs an operation on `path`. If access is denied, another process may have just created the file or its directory
+/// and not yet set the owner and the mode. So this function then waits for that, and tries again.
+fn tried<T>(path: &Path, wanted: Right, operation: impl Fn() -> io::Result<T>) -> io::Result<T> {
+    // The directory may have been new at the first attempt, and the file at the second.
+    for _ in 0..2 {
+        match operation() {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                wait_until_settled(parent(path));
+                wait_until_settled(path);
+            }
+            done => return done,
+        }
+    }
+    operation().map_err(|error| explained(error, path, wanted))
+}
+
+/// Opens an existing file.
 fn open_file(path: &Path, options: &fs::OpenOptions) -> io::Result<fs::File> {
-    // The process that creates the file needs only microseconds to set its owner and mode. If they are still not set
-    // after all attempts, opening the file fails.
-    const TRIES: u32 = 20;
-    const PAUSE: Duration = Duration::from_micros(100);
     // Opening a FIFO would block.
     if !fs::metadata(path)?.is_file() {
         return Err(io::Error::new(
             io::ErrorKind::InvalidInput,
             "found a directory, a FIFO or a device; expected a regular file",
         ));
-    }
-    for _ in 0..TRIES {
-        match options.open(path) {
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied && is_just_made(path) => {
-                std::thread::sleep(PAUSE);
-            }
-            done => return done,
-        }
     }
     options.open(path)
 }
@@ -209,6 +212,6 @@ fn stat(metadata: &fs::Metadata) -> Stat {
 
 /// Returns the permission bits of `path`, or `None` if `path` does not exist. Follows symbolic links.
 pub(crate) fn mode(path: &Path) -> io::Result<Option<u32>> {
-    let found = if_there(fs::metadata(path)).map_err(|error| explained(error, path, Right::Read))?;
+    let found = tried(path, Right::Read, || if_there(fs::metadata(path)))?;
     Ok(found.map(|metadata| metadata.mode() & 0o7777))
 }

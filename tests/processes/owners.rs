@@ -9,10 +9,11 @@ use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Instant;
 
 use crate::children::place::{PATIENCE, Place, record, skill, until};
 use crate::children::{self, Report, contents, has_tool, is_interrupted, not_tested, report, task};
-use runledger::disk::{Disk, Storage};
+use runledger::disk::{Access, Disk, Storage};
 use runledger::metrics::Status;
 use runledger::quota::Limits;
 use runledger::{Error, ErrorKind, Ledger, LedgerReader, Options, Uuid};
@@ -242,6 +243,19 @@ fn the_users_of_a_group_never_lock_each_other_out() {
     assert_eq!(others(&place.file("logs"), None, GROUP, (0o660, 0o2770)), [""; 0]);
 }
 
+/// A new directory or file gets its mode a moment after it was created. Another user who uses it in that moment must not
+/// be refused.
+#[test]
+fn a_file_that_was_just_created_refuses_no_user_of_the_group() {
+    if !can_be_others() {
+        return;
+    }
+    let place = place(0, GROUP, 0o2770);
+    let users = [(FIRST, "create files"), (SECOND, "open files")].map(|(user, task)| place.spawn_by(user, task));
+    users.into_iter().for_each(children::place::Running::succeed);
+    assert_eq!(others(&place.file("logs"), None, GROUP, (0o660, 0o2770)), [""; 0]);
+}
+
 /// With a umask of 002, every directory has the group's write bit. In a sticky directory, no user may rename files of
 /// another. Neither means that a group shares the directory.
 #[test]
@@ -300,6 +314,10 @@ fn a_refusal_names_owner_mode_and_what_to_do() {
     assert!(said.starts_with(&expected), "{said}");
 }
 
+fn new_directories(place: &Path) -> impl Iterator<Item = PathBuf> {
+    (0..1_000).map(|number| place.join(format!("logs/{number}")))
+}
+
 /// Writes a line to a report that every user may read, whatever the umask is.
 fn say(path: &Path, line: &str) {
     Report::open(path).say(line);
@@ -324,6 +342,21 @@ fn child() {
         "record many" => {
             let ledger = open(&path);
             (0..100).for_each(|_| _ = record(&ledger));
+        }
+        "create files" => {
+            for directory in new_directories(&directory) {
+                Disk.create_dir(&directory).unwrap();
+                Disk.open(&directory.join("file"), Access::AppendNew).unwrap();
+            }
+        }
+        "open files" => {
+            for directory in new_directories(&directory) {
+                let begun = Instant::now();
+                while let Err(error) = Disk.open(&directory.join("file"), Access::Append) {
+                    assert_eq!(error.kind(), std::io::ErrorKind::NotFound, "{error}");
+                    assert!(begun.elapsed() < PATIENCE, "{} did not come", directory.display());
+                }
+            }
         }
         "start" => {
             let id = open(&path).begin_detached(skill(), |_| ()).unwrap().execution_id;
