@@ -23,6 +23,12 @@ pub enum Answer {
         /// The line's number in the ledger, counting from 1.
         seq: u64,
     },
+    /// The ledger already had this record as line `seq`, so it was not stored again. The line is as durable as an
+    /// appended one. Only [`append`](crate::Ledger::append) and [`append_all`](crate::Ledger::append_all) return this.
+    Duplicate {
+        /// The line's number in the ledger, counting from 1.
+        seq: u64,
+    },
     /// The record could not be appended to the ledger because of this error. The record is on stable storage in a file
     /// next to the ledger (the spill). A later call, or the next process that opens the ledger, appends the record.
     Spilled(Error),
@@ -78,7 +84,7 @@ impl Recorded {
 
     fn warnings(&self) -> impl Iterator<Item = (&'static str, &Error)> {
         let record = match &self.answer {
-            Answer::Durable { .. } | Answer::Flushed { .. } => None,
+            Answer::Durable { .. } | Answer::Flushed { .. } | Answer::Duplicate { .. } => None,
             Answer::Spilled(error) => Some(("a record was spilled", error)),
             Answer::Lost(error) => Some(("a record was lost", error)),
             Answer::Late(error) => Some(("a record is not stored yet", error)),

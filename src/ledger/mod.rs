@@ -28,6 +28,7 @@ mod handle;
 mod index;
 mod json;
 mod kinds;
+mod known;
 mod log;
 mod options;
 mod pending;

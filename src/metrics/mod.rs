@@ -26,7 +26,7 @@ mod object;
 mod record;
 mod status;
 mod tags;
-mod text;
+pub(crate) mod text;
 mod timestamp;
 mod traceparent;
 mod unknown_keys;

@@ -24,6 +24,7 @@ mod guard;
 mod indexes;
 mod last_records;
 mod lines;
+mod once;
 mod record;
 mod scan;
 mod vendor_usage;
