@@ -5,7 +5,7 @@
 //! | column | value of the record |
 //! |---|---|
 //! | `run_id`, `parent_run_id` | the same names in [`run`](crate::ExecutionMetrics::run) |
-//! | `timestamp` | `timestamp_start`, UTC with milliseconds |
+//! | `timestamp` | `timestamp_start`, UTC with milliseconds, or with microseconds if the record has them |
 //! | `skill_name` | `skill_name` |
 //! | `scene_id`, `shot_id` | the same names in [`production`](crate::ExecutionMetrics::production) |
 //! | `model_used` | `model.name` |

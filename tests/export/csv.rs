@@ -89,6 +89,9 @@ fn unknown_is_an_empty_cell_unlike_an_empty_text() {
     record.set_status(Status::Paused);
     let row = |record: &ExecutionMetrics| text(std::slice::from_ref(record)).lines().nth(1).unwrap().to_owned();
     assert_eq!(row(&record), ",,2026-11-20T12:00:00.000Z,s,,,,,,,,,,,");
+    record.timestamp_start = "2026-11-20T12:00:00.123456Z".parse().unwrap();
+    assert_eq!(row(&record), ",,2026-11-20T12:00:00.123456Z,s,,,,,,,,,,,");
+    record.timestamp_start = "2026-11-20T12:00:00Z".parse().unwrap();
     record.cost_usd = usd("0");
     record.production.regen_count = Some(0);
     record.production.notes = Some(String::new());

@@ -95,7 +95,9 @@ fn every_column_has_its_field_and_metadata_the_rest() {
     full.cost_usd = Some("123456789012345678.03450025".parse().unwrap());
     full.tokens_input = Some(u64::MAX);
     full.tags = serde_json::from_str(r#"{"key": [1.5e300, -9223372036854775808, "\\u0000", "a\nb"]}"#).unwrap();
-    place.append(&[full, record(2)]);
+    let mut exact = record(2);
+    exact.timestamp_end = Some(time("2026-02-14T14:23:01.251007Z"));
+    place.append(&[full, exact]);
     assert_eq!(place.ship().records, 2);
     let id = "00000000-0000-0000-0000-00000000000";
     assert_eq!(
@@ -105,7 +107,7 @@ fn every_column_has_its_field_and_metadata_the_rest() {
                 "{id}1|c-1|s\t1\n\\N|agent-research|Research \"skills\" | `now`|2026-02-14 14:23:00.25|\
                  2026-02-14 14:23:01.251|1001|error|API timeout|Timeout|0.95|1"
             ),
-            format!("{id}2|-|-|-|-|2026-02-14 14:23:00.25|2026-02-14 14:23:01.251|1001|success|-|-|-|2"),
+            format!("{id}2|-|-|-|-|2026-02-14 14:23:00.25|2026-02-14 14:23:01.251007|1001|success|-|-|-|2"),
         ]
     );
     let of = |what: &str| place.ask(&format!("SELECT {what} FROM agent_execution_logs WHERE ledger_seq = 1")).remove(0);
@@ -120,7 +122,7 @@ fn every_column_has_its_field_and_metadata_the_rest() {
     assert_eq!(
         place.ask(least),
         ["{\"tags\": {}, \"status\": \"success\", \"operator\": \"human\", \"skill_name\": \"publish\", \
-          \"environment\": \"prod\", \"skill_version\": \"1.0.0\", \"timestamp_end\": \"2026-02-14T14:23:01.251Z\", \
+          \"environment\": \"prod\", \"skill_version\": \"1.0.0\", \"timestamp_end\": \"2026-02-14T14:23:01.251007Z\", \
           \"execution_failed\": false, \"wall_clock_time_ms\": 1001, \"execution_succeeded\": true}"]
     );
 }

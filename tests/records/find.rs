@@ -23,7 +23,11 @@ const RUNS: [&str; 4] = ["run-7", "run \"8\"", "", "日"];
 fn record(id: usize, run: usize, number: u64) -> ExecutionMetrics {
     // Some hours have several executions, and some executions are recorded later than others that started after them.
     let minutes = number * 25 % 60 + number * 15;
-    let start = Timestamp::UNIX_EPOCH.plus_ms(minutes * 60_000);
+    let mut start = Timestamp::UNIX_EPOCH.plus_ms(minutes * 60_000);
+    if number % 3 == 1 {
+        // This is the last microsecond of an hour.
+        start = Timestamp::from_unix_us(start.unix_us() + 20 * 60_000_000 - 1).unwrap();
+    }
     let mut record = ExecutionMetrics::new(Uuid::from_u128(IDS[id % IDS.len()]), format!("s{number}"), "1.0.0", start);
     record.timestamp_end = Some(start);
     if id != 3 {
@@ -141,6 +145,8 @@ fn assert_periods(reader: &LedgerReader) {
         (None, minute(61)),
         (minute(59), minute(60)),
         (minute(60), minute(120)),
+        (None, Timestamp::from_unix_us(60 * 60_000_000 - 500)),
+        (Timestamp::from_unix_us(60 * 60_000_000 - 1), minute(90)),
         (minute(130), None),
         (minute(1_500), minute(1_650)),
         (minute(9_999_999), None),
