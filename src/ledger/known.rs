@@ -22,8 +22,7 @@ use crate::journal::read::blocks::Block;
 use crate::journal::read::line_at;
 use crate::journal::write::{Key, KnownKeys, LinePlace};
 use crate::journal::{Cursor, Line, Lines};
-use crate::metrics::text::cut;
-use crate::metrics::{CostProvenance, CostSource, ExecutionMetrics, Status};
+use crate::metrics::{CostProvenance, CostSource, ExecutionMetrics, Status, cut};
 use crate::mutex::{lock, try_lock};
 
 /// The number of ids in memory after which the indexes are opened again. So many ids take about 9 MB.

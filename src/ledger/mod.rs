@@ -41,6 +41,7 @@ use std::sync::Arc;
 
 pub use answer::{Answer, Recorded};
 pub use archive::SealedSegment;
+pub use begin::BeginMark;
 pub use event::LedgerEvent;
 pub use execution::{Done, Execution, Skill};
 pub use fallback::{Fallback, FallbackExecution, FallbackRecord, FallbackRecords};

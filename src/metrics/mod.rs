@@ -27,7 +27,7 @@ mod record;
 mod run_log_columns;
 mod status;
 mod tags;
-pub(crate) mod text;
+mod text;
 mod timestamp;
 mod traceparent;
 mod unknown_keys;

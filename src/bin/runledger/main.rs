@@ -11,6 +11,7 @@ mod argument;
 mod baselines;
 mod clock;
 mod commands;
+mod counts;
 mod environment;
 mod error_registry;
 mod execution_id;
