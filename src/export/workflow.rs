@@ -99,11 +99,11 @@ impl<'r> WorkflowEvent<'r> {
             workflow_run_id: run.run_id.as_deref().map(run_uuid),
             task_id: run.task_id.as_deref(),
             task_description: run.description.as_deref(),
-            agent_name: run.agent_name.as_deref().unwrap_or(&record.skill_name),
+            agent_name: record.agent(),
             timestamps: Timestamps {
                 start_time_utc: record.timestamp_start,
                 end_time_utc: record.timestamp_end,
-                duration_seconds: duration_ms(record).map(|ms| ms as f64 / 1000.0),
+                duration_seconds: record.duration_ms().map(|ms| ms as f64 / 1000.0),
             },
             status: status(record),
             cost_data: CostData {
@@ -134,12 +134,6 @@ fn llm_trace(calls: &[LlmCall]) -> Vec<TracedCall<'_>> {
         .collect();
     traced.sort_by_key(|call| call.call_sequence);
     traced
-}
-
-/// Returns the duration in milliseconds; `None` if it is unknown.
-fn duration_ms(record: &ExecutionMetrics) -> Option<u64> {
-    let between = || record.timestamp_end?.ms_since(record.timestamp_start);
-    record.wall_clock_time_ms.or_else(between)
 }
 
 /// Returns the status of the event; `None` if the status is unknown. If this version of the crate does not know the

@@ -57,6 +57,18 @@ impl ExecutionMetrics {
         self.cost.exact_usd.or(self.cost_usd)
     }
 
+    /// Returns the duration in milliseconds: `wall_clock_time_ms`, or the end minus the start if `wall_clock_time_ms` is
+    /// `None`. Returns `None` if the end is unknown or before the start.
+    pub(crate) fn duration_ms(&self) -> Option<u64> {
+        let between = || self.timestamp_end?.ms_since(self.timestamp_start);
+        self.wall_clock_time_ms.or_else(between)
+    }
+
+    /// Returns `run.agent_name`. If it is unknown, returns `skill_name`, since an agent is usually named after its skill.
+    pub(crate) fn agent(&self) -> &str {
+        self.run.agent_name.as_deref().unwrap_or(&self.skill_name)
+    }
+
     /// Returns the execution's calls of models. In each call, `cost_usd` is the exact cost, and `cost` is the
     /// provenance of the cost.
     ///
