@@ -11,11 +11,11 @@ use serde_json::value::RawValue;
 
 use super::amounts;
 use super::unknown::{self, Unknown};
-use super::why_unknown::WhyUnknown;
 use crate::argument;
 use crate::clock;
 use crate::failure;
 use crate::priced::Answered;
+use crate::why_unknown::WhyUnknown;
 
 /// The result of reading a line of input.
 pub(super) enum Line {

@@ -4,7 +4,6 @@ mod amounts;
 mod batch;
 mod line;
 mod unknown;
-mod why_unknown;
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 
@@ -15,9 +14,9 @@ use crate::failure::Failure;
 use crate::global::Global;
 use crate::ledger;
 use crate::price_table::OwnPrices;
+use crate::why_unknown::WhyUnknown;
 use batch::Batch;
 use line::{Line, Reader};
-use why_unknown::WhyUnknown;
 
 /// Record executions from JSON lines on stdin
 ///
