@@ -15,6 +15,7 @@ mod head;
 mod help;
 mod index;
 mod list;
+mod log;
 mod man;
 mod metrics;
 mod open;
@@ -91,6 +92,7 @@ pub(crate) enum Command {
     Start(start::Args),
     Progress(progress::Args),
     Complete(complete::Args),
+    Log(Box<log::Args>),
     Pipe(pipe::Args),
     List(list::Args),
     Show(show::Args),
@@ -161,6 +163,7 @@ impl Command {
             Self::Start(args) => start::run(args, global, out),
             Self::Progress(args) => progress::run(args, global, out),
             Self::Complete(args) => complete::run(args, global, out),
+            Self::Log(args) => log::run(args, global, out),
             Self::Pipe(args) => pipe::run(args, global, out),
             Self::List(args) => list::run(args, global, out),
             Self::Show(args) => show::run(args, global, out),

@@ -12,10 +12,10 @@ use super::amounts;
 use super::call;
 use super::document::Document;
 use super::unknown::{self, Unknown};
-use super::why_unknown::WhyUnknown;
 use crate::clock;
 use crate::failure;
 use crate::priced::Answered;
+use crate::why_unknown::WhyUnknown;
 
 /// The result of reading a record.
 pub(super) enum Line {

@@ -9,7 +9,6 @@ mod message;
 mod open;
 mod session;
 mod unknown;
-mod why_unknown;
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 
@@ -21,9 +20,9 @@ use crate::global::Global;
 use crate::ledger;
 use crate::price_table::OwnPrices;
 use crate::term::output;
+use crate::why_unknown::WhyUnknown;
 use line::Reader;
 use session::Session;
-use why_unknown::WhyUnknown;
 
 /// Record executions from JSON lines on stdin
 ///
