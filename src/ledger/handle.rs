@@ -153,7 +153,7 @@ impl Options {
             make_directory(&*storage, &directory)?;
         }
         let slots = Slots::open(Arc::clone(&storage), layout.clone(), self.sync_begin)?;
-        let known = Arc::new(KnownIds::new(Arc::clone(&storage), layout.clone()));
+        let known = Arc::new(KnownIds::new(layout.clone(), &self.journal));
         let spill = Spill::new(storage, layout, slots.stem()?);
         let shared = Shared {
             helpers: self.deadline.map(Helpers::new),

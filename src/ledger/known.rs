@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::convert::Infallible;
+use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Map, Value};
@@ -21,7 +22,7 @@ use crate::journal::format::{Layout, line};
 use crate::journal::read::blocks::Block;
 use crate::journal::read::line_at;
 use crate::journal::write::{Key, KnownKeys, LinePlace};
-use crate::journal::{Cursor, Line, Lines};
+use crate::journal::{Cursor, JournalOptions, Line, Lines, Warn};
 use crate::metrics::{CostProvenance, CostSource, ExecutionMetrics, Status, cut};
 use crate::mutex::{lock, try_lock};
 
@@ -29,10 +30,11 @@ use crate::mutex::{lock, try_lock};
 const IDS_MAX: usize = 200_000;
 
 /// The ids of the executions that have a record.
-#[derive(Debug)]
 pub(super) struct KnownIds {
     storage: Arc<dyn Storage>,
     layout: Layout,
+    /// Receives an error for each segment that cannot be read.
+    warn: Warn,
     ids: PerProcess<Ids>,
 }
 
@@ -61,9 +63,16 @@ struct IndexedSegment {
     index: Index,
 }
 
+impl fmt::Debug for KnownIds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KnownIds").field("layout", &self.layout).field("ids", &self.ids).finish_non_exhaustive()
+    }
+}
+
 impl KnownIds {
-    pub(super) fn new(storage: Arc<dyn Storage>, layout: Layout) -> Self {
-        Self { storage, layout, ids: PerProcess::new(Ids::default()) }
+    pub(super) fn new(layout: Layout, options: &JournalOptions) -> Self {
+        let (storage, warn) = (Arc::clone(&options.storage), Arc::clone(&options.warn));
+        Self { storage, layout, warn, ids: PerProcess::new(Ids::default()) }
     }
 
     /// Reads the ids if this process has not read them yet, or if too many of them are in memory. This can take a while,
@@ -95,13 +104,23 @@ impl KnownIds {
         ids
     }
 
+    /// Opens the indexes. A segment that cannot be read does not stop appends: the ledger warns about it, and its
+    /// executions are not known.
     fn open(&self) -> Result<State> {
         let resume =
             |cursor| Lines::resume(Arc::clone(&self.storage), self.layout.clone(), cursor).passing_unreadable();
         let mut state =
             State { indexed: Vec::new(), recent: HashMap::new(), recent_max: IDS_MAX, lines: resume(Cursor::START) };
         let Some(mut segments) = Segments::of(&*self.storage, &self.layout)? else { return Ok(state) };
-        while let Some(segment) = segments.next()? {
+        loop {
+            let segment = match segments.next() {
+                Ok(Some(segment)) => segment,
+                Ok(None) => break,
+                Err(error) => {
+                    (self.warn)(&error);
+                    continue;
+                }
+            };
             let block = segment.block;
             let mut rest = Cursor { segment: block.segment, offset: 0, lines: 0, seq: 0 };
             if let Some(covered) = segment.index {
@@ -113,7 +132,7 @@ impl KnownIds {
             if block.is_active {
                 state.lines = resume(rest);
             } else {
-                state.read(&block.part(rest.offset, u64::MAX))?;
+                state.read(&block.part(rest.offset, u64::MAX)).unwrap_or_else(|error| (self.warn)(&error));
                 state.lines = resume(Cursor { segment: block.segment + 1, offset: 0, lines: 0, seq: 0 });
             }
         }
@@ -190,8 +209,7 @@ impl State {
             if last.is_some_and(|last| last.segment > block.segment) {
                 break;
             }
-            let found = index.last_line_of(block.file(), id);
-            match found.map_err(|source| Error::io("read a segment", block.path(), source))? {
+            match index.last_line_of(block.file(), id).unwrap_or_default() {
                 // A page of the index is damaged.
                 None => {
                     let IndexedSegment { block, .. } = self.indexed.remove(at);

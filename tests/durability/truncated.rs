@@ -30,7 +30,7 @@ fn open(place: &Place, rotate_bytes: Option<u64>) -> (Ledger, Warnings) {
 
 /// Appends one record, and returns the number of its line.
 fn append(ledger: &Ledger) -> u64 {
-    let mut record = records().remove(0);
+    let [mut record, ..] = records();
     record.execution_id = runledger::new_id(0);
     match ledger.append(&record).unwrap() {
         Answer::Durable { seq } => seq,
