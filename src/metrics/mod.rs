@@ -24,6 +24,7 @@ mod meter;
 mod money;
 mod object;
 mod record;
+pub mod schema;
 mod status;
 mod tags;
 mod text;

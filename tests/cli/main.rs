@@ -42,6 +42,7 @@ mod reprice;
 mod retention;
 mod run;
 mod runlog;
+mod schema;
 mod signals;
 mod start;
 mod tail;

@@ -26,4 +26,5 @@ mod last_records;
 mod lines;
 mod record;
 mod scan;
+mod schema;
 mod vendor_usage;
