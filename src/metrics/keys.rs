@@ -188,13 +188,13 @@ static MODEL: Keys = keys_with_usage_parts! {
     {}
 };
 
-static COST: Keys = keys! {
+pub(super) static COST: Keys = keys! {
     "estimated_usd": "usd?" "The estimate before the call, in US dollars.";
     "source": "cost_source?" "Reported by the vendor, computed from the usage and a price table, or unknown.";
     "table": "text?" "The version of the price table.";
     "provider": "text?" "The provider whose prices were used.";
     "matched": "text?" "The row of the price table that was used.";
-    "tier_above": "count?" "The prices apply only to calls with more input tokens than this. Null if there is no tier.";
+    "tier_above": "count?" "The prices apply only to calls with more input tokens than this number.";
     "variant": "text?" "The part of the variant that has its own prices, such as processing=batch.";
     "variant_unpriced": "text?" "The part of the variant without prices of its own. Standard prices were used.";
     "region_unpriced": "text?" "The region without prices of its own. Standard prices were used.";

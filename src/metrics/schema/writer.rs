@@ -1,7 +1,7 @@
 //! Makes a schema from a template.
 
 use super::templates;
-use crate::metrics::keys::{Fact, Keys, RECORD};
+use crate::metrics::keys::{COST, Fact, Keys, RECORD};
 use crate::metrics::{CostSource, CostTier, Environment, ErrorCategory, Kind, Meter, QcOutcome, Status};
 
 /// A schema that is being written.
@@ -103,7 +103,7 @@ impl<'a> Writer<'a> {
 
     /// Adds a key. `kind` is the type of its value, and `below` has the keys of the objects in the value.
     fn key(&mut self, key: &str, kind: &str, about: &str, below: Option<&Keys>) {
-        let about = if about.is_empty() { about_usage(key) } else { about };
+        let about = if about.is_empty() { meaning(key) } else { about };
         let (kind, may_be_null) = match kind.strip_suffix('?') {
             Some(kind) => (kind, true),
             None => (kind.trim_end_matches('!'), false),
@@ -210,7 +210,7 @@ impl<'a> Writer<'a> {
     /// Adds the keys of a usage, in which durations are in seconds.
     fn usage(&mut self) {
         for meter in Meter::ALL {
-            let (key, about) = (meter.usage_key(), about_usage(meter.name()));
+            let (key, about) = (meter.usage_key(), meaning(meter.name()));
             match key.strip_suffix("_ms") {
                 Some(name) => self.key(&[name, "_seconds"].concat(), "seconds?", about, None),
                 None => self.key(key, "count?", about, None),
@@ -224,9 +224,10 @@ fn split(line: &str) -> (&str, &str) {
     line.split_once(' ').unwrap_or((line, ""))
 }
 
-/// Returns the meaning of a kind of usage.
-fn about_usage(name: &str) -> &'static str {
-    templates::USAGE.lines().map(split).find(|(found, _)| *found == name).map_or("", |(_, about)| about)
+/// Returns the meaning of a kind of usage, or of a key of the `cost` of a record.
+fn meaning(name: &str) -> &'static str {
+    let usage = templates::USAGE.lines().map(split).find(|(found, _)| *found == name).map(|(_, about)| about);
+    usage.or_else(|| COST.facts().find(|fact| fact.key == name).map(|fact| fact.about)).unwrap_or("")
 }
 
 /// Returns a list of texts in JSON.
