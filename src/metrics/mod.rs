@@ -25,6 +25,7 @@ mod money;
 mod object;
 mod record;
 mod run_log_columns;
+pub mod schema;
 mod status;
 mod tags;
 mod text;

@@ -45,6 +45,7 @@ mod retention;
 mod run;
 mod runlog;
 mod shell_production;
+mod schema;
 mod signals;
 mod start;
 mod tail;

@@ -20,7 +20,7 @@ fn with_named(script: &str) -> String {
     let id = "id=$(command runledger start --agent agent-research | jq -r .execution_id)";
     let id = if script.contains("\"$id\"") { id } else { "" };
     format!(
-        "duckdb() {{ cat > /dev/null; }}\nman() {{ cat > /dev/null; }}\nnotify() {{ :; }}\npublish() {{ :; }}\n{id}\n{script}"
+        "check-jsonschema() {{ :; }}\nduckdb() {{ cat > /dev/null; }}\nman() {{ cat > /dev/null; }}\nnotify() {{ :; }}\npublish() {{ :; }}\n{id}\n{script}"
     )
 }
 

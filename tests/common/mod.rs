@@ -93,6 +93,7 @@ fn repair_numbers(record: &mut ExecutionMetrics) {
     for (call, place) in record.trace.llm_calls.iter_mut().zip(1..) {
         call.call_sequence = place;
         call.cost_usd = call.cost_usd.map(positive);
+        call.cost.estimated_usd = call.cost.estimated_usd.map(positive);
     }
 
     let share = |value: f64| value.abs() % 1.0;

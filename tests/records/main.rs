@@ -27,4 +27,5 @@ mod lines;
 mod once;
 mod record;
 mod scan;
+mod schema;
 mod vendor_usage;

@@ -11,7 +11,7 @@ const GROUPS: [(&str, &[&str]); 5] = [
     ),
     ("Check", &["gate", "compare", "escalate", "verify", "doctor", "policy"]),
     ("Export", &["cat", "export", "pg"]),
-    ("Maintain", &["index", "retention", "completions", "man"]),
+    ("Maintain", &["index", "retention", "schema", "completions", "man"]),
 ];
 
 /// The text that follows the options.

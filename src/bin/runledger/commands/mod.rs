@@ -32,6 +32,7 @@ mod progress;
 mod quota;
 mod retention;
 mod run;
+mod schema;
 mod show;
 mod start;
 mod tail;
@@ -121,6 +122,7 @@ pub(crate) enum Command {
     Index(index::Command),
     #[command(subcommand)]
     Retention(retention::Command),
+    Schema(schema::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -188,6 +190,7 @@ impl Command {
             Self::Pg(args) => pg::run(args, global, out),
             Self::Index(command) => index::run(command, global, out),
             Self::Retention(args) => retention::run(args, global, out),
+            Self::Schema(args) => schema::run(args, out),
             Self::Completions(args) => completions::run(args, &mut CommandLine::command(), out),
             Self::Man(args) => man::run(args, CommandLine::command(), out),
         }

@@ -33,6 +33,8 @@ use crate::term::output;
 /// For each input line that is not blank, prints one line with the exact cost as a decimal string, the parts of the
 /// cost, and the source of the price. If an input line cannot be priced, the printed line is {"error": …, "kind": …,
 /// "near": […]}. `near` lists models with a similar name. Exits with 0 even if some lines cannot be priced.
+///
+/// `runledger schema price` prints the JSON Schema of both lines.
 #[derive(Debug, clap::Args)]
 #[command(after_help = r#"Example: price one call
   echo '{"model": "gpt-4", "usage": {"input_tokens": 5, "output_tokens": 1}}' |
