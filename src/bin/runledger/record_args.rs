@@ -83,8 +83,8 @@ pub(crate) static OPTIONS: [Opt; 16] = [
     option(
         "parent",
         "UUID",
-        "The id of the execution that started this one. A new execution gets the value of RUNLEDGER_PARENT_EXECUTION_ID \
-         by default",
+        "The id of the execution that started this one. A new execution gets the value of \
+         RUNLEDGER_PARENT_EXECUTION_ID by default",
         Form::Id,
     ),
     option("kind", "KIND", "The kind of the record [default: skill]", Form::Words(Kind::KNOWN)),

@@ -24,7 +24,8 @@ use crate::record_fields::price;
 /// Writes the record of the execution to the ledger only once, even if the command is repeated.
 ///
 /// With tokens or a cost, adds a call of the model to the record, as `progress` does. The cost of the execution is the
-/// sum of the costs of its calls. If the cost of a call is unknown, the sum is unknown too.
+/// sum of the costs of its calls. If the cost of a call is unknown, the sum is unknown too. The cost of a model is
+/// unknown if it was named without tokens and without a cost.
 ///
 /// Prints one JSON object. With --json, the object is on one line. If the execution cannot be completed, the object has
 /// "success": false, and "error" says why. duration_ms is null if the clock was set back to a time before the start of

@@ -29,8 +29,8 @@ static SUBS: [Sub; 4] = [
         name: "routing",
         kind: Kind::ModelRouting,
         about: "Record which model a router chose",
-        long: "The tokens are those that the call is expected to use. Without --estimate, the estimated cost is computed \
-               from them. The tier is the class of models for which the router chose this model.",
+        long: "The tokens are those that the call is expected to use. Without --estimate, the estimated cost is \
+               computed from them. The tier is the class of models for which the router chose this model.",
         example: "record the choice of a model
   runledger log routing --model gpt-4 --tier Premium --estimate 0.06 \\
     --reason 'a face, close up'",
@@ -84,8 +84,8 @@ static SUBS: [Sub; 4] = [
         name: "qc",
         kind: Kind::Qc,
         about: "Record the result of a quality control",
-        long: "PASS accepts the artifact, FAIL rejects it, and FIX asks for changes. Only a control that called a model \
-               itself has a model, tokens and a cost.",
+        long: "PASS accepts the artifact, FAIL rejects it, and FIX asks for changes. Only a control that called a \
+               model itself has a model, tokens and a cost.",
         example: "record that an artifact was rejected
   runledger log qc --artifact s-2-004_v1.png --outcome FAIL \\
     --violation 'six fingers' --scene s-2 --shot s-2-004",
@@ -147,14 +147,16 @@ static OWN: [Opt; 13] = [
 
 const ABOUT: &str = "Record a routing decision, a generation, a QC or a budget check";
 
-const LONG: &str = "Each call appends one record of work that has ended: the decision of a model router, an attempt to generate something, a \
-quality control (QC) of the result, or a check against a budget. The environment variables RUNLEDGER_RUN_ID and \
-RUNLEDGER_PARENT_EXECUTION_ID provide the run and the parent of the record. `runledger run` sets both for the command \
-that it runs. RUNLEDGER_PRICES names your own price table.
+const LONG: &str =
+    "Each call appends one record of work that has ended: the decision of a model router, an attempt to \
+generate something, a quality control (QC) of the result, or a check against a budget.
 
-Prints one JSON object, on one line with --json. `answer` is `durable` if the record is in the ledger, and `spilled` if \
-it is stored next to the ledger until a later command appends it. `seq` is the number of its line. An unknown amount \
-is null. If the record cannot be stored, the object has \"success\": false, and \"error\" says why.";
+The environment variables RUNLEDGER_RUN_ID and RUNLEDGER_PARENT_EXECUTION_ID provide the run and the parent of the \
+record. `runledger run` sets both for the command that it runs. RUNLEDGER_PRICES names your own price table.
+
+Prints one JSON object, on one line with --json. `answer` is `durable` if the record is in the ledger, and `spilled` \
+if it is stored next to the ledger until a later command appends it. `seq` is the number of its line. An unknown \
+amount is null. If the record cannot be stored, the object has \"success\": false, and \"error\" says why.";
 
 const AFTER: &str = "Example: a retry after a quality control, in a run that passes its gate
   runledger run --skill pipeline --run-id run-8 -- bash -c '
