@@ -301,7 +301,7 @@ impl Ledger {
             }
         }
         let pending = taken.iter().map(|(_, _, record)| Pending { since: Cursor::START, record: record.clone() });
-        sweep::append_missing(&self.shared.journal, pending.collect())?;
+        sweep::append_missing(&self.shared.journal, &self.shared.known, pending.collect())?;
         for (path, _, _) in &taken {
             unless_missing(Disk.remove(path))
                 .map_err(|source| Error::io("remove a record that was taken back", path, source))?;

@@ -99,6 +99,10 @@ impl KnownIds {
         Ok(())
     }
 
+    pub(super) fn warn(&self, error: &Error) {
+        (self.warn)(error);
+    }
+
     fn ids(&self) -> &Ids {
         let Ok(ids) = self.ids.get_or_make(|| Ok::<_, Infallible>(Ids::default()));
         ids

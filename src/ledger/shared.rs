@@ -54,7 +54,8 @@ impl Shared {
         if self.swept.swap(true, Ordering::Relaxed) {
             return;
         }
-        let swept = self.slots.stem().and_then(|own| sweep::sweep(&self.journal, &self.options.journal, own, deadline));
+        let sweep = |own| sweep::sweep(&self.journal, &self.known, &self.options.journal, own, deadline);
+        let swept = self.slots.stem().and_then(sweep);
         if let Err(error) = swept {
             self.warn(&error);
         }
@@ -65,7 +66,7 @@ impl Shared {
         // If the ledger was opened without its lock, the files of dead processes are not swept yet. If another process
         // is sweeping, this call does not wait, because that process sweeps all files.
         self.sweep(Duration::ZERO);
-        let append = |pending| sweep::append_missing(&self.journal, pending).map(drop);
+        let append = |pending| sweep::append_missing(&self.journal, &self.known, pending).map(drop);
         match self.spill.drain(append) {
             Ok(0) => {}
             Ok(records) => _ = self.record_event(&LedgerEvent::Returned { records }),

@@ -60,15 +60,24 @@ fn durable(id: Uuid, seq: u64) -> String {
 #[test]
 fn each_record_is_answered_in_the_order_of_the_lines_and_is_in_the_ledger_as_it_was() {
     let (place, records) = (Place::empty(), records());
-    let answer: String = (1..).zip(&records).map(|(seq, record)| durable(record.execution_id, seq)).collect();
+    let with_cost = |seq, record: &ExecutionMetrics| {
+        let answer = durable(record.execution_id, seq);
+        match record.cost_usd {
+            Some(cost) => answer.replace("}\n", &format!(",\"cost_usd\":\"{cost}\"}}\n")),
+            None => answer,
+        }
+    };
+    let answer: String = (1..).zip(&records).map(|(seq, record)| with_cost(seq, record)).collect();
     let unpriced = r#","price":{"unknown":"cannot price the unknown model \"llama-9\""}}"#;
     let answer = format!("{}{unpriced}\n", answer.strip_suffix("}\n").unwrap());
     assert_eq!(pipe(&place, lines(&records)).answer(0), answer);
     assert_eq!(in_ledger(&place), records);
     assert!(LedgerReader::open(place.ledger()).unwrap().verify(&[]).unwrap().is_clean());
     // The next one goes on where this one has ended; without a line feed at its end, too.
-    let text = lines(&records[..1]);
-    assert_eq!(pipe(&place, text.trim_end()).answer(0), durable(records[0].execution_id, 6));
+    let mut next = records[2].clone();
+    next.execution_id = Uuid::from_u128(6);
+    let text = lines(&[next.clone()]);
+    assert_eq!(pipe(&place, text.trim_end()).answer(0), durable(next.execution_id, 6));
 }
 
 #[test]

@@ -1,20 +1,22 @@
 //! Records the unfinished executions of dead processes as interrupted, and appends the records that these processes
 //! spilled because they could not append them. This is called a sweep.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use uuid::Uuid;
 
 use super::slots::{self, Death, Left, unless_denied};
 use super::spill;
-use super::stored::{Pending, without_record};
+use super::stored::Pending;
 use crate::disk::lock::LockFile;
 use crate::disk::unless_missing;
 use crate::error::{Error, ErrorKind, Result};
-use crate::journal::write::events;
+use crate::journal::write::{Key, KnownKeys, NotAppended, events};
 use crate::journal::{Journal, JournalOptions};
 use crate::ledger::bare::bare;
 use crate::ledger::event::LedgerEvent;
+use crate::ledger::known::{Comparison, KnownIds};
 use crate::ledger::places::Places;
 use crate::metrics::{ExecutionMetrics, Status};
 
@@ -25,6 +27,7 @@ use crate::metrics::{ExecutionMetrics, Status};
 /// read, and sweeps the other files.
 pub(in crate::ledger) fn sweep(
     journal: &Journal,
+    known: &Arc<KnownIds>,
     options: &JournalOptions,
     own: Uuid,
     deadline: Duration,
@@ -49,7 +52,7 @@ pub(in crate::ledger) fn sweep(
         let Some(spilled) = unless_denied(spilled, &mut denied)? else { continue };
         let mut pending = spilled.records;
         pending.extend(interrupted(&left));
-        swept += append_missing(journal, pending)?;
+        swept += append_missing(journal, known, pending)?;
         spill::remove(&**storage, layout, &left.stem, spilled.rest)?;
         unless_missing(storage.remove(&left.path))
             .map_err(|source| Error::io("remove a dead process's file", &left.path, source))?;
@@ -80,23 +83,44 @@ fn interrupted(left: &Left) -> impl Iterator<Item = Pending> {
 
 /// Appends the records of `pending` whose executions have no record in the ledger yet. Returns the number of appended
 /// records.
-pub(in crate::ledger) fn append_missing(journal: &Journal, pending: Vec<Pending>) -> Result<u64> {
+///
+/// A record replaces one that says that the execution was interrupted. If another process has appended another record
+/// with the same id meanwhile, warns and appends the pending record too, because its caller was told that it is safe.
+pub(in crate::ledger) fn append_missing(
+    journal: &Journal,
+    known: &Arc<KnownIds>,
+    pending: Vec<Pending>,
+) -> Result<u64> {
     if pending.is_empty() {
         return Ok(0);
     }
     journal.recover()?;
-    let mut missing = without_record(pending.iter(), |since| journal.lines_from(since), &mut Vec::new())?;
+    known.prepare()?;
     let mut appended = 0;
     for Pending { record, .. } in pending {
-        if missing.remove(&record.execution_id) {
-            append(journal, &record)?;
-            appended += 1;
-        }
+        appended += u64::from(append(journal, known, &record)?);
     }
     Ok(appended)
 }
 
-fn append(journal: &Journal, record: &ExecutionMetrics) -> Result<()> {
-    journal.append(record.to_json()?.as_bytes())?;
-    Ok(())
+/// Appends a record, and returns false if the ledger has it already.
+fn append(journal: &Journal, known: &Arc<KnownIds>, record: &ExecutionMetrics) -> Result<bool> {
+    let json = record.to_json()?;
+    let keys: Arc<dyn KnownKeys> = Arc::clone(known) as _;
+    let mut key = Key { id: record.execution_id.as_u128(), replaces: None };
+    loop {
+        let place = match journal.append_new(&[(json.as_bytes(), key)], &keys)?.pop() {
+            Some(Err(NotAppended::Known(place))) => place,
+            Some(Err(NotAppended::Unknown(error))) => return Err(error),
+            // Another thread has appended a record with the same id in the same batch.
+            Some(Err(NotAppended::InBatch)) => continue,
+            Some(Ok(_)) | None => return Ok(true),
+        };
+        match known.compare(place, json.as_bytes())? {
+            Comparison::Same { .. } => return Ok(false),
+            Comparison::Replaces => {}
+            Comparison::Conflict(error) => known.warn(&error),
+        }
+        key.replaces = Some(place);
+    }
 }

@@ -55,7 +55,7 @@ pub(super) const PIPE: &str = r##"{
    *whole skill_name skill_version timestamp_start
    "properties": {
     "usage": {
-     "description": "The calls of models. They are added to the tokens and the cost of the record."
+     "description": "The calls of models. The tokens and the cost of the record follow from them."
      "oneOf": [
       {"type": "object", "$ref": "#/$defs/call", "unevaluatedProperties": false}
       {"type": "array", "items": {"type": "object", "$ref": "#/$defs/call", "unevaluatedProperties": false}}
@@ -102,7 +102,7 @@ pub(super) const PIPE: &str = r##"{
    "description": "A call of a model, with either counts or the usage that a vendor reports."
    "type": "object"
    "oneOf": [
-    {"required": ["model"], "properties": {"anthropic": false, "openai": false, "gemini": false}, "not": {"propertyNames": {"enum": ["execution_id", "model", "provider", "variant", "at", "cost_usd"]}}}
+    {"required": ["model"], "properties": {"anthropic": false, "openai": false, "gemini": false}, "not": {"propertyNames": {"enum": ["execution_id", "model", "provider", "variant", "at"]}}}
     *vendor anthropic
     *vendor openai
     *vendor gemini

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use clap::ValueEnum;
 use runledger::export::workflow;
-use runledger::metrics::schema;
+use runledger::metrics::{run_log_columns, schema};
 
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
@@ -40,13 +40,13 @@ enum Format {
     Workflow,
 }
 
-/// The columns of a run log that `pipe` reads as keys of a record: the name of the column, and the path of the key.
-const ALIASES: [(&str, &str); 0] = [];
-
 pub(crate) fn run(args: &Args, out: &mut impl Write) -> Result<ExitCode, Failure> {
     let schema = match args.format {
         Format::Record => &schema::record(),
-        Format::Pipe => &schema::pipe(&ALIASES),
+        Format::Pipe => {
+            let columns = run_log_columns().iter().filter(|(column, key)| column != key);
+            &schema::pipe(&columns.copied().collect::<Vec<_>>())
+        }
         Format::Price => &schema::price(),
         Format::Workflow => workflow::SCHEMA,
     };

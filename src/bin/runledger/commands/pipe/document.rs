@@ -21,9 +21,14 @@ impl Document {
         if text.starts_with('{') { Self::parse(text).ok() } else { None }
     }
 
+    /// Removes a key, and returns its value.
+    pub(super) fn remove(&mut self, key: &str) -> Option<String> {
+        self.0.remove(key)
+    }
+
     /// Removes a key, and returns its value. A value that is null counts as missing.
     pub(super) fn take(&mut self, key: &str) -> Option<String> {
-        self.0.remove(key).filter(|value| value != "null")
+        self.remove(key).filter(|value| value != "null")
     }
 
     pub(super) fn set(&mut self, key: &str, value: String) {

@@ -52,9 +52,9 @@ pub(super) struct Reader {
 }
 
 /// The key under which a line can hold an object that `runledger price` printed. A record has no field with this name.
-const PRICE: &str = "price";
+pub(super) const PRICE: &str = "price";
 /// The key under which a line can hold calls. A record has no field with this name.
-const USAGE: &str = "usage";
+pub(super) const USAGE: &str = "usage";
 
 impl Reader {
     /// Reads a whole record.
@@ -234,7 +234,7 @@ fn record(text: &str) -> Result<Read, (&'static str, String)> {
     let (mut usage, mut price, mut changed) = (None, None, None);
     if let Ok(mut object) = Document::parse(text) {
         let has_more = [USAGE, PRICE].into_iter().any(|key| object.has(key));
-        (usage, price) = (object.take(USAGE), object.take(PRICE));
+        (usage, price) = (object.remove(USAGE), object.remove(PRICE));
         let renamed = rename_columns(&mut object).map_err(|reason| ("invalid", reason))?;
         changed = (has_more || renamed).then(|| object.to_json());
     }

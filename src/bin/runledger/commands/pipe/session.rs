@@ -9,7 +9,7 @@ use runledger::{ExecutionMetrics, Ledger, Uuid};
 use super::batch::{Batch, Reply};
 use super::call;
 use super::document::Document;
-use super::line::{Line, Reader, without_column};
+use super::line::{Line, PRICE, Reader, USAGE, without_column};
 use super::message::Message;
 use super::open::Open;
 use super::unknown::Unknown;
@@ -202,7 +202,9 @@ impl<'l> Session<'l> {
         let base =
             base.and_then(|base| base.to_json().map_err(|error| (failure::kind(&error), error.details().to_vec())));
         let has_outcome = fields.has("status") || fields.has("execution_succeeded") || open.is_none();
+        let other = [USAGE, PRICE].into_iter().find(|key| fields.has(key));
         let line = match base {
+            Ok(_) if let Some(key) = other => Err(invalid(format!("{key}: expected it in another message"))),
             Ok(_) if !has_outcome => Err(invalid("status: expected the outcome of the execution, found none")),
             Ok(base) => {
                 let mut object = Document::parse(&base).unwrap_or_default();
