@@ -26,62 +26,60 @@ use session::Session;
 
 /// Record executions from JSON lines on stdin
 ///
-/// Each line is one record: an object with the keys that `list --json` prints. The keys skill_name, skill_version,
-/// timestamp_start and timestamp_end are required. A record without an execution_id gets a new one, which the answer
-/// contains. If a program may send a record twice, it should set the execution_id itself. The ledger then holds two
-/// records with the same execution_id, which shows that they belong to one execution.
+/// Each line is one message. `runledger schema pipe` prints the JSON Schema of all messages.
 ///
-/// Some missing keys are derived: execution_succeeded and execution_failed from status, tokens_used from tokens_input
-/// and tokens_output, and wall_clock_time_ms from the two times. total_latency_ms is the sum of the steps, or
-/// wall_clock_time_ms if there are no steps. The values of all other missing keys are unknown. An error_reason of more
-/// than 500 characters is shortened.
+/// A message is usually a whole record: an object with the keys that `list --json` prints. The keys skill_name,
+/// skill_version, timestamp_start and timestamp_end are required. The column names of a run log, such as run_id, outcome
+/// and artifact_output, are accepted as keys too. Times keep up to six decimals.
 ///
-/// status is success, failed, cancelled, interrupted, panicked or paused. The command reads the status `error` as
-/// failed. A record with another word is refused, and the reason lists the words that are accepted. This also holds for
-/// kind, environment, error_category, cost_tier, cost.source and production.outcome.
+/// An execution can also be recorded while it runs, with messages that have only one key:
 ///
-/// If a record has model.name, tokens_input and tokens_output but no cost, the command computes the cost.
-/// model.provider and model.variant are used if they are present. The prices are the bundled prices, and --prices can
-/// override them. The command uses the prices at the time in cost.at, or at timestamp_start if cost.at is missing.
-/// --no-price turns pricing off.
+/// - {"begin": {…}} has the keys of a record that are known at the start. The answer has the execution_id.
 ///
-/// If a record without a cost lists calls in trace.llm_calls, the command computes the cost of each call that has none.
-/// If the cost of every call is known afterwards, the sum of these costs becomes the cost of the record. With
-/// --no-price, the command does not compute costs of calls. It still adds up the costs of the calls if the record
-/// states all of them.
+/// - {"step": {"execution_id": …, "name": …}} ends the step before it and begins another one.
 ///
-/// If a call names the same model as model.name but has no provider, model.provider is used. In the same way,
-/// model.variant is used if such a call has no variant. If a call has no cost.at, the cost.at of the record is used.
+/// - {"usage": {"execution_id": …, "model": …, …}} adds a call of a model.
 ///
-/// cost.source of a computed cost is "computed". If there is no price, cost_usd is null and cost.source is "unknown".
-/// `price.unknown` in the answer says why the cost is unknown. For example, the reason can be that model.name or a
-/// number of tokens is missing. A known cost is never replaced. If the record itself has "unknown" as cost.source or
-/// "Unknown" as cost_tier, no cost is computed. A call that has "unknown" as cost.source is not priced either.
+/// - {"end": {"execution_id": …, "status": …, …}} sets the outcome and any other keys, and stores the record.
 ///
-/// Amounts of money are JSON numbers or strings. A number with more than 12 decimals is rounded to 12, and a string
-/// with more than 12 decimals is refused. cost_usd is stored with 8 decimals, and halves are rounded to the even digit.
-/// If the amount has more than 8 decimals, cost.exact_usd stores the amount with all its decimals, and reports use
-/// cost.exact_usd.
+/// If the input ends before an execution does, or if this command is killed, the execution is recorded as interrupted.
 ///
-/// In a call in trace.llm_calls, cost_usd is not rounded. If such a call has a cost.exact_usd, the command moves this
-/// amount to the cost_usd of the same call. If the two amounts contradict each other, neither is changed.
+/// A record that is sent twice is stored once, even after a restart: the second answer is `duplicate`, which is as good
+/// as durable. A record with an execution_id that the ledger has with other content is refused as a conflict. A record
+/// without an execution_id gets a new one, so a program that may send a record twice should set the execution_id itself.
 ///
-/// The key `price` can hold an object that `runledger price` printed. The command then copies the cost from this object
-/// to the record, together with facts about the cost, such as the version of the price table. A record cannot have both
-/// `price` and a cost. A known cost_tier of the record is kept.
+/// A call is an object with model, and provider, variant and at if they are known. It also has either counts such as
+/// input_tokens and output_tokens, as in `runledger price`, or the usage or the whole response of a vendor under the key
+/// anthropic, openai or gemini. In a record, `usage` can hold one call or a list of calls.
 ///
-/// If a record has keys that are not part of the format, their values are not stored. The answer lists these keys under
-/// unknown_keys. For a key that is similar to a known key, `near` names the known key. With --strict, the whole record
-/// is refused instead. In tags and in a variant, all keys are allowed.
+/// If a call or a record has a model and tokens but no cost_usd, its cost is computed with the bundled prices, or with
+/// --prices, at the time of the call. A known cost is never replaced, and the value "unknown" in cost.source is kept.
+/// If the cost is unknown, `price.unknown` in the answer says why. The answer has the stored amount in cost_usd.
 ///
-/// For each input line that is not blank, the command prints one answer, in the order of the input. An answer is one
-/// line of JSON. A program can send many lines before it reads the first answer. Lines that have arrived are written
-/// together, with one sync. If nothing reads the answers, the command stops reading its input when the output pipe is
-/// full.
+/// Amounts of money are JSON numbers or strings with at most 12 decimals. cost_usd is stored with 8 decimals, and halves
+/// are rounded to the even digit. If the amount has more decimals, cost.exact_usd keeps them all, and reports use it. The
+/// key `price` can hold an object that `runledger price` printed.
+///
+/// Missing values are derived if they follow from others: the outcome from status, tokens_used from its parts, and the
+/// durations from the times or the steps. The answer lists them under `derived`. All other missing values are unknown. An
+/// error_reason of more than 500 characters is shortened and ends in `…`.
+///
+/// A key that is not known is refused, and `near` names a known key that is similar. With --lenient, its value becomes a
+/// tag, and the answer lists the key under unknown_keys. In tags and in a variant, all keys are allowed. The words of
+/// status, kind, environment, error_category, cost_tier, cost.source and production.outcome are checked. The status
+/// `error` is read as failed.
+///
+/// For each line that is not blank, the command prints one answer, in the order of the input. A program can send many
+/// lines before it reads the first answer. Lines that have arrived are written together, with one sync. If nothing reads
+/// the answers, the command stops reading its input when the output pipe is full. A line can have at most 16 MiB.
 ///
 /// The value of `answer` is one of these:
 ///
 /// - durable: the record is in the ledger, and survives `kill -9` and a power cut.
+///
+/// - duplicate: the ledger had this record already.
+///
+/// - begun, noted: the message belongs to an execution that has not ended.
 ///
 /// - refused: the line was not valid, so nothing was stored.
 ///
@@ -89,19 +87,35 @@ use session::Session;
 ///
 /// - lost: the record could not be stored anywhere.
 ///
-/// If the command is killed before it prints an answer, the record may or may not be in the ledger. A line can be at
-/// most 16 MiB long.
-///
-/// Exits at the end of the input, with 0 if all records are durable, and otherwise with 1.
+/// Exits at the end of the input. The exit code is 0 if every record is durable, and otherwise 1.
 #[derive(Debug, clap::Args)]
 #[command(after_help = r#"Answers, in which seq is the number of the line in the ledger:
-  {"execution_id": "019c…", "seq": 42, "answer": "durable"}
+  {"execution_id": "019c…", "seq": 42, "answer": "durable",
+   "cost_usd": "0.0645", "derived": ["tokens_used"]}
+  {"execution_id": "019c…", "seq": 42, "answer": "duplicate"}
   {"execution_id": null, "seq": null, "answer": "refused", "line": 7,
-   "kind": …, "reasons": […]}
-  {"execution_id": "019c…", "seq": 43, "answer": "durable",
-   "unknown_keys": ["token_input"], "near": {"token_input": "tokens_input"}}
-  {"execution_id": "019c…", "seq": 44, "answer": "durable",
-   "price": {"unknown": "cannot price the unknown model \"llama-9\""}}
+   "kind": …, "reasons": […], "unknown_keys": ["token_input"],
+   "near": {"token_input": "tokens_input"}}
+
+A full record, which is one line in the input:
+  {"execution_id": "0194f3a5-6c1e-7d2b-8a4f-1b2c3d4e5f60",
+   "skill_name": "draw-shot", "skill_version": "1.2.0",
+   "timestamp_start": "2026-02-14T14:23:00Z",
+   "timestamp_end": "2026-02-14T14:23:42.250Z",
+   "status": "success", "kind": "generation",
+   "run": {"run_id": "episode-7", "agent_name": "artist", "task_id": "3.2"},
+   "usage": [
+     {"model": "claude-opus-4-5", "provider": "anthropic",
+      "input_tokens": 12000, "cache_read_tokens": 8000,
+      "output_tokens": 900},
+     {"model": "gpt-4o",
+      "openai": {"prompt_tokens": 1000, "completion_tokens": 200}}],
+   "production": {"scene_id": "12", "shot_id": "12-b", "outcome": "PASS",
+     "regen_count": 1, "artifact": "shot-12-b_v2.png"},
+   "quality_score": 0.9,
+   "trace": {"steps": [{"name": "write the prompt",
+     "time": "2026-02-14T14:23:00Z", "duration_ms": 1200}]},
+   "tags": {"seed": 42}}
 
 Example: record one execution
   echo '{"skill_name": "summarise", "skill_version": "1.2.0",
@@ -112,12 +126,6 @@ Example: record an execution with the cost that `price` computes
     runledger price | jq -c '{skill_name: "summarise",
       skill_version: "1.2.0", status: "success",
       timestamp_start: .at, timestamp_end: .at, price: .}' |
-    runledger pipe
-Example: record only the amount, as a number or as a string
-  echo '{"model": "gpt-4o-mini", "usage": {"input_tokens": 1}}' |
-    runledger price | jq -c '{skill_name: "summarise",
-      skill_version: "1.2.0", status: "success",
-      timestamp_start: .at, timestamp_end: .at, cost_usd: .usd}' |
     runledger pipe"#)]
 pub(crate) struct Args {
     /// Store the values of unknown keys as tags, and list these keys in the answer
