@@ -264,7 +264,14 @@ impl FrozenBaselines {
     /// # Ok::<(), runledger::Error>(())
     /// ```
     #[must_use]
-    pub fn compare(&self, mut recent: Accumulator) -> Comparison {
+    pub fn compare(&self, recent: Accumulator) -> Comparison {
+        self.compare_with_samples_min(recent, Comparison::SAMPLES_MIN)
+    }
+
+    /// Like [`compare`](Self::compare), but with another number in place of [`Comparison::SAMPLES_MIN`]. With a lower
+    /// number, more metrics are judged, and a disturbance of a few executions looks like a change more often.
+    #[must_use]
+    pub fn compare_with_samples_min(&self, mut recent: Accumulator, samples_min: u64) -> Comparison {
         recent.settle();
         let recent_baselines = recent.clone().finish();
         let sides = [(&self.samples, &self.baselines), (&recent, &recent_baselines)];
@@ -274,14 +281,15 @@ impl FrozenBaselines {
         };
         let skills = names.into_iter().map(|name| (name.clone(), group(sides.map(|each| side(each, name)))));
         let mut comparison = Comparison { skills: skills.collect() };
-        comparison.judge();
+        comparison.judge(samples_min);
         comparison
     }
 }
 
 impl Comparison {
-    /// Adjusts the p-values for multiple tests, and sets the verdicts.
-    fn judge(&mut self) {
+    /// Adjusts the p-values for multiple tests, and sets the verdicts. `samples_min` replaces
+    /// [`SAMPLES_MIN`](Self::SAMPLES_MIN).
+    fn judge(&mut self, samples_min: u64) {
         // Cost and tokens are tested by their geometric means, but reported as arithmetic means.
         let is_mean = [false, false, true, true];
         let metrics =
@@ -290,7 +298,7 @@ impl Comparison {
         for ((metric, is_mean), weight) in metrics {
             // A metric that cannot be judged must not use up a part of the allowed false alarms. Whether a metric can
             // be judged depends only on how many values each side has.
-            let can_be_judged = metric.baseline_samples.max(metric.recent_samples) >= Self::SAMPLES_MIN;
+            let can_be_judged = metric.baseline_samples.max(metric.recent_samples) >= samples_min;
             if let Some(p_value) = metric.p_value.filter(|_| can_be_judged) {
                 tested.push((metric, is_mean));
                 weighted.push((p_value, weight));
@@ -299,7 +307,7 @@ impl Comparison {
         for ((metric, is_mean), adjusted) in tested.into_iter().zip(inference::weighted_holm(&weighted)) {
             metric.p_adjusted = Some(significant(adjusted));
             let Some(delta) = metric.delta else { continue };
-            let is_few = metric.baseline_samples.min(metric.recent_samples) < Self::SAMPLES_MIN;
+            let is_few = metric.baseline_samples.min(metric.recent_samples) < samples_min;
             // A success rate is better if it is higher; every other metric is better if it is lower.
             let higher_is_better = metric.test == Some(Test::FisherExact);
             let is_stable = if higher_is_better {

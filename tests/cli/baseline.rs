@@ -217,15 +217,15 @@ fn compare_judges_each_metric_and_ends_with_1_if_one_is_worse() {
     assert_eq!(
         run(&place, "compare").answer(1),
         "\
-skill    metric    baseline  recent         interval        p  verdict
-publish  success     100.0%   74.4%  -39.5% … -14.7%  <0.0001  worse
-publish  ms            3250    3850    16.3% … 21.0%  <0.0001  worse
-publish  mean usd      0.01    0.01      0.0% … 0.0%   1.0000  no change shown
-publish  tokens        1003    1003     -0.1% … 0.1%   1.0000  no change shown
-search   success     100.0%  100.0%     -7.5% … 3.8%   1.0000  no change shown
-search   ms            3250    3250     -2.1% … 2.4%   1.0000  no change shown
-search   mean usd         -       -                -        -  too few
-search   tokens        1003    1003     -0.1% … 0.1%   1.0000  no change shown
+skill   metric        baseline recent        interval       p verdict
+publish success_rate    100.0%  74.4% -39.5% … -14.7% <0.0001 worse
+publish latency_ms        3250   3850   16.3% … 21.0% <0.0001 worse
+publish cost_mean_usd     0.01   0.01     0.0% … 0.0%  1.0000 no change shown
+publish tokens_mean       1003   1003    -0.1% … 0.1%  1.0000 no change shown
+search  success_rate    100.0% 100.0%    -7.5% … 3.8%  1.0000 no change shown
+search  latency_ms        3250   3250    -2.1% … 2.4%  1.0000 no change shown
+search  cost_mean_usd        -      -               -       - too few
+search  tokens_mean       1003   1003    -0.1% … 0.1%  1.0000 no change shown
 compared with the baselines of the week from 2026-02-09T00:00:00.000Z
 7 of 8 metrics judged
 "
@@ -233,17 +233,17 @@ compared with the baselines of the week from 2026-02-09T00:00:00.000Z
     assert_eq!(
         answer(&place, "compare --skill search"),
         "\
-skill   metric    baseline  recent      interval       p  verdict
-search  success     100.0%  100.0%  -7.5% … 3.8%  1.0000  no change shown
-search  ms            3250    3250  -2.1% … 2.4%  1.0000  no change shown
-search  mean usd         -       -             -       -  too few
-search  tokens        1003    1003  -0.1% … 0.1%  1.0000  no change shown
+skill   metric         baseline  recent      interval       p  verdict
+search  success_rate     100.0%  100.0%  -7.5% … 3.8%  1.0000  no change shown
+search  latency_ms         3250    3250  -2.1% … 2.4%  1.0000  no change shown
+search  cost_mean_usd         -       -             -       -  too few
+search  tokens_mean        1003    1003  -0.1% … 0.1%  1.0000  no change shown
 compared with the baselines of the week from 2026-02-09T00:00:00.000Z
 3 of 4 metrics judged
 "
     );
     let few = run(&place, "compare --since 2026-02-05 --until 2026-02-05").answer(3);
-    assert!(few.contains("\npublish  ms            3250    3275   -3.4% … 4.1%  1.0000  too few\n"), "{few}");
+    assert!(few.contains("\npublish  latency_ms         3250    3275   -3.4% … 4.1%  1.0000  too few\n"), "{few}");
 }
 
 /// A gate that judged nothing is not green, and neither is one that did not judge what it should.
@@ -255,20 +255,43 @@ fn compare_ends_with_3_if_it_judged_nothing_or_not_what_is_required() {
     assert_eq!(last("compare --since 2026-02-12T09:00:00Z", 3), "0 of 8 metrics judged");
     assert_eq!(last("compare --skill absent", 3), "0 of 0 metrics judged");
     assert_eq!(last("compare --skill search", 0), "3 of 4 metrics judged");
-    assert_eq!(last("compare --skill search --require success,latency", 0), "3 of 4 metrics judged");
+    assert_eq!(last("compare --skill search --require success_rate,latency_ms", 0), "3 of 4 metrics judged");
     // All costs of `search` are unknown.
-    for required in ["cost", "all", "success,cost"] {
+    for required in ["cost_mean_usd", "all", "success_rate,cost_mean_usd"] {
         let args = format!("compare --skill search --require {required}");
         assert_eq!(last(&args, 3), "required and not judged: cost_mean_usd of search");
     }
     let json: serde_json::Value =
-        serde_json::from_str(&run(&place, "compare --skill search --require cost --json").answer(3)).unwrap();
+        serde_json::from_str(&run(&place, "compare --skill search --require cost_mean_usd --json").answer(3)).unwrap();
     assert_eq!((&json["judged"], &json["metrics"]), (&3.into(), &4.into()));
     assert_eq!(json["required_not_judged"], serde_json::json!([{"skill": "search", "metric": "cost_mean_usd"}]));
     assert_eq!(json["skills"]["search"]["cost_mean_usd"]["verdict"], "too_few");
     // What is worse is reported first.
     run(&place, "compare --require all").answer(1);
-    assert!(run(&place, "compare --require speed").complaint(2).contains("invalid value 'speed'"));
+    // There is one name for each metric: its key in the JSON.
+    for name in ["speed", "success", "latency", "ms"] {
+        let complaint = run(&place, &format!("compare --require {name}")).complaint(2);
+        let names = "[possible values: success_rate, latency_ms, cost_mean_usd, tokens_mean, all]";
+        assert!(complaint.contains(&format!("invalid value '{name}'")) && complaint.contains(names), "{complaint}");
+    }
+}
+
+/// The default is 30 values. The baseline has 168 of each skill, and the day has 24.
+#[test]
+fn compare_judges_on_as_many_values_as_requested() {
+    let place = frozen_place();
+    let day = "compare --since 2026-02-05 --until 2026-02-05 --skill publish";
+    let verdict = |more: &str, code: i32| {
+        let table = run(&place, &format!("{day} {more}")).answer(code);
+        let row = table.lines().find(|row| row.contains(" latency_ms ")).unwrap_or_default().to_owned();
+        (row.rsplit("  ").next().unwrap().to_owned(), table.lines().last().unwrap().to_owned())
+    };
+    let [few, none] = ["too few", "no change shown"].map(str::to_owned);
+    let judged = |count: u8| format!("{count} of 4 metrics judged");
+    assert_eq!(verdict("", 3), (few.clone(), judged(0)));
+    assert_eq!(verdict("--min-samples 30", 3), (few.clone(), judged(0)));
+    assert_eq!(verdict("--min-samples 25", 3), (few, judged(0)));
+    assert_eq!(verdict("--min-samples 24", 0), (none, judged(4)));
 }
 
 #[test]

@@ -56,8 +56,14 @@ fn faulty() -> Vec<ExecutionMetrics> {
     records
 }
 
+/// Runs the command as in a pipe, where a reason is one line.
+fn piped(place: &Place, args: &[&str]) -> Output {
+    let mut command = commands::command();
+    commands::output(command.env_remove("COLUMNS").current_dir(place.directory.path()).args(args))
+}
+
 fn gate(place: &Place, args: &str) -> Output {
-    place.run(["gate", "--run", "run-7"].into_iter().chain(args.split_whitespace()))
+    piped(place, &["gate", "--run", "run-7"].into_iter().chain(args.split_whitespace()).collect::<Vec<_>>())
 }
 
 #[test]
@@ -221,6 +227,22 @@ fn a_line_that_is_not_a_record_fails_the_run() {
     assert!(answer.contains("\nbroken integrity: torn: logs/execution_metrics.jsonl: line 3 "), "{answer}");
 }
 
+/// On a terminal, a reason continues on the next line, between two words.
+#[test]
+fn a_long_reason_continues_between_words() {
+    let place = Place::with(&faulty());
+    let whole = gate(&place, "").answer(1);
+    let wrapped = place.run(["gate", "--run", "run-7"]).answer(1);
+    assert!(whole.lines().any(|line| line.chars().count() > 80), "{whole}");
+    assert!(wrapped.lines().all(|line| line.chars().count() <= 80), "{wrapped}");
+    assert_eq!(wrapped.replace("\n    ", " "), whole);
+    let args = ["escalate", "--since", "2026-11-16", "--until", "2026-11-18"];
+    let place = Place::with(&bad_week());
+    let (whole, wrapped) = (piped(&place, &args).answer(1), place.run(args).answer(1));
+    assert!(wrapped.lines().all(|line| line.chars().count() <= 80), "{wrapped}");
+    assert_eq!(wrapped.replace("\n    ", " "), whole);
+}
+
 #[test]
 fn an_unknown_run_fails() {
     let answer = Place::with(&run()).run(["gate", "--run", "run 8\n"]).answer(1);
@@ -331,7 +353,7 @@ fn bad_week() -> Vec<ExecutionMetrics> {
 fn a_week_without_escalations_ends_with_0() {
     let place = Place::with(&run());
     assert_eq!(
-        place.run(["escalate", "--since", "2026-11-16", "--until", "2026-11-18"]).answer(0),
+        piped(&place, &["escalate", "--since", "2026-11-16", "--until", "2026-11-18"]).answer(0),
         "2026-11-16T00:00:00.000Z to 2026-11-19T00:00:00.000Z: executions 4, escalations 0\n\
          not tested: QC failure rate spikes \"qc-grader\": 1 results are known, and 0 to compare with; at least 30 of each are needed\n"
     );
@@ -346,7 +368,7 @@ fn escalations_name_their_recipients_and_end_with_1() {
     )
     .unwrap();
     let args = ["escalate", "--since", "2026-11-16", "--until", "2026-11-18", "--policy", "policy.json"];
-    assert_eq!(place.run(args).answer(1), include_str!("../data/governance/escalate.txt"));
+    assert_eq!(piped(&place, &args).answer(1), include_str!("../data/governance/escalate.txt"));
     let json = place.run(args.into_iter().chain(["--json"])).answer(1);
     assert_eq!(json, include_str!("../data/governance/escalate.json"));
 }
@@ -377,7 +399,7 @@ fn an_execution_of_a_dead_process_has_no_end() {
     std::fs::copy(&marks, marks.with_file_name("00000000-0000-7000-8000-000000000000.slots")).unwrap();
     std::fs::remove_file(&marks).unwrap();
     let files = place.files();
-    let told = place.run(["escalate", "--since", "1h"]).answer(1);
+    let told = piped(&place, &["escalate", "--since", "1h"]).answer(1);
     let why = "3 of 3 executions did not finish: 3 interrupted, 0 in flight for over 24 h";
     let expected = format!("escalations 1\nhuman: repeated missing logs: {why}\n  99 % interval 31.1% … 100.0%\n{ids}");
     assert!(told.ends_with(&expected), "{told}");
@@ -390,7 +412,7 @@ fn lost_records_are_reported() {
     let place = Place::with(&run());
     let lost = |day| format!("{{\"at\":\"2026-11-{day}T12:00:00.000Z\",\"event\":\"lost\",\"records\":3}}\n");
     std::fs::write(place.path("logs/execution_metrics.ledger/events.jsonl"), lost("15") + &lost("18")).unwrap();
-    let escalate = |until| place.run(["escalate", "--since", "2026-11-16", "--until", until]);
+    let escalate = |until| piped(&place, &["escalate", "--since", "2026-11-16", "--until", until]);
     assert_eq!(
         escalate("2026-11-18").answer(1),
         "2026-11-16T00:00:00.000Z to 2026-11-19T00:00:00.000Z: executions 4, escalations 1\n\

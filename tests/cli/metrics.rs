@@ -78,6 +78,36 @@ fn without_records_everything_is_unknown() {
     );
 }
 
+/// A table without a row is left out, and a sentence replaces all of them.
+#[test]
+fn only_tables_with_a_row_are_shown() {
+    let plain = [execution(1, 0), execution(2, 0)];
+    let nothing = "No execution names a shot, a drift, a scene, a tier, a model or a QC violation.\n";
+    let mut tiered = plain.clone();
+    tiered.iter_mut().for_each(|record| record.production.outcome = None);
+    assert_eq!(metrics(&place(&tiered), ""), format!("executions: 2\n{nothing}"));
+    tiered[0].model.name = Some("gpt-4".to_owned());
+    assert_eq!(
+        metrics(&place(&tiered), ""),
+        "executions: 2\n\nmodel  known  failed  rate  unknown\ngpt-4      1       0  0.0%        0\n"
+    );
+    tiered[1].cost_usd = usd("0.5");
+    tiered[1].production.scene_id = Some("s1".to_owned());
+    let found = metrics(&place(&tiered), "");
+    let headings: Vec<_> = found.split("\n\n").skip(1).map(|table| table.split(' ').next().unwrap()).collect();
+    assert_eq!(headings, ["scene", "model"]);
+}
+
+/// Without the index of a run, and with thousands of executions in a run, the answer is the same.
+#[test]
+fn the_metrics_of_a_run_are_those_of_its_records() {
+    let whole = Place::with(&production());
+    let plain = place(&production());
+    for args in ["--run run-1", "--run run-2 --json", "--run run-1 --since 2026-11-20T12:30:00Z --json"] {
+        assert_eq!(metrics(&whole, args), metrics(&plain, args), "{args}");
+    }
+}
+
 #[test]
 fn lines_that_are_not_records_are_reported_and_counted() {
     let Output { code, stdout, stderr } = place(&production()).with_a_foreign_line().run(["metrics", "--json"]);

@@ -194,7 +194,22 @@ fn a_wrong_value_is_refused_without_words_of_rust() {
             "complete --execution-id 019c5d2a-5a40-7000-8000-000000000001 --quality-score x",
             "expected a number such as 0.5",
         ),
-        ("tail -n -1", "unexpected argument '-1'"),
+        ("tail -n -1", "invalid value '-1' for '--lines <N>': expected a whole number from 0 to 18446744073709551615"),
+        ("list --limit -1", "invalid value '-1' for '--limit <N>': expected a whole number from 1 to 4294967295"),
+        (
+            "list --min-cost -1",
+            "invalid value '-1' for '--min-cost <USD>': expected an amount of US dollars such as 0.25",
+        ),
+        ("list --min-cost x", "expected an amount of US dollars such as 0.25"),
+        ("compare --min-samples -1", "expected a whole number from 5 to 18446744073709551615"),
+        ("list --since -7d", "expected a span without a sign; 7d means the time before now"),
+        ("escalate --until -36h", "expected a span without a sign; 36h means the time before now"),
+        ("cost --until -2026-11-01", "expected a date (2026-11-01, today, yesterday)"),
+        (
+            "cost --week-start sunday",
+            "--week-start sets the first day of the weeks of the report; found --by model, expected --by week",
+        ),
+        ("cost --by day --week-start monday", "found --by day, expected --by week"),
         ("tail -n=-1", "expected a whole number from 0 to 18446744073709551615"),
     ] {
         let Output { code, stderr, .. } = place.run(args.split(' '));
@@ -211,12 +226,37 @@ fn a_path_that_is_not_a_ledger_is_named_with_what_to_do() {
         ("absent", "cannot open a ledger to read: absent: there is no such file"),
         (
             "plain.txt",
-            "cannot verify the ledger: plain.txt: found a file without a line of a ledger; expected the file of a ledger",
+            "cannot read the ledger: plain.txt: found a file without a record; expected the file of a ledger",
         ),
     ] {
         let complaint = place.run(["verify", "--ledger", ledger]).complaint(2);
         assert_eq!(complaint, format!("runledger: {found}{HINT}"));
     }
+}
+
+/// A ledger whose lines are damaged is still a ledger, and an empty file is a ledger without executions.
+#[test]
+fn a_file_without_a_record_is_not_a_ledger() {
+    let place = Place::with(&[]);
+    std::fs::write(place.path("noise"), "hello\n".repeat(2000)).unwrap();
+    let complaint = "runledger: cannot read the ledger: noise: found a file without a record; expected the file of a \
+         ledger; to use another ledger, set --ledger PATH or RUNLEDGER_PATH\n";
+    for args in
+        ["list", "list --all --json", "tail", "show 019c", "show 019c --tree", "cost", "metrics", "baseline", "gate"]
+    {
+        let refused = place.run(args.split(' ').chain(["--ledger", "noise"]));
+        assert_eq!((refused.code, refused.stdout.as_str()), (Some(2), ""), "{args}");
+        let json = format!(
+            "{{\"error\":\"{}\",\"kind\":\"unsuitable\"}}\n",
+            &complaint["runledger: ".len()..complaint.len() - 1]
+        );
+        assert_eq!(refused.stderr, if args.ends_with("json") { json.as_str() } else { complaint }, "{args}");
+    }
+    std::fs::write(place.path("empty"), "").unwrap();
+    std::fs::write(place.ledger(), "hello\n").unwrap();
+    let none = "The ledger has no executions. `runledger run` records one.\n";
+    assert_eq!(place.run(["list", "--ledger", "empty"]).answer(0), none);
+    assert_eq!(place.run(["list"]).stdout, none);
 }
 
 #[test]

@@ -37,7 +37,8 @@ fn a_run_is_exported_and_its_errors_are_registered() {
 logs/run-logs/2026-02-14_14-23_nightly-1.md
 error   severity status count last seen (UTC)  message
 ERR-001 MEDIUM   OPEN       1 2026-02-14 14:23 lock is held
-ERR-002 HIGH     OPEN       1 2026-02-14 14:24 timed out after 30 s\\n| at `publ…
+ERR-002 HIGH     OPEN       1 2026-02-14 14:24 timed out after 30 s\\n| at
+                                               `publish`
 "
     );
     let text = std::fs::read_to_string(place.path(LOG)).unwrap();
@@ -56,7 +57,8 @@ ERR-002 HIGH     OPEN       1 2026-02-14 14:24 timed out after 30 s\\n| at `publ
         "\
 error   severity status count last seen (UTC)  message
 ERR-001 MEDIUM   OPEN       1 2026-02-14 14:23 lock is held
-ERR-002 CRITICAL OPEN       2 2026-02-14 14:24 timed out after 30 s\\n| at `publ…
+ERR-002 CRITICAL OPEN       2 2026-02-14 14:24 timed out after 30 s\\n| at
+                                               `publish`
 "
     );
 }

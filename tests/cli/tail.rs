@@ -126,18 +126,46 @@ fn it_follows_from_segment_to_segment() {
     assert!(ledger.head().unwrap().segment > 3);
 }
 
-/// Later rows have the columns of the earlier rows, and wider ones where necessary.
+/// Rows that are recorded later have the columns of the rows before them, however wide their values are.
 #[test]
 fn its_table_continues_below_the_headings() {
     let (place, records) = (Place::with(&records()[3..4]), records());
     let ledger = Ledger::open(place.ledger()).unwrap();
     let (_tail, mut output) = follow(&place, &[]);
-    assert_eq!(line(&mut output), "start (UTC)       skill              status   ms  tokens  usd  id\n");
-    assert_eq!(line(&mut output), "2026-02-14 14:26  übersetzen-日本語  success   7       -    -  019c5d2b-0000\n");
-    append(&ledger, &records[4]);
-    assert_eq!(line(&mut output), "2026-02-14 14:27  blog-publish       success  900      15    -  019c5d2b-0001\n");
-    append(&ledger, &records[2]);
-    assert_eq!(line(&mut output), "2026-02-14 14:25 blog-publish      interrupted   -      -   - 019c5d2a-6b01\n");
+    assert_eq!(line(&mut output), "start (UTC)      skill            status         ms tokens     usd id\n");
+    assert_eq!(line(&mut output), "2026-02-14 14:26 übersetzen-日本… success         7      -       - 019c5d2b-0000\n");
+    for (record, row) in [
+        (&records[4], "2026-02-14 14:27 blog-publish     success       900     15       - 019c5d2b-0001\n"),
+        (&records[2], "2026-02-14 14:25 blog-publish     interrupted     -      -       - 019c5d2a-6b01\n"),
+        (&records[0], "2026-02-14 14:23 git-push-autono… success      3200   1500  0.0600 019c5d2a-5a40\n"),
+        (&records[1], "2026-02-14 14:24 blog-publish     failed      45.0k   3300  0.0345 019c5d2a-6b00\n"),
+    ] {
+        append(&ledger, record);
+        assert_eq!(line(&mut output), row);
+        assert!(row.trim_end().chars().count() <= 80);
+    }
+}
+
+/// On a wider terminal, names have more room. In a pipe without a width, they are whole.
+#[test]
+fn the_columns_of_new_rows_depend_on_the_width() {
+    for (columns, heading, name) in [
+        ("100", "start (UTC)       skill                           status", "git-push-autonomous             success"),
+        ("", "start (UTC)       skill             status", "git-push-autonomous  success"),
+    ] {
+        let place = Place::with(&records()[3..4]);
+        let ledger = Ledger::open(place.ledger()).unwrap();
+        let mut command = command();
+        command.current_dir(place.directory.path()).args(["tail", "-f"]).env("COLUMNS", columns);
+        let mut running = Running::spawn(&mut command);
+        let mut output = BufReader::new(running.child.stdout.take().unwrap());
+        let first = line(&mut output);
+        assert!(first.starts_with(heading), "{first}");
+        line(&mut output);
+        append(&ledger, &records()[0]);
+        let row = line(&mut output);
+        assert!(row.contains(name), "{row}");
+    }
 }
 
 /// A writer dies within a line, and the next one cuts the line off.

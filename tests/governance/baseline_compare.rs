@@ -227,6 +227,22 @@ fn compare(before: Vec<ExecutionMetrics>, recent: Vec<ExecutionMetrics>) -> Comp
     comparison
 }
 
+/// The default is 30 values on each side.
+#[test]
+fn fewer_values_are_enough_on_request() {
+    let (before, recent) = (executions("skill", 20, 1000), executions("skill", 25, 1000));
+    let mut accumulator = Accumulator::new();
+    recent.iter().for_each(|record| accumulator.add(record));
+    let frozen = frozen(before);
+    let verdict = |samples_min| {
+        let compared = frozen.compare_with_samples_min(accumulator.clone(), samples_min);
+        compared.skills["skill"].latency_ms.verdict
+    };
+    assert_eq!(verdict(Comparison::SAMPLES_MIN), Verdict::TooFew);
+    assert_eq!([21, 20, 5].map(verdict), [Verdict::TooFew, Verdict::NoChangeShown, Verdict::NoChangeShown]);
+    assert_eq!(frozen.compare(accumulator.clone()), frozen.compare_with_samples_min(accumulator.clone(), 30));
+}
+
 fn latency_verdict(before: (u64, u64), recent: (u64, u64)) -> Verdict {
     let comparison = compare(executions("skill", before.0, before.1), executions("skill", recent.0, recent.1));
     let skill = &comparison.skills["skill"];

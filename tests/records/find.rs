@@ -1,5 +1,6 @@
 //! Promise: the records of one execution or one run are those of a pass over all records, whatever an index says.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -105,6 +106,36 @@ fn assert_answers(reader: &LedgerReader) {
         let expected: Vec<_> =
             all.iter().filter(|record| record.run.run_id.as_deref() == Some(*run)).cloned().collect();
         assert_eq!(reader.run(run).unwrap(), expected, "{run:?}");
+        for count in [0, 1, 2, 100] {
+            let last = reader.last_of_run(run, count, Some).unwrap().records;
+            assert_eq!(last, expected[expected.len().saturating_sub(count)..], "{run:?} {count}");
+        }
+        let names = |record: &&ExecutionMetrics| {
+            [&record.run.run_id, &record.run.parent_run_id].into_iter().flatten().any(|name| name == run)
+        };
+        let naming: Vec<_> = all.iter().filter(names).cloned().collect();
+        for most in [1, usize::MAX] {
+            let mut found = Vec::new();
+            let take = |record| {
+                found.push(record);
+                found.len() < most
+            };
+            reader.each_naming_run(run, take).unwrap();
+            assert_eq!(found, naming[..naming.len().min(most)], "{run:?} {most}");
+        }
+    }
+    for parents in [&IDS[..], &IDS[..1], &IDS[4..], &[7]] {
+        let parents: BTreeSet<_> = parents.iter().copied().map(Uuid::from_u128).collect();
+        let is_stray = |record: &&ExecutionMetrics| {
+            record.run.run_id.is_none() && record.run.parent_execution_id.is_some_and(|id| parents.contains(&id))
+        };
+        let mut found = Vec::new();
+        let take = |record| {
+            found.push(record);
+            true
+        };
+        reader.each_stray(&parents, take).unwrap();
+        assert_eq!(found, all.iter().filter(is_stray).cloned().collect::<Vec<_>>(), "{parents:?}");
     }
     for digits in ["0", "00000000", "019c5d2a5A40", "019c5d2a5a4070000000000000000001", "f", "7"] {
         for limit in [1, 2, 10] {

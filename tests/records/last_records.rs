@@ -198,6 +198,20 @@ fn the_last_records_of_a_kind_are_those_of_the_whole() {
     assert_eq!(skipped.errors().iter().map(named).collect::<Vec<_>>(), malformed[4..]);
 }
 
+/// The last record comes first, and the records before the last ones are not passed on.
+#[test]
+fn the_last_records_are_passed_on_from_the_last_one() {
+    let place = Place::new();
+    append(&open(&place.path(), 3), 1..=20);
+    let mut passed = Vec::new();
+    let take = |record: ExecutionMetrics| {
+        passed.push(record.execution_id.as_u128());
+        Some(record.execution_id.as_u128()).filter(|id| id % 2 == 0)
+    };
+    assert_eq!(LedgerReader::open(place.path()).unwrap().last(3, take).unwrap().records, [16, 18, 20]);
+    assert_eq!(passed, [20, 19, 18, 17, 16]);
+}
+
 #[test]
 fn records_before_the_last_ones_are_not_read() {
     let place = Place::new();

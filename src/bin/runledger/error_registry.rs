@@ -42,7 +42,7 @@ pub(crate) fn table(errors: &[RegisteredError], out: &mut impl Write) -> Result<
         Column::Level("status"),
         Column::Number("count"),
         Column::Text("last seen (UTC)"),
-        Column::Name("message"),
+        Column::Message("message"),
     ]);
     for error in errors {
         table.row([

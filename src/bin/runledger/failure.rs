@@ -49,6 +49,8 @@ pub(crate) enum Failure {
     NoRegistry(PathBuf),
     #[error("--error-message says what went wrong; it needs --status error or cancelled")]
     MessageOfSuccess,
+    #[error("--week-start sets the first day of the weeks of the report; found --by {0}, expected --by week")]
+    WeekStart(&'static str),
     #[error("{0}")]
     Period(String),
     #[error(
@@ -74,6 +76,15 @@ pub(crate) enum Failure {
     Command { program: std::ffi::OsString, source: io::Error },
     #[error("cannot write the baselines: {}: this is the ledger", .0.display())]
     IsLedger(PathBuf),
+    #[error(
+        "cannot read the ledger: {}: found a file without a record; expected the file of a ledger; to use another ledger, set --ledger PATH or RUNLEDGER_PATH",
+        .0.display()
+    )]
+    NotALedger(PathBuf),
+    #[error(
+        "cannot show the tree of {0}: found more than {1} executions with a parent; expected at most {1}. `runledger list --run ID --all` lists a run"
+    )]
+    LargeTree(runledger::Uuid, usize),
 }
 
 impl Failure {
@@ -102,11 +113,11 @@ impl Failure {
             | Self::NoError(_)
             | Self::NotFrozen { .. }
             | Self::NoRegistry(_) => "absent",
-            Self::MessageOfSuccess | Self::Period(_) => "usage",
+            Self::MessageOfSuccess | Self::WeekStart(_) | Self::Period(_) => "usage",
             Self::Ambiguous { .. } => "ambiguous",
             Self::IdOfExecution(_) => "unknown_model",
             Self::Faulty(_) => "faulty",
-            Self::IsLedger(_) | Self::NoIdentity(_) => "unsuitable",
+            Self::IsLedger(_) | Self::NoIdentity(_) | Self::NotALedger(_) | Self::LargeTree(..) => "unsuitable",
         }
     }
 

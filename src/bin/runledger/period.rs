@@ -26,11 +26,11 @@ struct Written {
     /// Use only executions that started at this time or later. WHEN is a date (2026-11-01, today, yesterday), a time
     /// (2026-11-01T12:00:00Z), or a time span before now in minutes, hours, days or weeks (90m, 36h, 7d, 2w). A day of
     /// a time span has 24 hours
-    #[arg(long, value_name = "WHEN")]
+    #[arg(long, value_name = "WHEN", allow_hyphen_values = true)]
     since: Option<When>,
     /// Use only executions that started before this time. WHEN is the same as for --since, but a date includes the
     /// whole day
-    #[arg(long, value_name = "WHEN")]
+    #[arg(long, value_name = "WHEN", allow_hyphen_values = true)]
     until: Option<When>,
     /// The time zone in which days, weeks and months begin. ZONE is an IANA name (Europe/Zurich) or a UTC offset
     /// (+02:00, +0200)
@@ -233,6 +233,10 @@ fn parse(text: &str, now_ms: i64) -> Result<When, String> {
     let is_date = text.len() == 10 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
     let bound = if is_date { text.parse().ok().map(Bound::Date) } else { text.parse().ok().map(Bound::Time) };
     bound.map(When::At).ok_or_else(|| {
+        let is_span = |span: &&str| span.ends_with(['m', 'h', 'd', 'w']) && parse(span, now_ms).is_ok();
+        if let Some(span) = text.strip_prefix('-').filter(is_span) {
+            return format!("expected a span without a sign; {span} means the time before now");
+        }
         "expected a date (2026-11-01, today, yesterday), a time (2026-11-01T12:00:00Z) or a span (90m, 36h, 7d, 2w)"
             .to_owned()
     })
@@ -274,7 +278,9 @@ mod tests {
             "7",
             "7s",
             "7M",
-            "-7d",
+            "-d",
+            "-2026-11-01",
+            "--7d",
             "Today",
             "tomorrow",
             "7 d",
@@ -286,6 +292,7 @@ mod tests {
         ] {
             assert!(parse(text, now).unwrap_err().starts_with("expected a date"), "{text}");
         }
+        assert_eq!(parse("-7d", now), Err("expected a span without a sign; 7d means the time before now".to_owned()));
         for text in ["99999999d", "9223372036854775807h", "99999999999999999999h"] {
             assert_eq!(parse(text, now), Err("the time is outside the years 0 to 9999".to_owned()), "{text}");
         }

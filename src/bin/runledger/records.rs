@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use runledger::baseline::Skipped;
 use runledger::ledger::SpilledRecords;
-use runledger::{Error, ExecutionMetrics, InFlight, LedgerReader, Records, Scan};
+use runledger::{Error, ErrorKind, ExecutionMetrics, InFlight, LedgerReader, Records, Scan};
 
 use crate::execution_id::{Candidate, IdPrefix};
 use crate::failure::{self, Failure};
@@ -13,9 +13,23 @@ use crate::global::Global;
 use crate::period::Period;
 use crate::term::output;
 
-/// Returns a reader of the ledger.
+/// The number of lines in which a file without internal files must have a record.
+const LINES_WITHOUT_RECORD_MAX: usize = 1000;
+
+/// Returns a reader of the ledger. Fails if the file is neither a ledger nor JSON lines with records.
 pub(crate) fn reader(global: &Global) -> Result<LedgerReader, Failure> {
-    Ok(LedgerReader::open(&global.ledger)?)
+    let reader = LedgerReader::open(&global.ledger)?;
+    // A ledger has internal files. Its lines can be damaged, but it is a ledger.
+    if global.ledger.with_extension("ledger").join("ledger.json").exists() {
+        return Ok(reader);
+    }
+    let is_malformed =
+        |line: &runledger::Result<_>| line.as_ref().is_err_and(|error: &Error| error.kind() == ErrorKind::Malformed);
+    let mut lines = reader.records().take(LINES_WITHOUT_RECORD_MAX).peekable();
+    if lines.peek().is_some() && lines.all(|line| is_malformed(&line)) {
+        return Err(Failure::NotALedger(global.ledger.clone()));
+    }
+    Ok(reader)
 }
 
 /// Passes each record of the ledger to `take`, in order. Skips lines that are not records, and warns of them on stderr.

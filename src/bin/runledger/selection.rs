@@ -1,7 +1,9 @@
 //! Arguments that select executions.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
+use runledger::baseline::Skipped;
+use runledger::metrics::RunIds;
 use runledger::{ExecutionMetrics, Timestamp};
 
 use crate::failure::Failure;
@@ -70,65 +72,43 @@ impl Selection {
         Ok(move |record: &ExecutionMetrics| of_run(record) && self.period.has(record))
     }
 
+    /// Returns the only run of the selection; `None` if executions of other runs can be selected too.
+    pub(crate) fn only_run(&self) -> Option<&str> {
+        self.run.as_deref().filter(|_| !self.child_runs)
+    }
+
     /// Returns the ids of the selected runs: the run of --run and, with --child-runs, its child runs, their child runs,
     /// and so on. Returns `None` if --run is missing, because all records are then selected. Fails if no execution
     /// belongs to these runs, so that a mistyped id does not look like a run without executions.
     fn runs(&self, global: &Global) -> Result<Option<HashSet<String>>, Failure> {
         let Some(run) = &self.run else { return Ok(None) };
-        // Without --child-runs, only the run of --run is needed.
-        let is_needed = |id: &str| self.child_runs || id == run;
-        let mut known = Known::default();
         // The executions in flight are read first, and the ledger is read last. So an execution that ends in the
         // meantime is not missed.
-        let begun = records::in_flight(global)?.into_iter().map(|begun| begun.record);
-        begun.chain(records::spilled(global)?.records).for_each(|record| known.add(&record, is_needed));
-        let scanned = records::reader(global)?.scan().fold_records(
-            Known::default,
-            |known, record| known.add(record, is_needed),
-            Known::merge,
-        )?;
-        known.merge(scanned.value);
-        let Known { ids, mut started } = known;
+        let mut outside: Vec<_> = records::in_flight(global)?.into_iter().map(|begun| begun.record).collect();
+        outside.extend(records::spilled(global)?.records);
+        let reader = records::reader(global)?;
         let mut runs = HashSet::from([run.clone()]);
         let mut parents = vec![run.clone()];
+        let mut has_execution = false;
+        let mut skipped = Skipped::default();
         while let Some(parent) = parents.pop() {
-            for child in started.remove(&parent).unwrap_or_default() {
-                if runs.insert(child.clone()) {
-                    parents.push(child);
+            let mut add = |record: &ExecutionMetrics| {
+                let RunIds { run_id: Some(id), parent_run_id, .. } = &record.run else { return };
+                if self.child_runs && parent_run_id.as_ref() == Some(&parent) && runs.insert(id.clone()) {
+                    parents.push(id.clone());
                 }
-            }
+                has_execution |= runs.contains(id);
+            };
+            outside.iter().for_each(&mut add);
+            skipped = reader.each_naming_run(&parent, |record| {
+                add(&record);
+                true
+            })?;
         }
-        if ids.is_disjoint(&runs) {
-            records::warn_of(&scanned.skipped, global);
+        if !has_execution {
+            records::warn_of(&skipped, global);
             return Err(Failure::NoRun(run.clone()));
         }
         Ok(Some(runs))
-    }
-}
-
-/// The runs of all records, including the records of executions in flight.
-#[derive(Default)]
-struct Known {
-    ids: HashSet<String>,
-    /// The child runs of each run.
-    started: HashMap<String, HashSet<String>>,
-}
-
-impl Known {
-    fn add(&mut self, record: &ExecutionMetrics, is_needed: impl Fn(&str) -> bool) {
-        let Some(id) = record.run.run_id.as_ref().filter(|id| is_needed(id)) else { return };
-        if !self.ids.contains(id) {
-            self.ids.insert(id.clone());
-        }
-        if let Some(parent) = &record.run.parent_run_id {
-            self.started.entry(parent.clone()).or_default().insert(id.clone());
-        }
-    }
-
-    fn merge(&mut self, later: Self) {
-        self.ids.extend(later.ids);
-        for (parent, children) in later.started {
-            self.started.entry(parent).or_default().extend(children);
-        }
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use super::LedgerReader;
+use super::find::hit;
 use super::records::record;
 use super::segments::{Indexes, Segment};
 use super::starts::Starts;
@@ -11,7 +12,16 @@ use crate::journal::format::line::{self, Trailer};
 use crate::journal::read::blocks::Block;
 use crate::journal::read::last::{BLOCK_BYTES, segments_from_last};
 use crate::journal::read::{Order, Sequence};
+use crate::ledger::index::{Section, of_run};
 use crate::metrics::{ExecutionMetrics, Timestamp};
+
+/// The largest number of lines of a run in a segment that are found through its index. If there are more, the last ones
+/// are found faster by reading the segment backwards, because each line that the index names is checked.
+const LINES_OF_RUN_MAX: usize = 1024;
+
+/// Returns the parts of a segment that can have the wanted lines, among the lines that its index covers. Returns `None`
+/// if all of these lines have to be read.
+type Parts<'p> = &'p dyn Fn(&mut Segment<'_>) -> Option<Vec<Block>>;
 
 /// The result of [`LedgerReader::last`].
 #[derive(Debug)]
@@ -26,7 +36,7 @@ pub struct LastRecords<T> {
 
 impl LedgerReader {
     /// Returns the last `count` results of `take` that are not `None`, in ledger order. Reads the ledger backwards from
-    /// its end until it has these results.
+    /// its end until it has these results. `take` gets the records in this order too: the last one first.
     ///
     /// Damage before these records is not reported, because the ledger before them is not read. A writer that could not
     /// sync a segment repeats lines in a new segment. Such a line counts once, in the new segment.
@@ -63,9 +73,61 @@ impl LedgerReader {
         count: usize,
         mut take: impl FnMut(ExecutionMetrics) -> Option<T>,
     ) -> Result<LastRecords<T>> {
-        let (starts, indexes) = (Starts { since, until }, Indexes::of(&*self.storage, &self.layout));
+        let starts = Starts { since, until };
         let mut take =
             |record: ExecutionMetrics| Some(record).filter(|r| starts.has(r.timestamp_start)).and_then(&mut take);
+        let parts = |segment: &mut Segment<'_>| starts.parts(segment);
+        self.last_in((starts != Starts::ALL).then_some(&parts), count, &mut take)
+    }
+
+    /// Like [`last`](Self::last), but only for executions whose `run_id` is `run_id`. Through the index of each segment,
+    /// reads only the lines of the run, unless a segment has more than 1,024 of them.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if a segment cannot be read.
+    ///
+    /// ```
+    /// use runledger::metrics::RunIds;
+    /// use runledger::{Ledger, Skill};
+    ///
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("execution_metrics.jsonl");
+    /// let ledger = Ledger::open(&path)?;
+    /// for (skill, run) in [("parse", "run-7"), ("publish", "run-7"), ("parse", "run-8")] {
+    ///     ledger.begin(Skill::new(skill, "1.0.0").run(RunIds::new(run))).succeed().warn();
+    /// }
+    /// let last = ledger.reader().last_of_run("run-7", 1, |record| Some(record.skill_name))?;
+    /// assert_eq!(last.records, ["publish"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn last_of_run<T>(
+        &self,
+        run_id: &str,
+        count: usize,
+        mut take: impl FnMut(ExecutionMetrics) -> Option<T>,
+    ) -> Result<LastRecords<T>> {
+        let is_wanted = |record: &ExecutionMetrics| record.run.run_id.as_deref() == Some(run_id);
+        let mut take = |record: ExecutionMetrics| Some(record).filter(is_wanted).and_then(&mut take);
+        let key = of_run(run_id);
+        let parts = |segment: &mut Segment<'_>| {
+            let entries = segment.ask(|index| index.entries(Section::Runs, key, key))?;
+            let (span, file) = (segment.index.as_ref()?.span, segment.block.file());
+            let is_right = |&entry| hit(file, Section::Runs, entry, &span).is_some();
+            let line = |start: u64| segment.block.part(start, start + 1);
+            let is_usable = entries.len() <= LINES_OF_RUN_MAX && entries.iter().all(is_right);
+            is_usable.then(|| entries.iter().map(|entry| line(entry.offset.into())).collect())
+        };
+        self.last_in(Some(&parts), count, &mut take)
+    }
+
+    /// Returns the last `count` results of `take` that are not `None`. `parts` is `None` if all lines have to be read.
+    fn last_in<T>(
+        &self,
+        parts: Option<Parts<'_>>,
+        count: usize,
+        take: &mut dyn FnMut(ExecutionMetrics) -> Option<T>,
+    ) -> Result<LastRecords<T>> {
+        let indexes = Indexes::of(&*self.storage, &self.layout);
         let (mut records, mut skipped) = (VecDeque::new(), Skipped::default());
         let (mut repeated_from, mut buffer) = (None::<u64>, Vec::new());
         for segment in segments_from_last(&*self.storage, &self.layout)? {
@@ -76,8 +138,10 @@ impl LedgerReader {
                 }
                 segment => segment?,
             };
-            let (parts, mut first_seq) =
-                if starts == Starts::ALL { (vec![block], None) } else { parts_of(indexes.segment(block), &starts) };
+            let (parts, mut first_seq) = match parts {
+                Some(parts) => parts_of(indexes.segment(block), parts),
+                None => (vec![block], None),
+            };
             let is_first_known = first_seq.is_some();
             let mut of_segment = Skipped::default();
             for mut rest in parts.into_iter().rev() {
@@ -90,7 +154,7 @@ impl LedgerReader {
                     let wanted = count - records.len();
                     let mut part = Part { records: VecDeque::new(), malformed: Vec::new(), lines: 0, first_seq: None };
                     let is_repeated = |seq| repeated_from.is_some_and(|first| first <= seq);
-                    part.read(&block, &mut buffer, is_repeated, wanted, &mut take)?;
+                    part.read(&block, &mut buffer, is_repeated, wanted, take)?;
                     before = match before {
                         Some(before) => Some(before.saturating_sub(part.lines)),
                         None if part.malformed.is_empty() => None,
@@ -115,11 +179,10 @@ impl LedgerReader {
     }
 }
 
-/// Returns the parts of a segment that can have lines of the period, and the number of the segment's first line, if the
-/// index knows it.
-fn parts_of(mut segment: Segment<'_>, starts: &Starts) -> (Vec<Block>, Option<u64>) {
-    let parts = starts.parts(&mut segment);
-    match (parts, &segment.index) {
+/// Returns the parts of a segment that can have wanted lines, and the number of the segment's first line, if the index
+/// knows it.
+fn parts_of(mut segment: Segment<'_>, parts: Parts<'_>) -> (Vec<Block>, Option<u64>) {
+    match (parts(&mut segment), &segment.index) {
         (Some(mut parts), Some(index)) => {
             parts.push(segment.block.part(index.end, u64::MAX));
             (parts, Some(index.span.first))
@@ -147,16 +210,19 @@ struct Part<T> {
 }
 
 impl<T> Part<T> {
-    /// Reads `block`. `is_repeated` returns true for the numbers that have a line in a later segment.
+    /// Reads `block`, and passes its records to `take` until there are `wanted` results, the last record first.
+    /// `is_repeated` returns true for the numbers that have a line in a later segment.
     fn read(
         &mut self,
         block: &Block,
         buffer: &mut Vec<u8>,
         is_repeated: impl Fn(u64) -> bool,
         wanted: usize,
-        take: &mut impl FnMut(ExecutionMetrics) -> Option<T>,
+        take: &mut dyn FnMut(ExecutionMetrics) -> Option<T>,
     ) -> Result<()> {
         let mut sequence = Sequence::default();
+        // The text of all lines that count, and for each line its number, its offset, and where it ends in the text.
+        let (mut text, mut lines) = (Vec::new(), Vec::new());
         block.read(buffer, |piece, bytes| {
             // In the active segment, a writer may still be writing an incomplete last line, so that line is not
             // counted. A sealed segment never changes again, so nobody will complete the line there, and it is counted.
@@ -179,13 +245,19 @@ impl<T> Part<T> {
             if bytes.is_empty() || seq.is_some_and(&is_repeated) && trailer.as_ref().is_some_and(seals) {
                 return;
             }
-            match record(bytes) {
-                Ok(record) => self.records.extend(take(record)),
-                Err(error) => self.malformed.push((self.lines, piece.offset, error)),
+            text.extend_from_slice(bytes);
+            lines.push((self.lines, piece.offset, text.len()));
+        })?;
+        while self.records.len() < wanted
+            && let Some((line, offset, end)) = lines.pop()
+        {
+            let start = lines.last().map_or(0, |(_, _, end)| *end);
+            match record(&text[start..end]) {
+                Ok(record) => take(record).into_iter().for_each(|result| self.records.push_front(result)),
+                Err(error) => self.malformed.push((line, offset, error)),
             }
-            if self.records.len() > wanted {
-                self.records.pop_front();
-            }
-        })
+        }
+        self.malformed.reverse();
+        Ok(())
     }
 }

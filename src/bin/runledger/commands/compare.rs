@@ -7,6 +7,7 @@ use runledger::metrics::Fields;
 use runledger::{Baselines, Error, ErrorKind, FrozenWeeks, Timestamp};
 use serde::Serialize;
 
+use crate::argument::whole;
 use crate::baselines;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
@@ -30,53 +31,41 @@ use crate::week::Week;
 ///
 /// If either the baseline or the recent executions have fewer than 30 values, the change needs p ≤ 0.001. Without such
 /// a change, the verdict is `too few`. If both have fewer than 30 values, or one has fewer than 5, the verdict is
-/// always `too few`. `no change shown` does not prove that nothing changed.
+/// always `too few`. --min-samples replaces the number 30. `no change shown` does not prove that nothing changed.
 ///
 /// Success rates are compared by Fisher's exact test, and latencies, costs and tokens by a permutation test of their
-/// logarithms. Executions at the same time can resemble each other, and then count less as evidence. `ms` is the median
-/// latency. `interval` is the 99 % confidence interval of the change, in percent of the baseline. `p` is the adjusted
-/// p-value. For latency, cost and tokens, the interval and the verdict are of the typical value, the geometric mean. If
-/// the arithmetic mean of cost or tokens moved the other way, the verdict is `no change shown`. A metric whose values
-/// are all unknown has the verdict `too few`.
+/// logarithms. Executions at the same time can resemble each other, and then count less as evidence. The metrics are
+/// `success_rate`, `latency_ms` (the median), `cost_mean_usd` and `tokens_mean`. `interval` is the 99 % confidence
+/// interval of the change, in percent of the baseline. `p` is the adjusted p-value. For latency, cost and tokens, the
+/// interval and the verdict are of the typical value, the geometric mean. If the arithmetic mean of cost or tokens
+/// moved the other way, the verdict is `no change shown`. A metric whose values are all unknown has the verdict `too
+/// few`.
 ///
 /// Exits with 1 if a metric is worse. Otherwise, exits with 3 if no metric was judged, or if a metric that --require
 /// names was not judged. A metric is not judged if its verdict is `too few`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: fail a job if the last day is worse, or has too few executions
-  runledger compare --since 24h --require success,latency")]
+  runledger compare --since 24h --require success_rate,latency_ms")]
 pub(crate) struct Args {
     /// A day of the frozen week, such as 2026-11-16 [default: the latest frozen week]
     #[arg(long, value_name = "DAY")]
     week: Option<Week>,
-    /// Exit with 3 if one of these metrics is not judged, for any skill with recent executions. METRICS is success,
-    /// latency, cost, tokens or all, or several of them separated by commas
+    /// Exit with 3 if one of these metrics is not judged, for any skill with recent executions. METRICS is
+    /// success_rate, latency_ms, cost_mean_usd, tokens_mean or all, or several of them separated by commas
     #[arg(long, value_name = "METRICS", value_delimiter = ',', hide_possible_values = true)]
-    require: Vec<Required>,
+    #[arg(value_parser = METRICS)]
+    require: Vec<String>,
+    /// The number of values that the baseline and the recent executions need for the verdict `no change shown`, at least
+    /// 5. A lower number judges more metrics, but on less evidence
+    #[arg(long, value_name = "N", default_value_t = Comparison::SAMPLES_MIN, allow_negative_numbers = true)]
+    #[arg(value_parser = whole::<u64>(Comparison::SAMPLES_TESTED_MIN, u64::MAX))]
+    min_samples: u64,
     #[command(flatten)]
     window: Window,
 }
 
-/// The metrics that must be judged.
-#[derive(Debug, Clone, Copy, PartialEq, clap::ValueEnum)]
-enum Required {
-    Success,
-    Latency,
-    Cost,
-    Tokens,
-    All,
-}
-
-impl Required {
-    fn includes(self, key: &str) -> bool {
-        match self {
-            Self::Success => key == "success_rate",
-            Self::Latency => key == "latency_ms",
-            Self::Cost => key == "cost_mean_usd",
-            Self::Tokens => key == "tokens_mean",
-            Self::All => true,
-        }
-    }
-}
+/// What --require accepts: the keys of the metrics in the JSON, and a word for all of them.
+const METRICS: [&str; 5] = ["success_rate", "latency_ms", "cost_mean_usd", "tokens_mean", "all"];
 
 pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
     records::reader(global)?;
@@ -95,7 +84,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
         }
     };
     let seen = recent.clone().finish();
-    let mut comparison = frozen.compare(recent);
+    let mut comparison = frozen.compare_with_samples_min(recent, args.min_samples);
     if let Some(wanted) = &args.window.skill {
         // No recent executions of other skills were read, so other skills cannot be compared.
         comparison.skills.retain(|skill, _| skill == wanted);
@@ -129,13 +118,13 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
 
 /// Returns each required metric that was not judged. Nothing is required of a skill without recent executions. `seen`
 /// has the skills with recent executions.
-fn not_judged<'c>(required: &[Required], comparison: &'c Comparison, seen: &Baselines) -> Vec<NotJudged<'c>> {
+fn not_judged<'c>(required: &[String], comparison: &'c Comparison, seen: &Baselines) -> Vec<NotJudged<'c>> {
     let skills = comparison.skills.iter().filter(|(skill, _)| seen.get(skill).is_some());
     let metrics = skills.flat_map(|(skill, compared)| {
         let metrics = compared.metrics().into_iter().filter(|(_, metric)| !metric.is_judged());
         metrics.map(move |(metric, _)| NotJudged { skill, metric })
     });
-    metrics.filter(|found| required.iter().any(|required| required.includes(found.metric))).collect()
+    metrics.filter(|found| required.iter().any(|name| name == "all" || name == found.metric)).collect()
 }
 
 /// Returns the baselines of the given week, or of the latest frozen week if no week is given. Fails if there are none.
@@ -200,9 +189,8 @@ fn table(answer: &Answer<'_>, out: &mut impl Write) -> Result<(), Failure> {
         Column::Level("verdict"),
     ]);
     for (skill, compared) in &answer.comparison.skills {
-        let names = ["success", "ms", "mean usd", "tokens"];
-        for (name, (_, metric)) in names.into_iter().zip(compared.metrics()) {
-            let number = if name == "success" { short::percent } else { four_digits };
+        for (name, metric) in compared.metrics() {
+            let number = if name == "success_rate" { short::percent } else { four_digits };
             table.row([
                 skill.clone(),
                 name.to_owned(),

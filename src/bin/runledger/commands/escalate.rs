@@ -14,7 +14,7 @@ use crate::global::Global;
 use crate::period::{Bound, Period, When};
 use crate::policy_file;
 use crate::records;
-use crate::term::{output, short};
+use crate::term::{output, paragraph, short};
 use crate::zone::Zone;
 
 /// Report problems that someone must act on, with evidence
@@ -44,8 +44,9 @@ use crate::zone::Zone;
 ///
 /// Without --since, the command examines the executions that started since Monday 00:00 UTC of this week. The quality
 /// controls of the examined period are compared with the quality controls of the 28 days before the week in which the
-/// period begins. The policy can change this number of days and all thresholds. For each problem, the report lists up
-/// to 20 executions. Only the artifacts of the period, and counts of skills and models, are held in memory.
+/// period begins. The policy can change this number of days and all thresholds. For each problem, the report shows up
+/// to 3 executions and the number of the others. --json lists up to 20 executions. Only the artifacts of the period,
+/// and counts of skills and models, are held in memory.
 ///
 /// Exits with 1 if there is a problem.
 #[derive(Debug, clap::Args)]
@@ -55,11 +56,11 @@ pub(crate) struct Args {
     /// Use only executions that started at this time or later. WHEN is a date in UTC (2026-11-01, today, yesterday), a
     /// time (2026-11-01T12:00:00Z), or a time span before now in minutes, hours, days or weeks (90m, 36h, 7d, 2w). A
     /// day of a time span has 24 hours
-    #[arg(long, value_name = "WHEN")]
+    #[arg(long, value_name = "WHEN", allow_hyphen_values = true)]
     since: Option<When>,
     /// Use only executions that started before this time. WHEN is the same as for --since, but a date includes the
     /// whole day
-    #[arg(long, value_name = "WHEN")]
+    #[arg(long, value_name = "WHEN", allow_hyphen_values = true)]
     until: Option<When>,
     /// A policy file with thresholds. `runledger policy` prints the default
     #[arg(long, value_name = "FILE")]
@@ -96,24 +97,28 @@ fn write(report: &EscalationReport, out: &mut impl Write) -> Result<(), Failure>
     let until = report.until.map_or_else(|| "now".to_owned(), |until| until.to_string());
     let counts = [("executions", report.executions), ("escalations", report.escalations.len() as u64)];
     let counts = counts.map(|(what, count)| format!("{what} {}", short::count(count.into())));
-    writeln!(out, "{} to {until}: {}", report.since, counts.join(", "))?;
+    paragraph(&format!("{} to {until}: {}", report.since, counts.join(", ")), [0, 4], out)?;
     for escalation in &report.escalations {
         write_escalation(escalation, out)?;
     }
     for unjudged in &report.unjudged {
-        writeln!(out, "not tested: {unjudged}")?;
+        paragraph(&format!("not tested: {unjudged}"), [0, 4], out)?;
     }
     Ok(())
 }
 
+/// The largest number of executions that are shown for a problem. The JSON has more.
+const EXECUTIONS_SHOWN_MAX: usize = 3;
+
 fn write_escalation(escalation: &Escalation, out: &mut impl Write) -> Result<(), Failure> {
-    writeln!(out, "{escalation}")?;
-    writeln!(out, "  {}", text(&escalation.statistic))?;
+    paragraph(&escalation.to_string(), [0, 4], out)?;
+    paragraph(&text(&escalation.statistic), [2, 4], out)?;
     let Evidence { count, executions, .. } = &escalation.evidence;
-    for execution in executions {
+    let shown = executions.iter().take(EXECUTIONS_SHOWN_MAX);
+    for execution in shown.clone() {
         writeln!(out, "  {execution}")?;
     }
-    let unnamed = count.saturating_sub(executions.len() as u64);
+    let unnamed = count.saturating_sub(shown.len() as u64);
     if unnamed > 0 {
         writeln!(out, "  and {unnamed} more")?;
     }

@@ -14,7 +14,7 @@ use crate::global::Global;
 use crate::input_file;
 use crate::policy_file;
 use crate::records;
-use crate::term::{output, paint, printable, short};
+use crate::term::{output, paint, paragraph, printable, short};
 
 /// Check whether a run is fully logged: PASS, or FAIL with reasons
 ///
@@ -130,7 +130,7 @@ fn write(report: &GateReport, out: &mut impl Write) -> Result<(), Failure> {
     let counts = counts.map(|(what, count)| format!("{what} {}", short::count(count.into())));
     writeln!(out, "{} {}: {}", paint(&verdict.to_string()), printable(run_id), counts.join(", "))?;
     for reason in reasons {
-        writeln!(out, "{}", printable(&reason.to_string()))?;
+        paragraph(&reason.to_string(), [0, 4], out)?;
         for execution in &reason.executions {
             writeln!(out, "  {execution}")?;
         }

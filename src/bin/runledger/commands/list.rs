@@ -4,9 +4,9 @@ use std::io::Write;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use runledger::metrics::Status;
-use runledger::{ExecutionMetrics, Uuid};
+use runledger::{ExecutionMetrics, Usd, Uuid};
 
-use crate::argument::whole;
+use crate::argument::{name, whole};
 use crate::clock;
 use crate::execution_table::{COLUMNS, ROWS_MAX, cells, cells_with_age, status};
 use crate::exit_code::ExitCode;
@@ -30,11 +30,16 @@ use crate::term::{Table, audience, output};
 /// amount of a million dollars or more has three digits. Any other amount has two decimals.
 ///
 /// With --json, each line is a complete record.
+///
+/// An execution is listed if all options agree. --min-cost leaves out executions of unknown cost. A note on stderr says
+/// how many of them were recorded since the first execution of the list.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: list the last failures of one skill
   runledger list --skill blog-publish --status failed --limit 5
 Example: list all executions that failed in the last 24 hours
-  runledger list --since 24h --status failed --all")]
+  runledger list --since 24h --status failed --all
+Example: list what one run spent on expensive calls
+  runledger list --run nightly-7 --model opus --min-cost 0.50 --all")]
 pub(crate) struct Args {
     /// Show only executions of this skill
     #[arg(long, value_name = "NAME")]
@@ -42,15 +47,31 @@ pub(crate) struct Args {
     /// Show only executions with this status
     #[arg(long, value_parser = any_status())]
     status: Option<Status>,
+    /// Show only executions with this run_id. Executions of child runs are not included
+    #[arg(long, value_name = "ID")]
+    run: Option<String>,
+    /// Show only executions that used a model whose name contains this text, in upper or lower case: `haiku` finds
+    /// claude-haiku-4-5. The models of all calls of an execution are compared
+    #[arg(long, value_name = "NAME", value_parser = name)]
+    model: Option<String>,
+    /// Show only executions that cost at least this many US dollars
+    #[arg(long, value_name = "USD", value_parser = least_cost, allow_negative_numbers = true)]
+    min_cost: Option<Usd>,
     #[command(flatten)]
     period: Period,
     /// Show at most the last N executions, in the order in which they were recorded. An execution that was recorded
     /// late is among the last, even if the execution started long ago
     #[arg(long, value_name = "N", default_value = "20", value_parser = whole::<u32>(1, u32::MAX.into()))]
+    #[arg(allow_negative_numbers = true)]
     limit: u32,
     /// Show all executions
     #[arg(long, conflicts_with = "limit")]
     all: bool,
+}
+
+fn least_cost(text: &str) -> Result<Usd, String> {
+    let amount = text.parse().ok().filter(|amount: &Usd| *amount >= Usd::ZERO);
+    amount.ok_or_else(|| "expected an amount of US dollars such as 0.25".to_owned())
 }
 
 fn any_status() -> impl TypedValueParser<Value = Status> {
@@ -66,48 +87,53 @@ fn any_status() -> impl TypedValueParser<Value = Status> {
 }
 
 pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
-    if global.json {
-        json(args, global, out)?;
-    } else {
-        table(args, global, out)?;
+    let wanted = Wanted { args, model: args.model.as_ref().map(|name| name.to_lowercase()) };
+    let unpriced = if global.json { json(&wanted, global, out)? } else { table(&wanted, global, out)? };
+    if unpriced > 0 {
+        let text = format!("executions that were left out because their cost is unknown: {unpriced}");
+        output::note(&text, "unpriced", global.style());
     }
     Ok(ExitCode::Yes)
 }
 
-fn json(args: &Args, global: &Global, out: &mut impl Write) -> Result<(), Failure> {
-    if !args.is_short() {
-        // The ledger may be larger than the memory, so only one record is held at a time.
-        return each(args, global, |record| Ok(output::json_line(out, &record)?));
-    }
+/// Writes the list. Returns the number of executions that were left out because their cost is unknown.
+fn json(wanted: &Wanted<'_>, global: &Global, out: &mut impl Write) -> Result<u64, Failure> {
     let line = |record: ExecutionMetrics| {
         let mut line = Vec::new();
         output::json_line(&mut line, &record).map(|()| line)
     };
-    for line in last(args, global, line)? {
+    let Some(Short { rows: lines, unpriced }) = short(wanted, global, line)? else {
+        // The ledger may be larger than the memory, so only one record is held at a time.
+        return each(wanted, global, |record| Ok(output::json_line(out, &record)?));
+    };
+    for line in lines {
         out.write_all(&line?)?;
     }
-    Ok(())
+    Ok(unpriced)
 }
 
-fn table(args: &Args, global: &Global, out: &mut impl Write) -> Result<(), Failure> {
+/// Like [`json`], but writes a table.
+fn table(wanted: &Wanted<'_>, global: &Global, out: &mut impl Write) -> Result<u64, Failure> {
     let (now, has_age) = (clock::now(), audience::has_room());
     let row = |record: ExecutionMetrics| {
         (record.execution_id, if has_age { cells_with_age(&record, now) } else { cells(&record) })
     };
     let mut rows = Rows { table: Table::new(COLUMNS), held: Vec::new(), is_long: false };
-    if args.is_short() {
-        rows.held = last(args, global, row)?;
-    } else {
-        each(args, global, |record| rows.add(row(record), out))?;
-    }
+    let unpriced = match short(wanted, global, row)? {
+        Some(short) => {
+            rows.held = short.rows;
+            short.unpriced
+        }
+        None => each(wanted, global, |record| rows.add(row(record), out))?,
+    };
     rows.write(out)?;
-    let empty = if args.selects_all() {
+    let empty = if wanted.args.selects_all() {
         "The ledger has no executions. `runledger run` records one."
     } else {
         "No execution matches. `runledger list` shows the last ones."
     };
     rows.table.write_or(empty, out)?;
-    Ok(())
+    Ok(unpriced)
 }
 
 /// The rows of a list. If they are more than [`ROWS_MAX`], they are written in parts.
@@ -145,54 +171,124 @@ impl Rows {
 }
 
 /// Passes the records that the arguments select to `take`, in order. Holds one record at a time. If the list is limited,
-/// a pass over the ledger first counts the records to skip.
+/// a pass over the ledger first counts the records to skip. Returns the number of executions of unknown cost that were
+/// left out after the list began.
 fn each(
-    args: &Args,
+    wanted: &Wanted<'_>,
     global: &Global,
     mut take: impl FnMut(ExecutionMetrics) -> Result<(), Failure>,
-) -> Result<(), Failure> {
+) -> Result<u64, Failure> {
+    let args = wanted.args;
     let mut skipped = if args.all {
         0
     } else {
-        let count = |count: &mut u64, record: &_| *count += u64::from(args.wants(record));
+        let count = |count: &mut u64, record: &_| *count += u64::from(wanted.fate(record) == Fate::Listed);
         let counted = records::scan(&args.period, global)?.fold_records(|| 0, count, |count, later| *count += later)?;
         counted.value.saturating_sub(args.limit.into())
     };
-    records::each(global, |record| {
-        if !args.wants(&record) {
-            return Ok(());
-        }
-        if skipped > 0 {
+    let (mut has_begun, mut unpriced) = (skipped == 0, 0);
+    records::each(global, |record| match wanted.fate(&record) {
+        Fate::Listed if skipped > 0 => {
             skipped -= 1;
-            return Ok(());
+            Ok(())
         }
-        take(record)
+        Fate::Listed => {
+            has_begun = true;
+            take(record)
+        }
+        Fate::Unpriced => {
+            unpriced += u64::from(has_begun);
+            Ok(())
+        }
+        Fate::Other => Ok(()),
     })?;
-    Ok(())
+    Ok(unpriced)
 }
 
-/// Returns the last records that the arguments select, each converted by `make`. Earlier lines of the ledger are not
-/// read, so damage in them is not reported.
-fn last<T>(args: &Args, global: &Global, make: impl Fn(ExecutionMetrics) -> T) -> Result<Vec<T>, Failure> {
-    let take = |record| args.wants(&record).then(|| make(record));
-    let last = records::reader(global)?.last_between(args.period.limits(), args.limit as usize, take)?;
+/// A list that is held in memory.
+struct Short<T> {
+    rows: Vec<T>,
+    /// The number of executions of unknown cost that were left out after the list began.
+    unpriced: u64,
+}
+
+/// Returns the records that the arguments select, each converted by `make`. Earlier lines of the ledger are not read, so
+/// damage in them is not reported. Returns `None` if the list can have more than [`ROWS_MAX`] rows.
+fn short<T>(
+    wanted: &Wanted<'_>,
+    global: &Global,
+    make: impl Fn(ExecutionMetrics) -> T,
+) -> Result<Option<Short<T>>, Failure> {
+    let args = wanted.args;
+    let is_limited = !args.all && args.limit as usize <= ROWS_MAX;
+    if !is_limited && args.run.is_none() {
+        return Ok(None);
+    }
+    // A run is often short, although its list has no limit.
+    let limit = if is_limited { args.limit as usize } else { ROWS_MAX + 1 };
+    let mut unpriced = 0;
+    let take = |record| match wanted.fate(&record) {
+        Fate::Listed => Some(make(record)),
+        fate => {
+            unpriced += u64::from(fate == Fate::Unpriced);
+            None
+        }
+    };
+    let reader = records::reader(global)?;
+    let last = match &args.run {
+        Some(run) => reader.last_of_run(run, limit, take)?,
+        None => reader.last_between(args.period.limits(), limit, take)?,
+    };
+    if last.records.len() > ROWS_MAX {
+        return Ok(None);
+    }
     records::warn_of(&last.skipped, global);
-    Ok(last.records)
+    Ok(Some(Short { rows: last.records, unpriced }))
+}
+
+/// What the list does with a record.
+#[derive(PartialEq)]
+enum Fate {
+    Listed,
+    /// Left out only because its cost is unknown.
+    Unpriced,
+    Other,
 }
 
 impl Args {
     fn selects_all(&self) -> bool {
-        self.skill.is_none() && self.status.is_none() && self.period.is_all()
+        let Self { skill, status, run, model, min_cost, period, .. } = self;
+        let is_any = skill.is_some() || status.is_some() || run.is_some() || model.is_some() || min_cost.is_some();
+        !is_any && period.is_all()
     }
+}
 
-    /// Returns whether the list certainly has at most [`ROWS_MAX`] rows.
-    fn is_short(&self) -> bool {
-        !self.all && self.limit as usize <= ROWS_MAX
-    }
+/// What the arguments select.
+struct Wanted<'a> {
+    args: &'a Args,
+    /// The text of --model in lower case.
+    model: Option<String>,
+}
 
-    fn wants(&self, record: &ExecutionMetrics) -> bool {
-        self.skill.as_ref().is_none_or(|skill| *skill == record.skill_name)
-            && self.status.as_ref().is_none_or(|wanted| status(record).as_ref() == Some(wanted))
-            && self.period.has(record)
+impl Wanted<'_> {
+    fn fate(&self, record: &ExecutionMetrics) -> Fate {
+        let Args { skill, status: wanted, run, min_cost, period, .. } = self.args;
+        let is_selected = skill.as_ref().is_none_or(|skill| *skill == record.skill_name)
+            && wanted.as_ref().is_none_or(|wanted| status(record).as_ref() == Some(wanted))
+            && run.as_ref().is_none_or(|run| record.run.run_id.as_ref() == Some(run))
+            && self.model.as_ref().is_none_or(|model| has_model(record, model))
+            && period.has(record);
+        match (min_cost, record.cost_usd) {
+            _ if !is_selected => Fate::Other,
+            (Some(_), None) => Fate::Unpriced,
+            (Some(least), Some(cost)) if cost < *least => Fate::Other,
+            _ => Fate::Listed,
+        }
     }
+}
+
+/// Returns whether the name of a model of the execution contains the text, which is in lower case.
+fn has_model(record: &ExecutionMetrics, model: &str) -> bool {
+    let of_calls = record.trace.llm_calls.iter().map(|call| &call.model_name);
+    record.model.name.iter().chain(of_calls).any(|name| name.to_lowercase().contains(model))
 }

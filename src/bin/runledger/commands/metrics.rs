@@ -29,7 +29,8 @@ use crate::term::{Column, Table, cell, output, short};
 ///
 /// - the violations that quality controls (QC) found, the most common first
 ///
-/// An unknown value never counts as 0. Each table shows how many executions do not report a value that the table needs.
+/// A table is left out if no execution reports what the table is about. An unknown value never counts as 0. Each table
+/// shows how many executions do not report a value that the table needs.
 ///
 /// A shot is identified by its scene_id and shot_id. If several executions worked on a shot, the highest regen_count of
 /// these executions is used.
@@ -47,8 +48,8 @@ use crate::term::{Column, Table, cell, output, short};
 /// a high risk if its failure rate is more than 1.5 times that of all shots. Each of these two comparisons needs at
 /// least 10 results. If there are too few results to determine the risk, `high risk` is `-`.
 ///
-/// Numbers are rounded as in `runledger cost`. --json prints every digit. Only the shots, the artifacts and the groups of
-/// the tables are held in memory.
+/// Numbers are rounded as in `runledger cost`. --json prints every digit. Only the shots, the artifacts and the groups
+/// of the tables are held in memory.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: list the failure rate of each model in the last week
   runledger metrics --since 7d --json | jq '.models[] | {model, failure_rate}'")]
@@ -60,13 +61,20 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
     let is_selected = args.selection.predicate(global)?;
     let add = |all: &mut MetricsAccumulator, record: &_| if is_selected(record) { all.add(record) } else { Ok(()) };
-    let (all, malformed_lines) = records::fold(
-        &records::reader(global)?.scan(),
-        global,
-        MetricsAccumulator::new,
-        add,
-        MetricsAccumulator::merge,
-    )?;
+    let reader = records::reader(global)?;
+    let (all, malformed_lines) = match args.selection.only_run() {
+        Some(run) => {
+            let (mut all, mut added) = (MetricsAccumulator::new(), Ok(()));
+            let skipped = reader.each_naming_run(run, |record| {
+                added = add(&mut all, &record);
+                added.is_ok()
+            })?;
+            added?;
+            records::warn_of(&skipped, global);
+            (all, skipped.count())
+        }
+        None => records::fold(&reader.scan(), global, MetricsAccumulator::new, add, MetricsAccumulator::merge)?,
+    };
     let derived = all.finish();
     if global.json {
         output::json_line(out, &Answer { derived: &derived, malformed_lines })?;
@@ -89,18 +97,38 @@ fn tables(derived: &DerivedMetrics, out: &mut impl Write) -> Result<(), Failure>
         return Ok(writeln!(out, "No execution matches. `runledger list` shows the last ones.")?);
     }
     writeln!(out, "executions: {}", derived.executions)?;
-    writeln!(out)?;
-    shots(derived, out)?;
-    writeln!(out)?;
-    tally("drift", &derived.drift, out)?;
-    writeln!(out)?;
-    scenes(derived, out)?;
-    writeln!(out)?;
-    tally("tier", &derived.tiers, out)?;
-    writeln!(out)?;
-    models(derived, out)?;
-    writeln!(out)?;
-    tally("qc violation", &derived.qc_violations, out)
+    let DerivedMetrics { shots: all, drift, scenes: of_scenes, tiers, models: of_models, qc_violations, .. } = derived;
+    let controls = &derived.controls_without_model;
+    let has_models = of_models.iter().any(|model| model.model.is_some() || model.outcomes.known > 0);
+    let mut section = Sections { out, is_empty: true };
+    section.add(all.shots > 0, |out| shots(derived, out))?;
+    section.add(!drift.counts.is_empty(), |out| tally("drift", drift, out))?;
+    section.add(of_scenes.iter().any(|scene| scene.scene_id.is_some()), |out| scenes(derived, out))?;
+    section.add(!tiers.counts.is_empty(), |out| tally("tier", tiers, out))?;
+    section.add(has_models || controls.known + controls.unknown > 0, |out| models(derived, out))?;
+    section.add(!qc_violations.counts.is_empty(), |out| tally("qc violation", qc_violations, out))?;
+    if section.is_empty {
+        writeln!(out, "No execution names a shot, a drift, a scene, a tier, a model or a QC violation.")?;
+    }
+    Ok(())
+}
+
+/// The tables that have something to show.
+struct Sections<'o, W> {
+    out: &'o mut W,
+    is_empty: bool,
+}
+
+impl<W: Write> Sections<'_, W> {
+    /// Writes an empty line and a table if `has_rows` is true.
+    fn add(&mut self, has_rows: bool, write: impl FnOnce(&mut W) -> Result<(), Failure>) -> Result<(), Failure> {
+        if !has_rows {
+            return Ok(());
+        }
+        self.is_empty = false;
+        writeln!(self.out)?;
+        write(self.out)
+    }
 }
 
 /// Writes the types of shots with their risks, and the sum of all shots.

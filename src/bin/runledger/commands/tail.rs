@@ -21,7 +21,8 @@ use crate::term::{Table, output};
 /// read, so the command is fast even if the ledger is large. At most 10,000 rows are held in memory, so columns can
 /// become wider after each 10,000 rows. With --json, each line is a complete record.
 ///
-/// With --follow, the command looks for new executions ten times per second. If the ledger starts a new file, the
+/// With --follow, the widths of the columns depend only on the terminal, so that later rows have the same columns. On a
+/// terminal, a longer name is shortened. The command looks for new executions ten times per second. If the ledger starts a new file, the
 /// command also reads that file. A line that is still being written is shown when it is complete. To end the command,
 /// press Ctrl-C. The command also ends when its output is closed, as in `| head -1`.
 #[derive(Debug, clap::Args)]
@@ -32,6 +33,7 @@ Example: watch what is recorded from now on
 pub(crate) struct Args {
     /// Show at most the last N executions
     #[arg(short = 'n', long, value_name = "N", default_value = "10", value_parser = whole::<usize>(0, u64::MAX))]
+    #[arg(allow_negative_numbers = true)]
     lines: usize,
     /// Keep running, and show new executions as they are recorded
     #[arg(short, long)]
@@ -44,9 +46,15 @@ const PAUSE: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 /// The number of digits that encode the time, at the start of a version 7 id.
 const ID_DIGITS: usize = 12;
 
+/// The widths of the columns with --follow. They are those of all usual values. A larger value, such as a cost above
+/// 9999.99 dollars, moves only the rest of its row.
+const WIDTHS: [usize; 7] = [16, 16, 11, 5, 6, 7, ID_DIGITS + 1];
+/// The largest number of columns that the names of skills get in addition on a wide terminal.
+const SKILL_MORE_MAX: usize = 24;
+
 pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
     let mut last = records::reader(global)?.records_from_last(args.lines)?;
-    let mut table = Table::new(COLUMNS);
+    let mut table = if args.follow { Table::steady(COLUMNS, WIDTHS, SKILL_MORE_MAX) } else { Table::new(COLUMNS) };
     loop {
         let read = records::each_of(&mut last, global, |record| {
             if global.json {

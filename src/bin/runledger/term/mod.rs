@@ -11,9 +11,11 @@ pub(crate) mod short;
 pub(crate) mod short_id;
 mod table;
 mod width;
+mod wrap;
 
 pub(crate) use cell::{cell, minutes};
 pub(crate) use color::paint;
 pub(crate) use output::Style;
 pub(crate) use printable::printable;
 pub(crate) use table::{Column, Table};
+pub(crate) use wrap::paragraph;

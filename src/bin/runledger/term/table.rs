@@ -4,14 +4,15 @@ use std::borrow::Cow;
 use std::io::{self, Write};
 use std::ops::Range;
 
-use unicode_width::UnicodeWidthChar;
-
 use super::color::paint;
 use super::printable::printable;
-use super::width::Width;
+use super::width::{Width, columns_of, width};
+use super::wrap::wrap;
 
 /// The minimum width of a shortened name, in columns of the terminal. Other cells are never shortened.
 const NAME_COLUMNS_MIN: usize = 10;
+/// The minimum width of a message that continues on the next line of its column.
+const MESSAGE_COLUMNS_MIN: usize = 20;
 /// The number of spaces between two cells. A table that would be too wide has only 1 space between two cells. If a row
 /// needs several lines, all lines except the first are indented by this number of spaces.
 const GAP: usize = 2;
@@ -21,6 +22,9 @@ const GAP: usize = 2;
 pub(crate) enum Column {
     /// Text that is shortened if the table would be too wide.
     Name(&'static str),
+    /// Text that continues on the next line of its column, between two words, if the table would be too wide. In a file
+    /// or a pipe, it is one line.
+    Message(&'static str),
     /// Text, flush left.
     Text(&'static str),
     /// A number, flush right.
@@ -32,7 +36,11 @@ pub(crate) enum Column {
 impl Column {
     fn heading(self) -> &'static str {
         match self {
-            Self::Name(heading) | Self::Text(heading) | Self::Number(heading) | Self::Level(heading) => heading,
+            Self::Name(heading)
+            | Self::Message(heading)
+            | Self::Text(heading)
+            | Self::Number(heading)
+            | Self::Level(heading) => heading,
         }
     }
 }
@@ -41,8 +49,11 @@ impl Column {
 #[derive(Debug)]
 pub(crate) struct Table<const N: usize> {
     columns: [Column; N],
-    /// The width of the widest cell of each column, including the headings.
+    /// The width of the widest cell of each column, including the headings. If `is_steady` is true, the width of each
+    /// column.
     widest: [usize; N],
+    /// True if the widths of the columns do not depend on the cells.
+    is_steady: bool,
     /// The rows that have not been written yet. The headings are the first row of every table.
     rows: Vec<[String; N]>,
     /// True if a row other than the headings was added.
@@ -51,15 +62,28 @@ pub(crate) struct Table<const N: usize> {
 
 impl<const N: usize> Table<N> {
     pub(crate) fn new(columns: [Column; N]) -> Self {
-        let mut table = Self { columns, widest: [0; N], rows: Vec::new(), has_rows: false };
+        let mut table = Self { columns, widest: [0; N], is_steady: false, rows: Vec::new(), has_rows: false };
         table.row(columns.map(|column| column.heading().to_owned()));
         table.has_rows = false;
         table
     }
 
+    /// Creates a table with these widths of its columns, so that rows that are written later have the same columns. The
+    /// first column of names is as wide as the output allows, but at most `name_max` columns wider than its width.
+    pub(crate) fn steady(columns: [Column; N], widths: [usize; N], name_max: usize) -> Self {
+        let mut table = Self { is_steady: true, ..Self::new(columns) };
+        table.widest = widths;
+        if let Width::Screen(columns) = Width::of(io::stdout())
+            && let Some(name) = table.columns.iter().position(|column| matches!(column, Column::Name(_)))
+        {
+            table.widest[name] += columns.saturating_sub(total(&widths, GAP)).min(name_max);
+        }
+        table
+    }
+
     pub(crate) fn row(&mut self, cells: [String; N]) {
         let cells = cells.map(|cell| printable(&cell).into_owned());
-        for (widest, cell) in self.widest.iter_mut().zip(&cells) {
+        for (widest, cell) in self.widest.iter_mut().zip(&cells).filter(|_| !self.is_steady) {
             *widest = width(cell).max(*widest);
         }
         self.rows.push(cells);
@@ -83,14 +107,27 @@ impl<const N: usize> Table<N> {
     }
 
     fn write_within(&mut self, width: Width, out: &mut impl Write) -> io::Result<()> {
-        let (gap, lines) = self.layout(width);
+        let (gap, parts) = self.layout(width);
+        // In a file or a pipe, names and messages are whole.
+        let is_whole = width.columns() == usize::MAX;
+        let is_row = matches!(width, Width::Lines(_));
         for row in self.rows.drain(..) {
             let mut cells = self.columns.iter().zip(&row);
             let mut indent = 0;
-            for widths in &lines {
-                let line = widths.iter().zip(&mut cells).map(|(&width, (column, cell))| pad(*column, cell, width));
-                let line = line.collect::<Vec<_>>().join(&" ".repeat(gap));
-                writeln!(out, "{:indent$}{}", "", line.trim_end())?;
+            for widths in &parts {
+                let cells: Vec<_> = widths
+                    .iter()
+                    .zip(&mut cells)
+                    .map(|(&width, (column, cell))| (*column, lines(*column, cell, width, is_whole, is_row), width))
+                    .collect();
+                let height = cells.iter().map(|(_, lines, _)| lines.len()).max().unwrap_or(0);
+                for at in 0..height {
+                    let line = cells
+                        .iter()
+                        .map(|(column, lines, width)| pad(*column, lines.get(at).map_or("", |line| line), *width));
+                    let line = line.collect::<Vec<_>>().join(&" ".repeat(gap));
+                    writeln!(out, "{:indent$}{}", "", line.trim_end())?;
+                }
                 indent = GAP;
             }
         }
@@ -124,13 +161,14 @@ impl<const N: usize> Table<N> {
         (1, lines)
     }
 
-    /// Returns the widths of these columns in one line. If the line would be wider than `room`, names are shortened,
-    /// the longest name first.
+    /// Returns the widths of these columns in one line. If the line would be wider than `room`, names and messages get
+    /// less room, the widest column first.
     fn widths(&self, columns: Range<usize>, room: usize) -> Vec<usize> {
         let names_of = |most: usize| {
             let columns = self.columns.iter().zip(self.widest).skip(columns.start).take(columns.len());
             let widths = columns.map(|(column, widest)| match column {
                 Column::Name(_) => widest.min(most),
+                Column::Message(_) => widest.min(most.max(MESSAGE_COLUMNS_MIN)),
                 _ => widest,
             });
             widths.collect::<Vec<_>>()
@@ -145,13 +183,22 @@ fn total(widths: &[usize], gap: usize) -> usize {
     widths.iter().sum::<usize>() + gap * widths.len().saturating_sub(1)
 }
 
-fn pad(column: Column, cell: &str, columns: usize) -> String {
-    let cell = if let Column::Name(_) = column { cut(cell, columns) } else { cell.into() };
-    let blanks = " ".repeat(columns.saturating_sub(width(&cell)));
+/// Returns the lines of a cell. Only a message can have several, and only if `is_row` is false, so that a row is not one
+/// line. A name is shortened unless `is_whole` is true.
+fn lines<'c>(column: Column, cell: &'c str, columns: usize, is_whole: bool, is_row: bool) -> Vec<Cow<'c, str>> {
     match column {
-        Column::Number(_) => blanks + &cell,
-        Column::Level(_) => paint(&cell).into_owned() + &blanks,
-        Column::Name(_) | Column::Text(_) => cell.into_owned() + &blanks,
+        Column::Name(_) if !is_whole => vec![cut(cell, columns)],
+        Column::Message(_) if !is_row => wrap(cell, columns, columns).into_iter().map(Cow::Owned).collect(),
+        _ => vec![cell.into()],
+    }
+}
+
+fn pad(column: Column, cell: &str, columns: usize) -> String {
+    let blanks = " ".repeat(columns.saturating_sub(width(cell)));
+    match column {
+        Column::Number(_) => blanks + cell,
+        Column::Level(_) => paint(cell).into_owned() + &blanks,
+        Column::Name(_) | Column::Message(_) | Column::Text(_) => cell.to_owned() + &blanks,
     }
 }
 
@@ -169,15 +216,6 @@ fn cut(text: &str, columns: usize) -> Cow<'_, str> {
         fits
     });
     beginning.chain(['…']).chain(end.chars()).collect()
-}
-
-/// Returns the number of columns that the text occupies on a terminal.
-fn width(text: &str) -> usize {
-    text.chars().map(columns_of).sum()
-}
-
-fn columns_of(c: char) -> usize {
-    UnicodeWidthChar::width(c).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -234,6 +272,42 @@ mod tests {
             text(&mut table, Width::Screen(33)).lines().last(),
             Some(format!("{}… {}", "s".repeat(19), "t".repeat(12)).as_str())
         );
+    }
+
+    #[test]
+    fn a_message_continues_in_its_column() {
+        let table = || {
+            let mut table = Table::new([Column::Text("id"), Column::Message("message")]);
+            table.row(["ERR-001", "the token that the job got yesterday is too old"].map(str::to_owned));
+            table
+        };
+        let line = "ERR-001  the token that the job got yesterday is too old\n";
+        let whole = format!("id       message\n{line}");
+        assert_eq!(text(&mut table(), Width::Screen(56)), whole);
+        assert_eq!(text(&mut table(), Width::Lines(usize::MAX)), whole);
+        assert_eq!(
+            text(&mut table(), Width::Screen(32)),
+            "id      message\nERR-001 the token that the job\n        got yesterday is too old\n"
+        );
+        // A message that would be too narrow beside the other columns is below them.
+        assert_eq!(
+            text(&mut table(), Width::Screen(27)),
+            "id\n  message\nERR-001\n  the token that the job\n  got yesterday is too old\n"
+        );
+        assert_eq!(text(&mut table(), Width::Lines(27)), whole.replace("  m", " m").replace("  t", " t"));
+    }
+
+    #[test]
+    fn a_steady_table_keeps_its_columns() {
+        let mut table = Table::steady([Column::Name("skill"), Column::Number("ms")], [8, 4], 0);
+        let mut last = |name: &str, ms: &str, width| {
+            table.row([name.to_owned(), ms.to_owned()]);
+            text(&mut table, width).lines().last().unwrap().to_owned()
+        };
+        assert_eq!(last("a", "1", Width::Screen(80)), "a            1");
+        assert_eq!(last("a-longer-name", "123456", Width::Screen(80)), "a-longe…  123456");
+        assert_eq!(last("b", "2", Width::Screen(80)), "b            2");
+        assert_eq!(last("a-longer-name", "1", Width::Lines(usize::MAX)), "a-longer-name     1");
     }
 
     #[test]

@@ -1,9 +1,10 @@
-//! The width of tables.
+//! The width of tables and of texts.
 
 use std::env;
 use std::os::fd::AsFd;
 
 use rustix::termios::tcgetwinsize;
+use unicode_width::UnicodeWidthChar;
 
 /// The width of tables on a terminal that does not know its width.
 const COLUMNS: usize = 80;
@@ -44,6 +45,16 @@ fn decide(variable: Option<&str>, window: impl FnOnce() -> Option<usize>) -> Wid
         Some(columns) => Width::Screen(columns),
         None => Width::Lines(usize::MAX),
     }
+}
+
+/// Returns the number of columns that the text occupies on a terminal.
+pub(super) fn width(text: &str) -> usize {
+    text.chars().map(columns_of).sum()
+}
+
+/// Returns the number of columns that the character occupies on a terminal.
+pub(super) fn columns_of(c: char) -> usize {
+    UnicodeWidthChar::width(c).unwrap_or_default()
 }
 
 #[cfg(test)]

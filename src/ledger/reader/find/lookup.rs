@@ -16,6 +16,10 @@ use crate::ledger::reader::scan::{BLOCK_BYTES, Progress, Seen, fold_seen};
 use crate::ledger::reader::segments::{Segment, Segments};
 use crate::metrics::ExecutionMetrics;
 
+/// The largest number of lines of a run that are read one by one. If a segment has more, reading all its lines in order
+/// is faster, and holds fewer of them in memory.
+const HITS_MAX: usize = 4096;
+
 /// Passes each wanted record to `take`, in ledger order, until `take` returns false. Returns the lines that were skipped
 /// because they are not records. They are the same with and without indexes, because an index is used only if each line
 /// of its segment is a record.
@@ -26,7 +30,7 @@ use crate::metrics::ExecutionMetrics;
 pub(super) fn each(
     reader: &LedgerReader,
     wanted: &Wanted<'_>,
-    mut take: impl FnMut(ExecutionMetrics) -> bool + Send,
+    take: &mut (dyn FnMut(ExecutionMetrics) -> bool + Send),
 ) -> Result<Skipped> {
     let (storage, layout) = (&*reader.storage, &reader.layout);
     let Some(mut segments) = Segments::of(storage, layout)? else { return Ok(Skipped::default()) };
@@ -40,7 +44,7 @@ pub(super) fn each(
         {
             progress.pass_covered(&segment.block, index.span, index.end);
             is_empty = false;
-            goes_on = records.into_iter().all(&mut take);
+            goes_on = records.into_iter().all(&mut *take);
             rest = rest.part(index.end, u64::MAX);
         }
         if !goes_on {
@@ -50,7 +54,7 @@ pub(super) fn each(
         let read = |found: &mut Found, seen: &Seen<'_>| found.add(seen, wanted);
         let merge = |_: &mut Found, later: Found| {
             is_empty &= later.lines == 0;
-            goes_on = goes_on && later.records.into_iter().all(&mut take);
+            goes_on = goes_on && later.records.into_iter().all(&mut *take);
         };
         let blocks = Blocks::within(storage, layout, rest, BLOCK_BYTES);
         fold_seen(blocks, (&mut progress, &mut found), Found::default, read, merge)?;
@@ -84,11 +88,15 @@ impl Found {
     }
 }
 
-/// Returns the wanted records among the lines that an index covers. Returns `None` if the index is wrong, so that the
-/// lines have to be scanned.
+/// Returns the wanted records among the lines that an index covers. Returns `None` if the lines have to be scanned,
+/// because the index is wrong, or because too many lines are wanted.
 fn by_index(segment: &mut Segment<'_>, wanted: &Wanted<'_>) -> Option<Vec<ExecutionMetrics>> {
     let (section, first, last) = wanted.keys();
-    let entries = segment.ask(|index| index.entries(section, first, last))?;
+    let mut entries = segment.ask(|index| index.entries(section, first, last))?;
+    entries.retain(|entry| wanted.has_key(entry.key));
+    if entries.len() > HITS_MAX && wanted.limit().is_none() {
+        return None;
+    }
     let span = segment.index.as_ref()?.span;
     let mut records = Vec::new();
     for entry in entries {

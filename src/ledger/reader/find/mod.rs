@@ -8,6 +8,8 @@ mod lookup;
 mod search;
 mod wanted;
 
+use std::collections::BTreeSet;
+
 use uuid::Uuid;
 
 use super::LedgerReader;
@@ -56,7 +58,7 @@ impl LedgerReader {
     /// ```
     pub fn find(&self, id: Uuid) -> Result<Option<ExecutionMetrics>> {
         let mut last = None;
-        let skipped = lookup::each(self, &Wanted::id(id), |record| {
+        let skipped = lookup::each(self, &Wanted::id(id), &mut |record| {
             last = Some(record);
             true
         })?;
@@ -75,7 +77,7 @@ impl LedgerReader {
     pub fn find_prefix(&self, digits: &str, limit: usize) -> Result<FoundRecords> {
         let mut found = FoundRecords::default();
         let FoundRecords { records, has_more, .. } = &mut found;
-        let skipped = lookup::each(self, &Wanted::prefix(digits, limit)?, |record| {
+        let skipped = lookup::each(self, &Wanted::prefix(digits, limit)?, &mut |record| {
             match records.iter().position(|other| other.execution_id == record.execution_id) {
                 Some(at) => records[at] = record,
                 None if records.len() == limit => *has_more = true,
@@ -109,13 +111,63 @@ impl LedgerReader {
     /// ```
     pub fn run(&self, run_id: &str) -> Result<Vec<ExecutionMetrics>> {
         let mut records = Vec::new();
-        let skipped = lookup::each(self, &Wanted::run(run_id), |record| {
-            records.push(record);
+        let skipped = self.each_naming_run(run_id, |record| {
+            records.extend(Some(record).filter(|record| record.run.run_id.as_deref() == Some(run_id)));
             true
         })?;
         match skipped.unreadable().first() {
             Some(error) => Err(error.clone()),
             None => Ok(records),
         }
+    }
+
+    /// Passes each record whose `run_id` or `parent_run_id` is `run_id` to `take`, in ledger order, until `take` returns
+    /// false. Reads the same parts of the ledger as [`find`](Self::find). If a segment has thousands of these records,
+    /// it is scanned on all cores, so that only some of them are in memory.
+    ///
+    /// Returns the lines that are not records, and the segments that this process may not read.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the disk fails, or if no record could be read because this process may
+    /// not read some segments.
+    ///
+    /// ```
+    /// use runledger::metrics::RunIds;
+    /// use runledger::{Ledger, Skill};
+    ///
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("execution_metrics.jsonl");
+    /// let ledger = Ledger::open(&path)?;
+    /// let begin = |skill, ids| ledger.begin(Skill::new(skill, "1.0.0").run(ids)).succeed().warn();
+    /// begin("plan", RunIds::new("run-7"));
+    /// begin("draw", RunIds::new("run-7a").parent_run("run-7"));
+    /// let mut skills = Vec::new();
+    /// ledger.reader().each_naming_run("run-7", |record| {
+    ///     skills.push(record.skill_name);
+    ///     true
+    /// })?;
+    /// assert_eq!(skills, ["plan", "draw"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn each_naming_run(
+        &self,
+        run_id: &str,
+        mut take: impl FnMut(ExecutionMetrics) -> bool + Send,
+    ) -> Result<Skipped> {
+        lookup::each(self, &Wanted::run(run_id), &mut take)
+    }
+
+    /// Like [`each_naming_run`](Self::each_naming_run), but for the records that have no `run_id`, and whose
+    /// `parent_execution_id` is one of `parents`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the disk fails, or if no record could be read because this process may
+    /// not read some segments.
+    pub fn each_stray(
+        &self,
+        parents: &BTreeSet<Uuid>,
+        mut take: impl FnMut(ExecutionMetrics) -> bool + Send,
+    ) -> Result<Skipped> {
+        lookup::each(self, &Wanted::strays(parents), &mut take)
     }
 }

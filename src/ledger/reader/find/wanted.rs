@@ -1,20 +1,24 @@
 //! Which records are looked for.
 
+use std::collections::BTreeSet;
+
 use uuid::Uuid;
 
 use super::search::Search;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::index::{self, Section};
 use crate::ledger::reader::scan::Seen;
-use crate::metrics::ExecutionMetrics;
+use crate::metrics::{ExecutionMetrics, RunIds};
 
 /// Which records are looked for.
 #[derive(Debug, Clone)]
 pub(super) enum Wanted<'w> {
     /// Those with ids from `first` to `last`. The records of more than `limit` executions are not needed.
     Ids { first: u128, last: u128, limit: usize },
-    /// Those of a run.
+    /// Those that name a run as theirs or as their parent run.
     Run { id: &'w str, search: Search },
+    /// Those that name no run, but one of these executions as their parent.
+    Strays { parents: &'w BTreeSet<Uuid>, search: Search },
 }
 
 impl<'w> Wanted<'w> {
@@ -40,19 +44,49 @@ impl<'w> Wanted<'w> {
         Self::Run { id, search: Search::of(id) }
     }
 
+    pub(super) fn strays(parents: &'w BTreeSet<Uuid>) -> Self {
+        Self::Strays { parents, search: Search::of("parent_execution_id") }
+    }
+
+    /// Returns the maximum number of executions whose records are needed; `None` if all are needed.
+    pub(super) fn limit(&self) -> Option<usize> {
+        match self {
+            Self::Ids { limit, .. } => Some(*limit),
+            Self::Run { .. } | Self::Strays { .. } => None,
+        }
+    }
+
     /// Returns the section of an index that has the records, and the first and the last of their keys.
     pub(super) fn keys(&self) -> (Section, u64, u64) {
         let key = |id: u128| index::of_execution(Uuid::from_u128(id));
         match self {
             Self::Ids { first, last, .. } => (Section::Executions, key(*first), key(*last)),
             Self::Run { id, .. } => (Section::Runs, index::of_run(id), index::of_run(id)),
+            Self::Strays { parents, .. } => {
+                // Keys have the order of ids.
+                let [first, last] = [parents.first(), parents.last()].map(|id| id.map_or(0, Uuid::as_u128));
+                (Section::Strays, key(first), key(last))
+            }
         }
+    }
+
+    /// Returns false if no wanted record has this key, which is between the first and the last one.
+    pub(super) fn has_key(&self, key: u64) -> bool {
+        let Self::Strays { parents, .. } = self else { return true };
+        let first = Uuid::from_u64_pair(key, 0);
+        parents.range(first..).next().is_some_and(|id| index::of_execution(*id) == key)
     }
 
     pub(super) fn has(&self, record: &ExecutionMetrics) -> bool {
         match self {
             Self::Ids { first, last, .. } => (first..=last).contains(&&record.execution_id.as_u128()),
-            Self::Run { id, .. } => record.run.run_id.as_deref() == Some(id),
+            Self::Run { id, .. } => {
+                let RunIds { run_id, parent_run_id, .. } = &record.run;
+                [run_id, parent_run_id].into_iter().flatten().any(|run| run == id)
+            }
+            Self::Strays { parents, .. } => {
+                record.run.run_id.is_none() && record.run.parent_execution_id.is_some_and(|id| parents.contains(&id))
+            }
         }
     }
 
@@ -60,17 +94,17 @@ impl<'w> Wanted<'w> {
     pub(super) fn may_have(&self, seen: &Seen<'_>) -> bool {
         match self {
             Self::Ids { first, last, .. } => (first..=last).contains(&&seen.fields.execution_id.as_u128()),
-            Self::Run { search, .. } => search.may_be_in(seen.text()),
+            Self::Run { search, .. } | Self::Strays { search, .. } => search.may_be_in(seen.text()),
         }
     }
 
     /// Returns true if the records after `found` are not needed.
     pub(super) fn is_enough(&self, found: &[ExecutionMetrics]) -> bool {
-        let Self::Ids { limit, .. } = self else { return false };
+        let Some(limit) = self.limit() else { return false };
         let is_first = |(at, record): (usize, &ExecutionMetrics)| {
             found[..at].iter().all(|other| other.execution_id != record.execution_id)
         };
-        found.len() > *limit && found.iter().enumerate().filter(|&pair| is_first(pair)).count() > *limit
+        found.len() > limit && found.iter().enumerate().filter(|&pair| is_first(pair)).count() > limit
     }
 }
 

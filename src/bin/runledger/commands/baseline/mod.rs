@@ -48,6 +48,7 @@ pub(crate) struct Args {
     window: Window,
     /// Use only the N most recently started executions of each group. Each of them needs about 120 bytes of memory
     #[arg(long, value_name = "N", value_parser = whole::<NonZeroUsize>(1, u64::MAX))]
+    #[arg(allow_negative_numbers = true)]
     last: Option<NonZeroUsize>,
     /// Write the baselines to this file as JSON, and print nothing. An existing file is replaced
     #[arg(long, value_name = "FILE", value_parser = file_name())]

@@ -41,9 +41,11 @@ pub(crate) struct Args {
     execution: Option<IdPrefix>,
     /// The number of input tokens, including cached ones
     #[arg(long, value_name = "N", default_value = "0", value_parser = whole::<u64>(0, u64::MAX))]
+    #[arg(allow_negative_numbers = true)]
     input: u64,
     /// The number of output tokens, including reasoning
     #[arg(long, value_name = "N", default_value = "0", value_parser = whole::<u64>(0, u64::MAX))]
+    #[arg(allow_negative_numbers = true)]
     output: u64,
     /// The number of input or output tokens of a special kind, or the amount of a usage that is not counted in tokens.
     /// NAME is cache_read, cache_write (which includes cache_write_1h), cache_write_1h, reasoning, input_audio,

@@ -9,6 +9,7 @@ mod week_start;
 
 use std::io::Write;
 
+use chrono::Weekday;
 use clap::Subcommand;
 use runledger::ExecutionMetrics;
 use runledger::cost::{CostBy, Report};
@@ -114,9 +115,10 @@ pub(crate) struct Args {
     /// How to group executions. Each group, such as a run, needs about 5 KB of memory
     #[arg(long, value_name = "GROUP", value_parser = one_of::<CostBy>(CostBy::ALL.map(CostBy::name)), default_value = CostBy::Model.name())]
     by: CostBy,
-    /// The first day of a week, for --by week. The name of a week is the date of its first day. ISO 8601 uses Monday
-    #[arg(long, value_enum, value_name = "DAY", default_value = "monday")]
-    week_start: WeekStart,
+    /// The first day of a week, only with --by week. The name of a week is the date of its first day. ISO 8601 uses
+    /// Monday [default: monday]
+    #[arg(long, value_enum, value_name = "DAY")]
+    week_start: Option<WeekStart>,
     #[command(flatten)]
     period: Period,
     /// Compute recorded costs again, in addition to costs that were not recorded
@@ -141,8 +143,12 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
 }
 
 fn sum_up(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
+    if args.week_start.is_some() && args.by != CostBy::Week {
+        return Err(Failure::WeekStart(args.by.name()));
+    }
+    let week_start = args.week_start.map_or(Weekday::Mon, WeekStart::weekday);
     let prices = if args.reprice || args.own.is_given() { Some(args.own.table()?) } else { None };
-    let empty = || Report::in_zone(args.by, args.period.zone.clone()).week_start(args.week_start.weekday());
+    let empty = || Report::in_zone(args.by, args.period.zone.clone()).week_start(week_start);
     let scan = records::scan(&args.period, global)?;
     let Some(table) = &prices else {
         let found = scan.sum_up(empty(), |start| args.period.contains(start))?;

@@ -99,17 +99,10 @@ fn find(args: &Args, global: &Global) -> Result<Run, Failure> {
     // one is used.
     let mut found: Vec<_> = records::in_flight(global)?.into_iter().map(begun).filter(of_run).collect();
     found.extend(records::spilled(global)?.records.into_iter().filter(of_run));
-    let add = |found: &mut Vec<_>, record: &ExecutionMetrics| {
-        if of_run(record) {
-            found.push(record.clone());
-        }
-        Ok(())
-    };
-    let merge = |found: &mut Vec<_>, later| {
-        found.extend::<Vec<_>>(later);
-        Ok(())
-    };
-    let (of_ledger, _) = records::fold(&records::reader(global)?.scan(), global, Vec::new, add, merge)?;
-    found.extend(of_ledger);
+    let skipped = records::reader(global)?.each_naming_run(id, |record| {
+        found.extend(Some(record).filter(of_run));
+        true
+    })?;
+    records::warn_of(&skipped, global);
     if found.is_empty() { Err(Failure::NoRun(id.to_owned())) } else { Ok(Run::new(id, found)?) }
 }

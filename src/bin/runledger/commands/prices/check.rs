@@ -24,6 +24,7 @@ use crate::term::{Column, Table, output};
 pub(crate) struct Args {
     /// The maximum age of a table, in days
     #[arg(long, value_name = "DAYS", default_value = "30", value_parser = whole::<u32>(0, u32::MAX.into()))]
+    #[arg(allow_negative_numbers = true)]
     max_age_days: u32,
     #[command(flatten)]
     own: OwnPrices,

@@ -29,6 +29,7 @@ pub(crate) struct Scope {
     policy: Option<PathBuf>,
     /// Keep everything for at least N days. N must be 30 or more, and overrides "min_days" of the policy
     #[arg(long, value_name = "N", value_parser = whole::<u32>(0, u32::MAX.into()))]
+    #[arg(allow_negative_numbers = true)]
     min_days: Option<u32>,
 }
 

@@ -1,0 +1,257 @@
+//! An execution and the executions below it, with the sums of their costs and durations.
+
+use std::io::Write;
+
+use runledger::metrics::Status;
+use runledger::{ExecutionMetrics, Timestamp, Usd, Uuid};
+use serde::Serialize;
+
+use crate::execution_table::status;
+use crate::failure::Failure;
+use crate::term::short_id::shortest;
+use crate::term::{Column, Table, cell, short};
+
+/// What a tree has of an execution.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Node {
+    #[serde(rename = "execution_id")]
+    pub(super) id: Uuid,
+    #[serde(rename = "parent_execution_id")]
+    pub(super) parent: Option<Uuid>,
+    #[serde(rename = "run_id")]
+    pub(super) run: Option<String>,
+    skill_name: String,
+    #[serde(rename = "timestamp_start")]
+    pub(super) start: Timestamp,
+    /// `None` if the status is unknown, or if the execution is in flight.
+    status: Option<Status>,
+    in_flight: bool,
+    total_latency_ms: Option<u64>,
+    cost_usd: Option<Usd>,
+    model: Option<String>,
+}
+
+impl Node {
+    pub(super) fn of(record: ExecutionMetrics, in_flight: bool) -> Self {
+        Self {
+            id: record.execution_id,
+            parent: record.run.parent_execution_id,
+            start: record.timestamp_start,
+            status: if in_flight { None } else { status(&record) },
+            in_flight,
+            total_latency_ms: record.total_latency_ms,
+            cost_usd: record.cost_usd,
+            run: record.run.run_id,
+            skill_name: record.skill_name,
+            model: record.model.name,
+        }
+    }
+}
+
+/// The sums of an execution and of all executions below it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub(super) struct Total {
+    pub(super) executions: u64,
+    /// The sum of the known durations; `None` if all are unknown.
+    pub(super) latency_ms: Option<u64>,
+    pub(super) latency_unknown: u64,
+    /// The sum of the known costs; `None` if all are unknown.
+    pub(super) cost_usd: Option<Usd>,
+    pub(super) cost_unknown: u64,
+    /// The number of executions below the deepest level. These executions and those below them are not in the sums.
+    pub(super) left_out: u64,
+}
+
+impl Total {
+    fn of(node: &Node) -> Self {
+        Self {
+            executions: 1,
+            latency_ms: node.total_latency_ms,
+            latency_unknown: node.total_latency_ms.is_none().into(),
+            cost_usd: node.cost_usd,
+            cost_unknown: node.cost_usd.is_none().into(),
+            left_out: 0,
+        }
+    }
+
+    fn add(&mut self, other: &Self) {
+        let usd = |a: Usd, b: Usd| Usd::from_pico(a.pico().saturating_add(b.pico()));
+        self.executions += other.executions;
+        self.latency_ms = sum(self.latency_ms, other.latency_ms, u64::saturating_add);
+        self.latency_unknown += other.latency_unknown;
+        self.cost_usd = sum(self.cost_usd, other.cost_usd, usd);
+        self.cost_unknown += other.cost_unknown;
+        self.left_out += other.left_out;
+    }
+
+    /// Returns the sums of durations and costs. `≥` precedes a sum from which a value is missing.
+    fn texts(&self) -> [String; 2] {
+        let text = |sum: String, unknown: u64| match sum.strip_prefix('<') {
+            _ if unknown + self.left_out == 0 => sum,
+            // A short form such as <0.0001 is above 0.
+            Some(_) => ">0".to_owned(),
+            None => format!("≥{}", sum.trim_start_matches('>')),
+        };
+        let latency = self.latency_ms.map(|ms| text(short::count(ms.into()), self.latency_unknown));
+        let cost = self.cost_usd.map(|usd| text(short::usd(usd), self.cost_unknown));
+        [cell(latency), cell(cost)]
+    }
+}
+
+fn sum<T>(a: Option<T>, b: Option<T>, add: impl Fn(T, T) -> T) -> Option<T> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(add(a, b)),
+        (a, b) => a.or(b),
+    }
+}
+
+/// An execution in a tree.
+#[derive(Debug)]
+struct Placed {
+    node: Node,
+    /// The number of levels above the execution.
+    level: usize,
+    /// The position of the parent in the tree; `None` for the root.
+    parent: Option<usize>,
+    total: Total,
+}
+
+/// An execution and the executions below it. Parents come before their children.
+#[derive(Debug)]
+pub(super) struct Tree {
+    placed: Vec<Placed>,
+    /// True if the root is below itself.
+    is_cycle: bool,
+}
+
+/// An execution and the executions below it, for JSON.
+#[derive(Serialize)]
+pub(super) struct Branch {
+    #[serde(flatten)]
+    node: Node,
+    total: Total,
+    children: Vec<Branch>,
+}
+
+impl Tree {
+    pub(super) fn new(root: Node) -> Self {
+        let total = Total::of(&root);
+        Self { placed: vec![Placed { node: root, level: 0, parent: None, total }], is_cycle: false }
+    }
+
+    pub(super) fn root(&self) -> &Node {
+        &self.placed[0].node
+    }
+
+    /// Returns the position and the node of each execution on a level.
+    pub(super) fn level(&self, level: usize) -> impl Iterator<Item = (usize, &Node)> {
+        self.placed
+            .iter()
+            .enumerate()
+            .filter(move |(_, placed)| placed.level == level)
+            .map(|(at, placed)| (at, &placed.node))
+    }
+
+    /// Adds a child of the execution at the position `parent`.
+    pub(super) fn add(&mut self, parent: usize, node: Node) {
+        let (level, total) = (self.placed[parent].level + 1, Total::of(&node));
+        self.placed.push(Placed { node, level, parent: Some(parent), total });
+    }
+
+    /// Counts a child of the execution at the position `parent` that is too deep to be shown.
+    pub(super) fn leave_out(&mut self, parent: usize) {
+        self.placed[parent].total.left_out += 1;
+    }
+
+    pub(super) fn set_cycle(&mut self) {
+        self.is_cycle = true;
+    }
+
+    /// Adds the sums of each execution to those of its parent. Call this once, after all executions were added.
+    pub(super) fn roll_up(&mut self) {
+        for at in (1..self.placed.len()).rev() {
+            let Placed { parent, total, .. } = self.placed[at];
+            if let Some(parent) = parent {
+                self.placed[parent].total.add(&total);
+            }
+        }
+    }
+
+    /// Returns the positions of the children of each execution, the first one first.
+    fn children(&self) -> Vec<Vec<usize>> {
+        let mut children = vec![Vec::new(); self.placed.len()];
+        for (at, placed) in self.placed.iter().enumerate() {
+            if let Some(parent) = placed.parent {
+                children[parent].push(at);
+            }
+        }
+        children.iter_mut().for_each(|children| {
+            children.sort_by_key(|&at| (self.placed[at].node.start, self.placed[at].node.id));
+        });
+        children
+    }
+
+    pub(super) fn into_branch(self) -> Option<Branch> {
+        let children = self.children();
+        let mut branches: Vec<Option<Branch>> = Vec::new();
+        branches.resize_with(self.placed.len(), || None);
+        // Children come after their parents.
+        for (at, Placed { node, total, .. }) in self.placed.into_iter().enumerate().rev() {
+            let children = children[at].iter().filter_map(|&child| branches[child].take()).collect();
+            branches[at] = Some(Branch { node, total, children });
+        }
+        branches.into_iter().next().flatten()
+    }
+
+    /// Writes a table, and the sums of the whole tree.
+    pub(super) fn write(&self, out: &mut impl Write) -> Result<(), Failure> {
+        let mut table = Table::new([
+            Column::Text("skill"),
+            Column::Level("status"),
+            Column::Number("ms"),
+            Column::Number("total ms"),
+            Column::Number("usd"),
+            Column::Number("total usd"),
+            Column::Name("model"),
+            Column::Text("id"),
+        ]);
+        let mut ids: Vec<_> = self.placed.iter().map(|placed| placed.node.id.as_u128()).collect();
+        ids.sort_unstable();
+        let children = self.children();
+        let mut next = vec![0];
+        while let Some(at) = next.pop() {
+            let Placed { node, level, total, .. } = &self.placed[at];
+            let [total_ms, total_usd] = total.texts();
+            table.row([
+                format!("{:indent$}{}", "", node.skill_name, indent = 2 * level),
+                if node.in_flight { "in flight".to_owned() } else { cell(node.status.as_ref()) },
+                cell(node.total_latency_ms.map(|ms| short::count(ms.into()))),
+                total_ms,
+                cell(node.cost_usd.map(short::usd)),
+                total_usd,
+                cell(node.model.as_ref()),
+                shortest(node.id, &ids),
+            ]);
+            next.extend(children[at].iter().rev());
+        }
+        table.write(out)?;
+        self.write_sums(out)
+    }
+
+    fn write_sums(&self, out: &mut impl Write) -> Result<(), Failure> {
+        let total = &self.placed[0].total;
+        let [latency, cost] = total.texts();
+        let unknown = |count: u64| if count > 0 { format!(", {count} unknown") } else { String::new() };
+        writeln!(out, "executions: {}", total.executions)?;
+        writeln!(out, "total usd: {cost}{}", unknown(total.cost_unknown))?;
+        writeln!(out, "total ms: {latency}{}", unknown(total.latency_unknown))?;
+        if total.left_out > 0 {
+            writeln!(out, "left out because they are too deep, with those below them: {}", total.left_out)?;
+        }
+        if let Some(parent) = self.root().parent {
+            let own = if self.is_cycle { ", which is also in the tree" } else { "" };
+            writeln!(out, "parent: {parent}{own}")?;
+        }
+        Ok(())
+    }
+}

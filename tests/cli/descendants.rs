@@ -1,0 +1,229 @@
+//! `runledger show --tree` shows an execution and all executions below it, with the sums of their costs and durations.
+
+use crate::commands::{Output, Place, command, output, record, usd};
+use runledger::metrics::{RunIds, Status};
+use runledger::{ExecutionMetrics, Ledger, Skill, Uuid};
+use serde_json::{Value, json};
+
+/// Returns an execution of a run.
+fn of(id: u128, skill: &str, minute: u8, ids: RunIds) -> ExecutionMetrics {
+    let start = format!("2026-02-14T14:{minute:02}:00Z");
+    let mut record = record(id, skill, &start, Some(1000 * u64::from(minute) + 500), Status::Success);
+    record.run = ids;
+    record
+}
+
+fn id(id: u128) -> Uuid {
+    Uuid::from_u128(id << 80 | id)
+}
+
+fn below(run: &str, parent: u128) -> RunIds {
+    RunIds::new(run).parent_execution(id(parent))
+}
+
+/// Returns a pipeline. One of its children has children without a run, and another one starts a run of its own. Children
+/// are recorded before their parents.
+fn pipeline() -> Vec<ExecutionMetrics> {
+    let mut records = vec![
+        of(4, "review", 3, RunIds::default().parent_execution(id(3))),
+        of(6, "retry", 6, RunIds::default().parent_execution(id(4))),
+        of(3, "write", 1, below("run-7", 1)),
+        of(2, "draw", 2, below("run-7", 1)),
+        of(5, "upload", 4, below("run-7a", 2).parent_run("run-7")),
+        of(1, "pipeline", 0, below("run-7", 99)),
+        of(8, "other", 7, below("run-8", 98)),
+    ];
+    records[2].cost_usd = Some(usd("0.05"));
+    records[2].model.name = Some("claude-haiku-4-5".to_owned());
+    records[3].cost_usd = Some(usd("0.12345679"));
+    records[1].cost_usd = Some(usd("0.0000004"));
+    records[4].set_status(Status::Interrupted);
+    (records[4].total_latency_ms, records[4].timestamp_end) = (None, None);
+    records
+}
+
+fn tree(place: &Place, id: &str, columns: &str) -> String {
+    let mut command = command();
+    output(command.current_dir(place.directory.path()).args(["show", "--tree", id]).env("COLUMNS", columns)).answer(0)
+}
+
+fn json_tree(place: &Place, id: Uuid) -> Value {
+    place.run(["show", "--tree", "--json", &id.to_string()]).json()
+}
+
+#[test]
+fn each_level_is_indented_and_sums_say_what_is_unknown() {
+    let place = Place::with(&pipeline());
+    let found = tree(&place, "00000000-0001", "120");
+    assert_eq!(
+        found,
+        "\
+skill        status         ms  total ms      usd  total usd  model             id
+pipeline     success       500    ≥14.5k        -    ≥0.1735  -                 00000000-0001
+  write      success      1500     11.5k   0.0500    ≥0.0500  claude-haiku-4-5  00000000-0003
+    review   success      3500     10.0k        -         >0  -                 00000000-0004
+      retry  success      6500      6500  <0.0001    <0.0001  -                 00000000-0006
+  draw       success      2500     ≥2500   0.1235    ≥0.1235  -                 00000000-0002
+    upload   interrupted     -         -        -          -  -                 00000000-0005
+executions: 6
+total usd: ≥0.1735, 3 unknown
+total ms: ≥14.5k, 1 unknown
+parent: 00000000-0063-0000-0000-000000000063
+"
+    );
+    let narrow = tree(&place, "00000000-0001", "80");
+    assert!(narrow.lines().all(|line| line.chars().count() <= 80), "{narrow}");
+    assert!(
+        narrow.contains("\n    upload  interrupted    -        -       -         - -          00000000-0005\n"),
+        "{narrow}"
+    );
+    // A part of the tree.
+    assert_eq!(
+        tree(&place, "00000000-0002", "80"),
+        "\
+skill     status         ms  total ms     usd  total usd  model  id
+draw      success      2500     ≥2500  0.1235    ≥0.1235  -      00000000-0002
+  upload  interrupted     -         -       -          -  -      00000000-0005
+executions: 2
+total usd: ≥0.1235, 1 unknown
+total ms: ≥2500, 1 unknown
+parent: 00000000-0001-0000-0000-000000000001
+"
+    );
+    assert_eq!(place.run(["show", "--tree", "7"]).complaint(1), "runledger: no execution has the id 7\n");
+}
+
+#[test]
+fn the_json_is_nested_and_exact() {
+    let place = Place::with(&pipeline());
+    let found = json_tree(&place, id(2));
+    assert_eq!(
+        found,
+        json!({
+            "execution_id": id(2), "parent_execution_id": id(1), "run_id": "run-7", "skill_name": "draw",
+            "timestamp_start": "2026-02-14T14:02:00.000Z", "status": "success", "in_flight": false,
+            "total_latency_ms": 2500, "cost_usd": 0.12345679, "model": null,
+            "total": {
+                "executions": 2, "latency_ms": 2500, "latency_unknown": 1, "cost_usd": 0.12345679, "cost_unknown": 1,
+                "left_out": 0
+            },
+            "children": [{
+                "execution_id": id(5), "parent_execution_id": id(2), "run_id": "run-7a", "skill_name": "upload",
+                "timestamp_start": "2026-02-14T14:04:00.000Z", "status": "interrupted", "in_flight": false,
+                "total_latency_ms": null, "cost_usd": null, "model": null,
+                "total": {
+                    "executions": 1, "latency_ms": null, "latency_unknown": 1, "cost_usd": null, "cost_unknown": 1,
+                    "left_out": 0
+                },
+                "children": []
+            }]
+        })
+    );
+    let whole = json_tree(&place, id(1));
+    assert_eq!(whole["total"]["cost_usd"], json!(0.17345719));
+    let skills =
+        |tree: &Value| tree["children"].as_array().unwrap().iter().map(|c| c["skill_name"].clone()).collect::<Vec<_>>();
+    assert_eq!(skills(&whole), ["write", "draw"]);
+    assert_eq!(skills(&whole["children"][0]), ["review"]);
+}
+
+/// With and without an index, and if the ledger is a file of another program.
+#[test]
+fn the_tree_does_not_depend_on_an_index() {
+    let (indexed, scanned, plain) = (Place::with(&pipeline()), Place::with(&pipeline()), Place::empty());
+    indexed.run(["index", "rebuild"]).answer(0);
+    std::fs::create_dir(plain.path("logs")).unwrap();
+    std::fs::write(plain.ledger(), crate::commands::lines(&pipeline())).unwrap();
+    for root in 1..=8 {
+        let trees =
+            [&indexed, &scanned, &plain].map(|place| place.run(["show", "--tree", "--json", &id(root).to_string()]));
+        assert_eq!(trees[0], trees[1], "{root}");
+        assert_eq!(trees[0], trees[2], "{root}");
+    }
+}
+
+/// Executions in flight are in the tree, also as its root. If an execution has several records, the last one is used.
+#[test]
+fn executions_in_flight_are_included() {
+    let place = Place::empty();
+    let ledger = Ledger::open(place.ledger()).unwrap();
+    let root = ledger.begin(Skill::new("pipeline", "1.0.0").run(RunIds::new("run-7")));
+    let child = ledger.begin(Skill::new("draw", "1.0.0").run(RunIds::new("run-7").parent_execution(root.id())));
+    let mut ended = of(1, "write", 1, RunIds::default().parent_execution(child.id()));
+    ledger.append(&ended).unwrap();
+    ended.cost_usd = Some(usd("0.5"));
+    ledger.append(&ended).unwrap();
+    let found = json_tree(&place, root.id());
+    assert_eq!((&found["in_flight"], &found["status"]), (&json!(true), &json!(null)));
+    let below = &found["children"][0];
+    assert_eq!((&below["execution_id"], &below["in_flight"]), (&json!(child.id()), &json!(true)));
+    assert_eq!((&found["total"]["executions"], &found["total"]["cost_usd"]), (&json!(3), &json!(0.5)));
+    assert_eq!(found["total"]["cost_unknown"], json!(2));
+    let table = tree(&place, &root.id().to_string(), "120");
+    assert!(table.contains("\n  draw     in flight     -     ≥1500"), "{table}");
+    assert!(child.succeed().is_durable() && root.succeed().is_durable());
+}
+
+/// An execution that is its own ancestor is shown once. An execution that is its own parent has no children.
+#[test]
+fn a_cycle_ends() {
+    let place = Place::with(&[
+        of(1, "a", 1, below("run-7", 3)),
+        of(2, "b", 2, below("run-7", 1)),
+        of(3, "c", 3, below("run-7", 2)),
+        of(4, "own", 4, RunIds::default().parent_execution(id(4))),
+        of(5, "one", 5, RunIds::default().parent_execution(id(6))),
+        of(6, "two", 6, RunIds::default().parent_execution(id(5))),
+    ]);
+    let found = tree(&place, "00000000-0002", "80");
+    let names: Vec<_> =
+        found.lines().skip(1).take(3).map(|line| line.split("success").next().unwrap().trim_end()).collect();
+    assert_eq!(names, ["b", "  c", "    a"], "{found}");
+    assert!(found.ends_with("executions: 3\ntotal usd: -, 3 unknown\ntotal ms: 7500\nparent: 00000000-0001-0000-0000-000000000001, which is also in the tree\n"), "{found}");
+    let own = json_tree(&place, id(4));
+    assert_eq!((&own["children"], &own["total"]["executions"]), (&json!([]), &json!(1)));
+    assert_eq!(json_tree(&place, id(5))["total"]["executions"], json!(2));
+}
+
+/// The depth is limited. What is too deep is counted, and the sums say that something is missing.
+#[test]
+fn deep_trees_are_cut() {
+    for run in [Some("run-7"), None] {
+        let chain: Vec<_> = (1..=60_u128)
+            .map(|n| {
+                let ids = run.map_or_else(RunIds::default, RunIds::new);
+                let mut record = of(n, "s", 1, if n > 1 { ids.parent_execution(id(n - 1)) } else { ids });
+                record.cost_usd = Some(usd("0.01"));
+                record
+            })
+            .collect();
+        let place = Place::with(&chain);
+        let found = json_tree(&place, id(1));
+        assert_eq!((&found["total"]["executions"], &found["total"]["left_out"]), (&json!(51), &json!(1)));
+        let table = tree(&place, "00000000-0001", "200");
+        let sums = "executions: 51\ntotal usd: ≥0.5100\ntotal ms: ≥76.5k\n\
+                    left out because they are too deep, with those below them: 1\n";
+        assert!(table.ends_with(sums), "{table}");
+        assert_eq!(json_tree(&place, id(20))["total"]["executions"], json!(41));
+    }
+}
+
+/// More than 4,096 executions of a run are in one segment.
+#[test]
+fn a_wide_tree_has_all_its_executions() {
+    let place = Place::with(&[of(1, "root", 1, RunIds::new("run-7"))]);
+    let ledger = Ledger::open(place.ledger()).unwrap();
+    let all: Vec<_> = (2..=5_002_u128)
+        .map(|n| {
+            let stray = n % 5 == 0;
+            let ids = if stray { RunIds::default() } else { RunIds::new("run-7") };
+            of(n, "s", 1, ids.parent_execution(id(1)))
+        })
+        .collect();
+    assert!(ledger.append_all(&all).iter().all(|answer| matches!(answer, Ok(runledger::Answer::Durable { .. }))));
+    place.run(["index", "rebuild"]).answer(0);
+    let Output { code, stdout, stderr } = place.run(["show", "--tree", "00000000-0001"]);
+    assert_eq!((code, stderr.as_str()), (Some(0), ""));
+    assert!(stdout.contains("\nexecutions: 5002\n"), "{}", &stdout[stdout.len() - 200..]);
+    assert_eq!(stdout.lines().count(), 1 + 5_002 + 3);
+}
