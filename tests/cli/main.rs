@@ -25,6 +25,7 @@ mod export;
 mod golden;
 mod governance;
 mod help;
+mod import;
 mod index;
 mod killed;
 mod long_list;

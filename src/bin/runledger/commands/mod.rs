@@ -13,6 +13,7 @@ mod export;
 mod gate;
 mod head;
 mod help;
+mod import;
 mod index;
 mod list;
 mod man;
@@ -92,6 +93,7 @@ pub(crate) enum Command {
     Progress(progress::Args),
     Complete(complete::Args),
     Pipe(pipe::Args),
+    Import(import::Args),
     List(list::Args),
     Show(show::Args),
     Tail(tail::Args),
@@ -162,6 +164,7 @@ impl Command {
             Self::Progress(args) => progress::run(args, global, out),
             Self::Complete(args) => complete::run(args, global, out),
             Self::Pipe(args) => pipe::run(args, global, out),
+            Self::Import(args) => import::run(args, global, out),
             Self::List(args) => list::run(args, global, out),
             Self::Show(args) => show::run(args, global, out),
             Self::Tail(args) => tail::run(args, global, out),
