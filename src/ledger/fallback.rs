@@ -291,7 +291,16 @@ impl Ledger {
     /// [`ErrorKind::Io`] if a disk fails or the directory cannot be read, and [`ErrorKind::Timeout`] if another process
     /// holds the ledger's lock for too long. The records that were not removed yet then stay in the fallback.
     pub fn take_back(&self, fallback: &Fallback) -> Result<u64> {
-        let place = place_of(self.shared.journal.layout().active());
+        self.take_back_of(fallback, self.shared.journal.layout().active())
+    }
+
+    /// Like [`take_back`](Self::take_back), but takes the records of another ledger, whose active segment is `ledger`.
+    /// Use this if `ledger` is a file of another program and not a ledger.
+    ///
+    /// # Errors
+    /// Like [`take_back`](Self::take_back).
+    pub fn take_back_of(&self, fallback: &Fallback, ledger: &Path) -> Result<u64> {
+        let place = place_of(ledger);
         let mut taken = Vec::new();
         for path in fallback.files()? {
             match take(&path) {

@@ -19,13 +19,14 @@ fn place() -> Place {
 
 /// Returns the output of `cost` on a terminal of so many columns, or elsewhere, if each read takes so long.
 fn cost(place: &Place, read_ms: u64, terminal: Option<u32>) -> Option<String> {
-    let ledger = place.ledger();
-    let command = format!(
-        "strace -f -qq -o /dev/null -e inject=pread64:delay_enter={} {} --ledger {} cost",
-        read_ms * 1000,
-        env!("CARGO_BIN_EXE_runledger"),
-        ledger.display()
-    );
+    slowed("pread64", read_ms, &format!("--ledger {} cost", place.ledger().display()), terminal)
+}
+
+/// Returns the output of the command if each call of the system with this name takes so long.
+fn slowed(system_call: &str, ms: u64, args: &str, terminal: Option<u32>) -> Option<String> {
+    let program = env!("CARGO_BIN_EXE_runledger");
+    let command =
+        format!("strace -f -qq -o /dev/null -e inject={system_call}:delay_enter={} {program} {args}", ms * 1000);
     let output = match terminal {
         Some(columns) => {
             let line = format!("stty cols {columns} && exec {command}");
@@ -37,6 +38,10 @@ fn cost(place: &Place, read_ms: u64, terminal: Option<u32>) -> Option<String> {
     Some(String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap())
 }
 
+fn is_bar(text: &&str) -> bool {
+    text.starts_with('[') && text.ends_with(" % of 0.0 GB")
+}
+
 #[test]
 fn a_long_command_shows_its_progress_on_a_terminal() {
     let place = place();
@@ -44,7 +49,6 @@ fn a_long_command_shows_its_progress_on_a_terminal() {
         println!("NOT TESTED: script or strace is missing, or may not trace");
         return;
     };
-    let is_bar = |text: &&str| text.starts_with('[') && text.ends_with(" % of 0.0 GB");
     let drawn: Vec<_> = long.split('\r').filter(is_bar).collect();
     assert!(drawn.len() > 3, "{long:?}");
     assert!(drawn.windows(2).all(|two| two[0].matches('=').count() <= two[1].matches('=').count()), "{long:?}");
@@ -62,4 +66,19 @@ fn a_long_command_shows_its_progress_on_a_terminal() {
     assert!(!short.contains('['), "{short:?}");
     let elsewhere = cost(&place, 250, None).unwrap();
     assert!(!elsewhere.contains('['), "{elsewhere:?}");
+}
+
+/// The bar of an import is as long as the part of its files that was read.
+#[test]
+fn an_import_shows_its_progress_on_a_terminal() {
+    let place = place();
+    let args = format!("--ledger {} import {}", place.path("new.jsonl").display(), place.ledger().display());
+    let Some(long) = slowed("read", 60, &args, Some(80)) else {
+        println!("NOT TESTED: script or strace is missing, or may not trace");
+        return;
+    };
+    let drawn: Vec<_> = long.split('\r').filter(is_bar).collect();
+    assert!(drawn.len() > 3 && drawn[0] != drawn[drawn.len() - 1], "{long:?}");
+    let (_, answer) = long.rsplit_once(" \r").unwrap();
+    assert_eq!(answer, "imported 1, duplicates 1999, refused 0\r\n", "{long:?}");
 }

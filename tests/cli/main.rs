@@ -27,6 +27,7 @@ mod export;
 mod golden;
 mod governance;
 mod help;
+mod import;
 mod index;
 mod killed;
 mod list;

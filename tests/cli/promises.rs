@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 
-use crate::commands::{Output, Place, command, examples, output, record, records, section};
+use crate::commands::{Output, Place, command, examples, lines, output, record, records, section};
 use runledger::metrics::Status;
 use serde_json::Value;
 
@@ -115,6 +115,7 @@ fn make() -> Place {
     std::fs::write(place.path("retention.json"), r#"{"min_days": 60}"#).unwrap();
     std::fs::write(place.path("expected.json"), r#"[{"skill": "blog-publish"}]"#).unwrap();
     std::fs::write(place.path("policy.json"), place.run(["policy"]).answer(0)).unwrap();
+    std::fs::write(place.path("execution_metrics.jsonl"), lines(&records())).unwrap();
     std::fs::write(place.path("index.sh"), "#!/bin/sh\n").unwrap();
     std::fs::set_permissions(place.path("index.sh"), PermissionsExt::from_mode(0o700)).unwrap();
     place.run(["baseline", "freeze"]).answer(0);

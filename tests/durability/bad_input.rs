@@ -265,11 +265,13 @@ fn a_file_that_is_not_a_ledger_is_refused_and_not_changed() {
         fs::write(&place.path, content).unwrap();
         let error = place.refusal();
         assert_eq!((error.kind(), error.line(), error.byte()), (ErrorKind::Unsuitable, Some(1), Some(0)));
-        assert_eq!(
-            place.text(&error),
-            "cannot open the ledger: /execution_metrics.jsonl: line 1 (byte 0): found a file that is not a ledger: its first line \
-             has no valid hash. Choose another path"
-        );
+        let advice = match content.starts_with('{') {
+            true => "To import its records into a ledger, run `runledger import FILE --ledger OTHER`",
+            false => "Choose another path",
+        };
+        let found = "cannot open the ledger: /execution_metrics.jsonl: line 1 (byte 0): found a file that is not a ledger: its \
+                     first line has no valid hash";
+        assert_eq!(place.text(&error), format!("{found}. {advice}"));
         assert_eq!(fs::read_to_string(&place.path).unwrap(), content);
         assert_eq!(names(place.directory.path()), ["execution_metrics.jsonl"], "nothing is created beside it");
     }

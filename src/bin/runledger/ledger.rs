@@ -1,5 +1,7 @@
 //! Opens the ledger for writing, and warns about records that could not be stored completely.
 
+use std::path::Path;
+
 use runledger::ledger::Recorded;
 use runledger::{Answer, Error, Ledger, Options};
 
@@ -14,12 +16,18 @@ pub(crate) fn open(global: &Global) -> Result<Ledger, Error> {
     let style = global.style();
     let options = Options::new().on_warning(move |error: &Error| warn("", error, style));
     let ledger = options.wait_at_open(false).open(&global.ledger)?;
+    take_back_of(&ledger, &global.ledger, global);
+    Ok(ledger)
+}
+
+/// Moves to `ledger` the records that `runledger run` stored in other directories because it could not use the ledger
+/// at `place`.
+pub(crate) fn take_back_of(ledger: &Ledger, place: &Path, global: &Global) {
     for fallback in fallback::all() {
-        if let Err(error) = ledger.take_back(&fallback) {
-            warn("records in another directory were not moved to the ledger", &error, style);
+        if let Err(error) = ledger.take_back_of(&fallback, place) {
+            warn("records in another directory were not moved to the ledger", &error, global.style());
         }
     }
-    Ok(ledger)
 }
 
 /// Warns of each problem with the record of an execution.

@@ -22,6 +22,7 @@ mod failure;
 mod fallback;
 mod global;
 mod input_file;
+mod input_line;
 mod ledger;
 mod period;
 mod policy_file;
@@ -41,7 +42,7 @@ mod zone;
 
 use std::io::{self, BufWriter, Write};
 
-use commands::CommandLine;
+use commands::{Command, CommandLine};
 use exit_code::ExitCode;
 use failure::Failure;
 use term::bar::{AfterBar, Bar};
@@ -50,7 +51,11 @@ use term::color;
 fn main() -> ExitCode {
     let CommandLine { global, command } = CommandLine::read();
     color::set(global.color);
-    let bar = if command.reads_all() { Bar::over(&global.ledger) } else { None };
+    let bar = match &command {
+        Command::Import(args) => args.bar(&global),
+        command if command.reads_all() => Bar::over(&global.ledger),
+        _ => None,
+    };
     let mut out = AfterBar { bar, out: BufWriter::new(io::stdout().lock()) };
     let done = command.run(&global, &mut out).and_then(|code| {
         out.flush()?;

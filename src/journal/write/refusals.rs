@@ -43,10 +43,17 @@ fn refuse_foreign(storage: &dyn Storage, layout: &Layout) -> Result<()> {
     let mut lines = Splitter::new(file.into(), 0);
     match lines.next_piece().map_err(failed)? {
         Some(piece) if line::check(lines.bytes(piece)).is_none() => {
+            let is_json = lines.bytes(piece).trim_ascii().starts_with(b"{");
+            let advice = if is_json {
+                ". To import its records into a ledger, run `runledger import FILE --ledger OTHER`"
+            } else {
+                ". Choose another path"
+            };
+            let found = "found a file that is not a ledger: its first line has no valid hash";
             Err(Error::new(ErrorKind::Unsuitable, "open the ledger")
                 .path(path)
                 .at(1, 0)
-                .detail("found a file that is not a ledger: its first line has no valid hash. Choose another path"))
+                .detail(format!("{found}{advice}")))
         }
         _ => Ok(()),
     }

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 /// The headings of the help, and the commands below each heading.
 const GROUPS: [(&str, &[&str]); 5] = [
-    ("Record", &["run", "start", "progress", "complete", "log", "pipe"]),
+    ("Record", &["run", "start", "progress", "complete", "log", "pipe", "import"]),
     (
         "Query",
         &["list", "show", "tail", "open", "cost", "metrics", "price", "prices", "quota", "baseline", "errors", "head"],

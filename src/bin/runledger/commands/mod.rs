@@ -13,6 +13,7 @@ mod export;
 mod gate;
 mod head;
 mod help;
+mod import;
 mod index;
 mod list;
 mod log;
@@ -95,6 +96,7 @@ pub(crate) enum Command {
     Complete(complete::Args),
     Log(Box<log::Args>),
     Pipe(pipe::Args),
+    Import(import::Args),
     List(list::Args),
     Show(show::Args),
     Tail(tail::Args),
@@ -167,6 +169,7 @@ impl Command {
             Self::Complete(args) => complete::run(args, global, out),
             Self::Log(args) => log::run(args, global, out),
             Self::Pipe(args) => pipe::run(args, global, out),
+            Self::Import(args) => import::run(args, global, out),
             Self::List(args) => list::run(args, global, out),
             Self::Show(args) => show::run(args, global, out),
             Self::Tail(args) => tail::run(args, global, out),

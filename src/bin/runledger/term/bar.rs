@@ -6,7 +6,7 @@
 
 use std::fs;
 use std::io::{self, IsTerminal, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::sync::{Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
@@ -37,10 +37,22 @@ pub(crate) struct Bar {
 impl Bar {
     /// Returns the bar of a command that reads `ledger`, or `None` if stderr is not a terminal.
     pub(crate) fn over(ledger: &Path) -> Option<Self> {
+        let ledger = ledger.to_owned();
+        Self::of(Box::new(move || bytes_of(&ledger)))
+    }
+
+    /// Returns the bar of a command that reads `ledger` and then `files`, or `None` if stderr is not a terminal.
+    pub(crate) fn over_files(files: &[PathBuf], ledger: &Path) -> Option<Self> {
+        let files = files.iter().filter_map(|file| fs::metadata(file).ok());
+        let bytes = bytes_of(ledger) + files.map(|file| file.len()).sum::<u64>();
+        Self::of(Box::new(move || bytes))
+    }
+
+    /// `bytes` returns the number of bytes that the command reads.
+    fn of(bytes: Box<dyn Fn() -> u64 + Send>) -> Option<Self> {
         if !io::stderr().is_terminal() {
             return None;
         }
-        let ledger = ledger.to_owned();
         let (stop, stopped) = mpsc::channel();
         let draw = move || {
             let mut pause = FIRST;
@@ -49,7 +61,7 @@ impl Bar {
                 let Some(read) = bytes_read() else { return };
                 // The bar must fit in one line of the terminal, because a bar on two lines could not be removed.
                 let cells = Width::of(io::stderr()).columns().saturating_sub(BESIDE).min(CELLS_MAX);
-                draw(&line(read, bytes_of(&ledger), cells));
+                draw(&line(read, bytes(), cells));
             }
         };
         let thread = Builder::new().spawn(draw).ok()?;

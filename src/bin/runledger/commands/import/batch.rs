@@ -1,0 +1,68 @@
+//! Records that are appended together.
+
+use runledger::{Answer, ErrorKind, ExecutionMetrics, Ledger};
+
+use crate::failure;
+use crate::global::Global;
+use crate::ledger;
+
+/// A batch has at most this number of records, and not many more than this number of bytes.
+const RECORDS_MAX: usize = 1_000;
+const BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// The line of a record.
+pub(super) struct Pending {
+    pub(super) number: u64,
+    pub(super) text: String,
+}
+
+#[derive(Default)]
+pub(super) struct Batch {
+    pending: Vec<Pending>,
+    /// The record of each line.
+    records: Vec<ExecutionMetrics>,
+    bytes: usize,
+}
+
+/// What became of the records of a batch.
+#[derive(Default)]
+pub(super) struct Appended {
+    pub(super) stored: u64,
+    /// The lines that the ledger refused, and why.
+    pub(super) refused: Vec<(Pending, Vec<String>)>,
+    /// The first line whose record could not be appended; `None` if there is none.
+    pub(super) stopped_at: Option<u64>,
+}
+
+impl Batch {
+    pub(super) fn add(&mut self, pending: Pending, record: ExecutionMetrics) {
+        self.bytes += pending.text.len();
+        self.pending.push(pending);
+        self.records.push(record);
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.records.len() >= RECORDS_MAX || self.bytes >= BYTES_MAX
+    }
+
+    /// Appends the records and empties the batch. If there is no ledger, all records count as stored.
+    pub(super) fn append(&mut self, ledger: Option<&Ledger>, global: &Global) -> Appended {
+        let Self { pending, records, .. } = std::mem::take(self);
+        let mut appended = Appended::default();
+        let Some(ledger) = ledger else { return Appended { stored: records.len() as u64, ..appended } };
+        for (pending, answer) in pending.into_iter().zip(ledger.append_all(&records)) {
+            match answer {
+                Ok(Answer::Durable { .. } | Answer::Flushed { .. }) => appended.stored += 1,
+                Ok(answer) => {
+                    ledger::warn_of_answer(&answer, global);
+                    appended.stopped_at.get_or_insert(pending.number);
+                }
+                Err(error) if error.kind() == ErrorKind::Invalid && !error.details().is_empty() => {
+                    appended.refused.push((pending, error.details().to_vec()));
+                }
+                Err(error) => appended.refused.push((pending, vec![failure::text(&error)])),
+            }
+        }
+        appended
+    }
+}

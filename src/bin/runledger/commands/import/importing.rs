@@ -1,0 +1,125 @@
+//! Reads the lines of the inputs, and appends their records.
+
+use runledger::journal::PAYLOAD_BYTES_MAX;
+use runledger::{ExecutionMetrics, Ledger};
+
+use super::batch::{Batch, Pending};
+use super::input::Input;
+use super::known::{Known, Novelty};
+use super::line;
+use super::refused::Refused;
+use super::summary::{Summary, report_stop};
+use crate::argument;
+use crate::failure::Failure;
+use crate::global::Global;
+use crate::input_line::read_line;
+
+/// An import.
+pub(super) struct Import<'a> {
+    global: &'a Global,
+    /// `None` if nothing is written.
+    ledger: Option<Ledger>,
+    known: Known,
+    batch: Batch,
+    refused: Refused,
+    summary: Summary,
+}
+
+impl<'a> Import<'a> {
+    pub(super) fn new(global: &'a Global, ledger: Option<Ledger>, refused: Refused) -> Result<Self, Failure> {
+        let (known, batch, summary) = (Known::of(&global.ledger)?, Batch::default(), Summary::default());
+        Ok(Self { global, ledger, known, batch, refused, summary })
+    }
+
+    pub(super) fn ledger(&self) -> Option<&Ledger> {
+        self.ledger.as_ref()
+    }
+
+    /// Writes the lines that are refused from now on to `refused`.
+    pub(super) fn refuse_to(&mut self, refused: Refused) -> Result<(), Failure> {
+        self.summary.refused_files.extend(self.refused.finish()?);
+        self.refused = refused;
+        Ok(())
+    }
+
+    /// Ends the import.
+    pub(super) fn finish(mut self) -> Result<Summary, Failure> {
+        self.summary.refused_files.extend(self.refused.finish()?);
+        Ok(self.summary)
+    }
+
+    /// Imports all lines of an input. Returns false if the import has to stop, because records could not be appended.
+    pub(super) fn all_of(&mut self, input: &mut Input) -> Result<bool, Failure> {
+        let name = input.name();
+        let mut bytes = Vec::new();
+        let mut number = 0;
+        loop {
+            bytes.clear();
+            let read = read_line(&mut input.lines, &mut bytes).map_err(|error| input.failure(error))?;
+            let Some(is_whole) = read else { return self.append(&name) };
+            number += 1;
+            if !is_whole {
+                let reason = format!("expected at most {PAYLOAD_BYTES_MAX} bytes in a line, found more");
+                self.refuse(&name, number, &[reason], None)?;
+            } else if !bytes.trim_ascii().is_empty() {
+                match std::str::from_utf8(&bytes) {
+                    Ok(text) => self.take(&name, number, text)?,
+                    Err(error) => {
+                        let text = String::from_utf8_lossy(&bytes);
+                        self.refuse(&name, number, &[argument::not_utf8(&error)], Some(&text))?;
+                    }
+                }
+                if self.batch.is_full() && !self.append(&name)? {
+                    return Ok(false);
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, name: &str, number: u64, text: &str) -> Result<(), Failure> {
+        let (record, unknown) = match line::read(text) {
+            Ok(read) => read,
+            Err(reasons) => return self.refuse(name, number, &reasons, Some(text)),
+        };
+        match self.known.add(&record)? {
+            Novelty::New => {
+                self.summary.add_unknown(unknown);
+                self.batch.add(Pending { number, text: text.to_owned() }, record);
+                Ok(())
+            }
+            Novelty::Duplicate => {
+                self.summary.duplicates += 1;
+                Ok(())
+            }
+            Novelty::Conflict => self.refuse(name, number, &[conflict(&record)], Some(text)),
+        }
+    }
+
+    /// Appends the records of the batch. Returns false if the import has to stop.
+    fn append(&mut self, name: &str) -> Result<bool, Failure> {
+        let appended = self.batch.append(self.ledger.as_ref(), self.global);
+        self.known.forget_appended();
+        self.summary.imported += appended.stored;
+        for (Pending { number, text }, reasons) in &appended.refused {
+            self.refuse(name, *number, reasons, Some(text))?;
+        }
+        if let Some(number) = appended.stopped_at {
+            report_stop(name, number, self.global.style());
+        }
+        Ok(appended.stopped_at.is_none())
+    }
+
+    /// `text` is `None` if the line is too long to be read.
+    fn refuse(&mut self, name: &str, number: u64, reasons: &[String], text: Option<&str>) -> Result<(), Failure> {
+        self.summary.refused += 1;
+        self.refused.add(name, number, reasons, text)
+    }
+}
+
+fn conflict(record: &ExecutionMetrics) -> String {
+    format!(
+        "execution_id: expected an id without another record, found {}, which an earlier line or a record of the ledger \
+         has with other content",
+        record.execution_id
+    )
+}

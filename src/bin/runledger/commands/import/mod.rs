@@ -1,0 +1,151 @@
+//! `runledger import`
+
+mod batch;
+mod importing;
+mod input;
+mod known;
+mod line;
+mod original_id;
+mod refused;
+mod summary;
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+
+use runledger::Options;
+
+use crate::argument::file_name;
+use crate::exit_code::ExitCode;
+use crate::failure::Failure;
+use crate::global::Global;
+use crate::ledger;
+use crate::term::bar::Bar;
+use importing::Import;
+use input::Input;
+use refused::{Refused, Target};
+
+/// Import records that another program wrote as JSON lines
+///
+/// Each line of a FILE is one record: an object with the keys that `list --json` prints. Earlier programs wrote such
+/// files as execution_metrics.jsonl. FILE can be `-` for stdin. The keys execution_id, skill_name, skill_version and
+/// timestamp_start are required. The keys seq, prev and hash, which a ledger adds to a line, are ignored.
+///
+/// A record counts once, even if it is imported again. A line is a duplicate if an earlier line, or a record of the
+/// ledger, has the same execution_id and the same content. With other content, the line is refused.
+///
+/// An execution_id that is not a UUID is replaced by a UUID of version 5. Its namespace is
+/// 4cdb48db-3817-4d38-ac77-d521ec7a6f21, and its name is the id as it was. The tag original_execution_id has this id.
+///
+/// A key that is not part of the format becomes a tag, and the summary lists it. Some values are adapted:
+///
+/// - If only one of execution_succeeded and execution_failed is known, the other one is its inverse. If there is no
+///   status either, a record without both was interrupted.
+///
+/// - An error_category that is not part of the format becomes Unknown, and the tag original_error_category has it. The
+///   cost_tier `Paid` becomes unknown, and the tag original_cost_tier has it.
+///
+/// - If tokens_used is more than 0, but tokens_input and tokens_output are 0, these two are unknown.
+///
+/// - What `pipe` derives, shortens or rounds is derived, shortened or rounded here too. No costs are computed.
+///
+/// A line that cannot be imported is refused. Refused lines are written to FILE.refused, which only its owner can read:
+/// {"line": …, "reasons": […], "text": …}. If this file exists, the next free name is used, such as FILE.refused-2. The
+/// refused lines of stdin are reported on stderr, unless --refused names a file.
+///
+/// If the ledger was not a ledger but one of the files, `runledger run` stored its records in another directory. The
+/// command moves these records to the ledger.
+///
+/// The ids of up to a million records are kept in memory, and all other ids are looked up in the ledger. So in a larger
+/// file, a dry run may count a duplicate as a record that would be imported.
+///
+/// Exits with 0 if no line was refused, with 1 if a
+/// line was refused, and with 2 if the import stopped before the end.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example: import the file of an earlier program into a new ledger
+  runledger import execution_metrics.jsonl --ledger ledger.jsonl
+Example: see what would be refused, and why
+  runledger import execution_metrics.jsonl --ledger ledger.jsonl --dry-run")]
+pub(crate) struct Args {
+    /// The files to import. `-` is stdin
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Write the refused lines of all files and of stdin to this new file. Fails if the file already exists
+    #[arg(long, value_name = "FILE", value_parser = file_name())]
+    refused: Option<PathBuf>,
+    /// Write nothing, and print what would be imported. Refused lines are reported on stderr
+    #[arg(long)]
+    dry_run: bool,
+}
+
+impl Args {
+    /// Returns the progress bar, or `None` if stderr is not a terminal or the size of the input is unknown.
+    pub(crate) fn bar(&self, global: &Global) -> Option<Bar> {
+        let has_stdin = self.files.iter().any(|file| input::is_stdin(file));
+        if has_stdin { None } else { Bar::over_files(&self.files, &global.ledger) }
+    }
+}
+
+pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
+    // Every file is opened before anything is written.
+    let inputs = args.files.iter().map(|file| Input::open(file)).collect::<Result<Vec<_>, _>>()?;
+    if let Some(path) = args.refused.as_deref().filter(|path| path.symlink_metadata().is_ok()) {
+        return Err(refused::exists(path));
+    }
+    let ledger = if args.dry_run {
+        check_place(&global.ledger)?;
+        None
+    } else {
+        Some(ledger::open(global)?)
+    };
+    let several = inputs.len() > 1;
+    let refused = |input: Option<&Path>| {
+        let target = match (&args.refused, input) {
+            _ if args.dry_run => Target::Stderr(global.style()),
+            (Some(path), _) => Target::New(path.clone()),
+            (None, Some(file)) => Target::Beside(file.to_owned()),
+            (None, None) => Target::Stderr(global.style()),
+        };
+        Refused::new(target, several && args.refused.is_some())
+    };
+    let mut import = Import::new(global, ledger, refused(None))?;
+    let mut is_whole = true;
+    for mut input in inputs {
+        if args.refused.is_none() {
+            import.refuse_to(refused(input.file.as_deref()))?;
+        }
+        is_whole = import.all_of(&mut input)?;
+        if !is_whole {
+            break;
+        }
+        if let (Some(ledger), Some(file)) = (import.ledger(), input.file.filter(|file| !is_ledger(file))) {
+            ledger::take_back_of(ledger, &file, global);
+        }
+    }
+    let summary = import.finish()?;
+    summary.write(args.dry_run, global, out)?;
+    Ok(match summary.refused {
+        _ if !is_whole => ExitCode::CouldNot,
+        0 => ExitCode::Yes,
+        _ => ExitCode::No,
+    })
+}
+
+/// Returns true if the file has the internal directory of a ledger.
+fn is_ledger(file: &Path) -> bool {
+    file.with_extension("ledger").join("ledger.json").exists()
+}
+
+/// Fails if the ledger cannot be opened because its file has the JSON lines of another program. Creates nothing.
+fn check_place(ledger: &Path) -> Result<(), Failure> {
+    const BYTES_MAX: u64 = 1 << 16;
+    let Ok(file) = File::open(ledger) else { return Ok(()) };
+    let mut first = Vec::new();
+    let read = BufReader::new(file).take(BYTES_MAX).read_until(b'\n', &mut first);
+    let has_hash = first.windows(8).any(|part| part == b"\"hash\":\"");
+    if read.is_ok_and(|bytes| bytes > 0) && !has_hash && !is_ledger(ledger) {
+        // A file whose first line has no hash is refused before anything is written.
+        Options::new().open(ledger)?;
+    }
+    Ok(())
+}
