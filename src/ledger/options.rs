@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::clock;
 use crate::cost::PriceTable;
 use crate::disk::Storage;
 use crate::error::Error;
@@ -47,7 +46,7 @@ impl Options {
     /// ones. The operator is "human", and the environment is prod.
     pub fn new() -> Self {
         Self {
-            journal: JournalOptions::new(Arc::new(|| clock::now().unix_ms())),
+            journal: JournalOptions::new(Arc::new(|| Timestamp::now().unix_ms())),
             sync_begin: false,
             wait_at_open: true,
             deadline: None,
