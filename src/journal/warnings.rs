@@ -37,7 +37,7 @@ impl fmt::Display for Warning {
         if !self.what.is_empty() {
             write!(f, "{}: ", self.what)?;
         }
-        f.write_str(&self.error.with_source())?;
+        write!(f, "{}", self.error)?;
         match self.more {
             0 => Ok(()),
             more => write!(f, " (and {more} more like it)"),

@@ -202,7 +202,7 @@ impl Fallback {
         }
         let mut counts: Vec<_> =
             by_ledger.iter().map(|(ledger, records)| format!("{records} of {}", ledger.display())).collect();
-        counts.extend(records.unreadable.iter().map(Error::with_source));
+        counts.extend(records.unreadable.iter().map(ToString::to_string));
         (!counts.is_empty()).then(|| {
             let found = format!("records in {}: {}", self.directory.display(), counts.join(", "));
             Check::warning(NAME, found, "the next command that writes to one of these ledgers appends its records")

@@ -67,7 +67,7 @@ impl Ledger {
     pub(super) fn spill(&self, since: Cursor, json: &[u8], error: Error) -> Result<Answer> {
         match self.shared.slots.stem().and_then(|stem| self.shared.spill.keep(stem, since, json)) {
             Ok(()) => {
-                self.shared.record_event(&LedgerEvent::Spilled { records: 1, error: error.with_source() });
+                self.shared.record_event(&LedgerEvent::Spilled { records: 1, error: error.to_string() });
                 Ok(Answer::Spilled(error))
             }
             Err(_) => Err(error),

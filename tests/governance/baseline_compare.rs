@@ -530,7 +530,7 @@ fn baselines_of_an_earlier_version_are_compared_as_far_as_they_go() {
     let newer = now.to_json().unwrap().replace("\"samples\":\"03", "\"samples\":\"04");
     let error = FrozenBaselines::from_json(&newer).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Newer);
-    let source = std::error::Error::source(&error).unwrap().to_string();
+    let source = error.cause().unwrap().to_string();
     assert!(source.contains("found version 4; expected at most 3. Use a newer runledger"), "{source}");
 }
 

@@ -68,7 +68,7 @@ impl Check {
 
     /// Returns the check for something that could not be examined.
     pub(in crate::ledger) fn failed(name: &'static str, level: Level, error: &Error) -> Self {
-        Self::new(name, level, error.with_source(), None)
+        Self::new(name, level, error.to_string(), None)
     }
 }
 
