@@ -16,9 +16,11 @@ impl Ledger {
     /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid), with every reason, if
     /// [`validate`](ExecutionMetrics::validate) refuses the record, or if the record's JSON is longer than
     /// [`PAYLOAD_BYTES_MAX`](crate::journal::PAYLOAD_BYTES_MAX) minus 4 KiB. In both cases, nothing is written. A
-    /// failure of the disk is not an error; the [`Answer`] reports it.
+    /// failure of the disk is not an error; the [`Answer`] and a warning report it.
     pub fn append(&self, record: &ExecutionMetrics) -> Result<Answer> {
-        Ok(self.store_in_time(valid_json(record)?, None))
+        let answer = self.store_in_time(valid_json(record)?, None);
+        self.warn_unless_handled(answer.warning());
+        Ok(answer)
     }
 
     /// Like [`append`](Self::append), but appends many records in order, with one write and one sync for all of them.
@@ -49,10 +51,12 @@ impl Ledger {
             move |ledger| ledger.store_all(&stored),
             |ledger, answers| answers.iter().flatten().for_each(|answer| ledger.warn_of_late(answer)),
         );
-        answers.unwrap_or_else(|missed| {
+        let answers = answers.unwrap_or_else(|missed| {
             let answer = |json: &Result<_>| json.as_ref().map(|_| self.too_late(missed)).map_err(Clone::clone);
             jsons.iter().map(answer).collect()
-        })
+        });
+        self.warn_unless_handled(answers.iter().flatten().filter_map(Answer::warning));
+        answers
     }
 
     /// Stores the valid records, and returns the result for each record, valid or not.

@@ -1,7 +1,7 @@
 //! The state that all clones of a ledger share.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::deadline::Helpers;
@@ -10,10 +10,10 @@ use super::options::Options;
 use super::pending::slots::Slots;
 use super::pending::spill::Spill;
 use super::pending::sweep;
+use super::unpriced::Unpriced;
 use crate::disk::per_process::PerProcess;
 use crate::error::Error;
 use crate::journal::Journal;
-use crate::journal::warnings::OnStderr;
 use crate::journal::write::events;
 use crate::mutex::try_lock;
 
@@ -28,8 +28,7 @@ pub(super) struct Shared {
     pub(super) helpers: Option<Helpers>,
     /// True once this process has started to sweep the files of dead processes.
     pub(super) swept: AtomicBool,
-    /// Prints the warnings of [`Recorded::warn`](super::Recorded::warn).
-    pub(super) stderr: Arc<OnStderr>,
+    pub(super) unpriced: Unpriced,
 }
 
 /// The records that this process lost.
