@@ -13,7 +13,7 @@ use crate::metrics::{ExecutionMetrics, Fields};
 
 /// The earliest version of the bytes of [`Accumulator::to_bytes`] that can be read. In version 2, a sum has at most 128
 /// binary digits. Version 2 does not count latencies of 2³² ms or more separately, and lacks the
-/// [detail](super::detail) for comparisons.
+/// [detail](super::detail) for comparisons. Up to version 3, times are in milliseconds.
 const VERSION_MIN: u8 = 2;
 
 /// A group of frozen baselines counts its latencies exactly if it has at most this number of different latencies. The
@@ -55,7 +55,7 @@ pub struct Accumulator {
 
 impl Accumulator {
     /// The version of the bytes of [`to_bytes`](Self::to_bytes).
-    pub(super) const VERSION: u8 = 3;
+    pub(super) const VERSION: u8 = 4;
 
     /// Creates an empty accumulator that groups records by skill, for baselines and for
     /// [comparisons](super::FrozenBaselines::compare).

@@ -123,8 +123,8 @@ impl Sample {
 
     /// Writes the sample, which must be [settled](Self::settle).
     pub(super) fn write(&self, out: &mut Writer) {
-        out.signed(self.period.start.unix_ms().into());
-        out.signed(self.period.end.unix_ms().into());
+        out.signed(self.period.start.unix_us().into());
+        out.signed(self.period.end.unix_us().into());
         [self.executions, self.succeeded, self.failed].into_iter().for_each(|count| out.number(count.into()));
         self.latency_ms.write(out);
         self.latencies.write(out);
@@ -137,8 +137,9 @@ impl Sample {
     /// Reads a sample from bytes of [version 2](super::accumulator) or later.
     pub(super) fn read(from: &mut Reader<'_>, version: u8) -> Result<Self> {
         let mut time = || {
-            let unix_ms = i64::try_from(from.signed()?).ok().and_then(Timestamp::from_unix_ms);
-            unix_ms.ok_or_else(|| from.malformed())
+            let number = i64::try_from(from.signed()?).ok();
+            let time = number.and_then(if version < 4 { Timestamp::from_unix_ms } else { Timestamp::from_unix_us });
+            time.ok_or_else(|| from.malformed())
         };
         let period = TimeRange { start: time()?, end: time()? };
         let executions = from.at_most(u64::MAX)?;

@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use super::rights::parent;
 
@@ -28,7 +28,7 @@ fn is_just_made(path: &Path) -> bool {
     } else {
         made.mode() & 0o777 != mode_in(&directory, false)
     };
-    let age = made.created().ok().and_then(|created| SystemTime::now().duration_since(created).ok());
+    let age = made.created().ok().and_then(|created| created.elapsed().ok());
     (is_wrong || has_wrong_owner(&made, &directory)) && age.is_some_and(|age| age < SECOND)
 }
 

@@ -38,6 +38,9 @@ pub enum ErrorKind {
     /// The execution has already ended and has its record, so nothing was changed.
     /// [`Error::details`](super::Error::details) says how the execution ended.
     Ended,
+    /// The ledger has a record with the same id and other content, so nothing was changed.
+    /// [`Error::details`](super::Error::details) lists what differs.
+    Conflict,
     /// A sum or product exceeded the range of its type.
     Overflow,
     /// A thread that worked for the caller panicked. If that thread was writing records, the caller's record may or may

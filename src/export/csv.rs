@@ -5,7 +5,7 @@
 //! | column | value of the record |
 //! |---|---|
 //! | `run_id`, `parent_run_id` | the same names in [`run`](crate::ExecutionMetrics::run) |
-//! | `timestamp` | `timestamp_start`, UTC with milliseconds |
+//! | `timestamp` | `timestamp_start`, UTC with milliseconds, or with microseconds if the record has them |
 //! | `skill_name` | `skill_name` |
 //! | `scene_id`, `shot_id` | the same names in [`production`](crate::ExecutionMetrics::production) |
 //! | `model_used` | `model.name` |
@@ -44,26 +44,18 @@ use std::path::{Path, PathBuf};
 use crate::disk::Disk;
 use crate::disk::numbered::{self, Series};
 use crate::error::{Error, ErrorKind, Result, Skipped};
-use crate::metrics::{ExecutionMetrics, Kind};
+use crate::metrics::{ExecutionMetrics, Kind, run_log_columns};
 
-/// The columns, in order.
-pub const COLUMNS: [&str; 15] = [
-    "run_id",
-    "parent_run_id",
-    "timestamp",
-    "skill_name",
-    "scene_id",
-    "shot_id",
-    "model_used",
-    "tier",
-    "estimated_cost",
-    "actual_cost",
-    "duration_s",
-    "outcome",
-    "regen_count",
-    "artifact_output",
-    "notes",
-];
+/// The columns, in order. [`run_log_columns`] has the key of a record for each column.
+pub const COLUMNS: [&str; 15] = {
+    let mut names = [""; 15];
+    let mut at = 0;
+    while at < names.len() {
+        names[at] = run_log_columns()[at].0;
+        at += 1;
+    }
+    names
+};
 
 const RUN_LOG: Series<'_> = Series { before: "RUN_LOG_v", digits: 3, after: ".csv" };
 

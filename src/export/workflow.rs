@@ -8,7 +8,7 @@
 //! | `workflow_run_id` | `run.run_id` if it is a UUID; otherwise [a UUID computed from the `run_id`](run_uuid) |
 //! | `task_id`, `task_description` | `run.task_id`, `run.description` |
 //! | `agent_name` | `run.agent_name`; if the agent is unknown, `skill_name` |
-//! | `timestamps` | the start, the end, and the duration by the monotonic clock; if this duration is unknown, the end minus the start |
+//! | `timestamps` | the start, the end, and the duration by the monotonic clock; if this duration is unknown, the end minus the start, in whole milliseconds |
 //! | `status` | `Success`; `Failed` if the execution failed, panicked, or was cancelled or interrupted; `HIL-Paused` if it is paused |
 //! | `cost_data` | amounts and tokens, with the names of the record |
 //! | `llm_trace` | `trace.llm_calls`, in the order of their sequence numbers; a prompt or completion that was not stored is `null` |
@@ -99,11 +99,11 @@ impl<'r> WorkflowEvent<'r> {
             workflow_run_id: run.run_id.as_deref().map(run_uuid),
             task_id: run.task_id.as_deref(),
             task_description: run.description.as_deref(),
-            agent_name: run.agent_name.as_deref().unwrap_or(&record.skill_name),
+            agent_name: record.agent(),
             timestamps: Timestamps {
                 start_time_utc: record.timestamp_start,
                 end_time_utc: record.timestamp_end,
-                duration_seconds: duration_ms(record).map(|ms| ms as f64 / 1000.0),
+                duration_seconds: record.duration_ms().map(|ms| ms as f64 / 1000.0),
             },
             status: status(record),
             cost_data: CostData {
@@ -134,12 +134,6 @@ fn llm_trace(calls: &[LlmCall]) -> Vec<TracedCall<'_>> {
         .collect();
     traced.sort_by_key(|call| call.call_sequence);
     traced
-}
-
-/// Returns the duration in milliseconds; `None` if it is unknown.
-fn duration_ms(record: &ExecutionMetrics) -> Option<u64> {
-    let between = || record.timestamp_end?.ms_since(record.timestamp_start);
-    record.wall_clock_time_ms.or_else(between)
 }
 
 /// Returns the status of the event; `None` if the status is unknown. If this version of the crate does not know the

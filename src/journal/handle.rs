@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::format::{Layout, line};
 use super::read::{Cursor, Lines};
 use super::write::refusals::{check_place, sync_ancestors};
-use super::write::{Tail, Writer};
+use super::write::{Key, KnownKeys, NotAppended, Tail, Writer};
 use super::{Appended, Head, JournalOptions};
 use crate::disk::per_process::PerProcess;
 use crate::disk::{make_directory, platform};
@@ -121,6 +121,17 @@ impl Journal {
     pub(crate) fn append_all(&self, payloads: &[&[u8]]) -> Result<Appended> {
         payloads.iter().try_for_each(|payload| self.check_payload(payload))?;
         self.writer()?.append(payloads)
+    }
+
+    /// Like [`append_all`](Self::append_all), but skips each payload whose key a line has already. Returns the result
+    /// for each payload. All calls for a journal must pass the same `known`.
+    pub(crate) fn append_new(
+        &self,
+        payloads: &[(&[u8], Key)],
+        known: &Arc<dyn KnownKeys>,
+    ) -> Result<Vec<std::result::Result<Appended, NotAppended>>> {
+        payloads.iter().try_for_each(|(payload, _)| self.check_payload(payload))?;
+        self.writer()?.append_new(payloads, known)
     }
 
     /// Refuses a payload that cannot become a line, or whose line would be longer than the largest file that this

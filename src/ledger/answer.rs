@@ -24,6 +24,12 @@ pub enum Answer {
         /// The line's number in the ledger, counting from 1.
         seq: u64,
     },
+    /// The ledger already had this record as line `seq`, so it was not stored again. The line is as durable as an
+    /// appended one. Only [`append`](crate::Ledger::append) and [`append_all`](crate::Ledger::append_all) return this.
+    Duplicate {
+        /// The line's number in the ledger, counting from 1.
+        seq: u64,
+    },
     /// The record could not be appended to the ledger because of this error. The record is on stable storage in a file
     /// next to the ledger (the spill). A later call, or the next process that opens the ledger, appends the record.
     Spilled(Error),
@@ -46,7 +52,7 @@ impl Answer {
     /// Returns the warning about a record that is not in the ledger.
     pub(super) fn warning(&self) -> Option<Error> {
         let (error, consequence) = match self {
-            Self::Durable { .. } | Self::Flushed { .. } => return None,
+            Self::Durable { .. } | Self::Flushed { .. } | Self::Duplicate { .. } => return None,
             Self::Spilled(error) => (error, "a record was spilled"),
             Self::Lost(error) => (error, "a record was lost"),
             Self::Late(error) => (error, "a record is not stored yet"),

@@ -2,25 +2,42 @@
 
 use std::sync::Arc;
 
-use super::json::valid_json;
+use super::json::{id_of, valid_json};
+use super::known::Comparison;
 use super::store::stored;
 use super::{Answer, Ledger};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
+use crate::journal::write::{Key, KnownKeys, LinePlace, NotAppended};
 use crate::metrics::ExecutionMetrics;
 
 impl Ledger {
     /// Appends a finished record, for example one that another program made. The record is stored as it is. To set what
     /// follows from other fields, call [`derive_missing`](ExecutionMetrics::derive_missing) before.
     ///
+    /// A record that is appended twice is stored once, even if another process appended it, or this process before a
+    /// restart: if the ledger has a record with the same `execution_id`,
+    ///
+    /// - a record with the same content is a [`Duplicate`](Answer::Duplicate). A cost that was computed from a price
+    ///   table is not compared, because the table may have changed.
+    /// - a record replaces one with the status interrupted, which the ledger records if a process dies. Both lines stay
+    ///   in the ledger, and readers count the later one. An interrupted record never replaces another one.
+    /// - a record with other content is refused.
+    ///
+    /// The ids of older records are looked up in the [indexes](crate::docs::index) of the segments. The first call
+    /// builds a missing index. At most 200,000 ids are in memory, which take about 9 MB, unless a segment has no index,
+    /// for example because a line of it is damaged. A segment that this process may not read is not searched.
+    ///
     /// # Errors
-    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid), with every reason, if
-    /// [`validate`](ExecutionMetrics::validate) refuses the record, or if the record's JSON is longer than
-    /// [`PAYLOAD_BYTES_MAX`](crate::journal::PAYLOAD_BYTES_MAX) minus 4 KiB. In both cases, nothing is written. A
-    /// failure of the disk is not an error; the [`Answer`] and a warning report it.
+    /// - [`ErrorKind::Invalid`](crate::ErrorKind::Invalid), with every reason, if
+    ///   [`validate`](ExecutionMetrics::validate) refuses the record, or if the record's JSON is longer than
+    ///   [`PAYLOAD_BYTES_MAX`](crate::journal::PAYLOAD_BYTES_MAX) minus 4 KiB.
+    /// - [`ErrorKind::Conflict`](crate::ErrorKind::Conflict) if the ledger has a record with the same id and other
+    ///   content. The details list what differs.
+    ///
+    /// In these cases, nothing is written. A failure of the disk is not an error; the [`Answer`] and a warning report it.
     pub fn append(&self, record: &ExecutionMetrics) -> Result<Answer> {
-        let answer = self.store_in_time(valid_json(record)?, None);
-        self.warn_unless_handled(answer.warning());
-        Ok(answer)
+        let mut answers = self.append_all(std::slice::from_ref(record));
+        answers.pop().unwrap_or_else(|| Err(Error::new(ErrorKind::Abandoned, "append to the ledger")))
     }
 
     /// Like [`append`](Self::append), but appends many records in order, with one write and one sync for all of them.
@@ -61,30 +78,82 @@ impl Ledger {
 
     /// Stores the valid records, and returns the result for each record, valid or not.
     fn store_all(&self, jsons: &[Result<String>]) -> Vec<Result<Answer>> {
-        let journal = &self.shared.journal;
-        let since = journal.seen_end();
-        let valid: Vec<_> = jsons.iter().flatten().map(String::as_bytes).collect();
-        if valid.is_empty() {
-            return jsons.iter().flat_map(|json| json.as_ref().err()).cloned().map(Err).collect();
-        }
+        let since = self.shared.journal.seen_end();
+        let known = Arc::clone(&self.shared.known);
+        let prepared = known.prepare();
+        let known: Arc<dyn KnownKeys> = known;
+        let spill = |json: &[u8], error| self.spill(since, json, error).unwrap_or_else(|error| self.lose(error));
         // The operating system may limit the file size of this process. A record above this limit is not appended, so
         // that the other records can be appended.
-        let fits: Vec<_> = valid.into_iter().filter(|json| journal.check_payload(json).is_ok()).collect();
-        let appended = journal.append_all(&fits);
-        if appended.is_ok() {
+        let fits = |json: &[u8]| prepared.clone().and_then(|()| self.shared.journal.check_payload(json));
+        let mut todo = Vec::with_capacity(jsons.len());
+        let mut answers = Vec::with_capacity(jsons.len());
+        for (index, json) in jsons.iter().enumerate() {
+            let answer = match json.as_ref().map(String::as_bytes) {
+                Ok(json) => match fits(json) {
+                    Ok(()) => {
+                        todo.push(Todo { index, json, replaces: None });
+                        None
+                    }
+                    Err(error) => Some(Ok(spill(json, error))),
+                },
+                Err(error) => Some(Err(error.clone())),
+            };
+            answers.push(answer);
+        }
+        let mut has_appended = false;
+        while !todo.is_empty() {
+            let payloads: Vec<_> = todo.iter().map(Todo::payload).collect();
+            let results = self.shared.journal.append_new(&payloads, &known);
+            has_appended |= results.is_ok();
+            let mut again = Vec::new();
+            for (at, todo) in todo.into_iter().enumerate() {
+                let Todo { index, json, .. } = todo;
+                let result = match &results {
+                    Ok(results) => results.get(at).cloned().unwrap_or(Err(NotAppended::InBatch)),
+                    Err(error) => Err(NotAppended::Unknown(error.clone())),
+                };
+                answers[index] = match result {
+                    Ok(appended) => Some(Ok(stored(appended.durability, appended.seq))),
+                    Err(NotAppended::Unknown(error)) => Some(Ok(spill(json, error))),
+                    // The other record of the batch now has a line, unless it could not be appended.
+                    Err(NotAppended::InBatch) => {
+                        again.push(Todo { replaces: None, ..todo });
+                        None
+                    }
+                    Err(NotAppended::Known(place)) => match self.shared.known.compare(place, json) {
+                        Ok(Comparison::Same { seq }) => Some(Ok(Answer::Duplicate { seq })),
+                        Ok(Comparison::Replaces) => {
+                            again.push(Todo { replaces: Some(place), ..todo });
+                            None
+                        }
+                        Ok(Comparison::Conflict(error)) => Some(Err(error)),
+                        Err(error) => Some(Ok(spill(json, error))),
+                    },
+                };
+            }
+            todo = again;
+        }
+        if has_appended {
             self.shared.catch_up();
         }
-        let mut place = 0;
-        let answer = |json: &Result<String>| {
-            let json = json.as_ref().map_err(Clone::clone)?.as_bytes();
-            Ok(match journal.check_payload(json).and_then(|()| appended.clone()) {
-                Ok(first) => {
-                    place += 1;
-                    stored(first.durability, first.seq + place - 1)
-                }
-                Err(error) => self.spill(since, json, error).unwrap_or_else(|error| self.lose(error)),
-            })
-        };
-        jsons.iter().map(answer).collect()
+        answers.into_iter().flatten().collect()
+    }
+}
+
+/// A record that is not stored yet.
+struct Todo<'j> {
+    /// The index of the record among all records of the call.
+    index: usize,
+    json: &'j [u8],
+    /// The line that the record replaces.
+    replaces: Option<LinePlace>,
+}
+
+impl Todo<'_> {
+    fn payload(&self) -> (&[u8], Key) {
+        // A record always has an id.
+        let id = id_of(self.json).unwrap_or_default().as_u128();
+        (self.json, Key { id, replaces: self.replaces })
     }
 }

@@ -46,7 +46,7 @@ impl Ledger {
     /// Begins an execution, as a child of `parent` if there is one.
     fn begin_within(&self, skill: Skill, parent: Option<&ExecutionMetrics>) -> Execution {
         let record = self.new_record(skill, parent);
-        let mark = self.mark(&record);
+        let mark = self.mark_slot(&record);
         Execution::begin(self.clone(), record, mark)
     }
 
@@ -72,13 +72,74 @@ impl Ledger {
         record
     }
 
+    /// Writes a begin mark for an execution whose record the caller makes and [appends](Self::append). If this process
+    /// dies before the mark is [removed](BeginMark::remove), the execution is recorded as interrupted, unless it has a
+    /// record.
+    ///
+    /// The mark has the id, the skill, the start, the operator, the environment, the path, the kind and the run of
+    /// `record`.
+    ///
+    /// # Errors
+    /// - [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if these fields are not valid or too long.
+    /// - [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) if the disk does not respond within
+    ///   [`Options::deadline`](crate::Options::deadline).
+    /// - [`ErrorKind::Io`](crate::ErrorKind::Io) if the mark cannot be written.
+    ///
+    /// ```
+    /// use runledger::{ExecutionMetrics, Ledger, Timestamp, Uuid, metrics::Status};
+    ///
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("execution_metrics.jsonl");
+    /// let ledger = Ledger::open(path)?;
+    /// let mut record = ExecutionMetrics::new(Uuid::from_u128(1), "summarise", "1.2.0", Timestamp::UNIX_EPOCH);
+    /// let mark = ledger.mark(&record)?;
+    /// assert_eq!(ledger.reader().in_flight()?.executions.len(), 1);
+    ///
+    /// record.timestamp_end = Some(Timestamp::UNIX_EPOCH);
+    /// record.set_status(Status::Success);
+    /// ledger.append(&record)?;
+    /// mark.remove();
+    /// assert_eq!(ledger.reader().in_flight()?.executions.len(), 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn mark(&self, record: &ExecutionMetrics) -> Result<BeginMark, Error> {
+        let mut begun = ExecutionMetrics::new(
+            record.execution_id,
+            record.skill_name.as_str(),
+            record.skill_version.as_str(),
+            record.timestamp_start,
+        );
+        begun.timestamp_end = Some(record.timestamp_start);
+        begun.run.clone_from(&record.run);
+        begun.validate()?;
+        Ok(BeginMark { slot: self.mark_slot(record)?, ledger: self.clone() })
+    }
+
     /// Writes the begin mark of an execution.
-    fn mark(&self, record: &ExecutionMetrics) -> Result<Slot, Error> {
+    fn mark_slot(&self, record: &ExecutionMetrics) -> Result<Slot, Error> {
         let line = slots::mark(self.shared.journal.seen_end(), record)?;
         // A mark that is written after the deadline does no harm. A sweep, which records the executions of dead
         // processes, skips marks of executions that have a record.
         self.in_time(move |ledger| ledger.shared.slots.begin(&line), |_, _| ())
             .unwrap_or_else(|missed| Err(self.missed("mark an execution as started", missed)))
+    }
+}
+
+/// The begin mark of an execution. If it is dropped and not [removed](Self::remove), it stays until this process ends.
+#[derive(Debug)]
+#[must_use = "the execution counts as in flight until the mark is removed"]
+pub struct BeginMark {
+    ledger: Ledger,
+    slot: Slot,
+}
+
+impl BeginMark {
+    /// Removes the mark, after the record of the execution was stored. If the mark cannot be removed, the ledger warns.
+    /// The next process that opens the ledger then finds the record, and ignores the mark.
+    pub fn remove(self) {
+        if let Err(error) = self.ledger.shared.slots.end(&self.slot) {
+            self.ledger.shared.warn(&error);
+        }
     }
 }
 

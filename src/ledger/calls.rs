@@ -39,19 +39,7 @@ pub(super) fn add(
     let valid = Some(call).filter(|_| is_valid);
     let entry = entry(record.trace.llm_calls.len() as u64 + 1, call, valid, priced.as_ref());
     add_usage(record, &entry, valid);
-    let provider = priced.as_ref().and_then(Cost::served_by);
-    record.model.provider = call.provider.clone().or(provider.map(str::to_owned));
-    record.model.variant.clone_from(&call.variant);
-    // If a record is priced again later, a call without a provider gets the provider of `record.model`. So if an
-    // earlier call of this model states no provider, `record.model` must not have a provider that only `call` states.
-    // The same is true of the variant.
-    let mut same_model = record.trace.llm_calls.iter().filter(|earlier| earlier.model_name == call.model);
-    if call.provider.is_some() && same_model.clone().any(|earlier| earlier.provider.is_none()) {
-        record.model.provider = None;
-    }
-    if same_model.any(|earlier| earlier.variant.is_empty()) {
-        record.model.variant.clear();
-    }
+    record.set_server(&entry, priced.as_ref().and_then(Cost::served_by));
     let tier = priced.map_or(CostTier::Unknown, |cost| cost.tier);
     add_cost(record, cost.add(entry.cost_usd), &entry, tier);
     let cost = entry.cost_usd;

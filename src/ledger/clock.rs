@@ -8,37 +8,42 @@ use crate::error::{Error, ErrorKind};
 use crate::metrics::Timestamp;
 
 impl Timestamp {
-    /// Reads the system's clock. Returns 1970-01-01 if the clock is set before the year 0 or after 9999.
+    /// Reads the system's clock in whole milliseconds. Returns 1970-01-01 if the clock is set before the year 0 or after
+    /// 9999.
     ///
-    /// A ledger uses the clock of its [options](crate::Options::clock), which is this clock by default.
+    /// This is the default [clock](crate::Options::clock) of a ledger. So the times that a ledger records are never
+    /// before a time that was read earlier, unless the clock was set back.
     ///
     /// ```
-    /// use std::time::SystemTime;
+    /// use runledger::{Ledger, Skill, Timestamp};
     ///
-    /// use runledger::Timestamp;
-    ///
-    /// let before = SystemTime::now();
-    /// assert!(Timestamp::now() >= Timestamp::try_from(before)?); // unless the clock was set back
-    /// # Ok::<(), runledger::Error>(())
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("execution_metrics.jsonl");
+    /// let ledger = Ledger::open(path)?;
+    /// let before = Timestamp::now();
+    /// let mut execution = ledger.begin(Skill::new("publish", "1.0.0"));
+    /// assert!(execution.record_mut().timestamp_start >= before);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn now() -> Self {
-        SystemTime::now().try_into().unwrap_or(Self::UNIX_EPOCH)
+        let now = Self::try_from(SystemTime::now()).unwrap_or(Self::UNIX_EPOCH);
+        Self::from_unix_ms(now.unix_ms()).unwrap_or(now)
     }
 }
 
 impl TryFrom<SystemTime> for Timestamp {
     type Error = Error;
 
-    /// Drops the digits that a `Timestamp` does not have.
+    /// Drops digits beyond microseconds.
     ///
     /// ```
     /// use std::time::{Duration, SystemTime};
     ///
     /// use runledger::Timestamp;
     ///
-    /// let leap_day = SystemTime::UNIX_EPOCH + Duration::from_millis(1_709_164_800_250);
+    /// let leap_day = SystemTime::UNIX_EPOCH + Duration::from_micros(1_709_164_800_250_007);
     /// let time = Timestamp::try_from(leap_day)?;
-    /// assert_eq!(time, "2024-02-29T00:00:00.250Z".parse()?);
+    /// assert_eq!(time, "2024-02-29T00:00:00.250007Z".parse()?);
     /// assert_eq!(SystemTime::from(time), leap_day);
     /// # Ok::<(), runledger::Error>(())
     /// ```
@@ -76,7 +81,7 @@ mod tests {
             "0000-01-01T00:00:00.000Z",
             "1969-12-31T23:59:59.999Z",
             "1970-01-01T00:00:00.000Z",
-            "2026-02-14T14:23:00.123Z",
+            "2026-02-14T14:23:00.123456Z",
             "9999-12-31T23:59:59.999Z",
         ] {
             let time: Timestamp = text.parse().unwrap();
@@ -88,7 +93,7 @@ mod tests {
         for hours in [1_000, -1_000] {
             let hour = Timestamp::from_unix_ms(hours * 3_600_000).unwrap();
             let before = SystemTime::from(hour).checked_sub(Duration::from_nanos(1)).unwrap();
-            assert!(Timestamp::try_from(before).unwrap().to_string().contains(":59:59.999"), "{hours}");
+            assert!(Timestamp::try_from(before).unwrap().to_string().ends_with(":59:59.999999Z"), "{hours}");
         }
     }
 

@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicBool;
 use super::Ledger;
 use super::deadline::Helpers;
 use super::frozen::BaselineJournal;
+use super::known::KnownIds;
 use super::options::Options;
 use super::pending::slots::Slots;
 use super::pending::spill::Spill;
@@ -162,6 +163,7 @@ impl Options {
             make_directory(&*storage, &directory)?;
         }
         let slots = Slots::open(Arc::clone(&storage), layout.clone(), self.sync_begin)?;
+        let known = Arc::new(KnownIds::new(layout.clone(), &self.journal));
         let spill = Spill::new(storage, layout, slots.stem()?);
         let shared = Shared {
             helpers: self.deadline.map(Helpers::new),
@@ -172,6 +174,7 @@ impl Options {
             journal,
             slots,
             spill,
+            known,
         };
         if shared.journal.is_recovered() {
             shared.sweep(shared.options.journal.lock_deadline);

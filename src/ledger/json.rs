@@ -1,4 +1,7 @@
-//! Writes a record as JSON that fits into a line.
+//! Writes a record as JSON that fits into a line, and reads its id.
+
+use serde::Deserialize;
+use uuid::Uuid;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::PAYLOAD_BYTES_MAX;
@@ -24,4 +27,18 @@ pub(super) fn to_json(record: &ExecutionMetrics) -> Result<String> {
         )));
     }
     Ok(json)
+}
+
+/// Returns the id of the record in a line or a payload, or `None` if there is no id. Does not check the rest.
+pub(super) fn id_of(json: &[u8]) -> Option<Uuid> {
+    #[derive(Deserialize)]
+    struct Id {
+        execution_id: Uuid,
+    }
+    // The ledger writes the id first.
+    let written = json.strip_prefix(br#"{"execution_id":""#).and_then(|rest| rest.split_at_checked(36));
+    match written.and_then(|(id, rest)| Uuid::try_parse_ascii(id).ok().filter(|_| rest.first() == Some(&b'"'))) {
+        Some(id) => Some(id),
+        None => serde_json::from_slice::<Id>(json).ok().map(|id| id.execution_id),
+    }
 }

@@ -28,6 +28,7 @@ mod handle;
 mod index;
 mod json;
 mod kinds;
+mod known;
 mod log;
 mod options;
 mod pending;
@@ -41,6 +42,7 @@ use std::sync::Arc;
 
 pub use answer::{Answer, Recorded};
 pub use archive::SealedSegment;
+pub use begin::BeginMark;
 pub use event::LedgerEvent;
 pub use execution::{Done, Execution, Skill};
 pub use fallback::{Fallback, FallbackExecution, FallbackRecord, FallbackRecords};

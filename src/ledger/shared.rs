@@ -1,11 +1,12 @@
 //! The state that all clones of a ledger share.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::deadline::Helpers;
 use super::event::LedgerEvent;
+use super::known::KnownIds;
 use super::options::Options;
 use super::pending::slots::Slots;
 use super::pending::spill::Spill;
@@ -23,6 +24,7 @@ pub(super) struct Shared {
     pub(super) options: Options,
     pub(super) slots: Slots,
     pub(super) spill: Spill,
+    pub(super) known: Arc<KnownIds>,
     pub(super) lost: PerProcess<Lost>,
     /// The threads that wait for the disk on behalf of their callers; `None` without a deadline.
     pub(super) helpers: Option<Helpers>,

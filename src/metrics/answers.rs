@@ -1,6 +1,8 @@
 //! Values of a record that are derived from more than one of its fields.
 
-use super::{Call, CostProvenance, CostTier, ExecutionMetrics, Kind, LlmCall, Model, QcOutcome, Usage, Usd, outcome};
+use super::{
+    Call, CostProvenance, CostTier, ExecutionMetrics, Kind, LlmCall, Model, QcOutcome, Usage, UsageParts, Usd, outcome,
+};
 
 impl QcOutcome {
     pub(crate) fn of_success(succeeded: bool) -> Self {
@@ -53,6 +55,18 @@ impl ExecutionMetrics {
     /// Returns `None` if the cost is unknown.
     pub(crate) fn exact_cost(&self) -> Option<Usd> {
         self.cost.exact_usd.or(self.cost_usd)
+    }
+
+    /// Returns the duration in milliseconds: `wall_clock_time_ms`, or the end minus the start if `wall_clock_time_ms` is
+    /// `None`. Returns `None` if the end is unknown or before the start.
+    pub(crate) fn duration_ms(&self) -> Option<u64> {
+        let between = || self.timestamp_end?.ms_since(self.timestamp_start);
+        self.wall_clock_time_ms.or_else(between)
+    }
+
+    /// Returns `run.agent_name`. If it is unknown, returns `skill_name`, since an agent is usually named after its skill.
+    pub(crate) fn agent(&self) -> &str {
+        self.run.agent_name.as_deref().unwrap_or(&self.skill_name)
     }
 
     /// Returns the execution's calls of models. In each call, `cost_usd` is the exact cost, and `cost` is the
@@ -124,6 +138,69 @@ impl ExecutionMetrics {
         }
         call.at = call.at.or(self.cost.at);
         Some(call)
+    }
+
+    /// Adds `call` to `trace.llm_calls`, with the next number. Sets `tokens_input`, `tokens_output` and `tokens_used` to
+    /// the sums over all listed calls. A sum is `None` if one of its counts is unknown. `model` gets the name, the
+    /// provider, the variant and the parts of the usage in the same way as in
+    /// [`Execution::record_call`](crate::Execution::record_call). If `call` has an empty `model_name`, its model is
+    /// unknown, and the name, the provider and the variant in `model` do not change.
+    ///
+    /// The cost of the record is not changed. Call [`fill_costs`](crate::PriceTable::fill_costs) after the last call was
+    /// added. A [`DetachedExecution`](crate::DetachedExecution) can thus collect the calls of several processes.
+    ///
+    /// ```
+    /// use runledger::{ExecutionMetrics, PriceTable, Uuid, metrics::LlmCall};
+    ///
+    /// let mut record = ExecutionMetrics::new(Uuid::from_u128(1), "s", "1.0.0", "2026-11-20T12:00:00Z".parse()?);
+    /// for model in ["gpt-4", "o3"] {
+    ///     let mut call = LlmCall::new(1, model);
+    ///     (call.tokens_input, call.tokens_output) = (Some(1_000), Some(500));
+    ///     record.add_call(call);
+    /// }
+    /// PriceTable::bundled()?.fill_costs(&mut record);
+    /// assert_eq!((record.tokens_used, record.trace.llm_calls[1].call_sequence), (Some(3_000), 2));
+    /// assert_eq!(record.cost_usd, Some("0.066".parse()?));
+    /// # Ok::<(), runledger::Error>(())
+    /// ```
+    pub fn add_call(&mut self, mut call: LlmCall) {
+        call.call_sequence = self.trace.llm_calls.len() as u64 + 1;
+        if !call.model_name.is_empty() {
+            self.model.name = Some(call.model_name.clone());
+            self.set_server(&call, None);
+        }
+        self.trace.llm_calls.push(call);
+        let calls = &self.trace.llm_calls;
+        let sum = |count: fn(&LlmCall) -> Option<u64>| {
+            calls.iter().try_fold(0_u64, |sum, call| sum.checked_add(count(call)?))
+        };
+        (self.tokens_input, self.tokens_output) = (sum(|call| call.tokens_input), sum(|call| call.tokens_output));
+        self.tokens_used =
+            self.tokens_input.zip(self.tokens_output).and_then(|(input, output)| input.checked_add(output));
+        // If the usage of a call is unknown, the sums of the parts would be too low.
+        let usage = calls.iter().try_fold(Usage::default(), |sum, call| Some(sum.saturating_add(&call.call()?.usage)));
+        self.model.parts = match (usage, &calls[..]) {
+            (Some(usage), _) => usage.parts,
+            (None, [only]) => only.parts,
+            (None, _) => UsageParts::default(),
+        };
+    }
+
+    /// Sets the provider and the variant in `model` to those of `call`, which the record does not list yet. If `call`
+    /// names no provider, `served_by` is used.
+    pub(crate) fn set_server(&mut self, call: &LlmCall, served_by: Option<&str>) {
+        self.model.provider = call.provider.clone().or(served_by.map(str::to_owned));
+        self.model.variant.clone_from(&call.variant);
+        // If a record is priced again later, a call without a provider gets the provider of `model`. So if an earlier
+        // call of this model states no provider, `model` must not have a provider that only `call` states. The same is
+        // true of the variant.
+        let mut same_model = self.trace.llm_calls.iter().filter(|earlier| earlier.model_name == call.model_name);
+        if call.provider.is_some() && same_model.clone().any(|earlier| earlier.provider.is_none()) {
+            self.model.provider = None;
+        }
+        if same_model.any(|earlier| earlier.variant.is_empty()) {
+            self.model.variant.clear();
+        }
     }
 
     /// Returns true if `entry` represents the whole execution: the record lists at most one call, and `entry` reports

@@ -172,8 +172,19 @@ impl QcResult {
 }
 
 impl ExecutionMetrics {
-    /// Sets `decision_made`, and adds the decision with its reason to `trace`.
-    pub(crate) fn decide(&mut self, what: &str, decision: &str, reason: Option<String>) {
+    /// Sets `decision_made`, and adds the decision with its subject and its reason to `trace.decisions`. `reason` is
+    /// `None` if the reason is unknown.
+    ///
+    /// ```
+    /// use runledger::{ExecutionMetrics, Uuid};
+    ///
+    /// let mut record = ExecutionMetrics::new(Uuid::from_u128(1), "gate", "1.0.0", "2026-11-20T12:00:00Z".parse()?);
+    /// record.decide("budget", "APPROVE", Some("0.5 USD reserved".to_owned()));
+    /// assert_eq!(record.decision_made.as_deref(), Some("APPROVE"));
+    /// assert_eq!(record.trace.decisions[0].what, "budget");
+    /// # Ok::<(), runledger::Error>(())
+    /// ```
+    pub fn decide(&mut self, what: &str, decision: &str, reason: Option<String>) {
         self.decision_made = Some(decision.to_owned());
         let mut entry = Decision::new(what, decision);
         entry.reason = reason;

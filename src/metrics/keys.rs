@@ -1,11 +1,28 @@
-//! The keys of a record in JSON.
+//! The keys of a record in JSON, with the type and the meaning of each value.
 
 /// The keys of an object, in the order in which they are written.
-pub(super) struct Keys(&'static [Key]);
+pub(super) struct Keys {
+    keys: &'static [Key],
+    /// One line for each key, in the same order: the type of the value, a space, and the meaning of the value. One text
+    /// is smaller than a text for each key, because every program that links the crate contains it.
+    facts: &'static str,
+}
 
 /// A key and, if its value is an object or a list of objects, the keys of these objects. The keys are `None` if the
 /// value contains no objects, or if the objects may have any key.
 struct Key(&'static str, Option<&'static Keys>);
+
+/// What is known about a key.
+pub(super) struct Fact {
+    pub(super) key: &'static str,
+    /// The type of the value in a word of [`schema`](super::schema). `!` follows if the key is required, and `?` if the
+    /// value may be null.
+    pub(super) kind: &'static str,
+    /// The meaning of the value. The text is empty for a part of a usage.
+    pub(super) about: &'static str,
+    /// The keys of the objects in the value.
+    pub(super) below: Option<&'static Keys>,
+}
 
 impl Keys {
     /// Returns the index of the key `name`, and the keys of the objects in its value. Returns `None` if the object has
@@ -13,15 +30,23 @@ impl Keys {
     /// in this order.
     pub(super) fn find(&self, name: &str, place: usize) -> Option<(usize, Option<&'static Keys>)> {
         let is = |key: &Key| key.0 == name;
-        let place = match self.0.get(place) {
+        let place = match self.keys.get(place) {
             Some(key) if is(key) => place,
-            _ => self.0.iter().position(is)?,
+            _ => self.keys.iter().position(is)?,
         };
-        Some((place, self.0[place].1))
+        Some((place, self.keys[place].1))
     }
 
     pub(super) fn names(&self) -> impl Iterator<Item = &'static str> {
-        self.0.iter().map(|key| key.0)
+        self.keys.iter().map(|key| key.0)
+    }
+
+    /// Returns what is known about each key.
+    pub(super) fn facts(&self) -> impl Iterator<Item = Fact> {
+        self.keys.iter().zip(self.facts.lines()).map(|(&Key(key, below), line)| {
+            let (kind, about) = line.split_once(' ').unwrap_or((line, ""));
+            Fact { key, kind, about, below }
+        })
     }
 
     /// Returns the path of the key `name`, such as `run.run_id` for `run_id`. The name can also be a whole path in one
@@ -33,7 +58,7 @@ impl Keys {
         while !level.is_empty() {
             let mut below = Vec::new();
             for (parent, keys) in level {
-                for Key(key, value) in keys.0 {
+                for Key(key, value) in keys.keys {
                     let path = format!("{parent}{key}");
                     if *key == name || word(&path) == whole {
                         return Some(path);
@@ -47,171 +72,213 @@ impl Keys {
     }
 }
 
-pub(super) static RECORD: Keys = Keys(&[
-    Key("execution_id", None),
-    Key("skill_name", None),
-    Key("skill_version", None),
-    Key("orchestrator_version", None),
-    Key("timestamp_start", None),
-    Key("timestamp_end", None),
-    Key("operator", None),
-    Key("environment", None),
-    Key("execution_succeeded", None),
-    Key("execution_failed", None),
-    Key("error_category", None),
-    Key("error_code", None),
-    Key("error_reason", None),
-    Key("total_latency_ms", None),
-    Key("wall_clock_time_ms", None),
-    Key("tokens_used", None),
-    Key("tokens_input", None),
-    Key("tokens_output", None),
-    Key("cost_usd", None),
-    Key("cost_tier", None),
-    Key("free_tier_quota_remaining", None),
-    Key("free_tier_quota_pct_used", None),
-    Key("output_correct", None),
-    Key("confidence_score", None),
-    Key("decision_made", None),
-    Key("input_hash", None),
-    Key("output_hash", None),
-    Key("skill_path_in_dag", None),
-    Key("tags", None),
-    Key("status", None),
-    Key("kind", None),
-    Key("run", Some(&RUN)),
-    Key("model", Some(&MODEL)),
-    Key("cost", Some(&COST)),
-    Key("production", Some(&PRODUCTION)),
-    Key("progress", Some(&PROGRESS)),
-    Key("quality_score", None),
-    Key("trace", Some(&TRACE)),
-    // A ledger adds these three keys to each line.
-    Key("seq", None),
-    Key("prev", None),
-    Key("hash", None),
-]);
+/// Defines the keys of an object. Each key is followed by the type and the meaning of its value, and by the keys of the
+/// objects in the value.
+macro_rules! keys {
+    ($($key:literal: $kind:literal $about:literal $($below:ident)?;)+) => {
+        Keys {
+            keys: &[$(Key($key, keys!(@below $($below)?))),+],
+            facts: concat!($($kind, " ", $about, "\n"),+),
+        }
+    };
+    (@below) => { None };
+    (@below $below:ident) => { Some(&$below) };
+}
 
-static RUN: Keys = Keys(&[
-    Key("run_id", None),
-    Key("parent_run_id", None),
-    Key("parent_execution_id", None),
-    Key("session_id", None),
-    Key("correlation_id", None),
-    Key("agent_name", None),
-    Key("task_id", None),
-    Key("description", None),
-    Key("mode", None),
-    Key("trace_id", None),
-    Key("span_id", None),
-]);
-
-/// Keys of an object with the parts of a usage between other keys.
-macro_rules! with_usage_parts {
-    ([$($before:literal),+], [$($after:expr),*]) => {
-        Keys(&[
-            $(Key($before, None),)+
-            Key("cache_read", None),
-            Key("cache_write", None),
-            Key("cache_write_1h", None),
-            Key("input_audio", None),
-            Key("input_image", None),
-            Key("input_video", None),
-            Key("cache_read_audio", None),
-            Key("cache_read_image", None),
-            Key("reasoning", None),
-            Key("citation", None),
-            Key("output_audio", None),
-            Key("output_image", None),
-            Key("output_video", None),
-            Key("requests", None),
-            Key("web_searches", None),
-            Key("file_searches", None),
-            Key("audio_ms", None),
-            Key("video_ms", None),
-            Key("deployment_ms", None),
-            Key("characters", None),
-            Key("messages", None),
-            Key("pages", None),
-            Key("annotated_pages", None),
-            $($after,)*
-        ])
+/// Defines the keys of an object that has the parts of a usage between its other keys.
+macro_rules! keys_with_usage_parts {
+    ({$($before:tt)+} {$($after:tt)*}) => {
+        keys! {
+            $($before)+
+            "cache_read": "count?" "";
+            "cache_write": "count?" "";
+            "cache_write_1h": "count?" "";
+            "input_audio": "count?" "";
+            "input_image": "count?" "";
+            "input_video": "count?" "";
+            "cache_read_audio": "count?" "";
+            "cache_read_image": "count?" "";
+            "reasoning": "count?" "";
+            "citation": "count?" "";
+            "output_audio": "count?" "";
+            "output_image": "count?" "";
+            "output_video": "count?" "";
+            "requests": "count?" "";
+            "web_searches": "count?" "";
+            "file_searches": "count?" "";
+            "audio_ms": "count?" "";
+            "video_ms": "count?" "";
+            "deployment_ms": "count?" "";
+            "characters": "count?" "";
+            "messages": "count?" "";
+            "pages": "count?" "";
+            "annotated_pages": "count?" "";
+            $($after)*
+        }
     };
 }
 
-static MODEL: Keys = with_usage_parts!(["name", "provider", "tier", "variant"], []);
+pub(super) static RECORD: Keys = keys! {
+    "execution_id": "id!" "The unique id of the execution.";
+    "skill_name": "name!" "The kind of work, such as git-push-autonomous.";
+    "skill_version": "name!" "The version of the skill, such as 1.2.0.";
+    "orchestrator_version": "text?" "The version of the program that started the execution.";
+    "timestamp_start": "time!" "When the execution began.";
+    "timestamp_end": "time?" "When the execution ended. Null only if the status is interrupted.";
+    "operator": "text" "Who requested the execution: human, or the name of a system or an agent. Missing means human.";
+    "environment": "environment" "Where the execution ran. Missing means prod.";
+    "execution_succeeded": "bool?" "True for the status success, and false for failed, cancelled and panicked. Null if \
+        the execution was interrupted or is paused.";
+    "execution_failed": "bool?" "The inverse of execution_succeeded, and null if that is null.";
+    "error_category": "error_category?" "The category of the error that ended the execution.";
+    "error_code": "integer?" "The exit code, or the error code of an API.";
+    "error_reason": "reason?" "The message of the error, with at most 500 characters.";
+    "total_latency_ms": "count?" "The sum of the durations of the steps.";
+    "wall_clock_time_ms": "count?" "The time from the start to the end.";
+    "tokens_used": "count?" "The sum of tokens_input and tokens_output.";
+    "tokens_input": "count?" "All input tokens, including tokens that were read from a cache or written to a cache.";
+    "tokens_output": "count?" "All output tokens, including reasoning.";
+    "cost_usd": "usd?" "The cost in US dollars, stored with at most 8 decimals. Null if it is unknown, which does not \
+        mean free.";
+    "cost_tier": "cost_tier?" "The price tier of the model. Null if no model was used.";
+    "free_tier_quota_remaining": "count?" "The quota that remained after the execution, in the unit of the quota.";
+    "free_tier_quota_pct_used": "percent?" "The percentage of the quota that was used after the execution.";
+    "output_correct": "bool?" "Whether a check found the output correct. Null if it was not checked.";
+    "confidence_score": "score?" "The confidence of the system in its output.";
+    "decision_made": "text?" "The decision of the skill, such as APPROVE, BLOCK or PARTIAL.";
+    "input_hash": "sha256?" "The SHA-256 of the input in lower-case hex digits.";
+    "output_hash": "sha256?" "The SHA-256 of the output in lower-case hex digits.";
+    "skill_path_in_dag": "text?" "The path through the skills, such as orchestrator -> executor.";
+    "tags": "open" "Any other values, by any key.";
+    "status": "status?" "How the execution ended, or that it is paused.";
+    "kind": "kind" "The kind of event. Missing means skill.";
+    "run": "object" "The run and the session to which the execution belongs, and its parents." RUN;
+    "model": "object" "The model that was used, and the parts of its usage." MODEL;
+    "cost": "object" "Where the cost comes from." COST;
+    "production": "object" "What the execution produced, such as a shot of a film, and its quality control." PRODUCTION;
+    "progress": "object?" "The progress that was reported last." PROGRESS;
+    "quality_score": "score?" "The quality of the result in the judgement of the agent.";
+    "trace": "object" "What happened in the execution. Each list is in chronological order." TRACE;
+    "seq": "count" "The number of the line. A ledger adds seq, prev and hash to each line. In input, they are skipped.";
+    "prev": "sha256" "The hash of the line before.";
+    "hash": "sha256" "The SHA-256 of the line.";
+};
 
-static COST: Keys = Keys(&[
-    Key("estimated_usd", None),
-    Key("source", None),
-    Key("table", None),
-    Key("provider", None),
-    Key("matched", None),
-    Key("tier_above", None),
-    Key("variant", None),
-    Key("variant_unpriced", None),
-    Key("region_unpriced", None),
-    Key("part_unpriced", None),
-    Key("matched_by", None),
-    Key("exact_usd", None),
-    Key("at", None),
-]);
+static RUN: Keys = keys! {
+    "run_id": "text?" "The id of the run.";
+    "parent_run_id": "text?" "The id of the run that started this run.";
+    "parent_execution_id": "uuid?" "The id of the execution that started this execution.";
+    "session_id": "text?" "The id of the session of the agent.";
+    "correlation_id": "text?" "An id that related executions in several systems have in common.";
+    "agent_name": "text?" "The name of the agent.";
+    "task_id": "text?" "The number of the task in its plan, such as 1.1.";
+    "description": "text?" "The task in words.";
+    "mode": "text?" "The mode of the run.";
+    "trace_id": "trace_id?" "The trace id of W3C Trace Context, not all zeros.";
+    "span_id": "span_id?" "The parent id of W3C Trace Context, not all zeros.";
+};
 
-static PRODUCTION: Keys = Keys(&[
-    Key("scene_id", None),
-    Key("shot_id", None),
-    Key("shot_type", None),
-    Key("duration_s", None),
-    Key("outcome", None),
-    Key("regen_count", None),
-    Key("artifact", None),
-    Key("qc_violations", None),
-    Key("drift_category", None),
-    Key("notes", None),
-]);
+static MODEL: Keys = keys_with_usage_parts! {
+    {
+        "name": "text?" "The model, as its vendor names it.";
+        "provider": "text?" "The provider that served the model.";
+        "tier": "text?" "The class of models for which a router chose the model.";
+        "variant": "strings" "How the vendor served the model, if that changes the price, such as processing: batch.";
+    }
+    {}
+};
 
-static PROGRESS: Keys = Keys(&[Key("stage", None), Key("percent", None), Key("updated_at", None)]);
+pub(super) static COST: Keys = keys! {
+    "estimated_usd": "usd?" "The estimate before the call, in US dollars.";
+    "source": "cost_source?" "Reported by the vendor, computed from the usage and a price table, or unknown.";
+    "table": "text?" "The version of the price table.";
+    "provider": "text?" "The provider whose prices were used.";
+    "matched": "text?" "The row of the price table that was used.";
+    "tier_above": "count?" "The prices apply only to calls with more input tokens than this number.";
+    "variant": "text?" "The part of the variant that has its own prices, such as processing=batch.";
+    "variant_unpriced": "text?" "The part of the variant without prices of its own. Standard prices were used.";
+    "region_unpriced": "text?" "The region without prices of its own. Standard prices were used.";
+    "part_unpriced": "text?" "The parts of the usage without a price of their own. The price of the whole was used.";
+    "matched_by": "text?" "The rules that led from the name of the model to the row.";
+    "exact_usd": "usd?" "The amount with all its decimals, if it has more than 8.";
+    "at": "time?" "The time of the call, which decides the prices.";
+};
 
-static TRACE: Keys = Keys(&[
-    Key("steps", Some(&STEP)),
-    Key("decisions", Some(&DECISION)),
-    Key("errors", Some(&TRACED_ERROR)),
-    Key("llm_calls", Some(&CALL)),
-    Key("human_feedback", Some(&FEEDBACK)),
-]);
+static PRODUCTION: Keys = keys! {
+    "scene_id": "text?" "The id of the scene.";
+    "shot_id": "text?" "The id of the shot.";
+    "shot_type": "text?" "The type of the shot.";
+    "duration_s": "seconds?" "The duration of the generated media in seconds.";
+    "outcome": "qc_outcome?" "The result of the quality control.";
+    "regen_count": "count?" "The number of earlier attempts, which is 0 for the first attempt.";
+    "artifact": "text?" "The name and the version of the product.";
+    "qc_violations": "texts" "The violations that the quality control found.";
+    "drift_category": "text?" "How the product differs from the request, as a category.";
+    "notes": "text?" "Any notes.";
+};
 
-static STEP: Keys = Keys(&[
-    Key("name", None),
-    Key("time", None),
-    Key("action", None),
-    Key("api_call", None),
-    Key("result", None),
-    Key("notes", None),
-    Key("duration_ms", None),
-]);
+static PROGRESS: Keys = keys! {
+    "stage": "text!" "The current stage.";
+    "percent": "percent?" "The progress in percent.";
+    "updated_at": "time!" "When the progress was reported.";
+};
 
-static DECISION: Keys = Keys(&[
-    Key("what", None),
-    Key("decision", None),
-    Key("reason", None),
-    Key("trigger", None),
-    Key("confidence", None),
-]);
+static TRACE: Keys = keys! {
+    "steps": "list" "The steps." STEP;
+    "decisions": "list" "The decisions." DECISION;
+    "errors": "list" "The errors, including resolved ones." TRACED_ERROR;
+    "llm_calls": "list" "The calls of models." CALL;
+    "human_feedback": "object?" "The feedback of a person to a paused execution." FEEDBACK;
+};
 
-static TRACED_ERROR: Keys = Keys(&[
-    Key("time", None),
-    Key("error", None),
-    Key("context", None),
-    Key("resolution", None),
-    Key("registry_id", None),
-]);
+static STEP: Keys = keys! {
+    "name": "text!" "The name of the step.";
+    "time": "time!" "When the step began.";
+    "action": "text?" "The action that was attempted.";
+    "api_call": "text?" "The call that was made, with its key parameters.";
+    "result": "text?" "The result.";
+    "notes": "text?" "Any observations.";
+    "duration_ms": "count?" "The duration. Null if the step did not end.";
+};
 
-static CALL: Keys = with_usage_parts!(
-    ["call_sequence", "model_name", "provider", "prompt", "completion", "tokens_input", "tokens_output"],
-    [Key("variant", None), Key("cost_usd", None), Key("cost", Some(&COST))]
-);
+static DECISION: Keys = keys! {
+    "what": "text!" "The subject of the decision.";
+    "decision": "text!" "The decision.";
+    "reason": "text?" "The reason.";
+    "trigger": "text?" "The cause that made the decision necessary.";
+    "confidence": "text?" "The confidence in words, such as HIGH or 0.9.";
+};
 
-static FEEDBACK: Keys = Keys(&[Key("type", None), Key("content", None), Key("timestamp_utc", None)]);
+static TRACED_ERROR: Keys = keys! {
+    "time": "time!" "When the error occurred.";
+    "error": "text!" "The message.";
+    "context": "text?" "The operation that failed.";
+    "resolution": "text?" "How the error was resolved. Null if it was not.";
+    "registry_id": "text?" "The number of the error in the error registry, such as ERR-001.";
+};
+
+static CALL: Keys = keys_with_usage_parts! {
+    {
+        "call_sequence": "place!" "The number of the call in the execution: 1, 2, 3, …";
+        "model_name": "text!" "The model, as its vendor names it.";
+        "provider": "text?" "The provider that served the model.";
+        "prompt": "text?" "The whole prompt. Null if it was not stored.";
+        "completion": "text?" "The whole completion. Null if it was not stored.";
+        "tokens_input": "count?" "All input tokens, including cached ones.";
+        "tokens_output": "count?" "All output tokens, including reasoning.";
+    }
+    {
+        "variant": "strings" "How the vendor served the call, if that changes the price.";
+        "cost_usd": "usd?" "The cost in US dollars. Null if it is unknown.";
+        "cost": "object" "Where the cost comes from. If this is the only call, the cost of the record says it." COST;
+    }
+};
+
+static FEEDBACK: Keys = keys! {
+    "type": "text!" "The type of the interaction, such as HIL-Approval.";
+    "content": "text!" "The feedback.";
+    "timestamp_utc": "time!" "When the feedback was given.";
+};
 
 #[cfg(test)]
 mod tests {
@@ -224,7 +291,14 @@ mod tests {
     #[test]
     fn an_object_has_at_most_64_keys() {
         for keys in [&RECORD, &CALL, &MODEL, &COST, &RUN] {
-            assert!(keys.0.len() <= 64);
+            assert!(keys.keys.len() <= 64);
+        }
+    }
+
+    #[test]
+    fn there_is_one_fact_for_each_key() {
+        for keys in [&RECORD, &RUN, &MODEL, &COST, &PRODUCTION, &PROGRESS, &TRACE, &STEP, &CALL] {
+            assert_eq!(keys.keys.len(), keys.facts.lines().count(), "{}", keys.facts);
         }
     }
 
@@ -239,11 +313,11 @@ mod tests {
     /// Calls `check` for each key of an object and of the objects in it. Passes the key, the text before its value, and
     /// the text after its value.
     fn each(keys: &Keys, before: &str, after: &str, check: &mut impl FnMut(&str, String, String)) {
-        for Key(name, below) in keys.0 {
+        for Fact { key: name, below, .. } in keys.facts() {
             let before = format!("{before}\"{name}\":");
             check(name, before.clone(), after.to_owned());
             let Some(below) = below else { continue };
-            let (open, close) = match *name {
+            let (open, close) = match name {
                 "steps" | "decisions" | "errors" => ("[{", "}]"),
                 // The required keys come first, because the parts of a usage are read only if the required keys are
                 // present.

@@ -235,7 +235,7 @@ impl ExecutionMetrics {
     ///
     /// - `execution_succeeded` and `execution_failed`, if both are unknown, from `status`;
     /// - `tokens_used`, from `tokens_input` and `tokens_output`;
-    /// - `wall_clock_time_ms`, from the two times;
+    /// - `wall_clock_time_ms`, from the two times, rounded down;
     /// - `total_latency_ms`, from the durations of the steps. If there are no steps, it is `wall_clock_time_ms`.
     ///
     /// ```

@@ -202,6 +202,9 @@ impl ExecutionMetrics {
             if let Some(cost) = call.cost_usd.or(call.cost.exact_usd) {
                 faults.check_amount(field, cost);
             }
+            if let Some(estimate) = call.cost.estimated_usd {
+                faults.check_amount(format_args!("trace.llm_calls[{at}].cost.estimated_usd"), estimate);
+            }
             if let (Some(cost), Some(exact)) = (call.cost_usd, call.cost.exact_usd)
                 && cost != exact
                 && cost != exact.round_to_record()

@@ -103,9 +103,10 @@ pub struct RunLog {
     pub tokens_output: Count,
     /// All tokens of the executions that used a model.
     pub tokens_total: Count,
-    /// The exact sum of the known costs, in US dollars; `None` if no cost is known.
+    /// The exact sum of the known costs, in US dollars; `None` if no cost is known. If the cost of an execution was not
+    /// recorded, the sum of the costs of its calls is used.
     pub cost: Option<Usd>,
-    /// The number of executions that used a model but have no cost.
+    /// The number of executions that used a model, and whose cost is unknown.
     pub unpriced: u64,
     /// Where the costs come from: one line for each model and origin. The list is empty if the records do not show the
     /// use of a model.
@@ -161,7 +162,7 @@ impl RunLog {
         {
             sum.add([count.map(u128::from)]);
         }
-        match execution.cost_usd {
+        match cost(execution) {
             None => self.unpriced += 1,
             Some(cost) => {
                 let sum = self.cost.unwrap_or(Usd::ZERO).checked_add(cost);
@@ -185,6 +186,16 @@ impl RunLog {
             text.take_if(|text| text.is_empty());
         }
     }
+}
+
+/// Returns the cost of the execution. If it was not recorded, returns the sum of the costs of the calls. Returns `None`
+/// if the cost of a call is also unknown.
+fn cost(execution: &ExecutionMetrics) -> Option<Usd> {
+    execution.exact_cost().or_else(|| {
+        let mut summed = execution.clone();
+        summed.sum_costs_of_calls();
+        summed.exact_cost()
+    })
 }
 
 /// Sorts the items by time, and truncates their times to the minute.

@@ -5,12 +5,13 @@ use std::fmt::{self, Display, Write};
 use super::text::{UNKNOWN, code, escape, or_unknown};
 use super::{LogStatus, RunLog, minute};
 use crate::cost::Count;
-use crate::metrics::{Decision, Feedback, Step, Timestamp, TracedError, Usd};
+use crate::metrics::{Decision, Feedback, Step, Timestamp, TracedError, Usd, cut};
 
 pub(super) const TITLE: &str = "# Run Log:";
 pub(super) const STEP: &str = "## Step ";
 pub(super) const DECISION: &str = "## Decision:";
 pub(super) const FEEDBACK: &str = "## Feedback:";
+pub(super) const ERROR: &str = "## Error:";
 pub(super) const ERRORS: &str = "## Errors Encountered";
 pub(super) const ERRORS_HEAD: [&str; 2] =
     ["| Time | Error | Context | Resolution |", "|------|-------|---------|------------|"];
@@ -35,6 +36,9 @@ impl RunLog {
     /// is written as `-`, and the resolution of an unresolved error as `PENDING`. If the counts of some executions are
     /// unknown, the sum of the known counts is followed by the number of executions without a count. An unknown value
     /// of a step or a decision is left out.
+    ///
+    /// Each error is written twice: as an entry after the steps, and as a row of the table of errors. The heading of
+    /// the entry is the number of the error and the first line of its message, shortened to 60 characters.
     pub fn to_markdown(&self) -> String {
         let mut text = String::new();
         // Writing to a String cannot fail.
@@ -51,6 +55,10 @@ impl RunLog {
         for (step, number) in self.steps.iter().zip(1u64..) {
             section(out)?;
             write_step(out, number, step, self.started)?;
+        }
+        for error in &self.errors {
+            section(out)?;
+            write_error(out, error, self.started)?;
         }
         for decision in &self.decisions {
             section(out)?;
@@ -75,7 +83,8 @@ impl RunLog {
             let time = minute::text_after(self.started, *time);
             let context = or_unknown(context.as_deref(), UNKNOWN);
             let resolution = or_unknown(resolution.as_deref(), PENDING);
-            writeln!(out, "| {time} | {} | {context} | {resolution} |", numbered(error))?;
+            let message = numbered(error, &error.error);
+            writeln!(out, "| {time} | {message} | {context} | {resolution} |")?;
         }
         Ok(())
     }
@@ -145,6 +154,17 @@ fn write_step(out: &mut String, number: u64, step: &Step, started: Timestamp) ->
     text(out, "Notes", step.notes.as_ref())
 }
 
+fn write_error(out: &mut String, error: &TracedError, started: Timestamp) -> fmt::Result {
+    const TITLE_CHARS_MAX: usize = 60;
+    let TracedError { time, context, resolution, .. } = error;
+    let title = cut(error.error.lines().next().unwrap_or_default().to_owned(), TITLE_CHARS_MAX);
+    writeln!(out, "{}", format!("{ERROR} {}", numbered(error, &title)).trim_end())?;
+    field(out, "Time", Some(minute::text_after(started, *time)))?;
+    field(out, "Error", Some(code(&error.error)))?;
+    field(out, "Context", Some(or_unknown(context.as_deref(), UNKNOWN)))?;
+    field(out, "Resolution", Some(or_unknown(resolution.as_deref(), PENDING)))
+}
+
 fn write_decision(out: &mut String, decision: &Decision) -> fmt::Result {
     heading(out, DECISION, &decision.what)?;
     text(out, "Trigger", decision.trigger.as_ref())?;
@@ -160,9 +180,10 @@ fn write_feedback(out: &mut String, feedback: &Feedback, started: Timestamp) -> 
     field(out, "Content", Some(escape(&feedback.content)))
 }
 
-/// Returns the message of the error. If the error has a number, the number comes first.
-fn numbered(error: &TracedError) -> String {
-    let text = escape(&error.error);
+/// Returns `text`, which is the message of the error or the beginning of it. If the error has a number, the number comes
+/// first.
+fn numbered(error: &TracedError, text: &str) -> String {
+    let text = escape(text);
     match &error.registry_id {
         Some(id) => format!("{}: {text}", escape(id)),
         // `parse` would read a message that begins with ERR- as a number, so the E is written as an entity.

@@ -1,7 +1,7 @@
 //! Reads a run log from its Markdown.
 
 use super::markdown::{
-    BECAUSE, DECISION, ERRORS, ERRORS_HEAD, FEEDBACK, FINAL_STATUS, NO_MODEL, NONE, PENDING, RULE, STEP, TITLE,
+    BECAUSE, DECISION, ERROR, ERRORS, ERRORS_HEAD, FEEDBACK, FINAL_STATUS, NO_MODEL, NONE, PENDING, RULE, STEP, TITLE,
     TOKEN_USAGE, USAGE_HEAD,
 };
 use super::text::{UNKNOWN, cells, uncode, unescape, unless_unknown};
@@ -24,10 +24,13 @@ impl RunLog {
         let status = lines.field("Status", |text| LogStatus::ALL.into_iter().find(|status| status.as_str() == text))?;
         let run = lines.field("Run", |run| Some(uncode(run)))?;
         let (mut steps, mut decisions, mut feedback) = (Vec::new(), Vec::new(), Vec::new());
+        let mut entries = Vec::new();
         loop {
             lines.section()?;
             if lines.peek().starts_with(STEP) {
                 steps.push(lines.step(steps.len() + 1, started)?);
+            } else if lines.peek().starts_with(ERROR) {
+                entries.push(lines.entry(started)?);
             } else if lines.peek().starts_with(DECISION) {
                 decisions.push(lines.decision()?);
             } else if lines.peek().starts_with(FEEDBACK) {
@@ -36,7 +39,7 @@ impl RunLog {
                 break;
             }
         }
-        let errors = lines.errors(started)?;
+        let errors = lines.errors(started, &entries)?;
         lines.section()?;
         lines.exactly(FINAL_STATUS)?;
         let completed = if status == LogStatus::Completed { "Yes" } else { "No" };
@@ -183,12 +186,26 @@ impl<'t> Lines<'t> {
         Ok(Feedback::new(feedback_type, self.field("Content", |text| Some(unescape(text)))?, time))
     }
 
-    fn errors(&mut self, started: Timestamp) -> Result<Vec<TracedError>> {
+    /// Reads the entry of an error.
+    fn entry(&mut self, started: Timestamp) -> Result<TracedError> {
+        let id = self.take(ERROR, |line| Some(number(after(line, ERROR)?).0.map(unescape)))?;
+        let time = self.time(started)?;
+        let mut error = TracedError::new(time, self.field("Error", |message| Some(uncode(message)))?);
+        error.context = self.field("Context", |context| Some(unless_unknown(context, UNKNOWN)))?;
+        error.resolution = self.field("Resolution", |resolution| Some(unless_unknown(resolution, PENDING)))?;
+        error.registry_id = id;
+        Ok(error)
+    }
+
+    /// Reads the table of errors. The table has the same errors as `entries`. Logs of earlier versions have no entries.
+    fn errors(&mut self, started: Timestamp, entries: &[TracedError]) -> Result<Vec<TracedError>> {
         self.exactly(ERRORS)?;
         ERRORS_HEAD.into_iter().try_for_each(|line| self.exactly(line))?;
         let mut errors = Vec::new();
-        while self.peek().starts_with('|') {
-            errors.push(self.take("| time | error | context | resolution |", |row| error(row, started))?);
+        while self.peek().starts_with('|') || errors.len() < entries.len() {
+            let is_same = |error: &TracedError| entries.is_empty() || entries.get(errors.len()) == Some(error);
+            let what = "| time | error | context | resolution |, with the values of the entry above";
+            errors.push(self.take(what, |row| error(row, started).filter(is_same))?);
         }
         Ok(errors)
     }
@@ -243,14 +260,20 @@ fn after<'t>(line: &'t str, begin: &str) -> Option<&'t str> {
 
 fn error(row: &str, started: Timestamp) -> Option<TracedError> {
     let [time, error, context, resolution] = cells(row)?[..] else { return None };
-    let numbered = error.split_once(':').filter(|(id, _)| id.starts_with("ERR-"));
-    let (id, message) = numbered.map_or((None, error), |(id, message)| (Some(id), message.trim_start_matches(' ')));
+    let (id, message) = number(error);
     Some(TracedError {
         context: unless_unknown(context, UNKNOWN),
         resolution: unless_unknown(resolution, PENDING),
         registry_id: id.map(unescape),
         ..TracedError::new(minute::parse_after(started, time)?, unescape(message))
     })
+}
+
+/// Returns the number of an error, such as `ERR-001`, and the message after it. The number is `None` if the error has
+/// none.
+fn number(error: &str) -> (Option<&str>, &str) {
+    let numbered = error.split_once(':').filter(|(id, _)| id.starts_with("ERR-"));
+    numbered.map_or((None, error), |(id, message)| (Some(id), message.trim_start_matches(' ')))
 }
 
 /// Reads a count with commas, such as `1,024`. Returns `Some(None)` for `-`, which is an unknown count.

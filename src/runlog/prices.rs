@@ -3,7 +3,7 @@
 use super::Run;
 use super::text::{escape, or_unknown, unescape, unless_unknown};
 use crate::cost::PriceTable;
-use crate::metrics::{CostSource, ExecutionMetrics, LlmCall, Meter, Usd};
+use crate::metrics::{Call, CostProvenance, CostSource, ExecutionMetrics, LlmCall, Meter, Usage, Usd};
 
 /// The origin of the cost of the calls of one model.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,12 +25,19 @@ pub enum PriceBasis {
     /// The cost was calculated with a price table other than the one that was passed to
     /// [`RunLog::new`](super::RunLog::new). The text is the version of that other table.
     NotAtHand(String),
+    /// The cost was calculated with the price table of this version, which was passed to
+    /// [`RunLog::new`](super::RunLog::new). Which of its prices were used is unknown, because the record does not have
+    /// the tokens of the call, or because the table has no price for the call.
+    ByTable(String),
     /// The vendor reported the cost.
     Reported,
     /// The cost was recorded without its origin.
     NotTold,
     /// The cost is unknown, since no price is known.
     Unknown,
+    /// The cost is unknown, since it was not recorded. The table that was passed to
+    /// [`RunLog::new`](super::RunLog::new) has a price for the model.
+    NotRecorded,
 }
 
 const CALCULATED: &str = "calculated at:";
@@ -38,6 +45,7 @@ const BY_TABLE: [&str; 2] = ["calculated by the price table ", ", which is not a
 const REPORTED: &str = "reported by the vendor";
 const NOT_TOLD: &str = "as recorded: where it comes from is not told";
 const UNKNOWN: &str = "unknown: no price is known";
+const NOT_RECORDED: &str = "unknown: it was not recorded, although a price is known";
 const NO_MODEL: &str = "model unknown";
 
 /// Returns where the costs of the calls in the run come from, in the order of the calls. Each pair of a model and an
@@ -45,7 +53,11 @@ const NO_MODEL: &str = "model unknown";
 pub(super) fn of_run(run: &Run, prices: &PriceTable) -> Vec<PriceLine> {
     let mut lines = Vec::new();
     for execution in run.executions().iter().filter(|execution| execution.used_model()) {
-        for call in execution.calls() {
+        for mut call in execution.calls() {
+            if call.cost_usd.is_none() {
+                // The provenance of a record is that of its only call, but its amount is not the amount of the call.
+                call.cost.exact_usd = None;
+            }
             let basis = basis(execution, &call, prices);
             let line = PriceLine { model: Some(call.model_name).filter(|name| !name.is_empty()), basis };
             if !lines.contains(&line) {
@@ -56,20 +68,32 @@ pub(super) fn of_run(run: &Run, prices: &PriceTable) -> Vec<PriceLine> {
     lines
 }
 
+/// Returns the origin of the cost of `call`. If the call has no cost, but the execution has one, the cost of the
+/// execution includes that of the call, and both have the same origin.
 fn basis(execution: &ExecutionMetrics, call: &LlmCall, prices: &PriceTable) -> PriceBasis {
-    if call.cost_usd.is_none() {
-        return PriceBasis::Unknown;
+    if call.cost_usd.is_none() && execution.exact_cost().is_none() {
+        return if has_price(execution, call, prices) { PriceBasis::NotRecorded } else { PriceBasis::Unknown };
     }
-    if call.cost.source == Some(CostSource::Reported) {
+    let is_told = call.cost_usd.is_some() && call.cost != CostProvenance::default();
+    let cost = if is_told { &call.cost } else { &execution.cost };
+    if cost.source == Some(CostSource::Reported) {
         return PriceBasis::Reported;
     }
-    match &call.cost.table {
+    match &cost.table {
         Some(table) => match rates(execution, call, table, prices) {
             Some(rates) => PriceBasis::Prices(rates),
+            None if prices.files().any(|file| file.version == table) => PriceBasis::ByTable(table.clone()),
             None => PriceBasis::NotAtHand(table.clone()),
         },
         None => PriceBasis::NotTold,
     }
+}
+
+/// Returns true if `prices` has a price for the call, or for any call of its model if the usage is unknown.
+fn has_price(execution: &ExecutionMetrics, call: &LlmCall, prices: &PriceTable) -> bool {
+    let any = || Call::new(&call.model_name, Usage::new(1, 1));
+    let call = execution.call_of(call).unwrap_or_else(any);
+    prices.cost_if_known(&call, execution.timestamp_start).is_some()
 }
 
 /// Returns the prices of input and output, and of the other meters that `call` used. Returns `None` if `prices` does
@@ -89,11 +113,12 @@ impl PriceLine {
             PriceBasis::Prices(rates) => {
                 format!("{CALCULATED} {}", rates.iter().map(rate).collect::<Vec<_>>().join(", "))
             }
-            // A parenthesis in the version is escaped, since `parse` takes the text after the first " (" as the model.
-            PriceBasis::NotAtHand(table) => BY_TABLE.join(&escape(table).replace('(', "\\(")),
+            PriceBasis::NotAtHand(table) => BY_TABLE.join(&version(table)),
+            PriceBasis::ByTable(table) => format!("{}{}", BY_TABLE[0], version(table)),
             PriceBasis::Reported => REPORTED.to_owned(),
             PriceBasis::NotTold => NOT_TOLD.to_owned(),
             PriceBasis::Unknown => UNKNOWN.to_owned(),
+            PriceBasis::NotRecorded => NOT_RECORDED.to_owned(),
         };
         format!("*Cost {basis} ({})*", or_unknown(self.model.as_deref(), NO_MODEL))
     }
@@ -105,19 +130,29 @@ impl PriceLine {
             REPORTED => PriceBasis::Reported,
             NOT_TOLD => PriceBasis::NotTold,
             UNKNOWN => PriceBasis::Unknown,
+            NOT_RECORDED => PriceBasis::NotRecorded,
             _ => match basis.strip_prefix(CALCULATED) {
                 Some(rates) => {
                     let rates = rates.trim_start().split(", ").filter(|rate| !rate.is_empty());
                     PriceBasis::Prices(rates.map(parse_rate).collect::<Option<_>>()?)
                 }
                 None => {
-                    let table = basis.strip_prefix(BY_TABLE[0])?.strip_suffix(BY_TABLE[1])?;
-                    PriceBasis::NotAtHand(unescape(table))
+                    let table = basis.strip_prefix(BY_TABLE[0])?;
+                    match table.strip_suffix(BY_TABLE[1]) {
+                        Some(table) => PriceBasis::NotAtHand(unescape(table)),
+                        None => PriceBasis::ByTable(unescape(table)),
+                    }
                 }
             },
         };
         Some(Self { model: unless_unknown(model, NO_MODEL), basis })
     }
+}
+
+/// Returns the version of a table as Markdown. `parse` takes the text after the first " (" as the model, and a comma
+/// begins the words after the version, so these two characters are escaped.
+fn version(table: &str) -> String {
+    escape(table).replace('(', "\\(").replace(',', "\\,")
 }
 
 /// Returns a text such as `Input $15/1M`.

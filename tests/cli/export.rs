@@ -6,9 +6,9 @@ use std::fs;
 use std::process::Stdio;
 use std::time::Duration;
 
-use crate::commands::{Output, Place, command, lines};
+use crate::commands::{Output, Place, command, lines, output, record};
 use crate::production::{execution, production};
-use runledger::metrics::RunIds;
+use runledger::metrics::{Kind, RunIds, Status};
 use runledger::{Answer, Options, Skill};
 use serde_json::json;
 
@@ -28,6 +28,23 @@ fn row(run: &str, time: &str) -> String {
 
 fn told(stdout: &str, stderr: &str) -> Output {
     Output { code: Some(0), stdout: stdout.to_owned(), stderr: stderr.to_owned() }
+}
+
+/// The execution of a generation takes another time than its clip lasts, so its time is not written in its place.
+#[test]
+fn an_unknown_length_of_a_clip_is_an_empty_cell_and_the_help_says_why() {
+    let mut drawn = record(1, "draw", "2026-11-20T12:00:00Z", Some(1_500), Status::Success);
+    drawn.kind = Kind::Generation;
+    let mut checked = record(2, "check", "2026-11-20T12:00:01Z", Some(1_500), Status::Success);
+    checked.kind = Kind::Qc;
+    let rows = Place::with(&[drawn, checked]).run(["export", "csv", "--out", "-"]).stdout;
+    let cells: Vec<_> = rows.lines().skip(1).map(|row| row.split(',').nth(10).unwrap()).collect();
+    assert_eq!(cells, ["", "1.500"]);
+    let help = output(command().args(["export", "csv", "--help"])).answer(0);
+    let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+    let why = "If this length is unknown, the cell is empty: the time that the execution took is not used, because it is \
+               not the length of the clip.";
+    assert!(help.contains(why), "{help}");
 }
 
 #[test]

@@ -20,7 +20,7 @@ fn with_named(script: &str) -> String {
     let id = "id=$(command runledger start --agent agent-research | jq -r .execution_id)";
     let id = if script.contains("\"$id\"") { id } else { "" };
     format!(
-        "duckdb() {{ cat > /dev/null; }}\nman() {{ cat > /dev/null; }}\nnotify() {{ :; }}\npublish() {{ :; }}\n{id}\n{script}"
+        "check-jsonschema() {{ :; }}\nduckdb() {{ cat > /dev/null; }}\nman() {{ cat > /dev/null; }}\nnotify() {{ :; }}\npublish() {{ :; }}\n{id}\n{script}"
     )
 }
 
@@ -172,7 +172,11 @@ fn a_help_begins_with_the_commands_own_options() {
         r#"Start an execution that a later `complete` ends
 
 The execution stays in flight until `complete` ends it. Inside `runledger run`,
-it becomes a child of the execution that `run` records.
+it becomes a child of the execution that `run` records: RUNLEDGER_RUN_ID and
+RUNLEDGER_PARENT_EXECUTION_ID provide the run and the parent.
+
+A model without tokens and without a cost only names the model for later calls
+of `progress` and `complete`.
 
 Prints one JSON object, on one line with --json. Pass its execution_id to
 `progress` and `complete`. If the execution cannot be started, the object has
@@ -212,6 +216,64 @@ Options:
 
   -h, --help
           Print help (see a summary with '-h')
+
+Fields of the record:
+      --run-id <ID>
+          The id of the run. A new execution gets the value of RUNLEDGER_RUN_ID
+          by default
+
+      --parent <UUID>
+          The id of the execution that started this one. A new execution gets
+          the value of RUNLEDGER_PARENT_EXECUTION_ID by default
+
+      --kind <KIND>
+          The kind of the record [default: skill]
+          
+          [possible values: skill, model_routing, generation, qc, budget_gate]
+
+      --model <NAME>
+          The model, as its vendor names it
+
+      --provider <NAME>
+          The provider that served the model, such as openai
+
+      --tier <TIER>
+          The cost tier of the model [default: the tier in the price table]
+          
+          [possible values: Free, Standard, Premium, Unknown]
+
+      --input-tokens <NUMBER>
+          All input tokens of the call, including cached ones
+
+      --output-tokens <NUMBER>
+          All output tokens of the call, including reasoning
+
+      --cache-read-tokens <NUMBER>
+          The input tokens that were read from a prompt cache
+
+      --cache-write-tokens <NUMBER>
+          The input tokens that were written to a prompt cache
+
+      --cost <USD>
+          The cost of the call in US dollars, with at most 12 decimals [default:
+          computed from the tokens]
+
+      --artifact <NAME>
+          The artifact with its version, such as shot-004_v2.png
+
+      --outcome <OUTCOME>
+          The verdict on the artifact
+          
+          [possible values: PASS, FAIL, FIX]
+
+      --regen-count <NUMBER>
+          The number of earlier attempts: 0 for the first attempt
+
+      --scene <ID>
+          The id of the scene
+
+      --shot <ID>
+          The id of the shot
 
 Example: start an execution and keep its id
   id=$(runledger start --agent agent-research --description 'Research skills' |

@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use crate::commands::{Output, Place, command, lines, record, records};
 use runledger::ExecutionMetrics;
-use runledger::export::workflow::{SCHEMA, write};
+use runledger::export::workflow::write;
 use runledger::metrics::Status;
 use serde_json::Value;
 
@@ -86,15 +86,6 @@ fn a_file_that_cannot_be_written_whole_is_removed() {
         "{complaint}"
     );
     assert_eq!(place.files(), files);
-}
-
-#[test]
-fn the_schema_is_given_without_a_ledger() {
-    let place = Place::empty();
-    assert_eq!(place.run(["export", "workflow", "--schema"]).answer(0), SCHEMA);
-    assert_eq!(place.files(), [""; 0].map(std::path::PathBuf::from));
-    let refused = place.run(["export", "workflow", "--schema", "--run", "x"]);
-    assert_eq!((refused.code, refused.stdout.as_str()), (Some(2), ""));
 }
 
 #[test]

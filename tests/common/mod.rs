@@ -93,6 +93,7 @@ fn repair_numbers(record: &mut ExecutionMetrics) {
     for (call, place) in record.trace.llm_calls.iter_mut().zip(1..) {
         call.call_sequence = place;
         call.cost_usd = call.cost_usd.map(positive);
+        call.cost.estimated_usd = call.cost.estimated_usd.map(positive);
     }
 
     let share = |value: f64| value.abs() % 1.0;
@@ -193,7 +194,10 @@ pub(crate) fn usd() -> BoxedStrategy<Usd> {
 
 /// Any time that can be written, in the years 0 to 9999.
 pub(crate) fn time() -> BoxedStrategy<Timestamp> {
-    (-62_167_219_200_000i64..=253_402_300_799_999).prop_filter_map("in range", Timestamp::from_unix_ms).boxed()
+    // Half of the moments are whole milliseconds.
+    let unix_us = (-62_167_219_200_000_000_i64..=253_402_300_799_999_999, any::<bool>());
+    let moment = |(us, is_whole): (i64, bool)| if is_whole { us - us.rem_euclid(1_000) } else { us };
+    unix_us.prop_map(moment).prop_filter_map("in range", Timestamp::from_unix_us).boxed()
 }
 
 /// Any JSON object, nested a few levels, without keys that `to_json` refuses.

@@ -12,7 +12,7 @@ use std::thread;
 use crate::production::{execution, production, usd};
 use proptest::prelude::*;
 use runledger::export::csv::{self, COLUMNS};
-use runledger::metrics::{CostTier, Kind, QcOutcome, Status};
+use runledger::metrics::{CostTier, Kind, QcOutcome, Status, run_log_columns};
 use runledger::{Error, ErrorKind, ExecutionMetrics, LedgerReader};
 
 fn text(records: &[ExecutionMetrics]) -> String {
@@ -39,6 +39,21 @@ fn the_columns_have_fixed_names_and_order() {
     let header = "run_id,parent_run_id,timestamp,skill_name,scene_id,shot_id,model_used,tier,estimated_cost,actual_cost,\
                 duration_s,outcome,regen_count,artifact_output,notes\r\n";
     assert_eq!(text(&[]), header);
+}
+
+#[test]
+fn each_column_is_the_key_of_a_record_in_which_its_value_is_read_back() {
+    let full = samples().remove(0);
+    let row = rows(&text(std::slice::from_ref(&full))).remove(0);
+    let record: serde_json::Value = serde_json::from_str(&full.to_json().unwrap()).unwrap();
+    for ((column, key), cell) in run_log_columns().iter().zip(row) {
+        let value = key.split('.').fold(&record, |value, key| &value[key]);
+        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        // A number of the JSON has other digits than the cell, such as 1e-8.
+        let same = value == cell || value.parse::<f64>().ok() == Some(cell.parse().unwrap_or(f64::NAN));
+        assert!(same, "{column}: {key} is {value}, and the cell is {cell}");
+    }
+    assert_eq!(run_log_columns().map(|(column, _)| column), COLUMNS);
 }
 
 /// A record with all columns, one with as few as possible, and one with texts that would break a row.
@@ -89,6 +104,9 @@ fn unknown_is_an_empty_cell_unlike_an_empty_text() {
     record.set_status(Status::Paused);
     let row = |record: &ExecutionMetrics| text(std::slice::from_ref(record)).lines().nth(1).unwrap().to_owned();
     assert_eq!(row(&record), ",,2026-11-20T12:00:00.000Z,s,,,,,,,,,,,");
+    record.timestamp_start = "2026-11-20T12:00:00.123456Z".parse().unwrap();
+    assert_eq!(row(&record), ",,2026-11-20T12:00:00.123456Z,s,,,,,,,,,,,");
+    record.timestamp_start = "2026-11-20T12:00:00Z".parse().unwrap();
     record.cost_usd = usd("0");
     record.production.regen_count = Some(0);
     record.production.notes = Some(String::new());

@@ -221,6 +221,12 @@ fn timestamps_have_start_end_and_duration_in_seconds() {
     );
     record.wall_clock_time_ms = None;
     assert_eq!(timestamps(&record)["duration_seconds"], 5.25, "the end less the start");
+    record.timestamp_end = Some(time("2026-02-14T14:23:05.499999Z"));
+    let rounded = timestamps(&record);
+    assert_eq!(
+        (&rounded["end_time_utc"], &rounded["duration_seconds"]),
+        (&json!("2026-02-14T14:23:05.499999Z"), &json!(5.249))
+    );
     record.wall_clock_time_ms = Some(0);
     assert_eq!(timestamps(&record)["duration_seconds"], 0.0, "less than a millisecond");
     record.wall_clock_time_ms = None;

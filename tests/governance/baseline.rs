@@ -385,7 +385,7 @@ fn malformed_bytes_are_refused() {
     }
     let kind = |bytes: &[u8]| Accumulator::from_bytes(bytes).unwrap_err().kind();
     assert_eq!(kind(&[&bytes[..], &[0]].concat()), ErrorKind::Malformed);
-    assert_eq!(kind(&[&[4], &bytes[1..]].concat()), ErrorKind::Newer);
+    assert_eq!(kind(&[&[5], &bytes[1..]].concat()), ErrorKind::Newer);
     assert_eq!(kind(&[&[1], &bytes[1..]].concat()), ErrorKind::Malformed);
     // A group that occurs twice is refused, since one would replace the other.
     ["a", "b"].into_iter().for_each(|skill| accumulator.add(&record(skill, START)));
@@ -410,14 +410,14 @@ fn malformed_bytes_are_refused() {
 prop_compose! {
     fn any_record()(
         skill in prop::sample::select(vec!["a", "b"]),
-        start_ms in 0..10_000_000_000_i64,
+        start_us in 0..10_000_000_000_000_i64,
         lasted_ms in prop::option::of(0..100_000_u64),
         succeeded in any::<Option<bool>>(),
         latency_ms in prop::option::of(prop_oneof![30 => 0..5_u64, 30 => 0..100_000_u64, 1 => any::<u64>()]),
         cost_pico in prop::option::of(prop_oneof![60 => -1_000..1_000_000_000_000_i128, 1 => any::<i128>()]),
         tokens in any::<Option<u32>>(),
     ) -> ExecutionMetrics {
-        let start = Timestamp::from_unix_ms(start_ms).unwrap();
+        let start = Timestamp::from_unix_us(start_us).unwrap();
         let mut record = ExecutionMetrics::new(Uuid::nil(), skill, "1", start);
         record.timestamp_end = lasted_ms.map(|ms| start.plus_ms(ms));
         record.execution_succeeded = succeeded;

@@ -527,11 +527,27 @@ fn baselines_of_an_earlier_version_are_compared_as_far_as_they_go() {
     assert_eq!(verdicts, [Verdict::NoChangeShown, Verdict::Worse, Verdict::NoChangeShown, Verdict::NoChangeShown]);
 
     // What an old reader says of a new line.
-    let newer = now.to_json().unwrap().replace("\"samples\":\"03", "\"samples\":\"04");
+    let newer = now.to_json().unwrap().replace("\"samples\":\"04", "\"samples\":\"05");
     let error = FrozenBaselines::from_json(&newer).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Newer);
     let source = error.cause().unwrap().to_string();
-    assert!(source.contains("found version 4; expected at most 3. Use a newer runledger"), "{source}");
+    assert!(source.contains("found version 5; expected at most 4. Use a newer runledger"), "{source}");
+}
+
+/// Up to version 3, the times in the bytes are in milliseconds.
+#[test]
+fn the_period_of_an_earlier_version_is_read() {
+    let line: serde_json::Value = serde_json::from_str(include_str!("../data/frozen_version_2.json")).unwrap();
+    let digits = line["samples"].as_str().unwrap();
+    let byte = |at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap();
+    let bytes: Vec<u8> = (0..digits.len()).step_by(2).map(byte).collect();
+    let mut old = Accumulator::from_bytes(&bytes).unwrap();
+    let period = |accumulator: Accumulator| accumulator.finish().get("skill").unwrap().period.to_string();
+    assert_eq!(period(old.clone()), "2026-02-05T00:00:00.000Z to 2026-02-05T00:00:00.000Z");
+
+    old.add(&record("skill", "2026-02-05T00:00:00.000001Z"));
+    let again = Accumulator::from_bytes(&old.to_bytes()).unwrap();
+    assert_eq!(period(again), "2026-02-05T00:00:00.000Z to 2026-02-05T00:00:00.000001Z");
 }
 
 // Week to week.

@@ -70,6 +70,35 @@ fn the_log_has_the_form_of_the_template() {
     assert_eq!(RunLog::parse(&log.to_markdown()).unwrap(), log);
 }
 
+/// An entry has the lines of the template. A log without entries, of an earlier version, is read too.
+#[test]
+fn each_error_is_also_an_entry_of_the_template() {
+    let mut failed = review();
+    failed.trace.errors.truncate(1);
+    failed.trace.errors[0].error += &"\nsecond line".repeat(20);
+    let mut unresolved = TracedError::new(time("2026-01-04T00:01:00Z"), "x".repeat(70));
+    unresolved.context = Some(String::new());
+    failed.trace.errors.push(unresolved);
+    let log = log([failed]);
+    let text = log.to_markdown();
+    let begin = text.find("## Error: ").unwrap();
+    let entries = &text[begin..text.find("## Decision: ").unwrap()];
+    let rule = "\n---\n\n";
+    let expected = format!(
+        "## Error: AttributeError: 'str' object has no attribute 'get'\n**Time:** 14:35\n\
+         **Error:** AttributeError: 'str' object has no attribute 'get'{}\n\
+         **Context:** Parsing large API response saved to file\n\
+         **Resolution:** Used correct wrapped JSON parsing from knowledge-base.md\n{rule}\
+         ## Error: {}…\n**Time:** 2026-01-04 00:01\n**Error:** `{}`\n**Context:** -\n**Resolution:** PENDING\n{rule}",
+        "<br>second line".repeat(20),
+        "x".repeat(59),
+        "x".repeat(70),
+    );
+    assert_eq!(entries, expected);
+    assert_eq!(RunLog::parse(&text).unwrap(), log);
+    assert_eq!(RunLog::parse(&text.replace(entries, "")).unwrap(), log);
+}
+
 /// The items of "Always Log", each with its place in the log.
 #[test]
 fn everything_to_be_always_logged_is_in_the_log() {
@@ -238,6 +267,77 @@ fn the_price_line_says_by_which_prices_the_cost_came_about() {
     assert_eq!(price_lines(free), ["*Cost calculated at: Input $0/1M, Output $0/1M (free-tier-model)*"]);
 }
 
+/// The cost of an execution covers its calls, so no line says that the cost of a call is unknown.
+#[test]
+fn a_log_whose_cost_is_known_never_says_that_it_is_unknown() {
+    let plain = || record(1, "s", "2026-11-20T12:00:00Z", Status::Success);
+    let call = |number, model: &str, cost: Option<&str>| {
+        let mut call = LlmCall::new(number, model);
+        call.cost_usd = cost.map(|cost| cost.parse().unwrap());
+        call
+    };
+    let opus = priced(plain(), "claude-opus-4-5", Usage::new(1_000, 2_500));
+    let calculated = "*Cost calculated at: Input $5/1M, Output $25/1M (claude-opus-4-5)*";
+    let not_told = |model: &str| format!("*Cost as recorded: where it comes from is not told ({model})*");
+
+    // One call without usage and cost stands for the whole execution.
+    let mut only = opus.clone();
+    only.trace.llm_calls = vec![call(1, "claude-opus-4-5", None)];
+    assert_eq!(price_lines(only.clone()), [calculated]);
+    assert!(text_of(only.clone()).contains("| Estimated Cost | $0.0675 |"));
+    // The cost has more digits than `cost_usd` can hold.
+    only.cost.exact_usd = Some("0.067500000001".parse().unwrap());
+    assert_eq!(price_lines(only.clone()), [calculated]);
+    assert!(text_of(only).contains("| Estimated Cost | $0.067500000001 |"));
+    // The tokens of one of several calls are unknown, so its price is unknown too.
+    let mut several = opus.clone();
+    several.trace.llm_calls = vec![call(1, "claude-opus-4-5", None), call(2, "gpt-4", None)];
+    (several.trace.llm_calls[0].tokens_input, several.trace.llm_calls[0].tokens_output) = (Some(1_000), Some(2_500));
+    assert_eq!(
+        price_lines(several.clone()),
+        [calculated.to_owned(), "*Cost calculated by the price table genai-prices 0.2.3 (gpt-4)*".to_owned()]
+    );
+    // The same with a table that is not available, and with a cost that the vendor reported or of unknown origin.
+    several.cost.table = Some("contract 7, draft".into());
+    let absent = |model: &str| {
+        format!(r"*Cost calculated by the price table contract 7\, draft, which is not at hand ({model})*")
+    };
+    assert_eq!(price_lines(several.clone()), [absent("claude-opus-4-5"), absent("gpt-4")]);
+    several.cost = Default::default();
+    assert_eq!(price_lines(several.clone()), [not_told("claude-opus-4-5"), not_told("gpt-4")]);
+    several.cost.source = Some("reported".into());
+    let reported = |model: &str| format!("*Cost reported by the vendor ({model})*");
+    assert_eq!(price_lines(several.clone()), [reported("claude-opus-4-5"), reported("gpt-4")]);
+    // One call has a cost of its own, whose origin is that of the execution.
+    several.trace.llm_calls[0].cost_usd = Some("0.0675".parse().unwrap());
+    assert_eq!(price_lines(several.clone()), [reported("claude-opus-4-5"), reported("gpt-4")]);
+
+    // The cost of the execution was not recorded, but that of each call was.
+    let mut summed = plain();
+    summed.trace.llm_calls = vec![call(1, "o3", Some("0.05")), call(2, "llama-9", Some("0.0175"))];
+    let text = text_of(summed.clone());
+    assert!(text.contains("| Estimated Cost | $0.0675 |"), "{text}");
+    assert_eq!(price_lines(summed), [not_told("o3"), not_told("llama-9")]);
+
+    for record in [several, opus] {
+        let log = log([record]);
+        assert_eq!(RunLog::parse(&log.to_markdown()).unwrap(), log);
+    }
+}
+
+/// "no price is known" is not the reason if the table has a price.
+#[test]
+fn an_unknown_cost_of_a_model_with_a_price_was_not_recorded() {
+    let mut record = record(1, "s", "2026-11-20T12:00:00Z", Status::Interrupted);
+    record.model.name = Some("gpt-4".into());
+    let expected = ["*Cost unknown: it was not recorded, although a price is known (gpt-4)*"];
+    assert_eq!(price_lines(record.clone()), expected);
+    (record.tokens_input, record.tokens_output) = (Some(10), Some(10));
+    assert_eq!(price_lines(record.clone()), expected);
+    let log = log([record]);
+    assert_eq!(RunLog::parse(&log.to_markdown()).unwrap(), log);
+}
+
 #[test]
 fn the_status_is_that_of_the_executions_that_no_other_started() {
     let child = |status| {
@@ -329,10 +429,14 @@ fn a_text_that_is_not_a_run_log_is_refused_with_its_line() {
         ("**Started:** 2026-01-03", "**Started:** 2026-02-30", 2),
         ("**Status:** Completed", "**Status:** Done", 4),
         ("## Step 2:", "## Step 3:", 18),
-        ("| 14:36 |", "| noon |", 40),
-        ("**Completed:** Yes", "**Completed:** No", 45),
-        ("| $", "| ", 62),
-        ("*Cost calculated", "*Cost guessed", 64),
+        ("**Error:** `HTTP 429", "**Cause:** `HTTP 429", 33),
+        ("| 14:36 |", "| noon |", 56),
+        // The table and the entries must agree.
+        ("| 14:36 |", "| 14:37 |", 56),
+        ("| 14:36 | HTTP 429 \\| slow down | review | PENDING |\n", "", 56),
+        ("**Completed:** Yes", "**Completed:** No", 61),
+        ("| $", "| ", 78),
+        ("*Cost calculated", "*Cost guessed", 80),
     ] {
         let changed = text.replacen(from, to, 1);
         assert_ne!(changed, text, "{from}");
@@ -410,6 +514,13 @@ fn nasty() -> impl Strategy<Value = String> {
         any::<String>(),
         Just("very long | `".repeat(1_000)),
     ]
+}
+
+/// The first line of a message, with at most 60 characters.
+fn title(message: &str) -> String {
+    let line = message.split('\n').next().unwrap();
+    let line = if message.contains('\n') { line.strip_suffix('\r').unwrap_or(line) } else { line };
+    if line.chars().count() > 60 { line.chars().take(59).chain(['…']).collect() } else { line.to_owned() }
 }
 
 fn some(text: impl Strategy<Value = String>) -> impl Strategy<Value = Option<String>> {
@@ -499,11 +610,12 @@ proptest! {
         prop_assert_eq!(shown.other, [""; 0]);
         prop_assert_eq!(shown.rows, log.errors.len() + 4);
         let steps = log.steps.iter().zip(1..).map(|(step, number)| format!("Step {number}: {}", step.name));
+        let errors = log.errors.iter().map(|error| format!("Error: {}", title(&error.error)));
         let decisions = log.decisions.iter().map(|decision| format!("Decision: {}", decision.what));
         let feedback = log.feedback.iter().map(|feedback| format!("Feedback: {}", feedback.feedback_type));
         let ours = ["Errors Encountered", "Final Status", "Token Usage"].map(str::to_owned);
-        let title = [format!("Run Log: {}", log.title)].into_iter();
-        let expected = title.chain(steps).chain(decisions).chain(feedback).chain(ours);
+        let title_line = [format!("Run Log: {}", log.title)].into_iter();
+        let expected = title_line.chain(steps).chain(errors).chain(decisions).chain(feedback).chain(ours);
         // A NUL is shown as a replacement.
         let expected: Vec<_> = expected.map(|text| text.replace('\0', "\u{fffd}").trim_end_matches(' ').to_owned()).collect();
         prop_assert_eq!(shown.headings, expected);

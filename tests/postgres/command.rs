@@ -7,6 +7,7 @@ use crate::postgres_server::{Database, PASSWORD_WRITTEN, SECRET};
 use runledger::metrics::Status;
 use runledger::sink::postgres::{Sink, SinkOptions};
 use runledger::{Answer, ExecutionMetrics, Head, Ledger};
+use serde_json::{Value, json};
 
 fn run(place: &Place, url: &str, args: &str) -> Output {
     let mut command = command();
@@ -22,6 +23,20 @@ fn append(place: &Place, record: &ExecutionMetrics) {
     assert!(matches!(Ledger::open(place.ledger()).unwrap().append(record).unwrap(), Answer::Durable { .. }));
 }
 
+/// Returns the output of `status` in the database, without the time of the last shipment.
+fn status(place: &Place, database: &Database, code: i32) -> String {
+    let text = run(place, &database.url, "status").answer(code);
+    assert!(!text.contains(SECRET), "{text}");
+    let server = database.url.rsplit_once('@').unwrap().1;
+    let user = database.ask("SELECT current_user::text").remove(0);
+    let is_time = |word: &str| word.parse::<runledger::Timestamp>().is_ok();
+    let without_time = |line: &str| {
+        let words = line.split(' ').map(|word| if is_time(word) { "TIME" } else { word });
+        words.collect::<Vec<_>>().join(" ").replace(&format!("{user}@{server}"), "DATABASE") + "\n"
+    };
+    text.lines().map(without_time).collect()
+}
+
 #[test]
 fn ship_and_status_from_the_first_record_to_the_last() {
     let Some(database) = Database::new("cli") else { return };
@@ -32,24 +47,43 @@ fn ship_and_status_from_the_first_record_to_the_last() {
         run(&place, url, "migrate --json").answer(0),
         "{\"tables\":[\"agent_execution_logs\",\"runledger_shipments\"]}\n"
     );
-    assert_eq!(
-        run(&place, url, "status").answer(1),
-        format!("ledger   {id}\nhead     5 {hash}\nshipped  -\nbehind   5\n")
-    );
+    let found = |shipped: &str, at: &str, behind: u64| {
+        format!(
+            "database DATABASE\nschema   2\nledger   {id}\nhead     5 {hash}\nshipped  {shipped}\n\
+             at       {at}\nbehind   {behind}\n"
+        )
+    };
+    assert_eq!(status(&place, &database, 1), found("-", "-", 5));
     assert_eq!(run(&place, url, "ship").answer(0), "records      5\nin progress  0\nup to line   5\n");
-    assert_eq!(
-        run(&place, url, "status").answer(0),
-        format!("ledger   {id}\nhead     5 {hash}\nshipped  5 {hash}\nbehind   0\n")
-    );
+    let shipped = found(&format!("5 {hash}"), "TIME", 0);
+    assert_eq!(status(&place, &database, 0), shipped);
+
+    // Another ledger in the same database.
+    let other = Place::new();
+    run(&other, url, "ship").answer(0);
+    assert_eq!(status(&place, &database, 0), format!("{shipped}other    {} 5 TIME\n", head(&other).ledger));
+
     let late = record(99, "publish", "2026-02-14T14:28:00Z", Some(1), Status::Success);
     append(&place, &late);
     let second = head(&place).hash;
+    let mut json: Value = serde_json::from_str(&run(&place, url, "status --json").answer(1)).unwrap();
+    for at in 0..2 {
+        let time = json["ledgers"][at].as_object_mut().unwrap().remove("shipped_at").unwrap();
+        assert!(time.as_str().unwrap().parse::<runledger::Timestamp>().is_ok(), "{time}");
+    }
+    assert!(!json.to_string().contains(SECRET), "{json}");
+    let shown = json["database"].take();
+    assert!(shown.as_str().unwrap().ends_with("/runledger_test_cli"), "{shown}");
+    let theirs = head(&other);
     assert_eq!(
-        run(&place, url, "status --json").answer(1),
-        format!(
-            "{{\"ledger\":\"{id}\",\"shipped\":{{\"seq\":5,\"hash\":\"{hash}\"}},\
-             \"head\":{{\"seq\":6,\"hash\":\"{second}\"}},\"behind\":1}}\n"
-        )
+        json,
+        json!({
+            "ledger": id, "shipped": {"seq": 5, "hash": hash}, "head": {"seq": 6, "hash": second}, "behind": 1,
+            "database": null, "schema": 2, "ledgers": [
+                {"ledger": id, "seq": 5, "hash": hash},
+                {"ledger": theirs.ledger, "seq": 5, "hash": theirs.hash},
+            ],
+        })
     );
     assert_eq!(
         run(&place, url, "ship --json").answer(0),
@@ -58,7 +92,41 @@ fn ship_and_status_from_the_first_record_to_the_last() {
              \"shipped\":{{\"hash\":\"{second}\",\"seq\":6}}}}\n"
         )
     );
-    assert_eq!(database.ask("SELECT count(*)::text FROM agent_execution_logs"), ["6"]);
+}
+
+#[test]
+fn ship_creates_the_tables_only_if_it_is_asked_to() {
+    let Some(database) = Database::new("asked") else { return };
+    let (place, url) = (Place::new(), &database.url);
+    let complaint = run(&place, url, "ship").complaint(2);
+    assert_eq!(
+        complaint,
+        "runledger: cannot check the table agent_execution_logs: found no such table. Create it with `runledger pg \
+         migrate`, or with `runledger pg ship --migrate`, which also ships\n"
+    );
+    let found = run(&place, url, "status");
+    assert_eq!(found.code, Some(1));
+    assert!(found.stdout.contains("schema   -\n") && found.stdout.contains("behind   5\n"), "{}", found.stdout);
+    assert_eq!(
+        found.stderr,
+        "runledger: warning: the tables do not exist; use `runledger pg migrate` or `runledger pg ship --migrate`\n"
+    );
+    let tables = "SELECT count(*)::text FROM pg_tables WHERE schemaname = 'public'";
+    assert_eq!(database.ask(tables), ["0"]);
+    assert_eq!(run(&place, url, "ship --migrate").answer(0), "records      5\nin progress  0\nup to line   5\n");
+    assert_eq!(
+        (database.ask(tables), database.ask("SELECT count(*)::text FROM agent_execution_logs")),
+        (vec!["2".into()], vec!["5".into()])
+    );
+
+    // The tables of an earlier version.
+    database.client().batch_execute("COMMENT ON TABLE runledger_shipments IS NULL").unwrap();
+    let found = run(&place, url, "status");
+    assert_eq!((found.code, found.stdout.contains("schema   1\n")), (Some(1), true), "{}", found.stdout);
+    assert!(found.stderr.contains("the tables are of an earlier version"), "{}", found.stderr);
+    assert!(run(&place, url, "ship").complaint(2).contains("`runledger pg ship --migrate`"));
+    assert_eq!(run(&place, url, "ship --migrate").answer(0), "records      0\nin progress  0\nup to line   5\n");
+    run(&place, url, "status").answer(0);
 }
 
 #[test]
@@ -130,7 +198,8 @@ fn every_example_of_the_help_works() {
         }
     }
     let migrated = "table  agent_execution_logs\ntable  runledger_shipments\n";
-    assert_eq!(outputs, format!("{migrated}records      5\nin progress  0\nup to line   5\n0\n"));
+    let shipped = |records: u64| format!("records      {records}\nin progress  0\nup to line   5\n");
+    assert_eq!(outputs, format!("{migrated}{}{}0\n", shipped(5), shipped(0)));
     assert_eq!(database.ask("SELECT count(*)::text FROM agent_execution_logs"), ["5"]);
 }
 

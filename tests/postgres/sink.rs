@@ -1,6 +1,7 @@
 //! Promise: each record of a ledger is stored in PostgreSQL exactly once and unchanged, however the database fails
 //! meanwhile.
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -9,7 +10,7 @@ use crate::postgres_server::Database;
 use runledger::journal::Follower;
 use runledger::metrics::{ErrorCategory, Progress, Status};
 use runledger::sink::postgres::{Shipped, Sink, SinkOptions};
-use runledger::{Answer, Error, ErrorKind, ExecutionMetrics, Ledger, Timestamp, Uuid};
+use runledger::{Answer, Error, ErrorKind, ExecutionMetrics, Ledger, Timestamp, Uuid, hash_bytes};
 
 /// A ledger, and the database that it is shipped to.
 struct Place {
@@ -36,6 +37,21 @@ impl Place {
     fn append(&self, records: &[ExecutionMetrics]) {
         let ledger = Ledger::open(self.path()).unwrap();
         records.iter().for_each(|record| assert!(matches!(ledger.append(record).unwrap(), Answer::Durable { .. })));
+    }
+
+    /// Appends lines to the file of a new ledger, as a version without any check of ids would. Returns the last line.
+    fn write(&self, records: &[ExecutionMetrics]) -> String {
+        drop(Ledger::open(self.path()).unwrap());
+        let (mut prev, mut text, mut line) = ("0".repeat(64), String::new(), String::new());
+        for (record, seq) in records.iter().zip(1..) {
+            let json = record.to_json().unwrap();
+            let hashed = format!("{},\"seq\":{seq},\"prev\":\"{prev}\"", json.strip_suffix('}').unwrap());
+            prev = hash_bytes(&hashed);
+            line = format!("{hashed},\"hash\":\"{prev}\"}}\n");
+            text += &line;
+        }
+        std::fs::write(self.path(), text).unwrap();
+        line
     }
 
     fn ship(&self) -> Shipped {
@@ -95,7 +111,9 @@ fn every_column_has_its_field_and_metadata_the_rest() {
     full.cost_usd = Some("123456789012345678.03450025".parse().unwrap());
     full.tokens_input = Some(u64::MAX);
     full.tags = serde_json::from_str(r#"{"key": [1.5e300, -9223372036854775808, "\\u0000", "a\nb"]}"#).unwrap();
-    place.append(&[full, record(2)]);
+    let mut exact = record(2);
+    exact.timestamp_end = Some(time("2026-02-14T14:23:01.251007Z"));
+    place.append(&[full, exact]);
     assert_eq!(place.ship().records, 2);
     let id = "00000000-0000-0000-0000-00000000000";
     assert_eq!(
@@ -105,7 +123,7 @@ fn every_column_has_its_field_and_metadata_the_rest() {
                 "{id}1|c-1|s\t1\n\\N|agent-research|Research \"skills\" | `now`|2026-02-14 14:23:00.25|\
                  2026-02-14 14:23:01.251|1001|error|API timeout|Timeout|0.95|1"
             ),
-            format!("{id}2|-|-|-|-|2026-02-14 14:23:00.25|2026-02-14 14:23:01.251|1001|success|-|-|-|2"),
+            format!("{id}2|-|-|publish|-|2026-02-14 14:23:00.25|2026-02-14 14:23:01.251007|1001|success|-|-|-|2"),
         ]
     );
     let of = |what: &str| place.ask(&format!("SELECT {what} FROM agent_execution_logs WHERE ledger_seq = 1")).remove(0);
@@ -120,9 +138,64 @@ fn every_column_has_its_field_and_metadata_the_rest() {
     assert_eq!(
         place.ask(least),
         ["{\"tags\": {}, \"status\": \"success\", \"operator\": \"human\", \"skill_name\": \"publish\", \
-          \"environment\": \"prod\", \"skill_version\": \"1.0.0\", \"timestamp_end\": \"2026-02-14T14:23:01.251Z\", \
+          \"environment\": \"prod\", \"skill_version\": \"1.0.0\", \"timestamp_end\": \"2026-02-14T14:23:01.251007Z\", \
           \"execution_failed\": false, \"wall_clock_time_ms\": 1001, \"execution_succeeded\": true}"]
     );
+}
+
+#[test]
+fn the_duration_and_the_agent_come_from_what_the_record_has() {
+    let Some(place) = Place::new("derived") else { return };
+    let without = |id, end: Option<&str>| {
+        let mut record = record(id);
+        (record.wall_clock_time_ms, record.timestamp_end) = (None, end.map(time));
+        record
+    };
+    let mut both = record(1);
+    (both.wall_clock_time_ms, both.run.agent_name) = (Some(7), Some("agent-research".into()));
+    let mut nameless = without(4, Some("2026-02-14T14:22:00Z"));
+    nameless.skill_name = String::new();
+    place.write(&[both, without(2, Some("2026-02-14T14:23:02Z")), without(3, None), nameless]);
+    assert_eq!(place.ship().records, 4);
+    let rows = "SELECT concat_ws('|', coalesce(agent_name, '-'), coalesce(duration_ms::text, '-'))
+        FROM agent_execution_logs ORDER BY ledger_seq";
+    let expected = ["agent-research|7", "publish|1750", "publish|-", "-|-"];
+    assert_eq!(place.ask(rows), expected);
+    // Version 1 left what the record did not have null.
+    let as_before = "UPDATE agent_execution_logs SET agent_name = NULL, duration_ms = NULL WHERE ledger_seq > 1;
+        COMMENT ON TABLE runledger_shipments IS NULL";
+    place.database.client().batch_execute(as_before).unwrap();
+    assert_eq!(
+        place.refused().to_string(),
+        "cannot check the tables: found version 1 of the tables; expected version 2. Upgrade them with `runledger pg \
+         migrate`, or with `runledger pg ship --migrate`, which also ships"
+    );
+    let status = || place.sink().status(&mut Follower::open(place.path()).unwrap()).unwrap();
+    assert_eq!((status().schema, status().behind), (Some(1), 0));
+    place.sink().migrate().unwrap();
+    assert_eq!((place.ask(rows), place.ship().records), (expected.map(str::to_owned).into(), 0));
+    assert_eq!(status().schema, Some(Sink::SCHEMA_VERSION));
+}
+
+#[test]
+fn the_tables_of_a_newer_version_are_refused() {
+    let Some(place) = Place::new("newer") else { return };
+    place.append(&[record(1)]);
+    place.database.client().batch_execute("COMMENT ON TABLE runledger_shipments IS 'runledger schema 99'").unwrap();
+    let mut ledger = Follower::open(place.path()).unwrap();
+    let errors = [
+        place.sink().migrate().unwrap_err(),
+        place.sink().status(&mut ledger).unwrap_err(),
+        place.sink().ship(&mut ledger, &[]).unwrap_err(),
+    ];
+    for error in errors {
+        assert_eq!(error.kind(), ErrorKind::Newer);
+        assert_eq!(
+            error.to_string(),
+            "cannot use the tables: found version 99 of the tables; expected at most 2. Use a newer runledger"
+        );
+    }
+    assert_eq!(place.ask("SELECT count(*)::text FROM agent_execution_logs"), ["0"]);
 }
 
 #[test]
@@ -266,6 +339,34 @@ fn of_an_execution_with_several_lines_the_last_one_counts() {
     assert_eq!(place.ask(rows), ["2|success", "3|success"]);
 }
 
+/// The first line of each execution says that it was interrupted, and a later line how it ended. Some of these lines
+/// are in another batch than the first, or were shipped by another call.
+#[test]
+fn an_id_that_occurs_twice_is_one_row_with_its_last_line() {
+    let Some(place) = Place::new("repeated") else { return };
+    const IDS: u64 = 2_600;
+    let mut records: Vec<_> = (1..=IDS).map(|id| record(id.into())).collect();
+    let ended = records.clone();
+    records.iter_mut().for_each(|record| record.set_status(Status::Interrupted));
+    // The last line occurs twice, with two numbers.
+    records.extend(ended.iter().chain(ended.last()).cloned());
+    place.write(&records[..10]);
+    assert_eq!(place.ship().records, 10);
+    let last = place.write(&records);
+    assert_eq!(place.ship().records, IDS * 2 + 1 - 10);
+    let rows = "SELECT concat_ws('|', count(*), count(DISTINCT execution_id), min(ledger_seq), max(ledger_seq))
+        FROM agent_execution_logs WHERE status = ";
+    assert_eq!(place.ask(&format!("{rows}'success'")), ["2600|2600|2601|5201"]);
+    assert_eq!(place.ask(&format!("{rows}'error'")), ["0|0"]);
+    // A line that is repeated with its number is neither behind nor copied again.
+    let mut file = std::fs::OpenOptions::new().append(true).open(place.path()).unwrap();
+    file.write_all(last.as_bytes()).unwrap();
+    for _ in 0..2 {
+        assert_eq!((place.ship().records, status(&place)), (0, Some((5_201, 5_201, 0))));
+    }
+    assert_eq!(place.ask(&format!("{rows}'success'")), ["2600|2600|2601|5201"]);
+}
+
 #[test]
 fn a_cut_ledger_is_refused_with_both_heads() {
     let Some(place) = Place::new("cut") else { return };
@@ -355,7 +456,8 @@ fn without_the_tables_a_ship_fails_and_says_what_to_do() {
     let error = sink(&database.url).ship(&mut Follower::open(&path).unwrap(), &[]).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "cannot check the table agent_execution_logs: found no such table. Create it with `runledger pg migrate`"
+        "cannot check the table agent_execution_logs: found no such table. Create it with `runledger pg migrate`, or with \
+         `runledger pg ship --migrate`, which also ships"
     );
 }
 

@@ -9,7 +9,7 @@ use std::sync::Barrier;
 use std::time::Duration;
 
 use crate::tree::in_memory;
-use runledger::metrics::{Progress, RunIds, Status};
+use runledger::metrics::{LlmCall, Progress, RunIds, Status};
 use runledger::{
     Answer, Error, ErrorKind, ExecutionMetrics, InFlight, Ledger, LedgerReader, Options, Skill, Timestamp, Uuid,
 };
@@ -340,4 +340,42 @@ fn awkward_text_is_kept() {
         complete(&place.after(2), id, Status::Failed, |record| record.set_error_reason(&awkward)).unwrap().record;
     assert_eq!((&done.skill_name, &done.progress.as_ref().unwrap().stage), (&awkward, &awkward));
     assert_eq!(place.records(), [done]);
+}
+
+/// Each process adds its calls, and the last one computes the cost.
+#[test]
+fn calls_of_several_processes_are_added_up() {
+    let place = Place::new();
+    let id = place.start();
+    for (after, model) in [(1000, "gpt-4"), (2000, "o3")] {
+        let mut execution = place.after(after).resume(id).unwrap();
+        let mut call = LlmCall::new(1, model);
+        (call.tokens_input, call.tokens_output, call.provider) = (Some(1000), Some(500), Some("openai".to_owned()));
+        execution.record_mut().add_call(call);
+        execution.mark_progress("calling", None).unwrap();
+    }
+    let ledger = place.after(3000);
+    let mut execution = ledger.resume(id).unwrap();
+    ledger.prices().unwrap().fill_costs(execution.record_mut());
+    let record = execution.complete(Status::Success).unwrap().record;
+    assert_eq!((record.tokens_used, record.cost_usd), (Some(3000), Some("0.066".parse().unwrap())));
+    let sequence: Vec<_> = record.trace.llm_calls.iter().map(|call| call.call_sequence).collect();
+    assert_eq!((sequence, record.model.name.as_deref()), (vec![1, 2], Some("o3")));
+    assert_eq!(place.records(), [record]);
+}
+
+/// Unknown counts make the sums unknown, and a call without a model does not name one.
+#[test]
+fn a_call_with_unknown_counts_makes_the_sums_unknown() {
+    let mut record = ExecutionMetrics::new(Uuid::from_u128(1), "s", "1", time(START));
+    let mut call = LlmCall::new(1, "gpt-4");
+    (call.tokens_input, call.parts.cache_read) = (Some(10), Some(5));
+    record.add_call(call);
+    assert_eq!((record.tokens_input, record.tokens_output, record.tokens_used), (Some(10), None, None));
+    assert_eq!(record.model.parts.cache_read, Some(5));
+    let mut call = LlmCall::new(1, "");
+    (call.tokens_input, call.tokens_output) = (Some(u64::MAX), Some(0));
+    record.add_call(call);
+    assert_eq!((record.tokens_input, record.tokens_output, record.tokens_used), (None, None, None));
+    assert_eq!((record.model.name.as_deref(), record.model.parts.cache_read), (Some("gpt-4"), None));
 }

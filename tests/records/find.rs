@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use chrono::FixedOffset;
@@ -10,6 +11,7 @@ use proptest::sample::Index;
 use runledger::baseline::Skipped;
 use runledger::cost::{CostBy, Report};
 use runledger::governance::{Gate, Rule};
+use runledger::journal::{Journal, JournalOptions};
 use runledger::metrics::{Fields, RunIds};
 use runledger::{Durability, ExecutionMetrics, Ledger, LedgerReader, Options, Timestamp, Usage, Usd, Uuid};
 use tempfile::TempDir;
@@ -21,7 +23,11 @@ const RUNS: [&str; 4] = ["run-7", "run \"8\"", "", "日"];
 fn record(id: usize, run: usize, number: u64) -> ExecutionMetrics {
     // Some hours have several executions, and some executions are recorded later than others that started after them.
     let minutes = number * 25 % 60 + number * 15;
-    let start = Timestamp::UNIX_EPOCH.plus_ms(minutes * 60_000);
+    let mut start = Timestamp::UNIX_EPOCH.plus_ms(minutes * 60_000);
+    if number % 3 == 1 {
+        // This is the last microsecond of an hour.
+        start = Timestamp::from_unix_us(start.unix_us() + 20 * 60_000_000 - 1).unwrap();
+    }
     let mut record = ExecutionMetrics::new(Uuid::from_u128(IDS[id % IDS.len()]), format!("s{number}"), "1.0.0", start);
     record.timestamp_end = Some(start);
     if id != 3 {
@@ -37,6 +43,12 @@ fn record(id: usize, run: usize, number: u64) -> ExecutionMetrics {
     record
 }
 
+/// Appends a record whose id the ledger may have already, as an earlier version did.
+fn append_again(path: &Path, record: &ExecutionMetrics) {
+    let options = JournalOptions::new(Arc::new(|| 0)).durability(Durability::Flushed).rotate_bytes(Some(4_000));
+    Journal::open(path, options).unwrap().append(record.to_json().unwrap().as_bytes()).unwrap();
+}
+
 struct Place {
     directory: TempDir,
 }
@@ -45,9 +57,9 @@ impl Place {
     /// Creates a ledger with a few lines in each segment.
     fn with(records: &[(usize, usize)]) -> Self {
         let place = Self { directory: tempfile::tempdir().unwrap() };
-        let ledger = place.open();
+        drop(place.open());
         for (number, &(id, run)) in (0..).zip(records) {
-            ledger.append(&record(id, run, number)).unwrap();
+            append_again(&place.path(), &record(id, run, number));
         }
         place
     }
@@ -133,6 +145,8 @@ fn assert_periods(reader: &LedgerReader) {
         (None, minute(61)),
         (minute(59), minute(60)),
         (minute(60), minute(120)),
+        (None, Timestamp::from_unix_us(60 * 60_000_000 - 500)),
+        (Timestamp::from_unix_us(60 * 60_000_000 - 1), minute(90)),
         (minute(130), None),
         (minute(1_500), minute(1_650)),
         (minute(9_999_999), None),
@@ -309,14 +323,12 @@ proptest! {
         place.reader().rebuild_index().unwrap();
         prop_assert_eq!(place.files("index").len(), place.files("jsonl").len() + 1);
         assert_answers(&place.reader());
-        let ledger = place.open();
         for (number, &(id, run)) in (100..).zip(&later) {
-            ledger.append(&record(id, run, number)).unwrap();
+            append_again(&place.path(), &record(id, run, number));
             assert_answers(&place.reader());
             assert_verdicts(&place.reader());
         }
         assert_periods(&place.reader());
-        drop(ledger);
         let archive = place.directory.path().join("archive");
         let segments = place.open().sealed_segments().unwrap();
         if archived > 0 && archived < segments.len() as u64 {

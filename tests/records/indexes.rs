@@ -2,8 +2,10 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use runledger::governance::Gate;
+use runledger::journal::{Journal, JournalOptions};
 use runledger::metrics::RunIds;
 use runledger::{Durability, ExecutionMetrics, Ledger, LedgerReader, Options, Timestamp, Uuid};
 
@@ -48,11 +50,13 @@ fn a_segment_whose_torn_bytes_were_cut_gets_an_index_when_it_has_grown() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("log.jsonl");
     let append = |ids: std::ops::Range<u128>| {
-        let ledger = open(&path, 1 << 30);
+        drop(open(&path, 1 << 30));
+        // A ledger would look for the ids in the index first, and so build it.
+        let journal = Journal::open(&path, JournalOptions::new(Arc::new(|| 0))).unwrap();
         for id in ids {
             let mut long = record(id, "run-7", None);
             long.skill_name = "x".repeat(100_000);
-            ledger.append(&long).unwrap();
+            journal.append(long.to_json().unwrap().as_bytes()).unwrap();
         }
     };
     append(1..60);

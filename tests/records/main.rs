@@ -25,6 +25,8 @@ mod guard;
 mod indexes;
 mod last_records;
 mod lines;
+mod once;
 mod record;
 mod scan;
+mod schema;
 mod vendor_usage;

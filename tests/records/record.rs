@@ -181,7 +181,8 @@ fn the_json_of_a_python_dataclass_is_read() -> Result<(), Error> {
     );
     let record = ExecutionMetrics::from_json(line)?;
     assert_eq!(record.timestamp_start, "2026-02-14T14:23:00Z".parse()?);
-    assert_eq!(record.timestamp_end, Some("2026-02-14T14:23:05.123Z".parse()?));
+    assert_eq!(record.timestamp_end, Some("2026-02-14T14:23:05.123456Z".parse()?));
+    assert!(record.to_json()?.contains(r#""timestamp_end":"2026-02-14T14:23:05.123456Z""#));
     assert_eq!(record.environment, Environment::Prod);
     assert_eq!(record.error_category, Some(ErrorCategory::Other("rules-engine-failure".to_owned())));
     assert_eq!(record.error_reason.as_deref(), Some("café 😀"));

@@ -1,4 +1,4 @@
-//! The answers of the commands `start`, `progress` and `complete`. Programs read these answers, so they are always JSON
+//! The answers of the commands `start`, `progress`, `complete` and `log`. Programs read these answers, so they are always JSON
 //! on stdout, even if the command fails.
 
 use std::io::{self, Write};

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::builder::{PathBufValueParser, PossibleValuesParser, TypedValueParser};
-use runledger::Uuid;
+use runledger::{Usd, Uuid};
 use serde_json::{Map, Value};
 
 /// Returns a parser that accepts only these names.
@@ -47,6 +47,23 @@ where
 /// Reads a number that may have decimals.
 pub(crate) fn decimal(text: &str) -> Result<f64, String> {
     text.parse().map_err(|_| "expected a number such as 0.5".to_owned())
+}
+
+/// Reads a whole number of any size up to 2⁶⁴ − 1.
+pub(crate) fn count(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| "expected a whole number such as 1000".to_owned())
+}
+
+/// Reads an amount of US dollars, with all its decimals.
+pub(crate) fn usd(text: &str) -> Result<Usd, String> {
+    let amount = text.parse().ok().filter(|amount| *amount >= Usd::ZERO);
+    amount.ok_or_else(|| "expected an amount of at least 0 with at most 12 decimals, such as 0.05".to_owned())
+}
+
+/// Reads a number of seconds up to about 30 years, which may have decimals.
+pub(crate) fn seconds(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|number| (0.0..=1e9).contains(number));
+    number.ok_or_else(|| "expected a number of seconds from 0 to 1000000000, such as 7.5".to_owned())
 }
 
 /// Returns why a line of input is not text.

@@ -168,6 +168,7 @@ pub(crate) fn kind(error: &runledger::Error) -> &'static str {
         ErrorKind::UnknownExecution => "unknown_execution",
         ErrorKind::Ended => "ended",
         ErrorKind::Overflow => "overflow",
+        ErrorKind::Conflict => "conflict",
         ErrorKind::Abandoned => "abandoned",
         ErrorKind::Diverged => "diverged",
         ErrorKind::Archived => "archived",

@@ -9,7 +9,7 @@ use crate::input_file;
 use crate::project::Project;
 
 /// The user's own prices, as an argument.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub(crate) struct OwnPrices {
     /// A price table of your own, whose rows override the bundled prices. `runledger prices import` makes one
     #[arg(long, value_name = "FILE", env = "RUNLEDGER_PRICES", hide_env_values = true)]

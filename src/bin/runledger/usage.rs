@@ -10,7 +10,7 @@ pub(crate) fn end(error: &clap::Error, command: Option<&str>) -> ! {
     let args: Vec<_> = env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
     let full = error.render().to_string();
     let text = without_secrets(&full, &args);
-    if error.use_stderr() && matches!(command, Some("start" | "progress" | "complete")) {
+    if error.use_stderr() && matches!(command, Some("start" | "progress" | "complete" | "log")) {
         answer::usage(text.trim_start_matches("error: "));
     }
     if text != full {

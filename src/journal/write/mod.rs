@@ -3,7 +3,7 @@
 //!
 //! Each file depends only on files that come earlier in this list:
 //!
-//! - `mark`, `payloads`, `chain`, `sync`, `events`, `refusals` and `primitives`
+//! - `mark`, `keys`, `payloads`, `chain`, `sync`, `events`, `refusals` and `primitives`
 //! - `area`, `probe`, `state`, `replace`, `recovery` and `tail`
 //! - `group` and `writer`
 
@@ -11,6 +11,7 @@ mod area;
 mod chain;
 pub(crate) mod events;
 mod group;
+mod keys;
 mod mark;
 mod payloads;
 mod primitives;
@@ -23,5 +24,6 @@ mod sync;
 mod tail;
 mod writer;
 
+pub(crate) use keys::{Key, KnownKeys, LinePlace, NotAppended};
 pub(super) use state::Tail;
 pub(super) use writer::Writer;

@@ -1,5 +1,9 @@
 //! The payloads of a batch.
 
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::keys::{Key, KnownKeys, NotAppended};
 use crate::journal::format::line::TRAILER_BYTES_MAX;
 
 /// The payloads of one batch, one for each line. `bytes` has the payloads one after the other, and `ends` has the
@@ -8,7 +12,14 @@ use crate::journal::format::line::TRAILER_BYTES_MAX;
 pub(super) struct Payloads {
     bytes: Vec<u8>,
     ends: Vec<usize>,
+    /// The keys of the payloads that have one, each with the index of its payload, in the order of the indexes.
+    keys: Vec<(usize, Key)>,
+    /// Knows the keys of the lines. `None` if no payload has a key.
+    known: Option<Arc<dyn KnownKeys>>,
 }
+
+/// The payloads of a batch that were not appended, each with its index in the batch, in the order of the indexes.
+pub(super) type Skipped = Arc<[(usize, NotAppended)]>;
 
 impl Payloads {
     pub(super) fn push(&mut self, payload: &[u8]) {
@@ -16,10 +27,49 @@ impl Payloads {
         self.ends.push(self.bytes.len());
     }
 
+    /// Adds a payload that is appended only if no line has its key. All payloads of a journal have the same `known`.
+    pub(super) fn push_new(&mut self, payload: &[u8], key: Key, known: &Arc<dyn KnownKeys>) {
+        self.keys.push((self.count(), key));
+        self.known.get_or_insert_with(|| Arc::clone(known));
+        self.push(payload);
+    }
+
+    /// Returns the payloads that must not be appended. The lock of the journal must be held.
+    pub(super) fn skipped(&self) -> Skipped {
+        let Some(known) = &self.known else { return Skipped::default() };
+        let keys: Vec<_> = self.keys.iter().map(|(_, key)| *key).collect();
+        let places = match known.places(&keys) {
+            Ok(places) => places,
+            Err(error) => {
+                return self.keys.iter().map(|(index, _)| (*index, NotAppended::Unknown(error.clone()))).collect();
+            }
+        };
+        let mut appended = HashSet::new();
+        let skipped = self.keys.iter().zip(places).filter_map(|(&(index, key), place)| match place {
+            Some(place) if key.replaces != Some(place) => Some((index, NotAppended::Known(place))),
+            _ if !appended.insert(key.id) => Some((index, NotAppended::InBatch)),
+            _ => None,
+        });
+        skipped.collect()
+    }
+
+    /// Returns the payloads without those that are skipped.
+    pub(super) fn without(&self, skipped: &Skipped) -> Self {
+        let mut kept = Self::default();
+        for (index, payload) in self.all().iter().enumerate() {
+            if skipped.binary_search_by_key(&index, |(skipped, _)| *skipped).is_err() {
+                kept.push(payload);
+            }
+        }
+        kept
+    }
+
     /// Removes all payloads and keeps the allocated memory.
     pub(super) fn clear(&mut self) {
         self.bytes.clear();
         self.ends.clear();
+        self.keys.clear();
+        self.known = None;
     }
 
     /// Returns how many bytes fit into the allocated memory.
@@ -37,10 +87,14 @@ impl Payloads {
     }
 
     /// Divides all payloads into runs of consecutive payloads, so that the lines of each run fit into a file of `limit`
-    /// bytes. A payload whose line does not fit into such a file is a run of its own.
-    pub(super) fn runs(&self, limit: u64) -> Vec<Run<'_>> {
+    /// bytes. A payload whose line does not fit into such a file is a run of its own. Without a limit, there is one run.
+    pub(super) fn runs(&self, limit: Option<u64>) -> Vec<Run<'_>> {
         let mut runs = Vec::new();
         let mut rest = self.all();
+        let Some(limit) = limit else {
+            runs.extend(Some(rest).filter(|all| all.count() > 0));
+            return runs;
+        };
         while !rest.ends.is_empty() {
             let fits = |count: usize| Run { ends: &rest.ends[..count], ..rest }.line_bytes_max() <= limit;
             let count = (2..=rest.ends.len()).take_while(|&count| fits(count)).last().unwrap_or(1);

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::area::Area;
 use super::mark::Mark;
-use super::payloads::{Payloads, Run};
+use super::payloads::{Payloads, Run, Skipped};
 use super::refusals::open_active;
 use super::state::Tail;
 use super::sync::{Synced, Unsynced};
@@ -89,8 +89,9 @@ impl Tail {
         Ok(self.end)
     }
 
-    /// Appends a line for each payload. Returns the position before the first line, and the files that the caller must
-    /// sync.
+    /// Appends a line for each payload, except for the payloads whose key a line has already. Returns the position
+    /// before the first line, the skipped payloads, and the files that the caller must sync. This sync also makes the
+    /// existing lines with these keys durable, which another process may not have synced yet.
     ///
     /// If there is a file-size limit, the lines may need several segments. All of these segments except the last one
     /// are synced here. If this function fails, the journal normally has none of the lines. There are two exceptions:
@@ -98,12 +99,16 @@ impl Tail {
     /// - If several segments were necessary, the journal may have the lines of the first ones.
     /// - After a failed write, this function removes the lines again: it invalidates them in the commit area and
     ///   truncates the segment. If one of these two steps fails too, a later recovery may keep the lines.
-    pub(super) fn append(&mut self, payloads: &Payloads) -> Result<(Mark, Unsynced)> {
+    pub(super) fn append(&mut self, payloads: &Payloads) -> Result<(Mark, Skipped, Unsynced)> {
         let _locked = self.lock()?;
         self.catch_up()?;
-        let runs = match self.storage.file_bytes_max() {
-            None => vec![payloads.all()],
-            Some(limit) => payloads.runs(limit),
+        let skipped = payloads.skipped();
+        let kept;
+        let runs = if skipped.is_empty() {
+            payloads.runs(self.storage.file_bytes_max())
+        } else {
+            kept = payloads.without(&skipped);
+            kept.runs(self.storage.file_bytes_max())
         };
         let mut before = None;
         let mut in_area = false;
@@ -115,11 +120,12 @@ impl Tail {
         let before = before.unwrap_or(self.end);
         let unsynced = Unsynced {
             end: self.end,
-            area: self.area.as_ref().filter(|_| in_area).map(|area| area.file.clone()),
+            // The area may lack an existing line that has a key.
+            area: self.area.as_ref().filter(|_| in_area && skipped.is_empty()).map(|area| area.file.clone()),
             segment: self.file.clone(),
             segment_id: self.file_id,
         };
-        Ok((before, unsynced))
+        Ok((before, skipped, unsynced))
     }
 
     /// Catches up with the changes that other processes made since the last call. This is cheap if there are no

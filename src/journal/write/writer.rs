@@ -2,11 +2,12 @@
 //! batch, which needs only one write and one sync. A call succeeds once its lines have been written and, if the options
 //! require it, synced.
 
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::group::{Abandoned, Forming, Group, lock};
+use super::keys::{Key, KnownKeys, NotAppended};
 use super::mark::Mark;
-use super::payloads::Payloads;
+use super::payloads::{Payloads, Skipped};
 use super::state::Tail;
 use super::sync::{Synced, Unsynced};
 use crate::error::{Error, ErrorKind, Result};
@@ -15,8 +16,7 @@ use crate::journal::{Appended, Cursor, Durability};
 /// The threads of this process that append to one journal.
 #[derive(Debug)]
 pub(crate) struct Writer {
-    /// The outcome of a batch is the position before its first line.
-    group: Group<Payloads, Result<Mark>>,
+    group: Group<Payloads, Result<Written>>,
     tail: Mutex<Tail>,
     durability: Durability,
     /// The id of the process that created this writer. Only this process closes the journal. A forked child has a copy
@@ -25,6 +25,28 @@ pub(crate) struct Writer {
     /// The end of the journal after the latest batch, synced or not. Unlike `tail`, `seen` can be read while a batch is
     /// being written.
     seen: Mutex<Cursor>,
+}
+
+/// The outcome of a batch.
+#[derive(Debug, Clone)]
+struct Written {
+    /// The position before the first line.
+    before: Mark,
+    skipped: Skipped,
+}
+
+impl Written {
+    /// Returns the number of the line of the payload with this index in the batch.
+    fn seq(&self, index: usize) -> u64 {
+        let skipped_before = self.skipped.partition_point(|(skipped, _)| *skipped < index);
+        self.before.link.seq + 1 + (index - skipped_before) as u64
+    }
+
+    /// Returns why the payload with this index in the batch was skipped, or `None` if it was appended.
+    fn skipped(&self, index: usize) -> Option<NotAppended> {
+        let at = self.skipped.binary_search_by_key(&index, |(skipped, _)| *skipped).ok()?;
+        Some(self.skipped[at].1.clone())
+    }
 }
 
 /// Returns a cursor at `mark`. Its `lines` is 0, because a `Mark` does not state how many lines the segment has.
@@ -56,12 +78,32 @@ impl Writer {
             payloads.iter().for_each(|payload| batch.push(payload));
         };
         let (_, outcome) = self.group.join(add, |forming| self.write(forming));
-        let before = outcome.unwrap_or_else(|Abandoned| Err(abandoned()))?;
-        Ok(Appended { seq: before.link.seq + 1 + place as u64, durability: self.durability })
+        let written = outcome.unwrap_or_else(|Abandoned| Err(abandoned()))?;
+        Ok(Appended { seq: written.seq(place), durability: self.durability })
+    }
+
+    /// Appends the payloads whose keys no line has yet. Returns the result for each payload, in the same order.
+    pub(crate) fn append_new(
+        &self,
+        payloads: &[(&[u8], Key)],
+        known: &Arc<dyn KnownKeys>,
+    ) -> Result<Vec<std::result::Result<Appended, NotAppended>>> {
+        let mut place = 0;
+        let add = |batch: &mut Payloads| {
+            place = batch.count();
+            payloads.iter().for_each(|(payload, key)| batch.push_new(payload, *key, known));
+        };
+        let (_, outcome) = self.group.join(add, |forming| self.write(forming));
+        let written = outcome.unwrap_or_else(|Abandoned| Err(abandoned()))?;
+        let appended = |index| match written.skipped(index) {
+            Some(why) => Err(why),
+            None => Ok(Appended { seq: written.seq(index), durability: self.durability }),
+        };
+        Ok((place..place + payloads.len()).map(appended).collect())
     }
 
     /// Writes and syncs the batch. Callers can join the batch until this thread has locked the tail.
-    fn write(&self, forming: Forming<'_, Payloads, Result<Mark>>) -> Result<Mark> {
+    fn write(&self, forming: Forming<'_, Payloads, Result<Written>>) -> Result<Written> {
         let written = {
             let mut tail = self.tail();
             let mut payloads = tail.take_spare();
@@ -71,9 +113,9 @@ impl Writer {
             *lock(&self.seen) = cursor(&tail.end);
             written
         };
-        let (before, unsynced) = written?;
+        let (before, skipped, unsynced) = written?;
         self.sync(&unsynced)?;
-        Ok(before)
+        Ok(Written { before, skipped })
     }
 
     fn sync(&self, unsynced: &Unsynced) -> Result<()> {

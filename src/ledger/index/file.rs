@@ -3,6 +3,7 @@
 use std::io;
 use std::ops::Range;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use uuid::Uuid;
 
@@ -15,8 +16,9 @@ use crate::disk::{Access, FileType, Stat, Storage, StorageFile, if_there, read_b
 use crate::error::{Error, Result};
 use crate::journal::format::Layout;
 use crate::journal::read::blocks::{Block, Blocks};
-use crate::journal::read::link_before;
+use crate::journal::read::{line_at, link_before};
 use crate::ledger::derived::NewFile;
+use crate::ledger::json::id_of;
 
 /// The first read of an index. It has the whole head of the index of a segment of 256 MiB.
 const FIRST_BYTES: usize = 64 * 1024;
@@ -281,6 +283,27 @@ impl Index {
         }
         found.sort_unstable_by_key(|entry| entry.offset);
         Ok(Some(found))
+    }
+
+    /// Returns the offset of the last line of the execution `id` in the segment. The inner value is `None` if the
+    /// execution has no line in it. Returns `None` if a page of the index is damaged.
+    pub(in crate::ledger) fn last_line_of(
+        &self,
+        segment: &Arc<dyn StorageFile>,
+        id: Uuid,
+    ) -> io::Result<Option<Option<u64>>> {
+        let key = keys::of_execution(id);
+        let Some(entries) = self.entries(Section::Executions, key, key)? else { return Ok(None) };
+        for entry in entries.iter().rev() {
+            let offset = u64::from(entry.offset);
+            match line_at(segment, offset)?.and_then(|line| id_of(&line)) {
+                Some(found) if found == id => return Ok(Some(Some(offset))),
+                // The keys of two ids can be equal.
+                Some(other) if keys::of_execution(other) == key => {}
+                _ => return Ok(None),
+            }
+        }
+        Ok(Some(None))
     }
 
     /// Returns the hours from `first` to `last` in which executions started, in order. Returns `None` if a page is

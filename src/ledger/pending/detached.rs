@@ -206,7 +206,8 @@ impl DetachedExecution {
         self.id
     }
 
-    /// Returns the record so far, so that its fields can be set. The next call that stores the record undoes changes of
+    /// Returns the record so far, so that its fields can be set. To record the calls of models, use
+    /// [`add_call`](ExecutionMetrics::add_call), which each of several processes may do. The next call that stores the record undoes changes of
     /// the id and the start. [`complete`](Self::complete) sets the end and the status.
     pub fn record_mut(&mut self) -> &mut ExecutionMetrics {
         &mut self.record

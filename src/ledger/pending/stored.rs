@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::journal::format::line::{self, Link};
 use crate::journal::read::Splitter;
 use crate::journal::{Cursor, Lines};
+use crate::ledger::json::id_of;
 use crate::metrics::ExecutionMetrics;
 
 /// A record, and a position in the ledger. If the ledger has the record, the record is after that position.
@@ -83,11 +84,6 @@ pub(in crate::ledger) fn read(file: Arc<dyn StorageFile>) -> io::Result<Stored> 
     Ok(stored)
 }
 
-#[derive(Deserialize)]
-struct Id {
-    execution_id: Uuid,
-}
-
 /// Returns the executions of `pending` that have no record in the ledger. `lines_from` returns the lines of the ledger
 /// after a position. Adds an error to `denied` for each segment that this process has no permission to read. The
 /// records in these segments are not found.
@@ -103,10 +99,9 @@ pub(in crate::ledger) fn without_record<'p>(
     let mut missing: HashSet<Uuid> = pending.map(|pending| pending.record.execution_id).collect();
     let mut lines = lines_from(since);
     loop {
-        let id = |bytes| serde_json::from_slice(bytes).ok();
-        let next = lines.next_line().map(|line| line.map(|line| id(line.bytes)));
+        let next = lines.next_line().map(|line| line.map(|line| id_of(line.bytes)));
         match next {
-            Ok(Some(Some(Id { execution_id }))) => _ = missing.remove(&execution_id),
+            Ok(Some(Some(id))) => _ = missing.remove(&id),
             Ok(Some(None)) => {}
             Ok(None) => return Ok(missing),
             Err(error) if lines.has_passed() => denied.push(error),

@@ -13,7 +13,7 @@ mod lines;
 mod losses;
 mod records;
 mod scan;
-mod segments;
+pub(super) mod segments;
 mod starts;
 mod verify;
 

@@ -12,7 +12,7 @@ use crate::ledger::index::{Content, Index, Place, Span};
 
 /// The indexes of a ledger.
 #[derive(Clone, Copy)]
-pub(super) struct Indexes<'l> {
+pub(in crate::ledger) struct Indexes<'l> {
     storage: &'l dyn Storage,
     layout: &'l Layout,
     /// The ledger's id; `None` for plain JSON lines, which have no indexes.
@@ -20,36 +20,36 @@ pub(super) struct Indexes<'l> {
 }
 
 /// The segments of a ledger, in order.
-pub(super) struct Segments<'l> {
+pub(in crate::ledger) struct Segments<'l> {
     indexes: Indexes<'l>,
     blocks: Blocks<'l>,
 }
 
 /// A segment that this process may read.
-pub(super) struct Segment<'l> {
+pub(in crate::ledger) struct Segment<'l> {
     /// The whole segment.
-    pub(super) block: Block,
+    pub(in crate::ledger) block: Block,
     /// The lines that the index covers; `None` if the whole segment has to be scanned.
-    pub(super) index: Option<Covered>,
+    pub(in crate::ledger) index: Option<Covered>,
     place: Option<Place<'l>>,
 }
 
 /// An index, and the lines that it covers.
-pub(super) struct Covered {
+pub(in crate::ledger) struct Covered {
     index: Index,
-    pub(super) span: Span,
+    pub(in crate::ledger) span: Span,
     /// The offset at which these lines end.
-    pub(super) end: u64,
+    pub(in crate::ledger) end: u64,
 }
 
 impl<'l> Indexes<'l> {
-    pub(super) fn of(storage: &'l dyn Storage, layout: &'l Layout) -> Self {
+    pub(in crate::ledger) fn of(storage: &'l dyn Storage, layout: &'l Layout) -> Self {
         // An identity that cannot be read is reported by other commands.
         Self { storage, layout, ledger: identity::read(storage, layout).ok().flatten() }
     }
 
     /// Returns the segment `block`, which must be whole. Builds its index first if there is none to use.
-    pub(super) fn segment(self, block: Block) -> Segment<'l> {
+    pub(in crate::ledger) fn segment(self, block: Block) -> Segment<'l> {
         let Self { storage, layout, ledger } = self;
         let place = ledger.map(|ledger| Place { storage, layout, ledger, segment: block.segment });
         let index = place.and_then(|place| place.open_or_build(&block)).and_then(|index| Covered::of(index, &block));
@@ -62,7 +62,7 @@ impl<'l> Segments<'l> {
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the segments cannot be examined.
-    pub(super) fn of(storage: &'l dyn Storage, layout: &'l Layout) -> Result<Option<Self>> {
+    pub(in crate::ledger) fn of(storage: &'l dyn Storage, layout: &'l Layout) -> Result<Option<Self>> {
         match Blocks::of(storage, layout, u64::MAX) {
             Ok(blocks) => Ok(Some(Self { indexes: Indexes::of(storage, layout), blocks })),
             Err(error) if error.io_kind() == Some(io::ErrorKind::NotFound) => Ok(None),
@@ -74,17 +74,17 @@ impl<'l> Segments<'l> {
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the segment cannot be opened.
-    pub(super) fn next(&mut self) -> Result<Option<Segment<'l>>> {
+    pub(in crate::ledger) fn next(&mut self) -> Result<Option<Segment<'l>>> {
         Ok(self.blocks.next_segment()?.map(|block| self.indexes.segment(block)))
     }
 
     /// Returns the number of the first segment that exists.
-    pub(super) fn first_number(&self) -> u64 {
+    pub(in crate::ledger) fn first_number(&self) -> u64 {
         self.blocks.first_number()
     }
 
     /// Returns an error for each segment that this process has no permission to read.
-    pub(super) fn into_unreadable(self) -> Vec<Error> {
+    pub(in crate::ledger) fn into_unreadable(self) -> Vec<Error> {
         self.blocks.into_unreadable()
     }
 }
@@ -92,7 +92,7 @@ impl<'l> Segments<'l> {
 impl Segment<'_> {
     /// Asks the index. `question` returns `None` if a page of the index is damaged. Then the index is built again and
     /// asked once more. Returns `None` if there is no index, or if it cannot be built.
-    pub(super) fn ask<T>(&mut self, question: impl Fn(&Index) -> io::Result<Option<T>>) -> Option<T> {
+    pub(in crate::ledger) fn ask<T>(&mut self, question: impl Fn(&Index) -> io::Result<Option<T>>) -> Option<T> {
         let answer = question(&self.index.as_ref()?.index).ok()?;
         if answer.is_some() {
             return answer;
@@ -107,7 +107,7 @@ impl Segment<'_> {
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the segment cannot be read.
-    pub(super) fn rest(&self) -> Result<Option<Content>> {
+    pub(in crate::ledger) fn rest(&self) -> Result<Option<Content>> {
         let place = self.place.filter(|_| self.block.is_active);
         let index = self.index.as_ref().map(|covered| &covered.index);
         place.map(|place| place.rest(&self.block, index)).transpose()
@@ -116,7 +116,7 @@ impl Segment<'_> {
 
 impl Covered {
     /// Returns the lines that the index covers, and the index.
-    pub(super) fn into_parts(self) -> (Span, Index) {
+    pub(in crate::ledger) fn into_parts(self) -> (Span, Index) {
         (self.span, self.index)
     }
 

@@ -4,6 +4,7 @@
 mod bytes;
 #[cfg(test)]
 mod tests;
+mod time;
 mod walk;
 
 use std::borrow::Cow;

@@ -130,7 +130,7 @@ impl Random {
 }
 
 /// Texts that replace a value or are inserted at a random position.
-const PIECES: [&str; 66] = [
+const PIECES: [&str; 71] = [
     "null",
     "true",
     "false",
@@ -192,6 +192,11 @@ const PIECES: [&str; 66] = [
     "\"2026-02-14t14:23:00.000z\"",
     "\"2026-02-14T14:23:00.000+01:00\"",
     "\"2026-13-01T00:00:00.000Z\"",
+    "\"2026-02-14T14:23:00.123456Z\"",
+    "\"2026-02-14T14:23:00.12345Z\"",
+    "\"2026-02-14T14:23:00.1234567Z\"",
+    "\"2026-02-30T14:23:00.123456Z\"",
+    "\"2026-02-14T14:23:00.123456+01:00\"",
     "\"00000000000000000000000000000007\"",
     "\"0000000A-0000-0000-0000-00000000000b\"",
     " ",
@@ -342,6 +347,19 @@ fn every_field_is_read_like_serde_json_with_any_value() {
             let changed = [&line[..start], piece, &line[end..]].concat();
             check(changed.as_bytes(), true);
         }
+    }
+}
+
+#[test]
+fn a_line_with_microseconds_takes_the_fast_way() {
+    let [start, end] = [(",\"timestamp_start\":\"", ".123456Z"), (",\"timestamp_end\":\"", ".000001Z")];
+    for changed in [vec![start], vec![end], vec![start, end]] {
+        let mut line = lines()[4].clone();
+        for (key, decimals) in changed {
+            let at = line.find(key).unwrap() + key.len() + "2026-02-14T14:23:20".len();
+            line.replace_range(at..at + ".123Z".len(), decimals);
+        }
+        assert_eq!(check(line.as_bytes(), true), Read::ByTheWalk, "{line}");
     }
 }
 

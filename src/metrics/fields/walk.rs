@@ -18,6 +18,7 @@ use uuid::Uuid;
 
 use super::Fields;
 use super::bytes::{leading_digits, power_of_ten, same, special};
+use super::time::time;
 use crate::metrics::{Timestamp, Usd};
 
 /// The maximum depth of nested arrays and objects in a walk.
@@ -47,14 +48,13 @@ impl<'l> Walk<'l> {
         let (skill_name, skill_version) = walk.two_texts(b",\"skill_version\":\"")?;
         walk.pass(b",\"orchestrator_version\":")?;
         walk.expect(b",\"timestamp_start\":\"")?;
-        let start_text = walk.time()?;
-        let timestamp_start = Timestamp::from_written(start_text)?;
+        let (start_text, timestamp_start) = walk.time(Timestamp::from_written)?;
         walk.expect(b",\"timestamp_end\":")?;
         let timestamp_end = if walk.null() {
             None
         } else {
             walk.expect(b"\"")?;
-            Some(Timestamp::from_written_beside(walk.time()?, (start_text, timestamp_start))?)
+            Some(walk.time(|text| Timestamp::from_written_beside(text, (start_text, timestamp_start)))?.1)
         };
         let environment = match walk.expect(b",\"operator\":\"human\",\"environment\":\"prod\"") {
             Some(()) => Cow::Borrowed("prod"),
@@ -284,13 +284,13 @@ impl<'l> Walk<'l> {
         Some(key)
     }
 
-    /// Reads 24 bytes, which is the length of `2026-02-14T14:23:00.000Z`, and the closing quote. Does not check that
-    /// the bytes are a time.
+    /// Reads a time and its closing quote, and returns the first 24 bytes of the time too. `read` reads a time of 24
+    /// bytes. Usually, this is the length of a time.
     #[inline(always)]
-    fn time(&mut self) -> Option<&'l [u8; 24]> {
-        let (text, rest) = self.rest.split_first_chunk()?;
-        self.rest = rest.strip_prefix(b"\"")?;
-        Some(text)
+    fn time(&mut self, read: impl Fn(&[u8; 24]) -> Option<Timestamp>) -> Option<(&'l [u8; 24], Timestamp)> {
+        let (text, time, rest) = time(self.rest, read)?;
+        self.rest = rest;
+        Some((text, time))
     }
 
     /// Reads `null` or a whole number of at most 19 digits, which fits in 64 bits.

@@ -143,6 +143,14 @@ impl Client {
         self.call(operation, async |client| client.query(sql, values).await)
     }
 
+    /// Returns the user, the address of the server and the name of the database, such as `agent@127.0.0.1:5432/logs`.
+    pub(super) fn database(&mut self) -> Result<String, Failed> {
+        let sql = "SELECT current_user::text || '@' || coalesce(host(inet_server_addr()) || ':' ||
+            inet_server_port()::text, 'local') || '/' || current_database()::text";
+        let rows = self.rows("read the name of the database", sql, &[])?;
+        Ok(rows.first().map(|row| row.get(0)).unwrap_or_default())
+    }
+
     /// Sends rows in the text format of COPY, and returns how many the server stored.
     pub(super) fn copy(&mut self, operation: &str, sql: &str, rows: &[u8]) -> Result<u64, Failed> {
         self.call(operation, async |client| {

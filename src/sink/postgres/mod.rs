@@ -11,10 +11,10 @@
 //! | column | value |
 //! |---|---|
 //! | `execution_id` | `execution_id`, the primary key |
-//! | `correlation_id`, `session_id`, `agent_name` | from `run`; a text of more than 500 characters is truncated and ends with `…`, because the size of an index entry is limited |
+//! | `correlation_id`, `session_id`, `agent_name` | from `run`; `agent_name` is `skill_name` if `run` has no agent, and null if this is also empty; a text of more than 500 characters is truncated and ends with `…`, because the size of an index entry is limited |
 //! | `user_prompt` | `run.description` |
 //! | `started_at`, `completed_at` | `timestamp_start` and `timestamp_end`, to the millisecond; `completed_at` is null while in progress |
-//! | `duration_ms` | `wall_clock_time_ms`; null if it is unknown, or if it is above 2⁶³ − 1, which only `metadata` can hold |
+//! | `duration_ms` | `wall_clock_time_ms`; if it is unknown, the end minus the start; null if the end is also unknown or before the start, or if the duration is above 2⁶³ − 1, which only `metadata` can hold |
 //! | `status` | `success`; `error` if the execution failed, panicked or was interrupted; `cancelled`; `in_progress` if it is in flight or paused; null if the status is unknown |
 //! | `error_message` | `error_reason` |
 //! | `error_type` | `error_category`; if it is unknown, `panicked` or `interrupted` if that is the status |
@@ -28,6 +28,17 @@
 //! The row of an execution in flight is replaced by another state of this execution, or by its line in the ledger. A
 //! row that was copied from a line is replaced only by a later line of the same ledger with the same `execution_id`. So
 //! the row of an execution that has ended never returns to an earlier state.
+//!
+//! # The version of the tables
+//!
+//! The comment on the table `runledger_shipments` contains the version of both tables. [`Sink::migrate`] creates the
+//! tables or upgrades them. [`Sink::ship`] fails if the tables do not exist or have an earlier version, and every method
+//! fails if a newer version of this crate upgraded them. The versions are:
+//!
+//! | version | change |
+//! |---|---|
+//! | 1 | the first version, whose tables have no comment |
+//! | 2 | `agent_name` and `duration_ms` are derived if the record does not have them. The upgrade fills these columns in the rows of version 1, in one statement |
 //!
 //! # TLS
 //!
@@ -79,12 +90,14 @@ pub use sink::Sink;
 
 use crate::error::Skipped;
 use crate::journal::Place;
+use crate::metrics::Timestamp;
 
 /// The result of one [`Sink::ship`].
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Shipped {
-    /// The number of records that this call copied from the ledger. If the connection broke before the server
+    /// The number of records that this call copied from the ledger, without lines that repeat an earlier line with the
+    /// same number. If the connection broke before the server
     /// acknowledged the commit of a batch, the records of that batch may be in the database without being counted.
     pub records: u64,
     /// The number of executions in flight whose records were sent.
@@ -107,6 +120,27 @@ pub struct Status {
     pub head: Option<Shipment>,
     /// The number of lines in the ledger after the last one that was shipped.
     pub behind: u64,
+    /// The database, such as `agent@127.0.0.1:5432/observability`: the user, the address of the server, and the name.
+    /// The address is `local` for a connection over a Unix socket.
+    pub database: String,
+    /// The [version of the tables](self#the-version-of-the-tables); `None` if they do not exist.
+    pub schema: Option<u32>,
+    /// The last line that was shipped of each ledger in the database. The ledger that was shipped last comes last.
+    pub ledgers: Vec<ShippedLedger>,
+}
+
+/// A ledger that was shipped to a database, and the last line that was shipped of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct ShippedLedger {
+    /// The id of the ledger.
+    pub ledger: uuid::Uuid,
+    /// The sequence number of the line.
+    pub seq: u64,
+    /// The hash of the line.
+    pub hash: String,
+    /// When the line was shipped, by the clock of the database.
+    pub shipped_at: Timestamp,
 }
 
 /// A line of a ledger.

@@ -66,11 +66,11 @@ pub(super) fn push(out: &mut Vec<u8>, json: &str, ledger: Uuid, seq: Option<u64>
     row.value(Some(record.execution_id));
     row.text(record.run.correlation_id.as_deref().map(indexed));
     row.text(record.run.session_id.as_deref().map(indexed));
-    row.text(record.run.agent_name.as_deref().map(indexed));
+    row.text(Some(record.agent()).filter(|agent| !agent.is_empty()).map(indexed));
     row.text(record.run.description.as_deref());
     row.value(Some(time(record.timestamp_start)));
     row.value(ended.map(time));
-    row.value(record.wall_clock_time_ms.and_then(|ms| i64::try_from(ms).ok()));
+    row.value(record.duration_ms().and_then(|ms| i64::try_from(ms).ok()));
     row.value(status);
     row.text(record.error_reason.as_deref());
     row.text(error_type(&record));

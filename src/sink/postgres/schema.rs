@@ -42,6 +42,22 @@ CREATE TABLE IF NOT EXISTS runledger_shipments (
     shipped_at  timestamptz NOT NULL DEFAULT now()
 );";
 
+/// The version of the tables that this version of the crate writes to. Version 1 left `agent_name` and `duration_ms`
+/// null if the record had no `run.agent_name` and no `wall_clock_time_ms`.
+pub(super) const VERSION: u32 = 2;
+
+/// The comment on the table `runledger_shipments` is this text and the version. Version 1 had no comment.
+const COMMENT: &str = "runledger schema ";
+
+/// Fills the columns that version 1 left null. A text is truncated as in [`row`](super::row).
+const FILL: &str = "
+UPDATE agent_execution_logs SET
+    agent_name = coalesce(agent_name, CASE WHEN length(metadata->>'skill_name') <= 500
+        THEN nullif(metadata->>'skill_name', '') ELSE left(metadata->>'skill_name', 499) || '…' END),
+    duration_ms = CASE WHEN duration_ms IS NULL AND NOT metadata ? 'wall_clock_time_ms' AND completed_at >= started_at
+        THEN floor(extract(epoch FROM completed_at - started_at) * 1000) ELSE duration_ms END
+WHERE agent_name IS NULL OR duration_ms IS NULL";
+
 /// The indexes are for queries by correlation, session, agent, status and time.
 const INDEXES: [&str; 5] = [
     "CREATE INDEX IF NOT EXISTS agent_execution_logs_correlation ON agent_execution_logs (correlation_id)",
@@ -51,21 +67,62 @@ const INDEXES: [&str; 5] = [
     "CREATE INDEX IF NOT EXISTS agent_execution_logs_started ON agent_execution_logs (started_at)",
 ];
 
-/// Creates the missing tables and indexes, all or none of them.
+/// Creates the missing tables and indexes, and upgrades the tables of an earlier version. Does all of this or nothing.
 pub(super) fn migrate(client: &mut Client) -> Result<(), Failed> {
     // Even with IF NOT EXISTS, one of two sessions that create the same table at the same time can fail. So each
     // session first waits for a lock.
     client.run("create the tables", "BEGIN; SELECT pg_advisory_xact_lock(hashtext('runledger migrate'))")?;
     client.run("create the tables", LOGS)?;
-    check(client)?;
+    check_columns(client)?;
+    if version(client)?.is_some_and(|version| version < VERSION) {
+        client.run("fill the columns of earlier rows", FILL)?;
+        client.run("upgrade the tables", &format!("COMMENT ON TABLE runledger_shipments IS '{COMMENT}{VERSION}'"))?;
+    }
     // Each index has its own statement, since the timeout is per statement, and an index over many rows takes long to
     // create.
     INDEXES.iter().try_for_each(|index| client.run("create the indexes", index))?;
     client.run("create the indexes", "COMMIT")
 }
 
-/// Fails if a table is missing, or if its columns are not the expected ones.
+/// Fails if a table is missing, if its columns are not the expected ones, or if the tables have another version.
 pub(super) fn check(client: &mut Client) -> Result<(), Failed> {
+    match version(client)? {
+        Some(found) if found < VERSION => {
+            let old = Error::new(ErrorKind::Database, "check the tables");
+            let found =
+                format!("found version {found} of the tables; expected version {VERSION}. Upgrade them with {HOW}");
+            Err(old.detail(found).into())
+        }
+        _ => check_columns(client),
+    }
+}
+
+/// How to create or upgrade the tables.
+const HOW: &str = "`runledger pg migrate`, or with `runledger pg ship --migrate`, which also ships";
+
+/// Returns the version of the tables; `None` if the table `runledger_shipments` does not exist.
+///
+/// # Errors
+/// [`ErrorKind::Newer`] if a newer version of this crate upgraded the tables.
+pub(super) fn version(client: &mut Client) -> Result<Option<u32>, Failed> {
+    let rows = client.rows(
+        "check the tables",
+        "SELECT obj_description(oid, 'pg_class') FROM pg_class WHERE oid = to_regclass('runledger_shipments')",
+        &[],
+    )?;
+    let Some(row) = rows.first() else { return Ok(None) };
+    let comment: Option<String> = row.get(0);
+    let version = comment.as_deref().and_then(|comment| comment.strip_prefix(COMMENT)?.parse().ok()).unwrap_or(1);
+    if version > VERSION {
+        let newer = Error::new(ErrorKind::Newer, "use the tables");
+        let found = format!("found version {version} of the tables; expected at most {VERSION}. Use a newer runledger");
+        return Err(newer.detail(found).into());
+    }
+    Ok(Some(version))
+}
+
+/// Fails if a table is missing, or if its columns are not the expected ones.
+pub(super) fn check_columns(client: &mut Client) -> Result<(), Failed> {
     check_table(client, "agent_execution_logs", &COLUMNS)?;
     check_table(client, "runledger_shipments", &SHIPMENTS)
 }
@@ -81,7 +138,7 @@ fn check_table(client: &mut Client, table: &str, expected: &[(&str, &str)]) -> R
     let operation = format!("check the table {table}");
     if columns.is_empty() {
         let missing = Error::new(ErrorKind::Database, operation);
-        return Err(missing.detail("found no such table. Create it with `runledger pg migrate`").into());
+        return Err(missing.detail(format!("found no such table. Create it with {HOW}")).into());
     }
     let mut found = Vec::new();
     for (name, wanted) in expected {

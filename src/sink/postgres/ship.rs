@@ -2,7 +2,8 @@
 
 use uuid::Uuid;
 
-use super::client::{Client, Failed};
+use super::ShippedLedger;
+use super::client::{Client, Failed, Row};
 use super::row::{self, COLUMNS};
 use crate::error::{Error, ErrorKind, Result, Skipped};
 use crate::journal::{Follower, Place};
@@ -19,6 +20,8 @@ pub(super) struct Batch {
     ledger: Uuid,
     rows: Vec<u8>,
     pub(super) records: u64,
+    /// How many of the records are in lines that repeat earlier lines, with the same number.
+    pub(super) repeated: u64,
     pub(super) skipped: Skipped,
     /// True if the ledger had no more lines.
     pub(super) is_last: bool,
@@ -44,12 +47,14 @@ impl Batch {
             ledger: ledger.id(),
             rows: Vec::new(),
             records: 0,
+            repeated: 0,
             skipped: Skipped::default(),
             is_last: false,
             begin: ledger.last().cloned(),
             end: None,
         };
         while batch.records < ROWS_MAX && batch.rows.len() < BYTES_MAX {
+            let before = ledger.last().map_or(0, |last| last.seq);
             let Some(followed) = ledger.next_line()? else {
                 batch.is_last = true;
                 break;
@@ -66,7 +71,10 @@ impl Batch {
                     .detail("found a line that does not match its hash; expected the line that was written")),
             };
             match pushed {
-                Ok(()) => batch.records += 1,
+                Ok(()) => {
+                    batch.records += 1;
+                    batch.repeated += u64::from(followed.seq.is_some_and(|seq| seq <= before));
+                }
                 Err(error) => batch.skipped.add(line.locate(error)),
             }
         }
@@ -128,6 +136,18 @@ pub(super) fn last(client: &mut Client, ledger: Uuid) -> Result<Option<Place>, F
     let Some(row) = rows.first() else { return Ok(None) };
     let number = |at: usize| row.get::<_, i64>(at).cast_unsigned();
     Ok(Some(Place::new(number(0), row.get::<_, String>(1), number(2), number(3), number(4))))
+}
+
+/// Returns the last line that was shipped of each ledger. The ledger that was shipped last comes last.
+pub(super) fn all(client: &mut Client) -> Result<Vec<ShippedLedger>, Failed> {
+    let sql = "SELECT ledger_id, seq, hash, to_char(shipped_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')
+        FROM runledger_shipments ORDER BY shipped_at, ledger_id";
+    let ledger = |row: &Row| {
+        let shipped_at = row.get::<_, String>(3).parse()?;
+        let seq = row.get::<_, i64>(1).cast_unsigned();
+        Ok(ShippedLedger { ledger: row.get(0), seq, hash: row.get(2), shipped_at })
+    };
+    client.rows("read the last shipments", sql, &[])?.iter().map(ledger).collect()
 }
 
 fn store(client: &mut Client, ledger: Uuid, reached: &Place) -> Result<(), Failed> {

@@ -37,6 +37,9 @@ pub struct Sink {
 }
 
 impl Sink {
+    /// The [version of the tables](super#the-version-of-the-tables) that [`migrate`](Self::migrate) creates.
+    pub const SCHEMA_VERSION: u32 = schema::VERSION;
+
     /// Returns a sink for the database at `address`, without connecting to it. The address is a URL such as
     /// `postgres://user:password@host:5432/database`, or a list such as `host=/var/run/postgresql
     /// dbname=observability`. The address also decides whether [TLS](super#tls) is used.
@@ -48,11 +51,13 @@ impl Sink {
         Ok(Self { target: Target::parse(address, tls::IS_BUILT_IN)?, options, client: None })
     }
 
-    /// Creates the tables and indexes that do not exist yet, all or none of them.
+    /// Creates the tables and indexes that do not exist yet, and upgrades the tables of an earlier version. Does all of
+    /// this or nothing. Does nothing if the tables have the current version.
     ///
     /// # Errors
     /// - [`ErrorKind::Database`] if the database cannot be reached or refuses the change, or if one of the tables
     ///   already exists with other columns. [`Error::details`] lists these columns. Nothing is changed then.
+    /// - [`ErrorKind::Newer`] if a newer version of this crate upgraded the tables.
     /// - [`ErrorKind::Io`] if the file of `sslrootcert` cannot be read, and [`ErrorKind::Invalid`] if it has no
     ///   certificates.
     pub fn migrate(&mut self) -> Result<()> {
@@ -70,7 +75,8 @@ impl Sink {
     /// - [`ErrorKind::Diverged`] if the ledger was truncated or rewritten since the last [`ship`](Self::ship), or if
     ///   lines were moved to an archive before they were shipped.
     /// - [`ErrorKind::Database`] if the database cannot be reached or refuses a request, if its certificate is not
-    ///   trusted, or if its tables were not [created](Self::migrate) or belong to another program.
+    ///   trusted, or if its tables were not [created or upgraded](Self::migrate) or belong to another program.
+    /// - [`ErrorKind::Newer`] if a newer version of this crate upgraded the tables.
     /// - [`ErrorKind::Io`] if the ledger or the file of `sslrootcert` cannot be read, and [`ErrorKind::Invalid`] if
     ///   that file has no certificates.
     /// - [`ErrorKind::Abandoned`] if the thread that reads the ledger panicked.
@@ -95,7 +101,7 @@ impl Sink {
                 batch = Batch::read(ledger)?;
                 continue;
             }
-            shipped.records += batch.records;
+            shipped.records += batch.records - batch.repeated;
             shipped.skipped.merge(batch.skipped);
             if batch.is_last {
                 break;
@@ -107,20 +113,26 @@ impl Sink {
         Ok(shipped)
     }
 
-    /// Returns how far the database is behind the ledger. Changes nothing.
+    /// Returns how far the database is behind the ledger, and which ledgers were shipped to it. Changes nothing. The
+    /// tables may have an earlier version, or not exist yet.
     ///
     /// # Errors
     /// - [`ErrorKind::Diverged`] if the ledger was truncated or rewritten since the last [`ship`](Self::ship), or if
     ///   lines were moved to an archive before they were shipped.
     /// - [`ErrorKind::Database`] if the database cannot be reached or refuses a request, if its certificate is not
-    ///   trusted, or if its tables were not [created](Self::migrate) or belong to another program.
+    ///   trusted, or if its tables belong to another program.
+    /// - [`ErrorKind::Newer`] if a newer version of this crate upgraded the tables.
     /// - [`ErrorKind::Io`] if the ledger or the file of `sslrootcert` cannot be read, and [`ErrorKind::Invalid`] if
     ///   that file has no certificates.
     pub fn status(&mut self, ledger: &mut Follower) -> Result<Status> {
         let id = ledger.id();
-        let last = self.retrying(|client| {
-            schema::check(client)?;
-            ship::last(client, id)
+        let (schema, database, last, ledgers) = self.retrying(|client| {
+            let (version, database) = (schema::version(client)?, client.database()?);
+            if version.is_none() {
+                return Ok((None, database, None, Vec::new()));
+            }
+            schema::check_columns(client)?;
+            Ok((version, database, ship::last(client, id)?, ship::all(client)?))
         })?;
         ledger.resume(last.as_ref())?;
         let shipped = last.as_ref().map_or(0, |last| last.seq);
@@ -129,7 +141,8 @@ impl Sink {
             behind += u64::from(line.seq.is_some_and(|seq| seq > shipped));
         }
         let head = ledger.last().map(Shipment::from);
-        Ok(Status { ledger: id, shipped: last.as_ref().map(Shipment::from), head, behind })
+        let shipped = last.as_ref().map(Shipment::from);
+        Ok(Status { ledger: id, shipped, head, behind, database, schema, ledgers })
     }
 
     /// Commits the batch while another thread reads the next batch, since reading a batch takes about as long as

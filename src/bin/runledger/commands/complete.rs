@@ -2,28 +2,41 @@
 
 use std::io::Write;
 
-use clap::ValueEnum;
-use runledger::metrics::{ErrorCategory, Status};
-use runledger::{ExecutionMetrics, Uuid};
+use runledger::{Usd, Uuid};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::answer;
 use crate::answer::seconds;
 use crate::argument::{decimal, id, object};
+use crate::clock;
+use crate::ending::Ending;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::global::Global;
 use crate::ledger;
+use crate::price_table::OwnPrices;
+use crate::record_args::Fields;
+use crate::record_fields::price;
 
 /// Complete an execution that was started with `start`
 ///
-/// Writes the record of the execution to the ledger only once, even if the command is repeated. Prints one JSON object.
-/// With --json, the object is on one line. If the execution cannot be completed, the object has "success": false, and
-/// "error" says why. duration_ms is null if the clock was set back to a time before the start of the execution.
+/// Writes the record of the execution to the ledger only once, even if the command is repeated.
+///
+/// With tokens or a cost, adds a call of the model to the record, as `progress` does. The cost of the execution is the
+/// sum of the costs of its calls. If the cost of a call is unknown, the sum is unknown too. The cost of a model is
+/// unknown if it was named without tokens and without a cost.
+///
+/// Prints one JSON object. With --json, the object is on one line. If the execution cannot be completed, the object has
+/// "success": false, and "error" says why. duration_ms is null if the clock was set back to a time before the start of
+/// the execution. cost_usd is present if a model was used, and null if the cost is unknown.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: the execution succeeded
   runledger complete --execution-id \"$id\" --status success --quality-score 0.95
+
+Example: the execution called a model
+  runledger complete --execution-id \"$id\" --model gpt-4 --input-tokens 1000 \\
+    --output-tokens 500
 
 Exits with 1 if no execution with that id is in flight.")]
 pub(crate) struct Args {
@@ -32,7 +45,7 @@ pub(crate) struct Args {
     execution_id: Uuid,
     /// How the execution ended
     #[arg(long, default_value = "success")]
-    status: Outcome,
+    status: Ending,
     /// What went wrong, or why the execution was cancelled
     #[arg(long, value_name = "TEXT")]
     error_message: Option<String>,
@@ -42,16 +55,10 @@ pub(crate) struct Args {
     /// More metadata of the execution, as a JSON object. If a key exists already, its value is replaced
     #[arg(long, value_name = "JSON", value_parser = object)]
     metadata: Option<Map<String, Value>>,
-}
-
-/// How an execution ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Outcome {
-    Success,
-    /// `failed` is the word in records.
-    #[value(alias = "failed")]
-    Error,
-    Cancelled,
+    #[command(flatten)]
+    fields: Fields,
+    #[command(flatten)]
+    own: OwnPrices,
 }
 
 #[derive(Serialize)]
@@ -63,6 +70,9 @@ struct Completed {
     duration_ms: Option<u64>,
     started_at: String,
     completed_at: Option<String>,
+    /// `None` if the execution used no model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cost_usd: Option<Option<Usd>>,
 }
 
 pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
@@ -70,14 +80,18 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
 }
 
 fn complete(args: &Args, global: &Global) -> Result<Completed, Failure> {
-    if args.status == Outcome::Success && args.error_message.is_some() {
-        return Err(Failure::MessageOfSuccess);
-    }
+    args.status.check(args.error_message.as_deref())?;
     let mut execution = ledger::open(global)?.resume(args.execution_id)?;
-    fill(execution.record_mut(), args);
-    let completed = execution.complete(args.status.in_a_record())?;
+    let record = execution.record_mut();
+    record.quality_score = args.quality_score;
+    record.tags.extend(args.metadata.clone().unwrap_or_default());
+    args.fields.apply(record, clock::now());
+    price(record, &args.own, global)?;
+    let status = args.status.fill(args.error_message.as_deref(), record);
+    let completed = execution.complete(status)?;
     ledger::warn_of_answer(&completed.answer, global);
     let record = completed.record;
+    let used_model = record.model.name.is_some() || record.cost_usd.is_some() || record.cost.source.is_some();
     Ok(Completed {
         success: true,
         execution_id: record.execution_id,
@@ -86,34 +100,6 @@ fn complete(args: &Args, global: &Global) -> Result<Completed, Failure> {
         duration_ms: record.wall_clock_time_ms,
         started_at: seconds(record.timestamp_start),
         completed_at: record.timestamp_end.map(seconds),
+        cost_usd: used_model.then_some(record.cost_usd),
     })
-}
-
-fn fill(record: &mut ExecutionMetrics, args: &Args) {
-    record.quality_score = args.quality_score;
-    record.tags.extend(args.metadata.clone().unwrap_or_default());
-    if let Some(message) = &args.error_message {
-        record.set_error_reason(message);
-    }
-    if args.status == Outcome::Error {
-        record.error_category = Some(ErrorCategory::Unknown);
-    }
-}
-
-impl Outcome {
-    fn in_a_record(self) -> Status {
-        match self {
-            Self::Success => Status::Success,
-            Self::Error => Status::Failed,
-            Self::Cancelled => Status::Cancelled,
-        }
-    }
-
-    fn text(self) -> &'static str {
-        match self {
-            Self::Success => "success",
-            Self::Error => "error",
-            Self::Cancelled => "cancelled",
-        }
-    }
 }

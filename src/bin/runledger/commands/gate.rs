@@ -44,7 +44,8 @@ use crate::term::{output, paint, printable, short};
 ///
 /// - A line of the ledger is not a record, the hash chain does not verify, or a file of the ledger cannot be read.
 ///
-/// Each reason lists the affected executions. Nothing is changed.
+/// Each reason lists the affected executions. Nothing is changed. The example of `runledger log` records a run that
+/// passes.
 ///
 /// The file of --expect is a JSON array. Each entry describes executions that the run must have. An entry needs a
 /// skill, and can have a kind, a scene_id, a shot_id, and a count [default: 1]:

@@ -4,14 +4,14 @@ use std::fmt::Write;
 
 /// The headings of the help, and the commands below each heading.
 const GROUPS: [(&str, &[&str]); 5] = [
-    ("Record", &["run", "start", "progress", "complete", "pipe"]),
+    ("Record", &["run", "start", "progress", "complete", "log", "pipe"]),
     (
         "Query",
         &["list", "show", "tail", "open", "cost", "metrics", "price", "prices", "quota", "baseline", "errors", "head"],
     ),
     ("Check", &["gate", "compare", "escalate", "verify", "doctor", "policy"]),
     ("Export", &["cat", "export", "pg"]),
-    ("Maintain", &["index", "retention", "completions", "man"]),
+    ("Maintain", &["index", "retention", "schema", "completions", "man"]),
 ];
 
 /// The text that follows the options.
@@ -30,6 +30,13 @@ Exit codes:
 `run` exits with the exit code of the command that it runs.
 
 `runledger COMMAND --help` explains a command.
+
+Environment variables:
+  RUNLEDGER_PATH                 the ledger file
+  RUNLEDGER_RUN_ID               the run of a new execution
+  RUNLEDGER_PARENT_EXECUTION_ID  the execution that started a new execution
+  RUNLEDGER_PRICES               your own price table
+  TRACEPARENT                    the trace of a new execution
 
 Results go to stdout. Errors and warnings go to stderr, one per line. With --json, results, errors and warnings are \
 JSON. Only wrong arguments are still reported as text. An unknown value is `-` in a table and null in JSON, never 0.

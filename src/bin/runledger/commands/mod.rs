@@ -15,6 +15,7 @@ mod head;
 mod help;
 mod index;
 mod list;
+mod log;
 mod man;
 mod metrics;
 mod open;
@@ -31,6 +32,7 @@ mod progress;
 mod quota;
 mod retention;
 mod run;
+mod schema;
 mod show;
 mod start;
 mod tail;
@@ -91,6 +93,7 @@ pub(crate) enum Command {
     Start(start::Args),
     Progress(progress::Args),
     Complete(complete::Args),
+    Log(Box<log::Args>),
     Pipe(pipe::Args),
     List(list::Args),
     Show(show::Args),
@@ -119,6 +122,7 @@ pub(crate) enum Command {
     Index(index::Command),
     #[command(subcommand)]
     Retention(retention::Command),
+    Schema(schema::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -161,6 +165,7 @@ impl Command {
             Self::Start(args) => start::run(args, global, out),
             Self::Progress(args) => progress::run(args, global, out),
             Self::Complete(args) => complete::run(args, global, out),
+            Self::Log(args) => log::run(args, global, out),
             Self::Pipe(args) => pipe::run(args, global, out),
             Self::List(args) => list::run(args, global, out),
             Self::Show(args) => show::run(args, global, out),
@@ -185,6 +190,7 @@ impl Command {
             Self::Pg(args) => pg::run(args, global, out),
             Self::Index(command) => index::run(command, global, out),
             Self::Retention(args) => retention::run(args, global, out),
+            Self::Schema(args) => schema::run(args, out),
             Self::Completions(args) => completions::run(args, &mut CommandLine::command(), out),
             Self::Man(args) => man::run(args, CommandLine::command(), out),
         }

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Write};
 
-use runledger::metrics::{Call, Meter};
+use runledger::metrics::Call;
 use runledger::{ErrorKind, PriceTable, Timestamp, Usage, json};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::argument;
 use crate::clock;
+use crate::counts;
 use crate::exit_code::ExitCode;
 use crate::failure::{self, Failure};
 use crate::price_table::OwnPrices;
@@ -32,6 +33,8 @@ use crate::term::output;
 /// For each input line that is not blank, prints one line with the exact cost as a decimal string, the parts of the
 /// cost, and the source of the price. If an input line cannot be priced, the printed line is {"error": …, "kind": …,
 /// "near": […]}. `near` lists models with a similar name. Exits with 0 even if some lines cannot be priced.
+///
+/// `runledger schema price` prints the JSON Schema of both lines.
 #[derive(Debug, clap::Args)]
 #[command(after_help = r#"Example: price one call
   echo '{"model": "gpt-4", "usage": {"input_tokens": 5, "output_tokens": 1}}' |
@@ -125,36 +128,12 @@ fn read_usage(counts: &BTreeMap<String, Value>) -> Result<Usage, String> {
         }
     }
     for (key, value) in counts.iter().filter(|(_, value)| !value.is_null()) {
-        let Some((meter, in_seconds)) = meter(key) else {
-            return Err(format!("usage: expected one of {}, found {key:?}", keys().join(", ")));
-        };
-        let count = if in_seconds { value.as_f64().and_then(milliseconds) } else { value.as_u64() };
-        let expected = if in_seconds { "a number of seconds" } else { "a whole number" };
-        usage = usage.with(meter, count.ok_or_else(|| format!("usage.{key}: expected {expected}, found {value}"))?);
+        let (meter, count) = counts::count("usage", key, value)?;
+        usage = usage.with(meter, count);
     }
     if counts.values().all(Value::is_null) {
         Err("usage: expected at least one count, found none".to_owned())
     } else {
         Ok(usage)
     }
-}
-
-/// Returns the meter of a key. A meter is a kind of usage, such as input tokens. The boolean is true if the value of
-/// the key is in seconds, but the meter is in milliseconds.
-fn meter(key: &str) -> Option<(Meter, bool)> {
-    let seconds = key.strip_suffix("_seconds").map(|name| format!("{name}_ms"));
-    let name = seconds.as_deref().unwrap_or(key);
-    let meter = Meter::ALL.into_iter().find(|meter| meter.usage_key() == name)?;
-    (seconds.is_some() == name.ends_with("_ms")).then_some((meter, seconds.is_some()))
-}
-
-/// Returns every key that a usage can have.
-fn keys() -> Vec<String> {
-    Meter::ALL.into_iter().map(|meter| meter.usage_key().replace("_ms", "_seconds")).collect()
-}
-
-/// Returns the nearest whole number of milliseconds.
-fn milliseconds(seconds: f64) -> Option<u64> {
-    let milliseconds = (seconds * 1000.0).round();
-    (0.0..u64::MAX as f64).contains(&milliseconds).then_some(milliseconds as u64)
 }

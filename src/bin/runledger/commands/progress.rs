@@ -10,18 +10,28 @@ use serde_json::{Map, Value};
 use crate::answer;
 use crate::answer::seconds;
 use crate::argument::{decimal, id, object};
+use crate::clock;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::global::Global;
 use crate::ledger;
+use crate::record_args::Fields;
 
 /// Report the progress of a running execution
 ///
-/// The last report is stored in the execution's record. Prints one JSON object. With --json, the object is on one line.
+/// The last report is stored in the execution's record. With tokens or a cost, the report also adds a call of the model
+/// to the record. `complete` computes the costs of all calls. Without --model, the call is one of the model that was
+/// named before.
+///
+/// Prints one JSON object. With --json, the object is on one line.
 /// If the report cannot be stored, the object has "success": false, and "error" says why.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: report that half of the work is done
   runledger progress --execution-id \"$id\" --stage gathering-docs --percent 50
+
+Example: report a call of a model
+  runledger progress --execution-id \"$id\" --stage outline --model gpt-4 \\
+    --input-tokens 1000 --output-tokens 500
 
 Exits with 1 if no execution with that id is in flight.")]
 pub(crate) struct Args {
@@ -37,6 +47,8 @@ pub(crate) struct Args {
     /// More metadata of the execution, as a JSON object. If a key exists already, its value is replaced
     #[arg(long, value_name = "JSON", value_parser = object)]
     metadata: Option<Map<String, Value>>,
+    #[command(flatten)]
+    fields: Fields,
 }
 
 #[derive(Serialize)]
@@ -70,7 +82,9 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
 fn progress<'a>(args: &'a Args, global: &Global) -> Result<Marked<'a>, Failure> {
     let ledger = ledger::open(global)?;
     let mut execution = ledger.resume(args.execution_id)?;
-    execution.record_mut().tags.extend(args.metadata.clone().unwrap_or_default());
+    let record = execution.record_mut();
+    record.tags.extend(args.metadata.clone().unwrap_or_default());
+    args.fields.apply(record, clock::now());
     let record = execution.mark_progress(&args.stage, args.percent)?.clone();
     Ok(Marked {
         success: true,

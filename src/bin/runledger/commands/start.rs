@@ -9,17 +9,20 @@ use serde_json::{Map, Value};
 use crate::answer;
 use crate::answer::seconds;
 use crate::argument::{name, object};
-use crate::environment;
+use crate::clock;
 use crate::environment::UNKNOWN_VERSION;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::global::Global;
 use crate::ledger;
+use crate::record_args::Fields;
 
 /// Start an execution that a later `complete` ends
 ///
 /// The execution stays in flight until `complete` ends it. Inside `runledger run`, it becomes a child of the execution
-/// that `run` records.
+/// that `run` records: RUNLEDGER_RUN_ID and RUNLEDGER_PARENT_EXECUTION_ID provide the run and the parent.
+///
+/// A model without tokens and without a cost only names the model for later calls of `progress` and `complete`.
 ///
 /// Prints one JSON object, on one line with --json. Pass its execution_id to `progress` and `complete`. If the
 /// execution cannot be started, the object has "success": false, and "error" says why.
@@ -40,6 +43,8 @@ pub(crate) struct Args {
     /// Other data, as a JSON object. It is stored as the record's tags
     #[arg(long, value_name = "JSON", value_parser = object)]
     metadata: Option<Map<String, Value>>,
+    #[command(flatten)]
+    fields: Fields,
 }
 
 #[derive(Serialize)]
@@ -56,14 +61,16 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
 }
 
 fn start(args: &Args, global: &Global) -> Result<Started, Failure> {
-    let mut ids = environment::run_ids(global);
+    let mut ids = args.fields.run_ids(global);
     ids.agent_name = Some(args.agent.clone());
     ids.description.clone_from(&args.description);
     // In a shell, an unset variable in quotes becomes an empty argument.
     ids.session_id = args.session_id.clone().filter(|session| !session.is_empty());
     let skill = Skill::new(&args.agent, UNKNOWN_VERSION).run(ids);
-    let record = ledger::open(global)?
-        .begin_detached(skill, |record| record.tags.extend(args.metadata.clone().unwrap_or_default()))?;
+    let record = ledger::open(global)?.begin_detached(skill, |record| {
+        record.tags.extend(args.metadata.clone().unwrap_or_default());
+        args.fields.apply(record, clock::now());
+    })?;
     Ok(Started {
         success: true,
         execution_id: record.execution_id,

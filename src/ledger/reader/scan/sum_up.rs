@@ -13,7 +13,7 @@ use crate::ledger::reader::segments::Segment;
 use crate::ledger::reader::starts::parts;
 use crate::metrics::{ExecutionMetrics, Timestamp};
 
-const HOUR_MS: i64 = 3_600_000;
+const HOUR_US: i64 = 3_600_000_000;
 
 /// A report so far, and the hours of the last segment that have to be read.
 struct SumUp<Z> {
@@ -27,7 +27,7 @@ impl Scan {
     /// The [index](crate::LedgerReader::find) of a segment has the sums of each hour. The lines of an hour are read only
     /// if a part of the hour does not count, or if the hour is in two groups of the report, such as two days. A report
     /// by run, scene or agent needs all lines. `counts` must return true for all moments of an hour if it does so for
-    /// the first and the last millisecond.
+    /// the first and the last microsecond.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if a segment cannot be read;
@@ -99,8 +99,9 @@ impl Scan {
             })
         })?;
         let counts = |hour: i64| {
-            let ends = [hour.checked_mul(HOUR_MS)?, hour.checked_mul(HOUR_MS)?.checked_add(HOUR_MS - 1)?];
-            Some(ends.into_iter().all(|end| Timestamp::from_unix_ms(end).is_some_and(&has)))
+            let first = hour.checked_mul(HOUR_US)?;
+            let ends = [first, first.checked_add(HOUR_US - 1)?];
+            Some(ends.into_iter().all(|end| Timestamp::from_unix_us(end).is_some_and(&has)))
         };
         let is_summed = |hour: i64| counts(hour).unwrap_or(false) && empty.is_in_one_group(hour);
         let (summed, others): (Vec<_>, Vec<_>) = hours.into_iter().partition(|hour| is_summed(hour.hour));

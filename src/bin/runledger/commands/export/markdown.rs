@@ -21,8 +21,11 @@ use crate::term::{output, printable};
 ///
 /// The log is a new file, YYYY-MM-DD_HH-MM_mode-N.md, in the directory of the run logs. No file is overwritten. If an
 /// existing file has the same content, no new file is written. Each new error of the run gets a number in the error
-/// registry of that directory. `runledger errors` shows the status of each error. Prints the path of the log, and a
-/// table of the errors.
+/// registry of that directory. `runledger errors` shows the status of each error. In the log, each error is an entry
+/// and a row of the table of errors. Prints the path of the log, and a table of the errors.
+///
+/// The log says how the cost of each model was determined. A model without a cost of its own has the origin of the cost
+/// of its execution. If the cost of an execution was not recorded, it is the sum of the costs of its calls.
 ///
 /// While an execution of the run is in flight (has not ended), the log has the status In Progress. To get a complete
 /// log, export the run again after all its executions have ended. Each child run has its own log. Only the records of

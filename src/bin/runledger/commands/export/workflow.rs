@@ -17,9 +17,9 @@ use crate::term::output;
 
 /// Write workflow events, one line of JSON per execution
 ///
-/// --schema prints a JSON Schema, which describes each field of an event, and says when the field is null. An execution
-/// that panicked, was cancelled or was interrupted has the status Failed. An execution that waits for a person has the
-/// status HIL-Paused.
+/// `runledger schema workflow` prints a JSON Schema, which describes each field of an event, and says when the field is
+/// null. An execution that panicked, was cancelled or was interrupted has the status Failed. An execution that waits for
+/// a person has the status HIL-Paused.
 ///
 /// If the run_id of a record is a UUID, the workflow_run_id is the same UUID. Otherwise, workflow_run_id is a UUID that
 /// is derived from the run_id. Equal run_ids always give equal UUIDs. stderr reports how many events have no run, how
@@ -30,25 +30,16 @@ use crate::term::output;
 /// it may leave a file FILE.part-PID, which can be deleted.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: write the events of one run to a file
-  runledger export workflow --run nightly-7 --out events.jsonl
-Example: write the schema to a file, to validate events with it
-  runledger export workflow --schema > workflow.schema.json")]
+  runledger export workflow --run nightly-7 --out events.jsonl")]
 pub(crate) struct Args {
     #[command(flatten)]
     selection: Selection,
     /// Write the events to this new file instead of stdout
     #[arg(long, value_name = "FILE", value_parser = file_name())]
     out: Option<PathBuf>,
-    /// Print the JSON Schema (2020-12) of an event instead, without reading a ledger
-    #[arg(long, conflicts_with_all = ["run", "child_runs", "since", "until", "out"])]
-    schema: bool,
 }
 
 pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
-    if args.schema {
-        out.write_all(workflow::SCHEMA.as_bytes())?;
-        return Ok(ExitCode::Yes);
-    }
     // The ledger is opened first, so that no output file is created if the ledger does not exist.
     let records = args.selection.records(global)?;
     let written = match &args.out {

@@ -10,9 +10,10 @@ use crate::failure::Failure;
 use crate::global::Global;
 use crate::term::output;
 
-/// Create the tables and indexes that do not exist yet
+/// Create the tables and indexes, or upgrade those of an earlier version
 ///
-/// Creates all of them or none. If another program has created a table agent_execution_logs, that table is not changed.
+/// Does all of this or nothing. An upgrade may change many rows in one statement, so it may need a longer
+/// --statement-timeout. If another program has created a table agent_execution_logs, that table is not changed.
 /// stderr then reports how that table differs from the table that this command creates. Prints the names of the tables.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: create the tables in an existing database

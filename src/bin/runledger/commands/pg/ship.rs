@@ -19,8 +19,13 @@ use crate::term::{cell, output};
 /// Prints the number of copied records, and the number of the last line that was copied. Lines of the ledger that are
 /// not records are skipped, and stderr lists these lines. The command fails if the ledger was truncated or rewritten
 /// since the last call.
+///
+/// If the tables do not exist, or an earlier version of runledger created them, the command copies nothing and fails.
+/// --migrate creates or upgrades them first.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: keep the database up to date until the command is stopped
+#[command(after_help = "Example: create the tables if they do not exist yet, and copy all records
+  runledger pg ship --migrate
+Example: keep the database up to date until the command is stopped
   DATABASE_URL=postgres://agent:secret@localhost/observability runledger pg ship --follow")]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -28,6 +33,9 @@ pub(crate) struct Args {
     /// Keep running, and copy new records every second
     #[arg(long)]
     follow: bool,
+    /// First create the tables, or upgrade those of an earlier version, like `runledger pg migrate`
+    #[arg(long)]
+    migrate: bool,
 }
 
 /// The time between two searches for new records, with --follow.
@@ -36,6 +44,9 @@ const EVERY: Duration = Duration::from_secs(1);
 pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
     let mut sink = args.database.sink(args.follow, global)?;
     let mut ledger = open(global)?;
+    if args.migrate {
+        sink.migrate()?;
+    }
     let mut is_first = true;
     loop {
         // The executions in flight are read before the ledger. If an execution ends in between, it is found in both

@@ -5,7 +5,8 @@ use std::io::Write;
 use runledger::{Answer, ErrorKind, ExecutionMetrics, Ledger, Uuid};
 use serde::Serialize;
 
-use super::line::Line;
+use super::line::Accepted;
+use super::open::Open;
 use super::unknown::Unknown;
 use crate::failure::{self, Failure};
 use crate::term::output;
@@ -14,21 +15,33 @@ use crate::term::output;
 #[derive(Default)]
 pub(super) struct Batch {
     /// One entry for each input line: a line that is a record, or the answer to any other line.
-    lines: Vec<Result<Accepted, Reply>>,
+    lines: Vec<Result<Pending, Box<Reply>>>,
     records: Vec<ExecutionMetrics>,
 }
 
-/// A line that is a record.
-struct Accepted {
+/// A line that is a record, without the record.
+struct Pending {
     /// The number of the line.
     line: u64,
     unknown: Unknown,
     price: Option<Price>,
+    derived: Vec<&'static str>,
+    /// The execution that the record ends.
+    ends: Option<Open>,
+}
+
+/// What became of the lines of a batch.
+#[derive(Default)]
+pub(super) struct Answered {
+    /// True if a record is not durable, or if a line was refused.
+    pub(super) any_failed: bool,
+    /// The executions whose last record was refused, so that they go on.
+    pub(super) goes_on: Vec<Open>,
 }
 
 /// The answer to a line.
 #[derive(Serialize)]
-struct Reply {
+pub(super) struct Reply {
     /// `None` if the line could not be read as a record.
     execution_id: Option<Uuid>,
     /// The number of the record's line in the ledger. `None` if the record is not in the ledger, or if this is unknown.
@@ -36,6 +49,11 @@ struct Reply {
     answer: &'static str,
     #[serde(flatten)]
     trouble: Option<Trouble>,
+    /// The cost that was stored, with all its decimals. `None` if the cost is unknown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cost_usd: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    derived: Vec<&'static str>,
     #[serde(flatten)]
     unknown: Unknown,
     /// `None` if the cost is known, or cannot be expected to be known.
@@ -58,46 +76,83 @@ struct Trouble {
     reasons: Vec<String>,
 }
 
-impl Batch {
-    pub(super) fn add(&mut self, number: u64, line: Line) {
-        match line {
-            Line::Record { record, unknown, unknown_price } => {
-                self.records.push(*record);
-                let price = unknown_price.map(|unknown| Price { unknown });
-                self.lines.push(Ok(Accepted { line: number, unknown, price }));
-            }
-            Line::Refused { execution_id, kind, reasons, unknown } => {
-                let trouble = Some(Trouble { line: number, kind, reasons });
-                let answer = "refused";
-                self.lines.push(Err(Reply { execution_id, seq: None, answer, trouble, unknown, price: None }));
-            }
+impl Reply {
+    /// Returns the answer to a message that is not stored yet.
+    pub(super) fn of_message(answer: &'static str, execution_id: Uuid, unknown: Unknown) -> Self {
+        let (cost_usd, derived) = (None, Vec::new());
+        Self {
+            execution_id: Some(execution_id),
+            seq: None,
+            answer,
+            trouble: None,
+            cost_usd,
+            derived,
+            unknown,
+            price: None,
         }
     }
 
-    /// Appends the records, answers every line and empties the batch. Returns whether all records are durable.
-    pub(super) fn answer(&mut self, ledger: &Ledger, out: &mut impl Write) -> Result<bool, Failure> {
-        let mut all_durable = true;
+    pub(super) fn refused(
+        line: u64,
+        execution_id: Option<Uuid>,
+        (kind, reasons): (&'static str, Vec<String>),
+        unknown: Unknown,
+    ) -> Self {
+        let reply = Self::of_message("refused", Uuid::nil(), unknown);
+        Self { execution_id, trouble: Some(Trouble { line, kind, reasons }), ..reply }
+    }
+}
+
+impl Batch {
+    /// Adds a record, which ends the execution `ends` if there is one.
+    pub(super) fn add(&mut self, line: u64, accepted: Accepted, ends: Option<Open>) {
+        let Accepted { record, unknown, unknown_price, derived } = accepted;
+        self.records.push(record);
+        let price = unknown_price.map(|unknown| Price { unknown });
+        self.lines.push(Ok(Pending { line, unknown, price, derived, ends }));
+    }
+
+    pub(super) fn reply(&mut self, reply: Reply) {
+        self.lines.push(Err(Box::new(reply)));
+    }
+
+    /// Appends the records, answers every line and empties the batch. Each record is stored even if the answers cannot
+    /// be written.
+    pub(super) fn answer(&mut self, ledger: &Ledger, out: &mut impl Write) -> Result<Answered, Failure> {
+        let mut answered = Answered::default();
+        let mut written = Ok(());
         let mut answers = ledger.append_all(&self.records).into_iter().zip(self.records.drain(..));
         for line in self.lines.drain(..) {
             let reply = match line {
-                Err(reply) => Some(reply),
-                Ok(Accepted { line, unknown, price }) => answers.next().map(|(answer, record)| {
-                    let price = price.filter(|_| answer.is_ok());
-                    Reply { price, ..reply(line, record.execution_id, answer, unknown) }
-                }),
+                Err(reply) => reply,
+                Ok(Pending { line, unknown, price, derived, ends }) => {
+                    let Some((answer, record)) = answers.next() else { continue };
+                    let is_stored = answer.is_ok();
+                    match ends {
+                        Some(open) if is_stored => open.mark.remove(),
+                        Some(open) => answered.goes_on.push(open),
+                        None => {}
+                    }
+                    let mut reply = reply(line, record.execution_id, answer, unknown);
+                    if is_stored {
+                        (reply.price, reply.derived) = (price, derived);
+                        reply.cost_usd = record.cost.exact_usd.or(record.cost_usd).map(|cost| cost.to_string());
+                    }
+                    Box::new(reply)
+                }
             };
-            if let Some(reply) = reply {
-                all_durable &= reply.answer == "durable";
-                output::json_line(out, &reply)?;
-            }
+            answered.any_failed |= !matches!(reply.answer, "durable" | "duplicate" | "begun" | "noted");
+            written = written.and_then(|()| output::json_line(out, &reply));
         }
-        Ok(all_durable)
+        written?;
+        Ok(answered)
     }
 }
 
 fn reply(line: u64, id: Uuid, answer: runledger::Result<Answer>, unknown: Unknown) -> Reply {
     let (answer, seq, error) = match answer {
         Ok(Answer::Durable { seq }) => ("durable", Some(seq), None),
+        Ok(Answer::Duplicate { seq }) => ("duplicate", Some(seq), None),
         Ok(Answer::Flushed { seq }) => ("flushed", Some(seq), None),
         Ok(Answer::Spilled(error)) => ("spilled", None, Some(error)),
         Ok(Answer::Lost(error)) => ("lost", None, Some(error)),
@@ -109,9 +164,9 @@ fn reply(line: u64, id: Uuid, answer: runledger::Result<Answer>, unknown: Unknow
         line,
         kind: failure::kind(&error),
         reasons: match error.kind() {
-            ErrorKind::Invalid if !error.details().is_empty() => error.details().to_vec(),
+            ErrorKind::Invalid | ErrorKind::Conflict if !error.details().is_empty() => error.details().to_vec(),
             _ => vec![failure::text(&error)],
         },
     });
-    Reply { execution_id: Some(id), seq, answer, trouble, unknown, price: None }
+    Reply { seq, trouble, ..Reply::of_message(answer, id, unknown) }
 }

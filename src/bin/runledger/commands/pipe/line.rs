@@ -1,36 +1,36 @@
-//! Reads one line of input as a record.
+//! Reads a record.
 
 use std::collections::BTreeMap;
 
 use runledger::json::JsonFault;
-use runledger::metrics::{Status, UnknownKey};
+use runledger::metrics::{Status, UnknownKey, run_log_columns};
 use runledger::{ExecutionMetrics, PriceTable, Uuid};
-use serde::Deserialize;
 use serde::de::IgnoredAny;
-use serde_json::value::RawValue;
+use serde_json::map::Entry;
 
 use super::amounts;
+use super::call;
+use super::document::Document;
 use super::unknown::{self, Unknown};
-use super::why_unknown::WhyUnknown;
-use crate::argument;
 use crate::clock;
 use crate::failure;
 use crate::priced::Answered;
+use crate::why_unknown::WhyUnknown;
 
-/// The result of reading a line of input.
+/// The result of reading a record.
 pub(super) enum Line {
-    /// `unknown_price` is the reason why the cost is unknown, if it could be known.
-    Record {
-        record: Box<ExecutionMetrics>,
-        unknown: Unknown,
-        unknown_price: Option<String>,
-    },
-    Refused {
-        execution_id: Option<Uuid>,
-        kind: &'static str,
-        reasons: Vec<String>,
-        unknown: Unknown,
-    },
+    Record(Box<Accepted>),
+    Refused { execution_id: Option<Uuid>, kind: &'static str, reasons: Vec<String>, unknown: Unknown },
+}
+
+/// A record that can be appended.
+pub(super) struct Accepted {
+    pub(super) record: ExecutionMetrics,
+    pub(super) unknown: Unknown,
+    /// The reason why the cost is unknown, if it could be known.
+    pub(super) unknown_price: Option<String>,
+    /// The keys whose values follow from other keys.
+    pub(super) derived: Vec<&'static str>,
 }
 
 impl Line {
@@ -40,39 +40,83 @@ impl Line {
     }
 }
 
-/// Reads lines of input.
+/// Reads records.
 pub(super) struct Reader {
     /// The user's prices. `Some(None)` if the user has none; the bundled prices are used then. `None` if costs are not
     /// computed.
     pub(super) prices: Option<Option<PriceTable>>,
-    /// True if a record with an unknown key is refused.
-    pub(super) strict: bool,
+    /// True if the values of unknown keys become tags. If false, a record with an unknown key is refused.
+    pub(super) lenient: bool,
     /// Finds out why the cost of a record is unknown.
     pub(super) why: WhyUnknown,
 }
 
 /// The key under which a line can hold an object that `runledger price` printed. A record has no field with this name.
 const PRICE: &str = "price";
+/// The key under which a line can hold calls. A record has no field with this name.
+const USAGE: &str = "usage";
 
 impl Reader {
-    pub(super) fn read(&self, line: &[u8]) -> Line {
-        let text = match std::str::from_utf8(line) {
-            Ok(text) => text,
-            Err(error) => return Line::refused("malformed", argument::not_utf8(&error)),
-        };
-        let (mut record, mut keys) = match record(text) {
+    /// Reads a whole record.
+    pub(super) fn read(&self, text: &str) -> Line {
+        let read = match record(text) {
             Ok(read) => read,
             Err((kind, reason)) => return Line::refused(kind, reason),
         };
+        let Read { mut record, keys, usage, price, .. } = read;
         amounts::keep_exact(&mut record);
         let mut unknown_price = None;
-        if let Some(at) = keys.iter().position(|key| key.path == PRICE) {
-            keys.remove(at);
-            match answered(text).and_then(|answer| answer.fill(&mut record)) {
+        if let Some(usage) = usage
+            && let Err(reason) = add_calls(&mut record, &usage)
+        {
+            return Line::refused("invalid", reason);
+        }
+        if let Some(price) = price {
+            match answered(&price).and_then(|answer| answer.fill(&mut record)) {
                 Ok(error) => unknown_price = error.map(|error| format!("{PRICE}.error: {error}")),
                 Err(reason) => return Line::refused("invalid", format!("{PRICE}: {reason}")),
             }
         }
+        let (unknown, mut reasons) = self.settle(&mut record, read.text.as_deref().unwrap_or(text), keys);
+        let derived = derive_missing(&mut record);
+        reasons.extend(faults(&record));
+        if !reasons.is_empty() {
+            let execution_id = Some(record.execution_id);
+            return Line::Refused { execution_id, kind: "invalid", reasons, unknown };
+        }
+        self.price(&mut record);
+        let unknown_price = unknown_price.or_else(|| self.why.of(&record, self.table()?));
+        Line::Record(Box::new(Accepted { record, unknown, unknown_price, derived }))
+    }
+
+    /// Reads the record of an execution that begins. Its end and its outcome are unknown.
+    pub(super) fn read_begun(&self, text: &str) -> Result<(ExecutionMetrics, Unknown), Line> {
+        let mut object = Document::parse(text).map_err(|error| Line::refused("malformed", error.to_string()))?;
+        let ends = ["timestamp_end", "status", "execution_succeeded", "execution_failed", USAGE, PRICE];
+        if let Some(key) = ends.into_iter().find(|key| object.take(key).is_some()) {
+            let reason = format!("{key}: expected it in another message, after the execution has begun");
+            return Err(Line::refused("invalid", reason));
+        }
+        if !object.has("timestamp_start") && !object.has("timestamp") {
+            object.set("timestamp_start", format!("\"{}\"", clock::now()));
+        }
+        let text = object.to_json();
+        let read = record(&text).map_err(|(kind, reason)| Line::refused(kind, without_column(reason)))?;
+        let Read { mut record, keys, .. } = read;
+        amounts::keep_exact(&mut record);
+        let (unknown, mut reasons) = self.settle(&mut record, read.text.as_deref().unwrap_or(&text), keys);
+        record.timestamp_end = Some(record.timestamp_start);
+        reasons.extend(faults(&record));
+        record.timestamp_end = None;
+        if reasons.is_empty() {
+            return Ok((record, unknown));
+        }
+        Err(Line::Refused { execution_id: Some(record.execution_id), kind: "invalid", reasons, unknown })
+    }
+
+    /// Makes the words of a record those that are stored, and stores unknown keys as tags if the reader is lenient. Returns
+    /// the unknown keys, and the reasons why they are refused.
+    fn settle(&self, record: &mut ExecutionMetrics, text: &str, keys: Vec<UnknownKey>) -> (Unknown, Vec<String>) {
         if record.status.as_ref().is_some_and(|status| status.as_str() == "error") {
             // The word for a failure in the arguments of `complete`.
             record.status = Some(Status::Failed);
@@ -81,20 +125,20 @@ impl Reader {
             // The other ways to record an execution shorten a long reason, too.
             record.set_error_reason(reason);
         }
-        record.derive_missing();
-        if self.strict && !keys.is_empty() {
-            let (execution_id, reasons) = (Some(record.execution_id), unknown::reasons(&keys));
-            return Line::Refused { execution_id, kind: "invalid", reasons, unknown: keys.into() };
+        if !self.lenient || keys.is_empty() {
+            let reasons = unknown::reasons(&keys);
+            return (keys.into(), reasons);
         }
-        if let Err(other_words) = record.validate_words() {
-            let faults = record.validate().err();
-            let reasons = [other_words.details(), faults.as_ref().map_or(&[], |faults| faults.details())].concat();
-            let execution_id = Some(record.execution_id);
-            return Line::Refused { execution_id, kind: "invalid", reasons, unknown: keys.into() };
+        let object = Document::parse(text).unwrap_or_default();
+        let mut reasons = Vec::new();
+        for key in &keys {
+            let value = object.get(&key.path).and_then(|value| serde_json::from_str(&value).ok());
+            match record.tags.entry(key.path.as_str()) {
+                Entry::Occupied(_) => reasons.push(format!("{}: found a tag with this name too", key.path)),
+                Entry::Vacant(tag) => _ = tag.insert(value.unwrap_or_default()),
+            }
         }
-        self.price(&mut record);
-        let unknown_price = unknown_price.or_else(|| self.why.of(&record, self.table()?));
-        Line::Record { record: Box::new(record), unknown: keys.into(), unknown_price }
+        (keys.into(), reasons)
     }
 
     /// Returns the prices that are used, or `None` if costs are not computed.
@@ -109,7 +153,7 @@ impl Reader {
 
     /// Computes the cost of a record that has no cost. A record or a call that says that its cost is unknown is not
     /// priced.
-    fn price(&self, record: &mut ExecutionMetrics) {
+    pub(super) fn price(&self, record: &mut ExecutionMetrics) {
         match self.table() {
             Some(table) => _ = table.fill_missing_costs(record),
             None => _ = record.sum_costs_of_calls(),
@@ -117,36 +161,115 @@ impl Reader {
     }
 }
 
-/// Returns the object in the line that `runledger price` printed.
-fn answered(text: &str) -> Result<Answered, String> {
-    #[derive(Deserialize)]
-    struct WithPrice<'l> {
-        #[serde(borrow)]
-        price: &'l RawValue,
+/// Adds the calls in `usage` to the record.
+fn add_calls(record: &mut ExecutionMetrics, usage: &str) -> Result<(), String> {
+    let has_other = record.trace.llm_calls.is_empty() && (record.tokens_input, record.tokens_output) != (None, None);
+    if has_other || record.cost_usd.is_some() {
+        return Err(format!("{USAGE}: expected neither tokens nor a cost beside it, found some"));
     }
-    let read = serde_json::from_str::<WithPrice>(text).map(|with| {
-        // serde would read a list as the values of the fields in their order.
-        let is_object = with.price.get().starts_with('{');
-        is_object.then_some(with.price.get())
-    });
-    let read = match read {
-        Ok(Some(price)) => serde_json::from_str(price).map(Some).map_err(|error| JsonFault::new(price, &error)),
-        Ok(None) => Ok(None),
-        Err(error) => Err(JsonFault::new(text, &error)),
-    };
-    // The position in such an error is not a position in the line.
-    let reason = |text: String| text.rsplit_once(" at line ").map_or(text.clone(), |(what, _)| what.to_owned());
-    match read {
-        Ok(Some(answer)) => Ok(answer),
-        Ok(None) => Err("expected an object that `runledger price` printed, found another value".to_owned()),
-        Err(error) => Err(format!("expected an object that `runledger price` printed: {}", reason(error.to_string()))),
-    }
+    call::read_all(usage, USAGE)?.into_iter().for_each(|call| record.add_call(call));
+    Ok(())
 }
 
-/// Returns the record of a line and its unknown keys, or the reason why the line is not a record.
-fn record(text: &str) -> Result<(ExecutionMetrics, Vec<UnknownKey>), (&'static str, String)> {
-    let mut columns = text.len();
-    let parsed = match ExecutionMetrics::from_json_with_unknown_keys(text) {
+/// Derives the missing values of a record, and returns the keys of the values that were derived.
+fn derive_missing(record: &mut ExecutionMetrics) -> Vec<&'static str> {
+    let known = |record: &ExecutionMetrics| {
+        [
+            ("execution_succeeded", record.execution_succeeded.is_some()),
+            ("tokens_used", record.tokens_used.is_some()),
+            ("wall_clock_time_ms", record.wall_clock_time_ms.is_some()),
+            ("total_latency_ms", record.total_latency_ms.is_some()),
+        ]
+    };
+    let before = known(record);
+    record.derive_missing();
+    let derived = before.into_iter().zip(known(record)).filter(|((_, before), (_, after))| before != after);
+    derived.map(|((key, _), _)| key).collect()
+}
+
+/// Returns why a record cannot be stored.
+fn faults(record: &ExecutionMetrics) -> Vec<String> {
+    let checks = [record.validate_words(), record.validate()];
+    checks.into_iter().filter_map(Result::err).flat_map(|error| error.details().to_vec()).collect()
+}
+
+/// Returns the object that `runledger price` printed.
+fn answered(price: &str) -> Result<Answered, String> {
+    const EXPECTED: &str = "expected an object that `runledger price` printed";
+    // serde would read a list as the values of the fields in their order.
+    if !price.starts_with('{') {
+        return Err(format!("{EXPECTED}, found another value"));
+    }
+    let read = serde_json::from_str(price).map_err(|error| JsonFault::new(price, &error));
+    read.map_err(|error| {
+        // The position in such an error is not a position in the line.
+        let text = error.to_string();
+        let what = text.rsplit_once(" at line ").map_or(&*text, |(what, _)| what);
+        format!("{EXPECTED}: {what}")
+    })
+}
+
+/// A record as it is written in a line.
+struct Read {
+    record: ExecutionMetrics,
+    /// The keys that no field has.
+    keys: Vec<UnknownKey>,
+    /// The values of the keys that a record does not have, but a line may have.
+    usage: Option<String>,
+    price: Option<String>,
+    /// The line after keys were renamed or removed; `None` if nothing was changed.
+    text: Option<String>,
+}
+
+/// Reads the record of a line, or returns the reason why the line is not a record.
+fn record(text: &str) -> Result<Read, (&'static str, String)> {
+    let read = ExecutionMetrics::from_json_with_unknown_keys(text);
+    let error = match read {
+        Ok((record, keys)) if keys.is_empty() => {
+            return Ok(Read { record, keys, usage: None, price: None, text: None });
+        }
+        Ok(_) => None,
+        Err(error) => Some(error),
+    };
+    let (mut usage, mut price, mut changed) = (None, None, None);
+    if let Ok(mut object) = Document::parse(text) {
+        let has_more = [USAGE, PRICE].into_iter().any(|key| object.has(key));
+        (usage, price) = (object.take(USAGE), object.take(PRICE));
+        let renamed = rename_columns(&mut object).map_err(|reason| ("invalid", reason))?;
+        changed = (has_more || renamed).then(|| object.to_json());
+    }
+    // Errors of a changed text have no column.
+    let columns = if changed.is_none() { text.len() } else { 0 };
+    let (record, keys) = parsed(changed.as_deref().unwrap_or(text), columns, error.filter(|_| changed.is_none()))?;
+    Ok(Read { record, keys, usage, price, text: changed })
+}
+
+/// Renames the keys that are columns of a run log to the keys of a record. Returns true if there are any.
+fn rename_columns(object: &mut Document) -> Result<bool, String> {
+    let mut renamed = false;
+    for (column, path) in run_log_columns() {
+        if column != path && object.has(column) {
+            renamed = true;
+            if let Some(value) = object.take(column) {
+                object.insert(path, value).map_err(|reason| format!("{column}: {reason}"))?;
+            }
+        }
+    }
+    Ok(renamed)
+}
+
+/// Reads the record in `text`, in which an amount can be a string, and the id can be missing. `error` is the error of an
+/// earlier attempt to read the same text. Errors name a column up to `columns`.
+fn parsed(
+    text: &str,
+    mut columns: usize,
+    error: Option<runledger::Error>,
+) -> Result<(ExecutionMetrics, Vec<UnknownKey>), (&'static str, String)> {
+    let read = match error {
+        Some(error) => Err(error),
+        None => ExecutionMetrics::from_json_with_unknown_keys(text),
+    };
+    let parsed = match read {
         Ok(read) => Ok(read),
         Err(error) => {
             let numbers = amounts::as_numbers(text).map_err(|reason| ("malformed", reason))?;
@@ -171,6 +294,11 @@ fn record(text: &str) -> Result<(ExecutionMetrics, Vec<UnknownKey>), (&'static s
         }
     };
     parsed.map_err(|error| (failure::kind(&error), reason(failure::text(&error), columns)))
+}
+
+/// Removes the position from an error, because the text is only a part of the line.
+pub(super) fn without_column(text: String) -> String {
+    reason(text, 0)
 }
 
 /// Returns what is wrong with a line, and at which column. A column greater than `columns` is left out, because it is

@@ -2,9 +2,13 @@
 
 mod amounts;
 mod batch;
+mod call;
+mod document;
 mod line;
+mod message;
+mod open;
+mod session;
 mod unknown;
-mod why_unknown;
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 
@@ -15,9 +19,10 @@ use crate::failure::Failure;
 use crate::global::Global;
 use crate::ledger;
 use crate::price_table::OwnPrices;
-use batch::Batch;
-use line::{Line, Reader};
-use why_unknown::WhyUnknown;
+use crate::term::output;
+use crate::why_unknown::WhyUnknown;
+use line::Reader;
+use session::Session;
 
 /// Record executions from JSON lines on stdin
 ///
@@ -115,9 +120,9 @@ Example: record only the amount, as a number or as a string
       timestamp_start: .at, timestamp_end: .at, cost_usd: .usd}' |
     runledger pipe"#)]
 pub(crate) struct Args {
-    /// Refuse a record with a key that is not part of the format
+    /// Store the values of unknown keys as tags, and list these keys in the answer
     #[arg(long)]
-    strict: bool,
+    lenient: bool,
     /// Do not compute costs, even with --prices
     #[arg(long)]
     no_price: bool,
@@ -131,31 +136,44 @@ const BUFFER_BYTES: usize = 1 << 16;
 
 pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
     let prices = if args.no_price { None } else { Some(args.own.table_if_given()?) };
-    let reader = Reader { prices, strict: args.strict, why: WhyUnknown::default() };
+    let reader = Reader { prices, lenient: args.lenient, why: WhyUnknown::default() };
     let ledger = ledger::open(global)?;
+    let mut session = Session::new(&ledger, reader);
+    let answered = answer_all(&mut session, out);
+    // The answers cannot be written if the other program has died.
+    let interrupted = session.interrupt_open();
+    if interrupted > 0 {
+        output::note(
+            &format!("recorded {interrupted} as interrupted: the input ended after their begin and before their end"),
+            "interrupted",
+            global.style(),
+        );
+    }
+    answered?;
+    Ok(if session.any_failed() { ExitCode::No } else { ExitCode::Yes })
+}
+
+/// Answers each line of the input.
+fn answer_all(session: &mut Session<'_>, out: &mut impl Write) -> Result<(), Failure> {
     let mut input = BufReader::with_capacity(BUFFER_BYTES, io::stdin());
-    let mut batch = Batch::default();
     let mut line = Vec::new();
     let mut number = 0;
-    let mut all_durable = true;
     loop {
         // The next read may have to wait for input. So the lines that have already arrived are answered first.
         if !input.buffer().contains(&b'\n') {
-            all_durable &= batch.answer(&ledger, out)?;
+            session.answer(out)?;
             out.flush()?;
         }
         line.clear();
         let Some(is_whole) = read_line(&mut input, &mut line).map_err(Failure::Input)? else { break };
         number += 1;
         if !is_whole {
-            let reason = format!("expected at most {PAYLOAD_BYTES_MAX} bytes in a line, found more");
-            batch.add(number, Line::refused("invalid", reason));
+            session.refuse(number, format!("expected at most {PAYLOAD_BYTES_MAX} bytes in a line, found more"));
         } else if !line.trim_ascii().is_empty() {
-            batch.add(number, reader.read(&line));
+            session.take(number, &line, out)?;
         }
     }
-    all_durable &= batch.answer(&ledger, out)?;
-    Ok(if all_durable { ExitCode::Yes } else { ExitCode::No })
+    session.answer(out)
 }
 
 /// Reads a line without its line feed into `line`. Returns `Some(true)` if the line was read, and `None` at the end of

@@ -2,26 +2,27 @@
 
 mod child;
 mod outcome;
+mod recording;
 mod signals;
 mod tee;
 
 use std::ffi::OsString;
 use std::process::Command;
 
-use runledger::ledger::{Execution, FallbackExecution};
-use runledger::metrics::{CostSource, CostTier, ErrorCategory, RunIds, Status};
-use runledger::{Error, ExecutionMetrics, Skill, Uuid};
+use runledger::Skill;
+use runledger::metrics::Status;
 
 use crate::argument::name;
 use crate::environment::UNKNOWN_VERSION;
 use crate::exit_code::ExitCode;
 use crate::failure::{self, Failure};
 use crate::global::Global;
-use crate::term::output;
-use crate::warnings::warn;
-use crate::{clock, environment, fallback, ledger};
+use crate::price_table::OwnPrices;
+use crate::record_args::Fields;
+use crate::{clock, environment};
 use child::{Child, Ended};
 use outcome::Outcome;
+use recording::Recording;
 
 /// Run a command, and record it as an execution
 ///
@@ -45,8 +46,12 @@ use outcome::Outcome;
 /// suspends too, and both resume together. As PID 1 in a container, `runledger run` also reaps orphaned processes.
 ///
 /// The command's environment contains RUNLEDGER_PATH, RUNLEDGER_RUN_ID and RUNLEDGER_PARENT_EXECUTION_ID. If the
-/// command calls `runledger run` or `runledger start`, these variables provide the ledger, the run and the parent of
-/// the new execution. If TRACEPARENT is set, it is recorded and passed to the command unchanged.
+/// command calls `runledger run`, `start` or `log`, these variables provide the ledger, the run and the parent of the
+/// new execution. If TRACEPARENT is set, it is recorded and passed to the command unchanged.
+///
+/// The fields of the record are stored when the command has ended. With tokens or a cost, the record has one call of the
+/// model. A model without tokens and without a cost has an unknown cost. The outcome PASS is stored only if the command
+/// succeeds.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: record a nightly job
   runledger run --skill nightly-index --skill-version 1.4.0 -- ./index.sh --all
@@ -63,9 +68,6 @@ pub(crate) struct Args {
     /// The version of the skill
     #[arg(long, value_name = "VERSION", default_value = UNKNOWN_VERSION)]
     skill_version: String,
-    /// The model that the command uses. Only the name is recorded, and no cost is computed
-    #[arg(long, value_name = "NAME")]
-    model: Option<String>,
     /// Record the SHA-256 of stdout. The command's stdout is then a pipe instead of a terminal, and the execution ends
     /// when every process has closed that pipe
     #[arg(long)]
@@ -73,13 +75,19 @@ pub(crate) struct Args {
     /// The command and its arguments
     #[arg(last = true, required = true, value_name = "COMMAND")]
     command: Vec<OsString>,
+    #[command(flatten)]
+    fields: Fields,
+    #[command(flatten)]
+    own: OwnPrices,
 }
 
 pub(crate) fn run(args: &Args, global: &Global) -> Result<ExitCode, Failure> {
-    let mut ids = environment::run_ids(global);
+    let mut ids = args.fields.run_ids(global);
     // The outermost `runledger run` creates the id of the run.
     ids.run_id.get_or_insert_with(|| clock::new_id().to_string());
-    let mut recording = Recording::begin(args, &ids, global);
+    let version = if args.skill_version.trim().is_empty() { UNKNOWN_VERSION } else { &args.skill_version };
+    let kind = args.fields.kind.clone().unwrap_or_default();
+    let mut recording = Recording::begin(Skill::new(&args.skill, version).kind(kind).run(ids.clone()), global);
     let [program, arguments @ ..] = &args.command[..] else { return Ok(ExitCode::CouldNot) };
     let mut command = Command::new(program);
     command.args(arguments);
@@ -91,7 +99,8 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<ExitCode, Failure> {
             let failure = Failure::Command { program: program.clone(), source };
             let error_reason = Some(failure::text(&failure));
             let code = failure.exit_code();
-            recording.finish(Outcome { status: Status::Failed, code, error_reason, output_hash: None }, global);
+            let outcome = Outcome { status: Status::Failed, code, error_reason, output_hash: None };
+            recording.finish(outcome, &args.fields, &args.own, global);
             return Err(failure);
         }
     };
@@ -100,100 +109,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<ExitCode, Failure> {
     recording.stop_clock();
     let Ended { outcome, rest } = exited.outcome();
     let code = outcome.code;
-    recording.finish(outcome, global);
+    recording.finish(outcome, &args.fields, &args.own, global);
     rest.pass_on();
     Ok(code)
-}
-
-/// Where the execution is recorded. The command runs even if the ledger cannot be used.
-enum Recording {
-    Ledger(Execution),
-    /// The execution is recorded in another directory, because the ledger's directory cannot be used.
-    Elsewhere(FallbackExecution),
-    /// The execution is not recorded, because no directory can be used.
-    Nowhere,
-}
-
-impl Recording {
-    fn begin(args: &Args, ids: &RunIds, global: &Global) -> Self {
-        let version = if args.skill_version.trim().is_empty() { UNKNOWN_VERSION } else { &args.skill_version };
-        let skill = Skill::new(&args.skill, version).run(ids.clone());
-        let mut recording = match ledger::open(global) {
-            Ok(ledger) => Self::Ledger(ledger.begin(skill)),
-            Err(error) => Self::elsewhere(&skill, &error, global),
-        };
-        // In a shell, an unset variable in quotes becomes an empty argument.
-        if let Some(model) = args.model.as_ref().filter(|model| !model.is_empty())
-            && let Some(record) = recording.record_mut()
-        {
-            record.model.name = Some(model.clone());
-            record.cost_tier = Some(CostTier::Unknown);
-            record.cost.source = Some(CostSource::Unknown);
-        }
-        recording
-    }
-
-    fn elsewhere(skill: &Skill, error: &Error, global: &Global) -> Self {
-        for fallback in fallback::all() {
-            match fallback.begin(&global.ledger, skill.clone()) {
-                Ok(execution) => {
-                    let text = format!(
-                        "the record is stored in {} until a later command can open the ledger: {}",
-                        execution.path().display(),
-                        failure::text(error)
-                    );
-                    output::warning(&text, failure::kind(error), global.style());
-                    return Self::Elsewhere(execution);
-                }
-                Err(error) => warn("a record cannot be stored in another directory", &error, global.style()),
-            }
-        }
-        warn("the command is not recorded", error, global.style());
-        Self::Nowhere
-    }
-
-    fn id(&self) -> Option<Uuid> {
-        match self {
-            Self::Ledger(execution) => Some(execution.id()),
-            Self::Elsewhere(execution) => Some(execution.id()),
-            Self::Nowhere => None,
-        }
-    }
-
-    fn record_mut(&mut self) -> Option<&mut ExecutionMetrics> {
-        match self {
-            Self::Ledger(execution) => Some(execution.record_mut()),
-            Self::Elsewhere(execution) => Some(execution.record_mut()),
-            Self::Nowhere => None,
-        }
-    }
-
-    fn stop_clock(&mut self) {
-        match self {
-            Self::Ledger(execution) => execution.stop_clock(),
-            Self::Elsewhere(execution) => execution.stop_clock(),
-            Self::Nowhere => {}
-        }
-    }
-
-    fn finish(mut self, outcome: Outcome, global: &Global) {
-        let Some(record) = self.record_mut() else { return };
-        record.output_hash = outcome.output_hash;
-        if outcome.status != Status::Success {
-            record.error_code = Some(outcome.code.code().into());
-            record.error_category = Some(ErrorCategory::Unknown);
-        }
-        if let Some(reason) = outcome.error_reason {
-            record.set_error_reason(reason);
-        }
-        match self {
-            Self::Ledger(execution) => ledger::warn_of(&execution.finish(outcome.status), global),
-            Self::Elsewhere(execution) => {
-                if let Err(error) = execution.finish(outcome.status) {
-                    warn("the stored record says that the execution was interrupted", &error, global.style());
-                }
-            }
-            Self::Nowhere => {}
-        }
-    }
 }

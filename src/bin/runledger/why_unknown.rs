@@ -15,7 +15,7 @@ const STORED_MAX: usize = 256;
 /// Finds out why the cost of a record is unknown. The search for models with a similar name is slow, so its results are
 /// stored.
 #[derive(Default)]
-pub(super) struct WhyUnknown(RefCell<HashMap<Model, String>>);
+pub(crate) struct WhyUnknown(RefCell<HashMap<Model, String>>);
 
 /// The parts of a call that decide which model is priced: its name, its provider and its region.
 type Model = (String, Option<String>, Option<String>);
@@ -23,7 +23,7 @@ type Model = (String, Option<String>, Option<String>);
 impl WhyUnknown {
     /// Returns why the cost of the record is unknown after it was priced with this table. Returns `None` if the cost is
     /// known, or if the execution used no model.
-    pub(super) fn of(&self, record: &ExecutionMetrics, table: &PriceTable) -> Option<String> {
+    pub(crate) fn of(&self, record: &ExecutionMetrics, table: &PriceTable) -> Option<String> {
         let lists_none = record.trace.llm_calls.is_empty();
         let uses_none = lists_none && matches!(record.kind, Kind::ModelRouting | Kind::BudgetGate);
         if record.cost_usd.or(record.cost.exact_usd).is_some() || uses_none {

@@ -1,0 +1,94 @@
+//! A JSON object whose values stay as they are written.
+
+use std::collections::BTreeMap;
+
+use runledger::json::{self, JsonFault};
+use serde_json::value::RawValue;
+
+/// The keys of an object, each with its value as it is written. So an amount keeps all its digits.
+#[derive(Debug, Default)]
+pub(super) struct Document(BTreeMap<String, String>);
+
+impl Document {
+    /// Reads an object. Fails if the text is anything else, or if an object in it has a key twice.
+    pub(super) fn parse(text: &str) -> Result<Self, JsonFault> {
+        let values: BTreeMap<String, &RawValue> = json::from_str(text)?;
+        Ok(Self(values.into_iter().map(|(key, value)| (key, value.get().to_owned())).collect()))
+    }
+
+    /// Returns the object `text`; `None` if it is not an object.
+    fn object(text: &str) -> Option<Self> {
+        if text.starts_with('{') { Self::parse(text).ok() } else { None }
+    }
+
+    /// Removes a key, and returns its value. A value that is null counts as missing.
+    pub(super) fn take(&mut self, key: &str) -> Option<String> {
+        self.0.remove(key).filter(|value| value != "null")
+    }
+
+    pub(super) fn set(&mut self, key: &str, value: String) {
+        self.0.insert(key.to_owned(), value);
+    }
+
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.0.contains_key(key)
+    }
+
+    pub(super) fn entries(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()))
+    }
+
+    /// Sets the value of `path`, such as `run.run_id`, which may have at most one dot. Fails if it has another value.
+    pub(super) fn insert(&mut self, path: &str, value: String) -> Result<(), String> {
+        let (first, rest) = path.split_once('.').unzip();
+        let Some((first, rest)) = first.zip(rest) else {
+            return match self.0.insert(path.to_owned(), value.clone()) {
+                Some(other) if other != "null" && other != value => {
+                    Err(format!("found {path} too, with another value"))
+                }
+                _ => Ok(()),
+            };
+        };
+        let mut group = match self.take(first) {
+            Some(group) => Self::object(&group).ok_or_else(|| format!("{first}: expected an object"))?,
+            None => Self::default(),
+        };
+        group.insert(rest, value).map_err(|error| error.replace(rest, path))?;
+        self.set(first, group.to_json());
+        Ok(())
+    }
+
+    /// Returns the value of a path such as `trace.llm_calls[0].token_input`.
+    pub(super) fn get(&self, path: &str) -> Option<String> {
+        let name = path.find(['.', '[']).map_or(path, |end| &path[..end]);
+        let mut value: serde_json::Value = serde_json::from_str(self.0.get(name)?).ok()?;
+        for part in path[name.len()..].split(['.', '[']).filter(|part| !part.is_empty()) {
+            value = match part.strip_suffix(']') {
+                Some(index) => value.get_mut(index.parse::<usize>().ok()?)?.take(),
+                None => value.get_mut(part)?.take(),
+            };
+        }
+        Some(value.to_string())
+    }
+
+    /// Replaces values by those of `other`. If both values are objects, replaces only the keys that `other` has.
+    pub(super) fn overlay(&mut self, other: Self) {
+        for (key, value) in other.0 {
+            let merged = self.0.get(&key).and_then(|own| Self::object(own)).zip(Self::object(&value));
+            let value = match merged {
+                Some((mut own, other)) => {
+                    own.0.extend(other.0);
+                    own.to_json()
+                }
+                None => value,
+            };
+            self.0.insert(key, value);
+        }
+    }
+
+    pub(super) fn to_json(&self) -> String {
+        let entries: Vec<_> =
+            self.0.iter().map(|(key, value)| format!("{}:{value}", serde_json::Value::from(key.as_str()))).collect();
+        format!("{{{}}}", entries.join(","))
+    }
+}

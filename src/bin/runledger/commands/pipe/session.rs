@@ -1,0 +1,252 @@
+//! The messages of one input.
+
+use std::collections::HashMap;
+use std::io::Write;
+
+use runledger::metrics::Status;
+use runledger::{ExecutionMetrics, Ledger, Uuid};
+
+use super::batch::{Batch, Reply};
+use super::call;
+use super::document::Document;
+use super::line::{Line, Reader, without_column};
+use super::message::Message;
+use super::open::Open;
+use super::unknown::Unknown;
+use crate::argument;
+use crate::failure::{self, Failure};
+
+/// Reads messages and answers them.
+pub(super) struct Session<'l> {
+    ledger: &'l Ledger,
+    reader: Reader,
+    batch: Batch,
+    /// The executions that have begun and not ended.
+    open: HashMap<Uuid, Open>,
+    any_failed: bool,
+}
+
+/// The kind of an error, and what is wrong.
+type Refused = (&'static str, Vec<String>);
+
+fn invalid(reason: impl Into<String>) -> Refused {
+    ("invalid", vec![reason.into()])
+}
+
+impl<'l> Session<'l> {
+    pub(super) fn new(ledger: &'l Ledger, reader: Reader) -> Self {
+        Self { ledger, reader, batch: Batch::default(), open: HashMap::new(), any_failed: false }
+    }
+
+    /// Returns true if a record is not durable, or if a line was refused.
+    pub(super) fn any_failed(&self) -> bool {
+        self.any_failed
+    }
+
+    /// Takes a line, whose answer may be written later.
+    pub(super) fn take(&mut self, number: u64, line: &[u8], out: &mut impl Write) -> Result<(), Failure> {
+        let message = match std::str::from_utf8(line) {
+            Ok(text) => Message::of(text).map_err(invalid),
+            Err(error) => Err(("malformed", vec![argument::not_utf8(&error)])),
+        };
+        let (id, answer) = match message {
+            Ok(Message::Record(text)) => {
+                self.add(number, self.reader.read(text), None);
+                return Ok(());
+            }
+            Ok(Message::Begin(text)) => return self.begin(number, text),
+            Ok(Message::End(text)) => return self.end(number, text, out),
+            Ok(Message::Step(text)) => self.step(text),
+            Ok(Message::Usage(text)) => self.usage(text),
+            Err(refused) => (None, Err(refused)),
+        };
+        let id_of_open = id.unwrap_or_default();
+        self.batch.reply(match answer {
+            Ok(()) => Reply::of_message("noted", id_of_open, Unknown::default()),
+            Err(refused) => Reply::refused(number, id, refused, Unknown::default()),
+        });
+        Ok(())
+    }
+
+    pub(super) fn refuse(&mut self, number: u64, reason: String) {
+        self.batch.reply(Reply::refused(number, None, invalid(reason), Unknown::default()));
+    }
+
+    /// Appends the records of the lines so far, and writes all answers.
+    pub(super) fn answer(&mut self, out: &mut impl Write) -> Result<(), Failure> {
+        let answered = self.batch.answer(self.ledger, out)?;
+        self.any_failed |= answered.any_failed;
+        self.open.extend(answered.goes_on.into_iter().map(|open| (open.record.execution_id, open)));
+        Ok(())
+    }
+
+    /// Records each execution that has not ended as interrupted. Returns the number of these executions.
+    pub(super) fn interrupt_open(&mut self) -> usize {
+        let count = self.open.len();
+        let open: Vec<_> = self.open.drain().map(|(_, open)| open).collect();
+        let records: Vec<_> = open.iter().map(|open| self.interrupted(open)).collect();
+        for (open, answer) in open.into_iter().zip(self.ledger.append_all(&records)) {
+            // If the record cannot be appended, the begin mark stays, and the next process records the execution.
+            match answer {
+                Ok(runledger::Answer::Lost(_)) | Err(_) => {}
+                Ok(_) => open.mark.remove(),
+            }
+        }
+        self.any_failed |= count > 0;
+        count
+    }
+
+    fn interrupted(&self, open: &Open) -> ExecutionMetrics {
+        let mut record = open.ended();
+        record.timestamp_end = None;
+        record.set_status(Status::Interrupted);
+        record.set_error_reason("the input of `runledger pipe` ended before the execution did");
+        self.reader.price(&mut record);
+        record
+    }
+
+    /// Adds the record in a line, which ends the execution `ends` if there is one. If the record is refused, the execution
+    /// goes on.
+    fn add(&mut self, number: u64, line: Line, ends: Option<Open>) {
+        match line {
+            Line::Record(accepted) => self.batch.add(number, *accepted, ends),
+            Line::Refused { execution_id, kind, reasons, unknown } => {
+                self.open.extend(ends.map(|open| (open.record.execution_id, open)));
+                self.batch.reply(Reply::refused(number, execution_id, (kind, reasons), unknown));
+            }
+        }
+    }
+
+    fn begin(&mut self, number: u64, text: &str) -> Result<(), Failure> {
+        let (record, unknown) = match self.reader.read_begun(text) {
+            Ok(begun) => begun,
+            Err(line) => {
+                self.add(number, line, None);
+                return Ok(());
+            }
+        };
+        let id = record.execution_id;
+        let reply = match self.open.get(&id) {
+            Some(_) => {
+                Reply::refused(number, Some(id), invalid("execution_id: this execution has begun already"), unknown)
+            }
+            None => match self.ledger.mark(&record) {
+                Ok(mark) => {
+                    self.open.insert(id, Open::new(record, mark));
+                    Reply::of_message("begun", id, unknown)
+                }
+                Err(error) => {
+                    let refused = (failure::kind(&error), vec![failure::text(&error)]);
+                    Reply::refused(number, Some(id), refused, unknown)
+                }
+            },
+        };
+        self.batch.reply(reply);
+        Ok(())
+    }
+
+    fn step(&mut self, text: &str) -> (Option<Uuid>, Result<(), Refused>) {
+        self.with_open(text, |mut object, open| {
+            let name = object.take("name").and_then(|name| serde_json::from_str::<String>(&name).ok());
+            let name = name.filter(|name| !name.trim().is_empty()).ok_or("step.name: expected the name of a step")?;
+            if let Some((other, _)) = object.entries().next() {
+                return Err(format!("step.{other}: expected only execution_id and name"));
+            }
+            open.enter(&name);
+            Ok(())
+        })
+    }
+
+    fn usage(&mut self, text: &str) -> (Option<Uuid>, Result<(), Refused>) {
+        self.with_open(text, |object, open| {
+            open.record.add_call(call::read(&object.to_json(), "usage")?);
+            Ok(())
+        })
+    }
+
+    /// Calls `change` with the rest of the object and the execution that it names.
+    fn with_open(
+        &mut self,
+        text: &str,
+        change: impl FnOnce(Document, &mut Open) -> Result<(), String>,
+    ) -> (Option<Uuid>, Result<(), Refused>) {
+        let (id, object) = match identified(text) {
+            Ok(identified) => identified,
+            Err(refused) => return (None, Err(refused)),
+        };
+        let changed = match self.open.get_mut(&id) {
+            Some(open) => change(object, open).map_err(invalid),
+            None => Err(unknown_execution()),
+        };
+        (Some(id), changed)
+    }
+
+    /// Ends an execution: adds its record.
+    fn end(&mut self, number: u64, text: &str, out: &mut impl Write) -> Result<(), Failure> {
+        let (id, fields) = match identified(text) {
+            Ok(identified) => identified,
+            Err(refused) => {
+                self.batch.reply(Reply::refused(number, None, refused, Unknown::default()));
+                return Ok(());
+            }
+        };
+        if !self.open.contains_key(&id) {
+            // Its record may be among those that are not appended yet.
+            self.answer(out)?;
+        }
+        let open = self.open.remove(&id);
+        let base = match &open {
+            Some(open) => Ok(open.ended()),
+            None => self.recorded(id),
+        };
+        let base =
+            base.and_then(|base| base.to_json().map_err(|error| (failure::kind(&error), error.details().to_vec())));
+        let has_outcome = fields.has("status") || fields.has("execution_succeeded") || open.is_none();
+        let line = match base {
+            Ok(_) if !has_outcome => Err(invalid("status: expected the outcome of the execution, found none")),
+            Ok(base) => {
+                let mut object = Document::parse(&base).unwrap_or_default();
+                object.overlay(fields);
+                Ok(match self.reader.read(&object.to_json()) {
+                    Line::Refused { kind, reasons, unknown, .. } => {
+                        let reasons = reasons.into_iter().map(without_column).collect();
+                        Line::Refused { execution_id: Some(id), kind, reasons, unknown }
+                    }
+                    read => read,
+                })
+            }
+            Err(refused) => Err(refused),
+        };
+        let refuse =
+            |(kind, reasons)| Line::Refused { execution_id: Some(id), kind, reasons, unknown: Unknown::default() };
+        self.add(number, line.unwrap_or_else(refuse), open);
+        Ok(())
+    }
+
+    /// Returns the record in the ledger of an execution that this process has not begun. If a program sends the end of an
+    /// execution again after a restart, the record is either that end, or says that the execution was interrupted.
+    fn recorded(&self, id: Uuid) -> Result<ExecutionMetrics, Refused> {
+        let found = self.ledger.reader().find(id);
+        let found = found.map_err(|error| (failure::kind(&error), vec![failure::text(&error)]))?;
+        let mut record = found.ok_or_else(unknown_execution)?;
+        if record.status == Some(Status::Interrupted) {
+            (record.status, record.error_reason, record.error_category) = (None, None, None);
+            (record.wall_clock_time_ms, record.total_latency_ms) = (None, None);
+            record.timestamp_end = Some(crate::clock::now().max(record.timestamp_start));
+        }
+        Ok(record)
+    }
+}
+
+fn unknown_execution() -> Refused {
+    let reason = "execution_id: found an execution that has not begun on this input; send a message with begin first";
+    ("unknown_execution", vec![reason.to_owned()])
+}
+
+/// Returns the id in a message, and the message without it.
+fn identified(text: &str) -> Result<(Uuid, Document), Refused> {
+    let mut object = Document::parse(text).map_err(|error| ("malformed", vec![without_column(error.to_string())]))?;
+    let id = object.take("execution_id").and_then(|id| serde_json::from_str(&id).ok());
+    let id = id.ok_or_else(|| invalid("execution_id: expected the UUID of an execution that has begun"))?;
+    Ok((id, object))
+}

@@ -1,0 +1,47 @@
+//! How an execution ended, as an argument of `complete` and `log`.
+
+use clap::ValueEnum;
+use runledger::ExecutionMetrics;
+use runledger::metrics::{ErrorCategory, Status};
+
+use crate::failure::Failure;
+
+/// How an execution ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Ending {
+    Success,
+    /// `failed` is the word in records.
+    #[value(alias = "failed")]
+    Error,
+    Cancelled,
+}
+
+impl Ending {
+    /// Fails if a success has an error message.
+    pub(crate) fn check(self, message: Option<&str>) -> Result<(), Failure> {
+        if self == Self::Success && message.is_some() { Err(Failure::MessageOfSuccess) } else { Ok(()) }
+    }
+
+    /// Writes the reason and the category of an error into `record`, and returns the status.
+    pub(crate) fn fill(self, message: Option<&str>, record: &mut ExecutionMetrics) -> Status {
+        if let Some(message) = message {
+            record.set_error_reason(message);
+        }
+        if self == Self::Error {
+            record.error_category = Some(ErrorCategory::Unknown);
+        }
+        match self {
+            Self::Success => Status::Success,
+            Self::Error => Status::Failed,
+            Self::Cancelled => Status::Cancelled,
+        }
+    }
+
+    pub(crate) fn text(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Error => "error",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! Keys of payloads. A payload with a key is appended only if no line has this key yet.
+
+use std::fmt;
+
+use crate::error::{Error, Result};
+
+/// The place of a line in a journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LinePlace {
+    /// The number of the segment, counting from 1.
+    pub(crate) segment: u64,
+    /// The offset of the line in the segment.
+    pub(crate) offset: u64,
+}
+
+/// The key of a payload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Key {
+    pub(crate) id: u128,
+    /// The line with this key that the payload replaces. The payload is appended although this line has the key, unless
+    /// a later line has the key too.
+    pub(crate) replaces: Option<LinePlace>,
+}
+
+/// Why a payload was not appended.
+#[derive(Debug, Clone)]
+pub(crate) enum NotAppended {
+    /// This line is the last one that has the key.
+    Known(LinePlace),
+    /// An earlier payload of the same batch has the key.
+    InBatch,
+    /// It is unknown whether a line has the key.
+    Unknown(Error),
+}
+
+/// Knows which lines of a journal have which keys. The journal itself does not know what its lines mean.
+pub(crate) trait KnownKeys: fmt::Debug + Send + Sync {
+    /// Returns the last line that has each key, or `None` if there is none. The lock of the journal is held meanwhile,
+    /// so no process appends lines.
+    fn places(&self, keys: &[Key]) -> Result<Vec<Option<LinePlace>>>;
+}

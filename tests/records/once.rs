@@ -1,0 +1,194 @@
+//! Promise: a record that is appended twice is stored once.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::{Arc, Barrier};
+
+use runledger::metrics::{CostProvenance, CostSource, CostTier, Status};
+use runledger::{Answer, ErrorKind, ExecutionMetrics, Ledger, Options, Usd, Uuid};
+
+fn record(id: Uuid) -> ExecutionMetrics {
+    let start = "2026-02-14T14:23:00Z".parse().unwrap();
+    let mut record = ExecutionMetrics::new(id, "git-push-autonomous", "0.1.0", start);
+    record.timestamp_end = Some("2026-02-14T14:23:05Z".parse().unwrap());
+    record.set_status(Status::Success);
+    record
+}
+
+fn numbered(number: u128) -> ExecutionMetrics {
+    record(Uuid::from_u128(number))
+}
+
+/// Returns what `append` answered, as text.
+fn append(ledger: &Ledger, record: &ExecutionMetrics) -> String {
+    match ledger.append(record) {
+        Ok(Answer::Durable { seq }) => format!("durable {seq}"),
+        Ok(Answer::Duplicate { seq }) => format!("duplicate {seq}"),
+        Err(error) => format!("{:?} {:?}", error.kind(), error.details()),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn count(path: &Path) -> usize {
+    runledger::LedgerReader::open(path).unwrap().records().map(Result::unwrap).count()
+}
+
+#[test]
+fn the_same_record_is_stored_once_before_and_after_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("log.jsonl");
+    let ledger = Ledger::open(&path).unwrap();
+    assert_eq!(append(&ledger, &numbered(1)), "durable 1");
+    assert_eq!(append(&ledger, &numbered(1)), "duplicate 1");
+    // Another process has another list of ids.
+    let other = Ledger::open(&path).unwrap();
+    assert_eq!(append(&other, &numbered(1)), "duplicate 1");
+    assert_eq!(append(&other, &numbered(2)), "durable 2");
+    assert_eq!(append(&ledger, &numbered(2)), "duplicate 2");
+    drop((ledger, other));
+    assert_eq!(append(&Ledger::open(&path).unwrap(), &numbered(2)), "duplicate 2");
+    assert_eq!(count(&path), 2);
+}
+
+#[test]
+fn a_record_with_the_same_id_and_other_content_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("log.jsonl");
+    let ledger = Ledger::open(&path).unwrap();
+    assert_eq!(append(&ledger, &numbered(7)), "durable 1");
+    let mut other = numbered(7);
+    other.tokens_input = Some(5);
+    other.skill_version = "0.2.0".to_owned();
+    let error = ledger.append(&other).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Conflict);
+    assert_eq!(
+        error.details(),
+        [
+            "line 1 has another record with the execution_id 00000000-0000-0000-0000-000000000007. Nothing was written",
+            "skill_version: the ledger has \"0.1.0\", the new record has \"0.2.0\"",
+            "tokens_input: the ledger has null, the new record has 5",
+        ]
+    );
+    assert_eq!(count(&path), 1);
+}
+
+#[test]
+fn records_of_one_call_are_compared_with_each_other() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("log.jsonl");
+    let ledger = Ledger::open(&path).unwrap();
+    let mut other = numbered(1);
+    other.tokens_input = Some(5);
+    let answers = ledger.append_all(&[numbered(1), numbered(2), numbered(1), other, numbered(3)]);
+    assert!(matches!(answers[0], Ok(Answer::Durable { seq: 1 })), "{answers:?}");
+    assert!(matches!(answers[1], Ok(Answer::Durable { seq: 2 })), "{answers:?}");
+    assert!(matches!(answers[2], Ok(Answer::Duplicate { seq: 1 })), "{answers:?}");
+    assert!(answers[3].as_ref().is_err_and(|error| error.kind() == ErrorKind::Conflict), "{answers:?}");
+    assert!(matches!(answers[4], Ok(Answer::Durable { seq: 3 })), "{answers:?}");
+    assert_eq!(count(&path), 3);
+}
+
+#[test]
+fn a_final_record_replaces_an_interrupted_one_and_never_the_other_way_round() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("log.jsonl");
+    let ledger = Ledger::open(&path).unwrap();
+    let (last, mut interrupted) = (numbered(1), numbered(1));
+    interrupted.set_status(Status::Interrupted);
+    assert_eq!(append(&ledger, &interrupted), "durable 1");
+    assert_eq!(append(&ledger, &interrupted), "duplicate 1");
+    assert_eq!(append(&ledger, &last), "durable 2");
+    assert_eq!(append(&ledger, &interrupted), "duplicate 2");
+    assert_eq!(append(&ledger, &last), "duplicate 2");
+    assert_eq!(ledger.reader().find(last.execution_id).unwrap(), Some(last));
+}
+
+#[test]
+fn a_computed_cost_is_not_compared() {
+    let directory = tempfile::tempdir().unwrap();
+    let ledger = Ledger::open(directory.path().join("log.jsonl")).unwrap();
+    let priced = |usd: &str, source| {
+        let mut record = numbered(1);
+        record.cost_usd = Some(usd.parse::<Usd>().unwrap());
+        record.cost_tier = Some(CostTier::Standard);
+        let mut cost = CostProvenance::default();
+        cost.source = Some(source);
+        record.cost = cost;
+        record
+    };
+    assert_eq!(append(&ledger, &priced("0.1", CostSource::Computed)), "durable 1");
+    assert_eq!(append(&ledger, &priced("0.2", CostSource::Computed)), "duplicate 1");
+    assert_eq!(append(&ledger, &numbered(1)), "duplicate 1");
+    let stated = ledger.append(&priced("0.1", CostSource::Reported)).unwrap_err();
+    assert_eq!(stated.kind(), ErrorKind::Conflict);
+}
+
+/// Ids of any order, in sealed segments with and without an index, and with an index that is damaged.
+#[test]
+fn records_of_sealed_segments_are_known() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("log.jsonl");
+    let open = || Options::new().rotate_bytes(Some(4_000)).open(&path).unwrap();
+    let ids: Vec<_> =
+        (1..=100_u128).map(|at| Uuid::from_u128(at.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835))).collect();
+    let ledger = open();
+    for id in &ids {
+        assert!(append(&ledger, &record(*id)).starts_with("durable"));
+    }
+    let sealed = path.with_extension("ledger").join("sealed");
+    let segments = std::fs::read_dir(&sealed).unwrap().count();
+    assert!(segments > 10, "{segments}");
+    let all_are_known = |ledger: &Ledger| {
+        for (at, id) in ids.iter().enumerate() {
+            assert_eq!(append(ledger, &record(*id)), format!("duplicate {}", at + 1));
+        }
+    };
+    all_are_known(&ledger);
+    ledger.reader().rebuild_index().unwrap();
+    all_are_known(&open());
+    for entry in std::fs::read_dir(&sealed).unwrap() {
+        let file = entry.unwrap().path();
+        if file.extension().is_some_and(|end| end == "index") {
+            let mut bytes = std::fs::read(&file).unwrap();
+            let last = bytes.len() - 3;
+            bytes[last] ^= 1;
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= 1;
+            std::fs::write(&file, bytes).unwrap();
+        }
+    }
+    all_are_known(&open());
+    assert_eq!(count(&path), 100);
+}
+
+/// Threads of several handles append the same records at the same time.
+#[test]
+fn threads_that_append_the_same_records_store_each_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("log.jsonl");
+    let ledgers: Vec<_> = (0..4).map(|_| Ledger::open(&path).unwrap()).collect();
+    let barrier = Arc::new(Barrier::new(16));
+    let durable: Vec<u64> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..16)
+            .map(|thread| {
+                let (ledger, barrier) = (ledgers[thread % 4].clone(), Arc::clone(&barrier));
+                scope.spawn(move || {
+                    barrier.wait();
+                    let mut durable = Vec::new();
+                    for number in 0..200 {
+                        match ledger.append(&numbered(number + 1)).unwrap() {
+                            Answer::Durable { seq } => durable.push(seq),
+                            Answer::Duplicate { .. } => {}
+                            other => panic!("{other:?}"),
+                        }
+                    }
+                    durable
+                })
+            })
+            .collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    });
+    assert_eq!(durable.len(), 200);
+    assert_eq!(durable.iter().copied().collect::<BTreeSet<_>>(), (1..=200).collect());
+    assert_eq!(count(&path), 200);
+}
