@@ -11,7 +11,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         execution.record_usage("gpt-4", Usage::new(1_000, 500));
         "42".parse::<u32>()
     });
-    done.record.warn(); // warns on stderr if the record is not on the disk
     assert_eq!(done.result?, 42);
 
     // A skill that fails has a record too, with the reason.

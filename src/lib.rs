@@ -14,7 +14,6 @@
 //!     execution.record_usage("gpt-4", Usage::new(1_000, 500)); // input and output tokens; the ledger adds the cost
 //!     "42".parse::<u32>() // your skill
 //! });
-//! done.record.warn(); // prints a warning only if the record is not durable
 //! assert_eq!(done.result, Ok(42));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

@@ -64,17 +64,17 @@ pub(crate) fn run(root: &Execution, dag: &'static [Node]) -> io::Result<()> {
 fn execute(node: &Node, mut execution: Execution, outputs: &Outputs) -> Option<Value> {
     if let Some(need) = node.needs.iter().find(|need| outputs[*need].is_none()) {
         execution.record_mut().set_error_reason(format!("needs {need}, which did not succeed"));
-        execution.finish(Status::Cancelled).warn();
+        execution.finish(Status::Cancelled);
         return None;
     }
     match (node.body)(&mut execution, outputs) {
         Ok(output) => {
             execution.record_mut().output_hash = Some(hash_bytes(output.to_string()));
-            execution.succeed().warn();
+            execution.succeed();
             Some(output)
         }
         Err(error) => {
-            execution.fail(&error).warn();
+            execution.fail(&error);
             None
         }
     }

@@ -4,7 +4,7 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The operating system refused or failed an operation. [`source`](std::error::Error::source) returns its error.
+    /// The operating system refused or failed an operation. [`cause`](super::Error::cause) returns its error.
     Io,
     /// A deadline passed before the lock could be acquired, or before the lines were written.
     Timeout,

@@ -1,6 +1,6 @@
 //! The error and its text.
 
-use std::fmt::Write;
+use std::fmt::{self, Write};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,25 +11,44 @@ use crate::json::JsonFault;
 /// An error. It holds the operation that failed, the path, the position and details, such as what was found and what
 /// was expected.
 ///
-/// The text of an error is `cannot <operation>: <path>: line <n> (byte <m>): <details>`. Parts that are unknown are
-/// left out. The text does not repeat the [`source`](std::error::Error::source), such as the operating system's own
-/// error.
+/// `{}` and `{:?}` write the same line: `cannot <operation>: <path>: line <n> (byte <m>): <details>: <cause>`. Parts
+/// that are unknown are left out. The [`cause`](Self::cause) is, for example, the operating system's own error. Since
+/// the line includes it, the error has no [`source`](std::error::Error::source), and no program prints the cause twice.
+///
+/// The text of a warning may begin with its consequence, such as `a record was spilled: cannot …`.
 ///
 /// An error is as large as a pointer and cheap to clone, because many callers may receive the error of one failed
 /// write.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error(transparent)]
+///
+/// ```
+/// use runledger::LedgerReader;
+///
+/// let error = LedgerReader::open("/nowhere/ledger.jsonl").unwrap_err();
+/// let text = "cannot open a ledger to read: /nowhere/ledger.jsonl: there is no such file";
+/// assert_eq!(error.to_string(), text);
+/// assert_eq!(format!("{error:?}"), text); // printed by a `main` that returns the error
+/// assert_eq!(error.io_kind(), Some(std::io::ErrorKind::NotFound));
+/// ```
+#[derive(Clone, thiserror::Error)]
+#[error("{}", self.0.text())]
 pub struct Error(Arc<Report>);
 
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("{}", self.text())]
+/// Writes the same line as `Display`, because `main` prints the error that it returns with `Debug`.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[derive(Clone)]
 struct Report {
+    consequence: Option<&'static str>,
     kind: ErrorKind,
     operation: String,
     path: Option<PathBuf>,
     position: Option<Position>,
     details: Vec<String>,
-    source: Option<Arc<dyn std::error::Error + Send + Sync>>,
+    cause: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -42,18 +61,19 @@ impl Error {
     /// Returns an error of `kind`. `operation` is a verb phrase such as "open the ledger".
     pub(crate) fn new(kind: ErrorKind, operation: impl Into<String>) -> Self {
         Self(Arc::new(Report {
+            consequence: None,
             kind,
             operation: operation.into(),
             path: None,
             position: None,
             details: Vec::new(),
-            source: None,
+            cause: None,
         }))
     }
 
     /// Returns an error of the operating system that occurred during `operation` on `path`.
-    pub(crate) fn io(operation: impl Into<String>, path: &Path, source: io::Error) -> Self {
-        Self::new(ErrorKind::Io, operation).path(path).source(source)
+    pub(crate) fn io(operation: impl Into<String>, path: &Path, cause: io::Error) -> Self {
+        Self::new(ErrorKind::Io, operation).path(path).source(cause)
     }
 
     /// Sets the path of the file that the error concerns. For example, a program that parsed a table sets the path of
@@ -63,7 +83,7 @@ impl Error {
         self.with(|report| report.path = Some(path.to_owned()))
     }
 
-    /// Sets the source to a fault in `text`, and the position to where that fault is.
+    /// Sets the cause to a fault in `text`, and the position to where that fault is.
     pub(crate) fn at_source(self, text: &str, source: JsonFault) -> Self {
         let (line, column) = (source.line().max(1), source.column().max(1));
         let before: usize = text.split_inclusive('\n').take(line - 1).map(str::len).sum();
@@ -75,7 +95,7 @@ impl Error {
         self.at_source(text, JsonFault::new(text, error))
     }
 
-    /// Sets the source to the fault that `error` reports of `json`.
+    /// Sets the cause to the fault that `error` reports of `json`.
     pub(crate) fn of_json(self, json: impl AsRef<[u8]>, error: &serde_json::Error) -> Self {
         self.source(JsonFault::new(&String::from_utf8_lossy(json.as_ref()), error))
     }
@@ -103,8 +123,14 @@ impl Error {
         self.with(|report| report.details.push(detail.into()))
     }
 
-    pub(crate) fn source(self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
-        self.with(|report| report.source = Some(Arc::new(source)))
+    /// Sets the cause.
+    pub(crate) fn source(self, cause: impl std::error::Error + Send + Sync + 'static) -> Self {
+        self.with(|report| report.cause = Some(Arc::new(cause)))
+    }
+
+    /// Sets what follows from the error for a record or a cost. The text of a warning begins with it.
+    pub(crate) fn with_consequence(self, consequence: &'static str) -> Self {
+        self.with(|report| report.consequence = Some(consequence))
     }
 
     fn with(mut self, change: impl FnOnce(&mut Report)) -> Self {
@@ -144,19 +170,25 @@ impl Error {
         &self.0.details
     }
 
-    /// Returns the text of the error, followed by the text of its source. Warnings use this text, because nothing else
-    /// prints the source of a warning.
-    pub(crate) fn with_source(&self) -> String {
-        match &self.0.source {
-            Some(source) => format!("{self}: {source}"),
-            None => self.to_string(),
-        }
+    pub(crate) fn consequence(&self) -> Option<&'static str> {
+        self.0.consequence
     }
 
-    /// Returns the kind of the operating system's error; `None` if the source is not such an error.
+    /// Returns the error of the operating system, or the fault in a text, that caused this error; `None` if there is
+    /// none. The text of this error ends with the text of its cause.
+    ///
+    /// ```
+    /// let error = runledger::LedgerReader::open("/nowhere/ledger.jsonl").unwrap_err();
+    /// let cause = error.cause().and_then(|cause| cause.downcast_ref::<std::io::Error>());
+    /// assert_eq!(cause.map(std::io::Error::kind), Some(std::io::ErrorKind::NotFound));
+    /// ```
+    pub fn cause(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.cause.as_deref().map(|cause| cause as _)
+    }
+
+    /// Returns the kind of the operating system's error; `None` if the cause is not such an error.
     pub fn io_kind(&self) -> Option<io::ErrorKind> {
-        let source = self.0.source.as_deref()?;
-        Some(source.downcast_ref::<io::Error>()?.kind())
+        Some(self.cause()?.downcast_ref::<io::Error>()?.kind())
     }
 
     /// Returns true if the process lacks the permission for the operation.
@@ -167,9 +199,10 @@ impl Error {
 
 impl Report {
     fn text(&self) -> String {
-        let mut text = format!("cannot {}", self.operation);
+        let mut text = self.consequence.map_or_else(String::new, |consequence| format!("{consequence}: "));
+        // Writing to a String cannot fail.
+        let _ = write!(text, "cannot {}", self.operation);
         if let Some(path) = &self.path {
-            // Writing to a String cannot fail.
             let _ = write!(text, ": {}", path.display());
         }
         if let Some(Position { line, byte }) = self.position {
@@ -177,6 +210,9 @@ impl Report {
         }
         if !self.details.is_empty() {
             let _ = write!(text, ": {}", self.details.join("; "));
+        }
+        if let Some(cause) = &self.cause {
+            let _ = write!(text, ": {cause}");
         }
         text
     }
@@ -192,10 +228,17 @@ mod tests {
         let error = Error::io("read the ledger", Path::new("/l.jsonl"), io::Error::other("bad disk"))
             .at(3, 120)
             .detail("expected a trailer, found \"x\"");
-        let text = "cannot read the ledger: /l.jsonl: line 3 (byte 120): expected a trailer, found \"x\"";
-        assert_eq!(error.to_string(), text);
-        assert_eq!(std::error::Error::source(&error).map(ToString::to_string).as_deref(), Some("bad disk"));
-        assert_eq!(error.with_source(), format!("{error}: bad disk"));
+        let text = "cannot read the ledger: /l.jsonl: line 3 (byte 120): expected a trailer, found \"x\": bad disk";
+        assert_eq!(
+            (error.to_string(), format!("{error:?}"), format!("{error:#?}")),
+            (text.into(), text.into(), text.into())
+        );
+        assert_eq!(error.cause().map(ToString::to_string).as_deref(), Some("bad disk"));
+        assert!(std::error::Error::source(&error).is_none(), "the cause would be printed twice");
+        assert_eq!(
+            error.clone().with_consequence("a record was lost").to_string(),
+            format!("a record was lost: {text}")
+        );
         assert_eq!((error.line(), error.byte()), (Some(3), Some(120)));
     }
 }

@@ -1,5 +1,5 @@
 //! Of several similar warnings, reports at most one per second and counts the others. Warnings are similar if they have
-//! the same consequence (`what`), error kind, operation and path.
+//! the same consequence, error kind, operation and path.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -24,7 +24,7 @@ const GROUPS_MAX: usize = 64;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Warning {
-    /// The consequence of the error for the caller, or an empty string.
+    /// What the program that reports the warning says before the error, or an empty string.
     pub what: &'static str,
     /// The error.
     pub error: Error,
@@ -37,7 +37,7 @@ impl fmt::Display for Warning {
         if !self.what.is_empty() {
             write!(f, "{}: ", self.what)?;
         }
-        f.write_str(&self.error.with_source())?;
+        write!(f, "{}", self.error)?;
         match self.more {
             0 => Ok(()),
             more => write!(f, " (and {more} more like it)"),
@@ -45,8 +45,8 @@ impl fmt::Display for Warning {
     }
 }
 
-/// Decides which warnings are reported. Warnings are similar if they have the same `what`, error kind, operation and
-/// path. Of similar warnings, at most one per second is reported. The others are held back and counted. The next
+/// Decides which warnings are reported. Warnings are similar if they have the same `what`, and their errors have the same
+/// consequence, kind, operation and path. Of similar warnings, at most one per second is reported. The others are held back and counted. The next
 /// similar warning that is reported states their number. [`finish`](Self::finish) returns the counts that were not
 /// reported in this way. The caller supplies the time.
 ///
@@ -74,13 +74,17 @@ struct Group {
     held_back: Option<(Error, u64)>,
 }
 
-type Alike = (&'static str, ErrorKind, String, Option<PathBuf>);
+type Alike = ([&'static str; 2], ErrorKind, String, Option<PathBuf>);
 
 impl Warnings {
     /// Returns the warning if it is to be reported at the time `now`. Otherwise counts it and returns `None`.
     pub fn admit(&mut self, what: &'static str, error: &Error, now: Instant) -> Option<Warning> {
-        let is_alike = |(w, kind, operation, path): &Alike| {
-            *w == what && *kind == error.kind() && operation == error.operation() && path.as_deref() == error.file()
+        let consequences = [what, error.consequence().unwrap_or_default()];
+        let is_alike = |(same, kind, operation, path): &Alike| {
+            *same == consequences
+                && *kind == error.kind()
+                && operation == error.operation()
+                && path.as_deref() == error.file()
         };
         let is_over = |group: &Group| now.saturating_duration_since(group.since) >= PAUSE;
         let more = match self.0.iter_mut().find(|group| is_alike(&group.alike)) {
@@ -98,7 +102,8 @@ impl Warnings {
                     self.0.retain(|group| group.held_back.is_some() || !is_over(group));
                 }
                 if self.0.len() < GROUPS_MAX {
-                    let alike = (what, error.kind(), error.operation().to_owned(), error.file().map(Into::into));
+                    let alike =
+                        (consequences, error.kind(), error.operation().to_owned(), error.file().map(Into::into));
                     self.0.push(Group { alike, since: now, held_back: None });
                 }
                 0
@@ -111,7 +116,7 @@ impl Warnings {
     /// warnings of the group that were held back before it. Forgets all groups, so the next warning is always reported.
     pub fn finish(&mut self) -> Vec<Warning> {
         let left = |group: Group| {
-            let what = group.alike.0;
+            let [what, _] = group.alike.0;
             group.held_back.map(|(error, more)| Warning { what, error, more })
         };
         std::mem::take(&mut self.0).into_iter().filter_map(left).collect()
@@ -128,11 +133,11 @@ impl OnStderr {
         Arc::new(Self(PerProcess::new(Mutex::default())))
     }
 
-    pub(crate) fn warn(&self, what: &'static str, error: &Error) {
+    pub(crate) fn warn(&self, error: &Error) {
         // A forked child counts only its own warnings. The parent process reports the warnings that were held back
         // before the fork.
         let warnings = self.0.get_or_make(|| Ok::<_, Error>(Mutex::default()));
-        let admit = |warnings: &Mutex<Warnings>| lock(warnings).admit(what, error, Instant::now());
+        let admit = |warnings: &Mutex<Warnings>| lock(warnings).admit("", error, Instant::now());
         if let Ok(Some(warning)) = warnings.map(admit) {
             to_stderr(&warning);
         }
@@ -154,7 +159,7 @@ impl Drop for OnStderr {
 /// is dropped.
 pub fn on_stderr() -> Warn {
     let stderr = OnStderr::new();
-    Arc::new(move |error| stderr.warn("", error))
+    Arc::new(move |error| stderr.warn(error))
 }
 
 /// Writes a warning to stderr. Unlike `eprintln!`, this does not panic if stderr is full or closed.

@@ -1,14 +1,15 @@
 //! The results of recording an execution.
 
-use std::sync::Arc;
-
 use crate::error::Error;
-use crate::journal::warnings::OnStderr;
 
 /// Where a record went.
 ///
 /// The record is stored before the answer is returned, unless the answer is [`Lost`](Self::Lost) or
 /// [`Late`](Self::Late). So records do not accumulate in memory while the disk fails.
+///
+/// If the answer is [`Spilled`](Self::Spilled), [`Lost`](Self::Lost) or [`Late`](Self::Late), the ledger has already
+/// [warned](crate::Options::on_warning) about the record, unless the program
+/// [handles answers](crate::Options::handles_answers) itself.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Answer {
@@ -42,15 +43,51 @@ pub enum Answer {
     /// nevertheless.
     Lost(Error),
     /// The disk did not respond within [`Options::deadline`](crate::Options::deadline). A thread is still storing the
-    /// record. If the record cannot be stored, the ledger warns and counts the record as lost. If the process ends
+    /// record. If the record cannot be stored, the ledger warns again and counts the record as lost. If the process ends
     /// before the record is stored, the execution is recorded as interrupted.
     Late(Error),
 }
 
-/// The result of recording one execution.
+impl Answer {
+    /// Returns the warning about a record that is not in the ledger.
+    pub(super) fn warning(&self) -> Option<Error> {
+        let (error, consequence) = match self {
+            Self::Durable { .. } | Self::Flushed { .. } | Self::Duplicate { .. } => return None,
+            Self::Spilled(error) => (error, "a record was spilled"),
+            Self::Lost(error) => (error, "a record was lost"),
+            Self::Late(error) => (error, "a record is not stored yet"),
+        };
+        Some(error.clone().with_consequence(consequence))
+    }
+}
+
+/// The result of recording one execution. It can be ignored: the ledger warns about each problem that it reports when
+/// the execution ends. The warnings go to the hook of [`Options::on_warning`](crate::Options::on_warning), which prints
+/// them to stderr by default. A program that handles the answers itself sets
+/// [`Options::handles_answers`](crate::Options::handles_answers), which turns these warnings off.
+///
+/// ```
+/// use std::sync::{Arc, Mutex};
+///
+/// use runledger::{Options, Skill};
+///
+/// # let directory = tempfile::tempdir()?;
+/// # let path = directory.path().join("execution_metrics.jsonl");
+/// let warnings = Arc::new(Mutex::new(Vec::new()));
+/// let heard = Arc::clone(&warnings);
+/// let ledger = Options::new().on_warning(move |error| heard.lock().unwrap().push(error.to_string())).open(path)?;
+/// ledger.begin(Skill::new("publish", "1.0.0")).succeed(); // nothing to report
+///
+/// let mut execution = ledger.begin(Skill::new("publish", "1.0.0"));
+/// execution.record_mut().quality_score = Some(7.0); // not a score, so the record is stored without it
+/// execution.succeed();
+/// let warning = "fields of a record were left out: cannot accept a record: \
+///                quality_score: expected 0 to 1, found 7";
+/// assert_eq!(*warnings.lock().unwrap(), [warning]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-#[must_use = "a record may have been spilled or lost; `warn` prints that to stderr"]
 pub struct Recorded {
     /// Where the record went.
     pub answer: Answer,
@@ -60,8 +97,6 @@ pub struct Recorded {
     /// Why the ledger stored only the basic fields of the record, for example because another field had an invalid
     /// value; `None` if the record is complete.
     pub refused: Option<Error>,
-    /// Prints the warnings of [`warn`](Self::warn). All answers of a ledger share this printer.
-    pub(super) stderr: Arc<OnStderr>,
 }
 
 impl Recorded {
@@ -70,27 +105,11 @@ impl Recorded {
         matches!(self.answer, Answer::Durable { .. })
     }
 
-    /// Prints a warning to stderr if something went wrong with the record.
-    ///
-    /// Warnings are similar if they have the same consequence, kind of error, operation and path. Of similar warnings,
-    /// a ledger prints at most one per second, and suppresses the others. The next similar warning that is printed says
-    /// how many were suppressed. If no such warning follows, the number is printed when the ledger and its answers are
-    /// dropped.
-    pub fn warn(&self) {
-        for (what, error) in self.warnings() {
-            self.stderr.warn(what, error);
-        }
-    }
-
-    fn warnings(&self) -> impl Iterator<Item = (&'static str, &Error)> {
-        let record = match &self.answer {
-            Answer::Durable { .. } | Answer::Flushed { .. } | Answer::Duplicate { .. } => None,
-            Answer::Spilled(error) => Some(("a record was spilled", error)),
-            Answer::Lost(error) => Some(("a record was lost", error)),
-            Answer::Late(error) => Some(("a record is not stored yet", error)),
-        };
-        let unmarked = self.unmarked.as_ref().map(|error| ("an execution was not marked as started", error));
-        let refused = self.refused.as_ref().map(|error| ("fields of a record were left out", error));
-        record.into_iter().chain(unmarked).chain(refused)
+    /// Returns a warning about each problem.
+    pub(super) fn warnings(&self) -> impl Iterator<Item = Error> {
+        let warning = |error: &Option<Error>, consequence| Some(error.clone()?.with_consequence(consequence));
+        let unmarked = warning(&self.unmarked, "an execution was not marked as started");
+        let refused = warning(&self.refused, "fields of a record were left out");
+        self.answer.warning().into_iter().chain(unmarked).chain(refused)
     }
 }

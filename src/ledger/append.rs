@@ -34,7 +34,7 @@ impl Ledger {
     /// - [`ErrorKind::Conflict`](crate::ErrorKind::Conflict) if the ledger has a record with the same id and other
     ///   content. The details list what differs.
     ///
-    /// In these cases, nothing is written. A failure of the disk is not an error; the [`Answer`] reports it.
+    /// In these cases, nothing is written. A failure of the disk is not an error; the [`Answer`] and a warning report it.
     pub fn append(&self, record: &ExecutionMetrics) -> Result<Answer> {
         let mut answers = self.append_all(std::slice::from_ref(record));
         answers.pop().unwrap_or_else(|| Err(Error::new(ErrorKind::Abandoned, "append to the ledger")))
@@ -68,10 +68,12 @@ impl Ledger {
             move |ledger| ledger.store_all(&stored),
             |ledger, answers| answers.iter().flatten().for_each(|answer| ledger.warn_of_late(answer)),
         );
-        answers.unwrap_or_else(|missed| {
+        let answers = answers.unwrap_or_else(|missed| {
             let answer = |json: &Result<_>| json.as_ref().map(|_| self.too_late(missed)).map_err(Clone::clone);
             jsons.iter().map(answer).collect()
-        })
+        });
+        self.warn_unless_handled(answers.iter().flatten().filter_map(Answer::warning));
+        answers
     }
 
     /// Stores the valid records, and returns the result for each record, valid or not.

@@ -12,8 +12,8 @@ impl Ledger {
     /// Begins an execution, and writes its begin mark, which shows that the execution has started and has no record
     /// yet.
     ///
-    /// `begin` never fails. If the mark cannot be written, [`Recorded::unmarked`](crate::Recorded::unmarked) says why
-    /// when the execution ends.
+    /// `begin` never fails. If the mark cannot be written, [`Recorded::unmarked`](crate::Recorded::unmarked) and a
+    /// warning say why when the execution ends.
     pub fn begin(&self, skill: Skill) -> Execution {
         self.begin_within(skill, None)
     }

@@ -48,11 +48,11 @@ impl Skill {
 }
 
 /// A running execution. **Dropping this guard records the execution**: as panicked if the thread is unwinding, and
-/// otherwise as cancelled. Dropping never panics. The ledger warns if the record was [spilled, lost or
-/// late](crate::Answer).
+/// otherwise as cancelled. Dropping never panics.
 ///
 /// [`succeed`](Self::succeed), [`fail`](Self::fail) and [`finish`](Self::finish) end the execution and say where its
-/// record is. The guard is `Send`, so it can be held across an `.await`. If the future that holds the guard is dropped
+/// record is. The answer can be ignored, because the ledger [warns](crate::Recorded) if the record was spilled, lost or
+/// late. The guard is `Send`, so it can be held across an `.await`. If the future that holds the guard is dropped
 /// before it completes, the execution is recorded as cancelled.
 #[derive(Debug)]
 #[must_use = "dropping it records the execution as cancelled"]
@@ -148,7 +148,27 @@ impl Execution {
     /// used.
     ///
     /// If one call has no price, the execution's cost is unknown: `cost_usd` is `None`, and `cost_tier` and
-    /// `cost.source` are unknown.
+    /// `cost.source` are unknown. The ledger warns about the first such call of each model, and names similar models. In
+    /// a process, it warns about at most 256 models.
+    ///
+    /// ```
+    /// use std::sync::{Arc, Mutex};
+    ///
+    /// use runledger::{Options, Skill, Usage};
+    ///
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("execution_metrics.jsonl");
+    /// let warnings = Arc::new(Mutex::new(Vec::new()));
+    /// let heard = Arc::clone(&warnings);
+    /// let ledger = Options::new().on_warning(move |error| heard.lock().unwrap().push(error.to_string())).open(path)?;
+    /// let mut execution = ledger.begin(Skill::new("summarise", "1.2.0"));
+    /// assert_eq!(execution.record_usage("gpt-4oo", Usage::new(1_000, 500)), None);
+    /// assert_eq!(execution.record_usage("gpt-4oo", Usage::new(2_000, 500)), None);
+    /// let warning = "the cost of a call is unknown: \
+    ///                cannot price the unknown model \"gpt-4oo\", nearest known names: gpt-4o; gpt-4; gpt-4.1";
+    /// assert_eq!(*warnings.lock().unwrap(), [warning]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// If there are several calls:
     ///
@@ -163,13 +183,20 @@ impl Execution {
         let fault = call.validate().err();
         fault.iter().for_each(|error| self.ledger.shared.warn(error));
         let priced = if fault.is_none() { self.ledger.priced(call) } else { None };
+        if fault.is_none() && priced.is_none() && call.reported_usd.is_none() {
+            self.ledger.warn_of_unpriced(call);
+        }
         calls::add(&mut self.record, &mut self.cost, call, fault.is_none(), priced)
     }
 
     /// Records the expected cost of a call, before the call is made. `cost.estimated_usd` is the sum of the estimates,
-    /// separate from the actual cost. The sum is unknown if any estimate is unknown.
+    /// separate from the actual cost. The sum is unknown if any estimate is unknown. The ledger then warns, as it does in
+    /// [`record_call`](Self::record_call).
     pub fn record_estimate(&mut self, call: &Call) {
         let estimate = self.ledger.priced(call).map(|cost| cost.usd);
+        if estimate.is_none() {
+            self.ledger.warn_of_unpriced(call);
+        }
         self.record.cost.estimated_usd = self.estimates.add(estimate);
     }
 
@@ -197,7 +224,7 @@ impl Execution {
             Ok(Err(error)) => Done { record: self.fail(&error), result: Err(error) },
             Err(payload) => {
                 let recorded = self.end_with_error(Status::Panicked, &panic_message(&*payload));
-                self.ledger.warn_unless_kept(&recorded);
+                self.warn_of(&recorded);
                 resume_unwind(payload)
             }
         }
@@ -211,12 +238,49 @@ impl Execution {
     /// Ends the execution as failed. The text of `error` becomes `error_reason`. If the record has no `error_category`,
     /// that field becomes Unknown.
     pub fn fail(mut self, error: &(impl fmt::Display + ?Sized)) -> Recorded {
-        self.end_with_error(Status::Failed, &error.to_string())
+        let recorded = self.end_with_error(Status::Failed, &error.to_string());
+        self.answer(recorded)
+    }
+
+    /// Like [`fail`](Self::fail), but also sets `error_category` and `error_code`.
+    ///
+    /// ```
+    /// use runledger::metrics::ErrorCategory;
+    /// use runledger::{Ledger, Skill};
+    ///
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("execution_metrics.jsonl");
+    /// let ledger = Ledger::open(path)?;
+    /// let execution = ledger.begin(Skill::new("publish", "1.0.0"));
+    /// execution.fail_with(ErrorCategory::Network, 504, "the registry did not answer");
+    ///
+    /// let record = ledger.reader().records().next().transpose()?.ok_or("the ledger is empty")?;
+    /// assert_eq!(record.error_category, Some(ErrorCategory::Network));
+    /// assert_eq!(record.error_code, Some(504));
+    /// assert_eq!(record.error_reason.as_deref(), Some("the registry did not answer"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn fail_with(mut self, category: ErrorCategory, code: i64, error: &(impl fmt::Display + ?Sized)) -> Recorded {
+        self.record.error_category = Some(category);
+        self.record.error_code = Some(code);
+        self.fail(error)
     }
 
     /// Ends the execution with `status`.
     pub fn finish(mut self, status: Status) -> Recorded {
-        self.end(status)
+        let recorded = self.end(status);
+        self.answer(recorded)
+    }
+
+    /// Warns about the problems of an answer that a caller receives.
+    fn answer(&self, recorded: Recorded) -> Recorded {
+        self.ledger.warn_unless_handled(recorded.warnings());
+        recorded
+    }
+
+    /// Warns about the problems of an answer that no caller receives.
+    fn warn_of(&self, recorded: &Recorded) {
+        recorded.warnings().for_each(|warning| self.ledger.shared.warn(&warning));
     }
 
     fn end_with_error(&mut self, status: Status, reason: &str) -> Recorded {
@@ -258,7 +322,7 @@ impl Drop for Execution {
         } else {
             self.end_with_error(Status::Cancelled, "cancelled before its end")
         };
-        self.ledger.warn_unless_kept(&recorded);
+        self.warn_of(&recorded);
     }
 }
 

@@ -24,7 +24,7 @@ use super::json::{to_json, valid_json};
 use super::pending::stored::Pending;
 use super::pending::sweep;
 use super::reader::{Check, Level};
-use super::{Ledger, Skill, clock};
+use super::{Ledger, Skill};
 use crate::disk::lock::Locked;
 use crate::disk::make_directory;
 use crate::disk::{Access, Disk, Storage, StorageFile, append_all, canonical, unless_missing};
@@ -33,7 +33,7 @@ use crate::id::new_id;
 use crate::journal::Cursor;
 use crate::journal::format::line::{self, Link};
 use crate::journal::read::Splitter;
-use crate::metrics::{ExecutionMetrics, Status};
+use crate::metrics::{ExecutionMetrics, Status, Timestamp};
 
 /// The end of each file's name, after the execution's id.
 const END: &str = ".jsonl";
@@ -143,7 +143,7 @@ impl Fallback {
     /// [`ErrorKind::Io`] if the fallback's directory cannot be used, and [`ErrorKind::Invalid`] if the record is too
     /// large.
     pub fn begin(&self, ledger: &Path, skill: Skill) -> Result<FallbackExecution> {
-        let now = clock::now();
+        let now = Timestamp::now();
         let mut record = ExecutionMetrics::new(new_id(now.unix_ms()), skill.name, skill.version, now);
         record.kind = skill.kind;
         record.run = skill.run;
@@ -202,7 +202,7 @@ impl Fallback {
         }
         let mut counts: Vec<_> =
             by_ledger.iter().map(|(ledger, records)| format!("{records} of {}", ledger.display())).collect();
-        counts.extend(records.unreadable.iter().map(Error::with_source));
+        counts.extend(records.unreadable.iter().map(ToString::to_string));
         (!counts.is_empty()).then(|| {
             let found = format!("records in {}: {}", self.directory.display(), counts.join(", "));
             Check::warning(NAME, found, "the next command that writes to one of these ledgers appends its records")

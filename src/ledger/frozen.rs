@@ -38,12 +38,12 @@ use crate::metrics::{ExecutionMetrics, Timestamp};
 /// let ledger = Options::new().clock(saturday).open(directory.path().join("execution_metrics.jsonl"))?;
 /// let mut old = ledger.begin(Skill::new("publish", "1.0.0"));
 /// old.record_mut().timestamp_start = "2026-02-03T12:00:00Z".parse()?;
-/// old.succeed().warn();
+/// old.succeed();
 /// let frozen = ledger.frozen_baselines()?.freeze(saturday(), ledger.reader().records())?;
 /// assert_eq!((frozen.week_start.to_string().as_str(), frozen.computed_from.records), ("2026-02-09T00:00:00.000Z", 1));
 ///
 /// // Later records do not change the baselines of that week.
-/// ledger.begin(Skill::new("publish", "1.0.0")).succeed().warn();
+/// ledger.begin(Skill::new("publish", "1.0.0")).succeed();
 /// let again = ledger.frozen_baselines()?.freeze(saturday(), ledger.reader().records())?;
 /// assert_eq!(again.to_json()?, frozen.to_json()?);
 /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -14,11 +14,11 @@ use super::pending::spill::Spill;
 use super::places::Places;
 use super::reader::LedgerReader;
 use super::shared::{Lost, Shared};
+use super::unpriced::Unpriced;
 use crate::cost::{Cost, PriceTable};
 use crate::disk::make_directory;
 use crate::disk::per_process::PerProcess;
 use crate::error::{Error, ErrorKind, Result};
-use crate::journal::warnings::OnStderr;
 use crate::journal::{Durability, Head, Journal, JournalOptions};
 use crate::metrics::{Call, Timestamp};
 use crate::quota::{Limits, Quota, QuotaOptions};
@@ -134,6 +134,16 @@ impl Ledger {
     pub(super) fn priced(&self, call: &Call) -> Option<Cost<'_>> {
         self.prices().ok()?.cost_if_known(call, self.now())
     }
+
+    /// Warns that the cost of `call` is unknown, unless this process has already warned about the model.
+    pub(super) fn warn_of_unpriced(&self, call: &Call) {
+        if self.shared.unpriced.is_new(call)
+            && let Ok(prices) = self.prices()
+            && let Err(error) = prices.cost_of(call, self.now())
+        {
+            self.shared.warn(&error.with_consequence("the cost of a call is unknown"));
+        }
+    }
 }
 
 impl Options {
@@ -159,7 +169,7 @@ impl Options {
             helpers: self.deadline.map(Helpers::new),
             lost: PerProcess::new(Lost::default()),
             swept: AtomicBool::new(false),
-            stderr: OnStderr::new(),
+            unpriced: Unpriced::default(),
             options: self,
             journal,
             slots,

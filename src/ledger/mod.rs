@@ -36,6 +36,7 @@ mod places;
 mod reader;
 mod shared;
 mod store;
+mod unpriced;
 
 use std::sync::Arc;
 

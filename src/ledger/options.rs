@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::clock;
 use crate::cost::PriceTable;
 use crate::disk::Storage;
 use crate::error::Error;
@@ -29,6 +28,7 @@ pub struct Options {
     pub(super) sync_begin: bool,
     pub(super) wait_at_open: bool,
     pub(super) deadline: Option<Duration>,
+    pub(super) handles_answers: bool,
     pub(super) prices: Option<Arc<PriceTable>>,
     pub(super) orchestrator_version: Option<String>,
     pub(super) operator: String,
@@ -47,10 +47,11 @@ impl Options {
     /// ones. The operator is "human", and the environment is prod.
     pub fn new() -> Self {
         Self {
-            journal: JournalOptions::new(Arc::new(|| clock::now().unix_ms())),
+            journal: JournalOptions::new(Arc::new(|| Timestamp::now().unix_ms())),
             sync_begin: false,
             wait_at_open: true,
             deadline: None,
+            handles_answers: false,
             prices: None,
             orchestrator_version: None,
             operator: "human".to_owned(),
@@ -169,7 +170,13 @@ impl Options {
         self
     }
 
-    /// Sets the hook that receives all warnings. A warning is a failure that must not disturb the skill.
+    /// Sets the hook that receives all warnings. A warning is a failure that must not disturb the skill. For example,
+    /// the ledger warns about:
+    ///
+    /// - each record that was spilled, lost or late, when the call that stores it returns or the guard is dropped;
+    /// - each record of which only the basic fields could be stored, and each execution without a begin mark, when the
+    ///   execution ends;
+    /// - each model whose calls have an unknown cost, at its first call, for at most 256 models in a process.
     ///
     /// By default, warnings are printed to stderr. Warnings are similar if they have the same kind of error, operation
     /// and path. Of similar warnings, at most one per second is printed, and the others are suppressed. The next
@@ -179,6 +186,29 @@ impl Options {
     #[must_use]
     pub fn on_warning(mut self, warn: impl Fn(&Error) + Send + Sync + 'static) -> Self {
         self.journal.warn = Arc::new(warn);
+        self
+    }
+
+    /// Sets whether the program handles each [`Answer`](crate::Answer) and each [`Recorded`](crate::Recorded) that it
+    /// receives; false by default. With true, the ledger does not warn about what an answer already reports. It still
+    /// warns if no caller receives the answer: if a guard is dropped, if a skill panics, or if a late record is lost.
+    ///
+    /// ```
+    /// use runledger::{Options, Skill};
+    ///
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("execution_metrics.jsonl");
+    /// let ledger = Options::new().handles_answers(true).on_warning(|error| panic!("{error}")).open(path)?;
+    /// let mut execution = ledger.begin(Skill::new("publish", "1.0.0"));
+    /// execution.record_mut().quality_score = Some(7.0); // not a score, so the record is stored without it
+    /// let recorded = execution.succeed();
+    /// let refused = recorded.refused.ok_or("the score was stored")?;
+    /// assert_eq!(refused.details(), ["quality_score: expected 0 to 1, found 7"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn handles_answers(mut self, handles: bool) -> Self {
+        self.handles_answers = handles;
         self
     }
 

@@ -11,10 +11,10 @@ use super::options::Options;
 use super::pending::slots::Slots;
 use super::pending::spill::Spill;
 use super::pending::sweep;
+use super::unpriced::Unpriced;
 use crate::disk::per_process::PerProcess;
 use crate::error::Error;
 use crate::journal::Journal;
-use crate::journal::warnings::OnStderr;
 use crate::journal::write::events;
 use crate::mutex::try_lock;
 
@@ -30,8 +30,7 @@ pub(super) struct Shared {
     pub(super) helpers: Option<Helpers>,
     /// True once this process has started to sweep the files of dead processes.
     pub(super) swept: AtomicBool,
-    /// Prints the warnings of [`Recorded::warn`](super::Recorded::warn).
-    pub(super) stderr: Arc<OnStderr>,
+    pub(super) unpriced: Unpriced,
 }
 
 /// The records that this process lost.

@@ -2,7 +2,6 @@
 //! deadline limits how long the caller waits.
 
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::bare::bare;
@@ -27,8 +26,7 @@ impl Ledger {
             Ok(json) => self.store_in_time(json, mark.as_ref().ok().cloned()),
             Err(error) => self.lose(error),
         };
-        let stderr = Arc::clone(&self.shared.stderr);
-        Recorded { answer, unmarked: mark.as_ref().err().cloned(), refused, stderr }
+        Recorded { answer, unmarked: mark.as_ref().err().cloned(), refused }
     }
 
     pub(super) fn store_in_time(&self, json: String, mark: Option<Slot>) -> Answer {
@@ -67,7 +65,7 @@ impl Ledger {
     pub(super) fn spill(&self, since: Cursor, json: &[u8], error: Error) -> Result<Answer> {
         match self.shared.slots.stem().and_then(|stem| self.shared.spill.keep(stem, since, json)) {
             Ok(()) => {
-                self.shared.record_event(&LedgerEvent::Spilled { records: 1, error: error.with_source() });
+                self.shared.record_event(&LedgerEvent::Spilled { records: 1, error: error.to_string() });
                 Ok(Answer::Spilled(error))
             }
             Err(_) => Err(error),
@@ -119,18 +117,13 @@ impl Ledger {
 
     /// Warns if a late record could not be stored in the ledger. The call for this record has already returned.
     pub(super) fn warn_of_late(&self, answer: &Answer) {
-        if let Answer::Spilled(error) | Answer::Lost(error) = answer {
-            self.shared.warn(error);
-        }
+        answer.warning().iter().for_each(|warning| self.shared.warn(warning));
     }
 
-    /// Warns about everything that went wrong with a record. Called if no caller receives `recorded`.
-    pub(super) fn warn_unless_kept(&self, recorded: &Recorded) {
-        if let Answer::Spilled(error) | Answer::Lost(error) | Answer::Late(error) = &recorded.answer {
-            self.shared.warn(error);
-        }
-        for error in recorded.unmarked.iter().chain(&recorded.refused) {
-            self.shared.warn(error);
+    /// Reports the warnings about an answer that a caller receives, unless the program handles answers itself.
+    pub(super) fn warn_unless_handled(&self, warnings: impl IntoIterator<Item = Error>) {
+        if !self.shared.options.handles_answers {
+            warnings.into_iter().for_each(|warning| self.shared.warn(&warning));
         }
     }
 }

@@ -21,6 +21,9 @@ pub(super) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 ///
 /// let ids = RunIds::new("run-7").session("s-1").task("1.1", "implement the parser");
 /// assert_eq!((ids.run_id.as_deref(), ids.task_id.as_deref()), (Some("run-7"), Some("1.1")));
+///
+/// let traced = RunIds::default().trace("4bf92f3577b34da6a3ce929d0e0e4736").span("00f067aa0ba902b7");
+/// assert_eq!((traced.run_id, traced.span_id.as_deref()), (None, Some("00f067aa0ba902b7")));
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -69,6 +72,12 @@ impl RunIds {
         Self { run_id: Some(run_id.into()), ..Self::default() }
     }
 
+    /// Sets the id of the pipeline run.
+    #[must_use]
+    pub fn run(self, run_id: impl Into<String>) -> Self {
+        Self { run_id: Some(run_id.into()), ..self }
+    }
+
     /// Sets the id of the run that started this run.
     #[must_use]
     pub fn parent_run(self, run_id: impl Into<String>) -> Self {
@@ -105,10 +114,29 @@ impl RunIds {
         Self { task_id: Some(task_id.into()), description: Some(description.into()), ..self }
     }
 
+    /// Sets the task in words, if the task has no number.
+    #[must_use]
+    pub fn description(self, description: impl Into<String>) -> Self {
+        Self { description: Some(description.into()), ..self }
+    }
+
     /// Sets the mode of the run.
     #[must_use]
     pub fn mode(self, mode: impl Into<String>) -> Self {
         Self { mode: Some(mode.into()), ..self }
+    }
+
+    /// Sets the trace id, which has 32 lower-case hex digits. [`set_traceparent`](Self::set_traceparent) sets both the
+    /// trace id and the span id from the text that a parent process passes on.
+    #[must_use]
+    pub fn trace(self, trace_id: impl Into<String>) -> Self {
+        Self { trace_id: Some(trace_id.into()), ..self }
+    }
+
+    /// Sets the span id, which has 16 lower-case hex digits.
+    #[must_use]
+    pub fn span(self, span_id: impl Into<String>) -> Self {
+        Self { span_id: Some(span_id.into()), ..self }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::ExecutionMetrics;
 use super::faults::Faults;
+use super::text::not_utf8;
 use super::unknown_keys::{Open, UnknownKey, each_key};
 use crate::error::{Error, ErrorKind, Result};
 use crate::json::refuse_duplicate_keys;
@@ -104,9 +105,7 @@ pub(super) fn read_object<'l, T: serde::Deserialize<'l>>(line: &'l str) -> Resul
 
 /// Returns the text of a line, or an error if the line is not UTF-8.
 pub(crate) fn text_of(line: &[u8]) -> Result<&str> {
-    std::str::from_utf8(line).map_err(|error| {
-        malformed().detail(format!("expected UTF-8, found another byte at column {}", error.valid_up_to() + 1))
-    })
+    std::str::from_utf8(line).map_err(|error| malformed().detail(not_utf8(error)))
 }
 
 fn malformed() -> Error {

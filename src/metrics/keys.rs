@@ -336,8 +336,7 @@ mod tests {
         each(&RECORD, "{", "}", &mut |name, before, after| {
             let line = format!("{before}[[[]]]{after}");
             assert!(ExecutionMetrics::unknown_keys(&line).is_empty(), "{line}");
-            let error =
-                std::error::Error::source(&ExecutionMetrics::from_json(&line).unwrap_err()).unwrap().to_string();
+            let error = ExecutionMetrics::from_json(&line).unwrap_err().cause().unwrap().to_string();
             assert_eq!(error.contains("expected a value, found none"), BY_A_LEDGER.contains(&name), "{line}: {error}");
             count += 1;
         });

@@ -54,3 +54,4 @@ pub(crate) use text::{cut, shortened};
 pub use timestamp::Timestamp;
 pub use unknown_keys::UnknownKey;
 pub use usage::{Usage, UsageParts};
+pub use vendor::vendor_model;

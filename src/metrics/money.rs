@@ -2,7 +2,9 @@
 //! must not depend on `cost`.
 
 use std::fmt::{self, Write};
+use std::iter::Sum;
 use std::num::IntErrorKind;
+use std::ops::{Add, AddAssign, Sub, SubAssign};
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -18,16 +20,29 @@ use crate::error::{Error, ErrorKind};
 /// as many decimals as it needs. Only `cost_usd` is limited to eight decimals
 /// ([`round_to_record`](Usd::round_to_record)).
 ///
+/// Amounts can be added, subtracted and summed up. If the result is out of range, `+`, `-` and `sum` panic, like those
+/// of [`Duration`](std::time::Duration), because any amount that they could return would be wrong. The range is ±1.7 ×
+/// 10²⁶ USD, so no real costs exceed it. For amounts that a stranger wrote, use [`checked_add`](Usd::checked_add), as
+/// this crate does. A sum of `Option<Usd>` is `None` if one of the amounts is unknown.
+///
 /// ```
 /// use runledger::Usd;
 ///
 /// let amount: Usd = "0.046875".parse()?;
 /// assert_eq!(amount.pico(), 46_875_000_000);
 /// assert_eq!(amount.to_string(), "0.046875");
+/// assert_eq!(format!("{amount:?}"), "Usd(0.046875)");
 /// assert!("0.0000000000001".parse::<Usd>().is_err()); // finer than a pico-dollar
+///
+/// let costs: [Usd; 3] = ["0.06".parse()?, "0.0075".parse()?, amount];
+/// assert_eq!(costs.iter().sum::<Usd>(), "0.114375".parse()?);
+/// assert_eq!(costs[0] - costs[1] + amount, "0.099375".parse()?);
+/// assert_eq!([Some(amount), None].into_iter().sum::<Option<Usd>>(), None); // an unknown cost is not zero
+/// let checked = costs.into_iter().try_fold(Usd::ZERO, Usd::checked_add);
+/// assert_eq!(checked, Some("0.114375".parse()?));
 /// # Ok::<(), runledger::Error>(())
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Usd {
     pico: i128,
 }
@@ -113,6 +128,72 @@ impl fmt::Display for Usd {
             digits.truncate(digits.trim_end_matches('0').len());
         }
         f.pad_integral(self.pico >= 0, "", &digits)
+    }
+}
+
+impl fmt::Debug for Usd {
+    /// Writes the amount in US dollars, such as `Usd(0.0675)`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Usd({self})")
+    }
+}
+
+/// Returns a sum or difference that is in range.
+#[expect(clippy::expect_used, reason = "an operator has no other way to report an amount that does not exist")]
+fn in_range(amount: Option<Usd>) -> Usd {
+    amount.expect("the amount of US dollars is out of range")
+}
+
+impl Add for Usd {
+    type Output = Self;
+
+    /// Returns the exact sum.
+    ///
+    /// # Panics
+    /// Panics if the sum exceeds the range of ±1.7 × 10²⁶ USD. [`checked_add`](Self::checked_add) does not panic.
+    fn add(self, other: Self) -> Self {
+        in_range(self.checked_add(other))
+    }
+}
+
+impl AddAssign for Usd {
+    fn add_assign(&mut self, other: Self) {
+        *self = *self + other;
+    }
+}
+
+impl Sub for Usd {
+    type Output = Self;
+
+    /// Returns the exact difference, which may be negative.
+    ///
+    /// # Panics
+    /// Panics if the difference exceeds the range of ±1.7 × 10²⁶ USD. [`checked_sub`](Self::checked_sub) does not
+    /// panic.
+    fn sub(self, other: Self) -> Self {
+        in_range(self.checked_sub(other))
+    }
+}
+
+impl SubAssign for Usd {
+    fn sub_assign(&mut self, other: Self) {
+        *self = *self - other;
+    }
+}
+
+impl Sum for Usd {
+    /// Returns the exact sum, which is zero for no amounts.
+    ///
+    /// # Panics
+    /// Panics if a partial sum exceeds the range of ±1.7 × 10²⁶ USD.
+    fn sum<I: Iterator<Item = Self>>(amounts: I) -> Self {
+        amounts.fold(Self::ZERO, Add::add)
+    }
+}
+
+impl<'a> Sum<&'a Self> for Usd {
+    fn sum<I: Iterator<Item = &'a Self>>(amounts: I) -> Self {
+        amounts.copied().sum()
     }
 }
 
@@ -296,6 +377,14 @@ mod tests {
             let (x, y) = (Usd::from_pico(a), Usd::from_pico(b));
             prop_assert_eq!(x.checked_add(y).map(Usd::pico), a.checked_add(b));
             prop_assert_eq!(x.checked_sub(y).map(Usd::pico), a.checked_sub(b));
+            if let (Some(sum), Some(difference)) = (a.checked_add(b), a.checked_sub(b)) {
+                prop_assert_eq!((x + y, x - y), (Usd::from_pico(sum), Usd::from_pico(difference)));
+                let (mut added, mut subtracted) = (x, x);
+                added += y;
+                subtracted -= y;
+                prop_assert_eq!((added, subtracted), (x + y, x - y));
+                prop_assert_eq!([x, y].iter().sum::<Usd>(), [y, x].into_iter().sum());
+            }
         }
 
         #[test]
@@ -369,6 +458,28 @@ mod tests {
         {
             assert!(serde_json::from_str::<Usd>(beyond).is_err(), "{beyond}");
         }
+    }
+
+    #[test]
+    fn debug_writes_dollars() {
+        assert_eq!(format!("{:?}", Some(Usd::from_pico(67_500_000_000))), "Some(Usd(0.0675))");
+        assert_eq!(format!("{:?} {:#?}", Usd::from_pico(-1), Usd::ZERO), "Usd(-0.000000000001) Usd(0)");
+    }
+
+    #[test]
+    fn a_sum_is_never_wrapped_or_saturated() {
+        let most = Usd::from_pico(i128::MAX);
+        let panics = |sum: fn(Usd) -> Usd| std::panic::catch_unwind(move || sum(most)).unwrap_err();
+        for message in [
+            panics(|most| most + Usd::from_pico(1)),
+            panics(|most| Usd::from_pico(-2) - most),
+            panics(|most| [most, most].iter().sum()),
+        ] {
+            let text = message.downcast_ref::<&str>().copied().or(message.downcast_ref::<String>().map(|text| &**text));
+            assert_eq!(text, Some("the amount of US dollars is out of range"));
+        }
+        assert_eq!([most, most].into_iter().try_fold(Usd::ZERO, Usd::checked_add), None);
+        assert_eq!(std::iter::empty::<Usd>().sum::<Usd>(), Usd::ZERO);
     }
 
     #[test]

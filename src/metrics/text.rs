@@ -1,4 +1,6 @@
-//! Shortens texts.
+//! Shortens texts, and says which byte of a text is not UTF-8.
+
+use std::str::Utf8Error;
 
 /// Returns the text with at most `chars_max` characters. A shortened text ends in `…`.
 pub(crate) fn cut(mut text: String, chars_max: usize) -> String {
@@ -9,6 +11,11 @@ pub(crate) fn cut(mut text: String, chars_max: usize) -> String {
         text.push('…');
     }
     text
+}
+
+/// Returns the detail of an error for a text that is not UTF-8.
+pub(super) fn not_utf8(error: Utf8Error) -> String {
+    format!("expected UTF-8, found another byte at column {}", error.valid_up_to() + 1)
 }
 
 /// Returns the text in quotes for an error message. A long text is shortened, because it could be a whole prompt.

@@ -217,6 +217,13 @@ impl fmt::Display for Timestamp {
     }
 }
 
+impl From<Timestamp> for DateTime<Utc> {
+    /// Returns the same moment, like [`to_chrono`](Timestamp::to_chrono).
+    fn from(time: Timestamp) -> Self {
+        time.to_chrono()
+    }
+}
+
 impl FromStr for Timestamp {
     type Err = Error;
 

@@ -2,13 +2,15 @@
 
 use serde_json::Value;
 
+use super::text::not_utf8;
 use super::{Meter, Usage};
 use crate::error::{Error, ErrorKind, Result};
 use crate::json;
 
 impl Usage {
-    /// Reads the JSON `usage` of a response from [Anthropic's Messages
-    /// API](https://platform.claude.com/docs/en/api/messages).
+    /// Reads the usage of a response from [Anthropic's Messages
+    /// API](https://platform.claude.com/docs/en/api/messages), as JSON text or bytes: the whole response, or only its
+    /// `usage`.
     ///
     /// Anthropic's `input_tokens` excludes the tokens that were read from a cache or written to a cache. So the input
     /// of the `Usage` is the sum of `input_tokens`, the tokens read from a cache and the tokens written to a cache. The
@@ -27,6 +29,9 @@ impl Usage {
     /// )?;
     /// let expected = Usage::new(33_000, 500).cache_read(30_000).cache_write(2_000).cache_write_1h(500);
     /// assert_eq!(usage, expected);
+    ///
+    /// let response = br#"{"model": "claude-opus-4-5", "usage": {"input_tokens": 10, "output_tokens": 3}}"#;
+    /// assert_eq!(Usage::from_anthropic(response)?, Usage::new(10, 3));
     /// # Ok::<(), runledger::Error>(())
     /// ```
     ///
@@ -36,8 +41,27 @@ impl Usage {
     /// * [`ErrorKind::Invalid`] if parts of the usage, such as cached input, exceed their whole, such as all input
     ///   ([`validate`](Self::validate)).
     /// * [`ErrorKind::Overflow`] if a sum exceeds the range of `u64`.
-    pub fn from_anthropic(json: &str) -> Result<Self> {
-        let report = Report::read("read the usage of a response from Anthropic", json)?;
+    pub fn from_anthropic(json: &(impl AsRef<[u8]> + ?Sized)) -> Result<Self> {
+        read(ANTHROPIC, json.as_ref(), Self::from_anthropic_value)
+    }
+
+    /// Like [`from_anthropic`](Self::from_anthropic), but reads JSON that is already parsed, such as the response of a
+    /// client library.
+    ///
+    /// ```
+    /// use runledger::Usage;
+    /// use serde_json::json;
+    ///
+    /// let response = json!({"model": "claude-opus-4-5", "usage": {"input_tokens": 10, "output_tokens": 3}});
+    /// assert_eq!(Usage::from_anthropic_value(&response)?, Usage::new(10, 3));
+    /// assert_eq!(Usage::from_anthropic_value(&response["usage"])?, Usage::new(10, 3));
+    /// # Ok::<(), runledger::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The errors of [`from_anthropic`](Self::from_anthropic).
+    pub fn from_anthropic_value(response: &Value) -> Result<Self> {
+        let report = Report::of(ANTHROPIC, response)?;
         let in_an_hour = report.count("cache_creation.ephemeral_1h_input_tokens")?;
         let by_time = report.sum([report.count("cache_creation.ephemeral_5m_input_tokens")?, in_an_hour])?;
         let written = report.count("cache_creation_input_tokens")?.or(by_time);
@@ -53,7 +77,8 @@ impl Usage {
             .valid()
     }
 
-    /// Reads the usage that OpenAI reports as JSON, in one of these forms:
+    /// Reads the usage of a response from OpenAI, as JSON text or bytes: the whole response, or only its `usage`. The
+    /// usage has one of these forms:
     ///
     /// * `prompt_tokens` of [Chat Completions](https://platform.openai.com/docs/api-reference/chat/object) and
     ///   embeddings;
@@ -77,6 +102,8 @@ impl Usage {
     ///     "prompt_tokens_details": {"cached_tokens": 8000, "audio_tokens": null},
     ///     "completion_tokens_details": {"reasoning_tokens": 1500}}"#;
     /// assert_eq!(Usage::from_openai(chat)?, Usage::new(10_000, 2_000).cache_read(8_000).reasoning(1_500));
+    /// let response = format!(r#"{{"model": "gpt-4o", "usage": {chat}}}"#);
+    /// assert_eq!(Usage::from_openai(&response)?, Usage::from_openai(chat)?);
     ///
     /// let heard = Usage::from_openai(r#"{"type": "duration", "seconds": 9}"#)?;
     /// assert_eq!(heard, Usage::new(0, 0).with(Meter::AudioMs, 9_000));
@@ -89,8 +116,27 @@ impl Usage {
     /// * [`ErrorKind::Invalid`] if parts of the usage, such as cached input, exceed their whole, such as all input
     ///   ([`validate`](Self::validate)).
     /// * [`ErrorKind::Overflow`] if a sum exceeds the range of `u64`.
-    pub fn from_openai(json: &str) -> Result<Self> {
-        let report = Report::read("read the usage of a response from OpenAI", json)?;
+    pub fn from_openai(json: &(impl AsRef<[u8]> + ?Sized)) -> Result<Self> {
+        read(OPENAI, json.as_ref(), Self::from_openai_value)
+    }
+
+    /// Like [`from_openai`](Self::from_openai), but reads JSON that is already parsed, such as the response of a client
+    /// library.
+    ///
+    /// ```
+    /// use runledger::Usage;
+    /// use serde_json::json;
+    ///
+    /// let response = json!({"model": "gpt-4o", "usage": {"prompt_tokens": 10, "completion_tokens": 3}});
+    /// assert_eq!(Usage::from_openai_value(&response)?, Usage::new(10, 3));
+    /// assert_eq!(Usage::from_openai_value(&response["usage"])?, Usage::new(10, 3));
+    /// # Ok::<(), runledger::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The errors of [`from_openai`](Self::from_openai).
+    pub fn from_openai_value(response: &Value) -> Result<Self> {
+        let report = Report::of(OPENAI, response)?;
         if report.get("type")?.and_then(Value::as_str) == Some("duration") {
             return Ok(Self::new(0, 0).with(Meter::AudioMs, report.seconds("seconds")?));
         }
@@ -123,8 +169,8 @@ impl Usage {
             .valid()
     }
 
-    /// Reads the `usageMetadata` that [Gemini](https://ai.google.dev/api/generate-content#UsageMetadata) reports as
-    /// JSON, including on Vertex AI.
+    /// Reads the usage of a response from [Gemini](https://ai.google.dev/api/generate-content#UsageMetadata), including
+    /// on Vertex AI, as JSON text or bytes: the whole response, or only its `usageMetadata`.
     ///
     /// `promptTokenCount` includes tokens read from a cache, but excludes the prompts of tool use. So these prompts are
     /// added to the input. `candidatesTokenCount` excludes thoughts. So the thoughts are added to the output. The
@@ -144,6 +190,9 @@ impl Usage {
     /// )?;
     /// let expected = Usage::new(1_500, 200).cache_read(1_000).reasoning(150).with(Meter::InputAudio, 500);
     /// assert_eq!(usage, expected);
+    ///
+    /// let response = br#"{"modelVersion": "gemini-2.5-flash", "usageMetadata": {"promptTokenCount": 10}}"#;
+    /// assert_eq!(Usage::from_gemini(response)?, Usage::new(10, 0));
     /// # Ok::<(), runledger::Error>(())
     /// ```
     ///
@@ -153,8 +202,30 @@ impl Usage {
     /// * [`ErrorKind::Invalid`] if parts of the usage, such as cached input, exceed their whole, such as all input
     ///   ([`validate`](Self::validate)).
     /// * [`ErrorKind::Overflow`] if a sum exceeds the range of `u64`.
-    pub fn from_gemini(json: &str) -> Result<Self> {
-        let report = Report::read("read the usage of a response from Gemini", json)?;
+    pub fn from_gemini(json: &(impl AsRef<[u8]> + ?Sized)) -> Result<Self> {
+        read(GEMINI, json.as_ref(), Self::from_gemini_value)
+    }
+
+    /// Like [`from_gemini`](Self::from_gemini), but reads JSON that is already parsed, such as the response of a client
+    /// library.
+    ///
+    /// ```
+    /// use runledger::Usage;
+    /// use serde_json::json;
+    ///
+    /// let response = json!({
+    ///     "modelVersion": "gemini-2.5-flash",
+    ///     "usageMetadata": {"promptTokenCount": 10, "candidatesTokenCount": 3},
+    /// });
+    /// assert_eq!(Usage::from_gemini_value(&response)?, Usage::new(10, 3));
+    /// assert_eq!(Usage::from_gemini_value(&response["usageMetadata"])?, Usage::new(10, 3));
+    /// # Ok::<(), runledger::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The errors of [`from_gemini`](Self::from_gemini).
+    pub fn from_gemini_value(response: &Value) -> Result<Self> {
+        let report = Report::of(GEMINI, response)?;
         let thoughts = report.count("thoughtsTokenCount")?;
         // The Live API calls candidates "responses".
         let candidates = report.count("candidatesTokenCount")?.or(report.count("responseTokenCount")?);
@@ -192,26 +263,53 @@ impl Usage {
     }
 }
 
-/// The usage that a vendor reported.
-struct Report {
-    operation: &'static str,
-    value: Value,
+/// Returns the name of the model in a response of Anthropic, OpenAI or Gemini: its `model` or `modelVersion`. Returns
+/// `None` if the response has no such text.
+///
+/// ```
+/// use runledger::metrics::vendor_model;
+/// use serde_json::json;
+///
+/// assert_eq!(vendor_model(&json!({"model": "gpt-4o-2024-08-06", "usage": {}})), Some("gpt-4o-2024-08-06"));
+/// assert_eq!(vendor_model(&json!({"modelVersion": "gemini-2.5-flash"})), Some("gemini-2.5-flash"));
+/// assert_eq!(vendor_model(&json!({"input_tokens": 1, "output_tokens": 1})), None);
+/// ```
+pub fn vendor_model(response: &Value) -> Option<&str> {
+    let model = ["model", "modelVersion"].into_iter().find_map(|key| response.get(key)?.as_str());
+    model.filter(|model| !model.is_empty())
 }
 
-impl Report {
-    fn read(operation: &'static str, json: &str) -> Result<Self> {
-        let value = json::from_str(json)
-            .map_err(|source| Error::new(ErrorKind::Malformed, operation).detail("expected JSON").source(source))?;
-        let report = Self { operation, value };
+const ANTHROPIC: &str = "read the usage of a response from Anthropic";
+const OPENAI: &str = "read the usage of a response from OpenAI";
+const GEMINI: &str = "read the usage of a response from Gemini";
+
+/// Parses JSON and calls `from` to read it.
+fn read(operation: &'static str, json: &[u8], from: fn(&Value) -> Result<Usage>) -> Result<Usage> {
+    let malformed = |detail: String| Error::new(ErrorKind::Malformed, operation).detail(detail);
+    let text = std::str::from_utf8(json).map_err(|error| malformed(not_utf8(error)))?;
+    from(&json::from_str(text).map_err(|source| malformed("expected JSON".to_owned()).source(source))?)
+}
+
+/// The usage that a vendor reported.
+struct Report<'v> {
+    operation: &'static str,
+    value: &'v Value,
+}
+
+impl<'v> Report<'v> {
+    /// Finds the usage in `response`, which is a whole response or only its usage.
+    fn of(operation: &'static str, response: &'v Value) -> Result<Self> {
+        let inner = ["usage", "usageMetadata"].into_iter().find_map(|key| response.get(key));
+        let report = Self { operation, value: inner.filter(|usage| !usage.is_null()).unwrap_or(response) };
         match report.value {
             Value::Object(_) => Ok(report),
-            _ => Err(report.malformed("the usage", "an object", &report.value)),
+            other => Err(report.malformed("the usage", "an object", other)),
         }
     }
 
     /// Returns the value at `path`, a list of keys separated by dots. Returns `None` if the value is missing or `null`.
     fn get(&self, path: &str) -> Result<Option<&Value>> {
-        let mut value = &self.value;
+        let mut value = self.value;
         for key in path.split('.') {
             value = match value {
                 Value::Object(object) => object.get(key).unwrap_or(&Value::Null),

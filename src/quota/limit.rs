@@ -329,7 +329,7 @@ mod tests {
     fn refusal(text: &str) -> (u64, u64, String) {
         let error = Limits::from_json(text).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Malformed);
-        let why = std::error::Error::source(&error).map_or(error.to_string(), ToString::to_string);
+        let why = error.cause().map_or(error.to_string(), ToString::to_string);
         (error.line().unwrap(), error.byte().unwrap(), why)
     }
 

@@ -1,7 +1,6 @@
 //! Promise: unusable input is refused with an error that names the operation, the path, the problem and what to do.
 //! Nothing is written then, and nothing hangs.
 
-use std::error::Error as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -282,7 +281,7 @@ fn a_missing_ledger_cannot_be_read() {
     let place = Place::new();
     let error = LedgerReader::open(&place.path).unwrap_err();
     assert_eq!((error.kind(), error.io_kind()), (ErrorKind::Io, Some(std::io::ErrorKind::NotFound)));
-    assert_eq!(place.text(&error), "cannot open a ledger to read: /execution_metrics.jsonl");
+    assert_eq!(place.text(&error), "cannot open a ledger to read: /execution_metrics.jsonl: there is no such file");
     assert!(names(place.directory.path()).is_empty());
     // It was there when the reader was opened.
     fs::write(&place.path, "").unwrap();
@@ -338,9 +337,10 @@ fn a_damaged_identity_is_refused_and_can_be_created_again() {
     assert_eq!(
         place.text(&error),
         "cannot read the ledger's identity: /execution_metrics.ledger/ledger.json: restore the file, or remove it. Without \
-         the file, the ledger gets a new identity and keeps its lines"
+         the file, the ledger gets a new identity and keeps its lines: expected a value in JSON, found the end of the text at \
+         line 1 column 10"
     );
-    assert!(error.source().is_some());
+    assert!(error.cause().is_some());
     fs::remove_file(place.machinery().join("ledger.json")).unwrap();
     let ledger = Ledger::open(&place.path).unwrap();
     append(&ledger, 2);
@@ -371,12 +371,16 @@ fn malformed_lines_are_skipped_counted_and_reported() {
     assert!(
         errors
             .iter()
-            .all(|error| error.source().is_some() != (error.line() == Some(4)) && error.file() == Some(&place.path))
+            .all(|error| error.cause().is_some() != (error.line() == Some(4)) && error.file() == Some(&place.path))
     );
     assert_eq!(errors[1].details(), ["expected UTF-8, found another byte at column 1"]);
     assert_eq!(
         place.text(&errors[0]),
-        format!("cannot read a record from JSON: /execution_metrics.jsonl: line 2 (byte {})", lines[0].len())
+        format!(
+            "cannot read a record from JSON: /execution_metrics.jsonl: line 2 (byte {}): expected a value in JSON, found \
+             `no` at column 2",
+            lines[0].len()
+        )
     );
 
     let baselines = Baselines::compute(ledger.reader().records()).unwrap();
@@ -432,7 +436,7 @@ fn a_price_table_that_does_not_parse_is_refused_whole() {
     let error = PriceTable::from_json(&table("3,,")).unwrap_err();
     let byte = table("3,,").find(",,").unwrap() as u64 + 1;
     assert_eq!((error.kind(), error.line(), error.byte()), (ErrorKind::Malformed, Some(3), Some(byte)));
-    assert!(error.source().is_some());
+    assert!(error.cause().is_some());
 }
 
 #[test]
@@ -460,7 +464,7 @@ fn quota_limits_that_do_not_parse_are_refused_whole() {
     );
     let error = Limits::from_json(&table(&limit("b", "\n"))).unwrap_err();
     assert_eq!((error.kind(), error.line()), (ErrorKind::Malformed, Some(4)));
-    assert!(error.source().is_some());
+    assert!(error.cause().is_some());
 }
 
 #[test]
@@ -471,6 +475,8 @@ fn a_quota_journal_with_other_lines_is_refused_with_the_line() {
     let options = QuotaOptions::new(Arc::new(|| 1_771_079_000_000));
     let error = Quota::open(&place.path, options).unwrap_err();
     assert_eq!((error.kind(), error.line(), error.byte()), (ErrorKind::Malformed, Some(1), Some(0)));
-    assert_eq!(place.text(&error), "cannot read a line of the quota: /execution_metrics.jsonl: line 1 (byte 0)");
+    let text =
+        "cannot read a line of the quota: /execution_metrics.jsonl: line 1 (byte 0): api: expected a value, found none";
+    assert!(place.text(&error).starts_with(text), "{error}");
     assert_eq!(fs::read(&place.path).unwrap(), before);
 }

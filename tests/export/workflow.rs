@@ -395,7 +395,7 @@ fn an_output_that_refuses_is_an_error() {
     let error = write([Ok(bare(1))], Full).unwrap_err();
     assert_eq!(
         (error.to_string().as_str(), error.io_kind()),
-        ("cannot write workflow events", Some(io::ErrorKind::StorageFull))
+        ("cannot write workflow events: no storage space", Some(io::ErrorKind::StorageFull))
     );
 }
 

@@ -546,7 +546,7 @@ fn baselines_of_an_earlier_version_are_compared_as_far_as_they_go() {
     let newer = now.to_json().unwrap().replace("\"samples\":\"04", "\"samples\":\"05");
     let error = FrozenBaselines::from_json(&newer).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Newer);
-    let source = std::error::Error::source(&error).unwrap().to_string();
+    let source = error.cause().unwrap().to_string();
     assert!(source.contains("found version 5; expected at most 4. Use a newer runledger"), "{source}");
 }
 

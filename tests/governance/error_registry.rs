@@ -529,5 +529,5 @@ fn a_line_of_a_newer_version_is_named_and_not_skipped() {
     journal.append(br#"{"at":"2026-02-14T12:00:00.000Z","event":{"merged":{"into":1}}}"#).unwrap();
     let error = fixture.open().errors().unwrap_err();
     assert_eq!((error.kind(), error.line()), (ErrorKind::Malformed, Some(1)));
-    assert!(std::error::Error::source(&error).unwrap().to_string().contains("found \"merged\""));
+    assert!(error.cause().unwrap().to_string().contains("found \"merged\""));
 }

@@ -578,8 +578,7 @@ fn a_policy_file_needs_only_what_differs() {
 fn an_invalid_policy_is_refused_with_every_reason() {
     let refused = |text: &str| {
         let error = Policy::from_json(text).unwrap_err();
-        let source = std::error::Error::source(&error).map_or(String::new(), |source| format!(": {source}"));
-        (error.kind(), format!("{error}{source}"))
+        (error.kind(), error.to_string())
     };
     let impossible = r#"{"escalation": {"alpha": 0, "samples_min": 0, "share_difference_min": 1.5, "missing_logs_min": 0,
         "cost_relative_max": -0.1, "cost_difference_usd_min": -1, "misuse_min": 0, "allowed_models": [{}],

@@ -413,8 +413,7 @@ fn missing_log_entry_of_an_expected_execution() {
 fn invalid_expectations_are_refused() {
     let refused = |text: &str| {
         let error = Expectations::from_json(text).unwrap_err();
-        let source = std::error::Error::source(&error).map_or(String::new(), |source| format!(": {source}"));
-        (error.kind(), format!("{error}{source}"))
+        (error.kind(), error.to_string())
     };
     for (text, why) in [
         ("[]", "found no entries; expected at least one"),

@@ -239,16 +239,15 @@ fn a_run_that_is_logged_by_these_calls_passes_its_gate() {
     let price = usd("0.25");
     let _hold = run.budget_gate(skill("budget-gates"), |_| budget.reserve(Some(price))).result.unwrap();
     let routing = Routing::new("image-2", "premium").estimated_usd(price);
-    run.routing(skill("model-router"), |_| Ok::<_, String>(routing)).record.warn();
+    run.routing(skill("model-router"), |_| Ok::<_, String>(routing));
     for (attempt, outcome) in [(0, QcOutcome::Fix), (1, QcOutcome::Pass)] {
         let artifact = format!("shot-004_v{attempt}.png");
         let facts = Attempt::new(attempt).shot("shot-004").tier("premium");
-        let made = run.generation(skill("renderer"), &facts, |run| {
+        run.generation(skill("renderer"), &facts, |run| {
             run.record_call(&Call::new("image-2", Usage::new(900, 0)).reported_usd(price));
             Ok::<_, String>(artifact.clone())
         });
-        made.record.warn();
-        run.qc(skill("qc-grader"), |_| Ok::<_, String>(QcResult::new(outcome, &artifact))).record.warn();
+        run.qc(skill("qc-grader"), |_| Ok::<_, String>(QcResult::new(outcome, &artifact)));
     }
     let judge = || {
         let begun: Vec<_> = LedgerReader::open(&path)

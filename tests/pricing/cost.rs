@@ -661,7 +661,7 @@ fn a_bad_table_is_refused_whole_with_the_line() {
         let lines = bad[..byte].bytes().filter(|&byte| byte == b'\n').count();
         match found {
             "" => {
-                let source = std::error::Error::source(&error).unwrap().to_string();
+                let source = error.cause().unwrap().to_string();
                 let start = bad[..byte].rfind('\n').map_or(0, |at| at + 1);
                 let column = (byte - start + 1).min(bad.len());
                 assert!(

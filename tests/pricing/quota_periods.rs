@@ -161,7 +161,7 @@ fn bad_periods_and_zones_are_refused() {
     ] {
         let error = Limits::from_json(&table(&format!(r#""unit": "calls", {rest}"#))).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Malformed);
-        let text = std::error::Error::source(&error).map_or(error.to_string(), ToString::to_string);
+        let text = error.cause().map_or(error.to_string(), ToString::to_string);
         assert!(text.contains(why), "{text}");
     }
     assert_eq!(calls("hour", "UTC").get("a").unwrap().zone, Zone::UTC);

@@ -51,11 +51,10 @@ fn other_warnings_have_a_second_of_their_own() {
     // These have the same kind of fault, of any size.
     assert!(warnings.admit("", &invalid("-2"), now).is_none());
     let left: Vec<_> = warnings.finish().iter().map(ToString::to_string).collect();
-    let no_file = "there is no such file";
     let expected = [
-        format!("{}: {no_file}", error("a")),
-        format!("{}: {no_file}", error("b")),
-        format!("lost: {}: {no_file}", error("a")),
+        error("a").to_string(),
+        error("b").to_string(),
+        format!("lost: {}", error("a")),
         format!("{} (and 1 more like it)", invalid("-2")),
     ];
     assert_eq!(left, expected);
@@ -115,9 +114,9 @@ fn the_default_hook_counts() {
     assert!(stderr.lines().count() <= lines_max, "{stderr}");
 }
 
-/// Answers that outlive their ledger warn in the same way.
+/// Answers that nobody looks at warn in the same way.
 #[test]
-fn answers_that_warn_count() {
+fn ignored_answers_count() {
     let (stderr, lines_max) = stderr_of("answers");
     assert_eq!(counted(&stderr, "runledger: warning: fields of a record were left out: "), COUNT);
     assert!(stderr.lines().count() <= lines_max, "{stderr}");
@@ -152,7 +151,7 @@ fn child() {
     let path = ledger_path(&directory);
     let warned = match task.as_str() {
         "hook" => hook(&Ledger::open(path).unwrap()),
-        "answers" => answers(Ledger::open(path).unwrap()),
+        "answers" => answers(&Ledger::open(path).unwrap()),
         // The directory of this path is a file.
         _ => {
             std::fs::write(directory.join("logs"), "").unwrap();
@@ -178,16 +177,13 @@ fn hook(ledger: &Ledger) -> bool {
     !run.succeed().is_durable()
 }
 
-fn answers(ledger: Ledger) -> bool {
-    let ended = |_| {
+fn answers(ledger: &Ledger) -> bool {
+    for _ in 0..COUNT {
         let mut run = ledger.begin(Skill::new("s", "1"));
         run.record_mut().free_tier_quota_pct_used = Some(f64::NAN);
-        run.succeed()
-    };
-    let recorded: Vec<_> = (0..COUNT).map(ended).collect();
-    drop(ledger);
-    recorded.iter().for_each(runledger::ledger::Recorded::warn);
-    recorded.iter().any(|recorded| !recorded.is_durable())
+        run.succeed();
+    }
+    ledger.reader().records().count() != COUNT
 }
 
 #[test]

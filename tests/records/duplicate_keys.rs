@@ -1,7 +1,5 @@
 //! Promise: input from a user has no key twice, at any depth, so that no value is dropped silently.
 
-use std::error::Error as _;
-
 use runledger::cost::import::{Stamp, genai_prices, litellm};
 use runledger::governance::{Expectations, Policy};
 use runledger::quota::Limits;
@@ -17,7 +15,7 @@ fn stamp() -> Stamp {
 
 fn source(error: &Error) -> String {
     assert_eq!(error.kind(), ErrorKind::Malformed);
-    error.source().map_or_else(|| error.details().join("; "), ToString::to_string)
+    error.cause().map_or_else(|| error.details().join("; "), ToString::to_string)
 }
 
 fn record(rest: &str) -> Result<ExecutionMetrics, Error> {

@@ -168,8 +168,7 @@ fn a_child_that_panics_within_a_closure_leaves_its_message() {
     let place = Place::new();
     let parent = place.ledger.begin(Skill::new("orchestrator", "1.0.0"));
     let unwound = catch_unwind(AssertUnwindSafe(|| {
-        let done = parent.run(skill(), |_| -> Result<(), String> { panic!("nested {}", std::hint::black_box(1)) });
-        done.record.warn();
+        parent.run(skill(), |_| -> Result<(), String> { panic!("nested {}", std::hint::black_box(1)) });
     }));
     assert!(unwound.is_err());
     let parent_id = parent.id();
@@ -445,7 +444,7 @@ fn the_sum_of_the_tokens_is_derived_at_the_end_of_an_execution() {
     let place = Place::new();
     let mut run = place.ledger.begin(skill());
     (run.record_mut().tokens_input, run.record_mut().tokens_output) = (Some(3), Some(4));
-    run.succeed().warn();
+    run.succeed();
     assert_eq!(place.only().tokens_used, Some(7));
     let id = place.ledger.begin_detached(skill(), |record| record.tokens_input = Some(5)).unwrap().execution_id;
     let mut execution = place.ledger.resume(id).unwrap();

@@ -11,6 +11,7 @@ mod hooked;
 #[path = "../tree/mod.rs"]
 mod tree;
 
+mod answers;
 mod append;
 mod append_all;
 mod clock;

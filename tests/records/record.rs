@@ -140,7 +140,7 @@ fn validate_catches_missing_required_fields() -> Result<(), Error> {
         object.remove(key);
         let error = ExecutionMetrics::from_json(&serde_json::to_string(&object).unwrap()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Malformed);
-        let source = std::error::Error::source(&error).unwrap().to_string();
+        let source = error.cause().unwrap().to_string();
         assert!(source.starts_with(&format!("{key}: expected a value, found none")), "{source}");
     }
     Ok(())

@@ -1,10 +1,13 @@
 //! Promise: the usage that vendors report is read in one convention. A whole includes its parts, and a count that was
 //! not reported is unknown.
 
-use runledger::metrics::Meter;
+use runledger::metrics::{Meter, vendor_model};
 use runledger::{Error, ErrorKind, Usage};
+use serde_json::Value;
 
 type Read = fn(&str) -> Result<Usage, Error>;
+type ReadBytes = fn(&[u8]) -> Result<Usage, Error>;
+type ReadValue = fn(&Value) -> Result<Usage, Error>;
 
 fn with(usage: Usage, parts: &[(Meter, u64)]) -> Usage {
     parts.iter().fold(usage, |usage, &(meter, count)| usage.with(meter, count))
@@ -225,4 +228,69 @@ fn another_usage_than_the_vendors_is_refused_with_the_expected_one() {
     assert_eq!(Usage::from_anthropic(&too_many).unwrap_err().kind(), ErrorKind::Overflow);
     let too_many = format!(r#"{{"promptTokenCount": 1, "candidatesTokenCount": {most}, "thoughtsTokenCount": 1}}"#);
     assert_eq!(Usage::from_gemini(&too_many).unwrap_err().kind(), ErrorKind::Overflow);
+}
+
+/// What a client receives is read as it is: bytes, text or parsed JSON, whole or only the usage.
+#[test]
+fn a_whole_response_is_read_like_its_usage() {
+    let cases: [(Read, ReadBytes, ReadValue, &str, &str); 4] = [
+        (
+            Usage::from_anthropic,
+            Usage::from_anthropic,
+            Usage::from_anthropic_value,
+            "usage",
+            r#"{"id": "msg_1", "type": "message", "role": "assistant", "model": "claude-opus-4-5",
+                "content": [{"type": "text", "text": "{\"usage\": 7}"}], "stop_reason": "end_turn",
+                "usage": {"input_tokens": 7, "cache_read_input_tokens": 3, "output_tokens": 5}}"#,
+        ),
+        (
+            Usage::from_openai,
+            Usage::from_openai,
+            Usage::from_openai_value,
+            "usage",
+            r#"{"id": "chatcmpl-1", "object": "chat.completion", "model": "gpt-4o-2024-08-06", "choices": [],
+                "usage": {"prompt_tokens": 10, "completion_tokens": 5, "prompt_tokens_details": {"cached_tokens": 3}}}"#,
+        ),
+        (
+            Usage::from_openai,
+            Usage::from_openai,
+            Usage::from_openai_value,
+            "usage",
+            r#"{"id": "resp_1", "object": "response", "model": "o3", "output": [], "usage":
+                {"input_tokens": 10, "output_tokens": 5, "input_tokens_details": {"cached_tokens": 3}}}"#,
+        ),
+        (
+            Usage::from_gemini,
+            Usage::from_gemini,
+            Usage::from_gemini_value,
+            "usageMetadata",
+            r#"{"candidates": [], "modelVersion": "gemini-2.5-flash", "usageMetadata":
+                {"promptTokenCount": 10, "candidatesTokenCount": 5, "cachedContentTokenCount": 3}}"#,
+        ),
+    ];
+    let models = ["claude-opus-4-5", "gpt-4o-2024-08-06", "o3", "gemini-2.5-flash"];
+    for ((text, bytes, value, key, response), model) in cases.into_iter().zip(models) {
+        let expected = Usage::new(10, 5).cache_read(3);
+        let parsed: Value = serde_json::from_str(response).unwrap();
+        assert_eq!(text(response).unwrap(), expected);
+        assert_eq!(bytes(response.as_bytes()).unwrap(), expected);
+        assert_eq!(value(&parsed).unwrap(), expected);
+        assert_eq!(value(&parsed[key]).unwrap(), expected);
+        assert_eq!(text(&parsed[key].to_string()).unwrap(), expected);
+        assert_eq!((vendor_model(&parsed), vendor_model(&parsed[key])), (Some(model), None));
+
+        // A response without usage, such as a part of a stream, has no counts. None of them becomes 0.
+        let mut without = parsed.clone();
+        without[key] = Value::Null;
+        let error = value(&without).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Malformed);
+        assert!(error.to_string().contains(": expected a whole number, found nothing"), "{error}");
+        without[key] = 7.into();
+        let error = value(&without).unwrap_err().to_string();
+        assert!(error.ends_with(": the usage: expected an object, found 7"), "{error}");
+        let error = bytes(b"{\"model\": \"\xff\"}").unwrap_err().to_string();
+        assert!(error.contains(": expected UTF-8, found another byte at column 12"), "{error}");
+    }
+    assert_eq!(vendor_model(&serde_json::json!({"model": ""})), None);
+    assert_eq!(vendor_model(&serde_json::json!(["model"])), None);
 }

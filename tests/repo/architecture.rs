@@ -38,11 +38,12 @@ const LAYERS: [(&str, &[&str]); 16] = [
 /// Names that the library uses in one file or folder only. The command below `bin/` is a program of its own, which
 /// reads its user's files and has its own clock.
 /// clock are its own too.
-const NAMED_ONCE: [(&str, &str); 8] = [
+const NAMED_ONCE: [(&str, &str); 9] = [
     ("fs2", "disk/flock.rs"),
     ("sha2", "digest.rs"),
     ("fs", "disk/"),
     ("SystemTime", "ledger/clock.rs"),
+    ("Timestamp::now", "ledger/"),
     ("/proc", "disk/platform.rs"),
     ("tokio_postgres", "sink/postgres/client.rs"),
     ("native_tls", "sink/postgres/tls.rs"),

@@ -151,7 +151,7 @@ impl Failure {
 
 /// Returns true if the file exists, but is not the file of a ledger. The operating system reports no error then.
 fn is_not_a_ledger(error: &runledger::Error) -> bool {
-    error.kind() == ErrorKind::Io && error.source().is_none()
+    error.kind() == ErrorKind::Io && error.cause().is_none()
 }
 
 /// Converts an error of the library to a failure. Returns [`Failure::Output`] if the program that reads the output has

@@ -14,7 +14,7 @@ use crate::warnings::warn;
 /// ledger. Warnings of the library go to stderr, like all other warnings.
 pub(crate) fn open(global: &Global) -> Result<Ledger, Error> {
     let style = global.style();
-    let options = Options::new().on_warning(move |error: &Error| warn("", error, style));
+    let options = Options::new().handles_answers(true).on_warning(move |error: &Error| warn("", error, style));
     let ledger = options.wait_at_open(false).open(&global.ledger)?;
     take_back_of(&ledger, &global.ledger, global);
     Ok(ledger)

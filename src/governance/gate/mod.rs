@@ -163,10 +163,10 @@ impl Gate {
             run.wrong(Rule::BrokenIntegrity, fault.to_string());
         }
         for error in &self.unreadable {
-            run.wrong(Rule::BrokenIntegrity, error.with_source());
+            run.wrong(Rule::BrokenIntegrity, error.to_string());
         }
         for error in skipped.errors() {
-            run.wrong(Rule::UnstructuredData, error.with_source());
+            run.wrong(Rule::UnstructuredData, error.to_string());
         }
         let unnamed = skipped.count() - skipped.errors().len() as u64;
         if unnamed > 0 {

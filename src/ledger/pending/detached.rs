@@ -16,6 +16,7 @@
 //! file has a finished record, the ledger is searched for it, from the position that is stored with the finished
 //! record.
 
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -33,15 +34,15 @@ use crate::journal::format::Layout;
 use crate::ledger::json::{to_json, valid_json};
 use crate::ledger::places::Places;
 use crate::ledger::{Answer, Ledger, Skill};
-use crate::metrics::{ExecutionMetrics, Progress, Status, Timestamp};
+use crate::metrics::{ErrorCategory, ExecutionMetrics, Progress, Status, Timestamp};
 
 const BEGIN: &str = "begin a detached execution";
 const RESUME: &str = "resume an execution";
 
-/// The result of [`DetachedExecution::complete`].
+/// The result of [`DetachedExecution::complete`]. It can be ignored: the ledger warns if the record was
+/// [spilled](Answer::Spilled).
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-#[must_use = "the record may have been spilled"]
 pub struct Completed {
     /// The execution's record.
     pub record: ExecutionMetrics,
@@ -256,11 +257,44 @@ impl DetachedExecution {
         let json = valid_json(&self.record)?;
         self.append(&json, "complete an execution")?;
         let answer = self.ledger.store_or_spill(json.as_bytes())?;
+        self.ledger.warn_unless_handled(answer.warning());
         // If the file cannot be removed, the next process that resumes the execution searches the ledger for the
         // record.
         let storage = &*self.ledger.shared.options.journal.storage;
         remove(storage, &self.path).unwrap_or_else(|error| self.ledger.shared.warn(&error));
         Ok(Completed { record: *self.record, answer })
+    }
+
+    /// Like [`complete`](Self::complete) with [`Status::Failed`], but also sets `error_category`, `error_code` and, to
+    /// the text of `error`, `error_reason`.
+    ///
+    /// ```
+    /// use runledger::metrics::ErrorCategory;
+    /// use runledger::{Ledger, Skill};
+    ///
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("execution_metrics.jsonl");
+    /// let ledger = Ledger::open(path)?;
+    /// let id = ledger.begin_detached(Skill::new("research", "1.0.0"), |_| ())?.execution_id;
+    /// let done = ledger.resume(id)?.fail_with(ErrorCategory::Auth, 401, "the key has expired")?;
+    /// assert_eq!(done.record.error_category, Some(ErrorCategory::Auth));
+    /// assert_eq!(done.record.error_code, Some(401));
+    /// assert_eq!(done.record.error_reason.as_deref(), Some("the key has expired"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The errors of [`complete`](Self::complete).
+    pub fn fail_with(
+        mut self,
+        category: ErrorCategory,
+        code: i64,
+        error: &(impl fmt::Display + ?Sized),
+    ) -> Result<Completed> {
+        self.record.error_category = Some(category);
+        self.record.error_code = Some(code);
+        self.record.set_error_reason(error.to_string());
+        self.complete(Status::Failed)
     }
 
     /// Appends the record, given as JSON, to the execution's file, and syncs the file.

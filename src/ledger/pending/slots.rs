@@ -24,7 +24,6 @@ use crate::id::new_id;
 use crate::journal::format::Layout;
 use crate::journal::format::line::{self, Link};
 use crate::journal::{Cursor, PAYLOAD_BYTES_MAX};
-use crate::ledger::clock;
 use crate::ledger::places::Places;
 use crate::metrics::{Environment, ExecutionMetrics, Kind, RunIds, Timestamp};
 use crate::mutex::lock;
@@ -249,7 +248,7 @@ impl State {
     fn create(storage: &dyn Storage, layout: &Layout, sync: bool) -> Result<Self> {
         const TRIES: usize = 16;
         for _ in 0..TRIES {
-            let stem = new_id(clock::now().unix_ms());
+            let stem = new_id(Timestamp::now().unix_ms());
             let path = path(layout, stem);
             let made = Self::make(storage, layout, &path, sync)
                 .map_err(|source| Error::io("create the file of begin marks", &path, source))?;

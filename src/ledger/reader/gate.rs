@@ -50,7 +50,7 @@ impl LedgerReader {
     /// let execution = ledger.begin(Skill::new("publish", "1.0.0").run(RunIds::new("run-7")));
     /// let report = ledger.reader().gate(&Gate::new("run-7"))?.report;
     /// assert_eq!((report.verdict, report.in_flight), (GateVerdict::Fail, 1));
-    /// # execution.succeed().warn();
+    /// # execution.succeed();
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn gate(&self, gate: &Gate) -> Result<Gated> {

@@ -81,7 +81,7 @@ impl LedgerReader {
     /// let begun = ledger.reader().in_flight()?.executions;
     /// assert_eq!(begun.len(), 1);
     /// assert_eq!((begun[0].record.execution_id, begun[0].owner_alive), (execution.id(), Some(true)));
-    /// execution.succeed().warn();
+    /// execution.succeed();
     /// assert_eq!(ledger.reader().in_flight()?.executions, []);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```

@@ -59,7 +59,7 @@ fn check(line: &[u8], whole: bool) -> Read {
     if whole && let Ok(text) = std::str::from_utf8(line) {
         match (ExecutionMetrics::from_json(text), &reference) {
             (Ok(record), Ok(fields)) => assert_eq!(&Fields::of(&record), fields, "{}", shown()),
-            (Ok(_), Err(error)) => panic!("a record has no fields, {}: {}", error.with_source(), shown()),
+            (Ok(_), Err(error)) => panic!("a record has no fields, {error}: {}", shown()),
             (Err(_), Ok(_)) => return Read::FieldsOnly,
             (Err(_), Err(_)) => {}
         }

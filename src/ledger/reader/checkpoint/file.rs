@@ -225,7 +225,7 @@ impl SkippedLines {
                 byte: error.byte()?,
                 operation: error.operation().to_owned(),
                 details: error.details().to_vec(),
-                source: std::error::Error::source(error).map(ToString::to_string),
+                source: error.cause().map(ToString::to_string),
             })
         };
         Self { count: skipped.count(), first: skipped.errors().iter().filter_map(line).collect() }

@@ -148,7 +148,7 @@ impl Place {
 /// Returns the baselines and the skipped lines as text.
 fn as_text(baselines: &Baselines) -> [String; 2] {
     let skipped = baselines.skipped();
-    let errors: Vec<_> = skipped.errors().iter().map(Error::with_source).collect();
+    let errors: Vec<_> = skipped.errors().iter().map(ToString::to_string).collect();
     [baselines.to_json().unwrap(), format!("{} {errors:#?}", skipped.count())]
 }
 

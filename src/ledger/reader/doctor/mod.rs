@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::LedgerReader;
 use crate::error::Error;
 use crate::journal::format::Layout;
-use crate::ledger::clock;
+use crate::metrics::Timestamp;
 
 /// The level of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -68,7 +68,7 @@ impl Check {
 
     /// Returns the check for something that could not be examined.
     pub(in crate::ledger) fn failed(name: &'static str, level: Level, error: &Error) -> Self {
-        Self::new(name, level, error.with_source(), None)
+        Self::new(name, level, error.to_string(), None)
     }
 }
 
@@ -107,7 +107,7 @@ impl LedgerReader {
     pub fn examine(path: impl AsRef<Path>) -> Vec<Check> {
         let path = path.as_ref();
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        let (layout, now) = (Layout::new(&path), clock::now());
+        let (layout, now) = (Layout::new(&path), Timestamp::now());
         let mut checks = place::checks(&layout, now);
         checks.extend(state::checks(&layout, now));
         checks

@@ -37,7 +37,7 @@ pub(super) fn checks(layout: &Layout, now: Timestamp) -> Vec<Check> {
         Ok(found) => checks.extend(of_probe(found)),
         Err(source) => {
             let error = Error::io("create and sync a file", directory, source);
-            checks.push(Check::new("files", Level::Fault, error.with_source(), Some("make the directory writable")));
+            checks.push(Check::new("files", Level::Fault, error.to_string(), Some("make the directory writable")));
         }
     }
     let free = free_bytes(directory).map_err(|source| Error::io("read the free space", directory, source));

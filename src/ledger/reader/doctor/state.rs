@@ -63,7 +63,7 @@ fn of_segments(layout: &Layout) -> Option<Check> {
 
 /// Returns the check for files that this process has no permission to read.
 fn unreadable(name: &'static str, denied: &[Error]) -> Check {
-    let found: Vec<_> = denied.iter().map(Error::with_source).collect();
+    let found: Vec<_> = denied.iter().map(ToString::to_string).collect();
     Check::new(name, Level::Warning, found.join("; "), None)
 }
 
@@ -75,7 +75,7 @@ fn of_rights(layout: &Layout, _: Timestamp) -> Result<Check> {
         Ok(_) => Check::ok("ledger", path.display().to_string()),
         Err(error) => Check::fault(
             "ledger",
-            Error::io("open the ledger", path, error).with_source(),
+            Error::io("open the ledger", path, error).to_string(),
             "give this user the right to write to this file, or run as a user who has that right",
         ),
     })

@@ -51,7 +51,7 @@ impl LedgerReader {
     /// let ledger = Ledger::open(&path)?;
     /// let execution = ledger.begin(Skill::new("publish", "1.0.0"));
     /// let id = execution.id();
-    /// execution.succeed().warn();
+    /// execution.succeed();
     /// let record = ledger.reader().find(id)?.ok_or("not found")?;
     /// assert_eq!(record.skill_name, "publish");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -103,7 +103,7 @@ impl LedgerReader {
     /// # let path = directory.path().join("execution_metrics.jsonl");
     /// let ledger = Ledger::open(&path)?;
     /// for (skill, run) in [("parse", "run-7"), ("parse", "run-8"), ("publish", "run-7")] {
-    ///     ledger.begin(Skill::new(skill, "1.0.0").run(RunIds::new(run))).succeed().warn();
+    ///     ledger.begin(Skill::new(skill, "1.0.0").run(RunIds::new(run))).succeed();
     /// }
     /// let skills: Vec<_> = ledger.reader().run("run-7")?.into_iter().map(|record| record.skill_name).collect();
     /// assert_eq!(skills, ["parse", "publish"]);

@@ -216,7 +216,7 @@ impl Chain {
     pub(super) fn unreadable(&mut self, error: &Error) {
         let of_ledger = self.path.clone();
         self.path = error.file().unwrap_or(&of_ledger).to_owned();
-        let found = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
+        let found = error.cause().map_or_else(|| error.to_string(), ToString::to_string);
         self.fault(FaultKind::Unreadable, Place { line: 0, byte: 0 }, None, found);
         self.path = of_ledger;
     }

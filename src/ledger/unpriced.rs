@@ -1,0 +1,34 @@
+//! Remembers the models whose calls have no known cost, so that the ledger warns about each model once.
+
+use std::collections::BTreeSet;
+use std::convert::Infallible;
+use std::sync::Mutex;
+
+use crate::disk::per_process::PerProcess;
+use crate::metrics::{Call, cut};
+use crate::mutex::lock;
+
+/// The number of models that a process warns about. This limits the memory if a program makes up the names.
+const MODELS_MAX: usize = 256;
+/// A model is remembered by the first characters of its name.
+const CHARS_MAX: usize = 200;
+
+/// The models that this process has warned about.
+#[derive(Debug)]
+pub(super) struct Unpriced(PerProcess<Mutex<BTreeSet<String>>>);
+
+impl Default for Unpriced {
+    fn default() -> Self {
+        Self(PerProcess::new(Mutex::default()))
+    }
+}
+
+impl Unpriced {
+    /// Returns true the first time that it is called for the model of `call`, for at most [`MODELS_MAX`] models.
+    pub(super) fn is_new(&self, call: &Call) -> bool {
+        let name = format!("{} {}", call.model, call.provider.as_deref().unwrap_or_default());
+        let Ok(models) = self.0.get_or_make(|| Ok::<_, Infallible>(Mutex::default()));
+        let mut models = lock(models);
+        models.len() < MODELS_MAX && models.insert(cut(name, CHARS_MAX))
+    }
+}
