@@ -78,8 +78,7 @@ impl CommandLine {
     fn command_as_set() -> clap::Command {
         fn unset(command: clap::Command) -> clap::Command {
             let is_empty = |arg: &clap::Arg| arg.get_env().and_then(env::var_os).is_some_and(|value| value.is_empty());
-            let command = command.mut_args(|arg| if is_empty(&arg) { arg.env(None::<&str>) } else { arg });
-            command.mut_subcommands(unset)
+            command.mut_args(|arg| if is_empty(&arg) { arg.env(None::<&str>) } else { arg }).mut_subcommands(unset)
         }
         let command = help::grouped(Self::command());
         // Visiting all arguments takes long, and is rarely needed, because usually no variable is empty.
