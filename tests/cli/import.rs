@@ -142,9 +142,11 @@ fn an_id_with_other_content_is_refused() {
     let first = OLD.lines().next().unwrap();
     let other = first.replace("\"1.0\"", "\"1.1\"");
     let place = with(&format!("{first}\n{other}\n"));
-    let reason = "execution_id: expected an id without another record, found 8c9e2f4a-1b7d-4c3e-9f60-2a5b8d7e1c40, which an \
-                  earlier line or a record of the ledger has with other content";
-    let expected = [json!({"line": 2, "reasons": [reason], "text": other})];
+    let reasons = [
+        "line 1 has another record with the execution_id 8c9e2f4a-1b7d-4c3e-9f60-2a5b8d7e1c40. Nothing was written",
+        "skill_version: the ledger has \"1.0\", the new record has \"1.1\"",
+    ];
+    let expected = [json!({"line": 2, "reasons": reasons, "text": other})];
     assert_eq!(import(&place, "old.jsonl").answer(1), "imported 1, duplicates 0, refused 1 (old.jsonl.refused)\n");
     assert_eq!(refused(&place, "old.jsonl.refused"), expected);
     assert_eq!(import(&place, "old.jsonl").answer(1), "imported 0, duplicates 1, refused 1 (old.jsonl.refused-2)\n");

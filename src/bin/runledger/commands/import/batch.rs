@@ -14,6 +14,8 @@ const BYTES_MAX: usize = 4 * 1024 * 1024;
 pub(super) struct Pending {
     pub(super) number: u64,
     pub(super) text: String,
+    /// The keys that a record does not have.
+    pub(super) unknown: Vec<String>,
 }
 
 #[derive(Default)]
@@ -28,6 +30,10 @@ pub(super) struct Batch {
 #[derive(Default)]
 pub(super) struct Appended {
     pub(super) stored: u64,
+    /// The number of records that the ledger had already.
+    pub(super) duplicates: u64,
+    /// The unknown keys of the stored records.
+    pub(super) unknown: Vec<String>,
     /// The lines that the ledger refused, and why.
     pub(super) refused: Vec<(Pending, Vec<String>)>,
     /// The first line whose record could not be appended; `None` if there is none.
@@ -49,18 +55,27 @@ impl Batch {
     pub(super) fn append(&mut self, ledger: Option<&Ledger>, global: &Global) -> Appended {
         let Self { pending, records, .. } = std::mem::take(self);
         let mut appended = Appended::default();
-        let Some(ledger) = ledger else { return Appended { stored: records.len() as u64, ..appended } };
+        let Some(ledger) = ledger else {
+            appended.stored = records.len() as u64;
+            appended.unknown.extend(pending.into_iter().flat_map(|pending| pending.unknown));
+            return appended;
+        };
         for (pending, answer) in pending.into_iter().zip(ledger.append_all(&records)) {
             match answer {
-                Ok(Answer::Durable { .. } | Answer::Flushed { .. }) => appended.stored += 1,
+                Ok(Answer::Durable { .. } | Answer::Flushed { .. }) => {
+                    appended.stored += 1;
+                    appended.unknown.extend(pending.unknown);
+                }
+                Ok(Answer::Duplicate { .. }) => appended.duplicates += 1,
                 Ok(answer) => {
                     ledger::warn_of_answer(&answer, global);
                     appended.stopped_at.get_or_insert(pending.number);
                 }
-                Err(error) if error.kind() == ErrorKind::Invalid && !error.details().is_empty() => {
-                    appended.refused.push((pending, error.details().to_vec()));
+                Err(error) => {
+                    let has_reasons = matches!(error.kind(), ErrorKind::Invalid | ErrorKind::Conflict);
+                    let reasons = if has_reasons { error.details().to_vec() } else { vec![failure::text(&error)] };
+                    appended.refused.push((pending, reasons));
                 }
-                Err(error) => appended.refused.push((pending, vec![failure::text(&error)])),
             }
         }
         appended

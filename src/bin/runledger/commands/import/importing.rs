@@ -19,7 +19,8 @@ pub(super) struct Import<'a> {
     global: &'a Global,
     /// `None` if nothing is written.
     ledger: Option<Ledger>,
-    known: Known,
+    /// The ids of the records; `None` if something is written. Then the ledger finds the duplicates.
+    known: Option<Known>,
     batch: Batch,
     refused: Refused,
     summary: Summary,
@@ -27,7 +28,8 @@ pub(super) struct Import<'a> {
 
 impl<'a> Import<'a> {
     pub(super) fn new(global: &'a Global, ledger: Option<Ledger>, refused: Refused) -> Result<Self, Failure> {
-        let (known, batch, summary) = (Known::of(&global.ledger)?, Batch::default(), Summary::default());
+        let known = if ledger.is_none() { Some(Known::of(&global.ledger)?) } else { None };
+        let (batch, summary) = (Batch::default(), Summary::default());
         Ok(Self { global, ledger, known, batch, refused, summary })
     }
 
@@ -81,26 +83,24 @@ impl<'a> Import<'a> {
             Ok(read) => read,
             Err(reasons) => return self.refuse(name, number, &reasons, Some(text)),
         };
-        match self.known.add(&record)? {
-            Novelty::New => {
-                self.summary.add_unknown(unknown);
-                self.batch.add(Pending { number, text: text.to_owned() }, record);
-                Ok(())
-            }
-            Novelty::Duplicate => {
-                self.summary.duplicates += 1;
-                Ok(())
-            }
-            Novelty::Conflict => self.refuse(name, number, &[conflict(&record)], Some(text)),
+        match self.known.as_mut().map(|known| known.add(&record)).transpose()? {
+            None | Some(Novelty::New) => self.batch.add(Pending { number, text: text.to_owned(), unknown }, record),
+            Some(Novelty::Duplicate) => self.summary.duplicates += 1,
+            Some(Novelty::Conflict) => return self.refuse(name, number, &[conflict(&record)], Some(text)),
         }
+        Ok(())
     }
 
     /// Appends the records of the batch. Returns false if the import has to stop.
     fn append(&mut self, name: &str) -> Result<bool, Failure> {
         let appended = self.batch.append(self.ledger.as_ref(), self.global);
-        self.known.forget_appended();
+        if let Some(known) = &mut self.known {
+            known.forget_appended();
+        }
         self.summary.imported += appended.stored;
-        for (Pending { number, text }, reasons) in &appended.refused {
+        self.summary.duplicates += appended.duplicates;
+        self.summary.add_unknown(appended.unknown);
+        for (Pending { number, text, .. }, reasons) in &appended.refused {
             self.refuse(name, *number, reasons, Some(text))?;
         }
         if let Some(number) = appended.stopped_at {

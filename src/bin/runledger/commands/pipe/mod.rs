@@ -10,13 +10,14 @@ mod open;
 mod session;
 mod unknown;
 
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufReader, Write};
 
 use runledger::journal::PAYLOAD_BYTES_MAX;
 
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::global::Global;
+use crate::input_line::read_line;
 use crate::ledger;
 use crate::price_table::OwnPrices;
 use crate::term::output;
@@ -182,18 +183,4 @@ fn answer_all(session: &mut Session<'_>, out: &mut impl Write) -> Result<(), Fai
         }
     }
     session.answer(out)
-}
-
-/// Reads a line without its line feed into `line`. Returns `Some(true)` if the line was read, and `None` at the end of
-/// the input. If the line is longer than [`PAYLOAD_BYTES_MAX`], skips it and returns `Some(false)`.
-fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<Option<bool>> {
-    let limit = PAYLOAD_BYTES_MAX as u64 + 1;
-    if input.by_ref().take(limit).read_until(b'\n', line)? == 0 {
-        return Ok(None);
-    }
-    if line.pop_if(|last| *last == b'\n').is_none() && line.len() as u64 == limit {
-        input.skip_until(b'\n')?;
-        return Ok(Some(false));
-    }
-    Ok(Some(true))
 }
