@@ -9,6 +9,7 @@ mod in_flight;
 mod index;
 mod intact;
 mod last;
+mod line_record;
 mod lines;
 mod losses;
 mod records;

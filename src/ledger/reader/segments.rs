@@ -78,6 +78,19 @@ impl<'l> Segments<'l> {
         Ok(self.blocks.next_segment()?.map(|block| self.indexes.segment(block)))
     }
 
+    /// Leaves out the lines that begin at an offset of a segment, or later.
+    pub(super) fn until(self, end: (u64, u64)) -> Self {
+        Self { blocks: self.blocks.until(end), ..self }
+    }
+
+    pub(super) fn storage(&self) -> &'l dyn Storage {
+        self.indexes.storage
+    }
+
+    pub(super) fn layout(&self) -> &'l Layout {
+        self.indexes.layout
+    }
+
     /// Returns the number of the first segment that exists.
     pub(super) fn first_number(&self) -> u64 {
         self.blocks.first_number()
@@ -103,14 +116,24 @@ impl Segment<'_> {
         question(&self.index.as_ref()?.index).ok()?
     }
 
+    /// Returns the index; `None` if the whole segment has to be scanned.
+    pub(super) fn index_file(&self) -> Option<&Index> {
+        self.index.as_ref().map(|covered| &covered.index)
+    }
+
+    /// Builds the index again, because one of its pages is damaged.
+    pub(super) fn rebuild(&self) {
+        // If this fails, the segment has to be scanned.
+        let _ = self.place.map(|place| place.build(&self.block, None));
+    }
+
     /// Returns the lines that the index does not cover; `None` if the segment is sealed.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the segment cannot be read.
     pub(super) fn rest(&self) -> Result<Option<Content>> {
         let place = self.place.filter(|_| self.block.is_active);
-        let index = self.index.as_ref().map(|covered| &covered.index);
-        place.map(|place| place.rest(&self.block, index)).transpose()
+        place.map(|place| place.rest(&self.block, self.index_file())).transpose()
     }
 }
 

@@ -49,6 +49,11 @@ impl<'w> Wanted<'w> {
         }
     }
 
+    /// Returns true if only the last of several records of an execution is used, so that all of them may be read.
+    pub(super) fn counts_last(&self) -> bool {
+        matches!(self, Self::Ids { .. })
+    }
+
     pub(super) fn has(&self, record: &ExecutionMetrics) -> bool {
         match self {
             Self::Ids { first, last, .. } => (first..=last).contains(&&record.execution_id.as_u128()),
