@@ -25,5 +25,6 @@ mod indexes;
 mod last_records;
 mod lines;
 mod record;
+mod repeated;
 mod scan;
 mod vendor_usage;

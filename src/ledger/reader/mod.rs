@@ -13,6 +13,7 @@ mod line_record;
 mod lines;
 mod losses;
 mod records;
+mod repeated;
 mod scan;
 mod segments;
 mod starts;
@@ -32,6 +33,7 @@ pub use last::LastRecords;
 pub use lines::WrittenLines;
 pub use losses::LostRecords;
 pub use records::Records;
+pub use repeated::RepeatedExecution;
 pub use scan::{Scan, Scanned};
 pub use verify::{ArchivedLines, Fault, FaultKind, Verification};
 

@@ -83,14 +83,6 @@ impl<'l> Segments<'l> {
         Self { blocks: self.blocks.until(end), ..self }
     }
 
-    pub(super) fn storage(&self) -> &'l dyn Storage {
-        self.indexes.storage
-    }
-
-    pub(super) fn layout(&self) -> &'l Layout {
-        self.indexes.layout
-    }
-
     /// Returns the number of the first segment that exists.
     pub(super) fn first_number(&self) -> u64 {
         self.blocks.first_number()

@@ -43,6 +43,7 @@ use crate::journal::read::workers::Sharing;
 use crate::metrics::{ExecutionMetrics, Fields};
 use folding::fold_all;
 pub(super) use folding::{BLOCK_BYTES, fold_seen};
+pub(super) use located::places_of;
 pub(super) use progress::Progress;
 pub(super) use reading::Seen;
 use reading::{Form, TAIL, WHOLE};

@@ -98,7 +98,7 @@ impl<'l> Finding<'l> {
             }
             if rest.len() > 0 {
                 let file = Arc::clone(rest.file());
-                let Ok(lines) = located(&segments, rest, &mut progress) else { return Ok(None) };
+                let Ok(lines) = located(storage, layout, rest, &mut progress, |_| true) else { return Ok(None) };
                 self.sources.push(Source::read(number, file, lines));
             }
             let place = progress.cursor;
