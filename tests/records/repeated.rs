@@ -235,3 +235,51 @@ fn a_verification_bounds_its_lists() {
     assert_eq!(found.repeated[0].lines, expected);
     assert_eq!(place.reader().records().count(), 130);
 }
+
+/// If the indexes cover at least 16 MiB, a file says which of them were compared with each other.
+#[test]
+fn indexes_that_were_compared_are_not_compared_again() {
+    let long = |(id, version): (u128, u64)| {
+        let mut record = record(id, version);
+        record.tags.insert("prompt".to_owned(), "x".repeat(1 << 20).into());
+        record
+    };
+    let ids = [1, 2, 3, 4, 5, 6, 1, 7, 8, 2, 9, 10, 11, 12, 2, 13, 14, 15, 16, 7];
+    let records: Vec<_> = ids.into_iter().zip(1..).map(long).collect();
+    let place = Place::with(&records, 5 << 20);
+    let assert_versions = |expected: &[u64]| {
+        let version = |record: &ExecutionMetrics| record.skill_version.parse::<u64>().unwrap();
+        let found: Vec<_> = place.reader().records().map(|record| version(&record.unwrap())).collect();
+        assert_eq!(found, expected);
+        let count = place.reader().scan().fold(|| 0, |count, _| *count += 1, |count, later| *count += later);
+        assert_eq!(count.unwrap().value, expected.len());
+    };
+    let first = [3, 4, 5, 6, 7, 9, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20];
+    let file = place.path().with_extension("ledger").join("compared.checkpoint");
+    assert_versions(&first);
+    let kept = std::fs::read(&file).unwrap();
+    assert_versions(&first);
+    assert_eq!(std::fs::read(&file).unwrap(), kept);
+    // Later lines supersede lines of segments that were compared.
+    place.append(&[record(3, 21), record(16, 22)], 5 << 20);
+    let second = [4, 5, 6, 7, 9, 11, 12, 13, 14, 15, 16, 17, 18, 20, 21, 22];
+    assert_versions(&second);
+    // The active segment grows, and another one begins.
+    place.append(
+        &[long((17, 23)), long((18, 24)), long((4, 25)), long((19, 26)), long((20, 27)), record(21, 28)],
+        5 << 20,
+    );
+    let third = [5, 6, 7, 9, 11, 12, 13, 14, 15, 16, 17, 18, 20, 21, 22, 23, 24, 25, 26, 27, 28];
+    assert_versions(&third);
+    let grown = std::fs::read(&file).unwrap();
+    assert_ne!(grown, kept);
+    for other in [kept, Vec::new(), grown[..grown.len() - 1].to_vec(), [&grown[..], b"x"].concat()] {
+        std::fs::write(&file, other).unwrap();
+        assert_versions(&third);
+        assert_eq!(std::fs::read(&file).unwrap(), grown);
+    }
+    let ledger = Ledger::open(place.path()).unwrap();
+    ledger.archive_segments(1, place.directory.path().join("archive")).unwrap();
+    let left: Vec<_> = third.into_iter().filter(|version| *version > 5).collect();
+    assert_versions(&left);
+}

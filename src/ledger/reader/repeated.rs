@@ -6,7 +6,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::LedgerReader;
-use super::scan::{Superseded, places_of, superseded};
+use super::scan::{Superseded, places_of, superseded_without_writing};
 use crate::error::Result;
 use crate::journal::format::line;
 use crate::journal::read::blocks::Blocks;
@@ -33,7 +33,7 @@ impl LedgerReader {
     /// Returns the number of lines that do not count, because a later line has the same execution. Also returns the
     /// first `executions_max` of these executions, in the order of their first lines.
     pub(super) fn repeated(&self, executions_max: usize) -> Result<(u64, Vec<RepeatedExecution>)> {
-        let superseded = superseded(&*self.storage, &self.layout);
+        let superseded = superseded_without_writing(&*self.storage, &self.layout);
         let count = superseded.positions().count() as u64;
         if count == 0 {
             return Ok((0, Vec::new()));

@@ -17,6 +17,8 @@ pub(super) struct Indexes<'l> {
     layout: &'l Layout,
     /// The ledger's id; `None` for plain JSON lines, which have no indexes.
     ledger: Option<Uuid>,
+    /// False if only the indexes are used that exist.
+    builds: bool,
 }
 
 /// The segments of a ledger, in order.
@@ -45,15 +47,19 @@ pub(super) struct Covered {
 impl<'l> Indexes<'l> {
     pub(super) fn of(storage: &'l dyn Storage, layout: &'l Layout) -> Self {
         // An identity that cannot be read is reported by other commands.
-        Self { storage, layout, ledger: identity::read(storage, layout).ok().flatten() }
+        Self { storage, layout, ledger: identity::read(storage, layout).ok().flatten(), builds: true }
     }
 
     /// Returns the segment `block`, which must be whole. Builds its index first if there is none to use.
     pub(super) fn segment(self, block: Block) -> Segment<'l> {
-        let Self { storage, layout, ledger } = self;
+        let Self { storage, layout, ledger, builds } = self;
         let place = ledger.map(|ledger| Place { storage, layout, ledger, segment: block.segment });
-        let index = place.and_then(|place| place.open_or_build(&block)).and_then(|index| Covered::of(index, &block));
-        Segment { block, index, place }
+        let index = place.and_then(|place| match builds {
+            true => place.open_or_build(&block),
+            false => place.open(&block).ok()?.ok(),
+        });
+        let index = index.and_then(|index| Covered::of(index, &block));
+        Segment { block, index, place: place.filter(|_| builds) }
     }
 }
 
@@ -76,6 +82,11 @@ impl<'l> Segments<'l> {
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the segment cannot be opened.
     pub(super) fn next(&mut self) -> Result<Option<Segment<'l>>> {
         Ok(self.blocks.next_segment()?.map(|block| self.indexes.segment(block)))
+    }
+
+    /// Uses only the indexes that exist, and writes none.
+    pub(super) fn without_building(self) -> Self {
+        Self { indexes: Indexes { builds: false, ..self.indexes }, ..self }
     }
 
     /// Leaves out the lines that begin at an offset of a segment, or later.

@@ -21,6 +21,8 @@ use crate::term::{Table, output};
 /// read, so the command is fast even if the ledger is large. At most 10,000 rows are held in memory, so columns can
 /// become wider after each 10,000 rows. With --json, each line is a complete record.
 ///
+/// If several lines have the same id, only the last one is shown. With --follow, each new line is shown.
+///
 /// With --follow, the command looks for new executions ten times per second. If the ledger starts a new file, the
 /// command also reads that file. A line that is still being written is shown when it is complete. To end the command,
 /// press Ctrl-C. The command also ends when its output is closed, as in `| head -1`.

@@ -17,9 +17,11 @@
 //! read by `serde_json`.
 
 mod between;
+mod compared;
 mod folding;
 mod located;
 mod numbers;
+mod part;
 mod progress;
 mod reading;
 mod repeats;
@@ -47,7 +49,7 @@ pub(super) use located::places_of;
 pub(super) use progress::Progress;
 pub(super) use reading::Seen;
 use reading::{Form, TAIL, WHOLE};
-pub(super) use repeats::superseded;
+pub(super) use repeats::{superseded, superseded_without_writing};
 pub(super) use superseded::Superseded;
 
 /// A pass over the records of a ledger, with [`fold`](Self::fold) or [`fold_records`](Self::fold_records).

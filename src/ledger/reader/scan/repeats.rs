@@ -8,9 +8,10 @@
 //! A key is only the first half of an id. So the lines of a key that occurs several times are read.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
 use std::sync::Arc;
 
+use super::compared::Compared;
 use super::located::located;
 use super::progress::Progress;
 use super::sources::{Source, Wrong};
@@ -30,9 +31,38 @@ use crate::ledger::reader::segments::{Segment, Segments};
 pub(in crate::ledger::reader) fn superseded(storage: &dyn Storage, layout: &Layout) -> Arc<Superseded> {
     // A damaged index is built again after the first attempt. If an index still does not match its segment, because
     // the segment was edited in place, all lines are read.
-    let attempt = |uses_indexes| Finding::default().find(storage, layout, uses_indexes);
-    let found = attempt(true).or_else(|Wrong| attempt(true)).or_else(|Wrong| attempt(false));
+    let found = attempt(storage, layout, Uses::AndBuilds)
+        .or_else(|Wrong| attempt(storage, layout, Uses::AndBuilds))
+        .or_else(|Wrong| attempt(storage, layout, Uses::None));
     Arc::new(found.unwrap_or_default())
+}
+
+/// Like [`superseded`], but writes no file.
+pub(in crate::ledger::reader) fn superseded_without_writing(storage: &dyn Storage, layout: &Layout) -> Superseded {
+    attempt(storage, layout, Uses::Existing).or_else(|Wrong| attempt(storage, layout, Uses::None)).unwrap_or_default()
+}
+
+/// Which indexes are used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Uses {
+    None,
+    Existing,
+    AndBuilds,
+}
+
+fn attempt(storage: &dyn Storage, layout: &Layout, uses: Uses) -> Result<Superseded, Wrong> {
+    let mut finding = Finding::default();
+    finding.found.end = finding.read(storage, layout, uses)?;
+    finding.compare_within()?;
+    finding.compare_across(storage, layout, uses)?;
+    for offsets in finding.found.lines.values_mut() {
+        offsets.sort_unstable();
+        offsets.dedup();
+    }
+    if finding.has_copies {
+        finding.find_copies();
+    }
+    Ok(finding.found)
 }
 
 #[derive(Default)]
@@ -40,34 +70,20 @@ struct Finding<'l> {
     /// In ledger order.
     sources: Vec<Source<'l>>,
     found: Superseded,
+    /// The lines that another line supersedes, of which both are covered by an index.
+    covered: BTreeSet<(u64, u64)>,
     /// True if a segment can have copies of lines of the segment before it.
     has_copies: bool,
 }
 
 impl<'l> Finding<'l> {
-    fn find(mut self, storage: &'l dyn Storage, layout: &'l Layout, uses_indexes: bool) -> Result<Superseded, Wrong> {
-        self.found.end = self.read(storage, layout, uses_indexes)?;
-        self.compare_within()?;
-        self.compare_across()?;
-        for offsets in self.found.lines.values_mut() {
-            offsets.sort_unstable();
-            offsets.dedup();
-        }
-        if self.has_copies {
-            self.find_copies();
-        }
-        Ok(self.found)
-    }
-
     /// Reads the ids of all lines that no index covers. Returns the segment and the offset at which the lines end, or
     /// `None` if a segment could not be read.
-    fn read(
-        &mut self,
-        storage: &'l dyn Storage,
-        layout: &'l Layout,
-        uses_indexes: bool,
-    ) -> Result<Option<(u64, u64)>, Wrong> {
+    fn read(&mut self, storage: &'l dyn Storage, layout: &'l Layout, uses: Uses) -> Result<Option<(u64, u64)>, Wrong> {
         let Ok(Some(mut segments)) = Segments::of(storage, layout) else { return Ok(None) };
+        if uses != Uses::AndBuilds {
+            segments = segments.without_building();
+        }
         let (mut progress, mut end) = (Progress::at(Cursor::START), Some((0, 0)));
         loop {
             let mut segment = match segments.next() {
@@ -81,7 +97,7 @@ impl<'l> Finding<'l> {
             let follows = span.as_ref().is_some_and(|span| progress.comes_before(span));
             let repeated =
                 |segment: &mut Segment<'_>| segment.ask(|index| index.entries(Section::Repeated, 0, u64::MAX));
-            if uses_indexes
+            if uses != Uses::None
                 && follows
                 && let Some(repeated) = repeated(&mut segment)
                 && let (Some(span), Some(index_end)) = (span, index_end)
@@ -117,34 +133,57 @@ impl<'l> Finding<'l> {
         Ok(())
     }
 
-    /// Compares the lines of different segments.
-    fn compare_across(&mut self) -> Result<(), Wrong> {
-        let key_of = |(at, source): (usize, &Source<'_>)| source.key().map(|key| Reverse((key, at)));
-        let mut next: BinaryHeap<_> = self.sources.iter().enumerate().filter_map(key_of).collect();
+    /// Compares the lines of different segments. Those of `compared` were compared with each other before.
+    fn compare_across(&mut self, storage: &dyn Storage, layout: &Layout, uses: Uses) -> Result<(), Wrong> {
+        let compared = Compared::read(storage, layout, &self.sources);
+        let is_known = |source: &Source<'_>| source.part().is_some_and(|part| compared.has(&part));
+        let (known, fresh): (Vec<_>, Vec<_>) = (0..self.sources.len()).partition(|at| is_known(&self.sources[*at]));
+        self.covered.extend(&compared.superseded);
+        let mut next = BinaryHeap::new();
+        let push = |next: &mut BinaryHeap<_>, sources: &[Source<'_>], at: usize| {
+            next.extend(sources[at].key().map(|key| Reverse((key, at))));
+        };
+        fresh.iter().for_each(|at| push(&mut next, &self.sources, *at));
         let (mut same, mut offsets) = (Vec::new(), Vec::new());
-        while let Some(Reverse((key, at))) = next.pop()
-            // If only one source has lines left, these lines were compared with each other.
-            && let Some(Reverse((other, _))) = next.peek().copied()
-        {
-            if other > key {
-                self.sources[at].seek(other)?;
-                next.extend(self.sources[at].key().map(|key| Reverse((key, at))));
-                continue;
+        while let Some(Reverse((key, at))) = next.pop() {
+            match next.peek().copied() {
+                // The lines of one source were compared with each other.
+                None if known.is_empty() => break,
+                Some(Reverse((other, _))) if other > key && known.is_empty() => {
+                    self.sources[at].seek(other)?;
+                    push(&mut next, &self.sources, at);
+                    continue;
+                }
+                _ => {}
             }
-            let mut at = at;
-            loop {
+            let mut all = vec![at];
+            while let Some(Reverse((other, at))) = next.peek().copied()
+                && other == key
+            {
+                all.push(at);
+                next.pop();
+            }
+            for at in &known {
+                self.sources[*at].seek(key)?;
+            }
+            for &at in all.iter().chain(&known) {
                 self.sources[at].take(key, &mut offsets)?;
                 same.extend(offsets.drain(..).map(|offset| (at, offset)));
-                next.extend(self.sources[at].key().map(|key| Reverse((key, at))));
-                match next.peek() {
-                    Some(Reverse((other, _))) if *other == key => {}
-                    _ => break,
-                }
-                let Some(Reverse((_, other))) = next.pop() else { break };
-                at = other;
             }
-            same.sort_unstable();
-            self.compare(Some(key), same.drain(..))?;
+            all.iter().for_each(|at| push(&mut next, &self.sources, *at));
+            if same.iter().any(|(at, _)| *at != same[0].0) {
+                same.sort_unstable();
+                self.compare(Some(key), same.iter().copied())?;
+            }
+            same.clear();
+        }
+        for (segment, offset) in self.covered.iter().copied() {
+            self.found.lines.entry(segment).or_default().push(offset);
+        }
+        let is_new = fresh.iter().any(|at| self.sources[*at].is_covered());
+        if is_new && uses == Uses::AndBuilds {
+            let parts = self.sources.iter().filter_map(Source::part).collect();
+            Compared::write(storage, layout, parts, self.covered.iter().copied().collect());
         }
         Ok(())
     }
@@ -152,7 +191,7 @@ impl<'l> Finding<'l> {
     /// Reads lines that seem to have the same id, in ledger order. Adds those that a later one supersedes. Fails if an
     /// index has a line under `key` that has another key.
     fn compare(&mut self, key: Option<u64>, lines: impl Iterator<Item = (usize, u64)>) -> Result<(), Wrong> {
-        let mut last = HashMap::new();
+        let (mut last, mut last_covered) = (HashMap::new(), HashMap::new());
         for (at, offset) in lines {
             let source = &self.sources[at];
             let line = line_at(&source.file, offset).ok().flatten();
@@ -165,6 +204,9 @@ impl<'l> Finding<'l> {
                 }
                 continue;
             };
+            if source.is_covered() {
+                self.covered.extend(last_covered.insert(id, (source.segment, offset)));
+            }
             if let Some((segment, offset)) = last.insert(id, (source.segment, offset)) {
                 self.found.lines.entry(segment).or_default().push(offset);
             }

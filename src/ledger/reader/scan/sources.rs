@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::located::Located;
+use super::part::Part;
 use crate::disk::StorageFile;
 use crate::ledger::index::{Entry, Section};
 use crate::ledger::reader::segments::Segment;
@@ -46,6 +47,13 @@ impl<'l> Source<'l> {
 
     pub(super) fn is_covered(&self) -> bool {
         matches!(self.lines, Sorted::Covered { .. })
+    }
+
+    /// Returns the part of the segment that the index covers; `None` if the lines were read.
+    pub(super) fn part(&self) -> Option<Part> {
+        let Sorted::Covered { segment, .. } = &self.lines else { return None };
+        let index = segment.index.as_ref()?;
+        Some(Part { segment: self.segment, end: index.end, hash: index.span.last.hash })
     }
 
     /// Returns the offsets of lines that have the same id, in one list for each id. Lines that an index covers are left

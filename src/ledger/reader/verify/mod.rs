@@ -114,8 +114,8 @@ impl LedgerReader {
     /// of at most eight blocks. A block has 256 KiB, or is one line if the line is longer than that.
     ///
     /// Lists the executions that have several lines, like the [readers](Self::records) that count only the last one.
-    /// This uses the index of each segment, and builds it if it is missing. It needs 24 bytes of memory for each line
-    /// of a segment that has no index, because it is not clean or this process may not write an index.
+    /// This uses the index of each segment, but does not build a missing one. It needs 24 bytes of memory for each line
+    /// of a segment that has no index.
     ///
     /// A chain alone does not reveal that its last lines were removed, or that all lines were rewritten. The files in
     /// the ledger's internal directory (`x.ledger/`) show which lines were synced. So a truncated ledger is reported as
