@@ -25,6 +25,7 @@ mod part;
 mod progress;
 mod reading;
 mod repeats;
+mod scanned;
 mod sources;
 mod sum_up;
 mod superseded;
@@ -37,7 +38,7 @@ use std::sync::Arc;
 use super::LedgerReader;
 use super::starts::Starts;
 use crate::disk::Storage;
-use crate::error::{Result, Skipped};
+use crate::error::Result;
 use crate::journal::Cursor;
 use crate::journal::format::Layout;
 use crate::journal::read::blocks::Blocks;
@@ -50,6 +51,7 @@ pub(super) use progress::Progress;
 pub(super) use reading::Seen;
 use reading::{Form, TAIL, WHOLE};
 pub(super) use repeats::{superseded, superseded_without_writing};
+pub use scanned::Scanned;
 pub(super) use superseded::Superseded;
 
 /// A pass over the records of a ledger, with [`fold`](Self::fold) or [`fold_records`](Self::fold_records).
@@ -80,19 +82,6 @@ pub struct Scan {
     layout: Layout,
     start: Cursor,
     starts: Starts,
-}
-
-/// The result of a pass.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct Scanned<A> {
-    /// The value that all records were folded into.
-    pub value: A,
-    /// The lines that are not records, and the segments that this process has no permission to read. All of these lines
-    /// are counted, and the first of them are listed.
-    pub skipped: Skipped,
-    /// Where the next line will begin, to continue there with [`Scan::after`].
-    pub end: Cursor,
 }
 
 impl LedgerReader {

@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::disk::Disk;
-use crate::error::Error;
+use crate::error::{Error, Skipped};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;

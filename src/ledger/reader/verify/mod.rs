@@ -131,12 +131,7 @@ impl LedgerReader {
     /// Faults are not errors.
     pub fn verify(&self, heads: &[Head]) -> Result<Verification> {
         let mut found = verify_in(&*self.storage, &self.layout, heads, BLOCK_BYTES, Sharing::default())?;
-        match self.repeated(Verification::REPEATED_MAX) {
-            Ok((count, repeated)) => (found.repeated_count, found.repeated) = (count, repeated),
-            // A segment that this process may not read is already a fault.
-            Err(error) if error.is_denied() => {}
-            Err(error) => return Err(error),
-        }
+        (found.repeated_count, found.repeated) = self.repeated(Verification::REPEATED_MAX)?;
         Ok(found)
     }
 
