@@ -470,3 +470,20 @@ fn calls_at_the_same_time_do_not_disturb_each_other() {
     });
     assert_eq!(as_text(&place.refresh_by(BaselineBy::Environment, 0).baselines), place.full(BaselineBy::Environment));
 }
+
+/// The checkpoint has counted a line that does not count any more. This is no fault, so there is no note.
+#[test]
+fn a_later_line_of_a_counted_execution_replaces_the_checkpoint() {
+    let mut place = Place::of(20);
+    place.refresh();
+    assert!(place.file(BaselineBy::Skill).read(&place.superseded()).unwrap().is_some());
+    let start = Timestamp::from_unix_ms(1_770_000_000_000).unwrap();
+    let record = ExecutionMetrics::new(uuid::Uuid::from_u128(3), "publish", "1.0.0", start);
+    place.append_line(&record.to_json().unwrap());
+    assert!(place.file(BaselineBy::Skill).read(&place.superseded()).unwrap().is_none());
+    let refreshed = place.refresh();
+    assert_eq!(as_text(&refreshed.baselines), place.full(BaselineBy::Skill));
+    assert_eq!(refreshed.baselines.iter().map(|(_, baseline)| baseline.sample_size).sum::<u64>(), 20);
+    assert!(refreshed.notes.is_empty());
+    assert!(place.file(BaselineBy::Skill).read(&place.superseded()).unwrap().is_some());
+}

@@ -50,10 +50,10 @@ impl Compared {
         self.parts.contains(part)
     }
 
-    /// Writes the file, unless the parts are small. Another process may be writing it.
+    /// Writes the file, unless the parts are small or there is only one. Another process may be writing it.
     pub(super) fn write(storage: &dyn Storage, layout: &Layout, parts: Vec<Part>, superseded: Vec<(u64, u64)>) {
         let bytes = parts.iter().map(|part| part.end).sum::<u64>();
-        let Some(id) = id(storage, layout).filter(|_| bytes >= COVERED_MIN) else { return };
+        let Some(id) = id(storage, layout).filter(|_| bytes >= COVERED_MIN && parts.len() > 1) else { return };
         let bytes = Self { parts, superseded }.encode(id);
         if bytes.len() as u64 > BYTES_MAX {
             return;
