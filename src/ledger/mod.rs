@@ -52,8 +52,8 @@ pub use options::Options;
 pub use pending::{Completed, DetachedExecution};
 pub use reader::{
     ArchivedLines, Check, Escalated, Fault, FaultKind, FoundRecords, Gated, InFlight, InFlightExecutions, LastRecords,
-    LedgerBaselines, LedgerReader, Level, LostRecords, RebuiltIndex, Records, Scan, Scanned, SpilledRecords,
-    Verification, WrittenLines,
+    LedgerBaselines, LedgerReader, Level, LostRecords, RebuiltIndex, Records, RepeatedExecution, Scan, Scanned,
+    SpilledRecords, Verification, WrittenLines,
 };
 
 use shared::Shared;

@@ -14,6 +14,8 @@ pub(super) trait Places {
     fn spill(&self) -> PathBuf;
     /// The checkpoint (stored intermediate results) of the baselines that are grouped by `by`, such as `skill`.
     fn baseline_checkpoint(&self, by: &str) -> PathBuf;
+    /// The file that says which indexes were compared with each other.
+    fn compared(&self) -> PathBuf;
 }
 
 impl Places for Layout {
@@ -35,5 +37,9 @@ impl Places for Layout {
 
     fn baseline_checkpoint(&self, by: &str) -> PathBuf {
         self.machinery().join(format!("baseline-{by}.checkpoint"))
+    }
+
+    fn compared(&self) -> PathBuf {
+        self.machinery().join("compared.checkpoint")
     }
 }

@@ -13,7 +13,12 @@ fn place() -> Place {
     record.tags.insert("prompt".to_owned(), "x".repeat(500).into());
     let place = Place::empty();
     std::fs::create_dir_all(place.ledger().parent().unwrap()).unwrap();
-    std::fs::write(place.ledger(), format!("{}\n", record.to_json().unwrap()).repeat(2_000)).unwrap();
+    let line = |number: u128| {
+        let mut record = record.clone();
+        record.execution_id = runledger::Uuid::from_u128(number);
+        record.to_json().unwrap() + "\n"
+    };
+    std::fs::write(place.ledger(), (1..=2_000).map(line).collect::<String>()).unwrap();
     place
 }
 
@@ -52,6 +57,7 @@ fn a_long_command_shows_its_progress_on_a_terminal() {
     let drawn: Vec<_> = long.split('\r').filter(is_bar).collect();
     assert!(drawn.len() > 3, "{long:?}");
     assert!(drawn.windows(2).all(|two| two[0].matches('=').count() <= two[1].matches('=').count()), "{long:?}");
+    // A file without indexes is read twice: once for the ids, and once for the costs.
     // The bar is removed before the answer.
     let (bars, answer) = long.split_once("model ").unwrap();
     assert!(bars.ends_with(&format!("\r{}\r", " ".repeat(drawn[drawn.len() - 1].len()))), "{long:?}");

@@ -16,6 +16,7 @@ fn executions() -> Vec<ExecutionMetrics> {
         publish.tokens_used = Some(1_000 + hour % 7);
         publish.cost_usd = Some(usd("0.01"));
         let mut search = publish.clone();
+        search.execution_id = Uuid::from_u128(10_000 + u128::from(hour));
         search.skill_name = "search".to_owned();
         search.cost_usd = None;
         if second_week {

@@ -4,7 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::commands::{Output, Place, lines, record, usd};
 use runledger::metrics::Status;
-use runledger::{ExecutionMetrics, Timestamp, Usage};
+use runledger::{ExecutionMetrics, Timestamp, Usage, Uuid};
 use serde_json::Value;
 
 /// Returns a directory with the records in a file that no ledger wrote, so that they can have any time and any value.
@@ -242,7 +242,9 @@ fn a_time_ends_a_period_before_it_and_a_span_goes_back_from_now() {
 fn sums_are_exact_beyond_floats() {
     let mut record = priced(1, "2026-11-01T00:00:00Z", "98765432109876.12345678");
     (record.tokens_used, record.tokens_input, record.tokens_output) = (Some(u64::MAX), Some(u64::MAX), Some(0));
-    let json = cost(&place(&[record.clone(), record]), "--json");
+    let mut other = record.clone();
+    other.execution_id = Uuid::from_u128(2);
+    let json = cost(&place(&[record, other]), "--json");
     for field in ["\"totalTokens\":36893488147419103230,", "Cost\":197530864219752.24691356,"] {
         assert_eq!(json.matches(field).count(), if field.contains("Cost") { 2 } else { 3 }, "{json}");
     }
@@ -250,8 +252,8 @@ fn sums_are_exact_beyond_floats() {
 
 #[test]
 fn a_sum_that_leaves_the_range_is_an_error() {
-    let huge = priced(1, "2026-11-01T00:00:00Z", "170000000000000000000000000");
-    let place = place(&[huge.clone(), huge]);
+    let huge = [1, 2].map(|id| priced(id, "2026-11-01T00:00:00Z", "170000000000000000000000000"));
+    let place = place(&huge);
     for args in [&["cost"][..], &["cost", "--by", "day", "--json"]] {
         let complaint = place.run(args).complaint(2);
         assert!(complaint.contains("cannot sum up the cost: the sum exceeds the range of an amount"), "{complaint}");

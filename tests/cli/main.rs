@@ -44,6 +44,7 @@ mod prices_import;
 mod promises;
 mod quota;
 mod refused;
+mod repeated;
 mod reprice;
 mod retention;
 mod run;

@@ -1,7 +1,7 @@
 //! `runledger retention` reports what would be kept, archived and deleted, and why. `apply` does exactly this.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -119,8 +119,12 @@ const ARCHIVED: [&str; 2] = ["000001.jsonl", "000002.jsonl"];
 #[test]
 fn plan_names_everything_with_its_reason_and_changes_nothing() {
     let place = place();
-    let state =
-        |place: &Place| place.files().into_iter().map(|path| (fs::read(&path).unwrap(), path)).collect::<Vec<_>>();
+    // A reader may build an index, which holds nothing that its segment does not hold.
+    let is_index = |path: &Path| path.extension().is_some_and(|extension| extension == "index");
+    let state = |place: &Place| {
+        let files = place.files().into_iter().filter(|path| !is_index(path));
+        files.map(|path| (fs::read(&path).unwrap(), path)).collect::<Vec<_>>()
+    };
     let before = state(&place);
     let plan = place.run(["retention", "plan"]).answer(0);
     assert_eq!(plan, expected(include_str!("../data/retention_plan.txt")));

@@ -88,7 +88,7 @@ fn the_chain_continues_from_segment_to_segment() {
     }
     let verification = place.verified();
     assert_eq!((verification.lines, verification.segments, verification.head.seq), (20, 10, 20));
-    assert_eq!((verification.repeated, verification.head.hash), (0, before));
+    assert_eq!((verification.copied, verification.head.hash), (0, before));
 }
 
 #[test]
@@ -189,7 +189,7 @@ fn two_handles_rotate_in_turns() {
         append(&handles[usize::from(number % 3 == 0)], number);
     }
     let verification = place.verified();
-    assert_eq!((verification.lines, verification.segments, verification.repeated), (60, 30, 0));
+    assert_eq!((verification.lines, verification.segments, verification.copied), (60, 30, 0));
     for handle in &handles {
         assert_eq!(numbers(handle.reader().records()), (1..=60).collect::<Vec<_>>());
         assert_eq!(handle.head().unwrap().seq, 60);

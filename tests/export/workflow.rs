@@ -368,7 +368,8 @@ fn lines_that_are_not_records_are_counted_and_named_and_other_errors_end_the_exp
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("x.jsonl");
     let line = bare(1).to_json().unwrap();
-    std::fs::write(&path, format!("{line}\nno record\n{line}\n")).unwrap();
+    let other = bare(2).to_json().unwrap();
+    std::fs::write(&path, format!("{line}\nno record\n{other}\n")).unwrap();
     let mut out = Vec::new();
     let counts = write(LedgerReader::open(&path).unwrap().records(), &mut out).unwrap();
     assert_eq!((counts.events, counts.skipped.count(), counts.skipped.errors()[0].line()), (2, 1, Some(2)));

@@ -54,7 +54,10 @@ fn a_line_of_a_ledger_with_a_key_twice_is_malformed() {
     let path = directory.path().join("m.jsonl");
     let line = |rest: &str| format!("{{{RECORD},{rest}}}\n");
     let good = line(r#""tags":{"a":1}"#);
-    std::fs::write(&path, [good.as_str(), &line(r#""tags":{"a":1,"a":2}"#), &good].concat()).unwrap();
+    // Another execution, whose id ends with another digit.
+    let other = good.replacen("1\"", "2\"", 1);
+    assert_ne!(other, good);
+    std::fs::write(&path, [good.as_str(), &line(r#""tags":{"a":1,"a":2}"#), &other].concat()).unwrap();
     let read: Vec<_> = LedgerReader::open(&path).unwrap().records().collect();
     assert_eq!(read.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false, true]);
     let error = read[1].as_ref().unwrap_err();

@@ -240,7 +240,8 @@ fn row_21_a_lone_surrogate_is_malformed_and_hides_no_line() {
         assert_eq!(ExecutionMetrics::from_json(&bad).unwrap_err().kind(), ErrorKind::Malformed, "{lone}");
         let directory = in_memory();
         let path = directory.path().join("stranger.jsonl");
-        fs::write(&path, format!("{line}\n{bad}\n{line}\n")).unwrap();
+        let other = record(3).to_json().unwrap();
+        fs::write(&path, format!("{line}\n{bad}\n{other}\n")).unwrap();
         let read: Vec<_> = LedgerReader::open(&path).unwrap().records().collect();
         let errors: Vec<_> = read.iter().filter_map(|record| record.as_ref().err()?.line()).collect();
         assert_eq!((read.len(), errors), (3, vec![2]), "{lone}");

@@ -1,4 +1,5 @@
-//! Promise: the records of one execution or one run are those of a pass over all records, whatever an index says.
+//! Promise: the records of one execution or one run are those of a pass over all lines, whatever an index says. An
+//! execution with several lines counts once, by its last line.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -44,12 +45,6 @@ fn record(id: usize, run: usize, number: u64) -> ExecutionMetrics {
     record
 }
 
-/// Appends a record whose id the ledger may have already, as an earlier version did.
-fn append_again(path: &Path, record: &ExecutionMetrics) {
-    let options = JournalOptions::new(Arc::new(|| 0)).durability(Durability::Flushed).rotate_bytes(Some(4_000));
-    Journal::open(path, options).unwrap().append(record.to_json().unwrap().as_bytes()).unwrap();
-}
-
 struct Place {
     directory: TempDir,
 }
@@ -58,11 +53,17 @@ impl Place {
     /// Creates a ledger with a few lines in each segment.
     fn with(records: &[(usize, usize)]) -> Self {
         let place = Self { directory: tempfile::tempdir().unwrap() };
-        drop(place.open());
+        let journal = place.journal();
         for (number, &(id, run)) in (0..).zip(records) {
-            append_again(&place.path(), &record(id, run, number));
+            append(&journal, &record(id, run, number));
         }
         place
+    }
+
+    /// Opens the ledger as a journal, which does not compare ids. An older version let an execution have several lines.
+    fn journal(&self) -> Journal {
+        let options = JournalOptions::new(Arc::new(|| 0)).durability(Durability::Flushed).rotate_bytes(Some(4_000));
+        Journal::open(self.path(), options).unwrap()
     }
 
     fn path(&self) -> PathBuf {
@@ -87,6 +88,10 @@ impl Place {
     }
 }
 
+fn append(journal: &Journal, record: &ExecutionMetrics) {
+    journal.append(record.to_json().unwrap().as_bytes()).unwrap();
+}
+
 fn files(directory: &Path, extension: &str) -> Vec<PathBuf> {
     let entries = fs::read_dir(directory).into_iter().flatten();
     let mut found: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
@@ -95,9 +100,27 @@ fn files(directory: &Path, extension: &str) -> Vec<PathBuf> {
     found
 }
 
-/// Compares all answers with a pass over all records.
+/// Returns the records of all lines, so that an execution can have several.
+fn records_of_all_lines(reader: &LedgerReader) -> Vec<ExecutionMetrics> {
+    let mut lines = Vec::new();
+    reader.write_lines(&mut lines).unwrap();
+    let texts = lines.split(|byte| *byte == b'\n').filter_map(|line| std::str::from_utf8(line).ok());
+    texts.filter_map(|text| ExecutionMetrics::from_json(text).ok()).collect()
+}
+
+/// Returns the last record of each execution, in ledger order.
+fn last_of_each(all: &[ExecutionMetrics]) -> Vec<ExecutionMetrics> {
+    let is_last = |(at, record): &(usize, &ExecutionMetrics)| {
+        all[at + 1..].iter().all(|later| later.execution_id != record.execution_id)
+    };
+    all.iter().enumerate().filter(is_last).map(|(_, record)| record.clone()).collect()
+}
+
+/// Compares all answers with a pass over all lines.
 fn assert_answers(reader: &LedgerReader) {
+    let lines = records_of_all_lines(reader);
     let all: Vec<_> = reader.records().filter_map(Result::ok).collect();
+    assert_eq!(all, last_of_each(&lines));
     let last = |id: Uuid| all.iter().rfind(|record| record.execution_id == id).cloned();
     for id in IDS.iter().chain(&[3, 0x019c_5d2a_5a40_7000 << 64]).copied().map(Uuid::from_u128) {
         assert_eq!(reader.find(id).unwrap(), last(id), "{id}");
@@ -144,7 +167,7 @@ fn assert_answers(reader: &LedgerReader) {
                 record.execution_id.simple().to_string().starts_with(&digits.to_ascii_lowercase())
             };
             let mut ids: Vec<Uuid> = Vec::new();
-            for record in all.iter().filter(has) {
+            for record in lines.iter().filter(has) {
                 if !ids.contains(&record.execution_id) {
                     ids.push(record.execution_id);
                 }
@@ -170,7 +193,7 @@ fn assert_verdicts(reader: &LedgerReader) {
 
 /// Compares the answers about periods with a pass over all records.
 fn assert_periods(reader: &LedgerReader) {
-    let all: Vec<_> = reader.records().filter_map(Result::ok).collect();
+    let all = last_of_each(&records_of_all_lines(reader));
     let minute = |minute: u64| Some(Timestamp::UNIX_EPOCH.plus_ms(minute * 60_000));
     for (since, until) in [
         (None, minute(61)),
@@ -325,7 +348,7 @@ impl Damage {
                 let Some(path) = pick(&indexes, at) else { return };
                 let mut bytes = read(&path);
                 if bytes.len() > 12 {
-                    bytes[8] = 2;
+                    bytes[8] = 3;
                     fs::write(path, bytes).unwrap();
                 }
             }
@@ -354,12 +377,14 @@ proptest! {
         place.reader().rebuild_index().unwrap();
         prop_assert_eq!(place.files("index").len(), place.files("jsonl").len() + 1);
         assert_answers(&place.reader());
+        let journal = place.journal();
         for (number, &(id, run)) in (100..).zip(&later) {
-            append_again(&place.path(), &record(id, run, number));
+            append(&journal, &record(id, run, number));
             assert_answers(&place.reader());
             assert_verdicts(&place.reader());
         }
         assert_periods(&place.reader());
+        drop(journal);
         let archive = place.directory.path().join("archive");
         let segments = place.open().sealed_segments().unwrap();
         if archived > 0 && archived < segments.len() as u64 {
@@ -443,7 +468,7 @@ fn an_index_of_a_newer_version_is_left_alone_and_one_of_another_ledger_is_replac
     let (place, other) = (indexed(), indexed());
     let indexes = place.files("index");
     let mut newer = fs::read(&indexes[0]).unwrap();
-    newer[8] = 2;
+    newer[8] = 3;
     fs::write(&indexes[0], &newer).unwrap();
     let foreign = fs::read(&other.files("index")[1]).unwrap();
     fs::write(&indexes[1], &foreign).unwrap();

@@ -244,7 +244,8 @@ fn the_last_lines_of_a_long_segment_are_read_without_the_others() {
     let few = calls.swap(0, Ordering::Relaxed);
     assert_eq!(ids(&mut ledger.reader().records_from_last(4000).unwrap()).len(), 4000);
     let many = calls.load(Ordering::Relaxed);
-    assert!(few < 20 && many > few + 10, "{few} calls for 3 lines, {many} for 4000");
+    // The ids of lines that no index covers are read once more. A short segment has no index.
+    assert!(few < 60 && many > few + 10, "{few} calls for 3 lines, {many} for 4000");
 }
 
 /// After a failed sync, a writer begins a new segment with the lines that may not be durable.

@@ -27,6 +27,7 @@ mod last_records;
 mod lines;
 mod once;
 mod record;
+mod repeated;
 mod scan;
 mod schema;
 mod vendor_usage;

@@ -92,7 +92,8 @@ fn plain_lines_of_another_writer_are_read() {
     let path = directory.path().join("plain.jsonl");
     let line = r#"{ "skill_name" : "s\u0041", "execution_id":"00000000-0000-0000-0000-000000000001","skill_version":"1","timestamp_start":"2026-02-14T15:23:00+01:00","cost_usd":1e-2}"#;
     let unfinished = r#"{"execution_id":"00000000-0000-0000-0000-000000000002","#;
-    std::fs::write(&path, format!("{line}\r\n\nno record\n{line}\n{unfinished}")).unwrap();
+    let other = line.replace("1\",\"skill_version", "3\",\"skill_version");
+    std::fs::write(&path, format!("{line}\r\n\nno record\n{other}\n{unfinished}")).unwrap();
     let both = baselines(&path);
     assert_same(&both);
     assert_eq!((both[0].get("sA").unwrap().sample_size, both[0].skipped().count()), (2, 1));

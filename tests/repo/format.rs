@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use runledger::journal::{Journal, JournalOptions};
 use runledger::{
     Answer, ExecutionMetrics, Head, Ledger, LedgerReader, Options, Skill, Timestamp, Usage, Uuid, Verification,
     hash_bytes,
@@ -170,30 +171,35 @@ fn a_ledger_of_format_1_is_read_and_continues() {
 fn an_index_is_what_the_page_says() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("x.jsonl");
-    let ledger = Options::new().rotate_bytes(Some(320_000)).open(&path).unwrap();
+    let ledger = Ledger::open(&path).unwrap();
+    // A journal does not compare ids.
+    let options = JournalOptions::new(std::sync::Arc::new(|| 0)).rotate_bytes(Some(320_000));
+    let journal = Journal::open(&path, options).unwrap();
     for number in 1..=450_u128 {
-        let mut record = record(number.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c834));
+        // Every tenth execution has a second record in the next line.
+        let id = if number % 10 == 2 { number - 1 } else { number };
+        let mut record = record(id.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c834));
         record.run.run_id = (number % 3 == 0).then(|| format!("run-{}", number % 30));
         record.run.parent_run_id = (number % 6 == 0).then(|| "run-1".to_owned());
         record.run.parent_execution_id = (number % 4 == 0).then(|| Uuid::from_u128(number << 64));
         if number % 5 == 0 {
             record.set_usage("m", &Usage::new(1, 2));
         }
-        ledger.append(&record).unwrap();
+        journal.append(record.to_json().unwrap().as_bytes()).unwrap();
     }
     LedgerReader::open(&path).unwrap().rebuild_index().unwrap();
     let segment = machinery(&path).join("sealed/000001.jsonl");
     let (bytes, text) = (fs::read(segment.with_extension("index")).unwrap(), fs::read_to_string(&segment).unwrap());
     let number =
         |at: usize, len: usize| bytes[at..at + len].iter().rev().fold(0_u64, |all, byte| all << 8 | u64::from(*byte));
-    assert_eq!((&bytes[..8], number(8, 4)), (b"rl-index".as_slice(), 1));
+    assert_eq!((&bytes[..8], number(8, 4)), (b"rl-index".as_slice(), 2));
     assert_eq!(&bytes[16..32], ledger.head().unwrap().ledger.as_bytes());
     let lines: Vec<_> = text.lines().collect();
     let (first, last) = (sealed(lines[0]), sealed(lines[lines.len() - 1]));
-    assert_eq!((number(32, 8), number(40, 8), number(72, 4), number(76, 4)), (1, text.len() as u64, 1, 6));
+    assert_eq!((number(32, 8), number(40, 8), number(72, 4), number(76, 4)), (1, text.len() as u64, 1, 7));
     assert_eq!((number(80, 8), number(88, 8)), (first.seq, last.seq));
     assert_eq!((&bytes[96..160], &bytes[160..224]), (first.prev.as_bytes(), last.hash.as_bytes()));
-    let mut tables = 224 + 6 * 24;
+    let mut tables = 224 + 7 * 24;
     let mut end = number(12, 4) as usize;
     let mut kinds = Vec::new();
     for at in (224..tables).step_by(24) {
@@ -202,7 +208,7 @@ fn an_index_is_what_the_page_says() {
         assert_eq!((start, pages), (end, len.div_ceil(340 * 12)));
         kinds.push(kind);
         end += len;
-        if kind < 5 {
+        if kind < 5 || kind == 7 {
             for page in 0..pages {
                 assert_eq!(number(tables + 16 * page, 8), number(start + page * 340 * 12, 8));
             }
@@ -215,7 +221,7 @@ fn an_index_is_what_the_page_says() {
         tables += 16 * pages;
     }
     kinds.sort_unstable();
-    assert_eq!(kinds, [1, 2, 3, 4, 5, 6]);
+    assert_eq!(kinds, [1, 2, 3, 4, 5, 6, 7]);
     assert_eq!((tables + 8, end), (number(12, 4) as usize, bytes.len()));
 }
 
@@ -244,14 +250,18 @@ fn rows_of(lines: &[&str]) -> Vec<u8> {
 fn entries_of(kind: u64, text: &str) -> Vec<(u64, u64)> {
     let mut entries = Vec::new();
     let mut hours = std::collections::BTreeMap::new();
-    for line in text.lines() {
+    let id_of = |line: &str| serde_json::from_str::<Value>(line).unwrap()["execution_id"].clone();
+    let lines: Vec<_> = text.lines().collect();
+    for (at, line) in lines.iter().enumerate() {
         let value: Value = serde_json::from_str(line).unwrap();
+        let has_later = lines[at + 1..].iter().take(1).any(|later| id_of(later) == value["execution_id"]);
         let offset = line.as_ptr() as u64 - text.as_ptr() as u64;
         let run = &value["run"];
         let id = |id: &Value| id.as_str().map(|id| id.replace('-', ""));
         let hexes = match kind {
             1 => vec![id(&value["execution_id"])],
             2 => ["run_id", "parent_run_id"].map(|key| run[key].as_str().map(hash_bytes)).into(),
+            7 => vec![id(&value["execution_id"]).filter(|_| has_later)],
             3 => vec![id(&run["parent_execution_id"]).filter(|_| run["run_id"].is_null())],
             _ => vec![],
         };

@@ -19,6 +19,8 @@ pub(super) struct Run<'g> {
     members: Vec<Member>,
     /// The index of each execution in `members`.
     places: HashMap<Uuid, usize>,
+    /// The records of interrupted executions, which the final record of the same execution may follow.
+    interrupted: BTreeMap<Uuid, ExecutionMetrics>,
     /// All other executions, with or without a run, whether they have ended or not.
     elsewhere: HashSet<Uuid>,
     /// Executions that name a parent but not a run, with their parents and skills.
@@ -43,6 +45,7 @@ impl<'g> Run<'g> {
             gate,
             members: Vec::new(),
             places: HashMap::new(),
+            interrupted: BTreeMap::new(),
             elsewhere: HashSet::new(),
             strays: Vec::new(),
             in_flight: HashSet::new(),
@@ -61,6 +64,24 @@ impl<'g> Run<'g> {
             self.elsewhere.insert(id);
             return;
         }
+        if record.status == Some(Status::Interrupted) && !self.places.contains_key(&id) {
+            self.interrupted.insert(id, record.clone());
+            return;
+        }
+        // An execution that was recorded as interrupted may still end. Then only its final record counts.
+        self.interrupted.remove(&id);
+        self.add_last(record);
+    }
+
+    /// Adds the records of executions that stayed interrupted. Call this after the last record of the ledger.
+    pub(super) fn add_interrupted(&mut self) {
+        for record in std::mem::take(&mut self.interrupted).values() {
+            self.add_last(record);
+        }
+    }
+
+    fn add_last(&mut self, record: &ExecutionMetrics) {
+        let id = record.execution_id;
         let required = self.gate.policy.required.of(record);
         let member = Member::of(record, required);
         if let Some(&place) = self.places.get(&id) {

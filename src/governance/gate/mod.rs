@@ -157,6 +157,7 @@ impl Gate {
                 Err(error) => return Err(error),
             }
         }
+        run.add_interrupted();
         run.add_spilled(&self.spilled);
         run.add_begun(begun);
         for fault in faults {

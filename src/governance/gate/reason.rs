@@ -48,7 +48,8 @@ pub enum Rule {
     /// run, the record also names a parent run. An execution whose parent belongs to the run names the run too.
     MissingParent,
     /// No execution has two records that differ. Equal copies are allowed, because a new segment (file) of the ledger
-    /// can repeat lines of the previous segment.
+    /// can repeat lines of the previous segment. The record of an interrupted execution may be followed by its final
+    /// record, which then counts.
     Overwritten,
     /// Every line of the ledger is a record.
     UnstructuredData,

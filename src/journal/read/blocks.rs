@@ -5,6 +5,7 @@
 //! however the segment is divided. Whether a line begins at the start of a block depends only on the byte before the
 //! block.
 
+use std::cmp::Ordering;
 use std::collections::VecDeque;
 use std::io;
 use std::path::Path;
@@ -159,6 +160,8 @@ pub(crate) struct Blocks<'j> {
     unreadable: Vec<Error>,
     active_number: u64,
     cursor: Cursor,
+    /// The segment and the offset at which the lines end that are read.
+    until: (u64, u64),
     /// The part of the current segment that has not been returned in blocks yet.
     open: Option<Block>,
 }
@@ -222,8 +225,25 @@ impl<'j> Blocks<'j> {
         let active_number = last.map_or(1, |last| last + 1);
         let mut sealed = VecDeque::from(sealed);
         sealed.retain(|&segment| segment >= cursor.segment);
-        let unreadable = Vec::new();
-        Ok(Self { storage, layout, block_bytes, sealed, active, denied, unreadable, active_number, cursor, open: None })
+        Ok(Self {
+            storage,
+            layout,
+            block_bytes,
+            sealed,
+            active,
+            denied,
+            unreadable: Vec::new(),
+            active_number,
+            cursor,
+            until: (u64::MAX, u64::MAX),
+            open: None,
+        })
+    }
+
+    /// Leaves out the lines that begin at an offset of a segment, or later. Segments that were opened already are not
+    /// changed.
+    pub(crate) fn until(self, end: (u64, u64)) -> Self {
+        Self { until: end, ..self }
     }
 
     /// Divides `block` into blocks of `block_bytes`.
@@ -238,6 +258,7 @@ impl<'j> Blocks<'j> {
             unreadable: Vec::new(),
             active_number: block.segment + u64::from(!block.is_active),
             cursor: Cursor::START,
+            until: (u64::MAX, u64::MAX),
             open: Some(block),
         }
     }
@@ -301,9 +322,14 @@ impl<'j> Blocks<'j> {
                 Err(error) => return Err(error),
             }
         };
-        let end = file.length().map_err(|source| Error::io("examine a segment", &path, source))?;
-        let begun = segment == self.cursor.segment && self.cursor.offset <= end;
+        let len = file.length().map_err(|source| Error::io("examine a segment", &path, source))?;
+        let begun = segment == self.cursor.segment && self.cursor.offset <= len;
         let start = if begun { self.cursor.offset } else { 0 };
+        let end = match segment.cmp(&self.until.0) {
+            Ordering::Less => len,
+            Ordering::Equal => len.min(self.until.1).max(start),
+            Ordering::Greater => return Ok(None),
+        };
         let is_active = segment == self.active_number;
         Ok(Some(Block { segment, is_active, path: path.into(), file: file.into(), start, end }))
     }

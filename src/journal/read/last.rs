@@ -34,12 +34,17 @@ pub(crate) fn segments_from_last<'j>(
     Ok(numbers.filter_map(move |segment| open(segment).transpose()))
 }
 
-/// Returns a cursor before the last `count` lines that are not empty, or at the start if there are fewer. Reads the
-/// journal backwards, and only as far as these lines. So the lines before the cursor are not counted, and `lines` is 0.
+/// Returns a cursor before the last `count` lines that are not empty and that count, or at the start if there are fewer.
+/// `counts` gets the number of the segment, the offset in it, and the bytes of a line. Reads the journal backwards, and only as far as these lines. So the lines before the cursor are not counted, and `lines` is 0.
 ///
 /// # Errors
 /// [`ErrorKind::Io`](crate::ErrorKind::Io) if there is no journal, or if a segment cannot be read.
-pub(super) fn before_last(storage: &dyn Storage, layout: &Layout, count: usize) -> Result<Cursor> {
+pub(super) fn before_last(
+    storage: &dyn Storage,
+    layout: &Layout,
+    count: usize,
+    counts: impl Fn(u64, u64, &[u8]) -> bool,
+) -> Result<Cursor> {
     let (mut wanted, mut buffer) = (count, Vec::new());
     for segment in segments_from_last(storage, layout)? {
         let mut rest = segment?;
@@ -53,7 +58,7 @@ pub(super) fn before_last(storage: &dyn Storage, layout: &Layout, count: usize) 
                 if piece.unfinished && is_active {
                     return;
                 }
-                if !bytes.is_empty() {
+                if !bytes.is_empty() && counts(whole.segment, piece.offset, bytes) {
                     starts.push(piece.offset);
                 }
                 end = Some(piece.end());

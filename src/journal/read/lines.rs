@@ -104,13 +104,19 @@ impl Lines {
         Self { storage, layout, open: None, cursor, uncounted: 0, sequence, denied: Denied::Stop }
     }
 
-    /// Reads from the last `count` lines that are not empty. The lines before them in their segment are not read. So
+    /// Reads from the last `count` lines that are not empty and that count. `counts` gets the number of the segment, the
+    /// offset in it, and the bytes of a line. The lines before them in their segment are not read. So
     /// until [`count_before`](Self::count_before) is called, the numbers of lines in that segment are too low.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if there is no journal, or if a segment cannot be read.
-    pub(crate) fn from_last(storage: Arc<dyn Storage>, layout: Layout, count: usize) -> Result<Self> {
-        let cursor = before_last(&*storage, &layout, count)?;
+    pub(crate) fn from_last(
+        storage: Arc<dyn Storage>,
+        layout: Layout,
+        count: usize,
+        counts: impl Fn(u64, u64, &[u8]) -> bool,
+    ) -> Result<Self> {
+        let cursor = before_last(&*storage, &layout, count, counts)?;
         Ok(Self { uncounted: cursor.offset, ..Self::resume(storage, layout, cursor) })
     }
 

@@ -1,7 +1,9 @@
 //! The content of an index: what it finds, and the sums.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
+
+use uuid::Uuid;
 
 use super::format::{Entry, Section, Span, TEXT_BYTES_MAX, Unwritten};
 use super::keys;
@@ -18,12 +20,36 @@ pub(in crate::ledger) struct Content {
     /// The first and the last line. `None` if there are no lines, or if a line is not clean, as `build.rs` defines it.
     /// The fields below are then empty.
     pub(super) span: Option<Span>,
-    executions: Vec<Entry>,
+    executions: Vec<Line>,
     runs: Vec<Entry>,
     strays: Vec<Entry>,
     /// The offset of the first line of each hour, and the end of its last line.
     hours: BTreeMap<i64, (u32, u32)>,
     sums: HourlySums,
+    /// The lines that are known to have a later line of the same execution.
+    repeated: Vec<Entry>,
+}
+
+/// A line of an execution. It needs no more memory than an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Line {
+    key: u64,
+    offset: u32,
+    /// A checksum of the rest of the id; 0 if it is unknown, because the line was read from an index.
+    rest: u32,
+}
+
+impl Line {
+    fn of(id: Uuid, offset: u32) -> Self {
+        let (key, rest) = id.as_u64_pair();
+        // The highest digits of the product depend on all digits of the id.
+        let product = rest.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        Self { key, offset, rest: (product >> 32) as u32 | 1 }
+    }
+
+    fn entry(self) -> Entry {
+        Entry { key: self.key, offset: self.offset }
+    }
 }
 
 /// What an index has in its pages.
@@ -57,10 +83,12 @@ impl Content {
     /// Returns the entries of a section with this key, sorted by offset.
     pub(in crate::ledger) fn entries(&self, section: Section, key: u64) -> Vec<Entry> {
         let entries = match section {
-            Section::Executions => &self.executions,
+            Section::Executions => {
+                return self.executions.iter().filter(|line| line.key == key).map(|line| line.entry()).collect();
+            }
             Section::Runs => &self.runs,
             Section::Strays => &self.strays,
-            Section::Hours | Section::Names | Section::Sums => return Vec::new(),
+            Section::Hours | Section::Names | Section::Sums | Section::Repeated => return Vec::new(),
         };
         entries.iter().copied().filter(|entry| entry.key == key).collect()
     }
@@ -70,7 +98,7 @@ impl Content {
         let (offset, last) = (u32::try_from(offset).ok()?, u32::try_from(end).ok()?);
         self.bytes = end;
         let entries = |section| keys::of(section, record).map(move |key| Entry { key, offset });
-        self.executions.extend(entries(Section::Executions));
+        self.executions.push(Line::of(record.execution_id, offset));
         self.runs.extend(entries(Section::Runs));
         self.strays.extend(entries(Section::Strays));
         widen(&mut self.hours, keys::hour_of(record.timestamp_start), (offset, last));
@@ -87,6 +115,28 @@ impl Content {
         self.sums.merge(later.sums).ok()
     }
 
+    /// Finds the lines after which another line of the same execution comes. `id_at` reads the id of the line at an
+    /// offset. It is called only for lines that seem to have the same id. Returns `None` if `id_at` does.
+    pub(super) fn find_repeated(&mut self, mut id_at: impl FnMut(u32) -> Option<Uuid>) -> Option<()> {
+        self.executions.sort_unstable();
+        for lines in self.executions.chunk_by(|one, other| one.key == other.key).filter(|lines| lines.len() > 1) {
+            let mut rests: Vec<_> = lines.iter().map(|line| line.rest).collect();
+            rests.sort_unstable();
+            // Lines that were read from an index were compared with each other when that index was built.
+            let is_known = rests.last() == Some(&0) || rests[0] > 0 && rests.is_sorted_by(|one, other| one < other);
+            if is_known {
+                continue;
+            }
+            let mut last = HashMap::new();
+            for line in lines {
+                self.repeated.extend(last.insert(id_at(line.offset)?, line.entry()));
+            }
+        }
+        self.repeated.sort_unstable();
+        self.repeated.dedup();
+        Some(())
+    }
+
     /// Reads the content back from an index. Returns `None` if a page is damaged.
     pub(super) fn read(bytes: u64, span: Option<Span>, pages: &impl Pages) -> io::Result<Option<Self>> {
         let all = [Section::Executions, Section::Runs, Section::Strays, Section::Hours];
@@ -94,6 +144,8 @@ impl Content {
         let (Some(executions), Some(runs), Some(strays), Some(ends)) = (executions?, runs?, strays?, ends?) else {
             return Ok(None);
         };
+        let Some(repeated) = pages.entries_of(Section::Repeated)? else { return Ok(None) };
+        let executions = executions.into_iter().map(|Entry { key, offset }| Line { key, offset, rest: 0 }).collect();
         let [names, sums] = [Section::Names, Section::Sums].map(|section| pages.texts_of(section));
         let (Some(names), Some(sums)) = (names?, sums?) else { return Ok(None) };
         let Some(sums) = HourlySums::from_pages(&names.concat(), sums.iter().map(Vec::as_slice)) else {
@@ -103,12 +155,12 @@ impl Content {
         for Entry { key, offset } in ends {
             widen(&mut hours, keys::hour_with(key), (offset, offset));
         }
-        Ok(Some(Self { bytes, span, executions, runs, strays, hours, sums }))
+        Ok(Some(Self { bytes, span, executions, runs, strays, hours, sums, repeated }))
     }
 
     /// Returns the sections of the index.
     pub(super) fn into_sections(self) -> Vec<(Section, Unwritten)> {
-        let Self { executions, runs, strays, hours, sums, .. } = self;
+        let Self { executions, runs, strays, hours, sums, repeated, .. } = self;
         let names = sums.names();
         let names = (0..).zip(names.chunks(TEXT_BYTES_MAX).map(<[u8]>::to_vec)).collect();
         let rows = sums.pages(TEXT_BYTES_MAX).map(|(hour, page)| (keys::of_hour(hour), page)).collect();
@@ -120,10 +172,11 @@ impl Content {
         vec![
             (Section::Names, Unwritten::Texts(names)),
             (Section::Sums, Unwritten::Texts(rows)),
-            (Section::Executions, sorted(executions)),
+            (Section::Executions, sorted(executions.into_iter().map(Line::entry).collect())),
             (Section::Runs, sorted(runs)),
             (Section::Strays, sorted(strays)),
             (Section::Hours, sorted(hours.into_iter().flat_map(ends).collect())),
+            (Section::Repeated, sorted(repeated)),
         ]
     }
 }

@@ -19,6 +19,7 @@ use crate::journal::read::blocks::{Block, Blocks};
 use crate::journal::read::{line_at, link_before};
 use crate::ledger::derived::NewFile;
 use crate::ledger::json::id_of;
+use crate::metrics::Fields;
 
 /// The first read of an index. It has the whole head of the index of a segment of 256 MiB.
 const FIRST_BYTES: usize = 64 * 1024;
@@ -68,7 +69,7 @@ pub(in crate::ledger) struct Hour {
 /// Why there is no index to use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::ledger) enum Unusable {
-    /// There is none, or only the one that the segment had before its last lines were appended and it was sealed.
+    /// There is none, or only one of an older version, or the one that the segment had before its last lines were appended and it was sealed.
     Missing,
     /// The segment has changed since, or the index belongs to another segment or another ledger.
     Stale,
@@ -134,6 +135,7 @@ impl<'l> Place<'l> {
         let len = match format::beginning(&bytes) {
             Beginning::Bytes(len) => len,
             Beginning::Newer => return Ok(Err(Unusable::Newer)),
+            Beginning::Older => return Ok(Err(Unusable::Missing)),
             Beginning::Unknown => return Ok(Err(Unusable::Damaged)),
         };
         if len as u64 > there.len {
@@ -202,6 +204,7 @@ impl<'l> Place<'l> {
 
     /// Returns what an index of the segment as it is now has to hold; `None` if the segment changed in the meantime.
     fn content(self, segment: &Block, old: Option<&Index>) -> Result<Option<Held>> {
+        let is_extended = old.is_some();
         let stat = || {
             let stat = segment.file().stat();
             stat.map_err(|source| Error::io("examine a segment", segment.path(), source))
@@ -209,7 +212,11 @@ impl<'l> Place<'l> {
         let old = old.and_then(|old| old.content().ok().flatten()).unwrap_or_default();
         let before = stat()?;
         let rest = segment.part(old.bytes, u64::MAX);
-        let content = build::content(Blocks::within(self.storage, self.layout, rest, BLOCK_BYTES), old)?;
+        let mut content = build::content(Blocks::within(self.storage, self.layout, rest, BLOCK_BYTES), old)?;
+        if content.find_repeated(|offset| id_at(segment.file(), offset.into())).is_none() {
+            // The old index names a line that does not exist, or the segment cannot be read.
+            return if is_extended { self.content(segment, None) } else { Ok(None) };
+        }
         let covered = if segment.is_active { content.bytes } else { before.len };
         // If another program changed a sealed segment in the meantime, the index would not match it.
         let is_same = segment.is_active || stat()? == before;
@@ -306,6 +313,19 @@ impl Index {
         Ok(Some(None))
     }
 
+    /// Returns the entries of a page of `section`, in order. Returns `None` if the page is damaged. There are no entries
+    /// after the last page.
+    pub(in crate::ledger) fn page(&self, section: Section, at: usize) -> io::Result<Option<Vec<Entry>>> {
+        let Some(page) = self.head.page(section, at) else { return Ok(Some(Vec::new())) };
+        Ok(page.entries(&self.bytes_of(page)?).map(Iterator::collect))
+    }
+
+    /// Returns the number of the page that has the first key of `section` that is at least `key`. The key can also be
+    /// the first one of the next page.
+    pub(in crate::ledger) fn page_with(&self, section: Section, key: u64) -> usize {
+        self.head.page_with(section, key)
+    }
+
     /// Returns the hours from `first` to `last` in which executions started, in order. Returns `None` if a page is
     /// damaged.
     pub(in crate::ledger) fn hours(&self, first: i64, last: i64) -> io::Result<Option<Vec<Hour>>> {
@@ -368,6 +388,12 @@ impl Pages for Index {
     fn texts_of(&self, section: Section) -> io::Result<Option<Vec<Vec<u8>>>> {
         self.texts(self.head.pages(section, 0, u64::MAX))
     }
+}
+
+/// Returns the id of the execution of the line at `offset`; `None` if there is no line of an execution.
+pub(in crate::ledger) fn id_at(segment: &Arc<dyn StorageFile>, offset: u64) -> Option<Uuid> {
+    let line = line_at(segment, offset).ok()??;
+    Fields::from_line(&line).ok().map(|fields| fields.execution_id)
 }
 
 /// A head fits into the first read of every segment of the default size, and into memory for every other one.

@@ -11,7 +11,7 @@ use crate::ledger::checksum::checksum;
 
 const MAGIC: [u8; 8] = *b"rl-index";
 /// The version that this crate writes and reads.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// The head up to its list of sections.
 pub(super) const FIXED_BYTES: usize = 224;
 /// The longest head that is read. It has room for the pages of the longest segment.
@@ -40,6 +40,8 @@ pub(in crate::ledger) enum Section {
     Names = 5,
     /// The sums of usage and cost by hour.
     Sums = 6,
+    /// The lines after which the segment has another line of the same execution.
+    Repeated = 7,
 }
 
 /// A key, and the offset of a line in the segment.
@@ -90,6 +92,8 @@ pub(super) enum Beginning {
     Bytes(usize),
     /// A newer version wrote the file.
     Newer,
+    /// An older version wrote the file.
+    Older,
     /// The file is not an index, or is damaged.
     Unknown,
 }
@@ -239,6 +243,7 @@ pub(super) fn beginning(bytes: &[u8]) -> Beginning {
     match (version, len) {
         (Some(VERSION), Some(len)) if (FIXED_BYTES + 8..=HEAD_BYTES_MAX).contains(&len) => Beginning::Bytes(len),
         (Some(version), _) if version > VERSION => Beginning::Newer,
+        (Some(version), _) if version < VERSION => Beginning::Older,
         _ => Beginning::Unknown,
     }
 }
@@ -310,6 +315,18 @@ impl Head {
         let from = found.pages.partition_point(|(key, _)| *key < first).saturating_sub(1);
         let to = found.pages.partition_point(|(key, _)| *key <= last);
         (from..to).filter_map(|at| found.page(at)).collect()
+    }
+
+    /// Returns the number of the page that has the first key of `section` that is at least `key`. The key can also be
+    /// the first one of the next page.
+    pub(super) fn page_with(&self, section: Section, key: u64) -> usize {
+        let found = self.sections.iter().find(|found| found.kind == section as u32);
+        found.map_or(0, |found| found.pages.partition_point(|(first, _)| *first < key).saturating_sub(1))
+    }
+
+    /// Returns a page of a section; `None` if the section has fewer pages.
+    pub(super) fn page(&self, section: Section, at: usize) -> Option<Page> {
+        self.sections.iter().find(|found| found.kind == section as u32)?.page(at)
     }
 
     /// Returns all pages of all sections.
@@ -446,7 +463,8 @@ mod tests {
             let all = both.map(|(section, key)| lookup(&bytes[..at], section, key, key));
             assert!(all.contains(&None), "{at} bytes");
         }
-        let newer = [&bytes[..8], &2_u32.to_le_bytes(), &bytes[12..]].concat();
-        assert!(matches!(beginning(&newer), Beginning::Newer));
+        let version = |version: u32| [&bytes[..8], &version.to_le_bytes(), &bytes[12..]].concat();
+        assert!(matches!(beginning(&version(VERSION + 1)), Beginning::Newer));
+        assert!(matches!(beginning(&version(VERSION - 1)), Beginning::Older));
     }
 }

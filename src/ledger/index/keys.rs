@@ -29,7 +29,7 @@ pub(in crate::ledger) fn of(section: Section, record: &ExecutionMetrics) -> impl
         Section::Executions => [Some(of_execution(record.execution_id)), None],
         Section::Runs => [run(run_id), run(parent_run_id).filter(|key| run(run_id) != Some(*key))],
         Section::Strays => [parent_execution_id.filter(|_| run_id.is_none()).map(of_execution), None],
-        Section::Hours | Section::Names | Section::Sums => [None, None],
+        Section::Hours | Section::Names | Section::Sums | Section::Repeated => [None, None],
     };
     keys.into_iter().flatten()
 }

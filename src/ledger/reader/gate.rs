@@ -91,7 +91,7 @@ impl LedgerReader {
         unreadable.retain(|error| !found.faults.iter().any(|fault| Some(fault.path.as_path()) == error.file()));
         let gate = gate.unreadable(unreadable.clone());
         let readable = |record: &Result<ExecutionMetrics>| !record.as_ref().is_err_and(Error::is_denied);
-        let report = gate.judge(&begun, self.records().filter(readable), faults)?;
+        let report = gate.judge(&begun, self.all_records().filter(readable), faults)?;
         Ok(Gated { report, archived: found.archived, unreadable })
     }
 }

@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 
 use super::LedgerReader;
 use super::find::hit;
-use super::records::record;
+use super::line_record::record;
+use super::scan::{Superseded, superseded};
 use super::segments::{Indexes, Segment};
 use super::starts::Starts;
 use crate::error::{Error, Result, Skipped};
@@ -39,7 +40,8 @@ impl LedgerReader {
     /// its end until it has these results. `take` gets the records in this order too: the last one first.
     ///
     /// Damage before these records is not reported, because the ledger before them is not read. A writer that could not
-    /// sync a segment repeats lines in a new segment. Such a line counts once, in the new segment.
+    /// sync a segment repeats lines in a new segment. Such a line counts once, in the new segment. If several lines have
+    /// the same `execution_id`, only the last one counts.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if a segment cannot be read.
@@ -130,6 +132,7 @@ impl LedgerReader {
         let indexes = Indexes::of(&*self.storage, &self.layout);
         let (mut records, mut skipped) = (VecDeque::new(), Skipped::default());
         let (mut repeated_from, mut buffer) = (None::<u64>, Vec::new());
+        let superseded = superseded(&*self.storage, &self.layout);
         for segment in segments_from_last(&*self.storage, &self.layout)? {
             let block = match segment {
                 Err(error) if error.is_denied() => {
@@ -138,6 +141,7 @@ impl LedgerReader {
                 }
                 segment => segment?,
             };
+            let block = superseded.cut(&block);
             let (parts, mut first_seq) = match parts {
                 Some(parts) => parts_of(indexes.segment(block), parts),
                 None => (vec![block], None),
@@ -154,7 +158,7 @@ impl LedgerReader {
                     let wanted = count - records.len();
                     let mut part = Part { records: VecDeque::new(), malformed: Vec::new(), lines: 0, first_seq: None };
                     let is_repeated = |seq| repeated_from.is_some_and(|first| first <= seq);
-                    part.read(&block, &mut buffer, is_repeated, wanted, take)?;
+                    part.read(&block, &mut buffer, (&superseded, &is_repeated), wanted, take)?;
                     before = match before {
                         Some(before) => Some(before.saturating_sub(part.lines)),
                         None if part.malformed.is_empty() => None,
@@ -210,13 +214,14 @@ struct Part<T> {
 }
 
 impl<T> Part<T> {
-    /// Reads `block`, and passes its records to `take` until there are `wanted` results, the last record first.
-    /// `is_repeated` returns true for the numbers that have a line in a later segment.
+    /// Reads `block`, but not the superseded lines, whose execution has a later line. Passes the records to `take` until
+    /// there are `wanted` results, the last record first. `is_repeated` returns true for the numbers that have a line in a
+    /// later segment.
     fn read(
         &mut self,
         block: &Block,
         buffer: &mut Vec<u8>,
-        is_repeated: impl Fn(u64) -> bool,
+        (superseded, is_repeated): (&Superseded, &impl Fn(u64) -> bool),
         wanted: usize,
         take: &mut dyn FnMut(ExecutionMetrics) -> Option<T>,
     ) -> Result<()> {
@@ -242,7 +247,10 @@ impl<T> Part<T> {
             {
                 return;
             }
-            if bytes.is_empty() || seq.is_some_and(&is_repeated) && trailer.as_ref().is_some_and(seals) {
+            if bytes.is_empty()
+                || seq.is_some_and(is_repeated) && trailer.as_ref().is_some_and(seals)
+                || superseded.has_copy(block.segment, piece.offset, bytes)
+            {
                 return;
             }
             text.extend_from_slice(bytes);

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use super::LedgerReader;
+use super::line_record::record;
+use super::scan::{Superseded, superseded};
 use crate::error::{Error, ErrorKind, Result, Skipped};
 use crate::journal::Lines;
 use crate::journal::read::moved;
-use crate::metrics::{ExecutionMetrics, text_of};
+use crate::metrics::ExecutionMetrics;
 
 /// The records of a ledger in the order in which they were appended, across all its segments.
 ///
@@ -16,6 +18,10 @@ use crate::metrics::{ExecutionMetrics, text_of};
 ///   [archived](crate::Ledger::archive_segments) before they were read.
 /// - [`ErrorKind::Io`], with the path, for a sealed segment (a file that no longer changes) that this process has no
 ///   permission to read.
+///
+/// If several lines have the same `execution_id`, only the last one is returned. Before the first record, the iterator
+/// looks for such lines, through the [indexes](LedgerReader::find) of the segments. It does not know the lines that are
+/// appended later. So it returns a later record even if it has returned a record of the same execution before.
 ///
 /// The iterator holds one line in memory at a time. It does not return a line that is still being written. After the
 /// last record it returns `None`. A later call continues with the records that were appended since then, even if these
@@ -28,16 +34,23 @@ pub struct Records {
     last: Option<(u64, u64)>,
     /// The record that follows missing lines. It is returned after the error for these lines.
     next: Option<Result<ExecutionMetrics>>,
+    /// The lines that are left out; `None` before the first call.
+    superseded: Option<Arc<Superseded>>,
 }
 
 impl LedgerReader {
     /// Returns the records of the ledger in the order in which they were appended.
     pub fn records(&self) -> Records {
-        Records::new(Lines::from_start(Arc::clone(&self.storage), self.layout.clone()))
+        Records::new(Lines::from_start(Arc::clone(&self.storage), self.layout.clone()), None)
     }
 
-    /// Like [`records`](Self::records), but begins with the last `count` lines that are not empty. The ledger is read
-    /// backwards to these lines. The lines before them are read only to find the number of a line that is not a record.
+    /// Like [`records`](Self::records), but returns all records of each execution.
+    pub(super) fn all_records(&self) -> Records {
+        Records::new(Lines::from_start(Arc::clone(&self.storage), self.layout.clone()), Some(Arc::default()))
+    }
+
+    /// Like [`records`](Self::records), but begins with the last `count` lines that are not empty, and whose execution has
+    /// no later line. The ledger is read backwards to these lines. The lines before them are read only to find the number of a line that is not a record.
     ///
     /// # Errors
     /// [`ErrorKind::Io`] if a segment cannot be read.
@@ -59,13 +72,16 @@ impl LedgerReader {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn records_from_last(&self, count: usize) -> Result<Records> {
-        Ok(Records::new(Lines::from_last(Arc::clone(&self.storage), self.layout.clone(), count)?))
+        let superseded = superseded(&*self.storage, &self.layout);
+        let counts = |segment, offset, line: &[u8]| !superseded.has_copy(segment, offset, line);
+        let lines = Lines::from_last(Arc::clone(&self.storage), self.layout.clone(), count, counts)?;
+        Ok(Records::new(lines, Some(superseded)))
     }
 }
 
 impl Records {
-    fn new(lines: Lines) -> Self {
-        Self { lines: lines.passing_unreadable(), failed: false, last: None, next: None }
+    fn new(lines: Lines, superseded: Option<Arc<Superseded>>) -> Self {
+        Self { lines: lines.passing_unreadable(), failed: false, last: None, next: None, superseded }
     }
 
     /// Passes each record that is in the ledger now to `take`, in order. Adds to `skipped` the lines that are not
@@ -111,25 +127,36 @@ impl Iterator for Records {
         if let Some(next) = self.next.take() {
             return Some(next);
         }
+        let (storage, layout) = self.lines.source();
+        let superseded = Arc::clone(self.superseded.get_or_insert_with(|| superseded(storage, layout)));
         loop {
             match self.lines.next_line() {
                 Ok(Some(line)) if line.bytes.is_empty() => {}
                 Ok(Some(line)) => {
-                    let found = record(line.bytes).map_err(|error| line.locate(error));
+                    let counts = !superseded.has_copy(line.segment, line.offset, line.bytes);
+                    let found = counts.then(|| record(line.bytes).map_err(|error| line.locate(error)));
                     let before = self.last;
                     self.last = line.seq.map(|seq| (line.segment, seq)).or(before);
                     let gone = before.zip(self.last).and_then(|(last, this)| moved::missing_between(last, this));
                     let gone = gone.map(|gone| (gone, line.segment, line.path.to_owned()));
-                    let found = found.map_err(|error| self.numbered(error));
-                    let Some((gone, segment, path)) = gone else { return Some(found) };
+                    let found = found.map(|found| found.map_err(|error| self.numbered(error)));
+                    let Some((gone, segment, path)) = gone else {
+                        match found {
+                            None => continue,
+                            found => return found,
+                        }
+                    };
                     let (storage, layout) = self.lines.source();
                     // If the events do not report that the lines were archived, or cannot be read, the missing lines
                     // count as damage. A verification reports the damage. This reader continues after the missing
                     // lines.
                     if !moved::is_moved_up_to(storage, layout, segment).unwrap_or(false) {
-                        return Some(found);
+                        match found {
+                            None => continue,
+                            found => return found,
+                        }
                     }
-                    self.next = Some(found);
+                    self.next = found;
                     let error = Error::new(ErrorKind::Archived, "continue to read the ledger").path(&path);
                     return Some(Err(error.detail(format!(
                         "lines {} to {} were moved away before they were read. `events.jsonl` says to which archive",
@@ -160,9 +187,4 @@ impl Records {
             }
         }
     }
-}
-
-/// Reads the record in a line.
-pub(super) fn record(line: &[u8]) -> Result<ExecutionMetrics> {
-    ExecutionMetrics::from_json(text_of(line)?)
 }

@@ -17,6 +17,8 @@ pub(in crate::ledger) struct Indexes<'l> {
     layout: &'l Layout,
     /// The ledger's id; `None` for plain JSON lines, which have no indexes.
     ledger: Option<Uuid>,
+    /// False if only the indexes are used that exist.
+    builds: bool,
 }
 
 /// The segments of a ledger, in order.
@@ -45,15 +47,19 @@ pub(in crate::ledger) struct Covered {
 impl<'l> Indexes<'l> {
     pub(in crate::ledger) fn of(storage: &'l dyn Storage, layout: &'l Layout) -> Self {
         // An identity that cannot be read is reported by other commands.
-        Self { storage, layout, ledger: identity::read(storage, layout).ok().flatten() }
+        Self { storage, layout, ledger: identity::read(storage, layout).ok().flatten(), builds: true }
     }
 
     /// Returns the segment `block`, which must be whole. Builds its index first if there is none to use.
     pub(in crate::ledger) fn segment(self, block: Block) -> Segment<'l> {
-        let Self { storage, layout, ledger } = self;
+        let Self { storage, layout, ledger, builds } = self;
         let place = ledger.map(|ledger| Place { storage, layout, ledger, segment: block.segment });
-        let index = place.and_then(|place| place.open_or_build(&block)).and_then(|index| Covered::of(index, &block));
-        Segment { block, index, place }
+        let index = place.and_then(|place| match builds {
+            true => place.open_or_build(&block),
+            false => place.open(&block).ok()?.ok(),
+        });
+        let index = index.and_then(|index| Covered::of(index, &block));
+        Segment { block, index, place: place.filter(|_| builds) }
     }
 }
 
@@ -76,6 +82,16 @@ impl<'l> Segments<'l> {
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the segment cannot be opened.
     pub(in crate::ledger) fn next(&mut self) -> Result<Option<Segment<'l>>> {
         Ok(self.blocks.next_segment()?.map(|block| self.indexes.segment(block)))
+    }
+
+    /// Uses only the indexes that exist, and writes none.
+    pub(super) fn without_building(self) -> Self {
+        Self { indexes: Indexes { builds: false, ..self.indexes }, ..self }
+    }
+
+    /// Leaves out the lines that begin at an offset of a segment, or later.
+    pub(super) fn until(self, end: (u64, u64)) -> Self {
+        Self { blocks: self.blocks.until(end), ..self }
     }
 
     /// Returns the number of the first segment that exists.
@@ -103,14 +119,24 @@ impl Segment<'_> {
         question(&self.index.as_ref()?.index).ok()?
     }
 
+    /// Returns the index; `None` if the whole segment has to be scanned.
+    pub(super) fn index_file(&self) -> Option<&Index> {
+        self.index.as_ref().map(|covered| &covered.index)
+    }
+
+    /// Builds the index again, because one of its pages is damaged.
+    pub(super) fn rebuild(&self) {
+        // If this fails, the segment has to be scanned.
+        let _ = self.place.map(|place| place.build(&self.block, None));
+    }
+
     /// Returns the lines that the index does not cover; `None` if the segment is sealed.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the segment cannot be read.
     pub(in crate::ledger) fn rest(&self) -> Result<Option<Content>> {
         let place = self.place.filter(|_| self.block.is_active);
-        let index = self.index.as_ref().map(|covered| &covered.index);
-        place.map(|place| place.rest(&self.block, index)).transpose()
+        place.map(|place| place.rest(&self.block, self.index_file())).transpose()
     }
 }
 

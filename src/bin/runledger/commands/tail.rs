@@ -21,6 +21,8 @@ use crate::term::{Table, output};
 /// read, so the command is fast even if the ledger is large. At most 10,000 rows are held in memory, so columns can
 /// become wider after each 10,000 rows. With --json, each line is a complete record.
 ///
+/// If several lines have the same id, only the last one is shown. With --follow, each new line is shown.
+///
 /// With --follow, the widths of the columns depend only on the terminal, so that later rows have the same columns. On a
 /// terminal, a longer name is shortened. The command looks for new executions ten times per second. If the ledger starts a new file, the
 /// command also reads that file. A line that is still being written is shown when it is complete. To end the command,

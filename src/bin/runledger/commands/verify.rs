@@ -18,6 +18,9 @@ use crate::term::{cell, output, printable};
 /// contains the lines of the heads in FILE. A head is the number and the hash of a line that was the last line of the
 /// ledger when the head was printed. The ledger is not changed. Exits with 0 if the ledger is intact, and with 1 if
 /// there is a fault.
+///
+/// If several lines have the same id, every command counts only the last one. Such lines are listed as `repeated`. They
+/// are not a fault.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: check that the ledger still contains the stored heads
   runledger verify --head heads.jsonl")]
@@ -71,11 +74,14 @@ fn report(found: &Verification, out: &mut impl Write) -> Result<(), Failure> {
             writeln!(out, "heads     {} of archived lines; compare these heads with the archive", archived.heads)?;
         }
     }
-    if found.repeated > 0 {
-        writeln!(out, "repeated  {} (not a fault: a new segment repeats lines of the previous one)", found.repeated)?;
+    if found.copied > 0 {
+        writeln!(out, "copied    {} (not a fault: a new segment repeats lines of the previous one)", found.copied)?;
     }
     if found.in_progress_bytes > 0 {
         writeln!(out, "partial   {} bytes (not a fault: a process may be writing a line)", found.in_progress_bytes)?;
+    }
+    if found.repeated_count > 0 {
+        repeated(found, out)?;
     }
     for note in &found.notes {
         writeln!(out, "note      {}", printable(note))?;
@@ -86,6 +92,22 @@ fn report(found: &Verification, out: &mut impl Write) -> Result<(), Failure> {
     }
     if found.unlisted() > 0 {
         writeln!(out, "  and {} more", found.unlisted())?;
+    }
+    Ok(())
+}
+
+/// Lists the executions that have several lines.
+fn repeated(found: &Verification, out: &mut impl Write) -> Result<(), Failure> {
+    let count = found.repeated_count;
+    writeln!(out, "repeated  {count} (not a fault: these lines do not count, because a later one has the same id)")?;
+    let mut listed = 0;
+    for execution in &found.repeated {
+        let numbers: Vec<_> = execution.lines.iter().map(ToString::to_string).collect();
+        writeln!(out, "  {}: lines {}", execution.execution_id, numbers.join(", "))?;
+        listed += numbers.len().saturating_sub(1) as u64;
+    }
+    if count > listed {
+        writeln!(out, "  and {} more lines", count - listed)?;
     }
     Ok(())
 }

@@ -7,6 +7,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -22,11 +23,11 @@ use crate::journal::read::{Sequence, link_before};
 use crate::ledger::checksum::checksum;
 use crate::ledger::derived::NewFile;
 use crate::ledger::places::Places;
-use crate::ledger::reader::scan::Progress;
+use crate::ledger::reader::scan::{Progress, Superseded};
 
 /// The first line of a checkpoint. Another version may read and count records in another way, so a checkpoint is
 /// trusted only by the version that wrote it.
-pub(super) const BEGINNING: &str = concat!("runledger ", env!("CARGO_PKG_VERSION"), ", checkpoint of form 1\n");
+pub(super) const BEGINNING: &str = concat!("runledger ", env!("CARGO_PKG_VERSION"), ", checkpoint of form 2\n");
 
 /// The largest size of a checkpoint, enough for more than ten thousand groups.
 const BYTES_MAX: u64 = 256 * 1024 * 1024;
@@ -51,6 +52,8 @@ struct Header {
     end: Cursor,
     sequence: Sequence,
     tie: Tie,
+    /// A checksum of the positions of the lines that were left out, because a later line has the same execution.
+    superseded: u64,
     skipped_before: SkippedLines,
     skipped: SkippedLines,
 }
@@ -94,11 +97,12 @@ impl CheckpointFile<'_> {
         self.layout.baseline_checkpoint(self.by.name())
     }
 
-    /// Reads the checkpoint; `None` if the file does not exist.
+    /// Reads the checkpoint. Returns `None` if the file does not exist, or if it counts other lines than `superseded`
+    /// allows.
     ///
     /// # Errors
     /// [`ErrorKind::Stale`] if the checkpoint cannot be trusted, and [`ErrorKind::Io`] if it cannot be read.
-    pub(super) fn read(&self) -> Result<Option<Checkpoint>> {
+    pub(super) fn read(&self, superseded: &Arc<Superseded>) -> Result<Option<Checkpoint>> {
         let bytes = match self.bytes() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             bytes => bytes.map_err(|source| self.failed(source))?,
@@ -118,6 +122,10 @@ impl CheckpointFile<'_> {
         let Some((_, segment)) = self.tie(header.end)?.filter(|(tie, _)| *tie == header.tie) else {
             return Err(self.stale("the ledger was truncated, replaced or changed"));
         };
+        if header.superseded != superseded.checksum_before(header.end) {
+            // A later line has the same execution as a line that the checkpoint counts. This is no fault.
+            return Ok(None);
+        }
         let accumulator = Accumulator::from_bytes(state).map_err(|_| damaged())?;
         let progress = Progress {
             cursor: header.end,
@@ -125,6 +133,7 @@ impl CheckpointFile<'_> {
             bytes: 0,
             skipped_before: header.skipped_before.restored(|segment| self.layout.sealed_segment(segment)),
             skipped: header.skipped.restored(|_| segment.clone()),
+            superseded: Arc::clone(superseded),
         };
         Ok(Some(Checkpoint { progress, accumulator }))
     }
@@ -187,6 +196,7 @@ impl CheckpointFile<'_> {
             end,
             sequence: progress.sequence.clone(),
             tie,
+            superseded: progress.superseded.checksum_before(end),
             skipped_before: SkippedLines::of(&progress.skipped_before, |path| self.layout.number_of_sealed(path)),
             skipped: SkippedLines::of(&progress.skipped, |_| Some(end.segment)),
         };

@@ -18,7 +18,7 @@ mod file;
 mod tests;
 
 use super::LedgerReader;
-use super::scan::Progress;
+use super::scan::{Progress, superseded};
 use crate::baseline::{Accumulator, BaselineBy, Baselines};
 use crate::error::{Error, Result};
 use crate::journal::Cursor;
@@ -95,13 +95,16 @@ impl LedgerReader {
 
     fn refresh(&self, by: BaselineBy, bytes_min: u64) -> Result<LedgerBaselines> {
         let (storage, layout) = (&*self.storage, &self.layout);
+        let superseded = superseded(storage, layout);
         let mut notes = Vec::new();
         let mut noted = |error| notes.push(error);
         let ledger = identity::read(storage, layout).map_err(&mut noted).ok().flatten();
         let file = ledger.map(|ledger| CheckpointFile { storage, layout, ledger, by });
-        let kept = file.as_ref().and_then(|file| file.read().map_err(&mut noted).ok().flatten());
-        let mut checkpoint = kept
-            .unwrap_or_else(|| Checkpoint { progress: Progress::at(Cursor::START), accumulator: Accumulator::by(by) });
+        let kept = file.as_ref().and_then(|file| file.read(&superseded).map_err(&mut noted).ok().flatten());
+        let mut checkpoint = kept.unwrap_or_else(|| {
+            let progress = Progress::at(Cursor::START).without(&superseded);
+            Checkpoint { progress, accumulator: Accumulator::by(by) }
+        });
         let Checkpoint { progress, accumulator } = &mut checkpoint;
         let init = || Accumulator::by(by);
         self.scan().continue_from((progress, accumulator), init, Accumulator::add_fields, Accumulator::merge)?;

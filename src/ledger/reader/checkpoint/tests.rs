@@ -18,6 +18,7 @@ use crate::disk::{Access, append_all};
 use crate::error::ErrorKind;
 use crate::journal::format::line::{Link, seal};
 use crate::ledger::places::Places;
+use crate::ledger::reader::scan::Superseded;
 use crate::ledger::reader::verify::tests::{damage, damaged, segments};
 use crate::metrics::{ExecutionMetrics, Timestamp};
 
@@ -121,6 +122,10 @@ impl Place {
         CheckpointFile { storage: &*self.storage, layout: &self.layout, ledger, by }
     }
 
+    fn superseded(&self) -> Arc<Superseded> {
+        superseded(&*self.storage, &self.layout)
+    }
+
     /// Returns the text of the baselines of a pass over all records.
     fn full(&self, by: BaselineBy) -> [String; 2] {
         let scan = self.reader().scan();
@@ -141,7 +146,7 @@ impl Place {
         let again = self.refresh();
         assert_eq!(again.notes.len(), 0, "{why}: {:?}", again.notes);
         assert_eq!(as_text(&again.baselines), self.full(BaselineBy::Skill), "{why}");
-        assert!(self.file(BaselineBy::Skill).read().unwrap().is_some(), "{why}");
+        assert!(self.file(BaselineBy::Skill).read(&self.superseded()).unwrap().is_some(), "{why}");
     }
 }
 
@@ -190,7 +195,7 @@ fn a_refresh_equals_a_pass_over_all_records_however_the_ledger_grew() {
                 Step::Foreign(bytes) => place.append_bytes(bytes),
                 Step::Rotate => place.rotate(),
                 Step::Refresh(by) => {
-                    used.set(used.get() + u32::from(place.file(by).read().unwrap().is_some()));
+                    used.set(used.get() + u32::from(place.file(by).read(&place.superseded()).unwrap().is_some()));
                     let refreshed = place.refresh_by(by, 0);
                     prop_assert_eq!(as_text(&refreshed.baselines), place.full(by));
                     prop_assert_eq!(refreshed.notes.len(), 0);
@@ -224,7 +229,9 @@ fn a_refresh_equals_a_pass_over_all_records_of_a_damaged_ledger() {
                 let (now, later) = left.split_at(left.len().min(steps.next().unwrap_or(1)));
                 place.append_bytes(now);
                 left = later;
-                used.set(used.get() + u32::from(place.file(BaselineBy::Skill).read().unwrap().is_some()));
+                used.set(
+                    used.get() + u32::from(place.file(BaselineBy::Skill).read(&place.superseded()).unwrap().is_some()),
+                );
                 let refreshed = place.refresh();
                 prop_assert_eq!(as_text(&refreshed.baselines), place.full(BaselineBy::Skill));
                 prop_assert_eq!(refreshed.notes.len(), 0);
@@ -383,7 +390,7 @@ fn no_checkpoint_ends_with_a_line_of_another_program() {
     assert!(place.storage.stat(&place.checkpoint()).unwrap().is_none());
     place.append(1);
     place.refresh();
-    assert!(place.file(BaselineBy::Skill).read().unwrap().is_some());
+    assert!(place.file(BaselineBy::Skill).read(&place.superseded()).unwrap().is_some());
 }
 
 #[test]
@@ -410,7 +417,7 @@ fn an_untrusted_checkpoint_is_replaced_however_little_was_read() {
     place.write(&place.checkpoint(), b"something else");
     assert_eq!(place.refresh_by(BaselineBy::Skill, u64::MAX).notes.len(), 1);
     assert_eq!(place.refresh_by(BaselineBy::Skill, u64::MAX).notes.len(), 0);
-    assert!(place.file(BaselineBy::Skill).read().unwrap().is_some());
+    assert!(place.file(BaselineBy::Skill).read(&place.superseded()).unwrap().is_some());
 }
 
 #[test]
@@ -419,7 +426,7 @@ fn the_half_written_checkpoint_of_a_dead_process_does_no_harm() {
     let new = place.checkpoint().with_extension("new");
     place.write(&new, &vec![b'x'; 100_000]);
     assert_eq!(place.refresh().notes.len(), 0);
-    assert!(place.file(BaselineBy::Skill).read().unwrap().is_some());
+    assert!(place.file(BaselineBy::Skill).read(&place.superseded()).unwrap().is_some());
     assert!(place.storage.stat(&new).unwrap().is_none());
 
     // The new checkpoint that a living process is writing is not changed.
@@ -462,4 +469,21 @@ fn calls_at_the_same_time_do_not_disturb_each_other() {
         refreshing.into_iter().for_each(|thread| thread.join().unwrap());
     });
     assert_eq!(as_text(&place.refresh_by(BaselineBy::Environment, 0).baselines), place.full(BaselineBy::Environment));
+}
+
+/// The checkpoint has counted a line that does not count any more. This is no fault, so there is no note.
+#[test]
+fn a_later_line_of_a_counted_execution_replaces_the_checkpoint() {
+    let mut place = Place::of(20);
+    place.refresh();
+    assert!(place.file(BaselineBy::Skill).read(&place.superseded()).unwrap().is_some());
+    let start = Timestamp::from_unix_ms(1_770_000_000_000).unwrap();
+    let record = ExecutionMetrics::new(uuid::Uuid::from_u128(3), "publish", "1.0.0", start);
+    place.append_line(&record.to_json().unwrap());
+    assert!(place.file(BaselineBy::Skill).read(&place.superseded()).unwrap().is_none());
+    let refreshed = place.refresh();
+    assert_eq!(as_text(&refreshed.baselines), place.full(BaselineBy::Skill));
+    assert_eq!(refreshed.baselines.iter().map(|(_, baseline)| baseline.sample_size).sum::<u64>(), 20);
+    assert!(refreshed.notes.is_empty());
+    assert!(place.file(BaselineBy::Skill).read(&place.superseded()).unwrap().is_some());
 }

@@ -139,7 +139,7 @@ fn of_end(layout: &Layout, now: Timestamp) -> Result<Check> {
         return Ok(Check::failed(NAME, Level::Warning, error));
     }
     let storage: Arc<dyn Storage> = Arc::new(Disk);
-    let mut lines = Lines::from_last(Arc::clone(&storage), layout.clone(), 1)?;
+    let mut lines = Lines::from_last(Arc::clone(&storage), layout.clone(), 1, |_, _, _| true)?;
     let mut last = None;
     while let Some(line) = lines.next_line()? {
         if !line.bytes.is_empty() {

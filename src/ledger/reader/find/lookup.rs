@@ -11,8 +11,8 @@ use crate::journal::read::blocks::Blocks;
 use crate::journal::read::line_at;
 use crate::ledger::index::{self, Entry, Section, Span};
 use crate::ledger::reader::LedgerReader;
-use crate::ledger::reader::records::record;
-use crate::ledger::reader::scan::{BLOCK_BYTES, Progress, Seen, fold_seen};
+use crate::ledger::reader::line_record::record;
+use crate::ledger::reader::scan::{BLOCK_BYTES, Progress, Seen, Superseded, fold_seen, superseded};
 use crate::ledger::reader::segments::{Segment, Segments};
 use crate::metrics::ExecutionMetrics;
 
@@ -33,13 +33,15 @@ pub(super) fn each(
     take: &mut (dyn FnMut(ExecutionMetrics) -> bool + Send),
 ) -> Result<Skipped> {
     let (storage, layout) = (&*reader.storage, &reader.layout);
-    let Some(mut segments) = Segments::of(storage, layout)? else { return Ok(Skipped::default()) };
-    let mut progress = Progress::at(Cursor::START);
+    let superseded = if wanted.counts_last() { Arc::default() } else { superseded(storage, layout) };
+    let Some(segments) = Segments::of(storage, layout)? else { return Ok(Skipped::default()) };
+    let mut progress = Progress::at(Cursor::START).without(&superseded);
+    let mut segments = segments.until(superseded.end());
     let (mut is_empty, mut goes_on) = (true, true);
     while goes_on && let Some(mut segment) = segments.next()? {
         let mut rest = segment.block.clone();
         if segment.index.as_ref().is_some_and(|index| progress.comes_before(&index.span))
-            && let Some(records) = by_index(&mut segment, wanted)
+            && let Some(records) = by_index(&mut segment, wanted, &superseded)
             && let Some(index) = &segment.index
         {
             progress.pass_covered(&segment.block, index.span, index.end);
@@ -90,7 +92,7 @@ impl Found {
 
 /// Returns the wanted records among the lines that an index covers. Returns `None` if the lines have to be scanned,
 /// because the index is wrong, or because too many lines are wanted.
-fn by_index(segment: &mut Segment<'_>, wanted: &Wanted<'_>) -> Option<Vec<ExecutionMetrics>> {
+fn by_index(segment: &mut Segment<'_>, wanted: &Wanted<'_>, superseded: &Superseded) -> Option<Vec<ExecutionMetrics>> {
     let (section, first, last) = wanted.keys();
     let mut entries = segment.ask(|index| index.entries(section, first, last))?;
     entries.retain(|entry| wanted.has_key(entry.key));
@@ -99,7 +101,8 @@ fn by_index(segment: &mut Segment<'_>, wanted: &Wanted<'_>) -> Option<Vec<Execut
     }
     let span = segment.index.as_ref()?.span;
     let mut records = Vec::new();
-    for entry in entries {
+    let counts = |entry: &Entry| !superseded.has(segment.block.segment, entry.offset.into());
+    for entry in entries.into_iter().filter(counts) {
         let record = hit(segment.block.file(), section, entry, &span)?;
         records.extend(Some(record).filter(|record| wanted.has(record)));
         if wanted.is_enough(&records) {

@@ -77,6 +77,11 @@ impl<'w> Wanted<'w> {
         parents.range(first..).next().is_some_and(|id| index::of_execution(*id) == key)
     }
 
+    /// Returns true if only the last of several records of an execution is used, so that all of them may be read.
+    pub(super) fn counts_last(&self) -> bool {
+        matches!(self, Self::Ids { .. })
+    }
+
     pub(super) fn has(&self, record: &ExecutionMetrics) -> bool {
         match self {
             Self::Ids { first, last, .. } => (first..=last).contains(&&record.execution_id.as_u128()),

@@ -76,7 +76,8 @@ impl Scan {
         mut parts: impl FnMut(&mut Segment<'_>, &mut A) -> Option<Vec<Block>>,
         mut read: impl FnMut(Stretch, (&mut Progress, &mut A)) -> Result<()>,
     ) -> Result<()> {
-        let Some(mut segments) = Segments::of(&*self.storage, &self.layout)? else { return Ok(()) };
+        let Some(segments) = Segments::of(&*self.storage, &self.layout)? else { return Ok(()) };
+        let mut segments = segments.until(progress.superseded.end());
         while let Some(mut segment) = segments.next()? {
             let mut rest = segment.block.clone();
             match self.start.segment.cmp(&rest.segment) {
@@ -93,7 +94,7 @@ impl Scan {
                 progress.pass_covered(&segment.block, index.span, index.end);
                 for block in parts {
                     let start = Cursor { segment: block.segment, offset: block.start(), ..Cursor::START };
-                    let mut of_part = Progress::at(start);
+                    let mut of_part = Progress::at(start).without(&progress.superseded);
                     read(Stretch { block, is_covered: true }, (&mut of_part, value))?;
                     progress.skipped.merge(of_part.into_skipped());
                 }

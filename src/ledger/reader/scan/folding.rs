@@ -1,6 +1,9 @@
 //! Folds the records of blocks, in order.
 
 use std::marker::PhantomData;
+use std::sync::Arc;
+
+use uuid::Uuid;
 
 use super::numbers::Numbers;
 use super::progress::Progress;
@@ -8,6 +11,7 @@ use super::reading::{Form, Part, Reading, Seen, WHOLE};
 use crate::error::Result;
 use crate::journal::read::blocks::{Block, Blocks};
 use crate::journal::read::workers::{Sharing, in_order};
+use crate::metrics::Fields;
 
 /// The size of the blocks of a pass over whole segments.
 pub(in crate::ledger::reader) const BLOCK_BYTES: u64 = WHOLE.0;
@@ -24,7 +28,24 @@ pub(in crate::ledger::reader) fn fold_seen<A: Send>(
     take: impl Fn(&mut A, &Seen<'_>) -> Result<()> + Sync,
     merge: impl FnMut(&mut A, A) + Send,
 ) -> Result<()> {
+    let take = |value: &mut A, _: u64, seen: &Seen<'_>| take(value, seen);
     fold_blocks::<Seen<'_>, _>(blocks, SEGMENT, so_far, init, take, merge)
+}
+
+/// Folds the offsets and the ids of the records of `blocks`, which come after the lines that `so_far` includes.
+pub(super) fn fold_located<A: Send>(
+    blocks: Blocks<'_>,
+    sharing: Sharing,
+    so_far: (&mut Progress, &mut A),
+    init: impl Fn() -> A + Sync,
+    take: impl Fn(&mut A, u64, Uuid) + Sync,
+    merge: impl FnMut(&mut A, A) + Send,
+) -> Result<()> {
+    let take = |value: &mut A, offset: u64, fields: &Fields<'_>| {
+        take(value, offset, fields.execution_id);
+        Ok(())
+    };
+    fold_blocks::<Fields<'_>, _>(blocks, sharing, so_far, init, take, merge)
 }
 
 /// Folds all records of `blocks`, which come after the lines that `progress` and `value` include.
@@ -36,7 +57,7 @@ pub(super) fn fold_all<F: Form, A: Send>(
     take: impl Fn(&mut A, &F::Of<'_>) + Sync,
     merge: impl FnMut(&mut A, A) + Send,
 ) -> Result<()> {
-    let take = |value: &mut A, record: &F::Of<'_>| {
+    let take = |value: &mut A, _: u64, record: &F::Of<'_>| {
         take(value, record);
         Ok(())
     };
@@ -44,18 +65,20 @@ pub(super) fn fold_all<F: Form, A: Send>(
 }
 
 /// Folds the records of `blocks`. The blocks come after the lines that `progress` and `value` include. If `take` fails
-/// for a line, the line is skipped, like a line that is not a record.
+/// for a line, the line is skipped, like a line that is not a record. `take` gets the offset of the line, too.
 fn fold_blocks<F: Form, A: Send>(
     blocks: Blocks<'_>,
     sharing: Sharing,
     (progress, value): (&mut Progress, &mut A),
     init: impl Fn() -> A + Sync,
-    take: impl Fn(&mut A, &F::Of<'_>) -> Result<()> + Sync,
+    take: impl Fn(&mut A, u64, &F::Of<'_>) -> Result<()> + Sync,
     mut merge: impl FnMut(&mut A, A) + Send,
 ) -> Result<()> {
+    let superseded = Arc::clone(&progress.superseded);
     let read = |block: &Block, buffer: &mut Vec<u8>, numbers| {
         let part = Part { value: init(), lines: 0, end: None, skipped: 0, errors: Vec::new() };
-        let mut reading = Reading { part, numbers, is_active: block.is_active, take: &take, form: PhantomData::<F> };
+        let (is_active, superseded) = (block.is_active, superseded.in_segment(block.segment));
+        let mut reading = Reading { part, numbers, is_active, superseded, take: &take, form: PhantomData::<F> };
         block.read_lines(buffer, &mut reading)?;
         Ok((reading.part, reading.numbers))
     };

@@ -11,15 +11,24 @@
 //! numbers. Otherwise, the block is read again with the earlier numbers. That happens only if a ledger is damaged or a
 //! sync has failed.
 //!
+//! A line does not count either if a later line has the same execution. `repeats.rs` finds these lines before the pass.
+//!
 //! Most lines are read in one pass over their JSON, which also finds their line feed. Only lines in an unusual form are
 //! read by `serde_json`.
 
 mod between;
+mod compared;
 mod folding;
+mod located;
 mod numbers;
+mod part;
 mod progress;
 mod reading;
+mod repeats;
+mod scanned;
+mod sources;
 mod sum_up;
+mod superseded;
 #[cfg(test)]
 mod tests;
 
@@ -29,7 +38,7 @@ use std::sync::Arc;
 use super::LedgerReader;
 use super::starts::Starts;
 use crate::disk::Storage;
-use crate::error::{Result, Skipped};
+use crate::error::Result;
 use crate::journal::Cursor;
 use crate::journal::format::Layout;
 use crate::journal::read::blocks::Blocks;
@@ -37,9 +46,13 @@ use crate::journal::read::workers::Sharing;
 use crate::metrics::{ExecutionMetrics, Fields};
 use folding::fold_all;
 pub(super) use folding::{BLOCK_BYTES, fold_seen};
+pub(super) use located::places_of;
 pub(super) use progress::Progress;
 pub(super) use reading::Seen;
 use reading::{Form, TAIL, WHOLE};
+pub(super) use repeats::{superseded, superseded_without_writing};
+pub use scanned::Scanned;
+pub(super) use superseded::Superseded;
 
 /// A pass over the records of a ledger, with [`fold`](Self::fold) or [`fold_records`](Self::fold_records).
 ///
@@ -69,19 +82,6 @@ pub struct Scan {
     layout: Layout,
     start: Cursor,
     starts: Starts,
-}
-
-/// The result of a pass.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct Scanned<A> {
-    /// The value that all records were folded into.
-    pub value: A,
-    /// The lines that are not records, and the segments that this process has no permission to read. All of these lines
-    /// are counted, and the first of them are listed.
-    pub skipped: Skipped,
-    /// Where the next line will begin, to continue there with [`Scan::after`].
-    pub end: Cursor,
 }
 
 impl LedgerReader {
@@ -159,7 +159,7 @@ impl Scan {
         take: impl Fn(&mut A, &F::Of<'_>) + Sync,
         merge: impl FnMut(&mut A, A) + Send,
     ) -> Result<Scanned<A>> {
-        let mut progress = Progress::at(self.start);
+        let mut progress = self.progress();
         let mut value = init();
         let so_far = (&mut progress, &mut value);
         if self.starts == Starts::ALL {
@@ -168,6 +168,11 @@ impl Scan {
             self.fold_between::<F, _>(so_far, init, take, merge)?;
         }
         Ok(Scanned { value, end: progress.end(), skipped: progress.into_skipped() })
+    }
+
+    /// Returns the progress at the start of the pass.
+    fn progress(&self) -> Progress {
+        Progress::at(self.start).without(&superseded(&*self.storage, &self.layout))
     }
 
     fn continue_in<F: Form, A: Send>(
@@ -179,7 +184,10 @@ impl Scan {
         merge: impl FnMut(&mut A, A) + Send,
     ) -> Result<()> {
         match Blocks::after(&*self.storage, &self.layout, progress.end(), block_bytes) {
-            Ok(blocks) => fold_all::<F, _>(blocks, sharing, (progress, value), init, take, merge),
+            Ok(blocks) => {
+                let blocks = blocks.until(progress.superseded.end());
+                fold_all::<F, _>(blocks, sharing, (progress, value), init, take, merge)
+            }
             // A ledger whose only segment is gone has no records.
             Err(error) if error.io_kind() == Some(io::ErrorKind::NotFound) => Ok(()),
             Err(error) => Err(error),

@@ -1,6 +1,9 @@
 //! The progress of a pass over a ledger.
 
+use std::sync::Arc;
+
 use super::reading::Part;
+use super::superseded::Superseded;
 use crate::error::Skipped;
 use crate::journal::Cursor;
 use crate::journal::read::Sequence;
@@ -21,6 +24,8 @@ pub(in crate::ledger::reader) struct Progress {
     /// The lines that are not records, in the segment of `cursor`. They are separate because the path of that segment
     /// changes when the segment is sealed.
     pub(in crate::ledger::reader) skipped: Skipped,
+    /// The lines that do not count, because a later line has the same execution.
+    pub(in crate::ledger::reader) superseded: Arc<Superseded>,
 }
 
 impl Progress {
@@ -31,7 +36,13 @@ impl Progress {
             bytes: 0,
             skipped_before: Skipped::default(),
             skipped: Skipped::default(),
+            superseded: Arc::default(),
         }
+    }
+
+    /// Leaves out the lines that do not count.
+    pub(in crate::ledger::reader) fn without(self, superseded: &Arc<Superseded>) -> Self {
+        Self { superseded: Arc::clone(superseded), ..self }
     }
 
     pub(in crate::ledger::reader) fn end(&self) -> Cursor {

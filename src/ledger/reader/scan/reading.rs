@@ -8,7 +8,7 @@ use crate::journal::format::line::{self, Trailer};
 use crate::journal::read::blocks::TakeLines;
 use crate::journal::read::workers::Sharing;
 use crate::journal::read::{LINE_BYTES_MAX, Piece};
-use crate::ledger::reader::records::record;
+use crate::ledger::reader::line_record::record;
 use crate::metrics::{ExecutionMetrics, Fields, Timestamp};
 
 /// The blocks of a pass over a whole ledger. They are so large that the cost of creating and merging their values is
@@ -48,6 +48,8 @@ pub(super) struct Reading<'t, F, A, T> {
     pub(super) numbers: Numbers,
     /// True if the block belongs to the active segment.
     pub(super) is_active: bool,
+    /// The sorted offsets of lines that do not count, because a later line has the same execution.
+    pub(super) superseded: &'t [u64],
     pub(super) take: &'t T,
     pub(super) form: PhantomData<F>,
 }
@@ -140,7 +142,13 @@ impl Form for ExecutionMetrics {
     }
 }
 
-impl<F: Form, A, T: Fn(&mut A, &F::Of<'_>) -> Result<()>> TakeLines for Reading<'_, F, A, T> {
+impl<F, A, T> Reading<'_, F, A, T> {
+    fn counts(&self, offset: u64) -> bool {
+        self.superseded.binary_search(&offset).is_err()
+    }
+}
+
+impl<F: Form, A, T: Fn(&mut A, u64, &F::Of<'_>) -> Result<()>> TakeLines for Reading<'_, F, A, T> {
     fn line_ahead(&mut self, offset: u64, ahead: &[u8]) -> Option<usize> {
         let record = F::ahead(ahead);
         // The record is borrowed, because copying such a large value takes time.
@@ -155,7 +163,9 @@ impl<F: Form, A, T: Fn(&mut A, &F::Of<'_>) -> Result<()>> TakeLines for Reading<
         }
         self.part.lines += 1;
         self.part.end = Some(offset + len as u64);
-        if let Err(error) = (self.take)(&mut self.part.value, record) {
+        if self.counts(offset)
+            && let Err(error) = (self.take)(&mut self.part.value, offset, record)
+        {
             self.part.skip(offset, error);
         }
         Some(len)
@@ -175,11 +185,12 @@ impl<F: Form, A, T: Fn(&mut A, &F::Of<'_>) -> Result<()>> TakeLines for Reading<
         let trailer = line::trailer(line);
         let record = F::of(line, trailer.as_ref());
         // JSON cannot contain a NUL, so a line that was read as a record has none.
-        if !self.numbers.give(line, trailer.as_ref(), || record.is_ok() || !line.contains(&0)) {
+        let is_new = self.numbers.give(line, trailer.as_ref(), || record.is_ok() || !line.contains(&0));
+        if !is_new || !self.counts(piece.offset) {
             return;
         }
-        if let Err(error) = record.and_then(|record| (self.take)(&mut part.value, &record)) {
-            part.skip(piece.offset, error);
+        if let Err(error) = record.and_then(|record| (self.take)(&mut self.part.value, piece.offset, &record)) {
+            self.part.skip(piece.offset, error);
         }
     }
 }

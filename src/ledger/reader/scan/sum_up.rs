@@ -1,14 +1,15 @@
 //! Sums up usage and costs, from the sums by hour of the indexes.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use chrono::TimeZone;
 
-use super::{Progress, Scan, Scanned};
+use super::{Scan, Scanned, Superseded};
 use crate::cost::{Report, rows};
 use crate::error::Result;
 use crate::journal::read::blocks::Block;
-use crate::ledger::index::hour_of;
+use crate::ledger::index::{Hour, hour_of};
 use crate::ledger::reader::segments::Segment;
 use crate::ledger::reader::starts::parts;
 use crate::metrics::{ExecutionMetrics, Timestamp};
@@ -56,10 +57,11 @@ impl Scan {
         let empty = report.emptied();
         let init = || Ok(empty.clone());
         let merge = |all: &mut _, later: Result<_>| add(all, |report: &mut Report<Z>| report.merge(later?));
-        let mut progress = Progress::at(self.start);
+        let mut progress = self.progress();
+        let superseded = Arc::clone(&progress.superseded);
         let mut all = SumUp { report: Ok(report), hours: HashSet::new() };
         let by_sums = |segment: &mut Segment<'_>, all: &mut SumUp<Z>| {
-            let (found, hours, parts) = self.by_sums(segment, &empty, has)?;
+            let (found, hours, parts) = self.by_sums(segment, &superseded, &empty, has)?;
             all.hours = hours;
             add(&mut all.report, |report| report.merge(found));
             Some(parts)
@@ -77,12 +79,13 @@ impl Scan {
         Ok(Scanned { value: all.report?, end: progress.end(), skipped: progress.into_skipped() })
     }
 
-    /// Sums up the hours of a segment whose executions all count, in one group of the report each. Returns the sums,
+    /// Sums up the hours of a segment whose lines all count, in one group of the report each. Returns the sums,
     /// the other hours of the period, and the parts of the segment that have the lines of these hours. Returns `None`
     /// if the index has no such sums.
     fn by_sums<Z: TimeZone>(
         &self,
         segment: &mut Segment<'_>,
+        superseded: &Superseded,
         empty: &Report<Z>,
         has: impl Fn(Timestamp) -> bool,
     ) -> Option<(Report<Z>, HashSet<i64>, Vec<Block>)> {
@@ -104,7 +107,10 @@ impl Scan {
             Some(ends.into_iter().all(|end| Timestamp::from_unix_us(end).is_some_and(&has)))
         };
         let is_summed = |hour: i64| counts(hour).unwrap_or(false) && empty.is_in_one_group(hour);
-        let (summed, others): (Vec<_>, Vec<_>) = hours.into_iter().partition(|hour| is_summed(hour.hour));
+        // The sums include the lines that a later line supersedes.
+        let counts_all = |hour: &Hour| !superseded.is_in(segment.block.segment, &hour.lines);
+        let (summed, others): (Vec<_>, Vec<_>) =
+            hours.into_iter().partition(|hour| is_summed(hour.hour) && counts_all(hour));
         let summed: HashSet<i64> = summed.into_iter().map(|hour| hour.hour).collect();
         let mut report = empty.clone();
         for row in pages.iter().flat_map(|page| rows(&names, page)) {

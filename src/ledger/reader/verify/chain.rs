@@ -95,7 +95,9 @@ impl Chain {
             bytes: 0,
             segments: active,
             archived: None,
-            repeated: 0,
+            copied: 0,
+            repeated_count: 0,
+            repeated: Vec::new(),
             in_progress_bytes: 0,
             head: Head { ledger: ledger.unwrap_or_default(), seq: 0, hash: String::new(), segment: active, bytes: 0 },
             notes: ledger.is_none().then(|| no_identity(layout)).into_iter().collect(),
@@ -282,7 +284,7 @@ impl Chain {
             self.fill(link, place);
         } else {
             match self.recent.iter().find(|recent| recent.seq == link.seq) {
-                Some(same) if *same == link && self.at_start => self.found.repeated += 1,
+                Some(same) if *same == link && self.at_start => self.found.copied += 1,
                 Some(other) if *other != link => {
                     let found = "an earlier line has the same number but another hash".to_owned();
                     self.fault(FaultKind::Fork, place, Some(link.seq), found);

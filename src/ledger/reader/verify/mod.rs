@@ -13,6 +13,7 @@ pub(super) mod tests;
 use serde::Serialize;
 
 use super::LedgerReader;
+use super::repeated::RepeatedExecution;
 use crate::disk::{FileType, Stat, Storage};
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::Head;
@@ -65,9 +66,13 @@ pub struct Verification {
     /// The lines that were moved to an archive; `None` if there are none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub archived: Option<ArchivedLines>,
-    /// The number of lines that are repeated at the beginning of a segment, because the previous segment could not be
-    /// synced. They are not faults.
-    pub repeated: u64,
+    /// The number of lines at the beginning of a segment that are copies of lines of the previous segment, because that
+    /// segment could not be synced. They are not faults.
+    pub copied: u64,
+    /// The number of lines that do not count, because a later line has the same `execution_id`. They are not faults.
+    pub repeated_count: u64,
+    /// The first executions that have such lines; at most [`REPEATED_MAX`](Self::REPEATED_MAX).
+    pub repeated: Vec<RepeatedExecution>,
     /// The number of bytes at the end of the active segment that a writer has not finished. They are not a fault.
     pub in_progress_bytes: u64,
     /// The head: the number and the hash of the last line that was read. Store the head on another machine, and pass it
@@ -87,6 +92,9 @@ impl Verification {
     /// The largest number of faults that are listed. [`fault_count`](Self::fault_count) counts all faults.
     pub const FAULTS_MAX: usize = 1000;
 
+    /// The largest number of executions with several lines that are listed.
+    pub const REPEATED_MAX: usize = 100;
+
     /// Returns the number of faults that are not listed.
     pub fn unlisted(&self) -> u64 {
         self.fault_count.saturating_sub(self.faults.len() as u64)
@@ -105,6 +113,10 @@ impl LedgerReader {
     /// Up to 16 cores compute hashes. Each core holds in memory a block, which is a part of a segment, and the findings
     /// of at most eight blocks. A block has 256 KiB, or is one line if the line is longer than that.
     ///
+    /// Lists the executions that have several lines, like the [readers](Self::records) that count only the last one.
+    /// This uses the index of each segment, but does not build a missing one. It needs 24 bytes of memory for each line
+    /// of a segment that has no index.
+    ///
     /// A chain alone does not reveal that its last lines were removed, or that all lines were rewritten. The files in
     /// the ledger's internal directory (`x.ledger/`) show which lines were synced. So a truncated ledger is reported as
     /// a fault while these files exist. Heads that were stored elsewhere reveal both changes.
@@ -118,7 +130,9 @@ impl LedgerReader {
     ///
     /// Faults are not errors.
     pub fn verify(&self, heads: &[Head]) -> Result<Verification> {
-        verify_in(&*self.storage, &self.layout, heads, BLOCK_BYTES, Sharing::default())
+        let mut found = verify_in(&*self.storage, &self.layout, heads, BLOCK_BYTES, Sharing::default())?;
+        (found.repeated_count, found.repeated) = self.repeated(Verification::REPEATED_MAX)?;
+        Ok(found)
     }
 
     /// Returns a [`FaultKind::Truncated`] for each segment that has lost bytes after they were synced. Normally there

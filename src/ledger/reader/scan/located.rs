@@ -1,0 +1,68 @@
+//! Finds the ids and the positions of all records.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::folding::fold_located;
+use super::progress::Progress;
+use super::reading::{TAIL, WHOLE};
+use crate::disk::{Storage, StorageFile};
+use crate::error::Result;
+use crate::journal::Cursor;
+use crate::journal::format::Layout;
+use crate::journal::read::blocks::{Block, Blocks};
+
+/// The id of the execution of a line, and the offset of the line in its segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Located {
+    /// The first eight bytes of the id, which are its key in an index, and the last eight.
+    pub(super) id: (u64, u64),
+    pub(super) offset: u64,
+}
+
+/// Returns the records of `block`, which comes after the lines that `progress` includes. Needs 24 bytes for each record.
+pub(super) fn located(
+    storage: &dyn Storage,
+    layout: &Layout,
+    block: Block,
+    progress: &mut Progress,
+    is_wanted: impl Fn(Uuid) -> bool + Sync,
+) -> Result<Vec<Located>> {
+    let (block_bytes, sharing) = if block.len() < WHOLE.0 { TAIL } else { WHOLE };
+    let blocks = Blocks::within(storage, layout, block, block_bytes);
+    let mut all = Vec::new();
+    let add = |lines: &mut Vec<Located>, offset, id: Uuid| {
+        if is_wanted(id) {
+            lines.push(Located { id: id.as_u64_pair(), offset });
+        }
+    };
+    fold_located(blocks, sharing, (progress, &mut all), Vec::new, add, |all, later| all.extend(later))?;
+    Ok(all)
+}
+
+/// Passes the segment, the id and the offset of each line of the executions `ids` to `take`, in ledger order. Reads the
+/// lines before `end`, which is a segment and an offset.
+///
+/// # Errors
+/// [`ErrorKind::Io`](crate::ErrorKind::Io) if a segment cannot be read.
+pub(in crate::ledger::reader) fn places_of(
+    storage: &dyn Storage,
+    layout: &Layout,
+    end: (u64, u64),
+    ids: &HashSet<Uuid>,
+    mut take: impl FnMut(&Arc<dyn StorageFile>, Uuid, u64),
+) -> Result<()> {
+    let mut segments = Blocks::of(storage, layout, u64::MAX)?.until(end);
+    let mut progress = Progress::at(Cursor::START);
+    while let Some(segment) = segments.next_segment()? {
+        let file = Arc::clone(segment.file());
+        for Located { id: (high, low), offset } in
+            located(storage, layout, segment, &mut progress, |id| ids.contains(&id))?
+        {
+            take(&file, Uuid::from_u64_pair(high, low), offset);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,17 @@
+//! The result of a pass.
+
+use crate::error::Skipped;
+use crate::journal::Cursor;
+
+/// The result of a pass.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Scanned<A> {
+    /// The value that all records were folded into.
+    pub value: A,
+    /// The lines that are not records, and the segments that this process has no permission to read. All of these lines
+    /// are counted, and the first of them are listed.
+    pub skipped: Skipped,
+    /// Where the next line will begin, to continue there with [`Scan::after`](crate::Scan::after).
+    pub end: Cursor,
+}
