@@ -92,18 +92,18 @@ impl Selection {
         let mut has_execution = false;
         let mut skipped = Skipped::default();
         while let Some(parent) = parents.pop() {
+            // Returns false if the other records are not needed.
             let mut add = |record: &ExecutionMetrics| {
-                let RunIds { run_id: Some(id), parent_run_id, .. } = &record.run else { return };
+                let RunIds { run_id: Some(id), parent_run_id, .. } = &record.run else { return true };
                 if self.child_runs && parent_run_id.as_ref() == Some(&parent) && runs.insert(id.clone()) {
                     parents.push(id.clone());
                 }
                 has_execution |= runs.contains(id);
+                self.child_runs || !has_execution
             };
-            outside.iter().for_each(&mut add);
-            skipped = reader.each_naming_run(&parent, |record| {
-                add(&record);
-                true
-            })?;
+            if outside.iter().all(&mut add) {
+                skipped = reader.each_naming_run(&parent, |record| add(&record))?;
+            }
         }
         if !has_execution {
             records::warn_of(&skipped, global);

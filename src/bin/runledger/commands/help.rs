@@ -41,8 +41,9 @@ Environment variables:
 Results go to stdout. Errors and warnings go to stderr, one per line. With --json, results, errors and warnings are \
 JSON. Only wrong arguments are still reported as text. An unknown value is `-` in a table and null in JSON, never 0.
 
-On a terminal, a table is at most as wide as the terminal. If there is too little room, names are shortened. If that \
-is not enough, the last columns continue on the next line. In a file or a pipe, a row is always one line, and names \
+On a terminal, a table is at most as wide as the terminal. If there is too little room, names are shortened, and \
+messages continue on the next line between two words. If that is not enough, the last columns continue on the next \
+line. In a file or a pipe, a row is always one line, and names \
 are never shortened. If $COLUMNS is set, tables are formatted as on a terminal of this width.";
 
 /// Returns `command` with a help that lists the subcommands in groups. clap itself cannot group subcommands.

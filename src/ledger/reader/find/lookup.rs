@@ -1,6 +1,7 @@
 //! Reads the wanted records of each segment, through its index or by a scan.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::wanted::Wanted;
 use crate::disk::StorageFile;
@@ -52,11 +53,14 @@ pub(super) fn each(
         if !goes_on {
             break;
         }
-        let mut found = Found::default();
-        let read = |found: &mut Found, seen: &Seen<'_>| found.add(seen, wanted);
+        let (mut found, is_enough) = (Found::default(), AtomicBool::new(false));
+        let read = |found: &mut Found, seen: &Seen<'_>| {
+            if is_enough.load(Ordering::Relaxed) { Ok(()) } else { found.add(seen, wanted) }
+        };
         let merge = |_: &mut Found, later: Found| {
             is_empty &= later.lines == 0;
             goes_on = goes_on && later.records.into_iter().all(&mut *take);
+            is_enough.store(!goes_on, Ordering::Relaxed);
         };
         let blocks = Blocks::within(storage, layout, rest, BLOCK_BYTES);
         fold_seen(blocks, (&mut progress, &mut found), Found::default, read, merge)?;
