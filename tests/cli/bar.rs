@@ -86,5 +86,5 @@ fn an_import_shows_its_progress_on_a_terminal() {
     let drawn: Vec<_> = long.split('\r').filter(is_bar).collect();
     assert!(drawn.len() > 3 && drawn[0] != drawn[drawn.len() - 1], "{long:?}");
     let (_, answer) = long.rsplit_once(" \r").unwrap();
-    assert_eq!(answer, "imported 1, duplicates 1999, refused 0\r\n", "{long:?}");
+    assert_eq!(answer, "imported 2000, duplicates 0, refused 0\r\n", "{long:?}");
 }

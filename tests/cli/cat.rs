@@ -105,7 +105,9 @@ fn cat_has_each_line_once_while_a_writer_rotates() {
 fn peak_of_cat(records: usize) -> u64 {
     let place = Place::empty();
     let ledger = Ledger::open(place.ledger()).unwrap();
-    assert!(ledger.append_all(&vec![crate::commands::records()[0].clone(); records]).iter().all(Result::is_ok));
+    let mut all = vec![crate::commands::records()[0].clone(); records];
+    (1..).zip(&mut all).for_each(|(id, record)| record.execution_id = runledger::Uuid::from_u128(id));
+    assert!(ledger.append_all(&all).iter().all(Result::is_ok));
     drop(ledger);
     let len = std::fs::metadata(place.ledger()).unwrap().len();
     let mut cat = Running::spawn(command().current_dir(place.directory.path()).arg("cat"));

@@ -68,7 +68,9 @@ fn a_baseline_of_a_grown_ledger_is_that_of_all_its_records() {
     assert_eq!(grown, full(&place, "baseline"));
     assert_ne!(fs::read(checkpoint(&place, "skill")).unwrap(), kept);
     assert_eq!(answer(&place, "baseline"), grown);
-    assert_eq!(place.files().len(), files.len());
+    // The second append has built an index.
+    let others = |files: &[std::path::PathBuf]| files.iter().filter(|path| !path.ends_with("000001.index")).count();
+    assert_eq!(others(&place.files()), others(&files));
 }
 
 /// Lines that are not records are reported each time, including those that are not read again.

@@ -152,7 +152,7 @@ fn executions_in_flight_are_included() {
     let mut ended = of(1, "write", 1, RunIds::default().parent_execution(child.id()));
     ledger.append(&ended).unwrap();
     ended.cost_usd = Some(usd("0.5"));
-    ledger.append(&ended).unwrap();
+    place.append_again(&ended);
     let found = json_tree(&place, root.id());
     assert_eq!((&found["in_flight"], &found["status"]), (&json!(true), &json!(null)));
     let below = &found["children"][0];

@@ -144,7 +144,7 @@ fn an_id_with_other_content_is_refused() {
     let place = with(&format!("{first}\n{other}\n"));
     let reasons = [
         "line 1 has another record with the execution_id 8c9e2f4a-1b7d-4c3e-9f60-2a5b8d7e1c40. Nothing was written",
-        "skill_version: the ledger has \"1.0\", the new record has \"1.1\"",
+        "orchestrator_version: the ledger has \"1.0\", the new record has \"1.1\"",
     ];
     let expected = [json!({"line": 2, "reasons": reasons, "text": other})];
     assert_eq!(import(&place, "old.jsonl").answer(1), "imported 1, duplicates 0, refused 1 (old.jsonl.refused)\n");
@@ -260,7 +260,7 @@ fn an_import_that_cannot_append_stops_and_can_be_repeated() {
     let lock = std::fs::File::open(place.path("logs/execution_metrics.ledger/lock")).unwrap();
     lock.lock().unwrap();
     let stopped = import(&place, "old.jsonl");
-    assert_eq!((stopped.code, stopped.stdout.lines().next()), (Some(2), Some("imported 0, duplicates 1, refused 0")));
+    assert_eq!((stopped.code, stopped.stdout.lines().next()), (Some(2), Some("imported 0, duplicates 0, refused 0")));
     let told = "runledger: the import stopped at line 1 of old.jsonl. Run the same command again to import the rest";
     assert!(stopped.stderr.lines().any(|line| line == told), "{}", stopped.stderr);
     drop(lock);
