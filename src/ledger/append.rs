@@ -19,8 +19,9 @@ impl Ledger {
     ///
     /// - a record with the same content is a [`Duplicate`](Answer::Duplicate). A cost that was computed from a price
     ///   table is not compared, because the table may have changed.
-    /// - a record replaces one with the status interrupted, which the ledger records if a process dies. Both lines stay
-    ///   in the ledger, and readers count the later one. An interrupted record never replaces another one.
+    /// - a record replaces one with the status interrupted, which the ledger records if a process dies, or paused. Both
+    ///   lines stay in the ledger, and readers count the later one. The other way round, the record is a duplicate, since
+    ///   the ledger already knows how the execution ended.
     /// - a record with other content is refused.
     ///
     /// The ids of older records are looked up in the [indexes](crate::docs::index) of the segments. The first call

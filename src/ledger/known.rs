@@ -4,6 +4,7 @@
 //! lines at the end of the active segment, and the lines of a sealed segment that cannot have an index. If there are
 //! more than [`IDS_MAX`] of them, the indexes are opened again, which extends the index of the active segment.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::fmt;
@@ -234,10 +235,9 @@ impl State {
 
 /// How a record compares with the last record in the ledger that has the same id.
 pub(super) enum Comparison {
-    /// The ledger has this content in the line `seq`, or has the outcome of an execution that `json` says was
-    /// interrupted.
+    /// The ledger has this content in the line `seq`, or knows more about the end of the execution than `json` does.
     Same { seq: u64 },
-    /// The ledger has only a record that says that the execution was interrupted.
+    /// The record knows more about the end of the execution than the ledger does.
     Replaces,
     /// The records differ. The details of the error list the keys that differ.
     Conflict(Error),
@@ -256,13 +256,18 @@ impl KnownIds {
                 .detail("the line with the same execution_id was moved to an archive meanwhile"));
         };
         let stored = record(&line)?;
-        let is_interrupted = |record: &ExecutionMetrics| record.status == Some(Status::Interrupted);
+        // An execution that was interrupted or paused may still end.
+        let progress = |record: &ExecutionMetrics| match record.status {
+            Some(Status::Interrupted) => 0,
+            Some(Status::Paused) => 1,
+            _ => 2,
+        };
         let differences = differences(&stored, &given);
-        Ok(match (is_interrupted(&stored), is_interrupted(&given)) {
+        Ok(match progress(&given).cmp(&progress(&stored)) {
             _ if differences.is_empty() => Comparison::Same { seq },
-            (true, false) => Comparison::Replaces,
-            (false, true) => Comparison::Same { seq },
-            _ => Comparison::Conflict(differences.into_iter().fold(
+            Ordering::Greater => Comparison::Replaces,
+            Ordering::Less => Comparison::Same { seq },
+            Ordering::Equal => Comparison::Conflict(differences.into_iter().fold(
                 Error::new(ErrorKind::Conflict, OPERATION).path(path).detail(format!(
                     "line {seq} has another record with the execution_id {}. Nothing was written",
                     given.execution_id

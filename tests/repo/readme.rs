@@ -90,7 +90,7 @@ fn the_examples_run_and_leave_the_ledger_that_is_shown() {
     let python = blocks(&readme, "python");
     assert_eq!(python.len(), 1);
     let answer = stdout(run("python3", python[0], directory), "the example of pipe");
-    assert!(answer.ends_with("\"seq\":5,\"answer\":\"durable\"}\n"), "{answer}");
+    assert!(answer.contains("\"seq\":5,\"answer\":\"durable\",\"cost_usd\":\"0.0175\","), "{answer}");
 
     let picture = blocks(&readme, "text")[0];
     let commands: Vec<_> = picture.split("$ ").skip(1).collect();

@@ -85,7 +85,8 @@ fn interrupted(left: &Left) -> impl Iterator<Item = Pending> {
 /// records.
 ///
 /// A record replaces one that says that the execution was interrupted. If another process has appended another record
-/// with the same id meanwhile, warns and appends the pending record too, because its caller was told that it is safe.
+/// with the same id meanwhile, warns and appends the pending record too, because its caller
+/// was answered that it is stored.
 pub(in crate::ledger) fn append_missing(
     journal: &Journal,
     known: &Arc<KnownIds>,
