@@ -47,7 +47,7 @@ fn each_command_counts_the_last_line() {
     for args in ["cost --json", "cost --by day --json", "cost --by skill --json"] {
         assert!(answer(args).contains(r#""totalCost":2,"#), "{args}: {}", answer(args));
     }
-    assert_eq!(answer("export workflow").lines().count(), 2);
+    assert_eq!(place.run(["export", "workflow"]).stdout.lines().count(), 2);
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
 use super::LedgerReader;
+use super::scan::superseded;
 use crate::disk::unless_missing;
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::format::identity;
@@ -61,6 +62,8 @@ impl LedgerReader {
             return Err(error);
         }
         self.remove_orphans(active)?;
+        // Compares the indexes with each other, so that the next call does not have to.
+        superseded(storage, layout);
         Ok(rebuilt)
     }
 

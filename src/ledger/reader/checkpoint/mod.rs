@@ -60,8 +60,9 @@ impl LedgerReader {
     /// - The checkpoint is complete.
     /// - This version of the crate wrote it for this ledger's id.
     /// - The ledger still has every line that the checkpoint was computed from.
+    /// - No later line has the same execution as one of these lines. Otherwise there is no note.
     ///
-    /// To check the last condition, the hash of the last line that the checkpoint includes, and the inode of each
+    /// To check the third condition, the hash of the last line that the checkpoint includes, and the inode of each
     /// segment, are compared with those in the checkpoint. For a sealed segment, the length and the time of the last
     /// change are compared too. If the checkpoint is not trusted, all records are read,
     /// [`notes`](LedgerBaselines::notes) say why, and a new checkpoint replaces the old one.

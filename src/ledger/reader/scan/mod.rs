@@ -97,7 +97,8 @@ impl LedgerReader {
 }
 
 impl Scan {
-    /// Limits the pass to the lines after `cursor`, the [`end`](Scanned::end) of an earlier pass.
+    /// Limits the pass to the lines after `cursor`, the [`end`](Scanned::end) of an earlier pass. If one of these lines has
+    /// the same execution as a line before `cursor`, the earlier pass has counted that line, too.
     #[must_use]
     pub fn after(self, cursor: Cursor) -> Self {
         Self { start: cursor, ..self }
