@@ -29,11 +29,10 @@ impl Ledger {
     /// for example because a line of it is damaged. A segment that this process may not read is not searched.
     ///
     /// # Errors
-    /// - [`ErrorKind::Invalid`](crate::ErrorKind::Invalid), with every reason, if
-    ///   [`validate`](ExecutionMetrics::validate) refuses the record, or if the record's JSON is longer than
-    ///   [`PAYLOAD_BYTES_MAX`](crate::journal::PAYLOAD_BYTES_MAX) minus 4 KiB.
-    /// - [`ErrorKind::Conflict`](crate::ErrorKind::Conflict) if the ledger has a record with the same id and other
-    ///   content. The details list what differs.
+    /// - [`ErrorKind::Invalid`], with every reason, if [`validate`](ExecutionMetrics::validate) refuses the record, or if
+    ///   the record's JSON is longer than [`PAYLOAD_BYTES_MAX`](crate::journal::PAYLOAD_BYTES_MAX) minus 4 KiB.
+    /// - [`ErrorKind::Conflict`] if the ledger has a record with the same id and other content. The details list what
+    ///   differs.
     ///
     /// In these cases, nothing is written. A failure of the disk is not an error; the [`Answer`] and a warning report it.
     pub fn append(&self, record: &ExecutionMetrics) -> Result<Answer> {

@@ -96,7 +96,7 @@ impl LedgerReader {
     /// # let path = directory.path().join("execution_metrics.jsonl");
     /// let ledger = Ledger::open(&path)?;
     /// for (skill, run) in [("parse", "run-7"), ("publish", "run-7"), ("parse", "run-8")] {
-    ///     ledger.begin(Skill::new(skill, "1.0.0").run(RunIds::new(run))).succeed().warn();
+    ///     ledger.begin(Skill::new(skill, "1.0.0").run(RunIds::new(run))).succeed();
     /// }
     /// let last = ledger.reader().last_of_run("run-7", 1, |record| Some(record.skill_name))?;
     /// assert_eq!(last.records, ["publish"]);

@@ -138,7 +138,7 @@ impl LedgerReader {
     /// # let directory = tempfile::tempdir()?;
     /// # let path = directory.path().join("execution_metrics.jsonl");
     /// let ledger = Ledger::open(&path)?;
-    /// let begin = |skill, ids| ledger.begin(Skill::new(skill, "1.0.0").run(ids)).succeed().warn();
+    /// let begin = |skill, ids| ledger.begin(Skill::new(skill, "1.0.0").run(ids)).succeed();
     /// begin("plan", RunIds::new("run-7"));
     /// begin("draw", RunIds::new("run-7a").parent_run("run-7"));
     /// let mut skills = Vec::new();
