@@ -14,7 +14,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use common::{Samples, arguments, header, machine, timed};
 use runledger::metrics::Status;
@@ -36,9 +36,15 @@ fn main() {
     fs::remove_dir_all(&directory).unwrap();
 }
 
+/// Returns an id that no other record has, since a record that is sent twice is stored once.
+fn new_id() -> Uuid {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    runledger::new_id(now.as_millis() as i64)
+}
+
 fn record() -> ExecutionMetrics {
     let start: Timestamp = "2026-02-14T14:23:00.250Z".parse().unwrap();
-    let mut record = ExecutionMetrics::new(Uuid::from_u128(7), "git-push-autonomous", "0.1.0", start);
+    let mut record = ExecutionMetrics::new(new_id(), "git-push-autonomous", "0.1.0", start);
     record.timestamp_end = Some(start.plus_ms(3200));
     record.total_latency_ms = Some(3200);
     record.wall_clock_time_ms = Some(3200);
@@ -58,11 +64,15 @@ fn piped(ledger: &Path, line: &str, seconds: Duration) -> Samples {
         .unwrap();
     let (mut input, mut output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
     let (mut samples, mut sent, mut answers) = (Samples::default(), VecDeque::new(), vec![0; 1 << 16]);
-    let lines = line.repeat(IN_FLIGHT);
+    let (before, after) = line.split_at("{\"execution_id\":\"".len());
+    let after = &after[36..];
+    let mut lines = String::new();
     let begin = Instant::now();
     let mut wanted = IN_FLIGHT;
     while wanted > 0 || !sent.is_empty() {
-        input.write_all(&lines.as_bytes()[..wanted * line.len()]).unwrap();
+        lines.clear();
+        (0..wanted).for_each(|_| lines.extend([before, &new_id().to_string(), after]));
+        input.write_all(lines.as_bytes()).unwrap();
         sent.extend(std::iter::repeat_n(Instant::now(), wanted));
         let read = output.read(&mut answers).unwrap();
         let answered = answers[..read].iter().filter(|&&byte| byte == b'\n').count();
@@ -76,12 +86,13 @@ fn piped(ledger: &Path, line: &str, seconds: Duration) -> Samples {
 }
 
 fn threaded(ledger: &Path, seconds: Duration) -> Samples {
-    let (ledger, record) = (Ledger::open(ledger).unwrap(), record());
+    let ledger = Ledger::open(ledger).unwrap();
     let (mut all, begin) = (Samples::default(), Instant::now());
     std::thread::scope(|scope| {
         let work = || {
-            let mut samples = Samples::default();
+            let (mut samples, mut record) = (Samples::default(), record());
             while begin.elapsed() < seconds {
+                record.execution_id = new_id();
                 timed(&mut samples, || assert!(matches!(ledger.append(&record), Ok(Answer::Durable { .. }))));
             }
             samples
@@ -94,9 +105,10 @@ fn threaded(ledger: &Path, seconds: Duration) -> Samples {
 }
 
 fn together(ledger: &Path, seconds: Duration) -> Samples {
-    let (ledger, records) = (Ledger::open(ledger).unwrap(), vec![record(); IN_FLIGHT]);
+    let (ledger, mut records) = (Ledger::open(ledger).unwrap(), vec![record(); IN_FLIGHT]);
     let (mut samples, begin) = (Samples::default(), Instant::now());
     while begin.elapsed() < seconds {
+        records.iter_mut().for_each(|record| record.execution_id = new_id());
         let one = Instant::now();
         let answers = ledger.append_all(&records);
         assert!(answers.iter().all(|answer| matches!(answer, Ok(Answer::Durable { .. }))));

@@ -26,7 +26,8 @@ impl Ledger {
     ///
     /// The ids of older records are looked up in the [indexes](crate::docs::index) of the segments. The first call
     /// builds a missing index. At most 200,000 ids are in memory, which take about 9 MB, unless a segment has no index,
-    /// for example because a line of it is damaged. A segment that this process may not read is not searched.
+    /// for example because a line of it is damaged. A segment in an archive, and one that this process may not read, is
+    /// not searched.
     ///
     /// # Errors
     /// - [`ErrorKind::Invalid`], with every reason, if [`validate`](ExecutionMetrics::validate) refuses the record, or if
@@ -80,12 +81,16 @@ impl Ledger {
     fn store_all(&self, jsons: &[Result<String>]) -> Vec<Result<Answer>> {
         let since = self.shared.journal.seen_end();
         let known = Arc::clone(&self.shared.known);
-        let prepared = known.prepare();
+        // A recovery can remove bytes that look like lines, so it comes before the ids are read.
+        if self.shared.journal.recover().is_ok() {
+            // If this fails, the append reads the ids itself, and reports the error if that fails too.
+            let _ = known.prepare();
+        }
         let known: Arc<dyn KnownKeys> = known;
         let spill = |json: &[u8], error| self.spill(since, json, error).unwrap_or_else(|error| self.lose(error));
         // The operating system may limit the file size of this process. A record above this limit is not appended, so
         // that the other records can be appended.
-        let fits = |json: &[u8]| prepared.clone().and_then(|()| self.shared.journal.check_payload(json));
+        let fits = |json: &[u8]| self.shared.journal.check_payload(json);
         let mut todo = Vec::with_capacity(jsons.len());
         let mut answers = Vec::with_capacity(jsons.len());
         for (index, json) in jsons.iter().enumerate() {
@@ -123,6 +128,10 @@ impl Ledger {
                     }
                     Err(NotAppended::Known(place)) => match self.shared.known.compare(place, json) {
                         Ok(Comparison::Same { seq }) => Some(Ok(Answer::Duplicate { seq })),
+                        Ok(Comparison::Gone) => {
+                            again.push(Todo { replaces: None, ..todo });
+                            None
+                        }
                         Ok(Comparison::Replaces) => {
                             again.push(Todo { replaces: Some(place), ..todo });
                             None

@@ -13,15 +13,16 @@ use std::sync::{Arc, Mutex};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::index::Index;
+use super::index::{self, Index, Section};
 use super::json::id_of;
-use super::reader::segments::Segments;
+use super::reader::segments::{Covered, Segments};
 use crate::disk::per_process::PerProcess;
 use crate::disk::{Access, Storage, StorageFile, if_there};
 use crate::error::{Error, ErrorKind, Result};
-use crate::journal::format::{Layout, line};
+use crate::journal::format::Layout;
+use crate::journal::format::line::{self, Link};
 use crate::journal::read::blocks::Block;
-use crate::journal::read::line_at;
+use crate::journal::read::{line_at, link_before};
 use crate::journal::write::{Key, KnownKeys, LinePlace};
 use crate::journal::{Cursor, JournalOptions, Line, Lines, Warn};
 use crate::metrics::{CostProvenance, CostSource, ExecutionMetrics, Status, cut};
@@ -29,6 +30,8 @@ use crate::mutex::{lock, try_lock};
 
 /// The number of ids in memory after which the indexes are opened again. So many ids take about 9 MB.
 const IDS_MAX: usize = 200_000;
+/// The number of segments whose files stay open. Each has two files.
+const OPEN_MAX: usize = 64;
 
 /// The ids of the executions that have a record.
 pub(super) struct KnownIds {
@@ -49,13 +52,18 @@ struct Ids {
 
 #[derive(Debug)]
 struct State {
+    /// The last segments that have an index, at most [`OPEN_MAX`].
     indexed: Vec<IndexedSegment>,
+    /// The number and the range of keys of each earlier segment that has an index. These are opened when they are needed.
+    earlier: Vec<(u64, (u64, u64))>,
     /// The last line of each execution that has a line outside the indexes.
     recent: HashMap<Uuid, LinePlace>,
     /// The number of ids in `recent` after which the indexes are opened again.
     recent_max: usize,
     /// The lines that were not read yet.
     lines: Lines,
+    /// The number and the hash of the last line that was read; `None` if it was not a line of this journal.
+    last: Option<Link>,
 }
 
 #[derive(Debug)]
@@ -83,20 +91,28 @@ impl KnownIds {
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if a segment cannot be read.
     pub(super) fn prepare(&self) -> Result<()> {
         let ids = self.ids();
-        let must_open = || lock(&ids.state).as_ref().is_none_or(|state| state.recent.len() > state.recent_max);
-        if !must_open() {
+        let must_open = || match &mut *lock(&ids.state) {
+            // Reads what other processes have appended, which can be much, before the journal's lock is taken.
+            Some(state) => state.catch_up(state.recent_max).map(|is_at_end| !is_at_end),
+            None => Ok(true),
+        };
+        if !must_open()? {
             return Ok(());
         }
-        let _opening = match try_lock(&ids.opening) {
+        let opening = match try_lock(&ids.opening) {
             Some(opening) => opening,
             None if lock(&ids.state).is_some() => return Ok(()),
             None => lock(&ids.opening),
         };
-        if must_open() {
-            let mut state = self.open()?;
-            state.catch_up()?;
-            *lock(&ids.state) = Some(state);
+        if !must_open()? {
+            return Ok(());
         }
+        let (mut state, warnings) = self.open()?;
+        state.catch_up(usize::MAX)?;
+        *lock(&ids.state) = Some(state);
+        // A hook may append to this ledger.
+        drop(opening);
+        warnings.iter().for_each(|error| self.warn(error));
         Ok(())
     }
 
@@ -109,20 +125,27 @@ impl KnownIds {
         ids
     }
 
-    /// Opens the indexes. A segment that cannot be read does not stop appends: the ledger warns about it, and its
-    /// executions are not known.
-    fn open(&self) -> Result<State> {
+    /// Opens the indexes. A segment that cannot be read does not stop appends: its executions are not known, and the
+    /// caller warns about it.
+    fn open(&self) -> Result<(State, Vec<Error>)> {
         let resume =
             |cursor| Lines::resume(Arc::clone(&self.storage), self.layout.clone(), cursor).passing_unreadable();
-        let mut state =
-            State { indexed: Vec::new(), recent: HashMap::new(), recent_max: IDS_MAX, lines: resume(Cursor::START) };
-        let Some(mut segments) = Segments::of(&*self.storage, &self.layout)? else { return Ok(state) };
+        let mut state = State {
+            indexed: Vec::new(),
+            earlier: Vec::new(),
+            recent: HashMap::new(),
+            recent_max: IDS_MAX,
+            lines: resume(Cursor::START),
+            last: None,
+        };
+        let mut warnings = Vec::new();
+        let Some(mut segments) = Segments::of(&*self.storage, &self.layout)? else { return Ok((state, warnings)) };
         loop {
             let segment = match segments.next() {
                 Ok(Some(segment)) => segment,
                 Ok(None) => break,
                 Err(error) => {
-                    (self.warn)(&error);
+                    warnings.push(error);
                     continue;
                 }
             };
@@ -132,17 +155,26 @@ impl KnownIds {
                 rest.offset = covered.end;
                 let (span, index) = covered.into_parts();
                 rest.seq = span.last.seq;
+                state.last = Some(span.last);
                 state.indexed.push(IndexedSegment { block: block.clone(), index });
+                if state.indexed.len() > OPEN_MAX {
+                    let IndexedSegment { block, index } = state.indexed.remove(0);
+                    // Without a range, every id may be in the segment.
+                    let range = index.key_range(Section::Executions).ok().flatten();
+                    state.earlier.push((block.segment, range.unwrap_or((0, u64::MAX))));
+                }
             }
             if block.is_active {
                 state.lines = resume(rest);
             } else {
-                state.read(&block.part(rest.offset, u64::MAX)).unwrap_or_else(|error| (self.warn)(&error));
+                warnings.extend(state.read(&block.part(rest.offset, u64::MAX)).err());
+                state.last = None;
                 state.lines = resume(Cursor { segment: block.segment + 1, offset: 0, lines: 0, seq: 0 });
             }
         }
+        warnings.extend(segments.into_unreadable());
         state.recent_max = IDS_MAX.max(2 * state.recent.len());
-        Ok(state)
+        Ok((state, warnings))
     }
 
     /// Returns the number and the payload's bytes of the line at `place`, which is the line of the execution `id`.
@@ -164,34 +196,99 @@ impl KnownIds {
 }
 
 impl KnownKeys for KnownIds {
-    fn places(&self, keys: &[Key]) -> Result<Vec<Option<LinePlace>>> {
-        let mut state = lock(&self.ids().state);
-        let state = match &mut *state {
+    fn places(&self, keys: &[Key], active: u64) -> Result<Vec<Option<LinePlace>>> {
+        let mut warnings = Vec::new();
+        let mut guard = lock(&self.ids().state);
+        // The lines that were read may have been removed: by a recovery, after a failed write, or by another program.
+        let state = match guard.take().filter(|state| self.is_still_there(state, active)) {
             Some(state) => state,
-            none => none.insert(self.open()?),
+            None => {
+                let (state, found) = self.open()?;
+                warnings = found;
+                state
+            }
         };
-        state.catch_up()?;
-        keys.iter().map(|key| state.place(Uuid::from_u128(key.id))).collect()
+        let state = guard.insert(state);
+        state.catch_up(usize::MAX)?;
+        let places = keys.iter().map(|key| self.place(state, Uuid::from_u128(key.id))).collect();
+        drop(guard);
+        warnings.iter().for_each(|error| self.warn(error));
+        places
+    }
+}
+
+impl KnownIds {
+    /// Returns true if the last line that was read is still at its place.
+    fn is_still_there(&self, state: &State, active: u64) -> bool {
+        let Cursor { segment, offset, .. } = state.lines.cursor();
+        let path =
+            if segment == active { self.layout.active().to_owned() } else { self.layout.sealed_segment(segment) };
+        match self.storage.open(&path, Access::Read) {
+            Ok(file) => offset == 0 || link_before(&*file, offset).is_ok_and(|link| link == state.last),
+            // The segment does not exist yet, or was moved to an archive.
+            Err(_) => true,
+        }
+    }
+
+    /// Returns the last line of the execution `id`.
+    fn place(&self, state: &mut State, id: Uuid) -> Result<Option<LinePlace>> {
+        let place = state.place(id)?;
+        let key = index::of_execution(id);
+        let may_be_in = |range: (u64, u64)| (range.0..=range.1).contains(&key);
+        if place.is_some() || !state.earlier.iter().any(|(_, range)| may_be_in(*range)) {
+            return Ok(place);
+        }
+        let mut last = None;
+        let Some(mut segments) = Segments::of(&*self.storage, &self.layout)? else { return Ok(None) };
+        loop {
+            let segment = match segments.next() {
+                Ok(Some(segment)) => segment,
+                Ok(None) => return Ok(last),
+                Err(_) => continue,
+            };
+            let (number, file) = (segment.block.segment, segment.block.file().clone());
+            if !state.earlier.iter().any(|(earlier, range)| *earlier == number && may_be_in(*range)) {
+                continue;
+            }
+            let Some((_, index)) = segment.index.map(Covered::into_parts) else { continue };
+            if let Ok(Some(Some(offset))) = index.last_line_of(&file, id) {
+                last = Some(LinePlace { segment: number, offset });
+            }
+        }
+    }
+
+    /// Reads the ids again at the next append.
+    fn forget(&self) {
+        *lock(&self.ids().state) = None;
     }
 }
 
 impl State {
-    /// Reads the lines that were appended since the last call, by any process.
-    fn catch_up(&mut self) -> Result<()> {
-        loop {
+    /// Reads the lines that were appended since the last call, by any process. Stops and returns false if there are more
+    /// than `ids_max` ids in memory.
+    fn catch_up(&mut self, ids_max: usize) -> Result<bool> {
+        while self.recent.len() <= ids_max {
             let next = self.lines.next_line().map(|line| {
                 line.map(|Line { bytes, segment, offset, .. }| {
-                    let id = id_of(bytes).filter(|_| line::check(bytes).is_some());
-                    id.map(|id| (id, LinePlace { segment, offset }))
+                    let checked = line::check(bytes);
+                    let id = id_of(bytes).filter(|_| checked.is_some());
+                    let link = checked.map(|trailer| trailer.link);
+                    (link, id.map(|id| (id, LinePlace { segment, offset })))
                 })
             });
             match next {
-                Ok(Some(found)) => self.recent.extend(found),
-                Ok(None) => return Ok(()),
+                Ok(Some((link, found))) => {
+                    self.last = link;
+                    if let Some((id, place)) = found {
+                        note(&mut self.recent, id, place);
+                    }
+                }
+                Ok(None) => return Ok(true),
                 Err(_) if self.lines.has_passed() => {}
                 Err(error) => return Err(error),
             }
         }
+        Ok(false)
     }
 
     /// Reads the lines of a sealed segment that its index does not cover.
@@ -199,7 +296,7 @@ impl State {
         let (segment, recent) = (block.segment, &mut self.recent);
         block.read(&mut Vec::new(), |piece, bytes| {
             if let Some(id) = id_of(bytes).filter(|_| line::check(bytes).is_some()) {
-                recent.insert(id, LinePlace { segment, offset: piece.offset });
+                note(recent, id, LinePlace { segment, offset: piece.offset });
             }
         })
     }
@@ -217,8 +314,9 @@ impl State {
             match index.last_line_of(block.file(), id).unwrap_or_default() {
                 // A page of the index is damaged.
                 None => {
-                    let IndexedSegment { block, .. } = self.indexed.remove(at);
+                    let block = block.clone();
                     self.read(&block)?;
+                    self.indexed.remove(at);
                     last = self.recent.get(&id).copied();
                 }
                 Some(None) => {}
@@ -233,12 +331,22 @@ impl State {
     }
 }
 
+/// Adds a line, unless a later line of the execution is known.
+fn note(recent: &mut HashMap<Uuid, LinePlace>, id: Uuid, place: LinePlace) {
+    let known = recent.entry(id).or_insert(place);
+    if (known.segment, known.offset) < (place.segment, place.offset) {
+        *known = place;
+    }
+}
+
 /// How a record compares with the last record in the ledger that has the same id.
 pub(super) enum Comparison {
     /// The ledger has this content in the line `seq`, or knows more about the end of the execution than `json` does.
     Same { seq: u64 },
     /// The record knows more about the end of the execution than the ledger does.
     Replaces,
+    /// The line was moved to an archive.
+    Gone,
     /// The records differ. The details of the error list the keys that differ.
     Conflict(Error),
 }
@@ -251,9 +359,8 @@ impl KnownIds {
         let record = |bytes: &[u8]| ExecutionMetrics::from_json(&String::from_utf8_lossy(bytes));
         let given = record(json)?;
         let Some((seq, line)) = self.line(place, given.execution_id)? else {
-            return Err(Error::new(ErrorKind::Io, OPERATION)
-                .path(path)
-                .detail("the line with the same execution_id was moved to an archive meanwhile"));
+            self.forget();
+            return Ok(Comparison::Gone);
         };
         let stored = record(&line)?;
         // An execution that was interrupted or paused may still end.
@@ -264,7 +371,7 @@ impl KnownIds {
         };
         let differences = differences(&stored, &given);
         Ok(match progress(&given).cmp(&progress(&stored)) {
-            _ if differences.is_empty() => Comparison::Same { seq },
+            _ if differences.is_empty() || given.status == Some(Status::Interrupted) => Comparison::Same { seq },
             Ordering::Greater => Comparison::Replaces,
             Ordering::Less => Comparison::Same { seq },
             Ordering::Equal => Comparison::Conflict(differences.into_iter().fold(

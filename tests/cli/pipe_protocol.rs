@@ -67,7 +67,56 @@ fn an_execution_is_recorded_from_its_messages() {
     let refused = answers(&place, &[], &[other], 1);
     assert_eq!(refused[0]["kind"], "conflict");
     assert_eq!(refused[0]["reasons"][1], "tags: the ledger has {\"seed\":42}, the new record has {\"seed\":43}");
+    // The values that follow from the status are not among the differences.
+    let failed = json!({"end": {"execution_id": ID, "status": "failed"}});
+    let reasons = answers(&place, &[], &[failed], 1)[0]["reasons"].clone();
+    assert!(
+        reasons.to_string().contains("status: the ledger has \\\"success\\\", the new record has \\\"failed\\\""),
+        "{reasons}"
+    );
     assert_eq!(in_ledger(&place).len(), 1);
+}
+
+/// Messages that arrive together are answered like messages that arrive one by one.
+#[test]
+fn a_refused_end_in_the_same_batch_leaves_the_execution_open() {
+    let place = Place::empty();
+    let whole = format!(r#"{{"execution_id":"{ID}","skill_name":"t","skill_version":"1",{TIMES},"status":"success"}}"#);
+    let lines = [
+        serde_json::from_str(&whole).unwrap(),
+        json!({"begin": {"execution_id": ID, "skill_name": "s", "skill_version": "1"}}),
+        json!({"end": {"execution_id": ID, "status": "success"}}),
+        json!({"step": {"execution_id": ID, "name": "a"}}),
+        json!({"begin": {"execution_id": ID, "skill_name": "s", "skill_version": "1"}}),
+    ];
+    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    let output = pipe(&place, &[], &text);
+    let answered: Vec<Value> = output.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(words(&answered), ["durable", "begun", "refused", "noted", "refused"]);
+    assert_eq!(
+        (&answered[2]["kind"], &answered[4]["reasons"][0]),
+        (&json!("conflict"), &json!("execution_id: this execution has begun already"))
+    );
+    assert_eq!(in_ledger(&place).len(), 1);
+    assert_eq!(LedgerReader::open(place.ledger()).unwrap().in_flight().unwrap().executions.len(), 0);
+}
+
+#[test]
+fn the_values_of_unknown_keys_are_kept_whatever_their_names_are() {
+    let place = Place::empty();
+    let line = format!(
+        r#"{{"skill_name":"s","skill_version":"1",{TIMES},"status":"success","http.status":500,"a[0]":[1,{{"b":null}}]}}"#
+    );
+    let answer: Value = serde_json::from_str(&pipe(&place, &["--lenient"], &line).answer(0)).unwrap();
+    assert_eq!(answer["unknown_keys"], json!(["http.status", "a[0]"]));
+    let tags = serde_json::to_value(&in_ledger(&place)[0].tags).unwrap();
+    assert_eq!(tags, json!({"http.status": 500, "a[0]": [1, {"b": null}]}));
+    let large = line.replace("500", "1e400");
+    let answer: Value = serde_json::from_str(&pipe(&place, &["--lenient"], &large).answer(1)).unwrap();
+    assert_eq!(
+        (&answer["execution_id"], &answer["reasons"]),
+        (&json!(null), &json!(["http.status: its value cannot become a tag"]))
+    );
 }
 
 #[test]

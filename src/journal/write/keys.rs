@@ -36,6 +36,6 @@ pub(crate) enum NotAppended {
 /// Knows which lines of a journal have which keys. The journal itself does not know what its lines mean.
 pub(crate) trait KnownKeys: fmt::Debug + Send + Sync {
     /// Returns the last line that has each key, or `None` if there is none. The lock of the journal is held meanwhile,
-    /// so no process appends lines.
-    fn places(&self, keys: &[Key]) -> Result<Vec<Option<LinePlace>>>;
+    /// so no process appends lines. `active` is the number of the active segment.
+    fn places(&self, keys: &[Key], active: u64) -> Result<Vec<Option<LinePlace>>>;
 }

@@ -34,11 +34,12 @@ impl Payloads {
         self.push(payload);
     }
 
-    /// Returns the payloads that must not be appended. The lock of the journal must be held.
-    pub(super) fn skipped(&self) -> Skipped {
+    /// Returns the payloads that must not be appended. The lock of the journal must be held. `active` is the number of
+    /// the active segment.
+    pub(super) fn skipped(&self, active: u64) -> Skipped {
         let Some(known) = &self.known else { return Skipped::default() };
         let keys: Vec<_> = self.keys.iter().map(|(_, key)| *key).collect();
-        let places = match known.places(&keys) {
+        let places = match known.places(&keys, active) {
             Ok(places) => places,
             Err(error) => {
                 return self.keys.iter().map(|(index, _)| (*index, NotAppended::Unknown(error.clone()))).collect();

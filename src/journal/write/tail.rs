@@ -102,7 +102,7 @@ impl Tail {
     pub(super) fn append(&mut self, payloads: &Payloads) -> Result<(Mark, Skipped, Unsynced)> {
         let _locked = self.lock()?;
         self.catch_up()?;
-        let skipped = payloads.skipped();
+        let skipped = payloads.skipped(self.end.segment);
         let kept;
         let runs = if skipped.is_empty() {
             payloads.runs(self.storage.file_bytes_max())

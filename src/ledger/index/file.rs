@@ -313,6 +313,18 @@ impl Index {
         Ok(Some(None))
     }
 
+    /// Returns the first and the last key of `section`; `None` if there are none, or if a page is damaged.
+    pub(in crate::ledger) fn key_range(&self, section: Section) -> io::Result<Option<(u64, u64)>> {
+        let Some(first) = self.page(section, 0)?.and_then(|page| Some(page.first()?.key)) else { return Ok(None) };
+        for at in (0..=self.page_with(section, u64::MAX)).rev() {
+            match self.page(section, at)? {
+                Some(page) if page.is_empty() => {}
+                page => return Ok(page.and_then(|page| Some((first, page.last()?.key)))),
+            }
+        }
+        Ok(None)
+    }
+
     /// Returns the entries of a page of `section`, in order. Returns `None` if the page is damaged. There are no entries
     /// after the last page.
     pub(in crate::ledger) fn page(&self, section: Section, at: usize) -> io::Result<Option<Vec<Entry>>> {

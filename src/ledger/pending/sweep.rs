@@ -97,11 +97,15 @@ pub(in crate::ledger) fn append_missing(
     }
     journal.recover()?;
     known.prepare()?;
-    let mut appended = 0;
+    let mut appended = Ok(0);
     for Pending { record, .. } in pending {
-        appended += u64::from(append(journal, known, &record)?);
+        // A record that cannot be appended does not hold up the others.
+        match append(journal, known, &record) {
+            Ok(is_new) => appended = appended.map(|count| count + u64::from(is_new)),
+            Err(error) => appended = appended.and(Err(error)),
+        }
     }
-    Ok(appended)
+    appended
 }
 
 /// Appends a record, and returns false if the ledger has it already.
@@ -119,6 +123,10 @@ fn append(journal: &Journal, known: &Arc<KnownIds>, record: &ExecutionMetrics) -
         };
         match known.compare(place, json.as_bytes())? {
             Comparison::Same { .. } => return Ok(false),
+            Comparison::Gone => {
+                key.replaces = None;
+                continue;
+            }
             Comparison::Replaces => {}
             Comparison::Conflict(error) => known.warn(&error),
         }

@@ -128,10 +128,11 @@ impl Batch {
                 Ok(Pending { line, unknown, price, derived, ends }) => {
                     let Some((answer, record)) = answers.next() else { continue };
                     let is_stored = answer.is_ok();
-                    match ends {
-                        Some(open) if is_stored => open.mark.remove(),
-                        Some(open) => answered.goes_on.push(open),
-                        None => {}
+                    match (ends, &answer) {
+                        // The mark stays, so that the execution is at least recorded as interrupted.
+                        (None, _) | (Some(_), Ok(Answer::Lost(_) | Answer::Late(_))) => {}
+                        (Some(open), Ok(_)) => open.mark.remove(),
+                        (Some(open), Err(_)) => answered.goes_on.push(open),
                     }
                     let mut reply = reply(line, record.execution_id, answer, unknown);
                     if is_stored {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use runledger::json::{self, JsonFault};
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 /// The keys of an object, each with its value as it is written. So an amount keeps all its digits.
@@ -39,6 +40,11 @@ impl Document {
         self.0.contains_key(key)
     }
 
+    /// Returns the value of a key as it is written.
+    pub(super) fn get(&self, key: &str) -> Option<&str> {
+        self.0.get(key).map(String::as_str)
+    }
+
     pub(super) fn entries(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()))
     }
@@ -63,17 +69,29 @@ impl Document {
         Ok(())
     }
 
-    /// Returns the value of a path such as `trace.llm_calls[0].token_input`.
-    pub(super) fn get(&self, path: &str) -> Option<String> {
-        let name = path.find(['.', '[']).map_or(path, |end| &path[..end]);
-        let mut value: serde_json::Value = serde_json::from_str(self.0.get(name)?).ok()?;
-        for part in path[name.len()..].split(['.', '[']).filter(|part| !part.is_empty()) {
-            value = match part.strip_suffix(']') {
-                Some(index) => value.get_mut(index.parse::<usize>().ok()?)?.take(),
-                None => value.get_mut(part)?.take(),
-            };
-        }
-        Some(value.to_string())
+    /// Returns the value of each path, such as `trace.llm_calls[0].token_input`. A value is `None` if it cannot be found or
+    /// represented.
+    pub(super) fn values(&self, paths: &[&str]) -> Vec<Option<Value>> {
+        let mut read: BTreeMap<&str, Option<Value>> = BTreeMap::new();
+        let mut value = |name: &str| {
+            let (name, text) = self.0.get_key_value(name)?;
+            read.entry(name).or_insert_with(|| serde_json::from_str(text).ok()).clone()
+        };
+        let mut of = |path: &str| {
+            if self.has(path) {
+                return value(path);
+            }
+            let name = path.find(['.', '[']).map_or(path, |end| &path[..end]);
+            let mut value = value(name)?;
+            for part in path[name.len()..].split(['.', '[']).filter(|part| !part.is_empty()) {
+                value = match part.strip_suffix(']') {
+                    Some(index) => value.get_mut(index.parse::<usize>().ok()?)?.take(),
+                    None => value.get_mut(part)?.take(),
+                };
+            }
+            Some(value)
+        };
+        paths.iter().map(|path| of(path)).collect()
     }
 
     /// Replaces values by those of `other`. If both values are objects, replaces only the keys that `other` has.

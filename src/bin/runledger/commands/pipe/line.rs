@@ -81,7 +81,8 @@ impl Reader {
         let derived = derive_missing(&mut record);
         reasons.extend(faults(&record));
         if !reasons.is_empty() {
-            let execution_id = Some(record.execution_id);
+            // Otherwise the id was made here, and no later message can name it.
+            let execution_id = Some(record.execution_id).filter(|id| text.contains(&id.to_string()));
             return Line::Refused { execution_id, kind: "invalid", reasons, unknown };
         }
         self.price(&mut record);
@@ -111,7 +112,8 @@ impl Reader {
         if reasons.is_empty() {
             return Ok((record, unknown));
         }
-        Err(Line::Refused { execution_id: Some(record.execution_id), kind: "invalid", reasons, unknown })
+        let execution_id = Some(record.execution_id).filter(|id| text.contains(&id.to_string()));
+        Err(Line::Refused { execution_id, kind: "invalid", reasons, unknown })
     }
 
     /// Makes the words of a record those that are stored, and stores unknown keys as tags if the reader is lenient. Returns
@@ -131,11 +133,12 @@ impl Reader {
         }
         let object = Document::parse(text).unwrap_or_default();
         let mut reasons = Vec::new();
-        for key in &keys {
-            let value = object.get(&key.path).and_then(|value| serde_json::from_str(&value).ok());
-            match record.tags.entry(key.path.as_str()) {
-                Entry::Occupied(_) => reasons.push(format!("{}: found a tag with this name too", key.path)),
-                Entry::Vacant(tag) => _ = tag.insert(value.unwrap_or_default()),
+        let paths: Vec<_> = keys.iter().map(|key| key.path.as_str()).collect();
+        for (path, value) in paths.iter().zip(object.values(&paths)) {
+            match (record.tags.entry(*path), value) {
+                (Entry::Occupied(_), _) => reasons.push(format!("{path}: found a tag with this name too")),
+                (Entry::Vacant(_), None) => reasons.push(format!("{path}: its value cannot become a tag")),
+                (Entry::Vacant(tag), Some(value)) => _ = tag.insert(value),
             }
         }
         (keys.into(), reasons)

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use runledger::json;
 use serde_json::value::RawValue;
 
 /// A line of input. The text of each message other than a record is the object under its only key.
@@ -22,7 +23,7 @@ impl<'l> Message<'l> {
         let first = line.trim_ascii_start().strip_prefix('{').map(str::trim_ascii_start);
         let first = first.and_then(|rest| rest.strip_prefix('"')?.split_once('"')).map(|(key, _)| key);
         let Some(key) = KEYS.into_iter().find(|key| first == Some(*key)) else { return Ok(Self::Record(line)) };
-        let Ok(object) = serde_json::from_str::<BTreeMap<String, &RawValue>>(line) else {
+        let Ok(object) = json::from_str::<BTreeMap<String, &RawValue>>(line) else {
             return Ok(Self::Record(line));
         };
         if let Some(other) = object.keys().find(|other| *other != key) {

@@ -43,6 +43,9 @@ use session::Session;
 ///
 /// - {"end": {"execution_id": …, "status": …, …}} sets the outcome and any other keys, and stores the record.
 ///
+/// The records get no run and no parent from RUNLEDGER_RUN_ID and RUNLEDGER_PARENT_EXECUTION_ID. The messages set run_id,
+/// and parent_execution_id inside run.
+///
 /// If the input ends before an execution does, or if this command is killed, the execution is recorded as interrupted.
 ///
 /// A record that is sent twice is stored once, even after a restart: the second answer is `duplicate`, which is as good

@@ -54,10 +54,21 @@ impl<'l> Session<'l> {
                 self.add(number, self.reader.read(text), None);
                 return Ok(());
             }
-            Ok(Message::Begin(text)) => return self.begin(number, text),
+            Ok(Message::Begin(text)) => {
+                self.answer(out)?;
+                self.begin(number, text);
+                return Ok(());
+            }
             Ok(Message::End(text)) => return self.end(number, text, out),
-            Ok(Message::Step(text)) => self.step(text),
-            Ok(Message::Usage(text)) => self.usage(text),
+            // If the end of the execution is refused, the execution goes on.
+            Ok(Message::Step(text)) => {
+                self.answer(out)?;
+                self.step(text)
+            }
+            Ok(Message::Usage(text)) => {
+                self.answer(out)?;
+                self.usage(text)
+            }
             Err(refused) => (None, Err(refused)),
         };
         let id_of_open = id.unwrap_or_default();
@@ -117,13 +128,10 @@ impl<'l> Session<'l> {
         }
     }
 
-    fn begin(&mut self, number: u64, text: &str) -> Result<(), Failure> {
+    fn begin(&mut self, number: u64, text: &str) {
         let (record, unknown) = match self.reader.read_begun(text) {
             Ok(begun) => begun,
-            Err(line) => {
-                self.add(number, line, None);
-                return Ok(());
-            }
+            Err(line) => return self.add(number, line, None),
         };
         let id = record.execution_id;
         let reply = match self.open.get(&id) {
@@ -142,7 +150,6 @@ impl<'l> Session<'l> {
             },
         };
         self.batch.reply(reply);
-        Ok(())
     }
 
     fn step(&mut self, text: &str) -> (Option<Uuid>, Result<(), Refused>) {
@@ -199,15 +206,22 @@ impl<'l> Session<'l> {
             Some(open) => Ok(open.ended()),
             None => self.recorded(id),
         };
+        let is_known = |key| fields.get(key).is_some_and(|value| value != "null");
+        let has_ended = base.as_ref().is_ok_and(|base| base.status.is_some() || base.execution_succeeded.is_some());
+        let has_outcome = has_ended || is_known("status") || is_known("execution_succeeded");
         let base =
             base.and_then(|base| base.to_json().map_err(|error| (failure::kind(&error), error.details().to_vec())));
-        let has_outcome = fields.has("status") || fields.has("execution_succeeded") || open.is_none();
         let other = [USAGE, PRICE].into_iter().find(|key| fields.has(key));
         let line = match base {
             Ok(_) if let Some(key) = other => Err(invalid(format!("{key}: expected it in another message"))),
             Ok(_) if !has_outcome => Err(invalid("status: expected the outcome of the execution, found none")),
             Ok(base) => {
                 let mut object = Document::parse(&base).unwrap_or_default();
+                if fields.has("status") {
+                    // They follow from the status.
+                    object.remove("execution_succeeded");
+                    object.remove("execution_failed");
+                }
                 object.overlay(fields);
                 Ok(match self.reader.read(&object.to_json()) {
                     Line::Refused { kind, reasons, unknown, .. } => {

@@ -29,6 +29,11 @@ impl From<Vec<UnknownKey>> for Unknown {
 /// Returns why a record with these keys is refused.
 pub(super) fn reasons(keys: &[UnknownKey]) -> Vec<String> {
     let reason = |key: &UnknownKey| match &key.near {
+        // The key belongs into another object.
+        Some(near) if near.rsplit_once('.').map(|near| near.0) != key.path.rsplit_once('.').map(|path| path.0) => {
+            let (group, name) = near.rsplit_once('.').unwrap_or(("the record", near));
+            format!("{}: expected a known key, such as {name} inside {group}", key.path)
+        }
         Some(near) => format!("{}: expected a known key, such as {near}", key.path),
         None => format!("{}: expected a known key", key.path),
     };
