@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 use std::fmt;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -32,6 +33,8 @@ use crate::mutex::{lock, try_lock};
 const IDS_MAX: usize = 200_000;
 /// The number of segments whose files stay open. Each has two files.
 const OPEN_MAX: usize = 64;
+/// If the lines were read longer ago, they are read again before the journal's lock is taken.
+const READ_AGAIN: Duration = Duration::from_secs(1);
 
 /// The ids of the executions that have a record.
 pub(super) struct KnownIds {
@@ -64,6 +67,8 @@ struct State {
     lines: Lines,
     /// The number and the hash of the last line that was read; `None` if it was not a line of this journal.
     last: Option<Link>,
+    /// When all lines had been read.
+    read_at: Instant,
 }
 
 #[derive(Debug)]
@@ -92,8 +97,11 @@ impl KnownIds {
     pub(super) fn prepare(&self) -> Result<()> {
         let ids = self.ids();
         let must_open = || match &mut *lock(&ids.state) {
-            // Reads what other processes have appended, which can be much, before the journal's lock is taken.
-            Some(state) => state.catch_up(state.recent_max).map(|is_at_end| !is_at_end),
+            // Other processes may have appended much since then. It is read before the journal's lock is taken.
+            Some(state) if state.read_at.elapsed() > READ_AGAIN || state.recent.len() > state.recent_max => {
+                state.catch_up(state.recent_max).map(|is_at_end| !is_at_end)
+            }
+            Some(_) => Ok(false),
             None => Ok(true),
         };
         if !must_open()? {
@@ -137,6 +145,7 @@ impl KnownIds {
             recent_max: IDS_MAX,
             lines: resume(Cursor::START),
             last: None,
+            read_at: Instant::now(),
         };
         let mut warnings = Vec::new();
         let Some(mut segments) = Segments::of(&*self.storage, &self.layout)? else { return Ok((state, warnings)) };
@@ -283,7 +292,10 @@ impl State {
                         note(&mut self.recent, id, place);
                     }
                 }
-                Ok(None) => return Ok(true),
+                Ok(None) => {
+                    self.read_at = Instant::now();
+                    return Ok(true);
+                }
                 Err(_) if self.lines.has_passed() => {}
                 Err(error) => return Err(error),
             }
