@@ -1,6 +1,6 @@
 //! Reads the call of a model.
 
-use runledger::metrics::{CostSource, LlmCall, Meter};
+use runledger::metrics::{CostSource, LlmCall, Meter, vendor_model};
 use runledger::{Timestamp, Usage, Usd};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -8,15 +8,14 @@ use serde_json::Value;
 use super::document::Document;
 use crate::counts;
 
-/// Reads a usage by a vendor's name for its counts.
-type ReadVendor = fn(&str) -> runledger::Result<Usage>;
+/// Reads the usage, or the whole response, of a vendor.
+type ReadVendor = fn(&Value) -> runledger::Result<Usage>;
 
-/// The vendors whose usage can be read: the key of the usage in a call, the function that reads it, and the names of the
-/// usage and of the model in a response of the vendor.
-const VENDORS: [(&str, ReadVendor, &str, &str); 3] = [
-    ("anthropic", |text| Usage::from_anthropic(text), "usage", "model"),
-    ("openai", |text| Usage::from_openai(text), "usage", "model"),
-    ("gemini", |text| Usage::from_gemini(text), "usageMetadata", "modelVersion"),
+/// The vendors whose usage can be read, each with its key in a call.
+const VENDORS: [(&str, ReadVendor); 3] = [
+    ("anthropic", Usage::from_anthropic_value),
+    ("openai", Usage::from_openai_value),
+    ("gemini", Usage::from_gemini_value),
 ];
 
 /// Reads the calls in `text`, which is one call or a list of calls. `path` is the place of the text in the line.
@@ -79,17 +78,11 @@ fn set_usage(call: &mut LlmCall, usage: Usage, has_input: bool, has_output: bool
     call.parts = usage.parts;
 }
 
-/// Reads the usage, or the whole response, of a vendor. Returns the usage, and the model if the response names it.
-fn of_vendor(
-    (key, read, usage_key, model_key): (&str, ReadVendor, &str, &str),
-    text: &str,
-    path: &str,
-) -> Result<(Usage, Option<String>), String> {
+/// Returns the usage that a vendor reports, and the model if the response names it.
+fn of_vendor((key, read): (&str, ReadVendor), text: &str, path: &str) -> Result<(Usage, Option<String>), String> {
     let response: Value = serde_json::from_str(text).unwrap_or_default();
-    let model = response.get(model_key).and_then(Value::as_str).map(str::to_owned);
-    let inner = response.get(usage_key).filter(|usage| usage.is_object()).map(Value::to_string);
-    match read(inner.as_deref().unwrap_or(text)) {
-        Ok(usage) => Ok((usage, model)),
+    match read(&response) {
+        Ok(usage) => Ok((usage, vendor_model(&response).map(str::to_owned))),
         Err(error) => Err(format!("{path}.{key}: {}", error.details().join("; "))),
     }
 }
