@@ -120,23 +120,13 @@ impl Ledger {
                 };
                 answers[index] = match result {
                     Ok(appended) => Some(Ok(stored(appended.durability, appended.seq))),
-                    Err(NotAppended::Unknown(error)) => Some(Ok(spill(json, error))),
-                    // The other record of the batch now has a line, unless it could not be appended.
-                    Err(NotAppended::InBatch) => {
-                        again.push(Todo { replaces: None, ..todo });
-                        None
-                    }
-                    Err(NotAppended::Known(place)) => match self.shared.known.compare(place, json) {
+                    Err(why) => match self.shared.known.judge(why, json) {
                         Ok(Comparison::Same { seq }) => Some(Ok(Answer::Duplicate { seq })),
-                        Ok(Comparison::Gone) => {
-                            again.push(Todo { replaces: None, ..todo });
+                        Ok(Comparison::Again { replaces }) => {
+                            again.push(Todo { replaces, ..todo });
                             None
                         }
-                        Ok(Comparison::Replaces) => {
-                            again.push(Todo { replaces: Some(place), ..todo });
-                            None
-                        }
-                        Ok(Comparison::Conflict(error)) => Some(Err(error)),
+                        Ok(Comparison::Conflict { error, .. }) => Some(Err(error)),
                         Err(error) => Some(Ok(spill(json, error))),
                     },
                 };

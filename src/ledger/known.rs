@@ -24,7 +24,7 @@ use crate::journal::format::Layout;
 use crate::journal::format::line::{self, Link};
 use crate::journal::read::blocks::Block;
 use crate::journal::read::{line_at, link_before};
-use crate::journal::write::{Key, KnownKeys, LinePlace};
+use crate::journal::write::{Key, KnownKeys, LinePlace, NotAppended};
 use crate::journal::{Cursor, JournalOptions, Line, Lines, Warn};
 use crate::metrics::{CostProvenance, CostSource, ExecutionMetrics, Status, cut};
 use crate::mutex::{lock, try_lock};
@@ -351,28 +351,38 @@ fn note(recent: &mut HashMap<Uuid, LinePlace>, id: Uuid, place: LinePlace) {
     }
 }
 
-/// How a record compares with the last record in the ledger that has the same id.
+/// What to do with a record that was not appended.
 pub(super) enum Comparison {
     /// The ledger has this content in the line `seq`, or knows more about the end of the execution than `json` does.
     Same { seq: u64 },
-    /// The record knows more about the end of the execution than the ledger does.
-    Replaces,
-    /// The line was moved to an archive.
-    Gone,
+    /// The record must be appended again. It replaces this line, if there is one, because it knows more about the end of
+    /// the execution.
+    Again { replaces: Option<LinePlace> },
     /// The records differ. The details of the error list the keys that differ.
-    Conflict(Error),
+    Conflict { place: LinePlace, error: Error },
 }
 
 impl KnownIds {
+    /// Returns what to do with the record `json`, which was not appended for the reason `why`.
+    pub(super) fn judge(&self, why: NotAppended, json: &[u8]) -> Result<Comparison> {
+        match why {
+            NotAppended::Known(place) => self.compare(place, json),
+            // The other record of the batch now has a line, unless it could not be appended.
+            NotAppended::InBatch => Ok(Comparison::Again { replaces: None }),
+            NotAppended::Unknown(error) => Err(error),
+        }
+    }
+
     /// Compares the record `json` with the line at `place`, which has the same id.
-    pub(super) fn compare(&self, place: LinePlace, json: &[u8]) -> Result<Comparison> {
+    fn compare(&self, place: LinePlace, json: &[u8]) -> Result<Comparison> {
         const OPERATION: &str = "append to the ledger";
         let path = self.layout.active();
         let record = |bytes: &[u8]| ExecutionMetrics::from_json(&String::from_utf8_lossy(bytes));
         let given = record(json)?;
         let Some((seq, line)) = self.line(place, given.execution_id)? else {
+            // The line was moved to an archive.
             self.forget();
-            return Ok(Comparison::Gone);
+            return Ok(Comparison::Again { replaces: None });
         };
         let stored = record(&line)?;
         // An execution that was interrupted or paused may still end.
@@ -384,15 +394,18 @@ impl KnownIds {
         let differences = differences(&stored, &given);
         Ok(match progress(&given).cmp(&progress(&stored)) {
             _ if differences.is_empty() || given.status == Some(Status::Interrupted) => Comparison::Same { seq },
-            Ordering::Greater => Comparison::Replaces,
+            Ordering::Greater => Comparison::Again { replaces: Some(place) },
             Ordering::Less => Comparison::Same { seq },
-            Ordering::Equal => Comparison::Conflict(differences.into_iter().fold(
-                Error::new(ErrorKind::Conflict, OPERATION).path(path).detail(format!(
-                    "line {seq} has another record with the execution_id {}. Nothing was written",
-                    given.execution_id
-                )),
-                Error::detail,
-            )),
+            Ordering::Equal => Comparison::Conflict {
+                place,
+                error: differences.into_iter().fold(
+                    Error::new(ErrorKind::Conflict, OPERATION).path(path).detail(format!(
+                        "line {seq} has another record with the execution_id {}. Nothing was written",
+                        given.execution_id
+                    )),
+                    Error::detail,
+                ),
+            },
         })
     }
 }

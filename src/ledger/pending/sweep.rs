@@ -12,7 +12,7 @@ use super::stored::Pending;
 use crate::disk::lock::LockFile;
 use crate::disk::unless_missing;
 use crate::error::{Error, ErrorKind, Result};
-use crate::journal::write::{Key, KnownKeys, NotAppended, events};
+use crate::journal::write::{Key, KnownKeys, events};
 use crate::journal::{Journal, JournalOptions};
 use crate::ledger::bare::bare;
 use crate::ledger::event::LedgerEvent;
@@ -85,8 +85,8 @@ fn interrupted(left: &Left) -> impl Iterator<Item = Pending> {
 /// records.
 ///
 /// A record replaces one that says that the execution was interrupted. If another process has appended another record
-/// with the same id meanwhile, warns and appends the pending record too, because its caller
-/// was answered that it is stored.
+/// with the same id meanwhile, warns and appends the pending record too, because its caller was
+/// answered that it is stored.
 pub(in crate::ledger) fn append_missing(
     journal: &Journal,
     known: &Arc<KnownIds>,
@@ -114,22 +114,14 @@ fn append(journal: &Journal, known: &Arc<KnownIds>, record: &ExecutionMetrics) -
     let keys: Arc<dyn KnownKeys> = Arc::clone(known) as _;
     let mut key = Key { id: record.execution_id.as_u128(), replaces: None };
     loop {
-        let place = match journal.append_new(&[(json.as_bytes(), key)], &keys)?.pop() {
-            Some(Err(NotAppended::Known(place))) => place,
-            Some(Err(NotAppended::Unknown(error))) => return Err(error),
-            // Another thread has appended a record with the same id in the same batch.
-            Some(Err(NotAppended::InBatch)) => continue,
-            Some(Ok(_)) | None => return Ok(true),
-        };
-        match known.compare(place, json.as_bytes())? {
+        let Some(Err(why)) = journal.append_new(&[(json.as_bytes(), key)], &keys)?.pop() else { return Ok(true) };
+        key.replaces = match known.judge(why, json.as_bytes())? {
             Comparison::Same { .. } => return Ok(false),
-            Comparison::Gone => {
-                key.replaces = None;
-                continue;
+            Comparison::Again { replaces } => replaces,
+            Comparison::Conflict { place, error } => {
+                known.warn(&error);
+                Some(place)
             }
-            Comparison::Replaces => {}
-            Comparison::Conflict(error) => known.warn(&error),
-        }
-        key.replaces = Some(place);
+        };
     }
 }
