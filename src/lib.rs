@@ -130,6 +130,7 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod committer;
 mod digest;
 mod error;
 mod id;

@@ -123,11 +123,11 @@ impl Journal {
         self.writer()?.append(payloads)
     }
 
-    /// Like [`append_all`](Self::append_all), but skips each payload whose key a line has already. Returns the result
+    /// Like [`append_all`](Self::append_all), but skips each payload with a key that a line has already. Returns the result
     /// for each payload. All calls for a journal must pass the same `known`.
     pub(crate) fn append_new(
         &self,
-        payloads: &[(&[u8], Key)],
+        payloads: &[(&[u8], Option<Key>)],
         known: &Arc<dyn KnownKeys>,
     ) -> Result<Vec<std::result::Result<Appended, NotAppended>>> {
         payloads.iter().try_for_each(|(payload, _)| self.check_payload(payload))?;

@@ -61,6 +61,11 @@ impl Answer {
     }
 }
 
+/// The consequence that a warning names if a begin mark could not be written.
+pub(super) const UNMARKED: &str = "an execution was not marked as started";
+/// The consequence that a warning names if only the basic fields of a record were stored.
+pub(super) const REFUSED: &str = "fields of a record were left out";
+
 /// The result of recording one execution. It can be ignored: the ledger warns about each problem that it reports when
 /// the execution ends. The warnings go to the hook of [`Options::on_warning`](crate::Options::on_warning), which prints
 /// them to stderr by default. A program that handles the answers itself sets
@@ -108,8 +113,8 @@ impl Recorded {
     /// Returns a warning about each problem.
     pub(super) fn warnings(&self) -> impl Iterator<Item = Error> {
         let warning = |error: &Option<Error>, consequence| Some(error.clone()?.with_consequence(consequence));
-        let unmarked = warning(&self.unmarked, "an execution was not marked as started");
-        let refused = warning(&self.refused, "fields of a record were left out");
+        let unmarked = warning(&self.unmarked, UNMARKED);
+        let refused = warning(&self.refused, REFUSED);
         self.answer.warning().into_iter().chain(unmarked).chain(refused)
     }
 }

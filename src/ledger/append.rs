@@ -1,13 +1,11 @@
 //! Appends finished records.
 
-use std::sync::Arc;
-
-use super::json::{id_of, valid_json};
-use super::known::Comparison;
-use super::store::stored;
+use super::commit::abandoned;
+use super::json::valid_json;
+use super::shared::Shared;
+use super::store_all::{APPEND, Entry};
 use super::{Answer, Ledger};
-use crate::error::{Error, ErrorKind, Result};
-use crate::journal::write::{Key, KnownKeys, LinePlace, NotAppended};
+use crate::error::Result;
 use crate::metrics::ExecutionMetrics;
 
 impl Ledger {
@@ -38,7 +36,7 @@ impl Ledger {
     /// In these cases, nothing is written. A failure of the disk is not an error; the [`Answer`] and a warning report it.
     pub fn append(&self, record: &ExecutionMetrics) -> Result<Answer> {
         let mut answers = self.append_all(std::slice::from_ref(record));
-        answers.pop().unwrap_or_else(|| Err(Error::new(ErrorKind::Abandoned, "append to the ledger")))
+        answers.pop().unwrap_or_else(|| Err(abandoned(APPEND)))
     }
 
     /// Like [`append`](Self::append), but appends many records in order, with one write and one sync for all of them.
@@ -63,96 +61,20 @@ impl Ledger {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn append_all(&self, records: &[ExecutionMetrics]) -> Vec<Result<Answer>> {
-        let jsons: Arc<[_]> = records.iter().map(valid_json).collect();
-        let stored = Arc::clone(&jsons);
-        let answers = self.in_time(
-            move |ledger| ledger.store_all(&stored),
-            |ledger, answers| answers.iter().flatten().for_each(|answer| ledger.warn_of_late(answer)),
-        );
-        let answers = answers.unwrap_or_else(|missed| {
-            let answer = |json: &Result<_>| json.as_ref().map(|_| self.too_late(missed)).map_err(Clone::clone);
-            jsons.iter().map(answer).collect()
+        let jsons: Vec<_> = records.iter().map(valid_json).collect();
+        let valid: Vec<_> = jsons.iter().filter_map(|json| json.as_ref().ok().cloned()).collect();
+        let count = valid.len();
+        let store = move |shared: &Shared| {
+            let entries = valid.iter().map(|json| Entry { json: json.as_bytes(), may_repeat: true });
+            shared.store_all(&entries.collect::<Vec<_>>())
+        };
+        let answers = self.in_time(store, |shared, answers| {
+            answers.iter().flatten().for_each(|answer| shared.warn_of(answer));
         });
-        self.warn_unless_handled(answers.iter().flatten().filter_map(Answer::warning));
-        answers
-    }
-
-    /// Stores the valid records, and returns the result for each record, valid or not.
-    fn store_all(&self, jsons: &[Result<String>]) -> Vec<Result<Answer>> {
-        let since = self.shared.journal.seen_end();
-        let known = Arc::clone(&self.shared.known);
-        // A recovery can remove bytes that look like lines, so it comes before the ids are read.
-        if self.shared.journal.recover().is_ok() {
-            // If this fails, the append reads the ids itself, and reports the error if that fails too.
-            let _ = known.prepare();
-        }
-        let known: Arc<dyn KnownKeys> = known;
-        let spill = |json: &[u8], error| self.spill(since, json, error).unwrap_or_else(|error| self.lose(error));
-        // The operating system may limit the file size of this process. A record above this limit is not appended, so
-        // that the other records can be appended.
-        let fits = |json: &[u8]| self.shared.journal.check_payload(json);
-        let mut todo = Vec::with_capacity(jsons.len());
-        let mut answers = Vec::with_capacity(jsons.len());
-        for (index, json) in jsons.iter().enumerate() {
-            let answer = match json.as_ref().map(String::as_bytes) {
-                Ok(json) => match fits(json) {
-                    Ok(()) => {
-                        todo.push(Todo { index, json, replaces: None });
-                        None
-                    }
-                    Err(error) => Some(Ok(spill(json, error))),
-                },
-                Err(error) => Some(Err(error.clone())),
-            };
-            answers.push(answer);
-        }
-        let mut has_appended = false;
-        while !todo.is_empty() {
-            let payloads: Vec<_> = todo.iter().map(Todo::payload).collect();
-            let results = self.shared.journal.append_new(&payloads, &known);
-            has_appended |= results.is_ok();
-            let mut again = Vec::new();
-            for (at, todo) in todo.into_iter().enumerate() {
-                let Todo { index, json, .. } = todo;
-                let result = match &results {
-                    Ok(results) => results.get(at).cloned().unwrap_or(Err(NotAppended::InBatch)),
-                    Err(error) => Err(NotAppended::Unknown(error.clone())),
-                };
-                answers[index] = match result {
-                    Ok(appended) => Some(Ok(stored(appended.durability, appended.seq))),
-                    Err(why) => match self.shared.known.judge(why, json) {
-                        Ok(Comparison::Same { seq }) => Some(Ok(Answer::Duplicate { seq })),
-                        Ok(Comparison::Again { replaces }) => {
-                            again.push(Todo { replaces, ..todo });
-                            None
-                        }
-                        Ok(Comparison::Conflict { error, .. }) => Some(Err(error)),
-                        Err(error) => Some(Ok(spill(json, error))),
-                    },
-                };
-            }
-            todo = again;
-        }
-        if has_appended {
-            self.shared.catch_up();
-        }
-        answers.into_iter().flatten().collect()
-    }
-}
-
-/// A record that is not stored yet.
-struct Todo<'j> {
-    /// The index of the record among all records of the call.
-    index: usize,
-    json: &'j [u8],
-    /// The line that the record replaces.
-    replaces: Option<LinePlace>,
-}
-
-impl Todo<'_> {
-    fn payload(&self) -> (&[u8], Key) {
-        // A record always has an id.
-        let id = id_of(self.json).unwrap_or_default().as_u128();
-        (self.json, Key { id, replaces: self.replaces })
+        let answers = answers.unwrap_or_else(|missed| (0..count).map(|_| Ok(self.too_late(missed))).collect());
+        self.shared.warn_unless_handled(answers.iter().flatten().filter_map(Answer::warning));
+        let mut answers = answers.into_iter();
+        let answer = |json: Result<String>| json.and_then(|_| answers.next().unwrap_or_else(|| Err(abandoned(APPEND))));
+        jsons.into_iter().map(answer).collect()
     }
 }

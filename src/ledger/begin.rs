@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use super::commit::Job;
 use super::pending::slots::{self, Slot};
 use super::{Done, Execution, Ledger, Skill};
+use crate::committer::{Promised, Put, promise};
 use crate::error::Error;
 use crate::id::new_id;
 use crate::metrics::{ExecutionMetrics, RunIds};
@@ -120,10 +122,30 @@ impl Ledger {
         let line = slots::mark(self.shared.journal.seen_end(), record)?;
         // A mark that is written after the deadline does no harm. A sweep, which records the executions of dead
         // processes, skips marks of executions that have a record.
-        self.in_time(move |ledger| ledger.shared.slots.begin(&line), |_, _| ())
-            .unwrap_or_else(|missed| Err(self.missed("mark an execution as started", missed)))
+        self.in_time(move |shared| shared.slots.begin(&line), |_, _| ())
+            .unwrap_or_else(|missed| Err(self.missed(MARK, missed)))
+    }
+
+    /// Asks the committer to write the begin mark of an execution. Returns `None` instead of the place in the queue if
+    /// the mark is already written.
+    pub(super) fn order_mark(&self, record: &ExecutionMetrics) -> Result<OrderedMark, Error> {
+        let line = slots::mark(self.shared.journal.seen_end(), record)?;
+        let (slot, promised) = promise();
+        // A write to the page cache takes microseconds. It waits for the disk only if the disk is overloaded, and then
+        // the committer is not idle.
+        if self.committer.is_idle() && !self.shared.options.sync_begin {
+            let _ = slot.give(self.shared.slots.begin(&line));
+            return Ok((None, promised));
+        }
+        Ok((self.order(Job::Begin { line, slot })?, promised))
     }
 }
+
+/// The place of a mark in the committer's queue, and where its slot comes.
+type OrderedMark = (Option<Put<Job>>, Promised<Result<Slot, Error>>);
+
+/// The operation that errors name.
+pub(super) const MARK: &str = "mark an execution as started";
 
 /// The begin mark of an execution. If it is dropped and not [removed](Self::remove), it stays until this process ends.
 #[derive(Debug)]
@@ -137,9 +159,7 @@ impl BeginMark {
     /// Removes the mark, after the record of the execution was stored. If the mark cannot be removed, the ledger warns.
     /// The next process that opens the ledger then finds the record, and ignores the mark.
     pub fn remove(self) {
-        if let Err(error) = self.ledger.shared.slots.end(&self.slot) {
-            self.ledger.shared.warn(&error);
-        }
+        self.ledger.shared.unmark(vec![self.slot]);
     }
 }
 

@@ -2,6 +2,9 @@
 //!
 //! A thread that is stuck in the kernel cannot be interrupted. So another thread makes the call, and the caller waits
 //! for the result until the deadline.
+//!
+//! The committer of the async calls does not make these calls, because it is a single thread. While it is stuck in a
+//! sync, it could write no begin mark, and an execution that begins meanwhile would leave no record if the process died.
 
 use std::any::Any;
 use std::collections::VecDeque;

@@ -6,10 +6,14 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
+use super::begin::MARK;
 use super::calls::{self, Sum};
+use super::commit::{Job, Mark, abandoned};
+use super::futures::Recording;
 use super::pending::slots::Slot;
 use super::{Ledger, Recorded};
-use crate::error::Error;
+use crate::committer::{Broken, Promised, Put};
+use crate::error::{Error, ErrorKind};
 use crate::metrics::{Call, CostProvenance, ErrorCategory, ExecutionMetrics, Kind, RunIds, Status, Step, Usage, Usd};
 use crate::quota::QuotaStatus;
 
@@ -69,14 +73,40 @@ pub struct Execution {
     estimates: Sum,
     /// The exact sum of the actual costs of the calls.
     cost: Sum,
-    /// The begin mark, which notes that the execution has started, or why the mark could not be written.
-    mark: Result<Slot, Error>,
+    /// The begin mark, which notes that the execution has started.
+    mark: Begun,
+    /// True if a dropped guard leaves its record to the committer instead of waiting for the disk.
+    is_async: bool,
     process: u32,
     finished: bool,
 }
 
+/// The state of a begin mark.
+#[derive(Debug)]
+enum Begun {
+    Marked(Slot),
+    /// The mark could not be written for this reason.
+    Unmarked(Error),
+    /// The committer was asked to write the mark.
+    Ordered(Option<Put<Job>>, Promised<Result<Slot, Error>>),
+}
+
 impl Execution {
     pub(super) fn begin(ledger: Ledger, record: ExecutionMetrics, mark: Result<Slot, Error>) -> Self {
+        let process = mark.as_ref().map_or_else(|_| std::process::id(), |slot| slot.process);
+        let mark = mark.map_or_else(Begun::Unmarked, Begun::Marked);
+        Self::new(ledger, record, mark, process, false)
+    }
+
+    /// Begins an execution, and asks the committer to write its begin mark. The mark is written once
+    /// [`marked`](Self::marked) has ended.
+    pub(super) fn order(ledger: Ledger, record: ExecutionMetrics) -> Self {
+        let mark = ledger.order_mark(&record);
+        let mark = mark.map_or_else(Begun::Unmarked, |(put, slot)| Begun::Ordered(put, slot));
+        Self::new(ledger, record, mark, std::process::id(), true)
+    }
+
+    fn new(ledger: Ledger, record: ExecutionMetrics, mark: Begun, process: u32, is_async: bool) -> Self {
         Self {
             ledger,
             record: Box::new(record),
@@ -86,10 +116,23 @@ impl Execution {
             steps_total: Duration::ZERO,
             estimates: Sum::Nothing,
             cost: Sum::Nothing,
-            process: mark.as_ref().map_or_else(|_| std::process::id(), |slot| slot.process),
             mark,
+            is_async,
+            process,
             finished: false,
         }
+    }
+
+    /// Waits until the begin mark is written, or could not be written.
+    pub(super) async fn marked(&mut self) {
+        if let Begun::Ordered(put, slot) = &mut self.mark {
+            if let Some(put) = put {
+                put.await;
+            }
+            let slot = slot.await.unwrap_or_else(|Broken| Err(abandoned(MARK)));
+            self.mark = slot.map_or_else(Begun::Unmarked, Begun::Marked);
+        }
+        self.begun = Instant::now();
     }
 
     /// The execution's id.
@@ -242,6 +285,23 @@ impl Execution {
         self.answer(recorded)
     }
 
+    /// Like [`succeed`](Self::succeed), but does not block the thread while the disk syncs.
+    pub fn succeed_async(self) -> Recording {
+        self.finish_async(Status::Success)
+    }
+
+    /// Like [`fail`](Self::fail), but does not block the thread while the disk syncs.
+    pub fn fail_async(mut self, error: &(impl fmt::Display + ?Sized)) -> Recording {
+        self.set_failure(&error.to_string());
+        self.finish_async(Status::Failed)
+    }
+
+    /// Like [`finish`](Self::finish), but does not block the thread while the disk syncs. The execution ends at the
+    /// call. The record is stored even if the returned future is dropped or never polled.
+    pub fn finish_async(mut self, status: Status) -> Recording {
+        self.end_async(status)
+    }
+
     /// Like [`fail`](Self::fail), but also sets `error_category` and `error_code`.
     ///
     /// ```
@@ -274,22 +334,53 @@ impl Execution {
 
     /// Warns about the problems of an answer that a caller receives.
     fn answer(&self, recorded: Recorded) -> Recorded {
-        self.ledger.warn_unless_handled(recorded.warnings());
+        self.ledger.shared.warn_unless_handled(recorded.warnings());
         recorded
     }
 
     /// Warns about the problems of an answer that no caller receives.
-    fn warn_of(&self, recorded: &Recorded) {
+    pub(super) fn warn_of(&self, recorded: &Recorded) {
         recorded.warnings().for_each(|warning| self.ledger.shared.warn(&warning));
     }
 
-    fn end_with_error(&mut self, status: Status, reason: &str) -> Recorded {
+    pub(super) fn set_failure(&mut self, reason: &str) {
         self.record.set_error_reason(reason);
         self.record.error_category.get_or_insert(ErrorCategory::Unknown);
+    }
+
+    fn end_with_error(&mut self, status: Status, reason: &str) -> Recorded {
+        self.set_failure(reason);
         self.end(status)
     }
 
     fn end(&mut self, status: Status) -> Recorded {
+        self.complete(status);
+        let (slot, unmarked) = match &self.mark {
+            Begun::Marked(slot) => (Some(slot.clone()), None),
+            Begun::Unmarked(error) => (None, Some(error.clone())),
+            // Nothing receives a guard whose mark is not written yet, so this function is not called for it.
+            Begun::Ordered(..) => (None, None),
+        };
+        let (answer, refused) = self.ledger.finish(&mut self.record, slot);
+        Recorded { answer, unmarked, refused }
+    }
+
+    pub(super) fn end_async(&mut self, status: Status) -> Recording {
+        self.complete(status);
+        let taken = Begun::Unmarked(Error::new(ErrorKind::Ended, MARK));
+        let (mark, unmarked) = match std::mem::replace(&mut self.mark, taken) {
+            Begun::Marked(slot) => (Some(Mark::Written(slot)), None),
+            Begun::Unmarked(error) => (None, Some(error)),
+            // The task was cancelled before the mark was written. A mark that waits for room is not needed any more.
+            Begun::Ordered(mut put, slot) => {
+                (put.as_mut().and_then(Put::take_back).is_none().then_some(Mark::Ordered(slot)), None)
+            }
+        };
+        self.ledger.finish_async(&mut self.record, mark, unmarked)
+    }
+
+    /// Completes the record.
+    fn complete(&mut self, status: Status) {
         self.finished = true;
         self.stop_clock();
         let wall_clock = self.took.unwrap_or_default();
@@ -307,7 +398,6 @@ impl Execution {
         // start, even if the wall clock was set back.
         record.timestamp_end = Some(record.timestamp_start.plus_ms(milliseconds(wall_clock)));
         record.derive_missing();
-        self.ledger.finish(record, &self.mark)
     }
 }
 
@@ -317,12 +407,18 @@ impl Drop for Execution {
         if self.finished || self.process != std::process::id() {
             return;
         }
-        let recorded = if std::thread::panicking() {
-            self.end_with_error(Status::Panicked, "panicked")
+        let (status, reason) = if std::thread::panicking() {
+            (Status::Panicked, "panicked")
         } else {
-            self.end_with_error(Status::Cancelled, "cancelled before its end")
+            (Status::Cancelled, "cancelled before its end")
         };
-        self.warn_of(&recorded);
+        if self.is_async {
+            self.set_failure(reason);
+            drop(self.end_async(status));
+        } else {
+            let recorded = self.end_with_error(status, reason);
+            self.warn_of(&recorded);
+        }
     }
 }
 
@@ -340,7 +436,7 @@ pub struct Done<T, E> {
     pub record: Recorded,
 }
 
-fn panic_message(payload: &(dyn std::any::Any + Send)) -> String {
+pub(super) fn panic_message(payload: &(dyn std::any::Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>().copied().or(payload.downcast_ref::<String>().map(String::as_str));
     text.map_or_else(|| "panicked".to_owned(), |text| format!("panicked: {text}"))
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use super::Ledger;
+use super::commit::{LedgerCommitter, QUEUE_BYTES_MAX};
 use super::deadline::Helpers;
 use super::frozen::BaselineJournal;
 use super::known::KnownIds;
@@ -165,6 +166,7 @@ impl Options {
         let slots = Slots::open(Arc::clone(&storage), layout.clone(), self.sync_begin)?;
         let known = Arc::new(KnownIds::new(layout.clone(), &self.journal));
         let spill = Spill::new(storage, layout, slots.stem()?);
+        let committer = LedgerCommitter::new(QUEUE_BYTES_MAX, self.deadline);
         let shared = Shared {
             helpers: self.deadline.map(Helpers::new),
             lost: PerProcess::new(Lost::default()),
@@ -179,7 +181,7 @@ impl Options {
         if shared.journal.is_recovered() {
             shared.sweep(shared.options.journal.lock_deadline);
         }
-        Ok(Ledger { shared: Arc::new(shared) })
+        Ok(Ledger { shared: Arc::new(shared), committer: Arc::new(committer) })
     }
 
     fn open_journal(&self, path: &Path) -> Result<Journal> {

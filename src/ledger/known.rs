@@ -24,7 +24,7 @@ use crate::journal::format::Layout;
 use crate::journal::format::line::{self, Link};
 use crate::journal::read::blocks::Block;
 use crate::journal::read::{line_at, link_before};
-use crate::journal::write::{Key, KnownKeys, LinePlace, NotAppended};
+use crate::journal::write::{Key, KnownKeys, LinePlace, Mark, NotAppended};
 use crate::journal::{Cursor, JournalOptions, Line, Lines, Warn};
 use crate::metrics::{CostProvenance, CostSource, ExecutionMetrics, Status, cut};
 use crate::mutex::{lock, try_lock};
@@ -96,7 +96,11 @@ impl KnownIds {
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if a segment cannot be read.
     pub(super) fn prepare(&self) -> Result<()> {
         let ids = self.ids();
-        let must_open = || match &mut *lock(&ids.state) {
+        // A thread that appends holds the state. It reads what is missing itself.
+        let must_open = || match &mut *match try_lock(&ids.state) {
+            Some(state) => state,
+            None => return Ok(false),
+        } {
             // Other processes may have appended much since then. It is read before the journal's lock is taken.
             Some(state) if state.read_at.elapsed() > READ_AGAIN || state.recent.len() > state.recent_max => {
                 state.catch_up(state.recent_max).map(|is_at_end| !is_at_end)
@@ -205,11 +209,12 @@ impl KnownIds {
 }
 
 impl KnownKeys for KnownIds {
-    fn places(&self, keys: &[Key], active: u64) -> Result<Vec<Option<LinePlace>>> {
+    fn places(&self, keys: &[Key], end: Mark) -> Result<Vec<Option<LinePlace>>> {
         let mut warnings = Vec::new();
         let mut guard = lock(&self.ids().state);
         // The lines that were read may have been removed: by a recovery, after a failed write, or by another program.
-        let state = match guard.take().filter(|state| self.is_still_there(state, active)) {
+        let is_there = |state: &State| state.is_at(end) || self.is_still_there(state, end.segment);
+        let state = match guard.take().filter(is_there) {
             Some(state) => state,
             None => {
                 let (state, found) = self.open()?;
@@ -218,11 +223,26 @@ impl KnownKeys for KnownIds {
             }
         };
         let state = guard.insert(state);
-        state.catch_up(usize::MAX)?;
+        if !state.is_at(end) {
+            state.catch_up(usize::MAX)?;
+        }
         let places = keys.iter().map(|key| self.place(state, Uuid::from_u128(key.id))).collect();
         drop(guard);
         warnings.iter().for_each(|error| self.warn(error));
         places
+    }
+
+    fn written(&self, lines: &[(u128, u64)], before: Mark, after: Mark) {
+        let Mark { segment, len, link } = after;
+        let mut guard = lock(&self.ids().state);
+        if let Some(state) = guard.as_mut().filter(|state| state.is_at(before) && before.segment == segment) {
+            for &(id, offset) in lines {
+                note(&mut state.recent, Uuid::from_u128(id), LinePlace { segment, offset });
+            }
+            state.lines.jump(lines.len() as u64, link.seq, len);
+            state.last = Some(link);
+            state.read_at = Instant::now();
+        }
     }
 }
 
@@ -273,6 +293,12 @@ impl KnownIds {
 }
 
 impl State {
+    /// Returns true if all lines up to `end`, and no others, have been read.
+    fn is_at(&self, end: Mark) -> bool {
+        let Cursor { segment, offset, .. } = self.lines.cursor();
+        segment == end.segment && offset == end.len && (offset == 0 || self.last == Some(end.link))
+    }
+
     /// Reads the lines that were appended since the last call, by any process. Stops and returns false if there are more
     /// than `ids_max` ids in memory.
     fn catch_up(&mut self, ids_max: usize) -> Result<bool> {

@@ -38,7 +38,7 @@ pub fn log_execution_metrics(record: &ExecutionMetrics, path: impl AsRef<Path>, 
     static WARNINGS: LazyLock<Arc<OnStderr>> = LazyLock::new(OnStderr::new);
     let json = valid_json(record)?;
     let options = Options::new().on_warning(|error| WARNINGS.warn(error));
-    let logged = options.open(path).and_then(|ledger| match ledger.store(json.as_bytes()) {
+    let logged = options.open(path).and_then(|ledger| match ledger.shared.store(json.as_bytes()) {
         Answer::Durable { .. } | Answer::Flushed { .. } | Answer::Duplicate { .. } => Ok(()),
         Answer::Spilled(error) | Answer::Lost(error) | Answer::Late(error) => Err(error),
     });

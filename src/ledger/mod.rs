@@ -18,12 +18,14 @@ mod begin;
 mod calls;
 mod checksum;
 mod clock;
+mod commit;
 mod deadline;
 mod derived;
 mod event;
 mod execution;
 mod fallback;
 mod frozen;
+mod futures;
 mod handle;
 mod index;
 mod json;
@@ -36,6 +38,7 @@ mod places;
 mod reader;
 mod shared;
 mod store;
+mod store_all;
 mod unpriced;
 
 use std::sync::Arc;
@@ -47,6 +50,7 @@ pub use event::LedgerEvent;
 pub use execution::{Done, Execution, Skill};
 pub use fallback::{Fallback, FallbackExecution, FallbackRecord, FallbackRecords};
 pub use frozen::{BaselineJournal, FrozenWeeks};
+pub use futures::Recording;
 pub use log::log_execution_metrics;
 pub use options::Options;
 pub use pending::{Completed, DetachedExecution};
@@ -56,6 +60,7 @@ pub use reader::{
     SpilledRecords, Verification, WrittenLines,
 };
 
+use commit::LedgerCommitter;
 use shared::Shared;
 
 /// An append-only ledger of executions. It is cheap to clone, and all clones share its state. Any number of threads and
@@ -78,4 +83,5 @@ use shared::Shared;
 #[derive(Debug, Clone)]
 pub struct Ledger {
     shared: Arc<Shared>,
+    committer: Arc<LedgerCommitter>,
 }

@@ -4,93 +4,34 @@
 use std::convert::Infallible;
 use std::sync::atomic::Ordering;
 
-use super::bare::bare;
 use super::deadline::Missed;
 use super::event::LedgerEvent;
-use super::json::{to_json, valid_json};
 use super::pending::slots::Slot;
-use super::shared::Lost;
-use super::{Answer, Ledger, Recorded};
+use super::shared::{Lost, Shared};
+use super::{Answer, Ledger};
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::{Cursor, Durability};
-use crate::metrics::ExecutionMetrics;
 
 impl Ledger {
-    /// Stores the record of an execution, and removes the execution's begin mark.
-    pub(super) fn finish(&self, record: &mut ExecutionMetrics, mark: &Result<Slot, Error>) -> Recorded {
-        let (json, refused) = match valid_json(record) {
-            Ok(json) => (Ok(json), None),
-            Err(reasons) => (to_json(&bare(record, &reasons)), Some(reasons)),
-        };
-        let answer = match json {
-            Ok(json) => self.store_in_time(json, mark.as_ref().ok().cloned()),
-            Err(error) => self.lose(error),
-        };
-        Recorded { answer, unmarked: mark.as_ref().err().cloned(), refused }
-    }
-
-    pub(super) fn store_in_time(&self, json: String, mark: Option<Slot>) -> Answer {
-        let store = move |ledger: &Self| {
-            let answer = ledger.store(json.as_bytes());
-            if let Some(slot) = mark.filter(|_| !matches!(answer, Answer::Lost(_)))
-                && let Err(error) = ledger.shared.slots.end(&slot)
-            {
-                ledger.shared.warn(&error);
-            }
-            answer
-        };
-        let stored = self.in_time(store, |ledger, answer| ledger.warn_of_late(&answer));
+    /// Stores the record of an execution and removes its begin mark, before the deadline if there is one.
+    pub(super) fn store_in_time(&self, json: String, slot: Option<Slot>) -> Answer {
+        let store = move |shared: &Shared| shared.store_and_unmark(&json, slot);
+        let stored = self.in_time(store, |shared, answer| shared.warn_of(&answer));
         stored.unwrap_or_else(|missed| self.too_late(missed))
-    }
-
-    pub(super) fn store(&self, json: &[u8]) -> Answer {
-        self.store_or_spill(json).unwrap_or_else(|error| self.lose(error))
-    }
-
-    /// Like [`store`](Self::store), but returns an error if neither the journal nor the spill can store the record. The
-    /// record is then not counted as lost.
-    pub(super) fn store_or_spill(&self, json: &[u8]) -> Result<Answer> {
-        let since = self.shared.journal.seen_end();
-        match self.shared.journal.append(json) {
-            Ok(appended) => {
-                self.shared.catch_up();
-                Ok(stored(appended.durability, appended.seq))
-            }
-            Err(error) => self.spill(since, json, error),
-        }
-    }
-
-    /// Spills a record that could not be appended because of `error`. Returns `error` if the record cannot be spilled
-    /// either.
-    pub(super) fn spill(&self, since: Cursor, json: &[u8], error: Error) -> Result<Answer> {
-        match self.shared.slots.stem().and_then(|stem| self.shared.spill.keep(stem, since, json)) {
-            Ok(()) => {
-                self.shared.record_event(&LedgerEvent::Spilled { records: 1, error: error.to_string() });
-                Ok(Answer::Spilled(error))
-            }
-            Err(_) => Err(error),
-        }
-    }
-
-    /// Counts a record as lost.
-    pub(super) fn lose(&self, error: Error) -> Answer {
-        let Ok(lost) = self.shared.lost.get_or_make(|| Ok::<_, Infallible>(Lost::default()));
-        lost.records.fetch_add(1, Ordering::Relaxed);
-        Answer::Lost(error)
     }
 
     /// Calls `work`, which waits for the disk. Returns the result of `work` if it arrives before the deadline. A later
     /// result is passed to `late`.
     pub(super) fn in_time<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Self) -> T + Send + 'static,
-        late: impl FnOnce(&Self, T) + Send + 'static,
-    ) -> Result<T, Missed> {
+        work: impl FnOnce(&Shared) -> T + Send + 'static,
+        late: impl FnOnce(&Shared, T) + Send + 'static,
+    ) -> std::result::Result<T, Missed> {
         match &self.shared.helpers {
-            None => Ok(work(self)),
+            None => Ok(work(&self.shared)),
             Some(helpers) => {
                 let (ledger, for_late) = (self.clone(), self.clone());
-                helpers.run(move || work(&ledger), move |value| late(&for_late, value))
+                helpers.run(move || work(&ledger.shared), move |value| late(&for_late.shared, value))
             }
         }
     }
@@ -111,19 +52,75 @@ impl Ledger {
         let error = self.missed("append to the ledger", missed);
         match missed {
             Missed::Begun => Answer::Late(error),
-            Missed::NotBegun => self.lose(error),
+            Missed::NotBegun => self.shared.lose(error),
+        }
+    }
+}
+
+impl Shared {
+    /// Stores a record, and removes its begin mark unless the record was lost.
+    pub(super) fn store_and_unmark(&self, json: &str, slot: Option<Slot>) -> Answer {
+        let answer = self.store(json.as_bytes());
+        if !matches!(answer, Answer::Lost(_)) {
+            self.unmark(slot.into_iter().collect());
+        }
+        answer
+    }
+
+    /// Removes begin marks.
+    pub(super) fn unmark(&self, slots: Vec<Slot>) {
+        if !slots.is_empty()
+            && let Err(error) = self.slots.end_all(slots)
+        {
+            self.warn(&error);
         }
     }
 
-    /// Warns if a late record could not be stored in the ledger. The call for this record has already returned.
-    pub(super) fn warn_of_late(&self, answer: &Answer) {
-        answer.warning().iter().for_each(|warning| self.shared.warn(warning));
+    pub(super) fn store(&self, json: &[u8]) -> Answer {
+        self.store_or_spill(json).unwrap_or_else(|error| self.lose(error))
+    }
+
+    /// Like [`store`](Self::store), but returns an error if neither the journal nor the spill can store the record. The
+    /// record is then not counted as lost.
+    pub(super) fn store_or_spill(&self, json: &[u8]) -> Result<Answer> {
+        let since = self.journal.seen_end();
+        match self.journal.append(json) {
+            Ok(appended) => {
+                self.catch_up();
+                Ok(stored(appended.durability, appended.seq))
+            }
+            Err(error) => self.spill(since, json, error),
+        }
+    }
+
+    /// Spills a record that could not be appended because of `error`. Returns `error` if the record cannot be spilled
+    /// either.
+    pub(super) fn spill(&self, since: Cursor, json: &[u8], error: Error) -> Result<Answer> {
+        match self.slots.stem().and_then(|stem| self.spill.keep(stem, since, json)) {
+            Ok(()) => {
+                self.record_event(&LedgerEvent::Spilled { records: 1, error: error.to_string() });
+                Ok(Answer::Spilled(error))
+            }
+            Err(_) => Err(error),
+        }
+    }
+
+    /// Counts a record as lost.
+    pub(super) fn lose(&self, error: Error) -> Answer {
+        let Ok(lost) = self.lost.get_or_make(|| Ok::<_, Infallible>(Lost::default()));
+        lost.records.fetch_add(1, Ordering::Relaxed);
+        Answer::Lost(error)
+    }
+
+    /// Warns if a record could not be stored in the ledger and no caller receives the answer.
+    pub(super) fn warn_of(&self, answer: &Answer) {
+        answer.warning().iter().for_each(|warning| self.warn(warning));
     }
 
     /// Reports the warnings about an answer that a caller receives, unless the program handles answers itself.
     pub(super) fn warn_unless_handled(&self, warnings: impl IntoIterator<Item = Error>) {
-        if !self.shared.options.handles_answers {
-            warnings.into_iter().for_each(|warning| self.shared.warn(&warning));
+        if !self.options.handles_answers {
+            warnings.into_iter().for_each(|warning| self.warn(&warning));
         }
     }
 }

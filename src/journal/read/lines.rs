@@ -151,6 +151,17 @@ impl Lines {
         (&*self.storage, &self.layout)
     }
 
+    /// Continues after the next lines, of which the last one has the number `seq` and ends at `offset`. They are in the
+    /// same segment.
+    pub(crate) fn jump(&mut self, lines: u64, seq: u64, offset: u64) {
+        if let Some(open) = &mut self.open {
+            open.splitter.move_to(offset);
+        }
+        self.cursor.offset = offset;
+        self.cursor.lines += lines;
+        self.sequence = Sequence::after(seq);
+    }
+
     /// Returns the position at which the next line begins.
     pub fn cursor(&self) -> Cursor {
         Cursor { seq: self.sequence.seq(), ..self.cursor }

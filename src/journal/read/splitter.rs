@@ -158,6 +158,11 @@ impl Splitter {
         self.offset += len as u64;
     }
 
+    /// Continues at `offset`, without the bytes that were read.
+    pub(super) fn move_to(&mut self, offset: u64) {
+        (self.offset, self.start, self.filled) = (offset, 0, 0);
+    }
+
     pub(super) fn into_buffer(self) -> Vec<u8> {
         self.buffer
     }

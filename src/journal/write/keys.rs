@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::mark::Mark;
 use crate::error::{Error, Result};
 
 /// The place of a line in a journal.
@@ -36,6 +37,10 @@ pub(crate) enum NotAppended {
 /// Knows which lines of a journal have which keys. The journal itself does not know what its lines mean.
 pub(crate) trait KnownKeys: fmt::Debug + Send + Sync {
     /// Returns the last line that has each key, or `None` if there is none. The lock of the journal is held meanwhile,
-    /// so no process appends lines. `active` is the number of the active segment.
-    fn places(&self, keys: &[Key], active: u64) -> Result<Vec<Option<LinePlace>>>;
+    /// so no process appends lines. `end` is the end of the journal.
+    fn places(&self, keys: &[Key], end: Mark) -> Result<Vec<Option<LinePlace>>>;
+
+    /// Notes the lines that were written from `before` to `after`, each with its key and the offset at which it begins.
+    /// The lock of the journal is held meanwhile.
+    fn written(&self, lines: &[(u128, u64)], before: Mark, after: Mark);
 }

@@ -25,5 +25,6 @@ mod tail;
 mod writer;
 
 pub(crate) use keys::{Key, KnownKeys, LinePlace, NotAppended};
+pub(crate) use mark::Mark;
 pub(super) use state::Tail;
 pub(super) use writer::Writer;

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::keys::{Key, KnownKeys, NotAppended};
+use super::mark::Mark;
 use crate::journal::format::line::TRAILER_BYTES_MAX;
 
 /// The payloads of one batch, one for each line. `bytes` has the payloads one after the other, and `ends` has the
@@ -34,12 +35,12 @@ impl Payloads {
         self.push(payload);
     }
 
-    /// Returns the payloads that must not be appended. The lock of the journal must be held. `active` is the number of
-    /// the active segment.
-    pub(super) fn skipped(&self, active: u64) -> Skipped {
+    /// Returns the payloads that must not be appended. The lock of the journal must be held. `end` is the end of the
+    /// journal.
+    pub(super) fn skipped(&self, end: Mark) -> Skipped {
         let Some(known) = &self.known else { return Skipped::default() };
         let keys: Vec<_> = self.keys.iter().map(|(_, key)| *key).collect();
-        let places = match known.places(&keys, active) {
+        let places = match known.places(&keys, end) {
             Ok(places) => places,
             Err(error) => {
                 return self.keys.iter().map(|(index, _)| (*index, NotAppended::Unknown(error.clone()))).collect();
@@ -52,6 +53,17 @@ impl Payloads {
             _ => None,
         });
         skipped.collect()
+    }
+
+    /// Notes the lines of all payloads, which were written from `before` to `after`. `starts` has the offset of each
+    /// line. Does nothing if a payload has no key.
+    pub(super) fn written(&self, starts: &[u64], before: Mark, after: Mark) {
+        if let Some(known) = &self.known
+            && self.keys.len() == starts.len()
+        {
+            let lines: Vec<_> = self.keys.iter().zip(starts).map(|((_, key), start)| (key.id, *start)).collect();
+            known.written(&lines, before, after);
+        }
     }
 
     /// Returns the payloads without those that are skipped.

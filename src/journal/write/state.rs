@@ -50,6 +50,8 @@ pub(crate) struct Tail {
     pub(super) lock_missed: bool,
     /// The lines of the batch that is being written. The memory is reused.
     pub(super) buffer: Vec<u8>,
+    /// The offset of each line in `buffer`, in the segment. The memory is reused.
+    pub(super) starts: Vec<u64>,
     /// The payloads of the previous batch. The memory is reused.
     pub(super) spare: Payloads,
 }
@@ -82,6 +84,7 @@ impl Tail {
             needs_recovery: true,
             lock_missed: false,
             buffer: Vec::new(),
+            starts: Vec::new(),
             spare: Payloads::default(),
         })
     }

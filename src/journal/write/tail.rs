@@ -102,7 +102,7 @@ impl Tail {
     pub(super) fn append(&mut self, payloads: &Payloads) -> Result<(Mark, Skipped, Unsynced)> {
         let _locked = self.lock()?;
         self.catch_up()?;
-        let skipped = payloads.skipped(self.end.segment);
+        let skipped = payloads.skipped(self.end);
         let kept;
         let runs = if skipped.is_empty() {
             payloads.runs(self.storage.file_bytes_max())
@@ -116,6 +116,9 @@ impl Tail {
             self.rotate_if_due(run)?;
             before.get_or_insert(self.end);
             in_area = self.write(run)?;
+        }
+        if let Some(before) = before.filter(|_| skipped.is_empty()) {
+            payloads.written(&self.starts, before, self.end);
         }
         let before = before.unwrap_or(self.end);
         let unsynced = Unsynced {
@@ -169,6 +172,7 @@ impl Tail {
     /// segment has after the base.
     fn write(&mut self, payloads: Run<'_>) -> Result<bool> {
         self.buffer.clear();
+        self.starts.clear();
         let mut link = self.end.link;
         if link.seq.checked_add(payloads.count() as u64).is_none() {
             // No journal grows to so many lines, so a line with this number was written by hand.
@@ -177,6 +181,7 @@ impl Tail {
                 .detail(format!("its last line has number {}, the highest possible", link.seq)));
         }
         for payload in payloads.iter() {
+            self.starts.push(self.buffer.len() as u64);
             link = line::seal(payload, &link, &mut self.buffer);
         }
         let bytes = self.buffer.len() as u64;
@@ -191,6 +196,7 @@ impl Tail {
             in_area = self.area_fits(bytes) && self.write_area();
         }
         let at = self.end.len;
+        self.starts.iter_mut().for_each(|start| *start += at);
         if let Err(error) = append_all(&**self.file, &self.buffer) {
             return Err(self.roll_back(at, error));
         }

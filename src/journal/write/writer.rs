@@ -2,6 +2,7 @@
 //! batch, which needs only one write and one sync. A call succeeds once its lines have been written and, if the options
 //! require it, synced.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::group::{Abandoned, Forming, Group, lock};
@@ -25,6 +26,8 @@ pub(crate) struct Writer {
     /// The end of the journal after the latest batch, synced or not. Unlike `tail`, `seen` can be read while a batch is
     /// being written.
     seen: Mutex<Cursor>,
+    /// True if the next append must first look for damage from a crash.
+    needs_recovery: AtomicBool,
 }
 
 /// The outcome of a batch.
@@ -66,6 +69,7 @@ impl Writer {
             durability: tail.options.durability,
             process: std::process::id(),
             seen: Mutex::new(cursor(&tail.end)),
+            needs_recovery: AtomicBool::new(tail.needs_recovery),
             tail: Mutex::new(tail),
         }
     }
@@ -82,16 +86,19 @@ impl Writer {
         Ok(Appended { seq: written.seq(place), durability: self.durability })
     }
 
-    /// Appends the payloads whose keys no line has yet. Returns the result for each payload, in the same order.
+    /// Appends the payloads that have no key, or a key that no line has yet. Returns the result for each payload, in the same order.
     pub(crate) fn append_new(
         &self,
-        payloads: &[(&[u8], Key)],
+        payloads: &[(&[u8], Option<Key>)],
         known: &Arc<dyn KnownKeys>,
     ) -> Result<Vec<std::result::Result<Appended, NotAppended>>> {
         let mut place = 0;
         let add = |batch: &mut Payloads| {
             place = batch.count();
-            payloads.iter().for_each(|(payload, key)| batch.push_new(payload, *key, known));
+            payloads.iter().for_each(|(payload, key)| match key {
+                Some(key) => batch.push_new(payload, *key, known),
+                None => batch.push(payload),
+            });
         };
         let (_, outcome) = self.group.join(add, |forming| self.write(forming));
         let written = outcome.unwrap_or_else(|Abandoned| Err(abandoned()))?;
@@ -111,6 +118,7 @@ impl Writer {
             let written = tail.append(&payloads);
             tail.give_spare(payloads);
             *lock(&self.seen) = cursor(&tail.end);
+            self.note(&tail);
             written
         };
         let (before, skipped, unsynced) = written?;
@@ -124,8 +132,18 @@ impl Writer {
         }
         match unsynced.sync() {
             Synced::Area => Ok(()),
-            other => self.tail().synced(unsynced, other),
+            other => {
+                let mut tail = self.tail();
+                let synced = tail.synced(unsynced, other);
+                self.note(&tail);
+                synced
+            }
         }
+    }
+
+    /// Notes the state of the tail for [`is_recovered`](Self::is_recovered).
+    fn note(&self, tail: &Tail) {
+        self.needs_recovery.store(tail.needs_recovery, Ordering::Release);
     }
 
     fn tail(&self) -> MutexGuard<'_, Tail> {
@@ -134,6 +152,7 @@ impl Writer {
             self.tail.clear_poison();
             let mut tail = poisoned.into_inner();
             tail.needs_recovery = true;
+            self.note(&tail);
             tail
         })
     }
@@ -142,12 +161,16 @@ impl Writer {
         *lock(&self.seen)
     }
 
+    /// Does not wait for a thread that appends.
     pub(crate) fn is_recovered(&self) -> bool {
-        !self.tail().needs_recovery
+        !self.needs_recovery.load(Ordering::Acquire)
     }
 
     pub(crate) fn end(&self) -> Result<Mark> {
-        self.tail().end()
+        let mut tail = self.tail();
+        let end = tail.end();
+        self.note(&tail);
+        end
     }
 
     /// Runs `work` while no thread and no process appends.

@@ -256,8 +256,8 @@ impl DetachedExecution {
         self.record.set_status(status);
         let json = valid_json(&self.record)?;
         self.append(&json, "complete an execution")?;
-        let answer = self.ledger.store_or_spill(json.as_bytes())?;
-        self.ledger.warn_unless_handled(answer.warning());
+        let answer = self.ledger.shared.store_or_spill(json.as_bytes())?;
+        self.ledger.shared.warn_unless_handled(answer.warning());
         // If the file cannot be removed, the next process that resumes the execution searches the ledger for the
         // record.
         let storage = &*self.ledger.shared.options.journal.storage;

@@ -7,6 +7,7 @@
 //! slots. The hash shows whether the mark is complete. The slots of an incomplete mark count as free, because the call
 //! of `begin` that wrote the mark never returned.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -149,7 +150,7 @@ pub(in crate::ledger) struct Slots {
 struct State {
     stem: Uuid,
     file: Arc<dyn StorageFile>,
-    free: Vec<u64>,
+    free: BTreeSet<u64>,
     /// The number of the first slot that was never used.
     unused: u64,
 }
@@ -193,35 +194,55 @@ impl Slots {
     /// Writes `line`, which is a begin mark from [`mark`]. When this function returns, the mark is in the page cache.
     /// With [`Options::sync_begin`](crate::Options::sync_begin), it is synced.
     pub(in crate::ledger) fn begin(&self, line: &[u8]) -> Result<Slot> {
-        let count = line.len().div_ceil(SLOT_BYTES) as u64;
-        let mut state = self.own_state()?;
-        let first = match state.free.pop() {
-            Some(slot) if count == 1 => slot,
-            popped => {
-                state.free.extend(popped);
-                let first = state.unused;
-                state.unused += count;
-                first
-            }
-        };
-        let slot = Slot { file: Arc::clone(&state.file), process: std::process::id(), first, count };
-        let stem = state.stem;
-        drop(state);
-        write_all_at(&*slot.file, line, first * SLOT_BYTES as u64)
-            .and_then(|()| if self.sync { slot.file.sync() } else { Ok(()) })
-            .map_err(|source| Error::io("mark an execution as started", &path(&self.layout, stem), source))?;
-        Ok(slot)
+        let mut slots = self.begin_all(&[line])?;
+        slots.pop().ok_or_else(|| Error::new(ErrorKind::Abandoned, "mark an execution as started"))
     }
 
-    /// Removes the mark of an execution whose record is already in the ledger or in the spill. If the mark cannot be
-    /// removed, the next process that records the executions of dead processes finds the record in the ledger, and
-    /// skips the mark.
-    pub(in crate::ledger) fn end(&self, slot: &Slot) -> Result<()> {
-        let Some(state) = self.state.get().filter(|_| slot.process == std::process::id()) else { return Ok(()) };
+    /// Writes several begin marks, with one write for those whose slots are consecutive, and one sync. If this fails,
+    /// none of the marks counts.
+    pub(in crate::ledger) fn begin_all(&self, lines: &[&[u8]]) -> Result<Vec<Slot>> {
+        let mut state = self.own_state()?;
+        let (file, stem) = (Arc::clone(&state.file), state.stem);
+        let slots: Vec<_> = lines.iter().map(|line| state.allocate(line.len())).collect();
+        drop(state);
+        let (mut bytes, mut written) = (Vec::new(), Ok(()));
+        for (index, (slot, line)) in slots.iter().zip(lines).enumerate() {
+            bytes.extend_from_slice(line);
+            let next = slots.get(index + 1);
+            if next.is_some_and(|next| next.first == slot.end()) {
+                bytes.resize(bytes.len().next_multiple_of(SLOT_BYTES), b' ');
+            } else {
+                let blocks = bytes.len().div_ceil(SLOT_BYTES) as u64;
+                written =
+                    written.and_then(|()| write_all_at(&*file, &bytes, (slot.end() - blocks) * SLOT_BYTES as u64));
+                bytes.clear();
+            }
+        }
+        written
+            .and_then(|()| if self.sync { file.sync() } else { Ok(()) })
+            .map_err(|source| Error::io("mark an execution as started", &path(&self.layout, stem), source))?;
+        Ok(slots)
+    }
+
+    /// Removes the marks of executions whose records are already in the ledger or in the spill, with one write for those
+    /// whose slots are consecutive. If a mark cannot be removed, the next process that records the executions of dead
+    /// processes finds the record in the ledger, and skips the mark.
+    pub(in crate::ledger) fn end_all(&self, mut slots: Vec<Slot>) -> Result<()> {
+        // The marks of another process are not removed.
+        slots.retain(|slot| slot.process == std::process::id());
+        slots.sort_unstable_by_key(|slot| slot.first);
+        let Some(state) = self.state.get() else { return Ok(()) };
         let mut state = lock(state);
-        write_all_at(&*slot.file, b" ", slot.first * SLOT_BYTES as u64)
-            .map_err(|source| Error::io("mark an execution as ended", &path(&self.layout, state.stem), source))?;
-        state.free.extend(slot.first..slot.first + slot.count);
+        for run in slots.chunk_by(|slot, next| next.first == slot.end()) {
+            let [first, ..] = run else { continue };
+            let count: u64 = run.iter().map(|slot| slot.count).sum();
+            // Up to the first byte of the last mark. The rest of that mark is not read.
+            let last = run.last().map_or(0, |last| last.first - first.first);
+            let spaces = vec![b' '; last as usize * SLOT_BYTES + 1];
+            write_all_at(&*first.file, &spaces, first.first * SLOT_BYTES as u64)
+                .map_err(|source| Error::io("mark an execution as ended", &path(&self.layout, state.stem), source))?;
+            state.free.extend(first.first..first.first + count);
+        }
         Ok(())
     }
 
@@ -241,7 +262,26 @@ fn path(layout: &Layout, stem: Uuid) -> PathBuf {
     layout.inflight().join(format!("{stem}{END}"))
 }
 
+impl Slot {
+    /// The number of the slot after the mark.
+    fn end(&self) -> u64 {
+        self.first + self.count
+    }
+}
+
 impl State {
+    /// Returns free slots for a mark of `bytes` bytes. The lowest free slots are used first, so that marks that are
+    /// written together are often consecutive.
+    fn allocate(&mut self, bytes: usize) -> Slot {
+        let count = bytes.div_ceil(SLOT_BYTES) as u64;
+        let free = if count == 1 { self.free.pop_first() } else { None };
+        let first = free.unwrap_or(self.unused);
+        if free.is_none() {
+            self.unused += count;
+        }
+        Slot { file: Arc::clone(&self.file), process: std::process::id(), first, count }
+    }
+
     /// Creates the in-flight file and locks it. Between these two steps, the file looks like the file of a dead
     /// process. So a process that cleans up the files of dead processes may lock it. In that case, the other process
     /// removes the file, and this process creates another one.
@@ -253,7 +293,7 @@ impl State {
             let made = Self::make(storage, layout, &path, sync)
                 .map_err(|source| Error::io("create the file of begin marks", &path, source))?;
             if let Some(file) = made {
-                return Ok(Self { stem, file, free: Vec::new(), unused: 1 });
+                return Ok(Self { stem, file, free: BTreeSet::new(), unused: 1 });
             }
         }
         Err(Error::new(ErrorKind::Timeout, "create the file of begin marks")

@@ -114,7 +114,7 @@ fn append(journal: &Journal, known: &Arc<KnownIds>, record: &ExecutionMetrics) -
     let keys: Arc<dyn KnownKeys> = Arc::clone(known) as _;
     let mut key = Key { id: record.execution_id.as_u128(), replaces: None };
     loop {
-        let Some(Err(why)) = journal.append_new(&[(json.as_bytes(), key)], &keys)?.pop() else { return Ok(true) };
+        let Some(Err(why)) = journal.append_new(&[(json.as_bytes(), Some(key))], &keys)?.pop() else { return Ok(true) };
         key.replaces = match known.judge(why, json.as_bytes())? {
             Comparison::Same { .. } => return Ok(false),
             Comparison::Again { replaces } => replaces,

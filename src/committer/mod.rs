@@ -1,0 +1,124 @@
+//! A thread that does the work of async callers in batches.
+//!
+//! The thread is started when the first job comes. A caller puts its job into a [`Queue`] with a bound, and awaits the
+//! result as a [`Promised`] value. This module does not know what the jobs are.
+
+mod primitives;
+mod promise;
+mod queue;
+mod wait;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, OnceLock};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+pub(crate) use promise::{Broken, Promise, Promised, promise};
+pub(crate) use queue::{Put, Queue};
+use wait::wait;
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// The limit of a deadline, so that adding it to the present time cannot overflow.
+const DEADLINE_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// The thread, and the queue of its jobs. Dropping it waits until the queue is empty, at most for the deadline if there
+/// is one.
+#[derive(Debug)]
+pub(crate) struct Committer<J> {
+    bound: usize,
+    deadline: Option<Duration>,
+    /// The process that made this value. A forked child has a copy, but not the thread.
+    process: u32,
+    running: OnceLock<Running<J>>,
+}
+
+#[derive(Debug)]
+struct Running<J> {
+    queue: Arc<Queue<J>>,
+    thread: JoinHandle<()>,
+    /// Broken when the thread has done all jobs.
+    ended: Promised<()>,
+}
+
+impl<J> Committer<J> {
+    /// `bound` limits the sum of the costs of the jobs in the queue.
+    pub(crate) fn new(bound: usize, deadline: Option<Duration>) -> Self {
+        let deadline = deadline.map(|deadline| deadline.min(DEADLINE_MAX));
+        Self { bound, deadline, process: std::process::id(), running: OnceLock::new() }
+    }
+
+    /// Returns the queue. The first call starts the thread, which calls `work` with batches of jobs whose costs are at
+    /// most `batch_cost` together. `work` empties the batch.
+    ///
+    /// # Errors
+    /// - [`ErrorKind::Unsuitable`] if this process was forked from the process that made this value.
+    /// - [`ErrorKind::Io`] if the thread cannot be started.
+    pub(crate) fn queue(
+        &self,
+        batch_cost: usize,
+        work: impl FnOnce() -> Box<dyn Fn(&mut Vec<J>) + Send>,
+    ) -> Result<&Arc<Queue<J>>>
+    where
+        J: Send + 'static,
+    {
+        const OPERATION: &str = "append in another thread";
+        if self.process != std::process::id() {
+            return Err(Error::new(ErrorKind::Unsuitable, OPERATION).detail(format!(
+                "found a forked process, which does not have this thread; expected process {}. Open the ledger again \
+                 in the forked process, or call the synchronous functions",
+                self.process
+            )));
+        }
+        if let Some(running) = self.running.get() {
+            return Ok(&running.queue);
+        }
+        let queue = Arc::new(Queue::new(self.bound, self.deadline));
+        let (jobs, work, (running, ended)) = (Arc::clone(&queue), work(), promise());
+        let thread = thread::Builder::new()
+            .name("runledger".to_owned())
+            .spawn(move || {
+                let _running = running;
+                run(&jobs, batch_cost, &*work);
+            })
+            .map_err(|source| Error::new(ErrorKind::Io, OPERATION).source(source))?;
+        // If another thread was faster, this one ends, because its queue gets no job.
+        if let Err(second) = self.running.set(Running { queue, thread, ended }) {
+            second.queue.close();
+        }
+        self.running.get().map(|running| &running.queue).ok_or_else(|| Error::new(ErrorKind::Io, OPERATION))
+    }
+
+    /// Returns true if the thread runs and has nothing to do.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.running.get().is_some_and(|running| running.queue.is_idle())
+    }
+}
+
+/// Works until the queue is closed and empty.
+fn run<J>(queue: &Queue<J>, batch_cost: usize, work: &dyn Fn(&mut Vec<J>)) {
+    let mut batch = Vec::new();
+    while queue.take(&mut batch, batch_cost) {
+        // A hook of the program may panic. The promises of the jobs that were not done are then broken, and the next
+        // jobs are done.
+        let _ = catch_unwind(AssertUnwindSafe(|| work(&mut batch)));
+        batch.clear();
+    }
+}
+
+impl<J> Drop for Committer<J> {
+    fn drop(&mut self) {
+        if self.process != std::process::id() {
+            return;
+        }
+        let Some(Running { queue, thread, ended }) = self.running.take() else { return };
+        queue.close();
+        // A hook of the program runs in the thread, and may drop the last handle. The thread cannot wait for itself.
+        if thread.thread().id() != thread::current().id()
+            && wait(ended, self.deadline.map(|deadline| Instant::now() + deadline)).is_some()
+        {
+            // The thread catches every panic.
+            let _ = thread.join();
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! A value that one thread promises and that a task awaits.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+use super::primitives::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// The side that gives the value. If it is dropped without a value, the other side gets [`Broken`].
+#[derive(Debug)]
+pub(crate) struct Promise<T> {
+    shared: Arc<Mutex<State<T>>>,
+}
+
+/// The side that awaits the value.
+#[derive(Debug)]
+#[must_use = "a future does nothing unless it is awaited"]
+pub(crate) struct Promised<T> {
+    shared: Arc<Mutex<State<T>>>,
+}
+
+/// The promise was dropped without a value, because the thread that should have given it panicked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Broken;
+
+#[derive(Debug)]
+enum State<T> {
+    /// There is no value yet. The waker is `None` until the future is polled.
+    Waiting(Option<Waker>),
+    Given(T),
+    Broken,
+    /// The value was taken, or nothing awaits it any more.
+    Over,
+}
+
+/// Creates both sides.
+pub(crate) fn promise<T>() -> (Promise<T>, Promised<T>) {
+    let shared = Arc::new(Mutex::new(State::Waiting(None)));
+    (Promise { shared: Arc::clone(&shared) }, Promised { shared })
+}
+
+fn lock<T>(state: &Mutex<State<T>>) -> MutexGuard<'_, State<T>> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl<T> Promise<T> {
+    /// Gives the value, and wakes the task that awaits it. Returns the value if nothing awaits it any more.
+    pub(crate) fn give(self, value: T) -> Result<(), T> {
+        let mut state = lock(&self.shared);
+        match std::mem::replace(&mut *state, State::Over) {
+            State::Waiting(waker) => {
+                *state = State::Given(value);
+                drop(state);
+                waker.into_iter().for_each(Waker::wake);
+                Ok(())
+            }
+            _ => Err(value),
+        }
+    }
+}
+
+impl<T> Drop for Promise<T> {
+    fn drop(&mut self) {
+        let mut state = lock(&self.shared);
+        if let State::Waiting(waker) = &mut *state {
+            let waker = waker.take();
+            *state = State::Broken;
+            drop(state);
+            waker.into_iter().for_each(Waker::wake);
+        }
+    }
+}
+
+impl<T> Promised<T> {
+    /// Takes the value if it was given; `None` while there is no value.
+    pub(crate) fn take(&mut self) -> Option<Result<T, Broken>> {
+        taken(&mut lock(&self.shared))
+    }
+
+    /// Stops waiting. Returns the value if it was given already; a value that is given later is returned to the giver.
+    pub(crate) fn leave(self) -> Option<T> {
+        self.take_or_leave()
+    }
+
+    fn take_or_leave(&self) -> Option<T> {
+        let state = std::mem::replace(&mut *lock(&self.shared), State::Over);
+        if let State::Given(value) = state { Some(value) } else { None }
+    }
+}
+
+impl<T> Future for Promised<T> {
+    type Output = Result<T, Broken>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut state = lock(&self.shared);
+        match taken(&mut state) {
+            Some(value) => Poll::Ready(value),
+            None => {
+                *state = State::Waiting(Some(context.waker().clone()));
+                Poll::Pending
+            }
+        }
+    }
+}
+
+/// Takes the value if it was given; `None` while there is no value.
+fn taken<T>(state: &mut State<T>) -> Option<Result<T, Broken>> {
+    match std::mem::replace(state, State::Over) {
+        State::Given(value) => Some(Ok(value)),
+        State::Broken | State::Over => Some(Err(Broken)),
+        waiting @ State::Waiting(_) => {
+            *state = waiting;
+            None
+        }
+    }
+}
+
+impl<T> Drop for Promised<T> {
+    fn drop(&mut self) {
+        // The value is dropped after the lock is released, since dropping it may run other code.
+        drop(self.take_or_leave());
+    }
+}

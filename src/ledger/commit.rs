@@ -1,0 +1,196 @@
+//! Stores records in the ledger's committer thread, for async callers.
+
+use std::sync::Arc;
+
+use super::bare::bare;
+use super::json::{to_json, valid_json};
+use super::pending::slots::Slot;
+use super::shared::Shared;
+use super::store_all::Entry;
+use super::{Answer, Ledger};
+use crate::committer::{Committer, Promise, Promised, Put, Queue};
+use crate::error::{Error, ErrorKind, Result};
+use crate::metrics::ExecutionMetrics;
+
+/// The largest sum of the lengths of the records that wait for the committer, in bytes.
+pub(super) const QUEUE_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// The largest sum of the lengths of the records that are stored with one sync, in bytes. A batch is then a quarter of
+/// the commit area.
+const BATCH_BYTES_MAX: usize = 256 * 1024;
+/// The memory that a job takes in addition to its record, in bytes.
+const JOB_BYTES: usize = 256;
+
+/// The thread that stores the records of a ledger.
+pub(super) type LedgerCommitter = Committer<Job>;
+
+/// What the committer does for a caller.
+#[derive(Debug)]
+pub(super) enum Job {
+    /// Writes a begin mark.
+    Begin { line: Vec<u8>, slot: Promise<Result<Slot>> },
+    /// Stores the record of an execution, and removes its begin mark.
+    Finish { json: String, mark: Option<Mark>, answer: Promise<Answer> },
+    /// Stores records that the ledger may have already.
+    Append { jsons: Vec<String>, answers: Promise<Vec<Result<Answer>>> },
+}
+
+/// A begin mark that is written, or that the committer writes before it stores the record.
+#[derive(Debug)]
+pub(super) enum Mark {
+    Written(Slot),
+    Ordered(Promised<Result<Slot>>),
+}
+
+impl Mark {
+    fn into_slot(self) -> Option<Slot> {
+        match self {
+            Self::Written(slot) => Some(slot),
+            Self::Ordered(mut promised) => promised.take()?.ok()?.ok(),
+        }
+    }
+}
+
+impl Job {
+    fn cost(&self) -> usize {
+        JOB_BYTES
+            + match self {
+                Self::Begin { line, .. } => line.len(),
+                Self::Finish { json, .. } => json.len(),
+                Self::Append { jsons, .. } => jsons.iter().map(String::len).sum(),
+            }
+    }
+}
+
+impl Ledger {
+    /// Stores the record of an execution and removes its begin mark, before the deadline if there is one. Returns the
+    /// answer, and why fields of the record were left out.
+    pub(super) fn finish(&self, record: &mut ExecutionMetrics, slot: Option<Slot>) -> (Answer, Option<Error>) {
+        let (json, refused) = recordable(record);
+        let answer = match json {
+            Ok(json) => self.store_in_time(json, slot),
+            Err(error) => self.shared.lose(error),
+        };
+        (answer, refused)
+    }
+
+    /// Returns the queue of the committer, whose thread the first call starts.
+    fn queue(&self) -> Result<&Arc<Queue<Job>>> {
+        let shared = Arc::clone(&self.shared);
+        self.committer.queue(BATCH_BYTES_MAX, || Box::new(move |jobs| commit(&shared, jobs)))
+    }
+
+    /// Gives `job` to the committer. If its thread cannot be started, does the job at once, and returns `None`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsuitable`] in a forked process, which has no such thread.
+    pub(super) fn order(&self, job: Job) -> Result<Option<Put<Job>>> {
+        match self.queue() {
+            Ok(queue) => {
+                let cost = job.cost();
+                Ok(Some(queue.put(job, cost)))
+            }
+            Err(error) if error.kind() == ErrorKind::Unsuitable => Err(error),
+            Err(_) => {
+                commit(&self.shared, &mut vec![job]);
+                Ok(None)
+            }
+        }
+    }
+}
+
+impl Shared {
+    /// Writes begin marks, and gives each caller the slot of its mark.
+    fn mark(&self, lines: &[Vec<u8>], callers: Vec<Promise<Result<Slot>>>) {
+        let lines: Vec<_> = lines.iter().map(Vec::as_slice).collect();
+        let marked = if lines.is_empty() { Ok(Vec::new()) } else { self.slots.begin_all(&lines) };
+        let mut unused = Vec::new();
+        match marked {
+            Ok(slots) => {
+                for (caller, slot) in callers.into_iter().zip(slots) {
+                    unused.extend(caller.give(Ok(slot)).err().and_then(Result::ok));
+                }
+            }
+            Err(error) => callers.into_iter().for_each(|caller| _ = caller.give(Err(error.clone()))),
+        }
+        self.unmark(unused);
+    }
+}
+
+/// Returns the JSON of a record, and why fields were left out of it; `None` if it is complete.
+pub(super) fn recordable(record: &mut ExecutionMetrics) -> (Result<String>, Option<Error>) {
+    match valid_json(record) {
+        Ok(json) => (Ok(json), None),
+        Err(reasons) => (to_json(&bare(record, &reasons)), Some(reasons)),
+    }
+}
+
+/// Returns the error for a job during which the committer panicked.
+pub(super) fn abandoned(operation: &'static str) -> Error {
+    Error::new(ErrorKind::Abandoned, operation).detail("a hook panicked in the thread that stores the records")
+}
+
+/// A record that the committer stores, and what it does afterwards.
+enum Store {
+    Finish(String, Option<Slot>, Promise<Answer>),
+    Append(Vec<String>, Promise<Vec<Result<Answer>>>),
+}
+
+/// Does the jobs of a batch. All of its records are stored with one sync.
+fn commit(shared: &Shared, jobs: &mut Vec<Job>) {
+    let (mut lines, mut slots, mut stores) = (Vec::new(), Vec::new(), Vec::new());
+    for job in jobs.drain(..) {
+        match job {
+            Job::Begin { line, slot } => {
+                lines.push(line);
+                slots.push(slot);
+            }
+            Job::Finish { .. } | Job::Append { .. } => stores.push(job),
+        }
+    }
+    // The marks are written at once, so that their executions need not wait for the sync.
+    shared.mark(&lines, slots);
+    let stores: Vec<_> = stores.into_iter().filter_map(Store::of).collect();
+    let mut entries = Vec::with_capacity(stores.len());
+    for store in &stores {
+        match store {
+            Store::Finish(json, ..) => entries.push(Entry { json: json.as_bytes(), may_repeat: false }),
+            Store::Append(jsons, _) => {
+                entries.extend(jsons.iter().map(|json| Entry { json: json.as_bytes(), may_repeat: true }));
+            }
+        }
+    }
+    let mut results = shared.store_all(&entries).into_iter();
+    drop(entries);
+    let (mut ended, mut answers) = (Vec::new(), Vec::new());
+    for store in stores {
+        match store {
+            Store::Finish(_, slot, promise) => {
+                // Each entry has a result, and a record that is not compared has no conflict.
+                let Some(Ok(answer)) = results.next() else { continue };
+                ended.extend(slot.filter(|_| !matches!(answer, Answer::Lost(_))));
+                answers.push((promise, answer));
+            }
+            Store::Append(jsons, promise) => {
+                let answers = results.by_ref().take(jsons.len()).collect();
+                let _ = promise.give(answers).map_err(|unread| {
+                    unread.iter().flatten().for_each(|answer| shared.warn_of(answer));
+                });
+            }
+        }
+    }
+    // The marks are removed before the callers continue, so that none of them sees an ended execution in flight.
+    shared.unmark(ended);
+    for (promise, answer) in answers {
+        let _ = promise.give(answer).map_err(|unread| shared.warn_of(&unread));
+    }
+}
+
+impl Store {
+    fn of(job: Job) -> Option<Self> {
+        match job {
+            Job::Begin { .. } => None,
+            Job::Finish { json, mark, answer } => Some(Self::Finish(json, mark.and_then(Mark::into_slot), answer)),
+            Job::Append { jsons, answers } => Some(Self::Append(jsons, answers)),
+        }
+    }
+}

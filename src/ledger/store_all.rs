@@ -1,0 +1,103 @@
+//! Stores many records with one write and one sync, and recognises those that the ledger has already.
+
+use std::sync::Arc;
+
+use super::Answer;
+use super::json::id_of;
+use super::known::Comparison;
+use super::shared::Shared;
+use super::store::stored;
+use crate::error::Result;
+use crate::journal::write::{Key, KnownKeys, LinePlace, NotAppended};
+
+/// The operation that errors name.
+pub(super) const APPEND: &str = "append to the ledger";
+
+/// A record to store.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Entry<'j> {
+    pub(super) json: &'j [u8],
+    /// True if the ledger may have the record already. It is then stored only if the ledger does not have it.
+    pub(super) may_repeat: bool,
+}
+
+impl Shared {
+    /// Stores the records with one write and one sync, and returns the result for each record.
+    pub(super) fn store_all(&self, entries: &[Entry<'_>]) -> Vec<Result<Answer>> {
+        if entries.is_empty() {
+            return Vec::new();
+        }
+        let since = self.journal.seen_end();
+        let known = Arc::clone(&self.known);
+        // A recovery can remove bytes that look like lines, so it comes before the ids are read.
+        if entries.iter().any(|entry| entry.may_repeat) && self.journal.recover().is_ok() {
+            // If this fails, the append reads the ids itself, and reports the error if that fails too.
+            let _ = known.prepare();
+        }
+        let known: Arc<dyn KnownKeys> = known;
+        let spill = |json: &[u8], error| self.spill(since, json, error).unwrap_or_else(|error| self.lose(error));
+        // The operating system may limit the file size of this process. A record above this limit is not appended, so
+        // that the other records can be appended.
+        let fits = |json: &[u8]| self.journal.check_payload(json);
+        let mut todo = Vec::with_capacity(entries.len());
+        let mut answers = Vec::with_capacity(entries.len());
+        for (index, entry) in entries.iter().enumerate() {
+            answers.push(match fits(entry.json) {
+                Ok(()) => {
+                    todo.push(Todo { index, entry, replaces: None });
+                    None
+                }
+                Err(error) => Some(Ok(spill(entry.json, error))),
+            });
+        }
+        let mut has_appended = false;
+        while !todo.is_empty() {
+            let payloads: Vec<_> = todo.iter().map(Todo::payload).collect();
+            let results = self.journal.append_new(&payloads, &known);
+            has_appended |= results.is_ok();
+            let mut again = Vec::new();
+            for (at, todo) in todo.into_iter().enumerate() {
+                let Todo { index, entry: &Entry { json, .. }, .. } = todo;
+                let result = match &results {
+                    Ok(results) => results.get(at).cloned().unwrap_or(Err(NotAppended::InBatch)),
+                    Err(error) => Err(NotAppended::Unknown(error.clone())),
+                };
+                answers[index] = match result {
+                    Ok(appended) => Some(Ok(stored(appended.durability, appended.seq))),
+                    Err(why) => match self.known.judge(why, json) {
+                        Ok(Comparison::Same { seq }) => Some(Ok(Answer::Duplicate { seq })),
+                        Ok(Comparison::Again { replaces }) => {
+                            again.push(Todo { replaces, ..todo });
+                            None
+                        }
+                        Ok(Comparison::Conflict { error, .. }) => Some(Err(error)),
+                        Err(error) => Some(Ok(spill(json, error))),
+                    },
+                };
+            }
+            todo = again;
+        }
+        if has_appended {
+            self.catch_up();
+        }
+        answers.into_iter().flatten().collect()
+    }
+}
+
+/// A record that is not stored yet.
+struct Todo<'j> {
+    /// The index of the record among all records of the call.
+    index: usize,
+    entry: &'j Entry<'j>,
+    /// The line that the record replaces.
+    replaces: Option<LinePlace>,
+}
+
+impl Todo<'_> {
+    fn payload(&self) -> (&[u8], Option<Key>) {
+        let json = self.entry.json;
+        // A record always has an id.
+        let id = || id_of(json).unwrap_or_default().as_u128();
+        (json, self.entry.may_repeat.then(|| Key { id: id(), replaces: self.replaces }))
+    }
+}
