@@ -20,6 +20,7 @@ impl Ledger {
     /// - a record replaces one with the status interrupted, which the ledger records if a process dies, or paused. Both
     ///   lines stay in the ledger, and readers count the later one. The other way round, the record is a duplicate, since
     ///   the ledger already knows how the execution ended.
+    /// - a record is appended if the line with its id is not a record, because no reader counts such a line.
     /// - a record with other content is refused.
     ///
     /// The ids of older records are looked up in the [indexes](crate::docs::index) of the segments. The first call

@@ -3,9 +3,13 @@
 //! The ids of the lines that an index covers are looked up in the index. The ids of all other lines are in memory: the
 //! lines at the end of the active segment, and the lines of a sealed segment that cannot have an index. If there are
 //! more than [`IDS_MAX`] of them, the indexes are opened again, which extends the index of the active segment.
+//!
+//! Checking the hash of a line takes longer than reading the line. So the hashes of these other lines are checked only
+//! when their execution is looked up, or when it has another line.
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::convert::Infallible;
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -59,16 +63,26 @@ struct State {
     indexed: Vec<IndexedSegment>,
     /// The number and the range of keys of each earlier segment that has an index. These are opened when they are needed.
     earlier: Vec<(u64, (u64, u64))>,
-    /// The last line of each execution that has a line outside the indexes.
-    recent: HashMap<Uuid, LinePlace>,
+    /// The lines outside the indexes.
+    recent: Recent,
     /// The number of ids in `recent` after which the indexes are opened again.
     recent_max: usize,
     /// The lines that were not read yet.
     lines: Lines,
-    /// The number and the hash of the last line that was read; `None` if it was not a line of this journal.
+    /// The number and the hash that the last line stated; `None` if it was not a line of this journal.
     last: Option<Link>,
     /// When all lines had been read.
     read_at: Instant,
+}
+
+/// The last line of each execution, among some lines.
+#[derive(Debug, Default)]
+struct Recent {
+    /// The hash of a line is not checked, unless it was added after an earlier line of the same execution, or this process
+    /// wrote it.
+    last: HashMap<Uuid, LinePlace>,
+    /// Earlier lines that were added after the last line.
+    before: HashMap<Uuid, LinePlace>,
 }
 
 #[derive(Debug)]
@@ -145,7 +159,7 @@ impl KnownIds {
         let mut state = State {
             indexed: Vec::new(),
             earlier: Vec::new(),
-            recent: HashMap::new(),
+            recent: Recent::default(),
             recent_max: IDS_MAX,
             lines: resume(Cursor::START),
             last: None,
@@ -237,7 +251,8 @@ impl KnownKeys for KnownIds {
         let mut guard = lock(&self.ids().state);
         if let Some(state) = guard.as_mut().filter(|state| state.is_at(before) && before.segment == segment) {
             for &(id, offset) in lines {
-                note(&mut state.recent, Uuid::from_u128(id), LinePlace { segment, offset });
+                // This process wrote the line at the end of the journal, so it is whole, and the last one.
+                state.recent.last.insert(Uuid::from_u128(id), LinePlace { segment, offset });
             }
             state.lines.jump(lines.len() as u64, link.seq, len);
             state.last = Some(link);
@@ -261,7 +276,14 @@ impl KnownIds {
 
     /// Returns the last line of the execution `id`.
     fn place(&self, state: &mut State, id: Uuid) -> Result<Option<LinePlace>> {
-        let place = state.place(id)?;
+        let place = loop {
+            let place = state.place(id)?;
+            match place.filter(|place| state.recent.get(id) == Some(*place)) {
+                // The line is damaged, or its segment was moved to an archive.
+                Some(found) if self.line(found, id)?.is_none() => state.recent.remove(id),
+                _ => break place,
+            }
+        };
         let key = index::of_execution(id);
         let may_be_in = |range: (u64, u64)| (range.0..=range.1).contains(&key);
         if place.is_some() || !state.earlier.iter().any(|(_, range)| may_be_in(*range)) {
@@ -303,21 +325,15 @@ impl State {
     /// than `ids_max` ids in memory.
     fn catch_up(&mut self, ids_max: usize) -> Result<bool> {
         while self.recent.len() <= ids_max {
+            let recent = &mut self.recent;
             let next = self.lines.next_line().map(|line| {
                 line.map(|Line { bytes, segment, offset, .. }| {
-                    let checked = line::check(bytes);
-                    let id = id_of(bytes).filter(|_| checked.is_some());
-                    let link = checked.map(|trailer| trailer.link);
-                    (link, id.map(|id| (id, LinePlace { segment, offset })))
+                    recent.add(bytes, LinePlace { segment, offset });
+                    line::trailer(bytes).map(|trailer| trailer.link)
                 })
             });
             match next {
-                Ok(Some((link, found))) => {
-                    self.last = link;
-                    if let Some((id, place)) = found {
-                        note(&mut self.recent, id, place);
-                    }
-                }
+                Ok(Some(link)) => self.last = link,
                 Ok(None) => {
                     self.read_at = Instant::now();
                     return Ok(true);
@@ -333,16 +349,14 @@ impl State {
     fn read(&mut self, block: &Block) -> Result<()> {
         let (segment, recent) = (block.segment, &mut self.recent);
         block.read(&mut Vec::new(), |piece, bytes| {
-            if let Some(id) = id_of(bytes).filter(|_| line::check(bytes).is_some()) {
-                note(recent, id, LinePlace { segment, offset: piece.offset });
-            }
+            recent.add(bytes, LinePlace { segment, offset: piece.offset });
         })
     }
 
-    /// Returns the last line of the execution `id`.
+    /// Returns the last line of the execution `id`. The hash of a line in `recent` is not checked.
     fn place(&mut self, id: Uuid) -> Result<Option<LinePlace>> {
         let mut at = self.indexed.len();
-        let mut last = self.recent.get(&id).copied();
+        let mut last = self.recent.get(id);
         while let Some(before) = at.checked_sub(1) {
             at = before;
             let IndexedSegment { block, index } = &self.indexed[at];
@@ -355,7 +369,7 @@ impl State {
                     let block = block.clone();
                     self.read(&block)?;
                     self.indexed.remove(at);
-                    last = self.recent.get(&id).copied();
+                    last = self.recent.get(id);
                 }
                 Some(None) => {}
                 Some(Some(offset)) => {
@@ -369,11 +383,38 @@ impl State {
     }
 }
 
-/// Adds a line, unless a later line of the execution is known.
-fn note(recent: &mut HashMap<Uuid, LinePlace>, id: Uuid, place: LinePlace) {
-    let known = recent.entry(id).or_insert(place);
-    if (known.segment, known.offset) < (place.segment, place.offset) {
-        *known = place;
+impl Recent {
+    fn len(&self) -> usize {
+        self.last.len()
+    }
+
+    fn get(&self, id: Uuid) -> Option<LinePlace> {
+        self.last.get(&id).copied()
+    }
+
+    /// Adds a line if it is a line of an execution.
+    fn add(&mut self, bytes: &[u8], place: LinePlace) {
+        let Some(id) = line::trailer(bytes).and_then(|_| id_of(bytes)) else { return };
+        match self.last.entry(id) {
+            Entry::Vacant(entry) => _ = entry.insert(place),
+            Entry::Occupied(mut entry) => {
+                let last = entry.get();
+                if (last.segment, last.offset) > (place.segment, place.offset) {
+                    self.before.insert(id, place);
+                // A damaged line must not replace one that is whole.
+                } else if line::check(bytes).is_some() {
+                    entry.insert(place);
+                }
+            }
+        }
+    }
+
+    /// Removes the last line of an execution.
+    fn remove(&mut self, id: Uuid) {
+        match self.before.remove(&id) {
+            Some(place) => _ = self.last.insert(id, place),
+            None => _ = self.last.remove(&id),
+        }
     }
 }
 
@@ -410,7 +451,8 @@ impl KnownIds {
             self.forget();
             return Ok(Comparison::Again { replaces: None });
         };
-        let stored = record(&line)?;
+        // A line that is not a record counts nowhere. So the record is appended, and replaces it.
+        let Ok(stored) = record(&line) else { return Ok(Comparison::Again { replaces: Some(place) }) };
         // An execution that was interrupted or paused may still end.
         let progress = |record: &ExecutionMetrics| match record.status {
             Some(Status::Interrupted) => 0,

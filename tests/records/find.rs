@@ -468,7 +468,7 @@ fn an_index_of_a_newer_version_is_left_alone_and_one_of_another_ledger_is_replac
     let (place, other) = (indexed(), indexed());
     let indexes = place.files("index");
     let mut newer = fs::read(&indexes[0]).unwrap();
-    newer[8] = 3;
+    newer[8] += 1;
     fs::write(&indexes[0], &newer).unwrap();
     let foreign = fs::read(&other.files("index")[1]).unwrap();
     fs::write(&indexes[1], &foreign).unwrap();

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use runledger::cost::{CostBy, Report};
 use runledger::governance::Gate;
 use runledger::journal::{Journal, JournalOptions};
 use runledger::metrics::RunIds;
@@ -105,4 +106,43 @@ fn an_index_that_cannot_replace_a_directory_leaves_no_file() {
     let reader = LedgerReader::open(&path).unwrap();
     assert_eq!(reader.run("run-7").unwrap().len(), 8);
     assert!(!index.with_extension("index.new").exists());
+}
+
+/// A segment whose sums an index cannot hold has an index all the same. A report reads the lines of this segment.
+#[test]
+fn a_segment_with_sums_that_are_too_large_has_an_index_without_sums() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("log.jsonl");
+    let ledger = open(&path, 1 << 30);
+    let append = |ids: std::ops::Range<u128>, tokens: u64| {
+        for id in ids {
+            let mut record = record(id, "run-7", None);
+            record.cost_usd = Some("0.5".parse().unwrap());
+            record.tokens_used = Some(tokens);
+            record.tokens_output = Some(tokens);
+            record.tokens_input = Some(0);
+            ledger.append(&record).unwrap();
+        }
+    };
+    append(1..3, 1);
+    let reader = LedgerReader::open(&path).unwrap();
+    reader.rebuild_index().unwrap();
+    let kinds = || {
+        let bytes = fs::read(index_of(&path, 1)).unwrap();
+        let heads = bytes[224..].chunks(24).take(usize::from(bytes[76]));
+        heads.map(|head| head[0]).collect::<Vec<_>>()
+    };
+    assert_eq!(kinds(), [1, 2, 3, 4, 7, 8, 5, 6]);
+    let totals = || {
+        let found = reader.scan().sum_up(Report::new(CostBy::Skill), |_| true).unwrap().value;
+        (found.totals().executions, found.totals().cost.map(|cost| cost.to_string()))
+    };
+    assert_eq!(totals(), (2, Some("1".to_owned())));
+    append(3..5, u64::MAX);
+    assert_eq!(reader.rebuild_index().unwrap().unclean, [0; 0]);
+    assert_eq!(kinds(), [1, 2, 3, 4, 7, 8]);
+    let built = fs::read(index_of(&path, 1)).unwrap();
+    assert_eq!(totals(), (4, Some("2".to_owned())));
+    assert_eq!(fs::read(index_of(&path, 1)).unwrap(), built);
+    assert!(reader.find(Uuid::from_u128(4 << 64)).unwrap().is_some());
 }

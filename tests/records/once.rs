@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Arc, Barrier};
 
+use runledger::journal::{Journal, JournalOptions};
 use runledger::metrics::{CostProvenance, CostSource, CostTier, Status};
 use runledger::{Answer, ErrorKind, ExecutionMetrics, Ledger, Options, Usd, Uuid};
 
@@ -231,4 +232,59 @@ fn a_record_whose_segment_was_archived_is_appended_again_and_not_spilled() {
     Ledger::open(&path).unwrap().archive_segments(1, directory.path().join("archive")).unwrap();
     assert_eq!(append(&ledger, &numbered(1)), "durable 4");
     assert_eq!(append(&ledger, &numbered(1)), "duplicate 4");
+}
+
+/// Replaces a word in a line of the ledger by another one of the same length, so that the hash of the line is wrong.
+fn damage(path: &Path, line: usize, (from, to): (&str, &str)) {
+    let text = std::fs::read_to_string(path).unwrap();
+    let mut lines: Vec<_> = text.lines().map(str::to_owned).collect();
+    lines[line - 1] = lines[line - 1].replace(from, to);
+    assert_eq!(lines.join("\n").len() + 1, text.len());
+    std::fs::write(path, lines.join("\n") + "\n").unwrap();
+}
+
+#[test]
+fn a_damaged_line_is_not_the_line_of_its_execution() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("log.jsonl");
+    let open = || Options::new().on_warning(|_| ()).open(&path).unwrap();
+    let mut interrupted = numbered(2);
+    interrupted.set_status(Status::Interrupted);
+    interrupted.timestamp_end = None;
+    let ledger = open();
+    assert_eq!(append(&ledger, &numbered(1)), "durable 1");
+    assert_eq!(append(&ledger, &interrupted), "durable 2");
+    assert_eq!(append(&ledger, &numbered(2)), "durable 3");
+    assert_eq!(append(&ledger, &numbered(4)), "durable 4");
+    drop(ledger);
+    damage(&path, 1, ("git-push", "git-pull"));
+    damage(&path, 3, ("git-push", "git-pull"));
+    let ledger = open();
+    assert_eq!(append(&ledger, &numbered(4)), "duplicate 4");
+    assert_eq!(append(&ledger, &interrupted), "duplicate 2");
+    assert_eq!(append(&ledger, &numbered(1)), "durable 5");
+    assert_eq!(append(&ledger, &numbered(1)), "duplicate 5");
+    // The damaged line does not hide the line before it, which this record replaces.
+    assert_eq!(append(&ledger, &numbered(2)), "durable 6");
+    assert_eq!(append(&ledger, &numbered(2)), "duplicate 6");
+    drop(ledger);
+    assert_eq!(append(&open(), &interrupted), "duplicate 6");
+}
+
+/// A reader counts no execution in such a line. So the record is not stored yet.
+#[test]
+fn a_record_replaces_a_line_that_has_its_id_but_is_not_a_record() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("log.jsonl");
+    let journal = Journal::open(&path, JournalOptions::new(Arc::new(|| 0))).unwrap();
+    let id = Uuid::from_u128(1);
+    journal.append(format!("{{\"execution_id\":\"{id}\",\"skill_name\":7}}").as_bytes()).unwrap();
+    drop(journal);
+    let ledger = Ledger::open(&path).unwrap();
+    assert_eq!(append(&ledger, &numbered(1)), "durable 2");
+    assert_eq!(append(&ledger, &numbered(1)), "duplicate 2");
+    let spilled = std::fs::read_dir(path.with_extension("ledger").join("spill")).unwrap().count();
+    assert_eq!((spilled, count(&path)), (0, 2));
+    let records: Vec<_> = ledger.reader().records().filter_map(Result::ok).collect();
+    assert_eq!(records, [numbered(1)]);
 }

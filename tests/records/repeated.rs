@@ -133,7 +133,7 @@ fn lines_after_the_index_and_an_extended_index_supersede_earlier_ones() {
 fn an_index_that_is_extended_finds_the_lines_that_it_had() {
     let place = Place::with(&[record(1, 1), record(2, 2), record(2, 3)], 1 << 30);
     place.reader().rebuild_index().unwrap();
-    // An index is extended after 4 MiB.
+    // An index is extended after 2 MiB.
     let mut long = record(3, 4);
     long.skill_name = "x".repeat(1 << 20);
     let mut more = Vec::new();

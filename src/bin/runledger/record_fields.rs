@@ -101,7 +101,7 @@ pub(crate) fn price(record: &mut ExecutionMetrics, own: &OwnPrices, global: &Glo
             // Without a model, the tokens and the cost belong to the execution as a whole.
             record.trace.llm_calls.clear();
         }
-        if let Some(reason) = WhyUnknown::default().of(record, table) {
+        if let Some(reason) = WhyUnknown::default().of(record, || Some(table)) {
             output::warning(&format!("the cost is unknown: {reason}"), "unknown_cost", global.style());
         }
     }

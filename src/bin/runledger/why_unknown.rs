@@ -22,8 +22,12 @@ type Model = (String, Option<String>, Option<String>);
 
 impl WhyUnknown {
     /// Returns why the cost of the record is unknown after it was priced with this table. Returns `None` if the cost is
-    /// known, or if the execution used no model.
-    pub(crate) fn of(&self, record: &ExecutionMetrics, table: &PriceTable) -> Option<String> {
+    /// known, if the execution used no model, or if there is no table. `table` is called only if the table is needed.
+    pub(crate) fn of<'t>(
+        &self,
+        record: &ExecutionMetrics,
+        table: impl FnOnce() -> Option<&'t PriceTable>,
+    ) -> Option<String> {
         let lists_none = record.trace.llm_calls.is_empty();
         let uses_none = lists_none && matches!(record.kind, Kind::ModelRouting | Kind::BudgetGate);
         if record.cost_usd.or(record.cost.exact_usd).is_some() || uses_none {
@@ -35,10 +39,15 @@ impl WhyUnknown {
         Some(if lists_none { reason } else { format!("trace.llm_calls[{at}]: {reason}") })
     }
 
-    fn of_call(&self, record: &ExecutionMetrics, entry: &LlmCall, table: &PriceTable) -> Option<String> {
+    fn of_call<'t>(
+        &self,
+        record: &ExecutionMetrics,
+        entry: &LlmCall,
+        table: impl FnOnce() -> Option<&'t PriceTable>,
+    ) -> Option<String> {
         let has_model = !entry.model_name.trim().is_empty();
         match record.call_of(entry) {
-            Some(call) if has_model => Some(self.of_priced(record, &call, table)),
+            Some(call) if has_model => Some(self.of_priced(record, &call, table()?)),
             Some(_) => Some("model.name: expected the name of a model, found none".to_owned()),
             // A quality control names the model whose output it checks.
             None if has_model && record.kind != Kind::Qc || entry.tokens_input.or(entry.tokens_output).is_some() => {

@@ -67,15 +67,15 @@ impl Part {
         self.content.add(&record, piece.offset, piece.end())
     }
 
-    /// Adds these lines to `before`. Returns `None` if they do not follow the lines of `before`, or if an index cannot
-    /// hold them.
+    /// Adds these lines to `before`. Returns `None` if they do not follow the lines of `before`.
     fn join_to(self, before: &mut Content) -> Option<()> {
         let Some((first, last)) = self.ends else { return Some(()) };
         match &mut before.span {
             Some(span) => span.last = Some(last).filter(|_| first.follows(&span.last))?,
             None => before.span = Some(Span { prev: first.prev, first: first.link.seq, last }),
         }
-        before.merge(self.content)
+        before.merge(self.content);
+        Some(())
     }
 }
 

@@ -13,6 +13,10 @@ use crate::metrics::ExecutionMetrics;
 /// The longest segment that an index covers, because an offset has four bytes.
 pub(super) const SEGMENT_BYTES_MAX: u64 = u32::MAX as u64;
 
+/// If more lines of a segment have the same key, each of them is also found by its whole id. Otherwise a lookup would read
+/// all of them.
+pub(super) const SHARING_MAX: usize = 8;
+
 /// The content of an index of the first `bytes` bytes of a segment.
 #[derive(Debug, Default)]
 pub(in crate::ledger) struct Content {
@@ -21,11 +25,15 @@ pub(in crate::ledger) struct Content {
     /// The fields below are then empty.
     pub(super) span: Option<Span>,
     executions: Vec<Line>,
+    /// The lines before this offset were read from an index, so they were compared with each other.
+    compared: u32,
     runs: Vec<Entry>,
     strays: Vec<Entry>,
     /// The offset of the first line of each hour, and the end of its last line.
     hours: BTreeMap<i64, (u32, u32)>,
+    /// Empty if the sums are too large for an index.
     sums: HourlySums,
+    are_sums_too_large: bool,
     /// The lines that are known to have a later line of the same execution.
     repeated: Vec<Entry>,
 }
@@ -35,16 +43,14 @@ pub(in crate::ledger) struct Content {
 struct Line {
     key: u64,
     offset: u32,
-    /// A checksum of the rest of the id; 0 if it is unknown, because the line was read from an index.
+    /// A checksum of the rest of the id; 0 if it is unknown, because the line was read from an index, and only few lines
+    /// share its key.
     rest: u32,
 }
 
 impl Line {
     fn of(id: Uuid, offset: u32) -> Self {
-        let (key, rest) = id.as_u64_pair();
-        // The highest digits of the product depend on all digits of the id.
-        let product = rest.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        Self { key, offset, rest: (product >> 32) as u32 | 1 }
+        Self { key: keys::of_execution(id), offset, rest: keys::rest_of(id) }
     }
 
     fn entry(self) -> Entry {
@@ -54,6 +60,8 @@ impl Line {
 
 /// What an index has in its pages.
 pub(super) trait Pages {
+    /// Returns true if there is this section, even if it is empty.
+    fn has(&self, section: Section) -> bool;
     /// Returns all entries of a section; `None` if a page is damaged.
     fn entries_of(&self, section: Section) -> io::Result<Option<Vec<Entry>>>;
     /// Returns all texts of a section; `None` if a page is damaged.
@@ -88,7 +96,7 @@ impl Content {
             }
             Section::Runs => &self.runs,
             Section::Strays => &self.strays,
-            Section::Hours | Section::Names | Section::Sums | Section::Repeated => return Vec::new(),
+            Section::Hours | Section::Names | Section::Sums | Section::Repeated | Section::Shared => return Vec::new(),
         };
         entries.iter().copied().filter(|entry| entry.key == key).collect()
     }
@@ -102,34 +110,47 @@ impl Content {
         self.runs.extend(entries(Section::Runs));
         self.strays.extend(entries(Section::Strays));
         widen(&mut self.hours, keys::hour_of(record.timestamp_start), (offset, last));
-        self.sums.add(record).ok()
+        let added = if self.are_sums_too_large { Ok(()) } else { self.sums.add(record) };
+        self.leave_out_sums_if(added.is_err());
+        Some(())
     }
 
-    /// Adds the lines that follow. Returns `None` if an index cannot hold them.
-    pub(super) fn merge(&mut self, later: Self) -> Option<()> {
+    fn leave_out_sums_if(&mut self, are_too_large: bool) {
+        if are_too_large {
+            self.sums = HourlySums::default();
+            self.are_sums_too_large = true;
+        }
+    }
+
+    /// Adds the lines that follow.
+    pub(super) fn merge(&mut self, later: Self) {
         self.bytes = later.bytes;
         self.executions.extend(later.executions);
         self.runs.extend(later.runs);
         self.strays.extend(later.strays);
         later.hours.into_iter().for_each(|(hour, lines)| widen(&mut self.hours, hour, lines));
-        self.sums.merge(later.sums).ok()
+        let are_too_large = self.are_sums_too_large || later.are_sums_too_large;
+        let are_too_large = are_too_large || self.sums.merge(later.sums).is_err();
+        self.leave_out_sums_if(are_too_large);
     }
 
     /// Finds the lines after which another line of the same execution comes. `id_at` reads the id of the line at an
     /// offset. It is called only for lines that seem to have the same id. Returns `None` if `id_at` does.
     pub(super) fn find_repeated(&mut self, mut id_at: impl FnMut(u32) -> Option<Uuid>) -> Option<()> {
         self.executions.sort_unstable();
-        for lines in self.executions.chunk_by(|one, other| one.key == other.key).filter(|lines| lines.len() > 1) {
-            let mut rests: Vec<_> = lines.iter().map(|line| line.rest).collect();
-            rests.sort_unstable();
-            // Lines that were read from an index were compared with each other when that index was built.
-            let is_known = rests.last() == Some(&0) || rests[0] > 0 && rests.is_sorted_by(|one, other| one < other);
-            if is_known {
-                continue;
+        let compared = self.compared;
+        let is_known = |lines: &[Line]| lines.len() < 2 || lines.iter().all(|line| line.offset < compared);
+        for lines in self.executions.chunk_by_mut(|one, other| one.key == other.key).filter(|lines| !is_known(lines)) {
+            for line in lines.iter_mut().filter(|line| line.rest == 0) {
+                line.rest = keys::rest_of(id_at(line.offset)?);
             }
-            let mut last = HashMap::new();
-            for line in lines {
-                self.repeated.extend(last.insert(id_at(line.offset)?, line.entry()));
+            let mut lines = lines.to_vec();
+            lines.sort_unstable_by_key(|line| (line.rest, line.offset));
+            for lines in lines.chunk_by(|one, other| one.rest == other.rest).filter(|lines| !is_known(lines)) {
+                let mut last = HashMap::new();
+                for line in lines {
+                    self.repeated.extend(last.insert(id_at(line.offset)?, line.entry()));
+                }
             }
         }
         self.repeated.sort_unstable();
@@ -144,8 +165,11 @@ impl Content {
         let (Some(executions), Some(runs), Some(strays), Some(ends)) = (executions?, runs?, strays?, ends?) else {
             return Ok(None);
         };
-        let Some(repeated) = pages.entries_of(Section::Repeated)? else { return Ok(None) };
-        let executions = executions.into_iter().map(|Entry { key, offset }| Line { key, offset, rest: 0 }).collect();
+        let [repeated, shared] = [Section::Repeated, Section::Shared].map(|section| pages.entries_of(section));
+        let (Some(repeated), Some(shared)) = (repeated?, shared?) else { return Ok(None) };
+        let rests: HashMap<_, _> = shared.into_iter().map(|entry| (entry.offset, entry.key as u32)).collect();
+        let line = |Entry { key, offset }| Line { key, offset, rest: rests.get(&offset).copied().unwrap_or_default() };
+        let executions = executions.into_iter().map(line).collect();
         let [names, sums] = [Section::Names, Section::Sums].map(|section| pages.texts_of(section));
         let (Some(names), Some(sums)) = (names?, sums?) else { return Ok(None) };
         let Some(sums) = HourlySums::from_pages(&names.concat(), sums.iter().map(Vec::as_slice)) else {
@@ -155,12 +179,18 @@ impl Content {
         for Entry { key, offset } in ends {
             widen(&mut hours, keys::hour_with(key), (offset, offset));
         }
-        Ok(Some(Self { bytes, span, executions, runs, strays, hours, sums, repeated }))
+        let compared = bytes as u32;
+        let are_sums_too_large = !pages.has(Section::Sums);
+        Ok(Some(Self { bytes, span, executions, compared, runs, strays, hours, sums, are_sums_too_large, repeated }))
     }
 
     /// Returns the sections of the index.
     pub(super) fn into_sections(self) -> Vec<(Section, Unwritten)> {
-        let Self { executions, runs, strays, hours, sums, repeated, .. } = self;
+        let Self { mut executions, runs, strays, hours, sums, are_sums_too_large, repeated, .. } = self;
+        executions.sort_unstable();
+        let is_shared = |lines: &&[Line]| lines.len() > SHARING_MAX;
+        let shared = executions.chunk_by(|one, other| one.key == other.key).filter(is_shared).flatten();
+        let shared = shared.map(|line| Entry { key: keys::shared(line.key, line.rest), offset: line.offset }).collect();
         let names = sums.names();
         let names = (0..).zip(names.chunks(TEXT_BYTES_MAX).map(<[u8]>::to_vec)).collect();
         let rows = sums.pages(TEXT_BYTES_MAX).map(|(hour, page)| (keys::of_hour(hour), page)).collect();
@@ -169,19 +199,100 @@ impl Content {
             entries.sort_unstable();
             Unwritten::Entries(entries)
         };
-        vec![
-            (Section::Names, Unwritten::Texts(names)),
-            (Section::Sums, Unwritten::Texts(rows)),
+        let mut sections = vec![
             (Section::Executions, sorted(executions.into_iter().map(Line::entry).collect())),
             (Section::Runs, sorted(runs)),
             (Section::Strays, sorted(strays)),
             (Section::Hours, sorted(hours.into_iter().flat_map(ends).collect())),
             (Section::Repeated, sorted(repeated)),
-        ]
+            (Section::Shared, sorted(shared)),
+        ];
+        if !are_sums_too_large {
+            sections.extend([(Section::Names, Unwritten::Texts(names)), (Section::Sums, Unwritten::Texts(rows))]);
+        }
+        sections
     }
 }
 
 fn widen(hours: &mut BTreeMap<i64, (u32, u32)>, hour: i64, (first, end): (u32, u32)) {
     let all = hours.entry(hour).or_insert((first, end));
     *all = (all.0.min(first), all.1.max(end));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+    use crate::ledger::index::format::Section;
+    use crate::metrics::Timestamp;
+
+    /// Returns the lines of executions whose ids begin with eight equal bytes. The offset of each line is ten times its
+    /// position.
+    fn lines(ids: &[u64], first: u64) -> Content {
+        let mut content = Content::default();
+        for (offset, id) in (first..).step_by(10).zip(ids) {
+            let id = Uuid::from_u64_pair(7, *id);
+            let record = ExecutionMetrics::new(id, "draw", "1.0.0", Timestamp::UNIX_EPOCH);
+            content.add(&record, offset, offset + 10).unwrap();
+        }
+        content
+    }
+
+    struct Written(Vec<(Section, Unwritten)>);
+
+    impl Pages for Written {
+        fn has(&self, section: Section) -> bool {
+            self.0.iter().any(|(found, _)| *found == section)
+        }
+
+        fn entries_of(&self, section: Section) -> io::Result<Option<Vec<Entry>>> {
+            Ok(self.0.iter().find_map(|(found, pages)| match pages {
+                Unwritten::Entries(entries) if *found == section => Some(entries.clone()),
+                _ => None,
+            }))
+        }
+
+        fn texts_of(&self, section: Section) -> io::Result<Option<Vec<Vec<u8>>>> {
+            Ok(self.0.iter().find_map(|(found, pages)| match pages {
+                Unwritten::Texts(texts) if *found == section => {
+                    Some(texts.iter().map(|(_, text)| text.clone()).collect())
+                }
+                _ => None,
+            }))
+        }
+    }
+
+    #[test]
+    fn few_ids_are_read_even_if_all_begin_with_the_same_bytes() {
+        const COUNT: u64 = 20_000;
+        let mut ids: Vec<_> = (0..COUNT).collect();
+        let read = Cell::new(0);
+        let mut content = lines(&ids, 0);
+        let find = |content: &mut Content, ids: &[u64]| {
+            read.set(0);
+            content
+                .find_repeated(|offset| {
+                    read.set(read.get() + 1);
+                    ids.get(offset as usize / 10).map(|id| Uuid::from_u64_pair(7, *id))
+                })
+                .unwrap();
+            (read.get(), content.repeated.len())
+        };
+        // A checksum of 31 bits is the same for few pairs of so many ids.
+        let (count, repeated) = find(&mut content, &ids);
+        assert!(count < 10, "{count}");
+        assert_eq!(repeated, 0);
+        let bytes = content.bytes;
+        let later: Vec<_> = (COUNT..2 * COUNT).chain([5, 5]).collect();
+        ids.extend(&later);
+        let mut content = Content::read(bytes, None, &Written(content.into_sections())).unwrap().unwrap();
+        content.merge(lines(&later, 10 * COUNT));
+        let (count, repeated) = find(&mut content, &ids);
+        // The three lines of the execution 5 are read.
+        assert!((3..20).contains(&count), "{count}");
+        assert_eq!(repeated, 2);
+        let shared = Written(content.into_sections()).entries_of(Section::Shared).unwrap().unwrap();
+        assert_eq!(shared.len() as u64, 2 * COUNT + 2);
+    }
 }

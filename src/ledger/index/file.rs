@@ -8,7 +8,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::build;
-use super::content::{Content, Pages};
+use super::content::{Content, Pages, SHARING_MAX};
 use super::format::{self, Beginning, Entry, FIXED_BYTES, HEAD_BYTES_MAX, Head, Page, Section, Span, Tie, Unwritten};
 use super::keys;
 use crate::cost::Names;
@@ -33,7 +33,7 @@ const BLOCK_BYTES: u64 = 2 * 1024 * 1024;
 
 /// The index of the active segment is built or extended after this many bytes. Scanning fewer bytes takes some
 /// milliseconds.
-const EXTEND_BYTES: u64 = 4 * 1024 * 1024;
+const EXTEND_BYTES: u64 = 2 * 1024 * 1024;
 
 /// The index of one segment, whether it exists or not. The index of the active segment covers the lines that the
 /// segment had when the index was built.
@@ -300,7 +300,7 @@ impl Index {
         id: Uuid,
     ) -> io::Result<Option<Option<u64>>> {
         let key = keys::of_execution(id);
-        let Some(entries) = self.entries(Section::Executions, key, key)? else { return Ok(None) };
+        let Some(entries) = self.entries_of_execution(id)? else { return Ok(None) };
         for entry in entries.iter().rev() {
             let offset = u64::from(entry.offset);
             match line_at(segment, offset)?.and_then(|line| id_of(&line)) {
@@ -311,6 +311,21 @@ impl Index {
             }
         }
         Ok(Some(None))
+    }
+
+    /// Returns the entries that the lines of the execution `id` have, and few others. Returns `None` if a page is damaged.
+    fn entries_of_execution(&self, id: Uuid) -> io::Result<Option<Vec<Entry>>> {
+        /// All entries of the pages between the first one and the last one have the same key.
+        const PAGES_MAX: usize = 2;
+        let key = keys::of_execution(id);
+        if self.head.pages(Section::Executions, key, key).len() <= PAGES_MAX {
+            let found = self.entries(Section::Executions, key, key)?;
+            if found.as_ref().is_none_or(|entries| entries.len() <= SHARING_MAX) {
+                return Ok(found);
+            }
+        }
+        let shared = keys::of_shared(id);
+        self.entries(Section::Shared, shared, shared)
     }
 
     /// Returns the first and the last key of `section`; `None` if there are none, or if a page is damaged.
@@ -350,6 +365,11 @@ impl Index {
             Some(Hour { hour: keys::hour_with(start.key), lines: start.offset.into()..end.offset.into() })
         });
         Ok(Some(hours.collect()))
+    }
+
+    /// Returns true if the index has the sums of each hour. They are left out if they are too large.
+    pub(in crate::ledger) fn has_sums(&self) -> bool {
+        self.head.has(Section::Sums)
     }
 
     /// Returns the names of the skills and models in the sums; `None` if a page is damaged.
@@ -393,6 +413,10 @@ impl Index {
 }
 
 impl Pages for Index {
+    fn has(&self, section: Section) -> bool {
+        self.head.has(section)
+    }
+
     fn entries_of(&self, section: Section) -> io::Result<Option<Vec<Entry>>> {
         self.entries(section, 0, u64::MAX)
     }
@@ -410,3 +434,6 @@ pub(in crate::ledger) fn id_at(segment: &Arc<dyn StorageFile>, offset: u64) -> O
 
 /// A head fits into the first read of every segment of the default size, and into memory for every other one.
 const _: () = assert!(FIXED_BYTES < FIRST_BYTES && FIRST_BYTES < HEAD_BYTES_MAX);
+
+#[cfg(test)]
+mod tests;

@@ -11,7 +11,7 @@ use crate::ledger::checksum::checksum;
 
 const MAGIC: [u8; 8] = *b"rl-index";
 /// The version that this crate writes and reads.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 /// The head up to its list of sections.
 pub(super) const FIXED_BYTES: usize = 224;
 /// The longest head that is read. It has room for the pages of the longest segment.
@@ -42,6 +42,8 @@ pub(in crate::ledger) enum Section {
     Sums = 6,
     /// The lines after which the segment has another line of the same execution.
     Repeated = 7,
+    /// The lines of each key that many executions share, by a number that depends on the whole id.
+    Shared = 8,
 }
 
 /// A key, and the offset of a line in the segment.
@@ -322,6 +324,11 @@ impl Head {
     pub(super) fn page_with(&self, section: Section, key: u64) -> usize {
         let found = self.sections.iter().find(|found| found.kind == section as u32);
         found.map_or(0, |found| found.pages.partition_point(|(first, _)| *first < key).saturating_sub(1))
+    }
+
+    /// Returns true if the index has this section, even if the section is empty.
+    pub(super) fn has(&self, section: Section) -> bool {
+        self.sections.iter().any(|found| found.kind == section as u32)
     }
 
     /// Returns a page of a section; `None` if the section has fewer pages.

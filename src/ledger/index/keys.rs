@@ -15,6 +15,26 @@ pub(in crate::ledger) fn of_execution(id: Uuid) -> u64 {
     id.as_u64_pair().0
 }
 
+/// Returns a number that depends on the whole id. The other half of an id is in the lower half of the number.
+pub(super) fn of_shared(id: Uuid) -> u64 {
+    shared(of_execution(id), rest_of(id))
+}
+
+/// Like [`of_shared`], for an id with this key and this rest.
+pub(super) fn shared(key: u64, rest: u32) -> u64 {
+    mixed(key) & !u64::from(u32::MAX) | u64::from(rest)
+}
+
+/// Returns a checksum of the part of an id that is not in its key. It is never 0.
+pub(super) fn rest_of(id: Uuid) -> u32 {
+    (mixed(id.as_u64_pair().1) >> 32) as u32 | 1
+}
+
+/// The highest digits of the product depend on all digits of the number.
+fn mixed(number: u64) -> u64 {
+    number.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
 /// Returns the key of a run: the first eight bytes of the SHA-256 of its id.
 pub(in crate::ledger) fn of_run(run_id: &str) -> u64 {
     let [a, b, c, d, e, f, g, h, ..] = sha256(run_id.as_bytes());
@@ -29,7 +49,7 @@ pub(in crate::ledger) fn of(section: Section, record: &ExecutionMetrics) -> impl
         Section::Executions => [Some(of_execution(record.execution_id)), None],
         Section::Runs => [run(run_id), run(parent_run_id).filter(|key| run(run_id) != Some(*key))],
         Section::Strays => [parent_execution_id.filter(|_| run_id.is_none()).map(of_execution), None],
-        Section::Hours | Section::Names | Section::Sums | Section::Repeated => [None, None],
+        Section::Hours | Section::Names | Section::Sums | Section::Repeated | Section::Shared => [None, None],
     };
     keys.into_iter().flatten()
 }

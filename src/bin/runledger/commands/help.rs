@@ -48,11 +48,14 @@ are never shortened. If $COLUMNS is set, tables are formatted as on a terminal o
 
 /// Returns `command` with a help that lists the subcommands in groups. clap itself cannot group subcommands.
 pub(super) fn grouped(command: clap::Command) -> clap::Command {
+    // The descriptions of the commands are not defined before.
+    let mut built = command.clone();
+    built.build();
     let mut groups = String::new();
     for (heading, names) in GROUPS {
         groups += &format!("{heading}:\n");
         for name in names {
-            let about = command.find_subcommand(name).and_then(clap::Command::get_about);
+            let about = built.find_subcommand(name).and_then(clap::Command::get_about);
             // Writing to a string does not fail.
             let _ = writeln!(groups, "  {name:11}  {}", about.cloned().unwrap_or_default());
         }

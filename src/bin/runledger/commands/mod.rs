@@ -1,5 +1,6 @@
 //! The commands, each in its own file or folder with its arguments and their help.
 
+mod arguments;
 mod baseline;
 mod cat;
 mod compare;
@@ -39,9 +40,9 @@ mod start;
 mod tail;
 mod verify;
 
-use std::env;
 use std::io::Write;
 
+use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::exit_code::ExitCode;
@@ -66,28 +67,24 @@ pub(crate) struct CommandLine {
 impl CommandLine {
     /// Returns the arguments. Exits the process with code 2 if they are wrong, and with code 0 if help was requested.
     pub(crate) fn read() -> Self {
-        let parsed = Self::command_as_set().try_get_matches().and_then(|matches| Self::from_arg_matches(&matches));
+        let parsed = arguments::matches_of(Self::command()).and_then(|matches| Self::from_arg_matches(&matches));
         parsed.unwrap_or_else(|error| {
+            // The help of `runledger` itself needs the definitions of all commands.
+            let error = match error.kind() {
+                ErrorKind::DisplayVersion => error,
+                _ => arguments::matches_of(help::grouped(Self::command())).err().unwrap_or(error),
+            };
             // The subcommand is known only if it precedes the wrong argument.
-            let matches = Self::command_as_set().ignore_errors(true).try_get_matches().ok();
+            let matches = || arguments::matches_of(Self::command().ignore_errors(true)).ok();
+            let matches = error.use_stderr().then(matches).flatten();
             usage::end(&error, matches.as_ref().and_then(|matches| matches.subcommand_name()))
         })
     }
-
-    /// Returns the definition of the arguments. An empty environment variable is treated as not set.
-    fn command_as_set() -> clap::Command {
-        fn unset(command: clap::Command) -> clap::Command {
-            let is_empty = |arg: &clap::Arg| arg.get_env().and_then(env::var_os).is_some_and(|value| value.is_empty());
-            command.mut_args(|arg| if is_empty(&arg) { arg.env(None::<&str>) } else { arg }).mut_subcommands(unset)
-        }
-        let command = help::grouped(Self::command());
-        // Visiting all arguments takes long, and is rarely needed, because usually no variable is empty.
-        if env::vars_os().any(|(_, value)| value.is_empty()) { unset(command) } else { command }
-    }
 }
 
-/// The commands, in the order of the help.
+/// The commands, in the order of the help. The arguments of a command are defined only if it is used, which saves time.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(crate) enum Command {
     Run(run::Args),
     Start(start::Args),

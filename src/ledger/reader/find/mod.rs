@@ -36,7 +36,7 @@ impl LedgerReader {
     /// the last one.
     ///
     /// Each segment has an [index](crate::docs::index), so its lines are not read. Only the lines that were appended to
-    /// the active segment after its index was built are scanned, at most 4 MiB. The first call builds a missing index,
+    /// the active segment after its index was built are scanned, at most 2 MiB. The first call builds a missing index,
     /// which needs the right to write to the ledger's internal directory. Without this right, all segments are scanned.
     /// The result is the same.
     ///

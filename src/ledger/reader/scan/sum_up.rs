@@ -89,7 +89,7 @@ impl Scan {
         empty: &Report<Z>,
         has: impl Fn(Timestamp) -> bool,
     ) -> Option<(Report<Z>, HashSet<i64>, Vec<Block>)> {
-        if !empty.has_rows() {
+        if !empty.has_rows() || !segment.index_file()?.has_sums() {
             return None;
         }
         let (first, last) = self.starts.hours();

@@ -86,7 +86,8 @@ impl Reader {
             return Line::Refused { execution_id, kind: "invalid", reasons, unknown };
         }
         self.price(&mut record);
-        let unknown_price = unknown_price.or_else(|| self.why.of(&record, self.table()?));
+        let why = || self.prices.as_ref().and_then(|_| self.why.of(&record, || self.table()));
+        let unknown_price = unknown_price.or_else(why);
         Line::Record(Box::new(Accepted { record, unknown, unknown_price, derived }))
     }
 
@@ -155,8 +156,13 @@ impl Reader {
     }
 
     /// Computes the cost of a record that has no cost. A record or a call that says that its cost is unknown is not
-    /// priced.
+    /// priced. Parses the table only if the record names a model, because that takes some milliseconds.
     pub(super) fn price(&self, record: &mut ExecutionMetrics) {
+        let has_cost = record.cost_usd.or(record.cost.exact_usd).is_some();
+        let has_model = record.model.name.is_some() || !record.trace.llm_calls.is_empty();
+        if has_cost || !has_model {
+            return;
+        }
         match self.table() {
             Some(table) => _ = table.fill_missing_costs(record),
             None => _ = record.sum_costs_of_calls(),

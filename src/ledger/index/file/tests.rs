@@ -1,0 +1,138 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::*;
+use crate::disk::Disk;
+use crate::journal::Durability;
+use crate::journal::format::identity;
+use crate::metrics::{ExecutionMetrics, Timestamp};
+use crate::{Answer, Ledger, Options};
+
+/// A file that counts the reads.
+#[derive(Debug)]
+struct Counted {
+    file: Box<dyn StorageFile>,
+    reads: Arc<AtomicUsize>,
+}
+
+impl StorageFile for Counted {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.reads.fetch_add(1, Ordering::Relaxed);
+        self.file.read_at(buffer, offset)
+    }
+
+    fn append(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.append(bytes)
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+        self.file.write_at(bytes, offset)
+    }
+
+    fn truncate(&self, len: u64) -> io::Result<()> {
+        self.file.truncate(len)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.file.sync()
+    }
+
+    fn stat(&self) -> io::Result<Stat> {
+        self.file.stat()
+    }
+
+    fn length(&self) -> io::Result<u64> {
+        self.file.length()
+    }
+
+    fn try_lock(&self) -> io::Result<bool> {
+        self.file.try_lock()
+    }
+
+    fn try_lock_shared(&self) -> io::Result<bool> {
+        self.file.try_lock_shared()
+    }
+
+    fn unlock(&self) -> io::Result<()> {
+        self.file.unlock()
+    }
+}
+
+fn append(ledger: &Ledger, ids: impl Iterator<Item = u128>) {
+    let record = |id| {
+        let start = Timestamp::UNIX_EPOCH;
+        let mut record = ExecutionMetrics::new(Uuid::from_u128(id), "draw", "1.0.0", start);
+        record.timestamp_end = Some(start);
+        record
+    };
+    let answers = ledger.append_all(&ids.map(record).collect::<Vec<_>>());
+    assert!(answers.iter().all(|answer| matches!(answer, Ok(Answer::Flushed { .. }))));
+}
+
+/// Returns the file of the ledger's only segment, and its index. Both count their reads.
+fn counted(path: &std::path::Path, reads: &Arc<AtomicUsize>) -> (Arc<dyn StorageFile>, Index) {
+    let layout = Layout::new(path);
+    let ledger = identity::read(&Disk, &layout).unwrap().unwrap();
+    let block = Blocks::of(&Disk, &layout, u64::MAX).unwrap().next_segment().unwrap().unwrap();
+    let place = Place { storage: &Disk, layout: &layout, ledger, segment: 1 };
+    let index = place.open(&block).unwrap().unwrap();
+    let counted = |file| Counted { file, reads: Arc::clone(reads) };
+    let segment = Disk.open(path, Access::Read).unwrap();
+    (Arc::new(counted(segment)), Index { file: Box::new(counted(index.file)), head: index.head })
+}
+
+fn bytes_of(place: Place<'_>) -> Vec<u8> {
+    let file = Disk.open(&place.path(), Access::Read).unwrap();
+    read_between(&*file, 0, file.length().unwrap()).unwrap()
+}
+
+/// The first eight bytes of all these ids are 0.
+#[test]
+fn a_lookup_reads_few_lines_even_if_all_ids_begin_with_the_same_bytes() {
+    const COUNT: u128 = 20_000;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("log.jsonl");
+    let ledger = Options::new().durability(Durability::Flushed).open(&path).unwrap();
+    append(&ledger, 1..=COUNT);
+    ledger.reader().rebuild_index().unwrap();
+    let reads = Arc::new(AtomicUsize::new(0));
+    let (segment, index) = counted(&path, &reads);
+    let mut last = None;
+    for id in 1..=COUNT {
+        let offset = index.last_line_of(&segment, Uuid::from_u128(id)).unwrap().unwrap();
+        assert!(offset > last, "{id}");
+        last = offset;
+    }
+    for id in COUNT + 1..=2 * COUNT {
+        assert_eq!(index.last_line_of(&segment, Uuid::from_u128(id)).unwrap(), Some(None));
+    }
+    // A lookup reads at most two pages and, if the execution has a line, this line with the byte before it.
+    let most = 2 * 2 * COUNT as usize + 2 * COUNT as usize;
+    assert!(reads.load(Ordering::Relaxed) <= most, "{reads:?} of {most}");
+}
+
+#[test]
+fn an_index_that_is_extended_knows_all_executions() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("log.jsonl");
+    let ledger = Options::new().durability(Durability::Flushed).open(&path).unwrap();
+    let layout = Layout::new(&path);
+    let id = identity::read(&Disk, &layout).unwrap().unwrap();
+    // The first ids have a key that few lines share. The last lines make them more.
+    let mut known = 0;
+    for count in [SHARING_MAX as u128, 1, 20, 300, 700] {
+        append(&ledger, known + 1..=known + count);
+        known += count;
+        let block = Blocks::of(&Disk, &layout, u64::MAX).unwrap().next_segment().unwrap().unwrap();
+        let place = Place { storage: &Disk, layout: &layout, ledger: id, segment: 1 };
+        let old = place.open(&block).unwrap().ok();
+        place.build(&block, old.as_ref()).unwrap().unwrap();
+        let (segment, index) = counted(&path, &Arc::default());
+        let extended = bytes_of(place);
+        for id in 1..=known {
+            assert!(index.last_line_of(&segment, Uuid::from_u128(id)).unwrap().unwrap().is_some(), "{id}");
+        }
+        assert_eq!(index.last_line_of(&segment, Uuid::from_u128(known + 1)).unwrap(), Some(None));
+        place.build(&block, None).unwrap().unwrap();
+        assert_eq!(bytes_of(place), extended);
+    }
+}
