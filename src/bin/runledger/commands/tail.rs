@@ -6,7 +6,7 @@ use runledger::ErrorKind;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::argument::whole;
-use crate::execution_table::{COLUMNS, ROWS_MAX, cells};
+use crate::execution_table::{COLUMNS, ROWS_MAX, cells, with_id};
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::global::Global;
@@ -50,7 +50,7 @@ const ID_DIGITS: usize = 12;
 
 /// The widths of the columns with --follow. They are those of all usual values. A larger value, such as a cost above
 /// 9999.99 dollars, moves only the rest of its row.
-const WIDTHS: [usize; 7] = [16, 16, 11, 5, 6, 7, ID_DIGITS + 1];
+const WIDTHS: [usize; COLUMNS.len()] = [16, 16, 11, 5, 6, 7, 0, 0, 0, 0, ID_DIGITS + 1];
 /// The largest number of columns that the names of skills get in addition on a wide terminal.
 const SKILL_MORE_MAX: usize = 24;
 
@@ -62,8 +62,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
             if global.json {
                 output::json_line(out, &record)?;
             } else {
-                let [start, skill, status, latency, tokens, cost] = cells(&record);
-                table.row([start, skill, status, latency, tokens, cost, beginning(record.execution_id, ID_DIGITS)]);
+                table.row(with_id(cells(&record), beginning(record.execution_id, ID_DIGITS)));
                 if table.unwritten() > ROWS_MAX {
                     table.write(out)?;
                 }
