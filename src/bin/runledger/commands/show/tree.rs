@@ -37,7 +37,7 @@ pub(super) struct Node {
     /// The cells of the columns [`PRODUCTION`].
     #[serde(skip)]
     production: [String; PRODUCTION.len()],
-    /// False if the execution has ended and used no model, so that it has no cost.
+    /// False if the execution ended and used no model, so that it has no cost.
     #[serde(skip)]
     can_cost: bool,
 }
@@ -51,7 +51,7 @@ impl Node {
             status: if in_flight { None } else { status(&record) },
             in_flight,
             production: production(&record),
-            can_cost: in_flight || record.used_model(),
+            can_cost: in_flight || record.status == Some(Status::Interrupted) || record.used_model(),
             scene_id: record.production.scene_id,
             shot_id: record.production.shot_id,
             regen_count: record.production.regen_count,
@@ -75,7 +75,7 @@ pub(super) struct Total {
     pub(super) latency_unknown: u64,
     /// The sum of the known costs; `None` if all are unknown.
     pub(super) cost_usd: Option<Usd>,
-    /// The number of executions of unknown cost. An execution that used no model has none, as in `runledger cost`.
+    /// The number of executions of unknown cost. An execution that ended and used no model is not one of them.
     pub(super) cost_unknown: u64,
     /// The number of executions below the deepest level. These executions and those below them are not in the sums.
     pub(super) left_out: u64,
