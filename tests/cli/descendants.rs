@@ -140,7 +140,7 @@ fn a_tree_shows_what_a_production_made() {
     assert_eq!(row("200", "skill").split_whitespace().last(), Some("id"));
 }
 
-/// The id of a run stands for the only execution that can be meant.
+/// The id of a run means the only execution that can be meant.
 #[test]
 fn a_run_id_is_accepted_if_it_means_one_execution() {
     let place = Place::with(&pipeline());

@@ -23,6 +23,9 @@ use crate::term::{Table, audience, output};
 /// distinguish it from the other ids in the list. `runledger show` accepts the short id. If several ids in the ledger
 /// begin with these digits, `show` lists up to 10 of them.
 ///
+/// If executions of a production are listed, and if the output is wide enough, the table also has their outcome (the
+/// verdict), their regen_count, their shot with its scene, and their artifact.
+///
 /// At most 10,000 rows are held in memory. If the list is longer, ids are not shortened, and columns can become wider
 /// after each 10,000 rows.
 ///

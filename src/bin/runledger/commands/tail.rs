@@ -23,8 +23,8 @@ use crate::term::{Table, output};
 ///
 /// If several lines have the same id, only the last one is shown. With --follow, each new line is shown.
 ///
-/// With --follow, the widths of the columns depend only on the terminal, so that later rows have the same columns. On a
-/// terminal, a longer name is shortened. The command looks for new executions ten times per second. If the ledger starts a new file, the
+/// With --follow, the widths of the columns depend only on the terminal, so that later rows have the same columns. The
+/// table then has no columns for the fields of a production. On a terminal, a longer name is shortened. The command looks for new executions ten times per second. If the ledger starts a new file, the
 /// command also reads that file. A line that is still being written is shown when it is complete. To end the command,
 /// press Ctrl-C. The command also ends when its output is closed, as in `| head -1`.
 #[derive(Debug, clap::Args)]

@@ -43,6 +43,9 @@ pub(super) fn located(
     Ok(all)
 }
 
+/// A segment, and the offsets of some of its lines.
+type SegmentLines = (Block, Vec<u64>);
+
 /// Returns the segments of `tangle`, each with the offsets of the records that count, in ledger order. Also returns the
 /// lines that are not records. Needs 8 bytes for each record.
 ///
@@ -53,7 +56,7 @@ pub(in crate::ledger::reader) fn untangled(
     layout: &Layout,
     tangle: &Tangle,
     superseded: &Arc<Superseded>,
-) -> Result<(Vec<(Block, Vec<u64>)>, Skipped)> {
+) -> Result<(Vec<SegmentLines>, Skipped)> {
     let start = Cursor { segment: *tangle.segments.start(), seq: tangle.seq_before, ..Cursor::START };
     let mut blocks = Blocks::after(storage, layout, start, u64::MAX)?.until(superseded.end());
     let (mut progress, mut segments) = (Progress::at(start).without(superseded), Vec::new());

@@ -33,8 +33,8 @@ use crate::term::output;
 /// `regen`, `shot` and `artifact`, the table has what the records of a production say, as far as the output is wide
 /// enough. `regen` is the regen_count.
 ///
-/// The id of a run stands for its only execution. With --tree, it stands for its only execution without a parent in the
-/// run. If there are several, the command fails and lists them.
+/// The id of a run means its only execution. With --tree, it means its only execution without a parent in the run. If
+/// there are several, the command fails and lists them.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: show the model, the tokens and the cost of an execution
   runledger show 019c5d2a-5a40 | jq '{model, tokens_used, cost_usd}'
