@@ -112,6 +112,29 @@ fn a_policy_file_says_what_is_asked() {
     );
 }
 
+/// The reason of a missing field names the options that set it, and `runledger log` has them.
+#[test]
+fn each_missing_field_names_options_that_exist() {
+    let mut blank = of_run(1, "draw", Kind::Skill);
+    (blank.total_latency_ms, blank.wall_clock_time_ms) = (None, None);
+    (blank.execution_succeeded, blank.execution_failed, blank.status) = (None, None, None);
+    let place = Place::with(&[blank]);
+    let fields = "parent model_used tier cost estimated_cost actual_cost scene_id shot_id duration_s outcome regen_count \
+                  decision";
+    let fields: Vec<_> = fields.split_whitespace().collect();
+    let policy = serde_json::json!({"gate": {"required": {"always": &fields}}});
+    std::fs::write(place.path("policy.json"), policy.to_string()).unwrap();
+    let answer = gate(&place, "--policy policy.json").answer(1);
+    let hints: Vec<_> = answer.lines().filter_map(|line| line.split_once("; set it with ")).collect();
+    assert_eq!(hints.len(), fields.len(), "{answer}");
+    let helps = ["generation", "qc", "budget"].map(|kind| place.run(["log", kind, "--help"]).answer(0)).concat();
+    for (reason, options) in hints {
+        for option in options.split(" or ") {
+            assert!(helps.contains(&format!(" {option} <")), "{reason}: {option}");
+        }
+    }
+}
+
 /// While another program runs the execution, the gate neither waits for it nor sweeps it.
 #[test]
 fn an_execution_in_flight_fails_the_run() {
