@@ -2,7 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Rule;
 use crate::metrics::{ExecutionMetrics, Kind, Status};
 
 /// A field that a [`Policy`](super::Policy) can require of a record. If a [CSV run log](crate::export::csv) has a
@@ -86,19 +85,6 @@ impl Field {
         }
     }
 
-    /// Returns the rule that a record without this field breaks.
-    pub(super) fn rule(self) -> Rule {
-        match self {
-            Self::Parent => Rule::MissingParent,
-            Self::Tier => Rule::TierUndocumented,
-            Self::Cost | Self::EstimatedCost | Self::ActualCost => Rule::CostNotRecorded,
-            Self::Outcome => Rule::InconsistentOutcome,
-            Self::RegenCount => Rule::RegenUntracked,
-            Self::ArtifactOutput => Rule::ArtifactVersionNotRecorded,
-            _ => Rule::MissingField,
-        }
-    }
-
     /// Returns a text that says what is missing in the record. Returns `None` if the field is present, or if this
     /// record does not need the field.
     pub(super) fn missing(self, record: &ExecutionMetrics) -> Option<String> {
@@ -124,7 +110,10 @@ impl Field {
             Self::ShotId => null(has_text(&production.shot_id), "production.shot_id is null"),
             Self::DurationS => {
                 let ms = record.wall_clock_time_ms.or(record.total_latency_ms);
-                null(ms.is_some() || production.duration_s.is_some(), "no duration or latency is recorded")
+                null(
+                    ms.is_some() || production.duration_s.is_some(),
+                    "production.duration_s, wall_clock_time_ms and total_latency_ms are null",
+                )
             }
             Self::Outcome => missing_outcome(record),
             Self::RegenCount => null(production.regen_count.is_some(), "production.regen_count is null"),

@@ -20,5 +20,5 @@ pub use escalation::{
 };
 pub use expected::{Expectations, Expected};
 pub use field::Field;
-pub use gate::{Gate, GateReason, GateReport, GateVerdict, Rule};
+pub use gate::{Gate, GateReason, GateReport, GateVerdict, NotJudged, Rule};
 pub use policy::{AllowedModels, EscalationPolicy, GatePolicy, Policy, RequiredFields};

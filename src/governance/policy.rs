@@ -39,8 +39,9 @@ pub struct GatePolicy {
     /// The fields that each record must have.
     pub required: RequiredFields,
     /// Whether a skill's attempts to generate a shot (a clip of a scene) must be numbered consecutively by
-    /// `regen_count`. If so, no number may be skipped, and two successful attempts must not have the same number. The
-    /// default is true.
+    /// `regen_count` in each run. If so, the first attempt has the number 0, no number may be skipped, and two
+    /// successful attempts must not have the same number. Set it to false if a run continues the numbers of an earlier
+    /// run. The default is true.
     pub attempts_numbered: bool,
     /// Whether a skill must log the same fields for every tier (class of models). If so, the run fails if all of the
     /// skill's records for one tier have a field, and all of its records for another tier lack this field. Only records

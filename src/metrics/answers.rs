@@ -16,7 +16,7 @@ impl ExecutionMetrics {
     ///
     /// For a routing decision or a budget check, a cost tier or a value in `model` is not enough. These executions can
     /// name a model without using it.
-    pub(crate) fn used_model(&self) -> bool {
+    pub fn used_model(&self) -> bool {
         let named = self.cost_tier.is_some() || self.model != Model::default();
         self.called_model() || named && !matches!(self.kind, Kind::ModelRouting | Kind::BudgetGate)
     }

@@ -198,8 +198,13 @@ fn show_distinguishes_absent_and_ambiguous_ids() {
             candidate("6b01", 25)
         )
     );
-    for text in ["x", "", "-", "019c5d2a-5a40-0000-0000-019c5d2a5a400"] {
-        assert!(place.run(["show", "--", text]).complaint(2).starts_with("error: invalid value "), "{text}");
+    assert!(place.run(["show", ""]).complaint(2).starts_with("error: a value is required for '<ID>'"));
+    for text in ["x", "-", "019c5d2a-5a40-0000-0000-019c5d2a5a400"] {
+        let complaint = place.run(["show", "--", text]).complaint(1);
+        assert!(
+            complaint.starts_with(&format!("runledger: no execution and no run has the id {text:?}; ")),
+            "{complaint}"
+        );
     }
 }
 

@@ -107,7 +107,8 @@ fn commands_that_read_work_before_1970() {
     assert!(clock.run("baseline", "").answer(0).contains("\nc         1   100.0% "));
     assert!(clock.run("baseline freeze", "").answer(3).contains("started before 1969-12-29T00:00:00.000Z."));
     assert!(clock.run("compare", "").complaint(2).contains("no baselines are frozen yet"));
-    assert_eq!(clock.run("gate --run r", "").answer(0), "PASS r: executions 1, in flight 0, spilled 0, reasons 0\n");
+    let gate = clock.run("gate --run r", "").answer(0);
+    assert!(gate.starts_with("PASS r: executions 1, in flight 0, spilled 0, reasons 0\n"), "{gate}");
     assert_eq!(clock.run("escalate", "").answer(0), "1969-12-29T00:00:00.000Z to now: executions 1, escalations 0\n");
     assert!(clock.run("prices check", "").stdout.contains("in the future"));
     assert!(clock.run("doctor", "").stdout.contains("warning  clock        1969-12-31T23:00:0"));

@@ -3,7 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::commands::{Output, Place, lines, record, usd};
-use runledger::metrics::Status;
+use runledger::metrics::{RunIds, Status};
 use runledger::{ExecutionMetrics, Timestamp, Usage, Uuid};
 use serde_json::Value;
 
@@ -51,6 +51,37 @@ unknown: cache w 3, cache r 3
 without model: 2
 "
     );
+}
+
+/// With --run, the sums are those of one run, and with --child-runs, of its child runs too.
+#[test]
+fn the_costs_of_a_run_are_those_of_its_executions() {
+    let mut records = november();
+    let of_run = |id, run: &str, parent: Option<&str>, usd: &str| {
+        let mut record = priced(id, "2026-11-02T12:00:00Z", usd);
+        record.run = RunIds::new(run);
+        record.run.parent_run_id = parent.map(str::to_owned);
+        record
+    };
+    records.extend([
+        of_run(21, "film", None, "0.25"),
+        of_run(22, "film", None, "0.5"),
+        of_run(23, "b", Some("film"), "1"),
+    ]);
+    for place in [place(&records), Place::with(&records)] {
+        let total = |args: &str| {
+            let answer: Value = serde_json::from_str(&cost(&place, &format!("--json {args}"))).unwrap();
+            let totals = &answer["totals"];
+            (totals["executions"].as_u64().unwrap(), totals["totalCost"].to_string())
+        };
+        assert_eq!(total("--run film"), (2, "0.75".to_owned()));
+        assert_eq!(total("--run film --by run"), (2, "0.75".to_owned()));
+        assert_eq!(total("--run film --child-runs"), (3, "1.75".to_owned()));
+        assert_eq!(total("--run film --until 2026-11-01"), (0, "null".to_owned()));
+        assert_eq!(total("--run film --reprice"), (2, "0.75".to_owned()));
+        let complaint = place.run(["cost", "--run", "flim"]).complaint(1);
+        assert_eq!(complaint, "runledger: no execution belongs to the run \"flim\"\n");
+    }
 }
 
 /// Returns records of several days, runs, scenes and agents, with cached tokens.

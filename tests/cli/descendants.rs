@@ -1,7 +1,7 @@
 //! `runledger show --tree` shows an execution and all executions below it, with the sums of their costs and durations.
 
 use crate::commands::{Output, Place, command, output, record, usd};
-use runledger::metrics::{RunIds, Status};
+use runledger::metrics::{Kind, QcOutcome, RunIds, Status};
 use runledger::{ExecutionMetrics, Ledger, Skill, Uuid};
 use serde_json::{Value, json};
 
@@ -60,13 +60,13 @@ fn each_level_is_indented_and_sums_say_what_is_unknown() {
         "\
 skill        status         ms  total ms      usd  total usd  model             id
 pipeline     success       500    ≥14.5k        -    ≥0.1735  -                 00000000-0001
-  write      success      1500     11.5k   0.0500    ≥0.0500  claude-haiku-4-5  00000000-0003
-    review   success      3500     10.0k        -         >0  -                 00000000-0004
+  write      success      1500     11.5k   0.0500     0.0500  claude-haiku-4-5  00000000-0003
+    review   success      3500     10.0k        -    <0.0001  -                 00000000-0004
       retry  success      6500      6500  <0.0001    <0.0001  -                 00000000-0006
   draw       success      2500     ≥2500   0.1235    ≥0.1235  -                 00000000-0002
     upload   interrupted     -         -        -          -  -                 00000000-0005
 executions: 6
-total usd: ≥0.1735, 3 unknown
+total usd: ≥0.1735, 1 unknown
 total ms: ≥14.5k, 1 unknown
 parent: 00000000-0063-0000-0000-000000000063
 "
@@ -93,9 +93,96 @@ parent: 00000000-0001-0000-0000-000000000001
     assert_eq!(place.run(["show", "--tree", "7"]).complaint(1), "runledger: no execution has the id 7\n");
 }
 
+/// An execution that ended without a model costs nothing. If it was interrupted, or named a model, its cost is unknown.
+#[test]
+fn only_an_execution_that_may_have_used_a_model_has_an_unknown_cost() {
+    let mut records = pipeline();
+    records.retain(|record| record.execution_id != id(5));
+    let sums = |records: &[ExecutionMetrics]| {
+        let total = json_tree(&Place::with(records), id(1))["total"].clone();
+        (total["cost_usd"].clone(), total["cost_unknown"].clone())
+    };
+    assert_eq!(sums(&records), (json!(0.17345719), json!(0)));
+    records[0].model.name = Some("gpt-9".to_owned());
+    assert_eq!(sums(&records), (json!(0.17345719), json!(1)));
+    // A router names the model that it chose.
+    records[0].kind = Kind::ModelRouting;
+    assert_eq!(sums(&records), (json!(0.17345719), json!(0)));
+    records[0].set_status(Status::Interrupted);
+    assert_eq!(sums(&records), (json!(0.17345719), json!(1)));
+}
+
+/// At 80 columns, there is room for less than at 120.
+#[test]
+fn a_tree_shows_what_a_production_made() {
+    let mut records = pipeline();
+    for (at, regen_count, outcome) in [(2, Some(0), None), (3, None, Some(QcOutcome::Fail))] {
+        let production = &mut records[at].production;
+        (production.scene_id, production.shot_id) = (Some("c-2".to_owned()), Some("s-4".to_owned()));
+        production.artifact = Some("s-4_v1.png".to_owned());
+        (production.regen_count, production.outcome) = (regen_count, outcome);
+    }
+    let place = Place::with(&records);
+    let row = |columns: &str, skill: &str| {
+        let table = tree(&place, "00000000-0001", columns);
+        table.lines().find(|line| line.trim_start().starts_with(skill)).unwrap().to_owned()
+    };
+    assert_eq!(
+        row("120", "skill"),
+        "skill       status        ms total ms     usd total usd model            outcome regen shot    artifact   id"
+    );
+    assert_eq!(
+        row("120", "write"),
+        "  write     success     1500    11.5k  0.0500    0.0500 claude-haiku-4-5 -           0 c-2/s-4 s-4_v1.png 00000000-0003"
+    );
+    assert!(row("120", "draw").ends_with(" -                FAIL        - c-2/s-4 s-4_v1.png 00000000-0002"));
+    assert_eq!(row("80", "skill"), "skill       status        ms total ms     usd total usd model      id");
+    assert_eq!(row("200", "skill").split_whitespace().last(), Some("id"));
+}
+
+/// The id of a run means the only execution that can be meant.
+#[test]
+fn a_run_id_is_accepted_if_it_means_one_execution() {
+    let place = Place::with(&pipeline());
+    assert_eq!(tree(&place, "run-7", "120"), tree(&place, "00000000-0001", "120"));
+    assert_eq!(place.run(["show", "run-8", "--json"]).json()["skill_name"], "other");
+    assert_eq!(
+        place.run(["show", "run-7"]).complaint(2),
+        "runledger: cannot show one execution of the run \"run-7\": found 3; expected 1. `runledger list --run run-7 --all` \
+         lists all, and `runledger show run-7 --tree` sums them up:\n  \
+         00000000-0003-0000-0000-000000000003 2026-02-14 14:01 write\n  \
+         00000000-0002-0000-0000-000000000002 2026-02-14 14:02 draw\n  \
+         00000000-0001-0000-0000-000000000001 2026-02-14 14:00 pipeline\n"
+    );
+    assert_eq!(
+        place.run(["show", "run 9"]).complaint(1),
+        "runledger: no execution and no run has the id \"run 9\"; expected an id such as \
+         019c5d2a-5a40-7000-8000-000000000001, its first digits, or a run_id\n"
+    );
+    // A run can have an id that looks like the beginning of an execution's id. Executions come first.
+    let mut records = pipeline();
+    records[6].run = RunIds::new("cafe");
+    records.push(of(9, "first", 8, RunIds::new("00000000")));
+    let place = Place::with(&records);
+    assert_eq!(place.run(["show", "cafe", "--json"]).json()["skill_name"], "other");
+    assert!(place.run(["show", "00000000"]).complaint(2).contains("executions have an id that begins with 00000000"));
+    // Two executions without a parent in the run, of which one is in flight.
+    let ledger = Ledger::open(place.ledger()).unwrap();
+    let begun = ledger.begin(Skill::new("late", "1.0.0").run(RunIds::new("cafe")));
+    let complaint = place.run(["show", "--tree", "cafe"]).complaint(2);
+    assert!(complaint.contains("found 2 without a parent in the run; expected 1. Name one of them:\n"), "{complaint}");
+    assert!(complaint.contains(&begun.id().to_string()), "{complaint}");
+    let alone = ledger.begin(Skill::new("alone", "1.0.0").run(RunIds::new("run-10")));
+    assert_eq!(place.run(["show", "--tree", "--json", "run-10"]).json()["execution_id"], json!(alone.id()));
+}
+
 #[test]
 fn the_json_is_nested_and_exact() {
-    let place = Place::with(&pipeline());
+    let mut records = pipeline();
+    let production = &mut records[3].production;
+    (production.shot_id, production.regen_count) = (Some("s-4".to_owned()), Some(1));
+    production.outcome = Some(QcOutcome::Fix);
+    let place = Place::with(&records);
     let found = json_tree(&place, id(2));
     assert_eq!(
         found,
@@ -103,6 +190,7 @@ fn the_json_is_nested_and_exact() {
             "execution_id": id(2), "parent_execution_id": id(1), "run_id": "run-7", "skill_name": "draw",
             "timestamp_start": "2026-02-14T14:02:00.000Z", "status": "success", "in_flight": false,
             "total_latency_ms": 2500, "cost_usd": 0.12345679, "model": null,
+            "scene_id": null, "shot_id": "s-4", "regen_count": 1, "outcome": "FIX", "artifact": null,
             "total": {
                 "executions": 2, "latency_ms": 2500, "latency_unknown": 1, "cost_usd": 0.12345679, "cost_unknown": 1,
                 "left_out": 0
@@ -111,6 +199,7 @@ fn the_json_is_nested_and_exact() {
                 "execution_id": id(5), "parent_execution_id": id(2), "run_id": "run-7a", "skill_name": "upload",
                 "timestamp_start": "2026-02-14T14:04:00.000Z", "status": "interrupted", "in_flight": false,
                 "total_latency_ms": null, "cost_usd": null, "model": null,
+                "scene_id": null, "shot_id": null, "regen_count": null, "outcome": null, "artifact": null,
                 "total": {
                     "executions": 1, "latency_ms": null, "latency_unknown": 1, "cost_usd": null, "cost_unknown": 1,
                     "left_out": 0
@@ -179,7 +268,7 @@ fn a_cycle_ends() {
     let names: Vec<_> =
         found.lines().skip(1).take(3).map(|line| line.split("success").next().unwrap().trim_end()).collect();
     assert_eq!(names, ["b", "  c", "    a"], "{found}");
-    assert!(found.ends_with("executions: 3\ntotal usd: -, 3 unknown\ntotal ms: 7500\nparent: 00000000-0001-0000-0000-000000000001, which is also in the tree\n"), "{found}");
+    assert!(found.ends_with("executions: 3\ntotal usd: -\ntotal ms: 7500\nparent: 00000000-0001-0000-0000-000000000001, which is also in the tree\n"), "{found}");
     let own = json_tree(&place, id(4));
     assert_eq!((&own["children"], &own["total"]["executions"]), (&json!([]), &json!(1)));
     assert_eq!(json_tree(&place, id(5))["total"]["executions"], json!(2));

@@ -15,9 +15,10 @@ use runledger::{ExecutionMetrics, Quota};
 const NOW: &str = "2026-11-20 15:00:00";
 
 /// The commands that print tables, in the order of the help.
-const COMMANDS: [&str; 16] = [
+const COMMANDS: [&str; 17] = [
     "list --skill blog-publish",
     "list --skill nobody",
+    "cost --run run-1 --by scene",
     "tail -n 3",
     "open",
     "cost",

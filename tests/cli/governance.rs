@@ -9,6 +9,9 @@ use runledger::baseline::week_start;
 use runledger::metrics::{CostTier, Kind, QcOutcome, RunIds, Status};
 use runledger::{Answer, Execution, ExecutionMetrics, Ledger, Options, Skill, Timestamp};
 
+/// What the output ends with if no --expect was given.
+const NOT_JUDGED: &str = "not judged: which executions were expected; pass --expect FILE\n";
+
 fn of_run(id: u128, skill: &str, kind: Kind) -> ExecutionMetrics {
     let mut record = record(id, skill, "2026-11-18T12:00:00Z", Some(7000), Status::Success);
     record.kind = kind;
@@ -69,10 +72,13 @@ fn gate(place: &Place, args: &str) -> Output {
 #[test]
 fn a_run_that_was_logged_as_it_should_be_passes_with_0() {
     let place = Place::with(&run());
-    assert_eq!(gate(&place, "").answer(0), "PASS run-7: executions 4, in flight 0, spilled 0, reasons 0\n");
+    assert_eq!(
+        gate(&place, "").answer(0),
+        "PASS run-7: executions 4, in flight 0, spilled 0, reasons 0\n".to_owned() + NOT_JUDGED
+    );
     assert_eq!(
         gate(&place, "--json").answer(0),
-        r#"{"run_id":"run-7","verdict":"PASS","executions":4,"in_flight":0,"spilled":0,"child_runs":[],"reasons":[]}"#
+        r#"{"run_id":"run-7","verdict":"PASS","executions":4,"in_flight":0,"spilled":0,"not_judged":["expected_executions"],"child_runs":[],"reasons":[]}"#
             .to_owned()
             + "\n"
     );
@@ -100,9 +106,33 @@ fn a_policy_file_says_what_is_asked() {
         gate(&place, "--policy policy.json").answer(1),
         format!(
             "FAIL run-7: executions 4, in flight 0, spilled 0, reasons 1\n\
-             missing field: \"pipeline\": scene_id: production.scene_id is null\n  {id}\n"
+             missing field: \"pipeline\": scene_id: production.scene_id is null; set it with --scene\n  \
+             {id}\n{NOT_JUDGED}"
         )
     );
+}
+
+/// The reason of a missing field names the options that set it, and `runledger log` has them.
+#[test]
+fn each_missing_field_names_options_that_exist() {
+    let mut blank = of_run(1, "draw", Kind::Skill);
+    (blank.total_latency_ms, blank.wall_clock_time_ms) = (None, None);
+    (blank.execution_succeeded, blank.execution_failed, blank.status) = (None, None, None);
+    let place = Place::with(&[blank]);
+    let fields = "parent model_used tier cost estimated_cost actual_cost scene_id shot_id duration_s outcome regen_count \
+                  decision";
+    let fields: Vec<_> = fields.split_whitespace().collect();
+    let policy = serde_json::json!({"gate": {"required": {"always": &fields}}});
+    std::fs::write(place.path("policy.json"), policy.to_string()).unwrap();
+    let answer = gate(&place, "--policy policy.json").answer(1);
+    let hints: Vec<_> = answer.lines().filter_map(|line| line.split_once("; set it with ")).collect();
+    assert_eq!(hints.len(), fields.len(), "{answer}");
+    let helps = ["generation", "qc", "budget"].map(|kind| place.run(["log", kind, "--help"]).answer(0)).concat();
+    for (reason, options) in hints {
+        for option in options.split(" or ") {
+            assert!(helps.contains(&format!(" {option} <")), "{reason}: {option}");
+        }
+    }
 }
 
 /// While another program runs the execution, the gate neither waits for it nor sweeps it.
@@ -114,10 +144,13 @@ fn an_execution_in_flight_fails_the_run() {
     let why = "missing log entry: \"upload\": it has not ended: it is in flight";
     assert_eq!(
         gate(&place, "").answer(1),
-        format!("FAIL run-7: executions 4, in flight 1, spilled 0, reasons 1\n{why}\n  {}\n", begun.id())
+        format!("FAIL run-7: executions 4, in flight 1, spilled 0, reasons 1\n{why}\n  {}\n{NOT_JUDGED}", begun.id())
     );
     assert!(begun.succeed().is_durable());
-    assert_eq!(gate(&place, "").answer(0), "PASS run-7: executions 5, in flight 0, spilled 0, reasons 0\n");
+    assert_eq!(
+        gate(&place, "").answer(0),
+        "PASS run-7: executions 5, in flight 0, spilled 0, reasons 0\n".to_owned() + NOT_JUDGED
+    );
 }
 
 /// Another process holds the ledger's lock for longer than a writer waits, so the record is spilled. The gate finds it
@@ -137,10 +170,10 @@ fn a_spilled_record_fails_the_run() {
     let id = last.execution_id;
     assert_eq!(
         gate(&place, "").answer(1),
-        format!("FAIL run-7: executions 3, in flight 0, spilled 1, reasons 1\n{why}\n  {id}\n")
+        format!("FAIL run-7: executions 3, in flight 0, spilled 1, reasons 1\n{why}\n  {id}\n{NOT_JUDGED}")
     );
     let json = gate(&place, "--json").answer(1);
-    assert!(json.contains(r#""executions":3,"in_flight":0,"spilled":1,"child_runs":[],"reasons":[{"#), "{json}");
+    assert!(json.contains(r#""executions":3,"in_flight":0,"spilled":1,"not_judged":["expected_executions"],"child_runs":[],"reasons":[{"#), "{json}");
     assert_eq!(place.files(), files, "a gate changes nothing");
     // If the record is damaged, its run is unknown.
     let spill = place.path("logs/execution_metrics.ledger/spill");
@@ -157,11 +190,16 @@ fn a_spilled_record_fails_the_run() {
          missing log entry: \"qc-grader\": its parent 00000000-0004-0000-0000-000000000004 has no record\n  \
          00000000-0003-0000-0000-000000000003\n\
          broken integrity: the spill contains data that is not a record: an incomplete write or a damaged record\n"
+            .to_owned()
+            + NOT_JUDGED
     );
     std::fs::write(&spill, whole).unwrap();
     drop(ledger);
     Ledger::open(place.ledger()).unwrap();
-    assert_eq!(gate(&place, "").answer(0), "PASS run-7: executions 4, in flight 0, spilled 0, reasons 0\n");
+    assert_eq!(
+        gate(&place, "").answer(0),
+        "PASS run-7: executions 4, in flight 0, spilled 0, reasons 0\n".to_owned() + NOT_JUDGED
+    );
 }
 
 #[test]
@@ -174,7 +212,7 @@ fn records_lost_since_its_start_fail_the_run() {
     let why = "missing log entry: 2 records were lost, of this run or another, as the ledger reported at 2026-11-18T12:00:01.000Z";
     assert_eq!(
         gate(&place, "").answer(1),
-        format!("FAIL run-7: executions 4, in flight 0, spilled 0, reasons 1\n{why}\n")
+        format!("FAIL run-7: executions 4, in flight 0, spilled 0, reasons 1\n{why}\n{NOT_JUDGED}")
     );
 }
 
@@ -192,10 +230,12 @@ fn child_runs_are_named() {
         gate(&place, "").answer(0),
         "PASS run-7: executions 4, in flight 0, spilled 0, reasons 0\n\
          child runs, which are not checked here: 2\n  run\\n7a\n  run-7b\n"
+            .to_owned()
+            + NOT_JUDGED
     );
     assert_eq!(
         gate(&place, "--json").answer(0),
-        r#"{"run_id":"run-7","verdict":"PASS","executions":4,"in_flight":0,"spilled":0,"child_runs":["run\n7a","run-7b"],"reasons":[]}"#
+        r#"{"run_id":"run-7","verdict":"PASS","executions":4,"in_flight":0,"spilled":0,"not_judged":["expected_executions","child_runs"],"child_runs":["run\n7a","run-7b"],"reasons":[]}"#
             .to_owned()
             + "\n"
     );
@@ -247,7 +287,7 @@ fn a_long_reason_continues_between_words() {
 fn an_unknown_run_fails() {
     let answer = Place::with(&run()).run(["gate", "--run", "run 8\n"]).answer(1);
     let why = "missing log entry: the ledger has no execution of the run";
-    assert_eq!(answer, format!("FAIL run 8\\n: executions 0, in flight 0, spilled 0, reasons 1\n{why}\n"));
+    assert_eq!(answer, format!("FAIL run 8\\n: executions 0, in flight 0, spilled 0, reasons 1\n{why}\n{NOT_JUDGED}"));
 }
 
 /// Without --run, the run in the environment is judged, or else that of the last record that belongs to one. The answer

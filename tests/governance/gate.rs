@@ -4,7 +4,7 @@
 //! The lines of the run logger's evaluation checklist, gate behaviour and common failure modes are quoted where they
 //! are tested.
 
-use runledger::governance::{Expectations, Field, Gate, GatePolicy, GateReport, GateVerdict, Rule};
+use runledger::governance::{Expectations, Field, Gate, GatePolicy, GateReport, GateVerdict, NotJudged, Rule};
 use runledger::metrics::{CostTier, Kind, LlmCall, QcOutcome, Status};
 use runledger::{Baselines, ErrorKind, ExecutionMetrics, LedgerReader, Result, Uuid};
 
@@ -120,7 +120,9 @@ fn all_fields_populated() {
     );
     assert_eq!(
         after(3, |record| record.wall_clock_time_ms = None),
-        [r#"missing field: "renderer": duration_s: no duration or latency is recorded [3]"#]
+        [
+            r#"missing field: "renderer": duration_s: production.duration_s, wall_clock_time_ms and total_latency_ms are null [3]"#
+        ]
     );
     assert_eq!(
         after(1, |record| record.decision_made = None),
@@ -240,11 +242,74 @@ fn artifact_version_recorded() {
 fn regen_count_tracked() {
     let untracked = after(5, |record| record.production.regen_count = None);
     assert_eq!(untracked, [r#"regeneration untracked: "renderer": regen_count: production.regen_count is null [5]"#]);
-    // A run may continue a shot of an earlier run.
+    // Without the number of one attempt, it is unknown whether another one is missing.
     let mut later = run();
+    later[2].production.regen_count = None;
+    assert_eq!(
+        reasons(&judge(later.clone())),
+        [r#"regeneration untracked: "renderer": regen_count: production.regen_count is null [3]"#]
+    );
+    // A run that continues the numbers of an earlier run needs a policy that says so.
     later[2].production.regen_count = Some(2);
     later[4].production.regen_count = Some(3);
-    assert_eq!(reasons(&judge(later)), [""; 0]);
+    let lost = r#"missing log entry: "renderer": shot "s-4" has no records of attempts 0 to 1 []"#;
+    assert_eq!(reasons(&judge(later.clone())), [lost]);
+    let mut policy = GatePolicy::default();
+    policy.attempts_numbered = false;
+    let report = Gate::new(RUN).policy(policy).judge(&[], ok(later), [""; 0]).unwrap();
+    assert_eq!(reasons(&report), [""; 0]);
+}
+
+/// The first attempt is missed too. The reason names the scene, because scenes can have shots of the same name.
+#[test]
+fn the_first_attempt_is_missed_if_only_a_later_one_has_a_record() {
+    let lost = r#"missing log entry: "renderer": shot "s-4" has no record of attempt 0 []"#;
+    assert_eq!(without(3), [lost]);
+    let mut records = run();
+    records[2].production.regen_count = Some(1);
+    records[4].production.regen_count = Some(2);
+    for (at, scene) in [(2, "c-1"), (4, "c-1")] {
+        records[at].production.scene_id = Some(scene.to_owned());
+    }
+    let lost = r#"missing log entry: "renderer": shot "s-4" of scene "c-1" has no record of attempt 0 []"#;
+    assert_eq!(reasons(&judge(records.clone())), [lost]);
+    // Another skill can have made the first attempt, and may fail.
+    let mut first = records[2].clone();
+    (first.execution_id, first.skill_name, first.production.regen_count) = (id(20), "sketcher".to_owned(), Some(0));
+    first.set_status(Status::Failed);
+    records.push(first);
+    assert_eq!(reasons(&judge(records.clone())), [""; 0]);
+    // An attempt that was interrupted, that is in flight or that is spilled is reported as such.
+    records[2].set_status(Status::Interrupted);
+    let interrupted = r#"missing log entry: "renderer": it was interrupted before it ended [3]"#;
+    assert_eq!(reasons(&judge(records.clone())), [interrupted]);
+    let begun = records.remove(2);
+    let report = Gate::new(RUN).judge(std::slice::from_ref(&begun), ok(records.clone()), [""; 0]).unwrap();
+    assert_eq!(reasons(&report), [r#"missing log entry: "renderer": it has not ended: it is in flight [3]"#]);
+    let report = Gate::new(RUN).spilled(vec![begun]).judge(&[], ok(records), [""; 0]).unwrap();
+    let spilled = "its record waits in the spill because the ledger could not store it";
+    assert_eq!(reasons(&report), [format!("missing log entry: \"renderer\": {spilled} [3]")]);
+}
+
+/// A record that was refused leaves no trace, so PASS says what was not judged.
+#[test]
+fn a_verdict_says_what_it_did_not_judge() {
+    let json = |report: &GateReport| serde_json::to_value(report).unwrap()["not_judged"].clone();
+    let report = judge(run());
+    assert_eq!((report.verdict, &report.not_judged[..]), (GateVerdict::Pass, &[NotJudged::ExpectedExecutions][..]));
+    assert_eq!(json(&report), serde_json::json!(["expected_executions"]));
+
+    let expected = Expectations::from_json(r#"[{"skill": "name-files"}]"#).unwrap();
+    let mut records = run();
+    let report = Gate::new(RUN).expected(expected.clone()).judge(&[], ok(records.clone()), [""; 0]).unwrap();
+    assert_eq!((report.verdict, json(&report)), (GateVerdict::Pass, serde_json::json!([])));
+    records[6].run.run_id = Some("run-8".to_owned());
+    records[6].run.parent_run_id = Some(RUN.to_owned());
+    let report = Gate::new(RUN).expected(expected).judge(&[], ok(records), [""; 0]).unwrap();
+    assert_eq!(reasons(&report), [r#"missing log entry: "name-files": expected 1 execution, found 0 []"#]);
+    assert_eq!(json(&report), serde_json::json!(["child_runs"]));
+    // A run without any execution does not pass.
+    assert_eq!(judge(vec![]).verdict, GateVerdict::Fail);
 }
 
 /// "Outcome recorded consistently."
@@ -640,7 +705,8 @@ fn not_tracking_regen_count() {
     let shotless = |record: &mut ExecutionMetrics| {
         (record.production.shot_id, record.production.regen_count) = (None, None);
     };
-    assert_eq!(after(3, shotless), [why]);
+    let lost = r#"missing log entry: "renderer": shot "s-4" has no record of attempt 0 []"#;
+    assert_eq!(after(3, shotless), [lost, why]);
 }
 
 /// "Overwriting previous entries": a second record of an execution that differs, in this run or another. A line that a
@@ -777,7 +843,7 @@ fn requirements_of_one_kind_do_not_apply_to_another() {
     policy.required.generation = vec![];
     let mut records = run();
     records[2].cost_usd = None;
-    records[2].production.shot_id = None;
+    (records[2].production.shot_id, records[4].production.shot_id) = (None, None);
     records[3].kind = Kind::from("review");
     let report = Gate::new(RUN).policy(policy).judge(&[], ok(records), [""; 0]).unwrap();
     assert_eq!(reasons(&report), [r#"missing field: "qc-grader": shot_id: production.shot_id is null [6]"#]);

@@ -511,3 +511,48 @@ fn plain_json_lines_have_no_index() {
     assert!(reader.rebuild_index().is_err());
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
 }
+
+/// After a failed sync, a segment begins with copies of the last lines of the segment before it. If a power cut took a
+/// line of the earlier segment, its copy counts, after the lines that the earlier segment has. If a program
+/// concatenates files, a segment can repeat lines twice.
+#[test]
+fn the_last_records_have_the_order_of_a_pass_if_a_segment_repeats_lines() {
+    let place = Place { directory: tempfile::tempdir().unwrap() };
+    let journal = place.journal();
+    for number in 0..20 {
+        let mut record = record(0, 0, number);
+        record.execution_id = Uuid::from_u128(u128::from(number + 1) << 64);
+        append(&journal, &record);
+    }
+    drop(journal);
+    let segments = place.files("jsonl");
+    let [first, second] = [0, 1].map(|at| fs::read_to_string(&segments[at]).unwrap());
+    let lines: Vec<_> = first.split_inclusive('\n').collect();
+    let len = lines.len();
+    for (copies, lost, order) in [
+        (&[1][..], None, vec![len - 2, len - 1]),
+        (&[2], Some(2), vec![len - 1, len - 2]),
+        (&[3], Some(2), vec![len - 3, len - 1, len - 2]),
+        (&[2, 1], None, vec![len - 2, len - 1]),
+        (&[1, 2], None, vec![len - 2, len - 1]),
+        (&[2, 1], Some(1), vec![len - 2, len - 1]),
+        (&[3, 2], Some(2), vec![len - 3, len - 1, len - 2]),
+    ] {
+        let copies_of = |count: &usize| lines[len - count..].concat();
+        fs::write(&segments[1], copies.iter().map(copies_of).collect::<String>() + &second).unwrap();
+        let is_left = |at: usize| lost.is_none_or(|lost| at != len - lost);
+        let left: String = lines.iter().enumerate().filter(|(at, _)| is_left(*at)).map(|(_, line)| *line).collect();
+        fs::write(&segments[0], left).unwrap();
+        let before = (0..len).filter(|at| !order.contains(at));
+        let expected: Vec<_> = before.chain(order.clone()).chain(len..20).map(|number| format!("s{number}")).collect();
+        let reader = place.reader();
+        let all: Vec<_> = reader.records().map(|record| record.unwrap().skill_name).collect();
+        assert_eq!(all, expected, "{copies:?} {lost:?}");
+        for count in 0..=20 {
+            let last = &expected[20 - count..];
+            let name = |record: ExecutionMetrics| Some(record.skill_name);
+            assert_eq!(reader.last(count, name).unwrap().records, last, "{copies:?} {lost:?} {count}");
+            assert_eq!(reader.last_of_run("run-7", count, name).unwrap().records, last, "{copies:?} {lost:?} {count}");
+        }
+    }
+}

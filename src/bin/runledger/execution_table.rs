@@ -5,22 +5,45 @@ use runledger::{ExecutionMetrics, Timestamp};
 
 use crate::term::{Column, cell, minutes, short};
 
+/// What the record of a production has in addition. [`production`] returns the cells.
+pub(crate) const PRODUCTION: [Column; 4] = [
+    Column::Extra(&Column::Level("outcome")),
+    Column::Extra(&Column::Number("regen")),
+    Column::Extra(&Column::Text("shot")),
+    Column::Extra(&Column::Name("artifact")),
+];
+
 /// The columns of a table of executions. [`cells`] returns the cells of all columns except the last one, the id.
-pub(crate) const COLUMNS: [Column; 7] = [
+pub(crate) const COLUMNS: [Column; 11] = [
     Column::Text("start (UTC)"),
     Column::Name("skill"),
     Column::Level("status"),
     Column::Number("ms"),
     Column::Number("tokens"),
     Column::Number("usd"),
+    PRODUCTION[0],
+    PRODUCTION[1],
+    PRODUCTION[2],
+    PRODUCTION[3],
     Column::Text("id"),
 ];
 
 /// The maximum number of rows that are held in memory. A longer table is written in parts of this many rows.
 pub(crate) const ROWS_MAX: usize = 10_000;
 
+/// Returns the cells of the columns [`PRODUCTION`]. The scene of a shot comes before it.
+pub(crate) fn production(record: &ExecutionMetrics) -> [String; 4] {
+    let production = &record.production;
+    let shot = match (&production.scene_id, &production.shot_id) {
+        (Some(scene), Some(shot)) => Some(format!("{scene}/{shot}")),
+        (scene, shot) => shot.clone().or_else(|| scene.as_ref().map(|scene| format!("{scene}/"))),
+    };
+    [cell(production.outcome.as_ref()), cell(production.regen_count), cell(shot), cell(production.artifact.as_ref())]
+}
+
 /// Returns the cells of a row except the last one, the id.
-pub(crate) fn cells(record: &ExecutionMetrics) -> [String; 6] {
+pub(crate) fn cells(record: &ExecutionMetrics) -> [String; 10] {
+    let [outcome, regen, shot, artifact] = production(record);
     let tokens = record.tokens_used.or_else(|| record.tokens_input?.checked_add(record.tokens_output?));
     [
         minutes(record.timestamp_start),
@@ -29,17 +52,29 @@ pub(crate) fn cells(record: &ExecutionMetrics) -> [String; 6] {
         cell(record.total_latency_ms.map(|ms| short::count(ms.into()))),
         cell(tokens.map(|tokens| short::count(tokens.into()))),
         cell(record.cost_usd.map(short::usd)),
+        outcome,
+        regen,
+        shot,
+        artifact,
     ]
 }
 
 /// Like [`cells`], but the first cell also says how long before `now` the execution started.
-pub(crate) fn cells_with_age(record: &ExecutionMetrics, now: Timestamp) -> [String; 6] {
+pub(crate) fn cells_with_age(record: &ExecutionMetrics, now: Timestamp) -> [String; 10] {
     let mut cells = cells(record);
     // The start can be after `now` if another machine with a different clock recorded it. No age is shown then.
     if let Some(age_ms) = now.ms_since(record.timestamp_start) {
         cells[0].push_str(&format!("  {:>4} ago", short::age(age_ms)));
     }
     cells
+}
+
+/// Returns a row with its id.
+pub(crate) fn with_id(
+    [start, skill, status, ms, tokens, usd, outcome, regen, shot, artifact]: [String; 10],
+    id: String,
+) -> [String; COLUMNS.len()] {
+    [start, skill, status, ms, tokens, usd, outcome, regen, shot, artifact, id]
 }
 
 /// Returns how the execution ended. If the record has no status, the status is derived from `execution_succeeded` and

@@ -28,6 +28,17 @@ pub(crate) enum Failure {
     Input(#[source] io::Error),
     #[error("no execution has the id {0}")]
     Absent(String),
+    #[error(
+        "no execution and no run has the id {0:?}; expected an id such as 019c5d2a-5a40-7000-8000-000000000001, its first digits, or a run_id"
+    )]
+    NeitherIdNorRun(String),
+    /// [`Failure::report`] writes the candidates below the text.
+    #[error(
+        "cannot show one execution of the run {run:?}: found {count}{}; expected 1. {}",
+        if *of_tree { " without a parent in the run" } else { "" },
+        several(run, *of_tree)
+    )]
+    SeveralOfRun { run: String, count: usize, of_tree: bool, candidates: Vec<Candidate> },
     #[error("no execution belongs to the run {0:?}")]
     NoRun(String),
     #[error("cannot find the latest run: {}: no record has a run_id. Name a run with --run, or set RUNLEDGER_RUN_ID when you record", .0.display())]
@@ -108,13 +119,14 @@ impl Failure {
             | Self::AlreadyImported(_)
             | Self::DamagedWeek(_) => "malformed",
             Self::Absent(_)
+            | Self::NeitherIdNorRun(_)
             | Self::NoRun(_)
             | Self::NoRunYet(_)
             | Self::NoError(_)
             | Self::NotFrozen { .. }
             | Self::NoRegistry(_) => "absent",
             Self::MessageOfSuccess | Self::WeekStart(_) | Self::Period(_) => "usage",
-            Self::Ambiguous { .. } => "ambiguous",
+            Self::Ambiguous { .. } | Self::SeveralOfRun { .. } => "ambiguous",
             Self::IdOfExecution(_) => "unknown_model",
             Self::Faulty(_) => "faulty",
             Self::IsLedger(_) | Self::NoIdentity(_) | Self::NotALedger(_) | Self::LargeTree(..) => "unsuitable",
@@ -130,7 +142,7 @@ impl Failure {
         {
             text.push_str("; to use another ledger, set --ledger PATH or RUNLEDGER_PATH");
         }
-        if let Self::Ambiguous { candidates, .. } = self {
+        if let Self::Ambiguous { candidates, .. } | Self::SeveralOfRun { candidates, .. } = self {
             output::error_with_candidates(&text, self.kind(), candidates, global.style());
         } else {
             output::error(&text, self.kind(), global.style());
@@ -139,7 +151,9 @@ impl Failure {
 
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Absent(_) | Self::NoRun(_) | Self::NoError(_) | Self::Faulty(_) => ExitCode::No,
+            Self::Absent(_) | Self::NeitherIdNorRun(_) | Self::NoRun(_) | Self::NoError(_) | Self::Faulty(_) => {
+                ExitCode::No
+            }
             Self::Library(error) if matches!(error.kind(), ErrorKind::UnknownExecution | ErrorKind::Ended) => {
                 ExitCode::No
             }
@@ -147,6 +161,17 @@ impl Failure {
             _ => ExitCode::CouldNot,
         }
     }
+}
+
+/// Returns what to do if a run has several executions.
+fn several(run: &str, of_tree: bool) -> String {
+    if of_tree {
+        return "Name one of them".to_owned();
+    }
+    // Most ids need no quotes in a shell.
+    let is_plain = run.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:/".contains(&byte));
+    let run = if is_plain { run.to_owned() } else { format!("'{}'", run.replace('\'', "'\\''")) };
+    format!("`runledger list --run {run} --all` lists all, and `runledger show {run} --tree` sums them up")
 }
 
 /// Returns true if the file exists, but is not the file of a ledger. The operating system reports no error then.

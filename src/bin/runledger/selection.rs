@@ -44,10 +44,39 @@ pub(crate) struct Selection {
     #[arg(long, requires = "run")]
     child_runs: bool,
     #[command(flatten)]
-    period: Period,
+    pub(crate) period: Period,
 }
 
 impl Selection {
+    /// Returns whether executions of all runs are selected.
+    pub(crate) fn has_all_runs(&self) -> bool {
+        self.run.is_none()
+    }
+
+    /// Combines the selected records, like [`records::fold`]. Finds the records of a single run through the indexes.
+    /// Returns the result and the number of lines that are not records.
+    pub(crate) fn fold<A: Send>(
+        &self,
+        global: &Global,
+        init: impl Fn() -> A + Sync,
+        take: impl Fn(&mut A, &ExecutionMetrics) -> runledger::Result<()> + Sync,
+        merge: impl Fn(&mut A, A) -> runledger::Result<()> + Sync,
+    ) -> Result<(A, u64), Failure> {
+        let is_selected = self.predicate(global)?;
+        let add = |all: &mut A, record: &ExecutionMetrics| if is_selected(record) { take(all, record) } else { Ok(()) };
+        let Some(run) = self.run.as_deref().filter(|_| !self.child_runs) else {
+            return records::fold(&records::scan(&self.period, global)?, global, init, add, merge);
+        };
+        let (mut all, mut added) = (init(), Ok(()));
+        let skipped = records::reader(global)?.each_naming_run(run, |record| {
+            added = add(&mut all, &record);
+            added.is_ok()
+        })?;
+        added?;
+        records::warn_of(&skipped, global);
+        Ok((all, skipped.count()))
+    }
+
     /// Returns the selected records of the ledger, and an error for each line that is not a record. Warns of records
     /// that could not be appended to the ledger so far.
     pub(crate) fn records<'s>(
@@ -70,11 +99,6 @@ impl Selection {
             runs.as_ref().is_none_or(|runs| record.run.run_id.as_ref().is_some_and(|run| runs.contains(run)))
         };
         Ok(move |record: &ExecutionMetrics| of_run(record) && self.period.has(record))
-    }
-
-    /// Returns the only run of the selection; `None` if executions of other runs can be selected too.
-    pub(crate) fn only_run(&self) -> Option<&str> {
-        self.run.as_deref().filter(|_| !self.child_runs)
     }
 
     /// Returns the ids of the selected runs: the run of --run and, with --child-runs, its child runs, their child runs,

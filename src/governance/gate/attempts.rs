@@ -1,7 +1,7 @@
-//! Checks the numbers of the attempts to generate each shot: no number is skipped, and no two successful attempts have
-//! the same number.
+//! Checks the numbers of the attempts to generate each shot: they begin with 0, no number is skipped, and no two
+//! successful attempts have the same number.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
@@ -11,11 +11,19 @@ use crate::metrics::{ExecutionMetrics, Kind, shortened};
 /// The attempts, by shot.
 #[derive(Default)]
 pub(super) struct Attempts {
-    shots: BTreeMap<Shot, Vec<Attempt>>,
+    shots: BTreeMap<Shot, OfShot>,
 }
 
-/// A skill, a scene and a shot.
-type Shot = (String, Option<String>, String);
+/// A scene and a shot.
+type Shot = (Option<String>, String);
+
+#[derive(Default)]
+struct OfShot {
+    /// The numbered attempts, by skill.
+    skills: BTreeMap<String, Vec<Attempt>>,
+    /// How many attempts have no number. Another rule reports them.
+    unnumbered: u64,
+}
 
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Attempt {
@@ -27,39 +35,71 @@ struct Attempt {
 impl Attempts {
     pub(super) fn add(&mut self, record: &ExecutionMetrics) {
         let production = &record.production;
-        if let (Kind::Generation, Some(shot), Some(count)) = (&record.kind, &production.shot_id, production.regen_count)
-        {
-            let of = (record.skill_name.clone(), production.scene_id.clone(), shot.clone());
-            let succeeded = record.execution_succeeded == Some(true);
-            self.shots.entry(of).or_default().push(Attempt { count, id: record.execution_id, succeeded });
-        }
+        let (Kind::Generation, Some(shot)) = (&record.kind, &production.shot_id) else { return };
+        let of_shot = self.shots.entry((production.scene_id.clone(), shot.clone())).or_default();
+        let Some(count) = production.regen_count else {
+            of_shot.unnumbered += 1;
+            return;
+        };
+        let succeeded = record.execution_succeeded == Some(true);
+        let attempt = Attempt { count, id: record.execution_id, succeeded };
+        of_shot.skills.entry(record.skill_name.clone()).or_default().push(attempt);
     }
 
     pub(super) fn judge(&mut self, reasons: &mut Reasons) {
-        for ((skill, _, shot), attempts) in &mut self.shots {
-            let shot = shortened(shot);
-            attempts.sort_unstable();
-            for same in attempts.chunk_by(|one, other| one.count == other.count) {
-                let succeeded: Vec<Uuid> =
-                    same.iter().filter(|attempt| attempt.succeeded).map(|attempt| attempt.id).collect();
-                if succeeded.len() > 1 {
-                    let found = format!("several attempts at shot {shot} have the regen_count {}", same[0].count);
-                    for id in succeeded {
-                        reasons.add(Rule::RegenUntracked, Some(skill), found.clone(), Some(id));
-                    }
-                }
-            }
-            // The first attempt in this run may have a number above 0, because the attempts before it can belong to an
-            // earlier run.
-            for pair in attempts.windows(2) {
-                let (before, after) = (pair[0].count, pair[1].count);
-                let found = match after - before {
-                    0 | 1 => continue,
-                    2 => format!("shot {shot} has no record of attempt {}", before + 1),
-                    _ => format!("shot {shot} has no records of attempts {} to {}", before + 1, after - 1),
-                };
-                reasons.add(Rule::MissingEntry, Some(skill), found, None);
+        for ((scene, shot), of_shot) in &mut self.shots {
+            let scene = scene.as_ref().map(|scene| format!(" of scene {}", shortened(scene))).unwrap_or_default();
+            let shot = format!("{}{scene}", shortened(shot));
+            let counts = of_shot.skills.values().flatten().map(|attempt| attempt.count).collect();
+            for (skill, attempts) in &mut of_shot.skills {
+                attempts.sort_unstable();
+                judge_equal(skill, &shot, attempts, reasons);
+                judge_gaps(skill, &shot, attempts, (&counts, of_shot.unnumbered), reasons);
             }
         }
+    }
+}
+
+/// Reports successful attempts that have the same number.
+fn judge_equal(skill: &str, shot: &str, attempts: &[Attempt], reasons: &mut Reasons) {
+    for same in attempts.chunk_by(|one, other| one.count == other.count) {
+        let succeeded: Vec<Uuid> = same.iter().filter(|attempt| attempt.succeeded).map(|attempt| attempt.id).collect();
+        if succeeded.len() > 1 {
+            let found = format!("several attempts at shot {shot} have the regen_count {}", same[0].count);
+            for id in succeeded {
+                reasons.add(Rule::RegenUntracked, Some(skill), found.clone(), Some(id));
+            }
+        }
+    }
+}
+
+/// Reports the numbers that no attempt has. `counts` are the numbers of the attempts of all skills at the shot: another
+/// skill can have made the first attempts. `unnumbered` attempts can be the missing ones.
+fn judge_gaps(
+    skill: &str,
+    shot: &str,
+    attempts: &[Attempt],
+    (counts, unnumbered): (&BTreeSet<u64>, u64),
+    reasons: &mut Reasons,
+) {
+    let first = attempts.first().map_or(0, |attempt| attempt.count);
+    let mut next = 0;
+    let mut gaps = Vec::new();
+    for count in counts.range(..first).copied().chain(attempts.iter().map(|attempt| attempt.count)) {
+        if count > next {
+            gaps.push(next..=count - 1);
+        }
+        next = count.saturating_add(1);
+    }
+    let missing = gaps.iter().fold(0, |missing: u64, gap| missing.saturating_add(gap.end() - gap.start() + 1));
+    if missing <= unnumbered {
+        return;
+    }
+    for gap in gaps {
+        let found = match (gap.start(), gap.end()) {
+            (first, last) if first == last => format!("shot {shot} has no record of attempt {first}"),
+            (first, last) => format!("shot {shot} has no records of attempts {first} to {last}"),
+        };
+        reasons.add(Rule::MissingEntry, Some(skill), found, None);
     }
 }

@@ -8,7 +8,7 @@ use super::Gate;
 use super::attempts::Attempts;
 use super::member::{self, Member};
 use super::reason::{Reasons, Rule};
-use super::report::{GateReport, GateVerdict};
+use super::report::{GateReport, GateVerdict, NotJudged};
 
 use crate::governance::{Expected, Field};
 use crate::metrics::{ExecutionMetrics, Status, Timestamp, shortened};
@@ -123,14 +123,17 @@ impl<'g> Run<'g> {
         self.reasons.add(rule, None, found, None);
     }
 
-    /// Counts the record for every expectation that it fulfils.
+    /// Counts the record for every expectation that it fulfils, and as an attempt at its shot.
     fn count(&mut self, record: &ExecutionMetrics) {
+        if self.gate.policy.attempts_numbered {
+            self.attempts.add(record);
+        }
         for (found, expected) in self.found.iter_mut().zip(self.gate.expected.iter()) {
             *found += u64::from(is_expected(expected, record));
         }
     }
 
-    /// Checks the record by itself. Also collects the attempts at shots, which are compared later.
+    /// Checks the record by itself.
     fn check(&mut self, record: &ExecutionMetrics, required: &[Field]) {
         let reasons = &mut self.reasons;
         if record.status == Some(Status::Interrupted) {
@@ -139,7 +142,7 @@ impl<'g> Run<'g> {
         }
         for field in required {
             if let Some(found) = field.missing(record) {
-                reasons.of(record, field.rule(), format!("{}: {found}", field.name()));
+                reasons.missing(record, *field, found);
             }
         }
         member::check_times(record, reasons);
@@ -147,9 +150,6 @@ impl<'g> Run<'g> {
         if record.tags.contains_key("refused") {
             let found = "invalid fields were left out; see the tag refused of the record";
             reasons.of(record, Rule::MissingField, found.to_owned());
-        }
-        if self.gate.policy.attempts_numbered {
-            self.attempts.add(record);
         }
     }
 
@@ -209,6 +209,7 @@ impl<'g> Run<'g> {
             executions: self.members.len() as u64,
             in_flight: self.in_flight.len() as u64,
             spilled: self.spilled.len() as u64,
+            not_judged: NotJudged::of(&self.gate.expected, &self.child_runs),
             child_runs: self.child_runs.into_iter().collect(),
             reasons,
         }

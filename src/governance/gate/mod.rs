@@ -9,7 +9,7 @@ mod report;
 use std::fmt::Display;
 
 pub use reason::{GateReason, Rule};
-pub use report::{GateReport, GateVerdict};
+pub use report::{GateReport, GateVerdict, NotJudged};
 
 use super::{Expectations, GatePolicy};
 use crate::error::{Error, ErrorKind, Result, Skipped};
@@ -17,6 +17,11 @@ use crate::metrics::{ExecutionMetrics, Timestamp};
 use judge::Run;
 
 /// Checks one run, and returns PASS or FAIL with every reason.
+///
+/// PASS means that everything that the ledger knows of the run is logged completely. Only the caller knows which
+/// executions a run must have: a record that was refused leaves no trace in the ledger. Without
+/// [`expected`](Self::expected), a run that has at least one execution can pass although others are missing. The report
+/// then [says](GateReport::not_judged) that this was not judged.
 ///
 /// ```
 /// use runledger::governance::{Expectations, Gate, GateVerdict, Rule};
@@ -75,7 +80,8 @@ impl Gate {
         Self { verifies_every_line: true, ..self }
     }
 
-    /// Sets the executions that the run must have.
+    /// Sets the executions that the run must have. Without them, the gate does not judge whether an execution is missing
+    /// that no other record refers to.
     #[must_use]
     pub fn expected(self, expected: Expectations) -> Self {
         Self { expected, ..self }

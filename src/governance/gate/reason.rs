@@ -10,6 +10,7 @@ use std::fmt;
 use serde::Serialize;
 use uuid::Uuid;
 
+use crate::governance::Field;
 use crate::metrics::{ExecutionMetrics, shortened};
 
 /// A rule that a run must follow.
@@ -23,7 +24,8 @@ pub enum Rule {
     /// - The ledger did not lose a record that may belong to the run.
     /// - None of the run's records is in the spill. The spill holds the records that could not be appended to the
     ///   ledger so far.
-    /// - No expected execution, no attempt to generate a shot, and no parent that an execution names is missing.
+    /// - No expected execution, no attempt to generate a shot, and no parent that an execution names is missing. The
+    ///   attempts of a run at a shot are numbered from 0.
     MissingEntry,
     /// Every record says when its execution ended, and this time is not before the start.
     MissingTimestamp,
@@ -87,6 +89,8 @@ pub struct GateReason {
     pub rule: Rule,
     /// The skill concerned; `None` if the reason is about the run or the ledger as a whole.
     pub skill: Option<String>,
+    /// The field that the policy requires and that is missing; `None` for any other reason.
+    pub field: Option<Field>,
     /// What was found. Texts from records are quoted and escaped.
     pub found: String,
     /// The executions concerned; empty if the reason is not about individual executions.
@@ -95,13 +99,29 @@ pub struct GateReason {
 
 impl fmt::Display for GateReason {
     /// Writes one line without the executions, such as `cost not recorded: "draw": cost: cost_usd and
-    /// cost.estimated_usd are null`.
+    /// cost.estimated_usd are null`. A field has the name that it has in a policy.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: ", self.rule)?;
         if let Some(skill) = &self.skill {
             write!(f, "{}: ", shortened(skill))?;
         }
+        if let Some(field) = self.field {
+            write!(f, "{}: ", field.name())?;
+        }
         f.write_str(&self.found)
+    }
+}
+
+/// Returns the rule that a record breaks without this field.
+fn broken_without(field: Field) -> Rule {
+    match field {
+        Field::Parent => Rule::MissingParent,
+        Field::Tier => Rule::TierUndocumented,
+        Field::Cost | Field::EstimatedCost | Field::ActualCost => Rule::CostNotRecorded,
+        Field::Outcome => Rule::InconsistentOutcome,
+        Field::RegenCount => Rule::RegenUntracked,
+        Field::ArtifactOutput => Rule::ArtifactVersionNotRecorded,
+        _ => Rule::MissingField,
     }
 }
 
@@ -109,7 +129,7 @@ impl fmt::Display for GateReason {
 #[derive(Default)]
 pub(super) struct Reasons {
     reasons: Vec<GateReason>,
-    places: HashMap<(Rule, Option<String>, String), usize>,
+    places: HashMap<(Rule, Option<String>, Option<Field>, String), usize>,
 }
 
 impl Reasons {
@@ -118,13 +138,22 @@ impl Reasons {
         self.add(rule, Some(&record.skill_name), found, Some(record.execution_id));
     }
 
+    /// Adds that a record lacks a field that the policy requires.
+    pub(super) fn missing(&mut self, record: &ExecutionMetrics, field: Field, found: String) {
+        let key = (broken_without(field), Some(record.skill_name.clone()), Some(field), found);
+        self.add_key(key, Some(record.execution_id));
+    }
+
     pub(super) fn add(&mut self, rule: Rule, skill: Option<&str>, found: String, execution: Option<Uuid>) {
-        let key = (rule, skill.map(str::to_owned), found);
+        self.add_key((rule, skill.map(str::to_owned), None, found), execution);
+    }
+
+    fn add_key(&mut self, key: (Rule, Option<String>, Option<Field>, String), execution: Option<Uuid>) {
         let place = match self.places.get(&key) {
             Some(&place) => place,
             None => {
-                let (rule, skill, found) = key.clone();
-                self.reasons.push(GateReason { rule, skill, found, executions: Vec::new() });
+                let (rule, skill, field, found) = key.clone();
+                self.reasons.push(GateReason { rule, skill, field, found, executions: Vec::new() });
                 self.places.insert(key, self.reasons.len() - 1);
                 self.reasons.len() - 1
             }

@@ -1,16 +1,18 @@
 //! The report of a gate.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::Serialize;
 
 use super::reason::GateReason;
+use crate::governance::Expectations;
 
 /// The verdict of a gate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum GateVerdict {
-    /// The run follows every rule.
+    /// The run follows every rule, as far as it was [judged](GateReport::not_judged).
     Pass,
     /// The run breaks at least one rule.
     Fail,
@@ -23,6 +25,31 @@ impl fmt::Display for GateVerdict {
             Self::Pass => "PASS",
             Self::Fail => "FAIL",
         })
+    }
+}
+
+/// A question that a gate did not answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum NotJudged {
+    /// Whether the run has every execution that was expected, because the gate has no
+    /// [expectations](super::Gate::expected).
+    ExpectedExecutions,
+    /// Whether the child runs are fully logged, because each run has a gate of its own.
+    ChildRuns,
+}
+
+impl NotJudged {
+    pub(super) fn of(expected: &Expectations, child_runs: &BTreeSet<String>) -> Vec<Self> {
+        let mut not_judged = Vec::new();
+        if expected.iter().next().is_none() {
+            not_judged.push(Self::ExpectedExecutions);
+        }
+        if !child_runs.is_empty() {
+            not_judged.push(Self::ChildRuns);
+        }
+        not_judged
     }
 }
 
@@ -40,6 +67,8 @@ pub struct GateReport {
     pub in_flight: u64,
     /// The number of the run's executions whose record could not be appended to the ledger so far.
     pub spilled: u64,
+    /// The questions that the verdict does not answer.
+    pub not_judged: Vec<NotJudged>,
     /// The child runs of this run, sorted by name. The gate did not check them; judge each of them separately.
     pub child_runs: Vec<String>,
     /// Every reason why the run fails, in the order of [`Rule`](super::Rule); empty if the run passes.

@@ -61,6 +61,10 @@ pub(crate) struct Sequence {
     /// The highest number.
     seq: u64,
     missing: Missing,
+    /// The lowest number of a line that was [behind](Order::Behind) since the last call of
+    /// [`take_behind`](Self::take_behind).
+    #[serde(skip)]
+    behind: Option<u64>,
 }
 
 /// The position of a line relative to the lines before it.
@@ -77,11 +81,17 @@ pub(crate) enum Order {
 impl Sequence {
     /// Starts after a line with the number `seq`.
     pub(crate) fn after(seq: u64) -> Self {
-        Self { seq, missing: Missing::default() }
+        Self { seq, ..Self::default() }
     }
 
     pub(crate) fn seq(&self) -> u64 {
         self.seq
+    }
+
+    /// Returns the lowest number of a line that was [behind](Order::Behind) since the last call. Returns `None` if all
+    /// numbers were ascending.
+    pub(crate) fn take_behind(&mut self) -> Option<u64> {
+        self.behind.take()
     }
 
     /// If `seq` is the next number, advances to it and returns true. Otherwise returns false. The line with this number
@@ -109,6 +119,7 @@ impl Sequence {
         // would hide valid lines.
         } else if trailer.seals(line) {
             if seq <= self.seq {
+                self.behind = Some(self.behind.map_or(seq, |lowest| lowest.min(seq)));
                 return Order::Behind(seq);
             }
             self.missing.add_between(self.seq, seq);

@@ -1,18 +1,18 @@
 //! Finds the last records for which a condition holds.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use super::LedgerReader;
 use super::find::hit;
 use super::line_record::record;
-use super::scan::{Superseded, superseded};
+use super::scan::{Superseded, Tangle, superseded, untangled};
 use super::segments::{Indexes, Segment};
 use super::starts::Starts;
 use crate::error::{Error, Result, Skipped};
-use crate::journal::format::line::{self, Trailer};
 use crate::journal::read::blocks::Block;
 use crate::journal::read::last::{BLOCK_BYTES, segments_from_last};
-use crate::journal::read::{Order, Sequence};
+use crate::journal::read::line_at;
 use crate::ledger::index::{Section, of_run};
 use crate::metrics::{ExecutionMetrics, Timestamp};
 
@@ -40,8 +40,8 @@ impl LedgerReader {
     /// its end until it has these results. `take` gets the records in this order too: the last one first.
     ///
     /// Damage before these records is not reported, because the ledger before them is not read. A writer that could not
-    /// sync a segment repeats lines in a new segment. Such a line counts once, in the new segment. If several lines have
-    /// the same `execution_id`, only the last one counts.
+    /// sync a segment repeats lines in a new segment. Such a line counts once, where a pass from the start of the ledger
+    /// finds it first. If several lines have the same `execution_id`, only the last one counts.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if a segment cannot be read.
@@ -131,7 +131,7 @@ impl LedgerReader {
     ) -> Result<LastRecords<T>> {
         let indexes = Indexes::of(&*self.storage, &self.layout);
         let (mut records, mut skipped) = (VecDeque::new(), Skipped::default());
-        let (mut repeated_from, mut buffer) = (None::<u64>, Vec::new());
+        let (mut untangled, mut buffer) = (None, Vec::new());
         let superseded = superseded(&*self.storage, &self.layout);
         for segment in segments_from_last(&*self.storage, &self.layout)? {
             let block = match segment {
@@ -141,12 +141,21 @@ impl LedgerReader {
                 }
                 segment => segment?,
             };
+            if let Some(tangle) = superseded.tangle_of(block.segment) {
+                // The last segment of a tangle comes first. Its records are read with those of the other segments.
+                if untangled.replace(tangle) != Some(tangle) {
+                    self.last_of_tangle(tangle, &superseded, (&mut records, count), &mut skipped, take)?;
+                }
+                if records.len() == count {
+                    break;
+                }
+                continue;
+            }
             let block = superseded.cut(&block);
-            let (parts, mut first_seq) = match parts {
+            let parts = match parts {
                 Some(parts) => parts_of(indexes.segment(block), parts),
-                None => (vec![block], None),
+                None => vec![block],
             };
-            let is_first_known = first_seq.is_some();
             let mut of_segment = Skipped::default();
             for mut rest in parts.into_iter().rev() {
                 // The number of lines in the segment before the block that was read last. These lines are counted only
@@ -156,9 +165,8 @@ impl LedgerReader {
                     && let Some(block) = rest.cut_last(BLOCK_BYTES)
                 {
                     let wanted = count - records.len();
-                    let mut part = Part { records: VecDeque::new(), malformed: Vec::new(), lines: 0, first_seq: None };
-                    let is_repeated = |seq| repeated_from.is_some_and(|first| first <= seq);
-                    part.read(&block, &mut buffer, (&superseded, &is_repeated), wanted, take)?;
+                    let mut part = Part { records: VecDeque::new(), malformed: Vec::new(), lines: 0 };
+                    part.read(&block, &mut buffer, &superseded, wanted, take)?;
                     before = match before {
                         Some(before) => Some(before.saturating_sub(part.lines)),
                         None if part.malformed.is_empty() => None,
@@ -167,9 +175,6 @@ impl LedgerReader {
                     for (line, byte, error) in part.malformed {
                         of_segment.add(error.path(block.path()).at(before.unwrap_or_default() + line, byte));
                     }
-                    if !is_first_known {
-                        first_seq = part.first_seq.or(first_seq);
-                    }
                     part.records.into_iter().rev().for_each(|record| records.push_front(record));
                 }
             }
@@ -177,21 +182,48 @@ impl LedgerReader {
             if records.len() == count {
                 break;
             }
-            repeated_from = first_seq.or(repeated_from);
         }
         Ok(LastRecords { records: records.into(), skipped })
     }
+
+    /// Adds results for the last records of the segments of `tangle`, until there are `count`.
+    fn last_of_tangle<T>(
+        &self,
+        tangle: &Tangle,
+        superseded: &Arc<Superseded>,
+        (records, count): (&mut VecDeque<T>, usize),
+        skipped: &mut Skipped,
+        take: &mut dyn FnMut(ExecutionMetrics) -> Option<T>,
+    ) -> Result<()> {
+        let (segments, mut of_tangle) = untangled(&*self.storage, &self.layout, tangle, superseded)?;
+        let lines = segments.iter().flat_map(|(block, offsets)| offsets.iter().map(move |offset| (block, *offset)));
+        let mut lines = lines.rev();
+        while records.len() < count
+            && let Some((block, offset)) = lines.next()
+        {
+            let line = line_at(block.file(), offset).map_err(|e| Error::io("read a segment", block.path(), e))?;
+            match line.as_deref().map(record) {
+                Some(Ok(record)) => take(record).into_iter().for_each(|result| records.push_front(result)),
+                Some(Err(error)) => {
+                    let before = lines_of(&block.part(0, offset), &mut Vec::new())?;
+                    of_tangle.add(error.path(block.path()).at(before + 1, offset));
+                }
+                None => {}
+            }
+        }
+        skipped.follow(of_tangle);
+        Ok(())
+    }
 }
 
-/// Returns the parts of a segment that can have wanted lines, and the number of the segment's first line, if the index
-/// knows it.
-fn parts_of(mut segment: Segment<'_>, parts: Parts<'_>) -> (Vec<Block>, Option<u64>) {
+/// Returns the parts of a segment that can have wanted lines.
+fn parts_of(mut segment: Segment<'_>, parts: Parts<'_>) -> Vec<Block> {
     match (parts(&mut segment), &segment.index) {
         (Some(mut parts), Some(index)) => {
             parts.push(segment.block.part(index.end, u64::MAX));
-            (parts, Some(index.span.first))
+            parts
         }
-        _ => (vec![segment.block], None),
+        _ => vec![segment.block],
     }
 }
 
@@ -208,24 +240,19 @@ struct Part<T> {
     /// 1, and the offset of the line's first byte in the segment.
     malformed: Vec<(u64, u64, Error)>,
     lines: u64,
-    /// The sequence number of the first line whose hash is correct. The number of a line with a wrong hash is not
-    /// trusted.
-    first_seq: Option<u64>,
 }
 
 impl<T> Part<T> {
     /// Reads `block`, but not the superseded lines, whose execution has a later line. Passes the records to `take` until
-    /// there are `wanted` results, the last record first. `is_repeated` returns true for the numbers that have a line in a
-    /// later segment.
+    /// there are `wanted` results, the last record first.
     fn read(
         &mut self,
         block: &Block,
         buffer: &mut Vec<u8>,
-        (superseded, is_repeated): (&Superseded, &impl Fn(u64) -> bool),
+        superseded: &Superseded,
         wanted: usize,
         take: &mut dyn FnMut(ExecutionMetrics) -> Option<T>,
     ) -> Result<()> {
-        let mut sequence = Sequence::default();
         // The text of all lines that count, and for each line its number, its offset, and where it ends in the text.
         let (mut text, mut lines) = (Vec::new(), Vec::new());
         block.read(buffer, |piece, bytes| {
@@ -235,22 +262,7 @@ impl<T> Part<T> {
                 return;
             }
             self.lines += 1;
-            let trailer = line::trailer(bytes);
-            let seals = |trailer: &Trailer| trailer.seals(bytes);
-            let seq = trailer.as_ref().map(|trailer| trailer.link.seq);
-            if self.first_seq.is_none() {
-                self.first_seq = seq.filter(|_| trailer.as_ref().is_some_and(seals));
-            }
-            // Skips the lines that a reader from the start of the ledger skips too.
-            if let Order::Behind(seq) = sequence.order(bytes, trailer.as_ref(), || !bytes.contains(&0))
-                && !sequence.fills(seq)
-            {
-                return;
-            }
-            if bytes.is_empty()
-                || seq.is_some_and(is_repeated) && trailer.as_ref().is_some_and(seals)
-                || superseded.has_copy(block.segment, piece.offset, bytes)
-            {
+            if bytes.is_empty() || superseded.has(block.segment, piece.offset) {
                 return;
             }
             text.extend_from_slice(bytes);

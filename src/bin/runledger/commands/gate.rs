@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use runledger::LedgerReader;
-use runledger::governance::{Expectations, Gate, GateReport, GateVerdict};
+use runledger::governance::{Expectations, Field, Gate, GateReason, GateReport, GateVerdict, NotJudged};
 use runledger::ledger::Gated;
 
 use crate::environment;
@@ -26,7 +26,7 @@ use crate::term::{output, paint, paragraph, printable, short};
 ///   (stored next to the ledger).
 ///
 /// - An execution is missing: one that --expect requires, an attempt to generate a shot (a clip of a scene), or the
-///   parent of another execution.
+///   parent of another execution. The attempts at a shot are numbered from 0 by regen_count.
 ///
 /// - The ledger has lost records since the run began. It is unknown to which run these records belonged.
 ///
@@ -44,15 +44,19 @@ use crate::term::{output, paint, paragraph, printable, short};
 ///
 /// - A line of the ledger is not a record, the hash chain does not verify, or a file of the ledger cannot be read.
 ///
-/// Each reason lists the affected executions. Nothing is changed. The example of `runledger log` records a run that
-/// passes.
+/// Each reason lists the affected executions. The reason of a missing value names its key, and the option of `runledger
+/// log`, `run` or `complete` that sets it. Nothing is changed. The example of `runledger log` records a run that passes.
+///
+/// PASS means that what the ledger knows of the run is fully logged. A record that was refused leaves no trace in the
+/// ledger, so only --expect can notice that it is missing. Without --expect, the output says that this was not judged,
+/// and a run still passes if it has at least one execution.
 ///
 /// The file of --expect is a JSON array. Each entry describes executions that the run must have. An entry needs a
 /// skill, and can have a kind, a scene_id, a shot_id, and a count [default: 1]:
 ///
 /// [{"skill": "storyboard"}, {"skill": "renderer", "kind": "generation", "shot_id": "s-4", "count": 2}]
 ///
-/// Exits with 0 on PASS, with 1 on FAIL, and with 2 if the run cannot be checked.
+/// Exits with 0 on PASS, with 1 on FAIL, which includes a run without any execution, and with 2 if the run cannot be checked.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: publish the results of a run only if it is fully logged
   runledger gate --run run-7 --expect expected.json && publish")]
@@ -119,8 +123,37 @@ fn expected(path: Option<&Path>) -> Result<Expectations, Failure> {
     Ok(Expectations::from_json(&text).map_err(|error| error.path(path))?)
 }
 
+/// Returns the text of a reason. If a field is missing, the text ends with the options that set it.
+fn text(reason: &GateReason) -> String {
+    match reason.field.and_then(options) {
+        Some(options) => format!("{reason}; set it with {options}"),
+        None => reason.to_string(),
+    }
+}
+
+/// Returns the options of `log`, `run` and `complete` that set a field.
+fn options(field: Field) -> Option<&'static str> {
+    Some(match field {
+        Field::RunId => "--run-id",
+        Field::Parent => "--parent",
+        Field::ModelUsed => "--model",
+        Field::Tier => "--tier",
+        Field::Cost => "--cost or --estimate",
+        Field::EstimatedCost => "--estimate",
+        Field::ActualCost => "--cost",
+        Field::SceneId => "--scene",
+        Field::ShotId => "--shot",
+        Field::DurationS => "--took or --duration",
+        Field::Outcome => "--outcome or --status",
+        Field::RegenCount => "--regen-count",
+        Field::ArtifactOutput => "--artifact",
+        Field::Decision => "--decision",
+        _ => return None,
+    })
+}
+
 fn write(report: &GateReport, out: &mut impl Write) -> Result<(), Failure> {
-    let GateReport { run_id, verdict, executions, in_flight, spilled, child_runs, reasons, .. } = report;
+    let GateReport { run_id, verdict, executions, in_flight, spilled, child_runs, not_judged, reasons, .. } = report;
     let counts = [
         ("executions", *executions),
         ("in flight", *in_flight),
@@ -130,7 +163,7 @@ fn write(report: &GateReport, out: &mut impl Write) -> Result<(), Failure> {
     let counts = counts.map(|(what, count)| format!("{what} {}", short::count(count.into())));
     writeln!(out, "{} {}: {}", paint(&verdict.to_string()), printable(run_id), counts.join(", "))?;
     for reason in reasons {
-        paragraph(&reason.to_string(), [0, 4], out)?;
+        paragraph(&text(reason), [0, 4], out)?;
         for execution in &reason.executions {
             writeln!(out, "  {execution}")?;
         }
@@ -138,6 +171,9 @@ fn write(report: &GateReport, out: &mut impl Write) -> Result<(), Failure> {
     if !child_runs.is_empty() {
         writeln!(out, "child runs, which are not checked here: {}", child_runs.len())?;
         child_runs.iter().try_for_each(|run| writeln!(out, "  {}", printable(run)))?;
+    }
+    if not_judged.contains(&NotJudged::ExpectedExecutions) {
+        writeln!(out, "not judged: which executions were expected; pass --expect FILE")?;
     }
     Ok(())
 }

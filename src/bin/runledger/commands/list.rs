@@ -8,7 +8,7 @@ use runledger::{ExecutionMetrics, Usd, Uuid};
 
 use crate::argument::{name, whole};
 use crate::clock;
-use crate::execution_table::{COLUMNS, ROWS_MAX, cells, cells_with_age, status};
+use crate::execution_table::{COLUMNS, ROWS_MAX, cells, cells_with_age, status, with_id};
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::global::Global;
@@ -22,6 +22,9 @@ use crate::term::{Table, audience, output};
 /// Prints a table with one row for each execution. Times are UTC. Each id is shortened to the first digits that
 /// distinguish it from the other ids in the list. `runledger show` accepts the short id. If several ids in the ledger
 /// begin with these digits, `show` lists up to 10 of them.
+///
+/// If executions of a production are listed, and if the output is wide enough, the table also has their outcome (the
+/// verdict), their regen_count, their shot with its scene, and their artifact.
 ///
 /// At most 10,000 rows are held in memory. If the list is longer, ids are not shortened, and columns can become wider
 /// after each 10,000 rows.
@@ -140,13 +143,13 @@ fn table(wanted: &Wanted<'_>, global: &Global, out: &mut impl Write) -> Result<u
 struct Rows {
     table: Table<{ COLUMNS.len() }>,
     /// The ids and the other cells of the rows that have not been written yet.
-    held: Vec<(Uuid, [String; 6])>,
+    held: Vec<(Uuid, [String; COLUMNS.len() - 1])>,
     /// True if the list has more than [`ROWS_MAX`] rows. Then ids are whole, because to shorten them would take all ids.
     is_long: bool,
 }
 
 impl Rows {
-    fn add(&mut self, row: (Uuid, [String; 6]), out: &mut impl Write) -> Result<(), Failure> {
+    fn add(&mut self, row: (Uuid, [String; COLUMNS.len() - 1]), out: &mut impl Write) -> Result<(), Failure> {
         if self.held.len() == ROWS_MAX {
             self.is_long = true;
             self.write(out)?;
@@ -159,9 +162,9 @@ impl Rows {
         let mut ids: Vec<_> = self.held.iter().map(|(id, _)| id.as_u128()).collect();
         ids.sort_unstable();
         ids.dedup();
-        for (id, [start, skill, status, latency, tokens, cost]) in self.held.drain(..) {
+        for (id, cells) in self.held.drain(..) {
             let id = if self.is_long { id.to_string() } else { shortest(id, &ids) };
-            self.table.row([start, skill, status, latency, tokens, cost, id]);
+            self.table.row(with_id(cells, id));
         }
         if self.is_long {
             self.table.write(out)?;

@@ -8,7 +8,6 @@ use serde::Serialize;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::global::Global;
-use crate::records;
 use crate::selection::Selection;
 use crate::term::{Column, Table, cell, output, short};
 
@@ -59,22 +58,9 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
-    let is_selected = args.selection.predicate(global)?;
-    let add = |all: &mut MetricsAccumulator, record: &_| if is_selected(record) { all.add(record) } else { Ok(()) };
-    let reader = records::reader(global)?;
-    let (all, malformed_lines) = match args.selection.only_run() {
-        Some(run) => {
-            let (mut all, mut added) = (MetricsAccumulator::new(), Ok(()));
-            let skipped = reader.each_naming_run(run, |record| {
-                added = add(&mut all, &record);
-                added.is_ok()
-            })?;
-            added?;
-            records::warn_of(&skipped, global);
-            (all, skipped.count())
-        }
-        None => records::fold(&reader.scan(), global, MetricsAccumulator::new, add, MetricsAccumulator::merge)?,
-    };
+    let add = MetricsAccumulator::add;
+    let (all, malformed_lines) =
+        args.selection.fold(global, MetricsAccumulator::new, add, MetricsAccumulator::merge)?;
     let derived = all.finish();
     if global.json {
         output::json_line(out, &Answer { derived: &derived, malformed_lines })?;

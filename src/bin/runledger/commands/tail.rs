@@ -6,7 +6,7 @@ use runledger::ErrorKind;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::argument::whole;
-use crate::execution_table::{COLUMNS, ROWS_MAX, cells};
+use crate::execution_table::{COLUMNS, ROWS_MAX, cells, with_id};
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::global::Global;
@@ -23,8 +23,8 @@ use crate::term::{Table, output};
 ///
 /// If several lines have the same id, only the last one is shown. With --follow, each new line is shown.
 ///
-/// With --follow, the widths of the columns depend only on the terminal, so that later rows have the same columns. On a
-/// terminal, a longer name is shortened. The command looks for new executions ten times per second. If the ledger starts a new file, the
+/// With --follow, the widths of the columns depend only on the terminal, so that later rows have the same columns. The
+/// table then has no columns for the fields of a production. On a terminal, a longer name is shortened. The command looks for new executions ten times per second. If the ledger starts a new file, the
 /// command also reads that file. A line that is still being written is shown when it is complete. To end the command,
 /// press Ctrl-C. The command also ends when its output is closed, as in `| head -1`.
 #[derive(Debug, clap::Args)]
@@ -50,7 +50,7 @@ const ID_DIGITS: usize = 12;
 
 /// The widths of the columns with --follow. They are those of all usual values. A larger value, such as a cost above
 /// 9999.99 dollars, moves only the rest of its row.
-const WIDTHS: [usize; 7] = [16, 16, 11, 5, 6, 7, ID_DIGITS + 1];
+const WIDTHS: [usize; COLUMNS.len()] = [16, 16, 11, 5, 6, 7, 0, 0, 0, 0, ID_DIGITS + 1];
 /// The largest number of columns that the names of skills get in addition on a wide terminal.
 const SKILL_MORE_MAX: usize = 24;
 
@@ -62,8 +62,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
             if global.json {
                 output::json_line(out, &record)?;
             } else {
-                let [start, skill, status, latency, tokens, cost] = cells(&record);
-                table.row([start, skill, status, latency, tokens, cost, beginning(record.execution_id, ID_DIGITS)]);
+                table.row(with_id(cells(&record), beginning(record.execution_id, ID_DIGITS)));
                 if table.unwritten() > ROWS_MAX {
                     table.write(out)?;
                 }

@@ -2,7 +2,7 @@
 
 use runledger::Timestamp;
 
-const UNKNOWN: &str = "-";
+pub(super) const UNKNOWN: &str = "-";
 
 /// Returns the text of a cell whose value may be unknown.
 pub(crate) fn cell(value: Option<impl ToString>) -> String {

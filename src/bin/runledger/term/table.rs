@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 use std::io::{self, Write};
-use std::ops::Range;
 
+use super::cell::UNKNOWN;
 use super::color::paint;
 use super::printable::printable;
 use super::width::{Width, columns_of, width};
@@ -16,6 +16,8 @@ const MESSAGE_COLUMNS_MIN: usize = 20;
 /// The number of spaces between two cells. A table that would be too wide has only 1 space between two cells. If a row
 /// needs several lines, all lines except the first are indented by this number of spaces.
 const GAP: usize = 2;
+/// The width to which names are shortened at most to make room for an extra column.
+const NAME_COLUMNS_BESIDE_EXTRA: usize = 13;
 
 /// A column and its heading.
 #[derive(Debug, Clone, Copy)]
@@ -31,11 +33,15 @@ pub(crate) enum Column {
     Number(&'static str),
     /// A level or a status, flush left and coloured.
     Level(&'static str),
+    /// A column that is left out if none of its values is known, or if the output is not wide enough. The last extra
+    /// column is left out first. A steady table has none.
+    Extra(&'static Column),
 }
 
 impl Column {
     fn heading(self) -> &'static str {
         match self {
+            Self::Extra(column) => column.heading(),
             Self::Name(heading)
             | Self::Message(heading)
             | Self::Text(heading)
@@ -54,6 +60,8 @@ pub(crate) struct Table<const N: usize> {
     widest: [usize; N],
     /// True if the widths of the columns do not depend on the cells.
     is_steady: bool,
+    /// Whether a value of each column is known.
+    is_known: [bool; N],
     /// The rows that have not been written yet. The headings are the first row of every table.
     rows: Vec<[String; N]>,
     /// True if a row other than the headings was added.
@@ -62,10 +70,9 @@ pub(crate) struct Table<const N: usize> {
 
 impl<const N: usize> Table<N> {
     pub(crate) fn new(columns: [Column; N]) -> Self {
-        let mut table = Self { columns, widest: [0; N], is_steady: false, rows: Vec::new(), has_rows: false };
-        table.row(columns.map(|column| column.heading().to_owned()));
-        table.has_rows = false;
-        table
+        let headings = columns.map(|column| column.heading().to_owned());
+        let widest = headings.each_ref().map(|heading| width(heading));
+        Self { columns, widest, is_steady: false, is_known: [false; N], rows: vec![headings], has_rows: false }
     }
 
     /// Creates a table with these widths of its columns, so that rows that are written later have the same columns. The
@@ -76,15 +83,19 @@ impl<const N: usize> Table<N> {
         if let Width::Screen(columns) = Width::of(io::stdout())
             && let Some(name) = table.columns.iter().position(|column| matches!(column, Column::Name(_)))
         {
-            table.widest[name] += columns.saturating_sub(total(&widths, GAP)).min(name_max);
+            let shown: Vec<_> = table.shown(columns).into_iter().map(|(.., width)| width).collect();
+            table.widest[name] += columns.saturating_sub(total(&shown, GAP)).min(name_max);
         }
         table
     }
 
     pub(crate) fn row(&mut self, cells: [String; N]) {
         let cells = cells.map(|cell| printable(&cell).into_owned());
-        for (widest, cell) in self.widest.iter_mut().zip(&cells).filter(|_| !self.is_steady) {
-            *widest = width(cell).max(*widest);
+        for ((widest, is_known), cell) in self.widest.iter_mut().zip(&mut self.is_known).zip(&cells) {
+            *is_known |= cell != UNKNOWN;
+            if !self.is_steady {
+                *widest = width(cell).max(*widest);
+            }
         }
         self.rows.push(cells);
         self.has_rows = true;
@@ -107,12 +118,13 @@ impl<const N: usize> Table<N> {
     }
 
     fn write_within(&mut self, width: Width, out: &mut impl Write) -> io::Result<()> {
-        let (gap, parts) = self.layout(width);
+        let shown = self.shown(width.columns());
+        let (gap, parts) = self.layout(width, &shown);
         // In a file or a pipe, names and messages are whole.
         let is_whole = width.columns() == usize::MAX;
         let is_row = matches!(width, Width::Lines(_));
         for row in self.rows.drain(..) {
-            let mut cells = self.columns.iter().zip(&row);
+            let mut cells = shown.iter().map(|(at, column, _)| (column, &row[*at]));
             let mut indent = 0;
             for widths in &parts {
                 let cells: Vec<_> = widths
@@ -134,48 +146,73 @@ impl<const N: usize> Table<N> {
         Ok(())
     }
 
+    /// Returns the position of each column that is shown, the column, and the width of its widest cell.
+    fn shown(&self, most: usize) -> Vec<(usize, Column, usize)> {
+        let all = || (0..N).map(|at| (at, self.columns[at], self.widest[at]));
+        let mut extras: Vec<_> = all()
+            .filter(|(at, column, _)| matches!(column, Column::Extra(_)) && self.is_known[*at] && !self.is_steady)
+            .map(|(at, ..)| at)
+            .collect();
+        loop {
+            let shown: Vec<_> = all()
+                .filter(|(at, column, _)| !matches!(column, Column::Extra(_)) || extras.contains(at))
+                .map(|(at, column, widest)| {
+                    (at, if let Column::Extra(column) = column { *column } else { column }, widest)
+                })
+                .collect();
+            let least = shown.iter().map(|(_, column, widest)| match column {
+                Column::Name(_) => (*widest).min(NAME_COLUMNS_BESIDE_EXTRA),
+                _ => *widest,
+            });
+            if extras.is_empty() || total(&least.collect::<Vec<_>>(), 1) <= most {
+                return shown;
+            }
+            extras.pop();
+        }
+    }
+
     /// Returns the number of spaces between two cells. Also returns, for each line of a row, the widths of the cells in
     /// this line.
-    fn layout(&self, width: Width) -> (usize, Vec<Vec<usize>>) {
+    fn layout(&self, width: Width, shown: &[(usize, Column, usize)]) -> (usize, Vec<Vec<usize>>) {
         let most = width.columns();
-        if total(&self.widest, GAP) <= most {
-            return (GAP, vec![self.widest.to_vec()]);
+        let widest: Vec<_> = shown.iter().map(|(.., widest)| *widest).collect();
+        if total(&widest, GAP) <= most {
+            return (GAP, vec![widest]);
         }
-        let all = self.widths(0..N, most);
+        let all = widths(shown, most);
         if total(&all, 1) <= most || matches!(width, Width::Lines(_)) {
             return (1, vec![all]);
         }
         let mut lines = Vec::new();
         let mut start = 0;
-        while start < N {
+        while start < shown.len() {
             let room = if start == 0 { most } else { most.saturating_sub(GAP) };
             let mut end = start + 1;
-            let mut line = self.widths(start..end, room);
-            while end < N && total(&self.widths(start..end + 1, room), 1) <= room {
+            let mut line = widths(&shown[start..end], room);
+            while end < shown.len() && total(&widths(&shown[start..=end], room), 1) <= room {
                 end += 1;
-                line = self.widths(start..end, room);
+                line = widths(&shown[start..end], room);
             }
             lines.push(line);
             start = end;
         }
         (1, lines)
     }
+}
 
-    /// Returns the widths of these columns in one line. If the line would be wider than `room`, names and messages get
-    /// less room, the widest column first.
-    fn widths(&self, columns: Range<usize>, room: usize) -> Vec<usize> {
-        let names_of = |most: usize| {
-            let columns = self.columns.iter().zip(self.widest).skip(columns.start).take(columns.len());
-            let widths = columns.map(|(column, widest)| match column {
-                Column::Name(_) => widest.min(most),
-                Column::Message(_) => widest.min(most.max(MESSAGE_COLUMNS_MIN)),
-                _ => widest,
-            });
-            widths.collect::<Vec<_>>()
-        };
-        let fitting = (NAME_COLUMNS_MIN..=room).rev().map(names_of).find(|widths| total(widths, 1) <= room);
-        fitting.unwrap_or_else(|| names_of(NAME_COLUMNS_MIN))
-    }
+/// Returns the widths of these columns in one line. If the line would be wider than `room`, names and messages get
+/// less room, the widest column first.
+fn widths(columns: &[(usize, Column, usize)], room: usize) -> Vec<usize> {
+    let names_of = |most: usize| {
+        let widths = columns.iter().map(|&(_, column, widest)| match column {
+            Column::Name(_) => widest.min(most),
+            Column::Message(_) => widest.min(most.max(MESSAGE_COLUMNS_MIN)),
+            _ => widest,
+        });
+        widths.collect::<Vec<_>>()
+    };
+    let fitting = (NAME_COLUMNS_MIN..=room).rev().map(names_of).find(|widths| total(widths, 1) <= room);
+    fitting.unwrap_or_else(|| names_of(NAME_COLUMNS_MIN))
 }
 
 /// Returns the width of a line with cells of these widths.
@@ -198,7 +235,7 @@ fn pad(column: Column, cell: &str, columns: usize) -> String {
     match column {
         Column::Number(_) => blanks + cell,
         Column::Level(_) => paint(cell).into_owned() + &blanks,
-        Column::Name(_) | Column::Message(_) | Column::Text(_) => cell.to_owned() + &blanks,
+        _ => cell.to_owned() + &blanks,
     }
 }
 
@@ -272,6 +309,36 @@ mod tests {
             text(&mut table, Width::Screen(33)).lines().last(),
             Some(format!("{}… {}", "s".repeat(19), "t".repeat(12)).as_str())
         );
+    }
+
+    #[test]
+    fn an_extra_column_is_shown_if_it_has_values_and_fits() {
+        let columns = [
+            Column::Name("skill"),
+            Column::Extra(&Column::Level("outcome")),
+            Column::Extra(&Column::Number("regen")),
+            Column::Extra(&Column::Name("artifact")),
+            Column::Text("id"),
+        ];
+        let of = |rows: &[[&str; 5]], width| {
+            let mut table = Table::new(columns);
+            rows.iter().for_each(|row| table.row(row.map(str::to_owned)));
+            let mut out = Vec::new();
+            table.write_within(width, &mut out).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        let rows = [["renderer", "FIX", "0", "s-4_v1.png", "7"], ["pipeline", "-", "-", "-", "8"]];
+        let all = "skill     outcome  regen  artifact    id\n\
+                   renderer  FIX          0  s-4_v1.png  7\n\
+                   pipeline  -            -  -           8\n";
+        assert_eq!(of(&rows, Width::Lines(usize::MAX)), all);
+        assert_eq!(of(&rows, Width::Screen(40)), all);
+        let without = "skill     outcome  regen  id\nrenderer  FIX          0  7\npipeline  -            -  8\n";
+        assert_eq!(of(&rows, Width::Screen(35)), without);
+        assert_eq!(of(&rows, Width::Screen(22)), "skill     outcome  id\nrenderer  FIX      7\npipeline  -        8\n");
+        assert_eq!(of(&rows, Width::Screen(14)), "skill     id\nrenderer  7\npipeline  8\n");
+        // No value of these columns is known.
+        assert_eq!(of(&rows[1..], Width::Lines(usize::MAX)), "skill     id\npipeline  8\n");
     }
 
     #[test]

@@ -8,8 +8,9 @@ use uuid::Uuid;
 use super::folding::fold_located;
 use super::progress::Progress;
 use super::reading::{TAIL, WHOLE};
+use super::superseded::{Superseded, Tangle};
 use crate::disk::{Storage, StorageFile};
-use crate::error::Result;
+use crate::error::{Result, Skipped};
 use crate::journal::Cursor;
 use crate::journal::format::Layout;
 use crate::journal::read::blocks::{Block, Blocks};
@@ -40,6 +41,30 @@ pub(super) fn located(
     };
     fold_located(blocks, sharing, (progress, &mut all), Vec::new, add, |all, later| all.extend(later))?;
     Ok(all)
+}
+
+/// A segment, and the offsets of some of its lines.
+type SegmentLines = (Block, Vec<u64>);
+
+/// Returns the segments of `tangle`, each with the offsets of the records that count, in ledger order. Also returns the
+/// lines that are not records. Needs 8 bytes for each record.
+///
+/// # Errors
+/// [`ErrorKind::Io`](crate::ErrorKind::Io) if a segment cannot be read.
+pub(in crate::ledger::reader) fn untangled(
+    storage: &dyn Storage,
+    layout: &Layout,
+    tangle: &Tangle,
+    superseded: &Arc<Superseded>,
+) -> Result<(Vec<SegmentLines>, Skipped)> {
+    let start = Cursor { segment: *tangle.segments.start(), seq: tangle.seq_before, ..Cursor::START };
+    let mut blocks = Blocks::after(storage, layout, start, u64::MAX)?.until(superseded.end());
+    let (mut progress, mut segments) = (Progress::at(start).without(superseded), Vec::new());
+    while let Some(block) = blocks.next_segment()?.filter(|block| tangle.segments.contains(&block.segment)) {
+        let lines = located(storage, layout, block.clone(), &mut progress, |_| true)?;
+        segments.push((block, lines.into_iter().map(|line| line.offset).collect()));
+    }
+    Ok((segments, progress.into_skipped()))
 }
 
 /// Passes the segment, the id and the offset of each line of the executions `ids` to `take`, in ledger order. Reads the

@@ -46,13 +46,13 @@ use crate::journal::read::workers::Sharing;
 use crate::metrics::{ExecutionMetrics, Fields};
 use folding::fold_all;
 pub(super) use folding::{BLOCK_BYTES, fold_seen};
-pub(super) use located::places_of;
+pub(super) use located::{places_of, untangled};
 pub(super) use progress::Progress;
 pub(super) use reading::Seen;
 use reading::{Form, TAIL, WHOLE};
 pub(super) use repeats::{superseded, superseded_without_writing};
 pub use scanned::Scanned;
-pub(super) use superseded::Superseded;
+pub(super) use superseded::{Superseded, Tangle};
 
 /// A pass over the records of a ledger, with [`fold`](Self::fold) or [`fold_records`](Self::fold_records).
 ///

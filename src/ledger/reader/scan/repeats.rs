@@ -15,7 +15,7 @@ use super::compared::Compared;
 use super::located::located;
 use super::progress::Progress;
 use super::sources::{Source, Wrong};
-use super::superseded::Superseded;
+use super::superseded::{Superseded, Tangle};
 use crate::disk::Storage;
 use crate::journal::Cursor;
 use crate::journal::format::{Layout, line};
@@ -59,7 +59,7 @@ fn attempt(storage: &dyn Storage, layout: &Layout, uses: Uses) -> Result<Superse
         offsets.sort_unstable();
         offsets.dedup();
     }
-    if finding.has_copies {
+    if !finding.found.tangles.is_empty() {
         finding.find_copies();
     }
     Ok(finding.found)
@@ -72,8 +72,6 @@ struct Finding<'l> {
     found: Superseded,
     /// The lines that another line supersedes, of which both are covered by an index.
     covered: BTreeSet<(u64, u64)>,
-    /// True if a segment can have copies of lines of the segment before it.
-    has_copies: bool,
 }
 
 impl<'l> Finding<'l> {
@@ -85,6 +83,8 @@ impl<'l> Finding<'l> {
             segments = segments.without_building();
         }
         let (mut progress, mut end) = (Progress::at(Cursor::START), Some((0, 0)));
+        // The segments so far, and the highest number before each of them.
+        let mut before = Vec::new();
         loop {
             let mut segment = match segments.next() {
                 Ok(Some(segment)) => segment,
@@ -92,6 +92,7 @@ impl<'l> Finding<'l> {
                 Err(_) => return Ok(None),
             };
             let (block, number) = (segment.block.clone(), segment.block.segment);
+            before.push((number, progress.end().seq));
             let mut rest = block.clone();
             let (span, index_end) = segment.index.as_ref().map(|index| (index.span, index.end)).unzip();
             let follows = span.as_ref().is_some_and(|span| progress.comes_before(span));
@@ -109,17 +110,34 @@ impl<'l> Finding<'l> {
                 progress.pass_covered(&block, span, index_end);
                 rest = rest.part(index_end, u64::MAX);
                 self.sources.push(Source::covered(segment)?);
-            } else if progress.end().seq > 0 {
-                self.has_copies = true;
             }
             if rest.len() > 0 {
                 let file = Arc::clone(rest.file());
                 let Ok(lines) = located(storage, layout, rest, &mut progress, |_| true) else { return Ok(None) };
                 self.sources.push(Source::read(number, file, lines));
             }
+            if let Some(lowest) = progress.sequence.take_behind() {
+                self.add_tangle(&before, number, lowest);
+            }
             let place = progress.cursor;
             end = Some((number, if place.segment == number { place.offset } else { 0 }));
         }
+    }
+
+    /// Adds the segments from the one that has line number `lowest` to `last`. `before` has all segments up to `last`,
+    /// and the highest number before each of them.
+    fn add_tangle(&mut self, before: &[(u64, u64)], last: u64, lowest: u64) {
+        let first = before.iter().rfind(|(_, seq)| *seq < lowest).or(before.first());
+        let mut tangle = first.map(|(first, seq)| Tangle { segments: *first..=last, seq_before: *seq });
+        while let (Some(tangle), Some(earlier)) = (&mut tangle, self.found.tangles.last())
+            && earlier.segments.end() >= tangle.segments.start()
+        {
+            if earlier.segments.start() < tangle.segments.start() {
+                *tangle = Tangle { segments: *earlier.segments.start()..=last, seq_before: earlier.seq_before };
+            }
+            self.found.tangles.pop();
+        }
+        self.found.tangles.extend(tangle);
     }
 
     /// Compares the lines of each segment that no index covers.

@@ -1,8 +1,8 @@
-//! The lines that do not count, because a later line has the same execution.
+//! The lines that do not count, because a later line has the same execution, and the segments that repeat lines.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 use crate::journal::Cursor;
 use crate::journal::format::line;
@@ -20,6 +20,17 @@ pub(in crate::ledger::reader) struct Superseded {
     /// The segment and the offset at which the lines end that were compared with each other. `None` if a segment could
     /// not be read, so that the lines after it were not compared.
     pub(super) end: Option<(u64, u64)>,
+    /// In ledger order.
+    pub(super) tangles: Vec<Tangle>,
+}
+
+/// Segments whose lines do not have ascending numbers. Normally, the last segment repeats lines of the one before it.
+/// Which of these lines count is known only if the segments are read from the first one on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::ledger::reader) struct Tangle {
+    pub(in crate::ledger::reader) segments: RangeInclusive<u64>,
+    /// The highest number of the lines before these segments.
+    pub(in crate::ledger::reader) seq_before: u64,
 }
 
 impl Superseded {
@@ -43,6 +54,11 @@ impl Superseded {
     pub(in crate::ledger::reader) fn is_in(&self, segment: u64, lines: &Range<u64>) -> bool {
         let offsets = self.in_segment(segment);
         offsets.get(offsets.partition_point(|offset| *offset < lines.start)).is_some_and(|offset| *offset < lines.end)
+    }
+
+    /// Returns the segments that have to be read together with `segment`; `None` if it can be read alone.
+    pub(in crate::ledger::reader) fn tangle_of(&self, segment: u64) -> Option<&Tangle> {
+        self.tangles.iter().find(|tangle| tangle.segments.contains(&segment))
     }
 
     /// Returns the segment and the offset at which a pass has to end. Whether the lines after it supersede others is

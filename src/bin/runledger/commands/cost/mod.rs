@@ -18,9 +18,9 @@ use crate::argument::one_of;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::global::Global;
-use crate::period::Period;
 use crate::price_table::OwnPrices;
 use crate::records;
+use crate::selection::Selection;
 use crate::term::output;
 use crate::zone::Zone;
 use answer::Answer;
@@ -108,7 +108,9 @@ use week_start::WeekStart;
 #[command(args_conflicts_with_subcommands = true)]
 #[command(after_help = "Example: show what each day of November cost, in the time zone of Zurich
   runledger cost --by day --since 2026-11-01 --until 2026-11-30 \\
-    --zone Europe/Zurich")]
+    --zone Europe/Zurich
+Example: show what each skill of one run cost
+  runledger cost --run nightly-7 --by skill")]
 pub(crate) struct Args {
     #[command(subcommand)]
     command: Option<Command>,
@@ -120,7 +122,7 @@ pub(crate) struct Args {
     #[arg(long, value_enum, value_name = "DAY")]
     week_start: Option<WeekStart>,
     #[command(flatten)]
-    period: Period,
+    selection: Selection,
     /// Compute recorded costs again, in addition to costs that were not recorded
     #[arg(long)]
     reprice: bool,
@@ -148,23 +150,28 @@ fn sum_up(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode
     }
     let week_start = args.week_start.map_or(Weekday::Mon, WeekStart::weekday);
     let prices = if args.reprice || args.own.is_given() { Some(args.own.table()?) } else { None };
-    let empty = || Report::in_zone(args.by, args.period.zone.clone()).week_start(week_start);
-    let scan = records::scan(&args.period, global)?;
+    let period = &args.selection.period;
+    let empty = || Report::in_zone(args.by, period.zone.clone()).week_start(week_start);
     let Some(table) = &prices else {
-        let found = scan.sum_up(empty(), |start| args.period.contains(start))?;
+        if !args.selection.has_all_runs() {
+            let (report, malformed_lines) = args.selection.fold(global, empty, Report::add, Report::merge)?;
+            return write(report, None, malformed_lines, global, out);
+        }
+        records::warn_of_spill(global)?;
+        let found = records::scan(period, global)?.sum_up(empty(), |start| period.contains(start))?;
         records::warn_of(&found.skipped, global);
         return write(found.value, None, found.skipped.count(), global, out);
     };
     let pricing = Pricing { table, again: args.reprice };
     let add = |(report, repriced): &mut (Report<Zone>, Repriced), record: &ExecutionMetrics| {
-        if args.period.has(record) { report.add(&pricing.price(record, repriced)) } else { Ok(()) }
+        report.add(&pricing.price(record, repriced))
     };
     let merge = |(report, repriced): &mut (Report<Zone>, Repriced), other: (Report<Zone>, Repriced)| {
         repriced.merge(other.1);
         report.merge(other.0)
     };
     let init = || (empty(), Repriced::default());
-    let ((report, repriced), malformed_lines) = records::fold(&scan, global, init, add, merge)?;
+    let ((report, repriced), malformed_lines) = args.selection.fold(global, init, add, merge)?;
     write(report, Some(repriced), malformed_lines, global, out)
 }
 

@@ -2,11 +2,11 @@
 
 use std::io::Write;
 
-use runledger::metrics::Status;
+use runledger::metrics::{QcOutcome, Status};
 use runledger::{ExecutionMetrics, Timestamp, Usd, Uuid};
 use serde::Serialize;
 
-use crate::execution_table::status;
+use crate::execution_table::{PRODUCTION, production, status};
 use crate::failure::Failure;
 use crate::term::short_id::shortest;
 use crate::term::{Column, Table, cell, short};
@@ -29,6 +29,17 @@ pub(super) struct Node {
     total_latency_ms: Option<u64>,
     cost_usd: Option<Usd>,
     model: Option<String>,
+    scene_id: Option<String>,
+    shot_id: Option<String>,
+    regen_count: Option<u64>,
+    outcome: Option<QcOutcome>,
+    artifact: Option<String>,
+    /// The cells of the columns [`PRODUCTION`].
+    #[serde(skip)]
+    production: [String; PRODUCTION.len()],
+    /// False if the execution ended and used no model, so that it has no cost.
+    #[serde(skip)]
+    can_cost: bool,
 }
 
 impl Node {
@@ -39,6 +50,13 @@ impl Node {
             start: record.timestamp_start,
             status: if in_flight { None } else { status(&record) },
             in_flight,
+            production: production(&record),
+            can_cost: in_flight || record.status == Some(Status::Interrupted) || record.used_model(),
+            scene_id: record.production.scene_id,
+            shot_id: record.production.shot_id,
+            regen_count: record.production.regen_count,
+            outcome: record.production.outcome,
+            artifact: record.production.artifact,
             total_latency_ms: record.total_latency_ms,
             cost_usd: record.cost_usd,
             run: record.run.run_id,
@@ -57,6 +75,7 @@ pub(super) struct Total {
     pub(super) latency_unknown: u64,
     /// The sum of the known costs; `None` if all are unknown.
     pub(super) cost_usd: Option<Usd>,
+    /// The number of executions of unknown cost. An execution that ended and used no model is not one of them.
     pub(super) cost_unknown: u64,
     /// The number of executions below the deepest level. These executions and those below them are not in the sums.
     pub(super) left_out: u64,
@@ -69,7 +88,7 @@ impl Total {
             latency_ms: node.total_latency_ms,
             latency_unknown: node.total_latency_ms.is_none().into(),
             cost_usd: node.cost_usd,
-            cost_unknown: node.cost_usd.is_none().into(),
+            cost_unknown: (node.can_cost && node.cost_usd.is_none()).into(),
             left_out: 0,
         }
     }
@@ -213,6 +232,10 @@ impl Tree {
             Column::Number("usd"),
             Column::Number("total usd"),
             Column::Name("model"),
+            PRODUCTION[0],
+            PRODUCTION[1],
+            PRODUCTION[2],
+            PRODUCTION[3],
             Column::Text("id"),
         ]);
         let mut ids: Vec<_> = self.placed.iter().map(|placed| placed.node.id.as_u128()).collect();
@@ -222,6 +245,7 @@ impl Tree {
         while let Some(at) = next.pop() {
             let Placed { node, level, total, .. } = &self.placed[at];
             let [total_ms, total_usd] = total.texts();
+            let [outcome, regen, shot, artifact] = node.production.clone();
             table.row([
                 format!("{:indent$}{}", "", node.skill_name, indent = 2 * level),
                 if node.in_flight { "in flight".to_owned() } else { cell(node.status.as_ref()) },
@@ -230,6 +254,10 @@ impl Tree {
                 cell(node.cost_usd.map(short::usd)),
                 total_usd,
                 cell(node.model.as_ref()),
+                outcome,
+                regen,
+                shot,
+                artifact,
                 shortest(node.id, &ids),
             ]);
             next.extend(children[at].iter().rev());
