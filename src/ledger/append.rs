@@ -2,13 +2,19 @@
 
 use std::sync::Arc;
 
-use super::json::{id_of, valid_json};
+use super::json::valid_json;
 use super::known::Comparison;
 use super::store::stored;
 use super::{Answer, Ledger};
 use crate::error::{Error, ErrorKind, Result};
-use crate::journal::write::{Key, KnownKeys, LinePlace, NotAppended};
+use crate::journal::write::{Key, KnownKeys, NotAppended};
 use crate::metrics::ExecutionMetrics;
+
+/// A valid record.
+struct Valid {
+    id: u128,
+    json: String,
+}
 
 impl Ledger {
     /// Appends a finished record, for example one that another program made. The record is stored as it is. To set what
@@ -63,14 +69,17 @@ impl Ledger {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn append_all(&self, records: &[ExecutionMetrics]) -> Vec<Result<Answer>> {
-        let jsons: Arc<[_]> = records.iter().map(valid_json).collect();
+        let valid = |record: &ExecutionMetrics| {
+            valid_json(record).map(|json| Valid { id: record.execution_id.as_u128(), json })
+        };
+        let jsons: Arc<[_]> = records.iter().map(valid).collect();
         let stored = Arc::clone(&jsons);
         let answers = self.in_time(
             move |ledger| ledger.store_all(&stored),
             |ledger, answers| answers.iter().flatten().for_each(|answer| ledger.warn_of_late(answer)),
         );
         let answers = answers.unwrap_or_else(|missed| {
-            let answer = |json: &Result<_>| json.as_ref().map(|_| self.too_late(missed)).map_err(Clone::clone);
+            let answer = |json: &Result<Valid>| json.as_ref().map(|_| self.too_late(missed)).map_err(Clone::clone);
             jsons.iter().map(answer).collect()
         });
         self.warn_unless_handled(answers.iter().flatten().filter_map(Answer::warning));
@@ -78,7 +87,7 @@ impl Ledger {
     }
 
     /// Stores the valid records, and returns the result for each record, valid or not.
-    fn store_all(&self, jsons: &[Result<String>]) -> Vec<Result<Answer>> {
+    fn store_all(&self, jsons: &[Result<Valid>]) -> Vec<Result<Answer>> {
         let since = self.shared.journal.seen_end();
         let known = Arc::clone(&self.shared.known);
         // A recovery can remove bytes that look like lines, so it comes before the ids are read.
@@ -94,13 +103,13 @@ impl Ledger {
         let mut todo = Vec::with_capacity(jsons.len());
         let mut answers = Vec::with_capacity(jsons.len());
         for (index, json) in jsons.iter().enumerate() {
-            let answer = match json.as_ref().map(String::as_bytes) {
-                Ok(json) => match fits(json) {
+            let answer = match json {
+                Ok(Valid { id, json }) => match fits(json.as_bytes()) {
                     Ok(()) => {
-                        todo.push(Todo { index, json, replaces: None });
+                        todo.push(Todo { index, json: json.as_bytes(), key: Key { id: *id, replaces: None } });
                         None
                     }
-                    Err(error) => Some(Ok(spill(json, error))),
+                    Err(error) => Some(Ok(spill(json.as_bytes(), error))),
                 },
                 Err(error) => Some(Err(error.clone())),
             };
@@ -108,12 +117,12 @@ impl Ledger {
         }
         let mut has_appended = false;
         while !todo.is_empty() {
-            let payloads: Vec<_> = todo.iter().map(Todo::payload).collect();
+            let payloads: Vec<_> = todo.iter().map(|todo| (todo.json, todo.key)).collect();
             let results = self.shared.journal.append_new(&payloads, &known);
             has_appended |= results.is_ok();
             let mut again = Vec::new();
             for (at, todo) in todo.into_iter().enumerate() {
-                let Todo { index, json, .. } = todo;
+                let Todo { index, json, key } = todo;
                 let result = match &results {
                     Ok(results) => results.get(at).cloned().unwrap_or(Err(NotAppended::InBatch)),
                     Err(error) => Err(NotAppended::Unknown(error.clone())),
@@ -123,10 +132,13 @@ impl Ledger {
                     Err(why) => match self.shared.known.judge(why, json) {
                         Ok(Comparison::Same { seq }) => Some(Ok(Answer::Duplicate { seq })),
                         Ok(Comparison::Again { replaces }) => {
-                            again.push(Todo { replaces, ..todo });
+                            again.push(Todo { index, json, key: Key { replaces, ..key } });
                             None
                         }
-                        Ok(Comparison::Conflict { error, .. }) => Some(Err(error)),
+                        Ok(Comparison::Conflict(difference)) => {
+                            let layout = self.shared.journal.layout();
+                            Some(Err(difference.error("append to the ledger", layout, "Nothing was written")))
+                        }
                         Err(error) => Some(Ok(spill(json, error))),
                     },
                 };
@@ -145,14 +157,5 @@ struct Todo<'j> {
     /// The index of the record among all records of the call.
     index: usize,
     json: &'j [u8],
-    /// The line that the record replaces.
-    replaces: Option<LinePlace>,
-}
-
-impl Todo<'_> {
-    fn payload(&self) -> (&[u8], Key) {
-        // A record always has an id.
-        let id = id_of(self.json).unwrap_or_default().as_u128();
-        (self.json, Key { id, replaces: self.replaces })
-    }
+    key: Key,
 }

@@ -358,8 +358,28 @@ pub(super) enum Comparison {
     /// The record must be appended again. It replaces this line, if there is one, because it knows more about the end of
     /// the execution.
     Again { replaces: Option<LinePlace> },
-    /// The records differ. The details of the error list the keys that differ.
-    Conflict { place: LinePlace, error: Error },
+    /// The records differ.
+    Conflict(Difference),
+}
+
+/// A record that differs from the one in the ledger.
+pub(super) struct Difference {
+    /// The line in the ledger.
+    pub(super) place: LinePlace,
+    seq: u64,
+    id: Uuid,
+    /// A description of each key whose value differs.
+    keys: Vec<String>,
+}
+
+impl Difference {
+    /// Returns the error for `operation`. Its details list the keys that differ. `consequence` says what was done.
+    pub(super) fn error(self, operation: &str, layout: &Layout, consequence: &str) -> Error {
+        let Self { seq, id, keys, .. } = self;
+        let found = format!("line {seq} has another record with the execution_id {id}. {consequence}");
+        let error = Error::new(ErrorKind::Conflict, operation).path(layout.active()).detail(found);
+        keys.into_iter().fold(error, Error::detail)
+    }
 }
 
 impl KnownIds {
@@ -375,8 +395,6 @@ impl KnownIds {
 
     /// Compares the record `json` with the line at `place`, which has the same id.
     fn compare(&self, place: LinePlace, json: &[u8]) -> Result<Comparison> {
-        const OPERATION: &str = "append to the ledger";
-        let path = self.layout.active();
         let record = |bytes: &[u8]| ExecutionMetrics::from_json(&String::from_utf8_lossy(bytes));
         let given = record(json)?;
         let Some((seq, line)) = self.line(place, given.execution_id)? else {
@@ -385,28 +403,23 @@ impl KnownIds {
             return Ok(Comparison::Again { replaces: None });
         };
         let stored = record(&line)?;
-        // An execution that was interrupted or paused may still end.
-        let progress = |record: &ExecutionMetrics| match record.status {
-            Some(Status::Interrupted) => 0,
-            Some(Status::Paused) => 1,
-            _ => 2,
-        };
-        let differences = differences(&stored, &given);
+        let keys = differences(&stored, &given);
         Ok(match progress(&given).cmp(&progress(&stored)) {
-            _ if differences.is_empty() || given.status == Some(Status::Interrupted) => Comparison::Same { seq },
+            _ if keys.is_empty() || given.status == Some(Status::Interrupted) => Comparison::Same { seq },
             Ordering::Greater => Comparison::Again { replaces: Some(place) },
             Ordering::Less => Comparison::Same { seq },
-            Ordering::Equal => Comparison::Conflict {
-                place,
-                error: differences.into_iter().fold(
-                    Error::new(ErrorKind::Conflict, OPERATION).path(path).detail(format!(
-                        "line {seq} has another record with the execution_id {}. Nothing was written",
-                        given.execution_id
-                    )),
-                    Error::detail,
-                ),
-            },
+            Ordering::Equal => Comparison::Conflict(Difference { place, seq, id: given.execution_id, keys }),
         })
+    }
+}
+
+/// Returns how much the record says about the end of its execution. An execution that was interrupted or paused may
+/// still end.
+fn progress(record: &ExecutionMetrics) -> u8 {
+    match record.status {
+        Some(Status::Interrupted) => 0,
+        Some(Status::Paused) => 1,
+        _ => 2,
     }
 }
 

@@ -34,6 +34,7 @@ mod options;
 mod pending;
 mod places;
 mod reader;
+mod recorded;
 mod shared;
 mod store;
 mod unpriced;

@@ -118,8 +118,10 @@ fn append(journal: &Journal, known: &Arc<KnownIds>, record: &ExecutionMetrics) -
         key.replaces = match known.judge(why, json.as_bytes())? {
             Comparison::Same { .. } => return Ok(false),
             Comparison::Again { replaces } => replaces,
-            Comparison::Conflict { place, error } => {
-                known.warn(&error);
+            Comparison::Conflict(difference) => {
+                let place = difference.place;
+                let done = "The record was appended too, because its caller was answered that it is stored";
+                known.warn(&difference.error("find an execution recorded once", journal.layout(), done));
                 Some(place)
             }
         };
