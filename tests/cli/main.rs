@@ -36,6 +36,7 @@ mod long_list;
 mod metrics;
 mod pipe;
 mod pipe_calls;
+mod pipe_conformance;
 mod pipe_costs;
 mod pipe_protocol;
 mod pipe_words;

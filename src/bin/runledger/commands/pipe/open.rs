@@ -11,36 +11,28 @@ use crate::clock;
 pub(super) struct Open {
     /// The record so far.
     pub(super) record: ExecutionMetrics,
-    begun: Begun,
+    /// True if the message that began the execution has the start. If false, the start was the present time.
+    has_start: bool,
+    pub(super) began: Began,
     /// When the present step began; `None` before the first step.
     step: Option<Instant>,
 }
 
-enum Begun {
+/// How an execution began.
+pub(super) enum Began {
     Now(BeginMark),
-    /// The messages are sent again, and the ledger has this record of them. The new record gets its times, so that the
-    /// two are equal if the messages are.
+    /// The messages are sent again, and the ledger has this record of them.
     Before(Box<ExecutionMetrics>),
 }
 
 impl Open {
-    pub(super) fn new(record: ExecutionMetrics, mark: BeginMark) -> Self {
-        Self { record, begun: Begun::Now(mark), step: None }
-    }
-
-    /// Begins an execution again, of which the ledger has the record `recorded`.
-    pub(super) fn again(record: ExecutionMetrics, recorded: ExecutionMetrics) -> Self {
-        Self { record, begun: Begun::Before(Box::new(recorded)), step: None }
-    }
-
-    /// Returns true if the ledger has the record of the execution already.
-    pub(super) fn is_recorded(&self) -> bool {
-        matches!(self.begun, Begun::Before(_))
+    pub(super) fn new(record: ExecutionMetrics, has_start: bool, began: Began) -> Self {
+        Self { record, has_start, began, step: None }
     }
 
     /// Removes the begin mark, after the record was stored.
     pub(super) fn remove_mark(self) {
-        if let Begun::Now(mark) = self.begun {
+        if let Began::Now(mark) = self.began {
             mark.remove();
         }
     }
@@ -60,11 +52,19 @@ impl Open {
         end_step(&mut record, self.step);
         // The clock may have been set back.
         record.timestamp_end = Some(clock::now().max(record.timestamp_start));
-        if let Begun::Before(recorded) = &self.begun {
-            record.timestamp_end = recorded.timestamp_end;
-            for (step, recorded) in record.trace.steps.iter_mut().zip(&recorded.trace.steps) {
-                (step.time, step.duration_ms) = (recorded.time, recorded.duration_ms);
-            }
+        record
+    }
+
+    /// Like [`ended`](Self::ended), but each time that the clock said is the one in `recorded`. So the two records are
+    /// equal if the messages are.
+    pub(super) fn ended_like(&self, recorded: &ExecutionMetrics) -> ExecutionMetrics {
+        let mut record = self.ended();
+        if !self.has_start {
+            record.timestamp_start = recorded.timestamp_start;
+        }
+        record.timestamp_end = recorded.timestamp_end;
+        for (step, recorded) in record.trace.steps.iter_mut().zip(&recorded.trace.steps) {
+            (step.time, step.duration_ms) = (recorded.time, recorded.duration_ms);
         }
         record
     }

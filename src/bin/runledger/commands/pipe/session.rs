@@ -12,7 +12,7 @@ use super::call;
 use super::document::Document;
 use super::line::{Begun, Line, PRICE, Reader, USAGE, without_column};
 use super::message::Message;
-use super::open::Open;
+use super::open::{Began, Open};
 use super::unknown::Unknown;
 use crate::argument;
 use crate::failure::{self, Failure};
@@ -94,7 +94,8 @@ impl<'l> Session<'l> {
 
     /// Records each execution that has not ended as interrupted. Returns the number of these executions.
     pub(super) fn interrupt_open(&mut self) -> usize {
-        let open: Vec<_> = self.open.drain().map(|(_, open)| open).filter(|open| !open.is_recorded()).collect();
+        let is_new = |open: &Open| matches!(open.began, Began::Now(_));
+        let open: Vec<_> = self.open.drain().map(|(_, open)| open).filter(is_new).collect();
         let count = open.len();
         let records: Vec<_> = open.iter().map(|open| self.interrupted(open)).collect();
         for (open, answer) in open.into_iter().zip(self.ledger.append_all(&records)) {
@@ -135,17 +136,17 @@ impl<'l> Session<'l> {
             Err(line) => return self.add(number, line, None),
         };
         let id = begun.record.execution_id;
-        let marked = if self.open.contains_key(&id) {
+        let began = if self.open.contains_key(&id) {
             Err(invalid("execution_id: this execution has begun already"))
         } else {
             match self.ledger.mark(&begun.record) {
                 Err(error) if error.kind() == ErrorKind::Ended => self.begin_again(id, &begun),
-                marked => marked.map(|mark| (Open::new(begun.record, mark), None)).map_err(of_library),
+                marked => marked.map(|mark| (Began::Now(mark), None)).map_err(of_library),
             }
         };
-        self.batch.reply(match marked {
-            Ok((open, seq)) => {
-                self.open.insert(id, open);
+        self.batch.reply(match began {
+            Ok((began, seq)) => {
+                self.open.insert(id, Open::new(begun.record, begun.has_start, began));
                 match seq {
                     Some(seq) => Reply::duplicate(seq, id, begun.unknown),
                     None => Reply::of_message("begun", id, begun.unknown),
@@ -157,17 +158,15 @@ impl<'l> Session<'l> {
 
     /// Begins an execution of which the ledger has a record, in the line whose number is returned. A program that sends
     /// its messages again can then send the rest of them, too. Fails if the record is that of another execution.
-    fn begin_again(&self, id: Uuid, begun: &Begun) -> Result<(Open, Option<u64>), Refused> {
+    fn begin_again(&self, id: Uuid, begun: &Begun) -> Result<(Began, Option<u64>), Refused> {
         let (seq, recorded) = self.ledger.recorded(id).map_err(of_library)?.ok_or_else(unknown_execution)?;
-        let mut record = begun.record.clone();
-        if !begun.has_start {
-            record.timestamp_start = recorded.timestamp_start;
-        }
+        let record = &begun.record;
+        let start = if begun.has_start { record.timestamp_start } else { recorded.timestamp_start };
         let run_id = record.run.run_id.as_ref().or(recorded.run.run_id.as_ref());
         let differ = [
             ("skill_name", json!(recorded.skill_name), json!(record.skill_name)),
             ("skill_version", json!(recorded.skill_version), json!(record.skill_version)),
-            ("timestamp_start", json!(recorded.timestamp_start), json!(record.timestamp_start)),
+            ("timestamp_start", json!(recorded.timestamp_start), json!(start)),
             ("run.run_id", json!(recorded.run.run_id), json!(run_id)),
         ];
         let differ = differ.into_iter().filter(|(_, recorded, new)| recorded != new);
@@ -175,7 +174,7 @@ impl<'l> Session<'l> {
             .map(|(key, recorded, new)| format!("{key}: the ledger has {recorded}, the new execution has {new}"))
             .collect();
         if reasons.is_empty() {
-            return Ok((Open::again(record, recorded), Some(seq)));
+            return Ok((Began::Before(Box::new(recorded)), Some(seq)));
         }
         reasons.insert(0, format!("line {seq} has the record of another execution with the execution_id {id}"));
         Err(("conflict", reasons))
@@ -233,6 +232,12 @@ impl<'l> Session<'l> {
         let open = self.open.remove(&id);
         let is_paused = fields.get("status") == Some("\"paused\"");
         let base = match &open {
+            Some(open) if let Began::Before(recorded) = &open.began => Ok(open.ended_like(recorded)),
+            // The same pause may be sent again.
+            Some(open) if is_paused => self.ledger.recorded(id).map_err(of_library).map(|found| match found {
+                Some((_, recorded)) if recorded.status == Some(Status::Paused) => open.ended_like(&recorded),
+                _ => open.ended(),
+            }),
             Some(open) => Ok(open.ended()),
             None => self.recorded(id, is_paused),
         };
