@@ -332,7 +332,10 @@ impl<'v> Report<'v> {
         let mut others = [ANTHROPIC, OPENAI, GEMINI].into_iter().filter(|other| other.name != vendor.name);
         match others.find_map(|other| Some((other, key_of(other)?))) {
             Some((other, key)) if key_of(vendor).is_none() => Err(Error::new(ErrorKind::Malformed, vendor.operation)
-                .detail(format!("expected the usage of {}, found that of {}, which has {key}", vendor.name, other.name))),
+                .detail(format!(
+                    "expected the usage of {}, found that of {}, which has {key}",
+                    vendor.name, other.name
+                ))),
             _ => Ok(report),
         }
     }
@@ -422,6 +425,7 @@ impl<'v> Report<'v> {
             // A long value is shortened.
             found => format!("{:.70}", found.to_string()),
         };
-        Error::new(ErrorKind::Malformed, self.vendor.operation).detail(format!("{path}: expected {expected}, found {found}"))
+        Error::new(ErrorKind::Malformed, self.vendor.operation)
+            .detail(format!("{path}: expected {expected}, found {found}"))
     }
 }

@@ -4,9 +4,7 @@ use std::fmt::Display;
 
 use super::faults::Faults;
 use super::text::shortened;
-use super::{
-    CostSource, CostTier, Environment, ErrorCategory, ExecutionMetrics, Kind, QcOutcome, Status,
-};
+use super::{CostSource, CostTier, Environment, ErrorCategory, ExecutionMetrics, Kind, QcOutcome, Status};
 
 impl ExecutionMetrics {
     /// Adds a fault for each word that is not in the list of its field.

@@ -134,7 +134,10 @@ static INVALID: LazyLock<Vec<(&str, Value)>> = LazyLock::new(|| {
         ("price", json!(7)),
         ("usage", json!({"model": "m", "input_token": 1})),
         ("usage", json!({"input_tokens": 1})),
-        ("usage", json!([{"model": "m", "openai": {"input_tokens": 1, "output_tokens": 1, "cache_creation_input_tokens": 0}}])),
+        (
+            "usage",
+            json!([{"model": "m", "openai": {"input_tokens": 1, "output_tokens": 1, "cache_creation_input_tokens": 0}}]),
+        ),
     ]
 });
 

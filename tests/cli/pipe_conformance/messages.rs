@@ -48,7 +48,11 @@ impl Messages {
             6..8 => self.again(),
             8..14 => self.step_of_a_script(),
             14..19 => self.broken(),
-            _ => Sent { bytes: self.random.pick(&["", " ", "\t \r"]).as_bytes().to_vec(), expected: None, anonymous: None },
+            _ => Sent {
+                bytes: self.random.pick(&["", " ", "\t \r"]).as_bytes().to_vec(),
+                expected: None,
+                anonymous: None,
+            },
         }
     }
 
@@ -236,9 +240,10 @@ impl Messages {
         if has_start {
             begin.insert("timestamp_start".into(), time(&mut self.random, 0).into());
         }
-        begin.extend([("execution_id", &*id), ("skill_name", "draft"), ("skill_version", "1")].map(|(key, value)| {
-            (key.to_owned(), value.into())
-        }));
+        begin.extend(
+            [("execution_id", &*id), ("skill_name", "draft"), ("skill_version", "1")]
+                .map(|(key, value)| (key.to_owned(), value.into())),
+        );
         let mut all = vec![json!({"begin": begin})];
         let has_provider = self.random.one_in(2);
         for number in 0..self.random.below(4) {

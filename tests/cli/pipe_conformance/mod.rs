@@ -55,8 +55,7 @@ fn ids_of_lines(place: &Place) -> Vec<String> {
 
 /// Pipes the messages, of which the last one ends without a line feed. Returns the answers, the exit code and stderr.
 fn pipe(place: &Place, sent: &[Sent]) -> (Vec<Value>, Option<i32>, String) {
-    let mut pipe =
-        Running::spawn(command().args(["pipe", "--no-price"]).current_dir(place.directory.path()));
+    let mut pipe = Running::spawn(command().args(["pipe", "--no-price"]).current_dir(place.directory.path()));
     let mut stdin = pipe.child.stdin.take().unwrap();
     let input = sent.iter().map(|sent| &*sent.bytes).collect::<Vec<_>>().join(&b'\n');
     let stdout = std::thread::scope(|scope| {

@@ -136,6 +136,7 @@ fn complete(record: &mut ExecutionMetrics) {
     }
     record.adapt();
     record.derive_missing();
+    record.sum_costs_of_calls();
 }
 
 #[cfg(test)]

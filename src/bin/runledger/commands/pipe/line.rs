@@ -113,7 +113,8 @@ impl Reader {
             object.set("timestamp_start", format!("\"{}\"", clock::now()));
         }
         let text = object.to_json();
-        let read = record(&text).map_err(|(kind, reason)| self.unreadable(&text, (kind, without_column(reason)), true))?;
+        let read =
+            record(&text).map_err(|(kind, reason)| self.unreadable(&text, (kind, without_column(reason)), true))?;
         let Read { mut record, keys, .. } = read;
         record.adapt();
         let (unknown, mut reasons) = self.settle(&mut record, read.text.as_deref().unwrap_or(&text), keys);

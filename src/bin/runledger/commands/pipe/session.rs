@@ -1,6 +1,6 @@
 //! The messages of one input.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::Write;
 
 use runledger::metrics::Status;
@@ -24,6 +24,8 @@ pub(super) struct Session<'l> {
     batch: Batch,
     /// The executions that have begun and not ended.
     open: HashMap<Uuid, Open>,
+    /// The ids with which an execution could not begin, for example because the ledger has another record with the id.
+    taken: HashSet<Uuid>,
     any_failed: bool,
 }
 
@@ -36,7 +38,8 @@ fn invalid(reason: impl Into<String>) -> Refused {
 
 impl<'l> Session<'l> {
     pub(super) fn new(ledger: &'l Ledger, reader: Reader) -> Self {
-        Self { ledger, reader, batch: Batch::default(), open: HashMap::new(), any_failed: false }
+        let (open, taken) = (HashMap::new(), HashSet::new());
+        Self { ledger, reader, batch: Batch::default(), open, taken, any_failed: false }
     }
 
     /// Returns true if a record is not durable, or if a line was refused.
@@ -146,13 +149,19 @@ impl<'l> Session<'l> {
         };
         self.batch.reply(match began {
             Ok((began, seq)) => {
+                self.taken.remove(&id);
                 self.open.insert(id, Open::new(begun.record, begun.has_start, began));
                 match seq {
                     Some(seq) => Reply::duplicate(seq, id, begun.unknown),
                     None => Reply::of_message("begun", id, begun.unknown),
                 }
             }
-            Err(refused) => Reply::refused(number, Some(id), refused, begun.unknown),
+            Err(refused) => {
+                if !self.open.contains_key(&id) {
+                    self.taken.insert(id);
+                }
+                Reply::refused(number, Some(id), refused, begun.unknown)
+            }
         });
     }
 
@@ -239,6 +248,7 @@ impl<'l> Session<'l> {
                 _ => open.ended(),
             }),
             Some(open) => Ok(open.ended()),
+            None if self.taken.contains(&id) => Err(unknown_execution()),
             None => self.recorded(id, is_paused),
         };
         let is_known = |key| fields.get(key).is_some_and(|value| value != "null");
