@@ -105,7 +105,7 @@ impl ExecutionMetrics {
             ),
         }
         let reason = self.error_reason.as_deref().unwrap_or_default();
-        if succeeded == Some(true) && !reason.is_empty() {
+        if self.success() == Some(true) && !reason.is_empty() {
             faults.add("error_reason", "null, as the execution succeeded", shortened(reason));
         }
         let chars = reason.chars().count();

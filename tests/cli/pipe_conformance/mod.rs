@@ -38,7 +38,7 @@ fn check_answer(sent: &Sent, answer: &Value, seqs: &mut HashMap<String, u64>) {
         Expected::Noted => ("noted", Value::Null),
         Expected::Refused(kind, about) => {
             let reasons = answer["reasons"].to_string();
-            assert!(!answer["reasons"].as_array().unwrap().is_empty() && reasons.contains(about), "{text}: {answer}");
+            assert!(reasons.starts_with("[\"") && reasons.contains(about), "{text}: {answer}");
             assert!(kind.is_none_or(|kind| answer["kind"] == kind), "{text}: {answer}");
             ("refused", Value::Null)
         }

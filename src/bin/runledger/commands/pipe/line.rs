@@ -206,7 +206,7 @@ fn derive_missing(record: &mut ExecutionMetrics) -> Vec<&'static str> {
     let known = |record: &ExecutionMetrics| {
         [
             ("execution_succeeded", record.execution_succeeded.is_some()),
-            // If both follow from the status, the first one stands for both.
+            // If both follow from the status, only the first one is listed.
             ("execution_failed", record.execution_failed.is_some() || record.execution_succeeded.is_none()),
             ("tokens_used", record.tokens_used.is_some()),
             ("wall_clock_time_ms", record.wall_clock_time_ms.is_some()),
