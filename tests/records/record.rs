@@ -270,7 +270,7 @@ fn each_impossible_field_is_reported() -> Result<(), Error> {
         ),
         (
             |r| r.cost_usd = Some(Usd::from_pico(1_000)),
-            "cost_usd: expected at most 8 decimals, see Usd::round_to_record, found 0.000000001",
+            "cost_usd: expected at most 8 decimals, with all decimals in cost.exact_usd, found 0.000000001",
         ),
         (
             |r| (r.cost_usd, r.cost.exact_usd) = (Some(Usd::from_pico(20_000)), Some(Usd::from_pico(26_000))),
