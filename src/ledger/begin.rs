@@ -80,12 +80,12 @@ impl Ledger {
     /// `record`.
     ///
     /// # Errors
-    /// - [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if these fields are not valid or too long.
-    /// - [`ErrorKind::Ended`](crate::ErrorKind::Ended) if the ledger has the record of this execution, unless it was
+    /// - [`ErrorKind::Invalid`] if these fields are not valid or too long.
+    /// - [`ErrorKind::Ended`] if the ledger has the record of this execution, unless it was
     ///   interrupted or is paused.
-    /// - [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) if the disk does not respond within
+    /// - [`ErrorKind::Timeout`] if the disk does not respond within
     ///   [`Options::deadline`](crate::Options::deadline).
-    /// - [`ErrorKind::Io`](crate::ErrorKind::Io) if the mark cannot be written.
+    /// - [`ErrorKind::Io`] if the mark cannot be written.
     ///
     /// ```
     /// use runledger::{ExecutionMetrics, Ledger, Timestamp, Uuid, metrics::Status};

@@ -23,17 +23,17 @@ use crate::metrics::ExecutionMetrics;
 /// that are suppressed after the last printed one are not reported.
 ///
 /// # Errors
-/// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid), with every reason, if [`validate`](ExecutionMetrics::validate)
-/// refuses the record, or if the record is too long. [`ErrorKind::Conflict`](crate::ErrorKind::Conflict) if the ledger
+/// [`ErrorKind::Invalid`], with every reason, if [`validate`](ExecutionMetrics::validate)
+/// refuses the record, or if the record is too long. [`ErrorKind::Conflict`] if the ledger
 /// has a record with the same id and other content.
 ///
 /// The following errors are returned only with `raise_on_error`:
-/// - [`ErrorKind::Unsuitable`](crate::ErrorKind::Unsuitable) if `path` cannot hold a ledger.
-/// - [`ErrorKind::Newer`](crate::ErrorKind::Newer) if a newer version of this crate wrote the ledger.
-/// - [`ErrorKind::Malformed`](crate::ErrorKind::Malformed) if the ledger's identity (`ledger.json`, which has its id)
+/// - [`ErrorKind::Unsuitable`] if `path` cannot hold a ledger.
+/// - [`ErrorKind::Newer`] if a newer version of this crate wrote the ledger.
+/// - [`ErrorKind::Malformed`] if the ledger's identity (`ledger.json`, which has its id)
 ///   cannot be read.
-/// - [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) if another process holds the ledger's lock for too long.
-/// - [`ErrorKind::Io`](crate::ErrorKind::Io) if the disk fails.
+/// - [`ErrorKind::Timeout`] if another process holds the ledger's lock for too long.
+/// - [`ErrorKind::Io`] if the disk fails.
 pub fn log_execution_metrics(record: &ExecutionMetrics, path: impl AsRef<Path>, raise_on_error: bool) -> Result<bool> {
     // Each call opens its own ledger. All calls share this static, so that at most one of several similar warnings is
     // printed per second.

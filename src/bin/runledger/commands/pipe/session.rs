@@ -171,12 +171,11 @@ impl<'l> Session<'l> {
         let (seq, recorded) = self.ledger.recorded(id).map_err(of_library)?.ok_or_else(unknown_execution)?;
         let record = &begun.record;
         let start = if begun.has_start { record.timestamp_start } else { recorded.timestamp_start };
-        let run_id = record.run.run_id.as_ref().or(recorded.run.run_id.as_ref());
+        // All other keys can have been changed by the message that ended the execution.
         let differ = [
             ("skill_name", json!(recorded.skill_name), json!(record.skill_name)),
             ("skill_version", json!(recorded.skill_version), json!(record.skill_version)),
             ("timestamp_start", json!(recorded.timestamp_start), json!(start)),
-            ("run.run_id", json!(recorded.run.run_id), json!(run_id)),
         ];
         let differ = differ.into_iter().filter(|(_, recorded, new)| recorded != new);
         let mut reasons: Vec<_> = differ
