@@ -99,8 +99,8 @@ pub struct Recorded {
     /// Why the execution's begin mark could not be written; `None` if the mark was written. A begin mark notes that an
     /// execution has started. Without the mark, the execution leaves no record if its process dies.
     pub unmarked: Option<Error>,
-    /// Why the ledger stored only the basic fields of the record, for example because another field had an invalid
-    /// value; `None` if the record is complete.
+    /// Why the ledger left out fields of the record, for example because a field had an invalid value; `None` if the
+    /// record is complete.
     pub refused: Option<Error>,
 }
 

@@ -3,7 +3,7 @@
 use super::commit::abandoned;
 use super::json::valid_json;
 use super::shared::Shared;
-use super::store_all::{APPEND, Entry};
+use super::store_all::{APPEND, Valid};
 use super::{Answer, Ledger};
 use crate::error::Result;
 use crate::metrics::ExecutionMetrics;
@@ -29,9 +29,9 @@ impl Ledger {
     /// not searched.
     ///
     /// # Errors
-    /// - [`ErrorKind::Invalid`], with every reason, if [`validate`](ExecutionMetrics::validate) refuses the record, or if
+    /// - [`ErrorKind::Invalid`](crate::ErrorKind::Invalid), with every reason, if [`validate`](ExecutionMetrics::validate) refuses the record, or if
     ///   the record's JSON is longer than [`PAYLOAD_BYTES_MAX`](crate::journal::PAYLOAD_BYTES_MAX) minus 4 KiB.
-    /// - [`ErrorKind::Conflict`] if the ledger has a record with the same id and other content. The details list what
+    /// - [`ErrorKind::Conflict`](crate::ErrorKind::Conflict) if the ledger has a record with the same id and other content. The details list what
     ///   differs.
     ///
     /// In these cases, nothing is written. A failure of the disk is not an error; the [`Answer`] and a warning report it.
@@ -62,20 +62,20 @@ impl Ledger {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn append_all(&self, records: &[ExecutionMetrics]) -> Vec<Result<Answer>> {
-        let jsons: Vec<_> = records.iter().map(valid_json).collect();
-        let valid: Vec<_> = jsons.iter().filter_map(|json| json.as_ref().ok().cloned()).collect();
+        let mut valid = Vec::with_capacity(records.len());
+        let validated: Vec<_> = records
+            .iter()
+            .map(|record| valid_json(record).map(|json| valid.push(Valid { id: record.execution_id, json })))
+            .collect();
         let count = valid.len();
-        let store = move |shared: &Shared| {
-            let entries = valid.iter().map(|json| Entry { json: json.as_bytes(), may_repeat: true });
-            shared.store_all(&entries.collect::<Vec<_>>())
-        };
+        let store = move |shared: &Shared| shared.store_all(&valid.iter().map(Valid::entry).collect::<Vec<_>>());
         let answers = self.in_time(store, |shared, answers| {
             answers.iter().flatten().for_each(|answer| shared.warn_of(answer));
         });
         let answers = answers.unwrap_or_else(|missed| (0..count).map(|_| Ok(self.too_late(missed))).collect());
         self.shared.warn_unless_handled(answers.iter().flatten().filter_map(Answer::warning));
         let mut answers = answers.into_iter();
-        let answer = |json: Result<String>| json.and_then(|_| answers.next().unwrap_or_else(|| Err(abandoned(APPEND))));
-        jsons.into_iter().map(answer).collect()
+        let answer = |valid: Result<()>| valid.and_then(|()| answers.next().unwrap_or_else(|| Err(abandoned(APPEND))));
+        validated.into_iter().map(answer).collect()
     }
 }

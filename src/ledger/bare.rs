@@ -1,12 +1,23 @@
 //! A minimal fallback record for an execution whose full record fails validation.
 
+use super::json::valid_json;
 use crate::error::Error;
 use crate::metrics::ExecutionMetrics;
 
 /// Returns a copy of the record without the fields that a skill may have set to invalid values. So an execution is
 /// recorded even if its full record is invalid. The tag `refused` says why the full record is invalid. A blank name
-/// becomes `unnamed`, and a blank version `unknown`.
+/// becomes `unnamed`, and a blank version `unknown`. If only words are unknown, all other fields are kept.
 pub(super) fn bare(record: &ExecutionMetrics, reasons: &Error) -> ExecutionMetrics {
+    let mut record = record.clone();
+    record.leave_out_words();
+    let with_reasons = |record: &mut ExecutionMetrics| {
+        record.tags.insert("refused".to_owned(), reasons.details().into());
+    };
+    let mut rest = record.clone();
+    with_reasons(&mut rest);
+    if valid_json(&rest).is_ok() {
+        return rest;
+    }
     let name = |given: &str, substitute: &str| if given.trim().is_empty() { substitute } else { given }.to_owned();
     let mut bare = ExecutionMetrics::new(
         record.execution_id,
@@ -31,6 +42,6 @@ pub(super) fn bare(record: &ExecutionMetrics, reasons: &Error) -> ExecutionMetri
     if let Some(reason) = &record.error_reason {
         bare.set_error_reason(reason.clone());
     }
-    bare.tags.insert("refused".to_owned(), reasons.details().into());
+    with_reasons(&mut bare);
     bare
 }

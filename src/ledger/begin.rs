@@ -6,7 +6,7 @@ use super::commit::Job;
 use super::pending::slots::{self, Slot};
 use super::{Done, Execution, Ledger, Skill};
 use crate::committer::{Promised, Put, promise};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::id::new_id;
 use crate::metrics::{ExecutionMetrics, RunIds};
 
@@ -82,10 +82,12 @@ impl Ledger {
     /// `record`.
     ///
     /// # Errors
-    /// - [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if these fields are not valid or too long.
-    /// - [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) if the disk does not respond within
+    /// - [`ErrorKind::Invalid`] if these fields are not valid or too long.
+    /// - [`ErrorKind::Ended`] if the ledger has the record of this execution, unless it was
+    ///   interrupted or is paused.
+    /// - [`ErrorKind::Timeout`] if the disk does not respond within
     ///   [`Options::deadline`](crate::Options::deadline).
-    /// - [`ErrorKind::Io`](crate::ErrorKind::Io) if the mark cannot be written.
+    /// - [`ErrorKind::Io`] if the mark cannot be written.
     ///
     /// ```
     /// use runledger::{ExecutionMetrics, Ledger, Timestamp, Uuid, metrics::Status};
@@ -114,6 +116,13 @@ impl Ledger {
         begun.timestamp_end = Some(record.timestamp_start);
         begun.run.clone_from(&record.run);
         begun.validate()?;
+        // If the ledger cannot be read now, `append` refuses a second record later.
+        if let Ok(Some((seq, ended))) = self.ended_record(record.execution_id) {
+            let status = ended.status.map_or_else(String::new, |status| format!(": {status}"));
+            return Err(Error::new(ErrorKind::Ended, "mark an execution as started")
+                .path(self.shared.journal.layout().active())
+                .detail(format!("line {seq} has the record of {}, which has ended{status}", record.execution_id)));
+        }
         Ok(BeginMark { slot: self.mark_slot(record)?, ledger: self.clone() })
     }
 

@@ -6,7 +6,7 @@ use super::bare::bare;
 use super::json::{to_json, valid_json};
 use super::pending::slots::Slot;
 use super::shared::Shared;
-use super::store_all::Entry;
+use super::store_all::{Entry, Valid};
 use super::{Answer, Ledger};
 use crate::committer::{Committer, Promise, Promised, Put, Queue};
 use crate::error::{Error, ErrorKind, Result};
@@ -31,7 +31,7 @@ pub(super) enum Job {
     /// Stores the record of an execution, and removes its begin mark.
     Finish { json: String, mark: Option<Mark>, answer: Promise<Answer> },
     /// Stores records that the ledger may have already.
-    Append { jsons: Vec<String>, answers: Promise<Vec<Result<Answer>>> },
+    Append { records: Vec<Valid>, answers: Promise<Vec<Result<Answer>>> },
 }
 
 /// A begin mark that is written, or that the committer writes before it stores the record.
@@ -56,7 +56,7 @@ impl Job {
             + match self {
                 Self::Begin { line, .. } => line.len(),
                 Self::Finish { json, .. } => json.len(),
-                Self::Append { jsons, .. } => jsons.iter().map(String::len).sum(),
+                Self::Append { records, .. } => records.iter().map(|record| record.json.len()).sum(),
             }
     }
 }
@@ -132,7 +132,7 @@ pub(super) fn abandoned(operation: &'static str) -> Error {
 /// A record that the committer stores, and what it does afterwards.
 enum Store {
     Finish(String, Option<Slot>, Promise<Answer>),
-    Append(Vec<String>, Promise<Vec<Result<Answer>>>),
+    Append(Vec<Valid>, Promise<Vec<Result<Answer>>>),
 }
 
 /// Does the jobs of a batch. All of its records are stored with one sync.
@@ -153,10 +153,8 @@ fn commit(shared: &Shared, jobs: &mut Vec<Job>) {
     let mut entries = Vec::with_capacity(stores.len());
     for store in &stores {
         match store {
-            Store::Finish(json, ..) => entries.push(Entry { json: json.as_bytes(), may_repeat: false }),
-            Store::Append(jsons, _) => {
-                entries.extend(jsons.iter().map(|json| Entry { json: json.as_bytes(), may_repeat: true }));
-            }
+            Store::Finish(json, ..) => entries.push(Entry { json: json.as_bytes(), id: None }),
+            Store::Append(records, _) => entries.extend(records.iter().map(Valid::entry)),
         }
     }
     let mut results = shared.store_all(&entries).into_iter();
@@ -170,8 +168,8 @@ fn commit(shared: &Shared, jobs: &mut Vec<Job>) {
                 ended.extend(slot.filter(|_| !matches!(answer, Answer::Lost(_))));
                 answers.push((promise, answer));
             }
-            Store::Append(jsons, promise) => {
-                let answers = results.by_ref().take(jsons.len()).collect();
+            Store::Append(records, promise) => {
+                let answers = results.by_ref().take(records.len()).collect();
                 let _ = promise.give(answers).map_err(|unread| {
                     unread.iter().flatten().for_each(|answer| shared.warn_of(answer));
                 });
@@ -190,7 +188,7 @@ impl Store {
         match job {
             Job::Begin { .. } => None,
             Job::Finish { json, mark, answer } => Some(Self::Finish(json, mark.and_then(Mark::into_slot), answer)),
-            Job::Append { jsons, answers } => Some(Self::Append(jsons, answers)),
+            Job::Append { records, answers } => Some(Self::Append(records, answers)),
         }
     }
 }

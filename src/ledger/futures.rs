@@ -12,7 +12,7 @@ use super::commit::{Job, Mark, abandoned, recordable};
 use super::execution::panic_message;
 use super::json::valid_json;
 use super::shared::Shared;
-use super::store_all::APPEND;
+use super::store_all::{APPEND, Valid};
 use super::{Answer, Done, Execution, Ledger, Recorded, Skill};
 use crate::committer::{Broken, Promised, Put, promise};
 use crate::error::Error;
@@ -59,7 +59,8 @@ impl Ledger {
         let answers = match valid_json(record) {
             Ok(json) => {
                 let (answers, promised) = promise();
-                match self.order(Job::Append { jsons: vec![json], answers }) {
+                let records = vec![Valid { id: record.execution_id, json }];
+                match self.order(Job::Append { records, answers }) {
                     Ok(put) => Ordered::Waiting(put, promised),
                     Err(error) => Ordered::Known(Some(vec![Err(error)])),
                 }

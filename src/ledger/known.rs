@@ -7,7 +7,6 @@
 //! Checking the hash of a line takes longer than reading the line. So the hashes of these other lines are checked only
 //! when their execution is looked up, or when it has another line.
 
-use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::convert::Infallible;
@@ -15,7 +14,6 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::index::{self, Index, Section};
@@ -23,14 +21,13 @@ use super::json::id_of;
 use super::reader::segments::{Covered, Segments};
 use crate::disk::per_process::PerProcess;
 use crate::disk::{Access, Storage, StorageFile, if_there};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::journal::format::Layout;
 use crate::journal::format::line::{self, Link};
 use crate::journal::read::blocks::Block;
 use crate::journal::read::{line_at, link_before};
-use crate::journal::write::{Key, KnownKeys, LinePlace, Mark, NotAppended};
+use crate::journal::write::{Key, KnownKeys, LinePlace, Mark};
 use crate::journal::{Cursor, JournalOptions, Line, Lines, Warn};
-use crate::metrics::{CostProvenance, CostSource, ExecutionMetrics, Status, cut};
 use crate::mutex::{lock, try_lock};
 
 /// The number of ids in memory after which the indexes are opened again. So many ids take about 9 MB.
@@ -224,26 +221,7 @@ impl KnownIds {
 
 impl KnownKeys for KnownIds {
     fn places(&self, keys: &[Key], end: Mark) -> Result<Vec<Option<LinePlace>>> {
-        let mut warnings = Vec::new();
-        let mut guard = lock(&self.ids().state);
-        // The lines that were read may have been removed: by a recovery, after a failed write, or by another program.
-        let is_there = |state: &State| state.is_at(end) || self.is_still_there(state, end.segment);
-        let state = match guard.take().filter(is_there) {
-            Some(state) => state,
-            None => {
-                let (state, found) = self.open()?;
-                warnings = found;
-                state
-            }
-        };
-        let state = guard.insert(state);
-        if !state.is_at(end) {
-            state.catch_up(usize::MAX)?;
-        }
-        let places = keys.iter().map(|key| self.place(state, Uuid::from_u128(key.id))).collect();
-        drop(guard);
-        warnings.iter().for_each(|error| self.warn(error));
-        places
+        self.look_up(end.segment, |state| state.is_at(end), keys.iter().map(|key| Uuid::from_u128(key.id)))
     }
 
     fn written(&self, lines: &[(u128, u64)], before: Mark, after: Mark) {
@@ -262,6 +240,42 @@ impl KnownKeys for KnownIds {
 }
 
 impl KnownIds {
+    /// Returns the last line of the execution `id`. `active` is the number of the active segment. Lines that are being
+    /// appended meanwhile may be missed.
+    pub(super) fn place_of(&self, id: Uuid, active: u64) -> Result<Option<LinePlace>> {
+        Ok(self.look_up(active, |_| false, std::iter::once(id))?.pop().flatten())
+    }
+
+    /// Returns the last line of each execution. `is_current` returns true if nothing was appended since the state was
+    /// read.
+    fn look_up(
+        &self,
+        active: u64,
+        is_current: impl Fn(&State) -> bool,
+        ids: impl Iterator<Item = Uuid>,
+    ) -> Result<Vec<Option<LinePlace>>> {
+        let mut warnings = Vec::new();
+        let mut guard = lock(&self.ids().state);
+        // The lines that were read may have been removed: by a recovery, after a failed write, or by another program.
+        let is_there = |state: &State| is_current(state) || self.is_still_there(state, active);
+        let state = match guard.take().filter(is_there) {
+            Some(state) => state,
+            None => {
+                let (state, found) = self.open()?;
+                warnings = found;
+                state
+            }
+        };
+        let state = guard.insert(state);
+        if !is_current(state) {
+            state.catch_up(usize::MAX)?;
+        }
+        let places = ids.map(|id| self.place(state, id)).collect();
+        drop(guard);
+        warnings.iter().for_each(|error| self.warn(error));
+        places
+    }
+
     /// Returns true if the last line that was read is still at its place.
     fn is_still_there(&self, state: &State, active: u64) -> bool {
         let Cursor { segment, offset, .. } = state.lines.cursor();
@@ -309,7 +323,7 @@ impl KnownIds {
     }
 
     /// Reads the ids again at the next append.
-    fn forget(&self) {
+    pub(super) fn forget(&self) {
         *lock(&self.ids().state) = None;
     }
 }
@@ -415,106 +429,5 @@ impl Recent {
             Some(place) => _ = self.last.insert(id, place),
             None => _ = self.last.remove(&id),
         }
-    }
-}
-
-/// What to do with a record that was not appended.
-pub(super) enum Comparison {
-    /// The ledger has this content in the line `seq`, or knows more about the end of the execution than `json` does.
-    Same { seq: u64 },
-    /// The record must be appended again. It replaces this line, if there is one, because it knows more about the end of
-    /// the execution.
-    Again { replaces: Option<LinePlace> },
-    /// The records differ. The details of the error list the keys that differ.
-    Conflict { place: LinePlace, error: Error },
-}
-
-impl KnownIds {
-    /// Returns what to do with the record `json`, which was not appended for the reason `why`.
-    pub(super) fn judge(&self, why: NotAppended, json: &[u8]) -> Result<Comparison> {
-        match why {
-            NotAppended::Known(place) => self.compare(place, json),
-            // The other record of the batch now has a line, unless it could not be appended.
-            NotAppended::InBatch => Ok(Comparison::Again { replaces: None }),
-            NotAppended::Unknown(error) => Err(error),
-        }
-    }
-
-    /// Compares the record `json` with the line at `place`, which has the same id.
-    fn compare(&self, place: LinePlace, json: &[u8]) -> Result<Comparison> {
-        const OPERATION: &str = "append to the ledger";
-        let path = self.layout.active();
-        let record = |bytes: &[u8]| ExecutionMetrics::from_json(&String::from_utf8_lossy(bytes));
-        let given = record(json)?;
-        let Some((seq, line)) = self.line(place, given.execution_id)? else {
-            // The line was moved to an archive.
-            self.forget();
-            return Ok(Comparison::Again { replaces: None });
-        };
-        // A line that is not a record counts nowhere. So the record is appended, and replaces it.
-        let Ok(stored) = record(&line) else { return Ok(Comparison::Again { replaces: Some(place) }) };
-        // An execution that was interrupted or paused may still end.
-        let progress = |record: &ExecutionMetrics| match record.status {
-            Some(Status::Interrupted) => 0,
-            Some(Status::Paused) => 1,
-            _ => 2,
-        };
-        let differences = differences(&stored, &given);
-        Ok(match progress(&given).cmp(&progress(&stored)) {
-            _ if differences.is_empty() || given.status == Some(Status::Interrupted) => Comparison::Same { seq },
-            Ordering::Greater => Comparison::Again { replaces: Some(place) },
-            Ordering::Less => Comparison::Same { seq },
-            Ordering::Equal => Comparison::Conflict {
-                place,
-                error: differences.into_iter().fold(
-                    Error::new(ErrorKind::Conflict, OPERATION).path(path).detail(format!(
-                        "line {seq} has another record with the execution_id {}. Nothing was written",
-                        given.execution_id
-                    )),
-                    Error::detail,
-                ),
-            },
-        })
-    }
-}
-
-/// Returns a description of each key whose value differs.
-fn differences(stored: &ExecutionMetrics, given: &ExecutionMetrics) -> Vec<String> {
-    const LISTED_MAX: usize = 10;
-    if stored == given {
-        return Vec::new();
-    }
-    let values = [stored, given].map(|record| {
-        let mut record = record.clone();
-        forget_computed_costs(&mut record);
-        serde_json::to_value(&record).unwrap_or_default()
-    });
-    let [Value::Object(stored), Value::Object(given)] = &values else { return Vec::new() };
-    let keys = stored.keys().chain(given.keys().filter(|key| !stored.contains_key(*key)));
-    let mut differences = Vec::new();
-    for key in keys.filter(|key| stored.get(*key) != given.get(*key)) {
-        if differences.len() == LISTED_MAX {
-            differences.push("more keys differ".to_owned());
-            break;
-        }
-        let text = |object: &Map<String, Value>| {
-            object.get(key).map_or_else(|| "nothing".to_owned(), |value| cut(value.to_string(), 80))
-        };
-        differences.push(format!("{key}: the ledger has {}, the new record has {}", text(stored), text(given)));
-    }
-    differences
-}
-
-/// Removes each cost that was computed from a price table.
-fn forget_computed_costs(record: &mut ExecutionMetrics) {
-    let is_computed = |cost: &CostProvenance| cost.source == Some(CostSource::Computed);
-    for call in record.trace.llm_calls.iter_mut().filter(|call| is_computed(&call.cost)) {
-        call.cost_usd = None;
-        call.cost = CostProvenance::default();
-    }
-    if is_computed(&record.cost) {
-        record.cost_usd = None;
-        record.cost = CostProvenance::default();
-        record.cost_tier = None;
     }
 }

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use uuid::Uuid;
+
 use super::Answer;
-use super::json::id_of;
-use super::known::Comparison;
+use super::compare::Comparison;
 use super::shared::Shared;
 use super::store::stored;
 use crate::error::Result;
@@ -17,8 +18,22 @@ pub(super) const APPEND: &str = "append to the ledger";
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Entry<'j> {
     pub(super) json: &'j [u8],
-    /// True if the ledger may have the record already. It is then stored only if the ledger does not have it.
-    pub(super) may_repeat: bool,
+    /// The record's id, if the ledger may have the record already. It is then stored only if the ledger does not have
+    /// it.
+    pub(super) id: Option<Uuid>,
+}
+
+/// A valid record that the ledger may have already.
+#[derive(Debug)]
+pub(super) struct Valid {
+    pub(super) id: Uuid,
+    pub(super) json: String,
+}
+
+impl Valid {
+    pub(super) fn entry(&self) -> Entry<'_> {
+        Entry { json: self.json.as_bytes(), id: Some(self.id) }
+    }
 }
 
 impl Shared {
@@ -30,7 +45,7 @@ impl Shared {
         let since = self.journal.seen_end();
         let known = Arc::clone(&self.known);
         // A recovery can remove bytes that look like lines, so it comes before the ids are read.
-        if entries.iter().any(|entry| entry.may_repeat) && self.journal.recover().is_ok() {
+        if entries.iter().any(|entry| entry.id.is_some()) && self.journal.recover().is_ok() {
             // If this fails, the append reads the ids itself, and reports the error if that fails too.
             let _ = known.prepare();
         }
@@ -70,7 +85,9 @@ impl Shared {
                             again.push(Todo { replaces, ..todo });
                             None
                         }
-                        Ok(Comparison::Conflict { error, .. }) => Some(Err(error)),
+                        Ok(Comparison::Conflict(difference)) => {
+                            Some(Err(difference.error(APPEND, self.journal.layout(), "Nothing was written")))
+                        }
                         Err(error) => Some(Ok(spill(json, error))),
                     },
                 };
@@ -95,9 +112,7 @@ struct Todo<'j> {
 
 impl Todo<'_> {
     fn payload(&self) -> (&[u8], Option<Key>) {
-        let json = self.entry.json;
-        // A record always has an id.
-        let id = || id_of(json).unwrap_or_default().as_u128();
-        (json, self.entry.may_repeat.then(|| Key { id: id(), replaces: self.replaces }))
+        let key = |id: Uuid| Key { id: id.as_u128(), replaces: self.replaces };
+        (self.entry.json, self.entry.id.map(key))
     }
 }

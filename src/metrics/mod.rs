@@ -12,6 +12,7 @@
 //! - **Validity** is checked only on request. [`validate`](ExecutionMetrics::validate) reports every fault at once, and
 //!   an invalid record can still be read and written.
 
+mod adapt;
 mod answers;
 mod call;
 mod faults;
@@ -35,6 +36,7 @@ mod unknown_keys;
 mod usage;
 mod validate;
 mod vendor;
+mod words;
 
 pub use call::Call;
 pub use fields::Fields;

@@ -233,7 +233,8 @@ impl ExecutionMetrics {
 
     /// Sets each of these fields if it is unknown and can be derived from other fields:
     ///
-    /// - `execution_succeeded` and `execution_failed`, if both are unknown, from `status`;
+    /// - `execution_succeeded` and `execution_failed`, from `status` if both are unknown. If one of them is known, the
+    ///   other one is its inverse;
     /// - `tokens_used`, from `tokens_input` and `tokens_output`;
     /// - `wall_clock_time_ms`, from the two times, rounded down;
     /// - `total_latency_ms`, from the durations of the steps. If there are no steps, it is `wall_clock_time_ms`.
@@ -252,6 +253,8 @@ impl ExecutionMetrics {
         if let (None, None, Some(status)) = (self.execution_succeeded, self.execution_failed, &self.status) {
             self.set_status(status.clone());
         }
+        self.execution_failed = self.execution_failed.or(self.execution_succeeded.map(|yes| !yes));
+        self.execution_succeeded = self.execution_succeeded.or(self.execution_failed.map(|yes| !yes));
         let tokens = || self.tokens_input?.checked_add(self.tokens_output?);
         self.tokens_used = self.tokens_used.or_else(tokens);
         let took = || self.timestamp_end?.ms_since(self.timestamp_start);

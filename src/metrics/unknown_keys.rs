@@ -42,6 +42,19 @@ impl ExecutionMetrics {
 }
 
 impl UnknownKey {
+    /// Returns the key `name` of an object that can only have the keys `known`.
+    ///
+    /// ```
+    /// use runledger::metrics::UnknownKey;
+    ///
+    /// assert_eq!(UnknownKey::among("beginn", &["begin", "end"]).near.as_deref(), Some("begin"));
+    /// assert_eq!(UnknownKey::among("start", &["begin", "end"]).near, None);
+    /// ```
+    pub fn among(name: &str, known: &[&str]) -> Self {
+        let near = nearest(name, known.iter().copied()).map(|(_, near)| near.to_owned());
+        Self { path: name.to_owned(), near }
+    }
+
     /// Returns the current key of the innermost object.
     pub(super) fn of(open: &[Open<'_>]) -> Self {
         Self { path: path(open), near: near(open) }
@@ -154,19 +167,30 @@ fn path(open: &[Open<'_>]) -> String {
 
 /// Returns the known key that was probably meant: the same key in another object, or a similar key in the same object.
 fn near(open: &[Open<'_>]) -> Option<String> {
-    const CHARS_MAX: usize = 64;
     let (last, outer) = open.split_last()?;
     let key = unescaped(last.key);
     if key.chars().count() > CHARS_MAX {
         return None;
     }
-    let distances = last.keys?.names().map(|name| (distance(&key, name), name));
-    let (distance, name) = distances.min_by_key(|(distance, _)| *distance)?;
-    let is_near = distance <= (name.len() / 4).max(1);
-    let elsewhere = if distance == 0 { None } else { RECORD.path_of(&key) };
+    let nearest = nearest(&key, last.keys?.names());
+    let is_same = nearest.is_some_and(|(distance, _)| distance == 0);
+    let elsewhere = if is_same { None } else { RECORD.path_of(&key) };
     let parent = path(outer);
-    let here = || if parent.is_empty() { name.to_owned() } else { format!("{parent}.{name}") };
-    elsewhere.or_else(|| is_near.then(here))
+    let here = |name: &str| if parent.is_empty() { name.to_owned() } else { format!("{parent}.{name}") };
+    elsewhere.or_else(|| nearest.map(|(_, name)| here(name)))
+}
+
+/// No key is similar to a name with more characters than this.
+const CHARS_MAX: usize = 64;
+
+/// Returns the name in `names` that is most similar to `key`, and the number of letters in which they differ. Returns
+/// `None` if no name is similar.
+fn nearest<'n>(key: &str, names: impl Iterator<Item = &'n str>) -> Option<(usize, &'n str)> {
+    if key.chars().count() > CHARS_MAX {
+        return None;
+    }
+    let distances = names.map(|name| (distance(key, name), name));
+    distances.min_by_key(|(distance, _)| *distance).filter(|(distance, name)| *distance <= (name.len() / 4).max(1))
 }
 
 /// Returns the number of letters in which two keys differ. The order of the words, their separators and their case are

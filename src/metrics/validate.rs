@@ -5,20 +5,20 @@ use std::fmt::Display;
 use super::faults::Faults;
 use super::text::shortened;
 use super::usage::{Excess, excesses};
-use super::{
-    CostSource, CostTier, Environment, ErrorCategory, ExecutionMetrics, Kind, Meter, QcOutcome, Status, Timestamp,
-    Usage, Usd,
-};
+use super::{ExecutionMetrics, Meter, Status, Timestamp, Usage, UsageParts, Usd};
 use crate::error::Result;
 
 impl ExecutionMetrics {
-    /// Checks the record and reports every fault at once. These are the rules:
+    /// Checks the record and reports every fault at once. Whatever records an execution uses these rules: a ledger, and
+    /// each command that takes records. A reader does not use them, so old records stay readable.
     ///
+    /// - Words: a value with a fixed list of words, such as `status`, is one of these words. Only a reader accepts other
+    ///   words, because a newer version may have written them.
     /// - Presence: `execution_id` is not nil. `skill_name` and `skill_version` are not blank, and `timestamp_end` is
     ///   present. Only an interrupted execution may lack `timestamp_end`.
     /// - Order: the end is not before the start, and the `call_sequence` of the `llm_calls` is 1, 2, 3, …
     /// - Outcome: `execution_succeeded` and `execution_failed` are each other's inverse or both null, and they match
-    ///   `status`.
+    ///   `status`. An execution that succeeded has no `error_reason`.
     /// - Length: `error_reason` has at most [`ERROR_REASON_CHARS_MAX`](Self::ERROR_REASON_CHARS_MAX) characters.
     /// - Range: percentages are 0–100 and scores 0–1. `duration_s` and amounts are at least 0. No number is NaN or
     ///   infinite.
@@ -26,6 +26,7 @@ impl ExecutionMetrics {
     ///   rounded by [`Usd::round_to_record`]. In a call, `cost_usd` can also be the exact amount.
     /// - Sums: `tokens_used` is the sum of input and output. If only one of them is known, `tokens_used` is at least
     ///   that number. No parts of a usage, such as cached input, exceed their whole, such as all input; see [`Usage`].
+    ///   This is also true of the usage of each call.
     /// - Form: a hash consists of 64 lower-case hex digits. A trace id consists of 32 lower-case hex digits, and a span
     ///   id of 16. Neither id is all zeros, as [W3C Trace Context](https://www.w3.org/TR/trace-context/) requires.
     /// - Tags: JSON can represent every tag unchanged. [`to_json`](Self::to_json) lists the values that JSON cannot
@@ -52,6 +53,7 @@ impl ExecutionMetrics {
     /// ```
     pub fn validate(&self) -> Result<()> {
         let mut faults = Faults::default();
+        self.check_words(&mut faults);
         self.check_identity(&mut faults);
         self.check_outcome(&mut faults);
         self.check_tokens(&mut faults);
@@ -60,45 +62,6 @@ impl ExecutionMetrics {
         self.check_digits(&mut faults);
         self.check_call_sequence(&mut faults);
         self.check_tags(&mut faults);
-        faults.into_result("accept a record")
-    }
-
-    /// Checks that each value with a fixed list of words, such as `status`, is one of these words. A reader accepts
-    /// other words, because a newer version may have written them. A program that records executions of other programs
-    /// should refuse them, because they are probably typing errors.
-    ///
-    /// # Errors
-    /// Fails with [`ErrorKind::Invalid`](crate::ErrorKind::Invalid). [`details`](crate::Error::details) has one entry
-    /// for each other word, with the words that are expected.
-    ///
-    /// ```
-    /// use runledger::{ExecutionMetrics, Uuid};
-    ///
-    /// let mut record = ExecutionMetrics::new(Uuid::from_u128(1), "s", "0.1.0", "2026-02-14T14:23:00Z".parse()?);
-    /// record.environment = "production".into();
-    /// let error = record.validate_words().unwrap_err();
-    /// assert_eq!(error.details(), ["environment: expected local, staging or prod, found \"production\""]);
-    /// # Ok::<(), runledger::Error>(())
-    /// ```
-    pub fn validate_words(&self) -> Result<()> {
-        let mut faults = Faults::default();
-        let mut check = |field: &dyn Display, word: Option<&str>, known: &[&str]| {
-            if let (Some(word), [others @ .., last]) = (word.filter(|word| !known.contains(word)), known) {
-                faults.add(field, format_args!("{} or {last}", others.join(", ")), shortened(word));
-            }
-        };
-        check(&"status", self.status.as_ref().map(Status::as_str), Status::KNOWN);
-        check(&"kind", Some(self.kind.as_str()), Kind::KNOWN);
-        check(&"environment", Some(self.environment.as_str()), Environment::KNOWN);
-        check(&"error_category", self.error_category.as_ref().map(ErrorCategory::as_str), ErrorCategory::KNOWN);
-        check(&"cost_tier", self.cost_tier.as_ref().map(CostTier::as_str), CostTier::KNOWN);
-        check(&"cost.source", self.cost.source.as_ref().map(CostSource::as_str), CostSource::KNOWN);
-        let outcome = self.production.outcome.as_ref().map(QcOutcome::as_str);
-        check(&"production.outcome", outcome, QcOutcome::KNOWN);
-        for (at, call) in self.trace.llm_calls.iter().enumerate() {
-            let field = format_args!("trace.llm_calls[{at}].cost.source");
-            check(&field, call.cost.source.as_ref().map(CostSource::as_str), CostSource::KNOWN);
-        }
         faults.into_result("accept a record")
     }
 
@@ -132,7 +95,7 @@ impl ExecutionMetrics {
             faults.add("execution_succeeded, execution_failed", "one true and one false, or both null", found);
         }
         match self.status.as_ref().map(|status| Status::from(status.as_str())) {
-            // The status is missing or comes from a newer version, so there is nothing to compare.
+            // There is nothing to compare.
             None | Some(Status::Other(_)) => {}
             Some(status) if status.succeeded() == succeeded => {}
             Some(status) => faults.add(
@@ -141,7 +104,11 @@ impl ExecutionMetrics {
                 or_null(succeeded),
             ),
         }
-        let chars = self.error_reason.as_deref().map_or(0, |reason| reason.chars().count());
+        let reason = self.error_reason.as_deref().unwrap_or_default();
+        if self.success() == Some(true) && !reason.is_empty() {
+            faults.add("error_reason", "null, as the execution succeeded", shortened(reason));
+        }
+        let chars = reason.chars().count();
         if chars > Self::ERROR_REASON_CHARS_MAX {
             let expected = format_args!("at most {} characters", Self::ERROR_REASON_CHARS_MAX);
             faults.add("error_reason", expected, format_args!("{chars}"));
@@ -163,21 +130,17 @@ impl ExecutionMetrics {
             }
             _ => {}
         }
-        self.check_parts(faults);
-    }
-
-    fn check_parts(&self, faults: &mut Faults) {
-        let mut counts = Usage { parts: self.model.parts, ..Usage::default() }.counts_with_wholes();
-        counts[Meter::Input as usize] = self.tokens_input;
-        counts[Meter::Output as usize] = self.tokens_output;
-        let field = |meter: Meter| match meter {
+        faults.check_parts(self.model.parts, (input, output), |meter| match meter {
             Meter::Input => "tokens_input".to_owned(),
             Meter::Output => "tokens_output".to_owned(),
             part => format!("model.{part}"),
-        };
-        for Excess { parts, sum, whole, whole_count } in excesses(&counts) {
-            let fields: Vec<_> = parts.into_iter().map(field).collect();
-            faults.add(fields.join(" + "), format_args!("at most {} = {whole_count}", field(whole)), sum);
+        });
+        for (at, call) in self.trace.llm_calls.iter().enumerate() {
+            faults.check_parts(call.parts, (call.tokens_input, call.tokens_output), |meter| match meter {
+                Meter::Input => format!("trace.llm_calls[{at}].tokens_input"),
+                Meter::Output => format!("trace.llm_calls[{at}].tokens_output"),
+                part => format!("trace.llm_calls[{at}].{part}"),
+            });
         }
     }
 
@@ -185,7 +148,7 @@ impl ExecutionMetrics {
         if let Some(cost) = self.cost_usd {
             faults.check_amount("cost_usd", cost);
             if cost.round_to_record() != cost {
-                faults.add("cost_usd", "at most 8 decimals, see Usd::round_to_record", cost);
+                faults.add("cost_usd", "at most 8 decimals, with all decimals in cost.exact_usd", cost);
             }
         }
         if let Some(exact) = self.cost.exact_usd
@@ -274,6 +237,22 @@ pub(super) struct Float {
 }
 
 impl Faults {
+    /// Checks that no parts of a usage exceed their whole. `field` names the field of a count.
+    fn check_parts(
+        &mut self,
+        parts: UsageParts,
+        (input, output): (Option<u64>, Option<u64>),
+        field: impl Fn(Meter) -> String,
+    ) {
+        let mut counts = Usage { parts, ..Usage::default() }.counts_with_wholes();
+        counts[Meter::Input as usize] = input;
+        counts[Meter::Output as usize] = output;
+        for Excess { parts, sum, whole, whole_count } in excesses(&counts) {
+            let fields: Vec<_> = parts.into_iter().map(&field).collect();
+            self.add(fields.join(" + "), format_args!("at most {} = {whole_count}", field(whole)), sum);
+        }
+    }
+
     fn check_amount(&mut self, field: impl Display, amount: Usd) {
         if amount < Usd::ZERO {
             self.add(field, "an amount of at least 0", amount);

@@ -37,7 +37,7 @@ impl Usage {
     ///
     /// # Errors
     /// * [`ErrorKind::Malformed`] if the text is not a JSON object, if a count is not a whole number, or if
-    ///   `input_tokens` or `output_tokens` is missing.
+    ///   `input_tokens` or `output_tokens` is missing. Also if the usage is that of OpenAI or Gemini.
     /// * [`ErrorKind::Invalid`] if parts of the usage, such as cached input, exceed their whole, such as all input
     ///   ([`validate`](Self::validate)).
     /// * [`ErrorKind::Overflow`] if a sum exceeds the range of `u64`.
@@ -112,7 +112,7 @@ impl Usage {
     ///
     /// # Errors
     /// * [`ErrorKind::Malformed`] if the text is not a JSON object in one of these forms, if it has `input_tokens` but
-    ///   not `output_tokens`, or if a count is not a whole number.
+    ///   not `output_tokens`, or if a count is not a whole number. Also if the usage is that of Anthropic or Gemini.
     /// * [`ErrorKind::Invalid`] if parts of the usage, such as cached input, exceed their whole, such as all input
     ///   ([`validate`](Self::validate)).
     /// * [`ErrorKind::Overflow`] if a sum exceeds the range of `u64`.
@@ -198,7 +198,7 @@ impl Usage {
     ///
     /// # Errors
     /// * [`ErrorKind::Malformed`] if the text is not a JSON object, if a count is not a whole number, or if
-    ///   `promptTokenCount` is missing.
+    ///   `promptTokenCount` is missing. Also if the usage is that of Anthropic or OpenAI.
     /// * [`ErrorKind::Invalid`] if parts of the usage, such as cached input, exceed their whole, such as all input
     ///   ([`validate`](Self::validate)).
     /// * [`ErrorKind::Overflow`] if a sum exceeds the range of `u64`.
@@ -279,31 +279,64 @@ pub fn vendor_model(response: &Value) -> Option<&str> {
     model.filter(|model| !model.is_empty())
 }
 
-const ANTHROPIC: &str = "read the usage of a response from Anthropic";
-const OPENAI: &str = "read the usage of a response from OpenAI";
-const GEMINI: &str = "read the usage of a response from Gemini";
+const ANTHROPIC: Vendor = Vendor {
+    operation: "read the usage of a response from Anthropic",
+    name: "anthropic",
+    keys: &["cache_read_input_tokens", "cache_creation_input_tokens", "cache_creation", "server_tool_use"],
+};
+const OPENAI: Vendor = Vendor {
+    operation: "read the usage of a response from OpenAI",
+    name: "openai",
+    keys: &["prompt_tokens", "prompt_tokens_details", "input_tokens_details", "input_token_details"],
+};
+const GEMINI: Vendor = Vendor {
+    operation: "read the usage of a response from Gemini",
+    name: "gemini",
+    keys: &["promptTokenCount", "candidatesTokenCount", "cachedContentTokenCount"],
+};
+
+/// How a vendor reports usage.
+#[derive(Clone, Copy)]
+struct Vendor {
+    operation: &'static str,
+    name: &'static str,
+    /// The keys by which its usage differs from the usage of the other vendors.
+    keys: &'static [&'static str],
+}
 
 /// Parses JSON and calls `from` to read it.
-fn read(operation: &'static str, json: &[u8], from: fn(&Value) -> Result<Usage>) -> Result<Usage> {
-    let malformed = |detail: String| Error::new(ErrorKind::Malformed, operation).detail(detail);
+fn read(vendor: Vendor, json: &[u8], from: fn(&Value) -> Result<Usage>) -> Result<Usage> {
+    let malformed = |detail: String| Error::new(ErrorKind::Malformed, vendor.operation).detail(detail);
     let text = std::str::from_utf8(json).map_err(|error| malformed(not_utf8(error)))?;
     from(&json::from_str(text).map_err(|source| malformed("expected JSON".to_owned()).source(source))?)
 }
 
 /// The usage that a vendor reported.
 struct Report<'v> {
-    operation: &'static str,
+    vendor: Vendor,
     value: &'v Value,
 }
 
 impl<'v> Report<'v> {
     /// Finds the usage in `response`, which is a whole response or only its usage.
-    fn of(operation: &'static str, response: &'v Value) -> Result<Self> {
+    ///
+    /// Fails if the usage is that of another vendor, because the cached tokens would be skipped as unknown keys.
+    fn of(vendor: Vendor, response: &'v Value) -> Result<Self> {
         let inner = ["usage", "usageMetadata"].into_iter().find_map(|key| response.get(key));
-        let report = Self { operation, value: inner.filter(|usage| !usage.is_null()).unwrap_or(response) };
-        match report.value {
-            Value::Object(_) => Ok(report),
-            other => Err(report.malformed("the usage", "an object", other)),
+        let report = Self { vendor, value: inner.filter(|usage| !usage.is_null()).unwrap_or(response) };
+        let Value::Object(usage) = report.value else {
+            return Err(report.malformed("the usage", "an object", report.value));
+        };
+        // Some programs add the keys of several vendors to one usage.
+        let key_of = |vendor: Vendor| vendor.keys.iter().find(|key| usage.contains_key(**key));
+        let mut others = [ANTHROPIC, OPENAI, GEMINI].into_iter().filter(|other| other.name != vendor.name);
+        match others.find_map(|other| Some((other, key_of(other)?))) {
+            Some((other, key)) if key_of(vendor).is_none() => Err(Error::new(ErrorKind::Malformed, vendor.operation)
+                .detail(format!(
+                    "expected the usage of {}, found that of {}, which has {key}",
+                    vendor.name, other.name
+                ))),
+            _ => Ok(report),
         }
     }
 
@@ -382,7 +415,7 @@ impl<'v> Report<'v> {
         let known = counts.into_iter().flatten();
         known.map(Some).reduce(|sum, count| sum?.checked_add(count?)).map_or(Ok(None), |sum| match sum {
             Some(sum) => Ok(Some(sum)),
-            None => Err(Error::new(ErrorKind::Overflow, self.operation)),
+            None => Err(Error::new(ErrorKind::Overflow, self.vendor.operation)),
         })
     }
 
@@ -392,6 +425,7 @@ impl<'v> Report<'v> {
             // A long value is shortened.
             found => format!("{:.70}", found.to_string()),
         };
-        Error::new(ErrorKind::Malformed, self.operation).detail(format!("{path}: expected {expected}, found {found}"))
+        Error::new(ErrorKind::Malformed, self.vendor.operation)
+            .detail(format!("{path}: expected {expected}, found {found}"))
     }
 }

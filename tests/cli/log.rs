@@ -67,8 +67,8 @@ fn an_attempt_that_failed_says_so() {
     assert_eq!(record.error_reason.as_deref(), Some("no answer"));
     assert_eq!(Value::from(record.tags), json!({"a": [1]}));
     let refused = place.run(["log", "generation", "--error-message", "x", "--json"]);
-    let error = "--error-message says what went wrong; it needs --status error or cancelled";
-    assert_eq!(refused.stdout, format!("{{\"success\":false,\"error\":\"{error}\",\"kind\":\"usage\"}}\n"));
+    let error = r#"cannot accept a record: error_reason: expected null, as the execution succeeded, found \"x\""#;
+    assert_eq!(refused.stdout, format!("{{\"success\":false,\"error\":\"{error}\",\"kind\":\"invalid\"}}\n"));
     assert_eq!(refused.code, Some(2));
 }
 

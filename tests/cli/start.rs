@@ -178,12 +178,12 @@ fn with_json_an_answer_is_one_line() {
     assert_eq!(line.lines().count(), 1);
     let id = field(&line, "execution_id");
     let refused = place.run(["complete", "--json", "--execution-id", &id, "--error-message", "x"]);
-    let error = "--error-message says what went wrong; it needs --status error or cancelled";
+    let error = r#"cannot accept a record: error_reason: expected null, as the execution succeeded, found \"x\""#;
     assert_eq!(
         refused.stdout,
-        format!("{{\"success\":false,\"execution_id\":\"{id}\",\"error\":\"{error}\",\"kind\":\"usage\"}}\n")
+        format!("{{\"success\":false,\"execution_id\":\"{id}\",\"error\":\"{error}\",\"kind\":\"invalid\"}}\n")
     );
-    assert_eq!(refused.stderr, format!("{{\"error\":\"{error}\",\"kind\":\"usage\"}}\n"));
+    assert_eq!(refused.stderr, format!("{{\"error\":\"{error}\",\"kind\":\"invalid\"}}\n"));
     assert_eq!(
         (refused.code, LedgerReader::open(place.ledger()).unwrap().in_flight().unwrap().executions.len()),
         (Some(2), 1)

@@ -17,7 +17,8 @@ fn of_runs() -> Vec<ExecutionMetrics> {
     for (record, run) in records.iter_mut().zip(["nightly-7", "0194f3a5-6c1e-7d2b-8a4f-1b2c3d4e5f60", "nightly-7"]) {
         record.run.run_id = Some(run.to_owned());
     }
-    records[3].set_status(Status::from("deferred"));
+    let last = &mut records[3];
+    (last.status, last.execution_succeeded, last.execution_failed) = (None, None, None);
     records
 }
 

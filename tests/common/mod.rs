@@ -54,12 +54,13 @@ pub(crate) fn valid_record() -> impl Strategy<Value = ExecutionMetrics> {
         let (start, end) = (record.timestamp_start.min(other_time), record.timestamp_start.max(other_time));
         (record.timestamp_start, record.timestamp_end) = (start, Some(end));
         match record.status.take() {
-            Some(status) => record.set_status(Status::from(status.as_str())),
+            Some(status) => record.set_status(known(&status, Status::as_str, Status::KNOWN)),
             None => record.execution_failed = record.execution_succeeded.map(|yes| !yes),
         }
-        if let Some(reason) = record.error_reason.take() {
+        if let Some(reason) = record.error_reason.take().filter(|_| record.execution_succeeded != Some(true)) {
             record.set_error_reason(reason);
         }
+        repair_words(&mut record);
         repair_numbers(&mut record);
         repair_forms(&mut record);
         record
@@ -80,6 +81,24 @@ fn within(input: Option<u64>, output: Option<u64>, parts: UsageParts) -> UsagePa
     usage.parts
 }
 
+/// Returns the word, or the first known word if it is not known.
+fn known<T: for<'a> From<&'a str>>(word: &T, text: fn(&T) -> &str, words: &[&'static str]) -> T {
+    T::from(if words.contains(&text(word)) { text(word) } else { words[0] })
+}
+
+fn repair_words(record: &mut ExecutionMetrics) {
+    record.environment = known(&record.environment, Environment::as_str, Environment::KNOWN);
+    record.kind = known(&record.kind, Kind::as_str, Kind::KNOWN);
+    let category = record.error_category.as_ref();
+    record.error_category = category.map(|word| known(word, ErrorCategory::as_str, ErrorCategory::KNOWN));
+    record.cost_tier = record.cost_tier.as_ref().map(|word| known(word, CostTier::as_str, CostTier::KNOWN));
+    let outcome = record.production.outcome.as_ref();
+    record.production.outcome = outcome.map(|word| known(word, QcOutcome::as_str, QcOutcome::KNOWN));
+    for cost in record.trace.llm_calls.iter_mut().map(|call| &mut call.cost).chain([&mut record.cost]) {
+        cost.source = cost.source.as_ref().map(|word| known(word, CostSource::as_str, CostSource::KNOWN));
+    }
+}
+
 fn repair_numbers(record: &mut ExecutionMetrics) {
     // Halves, so that their sum fits, and thirds, so that three parts fit.
     record.tokens_input = record.tokens_input.map(|tokens| tokens / 2);
@@ -92,6 +111,7 @@ fn repair_numbers(record: &mut ExecutionMetrics) {
     record.cost.estimated_usd = record.cost.estimated_usd.map(positive);
     for (call, place) in record.trace.llm_calls.iter_mut().zip(1..) {
         call.call_sequence = place;
+        call.parts = within(call.tokens_input, call.tokens_output, call.parts);
         call.cost_usd = call.cost_usd.map(positive);
         call.cost.estimated_usd = call.cost.estimated_usd.map(positive);
     }

@@ -48,6 +48,21 @@ fn lines(path: &Path) -> Vec<Vec<u8>> {
 // The basic guarantees of a log.
 
 #[test]
+fn log_execution_metrics_stores_a_record_that_is_logged_twice_only_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("metrics.jsonl");
+    assert!(log_execution_metrics(&record(1), &path, true).unwrap());
+    assert!(log_execution_metrics(&record(1), &path, true).unwrap());
+    let mut other = record(1);
+    other.tokens_input = Some(5);
+    for raise_on_error in [false, true] {
+        let error = log_execution_metrics(&other, &path, raise_on_error).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Conflict);
+    }
+    assert_eq!(lines(&path).len(), 1);
+}
+
+#[test]
 fn log_execution_metrics_appends_each_record() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("metrics.jsonl");

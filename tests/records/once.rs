@@ -288,3 +288,35 @@ fn a_record_replaces_a_line_that_has_its_id_but_is_not_a_record() {
     let records: Vec<_> = ledger.reader().records().filter_map(Result::ok).collect();
     assert_eq!(records, [numbered(1)]);
 }
+
+/// A record that was stored next to the ledger is appended in any case, because its caller was answered that it is stored.
+#[test]
+fn a_stored_record_that_differs_from_the_ledgers_is_appended_and_reported() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("log.jsonl");
+    let fallback = runledger::ledger::Fallback::new(directory.path().join("spill"));
+    let execution = fallback.begin(&path, runledger::Skill::new("publish", "1.0.0")).unwrap();
+    let id = execution.id();
+    execution.finish(Status::Success).unwrap();
+
+    let warnings = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let heard = std::sync::Arc::clone(&warnings);
+    let hook = move |error: &runledger::Error| heard.lock().unwrap().push(error.clone());
+    let ledger = runledger::Options::new().on_warning(hook).open(&path).unwrap();
+    let mut other = numbered(1);
+    other.execution_id = id;
+    assert_eq!(append(&ledger, &other), "durable 1");
+    assert_eq!(ledger.take_back(&fallback).unwrap(), 1);
+    assert_eq!(count(&path), 2);
+    let warnings = warnings.lock().unwrap();
+    let [error] = &warnings[..] else { panic!("{warnings:?}") };
+    assert_eq!(error.kind(), ErrorKind::Conflict);
+    assert!(error.to_string().starts_with("cannot find an execution recorded once: "), "{error}");
+    assert_eq!(
+        error.details()[0],
+        format!(
+            "line 1 has another record with the execution_id {id}. The record was appended too, because its caller was \
+             answered that it is stored"
+        )
+    );
+}

@@ -136,7 +136,7 @@ fn another_usage_than_the_vendors_is_refused_with_the_expected_one() {
             anthropic,
             r#"{"prompt_tokens": 1, "completion_tokens": 1}"#,
             ErrorKind::Malformed,
-            "input_tokens: expected a whole number, found nothing",
+            "expected the usage of anthropic, found that of openai, which has prompt_tokens",
         ),
         (
             anthropic,
@@ -148,7 +148,14 @@ fn another_usage_than_the_vendors_is_refused_with_the_expected_one() {
             openai,
             r#"{"promptTokenCount": 1}"#,
             ErrorKind::Malformed,
-            "prompt_tokens or input_tokens: expected a whole number, found nothing",
+            "expected the usage of openai, found that of gemini, which has promptTokenCount",
+        ),
+        (openai, "{}", ErrorKind::Malformed, "prompt_tokens or input_tokens: expected a whole number, found nothing"),
+        (
+            openai,
+            r#"{"input_tokens": 1, "output_tokens": 1, "cache_creation_input_tokens": 0}"#,
+            ErrorKind::Malformed,
+            "expected the usage of openai, found that of anthropic, which has cache_creation_input_tokens",
         ),
         (
             openai,
@@ -293,4 +300,12 @@ fn a_whole_response_is_read_like_its_usage() {
     }
     assert_eq!(vendor_model(&serde_json::json!({"model": ""})), None);
     assert_eq!(vendor_model(&serde_json::json!(["model"])), None);
+}
+
+/// A gateway for several vendors adds the keys of Anthropic to a usage in the form of OpenAI.
+#[test]
+fn a_usage_with_the_keys_of_several_vendors_is_read() {
+    let usage = r#"{"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15,
+        "prompt_tokens_details": {"cached_tokens": 3}, "cache_read_input_tokens": 3, "cache_creation_input_tokens": 0}"#;
+    assert_eq!(Usage::from_openai(usage).unwrap(), Usage::new(10, 5).cache_read(3));
 }

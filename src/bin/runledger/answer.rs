@@ -1,9 +1,9 @@
-//! The answers of the commands `start`, `progress`, `complete` and `log`. Programs read these answers, so they are always JSON
-//! on stdout, even if the command fails.
+//! The answers of the commands `start`, `progress`, `complete` and `log`. Programs read these answers, so they are
+//! always JSON on stdout, even if the command fails.
 
 use std::io::{self, Write};
 
-use runledger::{Timestamp, Uuid};
+use runledger::{Answer, Timestamp, Uuid};
 use serde::Serialize;
 
 use crate::exit_code::ExitCode;
@@ -49,6 +49,19 @@ pub(crate) fn usage(text: &str) {
     let refusal = Refusal { success: false, execution_id: None, error: &error, kind: "usage" };
     // The write fails if stdout is closed. The exit code still reports that the command failed.
     let _ = output::json_line(&mut io::stdout(), &refusal);
+}
+
+/// Returns the word for what became of a record, and the number of its line; `None` if the record is not in the ledger.
+pub(crate) fn word(answer: &Answer) -> (&'static str, Option<u64>) {
+    match answer {
+        Answer::Durable { seq } => ("durable", Some(*seq)),
+        Answer::Duplicate { seq } => ("duplicate", Some(*seq)),
+        Answer::Flushed { seq } => ("flushed", Some(*seq)),
+        Answer::Spilled(_) => ("spilled", None),
+        Answer::Lost(_) => ("lost", None),
+        Answer::Late(_) => ("late", None),
+        _ => ("unknown", None),
+    }
 }
 
 /// Returns the time without fractions of a second, such as `2026-02-14T14:23:00Z`.

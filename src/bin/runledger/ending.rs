@@ -4,8 +4,6 @@ use clap::ValueEnum;
 use runledger::ExecutionMetrics;
 use runledger::metrics::{ErrorCategory, Status};
 
-use crate::failure::Failure;
-
 /// How an execution ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Ending {
@@ -17,11 +15,6 @@ pub(crate) enum Ending {
 }
 
 impl Ending {
-    /// Fails if a success has an error message.
-    pub(crate) fn check(self, message: Option<&str>) -> Result<(), Failure> {
-        if self == Self::Success && message.is_some() { Err(Failure::MessageOfSuccess) } else { Ok(()) }
-    }
-
     /// Writes the reason and the category of an error into `record`, and returns the status.
     pub(crate) fn fill(self, message: Option<&str>, record: &mut ExecutionMetrics) -> Status {
         if let Some(message) = message {

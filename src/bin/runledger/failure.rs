@@ -58,8 +58,6 @@ pub(crate) enum Failure {
     DamagedWeek(PathBuf),
     #[error("no errors are registered yet; run `runledger export markdown`: {}", .0.display())]
     NoRegistry(PathBuf),
-    #[error("--error-message says what went wrong; it needs --status error or cancelled")]
-    MessageOfSuccess,
     #[error("--week-start sets the first day of the weeks of the report; found --by {0}, expected --by week")]
     WeekStart(&'static str),
     #[error("{0}")]
@@ -125,7 +123,7 @@ impl Failure {
             | Self::NoError(_)
             | Self::NotFrozen { .. }
             | Self::NoRegistry(_) => "absent",
-            Self::MessageOfSuccess | Self::WeekStart(_) | Self::Period(_) => "usage",
+            Self::WeekStart(_) | Self::Period(_) => "usage",
             Self::Ambiguous { .. } | Self::SeveralOfRun { .. } => "ambiguous",
             Self::IdOfExecution(_) => "unknown_model",
             Self::Faulty(_) => "faulty",

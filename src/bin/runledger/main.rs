@@ -20,6 +20,7 @@ mod execution_table;
 mod exit_code;
 mod failure;
 mod fallback;
+mod faults;
 mod global;
 mod input_file;
 mod input_line;

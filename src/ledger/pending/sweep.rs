@@ -15,8 +15,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::journal::write::{Key, KnownKeys, events};
 use crate::journal::{Journal, JournalOptions};
 use crate::ledger::bare::bare;
+use crate::ledger::compare::Comparison;
 use crate::ledger::event::LedgerEvent;
-use crate::ledger::known::{Comparison, KnownIds};
+use crate::ledger::known::KnownIds;
 use crate::ledger::places::Places;
 use crate::metrics::{ExecutionMetrics, Status};
 
@@ -118,8 +119,10 @@ fn append(journal: &Journal, known: &Arc<KnownIds>, record: &ExecutionMetrics) -
         key.replaces = match known.judge(why, json.as_bytes())? {
             Comparison::Same { .. } => return Ok(false),
             Comparison::Again { replaces } => replaces,
-            Comparison::Conflict { place, error } => {
-                known.warn(&error);
+            Comparison::Conflict(difference) => {
+                let place = difference.place;
+                let done = "The record was appended too, because its caller was answered that it is stored";
+                known.warn(&difference.error("find an execution recorded once", journal.layout(), done));
                 Some(place)
             }
         };

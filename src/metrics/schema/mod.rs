@@ -1,7 +1,7 @@
 //! The JSON Schemas (draft 2020-12) of records, and of the lines that the commands `pipe` and `price` read.
 //!
 //! The schemas are made from the table of keys that also finds unknown keys, and from the lists of words that
-//! [`validate_words`](super::ExecutionMetrics::validate_words) uses. So they describe what is accepted.
+//! [`validate`](super::ExecutionMetrics::validate) uses. So they describe what is accepted.
 
 mod templates;
 mod writer;

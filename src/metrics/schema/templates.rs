@@ -24,7 +24,7 @@ pub(super) const RECORD: &str = r##"{
 /// The end of the description of a record.
 pub(super) const RULES: &str = "An unknown value is null or missing, and never 0. Times are RFC 3339, and money is in \
     US dollars. The name of a duration ends in its unit. Some rules are not part of this schema, but `pipe` checks them \
-    too: timestamp_end is not before timestamp_start. execution_succeeded and execution_failed match status. tokens_used \
+    too: timestamp_end is not before timestamp_start. execution_succeeded and execution_failed match status, and a success has no error_reason. tokens_used \
     is the sum of input and output, and the parts of a usage do not exceed their whole. cost_usd is cost.exact_usd, \
     rounded to 8 decimals. The call_sequence of llm_calls is 1, 2, 3, … A whole number has no decimal point. An object \
     has each key once, and tags have at most 124 levels. Later versions may add keys and words, so a reader should not \

@@ -80,14 +80,15 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
 }
 
 fn complete(args: &Args, global: &Global) -> Result<Completed, Failure> {
-    args.status.check(args.error_message.as_deref())?;
     let mut execution = ledger::open(global)?.resume(args.execution_id)?;
     let record = execution.record_mut();
     record.quality_score = args.quality_score;
     record.tags.extend(args.metadata.clone().unwrap_or_default());
     args.fields.apply(record, clock::now());
     price(record, &args.own, global)?;
-    let status = args.status.fill(args.error_message.as_deref(), record);
+    // In a shell, an unset variable in quotes becomes an empty argument.
+    let message = args.error_message.as_deref().filter(|message| !message.is_empty());
+    let status = args.status.fill(message, record);
     let completed = execution.complete(status)?;
     ledger::warn_of_answer(&completed.answer, global);
     let record = completed.record;

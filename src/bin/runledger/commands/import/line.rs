@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 
 use super::original_id::id_of;
 use crate::failure;
+use crate::faults;
 
 /// Returns the record of a line, and the names of its unknown keys, which became tags. Fails with the reasons why the
 /// line is refused.
@@ -17,10 +18,10 @@ pub(super) fn read(text: &str) -> Result<(ExecutionMetrics, Vec<String>), Vec<St
     let (mut record, unknown, original) = match ExecutionMetrics::from_json_with_unknown_keys(text) {
         Ok((record, unknown)) => (record, unknown, None),
         Err(error) => match adapted(text) {
-            None => return Err(vec![failure::text(&error)]),
+            None => return Err(unreadable(text, failure::text(&error))),
             Some((text, original)) => match ExecutionMetrics::from_json_with_unknown_keys(&text) {
                 Ok((record, unknown)) => (record, unknown, original),
-                Err(error) => return Err(vec![without_column(&failure::text(&error))]),
+                Err(error) => return Err(unreadable(&text, without_column(&failure::text(&error)))),
             },
         },
     };
@@ -37,9 +38,13 @@ pub(super) fn read(text: &str) -> Result<(ExecutionMetrics, Vec<String>), Vec<St
         }
     }
     complete(&mut record);
-    let faults = [record.validate_words(), record.validate()].into_iter().filter_map(Result::err);
-    let reasons: Vec<_> = faults.flat_map(|fault| fault.details().to_vec()).collect();
+    let reasons = faults::of_record(&record);
     if reasons.is_empty() { Ok((record, names)) } else { Err(reasons) }
+}
+
+/// Returns why a line cannot be read as a record.
+fn unreadable(line: &str, reason: String) -> Vec<String> {
+    faults::of_line(line, &["execution_id", "skill_name", "skill_version", "timestamp_start"], reason)
 }
 
 /// Returns why a line is not a record, without the column, which is that of the adapted line.
@@ -114,14 +119,8 @@ fn without_numbers(path: &str) -> String {
 
 /// Sets what earlier programs leave out, and replaces what they write instead of an unknown value.
 fn complete(record: &mut ExecutionMetrics) {
-    match (record.execution_succeeded, record.execution_failed) {
-        (Some(yes), None) => record.execution_failed = Some(!yes),
-        (None, Some(yes)) => record.execution_succeeded = Some(!yes),
-        (None, None) if record.status.is_none() => record.status = Some(Status::Interrupted),
-        _ => {}
-    }
-    if record.status.as_ref().is_some_and(|status| status.as_str() == "error") {
-        record.status = Some(Status::Failed);
+    if let (None, None, None) = (record.execution_succeeded, record.execution_failed, &record.status) {
+        record.status = Some(Status::Interrupted);
     }
     let category = record.error_category.take_if(|category| !ErrorCategory::KNOWN.contains(&category.as_str()));
     if let Some(category) = category {
@@ -135,16 +134,9 @@ fn complete(record: &mut ExecutionMetrics) {
     if let (Some(1..), Some(0), Some(0)) = tokens {
         (record.tokens_input, record.tokens_output) = (None, None);
     }
-    if let Some(reason) = record.error_reason.take() {
-        record.set_error_reason(reason);
-    }
-    if let (Some(cost), None) = (record.cost_usd, record.cost.exact_usd)
-        && cost.round_to_record() != cost
-    {
-        record.cost.exact_usd = Some(cost);
-        record.cost_usd = Some(cost.round_to_record());
-    }
+    record.adapt();
     record.derive_missing();
+    record.sum_costs_of_calls();
 }
 
 #[cfg(test)]
@@ -244,7 +236,7 @@ mod tests {
         assert_eq!(
             reasons(json!({"timestamp_start": "2026-02-14T14:23:06Z", "environment": "production", "status": "done"})),
             [
-                "status: expected success, failed, cancelled, interrupted, panicked or paused, found \"done\"",
+                "status: expected success, failed, cancelled, interrupted, panicked or paused, found \"done\"; error is read as failed",
                 "environment: expected local, staging or prod, found \"production\"",
                 "timestamp_end: expected no earlier than timestamp_start 2026-02-14T14:23:06.000Z, found \
                  2026-02-14T14:23:05.000Z",

@@ -47,7 +47,8 @@ use refused::{Refused, Target};
 ///
 /// - If tokens_used is more than 0, but tokens_input and tokens_output are 0, these two are unknown.
 ///
-/// - What `pipe` derives, shortens or rounds is derived, shortened or rounded here too. No costs are computed.
+/// - What `pipe` derives, shortens or rounds is derived, shortened or rounded here too. If the costs of all calls are
+///   known, the missing cost of a record is their sum. No costs are computed from prices.
 ///
 /// A line that cannot be imported is refused. Refused lines are written to FILE.refused, which only its owner can read:
 /// {"line": …, "reasons": […], "text": …}. If this file exists, the next free name is used, such as FILE.refused-2. The

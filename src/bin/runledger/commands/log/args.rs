@@ -20,9 +20,14 @@ struct Sub {
     example: &'static str,
     /// The option without which the record would say nothing. It is empty if every option may be left out.
     required: &'static str,
-    /// The options, in the order of the help.
-    options: &'static [&'static str],
+    /// The options, in groups, in the order of the help.
+    options: &'static [&'static [&'static str]],
 }
+
+/// The options that say which model was called.
+const MODEL: &[&str] = &["model", "provider", "tier"];
+/// The options that say how many tokens a call used.
+const TOKENS: &[&str] = &["input-tokens", "output-tokens", "cache-read-tokens", "cache-write-tokens"];
 
 static SUBS: [Sub; 4] = [
     Sub {
@@ -35,19 +40,7 @@ static SUBS: [Sub; 4] = [
   runledger log routing --model gpt-4 --tier Premium --estimate 0.06 \\
     --reason 'a face, close up'",
         required: "model",
-        options: &[
-            "model",
-            "provider",
-            "tier",
-            "reason",
-            "estimate",
-            "input-tokens",
-            "output-tokens",
-            "cache-read-tokens",
-            "cache-write-tokens",
-            "scene",
-            "shot",
-        ],
+        options: &[MODEL, &["reason", "estimate"], TOKENS, &["scene", "shot"]],
     },
     Sub {
         name: "generation",
@@ -61,23 +54,10 @@ static SUBS: [Sub; 4] = [
     --artifact s-2-004_v1.png --took 7",
         required: "",
         options: &[
-            "model",
-            "provider",
-            "tier",
-            "input-tokens",
-            "output-tokens",
-            "cache-read-tokens",
-            "cache-write-tokens",
-            "cost",
-            "artifact",
-            "outcome",
-            "regen-count",
-            "scene",
-            "shot",
-            "shot-type",
-            "duration",
-            "status",
-            "error-message",
+            MODEL,
+            TOKENS,
+            &["cost", "artifact", "outcome", "regen-count", "scene", "shot", "shot-type", "duration", "status"],
+            &["error-message"],
         ],
     },
     Sub {
@@ -91,21 +71,10 @@ static SUBS: [Sub; 4] = [
     --violation 'six fingers' --scene s-2 --shot s-2-004",
         required: "outcome",
         options: &[
-            "artifact",
-            "outcome",
-            "violation",
-            "drift",
-            "scene",
-            "shot",
-            "shot-type",
-            "model",
-            "provider",
-            "tier",
-            "input-tokens",
-            "output-tokens",
-            "cache-read-tokens",
-            "cache-write-tokens",
-            "cost",
+            &["artifact", "outcome", "violation", "drift", "scene", "shot", "shot-type"],
+            MODEL,
+            TOKENS,
+            &["cost"],
         ],
     },
     Sub {
@@ -117,7 +86,7 @@ static SUBS: [Sub; 4] = [
   runledger log budget --decision APPROVE --estimate 1.5 \\
     --reason '8.50 USD are left'",
         required: "decision",
-        options: &["decision", "reason", "estimate", "scene", "shot"],
+        options: &[&["decision", "reason", "estimate", "scene", "shot"]],
     },
 ];
 
@@ -205,7 +174,7 @@ impl Args {
 fn command(sub: &Sub) -> clap::Command {
     let all = || OPTIONS.iter().chain(&OWN);
     let named = |name: &&str| all().find(|option| option.name == *name);
-    let options = sub.options.iter().chain(&COMMON).filter_map(named);
+    let options = sub.options.iter().copied().flatten().chain(&COMMON).filter_map(named);
     let command =
         clap::Command::new(sub.name).args(options.map(|option| option.arg().required(option.name == sub.required)));
     // A budget check does not compute a cost.

@@ -34,7 +34,6 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
 }
 
 fn log(args: &Args, global: &Global) -> Result<Logged, Failure> {
-    args.ending.check(args.error_message.as_deref())?;
     let end = clock::now();
     let start = Timestamp::from_unix_ms(end.unix_ms() - args.took_ms.unwrap_or(0)).unwrap_or(end);
     let version = args.skill_version.as_deref().unwrap_or(UNKNOWN_VERSION);
@@ -52,13 +51,10 @@ fn log(args: &Args, global: &Global) -> Result<Logged, Failure> {
 
     let stored = ledger::open(global)?.append(&record)?;
     ledger::warn_of_answer(&stored, global);
-    let (seq, answer) = match stored {
-        Answer::Durable { seq } => (Some(seq), "durable"),
-        Answer::Flushed { seq } => (Some(seq), "flushed"),
-        Answer::Spilled(_) => (None, "spilled"),
-        Answer::Lost(error) => return Err(error.into()),
-        _ => (None, "late"),
-    };
+    let (answer, seq) = answer::word(&stored);
+    if let Answer::Lost(error) = stored {
+        return Err(error.into());
+    }
     let estimated_usd = record.cost.estimated_usd;
     Ok(Logged {
         success: true,

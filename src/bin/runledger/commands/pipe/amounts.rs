@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use runledger::metrics::LlmCall;
-use runledger::{ExecutionMetrics, Usd};
+use runledger::Usd;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -76,20 +75,4 @@ fn amount<'l>(object: &Object<'l>, path: &str, key: &str) -> Result<Option<(&'l 
 /// Returns the value under `key`, or `None` if the value is missing or is not a `T`.
 fn inner<'l, T: Deserialize<'l>>(object: &Object<'l>, key: &str) -> Option<T> {
     serde_json::from_str(object.get(key)?.get()).ok()
-}
-
-/// Rounds `cost_usd` to the 8 decimals that a record stores, and keeps the exact amount in `cost.exact_usd`. The
-/// `cost_usd` of a call is not rounded.
-pub(super) fn keep_exact(record: &mut ExecutionMetrics) {
-    record.trace.llm_calls.iter_mut().for_each(LlmCall::keep_exact);
-    let rounded = |amount: Usd| Some(amount.round_to_record());
-    match (record.cost_usd, record.cost.exact_usd) {
-        (Some(cost), None) if rounded(cost) != Some(cost) => {
-            record.cost.exact_usd = Some(cost);
-            record.cost_usd = rounded(cost);
-        }
-        (Some(cost), Some(exact)) if cost == exact => record.cost_usd = rounded(exact),
-        (None, Some(exact)) => record.cost_usd = rounded(exact),
-        _ => {}
-    }
 }

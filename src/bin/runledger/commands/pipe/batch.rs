@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::line::Accepted;
 use super::open::Open;
 use super::unknown::Unknown;
+use crate::answer;
 use crate::failure::{self, Failure};
 use crate::term::output;
 
@@ -92,6 +93,11 @@ impl Reply {
         }
     }
 
+    /// Returns the answer to a message of an execution whose record is already the line `seq`.
+    pub(super) fn duplicate(seq: u64, execution_id: Uuid, unknown: Unknown) -> Self {
+        Self { seq: Some(seq), ..Self::of_message("duplicate", execution_id, unknown) }
+    }
+
     pub(super) fn refused(
         line: u64,
         execution_id: Option<Uuid>,
@@ -131,7 +137,7 @@ impl Batch {
                     match (ends, &answer) {
                         // The mark stays, so that the execution is at least recorded as interrupted.
                         (None, _) | (Some(_), Ok(Answer::Lost(_) | Answer::Late(_))) => {}
-                        (Some(open), Ok(_)) => open.mark.remove(),
+                        (Some(open), Ok(_)) => open.remove_mark(),
                         (Some(open), Err(_)) => answered.goes_on.push(open),
                     }
                     let mut reply = reply(line, record.execution_id, answer, unknown);
@@ -151,15 +157,10 @@ impl Batch {
 }
 
 fn reply(line: u64, id: Uuid, answer: runledger::Result<Answer>, unknown: Unknown) -> Reply {
-    let (answer, seq, error) = match answer {
-        Ok(Answer::Durable { seq }) => ("durable", Some(seq), None),
-        Ok(Answer::Duplicate { seq }) => ("duplicate", Some(seq), None),
-        Ok(Answer::Flushed { seq }) => ("flushed", Some(seq), None),
-        Ok(Answer::Spilled(error)) => ("spilled", None, Some(error)),
-        Ok(Answer::Lost(error)) => ("lost", None, Some(error)),
-        Ok(Answer::Late(error)) => ("late", None, Some(error)),
-        Ok(_) => ("unknown", None, None),
-        Err(error) => ("refused", None, Some(error)),
+    let (word, seq) = answer.as_ref().map_or(("refused", None), answer::word);
+    let error = match answer {
+        Err(error) | Ok(Answer::Spilled(error) | Answer::Lost(error) | Answer::Late(error)) => Some(error),
+        Ok(_) => None,
     };
     let trouble = error.map(|error| Trouble {
         line,
@@ -169,5 +170,5 @@ fn reply(line: u64, id: Uuid, answer: runledger::Result<Answer>, unknown: Unknow
             _ => vec![failure::text(&error)],
         },
     });
-    Reply { seq, trouble, ..Reply::of_message(answer, id, unknown) }
+    Reply { seq, trouble, ..Reply::of_message(word, id, unknown) }
 }

@@ -83,7 +83,14 @@ fn of_vendor((key, read): (&str, ReadVendor), text: &str, path: &str) -> Result<
     let response: Value = serde_json::from_str(text).unwrap_or_default();
     match read(&response) {
         Ok(usage) => Ok((usage, vendor_model(&response).map(str::to_owned))),
-        Err(error) => Err(format!("{path}.{key}: {}", error.details().join("; "))),
+        Err(error) => {
+            let mut others = VENDORS.iter().filter(|(other, read)| *other != key && read(&response).is_ok());
+            let advice = match (others.next(), others.next()) {
+                (Some((right, _)), None) => format!("; use the key {right}"),
+                _ => String::new(),
+            };
+            Err(format!("{path}.{key}: {}{advice}", error.details().join("; ")))
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use runledger::json::JsonFault;
-use runledger::metrics::{Status, UnknownKey, run_log_columns};
+use runledger::metrics::{UnknownKey, run_log_columns};
 use runledger::{ExecutionMetrics, PriceTable, Uuid};
 use serde::de::IgnoredAny;
 use serde_json::map::Entry;
@@ -11,9 +11,11 @@ use serde_json::map::Entry;
 use super::amounts;
 use super::call;
 use super::document::Document;
+use super::message;
 use super::unknown::{self, Unknown};
 use crate::clock;
 use crate::failure;
+use crate::faults;
 use crate::priced::Answered;
 use crate::why_unknown::WhyUnknown;
 
@@ -40,6 +42,14 @@ impl Line {
     }
 }
 
+/// The record of an execution that begins.
+pub(super) struct Begun {
+    pub(super) record: ExecutionMetrics,
+    pub(super) unknown: Unknown,
+    /// True if the message has the start. If false, the start is the present time.
+    pub(super) has_start: bool,
+}
+
 /// Reads records.
 pub(super) struct Reader {
     /// The user's prices. `Some(None)` if the user has none; the bundled prices are used then. `None` if costs are not
@@ -61,10 +71,10 @@ impl Reader {
     pub(super) fn read(&self, text: &str) -> Line {
         let read = match record(text) {
             Ok(read) => read,
-            Err((kind, reason)) => return Line::refused(kind, reason),
+            Err(fault) => return self.unreadable(text, fault, false),
         };
         let Read { mut record, keys, usage, price, .. } = read;
-        amounts::keep_exact(&mut record);
+        record.adapt();
         let mut unknown_price = None;
         if let Some(usage) = usage
             && let Err(reason) = add_calls(&mut record, &usage)
@@ -79,7 +89,7 @@ impl Reader {
         }
         let (unknown, mut reasons) = self.settle(&mut record, read.text.as_deref().unwrap_or(text), keys);
         let derived = derive_missing(&mut record);
-        reasons.extend(faults(&record));
+        reasons.extend(faults::of_record(&record));
         if !reasons.is_empty() {
             // Otherwise the id was made here, and no later message can name it.
             let execution_id = Some(record.execution_id).filter(|id| text.contains(&id.to_string()));
@@ -92,42 +102,59 @@ impl Reader {
     }
 
     /// Reads the record of an execution that begins. Its end and its outcome are unknown.
-    pub(super) fn read_begun(&self, text: &str) -> Result<(ExecutionMetrics, Unknown), Line> {
+    pub(super) fn read_begun(&self, text: &str) -> Result<Begun, Line> {
         let mut object = Document::parse(text).map_err(|error| Line::refused("malformed", error.to_string()))?;
         let ends = ["timestamp_end", "status", "execution_succeeded", "execution_failed", USAGE, PRICE];
         if let Some(key) = ends.into_iter().find(|key| object.take(key).is_some()) {
             let reason = format!("{key}: expected it in another message, after the execution has begun");
             return Err(Line::refused("invalid", reason));
         }
-        if !object.has("timestamp_start") && !object.has("timestamp") {
+        let has_start = object.has("timestamp_start") || object.has("timestamp");
+        if !has_start {
             object.set("timestamp_start", format!("\"{}\"", clock::now()));
         }
         let text = object.to_json();
-        let read = record(&text).map_err(|(kind, reason)| Line::refused(kind, without_column(reason)))?;
+        let read =
+            record(&text).map_err(|(kind, reason)| self.unreadable(&text, (kind, without_column(reason)), true))?;
         let Read { mut record, keys, .. } = read;
-        amounts::keep_exact(&mut record);
+        record.adapt();
         let (unknown, mut reasons) = self.settle(&mut record, read.text.as_deref().unwrap_or(&text), keys);
         record.timestamp_end = Some(record.timestamp_start);
-        reasons.extend(faults(&record));
+        reasons.extend(faults::of_record(&record));
         record.timestamp_end = None;
         if reasons.is_empty() {
-            return Ok((record, unknown));
+            return Ok(Begun { record, unknown, has_start });
         }
         let execution_id = Some(record.execution_id).filter(|id| text.contains(&id.to_string()));
         Err(Line::Refused { execution_id, kind: "invalid", reasons, unknown })
     }
 
-    /// Makes the words of a record those that are stored, and stores unknown keys as tags if the reader is lenient. Returns
-    /// the unknown keys, and the reasons why they are refused.
+    /// Returns the refusal of a line that cannot be read as a record, with all reasons. `is_begun` is true if the end of
+    /// the execution need not be known.
+    fn unreadable(&self, text: &str, (kind, reason): Fault, is_begun: bool) -> Line {
+        const WITH_END: [&str; 4] = ["skill_name", "skill_version", "timestamp_start", "timestamp_end"];
+        let Ok(mut object) = Document::parse(text) else { return Line::refused(kind, reason) };
+        let (mut reasons, keys) = match near_message(&object) {
+            Some(key) if !is_begun => (Vec::new(), vec![key]),
+            _ => {
+                [USAGE, PRICE].into_iter().for_each(|key| _ = object.remove(key));
+                // If this fails, the reason says so.
+                let _ = rename_columns(&mut object);
+                let has_no_end = is_begun || object.get("status") == Some("\"interrupted\"");
+                let required = if has_no_end { &WITH_END[..3] } else { &WITH_END };
+                let text = object.to_json();
+                (faults::of_line(&text, required, reason), ExecutionMetrics::unknown_keys(&text))
+            }
+        };
+        if !self.lenient || reasons.is_empty() {
+            reasons.extend(unknown::reasons(&keys));
+        }
+        Line::Refused { execution_id: None, kind, reasons, unknown: keys.into() }
+    }
+
+    /// Stores unknown keys as tags if the reader is lenient. Returns the unknown keys, and the reasons why they are
+    /// refused.
     fn settle(&self, record: &mut ExecutionMetrics, text: &str, keys: Vec<UnknownKey>) -> (Unknown, Vec<String>) {
-        if record.status.as_ref().is_some_and(|status| status.as_str() == "error") {
-            // The word for a failure in the arguments of `complete`.
-            record.status = Some(Status::Failed);
-        }
-        if let Some(reason) = record.error_reason.take() {
-            // The other ways to record an execution shorten a long reason, too.
-            record.set_error_reason(reason);
-        }
         if !self.lenient || keys.is_empty() {
             let reasons = unknown::reasons(&keys);
             return (keys.into(), reasons);
@@ -185,6 +212,8 @@ fn derive_missing(record: &mut ExecutionMetrics) -> Vec<&'static str> {
     let known = |record: &ExecutionMetrics| {
         [
             ("execution_succeeded", record.execution_succeeded.is_some()),
+            // If both follow from the status, only the first one is listed.
+            ("execution_failed", record.execution_failed.is_some() || record.execution_succeeded.is_none()),
             ("tokens_used", record.tokens_used.is_some()),
             ("wall_clock_time_ms", record.wall_clock_time_ms.is_some()),
             ("total_latency_ms", record.total_latency_ms.is_some()),
@@ -194,12 +223,6 @@ fn derive_missing(record: &mut ExecutionMetrics) -> Vec<&'static str> {
     record.derive_missing();
     let derived = before.into_iter().zip(known(record)).filter(|((_, before), (_, after))| before != after);
     derived.map(|((key, _), _)| key).collect()
-}
-
-/// Returns why a record cannot be stored.
-fn faults(record: &ExecutionMetrics) -> Vec<String> {
-    let checks = [record.validate_words(), record.validate()];
-    checks.into_iter().filter_map(Result::err).flat_map(|error| error.details().to_vec()).collect()
 }
 
 /// Returns the object that `runledger price` printed.
@@ -230,8 +253,19 @@ struct Read {
     text: Option<String>,
 }
 
+/// Returns the name of the message that `object` is probably meant to be, if the name of its only key is similar.
+fn near_message(object: &Document) -> Option<UnknownKey> {
+    let mut entries = object.entries();
+    let (Some((key, value)), None) = (entries.next(), entries.next()) else { return None };
+    let key = UnknownKey::among(key, &message::KEYS);
+    Some(key).filter(|key| key.near.is_some() && value.starts_with('{'))
+}
+
+/// The kind of an error, and why a line cannot be read as a record.
+type Fault = (&'static str, String);
+
 /// Reads the record of a line, or returns the reason why the line is not a record.
-fn record(text: &str) -> Result<Read, (&'static str, String)> {
+fn record(text: &str) -> Result<Read, Fault> {
     let read = ExecutionMetrics::from_json_with_unknown_keys(text);
     let error = match read {
         Ok((record, keys)) if keys.is_empty() => {

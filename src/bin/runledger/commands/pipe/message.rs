@@ -14,11 +14,13 @@ pub(super) enum Message<'l> {
     End(&'l str),
 }
 
+/// The only key of a message that is not a record.
+pub(super) const KEYS: [&str; 4] = ["begin", "step", "usage", "end"];
+
 impl<'l> Message<'l> {
     /// Returns the message in a line. A line that is not an object is read as a record, so that the reader of records
     /// says what is wrong with it.
     pub(super) fn of(line: &'l str) -> Result<Self, String> {
-        const KEYS: [&str; 4] = ["begin", "step", "usage", "end"];
         // Nearly all lines are records, whose first key is another one.
         let first = line.trim_ascii_start().strip_prefix('{').map(str::trim_ascii_start);
         let first = first.and_then(|rest| rest.strip_prefix('"')?.split_once('"')).map(|(key, _)| key);

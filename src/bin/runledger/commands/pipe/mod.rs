@@ -52,6 +52,10 @@ use session::Session;
 /// as durable. A record with an execution_id that the ledger has with other content is refused as a conflict. A record
 /// without an execution_id gets a new one, so a program that may send a record twice should set the execution_id itself.
 ///
+/// All messages of an execution can be sent again, too. If the ledger has its record, the answers to begin and end are
+/// `duplicate`, and the times that were taken from the clock are not compared. If the record is that of another
+/// execution, begin is refused.
+///
 /// A call is an object with model, and provider, variant and at if they are known. It also has either counts such as
 /// input_tokens and output_tokens, as in `runledger price`, or the usage or the whole response of a vendor under the key
 /// anthropic, openai or gemini. In a record, `usage` can hold one call or a list of calls.
@@ -71,7 +75,7 @@ use session::Session;
 /// A key that is not known is refused, and `near` names a known key that is similar. With --lenient, its value becomes a
 /// tag, and the answer lists the key under unknown_keys. In tags and in a variant, all keys are allowed. The words of
 /// status, kind, environment, error_category, cost_tier, cost.source and production.outcome are checked. The status
-/// `error` is read as failed.
+/// `error` is read as failed. An execution that succeeded has no error_reason.
 ///
 /// For each line that is not blank, the command prints one answer, in the order of the input. A program can send many
 /// lines before it reads the first answer. Lines that have arrived are written together, with one sync. If nothing reads
@@ -81,7 +85,7 @@ use session::Session;
 ///
 /// - durable: the record is in the ledger, and survives `kill -9` and a power cut.
 ///
-/// - duplicate: the ledger had this record already.
+/// - duplicate: the ledger had the record already.
 ///
 /// - begun, noted: the message belongs to an execution that has not ended.
 ///

@@ -11,24 +11,39 @@ use crate::clock;
 pub(super) struct Open {
     /// The record so far.
     pub(super) record: ExecutionMetrics,
-    pub(super) mark: BeginMark,
+    /// True if the message that began the execution has the start. If false, the start was the present time.
+    has_start: bool,
+    pub(super) began: Began,
     /// When the present step began; `None` before the first step.
     step: Option<Instant>,
 }
 
+/// How an execution began.
+pub(super) enum Began {
+    Now(BeginMark),
+    /// The messages are sent again, and the ledger has this record of them.
+    Before(Box<ExecutionMetrics>),
+}
+
 impl Open {
-    pub(super) fn new(record: ExecutionMetrics, mark: BeginMark) -> Self {
-        Self { record, mark, step: None }
+    pub(super) fn new(record: ExecutionMetrics, has_start: bool, began: Began) -> Self {
+        Self { record, has_start, began, step: None }
+    }
+
+    /// Removes the begin mark, after the record was stored.
+    pub(super) fn remove_mark(self) {
+        if let Began::Now(mark) = self.began {
+            mark.remove();
+        }
     }
 
     /// Ends the present step, and begins another one.
     pub(super) fn enter(&mut self, name: &str) {
-        end_step(&mut self.record, self.step);
+        end_step(&mut self.record, self.step.replace(Instant::now()));
         let path = self.record.skill_path_in_dag.get_or_insert_with(|| self.record.skill_name.clone());
         path.push_str(" -> ");
         path.push_str(name);
         self.record.trace.steps.push(Step::new(name, clock::now()));
-        self.step = Some(Instant::now());
     }
 
     /// Returns the record of the execution if it ends now. The outcome is unknown.
@@ -37,6 +52,20 @@ impl Open {
         end_step(&mut record, self.step);
         // The clock may have been set back.
         record.timestamp_end = Some(clock::now().max(record.timestamp_start));
+        record
+    }
+
+    /// Like [`ended`](Self::ended), but each time that the clock said is the one in `recorded`. So the two records are
+    /// equal if the messages are.
+    pub(super) fn ended_like(&self, recorded: &ExecutionMetrics) -> ExecutionMetrics {
+        let mut record = self.ended();
+        if !self.has_start {
+            record.timestamp_start = recorded.timestamp_start;
+        }
+        record.timestamp_end = recorded.timestamp_end;
+        for (step, recorded) in record.trace.steps.iter_mut().zip(&recorded.trace.steps) {
+            (step.time, step.duration_ms) = (recorded.time, recorded.duration_ms);
+        }
         record
     }
 }

@@ -1,17 +1,18 @@
 //! The messages of one input.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::Write;
 
 use runledger::metrics::Status;
-use runledger::{ExecutionMetrics, Ledger, Uuid};
+use runledger::{ErrorKind, ExecutionMetrics, Ledger, Uuid};
+use serde_json::json;
 
 use super::batch::{Batch, Reply};
 use super::call;
 use super::document::Document;
-use super::line::{Line, PRICE, Reader, USAGE, without_column};
+use super::line::{Begun, Line, PRICE, Reader, USAGE, without_column};
 use super::message::Message;
-use super::open::Open;
+use super::open::{Began, Open};
 use super::unknown::Unknown;
 use crate::argument;
 use crate::failure::{self, Failure};
@@ -23,6 +24,8 @@ pub(super) struct Session<'l> {
     batch: Batch,
     /// The executions that have begun and not ended.
     open: HashMap<Uuid, Open>,
+    /// The ids with which an execution could not begin, for example because the ledger has another record with the id.
+    taken: HashSet<Uuid>,
     any_failed: bool,
 }
 
@@ -35,7 +38,8 @@ fn invalid(reason: impl Into<String>) -> Refused {
 
 impl<'l> Session<'l> {
     pub(super) fn new(ledger: &'l Ledger, reader: Reader) -> Self {
-        Self { ledger, reader, batch: Batch::default(), open: HashMap::new(), any_failed: false }
+        let (open, taken) = (HashMap::new(), HashSet::new());
+        Self { ledger, reader, batch: Batch::default(), open, taken, any_failed: false }
     }
 
     /// Returns true if a record is not durable, or if a line was refused.
@@ -93,14 +97,15 @@ impl<'l> Session<'l> {
 
     /// Records each execution that has not ended as interrupted. Returns the number of these executions.
     pub(super) fn interrupt_open(&mut self) -> usize {
-        let count = self.open.len();
-        let open: Vec<_> = self.open.drain().map(|(_, open)| open).collect();
+        let is_new = |open: &Open| matches!(open.began, Began::Now(_));
+        let open: Vec<_> = self.open.drain().map(|(_, open)| open).filter(is_new).collect();
+        let count = open.len();
         let records: Vec<_> = open.iter().map(|open| self.interrupted(open)).collect();
         for (open, answer) in open.into_iter().zip(self.ledger.append_all(&records)) {
             // If the record cannot be appended, the begin mark stays, and the next process records the execution.
             match answer {
                 Ok(runledger::Answer::Lost(_)) | Err(_) => {}
-                Ok(_) => open.mark.remove(),
+                Ok(_) => open.remove_mark(),
             }
         }
         self.any_failed |= count > 0;
@@ -129,27 +134,58 @@ impl<'l> Session<'l> {
     }
 
     fn begin(&mut self, number: u64, text: &str) {
-        let (record, unknown) = match self.reader.read_begun(text) {
+        let begun = match self.reader.read_begun(text) {
             Ok(begun) => begun,
             Err(line) => return self.add(number, line, None),
         };
-        let id = record.execution_id;
-        let reply = match self.open.get(&id) {
-            Some(_) => {
-                Reply::refused(number, Some(id), invalid("execution_id: this execution has begun already"), unknown)
+        let id = begun.record.execution_id;
+        let began = if self.open.contains_key(&id) {
+            Err(invalid("execution_id: this execution has begun already"))
+        } else {
+            match self.ledger.mark(&begun.record) {
+                Err(error) if error.kind() == ErrorKind::Ended => self.begin_again(id, &begun),
+                marked => marked.map(|mark| (Began::Now(mark), None)).map_err(of_library),
             }
-            None => match self.ledger.mark(&record) {
-                Ok(mark) => {
-                    self.open.insert(id, Open::new(record, mark));
-                    Reply::of_message("begun", id, unknown)
-                }
-                Err(error) => {
-                    let refused = (failure::kind(&error), vec![failure::text(&error)]);
-                    Reply::refused(number, Some(id), refused, unknown)
-                }
-            },
         };
-        self.batch.reply(reply);
+        self.batch.reply(match began {
+            Ok((began, seq)) => {
+                self.taken.remove(&id);
+                self.open.insert(id, Open::new(begun.record, begun.has_start, began));
+                match seq {
+                    Some(seq) => Reply::duplicate(seq, id, begun.unknown),
+                    None => Reply::of_message("begun", id, begun.unknown),
+                }
+            }
+            Err(refused) => {
+                if !self.open.contains_key(&id) {
+                    self.taken.insert(id);
+                }
+                Reply::refused(number, Some(id), refused, begun.unknown)
+            }
+        });
+    }
+
+    /// Begins an execution of which the ledger has a record, in the line whose number is returned. A program that sends
+    /// its messages again can then send the rest of them, too. Fails if the record is that of another execution.
+    fn begin_again(&self, id: Uuid, begun: &Begun) -> Result<(Began, Option<u64>), Refused> {
+        let (seq, recorded) = self.ledger.recorded(id).map_err(of_library)?.ok_or_else(unknown_execution)?;
+        let record = &begun.record;
+        let start = if begun.has_start { record.timestamp_start } else { recorded.timestamp_start };
+        // All other keys can have been changed by the message that ended the execution.
+        let differ = [
+            ("skill_name", json!(recorded.skill_name), json!(record.skill_name)),
+            ("skill_version", json!(recorded.skill_version), json!(record.skill_version)),
+            ("timestamp_start", json!(recorded.timestamp_start), json!(start)),
+        ];
+        let differ = differ.into_iter().filter(|(_, recorded, new)| recorded != new);
+        let mut reasons: Vec<_> = differ
+            .map(|(key, recorded, new)| format!("{key}: the ledger has {recorded}, the new execution has {new}"))
+            .collect();
+        if reasons.is_empty() {
+            return Ok((Began::Before(Box::new(recorded)), Some(seq)));
+        }
+        reasons.insert(0, format!("line {seq} has the record of another execution with the execution_id {id}"));
+        Err(("conflict", reasons))
     }
 
     fn step(&mut self, text: &str) -> (Option<Uuid>, Result<(), Refused>) {
@@ -202,9 +238,17 @@ impl<'l> Session<'l> {
             self.answer(out)?;
         }
         let open = self.open.remove(&id);
+        let is_paused = fields.get("status") == Some("\"paused\"");
         let base = match &open {
+            Some(open) if let Began::Before(recorded) = &open.began => Ok(open.ended_like(recorded)),
+            // The same pause may be sent again.
+            Some(open) if is_paused => self.ledger.recorded(id).map_err(of_library).map(|found| match found {
+                Some((_, recorded)) if recorded.status == Some(Status::Paused) => open.ended_like(&recorded),
+                _ => open.ended(),
+            }),
             Some(open) => Ok(open.ended()),
-            None => self.recorded(id),
+            None if self.taken.contains(&id) => Err(unknown_execution()),
+            None => self.recorded(id, is_paused),
         };
         let is_known = |key| fields.get(key).is_some_and(|value| value != "null");
         let has_ended = base.as_ref().is_ok_and(|base| base.status.is_some() || base.execution_succeeded.is_some());
@@ -240,18 +284,23 @@ impl<'l> Session<'l> {
     }
 
     /// Returns the record in the ledger of an execution that this process has not begun. If a program sends the end of an
-    /// execution again after a restart, the record is either that end, or says that the execution was interrupted.
-    fn recorded(&self, id: Uuid) -> Result<ExecutionMetrics, Refused> {
-        let found = self.ledger.reader().find(id);
-        let found = found.map_err(|error| (failure::kind(&error), vec![failure::text(&error)]))?;
-        let mut record = found.ok_or_else(unknown_execution)?;
-        if record.status == Some(Status::Interrupted) {
+    /// execution again after a restart, the record is either that end, or says that the execution was interrupted. A
+    /// paused execution goes on, unless it `is_paused` by the new end, too.
+    fn recorded(&self, id: Uuid, is_paused: bool) -> Result<ExecutionMetrics, Refused> {
+        let found = self.ledger.recorded(id).map_err(of_library)?;
+        let (_, mut record) = found.ok_or_else(unknown_execution)?;
+        if record.status == Some(Status::Interrupted) || record.status == Some(Status::Paused) && !is_paused {
             (record.status, record.error_reason, record.error_category) = (None, None, None);
             (record.wall_clock_time_ms, record.total_latency_ms) = (None, None);
             record.timestamp_end = Some(crate::clock::now().max(record.timestamp_start));
         }
         Ok(record)
     }
+}
+
+/// Returns the refusal for an error of the library.
+fn of_library(error: runledger::Error) -> Refused {
+    (failure::kind(&error), vec![failure::text(&error)])
 }
 
 fn unknown_execution() -> Refused {
