@@ -59,7 +59,7 @@ impl Skill {
 pub struct Execution {
     pub(super) ledger: Ledger,
     pub(super) record: Box<ExecutionMetrics>,
-    begun: Instant,
+    pub(super) begun: Instant,
     /// How long the execution took; `None` while it is running.
     took: Option<Duration>,
     /// When the current step started; `None` between steps.
@@ -68,11 +68,11 @@ pub struct Execution {
     /// The sum of the estimated costs of the calls.
     estimates: Sum,
     /// The exact sum of the actual costs of the calls.
-    cost: Sum,
+    pub(super) cost: Sum,
     /// The begin mark, which notes that the execution has started, or why the mark could not be written.
-    mark: Result<Slot, Error>,
-    process: u32,
-    finished: bool,
+    pub(super) mark: Result<Slot, Error>,
+    pub(super) process: u32,
+    pub(super) finished: bool,
 }
 
 impl Execution {
@@ -279,7 +279,7 @@ impl Execution {
     }
 
     /// Warns about the problems of an answer that no caller receives.
-    fn warn_of(&self, recorded: &Recorded) {
+    pub(super) fn warn_of(&self, recorded: &Recorded) {
         recorded.warnings().for_each(|warning| self.ledger.shared.warn(&warning));
     }
 
@@ -289,7 +289,7 @@ impl Execution {
         self.end(status)
     }
 
-    fn end(&mut self, status: Status) -> Recorded {
+    pub(super) fn end(&mut self, status: Status) -> Recorded {
         self.finished = true;
         self.stop_clock();
         let wall_clock = self.took.unwrap_or_default();

@@ -36,6 +36,8 @@ mod places;
 mod reader;
 mod shared;
 mod store;
+#[cfg(feature = "tracing")]
+mod unattended;
 mod unpriced;
 
 use std::sync::Arc;
