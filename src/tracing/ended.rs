@@ -23,7 +23,8 @@ pub(super) struct Ended {
     pub(super) role: Role,
     pub(super) attributes: Attributes,
     pub(super) at: Timestamp,
-    pub(super) begun: Instant,
+    /// `None` if the span was an execution, which measures its time itself.
+    pub(super) begun: Option<Instant>,
     pub(super) end: End,
 }
 

@@ -84,37 +84,24 @@ impl LedgerLayer {
         Arc::as_ptr(&self.sink).addr()
     }
 
-    /// Begins the execution of a span, as a child of the nearest enclosing execution.
-    fn begin<'s, S: LookupSpan<'s>>(&self, span: &SpanRef<'s, S>, role: Role, attributes: &Attributes) -> Execution {
-        let skill = to_record::skill(role, attributes);
-        for ancestor in span.scope().skip(1) {
-            if let Some(opens) = ancestor.extensions().get::<Opens>()
-                && let Some(parent) = opens.of(self.id()).and_then(|open| open.execution.as_ref())
-            {
-                return parent.child(skill);
-            }
-        }
-        self.ledger.begin(skill)
-    }
-
-    /// Returns the execution of a span whose role has become known. A call is an execution if no execution encloses it.
-    fn execution<'s, S: LookupSpan<'s>>(
+    /// Begins the execution of a span, as a child of the nearest enclosing execution. Returns `None` for a call that an
+    /// execution encloses, unless `calls_too` is true.
+    fn begin<'s, S: LookupSpan<'s>>(
         &self,
         span: &SpanRef<'s, S>,
         role: Role,
         attributes: &Attributes,
+        calls_too: bool,
     ) -> Option<Execution> {
-        let is_enclosed = || {
-            span.scope().skip(1).any(|ancestor| {
-                let extensions = ancestor.extensions();
-                extensions
-                    .get::<Opens>()
-                    .and_then(|opens| opens.of(self.id()))
-                    .is_some_and(|open| open.execution.is_some())
-            })
-        };
-        let is_call = matches!(role, Role::Call(_)) && is_enclosed();
-        (!is_call).then(|| self.begin(span, role, attributes))
+        for ancestor in span.scope().skip(1) {
+            if let Some(opens) = ancestor.extensions().get::<Opens>()
+                && let Some(parent) = opens.of(self.id()).and_then(|open| open.execution.as_ref())
+            {
+                let is_call = matches!(role, Role::Call(_)) && !calls_too;
+                return (!is_call).then(|| parent.child(to_record::skill(role, attributes)));
+            }
+        }
+        Some(self.ledger.begin(to_record::skill(role, attributes)))
     }
 
     fn send(&self, finished: Box<Finished>) {
@@ -136,8 +123,10 @@ impl LedgerLayer {
         }
         // The execution of these calls has closed, or lists as many calls as it may.
         for call in calls {
-            let mut execution = self.begin(span, call.role, &call.attributes);
-            execution.set_begin(call.at, call.begun);
+            let Some(mut execution) = self.begin(span, call.role, &call.attributes, true) else { continue };
+            if let Some(begun) = call.begun {
+                execution.set_begin(call.at, begun);
+            }
             execution.stop_clock();
             self.send(Box::new(Finished { execution, span: call, calls: Vec::new() }));
         }
@@ -152,9 +141,12 @@ impl<S: Subscriber + for<'s> LookupSpan<'s>> Layer<S> for LedgerLayer {
         let Some(span) = context.span(id) else { return };
         let attributes = Attributes::collect(self.keep, |visitor| new.record(visitor));
         let role = Role::of(&attributes);
-        let execution = role.and_then(|role| self.execution(&span, role, &attributes));
-        let (at, begun, layer) = (self.ledger.now(), Instant::now(), self.id());
-        let open = Open { layer, role, attributes, at, begun, execution, calls: Vec::new() };
+        let mut execution = role.and_then(|role| self.begin(&span, role, &attributes, false));
+        let (at, begun) = match &mut execution {
+            Some(execution) => (execution.record_mut().timestamp_start, None),
+            None => (self.ledger.now(), Some(Instant::now())),
+        };
+        let open = Open { layer: self.id(), role, attributes, at, begun, execution, calls: Vec::new() };
         let mut extensions = span.extensions_mut();
         match extensions.get_mut::<Opens>() {
             Some(opens) => opens.add(open),
@@ -179,7 +171,7 @@ impl<S: Subscriber + for<'s> LookupSpan<'s>> Layer<S> for LedgerLayer {
         match (open.role, &mut open.execution) {
             (None, _) => {
                 open.role = Role::of(&open.attributes);
-                open.execution = open.role.and_then(|role| self.execution(&span, role, &open.attributes));
+                open.execution = open.role.and_then(|role| self.begin(&span, role, &open.attributes, false));
             }
             (Some(role), Some(execution)) if may_rename => to_record::rename(execution, role, &open.attributes),
             _ => {}

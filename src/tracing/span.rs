@@ -17,7 +17,8 @@ pub(super) struct Open {
     pub(super) role: Option<Role>,
     pub(super) attributes: Attributes,
     pub(super) at: Timestamp,
-    pub(super) begun: Instant,
+    /// `None` if the span is an execution, which measures its time itself.
+    pub(super) begun: Option<Instant>,
     /// `None` if the span is a call of an enclosing execution.
     pub(super) execution: Option<Execution>,
     /// The calls inside this span that have ended.

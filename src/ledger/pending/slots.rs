@@ -218,9 +218,10 @@ impl Slots {
     /// skips the mark.
     pub(in crate::ledger) fn end(&self, slot: &Slot) -> Result<()> {
         let Some(state) = self.state.get().filter(|_| slot.process == std::process::id()) else { return Ok(()) };
+        // No other thread uses the slot before it is free, so no lock is held while it is written.
+        let written = write_all_at(&*slot.file, b" ", slot.first * SLOT_BYTES as u64);
         let mut state = lock(state);
-        write_all_at(&*slot.file, b" ", slot.first * SLOT_BYTES as u64)
-            .map_err(|source| Error::io("mark an execution as ended", &path(&self.layout, state.stem), source))?;
+        written.map_err(|source| Error::io("mark an execution as ended", &path(&self.layout, state.stem), source))?;
         state.free.extend(slot.first..slot.first + slot.count);
         Ok(())
     }
