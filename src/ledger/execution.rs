@@ -289,7 +289,13 @@ impl Execution {
         self.end(status)
     }
 
-    pub(super) fn end(&mut self, status: Status) -> Recorded {
+    fn end(&mut self, status: Status) -> Recorded {
+        self.complete(status);
+        self.ledger.finish(&mut self.record, &self.mark)
+    }
+
+    /// Sets the fields of the record that are known at the end.
+    pub(super) fn complete(&mut self, status: Status) {
         self.finished = true;
         self.stop_clock();
         let wall_clock = self.took.unwrap_or_default();
@@ -307,7 +313,6 @@ impl Execution {
         // start, even if the wall clock was set back.
         record.timestamp_end = Some(record.timestamp_start.plus_ms(milliseconds(wall_clock)));
         record.derive_missing();
-        self.ledger.finish(record, &self.mark)
     }
 }
 

@@ -18,10 +18,7 @@ use crate::metrics::ExecutionMetrics;
 impl Ledger {
     /// Stores the record of an execution, and removes the execution's begin mark.
     pub(super) fn finish(&self, record: &mut ExecutionMetrics, mark: &Result<Slot, Error>) -> Recorded {
-        let (json, refused) = match valid_json(record) {
-            Ok(json) => (Ok(json), None),
-            Err(reasons) => (to_json(&bare(record, &reasons)), Some(reasons)),
-        };
+        let (json, refused) = whole_or_bare(record);
         let answer = match json {
             Ok(json) => self.store_in_time(json, mark.as_ref().ok().cloned()),
             Err(error) => self.lose(error),
@@ -125,6 +122,14 @@ impl Ledger {
         if !self.shared.options.handles_answers {
             warnings.into_iter().for_each(|warning| self.shared.warn(&warning));
         }
+    }
+}
+
+/// Returns the JSON of a record. If the record is invalid, returns the JSON of its basic fields, and why it is invalid.
+pub(super) fn whole_or_bare(record: &ExecutionMetrics) -> (Result<String>, Option<Error>) {
+    match valid_json(record) {
+        Ok(json) => (Ok(json), None),
+        Err(reasons) => (to_json(&bare(record, &reasons)), Some(reasons)),
     }
 }
 

@@ -5,7 +5,8 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::shared::Lost;
-use super::{Execution, Ledger, calls};
+use super::store::{stored, whole_or_bare};
+use super::{Execution, Ledger, Recorded, calls};
 use crate::error::Error;
 use crate::metrics::{Call, Status, Timestamp};
 
@@ -40,13 +41,10 @@ impl Execution {
         calls::add(&mut self.record, &mut self.cost, call, false, None);
     }
 
-    /// Ends the execution, and warns if its record was spilled, lost or late. Does nothing in a forked child, because the
-    /// execution belongs to the parent process.
-    pub(crate) fn finish_unattended(mut self, status: Status) {
-        if self.process == std::process::id() {
-            let recorded = self.end(status);
-            self.warn_of(&recorded);
-        }
+    /// Ends the execution, and warns if its record was spilled, lost or late.
+    pub(crate) fn finish_unattended(self, status: Status) {
+        let ledger = self.ledger.clone();
+        ledger.finish_all(vec![(self, status)]);
     }
 
     /// Drops the execution without a record. Its begin mark stays, so it is recorded as interrupted after this process
@@ -62,5 +60,47 @@ impl Ledger {
         let Ok(lost) = self.shared.lost.get_or_make(|| Ok::<_, Infallible>(Lost::default()));
         lost.records.fetch_add(records, Ordering::Relaxed);
         self.shared.warn(&error.with_consequence("records were lost"));
+    }
+
+    /// Ends executions of this ledger, and stores their records with one sync. Warns about each record that was spilled,
+    /// lost or late. An execution that a parent process began stays with that process.
+    pub(crate) fn finish_all(&self, mut ended: Vec<(Execution, Status)>) {
+        ended.retain(|(execution, _)| execution.process == std::process::id());
+        let complete = |(mut execution, status): (Execution, Status)| {
+            execution.complete(status);
+            let (json, refused) = whole_or_bare(&execution.record);
+            (execution, json, refused)
+        };
+        let ended: Vec<_> = ended.into_iter().map(complete).collect();
+        // With a deadline, each record has its own time.
+        let joins =
+            |json: &str| self.shared.helpers.is_none() && self.shared.journal.check_payload(json.as_bytes()).is_ok();
+        let is_joined: Vec<_> = ended.iter().map(|(_, json, _)| json.as_ref().is_ok_and(|json| joins(json))).collect();
+        let batch = ended.iter().zip(&is_joined).filter(|(_, is_joined)| **is_joined);
+        let batch: Vec<_> = batch.filter_map(|((_, json, _), _)| json.as_ref().ok()).map(String::as_bytes).collect();
+        let appended = if batch.is_empty() { None } else { self.shared.journal.append_all(&batch).ok() };
+        let mut lines = appended.iter().flat_map(|first| (first.seq..).map(|seq| stored(first.durability, seq)));
+        let mut recorded = Vec::with_capacity(ended.len());
+        for ((execution, json, refused), is_joined) in ended.into_iter().zip(is_joined) {
+            let mark = execution.mark.as_ref();
+            let answer = match (json, if is_joined { lines.next() } else { None }) {
+                (Err(error), _) => self.lose(error),
+                // A record that could not be stored with the others is stored by itself, or spilled.
+                (Ok(json), None) => self.store_in_time(json, mark.ok().cloned()),
+                (Ok(_), Some(answer)) => {
+                    let ended = mark.map(|slot| self.shared.slots.end(slot));
+                    if let Ok(Err(error)) = ended {
+                        self.shared.warn(&error);
+                    }
+                    answer
+                }
+            };
+            recorded.push((Recorded { answer, unmarked: mark.err().cloned(), refused }, execution));
+        }
+        // A hook for warnings may panic, so it is called when every record is stored.
+        recorded.iter().for_each(|(recorded, execution)| execution.warn_of(recorded));
+        if appended.is_some() {
+            self.shared.catch_up();
+        }
     }
 }

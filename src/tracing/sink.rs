@@ -27,6 +27,8 @@ pub enum WhenFull {
     Drop,
 }
 
+/// The most messages that are handled together.
+const BATCH: usize = 256;
 /// How long [`Sink::flush`] waits before it tries again to reach a full queue.
 const RETRY: Duration = Duration::from_millis(1);
 
@@ -146,20 +148,28 @@ impl Drop for Queue {
     }
 }
 
-/// Stores records until the queue is closed and empty.
+/// Stores records until the queue is closed and empty. Records that wait are stored together, with one sync.
 fn store_all(queue: &Receiver<Message>, ledger: &Ledger, bound: usize, dropped: &Dropped) {
-    for message in queue {
-        // A hook for warnings is code of the user, which may panic. The next records are stored all the same.
-        let _ = catch_unwind(AssertUnwindSafe(|| {
+    while let Ok(first) = queue.recv() {
+        let (mut ended, mut flushed) = (Vec::new(), Vec::new());
+        for message in std::iter::once(first).chain(queue.try_iter().take(BATCH - 1)) {
             match message {
-                Message::Store(finished) => finished.record(),
-                Message::Flush(done) => _ = done.send(()),
+                // A hook for warnings is code of the user, which may panic. The other records are stored all the same.
+                Message::Store(finished) => {
+                    ended.extend(catch_unwind(AssertUnwindSafe(|| finished.complete())).ok());
+                }
+                Message::Flush(done) => flushed.push(done),
             }
-            let records = dropped.unreported.swap(0, Ordering::Relaxed);
-            if records > 0 {
-                ledger.count_lost(records, overflow(records, bound));
-            }
-        }));
+        }
+        let _ = catch_unwind(AssertUnwindSafe(|| ledger.finish_all(ended)));
+        let records = dropped.unreported.swap(0, Ordering::Relaxed);
+        if records > 0 {
+            let _ = catch_unwind(AssertUnwindSafe(|| ledger.count_lost(records, overflow(records, bound))));
+        }
+        for done in flushed {
+            // The caller may have stopped waiting.
+            let _ = done.send(());
+        }
     }
 }
 

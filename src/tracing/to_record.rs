@@ -54,9 +54,15 @@ pub(super) fn identify(run: &mut RunIds, attributes: &Attributes) {
 impl Finished {
     /// Stores the record. Waits for the disk.
     pub(super) fn record(self) {
+        let (execution, status) = self.complete();
+        execution.finish_unattended(status);
+    }
+
+    /// Returns the execution with everything that its spans say, and how it ended.
+    pub(super) fn complete(self) -> (Execution, Status) {
         let Self { mut execution, span, calls } = self;
         let status = complete(&mut execution, span, calls);
-        execution.finish_unattended(status);
+        (execution, status)
     }
 }
 
