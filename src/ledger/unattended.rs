@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::shared::Lost;
 use super::store::{stored, whole_or_bare};
-use super::{Execution, Ledger, Recorded, calls};
+use super::{Answer, Execution, Ledger, Recorded, calls};
 use crate::error::Error;
 use crate::metrics::{Call, Status, Timestamp};
 
@@ -78,18 +78,27 @@ impl Ledger {
         let is_joined: Vec<_> = ended.iter().map(|(_, json, _)| json.as_ref().is_ok_and(|json| joins(json))).collect();
         let batch = ended.iter().zip(&is_joined).filter(|(_, is_joined)| **is_joined);
         let batch: Vec<_> = batch.filter_map(|((_, json, _), _)| json.as_ref().ok()).map(String::as_bytes).collect();
-        let appended = if batch.is_empty() { None } else { self.shared.journal.append_all(&batch).ok() };
-        let mut lines = appended.iter().flat_map(|first| (first.seq..).map(|seq| stored(first.durability, seq)));
+        let since = self.shared.journal.seen_end();
+        let appended = (!batch.is_empty()).then(|| self.shared.journal.append_all(&batch));
+        let mut joined = 0;
         let mut recorded = Vec::with_capacity(ended.len());
         for ((execution, json, refused), is_joined) in ended.into_iter().zip(is_joined) {
             let mark = execution.mark.as_ref();
-            let answer = match (json, if is_joined { lines.next() } else { None }) {
+            let answer = match (json, appended.as_ref().filter(|_| is_joined)) {
                 (Err(error), _) => self.lose(error),
-                // A record that could not be stored with the others is stored by itself, or spilled.
                 (Ok(json), None) => self.store_in_time(json, mark.ok().cloned()),
-                (Ok(_), Some(answer)) => {
-                    let ended = mark.map(|slot| self.shared.slots.end(slot));
-                    if let Ok(Err(error)) = ended {
+                (Ok(json), Some(appended)) => {
+                    let answer = match appended {
+                        Ok(first) => stored(first.durability, first.seq + joined),
+                        Err(error) => {
+                            self.spill(since, json.as_bytes(), error.clone()).unwrap_or_else(|e| self.lose(e))
+                        }
+                    };
+                    joined += 1;
+                    if let Ok(slot) = mark
+                        && !matches!(answer, Answer::Lost(_))
+                        && let Err(error) = self.shared.slots.end(slot)
+                    {
                         self.shared.warn(&error);
                     }
                     answer
@@ -99,7 +108,7 @@ impl Ledger {
         }
         // A hook for warnings may panic, so it is called when every record is stored.
         recorded.iter().for_each(|(recorded, execution)| execution.warn_of(recorded));
-        if appended.is_some() {
+        if let Some(Ok(_)) = appended {
             self.shared.catch_up();
         }
     }

@@ -6,6 +6,7 @@
 mod children;
 
 mod endings;
+mod failing_disk;
 mod killed;
 mod load;
 mod overflow;
