@@ -1,7 +1,7 @@
 //! Measures what a span costs its caller: `cargo bench --features tracing --bench tracing [-- --seconds 2 --dir DIRECTORY]`.
 //!
 //! A measured call opens a span, records fields and closes the span. The same spans are measured with a layer that does
-//! nothing. The records are stored by the layer's own thread meanwhile. The caller waits for it between rounds, so that
+//! nothing. The records are stored by the layer's own thread in the meantime. The caller waits for it between rounds, so that
 //! the queue is never full.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a benchmark that fails should say where")]

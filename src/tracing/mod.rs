@@ -1,7 +1,7 @@
 //! Records the spans that agent frameworks emit with the crate [`tracing`](https://docs.rs/tracing). No call site has to
 //! change.
 //!
-//! [`LedgerLayer`] is a layer of a [subscriber](tracing_subscriber::registry). Spans become executions and calls by their
+//! [`LedgerLayer`] is a layer of a [subscriber](tracing_subscriber::registry()). Spans become executions and calls by their
 //! attributes, which follow the conventions of OpenTelemetry for generative AI:
 //!
 //! | attribute | the span is |
