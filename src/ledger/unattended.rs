@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::shared::Lost;
 use super::store::{stored, whole_or_bare};
 use super::{Answer, Execution, Ledger, Recorded, calls};
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::metrics::{Call, Status, Timestamp};
 
 impl Execution {
@@ -17,8 +17,9 @@ impl Execution {
         self.begun = begun;
     }
 
-    /// Changes the name of the skill, and writes a begin mark with the new name.
-    pub(crate) fn rename(&mut self, name: &str) {
+    /// Changes the name of the skill, and writes a begin mark with the new name. Fails if the mark cannot be written, or
+    /// if the mark with the old name cannot be removed. The record has the new name nevertheless.
+    pub(crate) fn rename(&mut self, name: &str) -> Result<()> {
         let record = &mut *self.record;
         if let Some(path) = &mut record.skill_path_in_dag
             && path.ends_with(&record.skill_name)
@@ -28,11 +29,10 @@ impl Execution {
         }
         name.clone_into(&mut record.skill_name);
         // The new mark is written first, so that the execution has a mark at any moment.
-        let Ok(renamed) = self.ledger.mark_slot(&self.record) else { return };
-        if let Ok(old) = std::mem::replace(&mut self.mark, Ok(renamed))
-            && let Err(error) = self.ledger.shared.slots.end(&old)
-        {
-            self.ledger.shared.warn(&error);
+        let renamed = self.ledger.mark_slot(&self.record)?;
+        match std::mem::replace(&mut self.mark, Ok(renamed)) {
+            Ok(old) => self.ledger.shared.slots.end(&old),
+            Err(_) => Ok(()),
         }
     }
 
@@ -55,6 +55,11 @@ impl Execution {
 }
 
 impl Ledger {
+    /// Reports a warning.
+    pub(crate) fn warn(&self, error: &Error) {
+        self.shared.warn(error);
+    }
+
     /// Counts records that were lost because of `error` before the ledger received them.
     pub(crate) fn count_lost(&self, records: u64, error: Error) {
         let Ok(lost) = self.shared.lost.get_or_make(|| Ok::<_, Infallible>(Lost::default()));

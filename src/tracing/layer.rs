@@ -51,11 +51,11 @@ impl LedgerLayer {
         Self { keep: if content { Keep::Text } else { Keep::Hash }, ..self }
     }
 
-    /// Sets how many records may wait to be stored; 8,192 by default. A waiting record takes some KiB of memory, and
+    /// Sets how many records may wait to be stored, at least 1; 8,192 by default. A waiting record takes some KiB of memory, and
     /// more if it has content. The first record of all clones decides the length.
     #[must_use]
     pub fn queue(self, records: usize) -> Self {
-        Self { queue: records, ..self }
+        Self { queue: records.max(1), ..self }
     }
 
     /// Sets what happens to the record of a span that closes while the queue is full. By default, the thread that closes
@@ -168,13 +168,19 @@ impl<S: Subscriber + for<'s> LookupSpan<'s>> Layer<S> for LedgerLayer {
         let Some(open) = extensions.get_mut::<Opens>().and_then(|opens| opens.of_mut(self.id())) else { return };
         let may_rename = later.names_a_skill();
         open.attributes.merge(later);
-        match (open.role, &mut open.execution) {
+        let renamed = match (open.role, &mut open.execution) {
             (None, _) => {
                 open.role = Role::of(&open.attributes);
                 open.execution = open.role.and_then(|role| self.begin(&span, role, &open.attributes, false));
+                Ok(())
             }
             (Some(role), Some(execution)) if may_rename => to_record::rename(execution, role, &open.attributes),
-            _ => {}
+            _ => Ok(()),
+        };
+        // The hook for warnings is code of the user too.
+        drop(extensions);
+        if let Err(error) = renamed {
+            self.ledger.warn(&error);
         }
     }
 

@@ -49,6 +49,16 @@ struct Dropped {
     unreported: AtomicU64,
 }
 
+impl Dropped {
+    /// Reports the records that were dropped since the last report.
+    fn report(&self, ledger: &Ledger, bound: usize) {
+        let records = self.unreported.swap(0, Ordering::Relaxed);
+        if records > 0 {
+            let _ = catch_unwind(AssertUnwindSafe(|| ledger.count_lost(records, overflow(records, bound))));
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Queue {
     process: u32,
@@ -162,15 +172,13 @@ fn store_all(queue: &Receiver<Message>, ledger: &Ledger, bound: usize, dropped: 
             }
         }
         let _ = catch_unwind(AssertUnwindSafe(|| ledger.finish_all(ended)));
-        let records = dropped.unreported.swap(0, Ordering::Relaxed);
-        if records > 0 {
-            let _ = catch_unwind(AssertUnwindSafe(|| ledger.count_lost(records, overflow(records, bound))));
-        }
+        dropped.report(ledger, bound);
         for done in flushed {
             // The caller may have stopped waiting.
             let _ = done.send(());
         }
     }
+    dropped.report(ledger, bound);
 }
 
 fn overflow(records: u64, bound: usize) -> Error {

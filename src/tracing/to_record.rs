@@ -7,6 +7,7 @@ use super::ended::{End, Ended, Finished};
 use super::names::Attribute;
 use super::role::{Model, Role};
 use super::usage::usage;
+use crate::error::Result;
 use crate::ledger::{Execution, Skill};
 use crate::metrics::{Call, ErrorCategory, ExecutionMetrics, RunIds, Status, TracedError, Usage};
 
@@ -22,16 +23,15 @@ pub(super) fn skill(role: Role, attributes: &Attributes) -> Skill {
     Skill::new(role.skill(attributes), version(attributes).unwrap_or(UNKNOWN_VERSION)).run(run)
 }
 
-/// Changes the name, the version and the run of an execution to what the attributes now state.
-pub(super) fn rename(execution: &mut Execution, role: Role, attributes: &Attributes) {
+/// Changes the name, the version and the run of an execution to what the attributes now state. Fails if the begin mark
+/// cannot be changed.
+pub(super) fn rename(execution: &mut Execution, role: Role, attributes: &Attributes) -> Result<()> {
     let record = execution.record_mut();
     identify(&mut record.run, attributes);
     let version = version(attributes).unwrap_or(&record.skill_version).to_owned();
     record.skill_version = version;
     let name = role.skill(attributes);
-    if name != record.skill_name {
-        execution.rename(name);
-    }
+    if name == record.skill_name { Ok(()) } else { execution.rename(name) }
 }
 
 fn version(attributes: &Attributes) -> Option<&str> {
