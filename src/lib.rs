@@ -98,6 +98,7 @@
 //! | [`export`] | Records as CSV, and records as workflow events. |
 //! | [`journal`], [`disk`] | Durable lines, and the storage under them. |
 //! | [`json`] | A JSON reader that refuses duplicate keys. |
+//! | `tracing` | Spans of the crate `tracing` as executions. |
 //!
 //! # Features
 //!
@@ -108,6 +109,7 @@
 //! | `cli` | The `runledger` command. |
 //! | `postgres` | `sink::postgres`, which ships records to PostgreSQL, and `runledger pg` if `cli` is on too. |
 //! | `postgres-tls` | TLS for the connections to PostgreSQL, through the system's library. On Linux, the build needs the headers of OpenSSL. |
+//! | `tracing` | `tracing::LedgerLayer`, which records the spans that agent frameworks emit. |
 //! | `simulation` | `disk::simulated`, an in-memory disk that reproduces every state that a crash can leave, for your own tests. |
 //!
 //! # Platforms
@@ -170,6 +172,8 @@ pub mod quota;
 pub mod runlog;
 #[cfg(feature = "postgres")]
 pub mod sink;
+#[cfg(feature = "tracing")]
+pub mod tracing;
 
 pub use baseline::{Baseline, Baselines};
 pub use cost::{Cost, PriceTable};

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) use promise::{Broken, Promise, Promised, promise};
 pub(crate) use queue::{Put, Queue};
-use wait::wait;
+pub(crate) use wait::wait;
 
 use crate::error::{Error, ErrorKind, Result};
 
@@ -46,6 +46,11 @@ impl<J> Committer<J> {
     pub(crate) fn new(bound: usize, deadline: Option<Duration>) -> Self {
         let deadline = deadline.map(|deadline| deadline.min(DEADLINE_MAX));
         Self { bound, deadline, process: std::process::id(), running: OnceLock::new() }
+    }
+
+    /// Returns the time until which a caller that calls now waits; `None` without a deadline.
+    pub(crate) fn until(&self) -> Option<Instant> {
+        self.deadline.map(|deadline| Instant::now() + deadline)
     }
 
     /// Returns the queue. The first call starts the thread, which calls `work` with batches of jobs whose costs are at
@@ -114,9 +119,7 @@ impl<J> Drop for Committer<J> {
         let Some(Running { queue, thread, ended }) = self.running.take() else { return };
         queue.close();
         // A hook of the program runs in the thread, and may drop the last handle. The thread cannot wait for itself.
-        if thread.thread().id() != thread::current().id()
-            && wait(ended, self.deadline.map(|deadline| Instant::now() + deadline)).is_some()
-        {
+        if thread.thread().id() != thread::current().id() && wait(ended, self.until()).is_some() {
             // The thread catches every panic.
             let _ = thread.join();
         }

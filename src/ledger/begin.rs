@@ -127,7 +127,7 @@ impl Ledger {
     }
 
     /// Writes the begin mark of an execution.
-    fn mark_slot(&self, record: &ExecutionMetrics) -> Result<Slot, Error> {
+    pub(super) fn mark_slot(&self, record: &ExecutionMetrics) -> Result<Slot, Error> {
         let line = slots::mark(self.shared.journal.seen_end(), record)?;
         // A mark that is written after the deadline does no harm. A sweep, which records the executions of dead
         // processes, skips marks of executions that have a record.

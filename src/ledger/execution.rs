@@ -63,7 +63,7 @@ impl Skill {
 pub struct Execution {
     pub(super) ledger: Ledger,
     pub(super) record: Box<ExecutionMetrics>,
-    begun: Instant,
+    pub(super) begun: Instant,
     /// How long the execution took; `None` while it is running.
     took: Option<Duration>,
     /// When the current step started; `None` between steps.
@@ -72,18 +72,18 @@ pub struct Execution {
     /// The sum of the estimated costs of the calls.
     estimates: Sum,
     /// The exact sum of the actual costs of the calls.
-    cost: Sum,
+    pub(super) cost: Sum,
     /// The begin mark, which notes that the execution has started.
-    mark: Begun,
+    pub(super) mark: Begun,
     /// True if a dropped guard leaves its record to the committer instead of waiting for the disk.
     is_async: bool,
-    process: u32,
-    finished: bool,
+    pub(super) process: u32,
+    pub(super) finished: bool,
 }
 
 /// The state of a begin mark.
 #[derive(Debug)]
-enum Begun {
+pub(super) enum Begun {
     Marked(Slot),
     /// The mark could not be written for this reason.
     Unmarked(Error),
@@ -379,7 +379,7 @@ impl Execution {
         self.ledger.finish_async(&mut self.record, mark, unmarked)
     }
 
-    /// Completes the record.
+    /// Sets the fields of the record that are known at the end.
     fn complete(&mut self, status: Status) {
         self.finished = true;
         self.stop_clock();

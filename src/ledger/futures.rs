@@ -168,14 +168,14 @@ impl<T> Ordered<T> {
 #[derive(Debug)]
 #[must_use = "await it to learn where the record is"]
 pub struct Recording {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     answer: Ordered<Answer>,
     unmarked: Option<Error>,
     refused: Option<Error>,
 }
 
 impl Recording {
-    fn poll_recorded(&mut self, context: &mut Context<'_>) -> Poll<Recorded> {
+    pub(super) fn poll_recorded(&mut self, context: &mut Context<'_>) -> Poll<Recorded> {
         let answer = ready!(self.answer.poll(context));
         Poll::Ready(self.recorded(answer.unwrap_or_else(|Broken| self.shared.lose(abandoned(APPEND)))))
     }

@@ -127,7 +127,7 @@ impl Ledger {
         JournalOptions { durability: Durability::Synced, ..self.shared.options.journal.clone() }
     }
 
-    pub(super) fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         self.shared.options.now()
     }
 

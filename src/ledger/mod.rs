@@ -41,6 +41,8 @@ mod recorded;
 mod shared;
 mod store;
 mod store_all;
+#[cfg(feature = "tracing")]
+mod unattended;
 mod unpriced;
 
 use std::sync::Arc;

@@ -13,7 +13,7 @@ mod imports;
 
 /// Each top-level module, and the modules that it may import. Those come from earlier rows, so no two import each
 /// other.
-const LAYERS: [(&str, &[&str]); 16] = [
+const LAYERS: [(&str, &[&str]); 17] = [
     ("json", &[]),
     ("error", &["json"]),
     ("digest", &[]),
@@ -33,12 +33,13 @@ const LAYERS: [(&str, &[&str]); 16] = [
         "ledger",
         &["error", "digest", "id", "mutex", "metrics", "cost", "disk", "journal", "quota", "baseline", "governance"],
     ),
+    ("tracing", &["error", "digest", "metrics", "disk", "ledger"]),
 ];
 
 /// Names that the library uses in one file or folder only. The command below `bin/` is a program of its own, which
 /// reads its user's files and has its own clock.
 /// clock are its own too.
-const NAMED_ONCE: [(&str, &str); 9] = [
+const NAMED_ONCE: [(&str, &str); 11] = [
     ("fs2", "disk/flock.rs"),
     ("sha2", "digest.rs"),
     ("fs", "disk/"),
@@ -48,6 +49,8 @@ const NAMED_ONCE: [(&str, &str); 9] = [
     ("tokio_postgres", "sink/postgres/client.rs"),
     ("native_tls", "sink/postgres/tls.rs"),
     ("postgres_native_tls", "sink/postgres/tls.rs"),
+    ("tracing_core", "tracing/"),
+    ("tracing_subscriber", "tracing/"),
 ];
 
 const CORE_DEPENDENCIES: [&str; 7] = ["chrono", "fs2", "serde", "serde_json", "sha2", "thiserror", "uuid"];

@@ -77,6 +77,28 @@ fn wrap_async_leaves_a_record_of_each_future() {
     assert_eq!(run_alone("wrap_async"), "[Some(Success), Some(Failed), Some(Cancelled)]\n");
 }
 
+#[cfg(feature = "tracing")]
+#[test]
+fn traced_agent_records_and_prices_its_spans() {
+    let directory = tempfile::tempdir().unwrap();
+    let (stdout, stderr) = run("traced_agent", directory.path());
+    assert_eq!(stderr, "");
+    assert_eq!(
+        stdout,
+        "skill        status   calls  tokens       USD  path\n\
+         grep         success      0       -         -  assistant -> grep\n\
+         assistant    success      2    2552  0.005395  assistant\n\
+         publish      failed       0       -         -  publish\n"
+    );
+    let records = records(directory.path());
+    assert_eq!(records[0].input_hash, Some(runledger::hash_bytes("#[test]")));
+    assert_eq!(records[2].error_reason.as_deref(), Some("the wiki is read-only"));
+    let Some(runledger) = option_env!("CARGO_BIN_EXE_runledger") else { return };
+    let listed = Command::new(runledger).arg("list").current_dir(directory.path()).output().unwrap();
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    assert!(["grep", "assistant", "publish"].iter().all(|skill| listed.contains(skill)), "{listed}");
+}
+
 #[test]
 fn quota_gate_stops_at_the_limit() {
     assert_eq!(

@@ -232,17 +232,24 @@ impl Slots {
         slots.retain(|slot| slot.process == std::process::id());
         slots.sort_unstable_by_key(|slot| slot.first);
         let Some(state) = self.state.get() else { return Ok(()) };
-        let mut state = lock(state);
+        let mut freed = Vec::new();
+        let mut written = Ok(());
+        // No other thread uses the slots before they are free, so no lock is held while they are written.
         for run in slots.chunk_by(|slot, next| next.first == slot.end()) {
             let [first, ..] = run else { continue };
             let count: u64 = run.iter().map(|slot| slot.count).sum();
             // Up to the first byte of the last mark. The rest of that mark is not read.
             let last = run.last().map_or(0, |last| last.first - first.first);
             let spaces = vec![b' '; last as usize * SLOT_BYTES + 1];
-            write_all_at(&*first.file, &spaces, first.first * SLOT_BYTES as u64)
-                .map_err(|source| Error::io("mark an execution as ended", &path(&self.layout, state.stem), source))?;
-            state.free.extend(first.first..first.first + count);
+            written = write_all_at(&*first.file, &spaces, first.first * SLOT_BYTES as u64);
+            if written.is_err() {
+                break;
+            }
+            freed.push(first.first..first.first + count);
         }
+        let mut state = lock(state);
+        state.free.extend(freed.into_iter().flatten());
+        written.map_err(|source| Error::io("mark an execution as ended", &path(&self.layout, state.stem), source))?;
         Ok(())
     }
 

@@ -1,0 +1,89 @@
+//! Executions that end without a caller who could read the answer, such as those of spans.
+
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use super::execution::Begun;
+use super::shared::Lost;
+use super::{Execution, Ledger, Recorded, Recording, calls};
+use crate::committer::wait;
+use crate::error::{Error, Result};
+use crate::metrics::{Call, Status, Timestamp};
+
+impl Execution {
+    /// Moves the begin of the execution to an earlier time.
+    pub(crate) fn set_begin(&mut self, at: Timestamp, begun: Instant) {
+        self.record.timestamp_start = at;
+        self.begun = begun;
+    }
+
+    /// Changes the name of the skill, and writes a begin mark with the new name. Fails if the mark cannot be written, or
+    /// if the mark with the old name cannot be removed. The record has the new name nevertheless.
+    pub(crate) fn rename(&mut self, name: &str) -> Result<()> {
+        let record = &mut *self.record;
+        if let Some(path) = &mut record.skill_path_in_dag
+            && path.ends_with(&record.skill_name)
+        {
+            path.truncate(path.len() - record.skill_name.len());
+            path.push_str(name);
+        }
+        name.clone_into(&mut record.skill_name);
+        // The new mark is written first, so that the execution has a mark at any moment.
+        let renamed = self.ledger.mark_slot(&self.record)?;
+        match std::mem::replace(&mut self.mark, Begun::Marked(renamed)) {
+            Begun::Marked(old) => self.ledger.shared.slots.end_all(vec![old]),
+            Begun::Unmarked(_) | Begun::Ordered(..) => Ok(()),
+        }
+    }
+
+    /// Records a call whose usage is unknown. The usage and the cost of the execution are then unknown too.
+    pub(crate) fn record_call_without_usage(&mut self, call: &Call) {
+        calls::add(&mut self.record, &mut self.cost, call, false, None);
+    }
+
+    /// Ends the execution, and warns if its record was spilled, lost or late.
+    pub(crate) fn finish_unattended(self, status: Status) {
+        let ledger = self.ledger.clone();
+        ledger.finish_all(vec![(self, status)]);
+    }
+
+    /// Drops the execution without a record. Its begin mark stays, so it is recorded as interrupted after this process
+    /// has ended.
+    pub(crate) fn abandon(mut self) {
+        self.finished = true;
+    }
+}
+
+impl Ledger {
+    /// Reports a warning.
+    pub(crate) fn warn(&self, error: &Error) {
+        self.shared.warn(error);
+    }
+
+    /// Counts records that were lost because of `error` before the ledger received them.
+    pub(crate) fn count_lost(&self, records: u64, error: Error) {
+        let Ok(lost) = self.shared.lost.get_or_make(|| Ok::<_, Infallible>(Lost::default()));
+        lost.records.fetch_add(records, Ordering::Relaxed);
+        self.shared.warn(&error.with_consequence("records were lost"));
+    }
+
+    /// Ends executions of this ledger, and waits until their records are stored, with one sync for many of them. Warns
+    /// about each record that was spilled, lost or late. An execution that a parent process began stays with that
+    /// process.
+    pub(crate) fn finish_all(&self, mut ended: Vec<(Execution, Status)>) {
+        ended.retain(|(execution, _)| execution.process == std::process::id());
+        let recordings: Vec<_> =
+            ended.iter_mut().map(|(execution, status)| execution.end_async(status.clone())).collect();
+        recordings.into_iter().for_each(|recording| recording.wait(self.committer.until()));
+    }
+}
+
+impl Recording {
+    /// Waits until the record is stored, at most until the given time, and warns about each problem.
+    fn wait(mut self, until: Option<Instant>) {
+        let recorded = wait(poll_fn(|context| self.poll_recorded(context)), until);
+        recorded.iter().flat_map(Recorded::warnings).for_each(|warning| self.shared.warn(&warning));
+    }
+}
