@@ -13,7 +13,7 @@ mod imports;
 
 /// Each top-level module, and the modules that it may import. Those come from earlier rows, so no two import each
 /// other.
-const LAYERS: [(&str, &[&str]); 16] = [
+const LAYERS: [(&str, &[&str]); 17] = [
     ("json", &[]),
     ("error", &["json"]),
     ("digest", &[]),
@@ -26,6 +26,7 @@ const LAYERS: [(&str, &[&str]); 16] = [
     ("quota", &["error", "mutex", "metrics", "cost", "journal"]),
     ("baseline", &["error", "metrics", "cost"]),
     ("export", &["error", "digest", "metrics", "disk"]),
+    ("import", &["digest", "metrics"]),
     ("runlog", &["error", "digest", "json", "metrics", "cost", "disk", "journal"]),
     ("governance", &["error", "digest", "json", "metrics", "cost", "baseline"]),
     ("sink", &["error", "mutex", "metrics", "disk", "journal"]),
