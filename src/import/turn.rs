@@ -126,6 +126,8 @@ pub(super) struct Turn {
     steps: Vec<TurnStep>,
     /// The first call, even if it is already known.
     first: Option<String>,
+    /// Other names of the calls.
+    aliases: Vec<String>,
     pub(super) is_cancelled: bool,
     /// True if the last line is the result of a tool, which the model has not answered.
     awaits_model: bool,
@@ -135,10 +137,47 @@ pub(super) struct Turn {
 
 impl Turn {
     pub(super) fn new(skill: String, parent: Option<Uuid>, start: Timestamp, prompt: String) -> Self {
-        let (calls, steps, at) = (Vec::new(), Vec::new(), HashMap::new());
+        let (calls, steps, at, aliases) = (Vec::new(), Vec::new(), HashMap::new(), Vec::new());
         let (is_cancelled, awaits_model) = (false, false);
         let (first, error) = (None, None);
-        Self { skill, parent, start, last: start, prompt, calls, at, steps, first, is_cancelled, awaits_model, error }
+        Self {
+            skill,
+            parent,
+            start,
+            last: start,
+            prompt,
+            calls,
+            at,
+            steps,
+            first,
+            aliases,
+            is_cancelled,
+            awaits_model,
+            error,
+        }
+    }
+
+    /// Replaces the calls by others that have the usage of all of them. Their names stay known.
+    pub(super) fn replace_calls(&mut self, calls: Vec<TurnCall>) {
+        self.aliases.extend(self.calls.drain(..).map(|call| call.name));
+        // The id of the execution follows from the name of its first call, which must be the same in any source.
+        self.first = self.aliases.first().cloned().or(self.first.take());
+        self.calls = calls;
+        if let (Some(call), Some(first)) = (self.calls.first_mut(), &self.first) {
+            call.name.clone_from(first);
+            self.aliases.retain(|alias| alias != first);
+        }
+    }
+
+    /// Sets the start to this duration before the end.
+    pub(super) fn began_before(&mut self, ms: u64) {
+        let start = i64::try_from(ms).ok().and_then(|ms| Timestamp::from_unix_ms(self.last.unix_ms() - ms));
+        self.start = start.unwrap_or(self.start);
+    }
+
+    /// Returns true if the turn began before this time.
+    pub(super) fn began_by(&self, at: Timestamp) -> bool {
+        self.start < at
     }
 
     /// Notes that a line was written at this time.
@@ -372,6 +411,12 @@ impl Turn {
             record.trace.llm_calls.push(entry(number, call, prompt, import.keeps_content()));
         }
         sum_up(&mut record);
+        if is_own {
+            for alias in &self.aliases {
+                import.know(alias);
+                names.push(alias.as_str().into());
+            }
+        }
         if !names.is_empty() {
             record.tags.insert("call_ids".to_owned(), names.into());
         }

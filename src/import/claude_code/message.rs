@@ -68,6 +68,12 @@ impl<'a> Message<'a> {
         self.content.and_then(|content| serde_json::from_str(content.get()).ok()).unwrap_or_default()
     }
 
+    /// Returns true if the message reports a usage. Claude Code inserts messages without one, for example to stop a task.
+    pub(in crate::import) fn has_usage(&self) -> bool {
+        let counts = self.usage.and_then(|usage| serde_json::from_str::<Counts<'_>>(usage.get()).ok());
+        counts.is_some_and(|counts| counts.input_tokens.is_some() || counts.output_tokens.is_some())
+    }
+
     /// Returns the content, if it is only a text.
     pub(in crate::import) fn text(&self) -> Option<Text<'a>> {
         let content = self.content.filter(|content| content.get().starts_with('"'))?;
@@ -87,6 +93,16 @@ struct Served<'a> {
     inference_geo: Text<'a>,
     #[serde(borrow)]
     iterations: Option<&'a RawValue>,
+}
+
+/// The counts that every usage has.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Counts<'a> {
+    #[serde(borrow)]
+    input_tokens: Option<&'a RawValue>,
+    #[serde(borrow)]
+    output_tokens: Option<&'a RawValue>,
 }
 
 #[derive(Debug, Default, Deserialize)]

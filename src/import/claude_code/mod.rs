@@ -16,3 +16,4 @@ mod session;
 
 pub(super) use message::{AssistantBlock, Message, UserBlock, calls_of};
 pub use session::Session;
+pub(super) use session::in_stream;

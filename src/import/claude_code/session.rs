@@ -146,9 +146,7 @@ impl Session {
             return;
         }
         let worker = self.worker_of(line);
-        // A line without usage is not a call. Claude Code inserts such lines, for example to stop a task.
-        let has_usage = message.usage.is_some();
-        let calls = if has_usage { calls_of(message, &name, &worker, at, line.cost_usd) } else { Vec::new() };
+        let calls = if message.has_usage() { calls_of(message, &name, &worker, at, line.cost_usd) } else { Vec::new() };
         self.turn_at(at, String::new(), import);
         let Some(turn) = &mut self.turn else { return };
         if let (Worker::Own | Worker::Skill(_), Some(id)) = (&worker, message.id.get()) {

@@ -32,10 +32,10 @@ impl Agent {
     }
 
     /// Returns a reader of a file of this agent.
-    pub(super) fn transcript(self) -> Box<dyn Transcript> {
+    pub(super) fn transcript(self, file: &Path) -> Box<dyn Transcript> {
         match self {
             Self::ClaudeCode => Box::new(claude_code::Session::default()),
-            Self::Codex => Box::new(codex::Rollout::default()),
+            Self::Codex => Box::new(codex::Rollout::new(file.file_stem().unwrap_or_default().to_string_lossy())),
             Self::Gemini => Box::new(gemini::Chat::default()),
             Self::StreamJson => Box::new(stream_json::Stream::default()),
         }

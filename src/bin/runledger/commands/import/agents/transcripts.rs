@@ -85,7 +85,7 @@ impl Transcripts {
         import: &mut Import,
         appender: &mut Appender<'_>,
     ) -> io::Result<Option<bool>> {
-        let mut transcript = file.agent.transcript();
+        let mut transcript = file.agent.transcript(&file.path);
         let mut input: Box<dyn BufRead> = if is_stdin(&file.path) {
             Box::new(BufReader::new(io::stdin()))
         } else {
