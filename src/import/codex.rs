@@ -16,7 +16,8 @@ use serde_json::value::RawValue;
 
 use super::lenient::Text;
 use super::state::{Import, Transcript, hash};
-use super::turn::{Origin, Turn, TurnCall, TurnStep, Worker};
+use super::turn::Turn;
+use super::work::{Origin, TurnCall, TurnStep, Worker};
 use crate::metrics::{Meter, Timestamp, Usage};
 
 const SOURCE: &str = "codex";

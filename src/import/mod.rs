@@ -50,6 +50,7 @@ mod lenient;
 mod state;
 pub mod stream_json;
 mod turn;
+mod work;
 
 pub use id::id_of_name;
 pub use state::{Import, ImportCounts, KnownCalls, Transcript};

@@ -14,7 +14,8 @@ use serde_json::value::RawValue;
 use super::claude_code::{AssistantBlock, Message, UserBlock, calls_of, in_stream};
 use super::lenient::{Flag, Text};
 use super::state::{Import, Transcript, alias};
-use super::turn::{End, Origin, Turn, TurnCall, TurnStep, Worker};
+use super::turn::Turn;
+use super::work::{End, Origin, TurnCall, TurnStep, Worker};
 use crate::metrics::{Meter, Timestamp, Usage, Usd};
 
 /// The records have the same source as those of the transcripts, which repeat the same calls.

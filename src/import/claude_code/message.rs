@@ -7,7 +7,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::import::lenient::{Flag, Text};
-use crate::import::turn::{TurnCall, Worker};
+use crate::import::work::{TurnCall, Worker};
 use crate::metrics::{Timestamp, Usage, Usd};
 
 #[derive(Debug, Default, Deserialize)]

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use super::line::{AgentResult, Line, has_no_work};
 use super::message::{AssistantBlock, Message, UserBlock, calls_of};
 use crate::import::state::{Import, Started, Transcript, alias, hash};
-use crate::import::turn::{Origin, Turn, TurnStep, Worker};
+use crate::import::turn::Turn;
+use crate::import::work::{Origin, TurnStep, Worker};
 use crate::metrics::Timestamp;
 
 const SOURCE: &str = "claude-code";
