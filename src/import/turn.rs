@@ -16,6 +16,9 @@ pub const CALLS_MAX: usize = 1_000;
 /// A session in which nothing happened for this time has ended, in milliseconds: one hour.
 pub const IDLE_MS: u64 = 60 * 60 * 1_000;
 
+/// The most bytes of outputs in one record. The longest line of a ledger has four times as many bytes.
+const CONTENT_BYTES_MAX: usize = 4 * 1024 * 1024;
+
 /// The namespace of the execution ids. With another namespace, the ledger would not recognise the records of an earlier
 /// import.
 const NAMESPACE: Uuid = uuid!("0d7b1a3e-5f0c-4a64-9a5e-6a2f4f1c8b90");
@@ -130,7 +133,8 @@ impl Turn {
     /// Returns true if a new call at this time must be in another record.
     pub(super) fn is_full_at(&self, at: Timestamp) -> bool {
         let Some(first) = self.calls.first() else { return false };
-        self.calls.len() >= CALLS_MAX || day(first.at) != day(at)
+        let content = || self.calls.iter().map(|call| call.output.len()).sum::<usize>();
+        self.calls.len() >= CALLS_MAX || day(first.at) != day(at) || content() >= CONTENT_BYTES_MAX
     }
 
     /// Ends this record, and goes on with another one for the same prompt.

@@ -8,8 +8,8 @@ use crate::global::Global;
 use crate::ledger;
 use crate::term::output;
 
-/// The number of records that are appended together.
-const RECORDS_MAX: usize = 500;
+/// Records are appended together when they have this number of calls and steps. This limits the memory.
+const PARTS_MAX: usize = 5_000;
 
 /// What was appended.
 #[derive(Debug, Default)]
@@ -31,12 +31,14 @@ pub(super) struct Appender<'a> {
     table: &'a PriceTable,
     global: &'a Global,
     pending: Vec<ExecutionMetrics>,
+    /// The number of calls and steps of `pending`, and of the records themselves.
+    parts: usize,
     pub(super) appended: Appended,
 }
 
 impl<'a> Appender<'a> {
     pub(super) fn new(ledger: Option<&'a Ledger>, table: &'a PriceTable, global: &'a Global) -> Self {
-        Self { ledger, table, global, pending: Vec::new(), appended: Appended::default() }
+        Self { ledger, table, global, pending: Vec::new(), parts: 0, appended: Appended::default() }
     }
 
     /// Forgets what was appended so far.
@@ -53,14 +55,16 @@ impl<'a> Appender<'a> {
     pub(super) fn take(&mut self, import: &mut Import) -> bool {
         for mut record in import.take_records() {
             self.table.fill_costs(&mut record);
+            self.parts += 1 + record.trace.llm_calls.len() + record.trace.steps.len();
             self.pending.push(record);
         }
-        self.pending.len() < RECORDS_MAX || self.append()
+        self.parts < PARTS_MAX || self.append()
     }
 
     /// Appends the pending records. Returns false if the import has to stop.
     pub(super) fn append(&mut self) -> bool {
         let records = std::mem::take(&mut self.pending);
+        self.parts = 0;
         let Some(ledger) = self.ledger else {
             records.iter().for_each(|record| self.count(record));
             return true;
