@@ -57,7 +57,7 @@ impl TurnCall {
         if !later.output.is_empty() {
             self.output = later.output.clone();
         }
-        let says_more = !later.variant.is_empty() && self.variant.is_empty();
+        let says_more = later.variant.len() > self.variant.len();
         if later.total() > self.total() || self.usage.is_none() || (later.total() == self.total() && says_more) {
             let (is_final, output) = (self.is_final, std::mem::take(&mut self.output));
             *self = Self { is_final, output, worker: self.worker.clone(), ..later };

@@ -3,7 +3,7 @@
 use runledger::ExecutionMetrics;
 use runledger::import::ImportCounts;
 use runledger::import::claude_code::Session;
-use runledger::metrics::{Meter, Status};
+use runledger::metrics::{CostSource, Meter, Status};
 use serde_json::{Value, json};
 
 use super::{all_of, calling, calls, message, prompt, result, tokens, with};
@@ -83,6 +83,25 @@ fn an_advisor_is_a_call_of_its_own_model() {
         records[0].trace.llm_calls.iter().map(|call| (call.model_name.as_str(), call.tokens_output)).collect();
     assert_eq!(calls, [("claude-opus-4-5-20251101", Some(5)), ("claude-haiku-4-5", Some(3))]);
     assert_eq!(tokens(&records), (207, 8, 90, 100));
+}
+
+#[test]
+fn of_equal_lines_the_one_that_says_how_the_call_was_served_counts() {
+    let plain = message("s", "msg_1", "req_1", 1, 5);
+    let fast = with(message("s", "msg_1", "req_1", 2, 5), &[("/message/usage/speed", "fast".into())]);
+    for lines in [vec![plain.clone(), fast.clone()], vec![fast, plain]] {
+        let (records, _) = import(&[lines]);
+        assert_eq!((records[0].trace.llm_calls.len(), tokens(&records)), (1, (200, 5, 90, 100)));
+        assert_eq!(records[0].trace.llm_calls[0].variant["speed"], "fast");
+    }
+}
+
+#[test]
+fn a_cost_that_the_agent_reported_is_kept() {
+    let line = with(message("s", "msg_1", "req_1", 1, 5), &[("/costUSD", json!(0.125))]);
+    let (records, _) = import(&[vec![line]]);
+    let call = &records[0].trace.llm_calls[0];
+    assert_eq!((call.cost_usd, &call.cost.source), ("0.125".parse().ok(), &Some(CostSource::Reported)));
 }
 
 #[test]

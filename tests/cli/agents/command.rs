@@ -186,3 +186,26 @@ fn watch_imports_each_turn_when_it_ends() {
     child.wait().unwrap();
     assert!(has_second);
 }
+
+#[test]
+fn the_output_of_a_headless_agent_is_read_by_run() {
+    let place = Place::empty();
+    let line = with(message("s", "msg_1", "req_1", 1, 1), &[("/session_id", "s".into())]);
+    let result = json!({"type": "result", "subtype": "success", "is_error": false, "session_id": "s",
+        "duration_ms": 10, "modelUsage": {"claude-opus-4-5": {"inputTokens": 1, "outputTokens": 2, "costUSD": 0.25}}});
+    let text = format!("{line}\n{result}\n");
+    fs::write(place.path("claude"), format!("#!/bin/sh\ncat <<'END'\n{text}END\n")).unwrap();
+    let args = "run --skill review -- sh ./claude -p hello --output-format stream-json";
+    // The output is forwarded.
+    assert_eq!(place.run(args.split(' ')).answer(0), text);
+    let record = &records(&place)[0];
+    assert_eq!(
+        (record.skill_name.as_str(), record.tokens_output, record.cost_usd),
+        ("review", Some(2), "0.25".parse().ok())
+    );
+    assert_eq!(record.run.session_id.as_deref(), Some("s"));
+    // The transcript of the session has the same call.
+    write(&place, FILE, &[prompt("s", 0), message("s", "msg_1", "req_1", 1, 2)], "");
+    let output = import(&place, "claude-code --json").json();
+    assert_eq!((&output["executions"], &output["repeated_lines"]), (&json!(0), &json!(1)));
+}

@@ -5,6 +5,7 @@ mod codex;
 mod command;
 mod golden;
 mod grown;
+mod killed;
 mod others;
 mod peers;
 

@@ -27,7 +27,7 @@ use importing::Import;
 use input::Input;
 use refused::{Refused, Target};
 
-/// Import what coding agents wrote, or records that another program wrote as JSON lines
+/// Import the sessions of coding agents, or records as JSON lines
 ///
 /// Without arguments, imports the sessions of the coding agents on this machine: of Claude Code (CLAUDE_CONFIG_DIR, a
 /// list separated by commas, or ~/.config/claude and ~/.claude), Codex (CODEX_HOME or ~/.codex) and Gemini CLI
@@ -79,10 +79,10 @@ use refused::{Refused, Target};
 /// Exits with 0 if everything was imported, with 1 if a line was refused or a file could not be read, and with 2 if the
 /// import stopped before the end.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: import the sessions of the coding agents on this machine, and show what they cost
-  runledger import && runledger cost --by day
-Example: record what a headless agent did
-  claude -p 'fix the tests' --verbose --output-format stream-json | runledger import stream-json
+#[command(after_help = "Example: import the sessions of the coding agents on this machine
+  runledger import
+Example: import what `claude -p --output-format stream-json` wrote to a file
+  runledger import stream-json output.jsonl
 Example: import the file of an earlier program into a new ledger
   runledger import execution_metrics.jsonl --ledger ledger.jsonl
 Example: see what would be refused, and why
