@@ -5,7 +5,7 @@
 //! - `input_tokens` includes cached input, and `output_tokens` includes reasoning.
 //! - A fork begins with the history of its parent, written again at the time of the fork. If the parent was read before,
 //!   the events that its history begins with do not count. If it was not, the events of the first burst do not count:
-//!   lines of which each follows within a second.
+//!   lines of which each follows within a second. In a sub-agent, no event before its `task_started` counts.
 //! - The usage of a compaction is in a line `token_usage_record`, which counts once.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -195,6 +195,8 @@ pub struct Rollout {
     total: Option<Tokens>,
     /// The number of events that equal those of the parent; `None` if the rollout is not a fork, or differs from now on.
     replayed: Option<usize>,
+    /// True if the lines of a sub-agent are still those of its parent.
+    awaits_task: bool,
     /// The time of the last line, while the lines still belong to the first burst of a fork.
     burst: Option<Timestamp>,
     compactions: HashSet<String>,
@@ -223,6 +225,7 @@ impl Rollout {
         }
         if self.origin.parent_session.is_some() {
             (self.replayed, self.burst) = (Some(0), Some(at));
+            self.awaits_task = self.is_sub_agent;
         }
     }
 
@@ -248,7 +251,7 @@ impl Rollout {
         let mut hasher = DefaultHasher::new();
         (tokens, info.total_token_usage).hash(&mut hasher);
         let event = hasher.finish();
-        let is_replayed = self.is_replayed(event, is_in_burst, import);
+        let is_replayed = self.is_replayed(event, is_in_burst, import) || self.awaits_task;
         import.histories.entry(hash(&self.origin.session)).or_default().push(event);
         if is_replayed {
             import.counts_mut().repeated_lines += 1;
@@ -398,6 +401,7 @@ impl Transcript for Rollout {
         };
         self.is_session |= matches!(kind, "session_meta" | "event_msg" | "response_item" | "turn_context");
         let is_in_burst = self.is_in_burst(at);
+        self.awaits_task &= payload.kind.get() != Some("task_started");
         match kind {
             "session_meta" => self.session_meta(payload, at),
             "turn_context" => self.model = payload.model.to_owned().or(self.model.take()),

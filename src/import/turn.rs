@@ -206,7 +206,12 @@ impl Turn {
 
     /// Passes the records of the turn to `import`. A turn without a new call has no record.
     pub(super) fn finish(mut self, end: &End, origin: &Origin, import: &mut Import) {
-        let Some(id) = self.id(origin).filter(|_| !self.calls.is_empty()) else { return };
+        let Some(new) = self.calls.first().map(|call| call.name.clone()) else { return };
+        // An earlier import may have recorded the turn without all of its skills, if it was killed.
+        let has_own = self.calls.iter().any(|call| call.worker == Worker::Own);
+        let first = self.first.clone().filter(|_| !has_own).unwrap_or(new.clone());
+        let is_recorded = first != new;
+        let id = id_of(origin, "turn", &first);
         let mut workers: Vec<Worker> = vec![Worker::Own];
         let of_calls = self.calls.iter().map(|call| &call.worker);
         for worker in of_calls.chain(self.steps.iter().map(|step| &step.worker)) {
@@ -220,6 +225,7 @@ impl Turn {
             let calls: Vec<_> = self.calls.extract_if(.., |call| call.worker == *worker).collect();
             let steps: Vec<_> = self.steps.extract_if(.., |step| step.worker == *worker).collect();
             let (record, calls) = match worker {
+                Worker::Own if is_recorded => continue,
                 Worker::Own => {
                     let mut record = self.record(id, self.skill.clone(), self.start, end, origin);
                     if !self.prompt.is_empty() {

@@ -127,6 +127,23 @@ fn a_fork_does_not_count_the_history_of_its_parent() {
 }
 
 #[test]
+fn a_sub_agent_counts_from_its_own_task_on() {
+    let source = json!({"subagent": {"thread_spawn": {"parent_thread_id": "a", "depth": 1}}});
+    let lines = vec![
+        meta(100, "c", json!({"forked_from_id": "a", "source": source})),
+        model(100, "gpt-5"),
+        // The copied history does not come at once.
+        count(103, Some((100, 10)), (100, 10)),
+        count(106, Some((200, 20)), (300, 30)),
+        line(109, "event_msg", json!({"type": "task_started", "turn_id": "t"})),
+        count(112, Some((40, 4)), (340, 34)),
+    ];
+    let (records, _) = import(&[lines]);
+    assert_eq!((records.len(), tokens(&records)), (1, (40, 4, 20, 0)));
+    assert_eq!((records[0].skill_name.as_str(), records[0].run.parent_run_id.as_deref()), ("sub-agent", Some("a")));
+}
+
+#[test]
 fn a_copy_in_the_archive_counts_once() {
     let (records, counts) = import(&[session(), session()]);
     assert_eq!((records.len(), tokens(&records), counts.repeated_lines), (1, (300, 30, 150, 0), 2));

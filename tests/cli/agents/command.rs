@@ -82,6 +82,16 @@ fn environment_variables_name_the_directories() {
 }
 
 #[test]
+fn a_compressed_session_of_codex_is_named() {
+    let place = Place::empty();
+    write(&place, "codex/sessions/2026/11/20/rollout-1.jsonl.zst", &[], "x");
+    let output = output(call(&place, "codex").env("CODEX_HOME", place.path("codex"))).answer(0);
+    let path = place.path("codex/sessions/2026/11/20/rollout-1.jsonl.zst");
+    let expected = format!("skipped {}: it is compressed; decompress it first\n", path.display());
+    assert!(output.ends_with(&expected), "{output}");
+}
+
+#[test]
 fn a_dry_run_writes_nothing() {
     let place = Place::empty();
     write(&place, FILE, &session("s"), "");

@@ -5,7 +5,7 @@ use runledger::import::{Import, KnownCalls, Transcript};
 use runledger::{ExecutionMetrics, Timestamp};
 use serde_json::{Value, json};
 
-use super::{calling, message, prompt, read, result, tokens};
+use super::{calling, message, prompt, read, result, tokens, with};
 
 const SAMPLE: &str = include_str!("../../data/transcripts/claude-code.jsonl");
 
@@ -67,6 +67,19 @@ fn a_session_that_is_read_at_any_time_is_imported_once() {
         ids.dedup();
         assert_eq!(ids.len(), records.len(), "after {end} lines");
     }
+}
+
+#[test]
+fn the_skill_of_a_turn_that_was_recorded_without_it_is_added() {
+    let of_skill = |line: Value| with(line, &[("/attributionSkill", "pdf".into())]);
+    let lines = [prompt("s", 0), message("s", "msg_1", "req_1", 1, 5), of_skill(message("s", "msg_2", "req_2", 2, 6))];
+    let (records, _) = import(&lines, &[], super::LATER);
+    assert_eq!(records.len(), 2);
+    // An import that was killed appended only the first record.
+    assert_eq!(import(&lines, &records[..1], super::LATER).0, records[1..]);
+    // The other order does not occur, and counts each call once too.
+    let (more, _) = import(&lines, &records[1..], super::LATER);
+    assert_eq!((more.len(), tokens(&more)), (1, (200, 5, 90, 100)));
 }
 
 #[test]

@@ -72,6 +72,11 @@ impl Agent {
         }
     }
 
+    /// Returns true if the file is a session that is compressed, and cannot be read.
+    pub(super) fn has_compressed(self, file: &Path) -> bool {
+        self == Self::Codex && file.extension().is_some_and(|extension| extension == "zst")
+    }
+
     /// Returns true if the file is read after the sessions, because it has the work of a sub-agent.
     pub(super) fn is_of_sub_agent(self, file: &Path) -> bool {
         self == Self::ClaudeCode && file.components().any(|part| part.as_os_str() == "subagents")

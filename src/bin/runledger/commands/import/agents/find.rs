@@ -32,6 +32,8 @@ pub(in super::super) struct Found {
     must_exist: bool,
     pub(super) sources: Vec<Source>,
     pub(super) files: Vec<SessionFile>,
+    /// The sessions that are compressed.
+    pub(super) compressed: Vec<PathBuf>,
     pub(super) failures: Vec<(PathBuf, io::Error)>,
 }
 
@@ -64,6 +66,7 @@ impl Found {
             must_exist,
             sources: Vec::new(),
             files: Vec::new(),
+            compressed: Vec::new(),
             failures: Vec::new(),
         };
         for (agent, path) in searched {
@@ -101,6 +104,7 @@ impl Found {
             let listed = entry.and_then(|entry| Ok((entry.path(), entry.file_type()?)));
             match listed {
                 Ok((path, kind)) if kind.is_dir() => self.walk(agent, &path),
+                Ok((path, _)) if agent.has_compressed(&path) => self.compressed.push(path),
                 Ok((path, _)) if agent.may_have_written(&path) => match path.metadata() {
                     Ok(metadata) if metadata.is_file() => self.add(agent, path, &metadata),
                     // A file can disappear, and a link can point to a directory.

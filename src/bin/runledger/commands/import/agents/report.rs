@@ -36,6 +36,7 @@ impl Report<'_> {
             json!({"format": source.agent.name(), "path": source.path.display().to_string(), "files": source.files})
         });
         let sources: Vec<_> = sources.collect();
+        let compressed: Vec<_> = found.compressed.iter().map(|path| path.display().to_string()).collect();
         let skipped: Vec<_> = transcripts.skipped.iter().map(|path| path.display().to_string()).collect();
         let line = json!({
             "dry_run": dry_run, "found": sources, "sessions": counts.sessions, "executions": appended.executions,
@@ -43,6 +44,7 @@ impl Report<'_> {
             "lower_bound_calls": counts.lower_bounds, "repeated_lines": counts.repeated_lines,
             "waiting": counts.waiting, "torn_lines": transcripts.torn, "duplicates": appended.duplicates,
             "refused": appended.refused, "unreadable_lines": counts.unreadable_lines, "skipped_files": skipped,
+            "compressed_files": compressed,
             "unknown_kinds": counts.unknown_kinds, "other_unknown_kinds": counts.other_unknown,
         });
         Ok(output::json_line(out, &line)?)
@@ -84,6 +86,10 @@ impl Report<'_> {
         ];
         let notes = notes.into_iter().filter(|(count, ..)| *count > 0);
         lines.extend(notes.map(|(count, one, more, what)| format!("{} {what}", several(count, one, more))));
+        let compressed = found.compressed.iter();
+        lines.extend(
+            compressed.map(|path| format!("skipped {}: it is compressed; decompress it first", path.display())),
+        );
         lines.extend(transcripts.skipped.iter().map(|path| format!("skipped {}: it is not a session", path.display())));
         if !counts.unknown_kinds.is_empty() {
             let mut kinds: Vec<_> =
