@@ -370,7 +370,7 @@ impl Rollout {
             let name = payload.name.get().unwrap_or(call).to_owned();
             // A call without a result, such as a web search, ends at once.
             let end = payload.call_id.get().is_none().then_some((at, None));
-            turn.add_step(TurnStep { id, worker: Worker::Own, name, start: at, skill: None, agent: None, end });
+            turn.add_step(TurnStep { id, worker: Worker::Own, name, start: at, skill: None, end });
         } else if kind.ends_with("_call_output") || kind.ends_with("_end") {
             let succeeded = payload.success.or(payload.exit_code.map(|code| code == 0));
             if let (Some(id), Some(turn)) = (id, &mut self.turn) {

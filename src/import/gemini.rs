@@ -161,7 +161,7 @@ impl Chat {
             let end = tool.timestamp.get().and_then(|at| at.parse().ok()).unwrap_or(at);
             let (id, name) = (id.to_owned(), name.to_owned());
             let end = succeeded.map(|yes| (end, Some(yes)));
-            turn.add_step(TurnStep { id, worker: Worker::Own, name, start: at, skill: None, agent: None, end });
+            turn.add_step(TurnStep { id, worker: Worker::Own, name, start: at, skill: None, end });
         }
     }
 }

@@ -113,7 +113,7 @@ impl Stream {
         for block in blocks.iter().filter(|block| block.kind.get() == Some("tool_use")) {
             let (Some(id), Some(name)) = (block.id.get(), block.name.get()) else { continue };
             let (id, name, worker) = (id.to_owned(), name.to_owned(), Worker::Own);
-            turn.add_step(TurnStep { id, worker, name, start: at, skill: None, agent: None, end: None });
+            turn.add_step(TurnStep { id, worker, name, start: at, skill: None, end: None });
         }
     }
 

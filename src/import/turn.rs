@@ -169,13 +169,13 @@ impl Turn {
         }
     }
 
-    /// Ends a call of a tool. Returns the call, unless it is unknown.
-    pub(super) fn end_step(&mut self, id: &str, at: Timestamp, succeeded: Option<bool>) -> Option<&TurnStep> {
+    /// Ends a call of a tool, unless the call is unknown.
+    pub(super) fn end_step(&mut self, id: &str, at: Timestamp, succeeded: Option<bool>) {
         self.touch(at);
         self.awaits_model = true;
-        let step = self.steps.iter_mut().rev().find(|step| step.id == id)?;
-        step.end.get_or_insert((at, succeeded));
-        Some(step)
+        if let Some(step) = self.steps.iter_mut().rev().find(|step| step.id == id) {
+            step.end.get_or_insert((at, succeeded));
+        }
     }
 
     /// Returns how the turn ended by itself; `None` if it may go on. `is_answered` is true if the model ended its answer.

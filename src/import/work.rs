@@ -74,8 +74,6 @@ pub(super) struct TurnStep {
     pub(super) start: Timestamp,
     /// The skill that the tool loads.
     pub(super) skill: Option<String>,
-    /// The type of the sub-agent that the tool starts.
-    pub(super) agent: Option<String>,
     /// The end, and whether the tool succeeded; `None` while it runs.
     pub(super) end: Option<(Timestamp, Option<bool>)>,
 }

@@ -29,6 +29,8 @@ pub struct Session {
     is_answered: bool,
     /// The sub-agents whose lines are in the file of the session: for each line, the first line of its chain.
     chains: HashMap<u128, String>,
+    /// The types of the sub-agents that the turn started, by the id of the tool's call.
+    agent_types: HashMap<String, String>,
 }
 
 impl Transcript for Session {
@@ -133,6 +135,11 @@ impl Session {
             self.is_answered = true;
             return;
         }
+        for block in blocks.iter().filter(|block| matches!(block.name.get(), Some("Agent" | "Task"))) {
+            if let (Some(id), Some(kind)) = (block.id.get(), block.input_text("subagent_type")) {
+                self.agent_types.insert(id.to_owned(), kind);
+            }
+        }
         let name = self.name_of(line, message);
         let alias = message.id.get().map(|id| alias(id, &self.origin.session));
         // A sub-agent can repeat a message of its session under another request id.
@@ -171,7 +178,6 @@ impl Session {
                 worker: worker.clone(),
                 name: tool.to_owned(),
                 start: at,
-                agent: if matches!(tool, "Agent" | "Task") { block.input_text("subagent_type") } else { None },
                 skill,
                 end: None,
             });
@@ -194,8 +200,8 @@ impl Session {
         for block in blocks.iter().filter(|block| block.kind.get() == Some("tool_result")) {
             is_result = true;
             if let (Some(tool), Some(turn)) = (block.tool_use_id.get(), &mut self.turn) {
-                let kind = turn.end_step(tool, at, Some(!block.is_error.0)).and_then(|step| step.agent.clone());
-                self.note_agent(line, kind, import);
+                turn.end_step(tool, at, Some(!block.is_error.0));
+                self.note_agent(line, self.agent_types.get(tool).cloned(), import);
             }
         }
         if is_result {
@@ -225,6 +231,7 @@ impl Session {
             turn.finish(&end, &self.origin, import);
         }
         self.chains.clear();
+        self.agent_types.clear();
         self.is_answered = false;
         self.turn_at(at, text, import);
     }

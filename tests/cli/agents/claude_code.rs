@@ -1,12 +1,12 @@
 //! Each call of Claude Code counts once, with its exact usage, whatever its lines repeat or lack.
 
 use runledger::ExecutionMetrics;
-use runledger::import::ImportCounts;
 use runledger::import::claude_code::Session;
+use runledger::import::{Import, ImportCounts, KnownCalls};
 use runledger::metrics::{CostSource, Meter, Status};
 use serde_json::{Value, json};
 
-use super::{all_of, calling, calls, message, prompt, result, tokens, with};
+use super::{LATER, all_of, calling, calls, message, prompt, read, result, tokens, with};
 
 fn import(files: &[Vec<Value>]) -> (Vec<ExecutionMetrics>, ImportCounts) {
     all_of(files, Session::default)
@@ -182,7 +182,14 @@ fn a_sub_agent_is_an_execution_of_the_turn_that_started_it() {
     // The agent never writes the final usage of its request.
     let open = with(message("s", "msg_3", "req_3", 4, 1), &[("/message/stop_reason", Value::Null)]);
     let agent = vec![of_agent(prompt("s", 3)), of_agent(open)];
-    let (records, counts) = import(&[session, agent]);
+    let (records, counts) = import(&[session.clone(), agent.clone()]);
+    // A later import knows the calls of the session, and finds the same parent and type.
+    let mut known = KnownCalls::default();
+    known.learn(&records[0]);
+    let mut later = Import::new(known, LATER.parse().unwrap());
+    read(&mut Session::default(), &session, &mut later);
+    read(&mut Session::default(), &agent, &mut later);
+    assert_eq!(later.take_records(), records[1..]);
     assert_eq!(calls(&records), [("Explore", 1), ("claude-code", 2)].into());
     assert_eq!(records[1].run.parent_execution_id, Some(records[0].execution_id));
     assert_eq!(records[1].run.run_id.as_deref(), Some("s"));
