@@ -14,7 +14,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::lenient::Text;
+use super::lenient::{Text, parsed};
 use super::state::{Import, Transcript, hash};
 use super::turn::Turn;
 use super::work::{Origin, TurnCall, TurnStep, Worker};
@@ -390,7 +390,7 @@ fn turn_of(turn: &mut Option<Turn>, is_sub_agent: bool, at: Timestamp, prompt: S
 
 impl Transcript for Rollout {
     fn line(&mut self, line: &[u8], import: &mut Import) {
-        let Ok(line) = serde_json::from_slice::<Line<'_>>(line) else {
+        let Some(line) = parsed::<Line<'_>>(line) else {
             import.counts_mut().unreadable_lines += 1;
             return;
         };

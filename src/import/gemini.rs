@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::lenient::Text;
+use super::lenient::{Text, parsed};
 use super::state::{Import, Transcript};
 use super::turn::Turn;
 use super::work::{Origin, TurnCall, TurnStep, Worker};
@@ -178,7 +178,7 @@ fn text_of(line: &Line<'_>) -> String {
 
 impl Transcript for Chat {
     fn line(&mut self, line: &[u8], import: &mut Import) {
-        let Ok(line) = serde_json::from_slice::<Line<'_>>(line) else {
+        let Some(line) = parsed::<Line<'_>>(line) else {
             import.counts_mut().unreadable_lines += 1;
             return;
         };

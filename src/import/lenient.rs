@@ -5,6 +5,12 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
+/// Parses a line. Returns `None` if it is not valid JSON, or not a `T`.
+pub(super) fn parsed<'l, T: Deserialize<'l>>(line: &'l [u8]) -> Option<T> {
+    // The other parts are parsed from texts. A second parser for bytes would make the command larger.
+    serde_json::from_str(std::str::from_utf8(line).ok()?).ok()
+}
+
 /// A text, or `None` if the field is missing or has another type.
 #[derive(Debug, Default)]
 pub(super) struct Text<'a>(pub(super) Option<Cow<'a, str>>);

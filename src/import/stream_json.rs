@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::claude_code::{AssistantBlock, Message, UserBlock, calls_of, in_stream};
-use super::lenient::{Flag, Text};
+use super::lenient::{Flag, Text, parsed};
 use super::state::{Import, Transcript, alias};
 use super::turn::Turn;
 use super::work::{End, Origin, TurnCall, TurnStep, Worker};
@@ -163,7 +163,7 @@ impl Stream {
 
 impl Transcript for Stream {
     fn line(&mut self, line: &[u8], import: &mut Import) {
-        let Ok(line) = serde_json::from_slice::<Line<'_>>(line) else {
+        let Some(line) = parsed::<Line<'_>>(line) else {
             import.counts_mut().unreadable_lines += 1;
             return;
         };

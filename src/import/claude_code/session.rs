@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::line::{AgentResult, Line, has_no_work};
 use super::message::{AssistantBlock, Message, UserBlock, calls_of};
+use crate::import::lenient::parsed;
 use crate::import::state::{Import, Started, Transcript, alias, hash};
 use crate::import::turn::Turn;
 use crate::import::work::{Origin, TurnStep, Worker};
@@ -35,7 +36,7 @@ pub struct Session {
 
 impl Transcript for Session {
     fn line(&mut self, line: &[u8], import: &mut Import) {
-        let Ok(line) = serde_json::from_slice::<Line<'_>>(line) else {
+        let Some(line) = parsed::<Line<'_>>(line) else {
             import.counts_mut().unreadable_lines += 1;
             return;
         };
