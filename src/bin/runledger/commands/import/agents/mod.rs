@@ -48,7 +48,7 @@ pub(super) fn run(wanted: Wanted<'_>, global: &Global, out: &mut impl Write) -> 
     let mut appender = Appender::new(ledger.as_ref(), &table, global);
     loop {
         found.warn(global.style());
-        let is_whole = transcripts.read_all(&found, &mut import, &mut appender, global)?;
+        let is_whole = transcripts.read_all(&found, &mut import, &mut appender, global);
         let report = Report { found: &found, transcripts: &transcripts, counts: import.counts(), appender: &appender };
         if !watches || report.is_news() {
             report.write(dry_run, global, out)?;

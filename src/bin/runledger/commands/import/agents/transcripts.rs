@@ -11,7 +11,6 @@ use serde::de::IgnoredAny;
 
 use super::append::Appender;
 use super::find::{Found, SessionFile, is_stdin};
-use crate::failure::Failure;
 use crate::global::Global;
 use crate::term::output;
 
@@ -51,7 +50,7 @@ impl Transcripts {
         import: &mut Import,
         appender: &mut Appender<'_>,
         global: &Global,
-    ) -> Result<bool, Failure> {
+    ) -> bool {
         for file in &found.files {
             let state = (file.bytes, file.changed);
             if self.done.get(&file.path) == Some(&state) && !is_stdin(&file.path) {
@@ -59,7 +58,7 @@ impl Transcripts {
             }
             let waiting = import.counts().waiting;
             match self.read(file, import, appender) {
-                Ok(Some(false)) => return Ok(false),
+                Ok(Some(false)) => return false,
                 Ok(is_session) => {
                     if is_session.is_none() {
                         self.skipped.push(file.path.clone());
@@ -75,7 +74,7 @@ impl Transcripts {
                 }
             }
         }
-        Ok(appender.append())
+        appender.append()
     }
 
     /// Reads one file. Returns `None` if it is not a session, and false if the import has to stop.
