@@ -96,6 +96,7 @@
 //! | [`governance`] | The gate, which checks whether a run is fully logged, and escalations, which report problems. |
 //! | [`runlog`] | Markdown run logs, the error registry, and rules for how long both are kept. |
 //! | [`export`] | Records as CSV, and records as workflow events. |
+//! | `import` (feature `cli`) | What coding agents wrote about their sessions, as records. |
 //! | [`journal`], [`disk`] | Durable lines, and the storage under them. |
 //! | [`json`] | A JSON reader that refuses duplicate keys. |
 //! | `tracing` | Spans of the crate `tracing` as executions. |
@@ -164,6 +165,8 @@ pub mod docs {
 }
 pub mod export;
 pub mod governance;
+#[cfg(feature = "cli")]
+pub mod import;
 pub mod journal;
 pub mod json;
 pub mod ledger;

@@ -301,11 +301,14 @@ fn the_file_of_an_earlier_program_is_not_a_ledger_and_names_the_command() {
 fn the_examples_of_the_help_work() {
     let place = Place::empty();
     std::fs::write(place.path("execution_metrics.jsonl"), OLD).unwrap();
+    std::fs::write(place.path("output.jsonl"), "{\"type\": \"system\", \"session_id\": \"s\"}\n").unwrap();
     let help = place.run(["import", "--help"]).answer(0);
     assert!(help.lines().all(|line| line.chars().count() <= 80), "{help}");
     for example in crate::commands::examples(&help) {
-        let args: Vec<_> = example.split_whitespace().skip(1).collect();
-        assert_eq!(place.run(&args).code, Some(0), "{example}");
+        let mut command = call(&place);
+        command.env("HOME", place.path("home")).env_remove("CLAUDE_CONFIG_DIR").env_remove("CODEX_HOME");
+        let output = output(command.args(example.split_whitespace().skip(1)));
+        assert_eq!(output.code, Some(0), "{example}");
     }
-    assert!(section(&help, "Arguments:").next().is_some_and(|line| line.trim() == "<FILE>..."), "{help}");
+    assert!(section(&help, "Arguments:").next().is_some_and(|line| line.trim() == "[AGENT|FILE]..."), "{help}");
 }

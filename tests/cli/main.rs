@@ -12,6 +12,7 @@ mod production;
 #[path = "../tree/mod.rs"]
 mod tree;
 
+mod agents;
 mod answers;
 mod bar;
 mod baseline;

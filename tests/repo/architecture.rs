@@ -26,6 +26,7 @@ const LAYERS: [(&str, &[&str]); 17] = [
     ("quota", &["error", "mutex", "metrics", "cost", "journal"]),
     ("baseline", &["error", "metrics", "cost"]),
     ("export", &["error", "digest", "metrics", "disk"]),
+    ("import", &["digest", "metrics"]),
     ("runlog", &["error", "digest", "json", "metrics", "cost", "disk", "journal"]),
     ("governance", &["error", "digest", "json", "metrics", "cost", "baseline"]),
     ("sink", &["error", "mutex", "metrics", "disk", "journal"]),

@@ -60,6 +60,8 @@ pub(crate) enum Failure {
     NoRegistry(PathBuf),
     #[error("--week-start sets the first day of the weeks of the report; found --by {0}, expected --by week")]
     WeekStart(&'static str),
+    #[error("{option} applies only to an import of {of}")]
+    OtherImport { option: &'static str, of: &'static str },
     #[error("{0}")]
     Period(String),
     #[error(
@@ -123,7 +125,7 @@ impl Failure {
             | Self::NoError(_)
             | Self::NotFrozen { .. }
             | Self::NoRegistry(_) => "absent",
-            Self::WeekStart(_) | Self::Period(_) => "usage",
+            Self::WeekStart(_) | Self::Period(_) | Self::OtherImport { .. } => "usage",
             Self::Ambiguous { .. } | Self::SeveralOfRun { .. } => "ambiguous",
             Self::IdOfExecution(_) => "unknown_model",
             Self::Faulty(_) => "faulty",

@@ -1,5 +1,6 @@
 //! `runledger import`
 
+mod agents;
 mod batch;
 mod importing;
 mod input;
@@ -20,15 +21,31 @@ use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::global::Global;
 use crate::ledger;
+use crate::price_table::OwnPrices;
 use crate::term::bar::Bar;
 use importing::Import;
 use input::Input;
 use refused::{Refused, Target};
 
-/// Import records that another program wrote as JSON lines
+/// Import the sessions of coding agents, or records as JSON lines
 ///
-/// Each line of a FILE is one record: an object with the keys that `list --json` prints. Earlier programs wrote such
-/// files as execution_metrics.jsonl. FILE can be `-` for stdin. The keys execution_id, skill_name, skill_version and
+/// Without arguments, imports the sessions of the coding agents on this machine: of Claude Code (CLAUDE_CONFIG_DIR, a
+/// list separated by commas, or ~/.config/claude and ~/.claude), Codex (CODEX_HOME or ~/.codex) and Gemini CLI
+/// (~/.gemini). `claude-code`, `codex` or `gemini` as the first argument imports the sessions of one agent. Files and
+/// directories can follow. `stream-json` imports the output of `claude -p --output-format stream-json`, from files or
+/// from stdin.
+///
+/// A session becomes a run. Each of its turns, which is a prompt and the work until the next prompt, becomes an
+/// execution. So does the work of a sub-agent or a skill in a turn. Calls of models are priced at their time. Prompts
+/// and outputs are only hashed, unless --content is given.
+///
+/// A call counts once, even if it is imported again, or if a resumed or forked session repeats it. A turn that has not
+/// ended is left for the next import. It counts as ended if nothing happened for an hour. A call without its final
+/// usage is a lower bound: the tag lower_bound_calls of its record has its number.
+///
+/// Any other first argument is a FILE of records. Write ./codex for a file with this name. Each line of a FILE is one
+/// record: an object with the keys that `list --json` prints. Earlier programs wrote such files as
+/// execution_metrics.jsonl. FILE can be `-` for stdin. The keys execution_id, skill_name, skill_version and
 /// timestamp_start are required. The keys seq, prev and hash, which a ledger adds to a line, are ignored.
 ///
 /// A record counts once, even if it is imported again. A line is a duplicate if an earlier line, or a record of the
@@ -60,17 +77,30 @@ use refused::{Refused, Target};
 /// The ids of up to a million records are kept in memory, and all other ids are looked up in the ledger. So in a larger
 /// file, a dry run may count a duplicate as a record that would be imported.
 ///
-/// Exits with 0 if no line was refused, with 1 if a
-/// line was refused, and with 2 if the import stopped before the end.
+/// Exits with 0 if everything was imported, with 1 if a line was refused or a file could not be read, and with 2 if the
+/// import stopped before the end.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: import the file of an earlier program into a new ledger
+#[command(after_help = "Example: import the sessions of the coding agents on this machine
+  runledger import
+Example: import what `claude -p --output-format stream-json` wrote to a file
+  runledger import stream-json output.jsonl
+Example: import the file of an earlier program into a new ledger
   runledger import execution_metrics.jsonl --ledger ledger.jsonl
 Example: see what would be refused, and why
   runledger import execution_metrics.jsonl --ledger ledger.jsonl --dry-run")]
 pub(crate) struct Args {
-    /// The files to import. `-` is stdin
-    #[arg(required = true, value_name = "FILE")]
+    /// An agent (claude-code, codex, gemini, stream-json), and its files or directories. Or files of records. `-` is
+    /// stdin
+    #[arg(value_name = "AGENT|FILE")]
     files: Vec<PathBuf>,
+    /// Store prompts and outputs of the agents, instead of only their hashes
+    #[arg(long)]
+    content: bool,
+    /// Import the sessions of the agents, and then go on: import every turn when it ends, until the command is stopped
+    #[arg(long, conflicts_with = "dry_run")]
+    watch: bool,
+    #[command(flatten)]
+    prices: OwnPrices,
     /// Write the refused lines of all files and of stdin to this new file. Fails if the file already exists
     #[arg(long, value_name = "FILE", value_parser = file_name())]
     refused: Option<PathBuf>,
@@ -82,12 +112,26 @@ pub(crate) struct Args {
 impl Args {
     /// Returns the progress bar, or `None` if stderr is not a terminal or the size of the input is unknown.
     pub(crate) fn bar(&self, global: &Global) -> Option<Bar> {
+        if let Some(found) = agents::find(&self.files) {
+            return if self.watch { None } else { Bar::over_files(&found.paths()?, &global.ledger) };
+        }
         let has_stdin = self.files.iter().any(|file| input::is_stdin(file));
         if has_stdin { None } else { Bar::over_files(&self.files, &global.ledger) }
     }
 }
 
 pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
+    if let Some(found) = agents::find(&args.files) {
+        if args.refused.is_some() {
+            return Err(Failure::OtherImport { option: "--refused", of: "files of records" });
+        }
+        let Args { content, watch, dry_run, prices, .. } = args;
+        let (keeps_content, dry_run, watches) = (*content, *dry_run, *watch);
+        return agents::run(agents::Wanted { found, prices, keeps_content, dry_run, watches }, global, out);
+    }
+    if let Some((option, _)) = [("--content", args.content), ("--watch", args.watch)].iter().find(|(_, given)| *given) {
+        return Err(Failure::OtherImport { option, of: "the sessions of coding agents" });
+    }
     // Every file is opened before anything is written.
     let inputs = args.files.iter().map(|file| Input::open(file)).collect::<Result<Vec<_>, _>>()?;
     if let Some(path) = args.refused.as_deref().filter(|path| path.symlink_metadata().is_ok()) {

@@ -4,15 +4,16 @@ use std::fs::File;
 use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
 use std::os::unix::process::ExitStatusExt;
-use std::process::{self, ChildStderr, Command, ExitStatus, Stdio};
+use std::process::{self, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use runledger::hash_reader;
 use runledger::metrics::Status;
+use runledger::{ExecutionMetrics, hash_reader};
 use rustix::process::Pid;
 
+use super::agent_stream::AgentStream;
 use super::outcome::Outcome;
 use super::signals::Signals;
 use super::tee::{LastLine, Tee};
@@ -28,9 +29,44 @@ const LAST_WORDS_MAX: Duration = Duration::from_millis(500);
 pub(super) struct Child {
     child: process::Child,
     signals: Option<Signals>,
-    /// The thread that forwards stdout and returns the hash of stdout. `None` if stdout is not hashed.
-    stdout: Option<JoinHandle<Option<String>>>,
+    /// The thread that forwards stdout. `None` if stdout is not read.
+    stdout: Option<JoinHandle<Stdout>>,
     stderr: Option<Stderr>,
+}
+
+/// What was read from stdout.
+#[derive(Default)]
+struct Stdout {
+    /// `None` if stdout was not hashed.
+    hash: Option<String>,
+    /// What a coding agent reported; `None` if the command is not an agent that reports it.
+    agent: Option<ExecutionMetrics>,
+}
+
+impl Stdout {
+    fn pass_on(from: ChildStdout, to: File, reads: Reads) -> Self {
+        let mut agent = reads.agent.then(AgentStream::new);
+        let tee = Tee::new(from, to, |bytes| {
+            if let Some(agent) = &mut agent {
+                agent.add(bytes);
+            }
+        });
+        let hash = if reads.hash {
+            hash_reader(tee).ok()
+        } else {
+            tee.pass_on();
+            None
+        };
+        Self { hash, agent: agent.and_then(AgentStream::finish) }
+    }
+}
+
+/// Why stdout is read. If there is no reason, the command writes to it directly.
+#[derive(Clone, Copy)]
+pub(super) struct Reads {
+    pub(super) hash: bool,
+    /// True if the command is a coding agent that reports its usage on stdout.
+    pub(super) agent: bool,
 }
 
 /// The command's stderr, which is forwarded.
@@ -64,10 +100,10 @@ impl Stderr {
 }
 
 impl Child {
-    /// Starts the command. The stdout of the command is a pipe only if `hash_output` is true. The stderr of the command
+    /// Starts the command. The stdout of the command is a pipe only if it is read. The stderr of the command
     /// is a pipe only if the stderr of this process is not a terminal.
-    pub(super) fn spawn(mut command: Command, hash_output: bool, global: &Global) -> io::Result<Self> {
-        if hash_output {
+    pub(super) fn spawn(mut command: Command, reads: Reads, global: &Global) -> io::Result<Self> {
+        if reads.hash || reads.agent {
             command.stdout(Stdio::piped());
         }
         if !io::stderr().is_terminal() {
@@ -80,13 +116,13 @@ impl Child {
             .inspect_err(|error| output::warning(&format!("signals are not forwarded: {error}"), "io", global.style()))
             .ok();
         let mut child = command.spawn()?;
-        let hash = |from| thread::spawn(move || hash_reader(Tee::new(from, stdout, |_| ())).ok());
-        let stdout = child.stdout.take().map(hash);
+        let pass_on = |from| thread::spawn(move || Stdout::pass_on(from, stdout, reads));
+        let stdout = child.stdout.take().map(pass_on);
         let stderr = child.stderr.take().map(|from| Stderr::pass_on(from, stderr));
         Ok(Self { child, signals, stdout, stderr })
     }
 
-    /// Waits until the command ends. If stdout is hashed, also waits until stdout ends.
+    /// Waits until the command ends. If stdout is read, also waits until stdout ends.
     pub(super) fn wait(mut self) -> Exited {
         let pid = Pid::from_raw(self.child.id().cast_signed());
         let status = match (&mut self.signals, pid) {
@@ -97,8 +133,8 @@ impl Child {
         if let Some(signals) = self.signals {
             signals.outlive_the_command();
         }
-        let output_hash = self.stdout.and_then(|stdout| stdout.join().ok().flatten());
-        Exited { status, cancelled, output_hash, stderr: self.stderr }
+        let stdout = self.stdout.and_then(|stdout| stdout.join().ok()).unwrap_or_default();
+        Exited { status, cancelled, stdout, stderr: self.stderr }
     }
 }
 
@@ -106,7 +142,7 @@ impl Child {
 pub(super) struct Exited {
     status: io::Result<ExitStatus>,
     cancelled: bool,
-    output_hash: Option<String>,
+    stdout: Stdout,
     stderr: Option<Stderr>,
 }
 
@@ -114,7 +150,7 @@ impl Exited {
     /// Waits for the last line on stderr, and returns the outcome.
     pub(super) fn outcome(self) -> Ended {
         let last_line = self.stderr.as_ref().and_then(Stderr::last_line);
-        let outcome = outcome(self.status, self.cancelled, last_line, self.output_hash);
+        let outcome = outcome(self.status, self.cancelled, last_line, self.stdout);
         Ended { outcome, rest: Rest(self.stderr.map(|stderr| stderr.thread)) }
     }
 }
@@ -142,12 +178,7 @@ impl Rest {
 }
 
 /// Returns how the command ended, for the record. `cancelled` is ignored if the command succeeded.
-fn outcome(
-    status: io::Result<ExitStatus>,
-    cancelled: bool,
-    last_line: Option<String>,
-    output_hash: Option<String>,
-) -> Outcome {
+fn outcome(status: io::Result<ExitStatus>, cancelled: bool, last_line: Option<String>, stdout: Stdout) -> Outcome {
     let (code, without_line) = match &status {
         Ok(status) => match (status.code(), status.signal()) {
             (Some(code), _) => (code, format!("exit code {code}")),
@@ -165,5 +196,5 @@ fn outcome(
     };
     let error_reason = (code != 0).then(|| last_line.unwrap_or(without_line));
     // On Unix, an exit code fits in a byte, and there are fewer than 128 signals.
-    Outcome { status, code: ExitCode::Command(code as u8), error_reason, output_hash }
+    Outcome { status, code: ExitCode::Command(code as u8), error_reason, output_hash: stdout.hash, agent: stdout.agent }
 }

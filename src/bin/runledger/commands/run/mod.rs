@@ -1,5 +1,6 @@
 //! `runledger run`
 
+mod agent_stream;
 mod child;
 mod outcome;
 mod recording;
@@ -20,7 +21,7 @@ use crate::global::Global;
 use crate::price_table::OwnPrices;
 use crate::record_args::Fields;
 use crate::{clock, environment};
-use child::{Child, Ended};
+use child::{Child, Ended, Reads};
 use outcome::Outcome;
 use recording::Recording;
 
@@ -48,6 +49,10 @@ use recording::Recording;
 /// The command's environment contains RUNLEDGER_PATH, RUNLEDGER_RUN_ID and RUNLEDGER_PARENT_EXECUTION_ID. If the
 /// command calls `runledger run`, `start` or `log`, these variables provide the ledger, the run and the parent of the
 /// new execution. If TRACEPARENT is set, it is recorded and passed to the command unchanged.
+///
+/// If the command's arguments have `--output-format stream-json`, stdout is also read as the output of Claude Code. The
+/// record then has the calls of models and tools. Its tags have the ids of the calls, so that `runledger import` does
+/// not count them again.
 ///
 /// The fields of the record are stored when the command has ended. With tokens or a cost, the record has one call of the
 /// model. A model without tokens and without a cost has an unknown cost. The outcome PASS is stored only if the command
@@ -93,13 +98,14 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<ExitCode, Failure> {
     command.args(arguments);
     environment::pass_on(&mut command, &ids, recording.id(), global);
 
-    let child = match Child::spawn(command, args.hash_output, global) {
+    let reads = Reads { hash: args.hash_output, agent: agent_stream::is_requested(arguments) };
+    let child = match Child::spawn(command, reads, global) {
         Ok(child) => child,
         Err(source) => {
             let failure = Failure::Command { program: program.clone(), source };
             let error_reason = Some(failure::text(&failure));
             let code = failure.exit_code();
-            let outcome = Outcome { status: Status::Failed, code, error_reason, output_hash: None };
+            let outcome = Outcome { status: Status::Failed, code, error_reason, output_hash: None, agent: None };
             recording.finish(outcome, &args.fields, &args.own, global);
             return Err(failure);
         }

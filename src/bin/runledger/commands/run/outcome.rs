@@ -1,5 +1,6 @@
 //! The outcome of a command, as it is recorded.
 
+use runledger::ExecutionMetrics;
 use runledger::metrics::Status;
 
 use crate::exit_code::ExitCode;
@@ -12,4 +13,6 @@ pub(super) struct Outcome {
     pub(super) error_reason: Option<String>,
     /// `None` if the output was not hashed.
     pub(super) output_hash: Option<String>,
+    /// What a coding agent reported; `None` if the command is not an agent that reports it.
+    pub(super) agent: Option<ExecutionMetrics>,
 }

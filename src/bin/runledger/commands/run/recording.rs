@@ -4,6 +4,7 @@ use runledger::ledger::{Execution, FallbackExecution};
 use runledger::metrics::{ErrorCategory, QcOutcome, Status};
 use runledger::{Error, ExecutionMetrics, Skill, Uuid};
 
+use super::agent_stream;
 use super::outcome::Outcome;
 use crate::failure;
 use crate::global::Global;
@@ -77,6 +78,9 @@ impl Recording {
     pub(super) fn finish(mut self, outcome: Outcome, fields: &Fields, own: &OwnPrices, global: &Global) {
         let Some(record) = self.record_mut() else { return };
         fields.apply(record, clock::now());
+        if let Some(agent) = outcome.agent {
+            agent_stream::add_to(record, agent);
+        }
         if let Err(failure) = price(record, own, global) {
             let text = format!("the cost is not computed: {}", failure::text(&failure));
             output::warning(&text, failure.kind(), global.style());

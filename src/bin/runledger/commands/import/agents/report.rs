@@ -1,0 +1,109 @@
+//! What an import of the files of agents found and did.
+
+use std::io::Write;
+
+use runledger::import::ImportCounts;
+use serde_json::json;
+
+use super::append::Appender;
+use super::find::Found;
+use super::transcripts::Transcripts;
+use crate::failure::Failure;
+use crate::global::Global;
+use crate::term::{output, printable};
+
+pub(super) struct Report<'a> {
+    pub(super) found: &'a Found,
+    pub(super) transcripts: &'a Transcripts,
+    pub(super) counts: &'a ImportCounts,
+    pub(super) appender: &'a Appender<'a>,
+}
+
+impl Report<'_> {
+    /// Returns true if something was imported or refused.
+    pub(super) fn is_news(&self) -> bool {
+        self.appender.appended.executions > 0 || self.appender.has_refused()
+    }
+
+    pub(super) fn write(&self, dry_run: bool, global: &Global, out: &mut impl Write) -> Result<(), Failure> {
+        if global.json { self.write_json(dry_run, out) } else { self.write_text(dry_run, out) }
+    }
+
+    fn write_json(&self, dry_run: bool, out: &mut impl Write) -> Result<(), Failure> {
+        let Self { found, transcripts, counts, appender } = self;
+        let appended = &appender.appended;
+        let sources = found.sources.iter().map(|source| {
+            json!({"format": source.agent.name(), "path": source.path.display().to_string(), "files": source.files})
+        });
+        let sources: Vec<_> = sources.collect();
+        let compressed: Vec<_> = found.compressed.iter().map(|path| path.display().to_string()).collect();
+        let skipped: Vec<_> = transcripts.skipped.iter().map(|path| path.display().to_string()).collect();
+        let line = json!({
+            "dry_run": dry_run, "found": sources, "sessions": counts.sessions, "executions": appended.executions,
+            "calls": appended.calls, "cost_usd": appended.usd, "executions_without_cost": appended.unpriced,
+            "lower_bound_calls": counts.lower_bounds, "repeated_lines": counts.repeated_lines,
+            "waiting": counts.waiting, "torn_lines": transcripts.torn, "duplicates": appended.duplicates,
+            "refused": appended.refused, "unreadable_lines": counts.unreadable_lines, "skipped_files": skipped,
+            "compressed_files": compressed,
+            "unknown_kinds": counts.unknown_kinds, "other_unknown_kinds": counts.other_unknown,
+        });
+        Ok(output::json_line(out, &line)?)
+    }
+
+    fn write_text(&self, dry_run: bool, out: &mut impl Write) -> Result<(), Failure> {
+        let Self { found, transcripts, counts, appender } = self;
+        let appended = &appender.appended;
+        let mut lines = Vec::new();
+        if found.sources.is_empty() {
+            lines.push("found no sessions of claude-code, codex or gemini".to_owned());
+        }
+        lines.extend(found.sources.iter().map(|source| {
+            let files = several(source.files, "file", "files");
+            format!("found {files} of {} in {}", source.agent.name(), source.path.display())
+        }));
+        let (would, nothing) = if dry_run { ("would import", "; nothing was written") } else { ("imported", "") };
+        lines.push(format!(
+            "{would} {} of {}: {}, {} USD{nothing}",
+            several(appended.executions, "execution", "executions"),
+            several(counts.sessions, "session", "sessions"),
+            several(appended.calls, "call", "calls"),
+            appended.usd.round_to_record(),
+        ));
+        let notes = [
+            (appended.unpriced, "execution", "executions", "with an unknown cost, which the sum leaves out"),
+            (
+                counts.lower_bounds,
+                "call",
+                "calls",
+                "without a final usage: the number of output tokens is a lower bound",
+            ),
+            (counts.waiting, "turn", "turns", "without an end, left for the next import"),
+            (transcripts.torn, "file", "files", "with an incomplete last line, left for the next import"),
+            (counts.repeated_lines, "line", "lines", "of a call that was counted before"),
+            (appended.duplicates, "execution", "executions", "that the ledger had already"),
+            (appended.refused, "execution", "executions", "that the ledger refused"),
+            (counts.unreadable_lines, "line", "lines", "that could not be read"),
+        ];
+        let notes = notes.into_iter().filter(|(count, ..)| *count > 0);
+        lines.extend(notes.map(|(count, one, more, what)| format!("{} {what}", several(count, one, more))));
+        let compressed = found.compressed.iter();
+        lines.extend(
+            compressed.map(|path| format!("skipped {}: it is compressed; decompress it first", path.display())),
+        );
+        lines.extend(transcripts.skipped.iter().map(|path| format!("skipped {}: it is not a session", path.display())));
+        if !counts.unknown_kinds.is_empty() {
+            let mut kinds: Vec<_> =
+                counts.unknown_kinds.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
+            kinds.extend((counts.other_unknown > 0).then(|| format!("others {}", counts.other_unknown)));
+            lines.push(format!("lines of unknown kinds: {}", kinds.join(", ")));
+        }
+        for line in lines {
+            writeln!(out, "{}", printable(&line))?;
+        }
+        Ok(())
+    }
+}
+
+fn several(count: u64, one: &str, more: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { more })
+}
