@@ -86,7 +86,7 @@ fn a_run_that_was_logged_as_it_should_be_passes_with_0() {
 
 #[test]
 fn a_run_that_was_not_fails_with_1_and_every_reason() {
-    let place = Place::with(&faulty());
+    let place = Place::of_earlier_version(&faulty());
     std::fs::write(place.path("expect.json"), r#"[{"skill": "pipeline", "count": 2}, {"skill": "upload"}]"#).unwrap();
     let files = place.files();
     assert_eq!(gate(&place, "--expect expect.json").answer(1), include_str!("../data/governance/gate_fail.txt"));
@@ -270,7 +270,7 @@ fn a_line_that_is_not_a_record_fails_the_run() {
 /// On a terminal, a reason continues on the next line, between two words.
 #[test]
 fn a_long_reason_continues_between_words() {
-    let place = Place::with(&faulty());
+    let place = Place::of_earlier_version(&faulty());
     let whole = gate(&place, "").answer(1);
     let wrapped = place.run(["gate", "--run", "run-7"]).answer(1);
     assert!(whole.lines().any(|line| line.chars().count() > 80), "{whole}");

@@ -116,6 +116,7 @@ fn make() -> Place {
     std::fs::write(place.path("expected.json"), r#"[{"skill": "blog-publish"}]"#).unwrap();
     std::fs::write(place.path("policy.json"), place.run(["policy"]).answer(0)).unwrap();
     std::fs::write(place.path("execution_metrics.jsonl"), lines(&records())).unwrap();
+    std::fs::write(place.path("output.jsonl"), "{\"type\": \"system\", \"session_id\": \"s\"}\n").unwrap();
     std::fs::write(place.path("index.sh"), "#!/bin/sh\n").unwrap();
     std::fs::set_permissions(place.path("index.sh"), PermissionsExt::from_mode(0o700)).unwrap();
     place.run(["baseline", "freeze"]).answer(0);

@@ -82,6 +82,13 @@ impl Place {
         place
     }
 
+    /// Creates a ledger of records that an earlier version wrote, whose words and ids were not checked.
+    pub(crate) fn of_earlier_version(records: &[ExecutionMetrics]) -> Self {
+        let place = Self::with(&[]);
+        records.iter().for_each(|record| place.append_again(record));
+        place
+    }
+
     /// Appends a record whose id the ledger may have already, as an earlier version did.
     pub(crate) fn append_again(&self, record: &ExecutionMetrics) {
         let options = JournalOptions::new(std::sync::Arc::new(|| 0));

@@ -214,7 +214,7 @@ fn each_status_becomes_one_of_the_column_or_unknown() {
     without_status.execution_succeeded = Some(false);
     without_status.execution_failed = Some(true);
     records.push(without_status);
-    place.append(&records);
+    place.write(&records);
     place.ship();
     assert_eq!(
         place.ask(
