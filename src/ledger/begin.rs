@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::commit::Job;
-use super::pending::slots::{self, Slot};
+use super::pending::slots::{self, MARK, Slot};
 use super::{Done, Execution, Ledger, Skill};
 use crate::committer::{Promised, Put, promise};
 use crate::error::{Error, ErrorKind};
@@ -53,10 +53,10 @@ impl Ledger {
     }
 
     /// Returns a record with everything that is known about an execution when it begins.
-    pub(super) fn new_record(&self, skill: Skill, parent: Option<&ExecutionMetrics>) -> ExecutionMetrics {
+    pub(super) fn new_record(&self, skill: Skill, parent: Option<&ExecutionMetrics>) -> Box<ExecutionMetrics> {
         let options = &self.shared.options;
         let now = self.now();
-        let mut record = ExecutionMetrics::new(new_id(now.unix_ms()), skill.name, skill.version, now);
+        let mut record = Box::new(ExecutionMetrics::new(new_id(now.unix_ms()), skill.name, skill.version, now));
         record.orchestrator_version.clone_from(&options.orchestrator_version);
         record.operator.clone_from(&options.operator);
         record.environment.clone_from(&options.environment);
@@ -119,7 +119,7 @@ impl Ledger {
         // If the ledger cannot be read now, `append` refuses a second record later.
         if let Ok(Some((seq, ended))) = self.ended_record(record.execution_id) {
             let status = ended.status.map_or_else(String::new, |status| format!(": {status}"));
-            return Err(Error::new(ErrorKind::Ended, "mark an execution as started")
+            return Err(Error::new(ErrorKind::Ended, MARK)
                 .path(self.shared.journal.layout().active())
                 .detail(format!("line {seq} has the record of {}, which has ended{status}", record.execution_id)));
         }
@@ -152,9 +152,6 @@ impl Ledger {
 
 /// The place of a mark in the committer's queue, and where its slot comes.
 type OrderedMark = (Option<Put<Job>>, Promised<Result<Slot, Error>>);
-
-/// The operation that errors name.
-pub(super) const MARK: &str = "mark an execution as started";
 
 /// The begin mark of an execution. If it is dropped and not [removed](Self::remove), it stays until this process ends.
 #[derive(Debug)]

@@ -6,11 +6,10 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
-use super::begin::MARK;
 use super::calls::{self, Sum};
 use super::commit::{Job, Mark, abandoned};
-use super::futures::Recording;
-use super::pending::slots::Slot;
+use super::pending::slots::{MARK, Slot};
+use super::recording::Recording;
 use super::{Ledger, Recorded};
 use crate::committer::{Broken, Promised, Put};
 use crate::error::{Error, ErrorKind};
@@ -92,7 +91,7 @@ pub(super) enum Begun {
 }
 
 impl Execution {
-    pub(super) fn begin(ledger: Ledger, record: ExecutionMetrics, mark: Result<Slot, Error>) -> Self {
+    pub(super) fn begin(ledger: Ledger, record: Box<ExecutionMetrics>, mark: Result<Slot, Error>) -> Self {
         let process = mark.as_ref().map_or_else(|_| std::process::id(), |slot| slot.process);
         let mark = mark.map_or_else(Begun::Unmarked, Begun::Marked);
         Self::new(ledger, record, mark, process, false)
@@ -100,16 +99,16 @@ impl Execution {
 
     /// Begins an execution, and asks the committer to write its begin mark. The mark is written once
     /// [`marked`](Self::marked) has ended.
-    pub(super) fn order(ledger: Ledger, record: ExecutionMetrics) -> Self {
+    pub(super) fn order(ledger: Ledger, record: Box<ExecutionMetrics>) -> Self {
         let mark = ledger.order_mark(&record);
         let mark = mark.map_or_else(Begun::Unmarked, |(put, slot)| Begun::Ordered(put, slot));
         Self::new(ledger, record, mark, std::process::id(), true)
     }
 
-    fn new(ledger: Ledger, record: ExecutionMetrics, mark: Begun, process: u32, is_async: bool) -> Self {
+    fn new(ledger: Ledger, record: Box<ExecutionMetrics>, mark: Begun, process: u32, is_async: bool) -> Self {
         Self {
             ledger,
-            record: Box::new(record),
+            record,
             begun: Instant::now(),
             took: None,
             step: None,

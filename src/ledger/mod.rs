@@ -38,6 +38,7 @@ mod pending;
 mod places;
 mod reader;
 mod recorded;
+mod recording;
 mod shared;
 mod store;
 mod store_all;
@@ -54,7 +55,6 @@ pub use event::LedgerEvent;
 pub use execution::{Done, Execution, Skill};
 pub use fallback::{Fallback, FallbackExecution, FallbackRecord, FallbackRecords};
 pub use frozen::{BaselineJournal, FrozenWeeks};
-pub use futures::Recording;
 pub use log::log_execution_metrics;
 pub use options::Options;
 pub use pending::{Completed, DetachedExecution};
@@ -63,6 +63,8 @@ pub use reader::{
     LedgerBaselines, LedgerReader, Level, LostRecords, RebuiltIndex, Records, RepeatedExecution, Scan, Scanned,
     SpilledRecords, Verification, WrittenLines,
 };
+
+pub use recording::Recording;
 
 use commit::LedgerCommitter;
 use shared::Shared;

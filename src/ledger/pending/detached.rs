@@ -118,7 +118,7 @@ impl Ledger {
             written.inspect_err(|_| _ = storage.remove(&path))
         });
         written.map_err(|source| Error::io(BEGIN, &path, source))?;
-        Ok(record)
+        Ok(*record)
     }
 
     /// Resumes an execution that [`begin_detached`](Self::begin_detached) started in this or another process.

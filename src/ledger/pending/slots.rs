@@ -30,6 +30,8 @@ use crate::metrics::{Environment, ExecutionMetrics, Kind, RunIds, Timestamp};
 use crate::mutex::lock;
 
 const SLOT_BYTES: usize = 1024;
+/// The operation that errors name.
+pub(in crate::ledger) const MARK: &str = "mark an execution as started";
 /// The end of the name of each in-flight file.
 const END: &str = ".slots";
 
@@ -127,11 +129,10 @@ pub(in crate::ledger) fn mark(since: Cursor, record: &ExecutionMetrics) -> Resul
     };
     let mark = Mark { segment: since.segment, offset: since.offset, record: begun };
     let mut line = Vec::with_capacity(SLOT_BYTES);
-    serde_json::to_writer(&mut line, &mark)
-        .map_err(|source| Error::new(ErrorKind::Invalid, "mark an execution as started").source(source))?;
+    serde_json::to_writer(&mut line, &mark).map_err(|source| Error::new(ErrorKind::Invalid, MARK).source(source))?;
     line::seal_from(0, &Link::START, &mut line);
     if line.len() > PAYLOAD_BYTES_MAX {
-        return Err(Error::new(ErrorKind::Invalid, "mark an execution as started")
+        return Err(Error::new(ErrorKind::Invalid, MARK)
             .detail(format!("found {} bytes; expected at most {PAYLOAD_BYTES_MAX}", line.len())));
     }
     Ok(line)
@@ -195,7 +196,7 @@ impl Slots {
     /// With [`Options::sync_begin`](crate::Options::sync_begin), it is synced.
     pub(in crate::ledger) fn begin(&self, line: &[u8]) -> Result<Slot> {
         let mut slots = self.begin_all(&[line])?;
-        slots.pop().ok_or_else(|| Error::new(ErrorKind::Abandoned, "mark an execution as started"))
+        slots.pop().ok_or_else(|| Error::new(ErrorKind::Abandoned, MARK))
     }
 
     /// Writes several begin marks, with one write for those whose slots are consecutive, and one sync. If this fails,
@@ -220,7 +221,7 @@ impl Slots {
         }
         written
             .and_then(|()| if self.sync { file.sync() } else { Ok(()) })
-            .map_err(|source| Error::io("mark an execution as started", &path(&self.layout, stem), source))?;
+            .map_err(|source| Error::io(MARK, &path(&self.layout, stem), source))?;
         Ok(slots)
     }
 
