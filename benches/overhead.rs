@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 
 use common::{Ring, Samples, arguments, header, machine, timed};
 use runledger::{
-    Answer, Durability, ExecutionMetrics, Ledger, Options, Skill, Timestamp, Usage, Uuid, log_execution_metrics,
+    Answer, Durability, ExecutionMetrics, Ledger, Options, Skill, Timestamp, Usage, log_execution_metrics, new_id,
 };
 
 const CHILD: &str = "RUNLEDGER_BENCH_CHILD";
@@ -70,11 +70,11 @@ fn main() {
 
 /// Measures `log_execution_metrics`, which opens and closes the ledger for each record.
 fn opened_for_each(directory: &Path, seconds: Duration) -> Samples {
-    let (path, at) = (directory.join("opened.jsonl"), Timestamp::UNIX_EPOCH);
+    let (path, at) = (directory.join("opened.jsonl"), Timestamp::now());
     let mut samples = Samples::default();
     let begin = Instant::now();
     while begin.elapsed() < seconds {
-        let mut record = ExecutionMetrics::new(Uuid::from_u128(1), "git-push-autonomous", "0.1.0", at);
+        let mut record = ExecutionMetrics::new(new_id(at.unix_ms()), "git-push-autonomous", "0.1.0", at);
         record.timestamp_end = Some(at);
         timed(&mut samples, || assert!(log_execution_metrics(&record, &path, true).unwrap()));
     }
