@@ -5,15 +5,18 @@ use std::sync::{Arc, LazyLock};
 
 use super::json::valid_json;
 use super::{Answer, Options};
-use crate::error::{ErrorKind, Result};
+use crate::error::Result;
 use crate::journal::warnings::OnStderr;
 use crate::metrics::ExecutionMetrics;
 
 /// Opens the ledger at `path`, appends one record and closes the ledger. A program that appends often should keep a
 /// [`Ledger`](crate::Ledger) open instead.
 ///
-/// Returns true if the record is in the ledger. A record that is logged twice is stored once, as by
-/// [`append`](crate::Ledger::append). If the record cannot be appended, the result depends on
+/// Unlike [`append`](crate::Ledger::append), this function does not look for an earlier record with the same id, because
+/// finding the ids of a ledger that was just opened takes longer than appending. If a record is logged twice, the
+/// ledger has two lines, and every reader counts only the last one.
+///
+/// Returns true if the record is in the ledger. If the record cannot be appended, the result depends on
 /// `raise_on_error`, even if the record was [spilled](Answer::Spilled). If `raise_on_error` is true, the failure is
 /// returned as an error. If `raise_on_error` is false, the failure is printed to stderr and the function returns false,
 /// so that the skill can continue.
@@ -23,31 +26,29 @@ use crate::metrics::ExecutionMetrics;
 /// that are suppressed after the last printed one are not reported.
 ///
 /// # Errors
-/// [`ErrorKind::Invalid`], with every reason, if [`validate`](ExecutionMetrics::validate)
-/// refuses the record, or if the record is too long. [`ErrorKind::Conflict`] if the ledger
-/// has a record with the same id and other content.
+/// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid), with every reason, if [`validate`](ExecutionMetrics::validate)
+/// refuses the record, or if the record is too long.
 ///
 /// The following errors are returned only with `raise_on_error`:
-/// - [`ErrorKind::Unsuitable`] if `path` cannot hold a ledger.
-/// - [`ErrorKind::Newer`] if a newer version of this crate wrote the ledger.
-/// - [`ErrorKind::Malformed`] if the ledger's identity (`ledger.json`, which has its id)
+/// - [`ErrorKind::Unsuitable`](crate::ErrorKind::Unsuitable) if `path` cannot hold a ledger.
+/// - [`ErrorKind::Newer`](crate::ErrorKind::Newer) if a newer version of this crate wrote the ledger.
+/// - [`ErrorKind::Malformed`](crate::ErrorKind::Malformed) if the ledger's identity (`ledger.json`, which has its id)
 ///   cannot be read.
-/// - [`ErrorKind::Timeout`] if another process holds the ledger's lock for too long.
-/// - [`ErrorKind::Io`] if the disk fails.
+/// - [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) if another process holds the ledger's lock for too long.
+/// - [`ErrorKind::Io`](crate::ErrorKind::Io) if the disk fails.
 pub fn log_execution_metrics(record: &ExecutionMetrics, path: impl AsRef<Path>, raise_on_error: bool) -> Result<bool> {
     // Each call opens its own ledger. All calls share this static, so that at most one of several similar warnings is
     // printed per second.
     static WARNINGS: LazyLock<Arc<OnStderr>> = LazyLock::new(OnStderr::new);
-    // An invalid record is refused even if the ledger cannot be opened.
-    valid_json(record)?;
-    let options = Options::new().handles_answers(true).on_warning(|error| WARNINGS.warn(error));
-    let logged = options.open(path).and_then(|ledger| match ledger.append(record)? {
+    let json = valid_json(record)?;
+    let options = Options::new().on_warning(|error| WARNINGS.warn(error));
+    let logged = options.open(path).and_then(|ledger| match ledger.shared.store(json.as_bytes()) {
         Answer::Durable { .. } | Answer::Flushed { .. } | Answer::Duplicate { .. } => Ok(()),
         Answer::Spilled(error) | Answer::Lost(error) | Answer::Late(error) => Err(error),
     });
     match logged {
         Ok(()) => Ok(true),
-        Err(error) if raise_on_error || error.kind() == ErrorKind::Conflict => Err(error),
+        Err(error) if raise_on_error => Err(error),
         Err(error) => {
             WARNINGS.warn(&error);
             Ok(false)
