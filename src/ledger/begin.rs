@@ -5,7 +5,7 @@ use std::fmt;
 use super::commit::Job;
 use super::pending::slots::{self, Slot};
 use super::{Done, Execution, Ledger, Skill};
-use crate::committer::{Promised, Put, promise};
+use crate::committer::{Order, Promised, promise};
 use crate::error::Error;
 use crate::id::new_id;
 use crate::metrics::{ExecutionMetrics, RunIds};
@@ -142,7 +142,7 @@ impl Ledger {
 }
 
 /// The place of a mark in the committer's queue, and where its slot comes.
-type OrderedMark = (Option<Put<Job>>, Promised<Result<Slot, Error>>);
+type OrderedMark = (Option<Order<Job>>, Promised<Result<Slot, Error>>);
 
 /// The operation that errors name.
 pub(super) const MARK: &str = "mark an execution as started";

@@ -14,7 +14,7 @@ use super::json::valid_json;
 use super::shared::Shared;
 use super::store_all::APPEND;
 use super::{Answer, Done, Execution, Ledger, Recorded, Skill};
-use crate::committer::{Broken, Promised, Put, promise};
+use crate::committer::{Broken, Order, Promised, promise};
 use crate::error::Error;
 use crate::metrics::{ExecutionMetrics, Status};
 
@@ -107,7 +107,8 @@ impl Execution {
         body: impl AsyncFnOnce(&mut Self) -> Result<T, E>,
     ) -> Done<T, E> {
         let ended = {
-            let mut body = pin!(body(&mut self));
+            // The call of `body` may panic too, so it is part of the polled future.
+            let mut body = pin!(async { body(&mut self).await });
             // The panic is resumed below, so no code sees values that the panic left partly changed.
             poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| body.as_mut().poll(context))) {
                 Ok(polled) => polled.map(Ok),
@@ -133,7 +134,7 @@ impl Execution {
 #[derive(Debug)]
 enum Ordered<T> {
     /// The job's place in the queue, unless the job is done, and the result.
-    Waiting(Option<Put<Job>>, Promised<T>),
+    Waiting(Option<Order<Job>>, Promised<T>),
     /// The result; `None` once it was taken.
     Known(Option<T>),
 }
