@@ -13,7 +13,7 @@ use crate::children::place::{PATIENCE, Place, skill, until};
 use crate::hooked::{HookedDisk, Op, full_for};
 
 #[test]
-fn a_full_disk_answers_spilled_and_the_records_follow() {
+fn row_33_a_full_disk_answers_spilled_and_the_records_follow() {
     let place = Place::new();
     let (disk, full) = full_for(place.path());
     let ledger = Options::new().storage(Arc::new(disk)).on_warning(|_| {}).open(place.path()).unwrap();
@@ -31,7 +31,7 @@ fn a_full_disk_answers_spilled_and_the_records_follow() {
 }
 
 #[test]
-fn a_disk_that_refuses_everything_answers_lost() {
+fn row_33_a_disk_that_refuses_everything_answers_lost() {
     let (place, dead) = (Place::new(), Arc::new(AtomicBool::new(false)));
     let refuses = Arc::clone(&dead);
     let disk = HookedDisk::new(move |op, _| match op != Op::Lock && refuses.load(Ordering::Relaxed) {
@@ -61,7 +61,7 @@ fn a_disk_that_refuses_everything_answers_lost() {
 
 /// All records are of one batch. The hook panics in the ledger's thread for each record that nobody awaits.
 #[test]
-fn a_hook_that_panics_takes_no_answer_from_the_others() {
+fn row_33_a_hook_that_panics_takes_no_answer_from_the_others() {
     let (place, gate, full) = (Place::new(), Gate::default(), Arc::new(AtomicBool::new(false)));
     let (path, refuses, held) = (place.path(), Arc::clone(&full), gate.clone());
     let disk = HookedDisk::new(move |op, at| {
@@ -110,7 +110,7 @@ fn a_hook_that_panics_takes_no_answer_from_the_others() {
 
 /// The hook runs in the ledger's thread, which must not wait for itself.
 #[test]
-fn the_last_handle_can_be_dropped_in_the_hook() {
+fn row_33_the_last_handle_can_be_dropped_in_the_hook() {
     let place = Place::new();
     let (disk, full) = full_for(place.path());
     let handle = Arc::new(Mutex::new(None::<Ledger>));
@@ -140,7 +140,7 @@ fn the_last_handle_can_be_dropped_in_the_hook() {
 }
 
 #[test]
-fn with_a_deadline_a_dead_disk_does_not_keep_the_ledger_from_being_dropped() {
+fn row_33_with_a_deadline_a_dead_disk_does_not_keep_the_ledger_from_being_dropped() {
     let (place, gate) = (Place::new(), Gate::default());
     let ledger = gate.open(&place, Options::new().deadline(Some(Duration::from_millis(200))).on_warning(|_| {}));
     let execution = block_on(ledger.begin_async(skill()));

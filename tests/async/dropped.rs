@@ -62,7 +62,7 @@ fn check(place: &Place, begun: &Begun, at: &str) -> usize {
 }
 
 #[test]
-fn a_future_that_is_dropped_at_any_poll_leaves_one_record_of_each_execution() {
+fn row_33_a_future_that_is_dropped_at_any_poll_leaves_one_record_of_each_execution() {
     for waits in [true, false] {
         // Without waiting, most polls find nothing new.
         let all = (0..).take_while(|polls| *polls < 1000);
@@ -105,7 +105,7 @@ fn fill(ledger: &Ledger) -> usize {
 }
 
 #[test]
-fn futures_that_are_dropped_while_the_queue_is_full_leave_one_record_each() {
+fn row_33_futures_that_are_dropped_while_the_queue_is_full_leave_one_record_each() {
     let (place, gate, begun) = (Place::new(), Gate::default(), Begun::default());
     let ledger = gate.open(&place, Options::new());
     let executions: Vec<_> = (0..4).map(|_| block_on(ledger.begin_async(skill()))).collect();
@@ -146,7 +146,7 @@ fn futures_that_are_dropped_while_the_queue_is_full_leave_one_record_each() {
 
 /// The thread of the ledger does not end before a record that waits for room is in the queue.
 #[test]
-fn a_record_that_waits_for_room_outlives_the_last_handle() {
+fn row_33_a_record_that_waits_for_room_outlives_the_last_handle() {
     let (place, gate) = (Place::new(), Gate::default());
     let ledger = gate.open(&place, Options::new());
     let execution = block_on(ledger.begin_async(skill()));
@@ -166,7 +166,7 @@ fn a_record_that_waits_for_room_outlives_the_last_handle() {
 }
 
 #[test]
-fn calls_that_are_never_polled_are_stored() {
+fn row_33_calls_that_are_never_polled_are_stored() {
     let (place, ended) = (Place::new(), 50);
     let ledger = place.open();
     for _ in 0..ended {

@@ -118,7 +118,7 @@ fn panics_at_once(_: &mut Execution) -> Ready<Result<(), String>> {
 
 /// The panic reaches the task, after its record is stored. It bypasses the panic hook, since it is no failure.
 #[test]
-fn a_panic_is_recorded_with_its_message_and_resumed() {
+fn row_33_a_panic_is_recorded_with_its_message_and_resumed() {
     let place = Place::new();
     let (ledger, runtime) = (place.open(), runtime());
     let (first, second) = (ledger.clone(), ledger.clone());
@@ -146,7 +146,7 @@ fn a_panic_is_recorded_with_its_message_and_resumed() {
 
 /// A guard that is dropped while its task unwinds is recorded as panicked.
 #[test]
-fn a_guard_that_is_dropped_by_a_panic_is_recorded_as_panicked() {
+fn row_33_a_guard_that_is_dropped_by_a_panic_is_recorded_as_panicked() {
     let place = Place::new();
     let (ledger, runtime) = (place.open(), runtime());
     let task = runtime.spawn(async move {

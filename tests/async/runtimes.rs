@@ -53,16 +53,16 @@ fn stopped(stop: impl Fn(tokio::runtime::Runtime)) {
 }
 
 #[test]
-fn a_runtime_that_is_dropped_loses_nothing() {
+fn row_33_a_runtime_that_is_dropped_loses_nothing() {
     stopped(drop);
 }
 
 #[test]
-fn a_runtime_that_is_shut_down_in_the_background_loses_nothing() {
+fn row_33_a_runtime_that_is_shut_down_in_the_background_loses_nothing() {
     stopped(tokio::runtime::Runtime::shutdown_background);
 }
 
 #[test]
-fn a_runtime_that_is_shut_down_with_a_limit_loses_nothing() {
+fn row_33_a_runtime_that_is_shut_down_with_a_limit_loses_nothing() {
     stopped(|runtime| runtime.shutdown_timeout(Duration::from_millis(1)));
 }
