@@ -13,9 +13,10 @@ mod imports;
 
 /// Each top-level module, and the modules that it may import. Those come from earlier rows, so no two import each
 /// other.
-const LAYERS: [(&str, &[&str]); 16] = [
+const LAYERS: [(&str, &[&str]); 17] = [
     ("json", &[]),
     ("error", &["json"]),
+    ("committer", &["error"]),
     ("digest", &[]),
     ("id", &[]),
     ("mutex", &[]),
@@ -31,7 +32,20 @@ const LAYERS: [(&str, &[&str]); 16] = [
     ("sink", &["error", "mutex", "metrics", "disk", "journal"]),
     (
         "ledger",
-        &["error", "digest", "id", "mutex", "metrics", "cost", "disk", "journal", "quota", "baseline", "governance"],
+        &[
+            "error",
+            "committer",
+            "digest",
+            "id",
+            "mutex",
+            "metrics",
+            "cost",
+            "disk",
+            "journal",
+            "quota",
+            "baseline",
+            "governance",
+        ],
     ),
 ];
 
