@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::commit::Job;
+use super::commit::{Job, MARK};
 use super::pending::slots::{self, Slot};
 use super::{Done, Execution, Ledger, Skill};
 use crate::committer::{Order, Promised, promise};
@@ -143,9 +143,6 @@ impl Ledger {
 
 /// The place of a mark in the committer's queue, and where its slot comes.
 type OrderedMark = (Option<Order<Job>>, Promised<Result<Slot, Error>>);
-
-/// The operation that errors name.
-pub(super) const MARK: &str = "mark an execution as started";
 
 /// The begin mark of an execution. If it is dropped and not [removed](Self::remove), it stays until this process ends.
 #[derive(Debug)]

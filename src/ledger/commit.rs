@@ -18,8 +18,11 @@ pub(super) const QUEUE_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// The largest sum of the lengths of the records that are stored with one sync, in bytes. A batch is then a quarter of
 /// the commit area.
 const BATCH_BYTES_MAX: usize = 256 * 1024;
-/// The memory that a job takes in addition to its record, in bytes.
+/// The memory of a job without its record, in bytes.
 const JOB_BYTES: usize = 256;
+
+/// The operation that errors about begin marks name.
+pub(super) const MARK: &str = "mark an execution as started";
 
 /// The thread that stores the records of a ledger.
 pub(super) type LedgerCommitter = Committer<Job>;

@@ -6,11 +6,10 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
-use super::begin::MARK;
 use super::calls::{self, Sum};
-use super::commit::{Job, Mark, abandoned};
-use super::futures::Recording;
+use super::commit::{Job, MARK, Mark, abandoned};
 use super::pending::slots::Slot;
+use super::recording::Recording;
 use super::{Ledger, Recorded};
 use crate::committer::{Broken, Order, Promised};
 use crate::error::{Error, ErrorKind};

@@ -36,6 +36,7 @@ mod options;
 mod pending;
 mod places;
 mod reader;
+mod recording;
 mod shared;
 mod store;
 mod store_all;
@@ -50,7 +51,6 @@ pub use event::LedgerEvent;
 pub use execution::{Done, Execution, Skill};
 pub use fallback::{Fallback, FallbackExecution, FallbackRecord, FallbackRecords};
 pub use frozen::{BaselineJournal, FrozenWeeks};
-pub use futures::Recording;
 pub use log::log_execution_metrics;
 pub use options::Options;
 pub use pending::{Completed, DetachedExecution};
@@ -59,6 +59,7 @@ pub use reader::{
     LedgerBaselines, LedgerReader, Level, LostRecords, RebuiltIndex, Records, RepeatedExecution, Scan, Scanned,
     SpilledRecords, Verification, WrittenLines,
 };
+pub use recording::Recording;
 
 use commit::LedgerCommitter;
 use shared::Shared;

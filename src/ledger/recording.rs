@@ -1,0 +1,164 @@
+//! The futures of what the committer stores.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use super::answer::{REFUSED, UNMARKED};
+use super::commit::{Job, Mark, abandoned, recordable};
+use super::json::valid_json;
+use super::shared::Shared;
+use super::store_all::APPEND;
+use super::{Answer, Ledger, Recorded};
+use crate::committer::{Broken, Order, Promised, promise};
+use crate::error::Error;
+use crate::metrics::ExecutionMetrics;
+
+impl Ledger {
+    /// Like [`append`](Self::append), but does not block the thread while the disk syncs. The record is stored even if
+    /// the returned future is dropped or never polled.
+    ///
+    /// # Errors
+    /// The errors of [`append`](Self::append), and [`ErrorKind::Unsuitable`](crate::ErrorKind::Unsuitable) in a process
+    /// that was forked from the one that opened the ledger.
+    pub fn append_async(
+        &self,
+        record: &ExecutionMetrics,
+    ) -> impl Future<Output = Result<Answer, Error>> + Send + use<> {
+        let answers = match valid_json(record) {
+            Ok(json) => {
+                let (answers, promised) = promise();
+                match self.order(Job::Append { jsons: vec![json], answers }) {
+                    Ok(put) => Ordered::Waiting(put, promised),
+                    Err(error) => Ordered::Known(Some(vec![Err(error)])),
+                }
+            }
+            Err(error) => Ordered::Known(Some(vec![Err(error)])),
+        };
+        Appending { shared: Arc::clone(&self.shared), answers }
+    }
+
+    /// Leaves the record of an execution to the committer.
+    pub(super) fn finish_async(
+        &self,
+        record: &mut ExecutionMetrics,
+        mark: Option<Mark>,
+        unmarked: Option<Error>,
+    ) -> Recording {
+        let (json, refused) = recordable(record);
+        let (answer, promised) = promise();
+        let ordered = json.and_then(|json| self.order(Job::Finish { json, mark, answer }));
+        let answer = match ordered {
+            Ok(put) => Ordered::Waiting(put, promised),
+            Err(error) => Ordered::Known(Some(self.shared.lose(error))),
+        };
+        Recording { shared: Arc::clone(&self.shared), answer, unmarked, refused }
+    }
+}
+
+/// A result that the committer gives.
+#[derive(Debug)]
+enum Ordered<T> {
+    /// The job's place in the queue, unless the job is done, and the result.
+    Waiting(Option<Order<Job>>, Promised<T>),
+    /// The result; `None` once it was taken.
+    Known(Option<T>),
+}
+
+impl<T> Ordered<T> {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<T, Broken>> {
+        let result = match self {
+            Self::Waiting(put, promised) => {
+                if let Some(put) = put {
+                    ready!(Pin::new(put).poll(context));
+                }
+                ready!(Pin::new(promised).poll(context))
+            }
+            Self::Known(result) => result.take().ok_or(Broken),
+        };
+        *self = Self::Known(None);
+        Poll::Ready(result)
+    }
+
+    /// Stops waiting, and returns the result if it is there.
+    fn leave(&mut self) -> Option<T> {
+        match std::mem::replace(self, Self::Known(None)) {
+            Self::Waiting(_, promised) => promised.leave(),
+            Self::Known(result) => result,
+        }
+    }
+}
+
+/// The future of an execution's [`Recorded`]. The record is stored even if this future is dropped or never polled; the
+/// ledger then warns about each problem.
+#[derive(Debug)]
+#[must_use = "await it to learn where the record is"]
+pub struct Recording {
+    shared: Arc<Shared>,
+    answer: Ordered<Answer>,
+    unmarked: Option<Error>,
+    refused: Option<Error>,
+}
+
+impl Recording {
+    pub(super) fn poll_recorded(&mut self, context: &mut Context<'_>) -> Poll<Recorded> {
+        let answer = ready!(self.answer.poll(context));
+        Poll::Ready(self.recorded(answer.unwrap_or_else(|Broken| self.shared.lose(abandoned(APPEND)))))
+    }
+
+    fn recorded(&mut self, answer: Answer) -> Recorded {
+        Recorded { answer, unmarked: self.unmarked.take(), refused: self.refused.take() }
+    }
+}
+
+impl Future for Recording {
+    type Output = Recorded;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Recorded> {
+        let recorded = ready!(self.poll_recorded(context));
+        self.shared.warn_unless_handled(recorded.warnings());
+        Poll::Ready(recorded)
+    }
+}
+
+impl Drop for Recording {
+    fn drop(&mut self) {
+        // If the answer comes later, the committer warns about it.
+        let answer = self.answer.leave();
+        answer.iter().for_each(|answer| self.shared.warn_of(answer));
+        let marks = self.unmarked.take().map(|error| error.with_consequence(UNMARKED));
+        let fields = self.refused.take().map(|error| error.with_consequence(REFUSED));
+        marks.iter().chain(&fields).for_each(|warning| self.shared.warn(warning));
+    }
+}
+
+/// The future of [`Ledger::append_async`].
+#[derive(Debug)]
+struct Appending {
+    shared: Arc<Shared>,
+    answers: Ordered<Vec<Result<Answer, Error>>>,
+}
+
+impl Future for Appending {
+    type Output = Result<Answer, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<Answer, Error>> {
+        let answer = match ready!(self.answers.poll(context)) {
+            Ok(mut answers) => answers.pop().unwrap_or_else(|| Err(abandoned(APPEND))),
+            Err(Broken) => Ok(self.shared.lose(abandoned(APPEND))),
+        };
+        self.shared.warn_unless_handled(answer.as_ref().ok().and_then(Answer::warning));
+        Poll::Ready(answer)
+    }
+}
+
+impl Drop for Appending {
+    fn drop(&mut self) {
+        for answer in self.answers.leave().into_iter().flatten() {
+            match answer {
+                Ok(answer) => self.shared.warn_of(&answer),
+                Err(error) => self.shared.warn(&error),
+            }
+        }
+    }
+}
