@@ -74,8 +74,8 @@
 //!
 //! [`Ledger::run_async`] and the other calls whose names end in `_async` return futures, which need no particular runtime
 //! and are `Send`. They do not block the thread while the disk syncs: a thread of the ledger, which the first async call
-//! starts, stores the records of all tasks, and syncs once for many of them. The example `wrap_async` is a program with
-//! 200 concurrent skills.
+//! starts, stores the records of all tasks, and syncs once for many of them. Quotas and budgets have `reserve_async` and
+//! `settle_async`, and a thread of their own. The example `wrap_async` is a program with 200 concurrent skills.
 //!
 //! - **`select!` and timeouts.** A future may be dropped at any await. If it is dropped before the skill has ended, the
 //!   execution is recorded as cancelled. After that, the record is stored with the skill's own outcome.

@@ -163,3 +163,8 @@ impl<J> Future for Order<J> {
         Poll::Ready(())
     }
 }
+
+/// Returns the error for a job during which the thread panicked.
+pub(crate) fn abandoned(operation: &'static str) -> Error {
+    Error::new(ErrorKind::Abandoned, operation).detail("a hook panicked in the thread that writes to the disk")
+}

@@ -9,7 +9,7 @@ use super::pending::slots::Slot;
 use super::shared::Shared;
 use super::store_all::{APPEND, Entry};
 use super::{Answer, Ledger};
-use crate::committer::{Committer, Order, Promise, Promised, Queue};
+use crate::committer::{Committer, Order, Promise, Promised, Queue, abandoned};
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::ExecutionMetrics;
 
@@ -136,11 +136,6 @@ pub(super) fn recordable(record: &mut ExecutionMetrics) -> (Result<String>, Opti
         Ok(json) => (Ok(json), None),
         Err(reasons) => (to_json(&bare(record, &reasons)), Some(reasons)),
     }
-}
-
-/// Returns the error for a job during which the committer panicked.
-pub(super) fn abandoned(operation: &'static str) -> Error {
-    Error::new(ErrorKind::Abandoned, operation).detail("a hook panicked in the thread that stores the records")
 }
 
 /// A record that the committer stores, and what it does afterwards.

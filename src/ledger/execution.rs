@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 use super::calls::{self, Sum};
-use super::commit::{Job, MARK, Mark, abandoned};
+use super::commit::{Job, MARK, Mark};
 use super::pending::slots::Slot;
 use super::recording::Recording;
 use super::{Ledger, Recorded};
-use crate::committer::{Broken, Order, Promised};
+use crate::committer::{Broken, Order, Promised, abandoned};
 use crate::error::{Error, ErrorKind};
 use crate::metrics::{Call, CostProvenance, ErrorCategory, ExecutionMetrics, Kind, RunIds, Status, Step, Usage, Usd};
 use crate::quota::QuotaStatus;

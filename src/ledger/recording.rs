@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use super::answer::{REFUSED, UNMARKED};
-use super::commit::{Job, Mark, abandoned, recordable};
+use super::commit::{Job, Mark, recordable};
 use super::json::valid_json;
 use super::shared::Shared;
 use super::store_all::APPEND;
 use super::{Answer, Ledger, Recorded};
-use crate::committer::{Broken, Order, Promised, promise};
+use crate::committer::{Broken, Order, Promised, abandoned, promise};
 use crate::error::Error;
 use crate::metrics::ExecutionMetrics;
 

@@ -24,7 +24,7 @@ const LAYERS: [(&str, &[&str]); 17] = [
     ("cost", &["error", "json", "metrics"]),
     ("disk", &["error", "mutex"]),
     ("journal", &["error", "digest", "id", "mutex", "disk"]),
-    ("quota", &["error", "mutex", "metrics", "cost", "journal"]),
+    ("quota", &["error", "committer", "mutex", "metrics", "cost", "journal"]),
     ("baseline", &["error", "metrics", "cost"]),
     ("export", &["error", "digest", "metrics", "disk"]),
     ("runlog", &["error", "digest", "json", "metrics", "cost", "disk", "journal"]),
