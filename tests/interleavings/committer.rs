@@ -211,8 +211,7 @@ fn played(scheduler: impl Scheduler + 'static, tasks: usize, jobs: usize) -> See
         }
         *seen_too.lock().unwrap() = all;
     });
-    let seen = seen.lock().unwrap().clone();
-    seen
+    seen.lock().unwrap().clone()
 }
 
 const SEED: u64 = 33;
