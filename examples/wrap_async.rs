@@ -1,70 +1,94 @@
-//! Uses the guard of an execution in async code, where the guard is held across an `.await`. If the future is dropped
-//! before its end, by a timeout or a `select!`, the execution is recorded as cancelled. The guard works with every
-//! runtime. This example has a small `block_on` instead of a runtime.
+//! Records 200 concurrent skills of a tokio program: nested executions, retries, timeouts, and races in which the slower
+//! future is dropped. No thread of the runtime waits for the disk. The calls work with every runtime.
 
+use std::collections::BTreeMap;
 use std::future::{pending, poll_fn};
-use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
 
-use runledger::{Ledger, Recorded, Skill, metrics::Status};
+use runledger::{Execution, Ledger, Skill, Usage, metrics::Status};
+use tokio::runtime::Builder;
+use tokio::time::{sleep, timeout};
 
-/// An async skill. It needs no code for its cancellation.
-async fn publish(ledger: Ledger, reply: impl Future<Output = Result<u32, &'static str>>) -> Recorded {
-    let mut execution = ledger.begin(Skill::new("publish", "1.2.0"));
-    execution.enter("upload");
-    match reply.await {
-        Ok(_page) => execution.succeed(),
-        Err(error) => execution.fail(error),
+const PAGES: u32 = 200;
+
+fn publish() -> Skill {
+    Skill::new("publish", "1.2.0")
+}
+
+/// Uploads a page. Each attempt is an execution of its own, below that of the skill.
+async fn upload(execution: &mut Execution, page: u32) -> Result<u32, &'static str> {
+    for attempt in 0..3 {
+        let attempted = execution.run_async(Skill::new("upload", "1.0.0"), async |upload| {
+            upload.record_usage("gpt-4", Usage::new(1_000, 500));
+            sleep(Duration::from_millis(1)).await; // the call of the model
+            if page % 4 == 1 && attempt == 0 { Err("connection reset") } else { Ok(page) }
+        });
+        if let Ok(page) = attempted.await.result {
+            return Ok(page);
+        }
+    }
+    Err("three attempts failed")
+}
+
+/// Publishes a page. Returns `None` if it was too late.
+async fn page(ledger: Ledger, page: u32) -> Option<u32> {
+    let published = ledger.run_async(publish(), async |execution| upload(execution, page).await);
+    match page % 4 {
+        // The timeout drops the future, so the execution is recorded as cancelled. It needs no code for that.
+        2 => {
+            let hanging = ledger.run_async(publish(), async |_| pending::<Result<u32, &str>>().await);
+            timeout(Duration::from_millis(20), hanging).await.ok()?.result.ok()
+        }
+        // Two servers race. The slower execution is recorded as cancelled.
+        3 => {
+            let mirror = ledger.run_async(publish(), async |_| pending::<Result<u32, &str>>().await);
+            first(published, mirror).await.result.ok()
+        }
+        _ => {
+            let done = published.await;
+            assert!(done.record.is_durable()); // it is on the disk
+            done.result.ok()
+        }
     }
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let directory = tempfile::tempdir()?;
-    let ledger = Ledger::open(directory.path().join("execution_metrics.jsonl"))?;
+    let path = directory.path().join("execution_metrics.jsonl");
+    let ledger = Ledger::open(&path)?;
+    let reader = ledger.reader();
 
-    for answer in [Ok(7), Err("remote rejected")] {
-        assert!(block_on(publish(ledger.clone(), late(answer))).is_durable());
+    let runtime = Builder::new_multi_thread().worker_threads(2).enable_time().build()?;
+    let tasks: Vec<_> = (0..PAGES).map(|number| runtime.spawn(page(ledger.clone(), number))).collect();
+    let mut published = 0;
+    for task in tasks {
+        published += u32::from(runtime.block_on(task)?.is_some());
     }
+    // Records of dropped futures are stored in the background. Dropping the last handle waits for them, so it is done
+    // outside of the runtime.
+    drop(ledger);
 
-    // This future is started and then dropped, which cancels it. It is `Send`, so a runtime may move it to another
-    // thread.
-    let mut cancelled: Pin<Box<dyn Future<Output = Recorded> + Send>> = Box::pin(publish(ledger.clone(), pending()));
-    assert!(cancelled.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
-    drop(cancelled);
-
-    let statuses = ledger.reader().records().map(|record| Ok(record?.status)).collect::<runledger::Result<Vec<_>>>()?;
-    println!("{statuses:?}");
-    assert_eq!(statuses, [Status::Success, Status::Failed, Status::Cancelled].map(Some));
+    let mut counts = BTreeMap::<_, u32>::new();
+    for record in reader.records() {
+        *counts.entry(record?.status.map_or_else(String::new, |status| status.as_str().to_owned())).or_default() += 1;
+    }
+    println!("{published} of {PAGES} pages were published: {counts:?}");
+    let count = |status: Status| counts.get(status.as_str()).copied();
+    assert_eq!(published, 150);
+    assert_eq!(count(Status::Success), Some(300)); // 150 pages, and the last attempt of each
+    assert_eq!(count(Status::Failed), Some(50)); // the first attempts of every fourth page
+    assert_eq!(count(Status::Cancelled), Some(100)); // 50 timeouts, and 50 mirrors
     Ok(())
 }
 
-/// Returns a future that is pending when it is first polled. So the skill is suspended once.
-fn late<T: Copy>(answer: T) -> impl Future<Output = T> {
-    let mut polls = 0;
-    poll_fn(move |context| {
-        polls += 1;
-        context.waker().wake_by_ref(); // a real reply wakes the task when it arrives
-        if polls == 1 { Poll::Pending } else { Poll::Ready(answer) }
+/// Returns the output of the future that is ready first, and drops the other one, like a `select!`.
+async fn first<T>(one: impl Future<Output = T>, other: impl Future<Output = T>) -> T {
+    let (mut one, mut other) = (pin!(one), pin!(other));
+    poll_fn(|context| match one.as_mut().poll(context) {
+        Poll::Pending => other.as_mut().poll(context),
+        ready => ready,
     })
-}
-
-struct Unpark(Thread);
-
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
-    }
-}
-
-fn block_on<T>(future: impl Future<Output = T>) -> T {
-    let mut future = Box::pin(future);
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
-    loop {
-        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
-            Poll::Ready(value) => return value,
-            Poll::Pending => thread::park(),
-        }
-    }
+    .await
 }

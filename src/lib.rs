@@ -56,6 +56,7 @@
 //! | `kill -9` at any moment | Every acknowledged record is in the file. If the last line is incomplete, the next process that opens the ledger repairs it. |
 //! | a power cut at any moment | With [`Durability::Synced`], the same holds as after `kill -9`, if the disk keeps the data that it has flushed. |
 //! | the disk is full or broken | Nothing panics. The call returns [`Answer::Spilled`] or [`Answer::Lost`]. |
+//! | a future of an async call is dropped, or its runtime is shut down | The execution leaves one record. Acknowledged records stay. |
 //! | the disk is slow or does not respond | With [`Options::deadline`], a call returns at the deadline at the latest, and reports whether the record is durable. |
 //! | several threads and processes append | Lines never mix, and the chain has no gap. |
 //! | someone edits, truncates or replaces the file | [`verify`](LedgerReader::verify) reports what changed and where. |
@@ -67,7 +68,51 @@
 //! holds on a disk that loses flushed data or on a network file system, or if a program writes to the ledger's files
 //! without holding the ledger's lock.
 //!
-//! [`docs::guarantees`] lists 32 failures. For each failure, it says what holds afterwards and which tests provoke it.
+//! [`docs::guarantees`] lists 33 failures. For each failure, it says what holds afterwards and which tests provoke it.
+//!
+//! # Async
+//!
+//! [`Ledger::run_async`] and the other calls whose names end in `_async` return futures, which need no particular runtime
+//! and are `Send`. They do not block the thread while the disk syncs: a thread of the ledger, which the first async call
+//! starts, stores the records of all tasks, and syncs once for many of them. Quotas and budgets have `reserve_async` and
+//! `settle_async`, and a thread of their own. The example `wrap_async` is a program with 200 concurrent skills.
+//!
+//! - **`select!` and timeouts.** A future may be dropped at any await. If it is dropped before the skill has ended, the
+//!   execution is recorded as cancelled. After that, the record is stored with the skill's own outcome.
+//! - **Blocking code.** In a task, use the async calls. A synchronous call would block the runtime's thread during a sync.
+//!   In code that runs in `spawn_blocking` or in a thread of its own, use the synchronous calls. Both kinds can be mixed.
+//! - **The end of the program.** Dropping the last handle of the ledger waits until all records are stored. So keep a
+//!   handle outside of the tasks, and drop it after the runtime, or in `spawn_blocking`.
+//! - **Memory.** At most 8 MiB of records wait for the disk. Then further calls wait for room, without blocking their
+//!   thread. The record of a future that is dropped while it waits is stored above this limit. If such records fill a
+//!   further 8 MiB, dropping a future blocks its thread until there is room.
+//! - **Forks.** The thread is not in a forked process, where the async calls return an error. The synchronous calls work.
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use runledger::{Ledger, Skill, metrics::Status};
+//!
+//! # let directory = tempfile::tempdir()?;
+//! # let path = directory.path().join("execution_metrics.jsonl");
+//! let ledger = Ledger::open(path)?;
+//! let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+//! runtime.block_on(async {
+//!     let done = ledger.run_async(Skill::new("summarise", "1.2.0"), async |_execution| Ok::<_, String>(7)).await;
+//!     assert_eq!(done.result, Ok(7));
+//!     assert!(done.record.is_durable());
+//!
+//!     let hanging = ledger.run_async(Skill::new("publish", "1.0.0"), async |_execution| {
+//!         std::future::pending::<Result<(), String>>().await
+//!     });
+//!     assert!(tokio::time::timeout(Duration::from_millis(10), hanging).await.is_err());
+//! });
+//! let reader = ledger.reader();
+//! drop(ledger);
+//! let statuses: Vec<_> = reader.records().map(|record| record.map(|record| record.status)).collect::<Result<_, _>>()?;
+//! assert_eq!(statuses, [Some(Status::Success), Some(Status::Cancelled)]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 //!
 //! # On disk
 //!

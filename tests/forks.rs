@@ -9,9 +9,11 @@ mod hooked;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use children::place::{PATIENCE, Place, record, skill, until};
@@ -19,12 +21,14 @@ use children::{Report, contents, is_interrupted, ledger_path, report, task};
 use fork::Fork;
 use hooked::{HookedDisk, Op};
 use runledger::metrics::Status;
-use runledger::{Answer, Durability, Ledger, Options, Uuid};
+use runledger::{Answer, Durability, ErrorKind, ExecutionMetrics, Ledger, Options, Timestamp, Uuid};
 
 /// The number of records that parent and child append each.
 const EACH: usize = 50;
 /// The number of records without syncs. They would collide if nothing kept them apart.
 const EACH_FAST: usize = 3_000;
+/// The number of tasks that use the async calls.
+const TASKS: usize = 4;
 /// The number of forks of a process whose threads append. Of 160 forks, three met a locked mutex.
 const FORKS: usize = 250;
 
@@ -125,6 +129,19 @@ fn row_16_a_lost_record_is_not_counted_by_parent_and_child() {
 }
 
 /// A killed process releases the lock. A process that it started does not hold it, because exec closes the descriptors.
+/// Each fork happens while tasks of a runtime append.
+#[test]
+fn row_16_async_calls_in_a_forked_child_are_refused() {
+    let place = Place::new();
+    place.spawn("async").succeed();
+    let (reported, found) = succeeded(&place, &["parent"]);
+    assert!(reported > 0);
+    // The parent reports one of its two executions for each fork, and those of its tasks that were not cancelled.
+    assert!(found <= reported + FORKS + TASKS, "{found} records, {reported} reported");
+    drop(place.open());
+    assert_eq!(place.in_flight(), [""; 0].map(PathBuf::from));
+}
+
 #[test]
 fn row_16_exec_leaks_no_descriptor() {
     let place = Place::new();
@@ -331,6 +348,10 @@ fn child() {
                 all.unwrap();
             });
         }
+        "async" => {
+            let options = options().durability(Durability::Flushed).on_warning(|_| {});
+            fork_beside_tasks(&options.open(ledger_path(&directory)).unwrap(), &directory);
+        }
         "lost" => {
             let options = Options::new().lock_deadline(Duration::from_millis(50));
             let ledger = options.open(ledger_path(&directory)).unwrap();
@@ -381,4 +402,54 @@ fn fork_while_open(ledger: Ledger, directory: &Path) {
     say(directory, "parent", &run.id().to_string());
     assert!(matches!(run.succeed().answer, Answer::Flushed { .. }));
     ended_well(child);
+}
+
+fn fork_beside_tasks(ledger: &Ledger, directory: &Path) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
+    let said = Arc::new(Report::open(&directory.join("parent")));
+    for _ in 0..TASKS {
+        let (ledger, said) = (ledger.clone(), Arc::clone(&said));
+        runtime.spawn(async move {
+            loop {
+                let run = ledger.begin_async(skill()).await;
+                let id = run.id();
+                assert!(matches!(run.succeed_async().await.answer, Answer::Flushed { .. }));
+                said.say(&id.to_string());
+            }
+        });
+    }
+    for _ in 0..FORKS {
+        let run = runtime.block_on(ledger.begin_async(skill()));
+        let id = run.id();
+        let mut inherited = Some((ledger.clone(), run, runtime.block_on(ledger.begin_async(skill())).succeed_async()));
+        let child = forked(|| {
+            let (ledger, run, recording) = inherited.take().unwrap();
+            drop((run, recording));
+            refused(&ledger);
+            drop(ledger);
+        });
+        ended_well(child);
+        let (_, run, recording) = inherited.unwrap();
+        assert!(matches!(runtime.block_on(run.succeed_async()).answer, Answer::Flushed { .. }));
+        said.say(&id.to_string());
+        assert!(matches!(runtime.block_on(recording).answer, Answer::Flushed { .. }));
+    }
+}
+
+/// The calls answer at once, and write nothing.
+fn refused(ledger: &Ledger) {
+    fn now<T>(future: impl Future<Output = T>) -> T {
+        match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(output) => output,
+            Poll::Pending => panic!("the call waits for a thread that is not in this process"),
+        }
+    }
+    let recorded = now(async { ledger.begin_async(skill()).await.succeed_async().await });
+    assert!(recorded.unmarked.is_some_and(|error| error.kind() == ErrorKind::Unsuitable));
+    let Answer::Lost(error) = recorded.answer else { panic!("{:?}", recorded.answer) };
+    assert_eq!(error.kind(), ErrorKind::Unsuitable);
+    assert!(error.to_string().contains("found a forked process"), "{error}");
+    let mut finished = ExecutionMetrics::new(Uuid::now_v7(), "s", "1", Timestamp::UNIX_EPOCH);
+    finished.timestamp_end = Some(Timestamp::UNIX_EPOCH);
+    assert_eq!(now(ledger.append_async(&finished)).unwrap_err().kind(), ErrorKind::Unsuitable);
 }

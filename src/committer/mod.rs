@@ -9,12 +9,15 @@ mod queue;
 mod wait;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, ready};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 pub(crate) use promise::{Broken, Promise, Promised, promise};
-pub(crate) use queue::{Put, Queue};
+use queue::Put;
+pub(crate) use queue::Queue;
 pub(crate) use wait::wait;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -37,7 +40,7 @@ pub(crate) struct Committer<J> {
 struct Running<J> {
     queue: Arc<Queue<J>>,
     thread: JoinHandle<()>,
-    /// Broken when the thread has done all jobs.
+    /// Broken when the thread has done all jobs and has dropped `work`.
     ended: Promised<()>,
 }
 
@@ -51,6 +54,13 @@ impl<J> Committer<J> {
     /// Returns the time until which a caller that calls now waits; `None` without a deadline.
     pub(crate) fn until(&self) -> Option<Instant> {
         self.deadline.map(|deadline| Instant::now() + deadline)
+    }
+
+    /// Puts `job` into the queue as soon as it fits. If it fits now, it is in the queue when this function returns.
+    pub(crate) fn put(self: &Arc<Self>, queue: &Arc<Queue<J>>, job: J, cost: usize) -> Order<J> {
+        let put = queue.put(job, cost);
+        let committer = (!put.is_done()).then(|| Arc::clone(self));
+        Order { put, committer }
     }
 
     /// Returns the queue. The first call starts the thread, which calls `work` with batches of jobs whose costs are at
@@ -83,7 +93,8 @@ impl<J> Committer<J> {
         let thread = thread::Builder::new()
             .name("runledger".to_owned())
             .spawn(move || {
-                let _running = running;
+                // Dropping `work` may wait for the disk. So it is dropped before the thread counts as ended.
+                let (_running, work) = (running, work);
                 run(&jobs, batch_cost, &*work);
             })
             .map_err(|source| Error::new(ErrorKind::Io, OPERATION).source(source))?;
@@ -94,9 +105,9 @@ impl<J> Committer<J> {
         self.running.get().map(|running| &running.queue).ok_or_else(|| Error::new(ErrorKind::Io, OPERATION))
     }
 
-    /// Returns true if the thread runs and has nothing to do.
+    /// Returns true if the thread runs in this process and has nothing to do.
     pub(crate) fn is_idle(&self) -> bool {
-        self.running.get().is_some_and(|running| running.queue.is_idle())
+        self.process == std::process::id() && self.running.get().is_some_and(|running| running.queue.is_idle())
     }
 }
 
@@ -113,10 +124,12 @@ fn run<J>(queue: &Queue<J>, batch_cost: usize, work: &dyn Fn(&mut Vec<J>)) {
 
 impl<J> Drop for Committer<J> {
     fn drop(&mut self) {
+        let Some(running) = self.running.take() else { return };
         if self.process != std::process::id() {
-            return;
+            // The thread is not in this process, and may have held a lock during the fork.
+            return std::mem::forget(running);
         }
-        let Some(Running { queue, thread, ended }) = self.running.take() else { return };
+        let Running { queue, thread, ended } = running;
         queue.close();
         // A hook of the program runs in the thread, and may drop the last handle. The thread cannot wait for itself.
         if thread.thread().id() != thread::current().id() && wait(ended, self.until()).is_some() {
@@ -124,4 +137,37 @@ impl<J> Drop for Committer<J> {
             let _ = thread.join();
         }
     }
+}
+
+/// Puts a job into the queue of a committer. The committer does not end before the job is in the queue, or this value
+/// is dropped, which puts the job in.
+#[derive(Debug)]
+#[must_use = "a future does nothing unless it is awaited"]
+pub(crate) struct Order<J> {
+    // It is dropped before the committer, whose drop waits until the queue is empty.
+    put: Put<J>,
+    /// `None` once the job is in the queue.
+    committer: Option<Arc<Committer<J>>>,
+}
+
+impl<J> Order<J> {
+    /// Takes the job back; `None` if it is already in the queue.
+    pub(crate) fn take_back(&mut self) -> Option<J> {
+        self.put.take_back()
+    }
+}
+
+impl<J> Future for Order<J> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        ready!(Pin::new(&mut self.put).poll(context));
+        self.committer = None;
+        Poll::Ready(())
+    }
+}
+
+/// Returns the error for a job during which the thread panicked.
+pub(crate) fn abandoned(operation: &'static str) -> Error {
+    Error::new(ErrorKind::Abandoned, operation).detail("a hook panicked in the thread that writes to the disk")
 }

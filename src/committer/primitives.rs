@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 pub(super) use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+pub(super) use std::thread;
 
 /// Waits while `condition` holds, at most for `limit`.
 pub(super) fn wait_while<'a, T>(

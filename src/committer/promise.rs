@@ -91,13 +91,19 @@ impl<T> Future for Promised<T> {
     type Output = Result<T, Broken>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        if let Some(value) = taken(&mut lock(&self.shared)) {
+            return Poll::Ready(value);
+        }
+        // Cloning and dropping a waker runs code of the runtime, so neither is done while the state is locked.
+        let mut waker = Some(context.waker().clone());
         let mut state = lock(&self.shared);
-        match taken(&mut state) {
-            Some(value) => Poll::Ready(value),
-            None => {
-                *state = State::Waiting(Some(context.waker().clone()));
+        match &mut *state {
+            State::Waiting(old) => {
+                std::mem::swap(old, &mut waker);
+                drop(state);
                 Poll::Pending
             }
+            _ => taken(&mut state).map_or(Poll::Pending, Poll::Ready),
         }
     }
 }

@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use super::primitives::{Arc, Condvar, Mutex, MutexGuard, PoisonError, wait_while};
+use super::primitives::{Arc, Condvar, Mutex, MutexGuard, PoisonError, thread, wait_while};
 
 /// The queue.
 #[derive(Debug)]
@@ -22,6 +22,8 @@ pub(crate) struct Queue<J> {
     bound: usize,
     /// How long a thread waits for room when one of its tasks is cancelled; `None` if it waits as long as it takes.
     patience: Option<Duration>,
+    /// The process that made this queue. A forked child has a copy, from which no thread takes jobs.
+    process: u32,
 }
 
 #[derive(Debug)]
@@ -37,6 +39,8 @@ struct State<J> {
     is_idle: bool,
     /// True if no more jobs come.
     is_closed: bool,
+    /// The thread that takes jobs; `None` until it takes the first one.
+    taker: Option<thread::ThreadId>,
 }
 
 #[derive(Debug)]
@@ -67,9 +71,10 @@ impl<J> Queue<J> {
             next_turn: 0,
             is_idle: false,
             is_closed: false,
+            taker: None,
         };
         let (state, work, room) = (Mutex::new(state), Condvar::default(), Condvar::default());
-        Self { state, work, room, bound, patience }
+        Self { state, work, room, bound, patience, process: std::process::id() }
     }
 
     /// Puts `job` into the queue as soon as it fits. If it fits now, it is in the queue when this function returns, even
@@ -105,12 +110,14 @@ impl<J> Queue<J> {
         let mut state = lock(&self.state);
         while state.jobs.is_empty() {
             if state.is_closed {
+                state.is_idle = false;
                 return false;
             }
             state.is_idle = true;
             state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         state.is_idle = false;
+        state.taker.get_or_insert_with(|| thread::current().id());
         let mut cost = 0;
         while let Some(next) = state.jobs.front()
             && (batch.is_empty() || cost + next.cost <= cost_max)
@@ -123,7 +130,7 @@ impl<J> Queue<J> {
         true
     }
 
-    /// Makes [`take`](Self::take) return false once the queue is empty.
+    /// Makes [`take`](Self::take) return false once the queue is empty. Jobs that still wait for room are not taken.
     pub(crate) fn close(&self) {
         lock(&self.state).is_closed = true;
         self.work.notify_one();
@@ -154,9 +161,10 @@ impl<J> State<J> {
         self.used == 0 || self.used.saturating_add(cost) <= bound
     }
 
-    /// Ends the wait of the task with this turn. Returns true if the task was given room.
-    fn leave(&mut self, turn: Option<u64>) -> bool {
-        turn.is_some_and(|turn| self.waiting.remove(&turn).is_none())
+    /// Ends the wait of the task with this turn. Returns true if the task was given room, and its waker if it was not.
+    fn leave(&mut self, turn: Option<u64>) -> (bool, Option<Waker>) {
+        let left = turn.map(|turn| self.waiting.remove(&turn));
+        (matches!(left, Some(None)), left.flatten().map(|left| left.waker))
     }
 }
 
@@ -179,11 +187,17 @@ pub(crate) struct Put<J> {
 impl<J> Unpin for Put<J> {}
 
 impl<J> Put<J> {
+    /// Returns true if the job is in the queue, or was taken back.
+    pub(crate) fn is_done(&self) -> bool {
+        self.todo.is_none()
+    }
+
     /// Takes the job back; `None` if it is already in the queue.
     pub(crate) fn take_back(&mut self) -> Option<J> {
         let Costed { job, cost } = self.todo.take()?;
         let mut state = lock(&self.queue.state);
-        if state.leave(self.turn.take()) {
+        let (has_room, _waker) = state.leave(self.turn.take());
+        if has_room {
             state.used -= cost;
         }
         // The room may suffice for the tasks behind this one.
@@ -198,12 +212,16 @@ impl<J> Future for Put<J> {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
         let Some(todo) = this.todo.take() else { return Poll::Ready(()) };
+        // Cloning and dropping a waker runs code of the runtime, which may drop another task and its `Put`. So neither
+        // is done while the queue is locked.
+        let mut waker = context.waker().clone();
         let mut state = lock(&this.queue.state);
         match this.turn {
             Some(turn) => {
                 if let Some(waiting) = state.waiting.get_mut(&turn) {
-                    waiting.waker.clone_from(context.waker());
+                    std::mem::swap(&mut waiting.waker, &mut waker);
                     this.todo = Some(todo);
+                    drop(state);
                     return Poll::Pending;
                 }
                 this.turn = None;
@@ -212,7 +230,7 @@ impl<J> Future for Put<J> {
             None => {
                 let turn = state.next_turn;
                 state.next_turn += 1;
-                state.waiting.insert(turn, Waiting { cost: todo.cost, waker: context.waker().clone() });
+                state.waiting.insert(turn, Waiting { cost: todo.cost, waker });
                 (this.turn, this.todo) = (Some(turn), Some(todo));
                 return Poll::Pending;
             }
@@ -225,9 +243,16 @@ impl<J> Future for Put<J> {
 impl<J> Drop for Put<J> {
     fn drop(&mut self) {
         let Some(todo) = self.todo.take() else { return };
+        // In a forked child, the job belongs to the parent, and another thread may have held the lock during the fork.
+        if self.queue.process != std::process::id() {
+            return;
+        }
         let mut state = lock(&self.queue.state);
-        if !state.leave(self.turn) {
-            let limit = self.queue.bound.saturating_mul(2);
+        let (has_room, _waker) = state.leave(self.turn);
+        if !has_room {
+            // The thread that makes room cannot wait for itself. It may drop a task when it wakes one, or in a hook.
+            let is_taker = state.taker == Some(thread::current().id());
+            let limit = if is_taker { usize::MAX } else { self.queue.bound.saturating_mul(2) };
             state = wait_while(&self.queue.room, state, self.queue.patience, |state| state.used >= limit);
             state.used = state.used.saturating_add(todo.cost);
         }

@@ -1,10 +1,10 @@
 //! Appends finished records.
 
-use super::commit::abandoned;
 use super::json::valid_json;
 use super::shared::Shared;
 use super::store_all::{APPEND, Valid};
 use super::{Answer, Ledger};
+use crate::committer::abandoned;
 use crate::error::Result;
 use crate::metrics::ExecutionMetrics;
 

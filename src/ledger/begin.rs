@@ -5,7 +5,7 @@ use std::fmt;
 use super::commit::Job;
 use super::pending::slots::{self, MARK, Slot};
 use super::{Done, Execution, Ledger, Skill};
-use crate::committer::{Promised, Put, promise};
+use crate::committer::{Order, Promised, promise};
 use crate::error::{Error, ErrorKind};
 use crate::id::new_id;
 use crate::metrics::{ExecutionMetrics, RunIds};
@@ -151,7 +151,7 @@ impl Ledger {
 }
 
 /// The place of a mark in the committer's queue, and where its slot comes.
-type OrderedMark = (Option<Put<Job>>, Promised<Result<Slot, Error>>);
+type OrderedMark = (Option<Order<Job>>, Promised<Result<Slot, Error>>);
 
 /// The begin mark of an execution. If it is dropped and not [removed](Self::remove), it stays until this process ends.
 #[derive(Debug)]

@@ -1,14 +1,15 @@
 //! Stores records in the ledger's committer thread, for async callers.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::bare::bare;
 use super::json::{to_json, valid_json};
 use super::pending::slots::Slot;
 use super::shared::Shared;
-use super::store_all::{Entry, Valid};
+use super::store_all::{APPEND, Entry, Valid};
 use super::{Answer, Ledger};
-use crate::committer::{Committer, Promise, Promised, Put, Queue};
+use crate::committer::{Committer, Order, Promise, Promised, Queue, abandoned};
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::ExecutionMetrics;
 
@@ -17,7 +18,7 @@ pub(super) const QUEUE_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// The largest sum of the lengths of the records that are stored with one sync, in bytes. A batch is then a quarter of
 /// the commit area.
 const BATCH_BYTES_MAX: usize = 256 * 1024;
-/// The memory of a job in addition to its record, in bytes.
+/// The memory of a job without its record, in bytes.
 const JOB_BYTES: usize = 256;
 
 /// The thread that stores the records of a ledger.
@@ -83,11 +84,11 @@ impl Ledger {
     ///
     /// # Errors
     /// [`ErrorKind::Unsuitable`] in a forked process, which has no such thread.
-    pub(super) fn order(&self, job: Job) -> Result<Option<Put<Job>>> {
+    pub(super) fn order(&self, job: Job) -> Result<Option<Order<Job>>> {
         match self.queue() {
             Ok(queue) => {
                 let cost = job.cost();
-                Ok(Some(queue.put(job, cost)))
+                Ok(Some(self.committer.put(queue, job, cost)))
             }
             Err(error) if error.kind() == ErrorKind::Unsuitable => Err(error),
             Err(_) => {
@@ -99,21 +100,31 @@ impl Ledger {
 }
 
 impl Shared {
-    /// Writes begin marks, and gives each caller the slot of its mark.
-    fn mark(&self, lines: &[Vec<u8>], callers: Vec<Promise<Result<Slot>>>) {
+    /// Writes begin marks, and gives each caller the slot of its mark. Returns the slots that no caller takes.
+    fn mark(&self, lines: &[Vec<u8>], callers: Vec<Promise<Result<Slot>>>) -> Vec<Slot> {
         let lines: Vec<_> = lines.iter().map(Vec::as_slice).collect();
         let marked = if lines.is_empty() { Ok(Vec::new()) } else { self.slots.begin_all(&lines) };
         let mut unused = Vec::new();
+        let mut give = |caller: Promise<_>, marked| unused.extend(given(caller, marked).and_then(Result::ok));
         match marked {
-            Ok(slots) => {
-                for (caller, slot) in callers.into_iter().zip(slots) {
-                    unused.extend(caller.give(Ok(slot)).err().and_then(Result::ok));
-                }
-            }
-            Err(error) => callers.into_iter().for_each(|caller| _ = caller.give(Err(error.clone()))),
+            Ok(slots) => callers.into_iter().zip(slots).for_each(|(caller, slot)| give(caller, Ok(slot))),
+            Err(error) => callers.into_iter().for_each(|caller| give(caller, Err(error.clone()))),
         }
-        self.unmark(unused);
+        unused
     }
+}
+
+/// Gives a value to a caller. Returns the value if the caller does not await it any more.
+fn given<T>(caller: Promise<T>, value: T) -> Option<T> {
+    let mut unread = None;
+    guarded(|| unread = caller.give(value).err());
+    unread
+}
+
+/// Calls a function that may run code of the program: a hook or a waker. If it panics, the other jobs of the batch are
+/// done nevertheless.
+fn guarded<T>(work: impl FnOnce() -> T) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(work)).ok()
 }
 
 /// Returns the JSON of a record, and why fields were left out of it; `None` if it is complete.
@@ -122,11 +133,6 @@ pub(super) fn recordable(record: &mut ExecutionMetrics) -> (Result<String>, Opti
         Ok(json) => (Ok(json), None),
         Err(reasons) => (to_json(&bare(record, &reasons)), Some(reasons)),
     }
-}
-
-/// Returns the error for a job during which the committer panicked.
-pub(super) fn abandoned(operation: &'static str) -> Error {
-    Error::new(ErrorKind::Abandoned, operation).detail("a hook panicked in the thread that stores the records")
 }
 
 /// A record that the committer stores, and what it does afterwards.
@@ -148,7 +154,7 @@ fn commit(shared: &Shared, jobs: &mut Vec<Job>) {
         }
     }
     // The marks are written at once, so that their executions need not wait for the sync.
-    shared.mark(&lines, slots);
+    let mut ended = shared.mark(&lines, slots);
     let stores: Vec<_> = stores.into_iter().filter_map(Store::of).collect();
     let mut entries = Vec::with_capacity(stores.len());
     for store in &stores {
@@ -157,29 +163,34 @@ fn commit(shared: &Shared, jobs: &mut Vec<Job>) {
             Store::Append(records, _) => entries.extend(records.iter().map(Valid::entry)),
         }
     }
-    let mut results = shared.store_all(&entries).into_iter();
+    let mut results = guarded(|| shared.store_all(&entries)).unwrap_or_default().into_iter();
     drop(entries);
-    let (mut ended, mut answers) = (Vec::new(), Vec::new());
+    let mut next = || results.next().unwrap_or_else(|| Ok(shared.lose(abandoned(APPEND))));
+    let (mut answers, mut unread) = (Vec::new(), Vec::new());
     for store in stores {
         match store {
             Store::Finish(_, slot, promise) => {
-                // Each entry has a result, and a record that is not compared has no conflict.
-                let Some(Ok(answer)) = results.next() else { continue };
+                // A record that is not compared has no conflict.
+                let answer = next().unwrap_or_else(|error| shared.lose(error));
                 ended.extend(slot.filter(|_| !matches!(answer, Answer::Lost(_))));
                 answers.push((promise, answer));
             }
             Store::Append(records, promise) => {
-                let answers = results.by_ref().take(records.len()).collect();
-                let _ = promise.give(answers).map_err(|unread| {
-                    unread.iter().flatten().for_each(|answer| shared.warn_of(answer));
-                });
+                let answers = records.iter().map(|_| next()).collect();
+                unread.extend(given(promise, answers).into_iter().flatten());
             }
         }
     }
     // The marks are removed before the callers continue, so that none of them sees an ended execution in flight.
-    shared.unmark(ended);
+    guarded(|| shared.unmark(ended));
     for (promise, answer) in answers {
-        let _ = promise.give(answer).map_err(|unread| shared.warn_of(&unread));
+        unread.extend(given(promise, answer).map(Ok));
+    }
+    for answer in unread {
+        guarded(|| match answer {
+            Ok(answer) => shared.warn_of(&answer),
+            Err(error) => shared.warn(&error),
+        });
     }
 }
 

@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 use super::calls::{self, Sum};
-use super::commit::{Job, Mark, abandoned};
+use super::commit::{Job, Mark};
 use super::pending::slots::{MARK, Slot};
 use super::recording::Recording;
 use super::{Ledger, Recorded};
-use crate::committer::{Broken, Promised, Put};
+use crate::committer::{Broken, Order, Promised, abandoned};
 use crate::error::{Error, ErrorKind};
 use crate::metrics::{Call, CostProvenance, ErrorCategory, ExecutionMetrics, Kind, RunIds, Status, Step, Usage, Usd};
 use crate::quota::QuotaStatus;
@@ -87,7 +87,7 @@ pub(super) enum Begun {
     /// The mark could not be written for this reason.
     Unmarked(Error),
     /// The committer was asked to write the mark.
-    Ordered(Option<Put<Job>>, Promised<Result<Slot, Error>>),
+    Ordered(Option<Order<Job>>, Promised<Result<Slot, Error>>),
 }
 
 impl Execution {
@@ -372,7 +372,7 @@ impl Execution {
             Begun::Unmarked(error) => (None, Some(error)),
             // The task was cancelled before the mark was written. A mark that waits for room is not needed any more.
             Begun::Ordered(mut put, slot) => {
-                (put.as_mut().and_then(Put::take_back).is_none().then_some(Mark::Ordered(slot)), None)
+                (put.as_mut().and_then(Order::take_back).is_none().then_some(Mark::Ordered(slot)), None)
             }
         };
         self.ledger.finish_async(&mut self.record, mark, unmarked)

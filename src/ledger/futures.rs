@@ -59,7 +59,8 @@ impl Execution {
         body: impl AsyncFnOnce(&mut Self) -> Result<T, E>,
     ) -> Done<T, E> {
         let ended = {
-            let mut body = pin!(body(&mut self));
+            // The call of `body` may panic too, so it is part of the polled future.
+            let mut body = pin!(async { body(&mut self).await });
             // The panic is resumed below, so no code sees values that the panic left partly changed.
             poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| body.as_mut().poll(context))) {
                 Ok(polled) => polled.map(Ok),

@@ -63,14 +63,14 @@ pub use reader::{
     LedgerBaselines, LedgerReader, Level, LostRecords, RebuiltIndex, Records, RepeatedExecution, Scan, Scanned,
     SpilledRecords, Verification, WrittenLines,
 };
-
 pub use recording::Recording;
 
 use commit::LedgerCommitter;
 use shared::Shared;
 
 /// An append-only ledger of executions. It is cheap to clone, and all clones share its state. Any number of threads and
-/// processes may use one ledger.
+/// processes may use one ledger. If the [async calls](crate#async) were used, dropping the last handle waits until all
+/// records are stored.
 ///
 /// ```
 /// use runledger::{Ledger, Skill, Usage};

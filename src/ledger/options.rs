@@ -127,7 +127,12 @@ impl Options {
     ///
     /// So a disk that never responds blocks at most 64 threads with one record each, and delays every call until its
     /// deadline. A deadline costs two thread switches per call, which `benches/overhead.rs` measures. The deadline does
-    /// not apply to opening, reading or dropping the ledger, to quotas, or to detached executions.
+    /// not apply to opening or reading the ledger, to quotas, or to detached executions.
+    ///
+    /// The async calls, such as [`begin_async`](crate::Ledger::begin_async), do not end at the deadline. To limit how
+    /// long a task waits, use the timeout of the runtime; the record is stored nevertheless. The deadline limits only
+    /// how long dropping the last handle of the ledger waits for these records, and how long dropping a future waits
+    /// for room in the [queue](crate#async).
     #[must_use]
     pub fn deadline(mut self, deadline: Option<Duration>) -> Self {
         self.deadline = deadline;

@@ -1,16 +1,16 @@
-//! The futures of records that the committer stores.
+//! The futures of what the committer stores.
 
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use super::answer::{REFUSED, UNMARKED};
-use super::commit::{Job, Mark, abandoned, recordable};
+use super::commit::{Job, Mark, recordable};
 use super::json::valid_json;
 use super::shared::Shared;
 use super::store_all::{APPEND, Valid};
 use super::{Answer, Ledger, Recorded};
-use crate::committer::{Broken, Promised, Put, promise};
+use crate::committer::{Broken, Order, Promised, abandoned, promise};
 use crate::error::Error;
 use crate::metrics::ExecutionMetrics;
 
@@ -61,7 +61,7 @@ impl Ledger {
 #[derive(Debug)]
 enum Ordered<T> {
     /// The job's place in the queue, unless the job is done, and the result.
-    Waiting(Option<Put<Job>>, Promised<T>),
+    Waiting(Option<Order<Job>>, Promised<T>),
     /// The result; `None` once it was taken.
     Known(Option<T>),
 }

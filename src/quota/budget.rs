@@ -105,4 +105,14 @@ impl Budget {
     pub fn reserve(&self, worst: Option<Usd>) -> Result<Grant<Usd>> {
         Grant::ask(&self.tracker, &self.limit, worst)
     }
+
+    /// Like [`reserve`](Self::reserve), but does not block the thread while the disk syncs. If this future is dropped,
+    /// nothing stays reserved. A dropped [hold](super::Hold) is released in the background.
+    ///
+    /// # Errors
+    /// The errors of [`reserve`](Self::reserve), and [`ErrorKind::Unsuitable`](crate::ErrorKind::Unsuitable) in a process
+    /// that was forked from the one that opened the quota.
+    pub async fn reserve_async(&self, worst: Option<Usd>) -> Result<Grant<Usd>> {
+        Grant::ask_async(&self.tracker, &self.limit, worst).await
+    }
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Limit;
 use super::scope::Scope;
+use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::Timestamp;
 
 /// One line of the quota's journal: an event, its time, and the `api` and the `unit` for which the event counts.
@@ -58,6 +59,13 @@ pub(super) enum Event {
     },
     /// The reservation that line number `hold` requested ends without any use.
     Release { hold: u64 },
+}
+
+/// Returns the payload of a line.
+pub(super) fn payload(limit: &Limit, at: Timestamp, event: Event) -> Result<Vec<u8>> {
+    let line = Line { api: limit.api.as_str().into(), unit: limit.unit.step().into(), at, event };
+    serde_json::to_vec(&line)
+        .map_err(|source| Error::new(ErrorKind::Invalid, "write a line of the quota").source(source))
 }
 
 /// Whether the amount of a line is known.

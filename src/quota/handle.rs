@@ -132,6 +132,16 @@ impl Quota {
         Grant::ask(&self.tracker, self.limits.find::<u64>(api)?, amount)
     }
 
+    /// Like [`reserve`](Self::reserve), but does not block the thread while the disk syncs. If this future is dropped,
+    /// nothing stays reserved. A dropped [hold](super::Hold) is released in the background.
+    ///
+    /// # Errors
+    /// The errors of [`reserve`](Self::reserve), and [`ErrorKind::Unsuitable`](crate::ErrorKind::Unsuitable) in a process
+    /// that was forked from the one that opened the quota.
+    pub async fn reserve_async(&self, api: &str, amount: Option<u64>) -> Result<Grant> {
+        Grant::ask_async(&self.tracker, self.limits.find::<u64>(api)?, amount).await
+    }
+
     /// Returns the quota of `api` as a budget. The limit of `api` must be in US dollars.
     ///
     /// # Errors

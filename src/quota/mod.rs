@@ -8,6 +8,7 @@
 //! - A **budget** is a quota of US dollars.
 
 mod amount;
+mod background;
 mod budget;
 mod denial;
 mod event;

@@ -21,18 +21,34 @@ pub enum Grant<A: Amount = u64> {
 impl<A: Amount> Grant<A> {
     /// Requests a reservation of `amount` against `limit`.
     pub(super) fn ask(tracker: &Arc<Tracker>, limit: &Limit, amount: Option<A>) -> Result<Self> {
-        Ok(match tracker.reserve(limit, amount)? {
+        Ok(Self::of(tracker, limit, tracker.reserve(limit, amount)?, false))
+    }
+
+    /// Like [`ask`](Self::ask), but does not block the thread while the disk syncs.
+    pub(super) async fn ask_async(tracker: &Arc<Tracker>, limit: &Limit, amount: Option<A>) -> Result<Self> {
+        Ok(Self::of(tracker, limit, tracker.reserve_async(limit, amount).await?, true))
+    }
+
+    fn of(
+        tracker: &Arc<Tracker>,
+        limit: &Limit,
+        reserved: std::result::Result<Reserved<A>, Denied<A>>,
+        is_async: bool,
+    ) -> Self {
+        match reserved {
             Ok(reserved) => {
-                Self::Held(Hold { tracker: Arc::clone(tracker), limit: limit.clone(), reserved, is_open: true })
+                let (tracker, limit) = (Arc::clone(tracker), limit.clone());
+                Self::Held(Hold { tracker, limit, reserved, is_open: true, is_async })
             }
             Err(denied) => Self::Denied(denied),
-        })
+        }
     }
 }
 
 /// A reserved amount. Dropping a hold releases it, so that the amount can be reserved again.
 ///
-/// The release is a line in the journal. If that line cannot be written, or if the process dies, the hold ends at
+/// The release is a line in the journal. If the hold was reserved with an async call, the line is appended in the
+/// background. If that line cannot be written, or if the process dies, the hold ends at
 /// [`expires_at`](Hold::expires_at). After that time, the status of the quota no longer counts the hold, not even as a
 /// call of unknown amount. Dropping never panics.
 #[derive(Debug)]
@@ -42,6 +58,8 @@ pub struct Hold<A: Amount = u64> {
     limit: Limit,
     reserved: Reserved<A>,
     is_open: bool,
+    /// True if a dropped hold is released in the background.
+    is_async: bool,
 }
 
 impl<A: Amount> Hold<A> {
@@ -83,13 +101,26 @@ impl<A: Amount> Hold<A> {
         self.is_open = false;
         self.tracker.settle(&self.limit, &self.reserved, actual)
     }
+
+    /// Like [`settle`](Self::settle), but does not block the thread while the disk syncs. The settlement is recorded even
+    /// if the returned future is dropped or never polled.
+    ///
+    /// # Errors
+    /// The errors of [`settle`](Self::settle), and [`ErrorKind::Unsuitable`](crate::ErrorKind::Unsuitable) in a process
+    /// that was forked from the one that opened the quota.
+    pub fn settle_async(mut self, actual: Option<A>) -> impl Future<Output = Result<QuotaStatus<A>>> + Send + use<A> {
+        self.is_open = false;
+        self.tracker.settle_async(&self.limit, &self.reserved, actual)
+    }
 }
 
 impl<A: Amount> Drop for Hold<A> {
     fn drop(&mut self) {
         if self.is_open {
             // If the release fails, a drop cannot report the error. The hold then ends when it expires.
-            let _ = self.tracker.release(&self.limit, self.reserved.line);
+            let (limit, hold) = (&self.limit, self.reserved.line);
+            let _ =
+                if self.is_async { self.tracker.release_async(limit, hold) } else { self.tracker.release(limit, hold) };
         }
     }
 }

@@ -4,7 +4,8 @@ use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use super::event::{Certainty, Event, Line, Watch};
+use super::background::{Background, Request};
+use super::event::{Certainty, Event, Watch, payload};
 use super::limit::Unknown;
 use super::progress::Progress;
 use super::scope::Scope;
@@ -22,6 +23,7 @@ pub(super) struct Tracker {
     clock: journal::Clock,
     warn: journal::Warn,
     progress: Mutex<Progress>,
+    background: Arc<Background>,
 }
 
 impl fmt::Debug for Tracker {
@@ -41,6 +43,22 @@ pub(super) struct Reserved<A> {
     pub(super) expires_at: Timestamp,
 }
 
+/// A request for a reservation.
+struct Asked {
+    at: Timestamp,
+    amount: u64,
+    certainty: Certainty,
+    expires_at: Timestamp,
+    event: Event,
+}
+
+impl Asked {
+    fn denied<A: Amount>(&self, limit: &Limit, counted: Counted) -> Denied<A> {
+        let requested = (self.certainty != Certainty::Unknown).then(|| A::from_steps(self.amount));
+        Denied { reason: DenialReason::NotEnough, requested, status: QuotaStatus::new(limit, self.at, counted) }
+    }
+}
+
 impl Tracker {
     /// Opens the journal at `path`, creates it if it does not exist, and reads it.
     pub(super) fn open(path: &Path, options: QuotaOptions) -> Result<Self> {
@@ -48,7 +66,8 @@ impl Tracker {
         let hold_ms = u64::try_from(options.hold_life.as_millis()).unwrap_or(u64::MAX);
         let journal = Journal::open(path, options.journal)?;
         let progress = Mutex::new(Progress::new(&journal));
-        let tracker = Self { journal, hold_ms, clock, warn, progress };
+        let background = Arc::new(Background::new(journal.clone()));
+        let tracker = Self { journal, hold_ms, clock, warn, progress, background };
         drop(tracker.caught_up(0)?);
         Ok(tracker)
     }
@@ -80,6 +99,32 @@ impl Tracker {
         limit: &Limit,
         amount: Option<A>,
     ) -> Result<Result<Reserved<A>, Denied<A>>> {
+        let asked = match self.ask(limit, amount)? {
+            Ok(asked) => asked,
+            Err(denied) => return Ok(Err(denied)),
+        };
+        let line = self.append(limit, asked.at, asked.event.clone())?;
+        self.granted(limit, &asked, line)
+    }
+
+    /// Like [`reserve`](Self::reserve), but does not block the thread while the disk syncs.
+    pub(super) async fn reserve_async<A: Amount>(
+        &self,
+        limit: &Limit,
+        amount: Option<A>,
+    ) -> Result<Result<Reserved<A>, Denied<A>>> {
+        let asked = match self.ask(limit, amount)? {
+            Ok(asked) => asked,
+            Err(denied) => return Ok(Err(denied)),
+        };
+        let request = Request { limit: limit.clone(), at: asked.at };
+        let payload = payload(limit, asked.at, asked.event.clone())?;
+        let line = self.background.append(payload, Some(request))?.await?;
+        self.granted(limit, &asked, line)
+    }
+
+    /// Returns the request for a reservation, or the denial if the lines so far leave no room for it.
+    fn ask<A: Amount>(&self, limit: &Limit, amount: Option<A>) -> Result<Result<Asked, Denied<A>>> {
         let at = self.now()?;
         let (amount, certainty) = match (amount, limit.unknown) {
             (Some(amount), _) => (steps(limit, amount)?, Certainty::Known),
@@ -90,24 +135,25 @@ impl Tracker {
                 return Ok(Err(denied));
             }
         };
-        let not_enough = |counted| {
-            let requested = (certainty != Certainty::Unknown).then(|| A::from_steps(amount));
-            let status = QuotaStatus::new(limit, at, counted);
-            Denied { reason: DenialReason::NotEnough, requested, status }
-        };
+        let expires_at = at.plus_ms(self.hold_ms);
+        let event = Event::Hold { amount, certainty, expires_at, limit: limit.most, period: Scope::of(limit, at) };
+        let asked = Asked { at, amount, certainty, expires_at, event };
         let counted = self.counted(limit, at)?;
         if !counted.sums.leave_room(amount, certainty, limit.most) {
             // No line is written for this denial, so that a caller that polls does not fill the journal.
-            return Ok(Err(not_enough(counted)));
+            return Ok(Err(asked.denied(limit, counted)));
         }
-        let expires_at = at.plus_ms(self.hold_ms);
-        let event = Event::Hold { amount, certainty, expires_at, limit: limit.most, period: Scope::of(limit, at) };
-        let line = self.append(limit, at, event)?;
+        Ok(Ok(asked))
+    }
+
+    /// Returns the reservation that `line` requested, or the denial if earlier lines left no room for it.
+    fn granted<A: Amount>(&self, limit: &Limit, asked: &Asked, line: u64) -> Result<Result<Reserved<A>, Denied<A>>> {
         let mut progress = self.caught_up(line)?;
         if !progress.fold.is_open(limit, line) {
-            return Ok(Err(not_enough(self.sums(&mut progress, limit, at)?)));
+            return Ok(Err(asked.denied(limit, self.sums(&mut progress, limit, asked.at)?)));
         }
-        Ok(Ok(Reserved { line, amount: A::from_steps(amount), held_at: at, expires_at }))
+        let Asked { at: held_at, amount, expires_at, .. } = *asked;
+        Ok(Ok(Reserved { line, amount: A::from_steps(amount), held_at, expires_at }))
     }
 
     /// Ends the reservation and records that its call used `actual`.
@@ -117,6 +163,37 @@ impl Tracker {
         reserved: &Reserved<A>,
         actual: Option<A>,
     ) -> Result<QuotaStatus<A>> {
+        let (at, event) = self.settlement(limit, reserved, actual)?;
+        let seq = self.append(limit, at, event)?;
+        self.status_after(limit, seq, reserved.held_at, at)
+    }
+
+    /// Like [`settle`](Self::settle), but does not block the thread while the disk syncs. The settlement is recorded even
+    /// if the returned future is dropped or never polled.
+    pub(super) fn settle_async<A: Amount>(
+        self: &Arc<Self>,
+        limit: &Limit,
+        reserved: &Reserved<A>,
+        actual: Option<A>,
+    ) -> impl Future<Output = Result<QuotaStatus<A>>> + Send + use<A> {
+        let ordered = self
+            .settlement(limit, reserved, actual)
+            .and_then(|(at, event)| Ok((at, self.background.append(payload(limit, at, event)?, None)?)));
+        let (tracker, limit, held_at) = (Arc::clone(self), limit.clone(), reserved.held_at);
+        async move {
+            let (at, appending) = ordered?;
+            let seq = appending.await?;
+            tracker.status_after(&limit, seq, held_at, at)
+        }
+    }
+
+    /// Returns the time and the event of a settlement.
+    fn settlement<A: Amount>(
+        &self,
+        limit: &Limit,
+        reserved: &Reserved<A>,
+        actual: Option<A>,
+    ) -> Result<(Timestamp, Event)> {
         let at = self.now()?;
         let (amount, certainty) = match (actual, steps(limit, reserved.amount)?) {
             (Some(actual), _) => (steps(limit, actual)?, Certainty::Known),
@@ -124,14 +201,18 @@ impl Tracker {
             (None, held) => (held, Certainty::Assumed),
         };
         let Reserved { line: hold, held_at, .. } = *reserved;
-        let watch = Watch::of(limit, held_at);
-        let seq = self.append(limit, at, Event::Settle { hold, amount, certainty, held_at, watch })?;
-        self.status_after(limit, seq, held_at, at)
+        Ok((at, Event::Settle { hold, amount, certainty, held_at, watch: Watch::of(limit, held_at) }))
     }
 
     /// Ends the reservation that line `hold` made against `limit`, without recording any usage.
     pub(super) fn release(&self, limit: &Limit, hold: u64) -> Result<()> {
         self.append(limit, self.now()?, Event::Release { hold })?;
+        Ok(())
+    }
+
+    /// Like [`release`](Self::release), but leaves the line to the thread of the async calls.
+    pub(super) fn release_async(&self, limit: &Limit, hold: u64) -> Result<()> {
+        drop(self.background.append(payload(limit, self.now()?, Event::Release { hold })?, None)?);
         Ok(())
     }
 
@@ -176,10 +257,7 @@ impl Tracker {
 
     /// Appends a line and returns its sequence number.
     fn append(&self, limit: &Limit, at: Timestamp, event: Event) -> Result<u64> {
-        let line = Line { api: limit.api.as_str().into(), unit: limit.unit.step().into(), at, event };
-        let payload = serde_json::to_vec(&line)
-            .map_err(|source| Error::new(ErrorKind::Invalid, "write a line of the quota").source(source))?;
-        Ok(self.journal.append(&payload)?.seq)
+        Ok(self.journal.append(&payload(limit, at, event)?)?.seq)
     }
 
     /// Reads the lines that were appended, which must include line `seq`, and returns the sums of all lines.

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
+use std::sync::Arc;
 
 use runledger::ledger::{Execution, Recorded};
 use runledger::metrics::Status;
@@ -14,6 +15,8 @@ use super::{Report, arguments, contents, is_interrupted, ledger_path, prepare, r
 pub(crate) const SIGKILL: i32 = 9;
 /// Nearly as much as the commit area holds, so that every second such record moves its base.
 const LARGE_BYTES: usize = 1_000_000;
+/// The tasks of [`Scene::Tasks`].
+const TASKS: usize = 8;
 const LEFT: &str = "left behind";
 
 /// The state of the ledger before the child runs, and the size of the child's records.
@@ -29,6 +32,8 @@ pub(crate) enum Scene {
     Large,
     /// A ledger in which the child records executions of a tenth of a megabyte until one is not durable.
     Endless,
+    /// A ledger with one record. The child has eight tasks, which use the async calls.
+    Tasks,
 }
 
 impl Scene {
@@ -50,7 +55,7 @@ impl Scene {
                 assert_eq!(std::fs::read(&path).unwrap(), b"");
                 std::fs::write(&path, b"{\"execution_id\":\"0199").unwrap();
             }
-            Self::Large => {
+            Self::Large | Self::Tasks => {
                 let ledger = Ledger::open(ledger_path(directory)).unwrap();
                 assert!(ledger.begin(Skill::new("before", "1.0.0")).succeed().is_durable());
             }
@@ -59,7 +64,12 @@ impl Scene {
 
     /// Returns the number of records in the ledger that the child has not reported.
     fn records_before(self) -> usize {
-        usize::from(matches!(self, Self::AfterKill | Self::Large))
+        usize::from(matches!(self, Self::AfterKill | Self::Large | Self::Tasks))
+    }
+
+    /// Returns the number of tasks of the child, each of which has at most one execution that it has not reported.
+    fn tasks(self) -> usize {
+        if self == Self::Tasks { TASKS } else { 1 }
     }
 }
 
@@ -167,10 +177,10 @@ pub(crate) fn check(run: &Run) {
     let left: Vec<_> = found.values().filter(|(_, record)| record.skill_name == LEFT).collect();
     assert!(left.iter().all(|(_, record)| is_interrupted(record)), "{at}");
     assert_eq!(left.len(), usize::from(run.scene == Scene::AfterKill), "{at}: what was left behind");
-    // In each run, one execution may have been begun, or one record appended, without a report of the child.
+    // In each run, each task may have begun an execution, or appended a record, without a report of the child.
     let known = |id: &Uuid| reported.begun.contains(id) || reported.answers.contains_key(id);
     let unknown = found.keys().filter(|id| !known(id)).count();
-    let allowed = run.scene.records_before() + run.times - usize::from(reported.done);
+    let allowed = run.scene.records_before() + run.scene.tasks() * (run.times - usize::from(reported.done));
     assert!(unknown <= allowed, "{at}: {unknown} records that were not reported: {reported:?}");
 
     let bytes = || segments(&path).iter().map(|segment| std::fs::read(segment).unwrap()).collect::<Vec<_>>();
@@ -190,11 +200,11 @@ pub(crate) fn child(task: &str, directory: &Path) {
         let _left = ledger.begin(Skill::new(LEFT, "1.0.0"));
         kill_myself();
     }
-    let scenes = [Scene::New, Scene::AfterKill, Scene::Rotating, Scene::Large, Scene::Endless];
+    let scenes = [Scene::New, Scene::AfterKill, Scene::Rotating, Scene::Large, Scene::Endless, Scene::Tasks];
     let scene = scenes.into_iter().find(|scene| format!("{scene:?}") == task).unwrap();
-    let report = std::sync::Arc::new(Report::open(&directory.join("report")));
+    let report = Arc::new(Report::open(&directory.join("report")));
     report.say("started");
-    let panicked = std::sync::Arc::clone(&report);
+    let panicked = Arc::clone(&report);
     std::panic::set_hook(Box::new(move |_| panicked.say("panicked")));
     // A ledger that cannot be opened guarantees nothing.
     match scene.options().open(ledger_path(directory)) {
@@ -211,7 +221,10 @@ fn kill_myself() -> ! {
     unreachable!("the signal has arrived before kill(1) ends")
 }
 
-fn work(ledger: &Ledger, scene: Scene, report: &Report) {
+fn work(ledger: &Ledger, scene: Scene, report: &Arc<Report>) {
+    if scene == Scene::Tasks {
+        return in_tasks(ledger, report);
+    }
     if scene == Scene::Endless {
         while record(report, ledger, Skill::new("endless", "1.0.0"), LARGE_BYTES / 10).is_durable() {}
         return;
@@ -227,6 +240,28 @@ fn work(ledger: &Ledger, scene: Scene, report: &Report) {
     elsewhere.set_status(Status::Success);
     elsewhere.tags.insert("filler".to_owned(), large.into());
     answer(report, elsewhere.execution_id, &ledger.append(&elsewhere).unwrap());
+}
+
+/// Records executions with the async calls, in tasks of a runtime.
+fn in_tasks(ledger: &Ledger, report: &Arc<Report>) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
+    let tasks: Vec<_> = (0..TASKS)
+        .map(|_| {
+            let (ledger, report) = (ledger.clone(), Arc::clone(report));
+            runtime.spawn(async move {
+                for _ in 0..4 {
+                    let run = begin(&report, ledger.begin_async(Skill::new("task", "1.0.0")).await);
+                    let id = run.id();
+                    let recorded = run.succeed_async().await;
+                    if recorded.unmarked.is_some() {
+                        report.say(&format!("unmarked {id}"));
+                    }
+                    answer(&report, id, &recorded.answer);
+                }
+            })
+        })
+        .collect();
+    tasks.into_iter().for_each(|task| runtime.block_on(task).unwrap());
 }
 
 /// Records an execution with a tag of that many bytes, and reports the answer.

@@ -152,6 +152,7 @@ struct Executions {
     disk: SimulatedDisk,
     runs: Vec<Run>,
     states_each: usize,
+    is_async: bool,
 }
 
 fn open_ledger(disk: &SimulatedDisk) -> runledger::Result<Ledger> {
@@ -159,14 +160,20 @@ fn open_ledger(disk: &SimulatedDisk) -> runledger::Result<Ledger> {
     options.rotate_bytes(Some(6_000)).on_warning(|_| {}).open(PATH)
 }
 
+/// Waits in this thread.
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+}
+
 impl Executions {
-    fn new() -> Self {
+    /// Records with the synchronous calls or with the async ones.
+    fn new(is_async: bool) -> Self {
         // A process that was killed while two executions ran.
         let before = SimulatedDisk::new();
         let ledger = open_ledger(&before).unwrap();
         let dead = [ledger.begin(Skill::new("s", "1")), ledger.begin(Skill::new("s", "1"))];
         let killed = before.crash_after(usize::MAX, Loss::Nothing);
-        let mut all = Self { disk: killed, runs: Vec::new(), states_each: 16 };
+        let mut all = Self { disk: killed, runs: Vec::new(), states_each: 16, is_async };
         all.runs.extend(dead.iter().map(|run| Run { id: run.id(), begun: 0, ended: None }));
         drop((dead, ledger));
         let ledger = open_ledger(&all.disk).unwrap();
@@ -179,6 +186,9 @@ impl Executions {
     }
 
     fn record(&mut self, ledger: &Ledger, count: usize, expected: impl Fn(&Answer) -> bool) {
+        if self.is_async {
+            return self.record_at_once(ledger, count, expected);
+        }
         for _ in 0..count {
             let run = ledger.begin(Skill::new("s", "1"));
             let (id, begun) = (run.id(), self.disk.calls().len());
@@ -189,9 +199,27 @@ impl Executions {
     }
 }
 
+/// The async calls.
+impl Executions {
+    /// Ends all executions before it awaits the first answer, so that the ledger's thread can store many with one sync.
+    fn record_at_once(&mut self, ledger: &Ledger, count: usize, expected: impl Fn(&Answer) -> bool) {
+        let mut recordings = Vec::new();
+        for _ in 0..count {
+            let run = block_on(ledger.begin_async(Skill::new("s", "1")));
+            let (id, begun) = (run.id(), self.disk.calls().len());
+            recordings.push((id, begun, run.succeed_async()));
+        }
+        for (id, begun, recording) in recordings {
+            let recorded = block_on(recording);
+            assert!(expected(&recorded.answer), "{recorded:?}");
+            self.runs.push(Run { id, begun, ended: Some(self.disk.calls().len()) });
+        }
+    }
+}
+
 impl Workload for Executions {
     fn name(&self) -> &'static str {
-        "executions"
+        if self.is_async { "async executions" } else { "executions" }
     }
 
     fn disk(&self) -> &SimulatedDisk {
@@ -236,7 +264,8 @@ fn row_04_power_cut_at_every_call() {
     let wanted = variable("RUNLEDGER_CRASH_STATES").map_or(STATES_MIN, |states| STATES_MIN.max(states as usize));
     let seed = variable("RUNLEDGER_TEST_SEED").unwrap_or(20_261_120);
     println!("RUNLEDGER_TEST_SEED={seed} RUNLEDGER_CRASH_STATES={wanted}");
-    let workloads: [&dyn Workload; 4] = [&rotations(), &area_moves(), &failed_syncs(), &Executions::new()];
+    let (executions, in_tasks) = (Executions::new(false), Executions::new(true));
+    let workloads: [&dyn Workload; 5] = [&rotations(), &area_moves(), &failed_syncs(), &executions, &in_tasks];
     let seen = Seen::default();
     for round in 0..32 {
         let before = seen.count();

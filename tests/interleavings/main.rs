@@ -7,10 +7,15 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a panic is a test's report")]
 
+mod committer;
 mod few_switches;
 #[path = "../../src/journal/write/group.rs"]
 mod group;
 mod primitives;
+#[path = "../../src/committer/promise.rs"]
+mod promise;
+#[path = "../../src/committer/queue.rs"]
+mod queue;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};

@@ -1,10 +1,10 @@
-//! The primitives of `group.rs` for these tests, whose behaviour the scheduler decides.
+//! The primitives of `group.rs`, `queue.rs` and `promise.rs` for these tests, whose behaviour the scheduler decides.
 
 use std::cell::Cell;
 use std::time::Duration;
 
 pub(super) use shuttle::sync::{Arc, Mutex, MutexGuard, PoisonError};
-pub(super) use shuttle::thread::yield_now;
+pub(super) use shuttle::thread::{self, yield_now};
 
 use shuttle::sync::LockResult;
 
@@ -35,6 +35,22 @@ impl Condvar {
     pub(super) fn notify_all(&self) {
         self.0.notify_all();
     }
+}
+
+/// Waits while `condition` holds. With a limit, sometimes stops earlier, as if the time were up.
+pub(super) fn wait_while<'a, T>(
+    condvar: &Condvar,
+    mut guard: MutexGuard<'a, T>,
+    limit: Option<Duration>,
+    mut condition: impl FnMut(&mut T) -> bool,
+) -> MutexGuard<'a, T> {
+    while condition(&mut guard) {
+        if limit.is_some() && draw(2) == 0 {
+            break;
+        }
+        guard = condvar.wait(guard).unwrap_or_else(PoisonError::into_inner);
+    }
+    guard
 }
 
 /// A clock that advances by 10 µs with each reading.

@@ -4,6 +4,8 @@
 
 #[path = "../children/mod.rs"]
 mod children;
+#[path = "../hooked/mod.rs"]
+mod hooked;
 
 mod budget;
 mod budget_races;
@@ -15,5 +17,6 @@ mod lookup;
 #[cfg(feature = "cli")]
 mod prices;
 mod quota;
+mod quota_async;
 mod quota_periods;
 mod spellings;

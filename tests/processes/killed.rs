@@ -8,6 +8,7 @@
 
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::children::executions::{Scene, check, succeeded};
@@ -38,6 +39,25 @@ fn row_01_kill_at_each_call_with_records_of_a_megabyte() {
 /// `RUNLEDGER_TEST_SEED` repeats the times.
 #[test]
 fn row_01_kill_at_any_instant_in_a_tight_loop() {
+    killed_at_any_instant("loop", 1);
+}
+
+/// The same with 64 tasks of a runtime.
+#[test]
+fn row_33_kill_at_any_instant_with_64_tasks() {
+    killed_at_any_instant("tasks", TASKS);
+}
+
+#[test]
+fn row_33_kill_at_each_call_with_tasks() {
+    killed_at_each_call(Scene::Tasks, &["write", "pwrite64", "fdatasync", "openat", "flock"]);
+}
+
+/// The tasks of the async calls.
+const TASKS: u64 = 64;
+
+/// Each kill may leave as many records that were not acknowledged.
+fn killed_at_any_instant(task: &str, unsaid_each: u64) {
     const ROUNDS: u64 = 12;
     let seed = seed();
     let mut random = Random(seed);
@@ -46,7 +66,7 @@ fn row_01_kill_at_any_instant_in_a_tight_loop() {
     for round in 0..ROUNDS {
         let mut child = Command::new(&arguments()[0]);
         child.args(&arguments()[1..]).stderr(Stdio::null());
-        let mut child = prepare(&mut child, &format!("loop {round}"), directory.path()).spawn().unwrap();
+        let mut child = prepare(&mut child, &format!("{task} {round}"), directory.path()).spawn().unwrap();
         let answers = directory.path().join(format!("answers.{round}"));
         while report(&answers).is_empty() {
             assert_eq!(child.try_wait().unwrap(), None, "seed {seed}: round {round} ended by itself");
@@ -74,7 +94,7 @@ fn row_01_kill_at_any_instant_in_a_tight_loop() {
     let missing = begun.iter().filter(|line| !found.contains_key(&line[0].parse::<Uuid>().unwrap())).count();
     assert_eq!(missing, 0, "seed {seed}: begun and without a record");
     let unsaid = found.keys().filter(|id| begun.iter().all(|line| line[0] != id.to_string())).count() as u64;
-    assert!(unsaid <= ROUNDS, "seed {seed}: {unsaid} records that were never acknowledged");
+    assert!(unsaid <= ROUNDS * unsaid_each, "seed {seed}: {unsaid} records that were never acknowledged");
     assert!(found.values().all(|(_, record)| succeeded(record) || is_interrupted(record)), "seed {seed}");
 }
 
@@ -94,6 +114,28 @@ fn record_for_ever(directory: &Path, round: &str) {
             other => panic!("{other:?}"),
         }
     }
+}
+
+fn record_in_tasks(directory: &Path, round: &str) {
+    let ledger = Options::new().rotate_bytes(Some(8 * 1024 * 1024)).open(ledger_path(directory)).unwrap();
+    let begun = Arc::new(Report::open(&directory.join(format!("begun.{round}"))));
+    let answers = Arc::new(Report::open(&directory.join(format!("answers.{round}"))));
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
+    for _ in 0..TASKS {
+        let (ledger, begun, answers) = (ledger.clone(), Arc::clone(&begun), Arc::clone(&answers));
+        runtime.spawn(async move {
+            loop {
+                let run = ledger.begin_async(Skill::new("git-push-autonomous", "0.1.0")).await;
+                let id = run.id();
+                begun.say(&id.to_string());
+                match run.succeed_async().await.answer {
+                    Answer::Durable { seq } => answers.say(&format!("{id} {seq}")),
+                    other => panic!("{other:?}"),
+                }
+            }
+        });
+    }
+    runtime.block_on(std::future::pending())
 }
 
 #[test]
@@ -154,8 +196,9 @@ fn row_30_the_process_dies_at_each_call_between_begin_and_finish() {
 #[ignore = "what other tests run in processes of their own"]
 fn child() {
     let Some((task, directory)) = task() else { return };
-    match task.strip_prefix("loop ") {
-        Some(round) => record_for_ever(&directory, round),
-        None => children::executions::child(&task, &directory),
+    match task.split_once(' ') {
+        Some(("loop", round)) => record_for_ever(&directory, round),
+        Some(("tasks", round)) => record_in_tasks(&directory, round),
+        _ => children::executions::child(&task, &directory),
     }
 }

@@ -1,0 +1,127 @@
+//! Appends lines of a quota for async callers, in a thread that syncs once for many lines.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use super::event::{Event, payload};
+use super::limit::Limit;
+use crate::committer::{Committer, Order, Promise, Promised, abandoned, promise};
+use crate::error::Result;
+use crate::journal::Journal;
+use crate::metrics::Timestamp;
+
+/// The largest sum of the lengths of the lines that wait to be appended, in bytes.
+const QUEUE_BYTES_MAX: usize = 1024 * 1024;
+/// The largest sum of the lengths of the lines that are appended with one sync, in bytes.
+const BATCH_BYTES_MAX: usize = 64 * 1024;
+/// The memory of a job without its line, in bytes.
+const JOB_BYTES: usize = 256;
+
+/// The thread that appends lines. It is started with the first line.
+#[derive(Debug)]
+pub(super) struct Background {
+    journal: Journal,
+    committer: Arc<Committer<Job>>,
+}
+
+/// A line to append.
+#[derive(Debug)]
+struct Job {
+    payload: Vec<u8>,
+    seq: Promise<Result<u64>>,
+    /// The request that the line makes; `None` if the line is not a hold.
+    request: Option<Request>,
+}
+
+/// A request for a reservation. If its task is cancelled, the hold is released.
+#[derive(Debug, Clone)]
+pub(super) struct Request {
+    pub(super) limit: Limit,
+    pub(super) at: Timestamp,
+}
+
+impl Request {
+    fn release(&self, hold: u64) -> Result<Vec<u8>> {
+        payload(&self.limit, self.at, Event::Release { hold })
+    }
+}
+
+impl Background {
+    pub(super) fn new(journal: Journal) -> Self {
+        Self { journal, committer: Arc::new(Committer::new(QUEUE_BYTES_MAX, None)) }
+    }
+
+    /// Leaves a line to the thread. The line is appended even if the returned future is dropped, unless it is a hold.
+    ///
+    /// # Errors
+    /// - [`ErrorKind::Unsuitable`](crate::ErrorKind::Unsuitable) in a forked process, which has no such thread.
+    /// - [`ErrorKind::Io`](crate::ErrorKind::Io) if the thread cannot be started.
+    pub(super) fn append(self: &Arc<Self>, payload: Vec<u8>, request: Option<Request>) -> Result<Appending> {
+        let journal = &self.journal;
+        let queue = self.committer.queue(BATCH_BYTES_MAX, || {
+            let journal = journal.clone();
+            Box::new(move |jobs| append(&journal, jobs))
+        })?;
+        let (seq, promised) = promise();
+        let cost = JOB_BYTES + payload.len();
+        let order = self.committer.put(queue, Job { payload, seq, request: request.clone() }, cost);
+        Ok(Appending { background: Arc::clone(self), order, promised: Some(promised), request })
+    }
+}
+
+/// Appends the lines of a batch with one sync, and releases the holds that no task takes.
+fn append(journal: &Journal, jobs: &mut Vec<Job>) {
+    let payloads: Vec<_> = jobs.iter().map(|job| job.payload.as_slice()).collect();
+    let appended = journal.append_all(&payloads);
+    let mut releases = Vec::new();
+    for (seq, Job { seq: caller, request, .. }) in (0..).zip(jobs.drain(..)) {
+        let given = caller.give(appended.clone().map(|first| first.seq + seq));
+        if let (Err(Ok(hold)), Some(request)) = (given, request) {
+            releases.extend(request.release(hold));
+        }
+    }
+    if !releases.is_empty() {
+        let releases: Vec<_> = releases.iter().map(Vec::as_slice).collect();
+        // If the releases fail, the holds end when they expire.
+        let _ = journal.append_all(&releases);
+    }
+}
+
+/// The future of a line's number.
+#[derive(Debug)]
+pub(super) struct Appending {
+    background: Arc<Background>,
+    order: Order<Job>,
+    /// `None` once the number was taken.
+    promised: Option<Promised<Result<u64>>>,
+    request: Option<Request>,
+}
+
+impl Future for Appending {
+    type Output = Result<u64>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        ready!(Pin::new(&mut self.order).poll(context));
+        let seq = match &mut self.promised {
+            Some(promised) => ready!(Pin::new(promised).poll(context)),
+            None => return Poll::Ready(Err(abandoned("append to the quota"))),
+        };
+        self.promised = None;
+        Poll::Ready(seq.unwrap_or_else(|_| Err(abandoned("append to the quota"))))
+    }
+}
+
+impl Drop for Appending {
+    fn drop(&mut self) {
+        let (Some(promised), Some(request)) = (self.promised.take(), self.request.take()) else { return };
+        // A hold that waits for room is not requested any more. If its line is appended later, the thread releases it.
+        if self.order.take_back().is_none()
+            && let Some(Ok(hold)) = promised.leave()
+            && let Ok(release) = request.release(hold)
+        {
+            // If the release fails, the hold ends when it expires.
+            let _ = self.background.append(release, None);
+        }
+    }
+}
