@@ -78,7 +78,7 @@ impl<J> Committer<J> {
         J: Send + 'static,
     {
         const OPERATION: &str = "append in another thread";
-        if self.process != std::process::id() {
+        if !self.is_in_its_process() {
             return Err(Error::new(ErrorKind::Unsuitable, OPERATION).detail(format!(
                 "found a forked process, which does not have this thread; expected process {}. Open the ledger again \
                  in the forked process, or call the synchronous functions",
@@ -105,9 +105,14 @@ impl<J> Committer<J> {
         self.running.get().map(|running| &running.queue).ok_or_else(|| Error::new(ErrorKind::Io, OPERATION))
     }
 
+    /// Returns false if this process was forked from the process that made this value.
+    pub(crate) fn is_in_its_process(&self) -> bool {
+        self.process == std::process::id()
+    }
+
     /// Returns true if the thread runs in this process and has nothing to do.
     pub(crate) fn is_idle(&self) -> bool {
-        self.process == std::process::id() && self.running.get().is_some_and(|running| running.queue.is_idle())
+        self.is_in_its_process() && self.running.get().is_some_and(|running| running.queue.is_idle())
     }
 }
 
@@ -125,7 +130,7 @@ fn run<J>(queue: &Queue<J>, batch_cost: usize, work: &dyn Fn(&mut Vec<J>)) {
 impl<J> Drop for Committer<J> {
     fn drop(&mut self) {
         let Some(running) = self.running.take() else { return };
-        if self.process != std::process::id() {
+        if !self.is_in_its_process() {
             // The thread is not in this process, and may have held a lock during the fork.
             return std::mem::forget(running);
         }

@@ -4,6 +4,7 @@
 //! fit, the task that brings it waits, and tasks that wait are served in the order in which they came.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -152,7 +153,10 @@ impl<J> Queue<J> {
         if is_roomy {
             self.room.notify_all();
         }
-        wakers.into_iter().for_each(Waker::wake);
+        for waker in wakers {
+            // A waker is code of the program, which may panic. The other tasks are woken nevertheless.
+            let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
+        }
     }
 }
 

@@ -141,7 +141,7 @@ enum Store {
     Append(Vec<Valid>, Promise<Vec<Result<Answer>>>),
 }
 
-/// Does the jobs of a batch. All of its records are stored with one sync.
+/// Does the jobs of a batch. All records of executions are stored with one sync, and all appended records with another.
 fn commit(shared: &Shared, jobs: &mut Vec<Job>) {
     let (mut lines, mut slots, mut stores) = (Vec::new(), Vec::new(), Vec::new());
     for job in jobs.drain(..) {
@@ -156,27 +156,28 @@ fn commit(shared: &Shared, jobs: &mut Vec<Job>) {
     // The marks are written at once, so that their executions need not wait for the sync.
     let mut ended = shared.mark(&lines, slots);
     let stores: Vec<_> = stores.into_iter().filter_map(Store::of).collect();
-    let mut entries = Vec::with_capacity(stores.len());
+    let (mut finished, mut appended) = (Vec::new(), Vec::new());
     for store in &stores {
         match store {
-            Store::Finish(json, ..) => entries.push(Entry { json: json.as_bytes(), id: None }),
-            Store::Append(records, _) => entries.extend(records.iter().map(Valid::entry)),
+            Store::Finish(json, ..) => finished.push(Entry { json: json.as_bytes(), id: None }),
+            Store::Append(records, _) => appended.extend(records.iter().map(Valid::entry)),
         }
     }
-    let mut results = guarded(|| shared.store_all(&entries)).unwrap_or_default().into_iter();
-    drop(entries);
-    let mut next = || results.next().unwrap_or_else(|| Ok(shared.lose(abandoned(APPEND))));
+    let store = |entries: &[Entry<'_>]| guarded(|| shared.store_all(entries)).unwrap_or_default().into_iter();
+    // An appended record may be the record of an execution that has just ended, so it is compared with those records.
+    let (mut finished, mut appended) = (store(&finished), store(&appended));
+    let lost = || Ok(shared.lose(abandoned(APPEND)));
     let (mut answers, mut unread) = (Vec::new(), Vec::new());
     for store in stores {
         match store {
             Store::Finish(_, slot, promise) => {
                 // A record that is not compared has no conflict.
-                let answer = next().unwrap_or_else(|error| shared.lose(error));
+                let answer = finished.next().unwrap_or_else(lost).unwrap_or_else(|error| shared.lose(error));
                 ended.extend(slot.filter(|_| !matches!(answer, Answer::Lost(_))));
                 answers.push((promise, answer));
             }
             Store::Append(records, promise) => {
-                let answers = records.iter().map(|_| next()).collect();
+                let answers = records.iter().map(|_| appended.next().unwrap_or_else(lost)).collect();
                 unread.extend(given(promise, answers).into_iter().flatten());
             }
         }

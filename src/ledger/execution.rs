@@ -352,7 +352,7 @@ impl Execution {
         self.end(status)
     }
 
-    fn end(&mut self, status: Status) -> Recorded {
+    pub(super) fn end(&mut self, status: Status) -> Recorded {
         self.complete(status);
         let (slot, unmarked) = match &self.mark {
             Begun::Marked(slot) => (Some(slot.clone()), None),

@@ -11,6 +11,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::convert::Infallible;
 use std::fmt;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -114,6 +115,9 @@ impl KnownIds {
         } {
             // Other processes may have appended much since then. It is read before the journal's lock is taken.
             Some(state) if state.read_at.elapsed() > READ_AGAIN || state.recent.len() > state.recent_max => {
+                if !self.is_still_there(state) {
+                    return Ok(true);
+                }
                 state.catch_up(state.recent_max).map(|is_at_end| !is_at_end)
             }
             Some(_) => Ok(false),
@@ -221,7 +225,7 @@ impl KnownIds {
 
 impl KnownKeys for KnownIds {
     fn places(&self, keys: &[Key], end: Mark) -> Result<Vec<Option<LinePlace>>> {
-        self.look_up(end.segment, |state| state.is_at(end), keys.iter().map(|key| Uuid::from_u128(key.id)))
+        self.look_up(|state| state.is_at(end), keys.iter().map(|key| Uuid::from_u128(key.id)))
     }
 
     fn written(&self, lines: &[(u128, u64)], before: Mark, after: Mark) {
@@ -240,24 +244,22 @@ impl KnownKeys for KnownIds {
 }
 
 impl KnownIds {
-    /// Returns the last line of the execution `id`. `active` is the number of the active segment. Lines that are being
-    /// appended meanwhile may be missed.
-    pub(super) fn place_of(&self, id: Uuid, active: u64) -> Result<Option<LinePlace>> {
-        Ok(self.look_up(active, |_| false, std::iter::once(id))?.pop().flatten())
+    /// Returns the last line of the execution `id`. Lines that are being appended meanwhile may be missed.
+    pub(super) fn place_of(&self, id: Uuid) -> Result<Option<LinePlace>> {
+        Ok(self.look_up(|_| false, std::iter::once(id))?.pop().flatten())
     }
 
     /// Returns the last line of each execution. `is_current` returns true if nothing was appended since the state was
     /// read.
     fn look_up(
         &self,
-        active: u64,
         is_current: impl Fn(&State) -> bool,
         ids: impl Iterator<Item = Uuid>,
     ) -> Result<Vec<Option<LinePlace>>> {
         let mut warnings = Vec::new();
         let mut guard = lock(&self.ids().state);
         // The lines that were read may have been removed: by a recovery, after a failed write, or by another program.
-        let is_there = |state: &State| is_current(state) || self.is_still_there(state, active);
+        let is_there = |state: &State| is_current(state) || self.is_still_there(state);
         let state = match guard.take().filter(is_there) {
             Some(state) => state,
             None => {
@@ -276,13 +278,16 @@ impl KnownIds {
         places
     }
 
-    /// Returns true if the last line that was read is still at its place.
-    fn is_still_there(&self, state: &State, active: u64) -> bool {
+    /// Returns true if the last line that was read is still at its place. Returns false if it was not a line of this
+    /// journal, because a recovery may have removed it, and other lines may be at its place.
+    fn is_still_there(&self, state: &State) -> bool {
         let Cursor { segment, offset, .. } = state.lines.cursor();
-        let path =
-            if segment == active { self.layout.active().to_owned() } else { self.layout.sealed_segment(segment) };
-        match self.storage.open(&path, Access::Read) {
-            Ok(file) => offset == 0 || link_before(&*file, offset).is_ok_and(|link| link == state.last),
+        let open = |path: &Path| self.storage.open(path, Access::Read);
+        match open(&self.layout.sealed_segment(segment)).or_else(|_| open(self.layout.active())) {
+            Ok(file) => {
+                let is_last = |link| link == state.last && state.last.is_some();
+                offset == 0 || link_before(&*file, offset).is_ok_and(is_last)
+            }
             // The segment does not exist yet, or was moved to an archive.
             Err(_) => true,
         }

@@ -48,7 +48,7 @@ impl Shared {
     fn recorded(&self, id: Uuid) -> Result<Option<(u64, ExecutionMetrics)>> {
         self.journal.recover()?;
         self.known.prepare()?;
-        let place = self.known.place_of(id, self.journal.seen_end().segment)?;
+        let place = self.known.place_of(id)?;
         let Some((seq, line)) = place.map(|place| self.known.line(place, id)).transpose()?.flatten() else {
             return Ok(None);
         };

@@ -5,9 +5,11 @@ use std::future::poll_fn;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
+use super::deadline::Missed;
 use super::execution::Begun;
 use super::shared::Lost;
-use super::{Execution, Ledger, Recorded, Recording, calls};
+use super::store_all::APPEND;
+use super::{Answer, Execution, Ledger, Recorded, Recording, calls};
 use crate::committer::wait;
 use crate::error::{Error, Result};
 use crate::metrics::{Call, Status, Timestamp};
@@ -74,16 +76,28 @@ impl Ledger {
     /// process.
     pub(crate) fn finish_all(&self, mut ended: Vec<(Execution, Status)>) {
         ended.retain(|(execution, _)| execution.process == std::process::id());
-        let recordings: Vec<_> =
+        let warn = |recorded: &Recorded| recorded.warnings().for_each(|warning| self.shared.warn(&warning));
+        if !self.committer.is_in_its_process() {
+            return ended.iter_mut().for_each(|(execution, status)| warn(&execution.end(status.clone())));
+        }
+        let until = self.committer.until();
+        let mut recordings: Vec<_> =
             ended.iter_mut().map(|(execution, status)| execution.end_async(status.clone())).collect();
-        recordings.into_iter().for_each(|recording| recording.wait(self.committer.until()));
+        let recorded: Vec<_> = recordings.iter_mut().map(|recording| recording.wait(until)).collect();
+        // A hook for warnings may panic, so it is called when every record is stored.
+        drop(recordings);
+        for recorded in recorded {
+            match recorded {
+                Some(recorded) => warn(&recorded),
+                None => self.shared.warn_of(&Answer::Late(self.missed(APPEND, Missed::Begun))),
+            }
+        }
     }
 }
 
 impl Recording {
-    /// Waits until the record is stored, at most until the given time, and warns about each problem.
-    fn wait(mut self, until: Option<Instant>) {
-        let recorded = wait(poll_fn(|context| self.poll_recorded(context)), until);
-        recorded.iter().flat_map(Recorded::warnings).for_each(|warning| self.shared.warn(&warning));
+    /// Waits until the record is stored. Returns `None` if it is not stored at the given time.
+    fn wait(&mut self, until: Option<Instant>) -> Option<Recorded> {
+        wait(poll_fn(|context| self.poll_recorded(context)), until)
     }
 }

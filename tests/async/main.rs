@@ -14,3 +14,4 @@ mod dropped;
 mod ends;
 mod hand;
 mod runtimes;
+mod together;

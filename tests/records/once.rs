@@ -320,3 +320,20 @@ fn a_stored_record_that_differs_from_the_ledgers_is_appended_and_reported() {
         )
     );
 }
+
+/// A recovery removes the line of another program, which an append may have read before.
+#[test]
+fn a_record_after_the_removed_line_of_another_program_is_known() {
+    use std::io::Write;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("log.jsonl");
+    let ledger = Options::new().on_warning(|_| ()).open(&path).unwrap();
+    assert_eq!(append(&ledger, &numbered(1)), "durable 1");
+    let mut file = std::fs::OpenOptions::new().append(true).open(&path).unwrap();
+    file.write_all(format!("{}\n", "g".repeat(300)).as_bytes()).unwrap();
+    // After a second, an append reads the lines of others before it takes the lock.
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    assert_eq!(append(&ledger, &numbered(2)), "durable 2");
+    assert_eq!(append(&ledger, &numbered(3)), "durable 3");
+    assert_eq!(append(&ledger, &numbered(2)), "duplicate 2");
+}

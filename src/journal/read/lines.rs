@@ -159,7 +159,7 @@ impl Lines {
         }
         self.cursor.offset = offset;
         self.cursor.lines += lines;
-        self.sequence = Sequence::after(seq);
+        self.sequence.jump(seq);
     }
 
     /// Returns the position at which the next line begins.

@@ -88,6 +88,11 @@ impl Sequence {
         self.seq
     }
 
+    /// Advances to the line with the number `seq`, which comes after all others, without a gap.
+    pub(super) fn jump(&mut self, seq: u64) {
+        self.seq = seq;
+    }
+
     /// Returns the lowest number of a line that was [behind](Order::Behind) since the last call. Returns `None` if all
     /// numbers were ascending.
     pub(crate) fn take_behind(&mut self) -> Option<u64> {

@@ -56,10 +56,11 @@ impl Payloads {
     }
 
     /// Notes the lines of all payloads, which were written from `before` to `after`. `starts` has the offset of each
-    /// line. Does nothing if a payload has no key.
+    /// line. Does nothing if a payload has no key, or if the payloads were several runs.
     pub(super) fn written(&self, starts: &[u64], before: Mark, after: Mark) {
         if let Some(known) = &self.known
-            && self.keys.len() == starts.len()
+            && self.keys.len() == self.count()
+            && starts.len() == self.count()
         {
             let lines: Vec<_> = self.keys.iter().zip(starts).map(|((_, key), start)| (key.id, *start)).collect();
             known.written(&lines, before, after);
@@ -141,5 +142,52 @@ impl<'p> Run<'p> {
     pub(super) fn line_bytes_max(self) -> u64 {
         let payload_bytes = self.ends.last().map_or(0, |end| end - self.begin);
         (payload_bytes + self.ends.len() * TRAILER_BYTES_MAX) as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::error::Result;
+    use crate::journal::format::line::Link;
+    use crate::journal::write::LinePlace;
+
+    #[derive(Debug, Default)]
+    struct Noted(Mutex<Vec<(u128, u64)>>);
+
+    impl KnownKeys for Noted {
+        fn places(&self, keys: &[Key], _end: Mark) -> Result<Vec<Option<LinePlace>>> {
+            Ok(vec![None; keys.len()])
+        }
+
+        fn written(&self, lines: &[(u128, u64)], _before: Mark, _after: Mark) {
+            self.0.lock().unwrap().extend(lines);
+        }
+    }
+
+    /// Returns the lines that are noted for a batch of payloads with these keys, if the last run begins at `starts`.
+    fn noted(keys: &[Option<u128>], starts: &[u64]) -> Vec<(u128, u64)> {
+        let (noted, mut payloads) = (Arc::new(Noted::default()), Payloads::default());
+        let known: Arc<dyn KnownKeys> = Arc::clone(&noted) as _;
+        for key in keys {
+            match key {
+                Some(id) => payloads.push_new(b"{}", Key { id: *id, replaces: None }, &known),
+                None => payloads.push(b"{}"),
+            }
+        }
+        let mark = Mark { segment: 1, len: 0, link: Link::START };
+        payloads.written(starts, mark, mark);
+        noted.0.lock().unwrap().clone()
+    }
+
+    #[test]
+    fn lines_are_noted_only_if_all_of_them_have_keys_and_were_one_run() {
+        assert_eq!(noted(&[Some(7), Some(8)], &[0, 300]), [(7, 0), (8, 300)]);
+        assert_eq!(noted(&[Some(7), None], &[0, 300]), []);
+        // Of several runs, only the starts of the last run are known.
+        assert_eq!(noted(&[Some(7), None], &[300]), []);
+        assert_eq!(noted(&[Some(7), Some(8)], &[300]), []);
     }
 }

@@ -163,7 +163,7 @@ impl Writer {
 
     /// Does not wait for a thread that appends.
     pub(crate) fn is_recovered(&self) -> bool {
-        !self.needs_recovery.load(Ordering::Acquire)
+        !self.needs_recovery.load(Ordering::Acquire) && !self.tail.is_poisoned()
     }
 
     pub(crate) fn end(&self) -> Result<Mark> {

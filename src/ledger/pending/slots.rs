@@ -242,11 +242,10 @@ impl Slots {
             // Up to the first byte of the last mark. The rest of that mark is not read.
             let last = run.last().map_or(0, |last| last.first - first.first);
             let spaces = vec![b' '; last as usize * SLOT_BYTES + 1];
-            written = write_all_at(&*first.file, &spaces, first.first * SLOT_BYTES as u64);
-            if written.is_err() {
-                break;
+            match write_all_at(&*first.file, &spaces, first.first * SLOT_BYTES as u64) {
+                Ok(()) => freed.push(first.first..first.first + count),
+                Err(error) => written = written.and(Err(error)),
             }
-            freed.push(first.first..first.first + count);
         }
         let mut state = lock(state);
         state.free.extend(freed.into_iter().flatten());
