@@ -312,3 +312,17 @@ fn the_examples_of_the_help_work() {
     }
     assert!(section(&help, "Arguments:").next().is_some_and(|line| line.trim() == "[AGENT|FILE]..."), "{help}");
 }
+
+#[test]
+fn an_import_of_the_wrong_kind_names_the_agents() {
+    let place = Place::empty();
+    let output = place.run(["import", "claude"]);
+    let found = "cannot import claude: found no such file, and no such agent; expected a file, or claude-code, codex, \
+                 gemini or stream-json";
+    assert_eq!((output.code, output.stderr), (Some(2), format!("runledger: {found}\n")));
+    std::fs::write(place.path("session.jsonl"), "{\"type\": \"user\", \"sessionId\": \"s\"}\n").unwrap();
+    let output = place.run(["import", "session.jsonl"]);
+    let note = "runledger: found no record; to import a session of a coding agent, name the agent, such as `runledger \
+                import claude-code FILE`\n";
+    assert_eq!((output.code, output.stderr.as_str()), (Some(1), note));
+}

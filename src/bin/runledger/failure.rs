@@ -60,6 +60,12 @@ pub(crate) enum Failure {
     NoRegistry(PathBuf),
     #[error("--week-start sets the first day of the weeks of the report; found --by {0}, expected --by week")]
     WeekStart(&'static str),
+    #[error(
+        "cannot import {}: found no such file, and no such agent; expected a file, or claude-code, codex, gemini or \
+         stream-json",
+        .0.display()
+    )]
+    NothingToImport(PathBuf),
     #[error("{option} applies only to an import of {of}")]
     OtherImport { option: &'static str, of: &'static str },
     #[error("{0}")]
@@ -123,6 +129,7 @@ impl Failure {
             | Self::NoRun(_)
             | Self::NoRunYet(_)
             | Self::NoError(_)
+            | Self::NothingToImport(_)
             | Self::NotFrozen { .. }
             | Self::NoRegistry(_) => "absent",
             Self::WeekStart(_) | Self::Period(_) | Self::OtherImport { .. } => "usage",

@@ -25,7 +25,11 @@ impl Input {
             true => Err(io::ErrorKind::IsADirectory.into()),
             false => Ok(file),
         });
-        let file = file.map_err(|source| failure(path, source))?;
+        let is_one_word = path.components().count() == 1 && path.extension().is_none();
+        let file = file.map_err(|source| match source.kind() {
+            io::ErrorKind::NotFound if is_one_word => Failure::NothingToImport(path.to_owned()),
+            _ => failure(path, source),
+        })?;
         Ok(Self { file: Some(path.to_owned()), lines: Box::new(BufReader::with_capacity(1 << 16, file)) })
     }
 

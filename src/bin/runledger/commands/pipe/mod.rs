@@ -87,7 +87,8 @@ use session::Session;
 ///
 /// - duplicate: the ledger had the record already.
 ///
-/// - begun, noted: the message belongs to an execution that has not ended.
+/// - begun, noted: the message belongs to an execution that has not ended. Its begin is in the ledger's internal files.
+///   Its steps and usage are in memory until it ends, so a client that is killed sends them again.
 ///
 /// - refused: the line was not valid, so nothing was stored.
 ///
