@@ -210,7 +210,7 @@ fn stdin_is_imported_and_its_refused_lines_are_reported() {
     );
     // The lines of several inputs have the name of the input.
     std::fs::write(place.path("a.jsonl"), "x\n").unwrap();
-    fed("a.jsonl - --refused both.jsonl", "\ny\n").answer(1);
+    assert_eq!(fed("a.jsonl - --refused both.jsonl", "\ny\n").code, Some(1));
     let both: Vec<_> =
         refused(&place, "both.jsonl").iter().map(|line| (line["file"].clone(), line["line"].clone())).collect();
     assert_eq!(both, [(json!("a.jsonl"), json!(1)), (json!("stdin"), json!(2))]);

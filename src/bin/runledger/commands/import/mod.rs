@@ -23,7 +23,6 @@ use crate::global::Global;
 use crate::ledger;
 use crate::price_table::OwnPrices;
 use crate::term::bar::Bar;
-use crate::term::output;
 use importing::Import;
 use input::Input;
 use refused::{Refused, Target};
@@ -170,11 +169,6 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     }
     let summary = import.finish()?;
     summary.write(args.dry_run, global, out)?;
-    if summary.refused > 0 && summary.imported + summary.duplicates == 0 {
-        let text = "found no record; to import a session of a coding agent, name the agent, such as \
-                    `runledger import claude-code FILE`";
-        output::note(text, "no_record", global.style());
-    }
     Ok(match summary.refused {
         _ if !is_whole => ExitCode::CouldNot,
         0 => ExitCode::Yes,

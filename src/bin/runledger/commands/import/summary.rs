@@ -51,6 +51,11 @@ impl Summary {
         let (would, nothing) = if dry_run { ("would import", "; nothing was written") } else { ("imported", "") };
         let text = format!("{would} {imported}, duplicates {duplicates}, refused {refused}{places}{nothing}");
         writeln!(out, "{}", printable(&text))?;
+        if *refused > 0 && imported + duplicates == 0 {
+            let text = "found no record; to import a session of a coding agent, name the agent, such as \
+                        `runledger import claude-code FILE`";
+            output::note(text, "no_record", global.style());
+        }
         if !unknown.is_empty() {
             let mut names: Vec<_> = unknown.iter().map(|(key, count)| format!("{key} {count}")).collect();
             names.extend((*unnamed > 0).then(|| format!("others {unnamed}")));
