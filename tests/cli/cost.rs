@@ -26,17 +26,19 @@ fn priced(id: u128, start: &str, cost: &str) -> ExecutionMetrics {
     record
 }
 
+/// The interrupted execution may have used a model, so its cost is unknown.
 #[test]
 fn sums_include_known_costs_and_unknown_ones_are_counted() {
     let place = Place::new();
     let by_model = "\
 model            execs input output cache w cache r tokens    usd unpriced
+-                    1     -      -       -       -      -      -        1
 claude-haiku-4-5     1  2300      0       -       -   2300 0.0045        0
 gpt-4                2  2000    500       -       -   2500 0.0900        0
 llama-9              1    10      5       -       -     15      -        1
-total                3  4310    505       -       -   4815 0.0945        1
-unknown: cache w 3, cache r 3
-without model: 2
+total                4  4310    505       -       -   4815 0.0945        2
+unknown: input 1, output 1, cache w 4, cache r 4, tokens 1
+without model: 1
 ";
     assert_eq!(cost(&place, "--by model"), by_model);
     assert_eq!(cost(&place, ""), by_model);
@@ -44,11 +46,11 @@ without model: 2
         cost(&place, "--by skill"),
         "\
 skill               execs input output cache w cache r tokens    usd unpriced
-blog-publish            2  3310      5       -       -   3315 0.0345        1
+blog-publish            3  3310      5       -       -   3315 0.0345        2
 git-push-autonomous     1  1000    500       -       -   1500 0.0600        0
-total                   3  4310    505       -       -   4815 0.0945        1
-unknown: cache w 3, cache r 3
-without model: 2
+total                   4  4310    505       -       -   4815 0.0945        2
+unknown: input 1, output 1, cache w 4, cache r 4, tokens 1
+without model: 1
 "
     );
 }

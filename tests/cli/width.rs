@@ -92,16 +92,18 @@ fn a_table_has_the_width_of_the_terminal() {
     let cost = "\
 model       execs input output cache w cache r tokens    usd
   unpriced
+-               1     -      -       -       -      -      -
+         1
 claude-hai…     1  2300      0       -       -   2300 0.0045
          0
 gpt-4           2  2000    500       -       -   2500 0.0900
          0
 llama-9         1    10      5       -       -     15      -
          1
-total           3  4310    505       -       -   4815 0.0945
-         1
-unknown: cache w 3, cache r 3
-without model: 3
+total           4  4310    505       -       -   4815 0.0945
+         2
+unknown: input 1, output 1, cache w 4, cache r 4, tokens 1
+without model: 2
 ";
     assert_eq!(on_terminal(&place, 60, "", "cost").unwrap(), cost);
 }

@@ -75,7 +75,8 @@ fn each<'p>(models: &'p [Part<'p>]) -> impl Iterator<Item = (Option<String>, &'p
 ///
 /// * an array with the groups, under `daily`, `weekly`, `monthly`, `models`, `skills`, `runs`, `scenes` or `agents`;
 /// * `totals`, which has the sum of all executions;
-/// * `withoutModel`, which is the number of executions that used no model.
+/// * `withoutModel`, which is the number of executions that used no model. An interrupted execution is not one of them,
+///   because it may have used a model before its process ended. Its cost is unknown.
 ///
 /// These keys have the same names as in the JSON of ccusage, a program that reports the cost of coding agents. So a
 /// script that reads the JSON of ccusage needs few changes to read a report:
@@ -305,7 +306,8 @@ impl<Z> Report<Z> {
         &self.totals
     }
 
-    /// Returns the number of executions that used no model. They are neither in a group nor in the totals.
+    /// Returns the number of executions that used no model. They are neither in a group nor in the totals. An interrupted
+    /// execution is not one of them.
     pub fn without_model(&self) -> u64 {
         self.without_model
     }

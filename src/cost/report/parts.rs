@@ -1,6 +1,6 @@
 //! The usage and cost of one execution by model.
 
-use crate::metrics::{CostProvenance, ExecutionMetrics, Kind, LlmCall, UsageParts, Usd};
+use crate::metrics::{CostProvenance, ExecutionMetrics, Kind, LlmCall, Status, UsageParts, Usd};
 
 /// The usage and cost of one execution for one model. `None` means unknown. The sum of several calls is unknown if the
 /// value of one of them is unknown.
@@ -50,10 +50,12 @@ pub(super) struct Parts<'r> {
 }
 
 impl<'r> Parts<'r> {
-    /// Returns `None` if the execution used no model.
+    /// Returns `None` if the execution used no model. An interrupted execution may have used one, because its process
+    /// ended before it could report the usage. So its cost is unknown.
     pub(super) fn of(record: &'r ExecutionMetrics) -> Option<Self> {
         let by_model = by_model(&record.trace.llm_calls);
-        if by_model.is_empty() && !record.used_model() {
+        let is_interrupted = record.status == Some(Status::Interrupted);
+        if by_model.is_empty() && !record.used_model() && !is_interrupted {
             return None;
         }
         // A routing decision names the model that it chose, and not the one that it used.

@@ -52,7 +52,8 @@ use week_start::WeekStart;
 ///   its region or a part of its usage (such as audio). So the amount may be too low or too high. `unpriced` does not
 ///   include these executions.
 ///
-/// - `without model`: the number of executions that used no model, and so are not in the table.
+/// - `without model`: the number of executions that used no model, and so are not in the table. An interrupted execution
+///   may have used one before its process ended, so it is in the table, and its cost is unknown.
 ///
 /// An execution belongs to the day, week or month in which it started. With --by model, an execution that used several
 /// models is counted under each of these models. If its record does not say how much each model used, the execution is
