@@ -54,21 +54,25 @@ impl Keys {
     pub(super) fn path_of(&self, name: &str) -> Option<String> {
         let word = |path: &str| path.replace(|c: char| !c.is_alphanumeric(), "").to_lowercase();
         let whole = word(name);
-        let mut level = vec![(String::new(), self)];
+        let is_it = |(path, key): &(String, &str)| *key == name || word(path) == whole;
+        self.paths().into_iter().find(is_it).map(|(path, _)| path)
+    }
+
+    /// Returns the path and the name of each key, the least nested keys first.
+    pub(super) fn paths(&self) -> Vec<(String, &'static str)> {
+        let (mut paths, mut level) = (Vec::new(), vec![(String::new(), self)]);
         while !level.is_empty() {
             let mut below = Vec::new();
             for (parent, keys) in level {
                 for Key(key, value) in keys.keys {
                     let path = format!("{parent}{key}");
-                    if *key == name || word(&path) == whole {
-                        return Some(path);
-                    }
                     below.extend(value.map(|keys| (format!("{path}."), keys)));
+                    paths.push((path, *key));
                 }
             }
             level = below;
         }
-        None
+        paths
     }
 }
 

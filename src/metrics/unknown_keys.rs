@@ -165,7 +165,8 @@ fn path(open: &[Open<'_>]) -> String {
     path
 }
 
-/// Returns the known key that was probably meant: the same key in another object, or a similar key in the same object.
+/// Returns the known key that was probably meant: the same key in another object, a similar key in the same object, or a
+/// similar key in another object.
 fn near(open: &[Open<'_>]) -> Option<String> {
     let (last, outer) = open.split_last()?;
     let key = unescaped(last.key);
@@ -177,7 +178,12 @@ fn near(open: &[Open<'_>]) -> Option<String> {
     let elsewhere = if is_same { None } else { RECORD.path_of(&key) };
     let parent = path(outer);
     let here = |name: &str| if parent.is_empty() { name.to_owned() } else { format!("{parent}.{name}") };
-    elsewhere.or_else(|| nearest.map(|(_, name)| here(name)))
+    elsewhere.or_else(|| nearest.map(|(_, name)| here(name))).or_else(|| {
+        let paths = RECORD.paths();
+        let distances = paths.into_iter().map(|(path, name)| (distance(&key, name), name, path));
+        let nearest = distances.min_by_key(|(distance, ..)| *distance);
+        nearest.filter(|(distance, name, _)| is_similar(*distance, name)).map(|(.., path)| path)
+    })
 }
 
 /// No key is similar to a name with more characters than this.
@@ -190,7 +196,12 @@ fn nearest<'n>(key: &str, names: impl Iterator<Item = &'n str>) -> Option<(usize
         return None;
     }
     let distances = names.map(|name| (distance(key, name), name));
-    distances.min_by_key(|(distance, _)| *distance).filter(|(distance, name)| *distance <= (name.len() / 4).max(1))
+    distances.min_by_key(|(distance, _)| *distance).filter(|(distance, name)| is_similar(*distance, name))
+}
+
+/// Returns true if a key that differs from `name` in so many letters is similar to it.
+fn is_similar(distance: usize, name: &str) -> bool {
+    distance <= (name.len() / 4).max(1)
 }
 
 /// Returns the number of letters in which two keys differ. The order of the words, their separators and their case are
@@ -259,6 +270,8 @@ mod tests {
             // A key of a group.
             (r#"{"run_id":"r"}"#, "run_id -> run.run_id"),
             (r#"{"provider":"p"}"#, "provider -> model.provider"),
+            (r#"{"runid":"r","run-id":"r"}"#, "runid -> run.run_id|run-id -> run.run_id"),
+            (r#"{"outcom":"PASS"}"#, "outcom -> production.outcome"),
             // A whole path in one word, and a key that several groups have.
             (r#"{"model_name":"m"}"#, "model_name -> model.name"),
             (r#"{"modelName":"m"}"#, "modelName -> model.name"),
