@@ -23,7 +23,7 @@ pub(crate) use wait::wait;
 use crate::error::{Error, ErrorKind, Result};
 
 /// The limit of a deadline, so that adding it to the present time cannot overflow.
-const DEADLINE_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+pub(crate) const DEADLINE_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// The thread, and the queue of its jobs. Dropping it waits until the queue is empty, at most for the deadline if there
 /// is one.

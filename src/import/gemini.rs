@@ -200,10 +200,8 @@ impl Transcript for Chat {
     }
 
     fn end(&mut self, import: &mut Import) {
-        let Some(turn) = self.turn.take() else { return };
-        match turn.end_at(self.is_answered, import.now()) {
-            Some(end) => turn.finish(&end, &self.origin, import),
-            None => import.counts_mut().waiting += u64::from(turn.is_new()),
+        if let Some(turn) = self.turn.take() {
+            turn.finish_if_ended(self.is_answered, &self.origin, import);
         }
     }
 

@@ -104,7 +104,7 @@ impl Turn {
     }
 
     /// Returns true if the turn has a call that is not known yet.
-    pub(super) fn is_new(&self) -> bool {
+    fn is_new(&self) -> bool {
         !self.calls.is_empty()
     }
 
@@ -179,7 +179,7 @@ impl Turn {
     }
 
     /// Returns how the turn ended by itself; `None` if it may go on. `is_answered` is true if the model ended its answer.
-    pub(super) fn end_at(&self, is_answered: bool, now: Timestamp) -> Option<End> {
+    fn end_at(&self, is_answered: bool, now: Timestamp) -> Option<End> {
         let is_idle = now.ms_since(self.last).is_some_and(|idle| idle >= IDLE_MS);
         let has_ended = self.is_cancelled || is_idle || (is_answered && !self.has_running());
         has_ended.then(|| self.end_of_session())
@@ -201,6 +201,15 @@ impl Turn {
             _ if self.is_cancelled => End::Cancelled,
             Some(error) => End::Failed(error.clone()),
             None => End::Success,
+        }
+    }
+
+    /// Passes the records of the turn to `import` if the turn has ended by itself. Otherwise counts it as a turn that
+    /// waits for the next import.
+    pub(super) fn finish_if_ended(self, is_answered: bool, origin: &Origin, import: &mut Import) {
+        match self.end_at(is_answered, import.now()) {
+            Some(end) => self.finish(&end, origin, import),
+            None => import.counts_mut().waiting += u64::from(self.is_new()),
         }
     }
 

@@ -65,7 +65,7 @@ impl Job {
 impl Ledger {
     /// Stores the record of an execution and removes its begin mark, before the deadline if there is one. Returns the
     /// answer, and why fields of the record were left out.
-    pub(super) fn finish(&self, record: &mut ExecutionMetrics, slot: Option<Slot>) -> (Answer, Option<Error>) {
+    pub(super) fn finish(&self, record: &ExecutionMetrics, slot: Option<Slot>) -> (Answer, Option<Error>) {
         let (json, refused) = recordable(record);
         let answer = match json {
             Ok(json) => self.store_in_time(json, slot),
@@ -128,7 +128,7 @@ fn guarded<T>(work: impl FnOnce() -> T) -> Option<T> {
 }
 
 /// Returns the JSON of a record, and why fields were left out of it; `None` if it is complete.
-pub(super) fn recordable(record: &mut ExecutionMetrics) -> (Result<String>, Option<Error>) {
+pub(super) fn recordable(record: &ExecutionMetrics) -> (Result<String>, Option<Error>) {
     match valid_json(record) {
         Ok(json) => (Ok(json), None),
         Err(reasons) => (to_json(&bare(record, &reasons)), Some(reasons)),

@@ -13,6 +13,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::committer::DEADLINE_MAX;
 use crate::disk::per_process::PerProcess;
 use crate::mutex::lock;
 
@@ -20,8 +21,6 @@ use crate::mutex::lock;
 /// responds blocks at most this many threads, with one record each. Other callers wait for a free thread, and occupy no
 /// memory after their deadline.
 const HELPERS_MAX: usize = 64;
-/// Limits the deadline, so that adding it to the present time cannot overflow.
-const DEADLINE_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 /// A helper thread ends after this time without work.
 const IDLE_MAX: Duration = Duration::from_secs(10);
 

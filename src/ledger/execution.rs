@@ -360,7 +360,7 @@ impl Execution {
             // Nothing receives a guard whose mark is not written yet, so this function is not called for it.
             Begun::Ordered(..) => (None, None),
         };
-        let (answer, refused) = self.ledger.finish(&mut self.record, slot);
+        let (answer, refused) = self.ledger.finish(&self.record, slot);
         Recorded { answer, unmarked, refused }
     }
 
@@ -375,7 +375,7 @@ impl Execution {
                 (put.as_mut().and_then(Order::take_back).is_none().then_some(Mark::Ordered(slot)), None)
             }
         };
-        self.ledger.finish_async(&mut self.record, mark, unmarked)
+        self.ledger.finish_async(&self.record, mark, unmarked)
     }
 
     /// Sets the fields of the record that are known at the end.

@@ -42,7 +42,7 @@ impl Ledger {
     /// Leaves the record of an execution to the committer.
     pub(super) fn finish_async(
         &self,
-        record: &mut ExecutionMetrics,
+        record: &ExecutionMetrics,
         mark: Option<Mark>,
         unmarked: Option<Error>,
     ) -> Recording {

@@ -67,11 +67,7 @@ impl Transcript for Session {
     fn end(&mut self, import: &mut Import) {
         let Some(turn) = self.turn.take() else { return };
         let is_done = self.started(import).is_some_and(|started| started.is_done);
-        match turn.end_at(self.is_answered || is_done, import.now()) {
-            Some(end) => turn.finish(&end, &self.origin, import),
-            None if turn.is_new() => import.counts_mut().waiting += 1,
-            None => {}
-        }
+        turn.finish_if_ended(self.is_answered || is_done, &self.origin, import);
     }
 
     fn is_session(&self) -> bool {
