@@ -1,9 +1,10 @@
 //! Measures the async calls on a tokio runtime: `cargo bench --bench async [-- --seconds 2 --dir DIRECTORY]`.
 //!
-//! - Many tasks begin and finish executions, or append records, each in a loop. For comparison, 64 threads make the
-//!   synchronous calls, and tasks call `append` with `spawn_blocking`, as a program without the async calls would.
-//! - One task alone alternates with the synchronous calls, so that a change of the disk's speed affects both.
-//! - A timer of 1 ms runs beside 1,000 tasks, with and without a ledger, and its delay is measured.
+//! - Many tasks begin and finish executions, or append records, each in a loop. Two other measurements are for
+//!   comparison: 64 threads make the synchronous calls, and tasks call `append` with `spawn_blocking`, as a program
+//!   without the async calls would.
+//! - A single task makes async and synchronous calls in turn, so that a change of the disk's speed affects both.
+//! - The delay of a timer of 1 ms is measured while 1,000 tasks run, with and without a ledger.
 //! - 100,000 tasks wait for their records at the same time, and the memory of the process is measured.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a benchmark that fails should say where")]

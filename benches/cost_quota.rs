@@ -97,7 +97,7 @@ fn repeated(seconds: Duration, mut call: impl FnMut()) -> Samples {
     samples
 }
 
-/// Measures the floor, the recording of a consumption, and a reservation with its settlement, a few of each in turn.
+/// Measures the floor, the recording of a consumption, and a reservation with its settlement, in turn every few calls.
 fn taking_turns(directory: &Path, quota: &Quota, seconds: Duration) -> (Samples, Samples, Samples) {
     const TURN: usize = 20;
     let mut ring = Ring::new(&directory.join("ring"));

@@ -7,8 +7,9 @@
 //! - appending to a file and syncing;
 //! - overwriting a prewritten file and syncing.
 //!
-//! The floors are measured in the same run, with as many bytes as a line of the ledger has. With one thread, the floors
-//! and the ledger alternate every few calls. So a change of the disk's speed affects all three figures.
+//! The floors are measured in the same run, with as many bytes as a line of the ledger has. With one thread, the
+//! benchmark alternates between the two floors and the ledger every few calls. So a change of the disk's speed affects
+//! all three figures.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a benchmark that fails should say where")]
 
@@ -82,8 +83,8 @@ fn opened_for_each(directory: &Path, seconds: Duration) -> Samples {
     samples
 }
 
-/// Returns the share by which a skill of 10 ms is slower if it is recorded. It compares the median times of the skill
-/// with and without a record, measured in turn.
+/// Returns the share by which a skill of 10 ms is slower if it is recorded. The median times of the skill with and
+/// without a record are compared, and are measured in turn.
 fn skill_slowed(directory: &Path) -> f64 {
     let ledger = open(&directory.join("skill.jsonl"), Durability::Synced);
     let skill = || {
@@ -119,7 +120,7 @@ fn line_length(directory: &Path) -> usize {
     fs::read(path).unwrap().len()
 }
 
-/// Measures the floors and the ledger, a few calls of each in turn.
+/// Alternates between the floors and the ledger every few calls, and measures them.
 fn taking_turns(directory: &Path, line: usize, seconds: Duration) -> (Samples, Samples, Samples) {
     const TURN: usize = 20;
     let bytes = vec![b'x'; line];

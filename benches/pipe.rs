@@ -1,9 +1,9 @@
 //! Measures how many records `runledger pipe` appends in a second: `cargo bench --features cli --bench pipe
 //! [-- --seconds 2 --dir DIRECTORY]`.
 //!
-//! The benchmark keeps 64 lines in flight: for each answer that it reads, it sends another line. For comparison, the
-//! library appends the same record in this process, with 64 threads, and with one thread that appends 64 records at a
-//! time.
+//! The benchmark keeps 64 lines in flight: for each answer that it reads, it sends another line. For comparison, it
+//! appends the same record with the library in this process: with 64 threads, and with one thread that appends 64
+//! records at a time.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a benchmark that fails should say where")]
 

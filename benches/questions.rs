@@ -1,12 +1,13 @@
 //! Measures everyday questions to a large ledger, as whole processes: `cargo bench --bench questions --features cli
 //! [-- --seconds 2 --records 1000000 --dir DIRECTORY]`.
 //!
-//! The ledger has segments of 256 MiB, and runs of 50 executions. Its executions are spread over a year. It stays in the
-//! directory. The indexes are built again by each run of this benchmark. Each figure is that of a process whose output
-//! is discarded.
+//! The ledger has segments of 256 MiB, and runs of 50 executions. Its executions are spread over a year. The ledger
+//! stays in the directory, but each run of this benchmark builds the indexes again. Each figure is the time of a whole
+//! process, whose output is discarded.
 //!
-//! If `sqlite3` or `duckdb` is on `PATH`, the same question is put to a database with the columns that the questions
-//! need, and indexes on the id, the run and the start. It stays in the directory too.
+//! If `sqlite3` or `duckdb` is on `PATH`, the benchmark also asks a database of that program the same questions. The
+//! database has the columns that the questions need, and indexes on the id, the run and the start. It stays in the
+//! directory too.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a benchmark that fails should say where")]
 
@@ -28,10 +29,10 @@ use runledger::{Answer, Durability, ExecutionMetrics, LedgerReader, Options, Tim
 
 const SEGMENT_BYTES: u64 = 256 * 1024 * 1024;
 const RUN: u64 = 50;
-/// The tag of the last record, whose value is the number of records. Other logs do not have it.
+/// The tag of the last record, whose value is the number of records. Other logs do not have this tag.
 const NUMBER: &str = "records_in_a_year";
 const DAY_MS: i64 = 86_400_000;
-/// The bars: the size of the indexes in percent of their segments, and the peak of the memory in kilobytes.
+/// The largest acceptable size of the indexes, in percent of their segments.
 const BAR_PERCENT: f64 = 4.0;
 /// The largest acceptable peak of the memory, in kilobytes.
 const BAR_KILOBYTES: u64 = 32_000;
@@ -188,8 +189,7 @@ fn main() {
     println!("\nbar of the memory: {} MB", BAR_KILOBYTES / 1000);
 }
 
-/// Measures at least one process, and more until `seconds` have passed. If a process is not very long, measures at least
-/// three.
+/// Runs and times processes until `seconds` have passed: at least three, or at least one if a process takes very long.
 fn measure(command: &mut Command, prepare: impl Fn(), seconds: Duration) -> Samples {
     let (mut samples, begin) = (Samples::default(), Instant::now());
     loop {

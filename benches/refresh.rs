@@ -5,8 +5,8 @@
 //! output is discarded. The floor for a process is `runledger --version`, which only starts, reads its arguments and
 //! ends.
 //!
-//! New records are appended before some cases. Before each measurement, the checkpoint that lacks these records is
-//! restored. The log stays in the directory, and each run of this benchmark adds 1 % to the log.
+//! New records are appended before some cases. Before each measurement of such a case, the old checkpoint, which lacks
+//! these records, is restored. The log stays in the directory, and each run of this benchmark adds 1 % to the log.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a benchmark that fails should say where")]
 

@@ -120,7 +120,8 @@ fn line_feeds(segments: &[PathBuf], threads: usize) -> u64 {
                 while rest.skip_until(b'\n').unwrap() > 0 {
                     count += 1;
                 }
-                // `skip_until` also skips bytes at the end of the buffer that lack a line feed. They must not count.
+                // `skip_until` also skips bytes at the end of the buffer that lack a line feed. These bytes must not be
+                // counted as a line.
                 count -= u64::from(buffer[read - 1] != b'\n');
             }
             total.fetch_add(count, Ordering::Relaxed);

@@ -1,8 +1,9 @@
-//! Measures what a span costs its caller: `cargo bench --features tracing --bench tracing [-- --seconds 2 --dir DIRECTORY]`.
+//! Measures what a span costs its caller: `cargo bench --features tracing --bench tracing [-- --seconds 2 --dir
+//! DIRECTORY]`.
 //!
-//! A measured call opens a span, records fields and closes the span. The same spans are measured with a layer that does
-//! nothing. The records are stored by the layer's own thread in the meantime. The caller waits for it between rounds, so that
-//! the queue is never full.
+//! A measured call opens a span, records fields and closes the span. For comparison, the same spans are measured with a
+//! layer that does nothing. A thread of the ledger's layer stores the records in the meantime. Between rounds, the
+//! caller waits for this thread, so that the queue is never full.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a benchmark that fails should say where")]
 
@@ -95,7 +96,7 @@ fn tool() {
     drop(span.enter());
 }
 
-/// The span of one call, with the fields of genai.
+/// Opens the span of one call, with the fields of genai, and closes it.
 fn chat() {
     let span = info_span!(
         "genai.chat",

@@ -8,15 +8,15 @@
 //! - **False alarms**: both sides have the same distribution. A run is a false alarm if the verdict on any metric is
 //!   better or worse.
 //! - **Power**: one metric of the recent side is worse. A run is a hit if the verdict on this metric is worse, and the
-//!   power is the share of hits. In rows with `all known`, executions have all four metrics. In rows with `alone`, they
-//!   have only the metric that changed.
+//!   power is the share of hits. In rows with `all known`, executions have all four metrics. In rows with `alone`,
+//!   executions have only the metric that changed.
 //!
 //! An execution starts every 15 minutes, except in the rows of a nightly job. Each execution has four metrics, which
 //! are drawn independently: outcome, latency, cost and number of tokens.
 //!
-//! The power of every test has a limit. The level of a test is the probability with which it may raise a false alarm.
-//! No test has more power than the likelihood-ratio test of the same level, which knows the distributions of both sides
-//! (Lehmann and Romano, "Testing Statistical Hypotheses", third edition (2005), theorem 3.2.1).
+//! The level of a statistical test is the probability with which it may raise a false alarm. For a given level, no test
+//! has more power than the likelihood-ratio test, which knows the distributions of both sides. The proof is in Lehmann
+//! and Romano, "Testing Statistical Hypotheses", third edition (2005), theorem 3.2.1.
 //!
 //! If the logarithms of the values are normally distributed, this limit is `Φ(δ / error − z)`:
 //!
@@ -25,9 +25,9 @@
 //! - `z` is the number that a standard normal variable exceeds with a probability equal to the level.
 //!
 //! For rates, the same formula holds approximately after the arcsine transformation. The table shows the limit for a
-//! test of one metric in one direction, at two levels. `optimum` is the limit for 1 %, the level of a whole comparison.
-//! `of four` is the limit for 0.3 %. A comparison of four metrics reserves this level for a higher latency, and the
-//! same level for a lower success rate.
+//! test of one metric in one direction, at two levels. The column `optimum` has the limit for 1 %, the level of a whole
+//! comparison. The column `of four` has the limit for 0.3 %. This is the level at which a comparison of four metrics
+//! tests for a higher latency, and also for a lower success rate.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a benchmark that fails should say where")]
 
@@ -48,7 +48,7 @@ fn main() {
     println!("{runs} runs each; fixed seed\n");
     println!("{:<34} {:>12} {:>8} {:>8}", "false alarms", "n", "found", "bar");
     let sizes = [(3_000, 30), (1_000, 100), (100, 1_000), (1_000, 1_000), (400, 40)];
-    // If one side has fewer than 30 executions, only a change beyond doubt is reported.
+    // If one side has fewer than 30 executions, a change is reported only at a stricter significance level.
     let few = [(1_000, 5), (1_000, 15), (30, 20)];
     for (name, shape) in SHAPES {
         for size in sizes.into_iter().chain(few) {
@@ -117,7 +117,8 @@ fn power_row(what: &str, known: Known, before: u64, share: f64, bar: f64, effect
     );
 }
 
-/// The distribution function of the standard normal distribution: the series of Abramowitz and Stegun 26.2.11.
+/// Returns the value of the distribution function of the standard normal distribution, by the series of Abramowitz and
+/// Stegun 26.2.11.
 fn normal(z: f64) -> f64 {
     let (mut sum, mut term, mut odd) = (0.0, z, 1.0);
     while term.abs() > 1e-17 {
@@ -146,7 +147,7 @@ const SHAPES: [(&str, Shape); 5] = [
     ("two modes", Shape::TwoModes),
 ];
 
-/// A load is a random factor that multiplies the values of a metric. It makes neighbouring executions resemble each
+/// A load is a random factor that multiplies the values of a metric, so that neighbouring executions resemble each
 /// other.
 #[derive(Clone, Copy, PartialEq)]
 enum Load {

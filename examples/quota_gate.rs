@@ -50,7 +50,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     drop((quota, budget));
 
-    // The state is in the journal, so it survives a restart.
+    // The quota is stored in a journal next to the ledger, so it survives a restart.
     let status = open()?.status("search")?;
     println!("{} {}: {} of {} {} used", status.emoji(), status.api_name, status.consumed, status.limit, status.unit);
     assert_eq!((status.consumed, status.warning_level), (10, WarningLevel::Red));

@@ -1,4 +1,5 @@
-//! An agent that only emits spans, as agent frameworks do. A layer records them, and the calls are priced.
+//! An agent that only emits spans, as agent frameworks do. A layer of runledger records the spans as executions, and
+//! prices the calls of models.
 //!
 //! ```sh
 //! cargo run --example traced_agent --features tracing
@@ -58,7 +59,7 @@ enum Reply {
     Tool { name: &'static str, arguments: String },
 }
 
-/// Calls a model. A client library such as genai or rig emits this span. Here the replies are fixed.
+/// Calls a model. In a real agent, a client library such as genai or rig emits this span. Here the replies are fixed.
 fn chat(model: &str, context: &[String]) -> Reply {
     let span = info_span!(
         "chat",

@@ -1,5 +1,5 @@
-//! Records 200 concurrent skills of a tokio program: nested executions, retries, timeouts, and races in which the slower
-//! future is dropped. No thread of the runtime waits for the disk. The calls work with every runtime.
+//! Records 200 concurrent skills of a tokio program: nested executions, retries, timeouts, and races in which the
+//! slower future is dropped. No thread of the runtime waits for the disk. The same calls work with every async runtime.
 
 use std::collections::BTreeMap;
 use std::future::{pending, poll_fn};
@@ -17,7 +17,7 @@ fn publish() -> Skill {
     Skill::new("publish", "1.2.0")
 }
 
-/// Uploads a page. Each attempt is an execution of its own, below that of the skill.
+/// Uploads a page. Each attempt is a child of the skill's execution.
 async fn upload(execution: &mut Execution, page: u32) -> Result<u32, &'static str> {
     for attempt in 0..3 {
         let attempted = execution.run_async(Skill::new("upload", "1.0.0"), async |upload| {
@@ -32,11 +32,11 @@ async fn upload(execution: &mut Execution, page: u32) -> Result<u32, &'static st
     Err("three attempts failed")
 }
 
-/// Publishes a page. Returns `None` if it was too late.
+/// Publishes a page. Returns `None` if the timeout elapsed first.
 async fn page(ledger: Ledger, page: u32) -> Option<u32> {
     let published = ledger.run_async(publish(), async |execution| upload(execution, page).await);
     match page % 4 {
-        // The timeout drops the future, so the execution is recorded as cancelled. It needs no code for that.
+        // The timeout drops the future, so the execution is recorded as cancelled. The skill needs no code for that.
         2 => {
             let hanging = ledger.run_async(publish(), async |_| pending::<Result<u32, &str>>().await);
             timeout(Duration::from_millis(20), hanging).await.ok()?.result.ok()
@@ -66,8 +66,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for task in tasks {
         published += u32::from(runtime.block_on(task)?.is_some());
     }
-    // Records of dropped futures are stored in the background. Dropping the last handle waits for them, so it is done
-    // outside of the runtime.
+    // Records of dropped futures are stored in the background. Dropping the last handle waits for these records, so
+    // this thread drops the handle, and not a thread of the runtime.
     drop(ledger);
 
     let mut counts = BTreeMap::<_, u32>::new();

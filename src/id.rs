@@ -2,16 +2,16 @@
 
 use uuid::{NoContext, Timestamp, Uuid};
 
-/// The latest time that an id can hold, in milliseconds after 1970-01-01. An id has 48 bits for its time, which reach
-/// to the year 10889.
+/// The latest time that an id can hold, in milliseconds after 1970-01-01. An id has 48 bits for its time, so the latest
+/// time is in the year 10889.
 const MS_MAX: i64 = (1 << 48) - 1;
 
 /// Returns a new UUID of version 7 for the time `unix_ms`, in milliseconds after 1970-01-01T00:00:00Z. The ids of
 /// executions have the same form.
 ///
-/// Ids sort by this time. An id can hold times from 1970 to the year 10889. An earlier time is replaced by the first
-/// millisecond of this range. A later time is replaced by its last millisecond. Two ids of the same millisecond differ
-/// in their random digits.
+/// Ids sort by this time. An id can hold times from 1970 to the year 10889. A time before this range is replaced by the
+/// first millisecond of the range, and a time after the range by its last millisecond. Two ids of the same millisecond
+/// differ in their random digits.
 ///
 /// ```
 /// let id = runledger::new_id(1_771_078_980_000);

@@ -41,8 +41,8 @@ pub fn from_str<'t, T: Deserialize<'t>>(text: &'t str) -> Result<T, JsonFault> {
     unique.map_err(|error| JsonFault::new(text, &error))
 }
 
-/// Checks that no object in `text`, which may hold several JSON values, has the same key twice. It does not check that
-/// the text is valid JSON.
+/// Checks that no object in `text`, which may hold several JSON values, has the same key twice. Does not check that the
+/// text is valid JSON.
 ///
 /// # Errors
 /// If an object has a key twice, fails with an error that states the key, and the line and column of its second

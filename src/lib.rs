@@ -1,7 +1,7 @@
-//! runledger is an embedded, append-only ledger for programs that run AI agents. **Every execution leaves exactly one
-//! record, and an acknowledged record survives a panic, `kill -9` and a power cut.** runledger also computes what
-//! executions cost, how much of each quota remains, and the usual latency, cost and success rate of each skill. Nothing
-//! leaves the machine.
+//! runledger is an embedded, append-only ledger for programs that run AI agents. **Every execution leaves one record,
+//! even if its process is killed. An acknowledged record survives a power cut.** The [guarantees](#guarantees) state
+//! the conditions. runledger also computes what executions cost, how much of each quota remains, and the usual latency,
+//! cost and success rate of each skill. Nothing leaves the machine.
 //!
 //! ```
 //! use runledger::{Ledger, Skill, Usage};
@@ -29,24 +29,26 @@
 //! |---|---|---|
 //! | execution | One call of a **skill**, which is a named unit of work. An execution begins, goes through **steps** and ends. | [`Execution`] |
 //! | record | The data of one execution: who requested it, when it ran, how it ended, its tokens, cost and quality. | [`ExecutionMetrics`] |
-//! | ledger | A file with one JSON line for each record, and a directory next to it with internal files. | [`Ledger`] |
-//! | segment | One file of the ledger. The **active** segment grows. A **sealed** one never changes. | [`SealedSegment`](ledger::SealedSegment) |
+//! | ledger | The records of a program, as JSON lines in one or more files, and a directory with internal files. | [`Ledger`] |
+//! | segment | One of the files with the ledger's lines. The **active** segment is the file at the ledger's path, and grows. The **sealed** segments have the earlier lines, and never change. | [`SealedSegment`](ledger::SealedSegment) |
 //! | journal | The layer under the ledger, which turns bytes into durable lines. | [`Journal`](journal::Journal) |
 //! | chain | The link between the lines. Each line has its number (`seq`), its hash and the hash of the previous line. | [`docs::format`] |
 //! | head | The number and the hash of the last line. | [`Head`] |
 //! | commit area | An internal file with a copy of the last lines. Each append syncs only this file. | [`docs::format`] |
-//! | begin mark | A note in the internal files that an execution has begun. An execution is **in flight** until it ends. | [`InFlight`] |
-//! | sweep | A step of opening a ledger. It records the unfinished executions of dead processes as interrupted. | [`Ledger::open`] |
+//! | begin mark | A note in the internal files that an execution has begun. An execution that has begun and not ended is **in flight**. | [`InFlight`] |
+//! | sweep | A step of opening a ledger: the unfinished executions of dead processes are recorded as interrupted. | [`Ledger::open`] |
 //! | detached | A detached execution belongs to no process. Any process can complete it. | [`DetachedExecution`] |
 //! | spill | Internal files with records that could not be appended to the ledger. A later call appends them. | [`Answer::Spilled`] |
 //! | run | A group of executions that share a `run_id`. | [`RunIds`](metrics::RunIds) |
-//! | usage, price, cost | The tokens of a model call, the price of a token, and their product. | [`Usage`], [`PriceTable`], [`Cost`] |
-//! | quota, window | A quota is the amount that an API allows in each period, such as a day. A window is one such period, such as a certain day. | [`Quota`] |
+//! | usage, price, cost | The usage of a model call is its number of tokens. A price is the money for one token. The cost of the call is their product. | [`Usage`], [`PriceTable`], [`Cost`] |
+//! | quota, window | A quota is the amount that an API allows in each period, such as a day. A window is one such period, such as a certain day. A **budget** is a quota of US dollars. | [`Quota`] |
 //! | reservation | An amount of a quota that is set aside before a call. After the call, the amount that the call really used replaces the reserved amount. | [`Grant`] |
 //! | baseline | The usual latency, cost and success rate of a skill. | [`Baseline`] |
 //! | run log | A Markdown file about one run. The **error registry** gives a number to each error that occurred in a run. | [`runlog`] |
 //!
 //! # Guarantees
+//!
+//! A record is **acknowledged** if the call that stores it returns [`Answer::Durable`].
 //!
 //! | if this happens | this holds |
 //! |---|---|
@@ -54,7 +56,7 @@
 //! | the process dies during an execution | The next process that opens the ledger records the execution as *interrupted*. |
 //! | one process starts an execution and another completes it | The execution leaves one record, even if several processes try to complete it, or one of these processes is killed. |
 //! | `kill -9` at any moment | Every acknowledged record is in the file. If the last line is incomplete, the next process that opens the ledger repairs it. |
-//! | a power cut at any moment | With [`Durability::Synced`], the same holds as after `kill -9`, if the disk keeps the data that it has flushed. |
+//! | a power cut at any moment | With [`Durability::Synced`], which is the default, the same holds as after `kill -9`, if the disk keeps the data that it has flushed. |
 //! | the disk is full or broken | Nothing panics. The call returns [`Answer::Spilled`] or [`Answer::Lost`]. |
 //! | a future of an async call is dropped, or its runtime is shut down | The execution leaves one record. Acknowledged records stay. |
 //! | the disk is slow or does not respond | With [`Options::deadline`], a call returns at the deadline at the latest, and reports whether the record is durable. |
@@ -62,31 +64,39 @@
 //! | someone edits, truncates or replaces the file | [`verify`](LedgerReader::verify) reports what changed and where. |
 //! | a price, a token count or a duration is unknown | The value is `None`, never 0. Totals report how many values were unknown. |
 //!
-//! [`verify`](LedgerReader::verify) detects a truncated file only while the files in the `.ledger` directory still show
-//! that the missing lines existed. To detect a rewrite of the whole chain, store a [`Head`] elsewhere and pass it to
-//! [`verify`](LedgerReader::verify). Begin marks survive a power cut only with [`Options::sync_begin`]. No guarantee
-//! holds on a disk that loses flushed data or on a network file system, or if a program writes to the ledger's files
-//! without holding the ledger's lock.
+//! If the last lines were cut off, [`verify`](LedgerReader::verify) detects this by comparing the segments with the
+//! internal files. If the internal files were changed in the same way, or if the whole chain was rewritten, only a
+//! stored [`Head`] reveals the change. So store a head on another machine, and pass it to `verify`. A power cut can
+//! remove begin marks, unless [`Options::sync_begin`] is set.
 //!
-//! [`docs::guarantees`] lists 33 failures. For each failure, it says what holds afterwards and which tests provoke it.
+//! Nothing is guaranteed on a network file system, or on a disk that loses flushed data. The same is true
+//! if a program writes to the ledger's files without the ledger's lock.
+//!
+//! [`docs::guarantees`] lists 34 failures. For each failure, the page says what holds afterwards and which tests
+//! provoke the failure.
 //!
 //! # Async
 //!
-//! [`Ledger::run_async`] and the other calls whose names end in `_async` return futures, which need no particular runtime
-//! and are `Send`. They do not block the thread while the disk syncs: a thread of the ledger, which the first async call
-//! starts, stores the records of all tasks, and syncs once for many of them. Quotas and budgets have `reserve_async` and
-//! `settle_async`, and a thread of their own. The example `wrap_async` is a program with 200 concurrent skills.
+//! [`Ledger::run_async`] and the other calls whose names end in `_async` return futures, which need no particular
+//! runtime and are `Send`. These futures do not block their thread while the disk syncs. The first async call starts a
+//! thread, which belongs to the ledger. This thread stores the records of all tasks, and syncs once for many records.
+//! Quotas and budgets have `reserve_async` and `settle_async`. These calls use a thread that belongs to the [`Quota`].
+//! The example `wrap_async` is a program with 200 concurrent skills.
 //!
-//! - **`select!` and timeouts.** A future may be dropped at any await. If it is dropped before the skill has ended, the
-//!   execution is recorded as cancelled. After that, the record is stored with the skill's own outcome.
-//! - **Blocking code.** In a task, use the async calls. A synchronous call would block the runtime's thread during a sync.
-//!   In code that runs in `spawn_blocking` or in a thread of its own, use the synchronous calls. Both kinds can be mixed.
-//! - **The end of the program.** Dropping the last handle of the ledger waits until all records are stored. So keep a
-//!   handle outside of the tasks, and drop it after the runtime, or in `spawn_blocking`.
-//! - **Memory.** At most 8 MiB of records wait for the disk. Then further calls wait for room, without blocking their
-//!   thread. The record of a future that is dropped while it waits is stored above this limit. If such records fill a
-//!   further 8 MiB, dropping a future blocks its thread until there is room.
-//! - **Forks.** The thread is not in a forked process, where the async calls return an error. The synchronous calls work.
+//! - **`select!` and timeouts.** A future may be dropped at any await. If a future of `run_async` is dropped before the
+//!   skill has ended, the execution is recorded as cancelled. If it is dropped later, the record is stored with the
+//!   skill's own outcome.
+//! - **Blocking code.** In a task, use the async calls. A synchronous call would block the runtime's thread during a
+//!   sync. In code that runs in `spawn_blocking` or in a separate thread, use the synchronous calls. Both kinds can be
+//!   mixed.
+//! - **The end of the program.** Dropping the last handle of the ledger blocks its thread until all records are stored.
+//!   To keep this wait out of the tasks, keep a handle outside of them. Drop that handle after the runtime has ended,
+//!   or in `spawn_blocking`.
+//! - **Memory.** At most 8 MiB of records wait for the disk in a queue. Further calls wait for room in the queue,
+//!   without blocking their thread. If a future is dropped while it waits for room, its record still has to be stored.
+//!   Such records may fill another 8 MiB. After that, dropping a waiting future blocks its thread until there is room.
+//! - **Forks.** A forked process does not have the ledger's thread. In a forked process, the async calls report an
+//!   error, and the synchronous calls work.
 //!
 //! ```
 //! use std::time::Duration;
@@ -137,14 +147,17 @@
 //! | [`metrics`] | The record of an execution, as plain data. |
 //! | [`cost`] | Prices with their dates, and exact costs. |
 //! | [`quota`] | Limits, windows and reservations. |
-//! | [`baseline`] | Baselines, and their comparison with statistical tests. A **frozen** baseline is computed once for each week, and then never changes. |
+//! | [`baseline`] | Baselines, and statistical tests of whether recent executions differ from them. A **frozen** baseline is computed once for each week, and then never changes. |
 //! | [`governance`] | The gate, which checks whether a run is fully logged, and escalations, which report problems. |
-//! | [`runlog`] | Markdown run logs, the error registry, and rules for how long both are kept. |
-//! | [`export`] | Records as CSV, and records as workflow events. |
-//! | `import` (feature `cli`) | What coding agents wrote about their sessions, as records. |
+//! | [`runlog`] | Markdown run logs, the error registry, and rules for how long run logs and segments are kept. |
+//! | [`export`] | Writes records as CSV, or as workflow events, which are JSON objects for orchestrators. |
+//! | `alerts` (feature `alerts`) | Alerts about limits that are reached, and about problems. There is one alert for each kind, subject and window. |
+//! | `report` (feature `report`) | A report about a ledger as one HTML file. |
+//! | `import` (feature `cli`) | Converts the session logs of coding agents to records. |
+//! | `hook` (feature `cli`) | Makes records from the events that coding agents report while they run. |
 //! | [`journal`], [`disk`] | Durable lines, and the storage under them. |
 //! | [`json`] | A JSON reader that refuses duplicate keys. |
-//! | `tracing` | Spans of the crate `tracing` as executions. |
+//! | `tracing` (feature `tracing`) | Converts the spans of the crate `tracing` to executions. |
 //!
 //! # Features
 //!
@@ -153,9 +166,13 @@
 //! | feature | adds |
 //! |---|---|
 //! | `cli` | The `runledger` command. |
+//! | `alerts` | `alerts`, and `runledger watch` if `cli` is on too. Webhooks can be on this machine only. |
+//! | `alerts-tls` | Webhooks with `https`, through the system's library. On Linux, the build needs the headers of OpenSSL. |
 //! | `postgres` | `sink::postgres`, which ships records to PostgreSQL, and `runledger pg` if `cli` is on too. |
 //! | `postgres-tls` | TLS for the connections to PostgreSQL, through the system's library. On Linux, the build needs the headers of OpenSSL. |
-//! | `tracing` | `tracing::LedgerLayer`, which records the spans that agent frameworks emit. |
+//! | `report` | `report`, which writes a report about a ledger as one HTML file, and `runledger report` if `cli` is on too. |
+//! | `tracing` | `tracing::LedgerLayer`, which makes executions from the spans that agent frameworks emit. |
+//! | `tui` | `runledger top`, a live view of a ledger. It includes `cli`. |
 //! | `simulation` | `disk::simulated`, an in-memory disk that reproduces every state that a crash can leave, for your own tests. |
 //!
 //! # Platforms
@@ -163,18 +180,19 @@
 //! The crate runs on Unix, with Rust 1.89 or later. All guarantees are tested on Linux. On other systems, two
 //! guarantees are weaker, because the crate cannot find out when a process started, or whether a file system is local:
 //!
-//! - A process that records executions holds a lock until it dies. If it has forked a child, the lock is held until the
-//!   child has ended too. On Linux, the ledger also checks whether the process itself is alive. On other systems,
-//!   the executions of the process are recorded as interrupted only after the child has ended.
+//! - A process that records executions holds a lock until it dies. A child that it forked keeps the lock until the
+//!   child ends. On Linux, the ledger also checks by process id and start time whether the process itself is alive. On
+//!   other systems, the executions of the dead process are recorded as interrupted only after the child has ended.
 //! - On Linux, [`Ledger::open`] fails if the path is on a network file system. On other systems, the call succeeds,
 //!   although no guarantee holds there.
 //!
 //! # What it is not
 //!
-//! - **Not a tracing library.** It records executions, not spans. It never samples: every execution is recorded.
-//! - **Not a server or an agent.** It has no telemetry. It opens no connection, except to the PostgreSQL database that
-//!   you name.
-//! - **Not a database.** To query a ledger, point DuckDB, pandas or `jq` at the file.
+//! - **Not a tracing library.** It does not emit or sample spans. Every execution is recorded.
+//! - **Not a server or a daemon.** It has no telemetry. It opens no connection, except to the PostgreSQL database and the
+//!   webhook that you name.
+//! - **Not a database.** Its queries are those of [`LedgerReader`] and of the command. For any other query, point
+//!   DuckDB, pandas or `jq` at the segments. `runledger cat` prints the lines of all segments.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -188,6 +206,8 @@ mod mutex;
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+#[cfg(feature = "alerts")]
+pub mod alerts;
 pub mod baseline;
 pub mod cost;
 pub mod disk;
@@ -211,12 +231,16 @@ pub mod docs {
 pub mod export;
 pub mod governance;
 #[cfg(feature = "cli")]
+pub mod hook;
+#[cfg(feature = "cli")]
 pub mod import;
 pub mod journal;
 pub mod json;
 pub mod ledger;
 pub mod metrics;
 pub mod quota;
+#[cfg(feature = "report")]
+pub mod report;
 pub mod runlog;
 #[cfg(feature = "postgres")]
 pub mod sink;

@@ -1,9 +1,9 @@
-//! Locks mutexes even if a thread panicked while it held the lock. This is safe, because the values guarded by these
-//! mutexes are consistent whenever a mutex is unlocked, even by a panic.
+//! Locks a mutex even if another thread panicked while it held the lock. This is safe for the mutexes of this crate:
+//! wherever a thread can panic while it holds a lock, the guarded value is consistent.
 
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
-/// Locks the mutex, even if a thread panicked while it held the lock.
+/// Locks `mutex`, and waits for the lock if another thread holds it.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

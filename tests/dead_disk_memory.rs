@@ -1,5 +1,5 @@
-//! Promise: on a dead disk, nothing waits in memory. The test has a file of its own, so that the memory of no other
-//! test is measured.
+//! Promise: if the disk is dead, records do not pile up in memory. This file has only one test, because the test
+//! measures the memory of its whole process.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a panic is a test's report")]
 

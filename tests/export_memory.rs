@@ -1,5 +1,5 @@
-//! Promise: an export of a million records holds one of them at a time, and no more of its output. A Markdown log has
-//! one run, whose records it holds.
+//! Promise: an export of a million records has only one record and its output in memory at a time. The export of a
+//! Markdown log has all records of its run in memory, but no others.
 
 #![allow(clippy::unwrap_used, reason = "a panic is a test's report")]
 
@@ -40,7 +40,8 @@ fn peak_kib() -> u64 {
     line.trim().strip_suffix(" kB").unwrap().parse().unwrap()
 }
 
-/// A million records. Each is requested after the output of all before it was written.
+/// Returns a million records. Asserts that each is requested only after the output of all records before it was
+/// written.
 fn records(written: &Cell<u64>, before_the_first: u64) -> impl Iterator<Item = Result<ExecutionMetrics>> {
     let record = execution(1, 0);
     (0..RECORDS).map(move |at| {

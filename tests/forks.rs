@@ -1,5 +1,6 @@
-//! Promise: a process may fork, with or without exec, while a ledger is open or its lock is held. It shares no state of
-//! the ledger with its child. Each has its own records in one chain, and neither keeps the other's files or lock.
+//! Promise: a process may fork, with or without exec, while a ledger is open or its lock is held. The parent and the
+//! child share no state of the ledger. Each appends its own records to the same chain. If one of them ends, the other
+//! does not keep its files or locks in use.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a panic is a test's report")]
@@ -25,14 +26,15 @@ use runledger::{Answer, Durability, ErrorKind, ExecutionMetrics, Ledger, Options
 
 /// The number of records that parent and child append each.
 const EACH: usize = 50;
-/// The number of records without syncs. They would collide if nothing kept them apart.
+/// The number of records without syncs that each process appends. There are so many that lines of the two processes
+/// would collide without a lock.
 const EACH_FAST: usize = 3_000;
 /// The number of tasks that use the async calls.
 const TASKS: usize = 4;
 /// The number of forks of a process whose threads append. Of 160 forks, three met a locked mutex.
 const FORKS: usize = 250;
 
-/// Forks. The child does `work`, and its exit status says whether that panicked.
+/// Forks. The child does `work`, and its exit status says whether `work` panicked.
 fn forked(work: impl FnOnce()) -> i32 {
     match fork::fork().unwrap() {
         Fork::Parent(child) => child,
@@ -212,8 +214,8 @@ fn row_15_a_lock_that_a_forked_child_keeps() {
     assert_eq!(found.len(), 4);
 }
 
-/// The real disk, which calls `hook` once after it was armed. That is while the ledger's lock is held, when its
-/// directory is examined.
+/// Returns the real disk, which calls `hook` once after it was armed. The call takes place while the ledger's lock is
+/// held, because the directory of the lock is examined then.
 fn while_locked(directory: &Path, hook: impl FnMut() + Send + 'static) -> (Arc<HookedDisk>, Arc<AtomicBool>) {
     let directory = ledger_path(directory).parent().unwrap().to_owned();
     let (armed, hook) = (Arc::new(AtomicBool::new(false)), Mutex::new(hook));
@@ -436,7 +438,7 @@ fn fork_beside_tasks(ledger: &Ledger, directory: &Path) {
     }
 }
 
-/// The calls answer at once, and write nothing.
+/// Asserts that the calls answer at once, and write nothing.
 fn refused(ledger: &Ledger) {
     fn now<T>(future: impl Future<Output = T>) -> T {
         match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {

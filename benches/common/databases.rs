@@ -1,4 +1,5 @@
-//! Other databases, to which a benchmark puts the same questions. They are used only if their programs are on `PATH`.
+//! Other databases, for comparison: a benchmark asks them the same questions. They are used only if their programs are
+//! on `PATH`.
 
 #![allow(clippy::unwrap_used, reason = "a benchmark that fails should say where")]
 
@@ -18,7 +19,7 @@ const INDEXES: [&str; 3] = [
     "CREATE INDEX executions_start ON executions (start_ms)",
 ];
 
-/// A program, and a file of it with the records.
+/// A database program, and its file with the records.
 pub(crate) struct Database {
     pub(crate) program: &'static str,
     path: PathBuf,
@@ -27,8 +28,8 @@ pub(crate) struct Database {
 impl Database {
     pub(crate) const PROGRAMS: [&str; 2] = ["sqlite3", "duckdb"];
 
-    /// Returns the database of the program, or `None` if the program is not on `PATH`. If `directory` has no file of it,
-    /// creates one with the records of the ledger.
+    /// Returns the database of the program, or `None` if the program is not on `PATH`. If `directory` has no file of
+    /// this program, creates one with the records of the ledger.
     pub(crate) fn of(program: &'static str, directory: &Path, ledger: &Path) -> Option<Self> {
         let version = Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
         version.ok().filter(|status| status.success())?;
@@ -74,7 +75,7 @@ impl Database {
     }
 }
 
-/// Returns the record as a line of CSV. The generated texts have neither commas nor quotes.
+/// Returns the record as a line of CSV. The generated texts have no commas and no quotes.
 fn row(record: &ExecutionMetrics) -> String {
     fn cell(value: Option<impl ToString>) -> String {
         value.map(|value| value.to_string()).unwrap_or_default()

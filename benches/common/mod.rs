@@ -1,4 +1,4 @@
-//! What the benchmarks share: samples, percentiles and a description of the machine.
+//! Code that the benchmarks share: samples, percentiles and a description of the machine.
 
 #![allow(dead_code, reason = "each benchmark uses a part")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a benchmark that fails should say where")]

@@ -5,11 +5,11 @@
                                                      what they used. `agreed` leaves out the traps that ccusage 20.0.24
                                                      does not handle: see DISPUTED
     transcripts.py ours HOME RUNLEDGER LEDGER        imports them, and prints the usage per day and model
-    transcripts.py theirs HOME CCUSAGE               prints the same of ccusage (`npm install ccusage@20`)
+    transcripts.py theirs HOME CCUSAGE               prints the usage that ccusage reports (`npm install ccusage@20`)
     transcripts.py compare OURS THEIRS               prints the differences
 
 Each line of the output is `day model input output cache_write cache_read usd`. Input excludes cached input. The
-generator does not know the prices. Its amounts are 0, and not compared.
+generator has no prices, so its amounts are 0 and are not compared.
 """
 
 import json
@@ -25,9 +25,9 @@ CODEX = ["gpt-5", "gpt-5-codex"]
 
 
 # The traps of Claude Code and of Codex that ccusage does not handle, and why its count is wrong:
-# - 2, calls without the id of a request: it counts each line of a message as a call. The lines repeat one usage.
-# - 9, `"speed": null` in a usage: it leaves out the call.
-# - 4 of Codex, a fork whose parent is gone: it counts the calls of the parent's history if there is only one.
+# - 2, calls without the id of a request: ccusage counts each line of a message as a call. The lines repeat one usage.
+# - 9, `"speed": null` in a usage: ccusage leaves out the call.
+# - 4 of Codex, a fork whose parent is gone: ccusage counts the calls of the parent's history if there is only one.
 DISPUTED = {"claude": {2, 9}, "codex": {4}}
 
 
@@ -146,7 +146,7 @@ def claude_session(maker, number):
         one.prompt()
         for _ in range(3):
             one.call(request=False)
-    elif trap == 3:  # a gateway uses ids again in other sessions
+    elif trap == 3:  # a gateway reuses ids in other sessions
         one.prompt()
         one.call(request=False, message="chatcmpl-1", blocks=1)
         other = Claude(maker)
@@ -331,7 +331,7 @@ def ours(home, runledger, ledger):
             single = len(record["trace"]["llm_calls"]) == 1
             usd = call.get("cost_usd", record["cost_usd"] if single else None)
             counts = [call["tokens_input"] - read - write, call["tokens_output"], write, read]
-            add(rows, (record["timestamp_start"][:10], call["model_name"]), counts, usd)
+            add(rows, (record["timestamp_start"][:10], call["model_name"] or "unknown"), counts, usd)
     show(rows)
 
 

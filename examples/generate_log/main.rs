@@ -8,8 +8,8 @@
 //! one file.
 //!
 //! The records are written through the ledger's journal, without syncs. A malformed line is the beginning of a record,
-//! followed by a brace. Malformed lines are written through the journal, too. So they are part of the chain of hashes,
-//! and `runledger verify` finds no fault. If they were written directly to the file, the ledger would treat them as the
+//! followed by a brace. Malformed lines are written through the journal, too. So they are part of the hash chain, and
+//! `runledger verify` finds no fault. If they were written directly to the file, the ledger would treat them as the
 //! remains of a crash and remove them.
 
 mod records;
@@ -30,7 +30,7 @@ struct Arguments {
     /// The share of malformed lines, from 0 to 1.
     malformed: f64,
     seed: u64,
-    /// The size, in MB, at which a new segment (a file of the log) begins; 0 if the log is one file.
+    /// The size, in MB, at which a new segment (a file of the log) begins. 0 if the log is one file.
     rotate_mb: u64,
 }
 
@@ -62,8 +62,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     if path.exists() {
         return Err(format!("{}: found a file; expected a new path", path.display()).into());
     }
-    // The clock gives the time of the log's id and of events, and can begin a new file each day. None of this matters
-    // here, so a fixed clock is enough.
+    // The journal uses the clock for the log's id and for the times of events. These times do not matter here, so the
+    // clock is fixed.
     let options = JournalOptions::new(Arc::new(|| 1_770_422_400_000))
         .durability(Durability::Flushed)
         .rotate_bytes((rotate_mb > 0).then_some(rotate_mb * 1_000_000));

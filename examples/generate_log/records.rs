@@ -15,7 +15,7 @@ pub(crate) struct Records {
     prices: &'static PriceTable,
     skills: Vec<Skill>,
     start: Timestamp,
-    /// The time from one start to the next is below this.
+    /// The time from the start of one execution to the start of the next is less than this.
     pause_ms_max: u64,
     /// The state of SplitMix64 (Steele, Lea, Flood 2014).
     state: u64,
@@ -24,7 +24,7 @@ pub(crate) struct Records {
 struct Skill {
     name: String,
     version: &'static str,
-    /// The model that the skill calls; `None` if it calls none.
+    /// The model that the skill calls. `None` if the skill does not call a model.
     model: Option<&'static str>,
     latency_median_ms: f64,
 }
@@ -61,7 +61,8 @@ impl Records {
         Self { prices, skills, start, pause_ms_max: 2_000, state: seed }
     }
 
-    /// Spreads the next `records` records over about `ms` milliseconds. Otherwise one starts each second on average.
+    /// Spreads the next `records` records over about `ms` milliseconds. Without this call, one execution starts each
+    /// second on average.
     pub(crate) fn spread(mut self, records: u64, ms: u64) -> Self {
         self.pause_ms_max = (2 * ms / records.max(1)).max(1);
         self
@@ -74,7 +75,7 @@ impl Records {
         mixed ^ (mixed >> 31)
     }
 
-    /// Returns a random number from 0 to below `end`.
+    /// Returns a random whole number from 0 to `end` − 1.
     pub(crate) fn below(&mut self, end: u64) -> u64 {
         self.random() % end.max(1)
     }

@@ -15,8 +15,8 @@ pub(crate) const LIMIT: &str = "openai-gpt4";
 /// The `max_tokens` of each call, which limits the number of tokens that the model generates.
 const OUTPUT_MAX: u64 = 256;
 
-/// Picks a model by row, because the trace does not name models. The model of row 77 has no price, so the cost of that
-/// call is unknown.
+/// Picks a model by row, because the file of calls does not name models. The model of row 77 has no price, so the cost
+/// of that call is unknown.
 fn model(row: usize) -> &'static str {
     match row {
         77 => "in-house-coder-7b",
@@ -25,8 +25,8 @@ fn model(row: usize) -> &'static str {
     }
 }
 
-/// Replays all calls. Adds to `overhead` the time that the ledger takes for each call. This is the time to begin the
-/// execution and to finish it.
+/// Replays all calls. Adds to `overhead` the time that the ledger takes for each call: to begin the execution and to
+/// finish it.
 pub(crate) fn run(root: &Execution, quota: &Quota, overhead: &mut Overhead) -> Result<(), Box<dyn Error>> {
     for (row, line) in CALLS.lines().skip(1).enumerate() {
         let tokens = line.split(',').skip(1).map(str::parse).collect::<Result<Vec<u64>, _>>()?;

@@ -14,7 +14,7 @@ use runledger::{Baselines, ExecutionMetrics, Ledger, LedgerReader, Quota, QuotaS
 use crate::{LEDGER, replay};
 
 pub(crate) fn print(ledger: &Ledger, quota: &Quota, run_id: &str) -> Result<(), Box<dyn Error>> {
-    // The reader holds only one record at a time, but this report keeps all records of the run in memory.
+    // The reader holds only one record in memory at a time, but this report keeps all records of the run.
     let ours = |record: &runledger::Result<ExecutionMetrics>| {
         record.as_ref().map_or(true, |record| record.run.run_id.as_deref() == Some(run_id))
     };
@@ -82,7 +82,7 @@ fn quota_left(quota: &Quota, records: &[ExecutionMetrics]) -> Result<(), Box<dyn
     Ok(())
 }
 
-/// Prints the baselines (the usual values) of all runs in the log. They become more accurate with every run.
+/// Prints the baselines (the usual values) of all runs in the log. The baselines become more accurate with every run.
 fn baselines(ledger: &Ledger) -> Result<(), Box<dyn Error>> {
     let row =
         |skill: &str, cells: [String; 6]| println!("  {skill:18} {}", cells.map(|cell| format!("{cell:>11}")).concat());
@@ -101,8 +101,8 @@ fn known(value: Option<impl Display>) -> String {
 }
 
 fn log(ledger: &Ledger) -> Result<(), Box<dyn Error>> {
-    // A head is the number and the hash of the last line. A head that is kept on another machine shows later whether
-    // the log was truncated or rewritten.
+    // A head is the number and the hash of the last line. A head that is stored on another machine shows later
+    // whether the log was truncated or rewritten.
     let whole = LedgerReader::open(LEDGER)?.verify(&[ledger.head()?])?;
     println!("\nWhere the log is\n  {LEDGER}: {} lines, {} bytes", whole.lines, whole.bytes);
     println!("  verify: {}", if whole.is_clean() { "clean".to_owned() } else { format!("{:?}", whole.faults) });
@@ -112,8 +112,8 @@ fn log(ledger: &Ledger) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The time that the ledger takes for each call, and the time that the disk alone takes to write as many bytes (the
-/// floor). The floor is measured after each call.
+/// Two times for each call: the time that the ledger takes, and the floor. The floor is the time that the disk alone
+/// takes to write as many bytes. It is measured after each call.
 pub(crate) struct Overhead {
     ledger: Vec<Duration>,
     floor: Vec<Duration>,

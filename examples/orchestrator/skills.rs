@@ -1,4 +1,7 @@
 //! The skills of the DAG, and the code that runs them. An orchestrator can copy `run` and `execute`.
+//!
+//! An [`Execution`] is a guard: if it is dropped before the skill has ended, for example by a panic, it still records
+//! how the execution ended.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -11,12 +14,14 @@ use runledger::metrics::{ErrorCategory, Status};
 use runledger::{Execution, Skill, hash_bytes, hash_reader};
 use serde_json::{Value, json};
 
-/// The output of each skill that has ended; `None` if it did not succeed.
+/// The output of each skill that has ended. `None` if the skill did not succeed.
 type Outputs = BTreeMap<&'static str, Option<Value>>;
 type Output = Result<Value, Box<dyn Error>>;
 
+/// A skill of the DAG.
 pub(crate) struct Node {
     name: &'static str,
+    /// The skills that must succeed before this one starts.
     needs: &'static [&'static str],
     body: fn(&mut Execution, &Outputs) -> Output,
 }
@@ -32,8 +37,8 @@ pub(crate) const DAG: &[Node] = &[
     Node { name: "cross-check", needs: &["hash-sources"], body: cross_check },
 ];
 
-/// Runs the skills in waves. A wave consists of the skills that have not run yet and whose needs have ended. The skills
-/// of a wave run at the same time, each in its own thread.
+/// Runs the skills in waves. A skill belongs to the next wave if all skills that it needs have ended. The skills of a
+/// wave run at the same time, each in its own thread.
 pub(crate) fn run(root: &Execution, dag: &'static [Node]) -> io::Result<()> {
     let mut outputs = Outputs::new();
     while outputs.len() < dag.len() {
@@ -43,7 +48,8 @@ pub(crate) fn run(root: &Execution, dag: &'static [Node]) -> io::Result<()> {
         assert!(!wave.is_empty(), "the DAG has a cycle");
         let ended = thread::scope(|scope| {
             let start = |node: &'static Node| {
-                // The child's record names its parent, its run and its path. The guard moves to the thread.
+                // The record of the child execution names its parent, its run and its path. The guard moves to the
+                // thread.
                 let execution = root.child(Skill::new(node.name, "1.0.0"));
                 let outputs = &outputs;
                 thread::Builder::new()
@@ -60,7 +66,7 @@ pub(crate) fn run(root: &Execution, dag: &'static [Node]) -> io::Result<()> {
     Ok(())
 }
 
-/// Runs one skill under its guard. The execution gets exactly one record, even if this function ends by a panic.
+/// Runs one skill. The guard `execution` writes exactly one record, even if this function panics.
 fn execute(node: &Node, mut execution: Execution, outputs: &Outputs) -> Option<Value> {
     if let Some(need) = node.needs.iter().find(|need| outputs[*need].is_none()) {
         execution.record_mut().set_error_reason(format!("needs {need}, which did not succeed"));
@@ -137,7 +143,7 @@ fn read_credentials(execution: &mut Execution, _: &Outputs) -> Output {
     Ok(json!(text))
 }
 
-/// Panics, because it cuts a text in the middle of a character.
+/// Panics, because it splits a string in the middle of a character.
 fn shorten_title(_: &mut Execution, _: &Outputs) -> Output {
     let title = String::from("Ledger — what ran");
     Ok(json!(title[..8]))

@@ -12,8 +12,8 @@ use crate::error::{Error, ErrorKind, Result, Skipped};
 use crate::metrics::{ExecutionMetrics, Fields};
 
 /// The earliest version of the bytes of [`Accumulator::to_bytes`] that can be read. In version 2, a sum has at most 128
-/// binary digits. Version 2 does not count latencies of 2³² ms or more separately, and lacks the
-/// [detail](super::detail) for comparisons. Up to version 3, times are in milliseconds.
+/// bits. Version 2 has no exact counts of latencies of 2³² ms or more, and lacks the [detail](super::detail) for
+/// comparisons. Version 4 stores the times of executions in microseconds, and earlier versions in milliseconds.
 const VERSION_MIN: u8 = 2;
 
 /// A group of frozen baselines counts its latencies exactly if it has at most this number of different latencies. The
@@ -24,8 +24,8 @@ const FROZEN_DISTINCT_MAX: usize = 512;
 ///
 /// Several threads can each collect a part of a file. Merging their accumulators gives the same baselines, byte for
 /// byte, as one accumulator for the whole file. An accumulator keeps only counts and sums, including a count for each
-/// different latency. It usually takes less than 400 KiB per group, and never more than 7 MiB. The number of records
-/// does not matter. To collect the records of a ledger on all cores, pass `Accumulator::new`,
+/// different latency. Whatever the number of records, each group usually takes less than 400 KiB of memory, and never
+/// more than 7 MiB. To collect the records of a ledger on all cores, pass `Accumulator::new`,
 /// [`add_fields`](Self::add_fields) and [`merge`](Self::merge) to [`Scan::fold`](crate::Scan::fold).
 ///
 /// ```
@@ -49,7 +49,7 @@ pub struct Accumulator {
     /// a sorted map would take four or five comparisons of names.
     samples: HashMap<String, Sample, NameHash>,
     skipped: Skipped,
-    /// Whether new groups are created without the detail that comparisons need.
+    /// True if new groups are created without the detail that comparisons need.
     is_summary: bool,
 }
 
@@ -64,9 +64,9 @@ impl Accumulator {
     }
 
     /// Creates an empty accumulator that groups records by `by`. The accumulator is meant for baselines and not for
-    /// [comparisons](super::FrozenBaselines::compare). So it is faster and smaller than an accumulator of
-    /// [`new`](Self::new). If it is used in a comparison nevertheless, its executions count as independent, and its
-    /// costs and tokens are not judged.
+    /// [comparisons](super::FrozenBaselines::compare). So the accumulator is faster and smaller than one that
+    /// [`new`](Self::new) creates. A comparison that uses this accumulator treats its executions as statistically
+    /// independent, and does not compare costs and tokens.
     pub fn by(by: BaselineBy) -> Self {
         Self { by, is_summary: true, ..Self::default() }
     }
@@ -121,7 +121,8 @@ impl Accumulator {
     }
 
     /// Adds the records of another accumulator. If the two accumulators group records by different properties, the
-    /// result has the groups of both accumulators.
+    /// result has the groups of both accumulators. Groups with the same name become one group, even if one is a skill
+    /// and the other is a model.
     pub fn merge(&mut self, other: Self) {
         self.skipped.merge(other.skipped);
         for (key, sample) in other.samples {
@@ -144,8 +145,9 @@ impl Accumulator {
         self.samples.values_mut().for_each(Sample::settle);
     }
 
-    /// Shrinks the accumulator to at most about 6 kilobytes per group. If a group has more than [`FROZEN_DISTINCT_MAX`]
-    /// different latencies, its latencies are counted in [buckets](super::buckets) from then on.
+    /// Shrinks the accumulator, so that its bytes have at most about 6 KB per group. If a group has more than
+    /// [`FROZEN_DISTINCT_MAX`] different latencies, its latencies are counted in [buckets](super::buckets) from then
+    /// on.
     pub(super) fn condensed(mut self) -> Self {
         self.settle();
         for sample in self.samples.values_mut() {
@@ -162,11 +164,12 @@ impl Accumulator {
     }
 
     /// Returns the accumulator as bytes, without the [skipped](Self::skip) lines. [`from_bytes`](Self::from_bytes)
-    /// restores the accumulator, and further records can then be added to it.
+    /// restores the accumulator, and further records can then be added to it. Groups that are added to a restored
+    /// accumulator always have the data that a comparison needs.
     ///
     /// The same records give the same bytes, in any order. Each different latency usually takes 2 or 3 bytes, and each
-    /// group about 100 bytes more. If the accumulator was created by [`new`](Self::new), each group takes up to 7 KB
-    /// more.
+    /// group about 100 bytes more. The data for comparisons takes up to 7 KB more per group, if the accumulator was
+    /// created by [`new`](Self::new).
     pub fn to_bytes(&mut self) -> Vec<u8> {
         self.settle();
         let mut out = Writer::default();
@@ -185,8 +188,9 @@ impl Accumulator {
     /// Restores an accumulator from the bytes of [`to_bytes`](Self::to_bytes). This function detects only impossible
     /// values. To detect other changes of the bytes, use a checksum.
     ///
-    /// If an earlier version of this crate wrote the bytes, the groups lack three things that a comparison needs: how
-    /// often each cost occurred, how often each number of tokens occurred, and the sums by time.
+    /// The groups lack data that a comparison needs if the accumulator was created by [`by`](Self::by), or if the bytes
+    /// have version 2. The missing data are the sums by blocks of time, and the counts that say how often each cost and
+    /// each number of tokens occurred.
     ///
     /// # Errors
     /// - [`ErrorKind::Newer`] if a newer version of this crate wrote the bytes.

@@ -16,8 +16,8 @@ use crate::metrics::Usd;
 /// ±1.7 × 10²⁶ USD.
 ///
 /// A latency of 0 ms means that the execution took less than a millisecond. Such latencies are included; without them,
-/// fast skills would look slow. A cost of 0 is included too, because it means that the execution was free. It does not
-/// mean that the cost is unknown.
+/// fast skills would look slow. A cost of 0 is included too: it means that the execution was free, not that the cost is
+/// unknown.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Baseline {
@@ -30,7 +30,7 @@ pub struct Baseline {
     pub success_rate: Option<f64>,
     /// The standard error of `success_rate`, rounded to 4 decimals: `√(p · (1 − p) / n)`, where `p` is the rate and `n`
     /// the number of executions with a known outcome. The standard error estimates how far the rate may be from the
-    /// true rate. It does not say how much single outcomes vary.
+    /// true rate, not how much single outcomes vary.
     ///
     /// This is the usual (Wald) estimate for a binomial proportion. For example, 240 successes of 245 give 0.009.
     /// Multiply the standard error by 1.96 to get half the width of a 95 % confidence interval, here 0.018. If all
@@ -49,13 +49,13 @@ pub struct Baseline {
     pub latency_p99_ms: Option<f64>,
     /// The mean of `total_latency_ms`, in milliseconds, rounded half to even to 3 decimals.
     pub latency_mean_ms: Option<f64>,
-    /// The sample standard deviation (n − 1) of `total_latency_ms`, in milliseconds, rounded to 3 decimals. It is
-    /// `None` if fewer than two latencies are known.
+    /// The sample standard deviation (n − 1) of `total_latency_ms`, in milliseconds, rounded to 3 decimals. `None` if
+    /// fewer than two latencies are known.
     pub latency_std_dev_ms: Option<f64>,
     /// The mean of `cost_usd`, in US dollars: the exact mean, rounded half to even to 8 decimals.
     pub cost_mean_usd: Option<Usd>,
-    /// The sample standard deviation (n − 1) of `cost_usd`, in US dollars, rounded to 8 decimals. It is `None` if fewer
-    /// than two costs are known.
+    /// The sample standard deviation (n − 1) of `cost_usd`, in US dollars, rounded to 8 decimals. `None` if fewer than
+    /// two costs are known.
     pub cost_std_dev_usd: Option<Usd>,
     /// The mean of `tokens_used`, rounded half to even to 3 decimals.
     pub tokens_mean: Option<f64>,
@@ -68,8 +68,8 @@ pub struct Baseline {
     pub cost_unknown: u64,
     /// The number of executions without `tokens_used`.
     pub tokens_unknown: u64,
-    /// The precision of the three percentiles. If JSON lacks this field, the percentiles are exact. Such JSON is from
-    /// an early version of this crate, which always counted exactly.
+    /// The precision of the three percentiles. If JSON lacks this field, the percentiles are exact. Early versions of
+    /// this crate wrote such JSON, and always counted exactly.
     #[serde(default)]
     pub latency_precision: Precision,
 }
@@ -80,7 +80,7 @@ pub struct Baseline {
 /// [`DISTINCT_MAX`](Self::DISTINCT_MAX) different latencies, all its latencies are counted in log-linear buckets
 /// instead, as in HdrHistogram (Gil Tene, 2012). There are 128 buckets of equal width between a power of two and the
 /// next, and each latency below 256 ms has its own bucket. A percentile is then interpolated between the middles of two
-/// buckets. It differs from the exact percentile by less than 1/256 (0.4 %). The mean and the standard deviation stay
+/// buckets, and differs from the exact percentile by less than 1/256 (0.4 %). The mean and the standard deviation stay
 /// exact.
 ///
 /// The precision depends only on the latencies, not on their order.
@@ -91,7 +91,7 @@ pub enum Precision {
     #[default]
     #[serde(rename = "exact")]
     Exact,
-    /// The percentiles are off by less than 0.4 % of the exact value; `"within 0.4 %"` in JSON.
+    /// The percentiles differ from the exact values by less than 0.4 %; `"within 0.4 %"` in JSON.
     #[serde(rename = "within 0.4 %")]
     Bounded,
 }
@@ -155,7 +155,7 @@ impl Baselines {
     /// the same bytes.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`] if a value cannot be written as JSON.
+    /// Fails with [`ErrorKind::Invalid`] if a value cannot be written as JSON.
     pub fn to_json(&self) -> Result<String> {
         serde_json::to_string_pretty(self)
             .map_err(|source| Error::new(ErrorKind::Invalid, "write baselines as JSON").source(source))

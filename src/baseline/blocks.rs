@@ -1,5 +1,5 @@
-//! Sums by blocks of time. A block is an interval of 1, 2, 4, … minutes. The sums show how much executions that run at
-//! the same time resemble each other.
+//! Sums by blocks of time. A block is an interval of 1, 2, 4, … minutes. The sums show how much executions resemble
+//! each other if they run at about the same time.
 
 use super::bytes::{Reader, Writer};
 use crate::error::Result;
@@ -47,19 +47,19 @@ pub(super) struct Block {
     pub(super) parts: [Part; METRICS],
 }
 
-/// Sums by blocks of 2^`doublings` minutes. Only blocks with executions are stored. The blocks are as short as they can
-/// be without exceeding [`BLOCKS_MAX`].
+/// Sums by blocks of 2^`doublings` minutes. Only blocks with executions are stored. The blocks are as short as
+/// [`BLOCKS_MAX`] allows.
 ///
-/// Executions may be collected in parts that are merged later. No part has longer blocks than the whole. So the result
-/// depends neither on the order of the executions nor on how they are split into parts.
+/// Executions may be collected in parts that are merged later. No part has longer blocks than the whole. So the order
+/// of the executions, and how they are split into parts, do not affect the result.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Blocks {
     doublings: u32,
-    /// In ascending order.
+    /// The blocks, in ascending order of their numbers.
     blocks: Vec<Block>,
     /// The index of the block in which the last execution was counted. The next execution is often in the same block.
     last: usize,
-    /// Whether the length of blocks is fixed, and only the newest blocks are kept.
+    /// True if the length of blocks is fixed and only the newest blocks are kept.
     is_newest: bool,
 }
 
@@ -213,7 +213,7 @@ mod tests {
         assert_eq!(of(&(0..128).collect::<Vec<_>>()).doublings(), 0);
         let wider = of(&(0..129).collect::<Vec<_>>());
         assert_eq!((wider.doublings(), wider.blocks.len()), (1, 65));
-        // Only blocks with executions count.
+        // Only blocks with executions are counted.
         assert_eq!(of(&[0, 40_000_000]).doublings(), 0);
         assert_eq!(of(&[-1, 0, 1]).iter().map(|block| block.number).collect::<Vec<_>>(), [-1, 0, 1]);
     }

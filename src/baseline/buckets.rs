@@ -1,4 +1,5 @@
-//! Log-linear buckets, as in Gil Tene's HdrHistogram (2012), and a coarse logarithm of their values, the score.
+//! Log-linear buckets, as in Gil Tene's HdrHistogram (2012). Each bucket has a score, which is a coarse logarithm of
+//! its values.
 //!
 //! A bucket is a range of values that are counted together. An octave reaches from a power of two to the next. All
 //! buckets of an octave have the same width.
@@ -54,8 +55,8 @@ mod tests {
             assert_eq!(bucket(low), number);
             let high = u64::try_from(doubled_middle(number) - u128::from(low)).unwrap();
             assert_eq!(bucket(high), number);
-            // Each value must differ from the middle by less than `value / 256`. If this holds for the lowest value of
-            // a bucket, it holds for all values of the bucket.
+            // Each value must differ from the middle by less than `value / 256`. If the lowest value of a bucket
+            // differs by less, so do all values of the bucket.
             assert!((high - low) as u128 * 128 < low.max(1).into(), "{low}..={high}");
             assert!(low >= 256 || high == low);
             low = match high.checked_add(1) {

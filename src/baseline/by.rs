@@ -54,7 +54,7 @@ impl FromStr for BaselineBy {
     /// Parses the [`name`](Self::name).
     ///
     /// # Errors
-    /// [`ErrorKind::Malformed`] if no variant has this name.
+    /// Fails with [`ErrorKind::Malformed`] if no variant has this name.
     fn from_str(text: &str) -> Result<Self> {
         Self::ALL.into_iter().find(|by| by.name() == text).ok_or_else(|| {
             let names = Self::ALL.map(Self::name).join(", ");

@@ -26,7 +26,7 @@ impl Writer {
         self.0.push(number as u8);
     }
 
-    /// Writes 0, −1, 1, −2, … as 0, 1, 2, 3, …, so that numbers near 0 are short.
+    /// Writes a number in zigzag encoding: 0, −1, 1, −2, … become 0, 1, 2, 3, …, so that numbers near 0 are short.
     pub(super) fn signed(&mut self, number: i128) {
         self.number(((number << 1) ^ (number >> 127)) as u128);
     }

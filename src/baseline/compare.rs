@@ -18,8 +18,8 @@ use crate::metrics::Usd;
 /// A change of at most this share of the baseline is too small to count as better or worse. Success rates have other
 /// limits.
 const STABLE: f64 = 0.02;
-/// A change of a success rate is too small to count as better or worse if it is below two limits. One limit is this
-/// number. The other is [`FAILURES_STABLE`] times the failure rate of the baseline.
+/// A change of a success rate is too small to count as better or worse if it is below both of two limits. One limit is
+/// this number. The other limit is [`FAILURES_STABLE`] times the failure rate of the baseline.
 const SUCCESS_STABLE: f64 = 0.005;
 /// See [`SUCCESS_STABLE`].
 const FAILURES_STABLE: f64 = 0.5;
@@ -33,21 +33,21 @@ const WEIGHTS: [f64; 4] = [3.0, 3.0, 1.0, 1.0];
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Verdict {
-    /// The metric improved by more than a trifle, and the change is statistically significant.
-    /// [`FrozenBaselines::compare`] says what a trifle is.
+    /// The metric improved. The change is statistically significant and not negligible. [`FrozenBaselines::compare`]
+    /// says which changes are negligible.
     Better,
-    /// The metric got worse by more than a trifle, and the change is statistically significant. Worse means a lower
-    /// success rate, a higher latency, a higher cost, or more tokens.
+    /// The metric got worse: a lower success rate, a higher latency, a higher cost, or more tokens. The change is
+    /// statistically significant and not negligible.
     Worse,
-    /// The change is a trifle, or it is not statistically significant. For cost and tokens, another possible reason is
-    /// that the arithmetic mean and the geometric mean moved in opposite directions. This verdict does not prove that
-    /// nothing changed.
+    /// The change is negligible, or it is not statistically significant. For cost and tokens, another possible reason
+    /// is that the arithmetic mean and the geometric mean moved in opposite directions. This verdict does not prove
+    /// that nothing changed.
     NoChangeShown,
     /// The metric was not judged, for one of these reasons:
     ///
     /// - Both sides have fewer than [`Comparison::SAMPLES_MIN`] values.
-    /// - Only one side has fewer values than that, and the change is a trifle or is not beyond doubt, as explained at
-    ///   [`Comparison::SAMPLES_MIN`].
+    /// - Only one side has fewer values than that, and the change is negligible, or is not significant at the stricter
+    ///   limit [`Comparison::ALPHA_FEW`].
     /// - One side has fewer than [`Comparison::SAMPLES_TESTED_MIN`] values.
     /// - The version of this crate that froze the baselines did not store what the test needs.
     TooFew,
@@ -95,12 +95,12 @@ pub struct Metric {
     pub test: Option<Test>,
     /// The change, in the metric's unit; `None` if the metric was not tested.
     ///
-    /// For a success rate, the change is the difference of the rates. For other metrics, it is `relative_delta` times
-    /// the baseline. But if the baseline is 0 or `relative_delta` is `None`, it is the difference of the geometric
-    /// means.
+    /// For a success rate, the change is the difference of the rates. For any other metric, the change is
+    /// `relative_delta` times the baseline. If the baseline is 0 or `relative_delta` is `None`, the change is the
+    /// difference of the geometric means.
     pub delta: Option<f64>,
-    /// The change as a share of the baseline, where 0.02 is 2 % more. It is `None` if the metric was not tested, or if
-    /// all values of the baseline are 0.
+    /// The change as a share of the baseline, where 0.02 is 2 % more. `None` if the metric was not tested, or if all
+    /// values of the baseline are 0.
     ///
     /// For latency, cost and tokens, this number is the recent geometric mean divided by the geometric mean of the
     /// baseline, minus 1. Zeros have no logarithm, so a constant is added to each value before a geometric mean is
@@ -110,25 +110,25 @@ pub struct Metric {
     pub relative_delta: Option<f64>,
     /// The 99 % confidence interval of the true `delta`; `None` if the metric was not tested.
     pub interval: Option<[f64; 2]>,
-    /// The variance of the change, divided by the variance that independent executions would have; at least 1.
-    /// Executions at the same time can resemble each other, for example in a slow hour. The more they resemble each
-    /// other, the less evidence each of them adds.
+    /// The variance of the change, divided by the variance that the change would have if the executions were
+    /// independent; at least 1. Executions that run at about the same time can resemble each other, for example in a
+    /// slow hour. The more they resemble each other, the less evidence each of them adds.
     ///
-    /// This factor is called design effect (Kish 1965), and is estimated from blocks of time. The p-value and the
-    /// interval are corrected for it. If the field is `None`, the executions count as independent. It is `None` in
-    /// these cases:
+    /// This factor is called the design effect (Kish 1965), and is estimated from blocks of time. The p-value and the
+    /// interval are corrected for it. If the factor is `None`, the executions count as independent. The factor is
+    /// `None` in these cases:
     ///
-    /// - Both sides together have fewer than 8 blocks with several values each.
+    /// - Both sides together have fewer than 8 blocks with at least 4 values on average.
     /// - The values do not vary.
     /// - The version of this crate that froze the baselines did not store blocks.
     pub design_effect: Option<f64>,
-    /// The p-value, at most 1; `None` if the metric was not tested. It is computed from the probability that chance
-    /// alone produces a change at least as large in the same direction. This probability is divided by 0.8 for a change
-    /// for the worse, and by 0.2 for a change for the better. The divisors are the shares of the allowed false alarms
-    /// that are reserved for each direction.
+    /// The p-value, at most 1; `None` if the metric was not tested. The p-value is computed from the probability that
+    /// chance alone produces a change at least as large in the same direction. This probability is divided by 0.8 for a
+    /// change for the worse, and by 0.2 for a change for the better. The divisors are the shares of the allowed false
+    /// alarms that are reserved for each direction.
     pub p_value: Option<f64>,
-    /// The p-value, adjusted by Holm's method (1979) for all tests of this comparison. The verdict depends on it. It is
-    /// `None` if the metric was not tested, or if both sides have fewer than [`Comparison::SAMPLES_MIN`] values.
+    /// The p-value, adjusted by Holm's method (1979) for all tests of this comparison. The verdict depends on this
+    /// value. `None` if the metric was not tested, or if both sides have fewer than [`Comparison::SAMPLES_MIN`] values.
     pub p_adjusted: Option<f64>,
     /// The verdict.
     pub verdict: Verdict,
@@ -178,8 +178,8 @@ impl Comparison {
     /// this probability are reserved for changes for the worse, and one fifth for changes for the better.
     pub const ALPHA: f64 = ALPHA;
     /// The number of values that each side needs for [`Verdict::NoChangeShown`]. If only one side has fewer values, a
-    /// change is reported only if it is beyond doubt. Beyond doubt means that the adjusted p-value is at most
-    /// [`ALPHA_FEW`](Self::ALPHA_FEW). If both sides have fewer values, no change is reported.
+    /// change is reported only if its adjusted p-value is at most [`ALPHA_FEW`](Self::ALPHA_FEW). If both sides have
+    /// fewer values, no change is reported.
     pub const SAMPLES_MIN: u64 = 30;
     /// Like [`ALPHA`](Self::ALPHA), but for a metric with fewer than [`SAMPLES_MIN`](Self::SAMPLES_MIN) values on one
     /// side: 0.1 %. This limit is stricter than `ALPHA`, because so few values do not show how much they depend on one
@@ -218,16 +218,17 @@ impl SkillComparison {
 impl FrozenBaselines {
     /// Compares recent executions, collected by skill, with these baselines.
     ///
-    /// A metric is better or worse if it changed by more than a trifle *and* the change is statistically significant. A
-    /// change of a latency, a cost or of tokens is a trifle if it is at most 2 % of the baseline. A change of a success
-    /// rate is a trifle if it is less than 0.5 percentage points and less than half of the baseline's failure rate.
-    /// Cost and tokens are not better or worse if their arithmetic mean and their geometric mean moved in opposite
-    /// directions.
+    /// A metric is better or worse if it changed, and if the change is statistically significant *and* not negligible.
+    /// A change of a latency, a cost or a token count is negligible if it is at most 2 % of the baseline. A change of a
+    /// success rate is negligible if it is less than 0.5 percentage points and less than half of the baseline's failure
+    /// rate. If the arithmetic mean and the geometric mean of the cost or the tokens moved in opposite directions, no
+    /// change of this metric is reported.
     ///
     /// A change is significant if its p-value, adjusted for the number of tests in the comparison, is at most
-    /// [`Comparison::ALPHA`]. Because of the adjustment, a comparison of hundreds of skills raises no more false alarms
-    /// than a comparison of one skill. The adjustment gives the success rate and the latency three times the weight of
-    /// cost and tokens, because cost and tokens often change together.
+    /// [`Comparison::ALPHA`]. If one side has few values, the limit is [`Comparison::ALPHA_FEW`]. Because of the
+    /// adjustment, a comparison of hundreds of skills raises no more false alarms than a comparison of one skill. The
+    /// adjustment gives the success rate and the latency three times the weight of cost and tokens, because cost and
+    /// tokens often change together.
     ///
     /// If one bad hour slows many executions, these executions are not independent evidence of a change. To correct for
     /// this, the executions of each side are divided into at most 128 blocks of time. All blocks have the same length,
@@ -296,8 +297,8 @@ impl Comparison {
             self.skills.values_mut().flat_map(|skill| skill.metrics_mut().into_iter().zip(is_mean).zip(WEIGHTS));
         let (mut tested, mut weighted) = (Vec::new(), Vec::new());
         for ((metric, is_mean), weight) in metrics {
-            // A metric that cannot be judged must not use up a part of the allowed false alarms. Whether a metric can
-            // be judged depends only on how many values each side has.
+            // A metric that cannot be judged must not use up a part of the allowed false alarms. So such a metric is
+            // left out of the adjustment. Whether a metric can be judged depends only on how many values each side has.
             let can_be_judged = metric.baseline_samples.max(metric.recent_samples) >= samples_min;
             if let Some(p_value) = metric.p_value.filter(|_| can_be_judged) {
                 tested.push((metric, is_mean));

@@ -1,10 +1,18 @@
-//! Estimates how much executions that run at the same time resemble each other. The more they resemble each other, the
-//! less evidence each execution adds. A comparison has two sides: the baseline and the recent executions.
+//! Estimates how much executions resemble each other if they run at about the same time. The more they resemble each
+//! other, the less evidence each execution adds. The model is that a random effect shifts all values in a block of
+//! time. A comparison has two sides: the baseline and the recent executions.
+//!
+//! The sources are:
+//!
+//! * Kish, "Survey Sampling" (1965), section 5.4;
+//! * Marriott and Pope, Biometrika 41 (1954), 390–402;
+//! * Rao and Scott, "A Simple Method for the Analysis of Clustered Binary Data", Biometrics 48 (1992), 577–585;
+//! * Searle, Casella and McCulloch, "Variance Components" (1992), section 3.6.
 
 use super::blocks::{Blocks, Part};
 use super::detail::Detail;
 
-/// The number of blocks that an estimate needs. The blocks of both sides count.
+/// The number of blocks that an estimate needs, on both sides together.
 const BLOCKS_MIN: usize = 8;
 /// Blocks are made longer until they have this many values on average. In this average, the weight of a block is its
 /// number of values. The minimum exists because a block with a single value cannot show resemblance.
@@ -21,27 +29,27 @@ const SHORT_MAX: i64 = 2;
 /// The estimate that [`design_effect`] returns.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct DesignEffect {
-    /// The variance of a difference, divided by the variance that independent executions would have; at least 1.
+    /// The variance of a difference, divided by its variance if the executions were independent; at least 1.
     pub(super) factor: f64,
     /// The degrees of freedom of the estimate: the number of blocks of both sides, minus 2.
     pub(super) degrees: f64,
 }
 
-/// Returns the design effect (Kish, "Survey Sampling" (1965), section 5.4) of the difference between the two sides'
-/// means of a metric. The design effect is the variance of this difference, divided by the variance that independent
-/// executions would have. Returns `None` if there are too few blocks for an estimate, or if the values do not vary.
+/// Returns the design effect (Kish 1965) of the difference between the means of a metric on the two sides. The design
+/// effect is the variance of this difference, divided by its variance if the executions were independent. Returns
+/// `None` if there are too few blocks for an estimate, or if the values do not vary.
 ///
 /// The model is that one random effect shifts all values of a block. The variance of these effects is estimated by an
-/// analysis of variance, by the method of moments (Searle, Casella and McCulloch, "Variance Components" (1992), section
-/// 3.6). The effects are an autoregression of order 1, so the effect of a block depends on the effect of the block
-/// before it. The coefficient of the autoregression is the correlation of neighbouring effects, and is estimated from
-/// neighbouring blocks. The variance of each side's mean is then the sum of the covariances of all pairs of blocks. All
-/// estimates use the blocks of both sides together, because a short side alone has too few blocks.
+/// analysis of variance with the method of moments (Searle, Casella and McCulloch 1992). The effects are an
+/// autoregression of order 1, so the effect of a block depends on the effect of the previous block. The coefficient of
+/// the autoregression is the correlation of neighbouring effects, and is estimated from neighbouring blocks. The
+/// variance of each side's mean is then the sum of the covariances of all pairs of blocks. All estimates use the blocks
+/// of both sides together, because a short side alone has too few blocks.
 ///
 /// A test is corrected by dividing its statistic by the square root of the design effect. This is the method of Rao and
-/// Scott ("A Simple Method for the Analysis of Clustered Binary Data", Biometrics 48 (1992), 577–585).
+/// Scott (1992).
 ///
-/// A long history has long blocks. In a block of several days, most pairs of executions start days apart. They resemble
+/// A long history has long blocks. In a block of several days, most pairs of executions start days apart, and resemble
 /// each other less than executions of the same day. So long blocks underestimate the design effect if the recent side
 /// is short. If the recent side covers at most [`SHORT_MAX`] blocks, the design effect is also estimated from the
 /// newest executions of each side, in shorter blocks. The largest estimate is used.
@@ -67,8 +75,8 @@ pub(super) fn design_effect(sides: [&Detail; 2], metric: usize, variances: [f64;
 /// Estimates the design effect from blocks. `counts` is the number of all values of each side. The blocks may hold only
 /// the newest of these values.
 fn by_blocks(sides: [&Blocks; 2], metric: usize, variances: [f64; 2], counts: [f64; 2]) -> Option<DesignEffect> {
-    // The weight of a side is its number of values in the blocks, not in `counts`. The newest blocks hold only a small
-    // part of a long history.
+    // The weight of a side is its number of values in the blocks. `counts` is not used here, because the newest blocks
+    // hold only a small part of a long history.
     let degrees = sides.map(|side| {
         let count: u64 = side.iter().map(|block| block.parts[metric].count).sum();
         count.saturating_sub(1) as f64
@@ -143,8 +151,8 @@ pub(super) fn estimate(sides: &[Vec<Numbered>; 2], variance: f64, counts: [f64; 
     let mut decay = 0.0;
     if within > 0.0 && known(lagged, lagged_fourth) {
         let found = lagged / lagged_unit / variance / within;
-        // If the mean of n values is subtracted first, the estimate of their autocorrelation φ is too low by about
-        // `(1 + 3φ) / n` (Marriott and Pope, Biometrika 41 (1954), 390–402). Here a mean is subtracted for each side.
+        // If the mean of n values is subtracted first, the estimate of their autocorrelation φ is too low by about `(1
+        // + 3φ) / n` (Marriott and Pope 1954). Here a mean is subtracted for each side.
         let means = sides.iter().filter(|side| side.len() > 1).count() as f64;
         decay = (found + means * (1.0 + 3.0 * found.clamp(0.0, 1.0)) / blocks).clamp(0.0, DECAY_MAX);
     }

@@ -18,10 +18,12 @@ pub(super) struct Counted {
 /// together.
 ///
 /// In memory, the numbers have the same encoding as in the written bytes. They are divided into runs, and each run has
-/// a summary. To look up a rank, the summaries find the right run, and only its numbers are decoded.
+/// a summary. To find the number at a rank, the summaries are searched for the run that contains the rank. Only the
+/// numbers of this run are decoded.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Counts {
-    /// For each run, the distances between its numbers, and how often each number occurs.
+    /// For each run, the distances between its numbers, and how often each number occurs. The distance of two
+    /// successive integers, such as 7 and 8, is 0.
     bytes: Vec<u8>,
     runs: Vec<Run>,
     len: usize,
@@ -127,7 +129,8 @@ impl Counts {
         out.extend(&self.bytes);
     }
 
-    /// Reads counts of at most `len_max` different numbers, none above `last_max`, that occur `values` times in total.
+    /// Reads the counts of at most `len_max` different numbers, none of which is above `last_max`. The counts must add
+    /// up to `values`.
     pub(super) fn read(from: &mut Reader<'_>, len_max: usize, last_max: u32, values: u64) -> Result<Self> {
         let len: usize = from.at_most(len_max as u64)?;
         let (mut counts, begin, mut next, mut missing) = (Self { len, ..Self::default() }, *from, 0, values);
@@ -135,7 +138,7 @@ impl Counts {
             let run_len = RUN_LEN.min(len - at);
             let start = begin.bytes_until(from).len();
             let (distances, often) = words(from, run_len)?;
-            // Each number must be larger than the one before it and occur at least once. The total must not exceed
+            // Each number must be larger than the previous number and occur at least once. The total must not exceed
             // `values`.
             let last = distances.sum().saturating_add(next + run_len as u64 - 1);
             let rest = missing.checked_sub(often.sum()).filter(|_| !often.has_zero() && last <= last_max.into());

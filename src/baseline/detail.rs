@@ -1,4 +1,4 @@
-//! The detail of a group. A comparison needs the detail in addition to the counts and sums of a baseline.
+//! The detail of a group: the data that a comparison needs besides the counts and sums of a baseline.
 
 use super::blocks::{Blocks, METRICS};
 use super::buckets::{BUCKETS_PER_OCTAVE, bucket, score};
@@ -13,14 +13,15 @@ const STEP_PICO: u64 = 10_000;
 /// The score of a cost is reduced by this number of octaves (doublings). So costs of at most 3.2 × 10⁻⁷ USD have the
 /// score 0.
 const COST_OCTAVES: u32 = 6;
-/// The largest number of different costs that a frozen group counts exactly. The same limit holds for different token
-/// counts.
+/// The largest number of different costs that a frozen group counts exactly. The limit for different token counts is
+/// the same.
 const FROZEN_DISTINCT_MAX: usize = 128;
-/// The lengths of the newest blocks are 2^6 minutes (about an hour) and 2^9 minutes (about a third of a day).
+/// The exponents of the lengths of the newest blocks: 2^6 minutes are about an hour, and 2^9 minutes are about a third
+/// of a day.
 const NEWEST_DOUBLINGS: [u32; 2] = [6, 9];
 
 /// How often each cost and each token count occurs, and the sums of all metrics by blocks of time. Costs and tokens are
-/// counted like latencies.
+/// counted like latencies, each value with its own count, or in buckets if there are many.
 #[derive(Debug, Clone)]
 pub(super) struct Detail {
     /// The costs, in units of 10⁻⁸ USD.

@@ -95,7 +95,7 @@ pub struct ComputedFrom {
     /// The number of records, of all skills together.
     pub records: u64,
     /// The number of lines that were skipped because they are not records. The time of such a line is unknown, so lines
-    /// that were written after the start of the week count, too.
+    /// that were written after the start of the week are included.
     pub skipped: u64,
     /// The time that the records cover; `None` if there are no records.
     pub period: Option<TimeRange>,
@@ -151,7 +151,7 @@ impl FrozenBaselines {
     /// Returns the frozen baselines as one line of JSON, without a line feed. The same records give the same bytes.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`] if a value cannot be written as JSON.
+    /// Fails with [`ErrorKind::Invalid`] if a value cannot be written as JSON.
     pub fn to_json(&self) -> Result<String> {
         serde_json::to_string(self)
             .map_err(|source| Error::new(ErrorKind::Invalid, "write frozen baselines as JSON").source(source))

@@ -1,5 +1,23 @@
 //! Tests of whether two samples differ, and by how much. This file has only the formulas. [`compare`](super::compare)
 //! interprets the results.
+//!
+//! The sources are:
+//!
+//! * Cochran, "Some Methods for Strengthening the Common χ² Tests", Biometrics 10 (1954), 417–451;
+//! * Cramér, "Mathematical Methods of Statistics" (1946), section 21.9;
+//! * Fisher, "Statistical Methods for Research Workers", fifth edition (1934), section 21.02;
+//! * Fleiss, Levin and Paik, "Statistical Methods for Rates and Proportions", third edition (2003), chapter 3;
+//! * Holm, "A Simple Sequentially Rejective Multiple Test Procedure", Scandinavian Journal of Statistics 6 (1979),
+//!   65–70;
+//! * Newcombe, "Interval Estimation for the Difference Between Independent Proportions", Statistics in Medicine 17
+//!   (1998), 873–890, method 10;
+//! * Pearson, Philosophical Magazine 50 (1900), 157–175;
+//! * Satterthwaite, Biometrics Bulletin 2 (1946), 110–114;
+//! * Student, "The Probable Error of a Mean", Biometrika 6 (1908), 1–25;
+//! * Welch, "The Generalization of 'Student's' Problem when Several Different Population Variances are Involved",
+//!   Biometrika 34 (1947), 28–35;
+//! * Wilson, "Probable Inference, the Law of Succession, and Statistical Inference", Journal of the American
+//!   Statistical Association 22 (1927), 209–212.
 
 use super::special::{chi_squared_tail, ln_choose, normal_two_sided, student_quantile, student_two_sided};
 
@@ -8,8 +26,8 @@ pub(super) const ALPHA: f64 = 0.01;
 /// A standard normal variable is more than this far from 0 with probability `ALPHA`.
 const Z: f64 = 2.575_829_303_548_901;
 /// A table of counts has one row for each sample. Its two columns are the values that belong to the part and those that
-/// do not. A z-test can be trusted if the expected count of each cell of this table is at least this number (Cochran,
-/// "Some Methods for Strengthening the Common χ² Tests", Biometrics 10 (1954), 417–451).
+/// do not. A z-test can be trusted if the expected count of each cell of this table is at least this number (Cochran
+/// 1954).
 const EXPECTED_MIN: f64 = 5.0;
 
 /// The result of a test.
@@ -35,8 +53,7 @@ impl Proportion {
         self.part as f64 / self.whole as f64
     }
 
-    /// Returns Wilson's interval ("Probable Inference, the Law of Succession, and Statistical Inference", Journal of
-    /// the American Statistical Association 22 (1927), 209–212).
+    /// Returns Wilson's confidence interval (1927) of the share.
     pub(crate) fn interval(self) -> [f64; 2] {
         let (n, p, square) = (self.whole as f64, self.share(), Z * Z);
         let middle = p + square / (2.0 * n);
@@ -45,8 +62,8 @@ impl Proportion {
     }
 }
 
-/// Returns true if [`two_proportions`] uses the exact test, because the expected count of some cell is too small for an
-/// approximation.
+/// Returns true if [`two_proportions`] uses the exact test. This is the case if the expected count of some cell is
+/// below [`EXPECTED_MIN`], which is too small for an approximation.
 pub(crate) fn is_exact(a: Proportion, b: Proportion) -> bool {
     let part = a.part as f64 + b.part as f64;
     let whole = a.whole as f64 + b.whole as f64;
@@ -54,12 +71,11 @@ pub(crate) fn is_exact(a: Proportion, b: Proportion) -> bool {
     rarer * a.whole.min(b.whole) as f64 / whole < EXPECTED_MIN
 }
 
-/// Tests whether two proportions differ. Neither `whole` may be 0.
+/// Tests whether two proportions differ. Each `whole` must be at least 1.
 ///
-/// The test is [Fisher's](fisher) if some expected count is [too small](is_exact) for an approximation. Otherwise it is
-/// the z-test with a pooled variance (Fleiss, Levin and Paik, "Statistical Methods for Rates and Proportions", third
-/// edition (2003), chapter 3, without the correction for continuity). The interval is [Newcombe's](newcombe) in both
-/// cases.
+/// The test is [Fisher's](fisher) if some expected count is [too small](is_exact) for an approximation. In all other
+/// cases, the test is the z-test with a pooled variance and without the correction for continuity (Fleiss, Levin and
+/// Paik 2003). The interval is [Newcombe's](newcombe) in both cases.
 pub(crate) fn two_proportions(a: Proportion, b: Proportion) -> Found {
     let found = newcombe(a, b);
     let p_value = if is_exact(a, b) {
@@ -72,9 +88,8 @@ pub(crate) fn two_proportions(a: Proportion, b: Proportion) -> Found {
     Found { p_value, ..found }
 }
 
-/// Returns the difference of two proportions and Newcombe's interval ("Interval Estimation for the Difference Between
-/// Independent Proportions", Statistics in Medicine 17 (1998), 873–890, method 10). `p_value` is 1, because nothing is
-/// tested. Neither `whole` may be 0.
+/// Returns the difference of two proportions, and Newcombe's confidence interval (1998). `p_value` is 1, because
+/// nothing is tested. Each `whole` must be at least 1.
 pub(super) fn newcombe(a: Proportion, b: Proportion) -> Found {
     let (share_a, share_b) = (a.share(), b.share());
     let ([low_a, high_a], [low_b, high_b]) = (a.interval(), b.interval());
@@ -84,9 +99,9 @@ pub(super) fn newcombe(a: Proportion, b: Proportion) -> Found {
     Found { delta, interval, p_value: 1.0 }
 }
 
-/// Fisher's exact test ("Statistical Methods for Research Workers", fifth edition (1934), section 21.02). The test
-/// considers all tables with the same row sums and column sums as the observed table. The result is the total
-/// probability of the tables that are at most as probable as the observed table.
+/// Returns the p-value of Fisher's exact test (1934). The test considers all tables with the same row sums and column
+/// sums as the observed table. The p-value is the total probability of the tables that are at most as probable as the
+/// observed table.
 ///
 /// The probabilities are computed relative to that of the most probable table. Each probability is computed from that
 /// of a neighbouring table, so no factorial is needed. [`two_proportions`] uses this test only if an expected count is
@@ -115,16 +130,16 @@ fn fisher(a: Proportion, b: Proportion) -> f64 {
     (no_likelier.map(|&(_, likely)| likely).sum::<f64>() / all).min(1.0)
 }
 
-/// Fisher's exact test in one direction: the probability that `b.part` is at least as large as observed, given the sums
-/// of the table's rows and columns ("Statistical Methods for Research Workers", fifth edition (1934), section 21.02).
+/// Returns the p-value of Fisher's exact test (1934) in one direction. This value is the probability that `b.part` is
+/// at least as large as observed, given the sums of the table's rows and columns.
 ///
 /// The probability is a sum of terms, one for each possible `b.part`. The first term is computed from logarithms of
-/// factorials, and each further term from the term before it. The mode is the most probable `b.part`. Beyond the mode,
+/// factorials, and each further term from the previous term. The mode is the most probable `b.part`. Beyond the mode,
 /// the terms decrease ever faster, so only a few of them matter.
 pub(super) fn fisher_more(a: Proportion, b: Proportion) -> f64 {
     let (whole, part) = (a.whole + b.whole, a.part + b.part);
-    // If `b.part` is not above the mode, summing the probabilities of all smaller numbers, and subtracting the sum from
-    // 1, is faster.
+    // If `b.part` is not above the mode, it is faster to sum the probabilities of all smaller numbers, and to subtract
+    // this sum from 1.
     let mode = (u128::from(part) + 1) * (u128::from(b.whole) + 1) / (u128::from(whole) + 2);
     let term = |k: u64| (ln_choose(b.whole, k) + ln_choose(a.whole, part - k) - ln_choose(whole, part)).exp();
     let (least, most) = (part.saturating_sub(a.whole), part.min(b.whole));
@@ -172,10 +187,9 @@ pub(super) struct Difference {
     pub(super) degrees: f64,
 }
 
-/// Estimates the difference of two means whose variances may differ (Welch, "The Generalization of 'Student's' Problem
-/// when Several Different Population Variances are Involved", Biometrika 34 (1947), 28–35). The degrees of freedom are
-/// Satterthwaite's (Biometrics Bulletin 2 (1946), 110–114). Each sample needs at least two values. If neither sample
-/// varies, the standard error is 0.
+/// Estimates the difference of the means of two samples whose variances may differ (Welch 1947). The degrees of freedom
+/// are Satterthwaite's (1946). Each sample needs at least two values. If each sample consists of equal values, the
+/// standard error is 0.
 pub(super) fn welch(a: Spread, b: Spread) -> Difference {
     let delta = b.mean - a.mean;
     let (square_a, square_b) = (a.variance / a.count as f64, b.variance / b.count as f64);
@@ -207,8 +221,8 @@ impl Difference {
     }
 }
 
-/// Student's t-test and interval for the mean of the differences between paired values ("The Probable Error of a Mean",
-/// Biometrika 6 (1908), 1–25). At least two differences are needed.
+/// Returns the result of Student's t-test (1908) for the mean of the differences between paired values, and the
+/// confidence interval of this mean. At least two differences are needed.
 ///
 /// If all differences are equal, the p-value is 1 if they are 0, and 0 if they are not.
 pub(crate) fn paired(differences: Spread) -> Found {
@@ -232,9 +246,8 @@ pub(crate) struct Associated {
     pub(crate) cramers_v: f64,
 }
 
-/// Pearson's test of whether the shares of several groups differ (Philosophical Magazine 50 (1900), 157–175), without a
-/// correction for continuity. The strength of the association is that of Cramér ("Mathematical Methods of Statistics"
-/// (1946), section 21.9).
+/// Tests whether the shares of several groups differ, by Pearson's test (1900) without a correction for continuity. The
+/// strength of the association is that of Cramér (1946).
 ///
 /// Returns `None` if the expected count of any cell is below 5, because the approximation cannot be trusted then. An
 /// expected count is 0 if a group is empty, if all shares are 0, or if all shares are 1. Also returns `None` for fewer
@@ -260,8 +273,7 @@ pub(crate) fn chi_squared(groups: &[Proportion]) -> Option<Associated> {
 }
 
 /// Adjusts p-values for testing several hypotheses at once, and returns them in the same order. If each adjusted
-/// p-value is compared with a limit, the probability of one or more false alarms is at most that limit (Holm, "A Simple
-/// Sequentially Rejective Multiple Test Procedure", Scandinavian Journal of Statistics 6 (1979), 65–70).
+/// p-value is compared with a limit, the probability of one or more false alarms is at most that limit (Holm 1979).
 pub(crate) fn holm(p_values: &[f64]) -> Vec<f64> {
     weighted_holm(&p_values.iter().map(|&p| (p, 1.0)).collect::<Vec<_>>())
 }

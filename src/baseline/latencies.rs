@@ -1,4 +1,4 @@
-//! Counts of latencies.
+//! Counts of values: latencies in milliseconds, costs in units of 10⁻⁸ USD, or token counts.
 
 use std::collections::BTreeMap;
 
@@ -9,43 +9,43 @@ use super::counts::{Counted, Counts};
 use super::tally::Tally;
 use crate::error::Result;
 
-/// Counts how often each latency occurs.
+/// Counts how often each value occurs. The type is named after latencies, which are its most frequent use.
 ///
 /// If there are at most [`Precision::DISTINCT_MAX`] different values, each value has its own count. If there are more,
-/// values are counted in log-linear [buckets](super::buckets): there are 128 buckets of equal width between a power of
-/// two and the next, and the middle of a bucket replaces the values in it. Each value below 256 has its own bucket. A
-/// bucket that starts at `low` is at most `low / 128` wide. So its middle differs from each value in it by less than
-/// 1/256 of the value.
+/// values are counted in log-linear [buckets](super::buckets), and the middle of a bucket replaces the values in the
+/// bucket. There are 128 buckets of equal width between a power of two and the next. Each value below 256 has its own
+/// bucket. A bucket that starts at `low` is at most `low / 128` wide. So its middle differs from each value in it by
+/// less than 1/256 of the value.
 ///
 /// Whether values are counted in buckets depends only on the set of values. Values may be collected in parts that are
 /// merged later. If one part exceeds the limit, so does the whole. If only the whole exceeds the limit, the last merge
-/// detects it. So the result depends neither on the order of the values nor on how they are split into parts.
+/// detects it. So the order of the values, and how they are split into parts, do not affect the result.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Latencies {
     /// The counts by value, or by bucket if `bounded` is true.
     tally: Tally,
     /// The counts of values of 2³² and more. The map is empty if `bounded` is true.
     long: BTreeMap<u64, u64>,
-    /// Whether values are counted in buckets.
+    /// True if values are counted in buckets, so that percentiles are not exact, but their error is bounded.
     bounded: bool,
 }
 
 impl Latencies {
     #[inline]
-    pub(super) fn add(&mut self, value_ms: u64) {
-        match (self.bounded, u32::try_from(value_ms)) {
+    pub(super) fn add(&mut self, value: u64) {
+        match (self.bounded, u32::try_from(value)) {
             (false, Ok(value)) => {
                 if self.tally.add(value) {
                     self.keep_limit();
                 }
             }
-            (false, Err(_)) => self.add_long(value_ms, 1),
-            (true, _) => _ = self.tally.add(bucket(value_ms)),
+            (false, Err(_)) => self.add_long(value, 1),
+            (true, _) => _ = self.tally.add(bucket(value)),
         }
     }
 
-    fn add_long(&mut self, value_ms: u64, count: u64) {
-        *self.long.entry(value_ms).or_default() += count;
+    fn add_long(&mut self, value: u64, count: u64) {
+        *self.long.entry(value).or_default() += count;
         if self.long.len() > Precision::DISTINCT_MAX {
             self.bound();
         }
@@ -116,8 +116,8 @@ impl Latencies {
         if self.bounded { Precision::Bounded } else { Precision::Exact }
     }
 
-    /// Returns each value in milliseconds times 2, in ascending order, and how often it occurs. The values are doubled,
-    /// because the middle of a bucket may lie between two integers. Recent values must be [settled](Self::settle).
+    /// Returns twice each value, in ascending order, and how often the value occurs. The values are doubled, because
+    /// the middle of a bucket may lie between two integers. Recent values must be [settled](Self::settle).
     pub(super) fn doubled(&self) -> impl Iterator<Item = (u128, u64)> + Clone {
         let low = self.tally.iter().map(|Counted { place, count }| (self.doubled_value(place), count));
         low.chain(self.long.iter().map(|(&value, &count)| (2 * u128::from(value), count)))
@@ -161,7 +161,7 @@ impl Latencies {
         self.tally.write(out);
     }
 
-    /// Reads the counts of `values` latencies from bytes of [version 2](super::accumulator) or later.
+    /// Reads counts that add up to `values` from bytes of [version 2](super::accumulator) or later.
     pub(super) fn read(from: &mut Reader<'_>, version: u8, values: u64) -> Result<Self> {
         let bounded = from.flag()?;
         let (mut long, mut rest, mut last) = (BTreeMap::new(), values, u64::from(u32::MAX));
@@ -206,7 +206,7 @@ mod tests {
         assert!(of(&full).doubled().map(|(value, _)| value).eq((0..most).map(|value| u128::from(2 * value))));
         let beyond = [full, vec![most]].concat();
         assert_eq!(of(&beyond).precision(), Precision::Bounded);
-        // 2³² ms are 49.7 days, which is not a plausible latency. Longer values are counted exactly nevertheless.
+        // 2³² ms are 49.7 days, which is not a plausible latency. Longer values are still counted exactly.
         let long = of(&[u64::MAX, 1 << 32, 7, u32::MAX.into(), 1 << 32]);
         assert_eq!(long.precision(), Precision::Exact);
         let values = [7, u32::MAX.into(), 1 << 32, 1 << 32, u64::MAX].map(|value: u64| 2 * u128::from(value));

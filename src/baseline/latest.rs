@@ -11,7 +11,7 @@ use crate::metrics::{ExecutionMetrics, Fields};
 
 /// Keeps the most recently started executions of each group, and returns an [`Accumulator`] of these executions.
 ///
-/// The order of the records does not matter. If two executions started in the same millisecond, the one with the higher
+/// The order of the records does not matter. If two executions started in the same microsecond, the one with the higher
 /// id counts as later. Each execution that is kept takes about 150 bytes of memory.
 ///
 /// ```

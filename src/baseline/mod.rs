@@ -9,7 +9,8 @@
 //! - [`Baselines::frozen`] computes the baselines of a week from the executions that started before the week. So every
 //!   day of the week is compared with the same values.
 //! - [`FrozenBaselines::compare`] compares recent executions with frozen baselines, and reports which metrics are
-//!   better or worse. A change is reported only if it is statistically significant, so chance alone rarely produces it.
+//!   better or worse. A change is reported only if it is statistically significant, so that chance alone rarely leads
+//!   to a report.
 //! - [`Weekly`] reports how much each week differs from the previous week.
 //!
 //! The same records give the same baselines, byte for byte, in any order and however the records are split into parts.

@@ -6,7 +6,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// Hashes the names of groups, several times faster than the standard library. Each map has its own random keys, so
-/// that nobody can choose names that collide.
+/// that nobody can choose names that have the same hash.
 #[derive(Debug, Clone)]
 pub(super) struct NameHash {
     keys: [u64; 2],
@@ -34,8 +34,8 @@ pub(super) struct NameHasher {
 }
 
 impl NameHasher {
-    /// Mixes two numbers into the sum. Multiplies them and combines both halves of the product, so that every bit of
-    /// the numbers affects many bits of the sum.
+    /// Mixes two numbers into the sum. One number is combined with the sum and the other with the key, and the results
+    /// are multiplied. The two halves of the product are combined too, so that every bit affects many bits of the sum.
     fn mix(&mut self, a: u64, b: u64) {
         let product = u128::from(a ^ self.sum) * u128::from(b ^ self.key);
         self.sum = (product as u64 ^ (product >> 64) as u64).wrapping_add(FACTOR);
@@ -48,8 +48,8 @@ impl Hasher for NameHasher {
         // letters could cancel each other, and two names would have the same hash.
         self.sum ^= (name.len() as u64).wrapping_mul(FACTOR);
         for piece in name.chunks(16) {
-            // The first eight bytes of a piece and the last eight may overlap. The length of the name, which is part of
-            // the hash, decides by how much.
+            // A piece of 8 to 16 bytes is read as its first eight and its last eight bytes, which may overlap. The
+            // length of the name determines the overlap, and is part of the hash.
             match (piece.first_chunk(), piece.last_chunk()) {
                 (Some(first), Some(last)) => self.mix(u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
                 _ => self.mix(piece.iter().fold(0, |all, byte| all << 8 | u64::from(*byte)), 0),
@@ -87,7 +87,7 @@ mod tests {
         assert_eq!(keys.hash_one("publish"), keys.clone().hash_one("publish".to_owned()));
     }
 
-    /// So names that collide in one map do not collide in another map.
+    /// Two names that have the same hash in one map have different hashes in another map, because the keys differ.
     #[test]
     fn each_map_has_keys_of_its_own() {
         assert_ne!(NameHash::default().hash_one("publish"), NameHash::default().hash_one("publish"));

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::by::BaselineBy;
 use super::time_range::TimeRange;
 use super::week::week_start;
-use crate::metrics::{Fields, Timestamp, Usd, outcome};
+use crate::metrics::{Fields, Timestamp, Usd};
 
 /// The values by which records are grouped.
 #[derive(Debug, Clone, Copy)]
@@ -26,7 +26,7 @@ pub(super) struct Observation {
     pub(super) start: Timestamp,
     pub(super) id: Uuid,
     pub(super) end: Option<Timestamp>,
-    /// Whether the execution succeeded; `None` if the record does not say whether it did, or contradicts itself.
+    /// Whether the execution succeeded; `None` if the outcome is unknown, or if the record contradicts itself.
     pub(super) succeeded: Option<bool>,
     pub(super) latency_ms: Option<u64>,
     pub(super) cost: Option<Usd>,
@@ -46,7 +46,7 @@ pub(super) fn of<'r>(record: &'r Fields<'_>) -> (Labels<'r>, Observation) {
         start: record.timestamp_start,
         id: record.execution_id,
         end: record.timestamp_end,
-        succeeded: outcome(record.execution_succeeded, record.execution_failed),
+        succeeded: record.succeeded(),
         latency_ms: record.total_latency_ms,
         cost: record.cost_usd,
         tokens: record.tokens_used,
@@ -55,7 +55,8 @@ pub(super) fn of<'r>(record: &'r Fields<'_>) -> (Labels<'r>, Observation) {
 }
 
 impl Observation {
-    /// Returns the time from the start to the end. If the end is unknown or before the start, returns only the start.
+    /// Returns the time from the start to the end. If the end is unknown or before the start, returns a range that ends
+    /// at the start.
     #[inline]
     pub(super) fn period(&self) -> TimeRange {
         TimeRange { start: self.start, end: self.end.map_or(self.start, |end| end.max(self.start)) }

@@ -1,21 +1,30 @@
-//! The permutation test of two samples. It answers the question: if all values were split into two samples at random,
-//! how probable would a difference at least as large as the observed one be?
+//! The permutation test of two samples. If all values were split into two samples at random, how probable would a
+//! difference at least as large as the observed one be?
 //!
 //! If nothing changed, every split of the values into samples of these sizes is equally likely. So the test raises no
-//! more false alarms than allowed, for every distribution and all sample sizes (Pitman, "Significance Tests which may
-//! be Applied to Samples from any Populations", Supplement to the Journal of the Royal Statistical Society 4 (1937),
-//! 119–130). The probability is not estimated from random splits, but computed by the saddlepoint method of Robinson,
-//! "Saddlepoint Approximations for Permutation Tests and Confidence Intervals", Journal of the Royal Statistical
-//! Society B 44 (1982), 91–101. So the probability is the same in every run. Its relative error is usually below 5 %,
-//! even if the probability is tiny. If there are only a few values and they have two modes, the probability can be
-//! wrong by a factor of 4. The reason is that the gaps between the possible sums are large.
+//! more false alarms than allowed, for every distribution and all sample sizes (Pitman 1937).
+//!
+//! The probability is not estimated from random splits, but computed by the saddlepoint method of Robinson (1982). So
+//! the probability is the same in every run. Its relative error is usually below 5 %, even if the probability is tiny.
+//! If there are only a few values and they have two modes, the probability can be wrong by a factor of 4. The reason is
+//! that the gaps between the possible sums are large.
+//!
+//! The sources are:
+//!
+//! * Pitman, "Significance Tests which may be Applied to Samples from any Populations", Supplement to the Journal of
+//!   the Royal Statistical Society 4 (1937), 119–130;
+//! * Robinson, "Saddlepoint Approximations for Permutation Tests and Confidence Intervals", Journal of the Royal
+//!   Statistical Society B 44 (1982), 91–101;
+//! * Skovgaard, "Saddlepoint Expansions for Conditional Distributions", Journal of Applied Probability 24 (1987),
+//!   875–887;
+//! * Barndorff-Nielsen, Biometrika 73 (1986), 307–322.
 
 use super::special::{ln_choose, normal_tail};
 
 /// The largest number of steps of the search for the saddlepoint. Usually 5 to 10 steps suffice.
 const STEPS_MAX: u32 = 200;
-/// If the sum is less than this many standard deviations above its expectation, the normal approximation is used. It
-/// suffices, because such a sum is not rare.
+/// If the sum is less than this many standard deviations above its expectation, it is not rare, so the normal
+/// approximation suffices.
 const NEAR: f64 = 0.5;
 
 /// A score, and how many values of both samples together have this score.
@@ -24,10 +33,9 @@ pub(super) type Scored = (f64, u64);
 /// Returns the probability that `part` values, drawn at random without replacement, have scores whose sum is at least
 /// `sum`. `sum` must not be below the expected sum, and `scores` must be in ascending order.
 ///
-/// The formula is the double saddlepoint of Skovgaard ("Saddlepoint Expansions for Conditional Distributions", Journal
-/// of Applied Probability 24 (1987), 875–887): each value is drawn independently with probability `part / whole`, on
-/// the condition that `part` values are drawn in total. The probability is computed in the form of Barndorff-Nielsen's
-/// `r*` (Biometrika 73 (1986), 307–322).
+/// The formula is the double saddlepoint of Skovgaard (1987). Each value is drawn independently with probability `part
+/// / whole`, on the condition that `part` values are drawn in total. The probability is computed in the form of
+/// Barndorff-Nielsen's `r*` (1986).
 pub(super) fn tail(scores: &[Scored], part: u64, sum: f64) -> f64 {
     let whole: u64 = scores.iter().map(|&(_, count)| count).sum();
     let n = whole as f64;
@@ -64,8 +72,8 @@ fn of_greatest(scaled: &[(f64, f64)], scores: &[Scored], part: u64, excess: f64)
     for (&(score, _), &(_, count)) in scaled.iter().zip(scores).rev() {
         let drawn = rest.min(count);
         if drawn > 0 {
-            // For the greatest sum, all values with higher scores are drawn. The last `ways` counts the choices among
-            // the values with the lowest score that is drawn.
+            // For the greatest sum, all values with higher scores are drawn. The last value of `ways` counts the
+            // choices among the values with the lowest score that is drawn.
             ways = ln_choose(count, drawn);
         }
         greatest += score * drawn as f64;

@@ -22,8 +22,8 @@ pub(super) struct Sample {
     pub(super) latency_ms: Moments,
     pub(super) cost_pico: Moments,
     pub(super) tokens: Moments,
-    /// What comparisons need in addition; `None` if the sample is not for comparisons, or if an earlier version wrote
-    /// the sample.
+    /// The further data that comparisons need. `None` if the sample is not for comparisons, or if an earlier version
+    /// wrote the sample.
     pub(super) detail: Option<Box<Detail>>,
 }
 

@@ -18,14 +18,14 @@ const NORMAL_TAIL_TERMS: u32 = 200;
 /// The maximum number of terms of an incomplete beta function. The number of terms that is needed grows with the square
 /// root of the parameters. This maximum suffices for parameters of 10⁹ and more.
 const BETA_TERMS_MAX: u32 = 1_000_000;
-/// A term that is too small to change the last binary digit of the sum, which is an `f64` near 1.
+/// A term that is too small to change the last bit of the sum, which is an `f64` near 1.
 const NOTHING: f64 = 1e-17;
 
 /// Returns the probability that a standard normal variable is at least `z` away from 0.
 ///
 /// For a small `z`, this is 1 minus the series of A&S 26.2.11, `2φ(z) · (z + z³/3 + z⁵/(3·5) + …)`. For a larger `z`,
-/// this is the continued fraction of A&S 26.2.14, `2φ(z) / (z + 1/(z + 2/(z + 3/(z + …))))`, evaluated from its last
-/// term to its first.
+/// this is the continued fraction of A&S 26.2.14, `2φ(z) / (z + 1/(z + 2/(z + 3/(z + …))))`. It is evaluated from its
+/// last term to its first.
 pub(super) fn normal_two_sided(z: f64) -> f64 {
     let z = z.abs();
     let density = (-z * z / 2.0).exp() / (2.0 * PI).sqrt();
@@ -155,8 +155,8 @@ fn gamma_half_ratio(mut a: f64) -> f64 {
     steps * a.sqrt() * terms.into_iter().fold(0.0, |sum, term| sum / a + term)
 }
 
-/// Evaluates the continued fraction `1/(1 + d₁/(1 + d₂/(1 + …)))` of DLMF 8.17.22 by Lentz's method, as Thompson and
-/// Barnett modified it (Journal of Computational Physics 64 (1986), 490–509).
+/// Evaluates the continued fraction `1/(1 + d₁/(1 + d₂/(1 + …)))` of DLMF 8.17.22. The method is that of Lentz, as
+/// modified by Thompson and Barnett (Journal of Computational Physics 64 (1986), 490–509).
 fn beta_fraction(a: f64, b: f64, x: f64) -> f64 {
     let not_zero = |value: f64| if value.abs() < f64::MIN_POSITIVE { f64::MIN_POSITIVE } else { value };
     let (mut c, mut d, mut fraction) = (1.0, 0.0, 1.0);

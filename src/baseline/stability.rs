@@ -86,8 +86,8 @@ pub struct WeekChanges {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct StabilityReport {
-    /// The changes of each week that has records, in chronological order. The first such week is left out. If the
-    /// previous calendar week has no records, all changes of a week are unknown.
+    /// The changes of each week that has records, in chronological order. The first week with records is left out. All
+    /// changes of a week are unknown if the calendar week before it has no records.
     pub weeks: Vec<WeekChanges>,
 }
 

@@ -5,7 +5,7 @@ use super::bytes::{Reader, Writer};
 use super::wide::Wide;
 use crate::error::Result;
 
-/// [`percentiles`] computes ranks in hundredths.
+/// The number of parts into which [`percentiles`] divides a rank, so that a percentage gives an integer.
 const HUNDRED: u128 = 100;
 
 /// Returns percentiles, 0–100, of `count` values; `None` if there are no values.
@@ -18,8 +18,8 @@ const HUNDRED: u128 = 100;
 /// `x[⌊h⌋] + (h − ⌊h⌋) · (x[⌊h⌋ + 1] − x[⌊h⌋])`. This definition is the default of numpy and R, and that of Excel's
 /// `PERCENTILE.INC`. So anyone can check a baseline with these programs.
 ///
-/// The values are doubled and the percentages are integers, so the result is a multiple of 1/200. It is computed as an
-/// integer, and rounded only once, by the conversion to `f64`.
+/// The values are doubled and the percentages are integers, so the result is a multiple of 1/200. The result is
+/// computed as an integer, and rounded only once, by the conversion to `f64`.
 ///
 /// If latencies are counted in buckets, the value at a rank is the middle of a bucket. The middle differs from the
 /// exact value by less than one part in 256, and so does a percentile between two middles.
@@ -47,7 +47,7 @@ pub(super) fn percentiles<const N: usize>(
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Moments {
     count: u64,
-    /// `None` if an earlier version of this crate stored only the count, because a sum exceeded 128 binary digits.
+    /// `None` if an earlier version of this crate stored only the count, because a sum exceeded 128 bits.
     sums: Option<Sums>,
 }
 
@@ -80,7 +80,7 @@ impl Moments {
         };
         sums.squares = sums.squares.and_then(|squares| squares.plus(square));
         let sum = if value < 0 { &mut sums.negative } else { &mut sums.positive };
-        // The sum of 2⁶⁴ values of at most 2¹²⁷ fits in 256 digits, so the addition cannot fail.
+        // The sum of 2⁶⁴ values of at most 2¹²⁷ fits in 256 bits, so the addition cannot fail.
         *sum = sum.plus(Wide::of(magnitude)).unwrap_or(*sum);
     }
 
@@ -167,8 +167,8 @@ impl Moments {
     ///
     /// Let `Σx = n·q + r`, where `q` is the mean truncated towards zero, and let `s = Σ(x − q)² = Σx² − n·q² − 2·q·r`,
     /// which is an integer. Then `Σ(x − mean)² = s − r²/n = (s − |r|) + |r|·(n − |r|)/n`. Both terms are at least 0 and
-    /// are computed from exact integers. So no digits are lost by cancellation, and the result is within a few units of
-    /// the last binary place.
+    /// are computed from exact integers. So no digits are lost by cancellation, and the result is correct to within a
+    /// few units in the last place.
     fn variance(&self) -> Option<f64> {
         let sums = self.sums?;
         let degrees = self.count.checked_sub(1).filter(|&degrees| degrees > 0)?;
@@ -180,7 +180,7 @@ impl Moments {
 }
 
 impl Sums {
-    /// Returns the sum of the values: whether it is negative, and its magnitude.
+    /// Returns the sum of the values as two parts: true if it is negative, and its magnitude.
     fn value(self) -> (bool, Wide) {
         match self.positive.minus(self.negative) {
             Some(sum) => (false, sum),
@@ -302,7 +302,7 @@ mod tests {
         assert_eq!((beyond.count(), beyond.std_dev(), beyond.mean_in(2, 1)), (4, None, Some(i128::MIN / 2)));
     }
 
-    /// Each cost is about 29 million dollars, in units of 10⁻¹² dollars. Its square exceeds 128 binary digits.
+    /// Each cost is about 29 million dollars, in units of 10⁻¹² dollars. Its square exceeds 128 bits.
     #[test]
     fn large_costs_have_a_mean_and_a_deviation() {
         let dollar = 1_000_000_000_000;

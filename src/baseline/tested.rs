@@ -1,4 +1,13 @@
 //! Tests the change of one metric.
+//!
+//! The sources are:
+//!
+//! * Chung and Romano, "Exact and Asymptotically Robust Permutation Tests", Annals of Statistics 41 (2013), 484–507;
+//! * Janssen, "Studentized Permutation Tests for Non-i.i.d. Hypotheses and the Generalized Behrens-Fisher Problem",
+//!   Statistics & Probability Letters 36 (1997), 9–21;
+//! * Rice and Gaines, "'Heads I Win, Tails You Lose': Testing Directional Alternatives in Ecological and Evolutionary
+//!   Research", Trends in Ecology & Evolution 9 (1994), 235–237;
+//! * Tukey, "Exploratory Data Analysis" (1977), chapter 3.
 
 use super::correlation::{self, DesignEffect};
 use super::detail::Detail;
@@ -6,9 +15,8 @@ use super::inference::{self, Proportion, Spread};
 use super::permutation;
 use super::special::{normal_quantile, student_two_sided};
 
-/// The share of the allowed false alarms that is reserved for changes for the worse. Rice and Gaines propose 0.8 for
-/// such directed tests ("'Heads I Win, Tails You Lose': Testing Directional Alternatives in Ecological and Evolutionary
-/// Research", Trends in Ecology & Evolution 9 (1994), 235–237).
+/// The share of the allowed false alarms that is reserved for changes for the worse. Rice and Gaines (1994) propose 0.8
+/// for such directed tests.
 const WORSE_SHARE: f64 = 0.8;
 /// [`start`] returns the median divided by this number. The test uses the score `ln(1 + value / start)` of each value.
 /// Far below the start, the score is nearly proportional to the value. Far above the start, the score is nearly
@@ -54,16 +62,14 @@ pub(super) fn success_rates(sides: [Proportion; 2], details: Option<[&Detail; 2]
     }
 }
 
-/// Tests a metric whose lower values are better. Each side must have at least two values. `baseline` is the median or
-/// the mean that is reported for the baseline. `delta` is the relative change times `baseline`.
+/// Tests a metric for which lower values are better. Each side must have at least two values. `baseline` is the median
+/// or the mean that is reported for the baseline. `delta` is the relative change times `baseline`.
 ///
 /// Two tests are made, and the larger p-value is used. If nothing changed, the permutation test is exact for every
 /// distribution and all sample sizes. However, if only the spread of the values changed, the permutation test raises
 /// too many false alarms. Welch's test is studentised: it divides the difference by the estimated standard error of the
-/// difference. For large samples, Welch's test is right even if the spread changed. See Janssen, "Studentized
-/// Permutation Tests for Non-i.i.d. Hypotheses and the Generalized Behrens-Fisher Problem", Statistics & Probability
-/// Letters 36 (1997), 9–21, and Chung and Romano, "Exact and Asymptotically Robust Permutation Tests", Annals of
-/// Statistics 41 (2013), 484–507.
+/// difference. For large samples, Welch's test is right even if the spread changed (Janssen 1997; Chung and Romano
+/// 2013).
 pub(super) fn values(sides: &[Values; 2], baseline: f64, details: Option<[&Detail; 2]>, metric: usize) -> Tested {
     let merged = merged(sides);
     let start = start(&merged);
@@ -113,9 +119,9 @@ fn merged(sides: &[Values; 2]) -> Vec<(f64, [u64; 2])> {
     merged
 }
 
-/// Returns the start: the number that is added to all values so that zeros have a logarithm ("started log", Tukey,
-/// "Exploratory Data Analysis" (1977), chapter 3). The start is the median of both sides together, divided by
-/// [`START_PARTS`]. If the median is 0, the mean replaces it. If all values are 0, the start is 1.
+/// Returns the start: the number that is added to all values so that zeros have a logarithm. Tukey (1977) calls such a
+/// logarithm a started log. The start is the median of both sides together, divided by [`START_PARTS`]. If the median
+/// is 0, the mean replaces it. If all values are 0, the start is 1.
 fn start(merged: &[(f64, [u64; 2])]) -> f64 {
     let count = |counts: &[u64; 2]| counts[0] + counts[1];
     let all: u64 = merged.iter().map(|(_, counts)| count(counts)).sum();

@@ -1,4 +1,4 @@
-//! Integers of 256 binary digits, for sums that do not fit in 128 binary digits.
+//! Integers of 256 bits, for sums that do not fit in 128 bits.
 
 /// An integer from 0 to 2²⁵⁶ − 1.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,8 +18,8 @@ impl Wide {
         let half = |number: u128| (number >> 64, number & u128::from(u64::MAX));
         let ((a_high, a_low), (b_high, b_low)) = (half(a), half(b));
         let low = a_low * b_low;
-        // Each product is at most 2¹²⁸ − 2⁶⁵ + 1, and each number added to it is below 2⁶⁴. So none of these sums
-        // overflows.
+        // Each product is at most 2¹²⁸ − 2⁶⁵ + 1, and each number added to it is below 2⁶⁴. So these sums do not
+        // overflow.
         let middle = a_high * b_low + (low >> 64);
         let (carry, rest) = half(middle);
         let middle = a_low * b_high + rest;
@@ -45,8 +45,8 @@ impl Wide {
     }
 
     /// Returns the quotient and the remainder, by long division. Returns `None` if the quotient does not fit in 128
-    /// digits, or if the divisor is 0. Also returns `None` if the divisor is 2¹²⁷ or more and `self` does not fit in
-    /// 128 digits.
+    /// bits, or if the divisor is 0. Also returns `None` if the divisor is 2¹²⁷ or more and `self` does not fit in 128
+    /// bits.
     pub(super) fn divided_by(self, divisor: u128) -> Option<(u128, u128)> {
         if self.high == 0 {
             return Some((self.low.checked_div(divisor)?, self.low % divisor));

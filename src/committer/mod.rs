@@ -1,7 +1,10 @@
 //! A thread that does the work of async callers in batches.
 //!
-//! The thread is started when the first job comes. A caller puts its job into a [`Queue`] with a bound, and awaits the
-//! result as a [`Promised`] value. This module does not know what the jobs are.
+//! The thread starts with the first job. A caller puts its job into a bounded [`Queue`], and awaits the result as a
+//! [`Promised`] value. The type `J` of the jobs belongs to the caller: this module only passes jobs on.
+//!
+//! A *hook* is a function that the program passed to the crate, such as the function that receives warnings. A job may
+//! call hooks.
 
 mod primitives;
 mod promise;
@@ -22,16 +25,16 @@ pub(crate) use wait::wait;
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// The limit of a deadline, so that adding it to the present time cannot overflow.
+/// The longest deadline. Because of this limit, adding a deadline to the current time cannot overflow.
 pub(crate) const DEADLINE_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-/// The thread, and the queue of its jobs. Dropping it waits until the queue is empty, at most for the deadline if there
-/// is one.
+/// The thread, and the queue of its jobs. Dropping this value waits until all jobs are done, but not longer than the
+/// deadline.
 #[derive(Debug)]
 pub(crate) struct Committer<J> {
     bound: usize,
     deadline: Option<Duration>,
-    /// The process that made this value. A forked child has a copy, but not the thread.
+    /// The id of the process that created this value. A forked child has a copy of the value, but not the thread.
     process: u32,
     running: OnceLock<Running<J>>,
 }
@@ -40,7 +43,7 @@ pub(crate) struct Committer<J> {
 struct Running<J> {
     queue: Arc<Queue<J>>,
     thread: JoinHandle<()>,
-    /// Broken when the thread has done all jobs and has dropped `work`.
+    /// Becomes [`Broken`] when the thread ends, after it has done all jobs and dropped `work`.
     ended: Promised<()>,
 }
 
@@ -51,23 +54,25 @@ impl<J> Committer<J> {
         Self { bound, deadline, process: std::process::id(), running: OnceLock::new() }
     }
 
-    /// Returns the time until which a caller that calls now waits; `None` without a deadline.
+    /// Returns the time at which a caller that begins to wait now stops waiting, or `None` if it waits without a limit.
     pub(crate) fn until(&self) -> Option<Instant> {
         self.deadline.map(|deadline| Instant::now() + deadline)
     }
 
-    /// Puts `job` into the queue as soon as it fits. If it fits now, it is in the queue when this function returns.
+    /// Puts `job` into the queue as soon as there is room. If there is room now, the job is in the queue when this
+    /// function returns.
     pub(crate) fn put(self: &Arc<Self>, queue: &Arc<Queue<J>>, job: J, cost: usize) -> Order<J> {
         let put = queue.put(job, cost);
         let committer = (!put.is_done()).then(|| Arc::clone(self));
         Order { put, committer }
     }
 
-    /// Returns the queue. The first call starts the thread, which calls `work` with batches of jobs whose costs are at
-    /// most `batch_cost` together. `work` empties the batch.
+    /// Returns the queue. The first call starts the thread, and calls `work` to get the function that does the jobs.
+    /// The thread passes batches of jobs to that function, which removes each job from the batch. The total cost of a
+    /// batch is at most `batch_cost`, unless the batch has only one job.
     ///
     /// # Errors
-    /// - [`ErrorKind::Unsuitable`] if this process was forked from the process that made this value.
+    /// - [`ErrorKind::Unsuitable`] if this process was forked from the process that created this value.
     /// - [`ErrorKind::Io`] if the thread cannot be started.
     pub(crate) fn queue(
         &self,
@@ -93,19 +98,21 @@ impl<J> Committer<J> {
         let thread = thread::Builder::new()
             .name("runledger".to_owned())
             .spawn(move || {
-                // Dropping `work` may wait for the disk. So it is dropped before the thread counts as ended.
+                // Dropping `work` may wait for the disk, so drop it before `_running`. Dropping `_running` reports that
+                // the thread has ended.
                 let (_running, work) = (running, work);
                 run(&jobs, batch_cost, &*work);
             })
             .map_err(|source| Error::new(ErrorKind::Io, OPERATION).source(source))?;
-        // If another thread was faster, this one ends, because its queue gets no job.
+        // If another caller was faster, the thread started here is not needed. It ends, because its queue is closed and
+        // empty.
         if let Err(second) = self.running.set(Running { queue, thread, ended }) {
             second.queue.close();
         }
         self.running.get().map(|running| &running.queue).ok_or_else(|| Error::new(ErrorKind::Io, OPERATION))
     }
 
-    /// Returns false if this process was forked from the process that made this value.
+    /// Returns false if this process was forked from the process that created this value.
     pub(crate) fn is_in_its_process(&self) -> bool {
         self.process == std::process::id()
     }
@@ -120,8 +127,8 @@ impl<J> Committer<J> {
 fn run<J>(queue: &Queue<J>, batch_cost: usize, work: &dyn Fn(&mut Vec<J>)) {
     let mut batch = Vec::new();
     while queue.take(&mut batch, batch_cost) {
-        // A hook of the program may panic. The promises of the jobs that were not done are then broken, and the next
-        // jobs are done.
+        // A hook may panic in `work`. The remaining jobs of the batch are then dropped. Their callers get `Broken`
+        // instead of a result, and the thread continues with the next batch.
         let _ = catch_unwind(AssertUnwindSafe(|| work(&mut batch)));
         batch.clear();
     }
@@ -131,32 +138,33 @@ impl<J> Drop for Committer<J> {
     fn drop(&mut self) {
         let Some(running) = self.running.take() else { return };
         if !self.is_in_its_process() {
-            // The thread is not in this process, and may have held a lock during the fork.
+            // A forked child does not have the thread, which may have held a lock at the time of the fork.
             return std::mem::forget(running);
         }
         let Running { queue, thread, ended } = running;
         queue.close();
-        // A hook of the program runs in the thread, and may drop the last handle. The thread cannot wait for itself.
+        // A hook that runs in the thread may drop the last handle. In that case, do not wait, because the thread cannot
+        // wait for itself.
         if thread.thread().id() != thread::current().id() && wait(ended, self.until()).is_some() {
-            // The thread catches every panic.
+            // Ignore the result, because the thread catches every panic.
             let _ = thread.join();
         }
     }
 }
 
-/// Puts a job into the queue of a committer. The committer does not end before the job is in the queue, or this value
-/// is dropped, which puts the job in.
+/// A future that puts a job into the queue of a committer. It keeps the committer alive until the job is in the queue.
+/// Dropping the future puts the job into the queue too.
 #[derive(Debug)]
 #[must_use = "a future does nothing unless it is awaited"]
 pub(crate) struct Order<J> {
-    // It is dropped before the committer, whose drop waits until the queue is empty.
+    // This field is dropped before `committer`, because dropping the committer waits until the queue is empty.
     put: Put<J>,
     /// `None` once the job is in the queue.
     committer: Option<Arc<Committer<J>>>,
 }
 
 impl<J> Order<J> {
-    /// Takes the job back; `None` if it is already in the queue.
+    /// Takes the job back. Returns `None` if the job is already in the queue.
     pub(crate) fn take_back(&mut self) -> Option<J> {
         self.put.take_back()
     }

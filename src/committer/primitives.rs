@@ -1,13 +1,13 @@
-//! The synchronisation primitives that [`queue`](super::queue) and [`promise`](super::promise) use.
-//! `tests/interleavings` compiles these two files with other primitives, which try out the orders in which threads can
-//! run.
+//! The synchronisation primitives that [`queue`](super::queue) and [`promise`](mod@super::promise) use.
+//! `tests/interleavings` compiles these two files with other primitives, which make it possible to test each order in
+//! which threads can run.
 
 use std::time::Duration;
 
 pub(super) use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 pub(super) use std::thread;
 
-/// Waits while `condition` holds, at most for `limit`.
+/// Waits while `condition` returns true, but not longer than `limit`.
 pub(super) fn wait_while<'a, T>(
     condvar: &Condvar,
     guard: MutexGuard<'a, T>,

@@ -1,11 +1,12 @@
-//! A value that one thread promises and that a task awaits.
+//! A value that one thread promises to another. The thread holds a [`Promise`] and gives the value later. A task holds
+//! the [`Promised`] and awaits the value.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
 use super::primitives::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// The side that gives the value. If it is dropped without a value, the other side gets [`Broken`].
+/// The side that gives the value. If this side is dropped without giving a value, the other side gets [`Broken`].
 #[derive(Debug)]
 pub(crate) struct Promise<T> {
     shared: Arc<Mutex<State<T>>>,
@@ -18,17 +19,18 @@ pub(crate) struct Promised<T> {
     shared: Arc<Mutex<State<T>>>,
 }
 
-/// The promise was dropped without a value, because the thread that should have given it panicked.
+/// Says that there will be no value, because the [`Promise`] was dropped. The thread that should have given the value
+/// panicked or ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Broken;
 
 #[derive(Debug)]
 enum State<T> {
-    /// There is no value yet. The waker is `None` until the future is polled.
+    /// There is no value yet. The waker is `None` until the future is first polled.
     Waiting(Option<Waker>),
     Given(T),
     Broken,
-    /// The value was taken, or nothing awaits it any more.
+    /// The value was taken, or the [`Promised`] has stopped waiting.
     Over,
 }
 
@@ -43,7 +45,7 @@ fn lock<T>(state: &Mutex<State<T>>) -> MutexGuard<'_, State<T>> {
 }
 
 impl<T> Promise<T> {
-    /// Gives the value, and wakes the task that awaits it. Returns the value if nothing awaits it any more.
+    /// Gives the value, and wakes the task that awaits it. If no task waits any more, returns the value as an error.
     pub(crate) fn give(self, value: T) -> Result<(), T> {
         let mut state = lock(&self.shared);
         match std::mem::replace(&mut *state, State::Over) {
@@ -71,12 +73,13 @@ impl<T> Drop for Promise<T> {
 }
 
 impl<T> Promised<T> {
-    /// Takes the value if it was given; `None` while there is no value.
+    /// Takes the value. Returns `None` if it was not given yet.
     pub(crate) fn take(&mut self) -> Option<Result<T, Broken>> {
         taken(&mut lock(&self.shared))
     }
 
-    /// Stops waiting. Returns the value if it was given already; a value that is given later is returned to the giver.
+    /// Stops waiting. Returns the value if it was given already. If [`Promise::give`] is called later, it returns the
+    /// value to its caller.
     pub(crate) fn leave(self) -> Option<T> {
         self.take_or_leave()
     }
@@ -94,7 +97,7 @@ impl<T> Future for Promised<T> {
         if let Some(value) = taken(&mut lock(&self.shared)) {
             return Poll::Ready(value);
         }
-        // Cloning and dropping a waker runs code of the runtime, so neither is done while the state is locked.
+        // Cloning or dropping a waker runs code of the runtime. So do this only while the state is unlocked.
         let mut waker = Some(context.waker().clone());
         let mut state = lock(&self.shared);
         match &mut *state {
@@ -108,7 +111,7 @@ impl<T> Future for Promised<T> {
     }
 }
 
-/// Takes the value if it was given; `None` while there is no value.
+/// Takes the value. Returns `None` if it was not given yet.
 fn taken<T>(state: &mut State<T>) -> Option<Result<T, Broken>> {
     match std::mem::replace(state, State::Over) {
         State::Given(value) => Some(Ok(value)),
@@ -122,7 +125,7 @@ fn taken<T>(state: &mut State<T>) -> Option<Result<T, Broken>> {
 
 impl<T> Drop for Promised<T> {
     fn drop(&mut self) {
-        // The value is dropped after the lock is released, since dropping it may run other code.
+        // Drop the value after the lock is released, because dropping it may run code of the program.
         drop(self.take_or_leave());
     }
 }

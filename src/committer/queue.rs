@@ -1,7 +1,7 @@
-//! A queue of jobs with a bound. Many threads and tasks put jobs in, and one thread takes them out in batches.
+//! A bounded queue of jobs. Many threads and tasks put jobs in, and one thread takes them out in batches.
 //!
-//! Each job has a cost, which is roughly its size in memory. The bound limits the sum of the costs. When a job does not
-//! fit, the task that brings it waits, and tasks that wait are served in the order in which they came.
+//! Each job has a cost, which is roughly its size in memory. The bound limits the sum of the costs. If there is no room
+//! for a job, its task waits. Waiting tasks get room in the order in which they began to wait.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -17,20 +17,22 @@ pub(crate) struct Queue<J> {
     state: Mutex<State<J>>,
     /// Wakes the thread that takes jobs.
     work: Condvar,
-    /// Wakes the threads whose cancelled tasks wait for room.
+    /// Wakes the threads that wait for room while they drop a [`Put`].
     room: Condvar,
-    /// The largest sum of the costs of all jobs.
+    /// The maximum sum of the costs of all jobs.
     bound: usize,
-    /// How long a thread waits for room when one of its tasks is cancelled; `None` if it waits as long as it takes.
+    /// How long a thread that drops a [`Put`] waits for room, or `None` if it waits without a limit.
     patience: Option<Duration>,
-    /// The process that made this queue. A forked child has a copy, from which no thread takes jobs.
+    /// The id of the process that created this queue. A forked child has a copy of the queue, but no thread that takes
+    /// jobs from this copy.
     process: u32,
 }
 
 #[derive(Debug)]
 struct State<J> {
     jobs: VecDeque<Costed<J>>,
-    /// The sum of the costs of the jobs in the queue, and of the jobs for which a waiting task was given room.
+    /// The sum of the costs of the jobs that take up room. These are the jobs in the queue, and the jobs of waiting
+    /// tasks that were given room.
     used: usize,
     /// The tasks that wait for room, by the number of their turn.
     waiting: BTreeMap<u64, Waiting>,
@@ -38,9 +40,9 @@ struct State<J> {
     next_turn: u64,
     /// True while the thread that takes jobs waits for one.
     is_idle: bool,
-    /// True if no more jobs come.
+    /// True after [`Queue::close`] was called.
     is_closed: bool,
-    /// The thread that takes jobs; `None` until it takes the first one.
+    /// The thread that takes jobs, or `None` if it has not taken a job yet.
     taker: Option<thread::ThreadId>,
 }
 
@@ -62,8 +64,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl<J> Queue<J> {
-    /// Creates a queue whose jobs cost at most `bound` together. A job that costs more than `bound` fits into an empty
-    /// queue.
+    /// Creates a queue whose jobs cost at most `bound` together. An empty queue also accepts a job that costs more than
+    /// `bound`.
     pub(crate) fn new(bound: usize, patience: Option<Duration>) -> Self {
         let state = State {
             jobs: VecDeque::new(),
@@ -78,8 +80,8 @@ impl<J> Queue<J> {
         Self { state, work, room, bound, patience, process: std::process::id() }
     }
 
-    /// Puts `job` into the queue as soon as it fits. If it fits now, it is in the queue when this function returns, even
-    /// if the returned future is never polled.
+    /// Puts `job` into the queue as soon as there is room. If there is room now, the job is in the queue when this
+    /// function returns, even if the returned future is never polled.
     pub(crate) fn put(self: &Arc<Self>, job: J, cost: usize) -> Put<J> {
         let mut state = lock(&self.state);
         if !state.waiting.is_empty() || !state.has_room(cost, self.bound) {
@@ -105,8 +107,8 @@ impl<J> Queue<J> {
         lock(&self.state).is_idle
     }
 
-    /// Moves the next jobs into `batch`, at least one, and further ones while their costs are at most `cost_max`
-    /// together. Waits for the first one. Returns false if the queue is closed and empty.
+    /// Waits for a job and moves it into `batch`, followed by further jobs as long as the total cost is at most
+    /// `cost_max`. Returns false, without a job, if the queue is closed and empty.
     pub(crate) fn take(&self, batch: &mut Vec<J>, cost_max: usize) -> bool {
         let mut state = lock(&self.state);
         while state.jobs.is_empty() {
@@ -131,7 +133,8 @@ impl<J> Queue<J> {
         true
     }
 
-    /// Makes [`take`](Self::take) return false once the queue is empty. Jobs that still wait for room are not taken.
+    /// Makes [`take`](Self::take) return false once the queue is empty. A job that is still waiting for room may then
+    /// never be taken.
     pub(crate) fn close(&self) {
         lock(&self.state).is_closed = true;
         self.work.notify_one();
@@ -154,7 +157,7 @@ impl<J> Queue<J> {
             self.room.notify_all();
         }
         for waker in wakers {
-            // A waker is code of the program, which may panic. The other tasks are woken nevertheless.
+            // A waker is code of the program, and may panic. Catch the panic, so that the other tasks are woken too.
             let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
         }
     }
@@ -165,29 +168,30 @@ impl<J> State<J> {
         self.used == 0 || self.used.saturating_add(cost) <= bound
     }
 
-    /// Ends the wait of the task with this turn. Returns true if the task was given room, and its waker if it was not.
+    /// Ends the wait of the task with this `turn`. Returns whether the task was given room, and the task's waker if it
+    /// was not.
     fn leave(&mut self, turn: Option<u64>) -> (bool, Option<Waker>) {
         let left = turn.map(|turn| self.waiting.remove(&turn));
         (matches!(left, Some(None)), left.flatten().map(|left| left.waker))
     }
 }
 
-/// Puts a job into the queue.
+/// A future that puts a job into the queue.
 ///
-/// If this future is dropped while it waits for room, the job is put in above the bound, so a cancelled task loses no
-/// job. If the jobs then cost twice the bound or more, the thread that drops the future first waits for room, as long
-/// as its patience lasts. So the memory stays bounded while tasks are cancelled again and again.
+/// If the future is dropped while it waits for room, the job is put in, even if the queue then exceeds its bound. So a
+/// cancelled task loses no job. If the jobs in the queue already cost twice the bound, the drop first waits until they
+/// cost less, but not longer than the queue's `patience`. This wait limits the memory even if many tasks are cancelled.
 #[derive(Debug)]
 #[must_use = "a future does nothing unless it is awaited"]
 pub(crate) struct Put<J> {
     queue: Arc<Queue<J>>,
     /// The job, until it is in the queue.
     todo: Option<Costed<J>>,
-    /// The turn of the task; `None` if it has not waited yet.
+    /// The turn of the task, or `None` if the task has not waited yet.
     turn: Option<u64>,
 }
 
-// Nothing in it is pinned.
+// No field is pinned.
 impl<J> Unpin for Put<J> {}
 
 impl<J> Put<J> {
@@ -196,7 +200,7 @@ impl<J> Put<J> {
         self.todo.is_none()
     }
 
-    /// Takes the job back; `None` if it is already in the queue.
+    /// Takes the job back. Returns `None` if the job is already in the queue.
     pub(crate) fn take_back(&mut self) -> Option<J> {
         let Costed { job, cost } = self.todo.take()?;
         let mut state = lock(&self.queue.state);
@@ -204,7 +208,7 @@ impl<J> Put<J> {
         if has_room {
             state.used -= cost;
         }
-        // The room may suffice for the tasks behind this one.
+        // There may be enough room now for tasks with later turns.
         self.queue.give_room(state);
         Some(job)
     }
@@ -216,8 +220,8 @@ impl<J> Future for Put<J> {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
         let Some(todo) = this.todo.take() else { return Poll::Ready(()) };
-        // Cloning and dropping a waker runs code of the runtime, which may drop another task and its `Put`. So neither
-        // is done while the queue is locked.
+        // Cloning or dropping a waker runs code of the runtime, which may drop another task and its `Put`. Dropping a
+        // `Put` locks the queue. So clone and drop wakers only while the queue is unlocked.
         let mut waker = context.waker().clone();
         let mut state = lock(&this.queue.state);
         match this.turn {
@@ -247,14 +251,16 @@ impl<J> Future for Put<J> {
 impl<J> Drop for Put<J> {
     fn drop(&mut self) {
         let Some(todo) = self.todo.take() else { return };
-        // In a forked child, the job belongs to the parent, and another thread may have held the lock during the fork.
+        // A forked child must not lock the queue, because a thread of the parent may have held the lock at the time of
+        // the fork. In the child, that lock would never be released. The job belongs to the parent.
         if self.queue.process != std::process::id() {
             return;
         }
         let mut state = lock(&self.queue.state);
         let (has_room, _waker) = state.leave(self.turn);
         if !has_room {
-            // The thread that makes room cannot wait for itself. It may drop a task when it wakes one, or in a hook.
+            // This thread may be the one that takes jobs, because waking a task or calling a hook can drop another
+            // task. The thread that takes jobs must not wait here, because only that thread makes room.
             let is_taker = state.taker == Some(thread::current().id());
             let limit = if is_taker { usize::MAX } else { self.queue.bound.saturating_mul(2) };
             state = wait_while(&self.queue.room, state, self.queue.patience, |state| state.used >= limit);

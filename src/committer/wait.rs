@@ -14,7 +14,8 @@ impl Wake for Unpark {
     }
 }
 
-/// Returns the output of `future`; `None` if it has none at the time `until`. Without a time, waits as long as it takes.
+/// Returns the output of `future`, or `None` if the future has not completed at the time `until`. If `until` is `None`,
+/// waits without a limit.
 pub(crate) fn wait<T>(future: impl Future<Output = T>, until: Option<Instant>) -> Option<T> {
     let mut future = pin!(future);
     let waker = Waker::from(Arc::new(Unpark(thread::current())));

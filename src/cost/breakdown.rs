@@ -17,42 +17,41 @@ pub struct Cost<'t> {
     pub parts: Vec<CostPart>,
     /// The tier of the model at the time of the call, such as free or premium.
     pub tier: CostTier,
-    /// The provider whose prices were used. Another provider may have served the call: one that falls back to these
-    /// prices, or one that has the same prices.
+    /// The provider whose prices were used. Another provider may have served the call, if it falls back to these
+    /// prices or has the same prices.
     pub provider: &'t str,
     /// The model as the table names it, even if the call used another name.
     pub matched: &'t str,
     /// The rules that led from the model's name to the row, such as `date with other separators`. Empty if the table
-    /// has the name itself or a pattern for it, and no other provider has the model at the same price.
+    /// has the name itself, or a pattern that matches it, so that no rule was needed.
     pub matched_by: Vec<&'static str>,
-    /// The version of the table that has the prices.
+    /// The version of the file from which the prices come.
     pub table: &'t str,
     /// The number of input tokens above which the prices of the call's tier apply. `None` if the call reaches no tier.
     pub tier_above: Option<u64>,
-    /// The pairs of the call's variant for which the table has prices, such as `processing` with `batch`. A variant
-    /// says how a call was served. Empty if only standard prices were used.
+    /// A variant is a set of key-value pairs that say how a call was served, such as `processing` with `batch`. These
+    /// are the pairs of the call's variant for which the table has prices. Empty if only standard prices were used.
     pub variant: BTreeMap<&'t str, &'t str>,
-    /// The pairs of the call's variant for which the table has no prices for this model. The standard prices were used
-    /// instead, which are too low for priority and too high for a batch. Pairs with the values `default` and
-    /// `standard`, which mean the standard service, are left out.
+    /// The pairs of the call's variant for which the table has no prices for this model. The standard prices were
+    /// used instead, which are too low for priority and too high for a batch. Pairs with the value `default` or
+    /// `standard` are left out, because they mean the standard service.
     pub variant_unpriced: BTreeMap<String, String>,
-    /// The region in the model's name, or under the key `region` in the call's variant, if the table has no prices for
-    /// that region. The standard prices were used instead, which may be too low.
+    /// The region of the call, if the table has no prices for it. The region is stated in the model's name, or under
+    /// the key `region` in the call's variant. The standard prices were used instead, which may be too low.
     pub region_unpriced: Option<String>,
     /// The parts of the usage that have no price of their own, such as audio input if there is a price for text only.
-    /// Each of these parts was billed at the price of its whole, such as all input, which may be too low. The parts are
-    /// in the order of [`Meter::ALL`](crate::metrics::Meter::ALL).
+    /// Each of these parts was billed at the price of its whole, such as all input. This price may be too low. The
+    /// parts are in the order of [`Meter::ALL`](crate::metrics::Meter::ALL).
     pub part_unpriced: Vec<Meter>,
-    /// False if another provider than `provider` may have served the call.
+    /// True if `provider` must have served the call. False if another provider may have served it.
     pub(super) is_of_server: bool,
     /// The time for which the prices were looked up.
     pub at: Timestamp,
 }
 
 impl Cost<'_> {
-    /// Returns `provider`, or `None` if another provider may have served the call. There are two possible reasons.
-    /// Several providers may have the model at the same price. Or the provider that served the call falls back to the
-    /// prices of `provider`.
+    /// Returns `provider`, or `None` if another provider may have served the call. This happens if several providers
+    /// have the model at the same price, or if the call's provider falls back to the prices of `provider`.
     pub(crate) fn served_by(&self) -> Option<&str> {
         self.is_of_server.then_some(self.provider)
     }
@@ -78,7 +77,7 @@ impl Cost<'_> {
     /// Writes the cost into `record`: `cost_usd` rounded half to even to 8 decimals, `cost_tier` and their provenance.
     /// If the exact amount has more than 8 decimals, the provenance stores that amount too.
     ///
-    /// Also sets the provider if the record names no provider and only one provider can have served the call. The
+    /// If the record names no provider, and only one provider can have served the call, also sets the provider. The
     /// estimate in the record is not changed.
     pub fn fill(&self, record: &mut ExecutionMetrics) {
         record.cost_usd = Some(self.usd.round_to_record());

@@ -1,4 +1,4 @@
-//! Computes the costs of an execution: only the unknown costs, or all costs.
+//! Computes the costs of an execution: either only the unknown costs, or all costs.
 
 use super::breakdown::Cost;
 use super::provenance::{common, dearer};
@@ -11,10 +11,10 @@ impl PriceTable {
     /// if nothing was computed.
     ///
     /// Each call is priced separately, at the prices of its own time. A call without a time is priced at the record's
-    /// `cost.at` or, if that is `None` too, at `timestamp_start`. [`call_of`](ExecutionMetrics::call_of) documents
-    /// which values of the record apply to its calls. The cost of the execution is the sum of the costs of its calls.
-    /// The cost remains `None` if the cost of a call is unknown. An execution that lists no calls is priced as one
-    /// call.
+    /// `cost.at`. If `cost.at` is `None` too, the call is priced at `timestamp_start`.
+    /// [`call_of`](ExecutionMetrics::call_of) documents which values of the record also apply to its calls. The cost
+    /// of the execution is the sum of the costs of its calls. The cost remains `None` if the cost of a call is
+    /// unknown. An execution that lists no calls is priced as one call.
     ///
     /// These fields are set:
     ///
@@ -23,8 +23,8 @@ impl PriceTable {
     /// - `cost_tier`, unless the tier is already known;
     /// - the provenance in `cost`. Its source is [`CostSource::Unknown`] if the table has no price.
     ///
-    /// An execution whose model or tokens are unknown is not changed. Routing decisions and budget checks that list no
-    /// calls are not changed either, since they name a model that they do not use.
+    /// An execution whose model or tokens are unknown is not changed. Routing decisions and budget checks that list
+    /// no calls are not changed either, because they can name a model that they do not use.
     ///
     /// ```
     /// use runledger::{ExecutionMetrics, PriceTable, Usage, Uuid};
@@ -40,8 +40,8 @@ impl PriceTable {
         if record.exact_cost().is_some() { Vec::new() } else { self.compute(record, Which::Unknown) }
     }
 
-    /// Like [`fill_costs`](Self::fill_costs), but does not compute costs that are marked as unknown. The mark is the
-    /// value `Unknown`: in `cost.source` or `cost_tier` of a record, or in `cost.source` of a call.
+    /// Like [`fill_costs`](Self::fill_costs), but does not compute costs that are marked as unknown. A cost is marked
+    /// if `cost.source` of the record or the call is `Unknown`, or if `cost_tier` of the record is `Unknown`.
     ///
     /// ```
     /// use runledger::{ExecutionMetrics, PriceTable, Usage, Uuid, metrics::CostSource};
@@ -58,9 +58,9 @@ impl PriceTable {
         if record.exact_cost().is_some() || is_unknown { Vec::new() } else { self.compute(record, Which::Missing) }
     }
 
-    /// Like [`fill_costs`](Self::fill_costs), but also replaces known costs, including those that a vendor reported. A
-    /// cost is not changed if the table has no price for it. If the cost of the record is known and the cost of one of
-    /// its calls remains unknown, the whole record is not changed.
+    /// Like [`fill_costs`](Self::fill_costs), but also replaces known costs, including those that a vendor reported.
+    /// A cost is not changed if the table has no price for it. If the cost of the record is known, but the cost of
+    /// one of its calls remains unknown, nothing in the record is changed.
     ///
     /// ```
     /// use runledger::{ExecutionMetrics, PriceTable, Usage, Uuid};
@@ -79,8 +79,8 @@ impl PriceTable {
     fn compute<'t>(&'t self, record: &mut ExecutionMetrics, which: Which) -> Vec<&'t str> {
         let mut calls = record.calls();
         match &mut calls[..] {
-            // The record lists no call, or only one call without usage and cost. So the usage of the execution is the
-            // usage of its only call.
+            // The record lists no call, or only one call whose usage and cost are missing. So the usage of the
+            // execution is also the usage of its only call.
             [only] if record.trace.llm_calls.is_empty() || record.is_whole(only) => {
                 self.compute_whole(record, only, which)
             }
@@ -138,7 +138,8 @@ impl PriceTable {
         } else if record.cost_usd.is_none() && has_usage {
             set_unknown(record);
         } else {
-            // Nothing was computed, or the execution has a known cost and the sum of its calls is unknown.
+            // Either nothing was computed, or the cost of the execution is known and the sum of the costs of its
+            // calls is not. The record then stays as it is.
             return Vec::new();
         }
         record.trace.llm_calls = calls;
@@ -151,7 +152,7 @@ impl PriceTable {
 enum Which {
     /// Unknown costs, except those that are marked as unknown.
     Missing,
-    /// Unknown costs.
+    /// Unknown costs, including those that are marked as unknown.
     Unknown,
     All,
 }
@@ -206,14 +207,14 @@ impl ExecutionMetrics {
         if let [only] = calls
             && only.cost.exact_usd.is_none()
         {
-            // The provenance of the only call is now in the record, so the call does not repeat it.
+            // The record now has the provenance of its only call, so the call does not repeat it.
             only.cost = CostProvenance::default();
         }
         true
     }
 }
 
-/// Returns the provenance of the call's cost, with the estimate that the call already has.
+/// Returns the provenance of a computed cost. Keeps the estimate that the call already has.
 fn provenance(cost: &Cost<'_>, call: &LlmCall) -> CostProvenance {
     CostProvenance { estimated_usd: call.cost.estimated_usd, ..cost.provenance() }
 }

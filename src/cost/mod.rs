@@ -1,10 +1,10 @@
-//! Computes the exact cost of executions: the units that they used, such as tokens, multiplied by the prices that
-//! applied then.
+//! Computes the exact cost of executions: the units that they used, such as tokens, multiplied by the prices at the
+//! time of the execution.
 //!
-//! The module does no I/O and reads no clock. A [`PriceTable`] is data. It can be the [bundled](PriceTable::bundled)
-//! table or your own table in the same JSON format ([`PriceTable::from_json`]). One table can be the fallback of
-//! another table ([`PriceTable::or`]). [`PriceTable::cost`] returns a [`Cost`] that is exact to the pico-dollar, or an
-//! error. An unknown price is never treated as zero.
+//! The module does no I/O and reads no clock. A [`PriceTable`] is data: the [bundled](PriceTable::bundled) table, or
+//! your own table in the same JSON format ([`PriceTable::from_json`]). One table can be the fallback of another table
+//! ([`PriceTable::or`]). [`PriceTable::cost`] returns a [`Cost`] that is exact to the pico-dollar, or an error. An
+//! unknown price is never treated as zero.
 //!
 //! # The table
 //!
@@ -43,41 +43,42 @@
 //! small inputs, and then the tiers in ascending order. A tier applies to all units of a call that has more input
 //! tokens than `above`, or at least as many as `from`. If several tiers apply, the last one is used.
 //!
-//! **Periods** limit when the prices in an entry of `prices` apply. If several entries apply, the last one is used.
+//! **Periods** say when the prices in an entry of `prices` apply. If several entries apply, the last one is used.
 //!
-//! * `from` is a day, and the price applies from 00:00 UTC of that day. Entries with neither `hours` nor `weekdays`
-//!   must be in chronological order.
-//! * `hours` are a start and an end in UTC. The price applies from the start to just before the end. The hours span
-//!   midnight if the start is later than the end.
+//! * `from` is a day, and the price applies from 00:00 UTC of that day. Entries without `hours` and `weekdays` must be
+//!   in chronological order.
+//! * `hours` are a start and an end in UTC. The price applies from the start until just before the end. If the start
+//!   is later than the end, the hours span midnight.
 //! * `weekdays` are days of the week in UTC. Hours that span midnight belong to the day on which they begin.
 //!
-//! **Variants** are prices for calls that were not served in the standard way, such as batches. A variant applies if
-//! its period applies and the call has all key-value pairs in `when`. For each key, such as `input`, the last
-//! applicable variant that has this key replaces the standard price and all its tiers. If no applicable variant has the
-//! key, the standard price applies.
+//! **Variants** are prices for calls that were not served in the standard way, such as batches. The key-value pairs
+//! of a call that say how it was served are called the variant of the call. Prices of the table apply if their
+//! period includes the time of the call, and if the variant of the call has all pairs in `when`. For each key, such as `input`, the last
+//! variant that applies and has this key replaces the standard price and all its tiers. If no variant that applies
+//! has the key, the standard price is used.
 //!
-//! **Names.** `names` has patterns for other names of a provider or a model. In a pattern, `*` matches any text, `#` a
-//! digit and `?` a character. `~` at the start matches an optional route to the model, such as `bedrock/`. `~` at the
-//! end matches optional endings that do not change the model: dates, versions and words such as `-latest`, `-preview`
-//! and `[1m]`. So `m~` matches `m-2026-01-31`, but neither `m:free` nor `m-mini`. `unlike` next to `like` excludes
-//! names. `serves` has patterns for models. If a call for such a model names no provider, the call is assumed to go to
-//! this provider. `falls_back_to` lists other providers. Their prices apply to models for which this provider has no
-//! row. For example, Azure sells OpenAI's models, so it falls back to OpenAI.
+//! **Names.** `names` has patterns for other names of a provider or a model. In a pattern, `*` matches any text, `#`
+//! a digit and `?` a character. `~` at the start matches an optional route to the model, such as `bedrock/`. `~` at
+//! the end matches optional endings that do not change the model: dates, versions and words such as `-latest`,
+//! `-preview` and `[1m]`. So `m~` matches `m-2026-01-31`, but not `m:free` or `m-mini`. The patterns in the key
+//! `unlike` exclude names that the patterns in `like` match. `serves` has patterns for models. If a call for such a model names no provider, the call is
+//! assumed to go to this provider. `falls_back_to` lists other providers. Their prices apply to models for which this
+//! provider has no row. For example, Azure sells OpenAI's models, so it falls back to OpenAI.
 //!
 //! # Rules
 //!
 //! * **Tables.** Each table is searched before its fallback. So your own table takes precedence over the bundled table,
-//!   even if a call spells the model in another way than your table. Two tables may have different names for the same
+//!   even if a call and your table spell the model differently. Two tables may have different names for the same
 //!   provider, such as `azure_openai` and `azure`.
-//! * **Model with a provider.** The row that has the name as `model` or in `aliases` is used. If there is none, the
-//!   first row with a pattern that matches is used. Case is ignored. If the provider has no such row, the providers in
-//!   `falls_back_to` are searched in the same way. Only the standard prices of their rows are used.
+//! * **Model with a provider.** The row that has the name as `model` or in `aliases` is used. If there is no such
+//!   row, the first row with a pattern that matches is used. Case is ignored. If the provider has no such row, the
+//!   providers in `falls_back_to` are searched in the same way. Only the standard prices of their rows are used.
 //! * **Model without a provider.** A provider declares a name if one of its rows has the name as `model` or in
 //!   `aliases`. A provider serves a name if its `serves` matches the name. The name can also have the form
 //!   `provider/model`. The first of these rows that exists is used:
 //!     1. for `provider/model`, the row of this provider, if it declares the model;
-//!     2. the row of the provider that serves the name, if this provider declares the name, or a pattern without `*`
-//!        matches;
+//!     2. the row of the provider that serves the name, if this provider declares the name or has a pattern without
+//!        `*` that matches;
 //!     3. the row of the only provider that declares the name;
 //!     4. the row of the provider that serves the name, if a pattern with `*` matches;
 //!     5. for `provider/model`, the row of this provider, if a pattern matches the model;
@@ -85,9 +86,10 @@
 //!
 //!   If several providers declare the name at different prices, the result is an error that lists these providers.
 //! * **Spellings.** If no table has the name, rules change the name step by step until a table has the new name.
-//!   [`Cost::matched_by`] names the rules that were used. The row that needs the fewest steps is used. If several rows
-//!   need the same number of steps and have different prices, the result is an error that lists these rows. A name that
-//!   is only similar is never accepted, since similar models can have different prices. The rules concern:
+//!   [`Cost::matched_by`] names the rules that were used. The row that needs the fewest steps is used. If several
+//!   rows need the same number of steps and have different prices, the result is an error that lists these rows. A
+//!   name that is only similar is never accepted, because similar models can have different prices. The rules
+//!   concern:
 //!   - a gateway, a route or a provider before the name;
 //!   - ids and ARNs of Bedrock, and resource names of Google Cloud;
 //!   - regions;
@@ -98,48 +100,49 @@
 //!   region. If the table has no row for the region, the standard prices apply, and [`Cost::region_unpriced`] names the
 //!   region.
 //! * **Time.** The price at the time of the call applies.
-//! * **Parts.** A part, such as cached input, belongs to a whole, such as all input. A part can have parts itself. Each
-//!   token is priced once, at the price of the innermost part that contains the token and has a price. If there is no
-//!   price for tokens that were read from a cache, they cost the input price. Vendors usually charge less for such
-//!   tokens. If there is no price for reasoning, it costs as much as other output. If there is no price for audio,
-//!   images or video, these cost as much as text. The price of text may be too low for them, so [`Cost::part_unpriced`]
-//!   names these parts. Parts of different kinds, such as cached tokens and audio, are assumed not to overlap unless
-//!   the usage reports their overlap.
+//! * **Parts.** A part, such as cached input, belongs to a whole, such as all input. A part can have parts itself.
+//!   Each token is priced once, at the price of the innermost part that contains the token and has a price. If there
+//!   is no price for tokens that were read from a cache, they cost the input price. Vendors usually charge less for
+//!   such tokens, so the amount may be too high. If there is no price for reasoning, it costs as much as other
+//!   output. If there is no price for audio, images or video, these cost as much as text. The price of text may be
+//!   too low for them, so [`Cost::part_unpriced`] names these parts. Parts of different kinds, such as cached tokens
+//!   and audio, can overlap. If the usage does not report the overlap, it counts as 0.
 //! * **Requests.** A call counts as one request if its usage does not report the number of requests.
 //! * **No price.** The result is an error if the usage has one of these counts and the row has no price for that count:
 //!   - cache writes, which may cost more than other input. At Anthropic, they cost 1.25 times as much, or twice as much
 //!     if the cache keeps the input for an hour;
 //!   - searches and rented deployments;
-//!   - input or output tokens that no priced part includes, if the row bills tokens;
+//!   - input or output tokens that do not belong to a part with a price, if the row bills tokens;
 //!   - time, characters, messages and pages, if the row bills tokens and the usage has no tokens. If the usage has
 //!     tokens, these counts measure the same content as the tokens, so they are not billed without a price;
-//!   - requests, if the row bills tokens and the usage has no tokens. All other requests without a price cost nothing.
+//!   - requests, if the row bills tokens and the usage has no tokens. In all other cases, requests without a price
+//!     cost nothing.
 //!
-//!   The result is also an error if the row bills no tokens, and the usage reports none of the counts that the row
-//!   bills.
+//!   The result is also an error if the row bills no tokens, and the usage has none of the counts that the row bills.
 //! * **Unpriced variants.** The row may have no prices for the way in which a call was served. Then the standard prices
-//!   apply, and [`Cost::variant_unpriced`] has the pairs without a price. The amount is then too low for priority and
-//!   too high for a batch. `default` and `standard` mean the standard service. Anthropic and Groq report a batch as
+//!   apply, and [`Cost::variant_unpriced`] has the pairs without a price. The amount is then too low for a
+//!   call with priority, and too high for a batch. `default` and `standard` mean the standard service. Anthropic and Groq report a batch as
 //!   `service_tier` `batch`, which means the same as `processing` `batch`.
 //! * **Not reported.** If the count of a part is `None`, its tokens cost the price of the whole. The amount is too low
 //!   if these tokens were written to a cache. Searches whose count is `None` are not billed.
 //! * **Tier of the model.** A model is `Free` if and only if all its prices are zero. Any other model has the tier that
-//!   the table states. If the table states none, the price of a million output tokens decides: `Premium` from 25 USD
-//!   on, and `Standard` below.
+//!   the table states. If the table does not state a tier, the price of a million output tokens decides: `Premium` from
+//!   25 USD on, and `Standard` below.
 //!
-//! The tier of a price depends on the input of one call. So price each call separately, and not the sum of several
-//! calls.
+//! The tier of a price depends on the input of one call. So price each call separately; the price of a sum of calls
+//! would be wrong.
 //!
 //! # The bundled table
 //!
 //! The bundled table is a snapshot of [genai-prices](https://github.com/pydantic/genai-prices) (MIT licence),
 //! overridden by a few rows of this crate. Models for which genai-prices has no price are left out. The feature `cli`
-//! adds the module `cost::import`, which made the snapshot. The module can also convert LiteLLM's table, which contains
+//! adds the module `cost::import`, which made the snapshot. The module can also convert LiteLLM's table, which has
 //! more models than genai-prices, and other prices for some models.
 //!
-//! An imported table can override the bundled table ([`or`](PriceTable::or)). It then replaces the bundled rows of the
-//! same models, including the rows of this crate. All other bundled rows stay in effect. The tables of other projects
-//! do not state the minimum duration of billed audio. So an import copies this minimum from the rows of this crate.
+//! An imported table can override the bundled table ([`or`](PriceTable::or)). The imported table then replaces the
+//! bundled rows of the same models, including the rows of this crate. All other bundled rows stay in effect. The tables
+//! of other projects do not state the minimum duration of billed audio. So an import copies this minimum from the rows
+//! of this crate.
 
 mod breakdown;
 mod fill;

@@ -1,8 +1,9 @@
-//! Reads a price table from JSON.
+//! Reads a price table from JSON. The table from one file is called a layer.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::sync::LazyLock;
 
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -11,17 +12,17 @@ use serde_json::value::RawValue;
 use super::lookup::layer::{Layer, Provider};
 use super::lookup::pattern::{Pattern, Rule};
 use super::price::{Rate, Tier};
-use super::row::{Period, Row, Variant, Window};
+use super::row::{Period, Prices, Row, RowPrices, Variant, Window};
 use crate::error::{Error, ErrorKind, Result};
 use crate::json::path_at;
 use crate::metrics::{CostTier, Meter, Timestamp, Usd};
 
-// The values of these types are slices of the file's text. So the address of a value gives the line that an error
-// reports. Numbers stay text, so they are not rounded to floats.
+// The values of these types are slices of the file's text. The position of a faulty value in this text gives the line
+// that the error reports. Numbers stay text, so they are not rounded to floats.
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct TableText<'a> {
+struct TableText<'a, P, V: Default> {
     #[serde(borrow)]
     version: &'a RawValue,
     #[serde(borrow)]
@@ -31,7 +32,7 @@ struct TableText<'a> {
     #[serde(borrow, default)]
     providers: Vec<ProviderText<'a>>,
     #[serde(borrow)]
-    models: Vec<RowText<'a>>,
+    models: Vec<RowText<'a, P, V>>,
 }
 
 #[derive(Deserialize)]
@@ -56,9 +57,10 @@ struct RuleText<'a> {
     unlike: Vec<&'a RawValue>,
 }
 
+/// A row. `P` and `V` are the types of the prices and the variants, which are parsed either with the row or later.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RowText<'a> {
+struct RowText<'a, P, V: Default> {
     #[serde(borrow)]
     model: &'a RawValue,
     #[serde(borrow, default)]
@@ -69,10 +71,9 @@ struct RowText<'a> {
     provider: &'a RawValue,
     #[serde(borrow)]
     tier: Option<&'a RawValue>,
-    #[serde(borrow)]
-    prices: Vec<Entries<'a>>,
-    #[serde(borrow, default)]
-    variants: Vec<VariantText<'a>>,
+    prices: P,
+    #[serde(default)]
+    variants: V,
 }
 
 #[derive(Deserialize)]
@@ -95,7 +96,7 @@ struct TierText<'a> {
     price: &'a RawValue,
 }
 
-/// The keys and values of an object in the order of the file, including keys that occur twice.
+/// The keys and values of an object in the order of the file. A key that occurs twice is included twice.
 struct Entries<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Entries<'a> {
@@ -120,27 +121,57 @@ impl<'de: 'a, 'a> Deserialize<'de> for Entries<'a> {
     }
 }
 
-/// A key. It is borrowed from the file's text if it contains no escape.
+/// A key, which is borrowed from the file's text if it contains no escape.
 #[derive(Deserialize)]
 struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 
-/// Reads the table in `text`, or fails at its first fault.
+/// Reads the table in `text`. Fails at the first fault in the text.
 pub(super) fn layer(text: &str) -> Result<Layer> {
-    let table: TableText = serde_json::from_str(text).map_err(|error| malformed().at_json(text, &error))?;
-    Reader { text }.table(&table)
+    let table: TableText<'_, Vec<Entries<'_>>, Vec<VariantText<'_>>> = table(text)?;
+    let reader = Reader { text };
+    reader.table(&table, |row| {
+        let prices = reader.prices(row.model, row.tier, &row.prices, &row.variants)?;
+        Ok(LazyLock::new(Box::new(|| prices)))
+    })
+}
+
+/// Like [`layer`], but parses the prices of a row only when they are first needed. A program needs only a few of the
+/// thousands of rows. If the prices of a row are not valid, the row has no prices and there is no error. So each
+/// table that is read in this way needs a test that [`layer`] can read it too.
+pub(super) fn layer_of_unread_rows(text: &'static str) -> Result<Layer> {
+    let table: TableText<'static, &'static RawValue, Option<&'static RawValue>> = table(text)?;
+    let reader = Reader { text };
+    reader.table(&table, |row| {
+        let &RowText { model, tier, prices, variants, .. } = row;
+        let read = move || {
+            let prices: Vec<Entries<'_>> = serde_json::from_str(prices.get()).ok()?;
+            let variants = variants.map_or("[]", RawValue::get);
+            reader.prices(model, tier, &prices, &serde_json::from_str::<Vec<_>>(variants).ok()?).ok()
+        };
+        Ok(LazyLock::new(Box::new(move || read().unwrap_or_default())))
+    })
+}
+
+fn table<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T> {
+    serde_json::from_str(text).map_err(|error| malformed().at_json(text, &error))
 }
 
 fn malformed() -> Error {
     Error::new(ErrorKind::Malformed, "read a price table")
 }
 
-/// Parses values. Finds the position of a value in `text` for an error.
+/// Parses values, and reports the position of a faulty value in `text`.
+#[derive(Clone, Copy)]
 struct Reader<'a> {
     text: &'a str,
 }
 
 impl Reader<'_> {
-    fn table(&self, table: &TableText) -> Result<Layer> {
+    fn table<'t, P, V: Default>(
+        &self,
+        table: &TableText<'t, P, V>,
+        prices: impl Fn(&RowText<'t, P, V>) -> Result<RowPrices>,
+    ) -> Result<Layer> {
         let mut layer = Layer {
             version: self.name(table.version)?,
             as_of: self.day(table.as_of)?,
@@ -167,17 +198,17 @@ impl Reader<'_> {
             }
         }
         for row in &table.models {
-            self.add(row, &mut layer)?;
+            self.add(row, prices(row)?, &mut layer)?;
         }
         Ok(layer)
     }
 
-    fn add(&self, text: &RowText, layer: &mut Layer) -> Result<()> {
+    fn add<P, V: Default>(&self, text: &RowText<'_, P, V>, prices: RowPrices, layer: &mut Layer) -> Result<()> {
         let place = layer.rows.len();
-        let mut row = Row { place, ..self.row(text)? };
+        let (model, provider) = (self.name(text.model)?, self.name(text.provider)?);
+        let mut row = Row { place, model, provider, rule: self.rule(&text.names)?, prices };
         if let Some(&known) = layer.provider_names.get(&row.provider.to_lowercase()) {
-            // The row of the price table gets the provider's spelling from the list of providers, so that all rows of a
-            // provider have the same spelling.
+            // All rows of a provider get its spelling in the list of providers.
             row.provider.clone_from(&layer.providers[known].name);
         }
         for &value in [text.model].iter().chain(&text.aliases) {
@@ -200,9 +231,15 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn row(&self, row: &RowText) -> Result<Row> {
-        let mut variants = Vec::with_capacity(row.variants.len());
-        for variant in &row.variants {
+    fn prices(
+        &self,
+        model: &RawValue,
+        tier: Option<&RawValue>,
+        prices: &[Entries<'_>],
+        variant_texts: &[VariantText<'_>],
+    ) -> Result<Prices> {
+        let mut variants = Vec::with_capacity(variant_texts.len());
+        for variant in variant_texts {
             let mut when = BTreeMap::new();
             for (key, value) in &variant.when.0 {
                 if when.insert(key.to_string(), self.name(value)?).is_some() {
@@ -210,25 +247,15 @@ impl Reader<'_> {
                 }
             }
             if when.is_empty() {
-                return Err(
-                    self.fault(row.model, "expected at least one pair in \"when\" of a variant, found none for")
-                );
+                return Err(self.fault(model, "expected at least one pair in \"when\" of a variant, found none for"));
             }
             for entries in &variant.prices {
                 variants.push(Variant { when: when.clone(), period: self.period(entries)? });
             }
         }
-        let parsed = Row {
-            place: 0,
-            model: self.name(row.model)?,
-            provider: self.name(row.provider)?,
-            rule: self.rule(&row.names)?,
-            tier: None,
-            prices: self.periods(row)?,
-            variants,
-        };
-        let tier = row.tier.map(|tier| self.tier(tier, parsed.is_free())).transpose()?;
-        Ok(Row { tier, ..parsed })
+        let parsed = Prices { tier: None, standard: self.periods(model, prices)?, variants };
+        let tier = tier.map(|tier| self.tier(tier, parsed.is_free())).transpose()?;
+        Ok(Prices { tier, ..parsed })
     }
 
     fn rule(&self, rule: &RuleText) -> Result<Rule> {
@@ -240,20 +267,21 @@ impl Reader<'_> {
 
     /// Returns the standard prices, one period for each entry of `prices`. Periods that apply all day must be in
     /// chronological order. Each period must have a price.
-    fn periods(&self, row: &RowText) -> Result<Vec<Period>> {
-        let mut periods = Vec::with_capacity(row.prices.len());
+    fn periods(&self, model: &RawValue, prices: &[Entries<'_>]) -> Result<Vec<Period>> {
+        let mut periods = Vec::with_capacity(prices.len());
         let mut last = None;
-        for entries in &row.prices {
+        for entries in prices {
             let period = self.period(entries)?;
             if period.rates.is_empty() {
-                return Err(self
-                    .fault(row.model, "expected a price in each entry of \"prices\", found an entry without one for"));
+                return Err(
+                    self.fault(model, "expected a price in each entry of \"prices\", found an entry without one for")
+                );
             }
             if period.window.is_always() {
                 if last.is_some_and(|last| period.from <= last) {
                     return Err(self.fault(
-                        row.model,
-                        "expected each \"from\" to be later than the previous one, found one that is not for",
+                        model,
+                        "expected each \"from\" to be later than the one before it, found another order for",
                     ));
                 }
                 last = Some(period.from);
@@ -261,7 +289,7 @@ impl Reader<'_> {
             periods.push(period);
         }
         if periods.is_empty() {
-            return Err(self.fault(row.model, "expected at least one price, found none for"));
+            return Err(self.fault(model, "expected at least one price, found none for"));
         }
         Ok(periods)
     }
@@ -292,7 +320,7 @@ impl Reader<'_> {
                 && let Some((_, value)) = entries.0.first()
             {
                 return Err(
-                    self.fault(value, "expected \"audio_hour\" with \"audio_seconds_min\", found only the price")
+                    self.fault(value, "expected \"audio_hour\" next to \"audio_seconds_min\", found none next to")
                 );
             }
             for rate in period.rates.iter_mut().filter(|rate| rate.meter == Meter::AudioMs) {
@@ -382,8 +410,8 @@ impl Reader<'_> {
         Ok(days)
     }
 
-    /// Reads the price of [`Meter::per`] units. One unit must cost a whole number of pico-dollars, unless the price is
-    /// for an hour.
+    /// Reads the price of [`Meter::per`] units. For all meters that do not count time, one unit must cost a whole
+    /// number of pico-dollars.
     fn price(&self, meter: Meter, value: &RawValue) -> Result<Usd> {
         let digits =
             if value.get().starts_with('"') { Cow::Owned(self.name(value)?) } else { Cow::Borrowed(value.get()) };

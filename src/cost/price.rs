@@ -11,9 +11,9 @@ pub(super) struct Rate {
     pub(super) meter: Meter,
     /// The price of [`Meter::per`] units.
     pub(super) price: Usd,
-    /// The prices for larger inputs, in ascending order of the input size from which they apply.
+    /// The prices for larger inputs, in ascending order of `from`.
     pub(super) tiers: Vec<Tier>,
-    /// If the meter counts anything, at least this many units are billed.
+    /// The smallest number of units that is billed, if the meter counts any units.
     pub(super) min: u64,
 }
 
@@ -45,17 +45,17 @@ impl Rate {
 pub struct CostPart {
     /// The meter that counted the units.
     pub meter: Meter,
-    /// The number of units billed at this price. These are the units that no other part of the cost includes, or the
-    /// vendor's minimum if the minimum is larger.
+    /// The number of units billed at this price. These are the units that no other part of the cost includes. If the
+    /// vendor's minimum is larger, this is the minimum.
     pub count: u64,
     /// The price of [`Meter::per`] units.
     pub price: Usd,
-    /// `count` × `price` ÷ [`Meter::per`]. The amount is exact, unless the meter counts time. The amount for a time,
-    /// such as a third of an hour, may have infinitely many decimals. So it is rounded half to even to the pico-dollar.
+    /// `count` × `price` ÷ [`Meter::per`]. For most meters, the amount is exact. The amount for a time, such as a
+    /// third of an hour, may have infinitely many decimals. It is then rounded half to even to the pico-dollar.
     pub usd: Usd,
 }
 
-/// The meters of tokens that are not text. Vendors often have other prices for these tokens than for text.
+/// The meters of tokens that are not text. Vendors often charge other prices for them than for text.
 const OTHER_MEDIA: [Meter; 6] = [
     Meter::InputAudio,
     Meter::InputImage,
@@ -79,7 +79,7 @@ impl<'t> Rates<'t> {
         rates
     }
 
-    /// Replaces the rate of each meter that is in `rates`. The other rates are not changed.
+    /// Replaces the rate of each meter that has a rate in `rates`. Does not change the other rates.
     pub(super) fn replace(&mut self, rates: &'t [Rate]) {
         for rate in rates {
             self.0[rate.meter as usize] = Some(rate);
@@ -101,8 +101,8 @@ impl<'t> Rates<'t> {
         self.get(Meter::Output).map(|rate| rate.price)
     }
 
-    /// Returns the lower bound of the tier that an input of this many tokens reaches. If rates have different bounds,
-    /// returns the largest bound.
+    /// Returns the lower bound of the tier that an input of this many tokens reaches. If several rates have such a
+    /// tier, returns the largest bound. Returns `None` if the input reaches no tier.
     pub(super) fn tier_from(&self, input: u64) -> Option<u64> {
         self.0.iter().flatten().filter_map(|rate| rate.tier(input)).map(|tier| tier.from).max()
     }
@@ -131,8 +131,8 @@ impl<'t> Rates<'t> {
         OTHER_MEDIA.into_iter().filter(is_unpriced).collect()
     }
 
-    /// Returns, for each meter, the number of units that are billed at its rate. Units that are already billed at the
-    /// rate of a part of the meter are excluded.
+    /// Returns, for each meter, the number of units that are billed at its rate. Does not include units that are
+    /// already billed at the rate of a part of the meter.
     fn counts(&self, model: &str, usage: &Usage) -> Result<Counts> {
         usage.validate()?;
         let mut reported = usage.counts_with_wholes();
@@ -144,7 +144,7 @@ impl<'t> Rates<'t> {
         // A call is one request, even if the usage does not report requests.
         reported[Meter::Requests as usize].get_or_insert(1);
         let mut billed = [None; Meter::COUNT];
-        // In `Meter::ALL`, each meter comes after its wholes. This loop runs backwards, so all parts of a meter come
+        // In `Meter::ALL`, each meter comes after its wholes. So this backward loop handles all parts of a meter
         // before the meter itself.
         for meter in Meter::ALL.into_iter().rev() {
             let Some(whole) = reported[meter as usize] else { continue };
@@ -167,20 +167,19 @@ impl<'t> Rates<'t> {
         Ok(billed)
     }
 
-    /// Some counts of a usage can be billed only at a price of their own. Fails if the usage has such a count and the
-    /// row has no price for it.
+    /// Fails if the usage has a count that can be billed only at a price of its own, and the row has no such price.
     fn check_priced(&self, model: &str, reported: &Counts) -> Result<()> {
         let has = |meter: Meter| self.get(meter).is_some();
         for meter in Meter::ALL {
             let Some(count) = reported[meter as usize].filter(|&count| count > 0) else { continue };
             let must_be_priced = match meter {
-                // At Anthropic, a cache write for 5 minutes costs 1.25 times the input price, and a cache write for an
-                // hour costs twice the input price. So each would cost too little at the price of its whole.
+                // At Anthropic, a cache write for 5 minutes costs 1.25 times the input price, and one for an hour
+                // costs twice the input price. If a cache write were billed as other input, it would cost too little.
                 Meter::CacheWrite | Meter::CacheWrite1h => true,
                 Meter::WebSearches | Meter::FileSearches | Meter::DeploymentMs => true,
-                // Cached audio is a part of the cache reads and of the audio input. If only one of these two has a
-                // price, cached audio is billed at this price. If both have a price, it is unknown which price applies.
-                // The same holds for cached images.
+                // Cached audio is a part of the cache reads and of the audio input. If only one of these two wholes
+                // has a price, cached audio is billed at this price. If both have a price, it is unknown which price
+                // applies. Cached images are treated in the same way.
                 Meter::CacheReadAudio => has(Meter::CacheRead) && has(Meter::InputAudio),
                 Meter::CacheReadImage => has(Meter::CacheRead) && has(Meter::InputImage),
                 _ => false,
@@ -192,12 +191,11 @@ impl<'t> Rates<'t> {
         Ok(())
     }
 
-    /// Called for a row that bills tokens. Fails if the usage has no tokens, and another count of the usage has no
-    /// price.
+    /// For a row that bills tokens: fails if the usage has no tokens and another count of the usage has no price.
     ///
-    /// Time, pages and characters measure the same content as the tokens, so they are ignored if the usage has tokens.
-    /// If a usage reports requests but no tokens, the requests still used tokens, which the usage does not report. So
-    /// the requests are not free, and they need a price.
+    /// Time, pages and characters measure the same content as the tokens, so they are ignored if the usage has
+    /// tokens. If a usage reports requests but no tokens, the requests used tokens that the usage does not report. So
+    /// the requests are not free, and need a price.
     fn check_other_counts(&self, model: &str, reported: &Counts) -> Result<()> {
         if [Meter::Input, Meter::Output].iter().any(|&whole| reported[whole as usize] != Some(0)) {
             return Ok(());
@@ -211,11 +209,11 @@ impl<'t> Rates<'t> {
         Ok(())
     }
 
-    /// Called for a row that does not bill tokens. Fails if the usage reports none of the counts that the row bills. A
-    /// count of requests is enough only if the row bills nothing else, since every call counts as a request.
+    /// For a row that does not bill tokens: fails if the usage reports none of the counts that the row bills. Every
+    /// call counts as a request, so a count of requests is enough only if the row bills nothing else.
     fn check_billed(&self, model: &str, billed: &Counts) -> Result<()> {
-        // If a meter is a part of another meter, a count of 0 is not enough, since the count of the other meter can
-        // still be unknown.
+        // If the meter is a part of another meter, a count of 0 is not enough, because the count of the other meter
+        // can be unknown.
         let is_known =
             |meter: Meter| billed[meter as usize].is_some_and(|count| count > 0 || meter.wholes().is_empty());
         let mut others = self.0.iter().flatten().filter(|rate| rate.meter != Meter::Requests).peekable();
@@ -227,12 +225,13 @@ impl<'t> Rates<'t> {
     }
 }
 
-/// Returns the error for a usage whose parts overlap, if the usage does not report how many units are in two parts. For
-/// example, the usage reports cached tokens and audio tokens, but not the number of cached audio tokens.
+/// Returns the error for a usage whose parts add up to more than their whole. Some units must then be in two parts,
+/// but the usage does not report how many. For example, it reports cached tokens and audio tokens, but not cached
+/// audio tokens.
 fn overlap(model: &str, meter: Meter, whole: u64, parts: u128) -> Error {
     Error::new(ErrorKind::Invalid, format!("price the usage of {model:?}")).detail(format!(
-        "its separately priced parts add up to {parts}, but {} is only {whole}. Report how many units are in two parts, \
-         such as {}",
+        "its separately priced parts add up to {parts}, but {} is only {whole}. Report how many units belong to two \
+         parts at once, such as {}",
         meter.usage_key(),
         Meter::CacheReadAudio.usage_key()
     ))

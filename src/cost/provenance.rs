@@ -2,8 +2,9 @@
 
 use crate::metrics::{CostProvenance, CostSource, CostTier};
 
-/// Returns the provenance of the sum of two amounts. It has the values that are the same in both provenances. If at
-/// least one amount was computed, the source of the sum is [`CostSource::Computed`].
+/// Returns the provenance of the sum of two amounts. The result keeps each value that is the same in both
+/// provenances. If the sources differ and one of them is [`CostSource::Computed`], the source of the sum is
+/// `Computed`.
 pub(crate) fn common(a: &CostProvenance, b: &CostProvenance) -> CostProvenance {
     fn same<T: Clone + PartialEq>(a: &Option<T>, b: &Option<T>) -> Option<T> {
         a.clone().filter(|_| a == b)

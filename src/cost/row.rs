@@ -1,6 +1,8 @@
 //! The prices of one model, with the times and the variants for which they apply.
 
 use std::collections::BTreeMap;
+use std::panic::UnwindSafe;
+use std::sync::LazyLock;
 
 use chrono::{Datelike, Timelike};
 
@@ -10,7 +12,7 @@ use crate::error::{Error, ErrorKind};
 use crate::metrics::{CostTier, Timestamp, Usd};
 
 /// A row of the price table: one model of one provider, with its prices.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Row {
     /// The index of this row in the list of rows of its file.
     pub(super) place: usize,
@@ -18,19 +20,28 @@ pub(super) struct Row {
     pub(super) provider: String,
     /// Patterns of other names for the model, besides its aliases.
     pub(super) rule: Rule,
-    /// The tier that the table states. `None` if the tier follows from the price.
+    pub(super) prices: RowPrices,
+}
+
+/// The prices of a row. They can be parsed from the text of the table when they are first needed.
+pub(super) type RowPrices = LazyLock<Prices, Box<dyn FnOnce() -> Prices + Send + UnwindSafe>>;
+
+/// The prices of a row.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Prices {
+    /// The tier that the table states. `None` if the table states no tier, and the tier follows from the price.
     pub(super) tier: Option<CostTier>,
     /// The standard prices. If several periods apply, the last one is used.
-    pub(super) prices: Vec<Period>,
+    pub(super) standard: Vec<Period>,
     /// The prices for other ways of serving a call. Several variants can fit a call and its time. For each meter, the
-    /// last of them that has a rate for the meter replaces the rate in `prices`.
+    /// last fitting variant with a rate for this meter replaces the rate in `standard`.
     pub(super) variants: Vec<Variant>,
 }
 
-/// Prices and the time at which they apply.
+/// Prices, and the time at which they apply.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Period {
-    /// The first moment at which the prices apply. `None` if they have always applied.
+    /// The first moment at which the prices apply. `None` if the prices apply from the beginning.
     pub(super) from: Option<Timestamp>,
     pub(super) window: Window,
     pub(super) rates: Vec<Rate>,
@@ -47,8 +58,8 @@ pub(super) struct Variant {
 /// Hours of the day and days of the week, in UTC.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Window {
-    /// The first minute of the window, and the first minute after the window, both counted from 00:00. A window whose
-    /// end is smaller than its start spans midnight. `None` if the window is the whole day.
+    /// The first minute of the window, and the first minute after the window, both counted from 00:00. If the second
+    /// number is smaller than the first, the window spans midnight. `None` if the window is the whole day.
     pub(super) minutes: Option<(u32, u32)>,
     /// The days of the window, Monday first; `None` for every day. A window that spans midnight belongs to the day on
     /// which it begins.
@@ -102,14 +113,22 @@ fn says(call: &BTreeMap<String, String>, key: &str, value: &str) -> bool {
     is(key) || (key, value) == ("processing", "batch") && is("service_tier")
 }
 
+impl Prices {
+    /// Returns true if every price is zero, at all times and in all variants.
+    pub(super) fn is_free(&self) -> bool {
+        let periods = self.standard.iter().chain(self.variants.iter().map(|variant| &variant.period));
+        periods.flat_map(|period| &period.rates).all(Rate::is_free)
+    }
+}
+
 impl Row {
     /// Returns the prices that apply at `at` to a call with this variant; `None` if the model has no prices at that
     /// time.
     pub(super) fn priced(&self, at: Timestamp, variant: &BTreeMap<String, String>) -> Option<Priced<'_>> {
-        let standard = self.prices.iter().rfind(|period| period.holds(at))?;
+        let standard = self.prices.standard.iter().rfind(|period| period.holds(at))?;
         let mut priced = Priced { rates: Rates::new(&standard.rates), variant: BTreeMap::new() };
         if !variant.is_empty() {
-            for one in self.variants.iter().filter(|one| one.fits(variant) && one.period.holds(at)) {
+            for one in self.prices.variants.iter().filter(|one| one.fits(variant) && one.period.holds(at)) {
                 priced.rates.replace(&one.period.rates);
                 priced.variant.extend(one.when.iter().map(|(key, value)| (key.as_str(), value.as_str())));
             }
@@ -117,10 +136,10 @@ impl Row {
         Some(priced)
     }
 
-    /// Returns the tier of the model at these rates. The tier is free if all rates are zero. For other rates, the table
-    /// can state the tier. If the table states none, the tier follows from the price of output.
+    /// Returns the tier of the model at these rates. The tier is free if all rates are zero. For other rates, the
+    /// tier that the table states is used. If the table states no tier, the tier follows from the price of output.
     pub(super) fn tier(&self, rates: &Rates<'_>) -> CostTier {
-        match (&self.tier, rates.output()) {
+        match (&self.prices.tier, rates.output()) {
             _ if rates.is_free() => CostTier::Free,
             (Some(tier), _) => tier.clone(),
             (None, Some(output)) if output >= PREMIUM => CostTier::Premium,
@@ -128,19 +147,13 @@ impl Row {
         }
     }
 
-    /// Returns true if every price is zero, at all times and in all variants.
-    pub(super) fn is_free(&self) -> bool {
-        let periods = self.prices.iter().chain(self.variants.iter().map(|variant| &variant.period));
-        periods.flat_map(|period| &period.rates).all(Rate::is_free)
-    }
-
     /// Returns true if the standard prices of the two rows are the same at all times.
     pub(super) fn prices_like(&self, other: &Self) -> bool {
-        self.prices == other.prices
+        self.prices.standard == other.prices.standard
     }
 
-    /// Returns true if the row prices calls that are bound to a region, whichever region that is, and not calls to the
-    /// global service. In genai-prices, the names of such rows begin with `regional.`.
+    /// Returns true if the prices of the row apply to the service in a region, but not to the global service. In
+    /// genai-prices, the names of such rows begin with `regional.`.
     pub(super) fn is_for_every_region(&self) -> bool {
         self.model.starts_with("regional.")
     }
@@ -153,7 +166,7 @@ impl Row {
     /// Returns the error for a call at a time at which the model has no price.
     pub(super) fn not_yet(&self, at: Timestamp) -> Error {
         let error = Error::new(ErrorKind::Unpriced, format!("price the model {:?} at {at}", self.model));
-        match self.prices.iter().filter_map(|period| period.from).min() {
+        match self.prices.standard.iter().filter_map(|period| period.from).min() {
             Some(from) if from > at => error.detail(format!("its first price begins at {from}")),
             _ => error.detail("it has no price at that hour"),
         }

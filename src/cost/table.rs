@@ -26,10 +26,10 @@ pub struct PriceTable {
     layers: Layers,
 }
 
-/// This crate's own rows of the bundled price table, as JSON.
+/// The rows that this crate adds to the bundled price table, as JSON.
 pub(super) const ADDITIONS: &str = include_str!("additions.json");
 
-/// A file of prices from which a [`PriceTable`] was read.
+/// A file of prices that a [`PriceTable`] contains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PriceFile<'t> {
@@ -37,7 +37,7 @@ pub struct PriceFile<'t> {
     pub version: &'t str,
     /// The day on which the prices were looked up, at 00:00 UTC.
     pub as_of: Timestamp,
-    /// Where the prices come from, and under which licence.
+    /// The origin and the licence of the prices.
     pub source: &'t str,
     /// The number of models in the file.
     pub models: usize,
@@ -71,29 +71,30 @@ impl PriceTable {
     ///
     /// * invalid JSON, and a key that is missing, unknown or given twice;
     /// * an empty name, a name given twice, and an unknown tier;
-    /// * a missing or negative price, and one with too many decimals;
+    /// * a price that is missing, is negative, or has too many decimals;
     /// * periods that are out of order;
     /// * a tier that contradicts the prices: a row is `Free` if and only if all its prices are zero.
     pub fn from_json(text: &str) -> Result<Self> {
         Ok(Self { layers: Layers::new(vec![Arc::new(parse::layer(text)?)]) })
     }
 
-    /// Returns the table that comes with the crate: a snapshot of genai-prices, overridden by a few rows of this crate.
-    /// The table is parsed once, on the first call.
+    /// Returns the table that comes with the crate: a snapshot of genai-prices, overridden by a few rows of this
+    /// crate. The table is parsed once, on the first call. The prices of a model are parsed later, when they are
+    /// first needed.
     ///
     /// # Errors
     /// Fails with [`ErrorKind::Malformed`](crate::ErrorKind::Malformed) if the table cannot be parsed. Tests check this
     /// for the table of each release.
     pub fn bundled() -> Result<&'static Self> {
         static BUNDLED: LazyLock<Result<PriceTable>> = LazyLock::new(|| {
-            let snapshot = PriceTable::from_json(include_str!("prices.json"))?;
-            Ok(PriceTable::from_json(ADDITIONS)?.or(&snapshot))
+            let snapshot = parse::layer_of_unread_rows(include_str!("prices.json"))?;
+            Ok(PriceTable::from_json(ADDITIONS)?.or(&PriceTable { layers: Layers::new(vec![Arc::new(snapshot)]) }))
         });
         BUNDLED.as_ref().map_err(Error::clone)
     }
 
-    /// Returns this table with `other` as its fallback, which prices the models that this table does not have. Use this
-    /// method to override the bundled table with your own.
+    /// Returns this table with `other` as its fallback, which prices the models that this table does not have. Use
+    /// this method to override the bundled table with your own table.
     ///
     /// The tables are combined row by row. A model that is in both tables has the prices of this table. All names,
     /// aliases and patterns of the model in both tables lead to these prices.
@@ -136,8 +137,8 @@ impl PriceTable {
         rows.map(|row| (row.provider.as_str(), row.model.as_str()))
     }
 
-    /// Returns the cost of `usage` of `model` at the prices valid at `at`, the time of the call. The method assumes the
-    /// standard service of the provider that serves models of that name.
+    /// Returns the cost of a call of `model` with this `usage`. `at` is the time of the call, whose prices apply. Assumes
+    /// the standard service of the provider that usually serves this model.
     ///
     /// The [module](crate::cost#rules) documents the rules.
     ///
@@ -157,7 +158,7 @@ impl PriceTable {
     /// # Errors
     /// * [`UnknownModel`](crate::ErrorKind::UnknownModel) if the table does not contain the model, or if several
     ///   providers serve it at different prices. In the first case, the [`details`](Error::details) are the nearest
-    ///   known names. In the second case, they are the model with each of these providers.
+    ///   known names. In the second case, each of them names the model and one of these providers.
     /// * [`Unpriced`](crate::ErrorKind::Unpriced) if the model has no price at `at`, or no price for a part of the
     ///   usage.
     /// * [`Invalid`](crate::ErrorKind::Invalid) if parts of the usage, such as cached input, exceed their whole,
@@ -167,8 +168,8 @@ impl PriceTable {
         lookup::standard_row(&self.layers, model)?.price(&BTreeMap::new(), usage, at)
     }
 
-    /// Returns the cost of `call` at the prices valid at its own time, or at `at` if the call has none. The cost that
-    /// the vendor reported is ignored.
+    /// Returns the cost of `call`. The prices are those of the time of the call, or those of the time `at` if the call
+    /// has no time. The cost that the vendor reported is ignored.
     ///
     /// ```
     /// use runledger::{Usage, cost::PriceTable, metrics::Call};
@@ -192,16 +193,16 @@ impl PriceTable {
         row.price(&call.variant, &call.usage, call.at.unwrap_or(at))
     }
 
-    /// Returns the most that `call` can cost, so that this amount can be reserved before the call is made. The usage of
-    /// `call` must have the input that will be sent, and the largest output that the model may return.
+    /// Returns the highest amount that `call` can cost. Use it to reserve this amount before the call is made. The
+    /// usage of `call` must have the input that will be sent, and the largest output that the model may return.
     ///
-    /// If the count of a part is `None`, input or output can belong to this part. Such input and output are priced at
-    /// the highest rate that is possible for the model. For example, this can be the rate for audio, for input that is
+    /// If the count of a part is `None`, any unreported input or output can belong to this part. The unreported
+    /// tokens are priced at the highest rate that is possible for the model. This can be, for example, the rate for audio, for input that is
     /// written to a cache for an hour, or for reasoning.
     ///
-    /// Input is not assumed to be read from a cache, since a cache hit is not guaranteed. The only exception is a model
-    /// whose cached input costs more than other input. Separately billed items, such as searches, are included if the
-    /// usage reports them.
+    /// Input is not assumed to be read from a cache, since a cache hit is not guaranteed. The only exceptions are
+    /// models whose cached input costs more than other input. Separately billed items, such as searches, are included
+    /// if the usage reports them.
     ///
     /// ```
     /// use runledger::{Usage, cost::PriceTable, metrics::Call};
@@ -230,3 +231,6 @@ impl PriceTable {
         row.price(&call.variant, &call.usage, call.at.unwrap_or(at)).ok()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -50,7 +50,7 @@ pub(crate) fn if_there<T>(operation: io::Result<T>) -> io::Result<Option<T>> {
     }
 }
 
-/// Returns the result of a removal. A missing file counts as removed.
+/// Returns the result of a removal. Treats a missing file as removed.
 pub(crate) fn unless_missing(removed: io::Result<()>) -> io::Result<()> {
     if_there(removed).map(drop)
 }
@@ -62,7 +62,7 @@ pub(crate) fn open_or_make(
     there: Access,
     new: Access,
 ) -> io::Result<Box<dyn StorageFile>> {
-    // A dangling symbolic link can be neither opened nor replaced by a new file. In this case, the limit ends the loop.
+    // If `path` is a dangling symbolic link, both calls of `open` fail each time. The limit then ends the loop.
     const TRIES: usize = 8;
     for _ in 0..TRIES {
         match storage.open(path, there) {

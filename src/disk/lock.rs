@@ -12,18 +12,18 @@ use super::name::Seen;
 use super::storage::{Access, Storage, StorageFile};
 use crate::error::{Error, ErrorKind, Result};
 
-/// The first pause between two attempts to acquire a lock. It is short, because a process usually holds the lock only
-/// during two writes to the page cache.
+/// The first pause between two attempts to acquire a lock. The pause is short, because a process usually holds the lock
+/// only during two writes to the page cache.
 const PAUSE_MIN: Duration = Duration::from_micros(10);
 /// The longest pause early in a wait. With 1 ms instead, the p99 latency of appends by four processes with 16 threads
-/// each was a fifth higher.
+/// each was 20 % higher.
 const PAUSE_EAGER: Duration = Duration::from_micros(100);
 /// The longest pause at any time, before [`jittered`] changes it. This limits how long a released lock stays unused.
 const PAUSE_MAX: Duration = Duration::from_millis(25);
-/// Later in a wait, each pause is at most the time waited so far divided by this number, so the pauses grow. Even
-/// hundreds of waiting processes then leave processor time to the process that holds the lock. With short pauses
-/// throughout, the attempts of the waiting processes would use nearly all processor time, and the process that holds
-/// the lock would make no progress.
+/// Later in a wait, the longest pause is the time waited so far, divided by this number. So the pauses grow. Even
+/// hundreds of waiting processes then leave processor time to the process that holds the lock. If all pauses were
+/// short, the attempts of the waiting processes would use nearly all processor time, and the lock would not be
+/// released.
 const PAUSE_PART: u32 = 16;
 
 /// The file whose lock guards the end of a journal: only the process that holds the lock may append.
@@ -75,8 +75,8 @@ impl Locked {
 }
 
 impl Drop for Locked {
-    /// Releases the lock explicitly. Closing the file might not release the lock, because a child process that is being
-    /// started has a copy of the descriptor until it calls `exec`.
+    /// Releases the lock explicitly. Closing the file is not enough if a child process is being started: until it calls
+    /// `exec`, the child has a copy of the descriptor, which keeps the lock.
     fn drop(&mut self) {
         // Unlocking fails only for an invalid descriptor.
         let _ = self.0.unlock();

@@ -1,4 +1,4 @@
-//! Access to files. This module imports only `error` and `mutex`, and does not know what the files contain.
+//! Access to files. This module imports only `error` and `mutex`, and does not depend on what the files contain.
 //!
 //! Three layers build on one another:
 //!
@@ -7,9 +7,11 @@
 //! 2. [`Disk`] (`real.rs`, with `owner.rs`, `rights.rs` and `flock.rs`) implements these traits for the real file
 //!    system. `SimulatedDisk` (feature `simulation`) implements them in memory, and can show every state that a crash
 //!    can leave.
-//! 3. The helpers use only these traits, and combine several operations. They repeat short reads and writes
-//!    (`files.rs`), lock files between processes (`lock.rs`), create numbered files (`numbered/`), and check that a
-//!    path still names an open file (`name.rs`).
+//! 3. The helpers use only these traits, and combine several operations:
+//!    - `files.rs` continues reads and writes that transferred fewer bytes than requested.
+//!    - `lock.rs` locks files between processes.
+//!    - `numbered/` creates files with a number in their names.
+//!    - `name.rs` checks that a path still names an open file.
 //!
 //! In addition, `platform.rs` and `system.rs` report facts about the machine and its processes, and `per_process.rs`
 //! holds state that a forked child must not share. In the library, only this folder uses `std::fs` and fs2.
@@ -40,4 +42,4 @@ pub(crate) use owner::is_shared;
 pub use real::Disk;
 pub(crate) use real::mode;
 pub use storage::{Access, FileType, Stat, Storage, StorageFile};
-pub(crate) use system::canonical;
+pub(crate) use system::{absolute, canonical};

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use super::storage::{Stat, Storage};
 
-/// The modification time that the directory of a file had when the file was last found at its path. The system changes
-/// this time whenever a name in the directory changes.
+/// The modification time of a file's directory when the file was last found at its path. The system changes this time
+/// whenever a name in the directory changes.
 ///
 /// As long as this time stays the same, the file is still at its path. The directory is examined instead of the file,
 /// because examining the file would make the next sync of the file slower: see
@@ -21,8 +21,8 @@ impl Seen {
     }
 
     /// Returns true if `path` names the file with this id. `now` is the result of [`Seen::now`] for the directory of
-    /// `path`. Examines `path` only if the directory has changed since the last call, or if the last call did not find
-    /// the file.
+    /// `path`. If the last call found the file and the directory has not changed since then, returns true without
+    /// examining `path`.
     pub(crate) fn still(&mut self, now: Self, storage: &dyn Storage, path: &Path, id: (u64, u64)) -> io::Result<bool> {
         if now.0.is_some() && now == *self {
             return Ok(true);

@@ -9,15 +9,15 @@ use std::time::Duration;
 
 use super::rights::parent;
 
-/// Waits while the owner or mode of `path` is not yet the one that the directory above it requires, because another
-/// process has just created `path`. That process usually needs only microseconds, but it may be interrupted.
+/// If another process has just created `path`, waits until that process has set the owner and mode that the directory
+/// above `path` requires. This usually takes only microseconds, but the other process may be interrupted.
 pub(super) fn wait_until_settled(path: &Path) {
     while is_just_made(path) {
         std::thread::sleep(Duration::from_micros(100));
     }
 }
 
-/// Returns true if `path` was created during the last second, and its owner or mode is not the one that the directory
+/// Returns true if `path` was created during the last second, and does not have the owner and mode that the directory
 /// above it requires. Returns false on a file system that does not store when a file was created.
 fn is_just_made(path: &Path) -> bool {
     const SECOND: Duration = Duration::from_secs(1);
@@ -34,7 +34,7 @@ fn is_just_made(path: &Path) -> bool {
 
 /// Creates a file with the owner and mode that its directory requires.
 pub(super) fn make_file(path: &Path, mut options: fs::OpenOptions) -> io::Result<fs::File> {
-    // While the mode of the directory is not settled, it does not tell whether a group shares the directory.
+    // The mode of the directory shows whether a group shares the directory, but only once the mode is settled.
     wait_until_settled(parent(path));
     let directory = fs::metadata(parent(path))?;
     let file = options.create_new(true).mode(mode_in(&directory, false)).open(path)?;
@@ -45,7 +45,7 @@ pub(super) fn make_file(path: &Path, mut options: fs::OpenOptions) -> io::Result
     match settled {
         Ok(()) => Ok(file),
         Err(error) => {
-            // Remove the empty file. If it stayed, a user who has no permission to open it could not use this path.
+            // Remove the empty file. If it stayed, a user who may not open it could not use this path.
             let _ = fs::remove_file(path);
             Err(error)
         }
@@ -82,9 +82,9 @@ pub(super) fn make_dir(path: &Path) -> io::Result<()> {
     settle(&found, &directory, give, set_mode).inspect_err(|_| _ = fs::remove_dir(path))
 }
 
-/// Returns true if a directory with this mode is shared with its group: the group may write to it, and new files in it
-/// get the same group. A directory with the sticky bit is not shared, because only the owner of a file in it could
-/// rename or remove that file.
+/// Returns true if a directory with this mode is shared with its group. The group may then write to it, and new files
+/// in it get the same group. A directory with the sticky bit is not shared, because only the owner of a file in it
+/// could rename or remove that file.
 pub(crate) fn is_shared(mode: u32) -> bool {
     mode & 0o3020 == 0o2020
 }
@@ -109,9 +109,9 @@ fn settle(
 ) -> io::Result<()> {
     let shared = is_shared(directory.mode());
     let (uid, gid) = (directory.uid(), directory.gid());
-    // A file system without owners or modes refuses every change of them, but everybody can use its files. So a refused
-    // change is an error only if the directory's owner, or the group that shares the directory, could then not use the
-    // file.
+    // A file system without owners or modes refuses every change of them, but every user can use its files. So ignore a
+    // refused change if the directory's owner can use the file anyway. In a shared directory, its group must be able to
+    // use the file instead.
     if has_wrong_owner(made, directory)
         && let Err(error) = give(uid, gid)
         && (if shared { made.gid() != gid } else { made.uid() != uid })

@@ -2,10 +2,11 @@
 //!
 //! On other Unix systems these facts are unknown, which weakens some guarantees:
 //!
-//! - Each process with a running execution holds a file lock, and the death of the process is noticed only because this
-//!   lock is free. If the process has forked a child, the child shares the lock, so the death is noticed only after the
-//!   child has ended too.
-//! - A restart of the machine is noticed only because locks do not survive a restart.
+//! - A process with a running execution holds a file lock. Only this lock shows that the process has died, because the
+//!   lock becomes free then. A forked child shares the lock, so the lock becomes free only after the child has ended
+//!   too.
+//! - This also applies to processes that ran before a restart of the machine. On Linux, the id of the boot shows that
+//!   all of them have died.
 //! - On Linux, a ledger on a network file system is refused by default. On other systems, such a ledger is accepted,
 //!   although no guarantee holds for it.
 //! - A process that exceeds its file-size limit is killed by SIGXFSZ.
@@ -15,12 +16,12 @@ use std::sync::LazyLock;
 
 use super::system::{canonical, read_system_link, read_system_text};
 
-/// Returns the id of the current boot of the machine.
+/// Returns the id of the current boot of the machine, or `None` if it is unknown.
 pub(crate) fn boot_id() -> Option<String> {
     Some(read_system_text("/proc/sys/kernel/random/boot_id")?.trim().to_owned())
 }
 
-/// Returns the PID and time namespaces of this process.
+/// Returns the PID and time namespaces of this process, or `None` if they are unknown.
 pub(crate) fn namespaces() -> Option<String> {
     let namespace = |name| read_system_link(&format!("/proc/self/ns/{name}"));
     // Before Linux 5.6 there is only one time namespace.
@@ -32,8 +33,8 @@ pub(crate) fn namespaces() -> Option<String> {
 pub(crate) fn process_start(pid: u32) -> Option<u64> {
     let stat = read_system_text(&format!("/proc/{pid}/stat"))?;
     // proc_pid_stat(5): the second field is the name in parentheses and may hold any characters. The third field is the
-    // state, the 20th is `num_threads`, and the 22nd is `starttime`. A zombie (`Z`) counts as ended, because it runs no
-    // code and has no open files any more. If only the main thread of a process has ended, the process looks like a
+    // state, the 20th is `num_threads`, and the 22nd is `starttime`. A zombie (`Z`) is treated as ended, because it
+    // runs no code and has no open files. If only the main thread of a process has ended, the process looks like a
     // zombie too, but it has more than one thread.
     let (_, rest) = stat.rsplit_once(')')?;
     let fields: Vec<_> = rest.split_ascii_whitespace().collect();
@@ -51,7 +52,8 @@ pub(crate) fn knows_processes() -> bool {
     counts_alike && !read_system_text("/proc/self/mountinfo").is_none_or(hides)
 }
 
-/// Returns the user whose permissions this process has when it opens files.
+/// Returns the effective user id of this process, or `None` if it is unknown. When the process opens a file, the system
+/// checks the permissions of this user.
 pub(crate) fn effective_user() -> Option<u32> {
     // proc_pid_status(5): the fields are the real, effective, saved and file system user ids.
     let status = read_system_text("/proc/self/status")?;
@@ -59,8 +61,8 @@ pub(crate) fn effective_user() -> Option<u32> {
     users.split_ascii_whitespace().nth(1)?.parse().ok()
 }
 
-/// Returns the largest size in bytes to which this process may extend a file (`ulimit -f`), or `None` if there is no
-/// limit or it is unknown. The limit is read once, at the first call.
+/// Returns the size in bytes to which this process may extend a file (`ulimit -f`), or `None` if no limit is known. The
+/// limit is read once, at the first call.
 pub(crate) fn file_bytes_max() -> Option<u64> {
     static FILE_BYTES_MAX: LazyLock<Option<u64>> =
         LazyLock::new(|| limit(&read_system_text("/proc/self/limits")?, "Max file size"));
@@ -78,8 +80,8 @@ fn limit(limits: &str, name: &str) -> Option<u64> {
     limits.lines().find_map(|line| line.strip_prefix(name))?.split_ascii_whitespace().next()?.parse().ok()
 }
 
-/// Returns the type of the file system that holds `path`. If `path` does not exist yet, returns the type of the file
-/// system on which it would be created.
+/// Returns the type of the file system that holds `path`, or `None` if the type is unknown. If `path` does not exist
+/// yet, returns the type of the file system on which it would be created.
 pub(crate) fn file_system(path: &Path) -> Option<String> {
     let path = path.ancestors().find_map(canonical).or_else(|| canonical(Path::new(".")))?;
     let mounts = read_system_text("/proc/self/mountinfo")?;

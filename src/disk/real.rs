@@ -32,10 +32,9 @@ const LIMIT_MARGIN_BYTES: u64 = 4096;
 /// - A file has mode 0600 and a directory 0700.
 /// - A group shares a directory that has the group's write bit and the setgid bit, but not the sticky bit (`mkdir -m
 ///   2770`). There, a file has mode 0660 and a directory 2770.
-/// - Files that root creates get the owner and the group of the directory that holds them, so that other users can
-///   still open these files. If root is not allowed to change the owner, creating the file normally fails. In a
-///   directory that a group shares, creating the file succeeds if the file already has the right group. In any other
-///   directory, it succeeds if the file already has the right owner.
+/// - Files that root creates get the owner and the group of the directory that holds them. So other users can still
+///   open these files. If root is not allowed to change the owner and the group, creating a file fails if the file
+///   would have the wrong owner. In a directory that a group shares, only the group must be right.
 ///
 /// If a permission is missing, the error states the owner and the mode of the file or directory that refused access.
 #[derive(Debug, Clone, Copy, Default)]
@@ -82,7 +81,7 @@ impl Storage for Disk {
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         // The system does not say which directory refused the rename. If this user owns the old directory and may
-        // change the names in it, the new directory refused.
+        // change the names in it, the new directory must have refused.
         let refusing = || if is_own_to_change(parent(from)) { to } else { from };
         wait_until_settled(parent(to));
         fs::rename(from, to).map_err(|error| explained(error, refusing(), Right::Change))
@@ -106,8 +105,8 @@ impl Storage for Disk {
     }
 }
 
-/// Performs an operation on `path`. If access is denied, another process may have just created the file or its directory
-/// and not yet set the owner and the mode. So this function then waits for that, and tries again.
+/// Performs an operation on `path`. Access may be denied only because another process has just created the file or its
+/// directory, and has not set the owner and mode yet. In that case, waits for that process and tries again.
 fn tried<T>(path: &Path, wanted: Right, operation: impl Fn() -> io::Result<T>) -> io::Result<T> {
     // The directory may have been new at the first attempt, and the file at the second.
     for _ in 0..2 {

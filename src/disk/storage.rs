@@ -47,15 +47,15 @@ pub struct Stat {
     pub len: u64,
     /// The number of names that the file has.
     pub links: u64,
-    /// When the names in a directory, or the bytes of a file, last changed. Two of these values can only be compared
-    /// for equality. For files other than directories, a disk may always report the same value.
+    /// When the names in a directory, or the bytes of a file, last changed. The values can only be compared for
+    /// equality. For files other than directories, a disk may always report the same value.
     pub changed: (i64, i64),
     /// True for a directory in which every user may remove and replace files, even those of other users.
     pub lawless: bool,
 }
 
-/// A disk, whose files are named by paths. Every method performs one operation and reports its outcome. No method
-/// repeats an interrupted or short read or write. That is up to the caller.
+/// A disk, whose files are named by paths. Every method performs one operation and reports its outcome. The caller must
+/// repeat interrupted and short reads and writes.
 ///
 /// # Errors
 /// Every method returns the error of its one operation.

@@ -6,7 +6,7 @@
 pub enum ErrorKind {
     /// The operating system refused or failed an operation. [`cause`](super::Error::cause) returns its error.
     Io,
-    /// A deadline passed before the lock could be acquired, or before the lines were written.
+    /// A deadline passed before the lock could be acquired, or before the disk responded.
     Timeout,
     /// A value is missing or impossible. [`Error::details`](super::Error::details) lists every fault.
     Invalid,
@@ -18,14 +18,14 @@ pub enum ErrorKind {
     Malformed,
     /// A newer version of this crate wrote the file, and this version cannot read it.
     Newer,
-    /// The file, such as a checkpoint, was computed by another version of this crate, or from a file that has changed
-    /// since then. It must be computed again.
+    /// A computed file, such as a checkpoint, is out of date and must be computed again. Another version of this crate
+    /// computed it, or the file from which it was computed has changed since then.
     Stale,
     /// The price table has no single entry for the call. There are two cases, and
     /// [`Error::details`](super::Error::details) shows which one applies:
     ///
     /// - The table does not contain the model. The details list the nearest known names.
-    /// - Several providers offer the model, and the call names none of them. The details list these providers.
+    /// - Several providers offer the model, and the call does not name a provider. The details list these providers.
     UnknownModel,
     /// The model is known, but a part of the usage, such as cached tokens, has no price at the time of the call.
     /// [`Error::details`](super::Error::details) names that part.
@@ -33,10 +33,12 @@ pub enum ErrorKind {
     /// The table of limits has no limit for the API that the caller named. [`Error::details`](super::Error::details)
     /// lists the APIs in the table.
     UnknownLimit,
-    /// Neither an execution in flight nor a record has the id that the caller passed.
+    /// The id that the caller passed is unknown: no execution in flight has it, and no record.
     UnknownExecution,
-    /// The execution has already ended and has its record, so nothing was changed.
-    /// [`Error::details`](super::Error::details) says how the execution ended.
+    /// No open reservation of the quota has the id that the caller passed.
+    UnknownHold,
+    /// The execution has already ended and has its record, or the reservation of a quota has already ended. Nothing was
+    /// changed. [`Error::details`](super::Error::details) says how the execution or the reservation ended.
     Ended,
     /// The ledger has a record with the same id and other content, so nothing was changed.
     /// [`Error::details`](super::Error::details) lists what differs.

@@ -12,10 +12,12 @@ use crate::json::JsonFault;
 /// was expected.
 ///
 /// `{}` and `{:?}` write the same line: `cannot <operation>: <path>: line <n> (byte <m>): <details>: <cause>`. Parts
-/// that are unknown are left out. The [`cause`](Self::cause) is, for example, the operating system's own error. Since
-/// the line includes it, the error has no [`source`](std::error::Error::source), and no program prints the cause twice.
+/// that are unknown are left out. The line ends with the [`cause`](Self::cause), such as the operating system's own
+/// error. So the error has no [`source`](std::error::Error::source), and no program prints the cause twice.
 ///
-/// The text of a warning may begin with its consequence, such as `a record was spilled: cannot …`.
+/// An error that does not stop the operation is reported as a warning. Its text may begin with the consequence for a
+/// record or a cost. For example, `a record was spilled: cannot …` says that the record was stored in a file next to
+/// the ledger, because it could not be appended.
 ///
 /// An error is as large as a pointer and cheap to clone, because many callers may receive the error of one failed
 /// write.
@@ -33,7 +35,7 @@ use crate::json::JsonFault;
 #[error("{}", self.0.text())]
 pub struct Error(Arc<Report>);
 
-/// Writes the same line as `Display`, because `main` prints the error that it returns with `Debug`.
+/// Writes the same line as `Display`, because Rust uses `Debug` to print an error that `main` returns.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
@@ -76,8 +78,8 @@ impl Error {
         Self::new(ErrorKind::Io, operation).path(path).source(cause)
     }
 
-    /// Sets the path of the file that the error concerns. For example, a program that parsed a table sets the path of
-    /// the file with the table.
+    /// Sets the path of the file that the error concerns. For example, a program that reads a price table from a file
+    /// sets the path of that file.
     #[must_use]
     pub fn path(self, path: &Path) -> Self {
         self.with(|report| report.path = Some(path.to_owned()))
@@ -95,12 +97,13 @@ impl Error {
         self.at_source(text, JsonFault::new(text, error))
     }
 
-    /// Sets the cause to the fault that `error` reports of `json`.
+    /// Sets the cause to the fault in `json` that `error` reports.
     pub(crate) fn of_json(self, json: impl AsRef<[u8]>, error: &serde_json::Error) -> Self {
         self.source(JsonFault::new(&String::from_utf8_lossy(json.as_ref()), error))
     }
 
-    /// Like [`of_json`](Self::of_json), but for a line of a file.
+    /// Like [`of_json`](Self::of_json), but for a line of a file. The text of the error then states only the column of
+    /// the fault, because [`at`](Self::at) sets the line.
     pub(crate) fn of_line(self, line: impl AsRef<[u8]>, error: &serde_json::Error) -> Self {
         self.source(JsonFault::of_line(&String::from_utf8_lossy(line.as_ref()), error))
     }
@@ -128,7 +131,8 @@ impl Error {
         self.with(|report| report.cause = Some(Arc::new(cause)))
     }
 
-    /// Sets what follows from the error for a record or a cost. The text of a warning begins with it.
+    /// Sets the consequence of the failure for a record or a cost, such as "a record was spilled". The text of the
+    /// error then begins with the consequence.
     pub(crate) fn with_consequence(self, consequence: &'static str) -> Self {
         self.with(|report| report.consequence = Some(consequence))
     }
@@ -147,25 +151,26 @@ impl Error {
         &self.0.operation
     }
 
-    /// Returns the path that the error concerns, if any.
+    /// Returns the path that the error concerns, or `None` if there is none.
     pub fn file(&self) -> Option<&Path> {
         self.0.path.as_deref()
     }
 
-    /// Returns the line that the error concerns, counted from 1, if any.
+    /// Returns the line that the error concerns, counted from 1, or `None` if there is none.
     pub fn line(&self) -> Option<u64> {
         self.0.position.map(|position| position.line)
     }
 
-    /// Returns the byte that the error concerns, counted from 0 in the file, if any.
+    /// Returns the byte that the error concerns, counted from 0 in the file, or `None` if there is none.
     ///
-    /// In a table that does not parse, this is the byte of the mistake. In a ledger or another journal, it is the first
-    /// byte of the line.
+    /// In a ledger, another journal or a run log, this is the first byte of the line. In a JSON file, such as a price
+    /// table, this is where the fault, or the entry with the fault, begins.
     pub fn byte(&self) -> Option<u64> {
         self.0.position.map(|position| position.byte)
     }
 
-    /// Returns the details, such as all faults of a record or the nearest known names. Each fault or name is one entry.
+    /// Returns the details, such as every fault of a record, or known names that resemble an unknown one. Each fault or
+    /// name is one entry.
     pub fn details(&self) -> &[String] {
         &self.0.details
     }
@@ -174,8 +179,8 @@ impl Error {
         self.0.consequence
     }
 
-    /// Returns the error of the operating system, or the fault in a text, that caused this error; `None` if there is
-    /// none. The text of this error ends with the text of its cause.
+    /// Returns what caused this error: an error of the operating system, or a fault in a text. Returns `None` if there
+    /// is no cause. The text of this error ends with the text of its cause.
     ///
     /// ```
     /// let error = runledger::LedgerReader::open("/nowhere/ledger.jsonl").unwrap_err();
@@ -186,7 +191,7 @@ impl Error {
         self.0.cause.as_deref().map(|cause| cause as _)
     }
 
-    /// Returns the kind of the operating system's error; `None` if the cause is not such an error.
+    /// Returns the kind of the operating system's error, or `None` if the cause is not such an error.
     pub fn io_kind(&self) -> Option<io::ErrorKind> {
         Some(self.cause()?.downcast_ref::<io::Error>()?.kind())
     }

@@ -1,11 +1,11 @@
-//! The lines that a reader skips because they are not records, and the segments that it has no permission to read.
+//! The lines that a reader skips because they are not records, and the segments that it may not read.
 
 use std::path::Path;
 
 use super::Error;
 
-/// The lines that were skipped because they are not records. All of these lines are counted, and the errors of the
-/// first [`ERRORS_MAX`](Self::ERRORS_MAX) lines are kept.
+/// The lines that a reader skipped because they are not records, and the segments (files of the ledger) that it may not
+/// read. All of these lines are counted, and the errors of the first [`ERRORS_MAX`](Self::ERRORS_MAX) lines are kept.
 #[derive(Debug, Clone, Default)]
 pub struct Skipped {
     count: u64,
@@ -15,7 +15,7 @@ pub struct Skipped {
 }
 
 impl Skipped {
-    /// The largest number of errors that are kept.
+    /// The maximum number of errors that are kept.
     pub const ERRORS_MAX: usize = 20;
 
     /// Returns the number of lines that were skipped, including those whose error is not kept.
@@ -32,8 +32,8 @@ impl Skipped {
         &self.errors
     }
 
-    /// Returns one error for each segment that this process has no permission to read, in the order of the segments.
-    /// The lines of these segments are neither read nor counted.
+    /// Returns one error for each segment that this process may not read, in the order of the segments. The lines of
+    /// these segments are neither read nor counted.
     pub fn unreadable(&self) -> &[Error] {
         &self.unreadable
     }
@@ -59,10 +59,12 @@ impl Skipped {
         other.errors.into_iter().for_each(|error| self.keep(error));
     }
 
-    /// Adds the skipped lines of an earlier file. Their errors come before the errors that are already here.
+    /// Adds the skipped lines and the unreadable segments of an earlier part of the ledger. Their errors come before
+    /// the errors that are already here.
     pub(crate) fn follow(&mut self, earlier: Self) {
         let later = std::mem::replace(self, earlier);
         self.count += later.count;
+        self.unreadable.extend(later.unreadable);
         self.errors.extend(later.errors);
         self.errors.truncate(Self::ERRORS_MAX);
     }
@@ -100,5 +102,21 @@ mod tests {
         assert_eq!(skipped.count(), 40);
         let lines: Vec<_> = skipped.errors().iter().filter_map(Error::line).collect();
         assert_eq!(lines, (1..=20).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn what_was_skipped_earlier_comes_first_and_nothing_is_lost() {
+        let of = |line| {
+            let mut skipped = Skipped::default();
+            skipped.add(error(line));
+            skipped.add_unreadable(vec![error(10 * line)]);
+            skipped
+        };
+        let mut skipped = of(3);
+        skipped.follow(of(2));
+        skipped.follow(of(1));
+        let lines = |errors: &[Error]| errors.iter().filter_map(Error::line).collect::<Vec<_>>();
+        assert_eq!((skipped.count(), lines(skipped.errors())), (3, vec![1, 2, 3]));
+        assert_eq!(lines(skipped.unreadable()), [10, 20, 30]);
     }
 }

@@ -9,7 +9,7 @@
 //! | `skill_name` | `skill_name` |
 //! | `scene_id`, `shot_id` | the same names in [`production`](crate::ExecutionMetrics::production) |
 //! | `model_used` | `model.name` |
-//! | `tier` | `model.tier`, the tier (class of models) that the router chose. If this is unknown: `cost_tier`, unless its value is Unknown |
+//! | `tier` | `model.tier`, the tier (class of models) that the router chose. If this is unknown: `cost_tier`. An empty cell if both are unknown |
 //! | `estimated_cost`, `actual_cost` | `cost.estimated_usd` and `cost_usd`: US dollars, exact decimals |
 //! | `duration_s` | `production.duration_s`, the length of the generated clip. If this is unknown: `wall_clock_time_ms` in seconds. A generation has an empty cell instead, because the time of the execution is not the length of the clip |
 //! | `outcome` | `production.outcome`. If this is unknown: PASS if the execution succeeded, FAIL if it failed. A quality control has an empty cell instead, because a control that succeeds can have any verdict |
@@ -25,17 +25,17 @@
 //!
 //! # Formulas
 //!
-//! Spreadsheets evaluate a cell that begins with `=`, `+`, `-` or `@` as a formula. A formula can send the content of
-//! other cells to a server. Some spreadsheets begin a new cell after `;`, tab, CR and LF, even within quotes. So a
-//! formula could begin at two kinds of positions: at the start of a text, and after each of these four characters.
+//! Spreadsheets evaluate a cell that begins with `=`, `+`, `-` or `@` as a formula. A malicious formula can send the
+//! content of other cells to a server. Some spreadsheets begin a new cell after `;`, tab, CR and LF, even within
+//! quotes. So a formula could begin at the start of a text, and after each of these four characters.
 //!
-//! At these positions, a `'` is inserted if `=`, `+`, `-`, `@` or a full-width form of one of them follows, possibly
-//! after spaces. A `'` is also inserted if the text already has a `'` at such a position. So a reader restores the text
-//! by removing one `'` at each of these positions, if there is one. Numbers and times are not changed.
+//! At each of these positions, a `'` is inserted in two cases: a formula follows, or the text itself has a `'` there. A
+//! formula is `=`, `+`, `-`, `@` or a full-width form of one of them, possibly after spaces. A reader restores the text
+//! by removing one `'` at each position that has one. Numbers and times are not changed.
 //!
-//! Control characters other than tab, CR and LF are not allowed by RFC 4180, and terminals may execute them. They are
-//! replaced by their Unicode pictures (U+2400 to U+2421), or by U+FFFD if there is no picture. A reader cannot restore
-//! these characters, but the ledger still contains them.
+//! RFC 4180 does not allow control characters other than tab, CR and LF, and terminals may execute them. These
+//! characters are replaced by their Unicode pictures (U+2400 to U+2421), or by U+FFFD if there is no picture. A reader
+//! cannot restore these characters, but the ledger still contains them.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -87,7 +87,8 @@ pub struct CsvWritten {
 /// ```
 ///
 /// # Errors
-/// [`ErrorKind::Io`] if `out` fails, and the first error in `records` of any other kind than [`ErrorKind::Malformed`].
+/// Fails with [`ErrorKind::Io`] if `out` fails, and with the first error in `records` whose kind is not
+/// [`ErrorKind::Malformed`].
 pub fn write(records: impl IntoIterator<Item = Result<ExecutionMetrics>>, mut out: impl Write) -> Result<CsvWritten> {
     let failed = |source: io::Error| Error::new(ErrorKind::Io, "write a run log").source(source);
     let mut written = CsvWritten::default();
@@ -119,9 +120,9 @@ pub fn write(records: impl IntoIterator<Item = Result<ExecutionMetrics>>, mut ou
 /// The file system must support hard links.
 ///
 /// # Errors
-/// [`ErrorKind::Io`] if the directory or the file cannot be created or written, and the first error in `records` of any
-/// other kind than [`ErrorKind::Malformed`]. After an error, there is no new run log, with one exception: if only the
-/// last two steps failed, which remove the partial file and sync the directory, the run log may exist and is complete.
+/// Fails with [`ErrorKind::Io`] if the directory or the file cannot be created or written. Also fails with the first
+/// error in `records` whose kind is not [`ErrorKind::Malformed`]. After an error, there is usually no new run log. But
+/// if only the removal of the partial file or the sync of the directory failed, a complete run log may exist.
 pub fn create(
     records: impl IntoIterator<Item = Result<ExecutionMetrics>>,
     directory: impl AsRef<Path>,
@@ -129,7 +130,7 @@ pub fn create(
     numbered::create(&Disk, directory.as_ref(), &RUN_LOG, |out| write(records, out))
 }
 
-/// Adds a row. Each cell is added with a comma after it, and the last comma is removed.
+/// Adds a row. A comma is added after each cell, and then the last comma is removed.
 fn push_row(row: &mut String, record: &ExecutionMetrics) {
     let ExecutionMetrics { run, production, model, cost, .. } = record;
     push_text(row, run.run_id.as_deref());
@@ -160,6 +161,7 @@ fn push_value(row: &mut String, value: Option<impl std::fmt::Display>) {
     row.push(',');
 }
 
+/// Adds the cell `duration_s`.
 fn push_duration(row: &mut String, record: &ExecutionMetrics) {
     match (record.production.duration_s, record.wall_clock_time_ms) {
         (None, Some(ms)) if record.kind != Kind::Generation => {
@@ -176,7 +178,7 @@ fn push_text(row: &mut String, text: Option<&str>) {
     row.push(',');
 }
 
-/// Adds a text, in quotes if it needs them.
+/// Adds a text. Adds quotes around the text if it needs them.
 fn push_quoted(row: &mut String, text: &str) {
     let quoted = text.is_empty() || text.contains([',', '"', '\t', '\r', '\n']);
     if quoted {
@@ -210,7 +212,7 @@ fn begins_formula(text: &str) -> bool {
     text.starts_with('\'') || after_spaces.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠'])
 }
 
-/// Returns the character that replaces a control character; `c` itself if it needs no replacement.
+/// Returns `c`, or the character that replaces `c` if it is a control character that RFC 4180 does not allow.
 fn printable(c: char) -> char {
     match c {
         '\t' | '\r' | '\n' => c,

@@ -8,7 +8,7 @@
 //! | `workflow_run_id` | `run.run_id` if it is a UUID; otherwise [a UUID computed from the `run_id`](run_uuid) |
 //! | `task_id`, `task_description` | `run.task_id`, `run.description` |
 //! | `agent_name` | `run.agent_name`; if the agent is unknown, `skill_name` |
-//! | `timestamps` | the start, the end, and the duration by the monotonic clock; if this duration is unknown, the end minus the start, in whole milliseconds |
+//! | `timestamps` | the start, the end, and the duration to the millisecond. The duration is `wall_clock_time_ms`, or the end minus the start if that is unknown |
 //! | `status` | `Success`; `Failed` if the execution failed, panicked, or was cancelled or interrupted; `HIL-Paused` if it is paused |
 //! | `cost_data` | amounts and tokens, with the names of the record |
 //! | `llm_trace` | `trace.llm_calls`, in the order of their sequence numbers; a prompt or completion that was not stored is `null` |
@@ -136,13 +136,13 @@ fn llm_trace(calls: &[LlmCall]) -> Vec<TracedCall<'_>> {
     traced
 }
 
-/// Returns the status of the event; `None` if the status is unknown. If this version of the crate does not know the
-/// status in the record, the status of the event follows from whether the execution succeeded.
+/// Returns the status of the event, or `None` if it is unknown. If the status of the record is missing, or is not
+/// one that this crate defines, the status of the event says whether the execution succeeded.
 fn status(record: &ExecutionMetrics) -> Option<&'static str> {
-    // A program can set `Other("paused")`. The conversion to text and back turns it into `Paused`.
+    // A program can set `Other("paused")`. The conversion to text and back turns this value into `Paused`.
     let succeeded = match record.status.as_ref().map(|status| Status::from(status.as_str())) {
         Some(Status::Paused) => return Some("HIL-Paused"),
-        // An interrupted execution did not succeed.
+        // Events have no status for an interruption, so it counts as a failure.
         Some(Status::Interrupted) => false,
         Some(Status::Other(_)) | None => outcome(record.execution_succeeded, record.execution_failed)?,
         Some(status) => status.succeeded()?,
@@ -187,13 +187,15 @@ pub struct WorkflowWritten {
     pub skipped: Skipped,
 }
 
-/// Writes the event of each record as a line of JSON, in the order of `records`. Holds one record at a time.
+/// Writes the event of each record as a line of JSON, in the order of `records`. Only one record is in memory at a
+/// time.
 ///
 /// Two records with the same `execution_id` become two lines with the same `event_id`. An error of
 /// [`ErrorKind::Malformed`] in `records` reports a line that is not a record. Such an error is counted and skipped.
 ///
 /// # Errors
-/// [`ErrorKind::Io`] if `out` fails, and the first error in `records` of any other kind than [`ErrorKind::Malformed`].
+/// Fails with [`ErrorKind::Io`] if `out` fails, and with the first error in `records` whose kind is not
+/// [`ErrorKind::Malformed`].
 pub fn write(
     records: impl IntoIterator<Item = Result<ExecutionMetrics>>,
     mut out: impl io::Write,

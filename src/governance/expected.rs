@@ -51,8 +51,8 @@ impl fmt::Display for Expected {
 
 /// The executions that a run must have.
 ///
-/// In JSON, the expectations are an array of objects. Each object has the key `skill`. The keys `kind`, `scene_id`,
-/// `shot_id` and `count` are optional. The default of `count` is 1.
+/// In JSON, the expectations are an array of objects. Each object must have the key `skill`, and can have `kind`,
+/// `scene_id`, `shot_id` and `count`, which is 1 by default.
 ///
 /// ```
 /// use runledger::governance::Expectations;

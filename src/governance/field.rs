@@ -32,8 +32,9 @@ pub enum Field {
     /// The duration of the execution, or of the clip that the execution made: `production.duration_s`,
     /// `wall_clock_time_ms` or `total_latency_ms`.
     DurationS,
-    /// The outcome. For a quality control, the outcome is PASS, FAIL or FIX (the artifact needs changes), and a control
-    /// that failed needs none. For any other execution, the outcome is whether the execution succeeded.
+    /// The outcome. For a quality control, the outcome is PASS, FAIL or FIX (the artifact needs changes). A control
+    /// that failed to complete needs no outcome. For any other execution, the outcome is whether the execution
+    /// succeeded.
     Outcome,
     /// `production.regen_count`. A count of 0 counts as present.
     RegenCount,
@@ -127,14 +128,14 @@ pub(super) fn has_text(text: &Option<String>) -> bool {
     text.as_ref().is_some_and(|text| !text.trim().is_empty())
 }
 
-/// Returns the tier of the model, if it is known.
+/// Returns the tier of the model; `None` if the tier is unknown.
 pub(super) fn tier(record: &ExecutionMetrics) -> Option<&str> {
     record.tier().filter(|tier| !tier.trim().is_empty())
 }
 
 fn missing_outcome(record: &ExecutionMetrics) -> Option<String> {
-    // A quality control that did not complete needs no verdict. If such a control has the verdict PASS, `check_outcome`
-    // reports the contradiction.
+    // A quality control that did not complete needs no verdict. If it nevertheless has the verdict PASS,
+    // `check_outcome` reports the contradiction.
     let is_known = match record.kind {
         Kind::Qc => record.execution_succeeded == Some(false),
         _ => record.execution_succeeded.is_some(),

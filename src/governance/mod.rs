@@ -4,9 +4,11 @@
 //! - [`Gate::judge`] returns PASS or FAIL for one run, with every reason to fail and the executions concerned.
 //! - [`Escalations`] finds the problems in a time window. Each problem comes with the recipient to notify, a statistic,
 //!   and the executions that are evidence for it.
-//! - A [`Policy`] configures both of them. Its documentation has every default.
+//! - An [`AlertsPolicy`] says which problems are sent to somebody, and where.
+//! - A [`Policy`] configures the gate, the escalations and the alerts. Its documentation has every default.
 //! - [`derived`] computes metrics of a production, such as a film, from the records of its executions.
 
+mod alerts;
 pub mod derived;
 mod escalation;
 mod expected;
@@ -14,6 +16,7 @@ mod field;
 mod gate;
 mod policy;
 
+pub use alerts::{AlertLevel, AlertReceiver, AlertsPolicy, BudgetPoint, WebhookUrl};
 pub use escalation::{
     Association, Escalation, EscalationReport, Escalations, Evidence, Recipient, Share, ShareTest, Statistic, Trigger,
     Unjudged,

@@ -3,15 +3,15 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Field;
+use super::{AlertsPolicy, Field};
 use crate::error::{Error, ErrorKind, Result};
 use crate::json;
-use crate::metrics::{ExecutionMetrics, Kind, Usd};
+use crate::metrics::{ExecutionMetrics, Kind, UnknownKey, Usd, shortened};
 
-/// Configures what the [gate](super::Gate) requires of a run, and which problems [escalations](super::Escalations)
-/// report.
+/// Configures what the [gate](super::Gate) requires of a run, which problems [escalations](super::Escalations) report,
+/// and which [alerts](AlertsPolicy) are sent.
 ///
-/// A policy file is JSON. Every value has a default, and `runledger policy` prints all of them.
+/// A policy file is JSON. Every value has a default, and `runledger policy` prints all values.
 ///
 /// ```
 /// use runledger::governance::{Field, Policy};
@@ -29,6 +29,8 @@ pub struct Policy {
     pub gate: GatePolicy,
     /// The thresholds of escalations.
     pub escalation: EscalationPolicy,
+    /// Which alerts are sent, and where they are sent.
+    pub alerts: AlertsPolicy,
 }
 
 /// The requirements of a run.
@@ -40,13 +42,13 @@ pub struct GatePolicy {
     pub required: RequiredFields,
     /// Whether a skill's attempts to generate a shot (a clip of a scene) must be numbered consecutively by
     /// `regen_count` in each run. If so, the first attempt has the number 0, no number may be skipped, and two
-    /// successful attempts must not have the same number. Set it to false if a run continues the numbers of an earlier
-    /// run. The default is true.
+    /// successful attempts must not have the same number. Set this field to false if a run continues the numbers of an
+    /// earlier run. The default is true.
     pub attempts_numbered: bool,
-    /// Whether a skill must log the same fields for every tier (class of models). If so, the run fails if all of the
-    /// skill's records for one tier have a field, and all of its records for another tier lack this field. Only records
-    /// of successful executions of the same kind are compared. An actual cost and an estimated cost count as the same
-    /// field. The default is true.
+    /// Whether a skill must log the same fields for every tier (class of models). If so, no field may be present in all
+    /// records of the skill for one tier and missing in all its records for another tier. Only records of successful
+    /// executions of the same kind are compared. An actual cost and an estimated cost count as the same field. The
+    /// default is true.
     pub even_across_tiers: bool,
 }
 
@@ -70,9 +72,10 @@ impl Default for GatePolicy {
 pub struct RequiredFields {
     /// The fields of every record. The default is `outcome`.
     pub always: Vec<Field>,
-    /// The fields of a record whose execution used a model. An execution used a model if its record has calls, tokens,
-    /// a cost, a tier or the name of a model. For a routing decision or a budget check, a tier or a name is not enough,
-    /// because such an execution can name a model without using it. The default is `model_used`, `tier`, `cost`.
+    /// The fields of a record whose execution used a model. An execution used a model if its record has calls,
+    /// tokens, a cost, a tier or the name of a model. The record of a routing decision or a budget check can name a
+    /// model that was not used. For these two kinds, a tier or a name is not enough. The default is `model_used`,
+    /// `tier`, `cost`.
     pub with_model: Vec<Field>,
     /// The fields of a record of the kind `skill`. The default is empty, because many skills have no scenes, shots,
     /// artifacts or regenerations.
@@ -128,11 +131,11 @@ impl RequiredFields {
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct EscalationPolicy {
-    /// The significance level: the largest allowed probability that all tests of one trigger (reason for an escalation)
-    /// together escalate a difference that is due to chance. The default is 0.01.
+    /// The significance level: the largest allowed probability that at least one test of a trigger escalates a
+    /// difference that is only chance. A trigger is a reason for an escalation. The default is 0.01.
     pub alpha: f64,
-    /// A test compares two shares, such as a model's share of failed executions with that of the other models. Each
-    /// share must be computed from at least this number of results. The default is 30, as for a
+    /// A test compares two shares, such as a model's share of failed executions with the share of the other models.
+    /// Each share must be computed from at least this number of results. The default is 30, as for a
     /// [`Comparison`](crate::baseline::Comparison).
     pub samples_min: u64,
     /// The smallest difference between two shares that is escalated. A smaller difference is ignored, even if the
@@ -141,22 +144,22 @@ pub struct EscalationPolicy {
     /// The smallest number of unfinished executions, or of lost records, that counts as repeated missing logs. The
     /// default is 3.
     pub missing_logs_min: u64,
-    /// How many hours an execution may be in flight before it counts as unfinished. The default is 24.
+    /// The number of hours that an execution may be in flight before it counts as unfinished. The default is 24.
     pub in_flight_hours_max: u64,
-    /// How far a skill's costs may be above or below their estimates, as a share of the estimates. The default is 0.2,
-    /// which is a fifth.
+    /// The largest allowed difference between a skill's costs and their estimates, as a share of the estimates. The
+    /// difference can be in either direction. The default is 0.2, which is a fifth.
     pub cost_relative_max: f64,
-    /// The costs of a skill are escalated only if their sum in the window differs from the sum of their estimates by at
-    /// least this amount, in US dollars. The default is 1.
+    /// The smallest difference that is escalated, in US dollars. The difference is between the sum of a skill's costs
+    /// and the sum of its estimates. The default is 1.
     pub cost_difference_usd_min: Usd,
     /// The smallest number of executions of one skill with a forbidden model or tier that counts as misuse. The default
     /// is 1.
     pub misuse_min: u64,
-    /// Which executions may use which models. An empty list, which is the default, allows all models.
+    /// Which executions may use which models. An empty list allows all models, and is the default.
     pub allowed_models: Vec<AllowedModels>,
-    /// The length of the reference in days, from 1 to 3660. The reference is an earlier period. The quality controls of
-    /// the judged time window are compared with those of the reference. The reference ends at the start of the week in
-    /// which the window begins. The default is 28.
+    /// The length of the reference in days, from 1 to 3660. The reference is an earlier period, whose quality controls
+    /// are compared with those of the judged time window. The reference ends at the start of the week in which the
+    /// window begins. The default is 28.
     pub reference_days: u64,
 }
 
@@ -204,24 +207,33 @@ impl Policy {
     /// - [`ErrorKind::Invalid`], with one detail for each invalid value.
     pub fn from_json(text: &str) -> Result<Self> {
         let malformed = || Error::new(ErrorKind::Malformed, "read a policy");
-        let policy: Self = json::from_str(text).map_err(|source| malformed().source(source))?;
+        let policy: Self = json::from_str(text).map_err(|source| misspelt(text, malformed().source(source)))?;
         // serde would also accept an array in place of an object, with the values of the fields in order.
         let shape: Value = serde_json::from_str(text).map_err(|error| malformed().of_json(text, &error))?;
-        for (place, name) in
-            [("", "policy"), ("/gate", "gate"), ("/gate/required", "required"), ("/escalation", "escalation")]
-        {
+        for (place, name) in [
+            ("", "policy"),
+            ("/gate", "gate"),
+            ("/gate/required", "required"),
+            ("/escalation", "escalation"),
+            ("/alerts", "alerts"),
+        ] {
             if shape.pointer(place).is_some_and(Value::is_array) {
                 return Err(malformed().detail(format!("{name}: found an array; expected an object")));
             }
         }
         policy.escalation.validate()?;
+        let faults = policy.alerts.faults().into_iter();
+        let faults: Vec<_> = faults
+            .map(|(name, expected, found)| format!("alerts.{name}: found {found}; expected {expected}"))
+            .collect();
+        refuse(faults)?;
         Ok(policy)
     }
 
     /// Returns the policy as indented JSON, including the values that are defaults.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`] if a number cannot be written as JSON.
+    /// Fails with [`ErrorKind::Invalid`] if a number cannot be written as JSON.
     pub fn to_json(&self) -> Result<String> {
         serde_json::to_string_pretty(self)
             .map_err(|source| Error::new(ErrorKind::Invalid, "write a policy as JSON").source(source))
@@ -255,9 +267,38 @@ impl EscalationPolicy {
             let says = !allowed.models.is_empty() || !allowed.tiers.is_empty();
             expect(says, &format!("allowed_models entry {number}"), "models or tiers", "neither".to_owned());
         }
-        if faults.is_empty() {
-            return Ok(());
+        refuse(faults)
+    }
+}
+
+fn refuse(faults: Vec<String>) -> Result<()> {
+    if faults.is_empty() {
+        return Ok(());
+    }
+    Err(faults.into_iter().fold(Error::new(ErrorKind::Invalid, "accept the policy"), Error::detail))
+}
+
+/// Adds a hint to `error` for each unknown key in `text` that is similar to a known key.
+fn misspelt(text: &str, error: Error) -> Error {
+    let (Ok(found), Ok(known)) = (serde_json::from_str(text), serde_json::to_value(Policy::default())) else {
+        return error;
+    };
+    let mut near = Vec::new();
+    near_keys("", &found, &known, &mut near);
+    near.into_iter().fold(error, Error::detail)
+}
+
+fn near_keys(place: &str, found: &Value, known: &Value, near: &mut Vec<String>) {
+    let (Some(found), Some(known)) = (found.as_object(), known.as_object()) else { return };
+    let names: Vec<&str> = known.keys().map(String::as_str).collect();
+    for (key, value) in found {
+        match known.get(key) {
+            Some(known) => near_keys(&format!("{place}{key}."), value, known, near),
+            None => near.extend(
+                UnknownKey::among(key, &names)
+                    .near
+                    .map(|name| format!("the key nearest to {} is {place}{name}", shortened(key))),
+            ),
         }
-        Err(faults.into_iter().fold(Error::new(ErrorKind::Invalid, "accept the policy"), Error::detail))
     }
 }

@@ -1,7 +1,8 @@
-//! The chats of Gemini CLI: `tmp/<project>/chats/session-*.json`, which is one document, or `session-*.jsonl`, which has
-//! a header, messages, and changes of both.
+//! The chats of Gemini CLI: `tmp/<project>/chats/session-*.json`, or `session-*.jsonl`. A `.json` file is one
+//! document. A `.jsonl` file has a header, messages, and later changes of both.
 //!
-//! `input` includes cached input. `output` excludes the thoughts, so the output of a call is their sum.
+//! `input` includes cached input. `output` does not include the thoughts, so the output tokens of a call are the sum
+//! of `output` and `thoughts`.
 
 use std::collections::BTreeMap;
 
@@ -83,7 +84,7 @@ struct Part<'a> {
     text: Text<'a>,
 }
 
-/// Reads a chat. A document is one line.
+/// Reads a chat. A whole document counts as one line.
 #[derive(Debug, Default)]
 pub struct Chat {
     origin: Origin,
@@ -101,7 +102,7 @@ impl Chat {
         };
         match kind {
             "user" => {
-                // A message that is written again has the same text, and begins no other turn.
+                // A message that is written again has the same text. It does not begin another turn.
                 if let Some(turn) = self.turn.take_if(|turn| turn.began_by(at)) {
                     let end = turn.end();
                     turn.finish(&end, &self.origin, import);
@@ -126,6 +127,7 @@ impl Chat {
         self.turn_at(at, String::new());
         let Some(turn) = &mut self.turn else { return };
         turn.touch(at);
+        turn.has_answer = true;
         if import.is_known(&name) {
             import.counts_mut().repeated_lines += 1;
             turn.begins_with(&name);
@@ -140,7 +142,7 @@ impl Chat {
             let is_new = turn.add_call(TurnCall {
                 name,
                 worker: Worker::Own,
-                model: line.model.get().unwrap_or("unknown").to_owned(),
+                model: line.model.to_owned().unwrap_or_default(),
                 provider: None,
                 usage: tokens.usage(),
                 is_final: true,
@@ -201,7 +203,7 @@ impl Transcript for Chat {
 
     fn end(&mut self, import: &mut Import) {
         if let Some(turn) = self.turn.take() {
-            turn.finish_if_ended(self.is_answered, &self.origin, import);
+            self.turn = Some(turn.finish_if_ended(self.is_answered, &self.origin, import));
         }
     }
 

@@ -18,7 +18,7 @@ pub fn id_of_name(namespace: Uuid, name: &str) -> Uuid {
     Builder::from_sha1_bytes(std::array::from_fn(|at| bytes[at])).into_uuid()
 }
 
-/// Returns the SHA-1 of `message` (FIPS 180-4). UUIDs of version 5 require it. It protects nothing.
+/// Returns the SHA-1 of `message` (FIPS 180-4). UUIDs of version 5 require this hash. It is not used for security.
 fn sha1(message: &[u8]) -> [u32; 5] {
     let mut padded = message.to_vec();
     padded.push(0x80);

@@ -7,7 +7,8 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Vis
 
 /// Parses a line. Returns `None` if it is not valid JSON, or not a `T`.
 pub(super) fn parsed<'l, T: Deserialize<'l>>(line: &'l [u8]) -> Option<T> {
-    // The other parts are parsed from texts. A second parser for bytes would make the command larger.
+    // The texts inside a line are parsed with `from_str` too. Using `from_slice` here would add a second parser to
+    // the command.
     serde_json::from_str(std::str::from_utf8(line).ok()?).ok()
 }
 
@@ -29,7 +30,7 @@ impl Text<'_> {
 #[derive(Debug, Default)]
 pub(super) struct Flag(pub(super) bool);
 
-/// Defines a visitor that accepts every type. `$other` is its value for the types that are not listed.
+/// Defines a visitor that accepts every type. `$other` is the value for each type that the visitor has no method for.
 macro_rules! accept_all {
     ($value:ty, $other:expr) => {
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

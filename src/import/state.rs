@@ -1,26 +1,41 @@
-//! What the readers of all files share: the calls that are already known, the finished records, and the counts.
+//! The state that the readers of all files share: the known calls, the finished records, and the counts.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::num::NonZeroU32;
 
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::work::TurnCall;
 use crate::digest::sha256;
 use crate::metrics::{ExecutionMetrics, Timestamp};
+use crate::quota::ObservedWindow;
+
+/// The largest number of windows of subscriptions that an import keeps.
+const OBSERVED_MAX: usize = 64;
+/// The largest time by which a report may be later than the begin of the import. Such reports are normal, because the
+/// agent may still be writing.
+const AHEAD_MS_MAX: u64 = 60_000;
+
+/// The names from [`alias`] begin with this text.
+const MAIN: &str = "main:";
+/// The names from [`in_stream`] begin with this text.
+const STREAM: &str = "stream:";
 
 /// A reader of one file of an agent.
 pub trait Transcript {
     /// Reads the next line, without its line feed.
     fn line(&mut self, line: &[u8], import: &mut Import);
 
-    /// Ends the file. Call this once, after the last line.
+    /// Passes the last turn to `import` if it has ended. Call this method after the last line. If the file grows
+    /// later, pass the new lines to `line`.
     fn end(&mut self, import: &mut Import);
 
-    /// Returns true if a line so far belongs to the format.
+    /// Returns true if a line that was read belongs to the format.
     fn is_session(&self) -> bool;
 }
 
-/// What an import found.
+/// The numbers of things that an import found.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct ImportCounts {
@@ -30,10 +45,15 @@ pub struct ImportCounts {
     pub executions: u64,
     /// New calls of models.
     pub calls: u64,
-    /// Lines that repeat a call: of the same message, of a resumed or forked session, or of an earlier import.
+    /// Lines that repeat a call. The call can be in the same message, in a resumed or forked session, or in an
+    /// earlier import.
     pub repeated_lines: u64,
     /// New calls whose number of output tokens is a lower bound, because their final usage was not written.
     pub lower_bounds: u64,
+    /// Turns in which the model answered, although the agent wrote no usage. They have no record.
+    pub without_usage: u64,
+    /// Calls that were recorded earlier with fewer tokens than a line has now. The records do not change.
+    pub larger_copies: u64,
     /// Turns that have not ended. They wait for the next import.
     pub waiting: u64,
     /// Lines that are not valid JSON, or that lack what their kind requires.
@@ -41,12 +61,12 @@ pub struct ImportCounts {
     /// The kinds of lines that this version does not know, each with its number of lines. At most
     /// [`KINDS_MAX`](Self::KINDS_MAX) kinds.
     pub unknown_kinds: BTreeMap<String, u64>,
-    /// Lines of other unknown kinds.
+    /// Lines of all unknown kinds beyond the first [`KINDS_MAX`](Self::KINDS_MAX).
     pub other_unknown: u64,
 }
 
 impl ImportCounts {
-    /// The largest number of unknown kinds that are named.
+    /// The largest number of unknown kinds that [`unknown_kinds`](Self::unknown_kinds) names.
     pub const KINDS_MAX: usize = 100;
 
     /// Counts a line of an unknown kind.
@@ -68,31 +88,65 @@ pub(super) struct Started {
     pub(super) parent: Uuid,
     /// The type of the agent; `None` if it is unknown.
     pub(super) kind: Option<String>,
+    /// The id of the tool call that started the agent.
+    pub(super) tool: String,
     /// True if the agent has returned its result.
     pub(super) is_done: bool,
 }
 
-/// The calls that were imported before, and those that this import found.
+/// The calls that earlier imports recorded, and the calls that this import found.
 #[derive(Debug, Clone, Default)]
-pub struct KnownCalls(HashSet<u128>);
+pub struct KnownCalls {
+    /// The number of tokens that were recorded for each call, by a hash of the call's name. `None` if the number is
+    /// unknown.
+    tokens: HashMap<[u8; 12], Option<NonZeroU32>>,
+    /// The names from [`alias`], as hashes.
+    aliases: HashSet<u64>,
+    /// True if at least one call has a name from [`in_stream`].
+    has_streams: bool,
+}
 
 impl KnownCalls {
     /// Adds the calls of a record of an earlier import. Other records are ignored.
     pub fn learn(&mut self, record: &ExecutionMetrics) {
         let Some(Value::Array(names)) = record.tags.get("call_ids") else { return };
         let is_of_session = record.run.agent_name.as_deref() == record.tags.get("source").and_then(Value::as_str);
-        for name in names.iter().filter_map(Value::as_str) {
-            self.0.insert(hash(name));
+        let tokens = record.trace.llm_calls.iter().map(|call| call.tokens_input?.checked_add(call.tokens_output?));
+        let tokens = tokens.chain(std::iter::repeat(None));
+        for (name, tokens) in names.iter().filter_map(Value::as_str).zip(tokens) {
+            self.insert(name, tokens);
             let parts = record.run.session_id.as_ref().zip(name.split_once('/')).filter(|_| is_of_session);
             if let Some((session, (message, _))) = parts {
-                self.0.insert(hash(&alias(message, session)));
+                self.insert(&alias(message, session), None);
             }
         }
     }
 
+    /// Adds a name of a call. `tokens` is the number of tokens that were recorded for the call, or `None` if it is
+    /// unknown.
+    fn insert(&mut self, name: &str, tokens: Option<u64>) {
+        if name.starts_with(MAIN) {
+            self.aliases.insert(key_of_alias(name));
+            return;
+        }
+        let tokens = tokens.and_then(|tokens| NonZeroU32::new(tokens.try_into().unwrap_or(u32::MAX)));
+        self.has_streams |= name.starts_with(STREAM);
+        self.tokens.insert(key_of(name), tokens);
+    }
+
     /// Adds the calls of `other`.
     pub fn merge(&mut self, other: Self) {
-        self.0.extend(other.0);
+        self.has_streams |= other.has_streams;
+        self.tokens.extend(other.tokens);
+        self.aliases.extend(other.aliases);
+    }
+
+    fn contains(&self, name: &str) -> bool {
+        if name.starts_with(MAIN) {
+            self.aliases.contains(&key_of_alias(name))
+        } else {
+            self.tokens.contains_key(&key_of(name))
+        }
     }
 }
 
@@ -121,10 +175,16 @@ pub struct Import {
     known: KnownCalls,
     /// The sessions that have a new execution, as hashes.
     sessions: HashSet<u128>,
+    /// The calls of Claude Code for which the files differ, by name. Each value has the largest usage that any file
+    /// has.
+    pub(super) larger: HashMap<u128, TurnCall>,
     /// The sub-agents of Claude Code, by session and agent.
     pub(super) started: HashMap<u128, Started>,
-    /// The usage of each call of a session of Codex, as hashes in order. A fork repeats the calls of its parent.
+    /// For each session of Codex, the hashes of the usages of its calls, in their order. A fork repeats the calls of
+    /// its parent.
     pub(super) histories: HashMap<u128, Vec<u64>>,
+    /// The latest report of each window of a subscription, by agent, limit and window.
+    observed: BTreeMap<(String, Option<String>, String), ObservedWindow>,
 }
 
 impl Import {
@@ -137,8 +197,10 @@ impl Import {
             records: Vec::new(),
             known,
             sessions: HashSet::new(),
+            larger: HashMap::new(),
             started: HashMap::new(),
             histories: HashMap::new(),
+            observed: BTreeMap::new(),
         }
     }
 
@@ -148,11 +210,17 @@ impl Import {
         Self { keeps_content, ..self }
     }
 
-    /// Begins to count from zero, and sets the time that decides whether a session is idle. The calls stay known.
+    /// Sets all counts to zero, and sets `now`, which decides whether a session is idle. The known calls stay known.
     pub fn begin_pass(&mut self, now: Timestamp) {
         self.now = now;
         self.counts = ImportCounts::default();
         self.sessions.clear();
+    }
+
+    /// Sets the counts back to `counts`, an earlier copy of them. Call this if the lines that were read since then do
+    /// not belong to a session.
+    pub fn set_back(&mut self, counts: ImportCounts) {
+        self.counts = counts;
     }
 
     /// Takes the records that are finished so far.
@@ -160,7 +228,23 @@ impl Import {
         std::mem::take(&mut self.records)
     }
 
-    /// Returns what was found so far.
+    /// Takes the reports of windows that were found so far: the latest report of each window of a subscription.
+    pub fn take_observed(&mut self) -> Vec<ObservedWindow> {
+        std::mem::take(&mut self.observed).into_values().collect()
+    }
+
+    /// Adds a report of a window, unless a later report of the same window is known. Reports from the future are
+    /// ignored, because they would hide all later reports.
+    pub(super) fn observe(&mut self, window: ObservedWindow) {
+        let key = (window.agent.clone(), window.limit_id.clone(), window.window.clone());
+        let is_new = self.observed.get(&key).is_none_or(|known| known.at <= window.at);
+        let has_room = self.observed.len() < OBSERVED_MAX || self.observed.contains_key(&key);
+        if is_new && has_room && window.at <= self.now.plus_ms(AHEAD_MS_MAX) {
+            self.observed.insert(key, window);
+        }
+    }
+
+    /// Returns the counts so far.
     pub fn counts(&self) -> &ImportCounts {
         &self.counts
     }
@@ -178,11 +262,33 @@ impl Import {
     }
 
     pub(super) fn is_known(&self, call: &str) -> bool {
-        self.known.0.contains(&hash(call))
+        self.known.contains(call)
     }
 
-    pub(super) fn know(&mut self, call: &str) {
-        self.known.0.insert(hash(call));
+    /// Returns true if the message was imported from the output of `-p --output-format stream-json`.
+    pub(super) fn is_known_in_stream(&self, message: &str, session: &str) -> bool {
+        self.known.has_streams && self.is_known(&in_stream(message, session))
+    }
+
+    /// Notes a name of a call. `tokens` is the number of tokens that were recorded for the call, or `None` if it is
+    /// unknown.
+    pub(super) fn know(&mut self, call: &str, tokens: Option<u64>) {
+        self.known.insert(call, tokens);
+    }
+
+    /// Counts the call in `larger_copies` if this line has more tokens than were recorded for the call.
+    pub(super) fn compare(&mut self, call: &str, tokens: u64) {
+        if let Some(Some(recorded)) = self.known.tokens.get_mut(&key_of(call))
+            && u64::from(recorded.get()) < tokens
+        {
+            *recorded = NonZeroU32::new(tokens.try_into().unwrap_or(u32::MAX)).unwrap_or(*recorded);
+            self.counts.larger_copies += 1;
+        }
+    }
+
+    /// Returns the call with the largest usage that any file has; `None` if the files do not differ.
+    pub(super) fn larger_of(&self, call: &str) -> Option<TurnCall> {
+        if self.larger.is_empty() { None } else { self.larger.get(&hash(call)).cloned() }
     }
 
     pub(super) fn add(&mut self, record: ExecutionMetrics) {
@@ -196,13 +302,26 @@ impl Import {
     }
 }
 
-/// Returns a short hash of `name`. Two names have the same hash only if their SHA-256 begin with the same 128 bits.
+/// Returns a short hash of `name`. The hash is the first 128 bits of the name's SHA-256.
 pub(super) fn hash(name: &str) -> u128 {
     let hash = sha256(name.as_bytes());
     hash.first_chunk::<16>().map_or(0, |bytes| u128::from_be_bytes(*bytes))
 }
 
+fn key_of(name: &str) -> [u8; 12] {
+    sha256(name.as_bytes()).first_chunk().copied().unwrap_or_default()
+}
+
+fn key_of_alias(name: &str) -> u64 {
+    sha256(name.as_bytes()).first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes))
+}
+
 /// Returns the name under which the messages of a session are known to its sub-agents.
 pub(super) fn alias(message: &str, session: &str) -> String {
-    format!("main:{message}/{session}")
+    format!("{MAIN}{message}/{session}")
+}
+
+/// Returns the id that a call has in the output of `-p --output-format stream-json`.
+pub(super) fn in_stream(message: &str, session: &str) -> String {
+    format!("{STREAM}{message}/{session}")
 }

@@ -1,25 +1,29 @@
 //! The output of Claude Code, called with `-p --output-format stream-json`.
 //!
-//! The last line, of type `result`, has the usage and the cost of each model, including sub-agents. This is the most
-//! exact source. So the record has one call for each model. If the result is missing, because the process died, the
-//! record has a call for each message, and their output is a lower bound.
+//! The last line, of type `result`, has the usage and the cost of each model, including sub-agents. This line is the
+//! most exact source, so the record has one call for each model. If the process died before the result, the record
+//! has one call for each message. The number of output tokens is then a lower bound.
 //!
-//! The lines have no times. The execution ends at the time of the import, and began as long before as the result says.
+//! Only some lines have a time, and older versions write none. The execution begins at the first time, and lasts as long
+//! as the result says. If no line has a time, the execution ends at the time of the import, and the tag `timed_by` of its
+//! record is `import`.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::claude_code::{AssistantBlock, Message, UserBlock, calls_of, in_stream};
+use super::claude_code::{AssistantBlock, Message, UserBlock, calls_of};
 use super::lenient::{Flag, Text, parsed};
-use super::state::{Import, Transcript, alias};
+use super::state::{Import, Transcript, alias, in_stream};
 use super::turn::Turn;
 use super::work::{End, Origin, TurnCall, TurnStep, Worker};
 use crate::metrics::{Meter, Timestamp, Usage, Usd};
 
-/// The records have the same source as those of the transcripts, which repeat the same calls.
+/// These records name the same source as records from transcripts, because both report the same calls.
 const SOURCE: &str = "claude-code";
+/// The tag of a record whose times are the time of the import.
+pub const TIMED_BY: &str = "timed_by";
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
@@ -38,6 +42,8 @@ struct Line<'a> {
     parent_tool_use_id: Text<'a>,
     #[serde(borrow)]
     message: Option<Message<'a>>,
+    #[serde(borrow)]
+    timestamp: Text<'a>,
     #[serde(borrow)]
     result: Text<'a>,
     is_error: Flag,
@@ -78,17 +84,39 @@ impl ModelUsage {
 pub struct Stream {
     origin: Origin,
     turn: Option<Turn>,
-    /// True if a message was imported from the transcript of the session.
+    /// The first and the last time that a line states.
+    times: Option<[Timestamp; 2]>,
+    /// True if a message was already imported from the transcript of the session.
     is_known: bool,
 }
 
 impl Stream {
+    /// Returns the time of the last line that has one, or else the time of the import.
+    fn now(&self, import: &Import) -> Timestamp {
+        self.times.map_or(import.now(), |[_, last]| last)
+    }
+
+    /// Passes the turn to `import`. `duration_ms` is the duration of the turn, or `None` if it is unknown.
+    fn finish(&mut self, mut turn: Turn, duration_ms: Option<u64>, end: &End, import: &mut Import) {
+        match self.times.take() {
+            Some([first, last]) => {
+                turn.lasted_from(first, last.max(first.plus_ms(duration_ms.unwrap_or(0))));
+                self.origin.tags.remove(TIMED_BY);
+            }
+            None => {
+                turn.began_before(duration_ms.unwrap_or(0));
+                self.origin.tags.insert(TIMED_BY, "import".to_owned());
+            }
+        }
+        turn.finish(end, &self.origin, import);
+    }
+
     fn turn_at(&mut self, at: Timestamp) -> &mut Turn {
         self.turn.get_or_insert_with(|| Turn::new(SOURCE.to_owned(), None, at, String::new()))
     }
 
     fn assistant(&mut self, line: &Line<'_>, message: &Message<'_>, import: &mut Import) {
-        let (at, session) = (import.now(), self.origin.session.clone());
+        let (at, session) = (self.now(import), self.origin.session.clone());
         let Some(id) = message.id.get() else { return };
         let name = in_stream(id, &session);
         if import.is_known(&name) || import.is_known(&alias(id, &session)) {
@@ -96,7 +124,8 @@ impl Stream {
             self.is_known = true;
             return;
         }
-        // The lines of a message have the usage at its beginning, even if it names a stop reason.
+        // In this format, each line of a message has the usage from the beginning of the message, even a line with a
+        // stop reason.
         let mut calls = calls_of(message, &name, &Worker::Own, at, None);
         let blocks: Vec<AssistantBlock<'_>> = message.blocks();
         let turn = self.turn_at(at);
@@ -127,7 +156,7 @@ impl Stream {
     }
 
     fn result(&mut self, line: &Line<'_>, import: &mut Import) {
-        let now = import.now();
+        let now = self.now(import);
         let Some(mut turn) = self.turn.take() else { return };
         if std::mem::take(&mut self.is_known) {
             return;
@@ -154,10 +183,9 @@ impl Stream {
             });
             turn.replace_calls(calls.collect());
         }
-        turn.began_before(line.duration_ms.unwrap_or(0));
         let reason = || line.result.to_owned().or(line.subtype.to_owned()).unwrap_or_else(|| "an error".to_owned());
         let end = if line.is_error.0 { End::Failed(reason()) } else { End::Success };
-        turn.finish(&end, &self.origin, import);
+        self.finish(turn, line.duration_ms, &end, import);
     }
 }
 
@@ -177,9 +205,13 @@ impl Transcript for Stream {
         if let Some(cwd) = line.cwd.get() {
             self.origin.tags.insert("cwd", cwd.to_owned());
         }
+        if let Some(at) = line.timestamp.get().and_then(|at| at.parse().ok()) {
+            let [first, last] = self.times.unwrap_or([at, at]);
+            self.times = Some([first.min(at), last.max(at)]);
+        }
         match (kind, &line.message) {
             ("assistant", Some(message)) => self.assistant(&line, message, import),
-            ("user", Some(message)) => self.user(message, import.now()),
+            ("user", Some(message)) => self.user(message, self.now(import)),
             ("result", _) => self.result(&line, import),
             ("system" | "stream_event" | "rate_limit_event" | "tool_progress" | "auth_status", _) => {}
             (kind, _) => import.counts_mut().add_unknown(kind),
@@ -188,7 +220,7 @@ impl Transcript for Stream {
 
     fn end(&mut self, import: &mut Import) {
         if let Some(turn) = self.turn.take().filter(|_| !self.is_known) {
-            turn.finish(&End::Interrupted, &self.origin, import);
+            self.finish(turn, None, &End::Interrupted, import);
         }
     }
 

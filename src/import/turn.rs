@@ -13,15 +13,20 @@ use crate::metrics::{Environment, ErrorCategory, ExecutionMetrics, Status, Times
 
 /// The largest number of calls of one record.
 pub const CALLS_MAX: usize = 1_000;
-/// A session in which nothing happened for this time has ended, in milliseconds: one hour.
+/// A session counts as ended after this time without a new line, in milliseconds: one hour.
 pub const IDLE_MS: u64 = 60 * 60 * 1_000;
 
-/// The most bytes of outputs in one record. The longest line of a ledger has four times as many bytes.
+/// The largest number of bytes of outputs in one record. A line of the ledger may have four times as many bytes.
 const CONTENT_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// The namespace of the execution ids. With another namespace, the ledger would not recognise the records of an earlier
-/// import.
+/// The namespace of the execution ids. It must never change: with other ids, the ledger would not recognise the
+/// records of an earlier import.
 const NAMESPACE: Uuid = uuid!("0d7b1a3e-5f0c-4a64-9a5e-6a2f4f1c8b90");
+/// Marks the names of executions that a call of a tool began.
+const TOOL: &str = "tool";
+/// The tag for an execution that a call of a tool began. Its value is the agent's id of that call. A hook may have
+/// recorded the same execution.
+pub const TOOL_USE_ID: &str = "tool_use_id";
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
 #[derive(Debug)]
@@ -37,22 +42,26 @@ pub(super) struct Turn {
     /// The index of each call in `calls`.
     at: HashMap<String, usize>,
     steps: Vec<TurnStep>,
-    /// The first call, even if it is already known.
+    /// The name of the first call of the turn, even if an earlier import recorded that call.
     first: Option<String>,
-    /// Other names of the calls.
+    /// The id of the tool call that started the sub-agent, if this is the first turn of the sub-agent.
+    pub(super) started_by: Option<String>,
+    /// Other names under which the calls are known.
     aliases: Vec<String>,
     pub(super) is_cancelled: bool,
-    /// True if the last line is the result of a tool, which the model has not answered.
+    /// True if the model answered, whether or not the agent wrote a usage.
+    pub(super) has_answer: bool,
+    /// True if the last line is the result of a tool that the model has not answered yet.
     awaits_model: bool,
-    /// The last error that the agent reported after its last call.
+    /// The last error that the agent reported. `None` if a call of a model followed it.
     pub(super) error: Option<String>,
 }
 
 impl Turn {
     pub(super) fn new(skill: String, parent: Option<Uuid>, start: Timestamp, prompt: String) -> Self {
         let (calls, steps, at, aliases) = (Vec::new(), Vec::new(), HashMap::new(), Vec::new());
-        let (is_cancelled, awaits_model) = (false, false);
-        let (first, error) = (None, None);
+        let (is_cancelled, has_answer, awaits_model) = (false, false, false);
+        let (first, started_by, error) = (None, None, None);
         Self {
             skill,
             parent,
@@ -63,17 +72,20 @@ impl Turn {
             at,
             steps,
             first,
+            started_by,
             aliases,
             is_cancelled,
+            has_answer,
             awaits_model,
             error,
         }
     }
 
-    /// Replaces the calls by others that have the usage of all of them. Their names stay known.
+    /// Replaces the calls with `calls`, which have the usage of all of them together. The names of the old calls stay
+    /// known.
     pub(super) fn replace_calls(&mut self, calls: Vec<TurnCall>) {
         self.aliases.extend(self.calls.drain(..).map(|call| call.name));
-        // The id of the execution follows from the name of its first call, which must be the same in any source.
+        // The execution's id is made from the name of its first call, so this name must be the same in every source.
         self.first = self.aliases.first().cloned().or(self.first.take());
         self.calls = calls;
         if let (Some(call), Some(first)) = (self.calls.first_mut(), &self.first) {
@@ -82,10 +94,15 @@ impl Turn {
         }
     }
 
-    /// Sets the start to this duration before the end.
+    /// Sets the start to `ms` milliseconds before the end.
     pub(super) fn began_before(&mut self, ms: u64) {
         let start = i64::try_from(ms).ok().and_then(|ms| Timestamp::from_unix_ms(self.last.unix_ms() - ms));
         self.start = start.unwrap_or(self.start);
+    }
+
+    /// Sets the start and the end.
+    pub(super) fn lasted_from(&mut self, start: Timestamp, end: Timestamp) {
+        (self.start, self.last) = (start, end);
     }
 
     /// Returns true if the turn began before this time.
@@ -93,19 +110,24 @@ impl Turn {
         self.start < at
     }
 
-    /// Notes that a line was written at this time.
+    /// Notes that the turn has a line with this time.
     pub(super) fn touch(&mut self, at: Timestamp) {
         self.last = self.last.max(at);
     }
 
-    /// Notes that the turn has this call, which may be known already.
+    /// Notes that `call` belongs to the turn. An earlier import may have recorded it.
     pub(super) fn begins_with(&mut self, call: &str) {
         self.first.get_or_insert_with(|| call.to_owned());
     }
 
-    /// Returns true if the turn has a call that is not known yet.
+    /// Returns true if the turn has a call that no earlier import recorded.
     fn is_new(&self) -> bool {
         !self.calls.is_empty()
+    }
+
+    /// Returns true if the model answered, but the agent wrote no usage.
+    fn lacks_usage(&self) -> bool {
+        self.has_answer && self.first.is_none()
     }
 
     /// Removes the calls of sub-agents that repeat this message of the session.
@@ -127,24 +149,33 @@ impl Turn {
     /// Returns the id of the turn's own execution; `None` if the turn has no call yet.
     pub(super) fn id(&self, origin: &Origin) -> Option<Uuid> {
         let name = self.calls.first().map(|call| &call.name).or(self.first.as_ref())?;
-        Some(id_of(origin, "turn", name))
+        Some(self.id_from(name, origin))
     }
 
-    /// Returns true if a new call at this time must be in another record.
+    /// Returns the id of the turn's own execution, whose first call is `first`.
+    fn id_from(&self, first: &str, origin: &Origin) -> Uuid {
+        match &self.started_by {
+            // A later part of the turn begins with another call.
+            Some(tool) if self.first.as_deref() == Some(first) => id_of_tool(origin.source, &origin.session, tool),
+            _ => id_of(origin, "turn", first),
+        }
+    }
+
+    /// Returns true if a new call at this time must go into another record.
     pub(super) fn is_full_at(&self, at: Timestamp) -> bool {
         let Some(first) = self.calls.first() else { return false };
         let content = || self.calls.iter().map(|call| call.output.len()).sum::<usize>();
         self.calls.len() >= CALLS_MAX || day(first.at) != day(at) || content() >= CONTENT_BYTES_MAX
     }
 
-    /// Ends this record, and goes on with another one for the same prompt.
+    /// Ends this record, and continues with another record for the same prompt.
     pub(super) fn cut(&mut self, at: Timestamp, origin: &Origin, import: &mut Import) {
         let mut rest = Self::new(self.skill.clone(), self.parent, at, String::new());
         rest.steps = self.steps.extract_if(.., |step| step.end.is_none()).collect();
         std::mem::replace(self, rest).finish(&End::Continues, origin, import);
     }
 
-    /// Adds a line of a call. Returns false if the turn has another line of it.
+    /// Adds a line of a call. Returns false if the turn already has a line of the same call.
     pub(super) fn add_call(&mut self, call: TurnCall) -> bool {
         self.error = None;
         self.awaits_model = false;
@@ -163,13 +194,19 @@ impl Turn {
         }
     }
 
+    /// Takes the calls that the turn has so far. They do not become part of a record.
+    pub(super) fn take_calls(&mut self) -> Vec<TurnCall> {
+        self.at.clear();
+        std::mem::take(&mut self.calls)
+    }
+
     pub(super) fn add_step(&mut self, step: TurnStep) {
         if !self.steps.iter().rev().any(|known| known.id == step.id) {
             self.steps.push(step);
         }
     }
 
-    /// Ends a call of a tool, unless the call is unknown.
+    /// Ends the call `id` of a tool. Does nothing if the turn has no such call.
     pub(super) fn end_step(&mut self, id: &str, at: Timestamp, succeeded: Option<bool>) {
         self.touch(at);
         self.awaits_model = true;
@@ -178,14 +215,15 @@ impl Turn {
         }
     }
 
-    /// Returns how the turn ended by itself; `None` if it may go on. `is_answered` is true if the model ended its answer.
+    /// Returns how the turn ended, if it has ended without a further line. `None` if it may go on. `is_answered` is
+    /// true if the model ended its answer.
     fn end_at(&self, is_answered: bool, now: Timestamp) -> Option<End> {
         let is_idle = now.ms_since(self.last).is_some_and(|idle| idle >= IDLE_MS);
         let has_ended = self.is_cancelled || is_idle || (is_answered && !self.has_running());
         has_ended.then(|| self.end_of_session())
     }
 
-    /// Returns how the turn ended, if nothing follows.
+    /// Returns how the turn ended, given that nothing follows in the session.
     pub(super) fn end_of_session(&self) -> End {
         let is_unfinished = self.has_running() || self.awaits_model;
         if is_unfinished && !self.is_cancelled && self.error.is_none() { End::Interrupted } else { self.end() }
@@ -195,7 +233,7 @@ impl Turn {
         self.steps.iter().any(|step| step.end.is_none())
     }
 
-    /// Returns how the turn ended, if the next prompt follows.
+    /// Returns how the turn ended, given that another prompt follows.
     pub(super) fn end(&self) -> End {
         match &self.error {
             _ if self.is_cancelled => End::Cancelled,
@@ -204,23 +242,45 @@ impl Turn {
         }
     }
 
-    /// Passes the records of the turn to `import` if the turn has ended by itself. Otherwise counts it as a turn that
-    /// waits for the next import.
-    pub(super) fn finish_if_ended(self, is_answered: bool, origin: &Origin, import: &mut Import) {
-        match self.end_at(is_answered, import.now()) {
-            Some(end) => self.finish(&end, origin, import),
-            None => import.counts_mut().waiting += u64::from(self.is_new()),
+    /// If the turn has ended without a further line, passes its records to `import`. Otherwise counts the turn as
+    /// waiting for the next import. Returns the turn without the parts that were passed, because more lines can
+    /// follow.
+    pub(super) fn finish_if_ended(self, is_answered: bool, origin: &Origin, import: &mut Import) -> Self {
+        if !self.is_new() {
+            import.counts_mut().without_usage += u64::from(self.lacks_usage());
+            return self;
         }
+        let Some(end) = self.end_at(is_answered, import.now()) else {
+            import.counts_mut().waiting += 1;
+            return self;
+        };
+        let rest = Self {
+            skill: self.skill.clone(),
+            prompt: self.prompt.clone(),
+            first: self.first.clone(),
+            started_by: self.started_by.clone(),
+            error: self.error.clone(),
+            calls: Vec::new(),
+            at: HashMap::new(),
+            steps: Vec::new(),
+            aliases: Vec::new(),
+            ..self
+        };
+        self.finish(&end, origin, import);
+        rest
     }
 
     /// Passes the records of the turn to `import`. A turn without a new call has no record.
     pub(super) fn finish(mut self, end: &End, origin: &Origin, import: &mut Import) {
-        let Some(new) = self.calls.first().map(|call| call.name.clone()) else { return };
-        // An earlier import may have recorded the turn without all of its skills, if it was killed.
+        let Some(new) = self.calls.first().map(|call| call.name.clone()) else {
+            import.counts_mut().without_usage += u64::from(self.lacks_usage());
+            return;
+        };
+        // If an earlier import was killed, it may have recorded the turn without some of its skills.
         let has_own = self.calls.iter().any(|call| call.worker == Worker::Own);
         let first = self.first.clone().filter(|_| !has_own).unwrap_or(new.clone());
         let is_recorded = first != new;
-        let id = id_of(origin, "turn", &first);
+        let id = self.id_from(&first, origin);
         let mut workers: Vec<Worker> = vec![Worker::Own];
         let of_calls = self.calls.iter().map(|call| &call.worker);
         for worker in of_calls.chain(self.steps.iter().map(|step| &step.worker)) {
@@ -245,21 +305,29 @@ impl Turn {
                         record.operator = origin.source.to_owned();
                         record.run.agent_name = Some(self.skill.clone());
                     }
+                    if let Some(tool) =
+                        self.started_by.as_deref().filter(|tool| id == id_of_tool(origin.source, &origin.session, tool))
+                    {
+                        record.tags.insert(TOOL_USE_ID.to_owned(), tool.into());
+                    }
                     (record, calls)
                 }
                 Worker::Skill(skill) | Worker::Agent(skill) => {
                     let tool = loaded.iter().find(|(_, name)| name == skill);
-                    let (kind, name) = match (worker, tool, calls.first()) {
-                        (Worker::Skill(_), Some((tool, _)), _) => ("tool", tool.clone()),
-                        (Worker::Skill(_), None, Some(call)) => ("skill", format!("{skill} {}", call.name)),
-                        (_, _, Some(call)) => ("agent", call.name.clone()),
-                        (_, _, None) => continue,
+                    let tool = tool.filter(|_| matches!(worker, Worker::Skill(_))).map(|(tool, _)| tool.as_str());
+                    let id_of_worker = match (worker, tool, calls.first()) {
+                        (_, Some(tool), _) => id_of_tool(origin.source, &origin.session, tool),
+                        (Worker::Skill(_), None, Some(call)) => {
+                            id_of(origin, "skill", &format!("{skill} {}", call.name))
+                        }
+                        (_, None, Some(call)) => id_of(origin, "agent", &call.name),
+                        (_, None, None) => continue,
                     };
                     let start = calls.first().map_or(self.start, |call| call.at);
                     let name_of_agent = skill.split(' ').next().unwrap_or(skill).to_owned();
                     let is_agent = matches!(worker, Worker::Agent(_));
                     let called = if is_agent { name_of_agent } else { skill.clone() };
-                    let mut record = self.record(id_of(origin, kind, &name), called, start, end, origin);
+                    let mut record = self.record(id_of_worker, called, start, end, origin);
                     record.run.parent_execution_id = Some(id);
                     record.operator = origin.source.to_owned();
                     if is_agent {
@@ -267,6 +335,9 @@ impl Turn {
                     } else {
                         record.skill_version = "unknown".to_owned();
                         record.tags.insert("attributed_by".to_owned(), "vendor".into());
+                        if let Some(tool) = tool {
+                            record.tags.insert(TOOL_USE_ID.to_owned(), tool.into());
+                        }
                     }
                     (record, calls)
                 }
@@ -329,7 +400,7 @@ impl Turn {
             record.output_hash = Some(hash_bytes(output));
         }
         for (number, call) in (1_u64..).zip(calls) {
-            import.know(&call.name);
+            import.know(&call.name, Some(call.total()));
             import.counts_mut().calls += 1;
             if !call.is_final {
                 import.counts_mut().lower_bounds += 1;
@@ -342,7 +413,7 @@ impl Turn {
         sum_up(&mut record);
         if is_own {
             for alias in &self.aliases {
-                import.know(alias);
+                import.know(alias, None);
                 names.push(alias.as_str().into());
             }
         }
@@ -350,14 +421,17 @@ impl Turn {
             record.tags.insert("call_ids".to_owned(), names.into());
         }
         if !lower.is_empty() {
-            record.tags.insert("lower_bound_calls".to_owned(), lower.into());
+            record.tags.insert(ExecutionMetrics::LOWER_BOUND_CALLS.to_owned(), lower.into());
         }
         record.trace.steps.extend(steps.into_iter().map(step_of));
         record.derive_missing();
+        // The calls of tools are only a part of the work, so the sum of their durations is not the latency. The latency of
+        // an interrupted turn is unknown, because its end is.
+        record.total_latency_ms = record.timestamp_end.and_then(|end| end.ms_since(record.timestamp_start));
         import.add(record);
     }
 
-    /// Adds an execution for each skill that was loaded and to which no call is attributed.
+    /// Adds an execution for each skill that was loaded but has no calls attributed to it.
     fn add_skills(
         &self,
         loaded: &[(String, String)],
@@ -370,12 +444,14 @@ impl Turn {
             if workers.contains(&Worker::Skill(skill.clone())) {
                 continue;
             }
-            let mut record = self.record(id_of(origin, "tool", tool), skill.clone(), self.start, &self.end(), origin);
+            let id = id_of_tool(origin.source, &origin.session, tool);
+            let mut record = self.record(id, skill.clone(), self.start, &self.end(), origin);
+            record.tags.insert(TOOL_USE_ID.to_owned(), tool.as_str().into());
             "unknown".clone_into(&mut record.skill_version);
             record.operator = origin.source.to_owned();
             record.run.parent_execution_id = Some(parent);
             record.timestamp_end = Some(self.last);
-            // The end of the turn is not the end of the skill, and its outcome is not the skill's.
+            // The skill may have ended before the turn, and with another outcome. So its outcome is unknown.
             (record.status, record.execution_succeeded, record.execution_failed) = (None, None, None);
             (record.error_category, record.error_reason) = (None, None);
             import.add(record);
@@ -383,7 +459,7 @@ impl Turn {
     }
 }
 
-/// Sets the sums of the usage of the record from its calls, as [`ExecutionMetrics::add_call`] does for each call.
+/// Sets the usage of the record to the sum over its calls, as [`ExecutionMetrics::add_call`] does for each call.
 fn sum_up(record: &mut ExecutionMetrics) {
     if let Some(last) = record.trace.llm_calls.pop() {
         record.add_call(last);
@@ -395,5 +471,22 @@ fn day(at: Timestamp) -> i64 {
 }
 
 fn id_of(origin: &Origin, kind: &str, name: &str) -> Uuid {
-    id_of_name(NAMESPACE, &format!("{} {kind} {name}", origin.source))
+    id_of_kind(origin.source, kind, name)
+}
+
+fn id_of_kind(agent: &str, kind: &str, name: &str) -> Uuid {
+    id_of_name(NAMESPACE, &format!("{agent} {kind} {name}"))
+}
+
+/// Returns the id of the execution that a call of a tool began. The execution is that of a skill that the tool
+/// loaded, of a sub-agent that the tool started, or of the call itself. `agent` is the name of the agent, such as
+/// `claude-code`. `tool_use_id` is the agent's id of the call, which another session can use again.
+///
+/// ```
+/// use runledger::import::id_of_tool;
+///
+/// assert_eq!(id_of_tool("claude-code", "s-1", "toolu_01").to_string(), "df922555-bf4e-5864-b2eb-4f303a66d73e");
+/// ```
+pub fn id_of_tool(agent: &str, session: &str, tool_use_id: &str) -> Uuid {
+    id_of_kind(agent, TOOL, &format!("{session} {tool_use_id}"))
 }

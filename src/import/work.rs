@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::metrics::{CostProvenance, CostSource, LlmCall, Step, Timestamp, Usage, Usd};
 
-/// What is the same for all executions of a turn.
+/// The facts that all executions of a turn share.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Origin {
     /// The format, such as `claude-code`. It is also the name of the agent.
@@ -17,10 +17,10 @@ pub(super) struct Origin {
     pub(super) tags: BTreeMap<&'static str, String>,
 }
 
-/// Whose work a call or a step is.
+/// The worker that made a call or a step.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Worker {
-    /// The session itself, or the sub-agent whose file this is.
+    /// The session, or the sub-agent if the file is that of a sub-agent.
     Own,
     /// A skill, to which the vendor attributes the call.
     Skill(String),
@@ -29,14 +29,15 @@ pub(super) enum Worker {
 }
 
 /// A call of a model.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct TurnCall {
-    /// The vendor's id of the call. It is the same wherever the call is repeated.
+    /// The vendor's id of the call. Every copy of the call has the same id.
     pub(super) name: String,
     pub(super) worker: Worker,
+    /// The name of the model; empty if the agent did not write it.
     pub(super) model: String,
     pub(super) provider: Option<&'static str>,
-    /// `None` if the agent did not write the usage.
+    /// The usage of the call; `None` if the agent did not write it.
     pub(super) usage: Option<Usage>,
     /// False if the agent did not write the final usage.
     pub(super) is_final: bool,
@@ -47,7 +48,8 @@ pub(super) struct TurnCall {
 }
 
 impl TurnCall {
-    fn total(&self) -> u64 {
+    /// Returns the number of input and output tokens, or 0 if the usage is unknown.
+    pub(super) fn total(&self) -> u64 {
         self.usage.map_or(0, |usage| usage.input.saturating_add(usage.output))
     }
 
@@ -74,11 +76,11 @@ pub(super) struct TurnStep {
     pub(super) start: Timestamp,
     /// The skill that the tool loads.
     pub(super) skill: Option<String>,
-    /// The end, and whether the tool succeeded; `None` while it runs.
+    /// The end, and whether the tool succeeded. `None` while the tool runs.
     pub(super) end: Option<(Timestamp, Option<bool>)>,
 }
 
-/// How a turn ended.
+/// The way in which a turn ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum End {
     Success,
@@ -86,7 +88,7 @@ pub(super) enum End {
     Failed(String),
     /// The session ended while a tool was running.
     Interrupted,
-    /// Another record has the rest of the turn.
+    /// The turn continues in another record.
     Continues,
 }
 

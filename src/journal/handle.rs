@@ -12,7 +12,7 @@ use super::write::refusals::{check_place, sync_ancestors};
 use super::write::{Key, KnownKeys, NotAppended, Tail, Writer};
 use super::{Appended, Head, JournalOptions};
 use crate::disk::per_process::PerProcess;
-use crate::disk::{make_directory, platform};
+use crate::disk::{Storage, absolute, make_directory, platform};
 use crate::error::{Error, ErrorKind, Result};
 
 /// An append-only, hash-chained sequence of JSON lines. Several threads and processes can append to it at the same
@@ -26,13 +26,27 @@ pub struct Journal {
 }
 
 impl Journal {
+    /// Returns the lines of the journal at `path`, starting with the first; `None` if there is no journal. Takes no lock,
+    /// and creates and repairs nothing.
+    ///
+    /// # Errors
+    /// - [`ErrorKind::Unsuitable`] if the path is a directory, a symbolic link, a FIFO or a device.
+    /// - [`ErrorKind::Io`] if the path cannot be examined.
+    pub(crate) fn lines_if_there(path: &Path, options: &JournalOptions) -> Result<Option<Lines>> {
+        match Layout::to_read(path) {
+            Ok(layout) => Ok(Some(Lines::from_start(Arc::clone(&options.storage), layout))),
+            Err(error) if error.io_kind() == Some(io::ErrorKind::NotFound) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Opens the journal at `path`, creates the journal if it is missing, and repairs any damage from a crash. `path`
     /// is the active segment, which is the file to which new lines are appended.
     ///
     /// # Errors
-    /// - [`ErrorKind::Unsuitable`] if no journal can be at `path`. For example, `path` is a symbolic link or the file
-    ///   of another program, every user may replace files in its directory, or it is on a network file system and the
-    ///   options do not allow that.
+    /// - [`ErrorKind::Unsuitable`] if no journal can be at `path`. For example, `path` is a symbolic link, the file of
+    ///   another program, or in a directory in which every user may replace files. By default, a network file system is
+    ///   refused too.
     /// - [`ErrorKind::Malformed`] if the journal's identity cannot be parsed.
     /// - [`ErrorKind::Newer`] if a newer version of this crate wrote the journal.
     /// - [`ErrorKind::Timeout`] if the lock could not be acquired within [`JournalOptions::lock_deadline`].
@@ -48,8 +62,7 @@ impl Journal {
     }
 
     fn open_at(path: &Path, options: JournalOptions, waits_for_lock: bool) -> Result<Self> {
-        // Make the path absolute, since the program may change its current directory.
-        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let path = absolute(path);
         let layout = Layout::new(&path);
         let storage = Arc::clone(&options.storage);
         if let Some(file_system) = platform::file_system(layout.active())
@@ -72,7 +85,15 @@ impl Journal {
             Some(id) if !waits_for_lock => Tail::open_without_lock(layout.clone(), options.clone(), id)?,
             _ => None,
         };
-        let tail = without_lock.map_or_else(|| Tail::open(layout.clone(), options.clone(), known), Ok)?;
+        let tail = match without_lock.map_or_else(|| Tail::open(layout.clone(), options.clone(), known), Ok) {
+            // This process waited for the lock to create the journal. While it waited, another process may have created
+            // the journal. The lock is then no longer needed.
+            Err(error) if error.kind() == ErrorKind::Timeout && !waits_for_lock => {
+                let id = check_place(&*storage, &layout)?.ok_or_else(|| error.clone())?;
+                Tail::open_without_lock(layout.clone(), options.clone(), id)?.ok_or(error)?
+            }
+            opened => opened?,
+        };
         let id = tail.id;
         Ok(Self { writer: Arc::new(PerProcess::new(Writer::new(tail))), options, layout, id })
     }
@@ -84,8 +105,8 @@ impl Journal {
     }
 
     /// Repairs any damage from a crash if this process has not done so yet. A crash may lose the last lines of the
-    /// active segment, because an append normally syncs only the commit area, a file with a copy of these lines. The
-    /// repair restores the lines from there.
+    /// active segment, because an append normally syncs only the commit area. The commit area is a file with a copy of
+    /// these lines, from which the repair restores them.
     pub(crate) fn recover(&self) -> Result<()> {
         if !self.is_recovered() {
             self.writer()?.end()?;
@@ -101,8 +122,8 @@ impl Journal {
     /// Appends `payload`, which must be one JSON object without line feeds. Returns when the line is as durable as the
     /// options require.
     ///
-    /// While one batch of lines is being written and synced, the payloads of further calls are collected. They become
-    /// the next batch, which is written and synced as a whole.
+    /// While one batch of lines is being written and synced, the payloads of further calls form the next batch. Each
+    /// batch is written and synced as a whole.
     ///
     /// # Errors
     /// - [`ErrorKind::Invalid`] if `payload` is not one JSON object without line feeds, or if it is longer than
@@ -123,7 +144,7 @@ impl Journal {
         self.writer()?.append(payloads)
     }
 
-    /// Like [`append_all`](Self::append_all), but skips each payload with a key that a line has already. Returns the result
+    /// Like [`append_all`](Self::append_all), but skips each payload whose key a line already has. Returns one result
     /// for each payload. All calls for a journal must pass the same `known`.
     pub(crate) fn append_new(
         &self,
@@ -157,11 +178,11 @@ impl Journal {
         Lines::resume(Arc::clone(&self.options.storage), self.layout.clone(), cursor)
     }
 
-    /// Returns a cursor at the end of the journal as this process last saw it. Every line appended from now on comes
+    /// Returns a cursor at the end of the journal as this process last saw it. Every line that is appended later comes
     /// after that cursor.
     ///
-    /// This takes no lock between processes and does not wait for a sync. In a forked child that has not appended yet,
-    /// the cursor is at the start.
+    /// Does not wait for the journal's lock or for a sync. In a forked child that has not appended yet, the cursor is
+    /// at the start.
     pub(crate) fn seen_end(&self) -> Cursor {
         self.writer.get().map_or(Cursor::START, Writer::seen_end)
     }
@@ -173,6 +194,10 @@ impl Journal {
     /// Runs `work` while no other thread or process appends.
     pub(crate) fn under_lock<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
         self.writer()?.under_lock(work)
+    }
+
+    pub(crate) fn storage(&self) -> &dyn Storage {
+        &*self.options.storage
     }
 
     pub(crate) fn layout(&self) -> &Layout {

@@ -1,26 +1,28 @@
-//! The journal stores bytes as durable lines. It does not know what the bytes mean.
+//! The journal stores bytes as durable lines, and does not interpret the bytes.
 //!
 //! A [`Journal`] is a sequence of JSON lines that only grows. Several threads and processes can append to a journal at
 //! the same time. Each line states its number, its hash and the hash of the previous line. [`Durability`] says which
 //! crashes an appended line survives.
 //!
 //! The lines are stored in files, which are called segments. New lines go to the active segment. The other segments are
-//! sealed, which means that no line is added to them any more.
+//! sealed, which means that they never change.
 //!
 //! The journal has four layers. Each layer imports only layers that come earlier in this list:
 //!
-//! 1. `format/` says how files are named, and what lines, events and the header of the commit area look like. It
-//!    consists of pure functions, except that it reads and writes a few small files.
-//! 2. `read/` reads lines in order, or divides the segments into blocks and reads the blocks on several cores. It also
-//!    finds out which lines are missing. It takes no lock and writes nothing.
+//! 1. `format/` defines the names of the files, and the formats of the lines and of the internal files. Its functions
+//!    are pure, except for a few that read or write a small file.
+//! 2. `read/` reads lines in order, or divides the segments into blocks and reads the blocks on several cores. This
+//!    layer also finds out which lines are missing. It takes no lock and writes nothing.
 //! 3. `write/` appends lines in batches, syncs them, seals segments, and repairs the files after a crash.
 //! 4. [`Journal`] (`handle.rs`) is the public handle. It opens the files and passes calls to `write/` and `read/`.
 //!
 //! The ledger, the quota tracker, the error registry and frozen baselines build on the journal. All access to files
 //! goes through [`Storage`](crate::disk::Storage).
 
+pub(crate) mod derived;
 pub(crate) mod format;
 mod handle;
+mod kept;
 mod options;
 pub(crate) mod read;
 pub(crate) mod warnings;
@@ -31,6 +33,7 @@ use std::sync::Arc;
 pub use format::event::Event;
 pub use format::line::PAYLOAD_BYTES_MAX;
 pub use handle::Journal;
+pub(crate) use kept::Kept;
 pub use options::JournalOptions;
 pub(crate) use options::ROTATE_BYTES;
 pub use read::{Cursor, Followed, Follower, Line, Lines, Place};
@@ -45,8 +48,8 @@ use crate::error::Error;
 #[non_exhaustive]
 pub enum Durability {
     /// The record is synced before the call returns. It survives a panic, `kill -9`, a crash of the operating system,
-    /// and a power cut. It may not survive a power cut if the disk reports a sync as done while the bytes are only in
-    /// the cache of the disk.
+    /// and a power cut. If the disk reports a sync as done while the bytes are only in the disk's cache, a power cut
+    /// may lose the record.
     #[default]
     Synced,
     /// The record is in the page cache of the operating system when the call returns. It survives a panic and `kill
@@ -54,8 +57,8 @@ pub enum Durability {
     Flushed,
 }
 
-/// A function that returns the current time in milliseconds since 1970-01-01T00:00:00Z. The journal reads no other
-/// clock for the times that it writes.
+/// A function that returns the current time in milliseconds since 1970-01-01T00:00:00Z. All times that the journal
+/// writes come from this function.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
 
 /// A hook that receives warnings: errors that do not make a call fail.
@@ -67,7 +70,7 @@ pub type Warn = Arc<dyn Fn(&Error) + Send + Sync>;
 pub struct Appended {
     /// The line's sequence number, counting from 1.
     pub seq: u64,
-    /// Which crashes the line survives from now on.
+    /// Which crashes the line survives.
     pub durability: Durability,
 }
 

@@ -52,17 +52,15 @@ impl JournalOptions {
         }
     }
 
-    /// Sets which crashes a line survives after the append of the line has returned. The default is
-    /// [`Durability::Synced`].
+    /// Sets which crashes an appended line survives. The default is [`Durability::Synced`].
     #[must_use]
     pub fn durability(mut self, durability: Durability) -> Self {
         self.durability = durability;
         self
     }
 
-    /// Before an append, seals the active segment if it has at least this many bytes, and begins a new segment. No line
-    /// is added to a sealed segment any more. With `None`, the active segment may grow to any size. The default is 256
-    /// MiB.
+    /// Sets the size at which the active segment is sealed. If it has at least this many bytes, an append first seals
+    /// it and begins a new segment. With `None`, the active segment may grow to any size. The default is 256 MiB.
     #[must_use]
     pub fn rotate_bytes(mut self, bytes: Option<u64>) -> Self {
         self.rotate_bytes = bytes;
@@ -76,8 +74,8 @@ impl JournalOptions {
         self
     }
 
-    /// Sets how long opening the journal, or a call on it, may wait for the lock while other processes hold it. The
-    /// default is one second.
+    /// Sets how long a call, such as the one that opens the journal, may wait for the lock while other processes hold
+    /// it. The default is one second.
     #[must_use]
     pub fn lock_deadline(mut self, deadline: Duration) -> Self {
         self.lock_deadline = deadline;

@@ -1,4 +1,4 @@
-//! Of several similar warnings, reports at most one per second and counts the others. Warnings are similar if they have
+//! Reports at most one of several similar warnings per second, and counts the others. Warnings are similar if they have
 //! the same consequence, error kind, operation and path.
 
 use std::fmt;
@@ -14,8 +14,8 @@ use crate::mutex::lock;
 
 /// After a warning was reported, similar warnings are held back for this time.
 const PAUSE: Duration = Duration::from_secs(1);
-/// The maximum number of groups of similar warnings that are remembered. If none of them can be forgotten yet, further
-/// groups are not remembered, and their warnings are always reported.
+/// The maximum number of groups of similar warnings that are remembered. If none of these groups can be removed yet,
+/// all warnings of further groups are reported.
 const GROUPS_MAX: usize = 64;
 
 /// A warning, with the number of similar warnings that were held back before it.
@@ -24,7 +24,7 @@ const GROUPS_MAX: usize = 64;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Warning {
-    /// What the program that reports the warning says before the error, or an empty string.
+    /// The text to show before the error, or an empty string.
     pub what: &'static str,
     /// The error.
     pub error: Error,
@@ -45,10 +45,10 @@ impl fmt::Display for Warning {
     }
 }
 
-/// Decides which warnings are reported. Warnings are similar if they have the same `what`, and their errors have the same
-/// consequence, kind, operation and path. Of similar warnings, at most one per second is reported. The others are held back and counted. The next
-/// similar warning that is reported states their number. [`finish`](Self::finish) returns the counts that were not
-/// reported in this way. The caller supplies the time.
+/// Decides which warnings are reported. Warnings are similar if they have the same `what`, and their errors have the
+/// same consequence, kind, operation and path. At most one of several similar warnings is reported per second. The
+/// others are held back, and the next similar warning that is reported states their number. At the end,
+/// [`finish`](Self::finish) returns a warning for each number that was not stated yet. The caller supplies the time.
 ///
 /// ```
 /// use std::time::{Duration, Instant};
@@ -77,7 +77,7 @@ struct Group {
 type Alike = ([&'static str; 2], ErrorKind, String, Option<PathBuf>);
 
 impl Warnings {
-    /// Returns the warning if it is to be reported at the time `now`. Otherwise counts it and returns `None`.
+    /// Returns the warning if it should be reported at the time `now`. Otherwise counts it and returns `None`.
     pub fn admit(&mut self, what: &'static str, error: &Error, now: Instant) -> Option<Warning> {
         let consequences = [what, error.consequence().unwrap_or_default()];
         let is_alike = |(same, kind, operation, path): &Alike| {
@@ -124,7 +124,8 @@ impl Warnings {
 }
 
 /// Writes warnings to stderr. A ledger and its clones share one instance, and so do journals opened with the same
-/// options. When the last ledger or journal that shares the instance is closed, the remaining counts are reported.
+/// options. When the last ledger or journal that shares the instance is closed, the warnings that were held back are
+/// reported.
 #[derive(Debug)]
 pub(crate) struct OnStderr(PerProcess<Mutex<Warnings>>);
 
@@ -153,10 +154,10 @@ impl Drop for OnStderr {
     }
 }
 
-/// Returns a hook that writes warnings to stderr. Of similar warnings, it writes at most one per second.
+/// Returns a hook that writes warnings to stderr, at most one of several similar warnings per second.
 ///
-/// The hook counts the others. It writes their number with the next similar warning, or when the last clone of the hook
-/// is dropped.
+/// The hook counts the other warnings. It writes their number with the next similar warning, or when the last clone of
+/// the hook is dropped.
 pub fn on_stderr() -> Warn {
     let stderr = OnStderr::new();
     Arc::new(move |error| stderr.warn(error))

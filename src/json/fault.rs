@@ -1,7 +1,7 @@
-//! Why a text of JSON cannot be read, in words of JSON.
+//! Explains why a JSON text cannot be read, in the terms of JSON.
 //!
-//! The errors of `serde_json` use words of Rust, such as `struct Model` or `u64`, and do not say which key has the wrong
-//! value.
+//! The errors of `serde_json` use the terms of Rust, such as `struct Model` or `u64`, and do not say which key has the
+//! wrong value.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
@@ -11,10 +11,10 @@ use serde_json::value::RawValue;
 
 use super::string::{end_of_string, unescaped};
 
-/// A key, a value or a found text is not shown with more characters than this.
+/// The maximum number of characters of a key or a value in an error message.
 const CHARS_MAX: usize = 70;
 
-/// A fault in a text of JSON. Its text says which key has the fault, what was expected, what was found, and where:
+/// A fault in a JSON text. The message says which key has the fault, what was expected, what was found, and where:
 /// `model.cache_read: expected a whole number, found "7" at line 1 column 40`.
 ///
 /// ```
@@ -27,12 +27,12 @@ pub struct JsonFault {
     text: String,
     line: usize,
     column: usize,
-    /// The text is one line of a file, so the number of the line in the text says nothing.
+    /// True if the JSON text is one line of a file. The message then states only the column.
     is_line: bool,
 }
 
 impl JsonFault {
-    /// Returns the fault that `error` reports of `text`.
+    /// Returns the fault that `error` reports in `text`.
     pub fn new(text: &str, error: &serde_json::Error) -> Self {
         let (line, column) = (error.line(), error.column());
         let before: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
@@ -47,12 +47,12 @@ impl JsonFault {
         Self { is_line: true, ..Self::new(text, error) }
     }
 
-    /// Returns the line of the fault, counted from 1. Returns 0 if it is unknown.
+    /// Returns the line of the fault, counted from 1. Returns 0 if the line is unknown.
     pub fn line(&self) -> usize {
         self.line
     }
 
-    /// Returns the column of the fault, counted in bytes from 1. It is 0 for a fault of the whole text.
+    /// Returns the column of the fault, counted in bytes from 1. Returns 0 for a fault of the whole text.
     pub fn column(&self) -> usize {
         self.column
     }
@@ -72,8 +72,8 @@ impl fmt::Display for JsonFault {
 
 impl std::error::Error for JsonFault {}
 
-/// Returns the path of the value in `text` that begins at `start`, such as `models[0].prices`. It is empty for the whole
-/// text.
+/// Returns the path of the value in `text` that begins at `start`, such as `models[0].prices`. Returns an empty path
+/// for the whole text.
 pub(crate) fn path_at(text: &str, start: usize) -> String {
     Place::of(text, start).path()
 }
@@ -108,7 +108,7 @@ impl<'t> Place<'t> {
                     is_key = *byte == b'{';
                     open.push(Open { key: None, entry: (!is_key).then_some(0), start: at - 1 });
                 }
-                // The fault is in the object or the list as a whole if it was read to its end.
+                // If the object or the list was read to its end, the fault is in the whole object or list.
                 b'}' | b']' if at == bytes.len() => {
                     if let Some(last) = open.last_mut() {
                         (last.key, last.entry) = (None, None);
@@ -140,7 +140,7 @@ impl<'t> Place<'t> {
         Self { text, end, open }
     }
 
-    /// Returns the path of the value, such as `trace.llm_calls[0].cost`. It is empty for the whole text.
+    /// Returns the path of the value, such as `trace.llm_calls[0].cost`. Returns an empty path for the whole text.
     fn path(&self) -> String {
         let mut path = String::new();
         for open in &self.open {
@@ -154,7 +154,7 @@ impl<'t> Place<'t> {
         path
     }
 
-    /// Returns the message of `serde_json` in words of JSON, with the path of the value.
+    /// Returns the message of `serde_json` in the terms of JSON, with the path of the value.
     fn describe(&self, message: &str) -> String {
         let mut path = self.path();
         let text = if let Some((found, expected)) = of_value(message, "invalid type: ") {
@@ -188,13 +188,15 @@ impl<'t> Place<'t> {
         } else if let Some(expected) = of_syntax(message) {
             let found = self.found();
             let is_value = serde_json::from_str::<IgnoredAny>(found.trim_matches('`')).is_ok() || found == "`[`";
-            // serde_json refuses a value of another kind than the word of an enum in the same way as noise.
+            // If serde expects a variant of an enum, which is a string, serde_json reports any other JSON value like a
+            // text that is not JSON.
             let expected = if message == "expected value" && is_value { "a string" } else { expected };
             format!("expected {expected}, found {found}")
         } else {
             message.to_owned()
         };
-        // A duplicate key is named in the text, and the end of the text has no key.
+        // These messages need no path: the message for a duplicate key names the key, and the other two faults belong
+        // to the whole text.
         let has_no_path = ["duplicate key ", "trailing characters", "EOF "];
         let is_alone = path.is_empty() || has_no_path.iter().any(|start| message.starts_with(start));
         if is_alone { text } else { format!("{path}: {text}") }
@@ -209,8 +211,8 @@ impl<'t> Place<'t> {
         format!("\"{}\"", shortened(&before[start..]))
     }
 
-    /// Returns the key of the value that `found` describes, if the fault is in an object as a whole. An object whose
-    /// fields are read later, because they are fields of an inner struct, has such faults.
+    /// Returns the key of the value that `found` describes, if serde reports the fault only after it has read the whole
+    /// object. This happens if the key belongs to a flattened inner struct, whose fields serde reads last.
     fn key_of(&self, found: &str) -> Option<String> {
         let last = self.open.last().filter(|last| last.key.is_none() && last.entry.is_none() && found != "map")?;
         let entries: BTreeMap<String, &RawValue> = serde_json::from_str(self.text.get(last.start..self.end)?).ok()?;
@@ -257,7 +259,7 @@ fn is_number(found: &str) -> bool {
     found.starts_with("integer") || found.starts_with("floating point")
 }
 
-/// Returns whether `serde` describes the value as `found`.
+/// Returns true if `serde` describes the JSON text `value` as `found`.
 fn is_described(value: &str, found: &str) -> bool {
     match value.bytes().next() {
         Some(b'n') => found == "null",
@@ -269,7 +271,7 @@ fn is_described(value: &str, found: &str) -> bool {
     }
 }
 
-/// Returns what was found in words of JSON.
+/// Returns what was found, in the terms of JSON.
 fn in_words(found: &str) -> String {
     match found {
         "sequence" => "a list".to_owned(),
@@ -283,7 +285,7 @@ fn in_words(found: &str) -> String {
     }
 }
 
-/// Returns what was expected in words of JSON. A whole number has its range if `has_range` is true.
+/// Returns what was expected, in the terms of JSON. Includes the range of a whole number if `has_range` is true.
 fn in_json(expected: &str, has_range: bool) -> String {
     let (least, integer) = match expected.strip_prefix("a nonzero ") {
         Some(integer) => (Some(1), integer),
@@ -436,7 +438,7 @@ mod tests {
             ),
             (r#"{"name":"a","list":[{},7]}"#, "list[1]: expected an object, found 7"),
             (r#"{"name":"a","list":[{"label":1}]}"#, "list[0].label: expected a string, found 1"),
-            // These fields are read after their object.
+            // serde reads the fields of an inner struct after their object has ended.
             (
                 r#"{"name":"a","list":[{},{"label":"x","one":"x"}]}"#,
                 "list[1].label: expected a whole number, found \"x\"",
@@ -482,7 +484,7 @@ mod tests {
     }
 
     proptest::proptest! {
-        /// Every message that is not translated contains a word of Rust.
+        /// A message that was not translated would contain a term of Rust.
         #[test]
         fn no_text_is_too_much(text in "[\\[\\]{}\":,\\\\aé1 \nnul.-]{0,40}") {
             for error in [from_str::<Outer>(&text).err(), from_str::<Value>(&text).err()].into_iter().flatten() {

@@ -1,4 +1,4 @@
-//! Strings in a text of JSON.
+//! Strings in a JSON text.
 
 use std::borrow::Cow;
 
@@ -15,8 +15,8 @@ pub(crate) fn end_of_string(bytes: &[u8], start: usize) -> usize {
     bytes.len()
 }
 
-/// Returns `written`, the text between the quotes of a JSON string, with its escapes replaced by the characters they
-/// mean. Returns `written` unchanged if an escape is not valid, such as half of a surrogate pair.
+/// Returns `written`, the text between the quotes of a JSON string, with its escapes replaced by the characters that
+/// they encode. Returns `written` unchanged if an escape is not valid, such as half of a surrogate pair.
 pub(crate) fn unescaped(written: &str) -> Cow<'_, str> {
     if !written.contains('\\') {
         return Cow::Borrowed(written);

@@ -2,10 +2,10 @@
 
 use crate::error::Error;
 
-/// Where a record went.
+/// Where a record was stored.
 ///
-/// The record is stored before the answer is returned, unless the answer is [`Lost`](Self::Lost) or
-/// [`Late`](Self::Late). So records do not accumulate in memory while the disk fails.
+/// When an answer is returned, the record is stored, unless the answer is [`Lost`](Self::Lost) or [`Late`](Self::Late).
+/// So records do not accumulate in memory while the disk fails.
 ///
 /// If the answer is [`Spilled`](Self::Spilled), [`Lost`](Self::Lost) or [`Late`](Self::Late), the ledger has already
 /// [warned](crate::Options::on_warning) about the record, unless the program
@@ -24,8 +24,9 @@ pub enum Answer {
         /// The line's number in the ledger, counting from 1.
         seq: u64,
     },
-    /// The ledger already had this record as line `seq`, so it was not stored again. The line is as durable as an
-    /// appended one. Only [`append`](crate::Ledger::append) and [`append_all`](crate::Ledger::append_all) return this.
+    /// The ledger already had this record as line `seq`, so the record was not stored again. That line is as durable as
+    /// a new one. Returned by the calls that append or complete a record, such as [`append`](crate::Ledger::append). An
+    /// execution that the ledger itself began with [`begin`](crate::Ledger::begin) never has this answer.
     Duplicate {
         /// The line's number in the ledger, counting from 1.
         seq: u64,
@@ -39,12 +40,11 @@ pub enum Answer {
     /// or when the ledger is closed. If the process is killed before that, or if the disk still fails when the ledger
     /// is closed, the number is lost too.
     ///
-    /// A disk can report a failure although its write succeeded. In that case, the record is in the ledger
-    /// nevertheless.
+    /// A disk can report a failure although its write succeeded. In that case, the ledger has the record.
     Lost(Error),
     /// The disk did not respond within [`Options::deadline`](crate::Options::deadline). A thread is still storing the
-    /// record. If the record cannot be stored, the ledger warns again and counts the record as lost. If the process ends
-    /// before the record is stored, the execution is recorded as interrupted.
+    /// record. If that fails, the ledger warns again and counts the record as lost. If the process ends before the
+    /// record is stored, the execution is recorded as interrupted.
     Late(Error),
 }
 
@@ -66,10 +66,11 @@ pub(super) const UNMARKED: &str = "an execution was not marked as started";
 /// The consequence that a warning names if only the basic fields of a record were stored.
 pub(super) const REFUSED: &str = "fields of a record were left out";
 
-/// The result of recording one execution. It can be ignored: the ledger warns about each problem that it reports when
-/// the execution ends. The warnings go to the hook of [`Options::on_warning`](crate::Options::on_warning), which prints
-/// them to stderr by default. A program that handles the answers itself sets
-/// [`Options::handles_answers`](crate::Options::handles_answers), which turns these warnings off.
+/// The result of recording one execution. A program can ignore this result, because the ledger warns about each problem
+/// when the execution ends. By default, warnings are printed to stderr.
+/// [`Options::on_warning`](crate::Options::on_warning) passes them to a function instead.
+/// [`Options::handles_answers`](crate::Options::handles_answers) turns them off, for a program that handles the answers
+/// itself.
 ///
 /// ```
 /// use std::sync::{Arc, Mutex};
@@ -94,12 +95,12 @@ pub(super) const REFUSED: &str = "fields of a record were left out";
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Recorded {
-    /// Where the record went.
+    /// Where the record was stored.
     pub answer: Answer,
-    /// Why the execution's begin mark could not be written; `None` if the mark was written. A begin mark notes that an
+    /// Why the execution's begin mark could not be written. `None` if the mark was written. A begin mark notes that an
     /// execution has started. Without the mark, the execution leaves no record if its process dies.
     pub unmarked: Option<Error>,
-    /// Why the ledger left out fields of the record, for example because a field had an invalid value; `None` if the
+    /// Why the ledger left out fields of the record, for example because a field had an invalid value. `None` if the
     /// record is complete.
     pub refused: Option<Error>,
 }

@@ -9,39 +9,90 @@ use crate::error::Result;
 use crate::metrics::ExecutionMetrics;
 
 impl Ledger {
-    /// Appends a finished record, for example one that another program made. The record is stored as it is. To set what
-    /// follows from other fields, call [`derive_missing`](ExecutionMetrics::derive_missing) before.
+    /// Appends a finished record, for example one that another program made. The record is stored as it is. To set the
+    /// fields that follow from other fields, call [`derive_missing`](ExecutionMetrics::derive_missing) first.
     ///
-    /// A record that is appended twice is stored once, even if another process appended it, or this process before a
-    /// restart: if the ledger has a record with the same `execution_id`,
+    /// A record that is appended twice is stored once. This is also true if another process appended the record first,
+    /// or if this program appended it before a restart. If the ledger already has a record with the same
+    /// `execution_id`, the first of these rules that applies decides:
     ///
-    /// - a record with the same content is a [`Duplicate`](Answer::Duplicate). A cost that was computed from a price
+    /// - A record with the same content is a [`Duplicate`](Answer::Duplicate). A cost that was computed from a price
     ///   table is not compared, because the table may have changed.
-    /// - a record replaces one with the status interrupted, which the ledger records if a process dies, or paused. Both
-    ///   lines stay in the ledger, and readers count the later one. The other way round, the record is a duplicate, since
-    ///   the ledger already knows how the execution ended.
-    /// - a record is appended if the line with its id is not a record, because no reader counts such a line.
-    /// - a record with other content is refused.
+    /// - A record that completes the record in the ledger replaces it. Such a record has every known value of the
+    ///   record in the ledger, and adds values that were unknown.
+    /// - A record with a later status replaces the record in the ledger. The order of the statuses is: interrupted
+    ///   (which the ledger records if a process dies), paused, any other status. Both lines stay in the ledger, and
+    ///   readers use the later one. A record with an earlier status, or with the status interrupted, is a duplicate.
+    /// - If the line with the same id is not a valid record, the new record is appended, because readers skip the
+    ///   invalid line.
+    /// - Any other record is refused.
     ///
     /// The ids of older records are looked up in the [indexes](crate::docs::index) of the segments. The first call
-    /// builds a missing index. At most 200,000 ids are in memory, which take about 9 MB, unless a segment has no index,
-    /// for example because a line of it is damaged. A segment in an archive, and one that this process may not read, is
-    /// not searched.
+    /// builds missing indexes. The ids of the newest records are in memory: at most 200,000 ids, which take about 9 MB.
+    /// If a segment cannot have an index, for example because one of its lines is damaged, its ids are in memory too.
+    /// Segments that are in an archive, or that this process has no permission to read, are not searched.
     ///
     /// # Errors
-    /// - [`ErrorKind::Invalid`](crate::ErrorKind::Invalid), with every reason, if [`validate`](ExecutionMetrics::validate) refuses the record, or if
-    ///   the record's JSON is longer than [`PAYLOAD_BYTES_MAX`](crate::journal::PAYLOAD_BYTES_MAX) minus 4 KiB.
-    /// - [`ErrorKind::Conflict`](crate::ErrorKind::Conflict) if the ledger has a record with the same id and other content. The details list what
-    ///   differs.
+    /// - [`ErrorKind::Invalid`](crate::ErrorKind::Invalid), with every reason, if
+    ///   [`validate`](ExecutionMetrics::validate) refuses the record, or if the record's JSON is longer than
+    ///   [`PAYLOAD_BYTES_MAX`](crate::journal::PAYLOAD_BYTES_MAX) minus 4 KiB.
+    /// - [`ErrorKind::Conflict`](crate::ErrorKind::Conflict) if the ledger has a record with the same id and other
+    ///   content. The details list what differs.
     ///
-    /// In these cases, nothing is written. A failure of the disk is not an error; the [`Answer`] and a warning report it.
+    /// After an error, nothing is written. A failure of the disk is not an error: the [`Answer`] and a warning report
+    /// the failure.
     pub fn append(&self, record: &ExecutionMetrics) -> Result<Answer> {
         let mut answers = self.append_all(std::slice::from_ref(record));
         answers.pop().unwrap_or_else(|| Err(abandoned(APPEND)))
     }
 
+    /// Like [`append`](Self::append), but if the ledger already has a record of the execution, the two records are
+    /// joined. So two programs can each record what they know about an execution. In the joined record, the unknown
+    /// values of the ledger's record are taken from `record`, and all other values stay. If this changes anything, the
+    /// joined record replaces the ledger's record.
+    ///
+    /// The outcome comes from only one of the two records. The usage and the cost also come from only one of them. If
+    /// the ledger's record says that the execution was interrupted or is paused, and `record` says how it ended, the
+    /// outcome is that of `record`.
+    ///
+    /// ```
+    /// use runledger::{Answer, ExecutionMetrics, Ledger, Timestamp, Uuid};
+    ///
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("execution_metrics.jsonl");
+    /// let ledger = Ledger::open(path)?;
+    /// let mut record = ExecutionMetrics::new(Uuid::from_u128(1), "summarise", "1.2.0", Timestamp::UNIX_EPOCH);
+    /// record.timestamp_end = Some(Timestamp::UNIX_EPOCH);
+    /// let (mut scored, mut decided) = (record.clone(), record);
+    /// scored.quality_score = Some(0.9);
+    /// decided.decision_made = Some("APPROVE".to_owned());
+    /// ledger.append_or_complete(&scored)?;
+    /// assert!(matches!(ledger.append_or_complete(&decided)?, Answer::Durable { seq: 2 }));
+    /// assert!(matches!(ledger.append_or_complete(&scored)?, Answer::Duplicate { seq: 2 }));
+    ///
+    /// let records: Vec<_> = ledger.reader().records().collect::<Result<_, _>>()?;
+    /// assert_eq!((records.len(), records[0].quality_score), (1, Some(0.9)));
+    /// assert_eq!(records[0].decision_made.as_deref(), Some("APPROVE"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid), with every reason, if `record` or the joined record is not
+    /// valid. Nothing is written then.
+    pub fn append_or_complete(&self, record: &ExecutionMetrics) -> Result<Answer> {
+        valid_json(record)?;
+        let given = record.clone();
+        let store = move |shared: &Shared| shared.store_joined(&given);
+        let answer = self.in_time(store, |shared, answer| {
+            answer.iter().for_each(|answer| shared.warn_of(answer));
+        });
+        let answer = answer.unwrap_or_else(|missed| Ok(self.too_late(missed)));
+        self.shared.warn_unless_handled(answer.iter().filter_map(Answer::warning));
+        answer
+    }
+
     /// Like [`append`](Self::append), but appends many records in order, with one write and one sync for all of them.
-    /// Returns the result for each record, in the same order. A record that is refused does not affect the others.
+    /// Returns a result for each record, in the same order. If a record is refused, the others are still appended.
     ///
     /// ```
     /// use runledger::{Answer, ErrorKind, ExecutionMetrics, Ledger, Timestamp, Uuid};

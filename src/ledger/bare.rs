@@ -1,12 +1,13 @@
-//! A minimal fallback record for an execution whose full record fails validation.
+//! Makes a smaller record for an execution whose full record is invalid, so that the execution is recorded anyway.
 
 use super::json::valid_json;
 use crate::error::Error;
 use crate::metrics::ExecutionMetrics;
 
-/// Returns a copy of the record without the fields that a skill may have set to invalid values. So an execution is
-/// recorded even if its full record is invalid. The tag `refused` says why the full record is invalid. A blank name
-/// becomes `unnamed`, and a blank version `unknown`. If only words are unknown, all other fields are kept.
+/// Returns a copy of the record without invalid values. The tag `refused` lists `reasons`, which say why the full
+/// record is invalid. If the only faults are words that their fields do not allow, only these words are left out. In
+/// all other cases, only the basic fields are kept. A blank name becomes `unnamed`, and a blank version becomes
+/// `unknown`.
 pub(super) fn bare(record: &ExecutionMetrics, reasons: &Error) -> ExecutionMetrics {
     let mut record = record.clone();
     record.leave_out_words();

@@ -8,20 +8,20 @@ use super::{Done, Execution, Ledger, Skill};
 use crate::committer::{Order, Promised, promise};
 use crate::error::{Error, ErrorKind};
 use crate::id::new_id;
-use crate::metrics::{ExecutionMetrics, RunIds};
+use crate::metrics::ExecutionMetrics;
 
 impl Ledger {
-    /// Begins an execution, and writes its begin mark, which shows that the execution has started and has no record
-    /// yet.
+    /// Begins an execution, and writes its begin mark. If the process dies before the execution ends, the mark shows
+    /// that the execution has started, and the execution is recorded as interrupted.
     ///
-    /// `begin` never fails. If the mark cannot be written, [`Recorded::unmarked`](crate::Recorded::unmarked) and a
-    /// warning say why when the execution ends.
+    /// `begin` never fails. If the mark cannot be written, the execution runs without a mark. When it ends,
+    /// [`Recorded::unmarked`](crate::Recorded::unmarked) and a warning say why.
     pub fn begin(&self, skill: Skill) -> Execution {
         self.begin_within(skill, None)
     }
 
-    /// Runs `body` as one execution and records how `body` ended: with `Ok`, with `Err`, or with a panic. A panic is
-    /// first recorded and then resumed.
+    /// Runs `body` as one execution, and records how `body` ended: with `Ok`, with `Err`, or with a panic. A panic is
+    /// recorded first, and then continues in the caller.
     ///
     /// ```
     /// use runledger::{Ledger, Skill};
@@ -62,7 +62,7 @@ impl Ledger {
         record.environment.clone_from(&options.environment);
         record.kind = skill.kind;
         record.run = skill.run;
-        inherit(&mut record.run, parent.map_or(&options.run, |parent| &parent.run));
+        record.run.fill_unknown(parent.map_or(&options.run, |parent| &parent.run));
         let path = parent.and_then(|parent| parent.skill_path_in_dag.as_deref());
         record.skill_path_in_dag = Some(match path {
             Some(path) => format!("{path} -> {}", record.skill_name),
@@ -74,17 +74,17 @@ impl Ledger {
         record
     }
 
-    /// Writes a begin mark for an execution whose record the caller makes and [appends](Self::append). If this process
-    /// dies before the mark is [removed](BeginMark::remove), the execution is recorded as interrupted, unless it has a
-    /// record.
+    /// Writes a begin mark for an execution whose record the caller [appends](Self::append) later. If this process dies
+    /// before it appends the record, the execution is recorded as interrupted. After the append,
+    /// [remove](BeginMark::remove) the mark.
     ///
     /// The mark has the id, the skill, the start, the operator, the environment, the path, the kind and the run of
     /// `record`.
     ///
     /// # Errors
-    /// - [`ErrorKind::Invalid`] if these fields are not valid or too long.
-    /// - [`ErrorKind::Ended`] if the ledger has the record of this execution, unless it was
-    ///   interrupted or is paused.
+    /// - [`ErrorKind::Invalid`] if one of these fields is invalid or too long.
+    /// - [`ErrorKind::Ended`] if the ledger has a record that says how this execution ended. A record with the status
+    ///   interrupted or paused does not count, because such an execution may continue.
     /// - [`ErrorKind::Timeout`] if the disk does not respond within
     ///   [`Options::deadline`](crate::Options::deadline).
     /// - [`ErrorKind::Io`] if the mark cannot be written.
@@ -116,7 +116,7 @@ impl Ledger {
         begun.timestamp_end = Some(record.timestamp_start);
         begun.run.clone_from(&record.run);
         begun.validate()?;
-        // If the ledger cannot be read now, `append` refuses a second record later.
+        // If the ledger cannot be read, write the mark. If the execution has ended, `append` notices it later.
         if let Ok(Some((seq, ended))) = self.ended_record(record.execution_id) {
             let status = ended.status.map_or_else(String::new, |status| format!(": {status}"));
             return Err(Error::new(ErrorKind::Ended, MARK)
@@ -129,19 +129,19 @@ impl Ledger {
     /// Writes the begin mark of an execution.
     pub(super) fn mark_slot(&self, record: &ExecutionMetrics) -> Result<Slot, Error> {
         let line = slots::mark(self.shared.journal.seen_end(), record)?;
-        // A mark that is written after the deadline does no harm. A sweep, which records the executions of dead
-        // processes, skips marks of executions that have a record.
+        // A mark that is written after the deadline does no harm. The sweep, which records the executions of dead
+        // processes, skips a mark if its execution has a record.
         self.in_time(move |shared| shared.slots.begin(&line), |_, _| ())
             .unwrap_or_else(|missed| Err(self.missed(MARK, missed)))
     }
 
-    /// Asks the committer to write the begin mark of an execution. Returns `None` instead of the place in the queue if
-    /// the mark is already written.
+    /// Asks the committer to write the begin mark of an execution. If the committer is idle and marks are not synced,
+    /// this function writes the mark itself and returns no order.
     pub(super) fn order_mark(&self, record: &ExecutionMetrics) -> Result<OrderedMark, Error> {
         let line = slots::mark(self.shared.journal.seen_end(), record)?;
         let (slot, promised) = promise();
-        // A write to the page cache takes microseconds. It waits for the disk only if the disk is overloaded, and then
-        // the committer is not idle.
+        // A mark that is not synced is only written to the page cache, which takes microseconds. If the disk is
+        // overloaded, the write can take longer, but then the committer is not idle.
         if self.committer.is_idle() && !self.shared.options.sync_begin {
             let _ = slot.give(self.shared.slots.begin(&line));
             return Ok((None, promised));
@@ -150,10 +150,12 @@ impl Ledger {
     }
 }
 
-/// The place of a mark in the committer's queue, and where its slot comes.
+/// A future that puts the job into the committer's queue (`None` if the mark is already written), and a future of the
+/// mark's slot.
 type OrderedMark = (Option<Order<Job>>, Promised<Result<Slot, Error>>);
 
-/// The begin mark of an execution. If it is dropped and not [removed](Self::remove), it stays until this process ends.
+/// The begin mark of an execution. If this value is dropped without calling [`remove`](Self::remove), the mark stays
+/// until this process ends.
 #[derive(Debug)]
 #[must_use = "the execution counts as in flight until the mark is removed"]
 pub struct BeginMark {
@@ -162,8 +164,8 @@ pub struct BeginMark {
 }
 
 impl BeginMark {
-    /// Removes the mark, after the record of the execution was stored. If the mark cannot be removed, the ledger warns.
-    /// The next process that opens the ledger then finds the record, and ignores the mark.
+    /// Removes the mark. Call this after the record of the execution was stored. If the mark cannot be removed, the
+    /// ledger warns. The next process that opens the ledger then finds the record, and ignores the mark.
     pub fn remove(self) {
         self.ledger.shared.unmark(vec![self.slot]);
     }
@@ -183,29 +185,5 @@ impl Execution {
         body: impl FnOnce(&mut Execution) -> Result<T, E>,
     ) -> Done<T, E> {
         self.child(skill).run_to_its_end(body)
-    }
-}
-
-/// Fills the fields of `run` that are `None` with the values of `from`.
-fn inherit(run: &mut RunIds, from: &RunIds) {
-    if run.parent_execution_id.is_none() {
-        run.parent_execution_id = from.parent_execution_id;
-    }
-    let fields = [
-        (&mut run.run_id, &from.run_id),
-        (&mut run.parent_run_id, &from.parent_run_id),
-        (&mut run.session_id, &from.session_id),
-        (&mut run.correlation_id, &from.correlation_id),
-        (&mut run.agent_name, &from.agent_name),
-        (&mut run.task_id, &from.task_id),
-        (&mut run.description, &from.description),
-        (&mut run.mode, &from.mode),
-        (&mut run.trace_id, &from.trace_id),
-        (&mut run.span_id, &from.span_id),
-    ];
-    for (field, inherited) in fields {
-        if field.is_none() {
-            field.clone_from(inherited);
-        }
     }
 }

@@ -14,7 +14,7 @@ pub(super) enum Sum {
 }
 
 impl Sum {
-    /// Adds an amount, and returns the new sum; `None` if the new sum is unknown.
+    /// Adds an amount, and returns the new sum, or `None` if the new sum is unknown.
     pub(super) fn add(&mut self, amount: Option<Usd>) -> Option<Usd> {
         let sum = match (*self, amount) {
             (Self::Nothing, amount) => amount,
@@ -26,9 +26,9 @@ impl Sum {
     }
 }
 
-/// Adds `call` to the record, and adds the cost of the call to `cost`, which is the sum over all calls. Returns the
-/// cost of the call; `None` if that cost is unknown. If the call is invalid, only its model name, provider and variant
-/// are recorded.
+/// Adds `call` to the record. Adds the cost of the call to `cost`, which is the sum over all calls of the record.
+/// Returns the cost of the call, or `None` if that cost is unknown. If the call is invalid, only its model name,
+/// provider and variant are recorded.
 pub(super) fn add(
     record: &mut ExecutionMetrics,
     cost: &mut Sum,

@@ -1,4 +1,4 @@
-//! Reads the system's clock, and converts its times. No other file names the clock or its type.
+//! Reads the system's clock, and converts its times. No other file of the library uses the clock or its type.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -8,11 +8,12 @@ use crate::error::{Error, ErrorKind};
 use crate::metrics::Timestamp;
 
 impl Timestamp {
-    /// Reads the system's clock in whole milliseconds. Returns 1970-01-01 if the clock is set before the year 0 or after
-    /// 9999.
+    /// Reads the system's clock in whole milliseconds. Returns 1970-01-01 if the clock is set before the year 0 or
+    /// after 9999.
     ///
-    /// This is the default [clock](crate::Options::clock) of a ledger. So the times that a ledger records are never
-    /// before a time that was read earlier, unless the clock was set back.
+    /// A ledger uses this function as its default [clock](crate::Options::clock), so the times in its records have
+    /// whole milliseconds too. A time that a ledger records is never before a time that was read earlier, unless the
+    /// clock was set back.
     ///
     /// ```
     /// use runledger::{Ledger, Skill, Timestamp};
@@ -89,7 +90,7 @@ mod tests {
             assert_eq!(DateTime::<Utc>::from(time), text.parse::<DateTime<Utc>>().unwrap());
             assert_eq!(Timestamp::try_from(DateTime::<Utc>::from(time)).unwrap(), time);
         }
-        // A nanosecond before an hour is in the second before the hour, also before 1970.
+        // The moment one nanosecond before a full hour belongs to the previous hour, also before 1970.
         for hours in [1_000, -1_000] {
             let hour = Timestamp::from_unix_ms(hours * 3_600_000).unwrap();
             let before = SystemTime::from(hour).checked_sub(Duration::from_nanos(1)).unwrap();

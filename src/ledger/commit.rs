@@ -1,4 +1,5 @@
-//! Stores records in the ledger's committer thread, for async callers.
+//! The committer, which is a thread that stores records for async callers, so that their own threads do not wait for
+//! the disk.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -13,10 +14,10 @@ use crate::committer::{Committer, Order, Promise, Promised, Queue, abandoned};
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::ExecutionMetrics;
 
-/// The largest sum of the lengths of the records that wait for the committer, in bytes.
+/// The maximum total length of the records that wait for the committer, in bytes.
 pub(super) const QUEUE_BYTES_MAX: usize = 8 * 1024 * 1024;
-/// The largest sum of the lengths of the records that are stored with one sync, in bytes. A batch is then a quarter of
-/// the commit area.
+/// The maximum total length of the records that are stored with one sync, in bytes. It is a quarter of the length of
+/// the commit area, to which the journal writes the records.
 const BATCH_BYTES_MAX: usize = 256 * 1024;
 /// The memory of a job without its record, in bytes.
 const JOB_BYTES: usize = 256;
@@ -24,18 +25,18 @@ const JOB_BYTES: usize = 256;
 /// The thread that stores the records of a ledger.
 pub(super) type LedgerCommitter = Committer<Job>;
 
-/// What the committer does for a caller.
+/// A job of the committer.
 #[derive(Debug)]
 pub(super) enum Job {
     /// Writes a begin mark.
     Begin { line: Vec<u8>, slot: Promise<Result<Slot>> },
     /// Stores the record of an execution, and removes its begin mark.
     Finish { json: String, mark: Option<Mark>, answer: Promise<Answer> },
-    /// Stores records that the ledger may have already.
+    /// Stores those of `records` that the ledger does not have yet.
     Append { records: Vec<Valid>, answers: Promise<Vec<Result<Answer>>> },
 }
 
-/// A begin mark that is written, or that the committer writes before it stores the record.
+/// A begin mark that is already written, or that the committer writes before it stores the record.
 #[derive(Debug)]
 pub(super) enum Mark {
     Written(Slot),
@@ -63,8 +64,8 @@ impl Job {
 }
 
 impl Ledger {
-    /// Stores the record of an execution and removes its begin mark, before the deadline if there is one. Returns the
-    /// answer, and why fields of the record were left out.
+    /// Stores the record of an execution, and removes the begin mark in `slot`. If there is a deadline, returns by the
+    /// deadline. Returns the answer. If fields of the record had to be left out, also returns the reasons.
     pub(super) fn finish(&self, record: &ExecutionMetrics, slot: Option<Slot>) -> (Answer, Option<Error>) {
         let (json, refused) = recordable(record);
         let answer = match json {
@@ -74,16 +75,17 @@ impl Ledger {
         (answer, refused)
     }
 
-    /// Returns the queue of the committer, whose thread the first call starts.
+    /// Returns the queue of the committer. The first call starts the committer's thread.
     fn queue(&self) -> Result<&Arc<Queue<Job>>> {
         let shared = Arc::clone(&self.shared);
         self.committer.queue(BATCH_BYTES_MAX, || Box::new(move |jobs| commit(&shared, jobs)))
     }
 
-    /// Gives `job` to the committer. If its thread cannot be started, does the job at once, and returns `None`.
+    /// Returns a future that puts `job` into the committer's queue. If the committer's thread cannot be started, this
+    /// thread does the job at once, and the result is `None`.
     ///
     /// # Errors
-    /// [`ErrorKind::Unsuitable`] in a forked process, which has no such thread.
+    /// [`ErrorKind::Unsuitable`] in a forked process, which does not have the committer's thread.
     pub(super) fn order(&self, job: Job) -> Result<Option<Order<Job>>> {
         match self.queue() {
             Ok(queue) => {
@@ -100,7 +102,9 @@ impl Ledger {
 }
 
 impl Shared {
-    /// Writes begin marks, and gives each caller the slot of its mark. Returns the slots that no caller takes.
+    /// Writes the begin marks `lines`, and gives each caller the slot of its mark. A caller that has stopped waiting
+    /// has cancelled its execution. Returns the slots of the cancelled executions, so that their marks can be
+    /// removed.
     fn mark(&self, lines: &[Vec<u8>], callers: Vec<Promise<Result<Slot>>>) -> Vec<Slot> {
         let lines: Vec<_> = lines.iter().map(Vec::as_slice).collect();
         let marked = if lines.is_empty() { Ok(Vec::new()) } else { self.slots.begin_all(&lines) };
@@ -114,20 +118,20 @@ impl Shared {
     }
 }
 
-/// Gives a value to a caller. Returns the value if the caller does not await it any more.
+/// Gives a value to a caller. Returns the value if the caller has stopped waiting, and `None` otherwise.
 fn given<T>(caller: Promise<T>, value: T) -> Option<T> {
     let mut unread = None;
     guarded(|| unread = caller.give(value).err());
     unread
 }
 
-/// Calls a function that may run code of the program: a hook or a waker. If it panics, the other jobs of the batch are
-/// done nevertheless.
+/// Calls `work`, which may run code of the program: a hook or a waker. Catches a panic of that code, so that the other
+/// jobs of the batch are done.
 fn guarded<T>(work: impl FnOnce() -> T) -> Option<T> {
     catch_unwind(AssertUnwindSafe(work)).ok()
 }
 
-/// Returns the JSON of a record, and why fields were left out of it; `None` if it is complete.
+/// Returns the JSON of a record. If the record is invalid, leaves out fields and returns the reasons too.
 pub(super) fn recordable(record: &ExecutionMetrics) -> (Result<String>, Option<Error>) {
     match valid_json(record) {
         Ok(json) => (Ok(json), None),
@@ -135,13 +139,13 @@ pub(super) fn recordable(record: &ExecutionMetrics) -> (Result<String>, Option<E
     }
 }
 
-/// A record that the committer stores, and what it does afterwards.
+/// A job that stores records, after the begin marks of its batch are written.
 enum Store {
     Finish(String, Option<Slot>, Promise<Answer>),
     Append(Vec<Valid>, Promise<Vec<Result<Answer>>>),
 }
 
-/// Does the jobs of a batch. All records of executions are stored with one sync, and all appended records with another.
+/// A job that stores records. `commit` does these jobs after it has written the begin marks of the batch.
 fn commit(shared: &Shared, jobs: &mut Vec<Job>) {
     let (mut lines, mut slots, mut stores) = (Vec::new(), Vec::new(), Vec::new());
     for job in jobs.drain(..) {
@@ -153,7 +157,7 @@ fn commit(shared: &Shared, jobs: &mut Vec<Job>) {
             Job::Finish { .. } | Job::Append { .. } => stores.push(job),
         }
     }
-    // The marks are written at once, so that their executions need not wait for the sync.
+    // Write the begin marks first, so that the executions that begin do not wait for the sync of the records.
     let mut ended = shared.mark(&lines, slots);
     let stores: Vec<_> = stores.into_iter().filter_map(Store::of).collect();
     let (mut finished, mut appended) = (Vec::new(), Vec::new());
@@ -164,14 +168,15 @@ fn commit(shared: &Shared, jobs: &mut Vec<Job>) {
         }
     }
     let store = |entries: &[Entry<'_>]| guarded(|| shared.store_all(entries)).unwrap_or_default().into_iter();
-    // An appended record may be the record of an execution that has just ended, so it is compared with those records.
+    // Store the records of executions first. If an appended record is a duplicate of one of them, the append finds it.
     let (mut finished, mut appended) = (store(&finished), store(&appended));
     let lost = || Ok(shared.lose(abandoned(APPEND)));
     let (mut answers, mut unread) = (Vec::new(), Vec::new());
     for store in stores {
         match store {
             Store::Finish(_, slot, promise) => {
-                // A record that is not compared has no conflict.
+                // The entries of these records have no id. So the records are not compared with others, and there is no
+                // conflict.
                 let answer = finished.next().unwrap_or_else(lost).unwrap_or_else(|error| shared.lose(error));
                 ended.extend(slot.filter(|_| !matches!(answer, Answer::Lost(_))));
                 answers.push((promise, answer));
@@ -182,7 +187,8 @@ fn commit(shared: &Shared, jobs: &mut Vec<Job>) {
             }
         }
     }
-    // The marks are removed before the callers continue, so that none of them sees an ended execution in flight.
+    // Remove the marks before the callers continue. Otherwise a caller could see that its ended execution is still in
+    // flight.
     guarded(|| shared.unmark(ended));
     for (promise, answer) in answers {
         unread.extend(given(promise, answer).map(Ok));

@@ -1,4 +1,5 @@
-//! Compares a record that was not appended with the line that has its id.
+//! Decides what happens to a record that was not appended, because the ledger already has a line with the same id. To
+//! decide, this module compares the record with that line.
 
 use std::cmp::Ordering;
 
@@ -13,12 +14,12 @@ use crate::metrics::{CostProvenance, CostSource, ExecutionMetrics, Status, cut};
 
 /// What to do with a record that was not appended.
 pub(super) enum Comparison {
-    /// The ledger has this content in the line `seq`, or knows more about the end of the execution than `json` does.
+    /// Do not store the record: line `seq` has the same content, or says more about the end of the execution.
     Same { seq: u64 },
-    /// The record must be appended again. It replaces this line, if there is one, because it knows more about the end of
-    /// the execution.
+    /// Append the record again. If `replaces` is a line, the record replaces that line. There are three reasons: the
+    /// line is not a record, it says less about the end of the execution, or it lacks values that the record adds.
     Again { replaces: Option<LinePlace> },
-    /// The records differ.
+    /// Refuse the record: the line has other content.
     Conflict(Difference),
 }
 
@@ -28,12 +29,13 @@ pub(super) struct Difference {
     pub(super) place: LinePlace,
     seq: u64,
     id: Uuid,
-    /// A description of each key whose value differs.
+    /// Describes each key whose value differs.
     keys: Vec<String>,
 }
 
 impl Difference {
-    /// Returns the error for `operation`. Its details list the keys that differ. `consequence` says what was done.
+    /// Returns the error for `operation`. The details list the keys that differ. `consequence` is the sentence of the
+    /// error that says what was done with the record.
     pub(super) fn error(self, operation: &str, layout: &Layout, consequence: &str) -> Error {
         let Self { seq, id, keys, .. } = self;
         let found = format!("line {seq} has another record with the execution_id {id}. {consequence}");
@@ -47,26 +49,38 @@ impl KnownIds {
     pub(super) fn judge(&self, why: NotAppended, json: &[u8]) -> Result<Comparison> {
         match why {
             NotAppended::Known(place) => self.compare(place, json),
-            // The other record of the batch now has a line, unless it could not be appended.
+            // An earlier record of the same batch has the same id. By now, that record has a line, or could not be
+            // appended.
             NotAppended::InBatch => Ok(Comparison::Again { replaces: None }),
             NotAppended::Unknown(error) => Err(error),
         }
     }
 
+    /// Returns the number and the record of the line at `place`, which is a line of the execution `id`. The inner
+    /// `None` means that the line is not a record. The outer `None` means that the line was moved to an archive. In
+    /// that case, this function also discards the known ids, so that they are read again.
+    pub(super) fn record_at(&self, place: LinePlace, id: Uuid) -> Result<Option<(u64, Option<ExecutionMetrics>)>> {
+        let line = self.line(place, id)?;
+        if line.is_none() {
+            self.forget();
+        }
+        Ok(line.map(|(seq, line)| (seq, record_of(&line).ok())))
+    }
+
     /// Compares the record `json` with the line at `place`, which has the same id.
     fn compare(&self, place: LinePlace, json: &[u8]) -> Result<Comparison> {
-        let record = |bytes: &[u8]| ExecutionMetrics::from_json(&String::from_utf8_lossy(bytes));
-        let given = record(json)?;
-        let Some((seq, line)) = self.line(place, given.execution_id)? else {
-            // The line was moved to an archive.
-            self.forget();
-            return Ok(Comparison::Again { replaces: None });
+        let given = record_of(json)?;
+        let (seq, stored) = match self.record_at(place, given.execution_id)? {
+            None => return Ok(Comparison::Again { replaces: None }),
+            // Readers skip a line that is not a record, so the record may take its place.
+            Some((_, None)) => return Ok(Comparison::Again { replaces: Some(place) }),
+            Some((seq, Some(stored))) => (seq, stored),
         };
-        // A line that is not a record counts nowhere. So the record is appended, and replaces it.
-        let Ok(stored) = record(&line) else { return Ok(Comparison::Again { replaces: Some(place) }) };
         let keys = differences(&stored, &given);
-        Ok(match progress(&given).cmp(&progress(&stored)) {
-            _ if keys.is_empty() || given.status == Some(Status::Interrupted) => Comparison::Same { seq },
+        Ok(match given.end_progress().cmp(&stored.end_progress()) {
+            _ if keys.is_empty() => Comparison::Same { seq },
+            _ if given.completes(&stored) => Comparison::Again { replaces: Some(place) },
+            _ if given.status == Some(Status::Interrupted) => Comparison::Same { seq },
             Ordering::Greater => Comparison::Again { replaces: Some(place) },
             Ordering::Less => Comparison::Same { seq },
             Ordering::Equal => Comparison::Conflict(Difference { place, seq, id: given.execution_id, keys }),
@@ -74,14 +88,8 @@ impl KnownIds {
     }
 }
 
-/// Returns how much the record says about the end of its execution. An execution that was interrupted or paused may
-/// still end.
-fn progress(record: &ExecutionMetrics) -> u8 {
-    match record.status {
-        Some(Status::Interrupted) => 0,
-        Some(Status::Paused) => 1,
-        _ => 2,
-    }
+fn record_of(json: &[u8]) -> Result<ExecutionMetrics> {
+    ExecutionMetrics::from_json(&String::from_utf8_lossy(json))
 }
 
 /// Returns a description of each key whose value differs.
@@ -111,7 +119,7 @@ fn differences(stored: &ExecutionMetrics, given: &ExecutionMetrics) -> Vec<Strin
     differences
 }
 
-/// Removes each cost that was computed from a price table.
+/// Removes each cost that was computed from a price table, because the table may have changed in the meantime.
 fn forget_computed_costs(record: &mut ExecutionMetrics) {
     let is_computed = |cost: &CostProvenance| cost.source == Some(CostSource::Computed);
     for call in record.trace.llm_calls.iter_mut().filter(|call| is_computed(&call.cost)) {

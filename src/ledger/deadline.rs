@@ -3,8 +3,9 @@
 //! A thread that is stuck in the kernel cannot be interrupted. So another thread makes the call, and the caller waits
 //! for the result until the deadline.
 //!
-//! The committer of the async calls does not make these calls, because it is a single thread. While it is stuck in a
-//! sync, it could write no begin mark, and an execution that begins meanwhile would leave no record if the process died.
+//! The committer, the thread of the async calls, cannot make these calls, because it is only one thread. While that
+//! thread is stuck in a sync, it cannot write begin marks. If the process died then, an execution that began in the
+//! meantime would leave no record.
 
 use std::any::Any;
 use std::collections::VecDeque;
@@ -18,10 +19,10 @@ use crate::disk::per_process::PerProcess;
 use crate::mutex::lock;
 
 /// The maximum number of helper threads, which is also the maximum number of calls in progress. A disk that never
-/// responds blocks at most this many threads, with one record each. Other callers wait for a free thread, and occupy no
-/// memory after their deadline.
+/// responds blocks at most this many threads, each with one record. Other callers wait for a free thread until their
+/// deadline, and occupy no memory afterwards.
 const HELPERS_MAX: usize = 64;
-/// A helper thread ends after this time without work.
+/// A helper thread ends if it has had no work for this time.
 const IDLE_MAX: Duration = Duration::from_secs(10);
 
 /// Helper threads, which make disk calls on behalf of other threads.
@@ -34,7 +35,7 @@ pub(super) struct Helpers {
 /// Why a call has no result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Missed {
-    /// No thread was free, so the call was not started and never will be.
+    /// The call was not made and never will be, because no thread was free.
     NotBegun,
     /// The call is still in progress, and will continue.
     Begun,
@@ -52,7 +53,7 @@ struct State {
     helpers: usize,
     /// The number of helpers that are idle.
     free: usize,
-    /// True once the ledger was dropped, so that no further calls can come.
+    /// True once the ledger was dropped, after which there are no further calls.
     closed: bool,
 }
 
@@ -63,7 +64,7 @@ impl std::fmt::Debug for State {
 }
 
 trait Job: Send + Sync {
-    /// Makes the call, then calls `made` to report that this thread is free, and then wakes the caller.
+    /// Makes the call. Then calls `made`, which marks this thread as free. Then wakes the caller.
     fn run(&self, made: &dyn Fn());
 }
 
@@ -74,7 +75,8 @@ struct Call<W, L, T> {
 }
 
 enum CallState<W, L, T> {
-    /// The work, and the function that receives the result if it comes after the deadline.
+    /// No thread has begun the call. The values are the work, and the function that receives the result if it comes
+    /// after the deadline.
     Waiting(W, L),
     UnderWay,
     Done(Result<T, Box<dyn Any + Send>>),
@@ -94,13 +96,13 @@ impl<W: FnOnce() -> T + Send, L: FnOnce(T) + Send, T: Send> Job for Call<W, L, T
                 _ => return made(),
             }
         };
-        // `work` may panic, for example in the caller's hook for warnings. If the caller is still waiting, the panic is
-        // resumed in the caller's thread.
+        // `work` may panic, for example in the program's hook for warnings. If the caller is still waiting, the panic
+        // continues in the caller's thread.
         let result = catch_unwind(AssertUnwindSafe(work));
         made();
         let mut state = lock(&self.state);
         if matches!(*state, CallState::UnderWay) {
-            // `late` is dropped before the caller is woken, so that this thread no longer holds values of the caller.
+            // Drop `late` before the caller is woken, so that this thread then holds no values of the caller.
             drop(late);
             *state = CallState::Done(result);
             self.done.notify_one();
@@ -182,7 +184,7 @@ impl Pool {
             return;
         }
         let pool = Arc::clone(self);
-        // If spawning fails, the call waits for an existing helper, if there is one.
+        // If no thread can be started, the call waits until an existing helper is free, or until its deadline.
         if std::thread::Builder::new().name("runledger".to_owned()).spawn(move || pool.help()).is_ok() {
             state.helpers += 1;
             state.free += 1;
@@ -195,7 +197,7 @@ impl Pool {
             if let Some(job) = state.waiting.pop_front() {
                 state.free -= 1;
                 drop(state);
-                // This helper counts as free before the caller is woken, so that the caller's next call needs no new
+                // Mark this helper as free before the caller is woken, so that the caller's next call needs no new
                 // thread.
                 job.run(&|| lock(&self.state).free += 1);
                 drop(job);

@@ -21,8 +21,8 @@ pub enum LedgerEvent {
         /// The number of records.
         records: u64,
     },
-    /// Records were lost since the last `lost` event. If the sync of an event fails, a second event reports the same
-    /// records again.
+    /// Records were lost since the last `lost` event. If the sync of such an event fails, the next event reports the
+    /// same records again.
     Lost {
         /// The number of records.
         records: u64,
@@ -32,8 +32,8 @@ pub enum LedgerEvent {
         /// The number of executions.
         records: u64,
     },
-    /// A sealed segment, a file of the ledger that no longer changes, was copied to an archive. It is now removed from
-    /// the ledger.
+    /// A sealed segment, which is a file of the ledger that never changes, was copied to an archive. The segment is
+    /// removed from the ledger after this event is written.
     Archived {
         /// The number of the segment.
         segment: u64,
@@ -47,8 +47,8 @@ pub enum LedgerEvent {
         /// active segment.
         to: String,
     },
-    /// A file about the ledger's executions, such as a run log, was copied to an archive. The file is now removed from
-    /// its old path.
+    /// A file about the ledger's executions, such as a run log, was copied to an archive. The file is removed from its
+    /// old path after this event is written.
     FileArchived {
         /// The old path.
         path: String,
@@ -61,7 +61,7 @@ pub enum LedgerEvent {
         /// The reason for archiving it.
         reason: String,
     },
-    /// A file about the ledger's executions, such as a run log, is now deleted.
+    /// A file about the ledger's executions, such as a run log, is deleted after this event is written.
     FileDeleted {
         /// The path of the file.
         path: String,

@@ -1,4 +1,4 @@
-//! The guard around one execution.
+//! The guard around one execution: a value that records the execution at the latest when it is dropped.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -20,14 +20,14 @@ use crate::quota::QuotaStatus;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Skill {
-    /// The name, such as `git-push-autonomous`.
+    /// The name of the skill, such as `git-push-autonomous`.
     pub name: String,
-    /// The version, usually a semantic one.
+    /// The version of the skill, usually a semantic version such as `1.2.0`.
     pub version: String,
     /// The kind of execution.
     pub kind: Kind,
-    /// The run, session and so on that the execution belongs to. If a field is `None`, the execution gets the value of
-    /// its parent execution. Without a parent, it gets the value in the ledger's options.
+    /// The run, session and other groups that the execution belongs to. A field that is `None` gets the value of the
+    /// parent execution. If there is no parent, the field gets the value in the ledger's [`Options`](crate::Options).
     pub run: RunIds,
 }
 
@@ -43,15 +43,15 @@ impl Skill {
         Self { kind, ..self }
     }
 
-    /// Sets the run, session and so on that the execution belongs to.
+    /// Sets the run, session and other groups that the execution belongs to.
     #[must_use]
     pub fn run(self, run: RunIds) -> Self {
         Self { run, ..self }
     }
 }
 
-/// A running execution. **Dropping this guard records the execution**: as panicked if the thread is unwinding, and
-/// otherwise as cancelled. Dropping never panics.
+/// A running execution. **Dropping this guard records the execution**: as panicked if the thread is panicking, and in
+/// all other cases as cancelled. Dropping never panics.
 ///
 /// [`succeed`](Self::succeed), [`fail`](Self::fail) and [`finish`](Self::finish) end the execution and say where its
 /// record is. The answer can be ignored, because the ledger [warns](crate::Recorded) if the record was spilled, lost or
@@ -63,9 +63,9 @@ pub struct Execution {
     pub(super) ledger: Ledger,
     pub(super) record: Box<ExecutionMetrics>,
     pub(super) begun: Instant,
-    /// How long the execution took; `None` while it is running.
+    /// How long the execution took, or `None` while it is running.
     took: Option<Duration>,
-    /// When the current step started; `None` between steps.
+    /// When the current step started, or `None` between steps.
     step: Option<Instant>,
     steps_total: Duration,
     /// The sum of the estimated costs of the calls.
@@ -74,7 +74,8 @@ pub struct Execution {
     pub(super) cost: Sum,
     /// The begin mark, which notes that the execution has started.
     pub(super) mark: Begun,
-    /// True if a dropped guard leaves its record to the committer instead of waiting for the disk.
+    /// True if the execution was begun with an async call. Dropping the guard then passes the record to the committer,
+    /// the ledger's thread, instead of waiting for the disk.
     is_async: bool,
     pub(super) process: u32,
     pub(super) finished: bool,
@@ -97,8 +98,8 @@ impl Execution {
         Self::new(ledger, record, mark, process, false)
     }
 
-    /// Begins an execution, and asks the committer to write its begin mark. The mark is written once
-    /// [`marked`](Self::marked) has ended.
+    /// Begins an execution, and asks the committer to write its begin mark. Call [`marked`](Self::marked) afterwards,
+    /// which waits for the mark.
     pub(super) fn order(ledger: Ledger, record: Box<ExecutionMetrics>) -> Self {
         let mark = ledger.order_mark(&record);
         let mark = mark.map_or_else(Begun::Unmarked, |(put, slot)| Begun::Ordered(put, slot));
@@ -122,7 +123,7 @@ impl Execution {
         }
     }
 
-    /// Waits until the begin mark is written, or could not be written.
+    /// Waits until the begin mark is written, or until it is known that the mark cannot be written.
     pub(super) async fn marked(&mut self) {
         if let Begun::Ordered(put, slot) = &mut self.mark {
             if let Some(put) = put {
@@ -134,7 +135,7 @@ impl Execution {
         self.begun = Instant::now();
     }
 
-    /// The execution's id.
+    /// Returns the execution's id.
     pub fn id(&self) -> Uuid {
         self.record.execution_id
     }
@@ -156,7 +157,8 @@ impl Execution {
         self.step = Some(Instant::now());
     }
 
-    /// Ends the current step. The time until the next step counts as wall-clock time, but not as the latency of a step.
+    /// Ends the current step. The time until the next step is part of the wall-clock time, but not of the latency of a
+    /// step.
     pub fn leave(&mut self) {
         let Some(began) = self.step.take() else { return };
         let took = began.elapsed();
@@ -166,8 +168,8 @@ impl Execution {
         }
     }
 
-    /// Sets the end of the execution to now. Later work, such as setting fields of the record, does not count towards
-    /// the duration. Only the first call has an effect.
+    /// Sets the end of the execution to now. Later work, such as setting fields of the record, is not part of the
+    /// duration. Only the first call has an effect.
     pub fn stop_clock(&mut self) {
         if self.took.is_none() {
             self.leave();
@@ -175,23 +177,23 @@ impl Execution {
         }
     }
 
-    /// Like [`record_call`](Self::record_call), but takes only a model and its usage. The provider is the one that the
-    /// price table lists for the model. The call is priced as a standard call and not, for example, as batch
-    /// processing. Returns the exact cost of the call; `None` if the cost is unknown.
+    /// Like [`record_call`](Self::record_call), but takes only the name of a model and the usage of the call. The
+    /// provider is the one that the price table lists for the model. The price is that of a standard call, and not, for
+    /// example, that of batch processing. Returns the exact cost of the call, or `None` if the cost is unknown.
     pub fn record_usage(&mut self, model: &str, usage: Usage) -> Option<Usd> {
         self.record_call(&Call::new(model, usage))
     }
 
     /// Records one call of a model, and adds the call's usage to the usage of the execution. Returns the exact cost of
-    /// the call, for example to settle a budget; `None` if the cost is unknown.
+    /// the call, for example to settle a budget, or `None` if the cost is unknown.
     ///
-    /// If `call` has a cost that the vendor reported, that cost is used. If it has none, the cost is computed from the
-    /// ledger's price table, with the prices at the time of the call. If the call has no time, the present prices are
-    /// used.
+    /// If `call` has a cost that the vendor reported, that cost is used. If there is no reported cost, the cost is
+    /// computed from the ledger's price table, with the prices at the time of the call. If `call` has no time, the
+    /// current prices are used.
     ///
-    /// If one call has no price, the execution's cost is unknown: `cost_usd` is `None`, and `cost_tier` and
-    /// `cost.source` are unknown. The ledger warns about the first such call of each model, and names similar models. In
-    /// a process, it warns about at most 256 models.
+    /// If the cost of one call is unknown, the cost of the execution is unknown too: `cost_usd` is `None`, and
+    /// `cost_tier` and `cost.source` are unknown. The ledger warns about the first such call of each model, and names
+    /// similar models. Each process warns about at most 256 models.
     ///
     /// ```
     /// use std::sync::{Arc, Mutex};
@@ -219,8 +221,8 @@ impl Execution {
     /// - `cost` has only the values that all calls share.
     /// - `trace.llm_calls` lists each call with its own unrounded cost.
     ///
-    /// If a call is not [valid](Call::validate), its usage and its cost are unknown. The usage and the cost of the
-    /// execution are then unknown too. The ledger warns about the call.
+    /// If a call is not [valid](Call::validate), its usage and its cost are recorded as unknown, and the ledger warns
+    /// about the call. The usage and the cost of the execution are then unknown too.
     pub fn record_call(&mut self, call: &Call) -> Option<Usd> {
         let fault = call.validate().err();
         fault.iter().for_each(|error| self.ledger.shared.warn(error));
@@ -231,9 +233,9 @@ impl Execution {
         calls::add(&mut self.record, &mut self.cost, call, fault.is_none(), priced)
     }
 
-    /// Records the expected cost of a call, before the call is made. `cost.estimated_usd` is the sum of the estimates,
-    /// separate from the actual cost. The sum is unknown if any estimate is unknown. The ledger then warns, as it does in
-    /// [`record_call`](Self::record_call).
+    /// Records the expected cost of a call, before the call is made. `cost.estimated_usd` is the sum of these
+    /// estimates, and is separate from the actual cost. If the expected cost of a call is unknown, the sum is unknown,
+    /// and the ledger warns like in [`record_call`](Self::record_call).
     pub fn record_estimate(&mut self, call: &Call) {
         let estimate = self.ledger.priced(call).map(|cost| cost.usd);
         if estimate.is_none() {
@@ -254,13 +256,14 @@ impl Execution {
         self.record.tags.insert(key.into(), value.into());
     }
 
-    /// Runs `body` and records whether `body` succeeded, failed or panicked. A panic is first recorded and then
-    /// resumed.
+    /// Runs `body`, and records whether `body` succeeded, failed or panicked. A panic is recorded first, and then
+    /// continues in the caller.
     pub(super) fn run_to_its_end<T, E: fmt::Display>(
         mut self,
         body: impl FnOnce(&mut Self) -> Result<T, E>,
     ) -> Done<T, E> {
-        // The panic is resumed below, so no code sees values that the panic left partly changed.
+        // Asserting unwind safety is correct here: the panic is resumed below, so no code sees values that the panic
+        // left partly changed.
         match catch_unwind(AssertUnwindSafe(|| body(&mut self))) {
             Ok(Ok(value)) => Done { record: self.succeed(), result: Ok(value) },
             Ok(Err(error)) => Done { record: self.fail(&error), result: Err(error) },
@@ -295,8 +298,8 @@ impl Execution {
         self.finish_async(Status::Failed)
     }
 
-    /// Like [`finish`](Self::finish), but does not block the thread while the disk syncs. The execution ends at the
-    /// call. The record is stored even if the returned future is dropped or never polled.
+    /// Like [`finish`](Self::finish), but does not block the thread while the disk syncs. The execution ends when this
+    /// function is called. The record is stored even if the returned future is dropped or never polled.
     pub fn finish_async(mut self, status: Status) -> Recording {
         self.end_async(status)
     }
@@ -357,7 +360,7 @@ impl Execution {
         let (slot, unmarked) = match &self.mark {
             Begun::Marked(slot) => (Some(slot.clone()), None),
             Begun::Unmarked(error) => (None, Some(error.clone())),
-            // Nothing receives a guard whose mark is not written yet, so this function is not called for it.
+            // This case does not occur, because a caller gets the guard only after `marked` has returned.
             Begun::Ordered(..) => (None, None),
         };
         let (answer, refused) = self.ledger.finish(&self.record, slot);
@@ -370,7 +373,8 @@ impl Execution {
         let (mark, unmarked) = match std::mem::replace(&mut self.mark, taken) {
             Begun::Marked(slot) => (Some(Mark::Written(slot)), None),
             Begun::Unmarked(error) => (None, Some(error)),
-            // The task was cancelled before the mark was written. A mark that waits for room is not needed any more.
+            // The task was cancelled before the mark was written. If the mark still waits for room in the queue, take
+            // it back, because it is not needed any more.
             Begun::Ordered(mut put, slot) => {
                 (put.as_mut().and_then(Order::take_back).is_none().then_some(Mark::Ordered(slot)), None)
             }
@@ -385,16 +389,16 @@ impl Execution {
         let wall_clock = self.took.unwrap_or_default();
         let record = &mut *self.record;
         if let [only] = &mut record.trace.llm_calls[..] {
-            // With only one call, the provenance of its cost is already in the record's `cost`. So the entry of the
-            // call does not repeat the provenance.
+            // With only one call, the record's `cost` already says where the cost comes from. So the entry of the call
+            // does not repeat this.
             only.cost = CostProvenance::default();
         }
         record.set_status(status);
         record.wall_clock_time_ms = Some(milliseconds(wall_clock));
         let latency = if record.trace.steps.is_empty() { wall_clock } else { self.steps_total };
         record.total_latency_ms = Some(milliseconds(latency));
-        // The end is the start plus the duration, which is from the monotonic clock. So the end is not before the
-        // start, even if the wall clock was set back.
+        // Compute the end from the start and the duration, which was measured with the monotonic clock. So the end is
+        // not before the start, even if the wall clock was set back.
         record.timestamp_end = Some(record.timestamp_start.plus_ms(milliseconds(wall_clock)));
         record.derive_missing();
     }

@@ -1,9 +1,9 @@
-//! Keeps the records of executions in another directory while their ledger cannot be used.
+//! Stores the records of executions in another directory while their ledger cannot be used.
 //!
 //! Each execution has its own file. The process that runs the execution keeps the file locked. The file is a sequence
 //! of lines, each of which ends with its own hash. A line holds the path of the ledger, and the whole record as it was
-//! when the line was written. Only the last valid line is used. The first line says that the execution was interrupted,
-//! so that the execution has a record even if its process is killed.
+//! when the line was written. Only the last valid line is used. The first line is written when the execution begins,
+//! and already says that the execution was interrupted. So the execution has a record even if its process is killed.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -27,7 +27,7 @@ use super::reader::{Check, Level};
 use super::{Ledger, Skill};
 use crate::disk::lock::Locked;
 use crate::disk::make_directory;
-use crate::disk::{Access, Disk, Storage, StorageFile, append_all, canonical, unless_missing};
+use crate::disk::{Access, Disk, Storage, StorageFile, absolute, append_all, canonical, unless_missing};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::new_id;
 use crate::journal::Cursor;
@@ -71,7 +71,7 @@ pub struct Fallback {
 pub struct FallbackRecord {
     /// The file that holds the record.
     pub file: PathBuf,
-    /// The active segment, the file to which new lines are appended, of the ledger that the record belongs to.
+    /// The active segment of the ledger that the record belongs to. New lines are appended to this file.
     pub ledger: PathBuf,
     /// The record, with the status interrupted if the execution has not ended.
     pub record: ExecutionMetrics,
@@ -85,11 +85,12 @@ pub struct FallbackRecord {
 pub struct FallbackRecords {
     /// The records, sorted by execution id.
     pub records: Vec<FallbackRecord>,
-    /// An error for each file that cannot be read as a record. The ledger that such a file belongs to is unknown.
+    /// An error for each file that cannot be read as a record. It is unknown which ledger such a file belongs to.
     pub unreadable: Vec<Error>,
 }
 
-/// An execution whose record goes to a [`Fallback`]. **Dropping it leaves the execution recorded as interrupted.**
+/// An execution whose record goes to a [`Fallback`]. **Dropping this value leaves the execution recorded as
+/// interrupted.**
 #[derive(Debug)]
 #[must_use = "dropping it records the execution as interrupted"]
 pub struct FallbackExecution {
@@ -98,7 +99,7 @@ pub struct FallbackExecution {
     ledger: PathBuf,
     record: Box<ExecutionMetrics>,
     begun: Instant,
-    /// How long the execution took; `None` while it is running.
+    /// How long the execution took, or `None` while it is running.
     took: Option<Duration>,
 }
 
@@ -113,7 +114,7 @@ struct Kept {
 struct LineOut<'l> {
     /// The path as readable text.
     ledger: Cow<'l, str>,
-    /// The bytes of the path; `None` if the path is UTF-8.
+    /// The bytes of the path, or `None` if the path is UTF-8.
     #[serde(skip_serializing_if = "Option::is_none")]
     ledger_bytes: Option<&'l [u8]>,
     record: &'l serde_json::value::RawValue,
@@ -132,12 +133,13 @@ impl Fallback {
         Self { directory: directory.into() }
     }
 
-    /// The directory.
+    /// Returns the directory.
     pub fn directory(&self) -> &Path {
         &self.directory
     }
 
-    /// Begins an execution that belongs to the ledger whose active segment is `ledger`.
+    /// Begins an execution that belongs to the ledger whose active segment, the file to which new lines are appended,
+    /// is `ledger`.
     ///
     /// # Errors
     /// [`ErrorKind::Io`] if the fallback's directory cannot be used, and [`ErrorKind::Invalid`] if the record is too
@@ -224,12 +226,12 @@ impl Fallback {
 }
 
 impl FallbackExecution {
-    /// The execution's id.
+    /// Returns the execution's id.
     pub fn id(&self) -> Uuid {
         self.record.execution_id
     }
 
-    /// The file that keeps the record.
+    /// Returns the path of the file that keeps the record.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -240,13 +242,12 @@ impl FallbackExecution {
         &mut self.record
     }
 
-    /// Sets the end of the execution to now. Later work does not count towards the duration. Only the first call has an
-    /// effect.
+    /// Sets the end of the execution to now. Later work is not part of the duration. Only the first call has an effect.
     pub fn stop_clock(&mut self) {
         self.took.get_or_insert_with(|| self.begun.elapsed());
     }
 
-    /// Ends the execution with `status`. The record is on stable storage when this returns.
+    /// Ends the execution with `status`. When this function returns, the record is on stable storage.
     ///
     /// # Errors
     /// [`ErrorKind::Io`] if the disk fails, and [`ErrorKind::Invalid`] if the record is too large. The execution then
@@ -270,8 +271,8 @@ impl FallbackExecution {
         let payload = serde_json::value::RawValue::from_string(json)
             .and_then(|record| serde_json::to_vec(&LineOut { ledger, ledger_bytes, record: &record }))
             .map_err(|source| failed(source.into()))?;
-        // An earlier write may have failed and left an incomplete line. The leading line feed ends that line, so that
-        // only the incomplete line is invalid.
+        // An earlier write may have failed and left an incomplete line. So begin with a line feed, which ends that
+        // line.
         let mut line = vec![b'\n'];
         line::seal(&payload, &Link::START, &mut line);
         let directory = self.path.parent().unwrap_or(Path::new(""));
@@ -283,13 +284,13 @@ impl FallbackExecution {
 }
 
 impl Ledger {
-    /// Appends the records of this ledger that `fallback` keeps, each once, and then removes them from the fallback.
-    /// Returns the number of removed records. The record of an execution in flight stays in the fallback. A file that
-    /// cannot be read as a record stays too, and the ledger warns about it.
+    /// Moves the records of this ledger from `fallback` to the ledger. Returns the number of records that were moved. A
+    /// record that the ledger already has is not appended again. The record of an execution in flight stays in the
+    /// fallback. A file that cannot be read as a record stays too, and the ledger warns about it.
     ///
     /// # Errors
     /// [`ErrorKind::Io`] if a disk fails or the directory cannot be read, and [`ErrorKind::Timeout`] if another process
-    /// holds the ledger's lock for too long. The records that were not removed yet then stay in the fallback.
+    /// holds the ledger's lock for too long. The records that were not moved yet stay in the fallback.
     pub fn take_back(&self, fallback: &Fallback) -> Result<u64> {
         self.take_back_of(fallback, self.shared.journal.layout().active())
     }
@@ -326,8 +327,8 @@ impl Ledger {
 /// Creates and locks the file of an execution.
 fn make(path: &Path) -> io::Result<Kept> {
     let file: Arc<dyn StorageFile> = Arc::from(Disk.open(path, Access::AppendNew)?);
-    // Another process may hold the lock for a moment while it reads the directory. Such a process does not change a
-    // file that has no record yet.
+    // A process that reads the directory may hold the lock for a moment, so wait for it. It does not change a file that
+    // has no record yet.
     match Locked::take(&file, LOCK_WAIT)? {
         Some(lock) => Ok(Kept { file, _lock: lock }),
         None => Err(io::ErrorKind::TimedOut.into()),
@@ -353,7 +354,8 @@ fn look(path: PathBuf) -> Result<Option<FallbackRecord>> {
     }
 }
 
-/// Locks the file of an execution and reads its record; `None` if the execution is in flight or the file is gone.
+/// Locks the file of an execution and reads its record. Returns `None` if the execution is in flight or the file was
+/// removed.
 fn take(path: &Path) -> Result<Option<(Kept, PathBuf, ExecutionMetrics)>> {
     let failed = |source| Error::io("append a record that is kept elsewhere", path, source);
     let file: Arc<dyn StorageFile> = match Disk.open(path, Access::Append) {
@@ -361,7 +363,7 @@ fn take(path: &Path) -> Result<Option<(Kept, PathBuf, ExecutionMetrics)>> {
         opened => Arc::from(opened.map_err(failed)?),
     };
     let Some(lock) = Locked::try_take(&file).map_err(failed)? else { return Ok(None) };
-    // Another process may have appended the record and removed the file before this process acquired the lock.
+    // Another process may have moved the record to the ledger before this process acquired the lock.
     if Disk.stat(path).map_err(failed)?.is_none() {
         return Ok(None);
     }
@@ -369,7 +371,7 @@ fn take(path: &Path) -> Result<Option<(Kept, PathBuf, ExecutionMetrics)>> {
     Ok(Some((Kept { file, _lock: lock }, ledger, record)))
 }
 
-/// Returns the error for a file without a complete record. Only the name of such a file says which execution it belongs
+/// Returns the error for a file without a complete record. The name of the file still says which execution it belongs
 /// to.
 fn damaged(path: &Path) -> Error {
     Error::new(ErrorKind::Malformed, "read a record that is kept elsewhere")
@@ -377,7 +379,7 @@ fn damaged(path: &Path) -> Error {
         .detail("found no complete record; expected one. Examine the file, and then remove it")
 }
 
-/// Reads the path of the ledger and the record from the last valid line of a file; `None` if the file has no valid
+/// Returns the path of the ledger and the record from the last valid line of a file, or `None` if the file has no valid
 /// line.
 fn last(file: Arc<dyn StorageFile>) -> io::Result<Option<(PathBuf, ExecutionMetrics)>> {
     let mut last = None;
@@ -402,17 +404,17 @@ fn is_id(text: &str) -> bool {
     text.parse::<Uuid>().is_ok()
 }
 
-/// Returns true if `ledger`, the path that is stored with a record, leads to the ledger at `place`. Returns false if
-/// the stored path is relative, because it could mean any ledger. A stored path is relative only if the process that
-/// wrote it had no current directory.
+/// Returns true if `ledger`, the path that is stored with a record, leads to the ledger at `place`. A relative path
+/// could mean any ledger, so the result is false for a relative path. A path is stored as a relative one only if the
+/// process that stored it had no current directory.
 fn is_at(ledger: &Path, place: &Path) -> bool {
     ledger.is_absolute() && place_of(ledger) == place
 }
 
-/// Returns the absolute path, in which the symbolic links of the directory are resolved. So all paths that lead to the
-/// same ledger become equal. If the directory does not exist, symbolic links are not resolved.
+/// Returns the absolute path of a file, with the symbolic links of its directory resolved. So all paths that lead to
+/// the same ledger become equal. If the directory does not exist, symbolic links are not resolved.
 fn place_of(path: &Path) -> PathBuf {
-    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let path = absolute(path);
     match (path.parent().and_then(canonical), path.file_name()) {
         (Some(parent), Some(name)) => parent.join(name),
         _ => path,

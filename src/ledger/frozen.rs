@@ -12,21 +12,23 @@ use crate::journal::format::line;
 use crate::journal::{Journal, JournalOptions, Line, Lines};
 use crate::metrics::{ExecutionMetrics, Timestamp};
 
-/// A journal of frozen baselines. These are computed once for each week, and never change afterwards. The journal is a
-/// separate file, such as `baselines.jsonl` next to the ledger. It is durable and chained (each line has the hash of
-/// the line before it). Several threads and processes may use it at once. All clones of this value use the same
-/// journal.
+/// A journal of frozen baselines. A frozen baseline is computed once for each week, and never changes afterwards. The
+/// journal is a separate file, such as `baselines.jsonl` next to the ledger. The journal is durable and chained: each
+/// line has the hash of the line before it. Several threads and processes may use the journal at the same time. All
+/// clones of this value use the same journal.
 ///
-/// If two processes freeze the same week at the same time, the journal may have two lines for that week. Only the first
-/// of these lines is used: both processes and every reader return the baselines of that line.
+/// If two processes freeze the same week at the same time, the journal may have two lines for that week. Both processes
+/// and every reader use only the first of these lines.
 ///
-/// A week before which nothing was recorded is not frozen, so it can be frozen after older executions are recorded.
-/// Earlier versions wrote a line for such a week. This line is skipped, because its baselines are empty.
+/// The baselines of a week come from the records before that week. If there are none, the week is not frozen, so it can
+/// be frozen after older executions are recorded. Earlier versions wrote a line without baselines for such a week. Such
+/// a line is skipped.
 ///
 /// A line is `{"week_start":…,"computed_from":{"records":…,"skipped":…,"period":…},"baselines":{…},"samples":"…"}`, to
 /// which the three keys of the chain are added: `seq`, `prev` and `hash`. `baselines` has the baseline of each skill,
-/// for people and programs to read. `samples` has more data, which a [comparison](FrozenBaselines::compare) needs: the
-/// counts and sums of the records, which [`Accumulator::to_bytes`] returns, in hex. They take 4 to 30 KB per skill.
+/// for people and programs to read. `samples` has the counts and sums of the records, which a
+/// [comparison](FrozenBaselines::compare) needs. These are the bytes of [`Accumulator::to_bytes`] as text: the first
+/// byte as two hex digits, and the others in base64. `samples` takes 4 to 30 KB per skill.
 ///
 /// [`Accumulator::to_bytes`]: crate::baseline::Accumulator::to_bytes
 ///
@@ -67,9 +69,9 @@ impl BaselineJournal {
         Ok(Self { journal: Journal::open(path, options.clone())?, options })
     }
 
-    /// Freezes the baselines of the week that contains `moment`, as [`Baselines::frozen`] computes them. If that week
-    /// is frozen already, returns its baselines and reads none of `records`. If no execution started before that week,
-    /// returns empty baselines and writes nothing.
+    /// Freezes the baselines of the week that contains `moment`: computes them with [`Baselines::frozen`], and stores
+    /// them. If that week is frozen already, returns its stored baselines and reads none of `records`. If no execution
+    /// started before that week, returns empty baselines and stores nothing.
     ///
     /// # Errors
     /// - [`ErrorKind::Invalid`] if that week has not started according to the journal's clock, or if the line would be
@@ -95,11 +97,11 @@ impl BaselineJournal {
             return Ok(frozen);
         }
         self.journal.append(frozen.to_json()?.as_bytes())?;
-        // Another process may have frozen the week first.
+        // If another process has frozen the week in the meantime, its line is the first one.
         Ok(self.find(week)?.unwrap_or(frozen))
     }
 
-    /// Returns the frozen baselines of `week`; `None` if that week is not frozen. Warns about lines that cannot be
+    /// Returns the frozen baselines of `week`, or `None` if that week is not frozen. Warns about lines that cannot be
     /// read, and skips them.
     fn find(&self, week: Timestamp) -> Result<Option<FrozenBaselines>> {
         for frozen in FrozenWeeks::new(self.journal.lines()) {
@@ -127,10 +129,10 @@ pub struct FrozenWeeks {
 }
 
 impl FrozenWeeks {
-    /// Reads the journal at `path` without opening it for writing. Creates and repairs nothing.
+    /// Opens the journal at `path` only for reading. Creates and repairs nothing.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`] if there is no journal at `path`, or if `path` cannot be examined; [`ErrorKind::Unsuitable`]
+    /// [`ErrorKind::Io`] if there is no journal at `path`, or if `path` cannot be examined. [`ErrorKind::Unsuitable`]
     /// if `path` is a directory, a symbolic link, a FIFO or a device.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         Ok(Self::new(Lines::from_start(Arc::new(Disk), Layout::to_read(path.as_ref())?)))
@@ -149,7 +151,7 @@ impl Iterator for FrozenWeeks {
             match self.lines.next_line() {
                 Ok(None) => return None,
                 Ok(Some(line)) => match parse(&line) {
-                    // An earlier version froze this week although nothing was recorded before it.
+                    // An earlier version wrote this line, although nothing was recorded before the week.
                     Ok(frozen) if frozen.computed_from.records == 0 => {}
                     Ok(frozen) if self.seen.insert(frozen.week_start) => return Some(Ok(frozen)),
                     // Two processes froze this week at the same time. The first line is used.

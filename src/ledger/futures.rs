@@ -1,4 +1,5 @@
-//! The calls for async programs. They need no runtime, and do not block the thread while the disk syncs.
+//! The calls for async programs. These calls need no particular runtime, and do not block the thread while the disk
+//! syncs.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -12,7 +13,7 @@ use crate::metrics::{ExecutionMetrics, Status};
 
 impl Ledger {
     /// Like [`begin`](Self::begin), but does not block the thread. If the returned guard is dropped, its record is
-    /// stored in the background too.
+    /// stored in the background, so that the drop does not block the thread either.
     ///
     /// If this future is dropped after it was polled, the execution is recorded as cancelled.
     pub async fn begin_async(&self, skill: Skill) -> Execution {
@@ -21,9 +22,9 @@ impl Ledger {
 
     /// Like [`run`](Self::run), but runs an async `body`, and does not block the thread while the disk syncs.
     ///
-    /// If this future is dropped before `body` has ended, the execution is recorded as cancelled. If it is dropped
-    /// afterwards, the record is stored with the status that `body` has given it. If `body` panics, the panic is
-    /// resumed once the record is stored.
+    /// If this future is dropped before `body` has ended, the execution is recorded as cancelled. If this future is
+    /// dropped after `body` has ended, the record is stored with the outcome of `body`. If `body` panics, the panic is
+    /// recorded first, and then continues in the caller.
     pub async fn run_async<T, E: fmt::Display>(
         &self,
         skill: Skill,
@@ -59,7 +60,7 @@ impl Execution {
         body: impl AsyncFnOnce(&mut Self) -> Result<T, E>,
     ) -> Done<T, E> {
         let ended = {
-            // The call of `body` may panic too, so it is part of the polled future.
+            // Calling `body` may panic too, so the call is part of the polled future.
             let mut body = pin!(async { body(&mut self).await });
             // The panic is resumed below, so no code sees values that the panic left partly changed.
             poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| body.as_mut().poll(context))) {

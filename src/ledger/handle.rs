@@ -25,8 +25,8 @@ use crate::metrics::{Call, Timestamp};
 use crate::quota::{Limits, Quota, QuotaOptions};
 
 impl Ledger {
-    /// Opens a ledger with the default [`Options`]. `path` is its active segment, the file to which new lines are
-    /// appended, such as `logs/execution_metrics.jsonl`. Creates the ledger and its directories if they do not exist.
+    /// Opens a ledger with the default [`Options`]. `path` is the file to which new lines are appended (the active
+    /// segment), such as `logs/execution_metrics.jsonl`. Creates the ledger and its directories if they do not exist.
     /// Repairs the damage of a crash, and records the executions of dead processes as interrupted.
     ///
     /// By default, only the user who creates the files may read them. To share a ledger with a group, give its
@@ -95,9 +95,9 @@ impl Ledger {
         Quota::open(path, QuotaOptions::new(Arc::clone(&journal.clock)).journal(journal).limits(limits))
     }
 
-    /// Opens the journal of frozen baselines, which are computed once for each week and never change afterwards. The
-    /// journal's file is `baselines.jsonl` in the directory of the ledger. The journal uses the ledger's clock, disk
-    /// and warnings.
+    /// Opens the journal of frozen baselines. A frozen baseline is computed once for each week, and never changes
+    /// afterwards. The journal's file is `baselines.jsonl` in the directory of the ledger. The journal uses the
+    /// ledger's clock, disk and warnings.
     ///
     /// # Errors
     /// - [`ErrorKind::Unsuitable`] if the ledger itself is named `baselines.jsonl`, or if the journal's path cannot
@@ -122,7 +122,8 @@ impl Ledger {
         Ok(path)
     }
 
-    /// Returns the options of the journals next to the ledger: the ledger's options, but every append is synced.
+    /// Returns the options of the journals next to the ledger. They are the ledger's options, except that every append
+    /// is synced.
     fn synced(&self) -> JournalOptions {
         JournalOptions { durability: Durability::Synced, ..self.shared.options.journal.clone() }
     }
@@ -131,7 +132,7 @@ impl Ledger {
         self.shared.options.now()
     }
 
-    /// Returns the cost of a call; `None` if the cost is unknown.
+    /// Returns the cost of a call, or `None` if the cost is unknown.
     pub(super) fn priced(&self, call: &Call) -> Option<Cost<'_>> {
         self.prices().ok()?.cost_if_known(call, self.now())
     }
@@ -190,8 +191,8 @@ impl Options {
             return without_lock();
         }
         match Journal::open(path, self.journal.clone()) {
-            // Another process holds the lock. Until this process can acquire the lock, records are spilled, which needs
-            // no lock.
+            // Another process holds the lock. Open the ledger without the lock: until this process can acquire it,
+            // records are spilled.
             Err(error) if error.kind() == ErrorKind::Timeout => {
                 let journal = without_lock().map_err(|_| error.clone())?;
                 (self.journal.warn)(&error);

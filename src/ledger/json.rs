@@ -7,8 +7,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::journal::PAYLOAD_BYTES_MAX;
 use crate::metrics::ExecutionMetrics;
 
-/// The maximum length of a record's JSON in bytes. The other 4,096 bytes of a payload are for the fields that the
-/// ledger adds when it stores the record in a file next to the ledger, or records the execution as interrupted.
+/// The maximum length of a record's JSON in bytes. A line of the journal can hold 4,096 bytes more. The ledger needs
+/// these bytes for fields that it adds if it spills the record, or records the execution as interrupted.
 const RECORD_BYTES_MAX: usize = PAYLOAD_BYTES_MAX - 4096;
 
 /// Returns the JSON of a valid record. Fails with all the reasons if the record is not valid.
@@ -29,7 +29,8 @@ pub(super) fn to_json(record: &ExecutionMetrics) -> Result<String> {
     Ok(json)
 }
 
-/// Returns the id of the record in a line or a payload, or `None` if there is no id. Does not check the rest.
+/// Returns the id of the record in a line or a payload, or `None` if there is no id. Does not check whether the rest is
+/// a record.
 pub(super) fn id_of(json: &[u8]) -> Option<Uuid> {
     #[derive(Deserialize)]
     struct Id {

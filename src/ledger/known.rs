@@ -1,11 +1,13 @@
-//! Knows which executions have a record, so that a record is appended only once.
+//! Finds the last line of an execution by the execution's id, so that a record is appended only once.
 //!
-//! The ids of the lines that an index covers are looked up in the index. The ids of all other lines are in memory: the
-//! lines at the end of the active segment, and the lines of a sealed segment that cannot have an index. If there are
-//! more than [`IDS_MAX`] of them, the indexes are opened again, which extends the index of the active segment.
+//! An id is looked up in two places. The indexes have the ids of the lines that they cover. A map in memory has the ids
+//! of all other lines. These are the lines at the end of the active segment, and the lines of sealed segments that
+//! cannot have an index. If the map has more than [`IDS_MAX`] ids, the indexes are opened again. This extends the index
+//! of the active segment, so that fewer ids have to be in memory.
 //!
-//! Checking the hash of a line takes longer than reading the line. So the hashes of these other lines are checked only
-//! when their execution is looked up, or when it has another line.
+//! Each line ends with a trailer, which has the line's number and hash. Checking the hash takes longer than reading the
+//! line. So the hash of a line outside the indexes is checked only when its execution is looked up, or when the
+//! execution has another line.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -19,7 +21,7 @@ use uuid::Uuid;
 
 use super::index::{self, Index, Section};
 use super::json::id_of;
-use super::reader::segments::{Covered, Segments};
+use super::reader::segments::Segments;
 use crate::disk::per_process::PerProcess;
 use crate::disk::{Access, Storage, StorageFile, if_there};
 use crate::error::{Error, Result};
@@ -31,11 +33,12 @@ use crate::journal::write::{Key, KnownKeys, LinePlace, Mark};
 use crate::journal::{Cursor, JournalOptions, Line, Lines, Warn};
 use crate::mutex::{lock, try_lock};
 
-/// The number of ids in memory after which the indexes are opened again. So many ids take about 9 MB.
+/// The number of ids in memory above which the indexes are opened again. This number of ids takes about 9 MB.
 const IDS_MAX: usize = 200_000;
-/// The number of segments whose files stay open. Each has two files.
+/// The maximum number of segments that stay open. Each of them has two open files: the segment and its index.
 const OPEN_MAX: usize = 64;
-/// If the lines were read longer ago, they are read again before the journal's lock is taken.
+/// If the lines up to the end of the journal were last read longer ago than this, new lines are read before the
+/// journal's lock is acquired. So the lock is held for a shorter time.
 const READ_AGAIN: Duration = Duration::from_secs(1);
 
 /// The ids of the executions that have a record.
@@ -57,9 +60,10 @@ struct Ids {
 
 #[derive(Debug)]
 struct State {
-    /// The last segments that have an index, at most [`OPEN_MAX`].
+    /// The last segments that have an index, at most [`OPEN_MAX`]. Their files stay open.
     indexed: Vec<IndexedSegment>,
-    /// The number and the range of keys of each earlier segment that has an index. These are opened when they are needed.
+    /// The number of each earlier segment that has an index, and the range of the keys in this index. Such a segment is
+    /// opened only when its range contains the key of an id that is looked up.
     earlier: Vec<(u64, (u64, u64))>,
     /// The lines outside the indexes.
     recent: Recent,
@@ -67,19 +71,19 @@ struct State {
     recent_max: usize,
     /// The lines that were not read yet.
     lines: Lines,
-    /// The number and the hash that the last line stated; `None` if it was not a line of this journal.
+    /// The number and the hash in the trailer of the last line that was read, or `None` if that line had no trailer.
     last: Option<Link>,
-    /// When all lines had been read.
+    /// When the end of the journal was last reached.
     read_at: Instant,
 }
 
-/// The last line of each execution, among some lines.
+/// The last line of each execution, among the lines that no index covers.
 #[derive(Debug, Default)]
 struct Recent {
-    /// The hash of a line is not checked, unless it was added after an earlier line of the same execution, or this process
-    /// wrote it.
+    /// The last line of each execution. Its hash may not have been checked yet.
     last: HashMap<Uuid, LinePlace>,
-    /// Earlier lines that were added after the last line.
+    /// An earlier line of an execution, if it was added after a later line. It is used if the later line turns out to
+    /// be damaged.
     before: HashMap<Uuid, LinePlace>,
 }
 
@@ -101,19 +105,20 @@ impl KnownIds {
         Self { storage, layout, warn, ids: PerProcess::new(Ids::default()) }
     }
 
-    /// Reads the ids if this process has not read them yet, or if too many of them are in memory. This can take a while,
-    /// so it is called before the journal's lock is taken.
+    /// Reads the ids if this process has not read them yet, or if too many of them are in memory. Reading the ids can
+    /// take a while, so call this function before the journal's lock is acquired.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if a segment cannot be read.
     pub(super) fn prepare(&self) -> Result<()> {
         let ids = self.ids();
-        // A thread that appends holds the state. It reads what is missing itself.
+        // If another thread has locked the state, that thread is appending, and reads the missing lines itself.
         let must_open = || match &mut *match try_lock(&ids.state) {
             Some(state) => state,
             None => return Ok(false),
         } {
-            // Other processes may have appended much since then. It is read before the journal's lock is taken.
+            // Other processes may have appended many lines since the state was read. Read these lines now, before the
+            // journal's lock is acquired.
             Some(state) if state.read_at.elapsed() > READ_AGAIN || state.recent.len() > state.recent_max => {
                 if !self.is_still_there(state) {
                     return Ok(true);
@@ -137,7 +142,7 @@ impl KnownIds {
         let (mut state, warnings) = self.open()?;
         state.catch_up(usize::MAX)?;
         *lock(&ids.state) = Some(state);
-        // A hook may append to this ledger.
+        // Release the mutex before warning, because the program's hook for warnings may append to this ledger.
         drop(opening);
         warnings.iter().for_each(|error| self.warn(error));
         Ok(())
@@ -152,8 +157,9 @@ impl KnownIds {
         ids
     }
 
-    /// Opens the indexes. A segment that cannot be read does not stop appends: its executions are not known, and the
-    /// caller warns about it.
+    /// Opens the indexes, and reads the lines that they do not cover in sealed segments. A segment that cannot be read
+    /// is left out, so that appends still work, and the caller warns about it. A record of an execution in such a
+    /// segment can then be appended a second time.
     fn open(&self) -> Result<(State, Vec<Error>)> {
         let resume =
             |cursor| Lines::resume(Arc::clone(&self.storage), self.layout.clone(), cursor).passing_unreadable();
@@ -177,17 +183,16 @@ impl KnownIds {
                     continue;
                 }
             };
-            let block = segment.block;
+            let block = segment.block.clone();
             let mut rest = Cursor { segment: block.segment, offset: 0, lines: 0, seq: 0 };
-            if let Some(covered) = segment.index {
-                rest.offset = covered.end;
-                let (span, index) = covered.into_parts();
-                rest.seq = span.last.seq;
-                state.last = Some(span.last);
+            if let Some((index, last, end)) = segment.into_executions() {
+                rest.offset = end;
+                rest.seq = last.seq;
+                state.last = Some(last);
                 state.indexed.push(IndexedSegment { block: block.clone(), index });
                 if state.indexed.len() > OPEN_MAX {
                     let IndexedSegment { block, index } = state.indexed.remove(0);
-                    // Without a range, every id may be in the segment.
+                    // If the range cannot be read, assume that every id may be in the segment.
                     let range = index.key_range(Section::Executions).ok().flatten();
                     state.earlier.push((block.segment, range.unwrap_or((0, u64::MAX))));
                 }
@@ -205,11 +210,12 @@ impl KnownIds {
         Ok((state, warnings))
     }
 
-    /// Returns the number and the payload's bytes of the line at `place`, which is the line of the execution `id`.
-    /// Returns `None` if the line is gone, because its segment was moved to an archive.
+    /// Returns the number and the bytes of the line at `place`. Returns `None` if there is no valid line of the
+    /// execution `id`, for example because the segment was moved to an archive.
     pub(super) fn line(&self, place: LinePlace, id: Uuid) -> Result<Option<(u64, Vec<u8>)>> {
         let sealed = self.layout.sealed_segment(place.segment);
-        // The segment may be sealed between the first attempt and the second.
+        // The segment is sealed or active. If it is sealed between the first attempt and the second, the third attempt
+        // finds it.
         for path in [&*sealed, self.layout.active(), &*sealed] {
             let failed = |source| Error::io("read a segment", path, source);
             let Some(file) = if_there(self.storage.open(path, Access::Read)).map_err(failed)? else { continue };
@@ -233,7 +239,8 @@ impl KnownKeys for KnownIds {
         let mut guard = lock(&self.ids().state);
         if let Some(state) = guard.as_mut().filter(|state| state.is_at(before) && before.segment == segment) {
             for &(id, offset) in lines {
-                // This process wrote the line at the end of the journal, so it is whole, and the last one.
+                // This process wrote the line at the end of the journal. So the line is valid, and it is the last line
+                // of its execution.
                 state.recent.last.insert(Uuid::from_u128(id), LinePlace { segment, offset });
             }
             state.lines.jump(lines.len() as u64, link.seq, len);
@@ -244,13 +251,13 @@ impl KnownKeys for KnownIds {
 }
 
 impl KnownIds {
-    /// Returns the last line of the execution `id`. Lines that are being appended meanwhile may be missed.
+    /// Returns the last line of the execution `id`. Does not see lines that are appended during the call.
     pub(super) fn place_of(&self, id: Uuid) -> Result<Option<LinePlace>> {
         Ok(self.look_up(|_| false, std::iter::once(id))?.pop().flatten())
     }
 
-    /// Returns the last line of each execution. `is_current` returns true if nothing was appended since the state was
-    /// read.
+    /// Returns the last line of each execution in `ids`. `is_current` returns true if it is certain that nothing was
+    /// appended since the state was read.
     fn look_up(
         &self,
         is_current: impl Fn(&State) -> bool,
@@ -258,7 +265,8 @@ impl KnownIds {
     ) -> Result<Vec<Option<LinePlace>>> {
         let mut warnings = Vec::new();
         let mut guard = lock(&self.ids().state);
-        // The lines that were read may have been removed: by a recovery, after a failed write, or by another program.
+        // Lines that were read may have been removed since: by a recovery, after a failed write, or by another program.
+        // In that case, read the ids again.
         let is_there = |state: &State| is_current(state) || self.is_still_there(state);
         let state = match guard.take().filter(is_there) {
             Some(state) => state,
@@ -278,8 +286,8 @@ impl KnownIds {
         places
     }
 
-    /// Returns true if the last line that was read is still at its place. Returns false if it was not a line of this
-    /// journal, because a recovery may have removed it, and other lines may be at its place.
+    /// Returns true if the last line that was read is still at its position. If this line has no trailer, it cannot be
+    /// compared, and a recovery may have replaced it. So the result is false then.
     fn is_still_there(&self, state: &State) -> bool {
         let Cursor { segment, offset, .. } = state.lines.cursor();
         let open = |path: &Path| self.storage.open(path, Access::Read);
@@ -288,17 +296,17 @@ impl KnownIds {
                 let is_last = |link| link == state.last && state.last.is_some();
                 offset == 0 || link_before(&*file, offset).is_ok_and(is_last)
             }
-            // The segment does not exist yet, or was moved to an archive.
+            // There is no such segment: it does not exist yet, or it was moved to an archive.
             Err(_) => true,
         }
     }
 
-    /// Returns the last line of the execution `id`.
+    /// Returns the last valid line of the execution `id`, from all segments.
     fn place(&self, state: &mut State, id: Uuid) -> Result<Option<LinePlace>> {
         let place = loop {
             let place = state.place(id)?;
             match place.filter(|place| state.recent.get(id) == Some(*place)) {
-                // The line is damaged, or its segment was moved to an archive.
+                // The line is damaged, or its segment was moved to an archive. Look for an earlier line.
                 Some(found) if self.line(found, id)?.is_none() => state.recent.remove(id),
                 _ => break place,
             }
@@ -320,14 +328,14 @@ impl KnownIds {
             if !state.earlier.iter().any(|(earlier, range)| *earlier == number && may_be_in(*range)) {
                 continue;
             }
-            let Some((_, index)) = segment.index.map(Covered::into_parts) else { continue };
+            let Some((index, ..)) = segment.into_executions() else { continue };
             if let Ok(Some(Some(offset))) = index.last_line_of(&file, id) {
                 last = Some(LinePlace { segment: number, offset });
             }
         }
     }
 
-    /// Reads the ids again at the next append.
+    /// Discards the ids, so that the next append reads them again.
     pub(super) fn forget(&self) {
         *lock(&self.ids().state) = None;
     }
@@ -340,7 +348,7 @@ impl State {
         segment == end.segment && offset == end.len && (offset == 0 || self.last == Some(end.link))
     }
 
-    /// Reads the lines that were appended since the last call, by any process. Stops and returns false if there are more
+    /// Reads the lines that any process has appended since the last call. Stops and returns false if there are more
     /// than `ids_max` ids in memory.
     fn catch_up(&mut self, ids_max: usize) -> Result<bool> {
         while self.recent.len() <= ids_max {
@@ -372,7 +380,8 @@ impl State {
         })
     }
 
-    /// Returns the last line of the execution `id`. The hash of a line in `recent` is not checked.
+    /// Returns the last line of the execution `id`, from `recent` and the open indexes. The hash of a line in `recent`
+    /// is not checked.
     fn place(&mut self, id: Uuid) -> Result<Option<LinePlace>> {
         let mut at = self.indexed.len();
         let mut last = self.recent.get(id);
@@ -411,7 +420,7 @@ impl Recent {
         self.last.get(&id).copied()
     }
 
-    /// Adds a line if it is a line of an execution.
+    /// Adds a line, unless it has no trailer or no id.
     fn add(&mut self, bytes: &[u8], place: LinePlace) {
         let Some(id) = line::trailer(bytes).and_then(|_| id_of(bytes)) else { return };
         match self.last.entry(id) {
@@ -420,7 +429,7 @@ impl Recent {
                 let last = entry.get();
                 if (last.segment, last.offset) > (place.segment, place.offset) {
                     self.before.insert(id, place);
-                // A damaged line must not replace one that is whole.
+                // A damaged line must not replace a valid line.
                 } else if line::check(bytes).is_some() {
                     entry.insert(place);
                 }
@@ -428,7 +437,7 @@ impl Recent {
         }
     }
 
-    /// Removes the last line of an execution.
+    /// Removes the last line of an execution, so that an earlier line takes its place if there is one.
     fn remove(&mut self, id: Uuid) {
         match self.before.remove(&id) {
             Some(place) => _ = self.last.insert(id, place),

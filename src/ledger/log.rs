@@ -12,18 +12,18 @@ use crate::metrics::ExecutionMetrics;
 /// Opens the ledger at `path`, appends one record and closes the ledger. A program that appends often should keep a
 /// [`Ledger`](crate::Ledger) open instead.
 ///
-/// Unlike [`append`](crate::Ledger::append), this function does not look for an earlier record with the same id, because
-/// finding the ids of a ledger that was just opened takes longer than appending. If a record is logged twice, the
-/// ledger has two lines, and every reader counts only the last one.
+/// Unlike [`append`](crate::Ledger::append), this function does not look for an earlier record with the same id. In a
+/// ledger that was just opened, this search would take longer than the append. If a record is logged twice, the ledger
+/// has two lines, and readers use only the last one.
 ///
-/// Returns true if the record is in the ledger. If the record cannot be appended, the result depends on
-/// `raise_on_error`, even if the record was [spilled](Answer::Spilled). If `raise_on_error` is true, the failure is
-/// returned as an error. If `raise_on_error` is false, the failure is printed to stderr and the function returns false,
-/// so that the skill can continue.
+/// Returns true if the record is in the ledger. If the record cannot be appended, `raise_on_error` decides what
+/// happens. If `raise_on_error` is true, this function returns the failure as an error. If `raise_on_error` is false,
+/// this function prints the failure to stderr and returns false, so that the skill can continue. A record that was
+/// [spilled](Answer::Spilled) counts as not appended.
 ///
-/// Warnings are similar if they have the same kind of error, operation and path. Of similar warnings, at most one per
-/// second is printed. Each printed warning says how many similar ones were suppressed since the previous one. Warnings
-/// that are suppressed after the last printed one are not reported.
+/// Warnings are similar if they have the same consequence, kind of error, operation and path. Of several similar
+/// warnings, at most one is printed per second. Each printed warning says how many similar warnings were suppressed
+/// before it. The warnings that are suppressed after the last printed one are never reported.
 ///
 /// # Errors
 /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid), with every reason, if [`validate`](ExecutionMetrics::validate)

@@ -1,13 +1,15 @@
-//! The ledger, which stores records of executions durably in a journal.
+//! The ledger, which stores records of executions durably. It writes them to a [journal](crate::journal), which turns
+//! bytes into durable lines.
 //!
 //! - The write side is [`Ledger`], opened with [`Options`], and [`Execution`], the guard around one execution.
-//! - The module `pending` stores records that are not lines of the ledger yet. A begin mark notes that an execution has
-//!   begun. A detached execution belongs to no process. The spill holds records that could not be appended. The sweep
-//!   records the unfinished executions of dead processes as interrupted.
+//! - The module `pending` stores what is not a line of the ledger yet. A *begin mark* notes that an execution has
+//!   begun. A *detached* execution belongs to no process. The *spill* holds records that could not be appended. A
+//!   process that opens the ledger *sweeps*: it records the unfinished executions of dead processes as interrupted.
 //! - The read side is [`LedgerReader`], for every query that does not need the ledger's lock.
-//! - The module `index` builds an index of each sealed segment, which is a file of the ledger that no longer changes.
-//!   An index finds the records of an execution or a run. An index can be deleted at any time, because it can be built
-//!   again.
+//! - The lines of a ledger are in several files, the segments. New lines are appended to the *active* segment. The
+//!   other segments are *sealed*: they never change.
+//! - The module `index` builds an index of each segment. With an index, a reader finds the records of an execution or a
+//!   run without reading the whole segment. An index can be deleted at any time, because it can be built again.
 //! - The module `archive` moves sealed segments to an archive.
 
 mod answer;
@@ -16,12 +18,10 @@ mod archive;
 mod bare;
 mod begin;
 mod calls;
-mod checksum;
 mod clock;
 mod commit;
 mod compare;
 mod deadline;
-mod derived;
 mod event;
 mod execution;
 mod fallback;
@@ -42,6 +42,7 @@ mod recording;
 mod shared;
 mod store;
 mod store_all;
+mod store_joined;
 #[cfg(feature = "tracing")]
 mod unattended;
 mod unpriced;
@@ -59,18 +60,19 @@ pub use log::log_execution_metrics;
 pub use options::Options;
 pub use pending::{Completed, DetachedExecution};
 pub use reader::{
-    ArchivedLines, Check, Escalated, Fault, FaultKind, FoundRecords, Gated, InFlight, InFlightExecutions, LastRecords,
-    LedgerBaselines, LedgerReader, Level, LostRecords, RebuiltIndex, Records, RepeatedExecution, Scan, Scanned,
-    SpilledRecords, Verification, WrittenLines,
+    ArchivedLines, Check, Escalated, EscalatedWindows, Fault, FaultKind, FoundRecords, Gated, InFlight,
+    InFlightExecutions, LastRecords, LedgerBaselines, LedgerReader, Level, LostRecords, RebuiltIndex, Records,
+    RepeatedExecution, Scan, Scanned, SpilledRecords, UnindexedBytes, UnindexedVerification, Verification,
+    WrittenLines,
 };
 pub use recording::Recording;
 
 use commit::LedgerCommitter;
 use shared::Shared;
 
-/// An append-only ledger of executions. It is cheap to clone, and all clones share its state. Any number of threads and
-/// processes may use one ledger. If the [async calls](crate#async) were used, dropping the last handle waits until all
-/// records are stored.
+/// An append-only ledger of executions. A `Ledger` is cheap to clone, and all clones share one state. Any number of
+/// threads and processes may use the same ledger. If the [async calls](crate#async) were used, dropping the last clone
+/// waits until all records are stored.
 ///
 /// ```
 /// use runledger::{Ledger, Skill, Usage};

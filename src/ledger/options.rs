@@ -60,57 +60,57 @@ impl Options {
         }
     }
 
-    /// Sets which failures an acknowledged record survives; [`Durability::Synced`] by default.
+    /// Sets which failures a record survives after its call has returned. The default is [`Durability::Synced`].
     #[must_use]
     pub fn durability(mut self, durability: Durability) -> Self {
         self.journal.durability = durability;
         self
     }
 
-    /// Sets whether begin marks, which note that an execution has started, are synced too; false by default. With true,
-    /// an execution is recorded even if a power cut ends it, but each execution needs one more sync. With false, begin
-    /// marks survive `kill -9`, but a power cut can lose them.
+    /// Sets whether begin marks are synced too. A begin mark notes that an execution has started. The default is false:
+    /// begin marks survive `kill -9`, but a power cut can lose them. With true, an execution is recorded even if a
+    /// power cut ends it, but each execution needs one more sync.
     #[must_use]
     pub fn sync_begin(mut self, sync: bool) -> Self {
         self.sync_begin = sync;
         self
     }
 
-    /// Sets the length at which a new segment begins, in bytes; 256 MiB by default. The previous active segment is then
-    /// sealed, which means that it never changes again. With `None`, a segment may have any length.
+    /// Sets the length at which a new segment begins, in bytes. The default is 256 MiB. When a new segment begins, the
+    /// previous one is sealed, which means that it never changes again. With `None`, a segment may have any length.
     #[must_use]
     pub fn rotate_bytes(mut self, bytes: Option<u64>) -> Self {
         self.journal.rotate_bytes = bytes;
         self
     }
 
-    /// Sets whether a new segment begins with the first record of each day (UTC); false by default.
+    /// Sets whether a new segment begins with the first record of each day (UTC). The default is false.
     #[must_use]
     pub fn rotate_daily(mut self, daily: bool) -> Self {
         self.journal.rotate_daily = daily;
         self
     }
 
-    /// Sets whether opening an existing ledger waits for its lock; true by default.
+    /// Sets whether opening an existing ledger waits for its lock. The default is true.
     ///
-    /// Only a process that holds the lock can repair the damage of a crash and record the executions of dead processes
-    /// as interrupted. With true, opening the ledger does both. With false, opening never waits for another process,
-    /// and the first append does both.
+    /// A process needs the lock to repair the damage of a crash, and to record the executions of dead processes as
+    /// interrupted. With true, opening the ledger does both. With false, opening never waits for another process, and
+    /// the first append does both.
     #[must_use]
     pub fn wait_at_open(mut self, wait: bool) -> Self {
         self.wait_at_open = wait;
         self
     }
 
-    /// Sets how long opening a ledger and appending to it wait for a lock that another process holds; one second by
-    /// default.
+    /// Sets how long opening a ledger and appending to it wait for a lock that another process holds. The default is
+    /// one second.
     ///
     /// If the lock cannot be acquired in that time:
     ///
     /// - An append stores the record in the spill, a file next to the ledger, until a later call appends it.
     /// - An existing ledger is opened without the lock, with a warning.
-    /// - A ledger that is dropped skips its cleanup. The next process that opens the ledger does the cleanup instead.
-    ///   If the last append already failed to acquire the lock, dropping the ledger does not wait at all.
+    /// - Dropping a ledger skips the cleanup. The next process that opens the ledger does the cleanup instead. If the
+    ///   last append already failed to acquire the lock, dropping the ledger does not wait at all.
     #[must_use]
     pub fn lock_deadline(mut self, deadline: Duration) -> Self {
         self.journal.lock_deadline = deadline;
@@ -118,28 +118,28 @@ impl Options {
     }
 
     /// Sets how long [`begin`](crate::Ledger::begin), [`append`](crate::Ledger::append) and the end of an execution
-    /// wait for the disk. With `None`, the default, they wait for as long as the disk takes.
+    /// wait for the disk. The default is `None`: these calls wait for as long as the disk takes.
     ///
-    /// A thread that is blocked in a sync cannot be interrupted. So with a deadline, up to 64 helper threads make these
-    /// calls, and each caller waits for its helper thread until the deadline. A record that misses the deadline is
-    /// reported as [late](crate::Answer::Late), or as [lost](crate::Answer::Lost) if all 64 threads were already
-    /// blocked.
+    /// A thread that is blocked in a sync cannot be interrupted. So with a deadline, helper threads make the calls to
+    /// the disk, and each caller waits for its helper thread until the deadline. There are at most 64 helper threads.
+    /// If a record misses the deadline, its answer is [late](crate::Answer::Late). If all 64 threads were already
+    /// blocked, the answer is [lost](crate::Answer::Lost).
     ///
     /// So a disk that never responds blocks at most 64 threads with one record each, and delays every call until its
     /// deadline. A deadline costs two thread switches per call, which `benches/overhead.rs` measures. The deadline does
     /// not apply to opening or reading the ledger, to quotas, or to detached executions.
     ///
     /// The async calls, such as [`begin_async`](crate::Ledger::begin_async), do not end at the deadline. To limit how
-    /// long a task waits, use the timeout of the runtime; the record is stored nevertheless. The deadline limits only
-    /// how long dropping the last handle of the ledger waits for these records, and how long dropping a future waits
-    /// for room in the [queue](crate#async).
+    /// long a task waits, use a timeout of the runtime. The record is stored even after such a timeout. For async
+    /// calls, the deadline limits only two waits, which block a thread. Dropping the last handle of the ledger waits
+    /// for the records of these calls. Dropping a future waits for room in the [queue](crate#async).
     #[must_use]
     pub fn deadline(mut self, deadline: Option<Duration>) -> Self {
         self.deadline = deadline;
         self
     }
 
-    /// Sets the prices that turn usage into cost; the bundled table by default.
+    /// Sets the prices that turn usage into cost. The default is the bundled table.
     #[must_use]
     pub fn prices(mut self, prices: PriceTable) -> Self {
         self.prices = Some(Arc::new(prices));
@@ -153,41 +153,41 @@ impl Options {
         self
     }
 
-    /// Sets the name of the person or program that requests the executions; "human" by default.
+    /// Sets the name of the person or program that requests the executions. The default is "human".
     #[must_use]
     pub fn operator(mut self, operator: impl Into<String>) -> Self {
         self.operator = operator.into();
         self
     }
 
-    /// Sets where the executions run; [`Environment::Prod`] by default.
+    /// Sets where the executions run. The default is [`Environment::Prod`].
     #[must_use]
     pub fn environment(mut self, environment: Environment) -> Self {
         self.environment = environment;
         self
     }
 
-    /// Sets the run, session and so on that every execution belongs to. A [`Skill`](crate::Skill) can set other values
-    /// for its executions.
+    /// Sets the run, session and other groups that every execution belongs to. A [`Skill`](crate::Skill) can set other
+    /// values for its executions.
     #[must_use]
     pub fn run(mut self, run: RunIds) -> Self {
         self.run = run;
         self
     }
 
-    /// Sets the hook that receives all warnings. A warning is a failure that must not disturb the skill. For example,
-    /// the ledger warns about:
+    /// Sets the hook (a function) that receives all warnings. A warning reports a failure that must not disturb the
+    /// skill. For example, the ledger warns about:
     ///
     /// - each record that was spilled, lost or late, when the call that stores it returns or the guard is dropped;
     /// - each record of which only the basic fields could be stored, and each execution without a begin mark, when the
     ///   execution ends;
     /// - each model whose calls have an unknown cost, at its first call, for at most 256 models in a process.
     ///
-    /// By default, warnings are printed to stderr. Warnings are similar if they have the same kind of error, operation
-    /// and path. Of similar warnings, at most one per second is printed, and the others are suppressed. The next
-    /// similar warning that is printed says how many were suppressed. If no such warning follows, the number is printed
-    /// when the ledger is dropped. A hook can use [`Warnings`](crate::journal::Warnings) to suppress similar warnings
-    /// in the same way.
+    /// By default, warnings are printed to stderr. Warnings are similar if they have the same consequence, kind of
+    /// error, operation and path. Of several similar warnings, at most one is printed per second, and the others are
+    /// suppressed. The next similar warning that is printed says how many were suppressed. If none follows, that number
+    /// is printed when the ledger is dropped. A hook can use [`Warnings`](crate::journal::Warnings) to suppress similar
+    /// warnings in the same way.
     #[must_use]
     pub fn on_warning(mut self, warn: impl Fn(&Error) + Send + Sync + 'static) -> Self {
         self.journal.warn = Arc::new(warn);
@@ -195,8 +195,9 @@ impl Options {
     }
 
     /// Sets whether the program handles each [`Answer`](crate::Answer) and each [`Recorded`](crate::Recorded) that it
-    /// receives; false by default. With true, the ledger does not warn about what an answer already reports. It still
-    /// warns if no caller receives the answer: if a guard is dropped, if a skill panics, or if a late record is lost.
+    /// receives. The default is false: the ledger also warns about each problem that an answer reports. With true, the
+    /// ledger warns about such a problem only if no caller receives the answer. This happens if a guard is dropped, if
+    /// a skill panics, or if a late record is lost.
     ///
     /// ```
     /// use runledger::{Options, Skill};
@@ -217,23 +218,23 @@ impl Options {
         self
     }
 
-    /// Sets whether the ledger may be on a network file system; false by default. With true, this crate guarantees
-    /// nothing, because neither locks nor syncs can be trusted on a network file system.
+    /// Sets whether the ledger may be on a network file system. The default is false. Locks and syncs cannot be trusted
+    /// on a network file system, so this crate guarantees nothing there.
     #[must_use]
     pub fn allow_network(mut self, allow: bool) -> Self {
         self.journal.allow_network = allow;
         self
     }
 
-    /// Sets the disk that holds the files; the real one by default.
+    /// Sets the disk that holds the files. The default is the real disk.
     #[must_use]
     pub fn storage(mut self, storage: Arc<dyn Storage>) -> Self {
         self.journal.storage = storage;
         self
     }
 
-    /// Sets the clock for timestamps; the system's clock by default. Durations do not use this clock. They always come
-    /// from the system's monotonic clock.
+    /// Sets the clock for timestamps. The default is the system's clock. Durations are always measured with the
+    /// system's monotonic clock instead.
     #[must_use]
     pub fn clock(mut self, clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
         self.journal.clock = Arc::new(move || clock().unix_ms());

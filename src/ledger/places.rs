@@ -1,10 +1,10 @@
-//! The paths of a ledger's files, in addition to the paths of its journal.
+//! The paths of the ledger's own files. The paths of its journal are in [`Layout`].
 
 use std::path::PathBuf;
 
 use crate::journal::format::Layout;
 
-/// The ledger's own paths in its internal directory.
+/// The paths in the ledger's internal directory that the journal does not use.
 pub(super) trait Places {
     /// The lock that is held while the executions of dead processes are recorded.
     fn sweep_lock(&self) -> PathBuf;

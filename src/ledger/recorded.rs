@@ -1,4 +1,4 @@
-//! Finds the record of an execution by the ids that [`append`](super::Ledger::append) uses.
+//! Finds the record of an execution. Uses the ids that the ledger has in memory for [`append`](super::Ledger::append).
 
 use uuid::Uuid;
 
@@ -8,9 +8,9 @@ use crate::error::Result;
 use crate::metrics::{ExecutionMetrics, Status};
 
 impl Ledger {
-    /// Returns the last record of the execution `id`, and the number of its line. Returns `None` if the ledger has none.
-    /// This is faster than [`LedgerReader::find`](crate::LedgerReader::find), because the ids of the latest lines are in
-    /// memory. Like [`append`](Self::append), it does not search segments in an archive.
+    /// Returns the last record of the execution `id`, and the number of its line. Returns `None` if the ledger has no
+    /// such record. This call is faster than [`LedgerReader::find`](crate::LedgerReader::find), because the ids of the
+    /// latest lines are in memory. Like [`append`](Self::append), this call does not search segments in an archive.
     ///
     /// ```
     /// use runledger::{ExecutionMetrics, Ledger, Timestamp, Uuid};
@@ -28,16 +28,16 @@ impl Ledger {
     ///
     /// # Errors
     /// - [`ErrorKind::Io`](crate::ErrorKind::Io) if the ledger cannot be read.
-    /// - [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) if another process holds the ledger's lock for too long, which
-    ///   is needed only if the ledger must be repaired, or if the disk does not respond within
-    ///   [`Options::deadline`](crate::Options::deadline).
+    /// - [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) if the disk does not respond within
+    ///   [`Options::deadline`](crate::Options::deadline), or if the ledger must be repaired and another process holds
+    ///   the ledger's lock for too long.
     pub fn recorded(&self, id: Uuid) -> Result<Option<(u64, ExecutionMetrics)>> {
         self.in_time(move |shared| shared.recorded(id), |_, _| ())
             .unwrap_or_else(|missed| Err(self.missed("find the record of an execution", missed)))
     }
 
-    /// Returns the last record of the execution `id`, and the number of its line, unless the execution may still end: it
-    /// has no record, or was interrupted, or is paused.
+    /// Like [`recorded`](Self::recorded), but returns `None` if the execution was interrupted or is paused. Such an
+    /// execution may still end.
     pub(super) fn ended_record(&self, id: Uuid) -> Result<Option<(u64, ExecutionMetrics)>> {
         let goes_on = |status: &Option<Status>| matches!(status, Some(Status::Interrupted | Status::Paused));
         Ok(self.recorded(id)?.filter(|(_, record)| !goes_on(&record.status)))

@@ -1,4 +1,4 @@
-//! The futures of what the committer stores.
+//! The futures that wait until the committer, which is the ledger's thread, has stored a record.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -39,7 +39,7 @@ impl Ledger {
         Appending { shared: Arc::clone(&self.shared), answers }
     }
 
-    /// Leaves the record of an execution to the committer.
+    /// Asks the committer to store the record of an execution.
     pub(super) fn finish_async(
         &self,
         record: &ExecutionMetrics,
@@ -60,9 +60,10 @@ impl Ledger {
 /// A result that the committer gives.
 #[derive(Debug)]
 enum Ordered<T> {
-    /// The job's place in the queue, unless the job is done, and the result.
+    /// The future that puts the job into the committer's queue (`None` if the job is already done), and the future of
+    /// the result.
     Waiting(Option<Order<Job>>, Promised<T>),
-    /// The result; `None` once it was taken.
+    /// The result, or `None` once it was taken.
     Known(Option<T>),
 }
 
@@ -81,7 +82,7 @@ impl<T> Ordered<T> {
         Poll::Ready(result)
     }
 
-    /// Stops waiting, and returns the result if it is there.
+    /// Stops waiting. Returns the result if it has arrived already.
     fn leave(&mut self) -> Option<T> {
         match std::mem::replace(self, Self::Known(None)) {
             Self::Waiting(_, promised) => promised.leave(),
@@ -90,8 +91,8 @@ impl<T> Ordered<T> {
     }
 }
 
-/// The future of an execution's [`Recorded`]. The record is stored even if this future is dropped or never polled; the
-/// ledger then warns about each problem.
+/// A future that returns the [`Recorded`] of an execution. The record is stored even if this future is dropped or never
+/// polled. In that case, the ledger warns about each problem.
 #[derive(Debug)]
 #[must_use = "await it to learn where the record is"]
 pub struct Recording {
@@ -124,7 +125,7 @@ impl Future for Recording {
 
 impl Drop for Recording {
     fn drop(&mut self) {
-        // If the answer comes later, the committer warns about it.
+        // If there is no answer yet, the committer warns when the answer arrives.
         let answer = self.answer.leave();
         answer.iter().for_each(|answer| self.shared.warn_of(answer));
         let marks = self.unmarked.take().map(|error| error.with_consequence(UNMARKED));

@@ -26,9 +26,9 @@ pub(super) struct Shared {
     pub(super) spill: Spill,
     pub(super) known: Arc<KnownIds>,
     pub(super) lost: PerProcess<Lost>,
-    /// The threads that wait for the disk on behalf of their callers; `None` without a deadline.
+    /// The threads that wait for the disk on behalf of their callers, or `None` if there is no deadline.
     pub(super) helpers: Option<Helpers>,
-    /// True once this process has started to sweep the files of dead processes.
+    /// True once this process has begun a sweep, which records the executions of dead processes.
     pub(super) swept: AtomicBool,
     pub(super) unpriced: Unpriced,
 }
@@ -44,10 +44,10 @@ pub(super) struct Lost {
 
 impl Shared {
     /// Sweeps the files of dead processes: records the executions of these processes as interrupted, and appends the
-    /// records that these processes spilled because they could not append them. Only the first call sweeps.
+    /// records that they spilled. Only the first call sweeps.
     ///
-    /// If another process is sweeping, waits at most `deadline` for it, and then sweeps the remaining files. If the
-    /// other process takes longer, this process sweeps nothing, and the next process that opens the ledger sweeps the
+    /// If another process is sweeping, waits for that process, and then sweeps the files that it left. If the other
+    /// process takes longer than `deadline`, sweeps nothing: the next process that opens the ledger sweeps the
     /// remaining files. Sweeping later is safe, because no line of the ledger depends on these files.
     pub(super) fn sweep(&self, deadline: Duration) {
         if self.swept.swap(true, Ordering::Relaxed) {
@@ -62,8 +62,8 @@ impl Shared {
 
     /// Appends the spilled records of this process, and reports its lost records. Called after an append has succeeded.
     pub(super) fn catch_up(&self) {
-        // If the ledger was opened without its lock, the files of dead processes are not swept yet. If another process
-        // is sweeping, this call does not wait, because that process sweeps all files.
+        // If the ledger was opened without its lock, this process has not swept yet. If another process is sweeping, do
+        // not wait, because the other process normally sweeps all files.
         self.sweep(Duration::ZERO);
         let append = |pending| sweep::append_missing(&self.journal, &self.known, pending).map(drop);
         match self.spill.drain(append) {
@@ -77,8 +77,8 @@ impl Shared {
     /// Reports the losses since the last report, and subtracts them from the count.
     fn report_lost(&self) {
         let Some(lost) = self.lost.get() else { return };
-        // If the lock is held, another thread is reporting. If the other thread misses a loss, the next call reports
-        // that loss.
+        // If the lock is held, another thread is reporting the losses. If that thread misses a loss, the next call
+        // reports it.
         let Some(_reporting) = try_lock(&lost.reporting) else { return };
         let records = lost.records.load(Ordering::Relaxed);
         if records > 0 && self.record_event(&LedgerEvent::Lost { records }) {
@@ -100,8 +100,8 @@ impl Shared {
 }
 
 impl Drop for Shared {
-    /// Leaves the begin marks of executions in flight, and the spilled records, in their files. The next process that
-    /// opens the ledger sweeps these files.
+    /// If executions are in flight or records are spilled, their files stay. The next process that opens the ledger
+    /// sweeps these files.
     fn drop(&mut self) {
         self.report_lost();
         if self.spill.is_empty() {

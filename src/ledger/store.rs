@@ -13,7 +13,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::journal::{Cursor, Durability};
 
 impl Ledger {
-    /// Stores the record of an execution and removes its begin mark, before the deadline if there is one.
+    /// Stores the record of an execution, and removes the begin mark in `slot`. If there is a deadline, returns by the
+    /// deadline.
     pub(super) fn store_in_time(&self, json: String, slot: Option<Slot>) -> Answer {
         let store = move |shared: &Shared| shared.store_and_unmark(&json, slot);
         let stored = self.in_time(store, |shared, answer| shared.warn_of(&answer));
@@ -36,7 +37,7 @@ impl Ledger {
         }
     }
 
-    /// Returns the error for a call whose deadline has passed.
+    /// Returns the error for a call of `operation` whose deadline has passed.
     pub(super) fn missed(&self, operation: &str, missed: Missed) -> Error {
         let deadline = self.shared.helpers.as_ref().map_or(0, |helpers| helpers.deadline().as_millis());
         let found = match missed {
@@ -80,8 +81,8 @@ impl Shared {
         self.store_or_spill(json).unwrap_or_else(|error| self.lose(error))
     }
 
-    /// Like [`store`](Self::store), but returns an error if neither the journal nor the spill can store the record. The
-    /// record is then not counted as lost.
+    /// Like [`store`](Self::store), but if neither the journal nor the spill can store the record, returns an error and
+    /// does not count the record as lost.
     pub(super) fn store_or_spill(&self, json: &[u8]) -> Result<Answer> {
         let since = self.journal.seen_end();
         match self.journal.append(json) {
@@ -112,12 +113,12 @@ impl Shared {
         Answer::Lost(error)
     }
 
-    /// Warns if a record could not be stored in the ledger and no caller receives the answer.
+    /// Warns if `answer`, which no caller receives, says that the record is not in the ledger.
     pub(super) fn warn_of(&self, answer: &Answer) {
         answer.warning().iter().for_each(|warning| self.warn(warning));
     }
 
-    /// Reports the warnings about an answer that a caller receives, unless the program handles answers itself.
+    /// Reports the warnings about an answer that a caller receives. Does nothing if the program handles answers itself.
     pub(super) fn warn_unless_handled(&self, warnings: impl IntoIterator<Item = Error>) {
         if !self.options.handles_answers {
             warnings.into_iter().for_each(|warning| self.warn(&warning));

@@ -1,4 +1,4 @@
-//! Stores many records with one write and one sync, and recognises those that the ledger has already.
+//! Stores many records with one write and one sync, and recognises the records that the ledger already has.
 
 use std::sync::Arc;
 
@@ -18,12 +18,12 @@ pub(super) const APPEND: &str = "append to the ledger";
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Entry<'j> {
     pub(super) json: &'j [u8],
-    /// The record's id, if the ledger may have the record already. It is then stored only if the ledger does not have
-    /// it.
+    /// The record's id if the ledger may already have the record, for example because a program sends it again. With an
+    /// id, the record is stored only if the ledger does not have it. `None` if the record is certainly new.
     pub(super) id: Option<Uuid>,
 }
 
-/// A valid record that the ledger may have already.
+/// A valid record that the ledger may already have.
 #[derive(Debug)]
 pub(super) struct Valid {
     pub(super) id: Uuid,
@@ -44,15 +44,16 @@ impl Shared {
         }
         let since = self.journal.seen_end();
         let known = Arc::clone(&self.known);
-        // A recovery can remove bytes that look like lines, so it comes before the ids are read.
+        // A recovery can remove bytes that look like lines. So recover first, and then read the ids.
         if entries.iter().any(|entry| entry.id.is_some()) && self.journal.recover().is_ok() {
-            // If this fails, the append reads the ids itself, and reports the error if that fails too.
+            // A failure is ignored here, because the append then reads the ids itself and reports the error if that
+            // fails too.
             let _ = known.prepare();
         }
         let known: Arc<dyn KnownKeys> = known;
         let spill = |json: &[u8], error| self.spill(since, json, error).unwrap_or_else(|error| self.lose(error));
-        // The operating system may limit the file size of this process. A record above this limit is not appended, so
-        // that the other records can be appended.
+        // The operating system may limit the file size of this process. A record above this limit is spilled at once,
+        // so that the other records can be appended.
         let fits = |json: &[u8]| self.journal.check_payload(json);
         let mut todo = Vec::with_capacity(entries.len());
         let mut answers = Vec::with_capacity(entries.len());

@@ -1,4 +1,4 @@
-//! Executions that end without a caller who could read the answer, such as those of spans.
+//! Ends executions for which no caller reads the answer, such as those of spans.
 
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -15,14 +15,14 @@ use crate::error::{Error, Result};
 use crate::metrics::{Call, Status, Timestamp};
 
 impl Execution {
-    /// Moves the begin of the execution to an earlier time.
+    /// Sets the begin of the execution: `at` is the time of day, and `begun` is the same moment on the monotonic clock.
     pub(crate) fn set_begin(&mut self, at: Timestamp, begun: Instant) {
         self.record.timestamp_start = at;
         self.begun = begun;
     }
 
-    /// Changes the name of the skill, and writes a begin mark with the new name. Fails if the mark cannot be written, or
-    /// if the mark with the old name cannot be removed. The record has the new name nevertheless.
+    /// Changes the name of the skill in the record and in the begin mark. Fails if the new mark cannot be written, or
+    /// if the old mark cannot be removed. Even after a failure, the record has the new name.
     pub(crate) fn rename(&mut self, name: &str) -> Result<()> {
         let record = &mut *self.record;
         if let Some(path) = &mut record.skill_path_in_dag
@@ -32,7 +32,7 @@ impl Execution {
             path.push_str(name);
         }
         name.clone_into(&mut record.skill_name);
-        // The new mark is written first, so that the execution has a mark at any moment.
+        // Write the new mark first, so that the execution always has a mark.
         let renamed = self.ledger.mark_slot(&self.record)?;
         match std::mem::replace(&mut self.mark, Begun::Marked(renamed)) {
             Begun::Marked(old) => self.ledger.shared.slots.end_all(vec![old]),
@@ -51,8 +51,8 @@ impl Execution {
         ledger.finish_all(vec![(self, status)]);
     }
 
-    /// Drops the execution without a record. Its begin mark stays, so it is recorded as interrupted after this process
-    /// has ended.
+    /// Drops the execution without storing its record. The begin mark stays, so the execution is recorded as
+    /// interrupted after this process has ended.
     pub(crate) fn abandon(mut self) {
         self.finished = true;
     }
@@ -64,16 +64,16 @@ impl Ledger {
         self.shared.warn(error);
     }
 
-    /// Counts records that were lost because of `error` before the ledger received them.
+    /// Counts `records` that were lost before the ledger received them, and warns about `error`, which is the reason.
     pub(crate) fn count_lost(&self, records: u64, error: Error) {
         let Ok(lost) = self.shared.lost.get_or_make(|| Ok::<_, Infallible>(Lost::default()));
         lost.records.fetch_add(records, Ordering::Relaxed);
         self.shared.warn(&error.with_consequence("records were lost"));
     }
 
-    /// Ends executions of this ledger, and waits until their records are stored, with one sync for many of them. Warns
-    /// about each record that was spilled, lost or late. An execution that a parent process began stays with that
-    /// process.
+    /// Ends executions of this ledger, and waits until their records are stored. Many records share one sync. Warns
+    /// about each record that was spilled, lost or late. Skips an execution that a parent process began, because that
+    /// process records it.
     pub(crate) fn finish_all(&self, mut ended: Vec<(Execution, Status)>) {
         ended.retain(|(execution, _)| execution.process == std::process::id());
         let warn = |recorded: &Recorded| recorded.warnings().for_each(|warning| self.shared.warn(&warning));
@@ -84,7 +84,7 @@ impl Ledger {
         let mut recordings: Vec<_> =
             ended.iter_mut().map(|(execution, status)| execution.end_async(status.clone())).collect();
         let recorded: Vec<_> = recordings.iter_mut().map(|recording| recording.wait(until)).collect();
-        // A hook for warnings may panic, so it is called when every record is stored.
+        // Warn only after every record is stored, because the program's hook for warnings may panic.
         drop(recordings);
         for recorded in recorded {
             match recorded {
@@ -96,7 +96,7 @@ impl Ledger {
 }
 
 impl Recording {
-    /// Waits until the record is stored. Returns `None` if it is not stored at the given time.
+    /// Waits until the record is stored. Returns `None` if it is not stored by the time `until`.
     fn wait(&mut self, until: Option<Instant>) -> Option<Recorded> {
         wait(poll_fn(|context| self.poll_recorded(context)), until)
     }

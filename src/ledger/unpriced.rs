@@ -1,4 +1,4 @@
-//! Remembers the models whose calls have no known cost, so that the ledger warns about each model once.
+//! Remembers the models whose calls have an unknown cost, so that the ledger warns about each model only once.
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
@@ -8,7 +8,7 @@ use crate::disk::per_process::PerProcess;
 use crate::metrics::{Call, cut};
 use crate::mutex::lock;
 
-/// The number of models that a process warns about. This limits the memory if a program makes up the names.
+/// The maximum number of models that a process warns about. This limits the memory if a program makes up model names.
 const MODELS_MAX: usize = 256;
 /// A model is remembered by the first characters of its name.
 const CHARS_MAX: usize = 200;

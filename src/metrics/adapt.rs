@@ -1,16 +1,17 @@
-//! Brings a record that another program wrote into the form in which it is stored.
+//! Converts a record that another program wrote into the form in which a ledger stores records.
 
 use super::{ExecutionMetrics, LlmCall, Status, Usd};
 
 impl ExecutionMetrics {
-    /// Adapts what other programs write in another form. `runledger pipe` and `runledger import` use it.
+    /// Converts values that other programs write in a different form. `runledger pipe` and `runledger import` call this
+    /// method.
     ///
     /// - The status `error` becomes `failed`.
-    /// - A longer `error_reason` is shortened, as by [`set_error_reason`](Self::set_error_reason).
-    /// - `cost_usd` is rounded by [`Usd::round_to_record`]. If this changes the amount, `cost.exact_usd` keeps it. The
-    ///   `cost_usd` of a call keeps all decimals.
+    /// - An `error_reason` that is too long is shortened by [`set_error_reason`](Self::set_error_reason).
+    /// - `cost_usd` is rounded by [`Usd::round_to_record`]. If rounding changes the amount, `cost.exact_usd` keeps the
+    ///   exact amount. The `cost_usd` of a call keeps all decimals.
     ///
-    /// Missing values are not set. [`derive_missing`](Self::derive_missing) does that.
+    /// Missing values stay missing. Call [`derive_missing`](Self::derive_missing) to derive them.
     ///
     /// ```
     /// use runledger::{ExecutionMetrics, Uuid, metrics::Status};

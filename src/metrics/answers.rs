@@ -1,7 +1,10 @@
 //! Values of a record that are derived from more than one of its fields.
 
+use serde_json::Value;
+
 use super::{
-    Call, CostProvenance, CostTier, ExecutionMetrics, Kind, LlmCall, Model, QcOutcome, Usage, UsageParts, Usd, outcome,
+    Call, CostProvenance, CostTier, ExecutionMetrics, Kind, LlmCall, Model, QcOutcome, Status, Usage, UsageParts, Usd,
+    outcome,
 };
 
 impl QcOutcome {
@@ -11,14 +14,28 @@ impl QcOutcome {
 }
 
 impl ExecutionMetrics {
-    /// Returns true if the record shows that a model was used: the record has calls, tokens, a cost, a cost tier, or a
-    /// value in `model`.
+    /// The tag that lists the numbers of the calls whose final usage was not reported.
+    pub(crate) const LOWER_BOUND_CALLS: &str = "lower_bound_calls";
+
+    /// Returns true if the record shows that a model was used, by calls, tokens, a cost, a cost tier, or a value in
+    /// `model`.
     ///
     /// For a routing decision or a budget check, a cost tier or a value in `model` is not enough. These executions can
     /// name a model without using it.
     pub fn used_model(&self) -> bool {
         let named = self.cost_tier.is_some() || self.model != Model::default();
         self.called_model() || named && !matches!(self.kind, Kind::ModelRouting | Kind::BudgetGate)
+    }
+
+    /// Returns true if the execution has a cost, known or unknown. This is the case if the execution used a model or
+    /// was interrupted. An interrupted execution counts too: it may have used a model, although its process ended
+    /// before it could report the usage.
+    ///
+    /// An interrupted call of an agent's tool has no cost, because a tool does not use a model. The record of such a
+    /// call has its `skill_name` in the tag `tool`.
+    pub fn has_cost(&self) -> bool {
+        let is_tool = || self.tags.get("tool").and_then(Value::as_str) == Some(&self.skill_name);
+        self.used_model() || self.status == Some(Status::Interrupted) && !is_tool()
     }
 
     /// Returns true if the execution called a model itself, which is the case if the record has calls, tokens or a
@@ -29,17 +46,17 @@ impl ExecutionMetrics {
         counts.iter().any(Option::is_some) || self.cost_usd.is_some() || !self.trace.llm_calls.is_empty()
     }
 
-    /// Returns `production.outcome`. If this field is unknown, returns PASS if the execution succeeded, and FAIL if the
-    /// execution failed.
+    /// Returns `production.outcome`. If this field is `None`, returns PASS for an execution that succeeded, and FAIL
+    /// for an execution that failed.
     ///
-    /// A quality control is an exception: if the field is unknown, returns `None`, because a control that succeeds can
-    /// have any verdict.
+    /// For a quality control without `production.outcome`, returns `None`, because a control that succeeds can have
+    /// any verdict.
     pub(crate) fn outcome(&self) -> Option<QcOutcome> {
         let by_success = || self.success().filter(|_| self.kind != Kind::Qc).map(QcOutcome::of_success);
         self.production.outcome.clone().or_else(by_success)
     }
 
-    /// Returns whether the execution succeeded; `None` if that is unknown.
+    /// Returns whether the execution succeeded; `None` if the outcome is unknown.
     pub(crate) fn success(&self) -> Option<bool> {
         outcome(self.execution_succeeded, self.execution_failed)
     }
@@ -57,16 +74,39 @@ impl ExecutionMetrics {
         self.cost.exact_usd.or(self.cost_usd)
     }
 
-    /// Returns the duration in milliseconds: `wall_clock_time_ms`, or the end minus the start if `wall_clock_time_ms` is
-    /// `None`. Returns `None` if the end is unknown or before the start.
+    /// Returns the duration in milliseconds: `wall_clock_time_ms`, or the end minus the start if `wall_clock_time_ms`
+    /// is `None`. Returns `None` if the end is unknown or before the start.
     pub(crate) fn duration_ms(&self) -> Option<u64> {
         let between = || self.timestamp_end?.ms_since(self.timestamp_start);
         self.wall_clock_time_ms.or_else(between)
     }
 
-    /// Returns `run.agent_name`. If it is unknown, returns `skill_name`, since an agent is usually named after its skill.
+    /// Returns `run.agent_name`. If it is `None`, returns `skill_name`, because an agent is usually named after its
+    /// skill.
     pub(crate) fn agent(&self) -> &str {
         self.run.agent_name.as_deref().unwrap_or(&self.skill_name)
+    }
+
+    /// Returns true if the output tokens and the cost of the execution are lower bounds, because the final usage of a
+    /// call was not reported. The tag `lower_bound_calls` lists the `call_sequence` of each such call.
+    ///
+    /// ```
+    /// use runledger::{ExecutionMetrics, Uuid};
+    ///
+    /// let mut record = ExecutionMetrics::new(Uuid::from_u128(1), "s", "1.0.0", "2026-11-20T12:00:00Z".parse()?);
+    /// assert!(!record.is_lower_bound());
+    /// record.tags.insert("lower_bound_calls".to_owned(), vec![1].into());
+    /// assert!(record.is_lower_bound());
+    /// # Ok::<(), runledger::Error>(())
+    /// ```
+    pub fn is_lower_bound(&self) -> bool {
+        !self.lower_bound_calls().is_empty()
+    }
+
+    /// Returns the `call_sequence` of each call whose final usage was not reported, as JSON numbers.
+    pub(crate) fn lower_bound_calls(&self) -> &[Value] {
+        let listed = self.tags.get(Self::LOWER_BOUND_CALLS).and_then(Value::as_array);
+        listed.map(Vec::as_slice).unwrap_or_default()
     }
 
     /// Returns the execution's calls of models. In each call, `cost_usd` is the exact cost, and `cost` is the
@@ -89,22 +129,21 @@ impl ExecutionMetrics {
                 whole.cost.clone_from(&self.cost);
                 calls.push(whole);
             }
-            // If a record has only one call, the provenance of the call's cost is stored in the record and not in the
-            // call.
+            // If a record has only one call, the record itself stores the provenance of the call's cost.
             [only] if only.cost == CostProvenance::default() => only.cost.clone_from(&self.cost),
             _ => {}
         }
         calls
     }
 
-    /// Returns `entry`, one of the [`calls`](Self::calls), as a [`Call`], which can be priced. Returns `None` if the
-    /// input or output tokens of the call are unknown.
+    /// Converts `entry`, which is one of the [`calls`](Self::calls), into a [`Call`] that can be priced. Returns
+    /// `None` if the input or output tokens of the call are unknown.
     ///
     /// Values that `entry` lacks come from the record:
     ///
     /// - If `entry` names the same model as `model.name`, a missing provider or variant comes from `model`.
     /// - A missing time comes from `cost.at`.
-    /// - If `entry` is the only call and has neither usage nor cost, the model and the usage of the execution are used.
+    /// - If `entry` is the only call and lacks both usage and cost, the model and the usage of the execution are used.
     ///
     /// ```
     /// use runledger::{ExecutionMetrics, Uuid, metrics::LlmCall};
@@ -140,14 +179,15 @@ impl ExecutionMetrics {
         Some(call)
     }
 
-    /// Adds `call` to `trace.llm_calls`, with the next number. Sets `tokens_input`, `tokens_output` and `tokens_used` to
-    /// the sums over all listed calls. A sum is `None` if one of its counts is unknown. `model` gets the name, the
+    /// Adds `call` to `trace.llm_calls`, with the next number. Sets `tokens_input`, `tokens_output` and `tokens_used`
+    /// to the sums over all listed calls. A sum is `None` if one of its counts is unknown. `model` gets the name, the
     /// provider, the variant and the parts of the usage in the same way as in
     /// [`Execution::record_call`](crate::Execution::record_call). If `call` has an empty `model_name`, its model is
     /// unknown, and the name, the provider and the variant in `model` do not change.
     ///
-    /// The cost of the record is not changed. Call [`fill_costs`](crate::PriceTable::fill_costs) after the last call was
-    /// added. A [`DetachedExecution`](crate::DetachedExecution) can thus collect the calls of several processes.
+    /// Does not change the cost of the record. After you have added the last call, call
+    /// [`fill_costs`](crate::PriceTable::fill_costs) to compute the cost. This is how a
+    /// [`DetachedExecution`](crate::DetachedExecution) collects the calls of several processes.
     ///
     /// ```
     /// use runledger::{ExecutionMetrics, PriceTable, Uuid, metrics::LlmCall};
@@ -177,7 +217,7 @@ impl ExecutionMetrics {
         (self.tokens_input, self.tokens_output) = (sum(|call| call.tokens_input), sum(|call| call.tokens_output));
         self.tokens_used =
             self.tokens_input.zip(self.tokens_output).and_then(|(input, output)| input.checked_add(output));
-        // If the usage of a call is unknown, the sums of the parts would be too low.
+        // If the usage of a call is unknown, the sums of the parts would be too low, so the parts are left unknown.
         let usage = calls.iter().try_fold(Usage::default(), |sum, call| Some(sum.saturating_add(&call.call()?.usage)));
         self.model.parts = match (usage, &calls[..]) {
             (Some(usage), _) => usage.parts,
@@ -186,14 +226,14 @@ impl ExecutionMetrics {
         };
     }
 
-    /// Sets the provider and the variant in `model` to those of `call`, which the record does not list yet. If `call`
-    /// names no provider, `served_by` is used.
+    /// Sets the provider and the variant in `model` to the provider and the variant of `call`. The record must not
+    /// list `call` yet. If `call` names no provider, the provider in `model` becomes `served_by`.
     pub(crate) fn set_server(&mut self, call: &LlmCall, served_by: Option<&str>) {
         self.model.provider = call.provider.clone().or(served_by.map(str::to_owned));
         self.model.variant.clone_from(&call.variant);
-        // If a record is priced again later, a call without a provider gets the provider of `model`. So if an earlier
-        // call of this model states no provider, `model` must not have a provider that only `call` states. The same is
-        // true of the variant.
+        // When a record is priced again, a call without a provider gets the provider in `model`. So `model` must not
+        // get the provider of `call` if an earlier call of the same model names no provider. The variant is treated
+        // in the same way.
         let mut same_model = self.trace.llm_calls.iter().filter(|earlier| earlier.model_name == call.model_name);
         if call.provider.is_some() && same_model.clone().any(|earlier| earlier.provider.is_none()) {
             self.model.provider = None;
@@ -203,7 +243,7 @@ impl ExecutionMetrics {
         }
     }
 
-    /// Returns true if `entry` represents the whole execution: the record lists at most one call, and `entry` reports
+    /// Returns true if `entry` represents the whole execution: the record lists at most one call, and `entry` has
     /// neither usage nor cost.
     pub(crate) fn is_whole(&self, entry: &LlmCall) -> bool {
         self.trace.llm_calls.len() <= 1 && entry.call().is_none() && entry.exact_cost().is_none()
@@ -222,8 +262,8 @@ impl LlmCall {
         }
     }
 
-    /// Moves `cost.exact_usd` to `cost_usd`, because the `cost_usd` of a call can have all decimals. Changes nothing if
-    /// the two amounts contradict each other.
+    /// Moves `cost.exact_usd` to `cost_usd`, because the `cost_usd` of a call is not limited to 8 decimals. Changes
+    /// nothing if the two amounts contradict each other.
     pub fn keep_exact(&mut self) {
         let exact = self.exact_cost();
         if self.cost.exact_usd.is_none_or(|amount| Some(amount) == exact) {

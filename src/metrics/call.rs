@@ -18,22 +18,23 @@ use crate::error::{Error, ErrorKind, Result};
 pub struct Call {
     /// The model, as the vendor names it.
     pub model: String,
-    /// The provider that served the model. `None` means the provider that the price table lists for this model.
+    /// The provider that served the model. `None` means the provider that the price table assumes for this model.
     pub provider: Option<String>,
-    /// How the call was served, if that changes the price, such as `service_tier=flex` or `processing=batch`.
+    /// The facts about how the call was served that change its price, such as `service_tier=flex` or
+    /// `processing=batch`.
     pub variant: BTreeMap<String, String>,
-    /// What the call used.
+    /// The usage of the call.
     pub usage: Usage,
-    /// When the call was made, UTC. `None` means the time that is passed to the price table, or the time at which the
-    /// ledger records the call.
+    /// The time of the call, UTC. `None` means the time that is passed to the price table. A ledger uses the time at
+    /// which it records the call instead.
     pub at: Option<Timestamp>,
     /// The cost that the vendor reported, at least 0. `None` if the vendor reported no cost. The cost is then computed.
     pub reported_usd: Option<Usd>,
 }
 
 impl Call {
-    /// Returns a call of `model` that used `usage`. The call has no `provider`, no `variant`, no time and no reported
-    /// cost.
+    /// Returns a call of `model` that used `usage`. The provider, the variant, the time and the reported cost are not
+    /// set.
     pub fn new(model: impl Into<String>, usage: Usage) -> Self {
         Self { model: model.into(), provider: None, variant: BTreeMap::new(), usage, at: None, reported_usd: None }
     }
@@ -44,23 +45,24 @@ impl Call {
         Self { provider: Some(provider.into()), ..self }
     }
 
-    /// Adds one property of how the call was served, such as `service_tier` and `flex`. Pass the value in the vendor's
-    /// response, not the value that you requested. For example, the vendor may have served a priority request in the
-    /// standard way.
+    /// Adds one fact about how the call was served: a key such as `service_tier`, and a value such as `flex`. Pass
+    /// the value in the vendor's response, not the value that you requested. For example, the vendor may have served
+    /// a priority request in the standard way.
     #[must_use]
     pub fn variant(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.variant.insert(key.into(), value.into());
         self
     }
 
-    /// Sets when the call was made.
+    /// Sets the time of the call.
     #[must_use]
     pub fn at(self, at: Timestamp) -> Self {
         Self { at: Some(at), ..self }
     }
 
-    /// Checks that no parts of the usage exceed their whole. For example, the cached tokens must not exceed all input
-    /// tokens. Also checks that the reported cost is from 0 to 18,446,744.07 USD, which is the range of a budget.
+    /// Checks that the parts of the usage do not exceed their wholes. For example, there cannot be more cached tokens
+    /// than input tokens. Also checks that the reported cost is from 0 to 18,446,744.07 USD, which is the range of a
+    /// budget.
     ///
     /// # Errors
     /// Fails with [`ErrorKind::Invalid`], with one entry in [`details`](Error::details) for each fault.

@@ -1,10 +1,10 @@
-//! The faults of a record, as text.
+//! Collects the faults of a record as texts.
 
 use std::fmt::Display;
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// The faults found so far.
+/// The faults that were found so far.
 #[derive(Default)]
 pub(super) struct Faults {
     details: Vec<String>,

@@ -1,5 +1,5 @@
-//! Events that have their own records, besides the executions of skills: a routing decision, an attempt to generate
-//! something, and a quality control.
+//! Events that have records of their own, apart from the executions of skills: a routing decision, an attempt to
+//! generate something, and a quality control.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ pub struct Routing {
     pub model: String,
     /// The tier for which the model was chosen.
     pub tier: String,
-    /// Why the router chose the model. `None` if the reason is unknown.
+    /// The reason why the router chose the model; `None` if the reason is unknown.
     pub reason: Option<String>,
     /// The expected cost of the call, in US dollars. `None` if the expected cost is unknown.
     pub estimated_usd: Option<Usd>,
@@ -44,7 +44,7 @@ impl Routing {
     pub fn fill(&self, record: &mut ExecutionMetrics) {
         record.model.name = Some(self.model.clone());
         record.model.tier = Some(self.tier.clone());
-        // If the router itself called a model, `model` holds the provider and the variant of that call. They do not
+        // If the router itself called a model, `model` has the provider and the variant of that call. They do not
         // belong to the chosen model, so they are removed here. The list of calls still contains them.
         record.model.provider = None;
         record.model.variant = BTreeMap::new();
@@ -61,13 +61,13 @@ impl Routing {
 pub struct Attempt {
     /// The number of earlier attempts: 0 for the first attempt.
     pub regen_count: u64,
-    /// The id of the scene. `None` if the attempt belongs to no scene.
+    /// The id of the scene; `None` if the attempt belongs to no scene.
     pub scene_id: Option<String>,
-    /// The id of the shot. `None` if the attempt belongs to no shot.
+    /// The id of the shot; `None` if the attempt belongs to no shot.
     pub shot_id: Option<String>,
-    /// The kind of shot. `None` if that is unknown.
+    /// The kind of shot; `None` if the kind is unknown.
     pub shot_type: Option<String>,
-    /// The tier for which the model was chosen. `None` if that is unknown.
+    /// The tier for which the model was chosen; `None` if the tier is unknown.
     pub tier: Option<String>,
 }
 
@@ -119,15 +119,15 @@ impl Attempt {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct QcResult {
-    /// Whether the artifact was accepted, was rejected, or needs changes.
+    /// The verdict: whether the artifact was accepted, was rejected, or needs changes.
     pub outcome: QcOutcome,
     /// The name and version of the artifact that was checked, as in the record of its generation.
     pub artifact: String,
     /// The violations that were found.
     pub violations: Vec<String>,
-    /// How the artifact differs from the request, as a category. `None` if it does not differ.
+    /// The category of the artifact's deviation from the request; `None` if there is no deviation.
     pub drift_category: Option<String>,
-    /// The attempt that made the artifact. `None` if that is unknown.
+    /// The attempt that made the artifact; `None` if the attempt is unknown.
     pub attempt: Option<Attempt>,
 }
 

@@ -1,5 +1,5 @@
-//! The optional groups of fields in a record. In each group, `None` and an empty list mean unknown, except where a
-//! field documents another meaning.
+//! The optional groups of fields in a record. In each group, `None` and an empty list mean unknown, except where the
+//! documentation of a field says otherwise.
 
 use std::collections::BTreeMap;
 
@@ -50,10 +50,10 @@ pub struct RunIds {
     /// The number of the task in its plan, such as `1.1`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub task_id: Option<String>,
-    /// The task in words.
+    /// The description of the task.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// The mode of the run.
+    /// The mode of the run, such as `review`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mode: Option<String>,
     /// The trace id of [W3C Trace Context](https://www.w3.org/TR/trace-context/#trace-id): 32 lower-case hex digits,
@@ -108,13 +108,13 @@ impl RunIds {
         Self { agent_name: Some(agent_name.into()), ..self }
     }
 
-    /// Sets the number of the task in its plan, and the task in words.
+    /// Sets the number of the task in its plan, and the description of the task.
     #[must_use]
     pub fn task(self, task_id: impl Into<String>, description: impl Into<String>) -> Self {
         Self { task_id: Some(task_id.into()), description: Some(description.into()), ..self }
     }
 
-    /// Sets the task in words, if the task has no number.
+    /// Sets the description of a task that has no number.
     #[must_use]
     pub fn description(self, description: impl Into<String>) -> Self {
         Self { description: Some(description.into()), ..self }
@@ -154,7 +154,7 @@ pub struct Model {
     /// The tier (a class of models) for which a router chose the model.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tier: Option<String>,
-    /// How the vendor served the model, if that changes the price, such as `{"processing": "batch"}`.
+    /// The facts about how the vendor served the model that change the price, such as `{"processing": "batch"}`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub variant: BTreeMap<String, String>,
     /// Parts of the tokens, and other counts that are billed. In JSON each count has its own key, such as
@@ -164,7 +164,7 @@ pub struct Model {
 }
 
 open_enum! {
-    /// Where a cost comes from.
+    /// The origin of a cost.
     CostSource {
         /// The vendor reported the cost.
         Reported = "reported",
@@ -175,7 +175,8 @@ open_enum! {
     }
 }
 
-/// Where an amount comes from. With these facts, a later reader can explain the amount and price the call again.
+/// The provenance of a cost: how its amount was determined. A later reader can use these values to explain the
+/// amount, and to price the call again.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
@@ -183,8 +184,8 @@ pub struct CostProvenance {
     /// The estimate made before the call.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub estimated_usd: Option<Usd>,
-    /// Where the amount comes from. The amount can be a sum of calls with different sources. The source is then
-    /// `Computed` if the cost of one of these calls was computed.
+    /// The origin of the amount. The sum of several costs has the source `Computed` if at least one of the costs was
+    /// computed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<CostSource>,
     /// The version of the price table that has the prices.
@@ -205,16 +206,16 @@ pub struct CostProvenance {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub variant: Option<String>,
     /// The part of the call's variant for which the row of the price table has no prices, such as
-    /// `service_tier=priority`. The standard prices, which may be too low, were used instead. `None` if the row has
+    /// `service_tier=priority`. The standard prices were used instead, which may be too low. `None` if the row has
     /// prices for the complete variant.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub variant_unpriced: Option<String>,
-    /// The region in the model's name or in the call's variant, such as `eu`, if no row has prices for this region. The
-    /// standard prices, which may be too low, were used instead. `None` in all other cases.
+    /// The region in the model's name or in the call's variant, such as `eu`, if no row has prices for this region.
+    /// The standard prices were used instead, which may be too low. `None` in all other cases.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub region_unpriced: Option<String>,
-    /// The parts of the usage, such as `input_audio`, that have no price of their own. The price of the whole, such as
-    /// all input, was used for these parts. This price may be too low. Several parts are separated by commas. `None` if
+    /// The parts of the usage, such as `input_audio`, that have no price of their own. The price of the whole, such
+    /// as all input, was used for these parts, which may be too low. Several parts are separated by commas. `None` if
     /// every part has a price.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub part_unpriced: Option<String>,
@@ -243,8 +244,8 @@ open_enum! {
     }
 }
 
-/// What an execution produced, and the quality control of the product. The terms come from film: a scene consists of
-/// shots, and a shot is generated again if quality control rejects it.
+/// The product of an execution, and the quality control of this product. The terms come from film. A scene consists
+/// of shots, and a shot is generated again if quality control rejects it.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
@@ -273,7 +274,7 @@ pub struct Production {
     /// The violations that quality control found.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub qc_violations: Vec<String>,
-    /// How the product differs from the request, as a category.
+    /// The category of the product's deviation from the request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drift_category: Option<String>,
     /// Any notes.
@@ -336,7 +337,7 @@ pub struct Step {
     /// The action that was attempted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub action: Option<String>,
-    /// The call that was made, with its key parameters.
+    /// The call that was made, with its most important parameters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api_call: Option<String>,
     /// The result.
@@ -378,7 +379,7 @@ pub struct Decision {
 }
 
 impl Decision {
-    /// Returns a decision with only its subject and what was decided.
+    /// Returns a decision in which only the subject and the decision itself are set.
     pub fn new(what: impl Into<String>, decision: impl Into<String>) -> Self {
         Self { what: what.into(), decision: decision.into(), reason: None, trigger: None, confidence: None }
     }
@@ -405,7 +406,7 @@ pub struct TracedError {
 }
 
 impl TracedError {
-    /// Returns an error with only its time and message.
+    /// Returns an error in which only the time and the message are set.
     pub fn new(time: Timestamp, error: impl Into<String>) -> Self {
         Self { time, error: error.into(), context: None, resolution: None, registry_id: None }
     }
@@ -438,20 +439,20 @@ pub struct LlmCall {
     /// Parts of the tokens, and other counts that are billed. In JSON each count has its own key.
     #[serde(flatten)]
     pub parts: UsageParts,
-    /// How the vendor served the call, if that changes the price.
+    /// The facts about how the vendor served the call that change the price.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub variant: BTreeMap<String, String>,
     /// The cost in US dollars; `None` if the price is unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost_usd: Option<Usd>,
-    /// Where the cost comes from. If the execution has only one call, this field is empty, and the record's own `cost`
-    /// says where the cost comes from.
+    /// The provenance of the cost. If the execution has only one call, this field is empty, and the record's own
+    /// `cost` has the provenance.
     #[serde(default, deserialize_with = "object", skip_serializing_if = "is_default")]
     pub cost: CostProvenance,
 }
 
 impl LlmCall {
-    /// Returns a call with only its number and model.
+    /// Returns a call in which only the number and the model are set.
     pub fn new(call_sequence: u64, model_name: impl Into<String>) -> Self {
         Self {
             call_sequence,
@@ -469,15 +470,15 @@ impl LlmCall {
     }
 }
 
-/// The feedback of a person. The execution was paused to wait for the feedback.
+/// The feedback of a person for whom the execution was paused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(expecting = "an object")]
 #[non_exhaustive]
 pub struct Feedback {
-    /// The type of interaction, such as `HIL-Approval`.
+    /// The type of interaction, such as `HIL-Approval` (HIL: human in the loop).
     #[serde(rename = "type")]
     pub feedback_type: String,
-    /// The feedback itself.
+    /// The feedback in words.
     pub content: String,
     /// When the feedback was given, UTC.
     pub timestamp_utc: Timestamp,

@@ -1,4 +1,5 @@
-//! A record as one line of JSON. If `to_json` succeeds for a record `m`, then `from_json(to_json(m)) == m`.
+//! Writes a record as one line of JSON, and reads it back. If `to_json` succeeds for a record `m`, then
+//! `from_json(to_json(m)) == m`.
 
 use super::ExecutionMetrics;
 use super::faults::Faults;
@@ -11,8 +12,7 @@ impl ExecutionMetrics {
     /// Returns the record as one line of JSON, without a line feed. The first 29 keys are always written, in a fixed
     /// order. Each later key is written only if its value differs from the default.
     ///
-    /// The record need not be [valid](Self::validate). It is enough that [`from_json`](Self::from_json) can read it
-    /// again.
+    /// The record can be [invalid](Self::validate), as long as [`from_json`](Self::from_json) can read it.
     ///
     /// # Errors
     /// Fails with [`ErrorKind::Invalid`] for values that JSON cannot represent unchanged:
@@ -65,7 +65,8 @@ impl ExecutionMetrics {
     /// [`unknown_keys`](Self::unknown_keys) does.
     ///
     /// # Errors
-    /// Fails with [`ErrorKind::Malformed`] like [`from_json`](Self::from_json).
+    /// Fails with [`ErrorKind::Malformed`] if the text is not one JSON object with the required fields. Also
+    /// fails if an object in the text has the same key twice.
     ///
     /// ```
     /// use runledger::ExecutionMetrics;
@@ -94,8 +95,8 @@ impl ExecutionMetrics {
 
 /// Reads one JSON object.
 ///
-/// Fails for a list. serde would read a list as the values of the struct's fields in order, but a list that another
-/// program wrote may contain anything.
+/// Fails for a list. By default, serde would accept a list and read its elements as the fields of the struct in
+/// order. That would be wrong, because a list from another program may contain anything.
 pub(super) fn read_object<'l, T: serde::Deserialize<'l>>(line: &'l str) -> Result<T> {
     if line.trim_ascii_start().starts_with('[') {
         return Err(malformed().detail("expected a JSON object, found a list"));

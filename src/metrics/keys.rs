@@ -3,20 +3,21 @@
 /// The keys of an object, in the order in which they are written.
 pub(super) struct Keys {
     keys: &'static [Key],
-    /// One line for each key, in the same order: the type of the value, a space, and the meaning of the value. One text
-    /// is smaller than a text for each key, because every program that links the crate contains it.
+    /// One line for each key, in the same order: the type of the value, a space, and the meaning of the value. Every
+    /// program that links the crate contains these lines, and one text for all keys takes less space than a text for
+    /// each key.
     facts: &'static str,
 }
 
-/// A key and, if its value is an object or a list of objects, the keys of these objects. The keys are `None` if the
-/// value contains no objects, or if the objects may have any key.
+/// A key, and the keys of the objects in its value. The value can be an object or a list of objects. The keys are
+/// `None` if the value contains no objects, or if the objects may have any key.
 struct Key(&'static str, Option<&'static Keys>);
 
-/// What is known about a key.
+/// The description of a key.
 pub(super) struct Fact {
     pub(super) key: &'static str,
-    /// The type of the value in a word of [`schema`](super::schema). `!` follows if the key is required, and `?` if the
-    /// value may be null.
+    /// The type of the value: a word that [`schema`](super::schema) defines. It ends with `!` if the key is required,
+    /// and with `?` if the value may be null.
     pub(super) kind: &'static str,
     /// The meaning of the value. The text is empty for a part of a usage.
     pub(super) about: &'static str,
@@ -25,9 +26,9 @@ pub(super) struct Fact {
 }
 
 impl Keys {
-    /// Returns the index of the key `name`, and the keys of the objects in its value. Returns `None` if the object has
-    /// no such key. The index is less than 64. The key at the index `place` is tried first, because keys usually occur
-    /// in this order.
+    /// Returns the index of the key `name`, and the keys of the objects in its value. Returns `None` if the object
+    /// has no such key. The index is less than 64. The search begins with the key at the index `place`, because most
+    /// lines have the keys in the order of this table.
     pub(super) fn find(&self, name: &str, place: usize) -> Option<(usize, Option<&'static Keys>)> {
         let is = |key: &Key| key.0 == name;
         let place = match self.keys.get(place) {
@@ -41,7 +42,7 @@ impl Keys {
         self.keys.iter().map(|key| key.0)
     }
 
-    /// Returns what is known about each key.
+    /// Returns the description of each key.
     pub(super) fn facts(&self) -> impl Iterator<Item = Fact> {
         self.keys.iter().zip(self.facts.lines()).map(|(&Key(key, below), line)| {
             let (kind, about) = line.split_once(' ').unwrap_or((line, ""));
@@ -133,7 +134,7 @@ pub(super) static RECORD: Keys = keys! {
     "environment": "environment" "Where the execution ran. Missing means prod.";
     "execution_succeeded": "bool?" "True for the status success, and false for failed, cancelled and panicked. Null if \
         the execution was interrupted or is paused.";
-    "execution_failed": "bool?" "The inverse of execution_succeeded, and null if that is null.";
+    "execution_failed": "bool?" "The inverse of execution_succeeded. Null if execution_succeeded is null.";
     "error_category": "error_category?" "The category of the error that ended the execution.";
     "error_code": "integer?" "The exit code, or the error code of an API.";
     "error_reason": "reason?" "The message of the error, with at most 500 characters.";
@@ -142,12 +143,12 @@ pub(super) static RECORD: Keys = keys! {
     "tokens_used": "count?" "The sum of tokens_input and tokens_output.";
     "tokens_input": "count?" "All input tokens, including tokens that were read from a cache or written to a cache.";
     "tokens_output": "count?" "All output tokens, including reasoning.";
-    "cost_usd": "usd?" "The cost in US dollars, stored with at most 8 decimals. Null if it is unknown, which does not \
-        mean free.";
+    "cost_usd": "usd?" "The cost in US dollars, stored with at most 8 decimals. Null if the cost is unknown, which does \
+        not mean free.";
     "cost_tier": "cost_tier?" "The price tier of the model. Null if no model was used.";
     "free_tier_quota_remaining": "count?" "The quota that remained after the execution, in the unit of the quota.";
     "free_tier_quota_pct_used": "percent?" "The percentage of the quota that was used after the execution.";
-    "output_correct": "bool?" "Whether a check found the output correct. Null if it was not checked.";
+    "output_correct": "bool?" "Whether a check found the output correct. Null if the output was not checked.";
     "confidence_score": "score?" "The confidence of the system in its output.";
     "decision_made": "text?" "The decision of the skill, such as APPROVE, BLOCK or PARTIAL.";
     "input_hash": "sha256?" "The SHA-256 of the input in lower-case hex digits.";
@@ -239,7 +240,7 @@ static STEP: Keys = keys! {
     "name": "text!" "The name of the step.";
     "time": "time!" "When the step began.";
     "action": "text?" "The action that was attempted.";
-    "api_call": "text?" "The call that was made, with its key parameters.";
+    "api_call": "text?" "The call that was made, with its most important parameters.";
     "result": "text?" "The result.";
     "notes": "text?" "Any observations.";
     "duration_ms": "count?" "The duration. Null if the step did not end.";
@@ -257,7 +258,7 @@ static TRACED_ERROR: Keys = keys! {
     "time": "time!" "When the error occurred.";
     "error": "text!" "The message.";
     "context": "text?" "The operation that failed.";
-    "resolution": "text?" "How the error was resolved. Null if it was not.";
+    "resolution": "text?" "How the error was resolved. Null if it was not resolved.";
     "registry_id": "text?" "The number of the error in the error registry, such as ERR-001.";
 };
 
@@ -274,7 +275,7 @@ static CALL: Keys = keys_with_usage_parts! {
     {
         "variant": "strings" "How the vendor served the call, if that changes the price.";
         "cost_usd": "usd?" "The cost in US dollars. Null if it is unknown.";
-        "cost": "object" "Where the cost comes from. If this is the only call, the cost of the record says it." COST;
+        "cost": "object" "Where the cost comes from. Empty if this is the only call, since the record has the same values." COST;
     }
 };
 
@@ -332,8 +333,8 @@ mod tests {
         }
     }
 
-    /// Each key in turn gets the value `[[[]]]`, which no field can have. So `from_json` fails at this value if it
-    /// reads the key. If it skipped the key, it would fail because of a missing field.
+    /// Gives each key in turn the value `[[[]]]`, which no field can have. If `from_json` reads the key, it fails at
+    /// this value. If it skipped the key, it would fail because of a missing field.
     #[test]
     fn every_key_is_read() {
         let mut count = 0;

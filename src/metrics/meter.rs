@@ -1,8 +1,8 @@
-//! The things that vendors count and bill.
+//! The quantities that vendors count and bill.
 
 use std::fmt;
 
-/// A thing that a vendor counts, such as a kind of tokens, requests, searches, milliseconds, characters or pages.
+/// A quantity that a vendor counts, such as tokens of one kind, requests, searches, milliseconds, characters or pages.
 ///
 /// A meter can be part of another meter, which is called its whole. For example, cache reads are part of the input, and
 /// reasoning is part of the output. [`wholes`](Self::wholes) returns the wholes of a meter.
@@ -39,7 +39,7 @@ pub enum Meter {
     OutputImage,
     /// Output tokens that are video.
     OutputVideo,
-    /// API calls, if the vendor bills by call.
+    /// API calls. A few models are billed by call.
     Requests,
     /// Web searches by the vendor.
     WebSearches,
@@ -61,7 +61,7 @@ pub enum Meter {
     AnnotatedPages,
 }
 
-/// The names of a meter, the number of units that its price is for, and its wholes.
+/// The constants of one meter. The method of [`Meter`] with the same name describes each field.
 struct Facts {
     name: &'static str,
     usage_key: &'static str,
@@ -70,6 +70,7 @@ struct Facts {
     wholes: &'static [Meter],
 }
 
+/// The number of tokens that a price is for.
 const TOKENS: u64 = 1_000_000;
 const HOUR_MS: u64 = 3_600_000;
 
@@ -90,7 +91,7 @@ impl Meter {
     /// The number of meters.
     pub(crate) const COUNT: usize = 25;
 
-    /// All meters. Parts come after their wholes.
+    /// All meters. Each part comes after its wholes.
     pub const ALL: [Self; Self::COUNT] = [
         Self::Input,
         Self::CacheRead,
@@ -179,8 +180,8 @@ impl Meter {
         self.facts().per
     }
 
-    /// Returns the meters that this meter is directly part of. Audio that was read from a cache is part of two meters:
-    /// the audio in the input, and all cache reads.
+    /// Returns the wholes of this meter: the meters of which it is directly a part. For example, audio that was read
+    /// from a cache is a part of two meters: the audio in the input, and all cache reads.
     pub const fn wholes(self) -> &'static [Self] {
         self.facts().wholes
     }
@@ -202,8 +203,8 @@ impl Meter {
 /// them for every call.
 const PARTS: [u32; Meter::COUNT] = {
     let mut parts = [0; Meter::COUNT];
-    // The loop goes backwards, so each part comes before its wholes. When a part is added to a whole, the parts of that
-    // part are already known.
+    // The loop goes backwards, so each part comes before its wholes. So when a part is added to its whole, the parts
+    // of this part are already known.
     let mut place = Meter::COUNT;
     while place > 0 {
         place -= 1;

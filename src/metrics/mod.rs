@@ -1,20 +1,21 @@
 //! The data that is recorded: one [`ExecutionMetrics`] for each execution. The module does no I/O and reads no clock.
 //!
 //! - **Unknown is never zero.** An unknown value is `None`, and totals report how many values were unknown.
-//! - **Money** is an integer, [`Usd`]. **Times** are UTC with milliseconds, [`Timestamp`]. The name of a duration ends
+//! - **Money** is an integer, [`Usd`]. **Times** are UTC with microseconds, [`Timestamp`]. The name of a duration ends
 //!   in its unit (`_ms`, `_s`).
 //! - **Tokens** are counted in the same way for every vendor, as [`Usage`] describes. Input includes cached tokens, and
 //!   output includes reasoning.
-//! - **Enums** keep an unknown value as `Other`. So a record that a newer version of this crate wrote can be written
-//!   back unchanged.
+//! - **Enums** keep a value that this version does not know as `Other`. So a record from a newer version of this
+//!   crate can be written back unchanged.
 //! - In **JSON**, a record is one line. [`to_json`](ExecutionMetrics::to_json) writes the line, and
 //!   [`from_json`](ExecutionMetrics::from_json) reads it.
-//! - **Validity** is checked only on request. [`validate`](ExecutionMetrics::validate) reports every fault at once, and
-//!   an invalid record can still be read and written.
+//! - **Validity** is checked only on request. [`validate`](ExecutionMetrics::validate) reports every fault at once.
+//!   An invalid record can still be read and written.
 
 mod adapt;
 mod answers;
 mod call;
+mod completion;
 mod faults;
 mod fields;
 mod generation;
@@ -24,6 +25,7 @@ mod keys;
 mod meter;
 mod money;
 mod object;
+mod plain_usage;
 mod record;
 mod run_log_columns;
 pub mod schema;

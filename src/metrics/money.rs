@@ -1,5 +1,5 @@
-//! An exact amount of US dollars. This type is not in the module `cost`, because records contain amounts, and records
-//! must not depend on `cost`.
+//! An exact amount of US dollars. The type is not in the module `cost`, because records contain amounts and must not
+//! depend on `cost`.
 
 use std::fmt::{self, Write};
 use std::iter::Sum;
@@ -16,13 +16,13 @@ use crate::error::{Error, ErrorKind};
 /// An exact amount in US dollars. It is an integer number of pico-dollars (10⁻¹² USD) and never a float.
 ///
 /// Vendors quote prices per million tokens with at most six decimals. So any whole number of tokens costs a whole
-/// number of pico-dollars, and a sum is exact, whatever the order of the amounts. In JSON, an amount is a number with
-/// as many decimals as it needs. Only `cost_usd` is limited to eight decimals
+/// number of pico-dollars. A sum is therefore exact, and does not depend on the order of the amounts. In JSON, an
+/// amount is a number with as many decimals as it needs. Only `cost_usd` is limited to eight decimals
 /// ([`round_to_record`](Usd::round_to_record)).
 ///
-/// Amounts can be added, subtracted and summed up. If the result is out of range, `+`, `-` and `sum` panic, like those
-/// of [`Duration`](std::time::Duration), because any amount that they could return would be wrong. The range is ±1.7 ×
-/// 10²⁶ USD, so no real costs exceed it. For amounts that a stranger wrote, use [`checked_add`](Usd::checked_add), as
+/// Amounts can be added, subtracted and summed up. If the result is out of range, `+`, `-` and `sum` panic, as they
+/// do for [`Duration`](std::time::Duration), because any returned amount would be wrong. The range is ±1.7 × 10²⁶
+/// USD, which no real cost exceeds. For amounts from an untrusted source, use [`checked_add`](Usd::checked_add), as
 /// this crate does. A sum of `Option<Usd>` is `None` if one of the amounts is unknown.
 ///
 /// ```
@@ -52,7 +52,7 @@ const PICO_SMALL: u64 = 1_000_000_000_000;
 const DECIMALS: usize = 12;
 
 impl Usd {
-    /// Zero dollars. An unknown price is not zero but `None`.
+    /// Zero dollars. Use `None`, not zero, for an unknown price.
     pub const ZERO: Self = Self { pico: 0 };
 
     /// Returns the amount of `pico` × 10⁻¹² USD.
@@ -93,7 +93,8 @@ impl Usd {
     /// even multiple.
     pub(crate) fn round_to(self, pico: u64) -> Self {
         let multiple = div_half_even(self.pico, pico);
-        // At the ends of the range the product may not fit. The amount then stays unrounded.
+        // If the product does not fit in an `i128`, which happens only at the ends of the range, the amount is not
+        // rounded.
         multiple.checked_mul(i128::from(pico)).map_or(self, Self::from_pico)
     }
 
@@ -138,7 +139,7 @@ impl fmt::Debug for Usd {
     }
 }
 
-/// Returns a sum or difference that is in range.
+/// Returns the result of an addition or subtraction. Panics if the result is out of range.
 #[expect(clippy::expect_used, reason = "an operator has no other way to report an amount that does not exist")]
 fn in_range(amount: Option<Usd>) -> Usd {
     amount.expect("the amount of US dollars is out of range")
@@ -182,7 +183,7 @@ impl SubAssign for Usd {
 }
 
 impl Sum for Usd {
-    /// Returns the exact sum, which is zero for no amounts.
+    /// Returns the exact sum. The sum of no amounts is zero.
     ///
     /// # Panics
     /// Panics if a partial sum exceeds the range of ±1.7 × 10²⁶ USD.
@@ -215,8 +216,8 @@ fn parse_pico(text: &str) -> Option<(i128, bool)> {
     let floor = kept.checked_mul(10u128.checked_pow(zeros)?)?;
     let magnitude = floor.checked_add(u128::from(rounds_up(floor, dropped)))?;
     let pico = if negative {
-        // The magnitude is subtracted from 0, because negating an i128 cannot yield the smallest i128, which has no
-        // positive counterpart.
+        // The smallest `i128` has no positive counterpart, so it cannot be computed by negating an `i128`. The
+        // magnitude is therefore subtracted from 0.
         0i128.checked_sub_unsigned(magnitude)?
     } else {
         i128::try_from(magnitude).ok()?
@@ -224,8 +225,8 @@ fn parse_pico(text: &str) -> Option<(i128, bool)> {
     Some((pico, dropped.is_empty()))
 }
 
-/// The number 0.d₁d₂d₃… × 10^`point`, where d₁d₂d₃… are the `digits`. The digits neither begin nor end with a zero. The
-/// number 0 has no digits.
+/// A decimal number 0.d₁d₂d₃… × 10^`point`, where d₁d₂d₃… are the `digits`. The first and the last digit are not
+/// zero. The number 0 has no digits.
 struct Decimal {
     negative: bool,
     digits: String,
@@ -261,7 +262,7 @@ impl Decimal {
     }
 }
 
-/// Returns true if the number with the whole part `floor` and these decimals is rounded up. Half is rounded to even.
+/// Returns true if rounding half to even increases a number with the whole part `floor` and these decimals.
 /// `decimals` must not end in 0.
 fn rounds_up(floor: u128, decimals: &str) -> bool {
     match decimals {
@@ -272,9 +273,9 @@ fn rounds_up(floor: u128, decimals: &str) -> bool {
     }
 }
 
-/// Reads an exponent. An exponent outside the range of `i64` becomes the nearest `i64`. The replacement does not change
-/// the result: with either exponent, the amount is out of range or rounds to 0. No text has enough digits to compensate
-/// for such an exponent.
+/// Reads an exponent. An exponent outside the range of `i64` becomes the nearest `i64`. This does not change the
+/// result, because no text has enough digits to compensate for such an exponent. The amount is out of range or rounds
+/// to 0 in any case.
 fn parse_exponent(text: &str) -> Option<i64> {
     match text.parse::<i64>() {
         Ok(exponent) => Some(exponent),
@@ -292,8 +293,8 @@ impl FromStr for Usd {
     /// Reads a number of dollars, written like a number in JSON.
     ///
     /// # Errors
-    /// Fails with [`ErrorKind::Malformed`] if the text is not a number in the form of JSON, if the amount has more than
-    /// 12 decimals, or if the amount is out of range.
+    /// Fails with [`ErrorKind::Malformed`] if the text is not a number in the form of JSON. Also fails if
+    /// the amount has more than 12 decimals or is out of range.
     fn from_str(text: &str) -> Result<Self, Error> {
         match parse_pico(text) {
             Some((pico, true)) => Ok(Self { pico }),
@@ -312,8 +313,8 @@ impl Serialize for Usd {
 }
 
 impl<'de> Deserialize<'de> for Usd {
-    /// Reads a JSON number digit by digit, not as a float. An amount with more than 12 decimals is rounded half to even
-    /// and not refused, because other programs write floats such as 1.0399999999999998.
+    /// Reads a JSON number digit by digit, not as a float. An amount with more than 12 decimals is rounded half to
+    /// even. It is not refused, because other programs write floats such as 1.0399999999999998.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let raw = <Box<RawValue>>::deserialize(deserializer)?;
         let (pico, _) = parse_pico(raw.get()).ok_or_else(|| {
@@ -336,8 +337,8 @@ mod tests {
         prop_oneof![4 => (any::<i128>(), 0u32..128).prop_map(|(pico, shift)| pico >> shift), 1 => ends]
     }
 
-    /// Generates fewer than twenty amounts, and the same amounts in another order. Each amount is at most about 10¹⁹
-    /// USD, so that the sum is in range.
+    /// Generates fewer than twenty amounts, and the same amounts in a different order. Each amount is at most about
+    /// 10¹⁹ USD, so that the sum is in range.
     fn any_amounts_and_shuffled() -> impl Strategy<Value = (Vec<Usd>, Vec<Usd>)> {
         let amount = any::<i128>().prop_map(|pico| Usd::from_pico(pico >> 24));
         prop::collection::vec(amount, 0..20)

@@ -9,8 +9,8 @@ use serde::{Deserialize, Deserializer};
 
 /// Reads a `T` from an object.
 ///
-/// Fails for a list. serde would read a list as the values of the struct's fields in order, but a list that another
-/// program wrote may contain anything.
+/// Fails for a list. By default, serde would accept a list and read its elements as the fields of the struct in
+/// order. That would be wrong, because a list from another program may contain anything.
 pub(super) fn object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
     deserializer.deserialize_map(Object(PhantomData))
 }

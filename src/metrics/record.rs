@@ -11,9 +11,9 @@ use super::{Timestamp, Usage, Usd};
 
 /// The record of one execution of one skill (a named unit of work): what ran, how it ended, and what it used.
 ///
-/// In JSON, a record always has the first 29 fields, in this order, with `null` for unknown values. Each later field is
-/// written only if it differs from its default. [`ExecutionMetrics::new`] creates a record, whose fields you then set.
-/// A ledger never changes a record that was appended.
+/// In JSON, a record always has the first 29 fields, in this order, with `null` for unknown values. Each later field
+/// is written only if it differs from its default. [`ExecutionMetrics::new`] creates a record, and you then set its
+/// fields. A ledger never changes a record that was appended.
 ///
 /// ```
 /// use runledger::{ExecutionMetrics, Timestamp, Uuid};
@@ -75,8 +75,8 @@ pub struct ExecutionMetrics {
     /// The sum of the steps' durations, in milliseconds by the monotonic clock.
     #[serde(default)]
     pub total_latency_ms: Option<u64>,
-    /// The time from the start to the end, in milliseconds by the monotonic clock. If one process started the execution
-    /// and another process completed it, the wall clock was used instead.
+    /// The time from the start to the end, in milliseconds by the monotonic clock. If different processes started and
+    /// completed the execution, the wall clock was used instead.
     #[serde(default)]
     pub wall_clock_time_ms: Option<u64>,
 
@@ -99,7 +99,7 @@ pub struct ExecutionMetrics {
     pub cost_tier: Option<CostTier>,
 
     // Quota.
-    /// The quota that remained after this execution, in the quota's unit.
+    /// The quota that remained after this execution, in the unit of the quota; `None` if it is unknown.
     #[serde(default)]
     pub free_tier_quota_remaining: Option<u64>,
     /// The percentage of the quota that had been used after this execution, 0–100.
@@ -124,15 +124,16 @@ pub struct ExecutionMetrics {
     /// The SHA-256 of the output as 64 lower-case hex digits.
     #[serde(default)]
     pub output_hash: Option<String>,
-    /// The path through the skills, such as `orchestrator -> rules-engine -> executor`.
+    /// The path through the graph of skills (a DAG), such as `orchestrator -> rules-engine -> executor`.
     #[serde(default)]
     pub skill_path_in_dag: Option<String>,
     /// Any other values, by key.
     #[serde(default)]
     pub tags: serde_json::Map<String, serde_json::Value>,
 
-    // Fields that are left out of the JSON if they have their default value.
-    /// How the execution ended, in more detail than succeeded or failed; `None` if the writer did not report it.
+    // Fields that are omitted from the JSON if they have their default value.
+    /// The way in which the execution ended, in more detail than succeeded or failed. `None` if the writer did not
+    /// report it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<Status>,
     /// The kind of event that the record describes, such as the execution of a skill.
@@ -144,10 +145,10 @@ pub struct ExecutionMetrics {
     /// The model that was used.
     #[serde(default, deserialize_with = "object", skip_serializing_if = "is_default")]
     pub model: Model,
-    /// Where the cost comes from.
+    /// The provenance of the cost.
     #[serde(default, deserialize_with = "object", skip_serializing_if = "is_default")]
     pub cost: CostProvenance,
-    /// What the execution produced, such as a shot of a film, and the quality control of this product.
+    /// The product of the execution, such as a shot of a film, and the quality control of this product.
     #[serde(default, deserialize_with = "object", skip_serializing_if = "is_default")]
     pub production: Production,
     /// The progress that was reported last.
@@ -231,10 +232,10 @@ impl ExecutionMetrics {
         self.status = Some(status);
     }
 
-    /// Sets each of these fields if it is unknown and can be derived from other fields:
+    /// Derives each of these fields from other fields, if the field is unknown and the other fields are known:
     ///
-    /// - `execution_succeeded` and `execution_failed`, from `status` if both are unknown. If one of them is known, the
-    ///   other one is its inverse;
+    /// - `execution_succeeded` and `execution_failed`, from `status` if both are unknown. If one of the two is known,
+    ///   the other becomes its inverse;
     /// - `tokens_used`, from `tokens_input` and `tokens_output`;
     /// - `wall_clock_time_ms`, from the two times, rounded down;
     /// - `total_latency_ms`, from the durations of the steps. If there are no steps, it is `wall_clock_time_ms`.
@@ -270,8 +271,9 @@ impl ExecutionMetrics {
         self.error_reason = Some(cut(reason.into(), Self::ERROR_REASON_CHARS_MAX));
     }
 
-    /// Sets the name of the model and the token counts, in the top-level fields and in the group `model`. `tokens_used`
-    /// becomes `None` if the sum of input and output exceeds the range of `u64`.
+    /// Sets the name of the model and the parts of the usage in `model`, and the token counts in `tokens_input`,
+    /// `tokens_output` and `tokens_used`. `tokens_used` becomes `None` if the sum of input and output exceeds the
+    /// range of `u64`.
     pub fn set_usage(&mut self, model: impl Into<String>, usage: &Usage) {
         self.tokens_input = Some(usage.input);
         self.tokens_output = Some(usage.output);

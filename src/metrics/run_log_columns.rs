@@ -1,4 +1,4 @@
-//! The columns of a run log, and the key of a record that each one means.
+//! The columns of a run log. Each column has the path of the key whose value it contains.
 
 const RUN_LOG_COLUMNS: [(&str, &str); 15] = [
     ("run_id", "run.run_id"),
@@ -18,8 +18,8 @@ const RUN_LOG_COLUMNS: [(&str, &str); 15] = [
     ("notes", "production.notes"),
 ];
 
-/// Returns the columns of a run log `RUN_LOG_v###.csv` in order, each with the path of the key of a record
-/// that it means. [`export::csv`](crate::export::csv) describes what a cell contains if this key is null.
+/// Returns the columns of a run log `RUN_LOG_v###.csv` in order. Each column has the path of the key whose value it
+/// contains. [`export::csv`](crate::export::csv) describes what a cell contains if this key is null.
 ///
 /// ```
 /// use runledger::metrics::run_log_columns;

@@ -1,8 +1,8 @@
-//! The enums of a record. Each enum keeps a value that this version does not know. So a record from a newer version can
-//! be written back unchanged.
+//! The enums of a record. Each enum also keeps values that this version does not define. So a record of a newer
+//! version can be written back unchanged.
 
-/// Defines an enum over strings, with `Other` for unknown values. Two values are equal if their strings are equal. So
-/// `Other("success")` equals `Success`.
+/// Defines an enum whose values are strings, with `Other` for unknown strings. Two values are equal if their strings
+/// are equal. So `Other("success")` equals `Success`.
 macro_rules! open_enum {
     ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $text:literal,)+ }) => {
         $(#[$meta])*
@@ -10,12 +10,12 @@ macro_rules! open_enum {
         #[non_exhaustive]
         pub enum $name {
             $($(#[$doc])* $variant,)+
-            /// A value that this version does not know, as it was read.
+            /// A value that this version does not define, as it was read.
             Other(String),
         }
 
         impl $name {
-            /// The values that this version knows, as they are written in a record.
+            /// The values that this version defines, as they are written in a record.
             pub const KNOWN: &'static [&'static str] = &[$($text),+];
 
             /// Returns the value as it is written in a record.
@@ -72,14 +72,14 @@ macro_rules! open_enum {
 pub(super) use open_enum;
 
 open_enum! {
-    /// How an execution ended, or that it is paused.
+    /// The way in which an execution ended, or the fact that it is paused.
     Status {
         /// The execution succeeded.
         Success = "success",
         /// The execution ended with an error.
         Failed = "failed",
-        /// The execution was cancelled, or its guard, an [`Execution`](crate::Execution), was dropped before the
-        /// execution had a result.
+        /// The execution was cancelled, or its guard (an [`Execution`](crate::Execution)) was dropped without a
+        /// result.
         Cancelled = "cancelled",
         /// The process of the execution died.
         Interrupted = "interrupted",
@@ -92,7 +92,7 @@ open_enum! {
 
 impl Status {
     /// Returns true for a success and false for a failure. Returns `None` for an interrupted or paused execution, and
-    /// for a status that this version does not know.
+    /// for a status that this version does not define.
     pub fn succeeded(&self) -> Option<bool> {
         // The text is compared, because `Other("success")` equals `Success`.
         match Self::from(self.as_str()) {
@@ -103,9 +103,9 @@ impl Status {
     }
 }
 
-/// Returns whether an execution succeeded, given its `execution_succeeded` and `execution_failed`. One of the two is
-/// enough, because some writers set only `execution_failed`. Returns `None` if both are `None`, or if they contradict
-/// each other.
+/// Returns whether an execution succeeded, given its `execution_succeeded` and `execution_failed`. One of the two
+/// fields is enough, because some writers set only `execution_failed`. Returns `None` if both are `None`, or if they
+/// contradict each other.
 pub(crate) fn outcome(succeeded: Option<bool>, failed: Option<bool>) -> Option<bool> {
     match (succeeded, failed) {
         (Some(succeeded), Some(failed)) => (succeeded != failed).then_some(succeeded),
@@ -124,7 +124,7 @@ open_enum! {
         Network = "Network",
         /// An operation took too long.
         Timeout = "Timeout",
-        /// The program has an error.
+        /// The program has a bug.
         Logic = "Logic",
         /// Another category, or an unknown one.
         Unknown = "Unknown",

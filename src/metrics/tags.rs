@@ -12,12 +12,12 @@ use super::text::shortened;
 /// The maximum depth of nested arrays and objects in a tag.
 ///
 /// `serde_json` reads at most 127 levels. Three of these levels can be around the tag: the record, its `tags`, and an
-/// object that temporarily contains the record. A record is in such an object while its execution is in flight, or
-/// while the record cannot be appended to the ledger.
+/// object that contains the record. A record is in such an object while its execution is in flight, and while the
+/// record cannot be appended to the ledger.
 pub(super) const TAG_DEPTH_MAX: usize = 124;
 
-/// The prefix of the keys that mark internal types of `serde_json`. An object that begins with such a key is read back
-/// as another value.
+/// The prefix of the keys that mark internal types of `serde_json`. `serde_json` reads an object that begins with
+/// such a key back as a different value.
 const RESERVED_KEY: &str = "$serde_json::private::";
 
 impl ExecutionMetrics {
@@ -40,7 +40,7 @@ impl ExecutionMetrics {
         self.check_variants(faults);
     }
 
-    /// Checks the variants. Like the keys of tags, the keys of variants come from the caller, so any key can occur.
+    /// Checks the variants. The keys of variants come from the caller, like the keys of tags. So any key can occur.
     fn check_variants(&self, faults: &mut Faults) {
         let mut check = |field: &dyn fmt::Display, variant: &BTreeMap<String, String>| {
             if variant.keys().any(|key| key.starts_with(RESERVED_KEY)) {

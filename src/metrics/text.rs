@@ -1,4 +1,4 @@
-//! Shortens texts, and says which byte of a text is not UTF-8.
+//! Shortens texts, and reports where a text is not UTF-8.
 
 use std::str::Utf8Error;
 
@@ -13,7 +13,7 @@ pub(crate) fn cut(mut text: String, chars_max: usize) -> String {
     text
 }
 
-/// Returns the detail of an error for a text that is not UTF-8.
+/// Returns the detail of an error that says where a text is not UTF-8.
 pub(super) fn not_utf8(error: Utf8Error) -> String {
     format!("expected UTF-8, found another byte at column {}", error.valid_up_to() + 1)
 }

@@ -10,12 +10,12 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::text::shortened;
 use crate::error::{Error, ErrorKind};
 
-/// A moment in UTC with microsecond precision, from year 0 to 9999. It is written as `2026-02-14T14:23:00.000Z`. If it
-/// is not a whole number of milliseconds, it is written with six decimals.
+/// A moment in UTC with microsecond precision, in the years 0 to 9999. It is written with three decimals, as in
+/// `2026-02-14T14:23:00.000Z`. If it is not a whole number of milliseconds, it is written with six decimals.
 ///
-/// Any RFC 3339 text can be read. An offset without a colon, such as `+0530`, is accepted too. The time is converted to
-/// UTC, and digits beyond microseconds are dropped. A leap second such as `23:59:60` is read as the start of the next
-/// second.
+/// Any RFC 3339 text in these years can be read. The colon in its offset may be missing (`+0530`). The time is
+/// converted to UTC, and digits beyond microseconds are dropped. A leap second such as `23:59:60` is read as the
+/// start of the next second.
 ///
 /// ```
 /// let t: runledger::Timestamp = "2026-02-14T15:23:00.123+01:00".parse()?;
@@ -48,18 +48,19 @@ impl Timestamp {
         RANGE_US.contains(&unix_us).then_some(Self { unix_us })
     }
 
-    /// Returns the whole milliseconds since 1970-01-01T00:00:00Z, rounded down. The number is negative for an earlier
-    /// moment.
+    /// Returns the whole milliseconds since 1970-01-01T00:00:00Z, rounded down. The number is negative for a moment
+    /// before that.
     pub fn unix_ms(self) -> i64 {
         self.unix_us.div_euclid(1_000)
     }
 
-    /// Returns the microseconds since 1970-01-01T00:00:00Z. The number is negative for an earlier moment.
+    /// Returns the microseconds since 1970-01-01T00:00:00Z. The number is negative for a moment before that.
     pub fn unix_us(self) -> i64 {
         self.unix_us
     }
 
-    /// Returns the moment `ms` milliseconds later. Adds fewer milliseconds if this would be after the year 9999.
+    /// Returns the moment `ms` milliseconds later. Adds only as many milliseconds as fit before the end of the year
+    /// 9999.
     #[must_use]
     pub fn plus_ms(self, ms: u64) -> Self {
         let unix_us = self.unix_us.saturating_add_unsigned(ms.saturating_mul(1_000));
@@ -67,8 +68,8 @@ impl Timestamp {
         Self { unix_us: unix_us.min(last_us) }
     }
 
-    /// Returns the whole milliseconds since `earlier`, rounded down. Returns `None` if `earlier` is in fact the later
-    /// moment, which happens when a clock is set back.
+    /// Returns the whole milliseconds since `earlier`, rounded down. Returns `None` if `earlier` is actually later
+    /// than this moment. This can happen if a clock was set back.
     ///
     /// ```
     /// use runledger::Timestamp;
@@ -104,9 +105,9 @@ impl TryFrom<DateTime<Utc>> for Timestamp {
 }
 
 impl Timestamp {
-    /// Writes the moment into `place`, and returns the text. It has 24 bytes, or 27 bytes if the moment is not a whole
-    /// number of milliseconds. This method is faster than the formatter of chrono, which matters because every record
-    /// contains several timestamps.
+    /// Writes the moment into `place`, and returns the text. The text has 24 bytes, or 27 bytes if the moment is not
+    /// a whole number of milliseconds. Every record contains several timestamps, so this method avoids the slower
+    /// formatter of chrono.
     fn text(self, place: &mut [u8; 27]) -> &[u8] {
         let t = self.to_chrono();
         let (ms, us) = (t.timestamp_subsec_micros() / 1_000, t.timestamp_subsec_micros() % 1_000);
@@ -128,8 +129,8 @@ impl Timestamp {
 }
 
 impl Timestamp {
-    /// Reads a text in exactly the form of [`text`](Self::text) with 24 bytes. Returns `None` for any other form, and
-    /// for a leap second.
+    /// Reads a text in exactly the form with 24 bytes that [`text`](Self::text) writes. Returns `None` for any other
+    /// form, and for a leap second.
     pub(super) fn from_written(text: &[u8; 24]) -> Option<Self> {
         const ZERO: &[u8; 24] = b"0000-00-00T00:00:00.000Z";
         // XOR with `ZERO` turns a digit into its value, and any other expected character into 0. So each resulting byte
@@ -140,11 +141,10 @@ impl Timestamp {
         for ((eight, zero), place) in text.as_chunks().0.iter().zip(ZERO.as_chunks().0).zip(pairs.as_chunks_mut().0) {
             let above = u64::from_le_bytes(*eight) ^ u64::from_le_bytes(*zero);
             let room = u64::from_le_bytes(zero.map(|byte| if byte == b'0' { 127 - 9 } else { 127 }));
-            // A byte carries into the next byte only if it exceeds its own limit. So no valid text is refused because
-            // of a carry.
+            // Only a wrong byte can carry into the next byte. The text is refused in this case anyway.
             wrong |= (above.wrapping_add(room) | above) & u64::from_ne_bytes([0x80; 8]);
             // Each byte becomes the two-digit number that begins at this byte. The number is at most 99, so there is no
-            // carry into the next byte.
+            // carry into the next byte. (If the text is invalid, the result is not used.)
             *place = above.wrapping_mul(10).wrapping_add(above >> 8).to_le_bytes();
         }
         // Both digits of each two-digit number that is read here are in the same group of eight bytes.
@@ -158,7 +158,7 @@ impl Timestamp {
             return None;
         }
         // Years are counted from March here, so the leap day is at the end of a year. Each group of five months from
-        // March on has 153 days. Four years have 1,461 days, except at the end of most centuries.
+        // March on has 153 days. A leap day is added every fourth year, except in three of four century years.
         let (years, months) = if month > 2 { (year + 4800, month - 3) } else { (year + 4799, month + 9) };
         let days = years * 365 + years / 4 - years / 100 + years / 400 + (months * 153 + 2) / 5 + day - 1;
         let minutes = (i64::from(days) - DAYS_BEFORE_1970) * 1_440 + i64::from(hour * 60 + minute);
@@ -177,8 +177,9 @@ impl Timestamp {
         Some(Self { unix_us: time.unix_us + us })
     }
 
-    /// Like [`from_written`](Self::from_written), but faster if `text` is in the same minute as `read`, a text whose
-    /// `time` is known. The end of an execution is often in the same minute as its start.
+    /// Like [`from_written`](Self::from_written), but faster if `text` is in the same minute as `read`, a text that
+    /// was read before. `time` is the moment that `read` states. This helps because an execution often ends in the
+    /// minute in which it started.
     pub(super) fn from_written_beside(text: &[u8; 24], (read, time): (&[u8; 24], Self)) -> Option<Self> {
         let (minute, rest) = text.split_at(17);
         let [a @ b'0'..=b'5', b, b'.', c, d, e, b'Z'] = *rest else { return Self::from_written(text) };
@@ -230,8 +231,8 @@ impl FromStr for Timestamp {
     /// Reads an RFC 3339 text. The colon in its offset may be missing.
     ///
     /// # Errors
-    /// Fails with [`ErrorKind::Malformed`] if the text has another form, and with [`ErrorKind::Invalid`] if the moment
-    /// is outside the years 0 to 9999 in UTC.
+    /// Fails with [`ErrorKind::Malformed`] if the text has a different form or an impossible date. Fails with
+    /// [`ErrorKind::Invalid`] if the moment is outside the years 0 to 9999 in UTC.
     fn from_str(text: &str) -> Result<Self, Error> {
         let time = DateTime::parse_from_rfc3339(&with_colon(text)).map_err(|source| {
             Error::new(ErrorKind::Malformed, "read a time")
@@ -349,7 +350,7 @@ mod tests {
         assert_eq!((read("2016-12-31T23:59:61Z"), read("9999-12-31T23:59:60Z")), (None, None));
     }
 
-    /// Milliseconds, and moments with microseconds.
+    /// Generates moments with milliseconds, and moments with microseconds.
     fn moments() -> impl proptest::strategy::Strategy<Value = Timestamp> {
         use proptest::strategy::Strategy;
         let whole = RANGE_US.prop_map(|us| us - us.rem_euclid(1_000));
@@ -401,7 +402,7 @@ mod tests {
             proptest::prop_assert!(written.is_none() || written == expected, "{:?}", text);
         }
 
-    /// Leap seconds are excluded from the comparison, because only the general parser reads them.
+        /// The fast parser must refuse leap seconds, because only the general parser reads them.
         #[test]
         fn the_fast_parser_reads_a_text_like_the_rfc_3339_parser(text in "([0-9]{2}00|202[0-9]|[0-9]{4})-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-6][0-9]:[0-6][0-9][.][0-9]{3}Z") {
             let written = Timestamp::from_written(text.as_bytes().try_into().unwrap());
@@ -418,7 +419,7 @@ mod tests {
             proptest::prop_assert!(written.is_none() || written == expected, "{:?}", text);
         }
 
-        /// The second text is up to 100 seconds later, and sometimes has a wrong byte.
+        /// `text` is up to 100 seconds later than `read`. Sometimes one of its bytes is replaced.
         #[test]
         fn a_known_time_does_not_change_how_a_text_is_read(
             read in moments(),
@@ -433,7 +434,7 @@ mod tests {
         }
     }
 
-    /// Checks every day of 400 years, after which the calendar repeats, and of 60 more days.
+    /// Checks every day of 400 years and 60 days. The calendar repeats after 400 years.
     #[test]
     fn every_day_of_400_years_is_read() {
         let day_ms = 86_400_000;

@@ -13,7 +13,7 @@ impl RunIds {
     /// more text after the flags, which is skipped.
     ///
     /// # Errors
-    /// Fails with [`ErrorKind::Malformed`] if `text` has another form. `trace_id` and `span_id` are then unchanged.
+    /// Fails with [`ErrorKind::Malformed`] if `text` has a different form. `trace_id` and `span_id` are then unchanged.
     ///
     /// ```
     /// let mut run = runledger::metrics::RunIds::default();

@@ -11,10 +11,10 @@ use crate::json::{end_of_string, unescaped};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UnknownKey {
-    /// Where the key is, such as `token_input` or `trace.llm_calls[0].token_input`.
+    /// The path of the key, such as `token_input` or `trace.llm_calls[0].token_input`.
     pub path: String,
-    /// The path of the known key that was probably meant, such as `tokens_input` or `model.provider`. `None` if no known key is
-    /// similar.
+    /// The path of the known key that was probably meant, such as `tokens_input` or `model.provider`. `None` if no
+    /// known key is similar.
     pub near: Option<String>,
 }
 
@@ -42,7 +42,7 @@ impl ExecutionMetrics {
 }
 
 impl UnknownKey {
-    /// Returns the key `name` of an object that can only have the keys `known`.
+    /// Returns `name` as an unknown key of an object that can have only the keys in `known`.
     ///
     /// ```
     /// use runledger::metrics::UnknownKey;
@@ -61,10 +61,9 @@ impl UnknownKey {
     }
 }
 
-/// Calls `unknown` for each unknown key, with the objects and lists around the key, the outermost first.
+/// Calls `unknown` for each unknown key. Passes the objects and lists around the key, the outermost first.
 ///
-/// Returns true if an object in `line` may have a key twice. If the result is false, all keys of each object are
-/// different. In rare cases, the result is true although all keys are different.
+/// If an object in `line` has a key twice, returns true. Otherwise returns false, except in rare cases.
 pub(super) fn each_key(line: &str, mut unknown: impl FnMut(&[Open<'_>])) -> bool {
     let mut open: Vec<Open<'_>> = Vec::with_capacity(8);
     let mut may_repeat = false;
@@ -113,7 +112,7 @@ pub(super) struct Open<'l> {
     key: &'l str,
     /// The known keys of the object under the current key.
     value: Option<&'static Keys>,
-    /// The known keys so far: one bit for the index of each key.
+    /// The known keys that were read so far, as bits: the bit at the index of each key.
     known: u64,
     /// The unknown keys so far.
     others: Vec<Cow<'l, str>>,
@@ -131,7 +130,8 @@ impl<'l> Open<'l> {
 
     /// Adds the next key of the object. Returns false if the key is unknown.
     fn add(&mut self, written: &'l str, may_repeat: &mut bool) -> bool {
-        // At most this number of unknown keys are compared, since the time grows with the square of their number.
+        // The largest number of unknown keys that are compared with each other. The time grows with the square of
+        // this number.
         const COMPARED_MAX: usize = 32;
         self.key = written;
         self.value = None;
@@ -165,8 +165,7 @@ fn path(open: &[Open<'_>]) -> String {
     path
 }
 
-/// Returns the known key that was probably meant: the same key in another object, a similar key in the same object, or a
-/// similar key in another object.
+/// Returns the known key that was probably meant: the same key in a different object, or a similar key in any object.
 fn near(open: &[Open<'_>]) -> Option<String> {
     let (last, outer) = open.split_last()?;
     let key = unescaped(last.key);
@@ -186,7 +185,7 @@ fn near(open: &[Open<'_>]) -> Option<String> {
     })
 }
 
-/// No key is similar to a name with more characters than this.
+/// A name with more characters than this is not similar to any key.
 const CHARS_MAX: usize = 64;
 
 /// Returns the name in `names` that is most similar to `key`, and the number of letters in which they differ. Returns
@@ -199,13 +198,13 @@ fn nearest<'n>(key: &str, names: impl Iterator<Item = &'n str>) -> Option<(usize
     distances.min_by_key(|(distance, _)| *distance).filter(|(distance, name)| is_similar(*distance, name))
 }
 
-/// Returns true if a key that differs from `name` in so many letters is similar to it.
+/// Returns true if a key that differs from `name` in `distance` letters is similar to `name`.
 fn is_similar(distance: usize, name: &str) -> bool {
     distance <= (name.len() / 4).max(1)
 }
 
-/// Returns the number of letters in which two keys differ. The order of the words, their separators and their case are
-/// ignored.
+/// Returns the number of letters in which two keys differ. Ignores the order of the words, their separators and their
+/// case.
 fn distance(one: &str, other: &str) -> usize {
     let words = |name: &str| {
         let mut words = vec![String::new()];

@@ -11,8 +11,8 @@ use crate::error::Result;
 /// includes reasoning.
 ///
 /// Vendors count in different ways. [`from_anthropic`](Self::from_anthropic), [`from_openai`](Self::from_openai) and
-/// [`from_gemini`](Self::from_gemini) convert what the vendors report. The usage of several calls can be added up. But
-/// price each call separately, because the price per token can depend on the size of the call.
+/// [`from_gemini`](Self::from_gemini) convert what the vendors report. The usages of several calls can be added up.
+/// But price each call separately, because the price of a token can depend on the size of the call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub struct Usage {
@@ -133,8 +133,7 @@ impl UsageParts {
     }
 }
 
-/// Each entry has a whole and some of its parts, which do not overlap. So the sum of these parts must not exceed the
-/// whole.
+/// Each entry has a whole and some of its parts. These parts do not overlap, so their sum must not exceed the whole.
 const NESTED: [(Meter, &[Meter]); 9] = [
     (Meter::Input, &[Meter::CacheRead, Meter::CacheWrite]),
     (Meter::Input, &[Meter::InputAudio, Meter::InputImage, Meter::InputVideo]),
@@ -147,7 +146,7 @@ const NESTED: [(Meter, &[Meter]); 9] = [
     (Meter::Pages, &[Meter::AnnotatedPages]),
 ];
 
-/// Parts that exceed their whole.
+/// Some parts that together exceed their whole.
 pub(super) struct Excess {
     pub(super) parts: Vec<Meter>,
     pub(super) sum: u128,
@@ -229,8 +228,8 @@ impl Usage {
         self.counts()[meter as usize]
     }
 
-    /// Like [`counts`](Self::counts), but returns the sum of the parts of a meter if the count of the meter itself was
-    /// not reported. If that sum is 0, the count of the meter stays unknown.
+    /// Like [`counts`](Self::counts), but if the count of a meter was not reported, returns the sum of its parts
+    /// instead. If this sum is 0, the count stays unknown.
     pub(crate) fn counts_with_wholes(&self) -> [Option<u64>; Meter::COUNT] {
         let reported = self.counts();
         let mut counts = reported;
@@ -296,8 +295,8 @@ impl Usage {
         faults.into_result("accept a usage")
     }
 
-    /// Returns the sum of two usages. A sum that exceeds `u64::MAX` becomes `u64::MAX`. A count that is known in only
-    /// one of the usages is used unchanged.
+    /// Returns the sum of two usages. A sum that exceeds `u64::MAX` becomes `u64::MAX`. If a count is known in only
+    /// one of the usages, this count is the sum.
     #[must_use]
     pub fn saturating_add(&self, other: &Self) -> Self {
         let added = Meter::ALL.into_iter().zip(self.counts()).zip(other.counts());

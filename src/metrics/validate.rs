@@ -9,11 +9,12 @@ use super::{ExecutionMetrics, Meter, Status, Timestamp, Usage, UsageParts, Usd};
 use crate::error::Result;
 
 impl ExecutionMetrics {
-    /// Checks the record and reports every fault at once. Whatever records an execution uses these rules: a ledger, and
-    /// each command that takes records. A reader does not use them, so old records stay readable.
+    /// Checks the record and reports every fault at once. A ledger refuses a record that breaks one of these rules,
+    /// and so does each command that records executions. Reading a record does not check the rules, so old records
+    /// stay readable.
     ///
-    /// - Words: a value with a fixed list of words, such as `status`, is one of these words. Only a reader accepts other
-    ///   words, because a newer version may have written them.
+    /// - Words: a value with a fixed list of words, such as `status`, is one of these words. A reader also accepts
+    ///   other words, because a newer version may have written them.
     /// - Presence: `execution_id` is not nil. `skill_name` and `skill_version` are not blank, and `timestamp_end` is
     ///   present. Only an interrupted execution may lack `timestamp_end`.
     /// - Order: the end is not before the start, and the `call_sequence` of the `llm_calls` is 1, 2, 3, …
@@ -25,8 +26,8 @@ impl ExecutionMetrics {
     /// - Precision: `cost_usd` is a multiple of 10⁻⁸ USD. If there is a `cost.exact_usd`, `cost_usd` is this amount,
     ///   rounded by [`Usd::round_to_record`]. In a call, `cost_usd` can also be the exact amount.
     /// - Sums: `tokens_used` is the sum of input and output. If only one of them is known, `tokens_used` is at least
-    ///   that number. No parts of a usage, such as cached input, exceed their whole, such as all input; see [`Usage`].
-    ///   This is also true of the usage of each call.
+    ///   that number. In a usage, no part exceeds its whole. For example, the cached input does not exceed the whole
+    ///   input; see [`Usage`]. The same rules apply to the usage of each call.
     /// - Form: a hash consists of 64 lower-case hex digits. A trace id consists of 32 lower-case hex digits, and a span
     ///   id of 16. Neither id is all zeros, as [W3C Trace Context](https://www.w3.org/TR/trace-context/) requires.
     /// - Tags: JSON can represent every tag unchanged. [`to_json`](Self::to_json) lists the values that JSON cannot
@@ -95,7 +96,7 @@ impl ExecutionMetrics {
             faults.add("execution_succeeded, execution_failed", "one true and one false, or both null", found);
         }
         match self.status.as_ref().map(|status| Status::from(status.as_str())) {
-            // There is nothing to compare.
+            // Without a known status, there is nothing to compare.
             None | Some(Status::Other(_)) => {}
             Some(status) if status.succeeded() == succeeded => {}
             Some(status) => faults.add(
@@ -190,7 +191,8 @@ impl ExecutionMetrics {
         }
     }
 
-    /// Returns every float of the record except those in `tags`, which cannot be NaN or infinite.
+    /// Returns every float in the fields of the record. Leaves out the floats in `tags`, which cannot be NaN or
+    /// infinite.
     pub(super) fn floats(&self) -> [Float; 5] {
         let percent = self.progress.as_ref().and_then(|progress| progress.percent);
         [

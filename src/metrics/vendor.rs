@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::plain_usage::plain;
 use super::text::not_utf8;
 use super::{Meter, Usage};
 use crate::error::{Error, ErrorKind, Result};
@@ -36,13 +37,14 @@ impl Usage {
     /// ```
     ///
     /// # Errors
-    /// * [`ErrorKind::Malformed`] if the text is not a JSON object, if a count is not a whole number, or if
-    ///   `input_tokens` or `output_tokens` is missing. Also if the usage is that of OpenAI or Gemini.
+    /// * [`ErrorKind::Malformed`] if the text is not a JSON object, or if it has the usage of OpenAI or Gemini. The
+    ///   error also occurs if a count is not a whole number, or if `input_tokens` or `output_tokens` is missing.
     /// * [`ErrorKind::Invalid`] if parts of the usage, such as cached input, exceed their whole, such as all input
     ///   ([`validate`](Self::validate)).
     /// * [`ErrorKind::Overflow`] if a sum exceeds the range of `u64`.
     pub fn from_anthropic(json: &(impl AsRef<[u8]> + ?Sized)) -> Result<Self> {
-        read(ANTHROPIC, json.as_ref(), Self::from_anthropic_value)
+        let json = json.as_ref();
+        plain(json).map_or_else(|| read(ANTHROPIC, json, Self::from_anthropic_value), Ok)
     }
 
     /// Like [`from_anthropic`](Self::from_anthropic), but reads JSON that is already parsed, such as the response of a
@@ -59,7 +61,11 @@ impl Usage {
     /// ```
     ///
     /// # Errors
-    /// The errors of [`from_anthropic`](Self::from_anthropic).
+    /// * [`ErrorKind::Malformed`] if the usage is not a JSON object, or if it is the usage of OpenAI or Gemini. The
+    ///   error also occurs if a count is not a whole number, or if `input_tokens` or `output_tokens` is missing.
+    /// * [`ErrorKind::Invalid`] if parts of the usage, such as cached input, exceed their whole, such as all input
+    ///   ([`validate`](Self::validate)).
+    /// * [`ErrorKind::Overflow`] if a sum exceeds the range of `u64`.
     pub fn from_anthropic_value(response: &Value) -> Result<Self> {
         let report = Report::of(ANTHROPIC, response)?;
         let in_an_hour = report.count("cache_creation.ephemeral_1h_input_tokens")?;
@@ -92,8 +98,8 @@ impl Usage {
     /// the usage.
     ///
     /// Other vendors use these forms too. At some vendors, such as xAI, the output excludes reasoning. If
-    /// `total_tokens` shows that the output excludes reasoning, the reasoning is added to the output. Unknown keys are
-    /// skipped. A part that is missing or `null` is unknown.
+    /// `total_tokens` shows this, the reasoning is added to the output. Unknown keys are skipped. A part that is
+    /// missing or `null` is unknown.
     ///
     /// ```
     /// use runledger::{Usage, metrics::Meter};
@@ -111,8 +117,9 @@ impl Usage {
     /// ```
     ///
     /// # Errors
-    /// * [`ErrorKind::Malformed`] if the text is not a JSON object in one of these forms, if it has `input_tokens` but
-    ///   not `output_tokens`, or if a count is not a whole number. Also if the usage is that of Anthropic or Gemini.
+    /// * [`ErrorKind::Malformed`] if the text is not a JSON object in one of these forms, or if it has the usage of
+    ///   Anthropic or Gemini. The error also occurs if a count is not a whole number, or if `input_tokens` is present
+    ///   but `output_tokens` is missing.
     /// * [`ErrorKind::Invalid`] if parts of the usage, such as cached input, exceed their whole, such as all input
     ///   ([`validate`](Self::validate)).
     /// * [`ErrorKind::Overflow`] if a sum exceeds the range of `u64`.
@@ -134,7 +141,12 @@ impl Usage {
     /// ```
     ///
     /// # Errors
-    /// The errors of [`from_openai`](Self::from_openai).
+    /// * [`ErrorKind::Malformed`] if the usage is not a JSON object in one of the forms of
+    ///   [`from_openai`](Self::from_openai), or if it is the usage of Anthropic or Gemini. The error also occurs if a
+    ///   count is not a whole number, or if `input_tokens` is present but `output_tokens` is missing.
+    /// * [`ErrorKind::Invalid`] if parts of the usage, such as cached input, exceed their whole, such as all input
+    ///   ([`validate`](Self::validate)).
+    /// * [`ErrorKind::Overflow`] if a sum exceeds the range of `u64`.
     pub fn from_openai_value(response: &Value) -> Result<Self> {
         let report = Report::of(OPENAI, response)?;
         if report.get("type")?.and_then(Value::as_str) == Some("duration") {
@@ -150,8 +162,8 @@ impl Usage {
         let of_output =
             |part| report.part(["completion_tokens_details", "output_tokens_details", "output_token_details"], part);
         let reasoning = of_output("reasoning_tokens")?;
-        // xAI uses this form, but its completion tokens exclude reasoning. The total of xAI shows this, because the
-        // total includes reasoning.
+        // xAI uses this form, but its completion tokens exclude reasoning. This can be seen from the total, which
+        // includes reasoning.
         let with_reasoning = report.sum([Some(output), reasoning])?.unwrap_or(output);
         let total = report.count("total_tokens")?;
         let is_outside = total.is_some() && total == report.sum([Some(input), Some(with_reasoning)])?;
@@ -172,10 +184,10 @@ impl Usage {
     /// Reads the usage of a response from [Gemini](https://ai.google.dev/api/generate-content#UsageMetadata), including
     /// on Vertex AI, as JSON text or bytes: the whole response, or only its `usageMetadata`.
     ///
-    /// `promptTokenCount` includes tokens read from a cache, but excludes the prompts of tool use. So these prompts are
-    /// added to the input. `candidatesTokenCount` excludes thoughts. So the thoughts are added to the output. The
-    /// numbers of audio, image and video tokens come from Gemini's lists of counts by modality. Gemini omits counts of
-    /// 0, so a missing `candidatesTokenCount` means 0.
+    /// `promptTokenCount` includes tokens read from a cache, but excludes the prompts of tool use. These prompts are
+    /// added to the input. `candidatesTokenCount` excludes thoughts, which are added to the output. The numbers of
+    /// audio, image and video tokens come from Gemini's lists of counts by modality. Gemini omits counts of 0, so a
+    /// missing `candidatesTokenCount` means 0.
     ///
     /// Unknown keys are skipped. A part that is missing or `null` is unknown.
     ///
@@ -197,8 +209,8 @@ impl Usage {
     /// ```
     ///
     /// # Errors
-    /// * [`ErrorKind::Malformed`] if the text is not a JSON object, if a count is not a whole number, or if
-    ///   `promptTokenCount` is missing. Also if the usage is that of Anthropic or OpenAI.
+    /// * [`ErrorKind::Malformed`] if the text is not a JSON object, or if it has the usage of Anthropic or OpenAI.
+    ///   The error also occurs if a count is not a whole number, or if `promptTokenCount` is missing.
     /// * [`ErrorKind::Invalid`] if parts of the usage, such as cached input, exceed their whole, such as all input
     ///   ([`validate`](Self::validate)).
     /// * [`ErrorKind::Overflow`] if a sum exceeds the range of `u64`.
@@ -223,11 +235,15 @@ impl Usage {
     /// ```
     ///
     /// # Errors
-    /// The errors of [`from_gemini`](Self::from_gemini).
+    /// * [`ErrorKind::Malformed`] if the usage is not a JSON object, or if it is the usage of Anthropic or OpenAI.
+    ///   The error also occurs if a count is not a whole number, or if `promptTokenCount` is missing.
+    /// * [`ErrorKind::Invalid`] if parts of the usage, such as cached input, exceed their whole, such as all input
+    ///   ([`validate`](Self::validate)).
+    /// * [`ErrorKind::Overflow`] if a sum exceeds the range of `u64`.
     pub fn from_gemini_value(response: &Value) -> Result<Self> {
         let report = Report::of(GEMINI, response)?;
         let thoughts = report.count("thoughtsTokenCount")?;
-        // The Live API calls candidates "responses".
+        // The Live API names this count `responseTokenCount`.
         let candidates = report.count("candidatesTokenCount")?.or(report.count("responseTokenCount")?);
         let prompt = report.whole("promptTokenCount")?;
         let input = report.sum([Some(prompt), report.count("toolUsePromptTokenCount")?])?.unwrap_or(prompt);
@@ -295,12 +311,12 @@ const GEMINI: Vendor = Vendor {
     keys: &["promptTokenCount", "candidatesTokenCount", "cachedContentTokenCount"],
 };
 
-/// How a vendor reports usage.
+/// The form in which a vendor reports usage.
 #[derive(Clone, Copy)]
 struct Vendor {
     operation: &'static str,
     name: &'static str,
-    /// The keys by which its usage differs from the usage of the other vendors.
+    /// The keys that occur in a usage of this vendor, but not in a usage of the other two vendors.
     keys: &'static [&'static str],
 }
 
@@ -320,14 +336,15 @@ struct Report<'v> {
 impl<'v> Report<'v> {
     /// Finds the usage in `response`, which is a whole response or only its usage.
     ///
-    /// Fails if the usage is that of another vendor, because the cached tokens would be skipped as unknown keys.
+    /// Fails if the usage is from another vendor. The counts of cached tokens have other names there, so they would
+    /// be skipped as unknown keys.
     fn of(vendor: Vendor, response: &'v Value) -> Result<Self> {
         let inner = ["usage", "usageMetadata"].into_iter().find_map(|key| response.get(key));
         let report = Self { vendor, value: inner.filter(|usage| !usage.is_null()).unwrap_or(response) };
         let Value::Object(usage) = report.value else {
             return Err(report.malformed("the usage", "an object", report.value));
         };
-        // Some programs add the keys of several vendors to one usage.
+        // Some programs add the keys of several vendors to one usage. Such a usage is accepted.
         let key_of = |vendor: Vendor| vendor.keys.iter().find(|key| usage.contains_key(**key));
         let mut others = [ANTHROPIC, OPENAI, GEMINI].into_iter().filter(|other| other.name != vendor.name);
         match others.find_map(|other| Some((other, key_of(other)?))) {

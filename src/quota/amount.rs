@@ -20,7 +20,7 @@ pub enum Unit {
 }
 
 impl Unit {
-    /// Returns the name that the lines of the journal use for this unit.
+    /// Returns the name of the unit's steps in the lines of the journal.
     pub(super) fn step(self) -> &'static str {
         match self {
             Self::Tokens => "tokens",
@@ -49,12 +49,12 @@ pub trait Amount: Debug + Display + Copy + PartialEq + Send + Sync + Steps {}
 impl Amount for u64 {}
 impl Amount for Usd {}
 
-/// How amounts are counted internally and in the journal: as a whole number of steps. A step is one token, one call, or
-/// one pico-dollar.
+/// Converts amounts to and from steps. Amounts are counted internally and in the journal as whole numbers of steps: a
+/// step is one token, one call, or one pico-dollar.
 ///
-/// The number of steps is a `u64` for every unit. So the code and the form of a journal line are the same for all
-/// units. Lines that were written before budgets existed stay valid. A limit, and the sum of one period, is at most
-/// `u64::MAX` pico-dollars, which are 18,446,744.07 USD.
+/// The number of steps is a `u64` for every unit. So all units share the same code and the same form of a journal
+/// line. Lines that were written before budgets existed are still valid. In US dollars, a limit and the sum of one
+/// period are at most `u64::MAX` pico-dollars, which are 18,446,744.07 USD.
 pub trait Steps: Sized {
     /// Returns the number of steps; `None` if the number is below 0 or above `u64::MAX`.
     fn steps(self) -> Option<u64>;

@@ -1,4 +1,4 @@
-//! Appends lines of a quota for async callers, in a thread that syncs once for many lines.
+//! Appends lines to a quota's journal for async callers. A thread appends many lines with one sync.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::metrics::Timestamp;
 const QUEUE_BYTES_MAX: usize = 1024 * 1024;
 /// The largest sum of the lengths of the lines that are appended with one sync, in bytes.
 const BATCH_BYTES_MAX: usize = 64 * 1024;
-/// The memory of a job without its line, in bytes.
+/// The memory of a job, not counting its line, in bytes.
 const JOB_BYTES: usize = 256;
 
 /// The thread that appends lines. It is started with the first line.
@@ -30,11 +30,11 @@ pub(super) struct Background {
 struct Job {
     payload: Vec<u8>,
     seq: Promise<Result<u64>>,
-    /// The request that the line makes; `None` if the line is not a hold.
+    /// The reservation that the line requests; `None` if the line records something else.
     request: Option<Request>,
 }
 
-/// A request for a reservation. If its task is cancelled, the hold is released.
+/// A request for a reservation. If the task that waits for it is cancelled, the hold is released.
 #[derive(Debug, Clone)]
 pub(super) struct Request {
     pub(super) limit: Limit,
@@ -52,7 +52,11 @@ impl Background {
         Self { journal, committer: Arc::new(Committer::new(QUEUE_BYTES_MAX, None)) }
     }
 
-    /// Leaves a line to the thread. The line is appended even if the returned future is dropped, unless it is a hold.
+    /// Passes a line to the thread, which appends it. `request` is given if the line requests a reservation.
+    ///
+    /// If the returned future is dropped, a line without a request is still appended. A line with a request is taken
+    /// back while it waits for room in the queue. Once the line is in the queue, the reservation is made, and another
+    /// line then releases it.
     ///
     /// # Errors
     /// - [`ErrorKind::Unsuitable`](crate::ErrorKind::Unsuitable) in a forked process, which has no such thread.
@@ -70,7 +74,7 @@ impl Background {
     }
 }
 
-/// Appends the lines of a batch with one sync, and releases the holds that no task takes.
+/// Appends the lines of a batch with one sync. Releases each new hold whose task no longer waits for it.
 fn append(journal: &Journal, jobs: &mut Vec<Job>) {
     let payloads: Vec<_> = jobs.iter().map(|job| job.payload.as_slice()).collect();
     let appended = journal.append_all(&payloads);
@@ -88,7 +92,7 @@ fn append(journal: &Journal, jobs: &mut Vec<Job>) {
     }
 }
 
-/// The future of a line's number.
+/// The future of the number that a line gets in the journal.
 #[derive(Debug)]
 pub(super) struct Appending {
     background: Arc<Background>,
@@ -115,7 +119,8 @@ impl Future for Appending {
 impl Drop for Appending {
     fn drop(&mut self) {
         let (Some(promised), Some(request)) = (self.promised.take(), self.request.take()) else { return };
-        // A hold that waits for room is not requested any more. If its line is appended later, the thread releases it.
+        // If the line still waits for room in the queue, it is taken back, and no hold is requested. If the line is in
+        // the queue, the thread appends it and then releases the hold. If the hold exists already, release it here.
         if self.order.take_back().is_none()
             && let Some(Ok(hold)) = promised.leave()
             && let Ok(release) = request.release(hold)

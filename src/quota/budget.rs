@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use super::limit::Unknown;
 use super::reservation::Grant;
 use super::tracker::Tracker;
-use super::{Limit, QuotaStatus};
+use super::{Limit, Metered, QuotaStatus, Reading};
 use crate::error::Result;
 use crate::metrics::Usd;
 
@@ -45,6 +46,14 @@ pub struct Budget {
     pub(super) limit: Limit,
 }
 
+impl Limit {
+    /// Returns true if a call of unknown amount uses up the amount that the limit assumes. Returns false if such a
+    /// call uses up nothing.
+    pub fn assumes(&self) -> bool {
+        matches!(self.unknown, Unknown::Assume(_))
+    }
+}
+
 impl Budget {
     /// Returns the current status of the budget.
     ///
@@ -77,6 +86,33 @@ impl Budget {
     ///   wrote the line of this call.
     pub fn record_consumption(&self, cost: Option<Usd>) -> Result<QuotaStatus<Usd>> {
         self.tracker.record(&self.limit, cost)
+    }
+
+    /// Counts what a source, such as a running session, has used so far. Returns the resulting status.
+    ///
+    /// The bytes of the reading must begin where the counted bytes of the source end. Otherwise nothing is counted.
+    /// This happens, for example, if another process has counted some of these bytes. Then read again from the byte
+    /// that [`metered`](Self::metered) returns.
+    ///
+    /// Each use counts in the period that contains its time. If this period is over, the use counts only if the quota
+    /// has already counted other usage in the period.
+    ///
+    /// A quota remembers up to 1,024 sources that had a reading in the last seven days, and may forget all other
+    /// sources. A forgotten source is read from its start again. So that nothing counts twice, uses from before the
+    /// last reading of any forgotten source are ignored in new and forgotten sources.
+    ///
+    /// # Errors
+    /// The errors of [`record_consumption`](Self::record_consumption), except `Overflow`.
+    pub fn meter(&self, reading: Reading<Usd>) -> Result<QuotaStatus<Usd>> {
+        self.tracker.meter(&self.limit, reading)
+    }
+
+    /// Returns how far a source was counted; `None` if the source is new or forgotten.
+    ///
+    /// # Errors
+    /// The errors of [`status`](Self::status).
+    pub fn metered(&self, source: &str) -> Result<Option<Metered>> {
+        self.tracker.metered(&self.limit, source)
     }
 
     /// Reserves the most that a call can cost, if that much remains.

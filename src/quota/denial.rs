@@ -8,7 +8,7 @@ use super::{Amount, QuotaStatus, Unit};
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Denied<A = u64> {
-    /// Why the reservation was not granted.
+    /// The reason why the reservation was not granted.
     pub reason: DenialReason,
     /// The amount that was requested, in the limit's unit. If the caller does not know the amount, this is the amount
     /// that the limit assumes, or `None` if the limit assumes none. An amount above `status.limit` can never be
@@ -21,7 +21,7 @@ pub struct Denied<A = u64> {
     pub status: QuotaStatus<A>,
 }
 
-/// Why a reservation was not granted.
+/// The reason why a reservation was not granted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DenialReason {

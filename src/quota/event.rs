@@ -13,7 +13,7 @@ use crate::metrics::Timestamp;
 
 /// One line of the quota's journal: an event, its time, and the `api` and the `unit` for which the event counts.
 ///
-/// The unit is text here, so that a version can also read lines with a unit that only newer versions have.
+/// The unit is text here, so that this version can also read lines with a unit that only newer versions know.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Line<'a> {
     #[serde(borrow)]
@@ -24,7 +24,7 @@ pub(super) struct Line<'a> {
     pub(super) event: Event,
 }
 
-/// What happened. Amounts are whole numbers of the line's unit.
+/// An event in the journal. Amounts are whole numbers of the line's unit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Event {
@@ -46,8 +46,8 @@ pub(super) enum Event {
         limit: NonZeroU64,
         period: Scope,
     },
-    /// The reservation that line number `hold` requested at `held_at` ends, because the call for which it was made has
-    /// used `amount`. That amount counts in the window (the day, for example) that contains `held_at`.
+    /// The reservation that line number `hold` requested at `held_at` ends. The call for which it was made has used
+    /// `amount`, which counts in the window (for example, the day) that contains `held_at`.
     Settle {
         hold: u64,
         amount: u64,
@@ -59,6 +59,40 @@ pub(super) enum Event {
     },
     /// The reservation that line number `hold` requested ends without any use.
     Release { hold: u64 },
+    /// A source, such as the file of a session, was read from byte `from` to byte `to`. The line counts only if
+    /// earlier lines have counted exactly the bytes before `from`. So if several processes read the same bytes, only
+    /// the first of their lines counts.
+    Meter {
+        source: String,
+        from: u64,
+        to: u64,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        uses: Vec<Use>,
+        /// The state that the reader of the bytes after `to` needs.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        state: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        watch: Option<Watch>,
+    },
+}
+
+/// A use: the amount that a source used at one time. If this time is after the time of the line, the time of the line
+/// is used instead.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Use {
+    pub(super) at: Timestamp,
+    pub(super) amount: u64,
+    /// The number of calls whose amount is unknown. They add nothing to `amount`.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) unknown: u64,
+    /// The number of calls whose amount is assumed. The assumed amounts are part of `amount`.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) assumed: u64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// Returns the payload of a line.
@@ -77,7 +111,7 @@ pub(super) enum Certainty {
     Known,
     /// The caller does not know the amount, and the line's amount is an assumption.
     Assumed,
-    /// The amount is neither known nor assumed, and the line has an amount of 0.
+    /// The caller does not know the amount, and no amount is assumed. The line has an amount of 0.
     Unknown,
 }
 
@@ -87,8 +121,8 @@ impl Certainty {
     }
 }
 
-/// The thresholds that the line's writer watches, in percent of a limit. The writer reports a threshold if its line is
-/// the first in the window with which the consumption reaches the threshold.
+/// The thresholds that the line's writer watches, in percent of a limit. The writer reports a threshold if its line
+/// is the first one in the window that makes the consumption reach the threshold.
 ///
 /// The thresholds and their limit are stored in the line, so that all readers agree on which line was the first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,9 +133,12 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// Returns the watch of a line that counts against `limit` at `at`. Returns `None` if a watch is not needed: the
-    /// limit has no thresholds, and its period is one that every reader counts. Readers count any other period only if
-    /// a line names it. So if a limit has such another period, each of its lines has a watch.
+    /// Returns the watch of a line that counts against `limit` at `at`. Returns `None` if the line needs no watch. It
+    /// needs a watch in two cases:
+    ///
+    /// - The limit has thresholds.
+    /// - The period of the limit is not [always counted](Scope::is_always_counted). Readers count such a period only
+    ///   after a line has named it, so each line has a watch that names it.
     pub(super) fn of(limit: &Limit, at: Timestamp) -> Option<Self> {
         let period = Scope::of(limit, at);
         let is_needed = !limit.thresholds.is_empty() || !period.is_always_counted();
@@ -133,7 +170,7 @@ mod tests {
 
     const AT: &str = "2026-02-14T12:00:00.000Z";
 
-    /// The types of an earlier version, which knew only these five periods.
+    /// The types of an earlier version of this crate, which knew only these five periods.
     mod old {
         use super::*;
 
@@ -193,7 +230,23 @@ mod tests {
         }
     }
 
-    /// An old reader must refuse these lines, because it would count a reservation in the wrong window.
+    /// An old reader must refuse this line. Otherwise it would ignore what a session used.
+    #[test]
+    fn an_old_reader_refuses_a_meter_line() {
+        let uses = vec![Use { at: AT.parse().unwrap(), amount: 5, unknown: 1, assumed: 0 }];
+        let event = Event::Meter { source: "s".to_owned(), from: 0, to: 90, uses, state: "{}".to_owned(), watch: None };
+        let line = serde_json::to_string(&event).unwrap();
+        assert_eq!(
+            line,
+            format!(
+                r#"{{"meter":{{"source":"s","from":0,"to":90,"uses":[{{"at":"{AT}","amount":5,"unknown":1}}],"state":"{{}}"}}}}"#
+            )
+        );
+        assert!(serde_json::from_str::<old::Event>(&line).is_err());
+        assert_eq!(serde_json::from_str::<Event>(&line).unwrap(), event);
+    }
+
+    /// An old reader must refuse these lines. Otherwise it would count a reservation in the wrong window.
     #[test]
     fn an_old_reader_refuses_each_line_of_a_new_form() {
         for (period, stated) in [

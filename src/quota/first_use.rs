@@ -3,16 +3,18 @@
 
 use std::num::NonZeroU16;
 
+use serde::{Deserialize, Serialize};
+
 use super::window::{HOUR_MS, Window};
 use super::windows::{Used, WINDOWS_MAX};
 use crate::metrics::Timestamp;
 
 /// The recent windows in which something was consumed. As in [`RecentWindows`](super::windows::RecentWindows), the
-/// window whose last line is the oldest is forgotten first.
+/// window that got its last line the longest time ago is forgotten first.
 ///
 /// The lines are not always in the order of their times. If a use is less than `hours` before a known window, a window
 /// that began with this use would overlap the known window. So the use counts in the known window instead.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct FirstUse {
     pub(super) hours: NonZeroU16,
     windows: Vec<(Window, Used)>,
@@ -28,8 +30,8 @@ impl FirstUse {
     }
 
     /// Returns the usage of the window in which a use at `at` counts, so that the caller can add the use. Begins a
-    /// window if there is none. The line of the use was written at `now`. For a settlement, `now` is later than `at`,
-    /// the time of the reservation.
+    /// window if there is none. The line of the use was written at `now`. For a settlement, `at` is the time of the
+    /// reservation, so `now` is later than `at`.
     pub(super) fn last(&mut self, at: Timestamp, now: Timestamp) -> &mut Used {
         let earlier = Window::from(at.unix_ms(), self.width_ms());
         match self.position(at) {
@@ -37,9 +39,9 @@ impl FirstUse {
                 self.windows[place..].rotate_left(1);
                 let last = self.windows.len() - 1;
                 let window = &mut self.windows[last].0;
-                // If this use is earlier than all known uses of the window, the window is moved, and begins with this
-                // use. The window is not moved if its new end is not after `now`. In that case, its sum may already
-                // include uses after the new end, and these uses cannot be removed from the sum.
+                // If this use is earlier than all known uses of the window, the window is moved so that it begins
+                // with this use. But the window stays where it is if its new end would not be after `now`. Its sum
+                // may then include uses after the new end, and such uses cannot be removed from the sum.
                 if earlier.start_ms < window.start_ms && now.unix_ms() < earlier.end_ms {
                     *window = earlier;
                 }
@@ -55,6 +57,13 @@ impl FirstUse {
         &mut self.windows[last].1
     }
 
+    /// Like [`last`](Self::last), but for a use that a line at `now` reports after the use has taken place. If the
+    /// window of the use is over and no longer remembered, returns `None`, and the use does not count.
+    pub(super) fn late(&mut self, at: Timestamp, now: Timestamp) -> Option<&mut Used> {
+        let is_over = at.unix_ms() + self.width_ms() <= now.unix_ms();
+        if is_over { self.get_mut(at) } else { Some(self.last(at, now)) }
+    }
+
     /// Returns the usage of the window in which a use at `at` counts; `None` if there is no such window.
     pub(super) fn get(&self, at: Timestamp) -> Option<&Used> {
         self.position(at).map(|place| &self.windows[place].1)
@@ -67,8 +76,8 @@ impl FirstUse {
     /// Returns the window in which a use at `at` counts; `None` if no window has begun. `open` has the times of the
     /// open reservations.
     ///
-    /// An open reservation begins a window too. Unlike consumption, a reservation can end without a use, so the window
-    /// that it begins is not stored.
+    /// An open reservation begins a window too. But a reservation can end without a use, so the window that it begins
+    /// is not stored.
     pub(super) fn window(&self, at: Timestamp, open: impl Iterator<Item = Timestamp>) -> Option<Window> {
         let known = self.position(at).map(|place| self.windows[place].0);
         let is_in_another =
@@ -81,8 +90,8 @@ impl FirstUse {
         first.chain(known).min_by_key(|window| window.start_ms)
     }
 
-    /// Returns the index of the window that contains `at`. If there is none, returns the index of the first window that
-    /// begins after `at`, but less than the width of a window later.
+    /// Returns the index of the window that contains `at`. If there is no such window, returns the index of the first
+    /// window that begins after `at` and less than one width after it. `None` if there is no such window either.
     fn position(&self, at: Timestamp) -> Option<usize> {
         let after_ms = |window: &Window| window.start_ms - at.unix_ms();
         let windows = || self.windows.iter().map(|(window, _)| window).enumerate();

@@ -3,10 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::amount::Steps;
 use super::reservation::Grant;
-use super::tracker::Tracker;
-use super::{Budget, Limits, QuotaOptions, QuotaStatus};
-use crate::error::Result;
+use super::resume::{OpenHold, Resumed};
+use super::tracker::{Reserved, Tracker};
+use super::{Budget, Limit, Limits, Metered, QuotaOptions, QuotaStatus, Reading, Unit};
+use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::Usd;
 
 /// Tracks the used, the reserved and the remaining quota of each API. Clones of a `Quota` share its state.
@@ -63,6 +65,11 @@ impl Quota {
         Ok(Self { tracker: Arc::new(Tracker::open(path.as_ref(), options)?), limits })
     }
 
+    /// Returns the limit of `api`; `None` if no limit has this name.
+    pub fn limit(&self, api: &str) -> Option<&Limit> {
+        self.limits.get(api)
+    }
+
     /// Returns the current status of the quota of `api`.
     ///
     /// # Errors
@@ -103,6 +110,33 @@ impl Quota {
         self.tracker.record(self.limits.find::<u64>(api)?, amount)
     }
 
+    /// Counts what a source, such as a running session, has used so far. Returns the resulting status.
+    ///
+    /// The bytes of the reading must begin where the counted bytes of the source end. Otherwise nothing is counted.
+    /// This happens, for example, if another process has counted some of these bytes. Then read again from the byte
+    /// that [`metered`](Self::metered) returns.
+    ///
+    /// Each use counts in the period that contains its time. If this period is over, the use counts only if the quota
+    /// has already counted other usage in the period.
+    ///
+    /// A quota remembers up to 1,024 sources that had a reading in the last seven days, and may forget all other
+    /// sources. A forgotten source is read from its start again. So that nothing counts twice, uses from before the
+    /// last reading of any forgotten source are ignored in new and forgotten sources.
+    ///
+    /// # Errors
+    /// The errors of [`record_consumption`](Self::record_consumption), except `Overflow`.
+    pub fn meter(&self, api: &str, reading: Reading) -> Result<QuotaStatus> {
+        self.tracker.meter(self.limits.find::<u64>(api)?, reading)
+    }
+
+    /// Returns how far a source was counted; `None` if the source is new or forgotten.
+    ///
+    /// # Errors
+    /// The errors of [`status`](Self::status).
+    pub fn metered(&self, api: &str, source: &str) -> Result<Option<Metered>> {
+        self.tracker.metered(self.limits.find::<u64>(api)?, source)
+    }
+
     /// Reserves `amount` for a call of `api`, in the limit's unit, if that much remains.
     ///
     /// Pass `None` if the amount is unknown before the call. The key `unknown` of the [limit](Limits) then has one of
@@ -140,6 +174,75 @@ impl Quota {
     /// that was forked from the one that opened the quota.
     pub async fn reserve_async(&self, api: &str, amount: Option<u64>) -> Result<Grant> {
         Grant::ask_async(&self.tracker, self.limits.find::<u64>(api)?, amount).await
+    }
+
+    /// Returns the open hold with this [id](super::Hold::id), which this or another process reserved and
+    /// [kept](super::Hold::keep).
+    ///
+    /// A hold that has expired is also returned, so that its usage can still be recorded (see
+    /// [`OpenHold::settle`](super::OpenHold::settle)). An expired hold can be found for at least 24 hours.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir().expect("a temporary directory");
+    /// # let path = directory.path().join("quota.jsonl");
+    /// use runledger::quota::{Grant, Quota, QuotaOptions, Resumed};
+    ///
+    /// let noon = || 1_771_070_400_000; // 2026-02-14T12:00:00Z, in milliseconds
+    /// let open = || Quota::open(&path, QuotaOptions::new(std::sync::Arc::new(noon)));
+    /// let Grant::Held(hold) = open()?.reserve("openai-gpt4", Some(40_000))? else { panic!("denied") };
+    /// let id = hold.keep();
+    ///
+    /// // Another process:
+    /// let Resumed::Counts(hold) = open()?.resume(id)? else { panic!("the limit is in tokens") };
+    /// assert_eq!(hold.settle(Some(36_000))?.consumed, 36_000);
+    /// assert_eq!(open()?.resume(id).unwrap_err().kind(), runledger::ErrorKind::Ended);
+    /// # Ok::<(), runledger::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// - [`ErrorKind::UnknownHold`] if the line with this number did not reserve an amount, or if the hold expired
+    ///   more than 24 hours ago.
+    /// - [`ErrorKind::Ended`] if the hold was settled or released. [`Error::details`] says how and when.
+    /// - [`ErrorKind::UnknownLimit`], with the known names in its details, if no limit has the name of the hold's API.
+    /// - [`ErrorKind::Invalid`] if the limit of that API is in another unit than the hold.
+    /// - [`ErrorKind::Io`] if the journal cannot be read.
+    /// - [`ErrorKind::Malformed`], with the line's number, if a line of the journal is not an event of a quota.
+    pub fn resume(&self, id: u64) -> Result<Resumed> {
+        let (api, step, reserved) = self.tracker.held(id)?;
+        self.resumed(&api, &step, reserved)
+    }
+
+    /// Returns the holds that are open and have not expired, in the order of their ids. Holds whose API has no limit in
+    /// the unit of the hold are left out.
+    ///
+    /// # Errors
+    /// - [`ErrorKind::Invalid`] if the clock is outside the years 0 to 9999.
+    /// - [`ErrorKind::Io`] if the journal cannot be read.
+    /// - [`ErrorKind::Malformed`], with the line's number, if a line of the journal is not an event of a quota.
+    pub fn holds(&self) -> Result<Vec<Resumed>> {
+        let open = self.tracker.all_held()?.into_iter();
+        Ok(open.filter_map(|(api, step, reserved)| self.resumed(&api, &step, reserved).ok()).collect())
+    }
+
+    fn resumed(&self, api: &str, step: &str, reserved: Reserved<u64>) -> Result<Resumed> {
+        let Reserved { line, amount, held_at, expires_at } = reserved;
+        let tracker = &self.tracker;
+        if let Some(limit) = self.limits.get(api)
+            && limit.unit.step() != step
+        {
+            return Err(Error::new(ErrorKind::Invalid, format!("resume the hold {line}")).detail(format!(
+                "found a hold of {step} of {api:?}; expected {}, the unit of the limit",
+                limit.unit.step()
+            )));
+        }
+        Ok(if step == Unit::Usd.step() {
+            let amount = Usd::from_steps(amount);
+            let limit = self.limits.find::<Usd>(api)?;
+            Resumed::Dollars(OpenHold::new(tracker, limit, Reserved { line, amount, held_at, expires_at }))
+        } else {
+            let limit = self.limits.find::<u64>(api)?;
+            Resumed::Counts(OpenHold::new(tracker, limit, Reserved { line, amount, held_at, expires_at }))
+        })
     }
 
     /// Returns the quota of `api` as a budget. The limit of `api` must be in US dollars.

@@ -1,11 +1,11 @@
-//! The limits of APIs. A limit has an amount, a unit and a period. It also states its source, and the day on which it
-//! was taken from the source.
+//! The limits of APIs. A limit has an amount, a unit and a period. It also states where it comes from, and the day on
+//! which it was taken from there.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::num::{NonZeroU16, NonZeroU64};
+use std::num::{NonZeroU8, NonZeroU16, NonZeroU64};
 
 use chrono::{FixedOffset, NaiveDate, TimeZone};
-use serde::de::Error as _;
+use serde::de::{Error as _, Unexpected};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
@@ -14,7 +14,7 @@ use super::{Amount, Period, Unit, Zone};
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::Usd;
 
-/// The most that one API allows in one period.
+/// The largest amount that may be used of one API in one period.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limit {
@@ -26,19 +26,27 @@ pub struct Limit {
     pub period: Period,
     /// The zone in whose calendar the period begins. UTC for periods that do not follow a calendar, such as an hour.
     pub zone: Zone,
-    /// The source of the limit: the vendor's page, an account's terms, an estimate.
+    /// The source of the limit, such as the vendor's page, the terms of an account, or an estimate.
     pub source: String,
     /// The day on which the limit was taken from `source`.
     pub as_of: NaiveDate,
     /// Percentages of the limit. When the consumption in one period first reaches such a percentage,
     /// [`QuotaStatus::crossed`](super::QuotaStatus::crossed) reports this percentage.
     pub thresholds: BTreeSet<NonZeroU16>,
+    /// True if a program must deny a call for which too little of the quota remains. The field is for programs that
+    /// check calls before the calls are made, such as the command `runledger hook`. The methods of
+    /// [`Quota`](super::Quota) ignore it.
+    pub enforce: bool,
+    /// A percentage of the limit, from 1 to 100. Once the consumption has reached it
+    /// ([`QuotaStatus::has_reached`](super::QuotaStatus::has_reached)), a program that enforces the limit asks a
+    /// person before each call. `None` if the program never asks.
+    pub warn: Option<NonZeroU8>,
     /// The most that may be used in one period, in steps of the unit: tokens, calls or pico-dollars.
     pub(super) most: NonZeroU64,
     pub(super) unknown: Unknown,
 }
 
-/// How a call is treated if its amount is unknown before the call.
+/// The treatment of a call whose amount is unknown before the call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unknown {
     Deny,
@@ -59,19 +67,24 @@ impl Limit {
 ///
 /// A table of limits is a JSON array with one object for each [`Limit`]. The keys `api`, `limit`, `unit` (tokens,
 /// calls, usd), `period`, `source` and `as_of` are required. `period` is `minute`, `hour`, `day`, `week`, `month`,
-/// `quarter`, `year`, `total`, or hours from the first use such as `5h` (see [`Period`]). Three more keys are optional,
+/// `quarter`, `year`, `total`, or hours from the first use such as `5h` (see [`Period`]). Five more keys are optional,
 /// and any other key is an error:
 ///
-/// - `zone` is the time zone in which days, weeks, months, quarters and years begin: `UTC`, which is the default, or an
-///   offset such as `+05:45`. With [`from_json_with_zones`](Self::from_json_with_zones), `zone` can also be the name of
-///   another zone. A limit with any other period, such as `hour`, must have the zone `UTC`.
-/// - `thresholds` lists whole percentages of the limit. Each percentage is reported when the consumption in one period
-///   first reaches it ([`QuotaStatus::crossed`](super::QuotaStatus::crossed)). The default is `[50, 80]`, the
-///   percentages at which the [`WarningLevel`](super::WarningLevel) changes.
+/// - `zone` is the time zone in which days, weeks, months, quarters and years begin. It is `UTC` by default, or an
+///   offset such as `+05:45`. With [`from_json_with_zones`](Self::from_json_with_zones), `zone` can also be the name
+///   of another zone. A limit with any other period, such as `hour`, must have the zone `UTC`.
+/// - `thresholds` lists percentages of the limit, as whole numbers. Each of them is reported when the consumption in
+///   one period first reaches it ([`QuotaStatus::crossed`](super::QuotaStatus::crossed)). The default is `[50, 80]`:
+///   the percentages at which the [`WarningLevel`](super::WarningLevel) changes.
 /// - `unknown` says how a call is treated if its amount, such as its cost, is unknown before the call:
-///   - `"deny"`, the default, denies the call.
-///   - `"allow"` allows the call while any quota remains, and counts the call as unknown.
+///   - `"deny"` denies the call. This is the default of a limit that is not enforced.
+///   - `"allow"` allows the call while any quota remains, and counts the call as unknown. This is the default of an
+///     enforced limit.
 ///   - `{"assume": 0.25}` reserves that amount, and counts the call as assumed.
+/// - `enforce` is `true` if a program must deny a call when too little of the quota remains for it
+///   ([`Limit::enforce`]). The default is `false`.
+/// - `warn` is a percentage of an enforced limit, as a whole number from 1 to 100. Once the consumption in one period
+///   has reached this percentage, a person is asked before each call ([`Limit::warn`]). By default, nobody is asked.
 ///
 /// An amount in US dollars has up to 12 decimals and is at most 18,446,744.07. A program whose numbers are floats can
 /// write the amount as a string in quotes.
@@ -103,7 +116,7 @@ impl Limits {
     /// - `github-rest`: 5,000 calls an hour
     /// - `github-rest-unauthenticated`: 60 calls an hour
     ///
-    /// The two limits of OpenAI are estimates and vary by account. Replace them with those of your account
+    /// The two limits of OpenAI are estimates and vary by account. Replace them with the limits of your account
     /// ([`with`](Self::with)).
     pub fn bundled() -> Self {
         // A test checks that the bundle parses.
@@ -123,8 +136,8 @@ impl Limits {
         Self::from_json_with_zones(text, |_| None::<FixedOffset>)
     }
 
-    /// Like [`from_json`](Self::from_json), but the table can also name other zones. `zones` is called with the name of
-    /// each zone that is neither UTC nor an offset. `zones` returns the zone's rules, or `None` if the name is unknown.
+    /// Like [`from_json`](Self::from_json), but the table can also name zones other than UTC and offsets. `zones` is
+    /// called with the name of each such zone. It returns the zone's rules, or `None` if the name is unknown.
     ///
     /// The command `runledger` passes the zones of the IANA database in this way.
     ///
@@ -145,7 +158,7 @@ impl Limits {
     /// ```
     ///
     /// # Errors
-    /// The same as those of [`from_json`](Self::from_json).
+    /// The errors of [`from_json`](Self::from_json).
     pub fn from_json_with_zones<Z: TimeZone + Send + Sync + 'static>(
         text: &str,
         zones: impl Fn(&str) -> Option<Z>,
@@ -227,13 +240,16 @@ struct Entry {
     #[serde(default = "levels")]
     thresholds: BTreeSet<NonZeroU16>,
     #[serde(default)]
-    unknown: UnknownEntry,
+    unknown: Option<UnknownEntry>,
+    #[serde(default)]
+    enforce: bool,
+    #[serde(default, deserialize_with = "percentage")]
+    warn: Option<NonZeroU8>,
 }
 
-#[derive(Deserialize, Default)]
+#[derive(Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum UnknownEntry {
-    #[default]
     Deny,
     Allow,
     Assume(Box<RawValue>),
@@ -241,7 +257,7 @@ enum UnknownEntry {
 
 impl Entry {
     fn limit(self, zones: impl Fn(&str) -> Option<Zone>) -> Result<Limit, String> {
-        let Self { api, limit, unit, period, zone, source, as_of, thresholds, unknown } = self;
+        let Self { api, limit, unit, period, zone, source, as_of, thresholds, unknown, enforce, warn } = self;
         let zone = zone.map_or(Ok(Zone::UTC), |name| {
             zones(&name).ok_or_else(|| {
                 format!(
@@ -258,11 +274,13 @@ impl Entry {
         }
         let most = steps("limit", unit, limit.get())?;
         let unknown = match unknown {
-            UnknownEntry::Deny => Unknown::Deny,
-            UnknownEntry::Allow => Unknown::Allow,
-            UnknownEntry::Assume(amount) => Unknown::Assume(steps("unknown.assume", unit, amount.get())?),
+            // The cost of a tool is never known in advance, so `Deny` would deny every call of an enforced limit.
+            None if enforce => Unknown::Allow,
+            None | Some(UnknownEntry::Deny) => Unknown::Deny,
+            Some(UnknownEntry::Allow) => Unknown::Allow,
+            Some(UnknownEntry::Assume(amount)) => Unknown::Assume(steps("unknown.assume", unit, amount.get())?),
         };
-        Ok(Limit { api, unit, period, zone, source, as_of, thresholds, most, unknown })
+        Ok(Limit { api, unit, period, zone, source, as_of, thresholds, enforce, warn, most, unknown })
     }
 }
 
@@ -282,6 +300,14 @@ fn steps(key: &str, unit: Unit, text: &str) -> Result<NonZeroU64, String> {
 /// Returns the percentages at which the warning level changes.
 fn levels() -> BTreeSet<NonZeroU16> {
     [50, 80].into_iter().filter_map(NonZeroU16::new).collect()
+}
+
+/// Reads a whole percentage from 1 to 100.
+fn percentage<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<NonZeroU8>, D::Error> {
+    let percent = u64::deserialize(deserializer)?;
+    let within = u8::try_from(percent).ok().filter(|percent| *percent <= 100).and_then(NonZeroU8::new);
+    let refused = || D::Error::invalid_value(Unexpected::Unsigned(percent), &"a whole number from 1 to 100");
+    within.map(Some).ok_or_else(refused)
 }
 
 fn not_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
@@ -362,6 +388,10 @@ mod tests {
             ("1,", "1, \"thresholds\": [99.5],", "[1].thresholds[0]: expected a whole number, found 99.5"),
             ("1,", "1, \"unknown\": \"ignore\",", "[1].unknown: expected deny, allow or assume, found \"ignore\""),
             ("1,", "1, \"unknown\": {\"assume\": 0},", "assume: found 0; expected a whole number from 1"),
+            ("1,", "1, \"enforce\": 1,", "[1].enforce: expected true or false, found 1"),
+            ("1,", "1, \"warn\": 0,", "[1].warn: expected a whole number from 1 to 100, found 0"),
+            ("1,", "1, \"warn\": 101,", "[1].warn: expected a whole number from 1 to 100, found 101"),
+            ("1,", "1, \"warn\": 99.5,", "[1].warn: expected a whole number, found 99.5"),
             ("week", "fortnight", "unknown period `fortnight`"),
             ("week", "0h", "found the period `0h`; expected 1h to 8760h"),
             (
@@ -436,6 +466,14 @@ mod tests {
         }
         let dollars = limit("1, \"unit\": \"calls\"", r#"1, "unit": "usd", "unknown": {"assume": 0.25}"#).unwrap();
         assert_eq!(dollars.unknown, Unknown::Assume(NonZeroU64::new(250_000_000_000).unwrap()));
+    }
+
+    #[test]
+    fn a_limit_is_neither_enforced_nor_warned_of_by_default() {
+        let of = |text: &str| limit("1,", text).map(|limit| (limit.enforce, limit.warn.map(NonZeroU8::get))).unwrap();
+        assert_eq!(of("1,"), (false, None));
+        assert_eq!(of(r#"1, "enforce": true, "warn": 1,"#), (true, Some(1)));
+        assert_eq!(of(r#"1, "enforce": false, "warn": 100,"#), (false, Some(100)));
     }
 
     #[test]

@@ -1,11 +1,11 @@
-//! How a quota is opened.
+//! The options with which a quota is opened.
 
 use std::time::Duration;
 
 use super::Limits;
 use crate::journal::{Clock, JournalOptions};
 
-/// How a quota is opened.
+/// The options with which a quota is opened.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -37,8 +37,8 @@ impl QuotaOptions {
         self
     }
 
-    /// Sets how long a hold lasts if it is neither settled nor released, for example because its process died; ten
-    /// minutes by default. Fractions of a millisecond are ignored.
+    /// Sets the time after which an open hold expires, for example because its process died. The default is ten
+    /// minutes. Fractions of a millisecond are ignored.
     pub fn hold_life(mut self, life: Duration) -> Self {
         self.hold_life = life;
         self

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// The period after which a quota restarts.
+/// The period of a limit. After each period, the use of the quota is counted from 0 again.
 ///
 /// A period is not a sliding span: when one period ends and the next one begins, the whole quota is available again.
 /// Days, weeks, months, quarters and years begin at 00:00 in the limit's zone. The zone is UTC if the limit names no
@@ -41,9 +41,9 @@ pub enum Period {
     Year,
     /// This many hours of 3,600 seconds, beginning with the first use; 1 to 8,760 hours.
     ///
-    /// After the end of these hours, the next period begins with the next use. So no period is running while nothing is
-    /// used. A use is a consumed amount, or a reservation that is neither released nor expired. Some vendors limit the
-    /// plans of their coding agents in this way: `5h` is a session, and `168h` is a week.
+    /// After these hours, no period is running until the next use begins one. A use is a consumed amount or an open
+    /// reservation. Some vendors limit the plans of their coding agents in this way: `5h` is a session, and `168h` is
+    /// a week.
     Hours(NonZeroU16),
     /// All time. The quota never restarts.
     Total,
@@ -51,7 +51,7 @@ pub enum Period {
 
 impl Period {
     /// The periods in UTC that are counted for every API, even if the API's limit has another period. An earlier
-    /// version had only these periods, and wrote lines that do not name their period.
+    /// version of this crate had only these periods, and wrote lines that do not name their period.
     pub(super) const ALWAYS_COUNTED: [Self; 5] = [Self::Minute, Self::Hour, Self::Day, Self::Week, Self::Month];
     /// The largest number of hours in [`Self::Hours`].
     const HOURS_MAX: u16 = 8_760;

@@ -3,13 +3,27 @@
 //! The sums are in a [`Fold`], which counts lines in frames. A frame is one window, or all windows of a period such as
 //! `5h`.
 
+use serde::{Deserialize, Serialize};
+
 use super::event;
 use super::fold::{Asked, Fold};
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::format::line::{self, Link};
-use crate::journal::{self, Journal, Lines};
+use crate::journal::{self, Journal, Kept, Lines};
 
-/// The lines of a journal that have been read, and their sums.
+/// The file of the sums, next to the journal's other internal files.
+const NAME: &str = "quota.checkpoint";
+/// The name of the form of the sums, which is stored with them. Stored sums with a different name are not used.
+/// Change the name if the format of the sums changes, or if the same lines would give different sums.
+const FORM: &str = "sums of a quota, form 1";
+/// The sums are stored again only after this many further lines were read. Reading fewer lines again takes about a
+/// millisecond.
+const LINES_MIN: u64 = 256;
+/// Stored sums that count more frames than this are not used. The journal is then read from its start, and only the
+/// frames that are still needed are counted.
+const ASKED_MAX: usize = 32;
+
+/// The lines of a journal that were read so far, and their sums.
 #[derive(Debug)]
 pub(super) struct Progress {
     lines: Lines,
@@ -18,6 +32,17 @@ pub(super) struct Progress {
     pub(super) fold: Fold,
     /// The frames that `fold` has counted since the first line of the journal.
     asked: Vec<Asked>,
+    /// True if every line that was read continues the hash chain of the line before it.
+    is_whole: bool,
+    /// The number of lines that were read since the sums were stored.
+    unkept: u64,
+}
+
+/// The sums as they are stored.
+#[derive(Serialize, Deserialize)]
+struct Sums<F, A> {
+    fold: F,
+    asked: A,
 }
 
 enum Next {
@@ -28,12 +53,42 @@ enum Next {
 
 impl Progress {
     /// Returns the progress before the first line of the journal.
-    pub(super) fn new(journal: &Journal) -> Self {
-        Self::counting(Vec::new(), journal)
+    fn counting(asked: Vec<Asked>, journal: &Journal) -> Self {
+        let (lines, fold) = (journal.lines(), Fold::counting(&asked));
+        Self { lines, link: Link::START, fold, asked, is_whole: true, unkept: 0 }
     }
 
-    fn counting(asked: Vec<Asked>, journal: &Journal) -> Self {
-        Self { lines: journal.lines(), link: Link::START, fold: Fold::counting(&asked), asked }
+    /// Returns the progress that a process stored earlier. If there is none, returns the progress before the first
+    /// line of the journal.
+    pub(super) fn kept(journal: &Journal, warn: &journal::Warn) -> Self {
+        let kept = journal.kept(NAME, FORM).unwrap_or_else(|error| {
+            warn(&error);
+            None
+        });
+        kept.and_then(|kept| Self::restored(&kept, journal)).unwrap_or_else(|| Self::counting(Vec::new(), journal))
+    }
+
+    fn restored(kept: &Kept, journal: &Journal) -> Option<Self> {
+        let Sums { fold, asked }: Sums<Fold, Vec<Asked>> = serde_json::from_slice(&kept.content).ok()?;
+        let (lines, link) = (journal.lines_from(kept.end), kept.link);
+        (asked.len() <= ASKED_MAX).then_some(Self { lines, link, fold, asked, is_whole: true, unkept: 0 })
+    }
+
+    /// Stores the sums if many lines were read since they were stored. The sums can always be computed from the
+    /// journal, so a failure is only a warning.
+    pub(super) fn keep(&mut self, journal: &Journal, warn: &journal::Warn) {
+        let end = self.lines.cursor();
+        if self.unkept < LINES_MIN || !self.is_whole || !self.fold.missed().is_empty() || end.seq != self.link.seq {
+            return;
+        }
+        let sums = Sums { fold: &self.fold, asked: &self.asked };
+        let failed = |source| Error::new(ErrorKind::Invalid, "store the sums of a quota").source(source);
+        let kept = serde_json::to_vec(&sums).map_err(failed);
+        let kept = kept.and_then(|content| journal.keep(NAME, FORM, &Kept { end, link: self.link, content }));
+        match kept {
+            Ok(()) => self.unkept = 0,
+            Err(error) => warn(&error),
+        }
     }
 
     /// Reads the lines that were appended since the last call. Returns false if the journal must be read again from its
@@ -53,8 +108,8 @@ impl Progress {
         }
     }
 
-    /// Reads the journal from its start again. From the first line on, also counts the frames that lines or queries
-    /// have named so far, but that were not counted. Damaged lines are not counted, and each causes a warning.
+    /// Reads the journal from its start again. This time, counts every frame that a line or a query has named so far.
+    /// Damaged lines are not counted, and each causes a warning.
     pub(super) fn reread(&mut self, journal: &Journal, warn: &journal::Warn) -> Result<()> {
         let mut is_warned = false;
         loop {
@@ -70,7 +125,7 @@ impl Progress {
                 }
             }
             // In the first pass, lines may name further frames that are not counted yet. The second pass counts these
-            // frames too. It finds no others, because both passes read the same lines.
+            // frames too. It finds no further frames, because both passes read the same lines.
             if self.fold.missed().is_empty() {
                 return Ok(());
             }
@@ -84,7 +139,11 @@ impl Progress {
         let before = self.lines.cursor();
         let Some(found) = self.lines.next_line()? else { return Ok(Next::End) };
         let malformed = |operation: &str| found.locate(Error::new(ErrorKind::Malformed, operation));
-        let Some(trailer) = line::check(found.bytes).filter(|it| !chained || it.follows(&self.link)) else {
+        let trailer = line::check(found.bytes);
+        let follows = trailer.is_some_and(|trailer| trailer.follows(&self.link));
+        self.is_whole &= follows;
+        self.unkept += 1;
+        let Some(trailer) = trailer.filter(|_| !chained || follows) else {
             return Ok(Next::Damaged(malformed("count a damaged line of the quota")));
         };
         match serde_json::from_slice::<event::Line<'_>>(found.bytes) {

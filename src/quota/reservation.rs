@@ -45,7 +45,8 @@ impl<A: Amount> Grant<A> {
     }
 }
 
-/// A reserved amount. Dropping a hold releases it, so that the amount can be reserved again.
+/// A reserved amount. Dropping a hold releases the amount, so that it can be reserved again. To leave the hold open
+/// beyond this process, call [`keep`](Self::keep).
 ///
 /// The release is a line in the journal. If the hold was reserved with an async call, the line is appended in the
 /// background. If that line cannot be written, or if the process dies, the hold ends at
@@ -63,6 +64,21 @@ pub struct Hold<A: Amount = u64> {
 }
 
 impl<A: Amount> Hold<A> {
+    /// Returns the id of the hold: the number of its line in the quota's journal.
+    pub fn id(&self) -> u64 {
+        self.reserved.line
+    }
+
+    /// Leaves the hold open, and returns its [`id`](Self::id). Any process can then [resume](super::Quota::resume) the hold
+    /// and end it. Until then, or until the hold expires, its amount stays reserved.
+    ///
+    /// For example, a shell script can reserve an amount with one command, which prints the id. Another command settles
+    /// the hold after the call.
+    pub fn keep(mut self) -> u64 {
+        self.is_open = false;
+        self.id()
+    }
+
     /// Returns the reserved amount, in the limit's unit. The amount is 0 if the caller requested an unknown amount and
     /// the limit assumes none.
     pub fn amount(&self) -> A {

@@ -10,9 +10,8 @@ use crate::metrics::Timestamp;
 
 /// The period of a limit, as a line of the journal states it.
 ///
-/// In UTC, the name of the period is enough. In another zone, the line also states the window that the line's writer
-/// computed. So a reader needs no time zone rules, and readers with different versions of these rules make the same
-/// decisions.
+/// In UTC, the name of the period is enough. In another zone, the line also states the window, which its writer
+/// computed. So a reader needs no time zone rules, and all readers make the same decisions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub(super) enum Scope {
@@ -20,9 +19,10 @@ pub(super) enum Scope {
     Zoned { of: Period, zone: String, start_ms: i64, end_ms: i64 },
 }
 
-/// One window, or all windows of a period such as `5h`. An account has the sums of one API in one unit. The account
-/// adds the amount of each line to the sums of all frames in which the line counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The lines that an account counts together: the lines of one window, or of all windows of a period such as `5h`. An
+/// account has the sums of one API in one unit. It adds the amount of each line to the sums of all frames in which
+/// the line counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Frame {
     /// A window of a period that every account counts.
     Always(Period, Window),
@@ -42,7 +42,7 @@ impl Scope {
         Self::Zoned { of: limit.period, zone: limit.zone.name().to_owned(), start_ms, end_ms }
     }
 
-    /// Returns true if every account counts the period, whether a line names it or not.
+    /// Returns true if every account counts the period, even if no line names it.
     pub(super) fn is_always_counted(&self) -> bool {
         matches!(self, Self::Utc(period) if Period::ALWAYS_COUNTED.contains(period))
     }

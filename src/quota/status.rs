@@ -10,26 +10,26 @@ use super::{Amount, Limit, Limits, Period, Unit, Zone};
 use crate::error::Result;
 use crate::metrics::Timestamp;
 
-/// How much of a quota is used, as a traffic light. Red is the highest level.
+/// The level of a quota, as a traffic light: how much of it is used or held. Red is the highest level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
 #[non_exhaustive]
 pub enum WarningLevel {
-    /// Less than 50 % is used.
+    /// Less than 50 % is used or held.
     Green,
-    /// At least 50 % and less than 80 % is used.
+    /// At least 50 % and less than 80 % is used or held.
     Yellow,
-    /// At least 80 % is used.
+    /// At least 80 % is used or held.
     Red,
 }
 
 impl WarningLevel {
     /// Computes the level in whole numbers, so that rounding does not move a threshold.
-    fn of(consumed: u64, limit: u64) -> Self {
-        let (consumed, limit) = (u128::from(consumed) * 100, u128::from(limit));
-        if consumed < limit * 50 {
+    fn of(taken: u64, limit: u64) -> Self {
+        let (taken, limit) = (u128::from(taken) * 100, u128::from(limit));
+        if taken < limit * 50 {
             Self::Green
-        } else if consumed < limit * 80 {
+        } else if taken < limit * 80 {
             Self::Yellow
         } else {
             Self::Red
@@ -80,38 +80,44 @@ pub struct QuotaStatus<A = u64> {
     /// The amount that is reserved in this window, in `unit`. It excludes holds that were settled or released, or have
     /// expired.
     pub held: A,
-    /// The amount that can still be reserved, in `unit`: `limit − consumed − held`, but at least 0.
+    /// The amount that can still be reserved, in `unit`: `limit − consumed − held`, or 0 if this difference is
+    /// negative.
     pub remaining: A,
-    /// The number of calls in this window, finished or only reserved, whose amount is unknown. `consumed` and `held` do
-    /// not include these calls.
+    /// The number of finished calls in this window whose amount is unknown. `consumed` does not include them.
     pub unknown: u64,
-    /// The number of calls in this window, finished or only reserved, whose amount is assumed. If the amount is unknown
-    /// before the call, the limit can assume an amount. If the amount is unknown after the call, the reserved amount is
-    /// assumed.
+    /// The number of finished calls in this window whose amount is assumed. If the caller does not know the amount
+    /// before the call, the amount that the limit assumes is used. If the caller does not know it after the call, the
+    /// reserved amount is used.
     pub assumed: u64,
-    /// `consumed` in percent of `limit`, as the nearest float. Held amounts are not included. The percentage is above
-    /// 100 if `consumed` exceeds `limit`.
+    /// The number of holds in this window whose amount is unknown. `held` does not include them.
+    pub unknown_held: u64,
+    /// The number of holds in this window whose amount is assumed.
+    pub assumed_held: u64,
+    /// `consumed` in percent of `limit`, rounded to an `f64`. [`has_reached`](Self::has_reached) compares exactly.
+    /// Held amounts are not included. The percentage is above 100 if `consumed` exceeds `limit`.
     pub pct_used: f64,
-    /// The warning level of `consumed`. Held amounts are not included, so a reservation does not raise the level before
-    /// it is settled.
+    /// The warning level of `consumed` and `held` together, because used and reserved amounts cannot be reserved
+    /// again.
     pub warning_level: WarningLevel,
-    /// The thresholds of the limit, in percent and ascending, that `consumed` reached through the recording or
-    /// settlement that returned this status. Held amounts are not included. The list is empty if the status was only
-    /// queried.
+    /// The thresholds of the limit, in percent and ascending, that were just reached. The recording or settlement
+    /// that returned this status was the first one in the window to reach them. Held amounts are not included. The
+    /// list is empty if the status was only queried.
     ///
-    /// Each threshold is reported once in a window, across threads, processes and restarts, even if the limit is raised
-    /// in between. The order of the lines in the journal decides which recording or settlement reports a threshold. If
-    /// that call returns an error after its line was written, or if its process dies, the threshold is not reported at
-    /// all. A settlement counts in the window of its reservation.
+    /// Each threshold is reported once in a window, across threads, processes and restarts, even if the limit is
+    /// raised between two recordings. The order of the lines in the journal decides which recording or settlement
+    /// reports a threshold. If that call returns an error after its line was written, or if its process dies, the
+    /// threshold is not reported at all. A settlement counts in the window of its reservation.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub crossed: Vec<u16>,
     /// The time until `resets_at`, in days of 24 hours; more than 0. `None` if `resets_at` is `None`.
     pub days_until_reset: Option<f64>,
-    /// When this window ends, UTC. If the window ends after the year 9999, this is the last millisecond of that year.
+    /// The end of this window, UTC. If the window ends after the year 9999, this is the last millisecond of that
+    /// year.
     ///
-    /// `None` if the period is [`Period::Total`], which never restarts. Also `None` if the period is [`Period::Hours`]
-    /// and no window has begun, so that the whole quota remains. A window can begin with a reservation that is later
-    /// released or expires. Then the window begins with its next use instead, or is cancelled if it has no other use.
+    /// `None` if the period is [`Period::Total`], which never restarts. Also `None` if the period is
+    /// [`Period::Hours`] and no window has begun, so that the whole quota remains. A window can begin with a
+    /// reservation that is later released or expires. The window then begins with the next use in it, or disappears
+    /// if there is no other use.
     pub resets_at: Option<Timestamp>,
 }
 
@@ -119,7 +125,7 @@ impl<A: Amount> QuotaStatus<A> {
     /// Creates the status of the quota of `limit` at `at` from the sums of the window.
     pub(super) fn new(limit: &Limit, at: Timestamp, counted: Counted) -> Self {
         const DAY_MS: f64 = 86_400_000.0;
-        let Sums { consumed, held, unknown, assumed } = counted.sums;
+        let Sums { consumed, held, unknown, assumed, unknown_held, assumed_held } = counted.sums;
         let most = limit.most.get();
         let left_ms = counted.window.and_then(|window| window.left_ms(at));
         Self {
@@ -133,8 +139,10 @@ impl<A: Amount> QuotaStatus<A> {
             remaining: A::from_steps(most.saturating_sub(consumed).saturating_sub(held)),
             unknown,
             assumed,
+            unknown_held,
+            assumed_held,
             pct_used: consumed as f64 * 100.0 / most as f64,
-            warning_level: WarningLevel::of(consumed, most),
+            warning_level: WarningLevel::of(consumed.saturating_add(held), most),
             crossed: Vec::new(),
             days_until_reset: left_ms.map(|left_ms| left_ms as f64 / DAY_MS),
             resets_at: left_ms.map(|left_ms| at.plus_ms(left_ms)),
@@ -165,6 +173,16 @@ impl Limits {
     }
 }
 
+impl<A: Amount> QuotaStatus<A> {
+    /// Returns true if `consumed` is at least `percent` percent of `limit`. Held amounts are not included. The
+    /// comparison is exact.
+    pub fn has_reached(&self, percent: u16) -> bool {
+        let [consumed, limit] =
+            [self.consumed, self.limit].map(|amount| u128::from(amount.steps().unwrap_or(u64::MAX)));
+        consumed * 100 >= limit * u128::from(percent)
+    }
+}
+
 impl<A> QuotaStatus<A> {
     /// Returns the level as a coloured circle: 🟢, 🟡 or 🔴.
     pub fn emoji(&self) -> &'static str {
@@ -175,6 +193,27 @@ impl<A> QuotaStatus<A> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_percentage_is_reached_exactly() {
+        let at = |consumed: u64, limit: u64, percent: u16| {
+            let limits = Limits::bundled();
+            let status: QuotaStatus = limits.unused("openai-free", Timestamp::UNIX_EPOCH).unwrap();
+            QuotaStatus { consumed, limit, ..status }.has_reached(percent)
+        };
+        for (consumed, limit, percent, reached) in [
+            (0, 1, 1, false),
+            (79, 100, 80, false),
+            (80, 100, 80, true),
+            (0, 100, 0, true),
+            (250, 100, 251, false),
+            (u64::MAX / 5 * 4 - 1, u64::MAX, 80, false),
+            (u64::MAX / 5 * 4, u64::MAX, 80, true),
+            (u64::MAX, 1, u16::MAX, true),
+        ] {
+            assert_eq!(at(consumed, limit, percent), reached, "{consumed} of {limit}: {percent} %");
+        }
+    }
 
     #[test]
     fn the_levels_begin_exactly_at_50_and_80_percent() {

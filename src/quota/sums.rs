@@ -9,7 +9,7 @@ use super::window::Window;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Counted {
     pub(super) sums: Sums,
-    /// `None` if the period begins with its first use, and nothing was used or reserved.
+    /// The window; `None` if the period begins with its first use and nothing was used or reserved yet.
     pub(super) window: Option<Window>,
 }
 
@@ -19,15 +19,19 @@ pub(super) struct Counted {
 pub(super) struct Sums {
     pub(super) consumed: u64,
     pub(super) held: u64,
-    /// The number of calls, held or consumed, whose amount is unknown.
+    /// The number of finished calls whose amount is unknown.
     pub(super) unknown: u64,
-    /// The number of calls, held or consumed, whose amount is assumed.
+    /// The number of finished calls whose amount is assumed.
     pub(super) assumed: u64,
+    /// The number of held calls whose amount is unknown.
+    pub(super) unknown_held: u64,
+    /// The number of held calls whose amount is assumed.
+    pub(super) assumed_held: u64,
 }
 
 impl Sums {
-    /// Returns true if `amount` can be added without exceeding `most`. An unknown amount is not zero, so at least one
-    /// step must remain for it.
+    /// Returns true if `amount` can be added without exceeding `most`. An unknown amount can be more than zero, so at
+    /// least one step must remain for it.
     pub(super) fn leave_room(&self, amount: u64, certainty: Certainty, most: NonZeroU64) -> bool {
         let least = if certainty == Certainty::Unknown { amount.max(1) } else { amount };
         let taken = self.consumed.checked_add(self.held).and_then(|taken| taken.checked_add(least));

@@ -5,13 +5,17 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::background::{Background, Request};
-use super::event::{Certainty, Event, Watch, payload};
+use super::ending;
+use super::event::{Certainty, Event, Use, Watch, payload};
+use super::fold::Held;
 use super::limit::Unknown;
+use super::open_holds::OpenHolds;
 use super::progress::Progress;
 use super::scope::Scope;
 use super::sums::Counted;
-use super::{Amount, DenialReason, Denied, Limit, QuotaOptions, QuotaStatus};
+use super::{Amount, DenialReason, Denied, Limit, Metered, QuotaOptions, QuotaStatus, Reading, ReadingUse};
 use crate::error::{Error, ErrorKind, Result};
+use crate::journal::write::{Key, KnownKeys, NotAppended};
 use crate::journal::{self, Journal};
 use crate::metrics::Timestamp;
 use crate::mutex::lock;
@@ -22,7 +26,7 @@ pub(super) struct Tracker {
     hold_ms: u64,
     clock: journal::Clock,
     warn: journal::Warn,
-    progress: Mutex<Progress>,
+    progress: Arc<Mutex<Progress>>,
     background: Arc<Background>,
 }
 
@@ -65,10 +69,10 @@ impl Tracker {
         let (clock, warn) = (Arc::clone(&options.journal.clock), Arc::clone(&options.journal.warn));
         let hold_ms = u64::try_from(options.hold_life.as_millis()).unwrap_or(u64::MAX);
         let journal = Journal::open(path, options.journal)?;
-        let progress = Mutex::new(Progress::new(&journal));
+        let progress = Arc::new(Mutex::new(Progress::kept(&journal, &warn)));
         let background = Arc::new(Background::new(journal.clone()));
         let tracker = Self { journal, hold_ms, clock, warn, progress, background };
-        drop(tracker.caught_up(0)?);
+        tracker.caught_up(0)?.keep(&tracker.journal, &tracker.warn);
         Ok(tracker)
     }
 
@@ -90,6 +94,28 @@ impl Tracker {
             return Err(Error::new(ErrorKind::Overflow, format!("add {amount} {unit} of {api:?}")));
         }
         let seq = self.append(limit, at, Event::Consume { amount, certainty, watch: Watch::of(limit, at) })?;
+        self.status_after(limit, seq, at, at)
+    }
+
+    /// Returns how far `source` was counted for `limit`; `None` if the source is new or forgotten.
+    pub(super) fn metered(&self, limit: &Limit, source: &str) -> Result<Option<Metered>> {
+        let progress = self.caught_up(0)?;
+        let known = progress.fold.source(limit, source);
+        Ok(known.map(|known| Metered { counted: known.counted, state: known.state.clone() }))
+    }
+
+    /// Counts the uses of a reading. Does nothing if the bytes of the reading do not begin where the counted bytes of
+    /// the source end.
+    pub(super) fn meter<A: Amount>(&self, limit: &Limit, reading: Reading<A>) -> Result<QuotaStatus<A>> {
+        let at = self.now()?;
+        let Reading { source, from, to, uses, state } = reading;
+        let uses = uses.into_iter().map(|used| metered_use(limit, used)).collect::<Result<Vec<_>>>()?;
+        if from >= to || self.metered(limit, &source)?.map_or(0, |known| known.counted) != from {
+            // There are no new bytes, or they do not begin where the counted bytes end. So no line is written.
+            return self.status(limit);
+        }
+        let event = Event::Meter { source, from, to, uses, state, watch: Watch::of(limit, at) };
+        let seq = self.append(limit, at, event)?;
         self.status_after(limit, seq, at, at)
     }
 
@@ -123,7 +149,8 @@ impl Tracker {
         self.granted(limit, &asked, line)
     }
 
-    /// Returns the request for a reservation, or the denial if the lines so far leave no room for it.
+    /// Returns the request for a reservation. If the lines so far leave too little for it, returns the denial
+    /// instead.
     fn ask<A: Amount>(&self, limit: &Limit, amount: Option<A>) -> Result<Result<Asked, Denied<A>>> {
         let at = self.now()?;
         let (amount, certainty) = match (amount, limit.unknown) {
@@ -140,13 +167,14 @@ impl Tracker {
         let asked = Asked { at, amount, certainty, expires_at, event };
         let counted = self.counted(limit, at)?;
         if !counted.sums.leave_room(amount, certainty, limit.most) {
-            // No line is written for this denial, so that a caller that polls does not fill the journal.
+            // This denial writes no line. So a caller that asks again and again does not fill the journal.
             return Ok(Err(asked.denied(limit, counted)));
         }
         Ok(Ok(asked))
     }
 
-    /// Returns the reservation that `line` requested, or the denial if earlier lines left no room for it.
+    /// Returns the reservation that `line` requested. If earlier lines left too little for it, returns the denial
+    /// instead.
     fn granted<A: Amount>(&self, limit: &Limit, asked: &Asked, line: u64) -> Result<Result<Reserved<A>, Denied<A>>> {
         let mut progress = self.caught_up(line)?;
         if !progress.fold.is_open(limit, line) {
@@ -216,6 +244,65 @@ impl Tracker {
         Ok(())
     }
 
+    /// Returns the API, the unit and the reservation of each hold that is open and has not expired.
+    pub(super) fn all_held(&self) -> Result<Vec<(String, String, Reserved<u64>)>> {
+        let now = self.now()?;
+        let progress = self.caught_up(0)?;
+        let open = progress.fold.all_held().into_iter().filter(|(.., held)| now < held.expires_at);
+        let reserved = |(unit, api, line, held): (&str, &str, u64, &Held)| {
+            let reserved = Reserved { line, amount: held.amount, held_at: held.at, expires_at: held.expires_at };
+            (api.to_owned(), unit.to_owned(), reserved)
+        };
+        Ok(open.map(reserved).collect())
+    }
+
+    /// Returns the API and the unit of the open reservation that line `hold` made, and the reservation.
+    pub(super) fn held(&self, hold: u64) -> Result<(String, String, Reserved<u64>)> {
+        let progress = self.caught_up(0)?;
+        if let Some((unit, api, held)) = progress.fold.held(hold) {
+            let reserved = Reserved { line: hold, amount: held.amount, held_at: held.at, expires_at: held.expires_at };
+            return Ok((api.to_owned(), unit.to_owned(), reserved));
+        }
+        drop(progress);
+        Err(ending::of(&self.journal, hold)?)
+    }
+
+    /// Like [`settle`](Self::settle), but fails and records nothing if the reservation was settled or released before.
+    pub(super) fn settle_once<A: Amount>(
+        &self,
+        limit: &Limit,
+        reserved: &Reserved<A>,
+        actual: Option<A>,
+    ) -> Result<QuotaStatus<A>> {
+        let (at, event) = self.settlement(limit, reserved, actual)?;
+        let seq = self.end_once(limit, at, reserved.line, event)?;
+        self.status_after(limit, seq, reserved.held_at, at)
+    }
+
+    /// Ends the reservation that line `hold` made. Fails if the reservation was settled or released before.
+    pub(super) fn release_once<A: Amount>(&self, limit: &Limit, hold: u64) -> Result<QuotaStatus<A>> {
+        let at = self.now()?;
+        let seq = self.end_once(limit, at, hold, Event::Release { hold })?;
+        self.status_after(limit, seq, at, at)
+    }
+
+    /// Appends a line that ends the reservation of line `hold`, and returns the line's number. Fails if the reservation
+    /// is not open any more.
+    ///
+    /// The reservation is looked up while the journal is locked. So if several processes end the same reservation, only
+    /// the first one succeeds.
+    fn end_once(&self, limit: &Limit, at: Timestamp, hold: u64, event: Event) -> Result<u64> {
+        let (journal, progress, warn) = (self.journal.clone(), Arc::clone(&self.progress), Arc::clone(&self.warn));
+        let open: Arc<dyn KnownKeys> = Arc::new(OpenHolds { journal, progress, warn });
+        let key = Key { id: hold.into(), replaces: None };
+        let appended = self.journal.append_new(&[(&payload(limit, at, event)?, Some(key))], &open)?;
+        match appended.into_iter().next() {
+            Some(Ok(appended)) => Ok(appended.seq),
+            Some(Err(NotAppended::Unknown(error))) => Err(error),
+            _ => Err(ending::of(&self.journal, hold)?),
+        }
+    }
+
     /// Returns the status at `at`, with the thresholds that line `seq` was the first to reach. Line `seq` counts in the
     /// window that contains `counts_at`.
     fn status_after<A: Amount>(
@@ -244,6 +331,8 @@ impl Tracker {
             return Ok(counted);
         }
         progress.reread(&self.journal, &self.warn)?;
+        // Store the new sums now, because the stored sums lack this window too.
+        progress.keep(&self.journal, &self.warn);
         Ok(progress.fold.sums(limit, at))
     }
 
@@ -268,6 +357,18 @@ impl Tracker {
         }
         Ok(progress)
     }
+}
+
+/// Returns a use of a source in steps of the limit's unit.
+fn metered_use<A: Amount>(limit: &Limit, used: ReadingUse<A>) -> Result<Use> {
+    let amount = steps(limit, used.amount)?;
+    Ok(match limit.unknown {
+        Unknown::Assume(each) => {
+            let assumed = each.get().saturating_mul(used.unknown);
+            Use { at: used.at, amount: amount.saturating_add(assumed), unknown: 0, assumed: used.unknown }
+        }
+        Unknown::Deny | Unknown::Allow => Use { at: used.at, amount, unknown: used.unknown, assumed: 0 },
+    })
 }
 
 /// Returns `amount` in steps of the limit's unit.

@@ -2,15 +2,17 @@
 //! reads no clock.
 
 use chrono::{Datelike, Days, Months, NaiveDate};
+use serde::{Deserialize, Serialize};
 
 use super::{Period, Zone};
 use crate::metrics::Timestamp;
 
-/// The moments from `start_ms` up to, but not including, `end_ms`. Both are in milliseconds after 1970-01-01T00:00:00Z.
+/// A half-open range of time: it begins at `start_ms` and ends just before `end_ms`. Both are in milliseconds after
+/// 1970-01-01T00:00:00Z.
 ///
-/// The two moments are not of type [`Timestamp`], which has only the years 0 to 9999. The week of 0000-01-01 begins
-/// before the year 0, and the windows of 9999-12-31 end after the year 9999.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// [`Timestamp`] cannot represent all of these moments, because it has only the years 0 to 9999. The week of
+/// 0000-01-01 begins before the year 0, and the windows of 9999-12-31 end after the year 9999.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Window {
     pub(super) start_ms: i64,
     pub(super) end_ms: i64,
@@ -52,8 +54,8 @@ impl Window {
             (next, Self { start_ms: zone.start_ms(first), end_ms: zone.start_ms(next) })
         };
         let (next, window) = from(first_day(period, zone.date(at)));
-        // If clocks are set back over 00:00, they show the old date again, although the next window has already begun.
-        // Then the next window contains `at`.
+        // If clocks are set back over 00:00, they show the old date again although the next window has already begun.
+        // In this case, the next window contains `at`.
         if window.end_ms <= at.unix_ms() { from(next).1 } else { window }
     }
 
@@ -77,7 +79,7 @@ impl Window {
         (self.start_ms..self.end_ms).contains(&at.unix_ms())
     }
 
-    /// Returns the milliseconds from `at`, a moment of this window, to the end of the window. Returns `None` if the
+    /// Returns the milliseconds from `at` to the end of this window, which must contain `at`. Returns `None` if the
     /// window never ends.
     pub(super) fn left_ms(self, at: Timestamp) -> Option<u64> {
         (self != Self::TOTAL).then(|| self.end_ms.saturating_sub(at.unix_ms()).unsigned_abs())
@@ -99,7 +101,7 @@ fn first_day(period: Period, date: NaiveDate) -> NaiveDate {
     NaiveDate::from_ymd_opt(date.year(), month, 1).unwrap_or(date)
 }
 
-/// Returns the first day of the period after the one that begins on `first`.
+/// Returns the first day of the next period after the period that begins on `first`.
 fn next(period: Period, first: NaiveDate) -> NaiveDate {
     let next = match period {
         Period::Week => first.checked_add_days(Days::new(7)),

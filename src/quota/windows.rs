@@ -2,12 +2,14 @@
 
 use std::num::NonZeroU16;
 
-use super::event::{Certainty, Watch};
+use serde::{Deserialize, Serialize};
+
+use super::event::{Certainty, Use, Watch};
 use super::window::Window;
 use crate::metrics::Timestamp;
 
 /// The usage of one window.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(super) struct Used {
     pub(super) consumed: u64,
     /// The number of lines whose amount is unknown. They add nothing to `consumed`.
@@ -26,6 +28,13 @@ impl Used {
             Certainty::Assumed => self.assumed += 1,
             Certainty::Unknown => self.unknown += 1,
         }
+    }
+
+    /// Adds a use of a source.
+    pub(super) fn add_use(&mut self, used: &Use) {
+        self.consumed = self.consumed.saturating_add(used.amount);
+        self.unknown = self.unknown.saturating_add(used.unknown);
+        self.assumed = self.assumed.saturating_add(used.assumed);
     }
 
     /// Remembers the watched percentages that line `seq` was the first to reach.
@@ -52,18 +61,18 @@ impl Used {
 /// The usage of the recent windows of one period. The windows are in the order of their last lines, so the window of
 /// the last line is at the end.
 ///
-/// The window whose last line is the oldest is forgotten first, even if the window itself is in the future. So a line
-/// from a clock that is far ahead does not remove the windows in which other lines still count.
-#[derive(Debug, Default)]
+/// The window that got its last line the longest time ago is forgotten first, even if this window is in the future.
+/// So a line from a clock that is far ahead does not remove the windows in which other lines still count.
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct RecentWindows(Vec<(Window, Used)>);
 
 /// The largest number of windows that are remembered for a period. Sixteen windows are enough even for the shortest
-/// period, a minute. A line is usually written less than sixteen minutes after the time at which it counts, because a
-/// hold lasts ten minutes by default.
+/// period, a minute. A hold lasts ten minutes by default, so a line is usually written less than sixteen minutes
+/// after the time at which it counts.
 pub(super) const WINDOWS_MAX: usize = 16;
 
 impl RecentWindows {
-    /// Moves `window` to the end of the list, and returns its usage, to which the caller adds the line.
+    /// Moves `window` to the end of the list, and returns its usage, so that the caller can add the line to it.
     pub(super) fn last(&mut self, window: Window) -> &mut Used {
         match self.0.iter().position(|&(other, _)| other == window) {
             Some(place) => self.0[place..].rotate_left(1),
@@ -76,6 +85,13 @@ impl RecentWindows {
         }
         let last = self.0.len() - 1;
         &mut self.0[last].1
+    }
+
+    /// Returns the usage of `window`, so that the caller can add a use of the past that a line reports at `now`.
+    /// Returns `None` if the window does not contain `now` and is not remembered; the use then does not count. So the
+    /// report of an old session does not begin an old window, and does not make a newer window forgotten.
+    pub(super) fn late(&mut self, window: Window, now: Timestamp) -> Option<&mut Used> {
+        if window.contains(now) { Some(self.last(window)) } else { self.get_mut(window) }
     }
 
     pub(super) fn get(&self, window: Window) -> Option<&Used> {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-use chrono::{FixedOffset, MappedLocalTime, NaiveDate, NaiveTime, Offset, TimeZone};
+use chrono::{FixedOffset, MappedLocalTime, NaiveDate, NaiveTime, Offset, SecondsFormat, TimeZone};
 use serde::{Serialize, Serializer};
 
 use crate::metrics::Timestamp;
@@ -34,7 +34,7 @@ impl Zone {
         Self { name: Cow::Owned(name.to_owned()), rules: Some(Arc::new(rules)) }
     }
 
-    /// Returns UTC, or a fixed offset such as `+05:45`. Returns `None` for any other name.
+    /// Returns UTC or a fixed offset such as `+05:45`; `None` for any other name.
     pub(super) fn built_in(name: &str) -> Option<Self> {
         if name == "UTC" {
             return Some(Self::UTC);
@@ -47,11 +47,28 @@ impl Zone {
         Some(Self::with_rules(name, offset))
     }
 
+    /// Returns the local time in the zone at `at`, with its offset from UTC, such as `2026-03-01T00:00:00.000+05:45`.
+    /// In UTC, the text ends with `Z`.
+    ///
+    /// ```
+    /// use runledger::quota::Limits;
+    ///
+    /// let own = r#"[{"api": "a", "limit": 100, "unit": "calls", "period": "day", "zone": "+05:45",
+    ///                "source": "us", "as_of": "2026-03-01"}]"#;
+    /// let limits = Limits::from_json(own)?;
+    /// let zone = &limits.get("a").expect("just added").zone;
+    /// assert_eq!(zone.text("2026-03-01T18:15:00Z".parse()?), "2026-03-02T00:00:00.000+05:45");
+    /// # Ok::<(), runledger::Error>(())
+    /// ```
+    pub fn text(&self, at: Timestamp) -> String {
+        self.rules.as_ref().map_or_else(|| at.to_string(), |rules| rules.text(at))
+    }
+
     pub(super) fn is_utc(&self) -> bool {
         self.rules.is_none()
     }
 
-    /// Returns the date that clocks in the zone show at `at`.
+    /// Returns the local date in the zone at `at`.
     pub(super) fn date(&self, at: Timestamp) -> NaiveDate {
         self.rules.as_ref().map_or_else(|| at.to_chrono().date_naive(), |rules| rules.date(at))
     }
@@ -95,6 +112,8 @@ impl Serialize for Zone {
 /// [`Zone`] can have rules of any type.
 trait Rules: Send + Sync {
     fn date(&self, at: Timestamp) -> NaiveDate;
+    /// Returns the local time with its offset from UTC.
+    fn text(&self, at: Timestamp) -> String;
     /// Returns the first moment of `day`, in seconds after 1970-01-01T00:00:00Z.
     fn start_s(&self, day: NaiveDate) -> i64;
 }
@@ -104,14 +123,19 @@ impl<Z: TimeZone + Send + Sync> Rules for Z {
         at.to_chrono().with_timezone(self).date_naive()
     }
 
+    fn text(&self, at: Timestamp) -> String {
+        let local = at.to_chrono().with_timezone(self);
+        local.with_timezone(&local.offset().fix()).to_rfc3339_opts(SecondsFormat::Millis, false)
+    }
+
     fn start_s(&self, day: NaiveDate) -> i64 {
         let local = day.and_time(NaiveTime::MIN);
         match self.from_local_datetime(&local) {
             MappedLocalTime::Single(start) => start.timestamp(),
             MappedLocalTime::Ambiguous(one, other) => one.timestamp().min(other.timestamp()),
             MappedLocalTime::None => {
-                // Clocks skip 00:00 on this day, so the day begins when they are changed. The code searches for that
-                // moment within 26 hours of 00:00 UTC, because every offset from UTC is smaller.
+                // Clocks skip 00:00 on this day, so the day begins when they are changed. Every offset from UTC is
+                // smaller than 26 hours, so the code searches for that moment within 26 hours of 00:00 UTC.
                 const OFFSET_S_MAX: i64 = 26 * 3600;
                 let shown = local.and_utc().timestamp();
                 let is_reached = |utc_s: i64| {

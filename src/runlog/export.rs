@@ -35,8 +35,8 @@ impl ErrorRegistry {
     /// The file name consists of the minute in which the run started, the mode of the run, and the next free number. If
     /// the mode is unknown, the file name contains the name of the first skill instead.
     ///
-    /// No run log is overwritten. If the same log was exported before, no new file is written, even if a person has
-    /// added text at the end of the existing file. If the process of the earlier export died before the registry was
+    /// A run log is never overwritten. If the same log was exported before, no new file is written, even if text was
+    /// added at the end of the existing file. If the process of the earlier export died before the registry was
     /// complete, this call completes the registry. A process that dies may leave a partial log, but only in a file
     /// whose name is not a [`LogName`].
     ///
@@ -49,8 +49,8 @@ impl ErrorRegistry {
     /// - [`Malformed`](crate::ErrorKind::Malformed) if a line of the registry's journal was written by a newer version
     ///   and cannot be understood. The error names the line.
     /// - [`Timeout`](crate::ErrorKind::Timeout) if another process still holds a lock of the registry at the deadline.
-    /// - [`Abandoned`](crate::ErrorKind::Abandoned) if another thread of this process, which was writing a line of this
-    ///   call, panicked.
+    /// - [`Abandoned`](crate::ErrorKind::Abandoned) if another thread of this process panicked while it wrote a line of
+    ///   this call.
     /// - [`Invalid`](crate::ErrorKind::Invalid) if the clock shows a time outside the years 0 to 9999.
     pub fn export(&self, run: &Run, prices: &PriceTable) -> Result<Exported> {
         let mut log = RunLog::new(run, prices)?;

@@ -10,16 +10,16 @@ use crate::cost::{Count, PriceTable};
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::{Decision, ExecutionMetrics, Feedback, Status, Step, Timestamp, TracedError, Usd};
 
-/// The status of a run. An execution counts only if no other execution of the run started it. The status of a parent
-/// already reflects the status of its children.
+/// The status of a run. The status is determined by the root executions, which no other execution of the run started.
+/// The status of a parent already reflects the status of its children.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum LogStatus {
-    /// The run has not ended yet: an execution that counts is paused, or has no status.
+    /// The run has not ended yet: a root execution is paused, or has no status.
     InProgress,
-    /// All executions that count succeeded.
+    /// All root executions succeeded.
     Completed,
-    /// An execution that counts failed or panicked, or was cancelled or interrupted.
+    /// A root execution failed or panicked, or was cancelled or interrupted.
     Failed,
 }
 
@@ -72,8 +72,8 @@ pub struct RunLog {
     pub mode: Option<String>,
     /// Whether the run has ended, and how.
     pub status: LogStatus,
-    /// The steps of all executions, in chronological order. An execution without steps is one step. If the run has
-    /// several executions, the name of a step begins with the name of the skill.
+    /// The steps of all executions, in chronological order. An execution without steps counts as one step. If the run
+    /// has several executions, the name of a step begins with the name of the skill.
     pub steps: Vec<Step>,
     /// For each execution, the decisions in its trace (the lists of what happened during the execution), followed by
     /// its `decision_made`.
@@ -108,8 +108,8 @@ pub struct RunLog {
     pub cost: Option<Usd>,
     /// The number of executions that used a model, and whose cost is unknown.
     pub unpriced: u64,
-    /// Where the costs come from: one line for each model and origin. The list is empty if the records do not show the
-    /// use of a model.
+    /// Where the costs come from: one line for each model and origin. The list is empty if no record shows that a model
+    /// was used.
     pub prices: Vec<PriceLine>,
 }
 
@@ -120,7 +120,7 @@ impl RunLog {
     /// cost comes from.
     ///
     /// # Errors
-    /// [`ErrorKind::Overflow`] if the costs add up to more than [`Usd`] can hold.
+    /// Fails with [`ErrorKind::Overflow`] if the costs add up to more than [`Usd`] can hold.
     pub fn new(run: &Run, prices: &PriceTable) -> Result<Self> {
         let executions = run.executions();
         let mode = executions.iter().find_map(|one| one.run.mode.clone()).filter(|mode| !mode.is_empty());
@@ -188,8 +188,8 @@ impl RunLog {
     }
 }
 
-/// Returns the cost of the execution. If it was not recorded, returns the sum of the costs of the calls. Returns `None`
-/// if the cost of a call is also unknown.
+/// Returns the cost of the execution. If the cost was not recorded, returns the sum of the costs of the calls. Returns
+/// `None` if the cost of one of the calls is unknown too.
 fn cost(execution: &ExecutionMetrics) -> Option<Usd> {
     execution.exact_cost().or_else(|| {
         let mut summed = execution.clone();

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display, Write};
 
-use super::text::{UNKNOWN, code, escape, or_unknown};
+use super::text::{UNKNOWN, code, escape_markdown, or_unknown};
 use super::{LogStatus, RunLog, minute};
 use crate::cost::Count;
 use crate::metrics::{Decision, Feedback, Step, Timestamp, TracedError, Usd, cut};
@@ -18,6 +18,7 @@ pub(super) const ERRORS_HEAD: [&str; 2] =
 pub(super) const FINAL_STATUS: &str = "## Final Status";
 pub(super) const TOKEN_USAGE: &str = "## Token Usage";
 pub(super) const USAGE_HEAD: [&str; 2] = ["| Metric | Count |", "|--------|-------|"];
+/// The horizontal rule between two sections.
 pub(super) const RULE: &str = "---";
 /// Separates a decision from its reason.
 pub(super) const BECAUSE: &str = " - ";
@@ -110,10 +111,10 @@ impl RunLog {
             ("Total Tokens", self.tokens_total),
         ] {
             let Count { known, unknown } = sum;
-            writeln!(out, "| {name} | {}{} |", count(known), but(unknown))?;
+            writeln!(out, "| {name} | {}{} |", count(known), note_of_unknown(unknown))?;
         }
         let cost = self.cost.map_or_else(|| UNKNOWN.to_owned(), dollars);
-        writeln!(out, "| Estimated Cost | {cost}{} |", but(self.unpriced))?;
+        writeln!(out, "| Estimated Cost | {cost}{} |", note_of_unknown(self.unpriced))?;
         for price in &self.prices {
             writeln!(out, "\n{}", price.to_markdown())?;
         }
@@ -129,10 +130,10 @@ fn section(out: &mut String) -> fmt::Result {
 }
 
 fn heading(out: &mut String, begin: impl Display, text: &str) -> fmt::Result {
-    writeln!(out, "{}", format!("{begin} {}", escape(text)).trim_end())
+    writeln!(out, "{}", format!("{begin} {}", escape_markdown(text)).trim_end())
 }
 
-/// Writes the line of a field; nothing if `value` is `None`.
+/// Writes the line of a field. Writes nothing if `value` is `None`.
 fn field(out: &mut String, label: &str, value: Option<impl Display>) -> fmt::Result {
     match value {
         Some(value) => writeln!(out, "{}", format!("**{label}:** {value}").trim_end()),
@@ -140,9 +141,9 @@ fn field(out: &mut String, label: &str, value: Option<impl Display>) -> fmt::Res
     }
 }
 
-/// Writes the line of a field whose value is a text; nothing if `value` is `None` or empty.
+/// Writes the line of a field whose value is a text. Writes nothing if `value` is `None` or empty.
 fn text(out: &mut String, label: &str, value: Option<&String>) -> fmt::Result {
-    field(out, label, value.filter(|text| !text.is_empty()).map(|text| escape(text)))
+    field(out, label, value.filter(|text| !text.is_empty()).map(|text| escape_markdown(text)))
 }
 
 fn write_step(out: &mut String, number: u64, step: &Step, started: Timestamp) -> fmt::Result {
@@ -169,24 +170,25 @@ fn write_decision(out: &mut String, decision: &Decision) -> fmt::Result {
     heading(out, DECISION, &decision.what)?;
     text(out, "Trigger", decision.trigger.as_ref())?;
     let reason = decision.reason.as_ref().filter(|reason| !reason.is_empty());
-    let reason = reason.map_or_else(String::new, |reason| format!("{BECAUSE}{}", escape(reason)));
-    field(out, "Decision", Some(escape(&decision.decision) + &reason))?;
+    let reason = reason.map_or_else(String::new, |reason| format!("{BECAUSE}{}", escape_markdown(reason)));
+    field(out, "Decision", Some(escape_markdown(&decision.decision) + &reason))?;
     text(out, "Confidence", decision.confidence.as_ref())
 }
 
 fn write_feedback(out: &mut String, feedback: &Feedback, started: Timestamp) -> fmt::Result {
     heading(out, FEEDBACK, &feedback.feedback_type)?;
     field(out, "Time", Some(minute::text_after(started, feedback.timestamp_utc)))?;
-    field(out, "Content", Some(escape(&feedback.content)))
+    field(out, "Content", Some(escape_markdown(&feedback.content)))
 }
 
-/// Returns `text`, which is the message of the error or the beginning of it. If the error has a number, the number comes
+/// Returns `text`, which is the message of the error or its beginning. If the error has a number, the number comes
 /// first.
 fn numbered(error: &TracedError, text: &str) -> String {
-    let text = escape(text);
+    let text = escape_markdown(text);
     match &error.registry_id {
-        Some(id) => format!("{}: {text}", escape(id)),
-        // `parse` would read a message that begins with ERR- as a number, so the E is written as an entity.
+        Some(id) => format!("{}: {text}", escape_markdown(id)),
+        // `parse` would read the text ERR- at the beginning of a message as the number of an error. So the E is written
+        // as an entity.
         None if text.starts_with("ERR-") => format!("&#69;{}", &text[1..]),
         None => text,
     }
@@ -202,7 +204,7 @@ fn list(out: &mut String, label: &str, items: Option<&[String]>) -> Result<bool,
     let mut items = items.iter().filter(|item| !item.is_empty()).peekable();
     let any = items.peek().is_some();
     field(out, label, Some(if any { "" } else { NONE }))?;
-    items.try_for_each(|item| writeln!(out, "- {}", escape(item)))?;
+    items.try_for_each(|item| writeln!(out, "- {}", escape_markdown(item)))?;
     Ok(any)
 }
 
@@ -232,7 +234,7 @@ fn dollars(amount: Usd) -> String {
 }
 
 /// Returns a note that says for how many executions the value is unknown.
-fn but(unknown: u64) -> String {
+fn note_of_unknown(unknown: u64) -> String {
     match unknown {
         0 => String::new(),
         1 => " (unknown of 1 execution)".to_owned(),

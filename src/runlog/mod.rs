@@ -24,3 +24,4 @@ pub use prices::{PriceBasis, PriceLine};
 pub use registry::{ErrorId, ErrorRegistry, ErrorStatus, RegisteredError, Severity};
 pub use run::Run;
 pub use signature::signature;
+pub use text::escape_markdown;

@@ -10,8 +10,8 @@ use crate::metrics::{Timestamp, shortened};
 /// The mode is truncated to this length, so that every file system accepts the name.
 const SLUG_BYTES_MAX: usize = 60;
 
-/// The name of a run log, `YYYY-MM-DD_HH-MM_mode-N.md`. It consists of the minute in which the run started (UTC), the
-/// mode, and the log's number among the logs of that minute and mode, counting from 1.
+/// The name of a run log, `YYYY-MM-DD_HH-MM_mode-N.md`. The name consists of the minute in which the run started (UTC),
+/// the mode, and a number. The number counts the logs of that minute and mode, from 1.
 ///
 /// ```
 /// use runledger::runlog::LogName;
@@ -85,7 +85,7 @@ impl FromStr for LogName {
     type Err = Error;
 
     /// # Errors
-    /// [`ErrorKind::Malformed`] if the text is not the name of a run log as [`LogName`] writes it.
+    /// Fails with [`ErrorKind::Malformed`] if the text is not the name of a run log as [`LogName`] writes it.
     fn from_str(text: &str) -> Result<Self> {
         let parse = || {
             let (started, rest) = text.split_at_checked("YYYY-MM-DD_HH-MM".len())?;

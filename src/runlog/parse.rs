@@ -11,18 +11,20 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::{Decision, Feedback, Step, Timestamp, TracedError, Usd, shortened};
 
 impl RunLog {
-    /// Reads the facts from a text that [`to_markdown`](Self::to_markdown) wrote.
+    /// Reads a run log from a text that [`to_markdown`](Self::to_markdown) wrote. Also reads lines that end with CRLF,
+    /// counts without commas, and the logs of earlier versions, which have no error entries.
     ///
     /// # Errors
-    /// [`ErrorKind::Malformed`] if a line could not have been written by `to_markdown`. The error names the first such
-    /// line, and says what was expected there.
+    /// Fails with [`ErrorKind::Malformed`] if a line does not have the form that `to_markdown` writes. The error names
+    /// the first such line, and says what was expected there.
     pub fn parse(text: &str) -> Result<Self> {
         let mut lines = Lines::new(text);
         let title = lines.heading(TITLE)?;
-        let started = lines.field("Started", minute::parse)?;
-        let mode = lines.field("Mode", |mode| Some(unless_unknown(mode, UNKNOWN)))?;
-        let status = lines.field("Status", |text| LogStatus::ALL.into_iter().find(|status| status.as_str() == text))?;
-        let run = lines.field("Run", |run| Some(uncode(run)))?;
+        let started = lines.field("Started", "a time such as 2026-01-03 14:23", minute::parse)?;
+        let mode = lines.field("Mode", TEXT, |mode| Some(unless_unknown(mode, UNKNOWN)))?;
+        let status_of = |text: &str| LogStatus::ALL.into_iter().find(|status| status.as_str() == text);
+        let status = lines.field("Status", "In Progress, Completed or Failed", status_of)?;
+        let run = lines.field("Run", TEXT, |run| Some(uncode(run)))?;
         let (mut steps, mut decisions, mut feedback) = (Vec::new(), Vec::new(), Vec::new());
         let mut entries = Vec::new();
         loop {
@@ -43,13 +45,13 @@ impl RunLog {
         lines.section()?;
         lines.exactly(FINAL_STATUS)?;
         let completed = if status == LogStatus::Completed { "Yes" } else { "No" };
-        lines.field("Completed", |text| (text == completed).then_some(()))?;
+        lines.field("Completed", completed, |text| (text == completed).then_some(()))?;
         let whole = |text: &str| match count(text)? {
             Some(known) => u64::try_from(known).ok().map(Some),
             None => Some(None),
         };
-        let conversations_processed = lines.field("Conversations Processed", whole)?;
-        let messages_sent = lines.field("Messages Sent", whole)?;
+        let conversations_processed = lines.field("Conversations Processed", COUNT, whole)?;
+        let messages_sent = lines.field("Messages Sent", COUNT, whole)?;
         let changes_made = lines.list("Changes Made")?;
         if changes_made.as_ref().is_some_and(|items| !items.is_empty()) {
             lines.exactly("")?;
@@ -87,6 +89,10 @@ impl RunLog {
         })
     }
 }
+
+/// Descriptions of the expected values, for errors.
+const TEXT: &str = "a text";
+const COUNT: &str = "a count such as 1,024, or `-`";
 
 /// The lines that have not been read yet.
 struct Lines<'t> {
@@ -132,7 +138,8 @@ impl<'t> Lines<'t> {
     }
 
     fn exactly(&mut self, line: &str) -> Result<()> {
-        self.take(line, |found| (found == line).then_some(()))
+        let what = if line.is_empty() { "an empty line" } else { line };
+        self.take(what, |found| (found == line).then_some(()))
     }
 
     /// Reads the separator of two sections, which is a horizontal rule between two blank lines.
@@ -144,24 +151,25 @@ impl<'t> Lines<'t> {
         self.take(begin, |line| Some(unescape(after(line, begin)?)))
     }
 
-    fn field<T>(&mut self, label: &str, take: impl FnOnce(&'t str) -> Option<T>) -> Result<T> {
+    /// Reads the value of a field with `take`. `value` says which values are expected.
+    fn field<T>(&mut self, label: &str, value: &str, take: impl FnOnce(&'t str) -> Option<T>) -> Result<T> {
         let begin = format!("**{label}:**");
-        self.take(&format!("{begin} and a value"), |line| take(after(line, &begin)?))
+        self.take(&format!("{begin} followed by {value}"), |line| take(after(line, &begin)?))
     }
 
     /// Reads a field that may be missing.
     fn text(&mut self, label: &str) -> Option<String> {
-        self.field(label, |text| Some(unescape(text))).ok()
+        self.field(label, TEXT, |text| Some(unescape(text))).ok()
     }
 
     fn time(&mut self, started: Timestamp) -> Result<Timestamp> {
-        self.field("Time", |text| minute::parse_after(started, text))
+        self.field("Time", "a time such as 14:23", |text| minute::parse_after(started, text))
     }
 
     fn step(&mut self, number: usize, started: Timestamp) -> Result<Step> {
         let mut step = Step::new(self.heading(&format!("{STEP}{number}:"))?, self.time(started)?);
         step.action = self.text("Action");
-        step.api_call = self.field("API Call", |call| Some(uncode(call))).ok();
+        step.api_call = self.field("API Call", TEXT, |call| Some(uncode(call))).ok();
         step.result = self.text("Result");
         step.notes = self.text("Notes");
         Ok(step)
@@ -170,7 +178,7 @@ impl<'t> Lines<'t> {
     fn decision(&mut self) -> Result<Decision> {
         let what = self.heading(DECISION)?;
         let trigger = self.text("Trigger");
-        let (decision, reason) = self.field("Decision", |text| {
+        let (decision, reason) = self.field("Decision", TEXT, |text| {
             Some(match text.split_once(BECAUSE) {
                 Some((decision, reason)) => (unescape(decision), Some(unescape(reason))),
                 None => (unescape(text), None),
@@ -183,49 +191,52 @@ impl<'t> Lines<'t> {
     fn feedback(&mut self, started: Timestamp) -> Result<Feedback> {
         let feedback_type = self.heading(FEEDBACK)?;
         let time = self.time(started)?;
-        Ok(Feedback::new(feedback_type, self.field("Content", |text| Some(unescape(text)))?, time))
+        Ok(Feedback::new(feedback_type, self.field("Content", TEXT, |text| Some(unescape(text)))?, time))
     }
 
-    /// Reads the entry of an error.
     fn entry(&mut self, started: Timestamp) -> Result<TracedError> {
         let id = self.take(ERROR, |line| Some(number(after(line, ERROR)?).0.map(unescape)))?;
         let time = self.time(started)?;
-        let mut error = TracedError::new(time, self.field("Error", |message| Some(uncode(message)))?);
-        error.context = self.field("Context", |context| Some(unless_unknown(context, UNKNOWN)))?;
-        error.resolution = self.field("Resolution", |resolution| Some(unless_unknown(resolution, PENDING)))?;
+        let mut error = TracedError::new(time, self.field("Error", TEXT, |message| Some(uncode(message)))?);
+        error.context = self.field("Context", TEXT, |context| Some(unless_unknown(context, UNKNOWN)))?;
+        error.resolution = self.field("Resolution", TEXT, |resolution| Some(unless_unknown(resolution, PENDING)))?;
         error.registry_id = id;
         Ok(error)
     }
 
-    /// Reads the table of errors. The table has the same errors as `entries`. Logs of earlier versions have no entries.
+    /// Reads the table of errors. Each row must have the values of the entry at the same place in `entries`. Logs of
+    /// earlier versions have only the table, so there is nothing to compare.
     fn errors(&mut self, started: Timestamp, entries: &[TracedError]) -> Result<Vec<TracedError>> {
         self.exactly(ERRORS)?;
         ERRORS_HEAD.into_iter().try_for_each(|line| self.exactly(line))?;
         let mut errors = Vec::new();
         while self.peek().starts_with('|') || errors.len() < entries.len() {
             let is_same = |error: &TracedError| entries.is_empty() || entries.get(errors.len()) == Some(error);
-            let what = "| time | error | context | resolution |, with the values of the entry above";
-            errors.push(self.take(what, |row| error(row, started).filter(is_same))?);
+            let mut what = "a row | time | error | context | resolution |".to_owned();
+            if !entries.is_empty() {
+                what += &format!(" that repeats error entry {}", errors.len() + 1);
+            }
+            errors.push(self.take(&what, |row| error(row, started).filter(is_same))?);
         }
         Ok(errors)
     }
 
     fn list(&mut self, label: &str) -> Result<Option<Vec<String>>> {
-        match self.field(label, Some)? {
+        let is_known = |text: &&str| ["", NONE, UNKNOWN].contains(text);
+        match self.field(label, "nothing, `none` or `-`", |text| Some(text).filter(is_known))? {
             UNKNOWN => return Ok(None),
             NONE => return Ok(Some(Vec::new())),
-            "" => {}
-            _ => return Err(self.expected("the field in the line above to be empty, \"none\" or \"-\"")),
+            _ => {}
         }
         let mut items = Vec::new();
         while self.peek().starts_with('-') {
-            items.push(self.take("- and an item", |line| Some(unescape(line.strip_prefix("- ")?)))?);
+            items.push(self.take("a list item such as `- text`", |line| Some(unescape(line.strip_prefix("- ")?)))?);
         }
         Ok(Some(items))
     }
 
-    /// Reads a table row with a sum, such as `| Input Tokens | 10 (unknown of 2 executions) |`. Returns the sum, and
-    /// the number of executions whose value is unknown.
+    /// Reads a table row with a sum, such as `| Input Tokens | 10 (unknown of 2 executions) |`. In this example, 10 is
+    /// the sum of the known values, and the values of 2 more executions are unknown. Returns these two numbers.
     fn sum<T>(&mut self, name: &str, known: fn(&str) -> Option<Option<T>>) -> Result<(Option<T>, u64)> {
         self.take(&format!("| {name} | a sum |"), |row| {
             let [found, sum] = cells(row)?[..] else { return None };

@@ -1,7 +1,7 @@
 //! The origins of the costs of a run, such as known prices or a report of the vendor.
 
 use super::Run;
-use super::text::{escape, or_unknown, unescape, unless_unknown};
+use super::text::{escape_markdown, or_unknown, unescape, unless_unknown};
 use crate::cost::PriceTable;
 use crate::metrics::{Call, CostProvenance, CostSource, ExecutionMetrics, LlmCall, Meter, Usage, Usd};
 
@@ -26,8 +26,8 @@ pub enum PriceBasis {
     /// [`RunLog::new`](super::RunLog::new). The text is the version of that other table.
     NotAtHand(String),
     /// The cost was calculated with the price table of this version, which was passed to
-    /// [`RunLog::new`](super::RunLog::new). Which of its prices were used is unknown, because the record does not have
-    /// the tokens of the call, or because the table has no price for the call.
+    /// [`RunLog::new`](super::RunLog::new). The prices of the call are unknown, because the record lacks the tokens of
+    /// the call, or the table has no price for the call.
     ByTable(String),
     /// The vendor reported the cost.
     Reported,
@@ -55,7 +55,8 @@ pub(super) fn of_run(run: &Run, prices: &PriceTable) -> Vec<PriceLine> {
     for execution in run.executions().iter().filter(|execution| execution.used_model()) {
         for mut call in execution.calls() {
             if call.cost_usd.is_none() {
-                // The provenance of a record is that of its only call, but its amount is not the amount of the call.
+                // `cost` of the record is also the provenance of its only call. But the exact amount in it belongs to
+                // the execution and not to the call, so the amount is removed.
                 call.cost.exact_usd = None;
             }
             let basis = basis(execution, &call, prices);
@@ -68,8 +69,8 @@ pub(super) fn of_run(run: &Run, prices: &PriceTable) -> Vec<PriceLine> {
     lines
 }
 
-/// Returns the origin of the cost of `call`. If the call has no cost, but the execution has one, the cost of the
-/// execution includes that of the call, and both have the same origin.
+/// Returns the origin of the cost of `call`. If only the execution has a cost, this cost includes that of the call, and
+/// both have the same origin.
 fn basis(execution: &ExecutionMetrics, call: &LlmCall, prices: &PriceTable) -> PriceBasis {
     if call.cost_usd.is_none() && execution.exact_cost().is_none() {
         return if has_price(execution, call, prices) { PriceBasis::NotRecorded } else { PriceBasis::Unknown };
@@ -97,7 +98,7 @@ fn has_price(execution: &ExecutionMetrics, call: &LlmCall, prices: &PriceTable) 
 }
 
 /// Returns the prices of input and output, and of the other meters that `call` used. Returns `None` if `prices` does
-/// not know the model, or if `table` is not the version of `prices`.
+/// not contain the model, or if `table` is not the version of `prices`.
 fn rates(execution: &ExecutionMetrics, call: &LlmCall, table: &str, prices: &PriceTable) -> Option<Vec<(Meter, Usd)>> {
     let mut call = execution.call_of(call)?;
     call.usage.input = call.usage.input.max(1);
@@ -150,9 +151,9 @@ impl PriceLine {
 }
 
 /// Returns the version of a table as Markdown. `parse` takes the text after the first " (" as the model, and a comma
-/// begins the words after the version, so these two characters are escaped.
+/// ends the version. So these two characters are escaped.
 fn version(table: &str) -> String {
-    escape(table).replace('(', "\\(").replace(',', "\\,")
+    escape_markdown(table).replace('(', "\\(").replace(',', "\\,")
 }
 
 /// Returns a text such as `Input $15/1M`.

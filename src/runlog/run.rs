@@ -28,7 +28,7 @@ impl Run {
     /// records, the last one is used.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`] if there are no records.
+    /// Fails with [`ErrorKind::Invalid`] if there are no records.
     pub fn new(id: impl Into<String>, records: impl IntoIterator<Item = ExecutionMetrics>) -> Result<Self> {
         let id = id.into();
         let mut executions: Vec<ExecutionMetrics> = Vec::new();

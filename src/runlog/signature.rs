@@ -3,8 +3,8 @@
 /// The maximum length of a signature, in characters. A longer signature is truncated, and a hash of the whole signature
 /// is added.
 const CHARS_MAX: usize = 500;
-/// A closing quote is searched only within this number of characters after the opening quote. Without the limit, each
-/// unclosed quote would cause a search to the end of the line.
+/// A closing quote must follow the opening quote within this number of characters. Without the limit, each unclosed
+/// quote would cause a search to the end of the line.
 const QUOTED_CHARS_MAX: usize = 300;
 
 const TEXT: &str = "<text>";
@@ -47,13 +47,13 @@ const NAMING: [&str; 8] = ["http", "status", "code", "error", "errno", "exit", "
 ///
 /// Some values identify the error, and are kept:
 ///
-/// - a short code of capitals and digits (`E0308`);
+/// - a code such as `E0308`: a capital letter, followed by at most seven capital letters and digits;
 /// - a whole number or one quoted word after one of these words: `http`, `status`, `code`, `error`, `errno`, `exit`,
 ///   `signal`, `type`. But if a `:` or `=` follows `http`, `error`, `exit` or `signal`, the value is replaced. It may
 ///   be a count, as in `error: 5 files`.
 ///
-/// Several values of the same kind in a row become one placeholder. A name without digits is kept if it is neither a
-/// path nor in quotes. So the same error on the hosts `alpha` and `beta` has two signatures.
+/// Several values of the same kind in a row become one placeholder. A name without digits is replaced only in a path or
+/// in quotes. So the same error on the hosts `alpha` and `beta` has two signatures.
 ///
 /// ```
 /// use runledger::runlog::signature;
@@ -113,8 +113,8 @@ fn closing(opening: char) -> Option<char> {
     }
 }
 
-/// Returns the length of the quotation at the beginning of `rest`, including its quotes. An apostrophe in a word is not
-/// a quote.
+/// Returns the length of the quotation at the beginning of `rest`, including its quotes; `None` if `rest` begins with
+/// other text. An apostrophe in a word is not a quote.
 fn quoted(rest: &[char], before: Option<char>) -> Option<usize> {
     let closing = closing(*rest.first()?).filter(|_| !before.is_some_and(char::is_alphanumeric))?;
     let line = rest[1..].iter().take(QUOTED_CHARS_MAX).take_while(|c| **c != '\n');
@@ -134,9 +134,9 @@ struct Found {
 }
 
 impl Found {
-    /// Returns true if the last word is one of [`NAMING`], so that the next word identifies the error. But returns
-    /// false if a `:` or `=` follows `error`, `http`, `exit` or `signal`, since the next word may be a count, as in
-    /// `error: 5 files`.
+    /// Returns true if the last word is one of [`NAMING`], so that the next word identifies the error. Returns false if
+    /// a `:` or `=` follows `error`, `http`, `exit` or `signal`, since the next word may be a count, as in `error: 5
+    /// files`.
     fn names_next(&self) -> bool {
         let word = self.word.trim_end_matches([':', '.']).to_lowercase();
         let colon = self.word.ends_with(':') || self.between.contains('=');
@@ -167,7 +167,7 @@ impl Found {
             self.text.push_str(&value(body));
             self.text.push_str(&word[body.len()..]);
         }
-        // In `"status": 429`, the colon is a word without a body. The colon belongs to the quoted word `status`.
+        // In `"status": 429`, the colon is a word of only punctuation, and belongs to the quoted word `status`.
         if body.is_empty() { self.word.push_str(word) } else { self.next(word) }
     }
 

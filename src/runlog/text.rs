@@ -1,28 +1,39 @@
 //! Escapes texts for Markdown, so that they are displayed literally, stay in their line or cell, and can be read back.
 //!
-//! A line feed becomes `<br>`. Other control characters, U+2028, U+2029, and white space at either end of the text
-//! become numeric entities such as `&#13;`. A backslash is put before the characters that Markdown may read as markup:
+//! A line feed becomes `<br>`, except at the beginning of the text. These characters become numeric entities such as
+//! `&#13;`: all other control characters, U+2028, U+2029, and white space at either end of the text. A backslash is put
+//! before the characters that Markdown may read as markup:
 //!
 //! - `` \ ` * [ < & | ~ `` anywhere;
-//! - `_`, except between two letters or digits;
-//! - `#`, except after a letter or digit, as in `C#`;
+//! - `_`, except between two ASCII letters or digits;
+//! - `#`, except after an ASCII letter or digit, as in `C#`;
 //! - `>` at the beginning of the text;
-//! - `+` and `-` if neither neighbour is a visible character.
+//! - `+` and `-` if each neighbour is white space or the end of the text.
 
 use std::borrow::Cow;
 
 /// The text for an unknown value.
 pub(super) const UNKNOWN: &str = "-";
 
-/// Returns the text as Markdown that fits on one line and in a table cell. [`unescape`] reverses the escaping.
-pub(super) fn escape(text: &str) -> String {
+/// Returns one line of Markdown that displays the text literally, also in a cell of a table. A line feed becomes
+/// `<br>`, or an entity at the beginning of the text. Other control characters become entities, and characters that
+/// Markdown may read as markup get a backslash. The syntax of particular programs, such as a mention (`@name`) on
+/// GitHub, is not escaped.
+///
+/// ```
+/// use runledger::runlog::escape_markdown;
+///
+/// assert_eq!(escape_markdown("a|b *c*\n<d>"), r"a\|b \*c\*<br>\<d>");
+/// ```
+pub fn escape_markdown(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     let mut before = None;
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {
         let after = chars.peek().copied();
         match c {
-            '\n' => escaped.push_str("<br>"),
+            // A line that begins with `<br>` can be a block of HTML.
+            '\n' if before.is_some() => escaped.push_str("<br>"),
             _ if is_invisible(c) || (c.is_whitespace() && (before.is_none() || after.is_none())) => {
                 escaped.push_str(&entity(c));
             }
@@ -45,7 +56,8 @@ fn is_invisible(c: char) -> bool {
 
 fn is_markup(before: Option<char>, c: char, after: Option<char>) -> bool {
     let apart = |c: Option<char>| c.is_none_or(char::is_whitespace);
-    // Only ASCII letters are treated as letters, since Markdown treats some other letters as symbols.
+    // Only ASCII letters count, because Rust counts characters such as `Ⓐ` as letters, and Markdown counts them as
+    // symbols.
     let in_word = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
     match c {
         '\\' | '`' | '*' | '[' | '<' | '&' | '|' | '~' => true,
@@ -61,7 +73,7 @@ fn entity(c: char) -> String {
     format!("&#{};", u32::from(c))
 }
 
-/// Reverses [`escape`]. Characters that do not belong to an escape are kept.
+/// Reverses [`escape_markdown`]. Characters that do not belong to an escape are kept.
 pub(super) fn unescape(markdown: &str) -> String {
     let mut text = String::with_capacity(markdown.len());
     let mut rest = markdown;
@@ -95,11 +107,11 @@ fn unit(rest: &str) -> (char, usize) {
     }
 }
 
-/// Returns the text as Markdown code, that is, in backticks. If Markdown cannot show the text as code, for example
-/// because the text is empty or contains a backtick, returns the escaped text.
+/// Returns the text as Markdown code, that is, in backticks. If a single pair of backticks cannot show the text, for
+/// example because the text is empty or contains a backtick, returns the escaped text.
 pub(super) fn code(text: &str) -> String {
     let plain = !text.is_empty() && text.trim() == text && !text.contains(|c| is_invisible(c) || c == '`');
-    if plain { format!("`{text}`") } else { escape(text) }
+    if plain { format!("`{text}`") } else { escape_markdown(text) }
 }
 
 /// Reverses [`code`].
@@ -113,7 +125,7 @@ pub(super) fn uncode(markdown: &str) -> String {
 /// Returns the escaped value, or `unknown` if `value` is `None`. If the escaped value is equal to `unknown` by chance,
 /// its first character is written as an entity. So a reader can distinguish the two cases.
 pub(super) fn or_unknown(value: Option<&str>, unknown: &'static str) -> Cow<'static, str> {
-    match value.map(escape) {
+    match value.map(escape_markdown) {
         None => unknown.into(),
         Some(escaped) if escaped == unknown => {
             let mut chars = unknown.chars();
@@ -156,10 +168,11 @@ mod tests {
             ("- item", r"\- item"),
             ("> quoted", r"\> quoted"),
             ("one\ntwo\r\n", "one<br>two&#13;<br>"),
+            ("\n\none", "&#10;<br>one"),
             ("  \t", "&#32; &#9;"),
             ("\u{1b}[2J\0\u{2028}", r"&#27;\[2J&#0;&#8232;"),
         ] {
-            assert_eq!(escape(text), markdown);
+            assert_eq!(escape_markdown(text), markdown);
             assert_eq!(unescape(markdown), text);
         }
     }
@@ -176,7 +189,7 @@ mod tests {
         assert_eq!(or_unknown(Some("PENDING"), "PENDING"), "&#80;ENDING");
         assert_eq!(unless_unknown("&#80;ENDING", "PENDING").as_deref(), Some("PENDING"));
         assert_eq!(unless_unknown("PENDING", "PENDING"), None);
-        // Escaping already made this value different.
+        // The escaped value `\-` already differs from the text for an unknown value.
         assert_eq!(or_unknown(Some("-"), UNKNOWN), r"\-");
     }
 
@@ -189,7 +202,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn any_text_stays_on_its_line_and_in_its_cell_and_reads_back(text in r"([\PC]|[|`*_#<>&~\\\[\]! +\-\n\r\t\u{0}\u{85}\u{2028}]){0,40}") {
-            for markdown in [escape(&text), or_unknown(Some(&text), "PENDING").into_owned()] {
+            for markdown in [escape_markdown(&text), or_unknown(Some(&text), "PENDING").into_owned()] {
                 proptest::prop_assert_eq!(unescape(&markdown), text.as_str());
                 proptest::prop_assert!(!markdown.contains(is_invisible));
                 proptest::prop_assert_eq!(markdown.trim(), markdown.as_str());
@@ -197,7 +210,7 @@ mod tests {
                 proptest::prop_assert_eq!(cells(&row), Some(vec![markdown.as_str(), "x"]));
             }
             proptest::prop_assert_eq!(uncode(&code(&text)), text.as_str());
-            proptest::prop_assert!(!escape(&text).contains(" - "));
+            proptest::prop_assert!(!escape_markdown(&text).contains(" - "));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The attributes of a span, collected from its creation and from later records.
+//! Collects the attributes of a span. A program sets them when it creates the span, or later with `Span::record`.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use tracing_core::field::{Field, Visit};
 use super::names::{Attribute, attribute};
 use crate::digest::hash_bytes;
 
-/// What is kept of the content of a span, such as a prompt.
+/// What is stored of the content of a span. The content is its input and its output, such as a prompt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Keep {
     Nothing,
@@ -24,11 +24,11 @@ enum Value {
     Content(Content),
 }
 
-/// What is known of the content of a span.
+/// What is stored of the input or the output of a span, such as a prompt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Content {
     pub(super) hash: String,
-    /// The content itself; `None` if only its hash is kept.
+    /// The content itself, or `None` if only its hash is kept.
     pub(super) text: Option<String>,
 }
 
@@ -64,7 +64,7 @@ impl Attributes {
         self.0.iter().find_map(|(known, value)| (*known == attribute).then_some(value))
     }
 
-    /// Returns the text of an attribute; `None` if the attribute is missing, blank or not a text.
+    /// Returns the text of an attribute, or `None` if the attribute is missing, blank or not a text.
     pub(super) fn text(&self, attribute: Attribute) -> Option<&str> {
         match self.get(attribute)? {
             Value::Text(text) => Some(text.trim()).filter(|text| !text.is_empty()),
@@ -72,7 +72,7 @@ impl Attributes {
         }
     }
 
-    /// Returns a count; `None` if the attribute is missing or not a whole number in the range of `u64`.
+    /// Returns a count, or `None` if the attribute is missing or not a whole number in the range of `u64`.
     pub(super) fn count(&self, attribute: Attribute) -> Option<u64> {
         match self.get(attribute)? {
             Value::Whole(count) => u64::try_from(*count).ok(),
@@ -85,7 +85,7 @@ impl Attributes {
         }
     }
 
-    /// Returns an attribute as text, also if it is a number.
+    /// Returns an attribute as text, even if its value is a number.
     pub(super) fn shown(&self, attribute: Attribute) -> Option<String> {
         match self.get(attribute)? {
             Value::Whole(count) => Some(count.to_string()),
@@ -110,7 +110,8 @@ impl Attributes {
     }
 }
 
-/// Collects the values that a span passes to a visitor. A value is only copied if its attribute is read.
+/// Collects the values that a span passes to a visitor. Only the values of attributes that this module
+/// uses are copied.
 struct Collector {
     keep: Keep,
     attributes: Attributes,

@@ -22,8 +22,10 @@ pub(super) enum End {
 pub(super) struct Ended {
     pub(super) role: Role,
     pub(super) attributes: Attributes,
+    /// When the span began.
     pub(super) at: Timestamp,
-    /// `None` if the span was an execution, which measures its time itself.
+    /// When the span began, by the monotonic clock. `None` if the span was an execution, which measures its time
+    /// itself.
     pub(super) begun: Option<Instant>,
     pub(super) end: End,
 }

@@ -10,7 +10,7 @@ use super::names::Attribute;
 
 /// Returns the failure that `event` reports about the function of the span. Returns `None` for any other event.
 ///
-/// The attribute `#[instrument(err)]` creates the span and the event, so both name the same line.
+/// The attribute `#[instrument(err)]` creates the span and the event, so both name the same line of the source code.
 pub(super) fn returned_error(event: &Event<'_>, span: &Metadata<'_>) -> Option<Attributes> {
     let metadata = event.metadata();
     let is_same = metadata.file() == span.file() && metadata.line() == span.line() && metadata.line().is_some();

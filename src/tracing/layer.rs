@@ -21,11 +21,11 @@ use crate::ledger::{Execution, Ledger};
 
 /// The default length of the queue.
 const QUEUE: usize = 8_192;
-/// The most calls that one execution lists. Further calls become executions of their own, so that the record of a long
-/// run does not exceed the longest line.
+/// The maximum number of calls that one execution lists. Further calls become separate executions, so that the record
+/// of a long run does not exceed the maximum length of a line.
 const CALLS_MAX: usize = 1_000;
 
-/// Records spans as executions and calls. It is a [`Layer`] of a subscriber. All clones share one queue.
+/// A [`Layer`] of a subscriber that records spans as executions and calls. All clones share one queue.
 ///
 /// [The module](super) says what is recorded.
 #[derive(Debug, Clone)]
@@ -51,8 +51,9 @@ impl LedgerLayer {
         Self { keep: if content { Keep::Text } else { Keep::Hash }, ..self }
     }
 
-    /// Sets how many records may wait to be stored, at least 1; 8,192 by default. A waiting record takes some KiB of memory, and
-    /// more if it has content. The first record of all clones decides the length.
+    /// Sets how many records may wait to be stored. The minimum is 1, and the default is 8,192. A waiting record takes
+    /// some KiB of memory, and more if it has content. All clones share one queue, whose length is set by the clone
+    /// that sends the first record.
     #[must_use]
     pub fn queue(self, records: usize) -> Self {
         Self { queue: records.max(1), ..self }
@@ -65,7 +66,8 @@ impl LedgerLayer {
         Self { when_full, ..self }
     }
 
-    /// Returns how many records were dropped because the queue was full. With [`WhenFull::Wait`], it is always 0.
+    /// Returns how many records were dropped because the queue was full. With [`WhenFull::Wait`], the result is always
+    /// 0.
     pub fn dropped(&self) -> u64 {
         self.sink.dropped()
     }
@@ -84,8 +86,8 @@ impl LedgerLayer {
         Arc::as_ptr(&self.sink).addr()
     }
 
-    /// Begins the execution of a span, as a child of the nearest enclosing execution. Returns `None` for a call that an
-    /// execution encloses, unless `calls_too` is true.
+    /// Begins the execution of a span, as a child of the nearest enclosing execution. If the span is a call inside an
+    /// execution and `calls_too` is false, returns `None`, because the enclosing execution lists the call.
     fn begin<'s, S: LookupSpan<'s>>(
         &self,
         span: &SpanRef<'s, S>,
@@ -162,7 +164,7 @@ impl<S: Subscriber + for<'s> LookupSpan<'s>> Layer<S> for LedgerLayer {
         };
         // The hash of a call's content is not stored.
         let keep = if is_call && self.keep == Keep::Hash { Keep::Nothing } else { self.keep };
-        // The visitor runs code of the user, so no lock is held.
+        // The visitor runs code of the user, so hold no lock here.
         let later = Attributes::collect(keep, |visitor| record.record(visitor));
         let mut extensions = span.extensions_mut();
         let Some(open) = extensions.get_mut::<Opens>().and_then(|opens| opens.of_mut(self.id())) else { return };
@@ -177,7 +179,7 @@ impl<S: Subscriber + for<'s> LookupSpan<'s>> Layer<S> for LedgerLayer {
             (Some(role), Some(execution)) if may_rename => to_record::rename(execution, role, &open.attributes),
             _ => Ok(()),
         };
-        // The hook for warnings is code of the user too.
+        // The hook for warnings is code of the user too, so release the lock first.
         drop(extensions);
         if let Err(error) = renamed {
             self.ledger.warn(&error);

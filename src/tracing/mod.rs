@@ -47,44 +47,47 @@
 //!
 //! # How a span ends
 //!
-//! - `error.type`, `otel.status_code` = `error` or a failed `gen_ai.tool.call.outcome` makes the execution failed. So does
-//!   the error that a function with `#[instrument(err)]` returns. The description of the status, if there is one, is in
-//!   `error_reason`. A span without any of these counts as a success, since most libraries report only errors.
-//! - A span that closes while its thread is unwinding is a panic.
-//! - A span that is open when its process dies is an interrupted execution, because the begin mark is written when the span
-//!   opens. Calls that have ended inside it are then unknown.
-//! - A call that failed is listed with the errors of its execution, which may go on.
+//! - `error.type`, `otel.status_code` = `error` or a failed `gen_ai.tool.call.outcome` makes the execution failed. So
+//!   does the error that a function with `#[instrument(err)]` returns. The description of the status, if there is one,
+//!   is in `error_reason`. A span without any of these is a success, since most libraries report only errors.
+//! - A span that closes while its thread is unwinding is recorded as panicked.
+//! - A span that is open when its process dies is recorded as interrupted. This is possible because the ledger notes
+//!   the start of an execution (the begin mark) when its span opens. The calls that ended inside the span are then not
+//!   recorded.
+//! - A failed call is listed among the errors of its execution, which may continue.
 //!
 //! # What a call costs
 //!
 //! Usage is read from calls only. The usage of an agent's span is the sum of its calls, so it is not counted again. If a
 //! framework and its client library both emit a span for one call, the call is counted once.
 //!
-//! A call that reports no usage has an unknown cost, and so has its execution. This is the case for a stream that was
-//! dropped before its end. But a call that a server refused with an HTTP status from 400 to 599 as `error.type` used no
-//! tokens, so it does not count as a call.
+//! If a call reports no usage, its cost and the cost of its execution are unknown. This is the case for a stream that
+//! was dropped before its end. There is one exception: a call that the server refused used no tokens. Such a call has
+//! an `error.type` from 400 to 599, an HTTP status, and is recorded as an error and not as a call.
 //!
-//! `gen_ai.usage.input_tokens` includes cached tokens, and `gen_ai.usage.output_tokens` includes reasoning. If the parts
-//! exceed their whole, the writer counted them apart, and they are added.
+//! `gen_ai.usage.input_tokens` includes cached tokens, and `gen_ai.usage.output_tokens` includes reasoning. If a span
+//! reports more cached tokens than input tokens, its library counted them separately, so they are added to the input.
+//! The same applies to reasoning and the output.
 //!
 //! # Names
 //!
-//! The names of OpenTelemetry 1.41 are read, the newer ones of its main branch, older ones such as `gen_ai.system`, and
-//! those of OpenInference, Traceloop, Langfuse, rig and swiftide. The session is `gen_ai.conversation.id` or `session.id`.
-//! `runledger.version` and `runledger.run_id` are the version and the run.
+//! The layer reads the attribute names of OpenTelemetry: those of version 1.41, newer ones of the main branch, and
+//! older ones such as `gen_ai.system`. It also reads the names of OpenInference, Traceloop, Langfuse, rig and swiftide.
+//! The session is `gen_ai.conversation.id` or `session.id`. `runledger.version` and `runledger.run_id` are the version
+//! and the run.
 //!
 //! # Content
 //!
-//! Prompts, completions, arguments and results are not stored. The record of an execution has the hashes of its arguments
-//! and of its result. [`LedgerLayer::with_content`] stores the texts too: those of a call in `trace.llm_calls`, and those
-//! of another execution as the tags `input` and `output`.
+//! Prompts, completions, arguments and results are not stored. The record of an execution has the hashes of its
+//! arguments and of its result. With [`LedgerLayer::with_content`], the texts are stored too. The texts of a call are
+//! in `trace.llm_calls`. The texts of any other execution are the tags `input` and `output`.
 //!
 //! # Cost for the caller
 //!
-//! A span does not wait for the disk's sync. Opening an execution writes its begin mark to the page cache, unless
-//! [`Options::sync_begin`](crate::Options::sync_begin) or [`Options::deadline`](crate::Options::deadline) is set. When the
-//! span closes, the record goes to a thread of the layer through a bounded queue. [`WhenFull`] says what happens if the
-//! queue is full.
+//! A span does not wait for a sync of the disk. By default, the span of an execution writes its begin mark only to the
+//! page cache when it opens. [`Options::sync_begin`](crate::Options::sync_begin) and
+//! [`Options::deadline`](crate::Options::deadline) change this. When the span closes, the record goes to a thread of
+//! the layer through a bounded queue. [`WhenFull`] says what happens if the queue is full.
 
 mod attributes;
 mod ended;

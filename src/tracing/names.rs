@@ -1,4 +1,4 @@
-//! The names of attributes, old and new. No other file of this module has a name of another convention.
+//! The names of attributes, old and new. The other files of this module look up attributes only by [`Attribute`].
 
 use tracing_core::field::FieldSet;
 
@@ -19,7 +19,7 @@ pub(super) enum Attribute {
     AgentName,
     AgentVersion,
     WorkflowName,
-    /// The name of what a span is about, of any kind.
+    /// The name of the tool, agent or workflow, in a convention that does not distinguish them.
     EntityName,
     Session,
     ToolCallId,
@@ -74,8 +74,8 @@ impl Attribute {
 
 /// The attributes that are read, sorted by name. The sources are:
 ///
-/// - `gen_ai.*`: the semantic conventions of OpenTelemetry, 1.41 and the present main, and the older names `system`,
-///   `prompt_tokens` and `completion_tokens`. `gen_ai.skill.*` is proposed there.
+/// - `gen_ai.*`: the semantic conventions of OpenTelemetry, 1.41 and the current main branch, and the older names
+///   `system`, `prompt_tokens` and `completion_tokens`. `gen_ai.skill.*` is proposed there.
 /// - `llm.*`, `openinference.*`, `input.value`, `output.value`, `tool.name`, `agent.name`: OpenInference.
 /// - `traceloop.*`, and `gen_ai.usage.*_input_tokens`: Traceloop.
 /// - `gen_ai.usage.reasoning_tokens`, `gen_ai.tool.call.outcome`, `gen_ai.tool.error.type`: rig.
@@ -162,7 +162,7 @@ const NAMES: [(&str, Attribute); 79] = [
     ("traceloop.workflow.name", WorkflowName),
 ];
 
-/// Returns what the attribute `name` says; `None` if the attribute is not read.
+/// Returns what the attribute `name` says, or `None` if the attribute is not read.
 pub(super) fn attribute(name: &str) -> Option<Attribute> {
     let at = NAMES.binary_search_by(|(known, _)| (*known).cmp(name)).ok()?;
     NAMES.get(at).map(|&(_, attribute)| attribute)

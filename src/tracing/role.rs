@@ -1,4 +1,4 @@
-//! Decides what a span is: an execution, a call of a model, or neither.
+//! Decides what a span is: an execution, a call of a model, both, or something that is not recorded.
 
 use super::attributes::Attributes;
 use super::names::Attribute;
@@ -38,7 +38,7 @@ pub(super) enum Model {
 }
 
 impl Role {
-    /// Returns the role of a span with these attributes; `None` if the span is not recorded.
+    /// Returns the role of a span with these attributes, or `None` if the span is not recorded.
     pub(super) fn of(attributes: &Attributes) -> Option<Self> {
         let role = match attributes.text(Attribute::Operation) {
             Some(operation) => Self::of_operation(&operation.to_ascii_lowercase()),
@@ -79,7 +79,7 @@ impl Role {
         })
     }
 
-    /// Returns what the model was asked to do; `None` if the span is not a call.
+    /// Returns what the model was asked to do, or `None` if the span is not a call.
     pub(super) fn model(self) -> Option<Model> {
         match self {
             Self::Execution(_) => None,

@@ -1,4 +1,4 @@
-//! Stores records on a thread of its own, so that closing a span does not wait for the disk.
+//! Stores records in a separate thread, so that closing a span does not wait for the disk.
 //!
 //! The layer uses three methods: [`send`](Sink::send), [`flush`](Sink::flush) and [`dropped`](Sink::dropped).
 
@@ -23,11 +23,12 @@ pub enum WhenFull {
     #[default]
     Wait,
     /// The record is dropped, and [counted](super::LedgerLayer::dropped). The ledger warns, and its events report the
-    /// number of lost records. The begin mark stays. So if this process ends, the execution is recorded as interrupted.
+    /// number of lost records. The begin mark, which says that the execution has started, stays in the ledger. So the
+    /// execution is recorded as interrupted after this process has ended.
     Drop,
 }
 
-/// The most messages that are handled together.
+/// The maximum number of messages that the thread takes from the queue and handles together.
 const BATCH: usize = 256;
 /// How long [`Sink::flush`] waits before it tries again to reach a full queue.
 const RETRY: Duration = Duration::from_millis(1);
@@ -45,7 +46,7 @@ pub(super) struct Sink {
 #[derive(Debug, Default)]
 struct Dropped {
     all: AtomicU64,
-    /// Those that the ledger does not know yet.
+    /// The dropped records that were not reported to the ledger yet.
     unreported: AtomicU64,
 }
 
@@ -78,7 +79,7 @@ impl Sink {
         Self { ledger, queue: OnceLock::new(), dropped: Arc::default() }
     }
 
-    /// Queues a record. `bound` is the most records that the queue holds.
+    /// Queues a record. `bound` is the maximum number of records in the queue.
     pub(super) fn send(&self, finished: Box<Finished>, bound: usize, when_full: WhenFull) {
         let Some((sender, _)) = &self.queue(bound).running else { return finished.record() };
         let unsent = match when_full {
@@ -99,7 +100,8 @@ impl Sink {
         }
     }
 
-    /// Waits until every record that was queued before is stored, but at most for `timeout`. Returns whether all are.
+    /// Waits until every record that was queued before is stored, but at most for `timeout`. Returns true if all are
+    /// stored.
     pub(super) fn flush(&self, timeout: Duration) -> bool {
         let Some((sender, _)) = self.queue.get().and_then(PerProcess::get).and_then(|queue| queue.running.as_ref())
         else {
@@ -151,7 +153,8 @@ impl Drop for Queue {
             return;
         }
         drop(sender);
-        // The last owner of the queue can be the ledger's hook for warnings, which runs on that thread.
+        // The last owner of the queue can be the ledger's hook for warnings, which runs in that thread. A thread cannot
+        // wait for itself.
         if thread.thread().id() != std::thread::current().id() {
             let _ = thread.join();
         }
@@ -164,7 +167,7 @@ fn store_all(queue: &Receiver<Message>, ledger: &Ledger, bound: usize, dropped: 
         let (mut ended, mut flushed) = (Vec::new(), Vec::new());
         for message in std::iter::once(first).chain(queue.try_iter().take(BATCH - 1)) {
             match message {
-                // A hook for warnings is code of the user, which may panic. The other records are stored all the same.
+                // A hook for warnings is code of the user, which may panic. Store the other records even then.
                 Message::Store(finished) => {
                     ended.extend(catch_unwind(AssertUnwindSafe(|| finished.complete())).ok());
                 }

@@ -11,13 +11,14 @@ use crate::metrics::Timestamp;
 /// The state of a span. It is stored in the extensions of the span.
 #[derive(Debug)]
 pub(super) struct Open {
-    /// The layer that opened this. A subscriber may have several layers, each with its own ledger.
+    /// The layer that this state belongs to. A subscriber may have several layers, each with its own ledger.
     pub(super) layer: usize,
     /// `None` if no attribute has said yet what the span is.
     pub(super) role: Option<Role>,
     pub(super) attributes: Attributes,
+    /// When the span began.
     pub(super) at: Timestamp,
-    /// `None` if the span is an execution, which measures its time itself.
+    /// When the span began, by the monotonic clock. `None` if the span is an execution, which measures its time itself.
     pub(super) begun: Option<Instant>,
     /// `None` if the span is a call of an enclosing execution.
     pub(super) execution: Option<Execution>,

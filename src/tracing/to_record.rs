@@ -23,7 +23,7 @@ pub(super) fn skill(role: Role, attributes: &Attributes) -> Skill {
     Skill::new(role.skill(attributes), version(attributes).unwrap_or(UNKNOWN_VERSION)).run(run)
 }
 
-/// Changes the name, the version and the run of an execution to what the attributes now state. Fails if the begin mark
+/// Changes the name, the version and the run of an execution to what the attributes state. Fails if the begin mark
 /// cannot be changed.
 pub(super) fn rename(execution: &mut Execution, role: Role, attributes: &Attributes) -> Result<()> {
     let record = execution.record_mut();
@@ -113,7 +113,13 @@ fn describe(record: &mut ExecutionMetrics, span: &Ended) {
     }
 }
 
-/// Returns `call` and the calls inside it. If a framework and its client library both report a call, it is listed once.
+/// Returns the calls that a record lists for `call` and the calls inside it. A framework and its client library may
+/// both report the same call, which is listed once. So of `call` and the inner calls that ask the model for the same
+/// kind of work, the list has:
+///
+/// - the inner calls, if `call` reports no usage, or as much usage as they do together,
+/// - `call`, if only `call` reports usage,
+/// - all of them, if their usage differs.
 pub(super) fn with_inner(call: Ended, mut inner: Vec<Ended>) -> Vec<Ended> {
     let Some(model) = call.role.model() else { return inner };
     let of_inner = |ended: &Ended| usage(model, &ended.attributes);
@@ -122,7 +128,7 @@ pub(super) fn with_inner(call: Ended, mut inner: Vec<Ended>) -> Vec<Ended> {
         let known: Vec<_> = inner.iter().filter(|ended| is_same(ended)).filter_map(of_inner).collect();
         match usage(model, &call.attributes) {
             None => return inner,
-            // The client library does not know the usage.
+            // The client library does not report the usage.
             Some(_) if known.is_empty() => inner.retain(|ended| !is_same(ended)),
             Some(own) => {
                 let sum = known.iter().fold(Usage::new(0, 0), |sum, usage| sum.saturating_add(usage));
@@ -183,7 +189,7 @@ fn call(attributes: &Attributes, usage: Usage) -> Call {
     }
 }
 
-/// Returns the name of a provider as price tables know it. Most names of OpenTelemetry are known to them.
+/// Returns the name that price tables use for a provider. Price tables know most names of OpenTelemetry.
 fn provider(name: &str) -> &str {
     match name {
         "azure.ai.openai" | "azure.ai.inference" | "az.ai.openai" | "az.ai.inference" => "azure",
@@ -205,7 +211,7 @@ impl Failure {
         Self { category: ErrorCategory::Unknown, code: None, reason: reason.to_owned() }
     }
 
-    /// Returns why an operation failed; `None` if its attributes report no failure.
+    /// Returns why an operation failed, or `None` if its attributes report no failure.
     fn of(attributes: &Attributes) -> Option<Self> {
         let kind = attributes.shown(Attribute::ErrorType);
         let is_error = |status: &&str| status.eq_ignore_ascii_case("error");

@@ -7,8 +7,8 @@ use super::names::Attribute;
 use super::role::Model;
 use crate::metrics::Usage;
 
-/// Returns the usage of a call; `None` if its input or output is unknown. The output of embeddings is 0 if the span does
-/// not state it, since they have none.
+/// Returns the usage of a call, or `None` if its input or output is unknown. Embeddings have no output, so the output
+/// is 0 if their span does not state it.
 pub(super) fn usage(model: Model, attributes: &Attributes) -> Option<Usage> {
     let count = |attribute| attributes.count(attribute);
     let no_output = || (model == Model::Embed).then_some(0);
@@ -24,8 +24,8 @@ pub(super) fn usage(model: Model, attributes: &Attributes) -> Option<Usage> {
     Some(usage)
 }
 
-/// Returns a whole that includes its parts. A whole that is smaller than its parts cannot include them, so they are
-/// added.
+/// Returns the number of tokens including the parts, such as cached tokens. A whole that is smaller than its parts does
+/// not include them, so they are added.
 fn with_parts(whole: u64, parts: u64) -> u64 {
     if parts > whole { whole.saturating_add(parts) } else { whole }
 }
@@ -63,7 +63,7 @@ mod tests {
             ]),
             Some(Usage::new(100, 9).cache_read(60).cache_write(40).reasoning(9))
         );
-        // The writer counted the cached tokens and the reasoning apart.
+        // The writer counted the cached tokens and the reasoning separately.
         assert_eq!(
             complete(&[(InputTokens, "10"), (OutputTokens, "2"), (CacheRead, "60"), (Reasoning, "3")]),
             Some(Usage::new(70, 5).cache_read(60).reasoning(3))

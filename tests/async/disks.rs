@@ -1,4 +1,4 @@
-//! Promise: a disk that fails or does not answer, and a hook that panics, leave the async calls with an answer.
+//! Promise: the async calls always answer, even if the disk fails or does not respond, or a hook panics.
 
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -57,6 +57,46 @@ fn row_33_a_disk_that_refuses_everything_answers_lost() {
     // Nobody reads this answer, so the ledger warns.
     drop(ledger.append_async(&large(10)));
     until("a warning", || warnings.load(Ordering::Relaxed) == 1);
+}
+
+/// A failed sync is never retried. A record counts as durable only after the sync of another file that has it.
+#[test]
+fn row_33_a_failed_sync_never_makes_a_record_durable() {
+    // With one failed sync, the other copy of the record is synced. With two, a new segment has the record. If no sync
+    // succeeds, the record is lost. The begin mark of an execution then remains, and the next opening records it.
+    for failures in [1, 2, usize::MAX] {
+        let (place, left) = (Place::new(), Arc::new(AtomicUsize::new(0)));
+        let fails = Arc::clone(&left);
+        let disk = HookedDisk::new(move |op, _| {
+            let fail = |left: usize| if op == Op::Sync { left.checked_sub(1) } else { None };
+            match fails.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fail) {
+                Ok(_) => Err(std::io::Error::from_raw_os_error(5)),
+                Err(_) => Ok(()),
+            }
+        });
+        let ledger = Options::new().storage(Arc::new(disk)).on_warning(|_| {}).open(place.path()).unwrap();
+        let (mut executions, mut appended) = (Vec::new(), Vec::new());
+        for _ in 0..3 {
+            let (execution, record) = (block_on(ledger.begin_async(skill())), large(10));
+            executions.push(execution.id());
+            appended.push(record.execution_id);
+            left.store(failures, Ordering::Relaxed);
+            let answers = [block_on(execution.succeed_async()).answer, block_on(ledger.append_async(&record)).unwrap()];
+            for answer in answers {
+                let is_durable = matches!(answer, Answer::Durable { .. });
+                let is_lost = matches!(answer, Answer::Lost(_));
+                assert_eq!((is_durable, is_lost), (failures < usize::MAX, failures == usize::MAX), "{answer:?}");
+            }
+            left.store(0, Ordering::Relaxed);
+        }
+        drop(ledger);
+        drop(place.open());
+        let mut expected = if failures < usize::MAX { [executions, appended].concat() } else { executions };
+        let mut ids = place.ids();
+        ids.sort_unstable();
+        expected.sort_unstable();
+        assert_eq!(ids, expected, "{failures}");
+    }
 }
 
 /// All records are of one batch. The hook panics in the ledger's thread for each record that nobody awaits.
@@ -128,7 +168,7 @@ fn row_33_the_last_handle_can_be_dropped_in_the_hook() {
     let execution = block_on(ledger.begin_async(skill()));
     *handle.lock().unwrap() = Some(ledger.clone());
     full.store(true, Ordering::Relaxed);
-    // These keep the thread busy, so that the handles of this thread are gone before the hook runs.
+    // These records keep the ledger's thread busy, so that this thread has dropped its handles before the hook runs.
     drop(execution.succeed_async());
     drop(ledger);
     said.recv_timeout(PATIENCE).unwrap();

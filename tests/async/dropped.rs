@@ -1,4 +1,4 @@
-//! Promise: a future that is dropped at any await leaves exactly one record of each execution that was begun.
+//! Promise: a future can be dropped at any await. Each execution that it has begun still gets exactly one record.
 
 use std::collections::HashSet;
 use std::pin::Pin;
@@ -14,7 +14,8 @@ use crate::children::place::{Place, skill};
 
 type Begun = Arc<Mutex<Vec<Uuid>>>;
 
-/// Suspends at each async call, and between them. Reports the executions that it begins.
+/// Makes every async call, and suspends at each call and between the calls. Adds the executions that it begins to
+/// `begun`.
 async fn all_calls(ledger: &Ledger, begun: &Begun) {
     let say = |id| begun.lock().unwrap().push(id);
     let done = ledger.run_async(skill(), async |execution| {
@@ -46,13 +47,13 @@ fn poll_once<F: Future + ?Sized>(future: &mut Pin<Box<F>>) -> bool {
     future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready()
 }
 
-/// Checks that each execution that was begun has one record, and no other one but a cancelled one.
+/// Checks that each execution in `begun` has one record. The ledger may have one more record, of a cancelled execution.
 fn check(place: &Place, begun: &Begun, at: &str) -> usize {
     let found = contents(&place.path(), at);
     let begun: HashSet<_> = begun.lock().unwrap().iter().copied().collect();
     assert!(begun.iter().all(|id| found.contains_key(id)), "{at}: an execution without a record");
     let others: Vec<_> = found.values().filter(|(_, record)| !begun.contains(&record.execution_id)).collect();
-    // A task that is cancelled while it begins has not said its id.
+    // If a task is cancelled while it begins an execution, it has not added the id to `begun`.
     assert!(others.len() <= 1, "{at}: {others:?}");
     assert!(others.iter().all(|(_, record)| record.status == Some(Status::Cancelled)), "{at}");
     let ended = |status: &Status| matches!(status, Status::Success | Status::Failed | Status::Cancelled);
@@ -94,8 +95,8 @@ fn row_33_a_future_that_is_dropped_at_any_poll_leaves_one_record_of_each_executi
     }
 }
 
-/// Fills the queue of a ledger whose disk does not answer. Returns the number of records. Those that found no room are
-/// above the bound, since their futures are dropped.
+/// Fills the queue of a ledger whose disk does not answer, and returns the number of records. A record whose future is
+/// dropped goes into the queue even if the queue is full.
 fn fill(ledger: &Ledger) -> usize {
     const RECORDS: usize = 12;
     for _ in 0..RECORDS {

@@ -1,4 +1,4 @@
-//! Promise: an async execution has the same record as a synchronous one, whichever way it ends.
+//! Promise: however an async execution ends, its record is the same as that of a synchronous one.
 
 use std::future::{Ready, ready};
 use std::panic::resume_unwind;
@@ -116,7 +116,8 @@ fn panics_at_once(_: &mut Execution) -> Ready<Result<(), String>> {
     ready(Ok(()))
 }
 
-/// The panic reaches the task, after its record is stored. It bypasses the panic hook, since it is no failure.
+/// The panic reaches the task only after its record is stored. The test causes the panic itself, so the panic hook is
+/// bypassed.
 #[test]
 fn row_33_a_panic_is_recorded_with_its_message_and_resumed() {
     let place = Place::new();

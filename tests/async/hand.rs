@@ -1,4 +1,4 @@
-//! Futures that are polled by hand, a disk that stops, and a runtime.
+//! Helpers for the async tests: functions that poll a future, a disk that can be stopped, and a runtime.
 
 use std::io;
 use std::pin::Pin;
@@ -45,7 +45,7 @@ pub(crate) fn poll_times<F: Future + ?Sized>(future: &mut Pin<Box<F>>, polls: us
     None
 }
 
-/// Is pending once.
+/// Is pending at the first poll, and ready at the second.
 pub(crate) async fn pause() {
     let mut is_first = true;
     std::future::poll_fn(|context| {
@@ -85,7 +85,7 @@ impl Gate {
     }
 }
 
-/// A finished record of about `bytes`.
+/// Returns a finished record of about `bytes`.
 pub(crate) fn large(bytes: usize) -> ExecutionMetrics {
     let mut record = ExecutionMetrics::new(Uuid::now_v7(), "large", "1.0.0", Timestamp::UNIX_EPOCH);
     record.timestamp_end = Some(Timestamp::UNIX_EPOCH);

@@ -1,5 +1,5 @@
-//! Promise: a runtime that is shut down in the middle loses no acknowledged record, and each execution that was begun
-//! has one record once the ledger is dropped.
+//! Promise: if a runtime is shut down while tasks run, no acknowledged record is lost. Once the ledger is dropped, each
+//! execution that was begun has one record.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
@@ -46,7 +46,7 @@ fn stopped(stop: impl Fn(tokio::runtime::Runtime)) {
     for id in said.acknowledged.lock().unwrap().iter() {
         assert_eq!(found[id].1.status, Some(Status::Success));
     }
-    // Tasks that were cancelled while they began said nothing.
+    // If a task was cancelled while it began an execution, it has not reported the id.
     let unsaid = found.keys().filter(|id| !begun.contains(id)).count();
     assert!(unsaid <= TASKS, "{unsaid} records of nothing");
     assert_eq!(place.in_flight().len(), 0);

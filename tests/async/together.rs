@@ -1,4 +1,5 @@
-//! Promise: what several async callers hand in at the same time is stored once, and each of them gets an answer.
+//! Promise: several async callers may pass records at the same time. Each record is stored once, and each caller gets
+//! an answer.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
@@ -38,7 +39,7 @@ fn a_conflict_that_nobody_awaits_is_a_warning() {
     let ledger = Options::new().on_warning(hook).open(place.path()).unwrap();
     let mut record = large(10);
     ledger.append(&record).unwrap();
-    record.tokens_input = Some(5);
+    record.skill_version = "2.0.0".to_owned();
     drop(ledger.append_async(&record));
     drop(ledger);
     assert_eq!(*warnings.lock().unwrap(), [ErrorKind::Conflict]);

@@ -1,4 +1,4 @@
-//! A child process that records a few executions, and the conditions that hold however it ended.
+//! A child process that records a few executions, and checks of the ledger that must pass however the child ended.
 
 use std::collections::HashMap;
 use std::os::unix::process::ExitStatusExt;
@@ -112,7 +112,7 @@ impl Run {
 /// The reports of the child before it ended.
 #[derive(Debug, Default)]
 pub(crate) struct Reported {
-    /// True if the child began its own work. A fault may also affect the test harness.
+    /// True if the child began its own work. If not, the fault affected the test harness before.
     pub(crate) started: bool,
     pub(crate) panicked: bool,
     pub(crate) refused: bool,
@@ -157,7 +157,7 @@ pub(crate) fn check(run: &Run) {
     let found = contents(&path, at);
     for id in &reported.begun {
         let Some((_, record)) = found.get(id) else {
-            // Neither its mark nor its record could be written, and the child got answers that say so.
+            // The begin mark and the record could not be written, and the child got answers that say so.
             let lost = reported.answers.get(id).is_some_and(|(answer, _)| answer == "lost");
             assert!(lost && reported.unmarked.contains(id), "{at}: begun and without a record: {reported:?}");
             continue;
@@ -193,7 +193,7 @@ pub(crate) fn succeeded(record: &ExecutionMetrics) -> bool {
     record.status == Some(Status::Success) && record.execution_succeeded == Some(true)
 }
 
-/// The work of the child, for the ignored test `child`.
+/// Does the work of the child. The ignored test `child` calls this function.
 pub(crate) fn child(task: &str, directory: &Path) {
     if task == "leave" {
         let ledger = Ledger::open(ledger_path(directory)).unwrap();

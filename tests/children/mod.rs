@@ -1,4 +1,5 @@
-//! Child processes for the tests that end them. A child is the test binary again, with one ignored test `child`.
+//! Starts child processes for the tests that kill or stop them. A child runs the same test binary, but only its test
+//! `child`, which is otherwise ignored.
 
 #![allow(dead_code, reason = "each test takes what it needs")]
 
@@ -54,8 +55,8 @@ pub(crate) fn ledger_path(directory: &Path) -> PathBuf {
     directory.join("logs/execution_metrics.jsonl")
 }
 
-/// The reports of a child to its parent, one on each line. A line is complete once the call returns, and stays if the
-/// child is killed.
+/// The reports of a child to its parent, one on each line. Once a call has written a line, the line survives a kill of
+/// the child.
 #[derive(Debug)]
 pub(crate) struct Report(std::fs::File);
 
@@ -100,7 +101,7 @@ pub(crate) fn contents(path: &Path, at: &str) -> HashMap<Uuid, (u64, ExecutionMe
     }
     let verification = LedgerReader::open(path).unwrap().verify(&[]).unwrap();
     assert!(verification.is_clean(), "{at}: {:?}", verification.faults);
-    // `records` leaves out all lines of an execution but the last one.
+    // `records` returns only the last line of an execution, so ask the verification whether one has several lines.
     assert_eq!(verification.repeated_count, 0, "{at}: two records of one execution: {:?}", verification.repeated);
     assert_eq!(verification.head.seq, found.len() as u64, "{at}: a number twice, or none");
     found

@@ -1,4 +1,4 @@
-//! File systems for a test, on a loop device or in memory. They need root.
+//! Mounts file systems for a test, on a loop device or in memory. This needs root.
 
 use std::ffi::OsStr;
 use std::fs;

@@ -34,8 +34,9 @@ pub(crate) fn can_trace() -> bool {
     })
 }
 
-/// Runs the child in `directory`, which is prepared, with `fault` at the calls that `when` selects. `3` is the third,
-/// `3+` the third and all after it, `3..4` the third and the fourth. The log of the calls is in `strace`.
+/// Runs the child in `directory`, which is prepared, with `fault` at the calls that `when` selects. In `when`, `3` is
+/// the third call, `3+` the third and all later calls, and `3..4` the third and the fourth call. strace writes the log
+/// of the calls to the file `strace`.
 #[track_caller]
 pub(crate) fn run_in(directory: &Path, scene: Scene, call: &str, fault: &str, when: &str) -> Run {
     let log = directory.join("strace");
@@ -56,7 +57,7 @@ pub(crate) fn calls(run: &Run) -> Vec<String> {
     log.lines().map(str::to_owned).collect()
 }
 
-/// The calls of a kind that get a run of their own.
+/// Returns the numbers of the calls of this kind that get a run of their own.
 pub(crate) fn places(scene: Scene, call: &str) -> impl Iterator<Item = usize> {
     let makes_area = call == "pwrite64" && matches!(scene, Scene::New | Scene::Rotating);
     (1..CALLS_MAX).filter(move |when| !makes_area || !ALIKE.contains(when) || when % 50 == 0)

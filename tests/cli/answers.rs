@@ -478,6 +478,7 @@ fn no_command_changes_anything() {
         "cost",
         "cost discrepancy",
         "quota",
+        "statusline",
         "baseline",
         "export csv --out -",
         "export workflow",

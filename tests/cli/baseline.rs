@@ -1,5 +1,5 @@
-//! `runledger baseline` and `runledger compare` report what is normal and what is not any more, in tables and in JSON.
-//! Their exit code is reliable in a job.
+//! `runledger baseline` reports what is normal, and `runledger compare` what has changed, in tables and in JSON. A job
+//! can rely on their exit codes.
 
 use crate::commands::{Output, Place, command, lines, output, record, usd};
 use runledger::metrics::Status;
@@ -47,7 +47,7 @@ fn answer(place: &Place, args: &str) -> String {
     run(place, args).answer(0)
 }
 
-fn frozen_place() -> Place {
+pub(crate) fn frozen_place() -> Place {
     let place = place(&executions());
     answer(&place, "baseline freeze --week 2026-02-10");
     place
@@ -247,7 +247,7 @@ compared with the baselines of the week from 2026-02-09T00:00:00.000Z
     assert!(few.contains("\npublish  latency_ms         3250    3275   -3.4% … 4.1%  1.0000  too few\n"), "{few}");
 }
 
-/// A gate that judged nothing is not green, and neither is one that did not judge what it should.
+/// A gate must not be green if it judged nothing, or if it did not judge a required metric.
 #[test]
 fn compare_ends_with_3_if_it_judged_nothing_or_not_what_is_required() {
     let place = frozen_place();

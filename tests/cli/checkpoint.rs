@@ -1,5 +1,6 @@
-//! Promise: a second `runledger baseline` reads only what was appended since the first one, and answers like a pass
-//! over all records. If it cannot, it says so and answers all the same.
+//! Promise: a second `runledger baseline` reads only what was appended since the first one, and prints the same as a
+//! pass over all records. If the checkpoint cannot be used or written, the command says so, and its answer is still
+//! correct.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

@@ -1,4 +1,5 @@
-//! Promise: the command works whatever the clock says. Its times are the clock's, and nothing panics or wraps around.
+//! Promise: the command works whatever the clock says. It prints and stores the clock's times, and nothing panics or
+//! wraps around.
 
 use std::io::Write;
 use std::process::{Command, Stdio};

@@ -3,7 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::commands::{Output, Place, lines, record, usd};
-use runledger::metrics::{RunIds, Status};
+use runledger::metrics::{LlmCall, RunIds, Status};
 use runledger::{ExecutionMetrics, Timestamp, Usage, Uuid};
 use serde_json::Value;
 
@@ -53,6 +53,49 @@ unknown: input 1, output 1, cache w 4, cache r 4, tokens 1
 without model: 1
 "
     );
+}
+
+/// A call without its final usage has at least the reported output tokens and cost.
+#[test]
+fn lower_bounds_are_marked_in_each_sum_that_includes_them() {
+    let mut open = priced(1, "2026-11-20T12:00:00Z", "0.00001");
+    let mut calls = ["m", "n"].map(|model| LlmCall::new(1, model));
+    for (call, cost) in calls.iter_mut().zip(["0.000004", "0.000006"]) {
+        (call.tokens_input, call.tokens_output, call.cost_usd) = (Some(5), Some(1), Some(usd(cost)));
+    }
+    calls.into_iter().for_each(|call| open.add_call(call));
+    open.tags.insert("lower_bound_calls".to_owned(), vec![2].into());
+    let place = Place::with(&[open, priced(2, "2026-11-21T12:00:00Z", "1.5")]);
+    let by_day = "\
+day         execs  input  output  cache w  cache r  tokens    usd  unpriced
+2026-11-20      1     10      ≥2        -        -     ≥12     >0         0
+2026-11-21      1     10       1        -        -      11   1.50         0
+total           2     20      ≥3        -        -     ≥23  ≥1.50         0
+unknown: cache w 2, cache r 2
+lower bounds: execs 1
+";
+    let by_model = "\
+model  execs  input  output  cache w  cache r  tokens    usd  unpriced
+m          2     15       2        -        -      17   1.50         0
+n          1      5      ≥1        -        -      ≥6     >0         0
+total      2     20      ≥3        -        -     ≥23  ≥1.50         0
+unknown: cache w 2, cache r 2
+lower bounds: execs 1
+";
+    let list = "\
+start (UTC)       skill  status   ms  tokens   usd  id
+2026-11-20 12:00  draw   success   1     ≥12    >0  00000000-0001
+2026-11-21 12:00  draw   success   1      11  1.50  00000000-0002
+";
+    // The second time, an index has the sums.
+    for _ in 0..2 {
+        assert_eq!((cost(&place, "--by day"), cost(&place, "")), (by_day.to_owned(), by_model.to_owned()));
+        let json: Value = serde_json::from_str(&cost(&place, "--json --by model")).unwrap();
+        let bounds = |at: &str| json.pointer(at).and_then(|sum| sum["lowerBounds"].as_u64());
+        assert_eq!(["/totals", "/models/0", "/models/1"].map(bounds), [Some(1), Some(0), Some(1)]);
+        assert_eq!(place.run(["list"]).answer(0), list);
+        place.run(["index", "rebuild"]).answer(0);
+    }
 }
 
 /// With --run, the sums are those of one run, and with --child-runs, of its child runs too.
@@ -151,31 +194,31 @@ fn json_has_the_names_of_ccusage_and_every_digit() {
             concat!(
                 r#"{"monthly":[{"month":"2026-11","inputTokens":1020,"outputTokens":502,"#,
                 r#""cacheCreationTokens":2000,"cacheReadTokens":30000,"totalTokens":33522,"totalCost":1.246875,"#,
-                r#""executions":3,"unpriced":1,"atStandard":0,"atStandardCost":null,"unreported":{"inputTokens":0,"outputTokens":0,"#,
+                r#""executions":3,"unpriced":1,"atStandard":0,"atStandardCost":null,"lowerBounds":0,"unreported":{"inputTokens":0,"outputTokens":0,"#,
                 r#""cacheCreationTokens":2,"cacheReadTokens":2,"totalTokens":0},"#,
                 r#""modelsUsed":["claude-opus-4-5","llama-9","m"],"#,
                 r#""modelBreakdowns":[{"modelName":"claude-opus-4-5","inputTokens":1000,"outputTokens":500,"#,
                 r#""cacheCreationTokens":2000,"cacheReadTokens":30000,"totalTokens":33500,"cost":0.046875,"#,
-                r#""executions":1,"unpriced":0,"atStandard":0,"atStandardCost":null,"unreported":{"inputTokens":0,"outputTokens":0,"#,
+                r#""executions":1,"unpriced":0,"atStandard":0,"atStandardCost":null,"lowerBounds":0,"unreported":{"inputTokens":0,"outputTokens":0,"#,
                 r#""cacheCreationTokens":0,"cacheReadTokens":0,"totalTokens":0}},"#,
                 r#"{"modelName":"llama-9","inputTokens":10,"outputTokens":1,"cacheCreationTokens":null,"#,
-                r#""cacheReadTokens":null,"totalTokens":11,"cost":null,"executions":1,"unpriced":1,"atStandard":0,"atStandardCost":null,"#,
+                r#""cacheReadTokens":null,"totalTokens":11,"cost":null,"executions":1,"unpriced":1,"atStandard":0,"atStandardCost":null,"lowerBounds":0,"#,
                 r#""unreported":{"inputTokens":0,"outputTokens":0,"cacheCreationTokens":1,"cacheReadTokens":1,"#,
                 r#""totalTokens":0},"missingPricing":true},"#,
                 r#"{"modelName":"m","inputTokens":10,"outputTokens":1,"cacheCreationTokens":null,"#,
-                r#""cacheReadTokens":null,"totalTokens":11,"cost":1.2,"executions":1,"unpriced":0,"atStandard":0,"atStandardCost":null,"#,
+                r#""cacheReadTokens":null,"totalTokens":11,"cost":1.2,"executions":1,"unpriced":0,"atStandard":0,"atStandardCost":null,"lowerBounds":0,"#,
                 r#""unreported":{"inputTokens":0,"outputTokens":0,"cacheCreationTokens":1,"cacheReadTokens":1,"#,
                 r#""totalTokens":0}}]},"#,
                 r#"{"month":"2026-12","inputTokens":10,"outputTokens":1,"cacheCreationTokens":null,"#,
-                r#""cacheReadTokens":null,"totalTokens":11,"totalCost":0.00000075,"executions":1,"unpriced":0,"atStandard":0,"atStandardCost":null,"#,
+                r#""cacheReadTokens":null,"totalTokens":11,"totalCost":0.00000075,"executions":1,"unpriced":0,"atStandard":0,"atStandardCost":null,"lowerBounds":0,"#,
                 r#""unreported":{"inputTokens":0,"outputTokens":0,"cacheCreationTokens":1,"cacheReadTokens":1,"#,
                 r#""totalTokens":0},"modelsUsed":["m"],"modelBreakdowns":[{"modelName":"m","inputTokens":10,"#,
                 r#""outputTokens":1,"cacheCreationTokens":null,"cacheReadTokens":null,"totalTokens":11,"#,
-                r#""cost":0.00000075,"executions":1,"unpriced":0,"atStandard":0,"atStandardCost":null,"unreported":{"inputTokens":0,"#,
+                r#""cost":0.00000075,"executions":1,"unpriced":0,"atStandard":0,"atStandardCost":null,"lowerBounds":0,"unreported":{"inputTokens":0,"#,
                 r#""outputTokens":0,"cacheCreationTokens":1,"cacheReadTokens":1,"totalTokens":0}}]}],"#,
                 r#""totals":{"inputTokens":1030,"outputTokens":503,"cacheCreationTokens":2000,"#,
                 r#""cacheReadTokens":30000,"totalTokens":33533,"totalCost":1.24687575,"executions":4,"#,
-                r#""unpriced":1,"atStandard":0,"atStandardCost":null,"unreported":{"inputTokens":0,"outputTokens":0,"cacheCreationTokens":3,"#,
+                r#""unpriced":1,"atStandard":0,"atStandardCost":null,"lowerBounds":0,"unreported":{"inputTokens":0,"outputTokens":0,"cacheCreationTokens":3,"#,
                 r#""cacheReadTokens":3,"totalTokens":0},"unpricedModels":["llama-9"]},"withoutModel":0,"#,
                 r#""malformedLines":1}"#,
                 "\n"
@@ -303,7 +346,7 @@ fn the_cost_of_no_records_is_unknown() {
         cost(&place(&[]), "--json"),
         concat!(
             r#"{"models":[],"totals":{"inputTokens":null,"outputTokens":null,"cacheCreationTokens":null,"#,
-            r#""cacheReadTokens":null,"totalTokens":null,"totalCost":null,"executions":0,"unpriced":0,"atStandard":0,"atStandardCost":null,"#,
+            r#""cacheReadTokens":null,"totalTokens":null,"totalCost":null,"executions":0,"unpriced":0,"atStandard":0,"atStandardCost":null,"lowerBounds":0,"#,
             r#""unreported":{"inputTokens":0,"outputTokens":0,"cacheCreationTokens":0,"cacheReadTokens":0,"#,
             r#""totalTokens":0}},"withoutModel":0,"malformedLines":0}"#,
             "\n"

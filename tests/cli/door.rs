@@ -1,5 +1,5 @@
-//! An execution has a record even if its ledger cannot be opened, because hundreds of processes arrive at once, another
-//! process holds the lock, or the place cannot be used.
+//! An execution gets a record even if its ledger cannot be opened. For example, hundreds of processes open it at once,
+//! another process holds the lock, or the path is not usable.
 #![cfg(target_os = "linux")]
 
 use std::fs::File;
@@ -182,7 +182,7 @@ fn without_a_home_directory_the_record_is_a_temporary_file() {
     assert_eq!(outcomes(&place), [("a".to_owned(), Status::Failed), ("b".to_owned(), Status::Success)]);
 }
 
-/// Neither a directory of another user is used, nor one that others may write to.
+/// A directory is not used if it belongs to another user, or if other users may write to it.
 #[test]
 fn a_directory_for_temporary_files_that_others_may_write_to_keeps_no_record() {
     let place = Place::empty();
@@ -287,7 +287,7 @@ fn a_damaged_record_is_reported_and_the_others_are_appended() {
     assert!(doctor.contains("found no complete record"), "{doctor}");
 }
 
-/// A relative path belongs to the directory of the command that got it.
+/// A relative path of a ledger is relative to the current directory of the command that got the path.
 #[test]
 fn a_record_of_a_deleted_directory_goes_to_no_other_ledger() {
     let place = Place::empty();

@@ -175,7 +175,7 @@ fn each_entrance_accepts_the_same_records() {
     }
 }
 
-/// What other programs write in another form is adapted by both commands that read records.
+/// Other programs may write a value in another form. Both commands that read records convert such a value.
 #[test]
 fn pipe_and_import_adapt_the_same_values() {
     for fields in [

@@ -1,5 +1,5 @@
-//! `runledger export csv` writes run logs that are complete and numbered. It never overwrites one, and reports what a
-//! run log lacks.
+//! `runledger export csv` writes run logs that are complete and numbered. It never overwrites a run log, and reports
+//! which values or records a run log lacks.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -30,7 +30,8 @@ fn told(stdout: &str, stderr: &str) -> Output {
     Output { code: Some(0), stdout: stdout.to_owned(), stderr: stderr.to_owned() }
 }
 
-/// The execution of a generation takes another time than its clip lasts, so its time is not written in its place.
+/// The execution of a generation does not take as long as its clip lasts. So the time of the execution is not written
+/// as the length of the clip.
 #[test]
 fn an_unknown_length_of_a_clip_is_an_empty_cell_and_the_help_says_why() {
     let mut drawn = record(1, "draw", "2026-11-20T12:00:00Z", Some(1_500), Status::Success);
@@ -42,8 +43,7 @@ fn an_unknown_length_of_a_clip_is_an_empty_cell_and_the_help_says_why() {
     assert_eq!(cells, ["", "1.500"]);
     let help = output(command().args(["export", "csv", "--help"])).answer(0);
     let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
-    let why = "If this length is unknown, the cell is empty: the time that the execution took is not used, because it is \
-               not the length of the clip.";
+    let why = "generation: the cell is empty, because the time that the execution took is not the length of the clip.";
     assert!(help.contains(why), "{help}");
 }
 
@@ -142,7 +142,7 @@ fn spilled_records_are_reported() {
     lock.lock().unwrap();
     assert!(matches!(ledger.append(&execution(2, 60)).unwrap(), Answer::Spilled(_)));
     lock.unlock().unwrap();
-    let warning = "runledger: warning: spilled records, which are left out until they are in the ledger: 1\n";
+    let warning = "runledger: warning: 1 spilled record is not in the ledger yet, so this output does not include it\n";
     let rows = HEADER.to_owned() + &row("run-1", "12:00");
     let export = || place.run(["export", "csv", "--out", "-"]);
     assert_eq!(export(), told(&rows, &format!("{warning}runledger: rows: 1\n")));

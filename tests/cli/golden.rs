@@ -1,5 +1,6 @@
-//! Every table looks like its golden file in `golden/`, at 80 and 120 columns, plain and coloured. All are rendered from one
-//! ledger with a fixed clock. With UPDATE_GOLDEN=1, the test writes the files instead.
+//! Every table looks like its golden file in `golden/`, at 80 and 120 columns, plain and coloured. All tables show the
+//! same ledger, which was written with a fixed clock. With UPDATE_GOLDEN=1, the test writes the golden files instead of
+//! comparing with them.
 
 use std::fmt::Write;
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! Promise: `runledger gate` is a gate for a job, `runledger escalate` reports problems to those who must act on them,
-//! and `runledger policy` prints the policy of both.
+//! Promise: in a job, `runledger gate` passes or fails a run. `runledger escalate` reports problems, each with the
+//! person who must act on it. `runledger policy` prints the rules of both commands.
 
 use std::process::Command;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use runledger::baseline::week_start;
 use runledger::metrics::{CostTier, Kind, QcOutcome, RunIds, Status};
 use runledger::{Answer, Execution, ExecutionMetrics, Ledger, Options, Skill, Timestamp};
 
-/// What the output ends with if no --expect was given.
+/// The end of the output if --expect was not given.
 const NOT_JUDGED: &str = "not judged: which executions were expected; pass --expect FILE\n";
 
 fn of_run(id: u128, skill: &str, kind: Kind) -> ExecutionMetrics {
@@ -135,7 +135,7 @@ fn each_missing_field_names_options_that_exist() {
     }
 }
 
-/// While another program runs the execution, the gate neither waits for it nor sweeps it.
+/// While another program runs the execution, the gate does not wait for its end, and does not record it as interrupted.
 #[test]
 fn an_execution_in_flight_fails_the_run() {
     let place = Place::with(&run());
@@ -318,7 +318,7 @@ fn without_a_run_the_latest_one_is_judged() {
     );
 }
 
-/// A run that cannot be judged is neither: the code is 2, and stdout is empty.
+/// A run that cannot be judged does not pass or fail: the exit code is 2, and stdout is empty.
 #[test]
 fn what_cannot_be_judged_ends_with_2() {
     let place = Place::with(&run());
@@ -328,7 +328,7 @@ fn what_cannot_be_judged_ends_with_2() {
         ("--expect bad.json", "cannot read the expected executions: bad.json: [0].skill: found \"\"; expected a name"),
         (
             "--policy policy.json",
-            "cannot read a policy: policy.json: gates: expected the key gate or escalation, found another key at line 1 column 8",
+            "cannot read a policy: policy.json: the key nearest to \"gates\" is gate: gates: expected the key gate, escalation or alerts, found another key at line 1 column 8",
         ),
         ("--policy none.json", "cannot read a policy: none.json: No such file or directory (os error 2)"),
         (
@@ -486,7 +486,7 @@ fn gate_judges_a_ledger_of_many_segments_with_few_open_files() {
     let args = ["gate", "--run", "run-7", "--json"];
     let all = place.run(args);
     assert_eq!((all.code, all.stderr.as_str()), (Some(1), ""));
-    // With one of the two limits, the last file that can be opened is a segment, and with the other it is an index.
+    // With one of these limits, the last file that can be opened is a segment. With the other, it is an index.
     for limit in [40, 41] {
         let mut shell = Command::new("sh");
         shell.args(["-c", &format!("ulimit -n {limit} && exec \"$@\""), "sh", env!("CARGO_BIN_EXE_runledger")]);

@@ -1,5 +1,5 @@
-//! Promise: `runledger import` takes each record of an earlier program once, keeps what it does not know, and writes
-//! what it refuses to a file beside the input.
+//! Promise: `runledger import` appends each record that an earlier program wrote once. It keeps keys that it does not
+//! know, and writes the lines that it refuses to a file beside the input.
 
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -10,7 +10,8 @@ use runledger::metrics::{ErrorCategory, Status};
 use runledger::{ExecutionMetrics, LedgerReader};
 use serde_json::{Value, json};
 
-/// The output of a Python program with the plan's dataclass `ExecutionMetrics`. The last line repeats the first one.
+/// The output of a Python program whose dataclass `ExecutionMetrics` has the same fields. The last line repeats the
+/// first one.
 const OLD: &str = include_str!("../data/execution_metrics_of_python.jsonl");
 
 /// Lines that are refused: not JSON, a time without its zone, a word that is not part of the format.
@@ -320,8 +321,22 @@ fn an_import_of_the_wrong_kind_names_the_agents() {
     let found = "cannot import claude: found no such file, and no such agent; expected a file, or claude-code, codex, \
                  gemini or stream-json";
     assert_eq!((output.code, output.stderr), (Some(2), format!("runledger: {found}\n")));
-    std::fs::write(place.path("session.jsonl"), "{\"type\": \"user\", \"sessionId\": \"s\"}\n").unwrap();
-    let output = place.run(["import", "session.jsonl"]);
+    // A session is not a file of refused records, and nothing is written.
+    let data = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/transcripts");
+    for (name, agent) in [("claude-code.jsonl", "claude-code"), ("codex-rollout.jsonl", "codex")] {
+        std::fs::copy(data.join(name), place.path(name)).unwrap();
+        let output = place.run(["import", name]);
+        let text = format!(
+            "runledger: cannot import records from {name}: found a session of {agent}; run `runledger import {agent} \
+             {name}` to import it\n"
+        );
+        assert_eq!((output.code, output.stderr), (Some(2), text));
+        assert!(!place.path(&format!("{name}.refused")).exists() && !place.ledger().exists());
+        assert_eq!(place.run(["import", agent, name]).code, Some(0));
+        std::fs::remove_dir_all(place.path("logs")).unwrap();
+    }
+    std::fs::write(place.path("other.jsonl"), "{\"type\": \"user\", \"sessionId\": \"s\"}\n").unwrap();
+    let output = place.run(["import", "other.jsonl"]);
     let note = "runledger: found no record; to import a session of a coding agent, name the agent, such as `runledger \
                 import claude-code FILE`\n";
     assert_eq!((output.code, output.stderr.as_str()), (Some(1), note));

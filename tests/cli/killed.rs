@@ -1,8 +1,8 @@
-//! Promise: `runledger start`, `progress` and `complete` can be killed at any system call that changes the disk. Their
-//! earlier answers hold, and completing the execution again leaves it with one record.
+//! Promise: `runledger start`, `progress` and `complete` can be killed at any system call that changes the disk. What
+//! earlier commands answered stays true, and a second `complete` leaves the execution with one record.
 //!
-//! strace kills them at the first, second, … call of each kind. If strace is missing or must not trace, the tests say
-//! so and do nothing.
+//! strace kills a command at the first, second, … call of each kind. If strace is missing or must not trace, the tests
+//! say so and do nothing.
 
 #![cfg(target_os = "linux")]
 

@@ -1,5 +1,5 @@
-//! Promise: `runledger log` appends one record of a routing decision, a generation, a quality control or a budget check,
-//! and answers where it is. Wrong arguments are refused before anything is written.
+//! Promise: `runledger log` appends one record of a routing decision, a generation, a quality control or a budget
+//! check. Its answer says where the record is. Wrong arguments are refused before anything is written.
 
 use crate::commands::{Place, command, output};
 use runledger::metrics::{CostSource, CostTier, ErrorCategory, Kind, Status};

@@ -29,12 +29,14 @@ mod export;
 mod golden;
 mod governance;
 mod help;
+mod hook;
 mod import;
 mod index;
 mod killed;
 mod list;
 mod log;
 mod long_list;
+mod markdown;
 mod metrics;
 mod pipe;
 mod pipe_again;
@@ -43,12 +45,24 @@ mod pipe_conformance;
 mod pipe_costs;
 mod pipe_protocol;
 mod pipe_words;
+mod prefixes;
 mod price;
 mod prices_import;
 mod promises;
 mod quota;
+mod quota_holds;
+mod quota_killed;
+mod quota_limits;
 mod refused;
 mod repeated;
+#[cfg(feature = "report")]
+mod report;
+#[cfg(feature = "report")]
+mod report_browser;
+#[cfg(feature = "report")]
+mod report_numbers;
+#[cfg(feature = "report")]
+mod report_screenshots;
 mod reprice;
 mod retention;
 mod run;
@@ -56,8 +70,14 @@ mod runlog;
 mod schema;
 mod shell_production;
 mod signals;
+mod skills;
 mod start;
+mod statusline;
 mod tail;
+#[cfg(feature = "tui")]
+mod top;
 mod unreadable;
+#[cfg(feature = "alerts")]
+mod watch;
 mod width;
 mod workflow;

@@ -116,7 +116,7 @@ fn lines_that_are_not_records_are_reported_and_counted() {
     assert!(stderr.lines().count() == 2 && stderr.contains("line 3"), "{stderr}");
 }
 
-/// Names must neither move the cursor nor widen a table, and numbers of any size fit in it.
+/// Names must not move the cursor or widen a table, and numbers of any size fit into the table.
 #[test]
 fn a_table_has_at_most_80_printable_columns_whatever_the_values() {
     let nasty = "\u{1b}[2J\n|`,\"".to_owned() + &"long ".repeat(50);

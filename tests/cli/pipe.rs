@@ -18,7 +18,7 @@ fn spawn(place: &Place, command: &mut Command) -> Running {
     Running::spawn(command.current_dir(place.directory.path()))
 }
 
-/// The two ends of the command's pipes.
+/// Takes the two ends of the command's pipes.
 fn ends(pipe: &mut Running) -> (ChildStdin, BufReader<ChildStdout>) {
     (pipe.child.stdin.take().unwrap(), BufReader::new(pipe.child.stdout.take().unwrap()))
 }
@@ -96,7 +96,7 @@ fn many_lines_in_flight_are_answered_one_for_one() {
     assert_eq!(in_ledger(&place), records);
 }
 
-/// An answer waits neither for a batch to fill nor for the rest of a line.
+/// A line is answered at once, even if the batch is not full and the next line has arrived only in part.
 #[test]
 fn a_line_is_answered_before_the_next_one_comes() {
     let (place, records) = (Place::empty(), many(3));
@@ -192,7 +192,7 @@ fn a_line_that_is_too_long_is_refused_and_the_next_one_is_read() {
 #[test]
 fn a_record_without_an_id_gets_one_that_its_answer_contains() {
     let place = Place::empty();
-    // Neither a tag of that name nor a blank before the object is an id.
+    // A tag named `execution_id` is not the id of the record, and a blank before the object does not matter.
     let input = format!("{{{SHORTEST}}}\n  {{ {SHORTEST},\"tags\":{{\"execution_id\":1}}}}\n");
     let found = answers(&pipe(&place, input).answer(0));
     let told: Vec<Uuid> =

@@ -1,5 +1,5 @@
-//! A client of `runledger pipe` that sends its messages again after a restart is told that the ledger has them, and what
-//! is probably wrong with a message that is refused.
+//! After a restart, a client of `runledger pipe` may send its messages again. The answers say which messages the ledger
+//! already has, and what is probably wrong with a message that is refused.
 
 use crate::commands::Place;
 use crate::pipe_costs::{in_ledger, pipe};
@@ -38,7 +38,7 @@ fn messages_that_are_sent_again_are_duplicates_although_the_clock_went_on() {
         assert_eq!(in_ledger(&place).len(), 1);
         assert_eq!(LedgerReader::open(place.ledger()).unwrap().in_flight().unwrap().executions.len(), 0);
 
-        // Without its end, nothing is interrupted, because the ledger has the record.
+        // The client does not send the end again. The execution is not interrupted, because the ledger has its record.
         let output = pipe(&place, &[], &messages[0].to_string());
         assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""));
         // A call that the record does not have is not lost silently.

@@ -1,4 +1,5 @@
-//! `runledger pipe` never replaces or loses the cost of a call, and prices a call with what its record says about it.
+//! `runledger pipe` never replaces or loses the cost of a call. It prices a call from the values in the record, such as
+//! the model and the time.
 
 use crate::commands::Place;
 use crate::pipe_costs::{REQUIRED, in_ledger, pipe, recorded, refused, usd};

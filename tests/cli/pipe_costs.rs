@@ -1,5 +1,5 @@
-//! `runledger pipe` stores amounts to the last digit, computes costs that are unknown, and never replaces a known one. It
-//! names the keys that it does not know.
+//! `runledger pipe` stores amounts to the last digit. It computes costs that are unknown, and never replaces a known
+//! cost. Its answers name the keys that it does not know.
 
 use std::process::Command;
 
@@ -193,7 +193,7 @@ fn the_real_fault_of_a_line_is_shown_with_its_column() {
         format!("expected the end of the text, found `x` at column {}", length + 3)
     );
     assert_eq!(reason(&record), format!("expected the end of an object, found the end of the text at column {length}"));
-    // The amount is a string, and the fault comes after it or before it.
+    // `cost_usd` is a string, which is allowed. The fault is in `tokens_input`, after or before `cost_usd`.
     let after = format!("{record},\"tokens_input\":\"7\"}}");
     let column = after.find("\"7\"").unwrap() + 3;
     assert_eq!(reason(&after), format!("tokens_input: expected a whole number, found \"7\" at column {column}"));
@@ -321,7 +321,7 @@ fn calls_are_priced_one_by_one_and_summed_up_if_all_are_known() {
     assert_eq!(one_unknown.trace.llm_calls[0].cost_usd, usd("0.03"));
     assert_eq!(one_unknown.trace.llm_calls[1].cost.source, Some(CostSource::Unknown));
 
-    // The cost of the whole is known, so the calls are left alone.
+    // The cost of the execution is known, so the costs of the calls are not computed.
     let whole = recorded(&[], &format!(r#""cost_usd":1,"trace":{{"llm_calls":[{gpt_4}]}}"#));
     assert_eq!((whole.cost_usd, whole.trace.llm_calls[0].cost_usd), (usd("1"), None));
     // The execution reports the tokens of its only call.

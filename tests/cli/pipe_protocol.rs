@@ -1,4 +1,4 @@
-//! `runledger pipe` records executions from several messages, and stores what is sent twice only once.
+//! `runledger pipe` records an execution from several messages. A message that is sent twice is stored only once.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Write};

@@ -1,4 +1,5 @@
-//! `runledger pipe` says why a cost is unknown, derives what other keys imply, and refuses words that it does not know.
+//! `runledger pipe` says why a cost is unknown, and derives values that other keys imply. If a key allows only certain
+//! words, any other word is refused.
 
 use crate::commands::Place;
 use crate::pipe_costs::{REQUIRED, in_ledger, pipe, recorded, refused};
@@ -91,7 +92,7 @@ fn a_word_that_is_not_known_is_refused_with_the_known_ones() {
 fn the_status_error_is_a_failure_as_in_the_arguments_of_complete() {
     let record = recorded(&[], r#""status":"error""#);
     assert_eq!((record.status, record.execution_failed), (Some(Status::Failed), Some(true)));
-    // And the other way round.
+    // The other commands accept both words, `failed` and `error`, too.
     let place = Place::empty();
     let started = place.run(["start", "--agent", "a"]).json();
     let id = started["execution_id"].as_str().unwrap();

@@ -1,5 +1,5 @@
 //! `runledger price` answers each line with an exact cost or with the reason why there is none. `cost explain` shows
-//! the sum, and `prices` makes tables and reports their age.
+//! how a cost is added up, and `prices` makes tables and reports their age.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::Stdio;

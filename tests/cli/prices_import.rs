@@ -1,5 +1,6 @@
-//! `runledger prices import` reads what a user can get offline, and `--prices` names it for a raw table. Imported prices
-//! override the bundled ones, and this crate's own rows stay in force.
+//! `runledger prices import` reads the price tables of other projects from files, without a network. If `--prices` gets
+//! such a raw table, the error names this command. Imported prices override the bundled ones, except for the rows that
+//! this crate itself adds.
 
 use std::process::Command;
 use std::time::{Duration, UNIX_EPOCH};

@@ -1,5 +1,5 @@
-//! `runledger quota` reports what is left of each quota: exact dollars, counts, and unknown amounts, for the bundled
-//! limits and for the user's own.
+//! `runledger quota` reports what is left of each quota, for the bundled limits and for the user's own. Dollars are
+//! exact, and calls of unknown amount are counted separately.
 
 use std::path::PathBuf;
 
@@ -101,13 +101,17 @@ fn quota_shows_the_exact_rest_of_budgets_and_counts_unknown_amounts() {
             "",
             "budget (usd) limit period resets (UTC) unknown assumed",
             "a-budget-with-a-rathe… 9999.999999999999 month 1 0",
-            "anthropic 25.5 month 0 1",
+            "anthropic 25.5 month 0 0",
+            "calls of anthropic in flight: amount unknown 0, assumed 1",
         ]
     );
     let json = place.run(["quota", "anthropic", "--limits", "limits.json", "--json"]).answer(0);
     let amounts = r#""limit":25.5,"unit":"usd","period":"month","zone":"UTC","consumed":3.046875000001,"held":0.25,"remaining":22.203124999999,"#;
-    assert!(json.contains(&format!("{amounts}\"unknown\":0,\"assumed\":1,")), "{json}");
-    // Of the bundled limits nothing is known there.
+    assert!(
+        json.contains(&format!("{amounts}\"unknown\":0,\"assumed\":0,\"unknown_held\":0,\"assumed_held\":1,")),
+        "{json}"
+    );
+    // Without the user's limits, only the bundled limits are known.
     assert!(
         place
             .run(["quota", "anthropic"])
@@ -176,6 +180,9 @@ fn quota_shows_the_zone_of_a_limit_and_no_reset_of_a_total() {
     let table = place.run(["quota", "--limits", "limits.json"]).answer(0);
     assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
     let rows = without_times(&table);
+    // The period ends at midnight in the zone that the table names.
+    let city = table.lines().find(|line| line.contains("Asia/Kathmandu")).unwrap();
+    assert!(city.contains(" 00:00 "), "{city}");
     for row in ["ever calls 8 0 0 8 0.0 - GREEN", "city 7 day in Asia/Kathmandu 0 0", "plan 9 5h - 0 0"] {
         assert!(rows.iter().any(|found| found == row), "{row}: {rows:?}");
     }

@@ -188,8 +188,8 @@ fn a_wrong_value_is_refused_without_words_of_rust() {
     for (args, complaint) in [
         ("baseline --last many", "expected a whole number from 1 to 18446744073709551615"),
         ("cost explain gpt-4 --input 1.5", "expected a whole number from 0 to 18446744073709551615"),
-        ("complete --execution-id 7", "expected an id such as 019c5d2a-5a40-7000-8000-000000000001"),
-        ("progress --execution-id 7 --stage s", "expected an id such as 019c5d2a-5a40-7000-8000-000000000001"),
+        ("complete --execution-id x", "expected an id such as 019c5d2a-5a40-7000-8000-000000000001"),
+        ("progress --execution-id x --stage s", "expected an id such as 019c5d2a-5a40-7000-8000-000000000001"),
         (
             "complete --execution-id 019c5d2a-5a40-7000-8000-000000000001 --quality-score x",
             "expected a number such as 0.5",

@@ -1,11 +1,12 @@
-//! Promise: a command counts an execution once, by its last line. `verify` lists the others, and `cat` prints them.
+//! Promise: if an execution has several lines, a command counts the execution once, by its last line. `verify` lists
+//! the other lines, and `cat` prints them.
 
 use crate::commands::{Place, record, usd};
 use runledger::journal::{Journal, JournalOptions};
 use runledger::metrics::Status;
 use runledger::{Durability, ExecutionMetrics, Ledger};
 
-/// Two executions. The first one was interrupted, and ended later.
+/// Returns a ledger of two executions. The first one was interrupted, and ended later.
 fn place() -> Place {
     let place = Place::empty();
     drop(Ledger::open(place.ledger()).unwrap());

@@ -1,5 +1,6 @@
-//! `runledger cost --prices` prices in the report what the ledger does not know, and `--reprice` everything. The ledger
-//! is not touched. What was computed at standard prices is visible in dollars.
+//! `runledger cost --prices` computes, for the report, the costs that the ledger does not know. With `--reprice`, the
+//! report computes all costs again. The ledger is not changed. The report states how many dollars were computed at
+//! standard prices.
 
 use crate::commands::{Place, call, lines, record, usd};
 use runledger::metrics::{CostSource, Status};

@@ -285,12 +285,12 @@ fn a_policy_below_30_days_is_refused_before_anything_is_done() {
     let place = place();
     let before = place.files();
     let complaint = place.run(["retention", "apply", "--min-days", "29"]).complaint(2);
-    assert_eq!(complaint, "runledger: cannot read a retention policy: found min_days 29; expected at least 30\n");
+    assert_eq!(complaint, "runledger: cannot use a retention policy: found min_days 29; expected at least 30\n");
     fs::write(place.path("policy.json"), r#"{"min_days": 7}"#).unwrap();
     let complaint = place.run(["retention", "apply", "--policy", "policy.json"]).complaint(2);
     assert_eq!(
         complaint,
-        "runledger: cannot read a retention policy: policy.json: found min_days 7; expected at least 30\n"
+        "runledger: cannot use a retention policy: policy.json: found min_days 7; expected at least 30\n"
     );
     fs::remove_file(place.path("policy.json")).unwrap();
     assert_eq!(place.files(), before);
@@ -335,7 +335,7 @@ fn nothing_is_archived_onto_itself() {
     assert_eq!(fs::read_to_string(&log).unwrap(), "kept");
 }
 
-/// A log in progress is treated like the log that states the end of its run.
+/// A run may have a log from before its end, and a log that states its end. Both logs are treated in the same way.
 #[test]
 fn a_log_in_progress_goes_with_that_of_the_end() {
     let place = place();
@@ -376,7 +376,7 @@ fn the_registry_says_which_errors_are_open() {
         (item["action"].as_str().unwrap().to_owned(), item["reason"].as_str().unwrap().to_owned())
     };
     assert_eq!(plan(), ("keep".to_owned(), "linked to an open error".to_owned()));
-    // Of the directory, that log alone: the registry's files are not looked at.
+    // The plan has only that log. The directory also has files of the registry, which the plan leaves out.
     let items = place.run(["retention", "plan"]).answer(0);
     assert_eq!(items.lines().count(), 2, "{items}");
     assert_eq!(fs::read_dir(place.path("logs/run-logs")).unwrap().count(), 4);

@@ -172,7 +172,7 @@ fn a_reader_that_closes_the_pipe_ends_the_command() {
 /// If these tests themselves ignore a signal, as under nohup, the command does not.
 const WITH_SIGNALS: [&str; 2] = ["env", "--default-signal"];
 
-/// script(1) gives the command a terminal.
+/// Returns a command that runs `line` in a terminal, which script(1) provides.
 fn script(place: &Place, line: &str) -> Command {
     let mut script = Command::new("script");
     // script(1) runs the line in the user's shell. Some shells stay beside the command, and a key of the terminal would

@@ -1,5 +1,5 @@
-//! `runledger schema` prints the schemas of what the commands read and print. A line that a schema refuses is refused by
-//! the command, and a line that a schema accepts is accepted.
+//! `runledger schema` prints the schemas of what the commands read and print. A command refuses a line that its schema
+//! refuses, and accepts a line that its schema accepts.
 
 use std::process::Command;
 

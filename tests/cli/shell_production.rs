@@ -1,5 +1,5 @@
-//! Promise: a production that is recorded from bash alone passes its gate, and without one of its facts it fails with
-//! the reason.
+//! Promise: a production that is recorded from bash alone passes its gate. If one fact is left out, the gate fails and
+//! states the reason.
 #![cfg(target_os = "linux")]
 
 use std::path::Path;

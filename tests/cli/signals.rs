@@ -1,5 +1,5 @@
-//! Promise: `runledger run` is a good parent. It passes signals on, stops and continues with its command, and waits for
-//! orphans as the first process of a container.
+//! Promise: `runledger run` handles signals like a good parent process. It passes signals on to its command, and stops
+//! and continues when the command does. As the first process of a container, it also waits for orphaned processes.
 #![cfg(target_os = "linux")]
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -74,7 +74,7 @@ fn a_signal_of_any_meaning_that_ends_the_command_cancels() {
     }
 }
 
-/// A signal that the command got from another process, such as SIGUSR1 here, is not the one that arrived.
+/// `runledger run` gets SIGUSR1, but another signal, SIGUSR2, ends the command. So the execution has failed.
 #[test]
 fn a_signal_that_came_does_not_cancel_what_another_one_ended() {
     let place = Place::empty();
@@ -85,7 +85,7 @@ fn a_signal_that_came_does_not_cancel_what_another_one_ended() {
     assert_eq!(outcome(&place), (Some(Status::Failed), Some(128 + 12)));
 }
 
-/// A supervisor without a terminal asks for both.
+/// Without a terminal, a supervisor sends the signals to stop and to continue only to `runledger run`.
 #[test]
 fn a_stop_and_its_end_are_passed_on() {
     let place = Place::empty();
@@ -253,11 +253,11 @@ fn both_are(pids: &[String; 2], state: &str) {
     until(state, || pids.iter().all(|pid| status(pid, "State:").starts_with(state)));
 }
 
-/// It waits without a child: a shell that has just forked one cannot be stopped before the child continues (vfork), and
-/// a key of the terminal stops both.
+/// The job waits without a child process. A key of the terminal would stop a child too. A shell that has just started a
+/// child (vfork) could then not stop before the child continues.
 const JOB: &str = "run --skill job -- sh -c 'echo pid $$; read line < go; exit 4'";
 
-/// A place where [`JOB`] can wait until it is [released](let_go).
+/// Returns a place where [`JOB`] can wait until it is [released](let_go).
 fn place_to_wait() -> Place {
     let place = Place::empty();
     assert!(Command::new("mkfifo").arg(place.path("go")).status().unwrap().success());

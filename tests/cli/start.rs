@@ -1,5 +1,5 @@
-//! `runledger start`, `progress` and `complete` take the flags and print the answers that agents know, each in its own
-//! process. `open` lists the executions in flight.
+//! `runledger start`, `progress` and `complete` record one execution from three processes. They take the flags, and
+//! print the answers, that agents know from earlier tools. `open` lists the executions in flight.
 
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -246,7 +246,7 @@ fn wrong_arguments_are_answered_in_json_too() {
     usage(&["start"], "the following required arguments were not provided: --agent <NAME>");
     usage(
         &["--ledger", "list", "progress", "--stage", "x"],
-        "the following required arguments were not provided: --execution-id <UUID>",
+        "the following required arguments were not provided: --execution-id <ID>",
     );
     usage(
         &["progress", "--execution-id", id, "--stage", ""],

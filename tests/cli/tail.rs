@@ -228,7 +228,7 @@ fn lines_archived_before_they_were_shown_are_reported() {
     assert_eq!(found.len() as u64 + missed, 20, "{found:?}");
 }
 
-/// This is `tail -f | head -1`, when no further record arrives.
+/// This is the case in `tail -f | head -1` if no further record arrives.
 #[test]
 fn it_notices_a_closed_output_without_writing() {
     let place = Place::with(&records()[..1]);

@@ -1,7 +1,7 @@
-//! Promise: a file of a ledger that must not be read is reported, and the rest can be read. A command that judges a
-//! ledger does not call it intact.
+//! Promise: if the user may not read a file of a ledger, the commands report that file and read the rest. A command
+//! that judges the ledger does not call it intact.
 //!
-//! Only root can create files of another user, with `setpriv`. If either is missing, the tests say so.
+//! The tests need root, to create files of another user, and `setpriv`. If either is missing, the tests say so.
 #![cfg(target_os = "linux")]
 
 use std::fs;
@@ -159,6 +159,15 @@ fn a_sealed_segment() {
     assert_eq!(exported.code, Some(2), "{exported:?}");
 }
 
+/// `list` reads from the last segment to the first. A segment that it reads later must not drop the warning.
+#[test]
+fn a_sealed_segment_between_two_others() {
+    let Some(place) = Place::new() else { return };
+    let segment = "sealed/000002.jsonl";
+    place.take(segment);
+    assert_eq!(ids(&place.warned(&["--json", "list"], 0, segment)), [place.records[0], place.records[2]]);
+}
+
 #[test]
 fn an_execution_that_was_started() {
     let Some(place) = Place::new() else { return };
@@ -273,7 +282,7 @@ fn read(path: &Path) {
     assert_eq!((scanned.value, scanned.skipped.count(), scanned.skipped.unreadable().len()), (2, 0, 1));
     let faults = LedgerReader::open(path).unwrap().verify(&[]).unwrap().faults;
     assert_eq!(faults.iter().filter(|fault| fault.kind == FaultKind::Unreadable).count(), 1);
-    // No checkpoint goes on after what this process could not read.
+    // A process that could not read all lines writes no checkpoint, because the checkpoint would lack these lines.
     LedgerReader::open(path).unwrap().baselines(runledger::baseline::BaselineBy::Skill).unwrap();
     assert!(!path.with_extension("ledger").join("baseline-skill.checkpoint").exists());
 }

@@ -1,5 +1,6 @@
-//! Tables are as wide as the terminal. A wider one cuts no name, and a narrower one breaks no line. Elsewhere no name is
-//! cut, and `COLUMNS` wins.
+//! Tables are as wide as the terminal. On a wide terminal, no name is cut. On a narrow one, names are cut and columns
+//! move to a second line, so that the terminal itself breaks no line. If the output is not a terminal, no name is cut
+//! either. `COLUMNS` overrides the width of the terminal.
 #![cfg(target_os = "linux")]
 
 use std::process::{Command, Stdio};

@@ -1,4 +1,4 @@
-//! `runledger export workflow` writes the events of the selected executions, and reports what they do not state.
+//! `runledger export workflow` writes the events of the selected executions, and reports how many of them lack a value.
 
 use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
@@ -9,8 +9,8 @@ use runledger::export::workflow::write;
 use runledger::metrics::Status;
 use serde_json::Value;
 
-/// Returns two executions of a named run, one of a run with a UUID, and one without a run that does not state how it
-/// ended.
+/// Returns two executions of a named run, one of a run with a UUID, and one without a run. The last one does not state
+/// how it ended.
 fn of_runs() -> Vec<ExecutionMetrics> {
     let mut records: Vec<_> =
         (1..=4).map(|id| record(id, "draw", &format!("2026-02-1{id}T12:00:00Z"), Some(1), Status::Success)).collect();

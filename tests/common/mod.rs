@@ -1,6 +1,7 @@
 //! Strategies for records, shared by the tests of several promises.
 //!
-//! Every strategy is boxed, because a record has so many that their state would not fit the stack of a test's thread.
+//! Every strategy is boxed. A record has so many fields that the state of its strategies would not fit into the stack
+//! of a test's thread.
 
 #![allow(dead_code, reason = "each test takes the strategies that it needs")]
 
@@ -16,7 +17,7 @@ use runledger::metrics::{
 use runledger::{ExecutionMetrics, Timestamp, Usage, Usd, Uuid, hash_bytes};
 use serde_json::{Map, Value};
 
-/// Any record that `to_json` accepts, valid or not. Each field and group may be missing, and extreme values are
+/// Returns any record that `to_json` accepts, valid or not. Each field and group may be missing, and extreme values are
 /// frequent.
 pub(crate) fn record() -> impl Strategy<Value = ExecutionMetrics> {
     (with_outcome(), with_numbers(), run(), model(), cost(), production(), of(progress()), trace(), tags()).prop_map(
@@ -43,7 +44,7 @@ pub(crate) fn record() -> impl Strategy<Value = ExecutionMetrics> {
     )
 }
 
-/// A record that `validate` accepts: any record with valid values for its impossible fields.
+/// Returns a record that `validate` accepts: any record with valid values for its impossible fields.
 pub(crate) fn valid_record() -> impl Strategy<Value = ExecutionMetrics> {
     (record(), time()).prop_map(|(mut record, other_time)| {
         if record.execution_id.is_nil() {
@@ -67,7 +68,8 @@ pub(crate) fn valid_record() -> impl Strategy<Value = ExecutionMetrics> {
     })
 }
 
-/// The parts of a usage. Each is at most a third of the limit of its wholes, which have at most three parts.
+/// Returns the parts of a usage, reduced to at most a third of the limit of their wholes. A whole has at most three
+/// parts, so they fit.
 fn within(input: Option<u64>, output: Option<u64>, parts: UsageParts) -> UsageParts {
     let mut usage = Usage::new(input.unwrap_or(u64::MAX), output.unwrap_or(u64::MAX));
     usage.parts = parts;
@@ -100,7 +102,7 @@ fn repair_words(record: &mut ExecutionMetrics) {
 }
 
 fn repair_numbers(record: &mut ExecutionMetrics) {
-    // Halves, so that their sum fits, and thirds, so that three parts fit.
+    // Input and output are at most half of the range, so that their sum fits. A part is at most a third of its whole.
     record.tokens_input = record.tokens_input.map(|tokens| tokens / 2);
     record.tokens_output = record.tokens_output.map(|tokens| tokens / 2);
     record.tokens_used = record.tokens_input.zip(record.tokens_output).map(|(input, output)| input + output);
@@ -135,7 +137,7 @@ fn repair_forms(record: &mut ExecutionMetrics) {
     record.run.span_id = record.run.span_id.as_deref().map(|text| id(text, 16));
 }
 
-/// Any Unicode text. Characters that JSON or a line-based reader could misread are frequent.
+/// Returns any Unicode text. Characters that JSON or a line-based reader could misread are frequent.
 pub(crate) fn text() -> BoxedStrategy<String> {
     let awkward = prop::sample::select(vec![
         '\0',
@@ -180,7 +182,7 @@ pub(crate) fn text() -> BoxedStrategy<String> {
     prop_oneof![4 => mixed, 1 => lookalike.prop_map(str::to_owned)].boxed()
 }
 
-/// Any finite float, from its bits, so that subnormals and both zeros occur. The extremes are listed.
+/// Returns any finite float, from its bits, so that subnormals and both zeros occur. The extremes are listed.
 pub(crate) fn float() -> BoxedStrategy<f64> {
     let extremes = prop::sample::select(vec![
         0.0,
@@ -199,12 +201,12 @@ pub(crate) fn float() -> BoxedStrategy<f64> {
     prop_oneof![finite, extremes].boxed()
 }
 
-/// Any count. The largest is frequent.
+/// Returns any count. The largest is frequent.
 fn count() -> BoxedStrategy<u64> {
     prop_oneof![any::<u64>(), 0..2_000_000u64, Just(u64::MAX), Just(i64::MAX as u64 + 1)].boxed()
 }
 
-/// Any amount, of any magnitude and sign. The ends of the range are frequent.
+/// Returns any amount, of any magnitude and sign. The ends of the range are frequent.
 pub(crate) fn usd() -> BoxedStrategy<Usd> {
     let any_magnitude = (any::<i128>(), 0u32..128).prop_map(|(pico, shift)| pico >> shift);
     prop_oneof![4 => any_magnitude, 1 => prop::sample::select(vec![i128::MIN, i128::MAX, 0, 1, -1])]
@@ -212,7 +214,7 @@ pub(crate) fn usd() -> BoxedStrategy<Usd> {
         .boxed()
 }
 
-/// Any time that can be written, in the years 0 to 9999.
+/// Returns any time that can be written, in the years 0 to 9999.
 pub(crate) fn time() -> BoxedStrategy<Timestamp> {
     // Half of the moments are whole milliseconds.
     let unix_us = (-62_167_219_200_000_000_i64..=253_402_300_799_999_999, any::<bool>());
@@ -220,7 +222,7 @@ pub(crate) fn time() -> BoxedStrategy<Timestamp> {
     unix_us.prop_map(moment).prop_filter_map("in range", Timestamp::from_unix_us).boxed()
 }
 
-/// Any JSON object, nested a few levels, without keys that `to_json` refuses.
+/// Returns any JSON object, nested a few levels, without keys that `to_json` refuses.
 pub(crate) fn tags() -> impl Strategy<Value = Map<String, Value>> {
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -240,7 +242,7 @@ fn object(value: BoxedStrategy<Value>) -> impl Strategy<Value = Map<String, Valu
     vec((key(), value), 0..4).prop_map(Map::from_iter)
 }
 
-/// A value of an open enum: a known one, an unknown one, or a known one in the form of `Other`.
+/// Returns a value of an open enum: a known one, an unknown one, or a known one in the form of `Other`.
 fn choice<T: std::fmt::Debug + Clone + for<'a> From<&'a str>>(
     known: &'static [&'static str],
     other: fn(String) -> T,
@@ -252,7 +254,7 @@ fn choice<T: std::fmt::Debug + Clone + for<'a> From<&'a str>>(
     ]
 }
 
-/// The required fields, the texts and the outcome.
+/// Returns a record with the required fields, the texts and the outcome.
 fn with_outcome() -> BoxedStrategy<ExecutionMetrics> {
     let identity = (any::<u128>(), text(), text(), of(text()), time(), of(time()), text());
     let environment = choice(&["local", "staging", "prod"], Environment::Other);
@@ -292,7 +294,7 @@ fn with_outcome() -> BoxedStrategy<ExecutionMetrics> {
         .boxed()
 }
 
-/// A text that is sometimes longer than the limit of `error_reason`.
+/// Returns a text that is sometimes longer than the limit of `error_reason`.
 fn long_text() -> BoxedStrategy<String> {
     prop_oneof![4 => text(), 1 => (text(), 0..600usize).prop_map(|(text, times)| text.repeat(times))].boxed()
 }
@@ -353,7 +355,7 @@ fn run() -> BoxedStrategy<RunIds> {
         .boxed()
 }
 
-/// A key that `to_json` accepts.
+/// Returns a key that `to_json` accepts.
 fn key() -> BoxedStrategy<String> {
     text().prop_filter("not reserved", |key| !key.starts_with("$serde_json::private::")).boxed()
 }

@@ -390,7 +390,7 @@ fn row_32_a_reader_continues_after_moved_segments() {
     assert_eq!(numbers(records), [7, 8, 9]);
 }
 
-/// A reader that has read all moved segments misses nothing, and neither does one that begins after the move.
+/// A reader that has read all moved segments misses nothing. A reader that begins after the move misses nothing either.
 #[test]
 fn row_32_a_reader_that_misses_nothing_gets_no_error() {
     let place = Place::new();

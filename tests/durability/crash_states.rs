@@ -1,8 +1,8 @@
 //! Promise: acknowledged lines are in the ledger after a crash at any time, once and in order, and the ledger
 //! continues.
 //!
-//! This is tested in the states of a simulated disk that a cut after each call can leave. If there are few, every
-//! subset of the unsynced writes is tried, otherwise random ones.
+//! The tests use a simulated disk, and cut the power after each call. If a cut can leave only a few states, all of them
+//! are tried. Otherwise, random states are tried.
 
 #![cfg(feature = "simulation")]
 
@@ -107,7 +107,7 @@ impl Workload for (&'static str, usize, Used) {
 
 const SMALL: [usize; 4] = [20, 900, 300, 5];
 
-/// Small lines, in segments of a few lines, and two openings.
+/// Writes small lines, in segments of a few lines, and opens the journal twice.
 fn rotations() -> (&'static str, usize, Used) {
     let mut used = Used::new(SimulatedDisk::new(), 4_000, Chain::Whole);
     for numbers in [0..30, 30..56] {
@@ -129,7 +129,7 @@ fn area_moves() -> (&'static str, usize, Used) {
     ("area moves", 6, used)
 }
 
-/// The sync of the area fails, and then those of the area and the segment.
+/// Writes lines while the sync of the area fails, and then the syncs of the area and the segment.
 fn failed_syncs() -> (&'static str, usize, Used) {
     let mut used = Used::new(SimulatedDisk::new(), 4_000, Chain::Repeated);
     let journal = used.open();

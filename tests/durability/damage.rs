@@ -1,7 +1,7 @@
 //! Promise: damage is reported at its place and affects nothing else, and the ledger continues.
 //!
-//! Files are truncated and bytes flipped while the ledger is at rest, at every place. `tests/durability/power_cut.rs`
-//! tests crashes.
+//! The tests truncate files and flip bytes, at every position, while no process uses the ledger.
+//! `tests/durability/power_cut.rs` tests crashes.
 
 #![cfg(feature = "simulation")]
 
@@ -163,8 +163,8 @@ fn row_02_torn_tail_of_every_length_without_a_commit_area_goes_to_quarantine() {
     }
 }
 
-/// Lines that are cut off before the commit area's base are lost. That is reported, the segment is left as it is, and a
-/// new one continues.
+/// Lines that are cut off before the commit area's base are lost. The loss is reported, the segment is sealed as it is,
+/// and a new segment continues.
 #[test]
 fn row_02_a_cut_of_every_length_before_the_synced_end_is_reported_and_left_alone() {
     let rest = Rest::new(true);
@@ -199,8 +199,9 @@ fn row_02_a_cut_of_every_length_before_the_synced_end_is_reported_and_left_alone
 
 // Row 25: the file is replaced.
 
-/// The segment is replaced by an older copy. Without the commit area, only the sealed segments show that. It is sealed
-/// as it is, and no number is used again. Otherwise readers would take a new line for a repeated one.
+/// The active segment is replaced by an older copy. Without the commit area, only the sealed segments show this. The
+/// copy is sealed as it is, and the next line gets a new number. If a number were used again, readers would take the
+/// new line for a repeated one.
 #[test]
 fn row_25_an_older_active_segment_is_sealed_and_no_number_is_used_again() {
     let rest = Rest::new(true);
@@ -223,7 +224,7 @@ fn row_25_an_older_active_segment_is_sealed_and_no_number_is_used_again() {
 
 // Row 3: a flipped byte.
 
-/// The values to which a byte is flipped: each of its bits, all of them, and a line feed.
+/// Returns the values to which a byte is changed: each of its bits flipped, all of them flipped, and a line feed.
 fn flipped(byte: u8) -> impl Iterator<Item = u8> {
     (0..8).map(move |bit| byte ^ (1 << bit)).chain([!byte, b'\n']).filter(move |&to| to != byte)
 }

@@ -1,5 +1,5 @@
 //! Promise: the power or the disk may fail at any time while different processes start, mark and complete an execution.
-//! Acknowledged steps are kept, and completing the execution again leaves it with one record.
+//! Steps that were acknowledged are kept, and a second completion leaves the execution with one record.
 
 #![cfg(feature = "simulation")]
 
@@ -197,7 +197,8 @@ fn a_spilled_completion_counts() {
     assert_eq!(complete_once_more(&disk, id, "afterwards"), Some(done.record));
 }
 
-/// Neither the ledger nor the spill can store the record. The caller gets an error, and completes the execution later.
+/// The record cannot be stored in the ledger or in the spill. The caller gets an error, and completes the execution
+/// later.
 #[test]
 fn a_completion_that_cannot_be_stored_is_an_error_and_can_be_repeated() {
     let disk = disk();

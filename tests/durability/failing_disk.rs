@@ -1,6 +1,7 @@
-//! Promise: a failing disk makes an answer weaker and affects nothing else. Whatever fails, and however often, nothing
-//! panics. Records that were answered as Durable or Spilled are in the ledger once when the disk works again. Those
-//! that were answered as Lost are counted in `events.jsonl`. This is tested on a simulated disk.
+//! Promise: if the disk fails, an answer promises less durability, and nothing else changes. Whatever fails, and
+//! however often, nothing panics. When the disk works again, each record that was answered as Durable or Spilled is in
+//! the ledger once. The records that were answered as Lost are counted in `events.jsonl`. The tests use a simulated
+//! disk.
 
 #![cfg(feature = "simulation")]
 
@@ -312,7 +313,7 @@ fn row_10_an_area_that_cannot_be_created_causes_no_recovery() {
 
 // Syncs that fail.
 
-/// Each sync fails, alone or with the one after it. Then the power is cut after each later call. Or the process is
+/// Lets each sync fail, alone or with the one after it. Then the power is cut after each later call. Or the process is
 /// killed, another one opens the ledger, and then the power is cut.
 fn at_every_failed_sync(check: impl Fn(&Used, usize, &str)) {
     let run = |failed: &[usize]| {

@@ -1,9 +1,9 @@
-//! Promise: whatever the content of a ledger's files is, reading, verifying and opening it ends without a panic, with a
-//! result or a clear error. Damage affects only the damaged line.
+//! Promise: a ledger can be read, verified and opened without a panic, whatever its files contain. Each of these ends
+//! with a result or a clear error. Damage affects only the damaged line.
 //!
-//! A case is a list of changes to the ledger of a killed process. The cases of `tests/data/corpus` are tried first, and
-//! then random ones. `RUNLEDGER_FUZZ_CASES` sets their number, and `RUNLEDGER_FUZZ_SEED` the seed. A case that fails is
-//! printed in the form of the corpus.
+//! A case is a list of changes to the ledger of a killed process. The cases in `tests/data/corpus` are tried first, and
+//! then random ones. `RUNLEDGER_FUZZ_CASES` sets the number of random cases, and `RUNLEDGER_FUZZ_SEED` their seed. A
+//! case that fails is printed in the format of the corpus files.
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;

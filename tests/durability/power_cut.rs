@@ -1,6 +1,7 @@
-//! Promise: after any crash, the next opener repairs the files from the commit area, reports lost bytes, and loses
-//! nothing that was acknowledged. The same holds if the repair itself is interrupted. This is tested on a simulated
-//! disk. `tests/durability/crash_states.rs` tests every crash state of whole workloads.
+//! Promise: after any crash, the next process that opens the ledger repairs the files. The commit area has a copy of
+//! the last lines, so nothing that was acknowledged is lost. Lost bytes are reported. The same holds if the repair
+//! itself is interrupted. The tests use a simulated disk. `tests/durability/crash_states.rs` tests every crash state of
+//! whole workloads.
 
 #![cfg(feature = "simulation")]
 
@@ -186,8 +187,8 @@ fn row_10_lines_that_were_answered_with_an_error_are_not_restored() {
     assert_eq!(numbers(&journal), [0, 2]);
 }
 
-/// A damaged segment is left for a new one, which uses no number of the old one again. Otherwise readers would take the
-/// new line for a repeated one.
+/// A damaged segment is sealed, and a new one begins, whose lines have new numbers. If a number of the old segment were
+/// used again, readers would take the new line for a repeated one.
 #[test]
 fn row_05_a_number_in_a_damaged_segment_is_not_used_again() {
     let disk = SimulatedDisk::new();
@@ -388,8 +389,8 @@ fn row_05_nuls_before_the_base_are_a_gap_and_a_new_segment() {
 
 // The commit area.
 
-/// The chain does not prove these areas. Whatever is restored from one, the journal opens with a prefix of its own
-/// lines, which includes all lines of the segment.
+/// The hash chain does not prove that such an area belongs to the journal. Whatever the area contains, the journal
+/// opens with the first part of its own lines, which includes all lines of the segment.
 #[test]
 fn row_31_an_area_that_is_missing_foreign_stale_or_truncated_is_not_trusted() {
     let commit = machinery("commit");
@@ -434,7 +435,8 @@ fn row_31_an_area_that_is_missing_foreign_stale_or_truncated_is_not_trusted() {
     }
 }
 
-/// From the call before the base is moved, or before a new area replaces a failed one, to the first line after it.
+/// The power is cut at each call while the base is moved, or while a new area replaces a failed one. The test ends with
+/// the first line after that.
 #[test]
 fn row_31_power_cut_at_each_call_of_the_switch_over() {
     for fails in [false, true] {

@@ -1,5 +1,5 @@
-//! Promise: a truncated ledger does not pass as whole as long as its machinery knows more. A copy of its lines is
-//! verified without the machinery.
+//! Promise: a truncated ledger is reported if its internal files show that it had more lines. A copy of the lines alone
+//! can be verified without the internal files.
 
 #![cfg(feature = "cli")]
 
@@ -62,7 +62,7 @@ fn keep(path: &PathBuf, lines: usize) -> u64 {
     kept.len() as u64
 }
 
-/// The kind, file, line, number and text of a fault.
+/// Returns the kind, file, line, number and text of each fault.
 fn faults(place: &Place) -> Vec<(FaultKind, PathBuf, u64, Option<u64>, String)> {
     let found = LedgerReader::open(place.ledger()).unwrap().verify(&[]).unwrap();
     found.faults.into_iter().map(|Fault { kind, path, line, seq, found, .. }| (kind, path, line, seq, found)).collect()
@@ -184,7 +184,7 @@ fn the_next_writer_continues_after_the_gap_and_reports_it_once() {
     }
 }
 
-/// In this case, no later line shows which lines are missing.
+/// The writer appends nothing, so no later line shows which lines are missing.
 #[test]
 fn row_25_a_writer_that_appends_nothing_does_not_make_a_truncated_ledger_whole() {
     let place = Place::new();

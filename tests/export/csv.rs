@@ -1,5 +1,5 @@
-//! Promise: a run log has fixed columns, and any reader of CSV gets every value back. It is complete or absent, is
-//! never overwritten, and no text in it is a formula for a spreadsheet.
+//! Promise: a run log has fixed columns, and any reader of CSV gets every value back. A run log is complete or does not
+//! exist, and is never overwritten. No spreadsheet takes a text in it for a formula.
 
 use crate::common;
 use std::collections::BTreeSet;
@@ -56,7 +56,7 @@ fn each_column_is_the_key_of_a_record_in_which_its_value_is_read_back() {
     assert_eq!(run_log_columns().map(|(column, _)| column), COLUMNS);
 }
 
-/// A record with all columns, one with as few as possible, and one with texts that would break a row.
+/// Returns a record with all columns, one with as few as possible, and one with texts that would break a row.
 fn samples() -> Vec<ExecutionMetrics> {
     let mut full = execution(1, 0);
     full.run.parent_run_id = Some("run-0".into());

@@ -1,5 +1,5 @@
-//! Promise: every record becomes one workflow event that matches the schema. It has every call in order, and null for
-//! unknown values.
+//! Promise: every record becomes one workflow event that matches the schema. The event has all calls in order, and null
+//! for every unknown value.
 
 use crate::common;
 use std::io;
@@ -21,12 +21,12 @@ fn time(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-/// A record with only the required fields.
+/// Returns a record with only the required fields.
 fn bare(id: u128) -> ExecutionMetrics {
     ExecutionMetrics::new(Uuid::from_u128(id), "implement-pro", "1.0.0", time("2026-02-14T14:23:00.250Z"))
 }
 
-/// A record with all fields that an event has.
+/// Returns a record with all fields that an event has.
 fn full() -> ExecutionMetrics {
     let mut record = bare(0x0194_f3a5_6c1e_7d2b_8a4f_1b2c_3d4e_5f60);
     record.timestamp_end = Some(time("2026-02-14T14:23:05.500Z"));

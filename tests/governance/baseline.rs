@@ -210,7 +210,7 @@ fn an_outcome_may_be_in_either_field_but_not_contradict_the_other() {
         (Some(true), Some(false)),
         (Some(true), None),
         (None, Some(false)),
-        (None, Some(true)), // the plan's exception handler
+        (None, Some(true)), // what an exception handler sets
         (Some(true), Some(true)),
         (None, None),
     ];
@@ -325,7 +325,7 @@ fn the_latest_executions_are_those_that_began_last() {
 
 // More latencies than are counted one by one.
 
-/// Many latencies of all sizes, by a rule that needs no list: the k-th smallest is `k²`, up to 40 minutes.
+/// Returns many latencies of all sizes, by a rule that needs no list: the k-th smallest is `k²`, up to 40 minutes.
 fn many() -> impl DoubleEndedIterator<Item = u64> + Clone {
     (1..=49_153_u64).map(|k| k * k / 1_000)
 }
@@ -393,7 +393,7 @@ fn malformed_bytes_are_refused() {
     let at = twice.windows(2).position(|pair| pair == [1, b'b']).unwrap() + 1;
     assert_eq!(kind(&[&twice[..at], b"a", &twice[at + 1..]].concat()), ErrorKind::Malformed);
 
-    // No changed byte causes a panic, neither on reading nor on use.
+    // A changed byte never causes a panic, when the baselines are read or when they are used.
     for at in 1..bytes.len() {
         for change in [1, 0x7f, 0x80, 0xff] {
             let mut changed = bytes.clone();

@@ -1,5 +1,5 @@
-//! Promise: baselines stay the same for a week once they are frozen, and neither chance nor a tiny change is a
-//! regression.
+//! Promise: frozen baselines stay the same for a week. A comparison reports only real regressions: chance does not
+//! count as a regression, and a tiny change does not either.
 
 use runledger::journal::JournalOptions;
 use std::sync::Arc;
@@ -192,7 +192,7 @@ fn the_frozen_baseline_of_a_skill_has_at_most_15_kilobytes() {
 
 // Comparing.
 
-/// `count` executions with latencies from `latency_ms` up to a fifth more.
+/// Returns `count` executions with latencies from `latency_ms` up to a fifth more.
 fn executions(skill: &str, count: u64, latency_ms: u64) -> Vec<ExecutionMetrics> {
     let execution = |i: u64| {
         let mut record = record(skill, "2026-02-05T00:00:00Z");
@@ -262,7 +262,7 @@ fn a_verdict_needs_more_than_chance_more_than_a_trifle_and_enough_samples() {
     assert_eq!(latency_verdict((500, 3_000), (30, 3_075)), Verdict::NoChangeShown);
     assert_eq!(latency_verdict((500, 3_000), (29, 3_075)), Verdict::TooFew);
     assert_eq!(latency_verdict((29, 3_000), (500, 3_075)), Verdict::TooFew);
-    // Few, but beyond doubt, unless there are fewer than five.
+    // Even a few results are judged if the change is beyond doubt. At least five are needed.
     assert_eq!(latency_verdict((30, 3_000), (29, 9_000)), Verdict::Worse);
     assert_eq!(latency_verdict((500, 3_000), (5, 9_000)), Verdict::Worse);
     assert_eq!(latency_verdict((500, 9_000), (5, 3_000)), Verdict::Better);
@@ -304,8 +304,8 @@ fn five_failures_of_five_are_worse_than_a_baseline_of_98_percent() {
     assert_eq!(rate((30, 0)).0.verdict, Verdict::NoChangeShown);
 }
 
-/// Two failures of 30 after none of 1000 have a probability of 0.08 %. That is a regression in a single comparison, but
-/// not among twenty more skills, one in sixty of which would show as much.
+/// Two failures of 30 after none of 1000 have a probability of 0.08 %. In a single comparison, this is a regression. If
+/// twenty more skills are compared, it is not, because chance alone would show as much in one of sixty comparisons.
 #[test]
 fn more_questions_need_more_evidence() {
     let verdict = |others: u32| {
@@ -470,7 +470,8 @@ fn one_very_long_latency_leaves_percentiles_exact() {
 
 // What correlated executions show.
 
-/// An execution each quarter of an hour from `first` on. In each hour, `latency` is multiplied by that hour's load.
+/// Returns an execution for each quarter of an hour from `first` on. In each hour, `latency` is multiplied by that
+/// hour's load.
 fn loaded(first: u64, count: u64, load: impl Fn(u64) -> f64) -> Vec<ExecutionMetrics> {
     let execution = |i: u64| {
         let start = at("2026-01-05T00:00:00Z").plus_ms((first + i) * 900_000);

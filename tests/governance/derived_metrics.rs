@@ -111,7 +111,7 @@ fn a_model_fails_by_its_outcome_or_else_by_its_execution() {
     assert_eq!(rated(Status::Failed, Some("PASS"), Kind::Skill), (0, 0));
     assert_eq!(rated(Status::Success, Some("FIX"), Kind::Skill), (0, 0));
     assert_eq!(rated(Status::Paused, None, Kind::Skill), (0, 1));
-    // A quality control that could not be made has no verdict, and neither has one without an outcome.
+    // A quality control has no verdict if it could not be made, or if it has no outcome.
     assert_eq!(rated(Status::Failed, None, Kind::Qc), (0, 1));
     assert_eq!(rated(Status::Success, None, Kind::Qc), (0, 1));
 }

@@ -1,5 +1,5 @@
-//! Promise: each error that runs met is registered once, with a number, severity, status and logs of its own;
-//! registering it again neither numbers nor counts it twice.
+//! Promise: each error that occurred in runs is registered once, with its own number, severity, status and logs. A
+//! second registration does not give it another number, and does not count it again.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -52,7 +52,7 @@ impl Fixture {
         std::fs::read_to_string(self.logs().join("error-registry.md")).unwrap()
     }
 
-    /// The number, times and status of each error.
+    /// Returns the number, times and status of each error.
     fn listed(&self) -> Vec<String> {
         let text = |error: &RegisteredError| format!("{} {} {}", error.id, error.count, error.status);
         self.open().errors().unwrap().iter().map(text).collect()
@@ -327,7 +327,7 @@ fn the_severity_is_by_the_rule_until_a_person_says_otherwise() {
     assert_eq!((rated.severity, rated.severity_by_rule, rated.severity_is_set), (Severity::Low, Severity::High, true));
     fixture.export("r-3", &[failed(6, "mended")]);
     assert_eq!(severities()[0], "mended LOW");
-    assert!(fixture.rendered().contains("| **Severity** | LOW (by the rule HIGH) |"));
+    assert!(fixture.rendered().contains("| **Severity** | LOW (HIGH by the rule) |"));
 }
 
 #[test]

@@ -1,6 +1,6 @@
-//! Promise: after any failure or crash during the export of a run, acknowledged work is kept and another export
-//! completes the rest. No error gets a second number or is counted twice, and no link leads to a log that was cut off.
-//! Shown on a simulated disk.
+//! Promise: after any failure or crash during the export of a run, acknowledged work is kept, and another export
+//! completes the rest. No error gets a second number or is counted twice, and every link leads to a complete log. The
+//! tests use a simulated disk.
 
 #![cfg(feature = "simulation")]
 
@@ -23,7 +23,7 @@ fn open(disk: &SimulatedDisk) -> runledger::Result<ErrorRegistry> {
     ErrorRegistry::open(DIRECTORY, options.on_warning(|_| {}))
 }
 
-/// The second run meets one error of the first again, and one of its own.
+/// Returns two runs. The second run meets one error of the first run again, and one of its own.
 fn runs() -> [Run; 2] {
     let run = |number: u128, errors: [&str; 2]| {
         let mut record =
@@ -48,7 +48,7 @@ fn read(disk: &SimulatedDisk, name: &str) -> String {
     String::from_utf8(bytes).unwrap()
 }
 
-/// Acknowledged work is kept.
+/// Asserts that acknowledged work is kept.
 fn check(disk: &SimulatedDisk, registry: &ErrorRegistry, exported: &[Exported], resolved: bool, at: &str) {
     let errors = registry.errors().unwrap();
     for (place, error) in errors.iter().enumerate() {
@@ -72,7 +72,7 @@ fn check(disk: &SimulatedDisk, registry: &ErrorRegistry, exported: &[Exported], 
     }
 }
 
-/// Another export ends like an undisturbed one.
+/// Asserts that another export ends like an undisturbed one.
 fn complete(disk: &SimulatedDisk, registry: &ErrorRegistry, at: &str) {
     let exported = runs().map(|run| export(registry, &run).unwrap_or_else(|error| panic!("{at}: {}", error)));
     check(disk, registry, &exported, false, at);

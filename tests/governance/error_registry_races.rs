@@ -1,5 +1,5 @@
-//! Promise: however many processes register errors at a time, and whichever of them is killed, each error has one
-//! number, the numbers have no gap, and each occurrence is counted once.
+//! Promise: each error has one number, the numbers have no gap, and each occurrence is counted once. This holds however
+//! many processes register errors at the same time, and even if some of them are killed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -31,7 +31,7 @@ fn word(number: u64) -> String {
     ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta"][number as usize].to_owned()
 }
 
-/// A run of two executions. At the same time, different processes meet different errors.
+/// Returns a run of two executions. At the same time, different processes meet different errors.
 fn run(process: u64, number: u64) -> Run {
     let execution = |which: u64| {
         let id = u128::from(process) << 64 | u128::from(number) << 8 | u128::from(which);

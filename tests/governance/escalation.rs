@@ -1,5 +1,5 @@
-//! Promise: each problem in the log reaches its recipient with evidence and a supporting statistic; chance does not,
-//! and too few results are reported as such.
+//! Promise: each problem in the log is reported to its recipient, with evidence and a supporting statistic. A result of
+//! chance is not reported as a problem. If there are too few results for a judgement, the report says so.
 //!
 //! The lines of the run logger's escalation policy are quoted where they are tested. The statistics themselves are
 //! compared with scipy where they are computed.
@@ -65,7 +65,7 @@ fn only(report: &EscalationReport) -> &Escalation {
     found
 }
 
-/// The unjudged questions of a log without escalations.
+/// Asserts that a log has no escalations, and returns its unjudged questions.
 fn silent(log: &Log) -> Vec<Trigger> {
     let report = log.report();
     assert_eq!(report.escalations, []);
@@ -82,7 +82,7 @@ fn share(part: u64, whole: u64) -> Share {
     share
 }
 
-/// The test of two shares, and the shares.
+/// Returns the test of two shares, and the shares.
 fn shares(found: &Escalation) -> (Test, Share, Share) {
     let Statistic::Shares(test) = &found.statistic else { panic!("{found:?}") };
     assert!(test.p_value <= test.p_adjusted && test.p_adjusted <= 0.01, "{test:?}");
@@ -114,7 +114,7 @@ fn repeated_missing_logs() {
     assert_eq!(report.executions, 10);
 }
 
-/// An execution in flight is not a missing log until it has been in flight for too long.
+/// An execution in flight counts as a missing log only after it has been in flight for too long.
 #[test]
 fn an_execution_in_flight_for_too_long_is_a_missing_log() {
     let mut log = Log::default();
@@ -191,7 +191,8 @@ fn cost_discrepancies_detected() {
         "it cost 15 USD where 20 USD were estimated (-25.0 %); executions: 1"
     );
     assert_eq!(only(&costs(&[("0", "1")])).why, "it cost 1 USD where 0 USD were estimated; executions: 1");
-    // A fifth and no more; a large share of a small cost; and two differences that cancel out.
+    // These are not escalated: a difference of exactly a fifth, a large share of a small cost, and two differences that
+    // cancel out.
     for pairs in [&[("10", "12")][..], &[("0.01", "1.009999999999")], &[("2", "4"), ("4", "2")], &[]] {
         assert_eq!(costs(pairs).escalations, [], "{pairs:?}");
     }
@@ -278,7 +279,8 @@ fn qc_failure_rate_spikes() {
     controls(&mut log, BEFORE, QcOutcome::Fail, 10);
     controls(&mut log, NOW, QcOutcome::Pass, 36);
     controls(&mut log, NOW, QcOutcome::Fail, 4);
-    // These are outside the window and the reference, which ends where the week begins, or have no outcome.
+    // These executions do not count. Some have no outcome. The others started outside the window and the reference
+    // period, which ends where the week begins.
     for start in ["2026-10-18T23:59:59.999Z", "2026-11-20T00:00:00Z"] {
         controls(&mut log, start, QcOutcome::Fail, 50);
     }
@@ -518,7 +520,8 @@ fn models_are_compared_within_a_skill() {
     assert_eq!(silent(&log), vec![]);
 }
 
-/// Many questions raise no more false alarms than one: a result that is significant alone is not among a hundred.
+/// Many questions raise no more false alarms than one. A result that would be significant alone is not significant
+/// among a hundred questions.
 #[test]
 fn many_tests_raise_no_more_false_alarms_than_one() {
     let with_others = |others: usize| {
@@ -605,7 +608,14 @@ fn an_invalid_policy_is_refused_with_every_reason() {
     let error = Escalations::new(policy, time(NOW), None).unwrap_err();
     assert_eq!((error.kind(), error.details().len()), (ErrorKind::Invalid, 2));
     for (text, why) in [
-        (r#"{"gates": {}}"#, "gates: expected the key gate or escalation, found another key at line 1 column 8"),
+        (
+            r#"{"gates": {}}"#,
+            "the key nearest to \"gates\" is gate: gates: expected the key gate, escalation or alerts, found another key at line 1 column 8",
+        ),
+        (
+            r#"{"other": {}}"#,
+            "other: expected the key gate, escalation or alerts, found another key at line 1 column 8",
+        ),
         (
             r#"{"gate": {"required": {"qc": ["shot"]}}}"#,
             "gate.required.qc[0]: expected run_id, parent, model_used, tier, cost, estimated_cost, actual_cost, scene_id, shot_id, duration_s, outcome, regen_count, artifact_output or decision, found \"shot\" at line 1 column 36",

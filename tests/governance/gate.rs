@@ -1,5 +1,5 @@
-//! Promise: a run passes its gate if and only if it was logged completely, and a run that fails gets every reason with
-//! the executions it concerns.
+//! Promise: a run passes its gate if and only if it was logged completely. If a run fails, the gate states every reason
+//! and the executions that the reason concerns.
 //!
 //! The lines of the run logger's evaluation checklist, gate behaviour and common failure modes are quoted where they
 //! are tested.
@@ -14,7 +14,7 @@ fn id(number: u128) -> Uuid {
     Uuid::from_u128(number)
 }
 
-/// A record of the run with the fields that every record must have.
+/// Returns a record of the run with the fields that every record must have.
 fn record(number: u128, skill: &str, kind: Kind) -> ExecutionMetrics {
     let mut record = ExecutionMetrics::new(id(number), skill, "1.0.0", "2026-11-20T12:00:00Z".parse().unwrap());
     record.timestamp_end = Some("2026-11-20T12:00:07Z".parse().unwrap());
@@ -34,8 +34,8 @@ fn priced(mut record: ExecutionMetrics, model: &str, tier: CostTier, usd: &str) 
 
 const PIPELINE: u128 = 9;
 
-/// A complete run: a budget check, a routing decision, two attempts at a shot, each with its quality control, a small
-/// task without a model, and the pipeline that started them all.
+/// Returns a complete run: a budget check, a routing decision, two attempts at a shot, each with its quality control, a
+/// small task without a model, and the pipeline that started them all.
 fn run() -> Vec<ExecutionMetrics> {
     let child = |number, skill, kind| {
         let mut record = record(number, skill, kind);
@@ -83,7 +83,7 @@ fn judge(records: Vec<ExecutionMetrics>) -> GateReport {
     Gate::new(RUN).judge(&[], ok(records), [""; 0]).unwrap()
 }
 
-/// The reasons, each with the numbers of its executions.
+/// Returns the reasons, each with the numbers of its executions.
 fn reasons(report: &GateReport) -> Vec<String> {
     let verdict = if report.reasons.is_empty() { GateVerdict::Pass } else { GateVerdict::Fail };
     assert_eq!(report.verdict, verdict);
@@ -91,14 +91,14 @@ fn reasons(report: &GateReport) -> Vec<String> {
     report.reasons.iter().map(|reason| format!("{reason} [{}]", numbers(&reason.executions))).collect()
 }
 
-/// The reasons for which the run fails after one change of the record with this number.
+/// Returns the reasons for which the run fails after one change of the record with this number.
 fn after(number: u128, change: impl FnOnce(&mut ExecutionMetrics)) -> Vec<String> {
     let mut records = run();
     change(records.iter_mut().find(|record| record.execution_id == id(number)).unwrap());
     reasons(&judge(records))
 }
 
-/// The reasons for which the run fails without the record with this number.
+/// Returns the reasons for which the run fails without the record with this number.
 fn without(number: u128) -> Vec<String> {
     let mut records = run();
     records.retain(|record| record.execution_id != id(number));
@@ -357,7 +357,7 @@ fn outcome_recorded_consistently() {
 fn missing_log_entry_of_an_execution_that_never_ended() {
     let mut records = run();
     let begun = records.remove(6);
-    // It is expected and began, so only that it is in flight is reported.
+    // The execution is expected and has begun. So it is reported only as in flight, and not as missing too.
     let expected = Expectations::from_json(r#"[{"skill": "name-files"}]"#).unwrap();
     let report = Gate::new(RUN).expected(expected).judge(&[begun], ok(records), [""; 0]).unwrap();
     assert_eq!((report.executions, report.in_flight), (7, 1));
@@ -847,4 +847,60 @@ fn requirements_of_one_kind_do_not_apply_to_another() {
     records[3].kind = Kind::from("review");
     let report = Gate::new(RUN).policy(policy).judge(&[], ok(records), [""; 0]).unwrap();
     assert_eq!(reasons(&report), [r#"missing field: "qc-grader": shot_id: production.shot_id is null [6]"#]);
+}
+
+/// A paused execution waits for a person, so its run is not complete.
+#[test]
+fn a_paused_execution_fails_the_run_until_a_later_record_ends_it() {
+    let paused = || {
+        let mut record = record(7, "name-files", Kind::Skill);
+        record.set_status(Status::Paused);
+        record.timestamp_end = Some("2026-11-20T12:00:03Z".parse().unwrap());
+        record
+    };
+    let waits = r#"inconsistent outcome: "name-files": outcome: it is paused and waits for a person [7]"#;
+    let with = |records: Vec<ExecutionMetrics>| {
+        let mut all = run();
+        all.retain(|record| record.execution_id != id(7));
+        all.extend(records);
+        reasons(&judge(all))
+    };
+    assert_eq!(with(vec![paused()]), [waits]);
+    // A new segment can repeat the line, and a later record ends the execution.
+    assert_eq!(with(vec![paused(), paused()]), [waits]);
+    let mut failed = record(7, "name-files", Kind::Skill);
+    failed.set_status(Status::Failed);
+    for end in [record(7, "name-files", Kind::Skill), failed] {
+        assert_eq!(with(vec![paused(), end.clone()]), [""; 0]);
+        // After it has ended, an execution cannot be paused.
+        let several = r#"overwritten entry: "name-files": it has several records that differ [7]"#;
+        assert_eq!(with(vec![end, paused()]), [several]);
+    }
+    // It can be interrupted while it is paused. Only the earlier record knows less.
+    let mut interrupted = record(7, "name-files", Kind::Skill);
+    interrupted.set_status(Status::Interrupted);
+    assert_eq!(with(vec![interrupted.clone(), paused()]), [waits]);
+    let report = with(vec![paused(), interrupted]);
+    assert!(report.iter().any(|reason| reason.starts_with("overwritten entry")), "{report:?}");
+}
+
+/// A coding agent reports no end of a tool that a person stops, so nothing else can be logged.
+#[test]
+fn an_interrupted_tool_of_an_agent_is_complete_but_an_interrupted_skill_is_not() {
+    let interrupted = |tool: Option<&str>, recorded_by: &str| {
+        let name = "Bash";
+        let mut record = record(1, name, Kind::Skill);
+        record.set_status(Status::Interrupted);
+        record.tags.extend(tool.map(|tool| ("tool".to_owned(), tool.into())));
+        record.tags.insert("recorded_by".to_owned(), recorded_by.into());
+        reasons(&judge(vec![record]))
+    };
+    let missing = r#"missing log entry: "Bash": it was interrupted before it ended [1]"#;
+    assert_eq!(interrupted(Some("Bash"), "hook"), [""; 0]);
+    // Here, `Bash` is the name of a skill or of a sub-agent, or no hook recorded it.
+    for (tool, recorded_by) in
+        [(Some("Skill"), "hook"), (Some("Task"), "hook"), (None, "hook"), (Some("Bash"), "import")]
+    {
+        assert_eq!(interrupted(tool, recorded_by), [missing], "{tool:?} {recorded_by}");
+    }
 }

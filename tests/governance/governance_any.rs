@@ -1,4 +1,4 @@
-//! Promise: any ledger, in any order, gets the same judgement, and no text in it breaks a line of the answer.
+//! Promise: the order of the records does not change a judgement, and no text in a record breaks a line of the answer.
 
 use crate::common;
 use std::collections::BTreeSet;
@@ -10,7 +10,7 @@ use runledger::{ErrorKind, ExecutionMetrics, Timestamp, Uuid};
 
 const RUN: &str = "run-7";
 
-/// Any records of different executions, some of one run and some the parents of others.
+/// Returns any records of different executions, some of one run and some the parents of others.
 fn records() -> impl Strategy<Value = Vec<ExecutionMetrics>> {
     let placed = (common::record(), any::<bool>(), 0..20u128).prop_map(|(mut record, of_run, parent)| {
         if of_run {
@@ -33,7 +33,7 @@ fn judge(records: &[ExecutionMetrics], begun: &[ExecutionMetrics]) -> GateReport
     Gate::new(RUN).judge(begun, records.iter().cloned().map(Ok), [""; 0]).unwrap()
 }
 
-/// The reasons and their executions, without an order.
+/// Returns the reasons and their executions, without an order.
 fn set(report: &GateReport) -> BTreeSet<(Rule, String, BTreeSet<Uuid>)> {
     let reason = |reason: &runledger::governance::GateReason| {
         (reason.rule, reason.to_string(), reason.executions.iter().copied().collect())

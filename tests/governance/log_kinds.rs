@@ -1,5 +1,5 @@
-//! Promise: one call each records a routing decision, a generation attempt, a quality control and a budget check, as
-//! children of the execution that asked for them, however they end.
+//! Promise: one call records a routing decision, a generation attempt, a quality control or a budget check, however it
+//! ends. The record is a child of the execution that made the call.
 //!
 //! The run logger's logging rules are quoted where they are tested.
 
@@ -53,7 +53,7 @@ impl Place {
     }
 }
 
-/// The models in a cost report.
+/// Returns the models in a cost report of the record.
 fn used_models(record: &ExecutionMetrics) -> Vec<Option<String>> {
     let mut report = Report::new(CostBy::Model);
     report.add(record).unwrap();

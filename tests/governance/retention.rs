@@ -18,7 +18,7 @@ fn time(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-/// The time that many days after the run began.
+/// Returns the time that many days after the run began.
 fn after(days: u64) -> Timestamp {
     time(STARTED).plus_ms(days * DAY_MS)
 }
@@ -31,7 +31,7 @@ fn archive_failed() -> RetentionPolicy {
     RetentionPolicy::from_json(r#"{"failed": "archive"}"#).unwrap()
 }
 
-/// The treatment of one run log, and its reason.
+/// Returns the treatment of one run log, and its reason.
 fn of_log(facts: LogFacts, policy: &RetentionPolicy, now: Timestamp) -> (Action, String) {
     let items = plan(&[LogFile::new("a.md", Ok(facts))], &[], &BTreeSet::new(), policy, now);
     let [item] = &items[..] else { panic!("{items:?}") };
@@ -65,7 +65,7 @@ fn keep_run_logs_for_30_days_minimum() {
 fn a_policy_below_30_days_or_with_anything_else_is_refused() {
     let error = RetentionPolicy::from_json(r#"{"min_days": 29}"#).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid);
-    assert_eq!(error.to_string(), "cannot read a retention policy: found min_days 29; expected at least 30");
+    assert_eq!(error.to_string(), "cannot use a retention policy: found min_days 29; expected at least 30");
     assert_eq!(RetentionPolicy::from_json("{}").unwrap(), RetentionPolicy::default());
     let default = RetentionPolicy::default();
     assert_eq!((default.min_days, default.failed), (30, FailedRuns::Keep));
@@ -214,8 +214,8 @@ fn any_log() -> impl Strategy<Value = LogFile> {
 }
 
 proptest! {
-    /// Whatever the input, only routine successes that are old enough and linked to no open error are deleted, no
-    /// segment is, and everything has its reason.
+    /// Whatever the input, a run log is deleted only if it is a routine success, is old enough, and is linked to no
+    /// open error. No segment is deleted. Every treatment has a reason.
     #[test]
     fn only_routine_successes_are_ever_deleted(
         logs in prop::collection::vec(any_log(), 0..20),
@@ -257,7 +257,7 @@ proptest! {
 
 const NAME: &str = "2026-01-03_14-30_review-tagged-1.md";
 
-/// The template of a run log, filled in.
+/// Returns the template of a run log, filled in.
 fn log(status: &str, resolution: &str) -> String {
     format!(
         "# Run Log: Review tagged\n**Started:** 2026-01-03 14:30\n**Mode:** 1\n**Status:** {status}\n\n---\n\n\

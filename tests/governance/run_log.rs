@@ -23,7 +23,7 @@ fn record(id: u128, skill: &str, start: &str, status: Status) -> ExecutionMetric
     record
 }
 
-/// Its usage, priced by the bundled table at its start.
+/// Returns the record with this usage, priced by the bundled table at the start of the execution.
 fn priced(mut record: ExecutionMetrics, model: &str, usage: Usage) -> ExecutionMetrics {
     record.set_usage(model, &usage);
     prices().cost_of(&Call::new(model, usage), record.timestamp_start).unwrap().fill(&mut record);
@@ -34,7 +34,7 @@ fn log(records: impl IntoIterator<Item = ExecutionMetrics>) -> RunLog {
     RunLog::new(&Run::new("r-1", records).unwrap(), prices()).unwrap()
 }
 
-/// An example run: its steps, its decision, its error.
+/// Returns the execution of an example run, with its steps, its decision and its error.
 fn review() -> ExecutionMetrics {
     let mut review = record(1, "review", "2026-01-03T14:30:12Z", Status::Success);
     review.run.mode = Some("review-tagged".into());
@@ -145,7 +145,8 @@ fn each_heading_of_the_template_is_in_its_place() {
     }
 }
 
-/// A failing run with children and two models, one without a price and one with a cost that its vendor reported.
+/// Returns a failing run with children and two models, one without a price and one with a cost that its vendor
+/// reported.
 fn pipeline() -> Vec<ExecutionMetrics> {
     let mut root = record(1, "pipeline", "2026-02-14T23:58:00Z", Status::Failed);
     root.run.description = Some("Draw scene 7".into());
@@ -228,7 +229,7 @@ fn text_of(record: ExecutionMetrics) -> String {
     log([record]).to_markdown()
 }
 
-/// The lines about prices.
+/// Returns the lines about prices in the run log of a record.
 fn price_lines(record: ExecutionMetrics) -> Vec<String> {
     let text = text_of(record);
     text.lines().filter(|line| line.starts_with('*') && line.ends_with('*')).map(str::to_owned).collect()
@@ -297,7 +298,7 @@ fn a_log_whose_cost_is_known_never_says_that_it_is_unknown() {
         price_lines(several.clone()),
         [calculated.to_owned(), "*Cost calculated by the price table genai-prices 0.2.3 (gpt-4)*".to_owned()]
     );
-    // The same with a table that is not available, and with a cost that the vendor reported or of unknown origin.
+    // The price table is not available, then the origin of the cost is unknown, and then the vendor reported the cost.
     several.cost.table = Some("contract 7, draft".into());
     let absent = |model: &str| {
         format!(r"*Cost calculated by the price table contract 7\, draft, which is not at hand ({model})*")
@@ -435,6 +436,7 @@ fn a_text_that_is_not_a_run_log_is_refused_with_its_line() {
         ("| 14:36 |", "| 14:37 |", 56),
         ("| 14:36 | HTTP 429 \\| slow down | review | PENDING |\n", "", 56),
         ("**Completed:** Yes", "**Completed:** No", 61),
+        ("**Changes Made:**", "**Changes Made:** many", 64),
         ("| $", "| ", 78),
         ("*Cost calculated", "*Cost guessed", 80),
     ] {
@@ -445,6 +447,33 @@ fn a_text_that_is_not_a_run_log_is_refused_with_its_line() {
     }
     let error = RunLog::parse("").unwrap_err();
     assert_eq!(error.to_string(), "cannot read a run log: line 1 (byte 0): found \"\"; expected # Run Log:");
+    for (from, to, details) in [
+        (
+            "**Started:** 2026-01-03",
+            "**Started:** 2026-02-30",
+            r#"found "**Started:** 2026-02-30 14:30"; expected **Started:** followed by a time such as 2026-01-03 14:23"#,
+        ),
+        (
+            "**Status:** Completed",
+            "**Status:** Done",
+            r#"found "**Status:** Done"; expected **Status:** followed by In Progress, Completed or Failed"#,
+        ),
+        (
+            "**Completed:** Yes",
+            "**Completed:** No",
+            r#"found "**Completed:** No"; expected **Completed:** followed by Yes"#,
+        ),
+        (
+            "**Changes Made:**",
+            "**Changes Made:** many",
+            r#"found "**Changes Made:** many"; expected **Changes Made:** followed by nothing, `none` or `-`"#,
+        ),
+        ("\n\n---", "\n---", r#"found "---"; expected an empty line"#),
+        ("| 14:36 |", "| 14:37 |", "expected a row | time | error | context | resolution | that repeats error entry 2"),
+    ] {
+        let text = RunLog::parse(&text.replacen(from, to, 1)).unwrap_err().to_string();
+        assert!(text.ends_with(details), "{text}");
+    }
     assert_eq!(RunLog::parse(&text.replace('\n', "\r\n")).unwrap(), RunLog::parse(&text).unwrap());
 }
 
@@ -516,7 +545,7 @@ fn nasty() -> impl Strategy<Value = String> {
     ]
 }
 
-/// The first line of a message, with at most 60 characters.
+/// Returns the first line of a message, with at most 60 characters.
 fn title(message: &str) -> String {
     let line = message.split('\n').next().unwrap();
     let line = if message.contains('\n') { line.strip_suffix('\r').unwrap_or(line) } else { line };

@@ -1,4 +1,5 @@
-//! The real disk with a hook before each operation, with which a test can wait, delay a call, or refuse it.
+//! The real disk with a hook before each operation. In the hook, a test can wait for the operation, delay it, or make
+//! it fail.
 
 #![allow(dead_code, reason = "each test takes what it needs")]
 
@@ -24,7 +25,7 @@ pub(crate) enum Op {
 
 type Hook = dyn Fn(Op, &Path) -> io::Result<()> + Send + Sync;
 
-/// An error of the hook is the error of the operation.
+/// The real disk with a hook. If the hook returns an error, the operation fails with this error.
 #[derive(Clone)]
 pub(crate) struct HookedDisk(Arc<Hook>);
 
@@ -34,7 +35,7 @@ impl HookedDisk {
     }
 }
 
-/// A disk that is full for one file, as long as the returned flag is true.
+/// Returns a disk that is full for one file, as long as the returned flag is true.
 pub(crate) fn full_for(path: PathBuf) -> (HookedDisk, Arc<AtomicBool>) {
     let full = Arc::new(AtomicBool::new(false));
     let refuses = Arc::clone(&full);

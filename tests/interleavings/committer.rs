@@ -1,5 +1,5 @@
-//! The queue and the promises of the async calls, in many orders of threads. Each task is a thread with a waker of its
-//! own. The scheduler reports a task that waits forever.
+//! Runs the queue and the promises of the async calls in many orders of threads. Each async task is simulated by a
+//! thread with its own waker. The scheduler reports a task that waits forever.
 
 use std::collections::BTreeMap;
 use std::pin::{Pin, pin};

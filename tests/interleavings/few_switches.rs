@@ -1,4 +1,4 @@
-//! A scheduler that tries orders systematically, without chance.
+//! A scheduler that tries all orders of threads with few switches between threads, instead of random orders.
 
 use shuttle::scheduler::{Schedule, Scheduler, Task, TaskId};
 
@@ -50,7 +50,7 @@ impl Scheduler for FewSwitches {
         Some(tasks[chosen])
     }
 
-    /// Random numbers are always the same, so no wait ends without a reason.
+    /// Returns the same number each time, so that no wait ends without a reason.
     fn next_u64(&mut self) -> u64 {
         1
     }

@@ -1,9 +1,10 @@
-//! Promise: in any order of threads, each caller of a group commit gets the outcome of its own batch. None waits
-//! forever, even if the thread that works for all of them fails or panics (row 26).
+//! Promise: in any order of threads, each caller of a group commit gets the outcome of its own batch. No caller waits
+//! forever, even if the thread that works for all of them fails or panics (row 26 of the page on guarantees).
 //!
-//! `src/journal/write/group.rs` is compiled here again, with primitives whose scheduler decides which thread runs at
-//! each lock, wait, wake-up and unlock. The scheduler reports threads that wait forever. An order that fails is printed
-//! and can be replayed. [`Scene::work`] does the journal's work for a batch; in the last test, a journal does it.
+//! `src/journal/write/group.rs` is compiled here again, with other synchronisation primitives. Their scheduler decides
+//! which thread runs at each lock, wait, wake-up and unlock. The scheduler reports threads that wait forever. An order
+//! that fails is printed and can be replayed. [`Scene::work`] stands for the work of the journal on a batch. Only the
+//! last test uses a real journal.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a panic is a test's report")]
 
@@ -55,7 +56,7 @@ impl Fault {
     }
 }
 
-/// The panic of a leader that the scene wants. It bypasses the panic hook, since it is no failure.
+/// A panic of a leader that the test causes on purpose. It bypasses the panic hook, so that it prints nothing.
 struct Panicked;
 
 /// The caller, and the number of its call.
@@ -205,7 +206,8 @@ fn played(
 const SEED: u64 = 26;
 const ORDERS: usize = 2000;
 
-/// Two to four callers with one to three calls each. Every second call has one of `faults`, which happens if it leads.
+/// Plays two to four callers with one to three calls each, in random orders of threads. Every second call has one of
+/// `faults`, which happens if the call leads.
 fn in_random_orders(faults: &'static [Fault]) {
     let scene = || {
         let fault = || if draw(2) == 0 { Fault::None } else { faults[draw(faults.len())] };
@@ -255,7 +257,8 @@ fn row_26_leaders_that_fail_and_panic_in_turn() {
     in_random_orders(&[Fault::Error, Fault::Gathering, Fault::Closing, Fault::Writing, Fault::Syncing]);
 }
 
-/// Every leader has the same fault. Errors are left out, because for the order of threads they equal successes.
+/// Plays every order of threads. In one play, every leader has the same fault. Errors are left out, because for the
+/// order of threads they equal successes.
 fn in_every_order(callers: usize, calls: usize, switches_max: usize) {
     for fault in [Fault::None, Fault::Gathering, Fault::Closing, Fault::Writing, Fault::Syncing] {
         let (orders, seen) = played(FewSwitches::new(switches_max), move || Scene::play(callers, calls, || fault));

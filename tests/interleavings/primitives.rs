@@ -1,4 +1,5 @@
-//! The primitives of `group.rs`, `queue.rs` and `promise.rs` for these tests, whose behaviour the scheduler decides.
+//! The synchronisation primitives that `group.rs`, `queue.rs` and `promise.rs` use in these tests. The scheduler of the
+//! tests decides when a thread that uses one of them continues.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -15,7 +16,7 @@ shuttle::thread_local! {
     pub(super) static CLOCK_PANICS: Cell<bool> = Cell::new(false);
 }
 
-/// A condition variable whose waits sometimes end without a reason, as they may.
+/// A condition variable whose waits sometimes end without a notification, as the standard library allows.
 #[derive(Debug, Default)]
 pub(super) struct Condvar(Arc<shuttle::sync::Condvar>);
 

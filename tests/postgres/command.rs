@@ -1,5 +1,5 @@
-//! `runledger pg` ships records, reports how far the database is behind, also by its exit code, and never prints the
-//! password.
+//! `runledger pg` ships records, and reports how far the database is behind, in its output and by its exit code. It
+//! never prints the password.
 #![cfg(feature = "cli")]
 
 use crate::commands::{Output, Place, command, examples, output, record, section};

@@ -1,5 +1,5 @@
-//! Promise: whenever the server and the shipper are killed, each record is in the database once in the end. At any
-//! moment the rows are exactly those up to the last line in `runledger_shipments`.
+//! Promise: the server and the shipping process may be killed at any time. In the end, each record is in the database
+//! once. At any moment, the rows are exactly those up to the last line in `runledger_shipments`.
 #![cfg(feature = "cli")]
 
 use crate::commands;

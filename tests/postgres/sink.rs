@@ -1,5 +1,5 @@
-//! Promise: each record of a ledger is stored in PostgreSQL exactly once and unchanged, however the database fails
-//! meanwhile.
+//! Promise: each record of a ledger is stored in PostgreSQL exactly once and unchanged, even if the database fails
+//! several times in the meantime.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -253,7 +253,7 @@ fn what_postgresql_cannot_hold_is_replaced_and_counted() {
         place.ask(&format!("SELECT ({what})::text FROM agent_execution_logs WHERE ledger_seq = {seq}")).remove(0)
     };
     assert_eq!(of(1, "user_prompt"), "a␀b");
-    // One in the column, one in the group `run`, four in the tags.
+    // One NUL is in the column, one in the group `run`, and four in the tags.
     assert_eq!(of(1, "metadata->'nul_replaced'"), "6");
     assert_eq!(of(1, "metadata->'tags'"), r#"{"k␀": ["␀␀", "\\␀\\u0000"]}"#);
     assert_eq!(of(2, "metadata ? 'nul_replaced'"), "false");
@@ -315,7 +315,7 @@ fn one_in_flight_becomes_final_and_never_an_older_state_again() {
     assert_eq!(place.ship_with(std::slice::from_ref(&begun)).in_progress, 1);
     assert_eq!(state(), ["in_progress|-|t"]);
     begun.progress = Some(Progress::new("analyzing", time("2026-02-14T14:23:01Z")));
-    // An execution that has ended, as it was read before that.
+    // The record of an execution that has ended since the record was read.
     let mut old = record(1);
     old.timestamp_end = None;
     place.ship_with(&[begun.clone(), old]);
@@ -358,7 +358,7 @@ fn an_id_that_occurs_twice_is_one_row_with_its_last_line() {
         FROM agent_execution_logs WHERE status = ";
     assert_eq!(place.ask(&format!("{rows}'success'")), ["2600|2600|2601|5201"]);
     assert_eq!(place.ask(&format!("{rows}'error'")), ["0|0"]);
-    // A line that is repeated with its number is neither behind nor copied again.
+    // A line that is repeated with the same number does not count as behind, and is not copied again.
     let mut file = std::fs::OpenOptions::new().append(true).open(place.path()).unwrap();
     file.write_all(last.as_bytes()).unwrap();
     for _ in 0..2 {

@@ -1,5 +1,5 @@
 //! Promise: the connection to a stopped server is closed after a time limit, although its operating system still
-//! acknowledges packets. When the server continues, shipping does too, and each record is there once.
+//! acknowledges packets. When the server continues, shipping continues, and each record is in the database once.
 #![cfg(feature = "cli")]
 
 use std::cell::Cell;

@@ -118,7 +118,7 @@ fn records_are_shipped_over_tls_to_the_server_of_the_certificate() {
 #[test]
 fn prefer_uses_tls_if_it_is_offered_and_disable_never_does() {
     let Some(server) = SECURED.as_ref() else { return };
-    // The certificate does not matter then.
+    // With `prefer`, the certificate is not checked.
     assert_eq!(seen(server, &server.url("postgres"), "p1"), "t|TLSv1.3");
     assert_eq!(seen(server, &with(server, "127.0.0.1", "sslmode=prefer", None), "p2"), "t|TLSv1.3");
     assert_eq!(seen(server, &with(server, "127.0.0.1", "sslmode=disable", None), "p3"), "f");

@@ -241,7 +241,8 @@ fn shared() -> Option<MutexGuard<'static, Option<Server>>> {
     Some(shared)
 }
 
-/// A static is not dropped, so a shell waits for the tests to end, ends the server and removes its cluster.
+/// Starts a shell that waits for the tests to end, ends the server and removes its cluster. This is needed because a
+/// static is not dropped.
 #[expect(clippy::zombie_processes, reason = "the shell outlives this process")]
 pub(crate) fn end_with_the_tests(server: &Server) {
     let postmaster = server.postmaster.as_ref().unwrap().id();

@@ -1,5 +1,5 @@
-//! Promise: a budget in US dollars is exact to the pico-dollar, counts unknown costs, and reports each threshold once a
-//! window.
+//! Promise: a budget in US dollars is exact to the pico-dollar. It counts calls of unknown cost, and reports each
+//! threshold once in a window.
 
 use runledger::journal::Journal;
 use runledger::quota::{Budget, DenialReason, Grant, Limits, QuotaStatus, Unit, WarningLevel};
@@ -9,9 +9,14 @@ use crate::children::budgets::{Fixture, budget_of, denied, held, quota_in, sums,
 use crate::children::clock::{DAY_MS, FakeClock, MINUTE_MS};
 use crate::children::place::Place;
 
-/// Unknown and assumed.
+/// Returns the number of calls of unknown cost, and the number of calls of assumed cost.
 fn counts(status: &QuotaStatus<Usd>) -> (u64, u64) {
     (status.unknown, status.assumed)
+}
+
+/// Unknown and assumed, of the calls that have not ended.
+fn held_counts(status: &QuotaStatus<Usd>) -> (u64, u64) {
+    (status.unknown_held, status.assumed_held)
 }
 
 // Exact money.
@@ -152,7 +157,7 @@ fn deny_is_the_default_rule_and_says_why() {
         assert_eq!((denied.reason, denied.requested), (DenialReason::Unknown, None));
         assert_eq!(denied.to_string(), "anthropic: a call of unknown cost denied: the limit denies unknown amounts");
         assert_eq!((sums(&denied.status), fixture.lines()), (["0", "0", "10"].map(str::to_owned), 0));
-        // A call that was made without asking counts all the same.
+        // A call that was made without a reservation counts too.
         let status = budget.record_consumption(None).unwrap();
         assert_eq!((sums(&status), counts(&status)), (["0", "0", "10"].map(str::to_owned), (1, 0)));
     }
@@ -166,11 +171,15 @@ fn allow_grants_unknown_costs_and_counts_them() {
         (held(budget.reserve(None).unwrap()), held(budget.reserve(None).unwrap()), held(budget.reserve(None).unwrap()));
     assert_eq!(first.amount(), Usd::ZERO);
     let status = budget.status().unwrap();
-    assert_eq!((sums(&status), counts(&status)), (["0", "0", "10"].map(str::to_owned), (3, 0)));
-    assert_eq!(counts(&first.settle(Some(usd("3"))).unwrap()), (2, 0), "it became known");
-    assert_eq!(counts(&second.settle(None).unwrap()), (2, 0), "it stayed unknown");
+    assert_eq!((sums(&status), counts(&status)), (["0", "0", "10"].map(str::to_owned), (0, 0)));
+    assert_eq!(held_counts(&status), (3, 0));
+    let status = first.settle(Some(usd("3"))).unwrap();
+    assert_eq!((counts(&status), held_counts(&status)), ((0, 0), (2, 0)), "it became known");
+    let status = second.settle(None).unwrap();
+    assert_eq!((counts(&status), held_counts(&status)), ((1, 0), (1, 0)), "it stayed unknown");
     drop(third);
-    assert_eq!(counts(&budget.status().unwrap()), (1, 0), "it was not made");
+    let status = budget.status().unwrap();
+    assert_eq!((counts(&status), held_counts(&status)), ((1, 0), (0, 0)), "it was not made");
     assert_eq!(counts(&budget.record_consumption(None).unwrap()), (2, 0));
     drop(budget);
     let budget = fixture.open();
@@ -194,11 +203,14 @@ fn assume_takes_an_amount_in_place_of_an_unknown_cost() {
     let (first, second) = (held(budget.reserve(None).unwrap()), held(budget.reserve(None).unwrap()));
     assert_eq!(first.amount(), usd("0.25"));
     let status = budget.status().unwrap();
-    assert_eq!((sums(&status), counts(&status)), (["0", "0.5", "0.5"].map(str::to_owned), (0, 2)));
+    assert_eq!((sums(&status), counts(&status)), (["0", "0.5", "0.5"].map(str::to_owned), (0, 0)));
+    assert_eq!(held_counts(&status), (0, 2));
     let status = first.settle(Some(usd("0.1"))).unwrap();
-    assert_eq!((sums(&status), counts(&status)), (["0.1", "0.25", "0.65"].map(str::to_owned), (0, 1)));
+    assert_eq!((sums(&status), counts(&status)), (["0.1", "0.25", "0.65"].map(str::to_owned), (0, 0)));
+    assert_eq!(held_counts(&status), (0, 1));
     let status = second.settle(None).unwrap();
     assert_eq!((sums(&status), counts(&status)), (["0.35", "0", "0.65"].map(str::to_owned), (0, 1)));
+    assert_eq!(held_counts(&status), (0, 0));
     let status = budget.record_consumption(None).unwrap();
     assert_eq!((sums(&status), counts(&status)), (["0.6", "0", "0.4"].map(str::to_owned), (0, 2)));
     drop(held(budget.reserve(None).unwrap()));

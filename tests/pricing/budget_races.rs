@@ -1,5 +1,5 @@
-//! Promise: threads and processes never overspend a shared budget, whichever of them is killed, and each threshold is
-//! reported once.
+//! Promise: threads and processes that share a budget never overspend it, even if some of them are killed. Each
+//! threshold is reported once.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -30,7 +30,7 @@ fn the_hold_of_a_killed_process_is_free_again_when_it_expires() {
     assert_eq!(sums(&budget.status().unwrap()), ["10", "0", "0"]);
 }
 
-/// Every tenth of the limit, once in each window.
+/// Returns the expected thresholds: every tenth of the limit, once in each window.
 fn expected_crossings(windows: u64) -> Vec<(u64, u16)> {
     (0..windows).flat_map(|window| (1..=10).map(move |tenth| (window, tenth * 10))).collect()
 }
@@ -254,7 +254,7 @@ fn eight_processes_and_their_deaths_never_overspend_a_budget() {
         reported.len()
     );
 
-    // What dead processes hold is free again when it expires.
+    // The reservations of dead processes end when they expire.
     let clock = FakeClock::at_noon();
     clock.forward(RACE_HOURS as i64 * 60 * MINUTE_MS - 1);
     let budget =

@@ -1,4 +1,5 @@
-//! A cost is exact, comes from a dated table of data, and is an error rather than a guess where no price is known.
+//! Promise: a cost is exact and comes from a dated price table. If the price is unknown, there is an error, and never a
+//! guess.
 
 use proptest::prelude::*;
 use runledger::cost::{Cost, PriceTable};
@@ -23,7 +24,7 @@ fn today(model: &str, usage: &Usage) -> Result<Cost<'static>> {
     bundled().cost(model, usage, day("2026-11-20"))
 }
 
-/// A table with one row, whose periods are given.
+/// Returns a table with one row, whose periods are given.
 fn table_of(tier: &str, periods: &str) -> Result<PriceTable> {
     PriceTable::from_json(&format!(
         r#"{{"version": "t1", "as_of": "2026-11-20", "source": "a test", "models": [
@@ -31,16 +32,17 @@ fn table_of(tier: &str, periods: &str) -> Result<PriceTable> {
     ))
 }
 
-// The seed's acceptance criteria.
+// The acceptance criteria of the prices.
 
 #[test]
 fn cost_calculations_match_vendor_docs() {
-    // Per 1,000 tokens in the seed: gpt-4 0.03/0.06, gpt-3.5-turbo 0.0005/0.0015, claude-3-opus 0.015/0.075.
+    // USD for 1,000 tokens of input and output: gpt-4 0.03 and 0.06, gpt-3.5-turbo 0.0005 and 0.0015, claude-3-opus
+    // 0.015 and 0.075.
     let usage = Usage::new(1_000, 500);
     for (model, expected) in [("gpt-4", "0.06"), ("gpt-3.5-turbo", "0.00125"), ("claude-3-opus", "0.0525")] {
         assert_eq!(today(model, &usage).unwrap().usd, usd(expected), "{model}");
     }
-    // The run log's sample states its rates: input $15, output $75 a million.
+    // The example of a run log states these prices for a million tokens: $15 for input and $75 for output.
     assert_eq!(today("claude-3-opus", &Usage::new(MILLION, MILLION)).unwrap().usd, usd("90"));
 }
 
@@ -50,14 +52,15 @@ fn free_tiers_properly_identified_and_zeroed() {
     assert_eq!((cost.usd, cost.tier, cost.provider), (Usd::ZERO, CostTier::Free, "free"));
     let cached = Usage::new(100, 0).cache_read(10).cache_write(50).cache_write_1h(30);
     assert_eq!(today("free-tier-model", &cached).unwrap().usd, Usd::ZERO);
-    // Nothing used is nothing paid, but that does not make the model free.
+    // A call without usage costs nothing, but its model is not free.
     let unused = today("gpt-4", &Usage::new(0, 0)).unwrap();
     assert_eq!((unused.usd, unused.tier), (Usd::ZERO, CostTier::Premium));
 }
 
 #[test]
 fn rounding_handled_correctly_8_decimal_places() {
-    // 1 token at $0.125 a million is 0.000000125 USD exactly; a record has 8 decimals, ties to even.
+    // At $0.125 for a million tokens, a token costs exactly 0.000000125 USD. A record has 8 decimals, and a half is
+    // rounded to the even digit.
     let cases = [(1, "0.00000012"), (3, "0.00000038"), (5, "0.00000062"), (8, "0.000001")];
     let table = table_of("Standard", r#"{"input": "0.125", "output": "1"}"#).unwrap();
     for (tokens, rounded) in cases {
@@ -67,7 +70,7 @@ fn rounding_handled_correctly_8_decimal_places() {
         cost.fill(&mut record);
         assert_eq!(record.cost_usd, Some(usd(rounded)), "{tokens}");
     }
-    // Rounded once, at the end: a million times $0.00000075 is three quarters of a dollar, not a million roundings.
+    // Costs are rounded only once, at the end. So a million times $0.00000075 is exactly three quarters of a dollar.
     let table = table_of("Standard", r#"{"input": "0.75", "output": "0.75"}"#).unwrap();
     let one = table.cost("m", &Usage::new(1, 0), day("2026-11-20")).unwrap().usd;
     assert_eq!(one, usd("0.00000075"));
@@ -83,7 +86,7 @@ fn pricing_table_easily_updatable() {
     let new = table_of("Standard", r#"{"input": 3, "output": 15}, {"from": "2026-12-01", "input": 2, "output": 10}"#);
     let (before, after) = (day("2026-11-30"), day("2026-12-01"));
     assert_eq!(old.cost("m", &usage, after).unwrap().usd, usd("18"));
-    // The change of price reaches the calls after it, and no earlier one.
+    // A change of the price applies to later calls, and to no earlier call.
     let new = new.unwrap();
     assert_eq!(new.cost("m", &usage, before).unwrap().usd, usd("18"));
     assert_eq!(new.cost("m", &usage, after).unwrap().usd, usd("12"));
@@ -91,7 +94,7 @@ fn pricing_table_easily_updatable() {
     assert_eq!((file.version, file.as_of, file.source, file.models), ("t1", day("2026-11-20"), "a test", 1));
 }
 
-// The worked cases of the seeds' successor: what a call costs, to the last decimal.
+// Worked examples: the exact cost of a call.
 
 fn at_noon(call: &Call) -> Result<Cost<'static>> {
     bundled().cost_of(call, "2026-11-20T12:00:00Z".parse().unwrap())
@@ -154,7 +157,7 @@ fn a_tier_prices_everything_by_the_whole_input() {
         let cost = table.cost("m", &Usage::new(input, 1_000), day("2026-11-20")).unwrap();
         assert_eq!((cost.usd, cost.tier_above), (usd(expected), above), "{input}");
     }
-    // The size of the input counts, and not of what is priced at its own rate.
+    // The size of the whole input decides the tier, although most of this input is cached and has another price.
     let cached = table.cost("m", &Usage::new(5_000, 0).cache_read(4_500), day("2026-11-20")).unwrap();
     assert_eq!(cached.usd, usd("0.00375"));
 }
@@ -205,30 +208,31 @@ fn a_variant_changes_what_it_states_and_nothing_else() {
     assert_eq!(cost(&[], "2026-11-20"), told("10.5", "", ""));
     assert_eq!(cost(&[("service_tier", "flex")], "2026-11-20"), told("9", "service_tier=flex", ""));
     assert_eq!(cost(&[("processing", "batch")], "2026-11-20"), told("5", "processing=batch", ""));
-    // Of each price the last one that holds counts.
+    // If a price of the variant is stated twice, the last one that is in effect counts.
     assert_eq!(cost(&[("processing", "batch")], "2026-12-01"), told("6", "processing=batch", ""));
     let eu = [("processing", "batch"), ("region", "eu")];
     assert_eq!(cost(&eu, "2026-11-20"), told("7", "processing=batch,region=eu", ""));
-    // What vendors report: a batch of the usual tier, in any case of letters, or as a tier of its own.
+    // Vendors report a batch as a batch of the default tier, in upper or lower case, or as a tier of its own.
     let usual = [("processing", "Batch"), ("service_tier", "default")];
     assert_eq!(cost(&usual, "2026-11-20"), told("5", "processing=batch", ""));
     assert_eq!(cost(&[("service_tier", "batch")], "2026-11-20"), told("5", "processing=batch", ""));
-    // What the row has no price for costs the standard price, and the answer says so.
+    // If the row has no price for a variant, the standard price is used, and the answer says so.
     assert_eq!(cost(&[("service_tier", "priority")], "2026-11-20"), told("10.5", "", "service_tier=priority"));
 }
 
 #[test]
 fn an_empty_variant_does_not_hide_another() {
-    // In the source, OpenAI's default tier has no prices of its own; its batches are reported as of that tier.
+    // In the source, OpenAI's default tier has no prices. OpenAI reports its batches as calls of this tier.
     let batch = Call::new("gpt-5", Usage::new(MILLION, 0)).variant("processing", "batch");
     assert_eq!(at_noon(&batch.clone().variant("service_tier", "default")).unwrap().usd, usd("0.625"));
     assert_eq!(at_noon(&batch).unwrap().usd, usd("0.625"));
-    // Azure has OpenAI's standard prices for what it does not list; what OpenAI takes for a batch says nothing of Azure.
+    // If a price of Azure is unknown, OpenAI's standard price is used. OpenAI's price for a batch is not used, because
+    // Azure may have another one.
     let elsewhere = at_noon(&batch.provider("azure")).unwrap();
     assert_eq!((elsewhere.usd, elsewhere.variant_unpriced.len()), (usd("1.25"), 1));
 }
 
-// What is not tokens.
+// Usage other than tokens.
 
 #[test]
 fn requests_searches_time_pages_and_characters() {
@@ -243,11 +247,11 @@ fn requests_searches_time_pages_and_characters() {
     let table = PriceTable::from_json(text).unwrap();
     let nothing = Usage::new(0, 0);
     for (model, usage, expected) in [
-        // A call is a request, unless it is said to be more.
+        // A call counts as one request. If the usage reports more requests, their number counts.
         ("search", Usage::new(MILLION, 0), "1.012"),
         ("search", Usage::new(MILLION, 0).with(Meter::Requests, 1), "1.012"),
         ("search", Usage::new(0, 0).with(Meter::WebSearches, 3).with(Meter::Requests, 2), "0.039"),
-        // 0.111 USD / 3600 s: a third of a pico-dollar is rounded away, at the end.
+        // The price of a second is 0.111 USD / 3600. The third of a pico-dollar is rounded only at the end.
         ("hear", nothing.with(Meter::AudioMs, 3_600_000), "0.111"),
         ("hear", nothing.with(Meter::AudioMs, 20_000), "0.000616666667"),
         ("hear", nothing.with(Meter::AudioMs, 10_000), "0.000308333333"),
@@ -257,7 +261,7 @@ fn requests_searches_time_pages_and_characters() {
         ("say", nothing.with(Meter::Characters, 1), "0.000015"),
         ("read", nothing.with(Meter::Pages, 10).with(Meter::AnnotatedPages, 4), "0.018"),
         ("chat", nothing.with(Meter::Messages, 1), "0.007"),
-        // Tokens are not what these bill.
+        // This model does not bill tokens.
         ("hear", Usage::new(500, 20).with(Meter::AudioMs, 3_600_000), "0.111"),
     ] {
         let cost = table.cost(model, &usage, day("2026-11-20")).unwrap();
@@ -286,13 +290,13 @@ fn usage_without_a_price_is_an_error() {
         ("embed", tokens, "the table has no output price for 100 output_tokens"),
         ("paint", tokens.with(Meter::OutputImage, 60), "the table has no output price for 40 output_tokens"),
         ("hear", tokens, "it is billed by audio_ms, which the usage does not report"),
-        // How many pages there were is unknown, although none was annotated.
+        // The number of pages is unknown, although the usage says that no page was annotated.
         (
             "read",
             Usage::new(0, 0).with(Meter::AnnotatedPages, 0),
             "it is billed by pages, annotated_pages, which the usage does not report",
         ),
-        // Counted in a way that the row does not bill, and in no other.
+        // The usage has only a count that the row does not bill.
         ("text", Usage::new(0, 0).with(Meter::AudioMs, 60_000), "the table has no audio_hour price for 60000 audio_ms"),
         ("embed", Usage::new(0, 0).with(Meter::Pages, 3), "the table has no thousand_pages price for 3 pages"),
     ] {
@@ -300,7 +304,7 @@ fn usage_without_a_price_is_an_error() {
         assert_eq!(error.kind(), ErrorKind::Unpriced, "{model}");
         assert_eq!(error.details(), [detail], "{model}");
     }
-    // None of it used, nothing to price; a count of requests has no price where requests cost nothing by themselves.
+    // A count of 0 needs no price. A count of requests needs none either, if the row has no price for requests.
     let none = Usage::new(1_000, 0).with(Meter::WebSearches, 0).with(Meter::Requests, 1);
     assert_eq!(table.cost("embed", &none, day("2026-11-20")).unwrap().usd, usd("0.001"));
     let image = Usage::new(0, 100).with(Meter::OutputImage, 100);
@@ -317,7 +321,8 @@ fn parts_that_overlap_must_say_so() {
     let both = Usage::new(1_000, 0).cache_read(800).with(Meter::InputAudio, 700);
     let error = table.cost("m", &both, day("2026-11-20")).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid);
-    // 600 are both: 200 cached text, 100 fresh audio, 100 plain.
+    // 600 tokens are cached audio, 200 are cached text, 100 are audio that was not cached, and 100 are text that was
+    // not cached.
     let cost = table.cost("m", &both.with(Meter::CacheReadAudio, 600), day("2026-11-20")).unwrap();
     let counts: Vec<_> = cost.parts.iter().map(|part| (part.meter, part.count)).collect();
     assert_eq!(
@@ -327,7 +332,7 @@ fn parts_that_overlap_must_say_so() {
     assert_eq!(cost.usd, usd("0.00092"));
 }
 
-// What a call can cost at most.
+// The highest possible cost of a call.
 
 #[test]
 fn the_worst_case_is_never_below_what_the_call_then_costs() {
@@ -342,12 +347,12 @@ fn the_worst_case_is_never_below_what_the_call_then_costs() {
         let call = Call::new(model, Usage::new(1_000, 500));
         assert_eq!(bundled().worst_case(&call, at).unwrap().usd, usd(expected), "{model}");
     }
-    // What is told is taken as told.
+    // Counts that the caller gives are used as they are.
     let told = Call::new("claude-opus-4-5", Usage::new(1_000, 500).cache_write(400).cache_write_1h(0));
     assert_eq!(bundled().worst_case(&told, at).unwrap().usd, usd("0.018"));
 }
 
-// Overrides.
+// Price files of the user, which override the bundled prices.
 
 #[test]
 fn a_price_file_of_the_user_wins_row_by_row() {
@@ -369,14 +374,14 @@ fn a_price_file_of_the_user_wins_row_by_row() {
     for name in ["gpt-4", "openai/gpt-4", "gpt-4-0613", "GPT-4"] {
         assert_eq!(row("", name), is("3", "openai", true), "{name}");
     }
-    // By the names of the bundle, of models and of providers.
+    // The user's row is also found by the names that the bundled table has for the model and its provider.
     assert_eq!(row("", "claude-opus-4-5-20251101"), is("1", "anthropic", true));
     assert_eq!(row("anthropic", "claude-opus-4.5"), is("1", "anthropic", true));
     assert_eq!(row("azure", "claude-opus-4-5"), is("1", "anthropic", true));
-    // What is new has names of its own.
+    // A model that is not in the bundled table is found by the names in the user's row.
     assert_eq!(row("", "ours"), is("7", "us", true));
     assert_eq!(row("us", "house-model"), is("7", "us", true));
-    // A price of Azure's is not OpenAI's.
+    // The user's price for Azure does not apply to OpenAI.
     assert_eq!(row("", "gpt-4.1-mini"), is("0.4", "openai", false));
     for (provider, name) in
         [("azure", "gpt-4.1-mini"), ("Azure", "gpt-4.1-mini-2025-04-14"), ("", "azure/gpt-4.1-mini")]
@@ -384,7 +389,7 @@ fn a_price_file_of_the_user_wins_row_by_row() {
         assert_eq!(row(provider, name), is("9", "azure", true), "{name}");
     }
     assert_eq!(row("azure", "gpt-4.1"), is("2", "openai", false));
-    // One's own price of OpenAI's holds at Azure too, where Azure has none: its standard price, whatever the variant.
+    // If Azure has no price, the user's price for OpenAI applies there too. It is the standard price for every variant.
     let batch = r#"{"version": "own 2", "as_of": "2026-11-19", "source": "our contract", "models": [
         {"model": "gpt-4.1", "provider": "openai", "prices": [{"input": "3", "output": "6"}],
          "variants": [{"when": {"processing": "batch"}, "prices": [{"input": "1", "output": "2"}]}]}]}"#;
@@ -412,7 +417,8 @@ fn a_model_of_another_provider_is_reported_with_its_providers() {
 
 #[test]
 fn a_call_is_priced_by_the_time_it_was_made() {
-    // mistral-large-4: 0.68, from 2026-10-20 1.36, from 2026-10-29 0.7 USD for a million input tokens.
+    // A million input tokens of mistral-large-4 cost 0.68 USD, then 1.36 USD from 2026-10-20 on, and 0.7 USD from
+    // 2026-10-29 on.
     for (at, expected) in [
         ("2026-10-19T23:59:59.999Z", "0.68"),
         ("2026-10-20T00:00:00.000Z", "1.36"),
@@ -458,7 +464,7 @@ fn a_name_matches_exactly_by_alias_or_after_its_provider() {
         let cost = today(name, &usage).unwrap();
         assert_eq!((cost.usd, cost.matched, cost.provider), (usd("30"), "gpt-4", "openai"), "{name}");
     }
-    // As the source has it, upper and lower case are one; so are spaces around a name.
+    // Like in the source, upper and lower case do not matter, and blanks around a name do not either.
     assert_eq!(today(" GPT-4 ", &usage).unwrap().matched, "gpt-4");
     for name in ["mistral/gpt-4", "/gpt-4", "gpt-4-0613-x", "gpt 4", ""] {
         assert_eq!(today(name, &usage).unwrap_err().kind(), ErrorKind::UnknownModel, "{name:?}");
@@ -473,15 +479,15 @@ fn a_model_belongs_to_the_provider_that_is_named() {
         bundled().cost_of(&call, at).map(|cost| (cost.provider, cost.matched))
     };
     assert_eq!(row("anthropic", "claude-opus-4-5-20251101").unwrap(), ("anthropic", "claude-opus-4-5"));
-    // By a rule for the provider's names, and by one for the model's.
+    // One rule of the source maps the name of the provider, and another one the name of the model.
     assert_eq!(row("vertex_ai", "gemini-2.5-pro-preview-05-06").unwrap(), ("google", "gemini-2.5-pro"));
-    // Azure sells OpenAI's models at OpenAI's prices where it has none of its own.
+    // Azure also serves OpenAI's models. If the table has no price of Azure, OpenAI's price is used.
     assert_eq!(row("azure", "gpt-4.1-mini").unwrap(), ("openai", "gpt-4.1-mini"));
     assert_eq!(row("openrouter", "openai/gpt-4").unwrap(), ("openrouter", "openai/gpt-4"));
     let error = row("opnai", "gpt-4").unwrap_err();
     assert_eq!((error.kind(), error.details()), (ErrorKind::UnknownModel, &["openai".to_owned()][..]));
     assert_eq!(row("mistral", "gpt-4").unwrap_err().kind(), ErrorKind::UnknownModel);
-    // Many serve it, each at its own price: nothing is guessed.
+    // Many providers serve this model, each at its own price, so no price is guessed.
     let error = today("Qwen/Qwen3-32B", &Usage::new(1, 1)).unwrap_err();
     assert!(error.details().iter().any(|name| name == "groq/Qwen/Qwen3-32B"), "{error}");
 }
@@ -515,7 +521,7 @@ fn cached_input_is_priced_once_at_its_own_price() {
         ]
     );
     assert_eq!(cost.usd, usd("0.07075"));
-    // Told the long writes alone, those are all the writes.
+    // If the usage reports only cache writes for an hour, they are all of the cache writes.
     let long = today("claude-opus-4-5", &Usage::new(1_000, 0).cache_write_1h(1_000)).unwrap();
     assert_eq!(long.usd, usd("0.01"));
 }
@@ -527,11 +533,11 @@ fn reads_without_a_price_cost_the_input_price_and_writes_are_an_error() {
     let error = today("gpt-4", &Usage::new(1_000, 0).cache_write(400)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unpriced);
     assert_eq!(error.details(), ["the table has no cache_write price for 400 cache_write_tokens"]);
-    // The price of the short write is not the price of the long one.
+    // The price of a cache write for five minutes is not used for a write for an hour.
     let table = table_of("Standard", r#"{"input": 1, "output": 1, "cache_write": 1.25}"#).unwrap();
     let error = table.cost("m", &Usage::new(9, 0).cache_write_1h(9), day("2026-11-20")).unwrap_err();
     assert_eq!(error.details(), ["the table has no cache_write_1h price for 9 cache_write_1h_tokens"]);
-    // Vendors without such a cache report none, and that needs no price.
+    // Vendors without such a cache report 0 writes, which need no price.
     let none = Usage::new(1_000, 0).cache_write(0).cache_write_1h(0);
     assert_eq!(today("gpt-4", &none).unwrap().usd, usd("0.03"));
 }
@@ -556,7 +562,7 @@ fn parts_above_their_whole_are_invalid_and_all_named() {
 fn the_largest_usage_is_exact_and_an_overflow_is_an_error() {
     let most = today("gpt-4", &Usage::new(u64::MAX, u64::MAX)).unwrap();
     assert_eq!(most.usd.pico(), i128::from(u64::MAX) * (30 + 60) * 1_000_000);
-    // i128::MAX / u64::MAX is 9.2e18 pico-dollars a token, 9.2e12 USD a million.
+    // i128::MAX / u64::MAX is 9.2e18 pico-dollars for a token, or 9.2e12 USD for a million tokens.
     let product = table_of("Premium", r#"{"input": "9300000000000", "output": 0}"#).unwrap();
     let sum = table_of("Premium", r#"{"input": "9200000000000", "output": "9200000000000"}"#).unwrap();
     let usage = Usage::new(u64::MAX, u64::MAX);
@@ -577,7 +583,7 @@ fn a_record_has_the_source_of_its_cost() {
     assert_eq!((record.cost.provider.as_deref(), record.cost.at), (Some("openai"), Some(day("2026-11-20"))));
     assert_eq!(record.cost.matched.as_deref(), Some("gpt-4"));
     assert_eq!(record.model.provider.as_deref(), Some("openai"));
-    // Who served it is for the caller to know better.
+    // A provider that the caller has set is kept, because the caller knows who served the call.
     record.model.provider = Some("azure".to_owned());
     today("gpt-4", &Usage::new(1, 1)).unwrap().fill(&mut record);
     assert_eq!(record.model.provider.as_deref(), Some("azure"));
@@ -646,7 +652,7 @@ fn a_bad_table_is_refused_whole_with_the_line() {
         ("[{\"input\": 0, \"output\": \"0\"}]", "[]", 10, "\"c\""),
         ("\"as_of\": \"2026-11-20\"", "\"as_of\": \"yesterday\"", 2, "\"yesterday\""),
         ("\"version\": \"1\"", "\"version\": \"\"", 2, "\"\""),
-        // What the JSON parser itself refuses: its message is the source.
+        // The JSON parser itself refuses these texts, and its message is the cause of the error.
         ("\"provider\": \"p\", \"tier\": \"Standard\"", "\"provider\": \"p\", \"teir\": \"Standard\"", 5, ""),
         ("\"input\": 1,", "\"input\": 01,", 7, ""),
         ("  ]\n}\n", "  ]\n", 13, ""),
@@ -656,7 +662,7 @@ fn a_bad_table_is_refused_whole_with_the_line() {
         let bad = good.replacen(from, to, 1);
         let error = PriceTable::from_json(&bad).expect_err(&bad);
         assert_eq!((error.kind(), error.line()), (ErrorKind::Malformed, Some(line)), "{to}: {error}");
-        // The byte of the mistake, which lies in that line.
+        // The byte of the mistake must be in the line that the error states.
         let byte = error.byte().unwrap() as usize;
         let lines = bad[..byte].bytes().filter(|&byte| byte == b'\n').count();
         match found {
@@ -681,7 +687,7 @@ fn a_bad_table_is_refused_whole_with_the_line() {
 
 #[test]
 fn numbers_are_taken_digit_by_digit() {
-    // As floats, 0.1 + 0.2 and 1.1 × 3 would show.
+    // With floats, 0.1 + 0.2 and 1.1 × 3 would not be exact.
     let table = table_of("Standard", r#"{"input": 0.1, "output": 1.1, "cache_read": "0.000001", "cache_write": 1e1}"#);
     let table = table.unwrap();
     let pico = |usage| table.cost("m", &usage, day("2026-11-20")).unwrap().usd.pico();

@@ -1,4 +1,5 @@
-//! Reports of cost: every sum is exact, whatever the order and the number of the records; what is unknown is counted.
+//! Promise: every sum in a cost report is exact, whatever the order and the number of the records. Unknown costs are
+//! counted.
 
 use chrono::FixedOffset;
 use proptest::collection::vec;
@@ -163,7 +164,8 @@ fn cached_tokens_come_from_the_calls_or_else_from_the_whole() {
         (call.tokens_input, call.tokens_output, call.parts.cache_read) = (input, Some(1), cache_read);
         call
     };
-    // Of all, then of each model: uncached input, and reads with how many executions do not tell theirs.
+    // For all executions, and then for each model: the uncached input, the cache reads, and the number of executions
+    // that do not report their cache reads.
     let told = |record: &ExecutionMetrics| {
         let report = report(CostBy::Model, [record]);
         let told = |sum: &Sum| (sum.input_uncached.known, sum.cache_read.known, sum.cache_read.unknown);
@@ -237,11 +239,23 @@ fn discrepancies_compare_records_with_both_costs() {
     assert_eq!((all.compared, all.estimate_only, all.actual_only), (4, 2, 1));
 }
 
-/// Few names, so that groups have several records; each value there or not.
+/// A record that was made by hand can have `cost.exact_usd` without `cost_usd`.
+#[test]
+fn an_execution_with_only_an_exact_cost_has_a_cost() {
+    let mut record = ExecutionMetrics::new(Uuid::from_u128(1), "s", "1", Timestamp::UNIX_EPOCH);
+    record.model.name = Some("m".to_owned());
+    record.cost.exact_usd = Some(usd("0.067500000001"));
+    let found = discrepancies(&[record]);
+    assert_eq!(found.totals().actual_only, 1);
+    assert_eq!(found.skills().map(|(name, _)| name).collect::<Vec<_>>(), ["s"]);
+    assert_eq!(found.models().map(|(name, _)| name).collect::<Vec<_>>(), [Some("m")]);
+}
+
+/// Returns any record. There are only a few names, so that groups have several records. Each value may be missing.
 fn any_record() -> impl Strategy<Value = ExecutionMetrics> {
     let name = || of(prop::sample::select(vec!["a", "b", "c"]));
     let count = || of(0u64..1 << 62);
-    // Few small ones, so that some are equal.
+    // Small amounts are frequent, so that some amounts are equal.
     let pico = || prop_oneof![any::<i64>(), -2..3i64];
     let amount = move || of(pico().prop_map(|pico| Usd::from_pico(pico.into())));
     let call = (prop::sample::select(vec!["a", "b"]), count(), count(), amount());

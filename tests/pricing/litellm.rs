@@ -1,5 +1,5 @@
-//! Promise: LiteLLM's table is read as LiteLLM means it; what cannot be told, and every price of 0, is left out with its
-//! reason.
+//! Promise: LiteLLM's table is read as LiteLLM means it. An entry whose meaning is not certain is left out, and so is
+//! every price of 0. The reason is reported.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -21,7 +21,7 @@ fn import(text: &str) -> Imported {
     litellm(text, &stamp).unwrap()
 }
 
-/// The whole source, which is not part of this project.
+/// Returns the whole source, which is not part of this project, or `None` if its file is not here.
 fn whole_source() -> Option<String> {
     let directory = std::env::var_os("RUNLEDGER_PRICE_DATA").map(PathBuf::from);
     let directory = directory.unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/data"));
@@ -32,7 +32,8 @@ fn whole_source() -> Option<String> {
     source
 }
 
-/// A call of a model, with its provider in front if a bar divides them, as the last parameters say.
+/// Returns a call of a model. If `model` has a bar, the provider is before the bar. `parts` are the parts of the usage,
+/// and `variant` says how the call was served.
 fn call(model: &str, input: u64, output: u64, parts: &[(Meter, u64)], variant: &[(&str, &str)]) -> Call {
     let usage = parts.iter().fold(Usage::new(input, output), |usage, &(meter, count)| usage.with(meter, count));
     let call = match model.split_once('|') {
@@ -42,7 +43,7 @@ fn call(model: &str, input: u64, output: u64, parts: &[(Meter, u64)], variant: &
     variant.iter().fold(call, |call, &(key, value)| call.variant(key, value))
 }
 
-/// A model, its input and output, their parts, how the call was served, and what it costs.
+/// A model, its input and output, their parts, how the call was served, and the expected cost.
 type Case<'a> = (&'a str, u64, u64, &'a [(Meter, u64)], &'a [(&'a str, &'a str)], &'a str);
 
 #[test]
@@ -54,7 +55,7 @@ fn every_kind_of_price_costs_what_the_table_says() {
     let opus: &[_] = &[(CacheRead, 30_000), (CacheWrite, 2_000), (CacheWrite1h, 500)];
     let cases: &[Case] = &[
         ("claude-opus-4-5", 33_000, 500, opus, &[], "0.046875"),
-        // An hour's write has no price of its own in a batch: 500 × $10.
+        // A batch has no price for cache writes for an hour, so 500 tokens have the standard price of $10 a million.
         ("claude-opus-4-5", 33_000, 500, opus, batch, "0.0259375"),
         ("vertex_ai|claude-opus-4-5", 33_000, 500, opus, &[], "0.046875"),
         ("vertex_ai/claude-opus-4-5", 1_000, 0, &[], &[], "0.005"),
@@ -65,7 +66,7 @@ fn every_kind_of_price_costs_what_the_table_says() {
         ("o3", 1_000_000, 1_000_000, &[], &tier("fast"), "17.5"),
         ("o3", 1_000_000, 1_000_000, &[], &tier("default"), "10"),
         ("gpt-4o-mini", 1, 1, &[], &[], "0.00000075"),
-        // Tiers: above, of a variant, of a variant that names none, from, by ranges.
+        // Tiers that begin above a size or from a size on, tiers of a variant, a variant without tiers, and ranges.
         ("gemini-2.5-pro", 200_000, 1_000, &[], &[], "0.26"),
         ("gemini|gemini-2.5-pro", 300_000, 10_000, &[(CacheRead, 100_000)], &[], "0.675"),
         ("gemini/gemini-2.5-pro", 200_001, 0, &[], batch, "0.25000125"),
@@ -84,7 +85,7 @@ fn every_kind_of_price_costs_what_the_table_says() {
         ("qwen3-max", 32_000, 0, &[], &[], "0.0384"),
         ("qwen3-max", 32_001, 0, &[], &[], "0.0768024"),
         ("qwen3-max", 300_000, 0, &[], &[], "0.9"),
-        // Parts of the output; a part at the price of its whole follows it into the variant.
+        // Parts of the output. If a part has the price of its whole, it also has the price of its whole in a variant.
         ("qwen-plus-2025-07-14", 0, 100, &[(Reasoning, 10)], &[], "0.000148"),
         ("gemini-2.5-flash", 0, 1_000, &[(Reasoning, 1_000)], batch, "0.00125"),
         ("gemini-2.5-flash", 1_000, 0, &[(InputAudio, 1_000)], &tier("flex"), "0.0005"),
@@ -93,7 +94,7 @@ fn every_kind_of_price_costs_what_the_table_says() {
         ("text-embedding-3-small", 1_000, 0, &[], batch, "0.00001"),
         ("kimi-k3", 1_000, 0, &[], &[], "UnknownModel"),
         ("sail|moonshotai/Kimi-K3", 1_000, 0, &[], &tier("balanced"), "0.002"),
-        // What is not tokens.
+        // Usage other than tokens.
         ("whisper-1", 0, 0, &[(AudioMs, 9_000)], &[], "0.0009"),
         ("groq|whisper-large-v3", 0, 0, &[(AudioMs, 10_000)], &[], "0.0003083"),
         ("soniox/stt-async-v5", 0, 0, &[(AudioMs, 3_600_000)], &[], "0.10000008"),
@@ -112,7 +113,7 @@ fn every_kind_of_price_costs_what_the_table_says() {
         ("zhipuai|glm-5.3", 1_000_000, 0, &[], &[], "1.142857"),
         ("bedrock|anthropic.claude-haiku-5-5", 1_000, 0, &[], &[], "0.0001"),
         ("bedrock_mantle|anthropic.claude-haiku-5-5", 1_000, 0, &[], &[], "0.00011"),
-        // A price of 0 is none: what has no other is refused.
+        // A price of 0 is not a price. A model that has no other price is refused.
         ("omni-moderation-latest", 1_000, 0, &[], &[], "UnknownModel"),
         ("pplx-70b-online", 1_000, 0, &[], &[], "Unpriced"),
         ("rerank-v3.5", 100, 0, &[], &[], "0.002"),
@@ -145,7 +146,7 @@ fn off_peak_prices_hold_in_their_windows() {
     ] {
         let cost = table.cost("deepseek-v4-pro", &Usage::new(1_000, 0), at.parse().unwrap()).unwrap();
         assert_eq!(cost.usd.to_string(), expected, "{at}");
-        // Its calendar is that of Shanghai, so no window is known.
+        // The windows of this row are in the time zone of Shanghai, so they are not imported.
         let call = call("tencent|deepseek-v4-pro-0813", 1_000, 0, &[], &[]);
         assert_eq!(table.cost_of(&call, at.parse().unwrap()).unwrap().usd.to_string(), "0.00132", "{at}");
     }
@@ -156,19 +157,20 @@ fn what_is_left_out_of_the_cut_and_why() {
     let imported = import(CUT);
     assert_eq!(imported.left_out.join("\n") + "\n", include_str!("../data/litellm-1.109.1-cut.left_out.txt"));
     assert_eq!((imported.models, imported.rounded), (48, 4));
-    // The cut again as one model with each fault that LiteLLM's file has not.
+    // Now a model with each fault that LiteLLM's own file does not have.
     let faulty = r#"{"m": {"litellm_provider": "p", "mode": "chat", "input_cost_per_token": -1e-06,
         "output_cost_per_token": "1e-06", "cache_read_input_token_cost": null, "input_cost_per_request": 0.001,
-        "input_cost_per_query": 0.002, "tiered_pricing": 7, "off_peak_pricing": {"windows": [{"hours_utc": "25:00-26:00"}]}},
+        "input_cost_per_query": 0.002, "search_context_cost_per_query": 0.01, "tiered_pricing": 7,
+        "off_peak_pricing": {"windows": [{"hours_utc": "25:00-26:00"}]}},
         "": {"litellm_provider": "p"}, "n": {"litellm_provider": " "}}"#;
     let imported = import(faulty);
     assert_eq!(
         imported.left_out,
         [
             ": it has no name",
-            "m: off_peak_pricing: hours or days that are not in UTC",
-            "m: input_cost_per_token, output_cost_per_token: no price of at least 0",
-            "m: tiered_pricing: not a supported price or change of prices",
+            "m: off_peak_pricing: hours or days that are missing, unknown or not in UTC",
+            "m: input_cost_per_token, output_cost_per_token: not a price of at least 0",
+            "m: search_context_cost_per_query, tiered_pricing: not supported by the importer",
             "m: input_cost_per_request: two prices for the same unit, of which the higher one is used",
             "n: it names no provider",
         ]
@@ -182,8 +184,8 @@ fn what_is_left_out_of_the_cut_and_why() {
     }
 }
 
-/// What LiteLLM takes of a model for a token: the price of the tier and of how it was served, the standard price where
-/// that has none.
+/// Returns the price of a token by LiteLLM's rules: the price for the tier and for how the call was served. If there is
+/// no such price, returns the standard price.
 fn price_by_its_rules(entry: &BTreeMap<String, Value>, key: &str, above: &str, served: &str) -> f64 {
     let keys = [format!("{key}{above}{served}"), format!("{key}{above}"), format!("{key}{served}"), key.to_owned()];
     let keys = if above.is_empty() { &keys[2..] } else { &keys };

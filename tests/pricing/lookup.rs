@@ -1,5 +1,5 @@
-//! Promise: the row of the user's own table, of the region and of the part prices a call, and what has no price of its
-//! own is named.
+//! Promise: a call is priced by the most specific row: the user's own row before a bundled one, and the row of its
+//! region. If a region or a part of the usage has no price of its own, the error or the result names it.
 
 use runledger::cost::{Cost, PriceTable};
 use runledger::metrics::{Call, Meter};
@@ -9,7 +9,7 @@ fn at() -> Timestamp {
     "2026-11-20T12:00:00Z".parse().unwrap()
 }
 
-/// The bundle below a table with these rows.
+/// Returns a table with these rows of the user, which override the bundled table.
 fn own(rows: &str) -> PriceTable {
     let text = format!(r#"{{"version": "own", "as_of": "2026-11-20", "source": "contract", "models": [{rows}]}}"#);
     PriceTable::from_json(&text).unwrap().or(PriceTable::bundled().unwrap())
@@ -250,7 +250,7 @@ fn an_own_row_does_not_price_other_models_with_longer_names() {
         ("ft:gpt-4o-2024-08-06:acme::x", "3.75"),
         ("gpt-4-1106-preview", "10"),
         ("mistral/mistral-medium-latest", "1.5"),
-        // These are the user's own.
+        // These names have a row of the user.
         ("gpt-4o-2024-08-06", "2"),
         ("openai/gpt-4o", "2"),
         ("gpt-4-0613", "3"),
@@ -329,7 +329,7 @@ fn the_global_region_is_the_standard_service() {
     assert_eq!(global("gpt-4", "openai").region_unpriced, None);
     let opus = global("anthropic.claude-opus-4-6-v1:0", "bedrock");
     assert_eq!((opus.usd.to_string().as_str(), opus.region_unpriced), ("5", None));
-    // The row of all regions is dearer, and no row for the global service has this name.
+    // The row of all regions is more expensive, and no row for the global service has this name.
     assert_eq!(global("claude-opus-4-6", "bedrock").region_unpriced.as_deref(), Some("global"));
 }
 

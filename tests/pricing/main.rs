@@ -15,8 +15,12 @@ mod cost_report;
 mod litellm;
 mod lookup;
 #[cfg(feature = "cli")]
+mod meter;
+mod observed;
+#[cfg(feature = "cli")]
 mod prices;
 mod quota;
 mod quota_async;
 mod quota_periods;
+mod quota_resume;
 mod spellings;

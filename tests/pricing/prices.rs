@@ -1,4 +1,5 @@
-//! Promise: the bundled prices are those of their source, to the pico-dollar, by the source's own rules.
+//! Promise: the bundled price table gives the same costs as its source, to the pico-dollar, and applies the rules of
+//! the source.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -14,7 +15,7 @@ use serde_json::Value;
 /// Models that show every form of the source, in its own shape and digits.
 const CUT: &str = include_str!("../data/genai-prices-0.2.3-cut.json");
 
-/// What names mean by the source's rules, as Python's `re` reads them: see `data/genai_names.py`.
+/// The models that names mean by the source's rules. Python's `re` applied these rules: see `data/genai_names.py`.
 const NAMES: &str = include_str!("../data/genai_names.jsonl");
 
 fn stamp() -> import::Stamp {
@@ -25,14 +26,14 @@ fn stamp() -> import::Stamp {
     }
 }
 
-/// The whole source, which is not part of this project.
+/// Returns the whole source, which is not part of this project, or `None` if its file is not here.
 fn whole_source() -> Option<String> {
     let directory = std::env::var_os("RUNLEDGER_PRICE_DATA").map(PathBuf::from);
     let directory = directory.unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/data"));
     std::fs::read_to_string(directory.join("genai-prices-0.2.3.json")).ok()
 }
 
-/// Which of the source's keys lie inside which, by its own table of units.
+/// For each key of the source, the keys of its parts, according to the source's own table of units.
 const WITHIN: [(&str, &[&str]); 18] = [
     ("cache_audio_read_mtok", &["cache_read_mtok", "input_audio_mtok", "input_mtok"]),
     ("cache_image_read_mtok", &["cache_read_mtok", "input_image_mtok", "input_mtok"]),
@@ -54,7 +55,7 @@ const WITHIN: [(&str, &[&str]); 18] = [
     ("audio_hours", &[]),
 ];
 
-/// The source's keys, and what this crate calls what they price.
+/// The source's keys, and the meter of this crate that each key prices.
 const METERS: [(&str, Meter); 23] = [
     ("input_mtok", Meter::Input),
     ("cache_read_mtok", Meter::CacheRead),
@@ -81,11 +82,12 @@ const METERS: [(&str, Meter); 23] = [
     ("input_annotated_document_kpages", Meter::AnnotatedPages),
 ];
 
-// A straightforward reading of the source's rules: prices are looked up in its JSON at each call.
+// A simple implementation of the source's rules, which looks up the prices in the source's JSON for each call.
 
 fn active(constraint: Option<&Value>, at: &str) -> bool {
     let Some(constraint) = constraint.filter(|constraint| !constraint.is_null()) else { return true };
-    // Times as text: 2026-11-20T12:00:00.000Z against 2026-11-20, and 12:00:00.000Z against 16:30:00+00:00.
+    // Times are compared as text: a call at 2026-11-20T12:00:00.000Z with a day such as 2026-11-20, or with a time of
+    // day such as 16:30:00+00:00.
     let (day, time) = at.split_once('T').unwrap();
     match (constraint["start_date"].as_str(), constraint["start_time"].as_str(), constraint["end_time"].as_str()) {
         (Some(start), None, None) => day >= start,
@@ -94,7 +96,8 @@ fn active(constraint: Option<&Value>, at: &str) -> bool {
     }
 }
 
-/// The prices by key: the last that holds, else the first; then, key by key, what the first variant that fits has instead.
+/// Returns the prices by key, from the last entry whose condition is met, or else from the first entry. The price of a
+/// variant that fits replaces the standard price of the same key. If several variants fit, the first one counts.
 fn prices_at(model: &Value, at: &str, variant: &serde_json::Map<String, Value>) -> BTreeMap<String, Value> {
     let standard = match model["prices"].as_array() {
         None => &model["prices"],
@@ -115,13 +118,14 @@ fn prices_at(model: &Value, at: &str, variant: &serde_json::Map<String, Value>) 
     }
     prices.extend(overlay);
     if prices.contains_key("audio_hours") {
-        // The same seconds, at the same price.
+        // Both keys are prices of the same seconds, which must be billed only once.
         prices.remove("input_audio_hours");
     }
     prices
 }
 
-/// The price of one unit in pico-dollars, and for how many units: rounded to 6 decimals a million tokens.
+/// Returns the price in pico-dollars, and the number of units that it is for. The price of one token is rounded to
+/// whole pico-dollars.
 fn unit_price(key: &str, price: &Value) -> (i128, i128) {
     let price = price.as_f64().unwrap();
     if key.ends_with("_hours") {
@@ -131,7 +135,7 @@ fn unit_price(key: &str, price: &Value) -> (i128, i128) {
     ((price * 1e12 / per).round() as i128, 1)
 }
 
-/// What the usage costs by the source's rules, in pico-dollars.
+/// Returns the cost of the usage by the source's rules, in pico-dollars.
 fn reference(prices: &BTreeMap<String, Value>, usage: &Usage) -> i128 {
     let within = |part: &str, whole: &str| WITHIN.iter().any(|(key, wholes)| *key == part && wholes.contains(&whole));
     let mut leaves: BTreeMap<&str, i128> = BTreeMap::new();
@@ -139,7 +143,7 @@ fn reference(prices: &BTreeMap<String, Value>, usage: &Usage) -> i128 {
     keys.sort_by_key(|key| WITHIN.iter().position(|(known, _)| known == key).unwrap_or(usize::MAX));
     for key in keys {
         let (_, meter) = METERS.iter().find(|(known, _)| *known == key).unwrap();
-        // A call is a request.
+        // A call counts as one request.
         let least = u64::from(*meter == Meter::Requests);
         let count = i128::from(usage.get(*meter).unwrap_or(least));
         let inner: i128 = leaves.iter().filter(|(part, _)| within(part, key)).map(|(_, count)| count).sum();
@@ -155,14 +159,14 @@ fn reference(prices: &BTreeMap<String, Value>, usage: &Usage) -> i128 {
             price = reached.map_or(&price["base"], |tier| &tier["price"]);
         }
         let (pico, per) = unit_price(key, price);
-        // The nearest pico-dollar; a tie to the even one.
+        // Round to the nearest pico-dollar, and a half to the even one.
         let (whole, rest) = (pico * count / per, pico * count % per);
         whole + i128::from(2 * rest > per || (2 * rest == per && whole % 2 == 1))
     });
     cost.sum()
 }
 
-/// A usage of what the prices are for, parts within their wholes and apart from each other.
+/// Returns a random usage of the meters that have prices. The parts of a whole do not overlap, and fit into the whole.
 fn usage_of(prices: &BTreeMap<String, Value>, draw: &mut Draw) -> Usage {
     let has = |key: &str| prices.contains_key(key);
     let starts: Vec<u64> = prices
@@ -183,7 +187,7 @@ fn usage_of(prices: &BTreeMap<String, Value>, draw: &mut Draw) -> Usage {
     }
     let (mut input, mut output) = (usage.input, usage.output);
     for (key, meter) in METERS {
-        // What a row has no price for is part of its whole, if it may be: reads, reasoning, audio.
+        // If a row has no price for one of these parts, the part is billed with its whole.
         let free_part = matches!(meter, Meter::CacheRead | Meter::Reasoning | Meter::InputAudio | Meter::OutputImage);
         if !(has(key) || free_part) || draw.below(4) == 0 {
             continue;
@@ -193,7 +197,7 @@ fn usage_of(prices: &BTreeMap<String, Value>, draw: &mut Draw) -> Usage {
             [Meter::Input] => &mut input,
             [Meter::Output] => &mut output,
             wholes => {
-                // Cached audio and cached images are apart from each other too.
+                // Cached audio and cached images do not overlap either.
                 let beside = if meter == Meter::CacheReadImage { usage.get(Meter::CacheReadAudio) } else { None };
                 let left = |whole| usage.get(whole).unwrap_or(0).saturating_sub(beside.unwrap_or(0));
                 let least = wholes.iter().map(|&whole| left(whole)).min();
@@ -220,7 +224,7 @@ impl Draw {
         (0..end.max(1)).new_tree(&mut self.0).unwrap().current()
     }
 
-    /// A moment of 2024 to 2027; often the last or first one of a day or of an hour.
+    /// Returns a moment in 2024 to 2027. It is often the first or the last moment of a day or of an hour.
     fn time(&mut self) -> Timestamp {
         const DAY_MS: i64 = 86_400_000;
         let day = 19_723 + self.below(4 * 365) as i64;
@@ -234,7 +238,8 @@ impl Draw {
     }
 }
 
-/// What is billed of a usage: Groq bills at least ten seconds of audio to Whisper, which the source does not say.
+/// Returns the usage that is billed. Groq bills at least ten seconds of audio for Whisper, which the source does not
+/// say.
 fn billed(provider: &str, model: &str, usage: Usage) -> Usage {
     match usage.get(Meter::AudioMs) {
         Some(ms @ 1..) if provider == "groq" && model.starts_with("whisper-") => {
@@ -244,7 +249,7 @@ fn billed(provider: &str, model: &str, usage: Usage) -> Usage {
     }
 }
 
-/// How many models were compared, and how many calls.
+/// Compares all models of the source, and returns the number of models and of calls.
 fn compare(source: &str, table: &PriceTable, calls_each: u32) -> (u32, u32) {
     let providers: Vec<Value> = serde_json::from_str(source).unwrap();
     let mut draw = Draw::new();
@@ -263,7 +268,8 @@ fn compare(source: &str, table: &PriceTable, calls_each: u32) -> (u32, u32) {
             models += 1;
             for _ in 0..calls_each {
                 let at = draw.time();
-                // None, one, or two that may fit together: OpenAI reports a tier of a batch.
+                // Pick no variant, one, or two. Two variants can apply to one call: OpenAI reports a batch and its
+                // tier.
                 let mut variant = serde_json::Map::new();
                 for _ in 0..draw.below(3) {
                     if !variants.is_empty() {
@@ -286,7 +292,7 @@ fn compare(source: &str, table: &PriceTable, calls_each: u32) -> (u32, u32) {
                         assert_eq!(cost.usd.pico(), expected, "{call:?} at {at}: {prices:?}");
                         assert_eq!((cost.provider, cost.matched), (name, id));
                     }
-                    // A row that bills pages or time needs to be told some.
+                    // A row that bills pages or time refuses a usage that does not report them.
                     Err(error) => assert!(
                         expected == 0 && error.to_string().contains("is billed by"),
                         "{call:?} at {at}: {error}"
@@ -333,7 +339,7 @@ fn names_mean_what_the_source_s_rules_say() {
             serde_json::from_str(line).unwrap();
         let mut call = Call::new(&name, Usage::new(0, 0));
         call.provider = provider.clone();
-        // A usage of nothing: only the row is asked for.
+        // All counts are 0, because the test needs only the row and not a cost.
         call.usage = call
             .usage
             .with(Meter::AudioMs, 0)
@@ -342,19 +348,20 @@ fn names_mean_what_the_source_s_rules_say() {
             .with(Meter::Messages, 0);
         match (table.cost_of(&call, at), expected) {
             (Ok(cost), Some((provider, model))) if (cost.provider, cost.matched) == (&*provider, &*model) => found += 1,
-            // The source has a loose rule of the vendor, and a reseller has this very name.
+            // In the source, a loose rule of the vendor matches this name, but a reseller has a model with exactly this
+            // name.
             (Ok(cost), Some(_)) => {
                 assert_eq!((call.provider, cost.matched), (None, name.as_str()), "{line}: {cost:?}");
                 exact += 1;
             }
-            // The source's rules do not know some of its own models by their names; and a name with a provider in front,
-            // or one that a single provider has, needs no rule here.
+            // The source's rules do not match the names of some of its own models. This crate also finds a name with a
+            // provider in front, and a name that only one provider has, without a rule.
             (Ok(cost), None) => {
                 assert!(declared.contains(&(cost.provider, cost.matched)));
                 beyond += 1;
             }
-            // The source accepts any beginning and any ending of many names, which gives free and smaller models the
-            // price of another one.
+            // The source accepts any text before and after many names. So it gives free and smaller models the price of
+            // another model.
             (Err(error), Some(expected)) => {
                 assert_eq!(error.kind(), ErrorKind::UnknownModel, "{line}: {error}, not {expected:?}");
                 refused.push(name);
@@ -362,7 +369,8 @@ fn names_mean_what_the_source_s_rules_say() {
             (Err(error), None) => assert_eq!(error.kind(), ErrorKind::UnknownModel),
         }
     }
-    // `genai_names.py` appends endings, some of which no vendor uses, also to names that already have one.
+    // `genai_names.py` appends endings to all names, even if a name already has one. Some of these names are used by no
+    // vendor.
     let is_made_up = |name: &String| ["x", "0", "-preview-tts"].iter().any(|ending| name.ends_with(ending));
     refused.retain(|name| !is_made_up(name));
     let others = |name: &String| {

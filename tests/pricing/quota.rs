@@ -1,5 +1,5 @@
-//! Promise: a quota shows exactly what is left, and reservations never overrun it together, across threads, processes,
-//! restarts and deaths.
+//! Promise: a quota shows exactly what is left, and all reservations together never exceed it. This holds across
+//! threads, processes and restarts, and after processes have died.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,7 +21,7 @@ fn noon() -> i64 {
     FakeClock::at_noon().unix_ms()
 }
 
-/// One limit of `limit` calls of `api` for each `period`.
+/// Returns one limit: `limit` calls of `api` for each `period`.
 fn only(api: &str, limit: u64, period: &str) -> Limits {
     let table = format!(
         r#"[{{"api": "{api}", "limit": {limit}, "unit": "calls", "period": "{period}", "source": "us", "as_of": "2026-02-14"}}]"#
@@ -210,7 +210,7 @@ fn a_hold_takes_from_what_is_left_and_settling_gives_back_the_rest() {
     let hold = held(quota.reserve("a", Some(60)).unwrap());
     assert_eq!((hold.amount(), hold.expires_at().unix_ms()), (60, noon() + 10 * MINUTE_MS));
     let status = quota.status("a").unwrap();
-    assert_eq!((sums(&status), status.warning_level), ((0, 60, 40), WarningLevel::Green), "held is not used");
+    assert_eq!((sums(&status), status.warning_level), ((0, 60, 40), WarningLevel::Yellow), "held is not left");
     assert_eq!(sums(&hold.settle(Some(45)).unwrap()), (45, 0, 55));
     let hold = held(quota.reserve("a", Some(55)).unwrap());
     assert_eq!(sums(&hold.settle(Some(70)).unwrap()), (115, 0, 0), "more than was held is recorded in full");

@@ -1,5 +1,5 @@
-//! Promise: the async calls of quotas and budgets decide like the synchronous ones, and a task that is cancelled leaves
-//! nothing reserved.
+//! Promise: the async calls of quotas and budgets grant and deny like the synchronous ones. If a task is cancelled,
+//! nothing stays reserved for it.
 
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};

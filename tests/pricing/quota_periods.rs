@@ -37,7 +37,7 @@ fn table(rest: &str) -> String {
     format!(r#"[{{"api": "a", "limit": 100, {rest}, "source": "us", "as_of": "2026-02-14"}}]"#)
 }
 
-/// A limit of 100 calls.
+/// Returns a limit of 100 calls.
 fn calls(period: &str, zone: &str) -> Limits {
     Limits::from_json(&table(&format!(r#""unit": "calls", "period": "{period}", "zone": "{zone}""#))).unwrap()
 }

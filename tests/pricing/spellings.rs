@@ -1,6 +1,7 @@
-//! Promise: a model is found under the names that logs, libraries and gateways write, and never priced as another one.
+//! Promise: a model is found under the names that logs, libraries and gateways write, and is never priced as another
+//! model.
 //!
-//! `data/spellings.jsonl` lists such names with the places where they were found, and the row that must price each.
+//! `data/spellings.jsonl` lists such names, the place where each name was found, and the row that must price it.
 
 use runledger::cost::PriceTable;
 use runledger::metrics::Call;
@@ -18,7 +19,7 @@ struct Spelling {
     note: String,
 }
 
-/// The row that prices a model; `None` if it is refused.
+/// Returns the row that prices a model; `None` if the model is refused.
 fn found(table: &PriceTable, name: &str, provider: Option<&str>) -> Option<String> {
     let at: Timestamp = "2026-11-20T12:00:00Z".parse().unwrap();
     let mut call = Call::new(name, Usage::new(0, 0));
@@ -36,7 +37,8 @@ fn found(table: &PriceTable, name: &str, provider: Option<&str>) -> Option<Strin
     }
 }
 
-/// A record stores the provider whose price it has. At this provider, the name has the same price.
+/// Asserts that the name still has the same price if the call names the provider of that price. A record stores this
+/// provider.
 fn again_with_its_provider(table: &PriceTable, spelling: &Spelling) {
     let at: Timestamp = "2026-11-20T12:00:00Z".parse().unwrap();
     let mut call = Call::new(&spelling.name, Usage::new(1, 1));

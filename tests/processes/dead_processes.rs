@@ -1,7 +1,8 @@
 //! Promise: the executions of a dead process are recorded as interrupted, once, however many processes open the ledger.
-//! Those of a living process never are.
+//! The executions of a living process are never recorded as interrupted.
 //!
-//! Some tests need root, for namespaces of their own, or a C compiler. Without these, they print that and do nothing.
+//! Some tests need root, for namespaces of their own. Others need a C compiler. If something is missing, a test says so
+//! and does nothing.
 
 #![cfg(target_os = "linux")]
 
@@ -23,7 +24,7 @@ use serde_json::{Value, json};
 /// The number of executions that the child begins.
 const BEGUN: usize = 20;
 
-/// A process that has begun executions and still runs them.
+/// Returns a process that has begun executions and still runs them.
 fn begun(place: &Place, by: &[&str]) -> Running {
     let owner = place.spawn_by(by, "leave");
     until("the begun executions", || report(&place.file("begun.leave")).len() == BEGUN);
@@ -198,8 +199,8 @@ fn forge(place: &Place, owner: &Value) -> File {
     file
 }
 
-/// Returns true if the executions of an owner that differs from the dead one by `change` are swept while another
-/// process holds the lock of its file. Also returns the reason that is recorded when the lock is free.
+/// Changes the owner of a dead process's file by `change`, and lets another process hold the lock of the file. Returns
+/// true if the executions are recorded as interrupted anyway, and the reason that is recorded when the lock is free.
 fn swept_while_locked(change: impl Fn(&mut Value)) -> (bool, String) {
     let place = Place::new();
     place_left(&place);
@@ -208,7 +209,7 @@ fn swept_while_locked(change: impl Fn(&mut Value)) -> (bool, String) {
     let file = forge(&place, &owner);
     file.lock().unwrap();
     let while_locked = swept(&place, &format!("locked by {owner}"));
-    // Closing the file is not enough, because a process that another test just starts shares it until its exec.
+    // Unlock the file explicitly. Another test may just start a process, which shares the open file until its exec.
     file.unlock().unwrap();
     assert_eq!(swept(&place, &format!("left by {owner}")), BEGUN, "missed");
     assert!(while_locked == 0 || while_locked == BEGUN);

@@ -32,7 +32,7 @@ impl Hold {
         self.0.1.notify_all();
     }
 
-    /// The real disk. The lock does not depend on it.
+    /// Returns the real disk, whose calls this hold delays. It never delays the call that takes the lock.
     fn disk(&self) -> HookedDisk {
         let Self(hold) = self.clone();
         HookedDisk::new(move |op, _| {
@@ -158,7 +158,7 @@ fn row_09_the_kernel_keeps_every_sync() {
 /// Much longer than the deadline, since the three calls end within it.
 const KEPT: Duration = Duration::from_secs(8);
 
-/// A deadline that is longer than the clock counts.
+/// The deadline is longer than the range of the clock.
 #[test]
 fn the_longest_deadline_works_like_none() {
     let directory = tempfile::tempdir().unwrap();

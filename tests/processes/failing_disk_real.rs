@@ -1,8 +1,8 @@
 //! Promise: whatever a real disk refuses, the process continues, the answers are right, and no acknowledged record is
 //! lost. These tests need no root. Tests that need a file system of their own are in `mounted.rs`.
 //!
-//! The tests use strace, which fails the child's system calls, and limits of the process. Without strace, or if it may
-//! not trace, those tests print that and do nothing.
+//! Some tests make system calls of a child process fail, with strace. Others set limits of a process. If strace is
+//! missing or must not trace, the tests that use it say so and do nothing.
 
 #![cfg(target_os = "linux")]
 
@@ -16,7 +16,8 @@ use crate::children::{self, Report, arguments, contents, has_tool, ledger_path, 
 use runledger::ledger::FaultKind;
 use runledger::{Answer, ErrorKind, Ledger, LedgerReader, Options, Skill};
 
-/// A call that fails makes an answer weaker at most. It never loses a record, and never causes a panic.
+/// Lets each call fail in turn. The answers may promise less durability, but no acknowledged record is lost, and
+/// nothing panics.
 fn failed_at_each(scene: Scene, all: &[&str], faults: &[&str]) {
     if !can_trace() {
         return;
@@ -207,7 +208,7 @@ fn row_13_a_write_that_lies_about_its_length_is_noticed() {
 fn row_12_eacces_at_each_file() {
     use std::fs::{Permissions, set_permissions};
     use std::os::unix::fs::PermissionsExt;
-    // root may do this anyway, unless it lacks these two capabilities.
+    // root may read and write any file. So the child runs without the two capabilities that allow this.
     if is_root() && !has_tool("setpriv", "files that may not be written") {
         return;
     }
@@ -359,7 +360,7 @@ fn row_27_descriptors_run_out_for_a_while() {
     assert!(reported.begun.iter().all(|id| found.contains_key(id) || reported.answers[id].0 == "lost"), "{reported:?}");
 }
 
-/// An append needs no descriptor, but a new segment does.
+/// Takes all free descriptors of the process. An append then needs none, but a new segment does.
 fn starve(directory: &Path) {
     let report = Report::open(&directory.join("report"));
     let open = |rotate| Options::new().on_warning(|_| {}).rotate_bytes(rotate).open(ledger_path(directory)).unwrap();

@@ -1,5 +1,5 @@
-//! Promise: `in_flight` reports the executions that have begun and not ended, and whether their process is alive, and
-//! changes nothing.
+//! Promise: `in_flight` reports the executions that have begun but not ended, and whether the process of each is alive.
+//! It changes nothing.
 
 #![cfg(target_os = "linux")]
 

@@ -1,8 +1,8 @@
-//! Promise: a process may be killed at any time, also while it repairs the damage of the last kill. Every execution
-//! that was begun has exactly one record nevertheless, and every acknowledged record is there.
+//! Promise: a process may be killed at any time, even while it repairs the damage of the last kill. Every execution
+//! that was begun still has exactly one record, and every acknowledged record is in the ledger.
 //!
-//! The tests use strace, which kills the child at the first, second, … call of each kind, until a run is not killed.
-//! Without strace, or if it may not trace, those tests print that and do nothing.
+//! strace kills the child at the first, second, … call of each kind, until the child makes fewer calls of that kind and
+//! ends normally. If strace is missing or must not trace, the tests say so and do nothing.
 
 #![cfg(target_os = "linux")]
 
@@ -42,7 +42,7 @@ fn row_01_kill_at_any_instant_in_a_tight_loop() {
     killed_at_any_instant("loop", 1);
 }
 
-/// The same with 64 tasks of a runtime.
+/// Like the test above, but the child has 64 tasks of a runtime, which use the async calls.
 #[test]
 fn row_33_kill_at_any_instant_with_64_tasks() {
     killed_at_any_instant("tasks", TASKS);
@@ -56,7 +56,8 @@ fn row_33_kill_at_each_call_with_tasks() {
 /// The tasks of the async calls.
 const TASKS: u64 = 64;
 
-/// Each kill may leave as many records that were not acknowledged.
+/// Kills the child again and again, at any instant. Each kill may leave up to `unsaid_each` records that were not
+/// acknowledged.
 fn killed_at_any_instant(task: &str, unsaid_each: u64) {
     const ROUNDS: u64 = 12;
     let seed = seed();

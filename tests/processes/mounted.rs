@@ -1,8 +1,8 @@
-//! Promise: acknowledged records on a real file system are there after it was cut off, filled up, failed, or made
-//! read-only. If it refuses something, the answers say so.
+//! Promise: acknowledged records survive on a real file system whose power is cut, or that becomes full, fails or
+//! becomes read-only. If the file system refuses an operation, the answers say so.
 //!
-//! Each test mounts a file system of its own, which needs root, a loop device and a few tools. If one is missing, the
-//! tests print that and do nothing.
+//! Each test mounts its own file system, which needs root, a loop device and a few tools. If one of these is missing,
+//! the tests say so and do nothing.
 
 #![cfg(target_os = "linux")]
 
@@ -371,7 +371,8 @@ fn chattr(mode: &str, path: &Path) {
     run("chattr", [mode.as_ref(), path.as_os_str()]);
 }
 
-/// A file that may only grow. It can be appended to, but neither be repaired by truncating nor be sealed by renaming.
+/// The file may only grow. Lines can be appended to it, but it cannot be repaired by truncating it, or sealed by
+/// renaming it.
 #[test]
 fn row_12_chattr_append_only() {
     if !can_mount("chattr +a") {

@@ -1,6 +1,8 @@
-//! Promise: root locks no user out of a ledger, and the users of a group can share one, whatever their umask is.
+//! Promise: if root uses a ledger of another user, that user can still use it. The users of a group can share a ledger,
+//! whatever their umasks are.
 //!
-//! These tests need other users, and so root and `setpriv`. If one is missing, they print that.
+//! These tests run processes of several users, which needs root and `setpriv`. If one of these is missing, the tests
+//! say so.
 
 #![cfg(target_os = "linux")]
 
@@ -148,7 +150,7 @@ fn a_ledger_that_root_creates_belongs_to_the_owner_of_its_directory() {
     }
 }
 
-/// Both append at the same time. Each record begins a segment, and neither user is ever refused.
+/// Both append at the same time. Each record begins a segment, and no call of either user is refused.
 #[test]
 fn root_never_locks_the_user_out() {
     if !can_be_others() {
@@ -256,8 +258,8 @@ fn a_file_that_was_just_created_refuses_no_user_of_the_group() {
     assert_eq!(others(&place.file("logs"), None, GROUP, (0o660, 0o2770)), [""; 0]);
 }
 
-/// With a umask of 002, every directory has the group's write bit. In a sticky directory, no user may rename files of
-/// another. Neither means that a group shares the directory.
+/// A directory is not shared just because its group may write to it: with a umask of 002, every directory has this
+/// permission. A directory with the sticky bit is not shared either, because no user may rename files of another there.
 #[test]
 fn a_directory_that_its_group_may_write_is_not_yet_shared() {
     for mode in [0o775, 0o2755, 0o3770] {

@@ -1,14 +1,16 @@
-//! Promise: any number of processes and threads share one ledger, and any of them may be killed or stopped at any time.
-//! Every acknowledged record is there once, in one chain, and is read whole and in order.
+//! Promise: any number of processes and threads can share one ledger, and any of them may be killed or stopped at any
+//! time. Every acknowledged record is in the ledger once, in one chain. Readers get whole records, in order.
 
 #![cfg(target_os = "linux")]
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::children::place::{PATIENCE, Place, Running, record, skill, until};
 use crate::children::{Random, Report, contents, is_interrupted, ledger_path, report, task};
+use crate::hooked::{HookedDisk, Op};
 use runledger::journal::{Journal, Lines};
 use runledger::metrics::Status;
 use runledger::{Answer, ExecutionMetrics, Ledger, LedgerReader, Options, Uuid, hash_bytes};
@@ -194,6 +196,36 @@ fn row_15_a_stopped_lock_holder_costs_a_deadline_and_no_record() {
     let returned = place.events().matches(r#""event":"returned""#).count();
     assert_eq!(returned, ledgers.len(), "{}", place.events());
     assert_eq!(contents(&place.path(), "after the spill has returned").len(), WAITERS + 3);
+}
+
+/// Many processes find no ledger and wait for the lock to create it. The first process creates the ledger, and others hold
+/// the lock after that. A process that waits in vain can nevertheless open the ledger.
+#[test]
+fn row_15_a_ledger_that_another_process_creates_first_is_opened_without_its_lock() {
+    let place = Place::new();
+    let path = place.path();
+    let holder = Arc::new(Mutex::new(None));
+    let other = (path.clone(), Arc::clone(&holder));
+    // The other process takes the lock just before this one tries.
+    let disk = HookedDisk::new(move |op, at| {
+        let (path, holder) = &other;
+        let mut holder = holder.lock().unwrap();
+        if op == Op::Lock && holder.is_none() {
+            drop(Ledger::open(path).unwrap());
+            let lock = std::fs::File::open(at).unwrap();
+            lock.lock().unwrap();
+            *holder = Some(lock);
+        }
+        Ok(())
+    });
+    let options = Options::new().wait_at_open(false).lock_deadline(Duration::from_millis(100)).on_warning(|_| {});
+    let ledger = options.storage(Arc::new(disk)).open(&path).unwrap();
+    let run = ledger.begin(skill());
+    let spilled = run.id();
+    assert!(matches!(run.succeed().answer, Answer::Spilled(_)));
+    holder.lock().unwrap().as_ref().unwrap().unlock().unwrap();
+    let after = record(&ledger);
+    assert_eq!(place.ids(), [after, spilled]);
 }
 
 #[test]

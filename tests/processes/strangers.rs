@@ -1,5 +1,5 @@
-//! Promise: changes of a ledger's files by other programs are noticed and reported while it is open. Their bytes are
-//! not overwritten, and no record is lost that the ledger's own files still have.
+//! Promise: if another program changes the files of an open ledger, the change is noticed and reported. The bytes of
+//! the other program are not overwritten. No record is lost if it is still in any of the ledger's files.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -58,7 +58,7 @@ fn two_writers(place: &Place) -> (Ledger, Ledger, Vec<Uuid>) {
     (first, second, ids)
 }
 
-/// Both ledgers continue, and their new lines are in the file that is there now.
+/// Asserts that both ledgers continue, and that their new lines are in the file that is there now.
 fn both_continue(place: &Place, (first, second): (Ledger, Ledger)) -> Vec<Uuid> {
     let new = [&second, &first, &second, &first].map(record);
     drop((first, second));

@@ -1,5 +1,5 @@
-//! Promise: warnings do not flood stderr. Of equal ones, one a second is printed, and the number of the others is never
-//! lost. A hook of the caller receives every warning.
+//! Promise: warnings do not flood stderr. At most one of several similar warnings is printed per second, and the number
+//! of the others is never lost. A hook of the caller receives every warning.
 
 use std::path::Path;
 use std::process::{Command, Stdio};

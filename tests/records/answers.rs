@@ -1,5 +1,6 @@
-//! Promise: nobody needs to look at an answer. The ledger warns once about each record that it could not store as it
-//! was, unless the program handles the answers itself, and about each model whose cost is unknown.
+//! Promise: a program can ignore the answers of the ledger. The ledger itself warns once about each record that it
+//! could not store as promised, and about each model whose cost is unknown. A program that handles the answers itself
+//! can turn off the warnings about records.
 
 #![deny(unused_must_use, reason = "an answer can be ignored")]
 
@@ -186,7 +187,7 @@ fn a_part_without_a_price_is_reported_too() {
     assert!(warnings[0].starts_with(text), "{warnings:?}");
 }
 
-/// A program that makes up names neither fills the memory nor floods its user.
+/// A program that invents new names all the time does not fill the memory, and does not flood its user with warnings.
 #[test]
 fn at_most_256_models_are_reported() {
     let (place, heard) = (Place::new(), Heard::default());

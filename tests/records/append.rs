@@ -1,4 +1,4 @@
-//! Promise: an append adds one whole line and changes nothing that is there. `benches/overhead.rs` measures its time.
+//! Promise: an append adds one whole line and changes no existing byte. `benches/overhead.rs` measures its time.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -47,7 +47,8 @@ fn lines(path: &Path) -> Vec<Vec<u8>> {
 
 // The basic guarantees of a log.
 
-/// It does not look for the first line, but readers count the execution once.
+/// `log_execution_metrics` does not search the file for an earlier line of the execution, so the file has two lines.
+/// Readers count the execution once.
 #[test]
 fn an_execution_that_log_execution_metrics_stored_twice_counts_once() {
     let directory = tempfile::tempdir().unwrap();
@@ -242,7 +243,7 @@ fn a_spilled_record_is_appended_after_the_ledger_was_closed() {
     assert_eq!(fs::read_dir(machinery(&path).join("spill")).unwrap().count(), 0);
 }
 
-// The chain, checked without this crate.
+// The chain is checked without the code of this crate.
 
 /// The hash of each line is that of `sed 's/,"hash":"[0-9a-f]*"}$//' | tr -d '\n' | sha256sum`, and each `prev` is the
 /// hash of the line before.
@@ -262,8 +263,8 @@ fn anyone_can_check_a_line_and_the_chain() {
     assert_eq!((head.seq, head.hash), (5, before));
 }
 
-/// `tail -F` prints each line once, even if other processes open and close the ledger meanwhile. Only after a kill is
-/// the file truncated.
+/// `tail -F` prints each line once, even if other processes open and close the ledger meanwhile. The file is truncated
+/// only after a writer was killed.
 #[cfg(feature = "simulation")]
 #[test]
 fn opening_and_closing_truncates_nothing() {

@@ -129,7 +129,8 @@ fn records_that_the_disk_refuses_are_spilled_and_appended_once() {
     assert_eq!(ids(&place), [4, 1, 3]);
 }
 
-/// The disk answers when the test lets it. A record that is refused needs no disk.
+/// The disk does not finish a sync until the test lets it. The valid records are answered as late at the deadline, and
+/// the invalid record is refused at once.
 #[test]
 fn with_a_deadline_all_of_them_are_late_together() {
     let place = Place::new();

@@ -81,7 +81,8 @@ fn record(ledger: &Ledger) {
     assert!(recorded.is_durable() && recorded.unmarked.is_none() && recorded.refused.is_none(), "{recorded:?}");
 }
 
-/// Records are written by one open ledger and by one after the other, with a rotation after each second record.
+/// Records are written through a ledger that is opened for two records, and then through one that is opened for each
+/// record.
 #[test]
 fn row_19_order_is_by_number_whatever_the_clock_says() {
     let place = Place::new();
@@ -157,7 +158,7 @@ fn row_19_an_execution_over_the_end_of_the_year_9999() {
     assert!(record.wall_clock_time_ms.unwrap() >= 5);
 }
 
-/// They are unique for a clock that does not advance, and for times before the first one that an id can hold.
+/// The ids are unique even if the clock does not advance, or is earlier than the first time that an id can hold.
 #[test]
 fn row_19_ids_are_unique_at_any_time() {
     const EACH: usize = 1_000;
@@ -178,8 +179,8 @@ fn row_19_ids_are_unique_at_any_time() {
     assert!(records.iter().all(|record| record.status == Some(Status::Success)));
 }
 
-/// A clock that jumps back and forth over midnight, like two clocks that differ a little, begins one segment for the
-/// day.
+/// If the clock jumps back and forth over midnight, as with two machines whose clocks differ a little, only one segment
+/// is begun for the day.
 #[test]
 fn row_19_daily_rotation_with_a_clock_that_jumps_back_and_forth() {
     let place = Place::new();

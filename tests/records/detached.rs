@@ -1,5 +1,5 @@
 //! Promise: a detached execution belongs to no process. It is in flight until any process completes it. Then it has one
-//! record with everything that was recorded for it, even if other processes try to complete it too.
+//! record, with everything that was recorded for it. Other processes that try to complete it too change nothing.
 //! `tests/durability/detached_crashes.rs` and `tests/cli/killed.rs` test crashes.
 
 use std::fs;
@@ -228,8 +228,8 @@ fn one_of_many_processes_completes_it_and_the_others_get_an_error() {
     }
 }
 
-/// Progress is marked while the execution is completed. Either the record has the mark, or marking it reports that the
-/// execution has ended.
+/// Progress is marked while the execution is completed. Either the record has the mark, or the call that marks progress
+/// reports that the execution has ended.
 #[test]
 fn a_mark_beside_the_end_is_in_the_record_or_refused() {
     for _ in 0..20 {

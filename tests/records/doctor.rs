@@ -1,4 +1,5 @@
-//! Promise: an examination finds an unsafe place or a damaged ledger, says what to do, and changes nothing.
+//! Promise: `doctor` finds out if the path of a ledger is unsafe or the ledger is damaged. It says what to do, and
+//! changes nothing.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};

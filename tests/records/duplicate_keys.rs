@@ -47,7 +47,7 @@ fn the_position_of_the_key_is_reported() {
     assert_eq!(source(&error), "duplicate key \"a\" at line 3 column 5");
 }
 
-/// A line of another program. A ledger's own lines have no key twice.
+/// Another program wrote the line. The lines that a ledger writes have no key twice.
 #[test]
 fn a_line_of_a_ledger_with_a_key_twice_is_malformed() {
     let directory = tempfile::tempdir().unwrap();
@@ -103,7 +103,7 @@ fn tables_policies_and_usages_have_no_key_twice() {
     }
 }
 
-/// Also for tables on one line.
+/// The byte is also reported if the whole table is on one line.
 #[test]
 fn the_byte_of_a_mistake_in_a_table_is_reported() {
     let place = |error: Error| (error.line().unwrap(), error.byte().unwrap());

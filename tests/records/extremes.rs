@@ -89,7 +89,7 @@ fn an_impossible_record_is_refused_with_every_reason() {
     );
 }
 
-// A field of 100 MB.
+// Fields that are too large.
 
 fn large(bytes: usize) -> String {
     "x".repeat(bytes)
@@ -104,7 +104,8 @@ fn row_21_a_field_of_100_mb_is_refused_and_written_nowhere() {
     assert_eq!(error.kind(), ErrorKind::Invalid);
     assert!(error.to_string().starts_with("cannot write a record as JSON: found 10000"), "{error}");
     assert!(error.to_string().ends_with(TOO_LARGE), "{error}");
-    // Any other field, with any method. It is smaller, since 100 MB take a test's build seconds.
+    // Each method refuses another field that is too large. This field has less than 100 MB, because a build of the
+    // tests needs seconds for 100 MB.
     let mut bad = record(2);
     bad.skill_name = large(16_800_000);
     assert!(place.refusal(&bad).to_string().ends_with(TOO_LARGE));
@@ -125,7 +126,7 @@ fn row_21_an_execution_with_too_large_a_tag_is_recorded_without_it() {
     assert!(records[1].tags["refused"][0].as_str().unwrap().ends_with(TOO_LARGE));
 }
 
-/// The largest record that fits is stored, also through a spill.
+/// The largest record that is allowed is stored, even if it is spilled first.
 #[test]
 fn row_21_the_largest_record_is_kept() {
     let place = Place::new();
@@ -187,7 +188,7 @@ fn row_21_tags_124_levels_deep_are_kept() {
     place.assert_lines(3);
 }
 
-/// JSON from outside that is deeper than any record.
+/// JSON from outside is nested deeper than any record.
 #[test]
 fn row_21_json_10_000_levels_deep_is_not_a_record_and_hides_none() {
     let place = Place::new();
@@ -302,7 +303,7 @@ fn row_21_a_path_that_is_not_utf_8_holds_a_ledger() {
 /// A function that sets a field to a number.
 type Set = fn(&mut ExecutionMetrics, f64);
 
-/// The fields that are floats.
+/// Returns the fields that are floats.
 fn floats() -> impl Strategy<Value = (&'static str, Set)> {
     let fields: Vec<(&str, Set)> = vec![
         ("free_tier_quota_pct_used", |record, value| record.free_tier_quota_pct_used = Some(value)),

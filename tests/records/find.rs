@@ -1,5 +1,5 @@
-//! Promise: the records of one execution or one run are those of a pass over all lines, whatever an index says. An
-//! execution with several lines counts once, by its last line.
+//! Promise: a search for an execution or a run finds the same records as a pass over all lines, even if an index is
+//! wrong. An execution with several lines counts once, by its last line.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,6 +14,7 @@ use runledger::baseline::Skipped;
 use runledger::cost::{CostBy, Report};
 use runledger::governance::{Gate, Rule};
 use runledger::journal::{Journal, JournalOptions};
+use runledger::ledger::UnindexedVerification;
 use runledger::metrics::{Fields, RunIds};
 use runledger::{Durability, ExecutionMetrics, Ledger, LedgerReader, Options, Timestamp, Usage, Usd, Uuid};
 use tempfile::TempDir;
@@ -419,7 +420,7 @@ proptest! {
     }
 }
 
-/// Twenty records in several segments, whose indexes exist.
+/// Returns twenty records in several segments, whose indexes exist.
 fn indexed() -> Place {
     let place = Place::with(&(0..20).map(|number| (number, number)).collect::<Vec<_>>());
     place.reader().rebuild_index().unwrap();
@@ -442,13 +443,26 @@ fn an_index_that_lies_costs_only_time() {
     file.set_modified(changed).unwrap();
     drop(file);
     assert_answers(&place.reader());
-    // The gate trusts the lines of other runs, unless it has to verify every line.
+    // By default, the gate trusts the lines of other runs. On request, it verifies every line.
     let is_intact = |gate: &Gate| {
         let reasons = place.reader().gate(gate).unwrap().report.reasons;
         reasons.iter().all(|reason| reason.rule != Rule::BrokenIntegrity)
     };
     assert!(is_intact(&Gate::new("run-9")));
     assert!(!is_intact(&Gate::new("run-9").verify_every_line()));
+    assert_eq!(place.reader().verify_unindexed().unwrap(), UnindexedVerification::Intact { lines: 20 });
+}
+
+#[test]
+fn damage_that_no_index_hides_is_found_by_verifying_every_line() {
+    let place = indexed();
+    assert_eq!(place.reader().verify_unindexed().unwrap(), UnindexedVerification::Intact { lines: 20 });
+    let segments = place.files("jsonl");
+    let lines = fs::read_to_string(&segments[1]).unwrap();
+    fs::write(&segments[1], lines.replacen("\"prev\":\"", "\"prev\":\"0", 1)).unwrap();
+    let complete = place.reader().verify(&[]).unwrap();
+    assert!(!complete.is_clean());
+    assert_eq!(place.reader().verify_unindexed().unwrap(), UnindexedVerification::Complete(complete));
 }
 
 #[test]

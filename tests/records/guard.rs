@@ -273,7 +273,7 @@ fn calls_of_one_model_cost_the_same_when_they_are_priced_again() {
     }
 }
 
-/// None of its values is used, and the rest of the record stays.
+/// The values of the call are not used, and the rest of the record stays.
 #[test]
 fn an_impossible_call_has_an_unknown_cost() {
     let below = Call::new("gpt-4", Usage::new(1, 1)).reported_usd("-0.5".parse().unwrap());
@@ -378,7 +378,7 @@ fn every_record_has_the_values_of_the_options() {
     assert_eq!(record.environment.as_str(), "staging");
 }
 
-/// `runledger run` does this while it waits for the last output of a command that has ended.
+/// `runledger run` stops the clock when the command ends, and then waits for the last output.
 #[test]
 fn time_after_the_clock_was_stopped_does_not_count() {
     let place = Place::new();

@@ -1,5 +1,5 @@
-//! Promise: the end of a ledger is read without the rest, over any number of segments. A reader at the end continues
-//! with the records that are appended later.
+//! Promise: the last records of a ledger are read without the records before them, over any number of segments. A
+//! reader at the end continues with the records that are appended later.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -97,7 +97,8 @@ fn a_reader_at_the_end_continues_over_rotations() {
     assert!(sealed(&place) > 8, "{}", sealed(&place));
 }
 
-/// A torn line does not count until a writer finishes it, or an opening cuts it off.
+/// A line that is only partly written is not returned. It is returned once the writer has completed it. If a process
+/// opens the ledger first, the partial line is cut off.
 #[test]
 fn a_line_that_is_being_written_is_returned_when_it_is_whole() {
     let place = Place::new();

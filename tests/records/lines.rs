@@ -1,4 +1,5 @@
-//! Promise: the lines of all segments are written as they are stored, in order, each once, whatever writers do meanwhile.
+//! Promise: the lines of all segments are copied to an output as they are stored, in order, each once. This holds
+//! whatever writers do in the meantime.
 
 use std::collections::BTreeSet;
 use std::fs;

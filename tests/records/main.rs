@@ -15,6 +15,7 @@ mod answers;
 mod append;
 mod append_all;
 mod clock;
+mod completed;
 mod detached;
 mod doctor;
 #[cfg(feature = "cli")]

@@ -80,7 +80,7 @@ fn records_of_one_call_are_compared_with_each_other() {
     let path = directory.path().join("log.jsonl");
     let ledger = Ledger::open(&path).unwrap();
     let mut other = numbered(1);
-    other.tokens_input = Some(5);
+    other.skill_version = "0.2.0".to_owned();
     let answers = ledger.append_all(&[numbered(1), numbered(2), numbered(1), other, numbered(3)]);
     assert!(matches!(answers[0], Ok(Answer::Durable { seq: 1 })), "{answers:?}");
     assert!(matches!(answers[1], Ok(Answer::Durable { seq: 2 })), "{answers:?}");
@@ -125,7 +125,7 @@ fn a_computed_cost_is_not_compared() {
     assert_eq!(stated.kind(), ErrorKind::Conflict);
 }
 
-/// Ids of any order, in sealed segments with and without an index, and with an index that is damaged.
+/// The ids are in any order. Some sealed segments have an index, some have none, and some have a damaged one.
 #[test]
 fn records_of_sealed_segments_are_known() {
     let directory = tempfile::tempdir().unwrap();
@@ -196,7 +196,7 @@ fn threads_that_append_the_same_records_store_each_once() {
     assert_eq!(count(&path), 200);
 }
 
-/// Bytes of another program end the segment when the ids are read. The recovery of the append removes them.
+/// When the ids are read, the segment ends with bytes of another program. The append removes them in a recovery.
 #[test]
 fn records_are_known_after_a_recovery_has_cut_the_segment() {
     let directory = tempfile::tempdir().unwrap();
@@ -311,12 +311,12 @@ fn a_stored_record_that_differs_from_the_ledgers_is_appended_and_reported() {
     let warnings = warnings.lock().unwrap();
     let [error] = &warnings[..] else { panic!("{warnings:?}") };
     assert_eq!(error.kind(), ErrorKind::Conflict);
-    assert!(error.to_string().starts_with("cannot find an execution recorded once: "), "{error}");
+    assert!(error.to_string().starts_with("cannot store only one record of an execution: "), "{error}");
     assert_eq!(
         error.details()[0],
         format!(
             "line 1 has another record with the execution_id {id}. The record was appended too, because its caller was \
-             answered that it is stored"
+             already answered that it is stored"
         )
     );
 }

@@ -1,4 +1,5 @@
-//! Promise: a record survives its JSON unchanged, and `validate` reports everything that is wrong with one.
+//! Promise: a record that is written as JSON and read back is unchanged, and `validate` reports everything that is
+//! wrong with a record.
 
 use crate::common;
 use std::collections::BTreeMap;
@@ -215,7 +216,7 @@ fn what_is_not_a_record_is_malformed() {
     }
 }
 
-/// Each rule of `validate`, violated alone: the change, and the one detail of the error.
+/// Each rule of `validate` is violated alone. A case is the change and the one detail of the error.
 #[test]
 fn each_impossible_field_is_reported() -> Result<(), Error> {
     type Change = fn(&mut ExecutionMetrics);

@@ -1,4 +1,5 @@
-//! Promise: an execution that has several lines counts once in every reader, by its last line. A verification lists it.
+//! Promise: an execution that has several lines counts once in every reader, by its last line. A verification lists
+//! such executions.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use runledger::metrics::{RunIds, Status};
 use runledger::{Durability, ExecutionMetrics, Ledger, LedgerReader, Timestamp, Usage, Usd, Uuid};
 use tempfile::TempDir;
 
-/// A record whose version is `version`, and which costs as many dollars.
+/// Returns a record whose version is `version` and whose cost is the same number of dollars.
 fn record(id: u128, version: u64) -> ExecutionMetrics {
     let start = Timestamp::from_unix_ms(1_770_360_000_000).unwrap().plus_ms(version * 60_000);
     let mut record = ExecutionMetrics::new(Uuid::from_u128(id << 64), "draw", version.to_string(), start);
@@ -92,8 +93,8 @@ fn assert_counted(reader: &LedgerReader, versions: &[u64]) {
     }
 }
 
-/// The executions 1 to 40 have a line each. Some have more lines: in the next line, in a later segment, twice, and in
-/// the lines that no index covers.
+/// Returns the lines, and the versions that count. The executions 1 to 40 have a line each. Some have more lines: in
+/// the next line, in a later segment, twice, and in the lines that no index covers.
 fn lines() -> (Vec<ExecutionMetrics>, Vec<u64>) {
     let mut ids: Vec<u128> = (1..=40).collect();
     ids.insert(3, 3);
@@ -223,7 +224,7 @@ fn a_verification_lists_the_lines_and_has_no_fault() {
     assert_eq!((once.repeated_count, once.repeated), (0, vec![]));
 }
 
-/// An execution with more lines than the list has room for.
+/// A verification finds more repeated executions, and more lines of one execution, than its lists can hold.
 #[test]
 fn a_verification_bounds_its_lists() {
     let mut records: Vec<_> = (1..=150).map(|version| record(1, version)).collect();

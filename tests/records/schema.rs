@@ -1,5 +1,5 @@
-//! Promise: the schema of a record accepts every valid record, and it accepts a value under a key exactly if the reader
-//! and the checks of a record accept it.
+//! Promise: the schema of a record accepts every valid record. It accepts a value under a key if and only if the reader
+//! and the checks of a record accept this value.
 
 use std::sync::LazyLock;
 
@@ -116,7 +116,7 @@ fn with(schema: &Value, path: &[String], value: &Value) -> Value {
     Value::Object(object)
 }
 
-/// Values of every type, at the limits of every range, and every word.
+/// Returns values of every type, the limits of every range, and every word.
 fn values(schema: &Value) -> Vec<Value> {
     let mut values: Vec<Value> = serde_json::from_str(
         r#"[null, true, false, 0, 1, -1, 0.5, 1.5, 100, 101, 18446744073709551615, 18446744073709551616,

@@ -1,5 +1,5 @@
-//! Promise: the usage that vendors report is read in one convention. A whole includes its parts, and a count that was
-//! not reported is unknown.
+//! Promise: the usage of every vendor is converted to one convention. The number of input tokens includes cached
+//! tokens, the number of output tokens includes reasoning, and a count that was not reported is unknown.
 
 use runledger::metrics::{Meter, vendor_model};
 use runledger::{Error, ErrorKind, Usage};
@@ -23,8 +23,8 @@ fn anthropic_reports_cache_reads_and_writes_outside_the_input() {
     let expected = Usage::new(32_012, 503).cache_read(30_000).cache_write(2_000).cache_write_1h(500).reasoning(400);
     assert_eq!(Usage::from_anthropic(whole).unwrap(), expected.with(Meter::WebSearches, 3));
 
-    // Usage from before caches had several lifetimes, and usage without a cache. An unknown count is not 0, and 0 is
-    // not unknown.
+    // The first usage is from a time when caches had only one lifetime. The second usage has no cache. An unknown count
+    // must not become 0, and 0 must not become unknown.
     let old =
         r#"{"input_tokens": 10, "cache_creation_input_tokens": 5, "cache_read_input_tokens": 0, "output_tokens": 1}"#;
     assert_eq!(Usage::from_anthropic(old).unwrap(), Usage::new(15, 1).cache_read(0).cache_write(5));

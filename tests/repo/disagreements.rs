@@ -28,7 +28,7 @@ fn at() -> Timestamp {
 #[derive(Clone, Copy, PartialEq)]
 enum Price {
     Own(Usd),
-    /// The table has no price for it.
+    /// The table has no price for the part, and bills it at this price of its whole.
     OfWhole(Usd),
     /// The table refuses the usage, or has no model.
     None,
@@ -125,13 +125,13 @@ fn usage(meter: Meter, size: u64) -> Usage {
     wholes.into_iter().chain([meter]).fold(Usage::new(input, 0), |usage, meter| usage.with(meter, count))
 }
 
-/// One line of the report.
+/// A disagreement, as one line of the report.
 struct Line {
     kind: String,
     text: String,
 }
 
-/// A disagreement about a model, which each side names in its own way.
+/// Returns the lines for one model, which the first side names `row` and the second side `model`.
 fn compare(ours: &Side, theirs: &Side, provider: &str, row: &str, model: &str) -> Vec<Line> {
     let bounds = |side: &Side, name: &str| side.bounds[&(provider.to_owned(), name.to_owned())].clone();
     let mut sizes = BTreeSet::from([1_000]);
@@ -165,7 +165,7 @@ fn compare(ours: &Side, theirs: &Side, provider: &str, row: &str, model: &str) -
                 })
                 .filter(Compared::differ)
                 .collect();
-            // A variant may not change a price.
+            // If the variant changes none of these prices, the line of the standard prices is enough.
             let known = standard.get(&meter).is_some_and(|known| *known == compared);
             if let Some(first) = compared.first().filter(|_| !known) {
                 let what = match (first.here, first.there) {
@@ -189,7 +189,7 @@ fn compare(ours: &Side, theirs: &Side, provider: &str, row: &str, model: &str) -
     lines
 }
 
-/// Returns the prices of the tables for one kind of usage, with an input of one size.
+/// The prices of both tables for one kind of usage, with an input of one size.
 #[derive(PartialEq)]
 struct Compared {
     size: u64,
@@ -198,7 +198,8 @@ struct Compared {
 }
 
 impl Compared {
-    /// The kind counts only if one side has a price for it. The price of the whole is another line.
+    /// Returns true if the prices differ. If no side has a price for the kind itself, returns false, because the
+    /// difference is then listed for the whole.
     fn differ(&self) -> bool {
         let own = |price: Price| matches!(price, Price::Own(_));
         self.here.usd() != self.there.usd() && (own(self.here) || own(self.there))
@@ -252,29 +253,15 @@ fn report(genai: &str, other: &str) -> String {
     let only_ours = ours.table.models().filter(|row| !seen.contains(row)).count();
     let mut text = String::new();
     writeln!(text, "# Where LiteLLM 1.109.1 disagrees with genai-prices 0.2.3, at {AT}\n").unwrap();
-    writeln!(text, "Made by `RUNLEDGER_PRICE_DATA=DIRECTORY RUNLEDGER_WRITE=1 cargo test --test repo disagreements`;")
-        .unwrap();
-    writeln!(
-        text,
-        "without `RUNLEDGER_WRITE` the command checks it. The directory holds the two projects' own files.\n"
-    )
-    .unwrap();
-    writeln!(
-        text,
-        "A model is compared where genai-prices has a row for LiteLLM's name, by its own rules, of the same"
-    )
-    .unwrap();
-    writeln!(
-        text,
-        "provider. Prices are what a call of one kind alone is billed at, in US dollars for a million tokens or"
-    )
-    .unwrap();
-    writeln!(
-        text,
-        "characters, a thousand requests or pages, an hour; where a table has none for a part, what it bills the"
-    )
-    .unwrap();
-    writeln!(text, "part at; `none` where it refuses or has nothing. `from` is the size of the input.\n").unwrap();
+    text.push_str(
+        "`RUNLEDGER_PRICE_DATA=DIRECTORY RUNLEDGER_WRITE=1 cargo test --test repo disagreements` makes this report.\n\
+         Without `RUNLEDGER_WRITE`, the command checks it. The directory has the two projects' own files.\n\n\
+         A model of LiteLLM is compared if genai-prices, by its own rules, has a row of the same provider for it.\n\
+         Prices are in US dollars for a million tokens or characters, for a thousand requests or pages, or for an\n\
+         hour. If a table has no price for a part of a usage, it bills the part at the price of its whole, which is\n\
+         then listed. `none` means that the table has no price at all, or refuses the usage. A price with `from` is\n\
+         for inputs of at least that size.\n\n",
+    );
     writeln!(text, "| models | |\n|---|---:|").unwrap();
     writeln!(text, "| compared | {compared} |\n| equal in everything | {} |", compared - differing).unwrap();
     writeln!(text, "| differing | {differing} |\n| only in LiteLLM | {only_theirs} |").unwrap();

@@ -1,4 +1,5 @@
-//! Promise: the code, the help and the documents are written in plain English. Phrases that made readers stop are not used.
+//! Promise: the code, the help and the documents are written in plain English. They do not use phrases at which readers
+//! stopped.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! Promise: every example runs and does what its text says, and its log is whole.
+//! Promise: every example runs and does what its text says, and the log that it writes passes verification.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -162,7 +162,7 @@ fn by_name<'r>(records: &'r [ExecutionMetrics], skill: &str) -> &'r ExecutionMet
     only
 }
 
-/// There is exactly one, also for a killed, a panicking and a cancelled skill.
+/// Asserts that each skill has exactly one record, even if it was killed or cancelled, or panicked.
 fn one_record_for_each_skill(records: &[ExecutionMetrics]) {
     let expected = [
         ("orchestrator", Status::Success, None),

@@ -1,5 +1,5 @@
-//! Promise: the files are, byte for byte, what the page on the format says. A ledger of every released format is read, and
-//! can be appended to.
+//! Promise: the files of a ledger are, byte for byte, what the page on the format says. A ledger in any released format
+//! can be read and appended to.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -197,7 +197,7 @@ fn an_index_is_what_the_page_says() {
     let (bytes, text) = (fs::read(segment.with_extension("index")).unwrap(), fs::read_to_string(&segment).unwrap());
     let number =
         |at: usize, len: usize| bytes[at..at + len].iter().rev().fold(0_u64, |all, byte| all << 8 | u64::from(*byte));
-    assert_eq!((&bytes[..8], number(8, 4)), (b"rl-index".as_slice(), 3));
+    assert_eq!((&bytes[..8], number(8, 4)), (b"rl-index".as_slice(), 4));
     assert_eq!(&bytes[16..32], ledger.head().unwrap().ledger.as_bytes());
     let lines: Vec<_> = text.lines().collect();
     let (first, last) = (sealed(lines[0]), sealed(lines[lines.len() - 1]));

@@ -34,6 +34,9 @@ fn run(program: &str, code: &str, directory: &Path) -> Output {
         .current_dir(directory)
         .env("PATH", std::env::join_paths(path).unwrap())
         .env("XDG_STATE_HOME", directory.join("state"))
+        .env("HOME", directory.join("home"))
+        .env_remove("CLAUDE_CONFIG_DIR")
+        .env_remove("CODEX_HOME")
         .envs([("COLUMNS", "80"), ("NO_COLOR", "1")])
         .env_remove("RUNLEDGER_PATH")
         .env_remove("RUNLEDGER_RUN_ID")
@@ -82,7 +85,7 @@ fn the_examples_run_and_leave_the_ledger_that_is_shown() {
     drop(ledger);
 
     let shell: Vec<_> = blocks(&readme, "sh").into_iter().filter(|block| block.starts_with("runledger ")).collect();
-    assert_eq!(shell.len(), 1, "{shell:?}");
+    assert_eq!(shell.len(), 2, "{shell:?}");
     let printed = stdout(run("sh", &format!("set -e\n{}", shell[0]), directory), "the shell's example");
     assert!(printed.starts_with("not published\n"), "{printed}");
     assert!(printed.contains("faults    0\n"), "{printed}");
@@ -100,6 +103,20 @@ fn the_examples_run_and_leave_the_ledger_that_is_shown() {
         let found = stdout(run("sh", command, directory), command);
         assert_eq!(masked(&found), masked(expected), "{command}:\n{found}");
     }
+}
+
+#[test]
+fn the_commands_for_agents_run_where_there_are_none_yet() {
+    if COMMAND.is_none() {
+        println!("NOT TESTED: the README's commands for agents need the feature cli");
+        return;
+    }
+    let (readme, directory) = (readme(), tempfile::tempdir().unwrap());
+    let shell: Vec<_> = blocks(&readme, "sh").into_iter().filter(|block| block.starts_with("runledger ")).collect();
+    let printed = stdout(run("sh", &format!("set -e\n{}", shell[1]), directory.path()), "the commands for agents");
+    assert!(printed.contains("20"), "{printed}");
+    let settings = fs::read_to_string(directory.path().join("home/.claude/settings.json")).unwrap();
+    assert!(settings.contains("PreToolUse") && settings.contains(" hook"), "{settings}");
 }
 
 #[test]

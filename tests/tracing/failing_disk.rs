@@ -1,5 +1,5 @@
-//! Promise: a failing or slow disk does not affect the spans, and each of their records is stored once when the disk works
-//! again. This is tested on a simulated disk, and with a deadline.
+//! Promise: a failing or slow disk does not affect the spans. When the disk works again, each of their records is
+//! stored once. The tests use a simulated disk, and a deadline.
 
 #![cfg(feature = "simulation")]
 

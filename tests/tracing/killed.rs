@@ -1,5 +1,5 @@
-//! Promise: after a process was killed, every record that `flush` acknowledged is there, and every span that was open is an
-//! interrupted execution.
+//! Promise: after a process was killed, the ledger has every record that `flush` acknowledged. Every span that was open
+//! is recorded as an interrupted execution.
 
 #![cfg(target_os = "linux")]
 

@@ -1,4 +1,5 @@
-//! Promise: nothing is lost under load. Each of 100,000 spans on 64 threads has its record or is a call in one.
+//! Promise: nothing is lost under load. Each of 100,000 spans on 64 threads has its own record, or is listed as a call
+//! in the record of another span.
 
 use std::collections::HashSet;
 

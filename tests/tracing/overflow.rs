@@ -45,7 +45,7 @@ fn blocked(when_full: WhenFull) -> Blocked {
     Blocked { directory, ledger, layer, entered, release, warnings }
 }
 
-/// The price of this model is unknown, which is a warning.
+/// Closes a span whose model has no known price, which causes a warning.
 fn unpriced() {
     drop(info_span!(
         "c",

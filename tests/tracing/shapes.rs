@@ -1,4 +1,4 @@
-//! Promise: each operation of the conventions, old or new, becomes the same execution or call.
+//! Promise: an operation becomes the same execution or call, whichever convention its span follows, old or new.
 
 use runledger::metrics::Status;
 use runledger::{Usage, Usd, hash_bytes};

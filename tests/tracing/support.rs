@@ -1,4 +1,4 @@
-//! A ledger that spans are recorded to.
+//! A ledger in which the tests record spans.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! Promise: whatever tree the spans form, and whichever threads open, enter and close them, each execution has its parent,
-//! and each call is listed once, by its nearest execution.
+//! Promise: each execution has the right parent, and each call is listed once, by its nearest execution. This holds
+//! whatever tree the spans form, and whichever threads open, enter and close them.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -82,7 +82,7 @@ fn on_thread(number: usize, dispatch: &Dispatch, work: impl FnOnce() + Send) {
     });
 }
 
-/// The nearest ancestor that is an execution, and whether the nearest one that is recorded is a call.
+/// Returns the nearest ancestor that is an execution, and whether the nearest one that is recorded is a call.
 fn above(tree: &[Node], at: usize) -> (Option<usize>, bool) {
     let (mut next, mut is_in_call) = (tree[at].parent, false);
     while let Some(ancestor) = next {
@@ -98,7 +98,7 @@ fn above(tree: &[Node], at: usize) -> (Option<usize>, bool) {
     (None, is_in_call)
 }
 
-/// What a ledger must hold for a tree: for each execution its parent, and the inputs of its calls.
+/// Returns what a ledger must hold for a tree: for each execution its parent, and the inputs of its calls.
 fn expected(tree: &[Node]) -> BTreeMap<usize, (Option<usize>, Vec<u64>)> {
     let mut found: BTreeMap<usize, (Option<usize>, Vec<u64>)> = BTreeMap::new();
     for (at, node) in tree.iter().enumerate() {
@@ -117,7 +117,7 @@ fn expected(tree: &[Node]) -> BTreeMap<usize, (Option<usize>, Vec<u64>)> {
 fn found(records: &[ExecutionMetrics]) -> BTreeMap<usize, (Option<usize>, Vec<u64>)> {
     let number = |record: &ExecutionMetrics| match record.skill_name.strip_prefix('n') {
         Some(number) => number.parse().unwrap(),
-        // The own call of a call that is an execution is the outermost one, which opened first.
+        // If a call is an execution itself, its own call is the outermost one, which was opened first.
         None => record.trace.llm_calls.iter().filter_map(|call| call.tokens_input).min().unwrap() as usize,
     };
     let numbers: BTreeMap<_, _> = records.iter().map(|record| (record.execution_id, number(record))).collect();

@@ -1,4 +1,4 @@
-//! Changes of a tree, which are random, or read from a script with one change on each line.
+//! Changes of the files of a ledger. They are random, or read from a script with one change on each line.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,5 +1,5 @@
-//! The files of a whole ledger as bytes in memory, for the tests that damage them, and a ledger with every kind of
-//! file.
+//! The files of a whole ledger as bytes in memory, for the tests that damage them. Also makes a ledger that has every
+//! kind of file.
 
 #![allow(dead_code, reason = "each test takes what it needs")]
 
@@ -16,7 +16,7 @@ use tempfile::TempDir;
 /// The active segment's name in a [`Tree`], and its path in a directory.
 pub(crate) const ACTIVE: &str = "metrics.jsonl";
 
-/// A directory in memory if possible, for tests that open a ledger thousands of times and do not test the disk.
+/// Returns a directory in memory if possible, for tests that open a ledger thousands of times and do not test the disk.
 pub(crate) fn in_memory() -> TempDir {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }

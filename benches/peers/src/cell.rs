@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use crate::Result;
 use crate::samples::Samples;
 
-/// The number of appends of each thread before the clock starts. They create files, prepare statements and fill caches.
+/// The number of appends of each thread before the clock starts. These appends create files, prepare statements and
+/// fill caches.
 pub(crate) const WARM_UP_RECORDS: usize = 20;
 
 pub(crate) struct Cell<'a> {
@@ -46,8 +47,8 @@ impl Cell<'_> {
         Ok(Samples::new(latencies_ns, end - start))
     }
 
-    /// Runs one thread's closed loop. A thread whose warm-up fails still waits at the start line, so that the others
-    /// start.
+    /// Runs one thread's closed loop. A thread whose warm-up fails still waits at the barrier, so that the other
+    /// threads start.
     fn run<A>(&self, appender: &impl Fn() -> Result<A>, start_line: &Barrier) -> Result<Run>
     where
         A: FnMut(&[u8]) -> Result<()>,

@@ -1,6 +1,6 @@
 //! Appends the same record with each of runledger's peers, on the same disk, in the same run.
 //!
-//! Each cell of the table is one peer. Its threads append in a closed loop, without a pause, for a fixed time. Every
+//! Each cell of the table is one peer, whose threads append in a closed loop, without a pause, for a fixed time. Every
 //! call is timed, so the percentiles are those of all samples. Afterwards, the records on the disk are counted, if the
 //! peer can count them. Their number must equal the number of acknowledged records.
 //!
@@ -29,11 +29,12 @@ use peers::Peer;
 use samples::Samples;
 use table::Row;
 
-/// An error, as text for people.
+/// An error with a readable message.
 type Error = Box<dyn std::error::Error + Send + Sync>;
 type Result<T> = std::result::Result<T, Error>;
 
-/// One successful execution with its 29 fields, and a line feed. It is serialised already, so no peer has that cost.
+/// One successful execution with its 29 fields, and a line feed. The record is already serialised, so that no peer has
+/// that cost.
 const RECORD: &[u8] = include_bytes!("record.jsonl");
 
 const THREADS: [usize; 4] = [1, 4, 16, 64];

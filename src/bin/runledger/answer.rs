@@ -11,6 +11,7 @@ use crate::failure::{self, Failure};
 use crate::global::Global;
 use crate::term::output;
 
+/// Why a command failed, as JSON.
 #[derive(Serialize)]
 struct Refusal<'a> {
     success: bool,
@@ -51,7 +52,8 @@ pub(crate) fn usage(text: &str) {
     let _ = output::json_line(&mut io::stdout(), &refusal);
 }
 
-/// Returns the word for what became of a record, and the number of its line; `None` if the record is not in the ledger.
+/// Returns the word for the state of a record, such as `durable`, and the number of the record's line in the ledger.
+/// The number is `None` if the record is not in the ledger.
 pub(crate) fn word(answer: &Answer) -> (&'static str, Option<u64>) {
     match answer {
         Answer::Durable { seq } => ("durable", Some(*seq)),

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 use clap::builder::{PathBufValueParser, PossibleValuesParser, TypedValueParser};
 use runledger::{Usd, Uuid};
@@ -32,7 +33,7 @@ pub(crate) fn file_name() -> impl TypedValueParser<Value = PathBuf> {
     })
 }
 
-/// Returns a parser of whole numbers from `least` to `most`. All of these numbers must fit in `T`.
+/// Returns a parser of whole numbers from `least` to `most`. `T` must be able to hold all of these numbers.
 pub(crate) fn whole<T>(least: u64, most: u64) -> impl Fn(&str) -> Result<T, String> + Clone
 where
     T: FromStr,
@@ -64,6 +65,28 @@ pub(crate) fn usd(text: &str) -> Result<Usd, String> {
 pub(crate) fn seconds(text: &str) -> Result<f64, String> {
     let number = text.parse().ok().filter(|number| (0.0..=1e9).contains(number));
     number.ok_or_else(|| "expected a number of seconds from 0 to 1000000000, such as 7.5".to_owned())
+}
+
+/// Reads a duration in seconds, minutes, hours or days, such as `90s` or `10m`, of at least 1 second and at most a
+/// year.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    const YEAR_S: u64 = 366 * 86_400;
+    let seconds = || {
+        let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+        let unit_s = match unit {
+            "s" => 1,
+            "m" => 60,
+            "h" => 3_600,
+            "d" => 86_400,
+            _ => return None,
+        };
+        let digits = number.bytes().all(|byte| byte.is_ascii_digit());
+        number.parse::<u64>().ok().filter(|_| digits)?.checked_mul(unit_s)
+    };
+    let seconds = seconds().filter(|seconds| (1..=YEAR_S).contains(seconds));
+    seconds
+        .map(Duration::from_secs)
+        .ok_or_else(|| "expected a duration from 1s to 366d, such as 90s, 10m, 2h or 1d".to_owned())
 }
 
 /// Returns why a line of input is not text.

@@ -3,25 +3,65 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use runledger::Baselines;
-use runledger::baseline::Precision;
+use runledger::baseline::{FrozenBaselines, Precision};
 use runledger::metrics::Fields;
+use runledger::{Baselines, Error, ErrorKind, FrozenWeeks};
 
 use crate::failure::Failure;
 use crate::global::Global;
 use crate::records;
 use crate::selection::Window;
 use crate::term::{Column, Table, cell, printable, short};
+use crate::week::Week;
 
 /// Returns the path of the file with the frozen baselines, which is in the same directory as the ledger. Fails if the
 /// file would be the ledger itself.
 pub(crate) fn frozen_path(global: &Global) -> Result<PathBuf, Failure> {
     let path = global.ledger.with_file_name("baselines.jsonl");
-    if path == global.ledger { Err(Failure::IsLedger(path)) } else { Ok(path) }
+    if path == global.ledger { Err(Failure::IsLedger { operation: "write the baselines", path }) } else { Ok(path) }
 }
 
-/// Combines the executions in the window, on all cores. `take` adds an execution to a part of the result, and `merge`
-/// joins two parts. Lines that are not records are skipped, and a warning on stderr names them.
+/// Returns the baselines of the given week, or of the latest frozen week if no week is given.
+///
+/// Fails if the week is not frozen. If no week is given, also fails if a line after the latest readable week is
+/// damaged, because that line may be a later week.
+pub(crate) fn frozen(week: Option<Week>, global: &Global) -> Result<FrozenBaselines, Failure> {
+    let path = frozen_path(global)?;
+    let not_frozen = |of: String| Failure::NotFrozen { of, path: path.clone() };
+    let missing = |error: &Error| error.io_kind() == Some(std::io::ErrorKind::NotFound);
+    let weeks = match FrozenWeeks::open(&path) {
+        Err(error) if missing(&error) => return Err(not_frozen("yet".to_owned())),
+        weeks => weeks?,
+    };
+    let mut last: Option<FrozenBaselines> = None;
+    let mut is_damaged = false;
+    for frozen in weeks {
+        match frozen {
+            Ok(frozen) => {
+                let wanted = week.is_none_or(|week| week.0 == frozen.week_start);
+                if wanted && last.as_ref().is_none_or(|last| last.week_start < frozen.week_start) {
+                    last = Some(frozen);
+                    is_damaged = false;
+                }
+            }
+            Err(error) if error.kind() == ErrorKind::Malformed => {
+                records::name(&error, global);
+                is_damaged = true;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    if is_damaged && week.is_none() && last.is_some() {
+        return Err(Failure::DamagedWeek(path));
+    }
+    last.ok_or_else(|| {
+        not_frozen(week.map_or_else(|| "yet".to_owned(), |week| format!("for the week from {}", week.0)))
+    })
+}
+
+/// Combines the executions in the window, on all cores. `init` creates an empty partial result, `take` adds an
+/// execution to a partial result, and `merge` combines two of them. Lines that are not records are skipped, and
+/// warnings on stderr name them.
 pub(crate) fn fold<A: Send>(
     window: &Window,
     global: &Global,

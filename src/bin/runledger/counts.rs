@@ -1,10 +1,10 @@
-//! The counts of a usage, as JSON.
+//! Reads the counts of a usage from JSON. Each key belongs to a meter, which is a kind of usage such as input tokens.
 
 use runledger::metrics::Meter;
 use serde_json::Value;
 
-/// Returns the meter of `key` and the count in `value`, which is not null. `path` is the place of the object that has the
-/// key.
+/// Returns the meter of `key` and the count in `value`, which must not be null. Errors begin with `path`, the path of
+/// the object that contains the key.
 pub(crate) fn count(path: &str, key: &str, value: &Value) -> Result<(Meter, u64), String> {
     let Some((meter, in_seconds)) = meter(key) else {
         return Err(format!("{path}: expected one of {}, found {key:?}", keys().join(", ")));
@@ -14,8 +14,8 @@ pub(crate) fn count(path: &str, key: &str, value: &Value) -> Result<(Meter, u64)
     Ok((meter, count.ok_or_else(|| format!("{path}.{key}: expected {expected}, found {value}"))?))
 }
 
-/// Returns the meter of a key. A meter is a kind of usage, such as input tokens. The boolean is true if the value of
-/// the key is in seconds, but the meter is in milliseconds.
+/// Returns the meter of a key, or `None` if the key is unknown. The boolean is true if the value of the key is in
+/// seconds, but the meter is in milliseconds.
 fn meter(key: &str) -> Option<(Meter, bool)> {
     let seconds = key.strip_suffix("_seconds").map(|name| format!("{name}_ms"));
     let name = seconds.as_deref().unwrap_or(key);
@@ -28,7 +28,8 @@ fn keys() -> Vec<String> {
     Meter::ALL.into_iter().map(|meter| meter.usage_key().replace("_ms", "_seconds")).collect()
 }
 
-/// Returns the nearest whole number of milliseconds.
+/// Returns the nearest whole number of milliseconds. Returns `None` if the number is negative or does not fit in a
+/// `u64`.
 fn milliseconds(seconds: f64) -> Option<u64> {
     let milliseconds = (seconds * 1000.0).round();
     (0.0..u64::MAX as f64).contains(&milliseconds).then_some(milliseconds as u64)

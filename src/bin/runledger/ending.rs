@@ -8,7 +8,7 @@ use runledger::metrics::{ErrorCategory, Status};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Ending {
     Success,
-    /// `failed` is the word in records.
+    /// The status in the record is then `failed`
     #[value(alias = "failed")]
     Error,
     Cancelled,
@@ -30,6 +30,7 @@ impl Ending {
         }
     }
 
+    /// Returns the word of the argument.
     pub(crate) fn text(self) -> &'static str {
         match self {
             Self::Success => "success",

@@ -5,7 +5,7 @@ use runledger::{ExecutionMetrics, Timestamp};
 
 use crate::term::{Column, cell, minutes, short};
 
-/// What the record of a production has in addition. [`production`] returns the cells.
+/// The columns that only executions of a production fill. [`production`] returns their cells.
 pub(crate) const PRODUCTION: [Column; 4] = [
     Column::Extra(&Column::Level("outcome")),
     Column::Extra(&Column::Number("regen")),
@@ -31,7 +31,7 @@ pub(crate) const COLUMNS: [Column; 11] = [
 /// The maximum number of rows that are held in memory. A longer table is written in parts of this many rows.
 pub(crate) const ROWS_MAX: usize = 10_000;
 
-/// Returns the cells of the columns [`PRODUCTION`]. The scene of a shot comes before it.
+/// Returns the cells of the columns [`PRODUCTION`]. The cell of a shot begins with its scene, as in `s-2/s-2-004`.
 pub(crate) fn production(record: &ExecutionMetrics) -> [String; 4] {
     let production = &record.production;
     let shot = match (&production.scene_id, &production.shot_id) {
@@ -44,14 +44,15 @@ pub(crate) fn production(record: &ExecutionMetrics) -> [String; 4] {
 /// Returns the cells of a row except the last one, the id.
 pub(crate) fn cells(record: &ExecutionMetrics) -> [String; 10] {
     let [outcome, regen, shot, artifact] = production(record);
+    let bounded = |text| short::bounded(text, record.is_lower_bound());
     let tokens = record.tokens_used.or_else(|| record.tokens_input?.checked_add(record.tokens_output?));
     [
         minutes(record.timestamp_start),
         record.skill_name.clone(),
         cell(status(record)),
         cell(record.total_latency_ms.map(|ms| short::count(ms.into()))),
-        cell(tokens.map(|tokens| short::count(tokens.into()))),
-        cell(record.cost_usd.map(short::usd)),
+        cell(tokens.map(|tokens| bounded(short::count(tokens.into())))),
+        cell(record.cost_usd.map(|usd| bounded(short::usd(usd)))),
         outcome,
         regen,
         shot,
@@ -62,7 +63,8 @@ pub(crate) fn cells(record: &ExecutionMetrics) -> [String; 10] {
 /// Like [`cells`], but the first cell also says how long before `now` the execution started.
 pub(crate) fn cells_with_age(record: &ExecutionMetrics, now: Timestamp) -> [String; 10] {
     let mut cells = cells(record);
-    // The start can be after `now` if another machine with a different clock recorded it. No age is shown then.
+    // If another machine with a different clock recorded the start, it can be after `now`. No age is shown in that
+    // case.
     if let Some(age_ms) = now.ms_since(record.timestamp_start) {
         cells[0].push_str(&format!("  {:>4} ago", short::age(age_ms)));
     }
@@ -77,13 +79,13 @@ pub(crate) fn with_id(
     [start, skill, status, ms, tokens, usd, outcome, regen, shot, artifact, id]
 }
 
-/// Returns how the execution ended. If the record has no status, the status is derived from `execution_succeeded` and
-/// `execution_failed`.
+/// Returns how the execution ended, or `None` if this is unknown. If the record has no status, the result is derived
+/// from `execution_succeeded` and `execution_failed`.
 pub(crate) fn status(record: &ExecutionMetrics) -> Option<Status> {
-    let stated = match (record.execution_succeeded, record.execution_failed) {
+    let derived = match (record.execution_succeeded, record.execution_failed) {
         (Some(true), None | Some(false)) => Some(Status::Success),
         (None | Some(false), Some(true)) => Some(Status::Failed),
         _ => None,
     };
-    record.status.clone().or(stated)
+    record.status.clone().or(derived)
 }

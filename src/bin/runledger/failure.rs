@@ -24,30 +24,45 @@ pub(crate) enum Failure {
     Exists { operation: &'static str, path: PathBuf },
     #[error("cannot read a head: {}", path.display())]
     Head { path: PathBuf, source: Box<dyn Error + Send + Sync> },
+    #[error(
+        "cannot append to the job summary: GITHUB_STEP_SUMMARY is not set; expected the path of a file, as in a step of GitHub Actions"
+    )]
+    NoStepSummary,
     #[error("cannot read the input")]
     Input(#[source] io::Error),
     #[error("no execution has the id {0}")]
     Absent(String),
+    #[error("no execution in flight has an id that begins with {0}; `runledger open` lists those in flight")]
+    NotInFlight(String),
     #[error(
         "no execution and no run has the id {0:?}; expected an id such as 019c5d2a-5a40-7000-8000-000000000001, its first digits, or a run_id"
     )]
     NeitherIdNorRun(String),
     /// [`Failure::report`] writes the candidates below the text.
-    #[error(
-        "cannot show one execution of the run {run:?}: found {count}{}; expected 1. {}",
-        if *of_tree { " without a parent in the run" } else { "" },
-        several(run, *of_tree)
-    )]
-    SeveralOfRun { run: String, count: usize, of_tree: bool, candidates: Vec<Candidate> },
+    #[error("cannot show one execution of the run {run:?}: found {count}; expected 1. {}", several(run))]
+    SeveralOfRun { run: String, count: usize, candidates: Vec<Candidate> },
     #[error("no execution belongs to the run {0:?}")]
     NoRun(String),
     #[error("cannot find the latest run: {}: no record has a run_id. Name a run with --run, or set RUNLEDGER_RUN_ID when you record", .0.display())]
     NoRunYet(PathBuf),
+    #[error("no hold has the id {0}: nothing was reserved yet")]
+    NoHold(u64),
+    #[error("cannot set the limit of {api:?}: {why}")]
+    Limit { api: String, why: String },
+    #[error("cannot remove the limit of {api:?}: {}: found no such limit; expected one that `runledger quota set` stored", path.display())]
+    NoLimit { api: String, path: PathBuf },
+    #[error("cannot change the limits: {}: another process held the lock at every attempt for {deadline_ms} ms", path.display())]
+    LimitsLocked { path: PathBuf, deadline_ms: u128 },
+    #[error("cannot read the amount {found:?}: expected {expected}, or `unknown`")]
+    Amount { found: String, expected: &'static str },
     #[error("no error has the number {0}")]
     NoError(runledger::runlog::ErrorId),
     /// [`Failure::report`] writes the candidates below the text.
     #[error("{several} executions have an id that begins with {prefix}")]
     Ambiguous { several: String, prefix: String, candidates: Vec<Candidate> },
+    /// [`Failure::report`] writes the candidates below the text.
+    #[error("{several} runs have an id that begins with {beginning:?}")]
+    AmbiguousRun { several: String, beginning: String, candidates: Vec<String> },
     #[error("cannot report the head: the ledger has faults ({0}), which `runledger verify` lists")]
     Faulty(u64),
     #[error("cannot report the head: {}: found no ledger id; expected a ledger with its internal directory, which stores the id", .0.display())]
@@ -66,6 +81,11 @@ pub(crate) enum Failure {
         .0.display()
     )]
     NothingToImport(PathBuf),
+    #[error(
+        "cannot import records from {}: found a session of {agent}; run `runledger import {agent} {}` to import it",
+        path.display(), path.display()
+    )]
+    SessionToImport { path: PathBuf, agent: &'static str },
     #[error("{option} applies only to an import of {of}")]
     OtherImport { option: &'static str, of: &'static str },
     #[error("{0}")]
@@ -91,8 +111,8 @@ pub(crate) enum Failure {
     AlreadyImported(PathBuf),
     #[error("cannot run the command: {}", program.display())]
     Command { program: std::ffi::OsString, source: io::Error },
-    #[error("cannot write the baselines: {}: this is the ledger", .0.display())]
-    IsLedger(PathBuf),
+    #[error("cannot {operation}: {}: this is the ledger", path.display())]
+    IsLedger { operation: &'static str, path: PathBuf },
     #[error(
         "cannot read the ledger: {}: found a file without a record; expected the file of a ledger; to use another ledger, set --ledger PATH or RUNLEDGER_PATH",
         .0.display()
@@ -102,6 +122,11 @@ pub(crate) enum Failure {
         "cannot show the tree of {0}: found more than {1} executions with a parent; expected at most {1}. `runledger list --run ID --all` lists a run"
     )]
     LargeTree(runledger::Uuid, usize),
+    #[error(
+        "cannot show the screen: found a pipe or --json; expected a terminal. `runledger top --once` prints it once"
+    )]
+    #[allow(dead_code, reason = "only `top` returns it, and a build may lack `top`")]
+    NoScreen,
 }
 
 impl Failure {
@@ -125,18 +150,29 @@ impl Failure {
             | Self::AlreadyImported(_)
             | Self::DamagedWeek(_) => "malformed",
             Self::Absent(_)
+            | Self::NotInFlight(_)
             | Self::NeitherIdNorRun(_)
             | Self::NoRun(_)
             | Self::NoRunYet(_)
             | Self::NoError(_)
+            | Self::NoLimit { .. }
             | Self::NothingToImport(_)
             | Self::NotFrozen { .. }
             | Self::NoRegistry(_) => "absent",
-            Self::WeekStart(_) | Self::Period(_) | Self::OtherImport { .. } => "usage",
-            Self::Ambiguous { .. } | Self::SeveralOfRun { .. } => "ambiguous",
+            Self::NoHold(_) => "unknown_hold",
+            Self::Limit { .. } => "invalid",
+            Self::LimitsLocked { .. } => "timeout",
+            Self::Amount { .. }
+            | Self::NoScreen
+            | Self::WeekStart(_)
+            | Self::Period(_)
+            | Self::OtherImport { .. }
+            | Self::SessionToImport { .. }
+            | Self::NoStepSummary => "usage",
+            Self::Ambiguous { .. } | Self::AmbiguousRun { .. } | Self::SeveralOfRun { .. } => "ambiguous",
             Self::IdOfExecution(_) => "unknown_model",
             Self::Faulty(_) => "faulty",
-            Self::IsLedger(_) | Self::NoIdentity(_) | Self::NotALedger(_) | Self::LargeTree(..) => "unsuitable",
+            Self::IsLedger { .. } | Self::NoIdentity(_) | Self::NotALedger(_) | Self::LargeTree(..) => "unsuitable",
         }
     }
 
@@ -151,6 +187,8 @@ impl Failure {
         }
         if let Self::Ambiguous { candidates, .. } | Self::SeveralOfRun { candidates, .. } = self {
             output::error_with_candidates(&text, self.kind(), candidates, global.style());
+        } else if let Self::AmbiguousRun { candidates, .. } = self {
+            output::error_with_candidates(&text, self.kind(), candidates, global.style());
         } else {
             output::error(&text, self.kind(), global.style());
         }
@@ -158,10 +196,17 @@ impl Failure {
 
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Absent(_) | Self::NeitherIdNorRun(_) | Self::NoRun(_) | Self::NoError(_) | Self::Faulty(_) => {
-                ExitCode::No
-            }
-            Self::Library(error) if matches!(error.kind(), ErrorKind::UnknownExecution | ErrorKind::Ended) => {
+            Self::Absent(_)
+            | Self::NotInFlight(_)
+            | Self::NeitherIdNorRun(_)
+            | Self::NoRun(_)
+            | Self::NoError(_)
+            | Self::NoHold(_)
+            | Self::NoLimit { .. }
+            | Self::Faulty(_) => ExitCode::No,
+            Self::Library(error)
+                if matches!(error.kind(), ErrorKind::UnknownExecution | ErrorKind::UnknownHold | ErrorKind::Ended) =>
+            {
                 ExitCode::No
             }
             Self::Command { source, .. } => ExitCode::of_not_run(source),
@@ -170,18 +215,16 @@ impl Failure {
     }
 }
 
-/// Returns what to do if a run has several executions.
-fn several(run: &str, of_tree: bool) -> String {
-    if of_tree {
-        return "Name one of them".to_owned();
-    }
-    // Most ids need no quotes in a shell.
+/// Returns advice for a run that has several executions.
+fn several(run: &str) -> String {
+    // Most ids contain only characters that need no quotes in a shell.
     let is_plain = run.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:/".contains(&byte));
     let run = if is_plain { run.to_owned() } else { format!("'{}'", run.replace('\'', "'\\''")) };
     format!("`runledger list --run {run} --all` lists all, and `runledger show {run} --tree` sums them up")
 }
 
-/// Returns true if the file exists, but is not the file of a ledger. The operating system reports no error then.
+/// Returns true if the library refused a file that exists, because it is not the file of a ledger. Such an error has
+/// the kind `Io` and no cause, because the operating system did not report an error.
 fn is_not_a_ledger(error: &runledger::Error) -> bool {
     error.kind() == ErrorKind::Io && error.cause().is_none()
 }
@@ -209,6 +252,7 @@ pub(crate) fn kind(error: &runledger::Error) -> &'static str {
         ErrorKind::Unpriced => "unpriced",
         ErrorKind::UnknownLimit => "unknown_limit",
         ErrorKind::UnknownExecution => "unknown_execution",
+        ErrorKind::UnknownHold => "unknown_hold",
         ErrorKind::Ended => "ended",
         ErrorKind::Overflow => "overflow",
         ErrorKind::Conflict => "conflict",

@@ -8,9 +8,12 @@ use std::{env, io};
 
 use runledger::ledger::Fallback;
 
-/// Returns the directories in the order in which they are tried. The first is `$XDG_STATE_HOME/runledger/spill`, where
-/// the default of `XDG_STATE_HOME` is `~/.local/state`. The second is `runledger-UID/spill` in the temporary directory.
-/// It is left out if `runledger-UID` exists and is not a directory that only this user can use.
+/// Returns the directories in the order in which they are tried:
+///
+/// - `$XDG_STATE_HOME/runledger/spill`. The default of `XDG_STATE_HOME` is `$HOME/.local/state`. A variable that is not
+///   an absolute path is ignored. Without both variables, this directory is left out.
+/// - `runledger-UID/spill` in the temporary directory. UID is the effective user id. This directory is left out if
+///   `runledger-UID` exists, but is not a directory that only this user can use.
 pub(crate) fn all() -> Vec<Fallback> {
     let state = absolute(env::var_os("XDG_STATE_HOME"))
         .or_else(|| Some(absolute(env::var_os("HOME"))?.join(".local/state")))

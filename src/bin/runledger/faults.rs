@@ -1,4 +1,4 @@
-//! The reasons why a record in a line is refused.
+//! Lists the reasons why a record in an input line is refused.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use runledger::ExecutionMetrics;
 use runledger::metrics::Status;
 use serde_json::value::RawValue;
 
-/// Returns why a record cannot be stored. The list is empty if it can be stored.
+/// Returns why a record cannot be stored. The list is empty if the record can be stored.
 pub(crate) fn of_record(record: &ExecutionMetrics) -> Vec<String> {
     let Err(error) = record.validate() else { return Vec::new() };
     let mut reasons = error.details().to_vec();
@@ -17,8 +17,8 @@ pub(crate) fn of_record(record: &ExecutionMetrics) -> Vec<String> {
     reasons
 }
 
-/// Returns why a line is not a record: each of the keys `required` that it lacks, and `reason`, unless that is about one
-/// of these keys.
+/// Returns why a line is not a record: one reason for each key in `required` that is missing, and then `reason`. If
+/// `reason` is about one of the missing keys, it is not listed again.
 pub(crate) fn of_line(line: &str, required: &[&str], reason: String) -> Vec<String> {
     let object: BTreeMap<String, &RawValue> = match serde_json::from_str(line) {
         Ok(object) if line.trim_ascii_start().starts_with('{') => object,

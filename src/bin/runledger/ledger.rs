@@ -20,11 +20,11 @@ pub(crate) fn open(global: &Global) -> Result<Ledger, Error> {
     Ok(ledger)
 }
 
-/// Moves to `ledger` the records that `runledger run` stored in other directories because it could not use the ledger
-/// at `place`.
-pub(crate) fn take_back_of(ledger: &Ledger, place: &Path, global: &Global) {
+/// Moves records from other directories to `ledger`. `runledger run` stored these records there because it could not
+/// use the ledger at `path`.
+pub(crate) fn take_back_of(ledger: &Ledger, path: &Path, global: &Global) {
     for fallback in fallback::all() {
-        if let Err(error) = ledger.take_back_of(&fallback, place) {
+        if let Err(error) = ledger.take_back_of(&fallback, path) {
             warn("records in another directory were not moved to the ledger", &error, global.style());
         }
     }

@@ -9,6 +9,7 @@
 mod answer;
 mod argument;
 mod baselines;
+mod budget;
 mod clock;
 mod commands;
 mod counts;
@@ -25,15 +26,24 @@ mod global;
 mod input_file;
 mod input_line;
 mod ledger;
+mod limits;
+mod markdown;
+mod meter;
+mod observed;
+mod output_file;
 mod period;
 mod policy_file;
 mod price_table;
 mod priced;
 mod project;
+mod quota_text;
+mod quotas;
 mod record_args;
 mod record_fields;
 mod records;
+mod run_id;
 mod selection;
+mod stdin_value;
 mod term;
 mod usage;
 mod warnings;
@@ -51,7 +61,10 @@ use term::color;
 
 fn main() -> ExitCode {
     let CommandLine { global, command } = CommandLine::read();
-    color::set(global.color);
+    // The command `statusline` decides itself whether its output is coloured.
+    if !matches!(command, Command::Statusline(_)) {
+        color::set(global.color, false);
+    }
     let bar = match &command {
         Command::Import(args) => args.bar(&global),
         command if command.reads_all() => Bar::over(&global.ledger),

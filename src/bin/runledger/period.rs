@@ -11,11 +11,12 @@ use runledger::{ExecutionMetrics, Timestamp};
 use crate::clock;
 use crate::zone::Zone;
 
-/// A period, which selects executions by the time at which they began.
+/// A period, which selects executions by the time at which they started.
 #[derive(Debug)]
 pub(crate) struct Period {
+    /// The start. `None` if the period has no start.
     pub(crate) since: Option<Bound>,
-    /// The end, which is not before `since`.
+    /// The end, which is not before `since`. `None` if the period has no end.
     pub(crate) until: Option<Bound>,
     pub(crate) zone: Zone,
 }
@@ -75,7 +76,7 @@ pub(crate) enum Bound {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum When {
     At(Bound),
-    /// The day of the timestamp, minus this number of days.
+    /// The day that is this number of days before the day of the timestamp.
     DaysBefore(Timestamp, u64),
 }
 
@@ -104,7 +105,7 @@ impl Bound {
     /// Returns the time itself. For a date, returns the start of that day in UTC.
     pub(crate) fn begin(self) -> Timestamp {
         match self {
-            // A timestamp can hold every year of four digits.
+            // This does not fail, because a timestamp can hold every year of four digits.
             Self::Date(date) => date.and_time(NaiveTime::MIN).and_utc().try_into().unwrap_or(Timestamp::UNIX_EPOCH),
             Self::Time(time) => time,
         }
@@ -138,8 +139,9 @@ impl Period {
         Ok(Self { since, until, zone })
     }
 
-    /// Returns two times between which all executions of the period began. They can be up to 4 hours before and after
-    /// the period if the clocks of the zone change on that day.
+    /// Returns two times between which all executions of the period started. If clocks change around one end of the
+    /// period, the time can be up to 4 hours outside the period. A time is `None` if the period has no such end, or if
+    /// a timestamp cannot be that early or late.
     pub(crate) fn limits(&self) -> (Option<Timestamp>, Option<Timestamp>) {
         let since = self.since.and_then(|since| match since {
             Bound::Date(date) => Some(midnight(date, &self.zone)?.0),
@@ -152,12 +154,12 @@ impl Period {
         (since, until)
     }
 
-    /// Returns whether the period includes every time.
+    /// Returns true if the period includes every time.
     pub(crate) fn is_all(&self) -> bool {
         self.since.is_none() && self.until.is_none()
     }
 
-    /// Returns whether the execution began in the period.
+    /// Returns true if the execution started in the period.
     pub(crate) fn has(&self, record: &ExecutionMetrics) -> bool {
         self.contains(record.timestamp_start)
     }
@@ -175,13 +177,15 @@ impl Period {
     }
 }
 
-/// Returns the time at which a date begins in the zone, twice. If the clocks of the zone change in the days around it,
-/// the date can begin more than once. Then returns a time before all of these, and a time after them. Returns `None` if
-/// a timestamp cannot be that early or late.
+/// Returns two times between which a date begins in the zone. If the clocks of the zone do not change in the days
+/// around the date, both are the time at which the date begins. If the clocks change, the date can begin more than
+/// once. In that case, the first time is before all of these beginnings, and the second time is after them. Returns
+/// `None` if a timestamp cannot be that early or late.
 fn midnight(date: NaiveDate, zone: &Zone) -> Option<(Timestamp, Timestamp)> {
     const HOUR_MS: i64 = 3_600_000;
     // No zone is further from UTC than this.
     const OFFSET_MS: i64 = 26 * HOUR_MS;
+    // If a date begins more than once, its beginnings are less than this time apart.
     const CHANGE_MS: i64 = 4 * HOUR_MS;
     let at = Timestamp::from_unix_ms;
     let middle = date.and_time(NaiveTime::MIN).and_utc().timestamp_millis();

@@ -1,4 +1,4 @@
-//! The policy file of `gate`, `escalate` and `policy`.
+//! The policy file of `gate`, `escalate`, `watch` and `policy`.
 
 use std::path::Path;
 

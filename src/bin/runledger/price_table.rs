@@ -1,5 +1,6 @@
 //! The price table that a command uses.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use runledger::PriceTable;
@@ -7,6 +8,8 @@ use runledger::PriceTable;
 use crate::failure::Failure;
 use crate::input_file;
 use crate::project::Project;
+
+const READ: &str = "read prices";
 
 /// The user's own prices, as an argument.
 #[derive(Debug, Default, clap::Args)]
@@ -22,10 +25,22 @@ impl OwnPrices {
         self.prices.is_some()
     }
 
-    /// Like [`table`](Self::table), but returns `None` if the user has no file of prices. Only the bundled prices apply
-    /// then.
+    /// Like [`table`](Self::table), but returns `None` if the user has no file of prices. In that case, only the
+    /// bundled prices apply.
     pub(crate) fn table_if_given(&self) -> Result<Option<PriceTable>, Failure> {
         if self.is_given() { self.table().map(Some) } else { Ok(None) }
+    }
+
+    /// Like [`table`](Self::table), but fails if the prices are not in a file. If the path is a pipe without a writer,
+    /// reading it would never end.
+    pub(crate) fn table_of_file(&self) -> Result<PriceTable, Failure> {
+        if let Some(path) = &self.prices
+            && path.metadata().is_ok_and(|metadata| !metadata.is_file())
+        {
+            let source = io::Error::other("found something that is not a file; expected a file");
+            return Err(Failure::File { operation: READ, path: path.clone(), source });
+        }
+        self.table()
     }
 
     /// Returns the bundled prices, overridden by the rows of the given file.
@@ -40,7 +55,7 @@ impl OwnPrices {
 
 /// Returns the text of a file of prices.
 pub(crate) fn read_text(path: &Path) -> Result<String, Failure> {
-    input_file::read("read prices", path)
+    input_file::read(READ, path)
 }
 
 /// Returns why the text of the file is not a price table. If the text is the table of another project, the failure

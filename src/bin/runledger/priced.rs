@@ -81,8 +81,8 @@ pub(crate) struct Answered {
 }
 
 impl Answered {
-    /// Writes the cost and its source into `record`, which must not have a cost yet. A known `cost_tier` is not changed.
-    /// An answer without a cost makes the cost unknown, and the reason is returned.
+    /// Writes the cost and its source into `record`, which must not have a cost yet. A known `cost_tier` is not
+    /// changed. If the answer has no cost, the cost of the record becomes unknown, and the reason is returned.
     pub(crate) fn fill(self, record: &mut ExecutionMetrics) -> Result<Option<String>, String> {
         let estimated_usd = record.cost.estimated_usd;
         record.cost.estimated_usd = None;

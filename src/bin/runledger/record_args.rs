@@ -1,7 +1,7 @@
 //! The options that set fields of a record, which `run`, `start`, `progress`, `complete` and `log` share.
 //!
-//! The options are entries of tables. clap's derive would add about a kilobyte to the program for each option of each
-//! command.
+//! The options are defined in tables. clap's derive would also work, but it would add about a kilobyte to the program
+//! for each option of each command.
 
 use std::any::Any;
 
@@ -16,7 +16,7 @@ use crate::ending::Ending;
 
 /// An option of a command.
 pub(crate) struct Opt {
-    /// The name without hyphens at the beginning, such as `run-id`.
+    /// The name without the hyphens at its beginning, such as `run-id`.
     pub(crate) name: &'static str,
     /// What the help calls the value, such as `ID`.
     pub(crate) value: &'static str,
@@ -29,8 +29,9 @@ pub(crate) struct Opt {
 pub(crate) enum Form {
     /// An empty text counts as not given, because an unset variable of a shell in quotes becomes an empty argument.
     Text,
-    /// Texts; the option can be given several times.
+    /// One or more texts. The option can be given several times.
     Texts,
+    /// One of these words.
     Words(&'static [&'static str]),
     Count,
     Usd,
@@ -41,7 +42,7 @@ pub(crate) enum Form {
 }
 
 impl Opt {
-    /// Returns the option as clap defines it.
+    /// Returns the definition of the option for clap.
     pub(crate) fn arg(&self) -> Arg {
         let arg = Arg::new(self.name).long(self.name).value_name(self.value).help(self.help);
         match self.form {
@@ -58,12 +59,12 @@ impl Opt {
     }
 }
 
-/// Returns the value of an option; `None` if it was not given, or if the command does not have the option.
+/// Returns the value of an option. Returns `None` if the option was not given, or if the command does not have it.
 pub(crate) fn value<T: Any + Clone + Send + Sync>(matches: &ArgMatches, name: &str) -> Option<T> {
     matches.try_get_one(name).ok().flatten().cloned()
 }
 
-/// Like [`value`], but returns a text.
+/// Like [`value`], but for a text. An empty text counts as not given.
 pub(crate) fn text(matches: &ArgMatches, name: &str) -> Option<String> {
     value(matches, name).filter(|text: &String| !text.is_empty())
 }
@@ -122,7 +123,7 @@ pub(crate) struct Fields {
     pub(crate) model: Option<String>,
     pub(crate) provider: Option<String>,
     pub(crate) tier: Option<CostTier>,
-    /// The tokens and the cost of a call, without its model. `None` if neither a number of tokens nor a cost was given.
+    /// The tokens and the cost of a call, without its model. `None` if no tokens and no cost were given.
     pub(crate) usage: Option<Box<LlmCall>>,
     pub(crate) artifact: Option<String>,
     pub(crate) outcome: Option<QcOutcome>,

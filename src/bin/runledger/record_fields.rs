@@ -1,4 +1,4 @@
-//! Writes the given fields into a record, and computes its cost.
+//! Writes the fields that were given as options into a record, and computes the cost of the record.
 
 use runledger::metrics::{CostSource, CostTier, Kind, LlmCall, RunIds};
 use runledger::{ExecutionMetrics, PriceTable, Timestamp};
@@ -17,7 +17,8 @@ impl Fields {
         let mut ids = environment::run_ids(global);
         let is_other = self.run_id.is_some() && self.run_id != ids.run_id;
         if is_other && self.parent.is_none() && ids.parent_execution_id.is_some() {
-            // The parent in the environment belongs to the run in the environment, which starts the given run.
+            // The parent execution in the environment belongs to the run in the environment. So this run started the
+            // given run, and becomes its parent run.
             ids.parent_run_id = ids.run_id.take();
         }
         self.set_ids(&mut ids);
@@ -29,8 +30,8 @@ impl Fields {
         set(&mut ids.parent_execution_id, &self.parent);
     }
 
-    /// Writes the fields into `record`. Adds a call at the time `now` if its tokens or its cost were given, or if the
-    /// model differs from the one that the record names.
+    /// Writes the fields into `record`. Adds a call at the time `now` if tokens or a cost were given. Also adds a call
+    /// if the record names another model than the given one.
     pub(crate) fn apply(&self, record: &mut ExecutionMetrics, now: Timestamp) {
         self.apply_without_call(record);
         self.apply_call(record, now);
@@ -78,6 +79,7 @@ impl Fields {
     }
 }
 
+/// Sets the field if a value was given.
 fn set<T: Clone>(field: &mut Option<T>, given: &Option<T>) {
     if given.is_some() {
         field.clone_from(given);
@@ -98,13 +100,14 @@ pub(crate) fn price(record: &mut ExecutionMetrics, own: &OwnPrices, global: &Glo
         };
         table.fill_costs(record);
         if record.trace.llm_calls.iter().all(|call| call.model_name.is_empty()) {
-            // Without a model, the tokens and the cost belong to the execution as a whole.
+            // No call names a model. So the calls are removed, and only their sums stay in the record.
             record.trace.llm_calls.clear();
         }
         if let Some(reason) = WhyUnknown::default().of(record, || Some(table)) {
             output::warning(&format!("the cost is unknown: {reason}"), "unknown_cost", global.style());
         }
     }
+    // A record of these kinds names a model that the execution did not call.
     let names_only = matches!(record.kind, Kind::ModelRouting | Kind::BudgetGate);
     if record.cost_usd.is_none() && (has_calls || record.model.name.is_some() && !names_only) {
         record.cost.source = Some(CostSource::Unknown);

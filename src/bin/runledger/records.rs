@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use runledger::baseline::Skipped;
 use runledger::ledger::SpilledRecords;
-use runledger::{Error, ErrorKind, ExecutionMetrics, InFlight, LedgerReader, Records, Scan};
+use runledger::{Error, ErrorKind, ExecutionMetrics, InFlight, LedgerReader, Records, Scan, Uuid};
 
 use crate::execution_id::{Candidate, IdPrefix};
 use crate::failure::{self, Failure};
@@ -13,13 +13,15 @@ use crate::global::Global;
 use crate::period::Period;
 use crate::term::output;
 
-/// The number of lines in which a file without internal files must have a record.
+/// The number of lines that are checked in a file without internal files. At least one of these lines must be a record.
 const LINES_WITHOUT_RECORD_MAX: usize = 1000;
 
-/// Returns a reader of the ledger. Fails if the file is neither a ledger nor JSON lines with records.
+/// Returns a reader of the ledger. Internal files, which are in a directory next to the file, show that the file is a
+/// ledger. Without them, fails if the first [`LINES_WITHOUT_RECORD_MAX`] lines are all malformed. An empty file is
+/// accepted.
 pub(crate) fn reader(global: &Global) -> Result<LedgerReader, Failure> {
     let reader = LedgerReader::open(&global.ledger)?;
-    // A ledger has internal files. Its lines can be damaged, but it is a ledger.
+    // A file with internal files is a ledger, even if all its lines are damaged.
     if global.ledger.with_extension("ledger").join("ledger.json").exists() {
         return Ok(reader);
     }
@@ -50,8 +52,8 @@ pub(crate) fn each_of(
     read.map(|()| skipped.count())
 }
 
-/// Warns of each file that this process is not allowed to read. If several readers report the same file, only the first
-/// report causes a warning.
+/// Warns of each file that cannot be read. If several readers report the same file, only the first report causes a
+/// warning.
 pub(crate) fn warn_of_unreadable(errors: &[Error], global: &Global) {
     static NAMED: Mutex<Vec<std::path::PathBuf>> = Mutex::new(Vec::new());
     let mut named = NAMED.lock().unwrap_or_else(PoisonError::into_inner);
@@ -64,17 +66,17 @@ pub(crate) fn warn_of_unreadable(errors: &[Error], global: &Global) {
     }
 }
 
-/// Returns the executions in flight, which have started but not ended. Warns of the files that this process is not
-/// allowed to read.
+/// Returns the executions in flight, which are those that have started and have not ended. Warns of the files that
+/// cannot be read.
 pub(crate) fn in_flight(global: &Global) -> Result<Vec<InFlight>, Failure> {
     let found = reader(global)?.in_flight()?;
     warn_of_unreadable(&found.unreadable, global);
     Ok(found.executions)
 }
 
-/// Returns the spilled records, which could not be appended to the ledger so far. They are in a directory of the
-/// ledger, or in the directories that `runledger run` uses if it cannot use the ledger's directory. Warns of the files
-/// that this process is not allowed to read.
+/// Returns the spilled records, which could not be appended to the ledger so far. They are in the `.ledger` directory.
+/// If `runledger run` cannot write to this directory, they are in a fallback directory. Warns of the files that cannot
+/// be read.
 pub(crate) fn spilled(global: &Global) -> Result<SpilledRecords, Failure> {
     let mut found = reader(global)?.spilled()?;
     let elsewhere = kept_elsewhere(global);
@@ -84,8 +86,8 @@ pub(crate) fn spilled(global: &Global) -> Result<SpilledRecords, Failure> {
     Ok(found)
 }
 
-/// Returns the records that belong to the ledger, but that `runledger run` stored in other directories. Also returns an
-/// error for each file that cannot be read.
+/// Returns the records of the ledger that `runledger run` stored in fallback directories. Also returns an error for
+/// each file that cannot be read.
 pub(crate) fn kept_elsewhere(global: &Global) -> SpilledRecords {
     let mut found = SpilledRecords::default();
     for fallback in fallback::all() {
@@ -116,6 +118,25 @@ pub(crate) fn find(id: &IdPrefix, global: &Global) -> Result<ExecutionMetrics, F
     }
 }
 
+/// Returns the id of the execution in flight whose id begins with the digits of `id`. A complete id is returned as it
+/// is, even if the execution is not in flight.
+pub(crate) fn begun(id: &IdPrefix, global: &Global) -> Result<Uuid, Failure> {
+    if let Ok(id) = Uuid::try_parse(&id.digits) {
+        return Ok(id);
+    }
+    let mut found: Vec<_> = in_flight(global)?.into_iter().map(|begun| begun.record).collect();
+    found.retain(|record| record.execution_id.simple().to_string().starts_with(&id.digits));
+    match found.as_slice() {
+        [] => Err(Failure::NotInFlight(id.given.clone())),
+        [record] => Ok(record.execution_id),
+        _ => {
+            let has_more = found.len() > CANDIDATES_MAX;
+            found.truncate(CANDIDATES_MAX);
+            Err(ambiguous(&id.given, &found, has_more))
+        }
+    }
+}
+
 fn ambiguous(prefix: &str, found: &[ExecutionMetrics], has_more: bool) -> Failure {
     let several = if has_more { format!("more than {CANDIDATES_MAX}") } else { "several".to_owned() };
     Failure::Ambiguous { several, prefix: prefix.to_owned(), candidates: found.iter().map(Candidate::of).collect() }
@@ -137,29 +158,34 @@ pub(crate) fn warn_of_truncation(global: &Global) {
     output::warning(&text, "truncated", global.style());
 }
 
-/// Warns of the records that could not be appended to the ledger so far.
+/// Warns that the output does not include the spilled records, which could not be appended to the ledger so far.
 pub(crate) fn warn_of_spill(global: &Global) -> Result<(), Failure> {
     let spilled = spilled(global)?;
-    if !spilled.records.is_empty() {
-        let count = spilled.records.len();
-        let text = format!("spilled records, which are left out until they are in the ledger: {count}");
-        output::warning(&text, "spilled", global.style());
-    }
+    let text = match spilled.records.len() {
+        0 => None,
+        1 => Some("1 spilled record is not in the ledger yet, so this output does not include it".to_owned()),
+        count => {
+            Some(format!("{count} spilled records are not in the ledger yet, so this output does not include them"))
+        }
+    };
+    text.iter().for_each(|text| output::warning(text, "spilled", global.style()));
     if spilled.damaged {
         output::warning(SpilledRecords::DAMAGED, "spilled", global.style());
     }
     Ok(())
 }
 
-/// Returns a pass over the executions that began in the period, and perhaps others around it.
+/// Returns a scan of the executions that started in the period. If clocks change around one end of the period, the scan
+/// also includes executions up to 4 hours outside the period. So callers must still check each record with
+/// [`Period::has`].
 pub(crate) fn scan(period: &Period, global: &Global) -> Result<Scan, Failure> {
     let (since, until) = period.limits();
     Ok(reader(global)?.scan().between(since, until))
 }
 
-/// Combines the records of a pass, on all cores. `take` adds a record to a partial result, and `merge` combines two
-/// partial results. Skips lines that are not records, and warns of them on stderr. Returns the result and the number of
-/// skipped lines.
+/// Combines the records of a scan, on all cores. `init` creates an empty partial result, `take` adds a record to a
+/// partial result, and `merge` combines two partial results. Skips lines that are not records, and warns of them on
+/// stderr. Returns the result and the number of skipped lines.
 pub(crate) fn fold<A: Send>(
     scan: &Scan,
     global: &Global,
@@ -176,24 +202,25 @@ pub(crate) fn fold<A: Send>(
     Ok((scanned.value?, scanned.skipped.count()))
 }
 
-/// Calls `go_on` with the value in `all`. If `go_on` fails, its error replaces the value. If `all` already is an error,
-/// does nothing.
-fn and_then<A>(all: &mut runledger::Result<A>, go_on: impl FnOnce(&mut A) -> runledger::Result<()>) {
-    if let Ok(value) = all
+/// Calls `go_on` with the value in `result`. If `go_on` fails, its error replaces the value. Does nothing if `result`
+/// is already an error.
+fn and_then<A>(result: &mut runledger::Result<A>, go_on: impl FnOnce(&mut A) -> runledger::Result<()>) {
+    if let Ok(value) = result
         && let Err(error) = go_on(value)
     {
-        *all = Err(error);
+        *result = Err(error);
     }
 }
 
-/// Warns of skipped lines, like [`each`].
+/// Warns of the skipped lines. `skipped` has the errors of the first of these lines, and only the number of the others.
+/// Also warns of each file that cannot be read.
 pub(crate) fn warn_of(skipped: &Skipped, global: &Global) {
     skipped.errors().iter().for_each(|error| name(error, global));
     warn_of_unreadable(skipped.unreadable(), global);
     count(skipped.count(), global);
 }
 
-/// Warns of a line that is not a record.
+/// Warns of a line that is not a record, or of a file that cannot be read.
 pub(crate) fn name(error: &Error, global: &Global) {
     output::warning(&failure::text(error), failure::kind(error), global.style());
 }

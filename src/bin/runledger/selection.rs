@@ -10,8 +10,9 @@ use crate::failure::Failure;
 use crate::global::Global;
 use crate::period::Period;
 use crate::records;
+use crate::run_id;
 
-/// Selects executions by their skill and by the time at which they began.
+/// Selects executions by their skill and by the time at which they started.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Window {
     /// Use only executions of this skill
@@ -22,21 +23,22 @@ pub(crate) struct Window {
 }
 
 impl Window {
-    /// Returns whether the window includes all executions.
+    /// Returns true if the window includes all executions.
     pub(crate) fn is_all(&self) -> bool {
         self.skill.is_none() && self.period.is_all()
     }
 
-    /// Returns whether the window includes an execution with this skill and this start.
+    /// Returns true if the window includes an execution with this skill and this start.
     pub(crate) fn has(&self, skill_name: &str, start: Timestamp) -> bool {
         self.skill.as_ref().is_none_or(|skill| skill == skill_name) && self.period.contains(start)
     }
 }
 
-/// Selects executions by their run and by the time at which they began.
+/// Selects executions by their run and by the time at which they started.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Selection {
-    /// Use only executions with this run_id. Executions of child runs are not included
+    /// Use only executions with this run_id. Executions of child runs are not included. The first characters of a UUID
+    /// are enough, or of any id if `…` follows
     #[arg(long, value_name = "ID")]
     run: Option<String>,
     /// Also use executions of the child runs of --run, of their child runs, and so on. The parent_run_id of a child run
@@ -48,13 +50,18 @@ pub(crate) struct Selection {
 }
 
 impl Selection {
-    /// Returns whether executions of all runs are selected.
+    /// Returns true if executions of all runs are selected.
     pub(crate) fn has_all_runs(&self) -> bool {
         self.run.is_none()
     }
 
-    /// Combines the selected records, like [`records::fold`]. Finds the records of a single run through the indexes.
-    /// Returns the result and the number of lines that are not records.
+    /// Returns the id of the run of --run.
+    fn run(&self, global: &Global) -> Result<Option<String>, Failure> {
+        self.run.as_deref().map(|run| run_id::find(run, global)).transpose()
+    }
+
+    /// Combines the selected records, like [`records::fold`]. The records of a single run are found through the
+    /// indexes, so only the lines of the run are read. Returns the result and the number of lines that are not records.
     pub(crate) fn fold<A: Send>(
         &self,
         global: &Global,
@@ -62,9 +69,10 @@ impl Selection {
         take: impl Fn(&mut A, &ExecutionMetrics) -> runledger::Result<()> + Sync,
         merge: impl Fn(&mut A, A) -> runledger::Result<()> + Sync,
     ) -> Result<(A, u64), Failure> {
-        let is_selected = self.predicate(global)?;
+        let run = self.run(global)?;
+        let is_selected = self.predicate_of(run.as_deref(), global)?;
         let add = |all: &mut A, record: &ExecutionMetrics| if is_selected(record) { take(all, record) } else { Ok(()) };
-        let Some(run) = self.run.as_deref().filter(|_| !self.child_runs) else {
+        let Some(run) = run.as_deref().filter(|_| !self.child_runs) else {
             return records::fold(&records::scan(&self.period, global)?, global, init, add, merge);
         };
         let (mut all, mut added) = (init(), Ok(()));
@@ -93,8 +101,17 @@ impl Selection {
         &'s self,
         global: &Global,
     ) -> Result<impl Fn(&ExecutionMetrics) -> bool + Sync + use<'s>, Failure> {
+        self.predicate_of(self.run(global)?.as_deref(), global)
+    }
+
+    /// Like [`predicate`](Self::predicate), but takes the id of the run of --run.
+    fn predicate_of<'s>(
+        &'s self,
+        run: Option<&str>,
+        global: &Global,
+    ) -> Result<impl Fn(&ExecutionMetrics) -> bool + Sync + use<'s>, Failure> {
         records::warn_of_spill(global)?;
-        let runs = self.runs(global)?;
+        let runs = self.runs(run, global)?;
         let of_run = move |record: &ExecutionMetrics| {
             runs.as_ref().is_none_or(|runs| record.run.run_id.as_ref().is_some_and(|run| runs.contains(run)))
         };
@@ -104,19 +121,19 @@ impl Selection {
     /// Returns the ids of the selected runs: the run of --run and, with --child-runs, its child runs, their child runs,
     /// and so on. Returns `None` if --run is missing, because all records are then selected. Fails if no execution
     /// belongs to these runs, so that a mistyped id does not look like a run without executions.
-    fn runs(&self, global: &Global) -> Result<Option<HashSet<String>>, Failure> {
-        let Some(run) = &self.run else { return Ok(None) };
+    fn runs(&self, run: Option<&str>, global: &Global) -> Result<Option<HashSet<String>>, Failure> {
+        let Some(run) = run else { return Ok(None) };
         // The executions in flight are read first, and the ledger is read last. So an execution that ends in the
         // meantime is not missed.
         let mut outside: Vec<_> = records::in_flight(global)?.into_iter().map(|begun| begun.record).collect();
         outside.extend(records::spilled(global)?.records);
         let reader = records::reader(global)?;
-        let mut runs = HashSet::from([run.clone()]);
-        let mut parents = vec![run.clone()];
+        let mut runs = HashSet::from([run.to_owned()]);
+        let mut parents = vec![run.to_owned()];
         let mut has_execution = false;
         let mut skipped = Skipped::default();
         while let Some(parent) = parents.pop() {
-            // Returns false if the other records are not needed.
+            // `add` returns false if no more records have to be read.
             let mut add = |record: &ExecutionMetrics| {
                 let RunIds { run_id: Some(id), parent_run_id, .. } = &record.run else { return true };
                 if self.child_runs && parent_run_id.as_ref() == Some(&parent) && runs.insert(id.clone()) {
@@ -131,7 +148,7 @@ impl Selection {
         }
         if !has_execution {
             records::warn_of(&skipped, global);
-            return Err(Failure::NoRun(run.clone()));
+            return Err(Failure::NoRun(run.to_owned()));
         }
         Ok(Some(runs))
     }

@@ -13,6 +13,11 @@ pub(crate) fn end(error: &clap::Error, command: Option<&str>) -> ! {
     if error.use_stderr() && matches!(command, Some("start" | "progress" | "complete" | "log")) {
         answer::usage(text.trim_start_matches("error: "));
     }
+    if error.use_stderr() && command == Some("hook") && is_event(&args) {
+        // An agent runs the hook, and the exit code 2 would stop the agent. So the process exits with 0.
+        eprint!("{text}");
+        std::process::exit(0);
+    }
     if text != full {
         eprint!("{text}");
         std::process::exit(error.exit_code());
@@ -20,8 +25,15 @@ pub(crate) fn end(error: &clap::Error, command: Option<&str>) -> ! {
     error.exit()
 }
 
-/// Replaces passwords in the text with `***`. The text may quote any argument. Any argument may be the address of a
-/// database with a password, even if the command expects no address.
+/// Returns true if an agent called `hook`, and not a person. A person calls a subcommand of `hook`, and an agent does
+/// not.
+fn is_event(args: &[String]) -> bool {
+    let first = args.iter().skip_while(|arg| *arg != "hook").nth(1);
+    first.is_none_or(|first| first.starts_with('-'))
+}
+
+/// Replaces passwords in the text with `***`. The text may quote any of the arguments `args`. Each of them may be the
+/// address of a database with a password, even if the command does not expect an address.
 fn without_secrets(text: &str, args: &[String]) -> String {
     let secret = |arg: &'_ String| -> Option<String> {
         let in_url = || Some(arg.split_once("://")?.1.rsplit_once('@')?.0.split_once(':')?.1);

@@ -11,9 +11,9 @@ use crate::term::{Style, output};
 
 static WARNINGS: LazyLock<Mutex<Warnings>> = LazyLock::new(Mutex::default);
 
-/// Writes a warning about an error that does not stop the command. `what` says what the error means, and is empty if
-/// the text of the error is clear enough. If there are many similar warnings, only one per second is written. The
-/// written warning says how many were left out.
+/// Writes a warning about an error that does not stop the command. `what` says what the error means for the user. It is
+/// empty if the text of the error is clear enough. If there are many similar warnings, only one per second is written.
+/// The written warning says how many were left out.
 pub(crate) fn warn(what: &'static str, error: &Error, style: Style) {
     let admitted = WARNINGS.lock().unwrap_or_else(PoisonError::into_inner).admit(what, error, Instant::now());
     admitted.iter().for_each(|admitted| write(admitted, style));

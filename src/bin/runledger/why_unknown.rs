@@ -1,4 +1,4 @@
-//! Why the cost of a record is unknown.
+//! Finds out why the cost of a record is unknown.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use runledger::metrics::{Call, Kind, LlmCall};
 use runledger::{ErrorKind, ExecutionMetrics, PriceTable};
 
-/// The reason if the table has a price, but the record says that its cost is unknown.
+/// The reason if the record itself says that its cost is unknown, although the table has a price.
 const STATED: &str = "cost.source or cost_tier of the record says that the cost is unknown";
 
 /// The largest number of unknown models whose reasons are stored.
@@ -49,7 +49,7 @@ impl WhyUnknown {
         match record.call_of(entry) {
             Some(call) if has_model => Some(self.of_priced(record, &call, table()?)),
             Some(_) => Some("model.name: expected the name of a model, found none".to_owned()),
-            // A quality control names the model whose output it checks.
+            // A quality control names the model whose output it checks. Such a model needs no tokens.
             None if has_model && record.kind != Kind::Qc || entry.tokens_input.or(entry.tokens_output).is_some() => {
                 let missing = if entry.tokens_input.is_none() { "tokens_input" } else { "tokens_output" };
                 Some(format!("{missing}: expected a number of tokens, found none"))

@@ -1,5 +1,6 @@
 //! Time zones. Only this file uses the crate jiff.
 
+use std::fmt;
 use std::str::FromStr;
 
 use chrono::{FixedOffset, MappedLocalTime, NaiveDate, NaiveDateTime, NaiveTime, Offset as _, TimeZone, Utc};
@@ -15,6 +16,12 @@ impl Zone {
         Self(Rules::UTC)
     }
 
+    /// Returns the zone of this machine: that of the variable TZ, or else that of `/etc/localtime`. Returns UTC if both
+    /// are missing or unknown.
+    pub(crate) fn of_machine() -> Self {
+        Self(Rules::try_system().unwrap_or(Rules::UTC))
+    }
+
     pub(crate) fn is_utc(&self) -> bool {
         self.0 == Rules::UTC
     }
@@ -24,9 +31,21 @@ impl Zone {
         time.to_chrono().with_timezone(self).date_naive()
     }
 
-    /// Returns the difference of the zone's clocks to UTC at that time, in seconds.
+    /// Returns the offset of the zone from UTC at that time, in seconds. East of UTC, the offset is positive.
     pub(crate) fn offset_seconds(&self, time: Timestamp) -> i32 {
         self.offset_from_utc_datetime(&time.to_chrono().naive_utc()).local_minus_utc()
+    }
+}
+
+impl fmt::Display for Zone {
+    /// Writes the name of the zone, or its offset from UTC.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.iana_name() {
+            _ if self.is_utc() => f.write_str("UTC"),
+            Some(name) => f.write_str(name),
+            // A zone without a name has the same offset at all times.
+            None => fixed(self.0.to_offset(jiff::Timestamp::UNIX_EPOCH)).fmt(f),
+        }
     }
 }
 
@@ -60,7 +79,7 @@ fn offset(text: &str) -> Option<Offset> {
     within_a_day.then(|| Offset::from_seconds(sign * (3600 * hours + 60 * minutes)).ok())?
 }
 
-/// The library's reports accept any zone that implements this trait of chrono.
+/// The library's reports accept any zone that implements chrono's trait `TimeZone`.
 impl TimeZone for Zone {
     type Offset = FixedOffset;
 
@@ -73,8 +92,8 @@ impl TimeZone for Zone {
     }
 
     fn offset_from_local_datetime(&self, local: &NaiveDateTime) -> MappedLocalTime<FixedOffset> {
-        // `moment` and `to_datetime` convert the local time from chrono's type to jiff's type. Neither of them changes
-        // the time. Then jiff finds the offset that the zone has when its clocks show this time.
+        // `moment` and `to_datetime` convert the local time from chrono's type to jiff's type, without changing the
+        // time. Then jiff finds the offset that the zone has when its clocks show this time.
         let shown = Offset::UTC.to_datetime(moment(local));
         match self.0.to_ambiguous_timestamp(shown).offset() {
             AmbiguousOffset::Unambiguous { offset } => MappedLocalTime::Single(fixed(offset)),
@@ -132,8 +151,7 @@ mod tests {
         assert!("europe/zurich".parse::<Zone>().is_ok());
     }
 
-    /// A clock change can skip or repeat a local time. This has no effect here: a time is converted to a date, but a
-    /// date is never converted to a time.
+    /// A clock change can skip or repeat a local time. But the date at a given moment is always unambiguous.
     #[test]
     fn a_time_is_converted_to_the_date_in_the_zone() {
         let on = |zone: &str, time: &str| zone.parse::<Zone>().unwrap().date(time.parse().unwrap()).to_string();

@@ -5,16 +5,16 @@ use crate::metrics::{Meter, Usd};
 /// 10⁻⁹ US dollars, in pico-dollars.
 const NINE_DECIMALS: u64 = 1_000;
 
-/// Returns `factor` times the price in `digits`, and true if this product was rounded. Returns `None` if `digits` is
-/// not a number of at least 0, or if the product is out of range.
+/// Multiplies the price in `digits` by `factor`. Returns the product, and true if it was rounded. Returns `None` if
+/// `digits` is not a number of at least 0, or if the product is out of range.
 ///
 /// A product with too many decimals is rounded half to even:
 ///
-/// * The price of a million units is rounded to 6 decimals, and the price of a thousand units to 9. So one unit costs a
-///   whole number of pico-dollars.
-/// * The price of an hour is rounded to 12 decimals if `factor` is 1. If `factor` is larger, `digits` is the price of a
-///   second, such as 0.001333333333333. The price of an hour then keeps 12 decimals if these are exact. If they are not
-///   exact, the price is rounded to 9 decimals, because the price of a second is not more precise than that.
+/// * The price of a million units is rounded to 6 decimals, and the price of a thousand units to 9 decimals. So one
+///   unit costs a whole number of pico-dollars.
+/// * The price of an hour is rounded to 12 decimals if `factor` is 1. If `factor` is larger, `digits` is the price of
+///   a second, such as 0.001333333333333. If the price of an hour is then exact with 12 decimals, it keeps them.
+///   Otherwise, it is rounded to 9 decimals, because the price of a second is not precise enough for more.
 pub(super) fn times(digits: &str, factor: u64, meter: Meter) -> Option<(Usd, bool)> {
     let is_hour = meter.per() == Meter::AudioMs.per();
     if !is_hour {
@@ -24,8 +24,8 @@ pub(super) fn times(digits: &str, factor: u64, meter: Meter) -> Option<(Usd, boo
     if exact.1 && factor > 1 { to_step(digits, factor, NINE_DECIMALS) } else { Some(exact) }
 }
 
-/// Returns `factor` times the price in `digits`, rounded half to even to a multiple of `step` pico-dollars. Also
-/// returns true if rounding changed the price.
+/// Returns `factor` times the price in `digits`, rounded half to even to a multiple of `step` pico-dollars. The flag
+/// is true if rounding changed the price.
 fn to_step(digits: &str, factor: u64, step: u64) -> Option<(Usd, bool)> {
     // The computation uses millionths of a pico-dollar, so that only its result is rounded.
     const FINE: u64 = 1_000_000;
@@ -39,7 +39,7 @@ fn to_step(digits: &str, factor: u64, step: u64) -> Option<(Usd, bool)> {
     Some((price, !exact))
 }
 
-/// Returns `digits` × 10^`places`. Only the exponent is changed.
+/// Returns `digits` × 10^`places`. Changes only the exponent in the text.
 fn shift(digits: &str, places: i64) -> Option<String> {
     let (mantissa, exponent) = digits.split_once(['e', 'E']).unwrap_or((digits, "0"));
     Some(format!("{mantissa}e{}", exponent.parse::<i64>().ok()?.checked_add(places)?))
@@ -62,8 +62,8 @@ mod tests {
             ("0.00000125", 1_000_000, Meter::Input, "1.25", false),
             ("1.0399999999999998e-06", 1_000_000, Meter::Input, "1.04", true),
             ("2.857142857142857e-07", 1_000_000, Meter::Input, "0.285714", true),
-            // The next two prices are halfway between two results, so the even result is used. The two prices after
-            // them are not halfway.
+            // The products of the next two prices are halfway between two results, so the even result is used. The
+            // two products after them are not halfway.
             ("1.0000005e-6", 1_000_000, Meter::Input, "1", true),
             ("1.0000015e-6", 1_000_000, Meter::Input, "1.000002", true),
             ("1.00000049999999999e-6", 1_000_000, Meter::Input, "1", true),
@@ -90,7 +90,7 @@ mod tests {
     }
 
     proptest! {
-        /// Computes the expected price with whole numbers.
+        /// Computes the expected price with integers.
         #[test]
         fn the_result_is_exact_or_rounded_once(digits in 0u64..1_000_000_000_000, cut in 0u32..18, seconds: bool) {
             let (factor, meter, mut step) =

@@ -7,14 +7,15 @@ use super::minimum;
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::{Meter, Usd};
 
-/// The version, the day and the source of an imported table. The imported file does not contain these values.
+/// The version, the day and the source of an imported table. The caller states them, because the imported file does
+/// not contain them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stamp {
     /// The table's version, as records will store it, such as `genai-prices 0.2.3`.
     pub version: String,
     /// The day on which the prices were looked up, such as `2026-11-20`.
     pub as_of: String,
-    /// Where the prices come from, and under which licence.
+    /// The origin and the licence of the prices.
     pub source: String,
 }
 
@@ -22,8 +23,8 @@ pub struct Stamp {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Imported {
-    /// The table as JSON, with one line for each model. [`PriceTable::from_json`](crate::PriceTable::from_json) reads
-    /// this JSON.
+    /// The table as JSON, with one line for each model. Pass it to
+    /// [`PriceTable::from_json`](crate::PriceTable::from_json).
     pub json: String,
     /// The number of models in the table.
     pub models: u64,
@@ -31,7 +32,8 @@ pub struct Imported {
     /// imported file may have 1.0399999999999998 instead of 1.04. The price of a million tokens can have 6 decimals,
     /// the price of a thousand requests 9, and the price of an hour 12. All other prices are exact.
     pub rounded: u64,
-    /// One text for each model or price that was left out, with the reason, such as `azure/phi-4: it has no price`.
+    /// The models and prices that were left out. Each text names one of them with the reason, such as `azure/phi-4:
+    /// it has no price`.
     pub left_out: Vec<String>,
 }
 

@@ -1,19 +1,20 @@
 //! Imports the table of [genai-prices](https://github.com/pydantic/genai-prices) (MIT licence).
 //!
-//! The table of genai-prices has these rules:
+//! The table of genai-prices follows these rules:
 //!
 //! * A price is for a million tokens or characters, for an hour of audio, or for a thousand searches, requests, pages
 //!   or messages.
 //! * In a list of prices, the last price that applies is used.
-//! * A variant has prices for calls that were not served in the standard way, such as batches. It contains only the
-//!   prices that differ from the standard prices.
-//! * In a list of variants, the newest variant is first, and the first variant that applies is used.
+//! * A variant has prices for calls that were not served in the standard way, such as batches. A variant states only
+//!   the prices that differ from the standard prices.
+//! * A list of variants begins with the newest variant. The first variant that applies is used.
 //! * A tier has a price for large inputs. If the input of a call is larger than the tier's `start`, the tier's price
 //!   applies to the whole call.
 //! * A price of `null` is unknown.
 //!
-//! The importer leaves out prices and rules that it does not support. It also leaves out a model whose prices are `{}`,
-//! since the table does not say that the model is free. A positive price that would be rounded to 0 is left out too.
+//! The importer leaves out prices and rules that it does not support. It also leaves out a model whose prices are
+//! `{}`, because `{}` does not mean that the model is free. A positive price that would be rounded to 0 is left out
+//! too.
 
 use std::collections::BTreeMap;
 
@@ -27,7 +28,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::json;
 use crate::metrics::Meter;
 
-/// The prices of one period, in the format of this crate's tables. A period limits when its prices apply.
+/// The prices of one entry in a model's list, with the times at which they apply, in the format of this crate's
+/// tables.
 type Period = Map<String, Value>;
 
 #[derive(Deserialize)]
@@ -175,12 +177,11 @@ fn read(clause: &Clause, names: &mut Names) -> bool {
             }
             None => return false,
         },
-        // If only some of the alternatives are supported, these are used.
+        // The supported alternatives are used, even if other alternatives are not supported.
         Clause::Or(clauses) => return clauses.iter().filter(|clause| !read(clause, names)).count() == 0,
         Clause::And(clauses) => match &clauses[..] {
             [one, Clause::Regex(text)] => match regex::patterns(text) {
-                // The expression consists only of a negative look-ahead, so it excludes names and matches all other
-                // names.
+                // The expression is only a negative look-ahead. It excludes names, and matches all other names.
                 Some(patterns) if patterns.like == ["*"] => {
                     names.unlike.extend(patterns.unlike);
                     return read(one, names);
@@ -207,8 +208,8 @@ fn row(provider: &str, model: &Model, draft: &mut Draft) -> Result<Option<Value>
         return Ok(None);
     }
     if prices.iter().any(is_empty) {
-        // If only this period were left out, the prices of another period would apply instead. So the whole model is
-        // left out.
+        // Leaving out only this period would be wrong: the prices of another period would then apply in its place. So
+        // the whole model is left out.
         draft.leave_out(provider, &model.id, "it has no price in one of its periods");
         return Ok(None);
     }
@@ -240,17 +241,17 @@ fn is_empty(period: &Period) -> bool {
     period.keys().all(|key| matches!(key.as_str(), "from" | "hours"))
 }
 
-/// Replaces a `*` at the start and at the end of a pattern by `~`. While `*` matches any text, `~` matches only
-/// beginnings and endings that do not change the model. With `*`, the pattern would also match a free or a smaller
-/// model, which has another price.
+/// Replaces a `*` at the start and at the end of a pattern by `~`. A `*` would match any text, and with it the names
+/// of free or smaller models, which have other prices. A `~` matches only beginnings and endings that do not change
+/// the model.
 fn bounded(pattern: &str) -> String {
     let (beginning, pattern) = pattern.strip_prefix('*').map_or(("", pattern), |rest| ("~", rest));
     let (pattern, ending) = pattern.strip_suffix('*').map_or((pattern, ""), |rest| (rest, "~"));
     format!("{beginning}{pattern}{ending}")
 }
 
-/// Reads the prices of a model. The JSON is either one object with prices, or a list of objects with prices and a
-/// condition.
+/// Reads the prices of a model. The JSON is either one object with prices, or a list of objects that each have prices
+/// and a condition.
 fn conditionals(prices: &RawValue) -> Result<Vec<Conditional<'_>>> {
     let read = if prices.get().starts_with('[') {
         serde_json::from_str(prices.get())
@@ -260,8 +261,9 @@ fn conditionals(prices: &RawValue) -> Result<Vec<Conditional<'_>>> {
     read.map_err(|error| malformed(format!("read the prices {}", prices.get())).of_json(prices.get(), &error))
 }
 
-/// Returns the variants of `model` in reverse order. In this crate's tables, the last variant that applies is used, but
-/// in genai-prices the first. A variant is left out if it has a period in which none of its prices is supported.
+/// Returns the variants of `model` in reverse order. If several variants apply, genai-prices uses the first one, and
+/// a table of this crate uses the last one. A variant with prices is left out if one of its periods has no supported
+/// price. A variant without any price is kept.
 fn variants(provider: &str, model: &Model, draft: &mut Draft) -> Result<Vec<Value>> {
     let mut variants: Vec<(&BTreeMap<String, String>, Vec<Period>)> = Vec::new();
     for variant in model.price_variants.iter().rev() {
@@ -271,7 +273,7 @@ fn variants(provider: &str, model: &Model, draft: &mut Draft) -> Result<Vec<Valu
             None => variants.push((&variant.when, vec![period])),
         }
     }
-    // If genai-prices states no price for a variant, the variant has the standard prices and is not left out.
+    // If genai-prices states no price at all for a variant, the variant has the standard prices.
     let has_price = |variant: &Variant| variant.prices.values().any(|price| price.get() != "null");
     let priced = |when: &BTreeMap<String, String>| {
         model.price_variants.iter().any(|variant| &variant.when == when && has_price(variant))
@@ -322,7 +324,7 @@ fn period(
     Ok(period)
 }
 
-/// Reads a price with its tiers. Returns `None` if a positive price among them would be rounded to 0.
+/// Reads a price with its tiers. Returns `None` if one of these prices is positive but would be rounded to 0.
 fn price(meter: Meter, value: &RawValue, draft: &mut Draft) -> Result<Option<Value>> {
     if !value.get().starts_with('{') {
         return draft.price(meter, value.get());

@@ -1,4 +1,4 @@
-//! Adds the minimum duration of audio that a vendor bills for a call. Tables of other projects do not have this
+//! Adds the minimum duration of audio that a vendor bills for a call. The tables of other projects do not state this
 //! minimum.
 
 use serde_json::Value;

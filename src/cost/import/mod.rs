@@ -1,6 +1,6 @@
 //! Converts price tables of other projects to the format of this crate's tables. Requires the feature `cli`.
 //!
-//! The module does no I/O. It converts the text of a table, and returns text.
+//! The module does no I/O: it gets the text of a table, and returns the text of the converted table.
 
 mod digits;
 mod draft;

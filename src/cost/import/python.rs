@@ -16,7 +16,7 @@ use serde_json::json;
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// A value that is nested more deeply than this is an error.
+/// The largest depth of nested values. A deeper value is an error.
 const DEPTH_MAX: u32 = 64;
 
 /// Returns, as JSON, the list that the Python code in `text` assigns to the variable `providers`. Returns `None` if
@@ -77,8 +77,8 @@ impl<'t> Reader<'t> {
             "datetime.date" => self.date()?,
             "datetime.time" => self.time()?,
             // Any other name is a constructor. Its call becomes a JSON object whose keys are the named arguments. The
-            // argument `or_` ends with an underscore because `or` is a keyword of Python. The JSON key has no
-            // underscore at its end.
+            // argument `or_` ends with an underscore, because `or` is a keyword of Python. The key in the JSON has no
+            // underscore.
             _ => self.sequence('(', ')', '{', '}', |reader| {
                 let key = reader.word();
                 if key.is_empty() {
@@ -233,8 +233,8 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// Reads an escape after its backslash, and returns the character that the escape means. Returns `None` for an
-    /// escaped line feed, after which the string continues on the next line.
+    /// Reads the part of an escape that follows the backslash, and returns the character that the escape means.
+    /// Returns `None` for an escaped line feed, after which the string continues on the next line.
     fn escaped(&mut self) -> Result<Option<char>> {
         let c = self.next().ok_or_else(|| self.fault("the end of a string"))?;
         let digits = match c {
@@ -285,7 +285,7 @@ impl<'t> Reader<'t> {
         Ok(())
     }
 
-    /// Returns the error for a text that does not have `expected` at the current position.
+    /// Returns an error that says that `expected` is missing at the current position.
     fn fault(&self, expected: &str) -> Error {
         let found: String = self.rest.chars().take(20).collect();
         Error::new(ErrorKind::Malformed, "read a price table of genai-prices")

@@ -6,8 +6,8 @@
 //! * groups of alternatives, repetition and optional parts;
 //! * anchors, and a negative look-ahead at the beginning.
 
-/// The patterns for a regular expression. The expression matches a name if one of `like` and none of `unlike` matches
-/// it.
+/// The patterns that a regular expression becomes. The expression matches a name if a pattern in `like` matches the
+/// name and no pattern in `unlike` does.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Patterns {
     pub(super) like: Vec<String>,
@@ -31,11 +31,11 @@ pub(super) fn patterns(regex: &str) -> Option<Patterns> {
     parser.rest.is_empty().then(|| Patterns { like: open_ended(like, anchored), unlike: open_ended(unlike, true) })
 }
 
-/// Marks the end of a name in an unfinished pattern. Finished patterns do not contain this mark.
+/// Marks the end of a name in an unfinished pattern. Finished patterns do not contain `END`.
 const END: char = '$';
 
-/// Adds a `*` at the start of each pattern if the regular expression is not `anchored` there. Adds a `*` at the end of
-/// each pattern without [`END`], and removes [`END`] from the others.
+/// Adds a `*` at the start of each pattern if the regular expression is not `anchored` there. Adds a `*` at the end
+/// of each pattern without [`END`]. Removes [`END`] from all other patterns.
 fn open_ended(patterns: Vec<String>, anchored: bool) -> Vec<String> {
     let start = if anchored { "" } else { "*" };
     let mut open: Vec<_> = patterns
@@ -93,8 +93,8 @@ impl Parser<'_> {
                 let (class, rest) = chars.as_str().split_once(']')?;
                 self.rest = rest;
                 return match class {
-                    // Price tables use this class only in `[^/]+/`, which requires a slash after some text. The pattern
-                    // `?*/` requires the same.
+                    // Price tables use this class only in `[^/]+/`, which means some text and a slash. The pattern
+                    // `?*/` means the same.
                     "^/" => Some(vec!["?".to_owned()]),
                     class if class.starts_with('^') || class.contains('-') && class.len() > 2 => None,
                     // The letters become lower case, because names are compared in lower case.
@@ -120,8 +120,9 @@ impl Parser<'_> {
         Some(vec![one])
     }
 
-    /// Reads a repetition such as `?` or `{4}`, if there is one. `once` has the patterns for the element before the
-    /// repetition. Returns the patterns for the repeated element.
+    /// Returns the patterns for an element with its repetition. `once` has the patterns for the element alone. If a
+    /// repetition such as `?` or `{4}` follows, reads it; otherwise returns `once`. `None` if the repetition is not
+    /// supported.
     fn repeated(&mut self, once: Vec<String>) -> Option<Vec<String>> {
         let any = |once: &[String]| once.len() == 1 && once[0] == "?";
         if let Some(rest) = self.rest.strip_prefix('?') {

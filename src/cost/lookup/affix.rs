@@ -1,4 +1,4 @@
-//! The beginnings and endings of a name that change neither the model nor its price.
+//! Removes beginnings and endings from a name that do not change the model or its price.
 
 use super::region::Region;
 
@@ -23,8 +23,8 @@ const WORDS: [&str; 17] = [
     "[1m]",
 ];
 
-/// The largest number of parts of a route that are removed from a name. After each part, the remaining name is compared
-/// with all patterns, so the limit saves time.
+/// The largest number of parts of a route that are removed from a name. The limit saves time, because the rest of the
+/// name is compared with all patterns after each removal.
 const ROUTE_PARTS_MAX: usize = 16;
 
 /// Returns the positions at which a beginning such as `bedrock/` could end.
@@ -33,12 +33,12 @@ pub(super) fn positions(name: &str) -> impl Iterator<Item = usize> {
 }
 
 /// Returns true if `text`, which ends at one of the [`positions`], is a route to the model, such as `bedrock/` or
-/// `anthropic.`. A route with a region is not accepted, since a region may have its own price.
+/// `anthropic.`. A route with a region is not accepted, because a region may have its own price.
 pub(super) fn is_beginning(text: &str) -> bool {
     text.split(['/', '.']).all(|part| Region::read(part).is_none())
 }
 
-/// Returns true if `name` means the same model with and without the text from `end` on.
+/// Returns true if the text from `end` on can be removed from `name` without changing the model.
 ///
 /// Such a text consists of dates, versions and [`WORDS`]. The first date or version may begin before `end`. For
 /// example, `end` may be in the middle of the date in `claude-sonnet-4-20250514`. The name of a fine-tuned model, which
@@ -55,8 +55,8 @@ pub(super) fn is_ending(name: &str, end: usize) -> bool {
     begun.is_some_and(|start| are_endings(&name[start..], is_fine_tuned))
 }
 
-/// Returns `name`, and each text that remains of `name` without a known beginning, known endings or both. For each
-/// beginning, the longest of these texts comes first.
+/// Returns `name`, and each shorter text that means the same model: without a known beginning, without known endings,
+/// or without both. For each beginning, the longest of these texts comes first.
 pub(super) fn without(name: &str) -> impl Iterator<Item = &str> {
     let starts = std::iter::once(0).chain(positions(name)).filter(|&start| is_beginning(&name[..start]));
     starts.flat_map(move |start| {
@@ -74,7 +74,7 @@ fn are_endings(mut text: &str, is_fine_tuned: bool) -> bool {
     true
 }
 
-/// Returns the text after the ending with which `text` begins; `None` if `text` does not begin with an ending.
+/// Returns the text after one ending at the start of `text`; `None` if `text` does not begin with an ending.
 fn after_ending(text: &str) -> Option<&str> {
     let at_boundary = |rest: &&str| rest.is_empty() || rest.starts_with(['-', '@', ':', '[']);
     let word = WORDS.iter().find_map(|word| text.strip_prefix(word).filter(at_boundary));
@@ -96,8 +96,8 @@ fn after_date(text: &str) -> Option<&str> {
     })
 }
 
-/// Returns the text after the version with which `text` begins. A version has the form `-v1` or `-v0.1`. On Bedrock, a
-/// version can also have the form `:0` or `:200k`.
+/// Returns the text after a version at the start of `text`, or `None` if there is no version. A version has the form
+/// `-v1` or `-v0.1`. On Bedrock, a version can also have the form `:0` or `:200k`.
 fn after_version(text: &str) -> Option<&str> {
     if let Some(version) = text.strip_prefix("-v") {
         let rest = after_digits(version)?;
@@ -108,7 +108,7 @@ fn after_version(text: &str) -> Option<&str> {
     }
 }
 
-/// Returns the text after the digits with which `text` begins; `None` if `text` does not begin with a digit.
+/// Returns the text after the digits at the start of `text`; `None` if `text` does not begin with a digit.
 fn after_digits(text: &str) -> Option<&str> {
     let rest = text.trim_start_matches(|c: char| c.is_ascii_digit());
     (rest.len() < text.len()).then_some(rest)

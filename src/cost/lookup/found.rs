@@ -9,19 +9,19 @@ use crate::cost::row::{Priced, Row};
 use crate::error::Result;
 use crate::metrics::{Timestamp, Usage, Usd};
 
-/// A row that was found.
+/// A row that was found for a call.
 #[derive(Clone)]
 pub(in crate::cost) struct Match<'t> {
     pub(super) layer: &'t Layer,
     pub(super) row: &'t Row,
-    /// False if another provider than that of the row may have served the call. Then only the standard prices of the
-    /// row apply.
+    /// True if the provider of the row served the call. If false, another provider may have served it, so only the
+    /// standard prices of the row apply.
     pub(super) at_home: bool,
-    /// The region of the call, if there is no row for this region and `row` is used instead.
+    /// The region of the call, if the table has no row for this region and `row` is used instead.
     pub(super) region_unpriced: Option<String>,
-    /// The routing of OpenRouter that the name requests.
+    /// The routing that the name requests from OpenRouter, such as `online`.
     pub(super) routing: Option<&'static str>,
-    /// The rules that led from the name to the row.
+    /// The names of the rules that led from the name to the row.
     pub(super) by: Vec<&'static str>,
 }
 

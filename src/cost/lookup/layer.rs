@@ -8,17 +8,17 @@ use super::pattern::Rule;
 use crate::cost::row::Row;
 use crate::metrics::Timestamp;
 
-/// The rows of one file.
+/// The rows of one file. The **place** of a provider is its index in `providers`.
 pub(in crate::cost) struct Layer {
     pub(in crate::cost) version: String,
     pub(in crate::cost) as_of: Timestamp,
     pub(in crate::cost) source: String,
     pub(in crate::cost) providers: Vec<Provider>,
-    /// The index in `providers` of each provider, by its name.
+    /// The place of each provider, by the provider's name in lower case.
     pub(in crate::cost) provider_names: HashMap<String, usize>,
     pub(in crate::cost) rows: Vec<Row>,
-    /// For each name, the indexes in `rows` of the models that have this name or alias. The names are in lower case. A
-    /// provider has at most one model with the same name.
+    /// For each name or alias in lower case, the indexes in `rows` of the models that have it. A provider has at most
+    /// one model with the same name.
     pub(in crate::cost) names: HashMap<String, Vec<usize>>,
 }
 
@@ -29,18 +29,18 @@ pub(in crate::cost) struct Provider {
     pub(in crate::cost) names: Rule,
     /// Patterns of the models that the provider serves if a call names no provider.
     pub(in crate::cost) serves: Rule,
-    /// The indexes of other providers. Their prices apply to models for which this provider has no row.
+    /// The places of other providers whose prices apply to models for which this provider has no row.
     pub(in crate::cost) falls_back_to: Vec<usize>,
     /// The indexes of the provider's rows that have patterns for other names.
     pub(in crate::cost) ruled: Vec<usize>,
 }
 
-/// Who serves a model. Each list of numbers is one provider: the indexes of its entries in `providers`. A file can list
-/// the same provider under several names.
+/// The provider that serves a model, as far as it is known. A provider is given as a list of places, because a file
+/// can list one provider under several names.
 #[derive(Clone, Copy)]
 pub(super) enum Served<'n> {
-    /// The call names this provider. If this provider is also in front of the model's name, the text is the name
-    /// without the provider.
+    /// The call names this provider. If the model's name begins with this provider too, the text is the name without
+    /// it.
     By(&'n [usize], Option<&'n str>),
     /// The call names no provider.
     ByAny {
@@ -53,19 +53,19 @@ pub(super) enum Served<'n> {
 
 /// The result of a search in one layer.
 pub(super) enum Found<'t> {
-    /// A row of a provider in [`Served`], or of a provider to which it falls back. The flag is true in the first case,
-    /// and false in the second case.
+    /// A row. The flag is true if the row belongs to a provider in [`Served`]. It is false if a provider in
+    /// [`Served`] falls back to the provider of the row.
     Row(&'t Row, bool),
-    /// The only row with the name. The provider of the row is not in [`Served`].
+    /// The only row with the name. It belongs to a provider that is not in [`Served`].
     Other(&'t Row),
-    /// These rows of several providers have the name, and no rule prefers one of them.
+    /// Several rows, of several providers, that have the name. No rule prefers one of them.
     Several(Vec<&'t Row>),
     Nothing,
 }
 
 impl Layer {
-    /// Returns the row for `name`, which is in lower case. If the call names no provider, a name or an alias that only
-    /// one provider has takes precedence over patterns with a `*`.
+    /// Returns the row for `name`, which is in lower case. If the call names no provider, an exact name or alias that
+    /// only one provider has takes precedence over patterns with a `*`.
     pub(super) fn find(&self, name: &str, served: Served<'_>) -> Found<'_> {
         let (prefixed, home) = match served {
             Served::By(places, rest) => {
@@ -91,21 +91,21 @@ impl Layer {
         }
     }
 
-    /// Searches the providers at `places` for the row that has `model` as its name or as an alias.
+    /// Searches the rows of the providers at `places` for a row with `model` as its name or as an alias.
     pub(super) fn has(&self, places: &[usize], model: &str) -> Option<&Row> {
         places.iter().find_map(|&place| self.declared(place, model))
     }
 
-    /// Returns the first row that `find` returns for a provider at one of `places`, and true. If there is none, returns
-    /// the first row that `find` returns for a provider to which these providers fall back, and false.
+    /// Calls `find` for each provider at `places`, and returns the first row with true. If there is no row, calls
+    /// `find` for the providers to which these providers fall back, and returns the first row with false.
     fn first_of<'t>(&'t self, places: &[usize], find: impl Fn(usize) -> Option<&'t Row>) -> Option<(&'t Row, bool)> {
         let own = places.iter().find_map(|&place| find(place));
         let mut others = places.iter().flat_map(|&place| &self.providers[place].falls_back_to);
         own.map(|row| (row, true)).or_else(|| others.find_map(|&other| find(other)).map(|row| (row, false)))
     }
 
-    /// Searches the providers at `places` for the model `name` and then, if `rest` is given, for the model `rest`. The
-    /// flag is the same as that of [`first_of`](Self::first_of).
+    /// Searches the providers at `places` for the model `name` and then, if `rest` is given, for the model `rest`.
+    /// The flag has the same meaning as in [`first_of`](Self::first_of).
     fn served_by(&self, places: &[usize], name: &str, rest: Option<&str>) -> Option<(&Row, bool)> {
         self.first_of(places, |place| {
             std::iter::once(name)
@@ -128,7 +128,7 @@ impl Layer {
 }
 
 /// Returns `name` in lower case and without blanks at its ends, as tables store names. Most names already have this
-/// form and are not copied.
+/// form, and are then not copied.
 pub(in crate::cost) fn lower(name: &str) -> Cow<'_, str> {
     let name = name.trim();
     if name.bytes().any(|byte| byte.is_ascii_uppercase() || !byte.is_ascii()) {

@@ -1,4 +1,4 @@
-//! The files of a table, searched in order.
+//! Searches the files of a table in order.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -20,18 +20,19 @@ const SAME_PRICE: &str = "same price at every provider";
 #[derive(Clone)]
 pub(in crate::cost) struct Layers {
     layers: Vec<Arc<Layer>>,
-    /// Each name of a provider, in lower case, and the provider's shared name. A provider can have different names in
-    /// different layers. The shared name is the name in the last layer that knows the provider. So `azure_openai` in a
-    /// user's table means `azure` in the bundled table.
+    /// Maps each name of a provider, in lower case, to the **shared name** of the provider. A provider can have
+    /// different names in different layers. Its shared name is its name in the last layer that has it. So
+    /// `azure_openai` in a user's table means `azure` in the bundled table.
     shared: HashMap<String, String>,
     /// For each layer, the indexes of its providers, by the provider's shared name.
     places: Vec<HashMap<String, Vec<usize>>>,
-    /// The names in earlier layers that mean a row of a later layer. The key is the index of the later layer, and the
-    /// index of the row in the later layer.
+    /// For rows of later layers, the names in earlier layers that mean the same model. The prices of the earlier
+    /// layers take precedence over the prices of such a row. The key has the index of the later layer, and the index
+    /// of the row in this layer.
     earlier: HashMap<(usize, usize), Vec<Earlier>>,
 }
 
-/// A name in an earlier layer that leads to a row of a later layer.
+/// A name in an earlier layer that means the same model as a row of a later layer.
 #[derive(Debug, Clone)]
 struct Earlier {
     layer: usize,
@@ -41,13 +42,13 @@ struct Earlier {
     name: String,
 }
 
-/// Why there is no row.
+/// The reason why there is no row for a call.
 pub(super) enum Missing<'t> {
     /// No table has the model.
     Unknown,
-    /// These rows of several providers have the name, and no rule prefers one of them.
+    /// Several rows, of several providers, have the name, and no rule prefers one of them.
     Several(Vec<&'t Row>),
-    /// No row has the name of the call. Other spellings of the name fit these rows, which have different prices.
+    /// No row has the name of the call. But several rows with different prices have other spellings of the name.
     Ambiguous(Vec<&'t Row>),
 }
 
@@ -59,8 +60,8 @@ impl Layers {
             let layer = Arc::clone(&all.layers[at]);
             for (place, provider) in layer.providers.iter().enumerate() {
                 let name = lower(&provider.name).into_owned();
-                // Patterns with wildcards do not count here. So a user's `openai-eu` is not OpenAI, even if a pattern
-                // in a later layer matches `openai-eu`.
+                // Patterns with wildcards are ignored here. So a provider `openai-eu` in a user's table is not
+                // OpenAI, even if a pattern in a later layer matches this name.
                 let shared = all.shared_name_from(at + 1, &name, Rule::lists).map_or(name.clone(), str::to_owned);
                 all.places[at].entry(shared.clone()).or_default().push(place);
                 all.shared.entry(name).or_insert(shared);
@@ -77,7 +78,7 @@ impl Layers {
         all
     }
 
-    /// Adds a name of an earlier layer if a later layer knows the name.
+    /// Remembers a name of an earlier layer for each later layer that has the same name.
     fn add_earlier(&mut self, earlier: Earlier) {
         let provider = lower(&self.layers[earlier.layer].rows[earlier.row].provider).into_owned();
         let found = self.search_from(earlier.layer + 1, Asked::given(&earlier.name, Some(&provider), None));
@@ -98,13 +99,13 @@ impl Layers {
         self.layers.iter().map(Arc::as_ref)
     }
 
-    /// Returns the shared name of the provider that is called `name`, which is in lower case.
+    /// Returns the shared name of the provider `name`, which must be in lower case.
     pub(super) fn shared_name(&self, name: &str) -> Option<&str> {
         self.shared_name_from(0, name, Rule::matches)
     }
 
-    /// Returns the shared name of the provider that is called `name`. If there is no such provider, searches the layers
-    /// from `first` on for a provider whose rule for names fits. `fits` decides whether a rule fits `name`.
+    /// Returns the shared name of the provider `name`. If no provider has exactly this name, searches the layers from
+    /// `first` on for a provider whose rule for names fits. `fits` decides whether a rule fits `name`.
     fn shared_name_from(&self, first: usize, name: &str, fits: fn(&Rule, &str) -> bool) -> Option<&str> {
         let by_rule = || {
             let mut providers = self.layers[first..].iter().flat_map(|layer| &layer.providers);
@@ -114,7 +115,7 @@ impl Layers {
         self.shared.get(name).or_else(by_rule).map(String::as_str)
     }
 
-    /// Returns the row for a model, or why there is none.
+    /// Returns the row for a model, or the reason why there is none.
     pub(super) fn find(&self, given: Asked<'_>) -> Result<Match<'_>, Missing<'_>> {
         if let Some(found) = self.find_spelled(given) {
             return found;
@@ -143,15 +144,16 @@ impl Layers {
         }
         let mut found = self.search(asked)?;
         if let Ok(found) = &mut found {
-            // Some tables have two rows for a model: one for the global service, and a dearer one for all calls that
-            // are bound to a region. If the wrong one of these rows was found, the region counts as unpriced.
+            // Some tables have two rows for a model: one for the global service, and a more expensive one for all
+            // calls in a region. If the row that was found is the wrong one of the two, the region counts as
+            // unpriced.
             let is_global = Region::read(region) == Some(Region::Everywhere);
             found.region_unpriced = (is_global == found.row.is_for_every_region()).then(|| region.to_owned());
         }
         Some(found)
     }
 
-    /// Searches all layers for one spelling, without regard to its region.
+    /// Searches all layers for one spelling. Ignores the region in `asked`.
     fn search(&self, asked: Asked<'_>) -> Option<Result<Match<'_>, Missing<'_>>> {
         self.search_from(0, asked)
     }
@@ -166,7 +168,7 @@ impl Layers {
         // A text with a colon is not the name of a provider, even if the pattern of a provider matches this text.
         let prefixed = name.split_once('/').filter(|(prefix, _)| !prefix.contains(':'));
         let prefixed = prefixed.and_then(|(prefix, rest)| Some((self.shared_name(prefix)?, rest)));
-        // A provider in front of the name takes precedence over the provider that serves models of that name.
+        // A provider in front of the name takes precedence over the provider that usually serves this model.
         let is_home = |(_, home): &(usize, &str)| prefixed.is_none_or(|(prefix, _)| prefix == *home);
         let home = if provider.is_none() { self.home(name).filter(is_home) } else { None };
         let in_layer = |at: usize| {
@@ -174,8 +176,8 @@ impl Layers {
             let served = match provider {
                 Some(provider) => {
                     let rest = prefixed.filter(|(prefix, _)| *prefix == provider).map(|(_, rest)| rest);
-                    // A table may list several providers that have the same shared name. The provider that the call
-                    // names is searched first.
+                    // A table may list one provider under several names with the same shared name. The name that the
+                    // call uses is searched first.
                     let named = asked.provider.and_then(|name| self.layers[at].provider_names.get(name));
                     let named = named.map(|place| Served::By(std::slice::from_ref(place), rest));
                     match named.map(|served| self.layers[at].find(name, served)) {
@@ -195,11 +197,11 @@ impl Layers {
                 Found::Row(row, at_home) => (row, at_home),
                 Found::Other(row) => {
                     let is_in = |layer: usize, provider: &str| self.places[layer].contains_key(provider);
-                    // If this layer says which provider serves models of this name, the row of another provider, such
-                    // as a reseller, is used only if no rule for spellings changed the name.
+                    // This layer may say which provider serves models of this name. It then uses the row of another
+                    // provider, such as a reseller, only for the original spelling of the name.
                     let is_respelled = !asked.by.is_empty() && home.is_some_and(|(layer, _)| layer == at);
-                    // A later layer can have the row of the provider that serves models of this name. Then the later
-                    // row is used, except if no later layer knows the provider of `row`. For example, a user's price
+                    // A later layer can have the row of the provider that serves models of this name. It is used
+                    // instead of `row` if a later layer also has the provider of `row`. For example, a user's price
                     // for Azure's `gpt-4o` is not used for OpenAI's `gpt-4o`.
                     let mut below = at + 1..self.layers.len();
                     let is_known = || below.clone().any(|layer| is_in(layer, self.owner(row)));
@@ -217,11 +219,12 @@ impl Layers {
         None
     }
 
-    /// Returns the row of an earlier layer, one of `layers`, that has the same model as `row` of the layer `at`.
+    /// Returns a row in a layer before `at` that is for the same model as `row`, a row of the layer `at`. `None` if
+    /// there is no such row.
     ///
-    /// An earlier layer can have several names for the model. A name that is a part of the call's name comes first,
-    /// then the name of `row`, and then any other name. A name with another date than the call's name means another
-    /// release, so it is ignored.
+    /// An earlier layer can have several names for the model. A name that is a part of the call's name is tried
+    /// first, then the name of `row`, and then any other name. A name whose date differs from the date in the call's
+    /// name is ignored, because it means another release.
     fn earlier(
         &self,
         mut layers: Range<usize>,
@@ -239,8 +242,8 @@ impl Layers {
                 let rows = here.map(|one| (one.name.as_str(), &self.layers[layer].rows[one.row]));
                 rows.filter(|(_, row)| self.owner(row) == owner).collect()
             };
-            // The rows of the provider that the call names come first. If there are none, the rows of `row`'s provider
-            // are used, because the named provider falls back to the prices of `row`'s provider.
+            // If the provider that the call names has rows, they are used. Otherwise the rows of `row`'s provider are
+            // used, because the named provider falls back to its prices.
             let (rows, at_home) = match provider.map(of).filter(|rows| !rows.is_empty()) {
                 Some(rows) => (rows, true),
                 None => (of(self.owner(row)), at_home),
@@ -260,7 +263,8 @@ impl Layers {
         })
     }
 
-    /// Fails if the call asks for the latest release of a model, and the table has releases at other prices.
+    /// Returns `found`, unless it is ambiguous. It is ambiguous if the call asks for the latest release of a model,
+    /// and the table has another release with a different price.
     fn checked<'t>(&'t self, found: Match<'t>, asked: Asked<'_>) -> Result<Match<'t>, Missing<'t>> {
         if !asked.by.contains(&LATEST) {
             return Ok(found);
@@ -283,8 +287,8 @@ impl Layers {
         }
     }
 
-    /// Returns the provider that serves models of this name if a call names no provider. The result is the index of the
-    /// layer that states this, and the shared name of the provider.
+    /// Returns the provider that is assumed to serve models of this name if a call names no provider. The result has
+    /// the index of the layer that says so, and the shared name of the provider.
     fn home(&self, name: &str) -> Option<(usize, &str)> {
         let providers = self.layers.iter().enumerate();
         let mut providers = providers.flat_map(|(at, layer)| layer.providers.iter().map(move |one| (at, one)));
@@ -297,7 +301,7 @@ impl Layers {
         self.shared.get(&*lower(&row.provider)).map_or(&row.provider, String::as_str)
     }
 
-    /// Returns the first of `rows`. Fails if the rows have different standard prices.
+    /// Returns the first of `rows`, which are rows of several providers. Fails if their standard prices differ.
     fn same_price<'t>(&'t self, at: usize, rows: Vec<&'t Row>, asked: Asked<'_>) -> Result<Match<'t>, Missing<'t>> {
         match rows.split_first() {
             Some((&row, others)) if others.iter().all(|other| other.prices_like(row)) => {

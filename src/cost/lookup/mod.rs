@@ -1,8 +1,8 @@
 //! Finds the row of the price table that prices a model.
 //!
-//! A table consists of one or more files, which [`layers`] searches in order. A [`layer`] has the rows of one file. The
-//! layer finds a row by the names of the model and the provider, or by a [`pattern`] in the row. If no file has the
-//! name, [`spelling`] finds other names for the same model.
+//! A table consists of one or more files, which [`layers`] searches in order. A [`layer`] has the rows of one file.
+//! The layer finds a row by the names of the model and the provider, or by a [`pattern`] in the row. If no file has
+//! the name, [`spelling`] makes other spellings of the name, which mean the same model.
 
 mod affix;
 pub(super) mod found;
@@ -23,8 +23,8 @@ use layers::{Layers, Missing};
 use nearest::nearest;
 use spelling::Asked;
 
-/// A longer name is treated as unknown and is not looked up. The lookup would compare it with thousands of patterns,
-/// which is slow for a long name.
+/// The largest number of bytes of a name. A longer name is treated as unknown, because comparing it with thousands of
+/// patterns would be slow.
 const NAME_BYTES_MAX: usize = 512;
 
 /// Returns the row for the model of a call, or an error that says why there is none.
@@ -39,7 +39,8 @@ pub(super) fn row_if_known<'t>(layers: &'t Layers, call: &Call) -> Option<Match<
     find(layers, &call.model, call.provider.as_deref(), &call.variant).ok()
 }
 
-/// Returns the row for a model in the standard service, or an error that says why there is none.
+/// Returns the row for a call of `model` that names no provider, region or service tier. If there is no such row, the
+/// error says why.
 pub(super) fn standard_row<'t>(layers: &'t Layers, model: &str) -> Result<Match<'t>> {
     find(layers, model, None, &BTreeMap::new()).map_err(|missing| no_row(layers, model, None, missing))
 }
@@ -76,8 +77,8 @@ fn no_row(layers: &Layers, model: &str, provider: Option<&str>, missing: Missing
     let Some(provider) = provider else {
         let known: Vec<_> = layers.iter().flat_map(|layer| layer.names.keys()).map(String::as_str).collect();
         let near = nearest(&lower(model), &known);
-        // A name that several providers have at different prices cannot be priced without a provider. So the name is
-        // shown with one of these providers.
+        // A name that several providers have at different prices cannot be priced without a provider. So the
+        // suggestion shows the name with one of these providers.
         let names = near.into_iter().map(|name| match layers.find(Asked::given(name, None, None)) {
             Err(Missing::Several(rows)) => rows[0].full_name(),
             _ => name.to_owned(),
@@ -111,7 +112,7 @@ fn no_row(layers: &Layers, model: &str, provider: Option<&str>, missing: Missing
     unknown(suggesting(operation, &near), near)
 }
 
-/// If there are near names, adds to `operation` that these names follow.
+/// Adds a note to `operation` that the nearest names follow. Adds nothing if there are no near names.
 fn suggesting(operation: String, names: &impl ExactSizeIterator) -> String {
     if names.len() == 0 { operation } else { operation + ", nearest known names" }
 }

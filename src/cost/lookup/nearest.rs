@@ -1,6 +1,6 @@
-//! Finds the known names that are nearest to an unknown name, which may be a typing error.
+//! Suggests known names for an unknown name, which may contain a typing error.
 
-/// A name with more bytes gets no suggestions.
+/// The largest number of bytes of a name that gets suggestions.
 const BYTES_MAX: usize = 64;
 const NAMES_MAX: usize = 3;
 
@@ -11,8 +11,8 @@ pub(super) fn nearest<'a>(name: &str, known: &[&'a str]) -> Vec<&'a str> {
         return Vec::new();
     }
     let mut near: Vec<(usize, &str)> = Vec::with_capacity(NAMES_MAX + 1);
-    // Most typing errors change only one or two bytes, and the search for such names is much faster. So this search
-    // comes first.
+    // Most typing errors change only one or two bytes. The search for such errors is much faster than a full search,
+    // so it comes first.
     for max in [2.min(name.len() / 2), name.len() / 2] {
         let mut max = max;
         for &other in known {
@@ -35,8 +35,8 @@ pub(super) fn nearest<'a>(name: &str, known: &[&'a str]) -> Vec<&'a str> {
     near.into_iter().map(|(_, other)| other).collect()
 }
 
-/// Returns the Levenshtein distance of `a` and `b`. This is the smallest number of bytes to insert, delete or replace
-/// in order to change `a` to `b`. Returns `None` if the distance exceeds `max`.
+/// Returns the Levenshtein distance of `a` and `b`. The distance is the smallest number of bytes to insert, delete or
+/// replace in order to change `a` to `b`. Returns `None` if the distance exceeds `max`.
 ///
 /// `a` has at most [`BYTES_MAX`] bytes.
 fn distance(a: &[u8], b: &[u8], max: usize) -> Option<usize> {
@@ -44,11 +44,11 @@ fn distance(a: &[u8], b: &[u8], max: usize) -> Option<usize> {
     if a.len().abs_diff(b.len()) > max {
         return None;
     }
-    // The distances from the first `done` bytes of `b` to each beginning of `a`.
+    // `row[i]` is the distance of the first `done` bytes of `b` to the first `i` bytes of `a`.
     let mut row: [usize; BYTES_MAX + 1] = std::array::from_fn(|at| at);
     for (done, &byte) in b.iter().enumerate() {
-        // If the lengths of two beginnings differ by more than `max`, their distance also exceeds `max`. Such distances
-        // are not computed.
+        // If the lengths of these two beginnings differ by more than `max`, their distance exceeds `max` too. Such
+        // distances are not computed.
         let first = (done + 1).saturating_sub(max).max(1);
         let last = (done + 1 + max).min(a.len());
         let mut diagonal = row[first - 1];
@@ -60,7 +60,8 @@ fn distance(a: &[u8], b: &[u8], max: usize) -> Option<usize> {
             row[at] = replaced.min(diagonal + 1).min(row[at - 1] + 1);
             least = least.min(row[at]);
         }
-        // The smallest distance in a row never decreases from one row of the matrix to the next.
+        // The smallest distance in `row` never decreases from one byte of `b` to the next, so the search can stop
+        // here.
         if least > max {
             return None;
         }

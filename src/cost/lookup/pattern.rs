@@ -8,12 +8,12 @@ use super::affix;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Pattern {
     text: String,
-    /// The number of bytes before the first `*`, `#` or `?`. These bytes are compared first, since most names already
-    /// differ in them.
+    /// The number of bytes before the first `*`, `#` or `?`. These bytes are compared first, because most names
+    /// already differ there.
     plain: usize,
-    /// True if the text was preceded by `~`.
+    /// True if a `~` is in front of the text.
     any_beginning: bool,
-    /// True if the text was followed by `~`.
+    /// True if a `~` is after the text.
     any_ending: bool,
 }
 
@@ -47,7 +47,7 @@ impl Pattern {
         if !name.starts_with(&self.text[..self.plain]) {
             return false;
         }
-        // A text without wildcards can end at only one position.
+        // Without wildcards, the text of the pattern can end at only one position.
         let last = if self.plain == self.text.len() { self.plain } else { name.len() };
         (self.plain..=last)
             .any(|end| name.is_char_boundary(end) && self.matches_whole(&name[..end]) && affix::is_ending(name, end))
@@ -58,7 +58,7 @@ impl Pattern {
         let Some(name) = name.as_bytes().strip_prefix(plain) else { return false };
         let (mut p, mut n) = (0, 0);
         // The position in the pattern after the last `*`, and the position in the name up to which this `*` matches. If
-        // the remaining pattern does not match, the `*` takes one more byte.
+        // the remaining pattern does not match, the `*` matches one more byte.
         let mut retry = None;
         while n < name.len() {
             match pattern.get(p) {
@@ -110,18 +110,19 @@ impl Rule {
         self.like.is_empty()
     }
 
-    /// Returns true if `name`, which is in lower case, matches one of `like` and none of `unlike`.
+    /// Returns true if `name`, which is in lower case, matches a pattern in `like` and does not match any pattern in
+    /// `unlike`.
     pub(in crate::cost) fn matches(&self, name: &str) -> bool {
         self.like.iter().any(|pattern| pattern.matches(name)) && !self.excludes(name)
     }
 
-    /// Like [`matches`](Self::matches), but ignores the patterns that have a `*`.
+    /// Like [`matches`](Self::matches), but ignores the patterns in `like` that contain a `*`.
     pub(in crate::cost) fn matches_closely(&self, name: &str) -> bool {
         let mut close = self.like.iter().filter(|pattern| !pattern.text.contains('*'));
         close.any(|pattern| pattern.matches(name)) && !self.excludes(name)
     }
 
-    /// Returns true if one of `like` is `name` itself, without wildcards.
+    /// Returns true if a pattern in `like` has no wildcards and is `name` itself.
     pub(in crate::cost) fn lists(&self, name: &str) -> bool {
         self.like.iter().any(|pattern| pattern.is(name))
     }

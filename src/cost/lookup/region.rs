@@ -23,10 +23,10 @@ const CONTINENTS: [&str; 16] = [
     "africa",
 ];
 
-/// The words for service from any region, which is the standard service.
+/// The words that mean service from any region, which is the standard service.
 const EVERYWHERE: [&str; 2] = ["global", "global-standard"];
 
-/// Where a call was served, as a part of the model's name states it.
+/// The region in which a call was served, as a part of the model's name states it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Region<'n> {
     Everywhere,

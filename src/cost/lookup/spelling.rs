@@ -1,4 +1,4 @@
-//! Rules that change the spellings of models in logs, libraries and gateways to the names in the tables.
+//! Rules that turn the spellings of models in logs, libraries and gateways into the names in the tables.
 //!
 //! Each rule rewrites one part of a name. The new name means the same model of the same provider. The provenance of a
 //! cost lists the rules that were used. [`closest`] applies the rules to a name until a table has one of the new names.
@@ -9,13 +9,13 @@ use super::region::Region;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Spelling {
     pub(super) name: String,
-    /// `None` if neither the call nor the name states a provider.
+    /// The provider that the call or the name states; `None` if both state none.
     pub(super) provider: Option<String>,
     /// The region that was split off the name, or that the call states.
     pub(super) region: Option<String>,
-    /// The routing that was requested of OpenRouter, such as `online`.
+    /// The routing that the name requests from OpenRouter, such as `online`.
     pub(super) routing: Option<&'static str>,
-    /// The names of the rules that changed the name of the call to this spelling.
+    /// The names of the rules that led from the name of the call to this spelling.
     pub(super) by: Vec<&'static str>,
 }
 
@@ -32,7 +32,7 @@ pub(super) struct Asked<'a> {
 /// A rule: its name, and the function that changes a spelling. The function returns `None` if the rule does not apply.
 type Rule = (&'static str, fn(&Spelling, &SharedName<'_>) -> Option<Spelling>);
 
-/// A function that returns the name that all tables share for a provider. It returns `None` if no table knows the
+/// A function that returns the name that all tables share for a provider. It returns `None` if no table has the
 /// provider.
 type SharedName<'a> = dyn Fn(&str) -> Option<String> + 'a;
 
@@ -77,8 +77,7 @@ const RULES: [Rule; 18] = [
         let (kind, model) = parts.nth(1)?.split_once('/')?;
         let names_model = ["foundation-model", "inference-profile"].contains(&kind);
         let profile = Region::split(model).map(|(region, _)| region);
-        // The name of an inference profile begins with a region. Another rule, for regions before the name, removes
-        // this region.
+        // The name of an inference profile begins with a region. The rule `region before the name` removes it later.
         let region = Region::read(region).filter(|_| profile.is_none());
         (service == "bedrock" && names_model).then(|| s.named(model).of("bedrock").within(region))
     }),
@@ -108,7 +107,7 @@ const RULES: [Rule; 18] = [
     }),
     ("effort after the name", |s, _| {
         let name = EFFORTS.iter().find_map(|effort| s.name.strip_suffix(effort))?;
-        // Other vendors use these words for sizes, such as `magistral-medium`.
+        // For other vendors, these words mean sizes, as in `magistral-medium`.
         name.contains("claude-").then(|| s.named(name))
     }),
     ("3.5 without its point", |s, _| Some(s.named(&format!("gpt-3.5-{}", s.name.strip_prefix("gpt-35-")?)))),
@@ -121,8 +120,8 @@ const RULES: [Rule; 18] = [
     ("date with other separators", |s, _| other_date(&s.name).map(|name| s.named(&name))),
 ];
 
-/// Services that pass calls on to a provider at the provider's price. A call may name such a service as its provider,
-/// or in front of the model.
+/// Gateways: services that pass calls on to a provider, at the provider's price. A call may name a gateway as its
+/// provider, or in front of the model.
 const GATEWAYS: [&str; 7] =
     ["litellm_proxy", "litellm", "portkey", "helicone", "gateway", "vercel_ai_gateway", "ai-gateway"];
 
@@ -155,7 +154,7 @@ const BEDROCK_VENDORS: [&str; 18] = [
 /// The suffixes by which OpenRouter chooses a provider or adds a search.
 const ROUTINGS: [&str; 4] = [":nitro", ":floor", ":online", ":exacto"];
 
-/// Suffixes for ways to use a model that do not change its price.
+/// Suffixes that select a mode of a model and do not change its price.
 const MODES: [&str; 5] = [":thinking", ":beta", "-thinking", "-thought", "@default"];
 
 /// The suffixes that state the effort in Cursor's names of Claude models.
@@ -165,7 +164,7 @@ const EFFORTS: [&str; 4] = ["-low", "-medium", "-high", "-max"];
 const FAMILIES: [&str; 5] = ["opus", "sonnet", "haiku", "fable", "mythos"];
 
 impl<'a> Asked<'a> {
-    /// Returns the spelling that a call states, without any change by a rule. The texts must be in lower case.
+    /// Returns the spelling as the call states it, before any rule is applied. The texts must be in lower case.
     pub(super) fn given(name: &'a str, provider: Option<&'a str>, region: Option<&'a str>) -> Self {
         Self { name, provider, region, routing: None, by: &[] }
     }
@@ -193,8 +192,7 @@ impl Spelling {
         Self { provider: Some(provider.to_owned()), ..self.clone() }
     }
 
-    /// Adds a region that the name states. [`Region::Everywhere`] is the standard service, so the spelling then gets no
-    /// region.
+    /// Adds a region that the name states. [`Region::Everywhere`] means the standard service, so it adds no region.
     fn within(self, region: Option<Region>) -> Self {
         match region {
             Some(Region::Only(region)) => Self { region: Some(region.to_owned()), ..self },
@@ -203,14 +201,14 @@ impl Spelling {
     }
 }
 
-/// A name that needs more rules than this is treated as unknown.
+/// The largest number of rules that are applied to a name. A name that needs more rules is treated as unknown.
 const RULES_MAX: usize = 5;
-/// The most spellings that are tried for one name.
+/// The largest number of spellings that are tried for one name.
 const SPELLINGS_MAX: usize = 64;
 
-/// Calls `search` for each spelling that one rule makes of `given`, then for each spelling that two rules make, and so
-/// on. Stops at the smallest number of rules for which `search` finds something. Returns all results of `search` for
-/// this number of rules.
+/// Calls `search` for each spelling that one rule makes from `given`, then for each spelling that two rules make, and
+/// so on. Stops at the first number of rules for which `search` finds something. Returns everything that `search`
+/// finds with this number of rules.
 pub(super) fn closest<F>(
     given: Spelling,
     shared: &SharedName<'_>,
@@ -260,13 +258,13 @@ fn family_before_version(name: &str) -> Option<String> {
     let family =
         FAMILIES.iter().find(|family| rest.strip_prefix(**family).is_some_and(|rest| rest.starts_with('-')))?;
     let rest = &rest[family.len() + 1..];
-    // The longest version is used, since `4-5` begins with `4`.
+    // The longest text that is a version is used, because `4-5` begins with `4`.
     let ends = std::iter::once(rest.len()).chain(rest.rmatch_indices(['-', '@', ':', '[']).map(|(at, _)| at));
     let end = ends.into_iter().find(|&end| is_version(&rest[..end]))?;
     Some(format!("{before}claude-{}-{family}{}", &rest[..end], &rest[end..]))
 }
 
-/// Returns true for one or two numbers of at most two digits, such as `4`, `4.5` and `4-5`.
+/// Returns true if `text` is a version: one or two numbers of at most two digits, such as `4`, `4.5` and `4-5`.
 fn is_version(text: &str) -> bool {
     let parts: Vec<_> = text.split(['.', '-']).collect();
     let is_number = |part: &&str| matches!(part.len(), 1..=2) && part.bytes().all(|byte| byte.is_ascii_digit());
@@ -294,7 +292,7 @@ pub(super) fn date(name: &str) -> Option<String> {
     (digits.len() == 8 && digits.bytes().all(|byte| byte.is_ascii_digit())).then_some(digits)
 }
 
-/// Writes the date in a name in another way. `20251101` becomes `2025-11-01` and vice versa, and an `@` before the date
+/// Changes the form of the date in a name. `20251101` becomes `2025-11-01` and vice versa, and an `@` before the date
 /// becomes a hyphen.
 fn other_date(name: &str) -> Option<String> {
     let at = name.find("-20").or_else(|| name.find("@20"))?;

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// How a [`Report`](super::Report) groups executions.
+/// The way in which a [`Report`](super::Report) groups executions.
 ///
 /// The text of a grouping is its [`name`](Self::name): `day`, `week`, `month`, `model`, `skill`, `run`, `scene`,
 /// `agent`.
@@ -19,7 +19,7 @@ pub enum CostBy {
     Week,
     /// The month in which the execution began, such as `2026-11`.
     Month,
-    /// The model. An execution with calls of several models is counted under each of them, with the usage of that
+    /// The model. An execution with calls of several models is counted under each model, with the usage of that
     /// model's calls. If the calls do not add up to the totals of the execution, its model counts as unknown.
     Model,
     /// `skill_name`.
@@ -36,6 +36,11 @@ impl CostBy {
     /// All groupings.
     pub const ALL: [Self; 8] =
         [Self::Day, Self::Week, Self::Month, Self::Model, Self::Skill, Self::Run, Self::Scene, Self::Agent];
+
+    /// Returns true for the groupings by day, week and month.
+    pub(super) fn is_time(self) -> bool {
+        matches!(self, Self::Day | Self::Week | Self::Month)
+    }
 
     /// Returns the name, such as `day`.
     pub fn name(self) -> &'static str {

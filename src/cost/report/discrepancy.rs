@@ -1,4 +1,4 @@
-//! Estimates made before executions, compared with the actual costs.
+//! Compares estimates that were made before executions with the actual costs.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -12,11 +12,11 @@ use super::sum::{overflow, sum};
 use crate::error::Result;
 use crate::metrics::{ExecutionMetrics, Usd};
 
-/// How the cost of executions compares with their estimates, by model, by skill and in total. The sums are exact, are
-/// computed in one pass, and do not depend on the order of the records.
+/// Compares the costs of executions with their estimates, by model, by skill and in total. The sums are exact and
+/// computed in one pass. They do not depend on the order of the records.
 ///
 /// An estimate is for a whole execution, so an execution that used several models is counted under the model `None`.
-/// Executions with neither an estimate nor a cost are ignored.
+/// Executions that lack both an estimate and a cost are ignored.
 ///
 /// ```
 /// use runledger::cost::Discrepancies;
@@ -38,10 +38,10 @@ use crate::metrics::{ExecutionMetrics, Usd};
 /// # Ok::<(), runledger::Error>(())
 /// ```
 ///
-/// As JSON, a `Discrepancies` is an object with the lists `models` and `skills` and with `totals`. Each entry of a list
-/// has the key `model` or `skill`. Each entry and the totals have the fields of [`Discrepancy`] under the keys
-/// `compared`, `estimatedCost`, `actualCost`, `difference`, `relativeDifference`, `largestExcess` (with `executionId`
-/// and `amount`), `estimateOnly` and `actualOnly`. Amounts are numbers with all their digits.
+/// As JSON, a `Discrepancies` is an object with three keys: the lists `models` and `skills`, and the object `totals`.
+/// Each entry of a list has the key `model` or `skill`. Each entry and the totals have the fields of [`Discrepancy`]
+/// under the keys `compared`, `estimatedCost`, `actualCost`, `difference`, `relativeDifference`, `largestExcess` (with
+/// `executionId` and `amount`), `estimateOnly` and `actualOnly`. Amounts are numbers with all their digits.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Discrepancies {
     models: BTreeMap<Option<String>, Discrepancy>,
@@ -53,10 +53,10 @@ impl Discrepancies {
     /// Adds one execution.
     ///
     /// # Errors
-    /// Fails with [`ErrorKind::Overflow`](crate::ErrorKind::Overflow) if a sum exceeds the range of [`Usd`]. Do not use
-    /// this value after an error, since it then includes only a part of the execution.
+    /// Fails with [`ErrorKind::Overflow`](crate::ErrorKind::Overflow) if a sum exceeds the range of [`Usd`]. After an
+    /// error, do not use these `Discrepancies`: they include only a part of the execution.
     pub fn add(&mut self, record: &ExecutionMetrics) -> Result<()> {
-        if record.cost.estimated_usd.is_none() && record.cost_usd.is_none() {
+        if record.cost.estimated_usd.is_none() && record.exact_cost().is_none() {
             return Ok(());
         }
         let parts = Parts::of(record);
@@ -69,19 +69,19 @@ impl Discrepancies {
         self.skills.entry(record.skill_name.clone()).or_default().add(record)
     }
 
-    /// Adds the sums of another value. The result is the same as if all executions had been added to one value.
+    /// Adds the sums of `other`. The result is the same as if all executions had been added here.
     ///
     /// # Errors
-    /// Fails with [`ErrorKind::Overflow`](crate::ErrorKind::Overflow) if a sum exceeds the range of [`Usd`]. Do not use
-    /// this value after an error, since it then includes only a part of the other value.
+    /// Fails with [`ErrorKind::Overflow`](crate::ErrorKind::Overflow) if a sum exceeds the range of [`Usd`]. After an
+    /// error, do not use these `Discrepancies`: they include only a part of `other`.
     pub fn merge(&mut self, other: Self) -> Result<()> {
         self.totals.merge(other.totals)?;
         other.models.into_iter().try_for_each(|(name, sums)| self.models.entry(name).or_default().merge(sums))?;
         other.skills.into_iter().try_for_each(|(name, sums)| self.skills.entry(name).or_default().merge(sums))
     }
 
-    /// Returns the sums by model, sorted by name. The name is `None` if it is unknown or if an execution used several
-    /// models.
+    /// Returns the sums by model, sorted by name. The entry `None` collects the executions whose model is unknown or
+    /// that used several models.
     pub fn models(&self) -> impl Iterator<Item = (Option<&str>, &Discrepancy)> {
         self.models.iter().map(|(name, sums)| (name.as_deref(), sums))
     }
@@ -97,18 +97,18 @@ impl Discrepancies {
     }
 }
 
-/// The estimates and costs of the executions that have both.
+/// Sums of the estimates and the costs of some executions, and the number of executions that lack one of the two.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Discrepancy {
-    /// The number of executions with both an estimate and a cost. The sums include only these.
+    /// The number of executions with both an estimate and a cost. The sums include only these executions.
     pub compared: u64,
     /// The exact sum of the estimates of these executions, in US dollars; `None` if there are no such executions.
     pub estimated: Option<Usd>,
     /// The exact sum of the costs of these executions, in US dollars; `None` if there are no such executions.
     pub actual: Option<Usd>,
-    /// The execution that exceeded its estimate most, and by how much. If several executions have the same largest
-    /// excess, it is the one with the smallest id. `None` if no execution cost more than its estimate.
+    /// The execution that exceeded its estimate most, with the excess. If several executions have the same largest
+    /// excess, this is the execution with the smallest id. `None` if no execution cost more than its estimate.
     pub largest_excess: Option<Excess>,
     /// The number of executions with an estimate and without a cost.
     pub estimate_only: u64,
@@ -116,12 +116,12 @@ pub struct Discrepancy {
     pub actual_only: u64,
 }
 
-/// One execution that cost more than was estimated.
+/// An execution that cost more than its estimate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Excess {
-    /// The execution.
+    /// The id of the execution.
     pub execution_id: Uuid,
     /// The excess in US dollars, above 0.
     pub amount: Usd,
@@ -166,8 +166,8 @@ impl Discrepancy {
         self.actual?.checked_sub(self.estimated?)
     }
 
-    /// Returns the difference as a share of the estimates, such as 0.1 if the executions cost a tenth more. Returns
-    /// `None` if the difference is `None`, or if the estimates add up to 0.
+    /// Returns the difference as a share of the sum of the estimates. For example, 0.1 means that the executions cost
+    /// a tenth more. Returns `None` if the difference is `None`, or if the estimates add up to 0.
     pub fn relative(&self) -> Option<f64> {
         let estimated = self.estimated.filter(|&estimated| estimated != Usd::ZERO)?;
         Some(self.difference()?.pico() as f64 / estimated.pico() as f64)

@@ -1,6 +1,7 @@
-//! The report and its groups.
+//! The report and its groups. A report can be computed from records or from rows. A [`Row`] is a sum of executions of
+//! one skill that began in the same hour.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Datelike, Days, NaiveDate, Offset, TimeZone, Utc, Weekday};
 
@@ -17,10 +18,12 @@ use crate::metrics::ExecutionMetrics;
 pub struct Group {
     /// The sum of all executions in the group.
     pub sum: Sum,
-    /// The sums by model. The key is `None` if the model is unknown, or if the calls of several models do not add up to
-    /// the execution. In all other cases, an execution is counted under each model that it used. If an execution
-    /// reports cached tokens and its calls do not, only `sum` includes the cached tokens.
+    /// The sums by model. An execution is counted under each model that it used. The key is `None` if the model is
+    /// unknown. It is also `None` if the calls of several models do not add up to the totals of the execution. If an
+    /// execution reports cached tokens and its calls do not, only `sum` includes the cached tokens.
     pub models: BTreeMap<Option<String>, Sum>,
+    /// The sums by skill, for the skills of [`Report::with_skills`]. The JSON of the report does not contain them.
+    pub skills: BTreeMap<String, Sum>,
 }
 
 impl Group {
@@ -32,20 +35,22 @@ impl Group {
 
     fn merge(&mut self, other: Self) -> Result<()> {
         self.sum.merge(&other.sum)?;
-        other.models.into_iter().try_for_each(|(model, sum)| self.models.entry(model).or_default().merge(&sum))
+        other.models.into_iter().try_for_each(|(model, sum)| self.models.entry(model).or_default().merge(&sum))?;
+        other.skills.into_iter().try_for_each(|(skill, sum)| self.skills.entry(skill).or_default().merge(&sum))
     }
 }
 
-/// Returns the name and the part of each model of one execution. The part is a slice of one element.
+/// Returns the name of each model of one execution, with its part as a slice of one element.
 fn each<'p>(models: &'p [Part<'p>]) -> impl Iterator<Item = (Option<String>, &'p [Part<'p>])> {
     models.iter().map(|part| (part.model.map(str::to_owned), std::slice::from_ref(part)))
 }
 
-/// The usage and cost of executions, summed up by group. The sums are exact, are computed in one pass, and need memory
-/// only for the groups.
+/// The usage and cost of executions, summed up by group. The sums are exact and computed in one pass. They need
+/// memory only for the groups.
 ///
-/// In groups by time, an execution is counted under its start time, in the calendar of the time zone `Z`. This zone is
-/// UTC or any [`TimeZone`] of chrono. The order of the records does not matter. Each record counts as one execution.
+/// In groups by time, an execution is counted under its start time, in the calendar of the time zone `Z`. `Z` is UTC
+/// or any other [`TimeZone`] of chrono. The order of the records does not matter. Each record counts as one
+/// execution.
 ///
 /// ```
 /// use runledger::cost::{CostBy, Report};
@@ -75,39 +80,45 @@ fn each<'p>(models: &'p [Part<'p>]) -> impl Iterator<Item = (Option<String>, &'p
 ///
 /// * an array with the groups, under `daily`, `weekly`, `monthly`, `models`, `skills`, `runs`, `scenes` or `agents`;
 /// * `totals`, which has the sum of all executions;
-/// * `withoutModel`, which is the number of executions that used no model. An interrupted execution is not one of them,
-///   because it may have used a model before its process ended. Its cost is unknown.
+/// * `withoutModel`, which is the number of executions that used no model. An interrupted execution is included only
+///   if it was [a call of a tool](ExecutionMetrics::has_cost). Any other interrupted execution may have used a model
+///   before its process ended.
 ///
-/// These keys have the same names as in the JSON of ccusage, a program that reports the cost of coding agents. So a
-/// script that reads the JSON of ccusage needs few changes to read a report:
+/// The following keys have the same names as in the JSON of ccusage, a program that reports the cost of coding agents.
+/// So a script that reads the JSON of ccusage needs few changes to read a report:
 ///
 /// * `daily`, `weekly`, `monthly`, `totals`, `date`, `week`, `month`;
 /// * `inputTokens` (without cached tokens), `outputTokens`, `cacheCreationTokens`, `cacheReadTokens`, `totalTokens`;
 /// * `totalCost`, `modelsUsed` and `modelBreakdowns`;
-/// * `modelName`, `cost` and `missingPricing` in each breakdown. `missingPricing` is true if an execution is unpriced,
-///   and is left out if no execution is unpriced;
+/// * `modelName`, `cost` and `missingPricing` in each breakdown. `missingPricing` is true if an execution is
+///   unpriced; otherwise the key is missing;
 /// * `unpricedModels` in the totals, if there are such models.
 ///
-/// All other keys are specific to this crate, such as `skills`, `executions` and `unpriced`. `atStandard` and
-/// `atStandardCost` are [`Sum::at_standard`] and [`Sum::at_standard_cost`]. For each token count, `unreported` gives
-/// the number of executions that do not report it. A sum without any known value is null, while ccusage writes 0. An
-/// amount is a number with all its digits, while ccusage writes a float.
+/// All other keys, such as `skills`, `executions` and `unpriced`, are specific to this crate. `atStandard` and
+/// `atStandardCost` are [`Sum::at_standard`] and [`Sum::at_standard_cost`]. `lowerBounds` is [`Sum::lower_bounds`].
+/// `unreported` has, for each token count, the number of executions that do not report this count. A sum without any
+/// known value is null, while ccusage writes 0. An amount is a number with all its digits, while ccusage writes a
+/// float.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report<Z = Utc> {
     by: CostBy,
     zone: Z,
     week_start: Weekday,
+    /// The skills for which each group has a sum.
+    skills: BTreeSet<String>,
     groups: BTreeMap<Key, Group>,
     totals: Sum,
     without_model: u64,
     recent: Recent,
 }
 
-/// The first day of a group and the group's name, by which groups are sorted. The name alone is not sufficient, because
-/// years after 9999 begin with a plus sign. Groups without a first day, such as skills, are sorted by name.
+/// The key by which groups are sorted: the first day of a group, and its name. The name alone would give a wrong
+/// order, because years after 9999 begin with a plus sign. Groups without a first day, such as skills, are sorted by
+/// name.
 type Key = (Option<NaiveDate>, Option<String>);
 
-/// The group and the model of the [`Row`] that was added last. Most rows are in the same group as the row before.
+/// The group and the model of the [`Row`] that was added last. Both are kept, because most rows are in the same group
+/// as the previous row.
 #[derive(Debug, Clone, Default)]
 struct Recent {
     /// The hour whose day, week or month is in `key`.
@@ -116,7 +127,7 @@ struct Recent {
     model: Option<String>,
 }
 
-/// Reports with the same sums are equal, whatever was added last.
+/// All values are equal. So two reports with the same sums are equal, no matter which row was added last.
 impl PartialEq for Recent {
     fn eq(&self, _: &Self) -> bool {
         true
@@ -135,9 +146,9 @@ impl Report {
 impl<Z: TimeZone> Report<Z> {
     /// Returns an empty report in the calendar of `zone`.
     pub fn in_zone(by: CostBy, zone: Z) -> Self {
-        let week_start = Weekday::Mon;
+        let (week_start, skills) = (Weekday::Mon, BTreeSet::new());
         let (groups, totals, recent) = (BTreeMap::new(), Sum::default(), Recent::default());
-        Self { by, zone, week_start, groups, totals, without_model: 0, recent }
+        Self { by, zone, week_start, skills, groups, totals, without_model: 0, recent }
     }
 
     /// Sets the first day of the weeks of [`CostBy::Week`], which is Monday by default. Call this method before records
@@ -161,16 +172,40 @@ impl<Z: TimeZone> Report<Z> {
         Self { week_start, ..self }
     }
 
-    /// Returns a report with the same grouping, zone and start of the week, without executions.
+    /// Also sums up each day, week or month by these skills, for example to draw a chart of the most expensive
+    /// skills. Has no effect on other groupings. Call this method before records are added.
+    ///
+    /// ```
+    /// use runledger::cost::{CostBy, Report};
+    /// use runledger::{ExecutionMetrics, Usage, Uuid};
+    ///
+    /// let start = "2026-11-20T12:00:00Z".parse()?;
+    /// let mut report = Report::new(CostBy::Day).with_skills(["draw".to_owned()]);
+    /// for skill in ["draw", "draw", "check"] {
+    ///     let mut record = ExecutionMetrics::new(Uuid::from_u128(1), skill, "1.0.0", start);
+    ///     record.set_usage("gpt-4", &Usage::new(1_000, 500));
+    ///     report.add(&record)?;
+    /// }
+    /// let (_, day) = report.groups().next().unwrap();
+    /// assert_eq!((day.sum.executions, day.skills["draw"].executions, day.skills.len()), (3, 2, 1));
+    /// # Ok::<(), runledger::Error>(())
+    /// ```
+    #[must_use]
+    pub fn with_skills(self, skills: impl IntoIterator<Item = String>) -> Self {
+        Self { skills: skills.into_iter().collect(), ..self }
+    }
+
+    /// Returns a report without executions that has the same grouping, zone, start of the week and skills.
     pub(crate) fn emptied(&self) -> Self {
-        Self { week_start: self.week_start, ..Self::in_zone(self.by, self.zone.clone()) }
+        let empty = Self::in_zone(self.by, self.zone.clone());
+        Self { week_start: self.week_start, skills: self.skills.clone(), ..empty }
     }
 
     /// Adds one execution.
     ///
     /// # Errors
     /// Fails with [`ErrorKind::Overflow`](crate::ErrorKind::Overflow) if a sum exceeds the range of
-    /// [`Usd`](crate::Usd). Do not use the report after an error, since it then includes only a part of the execution.
+    /// [`Usd`](crate::Usd). After an error, do not use the report: it includes only a part of the execution.
     pub fn add(&mut self, record: &ExecutionMetrics) -> Result<()> {
         let Some(Parts { models, cached }) = Parts::of(record) else {
             self.without_model += 1;
@@ -189,7 +224,12 @@ impl<Z: TimeZone> Report<Z> {
             CostBy::Scene => named(record.production.scene_id.as_deref()),
             CostBy::Agent => named(record.run.agent_name.as_deref()),
         };
-        self.groups.entry(key).or_default().add(&models, cached)
+        let group = self.groups.entry(key).or_default();
+        group.add(&models, cached)?;
+        if self.by.is_time() && self.skills.contains(&record.skill_name) {
+            group.skills.entry(record.skill_name.clone()).or_default().add(&models, cached)?;
+        }
+        Ok(())
     }
 
     /// Returns the key of the day, week or month at that time.
@@ -207,15 +247,15 @@ impl<Z: TimeZone> Report<Z> {
         }
     }
 
-    /// Returns true if the report can be computed from [rows](Row). If not, the report needs the records.
+    /// Returns true if the report can be computed from [rows](Row). Otherwise the report needs the records.
     pub(crate) fn has_rows(&self) -> bool {
         matches!(self.by, CostBy::Day | CostBy::Week | CostBy::Month | CostBy::Model | CostBy::Skill)
     }
 
     /// Returns true if all executions of one skill or model that begin in this hour are in the same group. Returns
-    /// false if that is not certain, because the clocks of the zone change within the hour. A date can then be skipped
-    /// or repeated, although the first and the last date are the same. That also matters to a report by skill or model,
-    /// whose period can begin or end with a date.
+    /// false if the clocks of the zone change within the hour. A date can then be skipped or repeated, even if the
+    /// hour begins and ends on the same date. This also applies to a report by skill or model, because its period can
+    /// begin or end with a date.
     pub(crate) fn is_in_one_group(&self, hour: i64) -> bool {
         let Some([first, last]) = ends_of(hour) else { return false };
         let offset = |time: DateTime<Utc>| self.zone.offset_from_utc_datetime(&time.naive_utc()).fix();
@@ -223,8 +263,8 @@ impl<Z: TimeZone> Report<Z> {
         self.has_rows() && offset(first) == offset(last) && (is_named || self.key_at(first) == self.key_at(last))
     }
 
-    /// Adds a row. Each hour should be [in one group](Self::is_in_one_group), because the row is added to the group of
-    /// the first millisecond of its hour.
+    /// Adds a row. The group is chosen by the first millisecond of the hour. So call this method only if the whole
+    /// hour is [in one group](Self::is_in_one_group).
     ///
     /// # Errors
     /// * [`ErrorKind::Invalid`] if the report [needs the records](Self::has_rows), or if the hour is not in the years 0
@@ -263,10 +303,17 @@ impl<Z: TimeZone> Report<Z> {
                 in_whole
             }
         };
+        let by_skill = in_group && self.by.is_time() && self.skills.contains(row.skill);
         let Self { groups, recent: Recent { key, model: name, .. }, .. } = self;
         change(groups, key, |group| {
             if in_group {
                 group.sum.merge(&row.sum)?;
+            }
+            if by_skill {
+                match group.skills.get_mut(row.skill) {
+                    Some(sum) => sum.merge(&row.sum)?,
+                    None => group.skills.entry(row.skill.to_owned()).or_default().merge(&row.sum)?,
+                }
             }
             let Some(model) = model else { return Ok(()) };
             set(name, model);
@@ -279,8 +326,7 @@ impl<Z: TimeZone> Report<Z> {
     ///
     /// # Errors
     /// Fails with [`ErrorKind::Overflow`](crate::ErrorKind::Overflow) if a sum exceeds the range of
-    /// [`Usd`](crate::Usd). Do not use the report after an error, since it then includes only a part of the other
-    /// report.
+    /// [`Usd`](crate::Usd). After an error, do not use the report: it includes only a part of `other`.
     pub fn merge(&mut self, other: Self) -> Result<()> {
         self.without_model += other.without_model;
         self.totals.merge(&other.totals)?;
@@ -294,20 +340,23 @@ impl<Z> Report<Z> {
         self.by
     }
 
-    /// Returns the groups. Days, weeks and months are in chronological order, and other groups are sorted by name. The
-    /// name is `None` for the group of executions that have no such name.
+    /// Returns the groups. Days, weeks and months are in chronological order, and other groups are sorted by name.
+    /// The name is `None` for the group of executions without a name, such as executions without a run in a report by
+    /// run.
     pub fn groups(&self) -> impl Iterator<Item = (Option<&str>, &Group)> {
         self.groups.iter().map(|((_, name), group)| (name.as_deref(), group))
     }
 
-    /// Returns the sum of all executions. An execution that used several models is counted once here, although several
-    /// groups by model include it.
+    /// Returns the sum of all executions. An execution that used several models is counted once here, although
+    /// several groups of a report by model include it.
     pub fn totals(&self) -> &Sum {
         &self.totals
     }
 
-    /// Returns the number of executions that used no model. They are neither in a group nor in the totals. An interrupted
-    /// execution is not one of them.
+    /// Returns the number of executions that used no model. The groups and the totals do not include these
+    /// executions. An interrupted execution is included in this number only if it was [a call of a
+    /// tool](ExecutionMetrics::has_cost). Any other interrupted execution may have used a model before its process
+    /// ended.
     pub fn without_model(&self) -> u64 {
         self.without_model
     }
@@ -320,7 +369,7 @@ fn first_of_week(date: NaiveDate, week_start: Weekday) -> NaiveDate {
     date.checked_sub_days(Days::new(days.into())).unwrap_or(date)
 }
 
-/// Changes the value of a key, which is added if it is new. A key that exists is not cloned.
+/// Changes the value of a key. If the key is new, adds a clone of it.
 fn change<K: Ord + Clone, V: Default>(
     map: &mut BTreeMap<K, V>,
     key: &K,
@@ -332,7 +381,7 @@ fn change<K: Ord + Clone, V: Default>(
     }
 }
 
-/// Sets `place` to `text`, and keeps the memory of `place` if it can.
+/// Sets `place` to `text`, and reuses the memory of `place` if possible.
 fn set(place: &mut Option<String>, text: Option<&str>) {
     match (place, text) {
         (Some(place), Some(text)) => {
@@ -345,5 +394,5 @@ fn set(place: &mut Option<String>, text: Option<&str>) {
 
 fn no_rows(hour: i64) -> Error {
     Error::new(ErrorKind::Invalid, "add the sum of an hour to a report")
-        .detail(format!("hour {hour}: expected a grouping by day, week, month, model or skill in the years 0 to 9999"))
+        .detail(format!("hour {hour}: expected the years 0 to 9999, and groups by day, week, month, model or skill"))
 }

@@ -98,6 +98,7 @@ fn fields<M: SerializeMap>(map: &mut M, cost_key: &'static str, sum: &Sum) -> Re
     map.serialize_entry("unpriced", &sum.unpriced)?;
     map.serialize_entry("atStandard", &sum.at_standard)?;
     map.serialize_entry("atStandardCost", &sum.at_standard_cost)?;
+    map.serialize_entry("lowerBounds", &sum.lower_bounds)?;
     map.serialize_entry("unreported", &Unreported(sum))
 }
 

@@ -1,12 +1,16 @@
 //! The usage and cost of one execution by model.
 
-use crate::metrics::{CostProvenance, ExecutionMetrics, Kind, LlmCall, Status, UsageParts, Usd};
+use std::collections::HashSet;
 
-/// The usage and cost of one execution for one model. `None` means unknown. The sum of several calls is unknown if the
-/// value of one of them is unknown.
+use serde_json::Value;
+
+use crate::metrics::{CostProvenance, ExecutionMetrics, Kind, LlmCall, UsageParts, Usd};
+
+/// The usage and cost of one execution for one model. A value of `None` is unknown. If the value of one call is
+/// unknown, the sum over all calls is unknown too.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Part<'r> {
-    /// `None` if the model is unknown, or if this is the sum of several models.
+    /// The model; `None` if it is unknown, or if this part is the sum of several models.
     pub(super) model: Option<&'r str>,
     /// All input tokens, including cached ones.
     pub(super) input: Option<u64>,
@@ -15,9 +19,11 @@ pub(super) struct Part<'r> {
     pub(super) total: Option<u64>,
     pub(super) cached: Cached,
     pub(super) cost: Option<Usd>,
-    /// How much of `cost` was computed at the standard price, because the variant, the region or a kind of tokens (such
-    /// as audio) has no price of its own. `None` if nothing was computed in this way.
+    /// The part of `cost` that was computed at the standard price. This happens if the variant, the region or the
+    /// kind of tokens has no price of its own. `None` if no part of the cost was computed in this way.
     pub(super) at_standard: Option<Usd>,
+    /// True if the output and the cost are lower bounds, because the final usage of a call is unknown.
+    pub(super) is_lower_bound: bool,
 }
 
 /// The input tokens that were cached.
@@ -39,7 +45,7 @@ impl Cached {
     }
 }
 
-/// The usage and cost of one execution for all its models.
+/// The usage and cost of one execution, divided by model.
 #[derive(Debug)]
 pub(super) struct Parts<'r> {
     /// One [`Part`] for each model, and at least one.
@@ -50,15 +56,13 @@ pub(super) struct Parts<'r> {
 }
 
 impl<'r> Parts<'r> {
-    /// Returns `None` if the execution used no model. An interrupted execution may have used one, because its process
-    /// ended before it could report the usage. So its cost is unknown.
+    /// Returns the parts of an execution. `None` if the execution [has no cost](ExecutionMetrics::has_cost).
     pub(super) fn of(record: &'r ExecutionMetrics) -> Option<Self> {
-        let by_model = by_model(&record.trace.llm_calls);
-        let is_interrupted = record.status == Some(Status::Interrupted);
-        if by_model.is_empty() && !record.used_model() && !is_interrupted {
+        let by_model = by_model(&record.trace.llm_calls, record.lower_bound_calls());
+        if by_model.is_empty() && !record.has_cost() {
             return None;
         }
-        // A routing decision names the model that it chose, and not the one that it used.
+        // A routing decision names the model that it chose. It may have used another model, or none.
         let named = record.model.name.as_deref().filter(|_| record.kind != Kind::ModelRouting);
         let models = match by_model.as_slice() {
             [_, _, ..] if adds_up(&by_model, record) => by_model,
@@ -73,18 +77,19 @@ impl<'r> Parts<'r> {
     }
 }
 
-/// Returns the whole execution as one [`Part`]. `calls` is the sum of the costs of its calls.
+/// Returns the whole execution as one [`Part`]. `calls` is the sum of the costs of its calls; `None` if this sum is
+/// unknown.
 fn whole<'r>(model: Option<&'r str>, calls: Option<Usd>, record: &ExecutionMetrics) -> Part<'r> {
     let ExecutionMetrics { tokens_input: input, tokens_output: output, .. } = *record;
     let total = record.tokens_used.or_else(|| sum(input, output));
     let cached = Cached::of(&record.model.parts);
     let (cost, at_standard) = cost_of_whole(calls, record);
-    Part { model, input, output, total, cached, cost, at_standard }
+    Part { model, input, output, total, cached, cost, at_standard, is_lower_bound: record.is_lower_bound() }
 }
 
-/// Returns the cost of the execution, and how much of this cost was computed at the standard price. If the record has
-/// the rounded sum of the costs of its calls, the cost is the exact sum, `calls`. In all other cases, the cost is that
-/// of the record.
+/// Returns the cost of the execution, and the part of this cost that was computed at the standard price. If the cost
+/// in the record is the rounded sum of the costs of its calls, returns the exact sum `calls`. In all other cases,
+/// returns the cost in the record.
 fn cost_of_whole(calls: Option<Usd>, record: &ExecutionMetrics) -> (Option<Usd>, Option<Usd>) {
     let calls = calls.filter(|sum| record.cost_usd == Some(sum.round_to_record()));
     let cost = calls.or(record.exact_cost());
@@ -107,14 +112,18 @@ fn known_sum(one: Option<Usd>, other: Usd) -> Option<Usd> {
     Some(one.map_or(other, |one| one.checked_add(other).unwrap_or(one)))
 }
 
-fn by_model(calls: &[LlmCall]) -> Vec<Part<'_>> {
+/// Returns the parts of the calls. `lower` has the numbers of the calls whose final usage is unknown.
+fn by_model<'r>(calls: &'r [LlmCall], lower: &[Value]) -> Vec<Part<'r>> {
     let mut parts: Vec<Part<'_>> = Vec::new();
+    let lower: HashSet<u64> = lower.iter().filter_map(Value::as_u64).collect();
     for call in calls {
         let LlmCall { tokens_input: input, tokens_output: output, .. } = *call;
         let cost = call.exact_cost();
         let (total, cached) = (sum(input, output), Cached::of(&call.parts));
         let at_standard = of_call_at_standard(call);
-        let part = Part { model: Some(&call.model_name), input, output, total, cached, cost, at_standard };
+        let is_lower_bound = lower.contains(&call.call_sequence);
+        let model = Some(call.model_name.as_str()).filter(|name| !name.is_empty());
+        let part = Part { model, input, output, total, cached, cost, at_standard, is_lower_bound };
         match parts.iter_mut().find(|same| same.model == part.model) {
             Some(same) => *same = together(*same, part),
             None => parts.push(part),
@@ -135,11 +144,12 @@ fn together<'r>(one: Part<'r>, other: Part<'r>) -> Part<'r> {
         },
         cost: one.cost.zip(other.cost).and_then(|(one, other)| one.checked_add(other)),
         at_standard: other.at_standard.map_or(one.at_standard, |other| known_sum(one.at_standard, other)),
+        is_lower_bound: one.is_lower_bound || other.is_lower_bound,
     }
 }
 
-/// Returns true if `parts` add up to the totals of the record. For example, they do not add up if a vendor billed the
-/// whole execution, and the costs of its calls are unknown.
+/// Returns true if `parts` add up to the totals of the record. They do not add up, for example, if a vendor billed
+/// the whole execution and the costs of its calls are unknown.
 fn adds_up(parts: &[Part<'_>], record: &ExecutionMetrics) -> bool {
     fn same<T: PartialEq>(reported: Option<T>, summed: Option<T>) -> bool {
         reported.is_none() || reported == summed

@@ -4,13 +4,13 @@ use super::parts::{Cached, Part};
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::Usd;
 
-/// The sum of a count, such as output tokens, over the executions that report this count. Also has the number of
-/// executions that do not report it.
+/// The sum of a count, such as output tokens, over all executions that report this count. The number of the other
+/// executions is in `unknown`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Count {
-    /// The sum of the known counts; `None` if none is known. The counts of a ledger cannot exceed the range of a
-    /// `u128`.
+    /// The sum of the known counts; `None` if no count is known. A `u128` is large enough for the counts of any
+    /// ledger.
     pub known: Option<u128>,
     /// The number of executions that do not report this count, or do not report it for one of the models that they
     /// used.
@@ -43,23 +43,27 @@ impl Count {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Sum {
-    /// The number of executions. Each of them used a model.
+    /// The number of executions. Each of them used a model, or was interrupted and [may have used
+    /// one](crate::ExecutionMetrics::has_cost).
     pub executions: u64,
     /// The exact cost, in US dollars, of the executions whose cost is known; `None` if no cost is known.
     pub cost: Option<Usd>,
-    /// The number of executions without a cost, or without a cost for one of the models that they used. `cost` includes
-    /// only the cost of the other models of such an execution.
+    /// The number of executions without a cost, or without a cost for one of the models that they used. For such an
+    /// execution, `cost` includes only the known costs of its other models.
     pub unpriced: u64,
     /// The number of executions that contribute to [`at_standard_cost`](Self::at_standard_cost).
     pub at_standard: u64,
-    /// How much of `cost`, in US dollars, was computed at the standard price, because the price table had no other
-    /// price. The calls with this cost had a variant, a region or a kind of tokens (such as audio) without a price of
-    /// its own. The standard price may be too low or too high for these calls. `None` if there are no such calls. See
+    /// The part of `cost`, in US dollars, that was computed at the standard price because there is no special price.
+    /// The variant, the region or a kind of tokens (such as audio) of these calls has no price of its own. The
+    /// standard price may be too low or too high for these calls. `None` if there are no such calls. See
     /// [`CostProvenance::variant_unpriced`](crate::metrics::CostProvenance::variant_unpriced), `region_unpriced` and
     /// `part_unpriced`.
     pub at_standard_cost: Option<Usd>,
+    /// The number of executions whose output tokens and cost are lower bounds, because the final usage of a call was not
+    /// reported. See [`ExecutionMetrics::is_lower_bound`](crate::ExecutionMetrics::is_lower_bound).
+    pub lower_bounds: u64,
     /// Input tokens, without the tokens that are reported as read from or written to a cache. An unknown number of
-    /// cached tokens counts as 0. The count of an execution is unknown if its cached tokens exceed its input.
+    /// cached tokens counts as 0. The count is unknown for an execution whose cached tokens exceed its input.
     pub input_uncached: Count,
     /// Output tokens, including reasoning.
     pub output: Count,
@@ -72,7 +76,8 @@ pub struct Sum {
 }
 
 impl Sum {
-    /// Adds one execution. `cached` has the cached tokens of all models together if the models do not report their own.
+    /// Adds one execution. `cached` has the cached tokens of all models together, or `None` if the models report
+    /// their own cached tokens.
     pub(super) fn add(&mut self, models: &[Part<'_>], cached: Option<Cached>) -> Result<()> {
         self.executions += 1;
         for cost in models.iter().filter_map(|part| part.cost) {
@@ -83,6 +88,7 @@ impl Sum {
             self.at_standard_cost = sum(self.at_standard_cost, Some(amount))?;
         }
         self.at_standard += u64::from(models.iter().any(|part| part.at_standard.is_some()));
+        self.lower_bounds += u64::from(models.iter().any(|part| part.is_lower_bound));
 
         let all = |count: fn(&Part<'_>) -> Option<u64>| models.iter().map(move |part| count(part).map(u128::from));
         self.output.add(all(|part| part.output));
@@ -109,6 +115,7 @@ impl Sum {
         self.unpriced += other.unpriced;
         self.at_standard += other.at_standard;
         self.at_standard_cost = sum(self.at_standard_cost, other.at_standard_cost)?;
+        self.lower_bounds += other.lower_bounds;
         self.input_uncached.merge(&other.input_uncached);
         self.output.merge(&other.output);
         self.cache_write.merge(&other.cache_write);

@@ -52,8 +52,8 @@ fn after(number: u64, directory: &Path) -> Result<u64> {
 /// is durable. Creates the directory if it is missing.
 ///
 /// The content is first written to a temporary file, the part, and synced. A part has a name such as
-/// `RUN_LOG_v.part-1`. A hard link then gives the part its final name. The link fails if the name is taken, so each of
-/// several processes gets its own number. A process that dies before the link leaves at most the part. A part is never
+/// `RUN_LOG_v.part-1`. A hard link then gives the part its final name. The link fails if the name is taken, so several
+/// processes get different numbers. A process that dies before the link leaves at most the part. A part is never
 /// mistaken for a complete file, and may be removed if no process is writing it.
 ///
 /// # Errors

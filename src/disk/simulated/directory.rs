@@ -25,7 +25,9 @@ pub(super) enum Node {
 pub(super) struct Directory {
     /// The parent directory, or `None` for the root.
     parent: Option<Id>,
+    /// The names that a running program sees.
     entries: Entries,
+    /// The names that are on the disk, without the changes in `pending`.
     durable: Entries,
     /// The changes since `durable`, in order.
     pending: Vec<EntryChange>,
@@ -38,7 +40,9 @@ pub(super) struct Directory {
 pub(super) struct EntryChange {
     /// A number shared by the two halves of a move between directories, or 0 for other changes.
     pub(super) serial: u64,
+    /// The name that is removed.
     pub(super) unset: Option<OsString>,
+    /// The name that is added or replaced, and its new target.
     pub(super) set: Option<(OsString, Node)>,
     /// The directory to which the file was moved, if it was moved to another directory.
     pub(super) moved_to: Option<Id>,
@@ -134,9 +138,9 @@ fn reachable(mut directories: BTreeMap<Id, Directory>) -> BTreeMap<Id, Directory
     reached
 }
 
-/// `counts` says how many pending changes of each directory become durable. Raises these numbers until no moved file
-/// can be lost: if the removal of the old name of a file is durable, the new name must be durable too, and so must all
-/// directories on the path to the new name.
+/// Raises `counts` until no moved file can be lost. `counts` says how many pending changes of each directory become
+/// durable. If the removal of a file's old name is durable, the new name and all directories on its path must be
+/// durable too.
 fn with_moves_complete(directories: &BTreeMap<Id, &Directory>, mut counts: BTreeMap<Id, usize>) -> BTreeMap<Id, usize> {
     loop {
         let moves = directories
@@ -156,8 +160,8 @@ fn with_moves_complete(directories: &BTreeMap<Id, &Directory>, mut counts: BTree
     }
 }
 
-/// Returns how many pending changes of `to`, and of each directory above it, must be durable so that a crash cannot
-/// lose the file that the move `serial` brought to `to`.
+/// The move `serial` has brought a file to the directory `to`. Returns how many pending changes of `to`, and of each
+/// directory above it, must be durable, so that a crash cannot lose this file.
 fn arrival(directories: &BTreeMap<Id, &Directory>, to: Id, serial: u64) -> Vec<(Id, usize)> {
     let mut needed = Vec::new();
     let Some(mut directory) = directories.get(&to) else { return needed };

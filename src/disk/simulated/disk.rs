@@ -21,8 +21,8 @@ pub(super) const BAD_DESCRIPTOR: i32 = 9;
 
 /// A disk in memory. A clone refers to the same disk.
 ///
-/// The root directory always exists, and relative paths start there too. `..` removes the name before it, whether that
-/// name exists or not.
+/// The root directory always exists, and relative paths start there too. `..` removes the name before it, even if that
+/// name does not exist.
 ///
 /// Three operations are likely to be mistakes, so they fail here, although a real disk performs them:
 ///
@@ -67,8 +67,9 @@ impl SimulatedDisk {
     /// [`Loss::Nothing`] comes first. A numbered loss, [`Loss::Numbered`], affects only whole pages, lengths and names.
     /// The losses after the first one depend on the number of possible numbered losses:
     ///
-    /// - If at most `limit` numbered losses are possible, all of them follow. If more than one is possible, random
-    ///   losses are added until there are `limit` losses besides [`Loss::Nothing`]. Random losses can also tear pages.
+    /// - If at most `limit` numbered losses are possible, all of them follow. Random losses, which can also tear pages,
+    ///   then raise the number of these losses to `limit`. If only one numbered loss is possible, no random losses are
+    ///   added.
     /// - If more numbered losses are possible, [`Loss::Unsynced`] and `limit` random losses follow.
     ///
     /// `seed` determines the random losses.
@@ -152,8 +153,8 @@ impl SimulatedDisk {
     /// Sets the capacity of the disk in bytes. With `None`, the default, the capacity is unlimited.
     ///
     /// Only the pages of named files, and of the file that is being written, take space. Each page takes 4096 bytes.
-    /// The pages of a removed file are free at once. A write that does not fit writes as many bytes as there is room
-    /// for, or fails with `ENOSPC` if there is no room. Overwriting existing pages succeeds.
+    /// The pages of a removed file are free immediately. A write that does not fit writes as many bytes as there is
+    /// room for, or fails with `ENOSPC` if there is no room. Overwriting existing pages succeeds.
     pub fn set_capacity(&self, bytes: Option<u64>) {
         self.state().capacity_pages = bytes.map(|bytes| bytes / PAGE as u64);
     }

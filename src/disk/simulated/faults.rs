@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::call::{InjectedFault, Op, When};
 
-/// Returns true if a lasting fault affects the operation with this number, kind and path.
+/// A function that returns true if a lasting fault affects the operation with this number, kind and path.
 type Meant = Box<dyn Fn(usize, Op, &Path) -> bool + Send + Sync>;
 
 /// The faults that affect one operation each, and the faults that last until they are lifted.

@@ -5,6 +5,7 @@
 pub(super) struct History<T> {
     /// The earlier versions in ascending order, each with the number of calls after which it became current.
     past: Vec<(usize, T)>,
+    /// The number of calls after which `now` became current.
     since: usize,
     now: T,
 }

@@ -32,32 +32,33 @@
 //!
 //! 1. **Page cache.** Every read sees the newest write. If a process is killed, its locks are released, but nothing
 //!    that it wrote is lost.
-//! 2. **Write-back** happens at any time and in any order. After a power cut, each page of 4096 bytes holds the version
-//!    that the last successful sync of the file wrote, or any later version. A page may be torn: then each of its
-//!    sectors of 512 bytes holds any of these versions.
+//! 2. **Write-back** happens at any time and in any order. After a power cut, each page of 4096 bytes has the content
+//!    that the last successful sync of the file wrote, or any later content. A page may be torn: then each of its
+//!    sectors of 512 bytes has any of these contents.
 //! 3. **Powersafe overwrite.** A sector is written completely or not at all, and a write never damages neighbouring
 //!    sectors.
-//! 4. **Length.** After a power cut, the file has one of the lengths that it had since the last successful sync. It can
-//!    also end at a page boundary that it passed while it grew after that sync. The length does not depend on which
-//!    pages survive.
+//! 4. **Length.** After a power cut, the file has one of the lengths that it had since the last successful sync. If the
+//!    file grew after that sync, it can also end at a page boundary between two of these lengths. The length does not
+//!    depend on which pages survive.
 //! 5. **Holes.** If a page within the length of the file never reached the disk, the page reads as NULs.
 //! 6. **A sync that succeeds** makes the length and all bytes of the file durable, no matter which handle wrote the
 //!    bytes. It does not make the file's name durable.
 //! 7. **A sync that fails** marks the pages written since the last sync as clean. Reads still see these pages in the
-//!    cache. They may or may not have reached the disk. A later sync writes such a page only if the page was written
-//!    again after the failed sync. The length stays dirty: the next successful sync makes it durable. (ext4 and XFS;
-//!    see Rebello et al., "Can Applications Recover from fsync Failures?", 2020.) A sync that a signal interrupts loses
-//!    nothing.
-//! 8. **Names.** Creating, renaming, linking and removing a file change its directory. After a power cut, a directory
-//!    has kept the first few of its changes since its last successful [`sync_dir`](crate::disk::Storage::sync_dir), and
-//!    lost the others. It can have kept none or all. How many changes it kept does not depend on other directories. If
-//!    a rename replaces a file, the name refers to the old or the new file, and is never missing. Creating a directory
-//!    is a change of its parent. If that change is lost, everything in the new directory is lost.
-//! 9. **A move between directories** leaves the file under its old name, its new name, or both, but never under none.
-//!    When the removal of the old name becomes durable, the new name becomes durable too, and so do all earlier changes
-//!    of the new name's directory.
+//!    cache, but the pages may or may not have reached the disk. A later sync writes such a page only if the page was
+//!    written again after the failed sync. The length stays dirty: the next successful sync makes it durable. ext4 and
+//!    XFS behave like this (Rebello et al., "Can Applications Recover from fsync Failures?", 2020). A sync that a
+//!    signal interrupts loses nothing.
+//! 8. **Names.** Creating, renaming, linking and removing a file change its directory. A power cut keeps
+//!    all changes before the last successful [`sync_dir`](crate::disk::Storage::sync_dir) of the directory. Of the later
+//!    changes, it keeps the first ones, and loses the rest. It can lose none of them or all of them. How many it loses
+//!    does not depend on other directories. If a rename replaces a file,
+//!    the name refers to the old or the new file, and is never missing. Creating a directory is a change of its parent.
+//!    If that change is lost, everything in the new directory is lost.
+//! 9. **A move between directories** leaves the file under its old name, its new name, or both, but always under one.
+//!    When the removal of the old name becomes durable, the new name becomes durable too. So do all changes of the new
+//!    directory that were made before the move.
 //! 10. **A call that the crash interrupts** leaves a state that a crash right before or right after the call can also
-//!     leave. A kill can also cut a write short. Inject [`InjectedFault::Short`] to test this.
+//!     leave. A kill can also shorten a write. Inject [`InjectedFault::Short`] to test this.
 //!
 //! With the exceptions listed below, the model covers the states that ext4 and XFS on Linux can leave after appends and
 //! in-place overwrites. It covers ext4 both with `data=ordered` and without a journal. It assumes that the medium keeps

@@ -36,8 +36,8 @@ impl Random {
     }
 }
 
-/// The preference of most choices within one file or directory: old versions, new versions, or no preference. If there
-/// were never a preference, it would be rare that all pages of a file are old, or that all of them are new.
+/// The preference of most choices within one file or directory: old versions, new versions, or no preference. Without
+/// preferences, the pages of a file would rarely be all old or all new.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Lean {
     Old,

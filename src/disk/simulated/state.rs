@@ -358,8 +358,8 @@ impl State {
 
     // Calls and faults.
 
-    /// Adds a call to the list. Fails with the injected error if there is one. Otherwise fails with the error of `own`,
-    /// if `own` is given.
+    /// Adds a call to the list. Fails with the injected error if there is one. Otherwise fails with the error of `own`
+    /// if it is given. `own` is an error of the disk itself, such as a full disk.
     fn call(&mut self, op: Op, path: &Path, detail: &str, own: Option<InjectedFault>) -> io::Result<()> {
         let injected = self.faults.take_error((self.operations, self.calls.len()), op, path);
         self.operations += 1;
@@ -408,7 +408,7 @@ fn no_inode() -> io::Error {
     io::ErrorKind::NotFound.into()
 }
 
-/// Returns the names on the path from the root. The current directory is the root too.
+/// Returns the names on the path from the root to `path`. A relative path starts at the root too.
 fn names(path: &Path) -> Vec<&OsStr> {
     let mut names = Vec::new();
     for component in path.components() {

@@ -67,7 +67,8 @@ impl MetricsAccumulator {
     /// Adds a record.
     ///
     /// # Errors
-    /// [`ErrorKind::Overflow`](crate::ErrorKind::Overflow) if a cost exceeds the range of [`Usd`](crate::Usd).
+    /// Fails with [`ErrorKind::Overflow`](crate::ErrorKind::Overflow) if a cost exceeds the range of
+    /// [`Usd`](crate::Usd).
     pub fn add(&mut self, record: &ExecutionMetrics) -> Result<()> {
         let outcome = record.outcome();
         let production = &record.production;
@@ -89,11 +90,12 @@ impl MetricsAccumulator {
         Ok(())
     }
 
-    /// Adds the records of `later`. In the ledger, these records must come after all records that were added here
-    /// before.
+    /// Adds the records of `later`. In the ledger, the records of `later` must come after all records of this
+    /// accumulator.
     ///
     /// # Errors
-    /// [`ErrorKind::Overflow`](crate::ErrorKind::Overflow) if a cost exceeds the range of [`Usd`](crate::Usd).
+    /// Fails with [`ErrorKind::Overflow`](crate::ErrorKind::Overflow) if a cost exceeds the range of
+    /// [`Usd`](crate::Usd).
     pub fn merge(&mut self, later: Self) -> Result<()> {
         self.executions += later.executions;
         self.shots.merge(later.shots);
@@ -117,8 +119,8 @@ impl MetricsAccumulator {
     fn add_to_model(&mut self, record: &ExecutionMetrics, outcome: Option<&QcOutcome>) {
         let model = &record.model.name;
         match (record.kind == Kind::Qc, record.used_model()) {
-            // The control called this model itself. The model gets PASS if the control succeeded, whatever the verdict,
-            // because the verdict is about the artifact of another execution.
+            // The control called this model itself. If the control succeeded, the model gets PASS. The verdict of the
+            // control does not matter here, because it is about the artifact of another execution.
             (true, true) if record.called_model() => {
                 count(&mut self.models, model, record.success().map(QcOutcome::of_success).as_ref());
                 self.controls.add(record);

@@ -1,5 +1,5 @@
-//! Matches quality controls with the executions that made the artifacts. A control that names a model, but did not call
-//! this model, counts for the named model and needs no match.
+//! Matches quality controls with the executions that made the artifacts. A control that names a model without calling
+//! it counts for that model and needs no match.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -10,7 +10,7 @@ use crate::digest;
 use crate::metrics::{ExecutionMetrics, QcOutcome, Timestamp};
 
 /// Identifies an artifact by the first bytes of a hash of its run and its name. A production has many artifacts with
-/// long names, and storing hashes instead of the names saves memory.
+/// long names, so hashes need less memory than the names.
 type Artifact = [u8; 16];
 
 /// The start, the execution id and the outcome of a control.
@@ -28,8 +28,8 @@ pub(super) struct Controls {
 }
 
 impl Controls {
-    /// Adds an execution whose artifact may have a control. If the execution has no artifact, or if its record has a
-    /// `production.outcome`, returns false and adds nothing.
+    /// Adds an execution whose artifact may have a control. Returns false, and adds nothing, if the execution has no
+    /// artifact or if its record has a `production.outcome`.
     pub(super) fn add_made(&mut self, record: &ExecutionMetrics) -> bool {
         let Some(artifact) = artifact(record).filter(|_| record.production.outcome.is_none()) else { return false };
         let made = (artifact, record.success());

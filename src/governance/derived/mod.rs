@@ -1,5 +1,5 @@
 //! Computes metrics of a production, such as a film that is generated shot by shot, from the records of its executions.
-//! Examples are the regenerations of shots, the cost of each scene, and the failures of each model.
+//! Examples are how often shots were generated again, the cost of each scene, and how often each model failed.
 
 mod accumulator;
 mod controls;
@@ -13,11 +13,11 @@ use crate::error::{ErrorKind, Result, Skipped};
 use crate::metrics::{ExecutionMetrics, Usd};
 
 /// Metrics of a production, computed from the executions of a run, a period, or a whole ledger. Unknown values never
-/// count as 0. Executions that lack a value are counted separately.
+/// count as 0. The number of executions that lack a value has its own field, such as `unknown`.
 ///
-/// A **shot** (a clip of a scene) is identified by its `scene_id` and `shot_id`, across all runs. Its **regenerations**
-/// are the attempts after the first one. The **outcome** of an execution is PASS, FAIL or FIX. The **tier** of its
-/// model is a class of models. Both are determined like the columns `outcome` and `tier` of the
+/// A **shot** (a clip of a scene) is identified by its `scene_id` and `shot_id`, across all runs. Its
+/// **regenerations** are the attempts after the first one. The **outcome** of an execution is PASS, FAIL or FIX. A
+/// **tier** is a class of models. Outcomes and tiers have the same values as the columns `outcome` and `tier` of the
 /// [CSV export](crate::export::csv).
 ///
 /// ```
@@ -46,7 +46,7 @@ use crate::metrics::{ExecutionMetrics, Usd};
 pub struct DerivedMetrics {
     /// The number of executions.
     pub executions: u64,
-    /// The regenerations and failures of all shots together, with which each type of shot is compared.
+    /// The regenerations and failures of all shots together. Each type of shot is compared with these figures.
     pub shots: Shots,
     /// The number of executions with a regeneration count or a type of shot, but without a `shot_id`.
     pub without_shot: u64,
@@ -58,38 +58,40 @@ pub struct DerivedMetrics {
     /// The number of executions that used a model of each tier. `unknown` counts the executions that used a model but
     /// have no tier.
     pub tiers: Tally,
-    /// How often each model failed, sorted by the name of the model.
+    /// How often each model failed, sorted by the name of the model. These rules decide which executions count for a
+    /// model:
     ///
-    /// - An execution that used a model counts for that model. If the execution has no `production.outcome` and did not
-    ///   fail, the quality controls of its artifact decide the outcome. Of the controls that have a verdict, only the
-    ///   one that started last counts. A control belongs to the artifact of an execution if the control has the same
-    ///   `run_id` and `production.artifact` as the execution.
+    /// - An execution that used a model counts for that model. If the execution has no `production.outcome` and did
+    ///   not fail, the quality controls of its artifact decide the outcome. If several controls have a verdict, only
+    ///   the control that started last is used. A control belongs to the artifact of an execution if the two have the
+    ///   same `run_id` and `production.artifact`.
     /// - A quality control that called a model itself counts for that model: as PASS if the control succeeded, and as
-    ///   FAIL if the control failed. The control's verdict counts only for the execution that made the artifact.
-    /// - A quality control that names a model but did not call a model counts for the named model, with the control's
-    ///   verdict. The first rule ignores such a control.
-    /// - An execution that only chooses a model, such as a routing decision, counts only if it called a model itself.
+    ///   FAIL if it failed. The control's verdict applies only to the execution that made the artifact.
+    /// - A quality control that names a model without calling a model counts for the named model, with the control's
+    ///   verdict. The verdict does not change the outcome of the execution that made the artifact.
+    /// - An execution that only chooses a model, such as a routing decision, is counted only if it called a model
+    ///   itself.
     pub models: Vec<ModelOutcomes>,
-    /// The verdicts of the quality controls that could not be matched with an execution. A control is matched if an
-    /// execution that used a model made the artifact and has no `production.outcome`. The verdicts of unmatched
-    /// controls are not part of [`models`](Self::models). A control that counts for the model that it names needs no
-    /// match.
+    /// The verdicts of the quality controls that could not be matched with an execution. A control is matched with an
+    /// execution that made its artifact, if that execution used a model and has no `production.outcome`. The verdicts
+    /// of unmatched controls are not part of [`models`](Self::models). A control that counts for the model that it
+    /// names is not matched, and its verdict is not counted here.
     pub controls_without_model: Outcomes,
     /// How often each entry of `qc_violations` was found. `unknown` counts the executions with the outcome FAIL or FIX
     /// that list no violation.
     pub qc_violations: Tally,
-    /// The types of shots, sorted by name, and which of them are risky.
+    /// The types of shots, sorted by name. Each says whether it is risky.
     pub shot_types: Vec<ShotType>,
     #[serde(skip)]
     skipped: Skipped,
 }
 
 impl DerivedMetrics {
-    /// The number of cases that are needed before a type of shot can be called risky. For regenerations, a case is a
+    /// The number of cases that are needed to decide whether a type of shot is risky. For regenerations, a case is a
     /// shot with known regenerations. For failures, a case is an execution with a known outcome.
     pub const HIGH_RISK_SAMPLE_MIN: u64 = 10;
     /// A type of shot is risky if its average number of regenerations is more than this many times the average of all
-    /// shots. It is also risky if its share of failures is more than this many times the share of all shots together.
+    /// shots. The same factor applies to its share of failures, compared with the share of all shots together.
     pub const HIGH_RISK_TIMES_AVERAGE: f64 = 1.5;
 
     /// Computes the metrics of `records` in one pass. Memory grows with the number of names, shots and artifacts, not
@@ -99,7 +101,7 @@ impl DerivedMetrics {
     /// counted in [`skipped`](Self::skipped).
     ///
     /// # Errors
-    /// - The first error in `records` of any other kind than [`ErrorKind::Malformed`].
+    /// - The first error in `records` whose kind is not [`ErrorKind::Malformed`].
     /// - [`ErrorKind::Overflow`] if a cost exceeds the range of [`Usd`].
     pub fn compute(records: impl IntoIterator<Item = Result<ExecutionMetrics>>) -> Result<Self> {
         let mut accumulator = MetricsAccumulator::new();
@@ -126,7 +128,7 @@ pub struct Tally {
     /// Each name and how often it occurred. The most frequent name comes first, and equally frequent names are in
     /// alphabetical order.
     pub counts: Vec<Counted>,
-    /// The number of executions for which no such name is recorded.
+    /// The number of executions without a recorded name.
     pub unknown: u64,
 }
 

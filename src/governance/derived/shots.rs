@@ -42,8 +42,8 @@ pub struct ShotType {
     /// [`HIGH_RISK_TIMES_AVERAGE`](DerivedMetrics::HIGH_RISK_TIMES_AVERAGE) times as large as for all shots together.
     /// `None` if there are too few executions, or if the type is unknown.
     pub risky_failures: Option<bool>,
-    /// True if `risky_regenerations` or `risky_failures` is true, and false if both are false. `None` in all other
-    /// cases.
+    /// True if `risky_regenerations` or `risky_failures` is true, and false if both are false. Otherwise `None`: at
+    /// least one of them is unknown.
     pub high_risk: Option<bool>,
 }
 
@@ -123,7 +123,7 @@ impl Shots {
     fn add(&mut self, shot: &Shot) {
         self.shots += 1;
         match shot.regenerations {
-            // A `u128` can hold the sum of more `u64` counts than fit in memory.
+            // A `u128` cannot overflow here: memory cannot hold enough `u64` counts for that.
             Some(count) => self.regenerations = Some(self.regenerations.unwrap_or(0) + u128::from(count)),
             None => self.regenerations_unknown += 1,
         }
@@ -145,7 +145,7 @@ impl Shots {
     }
 }
 
-/// How often something happened, and out of how many known cases.
+/// The number of times that something happened, and the number of known cases.
 #[derive(Debug, Clone, Copy)]
 struct Ratio {
     count: u128,
@@ -156,7 +156,7 @@ impl Ratio {
     /// Returns true if this ratio is more than [`DerivedMetrics::HIGH_RISK_TIMES_AVERAGE`] times `average`. Returns
     /// `None` if there are too few cases.
     fn is_risky(self, average: Self) -> Option<bool> {
-        // Products are compared instead of quotients, because products up to 2⁵³ are exact.
+        // Comparing products instead of quotients avoids rounding, because products up to 2⁵³ are exact.
         let times = |count: u128, of: u64| count as f64 * of as f64;
         let limit = DerivedMetrics::HIGH_RISK_TIMES_AVERAGE * times(average.count, self.of);
         (self.of >= DerivedMetrics::HIGH_RISK_SAMPLE_MIN).then(|| times(self.count, average.of) > limit)

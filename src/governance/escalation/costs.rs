@@ -14,13 +14,13 @@ pub(super) struct Costs {
     pub(super) actual: Usd,
     /// The costs minus the estimates, in pico-dollars.
     pub(super) differences: Moments,
-    /// The number of executions, and the executions whose cost is too far from the estimate.
+    /// The number of all these executions, and the executions whose cost is too far from the estimate.
     pub(super) off: Counts,
 }
 
 impl Costs {
-    /// Adds one execution. The execution counts as a bad result if its cost differs from the estimate by more than
-    /// `relative_max` times the estimate.
+    /// Adds one execution. The execution is added to `off` as a bad result if its cost differs from the estimate by
+    /// more than `relative_max` times the estimate.
     pub(super) fn add(&mut self, execution: Uuid, estimated: Usd, actual: Usd, relative_max: f64) -> Result<()> {
         let difference = actual.checked_sub(estimated).ok_or_else(overflow)?;
         self.add_sums(estimated, actual)?;

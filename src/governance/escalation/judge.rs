@@ -44,7 +44,7 @@ struct Judge<'p> {
     unjudged: Vec<Unjudged>,
 }
 
-/// A share of bad results, and the share with which a test compares it.
+/// A question of a test: whether the share of bad results that was found is larger than a reference share.
 struct Question {
     trigger: Trigger,
     subject: String,
@@ -74,8 +74,7 @@ impl Judge<'_> {
 
     fn costs(&mut self, skill: &str, costs: &Costs) {
         let Costs { estimated, actual, ref differences, ref off } = *costs;
-        // If the subtraction overflows, the skill is not escalated. It can overflow only if one of the two sums is
-        // negative.
+        // The subtraction can overflow only if one of the two sums is negative. The skill is then not escalated.
         let Some(difference) = actual.checked_sub(estimated) else { return };
         let magnitude = difference.pico().unsigned_abs();
         let most = estimated.pico() as f64 * self.policy.cost_relative_max;
@@ -177,8 +176,8 @@ impl Judge<'_> {
         });
     }
 
-    /// Tests all questions of one trigger together. Escalates each question whose share `found` is significantly larger
-    /// than its share `reference`.
+    /// Tests all questions of one trigger together. Escalates each question in which the share `found` is significantly
+    /// larger than the share `reference`.
     fn ask(&mut self, questions: Vec<Question>, why: impl Fn(String, String) -> String) {
         let samples_min = self.policy.samples_min;
         let (mut asked, mut p_values) = (Vec::new(), Vec::new());
@@ -237,8 +236,8 @@ impl Judge<'_> {
     }
 }
 
-/// Returns one question for each group: is the share of bad results in this group larger than in all other groups
-/// together? If there is only one group, returns an empty list.
+/// Returns one question for each group. It asks whether the group's share of bad results is larger than the share of
+/// all other groups together. If there is only one group, returns an empty list.
 fn against_others(
     groups: &BTreeMap<String, Counts>,
     question: impl Fn(&str, Share, Share, Evidence) -> Question,

@@ -1,4 +1,4 @@
-//! Joins the escalations of the parts of a ledger.
+//! Merges the escalations of the parts of a ledger.
 
 use std::collections::BTreeMap;
 
@@ -7,8 +7,8 @@ use super::{Escalations, Evidence};
 use crate::error::Result;
 
 impl Escalations {
-    /// Returns an empty window with the same policy and the same times. With [`merge`](Self::merge), several threads can
-    /// each add a part of a ledger.
+    /// Returns an empty window with the same policy and the same times. Several threads can then each add a part of a
+    /// ledger to a window of their own, and [`merge`](Self::merge) joins the windows.
     #[must_use]
     pub fn empty(&self) -> Self {
         Self {
@@ -28,12 +28,12 @@ impl Escalations {
         }
     }
 
-    /// Adds what was added to `later`, which was created by [`empty`](Self::empty). Its records must be later in the
-    /// ledger.
+    /// Adds the records of `later`, which [`empty`](Self::empty) created. In the ledger, the records of `later` must
+    /// come after all records of this window.
     ///
     /// # Errors
-    /// [`ErrorKind::Overflow`](crate::ErrorKind::Overflow) if a sum of costs exceeds the range of [`Usd`](crate::Usd).
-    /// Do not use these `Escalations` after an error.
+    /// Fails with [`ErrorKind::Overflow`](crate::ErrorKind::Overflow) if a sum of costs exceeds the range of
+    /// [`Usd`](crate::Usd). Do not use these `Escalations` after an error.
     pub fn merge(&mut self, later: Self) -> Result<()> {
         self.executions += later.executions;
         self.interrupted += later.interrupted;

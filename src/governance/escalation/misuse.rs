@@ -70,7 +70,8 @@ impl Misuse {
         if rules.is_empty() {
             return;
         }
-        // Only names that the record contains are checked. An execution whose model and tier are unknown is not misuse.
+        // Only names that the record contains are checked. So an execution whose model and tier are unknown never
+        // counts as misuse.
         let forbidden = |patterns: fn(&Rule) -> &[Pattern], name: &&str| {
             let name = name.to_lowercase();
             !rules.iter().all(|rule| is_any(patterns(rule), &name))
@@ -98,7 +99,7 @@ impl Misuse {
     }
 }
 
-/// Returns true if there are no patterns, or if one of them matches the name. The name must be in lower case.
+/// Returns true if one of the patterns matches the name, or if there are no patterns. The name must be in lower case.
 fn is_any(patterns: &[Pattern], name: &str) -> bool {
     patterns.is_empty() || patterns.iter().any(|pattern| pattern.matches(name))
 }

@@ -1,4 +1,4 @@
-//! Finds problems in the log, and decides whom to notify of each.
+//! Finds problems in the log, and decides whom to notify of each problem.
 
 mod costs;
 mod judge;
@@ -30,8 +30,8 @@ const HOUR_MS: i64 = 3_600_000;
 /// | a human | repeated missing logs | at least `missing_logs_min` executions were interrupted or have been in flight for longer than `in_flight_hours_max`; or at least `missing_logs_min` records were lost |
 /// | | cost discrepancies | the costs of a skill differ from their estimates by more than `cost_relative_max` and by at least `cost_difference_usd_min` |
 /// | | model misuse | at least `misuse_min` executions of a skill used a model or tier that `allowed_models` does not allow |
-/// | | QC failure rate spikes | a skill's quality controls accept a smaller share of artifacts than in the reference, which is an earlier period |
-/// | the cost optimizer | drift correlated with a tier | the artifacts of a tier's models drift more often than those of all other tiers |
+/// | | QC failure rate spikes | a skill's quality controls accept a smaller share of artifacts than in the reference, an earlier period that is described below |
+/// | the cost optimizer | drift correlated with a tier | the artifacts of a tier's models drift more often than the artifacts of all other tiers |
 /// | the model router | models that underperform | a model's executions fail, or its artifacts are not accepted, more often than those of the skill's other models |
 ///
 /// The last three triggers compare two shares with a z-test or, if expected counts are small, with Fisher's exact test.
@@ -40,8 +40,8 @@ const HOUR_MS: i64 = 3_600_000;
 /// - The difference is at least `share_difference_min`.
 /// - The p-value, adjusted by Holm's method for all tests of the trigger, is at most `alpha`.
 ///
-/// If one of the two shares is computed from fewer than `samples_min` results, the report says that the shares were not
-/// compared. No test decides whether a cost discrepancy is escalated. But the report contains a paired t-test, which
+/// If one of the two shares is computed from fewer than `samples_min` results, the report says that the shares were
+/// not compared. A cost discrepancy is escalated without a test. The report still contains a paired t-test, which
 /// shows whether the costs deviate systematically from their estimates.
 ///
 /// **The reference** consists of the quality controls in the `reference_days` days before the week in which the window
@@ -52,13 +52,13 @@ const HOUR_MS: i64 = 3_600_000;
 /// **Drift** is a deviation of an artifact from the request. Drift and acceptance of an artifact come from its quality
 /// control. The tier and the model come from the execution that made the artifact.
 ///
-/// - A control belongs to an execution if both have the same `run_id` and `production.artifact`. If an artifact has
-///   several controls, the last one with a verdict or a drift is used.
+/// - A control belongs to an execution if the two have the same `run_id` and `production.artifact`. If an artifact
+///   has several controls, the last control with a verdict or a drift is used.
 /// - If the record of the execution itself has an outcome or a drift, the controls of the artifact are ignored.
 /// - An artifact with the outcome FIX (the artifact needs changes) counts as not accepted.
-/// - If neither a control nor the execution itself records an outcome or a drift, the artifact is left out of the drift
-///   tests. For its model, only the success of the execution counts.
-/// - Cancelled executions are left out of the model tests. So are executions that used several models.
+/// - If no outcome and no drift is recorded, in a control or for the execution, the artifact is left out of the drift
+///   tests. For the model tests, only the success of the execution is used.
+/// - The model tests leave out executions that were cancelled, and executions that used several models.
 ///
 /// ```
 /// use runledger::governance::{EscalationPolicy, Escalations, Trigger};
@@ -87,7 +87,7 @@ pub struct Escalations {
     interrupted: u64,
     overdue: u64,
     lost: u64,
-    /// The unfinished executions.
+    /// The executions that did not finish.
     endless: Evidence,
     costs: BTreeMap<String, Costs>,
     misuse: Misuse,
@@ -101,12 +101,13 @@ impl Escalations {
     /// end.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid), with one detail for each invalid value of the policy.
+    /// Fails with [`ErrorKind::Invalid`](crate::ErrorKind::Invalid), with one detail for each invalid value of the
+    /// policy.
     pub fn new(policy: EscalationPolicy, since: Timestamp, until: Option<Timestamp>) -> Result<Self> {
         policy.validate()?;
         let reference_until = week_start(since);
         let span_ms = policy.reference_days as i64 * 24 * HOUR_MS;
-        // A reference that would begin before the year 0 is empty, since there are no records from that time.
+        // A reference that would begin before the year 0 is empty, because no records can be from that time.
         let reference_since = Timestamp::from_unix_ms(reference_until.unix_ms() - span_ms).unwrap_or(reference_until);
         Ok(Self {
             since,
@@ -128,8 +129,8 @@ impl Escalations {
     /// Adds a record. Records outside the window and the reference are ignored. Add each execution only once.
     ///
     /// # Errors
-    /// [`ErrorKind::Overflow`](crate::ErrorKind::Overflow) if a sum of costs exceeds the range of [`Usd`](crate::Usd).
-    /// After an error, do not use these `Escalations` any more.
+    /// Fails with [`ErrorKind::Overflow`](crate::ErrorKind::Overflow) if a sum of costs exceeds the range of
+    /// [`Usd`](crate::Usd). Do not use these `Escalations` after an error.
     pub fn add(&mut self, record: &ExecutionMetrics) -> Result<()> {
         if self.contains(record.timestamp_start) {
             self.executions += 1;
@@ -147,7 +148,7 @@ impl Escalations {
         Ok(())
     }
 
-    /// Adds an execution that is in flight at `now` and does not have a record yet. The execution counts only if it
+    /// Adds an execution that is in flight at `now` and does not have a record yet. The execution is counted only if it
     /// started in the window and has been in flight for longer than `in_flight_hours_max`.
     pub fn add_in_flight(&mut self, begun: &ExecutionMetrics, now: Timestamp) {
         let age_ms = now.unix_ms() - begun.timestamp_start.unix_ms();
@@ -160,9 +161,9 @@ impl Escalations {
 
     /// Adds the number of records that the ledger [reported as lost](crate::LedgerReader::losses) at `at`.
     ///
-    /// An execution whose record was lost may still be known as interrupted or in flight. Add such an execution too,
-    /// with [`add`](Self::add) or [`add_in_flight`](Self::add_in_flight). It is not counted twice, because lost records
-    /// and unfinished executions are counted separately.
+    /// An execution whose record was lost may still be recorded as interrupted, or be in flight. Add such an
+    /// execution too, with [`add`](Self::add) or [`add_in_flight`](Self::add_in_flight). The execution is not counted
+    /// twice, because lost records and unfinished executions are counted separately.
     pub fn add_lost(&mut self, at: Timestamp, records: u64) {
         if self.contains(at) {
             self.lost = self.lost.saturating_add(records);

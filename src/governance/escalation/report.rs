@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::baseline::Test;
@@ -33,7 +33,7 @@ impl fmt::Display for Recipient {
 }
 
 /// The reason for an escalation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Trigger {
@@ -46,14 +46,37 @@ pub enum Trigger {
     /// A skill's quality controls accept a smaller share of artifacts than in the reference, which is an earlier
     /// period.
     QcFailureSpike,
-    /// The artifacts of one tier's models drift (deviate from the request) more often than those of all other tiers.
+    /// The artifacts of one tier's models drift (deviate from the request) more often than the artifacts of all other
+    /// tiers.
     DriftWithTier,
     /// A model fails more often than the skill's other models.
     ModelUnderperforms,
 }
 
 impl Trigger {
-    /// Returns the recipient.
+    /// All triggers, in the order of a report.
+    pub const ALL: [Self; 6] = [
+        Self::RepeatedMissingLogs,
+        Self::CostDiscrepancy,
+        Self::ModelMisuse,
+        Self::QcFailureSpike,
+        Self::DriftWithTier,
+        Self::ModelUnderperforms,
+    ];
+
+    /// Returns the name that JSON uses, such as `cost_discrepancy`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::RepeatedMissingLogs => "repeated_missing_logs",
+            Self::CostDiscrepancy => "cost_discrepancy",
+            Self::ModelMisuse => "model_misuse",
+            Self::QcFailureSpike => "qc_failure_spike",
+            Self::DriftWithTier => "drift_with_tier",
+            Self::ModelUnderperforms => "model_underperforms",
+        }
+    }
+
+    /// Returns the recipient of escalations with this trigger.
     pub fn recipient(self) -> Recipient {
         match self {
             Self::RepeatedMissingLogs | Self::CostDiscrepancy | Self::ModelMisuse | Self::QcFailureSpike => {
@@ -100,7 +123,7 @@ impl Evidence {
         }
     }
 
-    /// Adds executions that were added later.
+    /// Adds the executions of a later part of the ledger.
     pub(super) fn merge(&mut self, later: Self) {
         self.count += later.count;
         let room = Self::EXECUTIONS_MAX.saturating_sub(self.executions.len());
@@ -108,13 +131,13 @@ impl Evidence {
     }
 }
 
-/// A part of a whole.
+/// A share: a number of cases, out of all cases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[non_exhaustive]
 pub struct Share {
-    /// The size of the part.
+    /// The number of cases in the share.
     pub part: u64,
-    /// The size of the whole.
+    /// The number of all cases.
     pub whole: u64,
 }
 
@@ -132,11 +155,11 @@ impl fmt::Display for Share {
 #[serde(tag = "form", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Statistic {
-    /// A share, with the 99 % confidence interval of the true share by Wilson's method (1927).
+    /// A share, and the 99 % confidence interval of the true share by Wilson's method (1927).
     Share {
         /// The share.
         found: Share,
-        /// The interval, within 0 to 1.
+        /// The interval; both bounds are from 0 to 1.
         interval: [f64; 2],
     },
     /// Two shares, and a test of whether they differ significantly.
@@ -234,7 +257,7 @@ pub struct Unjudged {
     /// The model, as in [`Escalation::model`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
-    /// Why the trigger could not be judged.
+    /// The reason why the trigger could not be judged.
     pub why: String,
 }
 

@@ -8,7 +8,7 @@ use super::report::Evidence;
 use crate::governance::field;
 use crate::metrics::{ExecutionMetrics, Kind, QcOutcome, Status, outcome};
 
-/// An artifact, by its run and its name.
+/// Identifies an artifact by its run and its name.
 type Artifact = (Option<String>, String);
 
 /// An execution that used a model and may have made an artifact.
@@ -19,11 +19,11 @@ struct Made {
     /// The model; `None` if the record does not name exactly one model.
     model: Option<String>,
     tier: Option<String>,
-    /// Whether the execution succeeded; `None` if this is unknown, or if the execution was cancelled.
+    /// Whether the execution succeeded; `None` if the outcome is unknown, or if the execution was cancelled.
     succeeded: Option<bool>,
 }
 
-/// What quality control found out about an artifact.
+/// The result of the quality control of an artifact.
 #[derive(Debug, Clone, Copy)]
 struct Control {
     /// Whether the artifact was accepted; `None` if there is no verdict.
@@ -32,8 +32,7 @@ struct Control {
 }
 
 impl Control {
-    /// Returns what the record says about the artifact; `None` if the record has neither an outcome nor a drift
-    /// category.
+    /// Returns what the record says about the artifact; `None` if the record has no outcome and no drift category.
     fn of(record: &ExecutionMetrics) -> Option<Self> {
         let production = &record.production;
         let drifted = field::has_text(&production.drift_category);
@@ -68,7 +67,7 @@ impl Counts {
         }
     }
 
-    /// Adds results that were added later.
+    /// Adds the results of a later part of the ledger.
     pub(super) fn merge(&mut self, later: Self) {
         self.whole += later.whole;
         self.bad.merge(later.bad);
@@ -151,11 +150,11 @@ impl Results {
     }
 }
 
-/// Returns the model that was used, if there was only one.
+/// Returns the model that was used, or `None` if the record does not name exactly one.
 fn one_model(record: &ExecutionMetrics) -> Option<String> {
     let calls = &record.trace.llm_calls;
     let Some(first) = calls.first() else {
-        // A routing decision names the model that it chose, not one that it used.
+        // A routing decision names a model that it chose, but did not use.
         return record.model.name.clone().filter(|_| record.kind != Kind::ModelRouting);
     };
     calls.iter().all(|call| call.model_name == first.model_name).then(|| first.model_name.clone())

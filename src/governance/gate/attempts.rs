@@ -1,5 +1,5 @@
-//! Checks the numbers of the attempts to generate each shot: they begin with 0, no number is skipped, and no two
-//! successful attempts have the same number.
+//! Checks the numbers of the attempts to generate each shot. They must begin with 0 and have no gaps, and successful
+//! attempts must have different numbers.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::reason::{Reasons, Rule};
 use crate::metrics::{ExecutionMetrics, Kind, shortened};
 
-/// The attempts, by shot.
+/// The attempts to generate shots, by shot.
 #[derive(Default)]
 pub(super) struct Attempts {
     shots: BTreeMap<Shot, OfShot>,
@@ -21,7 +21,7 @@ type Shot = (Option<String>, String);
 struct OfShot {
     /// The numbered attempts, by skill.
     skills: BTreeMap<String, Vec<Attempt>>,
-    /// How many attempts have no number. Another rule reports them.
+    /// The number of attempts without a `regen_count`. Another rule reports them.
     unnumbered: u64,
 }
 
@@ -73,8 +73,9 @@ fn judge_equal(skill: &str, shot: &str, attempts: &[Attempt], reasons: &mut Reas
     }
 }
 
-/// Reports the numbers that no attempt has. `counts` are the numbers of the attempts of all skills at the shot: another
-/// skill can have made the first attempts. `unnumbered` attempts can be the missing ones.
+/// Reports the numbers that are missing. `counts` are the numbers of all attempts at the shot by any skill, because
+/// another skill can have made the first attempts. An attempt without a number can be the missing one, so
+/// `unnumbered` counts such attempts.
 fn judge_gaps(
     skill: &str,
     shot: &str,

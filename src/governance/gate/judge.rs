@@ -13,28 +13,28 @@ use super::report::{GateReport, GateVerdict, NotJudged};
 use crate::governance::{Expected, Field};
 use crate::metrics::{ExecutionMetrics, Status, Timestamp, shortened};
 
-/// What is known about the run from the records seen so far.
+/// Collects what the records say about the run.
 pub(super) struct Run<'g> {
     gate: &'g Gate,
     members: Vec<Member>,
     /// The index of each execution in `members`.
     places: HashMap<Uuid, usize>,
-    /// The records of interrupted executions, which the final record of the same execution may follow.
-    interrupted: BTreeMap<Uuid, ExecutionMetrics>,
-    /// All other executions, with or without a run, whether they have ended or not.
+    /// The last record of each execution. A later record may complete it.
+    last: BTreeMap<Uuid, ExecutionMetrics>,
+    /// All executions that do not belong to the run, whether they have ended or not.
     elsewhere: HashSet<Uuid>,
     /// Executions that name a parent but not a run, with their parents and skills.
     strays: Vec<(Uuid, Uuid, String)>,
-    /// Executions of the run that are in flight, that is, have begun but not ended.
+    /// Executions of the run that are in flight (begun, but not ended).
     in_flight: HashSet<Uuid>,
     /// Executions of the run whose record is in the spill. The spill holds the records that could not be appended to
     /// the ledger so far.
     spilled: HashSet<Uuid>,
-    /// When the earliest execution of the run started.
+    /// The start of the earliest execution of the run.
     started: Option<Timestamp>,
     child_runs: BTreeSet<String>,
     attempts: Attempts,
-    /// How many executions were found for each expectation.
+    /// The number of executions that were found for each expectation.
     found: Vec<u64>,
     reasons: Reasons,
 }
@@ -45,7 +45,7 @@ impl<'g> Run<'g> {
             gate,
             members: Vec::new(),
             places: HashMap::new(),
-            interrupted: BTreeMap::new(),
+            last: BTreeMap::new(),
             elsewhere: HashSet::new(),
             strays: Vec::new(),
             in_flight: HashSet::new(),
@@ -64,18 +64,26 @@ impl<'g> Run<'g> {
             self.elsewhere.insert(id);
             return;
         }
-        if record.status == Some(Status::Interrupted) && !self.places.contains_key(&id) {
-            self.interrupted.insert(id, record.clone());
-            return;
+        match self.last.get(&id) {
+            // A later record replaces the earlier one if the earlier execution was interrupted or paused, or if the
+            // later record completes the earlier one.
+            Some(earlier) if record.end_progress() > earlier.end_progress() || record.completes(earlier) => {}
+            Some(earlier) if earlier.status == Some(Status::Interrupted) => {}
+            // A new segment (file) of the ledger can repeat a line of the previous segment. The repeated record counts
+            // once.
+            Some(earlier) if earlier.to_json().ok() == record.to_json().ok() => return,
+            Some(_) => {
+                self.reasons.of(record, Rule::Overwritten, "it has several records that differ".to_owned());
+                return;
+            }
+            None => {}
         }
-        // An execution that was recorded as interrupted may still end. Then only its final record counts.
-        self.interrupted.remove(&id);
-        self.add_last(record);
+        self.last.insert(id, record.clone());
     }
 
-    /// Adds the records of executions that stayed interrupted. Call this after the last record of the ledger.
-    pub(super) fn add_interrupted(&mut self) {
-        for record in std::mem::take(&mut self.interrupted).values() {
+    /// Adds the last record of each execution. Call this after the last record of the ledger.
+    pub(super) fn add_last_records(&mut self) {
+        for record in std::mem::take(&mut self.last).values() {
             self.add_last(record);
         }
     }
@@ -84,22 +92,15 @@ impl<'g> Run<'g> {
         let id = record.execution_id;
         let required = self.gate.policy.required.of(record);
         let member = Member::of(record, required);
-        if let Some(&place) = self.places.get(&id) {
-            // A new segment (file) of the ledger can repeat a line of the previous segment. The repeated record counts
-            // once.
-            if self.members[place].content != member.content {
-                self.reasons.of(record, Rule::Overwritten, "it has several records that differ".to_owned());
-            }
-            return;
-        }
         self.places.insert(id, self.members.len());
         self.count(record);
         self.check(record, &member.required);
         self.members.push(member);
     }
 
-    /// Returns true if the execution names this run, and updates `started`. Adds any other execution to `strays`, or
-    /// its run to `child_runs`, if necessary.
+    /// Returns true if the execution names this run, and updates `started`. Otherwise returns false. An execution
+    /// that has a parent but no run is then added to `strays`. If this run is the parent run, the run of the
+    /// execution is added to `child_runs`.
     fn has(&mut self, record: &ExecutionMetrics) -> bool {
         if let (None, Some(parent)) = (&record.run.run_id, record.run.parent_execution_id) {
             self.strays.push((record.execution_id, parent, record.skill_name.clone()));
@@ -133,10 +134,13 @@ impl<'g> Run<'g> {
         }
     }
 
-    /// Checks the record by itself.
+    /// Checks a single record, without comparing it with other records.
     fn check(&mut self, record: &ExecutionMetrics, required: &[Field]) {
         let reasons = &mut self.reasons;
         if record.status == Some(Status::Interrupted) {
+            if member::is_tool_of_agent(record) {
+                return;
+            }
             reasons.of(record, Rule::MissingEntry, "it was interrupted before it ended".to_owned());
             return;
         }
@@ -175,7 +179,7 @@ impl<'g> Run<'g> {
         }
     }
 
-    /// Returns true if the execution belongs to the run and was not added before. If so, also counts the execution for
+    /// Returns true if the execution belongs to the run and has not been added yet. Such an execution is counted for
     /// the expectations.
     fn is_unseen(&mut self, record: &ExecutionMetrics) -> bool {
         let id = record.execution_id;
@@ -242,8 +246,8 @@ impl<'g> Run<'g> {
         self.places.contains_key(id) || self.in_flight.contains(id) || self.spilled.contains(id)
     }
 
-    /// Checks that the parent of each execution is known. If the parent belongs to another run, the execution must name
-    /// a parent run. Also checks that no record outside the run has the id of an execution of the run.
+    /// Checks that the parent of each execution is known. If the parent belongs to another run, the execution must
+    /// name a parent run. Also checks that no execution of the run shares its id with a record outside the run.
     fn judge_parents(&mut self) {
         for member in &self.members {
             if self.elsewhere.contains(&member.id) {
@@ -297,8 +301,8 @@ impl<'g> Run<'g> {
             }
         }
         for ((skill, _), tiers) in &skills {
-            // A skill may log an estimate for one tier and an actual cost for another. `Cost` covers both, so
-            // `EstimatedCost` and `ActualCost` are not compared.
+            // A skill may log an estimated cost for one tier and an actual cost for another. So `EstimatedCost` and
+            // `ActualCost` are not compared; `Cost` covers both.
             let alike = |field: &Field| !matches!(field, Field::EstimatedCost | Field::ActualCost);
             for field in Field::ALL.into_iter().filter(alike) {
                 let holds = |member: &&Member| member.fields.contains(&field);

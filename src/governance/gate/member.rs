@@ -1,9 +1,9 @@
 //! One execution of the run.
 
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::reason::{Reasons, Rule};
-use crate::digest::hash_bytes;
 use crate::governance::{Field, field};
 use crate::metrics::{ExecutionMetrics, Kind, QcOutcome, Status, shortened};
 
@@ -20,8 +20,6 @@ pub(super) struct Member {
     pub(super) required: Vec<Field>,
     /// The fields that the record of the execution has.
     pub(super) fields: Vec<Field>,
-    /// The hash of the whole record; `None` if the record cannot be written as JSON.
-    pub(super) content: Option<String>,
 }
 
 impl Member {
@@ -36,9 +34,18 @@ impl Member {
             has_parent_run: field::has_text(&record.run.parent_run_id),
             required,
             fields: Field::ALL.into_iter().filter(|field| field.missing(record).is_none()).collect(),
-            content: record.to_json().ok().map(hash_bytes),
         }
     }
+}
+
+/// Returns true if a hook recorded the execution, and the execution is the call of a tool itself. Such an execution
+/// has the name of the tool. Returns false for a skill or a sub-agent that a tool started.
+///
+/// If a person stops a coding agent, the agent never reports the end of the tool that was running. The hook then
+/// records the tool as interrupted. More about this tool cannot be known, so nothing is missing in the log.
+pub(super) fn is_tool_of_agent(record: &ExecutionMetrics) -> bool {
+    let tag = |key| record.tags.get(key).and_then(Value::as_str);
+    tag("recorded_by") == Some("hook") && tag("tool") == Some(&record.skill_name)
 }
 
 pub(super) fn check_times(record: &ExecutionMetrics, reasons: &mut Reasons) {

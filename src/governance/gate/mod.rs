@@ -18,10 +18,11 @@ use judge::Run;
 
 /// Checks one run, and returns PASS or FAIL with every reason.
 ///
-/// PASS means that everything that the ledger knows of the run is logged completely. Only the caller knows which
-/// executions a run must have: a record that was refused leaves no trace in the ledger. Without
-/// [`expected`](Self::expected), a run that has at least one execution can pass although others are missing. The report
-/// then [says](GateReport::not_judged) that this was not judged.
+/// PASS means that all records of the run in the ledger are complete. It does not mean that every execution has a
+/// record. Only the caller knows which executions a run must have. For example, a record that
+/// [`append`](crate::Ledger::append) refused as invalid leaves no trace in the ledger. Without
+/// [`expected`](Self::expected), a run that has at least one execution can pass although others are missing. The
+/// report then [says](GateReport::not_judged) that the gate did not judge whether executions are missing.
 ///
 /// ```
 /// use runledger::governance::{Expectations, Gate, GateVerdict, Rule};
@@ -73,25 +74,27 @@ impl Gate {
         Self { policy, ..self }
     }
 
-    /// Lets [`LedgerReader::gate`](crate::LedgerReader::gate) verify every line of the ledger. By default, it does not
-    /// verify the lines again that were verified when an index was built.
+    /// Lets [`LedgerReader::gate`](crate::LedgerReader::gate) verify every line of the ledger. By default, lines that
+    /// were already verified when an index was built are skipped. But lines of the run, and lines of a segment that
+    /// has changed, are always verified.
     #[must_use]
     pub fn verify_every_line(self) -> Self {
         Self { verifies_every_line: true, ..self }
     }
 
-    /// Sets the executions that the run must have. Without them, the gate does not judge whether an execution is missing
-    /// that no other record refers to.
+    /// Sets the executions that the run must have. Without expectations, the gate can notice a missing execution only
+    /// because another record refers to it.
     #[must_use]
     pub fn expected(self, expected: Expectations) -> Self {
         Self { expected, ..self }
     }
 
-    /// Adds [spilled records](crate::LedgerReader::spilled) of any run, which could not be appended to the ledger so
-    /// far. A record of the judged run counts as missing until it is in the ledger.
+    /// Adds [spilled records](crate::LedgerReader::spilled): records of any run that could not be appended to the
+    /// ledger so far. A record of the judged run counts as missing until it is in the ledger.
     ///
-    /// Read the executions in flight first, then these records, and then the records of the ledger. In any other order,
-    /// an execution that ends between two of these reads, or a record that is appended between them, may be missed.
+    /// Read the executions in flight first, then these records, and then the records of the ledger. In any other
+    /// order, the gate may miss an execution that ends between two of these reads, or a record that is appended
+    /// between them.
     #[must_use]
     pub fn spilled(mut self, spilled: Vec<ExecutionMetrics>) -> Self {
         self.spilled.extend(spilled);
@@ -99,7 +102,7 @@ impl Gate {
     }
 
     /// Adds the times (UTC) at which the ledger [reported lost records](crate::LedgerReader::losses), each with the
-    /// number of records. It is unknown to which run a lost record belongs. So each report since the start of the
+    /// number of records. Nobody knows to which run a lost record belongs. So each report after the start of the
     /// judged run is a reason to fail.
     #[must_use]
     pub fn lost(mut self, lost: Vec<(Timestamp, u64)>) -> Self {
@@ -130,24 +133,24 @@ impl Gate {
     /// Judges the run from these sources:
     ///
     /// - `begun` are the executions in flight, of any run. Read them *before* the records, so that you do not miss an
-    ///   execution that ends meanwhile. An execution that also has a record counts as ended.
-    /// - `records` are all records of the ledger, not only those of the run. An execution can name a parent execution,
-    ///   which can belong to another run. The gate looks up each parent in these records.
-    ///   The records of executions that are not related to the run may be left out.
-    /// - `faults` are the texts of the faults that [`verify`](crate::LedgerReader::verify) found in the chain of
-    ///   hashes. If the chain is intact, `faults` is empty.
+    ///   execution that ends in the meantime. An execution that also has a record counts as ended.
+    /// - `records` are the records of the ledger. You may leave out the records of other runs. But keep the records
+    ///   of child runs and of the parents of the run's executions. Keep records without a `run_id` too, because their
+    ///   parent may belong to the run.
+    /// - `faults` are the texts of the faults that [`verify`](crate::LedgerReader::verify) found in the hash chain. If
+    ///   the chain is intact, `faults` is empty.
     ///
-    /// An execution belongs to the run if it has the run's `run_id`. If an execution has no `run_id`, but its parent
-    /// belongs to the run, this is a reason to fail. Child runs, whose executions have this run as their
+    /// An execution belongs to the run if it has the run's `run_id`. An execution that has no `run_id`, but whose
+    /// parent belongs to the run, is a reason to fail. Child runs, whose executions have this run as their
     /// `parent_run_id`, are listed in the report but not checked. Judge each child run separately.
     ///
-    /// The gate uses a few hundred bytes of memory for each execution of the run. It also keeps the id of every other
-    /// execution, and the parent and the skill of each execution that has a parent but no run.
+    /// The gate keeps the last record of each execution of the run until all records are read. It also keeps the id of
+    /// every other execution. If an execution has a parent but no run, the gate keeps its parent and its skill too.
     ///
     /// # Errors
-    /// Returns the first error in `records` of any other kind than [`ErrorKind::Malformed`], because no verdict is
-    /// possible without the whole ledger. An error of [`ErrorKind::Malformed`] reports a line that is not a record. It
-    /// is a reason to fail, and not an error of this function.
+    /// Returns the first error in `records` whose kind is not [`ErrorKind::Malformed`]: without the remaining
+    /// records, no verdict is possible. An error of [`ErrorKind::Malformed`] reports a line that is not a record.
+    /// Such a line is a reason to fail, and not an error of this function.
     pub fn judge(
         &self,
         begun: &[ExecutionMetrics],
@@ -163,7 +166,7 @@ impl Gate {
                 Err(error) => return Err(error),
             }
         }
-        run.add_interrupted();
+        run.add_last_records();
         run.add_spilled(&self.spilled);
         run.add_begun(begun);
         for fault in faults {

@@ -1,8 +1,8 @@
 //! The reasons why a gate fails, and their texts.
 //!
-//! A reason consists of the rule that was broken, and of what was found. The text of a rule is fixed. The code that
-//! checks the rule says what was found: `judge`, `member`, `attempts`, or [`Field`](crate::governance::Field) for a
-//! missing field.
+//! A reason consists of the rule that was broken, and of what was found. The text of a rule is fixed. The text of
+//! what was found comes from the code that checks the rule. This code is in `judge`, `member` and `attempts`. For a
+//! missing field, it is in [`Field`](crate::governance::Field).
 
 use std::collections::HashMap;
 use std::fmt;
@@ -20,12 +20,13 @@ use crate::metrics::{ExecutionMetrics, shortened};
 pub enum Rule {
     /// Every execution has a record in the ledger:
     ///
-    /// - Every execution has ended.
+    /// - Every execution has ended. If a hook recorded a tool of a coding agent as interrupted, the tool counts as
+    ///   ended. The reason is that the agent never reports the end of a tool that a person stops.
     /// - The ledger did not lose a record that may belong to the run.
-    /// - None of the run's records is in the spill. The spill holds the records that could not be appended to the
-    ///   ledger so far.
-    /// - No expected execution, no attempt to generate a shot, and no parent that an execution names is missing. The
-    ///   attempts of a run at a shot are numbered from 0.
+    /// - All records of the run are in the ledger itself, and not in the spill. The spill holds the records that could
+    ///   not be appended to the ledger so far.
+    /// - All expected executions, all parents that executions name, and all attempts to generate a shot are present.
+    ///   The numbers of the attempts at a shot begin with 0 and have no gaps.
     MissingEntry,
     /// Every record says when its execution ended, and this time is not before the start.
     MissingTimestamp,
@@ -49,13 +50,14 @@ pub enum Rule {
     /// Every record names its parent, if the policy requires a parent of this record. If the parent belongs to another
     /// run, the record also names a parent run. An execution whose parent belongs to the run names the run too.
     MissingParent,
-    /// No execution has two records that differ. Equal copies are allowed, because a new segment (file) of the ledger
-    /// can repeat lines of the previous segment. The record of an interrupted execution may be followed by its final
-    /// record, which then counts.
+    /// All records of an execution are equal. Copies are allowed, because a new segment (file) of the ledger can
+    /// repeat lines of the previous segment. A different record may follow in two cases: if the earlier record says
+    /// interrupted or paused, or if the later record keeps all known values of the earlier one and adds others. The
+    /// later record is then used.
     Overwritten,
     /// Every line of the ledger is a record.
     UnstructuredData,
-    /// The chain of hashes of the whole ledger is intact, which shows that lines were only appended. Every file of the
+    /// The hash chain of the whole ledger is intact, which shows that lines were only appended. Every file of the
     /// ledger can be read.
     BrokenIntegrity,
 }
@@ -91,7 +93,7 @@ pub struct GateReason {
     pub skill: Option<String>,
     /// The field that the policy requires and that is missing; `None` for any other reason.
     pub field: Option<Field>,
-    /// What was found. Texts from records are quoted and escaped.
+    /// The finding in words. Texts from records are quoted and escaped.
     pub found: String,
     /// The executions concerned; empty if the reason is not about individual executions.
     pub executions: Vec<Uuid>,
@@ -99,7 +101,7 @@ pub struct GateReason {
 
 impl fmt::Display for GateReason {
     /// Writes one line without the executions, such as `cost not recorded: "draw": cost: cost_usd and
-    /// cost.estimated_usd are null`. A field has the name that it has in a policy.
+    /// cost.estimated_usd are null`. A field is written as in a policy.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: ", self.rule)?;
         if let Some(skill) = &self.skill {
@@ -112,7 +114,7 @@ impl fmt::Display for GateReason {
     }
 }
 
-/// Returns the rule that a record breaks without this field.
+/// Returns the rule that a record breaks if this field is missing.
 fn broken_without(field: Field) -> Rule {
     match field {
         Field::Parent => Rule::MissingParent,
@@ -138,7 +140,7 @@ impl Reasons {
         self.add(rule, Some(&record.skill_name), found, Some(record.execution_id));
     }
 
-    /// Adds that a record lacks a field that the policy requires.
+    /// Adds the reason that a record lacks a field that the policy requires.
     pub(super) fn missing(&mut self, record: &ExecutionMetrics, field: Field, found: String) {
         let key = (broken_without(field), Some(record.skill_name.clone()), Some(field), found);
         self.add_key(key, Some(record.execution_id));

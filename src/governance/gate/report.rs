@@ -12,7 +12,7 @@ use crate::governance::Expectations;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum GateVerdict {
-    /// The run follows every rule, as far as it was [judged](GateReport::not_judged).
+    /// The run breaks no rule. Questions that the gate did not answer are in [`not_judged`](GateReport::not_judged).
     Pass,
     /// The run breaks at least one rule.
     Fail,
@@ -33,10 +33,10 @@ impl fmt::Display for GateVerdict {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum NotJudged {
-    /// Whether the run has every execution that was expected, because the gate has no
+    /// The gate did not judge whether an expected execution is missing, because it has no
     /// [expectations](super::Gate::expected).
     ExpectedExecutions,
-    /// Whether the child runs are fully logged, because each run has a gate of its own.
+    /// The gate did not judge whether the child runs are fully logged, because each run needs a gate of its own.
     ChildRuns,
 }
 
@@ -57,7 +57,7 @@ impl NotJudged {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct GateReport {
-    /// The run.
+    /// The id of the run.
     pub run_id: String,
     /// Whether the run passes.
     pub verdict: GateVerdict,
@@ -67,7 +67,7 @@ pub struct GateReport {
     pub in_flight: u64,
     /// The number of the run's executions whose record could not be appended to the ledger so far.
     pub spilled: u64,
-    /// The questions that the verdict does not answer.
+    /// The questions that the gate did not answer.
     pub not_judged: Vec<NotJudged>,
     /// The child runs of this run, sorted by name. The gate did not check them; judge each of them separately.
     pub child_runs: Vec<String>,

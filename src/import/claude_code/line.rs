@@ -7,7 +7,7 @@ use super::message::Message;
 use crate::import::lenient::{Flag, Text};
 use crate::metrics::Usd;
 
-/// The types of lines that have nothing to record.
+/// The types of lines that have no work: the reader skips them.
 const WITHOUT_WORK: [&str; 26] = [
     "agent-color",
     "agent-name",
@@ -37,7 +37,7 @@ const WITHOUT_WORK: [&str; 26] = [
     "worktree-state",
 ];
 
-/// Returns true if lines of this type are known to have nothing to record.
+/// Returns true if lines of this type are known to have no work.
 pub(super) fn has_no_work(kind: &str) -> bool {
     WITHOUT_WORK.contains(&kind)
 }
@@ -80,7 +80,7 @@ pub(super) struct Line<'a> {
     pub(super) tool_use_result: Option<&'a RawValue>,
 }
 
-/// What a sub-agent returned.
+/// The result that a sub-agent returned.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct AgentResult<'a> {

@@ -74,14 +74,20 @@ impl<'a> Message<'a> {
         counts.is_some_and(|counts| counts.input_tokens.is_some() || counts.output_tokens.is_some())
     }
 
-    /// Returns the content, if it is only a text.
+    /// Returns the number of tokens, or 0 if it is unknown.
+    pub(in crate::import) fn tokens(&self) -> u64 {
+        let usage = self.usage.and_then(|usage| Usage::from_anthropic(usage.get()).ok());
+        usage.map_or(0, |usage| usage.input.saturating_add(usage.output))
+    }
+
+    /// Returns the content if it is only a text, and `None` otherwise.
     pub(in crate::import) fn text(&self) -> Option<Text<'a>> {
         let content = self.content.filter(|content| content.get().starts_with('"'))?;
         serde_json::from_str(content.get()).ok()
     }
 }
 
-/// What a usage has besides the counts.
+/// The parts of a usage that are not counts.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Served<'a> {
@@ -114,8 +120,8 @@ struct Iteration<'a> {
     model: Text<'a>,
 }
 
-/// Returns the call of a message, and the calls of its advisors. The result is empty if the message names no model, or
-/// if Claude Code made it itself.
+/// Returns the call of a message, and the calls of its advisors. Returns no calls if the message names no model, or
+/// if Claude Code made the message itself.
 pub(in crate::import) fn calls_of(
     message: &Message<'_>,
     name: &str,

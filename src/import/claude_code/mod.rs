@@ -1,19 +1,22 @@
 //! The transcripts of Claude Code: `projects/<directory>/<session>.jsonl`, and the files of sub-agents in
 //! `<session>/subagents/`.
 //!
-//! - A line of type `assistant` has one block of a message, and the usage of the whole message so far. A message has
-//!   several lines. The line with the largest usage counts.
-//! - A message is identified by its id and the id of its request. If the request has no id, the session takes its
-//!   place, and also the time unless the id begins with `msg_`: gateways use an id again in other sessions.
-//! - A sub-agent can repeat the messages of its session under other request ids. These lines do not count.
-//! - The usage of `iterations` of the type `advisor_message` is not part of the usage of the message. Each one is a call
-//!   of its own.
+//! - A message has several lines of type `assistant`. Each line has one block of the message, and the usage of the
+//!   whole message so far. The line with the largest usage counts, even if that line is in another file: see
+//!   [`Copies`].
+//! - A message is identified by its id and the id of its request. If the request has no id, the id of the session is
+//!   used instead. If the message's id does not begin with `msg_`, a gateway made the id and may use it again in
+//!   other sessions. The time is then part of the identity too.
+//! - A sub-agent can repeat the messages of its session under other request ids. Such copies do not count.
+//! - Each entry of `iterations` with the type `advisor_message` is a call of its own. The usage of the message does
+//!   not include the usage of these calls.
 //! - The model `<synthetic>` marks a message that Claude Code made itself, such as an error.
 
+mod copies;
 mod line;
 mod message;
 mod session;
 
+pub use copies::{Copies, foresee};
 pub(super) use message::{AssistantBlock, Message, UserBlock, calls_of};
 pub use session::Session;
-pub(super) use session::in_stream;

@@ -7,28 +7,31 @@ use super::message::{AssistantBlock, Message, UserBlock, calls_of};
 use crate::import::lenient::parsed;
 use crate::import::state::{Import, Started, Transcript, alias, hash};
 use crate::import::turn::Turn;
-use crate::import::work::{Origin, TurnStep, Worker};
+use crate::import::work::{Origin, TurnCall, TurnStep, Worker};
 use crate::metrics::Timestamp;
 
 const SOURCE: &str = "claude-code";
 
 /// Reads the file of a session, or of a sub-agent of a session.
 ///
-/// Read the file of a session before the files of its sub-agents: it has the types of the sub-agents, and the turns that
-/// started them. Read a session before the sessions that resume or fork it.
+/// Read the file of a session before the files of its sub-agents. Only the session's file has the types of the
+/// sub-agents, and the turns that started them. Read a session before the sessions that resume or fork it.
 #[derive(Debug, Default)]
 pub struct Session {
     origin: Origin,
-    /// The agent whose file this is; `None` for a session.
+    /// The id of the sub-agent that wrote this file; `None` if the file is that of a session.
     agent: Option<String>,
-    /// True if the file has a message.
+    /// True if a line of the file had a message.
     is_session: bool,
-    /// True if the file has another line of a session.
+    /// True if a line of the file belongs to a session but has no message.
     has_lines: bool,
     turn: Option<Turn>,
-    /// True if the model ended its answer to the prompt of `turn`.
+    /// True once the file had a turn.
+    has_turn: bool,
+    /// True if the model has ended its answer to the prompt of `turn`.
     is_answered: bool,
-    /// The sub-agents whose lines are in the file of the session: for each line, the first line of its chain.
+    /// The sub-agents whose lines are in the session's file. Maps each line to the first line of its chain, which
+    /// identifies the sub-agent.
     chains: HashMap<u128, String>,
     /// The types of the sub-agents that the turn started, by the id of the tool's call.
     agent_types: HashMap<String, String>,
@@ -67,7 +70,7 @@ impl Transcript for Session {
     fn end(&mut self, import: &mut Import) {
         let Some(turn) = self.turn.take() else { return };
         let is_done = self.started(import).is_some_and(|started| started.is_done);
-        turn.finish_if_ended(self.is_answered || is_done, &self.origin, import);
+        self.turn = Some(turn.finish_if_ended(self.is_answered || is_done, &self.origin, import));
     }
 
     fn is_session(&self) -> bool {
@@ -76,7 +79,17 @@ impl Transcript for Session {
 }
 
 impl Session {
-    /// Notes the session to which the line belongs. A file can have lines of several sessions, if it resumes one.
+    /// Returns the id of the session to which the last line belongs.
+    pub(in crate::import) fn id(&self) -> &str {
+        &self.origin.session
+    }
+
+    /// Takes the calls that the turn has so far. They do not become part of a record.
+    pub(in crate::import) fn take_calls(&mut self) -> Vec<TurnCall> {
+        self.turn.as_mut().map(Turn::take_calls).unwrap_or_default()
+    }
+
+    /// Notes the session to which the line belongs. The file of a resumed session has lines of several sessions.
     fn note(&mut self, session: &str, line: &Line<'_>, import: &mut Import) {
         if self.origin.session != session {
             if let Some(turn) = self.turn.take() {
@@ -96,7 +109,7 @@ impl Session {
                 self.origin.tags.insert(key, value.to_owned());
             }
         }
-        // All lines of a file belong to one sub-agent, or the file is that of a session.
+        // A file with a message belongs to one session or to one sub-agent, so its first message decides.
         if !self.is_session && line.is_sidechain.0 {
             self.agent = line.agent_id.to_owned();
         }
@@ -107,19 +120,21 @@ impl Session {
         import.started.get(&key_of_agent(&self.origin.session, self.agent.as_deref()?))
     }
 
-    /// Returns the turn, and begins one if there is none.
+    /// Returns the current turn. Begins a turn if there is none.
     fn turn_at(&mut self, at: Timestamp, prompt: String, import: &Import) -> &mut Turn {
         if self.turn.is_some() {
             return self.turn.get_or_insert_with(|| Turn::new(String::new(), None, at, prompt));
         }
-        let (skill, parent) = match (&self.agent, self.started(import)) {
-            (None, _) => (SOURCE.to_owned(), None),
-            (Some(_), None) => ("sub-agent".to_owned(), None),
-            (Some(_), Some(Started { kind, parent, .. })) => {
-                (kind.clone().unwrap_or_else(|| "sub-agent".to_owned()), Some(*parent))
+        let (skill, parent, tool) = match (&self.agent, self.started(import)) {
+            (None, _) => (SOURCE.to_owned(), None, None),
+            (Some(_), None) => ("sub-agent".to_owned(), None, None),
+            (Some(_), Some(Started { kind, parent, tool, .. })) => {
+                (kind.clone().unwrap_or_else(|| "sub-agent".to_owned()), Some(*parent), Some(tool.clone()))
             }
         };
-        self.turn.get_or_insert_with(|| Turn::new(skill, parent, at, prompt))
+        let turn = self.turn.get_or_insert_with(|| Turn::new(skill, parent, at, prompt));
+        turn.started_by = tool.filter(|_| !std::mem::replace(&mut self.has_turn, true));
+        turn
     }
 
     fn assistant(&mut self, line: &Line<'_>, message: &Message<'_>, at: Timestamp, import: &mut Import) {
@@ -142,16 +157,20 @@ impl Session {
         // A sub-agent can repeat a message of its session under another request id.
         let is_side = line.is_sidechain.0;
         let is_replay = is_side && alias.as_ref().is_some_and(|alias| import.is_known(alias));
-        let in_stream = message.id.get().is_some_and(|id| import.is_known(&in_stream(id, &self.origin.session)));
+        let in_stream = message.id.get().is_some_and(|id| import.is_known_in_stream(id, &self.origin.session));
         if import.is_known(&name) || is_replay || in_stream {
             import.counts_mut().repeated_lines += 1;
+            import.compare(&name, message.tokens());
             let turn = self.turn_at(at, String::new(), import);
             turn.begins_with(&name);
             turn.touch(at);
             return;
         }
         let worker = self.worker_of(line);
-        let calls = if message.has_usage() { calls_of(message, &name, &worker, at, line.cost_usd) } else { Vec::new() };
+        let mut calls = calls_of(message, &name, &worker, at, line.cost_usd);
+        if calls.iter().any(|call| call.usage.is_none()) && !message.has_usage() {
+            calls.clear();
+        }
         self.turn_at(at, String::new(), import);
         let Some(turn) = &mut self.turn else { return };
         if let (Worker::Own | Worker::Skill(_), Some(id)) = (&worker, message.id.get()) {
@@ -164,6 +183,9 @@ impl Session {
         for (number, mut call) in calls.into_iter().enumerate() {
             if number == 0 {
                 call.output = text.join("\n");
+            }
+            if let Some(larger) = import.larger_of(&call.name) {
+                call.merge(TurnCall { at, ..larger });
             }
             repeated += u64::from(!turn.add_call(call));
         }
@@ -184,7 +206,7 @@ impl Session {
         if is_main {
             self.is_answered = message.stop_reason.get().is_some_and(|reason| reason != "tool_use");
             if let Some(alias) = alias.filter(|_| !is_side) {
-                import.know(&alias);
+                import.know(&alias, None);
             }
         }
         import.counts_mut().repeated_lines += u64::from(repeated > 0);
@@ -198,7 +220,7 @@ impl Session {
             is_result = true;
             if let (Some(tool), Some(turn)) = (block.tool_use_id.get(), &mut self.turn) {
                 turn.end_step(tool, at, Some(!block.is_error.0));
-                self.note_agent(line, self.agent_types.get(tool).cloned(), import);
+                self.note_agent(line, tool, import);
             }
         }
         if is_result {
@@ -233,19 +255,24 @@ impl Session {
         self.turn_at(at, text, import);
     }
 
-    /// Notes which turn started a sub-agent, if the line is what the sub-agent returned.
-    fn note_agent(&self, line: &Line<'_>, kind: Option<String>, import: &mut Import) {
+    /// If the line is the result of a sub-agent, notes which turn started that sub-agent.
+    fn note_agent(&self, line: &Line<'_>, tool: &str, import: &mut Import) {
         let Some(result) = line.tool_use_result.filter(|result| result.get().contains("\"agentId\"")) else { return };
         let Ok(result) = serde_json::from_str::<AgentResult<'_>>(result.get()) else { return };
         let parent = self.turn.as_ref().and_then(|turn| turn.id(&self.origin));
         if let (Some(agent), Some(parent)) = (result.agent_id.get(), parent) {
-            // An agent in the background returns before it is done.
+            // An agent in the background returns a result before its work is done.
             let is_done = !matches!(result.status.get(), Some("async_launched" | "teammate_spawned"));
-            import.started.insert(key_of_agent(&self.origin.session, agent), Started { parent, kind, is_done });
+            let (kind, tool) = (self.agent_types.get(tool).cloned(), tool.to_owned());
+            let key = key_of_agent(&self.origin.session, agent);
+            // A tool that gets a later result, such as the answer to a message, did not start the agent. The first
+            // tool did.
+            let tool = import.started.get(&key).map_or(tool, |started| started.tool.clone());
+            import.started.insert(key, Started { parent, kind, tool, is_done });
         }
     }
 
-    /// Returns the id of the call that a message reports.
+    /// Returns the id of the call that `message` reports.
     fn name_of(&self, line: &Line<'_>, message: &Message<'_>) -> String {
         let session = &self.origin.session;
         let at = line.timestamp.get().unwrap_or_default();
@@ -257,10 +284,11 @@ impl Session {
         }
     }
 
-    /// Returns whose work the line is.
+    /// Returns the worker that wrote the line: the session, a skill or a sub-agent.
     fn worker_of(&mut self, line: &Line<'_>) -> Worker {
         if line.is_sidechain.0 && self.agent.is_none() {
-            // Each line names the line before it, and the first line of a sub-agent names none of the sub-agent.
+            // Each line names the line before it. The first line of a sub-agent has no earlier line of the sub-agent,
+            // so it begins a chain.
             let own = line.uuid.get().unwrap_or_default();
             let before = line.parent_uuid.get().and_then(|parent| self.chains.get(&hash(parent)));
             let chain = before.cloned().unwrap_or_else(|| format!("sub-agent {own}"));
@@ -273,9 +301,4 @@ impl Session {
 
 fn key_of_agent(session: &str, agent: &str) -> u128 {
     hash(&format!("{session}/{agent}"))
-}
-
-/// Returns the id that a call has in the output of `-p --output-format stream-json`.
-pub(in crate::import) fn in_stream(message: &str, session: &str) -> String {
-    format!("stream:{message}/{session}")
 }

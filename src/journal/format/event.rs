@@ -1,11 +1,11 @@
-//! The lines of `events.jsonl`. Each line is a JSON object. Its first two keys are `at`, the time, and `event`, the
-//! name of the event.
+//! The lines of `events.jsonl`, in which a journal logs what happens to its own files. Each line is a JSON object. Its
+//! first two keys are `at`, the time, and `event`, the name of the event.
 
 use chrono::{DateTime, Datelike, SecondsFormat};
 use serde::Serialize;
 
-/// A change that a journal made to its own files, or damage that it found there. Lines are stored in segments, which
-/// are files. New lines go to the active segment. No line is added to a sealed segment any more.
+/// A change that a journal made to its own files, or damage that it found there. Lines are stored in files, which are
+/// called segments. New lines go to the active segment. A sealed segment never changes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 #[non_exhaustive]
@@ -17,11 +17,12 @@ pub enum Event {
         /// The number of bytes restored from the commit area, which has a copy of the segment's last bytes.
         healed_bytes: u64,
         /// The number of bytes that were removed from the segment or overwritten in it. A copy of them is in
-        /// `quarantine/`, if they are not all NULs. None of them belongs to a line whose append had succeeded.
+        /// `quarantine/`. There is no copy if all of them are NULs. None of them belongs to a line whose append had
+        /// succeeded.
         cut_bytes: u64,
     },
     /// Lines that had been synced were removed, changed or copied, by another program or by the disk. If this happened
-    /// in the active segment, that segment was sealed as it was, and a new segment was started.
+    /// in the active segment, that segment was sealed unchanged, and a new segment was started.
     Damaged {
         /// The number of the damaged segment, or of the last segment that is missing.
         segment: u64,
@@ -54,8 +55,8 @@ struct Entry<'e, E> {
     event: &'e E,
 }
 
-/// Appends a line with the time `unix_ms` and with `event` to `line`. `event` must serialise as an object with a field
-/// `event`, which holds the name of the event.
+/// Appends one line of JSON to `line`, with the time `unix_ms` and the fields of `event`. `event` must serialise as an
+/// object with a field `event`, which holds the name of the event.
 pub(crate) fn push_line(line: &mut Vec<u8>, unix_ms: i64, event: &impl Serialize) -> serde_json::Result<()> {
     // The year has four digits. A time whose year does not fit is written as the start of 1970.
     let at = DateTime::from_timestamp_millis(unix_ms).filter(|at| (0..=9999).contains(&at.year())).unwrap_or_default();

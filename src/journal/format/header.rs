@@ -13,7 +13,7 @@ use crate::disk::{Access, Storage, if_there, read_full_at};
 /// The maximum length of a header line in bytes. A typical header line has 260 bytes.
 pub(crate) const HEADER_LINE_BYTES_MAX: usize = 512;
 
-/// Says where the bytes that the area holds begin in the segment.
+/// The position in the segment of the bytes that the area holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Header {
     /// The ledger's id.
@@ -29,7 +29,8 @@ pub(crate) struct Header {
     /// The day on which the segment was started, in days since 1970-01-01.
     pub(crate) day: i64,
     /// The number and hash of the line that ends at offset `base` − `stray`. If this offset is 0, the line is in an
-    /// earlier segment.
+    /// earlier segment. The JSON has no field for the number and the hash. Instead, the header is sealed like the next
+    /// line of the chain: its `seq` is one higher than the number, and its `prev` is the hash.
     #[serde(skip, default = "start")]
     pub(crate) link: Link,
 }

@@ -13,7 +13,8 @@ use crate::id::new_id;
 /// The version of the format on disk that this crate writes. This crate reads this version and all earlier versions.
 const FORMAT: u32 = 1;
 
-/// The field of `ledger.json` that every version of this crate writes.
+/// The field of `ledger.json` that every version of this crate writes. It is parsed first, because a newer format may
+/// have other fields.
 #[derive(Deserialize)]
 struct Format {
     format: u32,
@@ -23,8 +24,8 @@ struct Format {
 struct Identity {
     format: u32,
     id: Uuid,
-    /// The file name of the active segment. [`read`] compares this name with the name of the ledger that is opened,
-    /// because two ledgers whose names differ only in the extension would share one internal directory.
+    /// The file name of the active segment. [`read`] compares this name with the name of the ledger that is opened.
+    /// Without this check, two ledgers whose names differ only in the extension would share one internal directory.
     file: String,
 }
 

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use crate::disk::Storage;
 use crate::error::{Error, Result};
 
-/// The paths of one journal. New lines go to the active segment. The internal directory next to it holds the sealed
-/// segments, to which no line is added any more.
+/// The paths of one journal. New lines go to the active segment. The internal directory, which is next to the active
+/// segment, holds the sealed segments, which never change.
 #[derive(Debug, Clone)]
 pub(crate) struct Layout {
     active: PathBuf,

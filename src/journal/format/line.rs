@@ -127,7 +127,8 @@ fn push_decimal(out: &mut Vec<u8>, mut number: u64) {
 
 /// Reads a trailer at the start of `bytes` and the line feed after it. The payload of the line, without its closing
 /// brace, comes just before `bytes`. Returns the line's sequence number, and the length of the trailer with the line
-/// feed.
+/// feed. Returns `None` if there is no such trailer. The trailer after an empty object begins without a comma, so this
+/// function does not find it.
 pub(crate) fn trailer_ahead(bytes: &[u8]) -> Option<(u64, usize)> {
     let digits = bytes.strip_prefix(SEQ)?;
     let (mut rest, mut seq) = (digits, 0u64);
@@ -135,7 +136,7 @@ pub(crate) fn trailer_ahead(bytes: &[u8]) -> Option<(u64, usize)> {
         seq = seq.wrapping_mul(10).wrapping_add(u64::from(digit - b'0'));
         rest = after;
     }
-    // Every number of up to 19 digits fits into a `u64`. No journal has so many lines that a number has more digits.
+    // Every number of up to 19 digits fits into a `u64`. No journal has enough lines for a longer number.
     if digits.len() - rest.len() > 19 {
         return None;
     }

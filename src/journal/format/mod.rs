@@ -1,10 +1,12 @@
-//! The content and the names of a journal's files. This folder consists of pure functions, except that it reads and
-//! writes a few small files.
+//! The names and the formats of a journal's files. The functions are pure, except for a few that read or write a small
+//! file.
 
+mod checksum;
 pub(crate) mod event;
 pub(crate) mod header;
 pub(crate) mod identity;
 mod layout;
 pub(crate) mod line;
 
+pub(crate) use checksum::checksum;
 pub(crate) use layout::Layout;

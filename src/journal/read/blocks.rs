@@ -1,9 +1,8 @@
 //! Divides a journal into blocks: parts of its segments that threads can read independently. New lines go to the active
-//! segment. No line is added to a sealed segment any more.
+//! segment. Sealed segments never change.
 //!
-//! A line belongs to the block in which it begins. So all blocks of a segment together have the lines of the segment,
-//! however the segment is divided. Whether a line begins at the start of a block depends only on the byte before the
-//! block.
+//! A line belongs to the block in which it begins. So each line is in exactly one block, however the segment is
+//! divided. A reader needs only the byte before a block to know whether a line begins at the start of the block.
 
 use std::cmp::Ordering;
 use std::collections::VecDeque;
@@ -19,10 +18,10 @@ use crate::journal::format::Layout;
 
 /// Receives the lines of a block.
 pub(crate) trait TakeLines {
-    /// Offers the next line before the reader searches for the end of that line. The line begins at `offset` in the
-    /// segment. `ahead` holds the bytes from `offset` on that were already read, so the line in it may be incomplete.
-    /// To take the line, an implementation returns the length of the line, including the line feed. If the
-    /// implementation returns `None`, the line is passed to [`piece`](Self::piece).
+    /// Offers the next line, which begins at `offset` in the segment, before the reader searches for its end. `ahead`
+    /// holds the bytes from `offset` on that were already read, perhaps only a part of the line. To take the line, an
+    /// implementation returns the length of the line, including the line feed. If it returns `None`, the reader passes
+    /// the line to [`piece`](Self::piece).
     fn line_ahead(&mut self, _offset: u64, _ahead: &[u8]) -> Option<usize> {
         None
     }
@@ -41,7 +40,7 @@ impl<F: FnMut(Piece, &[u8])> TakeLines for Pieces<F> {
     }
 }
 
-/// A part of a segment. The block has the lines that begin in this part.
+/// A part of a segment, and the lines that begin in this part.
 #[derive(Debug, Clone)]
 pub(crate) struct Block {
     /// The number of the segment, counting from 1.
@@ -87,12 +86,12 @@ impl Block {
         Self { start: start.clamp(self.start, end.max(self.start)), end, ..self.clone() }
     }
 
-    /// Returns the block with everything before it in the segment.
+    /// Returns a block from the start of the segment to the end of this block.
     pub(crate) fn with_start(&self) -> Self {
         Self { start: 0, ..self.clone() }
     }
 
-    /// Cuts off the last `bytes` bytes of the block and returns them as a separate block. Returns `None` if the
+    /// Removes the last `bytes` bytes from the block and returns them as a separate block. Returns `None` if the
     /// separate block would be empty.
     pub(crate) fn cut_last(&mut self, bytes: u64) -> Option<Self> {
         let start = self.end.saturating_sub(bytes).max(self.start);
@@ -110,8 +109,8 @@ impl Block {
     }
 
     /// Passes the lines to `take` in order. Only the last piece of a segment can be `unfinished`. The lines are read
-    /// into `buffer`. The buffer grows with the length of the lines, but at most to the maximum length of a valid line
-    /// and one further read.
+    /// into `buffer`, which grows with the longest line. The largest size is the maximum length of a valid line plus
+    /// one read.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the segment cannot be read.
@@ -154,13 +153,13 @@ pub(crate) struct Blocks<'j> {
     /// The file of the active segment. `None` once this segment was reached. Also `None` if a segment was just sealed
     /// and the next segment does not exist yet.
     active: Option<Box<dyn StorageFile>>,
-    /// The error if this process has no permission to read the active segment.
+    /// The error if this process may not read the active segment.
     denied: Option<Error>,
-    /// An error for each segment reached so far that this process has no permission to read.
+    /// An error for each segment reached so far that this process may not read.
     unreadable: Vec<Error>,
     active_number: u64,
     cursor: Cursor,
-    /// The segment and the offset at which the lines end that are read.
+    /// Where the lines to read end: a segment and an offset in it.
     until: (u64, u64),
     /// The part of the current segment that has not been returned in blocks yet.
     open: Option<Block>,
@@ -201,8 +200,8 @@ impl<'j> Blocks<'j> {
                 }
                 Ok(file) => Some(file),
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
-                // A ledger that lost its only segment still has its identity. This is not an error. The ledger then has
-                // no lines.
+                // A ledger that lost its only segment still has its identity. Such a ledger is read as a ledger without
+                // lines. Without an identity, there is no ledger, which is an error.
                 Err(error) if sealed.is_empty() && storage.stat(&layout.identity()).map_err(failed)?.is_none() => {
                     return Err(failed(error));
                 }
@@ -240,8 +239,8 @@ impl<'j> Blocks<'j> {
         })
     }
 
-    /// Leaves out the lines that begin at an offset of a segment, or later. Segments that were opened already are not
-    /// changed.
+    /// Limits the blocks to the lines before `end`, which is a segment and an offset in it. The limit has no effect on
+    /// a segment that was opened already.
     pub(crate) fn until(self, end: (u64, u64)) -> Self {
         Self { until: end, ..self }
     }
@@ -263,8 +262,7 @@ impl<'j> Blocks<'j> {
         }
     }
 
-    /// Returns an error for each segment reached so far that this process has no permission to read. These segments
-    /// have no blocks.
+    /// Returns an error for each segment reached so far that this process may not read. Such a segment has no blocks.
     pub(crate) fn into_unreadable(self) -> Vec<Error> {
         self.unreadable
     }
@@ -279,8 +277,8 @@ impl<'j> Blocks<'j> {
         self.sealed.front().copied().unwrap_or(self.active_number)
     }
 
-    /// Returns the next block, or `None` at the end of the journal. Lines that are appended to a segment after its
-    /// first block was returned are left out.
+    /// Returns the next block, or `None` at the end of the journal. Leaves out lines that are appended to a segment
+    /// after its first block was returned.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if a segment cannot be opened.
@@ -301,7 +299,7 @@ impl<'j> Blocks<'j> {
         }
     }
 
-    /// Returns the next segment that this process may read, as one block. Lines that are appended later are left out.
+    /// Returns the next segment that this process may read, as one block. Leaves out lines that are appended later.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the segment cannot be opened.

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 /// The position in a journal up to which a reader has read.
 ///
 /// A cursor does not record which lines were missing before this position. If a segment has lost a line, the next
-/// segment may repeat the lost line. A reader that continues from the cursor skips every line whose number is not above
-/// `seq`, so it skips the repeated line too. If `seq` is 0, the reader skips no line.
+/// segment may repeat the lost line. A reader that continues from the cursor misses this line, because it skips all
+/// lines with numbers up to `seq`. If `seq` is 0, the reader skips no line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cursor {
     /// The number of the segment, counting from 1.

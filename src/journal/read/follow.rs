@@ -1,5 +1,5 @@
-//! Reads a journal for a program that copies the lines elsewhere, such as into a database. Returns an error if the
-//! journal no longer has the lines that were copied.
+//! Reads a journal for a program that copies the lines elsewhere, such as into a database. Returns an error if lines
+//! that were copied are missing from the journal.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -43,12 +43,12 @@ impl Place {
     }
 }
 
-/// Reads a journal for a program that copies its lines elsewhere, and returns an error if copied lines are no longer
-/// there.
+/// Reads a journal for a program that copies its lines elsewhere, and returns an error if lines that were copied are
+/// missing.
 ///
-/// A follower only reads, takes no lock and does not disturb writers. A segment may begin with lines that repeat lines
-/// of the segment before it. After a [`resume`](Self::resume), a repeated line can be returned a second time, so the
-/// program must tolerate duplicates.
+/// A follower only reads. It takes no lock and does not disturb writers. The first lines of a segment may repeat lines
+/// of the segment before it. After a [`resume`](Self::resume), a follower may return a repeated line a second time, so
+/// the program must tolerate duplicates.
 #[derive(Debug)]
 pub struct Follower {
     storage: Arc<dyn Storage>,
@@ -107,9 +107,9 @@ impl Follower {
 
     /// Continues after `last`, the last line that was copied, or from the start if `last` is `None`.
     ///
-    /// This reads the line `last` again. The hash of this line depends on all earlier lines, so the hash shows whether
-    /// the journal was truncated or rewritten up to this line. This function does not check the hashes of the earlier
-    /// lines. [`verify`](crate::LedgerReader::verify) checks them.
+    /// Reads the line `last` again. The hash of this line depends on all earlier lines, so it shows whether the journal
+    /// was truncated or rewritten up to this line. Does not check the hashes of the earlier lines, but
+    /// [`verify`](crate::LedgerReader::verify) does.
     ///
     /// # Errors
     /// - [`ErrorKind::Diverged`] if the journal does not contain the line `last`. The error text states that line and
@@ -132,7 +132,7 @@ impl Follower {
         Lines::resume(Arc::clone(&self.storage), self.layout.clone(), cursor)
     }
 
-    /// Searches the whole journal for `last`, and returns the lines after it. A recovery may have moved the line to
+    /// Searches the whole journal for `last`, and returns the lines after it. A recovery may have moved `last` to
     /// another position. If the segment of `last` was removed, the `prev` of the next line proves that `last` existed.
     fn find(&self, last: &Place) -> Result<Lines> {
         let mut lines = self.lines_from(Cursor::START);
@@ -174,8 +174,8 @@ impl Follower {
     /// in the meantime.
     ///
     /// # Errors
-    /// - [`ErrorKind::Diverged`] if the next line does not continue the hash chain, or if lines before it were moved to
-    ///   an archive before this follower returned them.
+    /// - [`ErrorKind::Diverged`] if the next line does not continue the hash chain. Also if lines were moved to an
+    ///   archive before this follower has returned them.
     /// - [`ErrorKind::Io`] if a segment cannot be read.
     pub fn next_line(&mut self) -> Result<Option<Followed<'_>>> {
         let Some(line) = self.lines.next_line()? else { return Ok(None) };

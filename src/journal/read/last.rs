@@ -9,8 +9,8 @@ use crate::journal::format::Layout;
 /// The number of bytes that are read at a time: some hundreds of records.
 pub(crate) const BLOCK_BYTES: u64 = 256 * 1024;
 
-/// Returns the segments that are not empty, from the last to the first, each as one block. Each segment is opened when the iterator
-/// reaches it. A segment is skipped if it was moved to an archive in the meantime.
+/// Returns each segment that is not empty as one block, from the last segment to the first. The iterator opens a
+/// segment when it reaches it, and skips a segment that was moved to an archive in the meantime.
 ///
 /// # Errors
 /// [`ErrorKind::Io`](crate::ErrorKind::Io) if there is no journal, or if a segment cannot be opened.
@@ -21,7 +21,7 @@ pub(crate) fn segments_from_last<'j>(
     let active = Blocks::of(storage, layout, u64::MAX)?.active_number();
     let numbers = std::iter::once(active).chain(layout.sealed_segments(storage)?.into_iter().rev());
     let open = move |segment| {
-        // The segment is found by its number, even if the segment was sealed in the meantime.
+        // Find the segment by its number, because it may have been sealed in the meantime.
         let mut blocks = Blocks::after(storage, layout, Cursor { segment, ..Cursor::START }, u64::MAX)?;
         let block = blocks.next_block()?.filter(|block| block.segment == segment);
         // Fail if this process may not read the segment. If the segment were skipped, an earlier segment would be
@@ -34,8 +34,11 @@ pub(crate) fn segments_from_last<'j>(
     Ok(numbers.filter_map(move |segment| open(segment).transpose()))
 }
 
-/// Returns a cursor before the last `count` lines that are not empty and that count, or at the start if there are fewer.
-/// `counts` gets the number of the segment, the offset in it, and the bytes of a line. Reads the journal backwards, and only as far as these lines. So the lines before the cursor are not counted, and `lines` is 0.
+/// Returns a cursor before the last `count` lines for which `counts` returns true, or at the start if there are fewer.
+/// `counts` gets a line's segment number, its offset in the segment and its bytes, and is not called for empty lines.
+///
+/// Reads the journal backwards, and only as far as these lines. The lines before them are not counted, so the cursor's
+/// `lines` is 0.
 ///
 /// # Errors
 /// [`ErrorKind::Io`](crate::ErrorKind::Io) if there is no journal, or if a segment cannot be read.
@@ -53,8 +56,8 @@ pub(super) fn before_last(
         while let Some(block) = rest.cut_last(BLOCK_BYTES) {
             let (mut starts, mut end) = (Vec::new(), None);
             block.read(&mut buffer, |piece, bytes| {
-                // An incomplete last line of the active segment is not counted, because a writer may still be writing
-                // it. In a sealed segment, an incomplete last line counts.
+                // Skip an incomplete last line of the active segment, because a writer may still be writing it. A
+                // sealed segment has no writer, so include its incomplete last line.
                 if piece.unfinished && is_active {
                     return;
                 }

@@ -37,8 +37,7 @@ impl Line<'_> {
     }
 }
 
-/// The lines of a journal in order: first the lines of the sealed segments, to which no line is added any more, then
-/// the lines of the active segment.
+/// The lines of a journal in order: first the lines of the sealed segments, then the lines of the active segment.
 ///
 /// Reading takes no lock and does not disturb writers. Lines that are appended during the reading are returned too. A
 /// line that is still being written is not returned.
@@ -53,20 +52,20 @@ pub struct Lines {
     open: Option<Open>,
     /// The position of the next line. The field `seq` is not used here, because `sequence` has the current number.
     cursor: Cursor,
-    /// The lines before this offset of the segment are not in `cursor.lines`, because they were not read.
+    /// `cursor.lines` does not include the lines before this offset of the segment, because they were not read.
     uncounted: u64,
     sequence: Sequence,
     denied: Denied,
 }
 
-/// What happens at a sealed segment that this process has no permission to read.
+/// What happens at a sealed segment that this process may not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Denied {
     /// Every call fails.
     Stop,
     /// One call fails, and the next call continues after the segment.
     Pass,
-    /// Like `Pass`. In addition, the last call failed at a segment that this process may not read.
+    /// Like `Pass`, and the last call failed at such a segment.
     Passed,
 }
 
@@ -104,9 +103,9 @@ impl Lines {
         Self { storage, layout, open: None, cursor, uncounted: 0, sequence, denied: Denied::Stop }
     }
 
-    /// Reads from the last `count` lines that are not empty and that count. `counts` gets the number of the segment, the
-    /// offset in it, and the bytes of a line. The lines before them in their segment are not read. So
-    /// until [`count_before`](Self::count_before) is called, the numbers of lines in that segment are too low.
+    /// Starts before the last `count` lines for which `counts` returns true. `counts` gets a line's segment number, its
+    /// offset in the segment and its bytes, and is not called for empty lines. Earlier lines of the first segment are
+    /// not read. So the line numbers in that segment are too low until [`count_before`](Self::count_before) is called.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if there is no journal, or if a segment cannot be read.
@@ -120,8 +119,8 @@ impl Lines {
         Ok(Self { uncounted: cursor.offset, ..Self::resume(storage, layout, cursor) })
     }
 
-    /// Counts the lines that [`from_last`](Self::from_last) has not read in the segment of the last line. Returns their
-    /// number, and adds it to the numbers of all lines that follow.
+    /// Counts the lines of the open segment that [`from_last`](Self::from_last) did not read. Returns their number, and
+    /// adds it to the numbers of all later lines.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the segment cannot be read.
@@ -134,8 +133,8 @@ impl Lines {
         Ok(count)
     }
 
-    /// Makes [`next_line`](Self::next_line) fail only once at each sealed segment that this process has no permission
-    /// to read. The next call continues after that segment.
+    /// Makes [`next_line`](Self::next_line) fail only once at each sealed segment that this process may not read. The
+    /// next call continues after that segment.
     pub(crate) fn passing_unreadable(self) -> Self {
         Self { denied: Denied::Pass, ..self }
     }
@@ -151,8 +150,8 @@ impl Lines {
         (&*self.storage, &self.layout)
     }
 
-    /// Continues after the next lines, of which the last one has the number `seq` and ends at `offset`. They are in the
-    /// same segment.
+    /// Skips the next `lines` lines, which are all in the open segment. The last of them has the number `seq` and ends
+    /// at `offset`.
     pub(crate) fn jump(&mut self, lines: u64, seq: u64, offset: u64) {
         if let Some(open) = &mut self.open {
             open.splitter.move_to(offset);
@@ -167,8 +166,8 @@ impl Lines {
         Cursor { seq: self.sequence.seq(), ..self.cursor }
     }
 
-    /// Returns the next line, or `None` if all lines have been read. A later call returns lines that were appended in
-    /// the meantime.
+    /// Returns the next line, or `None` if all lines have been read. Later calls return lines that were appended in the
+    /// meantime.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if a segment cannot be read.
@@ -275,8 +274,8 @@ impl Lines {
         self.uncounted = 0;
     }
 
-    /// Lets the next call continue after `segment` if `error` is a missing permission. Does this only if the reader
-    /// skips segments that it may not read.
+    /// If this reader skips segments that it may not read, and `error` is a missing permission, lets the next call
+    /// continue after `segment`.
     fn pass(&mut self, segment: u64, error: &Error) {
         if self.denied == Denied::Pass && error.is_denied() {
             self.move_to(segment + 1);

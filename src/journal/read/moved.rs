@@ -23,8 +23,8 @@ pub(crate) struct Boundary {
     pub(crate) to: String,
 }
 
-/// Returns the last segment before `first` that was moved to an archive, or `None` if no such segment was moved. Every
-/// event that has all fields of `Moved` counts, whatever its name is.
+/// Returns the last segment before `first` that was moved to an archive, or `None` if no such segment was moved. Uses
+/// every event that has all fields of `Moved`, no matter what its name is.
 pub(crate) fn moved_before(storage: &dyn Storage, layout: &Layout, first: u64) -> Result<Option<Boundary>> {
     #[derive(Deserialize)]
     struct Moved {
@@ -51,16 +51,15 @@ pub(crate) fn moved_before(storage: &dyn Storage, layout: &Layout, first: u64) -
     Ok(last)
 }
 
-/// Returns the numbers of the lines that are missing between the lines `last` and `next`. For each of the two lines,
-/// the first value is the number of its segment, and the second value is the number of the line. Returns `None` if no
-/// whole segment is missing between them.
+/// Returns the numbers of the lines that are missing between the lines `last` and `next`. Both lines are given as the
+/// number of the segment and the number of the line. Returns `None` if no whole segment is missing between them.
 pub(crate) fn missing_between(last: (u64, u64), next: (u64, u64)) -> Option<RangeInclusive<u64>> {
     let apart = |a: u64, b: u64| b.saturating_sub(a) > 1;
     (apart(last.0, next.0) && apart(last.1, next.1)).then(|| last.1 + 1..=next.1 - 1)
 }
 
-/// Returns true if the lines directly before segment `first` were moved to an archive, according to the events. If this
-/// is false and lines are missing there, the journal is damaged. A verification reports this damage.
+/// Returns true if the lines directly before segment `first` were moved to an archive, according to the events. If the
+/// result is false and lines are missing there, the journal is damaged, and a verification reports this.
 pub(crate) fn is_moved_up_to(storage: &dyn Storage, layout: &Layout, first: u64) -> Result<bool> {
     let before = moved_before(storage, layout, first)?;
     Ok(before.is_some_and(|before| before.segment.checked_add(1) == Some(first)))

@@ -7,15 +7,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::journal::format::line::Trailer;
 
-/// The numbers of the lines that are missing between the lines that were read so far. A missing line may still come:
-/// after a failed sync, a writer continues in a new segment. If the old segment has lost a line and kept a later one,
-/// the new segment begins with a copy of both.
+/// The numbers of the lines that are missing between the lines that were read so far. A later segment may still have
+/// such a line. This happens after a failed sync: a writer repeats the unsynced lines at the start of a new segment,
+/// and the old segment may lose one of these lines, but not the lines after it.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Missing(VecDeque<RangeInclusive<u64>>);
 
 impl Missing {
-    /// The maximum number of ranges of missing lines. No crash leaves more. If a damaged file has more, the first
-    /// ranges are forgotten.
+    /// The maximum number of ranges of missing lines. A crash never leaves more ranges than this. If a damaged file has
+    /// more, the first ranges are forgotten.
     const RANGES_MAX: usize = 1024;
 
     /// Adds the numbers between `last` and `next`.
@@ -33,12 +33,12 @@ impl Missing {
         self.0.push_back(range);
     }
 
-    /// Returns the numbers of the missing lines, in ranges without an order.
+    /// Returns the numbers of the missing lines, as ranges in no particular order.
     pub(crate) fn ranges(&self) -> impl Iterator<Item = &RangeInclusive<u64>> {
         self.0.iter()
     }
 
-    /// If line `seq` was missing, removes its number and returns true.
+    /// If line `seq` is missing, removes its number and returns true.
     pub(crate) fn take(&mut self, seq: u64) -> bool {
         let Some(index) = self.0.iter().position(|range| range.contains(&seq)) else { return false };
         if let Some(range) = self.0.remove(index) {
@@ -54,8 +54,8 @@ impl Missing {
     }
 }
 
-/// The numbers of the lines that were read. A reader uses these numbers to return a line only once, even if a writer
-/// repeated the line in a new segment.
+/// The numbers of the lines that were read: the highest number, and the missing numbers below it. A reader uses them to
+/// return a line only once, even if a writer repeated the line in a new segment.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Sequence {
     /// The highest number.
@@ -88,7 +88,7 @@ impl Sequence {
         self.seq
     }
 
-    /// Advances to the line with the number `seq`, which comes after all others, without a gap.
+    /// Advances to the line with the number `seq`, without recording the lines before it as missing.
     pub(super) fn jump(&mut self, seq: u64) {
         self.seq = seq;
     }
@@ -133,12 +133,12 @@ impl Sequence {
         Order::Next
     }
 
-    /// If line `seq` was missing until now, removes it from the missing lines and returns true.
+    /// If line `seq` is missing, removes it from the missing lines and returns true.
     pub(crate) fn fills(&mut self, seq: u64) -> bool {
         self.missing.take(seq)
     }
 
-    /// Appends the numbers of later lines. `first` is the lowest of these numbers. If `first` is not higher than all
+    /// Appends the numbers of `later` lines. `first` is the lowest of these numbers. If `first` is not higher than all
     /// numbers so far, changes nothing and returns false.
     pub(crate) fn extend(&mut self, first: u64, later: Self) -> bool {
         if first <= self.seq {

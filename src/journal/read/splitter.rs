@@ -21,8 +21,7 @@ pub(crate) const LINE_BYTES_MAX: usize = PAYLOAD_BYTES_MAX + TRAILER_BYTES_MAX;
 /// part of a line that is too long. Returns `None` if the piece does not end within `bytes`. The first `searched` bytes
 /// must not contain a line feed.
 ///
-/// The pieces of a file depend only on the bytes of the file, and not on how many bytes are read at a time. The end of
-/// a piece depends only on its start and the bytes from there on.
+/// The pieces of a file depend only on the bytes of the file, and not on how many bytes are read at a time.
 fn first_piece(bytes: &[u8], searched: usize) -> Option<(usize, bool)> {
     let bytes = &bytes[..bytes.len().min(LINE_BYTES_MAX + 1)];
     match line_feed(&bytes[searched..]) {
@@ -90,8 +89,8 @@ impl Piece {
     }
 }
 
-/// Splits a file into lines. The buffer grows with the length of the lines, but at most to the maximum length of a
-/// valid line and one further read.
+/// Splits a file into lines. The buffer grows with the longest line. Its largest size is the maximum length of a valid
+/// line plus one read.
 #[derive(Debug)]
 pub(crate) struct Splitter {
     file: Arc<dyn StorageFile>,
@@ -100,7 +99,7 @@ pub(crate) struct Splitter {
     filled: usize,
     /// The offset in the file of `buffer[start]`.
     offset: u64,
-    /// Up to this offset, large chunks are read. After it, only the rest of the last line is read.
+    /// Up to this offset, large chunks are read. After this offset, only the rest of the last line is read.
     end: u64,
 }
 
@@ -109,7 +108,8 @@ impl Splitter {
         Self { file, buffer: Vec::new(), start: 0, filled: 0, offset, end: u64::MAX }
     }
 
-    /// Creates a splitter that reads little beyond `end`, and reuses the memory of `buffer`.
+    /// Creates a splitter for the lines that begin between `offset` and `end`. It reads beyond `end` only to complete
+    /// the last of these lines. Reuses the memory of `buffer`.
     pub(super) fn of_stretch(file: Arc<dyn StorageFile>, offset: u64, end: u64, buffer: Vec<u8>) -> Self {
         Self { file, buffer, start: 0, filled: 0, offset, end }
     }

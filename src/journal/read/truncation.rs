@@ -2,8 +2,8 @@
 //! file checks whether these lines are still there.
 //!
 //! The commit area is a file with a copy of the active segment's last bytes. Its header names the segment, and the
-//! offset at which these bytes begin (the base). A sealed segment is a file to which no line is added any more. The
-//! header and other sources show what existed, and allow these conclusions:
+//! offset at which these bytes begin (the base). A sealed segment is a file that never changes. The header and other
+//! sources show what existed, and allow these conclusions:
 //!
 //! | source | what it states | conclusion |
 //! |---|---|---|
@@ -41,8 +41,8 @@ pub(crate) struct Truncation {
     pub(crate) seq: Option<u64>,
     /// What remains of the file.
     pub(crate) found: String,
-    /// The number of a segment. Once a verification has read a line of this segment or of a later segment, the
-    /// verification itself can report which lines are missing.
+    /// The number of a segment. If a verification reads a line of this segment or of a later one, it finds the gap in
+    /// the numbers itself. It then does not report this truncation too.
     pub(crate) shown_from: u64,
 }
 

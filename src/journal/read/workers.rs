@@ -16,7 +16,7 @@ const THREADS_MAX: usize = 16;
 /// results of the blocks.
 const AHEAD_MAX: u64 = 8;
 
-/// How threads share the work. This does not affect the result.
+/// How threads share the work. The result is the same for any values.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sharing {
     /// The number of blocks that the calling thread processes alone before it starts other threads. If the journal has
@@ -45,8 +45,8 @@ impl Sharing {
 /// Calls `work` with each of `blocks` on several threads. Each thread has its own buffer. Calls `join` with each block
 /// and its result in order, on one thread at a time.
 ///
-/// The returned list has an error for each segment that this process has no permission to read. `work` is not called
-/// for such a segment. At most [`AHEAD_MAX`] results per thread are in memory at once, however long the journal is.
+/// The returned list has an error for each segment that this process may not read. `work` is not called for such a
+/// segment. At most [`AHEAD_MAX`] results per thread are in memory at once, however long the journal is.
 ///
 /// # Errors
 /// Returns the first error of `work` or `join`, [`ErrorKind::Io`] if a segment cannot be opened, or
@@ -66,7 +66,7 @@ pub(crate) fn in_order<R: Send>(
     };
     let mut buffer = Vec::new();
     shared.work_through(&mut buffer, sharing.blocks_alone);
-    // If the journal has few blocks, all of them are done by now. Then do not count the cores, because counting them
+    // If the journal has few blocks, all of them are already done. Then do not count the cores, because counting them
     // takes longer than reading a few blocks.
     let threads = if lock(&shared.blocks).1 < sharing.blocks_alone { 0 } else { sharing.threads() };
     shared.ahead_max *= threads as u64 + 1;

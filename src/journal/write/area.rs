@@ -1,14 +1,14 @@
 //! The commit area: a file that makes syncs fast. All blocks of the area are allocated in advance. So the file system
-//! need not write to its own journal when a write to the area is synced.
+//! does not write to its own journal when a write to the area is synced.
 //!
 //! The area holds a copy of the active segment's bytes after an offset, the base. The byte at offset X of the segment
 //! is at offset `HEADER_BYTES` + X − base of the area. Everything before the base is synced in the segment itself. An
 //! acknowledged line after the base is normally synced only in the area.
 //!
 //! The first block of the area is a header. It states the base, and the number and hash of the last line before the
-//! base. The header has a hash like every line, so a partly written header is detected. The lines after the base must
-//! continue the hash chain from the line that the header states. So after the base has moved, the old bytes in the area
-//! cannot be mistaken for new lines.
+//! base. The header has a hash like every line, so recovery detects a partly written header. The lines after the base
+//! must continue the hash chain from the line that the header states. So after the base has moved, the old bytes in the
+//! area cannot be mistaken for new lines.
 //!
 //! Every process that uses an area holds a shared lock on it. So a process that opens the area can find out whether
 //! other processes use it.
@@ -87,15 +87,15 @@ impl Area {
     }
 
     fn from_file(file: Arc<dyn StorageFile>) -> io::Result<Self> {
-        // This call acquires the lock, because no other process holds the exclusive lock on the area now. A process
-        // holds the exclusive lock only while it holds the journal's lock, and the caller holds the journal's lock.
+        // This call always acquires the lock. A process holds the exclusive lock on the area only while it holds the
+        // journal's lock, and here the caller holds the journal's lock.
         uninterrupted(|| file.try_lock_shared())?;
         let id = file.stat()?.id;
         Ok(Self { file: SyncFile::new(file), id, alone: true, header: None, seen: [0; HEADER_LINE_BYTES_MAX] })
     }
 
-    /// Returns true if no other process uses the area. To find out, tries to turn the shared lock of this process into
-    /// the exclusive lock. Afterwards this process no longer holds the shared lock.
+    /// Returns true if no other process uses the area. To find out, tries to turn this process's shared lock into the
+    /// exclusive lock. Whether or not this succeeds, the process loses the shared lock.
     pub(super) fn leave(&self) -> bool {
         uninterrupted(|| self.file.try_lock()).unwrap_or(false)
     }
@@ -140,7 +140,7 @@ impl Area {
         self.header.is_some_and(|header| offset >= header.base && offset + len <= header.base + AREA_BYTES)
     }
 
-    /// Returns the lowest offset, not below `offset`, from which on the area has all bytes of the segment up to `end`.
+    /// Returns the lowest offset, not below `offset`, from which the area has all of the segment's bytes up to `end`.
     /// Returns `None` if the area does not have the byte just before `end`.
     pub(super) fn held_from(&self, offset: u64, end: u64) -> Option<u64> {
         let base = self.header?.base;

@@ -100,9 +100,9 @@ fn line_after<'b>(bytes: &'b [u8], at: usize, link: &Link) -> Option<(&'b [u8], 
 /// Returns the value of `Header::stray` for a new segment that consists of the `repeated` lines. The next line of the
 /// segment will follow `link`.
 ///
-/// If `link` is the link of the last repeated line, or if there are no repeated lines, the value is 0. If not, the
-/// previous segment has lines with higher numbers than the repeated lines, and `link` has the highest number. The value
-/// is then the length of the repeated lines.
+/// If `link` is the link of the last repeated line, or if there are no repeated lines, the value is 0. Otherwise the
+/// previous segment has lines with higher numbers than the repeated lines, and `link` has the highest of these numbers.
+/// The value is then the length of the repeated lines.
 pub(super) fn stray_bytes(repeated: &[u8], link: &Link) -> u64 {
     let last = repeated.strip_suffix(b"\n").and_then(line::trailer);
     if last.is_some_and(|last| last.link == *link) { 0 } else { repeated.len() as u64 }

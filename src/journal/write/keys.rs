@@ -5,7 +5,7 @@ use std::fmt;
 use super::mark::Mark;
 use crate::error::{Error, Result};
 
-/// The place of a line in a journal.
+/// The position of a line in a journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct LinePlace {
     /// The number of the segment, counting from 1.
@@ -18,8 +18,8 @@ pub(crate) struct LinePlace {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Key {
     pub(crate) id: u128,
-    /// The line with this key that the payload replaces. The payload is appended although this line has the key, unless
-    /// a later line has the key too.
+    /// The line with this key that the payload replaces. The payload is then appended only if no later line has the
+    /// key. `None` if the payload is appended only if no line has the key.
     pub(crate) replaces: Option<LinePlace>,
 }
 
@@ -34,13 +34,13 @@ pub(crate) enum NotAppended {
     Unknown(Error),
 }
 
-/// Knows which lines of a journal have which keys. The journal itself does not know what its lines mean.
+/// An index of the keys that the lines of a journal have. The journal itself does not interpret its lines.
 pub(crate) trait KnownKeys: fmt::Debug + Send + Sync {
-    /// Returns the last line that has each key, or `None` if there is none. The lock of the journal is held meanwhile,
-    /// so no process appends lines. `end` is the end of the journal.
+    /// Returns the last line with each key, or `None` for a key that no line has. The caller holds the lock of the
+    /// journal, so no process appends lines in the meantime. `end` is the end of the journal.
     fn places(&self, keys: &[Key], end: Mark) -> Result<Vec<Option<LinePlace>>>;
 
-    /// Notes the lines that were written from `before` to `after`, each with its key and the offset at which it begins.
-    /// The lock of the journal is held meanwhile.
+    /// Records the lines that were written from `before` to `after`, each with its key and the offset at which it
+    /// begins. The caller holds the lock of the journal.
     fn written(&self, lines: &[(u128, u64)], before: Mark, after: Mark);
 }

@@ -2,7 +2,7 @@
 
 use crate::journal::format::line::Link;
 
-/// The offset `len` in a segment, and the number and hash of the last line before it.
+/// The offset `len` in a segment, and the number and hash of the last line before that offset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Mark {
     pub(crate) segment: u64,

@@ -13,9 +13,9 @@ use crate::journal::format::line::TRAILER_BYTES_MAX;
 pub(super) struct Payloads {
     bytes: Vec<u8>,
     ends: Vec<usize>,
-    /// The keys of the payloads that have one, each with the index of its payload, in the order of the indexes.
+    /// The keys, each with the index of its payload, in ascending order of the indexes. A payload need not have a key.
     keys: Vec<(usize, Key)>,
-    /// Knows the keys of the lines. `None` if no payload has a key.
+    /// The index of the keys of all lines, or `None` if no payload has a key.
     known: Option<Arc<dyn KnownKeys>>,
 }
 
@@ -28,15 +28,15 @@ impl Payloads {
         self.ends.push(self.bytes.len());
     }
 
-    /// Adds a payload that is appended only if no line has its key. All payloads of a journal have the same `known`.
+    /// Adds a payload that is appended only if no line has its key. All calls for a journal must pass the same `known`.
     pub(super) fn push_new(&mut self, payload: &[u8], key: Key, known: &Arc<dyn KnownKeys>) {
         self.keys.push((self.count(), key));
         self.known.get_or_insert_with(|| Arc::clone(known));
         self.push(payload);
     }
 
-    /// Returns the payloads that must not be appended. The lock of the journal must be held. `end` is the end of the
-    /// journal.
+    /// Returns the payloads that must not be appended. The caller must hold the lock of the journal. `end` is the end
+    /// of the journal.
     pub(super) fn skipped(&self, end: Mark) -> Skipped {
         let Some(known) = &self.known else { return Skipped::default() };
         let keys: Vec<_> = self.keys.iter().map(|(_, key)| *key).collect();
@@ -55,8 +55,9 @@ impl Payloads {
         skipped.collect()
     }
 
-    /// Notes the lines of all payloads, which were written from `before` to `after`. `starts` has the offset of each
-    /// line. Does nothing if a payload has no key, or if the payloads were several runs.
+    /// Adds the lines of all payloads to the index of keys. The lines were written from `before` to `after`, and
+    /// `starts` has the offset of each line. Does nothing if a payload has no key, or if the payloads were written as
+    /// several [`runs`](Self::runs).
     pub(super) fn written(&self, starts: &[u64], before: Mark, after: Mark) {
         if let Some(known) = &self.known
             && self.keys.len() == self.count()
@@ -101,7 +102,8 @@ impl Payloads {
     }
 
     /// Divides all payloads into runs of consecutive payloads, so that the lines of each run fit into a file of `limit`
-    /// bytes. A payload whose line does not fit into such a file is a run of its own. Without a limit, there is one run.
+    /// bytes. A payload whose line does not fit into such a file becomes a separate run. Without a limit, there is one
+    /// run.
     pub(super) fn runs(&self, limit: Option<u64>) -> Vec<Run<'_>> {
         let mut runs = Vec::new();
         let mut rest = self.all();
@@ -167,7 +169,8 @@ mod tests {
         }
     }
 
-    /// Returns the lines that are noted for a batch of payloads with these keys, if the last run begins at `starts`.
+    /// Returns the lines that are recorded for payloads with these `keys`. `starts` has the offsets of the lines in the
+    /// last run.
     fn noted(keys: &[Option<u128>], starts: &[u64]) -> Vec<(u128, u64)> {
         let (noted, mut payloads) = (Arc::new(Noted::default()), Payloads::default());
         let known: Arc<dyn KnownKeys> = Arc::clone(&noted) as _;
@@ -186,7 +189,7 @@ mod tests {
     fn lines_are_noted_only_if_all_of_them_have_keys_and_were_one_run() {
         assert_eq!(noted(&[Some(7), Some(8)], &[0, 300]), [(7, 0), (8, 300)]);
         assert_eq!(noted(&[Some(7), None], &[0, 300]), []);
-        // Of several runs, only the starts of the last run are known.
+        // If there are several runs, `starts` has only the offsets of the last run.
         assert_eq!(noted(&[Some(7), None], &[300]), []);
         assert_eq!(noted(&[Some(7), Some(8)], &[300]), []);
     }

@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use super::area;
 use crate::disk::{Access, Storage, StorageFile, append_all, write_all_at};
 
-/// At most this many syncs are measured after overwrites, and at most this many after appends.
+/// The maximum number of syncs of each kind that are measured. The two kinds are syncs after overwrites and after
+/// appends.
 const SYNCS: usize = 50;
-/// For each of the two kinds, no further sync is measured once the measurements have taken this time.
+/// The measurement of each kind stops after this time.
 const SYNCING_MAX: Duration = Duration::from_secs(2);
 /// A payload as long as a short record.
 const RECORD: [u8; 900] = [b'x'; 900];

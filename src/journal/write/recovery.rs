@@ -1,12 +1,13 @@
-//! Recovery: finds the last line of the journal after a crash, and makes the active segment end there. New lines are
-//! appended to the active segment. No line is added to a sealed segment any more.
+//! Recovery: finds the last line of the journal after a crash, and makes the active segment end there. New lines go to
+//! the active segment. Sealed segments never change.
 //!
 //! A process recovers when it opens the journal, and again when it finds the files in a state that it does not expect.
 //! During recovery the process holds the journal's lock.
 //!
-//! The commit area has a copy of the segment's bytes after an offset, the base. Everything before the base is synced in
-//! the segment. After the base, recovery takes each line from the segment. If the line is damaged or missing there,
-//! recovery takes the line from the area. Recovery moves all other bytes after the base to `quarantine/`.
+//! The commit area is a file with a copy of the segment's bytes after an offset, the base. Everything before the base
+//! is synced in the segment. Recovery restores the lines after the base one by one. If the segment has a line intact,
+//! recovery takes that line from the segment, and otherwise from the area. The lines end where neither file has the
+//! next line. Recovery moves all other bytes after the base from the segment to `quarantine/`.
 //!
 //! A crash can also interrupt recovery. The next recovery then finds the same last line, whichever step was
 //! interrupted.
@@ -28,8 +29,8 @@ use crate::journal::format::line::Link;
 use crate::journal::read::truncation::segments_gone;
 use crate::journal::read::{LINE_BYTES_MAX, is_reported_damaged};
 
-/// Recovery first reads as many bytes of the area as the segment has after the base, and this many more. If the area
-/// has further lines, recovery reads the whole area.
+/// Recovery first reads as many bytes of the area as the segment has after the base, plus this number. If the area has
+/// further lines, recovery reads the whole area.
 const PEEK_BYTES: usize = 4096;
 
 impl Tail {
@@ -49,8 +50,7 @@ impl Tail {
             .map_err(|source| Error::io("open the commit area", &self.layout.commit(), source))?;
         let held = area.as_ref().and_then(Area::held);
         self.area_failed |= self.area.as_ref().is_some_and(|area| area.file.has_failed());
-        // If a sync of the area failed, this recovery still reads the content of the area, but nothing is written to
-        // the area any more.
+        // If a sync of the area failed, this recovery still reads the area, but does not write to it.
         self.area = area.filter(|_| !self.area_failed);
         let held = held.filter(|held| held.header.ledger == self.id);
         // If another program removed the last sealed segments, only the header of the area still states the number of
@@ -189,8 +189,8 @@ impl Tail {
                     self.area = None;
                     self.area_failed = true;
                 }
-                // The segment is sealed next, and should end with a complete line. So try to cut off an incomplete last
-                // line. The new segment gets the complete line from the area.
+                // The segment is sealed next. Try to remove the bytes after its last complete line, so that the sealed
+                // segment ends with a complete line. The new segment repeats all lines after the base.
                 let whole = merged.bytes[..same].iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at as u64 + 1);
                 if self.active_len()? > header.base + whole {
                     let _ = self.file.truncate(header.base + whole);
@@ -214,13 +214,13 @@ impl Tail {
     ///
     /// This function truncates and appends instead of overwriting, because of a behaviour observed on ext4. If the
     /// first write to a block fails, ext4 keeps the block marked as unwritten. If the cached page of this block is then
-    /// overwritten, a sync reports no error, but the block reads as NULs once the page leaves the cache. Overwriting
+    /// overwritten, a sync reports success. But once the page leaves the cache, the block reads as NULs. Overwriting
     /// the area is safe, because the blocks of the area were synced when the area was created. Between the truncation
     /// and the append, only the area has the bytes.
     ///
     /// If other processes use the journal, or if this process has the commit area open already, [`write_in_place`] is
-    /// called instead. That function never truncates, so it does not disturb readers. In that case a failed sync cannot
-    /// go unnoticed, because the system reports the failure to every process that has the file open.
+    /// called instead. That function never truncates, so it does not disturb readers. In that case a failed sync is
+    /// always noticed, because the system reports the failure to every process that has the file open.
     ///
     /// [`write_in_place`]: Self::write_in_place
     fn rewrite(&mut self, header: Header, bytes: &[u8]) -> io::Result<()> {
@@ -243,8 +243,8 @@ impl Tail {
         write_all_at(&*self.storage.open(self.layout.active(), Access::Write)?, bytes, base)
     }
 
-    /// Returns the bytes that the segment should have after the base. `there` holds the bytes that the segment has
-    /// after the base now.
+    /// Returns the bytes that the segment should have after the base. `there` holds the bytes that the segment actually
+    /// has there.
     fn merge(&self, held: &Held, there: &[u8]) -> Result<Merged> {
         // The segment nearly always has all lines of the area. So the first read of the area has only a few bytes more
         // than the segment has after the base.
@@ -298,8 +298,8 @@ impl Tail {
     fn finish_at(&mut self, end: Mark, len: u64) -> Result<()> {
         let mut stray = 0;
         if len > end.len && self.file.truncate(end.len).is_err() {
-            // An append-only file (`chattr +a`) cannot be truncated. End the remaining bytes with a line feed, so that
-            // they become a separate, invalid line.
+            // An append-only file (`chattr +a`) cannot be truncated, so the bytes after `end` stay in the segment. A
+            // line feed after them makes them an invalid line of their own, and the next line begins after it.
             append_all(&**self.file, b"\n")
                 .map_err(|source| Error::io("end a torn line", self.layout.active(), source))?;
             stray = len + 1 - end.len;
@@ -353,6 +353,8 @@ impl Tail {
             let read = || last_valid(Arc::from(self.storage.open(&path, Access::Read)?), before);
             read().map_err(|source| Error::io("read a sealed segment", &path, source))
         };
+        // Find the last segment that has a valid line. The segments after it may still have damaged lines, whose
+        // numbers must not be used again. So read these segments too, from the first to the last.
         let mut link = Link::START;
         let mut without_line = sealed.len();
         for (at, &segment) in sealed.iter().enumerate().rev() {

@@ -4,8 +4,7 @@
 //!
 //! - If the area is full, the base moves to the end of the segment, and the area is filled again from its start.
 //! - If a write to the area or a sync of it failed, a new area replaces it.
-//! - If the segment is full, too old or could not be synced, it is sealed, so that no line is added to it any more.
-//!   Then a new segment begins.
+//! - If the segment is full or too old, or if it could not be synced, it is sealed and a new segment begins.
 
 use std::io;
 use std::sync::Arc;
@@ -78,7 +77,7 @@ impl Tail {
                 let path = self.layout.commit();
                 self.warn(&Error::io("create the commit area", &path, error));
                 match unless_missing(self.storage.remove(&path)) {
-                    // The area that failed is gone, so the next append need not recover.
+                    // The area that failed was removed, so the next append need not recover.
                     Ok(()) => self.area_failed = false,
                     Err(error) => self.warn(&Error::io("remove the commit area", &path, error)),
                 }

@@ -1,7 +1,7 @@
 //! The end of the journal as this process last saw it, and checks of the files that this process has open.
 //!
 //! Three other files change this state: [`replace`](super::replace), [`recovery`](super::recovery) and
-//! [`tail`](super::tail). Each of the three uses this file and the files listed before it, but no file listed after it.
+//! [`tail`](super::tail). Each of them imports this file and the files that are before it in this list.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,18 +31,24 @@ pub(crate) struct Tail {
     pub(crate) id: Uuid,
     pub(super) options: JournalOptions,
     pub(super) lock: LockFile,
+    /// The active segment.
     pub(super) file: SyncFile,
+    /// The device and the inode of `file`.
     pub(super) file_id: (u64, u64),
     /// The commit area, which has a copy of the active segment's last bytes. `None` if there is no area that can be
     /// written.
     pub(super) area: Option<Area>,
+    /// What the last check found out about the name of the active segment. While the directory does not change, the
+    /// next check is cheap.
     pub(super) active_seen: Seen,
+    /// Like `active_seen`, but for the commit area.
     pub(super) area_seen: Seen,
     /// True if writing or syncing the area failed, so that a new area must replace it.
     pub(super) area_failed: bool,
+    /// The position after the last line.
     pub(super) end: Mark,
-    /// Everything before this mark is known to be synced in the segment itself. Lines that are synced only in the area
-    /// do not count, because later lines overwrite them there.
+    /// Everything before this mark is known to be synced in the segment itself. A sync of the area is not enough,
+    /// because later lines overwrite the area.
     pub(super) durable: Mark,
     /// True if `end` may be wrong, so that the next call must recover first.
     pub(super) needs_recovery: bool,
@@ -57,6 +63,7 @@ pub(crate) struct Tail {
 }
 
 impl Tail {
+    /// Returns the state of a process that has opened the active segment, `file`, but has not recovered yet.
     pub(super) fn unrecovered(
         layout: Layout,
         options: JournalOptions,
@@ -111,8 +118,8 @@ impl Tail {
         self.file.length().map_err(|source| Error::io("examine the ledger", self.layout.active(), source))
     }
 
-    /// Reads the area's header again. Returns false if the area can no longer be used: a sync of it failed, its path
-    /// names another file, or its header names another segment or ledger.
+    /// Reads the area's header again. Returns false if there is no area, or if the area must not be used. An area must
+    /// not be used if a sync of it failed, its path names another file, or its header names another segment or ledger.
     pub(super) fn refresh_area(&mut self) -> Result<bool> {
         let path = self.layout.commit();
         let Some(area) = &mut self.area else { return Ok(false) };
@@ -149,8 +156,8 @@ impl Tail {
     }
 
     /// Compares the last bytes before `len` in the area and in the segment. Returns true if these bytes are equal, or
-    /// if the area does not have the bytes just before `len`. The bytes differ if another program copied a line to the
-    /// end of the segment.
+    /// if the area does not have the byte just before `len`. The bytes differ if another program copied a line to the
+    /// end of the segment. Returns false if there is no area.
     pub(super) fn area_ends_as_segment(&self, len: u64) -> Result<bool> {
         let Some(area) = &self.area else { return Ok(false) };
         let Some(from) = area.held_from(len.saturating_sub(TRAILER_BYTES_MAX as u64), len) else { return Ok(true) };
@@ -167,7 +174,7 @@ impl Tail {
         self.area.as_ref().is_some_and(|area| area.fits(self.end.len, bytes))
     }
 
-    /// Writes `event` to `events.jsonl`. A failure is only a warning, because it must not fail the append.
+    /// Writes `event` to `events.jsonl`. A failure only causes a warning, so that the append can succeed.
     pub(super) fn record(&self, event: &Event) {
         if let Err(error) = events::record(&*self.storage, &self.layout, (self.options.clock)(), event) {
             self.warn(&error);

@@ -1,5 +1,5 @@
-//! Syncs the files to which a batch was written. A file whose sync has failed is not synced again before its bytes have
-//! been written again.
+//! Syncs the files to which a batch was written. After a failed sync, the bytes of the file are written again before
+//! the file is synced again.
 
 use std::io;
 use std::ops::Deref;
@@ -13,8 +13,9 @@ use crate::mutex::lock;
 /// An open file that remembers whether a sync of it has failed. Its clones remember this too, and so do values that
 /// [`reopened`](Self::reopened) returns.
 ///
-/// After a failed sync, the system forgets the error and the pages that it could not write, so the next sync reports
-/// success. ext4 and XFS do so by design. This behaviour became known as "fsyncgate" in 2018.
+/// After a failed sync, the system forgets the error and the pages that it could not write. So the next sync reports
+/// success, although these pages are not on the disk. ext4 and XFS behave like this by design. The behaviour became
+/// known as "fsyncgate" in 2018.
 ///
 /// For everything except [`sync`](Self::sync), this type dereferences to the file.
 #[derive(Debug, Clone)]
@@ -36,8 +37,8 @@ impl SyncFile {
         Self { file, past: Arc::default() }
     }
 
-    /// Returns a `SyncFile` for `file`, which must be a new handle of the same file. Both values know of each other's
-    /// failed syncs.
+    /// Returns a `SyncFile` for `file`, which must be a new handle of the same file. If a sync of one of the two values
+    /// fails, both remember it.
     pub(super) fn reopened(&self, file: Arc<dyn StorageFile>) -> Self {
         Self { file, past: Arc::clone(&self.past) }
     }
@@ -65,9 +66,9 @@ impl Deref for SyncFile {
 
 /// Lines that were written but not synced yet: where they end, and the files that have them.
 ///
-/// The lines are durable once one of these files is synced. This holds even if a writer has since moved the base of the
-/// area or changed to another segment. Before such a change, the writer synced the old segment, or repeated the
-/// unsynced lines of the old segment in the new one.
+/// The lines are durable once one of these files is synced. This holds even if a writer has since reused the area for
+/// later lines, or has begun another segment. Before a writer does either, it syncs the old segment, or repeats the
+/// unsynced lines in a new segment and syncs that.
 #[derive(Debug)]
 pub(super) struct Unsynced {
     pub(super) end: Mark,

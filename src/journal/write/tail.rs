@@ -44,9 +44,9 @@ impl Tail {
     /// Opens the files of an existing journal without its lock. The first append then repairs any damage from a crash.
     /// Returns `None` if there is no active segment, since creating one requires the lock.
     ///
-    /// Until the first append, `end` is the base of the commit area, which is the offset up to which the segment is
-    /// known to be synced. If there is no area, `end` is the start of the active segment. The journal cannot end before
-    /// `end`, because bytes before the base are never removed.
+    /// Until the first append, `end` is the base of the commit area. Up to this offset, the segment is known to be
+    /// synced. If there is no area, `end` is the start of the active segment. The journal cannot end before `end`,
+    /// because bytes before the base are never removed.
     pub(crate) fn open_without_lock(layout: Layout, options: JournalOptions, id: Uuid) -> Result<Option<Self>> {
         let storage = Arc::clone(&options.storage);
         let file = if_there(storage.open(layout.active(), Access::Append));
@@ -71,7 +71,7 @@ impl Tail {
         std::mem::take(&mut self.spare)
     }
 
-    /// Keeps the memory of `payloads` for the next batch, unless it has grown too large.
+    /// Keeps the memory of `payloads` for the next batch. Frees it if it has grown too large.
     pub(super) fn give_spare(&mut self, mut payloads: Payloads) {
         if payloads.capacity() <= BUFFER_BYTES_KEPT {
             payloads.clear();
@@ -89,9 +89,9 @@ impl Tail {
         Ok(self.end)
     }
 
-    /// Appends a line for each payload, except for the payloads whose key a line has already. Returns the position
-    /// before the first line, the skipped payloads, and the files that the caller must sync. This sync also makes the
-    /// existing lines with these keys durable, which another process may not have synced yet.
+    /// Appends a line for each payload, but skips a payload if a line already has its key. Returns the position before
+    /// the first new line, the skipped payloads, and the files that the caller must sync. The caller syncs even if all
+    /// payloads were skipped, because another process may not have synced the existing lines with their keys yet.
     ///
     /// If there is a file-size limit, the lines may need several segments. All of these segments except the last one
     /// are synced here. If this function fails, the journal normally has none of the lines. There are two exceptions:
@@ -123,7 +123,7 @@ impl Tail {
         let before = before.unwrap_or(self.end);
         let unsynced = Unsynced {
             end: self.end,
-            // The area may lack an existing line that has a key.
+            // The area may lack an existing line that has the key of a skipped payload.
             area: self.area.as_ref().filter(|_| in_area && skipped.is_empty()).map(|area| area.file.clone()),
             segment: self.file.clone(),
             segment_id: self.file_id,
@@ -131,8 +131,8 @@ impl Tail {
         Ok((before, skipped, unsynced))
     }
 
-    /// Catches up with the changes that other processes made since the last call. This is cheap if there are no
-    /// changes.
+    /// Catches up with the changes that other processes made since the last call. Without changes, this takes only a
+    /// few system calls.
     pub(super) fn catch_up(&mut self) -> Result<()> {
         if self.needs_recovery || !self.active_is_still_there()? {
             return self.recover();
@@ -168,14 +168,14 @@ impl Tail {
     /// Writes a line for each payload to the commit area and to the segment. Returns true if the area has all of these
     /// lines.
     ///
-    /// The area is written first. So at whatever point the process dies, the area has at least the lines that the
-    /// segment has after the base.
+    /// The area is written first. So no matter when the process dies, the area has all lines that the segment has after
+    /// the base.
     fn write(&mut self, payloads: Run<'_>) -> Result<bool> {
         self.buffer.clear();
         self.starts.clear();
         let mut link = self.end.link;
         if link.seq.checked_add(payloads.count() as u64).is_none() {
-            // No journal grows to so many lines, so a line with this number was written by hand.
+            // No journal grows to this number of lines, so a line with this number was written by hand.
             return Err(Error::new(ErrorKind::Overflow, "append to the ledger")
                 .path(self.layout.active())
                 .detail(format!("its last line has number {}, the highest possible", link.seq)));
@@ -212,8 +212,8 @@ impl Tail {
     /// Checks that the batch ends at the offset `end`. `link` is the number and the hash of the batch's last line.
     ///
     /// A program that ignores the lock may append bytes immediately before this process writes the batch. The batch
-    /// then ends at a higher offset than `end`. In that case, the next recovery moves those bytes and the batch to
-    /// `quarantine/`.
+    /// then ends at a higher offset than `end`, and this function fails. The next recovery moves those bytes and the
+    /// batch to `quarantine/`.
     fn check_batch_end(&self, end: u64, link: Link) -> Result<()> {
         let len = self.active_len()?;
         if len == end || (len > end && self.last_link(end)? == Some(link)) {
@@ -247,6 +247,8 @@ impl Tail {
         }
     }
 
+    /// Seals the segment and begins a new one if the segment is too large or too old. Also does so if the segment with
+    /// the lines of `next` would exceed the file-size limit of this process.
     fn rotate_if_due(&mut self, next: Run<'_>) -> Result<()> {
         let header = self.area.as_ref().and_then(Area::header);
         let large = self.options.rotate_bytes.is_some_and(|limit| self.end.len >= limit);
@@ -271,11 +273,11 @@ impl Tail {
         Ok(())
     }
 
-    /// Moves the base to the end of the segment. Recovery writes all lines after the base again. So the next process
-    /// that opens the journal need not write any lines. Does nothing if other processes use the journal, or if the
+    /// Moves the base to the end of the segment. This saves work for the next process that opens the journal, because
+    /// its recovery writes all lines after the base again. Does nothing if other processes use the journal, or if the
     /// files are not in the expected state.
     pub(super) fn close(&mut self) {
-        // If the last attempt to acquire the lock timed out, do not wait for the lock again.
+        // Do not wait for the lock if the last attempt to acquire it timed out.
         let deadline = if self.lock_missed { Duration::ZERO } else { self.options.lock_deadline };
         if self.needs_recovery {
             return;
@@ -286,13 +288,13 @@ impl Tail {
             let closed = self.matches_area().and_then(|matches| if matches { self.rebase(0) } else { Ok(()) });
             closed.unwrap_or_else(|error| self.warn(&error));
         }
-        // Release the lock on the area before the journal's lock. Otherwise a process that opens the journal now could
-        // find that this process still uses the area.
+        // Release the lock on the area before the journal's lock. Otherwise a process that opens the journal at this
+        // moment could find that this process still uses the area.
         self.area = None;
     }
 
-    /// Returns true if the segment has bytes after the base, and their copy in the commit area does not differ. If the
-    /// copy differs, the base must not move, because recovery needs the area to repair the segment.
+    /// Returns true if the segment has bytes after the base, and the commit area has the same bytes or does not hold
+    /// all of them. If its bytes differ, the base must not move, because recovery needs the area to repair the segment.
     fn matches_area(&mut self) -> Result<bool> {
         if !self.active_is_still_there()? || !self.refresh_area()? {
             return Ok(false);

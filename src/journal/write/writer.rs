@@ -1,6 +1,5 @@
-//! Group commit: while a batch is being written, the lines of new callers are collected. These lines form the next
-//! batch, which needs only one write and one sync. A call succeeds once its lines have been written and, if the options
-//! require it, synced.
+//! Group commit: while one batch is being written, the payloads of new callers form the next batch. A batch needs only
+//! one write and one sync. A call succeeds once its lines have been written and, if the options require it, synced.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -86,7 +85,9 @@ impl Writer {
         Ok(Appended { seq: written.seq(place), durability: self.durability })
     }
 
-    /// Appends the payloads that have no key, or a key that no line has yet. Returns the result for each payload, in the same order.
+    /// Appends each payload whose key no line has yet. A payload is also appended if its key
+    /// [replaces](super::keys::Key::replaces) the last line with this key, or if it has no key. Returns the result for
+    /// each payload, in the same order.
     pub(crate) fn append_new(
         &self,
         payloads: &[(&[u8], Option<Key>)],
@@ -141,7 +142,7 @@ impl Writer {
         }
     }
 
-    /// Notes the state of the tail for [`is_recovered`](Self::is_recovered).
+    /// Stores the state of the tail for [`is_recovered`](Self::is_recovered).
     fn note(&self, tail: &Tail) {
         self.needs_recovery.store(tail.needs_recovery, Ordering::Release);
     }
@@ -161,7 +162,8 @@ impl Writer {
         *lock(&self.seen)
     }
 
-    /// Does not wait for a thread that appends.
+    /// Returns false if the next append must first look for damage from a crash. Does not wait for a thread that
+    /// appends.
     pub(crate) fn is_recovered(&self) -> bool {
         !self.needs_recovery.load(Ordering::Acquire) && !self.tail.is_poisoned()
     }

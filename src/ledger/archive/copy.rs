@@ -1,7 +1,7 @@
 //! Copies a file to an archive.
 
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::digest::hash_reader;
 use crate::disk::{Access, FileType, Storage, StorageFile, read_full_at, unless_missing, write_all_at};
@@ -17,8 +17,8 @@ pub(super) struct Content {
     pub(super) hash: String,
 }
 
-/// Copies the regular file `from` to the path `to`. If there is already a file at `to`, it must have the same content.
-/// When this function returns, the copy is complete and durable, and equals the original.
+/// Copies the regular file `from` to the path `to`. If there is already a file at `to`, checks that it has the same
+/// content. When this function returns `Ok`, the copy is complete and durable, and equals the original.
 pub(super) fn verified(storage: &dyn Storage, from: &Path, to: &Path) -> Result<Content> {
     let original = content(storage, from)?;
     let id = |path: &Path| {
@@ -38,7 +38,7 @@ pub(super) fn verified(storage: &dyn Storage, from: &Path, to: &Path) -> Result<
         same(&content(storage, &new)?, &original, &new)?;
         storage.rename(&new, to).map_err(|source| Error::io("name a copy in the archive", to, source))?;
     }
-    // The copy may be left over from an earlier call that crashed.
+    // Compare the file at `to` in any case, because it may be left over from an earlier call that crashed.
     same(&content(storage, to)?, &original, to)?;
     let parent = to.parent().unwrap_or(Path::new(""));
     storage.sync_dir(parent).map_err(|source| Error::io("sync the archive", parent, source))?;
@@ -96,9 +96,4 @@ impl Read for Reader<'_> {
         self.offset += read as u64;
         Ok(read)
     }
-}
-
-/// Returns the absolute path for an event, because a reader of the event may have another current directory.
-pub(super) fn absolute(path: &Path) -> PathBuf {
-    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }

@@ -1,10 +1,10 @@
-//! Archives or deletes files about a ledger's executions, such as run logs. The ledger's events report each of these
+//! Archives or deletes files about a ledger's executions, such as run logs. `events.jsonl` reports each of these
 //! changes.
 
 use std::path::{Path, PathBuf};
 
 use super::copy;
-use crate::disk::make_directory;
+use crate::disk::{absolute, make_directory};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::Ledger;
 use crate::ledger::event::LedgerEvent;
@@ -19,7 +19,7 @@ impl Ledger {
     ///   name.
     /// - [`ErrorKind::Io`] if a disk fails.
     pub fn archive_file(&self, path: impl AsRef<Path>, directory: impl AsRef<Path>, reason: &str) -> Result<PathBuf> {
-        let (path, directory) = (&copy::absolute(path.as_ref()), &copy::absolute(directory.as_ref()));
+        let (path, directory) = (&absolute(path.as_ref()), &absolute(directory.as_ref()));
         let name = path.file_name().ok_or_else(|| {
             Error::new(ErrorKind::Unsuitable, "archive a file").path(path).detail("expected the path of a file")
         })?;
@@ -41,9 +41,9 @@ impl Ledger {
     ///
     /// # Errors
     /// - [`ErrorKind::Unsuitable`] if `path` is not a regular file.
-    /// - [`ErrorKind::Io`] if the disk fails. The file stays if the event could not be written.
+    /// - [`ErrorKind::Io`] if the disk fails. If the event could not be written, the file stays.
     pub fn delete_file(&self, path: impl AsRef<Path>, reason: &str) -> Result<()> {
-        let path = &copy::absolute(path.as_ref());
+        let path = &absolute(path.as_ref());
         let content = copy::content(self.storage(), path)?;
         let event = LedgerEvent::FileDeleted {
             path: path.display().to_string(),

@@ -1,13 +1,14 @@
-//! Moves sealed segments (files of the ledger that no longer change), and files such as run logs, to an archive.
-//! Deletes files such as run logs.
+//! Moves sealed segments to an archive. A sealed segment is a file of the ledger that never changes. This module also
+//! moves files such as run logs to an archive, or deletes them.
 //!
-//! The archive of a ledger `x.jsonl` is a directory with its own `x.ledger/`. It contains the moved segments, with
-//! their old names, and a copy of `ledger.json`, which has the id of the ledger. So every reader of a ledger can read
-//! and verify the archive. The lines of the archive are the beginning of the chain, and the lines of the ledger
-//! continue the chain. The ledger's `events.jsonl` says which line is the last one in the archive.
+//! The archive of a ledger `x.jsonl` is a directory with its own `x.ledger/`. This `x.ledger/` contains the moved
+//! segments, with their old names, and a copy of `ledger.json`, which has the id of the ledger. So every reader of a
+//! ledger can read and verify the archive. The lines of the archive are the beginning of the chain, and the lines of
+//! the ledger continue the chain. The ledger's `events.jsonl` says which line is the last one in the archive.
 //!
-//! To move a file, the ledger copies it, syncs and compares the copy, writes and syncs an event, and then removes the
-//! file. After a crash, the file is at its old path or at both paths, and the next call completes the move.
+//! To move a file, the ledger copies it, syncs the copy, compares it with the file, writes and syncs an event, and then
+//! removes the file. After a crash, the file is at its old path, or at both paths. The next call then completes the
+//! move.
 
 mod copy;
 mod file;

@@ -1,12 +1,11 @@
-//! Moves sealed segments, the files of a ledger that no longer change, to an archive.
+//! Moves sealed segments, which are files of a ledger that never change, to an archive.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::copy;
 use crate::disk::lock::LockFile;
-use crate::disk::make_directory;
-use crate::disk::{Access, Storage};
+use crate::disk::{Access, Storage, absolute, make_directory};
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::format::Layout;
 use crate::journal::format::identity;
@@ -32,10 +31,10 @@ pub struct SealedSegment {
     /// The length of the segment's file, in bytes.
     pub bytes: u64,
     /// The latest time in UTC at which an execution of this segment started or ended. `None` if a line of the segment
-    /// is not a record, or if the segment has to stay in the ledger and was therefore not read. If a line of the
-    /// segment is damaged, the lines from that line on do not count.
+    /// is not a record. If a line of the segment is damaged, only the lines before it count. A segment that has to stay
+    /// for another reason is not read, and also has `None`.
     pub latest: Option<Timestamp>,
-    /// Why the segment has to stay in the ledger; `None` if it can be moved to an archive together with all earlier
+    /// Why the segment has to stay in the ledger. `None` if it can be moved to an archive, together with all earlier
     /// segments.
     pub stays: Option<String>,
     /// The number and the hash of the segment's last line.
@@ -61,8 +60,8 @@ fn sealed_on(storage: &dyn Storage, layout: &Layout) -> Result<Vec<SealedSegment
     let mut before = archived.map_or(Link::START, |archived| archived.link);
     let mut segments: Vec<SealedSegment> = Vec::new();
     let mut blocked = None;
-    // If the completion of a detached execution was interrupted, the next attempt searches the ledger for the record of
-    // the execution, from the position `since` on. So the segments from that position on have to stay.
+    // The completion of a detached execution may have been interrupted. The next attempt to complete it searches the
+    // ledger for its record, from the position `since` on. So the segments from that position on have to stay.
     let mut denied = Vec::new();
     let unsettled = detached::all(storage, layout, &mut denied)?.into_iter();
     if let Some(error) = denied.pop() {
@@ -109,12 +108,11 @@ fn sealed_on(storage: &dyn Storage, layout: &Layout) -> Result<Vec<SealedSegment
 struct Walked {
     end: Link,
     latest: Option<Timestamp>,
-    /// The first error in the chain of the lines; `None` if the chain is intact.
+    /// The first error in the chain of the lines, or `None` if the chain is intact.
     fault: Option<String>,
 }
 
-/// Reads at most `lines_max` lines of a segment. In an intact chain, the first of these lines follows the line
-/// `before`.
+/// Reads at most `lines_max` lines of a segment, and checks that they continue the chain after the line `before`.
 fn walk(storage: &dyn Storage, path: &Path, before: Link, lines_max: u64) -> Result<Walked> {
     let failed = |source| Error::io("read a sealed segment", path, source);
     let mut lines = Splitter::new(Arc::from(storage.open(path, Access::Read).map_err(failed)?), 0);
@@ -157,12 +155,13 @@ impl Ledger {
     /// Moves the sealed segments up to number `last` to the archive in `directory`, and returns the segments that were
     /// moved. Creates the directory if it does not exist.
     ///
-    /// No record is deleted. The archive is a ledger of the same name that every reader can read and verify. Do not
+    /// No record is deleted. The archive is a ledger of the same name, so every reader can read and verify it. Do not
     /// open the archive for writing. [`Verification::archived`] says which line is the last one in the archive.
     ///
     /// Other threads and processes can append during the move. If a [`Records`](crate::ledger::Records) iterator has
-    /// not read the whole segment that is moved, the iterator reports the lines that it misses, and continues after the
-    /// segment. A [`Scan`](crate::ledger::Scan) or a verification fails if it reaches a segment that is being moved.
+    /// not finished reading a segment that is moved, the iterator reports the lines that it misses, and continues after
+    /// the segment. A [`Scan`](crate::ledger::Scan) or a verification fails if it reaches a segment that was moved in
+    /// the meantime.
     ///
     /// [`Verification::archived`]: crate::ledger::Verification::archived
     ///
@@ -205,9 +204,9 @@ impl Ledger {
         let index = Place { storage, layout, ledger: self.shared.journal.id(), segment: segment.number };
         // If the index of the segment cannot be copied, the first reader of the archive builds it again.
         let _ = index.copy_to(archive);
-        // The index is removed before the segment, so that a crash never leaves an index without its segment. The index
-        // is removed a second time after the segment, because a reader may have built it again in between. A failure is
-        // harmless, because no reader opens an index without its segment.
+        // Remove the index before the segment, so that a crash leaves no index without a segment. A reader may build
+        // the index again in between, so remove the index once more after the segment. A failure is harmless, because
+        // no reader opens an index without its segment.
         let _ = index.remove();
         self.shared.journal.under_lock(|| self.record_and_remove(&event, &segment.path))?;
         let _ = index.remove();
@@ -219,7 +218,7 @@ impl Ledger {
     fn open_archive(&self, directory: &Path, first: u64) -> Result<Layout> {
         let (storage, layout) = (self.storage(), self.shared.journal.layout());
         let name = layout.active().file_name().unwrap_or_default();
-        let archive = Layout::new(&copy::absolute(directory).join(name));
+        let archive = Layout::new(&absolute(directory).join(name));
         let unsuitable =
             |detail: &str| Error::new(ErrorKind::Unsuitable, "open the archive").path(archive.active()).detail(detail);
         let examine = |path: &Path| storage.stat(path).map_err(|source| Error::io("examine the archive", path, source));
@@ -250,14 +249,14 @@ impl Ledger {
         Ok(archive)
     }
 
-    /// Prepares the archive for segment `first`. If the archive has no segments and `first` is not 1, copies one event
-    /// from the ledger to the archive. This event reports the move of segment `first` − 1. A reader of the archive
-    /// learns from the event which line comes before the first line of the archive.
+    /// Prepares the archive for segment `first`. If the archive has no segments yet and `first` is not 1, copies the
+    /// event about the move of segment `first` − 1 to the archive. From this event, a reader of the archive learns
+    /// which line comes before the first line of the archive.
     fn begin_archive(&self, archive: &Layout, first: u64) -> Result<()> {
         let (storage, layout) = (self.storage(), self.shared.journal.layout());
         if let Some(&last) = archive.sealed_segments(storage)?.last() {
-            // The archive may already have segment `first`: a crash can leave a copy in the archive while the ledger
-            // still has the segment.
+            // The archive may already have segment `first` or a later one. A crash can leave a copy of a segment in the
+            // archive while the ledger still has this segment.
             return match last.checked_add(1) {
                 Some(next) if next >= first => Ok(()),
                 _ => Err(Error::new(ErrorKind::Unsuitable, "open the archive").path(archive.active()).detail(format!(
@@ -279,7 +278,7 @@ impl Ledger {
     pub(super) fn record_and_remove(&self, event: &LedgerEvent, path: &Path) -> Result<()> {
         let (storage, layout) = (self.storage(), self.shared.journal.layout());
         events::record(storage, layout, (self.shared.options.journal.clock)(), event)?;
-        // The events file may be new, so its directory is synced too.
+        // The events file may be new, so sync its directory too.
         let machinery = layout.machinery();
         storage.sync_dir(machinery).map_err(|source| Error::io("record an event", machinery, source))?;
         let remove = || storage.remove(path).and_then(|()| storage.sync_dir(path.parent().unwrap_or(Path::new(""))));

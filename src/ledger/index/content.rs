@@ -1,31 +1,36 @@
-//! The content of an index: what it finds, and the sums.
+//! The content of an index in memory, before it is encoded as pages: the entries, and the sums of each hour.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 
 use uuid::Uuid;
 
-use super::format::{Entry, Section, Span, TEXT_BYTES_MAX, Unwritten};
+use super::format::{Entry, Section, TEXT_BYTES_MAX, Unwritten};
 use super::keys;
+use super::span::{Lines, Span};
 use crate::cost::HourlySums;
+use crate::journal::format::line::Link;
 use crate::metrics::ExecutionMetrics;
 
 /// The longest segment that an index covers, because an offset has four bytes.
 pub(super) const SEGMENT_BYTES_MAX: u64 = u32::MAX as u64;
 
-/// If more lines of a segment have the same key, each of them is also found by its whole id. Otherwise a lookup would read
-/// all of them.
+/// If more than this number of lines have the same key, the index also lists each of them under a key that depends on
+/// the whole id. So a lookup does not have to read all of these lines.
 pub(super) const SHARING_MAX: usize = 8;
 
 /// The content of an index of the first `bytes` bytes of a segment.
 #[derive(Debug, Default)]
 pub(in crate::ledger) struct Content {
     pub(super) bytes: u64,
-    /// The first and the last line. `None` if there are no lines, or if a line is not clean, as `build.rs` defines it.
-    /// The fields below are then empty.
+    /// The first and the last line. `None` if there are no lines, or if a line is not clean, as `build.rs` defines it. In
+    /// the latter case, the fields below are empty, except for the executions.
     pub(super) span: Option<Span>,
+    /// The last line with a right hash, if a line is not clean.
+    last_of_unclean: Option<Link>,
     executions: Vec<Line>,
-    /// The lines before this offset were read from an index, so they were compared with each other.
+    /// The lines before this offset come from an existing index. When that index was built, they were compared with
+    /// each other, so `repeated` already has the result.
     compared: u32,
     runs: Vec<Entry>,
     strays: Vec<Entry>,
@@ -34,17 +39,17 @@ pub(in crate::ledger) struct Content {
     /// Empty if the sums are too large for an index.
     sums: HourlySums,
     are_sums_too_large: bool,
-    /// The lines that are known to have a later line of the same execution.
+    /// The lines that are followed by another line of the same execution, as far as lines were compared.
     repeated: Vec<Entry>,
 }
 
-/// A line of an execution. It needs no more memory than an entry.
+/// A line of an execution. The type needs no more memory than an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Line {
     key: u64,
     offset: u32,
-    /// A checksum of the rest of the id; 0 if it is unknown, because the line was read from an index, and only few lines
-    /// share its key.
+    /// A checksum of the second half of the id, which is not in `key`. 0 if the checksum is unknown. An index stores
+    /// this checksum only for a key that more than [`SHARING_MAX`] lines have.
     rest: u32,
 }
 
@@ -58,28 +63,45 @@ impl Line {
     }
 }
 
-/// What an index has in its pages.
+/// Reads the pages of an index.
 pub(super) trait Pages {
-    /// Returns true if there is this section, even if it is empty.
+    /// Returns true if the index has this section, even if the section is empty.
     fn has(&self, section: Section) -> bool;
-    /// Returns all entries of a section; `None` if a page is damaged.
+    /// Returns all entries of a section, or `None` if a page is damaged.
     fn entries_of(&self, section: Section) -> io::Result<Option<Vec<Entry>>>;
-    /// Returns all texts of a section; `None` if a page is damaged.
+    /// Returns all texts of a section, or `None` if a page is damaged.
     fn texts_of(&self, section: Section) -> io::Result<Option<Vec<Vec<u8>>>>;
 }
 
 impl Content {
-    /// Returns the content of an index of a segment with a line that is not clean.
+    /// Returns the content of an index that cannot hold the lines of its segment.
     pub(super) fn unclean(bytes: u64) -> Self {
         Self { bytes, ..Self::default() }
     }
 
-    /// Returns a value without lines, to which the lines after those of `span` can be added.
+    /// Keeps only the executions, because a line is not clean. `bytes` is the length of a sealed segment. In the active
+    /// segment, `bytes` is `None`, and the index covers the lines up to the last one with a right hash.
+    pub(super) fn into_executions(self, bytes: Option<u64>) -> Self {
+        let Self { bytes: end, span, executions, .. } = self;
+        let last_of_unclean = span.map(|span| span.last);
+        Self { bytes: bytes.unwrap_or(end), last_of_unclean, executions, ..Self::default() }
+    }
+
+    /// Returns what an index states of the lines.
+    pub(super) fn lines(&self) -> Lines {
+        match (self.span, self.last_of_unclean) {
+            (Some(span), _) => Lines::Clean(span),
+            (None, Some(last)) => Lines::Unclean(last),
+            (None, None) => Lines::Unknown,
+        }
+    }
+
+    /// Returns content without lines, to which the lines after those of `span` can be added.
     pub(super) fn after(span: Option<Span>) -> Self {
         Self { span, ..Self::default() }
     }
 
-    /// Returns true if no line was added, and no line was found that is not clean.
+    /// Returns true if no line was read, clean or not.
     pub(in crate::ledger) fn is_empty(&self) -> bool {
         self.span.is_none() && self.bytes == 0
     }
@@ -88,20 +110,27 @@ impl Content {
         self.span
     }
 
-    /// Returns the entries of a section with this key, sorted by offset.
+    /// Returns the entries of a section of runs or strays with this key, sorted by offset.
     pub(in crate::ledger) fn entries(&self, section: Section, key: u64) -> Vec<Entry> {
         let entries = match section {
-            Section::Executions => {
-                return self.executions.iter().filter(|line| line.key == key).map(|line| line.entry()).collect();
-            }
             Section::Runs => &self.runs,
             Section::Strays => &self.strays,
-            Section::Hours | Section::Names | Section::Sums | Section::Repeated | Section::Shared => return Vec::new(),
+            // `entries_of_execution` finds the lines of an execution.
+            _ => return Vec::new(),
         };
         entries.iter().copied().filter(|entry| entry.key == key).collect()
     }
 
-    /// Adds a line from `offset` to `end`. Returns `None` if an index cannot hold the line.
+    /// Returns the entries of the lines of the execution `id`, sorted by offset. A few of the entries may belong to other
+    /// executions.
+    pub(in crate::ledger) fn entries_of_execution(&self, id: Uuid) -> Vec<Entry> {
+        let wanted = Line::of(id, 0);
+        let may_be = |line: &&Line| line.key == wanted.key && (line.rest == wanted.rest || line.rest == 0);
+        self.executions.iter().filter(may_be).map(|line| line.entry()).collect()
+    }
+
+    /// Adds the line of `record`, which is from `offset` to `end`. Returns `None` if an offset is larger than an index
+    /// can store.
     pub(super) fn add(&mut self, record: &ExecutionMetrics, offset: u64, end: u64) -> Option<()> {
         let (offset, last) = (u32::try_from(offset).ok()?, u32::try_from(end).ok()?);
         self.bytes = end;
@@ -115,6 +144,14 @@ impl Content {
         Some(())
     }
 
+    /// Adds a line from `offset` to `end` that is not a record, but may state an execution.
+    pub(super) fn add_id(&mut self, id: Option<Uuid>, offset: u64, end: u64) {
+        self.bytes = end;
+        if let (Some(id), Ok(offset)) = (id, u32::try_from(offset)) {
+            self.executions.push(Line::of(id, offset));
+        }
+    }
+
     fn leave_out_sums_if(&mut self, are_too_large: bool) {
         if are_too_large {
             self.sums = HourlySums::default();
@@ -122,7 +159,7 @@ impl Content {
         }
     }
 
-    /// Adds the lines that follow.
+    /// Adds `later`, which is the content of the lines that follow.
     pub(super) fn merge(&mut self, later: Self) {
         self.bytes = later.bytes;
         self.executions.extend(later.executions);
@@ -134,8 +171,8 @@ impl Content {
         self.leave_out_sums_if(are_too_large);
     }
 
-    /// Finds the lines after which another line of the same execution comes. `id_at` reads the id of the line at an
-    /// offset. It is called only for lines that seem to have the same id. Returns `None` if `id_at` does.
+    /// Finds each line that is followed by another line of the same execution. `id_at` returns the id of the line at an
+    /// offset, and is called only for lines that seem to have the same id. Returns `None` if `id_at` returns `None`.
     pub(super) fn find_repeated(&mut self, mut id_at: impl FnMut(u32) -> Option<Uuid>) -> Option<()> {
         self.executions.sort_unstable();
         let compared = self.compared;
@@ -181,7 +218,20 @@ impl Content {
         }
         let compared = bytes as u32;
         let are_sums_too_large = !pages.has(Section::Sums);
-        Ok(Some(Self { bytes, span, executions, compared, runs, strays, hours, sums, are_sums_too_large, repeated }))
+        let last_of_unclean = None;
+        Ok(Some(Self {
+            bytes,
+            span,
+            last_of_unclean,
+            executions,
+            compared,
+            runs,
+            strays,
+            hours,
+            sums,
+            are_sums_too_large,
+            repeated,
+        }))
     }
 
     /// Returns the sections of the index.
@@ -227,8 +277,8 @@ mod tests {
     use crate::ledger::index::format::Section;
     use crate::metrics::Timestamp;
 
-    /// Returns the lines of executions whose ids begin with eight equal bytes. The offset of each line is ten times its
-    /// position.
+    /// Returns the lines of executions whose ids all have the same first eight bytes. The lines begin at the offset
+    /// `first`, and each has ten bytes.
     fn lines(ids: &[u64], first: u64) -> Content {
         let mut content = Content::default();
         for (offset, id) in (first..).step_by(10).zip(ids) {
@@ -279,7 +329,7 @@ mod tests {
                 .unwrap();
             (read.get(), content.repeated.len())
         };
-        // A checksum of 31 bits is the same for few pairs of so many ids.
+        // Among this number of ids, only few pairs have the same checksum of 31 bits.
         let (count, repeated) = find(&mut content, &ids);
         assert!(count < 10, "{count}");
         assert_eq!(repeated, 0);

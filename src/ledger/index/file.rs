@@ -1,4 +1,4 @@
-//! The file of an index.
+//! Opens, builds, copies and removes the file of an index. The module [`index`](super) explains the terms.
 
 use std::io;
 use std::ops::Range;
@@ -9,34 +9,36 @@ use uuid::Uuid;
 
 use super::build;
 use super::content::{Content, Pages, SHARING_MAX};
-use super::format::{self, Beginning, Entry, FIXED_BYTES, HEAD_BYTES_MAX, Head, Page, Section, Span, Tie, Unwritten};
+use super::format::{self, Beginning, Entry, FIXED_BYTES, HEAD_BYTES_MAX, Head, Page, Section, Tie, Unwritten};
 use super::keys;
+use super::span::{Lines, Span};
 use crate::cost::Names;
 use crate::disk::{Access, FileType, Stat, Storage, StorageFile, if_there, read_between, unless_missing};
 use crate::error::{Error, Result};
+use crate::journal::derived::NewFile;
 use crate::journal::format::Layout;
+use crate::journal::format::line::Link;
 use crate::journal::read::blocks::{Block, Blocks};
 use crate::journal::read::{line_at, link_before};
-use crate::ledger::derived::NewFile;
 use crate::ledger::json::id_of;
 use crate::metrics::Fields;
 
-/// The first read of an index. It has the whole head of the index of a segment of 256 MiB.
+/// The number of bytes that the first read of an index requests. For a segment of 256 MiB, these bytes include the
+/// whole head.
 const FIRST_BYTES: usize = 64 * 1024;
 
-/// The largest index that is copied with its segment to an archive.
+/// The largest index that is copied with its segment to an archive, in bytes.
 const COPY_BYTES_MAX: u64 = 512 * 1024 * 1024;
 
-/// The size of the blocks that an index is built from. A block is large enough for its entries to outweigh the cost of
-/// joining them.
+/// The size of the blocks that an index is built from. The blocks are large, so that joining their entries takes only a
+/// small part of the time.
 const BLOCK_BYTES: u64 = 2 * 1024 * 1024;
 
-/// The index of the active segment is built or extended after this many bytes. Scanning fewer bytes takes some
-/// milliseconds.
+/// The index of the active segment is built or extended once this many bytes of the segment are not in it. Scanning
+/// fewer bytes takes only some milliseconds.
 const EXTEND_BYTES: u64 = 2 * 1024 * 1024;
 
-/// The index of one segment, whether it exists or not. The index of the active segment covers the lines that the
-/// segment had when the index was built.
+/// Says where the index of one segment is, or would be. The file may not exist.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::ledger) struct Place<'l> {
     pub(in crate::ledger) storage: &'l dyn Storage,
@@ -48,7 +50,7 @@ pub(in crate::ledger) struct Place<'l> {
 }
 
 /// The parts of a new index: the tie to its segment, the lines that it covers, and its sections.
-type Held = (Tie, Option<Span>, Vec<(Section, Unwritten)>);
+type Held = (Tie, Lines, Vec<(Section, Unwritten)>);
 
 /// An index that matches its segment.
 #[derive(Debug)]
@@ -62,19 +64,22 @@ pub(in crate::ledger) struct Index {
 pub(in crate::ledger) struct Hour {
     /// The number of hours since 1970-01-01T00:00:00Z.
     pub(in crate::ledger) hour: i64,
-    /// The offsets between which the lines of these executions are. Lines of other hours can be among them.
+    /// The range of offsets that contains the lines of these executions. The range can also contain lines of other
+    /// hours.
     pub(in crate::ledger) lines: Range<u64>,
 }
 
-/// Why there is no index to use.
+/// Why an index cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::ledger) enum Unusable {
-    /// There is none, or only one of an older version, or the one that the segment had before its last lines were appended and it was sealed.
+    /// There is no index. An index also counts as missing if an older version of the crate wrote it, or if it was built
+    /// before the segment was sealed.
     Missing,
-    /// The segment has changed since, or the index belongs to another segment or another ledger.
+    /// The segment has changed since the index was built, or the index belongs to another segment or another ledger.
     Stale,
     Damaged,
-    /// A newer version wrote it. It is left as it is, so that two versions do not replace each other's indexes forever.
+    /// A newer version of the crate wrote the index. The file is kept, so that two versions do not replace each other's
+    /// indexes forever.
     Newer,
 }
 
@@ -89,13 +94,13 @@ impl<'l> Place<'l> {
 
     fn tie(self, segment: &Stat, bytes: u64, is_active: bool) -> Tie {
         let Stat { id: (_, inode), changed, .. } = *segment;
-        // The active segment changes all the time. When it is sealed, its index is stale, and is built again from all
-        // its lines.
+        // The active segment changes all the time, so the time of its last change is left out. When the segment is
+        // sealed, its index is built again from all lines.
         let changed = if is_active { (0, 0) } else { changed };
         Tie { ledger: self.ledger, segment: self.segment, bytes, changed, inode }
     }
 
-    /// Returns the segment, which is sealed; `None` if it was moved away.
+    /// Returns the properties of the sealed segment, or `None` if the segment was moved away.
     fn sealed(self) -> io::Result<Option<Stat>> {
         self.storage.stat(&self.layout.sealed_segment(self.segment))
     }
@@ -107,8 +112,9 @@ impl<'l> Place<'l> {
             Err(why) => return Ok(Err(why)),
         };
         let (tie, stat) = (index.head.tie, segment.file().stat()?);
-        // An index without lines was built before the active segment had any. It does not say that they are not clean.
-        if segment.is_active && index.head.span.is_none() && tie.bytes == 0 {
+        // This index was built before the active segment had lines. Do not mistake it for the index of a segment that
+        // is not clean.
+        if segment.is_active && index.head.lines.last().is_none() && tie.bytes == 0 {
             return Ok(Err(Unusable::Missing));
         }
         if !segment.is_active && tie == self.tie(&stat, stat.len, false) {
@@ -117,13 +123,13 @@ impl<'l> Place<'l> {
         let is_part = tie == self.tie(&stat, tie.bytes, true) && tie.bytes <= stat.len;
         Ok(match is_part && index.ends_with_line_of(&**segment.file())? {
             true if segment.is_active => Ok(index),
-            // The segment was sealed after this index was built, so it has no index of its own yet.
+            // The segment was sealed after this index was built, so the index must be built again.
             true => Err(Unusable::Missing),
             false => Err(Unusable::Stale),
         })
     }
 
-    /// Reads the head of the index, without looking at the segment.
+    /// Reads the head of the index. Does not check whether the index matches its segment.
     fn read(self) -> io::Result<std::result::Result<Index, Unusable>> {
         let path = self.path();
         let Some(there) = self.storage.stat(&path)? else { return Ok(Err(Unusable::Missing)) };
@@ -148,16 +154,17 @@ impl<'l> Place<'l> {
         Ok(head.map(|head| Index { file, head }).ok_or(Unusable::Damaged))
     }
 
-    /// Opens the index of `segment`. If there is none to use, builds it first, unless a newer version wrote it. If the
-    /// active segment has grown by [`EXTEND_BYTES`] since its index was built, extends the index first.
+    /// Opens the index of `segment`. If the index cannot be used, builds it first, unless a newer version wrote it. If
+    /// the active segment has grown by [`EXTEND_BYTES`] since its index was built, extends the index first.
     ///
-    /// Returns `None` if the segment has to be scanned: if it is short, if it is not clean, or if the index cannot be
-    /// built now.
+    /// Returns `None` if the segment has to be scanned, because it is short or not clean, or because the index cannot
+    /// be built.
     pub(in crate::ledger) fn open_or_build(self, segment: &Block) -> Option<Index> {
         let found = self.open(segment).ok()?;
         let covered = found.as_ref().map_or(0, |index| index.head.tie.bytes);
         let is_enough = match &found {
-            // A line that is not clean does not become clean. But a recovery can cut such lines from the active segment.
+            // A sealed segment that is not clean stays that way. In the active segment, a recovery can remove the lines
+            // that are not clean.
             Ok(index) if index.covers().is_none() && !segment.is_active => true,
             Ok(_) => segment.end().saturating_sub(covered) < EXTEND_BYTES,
             Err(Unusable::Newer) => return None,
@@ -169,14 +176,15 @@ impl<'l> Place<'l> {
         }
         let old = found.ok().filter(|index| index.covers().is_some());
         let is_built = matches!(self.build(segment, old.as_ref()), Ok(Some(_)));
-        // If the index cannot be extended, its lines are still those of the segment.
+        // If the index cannot be extended, the old index still covers its part of the segment.
         if is_built { self.open(segment).ok()?.ok() } else { old }
     }
 
-    /// Builds the index of `segment`, and replaces the file. Continues after the lines of `old`, which is the index of
-    /// the same segment. Returns the size of the new file; `None` if another process is building the same index now.
+    /// Builds the index of `segment`, and replaces the file. If `old` is an index of the same segment, only the lines
+    /// after those of `old` are read. Returns the size of the new file, or `None` if another process is building the
+    /// same index, or if the segment changed in the meantime.
     ///
-    /// No lock of the ledger is held meanwhile.
+    /// Does not acquire the ledger's lock.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the segment cannot be read, or the file cannot be written.
@@ -186,11 +194,11 @@ impl<'l> Place<'l> {
         if self.storage.stat(&sealed).map_err(failed)?.is_none() {
             self.storage.create_dir(&sealed).map_err(failed)?;
         }
-        // The file is opened first, because a process that may not write it should not read the segment in vain.
+        // Open the new file first. If this process may not write it, the segment does not have to be read.
         let Some(new) = NewFile::open(self.storage, self.new_path()).map_err(failed)? else { return Ok(None) };
         match self.content(segment, old) {
-            Ok(Some((tie, span, sections))) => {
-                let parts = format::encode(&tie, span.as_ref(), &sections);
+            Ok(Some((tie, lines, sections))) => {
+                let parts = format::encode(&tie, &lines, &sections);
                 let bytes = new.replace(&self.path(), parts).map_err(failed)?;
                 self.remove_if_alone(segment).map_err(failed)?;
                 Ok(Some(bytes))
@@ -202,7 +210,7 @@ impl<'l> Place<'l> {
         }
     }
 
-    /// Returns what an index of the segment as it is now has to hold; `None` if the segment changed in the meantime.
+    /// Returns the parts of a new index of the segment, or `None` if the segment changed in the meantime.
     fn content(self, segment: &Block, old: Option<&Index>) -> Result<Option<Held>> {
         let is_extended = old.is_some();
         let stat = || {
@@ -213,43 +221,51 @@ impl<'l> Place<'l> {
         let before = stat()?;
         let rest = segment.part(old.bytes, u64::MAX);
         let mut content = build::content(Blocks::within(self.storage, self.layout, rest, BLOCK_BYTES), old)?;
-        if content.find_repeated(|offset| id_at(segment.file(), offset.into())).is_none() {
-            // The old index names a line that does not exist, or the segment cannot be read.
+        let is_unclean = content.lines().is_unclean();
+        // Only `find_repeated` completes the executions of an old index.
+        let is_whole = if is_unclean {
+            !is_extended
+        } else {
+            content.find_repeated(|offset| id_at(segment.file(), offset.into())).is_some()
+        };
+        if !is_whole {
+            // The old index names a line that does not exist, or the segment cannot be read, or it is no longer clean.
             return if is_extended { self.content(segment, None) } else { Ok(None) };
         }
         let covered = if segment.is_active { content.bytes } else { before.len };
-        // If another program changed a sealed segment in the meantime, the index would not match it.
+        // If another program changed the sealed segment in the meantime, the new index does not match the segment.
         let is_same = segment.is_active || stat()? == before;
         let tie = self.tie(&before, covered, segment.is_active);
-        let span = content.span;
-        Ok(is_same.then(|| (tie, span, content.into_sections())))
+        let lines = content.lines();
+        Ok(is_same.then(|| (tie, lines, content.into_sections())))
     }
 
-    /// Returns an index in memory of the lines of the active `segment` that `old`, the index of the segment, does not
-    /// cover. The span of the result also includes the lines that `old` covers. The span is `None` if a line that was
-    /// read is not clean.
+    /// Makes an index in memory of those lines of the active `segment` that its index `old` does not cover. The span of
+    /// the result covers the lines of `old` too. The span is `None` if a line that was read is not clean.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the segment cannot be read.
     pub(in crate::ledger) fn rest(self, segment: &Block, old: Option<&Index>) -> Result<Content> {
         let (span, start) = old.and_then(Index::covers).unzip();
         let rest = segment.part(start.unwrap_or(0), u64::MAX);
-        build::content(Blocks::within(self.storage, self.layout, rest, BLOCK_BYTES), Content::after(span))
+        let blocks = Blocks::within(self.storage, self.layout, rest, BLOCK_BYTES);
+        let content = build::content(blocks, Content::after(span))?;
+        Ok(if content.lines().is_unclean() { Content::unclean(segment.end()) } else { content })
     }
 
-    /// Removes the index if its sealed segment was moved away while the index was built.
+    /// Removes the index that was just built, if its sealed segment was moved away in the meantime.
     fn remove_if_alone(self, segment: &Block) -> io::Result<()> {
         if !segment.is_active && self.sealed()?.is_none() { self.remove() } else { Ok(()) }
     }
 
-    /// Removes the index and what a process that died left of it.
+    /// Removes the index, and the temporary file that a dead process may have left.
     pub(in crate::ledger) fn remove(self) -> io::Result<()> {
         unless_missing(self.storage.remove(&self.path()))?;
         unless_missing(self.storage.remove(&self.new_path()))
     }
 
-    /// Copies the index of a sealed segment to the archive `to`, where a copy of the segment is. The copy of the index
-    /// is tied to the copy of the segment. Copies nothing if the index does not match its segment.
+    /// Copies the index of a sealed segment to the archive `to`, which already has a copy of the segment. The tie of
+    /// the copied index is changed to match the copied segment. Copies nothing if the index does not match its segment.
     pub(in crate::ledger) fn copy_to(self, to: &Layout) -> io::Result<()> {
         let to = Place { layout: to, ..self };
         let (Some(from), Some(copy), Ok(index)) = (self.sealed()?, to.sealed()?, self.read()?) else { return Ok(()) };
@@ -268,16 +284,22 @@ impl<'l> Place<'l> {
 }
 
 impl Index {
-    /// Returns the lines that the index covers, and the offset at which they end. Returns `None` if they are not clean,
-    /// so that the segment has to be scanned.
+    /// Returns the span of the index, and the offset at which its lines end. Returns `None` if a line is not clean. In
+    /// that case, the segment has to be scanned.
     pub(in crate::ledger) fn covers(&self) -> Option<(Span, u64)> {
-        self.head.span.map(|span| (span, self.head.tie.bytes))
+        self.head.lines.span().map(|span| (span, self.head.tie.bytes))
     }
 
-    /// Returns true if the last line that the index covers is still at its place in the segment.
+    /// Returns the last of the lines whose executions the index has, and the offset at which they end, whether or not all
+    /// lines are clean. Returns `None` if the index has no executions.
+    pub(in crate::ledger) fn has_executions_until(&self) -> Option<(Link, u64)> {
+        Some((self.head.lines.last()?, self.head.tie.bytes))
+    }
+
+    /// Returns true if the last line that the index covers is still at its position in the segment.
     fn ends_with_line_of(&self, segment: &dyn StorageFile) -> io::Result<bool> {
-        let Some(span) = self.head.span else { return Ok(true) };
-        Ok(link_before(segment, self.head.tie.bytes)? == Some(span.last))
+        let Some(last) = self.head.lines.last() else { return Ok(true) };
+        Ok(link_before(segment, self.head.tie.bytes)? == Some(last))
     }
 
     /// Returns the entries with keys from `first` to `last`, sorted by offset. Returns `None` if a page is damaged.
@@ -292,8 +314,8 @@ impl Index {
         Ok(Some(found))
     }
 
-    /// Returns the offset of the last line of the execution `id` in the segment. The inner value is `None` if the
-    /// execution has no line in it. Returns `None` if a page of the index is damaged.
+    /// Returns the offset of the last line of the execution `id` in `segment`. The inner value is `None` if the segment
+    /// has no line of the execution. The outer value is `None` if the index is damaged or does not match the segment.
     pub(in crate::ledger) fn last_line_of(
         &self,
         segment: &Arc<dyn StorageFile>,
@@ -305,7 +327,7 @@ impl Index {
             let offset = u64::from(entry.offset);
             match line_at(segment, offset)?.and_then(|line| id_of(&line)) {
                 Some(found) if found == id => return Ok(Some(Some(offset))),
-                // The keys of two ids can be equal.
+                // Another execution can have the same key. Continue with the next entry.
                 Some(other) if keys::of_execution(other) == key => {}
                 _ => return Ok(None),
             }
@@ -313,9 +335,12 @@ impl Index {
         Ok(Some(None))
     }
 
-    /// Returns the entries that the lines of the execution `id` have, and few others. Returns `None` if a page is damaged.
-    fn entries_of_execution(&self, id: Uuid) -> io::Result<Option<Vec<Entry>>> {
-        /// All entries of the pages between the first one and the last one have the same key.
+    /// Returns the entries of the lines of the execution `id`, sorted by offset. A few of the entries may belong to other
+    /// executions. The key of an entry is that of the execution, or that of its whole id. Returns `None` if a page is
+    /// damaged.
+    pub(in crate::ledger) fn entries_of_execution(&self, id: Uuid) -> io::Result<Option<Vec<Entry>>> {
+        /// If more pages than this may have the key, each page between the first and the last of them has only entries
+        /// with this key. So more than [`SHARING_MAX`] lines have the key.
         const PAGES_MAX: usize = 2;
         let key = keys::of_execution(id);
         if self.head.pages(Section::Executions, key, key).len() <= PAGES_MAX {
@@ -328,7 +353,8 @@ impl Index {
         self.entries(Section::Shared, shared, shared)
     }
 
-    /// Returns the first and the last key of `section`; `None` if there are none, or if a page is damaged.
+    /// Returns the first and the last key of `section`. Returns `None` if the section is empty, or if a page is
+    /// damaged.
     pub(in crate::ledger) fn key_range(&self, section: Section) -> io::Result<Option<(u64, u64)>> {
         let Some(first) = self.page(section, 0)?.and_then(|page| Some(page.first()?.key)) else { return Ok(None) };
         for at in (0..=self.page_with(section, u64::MAX)).rev() {
@@ -340,15 +366,15 @@ impl Index {
         Ok(None)
     }
 
-    /// Returns the entries of a page of `section`, in order. Returns `None` if the page is damaged. There are no entries
-    /// after the last page.
+    /// Returns the entries of page number `at` of `section`, in order. Returns `None` if the page is damaged. If the
+    /// section has fewer pages, returns no entries.
     pub(in crate::ledger) fn page(&self, section: Section, at: usize) -> io::Result<Option<Vec<Entry>>> {
         let Some(page) = self.head.page(section, at) else { return Ok(Some(Vec::new())) };
         Ok(page.entries(&self.bytes_of(page)?).map(Iterator::collect))
     }
 
-    /// Returns the number of the page that has the first key of `section` that is at least `key`. The key can also be
-    /// the first one of the next page.
+    /// Returns the number of the page of `section` at which a search for `key` begins. The lowest key that is at least
+    /// `key` is in this page, or is the first key of the next page.
     pub(in crate::ledger) fn page_with(&self, section: Section, key: u64) -> usize {
         self.head.page_with(section, key)
     }
@@ -367,17 +393,18 @@ impl Index {
         Ok(Some(hours.collect()))
     }
 
-    /// Returns true if the index has the sums of each hour. They are left out if they are too large.
+    /// Returns true if the index has the sums of each hour. An index has no sums if they would be too large.
     pub(in crate::ledger) fn has_sums(&self) -> bool {
         self.head.has(Section::Sums)
     }
 
-    /// Returns the names of the skills and models in the sums; `None` if a page is damaged.
+    /// Returns the names of the skills and models in the sums, or `None` if a page is damaged.
     pub(in crate::ledger) fn names(&self) -> io::Result<Option<Names>> {
         Ok(self.texts_of(Section::Names)?.and_then(|names| Names::decode(&names.concat())))
     }
 
-    /// Returns the pages of the sums that can have rows of the hours from `first` to `last`; `None` if one is damaged.
+    /// Returns the pages of the sums that can have rows of the hours from `first` to `last`, or `None` if one is
+    /// damaged.
     pub(in crate::ledger) fn sums(&self, first: i64, last: i64) -> io::Result<Option<Vec<Vec<u8>>>> {
         self.texts(self.head.pages(Section::Sums, keys::of_hour(first), keys::of_hour(last)))
     }
@@ -392,9 +419,9 @@ impl Index {
         Ok(Some(texts))
     }
 
-    /// Returns the whole content of the index; `None` if a page is damaged.
+    /// Returns the whole content of the index, or `None` if a page is damaged.
     fn content(&self) -> io::Result<Option<Content>> {
-        Content::read(self.head.tie.bytes, self.head.span, self)
+        Content::read(self.head.tie.bytes, self.head.lines.span(), self)
     }
 
     /// Returns true if each page matches its checksum.
@@ -426,13 +453,13 @@ impl Pages for Index {
     }
 }
 
-/// Returns the id of the execution of the line at `offset`; `None` if there is no line of an execution.
+/// Returns the id of the execution of the line at `offset`, or `None` if there is no line of an execution.
 pub(in crate::ledger) fn id_at(segment: &Arc<dyn StorageFile>, offset: u64) -> Option<Uuid> {
     let line = line_at(segment, offset).ok()??;
     Fields::from_line(&line).ok().map(|fields| fields.execution_id)
 }
 
-/// A head fits into the first read of every segment of the default size, and into memory for every other one.
+/// The fixed part of a head fits into the first read, and the first read is not longer than the longest head.
 const _: () = assert!(FIXED_BYTES < FIRST_BYTES && FIRST_BYTES < HEAD_BYTES_MAX);
 
 #[cfg(test)]

@@ -1,25 +1,26 @@
-//! The bytes of an index. All numbers are little-endian.
+//! The bytes of an index. All numbers are little-endian. The module [`index`](super) explains the terms.
 //!
-//! The file begins with the head. The head has the checksum of each page, and a checksum of its own. So a lookup checks
-//! everything that it reads, and reads only the head and a few pages.
+//! The file consists of the head and the pages. The head has its own checksum and the checksum of each page. So a
+//! lookup reads only the head and a few pages, and can still check everything that it reads.
 
 use uuid::Uuid;
 
-use crate::digest::Hex;
+use super::span::{Lines, Span};
+use crate::journal::format::checksum;
 use crate::journal::format::line::Link;
-use crate::ledger::checksum::checksum;
 
 const MAGIC: [u8; 8] = *b"rl-index";
 /// The version that this crate writes and reads.
-const VERSION: u32 = 3;
-/// The head up to its list of sections.
+const VERSION: u32 = 4;
+/// The length of the head before its list of sections.
 pub(super) const FIXED_BYTES: usize = 224;
-/// The longest head that is read. It has room for the pages of the longest segment.
+/// The longest head that is read. The head of an index of the longest segment is shorter.
 pub(super) const HEAD_BYTES_MAX: usize = 64 * 1024 * 1024;
 const SECTION_BYTES: usize = 24;
 const SECTIONS_MAX: u32 = 64;
 const ENTRY_BYTES: usize = 12;
-/// The largest page. It holds a whole number of entries, and is about as long as a page of memory.
+/// The length of a page; the last page of a section can be shorter. A page holds a whole number of entries, and is
+/// about as long as a page of memory.
 const PAGE_BYTES: usize = 340 * ENTRY_BYTES;
 const PAGE_HEAD_BYTES: usize = 16;
 /// The longest text of a page.
@@ -32,7 +33,7 @@ pub(in crate::ledger) enum Section {
     Executions = 1,
     /// The lines that name a run as their run or as their parent run.
     Runs = 2,
-    /// The lines that name no run, by the execution that they name as their parent.
+    /// The lines that name a parent execution but no run. The key of such a line is the key of the parent execution.
     Strays = 3,
     /// The first and the last offset of the lines of each hour.
     Hours = 4,
@@ -40,9 +41,10 @@ pub(in crate::ledger) enum Section {
     Names = 5,
     /// The sums of usage and cost by hour.
     Sums = 6,
-    /// The lines after which the segment has another line of the same execution.
+    /// The lines that are followed by another line of the same execution in this segment.
     Repeated = 7,
-    /// The lines of each key that many executions share, by a number that depends on the whole id.
+    /// The lines whose key in `Executions` is shared by many lines. In this section, the key depends on the whole id,
+    /// so that a lookup does not have to read all of these lines.
     Shared = 8,
 }
 
@@ -53,7 +55,8 @@ pub(in crate::ledger) struct Entry {
     pub(in crate::ledger) offset: u32,
 }
 
-/// The values that tie an index to its segment as it was.
+/// Values of a segment at the time when its index was built. If the segment no longer has these values, the index is
+/// not used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Tie {
     pub(super) ledger: Uuid,
@@ -63,29 +66,6 @@ pub(super) struct Tie {
     /// The time of the last change, in seconds and nanoseconds.
     pub(super) changed: (i64, i64),
     pub(super) inode: u64,
-}
-
-/// The lines that an index covers, if all of them are clean. A line is clean if it is a record, has a correct hash, and
-/// follows the line before it in the chain.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::ledger) struct Span {
-    /// The hash of the line before the first line, which the first line states.
-    pub(in crate::ledger) prev: Hex,
-    /// The number of the first line.
-    pub(in crate::ledger) first: u64,
-    pub(in crate::ledger) last: Link,
-}
-
-impl Span {
-    /// Returns true if the first line directly follows `link`.
-    pub(in crate::ledger) fn follows(&self, link: &Link) -> bool {
-        self.prev == link.hash && link.seq.checked_add(1) == Some(self.first)
-    }
-
-    /// Returns the number of lines.
-    pub(in crate::ledger) fn lines(&self) -> u64 {
-        self.last.seq - self.first + 1
-    }
 }
 
 /// The first bytes of a head.
@@ -104,8 +84,7 @@ pub(super) enum Beginning {
 #[derive(Debug)]
 pub(super) struct Head {
     pub(super) tie: Tie,
-    /// The lines; `None` if a line of the segment is not clean.
-    pub(super) span: Option<Span>,
+    pub(super) lines: Lines,
     sections: Vec<Pages>,
 }
 
@@ -127,13 +106,13 @@ pub(super) struct Page {
     sum: u64,
 }
 
-/// The content of a section, which is encoded page by page, to save memory.
+/// The content of a section that is not written yet. It is encoded page by page, to save memory.
 #[derive(Debug)]
 pub(super) enum Unwritten {
     /// Sorted entries.
     Entries(Vec<Entry>),
-    /// Texts of at most [`TEXT_BYTES_MAX`] bytes, each with its key. Each text has a page, which begins with the length
-    /// of the text and ends with zeros.
+    /// Texts of at most [`TEXT_BYTES_MAX`] bytes, each with its key. Each text has its own page, which begins with the
+    /// length of the text and ends with zeros.
     Texts(Vec<(u64, Vec<u8>)>),
 }
 
@@ -175,13 +154,13 @@ impl Unwritten {
 /// Returns the bytes of an index, in parts: the head, and each page.
 pub(super) fn encode<'s>(
     tie: &Tie,
-    span: Option<&Span>,
+    lines: &Lines,
     sections: &'s [(Section, Unwritten)],
 ) -> impl Iterator<Item = Vec<u8>> + use<'s> {
     let pages_of = |section: &Unwritten| section.bytes().div_ceil(PAGE_BYTES);
     let pages: usize = sections.iter().map(|(_, section)| pages_of(section)).sum();
     let head_bytes = FIXED_BYTES + sections.len() * SECTION_BYTES + pages * PAGE_HEAD_BYTES + 8;
-    let mut head = fixed(tie, span, head_bytes, sections.len());
+    let mut head = fixed(tie, lines, head_bytes, sections.len());
     let mut start = head_bytes as u64;
     for (kind, section) in sections {
         head.extend((*kind as u32).to_le_bytes());
@@ -199,15 +178,19 @@ pub(super) fn encode<'s>(
     std::iter::once(head).chain(pages)
 }
 
-fn fixed(tie: &Tie, span: Option<&Span>, head_bytes: usize, sections: usize) -> Vec<u8> {
+fn fixed(tie: &Tie, lines: &Lines, head_bytes: usize, sections: usize) -> Vec<u8> {
     let mut head = MAGIC.to_vec();
     head.extend(VERSION.to_le_bytes());
     head.extend((head_bytes as u32).to_le_bytes());
     push_tie(tie, &mut head);
-    head.extend(u32::from(span.is_some()).to_le_bytes());
-    head.extend((sections as u32).to_le_bytes());
     let none = Span { prev: [0; 64], first: 0, last: Link { seq: 0, hash: [0; 64] } };
-    let Span { prev, first, last } = span.unwrap_or(&none);
+    let (kind, Span { prev, first, last }) = match *lines {
+        Lines::Unknown => (0_u32, none),
+        Lines::Clean(span) => (1, span),
+        Lines::Unclean(last) => (2, Span { last, ..none }),
+    };
+    head.extend(kind.to_le_bytes());
+    head.extend((sections as u32).to_le_bytes());
     head.extend(first.to_le_bytes());
     head.extend(last.seq.to_le_bytes());
     head.extend(prev);
@@ -224,7 +207,8 @@ fn push_tie(tie: &Tie, head: &mut Vec<u8>) {
     head.extend(tie.inode.to_le_bytes());
 }
 
-/// Ties the index in `bytes` to a copy of its segment. Does nothing unless `bytes` begin with a whole head.
+/// Changes the head in `bytes`, so that the index matches a copy of its segment, whose values are `tie`. Does nothing
+/// if `bytes` do not begin with a whole head.
 pub(super) fn tie_again(bytes: &mut [u8], tie: &Tie) {
     let Beginning::Bytes(len) = beginning(bytes) else { return };
     let Some(head) = bytes.get_mut(..len) else { return };
@@ -250,7 +234,7 @@ pub(super) fn beginning(bytes: &[u8]) -> Beginning {
     }
 }
 
-/// The numbers at the start of bytes.
+/// Reads one number after the other from bytes.
 struct Numbers<'b>(&'b [u8]);
 
 impl Numbers<'_> {
@@ -274,7 +258,7 @@ impl Numbers<'_> {
 }
 
 impl Head {
-    /// Reads a head. Returns `None` if it is damaged.
+    /// Reads a head. Returns `None` if the head is damaged.
     pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
         let (all, sum) = bytes.split_last_chunk()?;
         if checksum(all).to_le_bytes() != *sum {
@@ -288,13 +272,16 @@ impl Head {
             changed: (numbers.i64()?, numbers.i64()?),
             inode: numbers.u64()?,
         };
-        let (is_clean, count) = (numbers.u32()? == 1, numbers.u32().filter(|count| *count <= SECTIONS_MAX)?);
+        let (kind, count) = (numbers.u32()?, numbers.u32().filter(|count| *count <= SECTIONS_MAX)?);
         let (first, seq) = (numbers.u64()?, numbers.u64()?);
         let (prev, hash) = (numbers.array()?, numbers.array()?);
-        let span = Span { prev, first, last: Link { seq, hash } };
-        if is_clean && seq < first {
-            return None;
-        }
+        let last = Link { seq, hash };
+        let lines = match kind {
+            1 if seq < first => return None,
+            1 => Lines::Clean(Span { prev, first, last }),
+            2 => Lines::Unclean(last),
+            _ => Lines::Unknown,
+        };
         let mut sections = Vec::new();
         let mut counts = Vec::new();
         for _ in 0..count {
@@ -307,20 +294,21 @@ impl Head {
                 section.pages.push((numbers.u64()?, numbers.u64()?));
             }
         }
-        Some(Self { tie, span: is_clean.then_some(span), sections })
+        Some(Self { tie, lines, sections })
     }
 
-    /// Returns the pages that may have keys from `first` to `last`.
+    /// Returns the pages of `section` that may have entries with keys from `first` to `last`.
     pub(super) fn pages(&self, section: Section, first: u64, last: u64) -> Vec<Page> {
         let Some(found) = self.sections.iter().find(|found| found.kind == section as u32) else { return Vec::new() };
-        // A key can begin in the page before the first page that begins with this key.
+        // Entries with the key `first` can begin at the end of the page before the first page that begins with this
+        // key.
         let from = found.pages.partition_point(|(key, _)| *key < first).saturating_sub(1);
         let to = found.pages.partition_point(|(key, _)| *key <= last);
         (from..to).filter_map(|at| found.page(at)).collect()
     }
 
-    /// Returns the number of the page that has the first key of `section` that is at least `key`. The key can also be
-    /// the first one of the next page.
+    /// Returns the number of the page of `section` at which a search for `key` begins. The lowest key that is at least
+    /// `key` is in this page, or is the first key of the next page.
     pub(super) fn page_with(&self, section: Section, key: u64) -> usize {
         let found = self.sections.iter().find(|found| found.kind == section as u32);
         found.map_or(0, |found| found.pages.partition_point(|(first, _)| *first < key).saturating_sub(1))
@@ -331,7 +319,7 @@ impl Head {
         self.sections.iter().any(|found| found.kind == section as u32)
     }
 
-    /// Returns a page of a section; `None` if the section has fewer pages.
+    /// Returns a page of a section, or `None` if the section has fewer pages.
     pub(super) fn page(&self, section: Section, at: usize) -> Option<Page> {
         self.sections.iter().find(|found| found.kind == section as u32)?.page(at)
     }
@@ -351,7 +339,7 @@ impl Pages {
 }
 
 impl Page {
-    /// Returns the entries of the page, which consists of `bytes`. Returns `None` if the page is damaged.
+    /// Returns the entries in `bytes`, which are the bytes of the page, or `None` if the page is damaged.
     pub(super) fn entries(self, bytes: &[u8]) -> Option<impl Iterator<Item = Entry>> {
         let bytes = self.checked(bytes)?;
         let (entries, _) = bytes.as_chunks::<ENTRY_BYTES>();
@@ -362,13 +350,13 @@ impl Page {
         Some(entries.iter().filter_map(entry))
     }
 
-    /// Returns the text of the page, which consists of `bytes`. Returns `None` if the page is damaged.
+    /// Returns the text in `bytes`, which are the bytes of the page, or `None` if the page is damaged.
     pub(super) fn text(self, bytes: &[u8]) -> Option<&[u8]> {
         let (len, text) = self.checked(bytes)?.split_first_chunk()?;
         text.get(..u16::from_le_bytes(*len).into())
     }
 
-    /// Returns `bytes`, which the page consists of. Returns `None` if the page is damaged.
+    /// Returns `bytes`, which are the bytes of the page, or `None` if the page is damaged.
     pub(super) fn checked(self, bytes: &[u8]) -> Option<&[u8]> {
         (bytes.len() == self.bytes && checksum(bytes) == self.sum).then_some(bytes)
     }
@@ -383,10 +371,10 @@ mod tests {
         Tie { ledger: Uuid::from_u128(5), segment: 7, bytes: 9_000, changed: (1_800_000_000, 123_456_789), inode: 42 };
     const SPAN: Span = Span { prev: [2; 64], first: 11, last: Link { seq: 20, hash: [3; 64] } };
 
-    fn index(span: Option<&Span>, executions: &[Entry], runs: &[Entry]) -> Vec<u8> {
+    fn index(lines: &Lines, executions: &[Entry], runs: &[Entry]) -> Vec<u8> {
         let sections = [(Section::Executions, executions), (Section::Runs, runs)];
         let sections = sections.map(|(section, entries)| (section, Unwritten::Entries(entries.to_vec())));
-        encode(&TIE, span, &sections).flatten().collect()
+        encode(&TIE, lines, &sections).flatten().collect()
     }
 
     fn entries(keys: &[u64]) -> Vec<Entry> {
@@ -414,11 +402,11 @@ mod tests {
             width in prop_oneof![0..5_u64, any::<u64>()],
         ) {
             let (all, last) = (entries(&keys), first.saturating_add(width));
-            let bytes = index(Some(&SPAN), &all, &[]);
+            let bytes = index(&Lines::Clean(SPAN), &all, &[]);
             let expected: Vec<_> = all.into_iter().filter(|entry| (first..=last).contains(&entry.key)).collect();
             prop_assert_eq!(lookup(&bytes, Section::Executions, first, last), Some(expected.clone()));
             prop_assert_eq!(lookup(&bytes, Section::Runs, first, last), Some(vec![]));
-            let bytes = index(Some(&SPAN), &[], &entries(&keys));
+            let bytes = index(&Lines::Clean(SPAN), &[], &entries(&keys));
             prop_assert_eq!(lookup(&bytes, Section::Runs, first, last), Some(expected));
         }
     }
@@ -426,26 +414,27 @@ mod tests {
     #[test]
     fn the_head_reads_back_and_can_be_tied_again() {
         let keys: Vec<u64> = (0..1_000).map(|key| key * 3).collect();
-        let mut bytes = index(Some(&SPAN), &entries(&keys), &entries(&keys[..500]));
+        let mut bytes = index(&Lines::Clean(SPAN), &entries(&keys), &entries(&keys[..500]));
         let head = |bytes: &[u8]| match beginning(bytes) {
             Beginning::Bytes(len) => Head::decode(&bytes[..len]),
             _ => None,
         };
         let found = head(&bytes).unwrap();
-        assert_eq!((found.tie, found.span, found.all_pages().count()), (TIE, Some(SPAN), 3 + 2));
+        assert_eq!((found.tie, found.lines, found.all_pages().count()), (TIE, Lines::Clean(SPAN), 3 + 2));
         assert_eq!(bytes.len(), FIXED_BYTES + 2 * SECTION_BYTES + 5 * PAGE_HEAD_BYTES + 8 + 1_500 * ENTRY_BYTES);
         let copy = Tie { inode: 43, changed: (1, 2), ..TIE };
         tie_again(&mut bytes, &copy);
-        assert_eq!(head(&bytes).map(|head| (head.tie, head.span)), Some((copy, Some(SPAN))));
+        assert_eq!(head(&bytes).map(|head| (head.tie, head.lines)), Some((copy, Lines::Clean(SPAN))));
         assert_eq!(lookup(&bytes, Section::Runs, 3, 3), Some(vec![Entry { key: 3, offset: 1 }]));
-        let unclean = index(None, &[], &[]);
-        assert_eq!(head(&unclean).map(|head| head.span), Some(None));
+        for lines in [Lines::Unknown, Lines::Unclean(SPAN.last)] {
+            assert_eq!(head(&index(&lines, &[], &[])).map(|head| head.lines), Some(lines));
+        }
     }
 
     #[test]
     fn each_text_has_a_page() {
         let texts: Vec<_> = [0, 1, TEXT_BYTES_MAX].into_iter().map(|len| (len as u64, vec![7; len])).collect();
-        let bytes = encode(&TIE, Some(&SPAN), &[(Section::Sums, Unwritten::Texts(texts.clone()))])
+        let bytes = encode(&TIE, &Lines::Clean(SPAN), &[(Section::Sums, Unwritten::Texts(texts.clone()))])
             .flatten()
             .collect::<Vec<_>>();
         let Beginning::Bytes(len) = beginning(&bytes) else { panic!("no head") };
@@ -460,7 +449,7 @@ mod tests {
 
     #[test]
     fn a_changed_byte_or_a_cut_is_noticed() {
-        let bytes = index(Some(&SPAN), &entries(&[1, 2, 3]), &entries(&[4, 5]));
+        let bytes = index(&Lines::Clean(SPAN), &entries(&[1, 2, 3]), &entries(&[4, 5]));
         for at in 0..bytes.len() {
             let mut other = bytes.clone();
             other[at] ^= 0x10;

@@ -1,4 +1,4 @@
-//! The keys under which an index finds a line.
+//! The keys under which an index lists a line.
 
 use uuid::Uuid;
 
@@ -7,30 +7,31 @@ use crate::digest::sha256;
 use crate::metrics::{ExecutionMetrics, RunIds, Timestamp};
 
 const HOUR_MS: i64 = 3_600_000;
-/// The bit that makes the order of unsigned numbers that of signed ones.
+/// Flipping this bit turns signed numbers into unsigned numbers with the same order.
 const SIGN: u64 = 1 << 63;
 
-/// Returns the key of an execution: the first eight bytes of its id. So keys have the order of ids.
+/// Returns the key of an execution: the first eight bytes of its id. So keys sort like ids.
 pub(in crate::ledger) fn of_execution(id: Uuid) -> u64 {
     id.as_u64_pair().0
 }
 
-/// Returns a number that depends on the whole id. The other half of an id is in the lower half of the number.
+/// Returns the key of an id in the section [`Shared`](Section::Shared), which depends on the whole id. The upper half
+/// of this key depends on the first eight bytes of the id, and the lower half on the last eight.
 pub(super) fn of_shared(id: Uuid) -> u64 {
     shared(of_execution(id), rest_of(id))
 }
 
-/// Like [`of_shared`], for an id with this key and this rest.
+/// Like [`of_shared`], but takes the key from [`of_execution`], and the checksum from [`rest_of`].
 pub(super) fn shared(key: u64, rest: u32) -> u64 {
     mixed(key) & !u64::from(u32::MAX) | u64::from(rest)
 }
 
-/// Returns a checksum of the part of an id that is not in its key. It is never 0.
+/// Returns a checksum of the last eight bytes of an id. The checksum is never 0.
 pub(super) fn rest_of(id: Uuid) -> u32 {
     (mixed(id.as_u64_pair().1) >> 32) as u32 | 1
 }
 
-/// The highest digits of the product depend on all digits of the number.
+/// Returns a product whose highest bits depend on all bits of `number`.
 fn mixed(number: u64) -> u64 {
     number.wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
@@ -41,7 +42,7 @@ pub(in crate::ledger) fn of_run(run_id: &str) -> u64 {
     u64::from_be_bytes([a, b, c, d, e, f, g, h])
 }
 
-/// Returns the keys under which a section has the line of a record. Only sections of lines have such keys.
+/// Returns the keys under which a section lists the line of a record. The sections after `Strays` have no such keys.
 pub(in crate::ledger) fn of(section: Section, record: &ExecutionMetrics) -> impl Iterator<Item = u64> {
     let RunIds { run_id, parent_run_id, parent_execution_id, .. } = &record.run;
     let run = |id: &Option<String>| id.as_deref().map(of_run);
@@ -59,7 +60,7 @@ pub(in crate::ledger) fn hour_of(time: Timestamp) -> i64 {
     time.unix_ms().div_euclid(HOUR_MS)
 }
 
-/// Returns the key of an hour. Keys have the order of hours, also before 1970.
+/// Returns the key of an hour. Keys sort like hours, also before 1970.
 pub(in crate::ledger) fn of_hour(hour: i64) -> u64 {
     hour.cast_unsigned() ^ SIGN
 }

@@ -1,30 +1,48 @@
-//! The index of a segment, which answers questions without reading the segment.
+//! The index of a segment, with which a reader finds lines and sums without reading the whole segment.
 //!
-//! An index is a file such as `sealed/000001.index`. It holds nothing that the segment does not hold, so it can be
-//! deleted at any time. The first reader that needs it builds it, and no append does. The index of the active segment
-//! covers the lines that the segment had when the index was built or last extended. A reader scans the lines after
-//! them.
+//! An index is a file such as `sealed/000001.index`. It can be deleted at any time, because it can be built again from
+//! the segment. The first reader that needs an index builds it. Appends never build an index. The index of the active
+//! segment covers the lines that the segment had when the index was built or last extended. A reader scans the later
+//! lines.
 //!
-//! - `format.rs` has the bytes of an index: pure functions.
+//! Terms of this module:
+//!
+//! - **Entry**: a key, and the offset of a line that has this key. A key is a number that is computed from an id, such
+//!   as the id of an execution, or from an hour.
+//! - **Section**: all entries of one kind, such as those of executions. Two sections have the sums of each hour instead
+//!   of entries. A section is stored in **pages** of about 4 KiB.
+//! - **Clean**: a line is clean if it is a record, has a correct hash, and follows the line before it in the chain. If
+//!   a line of a segment is not clean, the index has only the section of the executions. Appends use this section, and
+//!   readers scan the segment.
+//! - **Span**: the numbers and hashes of the first and the last line that an index covers.
+//! - **Tie**: values such as the length and the inode of the segment, from the time when the index was built. If the
+//!   segment no longer has these values, the index is not used.
+//!
+//! The files:
+//!
+//! - `format.rs` encodes and decodes the bytes of an index, without I/O.
+//! - `span.rs` describes the lines that an index covers.
 //! - `keys.rs` has the keys under which a line is found.
 //! - `content.rs` has the content of an index.
 //! - `build.rs` makes the content from the lines of a segment, on all cores.
 //! - `file.rs` opens, writes, moves and removes the file of an index.
 //! - `state.rs` examines an index completely.
 //!
-//! A reader parses each line that it finds through an index, and compares the line with what it looked for. If the two
-//! do not match, the reader scans the segment. So a wrong index does not change a record. The checksums detect
-//! accidental damage, but not a deliberate change: a forged index can hide a line, as a forged checkpoint can.
+//! A reader parses each line that an entry points to, and checks that the line has the key of the entry. If not, the
+//! reader scans the segment. So a wrong index never makes a reader return a wrong record. The checksums detect
+//! accidental damage, but not a deliberate change: a forged index can hide a line, and so can a forged checkpoint.
 
 mod build;
 mod content;
 mod file;
 mod format;
 mod keys;
+mod span;
 mod state;
 
 pub(super) use content::Content;
-pub(super) use file::{Hour, Index, Place};
-pub(super) use format::{Entry, Section, Span};
+pub(super) use file::{Hour, Index, Place, id_at};
+pub(super) use format::{Entry, Section};
 pub(super) use keys::{hour_of, of as keys_of, of_execution, of_run};
+pub(super) use span::Span;
 pub(super) use state::State;

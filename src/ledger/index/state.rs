@@ -1,4 +1,4 @@
-//! Examines an index completely.
+//! Examines an index completely, for `runledger doctor`.
 
 use std::fmt;
 use std::io;
@@ -9,9 +9,9 @@ use crate::journal::read::blocks::Block;
 /// The state of an index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::ledger) enum State {
-    /// It is complete and matches its segment, whose lines are clean.
+    /// The index is complete and matches its segment, whose lines are clean.
     Whole,
-    /// It is complete and says that the segment is not clean, so that the segment is scanned.
+    /// The index is complete and says that the segment is not clean. A reader then scans the segment.
     Unclean,
     Missing,
     Stale,
@@ -33,7 +33,7 @@ impl fmt::Display for State {
 }
 
 impl State {
-    /// Reads the whole index of `segment`, but not the segment.
+    /// Reads all pages of the index of `segment`, but does not read the segment.
     pub(in crate::ledger) fn of(place: Place<'_>, segment: &Block) -> io::Result<Self> {
         Ok(match place.open(segment)? {
             Ok(index) if !index.is_whole()? => Self::Damaged,

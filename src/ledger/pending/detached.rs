@@ -1,10 +1,10 @@
 //! Detached executions, which belong to no process. Any process may report the progress of such an execution and
-//! complete it. Each detached execution has its own file. A sweep, which records the executions of dead processes,
-//! ignores these files.
+//! complete it. Each detached execution has its own file. The sweep, which records the executions of dead processes as
+//! interrupted, ignores these files.
 //!
 //! The file is a sequence of lines in the format of [`stored`]. Each line holds the whole record as it was when the
-//! line was written. The last line whose record has no end is the current state of the execution. A process that
-//! resumes the execution locks the file.
+//! line was written. A record with an end is *finished*. The last line without a finished record has the current state
+//! of the execution. A process that resumes the execution locks the file.
 //!
 //! To complete an execution, a process takes three steps:
 //!
@@ -12,9 +12,9 @@
 //! 2. It appends the finished record to the ledger.
 //! 3. It removes the file.
 //!
-//! So if the file has no finished record, the ledger has no record of the execution either, and is not searched. If the
-//! file has a finished record, the ledger is searched for it, from the position that is stored with the finished
-//! record.
+//! So if the file has no finished record, no process has completed the execution. If the file has a finished record,
+//! the process that wrote it may have died before step 3. A process that resumes the execution then searches the ledger
+//! for the record. The search begins at the position that is stored with the record.
 
 use std::fmt;
 use std::io;
@@ -39,21 +39,21 @@ use crate::metrics::{ErrorCategory, ExecutionMetrics, Progress, Status, Timestam
 const BEGIN: &str = "begin a detached execution";
 const RESUME: &str = "resume an execution";
 
-/// The result of [`DetachedExecution::complete`]. It can be ignored: the ledger warns if the record was
+/// The result of [`DetachedExecution::complete`]. A program can ignore it, because the ledger warns if the record was
 /// [spilled](Answer::Spilled).
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Completed {
     /// The execution's record.
     pub record: ExecutionMetrics,
-    /// Where the record is. The answer is never [`Answer::Lost`], because a lost record is returned as an error. It is
-    /// never [`Answer::Late`] either, because a deadline does not apply.
+    /// Where the record is. The answer is never [`Answer::Lost`], because a lost record is returned as an error. The
+    /// answer is never [`Answer::Late`] either, because no deadline applies to detached executions.
     pub answer: Answer,
 }
 
-/// A detached execution that this process has resumed. **Dropping it leaves the execution in flight**, and discards
-/// changes to its record since the last call of [`mark_progress`](Self::mark_progress). No other process can resume the
-/// execution until this value is dropped.
+/// A detached execution that this process has resumed. **Dropping this value leaves the execution in flight**, and
+/// discards changes to the record since the last call of [`mark_progress`](Self::mark_progress) or
+/// [`store`](Self::store). No other process can resume the execution until this value is dropped.
 #[derive(Debug)]
 #[must_use = "dropping it leaves the execution in flight"]
 pub struct DetachedExecution {
@@ -98,15 +98,55 @@ impl Ledger {
     /// - [`ErrorKind::Io`] if the disk fails.
     pub fn begin_detached(&self, skill: Skill, fill: impl FnOnce(&mut ExecutionMetrics)) -> Result<ExecutionMetrics> {
         let mut record = self.new_record(skill, None);
+        let json = self.fill_detached(&mut record, fill)?;
+        self.write_begun(&record, &json)?;
+        Ok(*record)
+    }
+
+    /// Like [`begin_detached`](Self::begin_detached), but the caller chooses the id. For example, the caller can derive
+    /// it from the id that an agent gave to the work. If the call is repeated with the same id, only the first call
+    /// begins the execution, and the others fail with [`ErrorKind::Ended`].
+    ///
+    /// # Errors
+    /// The errors of [`begin_detached`](Self::begin_detached), and:
+    /// - [`ErrorKind::Ended`] if the execution is in flight already, or if the ledger has a record of it.
+    /// - [`ErrorKind::Timeout`] if another process holds the lock of the execution's file for too long. If the ledger
+    ///   must be repaired, also if another process holds the ledger's lock for too long.
+    pub fn begin_detached_as(
+        &self,
+        id: Uuid,
+        skill: Skill,
+        fill: impl FnOnce(&mut ExecutionMetrics),
+    ) -> Result<ExecutionMetrics> {
+        // If the ledger cannot be read, begin the execution anyway. If the ledger already has a record of it, the end
+        // of the execution completes that record.
+        if let Ok(Some((_, record))) = self.recorded(id) {
+            return Err(self.ended(BEGIN, &record));
+        }
+        let mut record = self.new_record(skill, None);
+        record.execution_id = id;
+        let json = self.fill_detached(&mut record, fill)?;
+        match self.write_begun(&record, &json) {
+            Err(error) if error.io_kind() == Some(io::ErrorKind::AlreadyExists) => self.begin_again(id, &json)?,
+            written => written?,
+        }
+        Ok(*record)
+    }
+
+    /// Sets the fields of a new record, and returns its JSON.
+    fn fill_detached(&self, record: &mut ExecutionMetrics, fill: impl FnOnce(&mut ExecutionMetrics)) -> Result<String> {
         let own_id = || new_id(record.timestamp_start.unix_ms()).to_string();
         let (session, correlation) = (own_id(), own_id());
         record.run.session_id.get_or_insert(session);
         record.run.correlation_id.get_or_insert(correlation);
         let (id, begun) = (record.execution_id, record.timestamp_start);
-        fill(&mut record);
-        without_end(&mut record, id, begun);
-        let json = unfinished_json(&record)?;
+        fill(record);
+        without_end(record, id, begun);
+        unfinished_json(record)
+    }
 
+    /// Creates the file of an execution that begins.
+    fn write_begun(&self, record: &ExecutionMetrics, json: &str) -> Result<()> {
         let storage = &self.shared.options.journal.storage;
         let layout = self.shared.journal.layout();
         let path = path(layout, record.execution_id);
@@ -114,11 +154,33 @@ impl Ledger {
         let written = storage.open(&path, Access::AppendNew).and_then(|file| {
             let written =
                 stored::append(&*file, since, json.as_bytes()).and_then(|()| storage.sync_dir(&layout.inflight()));
-            // If the file stayed, the ledger would have an execution in flight whose id no caller knows.
+            // Remove the file after a failure. Otherwise the execution would be in flight, but no caller would have its
+            // id.
             written.inspect_err(|_| _ = storage.remove(&path))
         });
-        written.map_err(|source| Error::io(BEGIN, &path, source))?;
-        Ok(*record)
+        written.map_err(|source| Error::io(BEGIN, &path, source))
+    }
+
+    /// Writes the first record of an execution to its file, which already exists. This is possible only if the file has
+    /// no record, because the process that created the file died before it wrote one.
+    fn begin_again(&self, id: Uuid, json: &str) -> Result<()> {
+        let options = &self.shared.options.journal;
+        let path = path(self.shared.journal.layout(), id);
+        let failed = |source| Error::io(BEGIN, &path, source);
+        let exists = || Error::new(ErrorKind::Ended, BEGIN).path(&path).detail("found an execution with this id");
+        let file: Arc<dyn StorageFile> = match options.storage.open(&path, Access::Append) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(exists()),
+            opened => Arc::from(opened.map_err(failed)?),
+        };
+        let Some(_lock) = Locked::take(&file, options.lock_deadline).map_err(failed)? else {
+            return Err(held_for(options.lock_deadline, &path));
+        };
+        if State::read(Arc::clone(&file)).map_err(failed)?.is_some() {
+            return Err(exists());
+        }
+        let since = self.shared.journal.seen_end();
+        let written = stored::append(&*file, since, json.as_bytes());
+        written.and_then(|()| options.storage.sync_dir(&self.shared.journal.layout().inflight())).map_err(failed)
     }
 
     /// Resumes an execution that [`begin_detached`](Self::begin_detached) started in this or another process.
@@ -140,7 +202,8 @@ impl Ledger {
         let Some(lock) = Locked::take(&file, options.lock_deadline).map_err(failed)? else {
             return Err(held_for(options.lock_deadline, &path));
         };
-        // The process that previously held the lock may have completed the execution and removed the file.
+        // Another process may have completed the execution before this process acquired the lock. The file is then
+        // removed, but this process has it open.
         let Some(state) = State::read(Arc::clone(&file)).map_err(failed)? else {
             return Err(self.not_in_flight(id)?);
         };
@@ -148,7 +211,7 @@ impl Ledger {
             && let Some(record) = self.record_of(id, since)?
         {
             remove(&*options.storage, &path)?;
-            return Err(self.ended(&record));
+            return Err(self.ended(RESUME, &record));
         }
         let (id, begun) = (state.record.execution_id, state.record.timestamp_start);
         let record = Box::new(state.record);
@@ -157,32 +220,32 @@ impl Ledger {
 
     /// Returns the error for an execution that has ended or never started.
     fn not_in_flight(&self, id: Uuid) -> Result<Error> {
-        Ok(match self.record_of(id, Cursor::START)? {
-            Some(record) => self.ended(&record),
+        let recorded = match self.spilled_record(id)? {
+            None => self.recorded(id)?.map(|(_, record)| record),
+            spilled => spilled,
+        };
+        Ok(match recorded {
+            Some(record) => self.ended(RESUME, &record),
             None => Error::new(ErrorKind::UnknownExecution, RESUME)
                 .path(self.shared.journal.layout().active())
                 .detail(format!("found no execution {id}; expected one that was started here and has not ended")),
         })
     }
 
-    fn ended(&self, record: &ExecutionMetrics) -> Error {
+    fn ended(&self, operation: &str, record: &ExecutionMetrics) -> Error {
         let end = record.timestamp_end.map_or_else(String::new, |end| format!(" at {end}"));
         let status = record.status.as_ref().map_or_else(String::new, |status| format!(": {status}"));
-        Error::new(ErrorKind::Ended, RESUME)
+        Error::new(ErrorKind::Ended, operation)
             .path(self.shared.journal.layout().active())
             .detail(format!("{} has ended already{end}{status}", record.execution_id))
     }
 
-    /// Returns the record of the execution if the ledger has it after `since`, or if a spill has it. A spill holds the
-    /// records that a process could not append.
+    /// Returns the record of the execution if the ledger has it after the position `since`, or if a spill has it. A
+    /// spill holds the records that a process could not append.
     fn record_of(&self, id: Uuid, since: Cursor) -> Result<Option<ExecutionMetrics>> {
-        let storage = &*self.shared.options.journal.storage;
-        // The spill is read before the ledger. A record is removed from the spill only after it was appended to the
+        // Read the spill before the ledger. A record is removed from the spill only after it was appended to the
         // ledger. So a record that is moved between the two reads is found in the ledger.
-        let mut denied = Vec::new();
-        let mut spilled = spill::all(storage, self.shared.journal.layout(), &mut denied)?.records.into_iter();
-        denied.iter().for_each(|error| self.shared.warn(error));
-        if let Some(Pending { record, .. }) = spilled.find(|pending| pending.record.execution_id == id) {
+        if let Some(record) = self.spilled_record(id)? {
             return Ok(Some(record));
         }
         self.shared.journal.recover()?;
@@ -198,17 +261,28 @@ impl Ledger {
         }
         Ok(None)
     }
+
+    /// Returns the record of the execution if a spill has it.
+    fn spilled_record(&self, id: Uuid) -> Result<Option<ExecutionMetrics>> {
+        let storage = &*self.shared.options.journal.storage;
+        let mut denied = Vec::new();
+        let mut spilled = spill::all(storage, self.shared.journal.layout(), &mut denied)?.records.into_iter();
+        denied.iter().for_each(|error| self.shared.warn(error));
+        let found = spilled.find(|pending| pending.record.execution_id == id);
+        Ok(found.map(|Pending { record, .. }| record))
+    }
 }
 
 impl DetachedExecution {
-    /// The execution's id.
+    /// Returns the execution's id.
     pub fn id(&self) -> Uuid {
         self.id
     }
 
-    /// Returns the record so far, so that its fields can be set. To record the calls of models, use
-    /// [`add_call`](ExecutionMetrics::add_call), which each of several processes may do. The next call that stores the record undoes changes of
-    /// the id and the start. [`complete`](Self::complete) sets the end and the status.
+    /// Returns the record so far, so that its fields can be set. To record a call of a model, use
+    /// [`add_call`](ExecutionMetrics::add_call), which adds the call to those that earlier processes recorded. If the
+    /// id or the start is changed, the original values are restored when the record is stored.
+    /// [`complete`](Self::complete) sets the end and the status.
     pub fn record_mut(&mut self) -> &mut ExecutionMetrics {
         &mut self.record
     }
@@ -222,11 +296,20 @@ impl DetachedExecution {
     ///   than its missing end.
     /// - [`ErrorKind::Io`] if the disk fails.
     pub fn mark_progress(&mut self, stage: &str, percent: Option<f64>) -> Result<&ExecutionMetrics> {
-        without_end(&mut self.record, self.id, self.begun);
         let mut progress = Progress::new(stage, self.ledger.now());
         progress.percent = percent;
         self.record.progress = Some(progress);
-        self.append(&unfinished_json(&self.record)?, "mark an execution's progress")?;
+        self.store()
+    }
+
+    /// Stores the record so far, for example with new tags, and returns it. When this function returns, the record is
+    /// on stable storage.
+    ///
+    /// # Errors
+    /// The errors of [`mark_progress`](Self::mark_progress).
+    pub fn store(&mut self) -> Result<&ExecutionMetrics> {
+        without_end(&mut self.record, self.id, self.begun);
+        self.append(&unfinished_json(&self.record)?, "store the state of an execution")?;
         Ok(&self.record)
     }
 
@@ -235,6 +318,9 @@ impl DetachedExecution {
     /// The times of the execution are from the wall clock, because no other clock is the same in all processes. If the
     /// wall clock was set back to a time before the start, the durations are unknown and the end equals the start.
     ///
+    /// The ledger may already have a record of the execution, for example because an import added one. In that case,
+    /// the unknown values of that record are filled, like with [`Ledger::append_or_complete`].
+    ///
     /// The execution gets exactly one record, even if several processes try to complete it, or if one of these
     /// processes is killed at any point. With [`Durability::Flushed`](crate::Durability::Flushed), a power cut right
     /// after the call can lose the record.
@@ -242,11 +328,12 @@ impl DetachedExecution {
     /// # Errors
     /// - [`ErrorKind::Invalid`], with every reason, if [`Ledger::append`] refuses the record. Nothing is changed then.
     /// - [`ErrorKind::Io`] and [`ErrorKind::Timeout`] if the execution's own file cannot be written, or if neither the
-    ///   ledger nor the spill can store the record. The execution is then still in flight, or the ledger has its record
-    ///   although the disk reported a failure. In either case, resume the execution and complete it again.
+    ///   ledger nor the spill can store the record. The execution may then still be in flight, or the ledger may have
+    ///   the record although the disk reported a failure. In either case, resume the execution and complete it again.
     pub fn complete(mut self, status: Status) -> Result<Completed> {
         without_end(&mut self.record, self.id, self.begun);
-        // Without an end, this derives no duration. If the clock was set back, the durations are unknown.
+        // Derive missing values while the record has no end, so that no duration is derived. If the clock was set back,
+        // the durations must stay unknown.
         self.record.derive_missing();
         let now = self.ledger.now();
         let took = now.ms_since(self.begun);
@@ -256,7 +343,7 @@ impl DetachedExecution {
         self.record.set_status(status);
         let json = valid_json(&self.record)?;
         self.append(&json, "complete an execution")?;
-        let answer = self.ledger.shared.store_or_spill(json.as_bytes())?;
+        let answer = self.ledger.shared.store_joined_or_spill(&self.record, &json)??;
         self.ledger.shared.warn_unless_handled(answer.warning());
         // If the file cannot be removed, the next process that resumes the execution searches the ledger for the
         // record.
@@ -265,8 +352,8 @@ impl DetachedExecution {
         Ok(Completed { record: *self.record, answer })
     }
 
-    /// Like [`complete`](Self::complete) with [`Status::Failed`], but also sets `error_category`, `error_code` and, to
-    /// the text of `error`, `error_reason`.
+    /// Like [`complete`](Self::complete) with [`Status::Failed`], but also sets `error_category` and `error_code`, and
+    /// sets `error_reason` to the text of `error`.
     ///
     /// ```
     /// use runledger::metrics::ErrorCategory;
@@ -304,7 +391,7 @@ impl DetachedExecution {
     }
 }
 
-/// Restores the id and the start of a record that a caller has changed, and removes its end and status.
+/// Restores the id and the start of a record, which a caller may have changed, and removes the end and the status.
 fn without_end(record: &mut ExecutionMetrics, id: Uuid, begun: Timestamp) {
     record.execution_id = id;
     record.timestamp_start = begun;
@@ -338,7 +425,7 @@ fn remove(storage: &dyn Storage, path: &Path) -> Result<()> {
 pub(in crate::ledger) struct State {
     /// The last unfinished record in the file.
     pub(in crate::ledger) record: ExecutionMetrics,
-    /// The position at which the ledger ended before the finished record was written; `None` if the file has no
+    /// The position at which the ledger ended before the finished record was written, or `None` if the file has no
     /// finished record.
     pub(in crate::ledger) since: Option<Cursor>,
 }
@@ -355,7 +442,7 @@ impl State {
 }
 
 /// Reads the files of all detached executions, without changing them. Adds an error to `denied` for each file that this
-/// process has no permission to read.
+/// process may not read.
 pub(in crate::ledger) fn all(storage: &dyn Storage, layout: &Layout, denied: &mut Vec<Error>) -> Result<Vec<State>> {
     let read = |path: &Path, _: &str| State::read(Arc::from(storage.open(path, Access::Read)?));
     slots::each_file(storage, layout, ".jsonl", denied, read)

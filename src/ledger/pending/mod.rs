@@ -1,9 +1,8 @@
 //! Records that are not lines of the ledger yet.
 //!
-//! - [`stored`] writes and reads such records. Each record is stored with a position in the ledger. If the ledger has
-//!   the record, the record is after that position.
-//! - [`slots`] holds the begin marks of the executions that belong to a process. A begin mark notes that an execution
-//!   has started.
+//! - [`stored`] writes and reads such records. Each record is stored with the position at which the ledger ended
+//!   before. If the ledger gets the record later, the record is after that position, so a search can begin there.
+//! - [`slots`] holds the begin marks. A begin mark notes that an execution has started, and in which process.
 //! - [`detached`] holds the executions that belong to no process, so that any process can complete them.
 //! - [`spill`] holds the records that could not be appended to the ledger so far.
 //! - [`sweep`] appends the records that dead processes left in `slots` and `spill`.

@@ -1,11 +1,12 @@
-//! Writes begin marks, which say that an execution has started. Each process has one file of marks, its in-flight file,
-//! and keeps it locked until the process ends.
+//! Writes and reads begin marks, which note that an execution has started. Each process has one file of marks, its
+//! *in-flight file*, and keeps this file locked until the process ends. A process that finds an in-flight file without
+//! a lock records the executions in it as interrupted. This step is called a *sweep*.
 //!
 //! The file is a sequence of slots. The first slot identifies the process. Each other slot is free or holds a mark. A
 //! mark is a line of JSON that ends with its own hash. The line holds the record as it was when the execution began,
 //! and the position at which the ledger ended at that time. A mark that is longer than a slot takes several consecutive
-//! slots. The hash shows whether the mark is complete. The slots of an incomplete mark count as free, because the call
-//! of `begin` that wrote the mark never returned.
+//! slots. The hash shows whether the mark is complete. If a mark is incomplete, the call that wrote it never returned,
+//! so no execution began. The slots of such a mark count as free.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -32,7 +33,7 @@ use crate::mutex::lock;
 const SLOT_BYTES: usize = 1024;
 /// The operation that errors name.
 pub(in crate::ledger) const MARK: &str = "mark an execution as started";
-/// The end of the name of each in-flight file.
+/// The end of the name of each in-flight file. The part before it is called the *stem*.
 const END: &str = ".slots";
 
 /// The process that owns an in-flight file.
@@ -62,15 +63,16 @@ impl Owner {
         }
     }
 
-    /// Returns how the owner died; `None` if the owner may be alive. `lock_free` says whether the lock of the owner's
+    /// Returns how the owner died, or `None` if the owner may be alive. `lock_free` is true if the lock of the owner's
     /// file could be acquired.
     ///
     /// - If the lock is free, the owner is dead.
-    /// - If the lock is held, and the owner was started in this PID namespace since the last restart of the machine,
-    ///   the owner is dead if no process has its pid and start time. In that case, a forked child of the owner holds
-    ///   the lock.
-    /// - In every other case, the owner counts as alive. For example, the boot id changes at each restart. If the boot
-    ///   id differs and the lock is held, the owner runs on another machine.
+    /// - If the lock is held, its holder may be the owner, or a child that a dead owner forked. To tell these cases
+    ///   apart, the start time of the process with the owner's pid is compared. This is possible only if the owner was
+    ///   started in this PID namespace, and since the last restart of the machine. If there is no such process, or if
+    ///   its start time differs, the owner is dead.
+    /// - In every other case, the owner counts as alive. For example, if the lock is held and the boot id differs, the
+    ///   owner runs on another machine.
     fn death(&self, lock_free: bool) -> Option<Death> {
         let boot = platform::boot_id();
         if lock_free {
@@ -86,8 +88,8 @@ impl Owner {
     }
 }
 
-/// A begin mark, as it is written. It is read as a [`Pending`]. In the record of the [`Pending`], the fields that a
-/// mark does not store are unknown or have their default values.
+/// A begin mark in the form in which it is written. A reader reads it as a [`Pending`], in whose record the fields that
+/// a mark does not store are unknown or have their default values.
 #[derive(Serialize)]
 struct Mark<'r> {
     segment: u64,
@@ -112,8 +114,7 @@ struct MarkedRecord<'r> {
     run: &'r RunIds,
 }
 
-/// Returns the line that marks the execution of `record` as started. `since` is the position at which the ledger ends
-/// now.
+/// Returns the begin mark of the execution of `record`, as a line. `since` is the current end of the ledger.
 pub(in crate::ledger) fn mark(since: Cursor, record: &ExecutionMetrics) -> Result<Vec<u8>> {
     let begun = MarkedRecord {
         execution_id: record.execution_id,
@@ -166,8 +167,8 @@ pub(in crate::ledger) struct Slot {
     count: u64,
 }
 
-/// Returns `payload` as a line that ends with its hash. Slots are not chained, so every line is written like the first
-/// line of a chain.
+/// Returns `payload` as a line that ends with its hash. Lines in slots are not chained, so each of them has the trailer
+/// of the first line of a chain.
 fn seal(payload: &[u8]) -> Vec<u8> {
     let mut line = Vec::with_capacity(payload.len() + 256);
     line::seal(payload, &Link::START, &mut line);
@@ -180,13 +181,13 @@ impl Slots {
         Ok(Self { storage, layout, sync, state })
     }
 
-    /// Returns the name, without an extension, of this process's in-flight file. The spill file of this process has the
-    /// same name.
+    /// Returns the stem of this process's in-flight file, which is its name without the extension. The spill file of
+    /// this process has the same stem.
     pub(in crate::ledger) fn stem(&self) -> Result<Uuid> {
         Ok(self.own_state()?.stem)
     }
 
-    /// Returns the state of this process's in-flight file. A forked child process first creates a file of its own.
+    /// Returns the state of this process's in-flight file. A forked child process first creates its own file.
     fn own_state(&self) -> Result<MutexGuard<'_, State>> {
         let make = || State::create(&*self.storage, &self.layout, self.sync).map(Mutex::new);
         Ok(lock(self.state.get_or_make(make)?))
@@ -199,8 +200,8 @@ impl Slots {
         slots.pop().ok_or_else(|| Error::new(ErrorKind::Abandoned, MARK))
     }
 
-    /// Writes several begin marks, with one write for those whose slots are consecutive, and one sync. If this fails,
-    /// none of the marks counts.
+    /// Writes several begin marks, with one write for each group of consecutive slots, and one sync. If this fails,
+    /// treat all marks as missing, although some may have been written.
     pub(in crate::ledger) fn begin_all(&self, lines: &[&[u8]]) -> Result<Vec<Slot>> {
         let mut state = self.own_state()?;
         let (file, stem) = (Arc::clone(&state.file), state.stem);
@@ -225,21 +226,22 @@ impl Slots {
         Ok(slots)
     }
 
-    /// Removes the marks of executions whose records are already in the ledger or in the spill, with one write for those
-    /// whose slots are consecutive. If a mark cannot be removed, the next process that records the executions of dead
-    /// processes finds the record in the ledger, and skips the mark.
+    /// Removes the marks of executions whose records are already in the ledger or in the spill, with one write for each
+    /// group of consecutive slots. A mark that cannot be removed does no harm: a later sweep finds that the execution
+    /// has a record, and skips the mark.
     pub(in crate::ledger) fn end_all(&self, mut slots: Vec<Slot>) -> Result<()> {
-        // The marks of another process are not removed.
+        // Do not remove the marks of another process.
         slots.retain(|slot| slot.process == std::process::id());
         slots.sort_unstable_by_key(|slot| slot.first);
         let Some(state) = self.state.get() else { return Ok(()) };
         let mut freed = Vec::new();
         let mut written = Ok(());
-        // No other thread uses the slots before they are free, so no lock is held while they are written.
+        // No other thread uses the slots before they are free, so this thread writes them without holding the lock.
         for run in slots.chunk_by(|slot, next| next.first == slot.end()) {
             let [first, ..] = run else { continue };
             let count: u64 = run.iter().map(|slot| slot.count).sum();
-            // Up to the first byte of the last mark. The rest of that mark is not read.
+            // Overwrite the marks up to the first byte of the last one. That is enough, because a mark without its
+            // first byte is not read.
             let last = run.last().map_or(0, |last| last.first - first.first);
             let spaces = vec![b' '; last as usize * SLOT_BYTES + 1];
             match write_all_at(&*first.file, &spaces, first.first * SLOT_BYTES as u64) {
@@ -270,15 +272,15 @@ fn path(layout: &Layout, stem: Uuid) -> PathBuf {
 }
 
 impl Slot {
-    /// The number of the slot after the mark.
+    /// Returns the number of the slot after the mark.
     fn end(&self) -> u64 {
         self.first + self.count
     }
 }
 
 impl State {
-    /// Returns free slots for a mark of `bytes` bytes. The lowest free slots are used first, so that marks that are
-    /// written together are often consecutive.
+    /// Returns slots for a mark of `bytes` bytes. A mark that fits into one slot gets the lowest free slot, so that
+    /// marks that are written together are often consecutive. A longer mark gets slots that were never used.
     fn allocate(&mut self, bytes: usize) -> Slot {
         let count = bytes.div_ceil(SLOT_BYTES) as u64;
         let free = if count == 1 { self.free.pop_first() } else { None };
@@ -289,9 +291,9 @@ impl State {
         Slot { file: Arc::clone(&self.file), process: std::process::id(), first, count }
     }
 
-    /// Creates the in-flight file and locks it. Between these two steps, the file looks like the file of a dead
-    /// process. So a process that cleans up the files of dead processes may lock it. In that case, the other process
-    /// removes the file, and this process creates another one.
+    /// Creates the in-flight file and locks it. Between these two steps, the file has no lock, like the file of a dead
+    /// process. So a process that sweeps may lock the new file and remove it. In that case, this process creates
+    /// another one.
     fn create(storage: &dyn Storage, layout: &Layout, sync: bool) -> Result<Self> {
         const TRIES: usize = 16;
         for _ in 0..TRIES {
@@ -334,11 +336,11 @@ impl State {
 pub(in crate::ledger) struct Left {
     pub(in crate::ledger) path: PathBuf,
     pub(in crate::ledger) stem: String,
-    /// The pid of the process and how the process died; `None` if it died before it wrote its pid.
+    /// The pid of the process, and how the process died. `None` if the process died before it wrote its pid.
     pub(in crate::ledger) death: Option<(u32, Death)>,
     pub(in crate::ledger) marks: Vec<Pending>,
-    /// The file's lock, which is held until the records in the file are appended; `None` if a forked child of the dead
-    /// process holds it.
+    /// The lock of the file, or `None` if a forked child of the dead process holds the lock. This process holds the
+    /// lock until the records in the file are appended.
     _lock: Option<Locked>,
 }
 
@@ -349,8 +351,8 @@ pub(in crate::ledger) fn is_alone(storage: &dyn Storage, layout: &Layout, own: U
     Ok(others.is_empty())
 }
 
-/// Reads the in-flight files of dead processes. Adds an error to `denied` for each file that this process has no
-/// permission to examine.
+/// Reads the in-flight files of dead processes. Adds an error to `denied` for each file that this process may not
+/// examine.
 pub(in crate::ledger) fn left_behind(
     storage: &dyn Storage,
     layout: &Layout,
@@ -364,12 +366,12 @@ pub(in crate::ledger) fn left_behind(
     each_file(storage, layout, END, denied, look)
 }
 
-/// Returns the results of `look` for each in-flight file whose name ends in `end`. `look` receives the path and the
-/// name without `end`.
+/// Calls `look` for each file in the directory of in-flight files whose name ends in `end`, and returns the results.
+/// `look` receives the path and the name without `end`.
 ///
-/// Skips a file that no longer exists, because it was swept or its execution was completed. Adds an error to `denied`
-/// for each file that this process has no permission to read. If it has no permission to list the directory, adds one
-/// error for the directory.
+/// Skips a file that was removed in the meantime, because it was swept or its execution was completed. Adds an error to
+/// `denied` for each file that this process has no permission to read. If this process may not list the directory, adds
+/// one error for the directory.
 pub(in crate::ledger) fn each_file<T>(
     storage: &dyn Storage,
     layout: &Layout,
@@ -423,7 +425,7 @@ fn examine(storage: &dyn Storage, path: &Path, stem: &str) -> io::Result<Option<
     Ok(Some(Left { path: path.to_owned(), stem: stem.to_owned(), death, marks, _lock: lock }))
 }
 
-/// The content of the in-flight file of one process, dead or alive.
+/// The content of the in-flight file of a process, which may be dead or alive.
 #[derive(Debug)]
 pub(in crate::ledger) struct Begun {
     /// True if the process may be alive.
@@ -432,7 +434,7 @@ pub(in crate::ledger) struct Begun {
 }
 
 /// Reads the in-flight files of all processes, without changing them. Adds an error to `denied` for each file that this
-/// process has no permission to read.
+/// process may not read.
 pub(in crate::ledger) fn all(storage: &dyn Storage, layout: &Layout, denied: &mut Vec<Error>) -> Result<Vec<Begun>> {
     each_file(storage, layout, END, denied, |path, _| {
         let file: Arc<dyn StorageFile> = Arc::from(storage.open(path, Access::Read)?);
@@ -442,7 +444,7 @@ pub(in crate::ledger) fn all(storage: &dyn Storage, layout: &Layout, denied: &mu
     })
 }
 
-/// Reads the owner of the file; `None` if the owner is not written yet.
+/// Returns the owner of the file, or `None` if the owner is not written yet.
 fn read_owner(file: &dyn StorageFile) -> io::Result<Option<Owner>> {
     let mut bytes = vec![0; SLOT_BYTES];
     let read = read_full_at(file, &mut bytes, 0)?;
@@ -468,7 +470,7 @@ fn read_marks(file: &dyn StorageFile) -> io::Result<Vec<Pending>> {
     Ok(marks)
 }
 
-/// Returns the payload of the line at `at`; `None` if there is no complete line.
+/// Returns the payload of the line at `at`, or `None` if there is no complete line.
 fn payload_at(bytes: &[u8], at: usize) -> Option<Vec<u8>> {
     let rest = bytes.get(at..).filter(|rest| rest.starts_with(b"{"))?;
     let end = rest.iter().position(|&byte| byte == b'\n')?;

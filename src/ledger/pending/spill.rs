@@ -1,5 +1,5 @@
-//! Keeps the records that could not be appended to the ledger, until a later call appends them. Each process has its
-//! own spill file, which exists only while the file holds records.
+//! Stores the records that could not be appended to the ledger, until a later call appends them. Each process has its
+//! own spill file, which exists only while it holds records.
 
 use std::io;
 use std::path::PathBuf;
@@ -39,7 +39,7 @@ impl Spill {
         Self { storage, layout, kept: PerProcess::new(Mutex::new(Kept { stem, records: 0 })) }
     }
 
-    /// Stores a record in the spill file `stem`, and syncs the file.
+    /// Stores a record in the spill file with the name `stem`, and syncs the file.
     pub(in crate::ledger) fn keep(&self, stem: Uuid, since: Cursor, record: &[u8]) -> Result<()> {
         let kept = self.kept.get_or_make(|| Ok(Mutex::new(Kept { stem, records: 0 })))?;
         let mut kept = lock(kept);
@@ -48,7 +48,7 @@ impl Spill {
             let file = open_or_make(&*self.storage, &path, Access::Append, Access::AppendNew)?;
             stored::append(&*file, since, record)?;
             self.storage.sync_dir(&self.layout.spill())?;
-            // A sweep, which appends the spilled records of dead processes, finds the spill by the name of the
+            // A sweep appends the spilled records of dead processes. It finds a spill file by the name of the process's
             // in-flight file. So the name of the in-flight file must survive a power cut too.
             self.storage.sync_dir(&self.layout.inflight())
         };
@@ -57,13 +57,13 @@ impl Spill {
         Ok(())
     }
 
-    /// Returns true if no record is in the spill.
+    /// Returns true if this process's spill holds no records.
     pub(in crate::ledger) fn is_empty(&self) -> bool {
         self.kept.get().is_none_or(|kept| lock(kept).records == 0)
     }
 
-    /// Passes the records to `append`, and removes the file if `append` succeeds. Returns the number of records. Does
-    /// nothing if another thread is using the spill.
+    /// Passes the records of this process's spill to `append`, and removes the file if `append` succeeds. Returns the
+    /// number of records. Does nothing if another thread is using the spill.
     pub(in crate::ledger) fn drain(&self, append: impl FnOnce(Vec<Pending>) -> Result<()>) -> Result<u64> {
         let Some(kept) = self.kept.get() else { return Ok(0) };
         let Some(mut kept) = try_lock(kept) else { return Ok(0) };
@@ -92,8 +92,7 @@ pub(in crate::ledger) fn read(storage: &dyn Storage, layout: &Layout, stem: &str
     stored.map_err(|source| Error::io("read the spill", &path, source))
 }
 
-/// Reads the spills of all processes. Adds an error to `denied` for each spill that this process has no permission to
-/// read.
+/// Reads the spills of all processes. Adds an error to `denied` for each spill that this process may not read.
 pub(in crate::ledger) fn all(storage: &dyn Storage, layout: &Layout, denied: &mut Vec<Error>) -> Result<Stored> {
     let directory = layout.spill();
     let names = storage.list(&directory).map_err(|source| Error::io("list the spills", &directory, source));

@@ -15,7 +15,8 @@ use crate::journal::{Cursor, Lines};
 use crate::ledger::json::id_of;
 use crate::metrics::ExecutionMetrics;
 
-/// A record, and a position in the ledger. If the ledger has the record, the record is after that position.
+/// A record, and the position at which the ledger ended before the record was stored. If the ledger has the record, the
+/// record is after that position.
 #[derive(Debug, Clone)]
 pub(in crate::ledger) struct Pending {
     pub(in crate::ledger) since: Cursor,
@@ -41,8 +42,8 @@ impl Pending {
 
     pub(in crate::ledger) fn from_json(json: &[u8]) -> Option<Self> {
         let StoredPending { segment, offset, record } = serde_json::from_slice(json).ok()?;
-        // With `seq: 0`, a reader that begins at the position skips no line because of its sequence number. Skipping
-        // would be wrong, because the ledger may use sequence numbers again after a power cut.
+        // After a power cut, the ledger may use sequence numbers again. So a reader that begins at this position must
+        // not skip lines because of their numbers. With `seq: 0`, it skips none.
         Some(Self { since: Cursor { segment, offset, lines: 0, seq: 0 }, record })
     }
 }
@@ -53,8 +54,8 @@ pub(in crate::ledger) fn append(file: &dyn StorageFile, since: Cursor, record: &
     let mut line = vec![b'\n'];
     line::seal(&Pending::to_json(since, record), &Link::START, &mut line);
     let before = file.length()?;
-    // After a failure, the incomplete record is removed, because on a full disk it would occupy space that the next
-    // record needs. If it cannot be removed, it stays as a line that is not a record.
+    // After a failure, the incomplete record is removed. On a full disk, it would occupy space that the next record
+    // needs. If it cannot be removed, it stays in the file as a line that is not a record.
     append_all(file, &line).and_then(|()| file.sync()).inspect_err(|_| _ = file.truncate(before))
 }
 
@@ -84,20 +85,14 @@ pub(in crate::ledger) fn read(file: Arc<dyn StorageFile>) -> io::Result<Stored> 
     Ok(stored)
 }
 
-/// Returns the executions of `pending` that have no record in the ledger. `lines_from` returns the lines of the ledger
-/// after a position. Adds an error to `denied` for each segment that this process has no permission to read. The
-/// records in these segments are not found.
-pub(in crate::ledger) fn without_record<'p>(
-    pending: impl Iterator<Item = &'p Pending> + Clone,
-    lines_from: impl FnOnce(Cursor) -> Lines,
+/// Returns the executions of `missing` that have no record among `lines`. Adds an error to `denied` for each segment that
+/// this process has no permission to read. The records in such a segment are not found, so their executions are returned
+/// too.
+pub(in crate::ledger) fn without_record(
+    mut missing: HashSet<Uuid>,
+    mut lines: Lines,
     denied: &mut Vec<Error>,
 ) -> Result<HashSet<Uuid>> {
-    let order = |cursor: &Cursor| (cursor.segment, cursor.offset);
-    let Some(since) = pending.clone().map(|pending| pending.since).min_by_key(order) else {
-        return Ok(HashSet::new());
-    };
-    let mut missing: HashSet<Uuid> = pending.map(|pending| pending.record.execution_id).collect();
-    let mut lines = lines_from(since);
     loop {
         let next = lines.next_line().map(|line| line.map(|line| id_of(line.bytes)));
         match next {

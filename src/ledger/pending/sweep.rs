@@ -1,5 +1,5 @@
-//! Records the unfinished executions of dead processes as interrupted, and appends the records that these processes
-//! spilled because they could not append them. This is called a sweep.
+//! The sweep, which records the unfinished executions of dead processes as interrupted. The sweep also appends the
+//! records that these processes spilled, because they could not append them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,11 +21,12 @@ use crate::ledger::known::KnownIds;
 use crate::ledger::places::Places;
 use crate::metrics::{ExecutionMetrics, Status};
 
-/// Sweeps the files of dead processes. Any number of processes may call this function at once, and any of them may die
-/// during the sweep. A record is appended only if its execution has no record in the ledger yet.
+/// Sweeps the files of dead processes, which hold begin marks and spilled records. Any number of processes may call
+/// this function at the same time, and any of them may die during the sweep. `own` is the name of this process's own
+/// files, which are not swept. A record is appended only if its execution has no record in the ledger yet.
 ///
-/// Waits at most `deadline` for another process that sweeps. Warns about files that this process has no permission to
-/// read, and sweeps the other files.
+/// Waits at most `deadline` for another process that sweeps. Warns about files that this process may not read, and
+/// sweeps the other files.
 pub(in crate::ledger) fn sweep(
     journal: &Journal,
     known: &Arc<KnownIds>,
@@ -40,8 +41,8 @@ pub(in crate::ledger) fn sweep(
     }
     let mut lock = LockFile::open(storage.clone(), layout.sweep_lock())?;
     let _locked = match lock.acquire(deadline) {
-        // The process that holds the lock is sweeping. If that process does not sweep all files, the next process that
-        // opens the ledger sweeps the remaining files.
+        // Another process is sweeping. If that process does not sweep all files, the next process that opens the ledger
+        // sweeps the remaining files.
         Err(error) if error.kind() == ErrorKind::Timeout => return Ok(()),
         locked => locked?,
     };
@@ -85,9 +86,9 @@ fn interrupted(left: &Left) -> impl Iterator<Item = Pending> {
 /// Appends the records of `pending` whose executions have no record in the ledger yet. Returns the number of appended
 /// records.
 ///
-/// A record replaces one that says that the execution was interrupted. If another process has appended another record
-/// with the same id meanwhile, warns and appends the pending record too, because its caller was
-/// answered that it is stored.
+/// If the ledger has a record that says less about the end of the execution, such as one with the status interrupted,
+/// the pending record replaces it. If the ledger has any other record with the same id, warns and appends the pending
+/// record too. Its caller has already got the answer that the record is stored, so the record must not be refused now.
 pub(in crate::ledger) fn append_missing(
     journal: &Journal,
     known: &Arc<KnownIds>,
@@ -100,7 +101,7 @@ pub(in crate::ledger) fn append_missing(
     known.prepare()?;
     let mut appended = Ok(0);
     for Pending { record, .. } in pending {
-        // A record that cannot be appended does not hold up the others.
+        // If a record cannot be appended, append the others.
         match append(journal, known, &record) {
             Ok(is_new) => appended = appended.map(|count| count + u64::from(is_new)),
             Err(error) => appended = appended.and(Err(error)),
@@ -109,7 +110,7 @@ pub(in crate::ledger) fn append_missing(
     appended
 }
 
-/// Appends a record, and returns false if the ledger has it already.
+/// Appends a record. Returns false if the ledger already has it.
 fn append(journal: &Journal, known: &Arc<KnownIds>, record: &ExecutionMetrics) -> Result<bool> {
     let json = record.to_json()?;
     let keys: Arc<dyn KnownKeys> = Arc::clone(known) as _;
@@ -121,8 +122,8 @@ fn append(journal: &Journal, known: &Arc<KnownIds>, record: &ExecutionMetrics) -
             Comparison::Again { replaces } => replaces,
             Comparison::Conflict(difference) => {
                 let place = difference.place;
-                let done = "The record was appended too, because its caller was answered that it is stored";
-                known.warn(&difference.error("find an execution recorded once", journal.layout(), done));
+                let done = "The record was appended too, because its caller was already answered that it is stored";
+                known.warn(&difference.error("store only one record of an execution", journal.layout(), done));
                 Some(place)
             }
         };

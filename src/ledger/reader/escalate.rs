@@ -1,6 +1,6 @@
-//! Finds the problems in a ledger that somebody must be notified of. Such a problem is called an escalation.
+//! Finds the escalations in a ledger. An escalation is a problem that somebody must be notified of.
 
-use super::LedgerReader;
+use super::{LedgerReader, Scan};
 use crate::error::{Error, Result, Skipped};
 use crate::governance::{EscalationReport, Escalations};
 use crate::metrics::{Status, Timestamp};
@@ -17,28 +17,56 @@ pub struct Escalated {
     pub unreadable: Vec<Error>,
 }
 
+/// The result of [`LedgerReader::escalate_each`].
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct EscalatedWindows {
+    /// The report of each window, in the order of the windows.
+    pub reports: Vec<EscalationReport>,
+    /// The lines that are not records, and the segments that this process has no permission to read.
+    pub skipped: Skipped,
+    /// An error for each file, except segments, that this process has no permission to read.
+    pub unreadable: Vec<Error>,
+}
+
 impl LedgerReader {
-    /// Adds everything that the ledger contains to `escalations`: its records, the executions in flight at `now`, and
-    /// its [losses](Self::losses). An execution whose process is dead counts as interrupted.
+    /// Adds everything that the ledger contains to `escalations`, and returns the report: the records, the executions
+    /// in flight at `now`, and the [losses](Self::losses). If the process of an execution in flight is dead, the
+    /// execution counts as interrupted.
     ///
-    /// Reads the records first, on all cores, and then the executions in flight. An execution that ends in between is found in
-    /// neither. The next call finds its record.
+    /// Reads the records first, on all cores, and then the executions in flight. If an execution ends between these two
+    /// steps, this call does not find it, but the next call finds its record.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the disk fails, or if no record was found and this process has no
     /// permission to read some segments;
     /// [`ErrorKind::Overflow`](crate::ErrorKind::Overflow) if a sum of costs exceeds the range of [`Usd`](crate::Usd).
-    pub fn escalate(&self, mut escalations: Escalations, now: Timestamp) -> Result<Escalated> {
-        let empty = || (Ok(escalations.empty()), 0_u64);
-        let scanned = self.scan().fold_records(
+    pub fn escalate(&self, escalations: Escalations, now: Timestamp) -> Result<Escalated> {
+        let empty = escalations.empty();
+        let EscalatedWindows { mut reports, skipped, unreadable } =
+            self.escalate_each(&self.scan(), vec![(escalations, now)])?;
+        // There is one report for each window.
+        let report = reports.pop().unwrap_or_else(|| empty.finish());
+        Ok(Escalated { report, skipped, unreadable })
+    }
+
+    /// Like [`escalate`](Self::escalate), but examines several windows in one pass. With each window comes the time at
+    /// which it is examined. `scan` must include the records of all windows and of their references.
+    ///
+    /// # Errors
+    /// The errors of [`escalate`](Self::escalate).
+    pub fn escalate_each(&self, scan: &Scan, windows: Vec<(Escalations, Timestamp)>) -> Result<EscalatedWindows> {
+        let (mut windows, times): (Vec<_>, Vec<_>) = windows.into_iter().unzip();
+        let empty = || (Ok(windows.iter().map(Escalations::empty).collect::<Vec<_>>()), 0_u64);
+        let scanned = scan.fold_records(
             empty,
-            |(part, records), record| {
+            |(parts, records), record| {
                 *records += 1;
-                and_then(part, |part| part.add(record));
+                and_then(parts, |parts| parts.iter_mut().try_for_each(|part| part.add(record)));
             },
-            |(part, records), later| {
+            |(parts, records), later| {
                 *records += later.1;
-                and_then(part, |part| part.merge(later.0?));
+                and_then(parts, |parts| merge(parts, later.0?));
             },
         )?;
         let ((found, records), skipped) = (scanned.value, scanned.skipped);
@@ -47,24 +75,37 @@ impl LedgerReader {
         {
             return Err(error.clone());
         }
-        escalations.merge(found?)?;
+        merge(&mut windows, found?)?;
         let begun = self.in_flight()?;
         for mut begun in begun.executions {
-            if begun.owner_alive == Some(false) {
+            let is_dead = begun.owner_alive == Some(false);
+            if is_dead {
                 // The next process that opens the ledger records the execution as interrupted.
                 begun.record.set_status(Status::Interrupted);
-                escalations.add(&begun.record)?;
-            } else {
-                escalations.add_in_flight(&begun.record, now);
+            }
+            for (window, now) in windows.iter_mut().zip(&times) {
+                if is_dead { window.add(&begun.record)? } else { window.add_in_flight(&begun.record, *now) }
             }
         }
         let mut unreadable = begun.unreadable;
-        match self.losses() {
-            Err(error) if error.is_denied() => unreadable.push(error),
-            losses => losses?.iter().for_each(|loss| escalations.add_lost(loss.at, loss.records)),
+        let losses = match self.losses() {
+            Err(error) if error.is_denied() => {
+                unreadable.push(error);
+                Vec::new()
+            }
+            losses => losses?,
+        };
+        for window in &mut windows {
+            losses.iter().for_each(|loss| window.add_lost(loss.at, loss.records));
         }
-        Ok(Escalated { report: escalations.finish(), skipped, unreadable })
+        let reports = windows.into_iter().map(Escalations::finish).collect();
+        Ok(EscalatedWindows { reports, skipped, unreadable })
     }
+}
+
+/// Adds the records of each part in `later` to the part in `parts` that belongs to the same window.
+fn merge(parts: &mut [Escalations], later: Vec<Escalations>) -> Result<()> {
+    parts.iter_mut().zip(later).try_for_each(|(part, later)| part.merge(later))
 }
 
 /// Calls `go_on` with the value in `all`, unless `all` is an error. If `go_on` fails, its error is stored in `all`.

@@ -1,4 +1,4 @@
-//! Judges a run by everything that the ledger contains about the run.
+//! Judges whether a run is completely recorded, by everything that the ledger contains about the run.
 
 use super::intact::Intact;
 use super::verify::ArchivedLines;
@@ -21,18 +21,20 @@ pub struct Gated {
 }
 
 impl LedgerReader {
-    /// Judges a run by everything that the ledger contains about the run. Adds the spilled records to the spilled
-    /// records that `gate` already has.
+    /// Judges the run of `gate` by everything that the ledger contains about this run. Spilled records, which are not
+    /// in the ledger yet, count too.
     ///
-    /// Reads the executions in flight, the spill, the losses and then the records. So an execution that ends during the
-    /// call is still found. If this process has no permission to read a file, the run fails.
+    /// Reads the executions in flight first, then the spill, the losses and the records. In this order, an execution
+    /// that ends during the call is still found. If this process has no permission to read a file, the run fails.
     ///
-    /// The chain of hashes is verified with the [indexes](Self::find), which are built only from verified lines. This
-    /// call verifies the lines that no index covers, the lines of the run, and the links between segments. It does not
-    /// verify the other lines again, unless their segment has changed since its index was built. So it does not notice a
-    /// change that leaves the length, the inode and the time of the last change of a sealed segment as they were, or an
-    /// edit in place in the active segment. With [`Gate::verify_every_line`], or if a segment has no index, this call
-    /// reads and verifies all lines.
+    /// The hash chain is verified with the help of the [indexes](Self::find), which are built only from verified lines.
+    /// This call verifies the lines of the run, the lines that no index covers, and the links between segments. Other
+    /// lines are verified again only if their segment has changed since its index was built. So two kinds of edits are
+    /// not noticed. The first is an edit in place in the active segment. The second is an edit of a sealed segment that
+    /// preserves its length, its inode and the time of its last change. With [`Gate::verify_every_line`], or if a
+    /// segment has no index, this call reads and verifies all lines.
+    ///
+    /// Like [`Gate::judge`], the call holds the last record of each execution of the run in memory.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the disk fails; [`ErrorKind::Archived`](crate::ErrorKind::Archived)
@@ -70,14 +72,16 @@ impl LedgerReader {
         let begun: Vec<_> = begun.executions.into_iter().map(|begun| begun.record).collect();
         let damaged = spilled.damaged.then(|| SpilledRecords::DAMAGED.to_owned());
         if !gate.verifies_every_line()
-            // If the disk fails here, the pass below returns the error. It opens one segment at a time, so it succeeds
-            // if this process has only reached its limit of open files.
+            // An error is ignored here. If the disk has failed, the pass below returns the error. If this process has
+            // reached its limit of open files, the pass below can still succeed, because it opens one segment at a
+            // time.
             && let Ok(Some(intact)) = Intact::of(self)
-            && let Some(records) = intact.related(&gate, &begun)
+            && let Some(places) = intact.related(&gate, &begun)
         {
-            let gate = gate.unreadable(unreadable.clone());
-            let report = gate.judge(&begun, records.into_iter().map(Ok), damaged)?;
-            return Ok(Gated { report, archived: intact.archived, unreadable });
+            let gate = gate.clone().unreadable(unreadable.clone());
+            if let Ok(report) = gate.judge(&begun, intact.records(places), damaged.clone()) {
+                return Ok(Gated { report, archived: intact.archived, unreadable });
+            }
         }
         let found = self.verify(&[])?;
 

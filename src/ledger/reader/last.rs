@@ -1,4 +1,4 @@
-//! Finds the last records for which a condition holds.
+//! Finds the last records that meet a condition, for example for `runledger list`.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -16,32 +16,32 @@ use crate::journal::read::line_at;
 use crate::ledger::index::{Section, of_run};
 use crate::metrics::{ExecutionMetrics, Timestamp};
 
-/// The largest number of lines of a run in a segment that are found through its index. If there are more, the last ones
-/// are found faster by reading the segment backwards, because each line that the index names is checked.
+/// If a segment has at most this many lines of a run, they are found through the index, and all of them are read and
+/// checked. If there are more, reading the segment backwards finds the last ones faster.
 const LINES_OF_RUN_MAX: usize = 1024;
 
-/// Returns the parts of a segment that can have the wanted lines, among the lines that its index covers. Returns `None`
-/// if all of these lines have to be read.
+/// A function that returns the parts of a segment that can have wanted lines, among the lines that the segment's index
+/// covers. It returns `None` if all of these lines have to be read.
 type Parts<'p> = &'p dyn Fn(&mut Segment<'_>) -> Option<Vec<Block>>;
 
 /// The result of [`LedgerReader::last`].
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct LastRecords<T> {
-    /// The results for the last records, in ledger order.
+    /// The results of `take` that are not `None`, in ledger order.
     pub records: Vec<T>,
-    /// The lines that are not records, in the part of the ledger that was read, and the segments that this process has
-    /// no permission to read.
+    /// The lines that are not records, among those that were read, and the segments that this process has no permission
+    /// to read.
     pub skipped: Skipped,
 }
 
 impl LedgerReader {
     /// Returns the last `count` results of `take` that are not `None`, in ledger order. Reads the ledger backwards from
-    /// its end until it has these results. `take` gets the records in this order too: the last one first.
+    /// its end, and passes each record to `take`, the last one first. Stops when there are `count` results.
     ///
-    /// Damage before these records is not reported, because the ledger before them is not read. A writer that could not
-    /// sync a segment repeats lines in a new segment. Such a line counts once, where a pass from the start of the ledger
-    /// finds it first. If several lines have the same `execution_id`, only the last one counts.
+    /// The ledger before the first of these records is not read, so damage there is not reported. If several lines have
+    /// the same `execution_id`, only the last of them is used. If a writer could not sync a segment, it repeats lines
+    /// in a new segment. Such a line is used once, at its first position in the ledger.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if a segment cannot be read.
@@ -64,8 +64,9 @@ impl LedgerReader {
         self.last_between((None, None), count, take)
     }
 
-    /// Like [`last`](Self::last), but only for executions that start at `since` or later, and before `until`. `None` is
-    /// no limit. Through the index of each segment, reads only the hours of this period.
+    /// Like [`last`](Self::last), but only for executions that start at `since` or later, and before `until`. `None`
+    /// means that there is no limit. The index of each segment says where the lines of an hour are, so only the hours
+    /// of this period are read.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if a segment cannot be read.
@@ -82,8 +83,9 @@ impl LedgerReader {
         self.last_in((starts != Starts::ALL).then_some(&parts), count, &mut take)
     }
 
-    /// Like [`last`](Self::last), but only for executions whose `run_id` is `run_id`. Through the index of each segment,
-    /// reads only the lines of the run, unless a segment has more than 1,024 of them.
+    /// Like [`last`](Self::last), but only for executions whose `run_id` is `run_id`. The index of each segment says
+    /// where the lines of the run are, so only these lines are read. If a segment has more than 1,024 of them, it is
+    /// read backwards instead.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if a segment cannot be read.
@@ -122,7 +124,8 @@ impl LedgerReader {
         self.last_in(Some(&parts), count, &mut take)
     }
 
-    /// Returns the last `count` results of `take` that are not `None`. `parts` is `None` if all lines have to be read.
+    /// Returns the last `count` results of `take` that are not `None`. `parts` returns the parts of a segment that have
+    /// to be read. If `parts` is `None`, all lines have to be read.
     fn last_in<T>(
         &self,
         parts: Option<Parts<'_>>,
@@ -136,13 +139,16 @@ impl LedgerReader {
         for segment in segments_from_last(&*self.storage, &self.layout)? {
             let block = match segment {
                 Err(error) if error.is_denied() => {
-                    skipped.add_unreadable(vec![error]);
+                    let mut denied = Skipped::default();
+                    denied.add_unreadable(vec![error]);
+                    skipped.follow(denied);
                     continue;
                 }
                 segment => segment?,
             };
             if let Some(tangle) = superseded.tangle_of(block.segment) {
-                // The last segment of a tangle comes first. Its records are read with those of the other segments.
+                // A tangle is a group of segments that repeat lines. Read all of them together when the last one is
+                // reached.
                 if untangled.replace(tangle) != Some(tangle) {
                     self.last_of_tangle(tangle, &superseded, (&mut records, count), &mut skipped, take)?;
                 }
@@ -158,8 +164,8 @@ impl LedgerReader {
             };
             let mut of_segment = Skipped::default();
             for mut rest in parts.into_iter().rev() {
-                // The number of lines in the segment before the block that was read last. These lines are counted only
-                // if an error has to name its line; `None` if they were not counted.
+                // The number of lines in the segment before the block that was read last. `None` while it is not
+                // needed: these lines are counted only if an error has to name the number of its line.
                 let mut before: Option<u64> = None;
                 while records.len() < count
                     && let Some(block) = rest.cut_last(BLOCK_BYTES)
@@ -186,7 +192,8 @@ impl LedgerReader {
         Ok(LastRecords { records: records.into(), skipped })
     }
 
-    /// Adds results for the last records of the segments of `tangle`, until there are `count`.
+    /// Adds results for the records of the segments of `tangle`, the last record first, until there are `count`
+    /// results.
     fn last_of_tangle<T>(
         &self,
         tangle: &Tangle,
@@ -216,7 +223,7 @@ impl LedgerReader {
     }
 }
 
-/// Returns the parts of a segment that can have wanted lines.
+/// Returns the parts of a segment that can have wanted lines, including the lines that its index does not cover.
 fn parts_of(mut segment: Segment<'_>, parts: Parts<'_>) -> Vec<Block> {
     match (parts(&mut segment), &segment.index) {
         (Some(mut parts), Some(index)) => {
@@ -243,8 +250,8 @@ struct Part<T> {
 }
 
 impl<T> Part<T> {
-    /// Reads `block`, but not the superseded lines, whose execution has a later line. Passes the records to `take` until
-    /// there are `wanted` results, the last record first.
+    /// Reads `block`, and passes its records to `take`, the last record first, until there are `wanted` results. Leaves
+    /// out superseded lines, which are followed by a later line of the same execution.
     fn read(
         &mut self,
         block: &Block,
@@ -253,11 +260,11 @@ impl<T> Part<T> {
         wanted: usize,
         take: &mut dyn FnMut(ExecutionMetrics) -> Option<T>,
     ) -> Result<()> {
-        // The text of all lines that count, and for each line its number, its offset, and where it ends in the text.
+        // The text of all lines that are used, and for each line its number, its offset, and where it ends in the text.
         let (mut text, mut lines) = (Vec::new(), Vec::new());
         block.read(buffer, |piece, bytes| {
-            // In the active segment, a writer may still be writing an incomplete last line, so that line is not
-            // counted. A sealed segment never changes again, so nobody will complete the line there, and it is counted.
+            // A writer may still be writing the last line of the active segment, so an incomplete line there is not
+            // counted. In a sealed segment, nobody will complete an incomplete line, so it is counted.
             if piece.unfinished && block.is_active {
                 return;
             }

@@ -1,4 +1,4 @@
-//! Writes the lines of a ledger as they are stored.
+//! Writes the lines of a ledger to a file or a pipe, exactly as they are stored.
 
 use std::io::{self, Write};
 use std::ops::RangeInclusive;
@@ -25,8 +25,8 @@ pub struct WrittenLines {
     pub lines: u64,
     /// The number of bytes that were written, including the line feeds.
     pub bytes: u64,
-    /// The lines that were moved to an archive; `None` if there are none. They come before the first line that was
-    /// written.
+    /// The lines that were moved to an archive, which come before the first line that was written; `None` if there are
+    /// none.
     pub archived: Option<ArchivedLines>,
     /// The number of problems: damaged bytes, missing lines, truncated segments, and files that this process has no
     /// permission to read.
@@ -54,14 +54,17 @@ impl LedgerReader {
     /// Writes the lines of all segments to `out` as they are stored, the oldest line first. Each line ends with a line
     /// feed.
     ///
-    /// A writer that could not sync a segment repeats lines in a new segment. If the ledger has neither repeated lines
-    /// nor damage, the output is equal to all sealed segments (files that no longer change), followed by the active
-    /// segment. Each line is written once, even if a writer appends lines, or seals or archives segments, during the
+    /// The output is the content of all sealed segments (files that no longer change), followed by the content of the
+    /// active segment, with two exceptions. First, a writer that could not sync a segment repeats lines in a new
+    /// segment, and each line is written only once. Second, damaged bytes are left out, as described below.
+    ///
+    /// Each line is written once, even if another process appends lines, or seals or archives segments, during the
     /// call. All lines that were in the ledger when the call began are written. The call does not wait for later lines.
     /// It holds one line and 256 KiB of the ledger in memory. `out` should be buffered.
     ///
-    /// A changed line is written and reported if it is JSON. Bytes that are not JSON are left out and reported, so that
-    /// a reader of JSON lines can read the output. Empty lines are left out and not reported.
+    /// If a line was changed and is still JSON, it is written and reported. Bytes that are not JSON are left out and
+    /// reported, so that any program that reads JSON lines can read the output. Empty lines are left out and not
+    /// reported.
     ///
     /// ```
     /// use runledger::{Ledger, Skill};
@@ -82,8 +85,8 @@ impl LedgerReader {
     /// [`ErrorKind::Io`] if `out` fails, or if the disk fails. Damage is not an error.
     pub fn write_lines(&self, mut out: impl Write) -> Result<WrittenLines> {
         let (storage, layout) = (&*self.storage, &self.layout);
-        // The end and the truncations are read before the lines. So lines that are appended during the call do not
-        // delay the end of the call, and do not seem to be missing.
+        // Other processes may append lines during the call. Read the end and the truncations before the lines, so that
+        // appended lines do not delay the end of the call, and do not seem to be missing.
         let end = End::now(storage, layout)?;
         let truncations = self.truncations();
         let mut lines = Lines::from_start(Arc::clone(&self.storage), layout.clone()).passing_unreadable();
@@ -128,8 +131,8 @@ struct End {
 
 impl End {
     fn now(storage: &dyn Storage, layout: &Layout) -> Result<Self> {
-        // If the active segment is sealed between the next two calls, the number of the segment becomes too high. This
-        // only means that more lines are read.
+        // If the active segment is sealed between the next two calls, `segment` becomes too high by one. This does no
+        // harm: the call then reads more lines.
         let active = stat(storage, layout.active())?;
         let sealed = layout.sealed_segments(storage)?.last().copied().unwrap_or(0);
         Ok(Self { segment: sealed.saturating_add(1), active })
@@ -163,10 +166,10 @@ fn failed(source: io::Error) -> Error {
 struct Writing<'l> {
     storage: &'l dyn Storage,
     layout: &'l Layout,
-    /// True if the ledger has an identity (`ledger.json`, which has its id). Plain JSON lines, and a copy of one
-    /// segment, have none.
+    /// True if there is an identity, which is the file `ledger.json` with the ledger's id. A file of plain JSON lines
+    /// and a copy of one segment have no identity.
     is_ledger: bool,
-    /// The segment and the number of the line with the highest number so far; `None` before the first line.
+    /// The segment and the number of the line with the highest number so far. `None` before the first line.
     last: Option<(u64, u64)>,
     missing: Missing,
     /// Each range of missing numbers, with an error that has the position of the line after the range.
@@ -174,13 +177,13 @@ struct Writing<'l> {
     written: WrittenLines,
 }
 
-/// The maximum number of ranges whose position is stored. A crash leaves far fewer. Later ranges are reported without a
-/// position.
+/// The maximum number of ranges of missing lines whose position is stored. A crash leaves far fewer. Further ranges are
+/// reported without a position.
 const GAPS_MAX: usize = 1024;
 
 impl<'l> Writing<'l> {
     fn new(storage: &'l dyn Storage, layout: &'l Layout) -> Self {
-        // If there is an identity that cannot be read, this is a ledger too.
+        // If there is an identity but it cannot be read, this is a ledger too.
         let is_ledger = !matches!(identity::read(storage, layout), Ok(None));
         let (missing, gaps, written) = (Missing::default(), Vec::new(), WrittenLines::default());
         Self { storage, layout, is_ledger, last: None, missing, gaps, written }
@@ -214,7 +217,7 @@ impl<'l> Writing<'l> {
         Ok(())
     }
 
-    /// Stores the number of a line that matches its hash, and the numbers of the missing lines before that line.
+    /// Takes note of the number of a line that matches its hash, and of the missing lines before that line.
     fn count(&mut self, line: &Line<'_>, trailer: &Trailer) -> Result<()> {
         let seq = trailer.link.seq;
         let before = self.before(line.segment, seq)?;

@@ -18,9 +18,9 @@ pub struct LostRecords {
 }
 
 impl LedgerReader {
-    /// Reads how many records were lost according to `events.jsonl`, in the order of the events. The events do not say
-    /// which executions the lost records belong to. If such an execution has a begin mark, which notes that it has
-    /// started, the execution stays in flight while its process lives. It is then recorded as interrupted.
+    /// Returns how many records were lost according to `events.jsonl`, in the order of the events. The events do not
+    /// say which executions the lost records belong to. Such an execution stays in flight while its process lives,
+    /// because its begin mark is kept. After the process has ended, the execution is recorded as interrupted.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the events cannot be read.
@@ -33,7 +33,8 @@ impl LedgerReader {
         }
         let mut losses = Vec::new();
         each_line(&*self.storage, &self.layout, |line| {
-            // Other events have other fields, and a line that was not written completely is not JSON.
+            // Skip other events, which have other fields, and lines that were not written completely, which are not
+            // JSON.
             if let Ok(Lost { event, loss }) = serde_json::from_slice(line)
                 && event == "lost"
             {

@@ -24,11 +24,12 @@ use std::sync::Arc;
 
 pub use checkpoint::LedgerBaselines;
 pub use doctor::{Check, Level};
-pub use escalate::Escalated;
+pub use escalate::{Escalated, EscalatedWindows};
 pub use find::FoundRecords;
 pub use gate::Gated;
 pub use in_flight::{InFlight, InFlightExecutions, SpilledRecords};
-pub use index::RebuiltIndex;
+pub use index::{RebuiltIndex, UnindexedBytes};
+pub use intact::UnindexedVerification;
 pub use last::LastRecords;
 pub use lines::WrittenLines;
 pub use losses::LostRecords;
@@ -42,11 +43,12 @@ use crate::error::Result;
 use crate::journal::Follower;
 use crate::journal::format::Layout;
 
-/// Reads a ledger: its records, the executions in flight, and results that can be computed from them.
+/// Answers questions about a ledger: its records, the executions in flight, and results that are computed from them.
 ///
-/// A reader does not take the ledger's lock, repairs nothing and disturbs no writer. So other processes may write to
+/// A reader does not acquire the ledger's lock, repairs nothing and disturbs no writer. So other processes may write to
 /// the ledger at the same time. The result of a call may or may not include the records that are appended during the
-/// call. A file of plain JSON lines that another program wrote can be read too. A reader is cheap to clone.
+/// call. The only files that a reader writes are [indexes](crate::docs::index) and checkpoints, which can be deleted at
+/// any time. A file of plain JSON lines that another program wrote can be read too. A reader is cheap to clone.
 ///
 /// ```
 /// use runledger::{Ledger, LedgerReader, Skill};
@@ -71,7 +73,8 @@ pub struct LedgerReader {
 }
 
 impl LedgerReader {
-    /// Creates a reader of the ledger whose active segment, the file to which new lines are appended, is `path`.
+    /// Creates a reader of the ledger at `path`, which is the file to which new lines are appended (the active
+    /// segment).
     ///
     /// # Errors
     /// - [`ErrorKind::Io`](crate::ErrorKind::Io) if there is neither a file at `path` nor a ledger of that name, or if

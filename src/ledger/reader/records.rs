@@ -19,22 +19,22 @@ use crate::metrics::ExecutionMetrics;
 /// - [`ErrorKind::Io`], with the path, for a sealed segment (a file that no longer changes) that this process has no
 ///   permission to read.
 ///
-/// If several lines have the same `execution_id`, only the last one is returned. Before the first record, the iterator
-/// looks for such lines, through the [indexes](LedgerReader::find) of the segments. It does not know the lines that are
-/// appended later. So it returns a later record even if it has returned a record of the same execution before.
+/// If several lines have the same `execution_id`, only the last of them is returned. To find such lines, the first call
+/// reads the [indexes](LedgerReader::find) of the segments. Lines that are appended later are not compared. So if an
+/// execution gets another line during the iteration, both of its records are returned.
 ///
-/// The iterator holds one line in memory at a time. It does not return a line that is still being written. After the
-/// last record it returns `None`. A later call continues with the records that were appended since then, even if these
-/// records are in new segments.
+/// The iterator holds one line in memory at a time. A line that is still being written is not returned. After the last
+/// record, the iterator returns `None`. A later call continues with the records that were appended since then, even if
+/// these records are in new segments.
 #[derive(Debug)]
 pub struct Records {
     lines: Lines,
     failed: bool,
     /// The segment and the number of the last line that has a number.
     last: Option<(u64, u64)>,
-    /// The record that follows missing lines. It is returned after the error for these lines.
+    /// The record that follows missing lines. The error for the missing lines is returned first, and then this record.
     next: Option<Result<ExecutionMetrics>>,
-    /// The lines that are left out; `None` before the first call.
+    /// The lines that are left out, because a later line has the same execution. `None` before the first call.
     superseded: Option<Arc<Superseded>>,
 }
 
@@ -44,13 +44,14 @@ impl LedgerReader {
         Records::new(Lines::from_start(Arc::clone(&self.storage), self.layout.clone()), None)
     }
 
-    /// Like [`records`](Self::records), but returns all records of each execution.
+    /// Like [`records`](Self::records), but if an execution has several records, returns all of them.
     pub(super) fn all_records(&self) -> Records {
         Records::new(Lines::from_start(Arc::clone(&self.storage), self.layout.clone()), Some(Arc::default()))
     }
 
-    /// Like [`records`](Self::records), but begins with the last `count` lines that are not empty, and whose execution has
-    /// no later line. The ledger is read backwards to these lines. The lines before them are read only to find the number of a line that is not a record.
+    /// Like [`records`](Self::records), but begins with the last `count` records. The ledger is read backwards to the
+    /// first of these records. A line that is not a record counts as one of the `count` records. Earlier lines are read
+    /// only if an error needs the number of its line.
     ///
     /// # Errors
     /// [`ErrorKind::Io`] if a segment cannot be read.
@@ -84,8 +85,8 @@ impl Records {
         Self { lines: lines.passing_unreadable(), failed: false, last: None, next: None, superseded }
     }
 
-    /// Passes each record that is in the ledger now to `take`, in order. Adds to `skipped` the lines that are not
-    /// records, and the segments that this process has no permission to read.
+    /// Passes each record that is in the ledger now to `take`, in order. Adds the lines that are not records to
+    /// `skipped`, and also the segments that this process has no permission to read.
     ///
     /// # Errors
     /// - The first error of `take`.
@@ -147,9 +148,9 @@ impl Iterator for Records {
                         }
                     };
                     let (storage, layout) = self.lines.source();
-                    // If the events do not report that the lines were archived, or cannot be read, the missing lines
-                    // count as damage. A verification reports the damage. This reader continues after the missing
-                    // lines.
+                    // If `events.jsonl` does not report that the missing lines were archived, or cannot be read, the
+                    // lines are missing because of damage. A verification reports damage, and this reader continues
+                    // after the missing lines.
                     if !moved::is_moved_up_to(storage, layout, segment).unwrap_or(false) {
                         match found {
                             None => continue,
@@ -175,8 +176,8 @@ impl Iterator for Records {
 }
 
 impl Records {
-    /// Adds the lines that were not counted to the number of the line in `error`. If they cannot be counted, returns
-    /// the error of reading them.
+    /// Corrects the line number in `error`. This reader counts lines from the position at which it began, so the lines
+    /// before that position are counted now and added. If they cannot be read, returns the error of reading them.
     fn numbered(&mut self, error: Error) -> Error {
         match (self.lines.count_before(), error.line(), error.byte()) {
             (Ok(before), Some(line), Some(byte)) => error.at(before + line, byte),

@@ -13,14 +13,14 @@ use crate::journal::read::blocks::Blocks;
 use crate::journal::read::line_at;
 use crate::metrics::Fields;
 
-/// An execution that has several lines. Every reader counts only the last one.
+/// An execution that has several lines. Readers use only the last of them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct RepeatedExecution {
     /// The id that the lines have.
     pub execution_id: Uuid,
-    /// The numbers of the lines, in ledger order. If there are more than
-    /// [`LINES_MAX`](Self::LINES_MAX), the first ones and the last one.
+    /// The numbers of the lines, in ledger order. If there are more than [`LINES_MAX`](Self::LINES_MAX) lines, only the
+    /// first ones and the last one are listed.
     pub lines: Vec<u64>,
 }
 
@@ -30,8 +30,8 @@ impl RepeatedExecution {
 }
 
 impl LedgerReader {
-    /// Returns the number of lines that do not count, because a later line has the same execution. Also returns the
-    /// first `executions_max` of these executions, in the order of their first lines.
+    /// Returns the number of superseded lines. A line is superseded if a later line has the same execution. Also
+    /// returns the first `executions_max` executions that have such lines, in the order of their first lines.
     pub(super) fn repeated(&self, executions_max: usize) -> Result<(u64, Vec<RepeatedExecution>)> {
         let superseded = superseded_without_writing(&*self.storage, &self.layout);
         let count = superseded.positions().count() as u64;

@@ -1,4 +1,5 @@
-//! The segments of a ledger, each with its index.
+//! The segments of a ledger, each with its index. With an index, a reader finds lines without reading the whole
+//! segment. The index of the active segment covers only the lines up to some offset.
 
 use std::io;
 
@@ -6,6 +7,7 @@ use uuid::Uuid;
 
 use crate::disk::Storage;
 use crate::error::{Error, Result};
+use crate::journal::format::line::Link;
 use crate::journal::format::{Layout, identity};
 use crate::journal::read::blocks::{Block, Blocks};
 use crate::ledger::index::{Content, Index, Place, Span};
@@ -17,7 +19,7 @@ pub(in crate::ledger) struct Indexes<'l> {
     layout: &'l Layout,
     /// The ledger's id; `None` for plain JSON lines, which have no indexes.
     ledger: Option<Uuid>,
-    /// False if only the indexes are used that exist.
+    /// True if missing indexes are built. False if only existing indexes are used.
     builds: bool,
 }
 
@@ -31,8 +33,10 @@ pub(in crate::ledger) struct Segments<'l> {
 pub(in crate::ledger) struct Segment<'l> {
     /// The whole segment.
     pub(in crate::ledger) block: Block,
-    /// The lines that the index covers; `None` if the whole segment has to be scanned.
+    /// The index, and which lines it covers. `None` if the whole segment has to be scanned.
     pub(in crate::ledger) index: Option<Covered>,
+    /// An index of a segment that has a line that is not clean. It has only executions.
+    unclean: Option<Index>,
     place: Option<Place<'l>>,
 }
 
@@ -46,11 +50,11 @@ pub(in crate::ledger) struct Covered {
 
 impl<'l> Indexes<'l> {
     pub(in crate::ledger) fn of(storage: &'l dyn Storage, layout: &'l Layout) -> Self {
-        // An identity that cannot be read is reported by other commands.
+        // If the identity cannot be read, use no indexes. Other calls report the failure.
         Self { storage, layout, ledger: identity::read(storage, layout).ok().flatten(), builds: true }
     }
 
-    /// Returns the segment `block`, which must be whole. Builds its index first if there is none to use.
+    /// Returns the segment that consists of `block`. If the segment has no usable index, builds the index first.
     pub(in crate::ledger) fn segment(self, block: Block) -> Segment<'l> {
         let Self { storage, layout, ledger, builds } = self;
         let place = ledger.map(|ledger| Place { storage, layout, ledger, segment: block.segment });
@@ -58,13 +62,16 @@ impl<'l> Indexes<'l> {
             true => place.open_or_build(&block),
             false => place.open(&block).ok()?.ok(),
         });
-        let index = index.and_then(|index| Covered::of(index, &block));
-        Segment { block, index, place: place.filter(|_| builds) }
+        let (index, unclean) = match index {
+            Some(index) if index.covers().is_some() => (Covered::of(index, &block), None),
+            index => (None, index),
+        };
+        Segment { block, index, unclean, place: place.filter(|_| builds) }
     }
 }
 
 impl<'l> Segments<'l> {
-    /// Returns `None` if the only segment of the ledger is gone, so that the ledger has no records.
+    /// Returns the segments of a ledger. Returns `None` if the only segment is gone, so that the ledger has no records.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the segments cannot be examined.
@@ -76,7 +83,7 @@ impl<'l> Segments<'l> {
         }
     }
 
-    /// Returns the next segment. Builds its index first if there is none to use.
+    /// Returns the next segment. If the segment has no usable index, builds the index first.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the segment cannot be opened.
@@ -89,7 +96,7 @@ impl<'l> Segments<'l> {
         Self { indexes: Indexes { builds: false, ..self.indexes }, ..self }
     }
 
-    /// Leaves out the lines that begin at an offset of a segment, or later.
+    /// Leaves out the lines that begin at or after `end`, which is a segment and an offset.
     pub(super) fn until(self, end: (u64, u64)) -> Self {
         Self { blocks: self.blocks.until(end), ..self }
     }
@@ -106,8 +113,9 @@ impl<'l> Segments<'l> {
 }
 
 impl Segment<'_> {
-    /// Asks the index. `question` returns `None` if a page of the index is damaged. Then the index is built again and
-    /// asked once more. Returns `None` if there is no index, or if it cannot be built.
+    /// Calls `question` with the index, and returns the answer. If a page of the index is damaged, `question` returns
+    /// `None`. In that case, the index is built again, and `question` is called once more. Returns `None` if there is
+    /// no index, or if the index cannot be built.
     pub(in crate::ledger) fn ask<T>(&mut self, question: impl Fn(&Index) -> io::Result<Option<T>>) -> Option<T> {
         let answer = question(&self.index.as_ref()?.index).ok()?;
         if answer.is_some() {
@@ -119,18 +127,44 @@ impl Segment<'_> {
         question(&self.index.as_ref()?.index).ok()?
     }
 
-    /// Returns the index; `None` if the whole segment has to be scanned.
+    /// Returns the index, or `None` if the whole segment has to be scanned.
     pub(super) fn index_file(&self) -> Option<&Index> {
         self.index.as_ref().map(|covered| &covered.index)
     }
 
+    /// Returns the index if it has executions, whether or not all lines are clean, with the last line that it covers and
+    /// the offset at which these lines end.
+    pub(in crate::ledger) fn into_executions(self) -> Option<(Index, Link, u64)> {
+        let index = self.index.map(|covered| covered.index).or(self.unclean)?;
+        let (last, end) = index.has_executions_until().filter(|(_, end)| *end <= self.block.end())?;
+        Some((index, last, end))
+    }
+
     /// Builds the index again, because one of its pages is damaged.
     pub(super) fn rebuild(&self) {
-        // If this fails, the segment has to be scanned.
+        // A failure is ignored, because the segment is then scanned.
         let _ = self.place.map(|place| place.build(&self.block, None));
     }
 
-    /// Returns the lines that the index does not cover; `None` if the segment is sealed.
+    /// Extends the index if it lacks at least `bytes` bytes of the active segment. Does nothing if another process is
+    /// building the index.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the segment cannot be read, or the index cannot be written.
+    pub(super) fn extend(&self, bytes: u64) -> Result<()> {
+        let of_unclean = || self.unclean.as_ref()?.has_executions_until().map(|(_, end)| end);
+        let covered = self.index.as_ref().map(|index| index.end).or_else(of_unclean).unwrap_or(0);
+        let place = self.place.filter(|_| self.block.is_active);
+        if let Some(place) = place
+            && self.block.end().saturating_sub(covered) >= bytes
+        {
+            place.build(&self.block, self.index_file())?;
+        }
+        Ok(())
+    }
+
+    /// Returns the lines of the active segment that the index does not cover, as an index in memory. Returns `None` if
+    /// the segment is sealed.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the segment cannot be read.
@@ -146,8 +180,9 @@ impl Covered {
         (self.span, self.index)
     }
 
-    /// Returns `None` if the index covers lines after `block`. Another process can extend the index after the active
-    /// segment was opened here. Then the lines at the end would be counted as read, but not all parts would have them.
+    /// Returns `None` if the index covers lines after the end of `block`, or if its segment is not clean. The first
+    /// case occurs if another process extends the index after `block` was opened. If such an index were used, its last
+    /// lines would count as read, although `block` does not contain them.
     fn of(index: Index, block: &Block) -> Option<Self> {
         let (span, end) = index.covers().filter(|(_, end)| *end <= block.end())?;
         Some(Self { index, span, end })

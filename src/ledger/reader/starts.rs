@@ -1,4 +1,4 @@
-//! The period in which executions start, and the parts of a segment that can have their lines.
+//! A period, and the parts of a segment that can have lines of executions that start in it.
 
 use std::ops::Range;
 
@@ -7,7 +7,7 @@ use crate::journal::read::blocks::Block;
 use crate::ledger::index::{Hour, hour_of};
 use crate::metrics::Timestamp;
 
-/// A period. It has the executions that start in it.
+/// A period. An execution belongs to the period in which it starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Starts {
     /// `None` if the period has no beginning.
@@ -24,13 +24,13 @@ impl Starts {
         self.since.is_none_or(|since| since <= start) && self.until.is_none_or(|until| start < until)
     }
 
-    /// Returns the first and the last hour that the period has a part of.
+    /// Returns the first and the last hour that overlap the period.
     pub(super) fn hours(&self) -> (i64, i64) {
         (self.since.map_or(i64::MIN, hour_of), self.until.map_or(i64::MAX, hour_of))
     }
 
-    /// Returns the parts of a segment that can have lines of the period, among the lines that the index covers. Returns
-    /// `None` if these lines have to be scanned.
+    /// Returns the parts of a segment that can have lines of the period, among the lines that the segment's index
+    /// covers. Returns `None` if the index cannot be used, so that all of these lines have to be read.
     pub(super) fn parts(&self, segment: &mut Segment<'_>) -> Option<Vec<Block>> {
         let (first, last) = self.hours();
         let hours = segment.ask(|index| index.hours(first, last))?;

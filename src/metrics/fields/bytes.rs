@@ -1,13 +1,13 @@
 //! Reads several bytes at once, as one integer.
 //!
-//! All functions here are inlined, because a call would take longer than the function itself.
+//! All functions in this module are inlined, because calling them would take longer than running them.
 
 const HIGHS: u64 = u64::from_ne_bytes([0x80; 8]);
 
 /// Returns true if both arrays are equal.
 ///
-/// The arrays are compared 16 bytes at a time, because the compiler would call a function to compare longer arrays. The
-/// last 16 bytes are compared first, and some of them may be compared again.
+/// The arrays are compared 16 bytes at a time, because the compiler would call a function for longer arrays. The last
+/// 16 bytes are compared first. Some of these bytes may be compared again.
 #[inline(always)]
 pub(super) fn same<const N: usize>(a: &[u8; N], b: &[u8; N]) -> bool {
     let (Some(last_a), Some(last_b)) = (a.last_chunk(), b.last_chunk()) else { return a == b };
@@ -16,27 +16,27 @@ pub(super) fn same<const N: usize>(a: &[u8; N], b: &[u8; N]) -> bool {
     pieces.fold(differ(last_a, last_b), |all, (a, b)| all | differ(a, b)) == 0
 }
 
-/// Returns the value of the leading digits, and how many leading digits there are.
+/// Returns the value of the leading digits, and the number of leading digits.
 #[inline(always)]
 pub(super) fn leading_digits(eight: [u8; 8]) -> (u64, u32) {
-    // Each digit becomes its value. Adding 127 - 9 sets the highest bit of a byte that is more than 9.
+    // XOR turns each digit into its value. Adding 127 - 9 sets the highest bit of each byte that is more than 9.
     let values = u64::from_le_bytes(eight) ^ u64::from_ne_bytes([b'0'; 8]);
     let others = (values.wrapping_add(u64::from_ne_bytes([127 - 9; 8])) | values) & HIGHS;
     let count = others.trailing_zeros() / 8;
     if count == 0 {
         return (0, 0);
     }
-    // The shift puts zeros before the digits, so that there are always eight digits. The first digit is in the lowest
-    // byte. Then neighbours are combined: eight digits become four numbers of two digits, then two numbers of four
-    // digits, and then the result.
+    // The shift puts zeros before the digits, so there are always eight digits, the first one in the lowest byte.
+    // Then neighbours are combined: eight digits become four numbers of two digits, then two numbers of four digits,
+    // and then the result.
     let aligned = values << (64 - count * 8);
     let pairs = (aligned.wrapping_mul(10) + (aligned >> 8)) & 0x00ff_00ff_00ff_00ff;
     let fours = (pairs.wrapping_mul(100) + (pairs >> 16)) & 0x0000_ffff_0000_ffff;
     ((fours.wrapping_mul(10_000) + (fours >> 32)) & 0xffff_ffff, count)
 }
 
-/// Returns 10^`exponent` from a table. A loop would be slower: the exponent differs from line to line, so the processor
-/// would mispredict when the loop ends.
+/// Returns 10^`exponent`, which it looks up in a table. A loop would be slower, because the exponent differs from
+/// line to line. The processor would then mispredict the end of the loop.
 #[inline(always)]
 pub(super) fn power_of_ten(exponent: u32) -> u64 {
     const POWERS: [u64; 16] = {
@@ -61,12 +61,13 @@ pub(super) fn special(text: &[u8], start: usize) -> Option<usize> {
     while let Some((eight, after)) = rest.split_first_chunk() {
         let eight = u64::from_le_bytes(*eight);
         // Subtracting n from a byte that is less than n sets the highest bit of this byte, and borrows from the next
-        // byte. Bytes that are not ASCII already have their highest bit set. A borrow can wrongly set the highest bit
-        // of the next byte. So only the lowest byte whose highest bit is set is certainly special.
+        // byte. Bytes that are not ASCII already have their highest bit set. A borrow can also set the highest bit of
+        // the next byte, even if that byte is not special. So only the lowest byte whose highest bit is set is
+        // certainly special.
         let below = |bytes: u64, n: u64| bytes.wrapping_sub(ONES * n);
         let equal = |byte: u8| below(eight ^ (ONES * u64::from(byte)), 1);
-        // If the bit 0x02 is flipped, control characters stay below 0x20, and only the quote becomes 0x20. So a byte
-        // that is then below 0x21 is a control character or a quote.
+        // Flipping the bit 0x02 keeps control characters below 0x20, and turns only the quote into 0x20. So a flipped
+        // byte below 0x21 was a control character or a quote.
         let control_or_quote = below(eight ^ (ONES * 0x02), 0x21);
         let found = (control_or_quote | equal(b'\\') | eight) & HIGHS;
         if found != 0 {

@@ -1,28 +1,28 @@
-//! Reads only those fields of a record that analytics need, without building the whole record. Texts are borrowed from
+//! Reads only the fields of a record that analytics need, without building the whole record. Strings are borrowed from
 //! the line.
 
 mod bytes;
 #[cfg(test)]
 mod tests;
+mod texts;
 mod time;
 mod walk;
 
 use std::borrow::Cow;
-use std::fmt;
 
-use serde::de::{IgnoredAny, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use uuid::Uuid;
 
 use super::json::{read_object, text_of};
-use super::{Environment, ExecutionMetrics, Timestamp, Usd};
+use super::{ExecutionMetrics, Timestamp, Usd, outcome};
 use crate::error::Result;
+use texts::{default_environment, name_of_model, optional_text};
 use walk::Walk;
 
-/// The fields of a record from which baselines, costs and rates are computed. Texts are borrowed from the line of the
+/// The fields of a record from which baselines, costs and rates are computed. Strings are borrowed from the line of the
 /// record.
 ///
-/// Each field has the same meaning as the field of [`ExecutionMetrics`] to which its documentation links.
+/// The documentation of each field names the field of [`ExecutionMetrics`] with the same meaning.
 ///
 /// ```
 /// use runledger::metrics::Fields;
@@ -59,6 +59,9 @@ pub struct Fields<'l> {
     /// [`ExecutionMetrics::execution_failed`].
     #[serde(default)]
     pub execution_failed: Option<bool>,
+    /// [`ExecutionMetrics::error_category`], as written.
+    #[serde(borrow, default, deserialize_with = "optional_text")]
+    pub error_category: Option<Cow<'l, str>>,
     /// [`ExecutionMetrics::total_latency_ms`].
     #[serde(default)]
     pub total_latency_ms: Option<u64>,
@@ -74,10 +77,11 @@ pub struct Fields<'l> {
 }
 
 impl<'l> Fields<'l> {
-    /// Reads the fields of a record from one line of JSON, with or without the keys that a ledger adds to each line.
+    /// Reads the fields of a record from one line of JSON. The keys that a ledger adds to each line (`seq`, `prev`
+    /// and `hash`) may be present or missing.
     ///
-    /// The whole line is checked: it must be valid UTF-8 and one JSON object with the required fields. Any line that
-    /// [`ExecutionMetrics::from_json`] accepts is accepted, with the same values.
+    /// The whole line is checked: it must be valid UTF-8 and one JSON object with the required fields. Every line
+    /// that [`ExecutionMetrics::from_json`] accepts is accepted here too, with the same values.
     ///
     /// Faults in the other fields of the record are not found, because finding them would require building the whole
     /// record. Examples of such faults are:
@@ -94,8 +98,8 @@ impl<'l> Fields<'l> {
         Self::from_sealed(line, line.len().saturating_sub(1))
     }
 
-    /// Like [`from_line`](Self::from_line), but for a line in which the members of the record end at `end`. The fast
-    /// parser reads a line of the usual form in which a closing brace or the keys of a ledger follow at `end`.
+    /// Like [`from_line`](Self::from_line), but the caller knows that the members of the record end at `end`. The
+    /// fast parser reads a line of the usual form, which has a closing brace or the keys of a ledger at `end`.
     /// `serde_json` reads all other lines.
     pub(crate) fn from_sealed(line: &'l [u8], end: usize) -> Result<Self> {
         // If `seq` begins with 0, `serde_json` reads the line, because a number such as 012 is not valid JSON.
@@ -130,6 +134,7 @@ impl<'l> Fields<'l> {
             environment: Cow::Borrowed(record.environment.as_str()),
             execution_succeeded: record.execution_succeeded,
             execution_failed: record.execution_failed,
+            error_category: record.error_category.as_ref().map(|category| Cow::Borrowed(category.as_str())),
             total_latency_ms: record.total_latency_ms,
             tokens_used: record.tokens_used,
             cost_usd: record.cost_usd,
@@ -137,9 +142,14 @@ impl<'l> Fields<'l> {
         }
     }
 
-    /// The keys of these fields in a record. If such a key occurs a second time, the fast parser must not skip it like
-    /// an unknown key.
-    const KEYS: [&'static [u8]; 12] = [
+    /// Returns whether the execution succeeded; `None` if the record does not say so, or contradicts itself.
+    pub fn succeeded(&self) -> Option<bool> {
+        outcome(self.execution_succeeded, self.execution_failed)
+    }
+
+    /// The keys of these fields in a record. The fast parser must not skip a second occurrence of such a key as if
+    /// the key were unknown.
+    const KEYS: [&'static [u8]; 13] = [
         b"execution_id",
         b"skill_name",
         b"skill_version",
@@ -148,50 +158,10 @@ impl<'l> Fields<'l> {
         b"environment",
         b"execution_succeeded",
         b"execution_failed",
+        b"error_category",
         b"total_latency_ms",
         b"tokens_used",
         b"cost_usd",
         b"model",
     ];
-}
-
-fn default_environment() -> Cow<'static, str> {
-    match Environment::default() {
-        Environment::Prod => Cow::Borrowed("prod"),
-        other => Cow::Owned(other.as_str().to_owned()),
-    }
-}
-
-/// A text, borrowed if nothing in it is escaped. Without this wrapper, serde would not borrow a `Cow` that is inside
-/// another type, such as an `Option`.
-#[derive(Deserialize)]
-struct Text<'l>(#[serde(borrow)] Cow<'l, str>);
-
-/// Reads the name from the value of `model`, which must be an object like [`Model`](super::Model).
-fn name_of_model<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Cow<'de, str>>, D::Error> {
-    struct Name;
-
-    impl<'de> Visitor<'de> for Name {
-        type Value = Option<Cow<'de, str>>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("struct Model")
-        }
-
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-            let mut name = None;
-            while let Some(Text(key)) = map.next_key()? {
-                if key != "name" {
-                    map.next_value::<IgnoredAny>()?;
-                } else if name.is_none() {
-                    name = Some(map.next_value::<Option<Text<'de>>>()?);
-                } else {
-                    return Err(serde::de::Error::duplicate_field("name"));
-                }
-            }
-            Ok(name.flatten().map(|Text(name)| name))
-        }
-    }
-
-    deserializer.deserialize_map(Name)
 }

@@ -1,10 +1,12 @@
-//! These tests check two properties. The fast parser (the walk) never accepts a line that `serde_json` refuses or reads
-//! differently. And if a whole record can be read from a line, the fields can be read too.
+//! These tests check two properties. First, the fast parser (the walk) never accepts a line that `serde_json` refuses
+//! or reads differently. Second, if a whole record can be read from a line, the fields can be read too.
 
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::metrics::{CostSource, Decision, ErrorCategory, Kind, LlmCall, Production, Progress, Status, Step, Usage};
+use crate::metrics::{
+    CostSource, Decision, Environment, ErrorCategory, Kind, LlmCall, Production, Progress, Status, Step, Usage,
+};
 
 /// The default number of cases. `RUNLEDGER_FUZZ_CASES` can set a larger number. `RUNLEDGER_FUZZ_SEED` sets the seed of
 /// the random numbers.
@@ -32,7 +34,7 @@ fn sealed(json: &str, seq: u64) -> String {
     )
 }
 
-/// How a line was read.
+/// The way in which a line was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Read {
     ByTheWalk,
@@ -42,7 +44,7 @@ enum Read {
     FieldsOnly,
 }
 
-/// Checks one line: the walk reads what `serde_json` reads, or nothing.
+/// Checks one line: the walk must read the same as `serde_json`, or leave the line to it.
 fn check(line: &[u8], whole: bool) -> Read {
     let shown = || String::from_utf8_lossy(line).into_owned();
     let reference = Fields::from_any(line);
@@ -223,7 +225,7 @@ const KEYS: [&str; 14] = [
     "\"cost_us\\u0064\":",
 ];
 
-/// Returns the range of a random member at any depth. A quote after `{` or `,` is taken for the beginning of a member.
+/// Returns the range of a random member at any depth. Treats every quote after `{` or `,` as the beginning of a member.
 fn member(line: &[u8], random: &mut Random) -> Option<(usize, usize)> {
     let begins = |at: &usize| matches!(line[*at], b'{' | b',') && line.get(at + 1) == Some(&b'"');
     let starts: Vec<_> = (0..line.len()).filter(begins).map(|at| at + 1).collect();
@@ -231,8 +233,8 @@ fn member(line: &[u8], random: &mut Random) -> Option<(usize, usize)> {
     Some((start, end_of_value(line, start)))
 }
 
-/// Returns the position at which the value or member at `start` ends. This is the next comma or closing bracket, except
-/// those inside strings and inside brackets that open after `start`.
+/// Returns the position at which the value or member at `start` ends. This position is the next comma or closing
+/// bracket outside of strings and of brackets that open after `start`.
 fn end_of_value(line: &[u8], start: usize) -> usize {
     let (mut depth, mut text, mut at) = (0, false, start);
     while let Some(&byte) = line.get(at) {
@@ -280,7 +282,8 @@ fn mutate(line: &mut Vec<u8>, random: &mut Random) {
             let new = format!("{}{},", random.pick(&KEYS), random.pick(&PIECES));
             line.splice(to..to, new.bytes());
         }
-        // A value is nested near or beyond the maximum depth of the walk (32) or of `serde_json` (127).
+        // A value is nested about as deeply as the maximum of the walk (32) or of `serde_json` (127) allows, or more
+        // deeply.
         _ => {
             let Some((start, end)) = member(line, random) else { return };
             let Some(colon) = line[start..end].iter().position(|&byte| byte == b':') else { return };
@@ -318,7 +321,8 @@ fn the_walk_reads_what_serde_reads_or_nothing() {
     }
 }
 
-/// Replaces each byte of two lines with each byte that has a meaning in JSON. Also cuts the lines at each position.
+/// Replaces each byte of two lines with each byte that has a meaning in JSON. Also truncates the lines at each
+/// position.
 #[test]
 fn a_line_with_a_changed_byte_is_not_misread() {
     for line in [&lines()[1], &lines()[4]] {

@@ -2,8 +2,8 @@
 
 use crate::metrics::Timestamp;
 
-/// Reads the time at the beginning of `rest`, and its closing quote. Returns the first 24 bytes of the time, the time,
-/// and what follows the quote. `read` reads the usual form, which has 24 bytes.
+/// Reads the time at the beginning of `rest`, and its closing quote. Returns the first 24 bytes of its text, the parsed
+/// time, and the bytes after the quote. `read` parses the usual form, which has 24 bytes.
 #[inline(always)]
 pub(super) fn time(
     rest: &[u8],

@@ -1,8 +1,8 @@
 //! A fast parser for lines in exactly the form in which this crate writes them.
 //!
-//! The parser walks once over a line and compares it with the expected form: the 29 keys in their order, and then other
-//! keys in any order. If the line deviates from this form, the walk ends with `None`, and `serde_json` then parses the
-//! line from its beginning. Examples of deviations are:
+//! The parser walks once over a line and compares it with the expected form. In this form, the first 29 keys of a
+//! record come in their order, and all other keys follow in any order. If the line deviates from this form, the walk
+//! ends with `None`, and `serde_json` then parses the line from its beginning. Examples of deviations are:
 //!
 //! - a key that is out of order or occurs twice;
 //! - an escape in a text that is returned;
@@ -24,8 +24,8 @@ use crate::metrics::{Timestamp, Usd};
 /// The maximum depth of nested arrays and objects in a walk.
 const DEPTH_MAX: u32 = 32;
 
-/// A line and the part of it that has not been read yet. Each method reads something at the beginning of that part, or
-/// returns `None` to end the walk.
+/// A line and the part of it that has not been read yet. Each method reads something at the beginning of the unread
+/// part, or returns `None` to end the walk.
 #[derive(Debug)]
 pub(super) struct Walk<'l> {
     /// The line from its beginning.
@@ -38,8 +38,8 @@ impl<'l> Walk<'l> {
     /// Returns the fields of the record at the beginning of `bytes`, and the position at which the members of the
     /// record end.
     ///
-    /// The members end at a closing brace, or at the key `seq`, which a ledger adds to each record. The caller checks
-    /// the bytes from that position on.
+    /// The members end at a closing brace, or at the key `seq`, which a ledger adds to each record. The caller must
+    /// check the bytes from this position on.
     pub(super) fn fields(bytes: &'l [u8]) -> Option<(Fields<'l>, usize)> {
         let mut walk = Self { whole: bytes, rest: bytes };
         walk.expect(b"{\"execution_id\":\"")?;
@@ -67,17 +67,18 @@ impl<'l> Walk<'l> {
         let succeeded = walk.expect(
             b",\"execution_succeeded\":true,\"execution_failed\":false,\"error_category\":null,\"error_code\":null,\"error_reason\":null",
         );
-        let (execution_succeeded, execution_failed) = match succeeded {
-            Some(()) => (Some(true), Some(false)),
+        let (execution_succeeded, execution_failed, error_category) = match succeeded {
+            Some(()) => (Some(true), Some(false), None),
             None => {
                 walk.expect(b",\"execution_succeeded\":")?;
                 let succeeded = walk.flag()?;
                 walk.expect(b",\"execution_failed\":")?;
                 let failed = walk.flag()?;
-                walk.pass(b",\"error_category\":")?;
+                walk.expect(b",\"error_category\":")?;
+                let category = walk.optional_text()?;
                 walk.pass(b",\"error_code\":")?;
                 walk.pass(b",\"error_reason\":")?;
-                (succeeded, failed)
+                (succeeded, failed, category)
             }
         };
         walk.expect(b",\"total_latency_ms\":")?;
@@ -135,6 +136,7 @@ impl<'l> Walk<'l> {
             environment,
             execution_succeeded,
             execution_failed,
+            error_category,
             total_latency_ms,
             tokens_used,
             cost_usd,
@@ -154,7 +156,7 @@ impl<'l> Walk<'l> {
         Some(())
     }
 
-    /// Reads a key and any value.
+    /// Reads this key, and skips its value.
     #[inline(always)]
     fn pass<const N: usize>(&mut self, key: &[u8; N]) -> Option<()> {
         self.expect(key)?;
@@ -203,7 +205,8 @@ impl<'l> Walk<'l> {
         let (text, rest) = self.rest.split_first_chunk::<36>()?;
         let mut digits = [0; 32];
         let mut hyphens = true;
-        // For each part between hyphens: where the part begins in the text, and where its digits go in `digits`.
+        // For each part between hyphens: the position where the part begins in the text, and the positions of its
+        // digits in `digits`.
         for (at, place) in [(0, 0..8), (9, 8..12), (14, 12..16), (19, 16..20), (24, 20..32)] {
             hyphens &= at == 0 || text[at - 1] == b'-';
             let len = place.len();
@@ -211,7 +214,7 @@ impl<'l> Walk<'l> {
         }
         // `fold` has no early exit, so the compiler can check many digits at once.
         let hex = digits.iter().fold(true, |all, digit| all & matches!(digit, b'0'..=b'9' | b'a'..=b'f'));
-        // A loop is used, because the array's `map` would not be inlined and would convert one digit at a time.
+        // This is a loop because `map` of the array would not be inlined, and would convert one digit at a time.
         let mut values = [0; 32];
         for (value, digit) in values.iter_mut().zip(digits) {
             *value = (digit & 0x0f) + if digit > b'9' { 9 } else { 0 };
@@ -224,7 +227,7 @@ impl<'l> Walk<'l> {
         (hyphens && hex).then(|| Uuid::from_bytes(bytes))
     }
 
-    /// Reads a text and its closing quote. The opening quote was read before. The text must be ASCII without escapes.
+    /// Reads an ASCII text without escapes, and its closing quote. The caller has already read the opening quote.
     #[inline(always)]
     fn plain(&mut self) -> Option<&'l [u8]> {
         let (text, rest) = self.rest.split_at_checked(special(self.rest, 0)?)?;
@@ -257,12 +260,12 @@ impl<'l> Walk<'l> {
         self.whole.len() - self.rest.len()
     }
 
-    /// Returns the bytes from `start` to `end` as text. These bytes are known to be ASCII.
+    /// Returns the bytes from `start` to `end`, which must be ASCII, as text.
     ///
-    /// The standard library checks aligned bytes in groups, but checks the bytes before the first group and after the
-    /// last group one by one. How many single bytes there are differs from line to line, so the processor would
-    /// mispredict the branches. This method therefore checks a longer range that contains the text. The range is
-    /// aligned, and its length is a multiple of 64. The other bytes in the range are usually ASCII too.
+    /// The standard library checks aligned bytes in groups, and the bytes before the first and after the last group
+    /// one by one. The number of single bytes differs from line to line, so the processor would mispredict the
+    /// branches. This method therefore checks a longer range around the text. The range is aligned, and its length is
+    /// a multiple of 64 bytes. The other bytes in this range are usually ASCII too.
     #[inline(always)]
     fn ascii(&self, start: usize, end: usize) -> Option<&'l str> {
         const PIECE: usize = 64;
@@ -276,7 +279,7 @@ impl<'l> Walk<'l> {
         }
     }
 
-    /// Reads a key, its closing quote and the colon. The opening quote was read before.
+    /// Reads a key, its closing quote and the colon. The caller has already read the opening quote.
     #[inline(always)]
     fn key(&mut self) -> Option<&'l [u8]> {
         let key = self.plain()?;
@@ -284,8 +287,8 @@ impl<'l> Walk<'l> {
         Some(key)
     }
 
-    /// Reads a time and its closing quote, and returns the first 24 bytes of the time too. `read` reads a time of 24
-    /// bytes. Usually, this is the length of a time.
+    /// Reads a time and its closing quote. Returns the first 24 bytes of its text, and the parsed time. `read` parses a
+    /// text of 24 bytes, which is the usual length.
     #[inline(always)]
     fn time(&mut self, read: impl Fn(&[u8; 24]) -> Option<Timestamp>) -> Option<(&'l [u8; 24], Timestamp)> {
         let (text, time, rest) = time(self.rest, read)?;
@@ -293,14 +296,14 @@ impl<'l> Walk<'l> {
         Some((text, time))
     }
 
-    /// Reads `null` or a whole number of at most 19 digits, which fits in 64 bits.
+    /// Reads `null`, or a whole number of at most 19 digits that fits in 64 bits.
     #[inline(always)]
     fn count(&mut self) -> Option<Option<u64>> {
         if self.null() { Some(None) } else { self.whole(19).map(Some) }
     }
 
-    /// Reads `null` or a number of dollars below ten million with at most 12 decimals and without an exponent. The
-    /// amount in pico-dollars (10⁻¹² USD) fits in 64 bits.
+    /// Reads `null` or a number of dollars below ten million with at most 12 decimals and without an exponent. Such
+    /// an amount fits in 64 bits as a number of pico-dollars (10⁻¹² USD).
     #[inline(always)]
     fn usd(&mut self) -> Option<Option<Usd>> {
         if self.null() {
@@ -314,8 +317,8 @@ impl<'l> Walk<'l> {
         Some(Some(Usd::from_pico(pico.into())))
     }
 
-    /// Reads a whole number without a leading zero. A decimal point or an exponent can follow, which the caller must
-    /// read or refuse.
+    /// Reads a whole number without a leading zero. The caller must check whether a decimal point or an exponent
+    /// follows.
     #[inline(always)]
     fn whole(&mut self, digits_max: u32) -> Option<u64> {
         let zero = self.rest.first() == Some(&b'0');
@@ -323,7 +326,7 @@ impl<'l> Walk<'l> {
         (!zero || digits == 1).then_some(number)
     }
 
-    /// Reads at least one digit. Returns the number and how many digits it has.
+    /// Reads at least one digit. Returns the number, and the number of its digits.
     #[inline(always)]
     fn digits(&mut self, digits_max: u32) -> Option<(u64, u32)> {
         let (mut number, mut digits) = (0, 0);
@@ -333,7 +336,7 @@ impl<'l> Walk<'l> {
             if digits > digits_max {
                 return None;
             }
-            // Most numbers end within the first eight bytes, and need no multiplication.
+            // Most numbers end within the first eight bytes, so they need no multiplication.
             number = if number == 0 { value } else { number * power_of_ten(count) + value };
             self.rest = &self.rest[count as usize..];
             if count < 8 {
@@ -424,10 +427,7 @@ impl<'l> Walk<'l> {
     }
 
     fn optional_text(&mut self) -> Option<Option<Cow<'l, str>>> {
-        match self.expect(b"\"") {
-            Some(()) => self.text().map(Some),
-            None => self.null().then_some(None),
-        }
+        if self.expect(b"\"").is_some() { self.text().map(Some) } else { self.null().then_some(None) }
     }
 
     /// Skips a string. Like `serde_json`, accepts any four hex digits after `\u`.

@@ -1,7 +1,8 @@
 //! The JSON Schemas (draft 2020-12) of records, and of the lines that the commands `pipe` and `price` read.
 //!
-//! The schemas are made from the table of keys that also finds unknown keys, and from the lists of words that
-//! [`validate`](super::ExecutionMetrics::validate) uses. So they describe what is accepted.
+//! The schemas are made from two sources: the table of keys that is also used to find unknown keys, and the lists of
+//! words that [`validate`](super::ExecutionMetrics::validate) also uses. So the schemas agree with what the commands
+//! accept.
 
 mod templates;
 mod writer;
@@ -19,8 +20,8 @@ pub fn record() -> String {
     Writer::new(false, &[]).fill(templates::RECORD)
 }
 
-/// Returns the schema of a line that `runledger pipe` reads. Each of the `aliases` is another name of a key of a record,
-/// with the path of this key, such as `run.run_id`.
+/// Returns the schema of a line that `runledger pipe` reads. Each entry of `aliases` has another name for a key of a
+/// record, and the path of this key, such as `run.run_id`.
 ///
 /// ```
 /// let schema = runledger::metrics::schema::pipe(&[("scene", "production.scene_id")]);
@@ -33,8 +34,8 @@ pub fn pipe(aliases: &[(&str, &str)]) -> String {
     Writer::new(true, aliases).fill(templates::PIPE)
 }
 
-/// Returns the schema of a line that `runledger price` reads. The definition `answer` in it is the schema of a line that
-/// the command prints.
+/// Returns the schema of a line that `runledger price` reads. The definition `answer` in this schema describes a line
+/// that the command prints.
 ///
 /// ```
 /// let schema: serde_json::Value = serde_json::from_str(&runledger::metrics::schema::price())?;
@@ -83,7 +84,7 @@ mod tests {
         }
     }
 
-    /// Checks that every key has a meaning, which is a sentence.
+    /// Checks that a sentence describes every key.
     #[test]
     fn every_value_is_described() {
         for schema in [super::record(), super::pipe(&[("scene", "production.scene_id")]), super::price()] {

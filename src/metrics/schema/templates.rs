@@ -1,11 +1,12 @@
-//! The texts from which the schemas are made. Every program that links the crate contains them, so they have little
-//! indentation.
+//! The texts from which the schemas are made. They have little indentation to save space, because every program that
+//! links the crate contains them.
 //!
-//! A line of a template is a line of the schema without the comma at its end. There are two exceptions:
+//! A line of a template is a line of the schema, without the comma at the end. There are two exceptions:
 //!
-//! - A line such as `@at time? The time of the call.` defines a key, the type of its value and the meaning of its value,
-//!   like a line in the table of the keys of a record. If the meaning is missing, it is the one of the key in `cost`.
-//! - A line such as `*keys` is replaced, as [`Writer`](super::writer::Writer) describes.
+//! - A line such as `@at time? The time of the call.` defines a key. The type and the meaning of its value follow the
+//!   key, in the form that [`Fact`](super::super::keys::Fact) describes. If the line states no meaning, the key means
+//!   the same as the key of this name in `cost`.
+//! - A line such as `*keys` is replaced by other lines. [`Writer`](super::writer::Writer) lists the replacements.
 
 /// The schema of a record.
 pub(super) const RECORD: &str = r##"{
@@ -21,16 +22,17 @@ pub(super) const RECORD: &str = r##"{
  }
 }"##;
 
-/// The end of the description of a record.
+/// The end of the description of a record. It states the rules that the schema itself does not express.
 pub(super) const RULES: &str = "An unknown value is null or missing, and never 0. Times are RFC 3339, and money is in \
-    US dollars. The name of a duration ends in its unit. Some rules are not part of this schema, but `pipe` checks them \
-    too: timestamp_end is not before timestamp_start. execution_succeeded and execution_failed match status, and a success has no error_reason. tokens_used \
-    is the sum of input and output, and the parts of a usage do not exceed their whole. cost_usd is cost.exact_usd, \
-    rounded to 8 decimals. The call_sequence of llm_calls is 1, 2, 3, … A whole number has no decimal point. An object \
-    has each key once, and tags have at most 124 levels. Later versions may add keys and words, so a reader should not \
-    refuse them.";
+    US dollars. The name of a duration ends in its unit. `pipe` also checks rules that this schema does not express: \
+    timestamp_end is not before timestamp_start. execution_succeeded and execution_failed match status, and a success \
+    has no error_reason. tokens_used is the sum of input and output, and the parts of a usage do not exceed their \
+    whole. cost_usd is cost.exact_usd, rounded to 8 decimals. The call_sequence of llm_calls is 1, 2, 3, … A whole \
+    number has no decimal point. An object has each key once, and tags have at most 124 levels. This schema accepts \
+    only the keys and words of this version. Later versions may add some, so a program that reads records should skip \
+    those that it does not know.";
 
-/// The rule that the end of an execution is known, unless the execution was interrupted.
+/// The rule that a record without a `timestamp_end` has the status `interrupted`.
 pub(super) const END: &str = r##"{"anyOf": [{"properties": {"timestamp_end": {"type": "string"}}, "required": ["timestamp_end"]}, {"properties": {"status": {"const": "interrupted"}}, "required": ["status"]}]}"##;
 
 /// The schema of an input line of `pipe`.
@@ -48,7 +50,7 @@ pub(super) const PIPE: &str = r##"{
  ]
  "$defs": {
   "record": {
-   "description": "A whole record. If execution_id is missing, the answer has a new one. The status error means failed. An amount can be a string, which is read digit by digit. Totals and durations that are missing are derived. A longer error_reason is shortened to 500 characters."
+   "description": "A whole record. If execution_id is missing, pipe creates one and answers with it. The status error means failed. An amount can be a string, which is read digit by digit. Totals and durations that are missing are derived. A longer error_reason is shortened to 500 characters."
    "type": "object"
    "$ref": "#/$defs/keys"
    "unevaluatedProperties": false
@@ -65,7 +67,7 @@ pub(super) const PIPE: &str = r##"{
    }
   }
   *message begin
-   "description": "An execution begins. If execution_id is missing, the answer has a new one."
+   "description": "An execution begins. If execution_id is missing, pipe creates one and answers with it."
    "type": "object"
    "$ref": "#/$defs/keys"
    "unevaluatedProperties": false
@@ -108,7 +110,7 @@ pub(super) const PIPE: &str = r##"{
     *vendor gemini
    ]
    "properties": {
-    @model text The model, as its vendor names it. Required, unless the response of the vendor names it.
+    @model text The model, as its vendor names it. Required if no response of a vendor names it.
     @provider text? The provider that served the model.
     @variant strings How the vendor served the call, if that changes the price, such as processing: batch.
     @at time? The time of the call, which decides the price.
@@ -145,7 +147,7 @@ pub(super) const PRICE: &str = r##"{
   @variant strings? How the vendor served the call, if that changes the price, such as processing: batch.
   @at time? The time of the call, which decides the price. Missing means the current time.
   "usage": {
-   "description": "At least one count that is not null. A count that is null or missing adds no cost. If only one of input_tokens and output_tokens is null, the call has no price."
+   "description": "At least one count that is not null. If one of input_tokens and output_tokens is null and the other is a number, the call has no price. Any other count that is null or missing adds no cost."
    "type": "object"
    "additionalProperties": false
    "minProperties": 1

@@ -6,17 +6,17 @@ use crate::metrics::{CostSource, CostTier, Environment, ErrorCategory, Kind, Met
 
 /// A schema that is being written.
 ///
-/// A line of a template that begins with `*` is replaced:
+/// A line of a template that begins with `*` is replaced as follows:
 ///
 /// - `*describe TEXT`: a description that consists of the text and [`RULES`](templates::RULES);
 /// - `*keys`: all keys of a record;
 /// - `*aliases`: the other names of these keys;
-/// - `*required KEY …`: each of these keys, or another name of it, is required;
-/// - `*whole KEY …`: like `required`, with the rule [`END`](templates::END);
+/// - `*required KEY …`: each of these keys is required, under any of its names;
+/// - `*whole KEY …`: like `*required`, and also the rule [`END`](templates::END);
 /// - `*usage`: the keys of a usage;
-/// - `*message KEY` to `*done`: an object whose only key has the schema between these two lines;
+/// - `*message KEY` to `*done`: an object with the only key `KEY`, whose schema is between these two lines;
 /// - `*vendor KEY`: a call with the usage of a vendor under this key;
-/// - `*answer`: the template with this name.
+/// - `*answer`: the template [`ANSWER`](templates::ANSWER).
 pub(super) struct Writer<'a> {
     text: String,
     /// The number of objects and lists around the current line.
@@ -79,7 +79,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Adds a line. Adds a comma to the line before, if it needs one. A line that ends in an opening bracket begins an
+    /// Adds a line. Adds a comma to the previous line if necessary. A line that ends in an opening bracket begins an
     /// object or a list, and a line that begins with a closing bracket ends it.
     fn line(&mut self, parts: &[&str]) {
         if parts.first().is_some_and(|first| first.starts_with(['}', ']'])) {
@@ -130,7 +130,7 @@ impl<'a> Writer<'a> {
         (0..2 + usize::from(is_list)).for_each(|_| self.line(&["}"]));
     }
 
-    /// Returns the keywords for values of a type.
+    /// Returns the schema keywords for values of a type.
     fn values(&self, kind: &str, may_be_null: bool) -> String {
         if let Some(words) = words(kind) {
             let error = if self.is_input && kind == "status" { ", \"error\"" } else { "" };
@@ -157,7 +157,7 @@ impl<'a> Writer<'a> {
         ["\"type\": ", &types(found, may_be_null), keywords].concat()
     }
 
-    /// Returns the keywords for texts of a type.
+    /// Returns the schema keywords for strings of a type.
     fn form(&self, kind: &str) -> &'static str {
         match kind {
             "id" => {
@@ -177,7 +177,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Requires each of these keys, and the other `rules`. A key with other names may have any of its names.
+    /// Adds the rule that each of these keys is required, under any of its names. Also adds `rules`.
     ///
     /// The rules are in `allOf`, because the validator ajv 8 refuses all keys of a schema that has both `anyOf` and
     /// `unevaluatedProperties`.
@@ -243,7 +243,7 @@ fn types(found: &[&str], may_be_null: bool) -> String {
     if all.len() == 1 { list.trim_matches(['[', ']']).to_owned() } else { list }
 }
 
-/// Returns the words that a value can be, or `None` if a value of this type is not a word from a list.
+/// Returns the words that are allowed for a type. Returns `None` if the type is not a list of words.
 fn words(kind: &str) -> Option<&'static [&'static str]> {
     Some(match kind {
         "status" => Status::KNOWN,

@@ -2,9 +2,12 @@
 
 use std::collections::HashMap;
 
+use serde::{Deserialize, Serialize};
+
+use super::sources::Sources;
 use crate::metrics::Timestamp;
 use crate::quota::Period;
-use crate::quota::event::{Certainty, Event, Watch};
+use crate::quota::event::{Certainty, Event, Use, Watch};
 use crate::quota::first_use::FirstUse;
 use crate::quota::scope::Frame;
 use crate::quota::sums::{Counted, Sums};
@@ -15,32 +18,37 @@ use crate::quota::zone::Zone;
 /// The used and the reserved amounts of one API in one unit.
 ///
 /// Sums saturate at `u64::MAX`, which no limit exceeds, so every decision stays correct.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Account {
-    /// The usage in the periods of [`Period::ALWAYS_COUNTED`], in the same order. All of them are counted, because a
-    /// limit can later change its period.
+    /// The usage in the periods of [`Period::ALWAYS_COUNTED`], in the same order. All of these periods are counted,
+    /// because a limit can later change its period.
     always: [RecentWindows; Period::ALWAYS_COUNTED.len()],
-    /// The windows that [`ask`](Self::ask) requested. They are counted from the first line on, and never forgotten.
+    /// The windows that [`ask`](Self::ask) requested. They are counted from the journal's first line on, and never
+    /// forgotten.
     asked: Vec<(Window, Used)>,
-    /// The recent windows that lines have named. Each window is counted from the first line on that names it.
+    /// The recent windows that lines have named. Each of them is counted from the line that first names it.
     named: RecentWindows,
+    /// All windows of each period such as `5h` that a query requested or a line named.
     from_first_use: Vec<FirstUse>,
     /// The latest time at which something was consumed.
     latest: Option<Timestamp>,
-    /// The holds that were granted and are neither settled nor released. The key is the number of the line that
-    /// requested the hold.
+    /// The holds that were granted and have not ended. A hold that expired recently is still included. The key is the
+    /// number of the line that requested the hold.
     pub(super) holds: HashMap<u64, Held>,
+    /// The progress of each source: how far it was counted.
+    pub(super) sources: Sources,
 }
 
-#[derive(Debug)]
-pub(super) struct Held {
-    amount: u64,
+/// A hold that was granted.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::quota) struct Held {
+    pub(in crate::quota) amount: u64,
     certainty: Certainty,
-    at: Timestamp,
-    expires_at: Timestamp,
+    pub(in crate::quota) at: Timestamp,
+    pub(in crate::quota) expires_at: Timestamp,
 }
 
-/// How long an expired hold is remembered, for lines of processes whose clocks are behind.
+/// How long an expired hold is remembered. A process whose clock is behind may still write lines about it.
 const CLOCK_SKEW_MS_MAX: u64 = 24 * 60 * 60 * 1000;
 
 impl Account {
@@ -92,6 +100,13 @@ impl Account {
             Event::Release { hold } => {
                 self.holds.remove(&hold);
             }
+            Event::Meter { ref source, from, to, ref uses, ref state, ref watch } => {
+                if let Some(source) = self.sources.advance(source, from, to, state, at) {
+                    let new: Vec<&Use> = uses.iter().filter(|used| source.counts(used.at)).collect();
+                    new.into_iter().for_each(|used| self.meter(used, at));
+                    self.watch(seq, at, watch.as_ref(), frame);
+                }
+            }
         }
     }
 
@@ -120,6 +135,22 @@ impl Account {
         let asked = self.asked.iter_mut().filter(|(window, _)| window.contains(at)).map(|(_, used)| used);
         asked.chain(self.named.containing(at)).for_each(|used| used.add(amount, certainty));
         self.from_first_use.iter_mut().for_each(|windows| windows.last(at, now).add(amount, certainty));
+        self.latest = self.latest.max(Some(at));
+    }
+
+    /// Adds a use of a source. The line that reports the use was written at `now`. The use counts in the windows of
+    /// its own time. A window that is over counts the use only if the account still remembers the window.
+    fn meter(&mut self, used: &Use, now: Timestamp) {
+        let at = used.at.min(now);
+        for (windows, period) in self.always.iter_mut().zip(Period::ALWAYS_COUNTED) {
+            if let Some(sums) = windows.late(Window::containing(at, period, &Zone::UTC), now) {
+                sums.add_use(used);
+            }
+        }
+        let asked = self.asked.iter_mut().filter(|(window, _)| window.contains(at)).map(|(_, sums)| sums);
+        asked.chain(self.named.containing(at)).for_each(|sums| sums.add_use(used));
+        let first_uses = self.from_first_use.iter_mut().filter_map(|windows| windows.late(at, now));
+        first_uses.for_each(|sums| sums.add_use(used));
         self.latest = self.latest.max(Some(at));
     }
 
@@ -181,14 +212,14 @@ impl Account {
         let used = self.used(frame, at);
         let mut sums = used.map_or_else(Sums::default, |used| Sums {
             consumed: used.consumed,
-            held: 0,
             unknown: used.unknown,
             assumed: used.assumed,
+            ..Sums::default()
         });
         for held in open().filter(|held| window.is_some_and(|window| window.contains(held.at))) {
             sums.held = sums.held.saturating_add(held.amount);
-            sums.unknown += u64::from(held.certainty == Certainty::Unknown);
-            sums.assumed += u64::from(held.certainty == Certainty::Assumed);
+            sums.unknown_held += u64::from(held.certainty == Certainty::Unknown);
+            sums.assumed_held += u64::from(held.certainty == Certainty::Assumed);
         }
         Counted { sums, window }
     }

@@ -1,20 +1,24 @@
-//! Adds up the lines of a quota's journal. This module does no I/O and reads no clock.
+//! Adds up the lines of a quota's journal in a [`Fold`]. This module does no I/O and reads no clock.
 //!
-//! All results depend only on the lines and their order, not on who reads them or when. Even which old windows are
-//! forgotten depends only on the lines. So all processes agree on which reservations were granted, and on which line
-//! was the first to reach a threshold. Therefore no lock other than the journal's is needed.
+//! All results depend only on the lines and their order. The reader and the time of reading do not matter. Even which
+//! old windows are forgotten depends only on the lines. So all processes agree on which reservations were granted,
+//! and on which line was the first to reach a threshold. Therefore no lock other than the journal's is needed.
 //!
-//! Windows of most periods are counted only after a line or a query has named them. If earlier lines may belong to such
-//! a window, the journal is read again, and the window is counted from the first line on. So the sums do not depend on
-//! which windows a reader has counted so far.
+//! Windows of most periods are counted only after a line or a query has named them. If earlier lines may count in a
+//! newly named window, the journal is read again, and the window is counted from the first line on. So the sums are
+//! the same no matter when a window was first named.
 
 mod account;
+mod sources;
 #[cfg(test)]
 mod tests;
 
 use std::collections::HashMap;
 
 use account::Account;
+pub(super) use account::Held;
+use serde::{Deserialize, Serialize};
+pub(super) use sources::{Source, Sources};
 
 use super::Limit;
 use super::event::{Event, Line};
@@ -22,17 +26,17 @@ use super::scope::{Frame, Scope};
 use super::sums::Counted;
 use crate::metrics::Timestamp;
 
-/// The accounts by unit and API. An account has the sums of one API in one unit.
-#[derive(Debug, Default)]
+/// The sums of all lines. Each pair of a unit and an API has its own account.
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Fold {
     accounts: HashMap<String, HashMap<String, Account>>,
-    /// The frames that lines or queries have named, but that the accounts have not counted from the first line on. A
+    /// The frames that a line or a query has named, and that an account has not counted from the first line on. A
     /// frame is one window, or all windows of a period such as `5h`.
     missed: Vec<Asked>,
 }
 
 /// A frame, and the unit and the API of the account that must count it from the first line on.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Asked {
     unit: String,
     api: String,
@@ -53,7 +57,9 @@ impl Fold {
     pub(super) fn apply(&mut self, seq: u64, line: &Line<'_>) {
         let frame = match &line.event {
             Event::Hold { period, .. } => Some(period.frame(line.at)),
-            Event::Consume { watch, .. } => watch.as_ref().map(|watch| watch.period.frame(line.at)),
+            Event::Consume { watch, .. } | Event::Meter { watch, .. } => {
+                watch.as_ref().map(|watch| watch.period.frame(line.at))
+            }
             Event::Settle { watch, held_at, .. } => watch.as_ref().map(|watch| watch.period.frame(*held_at)),
             Event::Release { .. } => None,
         };
@@ -78,8 +84,8 @@ impl Fold {
         counted
     }
 
-    /// Returns the frames that were named, but were not counted from the first line on. If there are any, sums and
-    /// decisions may be wrong.
+    /// Returns the frames that were named, but were not counted from the first line on. While there are such frames,
+    /// sums and decisions may be wrong.
     pub(super) fn missed(&self) -> &[Asked] {
         &self.missed
     }
@@ -89,10 +95,34 @@ impl Fold {
         self.account(limit).is_some_and(|account| account.holds.contains_key(&hold))
     }
 
+    /// Returns the unit, the API and the reservation of line `hold`, if the reservation was granted and is still open.
+    pub(super) fn held(&self, hold: u64) -> Option<(&str, &str, &Held)> {
+        let accounts = self.accounts.iter().flat_map(|(unit, apis)| apis.iter().map(move |it| (unit, it)));
+        let mut found =
+            accounts.filter_map(|(unit, (api, account))| Some((&**unit, &**api, account.holds.get(&hold)?)));
+        found.next()
+    }
+
+    /// Returns the unit, the API, the line and the reservation of each open reservation, sorted by line.
+    pub(super) fn all_held(&self) -> Vec<(&str, &str, u64, &Held)> {
+        let accounts = self.accounts.iter().flat_map(|(unit, apis)| apis.iter().map(move |it| (unit, it)));
+        let held = accounts.flat_map(|(unit, (api, account))| {
+            account.holds.iter().map(move |(line, held)| (&**unit, &**api, *line, held))
+        });
+        let mut held: Vec<_> = held.collect();
+        held.sort_unstable_by_key(|(_, _, line, _)| *line);
+        held
+    }
+
     /// Returns the thresholds, in percent, that line `seq` was the first to reach in the window of `at`.
     pub(super) fn reached_by(&self, limit: &Limit, seq: u64, at: Timestamp) -> Vec<u16> {
         let used = self.account(limit).and_then(|account| account.used(Scope::of(limit, at).frame(at), at));
         used.map_or_else(Vec::new, |used| used.reached_by(seq))
+    }
+
+    /// Returns how far `source` was counted for `limit`; `None` if the source is new or forgotten.
+    pub(super) fn source(&self, limit: &Limit, source: &str) -> Option<&Source> {
+        self.account(limit).and_then(|account| account.sources.get(source))
     }
 
     fn miss(&mut self, asked: Asked) {

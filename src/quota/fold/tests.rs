@@ -1,5 +1,6 @@
 //! Tests of the sums of a quota, which depend only on the lines of the quota's journal and on their order.
 
+mod metered;
 mod named;
 
 use std::num::{NonZeroU16, NonZeroU64};
@@ -109,10 +110,11 @@ impl Lines {
         (consumed, held, self.limit.most.get().saturating_sub(consumed).saturating_sub(held))
     }
 
-    /// Returns the number of calls whose amount is unknown, and the number of calls whose amount is assumed.
+    /// Returns the number of calls whose amount is unknown, and the number of calls whose amount is assumed, finished or
+    /// held.
     fn counts(&mut self, at: Timestamp) -> (u64, u64) {
-        let Sums { unknown, assumed, .. } = self.counted(at).sums;
-        (unknown, assumed)
+        let Sums { unknown, assumed, unknown_held, assumed_held, .. } = self.counted(at).sums;
+        (unknown + unknown_held, assumed + assumed_held)
     }
 
     /// Consumes an amount with a watch for these percentages, and returns the percentages that this line was the first

@@ -16,8 +16,7 @@ impl ErrorRegistry {
     /// - [`ErrorKind::Malformed`] if a line of the journal was written by a newer version and cannot be understood. The
     ///   error names the line.
     /// - [`ErrorKind::Timeout`] if another process still holds a lock of the registry at the deadline.
-    /// - [`ErrorKind::Abandoned`] if another thread of this process, which was writing the line of this call,
-    ///   panicked.
+    /// - [`ErrorKind::Abandoned`] if another thread of this process panicked while it wrote the line of this call.
     pub fn resolve(&self, id: ErrorId, resolution: &str) -> Result<RegisteredError> {
         if resolution.trim().is_empty() {
             return Err(Error::new(ErrorKind::Invalid, format!("resolve {id}"))
@@ -36,8 +35,7 @@ impl ErrorRegistry {
     /// - [`ErrorKind::Malformed`] if a line of the journal was written by a newer version and cannot be understood. The
     ///   error names the line.
     /// - [`ErrorKind::Timeout`] if another process still holds a lock of the registry at the deadline.
-    /// - [`ErrorKind::Abandoned`] if another thread of this process, which was writing the line of this call,
-    ///   panicked.
+    /// - [`ErrorKind::Abandoned`] if another thread of this process panicked while it wrote the line of this call.
     pub fn reopen(&self, id: ErrorId) -> Result<RegisteredError> {
         let operation = format!("reopen {id}");
         let error = self.find(&operation, id)?;
@@ -58,8 +56,7 @@ impl ErrorRegistry {
     /// - [`ErrorKind::Malformed`] if a line of the journal was written by a newer version and cannot be understood. The
     ///   error names the line.
     /// - [`ErrorKind::Timeout`] if another process still holds a lock of the registry at the deadline.
-    /// - [`ErrorKind::Abandoned`] if another thread of this process, which was writing the line of this call,
-    ///   panicked.
+    /// - [`ErrorKind::Abandoned`] if another thread of this process panicked while it wrote the line of this call.
     pub fn set_severity(&self, id: ErrorId, severity: Severity) -> Result<RegisteredError> {
         self.change(&format!("set the severity of {id}"), id, Event::Rated { number: id.0, severity })
     }

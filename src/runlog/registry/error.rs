@@ -24,7 +24,7 @@ impl FromStr for ErrorId {
     /// Reads a number such as `ERR-001`, in upper or lower case, with any number of leading zeros.
     ///
     /// # Errors
-    /// [`ErrorKind::Malformed`] if the text is not such a number, or if the number is 0.
+    /// Fails with [`ErrorKind::Malformed`] if the text is not such a number, or if the number is 0.
     fn from_str(text: &str) -> Result<Self> {
         let digits = text.get(..4).filter(|begin| begin.eq_ignore_ascii_case("ERR-")).map(|_| &text[4..]);
         let digits = digits.filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
@@ -86,7 +86,7 @@ impl FromStr for Severity {
     type Err = Error;
 
     /// # Errors
-    /// [`ErrorKind::Malformed`] if the text is not one of the [names](Self::as_str).
+    /// Fails with [`ErrorKind::Malformed`] if the text is not one of the [names](Self::as_str).
     fn from_str(text: &str) -> Result<Self> {
         Self::ALL.into_iter().find(|severity| severity.as_str() == text).ok_or_else(|| {
             let all = Self::ALL.map(Self::as_str).join(", ");

@@ -42,12 +42,12 @@ pub(super) struct Met {
     pub(super) run: String,
     /// The highest severity of the occurrences, by the [rule](Severity).
     pub(super) severity: Severity,
-    pub(super) executions: Vec<In>,
+    pub(super) executions: Vec<InExecution>,
 }
 
 /// The occurrences of an error in one execution.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct In {
+pub(super) struct InExecution {
     pub(super) execution_id: Uuid,
     pub(super) skill: String,
     pub(super) count: u64,

@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, HashMap};
 
 use uuid::Uuid;
 
-use super::event::{Event, In, Line, Met};
+use super::event::{Event, InExecution, Line, Met};
 use super::{ErrorId, ErrorStatus, RegisteredError};
 
+/// The state of the registry after the lines that were applied.
 #[derive(Debug, Default)]
 pub(super) struct Fold {
     errors: BTreeMap<u64, RegisteredError>,
+    /// The number of each error, by its signature.
     numbers: HashMap<String, u64>,
     /// How often each error occurred in each execution, by the number of the error and the id of the execution.
     counts: HashMap<(u64, Uuid), u64>,
@@ -51,7 +53,7 @@ impl Fold {
     fn meet(&mut self, met: Met) {
         let Some(first) = met.executions.iter().map(|one| one.first).min() else { return };
         let number = self.number(&met.signature, met.number);
-        let new: Vec<&In> = met.executions.iter().filter(|one| self.is_new(number, one)).collect();
+        let new: Vec<&InExecution> = met.executions.iter().filter(|one| self.is_new(number, one)).collect();
         let error = self.errors.entry(number).or_insert_with(|| RegisteredError {
             id: ErrorId(number),
             signature: met.signature.clone(),
@@ -121,7 +123,7 @@ impl Fold {
     }
 
     /// Returns true if `one` has more occurrences than were counted so far for its execution.
-    fn is_new(&self, number: u64, one: &In) -> bool {
+    fn is_new(&self, number: u64, one: &InExecution) -> bool {
         self.counts.get(&(number, one.execution_id)).is_none_or(|counted| one.count > *counted)
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::event::{Event, Line};
 use super::fold::Fold;
 use super::{ErrorId, ErrorRegistry, RegisteredError};
-use crate::disk::Disk;
+use crate::disk::{Disk, absolute};
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::format::{Layout, line};
 use crate::journal::{self, Journal, JournalOptions, Lines};
@@ -26,9 +26,7 @@ impl ErrorRegistry {
     /// - [`ErrorKind::Timeout`] if another process still holds the lock of the journal at the deadline.
     /// - [`ErrorKind::Io`] if the disk fails.
     pub fn open(directory: impl AsRef<Path>, options: JournalOptions) -> Result<Self> {
-        // The path is made absolute, since the program may change its working directory.
-        let directory = directory.as_ref();
-        let directory = std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned());
+        let directory = absolute(directory.as_ref());
         let journal = Journal::open(journal_in(&directory), options.clone())?;
         Ok(Self { directory, journal, options })
     }

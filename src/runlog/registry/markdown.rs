@@ -7,15 +7,15 @@ use crate::disk::lock::LockFile;
 use crate::disk::{begins_with, replace};
 use crate::error::{Error, ErrorKind, Result};
 use crate::runlog::minute;
-use crate::runlog::text::{UNKNOWN, code, escape, or_unknown};
+use crate::runlog::text::{UNKNOWN, code, escape_markdown, or_unknown};
 
 /// The beginning of the file. A file that begins differently was not written by the registry.
 const HEAD: &str = "# Error Registry\n\n*Made from `error-registry.jsonl`; what is written here by hand is lost.*\n";
 const NAME: &str = "error-registry.md";
 
 impl RegisteredError {
-    /// Returns the entry of this error in `error-registry.md`. Texts of records are escaped, as in a [run
-    /// log](crate::runlog::RunLog). Times are UTC, to the minute.
+    /// Returns the entry of this error in `error-registry.md`. The texts that come from records are escaped, as in a
+    /// [run log](crate::runlog::RunLog). Times are UTC, to the minute.
     pub fn to_markdown(&self) -> String {
         let mut text = String::new();
         // Writing to a String cannot fail.
@@ -24,21 +24,21 @@ impl RegisteredError {
     }
 
     fn write(&self, out: &mut String) -> fmt::Result {
-        writeln!(out, "## {}: {}\n", self.id, escape(&self.message))?;
+        writeln!(out, "## {}: {}\n", self.id, escape_markdown(&self.message))?;
         writeln!(out, "| Field | Value |\n|-------|-------|")?;
         let mut row = |name: &str, value: &str| writeln!(out, "| **{name}** | {value} |");
         row("Status", self.status.as_str())?;
         if self.severity_is_set {
-            row("Severity", &format!("{} (by the rule {})", self.severity, self.severity_by_rule))?;
+            row("Severity", &format!("{} ({} by the rule)", self.severity, self.severity_by_rule))?;
         } else {
             row("Severity", self.severity.as_str())?;
         }
         row("Count", &self.count.to_string())?;
         row("First Seen", &minute::text(self.first_seen))?;
         row("Last Seen", &minute::text(self.last_seen))?;
-        row("Skills", &self.skills.iter().map(|skill| escape(skill)).collect::<Vec<_>>().join(", "))?;
+        row("Skills", &self.skills.iter().map(|skill| escape_markdown(skill)).collect::<Vec<_>>().join(", "))?;
         row("Context", &or_unknown(self.context.as_deref(), UNKNOWN))?;
-        row("Signature", &escape(&self.signature))?;
+        row("Signature", &escape_markdown(&self.signature))?;
         for log in &self.run_logs {
             row("Run Log", &code(log))?;
         }
@@ -61,7 +61,7 @@ impl ErrorRegistry {
     /// - [`ErrorKind::Io`] if the journal cannot be read, or `error-registry.md` cannot be read or written.
     /// - [`ErrorKind::Malformed`] if a line of the journal was written by a newer version and cannot be understood. The
     ///   error names the line.
-    /// - [`ErrorKind::Timeout`] if another process still holds the lock at the deadline.
+    /// - [`ErrorKind::Timeout`] if another process that writes this file does not finish before the lock deadline.
     pub fn render(&self) -> Result<()> {
         let storage = &self.options.storage;
         let lock = self.journal.layout().machinery().join("render");

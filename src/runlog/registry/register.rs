@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::event::{Event, In, Met};
+use super::event::{Event, InExecution, Met};
 use super::{ErrorId, ErrorRegistry};
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::cut;
@@ -26,8 +26,7 @@ impl ErrorRegistry {
     /// - [`ErrorKind::Malformed`] if a line of the journal was written by a newer version and cannot be understood. The
     ///   error names the line.
     /// - [`ErrorKind::Timeout`] if another process still holds a lock of the registry at the deadline.
-    /// - [`ErrorKind::Abandoned`] if another thread of this process, which was writing the line of this call,
-    ///   panicked.
+    /// - [`ErrorKind::Abandoned`] if another thread of this process panicked while it wrote the line of this call.
     /// - [`ErrorKind::Invalid`] if the clock shows a time outside the years 0 to 9999.
     ///
     /// Errors that were registered before the failure stay registered. The next call does not count them again.
@@ -49,7 +48,7 @@ impl ErrorRegistry {
             written = true;
         }
         if written {
-            // Another process may have used the same numbers first, so the numbers are read from the journal.
+            // Another process may have used the same numbers first, so the final numbers are read from the journal.
             fold = self.fold()?;
         }
         let id = |signature: &String| {
@@ -101,7 +100,7 @@ fn by_signature(run: &Run, errors: &[Occurrence<'_>], signatures: &[String]) -> 
             }
             None => {
                 let skill = cut(execution.skill_name.clone(), CHARS_MAX);
-                met.executions.push(In { execution_id, skill, count: 1, first: at, last: at });
+                met.executions.push(InExecution { execution_id, skill, count: 1, first: at, last: at });
             }
         }
     }

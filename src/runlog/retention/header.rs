@@ -25,7 +25,8 @@ impl LogHeader {
     /// Reads the header of the run log `name` from its text.
     ///
     /// # Errors
-    /// [`ErrorKind::Malformed`] if the file breaks one of these rules for run logs. The error lists every broken rule.
+    /// Fails with [`ErrorKind::Malformed`] if the file breaks one of these rules for run logs. The error lists every
+    /// broken rule.
     ///
     /// - The name is `YYYY-MM-DD_HH-MM_mode-N.md`.
     /// - The header states the start and the status of the run.

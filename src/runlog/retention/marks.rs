@@ -11,10 +11,14 @@ pub struct RunMarks {
     runs: HashMap<String, Mark>,
 }
 
+/// The facts about one run.
 #[derive(Debug, Clone, Copy, Default)]
 struct Mark {
+    /// True if a record of the run was added.
     recorded: bool,
+    /// True if a record says that the run led to an improvement.
     improvement: bool,
+    /// True if a record contains an error without a resolution.
     unresolved: bool,
 }
 

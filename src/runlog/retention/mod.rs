@@ -1,5 +1,5 @@
 //! Decides which run logs and which sealed segments of a ledger to keep, archive or delete, with a reason for each
-//! decision. (A sealed segment is a file of the ledger that no longer changes.) The module does not access files or the
+//! decision. A sealed segment is a file of the ledger that no longer changes. The module does not access files or the
 //! clock.
 //!
 //! For a file in the directory of run logs, the first rule that applies decides:
@@ -100,11 +100,11 @@ impl SegmentFacts {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Action {
-    /// Leave it where it is.
+    /// Leave the file in its directory.
     Keep,
-    /// Move it to the archive.
+    /// Move the file to the archive.
     Archive,
-    /// Delete it.
+    /// Delete the file.
     Delete,
 }
 
@@ -154,6 +154,6 @@ pub struct Item {
     pub subject: Subject,
     /// What to do with the run log or the segment.
     pub action: Action,
-    /// The reason, for people.
+    /// The reason, in words.
     pub reason: String,
 }

@@ -5,26 +5,28 @@ use serde::Deserialize;
 use crate::error::{Error, ErrorKind, Result};
 use crate::json;
 
-/// What happens to the logs of failed runs.
+/// What happens to the logs of failed runs once they are `min_days` old. The log of a run that led to an improvement is
+/// archived in either case, and a log with an open error is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum FailedRuns {
-    /// The logs are kept forever. In JSON, this is `"keep"`.
+    /// The logs are kept, however old they are. In JSON, this is `"keep"`.
     #[default]
     Keep,
-    /// The logs are archived once they are `min_days` old. In JSON, this is `"archive"`.
+    /// The logs are archived. In JSON, this is `"archive"`.
     Archive,
 }
 
-/// How long run logs and segments are kept. The default keeps all of them for at least 30 days, and the logs of failed
-/// runs forever.
+/// How long run logs and segments are kept. The default keeps all of them for at least 30 days. After that, the
+/// [rules](super) decide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct RetentionPolicy {
-    /// The number of days (of 24 hours each) for which all run logs and segments are kept. The age of a run log counts
-    /// from the start of the run. The age of a segment counts from its last execution.
+    /// The number of days (of 24 hours each) for which all run logs and segments are kept. After that, the
+    /// [rules](super) decide which of them to archive or delete. The age of a run log is measured from the start of the
+    /// run, and the age of a segment from its last execution.
     pub min_days: u32,
     /// What happens to the logs of failed runs after `min_days`.
     pub failed: FailedRuns,
@@ -51,8 +53,8 @@ impl RetentionPolicy {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Malformed`] if the text is not a JSON object, or has an unknown member. [`ErrorKind::Invalid`] if
-    /// `min_days` is less than [`MIN_DAYS_MIN`](Self::MIN_DAYS_MIN).
+    /// Fails with [`ErrorKind::Malformed`] if the text is not a JSON object, or has an unknown member. Fails with
+    /// [`ErrorKind::Invalid`] if `min_days` is less than [`MIN_DAYS_MIN`](Self::MIN_DAYS_MIN).
     pub fn from_json(json: &str) -> Result<Self> {
         let malformed = Error::new(ErrorKind::Malformed, "read a retention policy")
             .detail("expected an object such as {\"min_days\": 30, \"failed\": \"keep\"}");
@@ -68,12 +70,12 @@ impl RetentionPolicy {
     /// Checks that `min_days` is at least [`MIN_DAYS_MIN`](Self::MIN_DAYS_MIN).
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`] if `min_days` is less.
+    /// Fails with [`ErrorKind::Invalid`] if `min_days` is less.
     pub fn validate(&self) -> Result<()> {
         if self.min_days >= Self::MIN_DAYS_MIN {
             return Ok(());
         }
-        Err(Error::new(ErrorKind::Invalid, "read a retention policy").detail(format!(
+        Err(Error::new(ErrorKind::Invalid, "use a retention policy").detail(format!(
             "found min_days {}; expected at least {}",
             self.min_days,
             Self::MIN_DAYS_MIN

@@ -127,8 +127,8 @@ impl Client {
         )
     }
 
-    /// Runs statements without parameters, separated by semicolons. The time limit of the client covers all of the
-    /// statements together, so at most one of them may be slow.
+    /// Runs statements without parameters, separated by semicolons. The server limits the time of each statement, but
+    /// the client limits the time of all of them together. So at most one of the statements may be slow.
     pub(super) fn run(&mut self, operation: &str, sql: &str) -> Result<(), Failed> {
         self.call(operation, async |client| client.batch_execute(sql).await)
     }
@@ -165,7 +165,7 @@ impl Client {
         })
     }
 
-    /// Does `work`, and closes the connection if `work` takes too long.
+    /// Runs `work`, and closes the connection if `work` takes too long.
     fn call<T>(
         &mut self,
         operation: &str,
@@ -177,7 +177,7 @@ impl Client {
         let answered = runtime.block_on(async {
             let mut work = pin!(work(client));
             let both = poll_fn(|cx| {
-                // If the connection has ended, the error of the connection says more than the error of `work`.
+                // If the connection has ended, the error of the connection is more specific than the error of `work`.
                 if let Some(Poll::Ready(ended)) = connection.as_mut().map(|connection| connection.as_mut().poll(cx)) {
                     *connection = None;
                     if let Err(failure) = ended {

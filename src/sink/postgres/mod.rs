@@ -3,23 +3,24 @@
 //!
 //! [`Sink::ship`] copies the new records of a ledger into the table `agent_execution_logs`, one row per execution. The
 //! table `runledger_shipments` holds the last copied line of each ledger, and is updated in the transaction that
-//! inserts the rows. So each record is copied exactly once. This holds even if several processes ship the same ledger,
-//! or if the server or one of these processes is killed. Any number of ledgers can share a database.
+//! inserts the rows. So each record is copied exactly once, even if several processes ship the same ledger, or the
+//! server or a process is killed. Any number of ledgers can share a database.
 //!
 //! # The row
 //!
 //! | column | value |
 //! |---|---|
 //! | `execution_id` | `execution_id`, the primary key |
-//! | `correlation_id`, `session_id`, `agent_name` | from `run`; `agent_name` is `skill_name` if `run` has no agent, and null if this is also empty; a text of more than 500 characters is truncated and ends with `…`, because the size of an index entry is limited |
+//! | `correlation_id`, `session_id` | the same names in `run`. A text of more than 500 characters is truncated and ends with `…`, because the size of an index entry is limited |
+//! | `agent_name` | `run.agent_name`. If this is unknown: `skill_name`, or null if this is empty. A long text is truncated like `session_id` |
 //! | `user_prompt` | `run.description` |
-//! | `started_at`, `completed_at` | `timestamp_start` and `timestamp_end`, to the millisecond; `completed_at` is null while in progress |
-//! | `duration_ms` | `wall_clock_time_ms`; if it is unknown, the end minus the start; null if the end is also unknown or before the start, or if the duration is above 2⁶³ − 1, which only `metadata` can hold |
+//! | `started_at`, `completed_at` | `timestamp_start` and `timestamp_end`, to the microsecond; `completed_at` is null while in progress |
+//! | `duration_ms` | `wall_clock_time_ms`. If this is unknown: the end minus the start, or null if the end is also unknown or before the start. A duration above 2⁶³ − 1 is null here and exact in `metadata` |
 //! | `status` | `success`; `error` if the execution failed, panicked or was interrupted; `cancelled`; `in_progress` if it is in flight or paused; null if the status is unknown |
 //! | `error_message` | `error_reason` |
-//! | `error_type` | `error_category`; if it is unknown, `panicked` or `interrupted` if that is the status |
+//! | `error_type` | `error_category`. If this is unknown and the status is `panicked` or `interrupted`: the status |
 //! | `quality_score` | `quality_score` |
-//! | `metadata` | all known values except `execution_id`, `timestamp_start` and `quality_score`; also keys that only newer versions know; amounts and counts are exact |
+//! | `metadata` | all known values except `execution_id`, `timestamp_start` and `quality_score`, and also keys that only newer versions define. Amounts and counts are exact |
 //! | `ledger_id`, `ledger_seq` | the ledger and the line number; `ledger_seq` is null while in flight |
 //!
 //! An unknown value is null in a column and absent in `metadata`. PostgreSQL cannot store NUL in a text. Each NUL is
@@ -32,7 +33,7 @@
 //! # The version of the tables
 //!
 //! The comment on the table `runledger_shipments` contains the version of both tables. [`Sink::migrate`] creates the
-//! tables or upgrades them. [`Sink::ship`] fails if the tables do not exist or have an earlier version, and every method
+//! tables or upgrades them. [`Sink::ship`] fails if the tables do not exist or have an earlier version. Every method
 //! fails if a newer version of this crate upgraded them. The versions are:
 //!
 //! | version | change |
@@ -64,10 +65,10 @@
 //!
 //! If lines that were shipped are no longer in the ledger, the next [`Sink::ship`] fails with
 //! [`ErrorKind::Diverged`](crate::ErrorKind::Diverged). The error states the last line that was shipped, and what the
-//! ledger contains in the place of that line. A power cut can also cause this error, if records were shipped before
-//! they were durable. Decide whether the ledger or the database is correct. To copy the whole ledger again, delete its
-//! rows from both tables: `DELETE FROM agent_execution_logs WHERE ledger_id = …` and `DELETE FROM runledger_shipments
-//! WHERE ledger_id = …`.
+//! ledger contains instead of that line. A power cut can also cause this error, if records were shipped before they
+//! were durable. Decide whether the ledger or the database is correct. To copy the whole ledger again, delete its rows
+//! from both tables: `DELETE FROM agent_execution_logs WHERE ledger_id = …` and `DELETE FROM runledger_shipments WHERE
+//! ledger_id = …`.
 
 mod client;
 mod options;
@@ -96,9 +97,9 @@ use crate::metrics::Timestamp;
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Shipped {
-    /// The number of records that this call copied from the ledger, without lines that repeat an earlier line with the
-    /// same number. If the connection broke before the server
-    /// acknowledged the commit of a batch, the records of that batch may be in the database without being counted.
+    /// The number of records that this call copied from the ledger. A line that repeats an earlier line with the same
+    /// number is not counted. If the connection breaks before the server acknowledges a commit, the records of that
+    /// batch may be in the database although they are not counted here.
     pub records: u64,
     /// The number of executions in flight whose records were sent.
     pub in_progress: u64,
@@ -125,11 +126,11 @@ pub struct Status {
     pub database: String,
     /// The [version of the tables](self#the-version-of-the-tables); `None` if they do not exist.
     pub schema: Option<u32>,
-    /// The last line that was shipped of each ledger in the database. The ledger that was shipped last comes last.
+    /// For each ledger in the database, the last line that was shipped. The ledger that was shipped last comes last.
     pub ledgers: Vec<ShippedLedger>,
 }
 
-/// A ledger that was shipped to a database, and the last line that was shipped of it.
+/// A ledger that was shipped to a database, and its last shipped line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct ShippedLedger {

@@ -56,9 +56,9 @@ impl SinkOptions {
         self
     }
 
-    /// Sets for how long a request is retried while the database is unreachable or overloaded. The time counts from the
-    /// first failure, and counts from zero again after each success. The default is 10 seconds. With `None`, retries
-    /// continue until one succeeds.
+    /// Sets for how long a request is retried while the database is unreachable or overloaded. The time starts at the
+    /// first failure, and starts again after each success. The default is 10 seconds. With `None`, retries continue
+    /// until one succeeds.
     ///
     /// The pauses between retries double from 100 ms to 10 s. Each pause is shortened at random by up to a half, so
     /// that many processes do not retry at the same time.

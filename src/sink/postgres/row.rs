@@ -35,18 +35,19 @@ pub(super) const COLUMNS: [(&str, &str); 15] = [
 /// an index has room for only 2,704 bytes.
 pub(super) const INDEXED_CHARS_MAX: usize = 500;
 
-/// The keys of a line that are left out of `metadata`. They belong to the format of the ledger, or a column always has
-/// the same value. All other keys are in `metadata`, even those that also have a column.
+/// The keys of a line that are left out of `metadata`. These keys belong to the format of the ledger, or a column
+/// always has their value. All other keys are in `metadata`, even those that also have a column.
 const LEFT_OUT: [&str; 6] = ["execution_id", "timestamp_start", "quality_score", "seq", "prev", "hash"];
 
-/// Replaces NUL, which PostgreSQL can store neither in a text nor in JSON.
+/// The character that replaces NUL, because PostgreSQL cannot store NUL in a text or in JSON.
 const SYMBOL_FOR_NUL: &str = "\u{2400}";
 
 /// Appends the row of the record `json` to `out`. `seq` is the sequence number of the record in `ledger`, or `None` if
 /// the execution is still in flight.
 ///
 /// # Errors
-/// [`ErrorKind::Malformed`] if `json` is not a record, or if [`Readable`] cannot read `json`. Nothing is appended then.
+/// Fails with [`ErrorKind::Malformed`] if `json` is not a record, or if [`Readable`] cannot read `json`. Nothing is
+/// appended then.
 pub(super) fn push(out: &mut Vec<u8>, json: &str, ledger: Uuid, seq: Option<u64>) -> Result<()> {
     let record = ExecutionMetrics::from_json(json)?;
     let malformed = |error| Error::new(ErrorKind::Malformed, "read a record from JSON").of_line(json, &error);

@@ -67,7 +67,7 @@ const INDEXES: [&str; 5] = [
     "CREATE INDEX IF NOT EXISTS agent_execution_logs_started ON agent_execution_logs (started_at)",
 ];
 
-/// Creates the missing tables and indexes, and upgrades the tables of an earlier version. Does all of this or nothing.
+/// Creates the missing tables and indexes, and upgrades the tables of an earlier version, in one transaction.
 pub(super) fn migrate(client: &mut Client) -> Result<(), Failed> {
     // Even with IF NOT EXISTS, one of two sessions that create the same table at the same time can fail. So each
     // session first waits for a lock.
@@ -78,8 +78,8 @@ pub(super) fn migrate(client: &mut Client) -> Result<(), Failed> {
         client.run("fill the columns of earlier rows", FILL)?;
         client.run("upgrade the tables", &format!("COMMENT ON TABLE runledger_shipments IS '{COMMENT}{VERSION}'"))?;
     }
-    // Each index has its own statement, since the timeout is per statement, and an index over many rows takes long to
-    // create.
+    // An index over many rows takes long to create. Each index has its own statement, so that the timeout of a
+    // statement covers only one index.
     INDEXES.iter().try_for_each(|index| client.run("create the indexes", index))?;
     client.run("create the indexes", "COMMIT")
 }
@@ -103,7 +103,7 @@ const HOW: &str = "`runledger pg migrate`, or with `runledger pg ship --migrate`
 /// Returns the version of the tables; `None` if the table `runledger_shipments` does not exist.
 ///
 /// # Errors
-/// [`ErrorKind::Newer`] if a newer version of this crate upgraded the tables.
+/// Fails with [`ErrorKind::Newer`] if a newer version of this crate upgraded the tables.
 pub(super) fn version(client: &mut Client) -> Result<Option<u32>, Failed> {
     let rows = client.rows(
         "check the tables",

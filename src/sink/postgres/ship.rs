@@ -1,4 +1,5 @@
-//! Batches. A batch has the rows that one transaction writes, and the last line of the ledger that these rows include.
+//! Batches. A batch has the rows that one transaction writes, and the position of the last ledger line that was read
+//! for them.
 
 use uuid::Uuid;
 
@@ -20,7 +21,8 @@ pub(super) struct Batch {
     ledger: Uuid,
     rows: Vec<u8>,
     pub(super) records: u64,
-    /// How many of the records are in lines that repeat earlier lines, with the same number.
+    /// The number of these records whose line was already read. A new segment of the ledger can repeat lines of the
+    /// segment before it.
     pub(super) repeated: u64,
     pub(super) skipped: Skipped,
     /// True if the ledger had no more lines.
@@ -35,8 +37,8 @@ pub(super) struct Batch {
 pub(super) enum Outcome {
     Committed,
     /// The batch was not committed, because it does not begin directly after the last shipped line. The value is the
-    /// last shipped line. After this process read the batch, lines were shipped: by another process, or by a commit of
-    /// this process that the server never acknowledged.
+    /// last shipped line. Another process has shipped lines in the meantime, or an earlier commit of this process has
+    /// succeeded although the server did not acknowledge it.
     Moved(Option<Place>),
 }
 
@@ -63,6 +65,7 @@ impl Batch {
             if line.bytes.is_empty() {
                 continue;
             }
+            // The column `ledger_seq` has the range of `i64`. A higher `seq` is refused too, but no ledger reaches it.
             let pushed = match (followed.seq, std::str::from_utf8(line.bytes)) {
                 (Some(seq), Ok(json)) if i64::try_from(seq).is_ok() => {
                     row::push(&mut batch.rows, json, batch.ledger, Some(seq))
@@ -138,7 +141,7 @@ pub(super) fn last(client: &mut Client, ledger: Uuid) -> Result<Option<Place>, F
     Ok(Some(Place::new(number(0), row.get::<_, String>(1), number(2), number(3), number(4))))
 }
 
-/// Returns the last line that was shipped of each ledger. The ledger that was shipped last comes last.
+/// Returns the last shipped line of each ledger. The ledger that was shipped last comes last.
 pub(super) fn all(client: &mut Client) -> Result<Vec<ShippedLedger>, Failed> {
     let sql = "SELECT ledger_id, seq, hash, to_char(shipped_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')
         FROM runledger_shipments ORDER BY shipped_at, ledger_id";

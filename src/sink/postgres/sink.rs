@@ -45,14 +45,14 @@ impl Sink {
     /// dbname=observability`. The address also decides whether [TLS](super#tls) is used.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`] if `address` is malformed, or asks for TLS in a build without the feature `postgres-tls`.
-    /// No error of a sink contains the password.
+    /// Fails with [`ErrorKind::Invalid`] if `address` is malformed, or asks for TLS in a build without the feature
+    /// `postgres-tls`. No error of a sink contains the password.
     pub fn new(address: &str, options: SinkOptions) -> Result<Self> {
         Ok(Self { target: Target::parse(address, tls::IS_BUILT_IN)?, options, client: None })
     }
 
-    /// Creates the tables and indexes that do not exist yet, and upgrades the tables of an earlier version. Does all of
-    /// this or nothing. Does nothing if the tables have the current version.
+    /// Creates the tables and indexes that do not exist yet, and upgrades the tables of an earlier version, in one
+    /// transaction. Does nothing if the tables have the current version.
     ///
     /// # Errors
     /// - [`ErrorKind::Database`] if the database cannot be reached or refuses the change, or if one of the tables
@@ -74,8 +74,8 @@ impl Sink {
     /// # Errors
     /// - [`ErrorKind::Diverged`] if the ledger was truncated or rewritten since the last [`ship`](Self::ship), or if
     ///   lines were moved to an archive before they were shipped.
-    /// - [`ErrorKind::Database`] if the database cannot be reached or refuses a request, if its certificate is not
-    ///   trusted, or if its tables were not [created or upgraded](Self::migrate) or belong to another program.
+    /// - [`ErrorKind::Database`] if the database cannot be reached, refuses a request, or has a certificate that is not
+    ///   trusted. Also if its tables belong to another program, or were not [created or upgraded](Self::migrate).
     /// - [`ErrorKind::Newer`] if a newer version of this crate upgraded the tables.
     /// - [`ErrorKind::Io`] if the ledger or the file of `sslrootcert` cannot be read, and [`ErrorKind::Invalid`] if
     ///   that file has no certificates.
@@ -157,7 +157,7 @@ impl Sink {
         })
     }
 
-    /// Does `work` on a connection. After a temporary failure, repeats `work` on a new connection, until the time of
+    /// Runs `work` on a connection. After a temporary failure, runs `work` again on a new connection, until the time of
     /// [`SinkOptions::retry_for`] is over.
     fn retrying<T>(&mut self, mut work: impl FnMut(&mut Client) -> Result<T, Failed>) -> Result<T> {
         let mut pauses = Pauses::default();

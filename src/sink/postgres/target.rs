@@ -13,8 +13,8 @@ pub(super) struct Target {
     config: Config,
     /// The file of trusted certificates; `None` if those of the system are trusted.
     root: Option<PathBuf>,
-    /// The password in two forms, the longer form first: decoded, and as it is written in the address. Errors must
-    /// contain neither form.
+    /// The password in two forms, the longer form first: decoded, and as it is written in the address. Both forms must
+    /// be removed from errors.
     secrets: Vec<String>,
 }
 
@@ -102,9 +102,9 @@ fn malformed() -> Error {
     )
 }
 
-/// Returns the address in a form that the client crate supports, and the file of `sslrootcert`. The client crate
-/// supports neither `sslrootcert` nor `sslmode=verify-full`. So `sslrootcert` is removed, and `verify-full` is replaced
-/// by `require`.
+/// Returns the address in a form that the client crate supports, and the file of `sslrootcert`. The client crate does
+/// not support `sslrootcert`, so it is removed. Nor does it support `sslmode=verify-full`, which is replaced by
+/// `require`.
 fn split(address: &str) -> Result<(String, Option<PathBuf>)> {
     let is_url = ["postgres://", "postgresql://"].iter().any(|scheme| address.starts_with(scheme));
     // As in the client crate, the host begins after the first @.
@@ -157,8 +157,8 @@ fn parameter(text: &str, is_url: bool) -> Option<(&str, &str, &str)> {
     Some((key, value, behind.trim_start()))
 }
 
-/// Decodes a key or a value as the client crate does. To do so, lets the client crate read `text` as the name of a
-/// database.
+/// Decodes a key or a value as the client crate does. To do so, passes `text` to the client crate as the name of a
+/// database, and returns the name that the client crate read.
 fn decoded(text: &str, is_url: bool) -> Option<String> {
     let begin = if is_url { "postgres://@?dbname=" } else { "dbname=" };
     let config: Config = format!("{begin}{text}").parse().ok()?;

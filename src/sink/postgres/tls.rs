@@ -19,11 +19,11 @@ use crate::mutex::lock;
 
 pub(super) const IS_BUILT_IN: bool = true;
 
-/// Encrypts connections, and remembers how far the last attempt to connect got.
+/// Encrypts connections, and remembers the stage that the last attempt to connect reached.
 #[derive(Clone)]
 pub(super) struct Connector {
-    /// The settings of the TLS library. They are applied only when a server offers TLS, since the library then reads
-    /// the authorities of the system, which takes some 100 ms.
+    /// The settings of a connector of the TLS library. The connector is built from them only when a server offers TLS,
+    /// because this takes about 100 ms: the library reads the authorities of the system.
     library: Arc<TlsConnectorBuilder>,
     /// True if the certificate of the server must be valid.
     is_checked: bool,
@@ -32,8 +32,8 @@ pub(super) struct Connector {
     met: Arc<Mutex<Met>>,
 }
 
-/// How far the last attempt to connect got. The client tries one host after another. This value is about the last host
-/// that could be reached.
+/// The stage that the last attempt to connect reached. The client tries one host after another. The stage is that of
+/// the last host that could be reached.
 enum Met {
     Nothing,
     /// This host was asked for TLS, and has not offered TLS so far.

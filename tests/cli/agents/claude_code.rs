@@ -1,12 +1,12 @@
-//! Each call of Claude Code counts once, with its exact usage, whatever its lines repeat or lack.
+//! Each call of Claude Code counts once, with its exact usage, even if lines of the session repeat or lack values.
 
 use runledger::ExecutionMetrics;
-use runledger::import::claude_code::Session;
+use runledger::import::claude_code::{Copies, Session, foresee};
 use runledger::import::{Import, ImportCounts, KnownCalls};
 use runledger::metrics::{CostSource, Meter, Status};
 use serde_json::{Value, json};
 
-use super::{LATER, all_of, calling, calls, message, prompt, read, result, tokens, with};
+use super::{LATER, all_of, at, calling, calls, message, new_import, prompt, read, result, tokens, with};
 
 fn import(files: &[Vec<Value>]) -> (Vec<ExecutionMetrics>, ImportCounts) {
     all_of(files, Session::default)
@@ -38,6 +38,58 @@ fn a_resumed_or_forked_session_counts_once() {
     let runs: Vec<_> = records.iter().map(|record| record.run.run_id.as_deref().unwrap()).collect();
     assert_eq!(runs, ["a", "b"]);
     assert_eq!(records[1].trace.llm_calls.len(), 1);
+}
+
+/// Returns a session that ended in the middle of a message, and a fork that has the whole message.
+fn torn_and_whole() -> [Vec<Value>; 2] {
+    let open = with(message("a", "msg_2", "req_2", 2, 1), &[("/message/stop_reason", Value::Null)]);
+    let torn = vec![prompt("a", 0), message("a", "msg_1", "req_1", 1, 5), open];
+    let whole = [prompt("b", 0), message("b", "msg_1", "req_1", 1, 5), message("b", "msg_2", "req_2", 2, 60)];
+    [torn, whole.into_iter().chain([prompt("b", 9), message("b", "msg_3", "req_3", 10, 7)]).collect()]
+}
+
+/// Imports files like the command, which compares them first.
+fn import_compared(files: &[Vec<Value>]) -> (Vec<ExecutionMetrics>, ImportCounts) {
+    let mut copies = Copies::default();
+    for (file, number) in files.iter().zip(0..) {
+        file.iter().zip(0..).for_each(|(line, at)| copies.line(line.to_string().as_bytes(), number, at));
+    }
+    let mut import = new_import();
+    for (file, at) in copies.larger() {
+        foresee(files[file as usize][at as usize].to_string().as_bytes(), &mut import);
+    }
+    files.iter().for_each(|file| read(&mut Session::default(), file, &mut import));
+    (import.take_records(), import.counts().clone())
+}
+
+#[test]
+fn a_call_counts_with_its_largest_usage_in_any_file() {
+    let [torn, whole] = torn_and_whole();
+    for files in [[torn.clone(), whole.clone()], [whole.clone(), torn.clone()]] {
+        let (records, counts) = import_compared(&files);
+        assert_eq!((tokens(&records), counts.larger_copies, counts.lower_bounds), ((600, 72, 270, 300), 0, 0));
+        assert_eq!(records[0].run.run_id.as_deref(), files[0][0]["sessionId"].as_str());
+    }
+    // The time is that of the first session's line.
+    let (records, _) = import_compared(&[torn.clone(), whole.clone()]);
+    assert_eq!(records[0].trace.llm_calls[1].cost.at.map(|time| time.to_string()), Some(at(2)));
+    // No usage of a later copy is larger, because the copies have the same usage, or the message has no copy.
+    let mut copies = Copies::default();
+    for (file, number) in [&whole, &whole, &vec![message("c", "msg_9", "req_9", 1, 1)]].into_iter().zip(0..) {
+        file.iter().for_each(|line| copies.line(line.to_string().as_bytes(), number, 0));
+    }
+    assert_eq!(copies.larger(), []);
+}
+
+#[test]
+fn a_larger_usage_that_comes_after_the_record_is_counted_and_not_added() {
+    let [torn, whole] = torn_and_whole();
+    let (earlier, _) = import(std::slice::from_ref(&torn));
+    let mut known = KnownCalls::default();
+    known.learn(&earlier[0]);
+    let mut later = Import::new(known, LATER.parse().unwrap());
+    [&torn, &whole, &whole].into_iter().for_each(|file| read(&mut Session::default(), file, &mut later));
+    assert_eq!((tokens(&later.take_records()), later.counts().larger_copies), ((200, 7, 90, 100), 1));
 }
 
 #[test]
@@ -233,7 +285,7 @@ fn the_vendor_attributes_calls_to_a_skill() {
         .iter()
         .map(|record| (record.skill_name.as_str(), record.tokens_output, record.tags.contains_key("attributed_by")))
         .collect();
-    // Nobody attributes a call to the second skill. Its usage is unknown.
+    // The vendor attributes no call to the second skill, so its usage is unknown.
     let expected = [
         ("claude-code", Some(5), false),
         ("pdf", Some(6), true),

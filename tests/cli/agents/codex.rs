@@ -1,6 +1,7 @@
 //! Each call of Codex counts once, with its exact usage.
 
 use runledger::ExecutionMetrics;
+use runledger::cost::{CostBy, Report};
 use runledger::import::ImportCounts;
 use runledger::import::codex::Rollout;
 use runledger::metrics::Status;
@@ -71,6 +72,29 @@ fn a_session_is_imported() {
 }
 
 #[test]
+fn without_its_first_line_a_session_has_the_id_in_the_name_of_its_file() {
+    let id = "0199a213-81c0-7800-8aa1-bbab2a035a53";
+    for (name, expected) in [(format!("rollout-2026-11-20T12-00-00-{id}"), id), ("copy".to_owned(), "copy")] {
+        let (records, _) = all_of(&[session()[1..].to_vec()], || Rollout::new(name.clone()));
+        assert_eq!((records.len(), records[0].run.run_id.as_deref()), (1, Some(expected)));
+    }
+    // The line that has the id counts.
+    let (records, _) = all_of(&[session()], || Rollout::new(format!("rollout-2026-11-20T12-00-00-{id}")));
+    assert_eq!(records[0].run.run_id.as_deref(), Some("a"));
+}
+
+#[test]
+fn a_model_that_the_agent_did_not_write_is_unknown() {
+    let mut lines = session();
+    lines.remove(1);
+    let (records, _) = import(&[lines]);
+    assert_eq!((records[0].model.name.as_deref(), records[0].trace.llm_calls[0].model_name.as_str()), (None, ""));
+    let mut report = Report::new(CostBy::Model);
+    report.add(&records[0]).unwrap();
+    assert_eq!(report.groups().map(|(name, group)| (name, group.sum.unpriced)).collect::<Vec<_>>(), [(None, 1)]);
+}
+
+#[test]
 fn an_event_whose_total_did_not_move_is_not_a_call() {
     let mut lines = session();
     lines.push(count(10, Some((200, 20)), (300, 30)));
@@ -105,6 +129,15 @@ fn an_event_without_information_is_skipped() {
     assert_eq!((tokens(&records), counts.unreadable_lines), ((300, 30, 150, 0), 0));
 }
 
+#[test]
+fn a_turn_without_a_usage_is_counted() {
+    let answer = |second| line(second, "event_msg", json!({"type": "agent_message", "message": "done"}));
+    let lines =
+        [vec![meta(0, "a", json!({})), prompt(2), answer(3)], session()[2..].to_vec(), vec![prompt(20), answer(21)]];
+    let (records, counts) = import(&[lines.concat()]);
+    assert_eq!((records.len(), counts.without_usage), (1, 2));
+}
+
 /// Returns a fork of [`session`], which repeats the history at once.
 fn fork() -> Vec<Value> {
     let mut lines = vec![meta(100, "b", json!({"forked_from_id": "a"}))];
@@ -132,7 +165,7 @@ fn a_sub_agent_counts_from_its_own_task_on() {
     let lines = vec![
         meta(100, "c", json!({"forked_from_id": "a", "source": source})),
         model(100, "gpt-5"),
-        // The copied history does not come at once.
+        // The copied history is not written all at once.
         count(103, Some((100, 10)), (100, 10)),
         count(106, Some((200, 20)), (300, 30)),
         line(109, "event_msg", json!({"type": "task_started", "turn_id": "t"})),
@@ -184,4 +217,60 @@ fn unknown_kinds_of_lines_are_counted_and_named() {
     lines.extend([line(10, "event_msg", json!({"type": "brand_new"})), line(11, "newer", json!({}))]);
     let (_, counts) = import(&[lines]);
     assert_eq!(counts.unknown_kinds, [("event_msg/brand_new".to_owned(), 1), ("newer".to_owned(), 1)].into());
+}
+
+fn limits(seconds: u32, limit: &str, windows: [Option<(f64, u64)>; 2]) -> Value {
+    let window = |window: Option<(f64, u64)>| {
+        window.map(|(percent, minutes)| json!({"used_percent": percent, "window_minutes": minutes, "resets_at": 1_764_000_000}))
+    };
+    let [primary, secondary] = windows.map(window);
+    let limits = json!({"limit_id": limit, "primary": primary, "secondary": secondary, "plan_type": "plus"});
+    line(seconds, "event_msg", json!({"type": "token_count", "info": null, "rate_limits": limits}))
+}
+
+/// Returns the agent's limit, the window, the percentage and the seconds after noon of each report.
+fn observed(files: &[Vec<Value>]) -> Vec<(Option<String>, String, f64, String)> {
+    let mut import = super::new_import();
+    for lines in files {
+        super::read(&mut Rollout::new("file"), lines, &mut import);
+    }
+    let windows = import.take_observed();
+    assert_eq!(import.take_observed(), []);
+    assert!(windows.iter().all(|window| window.agent == "codex" && window.plan.as_deref() == Some("plus")));
+    let resets_at = Some("2025-11-24T16:00:00Z".parse().unwrap());
+    assert!(windows.iter().all(|window| window.resets_at == resets_at));
+    windows.into_iter().map(|it| (it.limit_id, it.window, it.used_percent, it.at.to_string())).collect()
+}
+
+#[test]
+fn the_latest_report_of_each_window_is_found_in_any_order_of_files() {
+    let early = vec![meta(0, "a", json!({})), limits(1, "codex", [Some((1.5, 300)), Some((2.0, 10_080))])];
+    let late = vec![
+        meta(10, "b", json!({})),
+        limits(11, "codex", [Some((7.0, 300)), None]),
+        limits(12, "codex_other", [Some((9.0, 300)), Some((0.0, 90))]),
+    ];
+    let expected = [
+        (None, "five_hour".to_owned(), 7.0, at(11)),
+        (None, "seven_day".to_owned(), 2.0, at(1)),
+        (Some("codex_other".to_owned()), "90_minutes".to_owned(), 0.0, at(12)),
+        (Some("codex_other".to_owned()), "five_hour".to_owned(), 9.0, at(12)),
+    ];
+    assert_eq!(observed(&[early.clone(), late.clone()]), expected);
+    assert_eq!(observed(&[late, early]), expected);
+}
+
+#[test]
+fn the_history_of_a_fork_and_the_future_report_no_window() {
+    let mut fork = vec![meta(100, "b", json!({"forked_from_id": "a"}))];
+    fork.push(limits(100, "codex", [Some((1.0, 300)), None]));
+    assert_eq!(observed(&[fork.clone()]), []);
+    fork.push(limits(105, "codex", [Some((3.0, 300)), None]));
+    assert_eq!(observed(&[fork]), [(None, "five_hour".to_owned(), 3.0, at(105))]);
+    let mut future = limits(1, "codex", [Some((1.0, 300)), None]);
+    future["timestamp"] = json!("2026-12-01T12:01:00.001Z");
+    assert_eq!(observed(&[vec![meta(0, "a", json!({})), future]]), []);
+    let odd =
+        json!({"type": "token_count", "info": null, "rate_limits": {"primary": {"used_percent": "x"}, "secondary": 1}});
+    assert_eq!(observed(&[vec![meta(0, "a", json!({})), line(1, "event_msg", odd)]]), []);
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use runledger::{ExecutionMetrics, LedgerReader};
 use serde_json::{Value, json};
 
-use super::{message, prompt, with};
+use super::{at, message, prompt, with};
 use crate::commands::{Output, Place, command, output};
 
 /// Returns a call with an empty home directory.
@@ -64,11 +64,27 @@ fn the_sessions_of_the_machine_are_found_and_imported_once() {
     assert_eq!(
         import(&place, "").answer(0),
         format!(
-            "{found}imported 0 executions of 0 sessions: 0 calls, 0 USD\n2 lines of a call that was counted before\n"
+            "{found}imported 0 executions of 0 sessions: 0 calls, 0 USD\n2 lines that repeat a call, which counts once\n"
         )
     );
     assert_eq!(records(&place).len(), 2);
     assert_eq!(records(&place)[0].trace.llm_calls[0].completion, None);
+}
+
+#[test]
+fn a_call_counts_with_its_largest_usage_in_any_file() {
+    let place = Place::empty();
+    let open = with(message("s", "msg_s", "req_s", 1, 1), &[("/message/stop_reason", Value::Null)]);
+    write(&place, FILE, &[prompt("s", 0), open], "");
+    std::thread::sleep(Duration::from_millis(20));
+    write(&place, "home/.claude/projects/q/t.jsonl", &session("s"), "");
+    let output = import(&place, "--json").json();
+    assert_eq!((&output["calls"], &output["larger_copies"]), (&json!(1), &json!(0)));
+    assert_eq!((records(&place)[0].tokens_output, records(&place).len()), (Some(100), 1));
+    // A copy that comes later is counted.
+    write(&place, "home/.claude/projects/q/u.jsonl", &[message("u", "msg_s", "req_s", 1, 150)], "");
+    assert!(import(&place, "").answer(0).contains("\n1 call whose later copy has more usage, which is not counted\n"));
+    assert_eq!(records(&place).len(), 1);
 }
 
 #[test]
@@ -128,6 +144,82 @@ fn what_is_not_a_session_is_named_and_skipped() {
     let path = place.path("home/.claude/projects/p/other.jsonl");
     assert!(output.contains(&format!("skipped {}: it is not a session\n", path.display())), "{output}");
     assert!(output.contains("imported 1 execution"), "{output}");
+    // The lines of other files are not lines of sessions.
+    assert!(!output.contains("could not be read"), "{output}");
+}
+
+#[test]
+fn a_machine_without_sessions_has_nothing_to_import() {
+    let place = Place::empty();
+    let home = place.path("home").display().to_string();
+    let found =
+        [".config/claude/projects", ".claude/projects", ".codex/sessions", ".codex/archived_sessions", ".gemini/tmp"]
+            .map(|path| format!("{home}/{path}"))
+            .join(", ");
+    let expected = format!(
+        "found no sessions of claude-code, codex or gemini in {found}\nimported 0 executions of 0 sessions: 0 calls, 0 USD\n"
+    );
+    assert_eq!(import(&place, "").answer(0), expected);
+}
+
+#[test]
+fn lines_that_cannot_be_read_and_their_file_are_reported() {
+    let place = Place::empty();
+    write(&place, FILE, &session("s"), "");
+    write(&place, "home/.claude/projects/p/t.jsonl", &[vec![json!("text")], session("t")].concat(), "");
+    let expected = format!(
+        "1 line that could not be read, the first in {}\n",
+        place.path("home/.claude/projects/p/t.jsonl").display()
+    );
+    let output = import(&place, "").answer(0);
+    assert!(output.ends_with(&expected), "{output}");
+}
+
+#[test]
+fn models_without_a_price_are_named() {
+    let place = Place::empty();
+    let other = with(message("s", "msg_2", "req_2", 2, 5), &[("/message/model", "aide-9".into())]);
+    write(&place, FILE, &[session("s"), vec![other]].concat(), "");
+    let output = import(&place, "").answer(0);
+    let expected = "1 execution with an unknown cost, which the sum leaves out: no price of aide-9 (see --prices)\n";
+    assert!(output.ends_with(expected), "{output}");
+}
+
+#[test]
+fn a_fork_does_not_repeat_a_parent_that_was_archived() {
+    let place = Place::empty();
+    let line =
+        |second: u32, kind: &str, payload: Value| json!({"timestamp": at(second), "type": kind, "payload": payload});
+    let meta = |id: &str, parent: Value| line(0, "session_meta", json!({"id": id, "forked_from_id": parent}));
+    let count = |second: u32, input: u64, total: u64| {
+        let usage = |input: u64| json!({"input_tokens": input, "output_tokens": 0, "total_tokens": input});
+        let info = json!({"total_token_usage": usage(total), "last_token_usage": usage(input)});
+        line(second, "event_msg", json!({"type": "token_count", "info": info}))
+    };
+    let parent = [meta("a", Value::Null), count(5, 100, 100), count(9, 200, 300)];
+    // The lines of the history are not written at once.
+    let fork = [meta("b", "a".into()), count(5, 100, 100), count(9, 200, 300), count(20, 50, 350)];
+    write(&place, "home/.codex/archived_sessions/rollout-2026-11-20T12-00-00-a.jsonl", &parent, "");
+    write(&place, "home/.codex/sessions/2026/11/20/rollout-2026-11-20T13-00-00-b.jsonl", &fork, "");
+    import(&place, "codex").answer(0);
+    let tokens: Vec<_> = records(&place).iter().map(|record| record.tokens_input).collect();
+    assert_eq!(tokens, [Some(300), Some(50)]);
+}
+
+#[test]
+fn a_named_file_that_is_not_a_session_is_an_error_and_the_rest_is_imported() {
+    let place = Place::empty();
+    write(&place, "other.jsonl", &[json!({"a": 1})], "");
+    write(&place, FILE, &session("s"), "");
+    for (agent, executions) in [("claude-code", 1), ("codex", 0), ("gemini", 0), ("stream-json", 0)] {
+        let output = import(&place, &format!("{agent} other.jsonl {FILE} --dry-run"));
+        let error = format!(
+            "cannot read a session: other.jsonl: found no line of a session; expected a file that {agent} wrote"
+        );
+        assert_eq!(output.code, Some(1), "{agent}");
+        assert!(output.stderr.starts_with(&format!("runledger: {error}\n")), "{}", output.stderr);
+        assert!(output.stdout.contains(&format!("would import {executions} execution")), "{}", output.stdout);
+    }
 }
 
 #[test]
@@ -172,6 +264,48 @@ fn the_output_of_a_headless_agent_is_read_from_stdin() {
     assert!(output.ends_with("imported 1 execution of 1 session: 1 call, 0.25 USD\n"), "{output}");
     let record = &records(&place)[0];
     assert_eq!((record.execution_succeeded, record.error_reason.as_deref()), (Some(false), Some("error_max_turns")));
+}
+
+/// Returns the number of bytes that a process has read.
+#[cfg(target_os = "linux")]
+fn bytes_read(process: u32) -> u64 {
+    let text = fs::read_to_string(format!("/proc/{process}/io")).unwrap();
+    text.lines().find_map(|line| line.strip_prefix("rchar: ")).unwrap().parse().unwrap()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn watch_reads_only_what_was_added_to_a_session() {
+    let place = Place::empty();
+    let filler = json!({"type": "progress", "sessionId": "s", "text": "x".repeat(1 << 20)});
+    let long: Vec<_> = std::iter::repeat_n(filler, 8).chain(session("s")).collect();
+    write(&place, FILE, &long, "");
+    let mut child = call(&place, "claude-code --watch").stdout(Stdio::null()).spawn().unwrap();
+    let calls = || records(&place).iter().map(|record| record.trace.llm_calls.len()).sum::<usize>();
+    let wait_for = |count: usize| {
+        let waits = (0..300).map(|_| std::thread::sleep(Duration::from_millis(100)));
+        waits.into_iter().any(|()| place.ledger().exists() && calls() == count)
+    };
+    assert!(wait_for(1));
+    let before = bytes_read(child.id());
+    let mut file = fs::OpenOptions::new().append(true).open(place.path(FILE)).unwrap();
+    let turn = |n: u32| {
+        format!("{}\n{}\n", prompt("s", 10 * n), message("s", &format!("msg_{n}"), &format!("req_{n}"), 10 * n, 5))
+    };
+    let second = turn(2);
+    let (head, tail) = second.split_at(second.len() - 100);
+    write!(file, "{}{head}", turn(1)).unwrap();
+    let has_second = wait_for(2);
+    write!(file, "{tail}").unwrap();
+    let has_third = wait_for(3);
+    let more = bytes_read(child.id()) - before;
+    // A file that was replaced is read from its beginning.
+    write(&place, FILE, &session("t"), "");
+    let has_other = wait_for(4);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(has_second && has_third && has_other, "{has_second} {has_third} {has_other}");
+    assert!(more < 1 << 20, "{more} bytes were read");
 }
 
 #[test]

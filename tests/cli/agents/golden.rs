@@ -1,4 +1,5 @@
-//! Real sessions become these records. `RUNLEDGER_WRITE=1` writes the records again.
+//! The import of real sessions makes the records in `tests/data/transcripts/`. With `RUNLEDGER_WRITE=1`, the test
+//! writes these files instead of comparing with them.
 
 use std::path::Path;
 

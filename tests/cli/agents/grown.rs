@@ -95,3 +95,24 @@ fn the_same_session_has_the_same_records() {
     assert_eq!(read(), read());
     assert_eq!(read()[0].execution_id.to_string(), "f7da1554-3aa6-5519-96e8-61f22f2ecfb0");
 }
+
+#[test]
+fn a_reader_that_goes_on_makes_the_same_records_as_a_second_import() {
+    let lines: Vec<Value> = SAMPLE.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let mut several = 0;
+    for end in 0..lines.len() {
+        let (first, _) = import(&lines[..end], &[], super::LATER);
+        let (second, _) = import(&lines, &first, super::LATER);
+        let mut import = Import::new(KnownCalls::default(), super::LATER.parse().unwrap());
+        let mut session = Session::default();
+        read(&mut session, &lines[..end], &mut import);
+        assert_eq!(import.take_records(), first, "after {end} lines");
+        // Nothing was added yet.
+        session.end(&mut import);
+        assert_eq!(import.take_records(), [], "after {end} lines");
+        read(&mut session, &lines[end..], &mut import);
+        assert_eq!(import.take_records(), second, "after {end} lines");
+        several += usize::from(!first.is_empty() && !second.is_empty());
+    }
+    assert!(several > 50, "{several}");
+}

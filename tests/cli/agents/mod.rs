@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 /// The time of an import at which every session has been idle for a long time.
 const LATER: &str = "2026-12-01T12:00:00Z";
 
-/// Input, output, cache reads and cache writes. Input includes the two.
+/// Input, output, cache reads and cache writes. The input includes the cache reads and cache writes.
 type Tokens = (u64, u64, u64, u64);
 
 /// Imports one file.
@@ -69,18 +69,18 @@ fn calls(records: &[ExecutionMetrics]) -> BTreeMap<&str, usize> {
 }
 
 /// Returns the time that is this number of seconds after noon.
-fn at(seconds: u32) -> String {
+pub(crate) fn at(seconds: u32) -> String {
     format!("2026-11-20T12:{:02}:{:02}.000Z", seconds / 60, seconds % 60)
 }
 
 /// Returns a prompt in a session of Claude Code.
-fn prompt(session: &str, seconds: u32) -> Value {
+pub(crate) fn prompt(session: &str, seconds: u32) -> Value {
     json!({"type": "user", "sessionId": session, "timestamp": at(seconds), "uuid": format!("u{seconds}"),
         "isSidechain": false, "version": "2.1.0", "message": {"role": "user", "content": "do it"}})
 }
 
 /// Returns a line of a message that ended: 10 input tokens, 90 cache reads, 100 cache writes, and the output tokens.
-fn message(session: &str, id: &str, request: &str, seconds: u32, output: u64) -> Value {
+pub(crate) fn message(session: &str, id: &str, request: &str, seconds: u32, output: u64) -> Value {
     json!({"type": "assistant", "sessionId": session, "timestamp": at(seconds), "uuid": format!("u{seconds}"),
         "isSidechain": false, "version": "2.1.0", "requestId": request, "message": {
             "id": id, "role": "assistant", "model": "claude-opus-4-5-20251101", "stop_reason": "end_turn",
@@ -91,7 +91,7 @@ fn message(session: &str, id: &str, request: &str, seconds: u32, output: u64) ->
 }
 
 /// Returns `line` with other values, each at a pointer such as `/message/id`. A value of null removes a key.
-fn with(mut line: Value, changes: &[(&str, Value)]) -> Value {
+pub(crate) fn with(mut line: Value, changes: &[(&str, Value)]) -> Value {
     for (pointer, value) in changes {
         let (object, key) = pointer.rsplit_once('/').unwrap();
         let object = line.pointer_mut(object).unwrap().as_object_mut().unwrap();
@@ -103,14 +103,14 @@ fn with(mut line: Value, changes: &[(&str, Value)]) -> Value {
     line
 }
 
-/// Returns `line` with a call of a tool as its only block, which the message has not ended with.
-fn calling(line: Value, id: &str, tool: &str, input: Value) -> Value {
+/// Returns `line` with the call of a tool as its only block. The message has not ended with this block.
+pub(crate) fn calling(line: Value, id: &str, tool: &str, input: Value) -> Value {
     let block = json!([{"type": "tool_use", "id": id, "name": tool, "input": input}]);
     with(line, &[("/message/content", block), ("/message/stop_reason", "tool_use".into())])
 }
 
 /// Returns the result of a tool.
-fn result(session: &str, tool: &str, seconds: u32, is_error: bool) -> Value {
+pub(crate) fn result(session: &str, tool: &str, seconds: u32, is_error: bool) -> Value {
     let block = json!([{"type": "tool_result", "tool_use_id": tool, "content": "x", "is_error": is_error}]);
     with(prompt(session, seconds), &[("/message/content", block)])
 }

@@ -6,7 +6,7 @@ use runledger::import::{Import, KnownCalls, claude_code::Session};
 use runledger::metrics::{CostSource, Status};
 use serde_json::{Value, json};
 
-use super::{LATER, all_of, at, message, new_import, prompt, read, tokens};
+use super::{LATER, all_of, at, message, new_import, prompt, read, tokens, with};
 
 fn answer(id: &str, seconds: u32) -> Value {
     json!({"id": id, "timestamp": at(seconds), "type": "gemini", "model": "gemini-2.5-pro", "content": "done",
@@ -39,8 +39,26 @@ fn a_chat_of_gemini_is_imported_from_a_document_and_from_lines() {
     }
 }
 
+#[test]
+fn a_turn_of_gemini_without_a_usage_is_counted() {
+    let header = json!({"sessionId": "g", "kind": "main"});
+    let open = with(answer("m2", 2), &[("/tokens", Value::Null), ("/toolCalls", Value::Null)]);
+    // A message is first written without its usage.
+    let lines = vec![
+        header,
+        question("m1", 0),
+        open.clone(),
+        answer("m2", 2),
+        question("m3", 5),
+        with(open, &[("/id", "m4".into())]),
+    ];
+    let (records, counts) = all_of(&[lines], Chat::default);
+    assert_eq!((records.len(), counts.without_usage), (1, 1));
+}
+
 fn stream() -> Vec<Value> {
     let of_stream = |mut line: Value| {
+        line.as_object_mut().unwrap().remove("timestamp");
         line["session_id"] = line["sessionId"].take();
         line
     };
@@ -63,10 +81,40 @@ fn the_result_of_a_stream_is_the_exact_usage() {
     let call = &record.trace.llm_calls[0];
     assert_eq!((call.cost_usd, &call.cost.source), ("0.5".parse().ok(), &Some(CostSource::Reported)));
 
+    assert_eq!(record.tags["timed_by"], "import");
+
     // The process died before the result.
     let (records, counts) = all_of(&[stream()[..3].to_vec()], Stream::default);
     assert_eq!((tokens(&records), counts.lower_bounds), ((400, 2, 180, 200), 2));
     assert_eq!(records[0].status, Some(Status::Interrupted));
+}
+
+#[test]
+fn an_execution_of_a_stream_lasts_from_its_first_time_on() {
+    let mut lines = stream();
+    lines[0]["timestamp"] = at(10).into();
+    for line in &mut lines[1..3] {
+        line.as_object_mut().unwrap().remove("timestamp");
+    }
+    let times = |lines: &[Value]| {
+        let (records, _) = all_of(&[lines.to_vec()], Stream::default);
+        assert!(!records[0].tags.contains_key("timed_by"));
+        (records[0].timestamp_start.to_string(), records[0].timestamp_end.map(|end| end.to_string()))
+    };
+    assert_eq!(times(&lines), (at(10), Some(at(14))));
+    lines[2]["timestamp"] = at(15).into();
+    // The stream goes on for longer than the result says.
+    assert_eq!(times(&lines), (at(10), Some(at(15))));
+    // The times of the next turn are its own.
+    let mut next = stream();
+    next.remove(2);
+    next[0]["timestamp"] = at(30).into();
+    next[1]["message"]["id"] = "msg_3".into();
+    let (records, _) = all_of(&[[lines.clone(), next].concat()], Stream::default);
+    let starts: Vec<_> = records.iter().map(|record| record.timestamp_start.to_string()).collect();
+    assert_eq!(starts, [at(10), at(30)]);
+    // Without the result, the end is unknown.
+    assert_eq!(times(&lines[..3]), (at(10), None));
 }
 
 #[test]

@@ -1,7 +1,7 @@
-//! The sums per day and model are those of ccusage 20.0.24, except where it counts a call twice or not at all.
+//! The sums per day and model equal those of ccusage 20.0.24, except where ccusage counts a call twice or not at all.
 //!
-//! `benches/peers/transcripts.py` makes 200 sessions with every known trap, knows what they used, and says which traps
-//! ccusage does not handle. Its output for them is in `tests/data/transcripts/`.
+//! `benches/peers/transcripts.py` makes 200 sessions with every known trap. It knows their true usage, and says which
+//! traps ccusage does not handle. The output of ccusage for these sessions is in `tests/data/transcripts/`.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -111,12 +111,12 @@ fn the_sums_of_real_sessions_are_those_of_ccusage() {
     }
     let ours = imported(&place);
     let mut theirs = kept("samples");
-    // If a file names no model, ccusage assumes gpt-5. The model is unknown, and so is the cost.
+    // If a file names no model, ccusage assumes gpt-5. The model is unknown, so its name is empty, and so is the cost.
     let (counts, _) = theirs.remove(&("2026-06-09".to_owned(), "gpt-5".to_owned())).unwrap();
-    theirs.insert(("2026-06-09".to_owned(), "unknown".to_owned()), (counts, Usd::ZERO));
+    theirs.insert(("2026-06-09".to_owned(), String::new()), (counts, Usd::ZERO));
     assert_eq!(tokens(&ours), tokens(&theirs));
     let claude = ("2025-08-28".to_owned(), "claude-sonnet-4-20250514".to_owned());
     assert_eq!((ours[&claude].1.to_string(), theirs[&claude].1.to_string()), ("0.7576917".into(), "0.757692".into()));
-    // ccusage prices `aide-gpt-5` as gpt-5. This is the name of another server, whose prices are unknown.
+    // ccusage prices `aide-gpt-5` as gpt-5. The name is that of another server, whose prices are unknown.
     assert_eq!(ours[&("2025-09-19".to_owned(), "aide-gpt-5".to_owned())].1, Usd::ZERO);
 }

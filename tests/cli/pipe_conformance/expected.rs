@@ -1,5 +1,5 @@
-//! What a record is in the ledger, given the JSON that was sent: the same values, and what the help of `pipe` says that
-//! is derived. Written without the code of the library.
+//! Computes which record the ledger must have, given the JSON that was sent. The record has the same values, and the
+//! values that are derived according to the help of `pipe`. This file does not use the code of the library.
 
 use serde_json::{Map, Value, json};
 
@@ -11,7 +11,7 @@ pub(super) const COMPUTED: &str = "<computed>";
 /// The length of the longest `error_reason`.
 const REASON_CHARS_MAX: usize = 500;
 
-/// Returns the outcome of a status; `None` if it is neither a success nor a failure.
+/// Returns true for a status that is a success, and false for a failure. Returns `None` for any other status.
 pub(super) fn succeeded(status: &Value) -> Option<bool> {
     match status.as_str()? {
         "success" => Some(true),

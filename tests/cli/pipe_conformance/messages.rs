@@ -1,4 +1,4 @@
-//! Random messages, each with its answer by the model.
+//! Random messages, each with the answer that the model gives.
 
 use serde_json::{Map, Value, json};
 
@@ -56,7 +56,7 @@ impl Messages {
         }
     }
 
-    /// The input ends here. Returns the number of executions that are interrupted.
+    /// Prepares the messages of the next input, and returns the number of executions that are interrupted.
     pub(super) fn input_ends(&mut self) -> usize {
         for mut script in std::mem::take(&mut self.scripts) {
             // In the next input, the messages are sent from the beginning, or only the last one.
@@ -75,7 +75,7 @@ impl Messages {
         Sent { bytes: format!("{blanks}{value}{blanks}").into(), expected: Some(expected), anonymous: None }
     }
 
-    /// A whole record.
+    /// Returns a message that is a whole record.
     fn whole(&mut self) -> Sent {
         let mut record = self.record();
         if self.random.one_in(8) {
@@ -95,7 +95,7 @@ impl Messages {
         self.sent(&spelled.into(), expected)
     }
 
-    /// A record whose id the ledger has already, with the same content or another.
+    /// Returns a record whose id the ledger has already, with the same content or another.
     fn again(&mut self) -> Sent {
         if self.accepted.is_empty() {
             return self.whole();
@@ -279,7 +279,8 @@ impl Messages {
         Script { id, rest: all.clone(), all }
     }
 
-    /// The next message of an execution that has begun, or of one that begins, or a message that is sent again.
+    /// Returns the next message of an execution that has begun, the first message of another one, or a message that was
+    /// sent already.
     fn step_of_a_script(&mut self) -> Sent {
         if self.scripts.is_empty() || self.random.one_in(5) {
             let script = match self.ended.len() {
@@ -330,7 +331,7 @@ impl Messages {
         }
     }
 
-    /// A line that is refused.
+    /// Returns a line that is refused.
     fn broken(&mut self) -> Sent {
         let mut record = self.record();
         if self.random.one_in(4) {

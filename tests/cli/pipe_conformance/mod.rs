@@ -1,5 +1,6 @@
-//! `runledger pipe` stores what it accepts exactly as it was sent, and stores each execution once. What it refuses leaves
-//! nothing. A model of the protocol says which of 10,000 random messages are accepted, and what they leave.
+//! `runledger pipe` stores what it accepts exactly as it was sent, and stores each execution once. A message that it
+//! refuses leaves nothing in the ledger. The test sends 10,000 random messages, and compares the answers and the ledger
+//! with a model of the protocol.
 
 mod broken;
 mod expected;

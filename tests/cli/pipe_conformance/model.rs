@@ -1,4 +1,5 @@
-//! Which answer each message gets, and what is in the ledger afterwards. Written without the code of the library.
+//! The model: which answer each message gets, and what is in the ledger afterwards. This file does not use the code of
+//! the library.
 
 use std::collections::HashMap;
 
@@ -37,7 +38,18 @@ struct Open {
     is_recorded: bool,
 }
 
-/// How much a record says about the end of its execution.
+/// Returns true if `later` has every value of `earlier`, at every depth. Missing, empty and null values are unknown.
+fn completes(later: &Map<String, Value>, earlier: &Map<String, Value>) -> bool {
+    earlier.iter().all(|(key, value)| match (value, later.get(key)) {
+        (Value::Null, _) => true,
+        (Value::String(text), _) if text.is_empty() => true,
+        (Value::Array(list), _) if list.is_empty() => true,
+        (Value::Object(earlier), later) => completes(later.and_then(Value::as_object).unwrap_or(&Map::new()), earlier),
+        (value, later) => later == Some(value),
+    })
+}
+
+/// Returns how much a record says about the end of its execution: a higher number is closer to a final record.
 fn progress(record: &Map<String, Value>) -> u8 {
     match record.get("status").and_then(Value::as_str) {
         Some("interrupted") => 0,
@@ -47,13 +59,14 @@ fn progress(record: &Map<String, Value>) -> u8 {
 }
 
 impl Model {
-    /// A whole record, in the form of [`stored`], with the id `id`.
+    /// Returns the answer to a whole record, which is in the form of [`stored`] and has the id `id`.
     pub(super) fn record(&mut self, id: &str, record: Map<String, Value>) -> Expected {
         if let Some(known) = self.records.get(id) {
-            if *known == record || progress(&record) == 0 || progress(&record) < progress(known) {
+            let is_completion = *known != record && completes(&record, known);
+            if !is_completion && (*known == record || progress(&record) == 0 || progress(&record) < progress(known)) {
                 return Expected::Duplicate;
             }
-            if progress(&record) == progress(known) {
+            if !is_completion && progress(&record) == progress(known) {
                 return Expected::Refused(Some("conflict"), "has another record".to_owned());
             }
         }
@@ -62,7 +75,7 @@ impl Model {
         Expected::Durable
     }
 
-    /// A record without an id, which gets a new one.
+    /// Returns the answer to a record without an id, which gets a new one.
     pub(super) fn anonymous(&mut self) -> Expected {
         self.lines += 1;
         Expected::Durable
@@ -99,7 +112,7 @@ impl Model {
         Expected::Noted
     }
 
-    /// A call of a model with the keys that a record has for it.
+    /// Returns the answer to a call of a model, whose keys are those of a call in a record.
     pub(super) fn usage(&mut self, id: &str, mut call: Map<String, Value>) -> Expected {
         let Some(open) = self.open.get_mut(id) else { return unknown() };
         call.insert("call_sequence".into(), (open.calls.len() + 1).into());
@@ -107,7 +120,7 @@ impl Model {
         Expected::Noted
     }
 
-    /// The keys of the message that ends an execution.
+    /// Returns the answer to the message that ends an execution. `fields` are the keys of the message.
     pub(super) fn end(&mut self, id: &str, fields: &Map<String, Value>) -> Expected {
         let Some(open) = self.open.get(id) else {
             let Some(known) = self.records.get(id).cloned() else { return unknown() };
@@ -131,7 +144,7 @@ impl Model {
         answer
     }
 
-    /// The input ends. Returns the number of executions that are interrupted.
+    /// Ends the input, and returns the number of executions that are interrupted.
     pub(super) fn input_ends(&mut self) -> usize {
         let mut interrupted = 0;
         for (id, open) in std::mem::take(&mut self.open) {

@@ -1,4 +1,4 @@
-//! Random choices that a seed repeats.
+//! Random choices. The same seed gives the same choices.
 
 /// A generator of random numbers (SplitMix64).
 pub(super) struct Random(pub(super) u64);

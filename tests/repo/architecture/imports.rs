@@ -2,8 +2,9 @@
 //!
 //! - A path is followed through re-exports to the file that defines the item.
 //! - A re-export of an item below a module is not an import, since it only gives the item another path.
-//! - A file may name the types of a module above it. It may not call its functions, which would be a circle.
-//! - A method that calls another one of its own type, in an `impl` block of another file, imports that file.
+//! - A file may name the types of a module above it. If it calls a function of that module, this counts as an import,
+//!   which closes a circle.
+//! - The methods of a type can be in several files. A method that calls a method in another file imports that file.
 //! - Test code is ignored.
 
 use std::collections::{BTreeMap, BTreeSet};

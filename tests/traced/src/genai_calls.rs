@@ -1,4 +1,4 @@
-//! An agent on top of genai: it calls models with and without streaming, executes a tool, and meets an error.
+//! An agent on top of genai: it calls models with and without streaming, executes a tool, and gets an error.
 
 use futures::StreamExt;
 use genai::adapter::AdapterKind;

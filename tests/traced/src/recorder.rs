@@ -1,4 +1,4 @@
-//! A layer that writes down what happens to each span, one JSON line an event.
+//! A layer that writes what happens to each span as JSON lines, one line for each event.
 
 use std::fmt;
 use std::path::Path;
@@ -36,7 +36,7 @@ impl Recorder {
     }
 }
 
-/// Only spans that a library emits for its user are of interest.
+/// Returns true for a span that a library emits for its user. Only these spans are recorded.
 fn is_gen_ai(metadata: &Metadata<'_>) -> bool {
     metadata.is_span() && metadata.fields().iter().any(|field| field.name().starts_with("gen_ai."))
 }

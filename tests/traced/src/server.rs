@@ -1,4 +1,5 @@
-//! A local HTTP server that answers like OpenAI and Anthropic. The request names the answer by its model or its prompt.
+//! A local HTTP server that answers like OpenAI and Anthropic. The model or the prompt of a request decides which
+//! answer it gets.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};

@@ -24,8 +24,8 @@ pub(crate) fn append(cell: &Cell<'_>) -> Result<Samples> {
     cell.check_file(samples, &path)
 }
 
-/// Overwrites a ring of prewritten slots, so that no sync has to record new blocks or a new length. It keeps only the
-/// last records, so it is a floor and not a log.
+/// Overwrites a ring of prewritten slots, so that no sync has to record new blocks or a new length. The ring keeps only
+/// the last records, so it is a floor and not a log.
 pub(crate) fn overwrite(cell: &Cell<'_>) -> Result<Samples> {
     const RING_BYTES: usize = 1 << 20;
     let file = File::create(cell.dir.join("ring"))?;

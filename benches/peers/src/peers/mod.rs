@@ -1,5 +1,5 @@
-//! The peers, with one file for each. Each is used in the fastest way that a sensible user would choose for many
-//! threads, and syncs on every call if it can.
+//! The peers: other programs and libraries that append lines, with one file for each. Each peer is used in the fastest
+//! way that a sensible user would choose for many threads. It syncs on every call if it can.
 
 mod floor;
 mod okaywal;

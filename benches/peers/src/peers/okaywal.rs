@@ -1,7 +1,7 @@
 //! okaywal: one entry with one chunk for each call, which is durable once it is committed. Threads share a sync.
 //!
-//! It is a log in front of a store, not the store. Without a store that receives the entries, it reuses its segments,
-//! so the records cannot be counted.
+//! okaywal is a log in front of a store: it keeps entries only until the store has them. Here there is no store, so
+//! okaywal overwrites old entries, and the records cannot be counted afterwards.
 
 use okaywal::{LogVoid, WriteAheadLog};
 

@@ -1,8 +1,8 @@
 //! runledger itself, with one ledger that all threads share.
 //!
-//! One row appends the same record with `append`, which validates, serialises, chains and syncs it. The other row does
-//! what an orchestrator does: it begins an execution, records usage, and reports success. The ledger also marks the
-//! execution as begun.
+//! One row of the table appends the same record with `append`, which validates, serialises, chains and syncs it. The
+//! other row does what an orchestrator does: it begins an execution, records usage, and reports success. In this row,
+//! the ledger also notes the start of each execution.
 
 use runledger::{Answer, ExecutionMetrics, Ledger, Skill, Usage, Uuid};
 

@@ -1,9 +1,10 @@
 //! SQLite through rusqlite: WAL, `synchronous=FULL`, and one `INSERT` for each transaction, whose statement is prepared
 //! once.
 //!
-//! The threads share one connection behind a mutex. One connection for each thread, with a busy timeout, is as fast with
-//! 4 threads, but half as fast with 16 and a quarter as fast with 64. Calls then wait for seconds, because SQLite's
-//! writers sleep and try again instead of queueing. The bundled SQLite syncs with `fsync`, not `fdatasync`.
+//! The threads share one connection behind a mutex. The alternative would be a connection for each thread, with a busy
+//! timeout. The alternative is as fast with 4 threads, half as fast with 16 threads, and a quarter as fast with 64.
+//! Single calls then wait for seconds, because SQLite's writers sleep and try again instead of queueing. The bundled
+//! SQLite syncs with `fsync`, not `fdatasync`.
 
 use std::sync::{Mutex, MutexGuard};
 

@@ -1,8 +1,8 @@
 //! tracing-appender's non-blocking writer. A call puts the line into a queue and returns, and a thread writes it to the
-//! file. Nothing is ever synced, so this is not durable: an acknowledged line is lost with the process.
+//! file. Nothing is ever synced, so a record is not durable: an acknowledged line can be lost when the process dies.
 //!
-//! It is set not to be lossy. By default it drops lines while the queue is full, and dropped lines would count as
-//! records.
+//! The writer is configured not to be lossy, so a call waits while the queue is full. By default, the writer would drop
+//! lines instead, and the benchmark would count the dropped lines as records.
 
 use std::io::Write;
 use std::thread;

@@ -4,12 +4,14 @@ use std::env;
 
 use clap::{ArgMatches, Command};
 
-/// Returns the arguments, as `command` defines them. An empty environment variable is treated as not set.
+/// Returns the arguments of the process, as `command` defines them. An empty environment variable is treated as not
+/// set.
 ///
 /// # Errors
-/// The arguments are wrong, or help was requested.
+/// Fails if the arguments are wrong, or if they request the help or the version.
 pub(super) fn matches_of(command: Command) -> Result<ArgMatches, clap::Error> {
-    // Visiting all arguments takes long, and is rarely needed, because usually no variable is empty.
+    // `without_empty` visits the definitions of all commands, which takes long. So it is called only if a variable is
+    // empty, which is rare.
     let command = if env::vars_os().any(|(_, value)| value.is_empty()) { without_empty(command) } else { command };
     command.try_get_matches()
 }
@@ -20,7 +22,7 @@ fn without_empty(mut command: Command) -> Command {
         let is_empty = |arg: &clap::Arg| arg.get_env().and_then(env::var_os).is_some_and(|value| value.is_empty());
         command.mut_args(|arg| if is_empty(&arg) { arg.env(None::<&str>) } else { arg }).mut_subcommands(unset)
     }
-    // The arguments of a command are not defined before.
+    // clap defines the arguments of a subcommand only when they are needed. `build` defines all of them.
     command.build();
     unset(command)
 }

@@ -8,9 +8,10 @@ use serde_json::{Map, Value};
 
 use crate::answer;
 use crate::answer::seconds;
-use crate::argument::{decimal, id, object};
+use crate::argument::{decimal, object};
 use crate::clock;
 use crate::ending::Ending;
+use crate::execution_id::IdPrefix;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::global::Global;
@@ -18,18 +19,19 @@ use crate::ledger;
 use crate::price_table::OwnPrices;
 use crate::record_args::Fields;
 use crate::record_fields::price;
+use crate::records;
 
 /// Complete an execution that was started with `start`
 ///
-/// Writes the record of the execution to the ledger only once, even if the command is repeated.
+/// Writes the record of the execution to the ledger. If the command is repeated, the record is still stored only once.
 ///
-/// With tokens or a cost, adds a call of the model to the record, as `progress` does. The cost of the execution is the
-/// sum of the costs of its calls. If the cost of a call is unknown, the sum is unknown too. The cost of a model is
-/// unknown if it was named without tokens and without a cost.
+/// If tokens or a cost are given, the command adds a call of the model to the record, as `progress` does. The cost of
+/// the execution is the sum of the costs of its calls. If the cost of a call is unknown, the sum is unknown too. If
+/// --model is given without tokens and without a cost, the cost is unknown.
 ///
-/// Prints one JSON object. With --json, the object is on one line. If the execution cannot be completed, the object has
-/// "success": false, and "error" says why. duration_ms is null if the clock was set back to a time before the start of
-/// the execution. cost_usd is present if a model was used, and null if the cost is unknown.
+/// Prints an indented JSON object; with --json, the object is on a single line. If the execution cannot be completed,
+/// the object has "success": false, and "error" says why. duration_ms is null if the clock was set back to a time
+/// before the start of the execution. cost_usd is present if a model was used, and null if the cost is unknown.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: the execution succeeded
   runledger complete --execution-id \"$id\" --status success --quality-score 0.95
@@ -40,9 +42,9 @@ Example: the execution called a model
 
 Exits with 1 if no execution with that id is in flight.")]
 pub(crate) struct Args {
-    /// The execution_id that `start` printed
-    #[arg(long, value_name = "UUID", value_parser = id)]
-    execution_id: Uuid,
+    /// The execution_id that `start` printed. Its first digits are enough if no other execution in flight has them
+    #[arg(long, value_name = "ID")]
+    execution_id: IdPrefix,
     /// How the execution ended
     #[arg(long, default_value = "success")]
     status: Ending,
@@ -76,17 +78,20 @@ struct Completed {
 }
 
 pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
-    answer::give(complete(args, global), Some(args.execution_id), global, out)
+    match records::begun(&args.execution_id, global) {
+        Ok(id) => answer::give(complete(args, id, global), Some(id), global, out),
+        Err(failure) => answer::give(Err::<Completed, _>(failure), None, global, out),
+    }
 }
 
-fn complete(args: &Args, global: &Global) -> Result<Completed, Failure> {
-    let mut execution = ledger::open(global)?.resume(args.execution_id)?;
+fn complete(args: &Args, id: Uuid, global: &Global) -> Result<Completed, Failure> {
+    let mut execution = ledger::open(global)?.resume(id)?;
     let record = execution.record_mut();
     record.quality_score = args.quality_score;
     record.tags.extend(args.metadata.clone().unwrap_or_default());
     args.fields.apply(record, clock::now());
     price(record, &args.own, global)?;
-    // In a shell, an unset variable in quotes becomes an empty argument.
+    // In a shell, an unset variable in quotes becomes an empty argument. An empty message counts as not given.
     let message = args.error_message.as_deref().filter(|message| !message.is_empty());
     let status = args.status.fill(message, record);
     let completed = execution.complete(status)?;

@@ -18,7 +18,7 @@ pub(crate) struct Args {
     shell: Shell,
 }
 
-/// Writes the script, which is made from the definition of the arguments.
+/// Writes the script, which is generated from the definitions of the arguments.
 pub(crate) fn run(args: &Args, runledger: &mut clap::Command, out: &mut impl Write) -> Result<ExitCode, Failure> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, runledger, "runledger", &mut script);

@@ -14,10 +14,11 @@ use crate::term::{output, paint, printable};
 /// Check the health of the ledger and its location
 ///
 /// Prints one line for each check. Below each problem, prints what to do about the problem. The command checks the file
-/// system, the permissions, the lock, the duration of syncs, the free space, the limits of the process, the clock and
-/// the bundled prices. If the ledger exists, the command also checks whether the last line of the ledger is complete,
-/// and whether the ledger needs repairs. The command also reports the problems of the last 7 days, which the ledger has
-/// recorded in its internal file events.jsonl. `runledger verify` checks all lines of the ledger.
+/// system, the permissions, the lock, the duration of syncs and the free space. It also checks the limits of the
+/// process, the clock and the bundled prices. If the ledger exists, the command also checks whether the last line of
+/// the ledger is complete, and whether the ledger needs repairs. The command also reports the problems of the last 7
+/// days, which the ledger has recorded in its internal file events.jsonl. `runledger verify` checks all lines of the
+/// ledger.
 ///
 /// The files of the ledger are only read. To test locks and measure the duration of syncs, the command creates two
 /// files next to the ledger, and removes them again. If the directory of the ledger does not exist, the files are in

@@ -24,7 +24,7 @@ use crate::term::output;
 ///
 /// - CRITICAL: the error ended an execution by a panic, or the process of the execution died.
 ///
-/// - HIGH: the error ended an execution in another way.
+/// - HIGH: the error ended an execution in any other way.
 ///
 /// - MEDIUM: the execution continued, and the record contains no resolution of the error.
 ///

@@ -107,7 +107,7 @@ fn write(report: &EscalationReport, out: &mut impl Write) -> Result<(), Failure>
     Ok(())
 }
 
-/// The largest number of executions that are shown for a problem. The JSON has more.
+/// The largest number of executions that the text shows for a problem. The JSON has more.
 const EXECUTIONS_SHOWN_MAX: usize = 3;
 
 fn write_escalation(escalation: &Escalation, out: &mut impl Write) -> Result<(), Failure> {

@@ -4,12 +4,28 @@ use std::fmt::Write;
 
 /// The headings of the help, and the commands below each heading.
 const GROUPS: [(&str, &[&str]); 5] = [
-    ("Record", &["run", "start", "progress", "complete", "log", "pipe", "import"]),
+    ("Record", &["run", "start", "progress", "complete", "log", "pipe", "import", "hook"]),
     (
         "Query",
-        &["list", "show", "tail", "open", "cost", "metrics", "price", "prices", "quota", "baseline", "errors", "head"],
+        &[
+            "list",
+            "show",
+            "tail",
+            "open",
+            "top",
+            "cost",
+            "metrics",
+            "price",
+            "prices",
+            "quota",
+            "statusline",
+            "report",
+            "baseline",
+            "errors",
+            "head",
+        ],
     ),
-    ("Check", &["gate", "compare", "escalate", "verify", "doctor", "policy"]),
+    ("Check", &["gate", "compare", "escalate", "watch", "verify", "doctor", "policy"]),
     ("Export", &["cat", "export", "pg"]),
     ("Maintain", &["index", "retention", "schema", "completions", "man"]),
 ];
@@ -46,9 +62,9 @@ messages continue on the next line between two words. If that is not enough, the
 line. In a file or a pipe, a row is always one line, and names \
 are never shortened. If $COLUMNS is set, tables are formatted as on a terminal of this width.";
 
-/// Returns `command` with a help that lists the subcommands in groups. clap itself cannot group subcommands.
+/// Returns `command` with a help that lists the subcommands in [`GROUPS`]. clap itself cannot group subcommands.
 pub(super) fn grouped(command: clap::Command) -> clap::Command {
-    // The descriptions of the commands are not defined before.
+    // clap defines the descriptions of the subcommands only in `build`.
     let mut built = command.clone();
     built.build();
     let mut groups = String::new();

@@ -14,6 +14,7 @@ use crate::failure::Failure;
 use crate::global::Global;
 use crate::period::Period;
 use crate::records;
+use crate::run_id;
 use crate::term::short_id::shortest;
 use crate::term::{Table, audience, output};
 
@@ -23,8 +24,8 @@ use crate::term::{Table, audience, output};
 /// distinguish it from the other ids in the list. `runledger show` accepts the short id. If several ids in the ledger
 /// begin with these digits, `show` lists up to 10 of them.
 ///
-/// If executions of a production are listed, and if the output is wide enough, the table also has their outcome (the
-/// verdict), their regen_count, their shot with its scene, and their artifact.
+/// If executions of a production are listed, the table has more columns: the outcome (the verdict), the regen_count,
+/// the shot with its scene, and the artifact. On a narrow terminal, some of these columns are left out.
 ///
 /// At most 10,000 rows are held in memory. If the list is longer, ids are not shortened, and columns can become wider
 /// after each 10,000 rows.
@@ -32,10 +33,14 @@ use crate::term::{Table, audience, output};
 /// A count of 10,000 or more is rounded to three digits, such as 12.3M. An amount below 1 dollar has four decimals. An
 /// amount of a million dollars or more has three digits. Any other amount has two decimals.
 ///
+/// `≥` precedes the tokens and the cost of an execution if the final usage of a call was not reported. The execution's
+/// tag lower_bound_calls lists the numbers of these calls.
+///
 /// With --json, each line is a complete record.
 ///
-/// An execution is listed if all options agree. --min-cost leaves out executions of unknown cost. A note on stderr says
-/// how many of them were recorded since the first execution of the list.
+/// An execution is listed if it matches all options. --min-cost leaves out executions of unknown cost. A note on stderr
+/// says how many of them were recorded since the first execution of the list. An execution that has ended and used no
+/// model has no cost. It is left out too, but the note does not count it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: list the last failures of one skill
   runledger list --skill blog-publish --status failed --limit 5
@@ -50,7 +55,8 @@ pub(crate) struct Args {
     /// Show only executions with this status
     #[arg(long, value_parser = any_status())]
     status: Option<Status>,
-    /// Show only executions with this run_id. Executions of child runs are not included
+    /// Show only executions with this run_id. Executions of child runs are not included. The first characters of a UUID
+    /// are enough, or of any id if `…` follows
     #[arg(long, value_name = "ID")]
     run: Option<String>,
     /// Show only executions that used a model whose name contains this text, in upper or lower case: `haiku` finds
@@ -78,7 +84,7 @@ fn least_cost(text: &str) -> Result<Usd, String> {
 }
 
 fn any_status() -> impl TypedValueParser<Value = Status> {
-    // `complete` calls a failure an error.
+    // The command `complete` calls a failure `error`, so this word is accepted here too.
     let word = |word: &&'static str| {
         let value = PossibleValue::new(*word);
         if *word == "failed" { value.alias("error") } else { value }
@@ -90,7 +96,8 @@ fn any_status() -> impl TypedValueParser<Value = Status> {
 }
 
 pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
-    let wanted = Wanted { args, model: args.model.as_ref().map(|name| name.to_lowercase()) };
+    let run = args.run.as_deref().map(|run| run_id::find(run, global)).transpose()?;
+    let wanted = Wanted { args, run, model: args.model.as_ref().map(|name| name.to_lowercase()) };
     let unpriced = if global.json { json(&wanted, global, out)? } else { table(&wanted, global, out)? };
     if unpriced > 0 {
         let text = format!("executions that were left out because their cost is unknown: {unpriced}");
@@ -142,9 +149,10 @@ fn table(wanted: &Wanted<'_>, global: &Global, out: &mut impl Write) -> Result<u
 /// The rows of a list. If they are more than [`ROWS_MAX`], they are written in parts.
 struct Rows {
     table: Table<{ COLUMNS.len() }>,
-    /// The ids and the other cells of the rows that have not been written yet.
+    /// The rows that have not been written yet: for each, the id and the other cells.
     held: Vec<(Uuid, [String; COLUMNS.len() - 1])>,
-    /// True if the list has more than [`ROWS_MAX`] rows. Then ids are whole, because to shorten them would take all ids.
+    /// True if the list has more than [`ROWS_MAX`] rows. Ids are then not shortened, because shortening needs all ids
+    /// at once.
     is_long: bool,
 }
 
@@ -173,9 +181,9 @@ impl Rows {
     }
 }
 
-/// Passes the records that the arguments select to `take`, in order. Holds one record at a time. If the list is limited,
-/// a pass over the ledger first counts the records to skip. Returns the number of executions of unknown cost that were
-/// left out after the list began.
+/// Passes the records that the arguments select to `take`, in the order of the ledger. Holds one record in memory at a
+/// time. If the list is limited, the ledger is read twice: first to count the selected records, and then to skip all
+/// but the last of them. Returns the number of executions of unknown cost that were left out after the list began.
 fn each(
     wanted: &Wanted<'_>,
     global: &Global,
@@ -215,8 +223,9 @@ struct Short<T> {
     unpriced: u64,
 }
 
-/// Returns the records that the arguments select, each converted by `make`. Earlier lines of the ledger are not read, so
-/// damage in them is not reported. Returns `None` if the list can have more than [`ROWS_MAX`] rows.
+/// Returns the records that the arguments select, each converted by `make`. Returns `None` if the list can have more
+/// than [`ROWS_MAX`] rows. The ledger is read only as far back as the list needs, so damage in earlier lines is not
+/// reported.
 fn short<T>(
     wanted: &Wanted<'_>,
     global: &Global,
@@ -227,7 +236,7 @@ fn short<T>(
     if !is_limited && args.run.is_none() {
         return Ok(None);
     }
-    // A run is often short, although its list has no limit.
+    // Without a limit, only --run comes here. One row more than the maximum shows whether the run is too long.
     let limit = if is_limited { args.limit as usize } else { ROWS_MAX + 1 };
     let mut unpriced = 0;
     let take = |record| match wanted.fate(&record) {
@@ -238,7 +247,7 @@ fn short<T>(
         }
     };
     let reader = records::reader(global)?;
-    let last = match &args.run {
+    let last = match &wanted.run {
         Some(run) => reader.last_of_run(run, limit, take)?,
         None => reader.last_between(args.period.limits(), limit, take)?,
     };
@@ -253,8 +262,9 @@ fn short<T>(
 #[derive(PartialEq)]
 enum Fate {
     Listed,
-    /// Left out only because its cost is unknown.
+    /// The record matches, but is left out because its cost is unknown.
     Unpriced,
+    /// The record is left out for another reason, and is not counted.
     Other,
 }
 
@@ -269,28 +279,31 @@ impl Args {
 /// What the arguments select.
 struct Wanted<'a> {
     args: &'a Args,
+    /// The run that --run means.
+    run: Option<String>,
     /// The text of --model in lower case.
     model: Option<String>,
 }
 
 impl Wanted<'_> {
     fn fate(&self, record: &ExecutionMetrics) -> Fate {
-        let Args { skill, status: wanted, run, min_cost, period, .. } = self.args;
+        let Args { skill, status: wanted, min_cost, period, .. } = self.args;
         let is_selected = skill.as_ref().is_none_or(|skill| *skill == record.skill_name)
             && wanted.as_ref().is_none_or(|wanted| status(record).as_ref() == Some(wanted))
-            && run.as_ref().is_none_or(|run| record.run.run_id.as_ref() == Some(run))
+            && self.run.as_ref().is_none_or(|run| record.run.run_id.as_ref() == Some(run))
             && self.model.as_ref().is_none_or(|model| has_model(record, model))
             && period.has(record);
         match (min_cost, record.cost_usd) {
             _ if !is_selected => Fate::Other,
-            (Some(_), None) => Fate::Unpriced,
+            (Some(_), None) if record.has_cost() => Fate::Unpriced,
+            (Some(_), None) => Fate::Other,
             (Some(least), Some(cost)) if cost < *least => Fate::Other,
             _ => Fate::Listed,
         }
     }
 }
 
-/// Returns whether the name of a model of the execution contains the text, which is in lower case.
+/// Returns true if the name of any model of the execution contains `model`, which is in lower case.
 fn has_model(record: &ExecutionMetrics, model: &str) -> bool {
     let of_calls = record.trace.llm_calls.iter().map(|call| &call.model_name);
     record.model.name.iter().chain(of_calls).any(|name| name.to_lowercase().contains(model))

@@ -23,7 +23,7 @@ pub(crate) struct Args {
     dir: Option<PathBuf>,
 }
 
-/// Writes the manual pages, which are made from the definition of the arguments.
+/// Writes the manual pages, which are generated from the definitions of the arguments.
 pub(crate) fn run(args: &Args, runledger: clap::Command, out: &mut impl Write) -> Result<ExitCode, Failure> {
     match &args.dir {
         None => Man::new(runledger.disable_help_subcommand(true)).render(out)?,

@@ -38,10 +38,10 @@ use crate::term::{Column, Table, cell, output, short};
 /// share of failures among the executions with a known outcome.
 ///
 /// A quality control is an execution that checks an artifact. The outcome of the control counts for the model that made
-/// the artifact. In the table of models, this outcome replaces the outcome of the execution that made the artifact,
-/// unless that execution failed or recorded an outcome itself. If the record of the control names a model that the
-/// control did not call, the outcome counts for the named model instead. A control that records no outcome is counted
-/// as unknown.
+/// the artifact. In the table of models, this outcome replaces the outcome of the execution that made the artifact. It
+/// does not replace the outcome if that execution failed or recorded an outcome itself. If the record of the control
+/// names a model that the control did not call, the outcome counts for the named model instead. A control that records
+/// no outcome is counted as unknown.
 ///
 /// A type of shot has a high risk if its regenerations per shot are more than 1.5 times those of all shots. It also has
 /// a high risk if its failure rate is more than 1.5 times that of all shots. Each of these two comparisons needs at
@@ -99,9 +99,10 @@ fn tables(derived: &DerivedMetrics, out: &mut impl Write) -> Result<(), Failure>
     Ok(())
 }
 
-/// The tables that have something to show.
+/// Writes the tables that have rows, with an empty line before each.
 struct Sections<'o, W> {
     out: &'o mut W,
+    /// True until a table is written.
     is_empty: bool,
 }
 
@@ -158,7 +159,7 @@ fn shots(derived: &DerivedMetrics, out: &mut impl Write) -> Result<(), Failure> 
     Ok(())
 }
 
-/// Returns the text of an average, such as `12.50`. From 10,000 on, it has three digits, such as `12.3k`.
+/// Returns the text of an average, such as `12.50`. An average of 10,000 or more has three digits, such as `12.3k`.
 fn average(average: f64) -> String {
     if average < 10_000.0 { format!("{average:.2}") } else { short::count(average as u128) }
 }
@@ -209,6 +210,7 @@ fn models(derived: &DerivedMetrics, out: &mut impl Write) -> Result<(), Failure>
     Ok(())
 }
 
+/// Returns the cells for the known outcomes, the failures, the failure rate and the unknown outcomes.
 fn outcomes(outcomes: &Outcomes) -> [String; 4] {
     let Outcomes { known, failed, failure_rate, unknown, .. } = *outcomes;
     let [known, failed, unknown] = [known, failed, unknown].map(|count| short::count(count.into()));

@@ -14,6 +14,7 @@ mod export;
 mod gate;
 mod head;
 mod help;
+mod hook;
 mod import;
 mod index;
 mod list;
@@ -32,13 +33,30 @@ mod price;
 mod prices;
 mod progress;
 mod quota;
+mod reading;
+#[cfg(feature = "report")]
+mod report;
+#[cfg(not(feature = "report"))]
+#[path = "no_report.rs"]
+mod report;
 mod retention;
 mod run;
 mod schema;
 mod show;
 mod start;
+mod statusline;
 mod tail;
+#[cfg(feature = "tui")]
+mod top;
+#[cfg(not(feature = "tui"))]
+#[path = "no_top.rs"]
+mod top;
 mod verify;
+#[cfg(feature = "alerts")]
+mod watch;
+#[cfg(not(feature = "alerts"))]
+#[path = "no_watch.rs"]
+mod watch;
 
 use std::io::Write;
 
@@ -69,7 +87,7 @@ impl CommandLine {
     pub(crate) fn read() -> Self {
         let parsed = arguments::matches_of(Self::command()).and_then(|matches| Self::from_arg_matches(&matches));
         parsed.unwrap_or_else(|error| {
-            // The help of `runledger` itself needs the definitions of all commands.
+            // The help of `runledger` itself lists all commands, so their definitions are read too.
             let error = match error.kind() {
                 ErrorKind::DisplayVersion => error,
                 _ => arguments::matches_of(help::grouped(Self::command())).err().unwrap_or(error),
@@ -82,7 +100,8 @@ impl CommandLine {
     }
 }
 
-/// The commands, in the order of the help. The arguments of a command are defined only if it is used, which saves time.
+/// The commands, in the order of the help. To save time, clap defines the arguments of a command only when that command
+/// is called.
 #[derive(Debug, Subcommand)]
 #[command(defer = true)]
 pub(crate) enum Command {
@@ -93,22 +112,27 @@ pub(crate) enum Command {
     Log(Box<log::Args>),
     Pipe(pipe::Args),
     Import(import::Args),
+    Hook(hook::Args),
     List(list::Args),
     Show(show::Args),
     Tail(tail::Args),
     Open(open::Args),
+    Top(top::Args),
     Cost(cost::Args),
     Metrics(metrics::Args),
     Price(price::Args),
     #[command(subcommand)]
     Prices(prices::Command),
     Quota(quota::Args),
+    Statusline(statusline::Args),
+    Report(report::Args),
     Baseline(baseline::Args),
     Errors(errors::Args),
     Head(head::Args),
     Gate(gate::Args),
     Compare(compare::Args),
     Escalate(escalate::Args),
+    Watch(watch::Args),
     Verify(verify::Args),
     Doctor(doctor::Args),
     Policy(policy::Args),
@@ -126,36 +150,9 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    /// Returns whether the command may read the whole ledger before it prints its output.
-    pub(crate) fn reads_all(&self) -> bool {
-        matches!(
-            self,
-            Self::List(_)
-                | Self::Show(_)
-                | Self::Verify(_)
-                | Self::Head(_)
-                | Self::Cost(_)
-                | Self::Baseline(_)
-                | Self::Compare(_)
-                | Self::Export(_)
-                | Self::Metrics(_)
-                | Self::Index(_)
-                | Self::Retention(_)
-                | Self::Gate(_)
-                | Self::Escalate(_)
-        )
-    }
-
-    /// Returns true if the command reads the ledger, but does not itself check whether the ledger was truncated.
-    fn reads_only(&self) -> bool {
-        let checks_itself = matches!(self, Self::Verify(_) | Self::Head(_) | Self::Gate(_));
-        (self.reads_all() && !checks_itself)
-            || matches!(self, Self::Tail(_) | Self::Open(_) | Self::Errors(_) | Self::Pg(_))
-    }
-
-    /// Runs the command, which writes its output to `out`.
+    /// Runs the command, and writes its output to `out`.
     pub(crate) fn run(&self, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
-        if self.reads_only() {
+        if self.needs_truncation_check() {
             records::warn_of_truncation(global);
         }
         match self {
@@ -166,21 +163,26 @@ impl Command {
             Self::Log(args) => log::run(args, global, out),
             Self::Pipe(args) => pipe::run(args, global, out),
             Self::Import(args) => import::run(args, global, out),
+            Self::Hook(args) => hook::run(args, global, out),
             Self::List(args) => list::run(args, global, out),
             Self::Show(args) => show::run(args, global, out),
             Self::Tail(args) => tail::run(args, global, out),
             Self::Open(_) => open::run(global, out),
+            Self::Top(args) => top::run(args, global, out),
             Self::Cost(args) => cost::run(args, global, out),
             Self::Metrics(args) => metrics::run(args, global, out),
             Self::Price(args) => price::run(args, out),
             Self::Prices(args) => prices::run(args, global, out),
             Self::Quota(args) => quota::run(args, global, out),
+            Self::Statusline(args) => statusline::run(args, global, out),
+            Self::Report(args) => report::run(args, global, out),
             Self::Baseline(args) => baseline::run(args, global, out),
             Self::Errors(args) => errors::run(args, global, out),
             Self::Head(_) => head::run(global, out),
             Self::Gate(args) => gate::run(args, global, out),
             Self::Compare(args) => compare::run(args, global, out),
             Self::Escalate(args) => escalate::run(args, global, out),
+            Self::Watch(args) => watch::run(args, global, out),
             Self::Verify(args) => verify::run(args, global, out),
             Self::Doctor(_) => doctor::run(global, out),
             Self::Policy(args) => policy::run(args, out),

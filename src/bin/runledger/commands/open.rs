@@ -14,10 +14,10 @@ use crate::term::{Column, Table, cell, output, short};
 
 /// List the executions in flight, with the oldest first
 ///
-/// An execution is in flight if it has started and has not ended. `owner` shows whether the process that runs the
-/// execution is alive:
+/// An execution is in flight if it has started and has not ended. `owner` shows what is known about the process that
+/// runs the execution:
 ///
-/// - `alive`: the process is alive.
+/// - `alive`: the process is running, or it is unknown whether the process is running.
 ///
 /// - `dead`: the process has ended. The next command that writes to the ledger records the execution as interrupted.
 ///

@@ -7,10 +7,11 @@ use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::policy_file;
 
-/// Print the policy of `gate` and `escalate`
+/// Print the policy of `gate`, `escalate` and `watch`
 ///
 /// A policy file is a JSON object. For each value that the file does not contain, the default is used. The output
-/// contains all values. Module `governance` of the library's documentation explains each value.
+/// contains all values, except that *** replaces the password of a webhook. Module `governance` of the library's
+/// documentation explains each value.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: create a policy file to edit
   runledger policy > policy.json")]

@@ -30,11 +30,11 @@ use crate::term::output;
 /// missing, no input token is priced as read from a cache. If one of input_tokens and output_tokens is null and the
 /// other is a number, the call has no price. Any other key that is null or missing adds no cost.
 ///
-/// For each input line that is not blank, prints one line with the exact cost as a decimal string, the parts of the
-/// cost, and the source of the price. If an input line cannot be priced, the printed line is {"error": …, "kind": …,
-/// "near": […]}. `near` lists models with a similar name. Exits with 0 even if some lines cannot be priced.
+/// Prints one line for each input line that is not blank. The printed line has the exact cost as a decimal string, the
+/// parts of the cost, and the source of the price. If an input line cannot be priced, the printed line is {"error": …,
+/// "kind": …, "near": […]}. `near` lists models with a similar name. Exits with 0 even if some lines cannot be priced.
 ///
-/// `runledger schema price` prints the JSON Schema of both lines.
+/// `runledger schema price` prints the JSON Schema of an input line and of a printed line.
 #[derive(Debug, clap::Args)]
 #[command(after_help = r#"Example: price one call
   echo '{"model": "gpt-4", "usage": {"input_tokens": 5, "output_tokens": 1}}' |
@@ -50,8 +50,8 @@ pub(crate) fn run(args: &Args, out: &mut impl Write) -> Result<ExitCode, Failure
     let mut line = Vec::new();
     let mut number = 0_u64;
     loop {
-        // The output is flushed when no complete line of input is buffered. So a caller that waits for each answer gets
-        // it immediately, and a caller that sends many lines at once gets many answers at once.
+        // The output is flushed only when no complete line of input is buffered. So a caller that waits for each answer
+        // gets the answer immediately. A caller that sends many lines at once gets many answers at once.
         if !input.buffer().contains(&b'\n') {
             out.flush()?;
         }
@@ -118,7 +118,8 @@ fn call(request: Request) -> Result<(Call, Timestamp), String> {
     Ok((call, at.ok_or("the clock is outside the years 0 to 9999; set \"at\"")?))
 }
 
-/// Reads the object `usage` of a call. A count that is null or absent is not part of the result.
+/// Reads the object `usage` of a call. A count that is null or missing is not part of the result. Fails if there are no
+/// other counts, or if only one of input_tokens and output_tokens is null.
 fn read_usage(counts: &BTreeMap<String, Value>) -> Result<Usage, String> {
     let mut usage = Usage::new(0, 0);
     for (whole, other) in [("input_tokens", "output_tokens"), ("output_tokens", "input_tokens")] {

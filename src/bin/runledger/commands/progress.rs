@@ -9,22 +9,24 @@ use serde_json::{Map, Value};
 
 use crate::answer;
 use crate::answer::seconds;
-use crate::argument::{decimal, id, object};
+use crate::argument::{decimal, object};
 use crate::clock;
+use crate::execution_id::IdPrefix;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::global::Global;
 use crate::ledger;
 use crate::record_args::Fields;
+use crate::records;
 
 /// Report the progress of a running execution
 ///
-/// The last report is stored in the execution's record. With tokens or a cost, the report also adds a call of the model
-/// to the record. `complete` computes the costs of all calls. Without --model, the call is one of the model that was
-/// named before.
+/// The last report is stored in the execution's record. If tokens or a cost are given, the report also adds a call of
+/// the model to the record. If --model is missing, the call is attributed to the model that was named before.
+/// `complete` computes the costs of all calls.
 ///
-/// Prints one JSON object. With --json, the object is on one line.
-/// If the report cannot be stored, the object has "success": false, and "error" says why.
+/// Prints an indented JSON object; with --json, the object is on a single line. If the report cannot be stored, the
+/// object has "success": false, and "error" says why.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: report that half of the work is done
   runledger progress --execution-id \"$id\" --stage gathering-docs --percent 50
@@ -35,9 +37,9 @@ Example: report a call of a model
 
 Exits with 1 if no execution with that id is in flight.")]
 pub(crate) struct Args {
-    /// The execution_id that `start` printed
-    #[arg(long, value_name = "UUID", value_parser = id)]
-    execution_id: Uuid,
+    /// The execution_id that `start` printed. Its first digits are enough if no other execution in flight has them
+    #[arg(long, value_name = "ID")]
+    execution_id: IdPrefix,
     /// What the execution is doing now
     #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     stage: String,
@@ -52,16 +54,16 @@ pub(crate) struct Args {
 }
 
 #[derive(Serialize)]
-struct Marked<'a> {
+struct Reported<'a> {
     success: bool,
     execution_id: Uuid,
     agent_name: Option<String>,
     stage: &'a str,
-    progress: Option<Mark>,
+    progress: Option<LastReport>,
 }
 
 #[derive(Serialize)]
-struct Mark {
+struct LastReport {
     stage: String,
     percent: Option<Percent>,
     updated_at: String,
@@ -76,28 +78,31 @@ enum Percent {
 }
 
 pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
-    answer::give(progress(args, global), Some(args.execution_id), global, out)
+    match records::begun(&args.execution_id, global) {
+        Ok(id) => answer::give(progress(args, id, global), Some(id), global, out),
+        Err(failure) => answer::give(Err::<Reported, _>(failure), None, global, out),
+    }
 }
 
-fn progress<'a>(args: &'a Args, global: &Global) -> Result<Marked<'a>, Failure> {
+fn progress<'a>(args: &'a Args, id: Uuid, global: &Global) -> Result<Reported<'a>, Failure> {
     let ledger = ledger::open(global)?;
-    let mut execution = ledger.resume(args.execution_id)?;
+    let mut execution = ledger.resume(id)?;
     let record = execution.record_mut();
     record.tags.extend(args.metadata.clone().unwrap_or_default());
     args.fields.apply(record, clock::now());
     let record = execution.mark_progress(&args.stage, args.percent)?.clone();
-    Ok(Marked {
+    Ok(Reported {
         success: true,
         execution_id: record.execution_id,
         agent_name: record.run.agent_name,
         stage: &args.stage,
-        progress: record.progress.map(mark),
+        progress: record.progress.map(last_report),
     })
 }
 
-fn mark(progress: metrics::Progress) -> Mark {
+fn last_report(progress: metrics::Progress) -> LastReport {
     let percent = progress
         .percent
         .map(|percent| if percent.fract() == 0.0 { Percent::Whole(percent as u64) } else { Percent::Part(percent) });
-    Mark { stage: progress.stage, percent, updated_at: seconds(progress.updated_at) }
+    LastReport { stage: progress.stage, percent, updated_at: seconds(progress.updated_at) }
 }

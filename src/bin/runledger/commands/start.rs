@@ -19,13 +19,15 @@ use crate::record_args::Fields;
 
 /// Start an execution that a later `complete` ends
 ///
-/// The execution stays in flight until `complete` ends it. Inside `runledger run`, it becomes a child of the execution
-/// that `run` records: RUNLEDGER_RUN_ID and RUNLEDGER_PARENT_EXECUTION_ID provide the run and the parent.
+/// The execution stays in flight until `complete` ends it. If `start` is called inside `runledger run`, the execution
+/// becomes a child of the execution that `run` records: RUNLEDGER_RUN_ID and RUNLEDGER_PARENT_EXECUTION_ID provide the
+/// run and the parent.
 ///
-/// A model without tokens and without a cost only names the model for later calls of `progress` and `complete`.
+/// If --model is given without tokens and without a cost, it only names the model for later calls of `progress` and
+/// `complete`.
 ///
-/// Prints one JSON object, on one line with --json. Pass its execution_id to `progress` and `complete`. If the
-/// execution cannot be started, the object has "success": false, and "error" says why.
+/// Prints an indented JSON object; with --json, the object is on a single line. Pass its execution_id to `progress` and
+/// `complete`. If the execution cannot be started, the object has "success": false, and "error" says why.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: start an execution and keep its id
   id=$(runledger start --agent agent-research --description 'Research skills' |
@@ -40,7 +42,7 @@ pub(crate) struct Args {
     /// The id of the session [default: a new id]
     #[arg(long, value_name = "ID")]
     session_id: Option<String>,
-    /// Other data, as a JSON object. It is stored as the record's tags
+    /// Other data, as a JSON object, which is stored as the record's tags
     #[arg(long, value_name = "JSON", value_parser = object)]
     metadata: Option<Map<String, Value>>,
     #[command(flatten)]
@@ -64,7 +66,7 @@ fn start(args: &Args, global: &Global) -> Result<Started, Failure> {
     let mut ids = args.fields.run_ids(global);
     ids.agent_name = Some(args.agent.clone());
     ids.description.clone_from(&args.description);
-    // In a shell, an unset variable in quotes becomes an empty argument.
+    // In a shell, an unset variable in quotes becomes an empty argument. An empty id counts as not given.
     ids.session_id = args.session_id.clone().filter(|session| !session.is_empty());
     let skill = Skill::new(&args.agent, UNKNOWN_VERSION).run(ids);
     let record = ledger::open(global)?.begin_detached(skill, |record| {

@@ -17,16 +17,17 @@ use crate::term::{Table, output};
 /// Show the last executions, and follow new ones with --follow
 ///
 /// Prints the same table as `runledger list`, but each id is shortened to its first 12 digits, which encode when it was
-/// created. `runledger show` accepts these digits, unless several ids begin with them. Only the end of the ledger is
+/// created. `runledger show` accepts these digits if only one id begins with them. Only the end of the ledger is
 /// read, so the command is fast even if the ledger is large. At most 10,000 rows are held in memory, so columns can
 /// become wider after each 10,000 rows. With --json, each line is a complete record.
 ///
 /// If several lines have the same id, only the last one is shown. With --follow, each new line is shown.
 ///
-/// With --follow, the widths of the columns depend only on the terminal, so that later rows have the same columns. The
-/// table then has no columns for the fields of a production. On a terminal, a longer name is shortened. The command looks for new executions ten times per second. If the ledger starts a new file, the
-/// command also reads that file. A line that is still being written is shown when it is complete. To end the command,
-/// press Ctrl-C. The command also ends when its output is closed, as in `| head -1`.
+/// With --follow, the widths of the columns depend only on the terminal, so that all rows have the same widths. The
+/// table then has no columns for the fields of a production, and longer names are shortened on a terminal. The command
+/// looks for new executions ten times per second. If the ledger starts a new file, the command also reads that file. A
+/// line that is still being written is shown when it is complete. To end the command, press Ctrl-C. The command also
+/// ends when its output is closed, as in `| head -1`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: show what the last three executions cost
   runledger tail -n 3 --json | jq .cost_usd
@@ -48,10 +49,10 @@ const PAUSE: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 /// The number of digits that encode the time, at the start of a version 7 id.
 const ID_DIGITS: usize = 12;
 
-/// The widths of the columns with --follow. They are those of all usual values. A larger value, such as a cost above
-/// 9999.99 dollars, moves only the rest of its row.
+/// The widths of the columns with --follow, which fit all usual values. A larger value, such as a cost above 9999.99
+/// dollars, moves only the rest of its row.
 const WIDTHS: [usize; COLUMNS.len()] = [16, 16, 11, 5, 6, 7, 0, 0, 0, 0, ID_DIGITS + 1];
-/// The largest number of columns that the names of skills get in addition on a wide terminal.
+/// On a wide terminal, the column of the skills is wider by at most this many characters.
 const SKILL_MORE_MAX: usize = 24;
 
 pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
@@ -97,8 +98,8 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     }
 }
 
-/// Waits for [`PAUSE`]. Returns false if the reader of stdout has closed the pipe. A failed write would show this too,
-/// but no write happens until an execution is recorded.
+/// Waits for [`PAUSE`]. Returns false if the reader of stdout has closed the pipe. The next write would fail too, but
+/// it happens only when an execution is recorded.
 fn is_read_after_a_pause() -> bool {
     let stdout = io::stdout();
     // No event is requested, so the pause ends early only if the reader closes the pipe.

@@ -19,8 +19,8 @@ use crate::term::{cell, output, printable};
 /// ledger when the head was printed. The ledger is not changed. Exits with 0 if the ledger is intact, and with 1 if
 /// there is a fault.
 ///
-/// If several lines have the same id, every command counts only the last one. Such lines are listed as `repeated`. They
-/// are not a fault.
+/// If several lines have the same execution_id, every command counts only the last one. The lines of such an execution
+/// are listed as `repeated`. They are not a fault.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: check that the ledger still contains the stored heads
   runledger verify --head heads.jsonl")]
@@ -41,7 +41,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     Ok(if found.is_clean() { ExitCode::Yes } else { ExitCode::No })
 }
 
-/// Returns the heads in a file. Fails if there are none, because the check would then always pass.
+/// Returns the heads in a file. Fails if the file has no heads, because a check without heads would always pass.
 fn read_heads(path: &Path) -> Result<Vec<Head>, Failure> {
     let bytes = std::fs::read(path).map_err(|source| Failure::File {
         operation: "read a head",
@@ -96,7 +96,7 @@ fn report(found: &Verification, out: &mut impl Write) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Lists the executions that have several lines.
+/// Writes how many lines are repeated, and lists the executions that have several lines.
 fn repeated(found: &Verification, out: &mut impl Write) -> Result<(), Failure> {
     let count = found.repeated_count;
     writeln!(out, "repeated  {count} (not a fault: these lines do not count, because a later one has the same id)")?;

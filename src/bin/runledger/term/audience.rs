@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal};
 use super::color;
 use super::width::Width;
 
-/// The smallest number of columns that leaves room for decoration.
+/// The smallest number of columns that leaves room for decoration, such as bars.
 const ROOM: usize = 100;
 
 /// Returns true if people read stdout, and if stdout is wide enough for bars, circles and ages. Stdout counts as read

@@ -20,7 +20,7 @@ const FIRST: Duration = Duration::from_secs(1);
 const NEXT: Duration = Duration::from_millis(100);
 /// The largest number of cells, which are the characters between the brackets of the bar.
 const CELLS_MAX: usize = 40;
-/// The number of columns that are reserved for the brackets and the text beside the cells. They never need more
+/// The number of columns for the brackets and the text beside the cells. The longest possible text fits in these
 /// columns.
 const BESIDE: usize = 25;
 
@@ -35,20 +35,21 @@ pub(crate) struct Bar {
 }
 
 impl Bar {
-    /// Returns the bar of a command that reads `ledger`, or `None` if stderr is not a terminal.
+    /// Starts the bar of a command that reads `ledger`. Returns `None` if stderr is not a terminal.
     pub(crate) fn over(ledger: &Path) -> Option<Self> {
         let ledger = ledger.to_owned();
         Self::of(Box::new(move || bytes_of(&ledger)))
     }
 
-    /// Returns the bar of a command that reads `ledger` and then `files`, or `None` if stderr is not a terminal.
+    /// Starts the bar of a command that reads `ledger` and then `files`. Returns `None` if stderr is not a terminal.
     pub(crate) fn over_files(files: &[PathBuf], ledger: &Path) -> Option<Self> {
         let files = files.iter().filter_map(|file| fs::metadata(file).ok());
         let bytes = bytes_of(ledger) + files.map(|file| file.len()).sum::<u64>();
         Self::of(Box::new(move || bytes))
     }
 
-    /// `bytes` returns the number of bytes that the command reads.
+    /// Starts the thread that draws the bar. `bytes` returns the number of bytes that the command has to read. This
+    /// number can grow while the command runs.
     fn of(bytes: Box<dyn Fn() -> u64 + Send>) -> Option<Self> {
         if !io::stderr().is_terminal() {
             return None;
@@ -97,7 +98,8 @@ fn draw(line: &str) {
     *drawn = line.len();
 }
 
-/// Returns the text of the bar. The text is ASCII, so its length in bytes is its width on the terminal.
+/// Returns the text of the bar for `read` bytes of `of` bytes. The text is ASCII, so its length in bytes is its width
+/// on the terminal.
 fn line(read: u64, of: u64, cells: usize) -> String {
     let read = read.min(of);
     let share = |parts: usize| (u128::from(read) * parts as u128 / u128::from(of.max(1))) as usize;

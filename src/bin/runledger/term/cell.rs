@@ -2,9 +2,10 @@
 
 use runledger::Timestamp;
 
+/// The text of a cell whose value is unknown.
 pub(super) const UNKNOWN: &str = "-";
 
-/// Returns the text of a cell whose value may be unknown.
+/// Returns the text of a cell, or `-` if the value is `None`, which means unknown.
 pub(crate) fn cell(value: Option<impl ToString>) -> String {
     value.map_or_else(|| UNKNOWN.to_owned(), |value| value.to_string())
 }

@@ -10,12 +10,13 @@ use clap::ColorChoice;
 static IS_ON: OnceLock<bool> = OnceLock::new();
 
 /// Decides whether stdout is coloured. Only the first call has an effect. Before that call, stdout is not coloured.
-pub(crate) fn set(choice: ColorChoice) {
-    IS_ON.get_or_init(|| decide(choice, |name| env::var_os(name), || io::stdout().is_terminal()));
+/// `is_shown` is true if another program shows the output on a terminal, so that a pipe is coloured like a terminal.
+pub(crate) fn set(choice: ColorChoice, is_shown: bool) {
+    IS_ON.get_or_init(|| decide(choice, |name| env::var_os(name), || is_shown || io::stdout().is_terminal()));
 }
 
-/// Decides whether stdout is coloured. Follows no-color.org for `NO_COLOR`, and bixense.com/clicolors for `CLICOLOR`
-/// and `CLICOLOR_FORCE`.
+/// Returns true if stdout is to be coloured. Follows no-color.org for `NO_COLOR`, and bixense.com/clicolors for
+/// `CLICOLOR` and `CLICOLOR_FORCE`.
 fn decide(choice: ColorChoice, get: impl Fn(&str) -> Option<OsString>, is_terminal: impl FnOnce() -> bool) -> bool {
     let is = |name, value| get(name).is_some_and(|text| text == value);
     let is_set = |name| get(name).is_some_and(|text| !text.is_empty());
@@ -36,14 +37,19 @@ pub(crate) fn is_on() -> bool {
 /// Returns the text in the colour of its first word. If this word has no colour, or if stdout is not coloured, returns
 /// the text unchanged.
 pub(crate) fn paint(text: &str) -> Cow<'_, str> {
-    match color(text.split(' ').next().unwrap_or_default()) {
+    paint_like(text.split(' ').next().unwrap_or_default(), text)
+}
+
+/// Like [`paint`], but uses the colour of `word`.
+pub(crate) fn paint_like<'t>(word: &str, text: &'t str) -> Cow<'t, str> {
+    match code(word) {
         Some(code) if is_on() => format!("\u{1b}[{code}m{text}\u{1b}[0m").into(),
         _ => text.into(),
     }
 }
 
 /// Returns the ECMA-48 code of the word's colour: green, yellow or red. Returns `None` if the word has no colour.
-fn color(word: &str) -> Option<u8> {
+pub(crate) fn code(word: &str) -> Option<u8> {
     match word {
         "GREEN" | "PASS" | "success" | "better" | "alive" | "ok" | "RESOLVED" => Some(32),
         "YELLOW" | "cancelled" | "interrupted" | "paused" | "warning" | "HIGH" => Some(33),

@@ -14,8 +14,9 @@ mod width;
 mod wrap;
 
 pub(crate) use cell::{cell, minutes};
-pub(crate) use color::paint;
+pub(crate) use color::{paint, paint_like};
 pub(crate) use output::Style;
 pub(crate) use printable::printable;
-pub(crate) use table::{Column, Table};
+pub(crate) use table::{Column, Table, cut};
+pub(crate) use width::{Width, width};
 pub(crate) use wrap::paragraph;

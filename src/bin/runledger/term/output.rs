@@ -58,12 +58,12 @@ pub(crate) fn note(text: &str, kind: &str, style: Style) {
 }
 
 /// Writes one line to stderr. If `style.json` is true, the line is a JSON object with `text` under `key`. Otherwise,
-/// the line consists of `runledger: `, `mark` and `text`.
-fn message(key: &str, mark: &str, text: &str, kind: &str, style: Style) {
+/// the line consists of `runledger: `, `prefix` and `text`.
+fn message(key: &str, prefix: &str, text: &str, kind: &str, style: Style) {
     if style.json {
         write(&json!({key: text, "kind": kind}).to_string());
     } else {
-        write(&format!("runledger: {mark}{}", printable(text)));
+        write(&format!("runledger: {prefix}{}", printable(text)));
     }
 }
 

@@ -21,6 +21,18 @@ pub(crate) fn age(ms: u64) -> String {
     }
 }
 
+/// Returns a duration in its two largest units, rounded down, such as `59m`, `1h59m`, `2h` or `2d23h`.
+pub(crate) fn remaining(ms: u64) -> String {
+    let minutes = ms / 60_000;
+    match (minutes / 1440, minutes / 60 % 24, minutes % 60) {
+        (0, 0, minutes) => format!("{minutes}m"),
+        (0, hours, 0) => format!("{hours}h"),
+        (days @ 1.., 0, _) => format!("{days}d"),
+        (0, hours, minutes) => format!("{hours}h{minutes:02}m"),
+        (days, hours, _) => format!("{days}d{hours:02}h"),
+    }
+}
+
 /// Returns a percentage as a bar of ten cells. Each cell represents 10 %, and the number of full cells is rounded.
 pub(crate) fn bar(percent: f64) -> String {
     const CELLS: usize = 10;
@@ -48,6 +60,16 @@ pub(crate) fn usd(amount: Usd) -> String {
     if amount < Usd::ZERO { format!("-{text}") } else { text }
 }
 
+/// Returns `text`, the short form of a number. If the number is only a lower bound, puts `≥` before the short form.
+pub(crate) fn bounded(text: String, is_lower_bound: bool) -> String {
+    match text.strip_prefix('<') {
+        _ if !is_lower_bound => text,
+        // The form <0.0001 is used for a number between 0 and 0.0001, so the value is certainly above 0.
+        Some(_) => ">0".to_owned(),
+        None => format!("≥{}", text.trim_start_matches('>')),
+    }
+}
+
 /// Returns a share in percent with one decimal, such as `-12.5%`. If this text has more than 8 characters, returns two
 /// significant digits and an exponent instead, such as `1.0e5%`.
 pub(crate) fn percent(share: f64) -> String {
@@ -61,8 +83,8 @@ pub(crate) fn probability(p: f64) -> String {
     if p < 0.0001 { "<0.0001".to_owned() } else { format!("{p:.4}") }
 }
 
-/// Returns `value` × 10^−`decimals` with three digits, such as `123k`, `1.23M`, `12.3B` or `123T`. Numbers from 10¹⁵ on
-/// look like `1.23e15`. The product must be at least 1.
+/// Returns `value` × 10^−`decimals` with three digits, such as `123k`, `1.23M`, `12.3B` or `123T`. The product must be
+/// at least 1. From 10¹⁵ on, the text has an exponent, as in `1.23e15`.
 fn three_digits(value: u128, decimals: u32) -> String {
     let places = value.checked_ilog10().unwrap_or(0);
     let (digits, places) = match half_even(value, 10u128.pow(places.saturating_sub(2))) {
@@ -80,6 +102,7 @@ fn three_digits(value: u128, decimals: u32) -> String {
     }
 }
 
+/// Returns `value` / `unit` as a whole number. A value halfway between two numbers is rounded to the even one.
 fn half_even(value: u128, unit: u128) -> u128 {
     let floor = value / unit;
     let rest = value % unit;

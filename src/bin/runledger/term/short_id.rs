@@ -2,7 +2,7 @@
 
 use runledger::Uuid;
 
-/// Returns the first digits of `id`: at least 8, and as many as are needed to distinguish `id` from the other `ids`.
+/// Returns the first digits of `id`: as many as distinguish `id` from the other `ids`, but at least 8.
 /// `ids` must be sorted.
 pub(crate) fn shortest(id: Uuid, ids: &[u128]) -> String {
     let value = id.as_u128();

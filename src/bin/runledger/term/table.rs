@@ -16,7 +16,7 @@ const MESSAGE_COLUMNS_MIN: usize = 20;
 /// The number of spaces between two cells. A table that would be too wide has only 1 space between two cells. If a row
 /// needs several lines, all lines except the first are indented by this number of spaces.
 const GAP: usize = 2;
-/// The width to which names are shortened at most to make room for an extra column.
+/// The minimum width of a name that is shortened to make room for an extra column.
 const NAME_COLUMNS_BESIDE_EXTRA: usize = 13;
 
 /// A column and its heading.
@@ -33,8 +33,8 @@ pub(crate) enum Column {
     Number(&'static str),
     /// A level or a status, flush left and coloured.
     Level(&'static str),
-    /// A column that is left out if none of its values is known, or if the output is not wide enough. The last extra
-    /// column is left out first. A steady table has none.
+    /// A column that is left out if all of its values are unknown, or if the output is not wide enough. The last extra
+    /// column is left out first. A [steady](Table::steady) table never shows such a column.
     Extra(&'static Column),
 }
 
@@ -55,12 +55,12 @@ impl Column {
 #[derive(Debug)]
 pub(crate) struct Table<const N: usize> {
     columns: [Column; N],
-    /// The width of the widest cell of each column, including the headings. If `is_steady` is true, the width of each
-    /// column.
+    /// The width of the widest cell of each column, including its heading. If `is_steady` is true, the fixed width of
+    /// each column.
     widest: [usize; N],
     /// True if the widths of the columns do not depend on the cells.
     is_steady: bool,
-    /// Whether a value of each column is known.
+    /// For each column, true if at least one of its values is known.
     is_known: [bool; N],
     /// The rows that have not been written yet. The headings are the first row of every table.
     rows: Vec<[String; N]>,
@@ -75,8 +75,9 @@ impl<const N: usize> Table<N> {
         Self { columns, widest, is_steady: false, is_known: [false; N], rows: vec![headings], has_rows: false }
     }
 
-    /// Creates a table with these widths of its columns, so that rows that are written later have the same columns. The
-    /// first column of names is as wide as the output allows, but at most `name_max` columns wider than its width.
+    /// Creates a table whose columns have fixed widths, so that rows that are written later are aligned with earlier
+    /// rows. If the screen is wider than the table, the first column of names gets up to `name_max` more columns than
+    /// its width.
     pub(crate) fn steady(columns: [Column; N], widths: [usize; N], name_max: usize) -> Self {
         let mut table = Self { is_steady: true, ..Self::new(columns) };
         table.widest = widths;
@@ -120,9 +121,9 @@ impl<const N: usize> Table<N> {
     fn write_within(&mut self, width: Width, out: &mut impl Write) -> io::Result<()> {
         let shown = self.shown(width.columns());
         let (gap, parts) = self.layout(width, &shown);
-        // In a file or a pipe, names and messages are whole.
+        // In a file or a pipe, names are not shortened.
         let is_whole = width.columns() == usize::MAX;
-        let is_row = matches!(width, Width::Lines(_));
+        let is_one_line = matches!(width, Width::Lines(_));
         for row in self.rows.drain(..) {
             let mut cells = shown.iter().map(|(at, column, _)| (column, &row[*at]));
             let mut indent = 0;
@@ -130,7 +131,9 @@ impl<const N: usize> Table<N> {
                 let cells: Vec<_> = widths
                     .iter()
                     .zip(&mut cells)
-                    .map(|(&width, (column, cell))| (*column, lines(*column, cell, width, is_whole, is_row), width))
+                    .map(|(&width, (column, cell))| {
+                        (*column, lines(*column, cell, width, is_whole, is_one_line), width)
+                    })
                     .collect();
                 let height = cells.iter().map(|(_, lines, _)| lines.len()).max().unwrap_or(0);
                 for at in 0..height {
@@ -146,7 +149,8 @@ impl<const N: usize> Table<N> {
         Ok(())
     }
 
-    /// Returns the position of each column that is shown, the column, and the width of its widest cell.
+    /// Decides which columns are shown in a line of at most `most` columns of the terminal. Returns the position of
+    /// each of these columns, the column, and the width of its widest cell.
     fn shown(&self, most: usize) -> Vec<(usize, Column, usize)> {
         let all = || (0..N).map(|at| (at, self.columns[at], self.widest[at]));
         let mut extras: Vec<_> = all()
@@ -171,8 +175,8 @@ impl<const N: usize> Table<N> {
         }
     }
 
-    /// Returns the number of spaces between two cells. Also returns, for each line of a row, the widths of the cells in
-    /// this line.
+    /// Divides the columns among the lines of a row, so that each line fits in `width`. Returns the number of spaces
+    /// between two cells and, for each line of a row, the widths of its cells.
     fn layout(&self, width: Width, shown: &[(usize, Column, usize)]) -> (usize, Vec<Vec<usize>>) {
         let most = width.columns();
         let widest: Vec<_> = shown.iter().map(|(.., widest)| *widest).collect();
@@ -220,12 +224,12 @@ fn total(widths: &[usize], gap: usize) -> usize {
     widths.iter().sum::<usize>() + gap * widths.len().saturating_sub(1)
 }
 
-/// Returns the lines of a cell. Only a message can have several, and only if `is_row` is false, so that a row is not one
-/// line. A name is shortened unless `is_whole` is true.
-fn lines<'c>(column: Column, cell: &'c str, columns: usize, is_whole: bool, is_row: bool) -> Vec<Cow<'c, str>> {
+/// Returns the lines of a cell. `is_whole` is true if names are not shortened. `is_one_line` is true if every row must
+/// be one line. If it is false, a message can have several lines.
+fn lines<'c>(column: Column, cell: &'c str, columns: usize, is_whole: bool, is_one_line: bool) -> Vec<Cow<'c, str>> {
     match column {
         Column::Name(_) if !is_whole => vec![cut(cell, columns)],
-        Column::Message(_) if !is_row => wrap(cell, columns, columns).into_iter().map(Cow::Owned).collect(),
+        Column::Message(_) if !is_one_line => wrap(cell, columns, columns).into_iter().map(Cow::Owned).collect(),
         _ => vec![cell.into()],
     }
 }
@@ -239,11 +243,12 @@ fn pad(column: Column, cell: &str, columns: usize) -> String {
     }
 }
 
-fn cut(text: &str, columns: usize) -> Cow<'_, str> {
+/// Shortens the text to at most `columns` columns of the terminal. `…` replaces the part that does not fit.
+pub(crate) fn cut(text: &str, columns: usize) -> Cow<'_, str> {
     if width(text) <= columns {
         return text.into();
     }
-    // The version in `skill@version` is not cut, because two names may differ only in the version.
+    // Two names may differ only in the version. So in `skill@version`, the skill is shortened and not the version.
     let end = text.rfind('@').map_or("", |at| &text[at..]);
     let end = if width(end) + 2 <= columns { end } else { "" };
     let mut room = columns.saturating_sub(1 + width(end));

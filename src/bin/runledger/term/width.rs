@@ -1,4 +1,4 @@
-//! The width of tables and of texts.
+//! The width of the output, and of texts on a terminal.
 
 use std::env;
 use std::os::fd::AsFd;
@@ -35,9 +35,12 @@ impl Width {
     }
 }
 
-/// Returns the width in the variable. If the variable is not a number above 0, returns the width of the window. If the
-/// window reports 0 because its width is unknown, returns `Width::Lines` with 80 columns. Without a window, the width is
-/// unlimited, so that a program reads whole names.
+/// Returns the first of these widths that is known:
+///
+/// - the width in the variable, if it is a number above 0
+/// - the width of the window
+/// - `Width::Lines` with 80 columns, if there is a window, but it reports 0 because its width is unknown
+/// - `Width::Lines` without a limit, if there is no window. A program that reads the output gets whole names.
 fn decide(variable: Option<&str>, window: impl FnOnce() -> Option<usize>) -> Width {
     let stated = variable.and_then(|text| text.parse().ok()).filter(|&columns| columns > 0);
     match stated.map_or_else(window, Some) {
@@ -48,7 +51,7 @@ fn decide(variable: Option<&str>, window: impl FnOnce() -> Option<usize>) -> Wid
 }
 
 /// Returns the number of columns that the text occupies on a terminal.
-pub(super) fn width(text: &str) -> usize {
+pub(crate) fn width(text: &str) -> usize {
     text.chars().map(columns_of).sum()
 }
 

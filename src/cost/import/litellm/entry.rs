@@ -7,8 +7,8 @@ use serde_json::value::RawValue;
 /// The values of an entry by key. Each value is JSON text, exactly as in the file.
 pub(super) type Entry<'a> = BTreeMap<String, &'a RawValue>;
 
-/// Returns the string under `key`. Returns `None` if there is no such key, or if its value is not a string, or is a
-/// string with escapes.
+/// Returns the string under `key`. Returns `None` if there is no such key, if its value is not a string, or if the
+/// string contains escapes.
 pub(super) fn text_of<'a>(entry: &Entry<'a>, key: &str) -> Option<&'a str> {
     serde_json::from_str(entry.get(key)?.get()).ok()
 }

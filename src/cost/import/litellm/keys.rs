@@ -7,9 +7,10 @@ use crate::metrics::Meter;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Key {
     pub(super) meter: Meter,
-    /// This factor times the price under the key is the price of [`Meter::per`] units, such as a million tokens.
+    /// Multiplying the price under the key by this factor gives the price of [`Meter::per`] units, such as a million
+    /// tokens.
     pub(super) times: u64,
-    /// The price applies if the input has more tokens than this. 0 if the price applies to any input.
+    /// The number of tokens that the input must exceed for the price to apply. 0 if the price applies to any input.
     pub(super) above: u64,
     /// The suffix in [`SERVED`] with which the key ends. Empty if the price is for the standard service.
     pub(super) served: &'static str,
@@ -19,11 +20,11 @@ pub(super) struct Key {
 /// provider, such as `openai-decisions`.
 pub(super) const DECISIONS: &str = "_decisions";
 
-/// The suffixes of keys that say how a call was served. Each suffix has a list of variants, which get the prices of the
-/// keys with this suffix. A variant is written as a pair of a key and a value. A variant that genai-prices also has is
-/// written as in genai-prices.
+/// The suffixes of keys that say how a call was served. A key with such a suffix has the price of the variants next
+/// to the suffix in this list. A variant is written as a pair of a key and a value. If genai-prices has the variant
+/// too, the pair is the same as there.
 ///
-/// The suffix `_priority` has two variants, because OpenAI now calls its priority service `fast`. The prices are the
+/// The suffix `_priority` has two variants, because OpenAI also calls its priority service `fast`. The prices are the
 /// same.
 const SERVED: [(&str, &[(&str, &str)]); 12] = [
     ("_batches", &[("processing", "batch")]),
@@ -46,8 +47,8 @@ pub(super) fn when(served: &str) -> &'static [(&'static str, &'static str)] {
 }
 
 impl Key {
-    /// Reads `key` in the entry of a model. `mode` is the kind of the model, such as `chat`. Returns `None` if `key` is
-    /// not the price of something that this crate counts.
+    /// Reads `key` in the entry of a model. `mode` is the kind of the model, such as `chat`. Returns `None` if `key`
+    /// is not a price, or if this crate does not count what the price is for.
     pub(super) fn read(key: &str, mode: &str) -> Option<Self> {
         let served = SERVED.iter().find(|(end, _)| key.ends_with(end)).map_or("", |(end, _)| end);
         let key = &key[..key.len() - served.len()];
@@ -58,7 +59,7 @@ impl Key {
         let meter = meter(key, mode)?;
         let times = match (key, meter) {
             ("file_search_cost_per_1k_calls", _) => 1,
-            // LiteLLM's price is for a second, but these meters count milliseconds.
+            // LiteLLM states the price of a second, but these meters count milliseconds.
             (_, Meter::AudioMs | Meter::VideoMs | Meter::DeploymentMs) => meter.per() / 1_000,
             _ => meter.per(),
         };
@@ -92,7 +93,7 @@ fn meter(key: &str, mode: &str) -> Option<Meter> {
             Meter::AudioMs
         }
         ("input_cost_per_audio_per_second", _) => Meter::AudioMs,
-        // If a text model has a price per second, a customer rents the model and pays for the time. An example is the
+        // A text model has a price per second if customers rent the model and pay for the time, as with the
         // provisioned throughput of Bedrock.
         ("input_cost_per_second" | "cost_per_second", "chat" | "completion" | "embedding") => Meter::DeploymentMs,
         ("input_cost_per_character", _) => Meter::Characters,

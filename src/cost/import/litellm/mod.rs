@@ -8,22 +8,22 @@
 //!
 //! * **A price of 0** is left out, because LiteLLM also writes 0 for an unknown price. Examples are Vertex AI's Llama
 //!   models, fine-tuned models, and the six models on SageMaker, where the machine is billed. A call that needs the
-//!   missing price is billed at a higher price, or cannot be priced. For example, cached input then costs as much as
-//!   other input. A model without any other price is left out. A user who knows that a model is free can add the model
-//!   to their own table.
+//!   missing price is then billed at a higher price, or cannot be priced. For example, cached input costs as much as
+//!   other input. A model without any other price is left out. A user who knows that a model is free can add the
+//!   model to their own table.
 //! * **Tiers** are prices for large inputs. If the input of a call has more tokens than the tier's size, the tier's
 //!   price applies to the whole call. At xAI, the price also applies if the input has exactly that size.
 //! * **Variants** are prices for other ways of serving a call, such as batches. If a variant has no price for a tier,
 //!   the standard price of the tier applies, as in LiteLLM's own computation.
-//! * **The price of a part**, such as audio input, is left out if it equals the price of the whole, such as all input.
-//!   Without a price, the part costs as much as its whole in every tier and variant. The price of the part is kept in
-//!   two cases: the part has other tiers than the whole, or a variant has a price for the part. The price of cached
-//!   tokens is always kept.
+//! * **The price of a part**, such as audio input, is left out if it equals the price of the whole, such as all
+//!   input. Without a price of its own, the part costs as much as its whole in every tier and variant. The price of
+//!   the part is kept if the part has other tiers than the whole, or if a variant has a price for the part. The price
+//!   of cached tokens is always kept.
 //! * **The price of a web search** is left out if it depends on how much the search reads. LiteLLM states this price
 //!   for three sizes of search context.
-//! * **The prices of seconds and characters** are left out if the model has a price for input tokens. With both prices,
-//!   the same input would be billed twice.
-//! * **A model** is left out if it has prices for output, but the importer supports none of them.
+//! * **The prices of seconds and characters** are left out if the model has a price for input tokens. Keeping both
+//!   prices would bill the same input twice.
+//! * **A model** is left out if it has prices for output, but no price for output that the importer supports.
 //! * **Names.** The key of an entry, such as `xai/grok-4.3`, names a vendor and a model. The module `vendors`
 //!   translates the name of the vendor. The key also becomes an alias of the model.
 
@@ -112,7 +112,8 @@ pub fn litellm(text: &str, stamp: &Stamp) -> Result<Imported> {
 
 /// A model that has a price.
 struct Model<'a> {
-    /// If several models have the same name and provider, the prices of the model with the lowest rank are used.
+    /// The rank of the vendor. If several models have the same name and provider, the prices of the model with the
+    /// lowest rank are used.
     rank: usize,
     key: &'a str,
     name: &'a str,
@@ -134,8 +135,8 @@ fn provider_value(provider: &str, names: Option<&BTreeSet<&str>>) -> Value {
 }
 
 /// Returns one row for `models`, which have the same name. The row has the prices of the model with the lowest rank.
-/// The key of this model and the keys of other models with the same prices become aliases. A key does not become an
-/// alias if it is in `taken`, which contains the names of all models.
+/// Its key, and the keys of other models with the same prices, become aliases. But a key that is also the name of a
+/// model does not become an alias; `taken` contains the names of all models.
 fn row(provider: &str, mut models: Vec<Model>, taken: &BTreeSet<(String, String)>, draft: &mut Draft) -> Option<Value> {
     models.sort_by_key(|model| (model.rank, model.key));
     let (first, others) = models.split_first()?;

@@ -16,15 +16,15 @@ use crate::metrics::{Meter, Usd};
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Prices {
     standard: Rates,
-    /// For each service other than the standard service, the prices that replace standard prices. The key is the suffix
-    /// of the service, such as `_batches`.
+    /// For each variant, the prices that replace the standard prices. A variant is another way of serving a call,
+    /// such as in batches. The key is the suffix of the variant, such as `_batches`.
     served: BTreeMap<&'static str, Rates>,
     /// The prices that replace standard prices at times of low demand.
     off_peak: (Vec<Window>, Rates),
 }
 
-/// The prices of each meter. Each price is for [`Meter::per`] units. The key of a price is the number of tokens that an
-/// input must exceed. The key is 0 if the price applies to any input.
+/// The prices of each meter. Each price is for [`Meter::per`] units. The key of a price is the number of tokens that
+/// an input must exceed for the price to apply (at xAI: reach). The key is 0 if the price applies to any input.
 type Rates = BTreeMap<Meter, BTreeMap<u64, Usd>>;
 
 /// Hours and days in which off-peak prices apply.
@@ -37,8 +37,9 @@ struct Window {
 }
 
 impl Prices {
-    /// Returns the prices of the model in `entry`, and the model's prices in the vendor's API for decisions. A result
-    /// is `None` if there are no such prices. Adds the prices that are left out to `draft`, with the reasons.
+    /// Returns the prices of the model in `entry`, and its prices in the vendor's [API for decisions](DECISIONS),
+    /// which becomes a separate provider. Each of the two is `None` if the entry has no such prices. For each price
+    /// that is left out, adds its key and the reason to `draft`.
     pub(super) fn read(key: &str, entry: &Entry, draft: &mut Draft) -> (Option<Self>, Option<Self>) {
         let mut reader = Reader { mode: text_of(entry, "mode").unwrap_or_default(), out: BTreeMap::new(), rounded: 0 };
         let mut prices = Self::default();
@@ -61,7 +62,7 @@ impl Prices {
         prices.settle(entry, &mut reader);
         decisions.settle(entry, &mut reader);
         if reader.left_out_output() && !prices.standard.keys().any(|&meter| is_output(meter)) {
-            // The remaining prices would bill only the input, so they are dropped.
+            // The remaining prices would bill only the input of a call, so they are dropped too.
             prices = Self::default();
         }
         draft.rounded += reader.rounded;
@@ -76,12 +77,12 @@ impl Prices {
         (any(prices), any(decisions))
     }
 
-    /// Adds each tier of the standard prices to the variants that have no price for this tier. Also leaves out three
-    /// kinds of prices:
+    /// Copies each tier of the standard prices to the variants that have no price for this tier. Then leaves out
+    /// three kinds of prices:
     ///
-    /// * the price of seconds or characters, if there is a price for the tokens of the same input;
-    /// * the price of a tier, if there is no price for smaller inputs;
-    /// * the price of a part, such as audio input, if this price is not needed (see `is_redundant`).
+    /// * the price of seconds (also of output) or characters, if there is a price for input tokens;
+    /// * all prices of a meter that has no price for small inputs;
+    /// * the price of a part, such as audio input, if `is_redundant` says that this price is not needed.
     fn settle<'k>(&mut self, entry: &'k Entry, reader: &mut Reader<'k>) {
         let by_tokens = [Meter::Input, Meter::InputAudio].iter().any(|meter| self.standard.contains_key(meter));
         for (key, meter) in [
@@ -112,9 +113,9 @@ impl Prices {
         self.standard.retain(|meter, _| !redundant.contains(meter));
     }
 
-    /// Returns true if the price of `part`, such as audio input, is not needed. This price then equals the price of the
-    /// whole, such as all input. If the price stayed in the table, it would also apply in tiers and variants in which
-    /// the whole has another price.
+    /// Returns true if the price of `part`, such as audio input, is not needed because it equals the price of the
+    /// whole, such as input. Keeping it would be wrong: it would also apply in tiers and variants in which the whole
+    /// has a different price.
     fn is_redundant(&self, part: Meter) -> bool {
         // The price of cached tokens is always needed, even if this price equals the price of other input.
         let is_cached = matches!(part, Meter::CacheRead | Meter::CacheWrite | Meter::CacheWrite1h);
@@ -173,15 +174,15 @@ fn values(rates: &Rates, provider: &str) -> Map<String, Value> {
     rates.iter().map(value).collect()
 }
 
-const UNKNOWN: &str = "not a supported price or change of prices";
-const NO_PRICE: &str = "no price of at least 0";
+const UNKNOWN: &str = "not supported by the importer";
+const NO_PRICE: &str = "not a price of at least 0";
 const ZERO: &str = "a price of 0, which may mean that the price is unknown";
 const TOO_SMALL: &str = "a price that would be rounded to 0";
 const TWICE: &str = "two prices for the same unit, of which the higher one is used";
 const SIZES: &str = "a price that depends on how much a search reads";
-const BY_TOKENS: &str = "a second price for input that has a price for tokens";
+const BY_TOKENS: &str = "a price per second or character, left out because the price per token is used";
 const NO_BASE: &str = "a price only for large inputs";
-const CALENDAR: &str = "hours or days that are not in UTC";
+const CALENDAR: &str = "hours or days that are missing, unknown or not in UTC";
 
 /// Reads the values of one entry, and collects the keys that are left out.
 struct Reader<'k> {
@@ -205,9 +206,12 @@ impl<'k> Reader<'k> {
     fn price(&mut self, key: &'k str, read: Key, value: &RawValue, rates: &mut Rates) {
         let value = match read.meter {
             Meter::WebSearches => of_every_size(value),
-            _ => Some(value.get()),
+            _ => Ok(value.get()),
         };
-        let Some(digits) = value else { return self.leave_out(SIZES, key) };
+        let digits = match value {
+            Ok(digits) => digits,
+            Err(why) => return self.leave_out(why, key),
+        };
         let Some((price, rounded)) = times(digits, read.times, read.meter) else {
             return self.leave_out(NO_PRICE, key);
         };
@@ -222,8 +226,8 @@ impl<'k> Reader<'k> {
         }
     }
 
-    /// Adds prices that are listed for ranges of the input size. Each price applies to inputs above the lower end of
-    /// its range.
+    /// Adds prices that are listed for ranges of the input size. Each price applies to inputs that exceed the lower
+    /// end of its range.
     fn ranges(&mut self, value: &RawValue, rates: &mut Rates) {
         const KEY: &str = "tiered_pricing";
         let ranges: Vec<Entry> = serde_json::from_str(value.get()).unwrap_or_default();
@@ -258,8 +262,8 @@ impl<'k> Reader<'k> {
 }
 
 fn is_price(key: &str, value: &RawValue) -> bool {
-    // If `provider_specific_entry` contains only numbers, the numbers are factors for prices, such as the prices of a
-    // region. Any other value of this key does not concern prices.
+    // If `provider_specific_entry` contains only numbers, the numbers are factors by which prices are multiplied, for
+    // example in one region. Any other value of this key does not concern prices.
     let factors = || serde_json::from_str::<BTreeMap<String, f64>>(value.get()).is_ok();
     keys::is_price(key) || key == "provider_specific_entry" && factors()
 }
@@ -268,16 +272,17 @@ fn is_output(meter: Meter) -> bool {
     matches!(meter.wholes(), [Meter::Output]) || matches!(meter, Meter::Output | Meter::AudioMs | Meter::VideoMs)
 }
 
-/// Returns the price of a search. Returns `None` if the price depends on the size of the search context.
-fn of_every_size(value: &RawValue) -> Option<&str> {
-    let sizes: BTreeMap<&str, &RawValue> = serde_json::from_str(value.get()).ok()?;
+/// Returns the price of a search. Fails if the price depends on the size of the search context, or if the value does
+/// not list prices by size. The error is the reason for leaving the price out.
+fn of_every_size(value: &RawValue) -> Result<&str, &'static str> {
+    let sizes: BTreeMap<&str, &RawValue> = serde_json::from_str(value.get()).map_err(|_| UNKNOWN)?;
     let mut prices = sizes.values().map(|price| price.get());
-    let first = prices.next()?;
-    prices.all(|other| other == first).then_some(first)
+    let first = prices.next().ok_or(UNKNOWN)?;
+    if prices.all(|other| other == first) { Ok(first) } else { Err(SIZES) }
 }
 
-/// Returns the lower end of `range`. An input in the range has more tokens than this number. LiteLLM writes this whole
-/// number as a float.
+/// Returns the lower end of the input sizes for which `range` has prices. An input in the range exceeds this number
+/// of tokens. LiteLLM writes the number as a float. Returns `None` if the number is missing or is not whole.
 fn start(range: &Entry) -> Option<u64> {
     let bounds: Vec<f64> = serde_json::from_str(range.get("range")?.get()).ok()?;
     bounds.first().filter(|from| from.fract() == 0.0 && (0.0..9e15).contains(*from)).map(|&from| from as u64)
@@ -298,8 +303,8 @@ enum Hours {
     Several(Vec<String>),
 }
 
-/// Returns the hours and days in which off-peak prices apply. Returns `None` if `block` states them in an unknown way,
-/// or states a time zone for the days.
+/// Returns the hours and days in which off-peak prices apply. Returns `None` if `block` states them in an unknown
+/// form, or with a time zone for the days.
 fn windows(block: &Entry) -> Option<Vec<Window>> {
     const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
     if block.contains_key("weekday_timezone") {

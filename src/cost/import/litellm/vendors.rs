@@ -2,13 +2,13 @@
 
 /// Pairs of LiteLLM's name of a vendor and the vendor's name in the bundled table. A `*` at the end matches any text.
 ///
-/// Several of LiteLLM's names can mean the same vendor. If two of them have a model of the same name, the prices under
-/// the name that is earlier in this list are used. A vendor's own API is before the API of a cloud, and a newer API is
-/// before an older API.
+/// Several of LiteLLM's names can mean the same vendor. If two of these names have a model of the same name, the name
+/// that is earlier in this list decides the prices. So a vendor's own API comes before the API of a cloud, and a
+/// newer API comes before an older one.
 ///
-/// Gemini's API and Vertex AI are one vendor, as in genai-prices. If both APIs have prices for a model, the prices are
-/// the same, except in a few variants. Mantle, another API of Bedrock, is a separate vendor, because it charges a tenth
-/// more than Bedrock.
+/// Gemini's API and Vertex AI are one vendor, as in genai-prices. If both APIs have prices for a model, the prices
+/// are the same, except in a few variants. Mantle is another API of Bedrock. It is a separate vendor, because it
+/// charges a tenth more than Bedrock.
 const NAMES: [(&str, &str); 22] = [
     ("gemini", "google"),
     ("vertex_ai-language-models", "google"),
@@ -34,8 +34,8 @@ const NAMES: [(&str, &str); 22] = [
     ("bigmodel", "zhipuai"),
 ];
 
-/// For each vendor, patterns of names of models. If a call names no vendor, a model with such a name is assumed to come
-/// from this vendor.
+/// The vendors of models that a call can name without a vendor. For each vendor, the list has patterns of such
+/// models. A call that names no vendor is assumed to go to the vendor whose pattern matches the model.
 const HOMES: [(&str, &[&str]); 15] = [
     ("ai21", &["jamba-*"]),
     ("anthropic", &["claude-*"]),
@@ -70,8 +70,8 @@ const HOMES: [(&str, &[&str]); 15] = [
 ];
 
 /// Returns the rank of the vendor that LiteLLM calls `name`, and the vendor's name in the bundled table. Several of
-/// LiteLLM's vendors can have the same name in the bundled table. If they have the same model, the prices of the vendor
-/// with the lowest rank are used.
+/// LiteLLM's vendors can have the same name in the bundled table. If several of them have the same model, the prices
+/// of the vendor with the lowest rank are used.
 pub(super) fn vendor(name: &str) -> (usize, &str) {
     let is = |pattern: &str| match pattern.strip_suffix('*') {
         Some(start) => name.starts_with(start),
@@ -82,7 +82,7 @@ pub(super) fn vendor(name: &str) -> (usize, &str) {
     place.map_or((0, name), |place| (place + 1, NAMES[place].1))
 }
 
-/// Returns patterns of models. If a call names no vendor, these models are assumed to come from `vendor`.
+/// Returns the patterns of the models that are assumed to come from `vendor` if a call names no vendor.
 pub(super) fn at_home(vendor: &str) -> &'static [&'static str] {
     HOMES.iter().find(|(name, _)| *name == vendor).map_or(&[], |(_, patterns)| patterns)
 }

@@ -1,4 +1,4 @@
-//! The names of skills and models. A row, which is a sum of executions, refers to a name by the number of the name.
+//! The names of skills and models. Rows (sums of executions) refer to names by number.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,7 +10,8 @@ use super::numbers::{Reader, push};
 pub(crate) struct Names(Vec<Arc<str>>);
 
 impl Names {
-    /// Reads what [`HourlySums::names`](super::HourlySums::names) returned. Returns `None` if the bytes are damaged.
+    /// Reads the bytes that [`HourlySums::names`](super::HourlySums::names) returned. Returns `None` if the bytes are
+    /// damaged.
     pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
         let mut reader = Reader(bytes);
         let mut names = Vec::new();
@@ -38,7 +39,7 @@ impl Names {
     }
 }
 
-/// Names whose numbers can be looked up.
+/// Names with a table in which the number of a name can be looked up.
 #[derive(Debug, Default)]
 pub(super) struct Numbered {
     names: Names,
@@ -60,16 +61,18 @@ impl Numbered {
         &self.names
     }
 
-    /// Returns about how much memory is used.
+    /// Returns the approximate memory use, in bytes.
     pub(super) fn memory_bytes(&self) -> usize {
-        /// What a name needs besides its text: two counters, and its places in the list and in the table.
+        /// The memory that a name needs in addition to its text: two reference counters, and the entries in the list
+        /// and in the table.
         const NAME_BYTES: usize = 128;
         self.bytes + self.names.0.len() * NAME_BYTES
     }
 
-    /// Returns the number of a name, which is added if it is new. Returns `None` if there are too many names.
+    /// Returns the number of a name. Adds the name if it is new. Returns `None` if there are too many names.
     pub(super) fn number(&mut self, name: &str) -> Option<u32> {
-        /// The number of a place is more than twice that of its model.
+        /// How many names there can be. Each name has an index below this limit. The code of a
+        /// [`Spot`](super::key::Spot) is at most twice the index of its model, plus 5, so it fits in 32 bits.
         const NAMES_MAX: usize = u32::MAX as usize / 4;
         if let Some(&number) = self.numbers.get(name) {
             return Some(number);

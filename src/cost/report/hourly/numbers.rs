@@ -10,17 +10,17 @@ pub(super) fn push(bytes: &mut Vec<u8>, mut number: u64) {
     bytes.push(number as u8);
 }
 
-/// Writes 0, −1, 1, −2, … as 0, 1, 2, 3, …, so that numbers near 0 are short.
+/// Writes a number in zigzag encoding: 0, −1, 1, −2, … become 0, 1, 2, 3, …, so that numbers near 0 are short.
 pub(super) fn push_signed(bytes: &mut Vec<u8>, number: i64) {
     push(bytes, ((number << 1) ^ (number >> 63)) as u64);
 }
 
-/// The bytes that were not read yet.
+/// The bytes that have not been read yet.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Reader<'b>(pub(super) &'b [u8]);
 
 impl<'b> Reader<'b> {
-    /// Returns `None` if the bytes end too early, or if the number exceeds 64 bits.
+    /// Reads a number. Returns `None` if the bytes end too early, or if the number exceeds 64 bits.
     #[inline]
     pub(super) fn number(&mut self) -> Option<u64> {
         let mut number = 0;
@@ -54,7 +54,7 @@ impl<'b> Reader<'b> {
         Some(*first)
     }
 
-    /// Reads a text after its length.
+    /// Reads a length, and a text of this length.
     pub(super) fn text(&mut self) -> Option<&'b str> {
         let length = self.number()?.try_into().ok()?;
         let (text, rest) = self.0.split_at_checked(length)?;

@@ -1,11 +1,11 @@
-//! Pages of rows, which are sums by hour, skill and model. Each page can be read without the others.
+//! Pages of rows, which are sums by hour, skill and model. Each page can be read without the other pages.
 
 use super::key::{Key, Spot};
 use super::numbers::{Reader, push, push_signed};
 use super::small::SmallSum;
 
-/// Returns pages of at most `page_bytes`, with the hour of the first row. A page that is too small for any row has one
-/// row. The rows must be sorted.
+/// Returns pages of at most `page_bytes`, each with the hour of its first row. A single row that needs more bytes
+/// gets a page of its own. The rows must be sorted.
 pub(super) fn pages<'r>(
     rows: impl Iterator<Item = (&'r Key, &'r SmallSum)>,
     page_bytes: usize,
@@ -29,7 +29,7 @@ pub(super) fn pages<'r>(
     })
 }
 
-/// Writes a row. Its hour is written as the difference from the hour `before`.
+/// Writes a row. The hour is written as the difference from `before`, the hour of the previous row.
 fn push_row(page: &mut Vec<u8>, key: &Key, sum: &SmallSum, before: i64) {
     push_signed(page, key.hour() - before);
     push(page, key.skill.into());
@@ -37,11 +37,11 @@ fn push_row(page: &mut Vec<u8>, key: &Key, sum: &SmallSum, before: i64) {
     sum.push(page);
 }
 
-/// The rows of a page. An item is `None` if the page is damaged, and it is then the last item.
+/// Reads the rows of a page. If the page is damaged, the last item is `None`.
 #[derive(Debug)]
 pub(super) struct PageRows<'b> {
     rest: Reader<'b>,
-    /// The hour of the row before.
+    /// The hour of the previous row.
     before: i64,
 }
 

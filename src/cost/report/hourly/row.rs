@@ -7,21 +7,22 @@ use super::names::Names;
 use super::pages::PageRows;
 use crate::cost::report::sum::Sum;
 
-/// The sum of the executions of one skill that began in one hour UTC, at one place.
+/// The sum of executions of one skill that began in one hour UTC. Its [`Place`] says which sums of a report include
+/// the row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Row<'n> {
-    /// The hours from 1970-01-01T00:00:00Z to the start of the executions, rounded down. The number is negative for an
-    /// earlier hour.
+    /// The number of the hour in which the executions began. Hour 0 began at 1970-01-01T00:00:00Z, and earlier hours
+    /// are negative.
     pub(crate) hour: i64,
     pub(crate) skill: &'n str,
     pub(crate) place: Place<'n>,
     pub(crate) sum: Sum,
 }
 
-/// Where a sum counts. A model is `None` if it is unknown.
+/// Says which sums of a report include a row. The model is `None` if it is unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Place<'n> {
-    /// In the sum of a group and in the totals. These are executions whose models count in other rows.
+    /// In the sum of a group and in the totals. The models of these executions are in other rows.
     Whole,
     /// In the sum of one model only.
     Model(Option<&'n str>),
@@ -31,7 +32,7 @@ pub(crate) enum Place<'n> {
     WithoutModel,
 }
 
-/// Reads the rows of a page. An item is `None` if the page is damaged, and it is then the last item.
+/// Reads the rows of a page. If the page is damaged, the last item is `None`.
 pub(crate) fn rows<'n>(names: &'n Names, page: &[u8]) -> impl Iterator<Item = Option<Row<'n>>> {
     PageRows::of(page).map(|row| {
         let (key, sum) = row?;

@@ -1,19 +1,20 @@
-//! A sum in few bytes.
+//! A compact form of a [`Sum`], in memory and in bytes.
 
 use super::numbers::{Reader, push, push_signed};
 use crate::cost::report::sum::{Count, Sum};
 use crate::metrics::Usd;
 
-/// A [`Sum`] whose values fit into 32 or 64 bits, in less than a third of its memory.
+/// A [`Sum`] whose values fit into 32 or 64 bits. A `SmallSum` uses less than a third of the memory of a [`Sum`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct SmallSum {
-    /// The numbers of executions: all of them, `unpriced`, `at_standard`, and those without each of the token counts.
-    executions: [u32; 8],
+    /// Nine numbers of executions: all executions, `unpriced`, `at_standard`, the executions that do not report each
+    /// of the five token counts, and `lower_bounds`.
+    executions: [u32; 9],
     /// `cost` and `at_standard_cost` in pico-dollars. An unknown value is 0.
     amounts: [i64; 2],
     /// The token counts. An unknown value is 0.
     tokens: [u64; 5],
-    /// A bit for each of `amounts`, and then for each of `tokens`. It is 1 if the value is known.
+    /// One bit for each of `amounts`, and then one for each of `tokens`. A bit is 1 if the value is known.
     known: u8,
 }
 
@@ -23,16 +24,17 @@ const VALUES: u32 = 7;
 impl SmallSum {
     /// Returns the sum of one execution that used no model.
     pub(super) fn without_model() -> Self {
-        Self { executions: [1, 0, 0, 0, 0, 0, 0, 0], ..Self::default() }
+        Self { executions: [1, 0, 0, 0, 0, 0, 0, 0, 0], ..Self::default() }
     }
 
-    /// Returns `None` if a value does not fit.
+    /// Converts a sum. Returns `None` if a value does not fit.
     pub(super) fn of(sum: &Sum) -> Option<Self> {
         let Sum { input_uncached, output, cache_write, cache_read, total, .. } = sum;
         let counts = [input_uncached, output, cache_write, cache_read, total];
         let mut small = Self::default();
         let unknown = counts.map(|count| count.unknown);
-        let executions = [sum.executions, sum.unpriced, sum.at_standard].into_iter().chain(unknown);
+        let executions =
+            [sum.executions, sum.unpriced, sum.at_standard].into_iter().chain(unknown).chain([sum.lower_bounds]);
         for (place, count) in small.executions.iter_mut().zip(executions) {
             *place = count.try_into().ok()?;
         }
@@ -50,7 +52,7 @@ impl SmallSum {
 
     #[inline]
     pub(super) fn to_sum(self) -> Sum {
-        let [executions, unpriced, at_standard, ref unknown @ ..] = self.executions.map(u64::from);
+        let [executions, unpriced, at_standard, ref unknown @ .., lower_bounds] = self.executions.map(u64::from);
         let is_known = |at: usize| self.known >> at & 1 == 1;
         let amount = |at: usize| is_known(at).then_some(Usd::from_pico(self.amounts[at].into()));
         let count = |at: usize| Count {
@@ -63,6 +65,7 @@ impl SmallSum {
             unpriced,
             at_standard,
             at_standard_cost: amount(1),
+            lower_bounds,
             input_uncached: count(0),
             output: count(1),
             cache_write: count(2),
@@ -71,7 +74,7 @@ impl SmallSum {
         }
     }
 
-    /// Returns `None` if a sum does not fit.
+    /// Adds another sum. Returns `None` if a result does not fit.
     pub(super) fn merge(&mut self, other: &Self) -> Option<()> {
         for (mine, others) in self.executions.iter_mut().zip(other.executions) {
             *mine = mine.checked_add(others)?;
@@ -86,8 +89,8 @@ impl SmallSum {
         Some(())
     }
 
-    /// Writes two bytes that say which values follow, and these values. A bit of `known` says that a value is known,
-    /// and the bits above that the second to the last of `executions` are not 0.
+    /// Writes two bytes of flags, and then the values for which a flag is set. The lowest seven flags are `known`.
+    /// Each higher flag says that one of `executions`, from the second one on, is not 0.
     pub(super) fn push(&self, bytes: &mut Vec<u8>) {
         let [executions, others @ ..] = self.executions;
         let others_there = others.iter().zip(VALUES..).fold(0, |bits, (&count, at)| bits | u16::from(count > 0) << at);

@@ -13,19 +13,19 @@ use crate::cost::report::sum::Sum;
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::ExecutionMetrics;
 
-/// The most memory that sums may use, which is enough for about 100,000 rows. A segment of 256 MiB usually has half as
-/// many.
+/// The largest memory that sums may use, in bytes. It is enough for about 100,000 rows. A segment of
+/// 256 MiB usually has about 50,000 rows.
 const BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// Sums of executions by hour, skill and model.
 ///
-/// A sum is exact. The costs of a row are at most 9.2 million USD, and each of its token counts is at most the largest
-/// `u64`. All sums together use at most [`BYTES_MAX`] of memory. Larger sums are an error. Do not use the sums after an
-/// error, since they then include only a part of the execution.
+/// All sums are exact. Sums that are too large are an error. The limits are 9.2 million USD for the costs of a row,
+/// `u64::MAX` for a token count, and [`BYTES_MAX`] for the memory of all sums. After an error, do not use the sums,
+/// because they can include only a part of an execution.
 #[derive(Debug, Default)]
 pub(crate) struct HourlySums {
     names: Numbered,
-    /// A sum is in a box, because half of a tree's places for values can be empty.
+    /// Each sum is boxed to save memory, because up to half of the slots in a B-tree can be empty.
     rows: BTreeMap<Key, Box<SmallSum>>,
 }
 
@@ -51,14 +51,14 @@ impl HourlySums {
         Ok(())
     }
 
-    /// Adds the sums of executions that follow in the ledger. The result is the same as if all executions had been
-    /// added to one value, in their order.
+    /// Adds `later`, the sums of the executions that come after these in the ledger. The result is the same as if all
+    /// executions had been added here, in the order of the ledger.
     ///
     /// # Errors
     /// Fails with [`ErrorKind::Overflow`] if a sum is too large.
     pub(crate) fn merge(&mut self, later: Self) -> Result<()> {
         let numbers = later.names.names().iter().map(|name| self.number(name)).collect::<Result<Vec<_>>>()?;
-        // Each number is that of a name, so the default is never used.
+        // Every number in `later.rows` is the index of a name, so the default is never used.
         let of = |number: u32| numbers.get(number as usize).copied().unwrap_or_default();
         for (mut key, sum) in later.rows {
             key.skill = of(key.skill);
@@ -75,13 +75,14 @@ impl HourlySums {
         self.names.names().encode()
     }
 
-    /// Returns pages of at most `page_bytes`, which must be at least 1024. Each page has the hour of its first row. The
-    /// rows are sorted by hour. A page can be read without the others.
+    /// Returns pages of at most `page_bytes`, which must be at least 1024. Each page has the hour of its first row.
+    /// The rows are sorted by hour. Each page can be read without the other pages.
     pub(crate) fn pages(&self, page_bytes: usize) -> impl Iterator<Item = (i64, Vec<u8>)> {
         pages(self.rows.iter().map(|(key, sum)| (key, &**sum)), page_bytes)
     }
 
-    /// Reads what [`names`](Self::names) and [`pages`](Self::pages) returned. Returns `None` if the bytes are damaged.
+    /// Reads the bytes that [`names`](Self::names) and [`pages`](Self::pages) returned. Returns `None` if the bytes are
+    /// damaged.
     pub(crate) fn from_pages<'b>(names: &[u8], pages: impl IntoIterator<Item = &'b [u8]>) -> Option<Self> {
         let mut sums = Self { names: Names::decode(names)?.into(), rows: BTreeMap::new() };
         for row in pages.into_iter().flat_map(PageRows::of) {
@@ -92,7 +93,7 @@ impl HourlySums {
         Some(sums)
     }
 
-    /// Returns about how much memory is used. A row needs at most 160 bytes.
+    /// Returns the approximate memory use, in bytes. A row needs at most 160 bytes.
     pub(super) fn memory_bytes(&self) -> usize {
         self.rows.len() * 160 + self.names.memory_bytes()
     }

@@ -84,11 +84,12 @@ fn check<Z>(by: CostBy, zone: Z, records: &[ExecutionMetrics], bytes: &Bytes) ->
 where
     Z: TimeZone + Clone + PartialEq + std::fmt::Debug,
 {
-    let empty = Report::in_zone(by, zone).week_start(Weekday::Wed);
+    let skills = ["", "a", "a skill with a long name: 日本"].map(str::to_owned);
+    let empty = Report::in_zone(by, zone).week_start(Weekday::Wed).with_skills(skills);
     let in_one_group = |record: &&ExecutionMetrics| empty.is_in_one_group(hour_of(record.timestamp_start));
     let records: Vec<_> = records.iter().filter(in_one_group).cloned().collect();
     let names = Names::decode(&bytes.0).unwrap();
-    // Rows of the other hours are left out too. That leaves whole rows, since an hour is in one group or not.
+    // The rows of hours that are not in one group are left out, like their records.
     let mut from_rows = empty.clone();
     let all = bytes.1.iter().flat_map(|page| rows(&names, page)).map(Option::unwrap);
     let added = all.filter(|row| empty.is_in_one_group(row.hour)).try_for_each(|row| from_rows.add_row(&row));
@@ -165,7 +166,7 @@ prop_compose! {
         sums_up in prop::bool::weighted(0.8),
         routing in prop::bool::weighted(0.1),
         unpriced in prop::option::weighted(0.2, Just("input_audio".to_owned())),
-        tier in prop::option::weighted(0.2, Just(CostTier::Premium)),
+        (tier, lower) in (prop::option::weighted(0.2, Just(CostTier::Premium)), prop::option::weighted(0.2, 1..7_u64)),
     ) -> ExecutionMetrics {
         let mut record = ExecutionMetrics::new(Uuid::from_u128(1), skill, "1", start);
         record.kind = if routing { Kind::ModelRouting } else { Kind::default() };
@@ -173,6 +174,7 @@ prop_compose! {
         record.model.parts = parts;
         record.cost.part_unpriced = unpriced;
         record.cost_tier = tier;
+        record.tags.extend(lower.map(|call| ("lower_bound_calls".to_owned(), vec![call].into())));
         (record.tokens_input, record.tokens_output, record.tokens_used) = (input, output, used);
         record.cost_usd = cost.map(Usd::round_to_record);
         record.cost.exact_usd = cost.filter(|_| is_exact);

@@ -49,7 +49,7 @@ fn no_crash_leaves_a_half_written_log_or_loses_a_log_that_create_returned() {
             let after = disk.crash_after(calls, loss);
             let found = logs(&after);
             assert!(found.len() >= kept, "after {calls} calls, {loss:?}: {found:?}");
-            // The next file gets a new name, whatever the crash left.
+            // The next file gets a new name, no matter what the crash left.
             let next = create_on(&after).unwrap();
             assert!(!found.contains(next.file_name().unwrap().to_str().unwrap()));
             assert_eq!(logs(&after).len(), found.len() + 1);

@@ -2,8 +2,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
 use crate::disk::Disk;
-use crate::journal::Durability;
 use crate::journal::format::identity;
+use crate::journal::{Durability, Journal, JournalOptions};
 use crate::metrics::{ExecutionMetrics, Timestamp};
 use crate::{Answer, Ledger, Options};
 
@@ -117,7 +117,8 @@ fn an_index_that_is_extended_knows_all_executions() {
     let ledger = Options::new().durability(Durability::Flushed).open(&path).unwrap();
     let layout = Layout::new(&path);
     let id = identity::read(&Disk, &layout).unwrap().unwrap();
-    // The first ids have a key that few lines share. The last lines make them more.
+    // All ids have the same key. At first, only few lines have this key, but the later lines raise their number above
+    // the limit.
     let mut known = 0;
     for count in [SHARING_MAX as u128, 1, 20, 300, 700] {
         append(&ledger, known + 1..=known + count);
@@ -135,4 +136,45 @@ fn an_index_that_is_extended_knows_all_executions() {
         place.build(&block, None).unwrap().unwrap();
         assert_eq!(bytes_of(place), extended);
     }
+}
+
+/// A line that is not a record does not make each process that appends read the whole segment.
+#[test]
+fn an_execution_is_found_in_a_segment_that_is_not_clean() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("log.jsonl");
+    let open = || Options::new().durability(Durability::Flushed).open(&path).unwrap();
+    append(&open(), 1..1_000);
+    let options = JournalOptions::new(Arc::new(|| 0)).durability(Durability::Flushed);
+    Journal::open(&path, options).unwrap().append(br#"{"not": "a record"}"#).unwrap();
+    append(&open(), 1_000..2_000);
+    let ledger = open();
+    assert_eq!(ledger.reader().rebuild_index().unwrap().unclean, [1]);
+    let reads = Arc::default();
+    let (segment, index) = counted(&path, &reads);
+    assert!(index.covers().is_none());
+    assert_eq!(
+        index.has_executions_until().map(|(last, end)| (last.seq, end)),
+        Some((2_000, segment.length().unwrap()))
+    );
+    reads.store(0, Ordering::Relaxed);
+    for id in [1, 999, 1_000, 1_999] {
+        let offset = index.last_line_of(&segment, Uuid::from_u128(id)).unwrap().unwrap().unwrap();
+        assert_eq!(id_at(&segment, offset), Some(Uuid::from_u128(id)));
+    }
+    assert_eq!(index.last_line_of(&segment, Uuid::from_u128(2_000)).unwrap(), Some(None));
+    assert!(reads.load(Ordering::Relaxed) < 60, "{reads:?}");
+    // The record is not appended again, and readers report the line.
+    let recorded = ledger.recorded(Uuid::from_u128(7)).unwrap().map(|(seq, _)| seq);
+    assert_eq!(recorded, Some(7));
+    let mut records = ledger.reader().records();
+    assert_eq!(records.by_ref().filter(Result::is_ok).count(), 1_999);
+    // After a recovery that removes lines, the index of the lines before does not match.
+    let file = Disk.open(&path, Access::Append).unwrap();
+    file.truncate(file.length().unwrap() - 1).unwrap();
+    let layout = Layout::new(&path);
+    let block = Blocks::of(&Disk, &layout, u64::MAX).unwrap().next_segment().unwrap().unwrap();
+    let id = identity::read(&Disk, &layout).unwrap().unwrap();
+    let place = Place { storage: &Disk, layout: &layout, ledger: id, segment: 1 };
+    assert_eq!(place.open(&block).unwrap().err(), Some(Unusable::Stale));
 }

@@ -1,4 +1,4 @@
-//! The file of a checkpoint. It consists of:
+//! The file of a checkpoint, which consists of:
 //!
 //! - a line with the versions of the crate and of the checkpoint format,
 //! - a line of JSON, which is the [`Header`],
@@ -18,15 +18,15 @@ use crate::digest::hash_bytes;
 use crate::disk::{Access, Stat, Storage, read_full_at};
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::Cursor;
+use crate::journal::derived::NewFile;
 use crate::journal::format::Layout;
+use crate::journal::format::checksum;
 use crate::journal::read::{Sequence, link_before};
-use crate::ledger::checksum::checksum;
-use crate::ledger::derived::NewFile;
 use crate::ledger::places::Places;
 use crate::ledger::reader::scan::{Progress, Superseded};
 
-/// The first line of a checkpoint. Another version may read and count records in another way, so a checkpoint is
-/// trusted only by the version that wrote it.
+/// The first line of a checkpoint. A version trusts only its own checkpoints, because another version may read and
+/// count records differently.
 pub(super) const BEGINNING: &str = concat!("runledger ", env!("CARGO_PKG_VERSION"), ", checkpoint of form 2\n");
 
 /// The largest size of a checkpoint, enough for more than ten thousand groups.
@@ -58,19 +58,19 @@ struct Header {
     skipped: SkippedLines,
 }
 
-/// Values that are computed from the ledger when a checkpoint is written, and again when it is read. If they differ,
-/// the lines that the checkpoint was computed from have changed.
+/// Values that tie a checkpoint to the lines that it was computed from. They are computed from the ledger when a
+/// checkpoint is written, and again when it is read. If they differ, these lines have changed.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Tie {
     /// The hash of the last line that the checkpoint includes.
     hash: String,
-    /// One hash over the number, inode, length and last change of every segment up to the checkpoint's end. For the
-    /// segment in which the checkpoint ends, only the number and the inode are included.
+    /// One hash over the number, inode, length and time of the last change of every segment before the one in which the
+    /// checkpoint ends. The hash also covers the number and the inode of the segment in which the checkpoint ends.
     segments: String,
 }
 
-/// Lines that are not records. Their paths are not stored, because a segment is renamed when the next one begins, and a
-/// ledger can be opened under several paths.
+/// Lines that are not records. The numbers of their segments are stored instead of their paths. A path can change: a
+/// segment is renamed when the next one begins, and a ledger can be opened under several paths.
 #[derive(Debug, Serialize, Deserialize)]
 struct SkippedLines {
     count: u64,
@@ -87,7 +87,7 @@ struct SkippedLine {
     source: Option<String>,
 }
 
-/// The text of an error's source. A checkpoint stores only the text, not the source itself.
+/// The text of an error's source. A checkpoint stores this text instead of the source itself.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct SourceText(String);
@@ -97,8 +97,8 @@ impl CheckpointFile<'_> {
         self.layout.baseline_checkpoint(self.by.name())
     }
 
-    /// Reads the checkpoint. Returns `None` if the file does not exist, or if it counts other lines than `superseded`
-    /// allows.
+    /// Reads the checkpoint. Returns `None` if the file does not exist, or if the checkpoint includes a line that is in
+    /// `superseded` now.
     ///
     /// # Errors
     /// [`ErrorKind::Stale`] if the checkpoint cannot be trusted, and [`ErrorKind::Io`] if it cannot be read.
@@ -123,7 +123,7 @@ impl CheckpointFile<'_> {
             return Err(self.stale("the ledger was truncated, replaced or changed"));
         };
         if header.superseded != superseded.checksum_before(header.end) {
-            // A later line has the same execution as a line that the checkpoint counts. This is no fault.
+            // A later line has the same execution as a line that the checkpoint includes. This is not a fault.
             return Ok(None);
         }
         let accumulator = Accumulator::from_bytes(state).map_err(|_| damaged())?;
@@ -140,7 +140,8 @@ impl CheckpointFile<'_> {
 
     fn bytes(&self) -> io::Result<Vec<u8>> {
         let file = self.storage.open(&self.path(), Access::Read)?;
-        // A longer file is not a checkpoint. Only a part of it is read, and the checksum of that part is wrong.
+        // A file longer than `BYTES_MAX` is not a checkpoint. Only its beginning is read, whose checksum is wrong, so
+        // it is refused later.
         let mut bytes = vec![0; file.length()?.min(BYTES_MAX) as usize];
         let read = read_full_at(&*file, &mut bytes, 0)?;
         bytes.truncate(read);
@@ -155,8 +156,8 @@ impl CheckpointFile<'_> {
         Error::new(ErrorKind::Stale, READ).path(&self.path()).detail(format!("{why}; all records were read instead"))
     }
 
-    /// Computes the [`Tie`] of a checkpoint that ends at `end`, from the ledger as it is now. Returns the tie, and the
-    /// path of the segment that contains `end`. Returns `None` if no line of the chain ends at `end`.
+    /// Computes the [`Tie`] of a checkpoint that ends at `end`, from the current state of the ledger. Also returns the
+    /// path of the segment in which the checkpoint ends. Returns `None` if no line of the chain ends at `end`.
     fn tie(&self, end: Cursor) -> Result<Option<(Tie, PathBuf)>> {
         let mut sealed = self.layout.sealed_segments(self.storage)?;
         let path = match sealed.last() {
@@ -216,7 +217,7 @@ impl CheckpointFile<'_> {
         keep().map_err(|source| failed(source).detail("the next call reads the same lines again"))
     }
 
-    /// Replaces the file by one with `bytes`, unless another process is replacing it now.
+    /// Replaces the file by a new one with `bytes`. Does nothing if another process is replacing the file.
     fn replace(&self, bytes: &[u8]) -> io::Result<()> {
         let path = self.path();
         match NewFile::open(self.storage, path.with_extension("new"))? {

@@ -1,16 +1,16 @@
-//! Computes the baselines of a whole ledger from a checkpoint and the lines after it.
+//! Computes the baselines of a whole ledger quickly, from a checkpoint and the lines after it.
 //!
 //! A checkpoint is a file in the ledger's internal directory. It holds the [`Accumulator`] (counts and sums) of all
-//! lines up to a position, and everything that a scan needs to continue there. The result is byte-identical to the
-//! result of a pass over all records. This is possible because an accumulator has only counts and sums of integers, so
-//! that the order of the records does not matter.
+//! lines up to a position, and everything that a scan needs to continue there. An accumulator has only counts and sums
+//! of integers, so the order of the records does not matter. The result is byte-identical to the result of a pass over
+//! all records.
 //!
 //! Two other designs were considered. A histogram of fixed buckets would be smaller, but would not have the exact
-//! latencies. A file with the necessary fields of all records would be exact, but would grow with the ledger, and each
-//! call would have to read the whole file.
+//! latencies. A file with the necessary fields of all records would be exact. But such a file would grow with the
+//! ledger, and each call would have to read all of it.
 //!
-//! A checkpoint is trusted only if the ledger still has the lines that the checkpoint was computed from. A checkpoint
-//! is never synced. If a crash truncates the file, its checksum is wrong, and the checkpoint is computed again from the
+//! A checkpoint is used only if the ledger still has the lines that the checkpoint was computed from. A checkpoint is
+//! never synced. If a crash truncates the file, the checksum is wrong, and the checkpoint is computed again from the
 //! ledger.
 
 mod file;
@@ -25,8 +25,8 @@ use crate::journal::Cursor;
 use crate::journal::format::identity;
 use file::CheckpointFile;
 
-/// A checkpoint is written only after this many bytes were read. Reading fewer bytes again takes a few milliseconds at
-/// most.
+/// A checkpoint is written only if a call has read at least this many bytes of lines. Reading fewer bytes again takes a
+/// few milliseconds at most.
 const BYTES_MIN: u64 = 16 * 1024 * 1024;
 
 /// The result of [`LedgerReader::baselines`].
@@ -35,8 +35,8 @@ const BYTES_MIN: u64 = 16 * 1024 * 1024;
 pub struct LedgerBaselines {
     /// The baselines of all records, with the lines that were skipped because they are not records.
     pub baselines: Baselines,
-    /// Why a checkpoint was not trusted, or could not be written; normally empty. The baselines are correct in all
-    /// cases.
+    /// Why a checkpoint was not trusted, or could not be written. Normally, there are no notes. Even with notes, the
+    /// baselines are correct.
     pub notes: Vec<Error>,
 }
 
@@ -48,9 +48,10 @@ struct Checkpoint {
 }
 
 impl LedgerReader {
-    /// Computes the baselines of all records. The result is equal to that of a [scan](Self::scan) of all records. But
-    /// the lines before the latest checkpoint are not read again, because the checkpoint stores their results. Each
-    /// grouping has a checkpoint in the ledger's internal directory, such as `baseline-skill.checkpoint`.
+    /// Computes the baselines of all records, grouped by `by`. The result is equal to that of a [scan](Self::scan) of
+    /// all records. But the lines before the latest checkpoint are not read again, because the checkpoint stores their
+    /// results. Each grouping has its own checkpoint in the ledger's internal directory, such as
+    /// `baseline-skill.checkpoint`.
     ///
     /// A call that has read at least 16 MiB of lines writes a checkpoint, which replaces the previous one. A checkpoint
     /// can be deleted at any time.
@@ -60,21 +61,22 @@ impl LedgerReader {
     /// - The checkpoint is complete.
     /// - This version of the crate wrote it for this ledger's id.
     /// - The ledger still has every line that the checkpoint was computed from.
-    /// - No later line has the same execution as one of these lines. Otherwise there is no note.
+    /// - None of these lines is followed by a later line of the same execution. If only this condition is not met,
+    ///   there is no note.
     ///
-    /// To check the third condition, the hash of the last line that the checkpoint includes, and the inode of each
-    /// segment, are compared with those in the checkpoint. For a sealed segment, the length and the time of the last
-    /// change are compared too. If the checkpoint is not trusted, all records are read,
-    /// [`notes`](LedgerBaselines::notes) say why, and a new checkpoint replaces the old one.
+    /// To check the third condition, the hash of the checkpoint's last line and the inode of each segment are compared
+    /// with those in the checkpoint. For a sealed segment, the length and the time of the last change are compared too.
+    /// If the checkpoint is not trusted, all records are read, [`notes`](LedgerBaselines::notes) say why, and a new
+    /// checkpoint replaces the old one.
     ///
-    /// One change is not noticed: an edit in place in the active segment, before the checkpoint's end.
-    /// [`verify`](Self::verify) finds such an edit. The baselines include the edit only after the checkpoint was
+    /// One change is not noticed: an edit in place in the active segment, before the position at which the checkpoint
+    /// ends. [`verify`](Self::verify) finds such an edit. The baselines include the edit only after the checkpoint was
     /// deleted, or was replaced because it was not trusted.
     ///
-    /// The only other files that a reader writes are [indexes](Self::find). Concurrent calls do not disturb each other.
-    /// If a checkpoint cannot be written, a note says so, and each call reads the same lines again. A file of plain
-    /// JSON lines has no checkpoint, because it has no internal directory and no chain. If the last line of a ledger
-    /// has no trailer (the number and the hashes at the end of a line), no checkpoint is written either.
+    /// Concurrent calls do not disturb each other. If a checkpoint cannot be written, a note says so, and each call
+    /// reads the same lines again. A file of plain JSON lines has no checkpoint, because it has no internal directory
+    /// and no chain. If the last line has no trailer (the number and the hashes at the end of a line), no checkpoint is
+    /// written either.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if a segment cannot be read.
@@ -110,8 +112,8 @@ impl LedgerReader {
         let init = || Accumulator::by(by);
         self.scan().continue_from((progress, accumulator), init, Accumulator::add_fields, Accumulator::merge)?;
         if let Some(file) = file
-            // If this process has no permission to read a segment, it writes no checkpoint. Another process, which can
-            // read the segment, would otherwise use the incomplete results.
+            // If this process has no permission to read a segment, it writes no checkpoint, because the results are
+            // incomplete. Otherwise another process, which can read the segment, would use them.
             && checkpoint.progress.skipped_before.unreadable().is_empty()
             // A checkpoint that was not trusted is replaced.
             && (checkpoint.progress.bytes >= bytes_min || !notes.is_empty())

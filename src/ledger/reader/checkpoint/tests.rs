@@ -1,5 +1,5 @@
 //! These tests check that a refresh returns the same baselines as a pass over all records, whatever changed the ledger
-//! or the checkpoint before the refresh.
+//! or the checkpoint before.
 
 use crate::disk::{Disk, Storage};
 use crate::journal::format::Layout;
@@ -362,7 +362,7 @@ fn a_checkpoint_of_another_version_ledger_or_grouping_is_not_trusted() {
     place.write(&place.checkpoint(), &[&whole[..at], b"0.0.9", &whole[at + number.len()..]].concat());
     place.assert_rebuilt(ErrorKind::Stale, VERSION);
 
-    // Now the internal files seem to have been copied from another ledger.
+    // With this id, the internal files seem to have been copied from another ledger.
     place.identify(2);
     place.assert_rebuilt(ErrorKind::Stale, OTHERS);
 
@@ -471,7 +471,7 @@ fn calls_at_the_same_time_do_not_disturb_each_other() {
     assert_eq!(as_text(&place.refresh_by(BaselineBy::Environment, 0).baselines), place.full(BaselineBy::Environment));
 }
 
-/// The checkpoint has counted a line that does not count any more. This is no fault, so there is no note.
+/// The checkpoint includes a line that a later line supersedes. This is not a fault, so there is no note.
 #[test]
 fn a_later_line_of_a_counted_execution_replaces_the_checkpoint() {
     let mut place = Place::of(20);

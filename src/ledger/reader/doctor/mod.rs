@@ -1,4 +1,4 @@
-//! Checks whether a ledger is intact, and whether its location is safe.
+//! Checks whether a ledger's files are in order, and whether its location is safe, for `runledger doctor`.
 
 mod place;
 mod state;
@@ -9,6 +9,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::LedgerReader;
+use crate::disk::absolute;
 use crate::error::Error;
 use crate::journal::format::Layout;
 use crate::metrics::Timestamp;
@@ -17,7 +18,7 @@ use crate::metrics::Timestamp;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Level {
-    /// Everything is as it should be.
+    /// Nothing has to be done.
     Ok,
     /// The ledger works, but somebody should look at the finding.
     Warning,
@@ -73,11 +74,11 @@ impl Check {
 }
 
 impl LedgerReader {
-    /// Examines the location of the ledger whose active segment, the file to which new lines are appended, is `path`.
-    /// Also examines the ledger itself if it exists.
+    /// Examines the location of the ledger at `path`, which is the file to which new lines are appended. Also examines
+    /// the ledger itself if it exists.
     ///
-    /// This function checks the surroundings of the ledger: the file system, the permissions, the lock, the duration of
-    /// syncs, the free space, the process's limits, the clock and the bundled prices.
+    /// This function checks the file system, the permissions, the lock, the duration of syncs, the free space, the
+    /// process's limits, the clock and the bundled prices.
     ///
     /// If the ledger exists, this function also checks:
     ///
@@ -88,9 +89,8 @@ impl LedgerReader {
     /// - whether the index of each sealed segment (a file that no longer changes) is complete and matches the segment.
     ///
     /// This function changes none of the ledger's files, and does not [verify](Self::verify) the lines. To measure
-    /// syncs, it creates two temporary files and removes them again. These files are in the ledger's directory. If that
-    /// directory does not exist, they are in the nearest existing directory above it. This function takes at most a few
-    /// seconds.
+    /// syncs, it creates two temporary files and removes them again. They are in the ledger's directory, or, if that
+    /// directory does not exist, in the nearest existing directory above it. This function takes at most a few seconds.
     ///
     /// ```
     /// use runledger::LedgerReader;
@@ -105,8 +105,7 @@ impl LedgerReader {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn examine(path: impl AsRef<Path>) -> Vec<Check> {
-        let path = path.as_ref();
-        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let path = absolute(path.as_ref());
         let (layout, now) = (Layout::new(&path), Timestamp::now());
         let mut checks = place::checks(&layout, now);
         checks.extend(state::checks(&layout, now));

@@ -21,8 +21,8 @@ use crate::metrics::Timestamp;
 const SYNC_SLOW_US: u128 = 20_000;
 /// A sync faster than this causes a warning, because no disk is so fast.
 const SYNC_IMPOSSIBLE_US: u128 = 5;
-/// If the process may open fewer files than this at once, that causes a warning. A ledger has about ten files open, and
-/// a scan of many segments opens a few more. The other files are for the program itself.
+/// If this process may have fewer open files than this, the check warns. A ledger has about ten files open, and a scan
+/// of many segments opens a few more. The other files are for the program itself.
 const OPEN_FILES_MIN: u64 = 64;
 /// A clock that shows an earlier time is wrong, because this version did not exist at that time.
 const CLOCK_MIN: &str = "2026-01-01T00:00:00.000Z";
@@ -74,9 +74,9 @@ fn of_place(layout: &Layout, directory: &Path) -> Check {
     }
 }
 
-/// Checks that only the ledger's user, or the group that shares its directory, has rights to the ledger's files. The
-/// ledger creates its files with such permissions, but somebody may have changed them. Only a ledger's own files are
-/// checked, so that the command in the advice never changes the permissions of a directory like `/tmp`.
+/// Checks that nobody has rights to the ledger's files except the ledger's user, or the group that shares its
+/// directory. The ledger creates its files with such permissions, but somebody may have changed them. Only the ledger's
+/// own files are checked, so that the command in the advice never changes the permissions of a directory like `/tmp`.
 fn of_permissions(layout: &Layout) -> Check {
     const NAME: &str = "permissions";
     let shared = match mode(layout.parent()) {
@@ -166,8 +166,8 @@ fn of_space(free: Result<u64>) -> Check {
     }
 }
 
-/// Checks the limit on the file size. A segment ends before it reaches the limit. A single record that is larger than
-/// the limit cannot be stored.
+/// Checks the limit that the system sets for the size of a file. If there is a limit, a segment ends before it reaches
+/// the limit. A record that is larger than the limit cannot be stored.
 fn of_file_length() -> Check {
     const NAME: &str = "file size";
     match file_bytes_max() {

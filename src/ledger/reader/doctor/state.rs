@@ -1,4 +1,4 @@
-//! Checks a ledger's own files, without verifying a line.
+//! Checks a ledger's own files, without verifying its lines.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -18,9 +18,9 @@ use crate::ledger::index::{Place, State};
 use crate::ledger::pending::{detached, slots, spill};
 use crate::metrics::{ExecutionMetrics, Timestamp};
 
-/// The clocks of two machines may differ by this much.
+/// A record may be this far in the future without a warning, because the clocks of two machines can differ.
 const CLOCK_TOLERANCE_MS: i64 = 60_000;
-/// Events that are older than this are not counted.
+/// Only events that are at most this old are counted.
 const EVENTS_MS: i64 = 7 * 86_400_000;
 /// The kinds of events that report a damaged file, or a record that could not be appended.
 const EVENTS_OF_NOTE: [&str; 4] = ["damaged", "abandoned", "spilled", "lost"];
@@ -49,7 +49,7 @@ pub(super) fn checks(layout: &Layout, now: Timestamp) -> Vec<Check> {
     checks
 }
 
-/// Reports the sealed segments that this process has no permission to read; `None` if it may read all of them.
+/// Reports the sealed segments that this process has no permission to read. Returns `None` if there are none.
 fn of_segments(layout: &Layout) -> Option<Check> {
     let sealed = layout.sealed_segments(&Disk).ok()?;
     let denied = sealed.into_iter().filter_map(|segment| {
@@ -67,8 +67,8 @@ fn unreadable(name: &'static str, denied: &[Error]) -> Check {
     Check::new(name, Level::Warning, found.join("; "), None)
 }
 
-/// Checks that this process has the permission to write to the ledger. Opening the file for an append does not change
-/// it.
+/// Checks that this process has the permission to write to the ledger, by opening the file for appending. This does not
+/// change the file.
 fn of_rights(layout: &Layout, _: Timestamp) -> Result<Check> {
     let path = layout.active();
     Ok(match Disk.open(path, Access::Append) {
@@ -81,7 +81,7 @@ fn of_rights(layout: &Layout, _: Timestamp) -> Result<Check> {
     })
 }
 
-/// Returns the paths that DuckDB, jq and pandas need to read the whole ledger.
+/// Reports the paths that DuckDB, jq and pandas need to read the whole ledger.
 fn of_readers(layout: &Layout, _: Timestamp) -> Result<Check> {
     let (active, sealed) = (layout.active().display(), layout.sealed().join("*.jsonl"));
     let found = match layout.sealed_segments(&Disk)?.len() {
@@ -91,7 +91,8 @@ fn of_readers(layout: &Layout, _: Timestamp) -> Result<Check> {
     Ok(Check::ok("readers", found))
 }
 
-/// Checks the indexes of the segments. A missing index is no problem, because a search builds it when it needs it.
+/// Checks the indexes of the segments. A missing index is not a problem, because the next reader that needs it builds
+/// it.
 fn of_index(layout: &Layout, _: Timestamp) -> Result<Check> {
     let Some(ledger) = identity::read(&Disk, layout)? else { return Ok(Check::ok("index", "none")) };
     let mut counts: BTreeMap<State, u64> = BTreeMap::new();
@@ -123,8 +124,8 @@ fn of_index(layout: &Layout, _: Timestamp) -> Result<Check> {
     })
 }
 
-/// Checks that no synced bytes are missing, that the last line is complete, and that the execution of that line did not
-/// start later than now.
+/// Checks that no synced bytes are missing, that the last line is complete, and that its execution did not start in the
+/// future.
 fn of_end(layout: &Layout, now: Timestamp) -> Result<Check> {
     const NAME: &str = "end";
     let mut known = Known::from_all(&Disk, layout);
@@ -232,7 +233,7 @@ fn of_events(layout: &Layout, now: Timestamp) -> Result<Check> {
         if piece.unfinished {
             break;
         }
-        // A part of an event that could not be written completely is skipped.
+        // Skip the rest of an event that could not be written completely.
         let Ok(DatedEvent { at, event }) = serde_json::from_slice(lines.bytes(piece)) else { continue };
         if now.unix_ms().saturating_sub(at.unix_ms()) <= EVENTS_MS && EVENTS_OF_NOTE.contains(&event.as_str()) {
             *of_note.entry(event).or_default() += 1;

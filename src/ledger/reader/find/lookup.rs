@@ -17,17 +17,17 @@ use crate::ledger::reader::scan::{BLOCK_BYTES, Progress, Seen, Superseded, fold_
 use crate::ledger::reader::segments::{Segment, Segments};
 use crate::metrics::ExecutionMetrics;
 
-/// The largest number of lines of a run that are read one by one. If a segment has more, reading all its lines in order
-/// is faster, and holds fewer of them in memory.
+/// The largest number of wanted lines of a segment that are read one by one. If there are more, reading the whole
+/// segment in order is faster, and holds fewer records in memory.
 const HITS_MAX: usize = 4096;
 
-/// Passes each wanted record to `take`, in ledger order, until `take` returns false. Returns the lines that were skipped
-/// because they are not records. They are the same with and without indexes, because an index is used only if each line
-/// of its segment is a record.
+/// Passes each wanted record to `take`, in ledger order, until `take` returns false. Returns the lines that were
+/// skipped because they are not records. An index covers only records, so these lines are the same with and without
+/// indexes.
 ///
 /// # Errors
-/// [`ErrorKind::Io`](crate::ErrorKind::Io) if the disk fails, or if no record could be read because this process may not
-/// read some segments.
+/// [`ErrorKind::Io`](crate::ErrorKind::Io) if the disk fails, or if no record could be read because this process may
+/// not read some segments.
 pub(super) fn each(
     reader: &LedgerReader,
     wanted: &Wanted<'_>,
@@ -94,8 +94,8 @@ impl Found {
     }
 }
 
-/// Returns the wanted records among the lines that an index covers. Returns `None` if the lines have to be scanned,
-/// because the index is wrong, or because too many lines are wanted.
+/// Returns the wanted records among the lines that an index covers. Returns `None` if these lines have to be scanned,
+/// because the index does not match its segment, or because too many lines are wanted.
 fn by_index(segment: &mut Segment<'_>, wanted: &Wanted<'_>, superseded: &Superseded) -> Option<Vec<ExecutionMetrics>> {
     let (section, first, last) = wanted.keys();
     let mut entries = segment.ask(|index| index.entries(section, first, last))?;
@@ -116,15 +116,24 @@ fn by_index(segment: &mut Segment<'_>, wanted: &Wanted<'_>, superseded: &Superse
     Some(records)
 }
 
-/// Reads the line that an index names by an entry of `section`. Returns `None` if the line does not match the entry, so
-/// that the index cannot be trusted.
+/// Reads the line to which an entry in `section` of an index points. `span` is the span of the index. Returns `None` if
+/// the line does not have the key of the entry. In that case, the index cannot be trusted.
 pub(in crate::ledger::reader) fn hit(
     file: &Arc<dyn StorageFile>,
     section: Section,
     entry: Entry,
     span: &Span,
 ) -> Option<ExecutionMetrics> {
-    let line = line_at(file, u64::from(entry.offset)).ok()??;
+    record_at(file, entry.offset, span).filter(|record| index::keys_of(section, record).any(|key| key == entry.key))
+}
+
+/// Returns the record at an offset; `None` if it has no intact line of `span`.
+pub(in crate::ledger::reader) fn record_at(
+    file: &Arc<dyn StorageFile>,
+    offset: u32,
+    span: &Span,
+) -> Option<ExecutionMetrics> {
+    let line = line_at(file, offset.into()).ok()??;
     line::check(&line).filter(|trailer| (span.first..=span.last.seq).contains(&trailer.link.seq))?;
-    record(&line).ok().filter(|record| index::keys_of(section, record).any(|key| key == entry.key))
+    record(&line).ok()
 }

@@ -1,8 +1,8 @@
-//! Finds the records of one execution or one run.
+//! Finds the records of one execution or one run, without reading the whole ledger if the segments have indexes.
 //!
-//! - `wanted.rs` says which records are looked for.
+//! - `wanted.rs` says which records are wanted.
 //! - `lookup.rs` reads a segment through its index, or scans it on all cores.
-//! - `search.rs` searches a text in a line.
+//! - `search.rs` searches a line for a text, which decides quickly whether the line has to be parsed.
 
 mod lookup;
 mod search;
@@ -15,33 +15,34 @@ use uuid::Uuid;
 use super::LedgerReader;
 use crate::error::{Result, Skipped};
 use crate::metrics::ExecutionMetrics;
-pub(super) use lookup::hit;
+pub(super) use lookup::{hit, record_at};
 use wanted::Wanted;
 
 /// The result of [`LedgerReader::find_prefix`].
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct FoundRecords {
-    /// The last record of each execution, in the order of their first records.
+    /// The last record of each execution. The executions are in the order of their first records.
     pub records: Vec<ExecutionMetrics>,
-    /// True if there are more executions, so that the rest of the ledger was not read.
+    /// True if more executions were found than were asked for. The rest of the ledger was then not read.
     pub has_more: bool,
-    /// The lines that are not records, and the segments that this process may not read. Only the lines that were read
-    /// are included. The lines that an index covers are all records, so they are not read.
+    /// The lines that are not records, among those that were read, and the segments that this process has no permission
+    /// to read. Lines that an index covers are always records.
     pub skipped: Skipped,
 }
 
 impl LedgerReader {
-    /// Returns the record of an execution, or `None` if the ledger has none. If several records have this id, returns
-    /// the last one.
+    /// Returns the record of the execution `id`, or `None` if the ledger has none. If several records have this id,
+    /// returns the last of them.
     ///
-    /// Each segment has an [index](crate::docs::index), so its lines are not read. Only the lines that were appended to
-    /// the active segment after its index was built are scanned, at most 2 MiB. The first call builds a missing index,
-    /// which needs the right to write to the ledger's internal directory. Without this right, all segments are scanned.
-    /// The result is the same.
+    /// The [index](crate::docs::index) of a segment says where the lines of an execution are, so the other lines are
+    /// not read. In the active segment, the lines that its index does not cover are read too: at most 2 MiB. If a
+    /// segment has no index, the first call builds it. For this, the process needs the right to write to the ledger's
+    /// internal directory. If the index cannot be built, the segment is read completely, and the result is the same.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if a segment cannot be read, unless the record was found in another one.
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the disk fails. If this process has no permission to read a segment,
+    /// the call fails only if the record is not found in another segment.
     ///
     /// ```
     /// use runledger::{Ledger, Skill};
@@ -68,12 +69,13 @@ impl LedgerReader {
         }
     }
 
-    /// Returns the records of all executions whose ids begin with `digits`, but of at most `limit` executions. `digits`
-    /// are hexadecimal, without hyphens. Like [`find`](Self::find), it returns the last record of each execution.
+    /// Returns the executions whose ids begin with `digits`, at most `limit` of them. `digits` are hexadecimal, without
+    /// hyphens. Like [`find`](Self::find), this call returns the last record of each execution.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the disk fails, or if no record could be read because this process may
-    /// not read some segments; [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if `digits` are not 1 to 32 hex digits.
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the disk fails, or if the only segments with records are those that
+    /// this process has no permission to read; [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if `digits` are not 1
+    /// to 32 hex digits.
     pub fn find_prefix(&self, digits: &str, limit: usize) -> Result<FoundRecords> {
         let mut found = FoundRecords::default();
         let FoundRecords { records, has_more, .. } = &mut found;
@@ -121,15 +123,15 @@ impl LedgerReader {
         }
     }
 
-    /// Passes each record whose `run_id` or `parent_run_id` is `run_id` to `take`, in ledger order, until `take` returns
-    /// false. Reads the same parts of the ledger as [`find`](Self::find). If a segment has thousands of these records,
-    /// it is scanned on all cores, so that only some of them are in memory.
+    /// Passes each record whose `run_id` or `parent_run_id` is `run_id` to `take`, in ledger order, until `take`
+    /// returns false. Reads the same parts of the ledger as [`find`](Self::find). If a segment has more than 4,096 of
+    /// these records, the whole segment is read on all cores. This is faster, and holds fewer records in memory.
     ///
-    /// Returns the lines that are not records, and the segments that this process may not read.
+    /// Returns the lines that are not records, and the segments that this process has no permission to read.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the disk fails, or if no record could be read because this process may
-    /// not read some segments.
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the disk fails, or if no record could be read because this process
+    /// may not read some segments.
     ///
     /// ```
     /// use runledger::metrics::RunIds;
@@ -157,12 +159,12 @@ impl LedgerReader {
         lookup::each(self, &Wanted::run(run_id), &mut take)
     }
 
-    /// Like [`each_naming_run`](Self::each_naming_run), but for the records that have no `run_id`, and whose
+    /// Like [`each_naming_run`](Self::each_naming_run), but for strays: records that have no `run_id`, and whose
     /// `parent_execution_id` is one of `parents`.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the disk fails, or if no record could be read because this process may
-    /// not read some segments.
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the disk fails, or if no record could be read because this process
+    /// may not read some segments.
     pub fn each_stray(
         &self,
         parents: &BTreeSet<Uuid>,

@@ -1,6 +1,6 @@
-//! Searches a text in a line.
+//! Searches a line for a text, without parsing the line.
 
-/// A JSON text in quotes.
+/// A search for a JSON string, including its quotes.
 #[derive(Debug, Clone)]
 pub(super) struct Search {
     quoted: Vec<u8>,
@@ -12,15 +12,16 @@ impl Search {
         Self { quoted: serde_json::Value::from(text).to_string().into_bytes() }
     }
 
-    /// Returns true if `json` has the text as a string, and sometimes if it does not. Every JSON text with an escape is
-    /// accepted, because the escape can be a part of the text.
+    /// Returns false if `json` certainly does not contain the string. If `json` has an escape, returns true, because
+    /// the escape can be a part of the string.
     pub(super) fn may_be_in(&self, json: &[u8]) -> bool {
         json.contains(&b'\\') || has(json, &self.quoted)
     }
 }
 
-/// Returns true if `bytes` contain `part`, which has at least two bytes. Compares two bytes of the part at 64 positions
-/// at a time, which the compiler does with SIMD instructions.
+/// Returns true if `bytes` contain `part`. At 64 positions at a time, compares the first and the last but one byte of
+/// `part`, so that the compiler uses SIMD instructions. The whole `part` is compared only if one of these positions
+/// matches.
 fn has(bytes: &[u8], part: &[u8]) -> bool {
     let [first, .., last_but_one, _] = part else { return bytes.windows(part.len().max(1)).any(|found| found == part) };
     let Some(positions) = (bytes.len() + 1).checked_sub(part.len()) else { return false };

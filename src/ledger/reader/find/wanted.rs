@@ -1,4 +1,4 @@
-//! Which records are looked for.
+//! The records that a search looks for.
 
 use std::collections::BTreeSet;
 
@@ -10,14 +10,14 @@ use crate::ledger::index::{self, Section};
 use crate::ledger::reader::scan::Seen;
 use crate::metrics::{ExecutionMetrics, RunIds};
 
-/// Which records are looked for.
+/// The records that a search looks for.
 #[derive(Debug, Clone)]
 pub(super) enum Wanted<'w> {
-    /// Those with ids from `first` to `last`. The records of more than `limit` executions are not needed.
+    /// The records with ids from `first` to `last`, for at most `limit` executions.
     Ids { first: u128, last: u128, limit: usize },
-    /// Those that name a run as theirs or as their parent run.
+    /// The records whose run or parent run is `id`.
     Run { id: &'w str, search: Search },
-    /// Those that name no run, but one of these executions as their parent.
+    /// The records that name no run, and whose parent is one of the executions `parents`.
     Strays { parents: &'w BTreeSet<Uuid>, search: Search },
 }
 
@@ -48,7 +48,7 @@ impl<'w> Wanted<'w> {
         Self::Strays { parents, search: Search::of("parent_execution_id") }
     }
 
-    /// Returns the maximum number of executions whose records are needed; `None` if all are needed.
+    /// Returns the maximum number of executions whose records are wanted, or `None` if there is no maximum.
     pub(super) fn limit(&self) -> Option<usize> {
         match self {
             Self::Ids { limit, .. } => Some(*limit),
@@ -63,21 +63,22 @@ impl<'w> Wanted<'w> {
             Self::Ids { first, last, .. } => (Section::Executions, key(*first), key(*last)),
             Self::Run { id, .. } => (Section::Runs, index::of_run(id), index::of_run(id)),
             Self::Strays { parents, .. } => {
-                // Keys have the order of ids.
+                // Keys sort like ids, so the lowest and the highest id have the lowest and the highest key.
                 let [first, last] = [parents.first(), parents.last()].map(|id| id.map_or(0, Uuid::as_u128));
                 (Section::Strays, key(first), key(last))
             }
         }
     }
 
-    /// Returns false if no wanted record has this key, which is between the first and the last one.
+    /// Returns false if no wanted record has this key. The key must be in the range that [`keys`](Self::keys) returns.
     pub(super) fn has_key(&self, key: u64) -> bool {
         let Self::Strays { parents, .. } = self else { return true };
         let first = Uuid::from_u64_pair(key, 0);
         parents.range(first..).next().is_some_and(|id| index::of_execution(*id) == key)
     }
 
-    /// Returns true if only the last of several records of an execution is used, so that all of them may be read.
+    /// Returns true if the caller uses only the last record of each execution. In that case, earlier records do no
+    /// harm, so it is not necessary to find out which records are superseded.
     pub(super) fn counts_last(&self) -> bool {
         matches!(self, Self::Ids { .. })
     }
@@ -95,7 +96,7 @@ impl<'w> Wanted<'w> {
         }
     }
 
-    /// Returns false if the record is not wanted for certain.
+    /// Returns false if the record is certainly not wanted. Decides without parsing the whole record.
     pub(super) fn may_have(&self, seen: &Seen<'_>) -> bool {
         match self {
             Self::Ids { first, last, .. } => (first..=last).contains(&&seen.fields.execution_id.as_u128()),
@@ -103,7 +104,8 @@ impl<'w> Wanted<'w> {
         }
     }
 
-    /// Returns true if the records after `found` are not needed.
+    /// Returns true if `found` has records of more than [`limit`](Self::limit) executions, so that later records do not
+    /// have to be read.
     pub(super) fn is_enough(&self, found: &[ExecutionMetrics]) -> bool {
         let Some(limit) = self.limit() else { return false };
         let is_first = |(at, record): (usize, &ExecutionMetrics)| {

@@ -1,4 +1,4 @@
-//! Folds the records of executions that start in a period.
+//! Reads the records of the executions that start in a period, and combines them into one value.
 
 use std::cmp::Ordering;
 
@@ -13,19 +13,20 @@ use crate::ledger::reader::segments::{Segment, Segments};
 use crate::ledger::reader::starts::Starts;
 use crate::metrics::Timestamp;
 
-/// A part of a segment that has to be read.
+/// A part of a segment whose lines have to be read.
 pub(super) struct Stretch {
     pub(super) block: Block,
-    /// True if an index covers the lines, so that other lines of the period may be known already.
+    /// True if an index covers these lines. A report then counts only the lines of those hours whose sums it did not
+    /// take from the index.
     pub(super) is_covered: bool,
 }
 
 impl Scan {
-    /// Limits the pass to executions that start at `since` or later, and before `until`. `None` is no limit.
+    /// Limits the pass to executions that start at `since` or later, and before `until`. `None` means no limit.
     ///
-    /// Through the index of each segment, the pass finds the hours of the period and reads only their lines. It builds
-    /// an index that is missing, like [`LedgerReader::find`](crate::LedgerReader::find). The skipped lines are those of a
-    /// pass over all records.
+    /// The index of each segment says where the lines of an hour are, so the pass reads only the hours of the period.
+    /// The pass builds a missing index, like [`LedgerReader::find`](crate::LedgerReader::find). The result lists the
+    /// same skipped lines as a pass over all records.
     ///
     /// ```
     /// use runledger::{ExecutionMetrics, Ledger, Timestamp, Uuid};
@@ -49,7 +50,7 @@ impl Scan {
         Self { starts: Starts { since, until }, ..self }
     }
 
-    /// Folds the records of the period. Reads only the hours of the period, where an index knows them.
+    /// Combines the records of the period. In a segment with an index, reads only the hours of the period.
     pub(super) fn fold_between<F: Form, A: Send>(
         &self,
         (progress, value): (&mut Progress, &mut A),
@@ -68,8 +69,8 @@ impl Scan {
         })
     }
 
-    /// Passes the stretches that have to be read to `read`, in ledger order. `parts` returns the parts that have to be
-    /// read among the lines that the index of a segment covers; `None` if all of them have to be read.
+    /// Passes the stretches that have to be read to `read`, in ledger order. `parts` is called for a segment with an
+    /// index. It returns which of the covered lines have to be read, or `None` if all of them have to be read.
     pub(super) fn each_stretch<A>(
         &self,
         (progress, value): (&mut Progress, &mut A),
@@ -82,7 +83,8 @@ impl Scan {
             let mut rest = segment.block.clone();
             match self.start.segment.cmp(&rest.segment) {
                 Ordering::Greater => continue,
-                // A shorter segment is not the one that the cursor was created for.
+                // If the segment ends before the cursor, it is not the segment that the cursor was created for. Read
+                // the whole segment in that case.
                 Ordering::Equal if self.start.offset <= rest.end() => rest = rest.part(self.start.offset, u64::MAX),
                 Ordering::Equal | Ordering::Less => {}
             }
@@ -106,7 +108,7 @@ impl Scan {
         Ok(())
     }
 
-    /// Folds the records of a stretch.
+    /// Combines the records of a stretch.
     pub(super) fn fold_stretch<F: Form, A: Send>(
         &self,
         block: Block,

@@ -1,7 +1,8 @@
 //! The file that stores which indexes were compared with each other.
 //!
-//! To find the executions that have lines in several segments takes all pages of all indexes if ids are random. So the
-//! result is stored. The file is derived: it is never synced, and can be deleted at any time.
+//! An execution can have lines in several segments. To find such executions, a reader compares the indexes of the
+//! segments. If ids are random, the reader needs all pages of all indexes. So it stores the result in this file. The
+//! file is derived data: it is never synced, and can be deleted at any time.
 
 use std::io;
 use std::path::PathBuf;
@@ -11,20 +12,21 @@ use uuid::Uuid;
 use super::part::Part;
 use super::sources::Source;
 use crate::disk::{Access, Storage, if_there, read_between};
+use crate::journal::derived::NewFile;
+use crate::journal::format::checksum;
 use crate::journal::format::{Layout, identity};
 use crate::journal::read::link_before;
-use crate::ledger::checksum::checksum;
-use crate::ledger::derived::NewFile;
 use crate::ledger::places::Places;
 
 /// The first bytes of the file, with its version.
 const BEGINNING: &[u8; 16] = b"rl-compared\0\0\0\0\x01";
-/// The largest file that is read or written. It has room for four million lines that do not count.
+/// The largest file that is read or written. It has room for four million superseded lines.
 const BYTES_MAX: u64 = 64 * 1024 * 1024;
-/// A file is written only if the indexes cover this many bytes. Comparing smaller ones takes some milliseconds.
+/// The file is written only if the indexes cover at least this many bytes of the segments. Comparing smaller indexes
+/// takes only a few milliseconds.
 const COVERED_MIN: u64 = 16 * 1024 * 1024;
 
-/// Parts that were compared with each other.
+/// The content of the file: the parts of segments that were compared with each other, and the result.
 #[derive(Debug, Default)]
 pub(super) struct Compared {
     parts: Vec<Part>,
@@ -33,8 +35,8 @@ pub(super) struct Compared {
 }
 
 impl Compared {
-    /// Reads the file. Returns a value without parts if there is no file, or if the file does not match the ledger.
-    /// `sources` are the segments of the ledger.
+    /// Reads the file. Returns a value without parts if there is no file, or if the file does not match `sources`,
+    /// which are the segments of the ledger.
     pub(super) fn read(storage: &dyn Storage, layout: &Layout, sources: &[Source<'_>]) -> Self {
         let read = || -> io::Result<Option<Self>> {
             let Some(file) = if_there(storage.open(&path(layout), Access::Read))? else { return Ok(None) };
@@ -50,7 +52,8 @@ impl Compared {
         self.parts.contains(part)
     }
 
-    /// Writes the file, unless the parts are small or there is only one. Another process may be writing it.
+    /// Writes the file. Does nothing if there is only one part, if the parts are too small, if the file would be too
+    /// large, or if another process is writing the file.
     pub(super) fn write(storage: &dyn Storage, layout: &Layout, parts: Vec<Part>, superseded: Vec<(u64, u64)>) {
         let bytes = parts.iter().map(|part| part.end).sum::<u64>();
         let Some(id) = id(storage, layout).filter(|_| bytes >= COVERED_MIN && parts.len() > 1) else { return };
@@ -59,7 +62,7 @@ impl Compared {
             return;
         }
         let path = path(layout);
-        // Without the file, the next reader compares the indexes again.
+        // A failure is ignored, because the next reader then compares the indexes again.
         if let Ok(Some(new)) = NewFile::open(storage, path.with_extension("new")) {
             let _ = new.replace(&path, [bytes]);
         }
@@ -82,7 +85,7 @@ impl Compared {
         bytes
     }
 
-    /// Returns `None` if the file is damaged, or if it belongs to another ledger.
+    /// Reads the content from `bytes`. Returns `None` if the file is damaged, or if it belongs to another ledger.
     fn decode(bytes: &[u8], ledger: Uuid) -> Option<Self> {
         let (all, sum) = bytes.split_last_chunk()?;
         if checksum(all).to_le_bytes() != *sum {
@@ -113,8 +116,8 @@ fn two_numbers(bytes: &[u8]) -> Option<((u64, u64), &[u8])> {
     Some(((u64::from_le_bytes(*one), u64::from_le_bytes(*other)), rest))
 }
 
-/// Returns true if the lines of `part` are still in the ledger, or were moved to an archive. Lines that were moved do
-/// not supersede lines that are left, because later lines supersede earlier ones.
+/// Returns true if the lines of `part` are still in the ledger, or were moved to an archive. Moved lines do not matter
+/// for the remaining lines: they are earlier, and only a later line supersedes another one.
 fn is_there(part: &Part, sources: &[Source<'_>]) -> bool {
     if sources.first().is_none_or(|first| part.segment < first.segment) {
         return true;

@@ -1,4 +1,4 @@
-//! Folds the records of blocks, in order.
+//! Reads blocks on several threads, and merges their values in ledger order.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -19,8 +19,8 @@ pub(in crate::ledger::reader) const BLOCK_BYTES: u64 = WHOLE.0;
 /// The calling thread reads the first two blocks alone. If a segment has only one block, no other thread is started.
 const SEGMENT: Sharing = Sharing { blocks_alone: 2, threads: None };
 
-/// Folds the records of `blocks`, which must have the block size [`BLOCK_BYTES`]. The blocks come after the lines that
-/// `so_far` includes. If `take` fails for a line, the line is skipped, like a line that is not a record.
+/// Adds the records of `blocks` to `so_far`. The blocks must have the size [`BLOCK_BYTES`], and come after the lines
+/// that `so_far` includes. If `take` fails for a line, the line is skipped, like a line that is not a record.
 pub(in crate::ledger::reader) fn fold_seen<A: Send>(
     blocks: Blocks<'_>,
     so_far: (&mut Progress, &mut A),
@@ -32,7 +32,8 @@ pub(in crate::ledger::reader) fn fold_seen<A: Send>(
     fold_blocks::<Seen<'_>, _>(blocks, SEGMENT, so_far, init, take, merge)
 }
 
-/// Folds the offsets and the ids of the records of `blocks`, which come after the lines that `so_far` includes.
+/// Adds the records of `blocks` to `so_far`. `take` gets only the offset and the id of each record. The blocks come
+/// after the lines that `so_far` includes.
 pub(super) fn fold_located<A: Send>(
     blocks: Blocks<'_>,
     sharing: Sharing,
@@ -48,7 +49,7 @@ pub(super) fn fold_located<A: Send>(
     fold_blocks::<Fields<'_>, _>(blocks, sharing, so_far, init, take, merge)
 }
 
-/// Folds all records of `blocks`, which come after the lines that `progress` and `value` include.
+/// Adds all records of `blocks` to `so_far`. The blocks come after the lines that `so_far` includes.
 pub(super) fn fold_all<F: Form, A: Send>(
     blocks: Blocks<'_>,
     sharing: Sharing,
@@ -64,8 +65,9 @@ pub(super) fn fold_all<F: Form, A: Send>(
     fold_blocks::<F, _>(blocks, sharing, so_far, init, take, merge)
 }
 
-/// Folds the records of `blocks`. The blocks come after the lines that `progress` and `value` include. If `take` fails
-/// for a line, the line is skipped, like a line that is not a record. `take` gets the offset of the line, too.
+/// Adds the records of `blocks` to `value`. The blocks come after the lines that `progress` and `value` include. `take`
+/// gets the offset of each record's line too. If `take` fails for a line, the line is skipped, like a line that is not
+/// a record.
 fn fold_blocks<F: Form, A: Send>(
     blocks: Blocks<'_>,
     sharing: Sharing,

@@ -15,15 +15,16 @@ use crate::journal::Cursor;
 use crate::journal::format::Layout;
 use crate::journal::read::blocks::{Block, Blocks};
 
-/// The id of the execution of a line, and the offset of the line in its segment.
+/// The position of a line: the id of its execution, and its offset in the segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Located {
-    /// The first eight bytes of the id, which are its key in an index, and the last eight.
+    /// The two halves of the id, of eight bytes each. The first half is the key of the line in an index.
     pub(super) id: (u64, u64),
     pub(super) offset: u64,
 }
 
-/// Returns the records of `block`, which comes after the lines that `progress` includes. Needs 24 bytes for each record.
+/// Returns the positions of the records of `block` whose ids `is_wanted` accepts. `block` comes after the lines that
+/// `progress` includes. Needs 24 bytes of memory for each of these records.
 pub(super) fn located(
     storage: &dyn Storage,
     layout: &Layout,
@@ -46,8 +47,8 @@ pub(super) fn located(
 /// A segment, and the offsets of some of its lines.
 type SegmentLines = (Block, Vec<u64>);
 
-/// Returns the segments of `tangle`, each with the offsets of the records that count, in ledger order. Also returns the
-/// lines that are not records. Needs 8 bytes for each record.
+/// Returns the segments of `tangle`, each with the offsets of its records, in ledger order. Leaves out repeated and
+/// superseded records. Also returns the lines that are not records. Needs 8 bytes of memory for each record.
 ///
 /// # Errors
 /// [`ErrorKind::Io`](crate::ErrorKind::Io) if a segment cannot be read.
@@ -67,8 +68,8 @@ pub(in crate::ledger::reader) fn untangled(
     Ok((segments, progress.into_skipped()))
 }
 
-/// Passes the segment, the id and the offset of each line of the executions `ids` to `take`, in ledger order. Reads the
-/// lines before `end`, which is a segment and an offset.
+/// Finds all lines of the executions `ids`, before the position `end`, which is a segment and an offset. Passes the
+/// file of the segment, the id and the offset of each of these lines to `take`, in ledger order.
 ///
 /// # Errors
 /// [`ErrorKind::Io`](crate::ErrorKind::Io) if a segment cannot be read.

@@ -1,20 +1,20 @@
-//! Reads the records of a ledger in one pass, on all cores.
+//! Reads the records of a ledger in one pass, on all cores, and folds them: combines them into one value, such as a
+//! sum.
 //!
 //! The segments are split into [blocks](crate::journal::read::blocks), which the threads take in turn. A thread reads
-//! the fields of a block's records in place and folds them into a value for the block. The values are merged in ledger
-//! order, so the result is the same for any number of threads.
+//! the records of a block, and adds each of them to a value that belongs to this block. The values of the blocks are
+//! merged in ledger order, so the result is the same for any number of threads.
 //!
-//! A line that a writer has repeated in a new segment counts once, like in [`Lines`](crate::journal::Lines). So which
-//! lines of a block count depends on the lines before the block. Repeated lines are found by their sequence numbers. A
-//! block is first read as if there were no lines before it. When its value is merged, the numbers of all earlier lines
-//! are known. The value is correct if the numbers in the block ascend, and if the first one is higher than all earlier
-//! numbers. Otherwise, the block is read again with the earlier numbers. That happens only if a ledger is damaged or a
-//! sync has failed.
+//! Two kinds of lines are ignored:
 //!
-//! A line does not count either if a later line has the same execution. `repeats.rs` finds these lines before the pass.
+//! - **Repeated lines.** After a failed sync, a writer repeats lines at the beginning of a new segment. Such a line has
+//!   a sequence number that was read before. Only one of these lines is used, like in [`Lines`](crate::journal::Lines).
+//! - **Superseded lines.** A later line has the same execution. `repeats.rs` finds these lines before the pass.
 //!
-//! Most lines are read in one pass over their JSON, which also finds their line feed. Only lines in an unusual form are
-//! read by `serde_json`.
+//! `numbers.rs` explains how threads recognise repeated lines, although other threads read the earlier lines.
+//!
+//! [`Fields`] are read with a parser of this crate, which also finds the end of the line. A line in an unusual form is
+//! read by `serde_json`, which is slower.
 
 mod between;
 mod compared;
@@ -54,7 +54,8 @@ pub(super) use repeats::{superseded, superseded_without_writing};
 pub use scanned::Scanned;
 pub(super) use superseded::{Superseded, Tangle};
 
-/// A pass over the records of a ledger, with [`fold`](Self::fold) or [`fold_records`](Self::fold_records).
+/// Reads all records of a ledger in one pass, and combines them into one value, such as a sum. [`fold`](Self::fold)
+/// reads the most important fields of each record, and [`fold_records`](Self::fold_records) reads whole records.
 ///
 /// A pass reads the records that [`Records`](crate::Records) returns and skips the same lines, with one exception.
 /// `fold` checks only the [`Fields`] of a record. So `fold` accepts a line whose other fields have a fault; see
@@ -97,20 +98,20 @@ impl LedgerReader {
 }
 
 impl Scan {
-    /// Limits the pass to the lines after `cursor`, the [`end`](Scanned::end) of an earlier pass. If one of these lines has
-    /// the same execution as a line before `cursor`, the earlier pass has counted that line, too.
+    /// Limits the pass to the lines after `cursor`, which is the [`end`](Scanned::end) of an earlier pass. An execution
+    /// that has a line before `cursor` and another line after `cursor` is included in both passes.
     #[must_use]
     pub fn after(self, cursor: Cursor) -> Self {
         Self { start: cursor, ..self }
     }
 
-    /// Folds the fields of all records that are in the ledger now.
+    /// Combines the fields of all records that are in the ledger now into one value.
     ///
-    /// Up to 16 threads fold, each into its own values. `init` creates a value, `take` adds a record to it, and `merge`
-    /// adds to it the value of the records that directly follow. The result equals that of one thread, provided that
-    /// merging a value has the same effect as adding its records one by one.
+    /// `init` creates an empty value, and `take` adds a record to a value. Up to 16 threads do this, each for another
+    /// part of the ledger. `merge` adds the value of the next part to the value of all earlier parts. If merging a
+    /// value has the same effect as adding its records one by one, the result is the same for any number of threads.
     ///
-    /// However long the ledger is, at most eight values per thread wait to be merged. Each thread holds 256 KiB of the
+    /// At most eight values per thread wait to be merged, for a ledger of any length. Each thread holds 256 KiB of the
     /// ledger in memory, or one line if the line is longer than that.
     ///
     /// # Errors
@@ -126,7 +127,7 @@ impl Scan {
         self.fold_in::<Fields<'_>, _>(WHOLE, init, take, merge)
     }
 
-    /// Like [`fold`](Self::fold), but folds whole records, which takes about fifteen times as long.
+    /// Like [`fold`](Self::fold), but reads whole records, which takes about fifteen times as long.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if a segment cannot be read;
@@ -189,7 +190,7 @@ impl Scan {
                 let blocks = blocks.until(progress.superseded.end());
                 fold_all::<F, _>(blocks, sharing, (progress, value), init, take, merge)
             }
-            // A ledger whose only segment is gone has no records.
+            // The only segment of the ledger was deleted, so there are no records.
             Err(error) if error.io_kind() == Some(io::ErrorKind::NotFound) => Ok(()),
             Err(error) => Err(error),
         }

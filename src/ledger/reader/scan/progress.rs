@@ -10,11 +10,13 @@ use crate::journal::read::Sequence;
 use crate::journal::read::blocks::Block;
 use crate::ledger::index::Span;
 
-/// How far a pass has come, and the lines that it has skipped. A later pass that continues from here has the same
-/// result as one pass over the whole ledger.
+/// How far a pass has come, and the lines that it has skipped. A checkpoint stores this progress, so that a later pass
+/// can continue at the same position. The two passes together then have the same result as one pass over the whole
+/// ledger.
 #[derive(Debug)]
 pub(in crate::ledger::reader) struct Progress {
-    /// Where the next line will begin. Its `seq` is not kept up to date; [`end`](Self::end) takes it from `sequence`.
+    /// Where the next line will begin. The `seq` of the cursor is not updated; [`end`](Self::end) takes it from
+    /// `sequence`.
     pub(in crate::ledger::reader) cursor: Cursor,
     pub(in crate::ledger::reader) sequence: Sequence,
     /// The number of bytes that were read, in all segments.
@@ -24,7 +26,7 @@ pub(in crate::ledger::reader) struct Progress {
     /// The lines that are not records, in the segment of `cursor`. They are separate because the path of that segment
     /// changes when the segment is sealed.
     pub(in crate::ledger::reader) skipped: Skipped,
-    /// The lines that do not count, because a later line has the same execution.
+    /// The superseded lines, which are ignored because a later line has the same execution.
     pub(in crate::ledger::reader) superseded: Arc<Superseded>,
 }
 
@@ -40,7 +42,7 @@ impl Progress {
         }
     }
 
-    /// Leaves out the lines that do not count.
+    /// Leaves out the lines of `superseded`.
     pub(in crate::ledger::reader) fn without(self, superseded: &Arc<Superseded>) -> Self {
         Self { superseded: Arc::clone(superseded), ..self }
     }
@@ -54,20 +56,22 @@ impl Progress {
         self.skipped_before
     }
 
-    /// Returns true if all lines of `span` come after the lines so far, so that none of them is repeated.
+    /// Returns true if all lines of `span` have higher numbers than the lines so far. None of the lines of `span` is
+    /// then repeated.
     pub(in crate::ledger::reader) fn comes_before(&self, span: &Span) -> bool {
         self.sequence.seq() < span.first
     }
 
-    /// Adds the lines from the start of the segment of `block` to offset `end`. All of them are records, and none of
-    /// them is repeated.
+    /// Adds the lines that an index covers: the lines of `span`, which are those from the start of the segment of
+    /// `block` to offset `end`. All of them are records, and none of them is repeated.
     pub(in crate::ledger::reader) fn pass_covered(&mut self, block: &Block, span: Span, end: u64) {
         self.sequence.extend(span.first, Sequence::after(span.last.seq));
         self.skipped_before.merge(std::mem::take(&mut self.skipped));
         self.cursor = Cursor { segment: block.segment, offset: end, lines: span.lines(), ..Cursor::START };
     }
 
-    /// Adds the lines of a block, but not its value.
+    /// Adds the lines of a block, and moves the block's errors from `part` to the skipped lines. Leaves the block's
+    /// value in `part`.
     pub(super) fn pass<A>(&mut self, block: &Block, part: &mut Part<A>) {
         let place = &mut self.cursor;
         if block.start() == 0 {

@@ -11,15 +11,15 @@ use crate::journal::read::{LINE_BYTES_MAX, Piece};
 use crate::ledger::reader::line_record::record;
 use crate::metrics::{ExecutionMetrics, Fields, Timestamp};
 
-/// The blocks of a pass over a whole ledger. They are so large that the cost of creating and merging their values is
-/// negligible.
+/// The size of the blocks of a pass over a whole ledger. The blocks are so large that creating and merging their values
+/// takes a negligible time.
 pub(super) const WHOLE: (u64, Sharing) = (4 * 1024 * 1024, Sharing { blocks_alone: 1, threads: None });
 
-/// The blocks of a pass over the lines that were appended since the previous pass. They are small, so that several
-/// threads can share even a few lines.
+/// The size of the blocks of a pass over the lines that were appended since the previous pass. The blocks are small, so
+/// that several threads can share even a few lines.
 pub(super) const TAIL: (u64, Sharing) = (256 * 1024, Sharing { blocks_alone: 2, threads: None });
 
-/// A thread's result for a block.
+/// The result that a thread gets from reading one block.
 pub(super) struct Part<A> {
     pub(super) value: A,
     pub(super) lines: u64,
@@ -33,7 +33,7 @@ pub(super) struct Part<A> {
 }
 
 impl<A> Part<A> {
-    /// Counts the last line, which begins at `offset`, among the lines that are not records.
+    /// Counts the line that was just read as a line that is not a record. The line begins at `offset`.
     fn skip(&mut self, offset: u64, error: Error) {
         self.skipped += 1;
         if self.errors.len() < Skipped::ERRORS_MAX {
@@ -42,13 +42,14 @@ impl<A> Part<A> {
     }
 }
 
-/// A block that is being read. If `take` fails for a line, the line is skipped, like a line that is not a record.
+/// A block that is being read. `take` adds a record to the value of the block. If `take` fails for a record, the line
+/// of the record is skipped, like a line that is not a record.
 pub(super) struct Reading<'t, F, A, T> {
     pub(super) part: Part<A>,
     pub(super) numbers: Numbers,
     /// True if the block belongs to the active segment.
     pub(super) is_active: bool,
-    /// The sorted offsets of lines that do not count, because a later line has the same execution.
+    /// The sorted offsets of lines that are ignored, because a later line has the same execution.
     pub(super) superseded: &'t [u64],
     pub(super) take: &'t T,
     pub(super) form: PhantomData<F>,
@@ -58,7 +59,7 @@ pub(super) struct Reading<'t, F, A, T> {
 pub(super) trait Form {
     type Of<'l>;
 
-    /// Reads the record at the start of `bytes`, and returns it with the offset at which its members (its keys and
+    /// Reads the record at the start of `bytes`. Returns the record, and the offset at which its members (its keys and
     /// values) end. Returns `None` if the record must be read by `serde_json`.
     fn ahead(bytes: &[u8]) -> Option<(Self::Of<'_>, usize)>;
 
@@ -143,7 +144,8 @@ impl Form for ExecutionMetrics {
 }
 
 impl<F, A, T> Reading<'_, F, A, T> {
-    fn counts(&self, offset: u64) -> bool {
+    /// Returns false if a later line has the same execution as the line at `offset`.
+    fn is_used(&self, offset: u64) -> bool {
         self.superseded.binary_search(&offset).is_err()
     }
 }
@@ -151,10 +153,10 @@ impl<F, A, T> Reading<'_, F, A, T> {
 impl<F: Form, A, T: Fn(&mut A, u64, &F::Of<'_>) -> Result<()>> TakeLines for Reading<'_, F, A, T> {
     fn line_ahead(&mut self, offset: u64, ahead: &[u8]) -> Option<usize> {
         let record = F::ahead(ahead);
-        // The record is borrowed, because copying such a large value takes time.
+        // Borrow the record, because moving such a large value takes time.
         let (record, members) = record.as_ref()?;
         let rest = &ahead[*members..];
-        // A line of another program, which has no number.
+        // A line of another program has no number.
         let plain = rest.starts_with(b"}\n").then_some((None, 2));
         let (seq, end) = plain.or_else(|| line::trailer_ahead(rest).map(|(seq, len)| (Some(seq), len)))?;
         let len = members + end;
@@ -163,7 +165,7 @@ impl<F: Form, A, T: Fn(&mut A, u64, &F::Of<'_>) -> Result<()>> TakeLines for Rea
         }
         self.part.lines += 1;
         self.part.end = Some(offset + len as u64);
-        if self.counts(offset)
+        if self.is_used(offset)
             && let Err(error) = (self.take)(&mut self.part.value, offset, record)
         {
             self.part.skip(offset, error);
@@ -173,7 +175,7 @@ impl<F: Form, A, T: Fn(&mut A, u64, &F::Of<'_>) -> Result<()>> TakeLines for Rea
 
     fn piece(&mut self, piece: Piece, line: &[u8]) {
         let part = &mut self.part;
-        // In the active segment, a writer may still be writing an incomplete last line.
+        // A writer may still be writing the last line of the active segment.
         if piece.unfinished && self.is_active {
             return;
         }
@@ -184,9 +186,9 @@ impl<F: Form, A, T: Fn(&mut A, u64, &F::Of<'_>) -> Result<()>> TakeLines for Rea
         }
         let trailer = line::trailer(line);
         let record = F::of(line, trailer.as_ref());
-        // JSON cannot contain a NUL, so a line that was read as a record has none.
-        let is_new = self.numbers.give(line, trailer.as_ref(), || record.is_ok() || !line.contains(&0));
-        if !is_new || !self.counts(piece.offset) {
+        // JSON cannot contain a NUL. So if the line was read as a record, it does not have to be searched for NULs.
+        let is_new = self.numbers.add(line, trailer.as_ref(), || record.is_ok() || !line.contains(&0));
+        if !is_new || !self.is_used(piece.offset) {
             return;
         }
         if let Err(error) = record.and_then(|record| (self.take)(&mut self.part.value, piece.offset, &record)) {

@@ -1,11 +1,15 @@
-//! Finds the lines that a later line of the same execution supersedes.
+//! Finds the superseded lines, which are ignored because a later line has the same execution.
 //!
-//! The index of a segment lists the lines that a later line of the same segment supersedes. So only lines of different
-//! segments, and the lines that no index covers, are compared here. The sorted keys of all segments are merged. If the
-//! next key of a segment is lower than those of all other segments, all its keys up to the next lowest one are skipped.
-//! Ids of version 7 are ordered by time, so that this reads only a few pages of each index.
+//! The key of a line is the first half of the id of its execution. An index lists the lines of a segment by key. It
+//! also lists the lines that a later line of the same segment supersedes. So this module only has to compare lines of
+//! different segments, and the lines that no index covers.
 //!
-//! A key is only the first half of an id. So the lines of a key that occurs several times are read.
+//! To compare segments, their sorted keys are merged, the lowest key first. If only one segment has the lowest key, all
+//! keys of this segment that are lower than those of the other segments are skipped. UUIDs of version 7 are ordered by
+//! time, so most pages of each index are skipped.
+//!
+//! Two ids can have the same first half. So if a key occurs several times, its lines are read, and their whole ids are
+//! compared.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
@@ -24,13 +28,14 @@ use crate::ledger::index::{Section, of_execution};
 use crate::ledger::reader::line_record::record;
 use crate::ledger::reader::segments::{Segment, Segments};
 
-/// Returns the lines that a later line of the same execution supersedes.
+/// Returns the superseded lines of a ledger.
 ///
-/// Builds missing indexes. Reads the lines that no index covers, and holds 24 bytes for each of them. Errors are
-/// ignored, because a reader that needs the same lines reports them.
+/// Builds missing indexes. Reads the lines that no index covers, and holds 24 bytes in memory for each of them. If a
+/// segment cannot be read, the search ends before that segment. The error is ignored here, because the reader that
+/// called this function reads the same segment and reports the error.
 pub(in crate::ledger::reader) fn superseded(storage: &dyn Storage, layout: &Layout) -> Arc<Superseded> {
-    // A damaged index is built again after the first attempt. If an index still does not match its segment, because
-    // the segment was edited in place, all lines are read.
+    // If the first attempt finds a damaged index, the index is built again. If the second attempt fails too, a segment
+    // was probably edited in place. In that case, all lines are read without indexes.
     let found = attempt(storage, layout, Uses::AndBuilds)
         .or_else(|Wrong| attempt(storage, layout, Uses::AndBuilds))
         .or_else(|Wrong| attempt(storage, layout, Uses::None));
@@ -67,23 +72,23 @@ fn attempt(storage: &dyn Storage, layout: &Layout, uses: Uses) -> Result<Superse
 
 #[derive(Default)]
 struct Finding<'l> {
-    /// In ledger order.
+    /// One source for the covered lines of each segment, and one for its other lines, in ledger order.
     sources: Vec<Source<'l>>,
     found: Superseded,
-    /// The lines that another line supersedes, of which both are covered by an index.
+    /// The superseded lines that an index covers, if an index also covers the later line.
     covered: BTreeSet<(u64, u64)>,
 }
 
 impl<'l> Finding<'l> {
-    /// Reads the ids of all lines that no index covers. Returns the segment and the offset at which the lines end, or
-    /// `None` if a segment could not be read.
+    /// Fills `sources`, and reads the ids of all lines that no index covers. Returns the segment and the offset at
+    /// which the lines end, or `None` if a segment could not be read.
     fn read(&mut self, storage: &'l dyn Storage, layout: &'l Layout, uses: Uses) -> Result<Option<(u64, u64)>, Wrong> {
         let Ok(Some(mut segments)) = Segments::of(storage, layout) else { return Ok(None) };
         if uses != Uses::AndBuilds {
             segments = segments.without_building();
         }
         let (mut progress, mut end) = (Progress::at(Cursor::START), Some((0, 0)));
-        // The segments so far, and the highest number before each of them.
+        // The segments so far, each with the highest sequence number of the lines before it.
         let mut before = Vec::new();
         loop {
             let mut segment = match segments.next() {
@@ -124,8 +129,9 @@ impl<'l> Finding<'l> {
         }
     }
 
-    /// Adds the segments from the one that has line number `lowest` to `last`. `before` has all segments up to `last`,
-    /// and the highest number before each of them.
+    /// Adds a [`Tangle`], which is a group of segments that have to be read together. It begins with the segment that
+    /// has line number `lowest`, and ends with the segment `last`. `before` has all segments up to `last`, each with
+    /// the highest sequence number of the lines before it.
     fn add_tangle(&mut self, before: &[(u64, u64)], last: u64, lowest: u64) {
         let first = before.iter().rfind(|(_, seq)| *seq < lowest).or(before.first());
         let mut tangle = first.map(|(first, seq)| Tangle { segments: *first..=last, seq_before: *seq });
@@ -140,7 +146,7 @@ impl<'l> Finding<'l> {
         self.found.tangles.extend(tangle);
     }
 
-    /// Compares the lines of each segment that no index covers.
+    /// Compares the lines that no index covers with other such lines of the same segment.
     fn compare_within(&mut self) -> Result<(), Wrong> {
         let groups: Vec<_> = self.sources.iter().map(Source::repeated).collect();
         for (source, groups) in groups.into_iter().enumerate() {
@@ -151,7 +157,7 @@ impl<'l> Finding<'l> {
         Ok(())
     }
 
-    /// Compares the lines of different segments. Those of `compared` were compared with each other before.
+    /// Compares the lines of different segments, except those that the file of [`Compared`] already lists as compared.
     fn compare_across(&mut self, storage: &dyn Storage, layout: &Layout, uses: Uses) -> Result<(), Wrong> {
         let compared = Compared::read(storage, layout, &self.sources);
         let is_known = |source: &Source<'_>| source.part().is_some_and(|part| compared.has(&part));
@@ -165,7 +171,7 @@ impl<'l> Finding<'l> {
         let (mut same, mut offsets) = (Vec::new(), Vec::new());
         while let Some(Reverse((key, at))) = next.pop() {
             match next.peek().copied() {
-                // The lines of one source were compared with each other.
+                // Only this source has lines left, and they were already compared with each other.
                 None if known.is_empty() => break,
                 Some(Reverse((other, _))) if other > key && known.is_empty() => {
                     self.sources[at].seek(other)?;
@@ -206,8 +212,8 @@ impl<'l> Finding<'l> {
         Ok(())
     }
 
-    /// Reads lines that seem to have the same id, in ledger order. Adds those that a later one supersedes. Fails if an
-    /// index has a line under `key` that has another key.
+    /// Reads lines that seem to have the same id, in ledger order. Adds each line that has the same id as a later one.
+    /// Fails if an index lists a line under `key`, but the line has another key.
     fn compare(&mut self, key: Option<u64>, lines: impl Iterator<Item = (usize, u64)>) -> Result<(), Wrong> {
         let (mut last, mut last_covered) = (HashMap::new(), HashMap::new());
         for (at, offset) in lines {
@@ -215,7 +221,7 @@ impl<'l> Finding<'l> {
             let line = line_at(&source.file, offset).ok().flatten();
             let id = line.and_then(|line| record(&line).ok()).map(|record| record.execution_id);
             let id = id.filter(|id| key.is_none_or(|key| key == of_execution(*id)));
-            // A line that is not a record does not supersede another one.
+            // A line that is not a record supersedes no other line.
             let Some(id) = id else {
                 if source.is_covered() {
                     return Err(Wrong);

@@ -1,4 +1,5 @@
-//! The ids of the executions of a segment, sorted, from its index or from its lines.
+//! The lines of a segment, sorted by the ids of their executions. They come from the segment's index, or from the
+//! segment itself if no index covers them. The comparison of segments reads several such sources in parallel.
 
 use std::sync::Arc;
 
@@ -12,7 +13,8 @@ use crate::ledger::reader::segments::Segment;
 #[derive(Debug)]
 pub(super) struct Wrong;
 
-/// Sorted lines of one segment, and a position among them.
+/// Lines of one segment, sorted by key, and a position among them. The key of a line is the first half of the id of its
+/// execution.
 pub(super) struct Source<'l> {
     /// The number of the segment.
     pub(super) segment: u64,
@@ -28,7 +30,7 @@ enum Sorted<'l> {
 }
 
 impl<'l> Source<'l> {
-    /// Returns the lines that the index of a segment covers.
+    /// Creates a source of the lines that the index of a segment covers.
     pub(super) fn covered(segment: Segment<'l>) -> Result<Self, Wrong> {
         let (number, file) = (segment.block.segment, Arc::clone(segment.block.file()));
         let entries = entries_of(&segment, 0)?;
@@ -39,7 +41,7 @@ impl<'l> Source<'l> {
         })
     }
 
-    /// Returns `lines`, which no index covers.
+    /// Creates a source of `lines`, which no index covers.
     pub(super) fn read(segment: u64, file: Arc<dyn StorageFile>, mut lines: Vec<Located>) -> Self {
         lines.sort_unstable();
         Self { segment, file, lines: Sorted::Read { lines, at: 0 } }
@@ -49,7 +51,7 @@ impl<'l> Source<'l> {
         matches!(self.lines, Sorted::Covered { .. })
     }
 
-    /// Returns the part of the segment that the index covers; `None` if the lines were read.
+    /// Returns the part of the segment that the index covers, or `None` if these are lines that no index covers.
     pub(super) fn part(&self) -> Option<Part> {
         let Sorted::Covered { segment, .. } = &self.lines else { return None };
         let index = segment.index.as_ref()?;
@@ -57,7 +59,7 @@ impl<'l> Source<'l> {
     }
 
     /// Returns the offsets of lines that have the same id, in one list for each id. Lines that an index covers are left
-    /// out, because the index has a section for them.
+    /// out, because a section of the index lists the covered lines whose ids repeat.
     pub(super) fn repeated(&self) -> Vec<Vec<u64>> {
         let Sorted::Read { lines, .. } = &self.lines else { return Vec::new() };
         let groups = lines.chunk_by(|one, other| one.id == other.id).filter(|lines| lines.len() > 1);
@@ -114,8 +116,8 @@ impl<'l> Source<'l> {
     }
 }
 
-/// Returns the entries of a page, or none if there is no such page. If the page is damaged, builds the index again, so
-/// that the next attempt has all pages.
+/// Returns the entries of a page, or no entries if there is no such page. If the page is damaged, builds the index
+/// again and fails. A second attempt then finds an index without damage.
 fn entries_of(segment: &Segment<'_>, page: usize) -> Result<Vec<Entry>, Wrong> {
     let index = segment.index_file().ok_or(Wrong)?;
     if let Ok(Some(entries)) = index.page(Section::Executions, page) {

@@ -1,4 +1,4 @@
-//! Sums up usage and costs, from the sums by hour of the indexes.
+//! Sums up usage and costs for a report. Most of the sums come from the indexes, which store the sums of each hour.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -16,19 +16,21 @@ use crate::metrics::{ExecutionMetrics, Timestamp};
 
 const HOUR_US: i64 = 3_600_000_000;
 
-/// A report so far, and the hours of the last segment that have to be read.
+/// The report so far, and the hours of the current segment whose lines have to be read.
 struct SumUp<Z> {
     report: Result<Report<Z>>,
     hours: HashSet<i64>,
 }
 
 impl Scan {
-    /// Adds the executions of the pass for whose start `counts` returns true to `report`.
+    /// Adds executions to `report`: those whose start time `counts` accepts.
     ///
-    /// The [index](crate::LedgerReader::find) of a segment has the sums of each hour. The lines of an hour are read only
-    /// if a part of the hour does not count, or if the hour is in two groups of the report, such as two days. A report
-    /// by run, scene or agent needs all lines. `counts` must return true for all moments of an hour if it does so for
-    /// the first and the last microsecond.
+    /// The [index](crate::LedgerReader::find) of a segment stores the sums of each hour, so most lines do not have to
+    /// be read. The lines of an hour are read only if `counts` excludes a part of the hour, or if the hour belongs to
+    /// two groups of the report. For a report by run, scene or agent, all lines are read.
+    ///
+    /// If the lines of an hour are not read, `counts` is called only with the first and the last microsecond of the
+    /// hour. So if `counts` accepts both, it must accept every time between them.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if a segment cannot be read;
@@ -79,9 +81,9 @@ impl Scan {
         Ok(Scanned { value: all.report?, end: progress.end(), skipped: progress.into_skipped() })
     }
 
-    /// Sums up the hours of a segment whose lines all count, in one group of the report each. Returns the sums,
-    /// the other hours of the period, and the parts of the segment that have the lines of these hours. Returns `None`
-    /// if the index has no such sums.
+    /// Adds up the sums of the index for those hours of a segment whose lines all count, and belong to one group of the
+    /// report. Returns the sums, the other hours of the period, and the parts of the segment that have the lines of
+    /// these other hours. Returns `None` if the index has no sums, or if the report cannot use them.
     fn by_sums<Z: TimeZone>(
         &self,
         segment: &mut Segment<'_>,
@@ -93,7 +95,8 @@ impl Scan {
             return None;
         }
         let (first, last) = self.starts.hours();
-        // All answers have to come from the same index, which is replaced if one of its pages is damaged.
+        // Ask for all three at once, so that they come from the same index: if a page is damaged, the index is replaced
+        // and asked again.
         let (hours, names, pages) = segment.ask(|index| {
             let answers = (index.hours(first, last)?, index.names()?, index.sums(first, last)?);
             Ok(match answers {
@@ -107,7 +110,7 @@ impl Scan {
             Some(ends.into_iter().all(|end| Timestamp::from_unix_us(end).is_some_and(&has)))
         };
         let is_summed = |hour: i64| counts(hour).unwrap_or(false) && empty.is_in_one_group(hour);
-        // The sums include the lines that a later line supersedes.
+        // The sums include superseded lines. So if the hour has such a line, its sums cannot be used.
         let counts_all = |hour: &Hour| !superseded.is_in(segment.block.segment, &hour.lines);
         let (summed, others): (Vec<_>, Vec<_>) =
             hours.into_iter().partition(|hour| is_summed(hour.hour) && counts_all(hour));

@@ -1,5 +1,5 @@
-//! These tests check that a pass over a ledger reads the same records as [`Records`](crate::Records), however the
-//! ledger is split into blocks and divided among threads.
+//! These tests check that a pass over a ledger reads the same records as [`Records`](crate::Records), for any division
+//! into blocks and threads.
 
 use std::collections::{HashMap, HashSet};
 

@@ -1,6 +1,7 @@
-//! Judges the lines of a ledger, one after the other, and compares them with kept heads. The lines form a chain,
-//! because each line has its number, its hash and the hash of the previous line in its trailer. A head is the number
-//! and the hash of the last line. A kept head is one that the user stored elsewhere and passed to the verification.
+//! Judges the lines of a ledger, one after the other, and compares them with kept heads. The lines form a chain: the
+//! trailer at the end of each line has the line's number, its hash and the hash of the previous line. A head is the
+//! number and the hash of the last line of a ledger. A kept head is one that the user stored elsewhere and passed to
+//! the verification.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -28,7 +29,7 @@ struct Place {
 /// The bytes between the last line that was read and the next line, if these bytes are not a line.
 #[derive(Debug, Clone, Copy)]
 enum Torn {
-    /// There are no such bytes.
+    /// There are no bytes between the two lines.
     None,
     /// The bytes end with their only line feed, and may be the beginning of a damaged line. The value is the index of
     /// the fault that reports these bytes.
@@ -48,13 +49,13 @@ pub(super) struct Chain {
     path: PathBuf,
     /// The number of lines that were read in that segment.
     line: u64,
-    /// True until a line of the segment gets a position in the chain. Lines of the previous segment may be repeated
-    /// only before that line.
+    /// True until a line of this segment gets a position in the chain. Copies of lines of the previous segment are
+    /// allowed only before that line.
     at_start: bool,
     /// The last line with a position in the chain.
     last: Link,
-    /// True if the line `last` is reported as edited. The next line may still state the hash from before the edit. This
-    /// difference is not reported as another fault.
+    /// True if the line `last` is reported as edited. The next line may still state the hash that `last` had before the
+    /// edit. This is not reported as another fault.
     last_edited: bool,
     /// The segment of the last line.
     last_segment: u64,
@@ -62,8 +63,8 @@ pub(super) struct Chain {
     anywhere: bool,
     /// The bytes after the line `last`, if these bytes are not a line.
     torn: Torn,
-    /// The numbers and hashes of the last lines. They distinguish a repeated line from a different line with the same
-    /// number.
+    /// The numbers and hashes of the last lines. They show whether a line with a number that already occurred is a copy
+    /// or a different line.
     recent: VecDeque<Link>,
     /// The numbers for which no line with a correct hash was found so far.
     missing: Missing,
@@ -76,14 +77,14 @@ pub(super) struct Chain {
     found: Verification,
 }
 
-/// The number of recent lines that are remembered. The commit area is a file with copies of the last lines. If a
-/// segment could not be synced, the next segment repeats these lines. The commit area holds at most 1 MiB, which is
-/// some 4,000 of the shortest lines.
+/// The number of recent lines that are remembered. If a segment could not be synced, the next segment begins with
+/// copies of its last lines, which come from the commit area. The commit area is a file that holds at most 1 MiB, which
+/// is about 4,000 of the shortest lines.
 const RECENT_MAX: usize = 8192;
 
 impl Chain {
-    /// Creates the chain of `ledger`, whose active segment has the number `active`. If the ledger's id is unknown,
-    /// `ledger` is `None`, and every head is treated as a head of this ledger.
+    /// Creates the chain of the ledger with the id `ledger`, whose active segment has the number `active`. `ledger` is
+    /// `None` if the id is unknown. In that case, every head is treated as a head of this ledger.
     pub(super) fn new(ledger: Option<Uuid>, layout: &Layout, active: u64, heads: &[Head]) -> Self {
         let is_own = |head: &Head| ledger.is_none_or(|ledger| head.ledger == ledger);
         let (mut own, foreign): (Vec<_>, Vec<_>) = heads.iter().cloned().partition(is_own);
@@ -180,9 +181,8 @@ impl Chain {
         }
     }
 
-    /// Finishes the verification after the last block. The parameters are from the internal files: `truncations` are
-    /// the segments that are missing or too short, and `known` is the number of the last line that was certainly
-    /// written.
+    /// Finishes the verification after the last block. Both parameters come from the internal files. `truncations` are
+    /// the segments that are missing or too short. `known` is the number of the last line that was certainly written.
     pub(super) fn end(mut self, mut truncations: Vec<Truncation>, known: Option<u64>) -> Verification {
         self.path = self.layout.active().to_owned();
         let place = Place { line: 0, byte: 0 };
@@ -198,7 +198,8 @@ impl Chain {
             let found = format!("found no line after {}; expected line {} of a kept head", self.last.seq, head.seq);
             self.fault(FaultKind::Truncated, place, Some(head.seq), found);
         }
-        // If a line after the missing lines was read, the missing lines were already reported as a gap.
+        // Do not report a truncation if a line after the missing lines was read, because the missing lines were then
+        // reported as a gap.
         let reached = known.map(|known| self.last.seq >= known);
         truncations.retain(|cut| !reached.unwrap_or(self.last_segment >= cut.shown_from));
         if let Some(seq) = known.filter(|_| reached == Some(false) && truncations.is_empty()) {
@@ -232,9 +233,8 @@ impl Chain {
     }
 
     fn edited(&mut self, trailer: &Trailer, place: Place) {
-        // The next line is compared with the number and the hash in the trailer of this line. But the edit may have
-        // changed the number. So if this line still states the hash of the previous line, it counts as the next line of
-        // the chain, whatever the number in its trailer is.
+        // The edit may have changed the number of the line. If the line still states the hash of the previous line, it
+        // is the next line, whatever its number says.
         let follows = trailer.prev == self.last.hash;
         let seq = if follows { self.last.seq.saturating_add(1) } else { trailer.link.seq };
         let found = "the line does not match its hash".to_owned();
@@ -245,7 +245,7 @@ impl Chain {
         self.last_edited = true;
         self.last_segment = self.segment;
         self.torn = Torn::None;
-        // Kept heads of this line are not compared with the line, because the line's hash is known to be wrong.
+        // Drop the kept heads of this line. A comparison would report the same edit a second time.
         self.heads_of(seq);
     }
 
@@ -315,15 +315,15 @@ impl Chain {
         }
     }
 
-    /// Changes `fault`, which reports torn bytes, so that it reports line `seq` as edited. Only this line is missing,
-    /// and the torn bytes are in its place.
+    /// Changes the fault with the index `fault`: instead of torn bytes, it then reports that line `seq` was edited.
+    /// This is correct because only line `seq` is missing, and the torn bytes are in its place.
     fn damaged(&mut self, seq: u64, fault: u64) {
         if let Some(fault) = usize::try_from(fault).ok().and_then(|fault| self.found.faults.get_mut(fault)) {
             fault.kind = FaultKind::Edited;
             fault.seq = Some(seq);
             fault.found.push_str(&format!(", in the place of line {seq}"));
         }
-        // Kept heads of this line are not compared, because the line and its hash are missing.
+        // Drop the kept heads of this line, because there is no line to compare them with.
         self.heads_of(seq);
     }
 
@@ -337,7 +337,8 @@ impl Chain {
         self.count(link, &heads, place);
     }
 
-    /// Counts a line that this segment repeats. The previous segment could not be synced, and has lost the line.
+    /// Counts a line that is missing in the previous segment. That segment could not be synced and lost the line, and
+    /// this segment begins with a copy of the line.
     fn fill(&mut self, link: Link, place: Place) {
         let heads: Vec<_> = self.passed.extract_if(.., |head| head.seq == link.seq).collect();
         self.count(link, &heads, place);

@@ -1,4 +1,5 @@
-//! Checks the hash of each line. To check a line, no other line is needed.
+//! Checks the hash of each line. A line is checked without looking at other lines, so several threads can check lines
+//! at the same time.
 
 use crate::error::Result;
 use crate::journal::format::line::{self, Trailer};
@@ -10,8 +11,9 @@ use crate::journal::read::blocks::Block;
 pub(super) struct Checked {
     /// The pieces of the block, in order. A piece is the bytes up to a line feed.
     pub(super) pieces: Vec<(Piece, Verdict)>,
-    /// The trailers of the pieces that are lines, in order. A trailer is the part of a line with its number and hashes.
-    /// The trailers are in a separate vector to save memory, since a block can have many pieces without a trailer.
+    /// The trailers of the pieces that are lines, in order. A trailer is the end of a line, with its number and hashes.
+    /// The trailers are in a separate vector, because a block can have many pieces without a trailer. This saves
+    /// memory.
     pub(super) trailers: Vec<Trailer>,
 }
 
@@ -44,8 +46,8 @@ fn verdict(bytes: &[u8], trailers: &mut Vec<Trailer>) -> Verdict {
     let torn = || Verdict::Torn { begins: bytes.starts_with(b"{") && !bytes.contains(&0) };
     let Some(trailer) = line::trailer(bytes) else { return torn() };
     let right = trailer.seals(bytes);
-    // A line never contains a NUL, but a page that was lost in a power cut reads as NULs. So a line with NULs was not
-    // edited. It is at an edge of a lost page, and is reported as torn.
+    // A line never contains a NUL. But a page that was lost in a power cut reads as NULs. So a line with NULs was
+    // probably not edited: a part of it was lost. Report it as torn.
     if !right && bytes.contains(&0) {
         return torn();
     }

@@ -18,20 +18,21 @@ pub enum FaultKind {
     Gap,
     /// Two different lines have the same number, because two writers continued from the same position.
     Fork,
-    /// A line has the same number as an earlier line, and is not known to differ from it.
+    /// A line has the same number as an earlier line. Either both lines are equal, or the earlier line is too far back
+    /// to be compared.
     Duplicate,
     /// The beginning of the ledger is missing.
     Missing,
-    /// A line was changed. The line's hash is wrong, or the next line states another hash for the line, or the line's
-    /// trailer (its number and hashes) is damaged.
+    /// A line was changed. Its hash is wrong, or the next line states another hash for it, or its trailer (the number
+    /// and the hashes at its end) is damaged.
     Edited,
     /// The ledger ends before a head that was stored elsewhere, or before a line that was synced according to the
     /// internal files.
     Truncated,
     /// The ledger, or a line of it, differs from a head that was stored elsewhere.
     Replaced,
-    /// This process has no permission to read the file. Lines in the file may also be reported as missing, and lines
-    /// that are really missing may not be noticed.
+    /// This process has no permission to read the file. The lines in this file may also be reported as missing. Other
+    /// lines that are really missing may not be noticed.
     Unreadable,
 }
 
@@ -59,7 +60,8 @@ pub struct Fault {
     pub kind: FaultKind,
     /// The path of the file. For a fault between two lines, this is the file of the second line.
     pub path: PathBuf,
-    /// The number of the line in the file, counting from 1; 0 if the fault concerns the whole file or ledger.
+    /// The number of the line in the file, counting from 1. It is 0 if the fault concerns the whole file or the whole
+    /// ledger.
     pub line: u64,
     /// The offset in the file at which the line begins.
     pub byte: u64,

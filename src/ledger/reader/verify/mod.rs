@@ -1,8 +1,9 @@
-//! Verifies every line of a ledger by the line's own hash, by the hash of the line in the next line (the chain), and by
-//! kept heads. A head is the number and the hash of the last line. A kept head is one that the user stored elsewhere.
+//! Verifies every line of a ledger. Three things are compared with the line: its own hash, the copy of this hash in the
+//! next line (the chain), and kept heads. A head is the number and the hash of the last line of a ledger. A *kept* head
+//! is one that the user stored elsewhere and passed to the verification.
 //!
-//! Computing the hashes takes most of the time. Each hash needs only its own line, so all cores compute hashes
-//! ([`check`]). One thread then judges the results line by line ([`chain`]).
+//! Computing the hashes takes most of the time. The hash of a line does not depend on other lines, so all cores compute
+//! hashes ([`check`]). One thread then judges the results line by line ([`chain`]).
 
 mod chain;
 mod check;
@@ -27,8 +28,9 @@ use chain::Chain;
 use check::Checked;
 pub use fault::{Fault, FaultKind};
 
-/// The end of the lines that were moved to an archive. The first line that is left in this ledger is chained to the
-/// last archived line, so the archived lines are not reported as missing. The archive is verified as a separate ledger.
+/// Says which lines were moved to an archive: all lines up to the line `seq`. The first line that is left in this
+/// ledger has the hash of that line as its `prev`. So the archived lines are not reported as missing. The archive is
+/// verified as a separate ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct ArchivedLines {
@@ -40,8 +42,8 @@ pub struct ArchivedLines {
     pub hash: String,
     /// The path with which a reader opens the archive, according to the ledger's events.
     pub to: String,
-    /// The number of heads that were passed to the verification and belong to lines before the line `seq`. These heads
-    /// can be compared only with the archive.
+    /// The number of kept heads that belong to lines before the line `seq`. These heads can be compared only with the
+    /// archive.
     pub heads: u64,
 }
 
@@ -66,23 +68,23 @@ pub struct Verification {
     /// The lines that were moved to an archive; `None` if there are none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub archived: Option<ArchivedLines>,
-    /// The number of lines at the beginning of a segment that are copies of lines of the previous segment, because that
-    /// segment could not be synced. They are not faults.
+    /// The number of lines at the beginning of a segment that are copies of lines of the previous segment. A writer
+    /// makes such copies if it could not sync that segment. They are not faults.
     pub copied: u64,
-    /// The number of lines that do not count, because a later line has the same `execution_id`. They are not faults.
+    /// The number of lines that readers ignore, because a later line has the same `execution_id`. They are not faults.
     pub repeated_count: u64,
-    /// The first executions that have such lines; at most [`REPEATED_MAX`](Self::REPEATED_MAX).
+    /// The first executions that have several lines; at most [`REPEATED_MAX`](Self::REPEATED_MAX).
     pub repeated: Vec<RepeatedExecution>,
-    /// The number of bytes at the end of the active segment that a writer has not finished. They are not a fault.
+    /// The number of bytes of an incomplete last line. A writer may still be writing this line, so it is not a fault.
     pub in_progress_bytes: u64,
     /// The head: the number and the hash of the last line that was read. Store the head on another machine, and pass it
-    /// to a later verification. If the ledger's identity (`ledger.json`, which has its id) is missing, the head has the
-    /// nil id, and [`notes`](Self::notes) say so.
+    /// to a later verification. The head also has the ledger's id, from `ledger.json`. If this file is missing, the id
+    /// is the nil id, and [`notes`](Self::notes) say so.
     pub head: Head,
-    /// The checks that were not possible, each with the reason; normally empty. They are not faults.
+    /// The checks that were not possible, each with the reason. Normally, there are none. They are not faults.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
-    /// The number of all faults.
+    /// The number of faults, including those that `faults` does not list.
     pub fault_count: u64,
     /// The first faults, in the order in which they were found; at most [`FAULTS_MAX`](Self::FAULTS_MAX).
     pub faults: Vec<Fault>,
@@ -92,7 +94,7 @@ impl Verification {
     /// The largest number of faults that are listed. [`fault_count`](Self::fault_count) counts all faults.
     pub const FAULTS_MAX: usize = 1000;
 
-    /// The largest number of executions with several lines that are listed.
+    /// The largest number of executions that [`repeated`](Self::repeated) lists.
     pub const REPEATED_MAX: usize = 100;
 
     /// Returns the number of faults that are not listed.
@@ -108,21 +110,20 @@ impl Verification {
 
 impl LedgerReader {
     /// Verifies every line of the ledger, and the chain over all segments. Also verifies that the ledger still contains
-    /// the line of each of `heads`.
+    /// the line of each head in `heads`.
     ///
-    /// Up to 16 cores compute hashes. Each core holds in memory a block, which is a part of a segment, and the findings
-    /// of at most eight blocks. A block has 256 KiB, or is one line if the line is longer than that.
+    /// Up to 16 cores compute hashes. Each core holds 256 KiB of a segment, or one longer line, and the findings of at
+    /// most eight such parts.
     ///
-    /// Lists the executions that have several lines, like the [readers](Self::records) that count only the last one.
-    /// This uses the index of each segment, but does not build a missing one. It needs 24 bytes of memory for each line
-    /// of a segment that has no index.
+    /// Also lists the executions that have several lines, of which [readers](Self::records) use only the last one. If a
+    /// segment has no index, making this list takes 24 bytes of memory for each of its lines.
     ///
-    /// A chain alone does not reveal that its last lines were removed, or that all lines were rewritten. The files in
-    /// the ledger's internal directory (`x.ledger/`) show which lines were synced. So a truncated ledger is reported as
-    /// a fault while these files exist. Heads that were stored elsewhere reveal both changes.
+    /// If the last lines were removed, or if all lines were rewritten, the lines still form a valid chain. The files in
+    /// the ledger's internal directory (`x.ledger/`) show which lines were synced. So while these files exist, removed
+    /// lines are reported as a fault. A head that was stored elsewhere reveals both changes.
     ///
-    /// A copy of one segment without the internal directory is verified by itself. [`Verification::notes`] say what is
-    /// missing, and whether lines come before the first line of the copy.
+    /// A copy of one segment without the internal directory is verified without the other segments.
+    /// [`Verification::notes`] say what is missing, and whether lines come before the first line of the copy.
     ///
     /// # Errors
     /// - [`ErrorKind::Io`] if the path is neither a ledger nor a copy of a segment, or if the disk fails.
@@ -136,8 +137,7 @@ impl LedgerReader {
     }
 
     /// Returns a [`FaultKind::Truncated`] for each segment that has lost bytes after they were synced. Normally there
-    /// are none. This function is fast, because it reads only names, lengths and one small file. It reads no lines, so
-    /// a [verification](Self::verify) can find more faults.
+    /// are none. This function is fast, because it reads no lines. A [verification](Self::verify) can find more faults.
     ///
     /// # Errors
     /// [`ErrorKind::Io`] if the disk fails.
@@ -152,8 +152,8 @@ impl LedgerReader {
     }
 }
 
-/// The length of a block. Blocks of this length are large enough that passing a block to a thread costs little. They
-/// are small enough that the findings of several blocks need little memory.
+/// The length of a block: large enough that passing it to a thread costs little, and small enough that its findings are
+/// small.
 const BLOCK_BYTES: u64 = 256 * 1024;
 
 fn verify_in(
@@ -169,12 +169,12 @@ fn verify_in(
     };
     let failed = |source| Error::io("verify the ledger", layout.active(), source);
     let id = identity::read(disk, layout)?;
-    // Only a regular file is opened, because opening a FIFO would wait forever.
+    // Open only a regular file, because opening a FIFO would wait forever.
     let is_file = |stat: Option<Stat>| stat.is_some_and(|stat| stat.file_type == FileType::File);
     if id.is_none() && !is_file(disk.stat(layout.active()).map_err(failed)?) {
         return Err(absent("no file"));
     }
-    // The internal files are read before the lines, so that a line that is appended concurrently does not seem to be
+    // Read the internal files before the lines. In the other order, a line that is appended in between would seem to be
     // missing.
     let mut known = Known::from_all(disk, layout);
     let truncations = known.truncations(disk, layout)?;

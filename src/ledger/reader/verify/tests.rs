@@ -56,8 +56,7 @@ fn a_damaged_trailer_is_one_fault() {
     }
 }
 
-/// Torn bytes and a missing line are reported as one fault under one condition: exactly one line is missing, and
-/// exactly one torn piece is in its place.
+/// Torn bytes and a missing line are reported as one fault only if exactly one torn piece replaces exactly one line.
 #[test]
 fn torn_bytes_are_an_edited_line_only_in_the_place_of_one_missing_line() {
     let (directory, _) = ledger();
@@ -133,8 +132,8 @@ pub(in crate::ledger) fn damage() -> impl Strategy<Value = Damage> {
     ]
 }
 
-/// Returns the lines of an intact ledger. Each line comes with the link (the number and the hash) of the line before
-/// it. Also returns the link of the last line.
+/// Returns the lines of an intact ledger. Each line comes with the link (the number and the hash) of the previous line.
+/// Also returns the link of the last line.
 pub(in crate::ledger) fn whole() -> (Vec<(Link, Vec<u8>)>, Link) {
     let mut last = Link::START;
     let line = |number: usize| {
@@ -207,7 +206,7 @@ pub(in crate::ledger) fn damaged(damages: &[Damage]) -> Vec<u8> {
     bytes
 }
 
-/// Cuts the bytes into segments, at line ends and within lines.
+/// Splits the bytes into segments, at line ends and within lines.
 pub(in crate::ledger) fn segments<'b>(bytes: &'b [u8], cuts: &[(Index, bool)]) -> Vec<&'b [u8]> {
     let place = |(cut, at_line_end): &(Index, bool)| {
         let at = cut.index(bytes.len() + 1);
@@ -263,8 +262,7 @@ fn the_findings_are_the_same_for_blocks_of_any_size_and_any_number_of_threads() 
             Ok(())
         })
         .unwrap();
-    // Each kind of fault occurs in at least 6 of 100 cases, so it is almost impossible that a kind is missing from all
-    // 200 cases.
+    // Each kind of fault occurs in at least 6 of 100 cases, so the 200 cases almost certainly contain every kind.
     let expected = ["duplicate", "edited", "fork", "gap", "missing", "replaced", "torn", "truncated"];
     assert_eq!(kinds.into_inner(), expected.map(str::to_owned).into());
 }

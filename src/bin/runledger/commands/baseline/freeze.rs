@@ -20,11 +20,11 @@ use crate::week::Week;
 ///
 /// Computes baselines over all executions that started before the week, which begins on Monday 00:00 UTC. Appends the
 /// baselines to `baselines.jsonl` next to the ledger. A week is frozen only once: a second call for the same week
-/// prints the baselines of the first call. With --json, prints the baselines as one line of JSON. If an older version
-/// of runledger froze them, they are converted to the current format.
+/// prints the baselines of the first call. With --json, prints the baselines as one line of JSON. Baselines that an
+/// older version of runledger froze are converted to the current format.
 ///
-/// If no execution started before the week, nothing is written, and the command exits with 3. The week can be frozen
-/// after older executions are recorded.
+/// If no execution started before the week, nothing is written, and the command exits with 3. After older executions
+/// are recorded, call the command again to freeze the week.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: run this every Monday
   runledger baseline freeze")]

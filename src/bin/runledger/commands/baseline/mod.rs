@@ -30,9 +30,9 @@ use crate::zone::Zone;
 /// has at most 49,152 distinct latencies, and otherwise accurate to 0.4 %. In the JSON, `latency_precision` says
 /// whether the percentiles are exact. The same records always give the same JSON, byte for byte.
 ///
-/// If none of --since, --until, --skill and --last is given, results are cached, so later calls read only new records.
-/// For long ledgers, the cache is stored in `baseline-skill.checkpoint` and similar files in the ledger's internal
-/// directory. These files can be deleted at any time.
+/// Without --since, --until, --skill and --last, results are cached, so later calls read only new records. Weeks in a
+/// --zone other than UTC are not cached. For long ledgers, the cache is stored in `baseline-skill.checkpoint` and
+/// similar files in the ledger's internal directory. These files can be deleted at any time.
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
 #[command(after_help = "Example: store the baselines of the last 30 days in a file
@@ -46,7 +46,7 @@ pub(crate) struct Args {
     by: BaselineBy,
     #[command(flatten)]
     window: Window,
-    /// Use only the N most recently started executions of each group. Each of them needs about 120 bytes of memory
+    /// Use only the N most recently started executions of each group. Each execution needs about 120 bytes of memory
     #[arg(long, value_name = "N", value_parser = whole::<NonZeroUsize>(1, u64::MAX))]
     #[arg(allow_negative_numbers = true)]
     last: Option<NonZeroUsize>,
@@ -68,7 +68,8 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
         None => {}
     }
     let zone = Some(&args.window.period.zone).filter(|zone| args.by == BaselineBy::Week && !zone.is_utc());
-    // The library groups by weeks in UTC. So the week in another zone takes the place of the version.
+    // The library groups only by weeks in UTC. For any other zone, `in_week_of` stores the week as the version of the
+    // skill, and the library groups by version.
     let by = if zone.is_some() { BaselineBy::SkillVersion } else { args.by };
     let baselines = match args.last {
         Some(most) => {
@@ -89,8 +90,8 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     Ok(ExitCode::Yes)
 }
 
-/// If there is a zone, returns the fields with the Monday of the week in which the execution started, in this zone, as
-/// the version. Otherwise, returns the fields unchanged.
+/// Replaces the version of the skill by the week in which the execution started, so that executions can be grouped by
+/// weeks of `zone`. The week is written as the date of its Monday. If `zone` is `None`, returns the fields unchanged.
 fn in_week_of<'f>(zone: Option<&Zone>, fields: &'f Fields<'f>) -> Cow<'f, Fields<'f>> {
     let Some(zone) = zone else { return Cow::Borrowed(fields) };
     let date = zone.date(fields.timestamp_start);
@@ -112,7 +113,7 @@ fn save(baselines: &Baselines, path: &Path, ledger: &Path) -> Result<(), Failure
     if let (Ok(target), Ok(ledger)) = (path.canonicalize(), ledger.canonicalize())
         && target == ledger
     {
-        return Err(Failure::IsLedger(path.to_owned()));
+        return Err(Failure::IsLedger { operation: "write the baselines", path: path.to_owned() });
     }
     let json = baselines.to_json()? + "\n";
     std::fs::write(path, json).map_err(|source| Failure::File {

@@ -13,9 +13,10 @@ use crate::term::{Column, Table, output, short};
 
 /// Show how much the baselines of each week differ from those of the previous week
 ///
-/// A metric is stable if it changed by at most 2 %. If there are few executions, a larger change can be due to chance.
-/// `runledger compare` reports only changes that chance rarely produces. Weeks start on Monday 00:00 UTC, and
-/// --zone applies only to the dates of --since and --until. --json prints all nine metrics.
+/// A metric is stable if it changed by at most 2 %. `stable` shows how many metrics are stable, of those that are known
+/// in both weeks. If there are few executions, a larger change can be due to chance. `runledger compare` reports only
+/// changes that chance rarely produces. Weeks start on Monday 00:00 UTC, and --zone applies only to the dates of
+/// --since and --until. --json prints all nine metrics.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: show how much each skill changed in the last four weeks
   runledger baseline stability --since 28d")]

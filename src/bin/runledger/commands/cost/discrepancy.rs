@@ -12,10 +12,13 @@ use crate::period::Period;
 use crate::records;
 use crate::term::{Column, Table, cell, output, short};
 
-/// Compare what executions cost with their estimates, by model and by skill
+/// Compare the actual cost of executions with their estimates, by model and by skill
 ///
-/// Prints two tables of sums, one by model and one by skill. The sums include only executions that have both an
-/// estimate and a cost. Some of the columns:
+/// Prints two tables of sums, one by model and one by skill. The last row of each table is for all executions. Some of
+/// the columns:
+///
+/// - `both`: the number of executions that have both an estimate and a cost. The amounts and `%` include only these
+///   executions.
 ///
 /// - `diff. usd`: the cost minus the estimate, so a positive number means that the executions cost more than estimated.
 ///
@@ -25,8 +28,8 @@ use crate::term::{Column, Table, cell, output, short};
 ///
 /// - `act. only`: the number of executions that have a cost but no estimate.
 ///
-/// Below each table, a second table names one execution for each model or skill: the one that exceeded its estimate
-/// most.
+/// Each table of sums is followed by a table of the executions that exceeded their estimates most. This table has one
+/// execution for each row of the sums. A row is left out if all of its executions stayed within their estimates.
 ///
 /// An execution that used several models is counted under the model `-`, because its estimate is for all of these
 /// models together. An execution whose model is unknown is counted there too.
@@ -58,8 +61,9 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     Ok(ExitCode::Yes)
 }
 
-/// Writes two tables. The first has the sums of each row. The second names, for each row, the execution that exceeded
-/// its estimate most. `what` is the heading of the first column of both tables.
+/// Writes two tables. The first has one row of sums for each entry of `rows`. The second has the execution that
+/// exceeded its estimate most, for each entry with such an execution. The second table is left out if it would be
+/// empty. `what` is the heading of the first column of both tables.
 fn tables<'d>(
     what: &'static str,
     rows: impl Iterator<Item = (Option<&'d str>, &'d Discrepancy)>,

@@ -47,9 +47,9 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value = "0", value_parser = whole::<u64>(0, u64::MAX))]
     #[arg(allow_negative_numbers = true)]
     output: u64,
-    /// The number of input or output tokens of a special kind, or the amount of a usage that is not counted in tokens.
-    /// NAME is cache_read, cache_write (which includes cache_write_1h), cache_write_1h, reasoning, input_audio,
-    /// web_searches, requests, audio_ms, …
+    /// How many of the tokens are of one kind, such as cached input. Or how much was used of something that is not
+    /// counted in tokens, such as requests. NAME is cache_read, cache_write (which includes cache_write_1h),
+    /// cache_write_1h, reasoning, input_audio, web_searches, requests, audio_ms, …
     #[arg(long = "part", value_name = "NAME=N", value_parser = part)]
     parts: Vec<(Meter, u64)>,
     /// The provider that served the call
@@ -98,7 +98,8 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     }
 }
 
-/// Returns true if the text is an id of an execution, or as many digits of one as `list` prints.
+/// Returns true if the text can be the id of an execution, or the start of an id with at least 8 digits, such as `list`
+/// prints.
 fn is_like_an_id(text: &str) -> bool {
     text.parse::<IdPrefix>().is_ok_and(|id| id.digits.len() >= 8)
 }
@@ -122,7 +123,7 @@ struct Explained<'p> {
     lines: Vec<Line>,
 }
 
-/// One summand: `count` × `price` ÷ `per` = `usd`.
+/// One part of a cost: `count` × `price` ÷ `per` = `usd`.
 #[derive(Serialize)]
 struct Line {
     meter: &'static str,
@@ -184,7 +185,7 @@ fn table(cost: &Cost<'_>, out: &mut impl Write) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Returns the number of units to which a price of `meter` applies, as text.
+/// Returns the quantity to which a price of `meter` applies as text, such as `an hour`.
 fn price_of(meter: Meter) -> &'static str {
     match meter.per() {
         3_600_000 => "an hour",

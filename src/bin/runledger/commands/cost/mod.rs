@@ -3,28 +3,24 @@
 mod answer;
 mod discrepancy;
 mod explain;
+mod markdown;
 mod repriced;
+mod summed;
 mod table;
 mod week_start;
 
 use std::io::Write;
 
-use chrono::Weekday;
 use clap::Subcommand;
-use runledger::ExecutionMetrics;
-use runledger::cost::{CostBy, Report};
+use runledger::cost::CostBy;
 
 use crate::argument::one_of;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::global::Global;
+use crate::markdown::MarkdownArgs;
 use crate::price_table::OwnPrices;
-use crate::records;
 use crate::selection::Selection;
-use crate::term::output;
-use crate::zone::Zone;
-use answer::Answer;
-use repriced::{Pricing, Repriced, WithRepriced};
 use week_start::WeekStart;
 
 /// Sum up the costs of executions by model, skill, run or day
@@ -52,8 +48,12 @@ use week_start::WeekStart;
 ///   its region or a part of its usage (such as audio). So the amount may be too low or too high. `unpriced` does not
 ///   include these executions.
 ///
-/// - `without model`: the number of executions that used no model, and so are not in the table. An interrupted execution
-///   may have used one before its process ended, so it is in the table, and its cost is unknown.
+/// - `lower bounds`: the number of executions with a call whose final usage was not reported. Their output tokens and
+///   costs are at least those that are shown, and `≥` precedes each sum that includes them.
+///
+/// - `without model`: the number of executions that used no model, and so are not in the table. An interrupted
+///   execution may have used a model, so it is in the table, and its cost is unknown. Interrupted calls of an agent's
+///   tools use no model, and are not in the table.
 ///
 /// An execution belongs to the day, week or month in which it started. With --by model, an execution that used several
 /// models is counted under each of these models. If its record does not say how much each model used, the execution is
@@ -100,8 +100,13 @@ use week_start::WeekStart;
 ///
 /// - `atStandardCost`: the cost of the calls at standard prices, in dollars
 ///
+/// - `lowerBounds`: the number of executions whose output tokens and cost are lower bounds
+///
 /// - `repriced`: only with --prices or --reprice. It contains `executions`, the number of executions with computed
 ///   costs, and `calls`, the number of calls that each price table priced. The key of a table is its version.
+///
+/// --markdown prints the same columns. The number of unknown values is next to each sum. The groups with the highest
+/// costs come first, or the newest days, weeks or months. Groups that do not fit are counted.
 ///
 /// ccusage writes an unknown value as 0, but this command writes null. ccusage writes amounts as floats, but this
 /// command writes exact decimals.
@@ -129,6 +134,8 @@ pub(crate) struct Args {
     reprice: bool,
     #[command(flatten)]
     own: OwnPrices,
+    #[command(flatten)]
+    markdown: MarkdownArgs,
 }
 
 #[derive(Debug, Subcommand)]
@@ -141,55 +148,6 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     match &args.command {
         Some(Command::Discrepancy(args)) => discrepancy::run(args, global, out),
         Some(Command::Explain(args)) => explain::run(args, global, out),
-        None => sum_up(args, global, out),
+        None => summed::run(args, global, out),
     }
-}
-
-fn sum_up(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
-    if args.week_start.is_some() && args.by != CostBy::Week {
-        return Err(Failure::WeekStart(args.by.name()));
-    }
-    let week_start = args.week_start.map_or(Weekday::Mon, WeekStart::weekday);
-    let prices = if args.reprice || args.own.is_given() { Some(args.own.table()?) } else { None };
-    let period = &args.selection.period;
-    let empty = || Report::in_zone(args.by, period.zone.clone()).week_start(week_start);
-    let Some(table) = &prices else {
-        if !args.selection.has_all_runs() {
-            let (report, malformed_lines) = args.selection.fold(global, empty, Report::add, Report::merge)?;
-            return write(report, None, malformed_lines, global, out);
-        }
-        records::warn_of_spill(global)?;
-        let found = records::scan(period, global)?.sum_up(empty(), |start| period.contains(start))?;
-        records::warn_of(&found.skipped, global);
-        return write(found.value, None, found.skipped.count(), global, out);
-    };
-    let pricing = Pricing { table, again: args.reprice };
-    let add = |(report, repriced): &mut (Report<Zone>, Repriced), record: &ExecutionMetrics| {
-        report.add(&pricing.price(record, repriced))
-    };
-    let merge = |(report, repriced): &mut (Report<Zone>, Repriced), other: (Report<Zone>, Repriced)| {
-        repriced.merge(other.1);
-        report.merge(other.0)
-    };
-    let init = || (empty(), Repriced::default());
-    let ((report, repriced), malformed_lines) = args.selection.fold(global, init, add, merge)?;
-    write(report, Some(repriced), malformed_lines, global, out)
-}
-
-fn write(
-    report: Report<Zone>,
-    repriced: Option<Repriced>,
-    malformed_lines: u64,
-    global: &Global,
-    out: &mut impl Write,
-) -> Result<ExitCode, Failure> {
-    if global.json {
-        output::json_line(out, &Answer { report: WithRepriced { report, repriced }, malformed_lines })?;
-    } else {
-        table::write(&report, out)?;
-        if let Some(repriced) = repriced {
-            repriced.write(out)?;
-        }
-    }
-    Ok(ExitCode::Yes)
 }

@@ -1,4 +1,4 @@
-//! Costs that a report computes itself instead of using recorded costs.
+//! Computes costs for a report that does not only use recorded costs.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -13,7 +13,7 @@ use crate::term::{printable, short};
 /// How a report prices executions.
 pub(super) struct Pricing<'t> {
     pub(super) table: &'t PriceTable,
-    /// True if known costs are computed again, false if only unknown costs are computed.
+    /// True if known costs are computed again too. False if only unknown costs are computed.
     pub(super) again: bool,
 }
 
@@ -44,10 +44,10 @@ impl Pricing<'_> {
 /// The number of costs that were computed.
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Repriced {
-    executions: u64,
+    pub(super) executions: u64,
     /// The number of calls that each price table priced. The key is the version of the table. An execution that lists
     /// no calls counts as one call.
-    calls: BTreeMap<String, u64>,
+    pub(super) calls: BTreeMap<String, u64>,
 }
 
 impl Repriced {
@@ -68,7 +68,8 @@ impl Repriced {
     }
 }
 
-/// A report in JSON. The key `repriced` is present only if the report computes costs.
+/// A report in JSON, with the number of computed costs. The key `repriced` is present only if the report computes
+/// costs.
 #[derive(Serialize)]
 pub(super) struct WithRepriced<R> {
     #[serde(flatten)]

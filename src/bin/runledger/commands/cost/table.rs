@@ -23,32 +23,37 @@ pub(super) fn write<Z>(report: &Report<Z>, out: &mut impl Write) -> Result<(), F
     ]);
     let groups = report.groups().map(|(name, group)| (name, &group.sum));
     for (name, sum) in groups.chain([(Some("total"), report.totals())]) {
-        let [input, output, cache_write, cache_read, total] =
-            tokens(sum).map(|count| cell(count.known.map(short::count)));
+        let [input, output, cache_write, cache_read, total] = tokens(sum).map(|count| count.known.map(short::count));
+        let bounded = |text: Option<String>| cell(text.map(|text| short::bounded(text, sum.lower_bounds > 0)));
         table.row([
             cell(name),
             short::count(sum.executions.into()),
-            input,
-            output,
-            cache_write,
-            cache_read,
-            total,
-            cell(sum.cost.map(short::usd)),
+            cell(input),
+            bounded(output),
+            cell(cache_write),
+            cell(cache_read),
+            bounded(total),
+            bounded(sum.cost.map(short::usd)),
             short::count(sum.unpriced.into()),
         ]);
     }
     table.write(out)?;
     unknown(report.totals(), out)?;
     at_standard(report.totals(), out)?;
+    if report.totals().lower_bounds > 0 {
+        writeln!(out, "lower bounds: execs {}", short::count(report.totals().lower_bounds.into()))?;
+    }
     if report.without_model() > 0 {
         writeln!(out, "without model: {}", report.without_model())?;
     }
     Ok(())
 }
 
-const TOKENS: [&str; 5] = ["input", "output", "cache w", "cache r", "tokens"];
+/// The headings of the columns of tokens.
+pub(super) const TOKENS: [&str; 5] = ["input", "output", "cache w", "cache r", "tokens"];
 
-fn tokens(sum: &Sum) -> [Count; 5] {
+/// Returns the sums for the columns [`TOKENS`], in their order.
+pub(super) fn tokens(sum: &Sum) -> [Count; 5] {
     [sum.input_uncached, sum.output, sum.cache_write, sum.cache_read, sum.total]
 }
 
@@ -63,8 +68,9 @@ fn unknown(totals: &Sum, out: &mut impl Write) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Writes the cost of the calls at standard prices. A call has the standard price if the price table has no price for
-/// its variant (such as batch processing), its region or a part of its usage.
+/// Writes the number of executions with calls at standard prices, and the cost of these calls. A call has the standard
+/// price if the price table lacks a price for its variant, its region or a part of its usage. A variant is, for
+/// example, batch processing.
 fn at_standard(totals: &Sum, out: &mut impl Write) -> Result<(), Failure> {
     if let Some(cost) = totals.at_standard_cost {
         let (execs, usd) = (short::count(totals.at_standard.into()), short::usd(cost));

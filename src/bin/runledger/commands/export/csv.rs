@@ -21,9 +21,11 @@ use crate::term::{output, printable};
 /// scene_id, shot_id, model_used, tier, estimated_cost, actual_cost, duration_s, outcome, regen_count, artifact_output
 /// and notes. An unknown value is an empty cell.
 ///
-/// duration_s is production.duration_s. For a generation, this is the length of the clip. If this length is unknown, the
-/// cell is empty: the time that the execution took is not used, because it is not the length of the clip. For every
-/// other kind of execution, this time is used if production.duration_s is unknown.
+/// duration_s is production.duration_s. If that value is unknown, the cell depends on the kind of the execution:
+///
+/// - generation: the cell is empty, because the time that the execution took is not the length of the clip.
+///
+/// - any other kind: the cell has the time that the execution took.
 ///
 /// If a spreadsheet could read a text as a formula, apostrophes are inserted to prevent this. Module `export::csv` of
 /// the library's documentation describes these apostrophes and every column.

@@ -1,16 +1,15 @@
 //! `runledger export workflow`
 
-use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::io::Write;
+use std::path::PathBuf;
 
-use runledger::ExecutionMetrics;
-use runledger::disk::{Access, Disk, Storage};
 use runledger::export::workflow::{self, WorkflowWritten};
 
 use crate::argument::file_name;
 use crate::exit_code::ExitCode;
 use crate::failure::{Failure, to_output};
 use crate::global::Global;
+use crate::output_file;
 use crate::records;
 use crate::selection::Selection;
 use crate::term::output;
@@ -18,16 +17,16 @@ use crate::term::output;
 /// Write workflow events, one line of JSON per execution
 ///
 /// `runledger schema workflow` prints a JSON Schema, which describes each field of an event, and says when the field is
-/// null. An execution that panicked, was cancelled or was interrupted has the status Failed. An execution that waits for
-/// a person has the status HIL-Paused.
+/// null. An execution that panicked, was cancelled or was interrupted has the status Failed. An execution that waits
+/// for a person has the status HIL-Paused.
 ///
 /// If the run_id of a record is a UUID, the workflow_run_id is the same UUID. Otherwise, workflow_run_id is a UUID that
 /// is derived from the run_id. Equal run_ids always give equal UUIDs. stderr reports how many events have no run, how
 /// many have a derived UUID, and how many do not state how they ended.
 ///
-/// The events contain prompts and completions if those were recorded. So the file of --out can be read only by its
-/// owner, or also by a group that shares the directory. The file appears when it is complete. If the command is killed,
-/// it may leave a file FILE.part-PID, which can be deleted.
+/// The events contain prompts and completions if those were recorded. For this reason, other users cannot read the file
+/// of --out. If the directory is shared with a group, the group can read the file. The file appears when it is
+/// complete. If the command is killed, it may leave a file FILE.part-PID, which can be deleted.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: write the events of one run to a file
   runledger export workflow --run nightly-7 --out events.jsonl")]
@@ -43,42 +42,13 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     // The ledger is opened first, so that no output file is created if the ledger does not exist.
     let records = args.selection.records(global)?;
     let written = match &args.out {
-        Some(path) => to_file(path, records)?,
+        Some(path) => {
+            output_file::create("write workflow events", path, false, |out| Ok(workflow::write(records, out)?))?
+        }
         None => workflow::write(records, out).map_err(to_output)?,
     };
     report(&written, global);
     Ok(ExitCode::Yes)
-}
-
-/// Writes the events to a temporary file, and then links this file to `path`. So the file at `path` is complete when it
-/// appears. Fails if `path` already exists.
-fn to_file(
-    path: &Path,
-    records: impl Iterator<Item = runledger::Result<ExecutionMetrics>>,
-) -> Result<WorkflowWritten, Failure> {
-    let failed = |path: &Path, source| Failure::of_new_file("write workflow events", path, source);
-    if path.symlink_metadata().is_ok() {
-        return Err(failed(path, io::ErrorKind::AlreadyExists.into()));
-    }
-    let mut part = path.as_os_str().to_owned();
-    part.push(format!(".part-{}", std::process::id()));
-    let part = Path::new(&part);
-    // `Disk` gives a new file the owner and the mode that its directory requires.
-    let file = Disk.open(part, Access::AppendNew).map_err(|source| failed(part, source))?;
-    let write = || -> Result<WorkflowWritten, Failure> {
-        let written = workflow::write(records, BufWriter::new(&*file))?;
-        file.sync().map_err(|source| failed(part, source))?;
-        // Fails if another process has created `path` in the meantime.
-        Disk.link(part, path).map_err(|source| failed(path, source))?;
-        Ok(written)
-    };
-    let written = write();
-    let removed = Disk.remove(part).map_err(|source| failed(part, source));
-    // If both the write and the removal failed, the error of the write is returned, because it says why the file is
-    // missing.
-    let written = written?;
-    removed?;
-    Ok(written)
 }
 
 /// Writes to stderr which lines were skipped, and how many events have an unknown field.

@@ -1,4 +1,4 @@
-//! Records that are appended together.
+//! Collects records that are appended to the ledger together.
 
 use runledger::{Answer, ErrorKind, ExecutionMetrics, Ledger};
 
@@ -6,15 +6,15 @@ use crate::failure;
 use crate::global::Global;
 use crate::ledger;
 
-/// A batch has at most this number of records, and not many more than this number of bytes.
+/// The largest number of records in a batch. A batch is also full when it has `BYTES_MAX` bytes or more.
 const RECORDS_MAX: usize = 1_000;
 const BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// The line of a record.
+/// The line from which a record of the batch was read.
 pub(super) struct Pending {
     pub(super) number: u64,
     pub(super) text: String,
-    /// The keys that a record does not have.
+    /// The keys of the line that are not part of the format of a record.
     pub(super) unknown: Vec<String>,
 }
 
@@ -26,7 +26,7 @@ pub(super) struct Batch {
     bytes: usize,
 }
 
-/// What became of the records of a batch.
+/// The result of appending the records of a batch.
 #[derive(Default)]
 pub(super) struct Appended {
     pub(super) stored: u64,
@@ -34,7 +34,7 @@ pub(super) struct Appended {
     pub(super) duplicates: u64,
     /// The unknown keys of the stored records.
     pub(super) unknown: Vec<String>,
-    /// The lines that the ledger refused, and why.
+    /// The lines whose records the ledger refused, each with the reasons.
     pub(super) refused: Vec<(Pending, Vec<String>)>,
     /// The first line whose record could not be appended; `None` if there is none.
     pub(super) stopped_at: Option<u64>,
@@ -51,7 +51,7 @@ impl Batch {
         self.records.len() >= RECORDS_MAX || self.bytes >= BYTES_MAX
     }
 
-    /// Appends the records and empties the batch. If there is no ledger, all records count as stored.
+    /// Appends the records and empties the batch. `ledger` is `None` in a dry run; all records then count as stored.
     pub(super) fn append(&mut self, ledger: Option<&Ledger>, global: &Global) -> Appended {
         let Self { pending, records, .. } = std::mem::take(self);
         let mut appended = Appended::default();

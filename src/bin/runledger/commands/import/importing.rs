@@ -1,4 +1,4 @@
-//! Reads the lines of the inputs, and appends their records.
+//! Reads the lines of the inputs, and appends the records of these lines to the ledger.
 
 use runledger::journal::PAYLOAD_BYTES_MAX;
 use runledger::{ExecutionMetrics, Ledger};
@@ -14,12 +14,13 @@ use crate::failure::Failure;
 use crate::global::Global;
 use crate::input_line::read_line;
 
-/// An import.
+/// An import of files of records.
 pub(super) struct Import<'a> {
     global: &'a Global,
-    /// `None` if nothing is written.
+    /// `None` in a dry run, which writes nothing.
     ledger: Option<Ledger>,
-    /// The ids of the records; `None` if something is written. Then the ledger finds the duplicates.
+    /// The ids of known records, with which a dry run finds duplicates. `None` if records are written, because the
+    /// ledger itself then finds duplicates.
     known: Option<Known>,
     batch: Batch,
     refused: Refused,
@@ -37,14 +38,14 @@ impl<'a> Import<'a> {
         self.ledger.as_ref()
     }
 
-    /// Writes the lines that are refused from now on to `refused`.
+    /// Replaces the target of refused lines: later refused lines are written to `refused`.
     pub(super) fn refuse_to(&mut self, refused: Refused) -> Result<(), Failure> {
         self.summary.refused_files.extend(self.refused.finish()?);
         self.refused = refused;
         Ok(())
     }
 
-    /// Ends the import.
+    /// Ends the import, and returns its summary.
     pub(super) fn finish(mut self) -> Result<Summary, Failure> {
         self.summary.refused_files.extend(self.refused.finish()?);
         Ok(self.summary)
@@ -109,7 +110,7 @@ impl<'a> Import<'a> {
         Ok(appended.stopped_at.is_none())
     }
 
-    /// `text` is `None` if the line is too long to be read.
+    /// Counts and writes a refused line. `text` is `None` if the line is too long to be read.
     fn refuse(&mut self, name: &str, number: u64, reasons: &[String], text: Option<&str>) -> Result<(), Failure> {
         self.summary.refused += 1;
         self.refused.add(name, number, reasons, text)

@@ -33,7 +33,7 @@ impl Input {
         Ok(Self { file: Some(path.to_owned()), lines: Box::new(BufReader::with_capacity(1 << 16, file)) })
     }
 
-    /// Returns the failure of reading the input.
+    /// Returns the failure for an error while the input was read.
     pub(super) fn failure(&self, source: io::Error) -> Failure {
         match &self.file {
             Some(path) => failure(path, source),

@@ -1,4 +1,4 @@
-//! The records that the ledger already has, and those of earlier lines.
+//! Finds out in a dry run whether a line is a duplicate: of a record in the ledger, or of an earlier line.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hasher};
@@ -8,16 +8,17 @@ use runledger::{Error, ExecutionMetrics, LedgerReader, Uuid};
 
 use crate::failure::Failure;
 
-/// At most this number of ids are kept, which takes about 50 MB. All other ids are looked up in the ledger.
+/// The largest number of ids that are kept in memory, which takes about 50 MB. All other ids are looked up in the
+/// ledger.
 const KEPT_MAX: usize = 1_000_000;
 
-/// The ids of records, each with a hash of the content of its record.
+/// The ids of known records, each with a hash of the record's content.
 pub(super) struct Known {
     kept_max: usize,
     kept: HashMap<Uuid, u64>,
-    /// The records that are not appended yet and are not in `kept`.
+    /// The records of lines whose batch is not complete, and that did not fit into `kept`.
     pending: HashMap<Uuid, u64>,
-    /// Reads the ledger; `None` if it does not exist.
+    /// Reads the ledger. `None` if the ledger does not exist.
     reader: Option<LedgerReader>,
 }
 
@@ -32,7 +33,7 @@ pub(super) enum Novelty {
 }
 
 impl Known {
-    /// Reads the records of the ledger, which need not exist.
+    /// Reads the records of the ledger. The ledger need not exist.
     pub(super) fn of(ledger: &Path) -> Result<Self, Failure> {
         Self::with_kept_max(ledger, KEPT_MAX)
     }
@@ -53,11 +54,11 @@ impl Known {
             Some(reader) => reader.scan().fold_records(Vec::new, take, merge)?.value,
             None => Vec::new(),
         };
-        // If several records have an id, the last one counts.
+        // If several records have the same id, the last of these records counts.
         Ok(Self { kept_max, kept: found.into_iter().collect(), pending: HashMap::new(), reader })
     }
 
-    /// Adds a record, unless another record has its id.
+    /// Adds a record, and returns whether it is new. A record is not added if another record has its id.
     pub(super) fn add(&mut self, record: &ExecutionMetrics) -> Result<Novelty, Failure> {
         let (id, content) = (record.execution_id, content(record));
         let is_full = self.kept.len() >= self.kept_max;
@@ -79,7 +80,7 @@ impl Known {
         })
     }
 
-    /// Forgets the ids of records that can now be found in the ledger.
+    /// Clears `pending`. Call this when the batch was appended, because the ledger then has its records.
     pub(super) fn forget_appended(&mut self) {
         self.pending.clear();
     }
@@ -105,7 +106,7 @@ mod tests {
         record
     }
 
-    /// The results are the same whether all ids, some or none are kept.
+    /// The results must be the same whether all ids, some ids or no ids are kept in memory.
     #[test]
     fn ids_that_are_not_kept_are_found_in_the_ledger() {
         for kept_max in [0, 1, 3, 100] {

@@ -12,8 +12,8 @@ use super::original_id::id_of;
 use crate::failure;
 use crate::faults;
 
-/// Returns the record of a line, and the names of its unknown keys, which became tags. Fails with the reasons why the
-/// line is refused.
+/// Returns the record of a line, and the names of the line's unknown keys. The unknown keys are now tags of the record.
+/// Fails with the reasons why the line is refused.
 pub(super) fn read(text: &str) -> Result<(ExecutionMetrics, Vec<String>), Vec<String>> {
     let (mut record, unknown, original) = match ExecutionMetrics::from_json_with_unknown_keys(text) {
         Ok((record, unknown)) => (record, unknown, None),
@@ -47,7 +47,8 @@ fn unreadable(line: &str, reason: String) -> Vec<String> {
     faults::of_line(line, &["execution_id", "skill_name", "skill_version", "timestamp_start"], reason)
 }
 
-/// Returns why a line is not a record, without the column, which is that of the adapted line.
+/// Removes the column from the reason why a line is not a record. The column is a position in the adapted line, so it
+/// would be wrong for the line itself.
 fn without_column(reason: &str) -> String {
     reason.rsplit_once(" at column ").map_or(reason, |(what, _)| what).to_owned()
 }
@@ -117,7 +118,8 @@ fn without_numbers(path: &str) -> String {
     parts.collect()
 }
 
-/// Sets what earlier programs leave out, and replaces what they write instead of an unknown value.
+/// Adapts the record of an earlier program. Sets values that such a program leaves out. Replaces values that such a
+/// program writes although the real value is unknown.
 fn complete(record: &mut ExecutionMetrics) {
     if let (None, None, None) = (record.execution_succeeded, record.execution_failed, &record.status) {
         record.status = Some(Status::Interrupted);
@@ -148,7 +150,7 @@ mod tests {
 
     const ID: &str = "00000000-0000-0000-0000-000000000001";
 
-    /// Returns a line with the required keys and these.
+    /// Returns a line with the required keys and the keys in `more`.
     fn line(more: Value) -> Value {
         let mut line = json!({
             "execution_id": ID, "skill_name": "s", "skill_version": "1", "timestamp_start": "2026-02-14T14:23:00Z",
@@ -275,7 +277,8 @@ mod tests {
     }
 
     proptest! {
-        /// No value of an unknown key is lost, and a record that was imported reads back as itself.
+        /// The record keeps each value of an unknown key. If an imported record is written and read again, it is the
+        /// same.
         #[test]
         fn the_values_of_unknown_keys_are_kept(
             top in prop::collection::hash_map("x[a-c.\\[\\]0]{1,3}", json(), 0..4),

@@ -7,14 +7,12 @@ mod input;
 mod known;
 mod line;
 mod original_id;
+mod place;
 mod refused;
 mod summary;
 
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
-
-use runledger::Options;
 
 use crate::argument::file_name;
 use crate::exit_code::ExitCode;
@@ -40,12 +38,18 @@ use refused::{Refused, Target};
 /// and outputs are only hashed, unless --content is given.
 ///
 /// A call counts once, even if it is imported again, or if a resumed or forked session repeats it. A turn that has not
-/// ended is left for the next import. It counts as ended if nothing happened for an hour. A call without its final
-/// usage is a lower bound: the tag lower_bound_calls of its record has its number.
+/// ended is left for the next import. It counts as ended if nothing happened for an hour. If the final usage of a call
+/// is not reported, the counted usage is a lower bound. The tag lower_bound_calls of the record lists the number of the
+/// call. A call counts with the largest usage in any file. A larger usage that appears after the import of the call is
+/// reported, but does not change the record.
 ///
-/// Any other first argument is a FILE of records. Write ./codex for a file with this name. Each line of a FILE is one
-/// record: an object with the keys that `list --json` prints. Earlier programs wrote such files as
-/// execution_metrics.jsonl. FILE can be `-` for stdin. The keys execution_id, skill_name, skill_version and
+/// A file in a directory that is not a session is skipped and named. A FILE argument that is not a session is an error.
+///
+/// Any other first argument is a FILE of records. If one of the files is a session, nothing is imported. To import a file
+/// of records with the name codex, write ./codex.
+///
+/// Each line of a FILE is one record: an object with the keys that `list --json` prints. Earlier programs wrote such
+/// files as execution_metrics.jsonl. FILE can be `-` for stdin. The keys execution_id, skill_name, skill_version and
 /// timestamp_start are required. The keys seq, prev and hash, which a ledger adds to a line, are ignored.
 ///
 /// A record counts once, even if it is imported again. A line is a duplicate if an earlier line, or a record of the
@@ -71,14 +75,14 @@ use refused::{Refused, Target};
 /// {"line": …, "reasons": […], "text": …}. If this file exists, the next free name is used, such as FILE.refused-2. The
 /// refused lines of stdin are reported on stderr, unless --refused names a file.
 ///
-/// If the ledger was not a ledger but one of the files, `runledger run` stored its records in another directory. The
-/// command moves these records to the ledger.
+/// `runledger run` may have been started with one of the files as its ledger. Because the file is not a ledger, it
+/// stored its records in another directory. The command moves these records to the ledger.
 ///
 /// The ids of up to a million records are kept in memory, and all other ids are looked up in the ledger. So in a larger
 /// file, a dry run may count a duplicate as a record that would be imported.
 ///
-/// Exits with 0 if everything was imported, with 1 if a line was refused or a file could not be read, and with 2 if the
-/// import stopped before the end.
+/// Exits with 0 if everything was imported, with 1 if a line was refused, if a file could not be read or if a given file
+/// is not a session, and with 2 if the import stopped before the end.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: import the sessions of the coding agents on this machine
   runledger import
@@ -110,7 +114,8 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    /// Returns the progress bar, or `None` if stderr is not a terminal or the size of the input is unknown.
+    /// Returns the progress bar. Returns `None` if stderr is not a terminal, if the size of the input is unknown, or
+    /// with --watch.
     pub(crate) fn bar(&self, global: &Global) -> Option<Bar> {
         if let Some(found) = agents::find(&self.files) {
             return if self.watch { None } else { Bar::over_files(&found.paths()?, &global.ledger) };
@@ -134,11 +139,16 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     }
     // Every file is opened before anything is written.
     let inputs = args.files.iter().map(|file| Input::open(file)).collect::<Result<Vec<_>, _>>()?;
+    for path in &args.files {
+        if let Some(agent) = agents::agent_of(path) {
+            return Err(Failure::SessionToImport { path: path.clone(), agent });
+        }
+    }
     if let Some(path) = args.refused.as_deref().filter(|path| path.symlink_metadata().is_ok()) {
         return Err(refused::exists(path));
     }
     let ledger = if args.dry_run {
-        check_place(&global.ledger)?;
+        place::check(&global.ledger)?;
         None
     } else {
         Some(ledger::open(global)?)
@@ -163,7 +173,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
         if !is_whole {
             break;
         }
-        if let (Some(ledger), Some(file)) = (import.ledger(), input.file.filter(|file| !is_ledger(file))) {
+        if let (Some(ledger), Some(file)) = (import.ledger(), input.file.filter(|file| !place::is_ledger(file))) {
             ledger::take_back_of(ledger, &file, global);
         }
     }
@@ -174,23 +184,4 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
         0 => ExitCode::Yes,
         _ => ExitCode::No,
     })
-}
-
-/// Returns true if the file has the internal directory of a ledger.
-fn is_ledger(file: &Path) -> bool {
-    file.with_extension("ledger").join("ledger.json").exists()
-}
-
-/// Fails if the ledger cannot be opened because its file has the JSON lines of another program. Creates nothing.
-fn check_place(ledger: &Path) -> Result<(), Failure> {
-    const BYTES_MAX: u64 = 1 << 16;
-    let Ok(file) = File::open(ledger) else { return Ok(()) };
-    let mut first = Vec::new();
-    let read = BufReader::new(file).take(BYTES_MAX).read_until(b'\n', &mut first);
-    let has_hash = first.windows(8).any(|part| part == b"\"hash\":\"");
-    if read.is_ok_and(|bytes| bytes > 0) && !has_hash && !is_ledger(ledger) {
-        // A file whose first line has no hash is refused before anything is written.
-        Options::new().open(ledger)?;
-    }
-    Ok(())
 }

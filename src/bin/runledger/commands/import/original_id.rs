@@ -1,4 +1,4 @@
-//! Ids that are not UUIDs become UUIDs of version 5.
+//! Computes a UUID of version 5 for an id that is not a UUID.
 
 use runledger::Uuid;
 use runledger::import::id_of_name;

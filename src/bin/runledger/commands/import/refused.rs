@@ -1,4 +1,4 @@
-//! Writes the lines that are refused, and why.
+//! Writes each refused line, with the reasons why it is refused.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -10,18 +10,19 @@ use serde_json::json;
 use crate::failure::Failure;
 use crate::term::{Style, output};
 
-/// Where refused lines go.
+/// Where refused lines are written.
 pub(super) enum Target {
     Stderr(Style),
     /// A new file. It is created when the first line is refused.
     New(PathBuf),
-    /// A new file beside this one. It is created when the first line is refused.
+    /// A new file next to this input file, with the ending `.refused`. The new file is created when the first line is
+    /// refused.
     Beside(PathBuf),
 }
 
 pub(super) struct Refused {
     target: Target,
-    /// Whether each line names its input.
+    /// True if each written line names the input from which the refused line comes.
     names_input: bool,
     file: Option<(PathBuf, File)>,
 }
@@ -31,7 +32,8 @@ impl Refused {
         Self { target, names_input, file: None }
     }
 
-    /// Adds line `number` of `input`. `text` is `None` if the line is too long to be read.
+    /// Writes line `number` of `input` with the reasons why it is refused. `text` is the line, or `None` if the line is
+    /// too long to be read.
     pub(super) fn add(
         &mut self,
         input: &str,
@@ -60,7 +62,7 @@ impl Refused {
         Ok(())
     }
 
-    /// Returns the file in which the refused lines are now on stable storage; `None` if there is none.
+    /// Syncs the file of refused lines, and returns its path. Returns `None` if no file was created.
     pub(super) fn finish(&mut self) -> Result<Option<PathBuf>, Failure> {
         let Some((path, file)) = self.file.take() else { return Ok(None) };
         file.sync_all().map_err(|source| failure(&path, source))?;
@@ -68,7 +70,7 @@ impl Refused {
     }
 }
 
-/// Returns the failure if the file for refused lines already exists.
+/// Returns the failure which says that the file for refused lines already exists.
 pub(super) fn exists(path: &Path) -> Failure {
     failure(path, io::ErrorKind::AlreadyExists.into())
 }

@@ -1,4 +1,4 @@
-//! What an import did.
+//! Summarizes an import of files of records.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -10,7 +10,7 @@ use crate::failure::Failure;
 use crate::global::Global;
 use crate::term::{Style, output, printable};
 
-/// At most this number of different unknown keys are named.
+/// The largest number of different unknown keys that are named.
 const NAMES_MAX: usize = 100;
 
 #[derive(Default)]
@@ -22,7 +22,7 @@ pub(super) struct Summary {
     pub(super) refused_files: Vec<PathBuf>,
     /// The unknown keys, each with the number of times that it was found.
     unknown: BTreeMap<String, u64>,
-    /// How many unknown keys were found that are not in `unknown`.
+    /// The number of times that another unknown key was found, when `unknown` was already full.
     unnamed: u64,
 }
 
@@ -65,7 +65,7 @@ impl Summary {
     }
 }
 
-/// Reports that the import stopped at a line, because its record could not be appended.
+/// Reports that the import stopped at a line because the record of the line could not be appended.
 pub(super) fn report_stop(input: &str, number: u64, style: Style) {
     let text = format!("the import stopped at line {number} of {input}. Run the same command again to import the rest");
     output::error(&text, "io", style);

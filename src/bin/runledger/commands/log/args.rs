@@ -18,13 +18,13 @@ struct Sub {
     about: &'static str,
     long: &'static str,
     example: &'static str,
-    /// The option without which the record would say nothing. It is empty if every option may be left out.
+    /// The name of the required option. Empty if no option is required.
     required: &'static str,
-    /// The options, in groups, in the order of the help.
+    /// The names of the options, in groups, in the order of the help.
     options: &'static [&'static [&'static str]],
 }
 
-/// The options that say which model was called.
+/// The options that name the model.
 const MODEL: &[&str] = &["model", "provider", "tier"];
 /// The options that say how many tokens a call used.
 const TOKENS: &[&str] = &["input-tokens", "output-tokens", "cache-read-tokens", "cache-write-tokens"];
@@ -34,8 +34,9 @@ static SUBS: [Sub; 4] = [
         name: "routing",
         kind: Kind::ModelRouting,
         about: "Record which model a router chose",
-        long: "The tokens are those that the call is expected to use. Without --estimate, the estimated cost is \
-               computed from them. The tier is the class of models for which the router chose this model.",
+        long: "The token options say how many tokens you expect the call to use. Without --estimate, the estimated \
+               cost is computed from these tokens. --tier is the class of models that the router selected, such as \
+               Premium.",
         example: "record the choice of a model
   runledger log routing --model gpt-4 --tier Premium --estimate 0.06 \\
     --reason 'a face, close up'",
@@ -90,7 +91,7 @@ static SUBS: [Sub; 4] = [
     },
 ];
 
-/// The options of every subcommand, which follow its own.
+/// The options that all subcommands share. The help lists them after the subcommand's own options.
 const COMMON: [&str; 6] = ["skill", "skill-version", "run-id", "parent", "took", "metadata"];
 
 const fn option(name: &'static str, value: &'static str, help: &'static str, form: Form) -> Opt {
@@ -101,8 +102,8 @@ const fn option(name: &'static str, value: &'static str, help: &'static str, for
 static OWN: [Opt; 13] = [
     option("skill", "NAME", "The name of this kind of work [default: the name of the subcommand]", Form::Text),
     option("skill-version", "VERSION", "The version of the skill [default: unknown]", Form::Text),
-    option("took", "SECONDS", "How long the work took; it ended now [default: unknown]", Form::Seconds),
-    option("metadata", "JSON", "Other data, as a JSON object. It is stored as the record's tags", Form::Object),
+    option("took", "SECONDS", "How long the work took, up to now [default: unknown]", Form::Seconds),
+    option("metadata", "JSON", "Other data, as a JSON object, which is stored as the record's tags", Form::Object),
     option("reason", "TEXT", "The reason for the decision", Form::Text),
     option("estimate", "USD", "The expected cost in US dollars, with at most 12 decimals", Form::Usd),
     option("decision", "DECISION", "The decision", Form::Words(&["APPROVE", "BLOCK"])),
@@ -123,9 +124,10 @@ generate something, a quality control (QC) of the result, or a check against a b
 The environment variables RUNLEDGER_RUN_ID and RUNLEDGER_PARENT_EXECUTION_ID provide the run and the parent of the \
 record. `runledger run` sets both for the command that it runs. RUNLEDGER_PRICES names your own price table.
 
-Prints one JSON object, on one line with --json. `answer` is `durable` if the record is in the ledger, and `spilled` \
-if it is stored next to the ledger until a later command appends it. `seq` is the number of its line. An unknown \
-amount is null. If the record cannot be stored, the object has \"success\": false, and \"error\" says why.";
+Prints an indented JSON object; with --json, the object is on a single line. `answer` is `durable` if the record is in \
+the ledger, and `spilled` if the record is stored next to the ledger until a later command appends it. `seq` is the \
+number of the record's line. An unknown amount is null. If the record cannot be stored, the object has \"success\": false, and \
+\"error\" says why.";
 
 const AFTER: &str = "Example: a retry after a quality control, in a run that passes its gate
   runledger run --skill pipeline --run-id run-8 -- bash -c '
@@ -141,7 +143,7 @@ const AFTER: &str = "Example: a retry after a quality control, in a run that pas
     runledger log qc --artifact s-4_v2.png --outcome PASS'
   runledger gate --run run-8";
 
-/// What a subcommand was given.
+/// The arguments of the subcommand that was called.
 #[derive(Debug)]
 pub(crate) struct Args {
     pub(super) kind: Kind,
@@ -170,14 +172,14 @@ impl Args {
     }
 }
 
-/// Returns the subcommand as clap defines it.
+/// Returns the definition of the subcommand for clap.
 fn command(sub: &Sub) -> clap::Command {
     let all = || OPTIONS.iter().chain(&OWN);
     let named = |name: &&str| all().find(|option| option.name == *name);
     let options = sub.options.iter().copied().flatten().chain(&COMMON).filter_map(named);
     let command =
         clap::Command::new(sub.name).args(options.map(|option| option.arg().required(option.name == sub.required)));
-    // A budget check does not compute a cost.
+    // A budget check does not compute a cost, so it has no option for prices.
     let command = if sub.kind == Kind::BudgetGate { command } else { <OwnPrices as clap::Args>::augment_args(command) };
     command
         .about(sub.about)

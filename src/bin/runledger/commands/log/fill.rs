@@ -1,4 +1,4 @@
-//! Fills the record of each kind.
+//! Fills the record of `runledger log`. Each kind of record has different fields.
 
 use runledger::metrics::{CostTier, Kind, Routing};
 use runledger::{ExecutionMetrics, Timestamp};
@@ -8,7 +8,7 @@ use crate::failure::Failure;
 use crate::global::Global;
 use crate::record_fields::price;
 
-/// Writes the arguments into `record`. A call of a model was made at the time `at`.
+/// Writes the arguments into `record`. If they describe a call of a model, `at` is the time of the call.
 pub(super) fn fill(record: &mut ExecutionMetrics, args: &Args, at: Timestamp, global: &Global) -> Result<(), Failure> {
     record.kind = args.kind.clone();
     record.cost.estimated_usd = args.estimate;
@@ -34,7 +34,8 @@ pub(super) fn fill(record: &mut ExecutionMetrics, args: &Args, at: Timestamp, gl
 
 /// Writes the decision of a model router into `record`. The tokens are an estimate, so they are not part of the usage.
 fn fill_routing(record: &mut ExecutionMetrics, args: &Args, at: Timestamp, global: &Global) -> Result<(), Failure> {
-    // The expected call is priced in the record of an execution that makes this call.
+    // The call is only expected, so it is not added to `record`. A temporary record gets the call, to compute its
+    // price.
     let mut expected = ExecutionMetrics::new(record.execution_id, "", "", at);
     args.fields.apply_call(&mut expected, at);
     if args.estimate.is_none() && args.fields.usage.is_some() {

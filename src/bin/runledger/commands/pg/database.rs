@@ -19,8 +19,8 @@ pub(crate) struct Database {
     /// arguments of a process
     #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
     database_url: String,
-    /// How long to wait for a connection to one address of the server. The limit for all its addresses together is
-    /// twice this time
+    /// How long to wait for a connection to one address of the server. If the server has several addresses, the limit
+    /// for all of them together is twice this time
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = whole::<u32>(1, u32::MAX.into()))]
     connect_timeout: u32,
     /// How long one statement may take. If the server is silent for 5 more seconds, the connection is closed

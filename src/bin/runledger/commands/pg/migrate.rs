@@ -12,9 +12,10 @@ use crate::term::output;
 
 /// Create the tables and indexes, or upgrade those of an earlier version
 ///
-/// Does all of this or nothing. An upgrade may change many rows in one statement, so it may need a longer
-/// --statement-timeout. If another program has created a table agent_execution_logs, that table is not changed.
-/// stderr then reports how that table differs from the table that this command creates. Prints the names of the tables.
+/// All changes are made in one transaction, so a failure changes nothing. An upgrade may change many rows in one
+/// statement, and may need a longer --statement-timeout. If another program has created a table agent_execution_logs,
+/// that table is not changed. stderr then reports how that table differs from the table that this command creates.
+/// Prints the names of the tables.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: create the tables in an existing database
   DATABASE_URL=postgres://agent:secret@localhost/observability runledger pg migrate")]

@@ -14,8 +14,8 @@ use crate::term::{cell, output, printable};
 ///
 /// - database: the user, the address of the server, and the name of the database. The password is never printed.
 ///
-/// - schema: the version of the tables. If they do not exist or are of an earlier version, stderr names the command that
-///   creates or upgrades them.
+/// - schema: the version of the tables. If the tables do not exist or are of an earlier version, stderr names the
+///   command that creates or upgrades them.
 ///
 /// - ledger, head: the id and the last line of the ledger.
 ///
@@ -28,7 +28,8 @@ use crate::term::{cell, output, printable};
 /// With --json, `ledgers` lists all ledgers that were shipped, including this one.
 ///
 /// Exits with 0 if the database has all lines and the tables are of the current version. Exits with 1 if lines are
-/// missing, or if the tables do not exist or are of an earlier version. Exits with 2 if this is unknown.
+/// missing, or if the tables do not exist or are of an earlier version. Exits with 2 if the command cannot find this
+/// out.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: print the number of missing lines for a monitor
   runledger pg status --json | jq .behind")]

@@ -1,4 +1,5 @@
-//! Amounts of money in an input line. An amount may be a string, and may have more decimals than `cost_usd` stores.
+//! Reads amounts of money in an input line. An amount may be a string, which may have more decimals than `cost_usd`
+//! stores.
 
 use std::collections::BTreeMap;
 
@@ -6,14 +7,15 @@ use runledger::Usd;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-/// The values of a JSON object, as they are written in the line.
+/// A JSON object, whose values are slices of the line.
 type Object<'l> = BTreeMap<String, &'l RawValue>;
 
 /// Replaces each amount in the line that is a string by a number of the same value. Returns the new line, or `None` if
-/// no amount is a string. The new line has the same length, unless a number is longer than the string that it replaces.
+/// no amount is a string. The new line is longer than the line if a number is longer than the string that it replaces.
+/// Otherwise, both have the same length.
 ///
-/// Fails if a string is not an amount with at most 12 decimals. Also fails if an amount is a string, and the same key
-/// occurs twice in an object of the line.
+/// Fails if a string is not an amount with at most 12 decimals. If an amount is a string, this function also fails if
+/// an object of the line has the same key twice.
 pub(super) fn as_numbers(line: &str) -> Result<Option<String>, String> {
     if !line.contains("_usd") {
         return Ok(None);
@@ -29,8 +31,8 @@ pub(super) fn as_numbers(line: &str) -> Result<Option<String>, String> {
         return Ok(None);
     }
     runledger::json::refuse_duplicate_keys(line).map_err(|error| error.to_string())?;
-    // Each string is a slice of the line. So the offset of the string in the line is the difference of the two
-    // addresses.
+    // Each string is a slice of the line. So the difference of the two addresses is the offset of the string in the
+    // line.
     let offset = |string: &str| string.as_ptr().addr() - line.as_ptr().addr();
     found.sort_by_key(|(string, _)| offset(string));
     let (mut numbers, mut end) = (String::with_capacity(line.len()), 0);

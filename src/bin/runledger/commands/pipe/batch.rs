@@ -20,30 +20,33 @@ pub(super) struct Batch {
     records: Vec<ExecutionMetrics>,
 }
 
-/// A line that is a record, without the record.
+/// What is known about a line that is a record, except the record itself.
 struct Pending {
     /// The number of the line.
     line: u64,
+    /// The unknown keys of the line.
     unknown: Unknown,
+    /// `None` if the cost is known, or cannot be expected to be known.
     price: Option<Price>,
+    /// The keys that were missing in the line, and were derived from other keys.
     derived: Vec<&'static str>,
-    /// The execution that the record ends.
+    /// The execution that the record ends. `None` if the line is a whole record.
     ends: Option<Open>,
 }
 
-/// What became of the lines of a batch.
+/// The result of answering the lines of a batch.
 #[derive(Default)]
 pub(super) struct Answered {
     /// True if a record is not durable, or if a line was refused.
     pub(super) any_failed: bool,
-    /// The executions whose last record was refused, so that they go on.
-    pub(super) goes_on: Vec<Open>,
+    /// The executions that continue, because the record that should end them was refused.
+    pub(super) continuing: Vec<Open>,
 }
 
 /// The answer to a line.
 #[derive(Serialize)]
 pub(super) struct Reply {
-    /// `None` if the line could not be read as a record.
+    /// `None` if the line could not be read, or if the id is not in the line.
     execution_id: Option<Uuid>,
     /// The number of the record's line in the ledger. `None` if the record is not in the ledger, or if this is unknown.
     seq: Option<u64>,
@@ -69,7 +72,7 @@ struct Price {
     unknown: String,
 }
 
-/// Why a record is not durable.
+/// Why a line was refused, or why the record in the line is not durable.
 #[derive(Serialize)]
 struct Trouble {
     line: u64,
@@ -78,7 +81,7 @@ struct Trouble {
 }
 
 impl Reply {
-    /// Returns the answer to a message that is not stored yet.
+    /// Returns the answer to a message of an execution that has no record in the ledger yet.
     pub(super) fn of_message(answer: &'static str, execution_id: Uuid, unknown: Unknown) -> Self {
         let (cost_usd, derived) = (None, Vec::new());
         Self {
@@ -110,7 +113,7 @@ impl Reply {
 }
 
 impl Batch {
-    /// Adds a record, which ends the execution `ends` if there is one.
+    /// Adds a record. If `ends` is an execution, the record ends this execution.
     pub(super) fn add(&mut self, line: u64, accepted: Accepted, ends: Option<Open>) {
         let Accepted { record, unknown, unknown_price, derived } = accepted;
         self.records.push(record);
@@ -118,6 +121,7 @@ impl Batch {
         self.lines.push(Ok(Pending { line, unknown, price, derived, ends }));
     }
 
+    /// Adds the answer to a line that is not a record.
     pub(super) fn reply(&mut self, reply: Reply) {
         self.lines.push(Err(Box::new(reply)));
     }
@@ -135,10 +139,11 @@ impl Batch {
                     let Some((answer, record)) = answers.next() else { continue };
                     let is_stored = answer.is_ok();
                     match (ends, &answer) {
-                        // The mark stays, so that the execution is at least recorded as interrupted.
+                        // The record is not stored, so the execution keeps its begin mark. The next process that opens
+                        // the ledger then records the execution as interrupted.
                         (None, _) | (Some(_), Ok(Answer::Lost(_) | Answer::Late(_))) => {}
                         (Some(open), Ok(_)) => open.remove_mark(),
-                        (Some(open), Err(_)) => answered.goes_on.push(open),
+                        (Some(open), Err(_)) => answered.continuing.push(open),
                     }
                     let mut reply = reply(line, record.execution_id, answer, unknown);
                     if is_stored {

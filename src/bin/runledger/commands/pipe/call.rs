@@ -1,4 +1,4 @@
-//! Reads the call of a model.
+//! Reads calls of models in an input line.
 
 use runledger::metrics::{CostSource, LlmCall, Meter, vendor_model};
 use runledger::{Timestamp, Usage, Usd};
@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::document::Document;
 use crate::counts;
 
-/// Reads the usage, or the whole response, of a vendor.
+/// A function that reads the usage that a vendor reports, or the vendor's whole response.
 type ReadVendor = fn(&Value) -> runledger::Result<Usage>;
 
 /// The vendors whose usage can be read, each with its key in a call.
@@ -18,7 +18,8 @@ const VENDORS: [(&str, ReadVendor); 3] = [
     ("gemini", Usage::from_gemini_value),
 ];
 
-/// Reads the calls in `text`, which is one call or a list of calls. `path` is the place of the text in the line.
+/// Reads the calls in `text`, which is one call or a list of calls. Errors begin with `path`, the path of `text` in the
+/// line.
 pub(super) fn read_all(text: &str, path: &str) -> Result<Vec<LlmCall>, String> {
     if !text.starts_with('[') {
         return Ok(vec![read(text, path)?]);
@@ -28,7 +29,7 @@ pub(super) fn read_all(text: &str, path: &str) -> Result<Vec<LlmCall>, String> {
     calls.iter().enumerate().map(|(at, call)| read(call.get(), &format!("{path}[{at}]"))).collect()
 }
 
-/// Reads a call, which is an object with the model and its usage.
+/// Reads a call, which is an object with the model and its usage. Errors begin with `path`.
 pub(super) fn read(text: &str, path: &str) -> Result<LlmCall, String> {
     let object = if text.starts_with('{') { Document::parse(text).ok() } else { None };
     let mut object =
@@ -71,14 +72,16 @@ pub(super) fn read(text: &str, path: &str) -> Result<LlmCall, String> {
     Ok(call)
 }
 
-/// Sets the counts of a call. A count of tokens that is missing is unknown.
+/// Sets the counts of a call. If `has_input` is false, the number of input tokens is unknown. `has_output` says the
+/// same about output tokens.
 fn set_usage(call: &mut LlmCall, usage: Usage, has_input: bool, has_output: bool) {
     call.tokens_input = has_input.then_some(usage.input);
     call.tokens_output = has_output.then_some(usage.output);
     call.parts = usage.parts;
 }
 
-/// Returns the usage that a vendor reports, and the model if the response names it.
+/// Returns the usage that a vendor reports, and the name of the model. The name is `None` if the response does not have
+/// it.
 fn of_vendor((key, read): (&str, ReadVendor), text: &str, path: &str) -> Result<(Usage, Option<String>), String> {
     let response: Value = serde_json::from_str(text).unwrap_or_default();
     match read(&response) {
@@ -94,7 +97,8 @@ fn of_vendor((key, read): (&str, ReadVendor), text: &str, path: &str) -> Result<
     }
 }
 
-/// Removes the key and returns its value; `None` if it is missing or null.
+/// Removes a key, and returns its value. Returns `None` if the key is missing, or if its value is null. `expected` says
+/// in an error what the value should be.
 fn value<T: DeserializeOwned>(
     object: &mut Document,
     path: &str,

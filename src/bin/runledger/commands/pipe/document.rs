@@ -1,4 +1,4 @@
-//! A JSON object whose values stay as they are written.
+//! A JSON object that stores the text of each value, as written in the input.
 
 use std::collections::BTreeMap;
 
@@ -6,28 +6,28 @@ use runledger::json::{self, JsonFault};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-/// The keys of an object, each with its value as it is written. So an amount keeps all its digits.
+/// The keys of an object, each with the text of its value. A number is not parsed, so an amount keeps all its digits.
 #[derive(Debug, Default)]
 pub(super) struct Document(BTreeMap<String, String>);
 
 impl Document {
-    /// Reads an object. Fails if the text is anything else, or if an object in it has a key twice.
+    /// Reads an object. Fails if the text is not an object, or if an object in the text has the same key twice.
     pub(super) fn parse(text: &str) -> Result<Self, JsonFault> {
         let values: BTreeMap<String, &RawValue> = json::from_str(text)?;
         Ok(Self(values.into_iter().map(|(key, value)| (key, value.get().to_owned())).collect()))
     }
 
-    /// Returns the object `text`; `None` if it is not an object.
+    /// Reads the object `text`. Returns `None` if `text` is not an object.
     fn object(text: &str) -> Option<Self> {
         if text.starts_with('{') { Self::parse(text).ok() } else { None }
     }
 
-    /// Removes a key, and returns its value.
+    /// Removes a key, and returns its value. The value can be null.
     pub(super) fn remove(&mut self, key: &str) -> Option<String> {
         self.0.remove(key)
     }
 
-    /// Removes a key, and returns its value. A value that is null counts as missing.
+    /// Removes a key, and returns its value. Returns `None` if the key is missing, or if its value is null.
     pub(super) fn take(&mut self, key: &str) -> Option<String> {
         self.remove(key).filter(|value| value != "null")
     }
@@ -40,7 +40,7 @@ impl Document {
         self.0.contains_key(key)
     }
 
-    /// Returns the value of a key as it is written.
+    /// Returns the text of a key's value.
     pub(super) fn get(&self, key: &str) -> Option<&str> {
         self.0.get(key).map(String::as_str)
     }
@@ -49,7 +49,8 @@ impl Document {
         self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()))
     }
 
-    /// Sets the value of `path`, such as `run.run_id`, which may have at most one dot. Fails if it has another value.
+    /// Sets the value of `path`, such as `run.run_id`. A path may have at most one dot. Fails if the path already has a
+    /// different value.
     pub(super) fn insert(&mut self, path: &str, value: String) -> Result<(), String> {
         let (first, rest) = path.split_once('.').unzip();
         let Some((first, rest)) = first.zip(rest) else {
@@ -69,8 +70,8 @@ impl Document {
         Ok(())
     }
 
-    /// Returns the value of each path, such as `trace.llm_calls[0].token_input`. A value is `None` if it cannot be found or
-    /// represented.
+    /// Returns the value of each path, such as `trace.llm_calls[0].token_input`. A value is `None` if the path does not
+    /// exist, or if a [`Value`] cannot represent the value.
     pub(super) fn values(&self, paths: &[&str]) -> Vec<Option<Value>> {
         let mut read: BTreeMap<&str, Option<Value>> = BTreeMap::new();
         let mut value = |name: &str| {
@@ -94,7 +95,8 @@ impl Document {
         paths.iter().map(|path| of(path)).collect()
     }
 
-    /// Replaces values by those of `other`. If both values are objects, replaces only the keys that `other` has.
+    /// Sets the keys of `other`. If both values of a key are objects, only the keys of the other object are set in the
+    /// existing object.
     pub(super) fn overlay(&mut self, other: Self) {
         for (key, value) in other.0 {
             let merged = self.0.get(&key).and_then(|own| Self::object(own)).zip(Self::object(&value));

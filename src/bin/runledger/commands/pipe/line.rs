@@ -1,4 +1,5 @@
-//! Reads a record.
+//! Reads a record in an input line. The input has more freedom than the stored format. For example, an amount can be a
+//! string, and the line can have the extra keys `usage` and `price`.
 
 use std::collections::BTreeMap;
 
@@ -28,15 +29,16 @@ pub(super) enum Line {
 /// A record that can be appended.
 pub(super) struct Accepted {
     pub(super) record: ExecutionMetrics,
+    /// The unknown keys of the line.
     pub(super) unknown: Unknown,
-    /// The reason why the cost is unknown, if it could be known.
+    /// The reason why the cost is unknown. `None` if the cost is known, or cannot be expected to be known.
     pub(super) unknown_price: Option<String>,
-    /// The keys whose values follow from other keys.
+    /// The keys that were missing in the line, and were derived from other keys.
     pub(super) derived: Vec<&'static str>,
 }
 
 impl Line {
-    /// Returns a line that could not be read as a record.
+    /// Returns the result for a line that could not be read as a record.
     pub(super) fn refused(kind: &'static str, reason: String) -> Self {
         Self::Refused { execution_id: None, kind, reasons: vec![reason], unknown: Unknown::default() }
     }
@@ -45,15 +47,16 @@ impl Line {
 /// The record of an execution that begins.
 pub(super) struct Begun {
     pub(super) record: ExecutionMetrics,
+    /// The unknown keys of the message.
     pub(super) unknown: Unknown,
-    /// True if the message has the start. If false, the start is the present time.
+    /// True if the message has the start time. If false, the start time is the time at which the message was read.
     pub(super) has_start: bool,
 }
 
-/// Reads records.
+/// Reads records in input lines.
 pub(super) struct Reader {
-    /// The user's prices. `Some(None)` if the user has none; the bundled prices are used then. `None` if costs are not
-    /// computed.
+    /// The prices of --prices. `Some(None)` if the option is not used, so that the bundled prices apply. `None` if
+    /// costs are not computed.
     pub(super) prices: Option<Option<PriceTable>>,
     /// True if the values of unknown keys become tags. If false, a record with an unknown key is refused.
     pub(super) lenient: bool,
@@ -87,11 +90,12 @@ impl Reader {
                 Err(reason) => return Line::refused("invalid", format!("{PRICE}: {reason}")),
             }
         }
-        let (unknown, mut reasons) = self.settle(&mut record, read.text.as_deref().unwrap_or(text), keys);
+        let (unknown, mut reasons) = self.accept_unknown_keys(&mut record, read.text.as_deref().unwrap_or(text), keys);
         let derived = derive_missing(&mut record);
         reasons.extend(faults::of_record(&record));
         if !reasons.is_empty() {
-            // Otherwise the id was made here, and no later message can name it.
+            // If the line has no id, this function created the id. The answer then leaves the id out, because no later
+            // message can use it.
             let execution_id = Some(record.execution_id).filter(|id| text.contains(&id.to_string()));
             return Line::Refused { execution_id, kind: "invalid", reasons, unknown };
         }
@@ -101,7 +105,7 @@ impl Reader {
         Line::Record(Box::new(Accepted { record, unknown, unknown_price, derived }))
     }
 
-    /// Reads the record of an execution that begins. Its end and its outcome are unknown.
+    /// Reads the record of an execution that begins. The end and the outcome of the execution are not known yet.
     pub(super) fn read_begun(&self, text: &str) -> Result<Begun, Line> {
         let mut object = Document::parse(text).map_err(|error| Line::refused("malformed", error.to_string()))?;
         let ends = ["timestamp_end", "status", "execution_succeeded", "execution_failed", USAGE, PRICE];
@@ -118,7 +122,8 @@ impl Reader {
             record(&text).map_err(|(kind, reason)| self.unreadable(&text, (kind, without_column(reason)), true))?;
         let Read { mut record, keys, .. } = read;
         record.adapt();
-        let (unknown, mut reasons) = self.settle(&mut record, read.text.as_deref().unwrap_or(&text), keys);
+        let (unknown, mut reasons) = self.accept_unknown_keys(&mut record, read.text.as_deref().unwrap_or(&text), keys);
+        // The checks require an end, which the execution does not have yet.
         record.timestamp_end = Some(record.timestamp_start);
         reasons.extend(faults::of_record(&record));
         record.timestamp_end = None;
@@ -129,18 +134,18 @@ impl Reader {
         Err(Line::Refused { execution_id, kind: "invalid", reasons, unknown })
     }
 
-    /// Returns the refusal of a line that cannot be read as a record, with all reasons. `is_begun` is true if the end of
-    /// the execution need not be known.
-    fn unreadable(&self, text: &str, (kind, reason): Fault, is_begun: bool) -> Line {
+    /// Returns the refusal of a line that cannot be read as a record, with all reasons. `is_begin` is true if the text
+    /// is that of a begin message, which does not need the end of the execution.
+    fn unreadable(&self, text: &str, (kind, reason): Fault, is_begin: bool) -> Line {
         const WITH_END: [&str; 4] = ["skill_name", "skill_version", "timestamp_start", "timestamp_end"];
         let Ok(mut object) = Document::parse(text) else { return Line::refused(kind, reason) };
         let (mut reasons, keys) = match near_message(&object) {
-            Some(key) if !is_begun => (Vec::new(), vec![key]),
+            Some(key) if !is_begin => (Vec::new(), vec![key]),
             _ => {
                 [USAGE, PRICE].into_iter().for_each(|key| _ = object.remove(key));
-                // If this fails, the reason says so.
+                // If this fails, `reason` already describes the failure.
                 let _ = rename_columns(&mut object);
-                let has_no_end = is_begun || object.get("status") == Some("\"interrupted\"");
+                let has_no_end = is_begin || object.get("status") == Some("\"interrupted\"");
                 let required = if has_no_end { &WITH_END[..3] } else { &WITH_END };
                 let text = object.to_json();
                 (faults::of_line(&text, required, reason), ExecutionMetrics::unknown_keys(&text))
@@ -153,8 +158,13 @@ impl Reader {
     }
 
     /// Stores unknown keys as tags if the reader is lenient. Returns the unknown keys, and the reasons why they are
-    /// refused.
-    fn settle(&self, record: &mut ExecutionMetrics, text: &str, keys: Vec<UnknownKey>) -> (Unknown, Vec<String>) {
+    /// refused. If there are no reasons, all keys are accepted.
+    fn accept_unknown_keys(
+        &self,
+        record: &mut ExecutionMetrics,
+        text: &str,
+        keys: Vec<UnknownKey>,
+    ) -> (Unknown, Vec<String>) {
         if !self.lenient || keys.is_empty() {
             let reasons = unknown::reasons(&keys);
             return (keys.into(), reasons);
@@ -176,14 +186,14 @@ impl Reader {
     fn table(&self) -> Option<&PriceTable> {
         match &self.prices {
             Some(Some(own)) => Some(own),
-            // This does not fail, because tests make sure that the bundled table is valid.
+            // This does not fail, because tests check that the bundled table is valid.
             Some(None) => PriceTable::bundled().ok(),
             None => None,
         }
     }
 
-    /// Computes the cost of a record that has no cost. A record or a call that says that its cost is unknown is not
-    /// priced. Parses the table only if the record names a model, because that takes some milliseconds.
+    /// Computes the cost of a record that has no cost. A record or a call whose cost.source is `unknown` is not priced.
+    /// Parsing the price table takes some milliseconds, so the table is parsed only if the record names a model.
     pub(super) fn price(&self, record: &mut ExecutionMetrics) {
         let has_cost = record.cost_usd.or(record.cost.exact_usd).is_some();
         let has_model = record.model.name.is_some() || !record.trace.llm_calls.is_empty();
@@ -212,7 +222,7 @@ fn derive_missing(record: &mut ExecutionMetrics) -> Vec<&'static str> {
     let known = |record: &ExecutionMetrics| {
         [
             ("execution_succeeded", record.execution_succeeded.is_some()),
-            // If both follow from the status, only the first one is listed.
+            // If the status determines both values, only `execution_succeeded` is listed as derived.
             ("execution_failed", record.execution_failed.is_some() || record.execution_succeeded.is_none()),
             ("tokens_used", record.tokens_used.is_some()),
             ("wall_clock_time_ms", record.wall_clock_time_ms.is_some()),
@@ -225,16 +235,16 @@ fn derive_missing(record: &mut ExecutionMetrics) -> Vec<&'static str> {
     derived.map(|((key, _), _)| key).collect()
 }
 
-/// Returns the object that `runledger price` printed.
+/// Reads `price`, an object that `runledger price` printed.
 fn answered(price: &str) -> Result<Answered, String> {
     const EXPECTED: &str = "expected an object that `runledger price` printed";
-    // serde would read a list as the values of the fields in their order.
+    // serde would also accept a list, and take its items as the values of the fields.
     if !price.starts_with('{') {
         return Err(format!("{EXPECTED}, found another value"));
     }
     let read = serde_json::from_str(price).map_err(|error| JsonFault::new(price, &error));
     read.map_err(|error| {
-        // The position in such an error is not a position in the line.
+        // The error has a position in `price`. It is removed, because it is not the position in the line.
         let text = error.to_string();
         let what = text.rsplit_once(" at line ").map_or(&*text, |(what, _)| what);
         format!("{EXPECTED}: {what}")
@@ -244,16 +254,18 @@ fn answered(price: &str) -> Result<Answered, String> {
 /// A record as it is written in a line.
 struct Read {
     record: ExecutionMetrics,
-    /// The keys that no field has.
+    /// The keys that do not belong to any field.
     keys: Vec<UnknownKey>,
-    /// The values of the keys that a record does not have, but a line may have.
+    /// The value of the extra key [`USAGE`]. `None` if the line does not have this key.
     usage: Option<String>,
+    /// The value of the extra key [`PRICE`]. `None` if the line does not have this key.
     price: Option<String>,
-    /// The line after keys were renamed or removed; `None` if nothing was changed.
+    /// The line after keys were renamed or removed. `None` if no key was renamed or removed.
     text: Option<String>,
 }
 
-/// Returns the name of the message that `object` is probably meant to be, if the name of its only key is similar.
+/// Returns the only key of `object`, if `object` is probably meant to be a message: its key is similar to the key of a
+/// message, and its value is an object. The result also names the similar key.
 fn near_message(object: &Document) -> Option<UnknownKey> {
     let mut entries = object.entries();
     let (Some((key, value)), None) = (entries.next(), entries.next()) else { return None };
@@ -281,13 +293,13 @@ fn record(text: &str) -> Result<Read, Fault> {
         let renamed = rename_columns(&mut object).map_err(|reason| ("invalid", reason))?;
         changed = (has_more || renamed).then(|| object.to_json());
     }
-    // Errors of a changed text have no column.
+    // The columns of a changed text differ from those of the line, so its errors do not name a column.
     let columns = if changed.is_none() { text.len() } else { 0 };
     let (record, keys) = parsed(changed.as_deref().unwrap_or(text), columns, error.filter(|_| changed.is_none()))?;
     Ok(Read { record, keys, usage, price, text: changed })
 }
 
-/// Renames the keys that are columns of a run log to the keys of a record. Returns true if there are any.
+/// Renames each key that is the name of a run log's column to the key of a record. Returns true if a key was renamed.
 fn rename_columns(object: &mut Document) -> Result<bool, String> {
     let mut renamed = false;
     for (column, path) in run_log_columns() {
@@ -301,8 +313,9 @@ fn rename_columns(object: &mut Document) -> Result<bool, String> {
     Ok(renamed)
 }
 
-/// Reads the record in `text`, in which an amount can be a string, and the id can be missing. `error` is the error of an
-/// earlier attempt to read the same text. Errors name a column up to `columns`.
+/// Reads the record in `text`. An amount can be a string, and the id can be missing. `error` is the error of an earlier
+/// attempt to read the same text, or `None` if there was no such attempt. A column greater than `columns` is left out
+/// of an error.
 fn parsed(
     text: &str,
     mut columns: usize,
@@ -360,8 +373,8 @@ fn reason(text: String, columns: usize) -> String {
     }
 }
 
-/// Adds a new `execution_id` at the end of the object in `text`. Returns `None` if the object already has one, or if
-/// `text` is not an object.
+/// Adds a new `execution_id` at the end of the object in `text`. Returns `None` if the object already has an
+/// `execution_id`, or if `text` is not an object.
 fn with_id(text: &str) -> Option<String> {
     let keys: BTreeMap<String, IgnoredAny> = serde_json::from_str(text).ok()?;
     let fields = text.trim_ascii_end().strip_suffix('}')?;

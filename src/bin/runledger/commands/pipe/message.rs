@@ -1,11 +1,12 @@
-//! Tells the kinds of messages apart.
+//! Distinguishes the kinds of messages.
 
 use std::collections::BTreeMap;
 
 use runledger::json;
 use serde_json::value::RawValue;
 
-/// A line of input. The text of each message other than a record is the object under its only key.
+/// The message in a line of input. The text of a record is the whole line. The text of any other message is the object
+/// under its only key.
 pub(super) enum Message<'l> {
     Record(&'l str),
     Begin(&'l str),
@@ -14,14 +15,14 @@ pub(super) enum Message<'l> {
     End(&'l str),
 }
 
-/// The only key of a message that is not a record.
+/// The keys of the messages that are not records. Such a message has exactly one of these keys.
 pub(super) const KEYS: [&str; 4] = ["begin", "step", "usage", "end"];
 
 impl<'l> Message<'l> {
     /// Returns the message in a line. A line that is not an object is read as a record, so that the reader of records
     /// says what is wrong with it.
     pub(super) fn of(line: &'l str) -> Result<Self, String> {
-        // Nearly all lines are records, whose first key is another one.
+        // Nearly all lines are records. Their first key is not one of `KEYS`, so they do not have to be parsed here.
         let first = line.trim_ascii_start().strip_prefix('{').map(str::trim_ascii_start);
         let first = first.and_then(|rest| rest.strip_prefix('"')?.split_once('"')).map(|(key, _)| key);
         let Some(key) = KEYS.into_iter().find(|key| first == Some(*key)) else { return Ok(Self::Record(line)) };
@@ -29,7 +30,7 @@ impl<'l> Message<'l> {
             return Ok(Self::Record(line));
         };
         if let Some(other) = object.keys().find(|other| *other != key) {
-            // A record can have the key `usage`.
+            // A record can also have the key `usage`, together with other keys.
             return if key == "usage" {
                 Ok(Self::Record(line))
             } else {

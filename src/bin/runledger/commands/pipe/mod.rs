@@ -30,56 +30,57 @@ use session::Session;
 /// Each line is one message. `runledger schema pipe` prints the JSON Schema of all messages.
 ///
 /// A message is usually a whole record: an object with the keys that `list --json` prints. The keys skill_name,
-/// skill_version, timestamp_start and timestamp_end are required. The column names of a run log, such as run_id, outcome
-/// and artifact_output, are accepted as keys too. Times keep up to six decimals.
+/// skill_version, timestamp_start and timestamp_end are required. The column names of a run log, such as run_id,
+/// outcome and artifact_output, are accepted as keys too. Times keep up to six decimals.
 ///
 /// An execution can also be recorded while it runs, with messages that have only one key:
 ///
 /// - {"begin": {…}} has the keys of a record that are known at the start. The answer has the execution_id.
 ///
-/// - {"step": {"execution_id": …, "name": …}} ends the step before it and begins another one.
+/// - {"step": {"execution_id": …, "name": …}} ends the previous step, if there is one, and begins a new step.
 ///
 /// - {"usage": {"execution_id": …, "model": …, …}} adds a call of a model.
 ///
 /// - {"end": {"execution_id": …, "status": …, …}} sets the outcome and any other keys, and stores the record.
 ///
-/// The records get no run and no parent from RUNLEDGER_RUN_ID and RUNLEDGER_PARENT_EXECUTION_ID. The messages set run_id,
-/// and parent_execution_id inside run.
+/// RUNLEDGER_RUN_ID and RUNLEDGER_PARENT_EXECUTION_ID are ignored. A message sets these ids in its object `run`.
 ///
 /// If the input ends before an execution does, or if this command is killed, the execution is recorded as interrupted.
 ///
 /// A record that is sent twice is stored once, even after a restart: the second answer is `duplicate`, which is as good
-/// as durable. A record with an execution_id that the ledger has with other content is refused as a conflict. A record
-/// without an execution_id gets a new one, so a program that may send a record twice should set the execution_id itself.
+/// as durable. If the ledger has a record with the same execution_id but different content, the new record is refused
+/// as a conflict. A record without an execution_id gets a new one, so a program that may send a record twice should set
+/// the execution_id itself.
 ///
-/// All messages of an execution can be sent again, too. If the ledger has its record, the answers to begin and end are
-/// `duplicate`, and the times that were taken from the clock are not compared. If the record is that of another
-/// execution, begin is refused.
+/// All messages of an execution can be sent again, too. If the ledger already has the record of the execution, the
+/// answers to begin and end are `duplicate`. Times that the command took from the clock are then not compared. If a
+/// different execution has the same execution_id, begin is refused.
 ///
-/// A call is an object with model, and provider, variant and at if they are known. It also has either counts such as
-/// input_tokens and output_tokens, as in `runledger price`, or the usage or the whole response of a vendor under the key
-/// anthropic, openai or gemini. In a record, `usage` can hold one call or a list of calls.
+/// A call is an object with model, and provider, variant and at if they are known. Its usage is given as counts such as
+/// input_tokens and output_tokens, as in `runledger price`. Instead of counts, the key anthropic, openai or gemini can
+/// hold the usage or the whole response of this vendor. In a record, `usage` can hold one call or a list of calls.
 ///
-/// If a call or a record has a model and tokens but no cost_usd, its cost is computed with the bundled prices, or with
-/// --prices, at the time of the call. A known cost is never replaced, and the value "unknown" in cost.source is kept.
-/// If the cost is unknown, `price.unknown` in the answer says why. The answer has the stored amount in cost_usd.
+/// If a call or a record has a model and tokens but no cost_usd, its cost is computed. The prices are those of --prices
+/// or else the bundled ones, at the time of the call. A known cost is never replaced, and the value "unknown" in
+/// cost.source is kept. If the cost is unknown, `price.unknown` in the answer says why. The answer has the stored
+/// amount in cost_usd.
 ///
-/// Amounts of money are JSON numbers or strings with at most 12 decimals. cost_usd is stored with 8 decimals, and halves
-/// are rounded to the even digit. If the amount has more decimals, cost.exact_usd keeps them all, and reports use it. The
-/// key `price` can hold an object that `runledger price` printed.
+/// Amounts of money are JSON numbers or strings with at most 12 decimals. cost_usd is stored with 8 decimals, and
+/// halves are rounded to the even digit. If the amount has more decimals, cost.exact_usd keeps them all, and reports
+/// use it. The key `price` can hold an object that `runledger price` printed.
 ///
 /// Missing values are derived if they follow from others: the outcome from status, tokens_used from its parts, and the
-/// durations from the times or the steps. The answer lists them under `derived`. All other missing values are unknown. An
-/// error_reason of more than 500 characters is shortened and ends in `…`.
+/// durations from the times or the steps. The answer lists them under `derived`. All other missing values are unknown.
+/// An error_reason of more than 500 characters is shortened and ends in `…`.
 ///
-/// A key that is not known is refused, and `near` names a known key that is similar. With --lenient, its value becomes a
-/// tag, and the answer lists the key under unknown_keys. In tags and in a variant, all keys are allowed. The words of
-/// status, kind, environment, error_category, cost_tier, cost.source and production.outcome are checked. The status
-/// `error` is read as failed. An execution that succeeded has no error_reason.
+/// A key that is not known is refused, and `near` names a known key that is similar. With --lenient, the value of the
+/// key becomes a tag, and the answer lists the key under unknown_keys. In tags and in a variant, all keys are allowed.
+/// The words of status, kind, environment, error_category, cost_tier, cost.source and production.outcome are checked.
+/// The status `error` is read as failed. An execution that succeeded has no error_reason.
 ///
 /// For each line that is not blank, the command prints one answer, in the order of the input. A program can send many
-/// lines before it reads the first answer. Lines that have arrived are written together, with one sync. If nothing reads
-/// the answers, the command stops reading its input when the output pipe is full. A line can have at most 16 MiB.
+/// lines before it reads the first answer. Lines that have arrived are written together, with one sync. If nothing
+/// reads the answers, the command stops reading its input when the output pipe is full. A line can have at most 16 MiB.
 ///
 /// The value of `answer` is one of these:
 ///
@@ -87,8 +88,9 @@ use session::Session;
 ///
 /// - duplicate: the ledger had the record already.
 ///
-/// - begun, noted: the message belongs to an execution that has not ended. Its begin is in the ledger's internal files.
-///   Its steps and usage are in memory until it ends, so a client that is killed sends them again.
+/// - begun, noted: the message belongs to an execution that has not ended. The begin of the execution is in the
+///   ledger's internal files. The steps and usage are only in memory until the execution ends. After a restart, a
+///   client has to send them again.
 ///
 /// - refused: the line was not valid, so nothing was stored.
 ///
@@ -96,7 +98,8 @@ use session::Session;
 ///
 /// - lost: the record could not be stored anywhere.
 ///
-/// Exits at the end of the input. The exit code is 0 if every record is durable, and otherwise 1.
+/// Exits at the end of the input. The exit code is 0 if every line was accepted, every record is in the ledger, and
+/// every execution has ended. Otherwise, the exit code is 1.
 #[derive(Debug, clap::Args)]
 #[command(after_help = r#"Answers, in which seq is the number of the line in the ledger:
   {"execution_id": "019c…", "seq": 42, "answer": "durable",
@@ -134,7 +137,8 @@ Example: record an execution with the cost that `price` computes
   echo '{"model": "gpt-4o-mini", "usage": {"input_tokens": 1}}' |
     runledger price | jq -c '{skill_name: "summarise",
       skill_version: "1.2.0", status: "success",
-      timestamp_start: .at, timestamp_end: .at, price: .}' |
+      timestamp_start: .at, timestamp_end: .at,
+      model: {name: .matched}, price: .}' |
     runledger pipe"#)]
 pub(crate) struct Args {
     /// Store the values of unknown keys as tags, and list these keys in the answer
@@ -157,7 +161,8 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     let ledger = ledger::open(global)?;
     let mut session = Session::new(&ledger, reader);
     let answered = answer_all(&mut session, out);
-    // The answers cannot be written if the other program has died.
+    // The answers cannot be written if the program that reads them has died. Even then, the executions that have not
+    // ended are recorded before the error is returned.
     let interrupted = session.interrupt_open();
     if interrupted > 0 {
         output::note(
@@ -176,7 +181,7 @@ fn answer_all(session: &mut Session<'_>, out: &mut impl Write) -> Result<(), Fai
     let mut line = Vec::new();
     let mut number = 0;
     loop {
-        // The next read may have to wait for input. So the lines that have already arrived are answered first.
+        // No complete line is buffered, so the next read may have to wait. The earlier lines are answered before that.
         if !input.buffer().contains(&b'\n') {
             session.answer(out)?;
             out.flush()?;

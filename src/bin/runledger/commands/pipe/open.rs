@@ -1,4 +1,7 @@
-//! An execution that has begun and not ended.
+//! An execution that has begun and has not ended.
+//!
+//! A begin mark in the ledger's internal files says that the execution is in flight. If this process dies, the next
+//! process that opens the ledger finds the mark, and records the execution as interrupted.
 
 use std::time::Instant;
 
@@ -11,17 +14,19 @@ use crate::clock;
 pub(super) struct Open {
     /// The record so far.
     pub(super) record: ExecutionMetrics,
-    /// True if the message that began the execution has the start. If false, the start was the present time.
+    /// True if the begin message has the start time. If false, the start time was taken from the clock.
     has_start: bool,
     pub(super) began: Began,
-    /// When the present step began; `None` before the first step.
+    /// When the current step began; `None` before the first step.
     step: Option<Instant>,
 }
 
 /// How an execution began.
 pub(super) enum Began {
+    /// In this session, which wrote a begin mark.
     Now(BeginMark),
-    /// The messages are sent again, and the ledger has this record of them.
+    /// In an earlier session, whose messages a program sends again. The ledger already has this record of the
+    /// execution.
     Before(Box<ExecutionMetrics>),
 }
 
@@ -30,14 +35,14 @@ impl Open {
         Self { record, has_start, began, step: None }
     }
 
-    /// Removes the begin mark, after the record was stored.
+    /// Removes the begin mark. Call this after the record is stored.
     pub(super) fn remove_mark(self) {
         if let Began::Now(mark) = self.began {
             mark.remove();
         }
     }
 
-    /// Ends the present step, and begins another one.
+    /// Ends the current step, and begins a new one.
     pub(super) fn enter(&mut self, name: &str) {
         end_step(&mut self.record, self.step.replace(Instant::now()));
         let path = self.record.skill_path_in_dag.get_or_insert_with(|| self.record.skill_name.clone());
@@ -46,17 +51,17 @@ impl Open {
         self.record.trace.steps.push(Step::new(name, clock::now()));
     }
 
-    /// Returns the record of the execution if it ends now. The outcome is unknown.
+    /// Returns the record that the execution has if it ends now. The outcome is unknown.
     pub(super) fn ended(&self) -> ExecutionMetrics {
         let mut record = self.record.clone();
         end_step(&mut record, self.step);
-        // The clock may have been set back.
+        // If the clock was set back, the current time can be before the start.
         record.timestamp_end = Some(clock::now().max(record.timestamp_start));
         record
     }
 
-    /// Like [`ended`](Self::ended), but each time that the clock said is the one in `recorded`. So the two records are
-    /// equal if the messages are.
+    /// Like [`ended`](Self::ended), but replaces times that came from the clock by those in `recorded`. So messages
+    /// that are sent again give the same record again.
     pub(super) fn ended_like(&self, recorded: &ExecutionMetrics) -> ExecutionMetrics {
         let mut record = self.ended();
         if !self.has_start {

@@ -22,9 +22,10 @@ pub(super) struct Session<'l> {
     ledger: &'l Ledger,
     reader: Reader,
     batch: Batch,
-    /// The executions that have begun and not ended.
+    /// The executions that have begun and have not ended.
     open: HashMap<Uuid, Open>,
-    /// The ids with which an execution could not begin, for example because the ledger has another record with the id.
+    /// The ids of refused begin messages. For example, the ledger may have a record of another execution with the same
+    /// id. An end message with such an id is refused too.
     taken: HashSet<Uuid>,
     any_failed: bool,
 }
@@ -42,12 +43,13 @@ impl<'l> Session<'l> {
         Self { ledger, reader, batch: Batch::default(), open, taken, any_failed: false }
     }
 
-    /// Returns true if a record is not durable, or if a line was refused.
+    /// Returns true if a line was refused, if a record is not in the ledger, or if an execution was recorded as
+    /// interrupted.
     pub(super) fn any_failed(&self) -> bool {
         self.any_failed
     }
 
-    /// Takes a line, whose answer may be written later.
+    /// Handles the message in a line. The answer may be written only by a later call of [`answer`](Self::answer).
     pub(super) fn take(&mut self, number: u64, line: &[u8], out: &mut impl Write) -> Result<(), Failure> {
         let message = match std::str::from_utf8(line) {
             Ok(text) => Message::of(text).map_err(invalid),
@@ -59,12 +61,14 @@ impl<'l> Session<'l> {
                 return Ok(());
             }
             Ok(Message::Begin(text)) => {
+                // The batch may contain a record with the same id. `begin` must find this record in the ledger.
                 self.answer(out)?;
                 self.begin(number, text);
                 return Ok(());
             }
             Ok(Message::End(text)) => return self.end(number, text, out),
-            // If the end of the execution is refused, the execution goes on.
+            // The batch is answered before a step or a usage, because it may contain the end of the same execution. If
+            // this end is refused, the execution continues, and the step or the usage belongs to it.
             Ok(Message::Step(text)) => {
                 self.answer(out)?;
                 self.step(text)
@@ -83,15 +87,16 @@ impl<'l> Session<'l> {
         Ok(())
     }
 
+    /// Refuses a line that cannot be read.
     pub(super) fn refuse(&mut self, number: u64, reason: String) {
         self.batch.reply(Reply::refused(number, None, invalid(reason), Unknown::default()));
     }
 
-    /// Appends the records of the lines so far, and writes all answers.
+    /// Appends the records of the batch, and writes the answers to all lines of the batch.
     pub(super) fn answer(&mut self, out: &mut impl Write) -> Result<(), Failure> {
         let answered = self.batch.answer(self.ledger, out)?;
         self.any_failed |= answered.any_failed;
-        self.open.extend(answered.goes_on.into_iter().map(|open| (open.record.execution_id, open)));
+        self.open.extend(answered.continuing.into_iter().map(|open| (open.record.execution_id, open)));
         Ok(())
     }
 
@@ -102,9 +107,10 @@ impl<'l> Session<'l> {
         let count = open.len();
         let records: Vec<_> = open.iter().map(|open| self.interrupted(open)).collect();
         for (open, answer) in open.into_iter().zip(self.ledger.append_all(&records)) {
-            // If the record cannot be appended, the begin mark stays, and the next process records the execution.
+            // If the record is lost or not stored yet, the begin mark stays. The next process that opens the ledger then
+            // records the execution as interrupted.
             match answer {
-                Ok(runledger::Answer::Lost(_)) | Err(_) => {}
+                Ok(runledger::Answer::Lost(_) | runledger::Answer::Late(_)) | Err(_) => {}
                 Ok(_) => open.remove_mark(),
             }
         }
@@ -121,8 +127,8 @@ impl<'l> Session<'l> {
         record
     }
 
-    /// Adds the record in a line, which ends the execution `ends` if there is one. If the record is refused, the execution
-    /// goes on.
+    /// Adds the record in a line. If `ends` is an execution, the record ends it. If the record is refused, the
+    /// execution continues.
     fn add(&mut self, number: u64, line: Line, ends: Option<Open>) {
         match line {
             Line::Record(accepted) => self.batch.add(number, *accepted, ends),
@@ -165,13 +171,13 @@ impl<'l> Session<'l> {
         });
     }
 
-    /// Begins an execution of which the ledger has a record, in the line whose number is returned. A program that sends
-    /// its messages again can then send the rest of them, too. Fails if the record is that of another execution.
+    /// Begins an execution that already has a record in the ledger, because a program sends its messages again after a
+    /// restart. Returns the number of the record's line. Fails if the record belongs to a different execution.
     fn begin_again(&self, id: Uuid, begun: &Begun) -> Result<(Began, Option<u64>), Refused> {
         let (seq, recorded) = self.ledger.recorded(id).map_err(of_library)?.ok_or_else(unknown_execution)?;
         let record = &begun.record;
         let start = if begun.has_start { record.timestamp_start } else { recorded.timestamp_start };
-        // All other keys can have been changed by the message that ended the execution.
+        // Only these keys are compared, because the end message can have changed all other keys.
         let differ = [
             ("skill_name", json!(recorded.skill_name), json!(record.skill_name)),
             ("skill_version", json!(recorded.skill_version), json!(record.skill_version)),
@@ -207,7 +213,7 @@ impl<'l> Session<'l> {
         })
     }
 
-    /// Calls `change` with the rest of the object and the execution that it names.
+    /// Calls `change` with the rest of the message, and with the execution that the message names.
     fn with_open(
         &mut self,
         text: &str,
@@ -224,7 +230,7 @@ impl<'l> Session<'l> {
         (Some(id), changed)
     }
 
-    /// Ends an execution: adds its record.
+    /// Ends an execution, and adds its record to the batch.
     fn end(&mut self, number: u64, text: &str, out: &mut impl Write) -> Result<(), Failure> {
         let (id, fields) = match identified(text) {
             Ok(identified) => identified,
@@ -234,19 +240,21 @@ impl<'l> Session<'l> {
             }
         };
         if !self.open.contains_key(&id) {
-            // Its record may be among those that are not appended yet.
+            // The batch may contain the record of this execution. `recorded` must find this record in the ledger.
             self.answer(out)?;
         }
         let open = self.open.remove(&id);
         let is_paused = fields.get("status") == Some("\"paused\"");
         let base = match &open {
-            Some(open) if let Began::Before(recorded) = &open.began => Ok(open.ended_like(recorded)),
-            // The same pause may be sent again.
-            Some(open) if is_paused => self.ledger.recorded(id).map_err(of_library).map(|found| match found {
-                Some((_, recorded)) if recorded.status == Some(Status::Paused) => open.ended_like(&recorded),
-                _ => open.ended(),
-            }),
-            Some(open) => Ok(open.ended()),
+            Some(open) => match &open.began {
+                Began::Before(recorded) => Ok(open.ended_like(recorded)),
+                // A program may send a pause again. The record is then the same as that in the ledger.
+                _ if is_paused => self.ledger.recorded(id).map_err(of_library).map(|found| match found {
+                    Some((_, recorded)) if recorded.status == Some(Status::Paused) => open.ended_like(&recorded),
+                    _ => open.ended(),
+                }),
+                _ => Ok(open.ended()),
+            },
             None if self.taken.contains(&id) => Err(unknown_execution()),
             None => self.recorded(id, is_paused),
         };
@@ -256,13 +264,13 @@ impl<'l> Session<'l> {
         let base =
             base.and_then(|base| base.to_json().map_err(|error| (failure::kind(&error), error.details().to_vec())));
         let other = [USAGE, PRICE].into_iter().find(|key| fields.has(key));
-        let line = match base {
-            Ok(_) if let Some(key) = other => Err(invalid(format!("{key}: expected it in another message"))),
-            Ok(_) if !has_outcome => Err(invalid("status: expected the outcome of the execution, found none")),
-            Ok(base) => {
+        let line = match (base, other) {
+            (Ok(_), Some(key)) => Err(invalid(format!("{key}: expected it in another message"))),
+            (Ok(_), None) if !has_outcome => Err(invalid("status: expected the outcome of the execution, found none")),
+            (Ok(base), None) => {
                 let mut object = Document::parse(&base).unwrap_or_default();
                 if fields.has("status") {
-                    // They follow from the status.
+                    // These two values are derived from the new status.
                     object.remove("execution_succeeded");
                     object.remove("execution_failed");
                 }
@@ -275,7 +283,7 @@ impl<'l> Session<'l> {
                     read => read,
                 })
             }
-            Err(refused) => Err(refused),
+            (Err(refused), _) => Err(refused),
         };
         let refuse =
             |(kind, reasons)| Line::Refused { execution_id: Some(id), kind, reasons, unknown: Unknown::default() };
@@ -283,9 +291,12 @@ impl<'l> Session<'l> {
         Ok(())
     }
 
-    /// Returns the record in the ledger of an execution that this process has not begun. If a program sends the end of an
-    /// execution again after a restart, the record is either that end, or says that the execution was interrupted. A
-    /// paused execution goes on, unless it `is_paused` by the new end, too.
+    /// Returns the ledger's record of an execution that has not begun in this session. After a restart, a program can
+    /// send only the end of such an execution. What is returned depends on the status of the record:
+    ///
+    /// - Interrupted: the record without its outcome, because the new end replaces the interruption.
+    /// - Paused: the record without its outcome. If the new end is a pause too (`is_paused`), the record is unchanged.
+    /// - Any other status: the unchanged record, because the program probably sends the same end again.
     fn recorded(&self, id: Uuid, is_paused: bool) -> Result<ExecutionMetrics, Refused> {
         let found = self.ledger.recorded(id).map_err(of_library)?;
         let (_, mut record) = found.ok_or_else(unknown_execution)?;
@@ -308,7 +319,7 @@ fn unknown_execution() -> Refused {
     ("unknown_execution", vec![reason.to_owned()])
 }
 
-/// Returns the id in a message, and the message without it.
+/// Returns the execution_id in a message, and the rest of the message.
 fn identified(text: &str) -> Result<(Uuid, Document), Refused> {
     let mut object = Document::parse(text).map_err(|error| ("malformed", vec![without_column(error.to_string())]))?;
     let id = object.take("execution_id").and_then(|id| serde_json::from_str(&id).ok());

@@ -1,4 +1,4 @@
-//! The unknown keys of an input line, in the answer to this line.
+//! The unknown keys of an input line, as the answer lists them.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use serde::Serialize;
 pub(super) struct Unknown {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     unknown_keys: Vec<String>,
-    /// The keys of the map are unknown keys. Each value is the known key that the unknown key is similar to.
+    /// Each key of the map is an unknown key, and its value is the most similar known key.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     near: BTreeMap<String, String>,
 }
@@ -29,7 +29,7 @@ impl From<Vec<UnknownKey>> for Unknown {
 /// Returns why a record with these keys is refused.
 pub(super) fn reasons(keys: &[UnknownKey]) -> Vec<String> {
     let reason = |key: &UnknownKey| match &key.near {
-        // The key belongs into another object.
+        // The known key is in a different object than the unknown key.
         Some(near) if near.rsplit_once('.').map(|near| near.0) != key.path.rsplit_once('.').map(|path| path.0) => {
             let (group, name) = near.rsplit_once('.').unwrap_or(("the record", near));
             format!("{}: expected a known key, such as {name} inside {group}", key.path)

@@ -30,7 +30,7 @@ pub(crate) struct Args {
     own: OwnPrices,
 }
 
-/// A file of prices, and how old it is.
+/// A price table, and how old it is.
 #[derive(Serialize)]
 struct Age<'p> {
     version: &'p str,

@@ -23,7 +23,7 @@ use crate::term::output;
 /// how many prices were rounded, and which models were left out and why. Nothing is downloaded, so FILE must already
 /// exist.
 ///
-/// FILE depends on the project:
+/// Each project publishes its prices in a different FILE:
 ///
 /// - genai-prices: data.json of the repository, or genai_prices/data.py of the Python package.
 ///
@@ -33,8 +33,8 @@ use crate::term::output;
 /// `python3 -m pip show -f litellm` prints where the files of the package litellm are. The command reads a Python file
 /// as text, and does not execute it.
 ///
-/// A price for a million tokens can have 6 decimals, a price for a thousand requests 9, and a price for an hour 12. A
-/// price with more decimals is rounded, and halves are rounded to the even digit. A positive price that would be
+/// A price for a million tokens can have up to 6 decimals, a price for a thousand requests 9, and a price for an hour
+/// 12. A price with more decimals is rounded, and halves are rounded to the even digit. A positive price that would be
 /// rounded to 0 is left out. All other prices are exact.
 ///
 /// If the converted table is used with --prices, its rows override the bundled prices of the same models. The bundled
@@ -55,7 +55,7 @@ pub(crate) struct Args {
     /// The project that the file comes from
     #[arg(long, value_enum, value_name = "PROJECT")]
     from: Project,
-    /// The version of the table. Each record that is priced with the table stores it
+    /// The version of the table. Each record that is priced with the table stores this version
     #[arg(long, value_name = "TEXT")]
     table_version: String,
     /// The day on which the prices were looked up, such as 2026-11-20
@@ -82,7 +82,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     };
     let malformed = |error: runledger::Error| error.path(&args.file);
     let imported = imported.map_err(|error| not_of_project(args, &text).unwrap_or_else(|| malformed(error).into()))?;
-    // Only a valid table is written.
+    // The table is written only if --prices could read it.
     runledger::PriceTable::from_json(&imported.json).map_err(malformed)?;
     match &args.out {
         Some(path) => {
@@ -100,8 +100,8 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     Ok(ExitCode::Yes)
 }
 
-/// Returns the error for the table of another project than the given one. Returns `None` if the text is not such a
-/// table.
+/// Returns a precise error if the file is the table of another project than --from says, or is already in the format of
+/// --prices. Returns `None` if neither is true.
 fn not_of_project(args: &Args, text: &str) -> Option<Failure> {
     let path = args.file.clone();
     if runledger::PriceTable::from_json(text).is_ok() {
@@ -127,8 +127,8 @@ impl<'i> Report<'i> {
     }
 }
 
-/// Writes to stderr how much was imported. For each reason why models were left out, writes the first model with this
-/// reason, and the number of the other models with the same reason.
+/// Writes to stderr how much was imported, and why models were left out. For each reason, writes the first model, and
+/// the number of the other models.
 fn report(imported: &Imported, global: &Global) {
     let Imported { models, rounded, left_out, .. } = imported;
     let mut reasons: BTreeMap<&str, (u64, &str)> = BTreeMap::new();

@@ -13,14 +13,13 @@ use crate::global::Global;
 
 /// Import price tables, and check their age
 ///
-/// Other commands read a price table of your own with --prices. Such a table looks
-/// like this, with prices in US dollars per million tokens:
+/// Other commands read a price table of your own with --prices. Such a table looks like this, with prices in US dollars
+/// per million tokens:
 ///
 /// {"version": "contract 7", "as_of": "2026-11-20", "source": "our contract", "models": [
 ///   {"model": "gpt-4", "provider": "openai", "prices": [{"input": "24", "output": "48"}]}]}
 ///
-/// Module `cost` of the library's documentation explains all fields, such as dates,
-/// hours, tiers and variants.
+/// Module `cost` of the library's documentation explains all fields, such as dates, hours, tiers and variants.
 #[derive(Debug, Subcommand)]
 #[command(verbatim_doc_comment)]
 #[command(after_help = "Example: check the age of the bundled prices

@@ -27,12 +27,15 @@ use crate::global::Global;
 /// - If it is unknown how the run ended, or whether a successful run led to an improvement, the log is kept.
 ///
 /// A run log with an open error is kept at any age. A file that is not a run log is kept too. The error registry, which
-/// `runledger errors` shows, stores whether an error is open. For a log that the registry does not list, an error is
-/// open if the records of the run contain no resolution of the error, or if the log lists the error as PENDING. The
-/// files of the registry are never changed.
+/// `runledger errors` shows, stores whether an error is open. The files of the registry are never changed. For a log
+/// that the registry does not list, an error is open in two cases:
+///
+/// - The records of the run contain no resolution of the error.
+///
+/// - The log lists the error as PENDING.
 ///
 /// The records of the ledger are never deleted. Sealed segments, which are files of the ledger that no longer change,
-/// are moved to the archive. In the archive, they form another ledger. `runledger verify --ledger
+/// are moved to the archive. In the archive, they form a ledger of their own. `runledger verify --ledger
 /// ARCHIVE/execution_metrics.jsonl` verifies that ledger. Before the command changes something, it records the change
 /// in events.jsonl, an internal file of the ledger.
 #[derive(Debug, Subcommand)]

@@ -1,4 +1,5 @@
-//! Reads the run logs in a directory. Adds facts about each log from the records and from the error registry.
+//! Collects what a retention policy has to know about each run log in a directory. The sources are the logs, the
+//! records of their runs, and the error registry.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
@@ -24,8 +25,8 @@ pub(crate) struct RunLogs {
 /// The header of a run log, or the reason why a file is not a run log.
 type Header = Result<LogHeader, String>;
 
-/// Reads the run logs in `directory`. Also reads the records of the logged runs from the ledger and from its archive.
-/// `segments` are the sealed segments of the ledger.
+/// Reads the run logs in `directory`, and the records of their runs in the ledger and in its archive. `segments` are
+/// the sealed segments of the ledger.
 pub(crate) fn read(
     directory: &Path,
     segments: &[SealedSegment],
@@ -69,8 +70,9 @@ fn ended(headers: &[(String, Header)]) -> HashMap<String, bool> {
     ended
 }
 
-/// Returns the names of the logs that the registry links to errors, each with true if one of these errors is open. For
-/// any other log, the caller looks for open errors in the text of the log and in the records of the run.
+/// Returns the names of the logs that the registry links to errors, each with true if one of these errors is open. The
+/// registry may not list the errors of other logs. For those logs, the caller checks the log and the records of the
+/// run.
 fn linked(directory: &Path) -> Result<BTreeMap<String, bool>, Failure> {
     let registered = match ErrorRegistry::read(directory, &on_stderr()) {
         Err(error) if error.io_kind() == Some(io::ErrorKind::NotFound) => Vec::new(),
@@ -85,8 +87,8 @@ fn linked(directory: &Path) -> Result<BTreeMap<String, bool>, Failure> {
     Ok(linked)
 }
 
-/// Adds the records of the ledger and of its archive to `marks`. Returns true if no segment is missing and every line
-/// is a record.
+/// Adds the records of the ledger and of its archive to `marks`. Returns true if all records were read: every segment
+/// exists, and every line is a record. Only in this case, a run without a recorded improvement certainly had none.
 fn add_records(
     marks: &mut RunMarks,
     segments: &[SealedSegment],

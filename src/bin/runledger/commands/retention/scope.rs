@@ -33,14 +33,14 @@ pub(crate) struct Scope {
     min_days: Option<u32>,
 }
 
-/// The directories.
+/// The directories of the run logs and of the archive.
 pub(crate) struct Places {
     pub(crate) run_logs: PathBuf,
     pub(crate) archive: PathBuf,
 }
 
 impl Scope {
-    /// Returns the directories in the arguments. A directory that is not in the arguments has its default.
+    /// Returns the directories of the arguments, or the default of each directory that is not given.
     pub(crate) fn places(&self, global: &Global) -> Places {
         let or_beside =
             |given: &Option<PathBuf>, name| given.clone().unwrap_or_else(|| global.ledger.with_file_name(name));
@@ -51,7 +51,7 @@ impl Scope {
     pub(crate) fn items(&self, places: &Places, global: &Global) -> Result<Vec<Item>, Failure> {
         let policy = self.policy()?;
         let segments = records::reader(global)?.segments()?;
-        // The default directory does not exist before the first run is logged.
+        // If --run-logs is not given, the directory may be missing, because it is created for the first run log.
         let logs = if self.run_logs.is_some() || places.run_logs.exists() {
             run_logs::read(&places.run_logs, &segments, &places.archive, global)?
         } else {

@@ -3,20 +3,22 @@
 use std::ffi::OsString;
 
 use runledger::ExecutionMetrics;
-use runledger::import::{Import, KnownCalls, Transcript, stream_json};
+use runledger::import::stream_json::{self, TIMED_BY};
+use runledger::import::{Import, KnownCalls, Transcript};
 
 use crate::clock;
 
-/// The longest line that is read.
+/// The maximum number of bytes of a line that are held in memory. Any further bytes of the line are dropped.
 const LINE_BYTES_MAX: usize = 64 * 1024 * 1024;
 
-/// Returns true if the arguments request this output.
+/// Returns true if the arguments of the command request the output format stream-json.
 pub(super) fn is_requested(arguments: &[OsString]) -> bool {
     let is_pair =
         |pair: &[OsString]| matches!(pair, [key, value] if key == "--output-format" && value == "stream-json");
     arguments.windows(2).any(is_pair) || arguments.iter().any(|argument| argument == "--output-format=stream-json")
 }
 
+/// Reads the lines that a coding agent writes to stdout.
 pub(super) struct AgentStream {
     stream: stream_json::Stream,
     import: Import,
@@ -41,14 +43,16 @@ impl AgentStream {
         }
     }
 
-    /// Returns what the agent reported; `None` if it reported no call of a model.
+    /// Returns a record with the calls and steps that the agent reported. Returns `None` if the agent did not report
+    /// any call of a model.
     pub(super) fn finish(mut self) -> Option<ExecutionMetrics> {
         self.stream.end(&mut self.import);
         self.import.take_records().into_iter().next()
     }
 }
 
-/// Adds the calls and the steps of `agent` to `record`, unless the calls of the record are already known.
+/// Adds the calls and the steps of `agent` to `record`. Does nothing if `record` already has calls, tokens or a cost,
+/// which come from the options of the command.
 pub(super) fn add_to(record: &mut ExecutionMetrics, agent: ExecutionMetrics) {
     if !record.trace.llm_calls.is_empty() || record.tokens_used.is_some() || record.cost_usd.is_some() {
         return;
@@ -58,7 +62,9 @@ pub(super) fn add_to(record: &mut ExecutionMetrics, agent: ExecutionMetrics) {
     }
     record.trace.steps.extend(agent.trace.steps);
     record.run.session_id = record.run.session_id.take().or(agent.run.session_id);
-    for (key, value) in agent.tags {
+    // TIMED_BY says that the import, and not the agent, set the times of `agent`. The tag does not apply to `record`,
+    // whose times are those of the process.
+    for (key, value) in agent.tags.into_iter().filter(|(key, _)| key != TIMED_BY) {
         record.tags.entry(key).or_insert(value);
     }
 }

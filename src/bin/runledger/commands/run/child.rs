@@ -29,7 +29,7 @@ const LAST_WORDS_MAX: Duration = Duration::from_millis(500);
 pub(super) struct Child {
     child: process::Child,
     signals: Option<Signals>,
-    /// The thread that forwards stdout. `None` if stdout is not read.
+    /// The thread that forwards stdout. `None` if this process does not read stdout.
     stdout: Option<JoinHandle<Stdout>>,
     stderr: Option<Stderr>,
 }
@@ -37,9 +37,10 @@ pub(super) struct Child {
 /// What was read from stdout.
 #[derive(Default)]
 struct Stdout {
-    /// `None` if stdout was not hashed.
+    /// The SHA-256 of stdout. `None` if no hash was requested, or if stdout could not be forwarded completely.
     hash: Option<String>,
-    /// What a coding agent reported; `None` if the command is not an agent that reports it.
+    /// The calls and steps that a coding agent reported. `None` if the command is not a coding agent, or if the agent
+    /// did not report any call.
     agent: Option<ExecutionMetrics>,
 }
 
@@ -61,9 +62,11 @@ impl Stdout {
     }
 }
 
-/// Why stdout is read. If there is no reason, the command writes to it directly.
+/// The reasons why this process reads the stdout of the command. If both are false, the command writes directly to the
+/// stdout of this process.
 #[derive(Clone, Copy)]
 pub(super) struct Reads {
+    /// True if the hash of stdout is recorded.
     pub(super) hash: bool,
     /// True if the command is a coding agent that reports its usage on stdout.
     pub(super) agent: bool,
@@ -84,23 +87,23 @@ impl Stderr {
         let line = last_line.clone();
         let thread = thread::spawn(move || {
             Tee::new(from, to, move |bytes| line.add(bytes)).pass_on();
-            // This fails if no thread is waiting for the end of stderr any more.
+            // The message cannot be sent if the receiver no longer waits for the end of stderr.
             let _ = sender.send(());
         });
         Self { thread, end, last_line }
     }
 
-    /// Returns the last line on stderr. Call this after the command has ended. Waits for the end of stderr, but at most
-    /// [`LAST_WORDS_MAX`].
+    /// Returns the last line on stderr, or `None` if the command wrote only blank lines. Waits for the end of stderr,
+    /// but at most [`LAST_WORDS_MAX`]. Call this after the command has ended.
     fn last_line(&self) -> Option<String> {
-        // If the time limit is exceeded, the last line that has arrived so far is used.
+        // After this time, the last line that has arrived so far is used.
         let _ = self.end.recv_timeout(LAST_WORDS_MAX);
         self.last_line.text()
     }
 }
 
 impl Child {
-    /// Starts the command. The stdout of the command is a pipe only if it is read. The stderr of the command
+    /// Starts the command. The stdout of the command is a pipe only if this process reads it. The stderr of the command
     /// is a pipe only if the stderr of this process is not a terminal.
     pub(super) fn spawn(mut command: Command, reads: Reads, global: &Global) -> io::Result<Self> {
         if reads.hash || reads.agent {
@@ -112,7 +115,7 @@ impl Child {
         let stdout = file(io::stdout())?;
         let stderr = file(io::stderr())?;
         // The signal handlers are installed before the command starts, so that no signal is lost.
-        let signals = Signals::keep()
+        let signals = Signals::install()
             .inspect_err(|error| output::warning(&format!("signals are not forwarded: {error}"), "io", global.style()))
             .ok();
         let mut child = command.spawn()?;
@@ -131,7 +134,7 @@ impl Child {
         };
         let cancelled = matches!((&status, &self.signals), (Ok(status), Some(signals)) if signals.cancelled(*status));
         if let Some(signals) = self.signals {
-            signals.outlive_the_command();
+            signals.outlive_the_child();
         }
         let stdout = self.stdout.and_then(|stdout| stdout.join().ok()).unwrap_or_default();
         Exited { status, cancelled, stdout, stderr: self.stderr }
@@ -155,7 +158,7 @@ impl Exited {
     }
 }
 
-/// Returns the open file of `stream`, without the buffer and the lock of the standard library.
+/// Returns a file that writes directly to `stream`, without the buffer and the lock of the standard library.
 fn file(stream: impl AsFd) -> io::Result<File> {
     Ok(stream.as_fd().try_clone_to_owned()?.into())
 }
@@ -170,14 +173,16 @@ pub(super) struct Ended {
 pub(super) struct Rest(Option<JoinHandle<()>>);
 
 impl Rest {
-    /// Waits until these processes close stderr. If this process ended earlier, they could no longer write to stderr.
+    /// Waits until these processes close stderr. If this process ended earlier, those processes could no longer write
+    /// to stderr.
     pub(super) fn pass_on(self) {
         // A thread that panicked no longer forwards anything.
         let _ = self.0.map(JoinHandle::join);
     }
 }
 
-/// Returns how the command ended, for the record. `cancelled` is ignored if the command succeeded.
+/// Returns how the command ended, for the record. `cancelled` is true if a signal asked the command to end. It is
+/// ignored if the command succeeded.
 fn outcome(status: io::Result<ExitStatus>, cancelled: bool, last_line: Option<String>, stdout: Stdout) -> Outcome {
     let (code, without_line) = match &status {
         Ok(status) => match (status.code(), status.signal()) {

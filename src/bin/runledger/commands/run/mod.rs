@@ -37,26 +37,29 @@ use recording::Recording;
 /// If the ledger's directory cannot be used, the record is stored in $XDG_STATE_HOME/runledger/spill or, if that fails
 /// too, in the temporary directory. A later command that can open the ledger appends the record.
 ///
-/// An execution fails if the exit code of the command is not 0. The recorded reason is the last line that the command
-/// wrote to stderr. If the command wrote nothing there, or if stderr is a terminal, the reason is the exit code or the
-/// signal. If the command leaves processes running, `runledger run` waits until they close stderr.
+/// If the exit code of the command is not 0, the execution is recorded as failed or, after some signals, as cancelled.
+/// The recorded reason is the last line that the command wrote to stderr. If the command wrote nothing to stderr, or if
+/// stderr is a terminal, the reason is the exit code or the signal. If the command leaves processes running, `runledger
+/// run` waits until they close stderr.
 ///
-/// SIGINT, SIGTERM, SIGHUP and SIGQUIT are forwarded to the command, unless they were ignored when `runledger run`
-/// started. If the command fails after one of these signals, the execution is recorded as cancelled. SIGUSR1, SIGUSR2,
-/// SIGALRM, SIGVTALRM, SIGPROF, SIGIO and SIGTSTP are forwarded too. If the command is suspended, `runledger run`
-/// suspends too, and both resume together. As PID 1 in a container, `runledger run` also reaps orphaned processes.
+/// SIGINT, SIGTERM, SIGHUP and SIGQUIT are forwarded to the command. A signal that was ignored when `runledger run`
+/// started stays ignored. If the command fails after one of these signals, the execution is recorded as cancelled.
+/// SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO and SIGTSTP are forwarded too. In the foreground of a terminal,
+/// SIGINT, SIGQUIT and SIGTSTP are not forwarded, because the terminal also sends them to the command. If the command
+/// is suspended, `runledger run` suspends too, and both resume together. As PID 1 in a container, `runledger run` also
+/// reaps orphaned processes.
 ///
 /// The command's environment contains RUNLEDGER_PATH, RUNLEDGER_RUN_ID and RUNLEDGER_PARENT_EXECUTION_ID. If the
 /// command calls `runledger run`, `start` or `log`, these variables provide the ledger, the run and the parent of the
 /// new execution. If TRACEPARENT is set, it is recorded and passed to the command unchanged.
 ///
-/// If the command's arguments have `--output-format stream-json`, stdout is also read as the output of Claude Code. The
-/// record then has the calls of models and tools. Its tags have the ids of the calls, so that `runledger import` does
-/// not count them again.
+/// If the command's arguments contain `--output-format stream-json`, stdout is also read as the output of Claude Code.
+/// The record then contains the calls of models and tools. The record's tags contain the ids of the calls, so that
+/// `runledger import` does not count these calls again.
 ///
-/// The fields of the record are stored when the command has ended. With tokens or a cost, the record has one call of the
-/// model. A model without tokens and without a cost has an unknown cost. The outcome PASS is stored only if the command
-/// succeeds.
+/// The options below set fields of the record. The fields are stored when the command has ended. If tokens or a cost
+/// are given, the record has one call of the model. If --model is given without tokens and without a cost, the cost is
+/// unknown. `--outcome PASS` is stored only if the command succeeds.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: record a nightly job
   runledger run --skill nightly-index --skill-version 1.4.0 -- ./index.sh --all
@@ -88,7 +91,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, global: &Global) -> Result<ExitCode, Failure> {
     let mut ids = args.fields.run_ids(global);
-    // The outermost `runledger run` creates the id of the run.
+    // Only the outermost `runledger run` creates an id. Calls inside its command find this id in the environment.
     ids.run_id.get_or_insert_with(|| clock::new_id().to_string());
     let version = if args.skill_version.trim().is_empty() { UNKNOWN_VERSION } else { &args.skill_version };
     let kind = args.fields.kind.clone().unwrap_or_default();

@@ -13,6 +13,7 @@ pub(super) struct Outcome {
     pub(super) error_reason: Option<String>,
     /// `None` if the output was not hashed.
     pub(super) output_hash: Option<String>,
-    /// What a coding agent reported; `None` if the command is not an agent that reports it.
+    /// The calls and steps that a coding agent reported. `None` if the command is not a coding agent, or if the agent
+    /// did not report any call.
     pub(super) agent: Option<ExecutionMetrics>,
 }

@@ -1,4 +1,4 @@
-//! Where the execution of a command is recorded.
+//! Records the execution of a command: in the ledger or, if the ledger cannot be used, in a fallback directory.
 
 use runledger::ledger::{Execution, FallbackExecution};
 use runledger::metrics::{ErrorCategory, QcOutcome, Status};
@@ -18,7 +18,7 @@ use crate::{clock, fallback, ledger};
 /// Where the execution is recorded. The command runs even if the ledger cannot be used.
 pub(super) enum Recording {
     Ledger(Execution),
-    /// The execution is recorded in another directory, because the ledger's directory cannot be used.
+    /// The execution is recorded in a fallback directory, because the ledger's directory cannot be used.
     Elsewhere(FallbackExecution),
     /// The execution is not recorded, because no directory can be used.
     Nowhere,

@@ -1,4 +1,5 @@
-//! Forwards the signals that arrive while the command runs. Stops and continues this process together with the command.
+//! Forwards the signals that arrive while the child runs, and stops and continues this process together with the child.
+//! The child is the command that `runledger run` starts.
 
 use std::fs::File;
 use std::os::unix::process::ExitStatusExt;
@@ -13,81 +14,88 @@ use signal_hook::consts::{
     SIGALRM, SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGIO, SIGPROF, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGUSR2, SIGVTALRM,
 };
 use signal_hook::flag;
-use signal_hook::iterator::Signals as Kept;
+use signal_hook::iterator::Signals as Arrivals;
 
-/// The signals that ask a process to end. A command that fails after one of them counts as cancelled.
+/// The signals that ask a process to end. A child that fails after one of them counts as cancelled.
 const ENDING: [i32; 4] = [SIGINT, SIGTERM, SIGHUP, SIGQUIT];
-/// Other signals that are forwarded. The command decides what they do.
+/// Other signals that are forwarded. The child decides how it reacts to them.
 const OTHERS: [i32; 7] = [SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGTSTP];
 
 /// Handles the signals that would otherwise end or stop this process.
 pub(super) struct Signals {
-    kept: Kept,
-    /// For each signal, whether it has arrived.
+    /// The signals that arrive, in a queue.
+    arrivals: Arrivals,
+    /// For each signal that asks a process to end, or that is forwarded: whether this signal has arrived.
     came: Vec<(i32, Arc<AtomicBool>)>,
-    /// True if the command was asked to stop and has not continued since.
+    /// True if the child was asked to stop and has not continued since.
     stop_asked: bool,
-    /// True if the command has stopped and has not continued since.
+    /// True if the child has stopped and has not continued since.
     stopped: bool,
-    /// True if this process has stopped and has not handled a signal since.
+    /// True from when this process continues after a stop until it handles the next signals.
     resumed: bool,
 }
 
 impl Signals {
-    /// Prevents the signals from ending or stopping this process. A signal that this process already ignores stays
-    /// ignored, and the command ignores it too, as `nohup` and shells require.
-    pub(super) fn keep() -> io::Result<Self> {
+    /// Installs signal handlers, so that the signals no longer end or stop this process. A signal that this process
+    /// already ignores stays ignored, and the child ignores it too, as `nohup` and shells require. Without `/proc`,
+    /// ignored signals cannot be recognized, so they are handled like the others.
+    pub(super) fn install() -> io::Result<Self> {
         let ignored = ignored();
         let is_ignored = |signal: i32| ignored & (1 << (signal - 1)) != 0;
         let mut came = Vec::new();
         for signal in ENDING.into_iter().chain(OTHERS).filter(|&signal| !is_ignored(signal)) {
             let flag = Arc::new(AtomicBool::new(false));
             // The signal handler itself sets the flag. So the flag is set before this thread can notice an effect of
-            // the signal, such as the end of the command.
+            // the signal, such as the end of the child.
             flag::register(signal, Arc::clone(&flag))?;
             came.push((signal, flag));
         }
-        let kept = Kept::new(came.iter().map(|(signal, _)| *signal).chain([SIGCHLD, SIGCONT]))?;
-        Ok(Self { kept, came, stop_asked: false, stopped: false, resumed: false })
+        let arrivals = Arrivals::new(came.iter().map(|(signal, _)| *signal).chain([SIGCHLD, SIGCONT]))?;
+        Ok(Self { arrivals, came, stop_asked: false, stopped: false, resumed: false })
     }
 
-    /// Forwards signals to `command` until it ends, including signals that have already arrived. Returns how `command`
-    /// ended. Also reaps other children, because orphans become children of the first process in a container.
-    pub(super) fn wait_for(&mut self, command: Pid) -> io::Result<ExitStatus> {
+    /// Forwards signals to `child` until `child` ends, including signals that have already arrived. Returns how `child`
+    /// ended.
+    ///
+    /// A signal is not forwarded if the terminal may have sent it to `child` too. SIGCONT is forwarded only to a child
+    /// that has stopped or was asked to stop. Also reaps other children: if this process is the first process in a
+    /// container, orphaned processes become its children.
+    pub(super) fn wait_for(&mut self, child: Pid) -> io::Result<ExitStatus> {
         loop {
-            // The command keeps its pid until its status is read, so no signal goes to another process.
-            let signals: Vec<_> = self.kept.wait().collect();
+            // The child keeps its pid until its status is read, so no signal goes to another process.
+            let signals: Vec<_> = self.arrivals.wait().collect();
             let resumed = std::mem::take(&mut self.resumed);
             for &signal in &signals {
                 match signal {
                     SIGCHLD | SIGCONT => {}
-                    // This SIGTSTP caused an earlier stop, which is already over.
+                    // This SIGTSTP is left over: it arrived before the stop from which this process has just resumed.
                     SIGTSTP if resumed => {}
                     _ if came_from_the_terminal(signal) => {}
                     _ => {
                         self.stop_asked |= signal == SIGTSTP;
-                        pass_on(signal, command);
+                        pass_on(signal, child);
                     }
                 }
             }
-            if let Some(ended) = self.look_at_children(command)? {
+            if let Some(ended) = self.look_at_children(child)? {
                 return Ok(ended);
             }
-            // A shell that continues the job sends SIGCONT to the command too. So this process forwards SIGCONT only if
-            // the command is stopped or was asked to stop. If this process always forwarded SIGCONT, a second SIGCONT
-            // could arrive after the next stop and undo that stop.
+            // A shell that continues the job sends SIGCONT to the child too. If this process always forwarded its own
+            // SIGCONT, the copy could reach the child after the child's next stop, and undo that stop. So SIGCONT is
+            // forwarded only if the child is stopped or was asked to stop.
             if signals.contains(&SIGCONT) && (self.stopped || self.stop_asked) {
                 self.stop_asked = false;
-                pass_on(SIGCONT, command);
+                pass_on(SIGCONT, child);
             }
         }
     }
 
-    /// Reads the status of the children. Returns how `command` ended, or `None` if `command` is still running.
-    fn look_at_children(&mut self, command: Pid) -> io::Result<Option<ExitStatus>> {
+    /// Reads the status of the children, and stops this process if `child` has stopped. Returns how `child` ended, or
+    /// `None` if `child` has not ended.
+    fn look_at_children(&mut self, child: Pid) -> io::Result<Option<ExitStatus>> {
         loop {
             match wait(WaitOptions::NOHANG | WaitOptions::UNTRACED | WaitOptions::CONTINUED) {
-                Ok(Some((pid, status))) if pid == command => {
+                Ok(Some((pid, status))) if pid == child => {
                     if status.stopped() {
                         self.stopped = true;
                         self.stop();
@@ -105,11 +113,11 @@ impl Signals {
         }
     }
 
-    /// Stops this process after the command has stopped, so that the shell sees a stopped job.
+    /// Stops this process after the child has stopped, so that the shell sees a stopped job.
     ///
-    /// Does nothing if there is no terminal and no SIGTSTP was forwarded. In this case, no shell controls the job.
-    /// Another process has stopped only the command and will continue only the command, so this process would stay
-    /// stopped.
+    /// This process stops only if there is a terminal, or if a SIGTSTP was forwarded. In any other case, no shell
+    /// controls the job, so another process has stopped the child alone. That process will continue only the child, and
+    /// this process would stay stopped.
     fn stop(&mut self) {
         if self.stop_asked || File::open("/dev/tty").is_ok() {
             stop();
@@ -117,18 +125,19 @@ impl Signals {
         }
     }
 
-    /// Returns whether a command that failed with this status was cancelled.
+    /// Returns true if a child that failed with this status was cancelled: a signal of [`ENDING`] has arrived, or the
+    /// signal that ended the child has arrived here too.
     pub(super) fn cancelled(&self, status: ExitStatus) -> bool {
         let ended_by = status.signal();
         let mut came = self.came.iter().filter(|(_, came)| came.load(Ordering::Relaxed));
         came.any(|(signal, _)| ENDING.contains(signal) || ended_by == Some(*signal))
     }
 
-    /// Stops forwarding signals, because the command has ended. The signals still do not end this process. SIGTSTP
-    /// stops this process, and children that end are still reaped.
-    pub(super) fn outlive_the_command(mut self) {
+    /// Stops forwarding signals, because the child has ended. From now on, a thread stops this process at a SIGTSTP,
+    /// and reaps other children that end. The other handled signals have no effect.
+    pub(super) fn outlive_the_child(mut self) {
         thread::spawn(move || {
-            for signal in self.kept.forever() {
+            for signal in self.arrivals.forever() {
                 match signal {
                     SIGTSTP => stop(),
                     SIGCHLD => while let Ok(Some(_)) = wait(WaitOptions::NOHANG) {},
@@ -139,10 +148,10 @@ impl Signals {
     }
 }
 
-fn pass_on(signal: i32, command: Pid) {
+fn pass_on(signal: i32, child: Pid) {
     if let Some(signal) = Signal::from_named_raw(signal) {
-        // Fails if the command has ended.
-        let _ = kill_process(command, signal);
+        // Fails if the child has ended.
+        let _ = kill_process(child, signal);
     }
 }
 
@@ -153,16 +162,15 @@ fn stop() {
 }
 
 /// Returns true if a key of the terminal may have sent the signal. Such a signal goes to all foreground processes,
-/// including the command, so it is not forwarded. Another process may have sent the signal only to this process. If
-/// this process is in the foreground, it cannot distinguish the two cases, and does not forward the signal in either
-/// case.
+/// including the child, so it is not forwarded. However, `kill` may have sent the signal to this process alone. A
+/// process in the foreground cannot tell the two cases apart, so it never forwards such a signal.
 fn came_from_the_terminal(signal: i32) -> bool {
     matches!(signal, SIGINT | SIGQUIT | SIGTSTP)
         && File::open("/dev/tty").is_ok_and(|terminal| tcgetpgrp(terminal).is_ok_and(|group| group == getpgrp()))
 }
 
-/// Returns the signals that this process ignores, as Linux reports them. Signal N is bit N − 1. Returns 0 if Linux does
-/// not report the signals.
+/// Returns the signals that this process ignores, as Linux reports them. Signal N is bit N − 1. Returns 0 on other
+/// systems, or if `/proc` is not available.
 fn ignored() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

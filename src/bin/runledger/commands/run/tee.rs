@@ -1,4 +1,4 @@
-//! Reads an output of the command and forwards it.
+//! Reads an output of the child and forwards it.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -16,8 +16,8 @@ impl<R: Read, S: FnMut(&[u8])> Tee<R, S> {
         Self { from, to, see }
     }
 
-    /// Forwards all bytes. If `to` is closed, closes `from`. The command's next write then fails, as if the command
-    /// wrote directly to `to`.
+    /// Forwards all bytes. If `to` is closed, this function closes `from`. The child's next write then fails, as if the
+    /// child wrote directly to `to`.
     pub(super) fn pass_on(mut self) {
         let mut buffer = vec![0; 64 * 1024];
         loop {
@@ -40,7 +40,7 @@ impl<R: Read, S: FnMut(&[u8])> Read for Tee<R, S> {
     }
 }
 
-/// The maximum number of bytes that are kept of a line. A record stores at most 500 characters of a line, and a
+/// The maximum number of bytes of a line that are stored. A record stores at most 500 characters of a line, and a
 /// character has at most four bytes.
 const LINE_BYTES_MAX: usize = 2000;
 
@@ -51,7 +51,7 @@ pub(super) struct LastLine(Arc<Mutex<Lines>>);
 #[derive(Debug, Default)]
 struct Lines {
     last: Vec<u8>,
-    /// The line that is not yet complete.
+    /// The beginning of the line that is not yet complete.
     begun: Vec<u8>,
 }
 

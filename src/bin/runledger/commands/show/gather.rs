@@ -1,70 +1,74 @@
-//! Finds the executions below an execution.
+//! Finds the executions below given executions, which are the roots of trees.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use runledger::{ExecutionMetrics, LedgerReader, Uuid};
 
-use super::tree::{Node, Tree};
+use super::calls::Callers;
+use super::tree::{Node, Trees};
 use crate::execution_id::IdPrefix;
 use crate::failure::Failure;
 use crate::global::Global;
 use crate::records;
 
-/// The number of levels below the root. A program that reads the JSON may refuse an object with many more levels.
+/// The largest number of levels below a root. A program that reads the JSON may refuse an object with many more levels.
 const LEVELS_MAX: usize = 50;
 /// The largest number of executions that are held in memory.
 const EXECUTIONS_MAX: usize = 100_000;
 
-/// Returns the tree of the execution whose id begins with the digits of `id`.
-pub(super) fn tree(id: &IdPrefix, global: &Global) -> Result<Tree, Failure> {
+/// Returns the trees of the executions whose ids begin with the digits of `ids`.
+pub(super) fn trees(ids: &[IdPrefix], global: &Global) -> Result<Trees, Failure> {
     // The executions in flight are read before the ledger, so that an execution that ends in the meantime is not missed.
     let begun: Vec<_> = records::in_flight(global)?.into_iter().map(|begun| begun.record).collect();
-    let root = match records::find(id, global) {
-        Ok(record) => Node::of(record, false),
-        Err(failure @ Failure::Absent(_)) => Node::of(only_one(id, &begun).ok_or(failure)?, true),
-        Err(failure) => return Err(failure),
+    let root = |id: &IdPrefix| match records::find(id, global) {
+        Ok(record) => Ok(Node::of(record, false)),
+        Err(failure @ Failure::Absent(_)) => Ok(Node::of(only_one(id, &begun).ok_or(failure)?, true)),
+        Err(failure) => Err(failure),
     };
+    let roots = ids.iter().map(root).collect::<Result<Vec<_>, Failure>>()?;
     let reader = records::reader(global)?;
-    let mut known = Known { root: root.id, ..Known::default() };
+    let mut known = Known { roots: roots.iter().map(|root| root.id).collect(), ..Known::default() };
     begun.into_iter().for_each(|record| known.add(record, true));
-    let mut tree = Tree::new(root);
+    let mut trees = Trees::new(roots);
     for level in 0..=LEVELS_MAX {
-        let parents: HashMap<Uuid, usize> = tree.level(level).map(|(at, node)| (node.id, at)).collect();
+        let parents: HashMap<Uuid, usize> = trees.level(level).map(|(at, node)| (node.id, at)).collect();
         if parents.is_empty() {
             break;
         }
-        let runs: Vec<_> = tree.level(level).filter_map(|(_, node)| node.run.clone()).collect();
+        let runs: Vec<_> = trees.level(level).filter_map(|(_, node)| node.run.clone()).collect();
         for run in runs {
             known.read_run(run, &reader, global)?;
         }
         known.read_strays(parents.keys().copied().collect(), &reader, global)?;
         for node in known.take_children(&parents) {
-            let Some(&parent) = node.parent.as_ref().and_then(|parent| parents.get(parent)) else { continue };
-            if node.id == tree.root().id {
-                tree.set_cycle();
+            let Some(&parent) = known.parent(&node).and_then(|parent| parents.get(&parent)) else { continue };
+            if known.roots.contains(&node.id) {
+                trees.set_cycle();
             } else if level < LEVELS_MAX {
-                tree.add(parent, node);
+                trees.add(parent, node);
             } else {
-                tree.leave_out(parent);
+                trees.leave_out(parent);
             }
         }
     }
-    tree.roll_up();
-    Ok(tree)
+    trees.roll_up();
+    Ok(trees)
 }
 
-/// Returns the only one of the executions in flight whose id begins with the digits of `id`.
+/// Returns the execution in flight whose id begins with the digits of `id`. Returns `None` if no execution or several
+/// executions have such an id.
 fn only_one(id: &IdPrefix, begun: &[ExecutionMetrics]) -> Option<ExecutionMetrics> {
     let mut found = begun.iter().filter(|record| record.execution_id.simple().to_string().starts_with(&id.digits));
     found.next().filter(|_| found.next().is_none()).cloned()
 }
 
-/// The executions that were read and are not in the tree yet. Only executions with a parent are held.
+/// The executions that were read and are not in a tree yet. Executions that cannot have a parent are left out.
 #[derive(Default)]
 struct Known {
-    root: Uuid,
+    roots: BTreeSet<Uuid>,
     nodes: HashMap<Uuid, Node>,
-    /// The executions that are in the tree already.
+    callers: Callers,
+    /// The executions that are in a tree already.
     placed: HashSet<Uuid>,
     /// The runs that were read.
     runs: HashSet<String>,
@@ -73,12 +77,17 @@ struct Known {
 impl Known {
     /// Adds an execution. If it has several records, the last one is used.
     fn add(&mut self, record: ExecutionMetrics, in_flight: bool) {
+        self.callers.add(&record);
         let node = Node::of(record, in_flight);
-        if node.parent.is_some() && !self.placed.contains(&node.id) {
+        if (node.parent.is_some() || node.is_of_hook) && !self.placed.contains(&node.id) {
             self.nodes.insert(node.id, node);
         } else {
             self.nodes.remove(&node.id);
         }
+    }
+
+    fn parent(&self, node: &Node) -> Option<Uuid> {
+        self.callers.parent(node.id, node.parent)
     }
 
     /// Reads the executions of a run, and those of its child runs.
@@ -100,7 +109,7 @@ impl Known {
             self.add(record, false);
             self.nodes.len() <= EXECUTIONS_MAX
         })?;
-        // Reading the run has already warned of these lines.
+        // If a run was read, a warning about these lines has already been given.
         if self.runs.is_empty() {
             records::warn_of(&skipped, global);
         }
@@ -108,12 +117,13 @@ impl Known {
     }
 
     fn check(&self) -> Result<(), Failure> {
-        if self.nodes.len() > EXECUTIONS_MAX { Err(Failure::LargeTree(self.root, EXECUTIONS_MAX)) } else { Ok(()) }
+        let root = self.roots.first().filter(|_| self.nodes.len() > EXECUTIONS_MAX);
+        root.map_or(Ok(()), |root| Err(Failure::LargeTree(*root, EXECUTIONS_MAX)))
     }
 
     /// Removes and returns the children of `parents`.
     fn take_children(&mut self, parents: &HashMap<Uuid, usize>) -> Vec<Node> {
-        let is_child = |node: &Node| node.parent.is_some_and(|parent| parents.contains_key(&parent));
+        let is_child = |node: &Node| self.parent(node).is_some_and(|parent| parents.contains_key(&parent));
         let ids: Vec<_> = self.nodes.values().filter(|node| is_child(node)).map(|node| node.id).collect();
         self.placed.extend(&ids);
         ids.iter().filter_map(|id| self.nodes.remove(id)).collect()

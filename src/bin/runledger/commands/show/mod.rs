@@ -1,5 +1,6 @@
 //! `runledger show`
 
+mod calls;
 mod gather;
 mod of_run;
 mod tree;
@@ -11,39 +12,45 @@ use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::global::Global;
 use crate::records;
+use crate::run_id;
 use crate::term::output;
 
 /// Show the record of one execution as JSON, or its tree
 ///
 /// If several lines of the ledger have this id, the last one is shown. With --json, the record is printed on one line.
 ///
-/// --tree prints a table of the execution and the executions that it started, which name it as their
-/// parent_execution_id, of their children, and so on. Executions in flight are included. `total ms` and `total usd`
-/// add up the values of an execution and of all executions below it, even of those that ran at the same time. `≥`
-/// means that some of these values are unknown. The line below the table has their number. With --json, the tree is
-/// one object, whose `children` are objects too.
+/// --tree prints a table of the execution and of all executions below it. These are its children, which name it as
+/// their parent_execution_id, their children, and so on. Executions in flight are included. `total ms` and `total usd`
+/// add up the values of an execution and all executions below it, even if they ran at the same time. `≥` means that
+/// some of these values are unknown, or that a cost is a lower bound. A cost is a lower bound if the final usage of a
+/// call was not reported. The lines below the table count the unknown values and the lower bounds. With --json, the
+/// tree is one object, whose `children` are objects too.
 ///
-/// A child is found if it has the run_id of its parent, has this id as its parent_run_id, or has no run_id. The
-/// ledger's indexes find them, so the ledger is not read. A tree has at most 50 levels below the execution. Deeper
-/// executions are left out and counted. If the run has more than 100,000 executions with a parent, the command fails.
-/// An execution that is its own ancestor is shown only once.
+/// A tool that a hook recorded is below the turn that called it, if the turn was imported from the transcript.
 ///
-/// Like in `runledger cost`, an execution that ended and used no model has no cost, and its cost is not unknown. An
+/// A child is found if its run_id or its parent_run_id is the run_id of its parent, or if it has no run_id. The
+/// children are found with the ledger's indexes, so the ledger itself is not read. A tree has at most 50 levels below
+/// the execution. Deeper executions are left out and counted. If the run has more than 100,000 executions with a
+/// parent, the command fails. An execution that is its own ancestor is shown only once.
+///
+/// As in `runledger cost`, an execution that ended and used no model has no cost, and its cost is not unknown. An
 /// execution that is in flight or was interrupted may have used a model, so its cost is unknown. Below `outcome`,
 /// `regen`, `shot` and `artifact`, the table has what the records of a production say, as far as the output is wide
 /// enough. `regen` is the regen_count.
 ///
-/// The id of a run means its only execution. With --tree, it means its only execution without a parent in the run. If
-/// there are several, the command fails and lists them.
+/// If the argument is the id of a run, its only execution is shown. If the run has several executions, the command
+/// fails and lists them. With --tree, the trees of all executions without a parent in the run are shown, with the sums
+/// of all these trees. With --json, each tree is a line.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: show the model, the tokens and the cost of an execution
   runledger show 019c5d2a-5a40 | jq '{model, tokens_used, cost_usd}'
 Example: show what a pipeline and everything that it started cost
   runledger show 019c5d2a-5a40 --tree
-Example: show the tree of a run that one execution began
+Example: show a whole run, such as the turns of an imported session
   runledger show nightly-7 --tree")]
 pub(crate) struct Args {
-    /// The id of the execution, or its first digits if no other id begins with them, or the id of a run
+    /// The id of the execution, or its first digits if no other id begins with them, or the id of a run. The first
+    /// characters of a run's UUID are enough, or of any run's id if `…` follows
     #[arg(value_parser = clap::builder::NonEmptyStringValueParser::new())]
     id: String,
     /// Show the execution and all executions below it, with the sums of their costs and durations
@@ -52,29 +59,34 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
-    let only = || of_run::only_execution(&args.id, args.tree, global);
-    match args.id.parse().map(|id| show(&id, args.tree, global, out)) {
-        // The text can be the id of a run too.
-        Ok(Err(absent @ Failure::Absent(_))) => show(&only()?.ok_or(absent)?, args.tree, global, out),
+    match args.id.parse().map(|id| show(&[id], args.tree, global, out)) {
+        // The text can also be the id of a run.
+        Ok(Err(absent @ Failure::Absent(_))) => show_run(args, absent, global, out),
         Ok(shown) => shown,
-        Err(_) => {
-            let id = only()?.ok_or_else(|| Failure::NeitherIdNorRun(args.id.clone()))?;
-            show(&id, args.tree, global, out)
-        }
+        Err(_) => show_run(args, Failure::NeitherIdNorRun(args.id.clone()), global, out),
     }
 }
 
-fn show(id: &IdPrefix, as_tree: bool, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
-    if as_tree {
-        let tree = gather::tree(id, global)?;
+/// Shows the run whose id is the argument. Returns `absent` if no execution belongs to this run.
+fn show_run(args: &Args, absent: Failure, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
+    let run = run_id::find(&args.id, global)?;
+    let ids =
+        if args.tree { of_run::roots(&run, global)? } else { of_run::only_execution(&run, global)?.map(|id| vec![id]) };
+    show(&ids.ok_or(absent)?, args.tree, global, out)
+}
+
+/// Shows the record of each execution, or the trees of all of them.
+fn show(ids: &[IdPrefix], as_trees: bool, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
+    if as_trees {
+        let trees = gather::trees(ids, global)?;
         if global.json {
-            output::json_line(out, &tree.into_branch())?;
+            trees.into_branches().iter().try_for_each(|tree| output::json_line(out, tree))?;
         } else {
-            tree.write(out)?;
+            trees.write(out)?;
         }
     } else {
-        let record = records::find(id, global)?;
-        output::json(out, &record, global.json)?;
+        ids.iter()
+            .try_for_each(|id| output::json(out, &records::find(id, global)?, global.json).map_err(Failure::from))?;
     }
     Ok(ExitCode::Yes)
 }

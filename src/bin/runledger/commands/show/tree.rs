@@ -1,4 +1,4 @@
-//! An execution and the executions below it, with the sums of their costs and durations.
+//! Executions and the executions below them, with the sums of their costs and durations.
 
 use std::io::Write;
 
@@ -6,12 +6,13 @@ use runledger::metrics::{QcOutcome, Status};
 use runledger::{ExecutionMetrics, Timestamp, Usd, Uuid};
 use serde::Serialize;
 
+use super::calls::is_of_hook;
 use crate::execution_table::{PRODUCTION, production, status};
 use crate::failure::Failure;
 use crate::term::short_id::shortest;
 use crate::term::{Column, Table, cell, short};
 
-/// What a tree has of an execution.
+/// The values of an execution that a tree shows or needs.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Node {
     #[serde(rename = "execution_id")]
@@ -26,6 +27,9 @@ pub(super) struct Node {
     /// `None` if the status is unknown, or if the execution is in flight.
     status: Option<Status>,
     in_flight: bool,
+    /// True if a hook recorded the execution.
+    #[serde(skip)]
+    pub(super) is_of_hook: bool,
     total_latency_ms: Option<u64>,
     cost_usd: Option<Usd>,
     model: Option<String>,
@@ -37,7 +41,9 @@ pub(super) struct Node {
     /// The cells of the columns [`PRODUCTION`].
     #[serde(skip)]
     production: [String; PRODUCTION.len()],
-    /// False if the execution ended and used no model, so that it has no cost.
+    /// True if the cost is a lower bound, because the final usage of a call is unknown.
+    lower_bound: bool,
+    /// False if the execution has ended and used no model. Such an execution has no cost, and its cost is not unknown.
     #[serde(skip)]
     can_cost: bool,
 }
@@ -50,8 +56,10 @@ impl Node {
             start: record.timestamp_start,
             status: if in_flight { None } else { status(&record) },
             in_flight,
+            is_of_hook: is_of_hook(&record),
             production: production(&record),
-            can_cost: in_flight || record.status == Some(Status::Interrupted) || record.used_model(),
+            can_cost: in_flight || record.has_cost(),
+            lower_bound: record.is_lower_bound(),
             scene_id: record.production.scene_id,
             shot_id: record.production.shot_id,
             regen_count: record.production.regen_count,
@@ -75,9 +83,12 @@ pub(super) struct Total {
     pub(super) latency_unknown: u64,
     /// The sum of the known costs; `None` if all are unknown.
     pub(super) cost_usd: Option<Usd>,
-    /// The number of executions of unknown cost. An execution that ended and used no model is not one of them.
+    /// The number of executions with an unknown cost. An execution that has ended and used no model is not counted.
     pub(super) cost_unknown: u64,
-    /// The number of executions below the deepest level. These executions and those below them are not in the sums.
+    /// The number of executions whose cost is a lower bound.
+    pub(super) lower_bounds: u64,
+    /// The number of executions directly below the deepest level. They and the executions below them are not in the
+    /// sums.
     pub(super) left_out: u64,
 }
 
@@ -89,6 +100,7 @@ impl Total {
             latency_unknown: node.total_latency_ms.is_none().into(),
             cost_usd: node.cost_usd,
             cost_unknown: (node.can_cost && node.cost_usd.is_none()).into(),
+            lower_bounds: node.lower_bound.into(),
             left_out: 0,
         }
     }
@@ -100,19 +112,15 @@ impl Total {
         self.latency_unknown += other.latency_unknown;
         self.cost_usd = sum(self.cost_usd, other.cost_usd, usd);
         self.cost_unknown += other.cost_unknown;
+        self.lower_bounds += other.lower_bounds;
         self.left_out += other.left_out;
     }
 
     /// Returns the sums of durations and costs. `≥` precedes a sum from which a value is missing.
     fn texts(&self) -> [String; 2] {
-        let text = |sum: String, unknown: u64| match sum.strip_prefix('<') {
-            _ if unknown + self.left_out == 0 => sum,
-            // A short form such as <0.0001 is above 0.
-            Some(_) => ">0".to_owned(),
-            None => format!("≥{}", sum.trim_start_matches('>')),
-        };
+        let text = |sum: String, unknown: u64| short::bounded(sum, unknown + self.left_out > 0);
         let latency = self.latency_ms.map(|ms| text(short::count(ms.into()), self.latency_unknown));
-        let cost = self.cost_usd.map(|usd| text(short::usd(usd), self.cost_unknown));
+        let cost = self.cost_usd.map(|usd| text(short::usd(usd), self.cost_unknown + self.lower_bounds));
         [cell(latency), cell(cost)]
     }
 }
@@ -130,20 +138,21 @@ struct Placed {
     node: Node,
     /// The number of levels above the execution.
     level: usize,
-    /// The position of the parent in the tree; `None` for the root.
+    /// The position of the parent; `None` for a root.
     parent: Option<usize>,
     total: Total,
 }
 
-/// An execution and the executions below it. Parents come before their children.
+/// Trees of executions. The roots are given, and all executions below a root are in its tree. The list has each parent
+/// before its children.
 #[derive(Debug)]
-pub(super) struct Tree {
+pub(super) struct Trees {
     placed: Vec<Placed>,
-    /// True if the root is below itself.
+    /// True if a root is below itself or below another root.
     is_cycle: bool,
 }
 
-/// An execution and the executions below it, for JSON.
+/// An execution and the executions below it, in the form for JSON.
 #[derive(Serialize)]
 pub(super) struct Branch {
     #[serde(flatten)]
@@ -152,14 +161,15 @@ pub(super) struct Branch {
     children: Vec<Branch>,
 }
 
-impl Tree {
-    pub(super) fn new(root: Node) -> Self {
-        let total = Total::of(&root);
-        Self { placed: vec![Placed { node: root, level: 0, parent: None, total }], is_cycle: false }
+impl Trees {
+    pub(super) fn new(roots: Vec<Node>) -> Self {
+        let place = |node| Placed { total: Total::of(&node), node, level: 0, parent: None };
+        Self { placed: roots.into_iter().map(place).collect(), is_cycle: false }
     }
 
-    pub(super) fn root(&self) -> &Node {
-        &self.placed[0].node
+    /// Returns the number of roots.
+    fn roots(&self) -> usize {
+        self.placed.iter().take_while(|placed| placed.parent.is_none()).count()
     }
 
     /// Returns the position and the node of each execution on a level.
@@ -188,7 +198,7 @@ impl Tree {
 
     /// Adds the sums of each execution to those of its parent. Call this once, after all executions were added.
     pub(super) fn roll_up(&mut self) {
-        for at in (1..self.placed.len()).rev() {
+        for at in (0..self.placed.len()).rev() {
             let Placed { parent, total, .. } = self.placed[at];
             if let Some(parent) = parent {
                 self.placed[parent].total.add(&total);
@@ -196,7 +206,7 @@ impl Tree {
         }
     }
 
-    /// Returns the positions of the children of each execution, the first one first.
+    /// Returns the positions of the children of each execution. The child that started first comes first.
     fn children(&self) -> Vec<Vec<usize>> {
         let mut children = vec![Vec::new(); self.placed.len()];
         for (at, placed) in self.placed.iter().enumerate() {
@@ -210,8 +220,8 @@ impl Tree {
         children
     }
 
-    pub(super) fn into_branch(self) -> Option<Branch> {
-        let children = self.children();
+    pub(super) fn into_branches(self) -> Vec<Branch> {
+        let (roots, children) = (self.roots(), self.children());
         let mut branches: Vec<Option<Branch>> = Vec::new();
         branches.resize_with(self.placed.len(), || None);
         // Children come after their parents.
@@ -219,10 +229,10 @@ impl Tree {
             let children = children[at].iter().filter_map(|&child| branches[child].take()).collect();
             branches[at] = Some(Branch { node, total, children });
         }
-        branches.into_iter().next().flatten()
+        branches.into_iter().take(roots).flatten().collect()
     }
 
-    /// Writes a table, and the sums of the whole tree.
+    /// Writes a table, and the sums of all trees.
     pub(super) fn write(&self, out: &mut impl Write) -> Result<(), Failure> {
         let mut table = Table::new([
             Column::Text("skill"),
@@ -241,7 +251,7 @@ impl Tree {
         let mut ids: Vec<_> = self.placed.iter().map(|placed| placed.node.id.as_u128()).collect();
         ids.sort_unstable();
         let children = self.children();
-        let mut next = vec![0];
+        let mut next: Vec<_> = (0..self.roots()).rev().collect();
         while let Some(at) = next.pop() {
             let Placed { node, level, total, .. } = &self.placed[at];
             let [total_ms, total_usd] = total.texts();
@@ -251,7 +261,7 @@ impl Tree {
                 if node.in_flight { "in flight".to_owned() } else { cell(node.status.as_ref()) },
                 cell(node.total_latency_ms.map(|ms| short::count(ms.into()))),
                 total_ms,
-                cell(node.cost_usd.map(short::usd)),
+                cell(node.cost_usd.map(|usd| short::bounded(short::usd(usd), node.lower_bound))),
                 total_usd,
                 cell(node.model.as_ref()),
                 outcome,
@@ -267,16 +277,20 @@ impl Tree {
     }
 
     fn write_sums(&self, out: &mut impl Write) -> Result<(), Failure> {
-        let total = &self.placed[0].total;
+        let (roots, mut total) = (self.roots(), Total::default());
+        self.placed.iter().take(roots).for_each(|root| total.add(&root.total));
         let [latency, cost] = total.texts();
         let unknown = |count: u64| if count > 0 { format!(", {count} unknown") } else { String::new() };
         writeln!(out, "executions: {}", total.executions)?;
-        writeln!(out, "total usd: {cost}{}", unknown(total.cost_unknown))?;
+        let lower = total.lower_bounds;
+        let bounds = if lower > 0 { format!(", {lower} lower bounds") } else { String::new() };
+        writeln!(out, "total usd: {cost}{}{bounds}", unknown(total.cost_unknown))?;
         writeln!(out, "total ms: {latency}{}", unknown(total.latency_unknown))?;
         if total.left_out > 0 {
             writeln!(out, "left out because they are too deep, with those below them: {}", total.left_out)?;
         }
-        if let Some(parent) = self.root().parent {
+        let only = self.placed.first().filter(|_| roots == 1);
+        if let Some(parent) = only.and_then(|root| root.node.parent) {
             let own = if self.is_cycle { ", which is also in the tree" } else { "" };
             writeln!(out, "parent: {parent}{own}")?;
         }

@@ -15,11 +15,12 @@ pub(in super::super) enum Agent {
 }
 
 impl Agent {
+    pub(super) const ALL: [Self; 4] = [Self::ClaudeCode, Self::Codex, Self::Gemini, Self::StreamJson];
     /// The agents that store files in a known directory.
     pub(super) const WITH_FILES: [Self; 3] = [Self::ClaudeCode, Self::Codex, Self::Gemini];
 
     pub(super) fn named(word: &str) -> Option<Self> {
-        [Self::ClaudeCode, Self::Codex, Self::Gemini, Self::StreamJson].into_iter().find(|agent| agent.name() == word)
+        Self::ALL.into_iter().find(|agent| agent.name() == word)
     }
 
     pub(super) fn name(self) -> &'static str {
@@ -41,8 +42,8 @@ impl Agent {
         }
     }
 
-    /// Returns the directories in which the agent stores its sessions. They need not exist. The later directories can
-    /// have copies of the sessions in the earlier ones.
+    /// Returns the directories in which the agent stores its sessions. A directory need not exist. A later directory
+    /// can have copies of sessions in an earlier directory.
     pub(super) fn directories(self) -> Vec<PathBuf> {
         match self {
             Self::ClaudeCode => {
@@ -72,12 +73,12 @@ impl Agent {
         }
     }
 
-    /// Returns true if the file is a session that is compressed, and cannot be read.
+    /// Returns true if the file is a compressed session, which cannot be read.
     pub(super) fn has_compressed(self, file: &Path) -> bool {
         self == Self::Codex && file.extension().is_some_and(|extension| extension == "zst")
     }
 
-    /// Returns true if the file is read after the sessions, because it has the work of a sub-agent.
+    /// Returns true if the file has the work of a sub-agent. Such a file is read after the sessions.
     pub(super) fn is_of_sub_agent(self, file: &Path) -> bool {
         self == Self::ClaudeCode && file.components().any(|part| part.as_os_str() == "subagents")
     }

@@ -1,6 +1,11 @@
 //! Prices the new records and appends them to the ledger.
 
-use runledger::import::Import;
+use std::collections::BTreeSet;
+use std::panic::resume_unwind;
+use std::sync::mpsc::{self, SyncSender};
+use std::thread;
+
+use runledger::import::{Import, TOOL_USE_ID};
 use runledger::{Answer, ErrorKind, ExecutionMetrics, Ledger, PriceTable, Usd};
 
 use crate::failure;
@@ -8,10 +13,14 @@ use crate::global::Global;
 use crate::ledger;
 use crate::term::output;
 
-/// Records are appended together when they have this number of calls and steps. This limits the memory.
-const PARTS_MAX: usize = 5_000;
+/// The number of calls and steps at which collected records are appended as one batch. This number limits the memory.
+/// At most three batches are in memory: one is appended, one waits, and one is collected.
+const PARTS_MAX: usize = 2_000;
 
-/// What was appended.
+/// The largest number of models with an unknown cost that are named.
+const MODELS_MAX: usize = 20;
+
+/// Counts the executions that were appended, and sums up their costs.
 #[derive(Debug, Default)]
 pub(super) struct Appended {
     pub(super) executions: u64,
@@ -19,10 +28,41 @@ pub(super) struct Appended {
     pub(super) usd: Usd,
     /// The number of executions with an unknown cost.
     pub(super) unpriced: u64,
+    /// The models of calls with an unknown cost. The name is empty if the model is unknown.
+    pub(super) unpriced_models: BTreeSet<String>,
     /// The number of executions that the ledger had already.
     pub(super) duplicates: u64,
     /// The number of executions that the ledger refused.
     pub(super) refused: u64,
+}
+
+/// Collects the finished records of an import, and passes them to the thread that appends them.
+pub(super) struct Queue {
+    batches: SyncSender<Vec<ExecutionMetrics>>,
+    pending: Vec<ExecutionMetrics>,
+    /// The number of records, calls and steps in `pending`.
+    parts: usize,
+}
+
+impl Queue {
+    fn new(batches: SyncSender<Vec<ExecutionMetrics>>) -> Self {
+        Self { batches, pending: Vec::new(), parts: 0 }
+    }
+
+    /// Takes the finished records from `import`. Returns false if the import has to stop because records could not be
+    /// appended.
+    pub(super) fn take(&mut self, import: &mut Import) -> bool {
+        for record in import.take_records() {
+            self.parts += 1 + record.trace.llm_calls.len() + record.trace.steps.len();
+            self.pending.push(record);
+        }
+        self.parts < PARTS_MAX || self.pass_on()
+    }
+
+    fn pass_on(&mut self) -> bool {
+        self.parts = 0;
+        self.batches.send(std::mem::take(&mut self.pending)).is_ok()
+    }
 }
 
 pub(super) struct Appender<'a> {
@@ -30,18 +70,15 @@ pub(super) struct Appender<'a> {
     ledger: Option<&'a Ledger>,
     table: &'a PriceTable,
     global: &'a Global,
-    pending: Vec<ExecutionMetrics>,
-    /// The number of calls and steps of `pending`, and of the records themselves.
-    parts: usize,
     pub(super) appended: Appended,
 }
 
 impl<'a> Appender<'a> {
     pub(super) fn new(ledger: Option<&'a Ledger>, table: &'a PriceTable, global: &'a Global) -> Self {
-        Self { ledger, table, global, pending: Vec::new(), parts: 0, appended: Appended::default() }
+        Self { ledger, table, global, appended: Appended::default() }
     }
 
-    /// Forgets what was appended so far.
+    /// Sets the counts of what was appended to 0.
     pub(super) fn begin_pass(&mut self) {
         self.appended = Appended::default();
     }
@@ -50,27 +87,37 @@ impl<'a> Appender<'a> {
         self.appended.refused > 0
     }
 
-    /// Takes the finished records of the import. Returns false if the import has to stop, because records could not be
-    /// appended.
-    pub(super) fn take(&mut self, import: &mut Import) -> bool {
-        for mut record in import.take_records() {
-            self.table.fill_costs(&mut record);
-            self.parts += 1 + record.trace.llm_calls.len() + record.trace.steps.len();
-            self.pending.push(record);
-        }
-        self.parts < PARTS_MAX || self.append()
+    /// Calls `read` with a queue, and appends the records of the queue in another thread. `read` must return false if
+    /// the import has to stop. Returns false if `read` did, or if records could not be appended.
+    pub(super) fn append_all(&mut self, read: impl FnOnce(&mut Queue) -> bool) -> bool {
+        let (sender, batches) = mpsc::sync_channel(1);
+        thread::scope(|scope| {
+            let appending = scope.spawn(move || batches.into_iter().all(|batch| self.append(batch)));
+            let mut queue = Queue::new(sender);
+            let is_whole = read(&mut queue) && queue.pass_on();
+            drop(queue);
+            appending.join().unwrap_or_else(|panic| resume_unwind(panic)) && is_whole
+        })
     }
 
-    /// Appends the pending records. Returns false if the import has to stop.
-    pub(super) fn append(&mut self) -> bool {
-        let records = std::mem::take(&mut self.pending);
-        self.parts = 0;
+    /// Prices and appends the records. Returns false if the import has to stop.
+    fn append(&mut self, mut records: Vec<ExecutionMetrics>) -> bool {
+        for record in &mut records {
+            self.table.fill_costs(record);
+        }
         let Some(ledger) = self.ledger else {
             records.iter().for_each(|record| self.count(record));
             return true;
         };
+        // Executions that a tool call began are appended first. A hook may have recorded them already, without their
+        // usage. If the import is killed after this step, the next import finds their turn again, because the turn is
+        // not in the ledger yet.
+        let (of_tools, records): (Vec<_>, Vec<_>) =
+            records.into_iter().partition(|record| record.tags.contains_key(TOOL_USE_ID));
+        let joined: Vec<_> = of_tools.iter().map(|record| ledger.append_or_complete(record)).collect();
+        let answers = joined.into_iter().chain(ledger.append_all(&records));
         let mut is_whole = true;
-        for (record, answer) in records.iter().zip(ledger.append_all(&records)) {
+        for (record, answer) in of_tools.iter().chain(&records).zip(answers) {
             match answer {
                 Ok(Answer::Durable { .. } | Answer::Flushed { .. }) => self.count(record),
                 Ok(Answer::Duplicate { .. }) => self.appended.duplicates += 1,
@@ -90,12 +137,19 @@ impl<'a> Appender<'a> {
     }
 
     fn count(&mut self, record: &ExecutionMetrics) {
-        let Appended { executions, calls, usd, unpriced, .. } = &mut self.appended;
+        let Appended { executions, calls, usd, unpriced, unpriced_models, .. } = &mut self.appended;
         *executions += 1;
         *calls += record.trace.llm_calls.len() as u64;
         match record.cost.exact_usd.or(record.cost_usd) {
             Some(cost) => *usd = usd.checked_add(cost).unwrap_or(*usd),
-            None => *unpriced += u64::from(!record.trace.llm_calls.is_empty()),
+            None => {
+                *unpriced += u64::from(!record.trace.llm_calls.is_empty());
+                for call in record.trace.llm_calls.iter().filter(|call| call.exact_cost().is_none()) {
+                    if unpriced_models.len() < MODELS_MAX && !unpriced_models.contains(&call.model_name) {
+                        unpriced_models.insert(call.model_name.clone());
+                    }
+                }
+            }
         }
     }
 }

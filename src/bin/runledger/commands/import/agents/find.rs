@@ -1,5 +1,6 @@
-//! Finds the files of the agents.
+//! Finds the files in which the agents store their sessions.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -15,6 +16,8 @@ pub(super) struct SessionFile {
     pub(super) path: PathBuf,
     pub(super) bytes: u64,
     pub(super) changed: Option<SystemTime>,
+    /// True if an argument names the file, instead of a directory.
+    pub(super) is_named: bool,
 }
 
 /// A directory or a file that was searched.
@@ -24,15 +27,15 @@ pub(super) struct Source {
     pub(super) files: u64,
 }
 
-/// The files that were found, in the order in which they are read.
+/// The files and directories that a search found. The files are in the order in which they are read.
 pub(in super::super) struct Found {
-    /// What was searched, to search it again.
+    /// The agents and paths that were searched. [`again`](Self::again) searches them again.
     searched: Vec<(Agent, PathBuf)>,
     /// True if a path that does not exist is a failure.
     must_exist: bool,
     pub(super) sources: Vec<Source>,
     pub(super) files: Vec<SessionFile>,
-    /// The sessions that are compressed.
+    /// The paths of compressed sessions, which cannot be read.
     pub(super) compressed: Vec<PathBuf>,
     pub(super) failures: Vec<(PathBuf, io::Error)>,
 }
@@ -72,17 +75,18 @@ impl Found {
         for (agent, path) in searched {
             let before = found.files.len();
             if is_stdin(&path) {
-                found.files.push(SessionFile { agent, path: path.clone(), bytes: 0, changed: None });
+                found.files.push(SessionFile { agent, path: path.clone(), bytes: 0, changed: None, is_named: true });
             } else {
                 match path.metadata() {
                     Ok(metadata) if metadata.is_dir() => found.walk(agent, &path),
-                    Ok(metadata) => found.add(agent, path.clone(), &metadata),
+                    Ok(metadata) => found.add(agent, path.clone(), &metadata, true),
                     Err(error) if error.kind() == io::ErrorKind::NotFound && !must_exist => continue,
                     Err(error) => found.failures.push((path.clone(), error)),
                 }
             }
-            // A session that was resumed or forked changed later than the session whose lines it repeats. The names of
-            // the files of Codex begin with their times.
+            // A resumed or forked session repeats lines of another session. That session must be read first. For Claude
+            // Code, it is the file that changed earlier. For Codex, it is the file with the smaller name, because the
+            // name begins with a time.
             if let Some(new) = found.files.get_mut(before..) {
                 new.sort_by_cached_key(|file| {
                     let changed = file.changed.filter(|_| agent == Agent::ClaudeCode);
@@ -92,6 +96,12 @@ impl Found {
             let files = (found.files.len() - before) as u64;
             found.sources.push(Source { agent, path, files });
         }
+        // The files of Codex are sorted by name across its two directories, because a session may have been archived
+        // after it was forked. If both directories have a copy of a file, the copy in `sessions` stays first.
+        found.files.sort_by_cached_key(|file| {
+            let name = file.path.file_name().filter(|_| file.agent == Agent::Codex);
+            (file.agent, name.map(OsStr::to_owned))
+        });
         found
     }
 
@@ -106,8 +116,9 @@ impl Found {
                 Ok((path, kind)) if kind.is_dir() => self.walk(agent, &path),
                 Ok((path, _)) if agent.has_compressed(&path) => self.compressed.push(path),
                 Ok((path, _)) if agent.may_have_written(&path) => match path.metadata() {
-                    Ok(metadata) if metadata.is_file() => self.add(agent, path, &metadata),
-                    // A file can disappear, and a link can point to a directory.
+                    Ok(metadata) if metadata.is_file() => self.add(agent, path, &metadata, false),
+                    // The path may be a link to a directory, which is ignored. The file may also have been removed in
+                    // the meantime.
                     Ok(_) => {}
                     Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                     Err(error) => self.failures.push((path, error)),
@@ -118,13 +129,29 @@ impl Found {
         }
     }
 
-    fn add(&mut self, agent: Agent, path: PathBuf, metadata: &fs::Metadata) {
-        self.files.push(SessionFile { agent, path, bytes: metadata.len(), changed: metadata.modified().ok() });
+    fn add(&mut self, agent: Agent, path: PathBuf, metadata: &fs::Metadata, is_named: bool) {
+        let (bytes, changed) = (metadata.len(), metadata.modified().ok());
+        self.files.push(SessionFile { agent, path, bytes, changed, is_named });
     }
 
-    /// Returns the paths of the files, for the progress bar. Returns `None` if one of them is stdin.
+    pub(super) fn searched(&self) -> impl Iterator<Item = &Path> {
+        self.searched.iter().map(|(_, path)| &**path)
+    }
+
+    /// Returns the files of Claude Code, whose calls have to be compared with each other. Returns an empty list if
+    /// there are fewer than two such files. Pipes are left out, because they can be read only once.
+    pub(super) fn compared(&self) -> Vec<&Path> {
+        let is_file = |path: &Path| path.metadata().is_ok_and(|metadata| metadata.is_file());
+        let of_agent = self.files.iter().filter(|file| file.agent == Agent::ClaudeCode);
+        let paths: Vec<_> = of_agent.map(|file| &*file.path).filter(|path| is_file(path)).collect();
+        if paths.len() > 1 { paths } else { Vec::new() }
+    }
+
+    /// Returns the paths of the files for the progress bar. A file that is read twice is listed twice. Returns `None`
+    /// if one of the paths is stdin.
     pub(in super::super) fn paths(&self) -> Option<Vec<PathBuf>> {
-        let paths: Vec<_> = self.files.iter().map(|file| file.path.clone()).collect();
+        let compared = self.compared().into_iter().map(Path::to_owned);
+        let paths: Vec<_> = self.files.iter().map(|file| file.path.clone()).chain(compared).collect();
         (!paths.iter().any(|path| is_stdin(path))).then_some(paths)
     }
 

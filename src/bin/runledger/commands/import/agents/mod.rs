@@ -1,8 +1,11 @@
-//! `runledger import` of what coding agents wrote.
+//! `runledger import` of the sessions of coding agents.
 
 mod agent;
 mod append;
+mod copies;
 mod find;
+mod reading;
+mod recognize;
 mod report;
 mod transcripts;
 
@@ -19,17 +22,19 @@ use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::global::Global;
 use crate::ledger;
+use crate::observed;
 use crate::price_table::OwnPrices;
 pub(super) use agent::Agent;
 use append::Appender;
 pub(super) use find::Found;
+pub(super) use recognize::agent_of;
 use report::Report;
 use transcripts::Transcripts;
 
 /// How often `--watch` looks for new lines.
 const WATCH_EVERY: Duration = Duration::from_secs(2);
 
-/// What the arguments ask for.
+/// The files and options that the arguments ask for.
 pub(super) struct Wanted<'a> {
     pub(super) found: Found,
     pub(super) prices: &'a OwnPrices,
@@ -44,11 +49,16 @@ pub(super) fn run(wanted: Wanted<'_>, global: &Global, out: &mut impl Write) -> 
     let ledger = if dry_run { None } else { Some(ledger::open(global)?) };
     let known = known_calls(&global.ledger)?;
     let mut import = Import::new(known, clock::now()).keep_content(keeps_content);
-    let mut transcripts = Transcripts::default();
+    let mut transcripts = Transcripts::new(watches);
     let mut appender = Appender::new(ledger.as_ref(), &table, global);
+    copies::foresee_larger(&found, &mut import);
     loop {
         found.warn(global.style());
-        let is_whole = transcripts.read_all(&found, &mut import, &mut appender, global);
+        let is_whole = appender.append_all(|queue| transcripts.read_all(&found, &mut import, queue, global));
+        let observed = import.take_observed();
+        if !dry_run && !observed.is_empty() {
+            observed::record_dated(&observed, global);
+        }
         let report = Report { found: &found, transcripts: &transcripts, counts: import.counts(), appender: &appender };
         if !watches || report.is_news() {
             report.write(dry_run, global, out)?;
@@ -69,7 +79,7 @@ pub(super) fn run(wanted: Wanted<'_>, global: &Global, out: &mut impl Write) -> 
     }
 }
 
-/// Returns the calls that the ledger has already. The ledger need not exist.
+/// Returns the calls of models that the ledger already has. The ledger need not exist.
 fn known_calls(ledger: &Path) -> Result<KnownCalls, Failure> {
     let is_absent = |error: &Error| error.io_kind() == Some(std::io::ErrorKind::NotFound);
     let reader = match LedgerReader::open(ledger) {
@@ -79,7 +89,7 @@ fn known_calls(ledger: &Path) -> Result<KnownCalls, Failure> {
     Ok(reader.scan().fold_records(KnownCalls::default, KnownCalls::learn, KnownCalls::merge)?.value)
 }
 
-/// Returns what the arguments name; `None` if they name files of records.
+/// Returns the files of agents that the arguments name. Returns `None` if the arguments name files of records.
 pub(super) fn find(paths: &[PathBuf]) -> Option<Found> {
     match paths.split_first() {
         None => Some(Found::of_machine()),

@@ -1,4 +1,4 @@
-//! What an import of the files of agents found and did.
+//! Reports what an import of sessions found and appended.
 
 use std::io::Write;
 
@@ -41,7 +41,9 @@ impl Report<'_> {
         let line = json!({
             "dry_run": dry_run, "found": sources, "sessions": counts.sessions, "executions": appended.executions,
             "calls": appended.calls, "cost_usd": appended.usd, "executions_without_cost": appended.unpriced,
+            "models_without_price": appended.unpriced_models,
             "lower_bound_calls": counts.lower_bounds, "repeated_lines": counts.repeated_lines,
+            "turns_without_usage": counts.without_usage, "larger_copies": counts.larger_copies,
             "waiting": counts.waiting, "torn_lines": transcripts.torn, "duplicates": appended.duplicates,
             "refused": appended.refused, "unreadable_lines": counts.unreadable_lines, "skipped_files": skipped,
             "compressed_files": compressed,
@@ -55,7 +57,8 @@ impl Report<'_> {
         let appended = &appender.appended;
         let mut lines = Vec::new();
         if found.sources.is_empty() {
-            lines.push("found no sessions of claude-code, codex or gemini".to_owned());
+            let searched = found.searched().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
+            lines.push(format!("found no sessions of claude-code, codex or gemini in {searched}"));
         }
         lines.extend(found.sources.iter().map(|source| {
             let files = several(source.files, "file", "files");
@@ -69,20 +72,31 @@ impl Report<'_> {
             several(appended.calls, "call", "calls"),
             appended.usd.round_to_record(),
         ));
+        let models = appended.unpriced_models.iter();
+        let models = models.map(|name| match name.as_str() {
+            "" => "no model is named".to_owned(),
+            name => format!("no price of {name} (see --prices)"),
+        });
+        let models: Vec<_> = models.collect();
+        let unpriced = format!("with an unknown cost, which the sum leaves out: {}", models.join(", "));
+        let unreadable = transcripts.unreadable.iter().map(|path| format!(", the first in {}", path.display()));
+        let unreadable = format!("that could not be read{}", unreadable.collect::<String>());
         let notes = [
-            (appended.unpriced, "execution", "executions", "with an unknown cost, which the sum leaves out"),
+            (appended.unpriced, "execution", "executions", &*unpriced),
             (
                 counts.lower_bounds,
                 "call",
                 "calls",
                 "without a final usage: the number of output tokens is a lower bound",
             ),
+            (counts.without_usage, "turn", "turns", "left out, because the agent wrote no usage"),
+            (counts.larger_copies, "call", "calls", "whose later copy has more usage, which is not counted"),
             (counts.waiting, "turn", "turns", "without an end, left for the next import"),
             (transcripts.torn, "file", "files", "with an incomplete last line, left for the next import"),
-            (counts.repeated_lines, "line", "lines", "of a call that was counted before"),
+            (counts.repeated_lines, "line", "lines", "that repeat a call, which counts once"),
             (appended.duplicates, "execution", "executions", "that the ledger had already"),
             (appended.refused, "execution", "executions", "that the ledger refused"),
-            (counts.unreadable_lines, "line", "lines", "that could not be read"),
+            (counts.unreadable_lines, "line", "lines", &*unreadable),
         ];
         let notes = notes.into_iter().filter(|(count, ..)| *count > 0);
         lines.extend(notes.map(|(count, one, more, what)| format!("{} {what}", several(count, one, more))));

@@ -1,42 +1,50 @@
 //! Reads the files of the agents.
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-use runledger::import::{Import, Transcript};
-use serde::de::IgnoredAny;
+use runledger::import::Import;
 
-use super::append::Appender;
+use super::append::Queue;
 use super::find::{Found, SessionFile, is_stdin};
+use super::reading::Reading;
 use crate::global::Global;
 use crate::term::output;
 
-/// The longest line that is read.
-const LINE_BYTES_MAX: u64 = 64 * 1024 * 1024;
-/// A file is not a session if none of its first lines belongs to one.
-const LINES_BEFORE_SESSION_MAX: u64 = 200;
+/// The largest number of files whose readers are kept. Of these files, only the new lines are read later.
+const KEPT_MAX: usize = 64;
 
-/// What is known about a file when it was read.
+/// The size of a file and the time of its last change, when the file was read.
 type State = (u64, Option<SystemTime>);
 
 #[derive(Default)]
 pub(super) struct Transcripts {
-    /// The files that need not be read again until they change.
+    /// True if the files are read again and again, for `--watch`.
+    watches: bool,
+    /// The files that were read to the end, with their state at that time. They are read again only if their state
+    /// changes.
     done: HashMap<PathBuf, State>,
+    /// The readers of the files that changed last, with the time of the change.
+    kept: HashMap<PathBuf, (Option<SystemTime>, Reading)>,
     /// The files that are not sessions.
     pub(super) skipped: Vec<PathBuf>,
-    /// The files whose last line is incomplete, since the agent is still writing it.
+    /// The first file with a line that could not be read.
+    pub(super) unreadable: Option<PathBuf>,
+    /// The number of files whose last line is incomplete because the agent is still writing it.
     pub(super) torn: u64,
     failures: u64,
 }
 
 impl Transcripts {
-    /// Forgets the counts.
+    pub(super) fn new(watches: bool) -> Self {
+        Self { watches, ..Self::default() }
+    }
+
+    /// Sets the counts and the lists of files to empty, before all files are read again.
     pub(super) fn begin_pass(&mut self) {
-        (self.skipped, self.torn, self.failures) = (Vec::new(), 0, 0);
+        (self.skipped, self.unreadable, self.torn, self.failures) = (Vec::new(), None, 0, 0);
     }
 
     pub(super) fn has_failed(&self) -> bool {
@@ -44,96 +52,76 @@ impl Transcripts {
     }
 
     /// Reads all files that changed. Returns false if the import has to stop, because records could not be appended.
-    pub(super) fn read_all(
-        &mut self,
-        found: &Found,
-        import: &mut Import,
-        appender: &mut Appender<'_>,
-        global: &Global,
-    ) -> bool {
+    pub(super) fn read_all(&mut self, found: &Found, import: &mut Import, queue: &mut Queue, global: &Global) -> bool {
         for file in &found.files {
             let state = (file.bytes, file.changed);
             if self.done.get(&file.path) == Some(&state) && !is_stdin(&file.path) {
                 continue;
             }
-            let waiting = import.counts().waiting;
-            match self.read(file, import, appender) {
+            let before = import.counts().clone();
+            let fault = match self.read(file, import, queue) {
                 Ok(Some(false)) => return false,
                 Ok(is_session) => {
-                    if is_session.is_none() {
-                        self.skipped.push(file.path.clone());
-                    }
-                    if import.counts().waiting == waiting {
+                    if import.counts().waiting == before.waiting {
                         self.done.insert(file.path.clone(), state);
                     }
+                    match is_session {
+                        Some(_) => {
+                            if import.counts().unreadable_lines > before.unreadable_lines {
+                                self.unreadable.get_or_insert_with(|| file.path.clone());
+                            }
+                            continue;
+                        }
+                        None => {
+                            import.set_back(before);
+                            if !file.is_named {
+                                self.skipped.push(file.path.clone());
+                                continue;
+                            }
+                            not_a_session(file)
+                        }
+                    }
                 }
-                Err(source) => {
-                    self.failures += 1;
-                    let text = format!("cannot read a session: {}: {source}", file.path.display());
-                    output::error(&text, "io", global.style());
-                }
-            }
+                Err(source) => source.to_string(),
+            };
+            self.failures += 1;
+            let text = format!("cannot read a session: {}: {fault}", file.path.display());
+            output::error(&text, "io", global.style());
         }
-        appender.append()
+        true
     }
 
-    /// Reads one file. Returns `None` if it is not a session, and false if the import has to stop.
-    fn read(
-        &mut self,
-        file: &SessionFile,
-        import: &mut Import,
-        appender: &mut Appender<'_>,
-    ) -> io::Result<Option<bool>> {
-        let mut transcript = file.agent.transcript(&file.path);
-        let mut input: Box<dyn BufRead> = if is_stdin(&file.path) {
-            Box::new(BufReader::new(io::stdin()))
-        } else {
-            Box::new(BufReader::with_capacity(1 << 18, File::open(&file.path)?))
+    /// Reads one file. Returns `None` if it is not a session, false if the import has to stop, and true otherwise.
+    fn read(&mut self, file: &SessionFile, import: &mut Import, queue: &mut Queue) -> io::Result<Option<bool>> {
+        let kept = self.kept.remove(&file.path).map(|(_, reading)| reading);
+        let mut reading = match kept {
+            Some(reading) if reading.goes_on_in(file)? => reading,
+            _ => Reading::of(file),
         };
-        if file.path.extension().is_some_and(|extension| extension == "json") {
-            let mut document = Vec::new();
-            input.take(LINE_BYTES_MAX).read_to_end(&mut document)?;
-            transcript.line(&document, import);
-        } else if !self.read_lines(&mut input, &mut *transcript, import, appender)? {
+        if !reading.read(file, import, queue)? {
             return Ok(Some(false));
         }
-        transcript.end(import);
-        Ok(if !appender.take(import) { Some(false) } else { transcript.is_session().then_some(true) })
+        self.torn += u64::from(reading.is_torn);
+        if !reading.is_session() {
+            return Ok(None);
+        }
+        if self.watches && reading.can_go_on() {
+            self.keep(file, reading);
+        }
+        Ok(Some(true))
     }
 
-    fn read_lines(
-        &mut self,
-        input: &mut impl BufRead,
-        transcript: &mut dyn Transcript,
-        import: &mut Import,
-        appender: &mut Appender<'_>,
-    ) -> io::Result<bool> {
-        let mut line = Vec::new();
-        let mut number = 0_u64;
-        loop {
-            line.clear();
-            if input.by_ref().take(LINE_BYTES_MAX).read_until(b'\n', &mut line)? == 0 {
-                return Ok(true);
-            }
-            number += 1;
-            if line.pop_if(|last| *last == b'\n').is_none() {
-                if line.len() as u64 == LINE_BYTES_MAX {
-                    input.skip_until(b'\n')?;
-                } else if serde_json::from_slice::<IgnoredAny>(&line).is_err() {
-                    // The agent has not written the whole line yet.
-                    self.torn += 1;
-                    return Ok(true);
-                }
-            }
-            if !line.trim_ascii().is_empty() {
-                transcript.line(&line, import);
-            }
-            if !appender.take(import) {
-                return Ok(false);
-            }
-            if number == LINES_BEFORE_SESSION_MAX && !transcript.is_session() {
-                return Ok(true);
-            }
+    fn keep(&mut self, file: &SessionFile, reading: Reading) {
+        self.kept.insert(file.path.clone(), (file.changed, reading));
+        if self.kept.len() > KEPT_MAX
+            && let Some(oldest) =
+                self.kept.iter().min_by_key(|(_, (changed, _))| *changed).map(|(path, _)| path.clone())
+        {
+            self.kept.remove(&oldest);
         }
     }
+}
+
+fn not_a_session(file: &SessionFile) -> String {
+    format!("found no line of a session; expected a file that {} wrote", file.agent.name())
 }

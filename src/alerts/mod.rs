@@ -1,0 +1,31 @@
+//! Alerts: reports of limits and problems that somebody must hear about at once. For each kind, subject and window, one
+//! alert is sent. The window is the period of a limit, the window that a vendor reported, or a week.
+//!
+//! - An [`Alert`] is made from an [`Escalation`](crate::governance::Escalation), from the use of a limit
+//!   ([`LimitUse`](crate::quota::LimitUse)), or from what a vendor reported
+//!   ([`ObservedWindow`](crate::quota::ObservedWindow)). Its id is computed from its kind, its subject and its window.
+//! - An [`AlertJournal`] stores which alerts are due, which were sent, and when an alert is tried again.
+//!
+//! This module sends nothing and reads no clock. `runledger watch` uses this module, and delivers the alerts.
+//!
+//! # Exactly once
+//!
+//! An alert is first stored as due, then delivered, and then stored as sent. Each of these lines is on stable storage
+//! before the next step. So after any crash, the journal has each alert at most once as due, and at most once as sent.
+//! The process can die after the receiver got the alert and before the alert is stored as sent. The alert is then
+//! delivered again with the same id. So each alert reaches the receiver at least once, unless all attempts fail. If the
+//! receiver ignores an alert whose id it already knows, it acts on each alert exactly once.
+
+mod alert;
+mod journal;
+mod limits;
+mod observed;
+mod pause;
+mod problems;
+mod record;
+
+pub use alert::{Alert, AlertKind, AlertSeverity, AlertWindow};
+pub use journal::{AlertJournal, Delivery, PendingAlert};
+pub use limits::of_limit;
+pub use observed::ObservedAlerts;
+pub use problems::of_escalations;

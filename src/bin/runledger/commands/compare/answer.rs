@@ -1,0 +1,21 @@
+//! The answer of a comparison in JSON.
+
+use runledger::Timestamp;
+use runledger::baseline::Comparison;
+use serde::Serialize;
+
+#[derive(Serialize)]
+pub(super) struct Answer<'c> {
+    pub(super) week_start: Timestamp,
+    pub(super) metrics: usize,
+    pub(super) judged: usize,
+    pub(super) required_not_judged: Vec<NotJudged<'c>>,
+    #[serde(flatten)]
+    pub(super) comparison: &'c Comparison,
+}
+
+#[derive(Serialize)]
+pub(super) struct NotJudged<'c> {
+    pub(super) skill: &'c str,
+    pub(super) metric: &'static str,
+}

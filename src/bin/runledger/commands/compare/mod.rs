@@ -1,0 +1,137 @@
+//! `runledger compare`
+
+mod answer;
+mod cells;
+mod markdown;
+mod table;
+
+use std::io::Write;
+
+use runledger::Baselines;
+use runledger::baseline::{Accumulator, Comparison, Metric};
+use runledger::metrics::Fields;
+
+use crate::argument::whole;
+use crate::baselines;
+use crate::exit_code::ExitCode;
+use crate::failure::Failure;
+use crate::global::Global;
+use crate::markdown::MarkdownArgs;
+use crate::records;
+use crate::selection::Window;
+use crate::term::{output, printable};
+use crate::week::Week;
+use answer::{Answer, NotJudged};
+
+/// Find what is worse than the frozen baselines of a week
+///
+/// Prints one row for each metric of each skill. Each row compares the baseline (the usual value in earlier weeks) with
+/// the recent executions. Without --since, these are the executions since the start of the frozen week.
+///
+/// The verdict is `better` or `worse` if the change is both large enough and statistically significant:
+///
+/// - A change is large enough if it is more than 2 % of the baseline. For success, it is large enough if the success
+///   rate changed by 0.5 percentage points, or the failure rate by half.
+///
+/// - A change is significant if p ≤ 0.01. p is adjusted by Holm's method for all tests of the comparison.
+///
+/// If either the baseline or the recent executions have fewer than 30 values, the change needs p ≤ 0.001. Without such
+/// a change, the verdict is `too few`. If both have fewer than 30 values, or one has fewer than 5, the verdict is
+/// always `too few`. --min-samples replaces the number 30. `no change shown` does not prove that nothing changed.
+///
+/// Success rates are compared by Fisher's exact test, and latencies, costs and tokens by a permutation test of their
+/// logarithms. Executions at the same time can resemble each other, and then count less as evidence. The metrics are
+/// `success_rate`, `latency_ms` (the median), `cost_mean_usd` and `tokens_mean`. `interval` is the 99 % confidence
+/// interval of the change, in percent of the baseline. `p` is the adjusted p-value. For latency, cost and tokens, the
+/// interval and the verdict are of the typical value, the geometric mean. If the arithmetic mean of cost or tokens
+/// moved the other way, the verdict is `no change shown`. A metric whose values are all unknown has the verdict `too
+/// few`.
+///
+/// Exits with 1 if a metric is worse. Otherwise, exits with 3 if no metric was judged, or if a metric that --require
+/// names was not judged. A metric is not judged if its verdict is `too few`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example: fail a job if the last day is worse, or has too few executions
+  runledger compare --since 24h --require success_rate,latency_ms")]
+pub(crate) struct Args {
+    /// A day of the frozen week, such as 2026-11-16 [default: the latest frozen week]
+    #[arg(long, value_name = "DAY")]
+    week: Option<Week>,
+    /// Exit with 3 if one of these metrics is not judged, for any skill with recent executions. METRICS is
+    /// success_rate, latency_ms, cost_mean_usd, tokens_mean or all, or several of them separated by commas
+    #[arg(long, value_name = "METRICS", value_delimiter = ',', hide_possible_values = true)]
+    #[arg(value_parser = METRICS)]
+    require: Vec<String>,
+    /// The number of values that the baseline and the recent executions need for the verdict `no change shown`, at least
+    /// 5. A lower number judges more metrics, but on less evidence
+    #[arg(long, value_name = "N", default_value_t = Comparison::SAMPLES_MIN, allow_negative_numbers = true)]
+    #[arg(value_parser = whole::<u64>(Comparison::SAMPLES_TESTED_MIN, u64::MAX))]
+    min_samples: u64,
+    #[command(flatten)]
+    window: Window,
+    #[command(flatten)]
+    markdown: MarkdownArgs,
+}
+
+/// The values that --require accepts: the keys of the metrics in the JSON, and a word for all metrics.
+const METRICS: [&str; 5] = ["success_rate", "latency_ms", "cost_mean_usd", "tokens_mean", "all"];
+
+pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
+    records::reader(global)?;
+    let frozen = baselines::frozen(args.week, global)?;
+    let recent = match args.window.period.since {
+        Some(_) => {
+            baselines::fold(&args.window, global, Accumulator::new, Accumulator::add_fields, Accumulator::merge)?
+        }
+        None => {
+            let since = |all: &mut Accumulator, fields: &Fields<'_>| {
+                if fields.timestamp_start >= frozen.week_start {
+                    all.add_fields(fields);
+                }
+            };
+            baselines::fold(&args.window, global, Accumulator::new, since, Accumulator::merge)?
+        }
+    };
+    let seen = recent.clone().finish();
+    let mut comparison = frozen.compare_with_samples_min(recent, args.min_samples);
+    if let Some(wanted) = &args.window.skill {
+        // With --skill, only the recent executions of this skill were read. So the other skills cannot be compared.
+        comparison.skills.retain(|skill, _| skill == wanted);
+    }
+    if !args.require.is_empty() {
+        for skill in comparison.skills.keys().filter(|skill| seen.get(skill).is_none()) {
+            let text = format!("no recent executions, so nothing is required of {}", printable(skill));
+            output::warning(&text, "absent", global.style());
+        }
+    }
+    let answer = Answer {
+        week_start: frozen.week_start,
+        metrics: comparison.metrics().count(),
+        judged: comparison.metrics().filter(Metric::is_judged).count(),
+        required_not_judged: not_judged(&args.require, &comparison, &seen),
+        comparison: &comparison,
+    };
+    let is_written = args.markdown.write(|| markdown::document(&answer, args.min_samples), out)?;
+    if global.json {
+        output::json_line(out, &answer)?;
+    } else if !is_written {
+        table::write(&answer, out)?;
+    }
+    Ok(if comparison.has_worse() {
+        ExitCode::No
+    } else if answer.judged == 0 || !answer.required_not_judged.is_empty() {
+        ExitCode::NotJudged
+    } else {
+        ExitCode::Yes
+    })
+}
+
+/// Returns each required metric that was not judged. `seen` has the skills with recent executions. The metrics of any
+/// other skill are not required.
+fn not_judged<'c>(required: &[String], comparison: &'c Comparison, seen: &Baselines) -> Vec<NotJudged<'c>> {
+    let skills = comparison.skills.iter().filter(|(skill, _)| seen.get(skill).is_some());
+    let metrics = skills.flat_map(|(skill, compared)| {
+        let metrics = compared.metrics().into_iter().filter(|(_, metric)| !metric.is_judged());
+        metrics.map(move |(metric, _)| NotJudged { skill, metric })
+    });
+    metrics.filter(|found| required.iter().any(|name| name == "all" || name == found.metric)).collect()
+}

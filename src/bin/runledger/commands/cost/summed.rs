@@ -1,0 +1,70 @@
+//! Sums up the costs of the selected executions.
+
+use std::io::Write;
+
+use chrono::Weekday;
+use runledger::ExecutionMetrics;
+use runledger::cost::{CostBy, Report};
+
+use super::answer::Answer;
+use super::repriced::{Pricing, Repriced, WithRepriced};
+use super::week_start::WeekStart;
+use super::{Args, markdown, table};
+use crate::exit_code::ExitCode;
+use crate::failure::Failure;
+use crate::global::Global;
+use crate::records;
+use crate::term::output;
+use crate::zone::Zone;
+
+pub(super) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
+    if args.week_start.is_some() && args.by != CostBy::Week {
+        return Err(Failure::WeekStart(args.by.name()));
+    }
+    let week_start = args.week_start.map_or(Weekday::Mon, WeekStart::weekday);
+    let prices = if args.reprice || args.own.is_given() { Some(args.own.table()?) } else { None };
+    let period = &args.selection.period;
+    let empty = || Report::in_zone(args.by, period.zone.clone()).week_start(week_start);
+    let Some(table) = &prices else {
+        if !args.selection.has_all_runs() {
+            let (report, malformed_lines) = args.selection.fold(global, empty, Report::add, Report::merge)?;
+            return write(args, report, None, malformed_lines, global, out);
+        }
+        records::warn_of_spill(global)?;
+        let found = records::scan(period, global)?.sum_up(empty(), |start| period.contains(start))?;
+        records::warn_of(&found.skipped, global);
+        return write(args, found.value, None, found.skipped.count(), global, out);
+    };
+    let pricing = Pricing { table, again: args.reprice };
+    let add = |(report, repriced): &mut (Report<Zone>, Repriced), record: &ExecutionMetrics| {
+        report.add(&pricing.price(record, repriced))
+    };
+    let merge = |(report, repriced): &mut (Report<Zone>, Repriced), other: (Report<Zone>, Repriced)| {
+        repriced.merge(other.1);
+        report.merge(other.0)
+    };
+    let init = || (empty(), Repriced::default());
+    let ((report, repriced), malformed_lines) = args.selection.fold(global, init, add, merge)?;
+    write(args, report, Some(repriced), malformed_lines, global, out)
+}
+
+fn write(
+    args: &Args,
+    report: Report<Zone>,
+    repriced: Option<Repriced>,
+    malformed_lines: u64,
+    global: &Global,
+    out: &mut impl Write,
+) -> Result<ExitCode, Failure> {
+    let document = || markdown::document(&report, repriced.as_ref(), malformed_lines);
+    let is_written = args.markdown.write(document, out)?;
+    if global.json {
+        output::json_line(out, &Answer { report: WithRepriced { report, repriced }, malformed_lines })?;
+    } else if !is_written {
+        table::write(&report, out)?;
+        if let Some(repriced) = repriced {
+            repriced.write(out)?;
+        }
+    }
+    Ok(ExitCode::Yes)
+}

@@ -1,0 +1,80 @@
+//! Keeps the holds of a tool call from its beginning to its end. A hold is an amount that a limit reserves for the
+//! call.
+//!
+//! A hold lasts until the end of its call is reported, because a call can take long: a sub-agent can work for hours. If
+//! the agent dies, nobody reports the end. So the record of the call identifies the agent's process. When another call
+//! needs the amount, the holds of calls whose agent has died are ended.
+
+use std::time::Duration;
+
+use runledger::metrics::Status;
+use runledger::{Error, ErrorKind, ExecutionMetrics};
+use serde_json::Value;
+
+use super::limits::EnforcedLimits;
+use super::process;
+use crate::clock;
+use crate::global::Global;
+use crate::ledger;
+
+/// The tag with the ids of the holds of a tool call.
+const HOLDS: &str = "quota_holds";
+/// The tag that identifies the process of the agent.
+const PROCESS: &str = "agent_process";
+
+/// The shortest life of a hold whose end is not reported, even if the agent's process seems to have ended. The process
+/// that ended may be another program, through which the agent runs the hook.
+const LIFE_MIN: Duration = Duration::from_secs(60 * 60);
+/// The life of a hold if it is unknown whether the agent's process has ended.
+const LIFE_IF_UNKNOWN: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Adds to the record of a call that begins the ids of its holds, and the process of the agent.
+pub(super) fn mark(record: &mut ExecutionMetrics, holds: &[String]) {
+    if !holds.is_empty() {
+        record.tags.insert(HOLDS.to_owned(), holds.into());
+        record.tags.extend(process::of_agent().map(|process| (PROCESS.to_owned(), process.into())));
+    }
+}
+
+/// Returns the ids of the holds of a call.
+pub(super) fn of(record: &ExecutionMetrics) -> Vec<String> {
+    let Some(Value::Array(holds)) = record.tags.get(HOLDS) else { return Vec::new() };
+    holds.iter().filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+/// Ends the executions of tool calls that have holds and whose agent has died, and ends their holds. Returns true if
+/// there was such a call.
+pub(super) fn end_of_the_dead(limits: &EnforcedLimits<'_>, global: &Global) -> Result<bool, Error> {
+    let ledger = ledger::open(global)?;
+    let now = clock::now();
+    let mut has_ended = false;
+    for begun in ledger.reader().in_flight()?.executions {
+        let age = Duration::from_millis(begun.age_ms(now).unwrap_or(0));
+        if of(&begun.record).is_empty() || !is_over(&begun.record, age) {
+            continue;
+        }
+        match ledger.resume(begun.record.execution_id) {
+            Ok(mut execution) => {
+                // The execution is completed last. If this process is killed before, the next hook finds the execution
+                // again.
+                limits.after(&of(execution.record_mut()), true);
+                execution.record_mut().set_error_reason("the agent ended before the end of the call was reported");
+                let completed = execution.complete(Status::Interrupted)?;
+                ledger::warn_of_answer(&completed.answer, global);
+                has_ended = true;
+            }
+            Err(error) if matches!(error.kind(), ErrorKind::Ended | ErrorKind::UnknownExecution) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(has_ended)
+}
+
+/// Returns true if the agent has died, or has probably died, so that nobody will report the end of the call. `age` is
+/// the time since the call began.
+fn is_over(record: &ExecutionMetrics, age: Duration) -> bool {
+    match record.tags.get(PROCESS).and_then(Value::as_str).and_then(process::has_ended) {
+        Some(has_ended) => has_ended && age >= LIFE_MIN,
+        None => age >= LIFE_IF_UNKNOWN,
+    }
+}

@@ -1,0 +1,150 @@
+//! `runledger hook`
+
+mod answer;
+mod holds;
+mod limits;
+mod process;
+mod recorder;
+mod settings;
+
+use std::io::{self, Write};
+
+use clap::ValueEnum;
+use runledger::hook::{HookAgent, HookEvent, HookStep};
+
+use crate::budget::Verdict;
+use crate::exit_code::ExitCode;
+use crate::failure::{self, Failure};
+use crate::global::Global;
+use crate::ledger;
+use crate::price_table::OwnPrices;
+use crate::stdin_value;
+use crate::term::output;
+use crate::warnings::warn;
+use limits::EnforcedLimits;
+use recorder::Recorder;
+
+/// The largest event that is read, in bytes.
+const EVENT_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+/// Record what a coding agent reports while it runs
+///
+/// Claude Code and Codex run this command as a hook. `runledger hook install` adds it to their settings. It reads one
+/// event as JSON from stdin, and records it before it exits:
+///
+/// - A call of a tool, a skill or a sub-agent becomes an execution. PreToolUse begins it, and it is in flight until
+///   PostToolUse or another event ends it.
+///
+/// - Stop, SubagentStop and SessionEnd end what is still in flight.
+///
+/// - Any other event becomes an execution with the duration 0, such as claude-code/SessionStart.
+///
+/// The session is the run. `runledger import` of the session adds the usage to the same executions, so nothing counts
+/// twice. Inputs, outputs and messages are only hashed, unless --content is given.
+///
+/// Limits that `runledger quota set --enforce` stored are enforced. Before each call of a tool, one call is reserved until
+/// the call ends, and what the session has used so far is read from its transcript. If a limit is used up, the tool is
+/// denied, with the reason and the time of the reset. If a limit has reached the percentage of --warn, Claude Code asks its
+/// user, and Codex shows a message. The same happens if the session uses a model without a price, whose calls use up
+/// nothing of a limit in dollars.
+///
+/// The command does not fail: it exits with 0, even if the event cannot be recorded. Stderr then says why. It waits at
+/// most a second for the ledger's lock, and then stores the record next to the ledger until it can be appended. Stdout
+/// is empty, except for a decision about a tool.
+#[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
+#[command(after_help = "Example: record the work of Claude Code from now on
+  runledger hook install claude-code
+Example: record one event
+  echo '{\"session_id\": \"s-1\", \"hook_event_name\": \"SessionStart\"}' |
+    runledger hook")]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Option<settings::Command>,
+    /// The agent that reports the event
+    #[arg(long, value_name = "AGENT", default_value = "claude-code")]
+    agent: AgentName,
+    /// Store inputs, outputs and messages, instead of only their hashes
+    #[arg(long)]
+    content: bool,
+    #[command(flatten)]
+    prices: OwnPrices,
+}
+
+/// An agent that runs hooks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum AgentName {
+    ClaudeCode,
+    Codex,
+}
+
+impl AgentName {
+    fn agent(self) -> HookAgent {
+        match self {
+            Self::ClaudeCode => HookAgent::ClaudeCode,
+            Self::Codex => HookAgent::Codex,
+        }
+    }
+}
+
+pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
+    if let Some(command) = &args.command {
+        return settings::run(command, global, out);
+    }
+    let style = global.style();
+    let ignored = |text: &str, kind| output::warning(&format!("the event is not recorded: {text}"), kind, style);
+    let json = match stdin_value::read(EVENT_BYTES_MAX) {
+        Ok(Some(json)) => json,
+        Ok(None) => {
+            ignored(&format!("expected at most {EVENT_BYTES_MAX} bytes, found more"), "invalid");
+            return Ok(ExitCode::Yes);
+        }
+        Err(error) => {
+            ignored(&format!("cannot read stdin: {}", failure::text(&error)), "io");
+            return Ok(ExitCode::Yes);
+        }
+    };
+    let event = match HookEvent::read(args.agent.agent(), &json) {
+        Ok(event) => event.keep_content(args.content),
+        Err(error) => {
+            ignored(&failure::text(&error), "malformed");
+            return Ok(ExitCode::Yes);
+        }
+    };
+    // The limits are enforced even if the event cannot be recorded.
+    let limits = EnforcedLimits::new(&args.prices, global);
+    let mut judged = (event.name() == "PreToolUse").then(|| {
+        limits.measure(&event);
+        let judged = limits.before();
+        let is_denied = matches!(judged.verdict, Verdict::Deny(_));
+        // An agent that has died may have left holds. This call may need the amount that they reserve.
+        let ended = if is_denied { holds::end_of_the_dead(&limits, global) } else { Ok(false) };
+        let has_ended = ended.unwrap_or_else(|error| {
+            warn("the calls of agents that have ended are still in flight", &error, style);
+            false
+        });
+        if has_ended { limits.before() } else { judged }
+    });
+    if event.step() != HookStep::Begin
+        && let Some(judged) = &mut judged
+    {
+        // The call has no id, so its end cannot be recognised later. Its holds are ended now.
+        limits.after(&std::mem::take(&mut judged.holds), true);
+    }
+    let notice = limits.notice();
+    let answer = judged.as_ref().and_then(|judged| answer::to_agent(event.agent(), &judged.verdict, notice.as_deref()));
+    match ledger::open(global) {
+        Ok(ledger) => Recorder { ledger: &ledger, event: &event, limits: &limits, global }.record(judged),
+        Err(error) => {
+            warn("the event is not recorded", &error, style);
+            // The holds are ended now, because the call is not recorded and its end cannot find them.
+            limits.after(&judged.map_or_else(Vec::new, |judged| judged.holds), true);
+        }
+    }
+    if let Some(text) = answer {
+        // If this write fails, the agent has stopped reading, and does not need the answer.
+        let mut stdout = io::stdout().lock();
+        let _ = writeln!(stdout, "{text}").and_then(|()| stdout.flush());
+    }
+    Ok(ExitCode::Yes)
+}

@@ -1,0 +1,102 @@
+//! Builds the command of a hook, and finds the limits that a removed command enforced.
+
+use std::collections::BTreeSet;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf, absolute};
+use std::{env, io};
+
+use super::words::{self, quoted};
+use super::{AgentName, Settings};
+use crate::failure::{self, Failure};
+use crate::global::Global;
+use crate::limits;
+
+/// The variable in which Claude Code passes the directory of the project to its hooks.
+const PROJECT: &str = "$CLAUDE_PROJECT_DIR";
+
+/// Returns a note about each file of limits that the removed commands enforced. If a file cannot be read, its note says
+/// so. This is not an error, because the hook is already removed.
+pub(super) fn left_limits(removed: &BTreeSet<String>, global: &Global) -> Vec<String> {
+    let ledgers = removed.iter().map(|command| {
+        let ledger = words::ledger_of(command).map(PathBuf::from);
+        // The path can begin with the variable. Its value is the directory of the project, in which this command runs.
+        ledger.map_or_else(
+            || global.ledger.clone(),
+            |ledger| ledger.strip_prefix(PROJECT).map_or(ledger.clone(), Path::to_owned),
+        )
+    });
+    let mut notes = Vec::new();
+    for ledger in ledgers.collect::<BTreeSet<_>>() {
+        let global = Global { ledger, ..global.clone() };
+        let limits = match limits::load(&global, None) {
+            Ok(limits) => limits,
+            Err(error) => {
+                notes.push(format!("it is unknown which limits stay: {}", failure::text(&error)));
+                continue;
+            }
+        };
+        let names: Vec<_> = limits.iter().filter(|limit| limit.enforce).map(|limit| limit.api.as_str()).collect();
+        if let Some(first) = names.first() {
+            let (names, path) = (names.join(", "), limits::path(&global));
+            notes.push(format!(
+                "the limits {names} stay in {}, although no hook enforces them now. To remove one: runledger quota unset {} \
+                 --ledger {}",
+                path.display(),
+                quoted(first),
+                quoted(&global.ledger.display().to_string()),
+            ));
+        }
+    }
+    notes
+}
+
+/// Returns true if a directory in PATH has the program `runledger`.
+fn is_in_path() -> bool {
+    let paths = env::var_os("PATH").unwrap_or_default();
+    let is_program = |path: PathBuf| path.metadata().is_ok_and(|file| file.is_file() && file.mode() & 0o111 != 0);
+    env::split_paths(&paths).any(|directory| is_program(directory.join("runledger")))
+}
+
+impl Settings {
+    /// Returns the command that the agent runs as its hook, and notes about the command for the user.
+    pub(super) fn hook(&self, global: &Global) -> Result<(String, Vec<String>), Failure> {
+        let failed =
+            |path: &Path, source| Failure::File { operation: "install the hook", path: path.to_owned(), source };
+        let text = |path: PathBuf| match path.to_str() {
+            Some(text) => Ok(quoted(text)),
+            None => Err(failed(&path, io::Error::new(io::ErrorKind::InvalidData, "expected a path in UTF-8"))),
+        };
+        let mut notes = Vec::new();
+        let program = if self.project && is_in_path() {
+            "runledger".to_owned()
+        } else {
+            text(env::current_exe().map_err(|error| failed(Path::new("runledger"), error))?)?
+        };
+        if self.project && program != "runledger" {
+            notes.push(format!("runledger is not in PATH, so the hook works only on machines with {program}"));
+        }
+        let ledger = absolute(&global.ledger).map_err(|error| failed(&global.ledger, error))?;
+        let directory = env::current_dir().map_err(|error| failed(Path::new("."), error))?;
+        let ledger = match ledger.strip_prefix(directory).ok().filter(|_| self.project) {
+            Some(below) if self.agent == AgentName::ClaudeCode => {
+                format!("\"{PROJECT}\"/{}", text(below.to_owned())?)
+            }
+            Some(below) => text(below.to_owned())?,
+            None => {
+                if self.project {
+                    let ledger = ledger.display();
+                    notes.push(format!(
+                        "{ledger} is not in the project, so the hook works only on machines with this path"
+                    ));
+                }
+                text(ledger)?
+            }
+        };
+        let agent = match self.agent {
+            AgentName::ClaudeCode => "claude-code",
+            AgentName::Codex => "codex",
+        };
+        let content = if self.content { " --content" } else { "" };
+        Ok((format!("{program} hook --agent {agent} --ledger {ledger}{content}"), notes))
+    }
+}

@@ -1,0 +1,154 @@
+//! `runledger hook install` and `runledger hook uninstall`
+
+mod command;
+mod edit;
+mod file;
+mod report;
+mod words;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::{env, io};
+
+use super::AgentName;
+use crate::exit_code::ExitCode;
+use crate::failure::Failure;
+use crate::global::Global;
+use crate::ledger;
+use edit::Edited;
+use file::SettingsFile;
+use report::Report;
+
+/// The events of Claude Code for which the hook is installed, roughly in their order in a session.
+const OF_CLAUDE_CODE: [&str; 9] = [
+    "PreToolUse",
+    "PostToolUse",
+    "PostToolUseFailure",
+    "PermissionDenied",
+    "SubagentStart",
+    "SubagentStop",
+    "Stop",
+    "StopFailure",
+    "SessionEnd",
+];
+const OF_CODEX: [&str; 7] =
+    ["PreToolUse", "PostToolUse", "SubagentStart", "SubagentStop", "Stop", "Interrupt", "SessionEnd"];
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    /// Add the hook to the settings of an agent
+    ///
+    /// Changes ~/.claude/settings.json (CLAUDE_CONFIG_DIR) or ~/.codex/hooks.json (CODEX_HOME), or with --project
+    /// .claude/settings.json or .codex/hooks.json in the working directory. Other hooks and all other settings stay as
+    /// they are, in their order. The settings before the change are kept in a new file next to them, whose name ends in
+    /// .before-runledger.
+    ///
+    /// The hook is this program with the absolute path of the ledger, in which all projects are then recorded. The ledger is
+    /// created if it does not exist. If the hook is installed already, the command changes nothing, or sets the present
+    /// program and ledger. With --json, the output is one object.
+    ///
+    /// With --project, others may use the same settings on other machines. So the hook has no absolute path if `runledger`
+    /// is in PATH and the ledger is below the working directory. Otherwise, the output says so.
+    #[command(after_help = "Example: see what would be changed
+  runledger hook install claude-code --dry-run")]
+    Install(Settings),
+    /// Remove the hook from the settings of an agent
+    ///
+    /// Removes the hooks that run `runledger hook`, and what is empty without them, whatever the path and the name of the
+    /// program are. Everything else stays as it is. Limits stay too; the output names those that were enforced.
+    #[command(after_help = "Example: stop recording the work of Codex
+  runledger hook uninstall codex")]
+    Uninstall(Settings),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Settings {
+    /// The agent
+    agent: AgentName,
+    /// Change the settings of the project in the working directory, and not those of the user
+    #[arg(long)]
+    project: bool,
+    /// Write nothing, and print what would be changed
+    #[arg(long)]
+    dry_run: bool,
+    /// Install a hook that stores inputs, outputs and messages, instead of only their hashes
+    #[arg(long)]
+    content: bool,
+}
+
+pub(super) fn run(command: &Command, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
+    let (settings, installs) = match command {
+        Command::Install(settings) => (settings, true),
+        Command::Uninstall(settings) => (settings, false),
+    };
+    let path = settings.path()?;
+    let file = SettingsFile::read(&path)?;
+    let (hook, mut notes) = if installs { settings.hook(global)? } else { Default::default() };
+    let events = if installs { settings.events() } else { &[] };
+    let refused = |reason: String| Failure::File {
+        operation: "change the settings",
+        path: path.clone(),
+        source: io::Error::new(io::ErrorKind::InvalidData, reason),
+    };
+    let Edited { text, changes, old } =
+        edit::edit(file.text.as_deref().unwrap_or_default(), events, &hook).map_err(refused)?;
+    if installs && !settings.dry_run {
+        // A hook never fails, even if its ledger cannot be opened. So this command opens the ledger, and reports the
+        // failure.
+        drop(ledger::open(global)?);
+    }
+    let copy = if changes.is_empty() || settings.dry_run { None } else { file.replace(&text)? };
+    if !installs {
+        notes.extend(command::left_limits(&old, global));
+    }
+    let next_step = settings.next_step();
+    let command = installs.then_some((hook.as_str(), next_step));
+    Report { dry_run: settings.dry_run, path: &path, command, changes: &changes, copy: copy.as_deref(), notes: &notes }
+        .write(global, out)?;
+    Ok(ExitCode::Yes)
+}
+
+impl Settings {
+    fn events(&self) -> &'static [&'static str] {
+        match self.agent {
+            AgentName::ClaudeCode => &OF_CLAUDE_CODE,
+            AgentName::Codex => &OF_CODEX,
+        }
+    }
+
+    /// Returns the path of the settings file.
+    fn path(&self) -> Result<PathBuf, Failure> {
+        let (variable, directory, file) = match self.agent {
+            AgentName::ClaudeCode => ("CLAUDE_CONFIG_DIR", ".claude", "settings.json"),
+            AgentName::Codex => ("CODEX_HOME", ".codex", "hooks.json"),
+        };
+        if self.project {
+            return Ok(Path::new(directory).join(file));
+        }
+        // The variable can list several directories, all of which an import reads. The agent itself uses only the first
+        // one.
+        let given = env::var(variable).ok();
+        let given = given.as_deref().and_then(|given| given.split(',').next()).map(str::trim);
+        if let Some(given) = given.filter(|given| !given.is_empty()) {
+            return Ok(Path::new(given).join(file));
+        }
+        let home = env::home_dir().filter(|home| !home.as_os_str().is_empty());
+        let missing = || Failure::File {
+            operation: "find the settings",
+            path: Path::new("~").join(directory).join(file),
+            source: io::Error::new(io::ErrorKind::NotFound, "the home directory is unknown; set HOME"),
+        };
+        Ok(home.ok_or_else(missing)?.join(directory).join(file))
+    }
+
+    /// Returns a text that says what the user has to do next.
+    fn next_step(&self) -> &'static str {
+        match self.agent {
+            AgentName::ClaudeCode => "new sessions of Claude Code use the hook; /hooks shows it",
+            AgentName::Codex => {
+                "Codex runs the hook after you have trusted it with /hooks. Versions before hooks were on by default need \
+                 codex_hooks = true below [features] in config.toml"
+            }
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! Reads one file of an agent. Later reads only the lines that the agent has added.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+
+use runledger::import::{Import, Transcript};
+use serde::de::IgnoredAny;
+
+use super::append::Queue;
+use super::find::{SessionFile, is_stdin};
+
+/// The length of the longest line that is read, in bytes.
+pub(super) const LINE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// A file is skipped if none of its first lines belongs to a session. This is the number of these lines.
+const LINES_BEFORE_SESSION_MAX: u64 = 200;
+/// The number of bytes in a mark. A mark holds the last bytes before the offset at which the reader stopped. If a file
+/// still has these bytes there, it counts as the same file.
+const MARK_BYTES: u64 = 64;
+
+pub(super) struct Reading {
+    transcript: Box<dyn Transcript>,
+    /// The offset of the first line that was not read yet.
+    offset: u64,
+    /// The last bytes before `offset`. `None` if the file cannot be read on from there.
+    mark: Option<Vec<u8>>,
+    lines: u64,
+    /// True if the last line is incomplete because the agent is still writing it.
+    pub(super) is_torn: bool,
+}
+
+impl Reading {
+    pub(super) fn of(file: &SessionFile) -> Self {
+        Self { transcript: file.agent.transcript(&file.path), offset: 0, mark: None, lines: 0, is_torn: false }
+    }
+
+    pub(super) fn is_session(&self) -> bool {
+        self.transcript.is_session()
+    }
+
+    /// Returns true if later lines can be read from where the reader stopped.
+    pub(super) fn can_go_on(&self) -> bool {
+        self.mark.is_some()
+    }
+
+    /// Returns true if the file has the same start as before, and possibly new lines. Returns false if it became
+    /// shorter, or was replaced.
+    pub(super) fn goes_on_in(&self, file: &SessionFile) -> io::Result<bool> {
+        let mark = mark_at(&mut File::open(&file.path)?, self.offset)?;
+        Ok(file.bytes >= self.offset && mark == self.mark)
+    }
+
+    /// Reads the lines that were not read yet. Returns false if the import has to stop.
+    pub(super) fn read(&mut self, file: &SessionFile, import: &mut Import, queue: &mut Queue) -> io::Result<bool> {
+        self.is_torn = false;
+        if is_stdin(&file.path) {
+            if !self.read_lines(&mut BufReader::new(io::stdin()), import, queue)? {
+                return Ok(false);
+            }
+        } else if file.path.extension().is_some_and(|extension| extension == "json") {
+            let mut document = Vec::new();
+            File::open(&file.path)?.take(LINE_BYTES_MAX).read_to_end(&mut document)?;
+            self.transcript.line(&document, import);
+        } else {
+            let mut opened = File::open(&file.path)?;
+            if self.offset > 0 {
+                opened.seek(SeekFrom::Start(self.offset))?;
+            }
+            let mut input = BufReader::with_capacity(1 << 18, opened);
+            if !self.read_lines(&mut input, import, queue)? {
+                return Ok(false);
+            }
+            // For a pipe, the mark is `None`, because a pipe cannot be read on later.
+            self.mark = mark_at(input.get_mut(), self.offset).unwrap_or_default();
+        }
+        self.transcript.end(import);
+        Ok(queue.take(import))
+    }
+
+    fn read_lines(&mut self, input: &mut impl BufRead, import: &mut Import, queue: &mut Queue) -> io::Result<bool> {
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            let mut bytes = input.by_ref().take(LINE_BYTES_MAX).read_until(b'\n', &mut line)?;
+            if bytes == 0 {
+                return Ok(true);
+            }
+            if line.pop_if(|last| *last == b'\n').is_none() {
+                if line.len() as u64 == LINE_BYTES_MAX {
+                    bytes += input.skip_until(b'\n')?;
+                } else if serde_json::from_slice::<IgnoredAny>(&line).is_err() {
+                    self.is_torn = true;
+                    return Ok(true);
+                }
+            }
+            self.offset += bytes as u64;
+            self.lines += 1;
+            if !line.trim_ascii().is_empty() {
+                self.transcript.line(&line, import);
+            }
+            if !queue.take(import) {
+                return Ok(false);
+            }
+            if self.lines == LINES_BEFORE_SESSION_MAX && !self.transcript.is_session() {
+                return Ok(true);
+            }
+        }
+    }
+}
+
+/// Returns the last bytes before `offset`. Returns `None` if the file is shorter than `offset`.
+fn mark_at(file: &mut File, offset: u64) -> io::Result<Option<Vec<u8>>> {
+    let start = offset.saturating_sub(MARK_BYTES);
+    file.seek(SeekFrom::Start(start))?;
+    let mut mark = Vec::new();
+    file.take(offset - start).read_to_end(&mut mark)?;
+    Ok((mark.len() as u64 == offset - start).then_some(mark))
+}

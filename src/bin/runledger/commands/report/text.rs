@@ -1,0 +1,217 @@
+//! The report as text.
+
+use std::io::Write;
+
+use runledger::Usd;
+use runledger::baseline::Verdict;
+use runledger::report::{ExecutionRow, LedgerReport};
+
+use crate::failure::Failure;
+use crate::term::short_id::shortest;
+use crate::term::{Column, Table, audience, cell, minutes, paragraph, short};
+
+/// Writes the same sections as the HTML page, in the same order and with the same sentences.
+pub(super) fn write(report: &LedgerReport, out: &mut impl Write) -> Result<(), Failure> {
+    paragraph(&report.ledger, [0, 2], out)?;
+    paragraph(&report.scope(), [0, 2], out)?;
+    heading(&report.verdict_title(), None, out)?;
+    for finding in report.findings() {
+        paragraph(&format!("{}: {}", finding.tone.word(), finding.text), [0, 2], out)?;
+        for detail in &finding.details {
+            paragraph(detail, [2, 4], out)?;
+        }
+    }
+    if report.is_empty() {
+        paragraph(&report.next_step(), [0, 2], out)?;
+    } else {
+        costs(report, out)?;
+        skills(report, out)?;
+        latency(report, out)?;
+        failures(report, out)?;
+    }
+    quotas(report, out)?;
+    if !report.is_empty() {
+        unknown(report, out)?;
+        executions(&report.slowest_title(), &report.slowest, out)?;
+        executions(&report.dearest_title(), &report.dearest, out)?;
+    }
+    Ok(())
+}
+
+/// Writes the title of a section.
+fn heading(title: &str, note: Option<&str>, out: &mut impl Write) -> Result<(), Failure> {
+    writeln!(out)?;
+    paragraph(title, [0, 2], out)?;
+    note.map_or(Ok(()), |note| Ok(paragraph(note, [0, 2], out)?))
+}
+
+fn usd(amount: Option<Usd>) -> String {
+    cell(amount.map(short::usd))
+}
+
+fn bounded(amount: Option<Usd>, lower_bounds: u64) -> String {
+    cell(amount.map(|amount| short::bounded(short::usd(amount), lower_bounds > 0)))
+}
+
+fn costs(report: &LedgerReport, out: &mut impl Write) -> Result<(), Failure> {
+    heading(&report.cost_title(), Some(&report.cost_note()), out)?;
+    let cost = &report.cost;
+    let highest = cost.slices.iter().filter_map(|slice| slice.cost).max().map_or(0, Usd::pico);
+    let mut table = Table::new([
+        Column::Text(cost.slice),
+        Column::Number("execs"),
+        Column::Number("usd"),
+        Column::Number("unpriced"),
+        Column::Extra(&Column::Text("of the highest")),
+    ]);
+    for slice in &cost.slices {
+        let share = slice.cost.filter(|_| highest > 0).map(|cost| cost.pico() as f64 * 100.0 / highest as f64);
+        table.row([
+            slice.start.clone(),
+            short::count(slice.executions.into()),
+            bounded(slice.cost, slice.lower_bounds),
+            short::count(slice.unpriced.into()),
+            cell(share.filter(|_| audience::has_room()).map(short::bar)),
+        ]);
+    }
+    if cost.slices.is_empty() { Ok(()) } else { Ok(table.write(out)?) }
+}
+
+fn skills(report: &LedgerReport, out: &mut impl Write) -> Result<(), Failure> {
+    heading(&report.skills_title(), report.skills_note().as_deref(), out)?;
+    let mut table = Table::new([
+        Column::Name("skill"),
+        Column::Number("execs"),
+        Column::Number("usd"),
+        Column::Number("of known"),
+        Column::Number("unpriced"),
+        Column::Number("success"),
+    ]);
+    for row in &report.skills.rows {
+        table.row([
+            row.skill.clone(),
+            short::count(row.executions.into()),
+            bounded(row.cost, row.lower_bounds),
+            cell(row.share.map(short::percent)),
+            short::count(row.unpriced.into()),
+            cell(row.success_rate.map(short::percent)),
+        ]);
+    }
+    if report.skills.rows.is_empty() { Ok(()) } else { Ok(table.write(out)?) }
+}
+
+fn latency(report: &LedgerReport, out: &mut impl Write) -> Result<(), Failure> {
+    heading(&report.latency_title(), Some(&report.latency_note()), out)?;
+    let rows = &report.latency.rows;
+    if report.comparison.is_none() {
+        let mut table = Table::new([
+            Column::Name("skill"),
+            Column::Number("p50 ms"),
+            Column::Number("p95 ms"),
+            Column::Number("n"),
+            Column::Number("unknown"),
+        ]);
+        for row in rows {
+            let [samples, unknown] = [row.samples, row.unknown].map(|count| short::count(count.into()));
+            table.row([row.skill.clone(), cell(row.p50_ms), cell(row.p95_ms), samples, unknown]);
+        }
+        return Ok(table.write(out)?);
+    }
+    let mut table = Table::new([
+        Column::Name("skill"),
+        Column::Number("p50 ms"),
+        Column::Number("n"),
+        Column::Number("now"),
+        Column::Number("n now"),
+        Column::Number("interval"),
+        Column::Level("verdict"),
+    ]);
+    for row in rows {
+        let [before, now] = [row.baseline_samples, row.recent_samples].map(|count| short::count(count.into()));
+        let interval = row.interval.map(|ends| ends.map(short::percent).join(" … "));
+        let verdict = match row.verdict {
+            Some(Verdict::Better) => "better",
+            Some(Verdict::Worse) => "worse",
+            Some(Verdict::NoChangeShown) => "no change shown",
+            Some(Verdict::TooFew) => "too few",
+            _ => "-",
+        };
+        let cells = [cell(row.baseline_p50_ms), before, cell(row.recent_p50_ms), now, cell(interval)];
+        let [baseline, before, recent, now, interval] = cells;
+        table.row([row.skill.clone(), baseline, before, recent, now, interval, verdict.to_owned()]);
+    }
+    Ok(table.write(out)?)
+}
+
+fn failures(report: &LedgerReport, out: &mut impl Write) -> Result<(), Failure> {
+    heading(&report.failures_title(), Some(&report.failures_note()), out)?;
+    let failures = &report.failures;
+    let mut table = Table::new([Column::Name("category"), Column::Number("failures"), Column::Number("share")]);
+    for (category, count) in &failures.categories {
+        let share = short::percent(*count as f64 / failures.failed.max(1) as f64);
+        table.row([cell(category.as_ref()), short::count((*count).into()), share]);
+    }
+    if failures.categories.is_empty() { Ok(()) } else { Ok(table.write(out)?) }
+}
+
+fn quotas(report: &LedgerReport, out: &mut impl Write) -> Result<(), Failure> {
+    heading(&report.quotas_title(), report.quotas_note().as_deref(), out)?;
+    let mut table = Table::new([
+        Column::Name("limit"),
+        Column::Text("unit"),
+        Column::Number("used"),
+        Column::Number("limit"),
+        Column::Number("%"),
+        Column::Text("resets (UTC)"),
+        Column::Level("level"),
+    ]);
+    for quota in &report.quotas {
+        table.row([
+            quota.name.clone(),
+            quota.unit.clone(),
+            quota.consumed.clone(),
+            quota.limit.clone(),
+            format!("{:.1}", quota.pct_used),
+            cell(quota.resets_at.map(minutes)),
+            quota.level.to_string(),
+        ]);
+    }
+    if report.quotas.is_empty() { Ok(()) } else { Ok(table.write(out)?) }
+}
+
+fn unknown(report: &LedgerReport, out: &mut impl Write) -> Result<(), Failure> {
+    heading(&report.unknown_title(), None, out)?;
+    let mut table =
+        Table::new([Column::Name("figure"), Column::Number("unknown"), Column::Number("of"), Column::Text("what")]);
+    for figure in &report.unknown {
+        let count = |count: u64| short::count(count.into());
+        table.row([figure.figure.clone(), count(figure.unknown), cell(figure.of.map(count)), figure.what.to_owned()]);
+    }
+    Ok(table.write(out)?)
+}
+
+fn executions(title: &str, rows: &[ExecutionRow], out: &mut impl Write) -> Result<(), Failure> {
+    heading(title, None, out)?;
+    let mut table = Table::new([
+        Column::Text("start (UTC)"),
+        Column::Name("skill"),
+        Column::Level("outcome"),
+        Column::Number("ms"),
+        Column::Number("usd"),
+        Column::Text("id"),
+    ]);
+    let mut ids: Vec<_> = rows.iter().map(|row| row.execution_id.as_u128()).collect();
+    ids.sort_unstable();
+    for row in rows {
+        let outcome = row.succeeded.map(|succeeded| if succeeded { "success" } else { "failed" });
+        table.row([
+            minutes(row.start),
+            row.skill.clone(),
+            cell(outcome),
+            cell(row.latency_ms.map(|ms| short::count(ms.into()))),
+            usd(row.cost_usd),
+            shortest(row.execution_id, &ids),
+        ]);
+    }
+    if rows.is_empty() { Ok(()) } else { Ok(table.write(out)?) }
+}

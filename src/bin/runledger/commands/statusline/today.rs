@@ -1,0 +1,99 @@
+//! What the executions of today cost.
+
+use std::env;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
+
+use runledger::cost::{CostBy, Report};
+use runledger::{LedgerReader, Timestamp, Usd};
+use serde::Serialize;
+
+use crate::failure::Failure;
+use crate::global::Global;
+use crate::period::{Period, When};
+use crate::records;
+use crate::zone::Zone;
+
+/// If the indexes lack at least this many bytes of the ledger, they are extended in the background. The next status
+/// line is then fast.
+const EXTEND_BYTES: u64 = 512 * 1024;
+/// The largest number of bytes without an index that are read. Reading them takes about a tenth of a second.
+const UNINDEXED_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+/// What the executions of today cost.
+#[derive(Debug, Serialize)]
+pub(super) struct Today {
+    date: String,
+    pub(super) executions: u64,
+    /// The sum of the known costs; `None` if no cost is known, although there are executions.
+    pub(super) usd: Option<Usd>,
+    /// The number of executions with an unknown cost. If it is not 0, `usd` is a lower bound.
+    pub(super) unpriced: u64,
+    /// The number of spilled records, which are not in the ledger yet. `usd` does not include them.
+    pub(super) spilled: u64,
+}
+
+impl Today {
+    /// Returns true if `usd` is only a part of the cost.
+    pub(super) fn is_lower_bound(&self) -> bool {
+        self.unpriced + self.spilled > 0
+    }
+}
+
+/// The reason why the computation of today's cost would take too long.
+pub(super) enum TooSlow {
+    /// The indexes lack many bytes. They are extended in the background now.
+    Indexing,
+    /// A large segment cannot have an index, because not all of its lines are intact records.
+    Unclean,
+}
+
+impl TooSlow {
+    pub(super) fn text(&self) -> &'static str {
+        match self {
+            Self::Indexing => "the cost of today is unknown until the index of the ledger is extended",
+            Self::Unclean => {
+                "the cost of today is unknown, because a large segment of the ledger is not clean and has no index; \
+                 `runledger verify` says why"
+            }
+        }
+    }
+}
+
+pub(super) fn read(zone: Zone, now: Timestamp, global: &Global) -> Result<Result<Today, TooSlow>, Failure> {
+    let reader = LedgerReader::open(&global.ledger)?;
+    let unindexed = reader.unindexed()?;
+    if unindexed.missing >= EXTEND_BYTES {
+        extend_index(global)?;
+    }
+    if unindexed.missing > UNINDEXED_BYTES_MAX {
+        return Ok(Err(TooSlow::Indexing));
+    }
+    if unindexed.unclean > UNINDEXED_BYTES_MAX {
+        return Ok(Err(TooSlow::Unclean));
+    }
+    let date = zone.date(now).to_string();
+    let day = Some(When::DaysBefore(now, 0));
+    let period = Period::new(day, day, zone).map_err(Failure::Period)?;
+    let report = Report::in_zone(CostBy::Day, period.zone.clone());
+    let found = records::scan(&period, global)?.sum_up(report, |start| period.contains(start))?;
+    records::warn_of(&found.skipped, global);
+    let totals = found.value.totals();
+    Ok(Ok(Today {
+        date,
+        executions: totals.executions,
+        usd: totals.cost.or((totals.executions == 0).then_some(Usd::ZERO)),
+        unpriced: totals.unpriced,
+        spilled: reader.spilled()?.records.len() as u64,
+    }))
+}
+
+/// Starts a process that extends the indexes. If another process already extends them, the new process ends at once. It
+/// gets a process group of its own, because an agent kills the group of a status line that takes too long.
+fn extend_index(global: &Global) -> Result<(), Failure> {
+    let failed = |source| Failure::File { operation: "extend the index", path: global.ledger.clone(), source };
+    let mut command = Command::new(env::current_exe().map_err(failed)?);
+    command.arg("--ledger").arg(&global.ledger).args(["index", "extend"]).process_group(0);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().map_err(failed)?;
+    Ok(())
+}

@@ -1,0 +1,28 @@
+//! Lists the actions of the user.
+
+/// An action that a key causes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Action {
+    Quit,
+    Down,
+    Up,
+    PageDown,
+    PageUp,
+    First,
+    Last,
+    /// Opens the record under the cursor.
+    Open,
+    /// Undoes the last step.
+    Close,
+    Help,
+    /// Changes the order of the list.
+    Sort,
+    /// Selects the next status as the filter.
+    Status,
+    /// Begins to type the skill that the filter selects.
+    Search,
+    Type(char),
+    Erase,
+    /// Ends typing, and keeps the typed filter.
+    Keep,
+}

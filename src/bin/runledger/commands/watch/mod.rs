@@ -1,0 +1,147 @@
+//! `runledger watch`
+
+mod dry_run;
+mod evaluate;
+mod lines;
+mod program;
+mod receiver;
+#[cfg(not(feature = "alerts-tls"))]
+#[path = "no_tls.rs"]
+mod tls;
+#[cfg(feature = "alerts-tls")]
+mod tls;
+mod wait;
+mod watcher;
+mod webhook;
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use runledger::Error;
+use runledger::alerts::AlertJournal;
+use runledger::journal::JournalOptions;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
+
+use crate::clock;
+use crate::exit_code::ExitCode;
+use crate::failure::Failure;
+use crate::global::Global;
+use crate::limits::OwnLimits;
+use crate::period::When;
+use crate::policy_file;
+use crate::term::output;
+use crate::warnings::warn;
+use evaluate::Evaluation;
+use receiver::Receiver;
+use watcher::Watcher;
+
+/// Send alerts to a command or a webhook
+///
+/// Follows the ledger, and sends each alert once for its window and subject. The key `alerts` of the policy says what is
+/// watched and where alerts go. These are the alerts:
+///
+/// - budget_warning, budget_end: a budget has reached the percentage `warn` of its limit, or is used up. A limit is a
+///   budget if it is in dollars or is enforced.
+///
+/// - quota_yellow, quota_red: 50 % or 80 % of a quota is used. `runledger quota` shows the same levels.
+///
+/// - observed_yellow, observed_red: a vendor reported that 50 % or 80 % of a window of a subscription is used.
+///
+/// - The problems of `runledger escalate` in this week, each with its own name, such as cost_discrepancy.
+///
+/// An alert is sent as one JSON object: to stdin of the command, or as the body of a POST request. It was delivered if
+/// the command exits with 0, or if the answer has a status from 200 to 299. Otherwise it is tried again after a pause,
+/// which doubles from about 1 second to 5 minutes. A longer Retry-After of a webhook is respected. After `attempts_max`
+/// attempts, the alert has failed.
+///
+/// Which alerts are due, sent or failed is stored in the internal directory of the ledger before and after each
+/// attempt. So each alert is delivered once, even if this command is killed and started again. There is one exception:
+/// if the command is killed between the answer of the receiver and the next write, the alert is delivered again, with
+/// the same `id`. A receiver that ignores known ids gets each alert exactly once.
+///
+/// An alert whose window ended while nobody watched is still sent if the window ended less than a day ago. Windows that
+/// ended before the first start of this command cause no alert.
+///
+/// The command takes no lock of the ledger or the quota, so no other process waits for it. It prints one line for each
+/// alert that was sent or has failed. SIGINT and SIGTERM end it.
+///
+/// Exits with 1 if an alert has failed, or with --once, if an alert was not delivered yet.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example: show what would have been sent in the last week, and why
+  runledger watch --policy policy.json --dry-run --since 7d
+Example: send alerts every minute from cron
+  runledger watch --policy policy.json --once
+
+The key `alerts` of a policy, with either `command` or `webhook`:
+  {
+    \"alerts\": {
+      \"escalations\": [\"cost_discrepancy\", \"model_misuse\"],
+      \"budgets\": [\"warning\", \"end\"],
+      \"quotas\": [\"RED\"],
+      \"observed\": [\"YELLOW\", \"RED\"],
+      \"command\": [\"notify-team\", \"--urgent\"],
+      \"webhook\": \"https://alerts.example/hook\",
+      \"timeout_s\": 10,
+      \"attempts_max\": 20
+    }
+  }
+  webhook  https, or http to this machine. Redirects are not followed, and
+           proxies are not used. The name and password in an address are sent
+           with basic authentication")]
+pub(crate) struct Args {
+    /// The policy file. `runledger policy` prints the default
+    #[arg(long, value_name = "FILE")]
+    policy: PathBuf,
+    /// Examine everything once, deliver the alerts that are due, and end
+    #[arg(long, conflicts_with = "dry_run")]
+    once: bool,
+    /// Print the alerts that would have been sent with the present policy and limits, and why. Sends and writes nothing.
+    /// The time of a problem of `escalate` is the end of the day (UTC) on which it was there first
+    #[arg(long)]
+    dry_run: bool,
+    /// With --dry-run, the time from which on alerts are printed [default: 30d]. WHEN is the same as for `runledger
+    /// escalate`
+    #[arg(long, value_name = "WHEN", requires = "dry_run", allow_hyphen_values = true)]
+    since: Option<When>,
+    #[command(flatten)]
+    own: OwnLimits,
+}
+
+pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
+    let policy = policy_file::read(Some(&args.policy))?;
+    if args.dry_run {
+        return dry_run::run(&policy, args.since, &args.own, global, out);
+    }
+    let receiver = Receiver::new(&policy.alerts, &args.policy)?;
+    let alerts = policy.alerts.clone();
+    let mut evaluation = Evaluation::open(policy, args.own.clone(), global)?;
+    let style = global.style();
+    let options = JournalOptions::new(Arc::new(clock::unix_ms)).on_warning(move |error: &Error| warn("", error, style));
+    let stop = stop(global);
+    let journal = AlertJournal::open(&global.ledger, clock::now(), options)?;
+    let mut watcher = Watcher::new(journal, alerts, receiver, stop);
+    let is_done = if args.once {
+        watcher.run_once(&mut evaluation, global, out)?
+    } else {
+        watcher.run(&mut evaluation, global, out)?
+    };
+    Ok(if is_done { ExitCode::Yes } else { ExitCode::No })
+}
+
+/// Returns a flag that is set when a signal asks this process to end. Warns if signals cannot be handled. A signal may
+/// then end the process at any moment.
+fn stop(global: &Global) -> Arc<AtomicBool> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let register = |signal| {
+        // A second signal ends the process at once, even if the process waits for a receiver.
+        flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&stop))?;
+        flag::register(signal, Arc::clone(&stop))
+    };
+    if let Err(error) = [SIGINT, SIGTERM].into_iter().try_for_each(|signal| register(signal).map(drop)) {
+        output::warning(&format!("signals are not handled: {error}"), "io", global.style());
+    }
+    stop
+}

@@ -1,0 +1,330 @@
+//! Defines the policy for `runledger watch`: which alerts it sends, and where it sends them.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::Trigger;
+use crate::error::{Error, ErrorKind};
+
+/// Which alerts `runledger watch` sends, and where it sends them.
+///
+/// An alert is sent once for each kind, subject and window. For a limit, a window is one period of the limit, such as a
+/// day. For an escalation, a window is a week. For a subscription, a window is the one that the vendor reported. The
+/// module `alerts`, behind the feature of the same name, describes the alerts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[non_exhaustive]
+pub struct AlertsPolicy {
+    /// The triggers (reasons for an escalation) for which an alert is sent. The default is all triggers.
+    pub escalations: Vec<Trigger>,
+    /// The points of a budget at which an alert is sent. A limit counts as a budget if it is in US dollars or is
+    /// enforced. The default is both points.
+    pub budgets: Vec<BudgetPoint>,
+    /// The levels of measured quotas at which an alert is sent. The default is both levels.
+    pub quotas: Vec<AlertLevel>,
+    /// The levels at which an alert is sent for the windows that vendors report. The default is both levels.
+    pub observed: Vec<AlertLevel>,
+    /// A program and its arguments. The program is run once for each alert, with the alert as JSON on its stdin. The
+    /// alert counts as delivered if the program exits with 0. The default is empty, which means no program.
+    pub command: Vec<String>,
+    /// An address to which each alert is posted as JSON. The alert counts as delivered if the response has a status
+    /// from 200 to 299. Redirects are not followed. The default is `None`. Only one of `command` and `webhook` can be
+    /// set.
+    pub webhook: Option<WebhookUrl>,
+    /// The longest time in seconds that one attempt to deliver an alert may take, from 1 to 300. The default is 10.
+    pub timeout_s: u64,
+    /// The number of attempts, from 1 to 1000, after which an alert has failed for good. The pause before the next
+    /// attempt doubles each time, from about 1 second to at most 5 minutes. The default is 20. These attempts take
+    /// about an hour.
+    pub attempts_max: u64,
+}
+
+/// A point of a budget at which an alert is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum BudgetPoint {
+    /// The percentage `warn` of the limit is used. A limit without `warn` never reaches this point.
+    Warning,
+    /// The whole limit is used.
+    End,
+}
+
+/// The level of a quota at which an alert is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+#[non_exhaustive]
+pub enum AlertLevel {
+    /// 50 % of the quota is used.
+    Yellow,
+    /// 80 % of the quota is used.
+    Red,
+}
+
+impl AlertLevel {
+    /// Returns the percentage at which the level begins.
+    pub fn percent(self) -> u8 {
+        match self {
+            Self::Yellow => 50,
+            Self::Red => 80,
+        }
+    }
+}
+
+impl fmt::Display for AlertLevel {
+    /// Writes `YELLOW` or `RED`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Yellow => "YELLOW",
+            Self::Red => "RED",
+        })
+    }
+}
+
+/// The receiver of alerts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AlertReceiver<'p> {
+    /// A program with its arguments, which gets each alert on its stdin.
+    Command(&'p str, &'p [String]),
+    /// An address to which each alert is posted.
+    Webhook(&'p WebhookUrl),
+}
+
+impl Default for AlertsPolicy {
+    fn default() -> Self {
+        let levels = vec![AlertLevel::Yellow, AlertLevel::Red];
+        Self {
+            escalations: Trigger::ALL.to_vec(),
+            budgets: vec![BudgetPoint::Warning, BudgetPoint::End],
+            quotas: levels.clone(),
+            observed: levels,
+            command: Vec::new(),
+            webhook: None,
+            timeout_s: 10,
+            attempts_max: 20,
+        }
+    }
+}
+
+impl AlertsPolicy {
+    /// Returns the longest time that one attempt to deliver an alert may take.
+    pub fn timeout(&self) -> Duration {
+        Duration::from_secs(self.timeout_s)
+    }
+
+    /// Returns the receiver of alerts. If `has_tls` is false, a webhook must be on this machine.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if there is no command and no webhook, or if the
+    /// webhook needs TLS and `has_tls` is false.
+    pub fn receiver(&self, has_tls: bool) -> Result<AlertReceiver<'_>, Error> {
+        let invalid = |what: String| Error::new(ErrorKind::Invalid, "find the receiver of alerts").detail(what);
+        match (self.command.split_first(), &self.webhook) {
+            (Some((program, args)), _) => Ok(AlertReceiver::Command(program, args)),
+            (None, Some(url)) if url.is_encrypted() && !has_tls => Err(invalid(format!(
+                "found the webhook {}; expected http to this machine, because this program was built without TLS for \
+                 webhooks. Build it with alerts-tls",
+                url.origin()
+            ))),
+            (None, Some(url)) => Ok(AlertReceiver::Webhook(url)),
+            (None, None) => Err(invalid(
+                "found neither a command nor a webhook; expected one of them under the key alerts".to_owned(),
+            )),
+        }
+    }
+
+    /// Returns each fault as `(key, what was expected, what was found)`.
+    pub(super) fn faults(&self) -> Vec<(&'static str, &'static str, String)> {
+        let mut faults = Vec::new();
+        if !(1..=300).contains(&self.timeout_s) {
+            faults.push(("timeout_s", "1 to 300", self.timeout_s.to_string()));
+        }
+        if !(1..=1_000).contains(&self.attempts_max) {
+            faults.push(("attempts_max", "1 to 1000", self.attempts_max.to_string()));
+        }
+        if self.command.first().is_some_and(String::is_empty) {
+            faults.push(("command", "a program and its arguments", "an empty program".to_owned()));
+        }
+        if !self.command.is_empty() && self.webhook.is_some() {
+            faults.push(("command", "either a command or a webhook", "both".to_owned()));
+        }
+        faults
+    }
+}
+
+/// The address of a webhook. With `http`, the webhook must be on this machine; with `https`, it can be anywhere.
+///
+/// When the address is printed, `***` replaces its password. Only [`address`](Self::address) returns the address with
+/// its password.
+///
+/// ```
+/// use runledger::governance::WebhookUrl;
+///
+/// let url: WebhookUrl = "https://agent:secret@alerts.example/hook".parse()?;
+/// assert_eq!(url.to_string(), "https://agent:***@alerts.example/hook");
+/// assert!("http://alerts.example/hook".parse::<WebhookUrl>().is_err()); // not this machine
+/// # Ok::<(), String>(())
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct WebhookUrl {
+    address: String,
+    /// The position of the password in `address`; `None` if there is none.
+    password: Option<(usize, usize)>,
+}
+
+const HIDDEN: &str = "***";
+
+impl WebhookUrl {
+    /// Returns the whole address with its password.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Returns true if the address begins with `https:`.
+    pub fn is_encrypted(&self) -> bool {
+        self.address.starts_with("https:")
+    }
+
+    /// Returns the scheme, the host and the port, such as `https://alerts.example:8443`. These parts are the origin.
+    /// The rest of the address can be secret, so messages contain only the origin.
+    pub fn origin(&self) -> String {
+        let (scheme, rest) = self.address.split_once("://").unwrap_or_default();
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+        format!("{scheme}://{host}")
+    }
+}
+
+impl std::str::FromStr for WebhookUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        // An error must not repeat the address, which can contain a password.
+        let expected = "expected an address such as https://HOST/PATH or http://127.0.0.1:8080/PATH";
+        if let Some(other) = text.chars().find(|c| !c.is_ascii_graphic() || matches!(c, '"' | '<' | '>' | '\\' | '`')) {
+            return Err(format!("{expected}, found the character {other:?}"));
+        }
+        let (scheme, rest) = text.split_once("://").ok_or(expected)?;
+        if !matches!(scheme, "http" | "https") {
+            return Err(format!("{expected}, found another scheme"));
+        }
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        let (user, host_port) = authority.rsplit_once('@').map_or((None, authority), |(user, host)| (Some(user), host));
+        let host = if let Some(rest) = host_port.strip_prefix('[') {
+            rest.split_once(']').map_or("", |(host, _)| host)
+        } else {
+            host_port.split(':').next().unwrap_or_default()
+        };
+        if host.is_empty() {
+            return Err(format!("{expected}, found no host"));
+        }
+        let port = host_port.rsplit_once(':').map(|(_, port)| port).filter(|port| !port.ends_with(']'));
+        if port.is_some_and(|port| port.parse::<u16>().is_err()) {
+            return Err(format!("{expected}, found a port that is not a number up to 65535"));
+        }
+        let is_here = host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback());
+        if scheme == "http" && !is_here {
+            return Err(format!(
+                "expected https, or http to this machine (localhost, 127.0.0.1 or [::1]), found http to {host}"
+            ));
+        }
+        let password = user.and_then(|user| user.split_once(':')).map(|(_, password)| password);
+        if password == Some(HIDDEN) {
+            return Err(format!("expected a password, found {HIDDEN}, which `runledger policy` prints in its place"));
+        }
+        let password = password.map(|password| {
+            let start = password.as_ptr().addr() - text.as_ptr().addr();
+            (start, start + password.len())
+        });
+        Ok(Self { address: text.to_owned(), password })
+    }
+}
+
+impl fmt::Display for WebhookUrl {
+    /// Writes the address, with `***` in place of a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.password {
+            Some((start, end)) => write!(f, "{}{HIDDEN}{}", &self.address[..start], &self.address[end..]),
+            None => f.pad(&self.address),
+        }
+    }
+}
+
+impl fmt::Debug for WebhookUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.to_string(), f)
+    }
+}
+
+impl Serialize for WebhookUrl {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for WebhookUrl {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn http_goes_only_to_this_machine() {
+        for text in [
+            "http://localhost/x",
+            "http://localhost:8080",
+            "http://127.0.0.1:1/x?y#z",
+            "http://127.9.9.9/",
+            "http://[::1]:8080/x",
+            "https://alerts.example/x",
+            "https://10.0.0.1:8443/x",
+        ] {
+            assert_eq!(text.parse::<WebhookUrl>().unwrap().to_string(), text);
+        }
+        for (text, why) in [
+            ("http://alerts.example/x", "found http to alerts.example"),
+            ("http://10.0.0.1/x", "found http to 10.0.0.1"),
+            ("http://localhost.example/x", "found http to localhost.example"),
+            ("http://localhost@alerts.example/x", "found http to alerts.example"),
+            ("http://127.0.0.1:80@10.0.0.1/x", "found http to 10.0.0.1"),
+            ("http://[::2]/x", "found http to ::2"),
+            ("http://localhost:99999/x", "found a port that is not a number"),
+            ("http:///x", "found no host"),
+            ("ftp://localhost/x", "found another scheme"),
+            ("localhost:80/x", "expected an address such as"),
+            ("", "expected an address such as"),
+            ("http://localhost/a b", "found the character ' '"),
+            ("http://localhost/\n", "found the character '\\n'"),
+            ("http://alerts.example\\@localhost/", "found the character '\\\\'"),
+        ] {
+            let refused = text.parse::<WebhookUrl>().unwrap_err();
+            assert!(refused.contains(why), "{text}: {refused}");
+        }
+    }
+
+    #[test]
+    fn a_password_is_never_shown() {
+        let url: WebhookUrl = "https://agent:s3cr3t@alerts.example:8443/hook?token=t0ken".parse().unwrap();
+        assert_eq!(url.address(), "https://agent:s3cr3t@alerts.example:8443/hook?token=t0ken");
+        assert_eq!(url.origin(), "https://alerts.example:8443");
+        let policy = AlertsPolicy { webhook: Some(url.clone()), ..AlertsPolicy::default() };
+        for shown in
+            [url.to_string(), format!("{url:?}"), format!("{policy:?}"), serde_json::to_string(&policy).unwrap()]
+        {
+            assert!(!shown.contains("s3cr3t") && shown.contains("agent:***@"), "{shown}");
+        }
+        let hidden = url.to_string().parse::<WebhookUrl>().unwrap_err();
+        assert!(hidden.starts_with("expected a password, found ***"), "{hidden}");
+        for text in ["http://agent:s3cr3t@alerts.example/", "x://agent:s3cr3t@h/", "http://agent:s3cr3t@:1/"] {
+            assert!(!text.parse::<WebhookUrl>().unwrap_err().contains("s3cr3t"), "{text}");
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Reservations that another process made.
+
+use std::sync::Arc;
+
+use super::tracker::{Reserved, Tracker};
+use super::{Amount, Limit, QuotaStatus};
+use crate::error::Result;
+use crate::metrics::{Timestamp, Usd};
+
+/// The result of [`Quota::resume`](super::Quota::resume): a hold in tokens or calls, or in dollars.
+#[derive(Debug)]
+pub enum Resumed {
+    /// The limit is in tokens or calls.
+    Counts(OpenHold),
+    /// The limit is in US dollars.
+    Dollars(OpenHold<Usd>),
+}
+
+/// A hold that this or another process reserved, and then [kept](super::Hold::keep). **Dropping it leaves the hold open.**
+///
+/// Any number of processes can resume the same hold, but only the first one can end it. For all others,
+/// [`settle`](Self::settle) and [`release`](Self::release) fail, and record nothing.
+#[derive(Debug)]
+#[must_use = "the hold stays open until it is settled or released, or expires"]
+pub struct OpenHold<A: Amount = u64> {
+    tracker: Arc<Tracker>,
+    limit: Limit,
+    reserved: Reserved<A>,
+}
+
+impl<A: Amount> OpenHold<A> {
+    pub(super) fn new(tracker: &Arc<Tracker>, limit: &Limit, reserved: Reserved<A>) -> Self {
+        Self { tracker: Arc::clone(tracker), limit: limit.clone(), reserved }
+    }
+
+    /// Returns the id of the hold: the number of its line in the quota's journal.
+    pub fn id(&self) -> u64 {
+        self.reserved.line
+    }
+
+    /// Returns the time, UTC, at which the amount was reserved.
+    pub fn held_at(&self) -> Timestamp {
+        self.reserved.held_at
+    }
+
+    /// Returns the limit of the hold's API, as the quota that resumed the hold knows it.
+    pub fn limit(&self) -> &Limit {
+        &self.limit
+    }
+
+    /// Returns the reserved amount, in the limit's unit. The amount is 0 if the caller requested an unknown amount and
+    /// the limit assumes none.
+    pub fn amount(&self) -> A {
+        self.reserved.amount
+    }
+
+    /// Returns the time, UTC, at which the hold expires or has expired. From then on, the amount can be reserved again.
+    pub fn expires_at(&self) -> Timestamp {
+        self.reserved.expires_at
+    }
+
+    /// Records that `actual` was used, and ends the hold, as [`Hold::settle`](super::Hold::settle) does. This also works
+    /// if the hold has expired: `actual` counts in full in the window in which the reservation was made. Together with
+    /// reservations that were granted in the meantime, more than the limit can then be used.
+    ///
+    /// # Errors
+    /// The errors of [`Hold::settle`](super::Hold::settle), and [`ErrorKind::Ended`](crate::ErrorKind::Ended) if the
+    /// hold was settled or released before. [`Error::details`](crate::Error::details) then says how it ended.
+    pub fn settle(self, actual: Option<A>) -> Result<QuotaStatus<A>> {
+        self.tracker.settle_once(&self.limit, &self.reserved, actual)
+    }
+
+    /// Ends the hold without recording any usage, and returns the resulting status.
+    ///
+    /// # Errors
+    /// The errors of [`settle`](Self::settle).
+    pub fn release(self) -> Result<QuotaStatus<A>> {
+        self.tracker.release_once(&self.limit, self.reserved.line)
+    }
+}
