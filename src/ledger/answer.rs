@@ -26,7 +26,7 @@ pub enum Answer {
     },
     /// The ledger already had this record as line `seq`, so the record was not stored again. That line is as durable as
     /// a new one. Returned by the calls that append or complete a record, such as [`append`](crate::Ledger::append). An
-    /// execution that the ledger itself began with [`begin`](crate::Ledger::begin) never has this answer.
+    /// execution that began with [`begin`](crate::Ledger::begin) never has this answer.
     Duplicate {
         /// The line's number in the ledger, counting from 1.
         seq: u64,
@@ -40,7 +40,8 @@ pub enum Answer {
     /// or when the ledger is closed. If the process is killed before that, or if the disk still fails when the ledger
     /// is closed, the number is lost too.
     ///
-    /// A disk can report a failure although its write succeeded. In that case, the ledger has the record.
+    /// A disk can report a failure although its write succeeded. In that case, the ledger has the record although the
+    /// answer is `Lost`.
     Lost(Error),
     /// The disk did not respond within [`Options::deadline`](crate::Options::deadline). A thread is still storing the
     /// record. If that fails, the ledger warns again and counts the record as lost. If the process ends before the
@@ -49,7 +50,7 @@ pub enum Answer {
 }
 
 impl Answer {
-    /// Returns the warning about a record that is not in the ledger.
+    /// Returns the warning about the record, or `None` if the record is in the ledger.
     pub(super) fn warning(&self) -> Option<Error> {
         let (error, consequence) = match self {
             Self::Durable { .. } | Self::Flushed { .. } | Self::Duplicate { .. } => return None,

@@ -39,8 +39,8 @@ impl Ledger {
     /// - [`ErrorKind::Conflict`](crate::ErrorKind::Conflict) if the ledger has a record with the same id and other
     ///   content. The details list what differs.
     ///
-    /// After an error, nothing is written. A failure of the disk is not an error: the [`Answer`] and a warning report
-    /// the failure.
+    /// If this function returns an error, nothing was written. A failure of the disk is not returned as an error.
+    /// Instead, the [`Answer`] and a warning report the failure.
     pub fn append(&self, record: &ExecutionMetrics) -> Result<Answer> {
         let mut answers = self.append_all(std::slice::from_ref(record));
         answers.pop().unwrap_or_else(|| Err(abandoned(APPEND)))
@@ -51,9 +51,9 @@ impl Ledger {
     /// values of the ledger's record are taken from `record`, and all other values stay. If this changes anything, the
     /// joined record replaces the ledger's record.
     ///
-    /// The outcome comes from only one of the two records. The usage and the cost also come from only one of them. If
-    /// the ledger's record says that the execution was interrupted or is paused, and `record` says how it ended, the
-    /// outcome is that of `record`.
+    /// The outcome as a whole comes from one of the two records. The usage and its cost, as a whole, also come from one
+    /// record. If the ledger's record says that the execution was interrupted or is paused, and `record` says how it
+    /// ended, the outcome is that of `record`.
     ///
     /// ```
     /// use runledger::{Answer, ExecutionMetrics, Ledger, Timestamp, Uuid};
@@ -78,7 +78,7 @@ impl Ledger {
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid), with every reason, if `record` or the joined record is not
-    /// valid. Nothing is written then.
+    /// valid. Nothing is written in that case.
     pub fn append_or_complete(&self, record: &ExecutionMetrics) -> Result<Answer> {
         valid_json(record)?;
         let given = record.clone();

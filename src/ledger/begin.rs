@@ -116,7 +116,7 @@ impl Ledger {
         begun.timestamp_end = Some(record.timestamp_start);
         begun.run.clone_from(&record.run);
         begun.validate()?;
-        // If the ledger cannot be read, write the mark. If the execution has ended, `append` notices it later.
+        // If the ledger cannot be read, write the mark anyway. If the execution has ended, `append` notices this later.
         if let Ok(Some((seq, ended))) = self.ended_record(record.execution_id) {
             let status = ended.status.map_or_else(String::new, |status| format!(": {status}"));
             return Err(Error::new(ErrorKind::Ended, MARK)
@@ -130,13 +130,13 @@ impl Ledger {
     pub(super) fn mark_slot(&self, record: &ExecutionMetrics) -> Result<Slot, Error> {
         let line = slots::mark(self.shared.journal.seen_end(), record)?;
         // A mark that is written after the deadline does no harm. The sweep, which records the executions of dead
-        // processes, skips a mark if its execution has a record.
+        // processes, skips a mark whose execution has a record.
         self.in_time(move |shared| shared.slots.begin(&line), |_, _| ())
             .unwrap_or_else(|missed| Err(self.missed(MARK, missed)))
     }
 
-    /// Asks the committer to write the begin mark of an execution. If the committer is idle and marks are not synced,
-    /// this function writes the mark itself and returns no order.
+    /// Asks the committer, which is the ledger's thread, to write the begin mark of an execution. If the committer is
+    /// idle and marks are not synced, this function writes the mark itself.
     pub(super) fn order_mark(&self, record: &ExecutionMetrics) -> Result<OrderedMark, Error> {
         let line = slots::mark(self.shared.journal.seen_end(), record)?;
         let (slot, promised) = promise();
@@ -150,8 +150,8 @@ impl Ledger {
     }
 }
 
-/// A future that puts the job into the committer's queue (`None` if the mark is already written), and a future of the
-/// mark's slot.
+/// The first value is a future that puts the job into the committer's queue, or `None` if the mark is already written.
+/// The second value is a future that returns the slot in which the mark is.
 type OrderedMark = (Option<Order<Job>>, Promised<Result<Slot, Error>>);
 
 /// The begin mark of an execution. If this value is dropped without calling [`remove`](Self::remove), the mark stays

@@ -47,7 +47,8 @@ pub(super) fn add(
     cost
 }
 
-/// Returns the entry of `call` in a record. `number` counts the calls of the record from 1.
+/// Returns the entry of `call` in a record. `number` is the position of the call among the calls of the record,
+/// counting from 1.
 fn entry(number: u64, call: &Call, valid: Option<&Call>, priced: Option<&Cost<'_>>) -> LlmCall {
     let mut entry = LlmCall::new(number, &call.model);
     entry.provider.clone_from(&call.provider);
@@ -65,8 +66,8 @@ fn entry(number: u64, call: &Call, valid: Option<&Call>, priced: Option<&Cost<'_
     entry
 }
 
-/// Adds the usage of `call`, which the record does not list yet, to the usage of the record. If `valid` is `None`, the
-/// usage of the record becomes unknown.
+/// Adds the usage of `call`, which the record does not list yet, to the usage of the record. If the call is not valid,
+/// `valid` is `None`, and the usage of the record becomes unknown.
 fn add_usage(record: &mut ExecutionMetrics, call: &LlmCall, valid: Option<&Call>) {
     let earlier = if call.call_sequence == 1 { Some(Usage::new(0, 0)) } else { record.usage() };
     match earlier.zip(valid) {

@@ -35,7 +35,7 @@ impl Timestamp {
 impl TryFrom<SystemTime> for Timestamp {
     type Error = Error;
 
-    /// Drops digits beyond microseconds.
+    /// Drops the digits after the microseconds.
     ///
     /// ```
     /// use std::time::{Duration, SystemTime};

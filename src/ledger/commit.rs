@@ -1,5 +1,5 @@
-//! The committer, which is a thread that stores records for async callers, so that their own threads do not wait for
-//! the disk.
+//! The committer is a thread that stores records for async callers. So the threads of these callers do not wait for the
+//! disk.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -16,10 +16,10 @@ use crate::metrics::ExecutionMetrics;
 
 /// The maximum total length of the records that wait for the committer, in bytes.
 pub(super) const QUEUE_BYTES_MAX: usize = 8 * 1024 * 1024;
-/// The maximum total length of the records that are stored with one sync, in bytes. It is a quarter of the length of
-/// the commit area, to which the journal writes the records.
+/// The maximum total length of the records that are stored with one sync, in bytes. This is a quarter of the length of
+/// the commit area, the file that the journal syncs.
 const BATCH_BYTES_MAX: usize = 256 * 1024;
-/// The memory of a job without its record, in bytes.
+/// The memory that a job needs in addition to its record, in bytes.
 const JOB_BYTES: usize = 256;
 
 /// The thread that stores the records of a ledger.
@@ -32,7 +32,7 @@ pub(super) enum Job {
     Begin { line: Vec<u8>, slot: Promise<Result<Slot>> },
     /// Stores the record of an execution, and removes its begin mark.
     Finish { json: String, mark: Option<Mark>, answer: Promise<Answer> },
-    /// Stores those of `records` that the ledger does not have yet.
+    /// Stores each record that the ledger does not have yet.
     Append { records: Vec<Valid>, answers: Promise<Vec<Result<Answer>>> },
 }
 
@@ -64,8 +64,9 @@ impl Job {
 }
 
 impl Ledger {
-    /// Stores the record of an execution, and removes the begin mark in `slot`. If there is a deadline, returns by the
-    /// deadline. Returns the answer. If fields of the record had to be left out, also returns the reasons.
+    /// Stores the record of an execution, and removes the begin mark in `slot`. If there is a deadline, returns at the
+    /// deadline at the latest. Returns the answer. If fields of the record had to be left out, also returns the
+    /// reasons.
     pub(super) fn finish(&self, record: &ExecutionMetrics, slot: Option<Slot>) -> (Answer, Option<Error>) {
         let (json, refused) = recordable(record);
         let answer = match json {
@@ -139,13 +140,14 @@ pub(super) fn recordable(record: &ExecutionMetrics) -> (Result<String>, Option<E
     }
 }
 
-/// A job that stores records, after the begin marks of its batch are written.
+/// A job that stores records. The begin marks of its batch are already written.
 enum Store {
     Finish(String, Option<Slot>, Promise<Answer>),
     Append(Vec<Valid>, Promise<Vec<Result<Answer>>>),
 }
 
-/// A job that stores records. `commit` does these jobs after it has written the begin marks of the batch.
+/// Does the jobs of one batch. Writes their begin marks, stores their records, removes the marks of the executions that
+/// ended, and then gives the callers their results.
 fn commit(shared: &Shared, jobs: &mut Vec<Job>) {
     let (mut lines, mut slots, mut stores) = (Vec::new(), Vec::new(), Vec::new());
     for job in jobs.drain(..) {

@@ -1,4 +1,4 @@
-//! Disk calls with a deadline, for [`Options::deadline`](super::Options).
+//! Makes disk calls with a deadline, for [`Options::deadline`](super::Options).
 //!
 //! A thread that is stuck in the kernel cannot be interrupted. So another thread makes the call, and the caller waits
 //! for the result until the deadline.

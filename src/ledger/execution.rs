@@ -1,4 +1,5 @@
-//! The guard around one execution: a value that records the execution at the latest when it is dropped.
+//! The guard around one execution. If the guard is dropped before the execution has ended, the drop records the
+//! execution.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -157,8 +158,8 @@ impl Execution {
         self.step = Some(Instant::now());
     }
 
-    /// Ends the current step. The time until the next step is part of the wall-clock time, but not of the latency of a
-    /// step.
+    /// Ends the current step. The time from this call to the next step is part of `wall_clock_time_ms`, but not of
+    /// `total_latency_ms`.
     pub fn leave(&mut self) {
         let Some(began) = self.step.take() else { return };
         let took = began.elapsed();
@@ -185,7 +186,7 @@ impl Execution {
     }
 
     /// Records one call of a model, and adds the call's usage to the usage of the execution. Returns the exact cost of
-    /// the call, for example to settle a budget, or `None` if the cost is unknown.
+    /// the call, or `None` if the cost is unknown. A caller can settle a budget with this cost.
     ///
     /// If `call` has a cost that the vendor reported, that cost is used. If there is no reported cost, the cost is
     /// computed from the ledger's price table, with the prices at the time of the call. If `call` has no time, the
@@ -235,7 +236,7 @@ impl Execution {
 
     /// Records the expected cost of a call, before the call is made. `cost.estimated_usd` is the sum of these
     /// estimates, and is separate from the actual cost. If the expected cost of a call is unknown, the sum is unknown,
-    /// and the ledger warns like in [`record_call`](Self::record_call).
+    /// and the ledger warns like [`record_call`](Self::record_call) does.
     pub fn record_estimate(&mut self, call: &Call) {
         let estimate = self.ledger.priced(call).map(|cost| cost.usd);
         if estimate.is_none() {
@@ -262,8 +263,8 @@ impl Execution {
         mut self,
         body: impl FnOnce(&mut Self) -> Result<T, E>,
     ) -> Done<T, E> {
-        // Asserting unwind safety is correct here: the panic is resumed below, so no code sees values that the panic
-        // left partly changed.
+        // Asserting unwind safety is correct here. The panic is resumed below, so the caller does not see values that
+        // the panic left partly changed.
         match catch_unwind(AssertUnwindSafe(|| body(&mut self))) {
             Ok(Ok(value)) => Done { record: self.succeed(), result: Ok(value) },
             Ok(Err(error)) => Done { record: self.fail(&error), result: Err(error) },

@@ -138,8 +138,8 @@ impl Fallback {
         &self.directory
     }
 
-    /// Begins an execution that belongs to the ledger whose active segment, the file to which new lines are appended,
-    /// is `ledger`.
+    /// Begins an execution whose record belongs to the ledger at `ledger`. This is the path of the ledger's active
+    /// segment, the file to which new lines are appended.
     ///
     /// # Errors
     /// [`ErrorKind::Io`] if the fallback's directory cannot be used, and [`ErrorKind::Invalid`] if the record is too
@@ -191,7 +191,7 @@ impl Fallback {
     }
 
     /// Returns a check that reports how many records of each ledger this directory holds, and the files that cannot be
-    /// read. Returns `None` if there are no such records and no such files.
+    /// read. Returns `None` if the directory has neither records nor unreadable files.
     pub fn examine(&self) -> Option<Check> {
         const NAME: &str = "elsewhere";
         let records = match self.records() {
@@ -295,8 +295,8 @@ impl Ledger {
         self.take_back_of(fallback, self.shared.journal.layout().active())
     }
 
-    /// Like [`take_back`](Self::take_back), but takes the records of another ledger, whose active segment is `ledger`.
-    /// Use this if `ledger` is a file of another program and not a ledger.
+    /// Like [`take_back`](Self::take_back), but moves the records that were kept for the path `ledger`, and not those
+    /// of this ledger. Use this function if the file at `ledger` is not a ledger but belongs to another program.
     ///
     /// # Errors
     /// Like [`take_back`](Self::take_back).
@@ -327,8 +327,8 @@ impl Ledger {
 /// Creates and locks the file of an execution.
 fn make(path: &Path) -> io::Result<Kept> {
     let file: Arc<dyn StorageFile> = Arc::from(Disk.open(path, Access::AppendNew)?);
-    // A process that reads the directory may hold the lock for a moment, so wait for it. It does not change a file that
-    // has no record yet.
+    // A process that reads the directory may hold the lock for a moment, so wait for the lock. Such a process does not
+    // change a file that has no record yet.
     match Locked::take(&file, LOCK_WAIT)? {
         Some(lock) => Ok(Kept { file, _lock: lock }),
         None => Err(io::ErrorKind::TimedOut.into()),

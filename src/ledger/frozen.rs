@@ -20,9 +20,9 @@ use crate::metrics::{ExecutionMetrics, Timestamp};
 /// If two processes freeze the same week at the same time, the journal may have two lines for that week. Both processes
 /// and every reader use only the first of these lines.
 ///
-/// The baselines of a week come from the records before that week. If there are none, the week is not frozen, so it can
-/// be frozen after older executions are recorded. Earlier versions wrote a line without baselines for such a week. Such
-/// a line is skipped.
+/// The baselines of a week come from the records before that week. If there are no such records, the week is not
+/// frozen. It can still be frozen later, after older executions were recorded. Earlier versions wrote a line without
+/// baselines for such a week. Such a line is skipped.
 ///
 /// A line is `{"week_start":…,"computed_from":{"records":…,"skipped":…,"period":…},"baselines":{…},"samples":"…"}`, to
 /// which the three keys of the chain are added: `seq`, `prev` and `hash`. `baselines` has the baseline of each skill,
@@ -62,7 +62,7 @@ impl BaselineJournal {
     /// # Errors
     /// - [`ErrorKind::Unsuitable`] if a journal cannot be stored at `path`.
     /// - [`ErrorKind::Newer`] if a newer version of this crate wrote the journal.
-    /// - [`ErrorKind::Malformed`] if the journal's identity, the file with its id, cannot be read.
+    /// - [`ErrorKind::Malformed`] if the file with the journal's id cannot be read.
     /// - [`ErrorKind::Timeout`] if another process holds the journal's lock for too long.
     /// - [`ErrorKind::Io`] if the disk fails.
     pub fn open(path: impl AsRef<Path>, options: JournalOptions) -> Result<Self> {
@@ -129,7 +129,7 @@ pub struct FrozenWeeks {
 }
 
 impl FrozenWeeks {
-    /// Opens the journal at `path` only for reading. Creates and repairs nothing.
+    /// Opens the journal at `path` for reading only. Creates and repairs nothing.
     ///
     /// # Errors
     /// [`ErrorKind::Io`] if there is no journal at `path`, or if `path` cannot be examined. [`ErrorKind::Unsuitable`]

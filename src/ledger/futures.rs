@@ -62,7 +62,7 @@ impl Execution {
         let ended = {
             // Calling `body` may panic too, so the call is part of the polled future.
             let mut body = pin!(async { body(&mut self).await });
-            // The panic is resumed below, so no code sees values that the panic left partly changed.
+            // The panic is resumed below, so the caller does not see values that the panic left partly changed.
             poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| body.as_mut().poll(context))) {
                 Ok(polled) => polled.map(Ok),
                 Err(payload) => Poll::Ready(Err(payload)),

@@ -1,4 +1,4 @@
-//! Opens a ledger, and the quota and the frozen baselines next to it.
+//! Opens a ledger, its quota and its frozen baselines.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -43,14 +43,14 @@ impl Ledger {
     ///   - `path` is on a network file system.
     ///   - `path` is in a directory where every user may replace the file.
     /// - [`ErrorKind::Newer`] if a newer version of this crate wrote the ledger.
-    /// - [`ErrorKind::Malformed`] if the ledger's identity (`ledger.json`, which has its id) cannot be read.
+    /// - [`ErrorKind::Malformed`] if `ledger.json`, the file with the ledger's id, cannot be read.
     /// - [`ErrorKind::Timeout`] if the ledger has to be created and another process holds its lock for too long.
     /// - [`ErrorKind::Io`] if the disk fails.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         Options::new().open(path)
     }
 
-    /// Returns the reader of this ledger, for every query that does not need the ledger's lock.
+    /// Returns a reader of this ledger. The reader's queries do not need the ledger's lock.
     pub fn reader(&self) -> LedgerReader {
         LedgerReader::new(Arc::clone(&self.shared.options.journal.storage), self.shared.journal.layout().clone())
     }
@@ -66,8 +66,8 @@ impl Ledger {
         self.shared.journal.head()
     }
 
-    /// Returns the price table that turns usage into cost: the table in the [`Options`] if they have one, or else the
-    /// bundled table.
+    /// Returns the price table from which costs are computed. This is the table in the [`Options`], or the bundled
+    /// table if the options have none.
     ///
     /// # Errors
     /// [`ErrorKind::Malformed`] if the bundled table cannot be read. A test checks that this never happens.
@@ -122,8 +122,8 @@ impl Ledger {
         Ok(path)
     }
 
-    /// Returns the options of the journals next to the ledger. They are the ledger's options, except that every append
-    /// is synced.
+    /// Returns the options for the journals of the quota and of the frozen baselines. These journals sync every append.
+    /// Their other options are those of the ledger.
     fn synced(&self) -> JournalOptions {
         JournalOptions { durability: Durability::Synced, ..self.shared.options.journal.clone() }
     }

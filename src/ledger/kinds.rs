@@ -106,7 +106,7 @@ impl Execution {
     }
 }
 
-/// Returns a function that runs `body` and then adds the value that `body` returned to the record.
+/// Returns a function that runs `body`, and then calls `fill`, which adds the returned value to the record.
 fn filled<T, E>(
     body: impl FnOnce(&mut Execution) -> Result<T, E>,
     fill: impl FnOnce(&T, &mut ExecutionMetrics),

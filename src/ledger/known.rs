@@ -37,8 +37,8 @@ use crate::mutex::{lock, try_lock};
 const IDS_MAX: usize = 200_000;
 /// The maximum number of segments that stay open. Each of them has two open files: the segment and its index.
 const OPEN_MAX: usize = 64;
-/// If the lines up to the end of the journal were last read longer ago than this, new lines are read before the
-/// journal's lock is acquired. So the lock is held for a shorter time.
+/// If the lines up to the end of the journal were read longer ago than this, a call reads the new lines before it
+/// acquires the journal's lock. So the call holds the lock for a shorter time.
 const READ_AGAIN: Duration = Duration::from_secs(1);
 
 /// The ids of the executions that have a record.
@@ -69,7 +69,7 @@ struct State {
     recent: Recent,
     /// The number of ids in `recent` after which the indexes are opened again.
     recent_max: usize,
-    /// The lines that were not read yet.
+    /// Reads the lines that were not read yet.
     lines: Lines,
     /// The number and the hash in the trailer of the last line that was read, or `None` if that line had no trailer.
     last: Option<Link>,
@@ -82,8 +82,8 @@ struct State {
 struct Recent {
     /// The last line of each execution. Its hash may not have been checked yet.
     last: HashMap<Uuid, LinePlace>,
-    /// An earlier line of an execution, if it was added after a later line. It is used if the later line turns out to
-    /// be damaged.
+    /// An earlier line of an execution that was added after a later line. The earlier line is used if the later line
+    /// turns out to be damaged.
     before: HashMap<Uuid, LinePlace>,
 }
 
@@ -287,7 +287,7 @@ impl KnownIds {
     }
 
     /// Returns true if the last line that was read is still at its position. If this line has no trailer, it cannot be
-    /// compared, and a recovery may have replaced it. So the result is false then.
+    /// compared, and a recovery may have replaced it. So the result is false in that case.
     fn is_still_there(&self, state: &State) -> bool {
         let Cursor { segment, offset, .. } = state.lines.cursor();
         let open = |path: &Path| self.storage.open(path, Access::Read);

@@ -32,8 +32,8 @@ use crate::metrics::ExecutionMetrics;
 /// The following errors are returned only with `raise_on_error`:
 /// - [`ErrorKind::Unsuitable`](crate::ErrorKind::Unsuitable) if `path` cannot hold a ledger.
 /// - [`ErrorKind::Newer`](crate::ErrorKind::Newer) if a newer version of this crate wrote the ledger.
-/// - [`ErrorKind::Malformed`](crate::ErrorKind::Malformed) if the ledger's identity (`ledger.json`, which has its id)
-///   cannot be read.
+/// - [`ErrorKind::Malformed`](crate::ErrorKind::Malformed) if `ledger.json`, the file with the ledger's id, cannot be
+///   read.
 /// - [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) if another process holds the ledger's lock for too long.
 /// - [`ErrorKind::Io`](crate::ErrorKind::Io) if the disk fails.
 pub fn log_execution_metrics(record: &ExecutionMetrics, path: impl AsRef<Path>, raise_on_error: bool) -> Result<bool> {

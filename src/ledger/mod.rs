@@ -2,11 +2,12 @@
 //! bytes into durable lines.
 //!
 //! - The write side is [`Ledger`], opened with [`Options`], and [`Execution`], the guard around one execution.
-//! - The module `pending` stores what is not a line of the ledger yet. A *begin mark* notes that an execution has
-//!   begun. A *detached* execution belongs to no process. The *spill* holds records that could not be appended. A
-//!   process that opens the ledger *sweeps*: it records the unfinished executions of dead processes as interrupted.
-//! - The read side is [`LedgerReader`], for every query that does not need the ledger's lock.
-//! - The lines of a ledger are in several files, the segments. New lines are appended to the *active* segment. The
+//! - The module `pending` stores executions and records that have no line in the ledger yet. A *begin mark* notes that
+//!   an execution has begun. A *detached* execution belongs to no process. The *spill* holds records that could not be
+//!   appended. A process that opens the ledger *sweeps*: it records the unfinished executions of dead processes as
+//!   interrupted.
+//! - The read side is [`LedgerReader`]. Its queries do not need the ledger's lock.
+//! - The lines of a ledger are in one or more files, the segments. New lines are appended to the *active* segment. The
 //!   other segments are *sealed*: they never change.
 //! - The module `index` builds an index of each segment. With an index, a reader finds the records of an execution or a
 //!   run without reading the whole segment. An index can be deleted at any time, because it can be built again.

@@ -60,7 +60,8 @@ impl Options {
         }
     }
 
-    /// Sets which failures a record survives after its call has returned. The default is [`Durability::Synced`].
+    /// Sets which failures a record survives once the call that stores it has returned. The default is
+    /// [`Durability::Synced`].
     #[must_use]
     pub fn durability(mut self, durability: Durability) -> Self {
         self.journal.durability = durability;
@@ -76,8 +77,9 @@ impl Options {
         self
     }
 
-    /// Sets the length at which a new segment begins, in bytes. The default is 256 MiB. When a new segment begins, the
-    /// previous one is sealed, which means that it never changes again. With `None`, a segment may have any length.
+    /// Sets the length in bytes at which the ledger begins a new segment. The default is 256 MiB. When a new segment
+    /// begins, the previous one is sealed, which means that it never changes again. With `None`, a segment may have any
+    /// length.
     #[must_use]
     pub fn rotate_bytes(mut self, bytes: Option<u64>) -> Self {
         self.journal.rotate_bytes = bytes;
@@ -102,15 +104,16 @@ impl Options {
         self
     }
 
-    /// Sets how long opening a ledger and appending to it wait for a lock that another process holds. The default is
-    /// one second.
+    /// Sets how long a call that opens the ledger or appends to it waits for a lock that another process holds. The
+    /// default is one second.
     ///
     /// If the lock cannot be acquired in that time:
     ///
-    /// - An append stores the record in the spill, a file next to the ledger, until a later call appends it.
+    /// - An append stores the record in the spill, a file next to the ledger. A later call appends the record from
+    ///   there.
     /// - An existing ledger is opened without the lock, with a warning.
-    /// - Dropping a ledger skips the cleanup. The next process that opens the ledger does the cleanup instead. If the
-    ///   last append already failed to acquire the lock, dropping the ledger does not wait at all.
+    /// - Dropping the ledger skips a step that would make the next opening faster. If the last append already failed to
+    ///   acquire the lock, dropping the ledger does not wait for the lock at all.
     #[must_use]
     pub fn lock_deadline(mut self, deadline: Duration) -> Self {
         self.journal.lock_deadline = deadline;
@@ -131,8 +134,10 @@ impl Options {
     ///
     /// The async calls, such as [`begin_async`](crate::Ledger::begin_async), do not end at the deadline. To limit how
     /// long a task waits, use a timeout of the runtime. The record is stored even after such a timeout. For async
-    /// calls, the deadline limits only two waits, which block a thread. Dropping the last handle of the ledger waits
-    /// for the records of these calls. Dropping a future waits for room in the [queue](crate#async).
+    /// calls, the deadline limits only two waits that block a thread:
+    ///
+    /// - Dropping the last handle of the ledger waits until the records of these calls are stored.
+    /// - Dropping a future can wait for room in the [queue](crate#async).
     #[must_use]
     pub fn deadline(mut self, deadline: Option<Duration>) -> Self {
         self.deadline = deadline;
@@ -160,7 +165,7 @@ impl Options {
         self
     }
 
-    /// Sets where the executions run. The default is [`Environment::Prod`].
+    /// Sets the environment in which the executions run. The default is [`Environment::Prod`].
     #[must_use]
     pub fn environment(mut self, environment: Environment) -> Self {
         self.environment = environment;
@@ -178,10 +183,12 @@ impl Options {
     /// Sets the hook (a function) that receives all warnings. A warning reports a failure that must not disturb the
     /// skill. For example, the ledger warns about:
     ///
-    /// - each record that was spilled, lost or late, when the call that stores it returns or the guard is dropped;
-    /// - each record of which only the basic fields could be stored, and each execution without a begin mark, when the
-    ///   execution ends;
-    /// - each model whose calls have an unknown cost, at its first call, for at most 256 models in a process.
+    /// - each record that was spilled, lost or late (the warning comes when the call that stores the record returns, or
+    ///   when the guard is dropped);
+    /// - each record that was stored without its invalid fields, and each execution without a begin mark (the warning
+    ///   comes when the execution ends);
+    /// - each model whose calls have an unknown cost (the warning comes at the first such call, for at most 256 models
+    ///   in a process).
     ///
     /// By default, warnings are printed to stderr. Warnings are similar if they have the same consequence, kind of
     /// error, operation and path. Of several similar warnings, at most one is printed per second, and the others are

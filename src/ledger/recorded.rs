@@ -29,8 +29,8 @@ impl Ledger {
     /// # Errors
     /// - [`ErrorKind::Io`](crate::ErrorKind::Io) if the ledger cannot be read.
     /// - [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) if the disk does not respond within
-    ///   [`Options::deadline`](crate::Options::deadline), or if the ledger must be repaired and another process holds
-    ///   the ledger's lock for too long.
+    ///   [`Options::deadline`](crate::Options::deadline). The same error is returned if the ledger must be repaired,
+    ///   but another process holds the ledger's lock for too long.
     pub fn recorded(&self, id: Uuid) -> Result<Option<(u64, ExecutionMetrics)>> {
         self.in_time(move |shared| shared.recorded(id), |_, _| ())
             .unwrap_or_else(|missed| Err(self.missed("find the record of an execution", missed)))

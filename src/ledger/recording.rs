@@ -20,7 +20,7 @@ impl Ledger {
     ///
     /// # Errors
     /// The errors of [`append`](Self::append), and [`ErrorKind::Unsuitable`](crate::ErrorKind::Unsuitable) in a process
-    /// that was forked from the one that opened the ledger.
+    /// that was forked from the process that opened the ledger.
     pub fn append_async(
         &self,
         record: &ExecutionMetrics,
@@ -57,11 +57,11 @@ impl Ledger {
     }
 }
 
-/// A result that the committer gives.
+/// A result that a caller gets from the committer.
 #[derive(Debug)]
 enum Ordered<T> {
-    /// The future that puts the job into the committer's queue (`None` if the job is already done), and the future of
-    /// the result.
+    /// The first value is a future that puts the job into the committer's queue, or `None` if the job is already done.
+    /// The second value is a future that returns the result.
     Waiting(Option<Order<Job>>, Promised<T>),
     /// The result, or `None` once it was taken.
     Known(Option<T>),
@@ -92,7 +92,8 @@ impl<T> Ordered<T> {
 }
 
 /// A future that returns the [`Recorded`] of an execution. The record is stored even if this future is dropped or never
-/// polled. In that case, the ledger warns about each problem.
+/// polled. If it is dropped before it is ready, the ledger warns about each problem, even if the program [handles
+/// answers](crate::Options::handles_answers) itself.
 #[derive(Debug)]
 #[must_use = "await it to learn where the record is"]
 pub struct Recording {

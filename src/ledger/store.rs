@@ -13,8 +13,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::journal::{Cursor, Durability};
 
 impl Ledger {
-    /// Stores the record of an execution, and removes the begin mark in `slot`. If there is a deadline, returns by the
-    /// deadline.
+    /// Stores the record of an execution, and removes the begin mark in `slot`. If there is a deadline, returns at the
+    /// deadline at the latest.
     pub(super) fn store_in_time(&self, json: String, slot: Option<Slot>) -> Answer {
         let store = move |shared: &Shared| shared.store_and_unmark(&json, slot);
         let stored = self.in_time(store, |shared, answer| shared.warn_of(&answer));
@@ -37,7 +37,7 @@ impl Ledger {
         }
     }
 
-    /// Returns the error for a call of `operation` whose deadline has passed.
+    /// Returns the error for an `operation` that did not finish before its deadline.
     pub(super) fn missed(&self, operation: &str, missed: Missed) -> Error {
         let deadline = self.shared.helpers.as_ref().map_or(0, |helpers| helpers.deadline().as_millis());
         let found = match missed {

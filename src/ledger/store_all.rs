@@ -44,7 +44,8 @@ impl Shared {
         }
         let since = self.journal.seen_end();
         let known = Arc::clone(&self.known);
-        // A recovery can remove bytes that look like lines. So recover first, and then read the ids.
+        // A recovery repairs the end of the file after a crash, and can remove bytes that look like lines. So recover
+        // first, and then read the ids.
         if entries.iter().any(|entry| entry.id.is_some()) && self.journal.recover().is_ok() {
             // A failure is ignored here, because the append then reads the ids itself and reports the error if that
             // fails too.

@@ -22,13 +22,14 @@ impl Shared {
         }
     }
 
-    /// Stores a valid record, whose JSON is `json`. If the ledger has a record of the execution, `record` fills the
-    /// unknown values of that record. The outer error says why the joined record is not valid. The inner error says why
-    /// the record could neither be stored nor spilled.
+    /// Stores a valid record, whose JSON is `json`. If the ledger has a record of the execution, the unknown values of
+    /// that record are taken from `record`. The outer error says why the joined record is not valid. The inner error
+    /// says why the record could neither be stored nor spilled.
     pub(super) fn store_joined_or_spill(&self, record: &ExecutionMetrics, json: &str) -> Result<Result<Answer>> {
         let since = self.journal.seen_end();
         let known: Arc<dyn KnownKeys> = Arc::clone(&self.known) as _;
-        // A recovery can remove bytes that look like lines. So recover first, and then read the ids.
+        // A recovery repairs the end of the file after a crash, and can remove bytes that look like lines. So recover
+        // first, and then read the ids.
         if self.journal.recover().is_ok() {
             // A failure is ignored here, because the append then reads the ids itself and reports the error if that
             // fails too.

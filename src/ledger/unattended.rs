@@ -1,4 +1,4 @@
-//! Ends executions for which no caller reads the answer, such as those of spans.
+//! Ends executions whose answers no caller reads, for example the executions that are recorded from spans.
 
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -64,7 +64,8 @@ impl Ledger {
         self.shared.warn(error);
     }
 
-    /// Counts `records` that were lost before the ledger received them, and warns about `error`, which is the reason.
+    /// Counts records that were lost before the ledger received them. `records` is their number. Warns about `error`,
+    /// which says why they were lost.
     pub(crate) fn count_lost(&self, records: u64, error: Error) {
         let Ok(lost) = self.shared.lost.get_or_make(|| Ok::<_, Infallible>(Lost::default()));
         lost.records.fetch_add(records, Ordering::Relaxed);

@@ -10,7 +10,7 @@ use crate::mutex::lock;
 
 /// The maximum number of models that a process warns about. This limits the memory if a program makes up model names.
 const MODELS_MAX: usize = 256;
-/// A model is remembered by the first characters of its name.
+/// A model is remembered by at most this number of characters of its name and its provider.
 const CHARS_MAX: usize = 200;
 
 /// The models that this process has warned about.
@@ -24,7 +24,7 @@ impl Default for Unpriced {
 }
 
 impl Unpriced {
-    /// Returns true the first time that it is called for the model of `call`, for at most [`MODELS_MAX`] models.
+    /// Returns true at the first call for the model of `call`. After [`MODELS_MAX`] models, always returns false.
     pub(super) fn is_new(&self, call: &Call) -> bool {
         let name = format!("{} {}", call.model, call.provider.as_deref().unwrap_or_default());
         let Ok(models) = self.0.get_or_make(|| Ok::<_, Infallible>(Mutex::default()));
