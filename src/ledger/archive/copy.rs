@@ -38,7 +38,7 @@ pub(super) fn verified(storage: &dyn Storage, from: &Path, to: &Path) -> Result<
         same(&content(storage, &new)?, &original, &new)?;
         storage.rename(&new, to).map_err(|source| Error::io("name a copy in the archive", to, source))?;
     }
-    // Compare the file at `to` in any case, because it may be left over from an earlier call that crashed.
+    // Always compare the file at `to`, because it may be left over from an earlier call that crashed.
     same(&content(storage, to)?, &original, to)?;
     let parent = to.parent().unwrap_or(Path::new(""));
     storage.sync_dir(parent).map_err(|source| Error::io("sync the archive", parent, source))?;

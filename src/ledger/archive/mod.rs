@@ -7,8 +7,8 @@
 //! the ledger continue the chain. The ledger's `events.jsonl` says which line is the last one in the archive.
 //!
 //! To move a file, the ledger copies it, syncs the copy, compares it with the file, writes and syncs an event, and then
-//! removes the file. After a crash, the file is at its old path, or at both paths. The next call then completes the
-//! move.
+//! removes the file. If a crash interrupts the move, the file is at its old path or at both paths. The next call then
+//! completes the move.
 
 mod copy;
 mod file;

@@ -31,8 +31,8 @@ pub struct SealedSegment {
     /// The length of the segment's file, in bytes.
     pub bytes: u64,
     /// The latest time in UTC at which an execution of this segment started or ended. `None` if a line of the segment
-    /// is not a record. If a line of the segment is damaged, only the lines before it count. A segment that has to stay
-    /// for another reason is not read, and also has `None`.
+    /// is not a record, or if the segment was not read because it has to stay anyway. If a line is damaged, only the
+    /// lines before it count.
     pub latest: Option<Timestamp>,
     /// Why the segment has to stay in the ledger. `None` if it can be moved to an archive, together with all earlier
     /// segments.
@@ -213,8 +213,8 @@ impl Ledger {
         Ok(())
     }
 
-    /// Returns the layout of the archive in `directory`, and creates the archive's internal directory. `first` is the
-    /// number of the first segment that will be moved to the archive.
+    /// Returns the layout of the archive in `directory`, which has the paths of its files. Creates the archive's
+    /// internal directory. `first` is the number of the first segment that will be moved to the archive.
     fn open_archive(&self, directory: &Path, first: u64) -> Result<Layout> {
         let (storage, layout) = (self.storage(), self.shared.journal.layout());
         let name = layout.active().file_name().unwrap_or_default();

@@ -23,8 +23,8 @@ pub(super) const SHARING_MAX: usize = 8;
 #[derive(Debug, Default)]
 pub(in crate::ledger) struct Content {
     pub(super) bytes: u64,
-    /// The first and the last line. `None` if there are no lines, or if a line is not clean, as `build.rs` defines it. In
-    /// the latter case, the fields below are empty, except for the executions.
+    /// The first and the last line. `None` if there are no lines, or if a line is not clean, as `build.rs` defines it.
+    /// In the latter case, the fields below are empty, except `executions` and `last_of_unclean`.
     pub(super) span: Option<Span>,
     /// The last line with a right hash, if a line is not clean.
     last_of_unclean: Option<Link>,
@@ -87,7 +87,7 @@ impl Content {
         Self { bytes: bytes.unwrap_or(end), last_of_unclean, executions, ..Self::default() }
     }
 
-    /// Returns what an index states of the lines.
+    /// Returns which lines the index covers, and whether all of them are clean.
     pub(super) fn lines(&self) -> Lines {
         match (self.span, self.last_of_unclean) {
             (Some(span), _) => Lines::Clean(span),
@@ -110,7 +110,7 @@ impl Content {
         self.span
     }
 
-    /// Returns the entries of a section of runs or strays with this key, sorted by offset.
+    /// Returns the entries with this key from the section of the runs or that of the strays, sorted by offset.
     pub(in crate::ledger) fn entries(&self, section: Section, key: u64) -> Vec<Entry> {
         let entries = match section {
             Section::Runs => &self.runs,
@@ -121,8 +121,8 @@ impl Content {
         entries.iter().copied().filter(|entry| entry.key == key).collect()
     }
 
-    /// Returns the entries of the lines of the execution `id`, sorted by offset. A few of the entries may belong to other
-    /// executions.
+    /// Returns the entries of the lines of the execution `id`, sorted by offset. A few of these entries may belong to
+    /// other executions.
     pub(in crate::ledger) fn entries_of_execution(&self, id: Uuid) -> Vec<Entry> {
         let wanted = Line::of(id, 0);
         let may_be = |line: &&Line| line.key == wanted.key && (line.rest == wanted.rest || line.rest == 0);
@@ -144,7 +144,7 @@ impl Content {
         Some(())
     }
 
-    /// Adds a line from `offset` to `end` that is not a record, but may state an execution.
+    /// Adds a line from `offset` to `end` that is not a record, but may have the id of an execution.
     pub(super) fn add_id(&mut self, id: Option<Uuid>, offset: u64, end: u64) {
         self.bytes = end;
         if let (Some(id), Ok(offset)) = (id, u32::try_from(offset)) {

@@ -35,7 +35,7 @@ const COPY_BYTES_MAX: u64 = 512 * 1024 * 1024;
 const BLOCK_BYTES: u64 = 2 * 1024 * 1024;
 
 /// The index of the active segment is built or extended once this many bytes of the segment are not in it. Scanning
-/// fewer bytes takes only some milliseconds.
+/// fewer bytes takes only a few milliseconds.
 const EXTEND_BYTES: u64 = 2 * 1024 * 1024;
 
 /// Says where the index of one segment is, or would be. The file may not exist.
@@ -112,8 +112,8 @@ impl<'l> Place<'l> {
             Err(why) => return Ok(Err(why)),
         };
         let (tie, stat) = (index.head.tie, segment.file().stat()?);
-        // This index was built before the active segment had lines. Do not mistake it for the index of a segment that
-        // is not clean.
+        // This index was built before the active segment had lines. It counts as missing, so that it is not mistaken
+        // for the index of a segment that is not clean.
         if segment.is_active && index.head.lines.last().is_none() && tie.bytes == 0 {
             return Ok(Err(Unusable::Missing));
         }
@@ -222,14 +222,16 @@ impl<'l> Place<'l> {
         let rest = segment.part(old.bytes, u64::MAX);
         let mut content = build::content(Blocks::within(self.storage, self.layout, rest, BLOCK_BYTES), old)?;
         let is_unclean = content.lines().is_unclean();
-        // Only `find_repeated` completes the executions of an old index.
+        // An old index does not store the checksum of each id, and only `find_repeated` computes the missing checksums.
+        // So an unclean segment needs a new index.
         let is_whole = if is_unclean {
             !is_extended
         } else {
             content.find_repeated(|offset| id_at(segment.file(), offset.into())).is_some()
         };
         if !is_whole {
-            // The old index names a line that does not exist, or the segment cannot be read, or it is no longer clean.
+            // There are three possible reasons: the old index names a line that does not exist, the segment cannot be
+            // read, or the segment is no longer clean.
             return if is_extended { self.content(segment, None) } else { Ok(None) };
         }
         let covered = if segment.is_active { content.bytes } else { before.len };
@@ -240,8 +242,8 @@ impl<'l> Place<'l> {
         Ok(is_same.then(|| (tie, lines, content.into_sections())))
     }
 
-    /// Makes an index in memory of those lines of the active `segment` that its index `old` does not cover. The span of
-    /// the result covers the lines of `old` too. The span is `None` if a line that was read is not clean.
+    /// Makes an index in memory. It has the lines of the active `segment` that the index `old` does not cover. The span
+    /// of the result covers the lines of `old` too. The span is `None` if a line that was read is not clean.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the segment cannot be read.
@@ -290,8 +292,9 @@ impl Index {
         self.head.lines.span().map(|span| (span, self.head.tie.bytes))
     }
 
-    /// Returns the last of the lines whose executions the index has, and the offset at which they end, whether or not all
-    /// lines are clean. Returns `None` if the index has no executions.
+    /// Returns the number and the hash of the last line whose execution the index has, and the offset up to which the
+    /// index covers the segment. Not all of these lines have to be clean. Returns `None` if the index has no
+    /// executions.
     pub(in crate::ledger) fn has_executions_until(&self) -> Option<(Link, u64)> {
         Some((self.head.lines.last()?, self.head.tie.bytes))
     }
@@ -335,9 +338,9 @@ impl Index {
         Ok(Some(None))
     }
 
-    /// Returns the entries of the lines of the execution `id`, sorted by offset. A few of the entries may belong to other
-    /// executions. The key of an entry is that of the execution, or that of its whole id. Returns `None` if a page is
-    /// damaged.
+    /// Returns the entries of the lines of the execution `id`, sorted by offset. A few of the entries may belong to
+    /// other executions. The entries are from the section [`Shared`](Section::Shared) if many lines have the key of the
+    /// execution. Returns `None` if a page is damaged.
     pub(in crate::ledger) fn entries_of_execution(&self, id: Uuid) -> io::Result<Option<Vec<Entry>>> {
         /// If more pages than this may have the key, each page between the first and the last of them has only entries
         /// with this key. So more than [`SHARING_MAX`] lines have the key.
@@ -453,7 +456,7 @@ impl Pages for Index {
     }
 }
 
-/// Returns the id of the execution of the line at `offset`, or `None` if there is no line of an execution.
+/// Returns the id of the execution whose record is at `offset`, or `None` if there is no record.
 pub(in crate::ledger) fn id_at(segment: &Arc<dyn StorageFile>, offset: u64) -> Option<Uuid> {
     let line = line_at(segment, offset).ok()??;
     Fields::from_line(&line).ok().map(|fields| fields.execution_id)

@@ -35,7 +35,7 @@ pub(in crate::ledger) enum Section {
     Runs = 2,
     /// The lines that name a parent execution but no run. The key of such a line is the key of the parent execution.
     Strays = 3,
-    /// The first and the last offset of the lines of each hour.
+    /// For each hour, the offset at which its lines begin and the offset at which they end.
     Hours = 4,
     /// The names of the skills and models in the sums.
     Names = 5,
@@ -207,8 +207,8 @@ fn push_tie(tie: &Tie, head: &mut Vec<u8>) {
     head.extend(tie.inode.to_le_bytes());
 }
 
-/// Changes the head in `bytes`, so that the index matches a copy of its segment, whose values are `tie`. Does nothing
-/// if `bytes` do not begin with a whole head.
+/// Changes the head in `bytes` so that the index matches a copy of its segment. `tie` has the values of the copy. Does
+/// nothing if `bytes` do not begin with a whole head.
 pub(super) fn tie_again(bytes: &mut [u8], tie: &Tie) {
     let Beginning::Bytes(len) = beginning(bytes) else { return };
     let Some(head) = bytes.get_mut(..len) else { return };
@@ -234,7 +234,7 @@ pub(super) fn beginning(bytes: &[u8]) -> Beginning {
     }
 }
 
-/// Reads one number after the other from bytes.
+/// Reads numbers from bytes, one after the other.
 struct Numbers<'b>(&'b [u8]);
 
 impl Numbers<'_> {
@@ -300,8 +300,8 @@ impl Head {
     /// Returns the pages of `section` that may have entries with keys from `first` to `last`.
     pub(super) fn pages(&self, section: Section, first: u64, last: u64) -> Vec<Page> {
         let Some(found) = self.sections.iter().find(|found| found.kind == section as u32) else { return Vec::new() };
-        // Entries with the key `first` can begin at the end of the page before the first page that begins with this
-        // key.
+        // The entries with the key `first` can begin on the page before the first page that begins with this key. So
+        // include that page.
         let from = found.pages.partition_point(|(key, _)| *key < first).saturating_sub(1);
         let to = found.pages.partition_point(|(key, _)| *key <= last);
         (from..to).filter_map(|at| found.page(at)).collect()

@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_of_runs_and_executions() {
+    fn the_keys_of_a_run_and_an_execution_are_the_known_ones() {
         // SHA-256 of `abc`: FIPS 180-2, example B.1.
         assert_eq!(of_run("abc"), 0xba78_16bf_8f01_cfea);
         let id = Uuid::from_u128(0x019c_5d2a_5a40_7000_8000_0000_0000_0001);
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_of_hours_have_their_order() {
+    fn the_keys_of_hours_sort_like_the_hours() {
         let hours =
             ["0000-01-01T00:00:00Z", "1969-12-31T23:59:59.999Z", "1970-01-01T00:59:59.999Z", "9999-12-31T23:00:00Z"]
                 .map(|time| hour_of(time.parse().unwrap()));

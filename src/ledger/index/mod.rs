@@ -7,12 +7,12 @@
 //!
 //! Terms of this module:
 //!
-//! - **Entry**: a key, and the offset of a line that has this key. A key is a number that is computed from an id, such
-//!   as the id of an execution, or from an hour.
+//! - **Entry**: a key, and the offset of a line that has this key. A key is a number that is computed from an hour, or
+//!   from an id such as the id of an execution.
 //! - **Section**: all entries of one kind, such as those of executions. Two sections have the sums of each hour instead
 //!   of entries. A section is stored in **pages** of about 4 KiB.
 //! - **Clean**: a line is clean if it is a record, has a correct hash, and follows the line before it in the chain. If
-//!   a line of a segment is not clean, the index has only the section of the executions. Appends use this section, and
+//!   a line of a segment is not clean, the index has only the section of the executions. Appends use this section, but
 //!   readers scan the segment.
 //! - **Span**: the numbers and hashes of the first and the last line that an index covers.
 //! - **Tie**: values such as the length and the inode of the segment, from the time when the index was built. If the
@@ -30,7 +30,7 @@
 //!
 //! A reader parses each line that an entry points to, and checks that the line has the key of the entry. If not, the
 //! reader scans the segment. So a wrong index never makes a reader return a wrong record. The checksums detect
-//! accidental damage, but not a deliberate change: a forged index can hide a line, and so can a forged checkpoint.
+//! accidental damage, but not a deliberate change: a forged index can hide a line.
 
 mod build;
 mod content;

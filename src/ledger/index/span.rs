@@ -1,4 +1,4 @@
-//! What an index states of the lines that it covers.
+//! Describes the lines that an index covers.
 
 use crate::digest::Hex;
 use crate::journal::format::line::Link;
@@ -34,8 +34,8 @@ pub(super) enum Lines {
     Unknown,
     /// All lines are clean.
     Clean(Span),
-    /// At least one line is not clean. The index has entries only for the lines with a correct hash. The link is that
-    /// of the last line with an entry.
+    /// At least one line is not clean. The index has entries only for the lines with a correct hash. The value is the
+    /// number and the hash of the last line that has an entry.
     Unclean(Link),
 }
 
@@ -48,7 +48,8 @@ impl Lines {
         matches!(self, Self::Unclean(_))
     }
 
-    /// Returns the link of the last line that has an entry in the index; `None` if no line has one.
+    /// Returns the number and the hash of the last line that has an entry in the index, or `None` if no line has an
+    /// entry.
     pub(super) fn last(&self) -> Option<Link> {
         match self {
             Self::Unknown => None,

@@ -3,8 +3,8 @@
 //! interrupted, ignores these files.
 //!
 //! The file is a sequence of lines in the format of [`stored`]. Each line holds the whole record as it was when the
-//! line was written. A record with an end is *finished*. The last line without a finished record has the current state
-//! of the execution. A process that resumes the execution locks the file.
+//! line was written. A record with an end is *finished*. The last record that is not finished is the current state of
+//! the execution. A process that resumes the execution locks the file.
 //!
 //! To complete an execution, a process takes three steps:
 //!
@@ -110,8 +110,7 @@ impl Ledger {
     /// # Errors
     /// The errors of [`begin_detached`](Self::begin_detached), and:
     /// - [`ErrorKind::Ended`] if the execution is in flight already, or if the ledger has a record of it.
-    /// - [`ErrorKind::Timeout`] if another process holds the lock of the execution's file for too long. If the ledger
-    ///   must be repaired, also if another process holds the ledger's lock for too long.
+    /// - [`ErrorKind::Timeout`] if another process holds the lock of the execution's file for too long.
     pub fn begin_detached_as(
         &self,
         id: Uuid,
@@ -188,8 +187,8 @@ impl Ledger {
     /// # Errors
     /// - [`ErrorKind::Ended`] if the execution was completed.
     /// - [`ErrorKind::UnknownExecution`] if this ledger has no such execution.
-    /// - [`ErrorKind::Timeout`] if another process has resumed the execution, or holds the ledger's lock, and does not
-    ///   release it within [`lock_deadline`](crate::Options::lock_deadline).
+    /// - [`ErrorKind::Timeout`] if another process has resumed the execution or holds the ledger's lock, for longer
+    ///   than [`lock_deadline`](crate::Options::lock_deadline).
     /// - [`ErrorKind::Io`] if the disk fails.
     pub fn resume(&self, id: Uuid) -> Result<DetachedExecution> {
         let options = &self.shared.options.journal;
@@ -401,7 +400,7 @@ fn without_end(record: &mut ExecutionMetrics, id: Uuid, begun: Timestamp) {
     record.execution_failed = None;
 }
 
-/// Returns the JSON of a record that has no end yet. Fails, with all the reasons, if the record is invalid for a reason
+/// Returns the JSON of a record that has no end yet. Fails with all the reasons if the record is invalid for a reason
 /// other than its missing end.
 fn unfinished_json(record: &ExecutionMetrics) -> Result<String> {
     let mut ended = record.clone();

@@ -2,11 +2,11 @@
 //! *in-flight file*, and keeps this file locked until the process ends. A process that finds an in-flight file without
 //! a lock records the executions in it as interrupted. This step is called a *sweep*.
 //!
-//! The file is a sequence of slots. The first slot identifies the process. Each other slot is free or holds a mark. A
-//! mark is a line of JSON that ends with its own hash. The line holds the record as it was when the execution began,
-//! and the position at which the ledger ended at that time. A mark that is longer than a slot takes several consecutive
-//! slots. The hash shows whether the mark is complete. If a mark is incomplete, the call that wrote it never returned,
-//! so no execution began. The slots of such a mark count as free.
+//! The file is a sequence of slots of equal length. The first slot identifies the process. Each other slot is free or
+//! holds a mark. A mark is a line of JSON that ends with its own hash. The line holds the record as it was when the
+//! execution began, and the position at which the ledger ended at that time. A mark that is longer than a slot takes
+//! several consecutive slots. The hash shows whether the mark is complete. If a mark is incomplete, the call that wrote
+//! it never returned, so no execution began. The slots of such a mark count as free.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -36,7 +36,7 @@ pub(in crate::ledger) const MARK: &str = "mark an execution as started";
 /// The end of the name of each in-flight file. The part before it is called the *stem*.
 const END: &str = ".slots";
 
-/// The process that owns an in-flight file.
+/// The process that owns an in-flight file: its pid, its start time, the id of the machine's boot, and its namespaces.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::ledger) struct Owner {
     pub(in crate::ledger) pid: u32,
@@ -68,9 +68,9 @@ impl Owner {
     ///
     /// - If the lock is free, the owner is dead.
     /// - If the lock is held, its holder may be the owner, or a child that a dead owner forked. To tell these cases
-    ///   apart, the start time of the process with the owner's pid is compared. This is possible only if the owner was
-    ///   started in this PID namespace, and since the last restart of the machine. If there is no such process, or if
-    ///   its start time differs, the owner is dead.
+    ///   apart, the owner's start time is compared with that of the process that has the owner's pid now. This is
+    ///   possible only if the owner was started in the PID namespace of this process, and since the last restart of the
+    ///   machine. If no process has that pid, or if the start times differ, the owner is dead.
     /// - In every other case, the owner counts as alive. For example, if the lock is held and the boot id differs, the
     ///   owner runs on another machine.
     fn death(&self, lock_free: bool) -> Option<Death> {
@@ -88,8 +88,8 @@ impl Owner {
     }
 }
 
-/// A begin mark in the form in which it is written. A reader reads it as a [`Pending`], in whose record the fields that
-/// a mark does not store are unknown or have their default values.
+/// A begin mark in the form in which it is written. A reader reads it as a [`Pending`]. The fields that a mark does not
+/// store are then unknown, or have their default values.
 #[derive(Serialize)]
 struct Mark<'r> {
     segment: u64,
@@ -114,7 +114,7 @@ struct MarkedRecord<'r> {
     run: &'r RunIds,
 }
 
-/// Returns the begin mark of the execution of `record`, as a line. `since` is the current end of the ledger.
+/// Returns the begin mark for `record`, as a line. `since` is the current end of the ledger.
 pub(in crate::ledger) fn mark(since: Cursor, record: &ExecutionMetrics) -> Result<Vec<u8>> {
     let begun = MarkedRecord {
         execution_id: record.execution_id,
@@ -200,8 +200,8 @@ impl Slots {
         slots.pop().ok_or_else(|| Error::new(ErrorKind::Abandoned, MARK))
     }
 
-    /// Writes several begin marks, with one write for each group of consecutive slots, and one sync. If this fails,
-    /// treat all marks as missing, although some may have been written.
+    /// Writes several begin marks, with one write for each group of consecutive slots. If marks are synced, syncs them
+    /// once. If this function fails, treat all marks as missing, although some may have been written.
     pub(in crate::ledger) fn begin_all(&self, lines: &[&[u8]]) -> Result<Vec<Slot>> {
         let mut state = self.own_state()?;
         let (file, stem) = (Arc::clone(&state.file), state.stem);
@@ -293,7 +293,7 @@ impl State {
 
     /// Creates the in-flight file and locks it. Between these two steps, the file has no lock, like the file of a dead
     /// process. So a process that sweeps may lock the new file and remove it. In that case, this process creates
-    /// another one.
+    /// another file.
     fn create(storage: &dyn Storage, layout: &Layout, sync: bool) -> Result<Self> {
         const TRIES: usize = 16;
         for _ in 0..TRIES {
@@ -366,8 +366,8 @@ pub(in crate::ledger) fn left_behind(
     each_file(storage, layout, END, denied, look)
 }
 
-/// Calls `look` for each file in the directory of in-flight files whose name ends in `end`, and returns the results.
-/// `look` receives the path and the name without `end`.
+/// In the directory of in-flight files, calls `look` for each file whose name ends in `end`, and returns the results.
+/// `look` receives the path of the file, and its name without `end`.
 ///
 /// Skips a file that was removed in the meantime, because it was swept or its execution was completed. Adds an error to
 /// `denied` for each file that this process has no permission to read. If this process may not list the directory, adds

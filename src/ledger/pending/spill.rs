@@ -28,7 +28,7 @@ pub(in crate::ledger) struct Spill {
 #[derive(Debug)]
 struct Kept {
     /// The name of the spill file without its extension. The in-flight file, which holds the begin marks of the
-    /// process, has the same name.
+    /// process, has the same name with another extension.
     stem: Uuid,
     /// The number of records in the file.
     records: u64,

@@ -15,8 +15,8 @@ use crate::journal::{Cursor, Lines};
 use crate::ledger::json::id_of;
 use crate::metrics::ExecutionMetrics;
 
-/// A record, and the position at which the ledger ended before the record was stored. If the ledger has the record, the
-/// record is after that position.
+/// A record that was stored next to the ledger, and the position at which the ledger ended at that time. If the record
+/// is appended to the ledger later, it comes after that position.
 #[derive(Debug, Clone)]
 pub(in crate::ledger) struct Pending {
     pub(in crate::ledger) since: Cursor,
@@ -85,9 +85,9 @@ pub(in crate::ledger) fn read(file: Arc<dyn StorageFile>) -> io::Result<Stored> 
     Ok(stored)
 }
 
-/// Returns the executions of `missing` that have no record among `lines`. Adds an error to `denied` for each segment that
-/// this process has no permission to read. The records in such a segment are not found, so their executions are returned
-/// too.
+/// Returns the executions in `missing` that have no record among `lines`. Adds an error to `denied` for each segment
+/// that this process has no permission to read. The records in such a segment are not found, so their executions are
+/// returned too.
 pub(in crate::ledger) fn without_record(
     mut missing: HashSet<Uuid>,
     mut lines: Lines,

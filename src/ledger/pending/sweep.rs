@@ -1,5 +1,5 @@
-//! The sweep, which records the unfinished executions of dead processes as interrupted. The sweep also appends the
-//! records that these processes spilled, because they could not append them.
+//! The sweep records the unfinished executions of dead processes as interrupted. It also appends the records that these
+//! processes spilled because they could not append them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -66,7 +66,7 @@ pub(in crate::ledger) fn sweep(
     Ok(())
 }
 
-/// Returns a record with the status interrupted for each unfinished execution of a dead process.
+/// Returns a record with the status interrupted for each unfinished execution of the dead process that left the file.
 fn interrupted(left: &Left) -> impl Iterator<Item = Pending> {
     let reason = match left.death {
         Some((pid, Death::Ended)) => format!("process {pid} ended before the execution did"),
@@ -88,7 +88,8 @@ fn interrupted(left: &Left) -> impl Iterator<Item = Pending> {
 ///
 /// If the ledger has a record that says less about the end of the execution, such as one with the status interrupted,
 /// the pending record replaces it. If the ledger has any other record with the same id, warns and appends the pending
-/// record too. Its caller has already got the answer that the record is stored, so the record must not be refused now.
+/// record too. The program that made the pending record already has the answer that the record is stored, so the record
+/// must not be refused now.
 pub(in crate::ledger) fn append_missing(
     journal: &Journal,
     known: &Arc<KnownIds>,
