@@ -187,8 +187,9 @@ impl Ledger {
     /// # Errors
     /// - [`ErrorKind::Ended`] if the execution was completed.
     /// - [`ErrorKind::UnknownExecution`] if this ledger has no such execution.
-    /// - [`ErrorKind::Timeout`] if another process has resumed the execution or holds the ledger's lock, for longer
-    ///   than [`lock_deadline`](crate::Options::lock_deadline).
+    /// - [`ErrorKind::Timeout`] if another process keeps the execution resumed for longer than
+    ///   [`lock_deadline`](crate::Options::lock_deadline). The same error is returned if another process holds the
+    ///   ledger's lock for longer than this deadline.
     /// - [`ErrorKind::Io`] if the disk fails.
     pub fn resume(&self, id: Uuid) -> Result<DetachedExecution> {
         let options = &self.shared.options.journal;

@@ -36,7 +36,8 @@ pub(in crate::ledger) const MARK: &str = "mark an execution as started";
 /// The end of the name of each in-flight file. The part before it is called the *stem*.
 const END: &str = ".slots";
 
-/// The process that owns an in-flight file: its pid, its start time, the id of the machine's boot, and its namespaces.
+/// The process that owns an in-flight file: its pid, its start time, the boot id of the machine, and the namespaces of
+/// the process.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::ledger) struct Owner {
     pub(in crate::ledger) pid: u32,

@@ -30,9 +30,8 @@ pub struct EscalatedWindows {
 }
 
 impl LedgerReader {
-    /// Adds everything that the ledger contains to `escalations`, and returns the report: the records, the executions
-    /// in flight at `now`, and the [losses](Self::losses). If the process of an execution in flight is dead, the
-    /// execution counts as interrupted.
+    /// Adds the records, the executions in flight at `now` and the [losses](Self::losses) to `escalations`, and returns
+    /// the report. If the process of an execution in flight is dead, the execution counts as interrupted.
     ///
     /// Reads the records first, on all cores, and then the executions in flight. If an execution ends between these two
     /// steps, this call does not find it, but the next call finds its record.
@@ -51,7 +50,8 @@ impl LedgerReader {
     }
 
     /// Like [`escalate`](Self::escalate), but examines several windows in one pass. With each window comes the time at
-    /// which it is examined. `scan` must include the records of all windows and of their references.
+    /// which it is examined. Each window has a reference, which is the earlier period that it is compared with. `scan`
+    /// must include the records of all windows and of all references.
     ///
     /// # Errors
     /// The errors of [`escalate`](Self::escalate).

@@ -1,4 +1,4 @@
-//! Judges whether a run is completely recorded, by everything that the ledger contains about the run.
+//! Judges whether a run is completely recorded. The judgement uses everything that the ledger contains about the run.
 
 use super::intact::Intact;
 use super::verify::ArchivedLines;

@@ -41,9 +41,9 @@ impl InFlight {
 pub struct InFlightExecutions {
     /// The executions, the oldest first.
     pub executions: Vec<InFlight>,
-    /// An error for each file that this process has no permission to read. A file can hold begin marks, which note that
-    /// executions have started. If such a file cannot be read, these executions are missing from `executions`. If a
-    /// file of records cannot be read, the executions of these records may be listed although they have ended.
+    /// An error for each file that this process has no permission to read. A begin mark notes that an execution has
+    /// started. If a file of begin marks cannot be read, its executions are missing from `executions`. If a file of
+    /// records cannot be read, its executions may be listed although they have ended.
     pub unreadable: Vec<Error>,
 }
 

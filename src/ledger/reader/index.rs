@@ -21,15 +21,15 @@ pub struct RebuiltIndex {
     pub segments: u64,
     /// The size of these indexes in bytes.
     pub bytes: u64,
-    /// The numbers of the segments that an index cannot cover, for example because a line is not a record. These
-    /// segments are scanned, except by appends.
+    /// The numbers of the segments that an index cannot cover, for example because a line is not a record. Readers scan
+    /// these segments, but appends use their indexes.
     pub unclean: Vec<u64>,
     /// The numbers of the segments whose index was not built, because another process was building it.
     pub busy: Vec<u64>,
 }
 
-/// [`extend_index`](LedgerReader::extend_index) extends the index of the active segment if it lacks at least this many
-/// bytes. Fewer bytes are scanned in a few milliseconds.
+/// [`extend_index`](LedgerReader::extend_index) extends the index of the active segment if the index lacks at least
+/// this many bytes of the segment. Scanning fewer bytes takes a few milliseconds.
 const EXTEND_BYTES: u64 = 512 * 1024;
 
 /// The bytes of a ledger that no index covers.
@@ -53,7 +53,7 @@ impl LedgerReader {
     ///
     /// # Errors
     /// [`ErrorKind::Io`] if a segment cannot be read, or an index cannot be written; [`ErrorKind::Unsuitable`] if the
-    /// ledger has no identity, for example because it is a file of plain JSON lines.
+    /// ledger has no `ledger.json`, the file with its id. For example, a file of plain JSON lines has none.
     pub fn rebuild_index(&self) -> Result<RebuiltIndex> {
         let (storage, layout) = (&*self.storage, &self.layout);
         let ledger = identity::read(storage, layout)?.ok_or_else(|| {

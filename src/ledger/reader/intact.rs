@@ -74,7 +74,7 @@ enum Source {
     Memory(Box<Content>),
 }
 
-/// The number of a part, and the offset of a line. Places have the order of the ledger.
+/// The number of a part, and the offset of a line. Places sort like the lines of the ledger.
 type Place = (usize, u32);
 
 impl Intact {
@@ -117,12 +117,12 @@ impl Intact {
         Ok((is_whole && is_readable).then_some(Self { lines, parts, archived }))
     }
 
-    /// Returns the places of the records that `gate` needs to judge its run. `begun` are the executions in flight. Returns
-    /// `None` if an index does not match its segment. The records are those of:
+    /// Returns the places of the records that `gate` needs to judge its run. `begun` are the executions in flight.
+    /// Returns `None` if an index does not match its segment. The places are those of all records of:
     ///
-    /// - the executions of the run, and those that name it as their parent run;
+    /// - executions that name the run as their run or as their parent run;
     /// - executions that name no run, but descend from an execution of the run;
-    /// - the parents of these executions, and all records with the same `execution_id`.
+    /// - the parents of these executions.
     pub(super) fn related(&self, gate: &Gate, begun: &[ExecutionMetrics]) -> Option<BTreeSet<Place>> {
         let mut found = BTreeSet::new();
         let mut ids: Vec<Uuid> = Vec::new();
@@ -177,8 +177,8 @@ impl Intact {
         })
     }
 
-    /// Passes the entries that `entries` returns for each index to `take`, with their places. Returns `None` if one of
-    /// them does.
+    /// Calls `entries` for each index, and passes the returned entries to `take`, with their places. Returns `None` if
+    /// `entries` or `take` returns `None`.
     fn each(
         &self,
         entries: impl Fn(&Source) -> Option<Vec<Entry>>,
@@ -211,8 +211,8 @@ impl Source {
     }
 }
 
-/// The executions that name a parent but no run. Many parents can have the same key, so the lines of a key are read only
-/// once.
+/// The executions that name a parent but no run. Many parents can have the same key, so the lines with a key are read
+/// only once.
 #[derive(Default)]
 struct Strays {
     read: HashSet<u64>,

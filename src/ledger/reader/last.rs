@@ -17,11 +17,11 @@ use crate::ledger::index::{Section, of_run};
 use crate::metrics::{ExecutionMetrics, Timestamp};
 
 /// If a segment has at most this many lines of a run, they are found through the index, and all of them are read and
-/// checked. If there are more, reading the segment backwards finds the last ones faster.
+/// checked. If there are more lines, reading the segment backwards finds the last ones faster.
 const LINES_OF_RUN_MAX: usize = 1024;
 
-/// A function that returns the parts of a segment that can have wanted lines, among the lines that the segment's index
-/// covers. It returns `None` if all of these lines have to be read.
+/// A function that returns the parts of a segment that can have wanted lines. The function considers only the lines
+/// that the segment's index covers. It returns `None` if all of these lines have to be read.
 type Parts<'p> = &'p dyn Fn(&mut Segment<'_>) -> Option<Vec<Block>>;
 
 /// The result of [`LedgerReader::last`].
@@ -30,8 +30,7 @@ type Parts<'p> = &'p dyn Fn(&mut Segment<'_>) -> Option<Vec<Block>>;
 pub struct LastRecords<T> {
     /// The results of `take` that are not `None`, in ledger order.
     pub records: Vec<T>,
-    /// The lines that are not records, among those that were read, and the segments that this process has no permission
-    /// to read.
+    /// The lines that were read but are not records, and the segments that this process has no permission to read.
     pub skipped: Skipped,
 }
 
@@ -84,8 +83,8 @@ impl LedgerReader {
     }
 
     /// Like [`last`](Self::last), but only for executions whose `run_id` is `run_id`. The index of each segment says
-    /// where the lines of the run are, so only these lines are read. If a segment has more than 1,024 of them, it is
-    /// read backwards instead.
+    /// where the lines of the run are, so only these lines are read. If a segment has more than 1,024 lines of the run,
+    /// the segment is read backwards instead.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if a segment cannot be read.
@@ -192,8 +191,8 @@ impl LedgerReader {
         Ok(LastRecords { records: records.into(), skipped })
     }
 
-    /// Adds results for the records of the segments of `tangle`, the last record first, until there are `count`
-    /// results.
+    /// Reads the records in the segments of `tangle`, the last record first. Adds the results of `take` to `records`
+    /// until there are `count` results.
     fn last_of_tangle<T>(
         &self,
         tangle: &Tangle,

@@ -25,8 +25,8 @@ pub struct WrittenLines {
     pub lines: u64,
     /// The number of bytes that were written, including the line feeds.
     pub bytes: u64,
-    /// The lines that were moved to an archive, which come before the first line that was written; `None` if there are
-    /// none.
+    /// The lines that were moved to an archive. They come before the first line that was written. `None` if no lines
+    /// were moved.
     pub archived: Option<ArchivedLines>,
     /// The number of problems: damaged bytes, missing lines, truncated segments, and files that this process has no
     /// permission to read.
@@ -56,7 +56,7 @@ impl LedgerReader {
     ///
     /// The output is the content of all sealed segments (files that no longer change), followed by the content of the
     /// active segment, with two exceptions. First, a writer that could not sync a segment repeats lines in a new
-    /// segment, and each line is written only once. Second, damaged bytes are left out, as described below.
+    /// segment, but the output has each line only once. Second, damaged bytes are left out, as described below.
     ///
     /// Each line is written once, even if another process appends lines, or seals or archives segments, during the
     /// call. All lines that were in the ledger when the call began are written. The call does not wait for later lines.
@@ -147,7 +147,7 @@ impl End {
     }
 
     /// Returns true if the active segment is still the same file but has become shorter. This can happen while a
-    /// process repairs the ledger: it removes the last bytes for a moment, and writes them again.
+    /// process repairs the ledger: the process removes the last bytes, and then writes them again.
     fn is_cut(&self, storage: &dyn Storage, layout: &Layout) -> Result<bool> {
         let Some(then) = &self.active else { return Ok(false) };
         Ok(stat(storage, layout.active())?.is_some_and(|now| now.id == then.id && now.len < then.len))
@@ -183,7 +183,7 @@ const GAPS_MAX: usize = 1024;
 
 impl<'l> Writing<'l> {
     fn new(storage: &'l dyn Storage, layout: &'l Layout) -> Self {
-        // If there is an identity but it cannot be read, this is a ledger too.
+        // If the identity exists but cannot be read, this is a ledger too.
         let is_ledger = !matches!(identity::read(storage, layout), Ok(None));
         let (missing, gaps, written) = (Missing::default(), Vec::new(), WrittenLines::default());
         Self { storage, layout, is_ledger, last: None, missing, gaps, written }

@@ -1,4 +1,4 @@
-//! The read side of a ledger, for every query that does not need the ledger's lock.
+//! The read side of a ledger. Its queries do not need the ledger's lock.
 
 mod checkpoint;
 mod doctor;
@@ -88,9 +88,9 @@ impl LedgerReader {
     /// Follows the ledger line by line, for example to copy it.
     ///
     /// # Errors
-    /// - [`ErrorKind::Io`](crate::ErrorKind::Io) if the ledger has no identity (`ledger.json`, which has its id), for
-    ///   example if it is a file of plain JSON lines.
-    /// - [`ErrorKind::Malformed`](crate::ErrorKind::Malformed) if the identity cannot be read.
+    /// - [`ErrorKind::Io`](crate::ErrorKind::Io) if the ledger has no `ledger.json`, the file with its id. For example,
+    ///   a file of plain JSON lines has none.
+    /// - [`ErrorKind::Malformed`](crate::ErrorKind::Malformed) if `ledger.json` cannot be read.
     /// - [`ErrorKind::Newer`](crate::ErrorKind::Newer) if a newer version of this crate wrote the ledger.
     pub fn follow(&self) -> Result<Follower> {
         Follower::on(Arc::clone(&self.storage), self.layout.clone())

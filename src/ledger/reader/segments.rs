@@ -35,7 +35,8 @@ pub(in crate::ledger) struct Segment<'l> {
     pub(in crate::ledger) block: Block,
     /// The index, and which lines it covers. `None` if the whole segment has to be scanned.
     pub(in crate::ledger) index: Option<Covered>,
-    /// An index of a segment that has a line that is not clean. It has only executions.
+    /// The index of a segment that has a line that is not clean. The module `index` explains this term. Such an index
+    /// has only the section of the executions.
     unclean: Option<Index>,
     place: Option<Place<'l>>,
 }
@@ -132,8 +133,9 @@ impl Segment<'_> {
         self.index.as_ref().map(|covered| &covered.index)
     }
 
-    /// Returns the index if it has executions, whether or not all lines are clean, with the last line that it covers and
-    /// the offset at which these lines end.
+    /// Returns the index, the number and the hash of the last line whose execution it has, and the offset up to which
+    /// it covers the segment. Not all of these lines have to be clean. Returns `None` if there is no index with
+    /// executions.
     pub(in crate::ledger) fn into_executions(self) -> Option<(Index, Link, u64)> {
         let index = self.index.map(|covered| covered.index).or(self.unclean)?;
         let (last, end) = index.has_executions_until().filter(|(_, end)| *end <= self.block.end())?;
@@ -175,7 +177,7 @@ impl Segment<'_> {
 }
 
 impl Covered {
-    /// Returns the lines that the index covers, and the index.
+    /// Returns the span of the lines that the index covers, and the index.
     pub(in crate::ledger) fn into_parts(self) -> (Span, Index) {
         (self.span, self.index)
     }

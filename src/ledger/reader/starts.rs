@@ -1,4 +1,4 @@
-//! A period, and the parts of a segment that can have lines of executions that start in it.
+//! Finds the parts of a segment that can have the executions of a period.
 
 use std::ops::Range;
 
@@ -17,7 +17,7 @@ pub(super) struct Starts {
 }
 
 impl Starts {
-    /// The period that has every execution.
+    /// The period without limits, to which every execution belongs.
     pub(super) const ALL: Self = Self { since: None, until: None };
 
     pub(super) fn has(&self, start: Timestamp) -> bool {
@@ -29,8 +29,8 @@ impl Starts {
         (self.since.map_or(i64::MIN, hour_of), self.until.map_or(i64::MAX, hour_of))
     }
 
-    /// Returns the parts of a segment that can have lines of the period, among the lines that the segment's index
-    /// covers. Returns `None` if the index cannot be used, so that all of these lines have to be read.
+    /// Returns the parts of a segment that can have lines of the period. Considers only the lines that the segment's
+    /// index covers. Returns `None` if the index cannot be used, so that all of these lines have to be read.
     pub(super) fn parts(&self, segment: &mut Segment<'_>) -> Option<Vec<Block>> {
         let (first, last) = self.hours();
         let hours = segment.ask(|index| index.hours(first, last))?;

@@ -17,8 +17,8 @@ use crate::ledger::reader::scan::{BLOCK_BYTES, Progress, Seen, Superseded, fold_
 use crate::ledger::reader::segments::{Segment, Segments};
 use crate::metrics::ExecutionMetrics;
 
-/// The largest number of wanted lines of a segment that are read one by one. If there are more, reading the whole
-/// segment in order is faster, and holds fewer records in memory.
+/// The largest number of wanted lines of a segment that are read one by one. If there are more wanted lines, reading
+/// the whole segment in order is faster, and holds fewer records in memory.
 const HITS_MAX: usize = 4096;
 
 /// Passes each wanted record to `take`, in ledger order, until `take` returns false. Returns the lines that were
@@ -127,7 +127,7 @@ pub(in crate::ledger::reader) fn hit(
     record_at(file, entry.offset, span).filter(|record| index::keys_of(section, record).any(|key| key == entry.key))
 }
 
-/// Returns the record at an offset; `None` if it has no intact line of `span`.
+/// Returns the record at `offset`, or `None` if there is no intact line of `span` at this offset.
 pub(in crate::ledger::reader) fn record_at(
     file: &Arc<dyn StorageFile>,
     offset: u32,

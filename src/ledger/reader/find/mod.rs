@@ -26,8 +26,8 @@ pub struct FoundRecords {
     pub records: Vec<ExecutionMetrics>,
     /// True if more executions were found than were asked for. The rest of the ledger was then not read.
     pub has_more: bool,
-    /// The lines that are not records, among those that were read, and the segments that this process has no permission
-    /// to read. Lines that an index covers are always records.
+    /// The lines that were read but are not records, and the segments that this process has no permission to read.
+    /// Lines that an index covers are always records.
     pub skipped: Skipped,
 }
 

@@ -32,7 +32,7 @@ fn the_index_and_the_lines_have_the_same_executions() {
     let end = reader.remove_indexed(&mut missing, Cursor::START);
     assert_eq!((missing, end.segment), (HashSet::from([Uuid::from_u128(7)]), segments), "by the index alone");
     check();
-    // A damaged index and an empty one.
+    // Damage one index, and empty another index.
     let sealed = path.with_extension("ledger").join("sealed");
     for (name, bytes) in [("000002.index", 100), ("000001.index", 0)] {
         reader.storage.open(&sealed.join(name), Access::Append).unwrap().truncate(bytes).unwrap();

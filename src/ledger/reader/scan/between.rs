@@ -69,8 +69,8 @@ impl Scan {
         })
     }
 
-    /// Passes the stretches that have to be read to `read`, in ledger order. `parts` is called for a segment with an
-    /// index. It returns which of the covered lines have to be read, or `None` if all of them have to be read.
+    /// Calls `read` for each stretch that has to be read, in ledger order. Calls `parts` for each segment with an
+    /// index. `parts` returns which of the covered lines have to be read, or `None` if all of them have to be read.
     pub(super) fn each_stretch<A>(
         &self,
         (progress, value): (&mut Progress, &mut A),

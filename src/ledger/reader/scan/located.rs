@@ -15,7 +15,7 @@ use crate::journal::Cursor;
 use crate::journal::format::Layout;
 use crate::journal::read::blocks::{Block, Blocks};
 
-/// The position of a line: the id of its execution, and its offset in the segment.
+/// A line, as the id of its execution and its offset in the segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Located {
     /// The two halves of the id, of eight bytes each. The first half is the key of the line in an index.
@@ -23,8 +23,8 @@ pub(super) struct Located {
     pub(super) offset: u64,
 }
 
-/// Returns the positions of the records of `block` whose ids `is_wanted` accepts. `block` comes after the lines that
-/// `progress` includes. Needs 24 bytes of memory for each of these records.
+/// Returns the ids and the offsets of those records of `block` whose ids `is_wanted` accepts. `block` comes after the
+/// lines that `progress` includes. Needs 24 bytes of memory for each of these records.
 pub(super) fn located(
     storage: &dyn Storage,
     layout: &Layout,

@@ -111,7 +111,7 @@ impl Scan {
     /// part of the ledger. `merge` adds the value of the next part to the value of all earlier parts. If merging a
     /// value has the same effect as adding its records one by one, the result is the same for any number of threads.
     ///
-    /// At most eight values per thread wait to be merged, for a ledger of any length. Each thread holds 256 KiB of the
+    /// At most eight values per thread wait to be merged, however long the ledger is. Each thread holds 256 KiB of the
     /// ledger in memory, or one line if the line is longer than that.
     ///
     /// # Errors

@@ -10,9 +10,9 @@ use crate::journal::read::Sequence;
 use crate::journal::read::blocks::Block;
 use crate::ledger::index::Span;
 
-/// How far a pass has come, and the lines that it has skipped. A checkpoint stores this progress, so that a later pass
-/// can continue at the same position. The two passes together then have the same result as one pass over the whole
-/// ledger.
+/// The position that a pass has reached, and the lines that it has skipped. A checkpoint stores this progress, so that
+/// a later pass can continue at the same position. The two passes together then have the same result as one pass over
+/// the whole ledger.
 #[derive(Debug)]
 pub(in crate::ledger::reader) struct Progress {
     /// Where the next line will begin. The `seq` of the cursor is not updated; [`end`](Self::end) takes it from
@@ -62,8 +62,8 @@ impl Progress {
         self.sequence.seq() < span.first
     }
 
-    /// Adds the lines that an index covers: the lines of `span`, which are those from the start of the segment of
-    /// `block` to offset `end`. All of them are records, and none of them is repeated.
+    /// Adds the lines of `span`, which an index covers. They are the lines from the start of the segment to the offset
+    /// `end`. All of these lines are records, and none of them is repeated. `block` belongs to the same segment.
     pub(in crate::ledger::reader) fn pass_covered(&mut self, block: &Block, span: Span, end: u64) {
         self.sequence.extend(span.first, Sequence::after(span.last.seq));
         self.skipped_before.merge(std::mem::take(&mut self.skipped));

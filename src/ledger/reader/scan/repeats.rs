@@ -212,8 +212,8 @@ impl<'l> Finding<'l> {
         Ok(())
     }
 
-    /// Reads lines that seem to have the same id, in ledger order. Adds each line that has the same id as a later one.
-    /// Fails if an index lists a line under `key`, but the line has another key.
+    /// Reads lines that seem to have the same id, in ledger order. Adds each line that has the same id as a later line
+    /// to the superseded lines. Fails if an index lists a line under `key`, but the line has another key.
     fn compare(&mut self, key: Option<u64>, lines: impl Iterator<Item = (usize, u64)>) -> Result<(), Wrong> {
         let (mut last, mut last_covered) = (HashMap::new(), HashMap::new());
         for (at, offset) in lines {

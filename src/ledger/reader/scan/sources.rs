@@ -9,7 +9,7 @@ use crate::disk::StorageFile;
 use crate::ledger::index::{Entry, Section};
 use crate::ledger::reader::segments::Segment;
 
-/// An index that is damaged, or that does not match its segment.
+/// The error for an index that is damaged, or that does not match its segment.
 #[derive(Debug)]
 pub(super) struct Wrong;
 

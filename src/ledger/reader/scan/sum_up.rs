@@ -81,9 +81,10 @@ impl Scan {
         Ok(Scanned { value: all.report?, end: progress.end(), skipped: progress.into_skipped() })
     }
 
-    /// Adds up the sums of the index for those hours of a segment whose lines all count, and belong to one group of the
-    /// report. Returns the sums, the other hours of the period, and the parts of the segment that have the lines of
-    /// these other hours. Returns `None` if the index has no sums, or if the report cannot use them.
+    /// Adds up the sums that the index has for the hours of a segment. Uses the sums of an hour only if all its lines
+    /// count, and belong to one group of the report. Returns the sums, the other hours of the period, and the parts of
+    /// the segment that have the lines of these other hours. Returns `None` if the index has no sums, or if the report
+    /// cannot use them.
     fn by_sums<Z: TimeZone>(
         &self,
         segment: &mut Segment<'_>,
@@ -127,7 +128,7 @@ impl Scan {
     }
 }
 
-/// Changes the report in `all`, unless it is an error. If `change` fails, its error is stored in `all`.
+/// Changes the value in `all`, unless `all` is an error. If `change` fails, its error is stored in `all`.
 fn add<T>(all: &mut Result<T>, change: impl FnOnce(&mut T) -> Result<()>) {
     if let Ok(value) = all
         && let Err(error) = change(value)

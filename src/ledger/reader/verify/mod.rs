@@ -1,6 +1,6 @@
-//! Verifies every line of a ledger. Three things are compared with the line: its own hash, the copy of this hash in the
-//! next line (the chain), and kept heads. A head is the number and the hash of the last line of a ledger. A *kept* head
-//! is one that the user stored elsewhere and passed to the verification.
+//! Verifies every line of a ledger. Each line is compared with three things: its own hash, the copy of this hash in the
+//! next line (the chain), and the kept heads. A head is the number and the hash of the last line of a ledger. A *kept*
+//! head is one that the user stored elsewhere and passed to the verification.
 //!
 //! Computing the hashes takes most of the time. The hash of a line does not depend on other lines, so all cores compute
 //! hashes ([`check`]). One thread then judges the results line by line ([`chain`]).
