@@ -64,7 +64,7 @@ impl Answer {
 
 /// The consequence that a warning names if a begin mark could not be written.
 pub(super) const UNMARKED: &str = "an execution was not marked as started";
-/// The consequence that a warning names if only the basic fields of a record were stored.
+/// The consequence that a warning names if fields of a record were left out.
 pub(super) const REFUSED: &str = "fields of a record were left out";
 
 /// The result of recording one execution. A program can ignore this result, because the ledger warns about each problem

@@ -177,8 +177,8 @@ fn commit(shared: &Shared, jobs: &mut Vec<Job>) {
     for store in stores {
         match store {
             Store::Finish(_, slot, promise) => {
-                // The entries of these records have no id. So the records are not compared with others, and there is no
-                // conflict.
+                // The entries of these records have no id. So the records are not compared with the records in the
+                // ledger, and there is no conflict.
                 let answer = finished.next().unwrap_or_else(lost).unwrap_or_else(|error| shared.lose(error));
                 ended.extend(slot.filter(|_| !matches!(answer, Answer::Lost(_))));
                 answers.push((promise, answer));

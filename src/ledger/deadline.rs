@@ -102,7 +102,8 @@ impl<W: FnOnce() -> T + Send, L: FnOnce(T) + Send, T: Send> Job for Call<W, L, T
         made();
         let mut state = lock(&self.state);
         if matches!(*state, CallState::UnderWay) {
-            // Drop `late` before the caller is woken, so that this thread then holds no values of the caller.
+            // Drop `late` before the caller is woken, so that this thread holds no values of the caller when the caller
+            // continues.
             drop(late);
             *state = CallState::Done(result);
             self.done.notify_one();

@@ -245,8 +245,8 @@ impl Execution {
         self.record.cost.estimated_usd = self.estimates.add(estimate);
     }
 
-    /// Records the state of a quota: `free_tier_quota_remaining`, and `free_tier_quota_pct_used`, which is at most 100
-    /// even if the quota was exceeded.
+    /// Records the state of a quota in `free_tier_quota_remaining` and `free_tier_quota_pct_used`. The percentage is at
+    /// most 100, even if the quota was exceeded.
     pub fn set_quota(&mut self, status: &QuotaStatus) {
         self.record.free_tier_quota_remaining = Some(status.remaining);
         self.record.free_tier_quota_pct_used = Some(status.pct_used.min(100.0));

@@ -190,7 +190,7 @@ impl Fallback {
         Ok(found)
     }
 
-    /// Returns a check that reports how many records of each ledger this directory holds, and the files that cannot be
+    /// Returns a check that reports how many records of each ledger this directory holds, and which files cannot be
     /// read. Returns `None` if the directory has neither records nor unreadable files.
     pub fn examine(&self) -> Option<Check> {
         const NAME: &str = "elsewhere";

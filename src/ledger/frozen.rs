@@ -27,8 +27,8 @@ use crate::metrics::{ExecutionMetrics, Timestamp};
 /// A line is `{"week_start":…,"computed_from":{"records":…,"skipped":…,"period":…},"baselines":{…},"samples":"…"}`, to
 /// which the three keys of the chain are added: `seq`, `prev` and `hash`. `baselines` has the baseline of each skill,
 /// for people and programs to read. `samples` has the counts and sums of the records, which a
-/// [comparison](FrozenBaselines::compare) needs. These are the bytes of [`Accumulator::to_bytes`] as text: the first
-/// byte as two hex digits, and the others in base64. `samples` takes 4 to 30 KB per skill.
+/// [comparison](FrozenBaselines::compare) needs. The value of `samples` is the bytes of [`Accumulator::to_bytes`] as
+/// text: the first byte as two hex digits, and the other bytes in base64. `samples` takes 4 to 30 KB per skill.
 ///
 /// [`Accumulator::to_bytes`]: crate::baseline::Accumulator::to_bytes
 ///

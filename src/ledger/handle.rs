@@ -85,8 +85,8 @@ impl Ledger {
     /// - [`ErrorKind::Unsuitable`] if the ledger itself is named `quota.jsonl`, or if the quota's path cannot hold a
     ///   journal.
     /// - [`ErrorKind::Newer`] if a newer version of this crate wrote the quota.
-    /// - [`ErrorKind::Malformed`] if the journal's identity cannot be read, or if a line is not a line of a quota. The
-    ///   error names the line.
+    /// - [`ErrorKind::Malformed`] if the file with the journal's id cannot be read, or if a line is not a line of a
+    ///   quota. The error names the line.
     /// - [`ErrorKind::Timeout`] if another process holds the journal's lock for too long.
     /// - [`ErrorKind::Io`] if the journal cannot be created or read.
     pub fn quota(&self, limits: Limits) -> Result<Quota> {
@@ -103,7 +103,7 @@ impl Ledger {
     /// - [`ErrorKind::Unsuitable`] if the ledger itself is named `baselines.jsonl`, or if the journal's path cannot
     ///   hold a journal.
     /// - [`ErrorKind::Newer`] if a newer version of this crate wrote the journal.
-    /// - [`ErrorKind::Malformed`] if the journal's identity cannot be read.
+    /// - [`ErrorKind::Malformed`] if the file with the journal's id cannot be read.
     /// - [`ErrorKind::Timeout`] if another process holds the journal's lock for too long.
     /// - [`ErrorKind::Io`] if the journal cannot be created or read.
     pub fn frozen_baselines(&self) -> Result<BaselineJournal> {
@@ -154,7 +154,7 @@ impl Options {
     /// # Errors
     /// - [`ErrorKind::Unsuitable`] if `path` cannot hold a ledger; see [`Ledger::open`].
     /// - [`ErrorKind::Newer`] if a newer version of this crate wrote the ledger.
-    /// - [`ErrorKind::Malformed`] if the ledger's identity cannot be read.
+    /// - [`ErrorKind::Malformed`] if `ledger.json`, the file with the ledger's id, cannot be read.
     /// - [`ErrorKind::Timeout`] if the ledger has to be created and another process holds its lock for too long.
     /// - [`ErrorKind::Io`] if the disk fails.
     pub fn open(self, path: impl AsRef<Path>) -> Result<Ledger> {

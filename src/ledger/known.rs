@@ -158,8 +158,8 @@ impl KnownIds {
     }
 
     /// Opens the indexes, and reads the lines that they do not cover in sealed segments. A segment that cannot be read
-    /// is left out, so that appends still work, and the caller warns about it. A record of an execution in such a
-    /// segment can then be appended a second time.
+    /// is left out, so that appends still work. The errors about such segments are returned, and the caller warns about
+    /// them. If an execution has a record in such a segment, its record can be appended a second time.
     fn open(&self) -> Result<(State, Vec<Error>)> {
         let resume =
             |cursor| Lines::resume(Arc::clone(&self.storage), self.layout.clone(), cursor).passing_unreadable();
@@ -342,7 +342,7 @@ impl KnownIds {
 }
 
 impl State {
-    /// Returns true if all lines up to `end`, and no others, have been read.
+    /// Returns true if exactly the lines up to `end` have been read.
     fn is_at(&self, end: Mark) -> bool {
         let Cursor { segment, offset, .. } = self.lines.cursor();
         segment == end.segment && offset == end.len && (offset == 0 || self.last == Some(end.link))

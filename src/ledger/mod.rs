@@ -1,7 +1,8 @@
 //! The ledger, which stores records of executions durably. It writes them to a [journal](crate::journal), which turns
 //! bytes into durable lines.
 //!
-//! - The write side is [`Ledger`], opened with [`Options`], and [`Execution`], the guard around one execution.
+//! - The write side has [`Ledger`], which is opened with [`Options`], and [`Execution`], which is the guard around one
+//!   execution.
 //! - The module `pending` stores executions and records that have no line in the ledger yet. A *begin mark* notes that
 //!   an execution has begun. A *detached* execution belongs to no process. The *spill* holds records that could not be
 //!   appended. A process that opens the ledger *sweeps*: it records the unfinished executions of dead processes as

@@ -192,9 +192,9 @@ impl Options {
     ///
     /// By default, warnings are printed to stderr. Warnings are similar if they have the same consequence, kind of
     /// error, operation and path. Of several similar warnings, at most one is printed per second, and the others are
-    /// suppressed. The next similar warning that is printed says how many were suppressed. If none follows, that number
-    /// is printed when the ledger is dropped. A hook can use [`Warnings`](crate::journal::Warnings) to suppress similar
-    /// warnings in the same way.
+    /// suppressed. The next similar warning that is printed says how many were suppressed. If no similar warning
+    /// follows, that number is printed when the ledger is dropped. A hook can use
+    /// [`Warnings`](crate::journal::Warnings) to suppress similar warnings in the same way.
     #[must_use]
     pub fn on_warning(mut self, warn: impl Fn(&Error) + Send + Sync + 'static) -> Self {
         self.journal.warn = Arc::new(warn);

@@ -31,7 +31,7 @@ const FIRST_BYTES: usize = 64 * 1024;
 const COPY_BYTES_MAX: u64 = 512 * 1024 * 1024;
 
 /// The size of the blocks that an index is built from. The blocks are large, so that joining their entries takes only a
-/// small part of the time.
+/// small part of the building time.
 const BLOCK_BYTES: u64 = 2 * 1024 * 1024;
 
 /// The index of the active segment is built or extended once this many bytes of the segment are not in it. Scanning

@@ -26,7 +26,7 @@ const PAGE_HEAD_BYTES: usize = 16;
 /// The longest text of a page.
 pub(super) const TEXT_BYTES_MAX: usize = PAGE_BYTES - 2;
 
-/// The content of a section. The number is the kind of the section in the file.
+/// What a section contains. The number identifies the section in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::ledger) enum Section {
     /// The lines of each execution.

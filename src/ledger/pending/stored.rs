@@ -31,7 +31,7 @@ struct StoredPending {
 }
 
 impl Pending {
-    /// Returns a JSON object with `record`, which is JSON, and the position `since`.
+    /// Returns a JSON object with the position `since` and the record, which is given as JSON.
     pub(in crate::ledger) fn to_json(since: Cursor, record: &[u8]) -> Vec<u8> {
         let Cursor { segment, offset, .. } = since;
         let mut json = format!("{{\"segment\":{segment},\"offset\":{offset},\"record\":").into_bytes();

@@ -83,7 +83,7 @@ fn interrupted(left: &Left) -> impl Iterator<Item = Pending> {
     })
 }
 
-/// Appends the records of `pending` whose executions have no record in the ledger yet. Returns the number of appended
+/// Appends the records in `pending` whose executions have no record in the ledger yet. Returns the number of appended
 /// records.
 ///
 /// If the ledger has a record that says less about the end of the execution, such as one with the status interrupted,

@@ -72,9 +72,9 @@ impl LedgerReader {
         let begun: Vec<_> = begun.executions.into_iter().map(|begun| begun.record).collect();
         let damaged = spilled.damaged.then(|| SpilledRecords::DAMAGED.to_owned());
         if !gate.verifies_every_line()
-            // An error is ignored here. If the disk has failed, the pass below returns the error. If this process has
-            // reached its limit of open files, the pass below can still succeed, because it opens one segment at a
-            // time.
+            // An error is ignored here. If the disk has failed, the verification below returns the error. If this
+            // process has reached its limit of open files, the verification can still succeed, because it opens one
+            // segment at a time.
             && let Ok(Some(intact)) = Intact::of(self)
             && let Some(places) = intact.related(&gate, &begun)
         {

@@ -101,7 +101,8 @@ impl LedgerReader {
         }
         // The order of these reads matters. A record is written to the ledger or the spill before its begin mark is
         // removed. A spilled record is written to the ledger before it is removed from the spill. So the marks are read
-        // first, then the spill, and then the ledger. In this order, each execution is found in at least one of them.
+        // first, then the spill, and then the ledger. In this order, each execution is found in at least one of the
+        // three places.
         let spilled = spill::all(storage, layout, &mut unreadable)?.records;
         let spilled: HashSet<_> = spilled.iter().map(|pending| pending.record.execution_id).collect();
         let missing = self.without_record(pending.iter().map(|(pending, _)| pending), &mut unreadable)?;

@@ -48,8 +48,8 @@ impl LedgerReader {
     /// Builds the index of each segment again, even if the segment has an index. Removes each index whose segment no
     /// longer exists.
     ///
-    /// This call is never necessary, because each call that needs an index builds it if it is missing. After this call,
-    /// the next such call is fast.
+    /// This call is never necessary, because each call that needs an index builds the index if it is missing. After
+    /// this call, the next such call is fast.
     ///
     /// # Errors
     /// [`ErrorKind::Io`] if a segment cannot be read, or an index cannot be written; [`ErrorKind::Unsuitable`] if the

@@ -85,8 +85,8 @@ impl LedgerReader {
     /// [`ErrorKind::Io`] if `out` fails, or if the disk fails. Damage is not an error.
     pub fn write_lines(&self, mut out: impl Write) -> Result<WrittenLines> {
         let (storage, layout) = (&*self.storage, &self.layout);
-        // Other processes may append lines during the call. Read the end and the truncations before the lines, so that
-        // appended lines do not delay the end of the call, and do not seem to be missing.
+        // Other processes may append lines during the call. So read the end and the truncations before the lines. In
+        // the other order, these lines could delay the end of the call, or could seem to be missing.
         let end = End::now(storage, layout)?;
         let truncations = self.truncations();
         let mut lines = Lines::from_start(Arc::clone(&self.storage), layout.clone()).passing_unreadable();

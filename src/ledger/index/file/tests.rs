@@ -105,7 +105,8 @@ fn a_lookup_reads_few_lines_even_if_all_ids_begin_with_the_same_bytes() {
     for id in COUNT + 1..=2 * COUNT {
         assert_eq!(index.last_line_of(&segment, Uuid::from_u128(id)).unwrap(), Some(None));
     }
-    // A lookup reads at most two pages and, if the execution has a line, this line with the byte before it.
+    // A lookup reads at most two pages. If the execution has a line, the lookup also reads this line and the byte
+    // before it.
     let most = 2 * 2 * COUNT as usize + 2 * COUNT as usize;
     assert!(reads.load(Ordering::Relaxed) <= most, "{reads:?} of {most}");
 }
@@ -138,7 +139,7 @@ fn an_index_that_is_extended_knows_all_executions() {
     }
 }
 
-/// A line that is not a record does not make each process that appends read the whole segment.
+/// Even if a line is not a record, a process that appends does not have to read the whole segment.
 #[test]
 fn an_execution_is_found_in_a_segment_that_is_not_clean() {
     let directory = tempfile::tempdir().unwrap();
@@ -169,7 +170,7 @@ fn an_execution_is_found_in_a_segment_that_is_not_clean() {
     assert_eq!(recorded, Some(7));
     let mut records = ledger.reader().records();
     assert_eq!(records.by_ref().filter(Result::is_ok).count(), 1_999);
-    // After a recovery that removes lines, the index of the lines before does not match.
+    // After a recovery that removes lines, the index that was built before does not match.
     let file = Disk.open(&path, Access::Append).unwrap();
     file.truncate(file.length().unwrap() - 1).unwrap();
     let layout = Layout::new(&path);

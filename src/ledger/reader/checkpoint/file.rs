@@ -140,8 +140,8 @@ impl CheckpointFile<'_> {
 
     fn bytes(&self) -> io::Result<Vec<u8>> {
         let file = self.storage.open(&self.path(), Access::Read)?;
-        // A file longer than `BYTES_MAX` is not a checkpoint. Only its beginning is read, whose checksum is wrong, so
-        // it is refused later.
+        // A file longer than `BYTES_MAX` is not a checkpoint. Only the beginning of such a file is read. Its checksum
+        // is wrong, so the file is refused later.
         let mut bytes = vec![0; file.length()?.min(BYTES_MAX) as usize];
         let read = read_full_at(&*file, &mut bytes, 0)?;
         bytes.truncate(read);

@@ -73,8 +73,8 @@ impl LedgerReader {
     /// hyphens. Like [`find`](Self::find), this call returns the last record of each execution.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the disk fails, or if the only segments with records are those that
-    /// this process has no permission to read; [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if `digits` are not 1
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the disk fails, or if no record could be read because this process
+    /// has no permission to read some segments; [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if `digits` are not 1
     /// to 32 hex digits.
     pub fn find_prefix(&self, digits: &str, limit: usize) -> Result<FoundRecords> {
         let mut found = FoundRecords::default();

@@ -52,8 +52,8 @@ impl Compared {
         self.parts.contains(part)
     }
 
-    /// Writes the file. Does nothing if there is only one part, if the parts are too small, if the file would be too
-    /// large, or if another process is writing the file.
+    /// Writes the file. Does nothing if there is only one part, or if the parts are too small. Does nothing if the file
+    /// would be too large, or if another process is writing it.
     pub(super) fn write(storage: &dyn Storage, layout: &Layout, parts: Vec<Part>, superseded: Vec<(u64, u64)>) {
         let bytes = parts.iter().map(|part| part.end).sum::<u64>();
         let Some(id) = id(storage, layout).filter(|_| bytes >= COVERED_MIN && parts.len() > 1) else { return };

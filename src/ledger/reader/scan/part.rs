@@ -1,4 +1,4 @@
-//! The lines of a segment that an index covers, for the comparison of several segments.
+//! Identifies the lines of a segment that an index covers, so that the result of a comparison can list these parts.
 
 /// The end of the lines of a segment that an index covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

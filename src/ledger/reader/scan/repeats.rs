@@ -4,9 +4,9 @@
 //! also lists the lines that a later line of the same segment supersedes. So this module only has to compare lines of
 //! different segments, and the lines that no index covers.
 //!
-//! To compare segments, their sorted keys are merged, the lowest key first. If only one segment has the lowest key, all
-//! keys of this segment that are lower than those of the other segments are skipped. UUIDs of version 7 are ordered by
-//! time, so most pages of each index are skipped.
+//! To compare segments, their sorted keys are merged, the lowest key first. If only one segment has the lowest key, its
+//! keys are skipped up to the lowest key of the other segments. UUIDs of version 7 are ordered by time, so most pages
+//! of each index are skipped.
 //!
 //! Two ids can have the same first half. So if a key occurs several times, its lines are read, and their whole ids are
 //! compared.

@@ -1,5 +1,6 @@
 //! The lines of a segment, sorted by the ids of their executions. They come from the segment's index, or from the
-//! segment itself if no index covers them. The comparison of segments reads several such sources in parallel.
+//! segment itself if no index covers them. The comparison of segments reads several such sources together, in the order
+//! of the ids.
 
 use std::sync::Arc;
 
@@ -51,7 +52,7 @@ impl<'l> Source<'l> {
         matches!(self.lines, Sorted::Covered { .. })
     }
 
-    /// Returns the part of the segment that the index covers, or `None` if these are lines that no index covers.
+    /// Returns the part of the segment that the index covers, or `None` if no index covers the lines of this source.
     pub(super) fn part(&self) -> Option<Part> {
         let Sorted::Covered { segment, .. } = &self.lines else { return None };
         let index = segment.index.as_ref()?;

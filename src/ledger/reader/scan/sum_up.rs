@@ -23,7 +23,7 @@ struct SumUp<Z> {
 }
 
 impl Scan {
-    /// Adds executions to `report`: those whose start time `counts` accepts.
+    /// Adds each execution whose start time `counts` accepts to `report`.
     ///
     /// The [index](crate::LedgerReader::find) of a segment stores the sums of each hour, so most lines do not have to
     /// be read. The lines of an hour are read only if `counts` excludes a part of the hour, or if the hour belongs to
@@ -96,8 +96,8 @@ impl Scan {
             return None;
         }
         let (first, last) = self.starts.hours();
-        // Ask for all three at once, so that they come from the same index: if a page is damaged, the index is replaced
-        // and asked again.
+        // Ask for all three at once, so that they come from the same index. If a page is damaged, `ask` replaces the
+        // index and asks again.
         let (hours, names, pages) = segment.ask(|index| {
             let answers = (index.hours(first, last)?, index.names()?, index.sums(first, last)?);
             Ok(match answers {

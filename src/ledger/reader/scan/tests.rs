@@ -30,7 +30,8 @@ fn places(skipped: &Skipped) -> Vec<(std::path::PathBuf, u64, u64)> {
     skipped.errors().iter().map(place).collect()
 }
 
-/// Reads the fields of one line after the other. Leaves out a record if the same execution has a later one.
+/// Reads the fields of the lines, one line after the other. Leaves out a record if the same execution has a later
+/// record.
 fn by_lines(layout: &Layout) -> Seen {
     let (mut seen, mut skipped, mut last) = (Seen::default(), Skipped::default(), HashMap::new());
     let mut left_out = HashSet::new();
@@ -196,7 +197,7 @@ fn a_later_pass_continues_at_the_end_of_an_earlier_one() {
     });
 }
 
-/// Both ways of reading end at the same position, and after the same number of lines.
+/// A pass and [`Lines`] end at the same position, and after the same number of lines.
 #[test]
 fn the_end_of_a_pass_equals_that_of_lines() {
     let directory = tempfile::tempdir().unwrap();

@@ -92,7 +92,7 @@ fn the_position_of_a_fault_counts_from_the_start_of_the_file() {
     assert_eq!(places, [(layout.sealed_segment(1), 2, at(0)), (layout.active().to_owned(), 3, at(1))]);
 }
 
-/// A change of the bytes of a ledger.
+/// A way in which the bytes of a ledger are damaged.
 #[derive(Debug, Clone)]
 pub(in crate::ledger) enum Damage {
     Flip(Index, u32),
