@@ -321,7 +321,9 @@ fn anything_else_in_the_place_of_the_archive_is_refused() {
 
     ledger.archive_segments(1, place.archive()).unwrap();
     fs::write(place.archived(), "").unwrap();
-    assert!(refused(&place.archive()).starts_with("found an active segment, since the archive was opened for writing"));
+    assert!(
+        refused(&place.archive()).starts_with("found an active segment, because the archive was opened for writing")
+    );
 }
 
 /// Two threads archive and two append at the same time. No record is lost or repeated, and both chains are whole.

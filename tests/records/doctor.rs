@@ -264,7 +264,7 @@ fn a_damaged_end_is_a_warning() {
     let whole = std::fs::read_to_string(place.path()).unwrap();
     std::fs::write(place.path(), whole.clone() + "{\"exe").unwrap();
     let advice =
-        "a writer is still writing them. If it crashed, the next process that opens the ledger repairs the end";
+        "a writer may still be writing them. After a crash, the next process that opens the ledger repairs the end";
     place.assert("end", Level::Warning, "5 bytes after the last line", advice);
 
     std::fs::write(place.path(), whole.replace("summarise", "summarize")).unwrap();

@@ -293,7 +293,9 @@ fn a_segment_that_is_cut_while_it_is_read_is_named() {
     }
     let written = LedgerReader::open(place.ledger()).unwrap().write_lines(Cutting(place.ledger())).unwrap();
     assert_eq!((written.lines, written.damage_count), (8, 1));
-    assert!(written.damage[0].to_string().ends_with("x.jsonl: it became shorter while it was read. Read it again"));
+    assert!(
+        written.damage[0].to_string().ends_with("x.jsonl: the file became shorter while it was read. Read it again")
+    );
 }
 
 #[test]

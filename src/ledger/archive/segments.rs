@@ -231,7 +231,7 @@ impl Ledger {
         }
         if examine(archive.active())?.is_some() {
             return Err(unsuitable(
-                "found an active segment, since the archive was opened for writing; expected only sealed ones. \
+                "found an active segment, because the archive was opened for writing; expected only sealed ones. \
                  Choose another directory",
             ));
         }

@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_keys_of_a_run_and_an_execution_are_the_known_ones() {
+    fn a_run_and_an_execution_have_the_expected_keys() {
         // SHA-256 of `abc`: FIPS 180-2, example B.1.
         assert_eq!(of_run("abc"), 0xba78_16bf_8f01_cfea);
         let id = Uuid::from_u128(0x019c_5d2a_5a40_7000_8000_0000_0000_0001);

@@ -86,7 +86,7 @@ impl LedgerReader {
     pub fn write_lines(&self, mut out: impl Write) -> Result<WrittenLines> {
         let (storage, layout) = (&*self.storage, &self.layout);
         // Other processes may append lines during the call. So read the end and the truncations before the lines. In
-        // the other order, these lines could delay the end of the call, or could seem to be missing.
+        // the other order, the appended lines could delay the end of the call, or could seem to be missing.
         let end = End::now(storage, layout)?;
         let truncations = self.truncations();
         let mut lines = Lines::from_start(Arc::clone(&self.storage), layout.clone()).passing_unreadable();
@@ -97,7 +97,7 @@ impl LedgerReader {
                 Ok(None) => {
                     if end.is_cut(storage, layout)? {
                         let error = Error::new(ErrorKind::Malformed, READ).path(layout.active());
-                        writing.written.add(error.detail("it became shorter while it was read. Read it again"));
+                        writing.written.add(error.detail("the file became shorter while it was read. Read it again"));
                     }
                     break;
                 }

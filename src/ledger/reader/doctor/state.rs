@@ -155,7 +155,7 @@ fn of_end(layout: &Layout, now: Timestamp) -> Result<Check> {
         _ if unended > 0 => Check::warning(
             NAME,
             format!("{unended} bytes after the last line"),
-            "a writer is still writing them. If it crashed, the next process that opens the ledger repairs the end",
+            "a writer may still be writing them. After a crash, the next process that opens the ledger repairs the end",
         ),
         None => Check::ok(NAME, "no line yet"),
         Some((None, _)) => Check::warning(NAME, "the last line has no valid hash", "run `runledger verify` to see why"),

@@ -199,7 +199,7 @@ fn a_later_pass_continues_at_the_end_of_an_earlier_one() {
 
 /// A pass and [`Lines`] end at the same position, and after the same number of lines.
 #[test]
-fn the_end_of_a_pass_equals_that_of_lines() {
+fn a_pass_and_lines_end_at_the_same_position() {
     let directory = tempfile::tempdir().unwrap();
     let bytes = [damaged(&[]), b"{\"torn".to_vec()].concat();
     let layout = write_segments(directory.path(), [&bytes[..7000], &bytes[7000..]]);

@@ -58,7 +58,7 @@ fn a_damaged_trailer_is_one_fault() {
 
 /// Torn bytes and a missing line are reported as one fault only if exactly one torn piece replaces exactly one line.
 #[test]
-fn torn_bytes_are_an_edited_line_only_in_the_place_of_one_missing_line() {
+fn torn_bytes_count_as_an_edited_line_only_if_they_replace_one_missing_line() {
     let (directory, _) = ledger();
     let (lines, _) = whole();
     let line = |number: usize| lines[number].1.clone();
