@@ -29,8 +29,8 @@ pub(super) fn to_json(record: &ExecutionMetrics) -> Result<String> {
     Ok(json)
 }
 
-/// Returns the id of the record in `json`, which can have the trailer of a line. Returns `None` if there is no id. Does
-/// not check whether the rest is a record.
+/// Returns the id of the record in `json`, which is a whole line or only a record. Returns `None` if there is no id.
+/// Does not check whether the rest is a record.
 pub(super) fn id_of(json: &[u8]) -> Option<Uuid> {
     #[derive(Deserialize)]
     struct Id {

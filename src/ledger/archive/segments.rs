@@ -213,8 +213,8 @@ impl Ledger {
         Ok(())
     }
 
-    /// Returns the layout of the archive in `directory`, which has the paths of its files. Creates the archive's
-    /// internal directory. `first` is the number of the first segment that will be moved to the archive.
+    /// Creates the internal directory of the archive in `directory`, and returns the layout of the archive, which has
+    /// all paths. `first` is the number of the first segment that will be moved to the archive.
     fn open_archive(&self, directory: &Path, first: u64) -> Result<Layout> {
         let (storage, layout) = (self.storage(), self.shared.journal.layout());
         let name = layout.active().file_name().unwrap_or_default();

@@ -15,7 +15,7 @@ use crate::journal::Cursor;
 use crate::journal::format::Layout;
 use crate::journal::read::blocks::{Block, Blocks};
 
-/// A line, as the id of its execution and its offset in the segment.
+/// The id of a line's execution, and the offset of the line in its segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Located {
     /// The two halves of the id, of eight bytes each. The first half is the key of the line in an index.
