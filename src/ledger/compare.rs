@@ -16,9 +16,8 @@ use crate::metrics::{CostProvenance, CostSource, ExecutionMetrics, Status, cut};
 pub(super) enum Comparison {
     /// Do not store the record: line `seq` has the same content, or says more about the end of the execution.
     Same { seq: u64 },
-    /// Try again to append the record. If `replaces` is a line, the record replaces that line. There are three possible
-    /// reasons: the line is not a record, it says less about the end of the execution, or it lacks values that the
-    /// record has.
+    /// Try again to append the record. If `replaces` is a line, the record replaces that line. This happens if the line
+    /// is not a record, says less about the end of the execution, or lacks values that the record has.
     Again { replaces: Option<LinePlace> },
     /// Refuse the record: the line has other content.
     Conflict(Difference),

@@ -379,8 +379,8 @@ fn damaged(path: &Path) -> Error {
         .detail("found no complete record; expected one. Examine the file, and then remove it")
 }
 
-/// Returns the path of the ledger and the record from the last valid line of a file, or `None` if the file has no valid
-/// line.
+/// Reads the path of the ledger and the record from the last valid line of a file. Returns `None` if the file has no
+/// valid line.
 fn last(file: Arc<dyn StorageFile>) -> io::Result<Option<(PathBuf, ExecutionMetrics)>> {
     let mut last = None;
     let mut lines = Splitter::new(file, 0);

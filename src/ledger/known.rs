@@ -37,8 +37,8 @@ use crate::mutex::{lock, try_lock};
 const IDS_MAX: usize = 200_000;
 /// The maximum number of segments that stay open. Each of them has two open files: the segment and its index.
 const OPEN_MAX: usize = 64;
-/// If the lines up to the end of the journal were read longer ago than this, a call reads the new lines before it
-/// acquires the journal's lock. So the call holds the lock for a shorter time.
+/// If the end of the journal was reached longer ago than this, a call reads the new lines before it acquires the
+/// journal's lock. So the call holds the lock for a shorter time.
 const READ_AGAIN: Duration = Duration::from_secs(1);
 
 /// The ids of the executions that have a record.

@@ -6,9 +6,9 @@
 //! ledger can read and verify the archive. The lines of the archive are the beginning of the chain, and the lines of
 //! the ledger continue the chain. The ledger's `events.jsonl` says which line is the last one in the archive.
 //!
-//! To move a file, the ledger copies it, syncs the copy, compares it with the file, writes and syncs an event, and then
-//! removes the file. If a crash interrupts the move, the file is at its old path or at both paths. The next call then
-//! completes the move.
+//! To move a file, the ledger copies it, syncs the copy, and compares the copy with the file. The ledger then writes
+//! and syncs an event, and removes the file. If a crash interrupts the move, the file is at its old path or at both
+//! paths. The next call then completes the move.
 
 mod copy;
 mod file;

@@ -158,10 +158,10 @@ impl Ledger {
     /// No record is deleted. The archive is a ledger of the same name, so every reader can read and verify it. Do not
     /// open the archive for writing. [`Verification::archived`] says which line is the last one in the archive.
     ///
-    /// Other threads and processes can append during the move. If a [`Records`](crate::ledger::Records) iterator has
-    /// not finished reading a segment that is moved, the iterator reports the lines that it misses, and continues after
-    /// the segment. A [`Scan`](crate::ledger::Scan) or a verification fails if it reaches a segment that was moved in
-    /// the meantime.
+    /// Other threads and processes can append during the move. A [`Records`](crate::ledger::Records) iterator may be
+    /// reading a segment that is moved. In that case, the iterator reports the lines that it misses, and continues
+    /// after the segment. A [`Scan`](crate::ledger::Scan) or a verification fails if it reaches a segment that was
+    /// moved in the meantime.
     ///
     /// [`Verification::archived`]: crate::ledger::Verification::archived
     ///

@@ -15,8 +15,8 @@ use crate::metrics::ExecutionMetrics;
 /// The longest segment that an index covers, because an offset has four bytes.
 pub(super) const SEGMENT_BYTES_MAX: u64 = u32::MAX as u64;
 
-/// If more than this number of lines have the same key, the index also lists each of them under a key that depends on
-/// the whole id. So a lookup does not have to read all of these lines.
+/// If more lines than this have the same key, the index also lists each of these lines under another key, which depends
+/// on the whole id. So a lookup does not have to read all of these lines.
 pub(super) const SHARING_MAX: usize = 8;
 
 /// The content of an index of the first `bytes` bytes of a segment.

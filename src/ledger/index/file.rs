@@ -230,8 +230,8 @@ impl<'l> Place<'l> {
             content.find_repeated(|offset| id_at(segment.file(), offset.into())).is_some()
         };
         if !is_whole {
-            // There are three possible reasons: the old index names a line that does not exist, the segment cannot be
-            // read, or the segment is no longer clean.
+            // The old index names a line that does not exist, the segment cannot be read, or the segment is no longer
+            // clean.
             return if is_extended { self.content(segment, None) } else { Ok(None) };
         }
         let covered = if segment.is_active { content.bytes } else { before.len };
@@ -292,9 +292,8 @@ impl Index {
         self.head.lines.span().map(|span| (span, self.head.tie.bytes))
     }
 
-    /// Returns the number and the hash of the last line whose execution the index has, and the offset up to which the
-    /// index covers the segment. Not all of these lines have to be clean. Returns `None` if the index has no
-    /// executions.
+    /// Returns the last line whose execution the index has, as its number and hash, and the offset at which the covered
+    /// lines end. Not all of these lines have to be clean. Returns `None` if the index has no executions.
     pub(in crate::ledger) fn has_executions_until(&self) -> Option<(Link, u64)> {
         Some((self.head.lines.last()?, self.head.tie.bytes))
     }

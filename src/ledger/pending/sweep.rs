@@ -86,10 +86,10 @@ fn interrupted(left: &Left) -> impl Iterator<Item = Pending> {
 /// Appends the records in `pending` whose executions have no record in the ledger yet. Returns the number of appended
 /// records.
 ///
-/// If the ledger has a record that says less about the end of the execution, such as one with the status interrupted,
-/// the pending record replaces it. If the ledger has any other record with the same id, warns and appends the pending
-/// record too. The program that made the pending record already has the answer that the record is stored, so the record
-/// must not be refused now.
+/// The ledger may have a record that says less about the end of the execution, such as a record with the status
+/// interrupted. The pending record then replaces that record. If the ledger has any other record with the same id,
+/// warns and appends the pending record too. The program that made the pending record already has the answer that the
+/// record is stored, so the record must not be refused now.
 pub(in crate::ledger) fn append_missing(
     journal: &Journal,
     known: &Arc<KnownIds>,

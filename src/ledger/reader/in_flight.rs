@@ -53,8 +53,8 @@ pub struct InFlightExecutions {
 pub struct SpilledRecords {
     /// The spilled records: those that could not be appended to the ledger so far.
     pub records: Vec<ExecutionMetrics>,
-    /// True if the spill holds bytes that are not a record: a damaged record, the rest of a failed write, or a record
-    /// that is being written. It is unknown which execution these bytes belong to.
+    /// True if the spill holds bytes that are not a record. They may be a damaged record, the rest of a failed write,
+    /// or a record that is being written. It is unknown which execution these bytes belong to.
     pub damaged: bool,
     /// An error for each file of the spill, and for each segment, that this process has no permission to read. A spill
     /// file that cannot be read may hold more records.

@@ -16,8 +16,8 @@ use crate::journal::read::line_at;
 use crate::ledger::index::{Section, of_run};
 use crate::metrics::{ExecutionMetrics, Timestamp};
 
-/// If a segment has at most this many lines of a run, they are found through the index, and all of them are read and
-/// checked. If there are more lines, reading the segment backwards finds the last ones faster.
+/// If a segment has at most this many lines of a run, the lines are found through the index, and all of them are read.
+/// If there are more lines, reading the segment backwards finds the last ones faster.
 const LINES_OF_RUN_MAX: usize = 1024;
 
 /// A function that returns the parts of a segment that can have wanted lines. The function considers only the lines

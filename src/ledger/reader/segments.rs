@@ -133,8 +133,8 @@ impl Segment<'_> {
         self.index.as_ref().map(|covered| &covered.index)
     }
 
-    /// Returns the index, the number and the hash of the last line whose execution it has, and the offset up to which
-    /// it covers the segment. Not all of these lines have to be clean. Returns `None` if there is no index with
+    /// Returns the index, the last line whose execution the index has, as its number and hash, and the offset at which
+    /// the covered lines end. Not all of these lines have to be clean. Returns `None` if there is no index with
     /// executions.
     pub(in crate::ledger) fn into_executions(self) -> Option<(Index, Link, u64)> {
         let index = self.index.map(|covered| covered.index).or(self.unclean)?;

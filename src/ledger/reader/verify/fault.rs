@@ -23,8 +23,8 @@ pub enum FaultKind {
     Duplicate,
     /// The beginning of the ledger is missing.
     Missing,
-    /// A line was changed. Its hash is wrong, or the next line states another hash for it, or its trailer (the number
-    /// and the hashes at its end) is damaged.
+    /// A line was changed. Its hash is wrong, the next line states another hash for it, or its trailer (the number and
+    /// hashes at its end) is damaged.
     Edited,
     /// The ledger ends before a head that was stored elsewhere, or before a line that was synced according to the
     /// internal files.
