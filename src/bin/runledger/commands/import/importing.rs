@@ -38,7 +38,7 @@ impl<'a> Import<'a> {
         self.ledger.as_ref()
     }
 
-    /// Replaces the target of refused lines: later refused lines are written to `refused`.
+    /// From now on, writes refused lines to `refused`.
     pub(super) fn refuse_to(&mut self, refused: Refused) -> Result<(), Failure> {
         self.summary.refused_files.extend(self.refused.finish()?);
         self.refused = refused;
