@@ -1,4 +1,4 @@
-//! Executions and the executions below them, with the sums of their costs and durations.
+//! Builds and prints trees of executions, with the sums of their costs and durations.
 
 use std::io::Write;
 
@@ -43,7 +43,8 @@ pub(super) struct Node {
     production: [String; PRODUCTION.len()],
     /// True if the cost is a lower bound, because the final usage of a call is unknown.
     lower_bound: bool,
-    /// False if the execution has ended and used no model. Such an execution has no cost, and its cost is not unknown.
+    /// False if the execution has ended and used no model. Such an execution has no cost, so its cost does not count as
+    /// unknown.
     #[serde(skip)]
     can_cost: bool,
 }
