@@ -1,4 +1,4 @@
-//! Text that continues on the next line between two words.
+//! Divides text into lines, between two words.
 
 use std::io::{self, Write};
 
