@@ -185,7 +185,7 @@ fn table(cost: &Cost<'_>, out: &mut impl Write) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Returns the quantity to which a price of `meter` applies as text, such as `an hour`.
+/// Returns the quantity to which a price of `meter` applies, such as `an hour`.
 fn price_of(meter: Meter) -> &'static str {
     match meter.per() {
         3_600_000 => "an hour",
