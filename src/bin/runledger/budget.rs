@@ -80,8 +80,8 @@ impl Budgets {
         self.enforced.iter().filter(|limit| limit.unit != Unit::Calls).map(|limit| &*limit.api).collect()
     }
 
-    /// Returns the APIs of those enforced limits in dollars that assume no amount for a call of unknown cost. Such a
-    /// call uses up nothing of these limits.
+    /// Returns the APIs of the enforced limits in dollars that assume no amount for a call of unknown cost. Such a call
+    /// uses up nothing of these limits.
     pub(crate) fn without_unknown(&self) -> Vec<&str> {
         let dollars = self.enforced.iter().filter(|limit| limit.unit == Unit::Usd && !limit.assumes());
         dollars.map(|limit| &*limit.api).collect()
@@ -148,7 +148,7 @@ impl Budgets {
 }
 
 impl Held {
-    /// Returns a text if the used share of the limit has reached the percentage for a warning.
+    /// Returns a warning if the used share of the limit has reached the percentage `warn` of the limit.
     fn near(&self, limit: &Limit) -> Option<String> {
         let percent = limit.warn?;
         let (is_near, summary) = match self {

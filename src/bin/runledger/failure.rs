@@ -1,4 +1,4 @@
-//! Why a command failed.
+//! The reasons why a command fails, with their texts and exit codes.
 
 use std::error::Error;
 use std::io;

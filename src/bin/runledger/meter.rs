@@ -53,8 +53,8 @@ impl SessionFile<'_> {
 /// prices, which takes most of the time of a hook. So it is called only if a call has to be priced.
 pub(crate) type FillCosts<'a> = &'a dyn Fn(&mut ExecutionMetrics);
 
-/// Counts what the session has used since the last call, for each limit in `apis`. Reads at most `bytes_max` bytes for
-/// each API, and returns the largest number of bytes that remain to be read with the next call.
+/// Counts what the session has used since this function was last called, for each limit in `apis`. Reads at most
+/// `bytes_max` bytes for each API. Returns the largest number of bytes of an API that remain to be read later.
 ///
 /// Any number of processes can call this function for the same session. Each byte of the file counts once. A missing
 /// file is not an error.
@@ -207,7 +207,7 @@ impl Counter<'_> {
         Ok(())
     }
 
-    /// Returns the amount of a call: pico-dollars, tokens or calls. Returns `None` if it is unknown.
+    /// Returns the amount of a call in pico-dollars (10⁻¹² dollars), tokens or calls. Returns `None` if it is unknown.
     fn amount(&self, call: &LlmCall) -> Option<u64> {
         match self.unit {
             Unit::Usd => {
@@ -323,7 +323,7 @@ mod tests {
     /// A forked session begins with copies of the lines of the original session. The copies have the id of the fork,
     /// and their original times.
     #[test]
-    fn calls_from_before_the_file_do_not_count() {
+    fn calls_before_the_creation_of_the_file_do_not_count() {
         let fixture = Fixture { created: Some(NOON.parse().unwrap()), ..Fixture::new() };
         fixture.append(&line("2026-11-20T11:00:00Z", 1, OPUS, 100));
         fixture.append(&line("2026-11-20T11:59:57Z", 2, OPUS, 100));
@@ -401,7 +401,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_file_is_not_opened() {
+    fn a_directory_is_not_opened() {
         let fixture = Fixture::new();
         std::fs::create_dir(fixture.directory.path().join("s-1.jsonl")).unwrap();
         assert_eq!(fixture.measure(&fixture.quota, BYTES_MAX), 0);
