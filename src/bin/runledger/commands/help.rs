@@ -1,4 +1,4 @@
-//! The help of `runledger` itself.
+//! Builds the help of `runledger` itself.
 
 use std::fmt::Write;
 

@@ -1,4 +1,4 @@
-//! The comparison as Markdown.
+//! Writes the comparison as Markdown.
 
 use runledger::baseline::{Metric, Verdict};
 

@@ -106,7 +106,7 @@ use week_start::WeekStart;
 ///   costs, and `calls`, the number of calls that each price table priced. The key of a table is its version.
 ///
 /// --markdown prints the same columns. The number of unknown values is next to each sum. The groups with the highest
-/// costs come first, or the newest days, weeks or months. Groups that do not fit are counted.
+/// costs come first. In a report by day, week or month, the newest come first. Groups that do not fit are counted.
 ///
 /// ccusage writes an unknown value as 0, but this command writes null. ccusage writes amounts as floats, but this
 /// command writes exact decimals.

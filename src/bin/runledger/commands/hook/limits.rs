@@ -46,7 +46,7 @@ impl<'a> EnforcedLimits<'a> {
         Self { global, prices, opened: OnceCell::new(), failure: OnceCell::new(), unpriced: RefCell::default() }
     }
 
-    /// Counts what the session of the event has used, according to its transcript.
+    /// Counts what the session has used, according to its transcript. The event names the session and the transcript.
     pub(super) fn measure(&self, event: &HookEvent<'_>) {
         let Some(budgets) = self.opened().filter(|budgets| !budgets.metered().is_empty()) else { return };
         self.warned(self.measure_with(budgets, event));

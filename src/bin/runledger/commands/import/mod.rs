@@ -27,15 +27,16 @@ use refused::{Refused, Target};
 
 /// Import the sessions of coding agents, or records as JSON lines
 ///
-/// Without arguments, imports the sessions of the coding agents on this machine: of Claude Code (CLAUDE_CONFIG_DIR, a
-/// list separated by commas, or ~/.config/claude and ~/.claude), Codex (CODEX_HOME or ~/.codex) and Gemini CLI
-/// (~/.gemini). `claude-code`, `codex` or `gemini` as the first argument imports the sessions of one agent. Files and
+/// Without arguments, imports the sessions of the coding agents on this machine: Claude Code, Codex and Gemini CLI. The
+/// sessions of Claude Code are in the directories that CLAUDE_CONFIG_DIR lists, separated by commas, or in
+/// ~/.config/claude and ~/.claude. The sessions of Codex are in CODEX_HOME or ~/.codex, and the sessions of Gemini CLI
+/// in ~/.gemini. `claude-code`, `codex` or `gemini` as the first argument imports the sessions of one agent. Files and
 /// directories can follow. `stream-json` imports the output of `claude -p --output-format stream-json`, from files or
 /// from stdin.
 ///
-/// A session becomes a run. Each of its turns, which is a prompt and the work until the next prompt, becomes an
-/// execution. So does the work of a sub-agent or a skill in a turn. Each call of a model is priced with the price at
-/// the time of the call. Prompts and outputs are only hashed, unless --content is given.
+/// A session becomes a run. A turn is a prompt and the work until the next prompt. Each turn becomes an execution, and
+/// so does the work of a sub-agent or a skill in a turn. Each call of a model is priced with the price at the time of
+/// the call. Prompts and outputs are only hashed, unless --content is given.
 ///
 /// A call counts once, even if it is imported again, or if a resumed or forked session repeats it. A turn that has not
 /// ended is left for the next import. A turn in which nothing happened for an hour counts as ended. If the final usage

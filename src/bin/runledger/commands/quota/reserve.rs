@@ -100,8 +100,7 @@ fn answer<A: Amount + Serialize>(
     }
 }
 
-/// Writes the id of the hold. If this fails, nobody knows the id. So the caller must not keep the hold, and dropping it
-/// releases it.
+/// Writes the id of the hold. If this fails, nobody knows the id. So the caller then drops the hold, which releases it.
 fn write_granted<A: Amount + Serialize>(
     hold: &Hold<A>,
     status: &QuotaStatus<A>,

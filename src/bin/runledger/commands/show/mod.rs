@@ -33,10 +33,10 @@ use crate::term::output;
 /// the execution. Deeper executions are left out and counted. If the run has more than 100,000 executions with a
 /// parent, the command fails. An execution that is its own ancestor is shown only once.
 ///
-/// As in `runledger cost`, an execution that ended and used no model has no cost, and its cost is not unknown. An
-/// execution that is in flight or was interrupted may have used a model, so its cost is unknown. The columns `outcome`,
-/// `regen`, `shot` and `artifact` show what the records of a production say, if the output is wide enough. `regen` is
-/// the regen_count.
+/// As in `runledger cost`, an execution that ended and used no model has no cost, which does not count as an unknown
+/// cost. An execution that is in flight or was interrupted may have used a model, so its cost is unknown. The columns
+/// `outcome`, `regen`, `shot` and `artifact` show what the records of a production say, if the output is wide enough.
+/// `regen` is the regen_count.
 ///
 /// If the argument is the id of a run with one execution, this execution is shown. If the run has several executions,
 /// the command fails and lists them. With --tree, the trees of all executions without a parent in the run are shown,

@@ -144,8 +144,8 @@ struct Placed {
     total: Total,
 }
 
-/// Trees of executions. The roots are given, and all executions below a root are in its tree. The list has each parent
-/// before its children.
+/// Trees of executions. The roots are given, and all executions below a root are in its tree. In `placed`, each parent
+/// comes before its children.
 #[derive(Debug)]
 pub(super) struct Trees {
     placed: Vec<Placed>,

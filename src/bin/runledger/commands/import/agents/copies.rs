@@ -1,4 +1,4 @@
-//! Compares the files of Claude Code before they are imported. If several files have a call, the call counts with its
+//! Compares the files of Claude Code before they are imported. If a call is in several files, it counts with its
 //! largest usage in any of these files.
 //!
 //! Few calls are in several files. So the files are first searched for the ids of requests, without parsing their

@@ -1,4 +1,4 @@
-//! Reads one file of an agent. Later reads only the lines that the agent has added.
+//! Reads one file of an agent. A later read begins at the first line that was not read yet.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
