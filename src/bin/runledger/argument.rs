@@ -1,4 +1,4 @@
-//! Parsers of values that several commands take as arguments.
+//! Parses values that several commands take as arguments.
 
 use std::error::Error;
 use std::path::PathBuf;

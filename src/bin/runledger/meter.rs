@@ -20,8 +20,8 @@ const HEAD_BYTES_MAX: u64 = 4 * 1024;
 /// The longest time by which a call can seem older than its file. A file is created a moment after its first call, and
 /// the clock of the file system may be imprecise.
 const BEFORE_CREATION_MS: i64 = 2_000;
-/// Lines without a use are stored as read only if they have at least this many bytes. To read fewer bytes again takes
-/// at most a millisecond.
+/// If new lines have no use and fewer bytes than this, the quota does not store that they were read. Reading them again
+/// takes at most a millisecond.
 const IDLE_BYTES_MIN: u64 = 64 * 1024;
 
 const OPERATION: &str = "read what a session has used";
@@ -30,7 +30,8 @@ const OPERATION: &str = "read what a session has used";
 #[derive(Debug)]
 pub(crate) struct SessionFile<'a> {
     pub(crate) format: MeterFormat,
-    /// The name of the source, such as `claude-code` and the session. The identity of the file is added to it.
+    /// The name of the source, which consists of the agent and the session, such as `claude-code s-1`. The identity of
+    /// the file is added to it.
     pub(crate) source: &'a str,
     pub(crate) path: &'a Path,
     /// The session whose lines count. Lines that a resumed session copied from another session do not count. `None` if
@@ -211,7 +212,7 @@ impl Counter<'_> {
     fn amount(&self, call: &LlmCall) -> Option<u64> {
         match self.unit {
             Unit::Usd => {
-                // An import prices the calls of a record. So a record with only this call is priced here.
+                // `fill_costs` prices the calls of a record. So a temporary record gets this call.
                 let at = call.cost.at.unwrap_or(Timestamp::UNIX_EPOCH);
                 let mut record = ExecutionMetrics::new(Uuid::nil(), "", "", at);
                 record.trace.llm_calls.push(call.clone());

@@ -1,4 +1,4 @@
-//! The status of a quota as a text.
+//! Writes the status of a quota as text.
 
 use runledger::QuotaStatus;
 use runledger::quota::{self, Amount};

@@ -193,7 +193,7 @@ fn sixteen_callers_are_never_granted_more_than_the_limit() {
     }
 }
 
-/// Returns the amount that is held against the only limit.
+/// Returns the held amount of the only limit.
 fn held_of(budgets: &Budgets) -> String {
     let api = &budgets.enforced[0].api;
     match budgets.quota().budget(api) {
