@@ -166,7 +166,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     let interrupted = session.interrupt_open();
     if interrupted > 0 {
         output::note(
-            &format!("recorded {interrupted} as interrupted: the input ended after their begin and before their end"),
+            &format!("executions recorded as interrupted, because the input ended before they did: {interrupted}"),
             "interrupted",
             global.style(),
         );
