@@ -169,9 +169,9 @@ impl Held {
 fn why<A: Amount>(denied: &Denied<A>) -> String {
     let (api, summary) = (&denied.status.api_name, summary(&denied.status));
     match denied.reason {
-        DenialReason::Unknown => format!(
-            "the limit {api} denies calls whose amount is unknown before the call, as it is for a tool call: {summary}"
-        ),
+        DenialReason::Unknown => {
+            format!("the limit {api} denies calls whose amount is unknown in advance, such as tool calls: {summary}")
+        }
         _ if denied.status.remaining.steps() == Some(0) => format!("the limit {api} is used up: {summary}"),
         _ => format!("the limit {api} leaves less than this call may use: {summary}"),
     }

@@ -140,7 +140,7 @@ fn a_denial_of_one_limit_releases_the_holds_of_the_others() {
     let why = denied(&budgets);
     assert!(
         why.starts_with(
-            "the limit zero denies calls whose amount is unknown before the call, as it is for a tool call: \
+            "the limit zero denies calls whose amount is unknown in advance, such as tool calls: \
              0 of 9 tokens used per day in Europe/Zurich, 0 held, 9 left until 20"
         ),
         "{why}"

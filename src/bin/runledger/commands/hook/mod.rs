@@ -121,7 +121,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
         // An agent that has died may have left holds. This call may need the amount that they reserve.
         let ended = if is_denied { holds::end_of_the_dead(&limits, global) } else { Ok(false) };
         let has_ended = ended.unwrap_or_else(|error| {
-            warn("the calls of agents that have ended are still in flight", &error, style);
+            warn("the tool calls of agents that have died were not ended", &error, style);
             false
         });
         if has_ended { limits.before() } else { judged }
