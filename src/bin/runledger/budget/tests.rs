@@ -8,7 +8,7 @@ struct Place {
 }
 
 impl Place {
-    /// Writes one entry for each text in `limits`. The text begins with the value of the key `api`, and leaves out the
+    /// Writes one entry for each text in `limits`. Each text begins with the value of the key `api`, and leaves out the
     /// keys `source` and `as_of`.
     fn new(limits: &[&str]) -> Self {
         let place = Self { directory: tempfile::tempdir().unwrap() };
