@@ -193,7 +193,7 @@ fn executions_that_have_not_ended_with_the_input_are_interrupted_and_can_end_lat
     let other = "019c5d2a-5a40-7000-8000-000000000002";
     let text: String = [begin(ID), begin(other), usage].iter().map(|line| format!("{line}\n")).collect();
     let output = pipe(&place, &[], &text);
-    let said = "runledger: recorded 2 as interrupted: the input ended after their begin and before their end\n";
+    let said = "runledger: executions recorded as interrupted, because the input ended before they did: 2\n";
     assert_eq!((output.code, output.stderr.as_str()), (Some(1), said));
     let records = in_ledger(&place);
     assert!(records.len() == 2 && records.iter().all(|record| record.status == Some(Status::Interrupted)));

@@ -172,7 +172,7 @@ fn an_expired_hold_is_settled_with_a_warning() {
         (settled.code, settled.stdout.as_str()),
         (Some(0), "tools: 9 of 10 calls used in total, 0 held, 1 left\n")
     );
-    let warning = format!("the hold 1 expired at {expires_at}, so its amount may have been granted to others");
+    let warning = format!("the hold 1 expired at {expires_at}, so other calls may have used its amount");
     assert_eq!(settled.stderr, format!("runledger: warning: {warning}\n"));
 }
 

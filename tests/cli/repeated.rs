@@ -56,7 +56,7 @@ fn verify_lists_the_lines_and_ends_with_0() {
     let place = place();
     let text = place.run(["verify"]).answer(0);
     let listed = "\
-repeated  1 (not a fault: these lines do not count, because a later one has the same id)
+repeated  1 (not a fault: these lines do not count, because a later line has the same id)
   00000000-0001-0000-0000-000000000001: lines 1, 3
 faults    0
 ";

@@ -342,7 +342,7 @@ fn an_execution_started_within_a_run_belongs_to_it() {
 fn open_lists_the_executions_in_flight() {
     let place = Place::empty();
     let ledger = Ledger::open(place.ledger()).unwrap();
-    let none = "No execution is in flight. `runledger list` shows those that have ended.\n";
+    let none = "No execution is in flight. `runledger list` shows executions that have ended.\n";
     assert_eq!(place.run(["open"]).answer(0), none);
     assert_eq!(place.run(["open", "--json"]).answer(0), "");
 

@@ -1,5 +1,5 @@
-//! The answers of the commands `start`, `progress`, `complete` and `log`. Programs read these answers, so they are
-//! always JSON on stdout, even if the command fails.
+//! Writes the answers of the commands `start`, `progress`, `complete` and `log`. Programs read these answers. So an
+//! answer is always JSON on stdout, even if the command fails.
 
 use std::io::{self, Write};
 

@@ -1,4 +1,4 @@
-//! Parsers of values that several commands take as arguments.
+//! Parses values that several commands take as arguments.
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -25,7 +25,7 @@ pub(crate) fn name(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// Returns a parser of the name of a file to write. The name `-` is refused, because users expect it to mean stdout.
+/// Returns a parser for the name of an output file. The name `-` is refused, because users expect it to mean stdout.
 pub(crate) fn file_name() -> impl TypedValueParser<Value = PathBuf> {
     PathBufValueParser::new().try_map(|path| match path.to_str() {
         Some("-") => Err("expected the name of a file; without --out, the output goes to stdout"),

@@ -60,8 +60,8 @@ pub(crate) fn frozen(week: Option<Week>, global: &Global) -> Result<FrozenBaseli
 }
 
 /// Combines the executions in the window, on all cores. `init` creates an empty partial result, `take` adds an
-/// execution to a partial result, and `merge` combines two of them. Lines that are not records are skipped, and
-/// warnings on stderr name them.
+/// execution to a partial result, and `merge` combines two partial results. Skips lines that are not records, and warns
+/// of them on stderr.
 pub(crate) fn fold<A: Send>(
     window: &Window,
     global: &Global,

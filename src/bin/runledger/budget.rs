@@ -80,8 +80,8 @@ impl Budgets {
         self.enforced.iter().filter(|limit| limit.unit != Unit::Calls).map(|limit| &*limit.api).collect()
     }
 
-    /// Returns the APIs of those enforced limits in dollars that assume no amount for a call of unknown cost. Such a
-    /// call uses up nothing of these limits.
+    /// Returns the APIs of the enforced limits in dollars that assume no amount for a call of unknown cost. Such a call
+    /// uses up nothing of these limits.
     pub(crate) fn without_unknown(&self) -> Vec<&str> {
         let dollars = self.enforced.iter().filter(|limit| limit.unit == Unit::Usd && !limit.assumes());
         dollars.map(|limit| &*limit.api).collect()
@@ -148,7 +148,7 @@ impl Budgets {
 }
 
 impl Held {
-    /// Returns a text if the used share of the limit has reached the percentage for a warning.
+    /// Returns a warning if the used share of the limit has reached the percentage `warn` of the limit.
     fn near(&self, limit: &Limit) -> Option<String> {
         let percent = limit.warn?;
         let (is_near, summary) = match self {
@@ -169,9 +169,9 @@ impl Held {
 fn why<A: Amount>(denied: &Denied<A>) -> String {
     let (api, summary) = (&denied.status.api_name, summary(&denied.status));
     match denied.reason {
-        DenialReason::Unknown => format!(
-            "the limit {api} denies calls whose amount is unknown before the call, as it is for a tool call: {summary}"
-        ),
+        DenialReason::Unknown => {
+            format!("the limit {api} denies calls whose amount is unknown in advance, such as tool calls: {summary}")
+        }
         _ if denied.status.remaining.steps() == Some(0) => format!("the limit {api} is used up: {summary}"),
         _ => format!("the limit {api} leaves less than this call may use: {summary}"),
     }

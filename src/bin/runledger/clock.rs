@@ -1,4 +1,4 @@
-//! The wall clock, which only this file reads.
+//! Reads the wall clock. The other files get the time from this file.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

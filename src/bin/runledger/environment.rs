@@ -1,4 +1,4 @@
-//! The environment variables that pass the ledger, the run and the parent execution to child processes.
+//! Reads and sets the environment variables that pass the ledger, the run and the parent execution to child processes.
 
 use std::process::Command;
 use std::{env, path};

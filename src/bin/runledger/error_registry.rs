@@ -1,5 +1,5 @@
-//! The error registry, which gives a number to each error that occurred in a run. The registry is stored in the
-//! directory of the run logs, which are Markdown files about runs.
+//! Opens the error registry, and prints errors. The registry gives a number to each error that occurred in a run. It is
+//! stored in the directory of the run logs, which are Markdown files about runs.
 
 use std::io::Write;
 use std::path::PathBuf;

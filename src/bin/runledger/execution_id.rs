@@ -23,7 +23,7 @@ impl FromStr for IdPrefix {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let digits = text.replace('-', "").to_ascii_lowercase();
         if !(1..=32).contains(&digits.len()) || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return Err("expected an id such as 019c5d2a-5a40-7000-8000-000000000001, or the first digits of one");
+            return Err("expected an id such as 019c5d2a-5a40-7000-8000-000000000001, or the first digits of an id");
         }
         Ok(Self { digits, given: text.to_owned() })
     }

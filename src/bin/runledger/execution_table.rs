@@ -1,4 +1,4 @@
-//! Tables of executions.
+//! Builds the rows of tables of executions.
 
 use runledger::metrics::Status;
 use runledger::{ExecutionMetrics, Timestamp};

@@ -1,4 +1,4 @@
-//! Why a command failed.
+//! The reasons why a command fails, with their texts and exit codes.
 
 use std::error::Error;
 use std::io;
@@ -32,7 +32,7 @@ pub(crate) enum Failure {
     Input(#[source] io::Error),
     #[error("no execution has the id {0}")]
     Absent(String),
-    #[error("no execution in flight has an id that begins with {0}; `runledger open` lists those in flight")]
+    #[error("no execution in flight has an id that begins with {0}; `runledger open` lists the executions in flight")]
     NotInFlight(String),
     #[error(
         "no execution and no run has the id {0:?}; expected an id such as 019c5d2a-5a40-7000-8000-000000000001, its first digits, or a run_id"
@@ -91,7 +91,7 @@ pub(crate) enum Failure {
     #[error("{0}")]
     Period(String),
     #[error(
-        "cannot read a price table: {}: found the table of {project}; expected one that was imported. Run `{command}`, and pass {out} instead",
+        "cannot read a price table: {}: found the table of {project}; expected a table that was imported. Run `{command}`, and pass {out} instead",
         path.display()
     )]
     NotImported { path: PathBuf, project: &'static str, command: String, out: String },

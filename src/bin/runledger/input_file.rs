@@ -1,4 +1,4 @@
-//! Files that are arguments of a command.
+//! Reads files that are arguments of a command.
 
 use std::fs;
 use std::path::Path;

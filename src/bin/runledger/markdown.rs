@@ -18,7 +18,7 @@ const BYTES_RESERVED: usize = 2_000;
 /// The environment variable with the path of the job summary.
 const SUMMARY: &str = "GITHUB_STEP_SUMMARY";
 
-/// The largest number of characters of a name. Another text can have `TEXT_CHARS_MAX` characters.
+/// The largest number of characters of a name. Any other text can have `TEXT_CHARS_MAX` characters.
 const NAME_CHARS_MAX: usize = 120;
 const TEXT_CHARS_MAX: usize = 500;
 
@@ -57,7 +57,7 @@ impl MarkdownArgs {
     }
 }
 
-/// How the cells of a column of a table are aligned.
+/// How the cells of a column are aligned.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Align {
     Left,
@@ -116,7 +116,7 @@ impl Markdown {
     }
 }
 
-/// Returns a name as code, which is displayed literally. In code, GitHub looks for no mentions, links or emojis.
+/// Returns a name as code, which is displayed literally. GitHub does not look for mentions, links or emojis in code.
 pub(crate) fn code(name: &str) -> String {
     let name = printable(&shortened(name, NAME_CHARS_MAX)).trim().to_owned();
     let longest = name.split(|c| c != '`').map(str::len).max().unwrap_or(0);

@@ -20,8 +20,8 @@ const HEAD_BYTES_MAX: u64 = 4 * 1024;
 /// The longest time by which a call can seem older than its file. A file is created a moment after its first call, and
 /// the clock of the file system may be imprecise.
 const BEFORE_CREATION_MS: i64 = 2_000;
-/// Lines without a use are stored as read only if they have at least this many bytes. To read fewer bytes again takes
-/// at most a millisecond.
+/// If new lines have no use and fewer bytes than this, the quota does not store that they were read. Reading them again
+/// takes at most a millisecond.
 const IDLE_BYTES_MIN: u64 = 64 * 1024;
 
 const OPERATION: &str = "read what a session has used";
@@ -30,7 +30,8 @@ const OPERATION: &str = "read what a session has used";
 #[derive(Debug)]
 pub(crate) struct SessionFile<'a> {
     pub(crate) format: MeterFormat,
-    /// The name of the source, such as `claude-code` and the session. The identity of the file is added to it.
+    /// The name of the source, which consists of the agent and the session, such as `claude-code s-1`. The identity of
+    /// the file is added to it.
     pub(crate) source: &'a str,
     pub(crate) path: &'a Path,
     /// The session whose lines count. Lines that a resumed session copied from another session do not count. `None` if
@@ -53,8 +54,8 @@ impl SessionFile<'_> {
 /// prices, which takes most of the time of a hook. So it is called only if a call has to be priced.
 pub(crate) type FillCosts<'a> = &'a dyn Fn(&mut ExecutionMetrics);
 
-/// Counts what the session has used since the last call, for each limit in `apis`. Reads at most `bytes_max` bytes for
-/// each API, and returns the largest number of bytes that remain to be read with the next call.
+/// Counts what the session has used since this function was last called, for each limit in `apis`. Reads at most
+/// `bytes_max` bytes for each API. Returns the largest number of bytes of an API that remain to be read later.
 ///
 /// Any number of processes can call this function for the same session. Each byte of the file counts once. A missing
 /// file is not an error.
@@ -207,11 +208,11 @@ impl Counter<'_> {
         Ok(())
     }
 
-    /// Returns the amount of a call: pico-dollars, tokens or calls. Returns `None` if it is unknown.
+    /// Returns the amount of a call in pico-dollars (10⁻¹² dollars), tokens or calls. Returns `None` if it is unknown.
     fn amount(&self, call: &LlmCall) -> Option<u64> {
         match self.unit {
             Unit::Usd => {
-                // An import prices the calls of a record. So a record with only this call is priced here.
+                // `fill_costs` prices the calls of a record. So a temporary record gets this call.
                 let at = call.cost.at.unwrap_or(Timestamp::UNIX_EPOCH);
                 let mut record = ExecutionMetrics::new(Uuid::nil(), "", "", at);
                 record.trace.llm_calls.push(call.clone());
@@ -323,7 +324,7 @@ mod tests {
     /// A forked session begins with copies of the lines of the original session. The copies have the id of the fork,
     /// and their original times.
     #[test]
-    fn calls_from_before_the_file_do_not_count() {
+    fn calls_before_the_creation_of_the_file_do_not_count() {
         let fixture = Fixture { created: Some(NOON.parse().unwrap()), ..Fixture::new() };
         fixture.append(&line("2026-11-20T11:00:00Z", 1, OPUS, 100));
         fixture.append(&line("2026-11-20T11:59:57Z", 2, OPUS, 100));
@@ -401,7 +402,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_file_is_not_opened() {
+    fn a_directory_is_not_opened() {
         let fixture = Fixture::new();
         std::fs::create_dir(fixture.directory.path().join("s-1.jsonl")).unwrap();
         assert_eq!(fixture.measure(&fixture.quota, BYTES_MAX), 0);

@@ -1,4 +1,5 @@
-//! Stores and shows the reports of vendors about subscriptions. The reports are in `observed.jsonl` next to the ledger.
+//! Stores and shows the reports of vendors about subscriptions. A report says how much of a window is used. At the end
+//! of a window, the vendor counts from 0 again. The reports are in `observed.jsonl` next to the ledger.
 
 use std::io::Write;
 use std::path::Path;

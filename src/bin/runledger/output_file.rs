@@ -1,4 +1,4 @@
-//! Files that a command writes as a whole.
+//! Writes files that appear only when they are complete.
 
 use std::io::{self, BufWriter, Write};
 use std::path::Path;

@@ -29,7 +29,7 @@ struct Written {
     /// a time span has 24 hours
     #[arg(long, value_name = "WHEN", allow_hyphen_values = true)]
     since: Option<When>,
-    /// Use only executions that started before this time. WHEN is the same as for --since, but a date includes the
+    /// Use only executions that started before this time. WHEN has the same forms as for --since. A date includes the
     /// whole day
     #[arg(long, value_name = "WHEN", allow_hyphen_values = true)]
     until: Option<When>,

@@ -1,4 +1,4 @@
-//! The policy file of `gate`, `escalate`, `watch` and `policy`.
+//! Reads the policy file of `gate`, `escalate`, `watch` and `policy`.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! The price table that a command uses.
+//! Loads the price table that a command uses.
 
 use std::io;
 use std::path::{Path, PathBuf};

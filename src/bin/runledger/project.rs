@@ -1,4 +1,4 @@
-//! Other projects that publish price tables.
+//! Recognizes the price tables that other projects publish.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -31,7 +31,7 @@ impl Fields {
     }
 
     /// Writes the fields into `record`. Adds a call at the time `now` if tokens or a cost were given. Also adds a call
-    /// if the record names another model than the given one.
+    /// if the record names a model other than the given one.
     pub(crate) fn apply(&self, record: &mut ExecutionMetrics, now: Timestamp) {
         self.apply_without_call(record);
         self.apply_call(record, now);

@@ -17,8 +17,8 @@ use crate::term::output;
 const LINES_WITHOUT_RECORD_MAX: usize = 1000;
 
 /// Returns a reader of the ledger. Internal files, which are in a directory next to the file, show that the file is a
-/// ledger. Without them, fails if the first [`LINES_WITHOUT_RECORD_MAX`] lines are all malformed. An empty file is
-/// accepted.
+/// ledger. If there are no internal files, fails if the first [`LINES_WITHOUT_RECORD_MAX`] lines are all malformed. An
+/// empty file is accepted.
 pub(crate) fn reader(global: &Global) -> Result<LedgerReader, Failure> {
     let reader = LedgerReader::open(&global.ledger)?;
     // A file with internal files is a ledger, even if all its lines are damaged.

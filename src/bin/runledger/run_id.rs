@@ -15,8 +15,8 @@ const BEGINNING_CHARS_MIN: usize = 4;
 /// The character that a table writes at the end of a text that it cut.
 const CUT: char = '…';
 
-/// Returns the id of the run that the argument `given` means. If a run has this id, it is meant. Otherwise, the
-/// argument can be the beginning of an id, in two cases:
+/// Returns the id of the run that the argument `given` means. If a run has exactly this id, returns this id. Otherwise,
+/// the argument can be the beginning of an id, in two cases:
 ///
 /// - The id is a UUID.
 ///
@@ -58,7 +58,8 @@ pub(crate) fn find(given: &str, global: &Global) -> Result<String, Failure> {
         }
         runledger::Result::Ok(())
     };
-    // The executions in flight are read before the ledger, so that an execution that ends in the meantime is not missed.
+    // The executions in flight are read before the ledger, so that an execution that ends in the meantime is not
+    // missed.
     let mut outside = BTreeSet::new();
     for begun in records::in_flight(global)? {
         add(&mut outside, &begun.record)?;

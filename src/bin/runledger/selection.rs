@@ -37,8 +37,8 @@ impl Window {
 /// Selects executions by their run and by the time at which they started.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Selection {
-    /// Use only executions with this run_id. Executions of child runs are not included. The first characters of a UUID
-    /// are enough, or of any id if `…` follows
+    /// Use only executions with this run_id. Executions of child runs are not included. If the id is a UUID, its first
+    /// characters are enough. The first characters of any other id need a `…` at the end
     #[arg(long, value_name = "ID")]
     run: Option<String>,
     /// Also use executions of the child runs of --run, of their child runs, and so on. The parent_run_id of a child run

@@ -8,9 +8,9 @@ use std::time::Duration;
 /// How long a command waits for the value. An agent writes the value at once.
 const DEADLINE: Duration = Duration::from_secs(5);
 
-/// Reads one JSON object or list. Does not wait for more bytes after its end, because the writer may never close stdin.
-/// Any other text is read to the end of stdin. Returns `None` if the value has more than `bytes_max` bytes. Even then,
-/// stdin is read to its end, because a writer may fail if it cannot write everything.
+/// Reads one JSON object or list. Does not wait for more bytes after the end of the value, because the writer may never
+/// close stdin. Any other text is read to the end of stdin. Returns `None` if the value has more than `bytes_max`
+/// bytes. Even then, stdin is read to its end, because a writer may fail if it cannot write everything.
 ///
 /// # Errors
 /// Fails if stdin cannot be read, or if the value is not complete after five seconds.

@@ -32,7 +32,7 @@ fn is_event(args: &[String]) -> bool {
     first.is_none_or(|first| first.starts_with('-'))
 }
 
-/// Replaces passwords in the text with `***`. The text may quote any of the arguments `args`. Each of them may be the
+/// Replaces passwords in the text with `***`. The text may quote any of the arguments `args`. Any argument may be the
 /// address of a database with a password, even if the command does not expect an address.
 fn without_secrets(text: &str, args: &[String]) -> String {
     let secret = |arg: &'_ String| -> Option<String> {

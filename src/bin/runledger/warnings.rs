@@ -1,4 +1,4 @@
-//! Warnings about errors. If there are many similar warnings, most of them are only counted.
+//! Writes warnings about errors. If there are many similar warnings, most of them are only counted.
 
 use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::Instant;

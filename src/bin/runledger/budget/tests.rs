@@ -8,7 +8,8 @@ struct Place {
 }
 
 impl Place {
-    /// Each limit is the part of its entry that begins with its name.
+    /// Writes one entry for each text in `limits`. Each text begins with the value of the key `api`, and leaves out the
+    /// keys `source` and `as_of`.
     fn new(limits: &[&str]) -> Self {
         let place = Self { directory: tempfile::tempdir().unwrap() };
         let rest = r#""source": "us", "as_of": "2026-03-01""#;
@@ -98,7 +99,7 @@ fn calls_are_counted_when_they_end_and_denied_when_none_is_left() {
     budgets.after(&holds.concat(), true).unwrap();
     assert_eq!(used(&budgets), (4, 0));
     assert_eq!(denied(&budgets), "the limit tools is used up: 4 of 4 calls used in total, 0 held, 0 left");
-    // Ids that no line has are of another journal.
+    // An id that this journal does not have is ignored.
     budgets.after(&["77".to_owned(), "x".to_owned()], true).unwrap();
     assert_eq!(used(&budgets), (4, 0));
 }
@@ -139,7 +140,7 @@ fn a_denial_of_one_limit_releases_the_holds_of_the_others() {
     let why = denied(&budgets);
     assert!(
         why.starts_with(
-            "the limit zero denies calls whose amount is unknown before the call, as it is for a tool call: \
+            "the limit zero denies calls whose amount is unknown in advance, such as tool calls: \
              0 of 9 tokens used per day in Europe/Zurich, 0 held, 9 left until 20"
         ),
         "{why}"
@@ -155,7 +156,7 @@ fn a_person_is_asked_from_the_percentage_on() {
     budgets.quota().record_consumption("tools", Some(1)).unwrap();
     let holds = allowed(&budgets);
     assert_eq!(holds.len(), 2);
-    // The percentage is that of what was consumed, so calls in flight do not count.
+    // Only consumed amounts count for the percentage, so calls in flight do not count.
     let second = allowed(&budgets);
     budgets.after(&holds, true).unwrap();
     budgets.after(&second, true).unwrap();
@@ -167,9 +168,10 @@ fn a_person_is_asked_from_the_percentage_on() {
     assert_eq!(used(&budgets), (4, 0));
 }
 
-/// Each thread opens the journal for itself, so they exclude each other with its lock, like processes.
+/// Each thread opens the journal itself. So the threads exclude each other with the lock of the journal, like
+/// processes.
 #[test]
-fn sixteen_at_once_are_never_granted_more_than_the_limit() {
+fn sixteen_callers_are_never_granted_more_than_the_limit() {
     let assumed = DOLLARS.replace("\"allow\"", "{\"assume\": 0.9}");
     for (limit, granted, held) in [(CALLS, 4, "4"), (&*assumed, 2, "1.8")] {
         let place = Place::new(&[limit]);
@@ -191,7 +193,7 @@ fn sixteen_at_once_are_never_granted_more_than_the_limit() {
     }
 }
 
-/// Returns the amount that is held of the only limit.
+/// Returns the held amount of the only limit.
 fn held_of(budgets: &Budgets) -> String {
     let api = &budgets.enforced[0].api;
     match budgets.quota().budget(api) {

@@ -14,7 +14,7 @@ use crate::failure::Failure;
 Example: write the script for fish to a file
   runledger completions fish > runledger.fish")]
 pub(crate) struct Args {
-    /// The shell
+    /// The shell that will use the script
     shell: Shell,
 }
 

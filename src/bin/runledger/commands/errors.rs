@@ -80,7 +80,7 @@ enum Command {
     Severity {
         /// The number of the error, such as ERR-001
         id: ErrorId,
-        /// The severity
+        /// The new severity
         #[arg(value_parser = one_of::<Severity>(Severity::ALL.map(Severity::as_str)))]
         severity: Severity,
     },

@@ -1,4 +1,4 @@
-//! The help of `runledger` itself.
+//! Builds the help of `runledger` itself.
 
 use std::fmt::Write;
 
@@ -41,8 +41,8 @@ Exit codes:
   1  the check failed: for example, a fault or a regression was found,
      a run failed its gate, or no execution has the id
   2  the command failed; stderr says why
-  3  nothing was judged, or not all that --require names: `compare` found
-     too few executions, or `baseline freeze` found none
+  3  no judgement: `compare` found too few executions for any metric, or for
+     a metric that --require names; or `baseline freeze` found none
 `run` exits with the exit code of the command that it runs.
 
 `runledger COMMAND --help` explains a command.

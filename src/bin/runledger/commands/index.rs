@@ -25,8 +25,8 @@ pub(crate) enum Command {
     /// Replaces each index, and removes each index whose segment no longer exists. You never have to call this command,
     /// because the other commands build an index that is missing or does not match its segment.
     ///
-    /// A segment is not clean if it has a damaged line, or a line that is not a record. The index of such a segment finds
-    /// only whether an execution has a record. For everything else, every command reads the whole segment.
+    /// A segment is not clean if it has a damaged line, or a line that is not a record. The index of such a segment
+    /// only says whether an execution has a record. For everything else, every command reads the whole segment.
     ///
     /// With --json, the output is one object.
     #[command(after_help = "Example: build the indexes now, and not during the next command

@@ -55,8 +55,8 @@ pub(crate) struct Args {
     /// Show only executions with this status
     #[arg(long, value_parser = any_status())]
     status: Option<Status>,
-    /// Show only executions with this run_id. Executions of child runs are not included. The first characters of a UUID
-    /// are enough, or of any id if `…` follows
+    /// Show only executions with this run_id. Executions of child runs are not included. If the id is a UUID, its first
+    /// characters are enough. The first characters of any other id need a `…` at the end
     #[arg(long, value_name = "ID")]
     run: Option<String>,
     /// Show only executions that used a model whose name contains this text, in upper or lower case: `haiku` finds
@@ -236,7 +236,8 @@ fn short<T>(
     if !is_limited && args.run.is_none() {
         return Ok(None);
     }
-    // Without a limit, only --run comes here. One row more than the maximum shows whether the run is too long.
+    // Without a limit, this code is reached only with --run. One row more than the maximum shows whether the run is too
+    // long.
     let limit = if is_limited { args.limit as usize } else { ROWS_MAX + 1 };
     let mut unpriced = 0;
     let take = |record| match wanted.fate(&record) {

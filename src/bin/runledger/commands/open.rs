@@ -57,7 +57,7 @@ pub(crate) fn run(global: &Global, out: &mut impl Write) -> Result<ExitCode, Fai
         Column::Level("owner"),
     ]);
     found.iter().for_each(|begun| table.row(cells(begun, now)));
-    table.write_or("No execution is in flight. `runledger list` shows those that have ended.", out)?;
+    table.write_or("No execution is in flight. `runledger list` shows executions that have ended.", out)?;
     Ok(ExitCode::Yes)
 }
 

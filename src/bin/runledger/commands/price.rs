@@ -118,8 +118,8 @@ fn call(request: Request) -> Result<(Call, Timestamp), String> {
     Ok((call, at.ok_or("the clock is outside the years 0 to 9999; set \"at\"")?))
 }
 
-/// Reads the object `usage` of a call. A count that is null or missing is not part of the result. Fails if there are no
-/// other counts, or if only one of input_tokens and output_tokens is null.
+/// Reads the object `usage` of a call. A count that is null or missing is not part of the result. Fails if no count is
+/// left, or if only one of input_tokens and output_tokens is null.
 fn read_usage(counts: &BTreeMap<String, Value>) -> Result<Usage, String> {
     let mut usage = Usage::new(0, 0);
     for (whole, other) in [("input_tokens", "output_tokens"), ("output_tokens", "input_tokens")] {

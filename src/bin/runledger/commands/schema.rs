@@ -24,7 +24,7 @@ use crate::failure::Failure;
 Example: list the keys of a record that must not be missing
   runledger schema pipe | jq '.[\"$defs\"].record.required'")]
 pub(crate) struct Args {
-    /// The format
+    /// The format whose schema is printed
     format: Format,
 }
 

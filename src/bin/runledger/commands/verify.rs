@@ -99,7 +99,7 @@ fn report(found: &Verification, out: &mut impl Write) -> Result<(), Failure> {
 /// Writes how many lines are repeated, and lists the executions that have several lines.
 fn repeated(found: &Verification, out: &mut impl Write) -> Result<(), Failure> {
     let count = found.repeated_count;
-    writeln!(out, "repeated  {count} (not a fault: these lines do not count, because a later one has the same id)")?;
+    writeln!(out, "repeated  {count} (not a fault: these lines do not count, because a later line has the same id)")?;
     let mut listed = 0;
     for execution in &found.repeated {
         let numbers: Vec<_> = execution.lines.iter().map(ToString::to_string).collect();

@@ -1,4 +1,4 @@
-//! The progress bar of a command that reads for a long time, on a terminal.
+//! Draws a progress bar on the terminal while a command reads for a long time.
 //!
 //! Commands do not report their progress. Instead, the bar compares the size of the ledger's files with the number of
 //! bytes that this process has read. The kernel counts these bytes. If the kernel does not report the number, no bar is

@@ -1,4 +1,4 @@
-//! The cells of a table.
+//! Writes the cells of a table.
 
 use runledger::Timestamp;
 

@@ -1,4 +1,4 @@
-//! Text that is safe on a terminal.
+//! Makes text safe for a terminal.
 
 use std::borrow::Cow;
 

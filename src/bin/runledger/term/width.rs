@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use rustix::termios::tcgetwinsize;
 use unicode_width::UnicodeWidthChar;
 
-/// The width of tables on a terminal that does not know its width.
+/// The width of tables on a terminal whose width is unknown.
 const COLUMNS: usize = 80;
 
 /// The number of characters that fit in a line of a table.

@@ -1,4 +1,4 @@
-//! Text that continues on the next line between two words.
+//! Divides text into lines, between two words.
 
 use std::io::{self, Write};
 
@@ -66,7 +66,7 @@ mod tests {
             ("one two", 6, &["one", "two"]),
             ("one  two three", 9, &["one two", "three"]),
             ("日本 語", 4, &["日本", "語"]),
-            // Only a word that fits in no line is divided.
+            // A word is divided only if it is wider than a line.
             ("a abcdefgh b", 3, &["a", "abc", "def", "gh", "b"]),
             ("日本語", 3, &["日", "本", "語"]),
             ("ab", 0, &["a", "b"]),

@@ -1,4 +1,4 @@
-//! The answer of a comparison in JSON.
+//! The answer of `runledger compare` in JSON.
 
 use runledger::Timestamp;
 use runledger::baseline::Comparison;

@@ -1,10 +1,10 @@
-//! How the values of a comparison are written.
+//! Formats the values of a comparison.
 
 use runledger::baseline::{Metric, Verdict};
 
 use crate::term::short;
 
-/// Returns how a value of a metric is written.
+/// Returns the function that formats the values of a metric.
 pub(super) fn number_of(metric: &str) -> fn(f64) -> String {
     if metric == "success_rate" { short::percent } else { four_digits }
 }

@@ -1,4 +1,4 @@
-//! The comparison as Markdown.
+//! Writes the comparison as Markdown.
 
 use runledger::baseline::{Metric, Verdict};
 
@@ -67,7 +67,8 @@ pub(super) fn document(answer: &Answer<'_>, samples_min: u64) -> Markdown {
     document
 }
 
-/// Returns a text that says how many values a metric needs for a verdict. The text is empty if the metric has one.
+/// Returns a text that says how many values a metric needs for a verdict. The text is empty if the metric already has a
+/// verdict.
 fn needed(metric: &Metric, samples_min: u64) -> String {
     if metric.is_judged() {
         return String::new();

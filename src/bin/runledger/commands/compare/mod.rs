@@ -43,9 +43,9 @@ use answer::{Answer, NotJudged};
 /// logarithms. Executions at the same time can resemble each other, and then count less as evidence. The metrics are
 /// `success_rate`, `latency_ms` (the median), `cost_mean_usd` and `tokens_mean`. `interval` is the 99 % confidence
 /// interval of the change, in percent of the baseline. `p` is the adjusted p-value. For latency, cost and tokens, the
-/// interval and the verdict are of the typical value, the geometric mean. If the arithmetic mean of cost or tokens
-/// moved the other way, the verdict is `no change shown`. A metric whose values are all unknown has the verdict `too
-/// few`.
+/// interval and the verdict are about the geometric mean, which is the typical value. If the arithmetic mean of cost or
+/// tokens moved the other way, the verdict is `no change shown`. A metric whose values are all unknown has the verdict
+/// `too few`.
 ///
 /// Exits with 1 if a metric is worse. Otherwise, exits with 3 if no metric was judged, or if a metric that --require
 /// names was not judged. A metric is not judged if its verdict is `too few`.
@@ -61,8 +61,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "METRICS", value_delimiter = ',', hide_possible_values = true)]
     #[arg(value_parser = METRICS)]
     require: Vec<String>,
-    /// The number of values that the baseline and the recent executions need for the verdict `no change shown`, at least
-    /// 5. A lower number judges more metrics, but on less evidence
+    /// The number of values that the baseline and the recent executions need for the verdict `no change shown`. The
+    /// smallest allowed number is 5. A lower number judges more metrics, but on less evidence
     #[arg(long, value_name = "N", default_value_t = Comparison::SAMPLES_MIN, allow_negative_numbers = true)]
     #[arg(value_parser = whole::<u64>(Comparison::SAMPLES_TESTED_MIN, u64::MAX))]
     min_samples: u64,

@@ -1,4 +1,4 @@
-//! The comparison as a table.
+//! Writes the comparison as a table.
 
 use std::io::Write;
 

@@ -61,9 +61,9 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     Ok(ExitCode::Yes)
 }
 
-/// Writes two tables. The first has one row of sums for each entry of `rows`. The second has the execution that
-/// exceeded its estimate most, for each entry with such an execution. The second table is left out if it would be
-/// empty. `what` is the heading of the first column of both tables.
+/// Writes two tables. The first has one row of sums for each entry of `rows`. For each entry, the second has the
+/// execution that exceeded its estimate most, if an execution did. The second table is left out if it would be empty.
+/// `what` is the heading of the first column of both tables.
 fn tables<'d>(
     what: &'static str,
     rows: impl Iterator<Item = (Option<&'d str>, &'d Discrepancy)>,

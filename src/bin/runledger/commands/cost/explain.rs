@@ -98,8 +98,8 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     }
 }
 
-/// Returns true if the text can be the id of an execution, or the start of an id with at least 8 digits, such as `list`
-/// prints.
+/// Returns true if the text can be the id of an execution, or the start of an id with at least 8 digits, as `list`
+/// prints it.
 fn is_like_an_id(text: &str) -> bool {
     text.parse::<IdPrefix>().is_ok_and(|id| id.digits.len() >= 8)
 }
@@ -185,7 +185,7 @@ fn table(cost: &Cost<'_>, out: &mut impl Write) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Returns the quantity to which a price of `meter` applies as text, such as `an hour`.
+/// Returns the quantity to which a price of `meter` applies, such as `an hour`.
 fn price_of(meter: Meter) -> &'static str {
     match meter.per() {
         3_600_000 => "an hour",

@@ -1,4 +1,4 @@
-//! A report as Markdown.
+//! Writes a report as Markdown.
 
 use std::cmp::Reverse;
 
@@ -10,8 +10,8 @@ use super::table::{TOKENS, tokens};
 use crate::markdown::{Align, Markdown, code};
 use crate::term::{cell, short};
 
-/// Returns the document. The groups with the highest costs come first, or the newest days, weeks or months, because the
-/// last groups may not fit.
+/// Returns the document. The last groups may not fit, so the groups with the highest costs come first. In a report by
+/// day, week or month, the newest come first.
 pub(super) fn document<Z>(report: &Report<Z>, repriced: Option<&Repriced>, malformed_lines: u64) -> Markdown {
     let totals = report.totals();
     let mut document = Markdown::new(&heading(totals));

@@ -48,8 +48,8 @@ use week_start::WeekStart;
 ///   its region or a part of its usage (such as audio). So the amount may be too low or too high. `unpriced` does not
 ///   include these executions.
 ///
-/// - `lower bounds`: the number of executions with a call whose final usage was not reported. Their output tokens and
-///   costs are at least those that are shown, and `≥` precedes each sum that includes them.
+/// - `lower bounds`: the number of executions with a call whose final usage was not reported. The shown output tokens
+///   and costs of these executions are lower bounds, and `≥` precedes each sum that includes them.
 ///
 /// - `without model`: the number of executions that used no model, and so are not in the table. An interrupted
 ///   execution may have used a model, so it is in the table, and its cost is unknown. Interrupted calls of an agent's
@@ -106,7 +106,7 @@ use week_start::WeekStart;
 ///   costs, and `calls`, the number of calls that each price table priced. The key of a table is its version.
 ///
 /// --markdown prints the same columns. The number of unknown values is next to each sum. The groups with the highest
-/// costs come first, or the newest days, weeks or months. Groups that do not fit are counted.
+/// costs come first. In a report by day, week or month, the newest come first. Groups that do not fit are counted.
 ///
 /// ccusage writes an unknown value as 0, but this command writes null. ccusage writes amounts as floats, but this
 /// command writes exact decimals.

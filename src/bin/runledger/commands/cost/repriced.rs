@@ -1,4 +1,4 @@
-//! Computes costs for a report that does not only use recorded costs.
+//! Computes the costs that a report shows in addition to recorded costs, or instead of them.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! A report as a table.
+//! Writes a report as a table.
 
 use std::io::Write;
 

@@ -37,7 +37,8 @@ use crate::term::{output, printable};
   runledger export markdown --run nightly-2026-11-20")]
 #[command(group = clap::ArgGroup::new("what").required(true).args(["run", "execution"]))]
 pub(crate) struct Args {
-    /// Export all executions of this run. The first characters of a UUID are enough, or of any id if `…` follows
+    /// Export all executions of this run. If the id is a UUID, its first characters are enough. The first characters of
+    /// any other id need a `…` at the end
     #[arg(long, value_name = "ID")]
     run: Option<String>,
     /// Export only this execution. ID is the execution_id or its first digits
@@ -81,7 +82,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
 }
 
 /// Returns the record of an execution in flight. If the process of the execution is dead, the returned record has the
-/// status Interrupted. This is the status that the next process that opens the ledger will record.
+/// status Interrupted. The next process that opens the ledger will record this status.
 fn begun(InFlight { mut record, owner_alive, .. }: InFlight) -> ExecutionMetrics {
     if owner_alive == Some(false) {
         record.set_status(Status::Interrupted);

@@ -1,4 +1,4 @@
-//! The verdict of a gate as Markdown.
+//! Writes the verdict of a gate as Markdown.
 
 use runledger::governance::{GateReport, NotJudged};
 

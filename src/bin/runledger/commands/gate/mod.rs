@@ -53,8 +53,9 @@ use reason::text;
 ///
 /// - A line of the ledger is not a record, the hash chain does not verify, or a file of the ledger cannot be read.
 ///
-/// Each reason lists the affected executions. The reason of a missing value names its key, and the option of `runledger
-/// log`, `run` or `complete` that sets it. Nothing is changed. The example of `runledger log` records a run that passes.
+/// Each reason lists the affected executions. If a value is missing, the reason names its key, and the option of
+/// `runledger log`, `run` or `complete` that sets the value. Nothing is changed. The example of `runledger log` records
+/// a run that passes.
 ///
 /// PASS means that every record that the ledger has of the run is complete. A record that was refused as invalid may
 /// leave no trace in the ledger, so only --expect can find that it is missing. Without --expect, a run with at least
@@ -65,12 +66,13 @@ use reason::text;
 ///
 /// [{"skill": "storyboard"}, {"skill": "renderer", "kind": "generation", "shot_id": "s-4", "count": 2}]
 ///
-/// Exits with 0 on PASS, with 1 on FAIL, which includes a run without any execution, and with 2 if the run cannot be checked.
+/// Exits with 0 on PASS, with 1 on FAIL, and with 2 if the run cannot be checked. A run without any execution fails.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: publish the results of a run only if it is fully logged
   runledger gate --run run-7 --expect expected.json && publish")]
 pub(crate) struct Args {
-    /// The id of the run. The first characters of a UUID are enough, or of any id if `…` follows [default: the value of RUNLEDGER_RUN_ID, or else the run_id of the newest record that has one]
+    /// The id of the run. If it is a UUID, its first characters are enough. The first characters of any other id need a
+    /// `…` at the end [default: the value of RUNLEDGER_RUN_ID, or else the run_id of the newest record that has one]
     #[arg(long = "run", value_name = "ID", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     run_id: Option<String>,
     /// A JSON file with the executions that the run must have
@@ -123,7 +125,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     Ok(if report.verdict == GateVerdict::Pass { ExitCode::Yes } else { ExitCode::No })
 }
 
-/// Returns the run of the newest record that has a run_id. Fails if no record has one.
+/// Returns the run of the newest record that has a run_id. Fails if no record has a run_id.
 fn latest_run(reader: &LedgerReader, global: &Global) -> Result<String, Failure> {
     let last = reader.last(1, |record| record.run.run_id)?;
     records::warn_of(&last.skipped, global);

@@ -6,9 +6,9 @@ use serde_json::json;
 use crate::budget::Verdict;
 
 /// Returns the JSON that the agent reads on stdout; `None` if the agent needs no answer. `notice` says why a limit was
-/// not enforced. The agent shows it to the user.
+/// not enforced. The agent shows the notice to the user.
 ///
-/// If the decision is `ask`, Claude Code asks its user. Codex refuses the decision `ask`, so it gets only a message.
+/// If the decision is `ask`, Claude Code asks its user. Codex refuses the decision `ask`, so Codex gets only a message.
 /// Both agents show a `systemMessage` to their user. For both, the decision `deny` needs a reason that is not empty.
 pub(super) fn to_agent(agent: HookAgent, verdict: &Verdict, notice: Option<&str>) -> Option<String> {
     let decision = |decision: &str, reason: &str| {

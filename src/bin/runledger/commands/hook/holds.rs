@@ -1,5 +1,5 @@
-//! Keeps the holds of a tool call from its beginning to its end. A hold is an amount that a limit reserves for the
-//! call.
+//! Keeps the holds of a tool call until the call ends. A hold is an amount that is reserved for the call, against a
+//! limit.
 //!
 //! A hold lasts until the end of its call is reported, because a call can take long: a sub-agent can work for hours. If
 //! the agent dies, nobody reports the end. So the record of the call identifies the agent's process. When another call
@@ -22,13 +22,13 @@ const HOLDS: &str = "quota_holds";
 /// The tag that identifies the process of the agent.
 const PROCESS: &str = "agent_process";
 
-/// The shortest life of a hold whose end is not reported, even if the agent's process seems to have ended. The process
-/// that ended may be another program, through which the agent runs the hook.
+/// If the end of a call is not reported, its holds last at least this long, even if the agent's process seems to have
+/// ended. The process that ended may be a wrapper, through which the agent runs the hook, and not the agent.
 const LIFE_MIN: Duration = Duration::from_secs(60 * 60);
-/// The life of a hold if it is unknown whether the agent's process has ended.
+/// If it is unknown whether the agent's process has ended, the holds of a call last this long.
 const LIFE_IF_UNKNOWN: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Adds to the record of a call that begins the ids of its holds, and the process of the agent.
+/// Adds two tags to the record of a call that begins: the ids of its holds, and the process of the agent.
 pub(super) fn mark(record: &mut ExecutionMetrics, holds: &[String]) {
     if !holds.is_empty() {
         record.tags.insert(HOLDS.to_owned(), holds.into());
@@ -42,8 +42,8 @@ pub(super) fn of(record: &ExecutionMetrics) -> Vec<String> {
     holds.iter().filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
-/// Ends the executions of tool calls that have holds and whose agent has died, and ends their holds. Returns true if
-/// there was such a call.
+/// Finds the tool calls that have holds and whose agent has died. Ends the executions and the holds of these calls.
+/// Returns true if there was such a call.
 pub(super) fn end_of_the_dead(limits: &EnforcedLimits<'_>, global: &Global) -> Result<bool, Error> {
     let ledger = ledger::open(global)?;
     let now = clock::now();

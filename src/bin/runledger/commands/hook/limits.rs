@@ -19,8 +19,8 @@ use crate::term::{output, printable};
 /// How long a hook waits for the lock of the quota's journal.
 const LOCK_DEADLINE: Duration = Duration::from_secs(1);
 
-/// Returns the path of the transcript of a sub-agent. It can be in `directory`, or in the directory of a workflow below
-/// it. Returns `None` if there is no such file.
+/// Returns the path of a sub-agent's transcript. The transcript can be in `directory`, or in the directory of a
+/// workflow below `directory`. Returns `None` if there is no such file.
 fn file_of(directory: &Path, sub_agent: &str) -> Option<PathBuf> {
     let name = format!("agent-{sub_agent}.jsonl");
     let workflows = directory.join("workflows").read_dir().into_iter().flatten().flatten().map(|entry| entry.path());
@@ -46,7 +46,7 @@ impl<'a> EnforcedLimits<'a> {
         Self { global, prices, opened: OnceCell::new(), failure: OnceCell::new(), unpriced: RefCell::default() }
     }
 
-    /// Counts what the session of the event has used, according to its transcript.
+    /// Counts what the session has used, according to its transcript. The event names the session and the transcript.
     pub(super) fn measure(&self, event: &HookEvent<'_>) {
         let Some(budgets) = self.opened().filter(|budgets| !budgets.metered().is_empty()) else { return };
         self.warned(self.measure_with(budgets, event));
@@ -63,8 +63,8 @@ impl<'a> EnforcedLimits<'a> {
         }
     }
 
-    /// Returns a text if the session has used a model without a price, and a limit counts the calls of such a model as
-    /// 0.
+    /// Returns a warning if the session has used a model without a price, and a limit counts the calls of such a model
+    /// as 0. Otherwise, returns `None`.
     fn without_price(&self) -> Option<String> {
         let models: Vec<_> = self.unpriced.borrow().iter().map(|model| printable(model).into_owned()).collect();
         let limits = self.opened()?.without_unknown();

@@ -29,28 +29,29 @@ const EVENT_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 /// Record what a coding agent reports while it runs
 ///
-/// Claude Code and Codex run this command as a hook. `runledger hook install` adds it to their settings. It reads one
-/// event as JSON from stdin, and records it before it exits:
+/// Claude Code and Codex run this command as a hook. `runledger hook install` adds it to their settings. The command
+/// reads one event as JSON from stdin, and records the event before it exits:
 ///
-/// - A call of a tool, a skill or a sub-agent becomes an execution. PreToolUse begins it, and it is in flight until
-///   PostToolUse or another event ends it.
+/// - A call of a tool, a skill or a sub-agent becomes an execution. The event PreToolUse begins the execution, and
+///   PostToolUse or another event ends it. In between, the execution is in flight.
 ///
-/// - Stop, SubagentStop and SessionEnd end what is still in flight.
+/// - The events Stop, SubagentStop and SessionEnd end the executions that are still in flight.
 ///
-/// - Any other event becomes an execution with the duration 0, such as claude-code/SessionStart.
+/// - Any other event becomes an execution with the duration 0. Its skill is named after the event, such as
+///   claude-code/SessionStart.
 ///
-/// The session is the run. `runledger import` of the session adds the usage to the same executions, so nothing counts
-/// twice. Inputs, outputs and messages are only hashed, unless --content is given.
+/// Each session of the agent is a run. If `runledger import` later imports the session, it adds the usage to the same
+/// executions, so nothing counts twice. Inputs, outputs and messages are only hashed, unless --content is given.
 ///
-/// Limits that `runledger quota set --enforce` stored are enforced. Before each call of a tool, one call is reserved until
-/// the call ends, and what the session has used so far is read from its transcript. If a limit is used up, the tool is
-/// denied, with the reason and the time of the reset. If a limit has reached the percentage of --warn, Claude Code asks its
-/// user, and Codex shows a message. The same happens if the session uses a model without a price, whose calls use up
-/// nothing of a limit in dollars.
+/// The command enforces the limits that `runledger quota set --enforce` stored. Before each call of a tool, it reads
+/// from the session's transcript what the session has used so far. It also reserves one call until the tool ends. If a
+/// limit is used up, the tool is denied, with the reason and the time of the reset. If a limit has reached the
+/// percentage of --warn, Claude Code asks its user, and Codex shows a message. The same happens if the session uses a
+/// model without a price, whose calls use up nothing of a limit in dollars.
 ///
 /// The command does not fail: it exits with 0, even if the event cannot be recorded. Stderr then says why. It waits at
-/// most a second for the ledger's lock, and then stores the record next to the ledger until it can be appended. Stdout
-/// is empty, except for a decision about a tool.
+/// most a second for the ledger's lock. If the lock is still taken, it stores the record next to the ledger until the
+/// record can be appended. Stdout is empty, except for a decision or a message about a tool call.
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
 #[command(after_help = "Example: record the work of Claude Code from now on
@@ -120,7 +121,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
         // An agent that has died may have left holds. This call may need the amount that they reserve.
         let ended = if is_denied { holds::end_of_the_dead(&limits, global) } else { Ok(false) };
         let has_ended = ended.unwrap_or_else(|error| {
-            warn("the calls of agents that have ended are still in flight", &error, style);
+            warn("the tool calls of agents that have died were not ended", &error, style);
             false
         });
         if has_ended { limits.before() } else { judged }
@@ -128,7 +129,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     if event.step() != HookStep::Begin
         && let Some(judged) = &mut judged
     {
-        // The call has no id, so its end cannot be recognised later. Its holds are ended now.
+        // The call has no id, so its end cannot be recognised later. So its holds are ended now.
         limits.after(&std::mem::take(&mut judged.holds), true);
     }
     let notice = limits.notice();
@@ -137,7 +138,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
         Ok(ledger) => Recorder { ledger: &ledger, event: &event, limits: &limits, global }.record(judged),
         Err(error) => {
             warn("the event is not recorded", &error, style);
-            // The holds are ended now, because the call is not recorded and its end cannot find them.
+            // The call is not recorded, so its holds cannot be found when it ends. So they are ended now.
             limits.after(&judged.map_or_else(Vec::new, |judged| judged.holds), true);
         }
     }

@@ -16,7 +16,7 @@ struct Process {
     start: u64,
 }
 
-/// Returns a text that identifies the process of the agent. This is the closest ancestor of this process that is not in
+/// Returns a text that identifies the process of the agent: the closest ancestor of this process whose name is not in
 /// [`RUNNERS`]. Returns `None` if the agent's process is unknown.
 pub(super) fn of_agent() -> Option<String> {
     let mut pid = parent_id();
@@ -30,8 +30,8 @@ pub(super) fn of_agent() -> Option<String> {
     None
 }
 
-/// Returns true if the process has ended, false if it runs, and `None` if this is unknown, for example because the process
-/// belongs to another machine. `process` is a text that [`of_agent`] returned.
+/// Returns true if the process has ended, false if it runs, and `None` if this is unknown, for example because the
+/// process belongs to another machine. `process` is a text that [`of_agent`] returned.
 pub(super) fn has_ended(process: &str) -> Option<bool> {
     let mut words = process.splitn(3, ' ');
     let pid: u32 = words.next()?.parse().ok()?;
@@ -42,8 +42,8 @@ pub(super) fn has_ended(process: &str) -> Option<bool> {
     Some(Process::read(pid).is_none_or(|process| process.start != start))
 }
 
-/// Returns a text that identifies where the pids that this process sees are valid. It has the id of the boot and the id
-/// of the pid namespace. Returns `None` if `/proc` does not show all processes.
+/// Returns a text that identifies the scope of the pids that this process sees. It has the id of the boot and the id of
+/// the pid namespace. Returns `None` if `/proc` does not show all processes.
 fn place() -> Option<String> {
     let own = fs::read_link("/proc/self").ok()?;
     let counts_alike = own.to_str()? == std::process::id().to_string();
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_process_has_ended_when_another_one_has_its_pid_or_none_has() {
+    fn a_process_has_ended_if_its_pid_is_free_or_belongs_to_another_process() {
         let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
         let Process { parent, start, .. } = Process::read(child.id()).unwrap();
         assert_eq!(parent, std::process::id());
@@ -101,7 +101,7 @@ mod tests {
 
     /// The kernel shortens a name to 15 bytes, which can end in the middle of a character.
     #[test]
-    fn a_process_whose_name_is_not_utf8_runs() {
+    fn a_process_whose_name_is_not_utf8_is_found() {
         let mut shell = std::process::Command::new("bash");
         shell.args(["-c", r"printf 'a\303' > /proc/$$/comm; echo; read -r"]);
         let mut child = shell.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();

@@ -37,8 +37,8 @@ impl Recorder<'_> {
             _ => self.note(id),
         };
         self.warn_of(recorded);
-        // While a tool runs, the session itself calls no model. So its use is counted before each tool call, and here
-        // when the agent stops.
+        // While a tool runs, the session itself calls no model. So what the session uses is counted before each tool
+        // call, and here when the agent stops.
         if event.step() == HookStep::EndLeft {
             self.limits.measure(event);
         }
@@ -52,8 +52,8 @@ impl Recorder<'_> {
 
     fn begin(&self, id: Uuid, verdict: &Verdict, holds: Vec<String>) -> Result<(), Error> {
         let event = self.event;
-        // Two kinds of events need the list of executions in flight. A skill that begins ends the previous skill. A
-        // tool call of a sub-agent has the execution of the sub-agent as its parent.
+        // Two kinds of events need the list of executions in flight. The beginning of a skill ends the previous skill.
+        // A tool call of a sub-agent has the execution of the sub-agent as its parent.
         let needs_list = event.begins_skill() || event.agent_id().is_some();
         let begun = if needs_list { self.in_flight() } else { Ok(Vec::new()) };
         let begun = begun.unwrap_or_else(|error| {
@@ -161,9 +161,9 @@ impl Recorder<'_> {
         let of_sub_agent = begun.iter().find(|begun| event.name() == "SubagentStop" && event.is_of_sub_agent(begun));
         match of_sub_agent {
             Some(begun) => match self.ledger.resume(begun.execution_id) {
-                // The execution is still in flight, so the sub-agent is not known to run in the background. The tool
-                // that started the sub-agent reports the end later. Until then, the record notes that the sub-agent has
-                // ended.
+                // The sub-agent is not known to run in the background, or else `end_each` would have ended its
+                // execution. So the tool that started the sub-agent reports the end later. Until then, the record notes
+                // that the sub-agent has ended.
                 Ok(mut execution) => {
                     event.sub_agent_ended(execution.record_mut());
                     execution.store().map(drop)
@@ -171,13 +171,14 @@ impl Recorder<'_> {
                 Err(error) if is_over(&error) => Ok(()),
                 Err(error) => Err(error),
             },
-            // For any other event, the executions that it ended already have all of its information.
+            // Any other event needs no record of its own, because all its information is in the executions that it
+            // ended.
             None if event.name() == "StopFailure" => self.append(&event.finished(clock::new_id(), clock::now())),
             None => Ok(()),
         }
     }
 
-    /// Ends those of the executions `begun` that the event ends.
+    /// Ends each execution in `begun` that the event ends.
     fn end_each(&self, begun: &[ExecutionMetrics]) -> Result<(), Error> {
         for begun in begun {
             if self.event.end_of(&mut begun.clone()).is_none() {

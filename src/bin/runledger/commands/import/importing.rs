@@ -38,7 +38,7 @@ impl<'a> Import<'a> {
         self.ledger.as_ref()
     }
 
-    /// Replaces the target of refused lines: later refused lines are written to `refused`.
+    /// From now on, writes refused lines to `refused`.
     pub(super) fn refuse_to(&mut self, refused: Refused) -> Result<(), Failure> {
         self.summary.refused_files.extend(self.refused.finish()?);
         self.refused = refused;
@@ -119,8 +119,8 @@ impl<'a> Import<'a> {
 
 fn conflict(record: &ExecutionMetrics) -> String {
     format!(
-        "execution_id: expected an id without another record, found {}, which an earlier line or a record of the ledger \
-         has with other content",
+        "execution_id: expected an id that no other record has, found {}, which an earlier line or a record of the \
+         ledger has with other content",
         record.execution_id
     )
 }

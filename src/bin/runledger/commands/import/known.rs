@@ -1,4 +1,4 @@
-//! Finds out in a dry run whether a line is a duplicate: of a record in the ledger, or of an earlier line.
+//! Finds out in a dry run whether a line repeats a record of the ledger or an earlier line.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hasher};
@@ -16,7 +16,7 @@ const KEPT_MAX: usize = 1_000_000;
 pub(super) struct Known {
     kept_max: usize,
     kept: HashMap<Uuid, u64>,
-    /// The records of lines whose batch is not complete, and that did not fit into `kept`.
+    /// The records of the current batch that did not fit into `kept`.
     pending: HashMap<Uuid, u64>,
     /// Reads the ledger. `None` if the ledger does not exist.
     reader: Option<LedgerReader>,
@@ -80,7 +80,8 @@ impl Known {
         })
     }
 
-    /// Clears `pending`. Call this when the batch was appended, because the ledger then has its records.
+    /// Clears `pending` at the end of a batch, to limit the memory. A dry run appends nothing, so it may later count
+    /// duplicates of these records as new.
     pub(super) fn forget_appended(&mut self) {
         self.pending.clear();
     }

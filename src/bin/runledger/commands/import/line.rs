@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_refused_with_all_its_reasons_and_columns_of_its_own() {
+    fn a_refused_line_has_all_its_reasons_and_its_own_columns() {
         assert_eq!(
             reasons(json!({"timestamp_start": "2026-02-14T14:23:06Z", "environment": "production", "status": "done"})),
             [

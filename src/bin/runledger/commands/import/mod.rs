@@ -27,62 +27,64 @@ use refused::{Refused, Target};
 
 /// Import the sessions of coding agents, or records as JSON lines
 ///
-/// Without arguments, imports the sessions of the coding agents on this machine: of Claude Code (CLAUDE_CONFIG_DIR, a
-/// list separated by commas, or ~/.config/claude and ~/.claude), Codex (CODEX_HOME or ~/.codex) and Gemini CLI
-/// (~/.gemini). `claude-code`, `codex` or `gemini` as the first argument imports the sessions of one agent. Files and
+/// Without arguments, imports the sessions of the coding agents on this machine: Claude Code, Codex and Gemini CLI. The
+/// sessions of Claude Code are in the directories that CLAUDE_CONFIG_DIR lists, separated by commas, or in
+/// ~/.config/claude and ~/.claude. The sessions of Codex are in CODEX_HOME or ~/.codex, and the sessions of Gemini CLI
+/// in ~/.gemini. `claude-code`, `codex` or `gemini` as the first argument imports the sessions of one agent. Files and
 /// directories can follow. `stream-json` imports the output of `claude -p --output-format stream-json`, from files or
 /// from stdin.
 ///
-/// A session becomes a run. Each of its turns, which is a prompt and the work until the next prompt, becomes an
-/// execution. So does the work of a sub-agent or a skill in a turn. Calls of models are priced at their time. Prompts
-/// and outputs are only hashed, unless --content is given.
+/// A session becomes a run. A turn is a prompt and the work until the next prompt. Each turn becomes an execution, and
+/// so does the work of a sub-agent or a skill in a turn. Each call of a model is priced with the price at the time of
+/// the call. Prompts and outputs are only hashed, unless --content is given.
 ///
 /// A call counts once, even if it is imported again, or if a resumed or forked session repeats it. A turn that has not
-/// ended is left for the next import. It counts as ended if nothing happened for an hour. If the final usage of a call
-/// is not reported, the counted usage is a lower bound. The tag lower_bound_calls of the record lists the number of the
-/// call. A call counts with the largest usage in any file. A larger usage that appears after the import of the call is
-/// reported, but does not change the record.
+/// ended is left for the next import. A turn in which nothing happened for an hour counts as ended. If the final usage
+/// of a call is not reported, the counted usage is a lower bound. The tag lower_bound_calls of the record lists the
+/// number of the call. A call counts with the largest usage in any file. A larger usage that appears after the import
+/// of the call is reported, but does not change the record.
 ///
 /// A file in a directory that is not a session is skipped and named. A FILE argument that is not a session is an error.
 ///
-/// Any other first argument is a FILE of records. If one of the files is a session, nothing is imported. To import a file
-/// of records with the name codex, write ./codex.
+/// Any other first argument is a FILE of records. If one of the files is a session, nothing is imported. To import a
+/// file of records with the name codex, write ./codex.
 ///
 /// Each line of a FILE is one record: an object with the keys that `list --json` prints. Earlier programs wrote such
 /// files as execution_metrics.jsonl. FILE can be `-` for stdin. The keys execution_id, skill_name, skill_version and
 /// timestamp_start are required. The keys seq, prev and hash, which a ledger adds to a line, are ignored.
 ///
 /// A record counts once, even if it is imported again. A line is a duplicate if an earlier line, or a record of the
-/// ledger, has the same execution_id and the same content. With other content, the line is refused.
+/// ledger, has the same execution_id and the same content. If the execution_id is the same but the content is not, the
+/// line is refused.
 ///
-/// An execution_id that is not a UUID is replaced by a UUID of version 5. Its namespace is
-/// 4cdb48db-3817-4d38-ac77-d521ec7a6f21, and its name is the id as it was. The tag original_execution_id has this id.
+/// An execution_id that is not a UUID is replaced by a UUID of version 5. The UUID is computed from the original id, in
+/// the namespace 4cdb48db-3817-4d38-ac77-d521ec7a6f21. The tag original_execution_id keeps the original id.
 ///
 /// A key that is not part of the format becomes a tag, and the summary lists it. Some values are adapted:
 ///
-/// - If only one of execution_succeeded and execution_failed is known, the other one is its inverse. If there is no
-///   status either, a record without both was interrupted.
+/// - If only one of execution_succeeded and execution_failed is known, the other is set to its inverse. A record with
+///   neither of them and without a status counts as interrupted.
 ///
-/// - An error_category that is not part of the format becomes Unknown, and the tag original_error_category has it. The
-///   cost_tier `Paid` becomes unknown, and the tag original_cost_tier has it.
+/// - An error_category that is not part of the format becomes Unknown, and the tag original_error_category keeps the
+///   original category. The cost_tier `Paid` becomes null, and the tag original_cost_tier keeps `Paid`.
 ///
-/// - If tokens_used is more than 0, but tokens_input and tokens_output are 0, these two are unknown.
+/// - If tokens_input and tokens_output are both 0 although tokens_used is more than 0, they become null.
 ///
-/// - What `pipe` derives, shortens or rounds is derived, shortened or rounded here too. If the costs of all calls are
+/// - Values are derived, shortened and rounded in the same way as by `runledger pipe`. If the costs of all calls are
 ///   known, the missing cost of a record is their sum. No costs are computed from prices.
 ///
 /// A line that cannot be imported is refused. Refused lines are written to FILE.refused, which only its owner can read:
 /// {"line": …, "reasons": […], "text": …}. If this file exists, the next free name is used, such as FILE.refused-2. The
 /// refused lines of stdin are reported on stderr, unless --refused names a file.
 ///
-/// `runledger run` may have been started with one of the files as its ledger. Because the file is not a ledger, it
-/// stored its records in another directory. The command moves these records to the ledger.
+/// `runledger run` may have been started with one of the files as its ledger. Because the file is not a ledger, `run`
+/// stored its record in another directory. `import` moves such records to the ledger.
 ///
-/// The ids of up to a million records are kept in memory, and all other ids are looked up in the ledger. So in a larger
-/// file, a dry run may count a duplicate as a record that would be imported.
+/// A dry run keeps the ids of up to a million records in memory, and looks up all other ids in the ledger. So if a file
+/// has more records, a dry run may count a duplicate as a record that would be imported.
 ///
-/// Exits with 0 if everything was imported, with 1 if a line was refused, if a file could not be read or if a given file
-/// is not a session, and with 2 if the import stopped before the end.
+/// Exits with 0 if everything was imported, and with 2 if the import stopped before the end. Exits with 1 if a line or
+/// an execution was refused, if a file could not be read, or if a given file is not a session.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: import the sessions of the coding agents on this machine
   runledger import
@@ -93,8 +95,8 @@ Example: import the file of an earlier program into a new ledger
 Example: see what would be refused, and why
   runledger import execution_metrics.jsonl --ledger ledger.jsonl --dry-run")]
 pub(crate) struct Args {
-    /// An agent (claude-code, codex, gemini, stream-json), and its files or directories. Or files of records. `-` is
-    /// stdin
+    /// Either an agent (claude-code, codex, gemini or stream-json), followed by its files or directories, or files of
+    /// records. `-` is stdin
     #[arg(value_name = "AGENT|FILE")]
     files: Vec<PathBuf>,
     /// Store prompts and outputs of the agents, instead of only their hashes

@@ -1,4 +1,4 @@
-//! The database of `runledger pg`, and the ledger that is copied to it.
+//! Opens the database of `runledger pg`, and the ledger that is copied to it.
 
 use std::time::Duration;
 

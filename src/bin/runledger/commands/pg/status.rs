@@ -12,6 +12,8 @@ use crate::term::{cell, output, printable};
 
 /// Show what was shipped, and how far the database is behind the ledger
 ///
+/// Prints these lines:
+///
 /// - database: the user, the address of the server, and the name of the database. The password is never printed.
 ///
 /// - schema: the version of the tables. If the tables do not exist or are of an earlier version, stderr names the

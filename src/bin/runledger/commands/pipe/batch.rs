@@ -26,7 +26,7 @@ struct Pending {
     line: u64,
     /// The unknown keys of the line.
     unknown: Unknown,
-    /// `None` if the cost is known, or cannot be expected to be known.
+    /// `None` if the cost is known, if the execution used no model, or if costs are not computed.
     price: Option<Price>,
     /// The keys that were missing in the line, and were derived from other keys.
     derived: Vec<&'static str>,
@@ -60,7 +60,7 @@ pub(super) struct Reply {
     derived: Vec<&'static str>,
     #[serde(flatten)]
     unknown: Unknown,
-    /// `None` if the cost is known, or cannot be expected to be known.
+    /// `None` if the cost is known, if the execution used no model, or if costs are not computed.
     #[serde(skip_serializing_if = "Option::is_none")]
     price: Option<Price>,
 }

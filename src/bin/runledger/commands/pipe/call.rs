@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::document::Document;
 use crate::counts;
 
-/// A function that reads the usage that a vendor reports, or the vendor's whole response.
+/// A function that reads the usage from a vendor's response, or from the usage object of a response.
 type ReadVendor = fn(&Value) -> runledger::Result<Usage>;
 
 /// The vendors whose usage can be read, each with its key in a call.

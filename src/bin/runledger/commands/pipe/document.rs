@@ -95,8 +95,8 @@ impl Document {
         paths.iter().map(|path| of(path)).collect()
     }
 
-    /// Sets the keys of `other`. If both values of a key are objects, only the keys of the other object are set in the
-    /// existing object.
+    /// Sets the keys of `other`. If both values of a key are objects, merges these two objects. Their common keys get
+    /// the values of `other`.
     pub(super) fn overlay(&mut self, other: Self) {
         for (key, value) in other.0 {
             let merged = self.0.get(&key).and_then(|own| Self::object(own)).zip(Self::object(&value));

@@ -31,7 +31,8 @@ pub(super) struct Accepted {
     pub(super) record: ExecutionMetrics,
     /// The unknown keys of the line.
     pub(super) unknown: Unknown,
-    /// The reason why the cost is unknown. `None` if the cost is known, or cannot be expected to be known.
+    /// The reason why the cost is unknown. `None` if the cost is known, if the execution used no model, or if costs are
+    /// not computed.
     pub(super) unknown_price: Option<String>,
     /// The keys that were missing in the line, and were derived from other keys.
     pub(super) derived: Vec<&'static str>,
@@ -135,7 +136,7 @@ impl Reader {
     }
 
     /// Returns the refusal of a line that cannot be read as a record, with all reasons. `is_begin` is true if the text
-    /// is that of a begin message, which does not need the end of the execution.
+    /// comes from a begin message, which does not need the end of the execution.
     fn unreadable(&self, text: &str, (kind, reason): Fault, is_begin: bool) -> Line {
         const WITH_END: [&str; 4] = ["skill_name", "skill_version", "timestamp_start", "timestamp_end"];
         let Ok(mut object) = Document::parse(text) else { return Line::refused(kind, reason) };

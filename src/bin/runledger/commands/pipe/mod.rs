@@ -88,9 +88,9 @@ use session::Session;
 ///
 /// - duplicate: the ledger had the record already.
 ///
-/// - begun, noted: the message belongs to an execution that has not ended. The begin of the execution is in the
-///   ledger's internal files. The steps and usage are only in memory until the execution ends. After a restart, a
-///   client has to send them again.
+/// - begun, noted: the message belongs to an execution that has not ended. The ledger's internal files state that the
+///   execution has begun. Its steps and usage are only in memory until it ends. After a restart, a client has to send
+///   them again.
 ///
 /// - refused: the line was not valid, so nothing was stored.
 ///
@@ -166,7 +166,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     let interrupted = session.interrupt_open();
     if interrupted > 0 {
         output::note(
-            &format!("recorded {interrupted} as interrupted: the input ended after their begin and before their end"),
+            &format!("executions recorded as interrupted, because the input ended before they did: {interrupted}"),
             "interrupted",
             global.style(),
         );

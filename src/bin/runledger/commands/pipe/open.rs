@@ -1,4 +1,4 @@
-//! An execution that has begun and has not ended.
+//! Holds an execution that has begun and has not ended.
 //!
 //! A begin mark in the ledger's internal files says that the execution is in flight. If this process dies, the next
 //! process that opens the ledger finds the mark, and records the execution as interrupted.

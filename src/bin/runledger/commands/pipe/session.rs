@@ -1,4 +1,4 @@
-//! The messages of one input.
+//! Handles the messages of one input.
 
 use std::collections::{HashMap, HashSet};
 use std::io::Write;
@@ -107,8 +107,8 @@ impl<'l> Session<'l> {
         let count = open.len();
         let records: Vec<_> = open.iter().map(|open| self.interrupted(open)).collect();
         for (open, answer) in open.into_iter().zip(self.ledger.append_all(&records)) {
-            // If the record is lost or not stored yet, the begin mark stays. The next process that opens the ledger then
-            // records the execution as interrupted.
+            // If the record is lost or not stored yet, the begin mark stays. The next process that opens the ledger
+            // then records the execution as interrupted.
             match answer {
                 Ok(runledger::Answer::Lost(_) | runledger::Answer::Late(_)) | Err(_) => {}
                 Ok(_) => open.remove_mark(),

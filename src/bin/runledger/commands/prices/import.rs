@@ -100,8 +100,8 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     Ok(ExitCode::Yes)
 }
 
-/// Returns a precise error if the file is the table of another project than --from says, or is already in the format of
-/// --prices. Returns `None` if neither is true.
+/// Returns a precise error if the file is the table of a project that --from does not name, or is already in the format
+/// of --prices. Returns `None` if neither is true.
 fn not_of_project(args: &Args, text: &str) -> Option<Failure> {
     let path = args.file.clone();
     if runledger::PriceTable::from_json(text).is_ok() {

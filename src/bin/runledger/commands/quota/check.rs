@@ -20,8 +20,8 @@ use crate::term::{output, printable};
 /// Prints how much was used, how much is left, and when the next period begins. Nothing is reserved, so another process
 /// can use the amount at any time. `reserve` checks and reserves at once.
 ///
-/// Exits with 0 if anything is left, or at least the amount of --amount, and with 1 otherwise. With --json, the key
-/// `available` says the same.
+/// Exits with 0 if anything is left, and with 1 otherwise. With --amount, exits with 0 only if at least this amount is
+/// left. With --json, the key `available` says the same.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: check whether 10 calls are left
   runledger quota check github-rest --amount 10")]

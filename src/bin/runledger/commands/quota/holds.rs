@@ -17,9 +17,9 @@ use crate::term::{Column, Table, cell, minutes, output, short};
 
 /// List the holds that are open
 ///
-/// A hold is an amount that is reserved for a call. It counts against the quota until it is settled or released, or until
-/// it expires. The hook of an agent reserves one hold of each enforced limit for each call of a tool, and ends it with the
-/// call. If the agent has died, `runledger quota release ID` ends the hold.
+/// A hold is an amount that is reserved for a call. It counts against the quota until it is settled or released, or
+/// until it expires. For each call of a tool, the hook of an agent reserves one hold against each enforced limit, and
+/// ends the holds with the call. If the agent has died, `runledger quota release ID` ends the hold.
 ///
 /// With --json, each line is one hold: {"kind": "hold", "id": …, "api_name": …, "amount": …, "unit": …, "held_at": …,
 /// "age_ms": …, "expires_at": …}. The amount is 0 if it is unknown before the call.

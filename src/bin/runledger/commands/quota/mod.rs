@@ -23,23 +23,24 @@ use crate::limits::OwnLimits;
 /// Show what remains of each quota, set limits, reserve amounts
 ///
 /// A quota limits the use of an API in a period, such as a day. Without a subcommand, prints how much of each quota was
-/// consumed, how much is held by reservations, and how much remains. The level is GREEN if less than 50 % of the limit are
-/// consumed or held, YELLOW from 50 % on, and RED from 80 % on. A period ends in the time zone of its limit.
+/// consumed, how much is held by reservations, and how much remains. The level is GREEN if less than 50 % of the limit
+/// is consumed or held, YELLOW from 50 % on, and RED from 80 % on. A period ends in the time zone of its limit.
 ///
-/// The limits are the bundled ones, those that `runledger quota set` stored in `limits.json` next to the ledger, and
-/// those in the file of --limits. If several of them have a limit for the same API, the last one is used.
+/// Limits come from three sources: the bundled limits, the limits that `runledger quota set` stored in `limits.json`
+/// next to the ledger, and the file of --limits. If several sources have a limit for the same API, the last of them
+/// counts.
 ///
 /// The amounts are stored in `quota.jsonl` next to the ledger. If that file does not exist, nothing was used so far.
 /// Amounts in dollars are exact.
 ///
 /// Calls whose amount is unknown are counted as `unknown`, and add nothing to the consumed amount. If the limit assumes
-/// an amount for such calls, they are counted as `assumed` instead, and the assumed amounts are added. Calls that have not
-/// ended are counted apart, as `unknown_held` and `assumed_held`.
+/// an amount for such calls, they are counted as `assumed` instead, and the assumed amounts are added. Calls that have
+/// not ended are counted separately, as `unknown_held` and `assumed_held`.
 ///
-/// Below, a table shows what vendors reported of subscriptions: the used share of the windows of 5 hours and 7 days,
-/// when the vendor counts from 0 again, and the age of the report. `runledger statusline` and `runledger import codex`
-/// store these reports in `observed.jsonl` next to the ledger. They are never added to the quotas above. After the end
-/// of a window, its use is unknown.
+/// A second table shows what vendors reported about subscriptions. A subscription limits the use in windows of 5 hours
+/// and of 7 days. The table has the used share of each window, the time when the vendor counts from 0 again, and the
+/// age of the report. `runledger statusline` and `runledger import codex` store these reports in `observed.jsonl` next
+/// to the ledger. They are never added to the quotas above. After the end of a window, its use is unknown.
 ///
 /// With --json, the key `kind` says what a line is: a quota is {"kind": "quota", "api_name": …, …}, and a report is
 /// {"kind": "observed", "observed": {"agent": …, "window": …, …}}.
@@ -68,8 +69,8 @@ The file of --limits is a JSON array with one object for each limit:
               \"allow\" or {\"assume\": AMOUNT} [default: \"deny\"]
   enforce     whether the hook of an agent denies tool calls when nothing is
               left [default: false]
-  warn        if the limit is enforced, the percentage from which on the hook
-              asks before each tool call, 1 to 100 [default: it never asks]")]
+  warn        a percentage of an enforced limit, from 1 to 100. When it is
+              reached, the hook asks before each tool call [default: none]")]
 pub(crate) struct Args {
     #[command(subcommand)]
     command: Option<Command>,

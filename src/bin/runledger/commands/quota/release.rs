@@ -57,7 +57,7 @@ pub(super) fn warn_if_expired(hold: &Resumed, id: u64, global: &Global) {
         Resumed::Dollars(hold) => hold.expires_at(),
     };
     if expires_at <= clock::now() {
-        let text = format!("the hold {id} expired at {expires_at}, so its amount may have been granted to others");
+        let text = format!("the hold {id} expired at {expires_at}, so other calls may have used its amount");
         output::warning(&text, "expired", global.style());
     }
 }

@@ -18,9 +18,9 @@ use crate::term::output;
 
 /// Reserve an amount before a call, if that much is left
 ///
-/// Prints the id of the hold. Pass it to `settle` after the call, or to `release` if there was no call. The amount stays
-/// reserved until then, or until the hold expires. All holds that are granted at the same time, by any number of
-/// processes, never exceed the limit together.
+/// Prints the id of the hold. Pass it to `settle` after the call, or to `release` if there was no call. The amount
+/// stays reserved until then, or until the hold expires. Together, the holds never exceed the limit, even if several
+/// processes reserve at the same time.
 ///
 /// If the amount is `unknown`, the key `unknown` of the limit decides: the call is denied, the amount that the limit
 /// assumes is reserved, or the call is allowed while any of the quota remains.
@@ -100,7 +100,7 @@ fn answer<A: Amount + Serialize>(
     }
 }
 
-/// Writes the id of the hold. If this fails, nobody knows the id, so the caller must release the hold.
+/// Writes the id of the hold. If this fails, nobody knows the id. So the caller then drops the hold, which releases it.
 fn write_granted<A: Amount + Serialize>(
     hold: &Hold<A>,
     status: &QuotaStatus<A>,

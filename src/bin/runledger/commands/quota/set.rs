@@ -20,9 +20,9 @@ use crate::zone::Zone;
 /// Store a limit in `limits.json` next to the ledger
 ///
 /// The stored limit overrides the bundled limit of the same API. Each command that uses limits reads the file. If the
-/// file has a limit for the API, the new limit keeps what is not given: the zone, --warn, --enforce, --unknown, the source
-/// and the thresholds. All other limits in the file keep their text and their order. Setting the same limit again changes
-/// nothing.
+/// file has a limit for the API, the new limit keeps the values that are not given: the zone, --warn, --enforce,
+/// --unknown, the source and the thresholds. All other limits in the file keep their text and their order. Setting the
+/// same limit again changes nothing.
 ///
 /// A limit counts what is used from now on, as reported by `quota consume`, `quota settle` and the hook. It does not
 /// count the earlier executions in the ledger.
@@ -30,10 +30,10 @@ use crate::zone::Zone;
 /// The file has the format of `runledger quota --limits`. If it is not a valid table of limits, the command fails and
 /// changes nothing.
 ///
-/// With --json, prints {"api_name": …, "changed": …, "old": …, "new": …, "file": …}. `old` is null if the file had no limit
-/// for the API.
+/// With --json, prints {"api_name": …, "changed": …, "old": …, "new": …, "file": …}. `old` is null if the file had no
+/// limit for the API.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: allow 20 dollars a day, ask from 16 dollars on, and then deny
+#[command(after_help = "Example: allow 20 dollars a day, and ask a person from 16 dollars on
   runledger quota set anthropic --limit 20 --unit usd --per day \\
     --zone Europe/Zurich --warn 80 --enforce")]
 pub(super) struct Args {
@@ -46,8 +46,8 @@ pub(super) struct Args {
     /// The unit of the limit
     #[arg(long, value_parser = ["tokens", "calls", "usd"])]
     unit: String,
-    /// The period after which counting restarts: minute, hour, day, week, month, quarter, year or total. A number of
-    /// hours, such as 5h, begins with the first use
+    /// The period after which counting restarts: minute, hour, day, week, month, quarter, year or total. A period of a
+    /// number of hours, such as 5h, begins with the first use
     #[arg(long, value_name = "PERIOD", value_parser = |text: &str| text.parse::<Period>())]
     per: Period,
     /// The time zone in which days and longer periods begin: an IANA name such as Europe/Zurich, or an offset such as
@@ -61,12 +61,12 @@ pub(super) struct Args {
     /// Let the hook of an agent deny tool calls when nothing is left
     #[arg(long)]
     enforce: bool,
-    /// No longer enforce the limit
+    /// Stop enforcing the limit
     #[arg(long, conflicts_with_all = ["enforce", "warn"])]
     no_enforce: bool,
     /// What happens to a call whose amount is unknown before the call. `deny` denies it, `allow` allows it while any of
-    /// the quota remains, and AMOUNT is assumed for it [default: deny, or allow with --enforce]. With `allow`, a model without a
-    /// price uses up nothing; assume an amount if a limit must stop such a model
+    /// the quota remains, and AMOUNT is assumed for it [default: deny, or allow with --enforce]. With `allow`, a model
+    /// without a price uses up nothing; assume an amount if a limit must stop such a model
     #[arg(long, value_name = "deny|allow|AMOUNT", allow_negative_numbers = true)]
     unknown: Option<String>,
     /// Where the limit comes from [default: `runledger quota set`]

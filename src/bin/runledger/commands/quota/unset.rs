@@ -13,8 +13,8 @@ use crate::term::{output, printable};
 
 /// Remove a limit that `runledger quota set` stored
 ///
-/// If there is a bundled limit for the API, it applies again. What was used is still counted, so if the limit is set
-/// again in the same period, that amount is not available again.
+/// If there is a bundled limit for the API, it applies again. What was used is not forgotten. If the limit is set again
+/// in the same period, the used amount counts against it.
 ///
 /// Exits with 1 if `limits.json` next to the ledger has no limit for the API.
 #[derive(Debug, clap::Args)]

@@ -20,19 +20,20 @@ use crate::term::{output, printable};
 /// Write a report about the ledger as one HTML file, or print it
 ///
 /// The file needs no network and no other file. It is light or dark like the reader's system, and can be printed. It
-/// has, in this order: whether the ledger is intact, the latest run passes its gate and a metric is worse than its
-/// frozen baseline; the cost over time; the most expensive skills; the latency of each skill compared with its baseline;
-/// failures by category; quotas; how many values are unknown; and the slowest and the dearest executions.
+/// first says whether the ledger is intact, whether the latest run passes its gate, and whether a metric is worse than
+/// its frozen baseline. Then it shows the cost over time, the most expensive skills, the latency of each skill compared
+/// with its baseline, and failures by category. At the end, it shows quotas, how many values are unknown, and the
+/// slowest and the dearest executions.
 ///
 /// The numbers are those of `verify`, `gate`, `compare`, `cost`, `baseline` and `quota`. They are also in the file as
 /// JSON, with every digit. Prompts, outputs and error messages are not in the file. A list has only its first rows, and
 /// the others are counted. A ledger without executions gives a report that says what to do next.
 ///
-/// The comparison is that of `runledger compare`: executions since the start of the frozen week with the baselines of
-/// that week. Costs are shown by day for up to 92 days, by week for up to 104 weeks, and otherwise by month.
+/// As in `runledger compare`, executions since the start of the frozen week are compared with the baselines of that
+/// week. Costs are shown by day for up to 92 days, by week for up to 104 weeks, and otherwise by month.
 ///
-/// The file of --out can be read only by its owner, or also by a group that shares the directory. It appears when it is
-/// complete. Prints its path.
+/// Only its owner can read the file of --out. If a group shares the directory, the group can read it too. The file
+/// appears when it is complete, and its path is printed.
 ///
 /// --text prints the same report as text, and --text --json as JSON. Exits with 0 even if the report has bad news.
 #[derive(Debug, clap::Args)]
@@ -48,10 +49,10 @@ pub(crate) struct Args {
     /// Replace an existing file
     #[arg(long, requires = "out")]
     force: bool,
-    /// Print the report instead
+    /// Print the report instead of writing a file
     #[arg(long)]
     text: bool,
-    /// What the parts of the bars in the chart of costs are
+    /// Into which groups each bar in the chart of costs is divided
     #[arg(long, value_name = "GROUP", value_parser = one_of::<StackBy>(StackBy::ALL.map(StackBy::name)), default_value = StackBy::Skill.name())]
     by: StackBy,
     #[command(flatten)]

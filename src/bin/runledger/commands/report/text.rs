@@ -1,4 +1,4 @@
-//! The report as text.
+//! Writes the report as text.
 
 use std::io::Write;
 

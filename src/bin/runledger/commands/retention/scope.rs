@@ -40,7 +40,7 @@ pub(crate) struct Places {
 }
 
 impl Scope {
-    /// Returns the directories of the arguments, or the default of each directory that is not given.
+    /// Returns the directories that the arguments name. For a directory that they do not name, returns the default.
     pub(crate) fn places(&self, global: &Global) -> Places {
         let or_beside =
             |given: &Option<PathBuf>, name| given.clone().unwrap_or_else(|| global.ledger.with_file_name(name));

@@ -173,8 +173,7 @@ pub(super) struct Ended {
 pub(super) struct Rest(Option<JoinHandle<()>>);
 
 impl Rest {
-    /// Waits until these processes close stderr. If this process ended earlier, those processes could no longer write
-    /// to stderr.
+    /// Waits until the processes close stderr. If this process ended earlier, they could no longer write to stderr.
     pub(super) fn pass_on(self) {
         // A thread that panicked no longer forwards anything.
         let _ = self.0.map(JoinHandle::join);

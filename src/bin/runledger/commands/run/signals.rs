@@ -31,7 +31,7 @@ pub(super) struct Signals {
     stop_asked: bool,
     /// True if the child has stopped and has not continued since.
     stopped: bool,
-    /// True from when this process continues after a stop until it handles the next signals.
+    /// True after this process has continued from a stop, until it has handled the next signals.
     resumed: bool,
 }
 

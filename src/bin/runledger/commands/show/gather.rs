@@ -18,7 +18,8 @@ const EXECUTIONS_MAX: usize = 100_000;
 
 /// Returns the trees of the executions whose ids begin with the digits of `ids`.
 pub(super) fn trees(ids: &[IdPrefix], global: &Global) -> Result<Trees, Failure> {
-    // The executions in flight are read before the ledger, so that an execution that ends in the meantime is not missed.
+    // The executions in flight are read before the ledger, so that an execution that ends in the meantime is not
+    // missed.
     let begun: Vec<_> = records::in_flight(global)?.into_iter().map(|begun| begun.record).collect();
     let root = |id: &IdPrefix| match records::find(id, global) {
         Ok(record) => Ok(Node::of(record, false)),
@@ -90,7 +91,7 @@ impl Known {
         self.callers.parent(node.id, node.parent)
     }
 
-    /// Reads the executions of a run, and those of its child runs.
+    /// Reads the executions of a run and of its child runs.
     fn read_run(&mut self, run: String, reader: &LedgerReader, global: &Global) -> Result<(), Failure> {
         if !self.runs.insert(run.clone()) {
             return Ok(());

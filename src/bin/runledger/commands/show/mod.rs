@@ -19,12 +19,12 @@ use crate::term::output;
 ///
 /// If several lines of the ledger have this id, the last one is shown. With --json, the record is printed on one line.
 ///
-/// --tree prints a table of the execution and of all executions below it. These are its children, which name it as
-/// their parent_execution_id, their children, and so on. Executions in flight are included. `total ms` and `total usd`
-/// add up the values of an execution and all executions below it, even if they ran at the same time. `≥` means that
-/// some of these values are unknown, or that a cost is a lower bound. A cost is a lower bound if the final usage of a
-/// call was not reported. The lines below the table count the unknown values and the lower bounds. With --json, the
-/// tree is one object, whose `children` are objects too.
+/// --tree prints a table of the execution and of all executions below it: its children, the children of its children,
+/// and so on. A child names its parent as its parent_execution_id. Executions in flight are included. `total ms` and
+/// `total usd` add up the values of an execution and all executions below it, even if they ran at the same time. `≥`
+/// means that some of these values are unknown, or that a cost is a lower bound. A cost is a lower bound if the final
+/// usage of a call was not reported. The lines below the table count the unknown values and the lower bounds. With
+/// --json, the tree is one object, whose `children` are objects too.
 ///
 /// A tool that a hook recorded is below the turn that called it, if the turn was imported from the transcript.
 ///
@@ -33,14 +33,14 @@ use crate::term::output;
 /// the execution. Deeper executions are left out and counted. If the run has more than 100,000 executions with a
 /// parent, the command fails. An execution that is its own ancestor is shown only once.
 ///
-/// As in `runledger cost`, an execution that ended and used no model has no cost, and its cost is not unknown. An
-/// execution that is in flight or was interrupted may have used a model, so its cost is unknown. Below `outcome`,
-/// `regen`, `shot` and `artifact`, the table has what the records of a production say, as far as the output is wide
-/// enough. `regen` is the regen_count.
+/// As in `runledger cost`, an execution that ended and used no model has no cost, which does not count as an unknown
+/// cost. An execution that is in flight or was interrupted may have used a model, so its cost is unknown. The columns
+/// `outcome`, `regen`, `shot` and `artifact` show what the records of a production say, if the output is wide enough.
+/// `regen` is the regen_count.
 ///
-/// If the argument is the id of a run, its only execution is shown. If the run has several executions, the command
-/// fails and lists them. With --tree, the trees of all executions without a parent in the run are shown, with the sums
-/// of all these trees. With --json, each tree is a line.
+/// If the argument is the id of a run with one execution, this execution is shown. If the run has several executions,
+/// the command fails and lists them. With --tree, the trees of all executions without a parent in the run are shown,
+/// with the sums of all these trees. With --json, each tree is a line.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: show the model, the tokens and the cost of an execution
   runledger show 019c5d2a-5a40 | jq '{model, tokens_used, cost_usd}'
@@ -49,8 +49,9 @@ Example: show what a pipeline and everything that it started cost
 Example: show a whole run, such as the turns of an imported session
   runledger show nightly-7 --tree")]
 pub(crate) struct Args {
-    /// The id of the execution, or its first digits if no other id begins with them, or the id of a run. The first
-    /// characters of a run's UUID are enough, or of any run's id if `…` follows
+    /// The id of the execution, or its first digits if no other id begins with them, or the id of a run. If the id of a
+    /// run is a UUID, its first characters are enough. The first characters of any other id of a run need a `…` at the
+    /// end
     #[arg(value_parser = clap::builder::NonEmptyStringValueParser::new())]
     id: String,
     /// Show the execution and all executions below it, with the sums of their costs and durations

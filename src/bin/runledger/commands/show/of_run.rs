@@ -33,8 +33,8 @@ pub(super) fn only_execution(run: &str, global: &Global) -> Result<Option<IdPref
     Ok(found.first().map(|found| prefix(found.id)))
 }
 
-/// Returns the ids of the executions of a run that have no parent in the run, the earliest first. If each execution has a
-/// parent in the run, returns the earliest execution. Returns `None` if no execution belongs to the run.
+/// Returns the ids of the executions of a run that have no parent in the run, the earliest first. If each execution has
+/// a parent in the run, returns the earliest execution. Returns `None` if no execution belongs to the run.
 pub(super) fn roots(run: &str, global: &Global) -> Result<Option<Vec<IdPrefix>>, Failure> {
     let (mut found, callers) = executions(run, global)?;
     found.sort_by_key(|found| (found.start, found.id));
@@ -49,7 +49,8 @@ pub(super) fn roots(run: &str, global: &Global) -> Result<Option<Vec<IdPrefix>>,
 
 /// Returns the executions of a run, and the turn that called each tool.
 fn executions(run: &str, global: &Global) -> Result<(Vec<Found>, Callers), Failure> {
-    // The executions in flight are read before the ledger, so that an execution that ends in the meantime is not missed.
+    // The executions in flight are read before the ledger, so that an execution that ends in the meantime is not
+    // missed.
     let begun = records::in_flight(global)?.into_iter().map(|begun| begun.record);
     let begun: Vec<_> = begun.filter(|record| record.run.run_id.as_deref() == Some(run)).collect();
     let (mut found, mut ids, mut callers) = (Vec::new(), HashSet::new(), Callers::default());

@@ -1,4 +1,4 @@
-//! Executions and the executions below them, with the sums of their costs and durations.
+//! Builds and prints trees of executions, with the sums of their costs and durations.
 
 use std::io::Write;
 
@@ -43,7 +43,8 @@ pub(super) struct Node {
     production: [String; PRODUCTION.len()],
     /// True if the cost is a lower bound, because the final usage of a call is unknown.
     lower_bound: bool,
-    /// False if the execution has ended and used no model. Such an execution has no cost, and its cost is not unknown.
+    /// False if the execution has ended and used no model. Such an execution has no cost, so its cost does not count as
+    /// unknown.
     #[serde(skip)]
     can_cost: bool,
 }
@@ -143,8 +144,8 @@ struct Placed {
     total: Total,
 }
 
-/// Trees of executions. The roots are given, and all executions below a root are in its tree. The list has each parent
-/// before its children.
+/// Trees of executions. The roots are given, and all executions below a root are in its tree. In `placed`, each parent
+/// comes before its children.
 #[derive(Debug)]
 pub(super) struct Trees {
     placed: Vec<Placed>,
@@ -287,7 +288,7 @@ impl Trees {
         writeln!(out, "total usd: {cost}{}{bounds}", unknown(total.cost_unknown))?;
         writeln!(out, "total ms: {latency}{}", unknown(total.latency_unknown))?;
         if total.left_out > 0 {
-            writeln!(out, "left out because they are too deep, with those below them: {}", total.left_out)?;
+            writeln!(out, "left out because they are too deep, with all executions below them: {}", total.left_out)?;
         }
         let only = self.placed.first().filter(|_| roots == 1);
         if let Some(parent) = only.and_then(|root| root.node.parent) {

@@ -59,8 +59,8 @@ impl Part {
         Self { forms: [format!("{short} left"), short.clone(), short], level }
     }
 
-    /// Returns a part that shows the used share of a window. `is_alone` is true if the line has windows of only one
-    /// agent.
+    /// Returns a part that shows the used share of a window. At the end of a window, the vendor of a subscription
+    /// counts from 0 again. `is_alone` is true if the line has windows of only one agent.
     pub(super) fn window(window: &ObservedWindow, is_alone: bool, now: Timestamp) -> Self {
         let label = match window.window.as_str() {
             ObservedWindow::FIVE_HOUR => "5h".into(),

@@ -41,8 +41,8 @@ use today::Today;
 ///   are stored in `observed.jsonl` next to the ledger. `runledger quota` shows them too.
 ///
 /// `?` is a value that is not known; stderr says why. A part is left out if it does not apply. If the line does not fit
-/// in $COLUMNS columns, it is shortened. If stdin is a terminal or empty, the line has what the ledger and the stored
-/// numbers say, for example for a shell prompt.
+/// in $COLUMNS columns, it is shortened. If stdin is a terminal or empty, as in a shell prompt, the line shows what the
+/// ledger and the stored numbers say.
 ///
 /// The line is coloured for an agent and on a terminal, unless NO_COLOR is set or --color is never. If a part cannot be
 /// read, the exit code is still 0. With --json, the output is one object.

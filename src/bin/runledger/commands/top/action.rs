@@ -19,7 +19,7 @@ pub(super) enum Action {
     Sort,
     /// Selects the next status as the filter.
     Status,
-    /// Begins to type the skill that the filter selects.
+    /// Lets the user type the filter for the name of the skill.
     Search,
     Type(char),
     Erase,

@@ -11,8 +11,8 @@ use super::state::{ROWS_MAX, State};
 /// The maximum number of lines that are read before the screen is drawn again.
 const AT_ONCE_MAX: usize = 1_000;
 
-/// How far back the search for executions of the last hour goes, by their start. An execution that began earlier is
-/// found only among the last records.
+/// The search for executions that ended in the last hour reads only executions that began within this time. An
+/// execution that began earlier is found only if it is among the last records.
 const BEGUN_MS: i64 = 24 * HOUR_MS as i64;
 
 /// Reads the last records of the ledger, and then each new record.

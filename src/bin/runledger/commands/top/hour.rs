@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rate_is_that_of_the_time_whose_executions_are_known() {
+    fn the_rate_covers_only_the_time_whose_executions_are_known() {
         let records = [record(1, "s", "2026-11-30T11:50:00Z", 10, Status::Success, Some("2"))];
         assert_eq!(hour(&records, None).usd_per_hour, Some(usd("2")));
         assert_eq!(hour(&records, Some("2026-11-30T08:00:00Z")).usd_per_hour, Some(usd("2")));

@@ -44,20 +44,20 @@ use view::{COLUMNS_MIN, Look};
 ///
 /// Shows a screen that follows the ledger:
 ///
-/// - What happened in the last hour: executions by their end, failures by category, and the burn, which is the cost per
-///   hour.
+/// - What happened in the last hour: how many executions ended, failures by category, and the burn, which is the cost
+///   per hour.
 ///
-/// - The quotas that are in use, and what vendors report of subscriptions. For a budget in dollars, `at this rate` says
-///   when it is used up, or how much of it is used at its reset. This assumes that everything that the ledger records is
-///   paid from this budget.
+/// - The quotas that are in use, and what vendors report about subscriptions. For a budget in dollars, `at this rate`
+///   says when it will be used up, or how much of it will be used at its reset. This assumes that everything that the
+///   ledger records is paid from this budget.
 ///
 /// - The executions in flight with their age and stage, as in `runledger open`, and the last executions.
 ///
 /// An unknown cost is counted beside the figures, and is never 0. `≥` and `≤` mean that some costs are unknown. Filters
 /// change the lists, but not the figures.
 ///
-/// Keys: `?` shows all keys. The arrow keys or j and k move the cursor, Enter opens a record, s sorts, / filters by skill, f
-/// filters by status, and q or Ctrl-C quits.
+/// Keys: `?` shows all keys. The arrow keys or j and k move the cursor, Enter opens a record, s sorts, / filters by
+/// skill, f filters by status, and q or Ctrl-C quits.
 ///
 /// At the start, only the last 2,000 executions are read, and the list has at most this many. If all of them ended
 /// within the last hour, the figures cover less than an hour, and say since when. The ledger is not changed.
@@ -67,8 +67,8 @@ use view::{COLUMNS_MIN, Look};
 Example: print the figures of the last hour
   runledger top --once")]
 pub(crate) struct Args {
-    /// Print the screen once as plain text, and exit. It has the size of the terminal; in a pipe, it has $COLUMNS or 80
-    /// columns, and 24 lines. With --json, the figures are printed as one object
+    /// Print the screen once as plain text, and exit. The text has the size of the terminal. In a pipe, it has $COLUMNS
+    /// or 80 columns, and 24 lines. With --json, the figures are printed as one object
     #[arg(long)]
     once: bool,
 }

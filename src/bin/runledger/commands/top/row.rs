@@ -1,15 +1,15 @@
-//! What the list of executions needs of a record.
+//! Extracts from a record the values that the list of executions needs.
 
 use runledger::{ExecutionMetrics, Timestamp, Usd, Uuid};
 
 use crate::execution_table::{cells, status};
 
-/// What the list of executions needs of a record.
+/// The values of a record that the list of executions needs.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Row {
     pub(super) id: Uuid,
     pub(super) start: Timestamp,
-    /// The end; the start if the end is unknown.
+    /// When the execution ended. If this is unknown, when the execution started.
     pub(super) ended_at: Timestamp,
     pub(super) skill: String,
     /// The status as a word; `-` if it is unknown.

@@ -26,7 +26,7 @@ impl Screen {
     /// Takes control of the terminal of stdout. The terminal is restored when the screen is dropped, and before the
     /// text of a panic is written.
     pub(super) fn take() -> io::Result<Self> {
-        // The descriptor of stdout is copied, because this thread holds the lock of stdout. A panic of another thread
+        // The descriptor of stdout is copied, because this thread holds the lock of stdout. Another thread that panics
         // must not wait for this lock.
         let stdout = || io::stdout().as_fd().try_clone_to_owned().map(File::from);
         let taken = Taken::new(stdout()?, disable_raw_mode);
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_terminal_that_is_closed_does_not_stop_the_rest() {
+    fn the_raw_mode_ends_even_if_the_terminal_is_closed() {
         static COOKED: AtomicBool = AtomicBool::new(false);
         struct Closed;
         impl Write for Closed {

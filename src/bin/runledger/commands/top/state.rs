@@ -25,7 +25,7 @@ pub(super) struct Begun {
     pub(super) owner_alive: Option<bool>,
 }
 
-/// The values that were read from elsewhere than the lines of the ledger.
+/// The values that do not come from the lines of the ledger.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Surroundings {
     /// The executions in flight, the oldest first; `None` if they could not be read.
@@ -165,7 +165,7 @@ impl State {
         self.limit();
     }
 
-    /// If there are too many rows, removes those of the executions that ended first. These are not always the first
+    /// If there are too many rows, removes the rows of the executions that ended first. They are not always the first
     /// rows, because an import can append executions that ended long ago.
     fn limit(&mut self) {
         while self.rows.len() > ROWS_MAX

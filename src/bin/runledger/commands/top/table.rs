@@ -1,4 +1,4 @@
-//! Rows of cells with fixed widths.
+//! Builds rows of cells with fixed widths.
 
 use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};

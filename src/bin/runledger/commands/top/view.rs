@@ -164,7 +164,7 @@ fn title(state: &State, columns: usize) -> Line<'static> {
     Line::from(vec![bold(name), Span::from(between), Span::from(time)])
 }
 
-/// Returns the figures of the last hour: the executions by their end, and their cost.
+/// Returns two lines about the last hour: how many executions ended, and what they cost.
 fn figures(hour: &Hour, now: Timestamp, columns: usize, look: Look) -> [Line<'static>; 2] {
     let count = |count: u64| short::count(count.into());
     let is_whole = now.ms_since(hour.since).is_some_and(|ms| ms >= super::hour::HOUR_MS);

@@ -48,8 +48,8 @@ pub(super) fn run(
     skipped.errors().iter().for_each(|error| records::name(error, global));
     found.extend(escalations(policy, ledger, since, now, global)?);
     let mut known = HashSet::new();
-    // An alert is sent only once, so only its first occurrence counts. If this was before `since`, the alert is not
-    // printed.
+    // An alert is sent only once, so only its first occurrence counts. If the first occurrence was before `since`, the
+    // alert is not printed.
     found.retain(|alert| known.insert(alert.id) && alert.at >= since && alert.at <= now);
     found.sort_by_key(|alert| alert.at);
     write(&found, global, out)?;

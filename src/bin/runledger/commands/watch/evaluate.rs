@@ -50,7 +50,7 @@ pub(super) struct Evaluation {
     observed: ObservedAlerts,
     /// True if the ledger may have records that were not examined.
     is_behind: bool,
-    /// The last examination, and the time that it took.
+    /// The end of the last examination, and the time that the examination took.
     last: Option<(Instant, Duration)>,
 }
 
@@ -176,7 +176,7 @@ impl Evaluation {
     }
 }
 
-/// Returns a replay of the quota's journal from its start. The journal need not exist.
+/// Returns a reader that replays the quota's journal from its start. The journal need not exist.
 pub(super) fn replay(limits: &Limits, global: &Global) -> QuotaReplay {
     let style = global.style();
     let options = JournalOptions::new(Arc::new(clock::unix_ms));

@@ -40,8 +40,9 @@ use watcher::Watcher;
 
 /// Send alerts to a command or a webhook
 ///
-/// Follows the ledger, and sends each alert once for its window and subject. The key `alerts` of the policy says what is
-/// watched and where alerts go. These are the alerts:
+/// Follows the ledger, and sends each kind of alert once for each subject and window. A window is the period of a
+/// limit, a window that a vendor reports, or a week. The key `alerts` of the policy says what is watched and where
+/// alerts go. These are the kinds of alerts:
 ///
 /// - budget_warning, budget_end: a budget has reached the percentage `warn` of its limit, or is used up. A limit is a
 ///   budget if it is in dollars or is enforced.
@@ -50,25 +51,25 @@ use watcher::Watcher;
 ///
 /// - observed_yellow, observed_red: a vendor reported that 50 % or 80 % of a window of a subscription is used.
 ///
-/// - The problems of `runledger escalate` in this week, each with its own name, such as cost_discrepancy.
+/// - The name of a problem, such as cost_discrepancy: `runledger escalate` finds this problem in the current week.
 ///
-/// An alert is sent as one JSON object: to stdin of the command, or as the body of a POST request. It was delivered if
-/// the command exits with 0, or if the answer has a status from 200 to 299. Otherwise it is tried again after a pause,
-/// which doubles from about 1 second to 5 minutes. A longer Retry-After of a webhook is respected. After `attempts_max`
-/// attempts, the alert has failed.
+/// An alert is sent as one JSON object: to stdin of the command, or as the body of a POST request. The alert is
+/// delivered if the command exits with 0, or if the answer has a status from 200 to 299. Otherwise, another attempt
+/// follows after a pause, which doubles from about 1 second to 5 minutes. If a webhook asks for a longer pause with
+/// Retry-After, that pause is kept. After `attempts_max` attempts, the alert has failed.
 ///
-/// Which alerts are due, sent or failed is stored in the internal directory of the ledger before and after each
-/// attempt. So each alert is delivered once, even if this command is killed and started again. There is one exception:
+/// Before and after each attempt, this command stores in the ledger's internal directory which alerts are due, sent or
+/// failed. So each alert is delivered once, even if this command is killed and started again. There is one exception:
 /// if the command is killed between the answer of the receiver and the next write, the alert is delivered again, with
 /// the same `id`. A receiver that ignores known ids gets each alert exactly once.
 ///
-/// An alert whose window ended while nobody watched is still sent if the window ended less than a day ago. Windows that
-/// ended before the first start of this command cause no alert.
+/// An alert whose window ended while this command did not run is still sent if the window ended less than a day ago.
+/// Windows that ended before the first start of this command cause no alert.
 ///
 /// The command takes no lock of the ledger or the quota, so no other process waits for it. It prints one line for each
-/// alert that was sent or has failed. SIGINT and SIGTERM end it.
+/// alert that was sent or has failed. SIGINT and SIGTERM end the command.
 ///
-/// Exits with 1 if an alert has failed, or with --once, if an alert was not delivered yet.
+/// Exits with 1 if an alert has failed. With --once, also exits with 1 if an alert was not delivered yet.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: show what would have been sent in the last week, and why
   runledger watch --policy policy.json --dry-run --since 7d
@@ -98,11 +99,11 @@ pub(crate) struct Args {
     /// Examine everything once, deliver the alerts that are due, and end
     #[arg(long, conflicts_with = "dry_run")]
     once: bool,
-    /// Print the alerts that would have been sent with the present policy and limits, and why. Sends and writes nothing.
-    /// The time of a problem of `escalate` is the end of the day (UTC) on which it was there first
+    /// Print the alerts that would have been sent with the present policy and limits, and why. Sends and writes
+    /// nothing. The time of a problem of `escalate` is the end of the first day (UTC) on which the problem existed
     #[arg(long)]
     dry_run: bool,
-    /// With --dry-run, the time from which on alerts are printed [default: 30d]. WHEN is the same as for `runledger
+    /// With --dry-run, print the alerts since this time [default: 30d]. WHEN has the same forms as for `runledger
     /// escalate`
     #[arg(long, value_name = "WHEN", requires = "dry_run", allow_hyphen_values = true)]
     since: Option<When>,

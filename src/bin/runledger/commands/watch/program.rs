@@ -74,7 +74,8 @@ const FILL_TIME: Duration = Duration::from_millis(200);
 /// Returns the reading end of a pipe into which `json` is written.
 ///
 /// An alert usually fits into the pipe. Then the whole alert is in the pipe before the program is started, so the
-/// program gets all of it even if this process is killed. The rest of a longer alert is written while the program reads.
+/// program gets all of it even if this process is killed. The rest of a longer alert is written while the program
+/// reads.
 fn filled(json: Vec<u8>) -> io::Result<PipeReader> {
     let (reader, mut writer) = io::pipe()?;
     let (done, is_done) = channel();

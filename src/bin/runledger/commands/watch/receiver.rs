@@ -1,4 +1,4 @@
-//! The receiver of the alerts: a program or a webhook.
+//! Delivers alerts to their receiver: a program or a webhook.
 
 use std::path::Path;
 use std::sync::atomic::AtomicBool;

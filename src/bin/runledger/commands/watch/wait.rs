@@ -17,7 +17,7 @@ pub(super) fn refused(why: String) -> Delivery {
 pub(super) struct Wait<'s> {
     deadline: Instant,
     stop: &'s AtomicBool,
-    /// When the flag `stop` was first seen.
+    /// When this value first saw that the flag `stop` is set.
     stopped: Option<Instant>,
 }
 

@@ -91,9 +91,9 @@ fn post(agent: &Agent, url: &WebhookUrl, json: &[u8], id: Uuid) -> Delivery {
     }
 }
 
-/// Returns the reason if an alert must not be sent to `origin`: it has the scheme `http`, and its host `localhost` may
-/// be another machine. The hosts file or a name server decides which addresses this name has. The policy refuses `http`
-/// with any other host name.
+/// Returns why an alert must not be sent to `origin`, or `None` if it may be sent. It must not be sent if the scheme is
+/// `http` and the host `localhost` may be another machine. The hosts file or a name server decides which addresses this
+/// name has. The policy refuses `http` with any other host name.
 fn elsewhere(origin: &str, resolve: impl FnOnce(&str, u16) -> io::Result<Vec<SocketAddr>>) -> Option<String> {
     let host = "localhost";
     let port = origin.strip_prefix("http://")?.strip_prefix(host)?;

@@ -14,12 +14,13 @@ use crate::limits;
 /// The variable in which Claude Code passes the directory of the project to its hooks.
 const PROJECT: &str = "$CLAUDE_PROJECT_DIR";
 
-/// Returns a note about each file of limits that the removed commands enforced. If a file cannot be read, its note says
-/// so. This is not an error, because the hook is already removed.
+/// Returns a note about each ledger of the removed commands that has enforced limits. If the limits of a ledger cannot
+/// be read, its note says so. This is not an error, because the hook is already removed.
 pub(super) fn left_limits(removed: &BTreeSet<String>, global: &Global) -> Vec<String> {
     let ledgers = removed.iter().map(|command| {
         let ledger = words::ledger_of(command).map(PathBuf::from);
-        // The path can begin with the variable. Its value is the directory of the project, in which this command runs.
+        // The path can begin with the variable [`PROJECT`]. Its value is the directory of the project, in which this
+        // command runs.
         ledger.map_or_else(
             || global.ledger.clone(),
             |ledger| ledger.strip_prefix(PROJECT).map_or(ledger.clone(), Path::to_owned),

@@ -8,7 +8,7 @@ use jsonc_parser::json;
 
 use super::words;
 
-/// The most seconds that an agent waits for a hook.
+/// How long an agent waits for a hook, in seconds.
 const TIMEOUT_S: u64 = 10;
 const HOOKS: &str = "hooks";
 /// The byte order mark, with which some editors begin a file.
@@ -42,9 +42,9 @@ pub(super) struct Edited {
     pub(super) old: BTreeSet<String>,
 }
 
-/// Changes the settings in `text` so that `command` is our only hook of each event in `events`. No other event has a
-/// hook of ours then. If `events` is empty, our hooks are removed. The hooks of other programs and the formatting of
-/// the text stay as they are.
+/// Changes the settings in `text`. After the change, each event in `events` has one hook of ours, which runs `command`,
+/// and other events have none. If `events` is empty, our hooks are removed. The hooks of other programs and the
+/// formatting of the text stay as they are.
 ///
 /// Fails with the reason if the settings cannot be changed.
 pub(super) fn edit(text: &str, events: &[&str], command: &str) -> Result<Edited, String> {
@@ -99,8 +99,8 @@ fn is_named(property: &CstObjectProp, name: &str) -> bool {
     property.decoded_name().is_some_and(|found| found == name)
 }
 
-/// Changes the groups of hooks of an event so that the command of our hook is `wanted`, or removes our hook if `wanted`
-/// is `None`. Returns `None` if nothing had to be changed. Adds the commands that were removed or replaced to `old`.
+/// Changes the hooks of an event, which are in groups. Sets the command of our hook to `wanted`, or removes our hook if
+/// `wanted` is `None`. Adds each removed or replaced command to `old`. Returns `None` if nothing had to be changed.
 fn change_groups(
     groups: &CstArray,
     wanted: Option<&str>,

@@ -1,4 +1,4 @@
-//! The settings file of an agent.
+//! Reads and replaces the settings file of an agent.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};

@@ -38,24 +38,26 @@ const OF_CODEX: [&str; 7] =
 pub(super) enum Command {
     /// Add the hook to the settings of an agent
     ///
-    /// Changes ~/.claude/settings.json (CLAUDE_CONFIG_DIR) or ~/.codex/hooks.json (CODEX_HOME), or with --project
-    /// .claude/settings.json or .codex/hooks.json in the working directory. Other hooks and all other settings stay as
-    /// they are, in their order. The settings before the change are kept in a new file next to them, whose name ends in
-    /// .before-runledger.
+    /// Changes ~/.claude/settings.json for Claude Code, or ~/.codex/hooks.json for Codex. CLAUDE_CONFIG_DIR or
+    /// CODEX_HOME can name another directory. With --project, changes .claude/settings.json or .codex/hooks.json in the
+    /// working directory. Other hooks and all other settings stay as they are, in their order. The old settings are
+    /// first copied to a new file next to them, with the ending .before-runledger.
     ///
-    /// The hook is this program with the absolute path of the ledger, in which all projects are then recorded. The ledger is
-    /// created if it does not exist. If the hook is installed already, the command changes nothing, or sets the present
-    /// program and ledger. With --json, the output is one object.
+    /// The hook runs this program with the absolute path of the ledger, so one ledger records all projects. The ledger
+    /// is created if it does not exist. If the hook is already installed, the command updates its program, its ledger
+    /// and its options. With --json, the output is one object.
     ///
-    /// With --project, others may use the same settings on other machines. So the hook has no absolute path if `runledger`
-    /// is in PATH and the ledger is below the working directory. Otherwise, the output says so.
+    /// With --project, others may use the same settings on other machines. So the hook has no absolute path if
+    /// `runledger` is in PATH and the ledger is below the working directory. Otherwise, the output says that the hook
+    /// works only on machines with the same paths.
     #[command(after_help = "Example: see what would be changed
   runledger hook install claude-code --dry-run")]
     Install(Settings),
     /// Remove the hook from the settings of an agent
     ///
-    /// Removes the hooks that run `runledger hook`, and what is empty without them, whatever the path and the name of the
-    /// program are. Everything else stays as it is. Limits stay too; the output names those that were enforced.
+    /// Removes each hook that runs `runledger hook`, whatever the path and the name of the program are. Also removes
+    /// lists and objects that become empty. Everything else stays as it is. Limits stay too; the output names the
+    /// limits that the hook enforced.
     #[command(after_help = "Example: stop recording the work of Codex
   runledger hook uninstall codex")]
     Uninstall(Settings),
@@ -63,7 +65,7 @@ pub(super) enum Command {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Settings {
-    /// The agent
+    /// The agent whose settings are changed
     agent: AgentName,
     /// Change the settings of the project in the working directory, and not those of the user
     #[arg(long)]
@@ -126,7 +128,7 @@ impl Settings {
             return Ok(Path::new(directory).join(file));
         }
         // The variable can list several directories, all of which an import reads. The agent itself uses only the first
-        // one.
+        // directory.
         let given = env::var(variable).ok();
         let given = given.as_deref().and_then(|given| given.split(',').next()).map(str::trim);
         if let Some(given) = given.filter(|given| !given.is_empty()) {
@@ -146,8 +148,8 @@ impl Settings {
         match self.agent {
             AgentName::ClaudeCode => "new sessions of Claude Code use the hook; /hooks shows it",
             AgentName::Codex => {
-                "Codex runs the hook after you have trusted it with /hooks. Versions before hooks were on by default need \
-                 codex_hooks = true below [features] in config.toml"
+                "Codex runs the hook after you have trusted it with /hooks. Older versions, in which hooks are off by \
+                 default, also need codex_hooks = true below [features] in config.toml"
             }
         }
     }

@@ -50,7 +50,7 @@ impl Report<'_> {
             .extend(command.map(|_| {
                 format!("what it records: runledger list --ledger {}", quoted(&ledger.display().to_string()))
             }));
-        lines.extend(copy.map(|copy| format!("the settings before are in {copy}")));
+        lines.extend(copy.map(|copy| format!("the old settings are in {copy}")));
         lines.extend(notes.iter().map(|note| format!("note: {note}")));
         lines.extend(command.filter(|_| !dry_run).map(|(_, next)| format!("next: {next}")));
         for line in lines {

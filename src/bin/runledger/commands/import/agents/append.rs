@@ -13,8 +13,9 @@ use crate::global::Global;
 use crate::ledger;
 use crate::term::output;
 
-/// The number of calls and steps at which collected records are appended as one batch. This number limits the memory.
-/// At most three batches are in memory: one is appended, one waits, and one is collected.
+/// Collected records are appended as one batch when they have at least this many parts. A part is a record, a call or a
+/// step. This limits the memory: at most three batches exist at a time. One is being appended, one waits, and one is
+/// being collected.
 const PARTS_MAX: usize = 2_000;
 
 /// The largest number of models with an unknown cost that are named.
@@ -88,7 +89,7 @@ impl<'a> Appender<'a> {
     }
 
     /// Calls `read` with a queue, and appends the records of the queue in another thread. `read` must return false if
-    /// the import has to stop. Returns false if `read` did, or if records could not be appended.
+    /// the import has to stop. Returns false if `read` returned false, or if records could not be appended.
     pub(super) fn append_all(&mut self, read: impl FnOnce(&mut Queue) -> bool) -> bool {
         let (sender, batches) = mpsc::sync_channel(1);
         thread::scope(|scope| {

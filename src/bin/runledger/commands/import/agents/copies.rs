@@ -1,4 +1,4 @@
-//! Compares the files of Claude Code before they are imported. If several files have a call, the call counts with its
+//! Compares the files of Claude Code before they are imported. If a call is in several files, it counts with its
 //! largest usage in any of these files.
 //!
 //! Few calls are in several files. So the files are first searched for the ids of requests, without parsing their
@@ -23,8 +23,8 @@ const KEY: &str = "\"requestId\"";
 const ID_BYTES_MAX: usize = 4 * 1024;
 const READ_BYTES: usize = 1 << 18;
 
-/// Passes some lines to `import` before the files are imported: those with more usage of a call than the same call has
-/// in another file. A file that cannot be read is ignored here, because the import itself reports it.
+/// Before the files are imported, passes to `import` each line that reports more usage for a call than another file
+/// does. A file that cannot be read is ignored here, because the import itself reports it.
 pub(super) fn foresee_larger(found: &Found, import: &mut Import) {
     let files = found.compared();
     let mut requests = Requests::default();
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_in_a_text_is_no_id() {
+    fn a_key_within_a_string_is_not_followed_by_an_id() {
         for (rest, id) in [
             (r#":"r""#, Some("r")),
             (r#" : "r","#, Some("r")),

@@ -16,7 +16,7 @@ pub(super) struct SessionFile {
     pub(super) path: PathBuf,
     pub(super) bytes: u64,
     pub(super) changed: Option<SystemTime>,
-    /// True if an argument names the file, instead of a directory.
+    /// True if an argument names the file itself, and not a directory above it.
     pub(super) is_named: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Reads one file of an agent. Later reads only the lines that the agent has added.
+//! Reads one file of an agent. A later read begins at the first line that was not read yet.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
@@ -11,7 +11,7 @@ use super::find::{SessionFile, is_stdin};
 
 /// The length of the longest line that is read, in bytes.
 pub(super) const LINE_BYTES_MAX: u64 = 64 * 1024 * 1024;
-/// A file is skipped if none of its first lines belongs to a session. This is the number of these lines.
+/// If none of this many first lines belongs to a session, the file is skipped.
 const LINES_BEFORE_SESSION_MAX: u64 = 200;
 /// The number of bytes in a mark. A mark holds the last bytes before the offset at which the reader stopped. If a file
 /// still has these bytes there, it counts as the same file.

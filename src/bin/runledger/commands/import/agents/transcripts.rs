@@ -42,7 +42,7 @@ impl Transcripts {
         Self { watches, ..Self::default() }
     }
 
-    /// Sets the counts and the lists of files to empty, before all files are read again.
+    /// Clears the counts and the lists of files, before all files are read again.
     pub(super) fn begin_pass(&mut self) {
         (self.skipped, self.unreadable, self.torn, self.failures) = (Vec::new(), None, 0, 0);
     }

@@ -94,7 +94,7 @@ fn all_statuses_come_in_turn_and_then_none() {
 }
 
 #[test]
-fn escape_returns_to_the_filter_before() {
+fn escape_restores_the_earlier_filter() {
     let mut state = state();
     state.act(Action::Search);
     typed(&mut state, "draw");
@@ -216,7 +216,7 @@ fn old_executions_do_not_replace_later_ones() {
 }
 
 #[test]
-fn what_is_missing_is_said() {
+fn the_problems_say_what_is_missing() {
     let mut state = state();
     state.learn_malformed();
     assert_eq!(state.problems(), ["1 line is not a record; `runledger verify` lists it"]);
