@@ -196,9 +196,9 @@ impl PriceTable {
     /// Returns the highest amount that `call` can cost. Use it to reserve this amount before the call is made. The
     /// usage of `call` must have the input that will be sent, and the largest output that the model may return.
     ///
-    /// If the count of a part is `None`, any unreported input or output can belong to this part. The unreported
-    /// tokens are priced at the highest rate that is possible for the model. This can be, for example, the rate for audio, for input that is
-    /// written to a cache for an hour, or for reasoning.
+    /// If the count of a part is `None`, any unreported input or output can belong to this part. The unreported tokens
+    /// are priced at the highest rate that is possible for the model. This can be, for example, the rate for audio, for
+    /// reasoning, or for input that is written to a cache for an hour.
     ///
     /// Input is not assumed to be read from a cache, since a cache hit is not guaranteed. The only exceptions are
     /// models whose cached input costs more than other input. Separately billed items, such as searches, are included

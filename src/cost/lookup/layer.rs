@@ -17,8 +17,8 @@ pub(in crate::cost) struct Layer {
     /// The place of each provider, by the provider's name in lower case.
     pub(in crate::cost) provider_names: HashMap<String, usize>,
     pub(in crate::cost) rows: Vec<Row>,
-    /// For each name or alias in lower case, the indexes in `rows` of the models that have it. A provider has at most
-    /// one model with the same name.
+    /// The indexes in `rows` of all models with a certain name or alias. The key is this name in lower case. A provider
+    /// has at most one model with the same name.
     pub(in crate::cost) names: HashMap<String, Vec<usize>>,
 }
 
@@ -96,8 +96,8 @@ impl Layer {
         places.iter().find_map(|&place| self.declared(place, model))
     }
 
-    /// Calls `find` for each provider at `places`, and returns the first row with true. If there is no row, calls
-    /// `find` for the providers to which these providers fall back, and returns the first row with false.
+    /// Calls `find` for each provider at `places`. Returns the first row, with true. If there is no row, calls `find`
+    /// for the providers to which these providers fall back. Returns the first of their rows, with false.
     fn first_of<'t>(&'t self, places: &[usize], find: impl Fn(usize) -> Option<&'t Row>) -> Option<(&'t Row, bool)> {
         let own = places.iter().find_map(|&place| find(place));
         let mut others = places.iter().flat_map(|&place| &self.providers[place].falls_back_to);

@@ -53,8 +53,8 @@ pub struct Sum {
     pub unpriced: u64,
     /// The number of executions that contribute to [`at_standard_cost`](Self::at_standard_cost).
     pub at_standard: u64,
-    /// The part of `cost`, in US dollars, that was computed at the standard price because there is no special price.
-    /// The variant, the region or a kind of tokens (such as audio) of these calls has no price of its own. The
+    /// The part of `cost`, in US dollars, that was computed at the standard price because there is no special price. It
+    /// is the cost of calls whose variant, region or kind of tokens (such as audio) has no price of its own. The
     /// standard price may be too low or too high for these calls. `None` if there are no such calls. See
     /// [`CostProvenance::variant_unpriced`](crate::metrics::CostProvenance::variant_unpriced), `region_unpriced` and
     /// `part_unpriced`.
