@@ -17,8 +17,8 @@ impl ExecutionMetrics {
     /// The tag that lists the numbers of the calls whose final usage was not reported.
     pub(crate) const LOWER_BOUND_CALLS: &str = "lower_bound_calls";
 
-    /// Returns true if the record shows that a model was used, by calls, tokens, a cost, a cost tier, or a value in
-    /// `model`.
+    /// Returns true if the record shows that a model was used, because it has calls, tokens, a cost, a cost tier, or a
+    /// value in `model`.
     ///
     /// For a routing decision or a budget check, a cost tier or a value in `model` is not enough. These executions can
     /// name a model without using it.

@@ -1,4 +1,4 @@
-//! Checks that tags and variants can be read back from JSON unchanged.
+//! Checks that tags and variants can be read back from JSON unchanged. A variant says how a call of a model was served.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,8 +16,8 @@ use super::text::shortened;
 /// record cannot be appended to the ledger.
 pub(super) const TAG_DEPTH_MAX: usize = 124;
 
-/// The prefix of the keys that mark internal types of `serde_json`. `serde_json` reads an object that begins with
-/// such a key back as a different value.
+/// The prefix of the keys that mark internal types of `serde_json`. If an object begins with such a key, `serde_json`
+/// reads it back as a different value.
 const RESERVED_KEY: &str = "$serde_json::private::";
 
 impl ExecutionMetrics {

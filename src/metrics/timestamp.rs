@@ -38,12 +38,14 @@ impl Timestamp {
     /// 1970-01-01T00:00:00.000Z.
     pub const UNIX_EPOCH: Self = Self { unix_us: 0 };
 
-    /// Returns the moment `unix_ms` milliseconds after 1970-01-01T00:00:00Z; `None` outside the years 0 to 9999.
+    /// Returns the moment `unix_ms` milliseconds after 1970-01-01T00:00:00Z; `None` if it is not in the years 0 to
+    /// 9999.
     pub fn from_unix_ms(unix_ms: i64) -> Option<Self> {
         Self::from_unix_us(unix_ms.checked_mul(1_000)?)
     }
 
-    /// Returns the moment `unix_us` microseconds after 1970-01-01T00:00:00Z; `None` outside the years 0 to 9999.
+    /// Returns the moment `unix_us` microseconds after 1970-01-01T00:00:00Z; `None` if it is not in the years 0 to
+    /// 9999.
     pub fn from_unix_us(unix_us: i64) -> Option<Self> {
         RANGE_US.contains(&unix_us).then_some(Self { unix_us })
     }
