@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn one_value_too_many_is_noticed_where_ranks_are_found() {
+    fn one_value_too_many_is_noticed_before_ranks_are_found() {
         let most = Precision::DISTINCT_MAX as u64;
         for (another, precision) in [(7, Precision::Exact), (most, Precision::Bounded)] {
             let mut latencies = of(&(0..most).collect::<Vec<_>>());

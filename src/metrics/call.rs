@@ -25,8 +25,8 @@ pub struct Call {
     pub variant: BTreeMap<String, String>,
     /// The usage of the call.
     pub usage: Usage,
-    /// The time of the call, UTC. If it is `None`, a price table uses the time that the caller passes with the call,
-    /// and a ledger uses the time at which it records the call.
+    /// The time of the call, UTC. If it is `None`, a price table uses the time that the caller passes with the call. A
+    /// ledger uses the time at which it records the call.
     pub at: Option<Timestamp>,
     /// The cost that the vendor reported, at least 0. `None` if the vendor reported no cost. The cost is then computed.
     pub reported_usd: Option<Usd>,

@@ -83,7 +83,7 @@ mod tests {
     /// Checks that both readers return the same result for every usage that this reader can read. This reader returns
     /// `None` for all other usages.
     #[test]
-    fn the_result_is_that_of_the_general_reader() {
+    fn both_readers_return_the_same_result() {
         let usage = json!({"input_tokens": 10, "cache_creation_input_tokens": 300, "cache_read_input_tokens": 2000,
             "cache_creation": {"ephemeral_5m_input_tokens": 100, "ephemeral_1h_input_tokens": 200},
             "output_tokens": 50, "output_tokens_details": {"thinking_tokens": 20}, "service_tier": "standard",
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_general_reader_refuses_is_left_to_it() {
+    fn a_usage_in_another_form_is_not_plain() {
         let counts = r#""input_tokens":1,"output_tokens":1,"cache_read_input_tokens":0"#;
         let written = r#""cache_creation_input_tokens":0"#;
         let lists = [r#""cache_creation":[1,2]"#, r#""output_tokens_details":[1]"#, r#""server_tool_use":[3,0]"#];

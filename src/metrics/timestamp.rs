@@ -274,7 +274,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_range_is_that_of_four_digits() {
+    fn the_range_is_the_years_with_four_digits() {
         let first = Timestamp::from_unix_us(*RANGE_US.start()).map(|t| t.to_string());
         let last = Timestamp::from_unix_us(*RANGE_US.end()).map(|t| t.to_string());
         assert_eq!(first.as_deref(), Some("0000-01-01T00:00:00.000Z"));
@@ -339,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn a_leap_second_is_the_start_of_the_next() {
+    fn a_leap_second_is_read_as_the_start_of_the_next_second() {
         for (text, utc) in [
             ("2016-12-31T23:59:60Z", "2017-01-01T00:00:00.000Z"),
             ("2016-12-31T23:59:60.999Z", "2017-01-01T00:00:00.000Z"),

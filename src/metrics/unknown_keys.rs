@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_comes_again_is_noticed_at_any_depth() {
+    fn a_repeated_key_is_found_at_any_depth() {
         for (line, expected) in [
             (r#"{"skill_name":1,"skill_name":2}"#, true),
             (r#"{"skill_name":1,"\u0073kill_name":2}"#, true),
@@ -315,7 +315,7 @@ mod tests {
     proptest! {
         /// The line contains nested objects and lists with few different keys, so keys are often repeated.
         #[test]
-        fn no_key_that_comes_again_is_missed(
+        fn every_repeated_key_is_found(
             line in r#"(\{("(a|tags|run|run_id|\\\\u0061)":(1|"a"|\{"a":1(,"(a|b)":2)?\}|\[\{"a":1,"b":2\},\{"a":1\}\]),){0,4}"z":0\}){1,2}"#
         ) {
             prop_assert!(each_key(&line, |_| {}) || refuse_duplicate_keys(&line).is_ok(), "{}", line);

@@ -1,5 +1,5 @@
-//! The rows of one file of a price table, and the search for the row of a model. A row has the prices of one model of
-//! one provider.
+//! Holds the rows of one file of a price table, and finds the row of a model. A row has the prices of one model of one
+//! provider.
 
 use std::borrow::Cow;
 use std::collections::HashMap;

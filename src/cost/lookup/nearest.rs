@@ -89,14 +89,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_distance_is_levenshtein_s(a in "[abc]{1,64}", b in "[abc]{0,80}", max in 0usize..90) {
+        fn the_distance_is_that_of_levenshtein(a in "[abc]{1,64}", b in "[abc]{0,80}", max in 0usize..90) {
             let expected = textbook(a.as_bytes(), b.as_bytes());
             prop_assert_eq!(distance(a.as_bytes(), b.as_bytes(), max), (expected <= max).then_some(expected));
         }
     }
 
     #[test]
-    fn at_most_three_and_none_beyond_half() {
+    fn at_most_three_names_within_half_the_length_are_suggested() {
         let known = ["gpt-4", "gpt-4o", "gpt-4.1", "gpt-4o-mini", "o3"];
         assert_eq!(nearest("gpt4", &known), ["gpt-4", "gpt-4o"]);
         assert_eq!(nearest("gpt-4x", &known), ["gpt-4", "gpt-4o", "gpt-4.1"]);

@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn regions_of_the_clouds() {
+    fn the_regions_of_clouds_are_read() {
         for (part, expected) in [
             ("eu", Some(Region::Only("eu"))),
             ("us-gov", Some(Region::Only("us-gov"))),

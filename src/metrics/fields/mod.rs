@@ -142,7 +142,7 @@ impl<'l> Fields<'l> {
         }
     }
 
-    /// Returns whether the execution succeeded; `None` if the record does not say so, or contradicts itself.
+    /// Returns whether the execution succeeded; `None` if the outcome is unknown, or if the record contradicts itself.
     pub fn succeeded(&self) -> Option<bool> {
         outcome(self.execution_succeeded, self.execution_failed)
     }

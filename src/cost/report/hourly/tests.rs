@@ -198,7 +198,7 @@ prop_compose! {
 
 proptest! {
     #[test]
-    fn a_report_from_rows_is_that_from_records(
+    fn a_report_from_rows_equals_the_report_from_records(
         records in prop::collection::vec(record(USUAL), 0..60),
         splits in prop::collection::vec(0..60_usize, 0..4),
         page_bytes in prop_oneof![Just(1_024_usize), 1_024..5_000_usize],
