@@ -59,7 +59,7 @@
 //! | a power cut at any moment | The same holds as after `kill -9`, if the disk keeps the data that it has flushed and [`Durability::Synced`] is used, which is the default. |
 //! | the disk is full or broken | Nothing panics. The call returns [`Answer::Spilled`] or [`Answer::Lost`]. |
 //! | a future of an async call is dropped, or its runtime is shut down | The execution leaves one record. Acknowledged records stay. |
-//! | the disk is slow or does not respond | With [`Options::deadline`], a call returns at the deadline at the latest, and reports whether the record is durable. |
+//! | the disk is slow or does not respond | With [`Options::deadline`], a call returns by the deadline, and reports whether the record is durable. |
 //! | several threads and processes append | Lines never mix, and the chain has no gap. |
 //! | someone edits, truncates or replaces the file | [`verify`](LedgerReader::verify) reports what changed and where. |
 //! | a price, a token count or a duration is unknown | The value is `None`, never 0. Totals report how many values were unknown. |
@@ -189,8 +189,8 @@
 //! # What it is not
 //!
 //! - **Not a tracing library.** It does not emit or sample spans. Every execution is recorded.
-//! - **Not a server or a daemon.** It has no telemetry. It opens no connection, except to the PostgreSQL database and the
-//!   webhook that you name.
+//! - **Not a server or a daemon.** It has no telemetry. It opens no connection, except to the PostgreSQL database and
+//!   the webhook that you name.
 //! - **Not a database.** Its queries are those of [`LedgerReader`] and of the command. For any other query, point
 //!   DuckDB, pandas or `jq` at the segments. `runledger cat` prints the lines of all segments.
 

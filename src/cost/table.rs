@@ -137,8 +137,8 @@ impl PriceTable {
         rows.map(|row| (row.provider.as_str(), row.model.as_str()))
     }
 
-    /// Returns the cost of a call of `model` with this `usage`. `at` is the time of the call, whose prices apply. Assumes
-    /// the standard service of the provider that usually serves this model.
+    /// Returns the cost of a call of `model` with this `usage`, at the prices of the time `at`. Assumes the standard
+    /// service of the provider that usually serves this model.
     ///
     /// The [module](crate::cost#rules) documents the rules.
     ///

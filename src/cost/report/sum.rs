@@ -59,8 +59,8 @@ pub struct Sum {
     /// [`CostProvenance::variant_unpriced`](crate::metrics::CostProvenance::variant_unpriced), `region_unpriced` and
     /// `part_unpriced`.
     pub at_standard_cost: Option<Usd>,
-    /// The number of executions whose output tokens and cost are lower bounds, because the final usage of a call was not
-    /// reported. See [`ExecutionMetrics::is_lower_bound`](crate::ExecutionMetrics::is_lower_bound).
+    /// The number of executions whose output tokens and cost are lower bounds. The reason is that the final usage of a
+    /// call was not reported. See [`ExecutionMetrics::is_lower_bound`](crate::ExecutionMetrics::is_lower_bound).
     pub lower_bounds: u64,
     /// Input tokens, without the tokens that are reported as read from or written to a cache. An unknown number of
     /// cached tokens counts as 0. The count is unknown for an execution whose cached tokens exceed its input.
