@@ -13,7 +13,7 @@ pub(super) struct Rate {
     pub(super) price: Usd,
     /// The prices for larger inputs, in ascending order of `from`.
     pub(super) tiers: Vec<Tier>,
-    /// The smallest number of units that is billed, if the meter counts any units.
+    /// The minimum number of units that is billed. The minimum applies only if the meter counts at least one unit.
     pub(super) min: u64,
 }
 

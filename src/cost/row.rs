@@ -1,4 +1,5 @@
-//! The prices of one model, with the times and the variants for which they apply.
+//! The prices of one model, with the times and the variants for which they apply. A variant is a way of serving a call,
+//! such as in a batch.
 
 use std::collections::BTreeMap;
 use std::panic::UnwindSafe;

@@ -158,7 +158,7 @@ impl PriceTable {
     /// # Errors
     /// * [`UnknownModel`](crate::ErrorKind::UnknownModel) if the table does not contain the model, or if several
     ///   providers serve it at different prices. In the first case, the [`details`](Error::details) are the nearest
-    ///   known names. In the second case, each of them names the model and one of these providers.
+    ///   known names. In the second case, each detail names the model and one of these providers.
     /// * [`Unpriced`](crate::ErrorKind::Unpriced) if the model has no price at `at`, or no price for a part of the
     ///   usage.
     /// * [`Invalid`](crate::ErrorKind::Invalid) if parts of the usage, such as cached input, exceed their whole,

@@ -27,7 +27,7 @@ pub(in crate::cost) struct Provider {
     pub(in crate::cost) name: String,
     /// Patterns of other names for the provider.
     pub(in crate::cost) names: Rule,
-    /// Patterns of the models that the provider serves if a call names no provider.
+    /// Patterns of models. If a call for such a model names no provider, the call is assumed to go to this provider.
     pub(in crate::cost) serves: Rule,
     /// The places of other providers whose prices apply to models for which this provider has no row.
     pub(in crate::cost) falls_back_to: Vec<usize>,

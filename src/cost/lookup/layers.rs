@@ -78,7 +78,8 @@ impl Layers {
         all
     }
 
-    /// Searches the later layers for a name of an earlier layer. If a row is found, remembers the name for this row.
+    /// Searches the layers after `earlier.layer` for the name in `earlier`. If a row is found, adds `earlier` to the
+    /// list of this row.
     fn add_earlier(&mut self, earlier: Earlier) {
         let provider = lower(&self.layers[earlier.layer].rows[earlier.row].provider).into_owned();
         let found = self.search_from(earlier.layer + 1, Asked::given(&earlier.name, Some(&provider), None));
@@ -242,8 +243,8 @@ impl Layers {
                 let rows = here.map(|one| (one.name.as_str(), &self.layers[layer].rows[one.row]));
                 rows.filter(|(_, row)| self.owner(row) == owner).collect()
             };
-            // If the provider that the call names has rows, they are used. Otherwise the rows of `row`'s provider are
-            // used, because the named provider falls back to its prices.
+            // If the provider that the call names has rows, they are used. Otherwise, the rows of `row`'s provider are
+            // used, because the named provider falls back to the prices of that provider.
             let (rows, at_home) = match provider.map(of).filter(|rows| !rows.is_empty()) {
                 Some(rows) => (rows, true),
                 None => (of(self.owner(row)), at_home),

@@ -23,8 +23,9 @@ pub(super) struct Prices {
     off_peak: (Vec<Window>, Rates),
 }
 
-/// The prices of each meter. Each price is for [`Meter::per`] units. The key of a price is the number of tokens that
-/// an input must exceed for the price to apply (at xAI: reach). The key is 0 if the price applies to any input.
+/// The prices of each meter. Each price is for [`Meter::per`] units. The key of a price is the number of tokens that an
+/// input must exceed for the price to apply. At xAI, the input need only reach this number. The key is 0 if the price
+/// applies to any input.
 type Rates = BTreeMap<Meter, BTreeMap<u64, Usd>>;
 
 /// Hours and days in which off-peak prices apply.
