@@ -5,8 +5,8 @@ use serde_json::{Map, Value};
 use super::{ExecutionMetrics, RunIds, Status};
 
 impl ExecutionMetrics {
-    /// The tag of a record whose start is unknown. Its `timestamp_start` is then the time of the first report of the
-    /// execution, and its durations are too short.
+    /// The tag of a record whose start is unknown. The `timestamp_start` of such a record is the time of the first
+    /// report of the execution, and the durations are too short.
     pub(crate) const START_UNKNOWN: &str = "start_unknown";
 
     /// Returns a rank that says how much the record knows about the end of its execution. Returns 0 if the execution

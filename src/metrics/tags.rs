@@ -65,7 +65,7 @@ fn check_tag(value: &Value, depth: usize) -> Result<(), Unreadable> {
     match value {
         Value::Array(_) | Value::Object(_) if depth == 0 => Err(Unreadable::TooDeep),
         Value::Array(items) => items.iter().try_for_each(|inner| check_tag(inner, depth - 1)),
-        // `serde_json` only looks at the first key of an object.
+        // `serde_json` looks only at the first key of an object.
         Value::Object(object) if object.keys().next().is_some_and(|key| key.starts_with(RESERVED_KEY)) => {
             Err(Unreadable::ReservedKey)
         }

@@ -44,7 +44,7 @@ enum Read {
     FieldsOnly,
 }
 
-/// Checks one line: the walk must read the same as `serde_json`, or leave the line to it.
+/// Checks one line. The walk must return the same fields as `serde_json`, or nothing.
 fn check(line: &[u8], whole: bool) -> Read {
     let shown = || String::from_utf8_lossy(line).into_owned();
     let reference = Fields::from_any(line);
