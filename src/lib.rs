@@ -56,7 +56,7 @@
 //! | the process dies during an execution | The next process that opens the ledger records the execution as *interrupted*. |
 //! | one process starts an execution and another completes it | The execution leaves one record, even if several processes try to complete it, or one of these processes is killed. |
 //! | `kill -9` at any moment | Every acknowledged record is in the file. If the last line is incomplete, the next process that opens the ledger repairs it. |
-//! | a power cut at any moment | The same holds as after `kill -9`, if the disk keeps the data that it has flushed and [`Durability::Synced`] is used, which is the default. |
+//! | a power cut at any moment | The same holds as after `kill -9`. This requires [`Durability::Synced`], which is the default, and a disk that keeps the data that it has flushed. |
 //! | the disk is full or broken | Nothing panics. The call returns [`Answer::Spilled`] or [`Answer::Lost`]. |
 //! | a future of an async call is dropped, or its runtime is shut down | The execution leaves one record. Acknowledged records stay. |
 //! | the disk is slow or does not respond | With [`Options::deadline`], a call returns by the deadline, and reports whether the record is durable. |
@@ -151,7 +151,7 @@
 //! | [`governance`] | The gate, which checks whether a run is fully logged, and escalations, which report problems. |
 //! | [`runlog`] | Markdown run logs, the error registry, and rules for how long run logs and segments are kept. |
 //! | [`export`] | Writes records as CSV, or as workflow events, which are JSON objects for orchestrators. |
-//! | `alerts` (feature `alerts`) | Alerts about limits that are reached, and about problems. In each window, there is at most one alert of a kind about a subject. |
+//! | `alerts` (feature `alerts`) | Alerts about limits that are reached, and about problems. Each window has at most one alert for each kind and subject. |
 //! | `report` (feature `report`) | A report about a ledger as one HTML file. |
 //! | `import` (feature `cli`) | Converts the session logs of coding agents to records. |
 //! | `hook` (feature `cli`) | Makes records from the events that coding agents report while they run. |

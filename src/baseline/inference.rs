@@ -103,9 +103,9 @@ pub(super) fn newcombe(a: Proportion, b: Proportion) -> Found {
 /// sums as the observed table. The p-value is the total probability of the tables that are at most as probable as the
 /// observed table.
 ///
-/// The probabilities are computed relative to that of the most probable table. Each probability is computed from that
-/// of a neighbouring table, so no factorial is needed. [`two_proportions`] uses this test only if an expected count is
-/// below 5. So there are at most about √(5N) tables, where N is the sum of all counts.
+/// All probabilities are computed relative to the probability of the most probable table. Each probability is computed
+/// from the probability of a neighbouring table, so no factorial is needed. [`two_proportions`] uses this test only if
+/// an expected count is below 5. So there are at most about √(5N) tables, where N is the sum of all counts.
 fn fisher(a: Proportion, b: Proportion) -> f64 {
     let whole = u128::from(a.whole) + u128::from(b.whole);
     let part = u128::from(a.part) + u128::from(b.part);
