@@ -96,8 +96,9 @@ impl Layer {
         places.iter().find_map(|&place| self.declared(place, model))
     }
 
-    /// Calls `find` for each provider at `places`. Returns the first row, with true. If there is no row, calls `find`
-    /// for the providers to which these providers fall back. Returns the first of their rows, with false.
+    /// Calls `find` for each provider at `places`. Returns the first row, with the flag true. If there is no row, calls
+    /// `find` for the providers to which these providers fall back. Returns the first of their rows, with the flag
+    /// false.
     fn first_of<'t>(&'t self, places: &[usize], find: impl Fn(usize) -> Option<&'t Row>) -> Option<(&'t Row, bool)> {
         let own = places.iter().find_map(|&place| find(place));
         let mut others = places.iter().flat_map(|&place| &self.providers[place].falls_back_to);

@@ -220,8 +220,8 @@ impl Layers {
         None
     }
 
-    /// Returns a row for the same model as `row`, from a layer before `at`, which is the layer of `row`. Returns `None`
-    /// if there is no such row.
+    /// Returns a row for the same model as `row`, from one of `layers`. These layers come before `at`, the layer of
+    /// `row`. Returns `None` if there is no such row.
     ///
     /// An earlier layer can have several names for the model. A name that is a part of the call's name is tried
     /// first, then the name of `row`, and then any other name. A name whose date differs from the date in the call's
