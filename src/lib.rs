@@ -56,20 +56,20 @@
 //! | the process dies during an execution | The next process that opens the ledger records the execution as *interrupted*. |
 //! | one process starts an execution and another completes it | The execution leaves one record, even if several processes try to complete it, or one of these processes is killed. |
 //! | `kill -9` at any moment | Every acknowledged record is in the file. If the last line is incomplete, the next process that opens the ledger repairs it. |
-//! | a power cut at any moment | With [`Durability::Synced`], which is the default, the same holds as after `kill -9`, if the disk keeps the data that it has flushed. |
+//! | a power cut at any moment | The same holds as after `kill -9`. This requires [`Durability::Synced`], which is the default, and a disk that keeps the data that it has flushed. |
 //! | the disk is full or broken | Nothing panics. The call returns [`Answer::Spilled`] or [`Answer::Lost`]. |
 //! | a future of an async call is dropped, or its runtime is shut down | The execution leaves one record. Acknowledged records stay. |
-//! | the disk is slow or does not respond | With [`Options::deadline`], a call returns at the deadline at the latest, and reports whether the record is durable. |
+//! | the disk is slow or does not respond | With [`Options::deadline`], a call returns by the deadline, and reports whether the record is durable. |
 //! | several threads and processes append | Lines never mix, and the chain has no gap. |
 //! | someone edits, truncates or replaces the file | [`verify`](LedgerReader::verify) reports what changed and where. |
 //! | a price, a token count or a duration is unknown | The value is `None`, never 0. Totals report how many values were unknown. |
 //!
 //! If the last lines were cut off, [`verify`](LedgerReader::verify) detects this by comparing the segments with the
-//! internal files. If the internal files were changed in the same way, or if the whole chain was rewritten, only a
-//! stored [`Head`] reveals the change. So store a head on another machine, and pass it to `verify`. A power cut can
-//! remove begin marks, unless [`Options::sync_begin`] is set.
+//! internal files. The internal files may have been changed in the same way, or the whole chain may have been
+//! rewritten. Only a stored [`Head`] reveals such a change. So store a head on another machine, and pass it to
+//! `verify`. A power cut can remove begin marks, unless [`Options::sync_begin`] is set.
 //!
-//! Nothing is guaranteed on a network file system, or on a disk that loses flushed data. The same is true
+//! Nothing is guaranteed on a network file system, or on a disk that loses flushed data. Nothing is guaranteed either
 //! if a program writes to the ledger's files without the ledger's lock.
 //!
 //! [`docs::guarantees`] lists 34 failures. For each failure, the page says what holds afterwards and which tests
@@ -87,11 +87,11 @@
 //!   skill has ended, the execution is recorded as cancelled. If it is dropped later, the record is stored with the
 //!   skill's own outcome.
 //! - **Blocking code.** In a task, use the async calls. A synchronous call would block the runtime's thread during a
-//!   sync. In code that runs in `spawn_blocking` or in a separate thread, use the synchronous calls. Both kinds can be
-//!   mixed.
-//! - **The end of the program.** Dropping the last handle of the ledger blocks its thread until all records are stored.
-//!   To keep this wait out of the tasks, keep a handle outside of them. Drop that handle after the runtime has ended,
-//!   or in `spawn_blocking`.
+//!   sync. In code that runs in `spawn_blocking` or in a separate thread, use the synchronous calls. A program can use
+//!   both kinds of calls.
+//! - **The end of the program.** Dropping the last handle of the ledger blocks the caller until all records are stored.
+//!   If no task should wait, hold one handle outside of the tasks. Drop that handle after the runtime has ended, or in
+//!   `spawn_blocking`.
 //! - **Memory.** At most 8 MiB of records wait for the disk in a queue. Further calls wait for room in the queue,
 //!   without blocking their thread. If a future is dropped while it waits for room, its record still has to be stored.
 //!   Such records may fill another 8 MiB. After that, dropping a waiting future blocks its thread until there is room.
@@ -151,7 +151,7 @@
 //! | [`governance`] | The gate, which checks whether a run is fully logged, and escalations, which report problems. |
 //! | [`runlog`] | Markdown run logs, the error registry, and rules for how long run logs and segments are kept. |
 //! | [`export`] | Writes records as CSV, or as workflow events, which are JSON objects for orchestrators. |
-//! | `alerts` (feature `alerts`) | Alerts about limits that are reached, and about problems. There is one alert for each kind, subject and window. |
+//! | `alerts` (feature `alerts`) | Alerts about limits that are reached, and about problems. Each window has at most one alert for each kind and subject. |
 //! | `report` (feature `report`) | A report about a ledger as one HTML file. |
 //! | `import` (feature `cli`) | Converts the session logs of coding agents to records. |
 //! | `hook` (feature `cli`) | Makes records from the events that coding agents report while they run. |
@@ -166,7 +166,7 @@
 //! | feature | adds |
 //! |---|---|
 //! | `cli` | The `runledger` command. |
-//! | `alerts` | `alerts`, and `runledger watch` if `cli` is on too. Webhooks can be on this machine only. |
+//! | `alerts` | `alerts`, and `runledger watch` if `cli` is on too. Webhooks use `http`, and must be on this machine. |
 //! | `alerts-tls` | Webhooks with `https`, through the system's library. On Linux, the build needs the headers of OpenSSL. |
 //! | `postgres` | `sink::postgres`, which ships records to PostgreSQL, and `runledger pg` if `cli` is on too. |
 //! | `postgres-tls` | TLS for the connections to PostgreSQL, through the system's library. On Linux, the build needs the headers of OpenSSL. |
@@ -189,8 +189,8 @@
 //! # What it is not
 //!
 //! - **Not a tracing library.** It does not emit or sample spans. Every execution is recorded.
-//! - **Not a server or a daemon.** It has no telemetry. It opens no connection, except to the PostgreSQL database and the
-//!   webhook that you name.
+//! - **Not a server or a daemon.** It has no telemetry. It opens no connection, except to the PostgreSQL database and
+//!   the webhook that you name.
 //! - **Not a database.** Its queries are those of [`LedgerReader`] and of the command. For any other query, point
 //!   DuckDB, pandas or `jq` at the segments. `runledger cat` prints the lines of all segments.
 

@@ -1,6 +1,6 @@
-//! Writes and reads the compact bytes of an accumulator. The length of a text is stored before the text. Single numbers
-//! are stored in LEB128, which uses fewer bytes for smaller numbers. Long rows of numbers are stored in words of equal
-//! width.
+//! Writes and reads the compact bytes of an accumulator, which holds the counts and sums that baselines are computed
+//! from. The length of a text is stored before the text. Single numbers are stored in LEB128, which uses fewer bytes
+//! for smaller numbers. Long rows of numbers are stored in words of equal width.
 
 use crate::error::{Error, ErrorKind, Result};
 
@@ -44,8 +44,8 @@ impl Writer {
         self.0.extend_from_slice(bytes);
     }
 
-    /// Writes numbers in little-endian words of equal width. The width is 0, 1, 2, 4 or 8 bytes: the smallest that the
-    /// largest number fits in. A width of 0 means that all numbers are 0. The width is written before the words.
+    /// Writes numbers in little-endian words of equal width. The width is the smallest of 0, 1, 2, 4 and 8 bytes in
+    /// which the largest number fits. A width of 0 means that all numbers are 0. The width is written before the words.
     pub(super) fn words(&mut self, numbers: &[u64]) {
         let most = numbers.iter().fold(0, |all, number| all | number);
         match (u64::BITS - most.leading_zeros()).div_ceil(8) {

@@ -46,8 +46,8 @@ pub enum Verdict {
     /// The metric was not judged, for one of these reasons:
     ///
     /// - Both sides have fewer than [`Comparison::SAMPLES_MIN`] values.
-    /// - Only one side has fewer values than that, and the change is negligible, or is not significant at the stricter
-    ///   limit [`Comparison::ALPHA_FEW`].
+    /// - Only one side has fewer values than that, and the change is either negligible or not significant at the
+    ///   stricter limit [`Comparison::ALPHA_FEW`].
     /// - One side has fewer than [`Comparison::SAMPLES_TESTED_MIN`] values.
     /// - The version of this crate that froze the baselines did not store what the test needs.
     TooFew,

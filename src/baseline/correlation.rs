@@ -29,15 +29,16 @@ const SHORT_MAX: i64 = 2;
 /// The estimate that [`design_effect`] returns.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct DesignEffect {
-    /// The variance of a difference, divided by its variance if the executions were independent; at least 1.
+    /// The variance of a difference, divided by the variance that it would have if the executions were independent; at
+    /// least 1.
     pub(super) factor: f64,
     /// The degrees of freedom of the estimate: the number of blocks of both sides, minus 2.
     pub(super) degrees: f64,
 }
 
 /// Returns the design effect (Kish 1965) of the difference between the means of a metric on the two sides. The design
-/// effect is the variance of this difference, divided by its variance if the executions were independent. Returns
-/// `None` if there are too few blocks for an estimate, or if the values do not vary.
+/// effect is the variance of this difference, divided by the variance that it would have if the executions were
+/// independent. Returns `None` if there are too few blocks for an estimate, or if the values do not vary.
 ///
 /// The model is that one random effect shifts all values of a block. The variance of these effects is estimated by an
 /// analysis of variance with the method of moments (Searle, Casella and McCulloch 1992). The effects are an

@@ -223,7 +223,7 @@ mod tests {
 
     use super::*;
 
-    /// Numbers close together and far apart, over several runs.
+    /// Generates numbers that are close together and far apart, and that can fill several runs.
     fn numbers() -> impl Strategy<Value = Vec<u32>> {
         vec(prop_oneof![6 => 0..700_u32, 2 => 0..100_000_u32, 1 => any::<u32>(), 1 => Just(u32::MAX)], 0..1500)
     }

@@ -21,7 +21,8 @@ const FROZEN_DISTINCT_MAX: usize = 128;
 const NEWEST_DOUBLINGS: [u32; 2] = [6, 9];
 
 /// How often each cost and each token count occurs, and the sums of all metrics by blocks of time. Costs and tokens are
-/// counted like latencies, each value with its own count, or in buckets if there are many.
+/// counted like latencies: each value has its own count, and if there are many different values, they are counted in
+/// buckets.
 #[derive(Debug, Clone)]
 pub(super) struct Detail {
     /// The costs, in units of 10⁻⁸ USD.

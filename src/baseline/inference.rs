@@ -25,9 +25,9 @@ use super::special::{chi_squared_tail, ln_choose, normal_two_sided, student_quan
 pub(super) const ALPHA: f64 = 0.01;
 /// A standard normal variable is more than this far from 0 with probability `ALPHA`.
 const Z: f64 = 2.575_829_303_548_901;
-/// A table of counts has one row for each sample. Its two columns are the values that belong to the part and those that
-/// do not. A z-test can be trusted if the expected count of each cell of this table is at least this number (Cochran
-/// 1954).
+/// A table of counts has one row for each sample. The first column counts the values that belong to the part, and the
+/// second column counts the other values. A z-test can be trusted if the expected count of each cell of this table is
+/// at least this number (Cochran 1954).
 const EXPECTED_MIN: f64 = 5.0;
 
 /// The result of a test.
@@ -103,9 +103,9 @@ pub(super) fn newcombe(a: Proportion, b: Proportion) -> Found {
 /// sums as the observed table. The p-value is the total probability of the tables that are at most as probable as the
 /// observed table.
 ///
-/// The probabilities are computed relative to that of the most probable table. Each probability is computed from that
-/// of a neighbouring table, so no factorial is needed. [`two_proportions`] uses this test only if an expected count is
-/// below 5. So there are at most about √(5N) tables, where N is the sum of all counts.
+/// All probabilities are computed relative to the probability of the most probable table. Each probability is computed
+/// from the probability of a neighbouring table, so no factorial is needed. [`two_proportions`] uses this test only if
+/// an expected count is below 5. So there are at most about √(5N) tables, where N is the sum of all counts.
 fn fisher(a: Proportion, b: Proportion) -> f64 {
     let whole = u128::from(a.whole) + u128::from(b.whole);
     let part = u128::from(a.part) + u128::from(b.part);

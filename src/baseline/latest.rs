@@ -34,7 +34,7 @@ use crate::metrics::{ExecutionMetrics, Fields};
 pub struct Latest {
     by: BaselineBy,
     most: NonZeroUsize,
-    /// The earliest execution of a group is on top of its heap, because it is replaced first.
+    /// The heap of each group. The earliest execution is on top of the heap, because it is the first to be replaced.
     groups: BTreeMap<String, BinaryHeap<Reverse<Observation>>>,
 }
 

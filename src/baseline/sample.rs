@@ -22,7 +22,7 @@ pub(super) struct Sample {
     pub(super) latency_ms: Moments,
     pub(super) cost_pico: Moments,
     pub(super) tokens: Moments,
-    /// The further data that comparisons need. `None` if the sample is not for comparisons, or if an earlier version
+    /// The additional data that comparisons need. `None` if the sample is not for comparisons, or if an earlier version
     /// wrote the sample.
     pub(super) detail: Option<Box<Detail>>,
 }

@@ -10,8 +10,8 @@ const HUNDRED: u128 = 100;
 
 /// Returns percentiles, 0–100, of `count` values; `None` if there are no values.
 ///
-/// `doubled_at` returns twice the value at a rank, counted from 0, and twice the value at the next rank. At the last
-/// rank, it returns the same number twice.
+/// Ranks count from 0. For a rank, `doubled_at` returns twice the value at this rank, and twice the value at the next
+/// rank. For the last rank, it returns the same number twice.
 ///
 /// This is definition 7 of Hyndman and Fan, "Sample Quantiles in Statistical Packages", The American Statistician 50
 /// (1996), 361–365. With `h = (n − 1) · percent / 100` and values counted from 0, the percentile is

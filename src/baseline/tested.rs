@@ -63,7 +63,7 @@ pub(super) fn success_rates(sides: [Proportion; 2], details: Option<[&Detail; 2]
 }
 
 /// Tests a metric for which lower values are better. Each side must have at least two values. `baseline` is the median
-/// or the mean that is reported for the baseline. `delta` is the relative change times `baseline`.
+/// or the mean that is reported for the baseline. The returned `delta` is the relative change times `baseline`.
 ///
 /// Two tests are made, and the larger p-value is used. If nothing changed, the permutation test is exact for every
 /// distribution and all sample sizes. However, if only the spread of the values changed, the permutation test raises

@@ -36,8 +36,8 @@ pub struct Cost<'t> {
     /// used instead, which are too low for priority and too high for a batch. Pairs with the value `default` or
     /// `standard` are left out, because they mean the standard service.
     pub variant_unpriced: BTreeMap<String, String>,
-    /// The region of the call, if the table has no prices for it. The region is stated in the model's name, or under
-    /// the key `region` in the call's variant. The standard prices were used instead, which may be too low.
+    /// The region of the call, if the table has no prices for this region. The region is stated in the model's name, or
+    /// under the key `region` in the call's variant. The standard prices were used instead, which may be too low.
     pub region_unpriced: Option<String>,
     /// The parts of the usage that have no price of their own, such as audio input if there is a price for text only.
     /// Each of these parts was billed at the price of its whole, such as all input. This price may be too low. The
@@ -50,8 +50,9 @@ pub struct Cost<'t> {
 }
 
 impl Cost<'_> {
-    /// Returns `provider`, or `None` if another provider may have served the call. This happens if several providers
-    /// have the model at the same price, or if the call's provider falls back to the prices of `provider`.
+    /// Returns `provider`, or `None` if another provider may have served the call. Another provider is possible if
+    /// several providers have the model at the same price, or if the call's provider falls back to the prices of
+    /// `provider`.
     pub(crate) fn served_by(&self) -> Option<&str> {
         self.is_of_server.then_some(self.provider)
     }

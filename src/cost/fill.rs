@@ -7,8 +7,8 @@ use crate::metrics::{CostProvenance, CostSource, CostTier, ExecutionMetrics, Kin
 
 impl PriceTable {
     /// If the cost of `record` is unknown, computes this cost and the unknown costs of the record's calls. Known costs
-    /// are not changed. For each computed cost, returns the version of the table that has the prices. The list is empty
-    /// if nothing was computed.
+    /// are not changed. Returns a list with one entry for each computed cost: the version of the table whose prices
+    /// were used. The list is empty if nothing was computed.
     ///
     /// Each call is priced separately, at the prices of its own time. A call without a time is priced at the record's
     /// `cost.at`. If `cost.at` is `None` too, the call is priced at `timestamp_start`.
@@ -138,8 +138,8 @@ impl PriceTable {
         } else if record.cost_usd.is_none() && has_usage {
             set_unknown(record);
         } else {
-            // Either nothing was computed, or the cost of the execution is known and the sum of the costs of its
-            // calls is not. The record then stays as it is.
+            // The record is not changed in two cases: nothing was computed, or the cost of the execution is known but
+            // the sum of the costs of its calls is unknown.
             return Vec::new();
         }
         record.trace.llm_calls = calls;
@@ -147,7 +147,7 @@ impl PriceTable {
     }
 }
 
-/// Says which costs are computed.
+/// Says which costs of a record are computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Which {
     /// Unknown costs, except those that are marked as unknown.

@@ -51,19 +51,19 @@
 //!   is later than the end, the hours span midnight.
 //! * `weekdays` are days of the week in UTC. Hours that span midnight belong to the day on which they begin.
 //!
-//! **Variants** are prices for calls that were not served in the standard way, such as batches. The key-value pairs
-//! of a call that say how it was served are called the variant of the call. Prices of the table apply if their
-//! period includes the time of the call, and if the variant of the call has all pairs in `when`. For each key, such as `input`, the last
-//! variant that applies and has this key replaces the standard price and all its tiers. If no variant that applies
-//! has the key, the standard price is used.
+//! **Variants** are prices for calls that were not served in the standard way, such as batches. The key-value pairs of
+//! a call that say how it was served are called the variant of the call. The prices in an entry of `variants` apply if
+//! the time of the call is in their period, and if the variant of the call has all pairs in `when`. For each key, such
+//! as `input`, the last entry that applies and has this key replaces the standard price and all its tiers. If no entry
+//! that applies has the key, the standard price is used.
 //!
-//! **Names.** `names` has patterns for other names of a provider or a model. In a pattern, `*` matches any text, `#`
-//! a digit and `?` a character. `~` at the start matches an optional route to the model, such as `bedrock/`. `~` at
-//! the end matches optional endings that do not change the model: dates, versions and words such as `-latest`,
-//! `-preview` and `[1m]`. So `m~` matches `m-2026-01-31`, but not `m:free` or `m-mini`. The patterns in the key
-//! `unlike` exclude names that the patterns in `like` match. `serves` has patterns for models. If a call for such a model names no provider, the call is
-//! assumed to go to this provider. `falls_back_to` lists other providers. Their prices apply to models for which this
-//! provider has no row. For example, Azure sells OpenAI's models, so it falls back to OpenAI.
+//! **Names.** `names` has patterns for other names of a provider or a model. In a pattern, `*` matches any text, `#` a
+//! digit and `?` a character. `~` at the start matches an optional route to the model, such as `bedrock/`. `~` at the
+//! end matches optional endings that do not change the model: dates, versions and words such as `-latest`, `-preview`
+//! and `[1m]`. So `m~` matches `m-2026-01-31`, but neither `m:free` nor `m-mini`. The patterns in the key `unlike`
+//! exclude names that the patterns in `like` match. `serves` has patterns for models. If a call for such a model names
+//! no provider, the call is assumed to go to this provider. `falls_back_to` lists other providers. Their prices apply
+//! to models for which this provider has no row. For example, Azure sells OpenAI's models, so it falls back to OpenAI.
 //!
 //! # Rules
 //!
@@ -120,9 +120,9 @@
 //!
 //!   The result is also an error if the row bills no tokens, and the usage has none of the counts that the row bills.
 //! * **Unpriced variants.** The row may have no prices for the way in which a call was served. Then the standard prices
-//!   apply, and [`Cost::variant_unpriced`] has the pairs without a price. The amount is then too low for a
-//!   call with priority, and too high for a batch. `default` and `standard` mean the standard service. Anthropic and Groq report a batch as
-//!   `service_tier` `batch`, which means the same as `processing` `batch`.
+//!   apply, and [`Cost::variant_unpriced`] has the pairs without a price. The amount is then too low for a call with
+//!   priority, and too high for a batch. The values `default` and `standard` mean the standard service. Anthropic and
+//!   Groq report a batch as `service_tier` `batch`, which means the same as `processing` `batch`.
 //! * **Not reported.** If the count of a part is `None`, its tokens cost the price of the whole. The amount is too low
 //!   if these tokens were written to a cache. Searches whose count is `None` are not billed.
 //! * **Tier of the model.** A model is `Free` if and only if all its prices are zero. Any other model has the tier that
@@ -136,8 +136,8 @@
 //!
 //! The bundled table is a snapshot of [genai-prices](https://github.com/pydantic/genai-prices) (MIT licence),
 //! overridden by a few rows of this crate. Models for which genai-prices has no price are left out. The feature `cli`
-//! adds the module `cost::import`, which made the snapshot. The module can also convert LiteLLM's table, which has
-//! more models than genai-prices, and other prices for some models.
+//! adds the module `cost::import`, which made the snapshot. The module can also convert LiteLLM's table. That table has
+//! more models than genai-prices, and its prices differ for some models.
 //!
 //! An imported table can override the bundled table ([`or`](PriceTable::or)). The imported table then replaces the
 //! bundled rows of the same models, including the rows of this crate. All other bundled rows stay in effect. The tables

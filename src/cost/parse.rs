@@ -136,8 +136,8 @@ pub(super) fn layer(text: &str) -> Result<Layer> {
 }
 
 /// Like [`layer`], but parses the prices of a row only when they are first needed. A program needs only a few of the
-/// thousands of rows. If the prices of a row are not valid, the row has no prices and there is no error. So each
-/// table that is read in this way needs a test that [`layer`] can read it too.
+/// thousands of rows. If the prices of a row are not valid, the row has no prices and there is no error. So a test must
+/// check that [`layer`] can read each table that is read in this way.
 pub(super) fn layer_of_unread_rows(text: &'static str) -> Result<Layer> {
     let table: TableText<'static, &'static RawValue, Option<&'static RawValue>> = table(text)?;
     let reader = Reader { text };
@@ -208,7 +208,7 @@ impl Reader<'_> {
         let (model, provider) = (self.name(text.model)?, self.name(text.provider)?);
         let mut row = Row { place, model, provider, rule: self.rule(&text.names)?, prices };
         if let Some(&known) = layer.provider_names.get(&row.provider.to_lowercase()) {
-            // All rows of a provider get its spelling in the list of providers.
+            // In all rows of a provider, its name is spelled as in the list of providers.
             row.provider.clone_from(&layer.providers[known].name);
         }
         for &value in [text.model].iter().chain(&text.aliases) {

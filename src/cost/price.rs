@@ -13,7 +13,7 @@ pub(super) struct Rate {
     pub(super) price: Usd,
     /// The prices for larger inputs, in ascending order of `from`.
     pub(super) tiers: Vec<Tier>,
-    /// The smallest number of units that is billed, if the meter counts any units.
+    /// The minimum number of units that is billed. The minimum applies only if the meter counts at least one unit.
     pub(super) min: u64,
 }
 
@@ -107,8 +107,8 @@ impl<'t> Rates<'t> {
         self.0.iter().flatten().filter_map(|rate| rate.tier(input)).map(|tier| tier.from).max()
     }
 
-    /// Returns the cost of `usage` of `model`, with one part for each meter that is billed, in the order of
-    /// [`Meter::ALL`].
+    /// Returns the parts of the cost of `usage`: one part for each meter that is billed, in the order of
+    /// [`Meter::ALL`]. An error names `model`.
     pub(super) fn parts(&self, model: &str, usage: &Usage) -> Result<Vec<CostPart>> {
         let counts = self.counts(model, usage)?;
         let mut parts = Vec::with_capacity(4);
@@ -191,7 +191,8 @@ impl<'t> Rates<'t> {
         Ok(())
     }
 
-    /// For a row that bills tokens: fails if the usage has no tokens and another count of the usage has no price.
+    /// Checks a usage for a row that bills tokens. Fails if the usage has no tokens, and if another count of the usage
+    /// has no price.
     ///
     /// Time, pages and characters measure the same content as the tokens, so they are ignored if the usage has
     /// tokens. If a usage reports requests but no tokens, the requests used tokens that the usage does not report. So
@@ -209,8 +210,8 @@ impl<'t> Rates<'t> {
         Ok(())
     }
 
-    /// For a row that does not bill tokens: fails if the usage reports none of the counts that the row bills. Every
-    /// call counts as a request, so a count of requests is enough only if the row bills nothing else.
+    /// Checks a usage for a row that does not bill tokens. Fails if the usage reports none of the counts that the row
+    /// bills. Every call counts as a request, so a count of requests is enough only if the row bills nothing else.
     fn check_billed(&self, model: &str, billed: &Counts) -> Result<()> {
         // If the meter is a part of another meter, a count of 0 is not enough, because the count of the other meter
         // can be unknown.

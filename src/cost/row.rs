@@ -1,4 +1,5 @@
-//! The prices of one model, with the times and the variants for which they apply.
+//! The prices of one model, with the times and the variants for which they apply. A variant is a way of serving a call,
+//! such as in a batch.
 
 use std::collections::BTreeMap;
 use std::panic::UnwindSafe;
@@ -14,7 +15,7 @@ use crate::metrics::{CostTier, Timestamp, Usd};
 /// A row of the price table: one model of one provider, with its prices.
 #[derive(Debug)]
 pub(super) struct Row {
-    /// The index of this row in the list of rows of its file.
+    /// The index of this row among the rows of its file.
     pub(super) place: usize,
     pub(super) model: String,
     pub(super) provider: String,
@@ -29,7 +30,7 @@ pub(super) type RowPrices = LazyLock<Prices, Box<dyn FnOnce() -> Prices + Send +
 /// The prices of a row.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Prices {
-    /// The tier that the table states. `None` if the table states no tier, and the tier follows from the price.
+    /// The tier that the table states. `None` if the table states no tier. The tier then follows from the price.
     pub(super) tier: Option<CostTier>,
     /// The standard prices. If several periods apply, the last one is used.
     pub(super) standard: Vec<Period>,

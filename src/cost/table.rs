@@ -137,8 +137,8 @@ impl PriceTable {
         rows.map(|row| (row.provider.as_str(), row.model.as_str()))
     }
 
-    /// Returns the cost of a call of `model` with this `usage`. `at` is the time of the call, whose prices apply. Assumes
-    /// the standard service of the provider that usually serves this model.
+    /// Returns the cost of a call of `model` with this `usage`, at the prices of the time `at`. Assumes the standard
+    /// service of the provider that usually serves this model.
     ///
     /// The [module](crate::cost#rules) documents the rules.
     ///
@@ -158,7 +158,7 @@ impl PriceTable {
     /// # Errors
     /// * [`UnknownModel`](crate::ErrorKind::UnknownModel) if the table does not contain the model, or if several
     ///   providers serve it at different prices. In the first case, the [`details`](Error::details) are the nearest
-    ///   known names. In the second case, each of them names the model and one of these providers.
+    ///   known names. In the second case, each detail names the model and one of these providers.
     /// * [`Unpriced`](crate::ErrorKind::Unpriced) if the model has no price at `at`, or no price for a part of the
     ///   usage.
     /// * [`Invalid`](crate::ErrorKind::Invalid) if parts of the usage, such as cached input, exceed their whole,
@@ -196,9 +196,9 @@ impl PriceTable {
     /// Returns the highest amount that `call` can cost. Use it to reserve this amount before the call is made. The
     /// usage of `call` must have the input that will be sent, and the largest output that the model may return.
     ///
-    /// If the count of a part is `None`, any unreported input or output can belong to this part. The unreported
-    /// tokens are priced at the highest rate that is possible for the model. This can be, for example, the rate for audio, for input that is
-    /// written to a cache for an hour, or for reasoning.
+    /// If the count of a part is `None`, any unreported input or output can belong to this part. The unreported tokens
+    /// are priced at the highest rate that is possible for the model. This can be, for example, the rate for audio, for
+    /// reasoning, or for input that is written to a cache for an hour.
     ///
     /// Input is not assumed to be read from a cache, since a cache hit is not guaranteed. The only exceptions are
     /// models whose cached input costs more than other input. Separately billed items, such as searches, are included

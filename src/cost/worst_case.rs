@@ -20,7 +20,7 @@ pub(super) fn price<'t>(row: &Match<'t>, call: &Call, at: Timestamp) -> Result<C
         let before = usage;
         for part in whole.parts().filter(|&part| before.get(part).is_none()) {
             let with_part = before.with(part, unreported(&before, part));
-            // Pricing fails if the part has no price. The vendor then does not offer this part, so it is skipped.
+            // Pricing fails if the part has no price. The vendor then does not offer this part, so the part is skipped.
             if let Ok(cost) = price(&with_part)
                 && cost.usd > highest.usd
             {

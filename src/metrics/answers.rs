@@ -17,8 +17,8 @@ impl ExecutionMetrics {
     /// The tag that lists the numbers of the calls whose final usage was not reported.
     pub(crate) const LOWER_BOUND_CALLS: &str = "lower_bound_calls";
 
-    /// Returns true if the record shows that a model was used, by calls, tokens, a cost, a cost tier, or a value in
-    /// `model`.
+    /// Returns true if the record shows that a model was used, because it has calls, tokens, a cost, a cost tier, or a
+    /// value in `model`.
     ///
     /// For a routing decision or a budget check, a cost tier or a value in `model` is not enough. These executions can
     /// name a model without using it.
@@ -27,9 +27,9 @@ impl ExecutionMetrics {
         self.called_model() || named && !matches!(self.kind, Kind::ModelRouting | Kind::BudgetGate)
     }
 
-    /// Returns true if the execution has a cost, known or unknown. This is the case if the execution used a model or
-    /// was interrupted. An interrupted execution counts too: it may have used a model, although its process ended
-    /// before it could report the usage.
+    /// Returns true if the execution has a cost, known or unknown. An execution has a cost if it used a model, or if it
+    /// was interrupted. An interrupted execution may have used a model before its process ended, without reporting the
+    /// usage.
     ///
     /// An interrupted call of an agent's tool has no cost, because a tool does not use a model. The record of such a
     /// call has its `skill_name` in the tag `tool`.
@@ -103,7 +103,7 @@ impl ExecutionMetrics {
         !self.lower_bound_calls().is_empty()
     }
 
-    /// Returns the `call_sequence` of each call whose final usage was not reported, as JSON numbers.
+    /// Returns, as JSON numbers, the `call_sequence` of each call whose final usage was not reported.
     pub(crate) fn lower_bound_calls(&self) -> &[Value] {
         let listed = self.tags.get(Self::LOWER_BOUND_CALLS).and_then(Value::as_array);
         listed.map(Vec::as_slice).unwrap_or_default()

@@ -20,13 +20,13 @@ pub struct Call {
     pub model: String,
     /// The provider that served the model. `None` means the provider that the price table assumes for this model.
     pub provider: Option<String>,
-    /// The facts about how the call was served that change its price, such as `service_tier=flex` or
-    /// `processing=batch`.
+    /// How the call was served, in pairs such as `service_tier=flex` or `processing=batch`. Only what changes the price
+    /// is listed.
     pub variant: BTreeMap<String, String>,
     /// The usage of the call.
     pub usage: Usage,
-    /// The time of the call, UTC. `None` means the time that is passed to the price table. A ledger uses the time at
-    /// which it records the call instead.
+    /// The time of the call, UTC. If it is `None`, a price table uses the time that the caller passes with the call. A
+    /// ledger uses the time at which it records the call.
     pub at: Option<Timestamp>,
     /// The cost that the vendor reported, at least 0. `None` if the vendor reported no cost. The cost is then computed.
     pub reported_usd: Option<Usd>,

@@ -5,8 +5,8 @@ use serde_json::{Map, Value};
 use super::{ExecutionMetrics, RunIds, Status};
 
 impl ExecutionMetrics {
-    /// The tag of a record whose start is unknown. Its `timestamp_start` is then the time of the first report of the
-    /// execution, and its durations are too short.
+    /// The tag of a record whose start is unknown. The `timestamp_start` of such a record is the time of the first
+    /// report of the execution, and the durations are too short.
     pub(crate) const START_UNKNOWN: &str = "start_unknown";
 
     /// Returns a rank that says how much the record knows about the end of its execution. Returns 0 if the execution
@@ -20,9 +20,9 @@ impl ExecutionMetrics {
         }
     }
 
-    /// Returns true if this record has every known value of `earlier`, and at least one more. A value is unknown if
-    /// it is missing, `null`, an empty text, an empty list or an empty object. A value is also unknown if it follows
-    /// from a start that is replaced.
+    /// Returns true if this record has every known value of `earlier`, and at least one more. A value is unknown if it
+    /// is missing, `null`, an empty text, an empty list or an empty object. If this record replaces the start of
+    /// `earlier`, the comparison uses the new start, and the durations that follow from it.
     pub(crate) fn completes(&self, earlier: &Self) -> bool {
         let mut earlier = earlier.clone();
         earlier.begin_with(self);
@@ -35,8 +35,8 @@ impl ExecutionMetrics {
     ///
     /// - If this record is interrupted or paused, and `other` knows more about the end, the outcome and the end come
     ///   from `other`.
-    /// - If `other` has calls of models and began on another day, the start comes from `other`: a cost counts on the
-    ///   day of the start.
+    /// - If this record has no usage, and `other` has calls of models and began on another day, the start comes from
+    ///   `other`. The reason is that a cost counts on the day of the start.
     ///
     /// All values of the outcome come from the same record. All values of the usage and its cost also come from one
     /// record, so that a sum always fits its parts.
@@ -66,8 +66,8 @@ impl ExecutionMetrics {
         record
     }
 
-    /// Takes the start of `other` if this record does not know its start. Also takes it if `other` has the calls of
-    /// models and began on another day.
+    /// Copies the start of `other` if this record does not know its start. Also copies this start if only `other` has
+    /// the calls of models, and began on another day. Changes nothing if this record ended before `other` began.
     fn begin_with(&mut self, other: &Self) {
         let is_unknown = self.tags.contains_key(Self::START_UNKNOWN) && !other.tags.contains_key(Self::START_UNKNOWN);
         let has_calls = !knows_usage(self) && !other.trace.llm_calls.is_empty();

@@ -41,7 +41,7 @@ pub struct RunIds {
     /// The id of the agent's session.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session_id: Option<String>,
-    /// An id that related executions in several systems have in common.
+    /// An id that is shared by related executions in several systems.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub correlation_id: Option<String>,
     /// The name of the agent.
@@ -154,7 +154,7 @@ pub struct Model {
     /// The tier (a class of models) for which a router chose the model.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tier: Option<String>,
-    /// The facts about how the vendor served the model that change the price, such as `{"processing": "batch"}`.
+    /// How the vendor served the model, such as `{"processing": "batch"}`. Only what changes the price is listed.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub variant: BTreeMap<String, String>,
     /// Parts of the tokens, and other counts that are billed. In JSON each count has its own key, such as
@@ -214,9 +214,9 @@ pub struct CostProvenance {
     /// The standard prices were used instead, which may be too low. `None` in all other cases.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub region_unpriced: Option<String>,
-    /// The parts of the usage, such as `input_audio`, that have no price of their own. The price of the whole, such
-    /// as all input, was used for these parts, which may be too low. Several parts are separated by commas. `None` if
-    /// every part has a price.
+    /// The parts of the usage, such as `input_audio`, that have no price of their own. For these parts, the price of
+    /// the whole, such as all input, was used. This price may be too low. Several parts are separated by commas. `None`
+    /// if every part has a price.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub part_unpriced: Option<String>,
     /// The rules that led from the model's name to the row, such as `date with other separators`. Several rules are
@@ -439,7 +439,7 @@ pub struct LlmCall {
     /// Parts of the tokens, and other counts that are billed. In JSON each count has its own key.
     #[serde(flatten)]
     pub parts: UsageParts,
-    /// The facts about how the vendor served the call that change the price.
+    /// How the vendor served the call. Only what changes the price is listed.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub variant: BTreeMap<String, String>,
     /// The cost in US dollars; `None` if the price is unknown.

@@ -1,5 +1,5 @@
-//! Reads the usage of a message of Anthropic if it has its most frequent form, which is called plain here. Reads it in
-//! one pass and without allocations.
+//! Reads the most frequent form of the usage that Anthropic reports, in one pass and without allocations. A usage in
+//! this form is called plain.
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -48,8 +48,8 @@ struct OfServer {
 /// Returns the usage. Returns `None` if the usage has another key, lacks a count, or is not valid.
 /// [`Usage::from_anthropic`] then reads the usage in full, and reports what is wrong.
 pub(super) fn plain(json: &[u8]) -> Option<Usage> {
-    // serde reads a list in the place of an object as the values of the object's keys. In a plain usage, all lists are
-    // empty, so any other list is refused.
+    // Where an object is expected, serde also accepts a list, and reads it as the values of the object's keys. In a
+    // plain usage, all lists are empty. So a list that is not empty is refused.
     if json.windows(2).any(|pair| pair.starts_with(b"[") && pair != b"[]") {
         return None;
     }
@@ -80,10 +80,10 @@ mod tests {
 
     use super::*;
 
-    /// Checks that this reader agrees with the general reader on every usage that it reads. This reader returns
+    /// Checks that both readers return the same result for every usage that this reader can read. This reader returns
     /// `None` for all other usages.
     #[test]
-    fn the_result_is_that_of_the_general_reader() {
+    fn both_readers_return_the_same_result() {
         let usage = json!({"input_tokens": 10, "cache_creation_input_tokens": 300, "cache_read_input_tokens": 2000,
             "cache_creation": {"ephemeral_5m_input_tokens": 100, "ephemeral_1h_input_tokens": 200},
             "output_tokens": 50, "output_tokens_details": {"thinking_tokens": 20}, "service_tier": "standard",
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_general_reader_refuses_is_left_to_it() {
+    fn a_usage_in_another_form_is_not_plain() {
         let counts = r#""input_tokens":1,"output_tokens":1,"cache_read_input_tokens":0"#;
         let written = r#""cache_creation_input_tokens":0"#;
         let lists = [r#""cache_creation":[1,2]"#, r#""output_tokens_details":[1]"#, r#""server_tool_use":[3,0]"#];

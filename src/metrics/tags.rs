@@ -1,4 +1,4 @@
-//! Checks that tags and variants can be read back from JSON unchanged.
+//! Checks that tags and variants can be read back from JSON unchanged. A variant says how a call of a model was served.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,8 +16,8 @@ use super::text::shortened;
 /// record cannot be appended to the ledger.
 pub(super) const TAG_DEPTH_MAX: usize = 124;
 
-/// The prefix of the keys that mark internal types of `serde_json`. `serde_json` reads an object that begins with
-/// such a key back as a different value.
+/// The prefix of the keys that mark internal types of `serde_json`. If an object begins with such a key, `serde_json`
+/// reads it back as a different value.
 const RESERVED_KEY: &str = "$serde_json::private::";
 
 impl ExecutionMetrics {
@@ -65,7 +65,7 @@ fn check_tag(value: &Value, depth: usize) -> Result<(), Unreadable> {
     match value {
         Value::Array(_) | Value::Object(_) if depth == 0 => Err(Unreadable::TooDeep),
         Value::Array(items) => items.iter().try_for_each(|inner| check_tag(inner, depth - 1)),
-        // `serde_json` only looks at the first key of an object.
+        // `serde_json` looks only at the first key of an object.
         Value::Object(object) if object.keys().next().is_some_and(|key| key.starts_with(RESERVED_KEY)) => {
             Err(Unreadable::ReservedKey)
         }

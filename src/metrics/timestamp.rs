@@ -38,12 +38,14 @@ impl Timestamp {
     /// 1970-01-01T00:00:00.000Z.
     pub const UNIX_EPOCH: Self = Self { unix_us: 0 };
 
-    /// Returns the moment `unix_ms` milliseconds after 1970-01-01T00:00:00Z; `None` outside the years 0 to 9999.
+    /// Returns the moment `unix_ms` milliseconds after 1970-01-01T00:00:00Z; `None` if it is not in the years 0 to
+    /// 9999.
     pub fn from_unix_ms(unix_ms: i64) -> Option<Self> {
         Self::from_unix_us(unix_ms.checked_mul(1_000)?)
     }
 
-    /// Returns the moment `unix_us` microseconds after 1970-01-01T00:00:00Z; `None` outside the years 0 to 9999.
+    /// Returns the moment `unix_us` microseconds after 1970-01-01T00:00:00Z; `None` if it is not in the years 0 to
+    /// 9999.
     pub fn from_unix_us(unix_us: i64) -> Option<Self> {
         RANGE_US.contains(&unix_us).then_some(Self { unix_us })
     }
@@ -272,7 +274,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_range_is_that_of_four_digits() {
+    fn the_range_is_the_years_with_four_digits() {
         let first = Timestamp::from_unix_us(*RANGE_US.start()).map(|t| t.to_string());
         let last = Timestamp::from_unix_us(*RANGE_US.end()).map(|t| t.to_string());
         assert_eq!(first.as_deref(), Some("0000-01-01T00:00:00.000Z"));
@@ -337,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn a_leap_second_is_the_start_of_the_next() {
+    fn a_leap_second_is_read_as_the_start_of_the_next_second() {
         for (text, utc) in [
             ("2016-12-31T23:59:60Z", "2017-01-01T00:00:00.000Z"),
             ("2016-12-31T23:59:60.999Z", "2017-01-01T00:00:00.000Z"),

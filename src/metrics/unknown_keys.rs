@@ -63,7 +63,8 @@ impl UnknownKey {
 
 /// Calls `unknown` for each unknown key. Passes the objects and lists around the key, the outermost first.
 ///
-/// If an object in `line` has a key twice, returns true. Otherwise returns false, except in rare cases.
+/// Returns true if an object in `line` has a key twice. Also returns true if an object has so many unknown keys that
+/// not all of them are compared.
 pub(super) fn each_key(line: &str, mut unknown: impl FnMut(&[Open<'_>])) -> bool {
     let mut open: Vec<Open<'_>> = Vec::with_capacity(8);
     let mut may_repeat = false;
@@ -112,9 +113,9 @@ pub(super) struct Open<'l> {
     key: &'l str,
     /// The known keys of the object under the current key.
     value: Option<&'static Keys>,
-    /// The known keys that were read so far, as bits: the bit at the index of each key.
+    /// The known keys that were read so far. Each key has one bit, at the index of the key.
     known: u64,
-    /// The unknown keys so far.
+    /// The unknown keys that were read so far.
     others: Vec<Cow<'l, str>>,
 }
 
@@ -295,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_comes_again_is_noticed_at_any_depth() {
+    fn a_repeated_key_is_found_at_any_depth() {
         for (line, expected) in [
             (r#"{"skill_name":1,"skill_name":2}"#, true),
             (r#"{"skill_name":1,"\u0073kill_name":2}"#, true),
@@ -314,14 +315,14 @@ mod tests {
     proptest! {
         /// The line contains nested objects and lists with few different keys, so keys are often repeated.
         #[test]
-        fn no_key_that_comes_again_is_missed(
+        fn every_repeated_key_is_found(
             line in r#"(\{("(a|tags|run|run_id|\\\\u0061)":(1|"a"|\{"a":1(,"(a|b)":2)?\}|\[\{"a":1,"b":2\},\{"a":1\}\]),){0,4}"z":0\}){1,2}"#
         ) {
             prop_assert!(each_key(&line, |_| {}) || refuse_duplicate_keys(&line).is_ok(), "{}", line);
         }
 
         #[test]
-        fn no_text_is_too_much(text in "[\\[\\]{}\":,\\\\aé1 \n]{0,40}") {
+        fn no_text_causes_a_panic(text in "[\\[\\]{}\":,\\\\aé1 \n]{0,40}") {
             let _ = ExecutionMetrics::unknown_keys(&text);
         }
     }

@@ -9,9 +9,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::json;
 
 impl Usage {
-    /// Reads the usage of a response from [Anthropic's Messages
-    /// API](https://platform.claude.com/docs/en/api/messages), as JSON text or bytes: the whole response, or only its
-    /// `usage`.
+    /// Reads the usage in a response from [Anthropic's Messages API](https://platform.claude.com/docs/en/api/messages).
+    /// `json` is the whole response or only its `usage`, as JSON text or bytes.
     ///
     /// Anthropic's `input_tokens` excludes the tokens that were read from a cache or written to a cache. So the input
     /// of the `Usage` is the sum of `input_tokens`, the tokens read from a cache and the tokens written to a cache. The
@@ -83,8 +82,8 @@ impl Usage {
             .valid()
     }
 
-    /// Reads the usage of a response from OpenAI, as JSON text or bytes: the whole response, or only its `usage`. The
-    /// usage has one of these forms:
+    /// Reads the usage in a response from OpenAI. `json` is the whole response or only its `usage`, as JSON text or
+    /// bytes. The usage has one of these forms, each with its own key:
     ///
     /// * `prompt_tokens` of [Chat Completions](https://platform.openai.com/docs/api-reference/chat/object) and
     ///   embeddings;
@@ -181,8 +180,8 @@ impl Usage {
             .valid()
     }
 
-    /// Reads the usage of a response from [Gemini](https://ai.google.dev/api/generate-content#UsageMetadata), including
-    /// on Vertex AI, as JSON text or bytes: the whole response, or only its `usageMetadata`.
+    /// Reads the usage in a response from [Gemini](https://ai.google.dev/api/generate-content#UsageMetadata), including
+    /// Gemini on Vertex AI. `json` is the whole response or only its `usageMetadata`, as JSON text or bytes.
     ///
     /// `promptTokenCount` includes tokens read from a cache, but excludes the prompts of tool use. These prompts are
     /// added to the input. `candidatesTokenCount` excludes thoughts, which are added to the output. The numbers of

@@ -1,4 +1,4 @@
-//! Converts prices from decimal digits, without floats.
+//! Converts prices that are written in decimal digits, without floats.
 
 use crate::metrics::{Meter, Usd};
 

@@ -1,4 +1,4 @@
-//! Removes beginnings and endings from a name that do not change the model or its price.
+//! Removes from a name the beginnings and endings that do not change the model or its price.
 
 use super::region::Region;
 

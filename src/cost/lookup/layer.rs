@@ -1,5 +1,5 @@
-//! The rows of one file of a price table, and the search for the row of a model. A row has the prices of one model of
-//! one provider.
+//! Holds the rows of one file of a price table, and finds the row of a model. A row has the prices of one model of one
+//! provider.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -17,8 +17,8 @@ pub(in crate::cost) struct Layer {
     /// The place of each provider, by the provider's name in lower case.
     pub(in crate::cost) provider_names: HashMap<String, usize>,
     pub(in crate::cost) rows: Vec<Row>,
-    /// For each name or alias in lower case, the indexes in `rows` of the models that have it. A provider has at most
-    /// one model with the same name.
+    /// The indexes in `rows` of all models with a certain name or alias. The key is this name in lower case. A provider
+    /// has at most one model with the same name.
     pub(in crate::cost) names: HashMap<String, Vec<usize>>,
 }
 
@@ -27,7 +27,7 @@ pub(in crate::cost) struct Provider {
     pub(in crate::cost) name: String,
     /// Patterns of other names for the provider.
     pub(in crate::cost) names: Rule,
-    /// Patterns of the models that the provider serves if a call names no provider.
+    /// Patterns of models. If a call for such a model names no provider, the call is assumed to go to this provider.
     pub(in crate::cost) serves: Rule,
     /// The places of other providers whose prices apply to models for which this provider has no row.
     pub(in crate::cost) falls_back_to: Vec<usize>,
@@ -96,8 +96,9 @@ impl Layer {
         places.iter().find_map(|&place| self.declared(place, model))
     }
 
-    /// Calls `find` for each provider at `places`, and returns the first row with true. If there is no row, calls
-    /// `find` for the providers to which these providers fall back, and returns the first row with false.
+    /// Calls `find` for each provider at `places`. Returns the first row, with the flag true. If there is no row, calls
+    /// `find` for the providers to which these providers fall back. Returns the first of their rows, with the flag
+    /// false.
     fn first_of<'t>(&'t self, places: &[usize], find: impl Fn(usize) -> Option<&'t Row>) -> Option<(&'t Row, bool)> {
         let own = places.iter().find_map(|&place| find(place));
         let mut others = places.iter().flat_map(|&place| &self.providers[place].falls_back_to);

@@ -78,7 +78,8 @@ impl Layers {
         all
     }
 
-    /// Remembers a name of an earlier layer for each later layer that has the same name.
+    /// Searches the layers after `earlier.layer` for the name in `earlier`. If a row is found, adds `earlier` to the
+    /// list of this row.
     fn add_earlier(&mut self, earlier: Earlier) {
         let provider = lower(&self.layers[earlier.layer].rows[earlier.row].provider).into_owned();
         let found = self.search_from(earlier.layer + 1, Asked::given(&earlier.name, Some(&provider), None));
@@ -197,12 +198,12 @@ impl Layers {
                 Found::Row(row, at_home) => (row, at_home),
                 Found::Other(row) => {
                     let is_in = |layer: usize, provider: &str| self.places[layer].contains_key(provider);
-                    // This layer may say which provider serves models of this name. It then uses the row of another
-                    // provider, such as a reseller, only for the original spelling of the name.
+                    // This layer may say which provider serves models of this name. In that case, the row of another
+                    // provider, such as a reseller, is used only for the original spelling of the name.
                     let is_respelled = !asked.by.is_empty() && home.is_some_and(|(layer, _)| layer == at);
-                    // A later layer can have the row of the provider that serves models of this name. It is used
-                    // instead of `row` if a later layer also has the provider of `row`. For example, a user's price
-                    // for Azure's `gpt-4o` is not used for OpenAI's `gpt-4o`.
+                    // A later layer can have a row of the provider that serves models of this name. That row is used
+                    // instead of `row` if a later layer also has the provider of `row`. For example, a user's price for
+                    // Azure's `gpt-4o` is not used for OpenAI's `gpt-4o`.
                     let mut below = at + 1..self.layers.len();
                     let is_known = || below.clone().any(|layer| is_in(layer, self.owner(row)));
                     if is_respelled || is_known() && below.any(|layer| matches!(in_layer(layer), Found::Row(..))) {
@@ -219,8 +220,8 @@ impl Layers {
         None
     }
 
-    /// Returns a row in a layer before `at` that is for the same model as `row`, a row of the layer `at`. `None` if
-    /// there is no such row.
+    /// Returns a row for the same model as `row`, from one of `layers`. These layers come before `at`, the layer of
+    /// `row`. Returns `None` if there is no such row.
     ///
     /// An earlier layer can have several names for the model. A name that is a part of the call's name is tried
     /// first, then the name of `row`, and then any other name. A name whose date differs from the date in the call's
@@ -242,8 +243,8 @@ impl Layers {
                 let rows = here.map(|one| (one.name.as_str(), &self.layers[layer].rows[one.row]));
                 rows.filter(|(_, row)| self.owner(row) == owner).collect()
             };
-            // If the provider that the call names has rows, they are used. Otherwise the rows of `row`'s provider are
-            // used, because the named provider falls back to its prices.
+            // If the provider that the call names has rows, they are used. Otherwise, the rows of `row`'s provider are
+            // used, because the named provider falls back to the prices of that provider.
             let (rows, at_home) = match provider.map(of).filter(|rows| !rows.is_empty()) {
                 Some(rows) => (rows, true),
                 None => (of(self.owner(row)), at_home),

@@ -112,7 +112,7 @@ fn no_row(layers: &Layers, model: &str, provider: Option<&str>, missing: Missing
     unknown(suggesting(operation, &near), near)
 }
 
-/// Adds a note to `operation` that the nearest names follow. Adds nothing if there are no near names.
+/// Adds to `operation` the words that announce the nearest names. Adds nothing if there are no near names.
 fn suggesting(operation: String, names: &impl ExactSizeIterator) -> String {
     if names.len() == 0 { operation } else { operation + ", nearest known names" }
 }

@@ -5,7 +5,7 @@ const BYTES_MAX: usize = 64;
 const NAMES_MAX: usize = 3;
 
 /// Returns at most three names of `known`, the nearest first. Equally near names are in alphabetical order. The
-/// distance of a returned name is at most half the number of bytes of `name`.
+/// distance of a returned name to `name` is at most half the length of `name` in bytes.
 pub(super) fn nearest<'a>(name: &str, known: &[&'a str]) -> Vec<&'a str> {
     if name.is_empty() || name.len() > BYTES_MAX {
         return Vec::new();
@@ -47,8 +47,8 @@ fn distance(a: &[u8], b: &[u8], max: usize) -> Option<usize> {
     // `row[i]` is the distance of the first `done` bytes of `b` to the first `i` bytes of `a`.
     let mut row: [usize; BYTES_MAX + 1] = std::array::from_fn(|at| at);
     for (done, &byte) in b.iter().enumerate() {
-        // If the lengths of these two beginnings differ by more than `max`, their distance exceeds `max` too. Such
-        // distances are not computed.
+        // If the two beginnings differ in length by more than `max`, their distance exceeds `max` too. Such distances
+        // are not computed.
         let first = (done + 1).saturating_sub(max).max(1);
         let last = (done + 1 + max).min(a.len());
         let mut diagonal = row[first - 1];
@@ -89,14 +89,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_distance_is_levenshtein_s(a in "[abc]{1,64}", b in "[abc]{0,80}", max in 0usize..90) {
+        fn the_distance_is_that_of_levenshtein(a in "[abc]{1,64}", b in "[abc]{0,80}", max in 0usize..90) {
             let expected = textbook(a.as_bytes(), b.as_bytes());
             prop_assert_eq!(distance(a.as_bytes(), b.as_bytes(), max), (expected <= max).then_some(expected));
         }
     }
 
     #[test]
-    fn at_most_three_and_none_beyond_half() {
+    fn at_most_three_names_within_half_the_length_are_suggested() {
         let known = ["gpt-4", "gpt-4o", "gpt-4.1", "gpt-4o-mini", "o3"];
         assert_eq!(nearest("gpt4", &known), ["gpt-4", "gpt-4o"]);
         assert_eq!(nearest("gpt-4x", &known), ["gpt-4", "gpt-4o", "gpt-4.1"]);

@@ -152,7 +152,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_matches_what_its_definition_says(pattern in "[ab1é*#?]{0,8}", name in "[ab1é#]{0,10}") {
+        fn a_pattern_matches_what_its_definition_says(pattern in "[ab1é*#?]{0,8}", name in "[ab1é#]{0,10}") {
             let chars = |text: &str| text.chars().collect::<Vec<_>>();
             let expected = textbook(&chars(&pattern), &chars(&name));
             prop_assert_eq!(Pattern::new(&pattern).matches(&name), expected);
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_models() {
+    fn patterns_match_names_of_models() {
         for (pattern, name, expected) in [
             ("claude-opus-4-5*", "claude-opus-4-5-20251101", true),
             ("gpt-5.4-####-##-##", "gpt-5.4-2026-03-05", true),

@@ -1,4 +1,4 @@
-//! The regions that names of models state.
+//! Reads regions in names of models, such as `eu` in `eu.anthropic.claude-opus-5`.
 
 /// The areas of Bedrock's inference profiles and of Azure's data zones.
 const AREAS: [&str; 10] = ["us", "eu", "apac", "ap", "jp", "au", "in", "ca", "us-gov", "uk"];
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn regions_of_the_clouds() {
+    fn the_regions_of_clouds_are_read() {
         for (part, expected) in [
             ("eu", Some(Region::Only("eu"))),
             ("us-gov", Some(Region::Only("us-gov"))),

@@ -40,7 +40,7 @@ impl Group {
     }
 }
 
-/// Returns the name of each model of one execution, with its part as a slice of one element.
+/// Returns the name of each model that one execution used. The model's [`Part`] is returned as a slice of one element.
 fn each<'p>(models: &'p [Part<'p>]) -> impl Iterator<Item = (Option<String>, &'p [Part<'p>])> {
     models.iter().map(|part| (part.model.map(str::to_owned), std::slice::from_ref(part)))
 }
@@ -127,7 +127,8 @@ struct Recent {
     model: Option<String>,
 }
 
-/// All values are equal. So two reports with the same sums are equal, no matter which row was added last.
+/// Any two values of this type are equal. So two reports with the same sums are equal, no matter which row was added
+/// last.
 impl PartialEq for Recent {
     fn eq(&self, _: &Self) -> bool {
         true
@@ -172,8 +173,8 @@ impl<Z: TimeZone> Report<Z> {
         Self { week_start, ..self }
     }
 
-    /// Also sums up each day, week or month by these skills, for example to draw a chart of the most expensive
-    /// skills. Has no effect on other groupings. Call this method before records are added.
+    /// Adds a sum for each of these skills to each day, week or month, for example to draw a chart of the most
+    /// expensive skills. This method has no effect on other groupings. Call this method before records are added.
     ///
     /// ```
     /// use runledger::cost::{CostBy, Report};
@@ -253,9 +254,9 @@ impl<Z: TimeZone> Report<Z> {
     }
 
     /// Returns true if all executions of one skill or model that begin in this hour are in the same group. Returns
-    /// false if the clocks of the zone change within the hour. A date can then be skipped or repeated, even if the
-    /// hour begins and ends on the same date. This also applies to a report by skill or model, because its period can
-    /// begin or end with a date.
+    /// false if the clocks of the zone change within the hour. A date can then be skipped or repeated, even if the hour
+    /// begins and ends on the same date. This also matters for a report by skill or model, because the period of the
+    /// report can begin or end with a date.
     pub(crate) fn is_in_one_group(&self, hour: i64) -> bool {
         let Some([first, last]) = ends_of(hour) else { return false };
         let offset = |time: DateTime<Utc>| self.zone.offset_from_utc_datetime(&time.naive_utc()).fix();

@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 use super::{CostBy, Count, Group, Report, Sum};
 
 impl CostBy {
-    /// Returns the key of the array of groups, and the key of a group's name.
+    /// Returns two keys: one for the array of groups, and one for the name of a group.
     fn keys(self) -> (&'static str, &'static str) {
         match self {
             Self::Day => ("daily", "date"),

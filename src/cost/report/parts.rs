@@ -48,7 +48,7 @@ impl Cached {
 /// The usage and cost of one execution, divided by model.
 #[derive(Debug)]
 pub(super) struct Parts<'r> {
-    /// One [`Part`] for each model, and at least one.
+    /// One [`Part`] for each model. There is at least one part.
     pub(super) models: Vec<Part<'r>>,
     /// The cached tokens of all models together. `None` if they are not reported, or if one of `models` reports its own
     /// cached tokens.

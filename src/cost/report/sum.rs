@@ -53,14 +53,14 @@ pub struct Sum {
     pub unpriced: u64,
     /// The number of executions that contribute to [`at_standard_cost`](Self::at_standard_cost).
     pub at_standard: u64,
-    /// The part of `cost`, in US dollars, that was computed at the standard price because there is no special price.
-    /// The variant, the region or a kind of tokens (such as audio) of these calls has no price of its own. The
+    /// The part of `cost`, in US dollars, that was computed at the standard price because there is no special price. It
+    /// is the cost of calls whose variant, region or kind of tokens (such as audio) has no price of its own. The
     /// standard price may be too low or too high for these calls. `None` if there are no such calls. See
     /// [`CostProvenance::variant_unpriced`](crate::metrics::CostProvenance::variant_unpriced), `region_unpriced` and
     /// `part_unpriced`.
     pub at_standard_cost: Option<Usd>,
-    /// The number of executions whose output tokens and cost are lower bounds, because the final usage of a call was not
-    /// reported. See [`ExecutionMetrics::is_lower_bound`](crate::ExecutionMetrics::is_lower_bound).
+    /// The number of executions whose output tokens and cost are lower bounds. The reason is that the final usage of a
+    /// call was not reported. See [`ExecutionMetrics::is_lower_bound`](crate::ExecutionMetrics::is_lower_bound).
     pub lower_bounds: u64,
     /// Input tokens, without the tokens that are reported as read from or written to a cache. An unknown number of
     /// cached tokens counts as 0. The count is unknown for an execution whose cached tokens exceed its input.

@@ -98,9 +98,9 @@ impl<'l> Fields<'l> {
         Self::from_sealed(line, line.len().saturating_sub(1))
     }
 
-    /// Like [`from_line`](Self::from_line), but the caller knows that the members of the record end at `end`. The
-    /// fast parser reads a line of the usual form, which has a closing brace or the keys of a ledger at `end`.
-    /// `serde_json` reads all other lines.
+    /// Like [`from_line`](Self::from_line), but `end` is the position at which the members of the record end. The fast
+    /// parser reads a line of the usual form, which has a closing brace or the keys of a ledger at `end`. `serde_json`
+    /// reads all other lines.
     pub(crate) fn from_sealed(line: &'l [u8], end: usize) -> Result<Self> {
         // If `seq` begins with 0, `serde_json` reads the line, because a number such as 012 is not valid JSON.
         let tail = line.get(end..).unwrap_or_default();
@@ -142,7 +142,7 @@ impl<'l> Fields<'l> {
         }
     }
 
-    /// Returns whether the execution succeeded; `None` if the record does not say so, or contradicts itself.
+    /// Returns whether the execution succeeded; `None` if the outcome is unknown, or if the record contradicts itself.
     pub fn succeeded(&self) -> Option<bool> {
         outcome(self.execution_succeeded, self.execution_failed)
     }

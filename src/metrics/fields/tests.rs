@@ -44,7 +44,7 @@ enum Read {
     FieldsOnly,
 }
 
-/// Checks one line: the walk must read the same as `serde_json`, or leave the line to it.
+/// Checks one line. The walk must return the same fields as `serde_json`, or nothing.
 fn check(line: &[u8], whole: bool) -> Read {
     let shown = || String::from_utf8_lossy(line).into_owned();
     let reference = Fields::from_any(line);
@@ -300,7 +300,7 @@ fn from_environment(name: &str) -> Option<u64> {
 }
 
 #[test]
-fn the_walk_reads_what_serde_reads_or_nothing() {
+fn the_walk_reads_a_line_like_serde_json_or_not_at_all() {
     let seed = from_environment("RUNLEDGER_FUZZ_SEED").unwrap_or(20_260_214);
     let cases = from_environment("RUNLEDGER_FUZZ_CASES").unwrap_or(CASES).max(CASES);
     println!("RUNLEDGER_FUZZ_SEED={seed} RUNLEDGER_FUZZ_CASES={cases}");
@@ -355,7 +355,7 @@ fn every_field_is_read_like_serde_json_with_any_value() {
 }
 
 #[test]
-fn a_line_with_microseconds_takes_the_fast_way() {
+fn the_walk_reads_lines_with_microseconds() {
     let [start, end] = [(",\"timestamp_start\":\"", ".123456Z"), (",\"timestamp_end\":\"", ".000001Z")];
     for changed in [vec![start], vec![end], vec![start, end]] {
         let mut line = lines()[4].clone();
@@ -368,7 +368,7 @@ fn a_line_with_microseconds_takes_the_fast_way() {
 }
 
 #[test]
-fn our_own_lines_take_the_fast_way_and_borrow_their_texts() {
+fn the_walk_reads_lines_of_this_crate_and_borrows_their_texts() {
     for line in [&lines()[0], &lines()[1], &lines()[3], &lines()[4]] {
         assert_eq!(check(line.as_bytes(), true), Read::ByTheWalk, "{line}");
         let fields = Fields::from_line(line.as_bytes()).unwrap();

@@ -186,7 +186,7 @@ pub(super) const ANSWER: &str = r##""answer": {
  }
 }"##;
 
-/// The meaning of each kind of usage, after its name in a record.
+/// One line for each kind of usage: its name in a record, and its meaning.
 pub(super) const USAGE: &str = "\
 input All input tokens, including tokens that were read from a cache or written to a cache.
 cache_read Input tokens that were read from a cache.

@@ -14,7 +14,7 @@ use crate::metrics::{CostSource, CostTier, Environment, ErrorCategory, Kind, Met
 /// - `*required KEY …`: each of these keys is required, under any of its names;
 /// - `*whole KEY …`: like `*required`, and also the rule [`END`](templates::END);
 /// - `*usage`: the keys of a usage;
-/// - `*message KEY` to `*done`: an object with the only key `KEY`, whose schema is between these two lines;
+/// - `*message KEY` to `*done`: an object whose only key is `KEY`. The schema of the value is between these two lines;
 /// - `*vendor KEY`: a call with the usage of a vendor under this key;
 /// - `*answer`: the template [`ANSWER`](templates::ANSWER).
 pub(super) struct Writer<'a> {

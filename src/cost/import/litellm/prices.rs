@@ -23,8 +23,9 @@ pub(super) struct Prices {
     off_peak: (Vec<Window>, Rates),
 }
 
-/// The prices of each meter. Each price is for [`Meter::per`] units. The key of a price is the number of tokens that
-/// an input must exceed for the price to apply (at xAI: reach). The key is 0 if the price applies to any input.
+/// The prices of each meter. Each price is for [`Meter::per`] units. The key of a price is the number of tokens that an
+/// input must exceed for the price to apply. At xAI, the input need only reach this number. The key is 0 if the price
+/// applies to any input.
 type Rates = BTreeMap<Meter, BTreeMap<u64, Usd>>;
 
 /// Hours and days in which off-peak prices apply.
@@ -37,9 +38,9 @@ struct Window {
 }
 
 impl Prices {
-    /// Returns the prices of the model in `entry`, and its prices in the vendor's [API for decisions](DECISIONS),
-    /// which becomes a separate provider. Each of the two is `None` if the entry has no such prices. For each price
-    /// that is left out, adds its key and the reason to `draft`.
+    /// Returns the prices of the model in `entry`, and its prices in the vendor's [API for decisions](DECISIONS), which
+    /// becomes a separate provider. The first or the second value is `None` if the entry has no such prices. For each
+    /// price that is left out, adds its key and the reason to `draft`.
     pub(super) fn read(key: &str, entry: &Entry, draft: &mut Draft) -> (Option<Self>, Option<Self>) {
         let mut reader = Reader { mode: text_of(entry, "mode").unwrap_or_default(), out: BTreeMap::new(), rounded: 0 };
         let mut prices = Self::default();
@@ -80,7 +81,8 @@ impl Prices {
     /// Copies each tier of the standard prices to the variants that have no price for this tier. Then leaves out
     /// three kinds of prices:
     ///
-    /// * the price of seconds (also of output) or characters, if there is a price for input tokens;
+    /// * the prices of a second of input, a second of output and a character of input, if there is a price for input
+    ///   tokens;
     /// * all prices of a meter that has no price for small inputs;
     /// * the price of a part, such as audio input, if `is_redundant` says that this price is not needed.
     fn settle<'k>(&mut self, entry: &'k Entry, reader: &mut Reader<'k>) {

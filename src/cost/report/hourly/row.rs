@@ -22,13 +22,15 @@ pub(crate) struct Row<'n> {
 /// Says which sums of a report include a row. The model is `None` if it is unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Place<'n> {
-    /// In the sum of a group and in the totals. The models of these executions are in other rows.
+    /// The row is included in the sum of a group and in the totals. Other rows have the sums by model of these
+    /// executions.
     Whole,
-    /// In the sum of one model only.
+    /// The row is included only in the sum of one model.
     Model(Option<&'n str>),
-    /// In the sum of a group, in the totals, and in the sum of the one model that the executions used.
+    /// The row is included in the sum of a group, in the totals, and in the sum of the one model that the executions
+    /// used.
     Both(Option<&'n str>),
-    /// In the number of executions that used no model.
+    /// The row is included only in the number of executions that used no model.
     WithoutModel,
 }
 

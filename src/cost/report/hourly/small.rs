@@ -7,8 +7,8 @@ use crate::metrics::Usd;
 /// A [`Sum`] whose values fit into 32 or 64 bits. A `SmallSum` uses less than a third of the memory of a [`Sum`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct SmallSum {
-    /// Nine numbers of executions: all executions, `unpriced`, `at_standard`, the executions that do not report each
-    /// of the five token counts, and `lower_bounds`.
+    /// Nine numbers of executions: all executions, `unpriced`, `at_standard`, the number of unknown values of each of
+    /// the five token counts, and `lower_bounds`.
     executions: [u32; 9],
     /// `cost` and `at_standard_cost` in pico-dollars. An unknown value is 0.
     amounts: [i64; 2],

@@ -51,8 +51,8 @@ impl HourlySums {
         Ok(())
     }
 
-    /// Adds `later`, the sums of the executions that come after these in the ledger. The result is the same as if all
-    /// executions had been added here, in the order of the ledger.
+    /// Adds `later`. In the ledger, the executions of `later` come after the executions of these sums. The result is
+    /// the same as if all executions had been added here, in the order of the ledger.
     ///
     /// # Errors
     /// Fails with [`ErrorKind::Overflow`] if a sum is too large.

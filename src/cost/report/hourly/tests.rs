@@ -198,7 +198,7 @@ prop_compose! {
 
 proptest! {
     #[test]
-    fn a_report_from_rows_is_that_from_records(
+    fn a_report_from_rows_equals_the_report_from_records(
         records in prop::collection::vec(record(USUAL), 0..60),
         splits in prop::collection::vec(0..60_usize, 0..4),
         page_bytes in prop_oneof![Just(1_024_usize), 1_024..5_000_usize],
@@ -385,7 +385,8 @@ fn an_hour_with_a_change_of_clocks_or_date_is_not_in_one_group() {
     // From Friday to Saturday the week does not change, but from Sunday to Monday it does.
     assert!(is_in(CostBy::Week, &half, "2026-11-20T18:10:00Z") && !is_in(CostBy::Week, &half, "2026-11-22T18:10:00Z"));
     assert!(!is_in(CostBy::Month, &half, "2026-11-30T18:10:00Z"));
-    // The hour begins at 23:30, is after midnight for one minute, and ends at 23:30 on the first date.
+    // In local time, the hour begins at 23:30, continues until one minute after midnight, goes back to 23:01, and ends
+    // at 23:30 on the first date.
     let st_johns = Changing::st_johns();
     let date = |at: &str| time(at).to_chrono().with_timezone(&st_johns).date_naive().to_string();
     let dates = ["2010-11-07T02:00:00Z", "2010-11-07T02:30:59Z", "2010-11-07T02:59:59Z"].map(date);
