@@ -97,7 +97,7 @@ impl JournalOptions {
         self
     }
 
-    /// Sets the hook that receives every warning. The default is [`on_stderr`](super::on_stderr).
+    /// Sets the function that receives every warning. The default is [`on_stderr`](super::on_stderr).
     #[must_use]
     pub fn on_warning(mut self, warn: impl Fn(&Error) + Send + Sync + 'static) -> Self {
         self.warn = Arc::new(warn);

@@ -20,7 +20,7 @@ pub enum Unit {
 }
 
 impl Unit {
-    /// Returns the name of the unit's steps in the lines of the journal.
+    /// Returns the name under which the lines of the journal state amounts of this unit.
     pub(super) fn step(self) -> &'static str {
         match self {
             Self::Tokens => "tokens",

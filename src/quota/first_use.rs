@@ -57,7 +57,7 @@ impl FirstUse {
         &mut self.windows[last].1
     }
 
-    /// Like [`last`](Self::last), but for a use that a line at `now` reports after the use has taken place. If the
+    /// Like [`last`](Self::last), but for a use that is reported later, by a line that was written at `now`. If the
     /// window of the use is over and no longer remembered, returns `None`, and the use does not count.
     pub(super) fn late(&mut self, at: Timestamp, now: Timestamp) -> Option<&mut Used> {
         let is_over = at.unix_ms() + self.width_ms() <= now.unix_ms();

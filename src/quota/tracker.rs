@@ -256,7 +256,7 @@ impl Tracker {
         Ok(open.map(reserved).collect())
     }
 
-    /// Returns the API and the unit of the open reservation that line `hold` made, and the reservation.
+    /// Returns the open reservation that line `hold` made, after its API and its unit.
     pub(super) fn held(&self, hold: u64) -> Result<(String, String, Reserved<u64>)> {
         let progress = self.caught_up(0)?;
         if let Some((unit, api, held)) = progress.fold.held(hold) {

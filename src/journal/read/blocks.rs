@@ -109,8 +109,8 @@ impl Block {
     }
 
     /// Passes the lines to `take` in order. Only the last piece of a segment can be `unfinished`. The lines are read
-    /// into `buffer`, which grows with the longest line. The largest size is the maximum length of a valid line plus
-    /// one read.
+    /// into `buffer`, which grows with the longest line. The size of `buffer` is at most the maximum length of a valid
+    /// line plus the size of one read.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the segment cannot be read.

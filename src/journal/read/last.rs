@@ -34,8 +34,9 @@ pub(crate) fn segments_from_last<'j>(
     Ok(numbers.filter_map(move |segment| open(segment).transpose()))
 }
 
-/// Returns a cursor before the last `count` lines for which `counts` returns true, or at the start if there are fewer.
-/// `counts` gets a line's segment number, its offset in the segment and its bytes, and is not called for empty lines.
+/// Returns a cursor before the last `count` lines for which `counts` returns true. If there are fewer such lines, the
+/// cursor is at the start. `counts` gets a line's segment number, its offset in the segment and its bytes, and is not
+/// called for empty lines.
 ///
 /// Reads the journal backwards, and only as far as these lines. The lines before them are not counted, so the cursor's
 /// `lines` is 0.

@@ -68,7 +68,7 @@ impl Deref for SyncFile {
 ///
 /// The lines are durable once one of these files is synced. This holds even if a writer has since reused the area for
 /// later lines, or has begun another segment. Before a writer does either, it syncs the old segment, or repeats the
-/// unsynced lines in a new segment and syncs that.
+/// unsynced lines in a new segment and syncs the new segment.
 #[derive(Debug)]
 pub(super) struct Unsynced {
     pub(super) end: Mark,

@@ -38,13 +38,13 @@ struct Written {
 }
 
 impl Written {
-    /// Returns the number of the line of the payload with this index in the batch.
+    /// Returns the number of the line that was made from the payload at `index` in the batch.
     fn seq(&self, index: usize) -> u64 {
         let skipped_before = self.skipped.partition_point(|(skipped, _)| *skipped < index);
         self.before.link.seq + 1 + (index - skipped_before) as u64
     }
 
-    /// Returns why the payload with this index in the batch was skipped, or `None` if it was appended.
+    /// Returns why the payload at `index` in the batch was skipped, or `None` if it was appended.
     fn skipped(&self, index: usize) -> Option<NotAppended> {
         let at = self.skipped.binary_search_by_key(&index, |(skipped, _)| *skipped).ok()?;
         Some(self.skipped[at].1.clone())

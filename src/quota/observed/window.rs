@@ -55,8 +55,8 @@ impl ObservedWindow {
         observed.is_valid().then_some(observed)
     }
 
-    /// Adds the end of the window, in seconds since 1970-01-01T00:00:00Z. The end is ignored if it is impossible: if
-    /// it is later than the time of the report plus the length of the window.
+    /// Adds the end of the window, in seconds since 1970-01-01T00:00:00Z. The end is ignored if it is later than the
+    /// time of the report plus the length of the window, because this is impossible.
     #[must_use]
     pub fn resets_at_unix(self, seconds: Option<i64>) -> Self {
         let resets_at = seconds.and_then(|seconds| Timestamp::from_unix_ms(seconds.checked_mul(1_000)?));
@@ -86,9 +86,9 @@ impl ObservedWindow {
 
     /// Returns true if the window ended before `now`. Its use at `now` is then unknown.
     ///
-    /// A window ends no later than its own length after the report, even if no end or a later end was reported. The
-    /// length follows from the name of the window. If the name does not say the length, the length is taken as 31
-    /// days.
+    /// A window of 5 hours, for example, ends at most 5 hours after the report, even if no end or a later end was
+    /// reported. The length follows from the name of the window. If the name does not say the length, the length is
+    /// taken as 31 days.
     pub fn is_reset(&self, now: Timestamp) -> bool {
         let last = self.last_end();
         self.resets_at.map_or(last, |resets_at| resets_at.min(last)) <= now
@@ -129,8 +129,8 @@ impl ObservedWindow {
         (&self.agent, self.limit_id.as_deref(), &self.window)
     }
 
-    /// Compares the ends of the windows; `None` if one of them is unknown. Ends within a minute count as equal: an
-    /// agent can compute the end from a duration, so it varies a little.
+    /// Compares the ends of the windows; `None` if one of them is unknown. Ends that differ by less than a minute count
+    /// as equal. An agent can compute the end from a duration, and the result then varies a little.
     pub(super) fn compare_ends(&self, other: &Self) -> Option<Ordering> {
         let (mine, others) = self.resets_at.zip(other.resets_at)?;
         let is_equal = mine.unix_ms().abs_diff(others.unix_ms()) < EQUAL_MS;
