@@ -112,7 +112,7 @@ fn pages(changes: &[Change]) -> impl Iterator<Item = &PageWrite> {
     changes.iter().filter_map(Change::page)
 }
 
-/// Returns `durable` with those of the `doubtful` changes that `choices` selects.
+/// Returns `durable` after the `doubtful` changes that `choices` selects.
 fn survivor(durable: &Content, doubtful: &[Change], choices: &mut Choices) -> Content {
     let mut content = durable.clone();
     let len = surviving_len(durable.len, doubtful, choices);

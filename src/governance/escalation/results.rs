@@ -16,23 +16,23 @@ type Artifact = (Option<String>, String);
 struct Made {
     id: Uuid,
     skill: String,
-    /// The model; `None` if the record does not name exactly one model.
+    /// The model, or `None` if the record does not name exactly one model.
     model: Option<String>,
     tier: Option<String>,
-    /// Whether the execution succeeded; `None` if the outcome is unknown, or if the execution was cancelled.
+    /// Whether the execution succeeded. `None` if the outcome is unknown, or if the execution was cancelled.
     succeeded: Option<bool>,
 }
 
 /// The result of the quality control of an artifact.
 #[derive(Debug, Clone, Copy)]
 struct Control {
-    /// Whether the artifact was accepted; `None` if there is no verdict.
+    /// Whether the artifact was accepted, or `None` if there is no verdict.
     accepted: Option<bool>,
     drifted: bool,
 }
 
 impl Control {
-    /// Returns what the record says about the artifact; `None` if the record has no outcome and no drift category.
+    /// Returns what the record says about the artifact, or `None` if the record has no outcome and no drift category.
     fn of(record: &ExecutionMetrics) -> Option<Self> {
         let production = &record.production;
         let drifted = field::has_text(&production.drift_category);

@@ -81,7 +81,7 @@ impl<'g> Run<'g> {
         self.last.insert(id, record.clone());
     }
 
-    /// Adds the last record of each execution. Call this after the last record of the ledger.
+    /// Adds the last record of each execution. Call this method after all records of the ledger were added with `add`.
     pub(super) fn add_last_records(&mut self) {
         for record in std::mem::take(&mut self.last).values() {
             self.add_last(record);

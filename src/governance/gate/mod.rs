@@ -83,7 +83,7 @@ impl Gate {
     }
 
     /// Sets the executions that the run must have. Without expectations, the gate can notice a missing execution only
-    /// because another record refers to it.
+    /// if another record refers to the execution.
     #[must_use]
     pub fn expected(self, expected: Expectations) -> Self {
         Self { expected, ..self }

@@ -89,9 +89,9 @@ impl fmt::Display for Rule {
 pub struct GateReason {
     /// The rule that is broken.
     pub rule: Rule,
-    /// The skill concerned; `None` if the reason is about the run or the ledger as a whole.
+    /// The skill concerned. `None` if the reason is about the run or the ledger as a whole.
     pub skill: Option<String>,
-    /// The field that the policy requires and that is missing; `None` for any other reason.
+    /// The field that the policy requires and that is missing, or `None` for any other reason.
     pub field: Option<Field>,
     /// The finding in words. Texts from records are quoted and escaped.
     pub found: String,
