@@ -13,8 +13,8 @@ use crate::quota::ObservedWindow;
 
 /// The largest number of windows of subscriptions that an import keeps.
 const OBSERVED_MAX: usize = 64;
-/// The largest time by which a report may be later than the begin of the import. Such reports are normal, because the
-/// agent may still be writing.
+/// A report about a window of a subscription may be later than the beginning of the import by at most this time. Such
+/// reports are normal, because the agent may still be writing.
 const AHEAD_MS_MAX: u64 = 60_000;
 
 /// The names from [`alias`] begin with this text.
@@ -86,7 +86,7 @@ impl ImportCounts {
 pub(super) struct Started {
     /// The execution of the turn.
     pub(super) parent: Uuid,
-    /// The type of the agent; `None` if it is unknown.
+    /// The type of the agent, or `None` if it is unknown.
     pub(super) kind: Option<String>,
     /// The id of the tool call that started the agent.
     pub(super) tool: String,
@@ -286,7 +286,8 @@ impl Import {
         }
     }
 
-    /// Returns the call with the largest usage that any file has; `None` if the files do not differ.
+    /// If the files report different usages of a call, returns the call with the largest usage. Otherwise returns
+    /// `None`.
     pub(super) fn larger_of(&self, call: &str) -> Option<TurnCall> {
         if self.larger.is_empty() { None } else { self.larger.get(&hash(call)).cloned() }
     }

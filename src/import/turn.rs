@@ -22,9 +22,9 @@ const CONTENT_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// The namespace of the execution ids. It must never change: with other ids, the ledger would not recognise the
 /// records of an earlier import.
 const NAMESPACE: Uuid = uuid!("0d7b1a3e-5f0c-4a64-9a5e-6a2f4f1c8b90");
-/// Marks the names of executions that a call of a tool began.
+/// Marks the names of executions that began with a call of a tool.
 const TOOL: &str = "tool";
-/// The tag for an execution that a call of a tool began. Its value is the agent's id of that call. A hook may have
+/// The tag for an execution that began with a call of a tool. Its value is the agent's id of that call. A hook may have
 /// recorded the same execution.
 pub const TOOL_USE_ID: &str = "tool_use_id";
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
@@ -81,8 +81,8 @@ impl Turn {
         }
     }
 
-    /// Replaces the calls with `calls`, which have the usage of all of them together. The names of the old calls stay
-    /// known.
+    /// Replaces the calls of the turn with `calls`, which have the usage of all old calls together. The names of the
+    /// old calls stay known.
     pub(super) fn replace_calls(&mut self, calls: Vec<TurnCall>) {
         self.aliases.extend(self.calls.drain(..).map(|call| call.name));
         // The execution's id is made from the name of its first call, so this name must be the same in every source.
@@ -146,7 +146,7 @@ impl Turn {
         self.at.contains_key(name)
     }
 
-    /// Returns the id of the turn's own execution; `None` if the turn has no call yet.
+    /// Returns the id of the turn's own execution, or `None` if the turn has no call yet.
     pub(super) fn id(&self, origin: &Origin) -> Option<Uuid> {
         let name = self.calls.first().map(|call| &call.name).or(self.first.as_ref())?;
         Some(self.id_from(name, origin))
@@ -215,8 +215,8 @@ impl Turn {
         }
     }
 
-    /// Returns how the turn ended, if it has ended without a further line. `None` if it may go on. `is_answered` is
-    /// true if the model ended its answer.
+    /// Returns how the turn ended, or `None` if the turn may go on. Use this method if no later prompt shows that the
+    /// turn has ended. `is_answered` is true if the model ended its answer.
     fn end_at(&self, is_answered: bool, now: Timestamp) -> Option<End> {
         let is_idle = now.ms_since(self.last).is_some_and(|idle| idle >= IDLE_MS);
         let has_ended = self.is_cancelled || is_idle || (is_answered && !self.has_running());
@@ -242,8 +242,8 @@ impl Turn {
         }
     }
 
-    /// If the turn has ended without a further line, passes its records to `import`. Otherwise counts the turn as
-    /// waiting for the next import. Returns the turn without the parts that were passed, because more lines can
+    /// If the turn has ended, although no later prompt shows this, passes its records to `import`. Otherwise counts the
+    /// turn as waiting for the next import. Returns the turn without the parts that were passed, because more lines can
     /// follow.
     pub(super) fn finish_if_ended(self, is_answered: bool, origin: &Origin, import: &mut Import) -> Self {
         if !self.is_new() {
@@ -425,8 +425,8 @@ impl Turn {
         }
         record.trace.steps.extend(steps.into_iter().map(step_of));
         record.derive_missing();
-        // The calls of tools are only a part of the work, so the sum of their durations is not the latency. The latency of
-        // an interrupted turn is unknown, because its end is.
+        // The calls of tools are only a part of the work, so the sum of their durations is not the latency. The latency
+        // of an interrupted turn is unknown, because its end is unknown.
         record.total_latency_ms = record.timestamp_end.and_then(|end| end.ms_since(record.timestamp_start));
         import.add(record);
     }
@@ -478,7 +478,7 @@ fn id_of_kind(agent: &str, kind: &str, name: &str) -> Uuid {
     id_of_name(NAMESPACE, &format!("{agent} {kind} {name}"))
 }
 
-/// Returns the id of the execution that a call of a tool began. The execution is that of a skill that the tool
+/// Returns the id of the execution that began with a call of a tool. It is the execution of a skill that the tool
 /// loaded, of a sub-agent that the tool started, or of the call itself. `agent` is the name of the agent, such as
 /// `claude-code`. `tool_use_id` is the agent's id of the call, which another session can use again.
 ///

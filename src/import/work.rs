@@ -37,7 +37,7 @@ pub(super) struct TurnCall {
     /// The name of the model; empty if the agent did not write it.
     pub(super) model: String,
     pub(super) provider: Option<&'static str>,
-    /// The usage of the call; `None` if the agent did not write it.
+    /// The usage of the call, or `None` if the agent did not write it.
     pub(super) usage: Option<Usage>,
     /// False if the agent did not write the final usage.
     pub(super) is_final: bool,

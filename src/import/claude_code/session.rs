@@ -19,7 +19,7 @@ const SOURCE: &str = "claude-code";
 #[derive(Debug, Default)]
 pub struct Session {
     origin: Origin,
-    /// The id of the sub-agent that wrote this file; `None` if the file is that of a session.
+    /// The id of the sub-agent that wrote this file, or `None` if the file is that of a session.
     agent: Option<String>,
     /// True if a line of the file had a message.
     is_session: bool,
