@@ -178,9 +178,10 @@ impl<J> State<J> {
 
 /// A future that puts a job into the queue.
 ///
-/// If the future is dropped while it waits for room, the job is put in, even if the queue then exceeds its bound. So a
-/// cancelled task loses no job. If the jobs in the queue already cost twice the bound, the drop first waits until they
-/// cost less, but not longer than the queue's `patience`. This wait limits the memory even if many tasks are cancelled.
+/// If the future is dropped while it waits for room, the job is put into the queue, even if the queue then exceeds its
+/// bound. So a cancelled task loses no job. If the jobs in the queue already cost twice the bound, the drop first waits
+/// until they cost less, but not longer than the queue's `patience`. This wait limits the memory even if many tasks are
+/// cancelled.
 #[derive(Debug)]
 #[must_use = "a future does nothing unless it is awaited"]
 pub(crate) struct Put<J> {

@@ -33,7 +33,7 @@ pub enum ErrorKind {
     /// The table of limits has no limit for the API that the caller named. [`Error::details`](super::Error::details)
     /// lists the APIs in the table.
     UnknownLimit,
-    /// The id that the caller passed is unknown: no execution in flight has it, and no record.
+    /// No execution in flight and no record has the id that the caller passed.
     UnknownExecution,
     /// No open reservation of the quota has the id that the caller passed.
     UnknownHold,

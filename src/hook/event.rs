@@ -109,32 +109,32 @@ impl<'a> HookEvent<'a> {
         &self.name
     }
 
-    /// Returns the id of the session; `None` if the event has none.
+    /// Returns the id of the session, or `None` if the event has none.
     pub fn session(&self) -> Option<String> {
         self.fields.text("session_id")
     }
 
-    /// Returns the id of the sub-agent that reported the event; `None` for the session itself.
+    /// Returns the id of the sub-agent that reported the event, or `None` for the session itself.
     pub fn agent_id(&self) -> Option<String> {
         self.fields.text("agent_id")
     }
 
-    /// Returns the path of the session's transcript; `None` if the event has none.
+    /// Returns the path of the session's transcript, or `None` if the event has none.
     pub fn transcript(&self) -> Option<String> {
         self.fields.text("transcript_path")
     }
 
-    /// Returns the path of the transcript of a sub-agent that has ended; `None` if the event has none.
+    /// Returns the path of the transcript of a sub-agent that has ended, or `None` if the event has none.
     pub fn agent_transcript(&self) -> Option<String> {
         self.fields.text("agent_transcript_path")
     }
 
-    /// Returns the name of the tool; `None` if the event is not about a tool.
+    /// Returns the name of the tool, or `None` if the event is not about a tool.
     pub fn tool(&self) -> Option<String> {
         Some(cut(self.fields.text("tool_name")?, NAME_CHARS_MAX))
     }
 
-    /// Returns the id of the execution of the tool; `None` if the event does not name a call of a tool.
+    /// Returns the id of the execution of the tool, or `None` if the event does not name a call of a tool.
     pub fn execution_id(&self) -> Option<Uuid> {
         let session = self.session().unwrap_or_default();
         Some(id_of_tool(self.agent.name(), &session, &self.fields.text(TOOL_USE_ID)?))

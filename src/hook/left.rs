@@ -43,7 +43,7 @@ impl HookEvent<'_> {
         self.note_end(record);
     }
 
-    /// Returns the status with which the event ends the execution, and fills its record. `None` if the execution goes
+    /// If the event ends the execution, fills its record and returns its status. Returns `None` if the execution goes
     /// on.
     pub fn end_of(&self, begun: &mut ExecutionMetrics) -> Option<Status> {
         if !self.is_of_session(begun) {

@@ -56,7 +56,7 @@ impl Amount for Usd {}
 /// line. Lines that were written before budgets existed are still valid. In US dollars, a limit and the sum of one
 /// period are at most `u64::MAX` pico-dollars, which are 18,446,744.07 USD.
 pub trait Steps: Sized {
-    /// Returns the number of steps; `None` if the number is below 0 or above `u64::MAX`.
+    /// Returns the number of steps. Returns `None` if the number is below 0 or above `u64::MAX`.
     fn steps(self) -> Option<u64>;
     /// Returns the amount that consists of `steps` steps.
     fn from_steps(steps: u64) -> Self;

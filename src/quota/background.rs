@@ -30,7 +30,7 @@ pub(super) struct Background {
 struct Job {
     payload: Vec<u8>,
     seq: Promise<Result<u64>>,
-    /// The reservation that the line requests; `None` if the line records something else.
+    /// The reservation that the line requests, or `None` if the line records something else.
     request: Option<Request>,
 }
 

@@ -107,7 +107,7 @@ impl Budget {
         self.tracker.meter(&self.limit, reading)
     }
 
-    /// Returns how far a source was counted; `None` if the source is new or forgotten.
+    /// Returns how far a source was counted. Returns `None` if the source is new or forgotten.
     ///
     /// # Errors
     /// The errors of [`status`](Self::status).

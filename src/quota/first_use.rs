@@ -64,7 +64,7 @@ impl FirstUse {
         if is_over { self.get_mut(at) } else { Some(self.last(at, now)) }
     }
 
-    /// Returns the usage of the window in which a use at `at` counts; `None` if there is no such window.
+    /// Returns the usage of the window in which a use at `at` counts, or `None` if there is no such window.
     pub(super) fn get(&self, at: Timestamp) -> Option<&Used> {
         self.position(at).map(|place| &self.windows[place].1)
     }
@@ -73,7 +73,7 @@ impl FirstUse {
         self.position(at).map(|place| &mut self.windows[place].1)
     }
 
-    /// Returns the window in which a use at `at` counts; `None` if no window has begun. `open` has the times of the
+    /// Returns the window in which a use at `at` counts, or `None` if no window has begun. `open` has the times of the
     /// open reservations.
     ///
     /// An open reservation begins a window too. But a reservation can end without a use, so the window that it begins

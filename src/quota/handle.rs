@@ -65,7 +65,7 @@ impl Quota {
         Ok(Self { tracker: Arc::new(Tracker::open(path.as_ref(), options)?), limits })
     }
 
-    /// Returns the limit of `api`; `None` if no limit has this name.
+    /// Returns the limit of `api`, or `None` if no limit has this name.
     pub fn limit(&self, api: &str) -> Option<&Limit> {
         self.limits.get(api)
     }
@@ -129,7 +129,7 @@ impl Quota {
         self.tracker.meter(self.limits.find::<u64>(api)?, reading)
     }
 
-    /// Returns how far a source was counted; `None` if the source is new or forgotten.
+    /// Returns how far a source was counted. Returns `None` if the source is new or forgotten.
     ///
     /// # Errors
     /// The errors of [`status`](Self::status).

@@ -185,7 +185,7 @@ impl Limits {
         self
     }
 
-    /// Returns the limit of `api`; `None` if the limit is unknown. An API that is not in the table may still have a
+    /// Returns the limit of `api`, or `None` if the limit is unknown. An API that is not in the table may still have a
     /// limit.
     pub fn get(&self, api: &str) -> Option<&Limit> {
         self.0.get(api)

@@ -97,7 +97,7 @@ impl Tracker {
         self.status_after(limit, seq, at, at)
     }
 
-    /// Returns how far `source` was counted for `limit`; `None` if the source is new or forgotten.
+    /// Returns how far `source` was counted for `limit`. Returns `None` if the source is new or forgotten.
     pub(super) fn metered(&self, limit: &Limit, source: &str) -> Result<Option<Metered>> {
         let progress = self.caught_up(0)?;
         let known = progress.fold.source(limit, source);

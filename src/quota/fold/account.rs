@@ -75,7 +75,7 @@ impl Account {
         }
     }
 
-    /// Adds a line. `frame` is the frame that the line names; `None` if it names none.
+    /// Adds a line. `frame` is the frame that the line names, or `None` if it names none.
     pub(super) fn apply(&mut self, seq: u64, at: Timestamp, event: &Event, frame: Option<Frame>) {
         if let Some(frame) = frame {
             self.name(frame);
@@ -162,7 +162,7 @@ impl Account {
         }
     }
 
-    /// Returns the usage in the frame's window at `at`; `None` if nothing was consumed in the window.
+    /// Returns the usage in the frame's window at `at`, or `None` if nothing was consumed in the window.
     pub(super) fn used(&self, frame: Frame, at: Timestamp) -> Option<&Used> {
         match frame {
             Frame::Always(period, window) => self.always_of(period).and_then(|place| self.always[place].get(window)),

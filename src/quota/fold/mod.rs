@@ -120,7 +120,7 @@ impl Fold {
         used.map_or_else(Vec::new, |used| used.reached_by(seq))
     }
 
-    /// Returns how far `source` was counted for `limit`; `None` if the source is new or forgotten.
+    /// Returns how far `source` was counted for `limit`. Returns `None` if the source is new or forgotten.
     pub(super) fn source(&self, limit: &Limit, source: &str) -> Option<&Source> {
         self.account(limit).and_then(|account| account.sources.get(source))
     }

@@ -30,13 +30,13 @@ pub struct ObservedWindow {
     pub window: String,
     /// The used share of the limit in percent, from 0 to 10,000. It can exceed 100.
     pub used_percent: f64,
-    /// The end of the window, after which the vendor counts from 0 again; `None` if it was not reported.
+    /// The end of the window, after which the vendor counts from 0 again, or `None` if it was not reported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resets_at: Option<Timestamp>,
     /// The time at which the vendor reported the use. The status line of an agent does not contain this time, so the
     /// time at which the line was requested is used instead.
     pub at: Timestamp,
-    /// The plan of the subscription, such as `plus`; `None` if it was not reported.
+    /// The plan of the subscription, such as `plus`, or `None` if it was not reported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<String>,
 }
@@ -110,7 +110,7 @@ impl ObservedWindow {
         minutes.map_or(LENGTH_MS_MAX, |minutes| minutes.saturating_mul(MINUTE_MS))
     }
 
-    /// Returns the used share in percent at `now`; `None` if the window has ended since the report.
+    /// Returns the used share in percent at `now`, or `None` if the window has ended since the report.
     pub fn used_percent_at(&self, now: Timestamp) -> Option<f64> {
         (!self.is_reset(now)).then_some(self.used_percent)
     }
@@ -129,8 +129,8 @@ impl ObservedWindow {
         (&self.agent, self.limit_id.as_deref(), &self.window)
     }
 
-    /// Compares the ends of the windows; `None` if one of them is unknown. Ends that differ by less than a minute count
-    /// as equal. An agent can compute the end from a duration, and the result then varies a little.
+    /// Compares the ends of the windows. Returns `None` if one of them is unknown. Ends that differ by less than a
+    /// minute count as equal. An agent can compute the end from a duration, and the result then varies a little.
     pub(super) fn compare_ends(&self, other: &Self) -> Option<Ordering> {
         let (mine, others) = self.resets_at.zip(other.resets_at)?;
         let is_equal = mine.unix_ms().abs_diff(others.unix_ms()) < EQUAL_MS;

@@ -27,7 +27,7 @@ pub(super) struct Batch {
     pub(super) skipped: Skipped,
     /// True if the ledger had no more lines.
     pub(super) is_last: bool,
-    /// The last line before the batch; `None` if the batch begins with the first line of the ledger.
+    /// The last line before the batch, or `None` if the batch begins with the first line of the ledger.
     begin: Option<Place>,
     /// The last line of the batch; equal to `begin` if the batch has no lines.
     end: Option<Place>,
@@ -132,7 +132,7 @@ pub(super) fn in_flight(client: &mut Client, ledger: Uuid, records: &[ExecutionM
     Ok(count)
 }
 
-/// Returns the last line of the ledger that was shipped; `None` if no line was shipped yet.
+/// Returns the last line of the ledger that was shipped, or `None` if no line was shipped yet.
 pub(super) fn last(client: &mut Client, ledger: Uuid) -> Result<Option<Place>, Failed> {
     let sql = "SELECT seq, hash, segment, byte, line FROM runledger_shipments WHERE ledger_id = $1";
     let rows = client.rows("read the last shipment", sql, &[&ledger])?;

@@ -27,7 +27,7 @@ pub(super) struct Connector {
     library: Arc<TlsConnectorBuilder>,
     /// True if the certificate of the server must be valid.
     is_checked: bool,
-    /// The file of trusted authorities; `None` if those of the system are trusted.
+    /// The file of trusted authorities, or `None` if those of the system are trusted.
     root: Option<PathBuf>,
     met: Arc<Mutex<Met>>,
 }
@@ -80,7 +80,7 @@ impl Connector {
     }
 }
 
-/// Returns the error of a connection that failed because of TLS; `None` if it failed for another reason.
+/// Returns the error of a connection that failed because of TLS, or `None` if it failed for another reason.
 pub(super) fn explained(connector: &Connector, failure: &Failure) -> Option<Failed> {
     use std::error::Error as _;
     let Connector { is_checked, root, .. } = connector;

@@ -21,7 +21,7 @@ impl Lines {
         Self { limit, ..Self::of_limit(100, "day") }
     }
 
-    /// Returns the end of the window at `at`; `None` if no window has begun.
+    /// Returns the end of the window at `at`, or `None` if no window has begun.
     fn end(&mut self, at: Timestamp) -> Option<String> {
         let window = self.counted(at).window?;
         Some(Timestamp::from_unix_ms(window.end_ms).unwrap().to_string())
