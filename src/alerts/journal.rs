@@ -1,4 +1,4 @@
-//! Stores alerts in a journal, so that a restart forgets no alert and repeats none.
+//! Stores alerts in a journal, so that no alert is forgotten or repeated after a restart.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;

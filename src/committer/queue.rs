@@ -180,8 +180,8 @@ impl<J> State<J> {
 ///
 /// If the future is dropped while it waits for room, the job is put into the queue, even if the queue then exceeds its
 /// bound. So a cancelled task loses no job. If the jobs in the queue already cost twice the bound, the drop first waits
-/// until they cost less, but not longer than the queue's `patience`. This wait limits the memory even if many tasks are
-/// cancelled.
+/// until they cost less. It waits for at most the queue's `patience`. This wait limits the memory even if many tasks
+/// are cancelled.
 #[derive(Debug)]
 #[must_use = "a future does nothing unless it is awaited"]
 pub(crate) struct Put<J> {

@@ -9,7 +9,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::import::{TOOL_USE_ID, id_of_tool};
 use crate::metrics::{Environment, ExecutionMetrics, RunIds, cut};
 
-/// The largest number of characters of the name of a tool or an event.
+/// The name of a tool or an event is truncated to this number of characters.
 const NAME_CHARS_MAX: usize = 200;
 
 /// An agent that reports events to a hook.

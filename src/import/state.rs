@@ -107,7 +107,7 @@ pub struct KnownCalls {
 }
 
 impl KnownCalls {
-    /// Adds the calls of a record of an earlier import. Other records are ignored.
+    /// Adds the calls of a record that an earlier import made. Ignores any other record.
     pub fn learn(&mut self, record: &ExecutionMetrics) {
         let Some(Value::Array(names)) = record.tags.get("call_ids") else { return };
         let is_of_session = record.run.agent_name.as_deref() == record.tags.get("source").and_then(Value::as_str);
@@ -175,13 +175,13 @@ pub struct Import {
     known: KnownCalls,
     /// The sessions that have a new execution, as hashes.
     sessions: HashSet<u128>,
-    /// The calls of Claude Code for which the files differ, by name. Each value has the largest usage that any file
-    /// has.
+    /// The calls of Claude Code for which the files report different usages, by name. Each value is the call with the
+    /// largest usage.
     pub(super) larger: HashMap<u128, TurnCall>,
     /// The sub-agents of Claude Code, by session and agent.
     pub(super) started: HashMap<u128, Started>,
-    /// For each session of Codex, the hashes of the usages of its calls, in their order. A fork repeats the calls of
-    /// its parent.
+    /// For each session of Codex, the hashes of the usages that its calls reported, in the order of the calls. A fork
+    /// repeats the calls of its parent.
     pub(super) histories: HashMap<u128, Vec<u64>>,
     /// The latest report of each window of a subscription, by agent, limit and window.
     observed: BTreeMap<(String, Option<String>, String), ObservedWindow>,
@@ -228,7 +228,7 @@ impl Import {
         std::mem::take(&mut self.records)
     }
 
-    /// Takes the reports of windows that were found so far: the latest report of each window of a subscription.
+    /// Takes the reports that were found so far. There is one report for each window of a subscription, the latest.
     pub fn take_observed(&mut self) -> Vec<ObservedWindow> {
         std::mem::take(&mut self.observed).into_values().collect()
     }
@@ -317,7 +317,8 @@ fn key_of_alias(name: &str) -> u64 {
     sha256(name.as_bytes()).first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes))
 }
 
-/// Returns the name under which the messages of a session are known to its sub-agents.
+/// Returns a name of a session's message that does not contain the id of its request. A sub-agent can repeat the
+/// message under another request id, and this name identifies such copies.
 pub(super) fn alias(message: &str, session: &str) -> String {
     format!("{MAIN}{message}/{session}")
 }

@@ -1,4 +1,4 @@
-//! A turn of a session, which becomes one or more records when it ends.
+//! A turn of a session: a prompt, and all work before the next prompt. A turn becomes one or more records when it ends.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use super::work::{End, Origin, TurnCall, TurnStep, Worker, entry, step_of};
 use crate::digest::hash_bytes;
 use crate::metrics::{Environment, ErrorCategory, ExecutionMetrics, Status, Timestamp};
 
-/// The largest number of calls of one record.
+/// The largest number of calls in one record.
 pub const CALLS_MAX: usize = 1_000;
 /// A session counts as ended after this time without a new line, in milliseconds: one hour.
 pub const IDLE_MS: u64 = 60 * 60 * 1_000;
@@ -115,7 +115,8 @@ impl Turn {
         self.last = self.last.max(at);
     }
 
-    /// Notes that `call` belongs to the turn. An earlier import may have recorded it.
+    /// Remembers `call` as the first call of the turn, unless the turn already has a first call. An earlier import may
+    /// have recorded `call`.
     pub(super) fn begins_with(&mut self, call: &str) {
         self.first.get_or_insert_with(|| call.to_owned());
     }
@@ -276,7 +277,8 @@ impl Turn {
             import.counts_mut().without_usage += u64::from(self.lacks_usage());
             return;
         };
-        // If an earlier import was killed, it may have recorded the turn without some of its skills.
+        // If an earlier import was killed, it may have recorded the turn without some of its skills. In that case, only
+        // the skills are recorded now.
         let has_own = self.calls.iter().any(|call| call.worker == Worker::Own);
         let first = self.first.clone().filter(|_| !has_own).unwrap_or(new.clone());
         let is_recorded = first != new;
@@ -385,7 +387,7 @@ impl Turn {
         let ends = steps.iter().filter_map(|step| Some(step.end?.0));
         let last = if is_own { Some(self.last) } else { times.clone().chain(ends).max() };
         if let Some(first) = times.clone().min() {
-            // A turn counts on the day of its calls. A prompt can be a day before its first call.
+            // A turn counts on the day of its calls. A prompt can be from the day before its first call.
             if day(first) != day(record.timestamp_start) {
                 record.timestamp_start = first;
             }
@@ -459,7 +461,8 @@ impl Turn {
     }
 }
 
-/// Sets the usage of the record to the sum over its calls, as [`ExecutionMetrics::add_call`] does for each call.
+/// Sets the usage of the record to the sum of its calls. To do so, adds the last call again with
+/// [`ExecutionMetrics::add_call`], which computes the sum.
 fn sum_up(record: &mut ExecutionMetrics) {
     if let Some(last) = record.trace.llm_calls.pop() {
         record.add_call(last);

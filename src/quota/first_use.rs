@@ -91,7 +91,8 @@ impl FirstUse {
     }
 
     /// Returns the index of the window that contains `at`. If there is no such window, returns the index of the first
-    /// window that begins after `at` and less than one width after it. `None` if there is no such window either.
+    /// window that begins after `at` and less than one width after it. Returns `None` if there is no such window
+    /// either.
     fn position(&self, at: Timestamp) -> Option<usize> {
         let after_ms = |window: &Window| window.start_ms - at.unix_ms();
         let windows = || self.windows.iter().map(|(window, _)| window).enumerate();

@@ -122,7 +122,7 @@ pub struct QuotaStatus<A = u64> {
 }
 
 impl<A: Amount> QuotaStatus<A> {
-    /// Creates the status of the quota of `limit` at `at` from the sums of the window.
+    /// Creates the status that the quota of `limit` has at `at`. `counted` has the sums of the window.
     pub(super) fn new(limit: &Limit, at: Timestamp, counted: Counted) -> Self {
         const DAY_MS: f64 = 86_400_000.0;
         let Sums { consumed, held, unknown, assumed, unknown_held, assumed_held } = counted.sums;

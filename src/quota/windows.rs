@@ -89,7 +89,7 @@ impl RecentWindows {
 
     /// Returns the usage of `window`, so that the caller can add a use of the past that a line reports at `now`.
     /// Returns `None` if the window does not contain `now` and is not remembered; the use then does not count. So the
-    /// report of an old session does not begin an old window, and does not make a newer window forgotten.
+    /// report of an old session does not begin an old window, which would take the place of a newer window.
     pub(super) fn late(&mut self, window: Window, now: Timestamp) -> Option<&mut Used> {
         if window.contains(now) { Some(self.last(window)) } else { self.get_mut(window) }
     }

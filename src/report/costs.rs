@@ -316,7 +316,7 @@ fn following(start: &str, by: CostBy) -> Option<String> {
     }
 }
 
-/// Returns the earliest start and the latest start or end of the executions. Returns `None` without executions.
+/// Returns the earliest start and the latest start or end of the executions. Returns `None` if there are no executions.
 pub(super) fn range(skills: &Baselines) -> Option<(Timestamp, Timestamp)> {
     let periods = || skills.iter().map(|(_, baseline)| baseline.period);
     periods().map(|period| period.start).min().zip(periods().map(|period| period.end).max())

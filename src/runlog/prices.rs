@@ -5,7 +5,7 @@ use super::text::{escape_markdown, or_unknown, unescape, unless_unknown};
 use crate::cost::PriceTable;
 use crate::metrics::{Call, CostProvenance, CostSource, ExecutionMetrics, LlmCall, Meter, Usage, Usd};
 
-/// The origin of the cost of the calls of one model.
+/// Where the cost of the calls of one model comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PriceLine {
@@ -22,7 +22,7 @@ pub enum PriceBasis {
     /// The cost was calculated with these prices. A meter is a kind of usage, such as input tokens. The price of a
     /// meter is for [`Meter::per`] units.
     Prices(Vec<(Meter, Usd)>),
-    /// The cost was calculated with a price table other than the one that was passed to
+    /// The cost was calculated with another price table, and not with the table that was passed to
     /// [`RunLog::new`](super::RunLog::new). The text is the version of that other table.
     NotAtHand(String),
     /// The cost was calculated with the price table that was passed to [`RunLog::new`](super::RunLog::new). The text is

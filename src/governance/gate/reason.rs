@@ -50,10 +50,10 @@ pub enum Rule {
     /// Every record names its parent, if the policy requires a parent of this record. If the parent belongs to another
     /// run, the record also names a parent run. An execution whose parent belongs to the run names the run too.
     MissingParent,
-    /// All records of an execution are equal. Copies are allowed, because a new segment (file) of the ledger can
-    /// repeat lines of the previous segment. A different record may follow in two cases: if the earlier record says
-    /// interrupted or paused, or if the later record keeps all known values of the earlier one and adds others. The
-    /// later record is then used.
+    /// All records of an execution are equal. Copies are allowed, because a new segment (file) of the ledger can repeat
+    /// lines of the previous segment. A different record may follow in two cases. Either the earlier record says
+    /// interrupted or paused, or the later record keeps all known values of the earlier one and adds others. The later
+    /// record is then used.
     Overwritten,
     /// Every line of the ledger is a record.
     UnstructuredData,

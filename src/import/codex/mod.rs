@@ -8,8 +8,8 @@
 //!   do not count. If the parent was read before, the events that equal the parent's first events are the copies.
 //!   Otherwise the events of the first burst are the copies. A burst is a series of lines, each within a second of
 //!   the previous line. In a sub-agent, all events before `task_started` are copies.
-//! - Some versions of Codex wrote no `token_count`. A turn without one has no record, and the import counts such
-//!   turns.
+//! - Some versions of Codex wrote no `token_count`. A turn without a `token_count` has no record. The import counts
+//!   such turns.
 //! - `rate_limits` reports how much of each window of a subscription is used. These reports do not become records.
 //! - A compaction is a call of a model that shortens the history of the session. Its usage is in a line
 //!   `token_usage_record`, which counts once.

@@ -171,6 +171,6 @@ pub struct RegisteredError {
     pub skills: Vec<String>,
     /// The runs in which the error occurred, in the order of registration.
     pub runs: Vec<String>,
-    /// The file names of the logs of these runs, in the directory of the registry.
+    /// The file names of these runs' logs, which are in the directory of the registry.
     pub run_logs: Vec<String>,
 }

@@ -22,12 +22,12 @@ pub(super) const IS_BUILT_IN: bool = true;
 /// Encrypts connections, and remembers the stage that the last attempt to connect reached.
 #[derive(Clone)]
 pub(super) struct Connector {
-    /// The settings of a connector of the TLS library. The connector is built from them only when a server offers TLS,
-    /// because this takes about 100 ms: the library reads the authorities of the system.
+    /// The settings of a connector of the TLS library. The connector is built from them only when a server offers TLS.
+    /// Building it takes about 100 ms, because the library reads the authorities of the system.
     library: Arc<TlsConnectorBuilder>,
     /// True if the certificate of the server must be valid.
     is_checked: bool,
-    /// The file of trusted authorities, or `None` if those of the system are trusted.
+    /// The file with the trusted authorities, or `None` if the authorities of the system are trusted.
     root: Option<PathBuf>,
     met: Arc<Mutex<Met>>,
 }
