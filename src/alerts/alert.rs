@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn the_id_is_that_of_the_kind_the_subject_and_the_window() {
+    fn the_id_depends_on_the_kind_the_subject_and_the_window() {
         let first = alert(AlertKind::QuotaRed, &["a", "b"], 14);
         assert_eq!(first.id.get_version_num(), 5);
         assert_eq!(first.id, alert(AlertKind::QuotaRed, &["a", "b"], 14).id);

@@ -260,8 +260,9 @@ impl<J> Drop for Put<J> {
         let mut state = lock(&self.queue.state);
         let (has_room, _waker) = state.leave(self.turn);
         if !has_room {
-            // This thread may be the one that takes jobs, because waking a task or calling a hook can drop another
-            // task. The thread that takes jobs must not wait here, because only that thread makes room.
+            // This thread may be the one that takes jobs, because waking a task, or calling a function of the program,
+            // can drop another task. The thread that takes jobs must not wait here, because only that thread makes
+            // room.
             let is_taker = state.taker == Some(thread::current().id());
             let limit = if is_taker { usize::MAX } else { self.queue.bound.saturating_mul(2) };
             state = wait_while(&self.queue.room, state, self.queue.patience, |state| state.used >= limit);

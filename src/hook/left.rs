@@ -1,4 +1,5 @@
-//! Finds the executions in flight that an event concerns, other than the execution of the event's own tool.
+//! Finds the executions in flight (begun, but not ended) that an event concerns, other than the execution of the
+//! event's own tool.
 
 use serde_json::Value;
 

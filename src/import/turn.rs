@@ -24,8 +24,8 @@ const CONTENT_BYTES_MAX: usize = 4 * 1024 * 1024;
 const NAMESPACE: Uuid = uuid!("0d7b1a3e-5f0c-4a64-9a5e-6a2f4f1c8b90");
 /// Marks the names of executions that began with a call of a tool.
 const TOOL: &str = "tool";
-/// The tag for an execution that began with a call of a tool. Its value is the agent's id of that call. A hook may have
-/// recorded the same execution.
+/// The tag for an execution that began with a call of a tool. Its value is the agent's id of that call. A hook, which
+/// is a command that the agent calls, may have recorded the same execution.
 pub const TOOL_USE_ID: &str = "tool_use_id";
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 

@@ -1,4 +1,5 @@
-//! The parts of a turn: calls of models and calls of tools.
+//! The parts of a turn, which is a prompt and all work before the next prompt. The parts are calls of models and calls
+//! of tools.
 
 use std::collections::BTreeMap;
 

@@ -155,10 +155,10 @@ impl Drop for OnStderr {
     }
 }
 
-/// Returns a hook that writes warnings to stderr, at most one of several similar warnings per second.
+/// Returns a function that writes warnings to stderr, at most one of several similar warnings per second.
 ///
-/// The hook counts the other warnings. It writes their number with the next similar warning, or when the last clone of
-/// the hook is dropped.
+/// The function counts the other warnings. It writes their number with the next similar warning, or when the last clone
+/// of the function is dropped.
 pub fn on_stderr() -> Warn {
     let stderr = OnStderr::new();
     Arc::new(move |error| stderr.warn(error))

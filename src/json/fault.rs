@@ -417,7 +417,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_value_has_its_path_and_no_words_of_rust() {
+    fn the_fault_of_a_wrong_value_has_a_path_and_no_term_of_rust() {
         for (text, expected) in [
             ("7", "expected an object, found 7"),
             ("[]", "expected an object, found a list"),
@@ -467,7 +467,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_is_not_json_has_what_was_found_instead() {
+    fn the_fault_of_a_text_that_is_not_json_states_what_was_found() {
         for (text, expected) in [
             ("", "expected a value in JSON, found the end of the text"),
             ("noise", "expected a value in JSON, found `noise`"),

@@ -42,8 +42,8 @@ impl Display for Unit {
     }
 }
 
-/// A type of amounts: `u64` for tokens and calls, or [`Usd`] for money. No other type implements this trait. A hold or
-/// a status is generic over the type of its amounts, so tokens and dollars cannot be mixed.
+/// A type of amounts: `u64` for tokens and calls, or [`Usd`] for money. No other type implements this trait. A hold (a
+/// reserved amount) or a status is generic over the type of its amounts, so tokens and dollars cannot be mixed.
 pub trait Amount: Debug + Display + Copy + PartialEq + Send + Sync + Steps {}
 
 impl Amount for u64 {}

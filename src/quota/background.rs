@@ -34,7 +34,8 @@ struct Job {
     request: Option<Request>,
 }
 
-/// A request for a reservation. If the task that waits for it is cancelled, the hold is released.
+/// A request for a reservation. If the task that waits for the reservation is cancelled, the reserved amount is
+/// released.
 #[derive(Debug, Clone)]
 pub(super) struct Request {
     pub(super) limit: Limit,

@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_window_begins_with_the_first_use_and_the_next_one_with_the_first_use_after_it() {
+    fn the_next_window_begins_with_the_first_use_after_the_previous_window() {
         let mut windows = FiveHours::new();
         assert_eq!(windows.window("09:00:00", &[]), None);
         windows.consume("09:10:00", "09:10:00");

@@ -77,8 +77,8 @@ pub struct QuotaStatus<A = u64> {
     /// This amount can exceed `limit`, because usage is recorded in full even if less was reserved. A sum above the
     /// maximum is shown as the maximum, which is `u64::MAX`, or 18,446,744.07 USD.
     pub consumed: A,
-    /// The amount that is reserved in this window, in `unit`. It excludes holds that were settled or released, or have
-    /// expired.
+    /// The amount that is reserved in this window, in `unit`. It excludes reservations that were settled or released,
+    /// or have expired.
     pub held: A,
     /// The amount that can still be reserved, in `unit`: `limit − consumed − held`, or 0 if this difference is
     /// negative.

@@ -67,7 +67,7 @@ impl Used {
 pub(super) struct RecentWindows(Vec<(Window, Used)>);
 
 /// The largest number of windows that are remembered for a period. Sixteen windows are enough even for the shortest
-/// period, a minute. A hold lasts ten minutes by default, so a line is usually written less than sixteen minutes
+/// period, a minute. A reservation lasts ten minutes by default, so a line is usually written less than sixteen minutes
 /// after the time at which it counts.
 pub(super) const WINDOWS_MAX: usize = 16;
 

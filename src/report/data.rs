@@ -42,8 +42,8 @@ pub struct LedgerReport {
     pub malformed_lines: u64,
     /// Whether lines of the ledger are damaged or missing.
     pub integrity: Integrity,
-    /// The gate of the latest run. `None` if none of the last [`RUN_SOUGHT_MAX`](Self::RUN_SOUGHT_MAX) records has a
-    /// `run_id`, or if the ledger could not be verified.
+    /// The verdict of the gate, which checks whether the latest run is fully logged. `None` if none of the last
+    /// [`RUN_SOUGHT_MAX`](Self::RUN_SOUGHT_MAX) records has a `run_id`, or if the ledger could not be verified.
     pub gate: Option<GateSummary>,
     /// The comparison with the latest frozen baselines, or `None` if no baselines are frozen.
     pub comparison: Option<ComparisonSummary>,
@@ -256,7 +256,7 @@ fn reason(reason: &GateReason) -> String {
     format!("{}{skill}{executions}", reason.rule)
 }
 
-/// The comparison of recent executions with frozen baselines.
+/// The comparison of recent executions with frozen baselines, which are computed once for a week and then never change.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct ComparisonSummary {

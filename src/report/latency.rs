@@ -1,4 +1,5 @@
-//! The latency of skills, now and in the frozen baselines.
+//! The latency of skills, now and in the frozen baselines. A frozen baseline is computed once for a week, and then
+//! never changes.
 
 use serde::Serialize;
 

@@ -122,7 +122,7 @@ impl Observations {
         list(&mut self.dearest, fields.cost_usd, fields);
     }
 
-    /// Adds an execution that is compared with frozen baselines.
+    /// Adds an execution that is compared with [frozen baselines](crate::baseline::FrozenBaselines).
     pub fn add_recent(&mut self, fields: &Fields<'_>) {
         self.recent.add_fields(fields);
     }

@@ -1,4 +1,4 @@
-//! The facts of a run log.
+//! The facts of a run log, which describes one run (a group of executions).
 
 use std::collections::HashSet;
 

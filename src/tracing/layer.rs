@@ -179,7 +179,7 @@ impl<S: Subscriber + for<'s> LookupSpan<'s>> Layer<S> for LedgerLayer {
             (Some(role), Some(execution)) if may_rename => to_record::rename(execution, role, &open.attributes),
             _ => Ok(()),
         };
-        // The hook for warnings is code of the user too, so release the lock first.
+        // The function that receives warnings is code of the user too, so release the lock first.
         drop(extensions);
         if let Err(error) = renamed {
             self.ledger.warn(&error);

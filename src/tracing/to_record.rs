@@ -23,8 +23,8 @@ pub(super) fn skill(role: Role, attributes: &Attributes) -> Skill {
     Skill::new(role.skill(attributes), version(attributes).unwrap_or(UNKNOWN_VERSION)).run(run)
 }
 
-/// Changes the name, the version and the run of an execution to what the attributes state. Fails if the begin mark
-/// cannot be changed.
+/// Changes the name, the version and the run of an execution to what the attributes state. Fails if the begin mark,
+/// which says in the ledger's files that the execution has begun, cannot be changed.
 pub(super) fn rename(execution: &mut Execution, role: Role, attributes: &Attributes) -> Result<()> {
     let record = execution.record_mut();
     identify(&mut record.run, attributes);

@@ -15,10 +15,10 @@ use crate::metrics::{ExecutionMetrics, Usd};
 /// Metrics of a production, computed from the executions of a run, a period, or a whole ledger. Unknown values never
 /// count as 0. The number of executions that lack a value has its own field, such as `unknown`.
 ///
-/// A **shot** (a clip of a scene) is identified by its `scene_id` and `shot_id`, across all runs. Its
-/// **regenerations** are the attempts after the first one. The **outcome** of an execution is PASS, FAIL or FIX. A
-/// **tier** is a class of models. Outcomes and tiers have the same values as the columns `outcome` and `tier` of the
-/// [CSV export](crate::export::csv).
+/// A **shot** (a clip of a scene) is identified by its `scene_id` and `shot_id`, across all runs. Its **regenerations**
+/// are the attempts after the first one. The **outcome** of an execution is PASS, FAIL or FIX. A **tier** is a class of
+/// models. A **quality control** is an execution that judges the artifact of another execution. Outcomes and tiers have
+/// the same values as the columns `outcome` and `tier` of the [CSV export](crate::export::csv).
 ///
 /// ```
 /// use runledger::governance::derived::DerivedMetrics;

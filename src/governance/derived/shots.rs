@@ -1,4 +1,5 @@
-//! Regenerations and failures of shots, and of their types.
+//! The regenerations and failures of shots, and of types of shots. A shot is a clip of a scene. A regeneration is an
+//! attempt after the first one.
 
 use std::collections::BTreeMap;
 

@@ -270,7 +270,7 @@ impl fmt::Display for Escalation {
 }
 
 impl fmt::Display for Unjudged {
-    /// Writes one line, such as `QC failure rate spikes "qc-grader": 40 results are known, and 29 to compare with; …`.
+    /// Writes one line, such as `QC failure rate spikes "qc-grader": results: 40, results to compare with: 29; …`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write_line(f, self.trigger, [&self.subject, &self.model], &self.why)
     }

@@ -77,7 +77,8 @@ impl Counts {
 /// The executions of a window that used a model, and the quality controls of their artifacts.
 #[derive(Debug, Default)]
 pub(super) struct Results {
-    /// The artifacts that went through quality control, by tier. An artifact that drifted is a bad result.
+    /// The artifacts that went through quality control, by tier. An artifact that drifted (deviates from the request)
+    /// is a bad result.
     pub(super) drift: BTreeMap<String, Counts>,
     /// The executions with a known result, by skill and model. An execution that failed, or whose artifact was not
     /// accepted, is a bad result.

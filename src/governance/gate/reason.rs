@@ -20,8 +20,9 @@ use crate::metrics::{ExecutionMetrics, shortened};
 pub enum Rule {
     /// Every execution has a record in the ledger:
     ///
-    /// - Every execution has ended. If a hook recorded a tool of a coding agent as interrupted, the tool counts as
-    ///   ended. The reason is that the agent never reports the end of a tool that a person stops.
+    /// - Every execution has ended. A tool of a coding agent also counts as ended if a hook (a command that the agent
+    ///   calls) recorded the tool as interrupted. The reason is that the agent never reports the end of a tool that a
+    ///   person stops.
     /// - The ledger did not lose a record that may belong to the run.
     /// - All records of the run are in the ledger itself, and not in the spill. The spill holds the records that could
     ///   not be appended to the ledger so far.

@@ -22,7 +22,7 @@ pub(crate) struct Header {
     pub(crate) segment: u64,
     /// The area holds the bytes of the segment from this offset on.
     pub(crate) base: u64,
-    /// The number of bytes directly before `base` that do not belong to the chain. This number is normally 0. Such
+    /// The number of bytes directly before `base` that do not belong to the hash chain. This number is normally 0. Such
     /// bytes are either an invalid line that could not be removed, or lines repeated from the previous segment. The
     /// repeated lines have lower numbers than `link`.
     pub(crate) stray: u64,

@@ -21,7 +21,7 @@ pub(crate) fn segments_from_last<'j>(
     let active = Blocks::of(storage, layout, u64::MAX)?.active_number();
     let numbers = std::iter::once(active).chain(layout.sealed_segments(storage)?.into_iter().rev());
     let open = move |segment| {
-        // Find the segment by its number, because it may have been sealed in the meantime.
+        // Find the segment by its number, because it may have been sealed (closed for new lines) in the meantime.
         let mut blocks = Blocks::after(storage, layout, Cursor { segment, ..Cursor::START }, u64::MAX)?;
         let block = blocks.next_block()?.filter(|block| block.segment == segment);
         // Fail if this process may not read the segment. If the segment were skipped, an earlier segment would be

@@ -1,4 +1,5 @@
-//! Keys of payloads. A payload with a key is appended only if no line has this key yet.
+//! Keys of payloads, which are the JSON objects to append. A payload with a key is appended only if no line has this
+//! key yet.
 
 use std::fmt;
 

@@ -1,4 +1,5 @@
-//! Appends batches of lines to the active segment while the lock is held, and handles the outcome of their syncs.
+//! Appends batches of lines to the active segment while the lock is held, and handles the outcome of their syncs. The
+//! commit area is a file with a copy of the segment's bytes after an offset, the base.
 
 use std::io;
 use std::sync::Arc;

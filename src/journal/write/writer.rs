@@ -1,5 +1,6 @@
-//! Group commit: while one batch is being written, the payloads of new callers form the next batch. A batch needs only
-//! one write and one sync. A call succeeds once its lines have been written and, if the options require it, synced.
+//! Group commit: while one batch is being written, the payloads (JSON objects) of new callers form the next batch. A
+//! batch needs only one write and one sync. A call succeeds once its lines have been written and, if the options
+//! require it, synced.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};

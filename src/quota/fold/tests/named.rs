@@ -156,8 +156,8 @@ proptest! {
         for (after_ms, step) in steps {
             let at = time("2026-02-14T22:30:00Z").plus_ms(after_ms);
             let window = Window::containing(at, lines.limit.period, &lines.limit.zone);
-            // The fold forgets old windows of the periods that are always counted, so the test does not compare these
-            // periods.
+            // The fold, which has the sums of all lines, forgets old windows of the periods that are always counted, so
+            // the test does not compare these periods.
             if Scope::of(&lines.limit, at).is_always_counted() && !matches!(step, Step::Change { .. }) {
                 continue;
             }
