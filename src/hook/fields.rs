@@ -56,7 +56,7 @@ impl<'a> Fields<'a> {
         self.0.get(key).map(|value| value.get()).filter(|json| *json != "null")
     }
 
-    /// Returns a text. Returns `None` if the field is missing, empty or not a text.
+    /// Returns the text of a field. Returns `None` if the field is missing, empty or not a text.
     pub(super) fn text(&self, key: &str) -> Option<String> {
         serde_json::from_str::<String>(self.json(key)?).ok().filter(|text| !text.is_empty())
     }

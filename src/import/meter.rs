@@ -12,8 +12,8 @@ use super::state::{Import, KnownCalls, Transcript, alias};
 use super::work::{TurnCall, entry};
 use crate::metrics::{LlmCall, Timestamp};
 
-/// The reader recognizes further lines of this number of latest calls. An agent writes the lines of a message close
-/// together, and only lines of a few other messages are between them.
+/// The reader recognizes further lines only of the latest calls, and remembers this many calls. An agent writes the
+/// lines of a message close together, and only lines of a few other messages are between them.
 const CALLS_MAX: usize = 8;
 /// The largest number of uses that one call of `read` returns. The uses of the last line can exceed it.
 const USES_MAX: usize = 512;

@@ -228,7 +228,7 @@ impl Import {
         std::mem::take(&mut self.records)
     }
 
-    /// Takes the reports that were found so far. There is one report for each window of a subscription, the latest.
+    /// Takes the reports that were found so far. For each window of a subscription, there is only the latest report.
     pub fn take_observed(&mut self) -> Vec<ObservedWindow> {
         std::mem::take(&mut self.observed).into_values().collect()
     }
@@ -317,8 +317,8 @@ fn key_of_alias(name: &str) -> u64 {
     sha256(name.as_bytes()).first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes))
 }
 
-/// Returns a name of a session's message that does not contain the id of its request. A sub-agent can repeat the
-/// message under another request id, and this name identifies such copies.
+/// Returns a name of a message of a session. The name does not contain the id of the request. A sub-agent can repeat
+/// the message under another request id, and this name identifies such copies.
 pub(super) fn alias(message: &str, session: &str) -> String {
     format!("{MAIN}{message}/{session}")
 }

@@ -48,8 +48,8 @@ impl fmt::Display for Warning {
 /// Decides which warnings are reported. Warnings are similar if they have the same `what`, and their errors have the
 /// same consequence, kind, operation and path. At most one of several similar warnings is reported per second. The
 /// others are held back, and the next similar warning that is reported states their number. At the end,
-/// [`finish`](Self::finish) returns a warning for each group of similar warnings whose number was not stated yet. The
-/// caller supplies the time.
+/// [`finish`](Self::finish) returns one warning for each group of held-back warnings whose number was not stated yet.
+/// The caller supplies the time.
 ///
 /// ```
 /// use std::time::{Duration, Instant};

@@ -154,11 +154,11 @@ impl LedgerReport {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct ReportedPeriod {
-    /// The report is limited to executions that started at this time or on this day, or later. With `None`, there is no
-    /// such limit.
+    /// The report has only executions that started at or after this time, or on or after this day. `None` if there is
+    /// no such limit.
     pub since: Option<String>,
-    /// The report is limited to executions that started before this time, or on this day or earlier. With `None`, there
-    /// is no such limit.
+    /// The report has only executions that started before this time, or on or before this day. `None` if there is no
+    /// such limit.
     pub until: Option<String>,
     /// The time zone in which days begin and end.
     pub zone: String,

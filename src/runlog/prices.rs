@@ -5,7 +5,7 @@ use super::text::{escape_markdown, or_unknown, unescape, unless_unknown};
 use crate::cost::PriceTable;
 use crate::metrics::{Call, CostProvenance, CostSource, ExecutionMetrics, LlmCall, Meter, Usage, Usd};
 
-/// Where the cost of the calls of one model comes from.
+/// Says where the cost of the calls of one model comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PriceLine {

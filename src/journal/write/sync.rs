@@ -1,5 +1,5 @@
-//! Syncs the files to which a batch of lines was written: the segment, and the commit area with a copy of its last
-//! bytes. After a failed sync, the bytes of the file are written again before the file is synced again.
+//! Syncs the files to which a batch of lines was written: the segment, and the commit area, which has a copy of the
+//! segment's last bytes. After a failed sync, the bytes of the file are written again before the file is synced again.
 
 use std::io;
 use std::ops::Deref;
