@@ -152,9 +152,9 @@ impl<'a> HookEvent<'a> {
         }
     }
 
-    /// Returns the `skill_name` of the record. It is the skill that a tool loads, the type of the sub-agent that a
-    /// tool starts, or the name of the tool. For an event without a tool, it is the name of the agent with the name
-    /// of the event.
+    /// Returns the `skill_name` of the record. It is the skill that a tool loads, the type of the sub-agent that a tool
+    /// starts, or the name of the tool. For an event without a tool, it consists of the names of the agent and of the
+    /// event, such as `codex/Notification`.
     pub fn skill_name(&self) -> String {
         let input = || self.fields.object("tool_input");
         let name = match self.tool().filter(|_| self.is_of_execution()) {
@@ -188,8 +188,7 @@ impl<'a> HookEvent<'a> {
         self.add_tags(&mut record.tags);
     }
 
-    /// Returns the ids of a record. The session is the run. The type of a sub-agent is part of its ids, as in an
-    /// import.
+    /// Returns the ids of a record. The session is the run. The ids of a sub-agent include its type, as in an import.
     pub fn ids(&self) -> RunIds {
         let mut ids = RunIds::default();
         (ids.run_id, ids.session_id) = (self.session(), self.session());

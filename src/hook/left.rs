@@ -63,7 +63,7 @@ impl HookEvent<'_> {
             .then_some(Status::Success)?,
             "SubagentStop" if agent.is_none() => return None,
             "SubagentStop" if self.is_of_sub_agent(begun) => {
-                // A sub-agent in the foreground goes on here, because its tool will report the end.
+                // The execution of a sub-agent in the foreground goes on here, because its tool will report the end.
                 is_in_background.then_some(Status::Success)?
             }
             "SessionEnd" => Status::Interrupted,

@@ -15,7 +15,7 @@ use crate::metrics::{LlmCall, Timestamp};
 /// The reader recognizes further lines only of the latest calls, and remembers this many calls. An agent writes the
 /// lines of a message close together, and only lines of a few other messages are between them.
 const CALLS_MAX: usize = 8;
-/// The largest number of uses that one call of `read` returns. The uses of the last line can exceed it.
+/// The largest number of uses that one call of `read` returns. The uses of the last line can exceed this number.
 const USES_MAX: usize = 512;
 const MINUTE_MS: i64 = 60_000;
 

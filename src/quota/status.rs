@@ -114,10 +114,10 @@ pub struct QuotaStatus<A = u64> {
     /// The end of this window, UTC. If the window ends after the year 9999, this is the last millisecond of that
     /// year.
     ///
-    /// `None` if the period is [`Period::Total`], which never restarts. Also `None` if the period is
+    /// `None` if the period is [`Period::Total`], which never restarts. It is also `None` if the period is
     /// [`Period::Hours`] and no window has begun, so that the whole quota remains. A window can begin with a
-    /// reservation that is later released or expires. The window then begins with the next use in it, or disappears
-    /// if there is no other use.
+    /// reservation that is later released or expires. The window then begins with the next use in it, or disappears if
+    /// there is no other use.
     pub resets_at: Option<Timestamp>,
 }
 

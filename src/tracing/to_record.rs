@@ -117,7 +117,7 @@ fn describe(record: &mut ExecutionMetrics, span: &Ended) {
 /// both report the same call, which is listed once. So of `call` and the inner calls that ask the model for the same
 /// kind of work, the list has:
 ///
-/// - the inner calls, if `call` reports no usage, or as much usage as they do together,
+/// - the inner calls, if `call` reports no usage, or the same usage as all inner calls together,
 /// - `call`, if only `call` reports usage,
 /// - all of them, if their usage differs.
 pub(super) fn with_inner(call: Ended, mut inner: Vec<Ended>) -> Vec<Ended> {

@@ -97,8 +97,8 @@ pub struct Escalations {
 }
 
 impl Escalations {
-    /// Creates an empty window from `since` (inclusive) to `until` (exclusive). If `until` is `None`, the window has no
-    /// end.
+    /// Creates empty `Escalations` for the window from `since` (inclusive) to `until` (exclusive). If `until` is
+    /// `None`, the window has no end.
     ///
     /// # Errors
     /// Fails with [`ErrorKind::Invalid`](crate::ErrorKind::Invalid), with one detail for each invalid value of the

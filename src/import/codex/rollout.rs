@@ -157,7 +157,7 @@ impl Rollout {
     }
 
     fn session_meta(&mut self, payload: &Payload<'_>, at: Timestamp) {
-        // A fork repeats the line of its parent.
+        // A fork repeats the `session_meta` line of its parent, so only the first such line counts.
         let (Some(id), None) = (payload.id.get(), &self.origin.version) else { return };
         id.clone_into(&mut self.origin.session);
         self.origin.version = Some(payload.cli_version.get().unwrap_or("unknown").to_owned());

@@ -67,7 +67,7 @@ impl Tail {
         Ok(Some(tail))
     }
 
-    /// Returns empty payloads with allocated memory.
+    /// Returns empty payloads that reuse the memory of an earlier batch.
     pub(super) fn take_spare(&mut self) -> Payloads {
         std::mem::take(&mut self.spare)
     }

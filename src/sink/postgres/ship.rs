@@ -21,8 +21,8 @@ pub(super) struct Batch {
     ledger: Uuid,
     rows: Vec<u8>,
     pub(super) records: u64,
-    /// The number of these records whose line was already read. A new segment of the ledger can repeat lines of the
-    /// segment before it.
+    /// The number of records in the batch whose line was already read. A new segment of the ledger can repeat lines of
+    /// the segment before it.
     pub(super) repeated: u64,
     pub(super) skipped: Skipped,
     /// True if the ledger had no more lines.
