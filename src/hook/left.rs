@@ -74,7 +74,9 @@ impl HookEvent<'_> {
             _ => return None,
         };
         match status {
-            Status::Interrupted => begun.set_error_reason(format!("{} came before an event reported the end", self.name())),
+            Status::Interrupted => {
+                begun.set_error_reason(format!("{} came before an event reported the end", self.name()))
+            }
             Status::Cancelled => begun.set_error_reason("the turn was interrupted"),
             Status::Failed => {
                 let reason = self.fields.first_text(&["error_type", "error"]);
