@@ -29,7 +29,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn any_time_makes_an_id_with_the_nearest_one(unix_ms: i64) {
+        fn an_id_has_the_given_time_or_the_nearest_possible_time(unix_ms: i64) {
             let id = new_id(unix_ms);
             proptest::prop_assert_eq!(id.get_version_num(), 7);
             proptest::prop_assert_eq!(ms_of(id), unix_ms.clamp(0, MS_MAX) as u128);

@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_comes_again_is_refused_at_any_depth() {
+    fn a_duplicate_key_is_refused_at_any_depth() {
         for (text, key, line, column) in [
             (r#"{"a":1,"a":2}"#, "a", 1, 10),
             (r#"{"a":1,"a":1}"#, "a", 1, 10),
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_looks_like_it_is_read() {
+    fn equal_names_that_are_not_duplicate_keys_are_accepted() {
         for text in [
             "{}",
             "[]",
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn several_values_are_looked_at_one_by_one() {
+    fn each_of_several_values_is_checked_separately() {
         assert!(refuse_duplicate_keys("{\"a\":1}\n{\"a\":2} {\"a\":3}").is_ok());
         let error = refuse_duplicate_keys("{\"a\":1}\n{\"b\":2,\"b\":2}").unwrap_err();
         assert_eq!((error.line(), error.column()), (2, 10));
@@ -176,7 +176,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn no_text_is_too_much(text in "[\\[\\]{}\":,\\\\aé1 \n]{0,40}") {
+        fn any_text_is_checked_without_a_panic(text in "[\\[\\]{}\":,\\\\aé1 \n]{0,40}") {
             let _ = refuse_duplicate_keys(&text);
         }
     }

@@ -21,8 +21,8 @@ pub struct Alert {
     pub kind: AlertKind,
     /// How urgent the alert is.
     pub severity: AlertSeverity,
-    /// The names of what the alert is about. The most general name comes first: an API; an agent and a window; a skill
-    /// and a model. Empty if the alert is about the ledger as a whole.
+    /// The names of what the alert is about, such as an API, an agent and its window, or a skill and its model. The
+    /// most general name comes first. Empty if the alert is about the ledger as a whole.
     pub subject: Vec<String>,
     /// The window of the alert. For the same kind and subject, only one alert is sent in a window.
     pub window: AlertWindow,
@@ -111,9 +111,9 @@ impl fmt::Display for AlertSeverity {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct AlertWindow {
-    /// The start, inclusive; `None` if the window has no start, or if its start is unknown.
+    /// The start, inclusive. `None` if the window has no start, or if its start is unknown.
     pub start: Option<String>,
-    /// The end, exclusive; `None` if the window never ends.
+    /// The end, exclusive, or `None` if the window never ends.
     pub end: Option<String>,
     /// The zone in whose calendar the window begins and ends.
     pub zone: String,
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn the_id_is_that_of_the_kind_the_subject_and_the_window() {
+    fn the_id_depends_on_the_kind_the_subject_and_the_window() {
         let first = alert(AlertKind::QuotaRed, &["a", "b"], 14);
         assert_eq!(first.id.get_version_num(), 5);
         assert_eq!(first.id, alert(AlertKind::QuotaRed, &["a", "b"], 14).id);
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_amounts_are_said() {
+    fn unknown_amounts_are_stated() {
         assert_eq!(of_unknown(0, 0), "");
         assert_eq!(
             of_unknown(1, 2),

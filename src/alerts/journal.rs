@@ -1,4 +1,4 @@
-//! Stores alerts in a journal, so that a restart forgets no alert and repeats none.
+//! Stores alerts in a journal, so that no alert is forgotten or repeated after a restart.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
@@ -17,7 +17,7 @@ use crate::journal::format::{Layout, line};
 use crate::journal::{Journal, JournalOptions};
 use crate::metrics::Timestamp;
 
-/// One day. An alert that becomes known only now is not sent if its window ended longer ago than this.
+/// An alert that becomes known late is not sent if its window ended longer ago than this: one day.
 const LATE_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// The journal of the alerts of one ledger, in the ledger's internal directory. Only one process can use it at a time.
@@ -164,8 +164,8 @@ impl AlertJournal {
         Ok(added)
     }
 
-    /// Returns an alert whose next attempt [is due](PendingAlert::is_due) at `now`. If there are several, returns the
-    /// one with the earliest time of its next attempt.
+    /// Returns an alert whose next attempt [is due](PendingAlert::is_due) at `now`. If several alerts are due, returns
+    /// the alert whose next attempt has the earliest time.
     pub fn next(&self, now: Timestamp) -> Option<&PendingAlert> {
         self.pending.values().filter(|pending| pending.is_due(now)).min_by_key(|pending| pending.next_at)
     }

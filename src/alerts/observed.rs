@@ -16,7 +16,7 @@ const DAY_MS: i64 = 24 * HOUR_MS;
 /// can compute the end from a duration.
 const EQUAL_MS: u64 = 60_000;
 
-/// Finds the first report of each window that reaches a level. Add the reports in the order of their lines, from the
+/// Finds, for each window, the first report that reaches a level. Add the reports in the order of their lines, from the
 /// first line on.
 ///
 /// A window is identified by its end. The ends in the reports of one window can differ by less than a minute. The end

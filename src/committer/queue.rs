@@ -178,9 +178,10 @@ impl<J> State<J> {
 
 /// A future that puts a job into the queue.
 ///
-/// If the future is dropped while it waits for room, the job is put in, even if the queue then exceeds its bound. So a
-/// cancelled task loses no job. If the jobs in the queue already cost twice the bound, the drop first waits until they
-/// cost less, but not longer than the queue's `patience`. This wait limits the memory even if many tasks are cancelled.
+/// If the future is dropped while it waits for room, the job is put into the queue, even if the queue then exceeds its
+/// bound. So a cancelled task loses no job. If the jobs in the queue already cost twice the bound, the drop first waits
+/// until they cost less. It waits for at most the queue's `patience`. This wait limits the memory even if many tasks
+/// are cancelled.
 #[derive(Debug)]
 #[must_use = "a future does nothing unless it is awaited"]
 pub(crate) struct Put<J> {
@@ -259,8 +260,9 @@ impl<J> Drop for Put<J> {
         let mut state = lock(&self.queue.state);
         let (has_room, _waker) = state.leave(self.turn);
         if !has_room {
-            // This thread may be the one that takes jobs, because waking a task or calling a hook can drop another
-            // task. The thread that takes jobs must not wait here, because only that thread makes room.
+            // This thread may be the one that takes jobs, because waking a task, or calling a function of the program,
+            // can drop another task. The thread that takes jobs must not wait here, because only that thread makes
+            // room.
             let is_taker = state.taker == Some(thread::current().id());
             let limit = if is_taker { usize::MAX } else { self.queue.bound.saturating_mul(2) };
             state = wait_while(&self.queue.room, state, self.queue.patience, |state| state.used >= limit);

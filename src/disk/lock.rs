@@ -75,8 +75,8 @@ impl Locked {
 }
 
 impl Drop for Locked {
-    /// Releases the lock explicitly. Closing the file is not enough if a child process is being started: until it calls
-    /// `exec`, the child has a copy of the descriptor, which keeps the lock.
+    /// Releases the lock explicitly. Closing the file is not enough while a child process is being started. Until the
+    /// child calls `exec`, it has a copy of the descriptor, which keeps the lock.
     fn drop(&mut self) {
         // Unlocking fails only for an invalid descriptor.
         let _ = self.0.unlock();

@@ -33,7 +33,7 @@ pub enum ErrorKind {
     /// The table of limits has no limit for the API that the caller named. [`Error::details`](super::Error::details)
     /// lists the APIs in the table.
     UnknownLimit,
-    /// The id that the caller passed is unknown: no execution in flight has it, and no record.
+    /// No execution in flight and no record has the id that the caller passed.
     UnknownExecution,
     /// No open reservation of the quota has the id that the caller passed.
     UnknownHold,
@@ -49,7 +49,7 @@ pub enum ErrorKind {
     /// not have been written.
     Abandoned,
     /// The ledger was truncated or rewritten, so it lacks lines that it had before. A program that copies all lines
-    /// also gets this error if lines were moved to an archive before it copied them.
+    /// also gets this error if lines were moved to an archive (another ledger) before it copied them.
     Diverged,
     /// A reader has skipped lines, because they were moved to an archive before the reader reached them.
     /// [`Error::details`](super::Error::details) states their numbers.

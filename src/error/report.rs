@@ -228,7 +228,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_word_wide_and_every_part_in_the_text() {
+    fn an_error_is_one_word_wide_and_its_text_has_every_part() {
         assert_eq!(size_of::<Error>(), size_of::<usize>());
         let error = Error::io("read the ledger", Path::new("/l.jsonl"), io::Error::other("bad disk"))
             .at(3, 120)

@@ -235,7 +235,7 @@ mod tests {
 
     /// The example of RFC 9562, appendix B.2.
     #[test]
-    fn a_name_is_hashed_as_the_rfc_does() {
+    fn a_name_is_hashed_as_in_the_rfc() {
         let uuid = hashed(&Uuid::NAMESPACE_DNS, "www.example.com");
         assert_eq!(uuid.to_string(), "5c146b14-3c52-8afd-938a-375d0df1fbf6");
     }

@@ -172,7 +172,7 @@ impl AlertsPolicy {
 #[derive(Clone, PartialEq, Eq)]
 pub struct WebhookUrl {
     address: String,
-    /// The position of the password in `address`; `None` if there is none.
+    /// The position of the password in `address`, or `None` if there is none.
     password: Option<(usize, usize)>,
 }
 

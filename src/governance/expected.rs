@@ -16,13 +16,13 @@ use crate::metrics::{Kind, shortened};
 pub struct Expected {
     /// The skill.
     pub skill: String,
-    /// The kind of the record; `None` if the kind does not matter.
+    /// The kind of the record, or `None` if the kind does not matter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<Kind>,
-    /// The scene; `None` if the scene does not matter.
+    /// The scene, or `None` if the scene does not matter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scene_id: Option<String>,
-    /// The shot; `None` if the shot does not matter.
+    /// The shot, or `None` if the shot does not matter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shot_id: Option<String>,
     /// The smallest number of executions with these values that the run must have; at least 1.

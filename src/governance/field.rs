@@ -128,7 +128,7 @@ pub(super) fn has_text(text: &Option<String>) -> bool {
     text.as_ref().is_some_and(|text| !text.trim().is_empty())
 }
 
-/// Returns the tier of the model; `None` if the tier is unknown.
+/// Returns the tier of the model, or `None` if the tier is unknown.
 pub(super) fn tier(record: &ExecutionMetrics) -> Option<&str> {
     record.tier().filter(|tier| !tier.trim().is_empty())
 }

@@ -9,7 +9,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::import::{TOOL_USE_ID, id_of_tool};
 use crate::metrics::{Environment, ExecutionMetrics, RunIds, cut};
 
-/// The largest number of characters of the name of a tool or an event.
+/// The name of a tool or an event is truncated to this number of characters.
 const NAME_CHARS_MAX: usize = 200;
 
 /// An agent that reports events to a hook.
@@ -109,32 +109,32 @@ impl<'a> HookEvent<'a> {
         &self.name
     }
 
-    /// Returns the id of the session; `None` if the event has none.
+    /// Returns the id of the session, or `None` if the event has none.
     pub fn session(&self) -> Option<String> {
         self.fields.text("session_id")
     }
 
-    /// Returns the id of the sub-agent that reported the event; `None` for the session itself.
+    /// Returns the id of the sub-agent that reported the event, or `None` for the session itself.
     pub fn agent_id(&self) -> Option<String> {
         self.fields.text("agent_id")
     }
 
-    /// Returns the path of the session's transcript; `None` if the event has none.
+    /// Returns the path of the session's transcript, or `None` if the event has none.
     pub fn transcript(&self) -> Option<String> {
         self.fields.text("transcript_path")
     }
 
-    /// Returns the path of the transcript of a sub-agent that has ended; `None` if the event has none.
+    /// Returns the path of the transcript of a sub-agent that has ended, or `None` if the event has none.
     pub fn agent_transcript(&self) -> Option<String> {
         self.fields.text("agent_transcript_path")
     }
 
-    /// Returns the name of the tool; `None` if the event is not about a tool.
+    /// Returns the name of the tool, or `None` if the event is not about a tool.
     pub fn tool(&self) -> Option<String> {
         Some(cut(self.fields.text("tool_name")?, NAME_CHARS_MAX))
     }
 
-    /// Returns the id of the execution of the tool; `None` if the event does not name a call of a tool.
+    /// Returns the id of the execution of the tool, or `None` if the event does not name a call of a tool.
     pub fn execution_id(&self) -> Option<Uuid> {
         let session = self.session().unwrap_or_default();
         Some(id_of_tool(self.agent.name(), &session, &self.fields.text(TOOL_USE_ID)?))
@@ -152,9 +152,9 @@ impl<'a> HookEvent<'a> {
         }
     }
 
-    /// Returns the `skill_name` of the record. It is the skill that a tool loads, the type of the sub-agent that a
-    /// tool starts, or the name of the tool. For an event without a tool, it is the name of the agent with the name
-    /// of the event.
+    /// Returns the `skill_name` of the record. It is the skill that a tool loads, the type of the sub-agent that a tool
+    /// starts, or the name of the tool. For an event without a tool, it consists of the names of the agent and of the
+    /// event, such as `claude-code/Notification`.
     pub fn skill_name(&self) -> String {
         let input = || self.fields.object("tool_input");
         let name = match self.tool().filter(|_| self.is_of_execution()) {
@@ -188,8 +188,7 @@ impl<'a> HookEvent<'a> {
         self.add_tags(&mut record.tags);
     }
 
-    /// Returns the ids of a record. The session is the run. The type of a sub-agent is part of its ids, as in an
-    /// import.
+    /// Returns the ids of a record. The session is the run. The ids of a sub-agent include its type, as in an import.
     pub fn ids(&self) -> RunIds {
         let mut ids = RunIds::default();
         (ids.run_id, ids.session_id) = (self.session(), self.session());

@@ -51,12 +51,12 @@ impl<'a> Fields<'a> {
         serde_json::from_str(json).map(Self)
     }
 
-    /// Returns the JSON of a field; `None` if the field is missing or null.
+    /// Returns the JSON of a field. Returns `None` if the field is missing or null.
     pub(super) fn json(&self, key: &str) -> Option<&'a str> {
         self.0.get(key).map(|value| value.get()).filter(|json| *json != "null")
     }
 
-    /// Returns a text; `None` if the field is missing, empty or not a text.
+    /// Returns the text of a field. Returns `None` if the field is missing, empty or not a text.
     pub(super) fn text(&self, key: &str) -> Option<String> {
         serde_json::from_str::<String>(self.json(key)?).ok().filter(|text| !text.is_empty())
     }

@@ -1,4 +1,4 @@
-//! Makes the record of an event whose execution is not in flight.
+//! Makes the record of an event whose execution is not in flight (begun, but not ended).
 
 use uuid::Uuid;
 

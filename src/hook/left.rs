@@ -1,4 +1,5 @@
-//! Finds the executions in flight that an event concerns, other than the execution of the event's own tool.
+//! Finds the executions in flight (begun, but not ended) that an event concerns, other than the execution of the
+//! event's own tool.
 
 use serde_json::Value;
 
@@ -43,7 +44,7 @@ impl HookEvent<'_> {
         self.note_end(record);
     }
 
-    /// Returns the status with which the event ends the execution, and fills its record. `None` if the execution goes
+    /// If the event ends the execution, fills its record and returns its status. Returns `None` if the execution goes
     /// on.
     pub fn end_of(&self, begun: &mut ExecutionMetrics) -> Option<Status> {
         if !self.is_of_session(begun) {
@@ -62,7 +63,7 @@ impl HookEvent<'_> {
             .then_some(Status::Success)?,
             "SubagentStop" if agent.is_none() => return None,
             "SubagentStop" if self.is_of_sub_agent(begun) => {
-                // A sub-agent in the foreground goes on here, because its tool will report the end.
+                // The execution of a sub-agent in the foreground goes on here, because its tool will report the end.
                 is_in_background.then_some(Status::Success)?
             }
             "SessionEnd" => Status::Interrupted,
@@ -73,7 +74,9 @@ impl HookEvent<'_> {
             _ => return None,
         };
         match status {
-            Status::Interrupted => begun.set_error_reason(format!("{} came before the end was reported", self.name())),
+            Status::Interrupted => {
+                begun.set_error_reason(format!("{} came before an event reported the end", self.name()))
+            }
             Status::Cancelled => begun.set_error_reason("the turn was interrupted"),
             Status::Failed => {
                 let reason = self.fields.first_text(&["error_type", "error"]);

@@ -31,7 +31,7 @@ impl HookEvent<'_> {
             _ if reports_error(&response) => {
                 let code = response.count("exit_code").or(response.count("exitCode"));
                 record.error_code = code.and_then(|code| i64::try_from(code).ok());
-                // The output of a tool can contain secrets, so it is a reason only if content is kept.
+                // The output of a tool can contain secrets, so the reason contains the output only if content is kept.
                 let text = response.first_text(&["error", "message", "stderr"]).filter(|_| self.keeps_content());
                 let reason = text.unwrap_or_else(|| "the tool reported an error".to_owned());
                 Some(fail(record, Status::Failed, reason))

@@ -1,7 +1,8 @@
 //! Reads what a session has used so far from the new lines of its file, while the session runs.
 //!
-//! The rules are those of the import, because the same readers parse the lines. Two things differ. A session does not
-//! have to end. And a reader needs only the appended lines, and a small state of the lines before them.
+//! The rules are those of the import, because the same readers parse the lines. Two things differ. First, the session
+//! may still be running. Second, a reader needs only the appended lines, and a small state that was made from the lines
+//! before them.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,10 +12,10 @@ use super::state::{Import, KnownCalls, Transcript, alias};
 use super::work::{TurnCall, entry};
 use crate::metrics::{LlmCall, Timestamp};
 
-/// The number of latest calls for which further lines are recognized. An agent writes the lines of a message close
-/// together, and only lines of a few other messages are between them.
+/// The reader recognizes further lines only of the latest calls, and remembers this many calls. An agent writes the
+/// lines of a message close together, and only lines of a few other messages are between them.
 const CALLS_MAX: usize = 8;
-/// The largest number of uses that one call of `read` returns. The uses of the last line can exceed it.
+/// The largest number of uses that one call of `read` returns. The uses of the last line can exceed this number.
 const USES_MAX: usize = 512;
 const MINUTE_MS: i64 = 60_000;
 
@@ -103,7 +104,7 @@ struct Counted {
     total: u64,
     /// The number of known facts about how the call was served.
     variants: usize,
-    /// The amount that was counted; `None` if the amount is unknown.
+    /// The amount that was counted, or `None` if the amount is unknown.
     amount: Option<u64>,
 }
 

@@ -13,8 +13,8 @@ use crate::quota::ObservedWindow;
 
 /// The largest number of windows of subscriptions that an import keeps.
 const OBSERVED_MAX: usize = 64;
-/// The largest time by which a report may be later than the begin of the import. Such reports are normal, because the
-/// agent may still be writing.
+/// A report about a window of a subscription may be later than the beginning of the import by at most this time. Such
+/// reports are normal, because the agent may still be writing.
 const AHEAD_MS_MAX: u64 = 60_000;
 
 /// The names from [`alias`] begin with this text.
@@ -86,7 +86,7 @@ impl ImportCounts {
 pub(super) struct Started {
     /// The execution of the turn.
     pub(super) parent: Uuid,
-    /// The type of the agent; `None` if it is unknown.
+    /// The type of the agent, or `None` if it is unknown.
     pub(super) kind: Option<String>,
     /// The id of the tool call that started the agent.
     pub(super) tool: String,
@@ -107,7 +107,7 @@ pub struct KnownCalls {
 }
 
 impl KnownCalls {
-    /// Adds the calls of a record of an earlier import. Other records are ignored.
+    /// Adds the calls of a record that an earlier import made. Ignores any other record.
     pub fn learn(&mut self, record: &ExecutionMetrics) {
         let Some(Value::Array(names)) = record.tags.get("call_ids") else { return };
         let is_of_session = record.run.agent_name.as_deref() == record.tags.get("source").and_then(Value::as_str);
@@ -175,13 +175,13 @@ pub struct Import {
     known: KnownCalls,
     /// The sessions that have a new execution, as hashes.
     sessions: HashSet<u128>,
-    /// The calls of Claude Code for which the files differ, by name. Each value has the largest usage that any file
-    /// has.
+    /// The calls of Claude Code for which the files report different usages, by name. Each value is the call with the
+    /// largest usage.
     pub(super) larger: HashMap<u128, TurnCall>,
     /// The sub-agents of Claude Code, by session and agent.
     pub(super) started: HashMap<u128, Started>,
-    /// For each session of Codex, the hashes of the usages of its calls, in their order. A fork repeats the calls of
-    /// its parent.
+    /// For each session of Codex, the hashes of the usages that its calls reported, in the order of the calls. A fork
+    /// repeats the calls of its parent.
     pub(super) histories: HashMap<u128, Vec<u64>>,
     /// The latest report of each window of a subscription, by agent, limit and window.
     observed: BTreeMap<(String, Option<String>, String), ObservedWindow>,
@@ -228,7 +228,7 @@ impl Import {
         std::mem::take(&mut self.records)
     }
 
-    /// Takes the reports of windows that were found so far: the latest report of each window of a subscription.
+    /// Takes the reports that were found so far. For each window of a subscription, there is only the latest report.
     pub fn take_observed(&mut self) -> Vec<ObservedWindow> {
         std::mem::take(&mut self.observed).into_values().collect()
     }
@@ -286,7 +286,8 @@ impl Import {
         }
     }
 
-    /// Returns the call with the largest usage that any file has; `None` if the files do not differ.
+    /// If the files report different usages of a call, returns the call with the largest usage. Otherwise returns
+    /// `None`.
     pub(super) fn larger_of(&self, call: &str) -> Option<TurnCall> {
         if self.larger.is_empty() { None } else { self.larger.get(&hash(call)).cloned() }
     }
@@ -316,7 +317,8 @@ fn key_of_alias(name: &str) -> u64 {
     sha256(name.as_bytes()).first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes))
 }
 
-/// Returns the name under which the messages of a session are known to its sub-agents.
+/// Returns a name of a message of a session. The name does not contain the id of the request. A sub-agent can repeat
+/// the message under another request id, and this name identifies such copies.
 pub(super) fn alias(message: &str, session: &str) -> String {
     format!("{MAIN}{message}/{session}")
 }

@@ -91,7 +91,7 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// Returns the time of the last line that has one, or else the time of the import.
+    /// Returns the time of the last line that states a time, or else the time of the import.
     fn now(&self, import: &Import) -> Timestamp {
         self.times.map_or(import.now(), |[_, last]| last)
     }

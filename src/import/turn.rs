@@ -1,4 +1,4 @@
-//! A turn of a session, which becomes one or more records when it ends.
+//! A turn of a session: a prompt, and all work before the next prompt. A turn becomes one or more records when it ends.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use super::work::{End, Origin, TurnCall, TurnStep, Worker, entry, step_of};
 use crate::digest::hash_bytes;
 use crate::metrics::{Environment, ErrorCategory, ExecutionMetrics, Status, Timestamp};
 
-/// The largest number of calls of one record.
+/// The largest number of calls in one record.
 pub const CALLS_MAX: usize = 1_000;
 /// A session counts as ended after this time without a new line, in milliseconds: one hour.
 pub const IDLE_MS: u64 = 60 * 60 * 1_000;
@@ -22,10 +22,10 @@ const CONTENT_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// The namespace of the execution ids. It must never change: with other ids, the ledger would not recognise the
 /// records of an earlier import.
 const NAMESPACE: Uuid = uuid!("0d7b1a3e-5f0c-4a64-9a5e-6a2f4f1c8b90");
-/// Marks the names of executions that a call of a tool began.
+/// Marks the names of executions that began with a call of a tool.
 const TOOL: &str = "tool";
-/// The tag for an execution that a call of a tool began. Its value is the agent's id of that call. A hook may have
-/// recorded the same execution.
+/// The tag for an execution that began with a call of a tool. Its value is the agent's id of that call. A hook, which
+/// is a command that the agent calls, may have recorded the same execution.
 pub const TOOL_USE_ID: &str = "tool_use_id";
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
@@ -81,8 +81,8 @@ impl Turn {
         }
     }
 
-    /// Replaces the calls with `calls`, which have the usage of all of them together. The names of the old calls stay
-    /// known.
+    /// Replaces the calls of the turn with `calls`, which have the usage of all old calls together. The names of the
+    /// old calls stay known.
     pub(super) fn replace_calls(&mut self, calls: Vec<TurnCall>) {
         self.aliases.extend(self.calls.drain(..).map(|call| call.name));
         // The execution's id is made from the name of its first call, so this name must be the same in every source.
@@ -115,7 +115,8 @@ impl Turn {
         self.last = self.last.max(at);
     }
 
-    /// Notes that `call` belongs to the turn. An earlier import may have recorded it.
+    /// Remembers `call` as the first call of the turn, unless the turn already has a first call. An earlier import may
+    /// have recorded `call`.
     pub(super) fn begins_with(&mut self, call: &str) {
         self.first.get_or_insert_with(|| call.to_owned());
     }
@@ -146,7 +147,7 @@ impl Turn {
         self.at.contains_key(name)
     }
 
-    /// Returns the id of the turn's own execution; `None` if the turn has no call yet.
+    /// Returns the id of the turn's own execution, or `None` if the turn has no call yet.
     pub(super) fn id(&self, origin: &Origin) -> Option<Uuid> {
         let name = self.calls.first().map(|call| &call.name).or(self.first.as_ref())?;
         Some(self.id_from(name, origin))
@@ -215,8 +216,8 @@ impl Turn {
         }
     }
 
-    /// Returns how the turn ended, if it has ended without a further line. `None` if it may go on. `is_answered` is
-    /// true if the model ended its answer.
+    /// Returns how the turn ended, or `None` if the turn may go on. Use this method if no later prompt shows that the
+    /// turn has ended. `is_answered` is true if the model ended its answer.
     fn end_at(&self, is_answered: bool, now: Timestamp) -> Option<End> {
         let is_idle = now.ms_since(self.last).is_some_and(|idle| idle >= IDLE_MS);
         let has_ended = self.is_cancelled || is_idle || (is_answered && !self.has_running());
@@ -242,8 +243,8 @@ impl Turn {
         }
     }
 
-    /// If the turn has ended without a further line, passes its records to `import`. Otherwise counts the turn as
-    /// waiting for the next import. Returns the turn without the parts that were passed, because more lines can
+    /// If the turn has ended, although no later prompt shows this, passes its records to `import`. Otherwise counts the
+    /// turn as waiting for the next import. Returns the turn without the parts that were passed, because more lines can
     /// follow.
     pub(super) fn finish_if_ended(self, is_answered: bool, origin: &Origin, import: &mut Import) -> Self {
         if !self.is_new() {
@@ -276,7 +277,8 @@ impl Turn {
             import.counts_mut().without_usage += u64::from(self.lacks_usage());
             return;
         };
-        // If an earlier import was killed, it may have recorded the turn without some of its skills.
+        // If an earlier import was killed, it may have recorded the turn without some of its skills. In that case, only
+        // the skills are recorded now.
         let has_own = self.calls.iter().any(|call| call.worker == Worker::Own);
         let first = self.first.clone().filter(|_| !has_own).unwrap_or(new.clone());
         let is_recorded = first != new;
@@ -385,7 +387,7 @@ impl Turn {
         let ends = steps.iter().filter_map(|step| Some(step.end?.0));
         let last = if is_own { Some(self.last) } else { times.clone().chain(ends).max() };
         if let Some(first) = times.clone().min() {
-            // A turn counts on the day of its calls. A prompt can be a day before its first call.
+            // A turn counts on the day of its calls. A prompt can be from the day before its first call.
             if day(first) != day(record.timestamp_start) {
                 record.timestamp_start = first;
             }
@@ -425,8 +427,8 @@ impl Turn {
         }
         record.trace.steps.extend(steps.into_iter().map(step_of));
         record.derive_missing();
-        // The calls of tools are only a part of the work, so the sum of their durations is not the latency. The latency of
-        // an interrupted turn is unknown, because its end is.
+        // The calls of tools are only a part of the work, so the sum of their durations is not the latency. The latency
+        // of an interrupted turn is unknown, because its end is unknown.
         record.total_latency_ms = record.timestamp_end.and_then(|end| end.ms_since(record.timestamp_start));
         import.add(record);
     }
@@ -459,7 +461,8 @@ impl Turn {
     }
 }
 
-/// Sets the usage of the record to the sum over its calls, as [`ExecutionMetrics::add_call`] does for each call.
+/// Sets the usage of the record to the sum of its calls. To do so, adds the last call again with
+/// [`ExecutionMetrics::add_call`], which computes the sum.
 fn sum_up(record: &mut ExecutionMetrics) {
     if let Some(last) = record.trace.llm_calls.pop() {
         record.add_call(last);
@@ -478,7 +481,7 @@ fn id_of_kind(agent: &str, kind: &str, name: &str) -> Uuid {
     id_of_name(NAMESPACE, &format!("{agent} {kind} {name}"))
 }
 
-/// Returns the id of the execution that a call of a tool began. The execution is that of a skill that the tool
+/// Returns the id of the execution that began with a call of a tool. It is the execution of a skill that the tool
 /// loaded, of a sub-agent that the tool started, or of the call itself. `agent` is the name of the agent, such as
 /// `claude-code`. `tool_use_id` is the agent's id of the call, which another session can use again.
 ///

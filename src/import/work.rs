@@ -1,4 +1,5 @@
-//! The parts of a turn: calls of models and calls of tools.
+//! The parts of a turn, which is a prompt and all work before the next prompt. The parts are calls of models and calls
+//! of tools.
 
 use std::collections::BTreeMap;
 
@@ -37,7 +38,7 @@ pub(super) struct TurnCall {
     /// The name of the model; empty if the agent did not write it.
     pub(super) model: String,
     pub(super) provider: Option<&'static str>,
-    /// The usage of the call; `None` if the agent did not write it.
+    /// The usage of the call, or `None` if the agent did not write it.
     pub(super) usage: Option<Usage>,
     /// False if the agent did not write the final usage.
     pub(super) is_final: bool,

@@ -1,12 +1,12 @@
-//! Writes derived files. Their content can be computed again from the ledger.
+//! Writes derived files, which are files whose content can be computed again from the ledger.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::disk::{Access, Storage, StorageFile, open_or_make, write_all_at};
 
-/// The new content of a derived file, under a temporary name. Only the process that holds the lock of the temporary
-/// file writes to it.
+/// A temporary file for the new content of a derived file. Only the process that holds the lock of the temporary file
+/// writes to it.
 #[derive(Debug)]
 pub(crate) struct NewFile<'s> {
     storage: &'s dyn Storage,

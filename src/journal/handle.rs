@@ -26,8 +26,8 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Returns the lines of the journal at `path`, starting with the first; `None` if there is no journal. Takes no lock,
-    /// and creates and repairs nothing.
+    /// Returns the lines of the journal at `path`, starting with the first. Returns `None` if there is no journal.
+    /// Takes no lock, and creates and repairs nothing.
     ///
     /// # Errors
     /// - [`ErrorKind::Unsuitable`] if the path is a directory, a symbolic link, a FIFO or a device.
@@ -132,7 +132,7 @@ impl Journal {
     /// - [`ErrorKind::Io`] if the line cannot be written or synced.
     /// - [`ErrorKind::Unsuitable`] if the active segment was replaced by anything but a regular file.
     /// - [`ErrorKind::Overflow`] if the last line has the highest possible number.
-    /// - [`ErrorKind::Abandoned`] if another thread was writing the batch with this payload and panicked.
+    /// - [`ErrorKind::Abandoned`] if another thread panicked while it was writing the batch with this payload.
     pub fn append(&self, payload: &[u8]) -> Result<Appended> {
         self.append_all(&[payload])
     }
@@ -144,8 +144,9 @@ impl Journal {
         self.writer()?.append(payloads)
     }
 
-    /// Like [`append_all`](Self::append_all), but skips each payload whose key a line already has. Returns one result
-    /// for each payload. All calls for a journal must pass the same `known`.
+    /// Like [`append_all`](Self::append_all), but skips a payload if a line already has the same key. `known` is the
+    /// index of the keys of all lines. All calls for a journal must pass the same `known`. Returns one result for each
+    /// payload.
     pub(crate) fn append_new(
         &self,
         payloads: &[(&[u8], Option<Key>)],

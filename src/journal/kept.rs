@@ -1,12 +1,12 @@
-//! Stores what a reader has computed from all lines up to a position. The next reader loads this content and then reads
+//! Stores what a reader has computed from all lines up to a position. The next reader loads this result and then reads
 //! only the later lines.
 //!
-//! Each content has a file in the internal directory. The file can be deleted at any time, because it can be computed
-//! again. It consists of:
+//! Each result is stored in its own file in the internal directory. The file can be deleted at any time, because it can
+//! be computed again. It consists of:
 //!
-//! - a line with the version of the crate and the form, which is the caller's name for the format of the content,
+//! - a line with the version of the crate and the form, which is the caller's name for the format of the result,
 //! - a line of JSON, which is the [`Header`],
-//! - the content,
+//! - the result, which is called the content,
 //! - the checksum of all bytes before it.
 //!
 //! The file is never synced. If a crash truncates it, its checksum is wrong.
@@ -59,7 +59,8 @@ impl Journal {
     /// does.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the file, or the segment in which it ends, cannot be read.
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the file cannot be read, or if the segment with the last line from
+    /// which the content was computed cannot be read.
     pub(crate) fn kept(&self, name: &str, form: &str) -> Result<Option<Kept>> {
         let path = self.layout().machinery().join(name);
         let read = || -> io::Result<Option<Kept>> {
@@ -98,11 +99,11 @@ impl Journal {
         })
     }
 
-    /// Stores what was computed from all lines up to the end of `kept`, in the file `name` of the internal directory.
-    /// Does nothing if another process is storing it now.
+    /// Stores `kept`, which was computed from all lines up to its `end`, in the file `name` of the internal directory.
+    /// Does nothing if another process is writing this file now.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the file cannot be written. The journal does not need the file.
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the file cannot be written. The journal works without this file.
     pub(crate) fn keep(&self, name: &str, form: &str, kept: &Kept) -> Result<()> {
         let path = self.layout().machinery().join(name);
         let keep = || -> io::Result<()> {
@@ -131,8 +132,8 @@ impl Journal {
     }
 }
 
-/// Returns the first line of a file. It names the version of this crate, because another version may compute another
-/// content from the same lines. So a version uses only the files that it wrote itself.
+/// Returns the first line of a file. The line names the version of this crate, because another version may compute
+/// something else from the same lines. So each version uses only the files that it wrote itself.
 fn beginning(form: &str) -> String {
     format!("runledger {}, {form}\n", env!("CARGO_PKG_VERSION"))
 }

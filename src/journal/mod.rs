@@ -61,7 +61,7 @@ pub enum Durability {
 /// writes come from this function.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
 
-/// A hook that receives warnings: errors that do not make a call fail.
+/// A function that receives warnings, which are errors that do not make a call fail.
 pub type Warn = Arc<dyn Fn(&Error) + Send + Sync>;
 
 /// The number of an appended line, and its durability.

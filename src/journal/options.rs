@@ -8,7 +8,7 @@ use super::{Clock, Durability, Warn, warnings};
 use crate::disk::{Disk, Storage};
 use crate::error::Error;
 
-/// The default size in bytes at which the active segment is sealed.
+/// The default size in bytes at which the active segment is sealed (closed for new lines).
 pub(crate) const ROTATE_BYTES: u64 = 256 * 1024 * 1024;
 
 /// The options with which a journal is opened.
@@ -97,7 +97,7 @@ impl JournalOptions {
         self
     }
 
-    /// Sets the hook that receives every warning. The default is [`on_stderr`](super::on_stderr).
+    /// Sets the function that receives every warning. The default is [`on_stderr`](super::on_stderr).
     #[must_use]
     pub fn on_warning(mut self, warn: impl Fn(&Error) + Send + Sync + 'static) -> Self {
         self.warn = Arc::new(warn);

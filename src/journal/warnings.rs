@@ -48,7 +48,8 @@ impl fmt::Display for Warning {
 /// Decides which warnings are reported. Warnings are similar if they have the same `what`, and their errors have the
 /// same consequence, kind, operation and path. At most one of several similar warnings is reported per second. The
 /// others are held back, and the next similar warning that is reported states their number. At the end,
-/// [`finish`](Self::finish) returns a warning for each number that was not stated yet. The caller supplies the time.
+/// [`finish`](Self::finish) returns one warning for each group of held-back warnings whose number was not stated yet.
+/// The caller supplies the time.
 ///
 /// ```
 /// use std::time::{Duration, Instant};
@@ -154,10 +155,10 @@ impl Drop for OnStderr {
     }
 }
 
-/// Returns a hook that writes warnings to stderr, at most one of several similar warnings per second.
+/// Returns a function that writes warnings to stderr, at most one of several similar warnings per second.
 ///
-/// The hook counts the other warnings. It writes their number with the next similar warning, or when the last clone of
-/// the hook is dropped.
+/// The function counts the other warnings. It writes their number with the next similar warning, or when the last clone
+/// of the function is dropped.
 pub fn on_stderr() -> Warn {
     let stderr = OnStderr::new();
     Arc::new(move |error| stderr.warn(error))

@@ -82,7 +82,7 @@ pub(crate) fn path_at(text: &str, start: usize) -> String {
 struct Open<'t> {
     /// The current key of an object.
     key: Option<&'t str>,
-    /// The number of the current entry of a list; `None` for an object.
+    /// The number of the current entry of a list, or `None` for an object.
     entry: Option<usize>,
     /// The position of the opening bracket.
     start: usize,
@@ -316,7 +316,7 @@ fn in_json(expected: &str, has_range: bool) -> String {
     }
 }
 
-/// Returns a list such as "one of `a`, `b`" as `a or b`.
+/// Returns the names in a list such as "one of `a`, `b`" in the form `a or b`.
 fn one_of(expected: &str) -> String {
     let names = expected.trim_start_matches("one of ").replace(" or ", ", ");
     let names: Vec<_> = names.split(", ").map(|name| name.trim_matches('`')).collect();
@@ -417,7 +417,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_value_has_its_path_and_no_words_of_rust() {
+    fn the_fault_of_a_wrong_value_has_a_path_and_no_term_of_rust() {
         for (text, expected) in [
             ("7", "expected an object, found 7"),
             ("[]", "expected an object, found a list"),
@@ -467,7 +467,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_is_not_json_has_what_was_found_instead() {
+    fn the_fault_of_a_text_that_is_not_json_states_what_was_found() {
         for (text, expected) in [
             ("", "expected a value in JSON, found the end of the text"),
             ("noise", "expected a value in JSON, found `noise`"),
@@ -486,7 +486,7 @@ mod tests {
     proptest::proptest! {
         /// A message that was not translated would contain a term of Rust.
         #[test]
-        fn no_text_is_too_much(text in "[\\[\\]{}\":,\\\\aé1 \nnul.-]{0,40}") {
+        fn no_message_has_a_term_of_rust(text in "[\\[\\]{}\":,\\\\aé1 \nnul.-]{0,40}") {
             for error in [from_str::<Outer>(&text).err(), from_str::<Value>(&text).err()].into_iter().flatten() {
                 let found = error.to_string();
                 let rust = ["EOF", "struct", "ident", "sequence", "map", "field", "u64"];

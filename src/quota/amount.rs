@@ -20,7 +20,7 @@ pub enum Unit {
 }
 
 impl Unit {
-    /// Returns the name of the unit's steps in the lines of the journal.
+    /// Returns the name under which the lines of the journal state amounts of this unit.
     pub(super) fn step(self) -> &'static str {
         match self {
             Self::Tokens => "tokens",
@@ -42,8 +42,8 @@ impl Display for Unit {
     }
 }
 
-/// A type of amounts: `u64` for tokens and calls, or [`Usd`] for money. No other type implements this trait. A hold or
-/// a status is generic over the type of its amounts, so tokens and dollars cannot be mixed.
+/// A type of amounts: `u64` for tokens and calls, or [`Usd`] for money. No other type implements this trait. A hold (a
+/// reserved amount) or a status is generic over the type of its amounts, so tokens and dollars cannot be mixed.
 pub trait Amount: Debug + Display + Copy + PartialEq + Send + Sync + Steps {}
 
 impl Amount for u64 {}
@@ -56,7 +56,7 @@ impl Amount for Usd {}
 /// line. Lines that were written before budgets existed are still valid. In US dollars, a limit and the sum of one
 /// period are at most `u64::MAX` pico-dollars, which are 18,446,744.07 USD.
 pub trait Steps: Sized {
-    /// Returns the number of steps; `None` if the number is below 0 or above `u64::MAX`.
+    /// Returns the number of steps. Returns `None` if the number is below 0 or above `u64::MAX`.
     fn steps(self) -> Option<u64>;
     /// Returns the amount that consists of `steps` steps.
     fn from_steps(steps: u64) -> Self;

@@ -15,7 +15,7 @@ use crate::metrics::Timestamp;
 const QUEUE_BYTES_MAX: usize = 1024 * 1024;
 /// The largest sum of the lengths of the lines that are appended with one sync, in bytes.
 const BATCH_BYTES_MAX: usize = 64 * 1024;
-/// The memory of a job, not counting its line, in bytes.
+/// The memory of a job without its line, in bytes.
 const JOB_BYTES: usize = 256;
 
 /// The thread that appends lines. It is started with the first line.
@@ -30,11 +30,12 @@ pub(super) struct Background {
 struct Job {
     payload: Vec<u8>,
     seq: Promise<Result<u64>>,
-    /// The reservation that the line requests; `None` if the line records something else.
+    /// The reservation that the line requests, or `None` if the line records something else.
     request: Option<Request>,
 }
 
-/// A request for a reservation. If the task that waits for it is cancelled, the hold is released.
+/// A request for a reservation. If the task that waits for the reservation is cancelled, the reserved amount is
+/// released.
 #[derive(Debug, Clone)]
 pub(super) struct Request {
     pub(super) limit: Limit,
@@ -55,8 +56,8 @@ impl Background {
     /// Passes a line to the thread, which appends it. `request` is given if the line requests a reservation.
     ///
     /// If the returned future is dropped, a line without a request is still appended. A line with a request is taken
-    /// back while it waits for room in the queue. Once the line is in the queue, the reservation is made, and another
-    /// line then releases it.
+    /// back if it still waits for room in the queue. If the line is already in the queue, the reservation is made, and
+    /// another line then releases it.
     ///
     /// # Errors
     /// - [`ErrorKind::Unsuitable`](crate::ErrorKind::Unsuitable) in a forked process, which has no such thread.
@@ -92,7 +93,7 @@ fn append(journal: &Journal, jobs: &mut Vec<Job>) {
     }
 }
 
-/// The future of the number that a line gets in the journal.
+/// A future that returns the number of the appended line in the journal.
 #[derive(Debug)]
 pub(super) struct Appending {
     background: Arc<Background>,

@@ -98,8 +98,8 @@ impl Budget {
     /// has already counted other usage in the period.
     ///
     /// A quota remembers up to 1,024 sources that had a reading in the last seven days, and may forget all other
-    /// sources. A forgotten source is read from its start again. So that nothing counts twice, uses from before the
-    /// last reading of any forgotten source are ignored in new and forgotten sources.
+    /// sources. A forgotten source is read from its start again. Once a source was forgotten, new and forgotten sources
+    /// count only uses that are later than the last reading of all forgotten sources. So nothing counts twice.
     ///
     /// # Errors
     /// The errors of [`record_consumption`](Self::record_consumption), except `Overflow`.
@@ -107,7 +107,7 @@ impl Budget {
         self.tracker.meter(&self.limit, reading)
     }
 
-    /// Returns how far a source was counted; `None` if the source is new or forgotten.
+    /// Returns how far a source was counted. Returns `None` if the source is new or forgotten.
     ///
     /// # Errors
     /// The errors of [`status`](Self::status).

@@ -8,8 +8,8 @@ use crate::journal::Journal;
 use crate::journal::format::line;
 use crate::metrics::Usd;
 
-/// Returns the error that says why the reservation that line `hold` requested is not open. Reads the journal from its
-/// start, because the sums of a quota do not say how a reservation ended.
+/// Returns an error that says why a reservation is not open. `hold` is the number of the line that requested the
+/// reservation. Reads the journal from its start, because the sums of a quota do not say how a reservation ended.
 pub(super) fn of(journal: &Journal, hold: u64) -> Result<Error> {
     let mut lines = journal.lines();
     let mut expires_at = None;
@@ -36,7 +36,7 @@ pub(super) fn of(journal: &Journal, hold: u64) -> Result<Error> {
     Ok(Error::new(ErrorKind::UnknownHold, format!("find the hold {hold}")).path(journal.layout().active()).detail(why))
 }
 
-/// Returns an amount of `unit`, the name of a unit in the journal, as a text.
+/// Returns the amount as text. `unit` is the name of the unit in the journal.
 fn used(amount: u64, certainty: Certainty, unit: &str) -> String {
     let amount = match certainty {
         Certainty::Unknown => return "an unknown amount".to_owned(),

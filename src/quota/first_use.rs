@@ -57,14 +57,14 @@ impl FirstUse {
         &mut self.windows[last].1
     }
 
-    /// Like [`last`](Self::last), but for a use that a line at `now` reports after the use has taken place. If the
+    /// Like [`last`](Self::last), but for a use that is reported later, by a line that was written at `now`. If the
     /// window of the use is over and no longer remembered, returns `None`, and the use does not count.
     pub(super) fn late(&mut self, at: Timestamp, now: Timestamp) -> Option<&mut Used> {
         let is_over = at.unix_ms() + self.width_ms() <= now.unix_ms();
         if is_over { self.get_mut(at) } else { Some(self.last(at, now)) }
     }
 
-    /// Returns the usage of the window in which a use at `at` counts; `None` if there is no such window.
+    /// Returns the usage of the window in which a use at `at` counts, or `None` if there is no such window.
     pub(super) fn get(&self, at: Timestamp) -> Option<&Used> {
         self.position(at).map(|place| &self.windows[place].1)
     }
@@ -73,7 +73,7 @@ impl FirstUse {
         self.position(at).map(|place| &mut self.windows[place].1)
     }
 
-    /// Returns the window in which a use at `at` counts; `None` if no window has begun. `open` has the times of the
+    /// Returns the window in which a use at `at` counts, or `None` if no window has begun. `open` has the times of the
     /// open reservations.
     ///
     /// An open reservation begins a window too. But a reservation can end without a use, so the window that it begins
@@ -91,7 +91,8 @@ impl FirstUse {
     }
 
     /// Returns the index of the window that contains `at`. If there is no such window, returns the index of the first
-    /// window that begins after `at` and less than one width after it. `None` if there is no such window either.
+    /// window that begins after `at` and less than one width after it. Returns `None` if there is no such window
+    /// either.
     fn position(&self, at: Timestamp) -> Option<usize> {
         let after_ms = |window: &Window| window.start_ms - at.unix_ms();
         let windows = || self.windows.iter().map(|(window, _)| window).enumerate();
@@ -139,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_window_begins_with_the_first_use_and_the_next_one_with_the_first_use_after_it() {
+    fn the_next_window_begins_with_the_first_use_after_the_previous_window() {
         let mut windows = FiveHours::new();
         assert_eq!(windows.window("09:00:00", &[]), None);
         windows.consume("09:10:00", "09:10:00");

@@ -65,7 +65,7 @@ impl Quota {
         Ok(Self { tracker: Arc::new(Tracker::open(path.as_ref(), options)?), limits })
     }
 
-    /// Returns the limit of `api`; `None` if no limit has this name.
+    /// Returns the limit of `api`, or `None` if no limit has this name.
     pub fn limit(&self, api: &str) -> Option<&Limit> {
         self.limits.get(api)
     }
@@ -120,8 +120,8 @@ impl Quota {
     /// has already counted other usage in the period.
     ///
     /// A quota remembers up to 1,024 sources that had a reading in the last seven days, and may forget all other
-    /// sources. A forgotten source is read from its start again. So that nothing counts twice, uses from before the
-    /// last reading of any forgotten source are ignored in new and forgotten sources.
+    /// sources. A forgotten source is read from its start again. Once a source was forgotten, new and forgotten sources
+    /// count only uses that are later than the last reading of all forgotten sources. So nothing counts twice.
     ///
     /// # Errors
     /// The errors of [`record_consumption`](Self::record_consumption), except `Overflow`.
@@ -129,7 +129,7 @@ impl Quota {
         self.tracker.meter(self.limits.find::<u64>(api)?, reading)
     }
 
-    /// Returns how far a source was counted; `None` if the source is new or forgotten.
+    /// Returns how far a source was counted. Returns `None` if the source is new or forgotten.
     ///
     /// # Errors
     /// The errors of [`status`](Self::status).
@@ -212,8 +212,8 @@ impl Quota {
         self.resumed(&api, &step, reserved)
     }
 
-    /// Returns the holds that are open and have not expired, in the order of their ids. Holds whose API has no limit in
-    /// the unit of the hold are left out.
+    /// Returns the holds that are open and have not expired, in the order of their ids. Leaves out a hold if its API
+    /// has no limit, or if the limit is in another unit.
     ///
     /// # Errors
     /// - [`ErrorKind::Invalid`] if the clock is outside the years 0 to 9999.

@@ -185,7 +185,7 @@ impl Limits {
         self
     }
 
-    /// Returns the limit of `api`; `None` if the limit is unknown. An API that is not in the table may still have a
+    /// Returns the limit of `api`, or `None` if the limit is unknown. An API that is not in the table may still have a
     /// limit.
     pub fn get(&self, api: &str) -> Option<&Limit> {
         self.0.get(api)
@@ -469,7 +469,7 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_is_neither_enforced_nor_warned_of_by_default() {
+    fn a_limit_has_no_enforcement_and_no_warning_by_default() {
         let of = |text: &str| limit("1,", text).map(|limit| (limit.enforce, limit.warn.map(NonZeroU8::get))).unwrap();
         assert_eq!(of("1,"), (false, None));
         assert_eq!(of(r#"1, "enforce": true, "warn": 1,"#), (true, Some(1)));
@@ -489,7 +489,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_api_is_refused_with_the_known_ones() {
+    fn the_error_for_an_unknown_api_lists_the_known_apis() {
         for error in
             [Limits::bundled().find::<u64>("openai").unwrap_err(), Limits::bundled().find::<Usd>("openai").unwrap_err()]
         {

@@ -7,8 +7,8 @@
 //!   **released**, or when it expires. Only a settlement consumes an amount: the amount that the call has used. A hold
 //!   can also be **kept** beyond its process, so that another process **resumes** and ends it.
 //! - A **budget** is a quota of US dollars.
-//! - A **source** is a file that grows, such as the file of a session. A **reading** reports what was used according
-//!   to some of these bytes.
+//! - A **source** is a file that grows, such as the file of a session. A **reading** reports what was used according to
+//!   some bytes of a source.
 //! - An **observed** window is a vendor's report of how much of a subscription is used. A quota never adds observed
 //!   amounts to the amounts that it counts itself.
 

@@ -25,7 +25,8 @@ pub struct QuotaOptions {
 }
 
 impl QuotaOptions {
-    /// Returns the defaults: the bundled limits, holds of ten minutes, and [`JournalOptions::new`] with `clock`.
+    /// Returns the defaults: the bundled limits, holds (reserved amounts) that expire after ten minutes, and
+    /// [`JournalOptions::new`] with `clock`.
     pub fn new(clock: Clock) -> Self {
         let hold_life = Duration::from_secs(10 * 60);
         Self { limits: Limits::bundled(), hold_life, journal: JournalOptions::new(clock) }

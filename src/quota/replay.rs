@@ -69,10 +69,10 @@ enum Step {
 pub struct LimitUse<'l> {
     /// The limit.
     pub limit: &'l Limit,
-    /// The start of the window; `None` if the period is [`Period::Total`], or if the window begins before the year 0.
+    /// The start of the window. `None` if the period is [`Period::Total`], or if the window begins before the year 0.
     pub start: Option<Timestamp>,
-    /// The end of the window, exclusive; `None` if the period is [`Period::Total`], or if the window ends after the year
-    /// 9999.
+    /// The end of the window, exclusive. `None` if the period is [`Period::Total`], or if the window ends after the
+    /// year 9999.
     pub end: Option<Timestamp>,
     /// The time at which the line was written.
     pub at: Timestamp,

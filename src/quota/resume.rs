@@ -59,9 +59,9 @@ impl<A: Amount> OpenHold<A> {
         self.reserved.expires_at
     }
 
-    /// Records that `actual` was used, and ends the hold, as [`Hold::settle`](super::Hold::settle) does. This also works
-    /// if the hold has expired: `actual` counts in full in the window in which the reservation was made. Together with
-    /// reservations that were granted in the meantime, more than the limit can then be used.
+    /// Records that `actual` was used, and ends the hold, as [`Hold::settle`](super::Hold::settle) does. This also
+    /// works if the hold has expired: `actual` counts in full in the window in which the reservation was made. More
+    /// than the limit can then be used, because other reservations may have been granted in the meantime.
     ///
     /// # Errors
     /// The errors of [`Hold::settle`](super::Hold::settle), and [`ErrorKind::Ended`](crate::ErrorKind::Ended) if the

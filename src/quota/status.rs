@@ -77,8 +77,8 @@ pub struct QuotaStatus<A = u64> {
     /// This amount can exceed `limit`, because usage is recorded in full even if less was reserved. A sum above the
     /// maximum is shown as the maximum, which is `u64::MAX`, or 18,446,744.07 USD.
     pub consumed: A,
-    /// The amount that is reserved in this window, in `unit`. It excludes holds that were settled or released, or have
-    /// expired.
+    /// The amount that is reserved in this window, in `unit`. It excludes reservations that were settled or released,
+    /// or have expired.
     pub held: A,
     /// The amount that can still be reserved, in `unit`: `limit − consumed − held`, or 0 if this difference is
     /// negative.
@@ -114,15 +114,15 @@ pub struct QuotaStatus<A = u64> {
     /// The end of this window, UTC. If the window ends after the year 9999, this is the last millisecond of that
     /// year.
     ///
-    /// `None` if the period is [`Period::Total`], which never restarts. Also `None` if the period is
+    /// `None` if the period is [`Period::Total`], which never restarts. It is also `None` if the period is
     /// [`Period::Hours`] and no window has begun, so that the whole quota remains. A window can begin with a
-    /// reservation that is later released or expires. The window then begins with the next use in it, or disappears
-    /// if there is no other use.
+    /// reservation that is later released or expires. The window then begins with the next use in it, or disappears if
+    /// there is no other use.
     pub resets_at: Option<Timestamp>,
 }
 
 impl<A: Amount> QuotaStatus<A> {
-    /// Creates the status of the quota of `limit` at `at` from the sums of the window.
+    /// Creates the status that the quota of `limit` has at `at`. `counted` has the sums of the window.
     pub(super) fn new(limit: &Limit, at: Timestamp, counted: Counted) -> Self {
         const DAY_MS: f64 = 86_400_000.0;
         let Sums { consumed, held, unknown, assumed, unknown_held, assumed_held } = counted.sums;

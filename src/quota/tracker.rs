@@ -97,7 +97,7 @@ impl Tracker {
         self.status_after(limit, seq, at, at)
     }
 
-    /// Returns how far `source` was counted for `limit`; `None` if the source is new or forgotten.
+    /// Returns how far `source` was counted for `limit`. Returns `None` if the source is new or forgotten.
     pub(super) fn metered(&self, limit: &Limit, source: &str) -> Result<Option<Metered>> {
         let progress = self.caught_up(0)?;
         let known = progress.fold.source(limit, source);
@@ -149,8 +149,7 @@ impl Tracker {
         self.granted(limit, &asked, line)
     }
 
-    /// Returns the request for a reservation. If the lines so far leave too little for it, returns the denial
-    /// instead.
+    /// Returns the request for a reservation. If too little of the limit remains, returns the denial instead.
     fn ask<A: Amount>(&self, limit: &Limit, amount: Option<A>) -> Result<Result<Asked, Denied<A>>> {
         let at = self.now()?;
         let (amount, certainty) = match (amount, limit.unknown) {
@@ -173,8 +172,8 @@ impl Tracker {
         Ok(Ok(asked))
     }
 
-    /// Returns the reservation that `line` requested. If earlier lines left too little for it, returns the denial
-    /// instead.
+    /// Returns the reservation that `line` requested. If too little of the limit remained after the earlier lines,
+    /// returns the denial instead.
     fn granted<A: Amount>(&self, limit: &Limit, asked: &Asked, line: u64) -> Result<Result<Reserved<A>, Denied<A>>> {
         let mut progress = self.caught_up(line)?;
         if !progress.fold.is_open(limit, line) {
@@ -256,7 +255,7 @@ impl Tracker {
         Ok(open.map(reserved).collect())
     }
 
-    /// Returns the API and the unit of the open reservation that line `hold` made, and the reservation.
+    /// Returns the open reservation that line `hold` made, after its API and its unit.
     pub(super) fn held(&self, hold: u64) -> Result<(String, String, Reserved<u64>)> {
         let progress = self.caught_up(0)?;
         if let Some((unit, api, held)) = progress.fold.held(hold) {
@@ -286,8 +285,8 @@ impl Tracker {
         self.status_after(limit, seq, at, at)
     }
 
-    /// Appends a line that ends the reservation of line `hold`, and returns the line's number. Fails if the reservation
-    /// is not open any more.
+    /// Appends a line that ends the reservation that line `hold` made. Returns the number of the new line. Fails if the
+    /// reservation is not open any more.
     ///
     /// The reservation is looked up while the journal is locked. So if several processes end the same reservation, only
     /// the first one succeeds.
@@ -323,8 +322,8 @@ impl Tracker {
         self.sums(&mut *self.caught_up(0)?, limit, at)
     }
 
-    /// Returns the sums for `limit` in its window at `at`, over the lines that were read. If the fold has not counted
-    /// the window from the first line on, reads the journal again.
+    /// Returns the sums for `limit` in its window at `at`, over the lines that were read. If the window was not counted
+    /// from the first line on, reads the journal again.
     fn sums(&self, progress: &mut Progress, limit: &Limit, at: Timestamp) -> Result<Counted> {
         let counted = progress.fold.sums(limit, at);
         if progress.fold.missed().is_empty() {

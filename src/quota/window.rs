@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn each_period_by_the_calendar() {
+    fn each_period_begins_and_ends_as_in_the_calendar() {
         let at = "2026-02-14T14:23:45.678Z";
         assert_eq!(window(Period::Minute, at), "2026-02-14T14:23:00 2026-02-14T14:24:00");
         assert_eq!(window(Period::Hour, at), "2026-02-14T14:00:00 2026-02-14T15:00:00");
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_and_the_last_moment_of_all() {
+    fn windows_at_the_first_and_the_last_timestamp() {
         let (first, last) = ("0000-01-01T00:00:00.000Z", "9999-12-31T23:59:59.999Z");
         assert_eq!(window(Period::Week, first), "-0001-12-27T00:00:00 0000-01-03T00:00:00");
         assert_eq!(window(Period::Month, first), "0000-01-01T00:00:00 0000-02-01T00:00:00");
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn before_1970() {
+    fn windows_before_1970() {
         let at = "1969-12-31T23:59:59.999Z";
         assert_eq!(window(Period::Minute, at), "1969-12-31T23:59:00 1970-01-01T00:00:00");
         assert_eq!(window(Period::Week, at), "1969-12-29T00:00:00 1970-01-05T00:00:00");

@@ -67,7 +67,7 @@ impl Used {
 pub(super) struct RecentWindows(Vec<(Window, Used)>);
 
 /// The largest number of windows that are remembered for a period. Sixteen windows are enough even for the shortest
-/// period, a minute. A hold lasts ten minutes by default, so a line is usually written less than sixteen minutes
+/// period, a minute. A reservation lasts ten minutes by default, so a line is usually written less than sixteen minutes
 /// after the time at which it counts.
 pub(super) const WINDOWS_MAX: usize = 16;
 
@@ -89,7 +89,7 @@ impl RecentWindows {
 
     /// Returns the usage of `window`, so that the caller can add a use of the past that a line reports at `now`.
     /// Returns `None` if the window does not contain `now` and is not remembered; the use then does not count. So the
-    /// report of an old session does not begin an old window, and does not make a newer window forgotten.
+    /// report of an old session does not begin an old window, which would take the place of a newer window.
     pub(super) fn late(&mut self, window: Window, now: Timestamp) -> Option<&mut Used> {
         if window.contains(now) { Some(self.last(window)) } else { self.get_mut(window) }
     }

@@ -34,7 +34,7 @@ impl Zone {
         Self { name: Cow::Owned(name.to_owned()), rules: Some(Arc::new(rules)) }
     }
 
-    /// Returns UTC or a fixed offset such as `+05:45`; `None` for any other name.
+    /// Returns UTC or a fixed offset such as `+05:45`. Returns `None` for any other name.
     pub(super) fn built_in(name: &str) -> Option<Self> {
         if name == "UTC" {
             return Some(Self::UTC);

@@ -71,18 +71,19 @@ pub struct CostOverTime {
     pub slice: &'static str,
     /// The number of executions that used a model. Executions without a model are only in `without_model`.
     pub executions: u64,
-    /// The known cost of these executions, in US dollars; `None` if no cost is known.
+    /// The known cost of these executions, in US dollars, or `None` if no cost is known.
     pub cost: Option<Usd>,
     /// The number of these executions whose cost is unknown for at least one of their models.
     pub unpriced: u64,
     /// The number of executions that used no model, and so have no cost.
     pub without_model: u64,
-    /// The number of these executions whose cost includes an amount of `at_standard_cost`.
+    /// The number of executions with a model whose cost includes a part of `at_standard_cost`.
     pub at_standard: u64,
     /// The part of `cost` that was computed with a standard price, because no more specific price is known. `None` if
     /// there is no such part.
     pub at_standard_cost: Option<Usd>,
-    /// The number of these executions whose cost is a lower bound, because the final usage of a call was not reported.
+    /// The number of executions with a model whose cost is a lower bound, because the final usage of a call was not
+    /// reported.
     pub lower_bounds: u64,
     /// The series with the highest costs, the highest first.
     pub series: Vec<CostSeries>,
@@ -96,9 +97,9 @@ pub struct CostOverTime {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct CostSeries {
-    /// The skill or the model; `None` if the model is unknown.
+    /// The skill or the model. `None` if the model is unknown.
     pub name: Option<String>,
-    /// The known cost in US dollars; `None` if no cost is known.
+    /// The known cost in US dollars, or `None` if no cost is known.
     pub cost: Option<Usd>,
 }
 
@@ -119,7 +120,7 @@ pub struct TimeSlice {
     pub lower_bounds: u64,
     /// The cost of each series in this bar, in the order of `series`. `None` if no cost is known.
     pub parts: Vec<Option<Usd>>,
-    /// The cost of this bar that is in none of the `series`. `None` if there are none, or if no cost is known.
+    /// The cost of this bar that is in none of the `series`. `None` if this cost is 0 or unknown.
     pub others: Option<Usd>,
 }
 
@@ -131,7 +132,7 @@ pub struct SkillCosts {
     pub rows: Vec<SkillRow>,
     /// The number of other skills.
     pub others: u64,
-    /// The known cost of the other skills together; `None` if no cost is known.
+    /// The known cost of the other skills together. `None` if this cost is 0 or unknown.
     pub others_cost: Option<Usd>,
     /// The number of executions of the other skills whose cost is unknown.
     pub others_unpriced: u64,
@@ -145,7 +146,7 @@ pub struct SkillRow {
     pub skill: String,
     /// The number of executions of the skill that used a model.
     pub executions: u64,
-    /// The known cost of these executions in US dollars; `None` if no cost is known.
+    /// The known cost of these executions in US dollars, or `None` if no cost is known.
     pub cost: Option<Usd>,
     /// The number of these executions whose cost is unknown.
     pub unpriced: u64,
@@ -154,7 +155,7 @@ pub struct SkillRow {
     /// The known cost of this skill as a share of the known cost of all skills. `None` if one of these costs is
     /// unknown, or if the cost of all skills is 0.
     pub share: Option<f64>,
-    /// The share of successes among the executions with a known outcome; `None` if no outcome is known.
+    /// The share of successes among the executions with a known outcome, or `None` if no outcome is known.
     pub success_rate: Option<f64>,
     /// The cost of the skill in each bar of [`CostOverTime::slices`]. `None` if no cost is known.
     pub slices: Vec<Option<Usd>>,
@@ -290,12 +291,12 @@ fn cost_in(sum: Option<&Sum>) -> Option<Usd> {
     sum.map_or(Some(Usd::ZERO), |sum| sum.cost)
 }
 
-/// Returns `all` minus the known parts; `None` if `all` is unknown.
+/// Returns `all` minus the known parts, or `None` if `all` is unknown.
 fn rest(all: Option<Usd>, parts: impl Iterator<Item = Option<Usd>>) -> Option<Usd> {
     parts.flatten().try_fold(all?, Usd::checked_sub)
 }
 
-/// Returns `part` ÷ `all`; `None` if one of them is unknown, or if `all` is not above 0.
+/// Returns `part` ÷ `all`. Returns `None` if one of them is unknown, or if `all` is not above 0.
 pub(super) fn share(part: Option<Usd>, all: Option<Usd>) -> Option<f64> {
     let all = all.filter(|all| *all > Usd::ZERO)?;
     Some(part?.pico() as f64 / all.pico() as f64)
@@ -315,7 +316,7 @@ fn following(start: &str, by: CostBy) -> Option<String> {
     }
 }
 
-/// Returns the earliest start and the latest start or end of the executions; `None` without executions.
+/// Returns the earliest start and the latest start or end of the executions. Returns `None` if there are no executions.
 pub(super) fn range(skills: &Baselines) -> Option<(Timestamp, Timestamp)> {
     let periods = || skills.iter().map(|(_, baseline)| baseline.period);
     periods().map(|period| period.start).min().zip(periods().map(|period| period.end).max())

@@ -14,7 +14,7 @@ use crate::quota::{Amount, QuotaStatus, WarningLevel};
 
 /// The largest number of characters of a reason or a fault.
 const TEXT_CHARS_MAX: usize = 300;
-/// The largest number of faults, and of reasons of a gate.
+/// The largest number of faults that a report lists, and of reasons of a gate.
 const LISTED_MAX: usize = 8;
 /// The largest number of quotas.
 const QUOTAS_MAX: usize = 20;
@@ -42,10 +42,10 @@ pub struct LedgerReport {
     pub malformed_lines: u64,
     /// Whether lines of the ledger are damaged or missing.
     pub integrity: Integrity,
-    /// The gate of the latest run; `None` if none of the last [`RUN_SOUGHT_MAX`](Self::RUN_SOUGHT_MAX) records has a
-    /// `run_id`, or if the ledger could not be verified.
+    /// The verdict of the gate, which checks whether the latest run is fully logged. `None` if none of the last
+    /// [`RUN_SOUGHT_MAX`](Self::RUN_SOUGHT_MAX) records has a `run_id`, or if the ledger could not be verified.
     pub gate: Option<GateSummary>,
-    /// The comparison with the latest frozen baselines; `None` if no baselines are frozen.
+    /// The comparison with the latest frozen baselines, or `None` if no baselines are frozen.
     pub comparison: Option<ComparisonSummary>,
     /// The cost by day, week or month.
     pub cost: CostOverTime,
@@ -154,15 +154,17 @@ impl LedgerReport {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct ReportedPeriod {
-    /// The earliest start of an execution that was requested; `None` without a limit.
+    /// The report has only executions that started at or after this time, or on or after this day. `None` if there is
+    /// no such limit.
     pub since: Option<String>,
-    /// The latest start of an execution that was requested; `None` without a limit.
+    /// The report has only executions that started before this time, or on or before this day. `None` if there is no
+    /// such limit.
     pub until: Option<String>,
     /// The time zone in which days begin and end.
     pub zone: String,
-    /// The earliest start of an execution; `None` without executions.
+    /// The earliest start of an execution, or `None` if there are no executions.
     pub first: Option<Timestamp>,
-    /// The latest start or end of an execution; `None` without executions.
+    /// The latest start or end of an execution, or `None` if there are no executions.
     pub last: Option<Timestamp>,
 }
 
@@ -254,7 +256,7 @@ fn reason(reason: &GateReason) -> String {
     format!("{}{skill}{executions}", reason.rule)
 }
 
-/// The comparison of recent executions with frozen baselines.
+/// The comparison of recent executions with frozen baselines, which are computed once for a week and then never change.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct ComparisonSummary {
@@ -280,9 +282,9 @@ pub struct WorseMetric {
     pub skill: String,
     /// The key of the metric, such as `latency_ms`.
     pub metric: &'static str,
-    /// The value of the baseline; `None` if it is unknown.
+    /// The value of the baseline, or `None` if it is unknown.
     pub baseline: Option<f64>,
-    /// The recent value; `None` if it is unknown.
+    /// The recent value, or `None` if it is unknown.
     pub recent: Option<f64>,
     /// The number of executions from which the recent value was computed.
     pub recent_samples: u64,
@@ -339,7 +341,7 @@ pub struct QuotaBar {
     pub period: String,
     /// The time zone that decides when a period begins.
     pub zone: String,
-    /// The end of the window; `None` if the window never ends or has not begun.
+    /// The end of the window. `None` if the window never ends or has not begun.
     pub resets_at: Option<Timestamp>,
     /// The number of calls whose amount is unknown. `consumed` and `held` do not include them.
     pub amount_unknown: u64,
@@ -381,7 +383,7 @@ pub struct UnknownCount {
     pub figure: String,
     /// The number of unknown values.
     pub unknown: u64,
-    /// The number of all values, known or not; `None` if this number is unknown.
+    /// The number of all values, known or not. `None` if this number is unknown.
     pub of: Option<u64>,
     /// The things that are counted, such as `executions`.
     pub what: &'static str,

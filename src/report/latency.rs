@@ -1,4 +1,5 @@
-//! The latency of skills, now and in the frozen baselines.
+//! The latency of skills, now and in the frozen baselines. A frozen baseline is computed once for a week, and then
+//! never changes.
 
 use serde::Serialize;
 
@@ -35,23 +36,23 @@ pub struct LatencyRow {
     pub samples: u64,
     /// The number of executions in the period whose latency is unknown.
     pub unknown: u64,
-    /// The median of the period, in milliseconds; `None` if no latency is known.
+    /// The median of the period, in milliseconds, or `None` if no latency is known.
     pub p50_ms: Option<f64>,
-    /// The 95th percentile of the period, in milliseconds; `None` if no latency is known.
+    /// The 95th percentile of the period, in milliseconds, or `None` if no latency is known.
     pub p95_ms: Option<f64>,
-    /// The median of the frozen baseline, in milliseconds; `None` if it is unknown.
+    /// The median of the frozen baseline, in milliseconds, or `None` if it is unknown.
     pub baseline_p50_ms: Option<f64>,
     /// The number of latencies in the frozen baseline.
     pub baseline_samples: u64,
-    /// The median since the frozen week began, in milliseconds; `None` if it is unknown.
+    /// The median since the frozen week began, in milliseconds, or `None` if it is unknown.
     pub recent_p50_ms: Option<f64>,
     /// The number of latencies since the frozen week began.
     pub recent_samples: u64,
-    /// The change since the frozen week began, as a share of the baseline; `None` if it was not tested.
+    /// The change since the frozen week began, as a share of the baseline, or `None` if it was not tested.
     pub change: Option<f64>,
-    /// The 99 % confidence interval of `change`; `None` if it was not tested.
+    /// The 99 % confidence interval of `change`, or `None` if it was not tested.
     pub interval: Option<[f64; 2]>,
-    /// The verdict of the comparison; `None` if no baselines are frozen, or if they do not have this skill.
+    /// The verdict of the comparison. `None` if no baselines are frozen, or if they do not have this skill.
     pub verdict: Option<Verdict>,
 }
 

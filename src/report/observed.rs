@@ -41,11 +41,11 @@ pub struct ExecutionRow {
     pub skill: String,
     /// When the execution began, UTC.
     pub start: Timestamp,
-    /// The duration of the execution, in milliseconds; `None` if the duration is unknown.
+    /// The duration of the execution, in milliseconds, or `None` if the duration is unknown.
     pub latency_ms: Option<u64>,
-    /// The cost of the execution; `None` if the cost is unknown.
+    /// The cost of the execution, or `None` if the cost is unknown.
     pub cost_usd: Option<Usd>,
-    /// Whether the execution succeeded; `None` if the outcome is unknown.
+    /// Whether the execution succeeded, or `None` if the outcome is unknown.
     pub succeeded: Option<bool>,
 }
 
@@ -122,7 +122,7 @@ impl Observations {
         list(&mut self.dearest, fields.cost_usd, fields);
     }
 
-    /// Adds an execution that is compared with frozen baselines.
+    /// Adds an execution that is compared with [frozen baselines](crate::baseline::FrozenBaselines).
     pub fn add_recent(&mut self, fields: &Fields<'_>) {
         self.recent.add_fields(fields);
     }

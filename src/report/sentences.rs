@@ -216,7 +216,7 @@ impl LedgerReport {
         }
     }
 
-    /// Returns a note on the skills that the table leaves out; `None` if the table has all skills.
+    /// Returns a note on the skills that the table leaves out, or `None` if the table has all skills.
     pub fn skills_note(&self) -> Option<String> {
         let skills = &self.skills;
         let unknown = match skills.others_unpriced {
@@ -320,7 +320,7 @@ impl LedgerReport {
         }
     }
 
-    /// Returns a note on the quotas that are left out; `None` if nothing is left out.
+    /// Returns a note on the quotas that are left out, or `None` if nothing is left out.
     pub fn quotas_note(&self) -> Option<String> {
         let (unused, left_out) = (self.quotas_unused, self.quotas_left_out);
         let others = [

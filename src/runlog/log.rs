@@ -1,4 +1,4 @@
-//! The facts of a run log.
+//! The facts of a run log, which describes one run (a group of executions).
 
 use std::collections::HashSet;
 
@@ -10,8 +10,8 @@ use crate::cost::{Count, PriceTable};
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::{Decision, ExecutionMetrics, Feedback, Status, Step, Timestamp, TracedError, Usd};
 
-/// The status of a run. The status is determined by the root executions, which no other execution of the run started.
-/// The status of a parent already reflects the status of its children.
+/// The status of a run. The status of the root executions determines it. A root execution is an execution that no other
+/// execution of the run started. The status of a parent already reflects the status of its children.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum LogStatus {
@@ -84,10 +84,10 @@ pub struct RunLog {
     /// context, the skill is used as its context. `registry_id` is the number of the error in the registry, such as
     /// `ERR-001`.
     pub errors: Vec<TracedError>,
-    /// The sum of the tag `conversations_processed` over the executions; `None` if no execution has the tag, or if one
+    /// The sum of the tag `conversations_processed` over the executions. `None` if no execution has the tag, or if one
     /// of its values is not a whole number.
     pub conversations_processed: Option<u64>,
-    /// The sum of the tag `messages_sent` over the executions; `None` if no execution has the tag, or if one of its
+    /// The sum of the tag `messages_sent` over the executions. `None` if no execution has the tag, or if one of its
     /// values is not a whole number.
     pub messages_sent: Option<u64>,
     /// The items of the tag `changes_made` of all executions. The value of the tag is a list of texts, or a single
@@ -103,8 +103,8 @@ pub struct RunLog {
     pub tokens_output: Count,
     /// All tokens of the executions that used a model.
     pub tokens_total: Count,
-    /// The exact sum of the known costs, in US dollars; `None` if no cost is known. If the cost of an execution was not
-    /// recorded, the sum of the costs of its calls is used.
+    /// The exact sum of the known costs, in US dollars, or `None` if no cost is known. If the cost of an execution was
+    /// not recorded, the sum of the costs of its calls is used.
     pub cost: Option<Usd>,
     /// The number of executions that used a model, and whose cost is unknown.
     pub unpriced: u64,
@@ -301,8 +301,8 @@ fn tagged<'r>(executions: &'r [ExecutionMetrics], tag: &'r str) -> impl Iterator
     executions.iter().filter_map(move |one| one.tags.get(tag)).filter(|value| !value.is_null())
 }
 
-/// Returns the sum of a tag over the executions that have it; `None` if no execution has the tag, or if a value is not
-/// a whole number.
+/// Returns the sum of a tag over the executions that have it. Returns `None` if no execution has the tag, or if a value
+/// is not a whole number.
 fn count(executions: &[ExecutionMetrics], tag: &str) -> Option<u64> {
     let mut counts = tagged(executions, tag).map(Value::as_u64).peekable();
     counts.peek()?;

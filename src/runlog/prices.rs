@@ -5,11 +5,11 @@ use super::text::{escape_markdown, or_unknown, unescape, unless_unknown};
 use crate::cost::PriceTable;
 use crate::metrics::{Call, CostProvenance, CostSource, ExecutionMetrics, LlmCall, Meter, Usage, Usd};
 
-/// The origin of the cost of the calls of one model.
+/// Says where the cost of the calls of one model comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PriceLine {
-    /// The model, as the vendor names it; `None` if it is unknown.
+    /// The model, as the vendor names it, or `None` if it is unknown.
     pub model: Option<String>,
     /// The origin of the cost.
     pub basis: PriceBasis,
@@ -22,12 +22,12 @@ pub enum PriceBasis {
     /// The cost was calculated with these prices. A meter is a kind of usage, such as input tokens. The price of a
     /// meter is for [`Meter::per`] units.
     Prices(Vec<(Meter, Usd)>),
-    /// The cost was calculated with a price table other than the one that was passed to
+    /// The cost was calculated with another price table, and not with the table that was passed to
     /// [`RunLog::new`](super::RunLog::new). The text is the version of that other table.
     NotAtHand(String),
-    /// The cost was calculated with the price table of this version, which was passed to
-    /// [`RunLog::new`](super::RunLog::new). The prices of the call are unknown, because the record lacks the tokens of
-    /// the call, or the table has no price for the call.
+    /// The cost was calculated with the price table that was passed to [`RunLog::new`](super::RunLog::new). The text is
+    /// the version of this table. The prices of the call are unknown, because the record lacks the tokens of the call,
+    /// or the table has no price for the call.
     ByTable(String),
     /// The vendor reported the cost.
     Reported,
@@ -90,7 +90,8 @@ fn basis(execution: &ExecutionMetrics, call: &LlmCall, prices: &PriceTable) -> P
     }
 }
 
-/// Returns true if `prices` has a price for the call, or for any call of its model if the usage is unknown.
+/// Returns true if `prices` has a price for the call. If the usage of the call is unknown, returns true if `prices` has
+/// a price for any call of the model.
 fn has_price(execution: &ExecutionMetrics, call: &LlmCall, prices: &PriceTable) -> bool {
     let any = || Call::new(&call.model_name, Usage::new(1, 1));
     let call = execution.call_of(call).unwrap_or_else(any);

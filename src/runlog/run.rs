@@ -113,8 +113,8 @@ fn without_reason(execution: &ExecutionMetrics) -> String {
     text
 }
 
-/// Returns the severity by the rule in the documentation of [`Severity`]. `ended` says whether the error ended the
-/// execution.
+/// Returns the severity that the rule in the documentation of [`Severity`] gives. `ended` says whether the error ended
+/// the execution.
 fn severity(execution: &ExecutionMetrics, ended: bool, is_resolved: bool) -> Severity {
     match (&execution.status, ended, is_resolved) {
         (Some(Status::Panicked | Status::Interrupted), true, _) => Severity::Critical,

@@ -113,8 +113,8 @@ fn closing(opening: char) -> Option<char> {
     }
 }
 
-/// Returns the length of the quotation at the beginning of `rest`, including its quotes; `None` if `rest` begins with
-/// other text. An apostrophe in a word is not a quote.
+/// Returns the length of the quotation at the beginning of `rest`, including its quotes, or `None` if `rest` begins
+/// with other text. An apostrophe in a word is not a quote.
 fn quoted(rest: &[char], before: Option<char>) -> Option<usize> {
     let closing = closing(*rest.first()?).filter(|_| !before.is_some_and(char::is_alphanumeric))?;
     let line = rest[1..].iter().take(QUOTED_CHARS_MAX).take_while(|c| **c != '\n');

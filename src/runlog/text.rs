@@ -141,7 +141,7 @@ pub(super) fn unless_unknown(markdown: &str, unknown: &str) -> Option<String> {
     (markdown != unknown).then(|| unescape(markdown))
 }
 
-/// Returns the cells of a table row, without the spaces around them; `None` if `row` is not a table row.
+/// Returns the cells of a table row, without the spaces around them, or `None` if `row` is not a table row.
 pub(super) fn cells(row: &str) -> Option<Vec<&str>> {
     let row = row.strip_prefix('|')?;
     let (mut cells, mut start, mut escaped) = (Vec::new(), 0, false);

@@ -19,7 +19,7 @@ use super::span::{Open, Opens};
 use super::to_record;
 use crate::ledger::{Execution, Ledger};
 
-/// The default length of the queue.
+/// The default length of the queue, in records.
 const QUEUE: usize = 8_192;
 /// The maximum number of calls that one execution lists. Further calls become separate executions, so that the record
 /// of a long run does not exceed the maximum length of a line.
@@ -123,7 +123,7 @@ impl LedgerLayer {
                 break;
             }
         }
-        // The execution of these calls has closed, or lists as many calls as it may.
+        // The execution of these calls has closed, or already lists the maximum number of calls.
         for call in calls {
             let Some(mut execution) = self.begin(span, call.role, &call.attributes, true) else { continue };
             if let Some(begun) = call.begun {
@@ -179,7 +179,7 @@ impl<S: Subscriber + for<'s> LookupSpan<'s>> Layer<S> for LedgerLayer {
             (Some(role), Some(execution)) if may_rename => to_record::rename(execution, role, &open.attributes),
             _ => Ok(()),
         };
-        // The hook for warnings is code of the user too, so release the lock first.
+        // The function that receives warnings is code of the user too, so release the lock first.
         drop(extensions);
         if let Err(error) = renamed {
             self.ledger.warn(&error);

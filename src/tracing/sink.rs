@@ -153,8 +153,8 @@ impl Drop for Queue {
             return;
         }
         drop(sender);
-        // The last owner of the queue can be the ledger's hook for warnings, which runs in that thread. A thread cannot
-        // wait for itself.
+        // The last owner of the queue can be the function that receives the ledger's warnings, which runs in that
+        // thread. A thread cannot wait for itself.
         if thread.thread().id() != std::thread::current().id() {
             let _ = thread.join();
         }
@@ -167,7 +167,8 @@ fn store_all(queue: &Receiver<Message>, ledger: &Ledger, bound: usize, dropped: 
         let (mut ended, mut flushed) = (Vec::new(), Vec::new());
         for message in std::iter::once(first).chain(queue.try_iter().take(BATCH - 1)) {
             match message {
-                // A hook for warnings is code of the user, which may panic. Store the other records even then.
+                // The function that receives warnings is code of the user, which may panic. Store the other records
+                // even then.
                 Message::Store(finished) => {
                     ended.extend(catch_unwind(AssertUnwindSafe(|| finished.complete())).ok());
                 }

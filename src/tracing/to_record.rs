@@ -23,8 +23,8 @@ pub(super) fn skill(role: Role, attributes: &Attributes) -> Skill {
     Skill::new(role.skill(attributes), version(attributes).unwrap_or(UNKNOWN_VERSION)).run(run)
 }
 
-/// Changes the name, the version and the run of an execution to what the attributes state. Fails if the begin mark
-/// cannot be changed.
+/// Changes the name, the version and the run of an execution to what the attributes state. Fails if the begin mark,
+/// which says in the ledger's files that the execution has begun, cannot be changed.
 pub(super) fn rename(execution: &mut Execution, role: Role, attributes: &Attributes) -> Result<()> {
     let record = execution.record_mut();
     identify(&mut record.run, attributes);
@@ -117,7 +117,7 @@ fn describe(record: &mut ExecutionMetrics, span: &Ended) {
 /// both report the same call, which is listed once. So of `call` and the inner calls that ask the model for the same
 /// kind of work, the list has:
 ///
-/// - the inner calls, if `call` reports no usage, or as much usage as they do together,
+/// - the inner calls, if `call` reports no usage, or the same usage as all inner calls together,
 /// - `call`, if only `call` reports usage,
 /// - all of them, if their usage differs.
 pub(super) fn with_inner(call: Ended, mut inner: Vec<Ended>) -> Vec<Ended> {

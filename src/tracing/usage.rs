@@ -30,7 +30,7 @@ fn with_parts(whole: u64, parts: u64) -> u64 {
     if parts > whole { whole.saturating_add(parts) } else { whole }
 }
 
-/// Reads the usage that Langfuse's attributes hold: its own keys `input` and `output`, or those of OpenAI.
+/// Reads the usage that Langfuse's attributes hold: its own keys `input` and `output`, or the keys of OpenAI.
 fn of_json(text: &str) -> Option<Usage> {
     let json: Value = serde_json::from_str(text).ok()?;
     match (json.get("input").and_then(Value::as_u64), json.get("output").and_then(Value::as_u64)) {

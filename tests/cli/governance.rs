@@ -395,7 +395,7 @@ fn a_week_without_escalations_ends_with_0() {
     assert_eq!(
         piped(&place, &["escalate", "--since", "2026-11-16", "--until", "2026-11-18"]).answer(0),
         "2026-11-16T00:00:00.000Z to 2026-11-19T00:00:00.000Z: executions 4, escalations 0\n\
-         not tested: QC failure rate spikes \"qc-grader\": 1 results are known, and 0 to compare with; at least 30 of each are needed\n"
+         not tested: QC failure rate spikes \"qc-grader\": results: 1, results to compare with: 0; at least 30 of each are needed\n"
     );
 }
 
@@ -459,7 +459,7 @@ fn lost_records_are_reported() {
          human: repeated missing logs: \
          0 of 4 executions did not finish: 0 interrupted, 0 in flight for over 24 h; records lost: 3\n  \
          99 % interval 0.0% … 62.4%\n\
-         not tested: QC failure rate spikes \"qc-grader\": 1 results are known, and 0 to compare with; at least 30 of each are needed\n"
+         not tested: QC failure rate spikes \"qc-grader\": results: 1, results to compare with: 0; at least 30 of each are needed\n"
     );
     assert!(escalate("2026-11-17").answer(0).contains("escalations 0"));
 }

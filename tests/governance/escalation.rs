@@ -348,7 +348,7 @@ fn too_few_results_are_not_judged() {
     let unjudged: Vec<_> = report.unjudged.iter().map(|unjudged| (unjudged.trigger, &*unjudged.why)).collect();
     assert_eq!(
         unjudged,
-        [(Trigger::QcFailureSpike, "40 results are known, and 29 to compare with; at least 30 of each are needed")]
+        [(Trigger::QcFailureSpike, "results: 40, results to compare with: 29; at least 30 of each are needed")]
     );
     controls(&mut log, BEFORE, QcOutcome::Pass, 1);
     let report = log.report();

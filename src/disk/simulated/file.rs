@@ -112,7 +112,7 @@ fn pages(changes: &[Change]) -> impl Iterator<Item = &PageWrite> {
     changes.iter().filter_map(Change::page)
 }
 
-/// Returns `durable` with those of the `doubtful` changes that `choices` selects.
+/// Returns what is on the disk after a power cut: `durable`, with the `doubtful` changes that `choices` selects.
 fn survivor(durable: &Content, doubtful: &[Change], choices: &mut Choices) -> Content {
     let mut content = durable.clone();
     let len = surviving_len(durable.len, doubtful, choices);
@@ -138,7 +138,8 @@ fn survivor(durable: &Content, doubtful: &[Change], choices: &mut Choices) -> Co
     content
 }
 
-/// Returns one of the `versions` of a page, or a mixture of their sectors. `versions` begins with the oldest version.
+/// Returns one of the `versions` of a page, or a mixture of the sectors of these versions. `versions` begins with the
+/// oldest version.
 fn surviving_page(versions: &[Option<Page>], lean: Lean, random: &mut Random) -> Option<Page> {
     let lean = if random.below(8) == 0 { Lean::Any } else { lean };
     match lean {

@@ -42,23 +42,23 @@
 //!    depend on which pages survive.
 //! 5. **Holes.** If a page within the length of the file never reached the disk, the page reads as NULs.
 //! 6. **A sync that succeeds** makes the length and all bytes of the file durable, no matter which handle wrote the
-//!    bytes. It does not make the file's name durable.
+//!    bytes. Such a sync does not make the file's name durable.
 //! 7. **A sync that fails** marks the pages written since the last sync as clean. Reads still see these pages in the
 //!    cache, but the pages may or may not have reached the disk. A later sync writes such a page only if the page was
 //!    written again after the failed sync. The length stays dirty: the next successful sync makes it durable. ext4 and
 //!    XFS behave like this (Rebello et al., "Can Applications Recover from fsync Failures?", 2020). A sync that a
 //!    signal interrupts loses nothing.
-//! 8. **Names.** Creating, renaming, linking and removing a file change its directory. A power cut keeps
-//!    all changes before the last successful [`sync_dir`](crate::disk::Storage::sync_dir) of the directory. Of the later
-//!    changes, it keeps the first ones, and loses the rest. It can lose none of them or all of them. How many it loses
-//!    does not depend on other directories. If a rename replaces a file,
-//!    the name refers to the old or the new file, and is never missing. Creating a directory is a change of its parent.
-//!    If that change is lost, everything in the new directory is lost.
+//! 8. **Names.** Creating, renaming, linking and removing a file change its directory. A power cut keeps all changes
+//!    before the last successful [`sync_dir`](crate::disk::Storage::sync_dir) of the directory. Of the later changes,
+//!    it keeps the first ones and loses the rest. It may also keep all of them, or none. How many it keeps does not
+//!    depend on other directories. If a rename replaces a file, the name refers to the old or the new file, and is
+//!    never missing. Creating a directory is a change of its parent. If that change is lost, everything in the new
+//!    directory is lost.
 //! 9. **A move between directories** leaves the file under its old name, its new name, or both, but always under one.
 //!    When the removal of the old name becomes durable, the new name becomes durable too. So do all changes of the new
 //!    directory that were made before the move.
-//! 10. **A call that the crash interrupts** leaves a state that a crash right before or right after the call can also
-//!     leave. A kill can also shorten a write. Inject [`InjectedFault::Short`] to test this.
+//! 10. **A crash during a call** leaves the same states as a crash right before or right after the call. A kill during
+//!     a write can also shorten the write. Inject [`InjectedFault::Short`] to test this.
 //!
 //! With the exceptions listed below, the model covers the states that ext4 and XFS on Linux can leave after appends and
 //! in-place overwrites. It covers ext4 both with `data=ordered` and without a journal. It assumes that the medium keeps

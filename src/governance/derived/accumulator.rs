@@ -119,8 +119,8 @@ impl MetricsAccumulator {
     fn add_to_model(&mut self, record: &ExecutionMetrics, outcome: Option<&QcOutcome>) {
         let model = &record.model.name;
         match (record.kind == Kind::Qc, record.used_model()) {
-            // The control called this model itself. If the control succeeded, the model gets PASS. The verdict of the
-            // control does not matter here, because it is about the artifact of another execution.
+            // The quality control called this model itself. If the control succeeded, the model gets PASS. The verdict
+            // of the control does not matter here, because it is about the artifact of another execution.
             (true, true) if record.called_model() => {
                 count(&mut self.models, model, record.success().map(QcOutcome::of_success).as_ref());
                 self.controls.add(record);

@@ -1,5 +1,5 @@
-//! Matches quality controls with the executions that made the artifacts. A control that names a model without calling
-//! it counts for that model and needs no match.
+//! Matches quality controls, which are executions that judge an artifact, with the executions that made the artifacts.
+//! A control that names a model without calling it counts for that model and needs no match.
 
 use std::collections::{BTreeMap, HashMap};
 

@@ -15,10 +15,10 @@ use crate::metrics::{ExecutionMetrics, Usd};
 /// Metrics of a production, computed from the executions of a run, a period, or a whole ledger. Unknown values never
 /// count as 0. The number of executions that lack a value has its own field, such as `unknown`.
 ///
-/// A **shot** (a clip of a scene) is identified by its `scene_id` and `shot_id`, across all runs. Its
-/// **regenerations** are the attempts after the first one. The **outcome** of an execution is PASS, FAIL or FIX. A
-/// **tier** is a class of models. Outcomes and tiers have the same values as the columns `outcome` and `tier` of the
-/// [CSV export](crate::export::csv).
+/// A **shot** (a clip of a scene) is identified by its `scene_id` and `shot_id`, across all runs. Its **regenerations**
+/// are the attempts after the first one. The **outcome** of an execution is PASS, FAIL or FIX. A **tier** is a class of
+/// models. A **quality control** is an execution that judges the artifact of another execution. Outcomes and tiers have
+/// the same values as the columns `outcome` and `tier` of the [CSV export](crate::export::csv).
 ///
 /// ```
 /// use runledger::governance::derived::DerivedMetrics;
@@ -80,7 +80,7 @@ pub struct DerivedMetrics {
     /// How often each entry of `qc_violations` was found. `unknown` counts the executions with the outcome FAIL or FIX
     /// that list no violation.
     pub qc_violations: Tally,
-    /// The types of shots, sorted by name. Each says whether it is risky.
+    /// The types of shots, sorted by name. Each entry says whether the type is risky.
     pub shot_types: Vec<ShotType>,
     #[serde(skip)]
     skipped: Skipped,
@@ -148,11 +148,11 @@ pub struct Counted {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct SceneCost {
-    /// The scene; `None` for the executions that name no scene.
+    /// The scene, or `None` for the executions that name no scene.
     pub scene_id: Option<String>,
     /// The number of executions that used a model for the scene.
     pub executions: u64,
-    /// The exact sum of the known costs, in US dollars; `None` if no cost is known.
+    /// The exact sum of the known costs, in US dollars, or `None` if no cost is known.
     pub cost_usd: Option<Usd>,
     /// The number of executions without a cost, or without the cost of one of their models.
     pub unpriced: u64,
@@ -162,7 +162,7 @@ pub struct SceneCost {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct ModelOutcomes {
-    /// The model; `None` for the executions that used a model but do not name it.
+    /// The model, or `None` for the executions that used a model but do not name it.
     pub model: Option<String>,
     /// The outcomes that count for the model.
     #[serde(flatten)]
@@ -177,7 +177,7 @@ pub struct Outcomes {
     pub known: u64,
     /// The number of executions with the outcome FAIL.
     pub failed: u64,
-    /// The share of failures among the known outcomes, from 0 to 1; `None` if no outcome is known.
+    /// The share of failures among the known outcomes, from 0 to 1, or `None` if no outcome is known.
     pub failure_rate: Option<f64>,
     /// The number of executions whose outcome is unknown.
     pub unknown: u64,

@@ -1,4 +1,5 @@
-//! Regenerations and failures of shots, and of their types.
+//! The regenerations and failures of shots, and of types of shots. A shot is a clip of a scene. A regeneration is an
+//! attempt after the first one.
 
 use std::collections::BTreeMap;
 
@@ -15,10 +16,10 @@ pub struct Shots {
     pub shots: u64,
     /// The number of shots for which no execution gives a `regen_count`.
     pub regenerations_unknown: u64,
-    /// The sum of the regenerations of the shots with a known count; `None` if no count is known. The count of a shot
-    /// is the highest `regen_count` of its executions.
+    /// The sum of the regenerations of the shots with a known count, or `None` if no count is known. The count of a
+    /// shot is the highest `regen_count` of its executions.
     pub regenerations: Option<u128>,
-    /// The average number of regenerations of the shots with a known count; `None` if no count is known.
+    /// The average number of regenerations of the shots with a known count, or `None` if no count is known.
     pub average_regenerations: Option<f64>,
     /// The outcomes of the executions that worked on these shots.
     pub outcomes: Outcomes,
@@ -28,8 +29,8 @@ pub struct Shots {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct ShotType {
-    /// The type of the shots; `None` if it is unknown. The type of a shot comes from the first of its executions that
-    /// has a `shot_type`.
+    /// The type of the shots, or `None` if it is unknown. The type of a shot comes from the first of its executions
+    /// that has a `shot_type`.
     pub shot_type: Option<String>,
     /// How often the shots of this type were regenerated, and how often their executions failed.
     #[serde(flatten)]
@@ -42,8 +43,8 @@ pub struct ShotType {
     /// [`HIGH_RISK_TIMES_AVERAGE`](DerivedMetrics::HIGH_RISK_TIMES_AVERAGE) times as large as for all shots together.
     /// `None` if there are too few executions, or if the type is unknown.
     pub risky_failures: Option<bool>,
-    /// True if `risky_regenerations` or `risky_failures` is true, and false if both are false. Otherwise `None`: at
-    /// least one of them is unknown.
+    /// True if `risky_regenerations` or `risky_failures` is true, and false if both are false. Otherwise `None`,
+    /// because at least one of the two is unknown.
     pub high_risk: Option<bool>,
 }
 

@@ -186,7 +186,7 @@ impl Judge<'_> {
             if found.whole.min(reference.whole) < samples_min {
                 let Question { trigger, subject, model, .. } = question;
                 let why = format!(
-                    "{} results are known, and {} to compare with; at least {samples_min} of each are needed",
+                    "results: {}, results to compare with: {}; at least {samples_min} of each are needed",
                     found.whole, reference.whole
                 );
                 self.unjudged.push(Unjudged { trigger, subject: Some(subject), model, why });

@@ -7,8 +7,8 @@ use super::{Escalations, Evidence};
 use crate::error::Result;
 
 impl Escalations {
-    /// Returns an empty window with the same policy and the same times. Several threads can then each add a part of a
-    /// ledger to a window of their own, and [`merge`](Self::merge) joins the windows.
+    /// Returns empty `Escalations` with the same policy and for the same window. Several threads can each add a part of
+    /// a ledger to a value of their own, and [`merge`](Self::merge) joins the values.
     #[must_use]
     pub fn empty(&self) -> Self {
         Self {
@@ -29,7 +29,7 @@ impl Escalations {
     }
 
     /// Adds the records of `later`, which [`empty`](Self::empty) created. In the ledger, the records of `later` must
-    /// come after all records of this window.
+    /// come after all records of `self`.
     ///
     /// # Errors
     /// Fails with [`ErrorKind::Overflow`](crate::ErrorKind::Overflow) if a sum of costs exceeds the range of

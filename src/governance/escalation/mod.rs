@@ -97,8 +97,8 @@ pub struct Escalations {
 }
 
 impl Escalations {
-    /// Creates an empty window from `since` (inclusive) to `until` (exclusive). If `until` is `None`, the window has no
-    /// end.
+    /// Creates empty `Escalations` for the window from `since` (inclusive) to `until` (exclusive). If `until` is
+    /// `None`, the window has no end.
     ///
     /// # Errors
     /// Fails with [`ErrorKind::Invalid`](crate::ErrorKind::Invalid), with one detail for each invalid value of the
@@ -148,8 +148,8 @@ impl Escalations {
         Ok(())
     }
 
-    /// Adds an execution that is in flight at `now` and does not have a record yet. The execution is counted only if it
-    /// started in the window and has been in flight for longer than `in_flight_hours_max`.
+    /// Adds an execution that is in flight at `now`: it has begun, and does not have a record yet. The execution is
+    /// counted only if it started in the window and has been in flight for longer than `in_flight_hours_max`.
     pub fn add_in_flight(&mut self, begun: &ExecutionMetrics, now: Timestamp) {
         let age_ms = now.unix_ms() - begun.timestamp_start.unix_ms();
         let longest_ms = i128::from(self.policy.in_flight_hours_max) * i128::from(HOUR_MS);

@@ -173,7 +173,7 @@ pub enum Statistic {
         estimated_usd: Usd,
         /// The sum of the costs, in US dollars.
         actual_usd: Usd,
-        /// The costs minus the estimates, as a share of the estimates; `None` if the sum of the estimates is 0.
+        /// The costs minus the estimates, as a share of the estimates, or `None` if the sum of the estimates is 0.
         relative: Option<f64>,
         /// The 99 % confidence interval of the mean difference between cost and estimate, in US dollars. `None` for
         /// fewer than two executions, or if the sum of squares overflows.
@@ -233,7 +233,7 @@ pub struct Escalation {
     pub recipient: Recipient,
     /// The reason for the escalation.
     pub trigger: Trigger,
-    /// The skill, or the tier for [`Trigger::DriftWithTier`]; `None` if the escalation is about the window as a whole.
+    /// The skill, or the tier for [`Trigger::DriftWithTier`]. `None` if the escalation is about the window as a whole.
     pub subject: Option<String>,
     /// The model, if a model underperforms.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -270,7 +270,7 @@ impl fmt::Display for Escalation {
 }
 
 impl fmt::Display for Unjudged {
-    /// Writes one line, such as `QC failure rate spikes "qc-grader": 40 results are known, and 29 to compare with; …`.
+    /// Writes one line, such as `QC failure rate spikes "qc-grader": results: 40, results to compare with: 29; …`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write_line(f, self.trigger, [&self.subject, &self.model], &self.why)
     }
@@ -290,7 +290,7 @@ fn write_line(f: &mut fmt::Formatter<'_>, trigger: Trigger, names: [&Option<Stri
 pub struct EscalationReport {
     /// The start of the window, UTC.
     pub since: Timestamp,
-    /// The end of the window, UTC, exclusive; `None` if the window has no end.
+    /// The end of the window, UTC, exclusive, or `None` if the window has no end.
     pub until: Option<Timestamp>,
     /// The start, UTC, of the reference (the earlier period with which quality controls are compared).
     pub reference_since: Timestamp,

@@ -16,23 +16,23 @@ type Artifact = (Option<String>, String);
 struct Made {
     id: Uuid,
     skill: String,
-    /// The model; `None` if the record does not name exactly one model.
+    /// The model, or `None` if the record does not name exactly one model.
     model: Option<String>,
     tier: Option<String>,
-    /// Whether the execution succeeded; `None` if the outcome is unknown, or if the execution was cancelled.
+    /// Whether the execution succeeded. `None` if the outcome is unknown, or if the execution was cancelled.
     succeeded: Option<bool>,
 }
 
 /// The result of the quality control of an artifact.
 #[derive(Debug, Clone, Copy)]
 struct Control {
-    /// Whether the artifact was accepted; `None` if there is no verdict.
+    /// Whether the artifact was accepted, or `None` if there is no verdict.
     accepted: Option<bool>,
     drifted: bool,
 }
 
 impl Control {
-    /// Returns what the record says about the artifact; `None` if the record has no outcome and no drift category.
+    /// Returns what the record says about the artifact, or `None` if the record has no outcome and no drift category.
     fn of(record: &ExecutionMetrics) -> Option<Self> {
         let production = &record.production;
         let drifted = field::has_text(&production.drift_category);
@@ -77,7 +77,8 @@ impl Counts {
 /// The executions of a window that used a model, and the quality controls of their artifacts.
 #[derive(Debug, Default)]
 pub(super) struct Results {
-    /// The artifacts that went through quality control, by tier. An artifact that drifted is a bad result.
+    /// The artifacts that went through quality control, by tier. An artifact that drifted (deviates from the request)
+    /// is a bad result.
     pub(super) drift: BTreeMap<String, Counts>,
     /// The executions with a known result, by skill and model. An execution that failed, or whose artifact was not
     /// accepted, is a bad result.

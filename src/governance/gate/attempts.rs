@@ -74,8 +74,8 @@ fn judge_equal(skill: &str, shot: &str, attempts: &[Attempt], reasons: &mut Reas
 }
 
 /// Reports the numbers that are missing. `counts` are the numbers of all attempts at the shot by any skill, because
-/// another skill can have made the first attempts. An attempt without a number can be the missing one, so
-/// `unnumbered` counts such attempts.
+/// another skill can have made the first attempts. An attempt without a number can be the missing attempt. `unnumbered`
+/// is the number of such attempts.
 fn judge_gaps(
     skill: &str,
     shot: &str,

@@ -81,7 +81,7 @@ impl<'g> Run<'g> {
         self.last.insert(id, record.clone());
     }
 
-    /// Adds the last record of each execution. Call this after the last record of the ledger.
+    /// Adds the last record of each execution. Call this method after all records of the ledger were added with `add`.
     pub(super) fn add_last_records(&mut self) {
         for record in std::mem::take(&mut self.last).values() {
             self.add_last(record);
@@ -98,9 +98,9 @@ impl<'g> Run<'g> {
         self.members.push(member);
     }
 
-    /// Returns true if the execution names this run, and updates `started`. Otherwise returns false. An execution
-    /// that has a parent but no run is then added to `strays`. If this run is the parent run, the run of the
-    /// execution is added to `child_runs`.
+    /// Returns true if the execution names this run, and then updates `started`. Adds an execution that names a parent
+    /// but no run to `strays`. If an execution names this run as its parent run, adds the run of that execution to
+    /// `child_runs`.
     fn has(&mut self, record: &ExecutionMetrics) -> bool {
         if let (None, Some(parent)) = (&record.run.run_id, record.run.parent_execution_id) {
             self.strays.push((record.execution_id, parent, record.skill_name.clone()));

@@ -38,8 +38,9 @@ impl Member {
     }
 }
 
-/// Returns true if a hook recorded the execution, and the execution is the call of a tool itself. Such an execution
-/// has the name of the tool. Returns false for a skill or a sub-agent that a tool started.
+/// Returns true if a hook (a command that a coding agent calls) recorded the execution, and the execution is the call
+/// of a tool itself. Such an execution has the name of the tool. Returns false for a skill or a sub-agent that a tool
+/// started.
 ///
 /// If a person stops a coding agent, the agent never reports the end of the tool that was running. The hook then
 /// records the tool as interrupted. More about this tool cannot be known, so nothing is missing in the log.

@@ -83,7 +83,7 @@ impl Gate {
     }
 
     /// Sets the executions that the run must have. Without expectations, the gate can notice a missing execution only
-    /// because another record refers to it.
+    /// if another record refers to the execution.
     #[must_use]
     pub fn expected(self, expected: Expectations) -> Self {
         Self { expected, ..self }
@@ -92,9 +92,9 @@ impl Gate {
     /// Adds [spilled records](crate::LedgerReader::spilled): records of any run that could not be appended to the
     /// ledger so far. A record of the judged run counts as missing until it is in the ledger.
     ///
-    /// Read the executions in flight first, then these records, and then the records of the ledger. In any other
-    /// order, the gate may miss an execution that ends between two of these reads, or a record that is appended
-    /// between them.
+    /// Read the executions in flight (begun, but not ended) first, then these records, and then the records of the
+    /// ledger. In any other order, the gate may miss an execution that ends between two of these reads, or a record
+    /// that is appended between them.
     #[must_use]
     pub fn spilled(mut self, spilled: Vec<ExecutionMetrics>) -> Self {
         self.spilled.extend(spilled);

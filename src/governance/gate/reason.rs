@@ -20,8 +20,9 @@ use crate::metrics::{ExecutionMetrics, shortened};
 pub enum Rule {
     /// Every execution has a record in the ledger:
     ///
-    /// - Every execution has ended. If a hook recorded a tool of a coding agent as interrupted, the tool counts as
-    ///   ended. The reason is that the agent never reports the end of a tool that a person stops.
+    /// - Every execution has ended. A tool of a coding agent also counts as ended if a hook (a command that the agent
+    ///   calls) recorded the tool as interrupted. The reason is that the agent never reports the end of a tool that a
+    ///   person stops.
     /// - The ledger did not lose a record that may belong to the run.
     /// - All records of the run are in the ledger itself, and not in the spill. The spill holds the records that could
     ///   not be appended to the ledger so far.
@@ -50,10 +51,10 @@ pub enum Rule {
     /// Every record names its parent, if the policy requires a parent of this record. If the parent belongs to another
     /// run, the record also names a parent run. An execution whose parent belongs to the run names the run too.
     MissingParent,
-    /// All records of an execution are equal. Copies are allowed, because a new segment (file) of the ledger can
-    /// repeat lines of the previous segment. A different record may follow in two cases: if the earlier record says
-    /// interrupted or paused, or if the later record keeps all known values of the earlier one and adds others. The
-    /// later record is then used.
+    /// All records of an execution are equal. Copies are allowed, because a new segment (file) of the ledger can repeat
+    /// lines of the previous segment. A different record may follow in two cases. Either the earlier record says
+    /// interrupted or paused, or the later record keeps all known values of the earlier one and adds others. The later
+    /// record is then used.
     Overwritten,
     /// Every line of the ledger is a record.
     UnstructuredData,
@@ -89,9 +90,9 @@ impl fmt::Display for Rule {
 pub struct GateReason {
     /// The rule that is broken.
     pub rule: Rule,
-    /// The skill concerned; `None` if the reason is about the run or the ledger as a whole.
+    /// The skill concerned. `None` if the reason is about the run or the ledger as a whole.
     pub skill: Option<String>,
-    /// The field that the policy requires and that is missing; `None` for any other reason.
+    /// The field that the policy requires and that is missing, or `None` for any other reason.
     pub field: Option<Field>,
     /// The finding in words. Texts from records are quoted and escaped.
     pub found: String,

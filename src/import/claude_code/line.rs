@@ -7,7 +7,7 @@ use super::message::Message;
 use crate::import::lenient::{Flag, Text};
 use crate::metrics::Usd;
 
-/// The types of lines that have no work: the reader skips them.
+/// The types of lines that report no work of the agent. The reader skips these lines.
 const WITHOUT_WORK: [&str; 26] = [
     "agent-color",
     "agent-name",
@@ -37,7 +37,7 @@ const WITHOUT_WORK: [&str; 26] = [
     "worktree-state",
 ];
 
-/// Returns true if lines of this type are known to have no work.
+/// Returns true if lines of this type are known to report no work of the agent.
 pub(super) fn has_no_work(kind: &str) -> bool {
     WITHOUT_WORK.contains(&kind)
 }

@@ -1,4 +1,4 @@
-//! A file of a session, or of a sub-agent.
+//! The file of a session of Claude Code, or of a sub-agent.
 
 use std::collections::HashMap;
 
@@ -19,7 +19,7 @@ const SOURCE: &str = "claude-code";
 #[derive(Debug, Default)]
 pub struct Session {
     origin: Origin,
-    /// The id of the sub-agent that wrote this file; `None` if the file is that of a session.
+    /// The id of the sub-agent that wrote this file, or `None` if the file is that of a session.
     agent: Option<String>,
     /// True if a line of the file had a message.
     is_session: bool,
@@ -30,8 +30,8 @@ pub struct Session {
     has_turn: bool,
     /// True if the model has ended its answer to the prompt of `turn`.
     is_answered: bool,
-    /// The sub-agents whose lines are in the session's file. Maps each line to the first line of its chain, which
-    /// identifies the sub-agent.
+    /// The lines of sub-agents that are in the session's file. Maps the id of a line to a name of its sub-agent, which
+    /// is made from the first line of the sub-agent.
     chains: HashMap<u128, String>,
     /// The types of the sub-agents that the turn started, by the id of the tool's call.
     agent_types: HashMap<String, String>,
@@ -109,7 +109,7 @@ impl Session {
                 self.origin.tags.insert(key, value.to_owned());
             }
         }
-        // A file with a message belongs to one session or to one sub-agent, so its first message decides.
+        // The first message of the file shows whether the file is that of a sub-agent.
         if !self.is_session && line.is_sidechain.0 {
             self.agent = line.agent_id.to_owned();
         }

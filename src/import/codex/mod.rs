@@ -1,4 +1,4 @@
-//! The rollouts of Codex: `sessions/YYYY/MM/DD/rollout-<time>-<id>.jsonl`.
+//! The rollouts of Codex, which are the files of its sessions: `sessions/YYYY/MM/DD/rollout-<time>-<id>.jsonl`.
 //!
 //! - An event `token_count` has the usage of the last call and the total of the session. If the total did not change,
 //!   the event repeats the event before it. If the usage of the last call is missing, it is computed as the
@@ -8,10 +8,11 @@
 //!   do not count. If the parent was read before, the events that equal the parent's first events are the copies.
 //!   Otherwise the events of the first burst are the copies. A burst is a series of lines, each within a second of
 //!   the previous line. In a sub-agent, all events before `task_started` are copies.
-//! - Some versions of Codex wrote no `token_count`. A turn without one has no record, and the import counts such
-//!   turns.
+//! - Some versions of Codex wrote no `token_count`. A turn without a `token_count` has no record. The import counts
+//!   such turns.
 //! - `rate_limits` reports how much of each window of a subscription is used. These reports do not become records.
-//! - The usage of a compaction is in a line `token_usage_record`, which counts once.
+//! - A compaction is a call of a model that shortens the history of the session. Its usage is in a line
+//!   `token_usage_record`, which counts once.
 
 mod limits;
 mod line;

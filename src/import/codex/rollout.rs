@@ -1,4 +1,4 @@
-//! Reads a rollout.
+//! Reads a rollout, which is the file of a session of Codex.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -25,7 +25,7 @@ const UUID_CHARS: usize = 36;
 /// compaction.
 const RECORDS_MAX: usize = 1_000;
 
-/// The kinds of lines that have no work: the reader skips them.
+/// The kinds of lines that report no work of the agent. The reader skips these lines.
 const WITHOUT_WORK: [&str; 33] = [
     "response_item/message",
     "response_item/reasoning",
@@ -79,8 +79,8 @@ pub(in crate::import) struct RolloutState {
     records: Vec<(String, Tokens)>,
 }
 
-/// Limits the usages of compactions in the state. A few are enough, because the line of a compaction follows its
-/// usage at once.
+/// The largest number of usages of compactions in the state. A few are enough, because the line of a compaction follows
+/// its usage at once.
 const STATE_RECORDS_MAX: usize = 8;
 
 /// Reads a rollout. Read a session before its forks.
@@ -157,7 +157,7 @@ impl Rollout {
     }
 
     fn session_meta(&mut self, payload: &Payload<'_>, at: Timestamp) {
-        // A fork repeats the line of its parent.
+        // A fork repeats the `session_meta` line of its parent, so only the first such line counts.
         let (Some(id), None) = (payload.id.get(), &self.origin.version) else { return };
         id.clone_into(&mut self.origin.session);
         self.origin.version = Some(payload.cli_version.get().unwrap_or("unknown").to_owned());

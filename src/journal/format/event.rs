@@ -16,15 +16,15 @@ pub enum Event {
         segment: u64,
         /// The number of bytes restored from the commit area, which has a copy of the segment's last bytes.
         healed_bytes: u64,
-        /// The number of bytes that were removed from the segment or overwritten in it. A copy of them is in
-        /// `quarantine/`. There is no copy if all of them are NULs. None of them belongs to a line whose append had
-        /// succeeded.
+        /// The number of bytes that were removed from the segment or overwritten in it. None of these bytes belongs to
+        /// a line whose append had succeeded. The directory `quarantine/` has a copy of the bytes, unless all of them
+        /// are NULs.
         cut_bytes: u64,
     },
     /// Lines that had been synced were removed, changed or copied, by another program or by the disk. If this happened
     /// in the active segment, that segment was sealed unchanged, and a new segment was started.
     Damaged {
-        /// The number of the damaged segment, or of the last segment that is missing.
+        /// The number of the damaged segment. If segments are missing, this is the number of the last missing segment.
         segment: u64,
         /// The damage that was found.
         found: String,

@@ -13,23 +13,23 @@ use crate::disk::{Access, Storage, if_there, read_full_at};
 /// The maximum length of a header line in bytes. A typical header line has 260 bytes.
 pub(crate) const HEADER_LINE_BYTES_MAX: usize = 512;
 
-/// The position in the segment of the bytes that the area holds.
+/// The header of the commit area. It states which bytes of the active segment the area holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Header {
     /// The ledger's id.
     pub(crate) ledger: Uuid,
     /// The number of the active segment.
     pub(crate) segment: u64,
-    /// The offset in the segment of the first byte that the area holds.
+    /// The area holds the bytes of the segment from this offset on.
     pub(crate) base: u64,
-    /// The number of bytes directly before `base` that do not belong to the chain. This number is normally 0. Such
+    /// The number of bytes directly before `base` that do not belong to the hash chain. This number is normally 0. Such
     /// bytes are either an invalid line that could not be removed, or lines repeated from the previous segment. The
     /// repeated lines have lower numbers than `link`.
     pub(crate) stray: u64,
     /// The day on which the segment was started, in days since 1970-01-01.
     pub(crate) day: i64,
     /// The number and hash of the line that ends at offset `base` − `stray`. If this offset is 0, the line is in an
-    /// earlier segment. The JSON has no field for the number and the hash. Instead, the header is sealed like the next
+    /// earlier segment. The JSON has no field for the number and the hash. Instead, the header line ends like the next
     /// line of the chain: its `seq` is one higher than the number, and its `prev` is the hash.
     #[serde(skip, default = "start")]
     pub(crate) link: Link,

@@ -71,7 +71,7 @@ impl Layout {
     }
 
     /// Returns the numbers of the sealed segments in ascending order. The number of the active segment is normally one
-    /// higher than the last of them.
+    /// higher than the last of these numbers.
     pub(crate) fn sealed_segments(&self, storage: &dyn Storage) -> Result<Vec<u64>> {
         let directory = self.sealed();
         let names =

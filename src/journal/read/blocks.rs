@@ -109,8 +109,8 @@ impl Block {
     }
 
     /// Passes the lines to `take` in order. Only the last piece of a segment can be `unfinished`. The lines are read
-    /// into `buffer`, which grows with the longest line. The largest size is the maximum length of a valid line plus
-    /// one read.
+    /// into `buffer`, which grows with the longest line. The size of `buffer` is at most the maximum length of a valid
+    /// line plus the size of one read.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the segment cannot be read.
@@ -150,8 +150,8 @@ pub(crate) struct Blocks<'j> {
     block_bytes: u64,
     /// The sealed segments that have not been opened yet.
     sealed: VecDeque<u64>,
-    /// The file of the active segment. `None` once this segment was reached. Also `None` if a segment was just sealed
-    /// and the next segment does not exist yet.
+    /// The file of the active segment. `None` once this segment was reached. It is also `None` if a segment was just
+    /// sealed and the next segment does not exist yet.
     active: Option<Box<dyn StorageFile>>,
     /// The error if this process may not read the active segment.
     denied: Option<Error>,

@@ -16,8 +16,8 @@ struct SegmentEvent {
     bytes: Option<u64>,
 }
 
-/// Returns the number of each segment that was sealed (closed for new lines) according to the events. The value is the
-/// length of the segment, or `None` if no event states the length.
+/// Returns the segments that were sealed (closed for new lines) according to the events. A key of the map is the number
+/// of a segment. Its value is the length of the segment, or `None` if no event states the length.
 pub(crate) fn sealed(storage: &dyn Storage, layout: &Layout) -> Result<BTreeMap<u64, Option<u64>>> {
     let mut sealed = BTreeMap::new();
     each_line(storage, layout, |line| {

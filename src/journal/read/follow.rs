@@ -174,8 +174,8 @@ impl Follower {
     /// in the meantime.
     ///
     /// # Errors
-    /// - [`ErrorKind::Diverged`] if the next line does not continue the hash chain. Also if lines were moved to an
-    ///   archive before this follower has returned them.
+    /// - [`ErrorKind::Diverged`] if the next line does not continue the hash chain, or if lines were moved to an
+    ///   archive (another journal) before this follower has returned them.
     /// - [`ErrorKind::Io`] if a segment cannot be read.
     pub fn next_line(&mut self) -> Result<Option<Followed<'_>>> {
         let Some(line) = self.lines.next_line()? else { return Ok(None) };

@@ -21,7 +21,7 @@ pub(crate) fn segments_from_last<'j>(
     let active = Blocks::of(storage, layout, u64::MAX)?.active_number();
     let numbers = std::iter::once(active).chain(layout.sealed_segments(storage)?.into_iter().rev());
     let open = move |segment| {
-        // Find the segment by its number, because it may have been sealed in the meantime.
+        // Find the segment by its number, because it may have been sealed (closed for new lines) in the meantime.
         let mut blocks = Blocks::after(storage, layout, Cursor { segment, ..Cursor::START }, u64::MAX)?;
         let block = blocks.next_block()?.filter(|block| block.segment == segment);
         // Fail if this process may not read the segment. If the segment were skipped, an earlier segment would be
@@ -34,8 +34,9 @@ pub(crate) fn segments_from_last<'j>(
     Ok(numbers.filter_map(move |segment| open(segment).transpose()))
 }
 
-/// Returns a cursor before the last `count` lines for which `counts` returns true, or at the start if there are fewer.
-/// `counts` gets a line's segment number, its offset in the segment and its bytes, and is not called for empty lines.
+/// Returns a cursor before the last `count` lines for which `counts` returns true. If there are fewer such lines, the
+/// cursor is at the start. `counts` gets a line's segment number, its offset in the segment and its bytes, and is not
+/// called for empty lines.
 ///
 /// Reads the journal backwards, and only as far as these lines. The lines before them are not counted, so the cursor's
 /// `lines` is 0.

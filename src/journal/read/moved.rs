@@ -51,8 +51,8 @@ pub(crate) fn moved_before(storage: &dyn Storage, layout: &Layout, first: u64) -
     Ok(last)
 }
 
-/// Returns the numbers of the lines that are missing between the lines `last` and `next`. Both lines are given as the
-/// number of the segment and the number of the line. Returns `None` if no whole segment is missing between them.
+/// Returns the numbers of the lines that are missing between the lines `last` and `next`. Each argument consists of the
+/// number of a segment and the number of a line. Returns `None` if no whole segment is missing between them.
 pub(crate) fn missing_between(last: (u64, u64), next: (u64, u64)) -> Option<RangeInclusive<u64>> {
     let apart = |a: u64, b: u64| b.saturating_sub(a) > 1;
     (apart(last.0, next.0) && apart(last.1, next.1)).then(|| last.1 + 1..=next.1 - 1)

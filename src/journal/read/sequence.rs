@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::journal::format::line::Trailer;
 
 /// The numbers of the lines that are missing between the lines that were read so far. A later segment may still have
-/// such a line. This happens after a failed sync: a writer repeats the unsynced lines at the start of a new segment,
-/// and the old segment may lose one of these lines, but not the lines after it.
+/// such a line. This happens after a failed sync: a writer repeats the unsynced lines at the start of a new segment.
+/// The old segment may lose one of these lines and keep the lines after it.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Missing(VecDeque<RangeInclusive<u64>>);
 
@@ -99,8 +99,8 @@ impl Sequence {
         self.behind.take()
     }
 
-    /// If `seq` is the next number, advances to it and returns true. Otherwise returns false. The line with this number
-    /// must not contain NULs.
+    /// If `seq` is the next number, advances to it and returns true. Otherwise returns false. The caller must know that
+    /// the line with this number contains no NULs.
     pub(crate) fn follows(&mut self, seq: u64) -> bool {
         let follows = self.seq.checked_add(1) == Some(seq);
         self.seq += u64::from(follows);

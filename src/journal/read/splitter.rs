@@ -18,8 +18,8 @@ const REST_BYTES: u64 = 4 * 1024;
 pub(crate) const LINE_BYTES_MAX: usize = PAYLOAD_BYTES_MAX + TRAILER_BYTES_MAX;
 
 /// Returns the length of the first piece of `bytes`, and whether a line feed ends that piece. A piece is a line, or a
-/// part of a line that is too long. Returns `None` if the piece does not end within `bytes`. The first `searched` bytes
-/// must not contain a line feed.
+/// part of a line that is too long. Returns `None` if the piece does not end within `bytes`. The caller has already
+/// searched the first `searched` bytes, which contain no line feed.
 ///
 /// The pieces of a file depend only on the bytes of the file, and not on how many bytes are read at a time.
 fn first_piece(bytes: &[u8], searched: usize) -> Option<(usize, bool)> {
@@ -89,8 +89,8 @@ impl Piece {
     }
 }
 
-/// Splits a file into lines. The buffer grows with the longest line. Its largest size is the maximum length of a valid
-/// line plus one read.
+/// Splits a file into lines. The buffer grows with the longest line. Its size is at most the maximum length of a valid
+/// line plus the size of one read.
 #[derive(Debug)]
 pub(crate) struct Splitter {
     file: Arc<dyn StorageFile>,
@@ -158,7 +158,7 @@ impl Splitter {
         self.offset += len as u64;
     }
 
-    /// Continues at `offset`, without the bytes that were read.
+    /// Continues at `offset`, and discards the bytes in the buffer.
     pub(super) fn move_to(&mut self, offset: u64) {
         (self.offset, self.start, self.filled) = (offset, 0, 0);
     }

@@ -2,8 +2,8 @@
 //! file checks whether these lines are still there.
 //!
 //! The commit area is a file with a copy of the active segment's last bytes. Its header names the segment, and the
-//! offset at which these bytes begin (the base). A sealed segment is a file that never changes. The header and other
-//! sources show what existed, and allow these conclusions:
+//! offset at which these bytes begin (the base). A sealed segment is a file that never changes. It can be moved to an
+//! archive, which is another journal. The header and other sources show what existed, and allow these conclusions:
 //!
 //! | source | what it states | conclusion |
 //! |---|---|---|
@@ -14,7 +14,7 @@
 //! | `damaged`, `abandoned` in `events.jsonl` | the number of a sealed segment | if it is missing and was not moved to an archive, it was removed |
 //! | a line after the base that only the commit area has | nothing | none: a writer writes to the area first, and the line is restored when the ledger is next opened |
 //! | data that a reader stored about the lines | nothing | none: the reader may have read lines before they were synced, so the reader checks its data itself |
-//! | a copy elsewhere | a line that was copied | if the line is missing, the next copy is refused, because a follower looks for the line |
+//! | a copy elsewhere | a line that was copied | if the line is missing, the next copy is refused, because a [`Follower`](super::Follower) first looks for the last copied line |
 //!
 //! A writer moves the base only after it has synced the segment up to the new base. So the header is read first. If the
 //! segment is then shorter than the base in that header, the segment was truncated. All sources are read before the

@@ -145,8 +145,8 @@ where
         Ok(block.map(|block| (*taken - 1, block)))
     }
 
-    /// Waits as long as `ahead_max` or more of the blocks before block `number` are not joined yet. Returns false if
-    /// something failed.
+    /// Waits while the results of at least `ahead_max` blocks before block `number` are not joined yet. Returns false
+    /// if something failed.
     fn has_room(&self, number: u64) -> bool {
         let full = |joining: &mut Joining<J, R>| joining.failed.is_none() && number >= joining.joined + self.ahead_max;
         let joining = self.progress.wait_while(lock(&self.joining), full).unwrap_or_else(PoisonError::into_inner);

@@ -140,7 +140,7 @@ impl Area {
         self.header.is_some_and(|header| offset >= header.base && offset + len <= header.base + AREA_BYTES)
     }
 
-    /// Returns the lowest offset, not below `offset`, from which the area has all of the segment's bytes up to `end`.
+    /// Returns the first offset at or after `offset` from which the area has all bytes of the segment up to `end`.
     /// Returns `None` if the area does not have the byte just before `end`.
     pub(super) fn held_from(&self, offset: u64, end: u64) -> Option<u64> {
         let base = self.header?.base;

@@ -97,8 +97,8 @@ fn line_after<'b>(bytes: &'b [u8], at: usize, link: &Link) -> Option<(&'b [u8], 
     trailer.follows(link).then_some((&rest[..=end], trailer.link))
 }
 
-/// Returns the value of `Header::stray` for a new segment that consists of the `repeated` lines. The next line of the
-/// segment will follow `link`.
+/// Returns the value of `Header::stray` for a new segment that consists of the `repeated` lines. This value is the
+/// number of bytes before the base that do not belong to the chain. The next line of the segment will follow `link`.
 ///
 /// If `link` is the link of the last repeated line, or if there are no repeated lines, the value is 0. Otherwise the
 /// previous segment has lines with higher numbers than the repeated lines, and `link` has the highest of these numbers.

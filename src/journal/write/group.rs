@@ -13,8 +13,8 @@ use super::primitives::{Arc, Condvar, Instant, Mutex, MutexGuard, PoisonError, y
 /// The longest time for which a leader waits for the callers of the previous batch.
 const GATHER_MAX: Duration = Duration::from_micros(30);
 
-/// Threads that form batches. All callers of a batch add their contributions to one value of type `C`, and all of them
-/// get the same outcome of type `O`.
+/// Threads that form batches. The callers of a batch add their contributions to one value of type `C`, and get one
+/// common outcome of type `O`.
 #[derive(Debug)]
 pub(super) struct Group<C, O> {
     queue: Mutex<Queue<C, O>>,
@@ -53,7 +53,7 @@ enum State<O> {
     Done(Result<O, Abandoned>),
 }
 
-/// The leader of the batch panicked, so it is unknown how much of the work was done.
+/// The error if the leader of the batch panicked. It is then unknown how much of the work was done.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Abandoned;
 
@@ -153,9 +153,9 @@ impl<C: Default, O: Clone> Group<C, O> {
         outcome
     }
 
-    /// Waits a moment for the callers of the previous batch, which have just been woken, to join this batch. If this
-    /// batch closed when only half of these callers had joined, the other half would wait for this batch and for the
-    /// next one.
+    /// Waits a moment, so that the callers of the previous batch can join this batch. These callers have just been
+    /// woken. If this batch closed when only half of these callers had joined, the other half would wait for this batch
+    /// and for the next one.
     ///
     /// On two cores, the wait shortens a call with 4 threads from 288 µs to 209 µs. With 16 threads, it shortens a call
     /// from 444 µs to 295 µs. If the callers of the previous batch do not call again, the leader waits for the whole

@@ -1,4 +1,5 @@
-//! Keys of payloads. A payload with a key is appended only if no line has this key yet.
+//! Keys of payloads, which are the JSON objects to append. A payload with a key is appended only if no line has this
+//! key yet.
 
 use std::fmt;
 
@@ -19,7 +20,7 @@ pub(crate) struct LinePlace {
 pub(crate) struct Key {
     pub(crate) id: u128,
     /// The line with this key that the payload replaces. The payload is then appended only if no later line has the
-    /// key. `None` if the payload is appended only if no line has the key.
+    /// key. With `None`, the payload is appended only if no line at all has the key.
     pub(crate) replaces: Option<LinePlace>,
 }
 
@@ -34,7 +35,8 @@ pub(crate) enum NotAppended {
     Unknown(Error),
 }
 
-/// An index of the keys that the lines of a journal have. The journal itself does not interpret its lines.
+/// An index of the keys that the lines of a journal have. The journal itself does not interpret its lines, so its
+/// caller supplies this index.
 pub(crate) trait KnownKeys: fmt::Debug + Send + Sync {
     /// Returns the last line with each key, or `None` for a key that no line has. The caller holds the lock of the
     /// journal, so no process appends lines in the meantime. `end` is the end of the journal.

@@ -1,4 +1,4 @@
-//! The payloads of a batch.
+//! The payloads of a batch, which are the JSON objects that the batch appends.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_noted_only_if_all_of_them_have_keys_and_were_one_run() {
+    fn lines_are_recorded_only_if_every_payload_has_a_key_and_there_was_one_run() {
         assert_eq!(noted(&[Some(7), Some(8)], &[0, 300]), [(7, 0), (8, 300)]);
         assert_eq!(noted(&[Some(7), None], &[0, 300]), []);
         // If there are several runs, `starts` has only the offsets of the last run.

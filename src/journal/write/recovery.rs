@@ -75,7 +75,7 @@ impl Tail {
         Ok(())
     }
 
-    /// Reports that the sealed segments `first` to `last` are missing, if no event says so yet.
+    /// Reports that the sealed segments `first` to `last` are missing, unless an event already says so.
     fn report_gone(&self, first: u64, last: u64) -> Result<()> {
         if is_reported_damaged(&*self.storage, &self.layout, last)? {
             return Ok(());
@@ -102,8 +102,8 @@ impl Tail {
         })
     }
 
-    /// Recovers if the header of the area still names the last sealed segment, because [`Tail::begin_segment`] was
-    /// interrupted.
+    /// Completes a [`Tail::begin_segment`] that was interrupted. The header of the area then still names the last
+    /// sealed segment.
     ///
     /// `begin_segment` seals a segment and then repeats lines at the beginning of the next one. If it was interrupted
     /// before it synced the repeated lines, perhaps only the area has these lines. So recovery writes all lines after
@@ -147,7 +147,7 @@ impl Tail {
         Ok(())
     }
 
-    /// Recovers if the header of the area names the active segment.
+    /// Recovers with the area, whose header names the active segment.
     fn recover_from_area(&mut self, held: &Held, len: u64) -> Result<()> {
         let header = held.header;
         let base = Mark { segment: header.segment, len: header.base, link: header.link };
@@ -262,9 +262,9 @@ impl Tail {
         }
     }
 
-    /// Recovers if there is no area, or if the header of the area names an earlier segment. The journal then ends after
-    /// the last line with a valid hash. `known` is the link (number and hash) in that header, or [`Link::START`] if
-    /// there is no area.
+    /// Recovers without the area, because there is none, or because its header names an earlier segment. The journal
+    /// then ends after the last line with a valid hash. `known` is the link (number and hash) in that header, or
+    /// [`Link::START`] if there is no area.
     fn recover_without_area(&mut self, segment: u64, sealed: &[u64], len: u64, known: Link) -> Result<()> {
         let before = later(self.link_of_sealed(sealed)?, known);
         let last = last_valid(Arc::clone(&self.file), before)

@@ -52,7 +52,7 @@ pub(crate) struct Tail {
     pub(super) durable: Mark,
     /// True if `end` may be wrong, so that the next call must recover first.
     pub(super) needs_recovery: bool,
-    /// True if the last attempt to acquire the lock ended at its deadline.
+    /// True if the last attempt to acquire the lock timed out.
     pub(super) lock_missed: bool,
     /// The lines of the batch that is being written. The memory is reused.
     pub(super) buffer: Vec<u8>,

@@ -1,5 +1,5 @@
-//! Syncs the files to which a batch was written. After a failed sync, the bytes of the file are written again before
-//! the file is synced again.
+//! Syncs the files to which a batch of lines was written: the segment, and the commit area, which has a copy of the
+//! segment's last bytes. After a failed sync, the bytes of the file are written again before the file is synced again.
 
 use std::io;
 use std::ops::Deref;
@@ -66,9 +66,9 @@ impl Deref for SyncFile {
 
 /// Lines that were written but not synced yet: where they end, and the files that have them.
 ///
-/// The lines are durable once one of these files is synced. This holds even if a writer has since reused the area for
+/// The lines are durable once one of these files is synced. This is true even if a writer has since reused the area for
 /// later lines, or has begun another segment. Before a writer does either, it syncs the old segment, or repeats the
-/// unsynced lines in a new segment and syncs that.
+/// unsynced lines in a new segment and syncs the new segment.
 #[derive(Debug)]
 pub(super) struct Unsynced {
     pub(super) end: Mark,

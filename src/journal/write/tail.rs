@@ -1,4 +1,5 @@
-//! Appends batches of lines to the active segment while the lock is held, and handles the outcome of their syncs.
+//! Appends batches of lines to the active segment while the lock is held, and handles the outcome of their syncs. The
+//! commit area is a file with a copy of the segment's bytes after an offset, the base.
 
 use std::io;
 use std::sync::Arc;
@@ -66,7 +67,7 @@ impl Tail {
         Ok(Some(tail))
     }
 
-    /// Returns empty payloads with allocated memory.
+    /// Returns empty payloads that reuse the memory of an earlier batch.
     pub(super) fn take_spare(&mut self) -> Payloads {
         std::mem::take(&mut self.spare)
     }
@@ -123,7 +124,8 @@ impl Tail {
         let before = before.unwrap_or(self.end);
         let unsynced = Unsynced {
             end: self.end,
-            // The area may lack an existing line that has the key of a skipped payload.
+            // If a payload was skipped, the segment must be synced. The area may lack the existing line with the key of
+            // that payload.
             area: self.area.as_ref().filter(|_| in_area && skipped.is_empty()).map(|area| area.file.clone()),
             segment: self.file.clone(),
             segment_id: self.file_id,
@@ -247,8 +249,8 @@ impl Tail {
         }
     }
 
-    /// Seals the segment and begins a new one if the segment is too large or too old. Also does so if the segment with
-    /// the lines of `next` would exceed the file-size limit of this process.
+    /// Seals the segment and begins a new one if the segment is too large or too old. Does the same if the lines of
+    /// `next` would make the segment longer than the file-size limit of this process.
     fn rotate_if_due(&mut self, next: Run<'_>) -> Result<()> {
         let header = self.area.as_ref().and_then(Area::header);
         let large = self.options.rotate_bytes.is_some_and(|limit| self.end.len >= limit);
@@ -293,8 +295,9 @@ impl Tail {
         self.area = None;
     }
 
-    /// Returns true if the segment has bytes after the base, and the commit area has the same bytes or does not hold
-    /// all of them. If its bytes differ, the base must not move, because recovery needs the area to repair the segment.
+    /// Returns true if [`close`](Self::close) may move the base to the end of the segment. The segment must have bytes
+    /// after the base. If the commit area holds all of these bytes, the bytes in the two files must be equal. If they
+    /// differ, recovery needs the area to repair the segment, so the base must not move.
     fn matches_area(&mut self) -> Result<bool> {
         if !self.active_is_still_there()? || !self.refresh_area()? {
             return Ok(false);

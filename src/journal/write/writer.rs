@@ -1,5 +1,6 @@
-//! Group commit: while one batch is being written, the payloads of new callers form the next batch. A batch needs only
-//! one write and one sync. A call succeeds once its lines have been written and, if the options require it, synced.
+//! Group commit: while one batch is being written, the payloads (JSON objects) of new callers form the next batch. A
+//! batch needs only one write and one sync. A call succeeds once its lines have been written and, if the options
+//! require it, synced.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -38,13 +39,13 @@ struct Written {
 }
 
 impl Written {
-    /// Returns the number of the line of the payload with this index in the batch.
+    /// Returns the number of the line that was made from the payload at `index` in the batch.
     fn seq(&self, index: usize) -> u64 {
         let skipped_before = self.skipped.partition_point(|(skipped, _)| *skipped < index);
         self.before.link.seq + 1 + (index - skipped_before) as u64
     }
 
-    /// Returns why the payload with this index in the batch was skipped, or `None` if it was appended.
+    /// Returns why the payload at `index` in the batch was skipped, or `None` if it was appended.
     fn skipped(&self, index: usize) -> Option<NotAppended> {
         let at = self.skipped.binary_search_by_key(&index, |(skipped, _)| *skipped).ok()?;
         Some(self.skipped[at].1.clone())

@@ -1,4 +1,5 @@
-//! The account of one API in one unit. This module does no I/O and reads no clock.
+//! The account of one API in one unit: the amounts that were used and that are reserved. This module does no I/O and
+//! reads no clock.
 
 use std::collections::HashMap;
 
@@ -28,12 +29,13 @@ pub(super) struct Account {
     asked: Vec<(Window, Used)>,
     /// The recent windows that lines have named. Each of them is counted from the line that first names it.
     named: RecentWindows,
-    /// All windows of each period such as `5h` that a query requested or a line named.
+    /// The windows of periods such as `5h`, which begin with their first use. Has an entry for each such period that a
+    /// query requested or a line named.
     from_first_use: Vec<FirstUse>,
     /// The latest time at which something was consumed.
     latest: Option<Timestamp>,
-    /// The holds that were granted and have not ended. A hold that expired recently is still included. The key is the
-    /// number of the line that requested the hold.
+    /// The holds (reserved amounts) that were granted and have not ended. A hold that expired recently is still
+    /// included. The key is the number of the line that requested the hold.
     pub(super) holds: HashMap<u64, Held>,
     /// The progress of each source: how far it was counted.
     pub(super) sources: Sources,
@@ -48,7 +50,7 @@ pub(in crate::quota) struct Held {
     pub(in crate::quota) expires_at: Timestamp,
 }
 
-/// How long an expired hold is remembered. A process whose clock is behind may still write lines about it.
+/// How long an expired hold is remembered. A process whose clock is behind may still write lines about the hold.
 const CLOCK_SKEW_MS_MAX: u64 = 24 * 60 * 60 * 1000;
 
 impl Account {
@@ -75,7 +77,7 @@ impl Account {
         }
     }
 
-    /// Adds a line. `frame` is the frame that the line names; `None` if it names none.
+    /// Adds a line. `frame` is the frame that the line names, or `None` if it names none.
     pub(super) fn apply(&mut self, seq: u64, at: Timestamp, event: &Event, frame: Option<Frame>) {
         if let Some(frame) = frame {
             self.name(frame);
@@ -162,7 +164,7 @@ impl Account {
         }
     }
 
-    /// Returns the usage in the frame's window at `at`; `None` if nothing was consumed in the window.
+    /// Returns the usage in the frame's window at `at`, or `None` if nothing was consumed in the window.
     pub(super) fn used(&self, frame: Frame, at: Timestamp) -> Option<&Used> {
         match frame {
             Frame::Always(period, window) => self.always_of(period).and_then(|place| self.always[place].get(window)),

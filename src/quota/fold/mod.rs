@@ -1,8 +1,8 @@
 //! Adds up the lines of a quota's journal in a [`Fold`]. This module does no I/O and reads no clock.
 //!
-//! All results depend only on the lines and their order. The reader and the time of reading do not matter. Even which
-//! old windows are forgotten depends only on the lines. So all processes agree on which reservations were granted,
-//! and on which line was the first to reach a threshold. Therefore no lock other than the journal's is needed.
+//! All results depend only on the lines and their order. The reader and the time of reading do not matter. The lines
+//! alone also decide which old windows are forgotten. So all processes agree on which reservations were granted, and on
+//! which line was the first to reach a threshold. Therefore no lock other than the journal's is needed.
 //!
 //! Windows of most periods are counted only after a line or a query has named them. If earlier lines may count in a
 //! newly named window, the journal is read again, and the window is counted from the first line on. So the sums are
@@ -120,7 +120,7 @@ impl Fold {
         used.map_or_else(Vec::new, |used| used.reached_by(seq))
     }
 
-    /// Returns how far `source` was counted for `limit`; `None` if the source is new or forgotten.
+    /// Returns how far `source` was counted for `limit`. Returns `None` if the source is new or forgotten.
     pub(super) fn source(&self, limit: &Limit, source: &str) -> Option<&Source> {
         self.account(limit).and_then(|account| account.sources.get(source))
     }

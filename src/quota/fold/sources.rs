@@ -23,7 +23,7 @@ const SKEW_MS: u64 = 10 * 60 * 1000;
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::quota) struct Sources {
     known: HashMap<String, Source>,
-    /// The time of the last line of all forgotten sources, plus [`SKEW_MS`]; `None` if no source was forgotten.
+    /// The time of the last line of all forgotten sources, plus [`SKEW_MS`], or `None` if no source was forgotten.
     forgotten: Option<Timestamp>,
 }
 
@@ -34,7 +34,7 @@ pub(in crate::quota) struct Source {
     pub(in crate::quota) counted: u64,
     /// The state that the reader of the next bytes needs.
     pub(in crate::quota) state: String,
-    /// Only uses after this time count; `None` if all uses count.
+    /// Only uses after this time count. With `None`, all uses count.
     counts_after: Option<Timestamp>,
     /// The latest time of a line of this source.
     last: Timestamp,

@@ -138,7 +138,7 @@ fn the_order_of_the_lines_decides_and_not_their_times() {
 }
 
 #[test]
-fn a_denied_hold_takes_nothing() {
+fn a_denied_hold_reserves_nothing() {
     let mut lines = Lines::of_limit(10, "day");
     let at = time("2026-02-14T12:00:00Z");
     assert_eq!(lines.hold(at, 11), None);
@@ -175,7 +175,7 @@ fn a_hold_counts_up_to_its_expiry_and_a_late_settlement_counts_in_full() {
 }
 
 #[test]
-fn a_settlement_counts_when_it_was_reserved() {
+fn a_settlement_counts_in_the_window_of_its_reservation() {
     let mut lines = Lines::of_limit(10, "day");
     let (before, after) = (time("2026-02-14T23:59:59.999Z"), time("2026-02-15T00:00:00Z"));
     assert_eq!(lines.hold(before, 10), Some(1));
@@ -185,7 +185,7 @@ fn a_settlement_counts_when_it_was_reserved() {
 }
 
 #[test]
-fn the_limit_in_the_line_counts_and_not_that_of_the_reader() {
+fn the_limit_in_the_line_decides_and_not_the_limit_of_the_reader() {
     let mut lines = Lines::of_limit(10, "day");
     let at = time("2026-02-14T12:00:00Z");
     assert_eq!(lines.hold(at, 8), Some(1));
@@ -250,7 +250,7 @@ fn old_windows_and_holds_are_forgotten() {
 }
 
 #[test]
-fn sums_stay_at_the_end_of_their_range() {
+fn sums_do_not_exceed_their_range() {
     let mut lines = Lines::of_limit(u64::MAX, "month");
     let at = time("2026-02-14T12:00:00Z");
     lines.add(at, consume(u64::MAX));
@@ -288,7 +288,7 @@ fn a_threshold_is_reached_once_even_if_the_limit_changes() {
 }
 
 #[test]
-fn an_unknown_amount_is_not_counted_but_needs_a_remaining_amount() {
+fn an_unknown_amount_adds_nothing_but_needs_some_remaining_quota() {
     let mut lines = Lines::of_limit(10, "day");
     let at = time("2026-02-14T12:00:00Z");
     assert_eq!(lines.hold_of(at, 0, Certainty::Unknown), Some(1));
@@ -342,7 +342,7 @@ impl Model {
 
 proptest! {
     #[test]
-    fn the_fold_answers_as_the_whole_history_does(steps in steps(), hour in any::<bool>()) {
+    fn the_fold_has_the_sums_of_the_whole_history(steps in steps(), hour in any::<bool>()) {
         let mut lines = Lines::of_limit(100, if hour { "hour" } else { "day" });
         let mut model = Model::default();
         let noon = time("2026-02-14T22:30:00Z");

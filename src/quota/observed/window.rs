@@ -30,13 +30,13 @@ pub struct ObservedWindow {
     pub window: String,
     /// The used share of the limit in percent, from 0 to 10,000. It can exceed 100.
     pub used_percent: f64,
-    /// The end of the window, after which the vendor counts from 0 again; `None` if it was not reported.
+    /// The end of the window, after which the vendor counts from 0 again, or `None` if it was not reported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resets_at: Option<Timestamp>,
     /// The time at which the vendor reported the use. The status line of an agent does not contain this time, so the
     /// time at which the line was requested is used instead.
     pub at: Timestamp,
-    /// The plan of the subscription, such as `plus`; `None` if it was not reported.
+    /// The plan of the subscription, such as `plus`, or `None` if it was not reported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<String>,
 }
@@ -55,8 +55,8 @@ impl ObservedWindow {
         observed.is_valid().then_some(observed)
     }
 
-    /// Adds the end of the window, in seconds since 1970-01-01T00:00:00Z. The end is ignored if it is impossible: if
-    /// it is later than the time of the report plus the length of the window.
+    /// Adds the end of the window, in seconds since 1970-01-01T00:00:00Z. The end is ignored if it is later than the
+    /// time of the report plus the length of the window, because this is impossible.
     #[must_use]
     pub fn resets_at_unix(self, seconds: Option<i64>) -> Self {
         let resets_at = seconds.and_then(|seconds| Timestamp::from_unix_ms(seconds.checked_mul(1_000)?));
@@ -86,9 +86,9 @@ impl ObservedWindow {
 
     /// Returns true if the window ended before `now`. Its use at `now` is then unknown.
     ///
-    /// A window ends no later than its own length after the report, even if no end or a later end was reported. The
-    /// length follows from the name of the window. If the name does not say the length, the length is taken as 31
-    /// days.
+    /// A window of 5 hours, for example, ends at most 5 hours after the report, even if no end or a later end was
+    /// reported. The length follows from the name of the window. If the name does not say the length, the length is
+    /// taken as 31 days.
     pub fn is_reset(&self, now: Timestamp) -> bool {
         let last = self.last_end();
         self.resets_at.map_or(last, |resets_at| resets_at.min(last)) <= now
@@ -110,7 +110,7 @@ impl ObservedWindow {
         minutes.map_or(LENGTH_MS_MAX, |minutes| minutes.saturating_mul(MINUTE_MS))
     }
 
-    /// Returns the used share in percent at `now`; `None` if the window has ended since the report.
+    /// Returns the used share in percent at `now`, or `None` if the window has ended since the report.
     pub fn used_percent_at(&self, now: Timestamp) -> Option<f64> {
         (!self.is_reset(now)).then_some(self.used_percent)
     }
@@ -129,8 +129,8 @@ impl ObservedWindow {
         (&self.agent, self.limit_id.as_deref(), &self.window)
     }
 
-    /// Compares the ends of the windows; `None` if one of them is unknown. Ends within a minute count as equal: an
-    /// agent can compute the end from a duration, so it varies a little.
+    /// Compares the ends of the windows. Returns `None` if one of them is unknown. Ends that differ by less than a
+    /// minute count as equal. An agent can compute the end from a duration, and the result then varies a little.
     pub(super) fn compare_ends(&self, other: &Self) -> Option<Ordering> {
         let (mine, others) = self.resets_at.zip(other.resets_at)?;
         let is_equal = mine.unix_ms().abs_diff(others.unix_ms()) < EQUAL_MS;

@@ -195,7 +195,8 @@ pub(super) fn change_scale(rows: &[LatencyRow]) -> f64 {
     step(highest / 2.0) * 2.0
 }
 
-/// Draws the interval of a change; the middle of the drawing is no change. Returns `None` if the row has no interval.
+/// Draws the interval of a change. The middle of the drawing means no change. Returns `None` if the row has no
+/// interval.
 pub(super) fn interval(row: &LatencyRow, scale: f64, class: &str) -> Option<String> {
     let [low, high] = row.interval?;
     let x = |change: f64| 50.0 + 48.0 * (change / scale).clamp(-1.0, 1.0);

@@ -35,7 +35,7 @@ pub(super) fn json_in_script(json: &str) -> String {
 pub(super) struct Cell {
     /// The content as HTML.
     pub(super) html: String,
-    /// The value by which the column is sorted; `None` if the column is sorted by the content.
+    /// The value by which the column is sorted, or `None` if the column is sorted by the content.
     pub(super) key: Option<String>,
 }
 

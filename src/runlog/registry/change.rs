@@ -46,7 +46,8 @@ impl ErrorRegistry {
         self.change(&operation, id, Event::Reopened { number: id.0 })
     }
 
-    /// Sets the severity of an error. From then on, this severity replaces the severity by the [rule](Severity).
+    /// Sets the severity of an error. From then on, this severity replaces the severity that the [rule](Severity)
+    /// gives.
     ///
     /// # Errors
     /// - [`ErrorKind::Invalid`] if no error has the number `id`, or the clock shows a time outside the years 0 to 9999.

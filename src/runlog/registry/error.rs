@@ -147,11 +147,11 @@ pub struct RegisteredError {
     pub signature: String,
     /// The message that was registered first, truncated to 500 characters.
     pub message: String,
-    /// The context of the message, truncated to 500 characters; `None` if it is unknown.
+    /// The context of the message, truncated to 500 characters, or `None` if it is unknown.
     pub context: Option<String>,
     /// The severity that a person set; if nobody has set it, `severity_by_rule`.
     pub severity: Severity,
-    /// The severity by the rule in the documentation of [`Severity`].
+    /// The severity that the rule in the documentation of [`Severity`] gives.
     pub severity_by_rule: Severity,
     /// True if a person set the severity.
     pub severity_is_set: bool,
@@ -163,14 +163,14 @@ pub struct RegisteredError {
     pub first_seen: Timestamp,
     /// The time of the last occurrence.
     pub last_seen: Timestamp,
-    /// When the error was last marked as resolved; `None` if that never happened.
+    /// When the error was last marked as resolved, or `None` if that never happened.
     pub resolved_at: Option<Timestamp>,
-    /// The last resolution, which is kept when the error is reopened; `None` if the error was never resolved.
+    /// The last resolution, which is kept when the error is reopened, or `None` if the error was never resolved.
     pub resolution: Option<String>,
     /// The skills in which the error occurred, in the order of registration. Each name is truncated to 500 characters.
     pub skills: Vec<String>,
     /// The runs in which the error occurred, in the order of registration.
     pub runs: Vec<String>,
-    /// The file names of the logs of these runs, in the directory of the registry.
+    /// The file names of these runs' logs, which are in the directory of the registry.
     pub run_logs: Vec<String>,
 }

@@ -40,7 +40,7 @@ pub(super) struct Met {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) context: Option<String>,
     pub(super) run: String,
-    /// The highest severity of the occurrences, by the [rule](Severity).
+    /// The highest severity that the [rule](Severity) gives to one of the occurrences.
     pub(super) severity: Severity,
     pub(super) executions: Vec<InExecution>,
 }

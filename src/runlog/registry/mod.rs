@@ -19,9 +19,9 @@ pub use error::{ErrorId, ErrorStatus, RegisteredError, Severity};
 /// the same time. Clones of an `ErrorRegistry` use the same registry.
 ///
 /// The registry is stored in a journal, `error-registry.jsonl` in the directory. A journal is a file to which lines are
-/// only appended. Each line is an event, such as the occurrence of an error in a run. Each method that adds events then
-/// writes `error-registry.md` from the journal, atomically. The only exception is [`register`](Self::register). If a
-/// process dies before it writes `error-registry.md`, that file is outdated until the next change or the next call of
+/// only appended. Each line is an event, such as the occurrence of an error in a run. Each method that adds events,
+/// except [`register`](Self::register), also rewrites `error-registry.md` from the journal, atomically. If a process
+/// dies before it writes `error-registry.md`, that file is outdated until the next change or the next call of
 /// [`render`](Self::render).
 ///
 /// The [`signature`](super::signature()) of a message is the message without its values, such as numbers and paths. Two

@@ -13,8 +13,8 @@ pub struct LogHeader {
     /// Whether the run succeeded: true if the status is `Completed`, false if it is `Failed`, and `None` if it is `In
     /// Progress`.
     pub succeeded: Option<bool>,
-    /// The id of the run in the ledger; `None` if the log does not state it, for example because the log was written by
-    /// hand.
+    /// The id of the run in the ledger. `None` if the log does not state the id, for example because the log was
+    /// written by hand.
     pub run: Option<String>,
     /// True if a row of a table contains `PENDING`. A run log has this word in place of the resolution of an unresolved
     /// error.

@@ -41,7 +41,7 @@ impl RunMarks {
         }
     }
 
-    /// Returns whether the run led to an improvement; `None` if no record of the run was added.
+    /// Returns whether the run led to an improvement, or `None` if no record of the run was added.
     pub fn improvement(&self, run: &str) -> Option<bool> {
         self.runs.get(run).filter(|mark| mark.recorded).map(|mark| mark.improvement)
     }

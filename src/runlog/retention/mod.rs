@@ -62,9 +62,9 @@ impl LogFile {
 pub struct LogFacts {
     /// When the run started, UTC.
     pub started: Timestamp,
-    /// Whether the run succeeded; `None` if the run has not ended, or if its result is unknown.
+    /// Whether the run succeeded. `None` if the run has not ended, or if its result is unknown.
     pub succeeded: Option<bool>,
-    /// Whether the run led to an improvement; `None` if this is unknown, for example because some records of the run
+    /// Whether the run led to an improvement, or `None` if this is unknown, for example because some records of the run
     /// are missing.
     pub improvement: Option<bool>,
 }
@@ -82,9 +82,9 @@ impl LogFacts {
 pub struct SegmentFacts {
     /// The number of the segment.
     pub number: u64,
-    /// The latest time in the segment at which an execution started or ended, UTC; `None` if this time is unknown.
+    /// The latest time in the segment at which an execution started or ended, UTC. `None` if this time is unknown.
     pub latest: Option<Timestamp>,
-    /// Why the ledger still needs the segment; `None` if the ledger does not need it.
+    /// Why the ledger still needs the segment, or `None` if the ledger does not need it.
     pub stays: Option<String>,
 }
 

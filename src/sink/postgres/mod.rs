@@ -105,7 +105,7 @@ pub struct Shipped {
     pub in_progress: u64,
     /// The lines of the ledger that were skipped, because they are not records.
     pub skipped: Skipped,
-    /// The last line of the ledger that was shipped; `None` if no line was shipped yet.
+    /// The last line of the ledger that was shipped, or `None` if no line was shipped yet.
     pub last: Option<Place>,
 }
 
@@ -115,16 +115,16 @@ pub struct Shipped {
 pub struct Status {
     /// The id of the ledger.
     pub ledger: uuid::Uuid,
-    /// The last line that was shipped; `None` if no line was shipped yet.
+    /// The last line that was shipped, or `None` if no line was shipped yet.
     pub shipped: Option<Shipment>,
-    /// The last line of the ledger; `None` if the ledger is empty.
+    /// The last line of the ledger, or `None` if the ledger is empty.
     pub head: Option<Shipment>,
     /// The number of lines in the ledger after the last one that was shipped.
     pub behind: u64,
     /// The database, such as `agent@127.0.0.1:5432/observability`: the user, the address of the server, and the name.
     /// The address is `local` for a connection over a Unix socket.
     pub database: String,
-    /// The [version of the tables](self#the-version-of-the-tables); `None` if they do not exist.
+    /// The [version of the tables](self#the-version-of-the-tables), or `None` if they do not exist.
     pub schema: Option<u32>,
     /// For each ledger in the database, the last line that was shipped. The ledger that was shipped last comes last.
     pub ledgers: Vec<ShippedLedger>,

@@ -138,7 +138,7 @@ impl<'de> Visitor<'de> for Readable {
     }
 }
 
-/// Returns the value of the column `status` for an execution that has ended; `None` if it is unknown.
+/// Returns the value of the column `status` for an execution that has ended, or `None` if it is unknown.
 fn status(record: &ExecutionMetrics) -> Option<&'static str> {
     // The status is converted to text and back, so that `Other("success")` becomes `Success`.
     match record.status.as_ref().map(|status| Status::from(status.as_str())) {

@@ -100,7 +100,7 @@ pub(super) fn check(client: &mut Client) -> Result<(), Failed> {
 /// How to create or upgrade the tables.
 const HOW: &str = "`runledger pg migrate`, or with `runledger pg ship --migrate`, which also ships";
 
-/// Returns the version of the tables; `None` if the table `runledger_shipments` does not exist.
+/// Returns the version of the tables, or `None` if the table `runledger_shipments` does not exist.
 ///
 /// # Errors
 /// Fails with [`ErrorKind::Newer`] if a newer version of this crate upgraded the tables.

@@ -21,13 +21,13 @@ pub(super) struct Batch {
     ledger: Uuid,
     rows: Vec<u8>,
     pub(super) records: u64,
-    /// The number of these records whose line was already read. A new segment of the ledger can repeat lines of the
-    /// segment before it.
+    /// The number of records in the batch whose line was already read. A new segment of the ledger can repeat lines of
+    /// the segment before it.
     pub(super) repeated: u64,
     pub(super) skipped: Skipped,
     /// True if the ledger had no more lines.
     pub(super) is_last: bool,
-    /// The last line before the batch; `None` if the batch begins with the first line of the ledger.
+    /// The last line before the batch, or `None` if the batch begins with the first line of the ledger.
     begin: Option<Place>,
     /// The last line of the batch; equal to `begin` if the batch has no lines.
     end: Option<Place>,
@@ -132,7 +132,7 @@ pub(super) fn in_flight(client: &mut Client, ledger: Uuid, records: &[ExecutionM
     Ok(count)
 }
 
-/// Returns the last line of the ledger that was shipped; `None` if no line was shipped yet.
+/// Returns the last line of the ledger that was shipped, or `None` if no line was shipped yet.
 pub(super) fn last(client: &mut Client, ledger: Uuid) -> Result<Option<Place>, Failed> {
     let sql = "SELECT seq, hash, segment, byte, line FROM runledger_shipments WHERE ledger_id = $1";
     let rows = client.rows("read the last shipment", sql, &[&ledger])?;

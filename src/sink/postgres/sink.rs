@@ -75,7 +75,8 @@ impl Sink {
     /// - [`ErrorKind::Diverged`] if the ledger was truncated or rewritten since the last [`ship`](Self::ship), or if
     ///   lines were moved to an archive before they were shipped.
     /// - [`ErrorKind::Database`] if the database cannot be reached, refuses a request, or has a certificate that is not
-    ///   trusted. Also if its tables belong to another program, or were not [created or upgraded](Self::migrate).
+    ///   trusted. The error also occurs if the tables belong to another program, or were not [created or
+    ///   upgraded](Self::migrate).
     /// - [`ErrorKind::Newer`] if a newer version of this crate upgraded the tables.
     /// - [`ErrorKind::Io`] if the ledger or the file of `sslrootcert` cannot be read, and [`ErrorKind::Invalid`] if
     ///   that file has no certificates.

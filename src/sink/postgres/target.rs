@@ -11,7 +11,7 @@ use crate::error::{Error, ErrorKind, Result};
 /// The database that an address names, with the user and the password.
 pub(super) struct Target {
     config: Config,
-    /// The file of trusted certificates; `None` if those of the system are trusted.
+    /// The file with the trusted certificates, or `None` if the certificates of the system are trusted.
     root: Option<PathBuf>,
     /// The password in two forms, the longer form first: decoded, and as it is written in the address. Both forms must
     /// be removed from errors.

@@ -22,12 +22,12 @@ pub(super) const IS_BUILT_IN: bool = true;
 /// Encrypts connections, and remembers the stage that the last attempt to connect reached.
 #[derive(Clone)]
 pub(super) struct Connector {
-    /// The settings of a connector of the TLS library. The connector is built from them only when a server offers TLS,
-    /// because this takes about 100 ms: the library reads the authorities of the system.
+    /// The settings of a connector of the TLS library. The connector is built from them only when a server offers TLS.
+    /// Building it takes about 100 ms, because the library reads the authorities of the system.
     library: Arc<TlsConnectorBuilder>,
     /// True if the certificate of the server must be valid.
     is_checked: bool,
-    /// The file of trusted authorities; `None` if those of the system are trusted.
+    /// The file with the trusted authorities, or `None` if the authorities of the system are trusted.
     root: Option<PathBuf>,
     met: Arc<Mutex<Met>>,
 }
@@ -80,7 +80,7 @@ impl Connector {
     }
 }
 
-/// Returns the error of a connection that failed because of TLS; `None` if it failed for another reason.
+/// Returns the error of a connection that failed because of TLS, or `None` if it failed for another reason.
 pub(super) fn explained(connector: &Connector, failure: &Failure) -> Option<Failed> {
     use std::error::Error as _;
     let Connector { is_checked, root, .. } = connector;

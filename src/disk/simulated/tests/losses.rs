@@ -29,7 +29,7 @@ fn every_subset_of_pages_has_a_number() {
 
 /// A page has as many states as versions. A page beyond the surviving length has only one state.
 #[test]
-fn versions_lengths_and_names_multiply() {
+fn the_numbers_of_versions_lengths_and_names_multiply() {
     let (disk, _) = disk_with(b"");
     let file = open(&disk, "a", Access::Append);
     append_all(&*file, b"1").unwrap();

@@ -150,7 +150,7 @@ proptest! {
     }
 
     #[test]
-    fn stored_sums_go_on_like_those_in_memory(
+    fn stored_sums_continue_like_sums_in_memory(
         steps in prop::collection::vec((0_u64..200_000_000, 0_u64..20, 0_u8..5), 1..60),
         at in any::<prop::sample::Index>(),
         period in prop::sample::select(&["minute", "day", "quarter", "5h", "total"][..]),

@@ -21,7 +21,7 @@ impl Lines {
         Self { limit, ..Self::of_limit(100, "day") }
     }
 
-    /// Returns the end of the window at `at`; `None` if no window has begun.
+    /// Returns the end of the window at `at`, or `None` if no window has begun.
     fn end(&mut self, at: Timestamp) -> Option<String> {
         let window = self.counted(at).window?;
         Some(Timestamp::from_unix_ms(window.end_ms).unwrap().to_string())
@@ -156,8 +156,8 @@ proptest! {
         for (after_ms, step) in steps {
             let at = time("2026-02-14T22:30:00Z").plus_ms(after_ms);
             let window = Window::containing(at, lines.limit.period, &lines.limit.zone);
-            // The fold forgets old windows of the periods that are always counted, so the test does not compare these
-            // periods.
+            // The fold, which has the sums of all lines, forgets old windows of the periods that are always counted, so
+            // the test does not compare these periods.
             if Scope::of(&lines.limit, at).is_always_counted() && !matches!(step, Step::Change { .. }) {
                 continue;
             }
