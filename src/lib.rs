@@ -65,9 +65,9 @@
 //! | a price, a token count or a duration is unknown | The value is `None`, never 0. Totals report how many values were unknown. |
 //!
 //! If the last lines were cut off, [`verify`](LedgerReader::verify) detects this by comparing the segments with the
-//! internal files. The internal files may have been changed in the same way, or the whole chain may have been
-//! rewritten. Only a stored [`Head`] reveals such a change. So store a head on another machine, and pass it to
-//! `verify`. A power cut can remove begin marks, unless [`Options::sync_begin`] is set.
+//! internal files. If the internal files were cut off too, or if the whole chain was rewritten, only a stored [`Head`]
+//! reveals the change. So store a head on another machine, and pass it to `verify`. A power cut can remove begin marks,
+//! unless [`Options::sync_begin`] is set.
 //!
 //! Nothing is guaranteed on a network file system, or on a disk that loses flushed data. Nothing is guaranteed either
 //! if a program writes to the ledger's files without the ledger's lock.

@@ -21,8 +21,8 @@ impl HookEvent<'_> {
         self.is_of_session(begun) && agent.is_some() && text(begun, "sub_agent_id") == agent.as_deref()
     }
 
-    /// Returns true if the starting sub-agent can belong to this execution: the execution has the type of the
-    /// sub-agent, and no sub-agent yet.
+    /// Returns true if the sub-agent that the event reports as started may run in this execution. That is so if the
+    /// execution calls a sub-agent of this type, and does not know the id of its sub-agent yet.
     pub fn may_have_started(&self, begun: &ExecutionMetrics) -> bool {
         let kind = self.fields.text("agent_type");
         self.is_of_session(begun)
@@ -75,7 +75,7 @@ impl HookEvent<'_> {
         };
         match status {
             Status::Interrupted => {
-                begun.set_error_reason(format!("{} came before an event reported the end", self.name()))
+                begun.set_error_reason(format!("no event reported how this ended before {}", self.name()))
             }
             Status::Cancelled => begun.set_error_reason("the turn was interrupted"),
             Status::Failed => {

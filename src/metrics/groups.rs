@@ -214,9 +214,9 @@ pub struct CostProvenance {
     /// The standard prices were used instead, which may be too low. `None` in all other cases.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub region_unpriced: Option<String>,
-    /// The parts of the usage, such as `input_audio`, that have no price of their own. For these parts, the price of
-    /// the whole, such as all input, was used. This price may be too low. Several parts are separated by commas. `None`
-    /// if every part has a price.
+    /// The parts of the usage, such as `input_audio`, that have no price of their own. The general price was used
+    /// instead, such as the price of input for `input_audio`. This price may be too low. Several parts are separated by
+    /// commas. `None` if every part has a price.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub part_unpriced: Option<String>,
     /// The rules that led from the model's name to the row, such as `date with other separators`. Several rules are

@@ -107,8 +107,12 @@ impl LedgerReport {
         let mut findings = vec![integrity(&self.integrity)];
         if self.malformed_lines > 0 {
             let text = format!(
-                "{} not a record, and in no figure below.",
-                are(self.malformed_lines, "line of the ledger is", "lines of the ledger are")
+                "{} The figures below do not include such lines.",
+                are(
+                    self.malformed_lines,
+                    "line of the ledger is not a record.",
+                    "lines of the ledger are not records."
+                )
             );
             findings.push(Finding::new(Tone::Bad, text));
         }
@@ -132,14 +136,14 @@ impl LedgerReport {
         ));
         if self.spilled > 0 {
             let text = format!(
-                "{} in the ledger yet, and in no figure below. The next append moves spilled records to the ledger.",
+                "{} in the ledger yet, and not in the figures below. The next append moves spilled records to the ledger.",
                 are(self.spilled, "record is not", "records are not")
             );
             findings.push(Finding::new(Tone::Warning, text));
         }
         if self.in_flight > 0 {
             let text = format!(
-                "{} in flight, and in no figure below. `runledger open` lists them.",
+                "{} in flight, and not in the figures below. `runledger open` lists them.",
                 are(self.in_flight, "execution is", "executions are")
             );
             findings.push(Finding::new(Tone::Unknown, text));
@@ -167,10 +171,10 @@ impl LedgerReport {
         let first = cost.series.first().and_then(|first| {
             let share = super::costs::share(first.cost, cost.cost)?;
             let name = first.name.as_deref().unwrap_or("an unknown model");
-            Some(format!(", {} of them for {name}", percent(share)))
+            Some(format!(" {} of this cost is for {name}.", percent(share)))
         });
         let least = if cost.lower_bounds > 0 { "at least " } else { "" };
-        format!("Executions cost {least}{} USD{}.", usd(total), first.unwrap_or_default())
+        format!("Executions cost {least}{} USD.{}", usd(total), first.unwrap_or_default())
     }
 
     /// Returns a note that says what the chart of the cost over time counts.
@@ -192,8 +196,8 @@ impl LedgerReport {
             note += &format!(" {} used no model.", capital(&executions(cost.without_model)));
         }
         if let Some(amount) = cost.at_standard_cost {
-            let of = executions(cost.at_standard);
-            note += &format!(" {} USD of {of} are at standard prices, which may be too low or too high.", usd(amount));
+            let of = are(cost.at_standard, "execution was", "executions were");
+            note += &format!(" {of} priced at standard prices: {} USD, which may be too low or too high.", usd(amount));
         }
         if cost.slices_left_out > 0 {
             note += &format!(" {} earlier bars are left out.", count(cost.slices_left_out));
@@ -273,8 +277,8 @@ impl LedgerReport {
         };
         let week = comparison.week_start.to_string().chars().take(10).collect::<String>();
         format!(
-            "The change is that of the geometric mean of the latency since {week}, in percent of the frozen baseline. \
-             Its 99 % confidence interval is Welch's, computed from the logarithms. Medians are interpolated \
+            "The change is the geometric mean of the latencies since {week}, compared with the frozen baseline, in \
+             percent. Its 99 % confidence interval is Welch's, computed from the logarithms. Medians are interpolated \
              (definition 7 of Hyndman and Fan). n is the number of known latencies.{left_out}"
         )
     }

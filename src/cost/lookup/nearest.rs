@@ -1,6 +1,6 @@
 //! Suggests known names for an unknown name, which may contain a typing error.
 
-/// The largest number of bytes of a name that gets suggestions.
+/// A name with more bytes than this gets no suggestions.
 const BYTES_MAX: usize = 64;
 const NAMES_MAX: usize = 3;
 

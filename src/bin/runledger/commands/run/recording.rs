@@ -100,7 +100,11 @@ impl Recording {
             Self::Ledger(execution) => ledger::warn_of(&execution.finish(outcome.status), global),
             Self::Elsewhere(execution) => {
                 if let Err(error) = execution.finish(outcome.status) {
-                    warn("the stored record says that the execution was interrupted", &error, global.style());
+                    warn(
+                        "the outcome could not be stored, so the ledger will say that the execution was interrupted",
+                        &error,
+                        global.style(),
+                    );
                 }
             }
             Self::Nowhere => {}
