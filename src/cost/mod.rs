@@ -53,9 +53,9 @@
 //!
 //! **Variants** are prices for calls that were not served in the standard way, such as batches. The key-value pairs of
 //! a call that say how it was served are called the variant of the call. The prices in an entry of `variants` apply if
-//! the time of the call is in their period, and if the variant of the call has all pairs in `when`. For each key, such
-//! as `input`, the last entry that applies and has this key replaces the standard price and all its tiers. If no entry
-//! that applies has the key, the standard price is used.
+//! the time of the call is in their period, and if the variant of the call has all pairs in `when`. If several entries
+//! that apply have a price for a key such as `input`, the last of them counts. It replaces the standard price of the
+//! key and all its tiers. If no such entry has a price for the key, the standard price is used.
 //!
 //! **Names.** `names` has patterns for other names of a provider or a model. In a pattern, `*` matches any text, `#` a
 //! digit and `?` a character. `~` at the start matches an optional route to the model, such as `bedrock/`. `~` at the
@@ -112,7 +112,7 @@
 //!   - cache writes, which may cost more than other input. At Anthropic, they cost 1.25 times as much, or twice as much
 //!     if the cache keeps the input for an hour;
 //!   - searches and rented deployments;
-//!   - input or output tokens that do not belong to a part with a price, if the row bills tokens;
+//!   - input or output tokens, if the row bills tokens. Tokens of a part that has its own price do not count here;
 //!   - time, characters, messages and pages, if the row bills tokens and the usage has no tokens. If the usage has
 //!     tokens, these counts measure the same content as the tokens, so they are not billed without a price;
 //!   - requests, if the row bills tokens and the usage has no tokens. In all other cases, requests without a price

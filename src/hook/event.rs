@@ -188,7 +188,8 @@ impl<'a> HookEvent<'a> {
         self.add_tags(&mut record.tags);
     }
 
-    /// Returns the ids of a record. The session is the run. The ids of a sub-agent include its type, as in an import.
+    /// Returns the ids of a record. The run is the session. If a tool starts a sub-agent, `agent_name` is the type
+    /// of the sub-agent, as in an import.
     pub fn ids(&self) -> RunIds {
         let mut ids = RunIds::default();
         (ids.run_id, ids.session_id) = (self.session(), self.session());

@@ -102,7 +102,7 @@ impl Chat {
         };
         match kind {
             "user" => {
-                // A message that is written again has the same text. It does not begin another turn.
+                // Gemini CLI may write a message to the file again, with the same time. The copy begins no other turn.
                 if let Some(turn) = self.turn.take_if(|turn| turn.began_by(at)) {
                     let end = turn.end();
                     turn.finish(&end, &self.origin, import);
@@ -168,7 +168,7 @@ impl Chat {
     }
 }
 
-/// Returns the text of a message, which is a text or a list of parts.
+/// Returns the text of a message, whose content is either a text or a list of parts.
 fn text_of(line: &Line<'_>) -> String {
     let Some(content) = line.content.map(RawValue::get) else { return String::new() };
     if let Ok(text) = serde_json::from_str::<String>(content) {

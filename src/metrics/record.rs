@@ -271,9 +271,8 @@ impl ExecutionMetrics {
         self.error_reason = Some(cut(reason.into(), Self::ERROR_REASON_CHARS_MAX));
     }
 
-    /// Sets the name of the model and the parts of the usage in `model`, and the token counts in `tokens_input`,
-    /// `tokens_output` and `tokens_used`. `tokens_used` becomes `None` if the sum of input and output exceeds the
-    /// range of `u64`.
+    /// Sets the fields `model`, `tokens_input`, `tokens_output` and `tokens_used`. `tokens_used` becomes `None` if the
+    /// sum of input and output exceeds the range of `u64`.
     pub fn set_usage(&mut self, model: impl Into<String>, usage: &Usage) {
         self.tokens_input = Some(usage.input);
         self.tokens_output = Some(usage.output);

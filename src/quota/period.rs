@@ -50,8 +50,8 @@ pub enum Period {
 }
 
 impl Period {
-    /// The periods in UTC that are counted for every API, even if the API's limit has another period. An earlier
-    /// version of this crate had only these periods, and wrote lines that do not name their period.
+    /// The periods in UTC that are counted for every API, even if the API's limit has another period. The lines
+    /// of an earlier version of this crate do not name a period, and count in all five of these.
     pub(super) const ALWAYS_COUNTED: [Self; 5] = [Self::Minute, Self::Hour, Self::Day, Self::Week, Self::Month];
     /// The largest number of hours in [`Self::Hours`].
     const HOURS_MAX: u16 = 8_760;
@@ -73,7 +73,7 @@ impl Period {
 }
 
 impl fmt::Display for Period {
-    /// Writes the period as a table of limits names it, such as `day` or `5h`.
+    /// Writes the name of the period in a table of limits, such as `day` or `5h`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Self::Hours(hours) = self {
             return f.pad(&format!("{hours}h"));

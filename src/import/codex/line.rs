@@ -91,8 +91,8 @@ pub(super) struct Tokens {
 }
 
 impl Tokens {
-    /// Returns the tokens since the total `earlier`. If this total is smaller, the count has begun again at 0, so the
-    /// whole total is new.
+    /// Returns the tokens that were added since the total was `earlier`. If `self` is smaller than `earlier`, the count
+    /// has begun again at 0, so all of `self` is new.
     pub(super) fn since(self, earlier: Self) -> Self {
         if self.total() < earlier.total() {
             return self;

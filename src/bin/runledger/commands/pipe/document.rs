@@ -56,7 +56,7 @@ impl Document {
         let Some((first, rest)) = first.zip(rest) else {
             return match self.0.insert(path.to_owned(), value.clone()) {
                 Some(other) if other != "null" && other != value => {
-                    Err(format!("found {path} too, with another value"))
+                    Err(format!("found also {path}, which has a different value; expected one of the two keys"))
                 }
                 _ => Ok(()),
             };
