@@ -85,7 +85,7 @@ impl<J> Committer<J> {
         const OPERATION: &str = "append in another thread";
         if !self.is_in_its_process() {
             return Err(Error::new(ErrorKind::Unsuitable, OPERATION).detail(format!(
-                "found a forked process, which does not have this thread; expected process {}. Open the ledger again \
+                "found a forked process, which does not have that thread; expected process {}. Open the ledger again \
                  in the forked process, or call the synchronous functions",
                 self.process
             )));
@@ -138,7 +138,8 @@ impl<J> Drop for Committer<J> {
     fn drop(&mut self) {
         let Some(running) = self.running.take() else { return };
         if !self.is_in_its_process() {
-            // A forked child does not have the thread, which may have held a lock at the time of the fork.
+            // A forked child does not have the thread. The thread may have held a lock at the time of the fork, and
+            // the child would wait for that lock forever. So do not drop `running`.
             return std::mem::forget(running);
         }
         let Running { queue, thread, ended } = running;
@@ -157,7 +158,8 @@ impl<J> Drop for Committer<J> {
 #[derive(Debug)]
 #[must_use = "a future does nothing unless it is awaited"]
 pub(crate) struct Order<J> {
-    // This field is dropped before `committer`, because dropping the committer waits until the queue is empty.
+    // Declared before `committer`, so that it is dropped first: its drop puts the job into the queue, and the drop of
+    // the last handle of the committer closes the queue.
     put: Put<J>,
     /// `None` once the job is in the queue.
     committer: Option<Arc<Committer<J>>>,
@@ -182,5 +184,7 @@ impl<J> Future for Order<J> {
 
 /// Returns the error for a job during which the thread panicked.
 pub(crate) fn abandoned(operation: &'static str) -> Error {
-    Error::new(ErrorKind::Abandoned, operation).detail("a hook panicked in the thread that writes to the disk")
+    Error::new(ErrorKind::Abandoned, operation).detail(
+        "a function of the program, such as its hook for warnings, panicked in the thread that stores the records",
+    )
 }

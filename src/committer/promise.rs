@@ -1,4 +1,4 @@
-//! A value that one thread promises to another. The thread holds a [`Promise`] and gives the value later. A task holds
+//! A value that a thread promises to a task. The thread holds a [`Promise`] and gives the value later. The task holds
 //! the [`Promised`] and awaits the value.
 
 use std::pin::Pin;

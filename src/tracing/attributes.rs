@@ -7,7 +7,7 @@ use tracing_core::field::{Field, Visit};
 use super::names::{Attribute, attribute};
 use crate::digest::hash_bytes;
 
-/// What is stored of the content of a span. The content is its input and its output, such as a prompt.
+/// What is stored of a span's content, which is the span's input (such as a prompt) and the span's output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Keep {
     Nothing,
@@ -24,7 +24,7 @@ enum Value {
     Content(Content),
 }
 
-/// What is stored of the input or the output of a span, such as a prompt.
+/// The part of an input or an output that is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Content {
     pub(super) hash: String,
@@ -110,8 +110,7 @@ impl Attributes {
     }
 }
 
-/// Collects the values that a span passes to a visitor. Only the values of attributes that this module
-/// uses are copied.
+/// Collects the values that a span passes to a visitor. Copies only the values of attributes that this module uses.
 struct Collector {
     keep: Keep,
     attributes: Attributes,
@@ -130,7 +129,7 @@ impl Collector {
         }
     }
 
-    /// Adds a value that is not a text. Content is always a text.
+    /// Adds a value that is not a text. Ignores the value of an input or an output, because content is always a text.
     fn add(&mut self, field: &Field, value: Value) {
         if let Some(attribute) = attribute(field.name())
             && !matches!(attribute, Attribute::Input | Attribute::Output)

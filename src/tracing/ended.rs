@@ -24,8 +24,8 @@ pub(super) struct Ended {
     pub(super) attributes: Attributes,
     /// When the span began.
     pub(super) at: Timestamp,
-    /// When the span began, by the monotonic clock. `None` if the span was an execution, which measures its time
-    /// itself.
+    /// When the span began, by the monotonic clock. `None` if the span was an execution, because an [`Execution`]
+    /// measures its own time.
     pub(super) begun: Option<Instant>,
     pub(super) end: End,
 }

@@ -59,8 +59,8 @@ impl LedgerLayer {
         Self { queue: records.max(1), ..self }
     }
 
-    /// Sets what happens to the record of a span that closes while the queue is full. By default, the thread that closes
-    /// the span waits.
+    /// Sets what happens to the record of a span that closes while the queue is full. By default, the thread that
+    /// closes the span waits.
     #[must_use]
     pub fn when_full(self, when_full: WhenFull) -> Self {
         Self { when_full, ..self }
@@ -75,9 +75,9 @@ impl LedgerLayer {
     /// Waits until the records of all spans that have closed are stored, but at most for `timeout`. Returns true if all
     /// are stored.
     ///
-    /// Call this before the process ends. A subscriber that was set for the whole process is never dropped, so its layer
-    /// cannot wait by itself. A record that is not stored when the process ends is lost, and its execution is recorded as
-    /// interrupted.
+    /// Call this before the process ends. Dropping the last clone of a layer waits too, but a subscriber that was set
+    /// for the whole process is never dropped, and neither is its layer. A record that is not stored when the process
+    /// ends is lost, and its execution is recorded as interrupted.
     pub fn flush(&self, timeout: Duration) -> bool {
         self.sink.flush(timeout)
     }
@@ -123,7 +123,8 @@ impl LedgerLayer {
                 break;
             }
         }
-        // The execution of these calls has closed, or already lists the maximum number of calls.
+        // The execution of these calls has closed, or already lists the maximum number of calls. So record each call as
+        // an execution.
         for call in calls {
             let Some(mut execution) = self.begin(span, call.role, &call.attributes, true) else { continue };
             if let Some(begun) = call.begun {

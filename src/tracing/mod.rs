@@ -1,14 +1,14 @@
 //! Records the spans that agent frameworks emit with the crate [`tracing`](https://docs.rs/tracing). No call site has to
 //! change.
 //!
-//! [`LedgerLayer`] is a layer of a [subscriber](tracing_subscriber::registry()). Spans become executions and calls by their
-//! attributes, which follow the conventions of OpenTelemetry for generative AI:
+//! [`LedgerLayer`] is a layer of a [subscriber](tracing_subscriber::registry()). The attributes of a span decide what
+//! the span becomes. They follow the conventions of OpenTelemetry for generative AI:
 //!
 //! | attribute | the span is |
 //! |---|---|
 //! | `gen_ai.operation.name` = `execute_tool` | an execution. The skill is `gen_ai.skill.name`, or else `gen_ai.skill.resource.name`, or else `gen_ai.tool.name`. |
 //! | `invoke_agent`, `invoke_workflow` | an execution of `gen_ai.agent.name` or `gen_ai.workflow.name`, which is the parent of the executions inside it |
-//! | `chat`, `generate_content`, `text_completion`, `embeddings` and other work of models | a call, which the nearest enclosing execution lists. If no execution encloses it, it is an execution itself. |
+//! | `chat`, `generate_content`, `text_completion`, `embeddings` and other work of models | a call, which the nearest enclosing execution lists. If no execution encloses the call, the call is an execution itself. |
 //! | `create_agent`, `plan`, `retrieval`, work with a memory | not recorded |
 //! | any other operation | a call, if the span reports usage |
 //! | `runledger.skill` | an execution of that skill, whatever else the span is |
@@ -54,12 +54,12 @@
 //! - A span that is open when its process dies is recorded as interrupted. This is possible because the ledger notes
 //!   the start of an execution (the begin mark) when its span opens. The calls that ended inside the span are then not
 //!   recorded.
-//! - A failed call is listed among the errors of its execution, which may continue.
+//! - A failed call is listed among the errors of its execution. The execution can still succeed.
 //!
 //! # What a call costs
 //!
-//! Usage is read from calls only. The usage of an agent's span is the sum of its calls, so it is not counted again. If a
-//! framework and its client library both emit a span for one call, the call is counted once.
+//! Usage is read from calls only. The usage of an agent's span is the sum of its calls, so it is not counted again. If
+//! a framework and its client library both emit a span for one call, the call is counted once.
 //!
 //! If a call reports no usage, its cost and the cost of its execution are unknown. This is the case for a stream that
 //! was dropped before its end. There is one exception: a call that the server refused used no tokens. Such a call has
@@ -80,7 +80,7 @@
 //!
 //! Prompts, completions, arguments and results are not stored. The record of an execution has the hashes of its
 //! arguments and of its result. With [`LedgerLayer::with_content`], the texts are stored too. The texts of a call are
-//! in `trace.llm_calls`. The texts of any other execution are the tags `input` and `output`.
+//! in `trace.llm_calls`. The texts of an execution that is not a call are the tags `input` and `output`.
 //!
 //! # Cost for the caller
 //!

@@ -75,7 +75,7 @@ impl Attribute {
 /// The attributes that are read, sorted by name. The sources are:
 ///
 /// - `gen_ai.*`: the semantic conventions of OpenTelemetry, 1.41 and the current main branch, and the older names
-///   `system`, `prompt_tokens` and `completion_tokens`. `gen_ai.skill.*` is proposed there.
+///   `system`, `prompt_tokens` and `completion_tokens`. `gen_ai.skill.*` is only a proposal there.
 /// - `llm.*`, `openinference.*`, `input.value`, `output.value`, `tool.name`, `agent.name`: OpenInference.
 /// - `traceloop.*`, and `gen_ai.usage.*_input_tokens`: Traceloop.
 /// - `gen_ai.usage.reasoning_tokens`, `gen_ai.tool.call.outcome`, `gen_ai.tool.error.type`: rig.
@@ -168,7 +168,8 @@ pub(super) fn attribute(name: &str) -> Option<Attribute> {
     NAMES.get(at).map(|&(_, attribute)| attribute)
 }
 
-/// Returns true if a span with these fields may be an execution or a call. The field may still be empty.
+/// Returns true if a span with these fields may be an execution or a call. The fields that decide this may get their
+/// values later.
 pub(super) fn may_be_recorded(fields: &FieldSet) -> bool {
     fields.iter().any(|field| matches!(attribute(field.name()), Some(Skill | Operation | SpanKind)))
 }

@@ -33,7 +33,7 @@ pub(super) enum Model {
     Embed,
     /// Any other work of models, such as generating an image.
     Other,
-    /// An operation that this version does not know. It is a call only if it reports usage.
+    /// An operation that this version does not know. The span is a call only if it reports usage.
     Unknown,
 }
 

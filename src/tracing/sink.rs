@@ -94,14 +94,14 @@ impl Sink {
                 Ok(()) => Ok(()),
             },
         };
-        // The thread ends only when the queue is dropped, so this does not happen.
+        // This does not happen: the thread receives messages until the queue is dropped.
         if let Err(Message::Store(finished)) = unsent {
             finished.record();
         }
     }
 
-    /// Waits until every record that was queued before is stored, but at most for `timeout`. Returns true if all are
-    /// stored.
+    /// Waits until every record that was queued before this call is stored, but at most for `timeout`. Returns true if
+    /// all of them are stored.
     pub(super) fn flush(&self, timeout: Duration) -> bool {
         let Some((sender, _)) = self.queue.get().and_then(PerProcess::get).and_then(|queue| queue.running.as_ref())
         else {
@@ -148,13 +148,14 @@ impl Drop for Queue {
     fn drop(&mut self) {
         let Some((sender, thread)) = self.running.take() else { return };
         if self.process != std::process::id() {
-            // A forked child does not have the thread. Another thread of the parent may have been using the queue.
+            // A forked child does not have the thread. At the time of the fork, another thread of the parent may have
+            // been using the queue. So do not touch the queue.
             std::mem::forget(sender);
             return;
         }
         drop(sender);
-        // The last owner of the queue can be the function that receives the ledger's warnings, which runs in that
-        // thread. A thread cannot wait for itself.
+        // The last owner of the queue can be the function that receives the ledger's warnings. That function runs in
+        // the queue's own thread, and a thread cannot wait for itself.
         if thread.thread().id() != std::thread::current().id() {
             let _ = thread.join();
         }

@@ -18,7 +18,8 @@ pub(super) struct Open {
     pub(super) attributes: Attributes,
     /// When the span began.
     pub(super) at: Timestamp,
-    /// When the span began, by the monotonic clock. `None` if the span is an execution, which measures its time itself.
+    /// When the span began, by the monotonic clock. `None` if the span is an execution, because an [`Execution`]
+    /// measures its own time.
     pub(super) begun: Option<Instant>,
     /// `None` if the span is a call of an enclosing execution.
     pub(super) execution: Option<Execution>,

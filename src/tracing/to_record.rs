@@ -234,7 +234,8 @@ impl Failure {
         Some(Self { category, code, reason })
     }
 
-    /// Returns true if the server refused the request, so that the call used no tokens. The code is then an HTTP status.
+    /// Returns true if the server refused the request, so that the call used no tokens. The code is then an HTTP
+    /// status.
     fn is_refusal(&self) -> bool {
         self.code.is_some_and(|code| (400..600).contains(&code))
     }
