@@ -68,7 +68,7 @@ fn cat_names_a_damaged_segment_and_says_so_with_its_exit_code() {
         ),
         "{named:?}"
     );
-    let missing = "000004.jsonl: line 1 (byte 0): lines 5 to 6 of the ledger are missing before it";
+    let missing = "000004.jsonl: line 1 (byte 0): lines 5 to 6 of the ledger are missing before this line";
     assert!(named[1].ends_with(missing), "{named:?}");
     let json: Value = serde_json::from_str(place.run(["cat", "--json"]).stderr.lines().next().unwrap()).unwrap();
     assert_eq!(json["kind"], "malformed");

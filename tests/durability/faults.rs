@@ -262,12 +262,12 @@ fn row_25_a_cut_tail_is_truncated() {
     fs::remove_file(kept.path.with_extension("ledger").join("commit")).unwrap();
     kept.assert_faults(&[], &[]); // a chain alone cannot tell
     kept.assert_faults(kept.head(3), &[]);
-    let found = "found no line after 3; expected line 5 of a kept head";
+    let found = "found no line after 3; expected line 5, the line of a kept head";
     kept.assert_faults(kept.last_head(), &[(FaultKind::Truncated, &kept.path, 0, 0, Some(5), found)]);
 
     // The whole ledger is cut off.
     kept.write(&[]);
-    let found = "found no line after 0; expected line 5 of a kept head";
+    let found = "found no line after 0; expected line 5, the line of a kept head";
     kept.assert_faults(kept.last_head(), &[(FaultKind::Truncated, &kept.path, 0, 0, Some(5), found)]);
 }
 

@@ -388,7 +388,7 @@ fn a_copy_without_its_machinery_is_verified_and_what_is_missing_noted() {
     keep(&place.path("copy.jsonl"), 4);
     let cut = copy("copy.jsonl");
     assert_eq!(cut.code, Some(1));
-    let fault = "  truncated: copy.jsonl: seq 5: found no line after 4; expected line 5 of a kept head\n";
+    let fault = "  truncated: copy.jsonl: seq 5: found no line after 4; expected line 5, the line of a kept head\n";
     assert!(cut.stdout.ends_with(fault), "{}", cut.stdout);
     let edited =
         fs::read_to_string(place.path("copy.jsonl")).unwrap().replacen("\"skill_name\":\"", "\"skill_name\":\"x", 1);

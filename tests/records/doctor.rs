@@ -300,7 +300,7 @@ fn records_that_were_spilled_are_counted() {
     let advice = "see `events.jsonl` for the reason; the next process that opens the ledger appends them";
     place.assert("spill", Level::Warning, found, advice);
     let advice =
-        "see `events.jsonl` for the times and reasons; the reason for a lost record was only returned to its caller";
+        "see `events.jsonl` for the times and reasons. The reason for a lost record is only in the answer of its call";
     place.assert("events", Level::Warning, "in the last 7 days: spilled 2", advice);
 }
 
@@ -334,6 +334,6 @@ fn events_of_note_are_counted_for_a_week() {
     place.assert("events", Level::Ok, "none of note in the last 7 days", "");
     write(&[line(6, "lost"), "torn\n".to_owned(), line(0, "damaged"), line(1, "lost"), "{\"at\"".to_owned()]);
     let advice =
-        "see `events.jsonl` for the times and reasons; the reason for a lost record was only returned to its caller";
+        "see `events.jsonl` for the times and reasons. The reason for a lost record is only in the answer of its call";
     place.assert("events", Level::Warning, "in the last 7 days: damaged 1, lost 2", advice);
 }

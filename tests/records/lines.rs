@@ -128,7 +128,7 @@ fn damage_is_named_and_the_other_lines_are_written() {
                 "{cannot}.ledger/sealed/000002.jsonl: line 2 (byte {second}): found bytes that are not JSON; left out"
             ),
             format!(
-                "{cannot}.ledger/sealed/000004.jsonl: line 1 (byte 0): lines 5 to 6 of the ledger are missing before it"
+                "{cannot}.ledger/sealed/000004.jsonl: line 1 (byte 0): lines 5 to 6 of the ledger are missing before this line"
             ),
             format!("{cannot}.ledger/sealed/000003.jsonl: segment 3 is not there, nor in an archive"),
         ]
@@ -144,7 +144,7 @@ fn a_truncated_segment_is_damage() {
     place.edit(4, |text| text.split_inclusive('\n').take(1).collect());
     let (_, bytes, damage) = place.written();
     assert_eq!(seqs(&bytes), [1, 2, 3, 4, 5, 6, 7, 9]);
-    let found = "~/logs/x.jsonl: line 1 (byte 0): line 8 of the ledger is missing before it";
+    let found = "~/logs/x.jsonl: line 1 (byte 0): line 8 of the ledger is missing before this line";
     assert_eq!(damage, [format!("cannot read the lines of the ledger: {found}")]);
     // Cut lines at the end are found with the help of the commit area.
     fs::write(place.ledger(), "").unwrap();

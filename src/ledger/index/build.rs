@@ -19,8 +19,8 @@ const SHARING: Sharing = Sharing { blocks_alone: 2, threads: None };
 /// covers.
 ///
 /// A line is clean if it is a record, has a correct hash, and follows the line before it in the chain. An incomplete
-/// last line of the active segment is left out. If any other line is not clean, the result has only the executions, and
-/// only of lines whose hash is right. If an index cannot hold all lines, the result has no lines.
+/// last line of the active segment is left out. If any other line is not clean, the result has only the executions of
+/// the lines whose hash is right. If an index cannot hold all lines, the result has no lines.
 pub(super) fn content(blocks: Blocks<'_>, so_far: Content) -> Result<Content> {
     let unclean = AtomicBool::new(false);
     let is_long = AtomicBool::new(false);

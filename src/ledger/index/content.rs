@@ -12,7 +12,7 @@ use crate::cost::HourlySums;
 use crate::journal::format::line::Link;
 use crate::metrics::ExecutionMetrics;
 
-/// The longest segment that an index covers, because an offset has four bytes.
+/// The length of the longest segment that an index can cover, because an index stores an offset in four bytes.
 pub(super) const SEGMENT_BYTES_MAX: u64 = u32::MAX as u64;
 
 /// If more lines than this have the same key, the index also lists each of these lines under another key, which depends
@@ -34,7 +34,7 @@ pub(in crate::ledger) struct Content {
     compared: u32,
     runs: Vec<Entry>,
     strays: Vec<Entry>,
-    /// The offset of the first line of each hour, and the end of its last line.
+    /// For each hour, the offset of its first line and the end of its last line.
     hours: BTreeMap<i64, (u32, u32)>,
     /// Empty if the sums are too large for an index.
     sums: HourlySums,
@@ -110,7 +110,7 @@ impl Content {
         self.span
     }
 
-    /// Returns the entries with this key from the section of the runs or that of the strays, sorted by offset.
+    /// Returns the entries with this key from the section of the runs or the section of the strays, sorted by offset.
     pub(in crate::ledger) fn entries(&self, section: Section, key: u64) -> Vec<Entry> {
         let entries = match section {
             Section::Runs => &self.runs,

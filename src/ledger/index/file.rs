@@ -292,8 +292,8 @@ impl Index {
         self.head.lines.span().map(|span| (span, self.head.tie.bytes))
     }
 
-    /// Returns the last line whose execution the index has, as its number and hash, and the offset at which the covered
-    /// lines end. Not all of these lines have to be clean. Returns `None` if the index has no executions.
+    /// Returns the number and the hash of the last line whose execution the index has, and the offset at which the
+    /// covered lines end. Some of the covered lines may not be clean. Returns `None` if the index has no executions.
     pub(in crate::ledger) fn has_executions_until(&self) -> Option<(Link, u64)> {
         Some((self.head.lines.last()?, self.head.tie.bytes))
     }

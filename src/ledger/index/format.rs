@@ -68,9 +68,9 @@ pub(super) struct Tie {
     pub(super) inode: u64,
 }
 
-/// The first bytes of a head.
+/// What the first bytes of a file say.
 pub(super) enum Beginning {
-    /// The length of the head.
+    /// The file is an index, and its head has this length.
     Bytes(usize),
     /// A newer version wrote the file.
     Newer,

@@ -1,9 +1,9 @@
 //! The index of a segment, with which a reader finds lines and sums without reading the whole segment.
 //!
 //! An index is a file such as `sealed/000001.index`. It can be deleted at any time, because it can be built again from
-//! the segment. The first call that needs an index builds it. This is a query of a reader, or an
-//! [`append`](super::Ledger::append), which looks up ids. The index of the active segment covers the lines that the
-//! segment had when the index was built or last extended. A reader scans the later lines.
+//! the segment. The first call that needs an index builds it. Such a call is a query of a reader, or an
+//! [`append`](super::Ledger::append), because an append looks up ids. The index of the active segment covers the lines
+//! that the segment had when the index was built or last extended. A reader scans the later lines.
 //!
 //! Terms of this module:
 //!

@@ -29,10 +29,10 @@ impl LedgerReader {
     ///
     /// The hash chain is verified with the help of the [indexes](Self::find), which are built only from verified lines.
     /// This call verifies the lines of the run, the lines that no index covers, and the links between segments. Other
-    /// lines are verified again only if their segment has changed since its index was built. So two kinds of edits are
-    /// not noticed. The first is an edit in place in the active segment. The second is an edit of a sealed segment that
-    /// preserves its length, its inode and the time of its last change. With [`Gate::verify_every_line`], or if a
-    /// segment has no index, this call reads and verifies all lines.
+    /// lines are verified again only if their segment has changed since its index was built. So two kinds of edits of
+    /// these other lines are not noticed. The first is an edit in place in the active segment. The second is an edit of
+    /// a sealed segment that preserves the segment's length, inode and time of the last change. With
+    /// [`Gate::verify_every_line`], or if a segment has no index, this call reads and verifies all lines.
     ///
     /// Like [`Gate::judge`], the call holds the last record of each execution of the run in memory.
     ///

@@ -21,8 +21,8 @@ pub struct RebuiltIndex {
     pub segments: u64,
     /// The size of these indexes in bytes.
     pub bytes: u64,
-    /// The numbers of the segments that an index cannot cover, for example because a line is not a record. Readers scan
-    /// these segments, but appends use their indexes.
+    /// The numbers of the segments that an index cannot cover completely, for example because a line is not a record.
+    /// Readers scan these segments, but appends use their indexes.
     pub unclean: Vec<u64>,
     /// The numbers of the segments whose index was not built, because another process was building it.
     pub busy: Vec<u64>,
@@ -90,7 +90,7 @@ impl LedgerReader {
     /// Builds the indexes that are missing, and extends the index of the active segment if it lacks 512 KiB or more.
     /// Skips an index that another process is building.
     ///
-    /// Other calls that use the indexes do the same, but extend an index only if it lacks 2 MiB.
+    /// Other calls that use the indexes do the same, but extend an index only if it lacks 2 MiB or more.
     ///
     /// # Errors
     /// [`ErrorKind::Io`] if a segment cannot be read, or an index cannot be written.

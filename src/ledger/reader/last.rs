@@ -38,9 +38,9 @@ impl LedgerReader {
     /// Returns the last `count` results of `take` that are not `None`, in ledger order. Reads the ledger backwards from
     /// its end, and passes each record to `take`, the last one first. Stops when there are `count` results.
     ///
-    /// The ledger before the first of these records is not read, so damage there is not reported. If several lines have
-    /// the same `execution_id`, only the last of them is used. If a writer could not sync a segment, it repeats lines
-    /// in a new segment. Such a line is used once, at its first position in the ledger.
+    /// The part of the ledger before the earliest of these records is not read, so damage in it is not reported. If
+    /// several lines have the same `execution_id`, only the last of them is used. If a writer could not sync a segment,
+    /// it repeats lines in a new segment. Such a line is used once, at its first position in the ledger.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if a segment cannot be read.
@@ -164,7 +164,7 @@ impl LedgerReader {
             let mut of_segment = Skipped::default();
             for mut rest in parts.into_iter().rev() {
                 // The number of lines in the segment before the block that was read last. `None` while it is not
-                // needed: these lines are counted only if an error has to name the number of its line.
+                // needed: these lines are counted only if an error has to state a line number.
                 let mut before: Option<u64> = None;
                 while records.len() < count
                     && let Some(block) = rest.cut_last(BLOCK_BYTES)

@@ -279,9 +279,9 @@ impl<'l> Writing<'l> {
                 |(_, error)| error.clone(),
             );
             self.written.add(error.detail(if first == last {
-                format!("line {first} of the ledger is missing before it")
+                format!("line {first} of the ledger is missing before this line")
             } else {
-                format!("lines {first} to {last} of the ledger are missing before it")
+                format!("lines {first} to {last} of the ledger are missing before this line")
             }));
         }
         self.written

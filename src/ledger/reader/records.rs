@@ -51,7 +51,7 @@ impl LedgerReader {
 
     /// Like [`records`](Self::records), but begins with the last `count` records. The ledger is read backwards to the
     /// first of these records. A line that is not a record counts as one of the `count` records. Earlier lines are read
-    /// only if an error needs the number of its line.
+    /// only if an error has to state a line number.
     ///
     /// # Errors
     /// [`ErrorKind::Io`] if a segment cannot be read.

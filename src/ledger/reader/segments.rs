@@ -35,8 +35,8 @@ pub(in crate::ledger) struct Segment<'l> {
     pub(in crate::ledger) block: Block,
     /// The index, and which lines it covers. `None` if the whole segment has to be scanned.
     pub(in crate::ledger) index: Option<Covered>,
-    /// The index of a segment that has a line that is not clean. The module `index` explains this term. Such an index
-    /// has only the section of the executions.
+    /// The index of a segment that has a line that is not clean. The module `index` explains the term *clean*. Such an
+    /// index has only the section of the executions.
     unclean: Option<Index>,
     place: Option<Place<'l>>,
 }
@@ -133,9 +133,9 @@ impl Segment<'_> {
         self.index.as_ref().map(|covered| &covered.index)
     }
 
-    /// Returns the index, the last line whose execution the index has, as its number and hash, and the offset at which
-    /// the covered lines end. Not all of these lines have to be clean. Returns `None` if there is no index with
-    /// executions.
+    /// Returns the index, the number and the hash of the last line whose execution the index has, and the offset at
+    /// which the covered lines end. Some of the covered lines may not be clean. Returns `None` if there is no index
+    /// with executions.
     pub(in crate::ledger) fn into_executions(self) -> Option<(Index, Link, u64)> {
         let index = self.index.map(|covered| covered.index).or(self.unclean)?;
         let (last, end) = index.has_executions_until().filter(|(_, end)| *end <= self.block.end())?;

@@ -59,7 +59,7 @@ struct Header {
 }
 
 /// Values that tie a checkpoint to the lines that it was computed from. They are computed from the ledger when a
-/// checkpoint is written, and again when it is read. If they differ, these lines have changed.
+/// checkpoint is written, and again when it is read. If the values differ, these lines have changed.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Tie {
     /// The hash of the last line that the checkpoint includes.
@@ -69,8 +69,8 @@ struct Tie {
     segments: String,
 }
 
-/// Lines that are not records. The numbers of their segments are stored instead of their paths. A path can change: a
-/// segment is renamed when the next one begins, and a ledger can be opened under several paths.
+/// Lines that are not records. For each line, the number of its segment is stored, and not the path of the segment. A
+/// path can change: a segment is renamed when the next one begins, and a ledger can be opened under several paths.
 #[derive(Debug, Serialize, Deserialize)]
 struct SkippedLines {
     count: u64,

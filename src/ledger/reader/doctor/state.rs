@@ -246,7 +246,7 @@ fn of_events(layout: &Layout, now: Timestamp) -> Result<Check> {
     Ok(Check::warning(
         "events",
         format!("in the last 7 days: {}", counts.join(", ")),
-        "see `events.jsonl` for the times and reasons; the reason for a lost record was only returned to its caller",
+        "see `events.jsonl` for the times and reasons. The reason for a lost record is only in the answer of its call",
     ))
 }
 

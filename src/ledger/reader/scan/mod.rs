@@ -8,7 +8,8 @@
 //! Two kinds of lines are ignored:
 //!
 //! - **Repeated lines.** After a failed sync, a writer repeats lines at the beginning of a new segment. Such a line has
-//!   a sequence number that was read before. Only one of these lines is used, like in [`Lines`](crate::journal::Lines).
+//!   a sequence number that was read before. Of all lines with the same number, only one is used, like in
+//!   [`Lines`](crate::journal::Lines).
 //! - **Superseded lines.** A later line has the same execution. `repeats.rs` finds these lines before the pass.
 //!
 //! `numbers.rs` explains how threads recognise repeated lines, although other threads read the earlier lines.
@@ -107,9 +108,10 @@ impl Scan {
 
     /// Combines the fields of all records that are in the ledger now into one value.
     ///
-    /// `init` creates an empty value, and `take` adds a record to a value. Up to 16 threads do this, each for another
-    /// part of the ledger. `merge` adds the value of the next part to the value of all earlier parts. If merging a
-    /// value has the same effect as adding its records one by one, the result is the same for any number of threads.
+    /// `init` creates an empty value, and `take` adds a record to a value. Up to 16 threads do this, each for a
+    /// different part of the ledger. `merge` adds the value of the next part to the value of all earlier parts. If
+    /// merging a value has the same effect as adding its records one by one, the result is the same for any number of
+    /// threads.
     ///
     /// At most eight values per thread wait to be merged, however long the ledger is. Each thread holds 256 KiB of the
     /// ledger in memory, or one line if the line is longer than that.

@@ -78,8 +78,8 @@ pub(super) struct Chain {
 }
 
 /// The number of recent lines that are remembered. If a segment could not be synced, the next segment begins with
-/// copies of its last lines, which come from the commit area. The commit area is a file that holds at most 1 MiB, which
-/// is about 4,000 of the shortest lines.
+/// copies of the last lines of that segment, which come from the commit area. The commit area is a file that holds at
+/// most 1 MiB, which is about 4,000 of the shortest lines.
 const RECENT_MAX: usize = 8192;
 
 impl Chain {
@@ -195,7 +195,8 @@ impl Chain {
             self.fault(FaultKind::Gap, place, Some(head.seq), found);
         }
         for head in std::mem::take(&mut self.heads) {
-            let found = format!("found no line after {}; expected line {} of a kept head", self.last.seq, head.seq);
+            let found =
+                format!("found no line after {}; expected line {}, the line of a kept head", self.last.seq, head.seq);
             self.fault(FaultKind::Truncated, place, Some(head.seq), found);
         }
         // Do not report a truncation if a line after the missing lines was read, because the missing lines were then
