@@ -25,8 +25,9 @@ pub enum Answer {
         seq: u64,
     },
     /// The ledger already had this record as line `seq`, so the record was not stored again. That line is as durable as
-    /// a new one. Returned by the calls that append or complete a record, such as [`append`](crate::Ledger::append). An
-    /// execution that began with [`begin`](crate::Ledger::begin) never has this answer.
+    /// a new line would be. Returned by the calls that append or complete a record, such as
+    /// [`append`](crate::Ledger::append). An execution that began with [`begin`](crate::Ledger::begin) never has this
+    /// answer.
     Duplicate {
         /// The line's number in the ledger, counting from 1.
         seq: u64,

@@ -29,7 +29,7 @@ impl Ledger {
     ///
     /// The ids of older records are looked up in the [indexes](crate::docs::index) of the segments. The first call
     /// builds missing indexes. The ids of the newest records are in memory: at most 200,000 ids, which take about 9 MB.
-    /// If a segment cannot have an index, for example because one of its lines is damaged, its ids are in memory too.
+    /// If a segment cannot have an index, for example because it has a damaged line, its ids are in memory too.
     /// Segments that are in an archive, or that this process has no permission to read, are not searched.
     ///
     /// # Errors

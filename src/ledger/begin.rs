@@ -121,7 +121,7 @@ impl Ledger {
             let status = ended.status.map_or_else(String::new, |status| format!(": {status}"));
             return Err(Error::new(ErrorKind::Ended, MARK)
                 .path(self.shared.journal.layout().active())
-                .detail(format!("line {seq} has the record of {}, which has ended{status}", record.execution_id)));
+                .detail(format!("line {seq} says that the execution {} has ended{status}", record.execution_id)));
         }
         Ok(BeginMark { slot: self.mark_slot(record)?, ledger: self.clone() })
     }

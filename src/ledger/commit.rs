@@ -83,7 +83,7 @@ impl Ledger {
     }
 
     /// Returns a future that puts `job` into the committer's queue. If the committer's thread cannot be started, this
-    /// thread does the job at once, and the result is `None`.
+    /// function does the job itself, and returns `None`.
     ///
     /// # Errors
     /// [`ErrorKind::Unsuitable`] in a forked process, which does not have the committer's thread.
@@ -170,7 +170,8 @@ fn commit(shared: &Shared, jobs: &mut Vec<Job>) {
         }
     }
     let store = |entries: &[Entry<'_>]| guarded(|| shared.store_all(entries)).unwrap_or_default().into_iter();
-    // Store the records of executions first. If an appended record is a duplicate of one of them, the append finds it.
+    // Store the records of executions before the appended records, because an appended record may be a duplicate of one
+    // of them.
     let (mut finished, mut appended) = (store(&finished), store(&appended));
     let lost = || Ok(shared.lose(abandoned(APPEND)));
     let (mut answers, mut unread) = (Vec::new(), Vec::new());

@@ -38,7 +38,7 @@ impl Difference {
     /// error that says what was done with the record.
     pub(super) fn error(self, operation: &str, layout: &Layout, consequence: &str) -> Error {
         let Self { seq, id, keys, .. } = self;
-        let found = format!("line {seq} has another record with the execution_id {id}. {consequence}");
+        let found = format!("line {seq} has a different record with the execution_id {id}. {consequence}");
         let error = Error::new(ErrorKind::Conflict, operation).path(layout.active()).detail(found);
         keys.into_iter().fold(error, Error::detail)
     }

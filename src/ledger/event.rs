@@ -21,8 +21,8 @@ pub enum LedgerEvent {
         /// The number of records.
         records: u64,
     },
-    /// Records were lost since the last `lost` event. If the sync of such an event fails, the next event reports the
-    /// same records again.
+    /// Records were lost since the last `lost` event. If the sync of such an event fails, the next `lost` event reports
+    /// the same records again.
     Lost {
         /// The number of records.
         records: u64,

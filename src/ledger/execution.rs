@@ -179,8 +179,8 @@ impl Execution {
     }
 
     /// Like [`record_call`](Self::record_call), but takes only the name of a model and the usage of the call. The
-    /// provider is the one that the price table lists for the model. The price is that of a standard call, and not, for
-    /// example, that of batch processing. Returns the exact cost of the call, or `None` if the cost is unknown.
+    /// provider is the one that the price table lists for the model. The call is priced as a standard call, and not,
+    /// for example, as a call of a batch. Returns the exact cost of the call, or `None` if the cost is unknown.
     pub fn record_usage(&mut self, model: &str, usage: Usage) -> Option<Usd> {
         self.record_call(&Call::new(model, usage))
     }

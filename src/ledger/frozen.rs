@@ -97,7 +97,7 @@ impl BaselineJournal {
             return Ok(frozen);
         }
         self.journal.append(frozen.to_json()?.as_bytes())?;
-        // If another process has frozen the week in the meantime, its line is the first one.
+        // If another process has frozen the week in the meantime, the line of that process comes first and is used.
         Ok(self.find(week)?.unwrap_or(frozen))
     }
 

@@ -7,10 +7,10 @@ use super::{Done, Execution, Skill};
 use crate::metrics::{Attempt, ExecutionMetrics, Kind, QcResult, Routing, Usd};
 use crate::quota::{Amount, Grant, Unit};
 
-/// Each of these methods runs `body` as a child of this execution, with its own [`Kind`], and records how the child
-/// ended. The child's record names this execution as its parent, and belongs to the same run. The record is written
-/// even if `body` fails or panics. The example generates one image: it reserves money, chooses a model, calls the
-/// model, and checks the image.
+/// Each of these methods runs `body` as a child of this execution, and records how the child ended. Each method gives
+/// the child a different [`Kind`]. The child's record names this execution as its parent, and belongs to the same run.
+/// The record is written even if `body` fails or panics. The example generates one image: it reserves money, chooses a
+/// model, calls the model, and checks the image.
 ///
 /// ```
 /// use runledger::metrics::{Attempt, Call, QcOutcome, QcResult, Routing, RunIds};

@@ -37,8 +37,8 @@ use crate::mutex::{lock, try_lock};
 const IDS_MAX: usize = 200_000;
 /// The maximum number of segments that stay open. Each of them has two open files: the segment and its index.
 const OPEN_MAX: usize = 64;
-/// If the end of the journal was reached longer ago than this, a call reads the new lines before it acquires the
-/// journal's lock. So the call holds the lock for a shorter time.
+/// If this process last read up to the end of the journal longer ago than this, a call reads the new lines before it
+/// acquires the journal's lock. So the call holds the lock for a shorter time.
 const READ_AGAIN: Duration = Duration::from_secs(1);
 
 /// The ids of the executions that have a record.
@@ -73,7 +73,7 @@ struct State {
     lines: Lines,
     /// The number and the hash in the trailer of the last line that was read, or `None` if that line had no trailer.
     last: Option<Link>,
-    /// When the end of the journal was last reached.
+    /// When this process last read up to the end of the journal.
     read_at: Instant,
 }
 
@@ -82,8 +82,8 @@ struct State {
 struct Recent {
     /// The last line of each execution. Its hash may not have been checked yet.
     last: HashMap<Uuid, LinePlace>,
-    /// An earlier line of an execution that was added after a later line. The earlier line is used if the later line
-    /// turns out to be damaged.
+    /// For an execution, a line before the one in `last` that was added after it. The earlier line is used if the line
+    /// in `last` turns out to be damaged.
     before: HashMap<Uuid, LinePlace>,
 }
 

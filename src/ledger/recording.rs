@@ -92,8 +92,8 @@ impl<T> Ordered<T> {
 }
 
 /// A future that returns the [`Recorded`] of an execution. The record is stored even if this future is dropped or never
-/// polled. If it is dropped before it is ready, the ledger warns about each problem, even if the program [handles
-/// answers](crate::Options::handles_answers) itself.
+/// polled. If this future is dropped before it is ready, the ledger warns about each problem, even if the program
+/// [handles answers](crate::Options::handles_answers) itself.
 #[derive(Debug)]
 #[must_use = "await it to learn where the record is"]
 pub struct Recording {

@@ -144,7 +144,7 @@ fn an_id_with_other_content_is_refused() {
     let other = first.replace("\"1.0\"", "\"1.1\"");
     let place = with(&format!("{first}\n{other}\n"));
     let reasons = [
-        "line 1 has another record with the execution_id 8c9e2f4a-1b7d-4c3e-9f60-2a5b8d7e1c40. Nothing was written",
+        "line 1 has a different record with the execution_id 8c9e2f4a-1b7d-4c3e-9f60-2a5b8d7e1c40. Nothing was written",
         "orchestrator_version: the ledger has \"1.0\", the new record has \"1.1\"",
     ];
     let expected = [json!({"line": 2, "reasons": reasons, "text": other})];

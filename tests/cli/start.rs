@@ -203,7 +203,7 @@ fn an_execution_that_has_ended_or_never_began_is_refused_with_code_1() {
     assert_refused(&progress(&place, &id, &["--stage", "x"]), 1, Some(&id), &error_of_marking, "ended");
 
     let id = "019c5d2a-5a40-7000-8000-000000000001";
-    let found = format!("found no execution {id}; expected one that was started here and has not ended");
+    let found = format!("found no execution {id}; expected one that was started in this ledger and has not ended");
     let error = format!("cannot resume an execution: {}", error(&place, &found));
     assert_refused(&complete(&place, id, &[]), 1, Some(id), &error, "unknown_execution");
     assert_eq!(records(&place).len(), 1);

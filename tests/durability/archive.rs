@@ -176,7 +176,7 @@ fn the_archive_grows_and_another_one_says_where_it_begins() {
     let error = ledger.archive_segments(4, place.archive()).unwrap_err();
     assert_eq!(
         error.details(),
-        ["found 2 as its last segment; expected segment 3. Choose the latest archive, or a new one"]
+        ["found segment 2 as the last one; expected segment 3. Choose the latest archive, or a new directory"]
     );
     ledger.archive_segments(4, &other).unwrap();
 }
@@ -241,7 +241,7 @@ fn a_segment_that_does_not_verify_stays_with_all_after_it() {
         stays,
         [
             // The first line of the next segment follows another line.
-            Some("segment 2 does not begin with the line after its last line".to_owned()),
+            Some("segment 2 does not continue the chain of this segment".to_owned()),
             Some("the earlier segment 1 stays".to_owned()),
             Some("the earlier segment 1 stays".to_owned()),
             Some("the earlier segment 1 stays".to_owned()),
@@ -252,10 +252,7 @@ fn a_segment_that_does_not_verify_stays_with_all_after_it() {
     assert_eq!(error.kind(), ErrorKind::Invalid);
     assert_eq!(
         error.details(),
-        [
-            "segment 1: segment 2 does not begin with the line after its last line",
-            "segment 2: the earlier segment 1 stays"
-        ]
+        ["segment 1: segment 2 does not continue the chain of this segment", "segment 2: the earlier segment 1 stays"]
     );
     assert!(!place.archive().exists());
     let error = ledger.archive_segments(u64::MAX, place.archive()).unwrap_err();
@@ -265,7 +262,8 @@ fn a_segment_that_does_not_verify_stays_with_all_after_it() {
     let first = place.sealed(1);
     fs::write(&first, fs::read_to_string(&first).unwrap() + "torn").unwrap();
     let stays = LedgerReader::open(place.ledger()).unwrap().segments().unwrap()[0].stays.clone().unwrap();
-    assert!(stays.starts_with("it does not verify: expected line 3 as line 3 of the file (byte "), "{stays}");
+    assert!(stays.starts_with("it does not verify: line 3 of the file (byte "), "{stays}");
+    assert!(stays.ends_with(") is not line 3 of the ledger"), "{stays}");
 }
 
 #[test]

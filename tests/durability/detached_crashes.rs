@@ -226,7 +226,8 @@ fn a_segment_that_may_hold_the_record_is_not_archived() {
     (0..3).for_each(|_| assert!(ledger.begin(Skill::new("after", "1.0.0")).succeed().is_durable()));
     let stays = || ledger.sealed_segments().unwrap().into_iter().map(|segment| segment.stays).collect::<Vec<_>>();
     let why = format!(
-        "it may hold the record of {}, whose completion was interrupted. Complete that execution again",
+        "completing the execution {} was interrupted, and this segment may hold the record. Complete the \
+         execution again",
         used.id
     );
     assert_eq!(stays().first(), Some(&Some(why)));

@@ -66,7 +66,8 @@ fn a_record_with_the_same_id_and_other_content_is_refused() {
     assert_eq!(
         error.details(),
         [
-            "line 1 has another record with the execution_id 00000000-0000-0000-0000-000000000007. Nothing was written",
+            "line 1 has a different record with the execution_id 00000000-0000-0000-0000-000000000007. Nothing was \
+             written",
             "skill_version: the ledger has \"0.1.0\", the new record has \"0.2.0\"",
             "tokens_input: the ledger has null, the new record has 5",
         ]
@@ -315,8 +316,8 @@ fn a_stored_record_that_differs_from_the_ledgers_is_appended_and_reported() {
     assert_eq!(
         error.details()[0],
         format!(
-            "line 1 has another record with the execution_id {id}. The record was appended too, because its caller was \
-             already answered that it is stored"
+            "line 1 has a different record with the execution_id {id}. The new record was appended too, because an \
+             earlier call already answered that it is stored"
         )
     );
 }

@@ -14,7 +14,8 @@ impl Ledger {
     /// exist. `events.jsonl` reports the move and its reason before the file is removed from its old path.
     ///
     /// # Errors
-    /// After an error, the file is still at its old path, unless only the sync after its removal failed.
+    /// After an error, the file is still at its old path. There is one exception: the file was removed, but the removal
+    /// could not be synced.
     /// - [`ErrorKind::Unsuitable`] if `path` is not a regular file, or if `directory` has another file of the same
     ///   name.
     /// - [`ErrorKind::Io`] if a disk fails.

@@ -75,7 +75,10 @@ fn sealed_on(storage: &dyn Storage, layout: &Layout) -> Result<Vec<SealedSegment
         let bytes = stat.map_or(0, |stat| stat.len);
         let (mut latest, mut end) = (None, before);
         let unsettled = unsettled.iter().find(|(since, _)| *since <= number).map(|(_, id)| {
-            format!("it may hold the record of {id}, whose completion was interrupted. Complete that execution again")
+            format!(
+                "completing the execution {id} was interrupted, and this segment may hold the record. Complete the \
+                 execution again"
+            )
         });
         let stays = match (&blocked, unsettled, numbers.get(at + 1)) {
             (Some(first), ..) => Some(format!("the earlier segment {first} stays")),
@@ -91,7 +94,7 @@ fn sealed_on(storage: &dyn Storage, layout: &Layout) -> Result<Vec<SealedSegment
                     Some(fault) => Some(format!("it does not verify: {fault}")),
                     None => walk(storage, &layout.sealed_segment(next), end, 1)?
                         .fault
-                        .map(|_| format!("segment {next} does not begin with the line after its last line")),
+                        .map(|_| format!("segment {next} does not continue the chain of this segment")),
                 }
             }
         };
@@ -127,7 +130,7 @@ fn walk(storage: &dyn Storage, path: &Path, before: Link, lines_max: u64) -> Res
         let Some(trailer) = follows.filter(|_| !piece.unfinished) else {
             let expected = walked.end.seq.saturating_add(1);
             walked.fault =
-                Some(format!("expected line {expected} as line {number} of the file (byte {})", piece.offset));
+                Some(format!("line {number} of the file (byte {}) is not line {expected} of the ledger", piece.offset));
             break;
         };
         walked.end = trailer.link;
@@ -260,7 +263,8 @@ impl Ledger {
             return match last.checked_add(1) {
                 Some(next) if next >= first => Ok(()),
                 _ => Err(Error::new(ErrorKind::Unsuitable, "open the archive").path(archive.active()).detail(format!(
-                    "found {last} as its last segment; expected segment {}. Choose the latest archive, or a new one",
+                    "found segment {last} as the last one; expected segment {}. Choose the latest archive, or a new \
+                     directory",
                     first.saturating_sub(1)
                 ))),
             };

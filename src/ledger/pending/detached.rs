@@ -105,7 +105,7 @@ impl Ledger {
 
     /// Like [`begin_detached`](Self::begin_detached), but the caller chooses the id. For example, the caller can derive
     /// it from the id that an agent gave to the work. If the call is repeated with the same id, only the first call
-    /// begins the execution, and the others fail with [`ErrorKind::Ended`].
+    /// begins the execution, and the later calls fail with [`ErrorKind::Ended`].
     ///
     /// # Errors
     /// The errors of [`begin_detached`](Self::begin_detached), and:
@@ -117,8 +117,8 @@ impl Ledger {
         skill: Skill,
         fill: impl FnOnce(&mut ExecutionMetrics),
     ) -> Result<ExecutionMetrics> {
-        // If the ledger cannot be read, begin the execution anyway. If the ledger already has a record of it, the end
-        // of the execution completes that record.
+        // If the ledger cannot be read, begin the execution anyway. If it then turns out that the ledger has a record
+        // of the execution, the end of the execution completes that record.
         if let Ok(Some((_, record))) = self.recorded(id) {
             return Err(self.ended(BEGIN, &record));
         }
@@ -202,8 +202,8 @@ impl Ledger {
         let Some(lock) = Locked::take(&file, options.lock_deadline).map_err(failed)? else {
             return Err(held_for(options.lock_deadline, &path));
         };
-        // Another process may have completed the execution before this process acquired the lock. The file is then
-        // removed, but this process has it open.
+        // Another process may have completed the execution before this process acquired the lock. In that case, the
+        // file was removed, but this process still has it open.
         let Some(state) = State::read(Arc::clone(&file)).map_err(failed)? else {
             return Err(self.not_in_flight(id)?);
         };
@@ -226,9 +226,9 @@ impl Ledger {
         };
         Ok(match recorded {
             Some(record) => self.ended(RESUME, &record),
-            None => Error::new(ErrorKind::UnknownExecution, RESUME)
-                .path(self.shared.journal.layout().active())
-                .detail(format!("found no execution {id}; expected one that was started here and has not ended")),
+            None => Error::new(ErrorKind::UnknownExecution, RESUME).path(self.shared.journal.layout().active()).detail(
+                format!("found no execution {id}; expected one that was started in this ledger and has not ended"),
+            ),
         })
     }
 

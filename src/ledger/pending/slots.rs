@@ -182,8 +182,8 @@ impl Slots {
         Ok(Self { storage, layout, sync, state })
     }
 
-    /// Returns the stem of this process's in-flight file, which is its name without the extension. The spill file of
-    /// this process has the same stem.
+    /// Returns the stem of this process's in-flight file. The stem is the name of the file without the extension. The
+    /// spill file of this process has the same stem.
     pub(in crate::ledger) fn stem(&self) -> Result<Uuid> {
         Ok(self.own_state()?.stem)
     }
@@ -195,7 +195,7 @@ impl Slots {
     }
 
     /// Writes `line`, which is a begin mark from [`mark`]. When this function returns, the mark is in the page cache.
-    /// With [`Options::sync_begin`](crate::Options::sync_begin), it is synced.
+    /// With [`Options::sync_begin`](crate::Options::sync_begin), the mark is synced too.
     pub(in crate::ledger) fn begin(&self, line: &[u8]) -> Result<Slot> {
         let mut slots = self.begin_all(&[line])?;
         slots.pop().ok_or_else(|| Error::new(ErrorKind::Abandoned, MARK))

@@ -87,8 +87,8 @@ fn interrupted(left: &Left) -> impl Iterator<Item = Pending> {
 /// records.
 ///
 /// The ledger may have a record that says less about the end of the execution, such as a record with the status
-/// interrupted. The pending record then replaces that record. If the ledger has any other record with the same id,
-/// warns and appends the pending record too. The program that made the pending record already has the answer that the
+/// interrupted. The pending record then replaces that record. If the two records conflict, this function warns and
+/// appends the pending record nevertheless. The program that made the pending record already has the answer that the
 /// record is stored, so the record must not be refused now.
 pub(in crate::ledger) fn append_missing(
     journal: &Journal,
@@ -123,7 +123,8 @@ fn append(journal: &Journal, known: &Arc<KnownIds>, record: &ExecutionMetrics) -
             Comparison::Again { replaces } => replaces,
             Comparison::Conflict(difference) => {
                 let place = difference.place;
-                let done = "The record was appended too, because its caller was already answered that it is stored";
+                let done =
+                    "The new record was appended too, because an earlier call already answered that it is stored";
                 known.warn(&difference.error("store only one record of an execution", journal.layout(), done));
                 Some(place)
             }

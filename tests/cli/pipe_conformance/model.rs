@@ -67,7 +67,7 @@ impl Model {
                 return Expected::Duplicate;
             }
             if !is_completion && progress(&record) == progress(known) {
-                return Expected::Refused(Some("conflict"), "has another record".to_owned());
+                return Expected::Refused(Some("conflict"), "has a different record".to_owned());
             }
         }
         self.lines += 1;
