@@ -158,8 +158,8 @@ impl<J> Drop for Committer<J> {
 #[derive(Debug)]
 #[must_use = "a future does nothing unless it is awaited"]
 pub(crate) struct Order<J> {
-    // Declared before `committer`, so that it is dropped first: its drop puts the job into the queue, and the drop of
-    // the last handle of the committer closes the queue.
+    // Declared before `committer`, so that it is dropped first. Dropping it puts the job into the queue. Dropping the
+    // last handle of the committer closes the queue.
     put: Put<J>,
     /// `None` once the job is in the queue.
     committer: Option<Arc<Committer<J>>>,

@@ -37,8 +37,8 @@ use crate::mutex::{lock, try_lock};
 const IDS_MAX: usize = 200_000;
 /// The maximum number of segments that stay open. Each of them has two open files: the segment and its index.
 const OPEN_MAX: usize = 64;
-/// If this process last read up to the end of the journal longer ago than this, a call reads the new lines before it
-/// acquires the journal's lock. So the call holds the lock for a shorter time.
+/// If the journal was last read longer ago than this, a call reads the new lines before it acquires the journal's lock.
+/// So the call holds the lock for a shorter time.
 const READ_AGAIN: Duration = Duration::from_secs(1);
 
 /// The ids of the executions that have a record.
@@ -211,7 +211,7 @@ impl KnownIds {
     }
 
     /// Returns the number and the bytes of the line at `place`. Returns `None` if there is no valid line of the
-    /// execution `id`, for example because the segment was moved to an archive.
+    /// execution `id` at this place, for example because the segment was moved to an archive.
     pub(super) fn line(&self, place: LinePlace, id: Uuid) -> Result<Option<(u64, Vec<u8>)>> {
         let sealed = self.layout.sealed_segment(place.segment);
         // The segment is sealed or active. If it is sealed between the first attempt and the second, the third attempt

@@ -75,7 +75,7 @@ impl LedgerLayer {
     /// Waits until the records of all spans that have closed are stored, but at most for `timeout`. Returns true if all
     /// are stored.
     ///
-    /// Call this before the process ends. Dropping the last clone of a layer waits too, but a subscriber that was set
+    /// Call this before the process ends. Dropping the last clone of a layer waits too. But a subscriber that was set
     /// for the whole process is never dropped, and neither is its layer. A record that is not stored when the process
     /// ends is lost, and its execution is recorded as interrupted.
     pub fn flush(&self, timeout: Duration) -> bool {

@@ -1,8 +1,8 @@
 //! The superseded lines of a ledger, and the segments that have to be read together because they repeat lines.
 //!
 //! A line is superseded if a later line has the same execution. Readers ignore superseded lines. A line is repeated if
-//! a segment has a copy of a line of the previous segment, with the same sequence number. A writer repeats lines after
-//! a failed sync.
+//! it is a copy of a line of the previous segment, with the same sequence number. A writer repeats lines after a failed
+//! sync.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
