@@ -46,7 +46,7 @@ impl Shared {
     /// Sweeps the files of dead processes: records the executions of these processes as interrupted, and appends the
     /// records that they spilled. Only the first call sweeps.
     ///
-    /// If another process is sweeping, waits for that process, and then sweeps the files that are left. If the other
+    /// If another process is sweeping, waits for that process, and then sweeps the remaining files. If the other
     /// process takes longer than `deadline`, sweeps nothing: the next process that opens the ledger sweeps the
     /// remaining files. Sweeping later is safe, because no line of the ledger depends on these files.
     pub(super) fn sweep(&self, deadline: Duration) {

@@ -75,9 +75,9 @@ impl LedgerLayer {
     /// Waits until the records of all spans that have closed are stored, but at most for `timeout`. Returns true if all
     /// are stored.
     ///
-    /// Call this before the process ends. Dropping the last clone of a layer waits too. But a subscriber that was set
-    /// for the whole process is never dropped, and neither is its layer. A record that is not stored when the process
-    /// ends is lost, and its execution is recorded as interrupted.
+    /// Call this before the process ends. Dropping the last clone of a layer waits for the records too. But a
+    /// subscriber that was set for the whole process is never dropped, and neither is its layer. A record that is not
+    /// stored when the process ends is lost, and its execution is recorded as interrupted.
     pub fn flush(&self, timeout: Duration) -> bool {
         self.sink.flush(timeout)
     }

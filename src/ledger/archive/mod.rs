@@ -8,7 +8,7 @@
 //!
 //! To move a file, the ledger copies it, syncs the copy, and compares the copy with the file. The ledger then writes
 //! and syncs an event, and removes the file. If a crash interrupts the move, the file is at its old path or at both
-//! paths. The next call then completes the move.
+//! paths. If the call is repeated, it completes the move.
 
 mod copy;
 mod file;

@@ -66,8 +66,8 @@ pub(super) fn fold_all<F: Form, A: Send>(
 }
 
 /// Adds the records of `blocks` to `value`. The blocks come after the lines that `progress` and `value` include. `take`
-/// gets the offset of each record's line too. If `take` fails for a line, the line is skipped, like a line that is not
-/// a record.
+/// gets each record, and the offset of the record's line. If `take` fails for a line, the line is skipped, like a line
+/// that is not a record.
 fn fold_blocks<F: Form, A: Send>(
     blocks: Blocks<'_>,
     sharing: Sharing,
