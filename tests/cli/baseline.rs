@@ -352,7 +352,7 @@ fn compare_uses_the_last_frozen_baselines_or_those_of_a_given_week() {
     let place = place(&[executions(), vec![older]].concat());
     assert_eq!(
         run(&place, "compare").complaint(2),
-        "runledger: no baselines are frozen yet; run `runledger baseline freeze`: logs/baselines.jsonl\n"
+        "runledger: no baselines are frozen yet in logs/baselines.jsonl; run `runledger baseline freeze`\n"
     );
     answer(&place, "baseline freeze --week 2026-02-10");
     answer(&place, "baseline freeze --week 2026-02-03");
@@ -364,8 +364,8 @@ fn compare_uses_the_last_frozen_baselines_or_those_of_a_given_week() {
     );
     assert_eq!(
         run(&place, "compare --week 2026-03-01").complaint(2),
-        "runledger: no baselines are frozen for the week from 2026-02-23T00:00:00.000Z; run `runledger baseline freeze`: \
-         logs/baselines.jsonl\n"
+        "runledger: no baselines are frozen for the week from 2026-02-23T00:00:00.000Z in logs/baselines.jsonl; run \
+         `runledger baseline freeze`\n"
     );
 }
 

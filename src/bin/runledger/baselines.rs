@@ -103,7 +103,7 @@ pub(crate) fn table(heading: &'static str, baselines: &Baselines, out: &mut impl
             cell(baseline.tokens_mean),
         ]);
     }
-    table.write_or("No execution matches. `runledger list` shows the last ones.", out)?;
+    table.write_or("No execution matches. `runledger list` shows the last executions.", out)?;
     unknowns(baselines, out)
 }
 

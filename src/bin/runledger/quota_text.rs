@@ -23,8 +23,8 @@ pub(crate) fn summary<A: Amount>(status: &QuotaStatus<A>) -> String {
     text
 }
 
-/// Returns when the period ends, such as `2026-02-15 00:00`, and the zone of this time. This is the zone of the limit,
-/// or UTC if that zone is unknown. Returns `None` if the period does not end.
+/// Returns when the period ends, such as `2026-02-15 00:00`, and the zone in which this time is stated. The zone is
+/// that of the limit, or UTC if the zone of the limit is unknown. Returns `None` if the period does not end.
 pub(crate) fn reset<A>(status: &QuotaStatus<A>) -> Option<(String, &str)> {
     let resets_at = status.resets_at?.to_chrono();
     let (local, zone) = match status.zone.name().parse::<Zone>() {

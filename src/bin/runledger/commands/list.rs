@@ -140,7 +140,7 @@ fn table(wanted: &Wanted<'_>, global: &Global, out: &mut impl Write) -> Result<u
     let empty = if wanted.args.selects_all() {
         "The ledger has no executions. `runledger run` records one."
     } else {
-        "No execution matches. `runledger list` shows the last ones."
+        "No execution matches. `runledger list` shows the last executions."
     };
     rows.table.write_or(empty, out)?;
     Ok(unpriced)

@@ -80,7 +80,7 @@ struct Answer<'d> {
 
 fn tables(derived: &DerivedMetrics, out: &mut impl Write) -> Result<(), Failure> {
     if derived.executions == 0 {
-        return Ok(writeln!(out, "No execution matches. `runledger list` shows the last ones.")?);
+        return Ok(writeln!(out, "No execution matches. `runledger list` shows the last executions.")?);
     }
     writeln!(out, "executions: {}", derived.executions)?;
     let DerivedMetrics { shots: all, drift, scenes: of_scenes, tiers, models: of_models, qc_violations, .. } = derived;

@@ -238,7 +238,7 @@ mod tests {
         assert_eq!(
             reasons(json!({"timestamp_start": "2026-02-14T14:23:06Z", "environment": "production", "status": "done"})),
             [
-                "status: expected success, failed, cancelled, interrupted, panicked or paused, found \"done\"; error is read as failed",
+                "status: expected success, failed, cancelled, interrupted, panicked or paused, found \"done\"; `error` is accepted too, and stored as `failed`",
                 "environment: expected local, staging or prod, found \"production\"",
                 "timestamp_end: expected no earlier than timestamp_start 2026-02-14T14:23:06.000Z, found \
                  2026-02-14T14:23:05.000Z",
