@@ -181,7 +181,7 @@ skill    runs  success  p50 ms  p95 ms  p99 ms  mean usd  mean tokens
 publish   168   100.0%    3250    3500    3500      0.01         1003
 search    168   100.0%    3250    3500    3500         -         1003
 unknown of search: cost 168
-frozen for the week from 2026-02-09T00:00:00.000Z: 336 executions before it
+frozen for the week from 2026-02-09T00:00:00.000Z: 336 executions that started before it
 "
     );
     std::fs::write(place.ledger(), "").unwrap();
@@ -209,7 +209,7 @@ fn freeze_reports_lines_that_are_not_records_and_refuses_a_future_week() {
     );
     // The current week is after all of the executions.
     let Output { code, stdout, .. } = run(&place, "baseline freeze");
-    assert!(code == Some(0) && stdout.ends_with(": 500 executions before it\n"), "{stdout}");
+    assert!(code == Some(0) && stdout.ends_with(": 500 executions that started before it\n"), "{stdout}");
 }
 
 #[test]
@@ -312,7 +312,7 @@ fn a_week_without_earlier_records_is_not_frozen_and_can_be_frozen_after_a_backfi
     std::fs::write(place.ledger(), lines(&records)).unwrap();
     let table = answer(&place, "baseline freeze --week 2026-02-10");
     assert!(
-        table.ends_with("frozen for the week from 2026-02-09T00:00:00.000Z: 336 executions before it\n"),
+        table.ends_with("frozen for the week from 2026-02-09T00:00:00.000Z: 336 executions that started before it\n"),
         "{table}"
     );
 }
@@ -378,8 +378,8 @@ fn nothing_is_required_of_a_skill_without_recent_executions() {
     assert!(code == Some(3) && !stdout.contains("required and not judged"), "{stdout}");
     assert_eq!(
         stderr,
-        "runledger: warning: no recent executions, so nothing is required of publish\n\
-         runledger: warning: no recent executions, so nothing is required of search\n"
+        "runledger: warning: --require ignores publish, which has no recent executions\n\
+         runledger: warning: --require ignores search, which has no recent executions\n"
     );
 }
 

@@ -53,7 +53,7 @@ pub(crate) enum Failure {
     NoLimit { api: String, path: PathBuf },
     #[error("cannot change the limits: {}: another process held the lock at every attempt for {deadline_ms} ms", path.display())]
     LimitsLocked { path: PathBuf, deadline_ms: u128 },
-    #[error("cannot read the amount {found:?}: expected {expected}, or `unknown`")]
+    #[error("cannot read the amount {found:?}: expected `unknown` or {expected}")]
     Amount { found: String, expected: &'static str },
     #[error("no error has the number {0}")]
     NoError(runledger::runlog::ErrorId),

@@ -5,8 +5,8 @@ use runledger::quota::{self, Amount};
 
 use crate::zone::Zone;
 
-/// Returns a text such as `12.5 of 20 usd used per day in Europe/Zurich, 1 held, 6.5 left until
-/// 2026-02-15 00:00 Europe/Zurich`.
+/// Returns a text such as `12.5 of 20 usd used in the current day in Europe/Zurich, 1 held, 6.5 left until 2026-02-15
+/// 00:00 Europe/Zurich`.
 pub(crate) fn summary<A: Amount>(status: &QuotaStatus<A>) -> String {
     let QuotaStatus { consumed, limit, unit, held, remaining, unknown, unknown_held, .. } = status;
     let mut text = format!("{consumed} of {limit} {unit} used {}, {held} held", per(status));
@@ -34,11 +34,11 @@ pub(crate) fn reset<A>(status: &QuotaStatus<A>) -> Option<(String, &str)> {
     Some((local.format("%Y-%m-%d %H:%M").to_string(), zone))
 }
 
-/// Returns the period with a preposition, such as `per day in Europe/Zurich` or `in total`.
+/// Returns the period with a preposition, such as `in the current day in Europe/Zurich` or `in total`.
 fn per<A>(status: &QuotaStatus<A>) -> String {
     match status.period {
         quota::Period::Total => "in total".to_owned(),
-        _ => format!("per {}", period(status)),
+        _ => format!("in the current {}", period(status)),
     }
 }
 

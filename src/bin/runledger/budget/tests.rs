@@ -144,7 +144,7 @@ fn a_denial_of_one_limit_releases_the_holds_of_the_others() {
     assert!(
         why.starts_with(
             "the limit zero denies calls whose amount is unknown in advance, such as tool calls: \
-             0 of 9 tokens used per day in Europe/Zurich, 0 held, 9 left until 20"
+             0 of 9 tokens used in the current day in Europe/Zurich, 0 held, 9 left until 20"
         ),
         "{why}"
     );

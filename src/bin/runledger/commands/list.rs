@@ -146,7 +146,7 @@ fn table(wanted: &Wanted<'_>, global: &Global, out: &mut impl Write) -> Result<u
     Ok(unpriced)
 }
 
-/// The rows of a list. If they are more than [`ROWS_MAX`], they are written in parts.
+/// The rows of a list. If there are more than [`ROWS_MAX`] rows, they are written in parts.
 struct Rows {
     table: Table<{ COLUMNS.len() }>,
     /// The rows that have not been written yet: for each, the id and the other cells.

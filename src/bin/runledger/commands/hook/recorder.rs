@@ -37,7 +37,7 @@ impl Recorder<'_> {
             _ => self.note(id),
         };
         self.warn_of(recorded);
-        // While a tool runs, the session itself calls no model. So what the session uses is counted before each tool
+        // While a tool runs, the session itself calls no model. So the use of the session is counted before each tool
         // call, and here when the agent stops.
         if event.step() == HookStep::EndLeft {
             self.limits.measure(event);

@@ -109,7 +109,7 @@ fn add_tag(record: &mut ExecutionMetrics, key: &str, value: Value) {
     record.tags.insert(key, value);
 }
 
-/// Returns the path without the numbers in brackets, so that the same key of all entries of a list has one name.
+/// Returns the path without the numbers in brackets, so that a key has the same name in every entry of a list.
 fn without_numbers(path: &str) -> String {
     let parts = path.split_inclusive('[').map(|part| match part.find(']') {
         Some(end) if part[..end].bytes().all(|byte| byte.is_ascii_digit()) => &part[end..],

@@ -76,7 +76,7 @@ use watcher::Watcher;
 Example: send alerts every minute from cron
   runledger watch --policy policy.json --once
 
-The key `alerts` of a policy, with either `command` or `webhook`:
+The keys of `alerts` in a policy. A policy has either `command` or `webhook`:
   {
     \"alerts\": {
       \"escalations\": [\"cost_discrepancy\", \"model_misuse\"],
