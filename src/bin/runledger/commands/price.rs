@@ -119,7 +119,7 @@ fn call(request: Request) -> Result<(Call, Timestamp), String> {
 }
 
 /// Reads the object `usage` of a call. A count that is null or missing is not part of the result. Fails if no count is
-/// left, or if only one of input_tokens and output_tokens is null.
+/// left, or if one of input_tokens and output_tokens is null and the other is a number.
 fn read_usage(counts: &BTreeMap<String, Value>) -> Result<Usage, String> {
     let mut usage = Usage::new(0, 0);
     for (whole, other) in [("input_tokens", "output_tokens"), ("output_tokens", "input_tokens")] {
