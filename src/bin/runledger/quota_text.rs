@@ -34,7 +34,7 @@ pub(crate) fn reset<A>(status: &QuotaStatus<A>) -> Option<(String, &str)> {
     Some((local.format("%Y-%m-%d %H:%M").to_string(), zone))
 }
 
-/// Returns the period with a preposition, such as `in the current day in Europe/Zurich` or `in total`.
+/// Returns the period with a preposition, as in `in the current day in Europe/Zurich` or `in total`.
 fn per<A>(status: &QuotaStatus<A>) -> String {
     match status.period {
         quota::Period::Total => "in total".to_owned(),

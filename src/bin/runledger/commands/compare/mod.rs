@@ -41,12 +41,12 @@ use answer::{Answer, NotJudged};
 /// nothing changed.
 ///
 /// Success rates are compared by Fisher's exact test, and latencies, costs and tokens by a permutation test of their
-/// logarithms. Executions at the same time can resemble each other, and then count less as evidence. The metrics are
-/// `success_rate`, `latency_ms` (the median), `cost_mean_usd` and `tokens_mean`. `interval` is the 99 % confidence
-/// interval of the change, in percent of the baseline. `p` is the adjusted p-value. For latency, cost and tokens, the
-/// interval and the verdict are about the geometric mean, which is the typical value. If the arithmetic mean of cost or
-/// tokens moved the other way, the verdict is `no change shown`. A metric whose values are all unknown has the verdict
-/// `too few`.
+/// logarithms. Executions that ran at the same time can resemble each other, and then count less as evidence. The
+/// metrics are `success_rate`, `latency_ms` (the median), `cost_mean_usd` and `tokens_mean`. `interval` is the 99 %
+/// confidence interval of the change, in percent of the baseline. `p` is the adjusted p-value. For latency, cost and
+/// tokens, the interval and the verdict are about the geometric mean, which is the typical value. If the arithmetic
+/// mean of cost or tokens moved the other way, the verdict is `no change shown`. A metric whose values are all unknown
+/// has the verdict `too few`.
 ///
 /// Exits with 1 if a metric is worse. Otherwise, exits with 3 if no metric was judged, or if a metric that --require
 /// names was not judged. A metric is not judged if its verdict is `too few`.

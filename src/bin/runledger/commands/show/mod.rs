@@ -39,8 +39,8 @@ use crate::term::output;
 /// `regen` is the regen_count.
 ///
 /// If the argument is the id of a run with one execution, this execution is shown. If the run has several executions,
-/// the command fails and lists them. With --tree, the trees of all executions without a parent in the run are shown,
-/// with the sums of all these trees. With --json, each tree is a line.
+/// the command fails and lists them. With --tree, the command shows the tree of each execution that has no parent in
+/// the run, and the sums of all these trees. With --json, each tree is a line.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: show the model, the tokens and the cost of an execution
   runledger show 019c5d2a-5a40 | jq '{model, tokens_used, cost_usd}'
