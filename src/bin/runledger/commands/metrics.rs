@@ -38,9 +38,9 @@ use crate::term::{Column, Table, cell, output, short};
 /// share of failures among the executions with a known outcome.
 ///
 /// A quality control is an execution that checks an artifact. If the execution that made the artifact neither failed
-/// nor recorded an outcome itself, the table of models counts the outcome of the control as the outcome of that
-/// execution. If the record of the control names a model that the control did not call, the outcome counts for the
-/// named model instead. A control that records no outcome is counted as unknown.
+/// nor recorded an outcome itself, it gets the outcome of the control in the table of models. If the record of the
+/// control names a model that the control did not call, the outcome counts for the named model instead. A control that
+/// records no outcome is counted as unknown.
 ///
 /// A type of shot has a high risk if its regenerations per shot are more than 1.5 times those of all shots. It also has
 /// a high risk if its failure rate is more than 1.5 times that of all shots. Each of these two comparisons needs at

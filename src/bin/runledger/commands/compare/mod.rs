@@ -36,9 +36,9 @@ use answer::{Answer, NotJudged};
 /// - A change is significant if p ≤ 0.01. p is adjusted by Holm's method for all tests of the comparison.
 ///
 /// If only the baseline or only the recent executions have fewer than 30 values, the verdicts `better` and `worse` need
-/// p ≤ 0.001, and `too few` replaces `no change shown`. If both have fewer than 30 values, or one of them has fewer
-/// than 5, the verdict is always `too few`. --min-samples replaces the number 30. `no change shown` does not prove that
-/// nothing changed.
+/// p ≤ 0.001. In this case, the verdict `too few` replaces `no change shown`. If both have fewer than 30 values, or one
+/// of them has fewer than 5, the verdict is always `too few`. --min-samples replaces the number 30. `no change shown`
+/// does not prove that nothing changed.
 ///
 /// Success rates are compared by Fisher's exact test, and latencies, costs and tokens by a permutation test of their
 /// logarithms. Executions that ran at the same time can resemble each other, and then count less as evidence. The

@@ -32,8 +32,7 @@ use reason::text;
 ///   (stored next to the ledger).
 ///
 /// - An execution was interrupted, so how it ended is unknown. If `hook` recorded the call of a tool as interrupted,
-///   the run does not fail for this reason, because a coding agent does not report the end of a tool that a person
-///   stops.
+///   the run does not fail for this reason. A coding agent does not report the end of a tool that a person stops.
 ///
 /// - An execution is missing: one that --expect requires, an attempt to generate a shot (a clip of a scene), or the
 ///   parent of another execution. The attempts at a shot are numbered from 0 by regen_count.

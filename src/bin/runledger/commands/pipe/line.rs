@@ -331,7 +331,8 @@ fn parsed(
         Err(error) => {
             let numbers = amounts::as_numbers(text).map_err(|reason| ("malformed", reason))?;
             if numbers.as_ref().is_some_and(|numbers| numbers.len() != text.len()) {
-                // A number is longer than its string, so columns in an error would differ from the columns of the line.
+                // A number is longer than the string that it replaces, so columns in an error would differ from the
+                // columns of the line.
                 columns = 0;
             }
             let numbers = numbers.as_deref();
