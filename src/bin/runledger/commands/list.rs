@@ -34,7 +34,7 @@ use crate::term::{Table, audience, output};
 /// amount of a million dollars or more has three digits. Any other amount has two decimals.
 ///
 /// `≥` precedes the tokens and the cost of an execution if the final usage of a call was not reported. The execution's
-/// tag lower_bound_calls lists the numbers of these calls.
+/// tag lower_bound_calls lists the call_sequence of each of these calls.
 ///
 /// With --json, each line is a complete record.
 ///
