@@ -44,7 +44,7 @@ fn list_selects_by_skill_and_status_and_shows_the_newest_last() {
     assert_eq!(list("--since 2026-02-14T14:24:00Z --status failed"), lines(&records[1..2]));
     assert_eq!(list("--since 2026-02-15 --all"), "");
     assert_eq!(list("--skill blog"), "");
-    let none = "No execution matches. `runledger list` shows the last ones.\n";
+    let none = "No execution matches. `runledger list` shows the last executions.\n";
     assert_eq!(place.run(["list", "--skill", "blog"]).answer(0), none);
 }
 

@@ -181,7 +181,7 @@ skill    runs  success  p50 ms  p95 ms  p99 ms  mean usd  mean tokens
 publish   168   100.0%    3250    3500    3500      0.01         1003
 search    168   100.0%    3250    3500    3500         -         1003
 unknown of search: cost 168
-frozen for the week from 2026-02-09T00:00:00.000Z: 336 executions before it
+frozen for the week from 2026-02-09T00:00:00.000Z: 336 executions that started before it
 "
     );
     std::fs::write(place.ledger(), "").unwrap();
@@ -209,7 +209,7 @@ fn freeze_reports_lines_that_are_not_records_and_refuses_a_future_week() {
     );
     // The current week is after all of the executions.
     let Output { code, stdout, .. } = run(&place, "baseline freeze");
-    assert!(code == Some(0) && stdout.ends_with(": 500 executions before it\n"), "{stdout}");
+    assert!(code == Some(0) && stdout.ends_with(": 500 executions that started before it\n"), "{stdout}");
 }
 
 #[test]
@@ -312,7 +312,7 @@ fn a_week_without_earlier_records_is_not_frozen_and_can_be_frozen_after_a_backfi
     std::fs::write(place.ledger(), lines(&records)).unwrap();
     let table = answer(&place, "baseline freeze --week 2026-02-10");
     assert!(
-        table.ends_with("frozen for the week from 2026-02-09T00:00:00.000Z: 336 executions before it\n"),
+        table.ends_with("frozen for the week from 2026-02-09T00:00:00.000Z: 336 executions that started before it\n"),
         "{table}"
     );
 }
@@ -352,7 +352,7 @@ fn compare_uses_the_last_frozen_baselines_or_those_of_a_given_week() {
     let place = place(&[executions(), vec![older]].concat());
     assert_eq!(
         run(&place, "compare").complaint(2),
-        "runledger: no baselines are frozen yet; run `runledger baseline freeze`: logs/baselines.jsonl\n"
+        "runledger: no baselines are frozen yet in logs/baselines.jsonl; run `runledger baseline freeze`\n"
     );
     answer(&place, "baseline freeze --week 2026-02-10");
     answer(&place, "baseline freeze --week 2026-02-03");
@@ -364,8 +364,8 @@ fn compare_uses_the_last_frozen_baselines_or_those_of_a_given_week() {
     );
     assert_eq!(
         run(&place, "compare --week 2026-03-01").complaint(2),
-        "runledger: no baselines are frozen for the week from 2026-02-23T00:00:00.000Z; run `runledger baseline freeze`: \
-         logs/baselines.jsonl\n"
+        "runledger: no baselines are frozen for the week from 2026-02-23T00:00:00.000Z in logs/baselines.jsonl; run \
+         `runledger baseline freeze`\n"
     );
 }
 
@@ -378,8 +378,8 @@ fn nothing_is_required_of_a_skill_without_recent_executions() {
     assert!(code == Some(3) && !stdout.contains("required and not judged"), "{stdout}");
     assert_eq!(
         stderr,
-        "runledger: warning: no recent executions, so nothing is required of publish\n\
-         runledger: warning: no recent executions, so nothing is required of search\n"
+        "runledger: warning: --require ignores publish, which has no recent executions\n\
+         runledger: warning: --require ignores search, which has no recent executions\n"
     );
 }
 

@@ -149,7 +149,7 @@ fn a_run_id_is_accepted_if_it_means_one_execution() {
     assert_eq!(
         place.run(["show", "run-7"]).complaint(2),
         "runledger: cannot show one execution of the run \"run-7\": found 3; expected 1. `runledger list --run run-7 --all` \
-         lists all, and `runledger show run-7 --tree` sums them up:\n  \
+         lists these executions, and `runledger show run-7 --tree` sums them up:\n  \
          00000000-0003-0000-0000-000000000003 2026-02-14 14:01 write\n  \
          00000000-0002-0000-0000-000000000002 2026-02-14 14:02 draw\n  \
          00000000-0001-0000-0000-000000000001 2026-02-14 14:00 pipeline\n"
@@ -297,7 +297,7 @@ fn deep_trees_are_cut() {
         assert_eq!((&found["total"]["executions"], &found["total"]["left_out"]), (&json!(51), &json!(1)));
         let table = tree(&place, "00000000-0001", "200");
         let sums = "executions: 51\ntotal usd: ≥0.5100\ntotal ms: ≥76.5k\n\
-                    left out because they are too deep, with all executions below them: 1\n";
+                    left out as too deep, without counting the executions below them: 1\n";
         assert!(table.ends_with(sums), "{table}");
         assert_eq!(json_tree(&place, id(20))["total"]["executions"], json!(41));
     }

@@ -62,7 +62,7 @@ fn child_runs_are_optional() {
 
 #[test]
 fn without_records_everything_is_unknown() {
-    let nothing = "No execution matches. `runledger list` shows the last ones.\n";
+    let nothing = "No execution matches. `runledger list` shows the last executions.\n";
     assert_eq!(metrics(&place(&[]), ""), nothing);
     assert_eq!(metrics(&place(&production()), "--since 2027-01-01"), nothing);
     assert_eq!(

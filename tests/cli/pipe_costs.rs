@@ -362,7 +362,7 @@ fn unknown_keys_are_named_and_refused_or_become_tags() {
     // The name of an unknown key is a tag already.
     let both = line.replace("\"b\"", "\"model.nam\"").replace("07\",", "08\",");
     let answer: Value = serde_json::from_str(&pipe(&place, &["--lenient"], &both).answer(1)).unwrap();
-    assert_eq!(answer["reasons"], json!(["model.nam: found a tag with this name too"]));
+    assert_eq!(answer["reasons"], json!(["model.nam: the record already has a tag with this name"]));
     let known = format!(r#"{{{REQUIRED},"tags":{{"b":2}},"price":{{"usd":"1"}},"seq":1,"prev":"","hash":""}}"#);
     assert_eq!(pipe(&place, &[], &known).code, Some(0));
 }

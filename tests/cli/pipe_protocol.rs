@@ -293,7 +293,7 @@ fn the_usage_in_a_record_is_priced() {
         (r#"{"model":"m","openai":{}}"#, "usage.openai: "),
         (
             r#"{"model":"m","openai":{},"input_tokens":1}"#,
-            "usage: expected either openai or counts, found input_tokens too",
+            "usage: expected either openai or counts, found both openai and input_tokens",
         ),
     ] {
         let answer = with(usage);

@@ -63,7 +63,7 @@ fn a_word_that_is_not_known_is_refused_with_the_known_ones() {
     for (fields, reason) in [
         (
             r#""status":"ok""#,
-            "status: expected success, failed, cancelled, interrupted, panicked or paused, found \"ok\"; error is read as failed",
+            "status: expected success, failed, cancelled, interrupted, panicked or paused, found \"ok\"; `error` is accepted too, and stored as `failed`",
         ),
         (r#""kind":"Skill""#, "kind: expected skill, model_routing, generation, qc or budget_gate, found \"Skill\""),
         (r#""environment":"production""#, "environment: expected local, staging or prod, found \"production\""),

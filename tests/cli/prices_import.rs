@@ -150,7 +150,7 @@ fn the_table_of_another_project_is_refused_with_its_name() {
     import(&place, "data.json", "--out own.json");
     let complaint = import(&place, "own.json", "").complaint(2);
     assert!(
-        complaint.contains("own.json: found a table that was imported; expected the table of another"),
+        complaint.contains("own.json: found a table that is already imported, for use with --prices; expected"),
         "{complaint}"
     );
     // A damaged table of the right project is reported as before.

@@ -199,12 +199,12 @@ fn a_command_that_fails_creates_no_journal() {
         (
             "quota reserve tools 1.5",
             2,
-            "cannot read the amount \"1.5\": expected a whole number of at least 0, or `unknown`",
+            "cannot read the amount \"1.5\": expected `unknown` or a whole number of at least 0",
         ),
         (
             "quota reserve tools -1",
             2,
-            "cannot read the amount \"-1\": expected a whole number of at least 0, or `unknown`",
+            "cannot read the amount \"-1\": expected `unknown` or a whole number of at least 0",
         ),
         ("quota consume money 0.0000000000001", 2, "cannot read the amount \"0.0000000000001\": expected US dollars"),
         ("quota check tools --amount x", 2, "cannot read the amount \"x\": expected a whole number"),

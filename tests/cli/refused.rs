@@ -202,8 +202,8 @@ fn a_wrong_value_is_refused_without_words_of_rust() {
         ),
         ("list --min-cost x", "expected an amount of US dollars such as 0.25"),
         ("compare --min-samples -1", "expected a whole number from 5 to 18446744073709551615"),
-        ("list --since -7d", "expected a span without a sign; 7d means the time before now"),
-        ("escalate --until -36h", "expected a span without a sign; 36h means the time before now"),
+        ("list --since -7d", "expected a span without a sign; 7d means 7d before now"),
+        ("escalate --until -36h", "expected a span without a sign; 36h means 36h before now"),
         ("cost --until -2026-11-01", "expected a date (2026-11-01, today, yesterday)"),
         (
             "cost --week-start sunday",

@@ -193,7 +193,7 @@ fn missing_things_are_reported_and_not_created() {
     assert_eq!(absent("export markdown --execution ffff"), "runledger: no execution has the id ffff\n");
     assert_eq!(
         place.run(["errors"]).complaint(2),
-        "runledger: no errors are registered yet; run `runledger export markdown`: logs/run-logs\n"
+        "runledger: no errors are registered yet in logs/run-logs; run `runledger export markdown`\n"
     );
     assert_eq!(place.files(), before);
     place.run(["export", "markdown", "--run", "r-1"]).answer(0);

@@ -66,7 +66,7 @@ pub(crate) fn word(answer: &Answer) -> (&'static str, Option<u64>) {
     }
 }
 
-/// Returns the time without fractions of a second, such as `2026-02-14T14:23:00Z`.
+/// Returns the time without fractions of a second, as in `2026-02-14T14:23:00Z`.
 pub(crate) fn seconds(time: Timestamp) -> String {
     time.to_string().chars().take(19).chain(['Z']).collect()
 }

@@ -61,14 +61,13 @@ pub(crate) fn usd(text: &str) -> Result<Usd, String> {
     amount.ok_or_else(|| "expected an amount of at least 0 with at most 12 decimals, such as 0.05".to_owned())
 }
 
-/// Reads a number of seconds up to about 30 years, which may have decimals.
+/// Reads a number of seconds from 0 to 10⁹, which is about 30 years. The number may have decimals.
 pub(crate) fn seconds(text: &str) -> Result<f64, String> {
     let number = text.parse().ok().filter(|number| (0.0..=1e9).contains(number));
     number.ok_or_else(|| "expected a number of seconds from 0 to 1000000000, such as 7.5".to_owned())
 }
 
-/// Reads a duration in seconds, minutes, hours or days, such as `90s` or `10m`, of at least 1 second and at most a
-/// year.
+/// Reads a duration from 1 second to 366 days. The unit is seconds, minutes, hours or days, as in `90s` or `10m`.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     const YEAR_S: u64 = 366 * 86_400;
     let seconds = || {

@@ -14,8 +14,8 @@ use crate::selection::Window;
 use crate::term::{Column, Table, cell, printable, short};
 use crate::week::Week;
 
-/// Returns the path of the file with the frozen baselines, which is in the same directory as the ledger. Fails if the
-/// file would be the ledger itself.
+/// Returns the path of the file with the frozen baselines. This file is in the same directory as the ledger. Fails if
+/// it would be the ledger itself.
 pub(crate) fn frozen_path(global: &Global) -> Result<PathBuf, Failure> {
     let path = global.ledger.with_file_name("baselines.jsonl");
     if path == global.ledger { Err(Failure::IsLedger { operation: "write the baselines", path }) } else { Ok(path) }
@@ -103,7 +103,7 @@ pub(crate) fn table(heading: &'static str, baselines: &Baselines, out: &mut impl
             cell(baseline.tokens_mean),
         ]);
     }
-    table.write_or("No execution matches. `runledger list` shows the last ones.", out)?;
+    table.write_or("No execution matches. `runledger list` shows the last executions.", out)?;
     unknowns(baselines, out)
 }
 

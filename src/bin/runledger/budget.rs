@@ -80,8 +80,8 @@ impl Budgets {
         self.enforced.iter().filter(|limit| limit.unit != Unit::Calls).map(|limit| &*limit.api).collect()
     }
 
-    /// Returns the APIs of the enforced limits in dollars that assume no amount for a call of unknown cost. Such a call
-    /// uses up nothing of these limits.
+    /// Returns the APIs whose enforced limits are in dollars and assume no amount for a call of unknown cost. Such a
+    /// call uses up nothing of these limits.
     pub(crate) fn without_unknown(&self) -> Vec<&str> {
         let dollars = self.enforced.iter().filter(|limit| limit.unit == Unit::Usd && !limit.assumes());
         dollars.map(|limit| &*limit.api).collect()
@@ -148,14 +148,14 @@ impl Budgets {
 }
 
 impl Held {
-    /// Returns a warning if the used share of the limit has reached the percentage `warn` of the limit.
+    /// Returns a warning if at least `warn` percent of the limit is used. `warn` is a field of the limit.
     fn near(&self, limit: &Limit) -> Option<String> {
         let percent = limit.warn?;
         let (is_near, summary) = match self {
             Self::Counts(_, status) => (status.has_reached(percent.get().into()), summary(status)),
             Self::Dollars(_, status) => (status.has_reached(percent.get().into()), summary(status)),
         };
-        is_near.then(|| format!("the limit {} has reached {percent} %: {summary}", limit.api))
+        is_near.then(|| format!("at least {percent} % of the limit {} is used: {summary}", limit.api))
     }
 
     fn keep(self) -> u64 {
@@ -172,8 +172,8 @@ fn why<A: Amount>(denied: &Denied<A>) -> String {
         DenialReason::Unknown => {
             format!("the limit {api} denies calls whose amount is unknown in advance, such as tool calls: {summary}")
         }
-        _ if denied.status.remaining.steps() == Some(0) => format!("the limit {api} is used up: {summary}"),
-        _ => format!("the limit {api} leaves less than this call may use: {summary}"),
+        _ if denied.status.remaining.steps() == Some(0) => format!("nothing is left of the limit {api}: {summary}"),
+        _ => format!("less is left of the limit {api} than this call may use: {summary}"),
     }
 }
 

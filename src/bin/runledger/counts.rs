@@ -14,8 +14,8 @@ pub(crate) fn count(path: &str, key: &str, value: &Value) -> Result<(Meter, u64)
     Ok((meter, count.ok_or_else(|| format!("{path}.{key}: expected {expected}, found {value}"))?))
 }
 
-/// Returns the meter of a key, or `None` if the key is unknown. The boolean is true if the value of the key is in
-/// seconds, but the meter is in milliseconds.
+/// Returns the meter of a key, or `None` if the key is unknown. The boolean is true if the value of the key must be
+/// converted, because it is in seconds and the meter counts milliseconds.
 fn meter(key: &str) -> Option<(Meter, bool)> {
     let seconds = key.strip_suffix("_seconds").map(|name| format!("{name}_ms"));
     let name = seconds.as_deref().unwrap_or(key);

@@ -8,7 +8,7 @@ use runledger::metrics::{ErrorCategory, Status};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Ending {
     Success,
-    /// The status in the record is then `failed`
+    /// The record gets the status `failed`
     #[value(alias = "failed")]
     Error,
     Cancelled,

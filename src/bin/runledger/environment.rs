@@ -17,7 +17,7 @@ const RUN: &str = "RUNLEDGER_RUN_ID";
 const PARENT: &str = "RUNLEDGER_PARENT_EXECUTION_ID";
 const TRACE: &str = "TRACEPARENT";
 
-/// Returns the ids of the run, the parent execution and the trace in the environment. A malformed variable is ignored
+/// Returns the ids of the run, the parent execution and the trace from the environment. A malformed variable is ignored
 /// with a warning, because a problem with recording must not make the recorded task fail.
 pub(crate) fn run_ids(global: &Global) -> RunIds {
     let mut ids = RunIds::default();

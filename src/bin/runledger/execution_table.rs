@@ -79,7 +79,7 @@ pub(crate) fn with_id(
     [start, skill, status, ms, tokens, usd, outcome, regen, shot, artifact, id]
 }
 
-/// Returns how the execution ended, or `None` if this is unknown. If the record has no status, the result is derived
+/// Returns how the execution ended, or `None` if this is unknown. If the record has no status, the status is derived
 /// from `execution_succeeded` and `execution_failed`.
 pub(crate) fn status(record: &ExecutionMetrics) -> Option<Status> {
     let derived = match (record.execution_succeeded, record.execution_failed) {

@@ -9,11 +9,11 @@ use std::process::Termination;
 pub(crate) enum ExitCode {
     /// The command succeeded, or its check passed.
     Yes,
-    /// The check of the command failed, or something that the arguments name does not exist, such as an execution.
+    /// The check of the command failed, or something that the arguments name, such as an execution, does not exist.
     No,
     /// The command could not do its work.
     CouldNot,
-    /// The command judged nothing, or not everything that --require names.
+    /// The command judged nothing, or it did not judge everything that --require names.
     NotJudged,
     /// The exit code of the command that `runledger run` ran.
     Command(u8),

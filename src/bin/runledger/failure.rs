@@ -53,7 +53,7 @@ pub(crate) enum Failure {
     NoLimit { api: String, path: PathBuf },
     #[error("cannot change the limits: {}: another process held the lock at every attempt for {deadline_ms} ms", path.display())]
     LimitsLocked { path: PathBuf, deadline_ms: u128 },
-    #[error("cannot read the amount {found:?}: expected {expected}, or `unknown`")]
+    #[error("cannot read the amount {found:?}: expected `unknown` or {expected}")]
     Amount { found: String, expected: &'static str },
     #[error("no error has the number {0}")]
     NoError(runledger::runlog::ErrorId),
@@ -67,11 +67,11 @@ pub(crate) enum Failure {
     Faulty(u64),
     #[error("cannot report the head: {}: found no ledger id; expected a ledger with its internal directory, which stores the id", .0.display())]
     NoIdentity(PathBuf),
-    #[error("no baselines are frozen {of}; run `runledger baseline freeze`: {}", path.display())]
+    #[error("no baselines are frozen {of} in {}; run `runledger baseline freeze`", path.display())]
     NotFrozen { of: String, path: PathBuf },
     #[error("cannot read the baselines of the latest frozen week: {}: found a damaged line; expected frozen baselines. Name a week with --week", .0.display())]
     DamagedWeek(PathBuf),
-    #[error("no errors are registered yet; run `runledger export markdown`: {}", .0.display())]
+    #[error("no errors are registered yet in {}; run `runledger export markdown`", .0.display())]
     NoRegistry(PathBuf),
     #[error("--week-start sets the first day of the weeks of the report; found --by {0}, expected --by week")]
     WeekStart(&'static str),
@@ -105,7 +105,7 @@ pub(crate) enum Failure {
     )]
     OtherProject { path: PathBuf, expected: &'static str, found: &'static str },
     #[error(
-        "cannot import prices: {}: found a table that was imported; expected the table of another project. Pass it with --prices",
+        "cannot import prices: {}: found a table that is already imported, for use with --prices; expected the table of genai-prices or LiteLLM",
         .0.display()
     )]
     AlreadyImported(PathBuf),
@@ -220,11 +220,11 @@ fn several(run: &str) -> String {
     // Most ids contain only characters that need no quotes in a shell.
     let is_plain = run.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:/".contains(&byte));
     let run = if is_plain { run.to_owned() } else { format!("'{}'", run.replace('\'', "'\\''")) };
-    format!("`runledger list --run {run} --all` lists all, and `runledger show {run} --tree` sums them up")
+    format!("`runledger list --run {run} --all` lists these executions, and `runledger show {run} --tree` sums them up")
 }
 
-/// Returns true if the library refused a file that exists, because it is not the file of a ledger. Such an error has
-/// the kind `Io` and no cause, because the operating system did not report an error.
+/// Returns true if the file exists, and the library refused it because it does not belong to a ledger. Such an error
+/// has the kind `Io` and no cause, because the operating system did not report an error.
 fn is_not_a_ledger(error: &runledger::Error) -> bool {
     error.kind() == ErrorKind::Io && error.cause().is_none()
 }

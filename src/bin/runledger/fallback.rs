@@ -11,7 +11,7 @@ use runledger::ledger::Fallback;
 /// Returns the directories in the order in which they are tried:
 ///
 /// - `$XDG_STATE_HOME/runledger/spill`. The default of `XDG_STATE_HOME` is `$HOME/.local/state`. A variable that is not
-///   an absolute path is ignored. Without both variables, this directory is left out.
+///   an absolute path is ignored. If neither variable can be used, this directory is left out.
 /// - `runledger-UID/spill` in the temporary directory. UID is the effective user id. This directory is left out if
 ///   `runledger-UID` exists, but is not a directory that only this user can use.
 pub(crate) fn all() -> Vec<Fallback> {

@@ -12,13 +12,13 @@ pub(crate) fn of_record(record: &ExecutionMetrics) -> Vec<String> {
     let mut reasons = error.details().to_vec();
     let has_other_status = record.status.as_ref().is_some_and(|status| !Status::KNOWN.contains(&status.as_str()));
     if has_other_status && let Some(reason) = reasons.iter_mut().find(|reason| reason.starts_with("status: ")) {
-        reason.push_str("; error is read as failed");
+        reason.push_str("; `error` is accepted too, and stored as `failed`");
     }
     reasons
 }
 
 /// Returns why a line is not a record: one reason for each key in `required` that is missing, and then `reason`. If
-/// `reason` is about one of the missing keys, it is not listed again.
+/// `reason` is about one of the missing keys, `reason` is left out.
 pub(crate) fn of_line(line: &str, required: &[&str], reason: String) -> Vec<String> {
     let object: BTreeMap<String, &RawValue> = match serde_json::from_str(line) {
         Ok(object) if line.trim_ascii_start().starts_with('{') => object,

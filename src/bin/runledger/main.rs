@@ -78,8 +78,7 @@ fn main() -> ExitCode {
     warnings::finish(global.style());
     match done {
         Ok(code) => code,
-        // The program that reads the output, such as `head`, has closed the output, because it needs no more lines.
-        // This is not a failure.
+        // A program such as `head` closes the output of `runledger` when it needs no more lines. This is not a failure.
         Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::Yes,
         Err(failure) => {
             // Write the output that was produced before the failure.

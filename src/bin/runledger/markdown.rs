@@ -18,7 +18,7 @@ const BYTES_RESERVED: usize = 2_000;
 /// The environment variable with the path of the job summary.
 const SUMMARY: &str = "GITHUB_STEP_SUMMARY";
 
-/// The largest number of characters of a name. Any other text can have `TEXT_CHARS_MAX` characters.
+/// The largest number of characters of a name. The largest number for any other text is `TEXT_CHARS_MAX`.
 const NAME_CHARS_MAX: usize = 120;
 const TEXT_CHARS_MAX: usize = 500;
 

@@ -15,13 +15,13 @@ use crate::failure::Failure;
 
 /// The largest number of bytes that one call of [`measure`] reads for each API.
 pub(crate) const BYTES_MAX: u64 = 8 * 1024 * 1024;
-/// The largest number of bytes of the first line that identify a file.
+/// A file is identified by at most this many bytes of its first line.
 const HEAD_BYTES_MAX: u64 = 4 * 1024;
 /// The longest time by which a call can seem older than its file. A file is created a moment after its first call, and
 /// the clock of the file system may be imprecise.
 const BEFORE_CREATION_MS: i64 = 2_000;
-/// If new lines have no use and fewer bytes than this, the quota does not store that they were read. Reading them again
-/// takes at most a millisecond.
+/// If new lines add nothing to the quota and have fewer bytes than this, the quota does not store that they were read.
+/// Reading them again takes at most a millisecond.
 const IDLE_BYTES_MIN: u64 = 64 * 1024;
 
 const OPERATION: &str = "read what a session has used";
@@ -38,7 +38,7 @@ pub(crate) struct SessionFile<'a> {
     /// the lines of all sessions count.
     pub(crate) session: Option<&'a str>,
     /// When the file was created; `None` if the file system does not report it. Earlier calls do not count, because a
-    /// forked session copied them from the file of another session. They count with that file.
+    /// forked session copied them from the file of another session. They count when that other file is measured.
     pub(crate) created: Option<Timestamp>,
 }
 
@@ -55,7 +55,8 @@ impl SessionFile<'_> {
 pub(crate) type FillCosts<'a> = &'a dyn Fn(&mut ExecutionMetrics);
 
 /// Counts what the session has used since this function was last called, for each limit in `apis`. Reads at most
-/// `bytes_max` bytes for each API. Returns the largest number of bytes of an API that remain to be read later.
+/// `bytes_max` bytes for each API. Returns how many bytes remain to be read later. If this number differs between the
+/// APIs, returns the largest one.
 ///
 /// Any number of processes can call this function for the same session. Each byte of the file counts once. A missing
 /// file is not an error.
@@ -65,9 +66,9 @@ pub(crate) type FillCosts<'a> = &'a dyn Fn(&mut ExecutionMetrics);
 ///
 /// # The same file
 ///
-/// A file is identified by `source` and its first line. If the first line has changed, the file is another file, and is
-/// read from its start. If a file becomes shorter and keeps its first line, nothing counts until it is longer than the
-/// part that was counted.
+/// A file is identified by `source` and its first line. If the first line has changed, the file counts as a new file,
+/// and is read from its start. If a file becomes shorter and keeps its first line, nothing counts until it is longer
+/// than the part that was counted.
 pub(crate) fn measure(
     quota: &Quota,
     apis: &[&str],

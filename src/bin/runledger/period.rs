@@ -140,8 +140,8 @@ impl Period {
     }
 
     /// Returns two times between which all executions of the period started. If clocks change around one end of the
-    /// period, the time can be up to 4 hours outside the period. A time is `None` if the period has no such end, or if
-    /// a timestamp cannot be that early or late.
+    /// period, the time for this end can be up to 4 hours outside the period. A time is `None` if the period has no
+    /// such end, or if a timestamp cannot be that early or late.
     pub(crate) fn limits(&self) -> (Option<Timestamp>, Option<Timestamp>) {
         let since = self.since.and_then(|since| match since {
             Bound::Date(date) => Some(midnight(date, &self.zone)?.0),
@@ -239,7 +239,7 @@ fn parse(text: &str, now_ms: i64) -> Result<When, String> {
     bound.map(When::At).ok_or_else(|| {
         let is_span = |span: &&str| span.ends_with(['m', 'h', 'd', 'w']) && parse(span, now_ms).is_ok();
         if let Some(span) = text.strip_prefix('-').filter(is_span) {
-            return format!("expected a span without a sign; {span} means the time before now");
+            return format!("expected a span without a sign; {span} means {span} before now");
         }
         "expected a date (2026-11-01, today, yesterday), a time (2026-11-01T12:00:00Z) or a span (90m, 36h, 7d, 2w)"
             .to_owned()
@@ -296,7 +296,7 @@ mod tests {
         ] {
             assert!(parse(text, now).unwrap_err().starts_with("expected a date"), "{text}");
         }
-        assert_eq!(parse("-7d", now), Err("expected a span without a sign; 7d means the time before now".to_owned()));
+        assert_eq!(parse("-7d", now), Err("expected a span without a sign; 7d means 7d before now".to_owned()));
         for text in ["99999999d", "9223372036854775807h", "99999999999999999999h"] {
             assert_eq!(parse(text, now), Err("the time is outside the years 0 to 9999".to_owned()), "{text}");
         }

@@ -31,8 +31,8 @@ impl OwnPrices {
         if self.is_given() { self.table().map(Some) } else { Ok(None) }
     }
 
-    /// Like [`table`](Self::table), but fails if the prices are not in a file. If the path is a pipe without a writer,
-    /// reading it would never end.
+    /// Like [`table`](Self::table), but fails if the path names anything other than a file. For example, reading a pipe
+    /// without a writer would never end.
     pub(crate) fn table_of_file(&self) -> Result<PriceTable, Failure> {
         if let Some(path) = &self.prices
             && path.metadata().is_ok_and(|metadata| !metadata.is_file())

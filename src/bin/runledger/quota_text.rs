@@ -5,8 +5,8 @@ use runledger::quota::{self, Amount};
 
 use crate::zone::Zone;
 
-/// Returns a text such as `12.5 of 20 usd used per day in Europe/Zurich, 1 held, 6.5 left until
-/// 2026-02-15 00:00 Europe/Zurich`.
+/// Returns a text such as `12.5 of 20 usd used in the current day in Europe/Zurich, 1 held, 6.5 left until 2026-02-15
+/// 00:00 Europe/Zurich`.
 pub(crate) fn summary<A: Amount>(status: &QuotaStatus<A>) -> String {
     let QuotaStatus { consumed, limit, unit, held, remaining, unknown, unknown_held, .. } = status;
     let mut text = format!("{consumed} of {limit} {unit} used {}, {held} held", per(status));
@@ -23,8 +23,8 @@ pub(crate) fn summary<A: Amount>(status: &QuotaStatus<A>) -> String {
     text
 }
 
-/// Returns when the period ends, such as `2026-02-15 00:00`, and the zone of this time. This is the zone of the limit,
-/// or UTC if that zone is unknown. Returns `None` if the period does not end.
+/// Returns when the period ends, such as `2026-02-15 00:00`, and the zone in which this time is stated. The zone is
+/// that of the limit, or UTC if the zone of the limit is unknown. Returns `None` if the period does not end.
 pub(crate) fn reset<A>(status: &QuotaStatus<A>) -> Option<(String, &str)> {
     let resets_at = status.resets_at?.to_chrono();
     let (local, zone) = match status.zone.name().parse::<Zone>() {
@@ -34,11 +34,11 @@ pub(crate) fn reset<A>(status: &QuotaStatus<A>) -> Option<(String, &str)> {
     Some((local.format("%Y-%m-%d %H:%M").to_string(), zone))
 }
 
-/// Returns the period with a preposition, such as `per day in Europe/Zurich` or `in total`.
+/// Returns the period with a preposition, as in `in the current day in Europe/Zurich` or `in total`.
 fn per<A>(status: &QuotaStatus<A>) -> String {
     match status.period {
         quota::Period::Total => "in total".to_owned(),
-        _ => format!("per {}", period(status)),
+        _ => format!("in the current {}", period(status)),
     }
 }
 

@@ -30,7 +30,7 @@ pub(crate) struct Shown<'s> {
     #[serde(flatten)]
     status: &'s Status,
     enforced: bool,
-    /// The percentage from which on a person is asked before a call. `None` if nobody is asked.
+    /// If at least this percentage of the limit is used, a person is asked before a call. `None` if nobody is asked.
     warn: Option<u8>,
 }
 

@@ -27,7 +27,7 @@ pub(crate) struct Opt {
 /// The form of an option's value.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Form {
-    /// An empty text counts as not given, because an unset variable of a shell in quotes becomes an empty argument.
+    /// An empty text counts as not given, because in a shell, an unset variable in quotes becomes an empty argument.
     Text,
     /// One or more texts. The option can be given several times.
     Texts,

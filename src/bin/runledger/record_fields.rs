@@ -17,8 +17,8 @@ impl Fields {
         let mut ids = environment::run_ids(global);
         let is_other = self.run_id.is_some() && self.run_id != ids.run_id;
         if is_other && self.parent.is_none() && ids.parent_execution_id.is_some() {
-            // The parent execution in the environment belongs to the run in the environment. So this run started the
-            // given run, and becomes its parent run.
+            // The parent execution in the environment belongs to the run in the environment. So the run in the
+            // environment started the given run, and becomes the parent of the given run.
             ids.parent_run_id = ids.run_id.take();
         }
         self.set_ids(&mut ids);

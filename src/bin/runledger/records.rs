@@ -13,7 +13,8 @@ use crate::global::Global;
 use crate::period::Period;
 use crate::term::output;
 
-/// The number of lines that are checked in a file without internal files. At least one of these lines must be a record.
+/// If a file has no internal files next to it, this many of its lines are checked. At least one of these lines must be
+/// a record.
 const LINES_WITHOUT_RECORD_MAX: usize = 1000;
 
 /// Returns a reader of the ledger. Internal files, which are in a directory next to the file, show that the file is a

@@ -44,7 +44,7 @@ pub(crate) fn find(given: &str, global: &Global) -> Result<String, Failure> {
     let add = |found: &mut BTreeSet<String>, record: &ExecutionMetrics| {
         if let Some(run) = record.run.run_id.as_ref().filter(|run| begins(run)) {
             found.insert(run.clone());
-            // One more run than the error lists is kept. It shows that the list is not complete.
+            // The error lists up to `LISTED_MAX` runs. One more run is kept, to know whether this list is complete.
             if found.len() > LISTED_MAX + 1 {
                 found.pop_last();
             }

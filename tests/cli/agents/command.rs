@@ -64,7 +64,8 @@ fn the_sessions_of_the_machine_are_found_and_imported_once() {
     assert_eq!(
         import(&place, "").answer(0),
         format!(
-            "{found}imported 0 executions of 0 sessions: 0 calls, 0 USD\n2 lines that repeat a call, which counts once\n"
+            "{found}imported 0 executions of 0 sessions: 0 calls, 0 USD\n\
+             2 lines that repeat a call; each call counts once\n"
         )
     );
     assert_eq!(records(&place).len(), 2);
@@ -83,7 +84,11 @@ fn a_call_counts_with_its_largest_usage_in_any_file() {
     assert_eq!((records(&place)[0].tokens_output, records(&place).len()), (Some(100), 1));
     // A copy that comes later is counted.
     write(&place, "home/.claude/projects/q/u.jsonl", &[message("u", "msg_s", "req_s", 1, 150)], "");
-    assert!(import(&place, "").answer(0).contains("\n1 call whose later copy has more usage, which is not counted\n"));
+    assert!(
+        import(&place, "")
+            .answer(0)
+            .contains("\n1 call whose later copy has more usage; the difference is not counted\n")
+    );
     assert_eq!(records(&place).len(), 1);
 }
 

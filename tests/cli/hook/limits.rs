@@ -68,7 +68,7 @@ fn a_limit_of_calls_denies_what_exceeds_it() {
     assert_eq!(before(&place, &pre("t2")), None);
     let (decision, reason) = before(&place, &pre("t3")).unwrap();
     assert_eq!(decision, "deny");
-    assert!(reason.starts_with("the limit tools is used up: "), "{reason}");
+    assert!(reason.starts_with("nothing is left of the limit tools: "), "{reason}");
     let denied = &records(&place)[1];
     assert_eq!((denied.status.clone(), denied.error_category.clone()), (Some(Status::Cancelled), None));
     assert_eq!(denied.error_reason.as_deref(), Some(reason.as_str()));
@@ -107,13 +107,13 @@ fn a_budget_counts_what_the_running_session_has_used() {
     fs::write(&transcript, &text).unwrap();
     let (decision, reason) = before(&place, &with_transcript(pre("t2"))).unwrap();
     assert_eq!(decision, "ask");
-    assert!(reason.starts_with("the limit claude has reached 50 %: "), "{reason}");
+    assert!(reason.starts_with("at least 50 % of the limit claude is used: "), "{reason}");
     text += &line(3, 20_000);
     fs::write(&transcript, &text).unwrap();
     record(&place, &with_transcript(post("t2")));
     let (decision, reason) = before(&place, &with_transcript(pre("t3"))).unwrap();
     assert_eq!(decision, "deny");
-    assert!(reason.contains("the limit claude is used up") && reason.contains("00:00"), "{reason}");
+    assert!(reason.contains("nothing is left of the limit claude: ") && reason.contains("00:00"), "{reason}");
     let status = place.run(["quota", "claude", "--json"]).json();
     assert_eq!((status["consumed"].to_string(), &status["held"]), ("1.05".to_owned(), &json!(0)));
 }

@@ -90,7 +90,7 @@ fn calls_are_counted_when_they_end_and_denied_when_none_is_left() {
     assert_eq!(budgets.metered(), [""; 0]);
     let holds: Vec<_> = (0..4).map(|_| allowed(&place.open())).collect();
     assert_eq!(holds, [["1"], ["2"], ["3"], ["4"]]);
-    assert_eq!(denied(&budgets), "the limit tools is used up: 0 of 4 calls used in total, 4 held, 0 left");
+    assert_eq!(denied(&budgets), "nothing is left of the limit tools: 0 of 4 calls used in total, 4 held, 0 left");
     for hold in &holds[..3] {
         place.open().after(hold, true).unwrap();
     }
@@ -98,7 +98,7 @@ fn calls_are_counted_when_they_end_and_denied_when_none_is_left() {
     // The end of a call can be reported again.
     budgets.after(&holds.concat(), true).unwrap();
     assert_eq!(used(&budgets), (4, 0));
-    assert_eq!(denied(&budgets), "the limit tools is used up: 4 of 4 calls used in total, 0 held, 0 left");
+    assert_eq!(denied(&budgets), "nothing is left of the limit tools: 4 of 4 calls used in total, 0 held, 0 left");
     // An id that this journal does not have is ignored.
     budgets.after(&["77".to_owned(), "x".to_owned()], true).unwrap();
     assert_eq!(used(&budgets), (4, 0));
@@ -127,7 +127,10 @@ fn dollars_are_allowed_while_any_are_left_and_not_counted_here() {
     assert_eq!((status.unknown, status.held), (0, Usd::ZERO));
     budgets.after(&allowed(&budgets), true).unwrap();
     money.record_consumption(Some("0.1".parse().unwrap())).unwrap();
-    assert_eq!(denied(&budgets), "the limit money is used up: 2.599999999999 of 2.5 usd used in total, 0 held, 0 left");
+    assert_eq!(
+        denied(&budgets),
+        "nothing is left of the limit money: 2.599999999999 of 2.5 usd used in total, 0 held, 0 left"
+    );
 }
 
 #[test]
@@ -141,7 +144,7 @@ fn a_denial_of_one_limit_releases_the_holds_of_the_others() {
     assert!(
         why.starts_with(
             "the limit zero denies calls whose amount is unknown in advance, such as tool calls: \
-             0 of 9 tokens used per day in Europe/Zurich, 0 held, 9 left until 20"
+             0 of 9 tokens used in the current day in Europe/Zurich, 0 held, 9 left until 20"
         ),
         "{why}"
     );
@@ -161,7 +164,7 @@ fn a_person_is_asked_from_the_percentage_on() {
     budgets.after(&holds, true).unwrap();
     budgets.after(&second, true).unwrap();
     let judged = budgets.before().unwrap();
-    let text = "the limit tools has reached 50 %: 3 of 4 calls used in total, 1 held, 0 left";
+    let text = "at least 50 % of the limit tools is used: 3 of 4 calls used in total, 1 held, 0 left";
     assert_eq!(judged.verdict, Verdict::Ask(text.to_owned()));
     assert_eq!(judged.holds.len(), 2);
     budgets.after(&judged.holds, true).unwrap();

@@ -39,7 +39,7 @@ Example: record an execution, and list the executions
 Exit codes:
   0  success, or the check passed
   1  the check failed: for example, a fault or a regression was found,
-     a run failed its gate, or no execution has the id
+     a run failed its gate, or no execution has the given id
   2  the command failed; stderr says why
   3  no judgement: `compare` found too few executions for any metric, or for
      a metric that --require names; or `baseline freeze` found none

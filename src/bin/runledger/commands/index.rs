@@ -38,7 +38,8 @@ pub(crate) enum Command {
     /// extending the indexes, the command ends at once.
     ///
     /// Prints two numbers: the bytes that no index covers yet, and the bytes of the segments that are not clean. An
-    /// index cannot cover such a segment, because it has a damaged line, or a line that is not a record.
+    /// index cannot cover a segment that is not clean. Such a segment has a damaged line, or a line that is not a
+    /// record.
     ///
     /// With --json, the output is one object.
     #[command(after_help = "Example: read new lines now, and not during the next command

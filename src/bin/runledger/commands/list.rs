@@ -34,7 +34,7 @@ use crate::term::{Table, audience, output};
 /// amount of a million dollars or more has three digits. Any other amount has two decimals.
 ///
 /// `≥` precedes the tokens and the cost of an execution if the final usage of a call was not reported. The execution's
-/// tag lower_bound_calls lists the numbers of these calls.
+/// tag lower_bound_calls lists the call_sequence of each of these calls.
 ///
 /// With --json, each line is a complete record.
 ///
@@ -140,13 +140,13 @@ fn table(wanted: &Wanted<'_>, global: &Global, out: &mut impl Write) -> Result<u
     let empty = if wanted.args.selects_all() {
         "The ledger has no executions. `runledger run` records one."
     } else {
-        "No execution matches. `runledger list` shows the last ones."
+        "No execution matches. `runledger list` shows the last executions."
     };
     rows.table.write_or(empty, out)?;
     Ok(unpriced)
 }
 
-/// The rows of a list. If they are more than [`ROWS_MAX`], they are written in parts.
+/// The rows of a list. If there are more than [`ROWS_MAX`] rows, they are written in parts.
 struct Rows {
     table: Table<{ COLUMNS.len() }>,
     /// The rows that have not been written yet: for each, the id and the other cells.

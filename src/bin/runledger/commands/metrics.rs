@@ -37,11 +37,10 @@ use crate::term::{Column, Table, cell, output, short};
 /// An execution failed if its outcome is FAIL, or if it has no outcome and ended with an error. A failure rate is the
 /// share of failures among the executions with a known outcome.
 ///
-/// A quality control is an execution that checks an artifact. The outcome of the control counts for the model that made
-/// the artifact. In the table of models, this outcome replaces the outcome of the execution that made the artifact. It
-/// does not replace the outcome if that execution failed or recorded an outcome itself. If the record of the control
-/// names a model that the control did not call, the outcome counts for the named model instead. A control that records
-/// no outcome is counted as unknown.
+/// A quality control is an execution that checks an artifact. If the execution that made the artifact neither failed
+/// nor recorded an outcome itself, it gets the outcome of the control in the table of models. If the record of the
+/// control names a model that the control did not call, the outcome counts for the named model instead. A control that
+/// records no outcome is counted as unknown.
 ///
 /// A type of shot has a high risk if its regenerations per shot are more than 1.5 times those of all shots. It also has
 /// a high risk if its failure rate is more than 1.5 times that of all shots. Each of these two comparisons needs at
@@ -80,7 +79,7 @@ struct Answer<'d> {
 
 fn tables(derived: &DerivedMetrics, out: &mut impl Write) -> Result<(), Failure> {
     if derived.executions == 0 {
-        return Ok(writeln!(out, "No execution matches. `runledger list` shows the last ones.")?);
+        return Ok(writeln!(out, "No execution matches. `runledger list` shows the last executions.")?);
     }
     writeln!(out, "executions: {}", derived.executions)?;
     let DerivedMetrics { shots: all, drift, scenes: of_scenes, tiers, models: of_models, qc_violations, .. } = derived;

@@ -87,7 +87,7 @@ impl CommandLine {
     pub(crate) fn read() -> Self {
         let parsed = arguments::matches_of(Self::command()).and_then(|matches| Self::from_arg_matches(&matches));
         parsed.unwrap_or_else(|error| {
-            // The help of `runledger` itself lists all commands, so their definitions are read too.
+            // The help of `runledger` itself lists all commands. Only this help needs the definitions of all of them.
             let error = match error.kind() {
                 ErrorKind::DisplayVersion => error,
                 _ => arguments::matches_of(help::grouped(Self::command())).err().unwrap_or(error),

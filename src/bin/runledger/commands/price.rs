@@ -28,7 +28,7 @@ use crate::term::output;
 ///
 /// Some counts are part of another count: for example, input_tokens includes cache_read_tokens. If cache_read_tokens is
 /// missing, no input token is priced as read from a cache. If one of input_tokens and output_tokens is null and the
-/// other is a number, the call has no price. Any other key that is null or missing adds no cost.
+/// other is a number, the call has no price. In any other case, a key that is null or missing adds no cost.
 ///
 /// Prints one line for each input line that is not blank. The printed line has the exact cost as a decimal string, the
 /// parts of the cost, and the source of the price. If an input line cannot be priced, the printed line is {"error": …,
@@ -119,7 +119,7 @@ fn call(request: Request) -> Result<(Call, Timestamp), String> {
 }
 
 /// Reads the object `usage` of a call. A count that is null or missing is not part of the result. Fails if no count is
-/// left, or if only one of input_tokens and output_tokens is null.
+/// left, or if one of input_tokens and output_tokens is null and the other is a number.
 fn read_usage(counts: &BTreeMap<String, Value>) -> Result<Usage, String> {
     let mut usage = Usage::new(0, 0);
     for (whole, other) in [("input_tokens", "output_tokens"), ("output_tokens", "input_tokens")] {

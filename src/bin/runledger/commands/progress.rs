@@ -37,7 +37,8 @@ Example: report a call of a model
 
 Exits with 1 if no execution with that id is in flight.")]
 pub(crate) struct Args {
-    /// The execution_id that `start` printed. Its first digits are enough if no other execution in flight has them
+    /// The execution_id that `start` printed. Its first digits are enough if the id of no other execution in flight
+    /// begins with them
     #[arg(long, value_name = "ID")]
     execution_id: IdPrefix,
     /// What the execution is doing now

@@ -71,7 +71,7 @@ fn report(found: &Verification, out: &mut impl Write) -> Result<(), Failure> {
         let to = printable(&archived.to);
         writeln!(out, "starts    seq {next} (not a fault: the lines before seq {next} are in {to})")?;
         if archived.heads > 0 {
-            writeln!(out, "heads     {} of archived lines; compare these heads with the archive", archived.heads)?;
+            writeln!(out, "heads     {} (of archived lines: compare these heads with the archive)", archived.heads)?;
         }
     }
     if found.copied > 0 {

@@ -9,8 +9,9 @@ use clap::ColorChoice;
 
 static IS_ON: OnceLock<bool> = OnceLock::new();
 
-/// Decides whether stdout is coloured. Only the first call has an effect. Before that call, stdout is not coloured.
-/// `is_shown` is true if another program shows the output on a terminal, so that a pipe is coloured like a terminal.
+/// Decides whether stdout is coloured. Only the first call has an effect. Before that call, stdout is not coloured. If
+/// `is_shown` is true, another program shows the output on a terminal. A pipe to this program is coloured like a
+/// terminal.
 pub(crate) fn set(choice: ColorChoice, is_shown: bool) {
     IS_ON.get_or_init(|| decide(choice, |name| env::var_os(name), || is_shown || io::stdout().is_terminal()));
 }

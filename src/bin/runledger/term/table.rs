@@ -76,8 +76,8 @@ impl<const N: usize> Table<N> {
     }
 
     /// Creates a table whose columns have fixed widths, so that rows that are written later are aligned with earlier
-    /// rows. If the screen is wider than the table, the first column of names gets up to `name_max` more columns than
-    /// its width.
+    /// rows. If the screen is wider than the table, the first column of names becomes wider, by at most `name_max`
+    /// characters.
     pub(crate) fn steady(columns: [Column; N], widths: [usize; N], name_max: usize) -> Self {
         let mut table = Self { is_steady: true, ..Self::new(columns) };
         table.widest = widths;
@@ -225,7 +225,7 @@ fn total(widths: &[usize], gap: usize) -> usize {
 }
 
 /// Returns the lines of a cell. `is_whole` is true if names are not shortened. `is_one_line` is true if every row must
-/// be one line. If it is false, a message can have several lines.
+/// be one line. Otherwise, a message can have several lines.
 fn lines<'c>(column: Column, cell: &'c str, columns: usize, is_whole: bool, is_one_line: bool) -> Vec<Cow<'c, str>> {
     match column {
         Column::Name(_) if !is_whole => vec![cut(cell, columns)],

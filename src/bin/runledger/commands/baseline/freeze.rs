@@ -70,7 +70,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
         writeln!(out, "{}", nothing())?;
     } else {
         baselines::table("skill", &frozen.baselines, out)?;
-        writeln!(out, "frozen for the week from {week}: {records} executions before it")?;
+        writeln!(out, "frozen for the week from {week}: {records} executions that started before it")?;
     }
     Ok(if records > 0 { ExitCode::Yes } else { ExitCode::NotJudged })
 }

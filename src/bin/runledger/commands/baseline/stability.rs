@@ -71,7 +71,7 @@ fn table(report: &StabilityReport, out: &mut impl Write) -> Result<(), Failure> 
             ]);
         }
     }
-    table.write_or("No execution matches. `runledger list` shows the last ones.", out)?;
+    table.write_or("No execution matches. `runledger list` shows the last executions.", out)?;
     writeln!(out, "changed by more than 2 % from the previous week: {changed} of {known} metrics")?;
     Ok(())
 }

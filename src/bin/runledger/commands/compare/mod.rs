@@ -35,17 +35,18 @@ use answer::{Answer, NotJudged};
 ///
 /// - A change is significant if p ≤ 0.01. p is adjusted by Holm's method for all tests of the comparison.
 ///
-/// If either the baseline or the recent executions have fewer than 30 values, the change needs p ≤ 0.001. Without such
-/// a change, the verdict is `too few`. If both have fewer than 30 values, or one has fewer than 5, the verdict is
-/// always `too few`. --min-samples replaces the number 30. `no change shown` does not prove that nothing changed.
+/// If only the baseline or only the recent executions have fewer than 30 values, the verdicts `better` and `worse` need
+/// p ≤ 0.001. In this case, the verdict `too few` replaces `no change shown`. If both have fewer than 30 values, or one
+/// of them has fewer than 5, the verdict is always `too few`. --min-samples replaces the number 30. `no change shown`
+/// does not prove that nothing changed.
 ///
 /// Success rates are compared by Fisher's exact test, and latencies, costs and tokens by a permutation test of their
-/// logarithms. Executions at the same time can resemble each other, and then count less as evidence. The metrics are
-/// `success_rate`, `latency_ms` (the median), `cost_mean_usd` and `tokens_mean`. `interval` is the 99 % confidence
-/// interval of the change, in percent of the baseline. `p` is the adjusted p-value. For latency, cost and tokens, the
-/// interval and the verdict are about the geometric mean, which is the typical value. If the arithmetic mean of cost or
-/// tokens moved the other way, the verdict is `no change shown`. A metric whose values are all unknown has the verdict
-/// `too few`.
+/// logarithms. Executions that ran at the same time can resemble each other, and then count less as evidence. The
+/// metrics are `success_rate`, `latency_ms` (the median), `cost_mean_usd` and `tokens_mean`. `interval` is the 99 %
+/// confidence interval of the change, in percent of the baseline. `p` is the adjusted p-value. For latency, cost and
+/// tokens, the interval and the verdict are about the geometric mean, which is the typical value. If the arithmetic
+/// mean of cost or tokens moved the other way, the verdict is `no change shown`. A metric whose values are all unknown
+/// has the verdict `too few`.
 ///
 /// Exits with 1 if a metric is worse. Otherwise, exits with 3 if no metric was judged, or if a metric that --require
 /// names was not judged. A metric is not judged if its verdict is `too few`.
@@ -99,7 +100,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     }
     if !args.require.is_empty() {
         for skill in comparison.skills.keys().filter(|skill| seen.get(skill).is_none()) {
-            let text = format!("no recent executions, so nothing is required of {}", printable(skill));
+            let text = format!("--require ignores {}, which has no recent executions", printable(skill));
             output::warning(&text, "absent", global.style());
         }
     }

@@ -32,7 +32,7 @@ use crate::term::{Column, Table, cell, output, short};
 /// execution for each row of the sums. A row is left out if all of its executions stayed within their estimates.
 ///
 /// An execution that used several models is counted under the model `-`, because its estimate is for all of these
-/// models together. An execution whose model is unknown is counted there too.
+/// models together. An execution whose model is unknown is also counted under `-`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: find the execution that exceeded its estimate most in the last week
   runledger cost discrepancy --since 7d --json | jq .totals.largestExcess")]
@@ -62,8 +62,8 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
 }
 
 /// Writes two tables. The first has one row of sums for each entry of `rows`. For each entry, the second has the
-/// execution that exceeded its estimate most, if an execution did. The second table is left out if it would be empty.
-/// `what` is the heading of the first column of both tables.
+/// execution that exceeded its estimate most, unless no execution exceeded its estimate. The second table is left out
+/// if it would be empty. `what` is the heading of the first column of both tables.
 fn tables<'d>(
     what: &'static str,
     rows: impl Iterator<Item = (Option<&'d str>, &'d Discrepancy)>,

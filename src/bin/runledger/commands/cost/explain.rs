@@ -47,9 +47,9 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value = "0", value_parser = whole::<u64>(0, u64::MAX))]
     #[arg(allow_negative_numbers = true)]
     output: u64,
-    /// How many of the tokens are of one kind, such as cached input. Or how much was used of something that is not
-    /// counted in tokens, such as requests. NAME is cache_read, cache_write (which includes cache_write_1h),
-    /// cache_write_1h, reasoning, input_audio, web_searches, requests, audio_ms, …
+    /// The number of tokens of one kind, such as cached input, or an amount that is not counted in tokens, such as
+    /// requests. NAME is cache_read, cache_write (which includes cache_write_1h), cache_write_1h, reasoning,
+    /// input_audio, web_searches, requests, audio_ms, …
     #[arg(long = "part", value_name = "NAME=N", value_parser = part)]
     parts: Vec<(Meter, u64)>,
     /// The provider that served the call

@@ -54,7 +54,9 @@ pub(super) fn document<Z>(report: &Report<Z>, repriced: Option<&Repriced>, malfo
         ));
     }
     if malformed_lines > 0 {
-        document.paragraph(&format!("Lines of the ledger that are not records, and in no sum: {malformed_lines}."));
+        document.paragraph(&format!(
+            "Lines of the ledger that are not records, so that no sum includes them: {malformed_lines}."
+        ));
     }
     if let Some(repriced) = repriced {
         document.paragraph(&format!("Priced in this report: {}.", of_executions(repriced.executions)));

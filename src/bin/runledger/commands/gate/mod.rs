@@ -31,8 +31,8 @@ use reason::text;
 /// - An execution has no record in the ledger yet. The execution is in flight (has not ended), or its record is spilled
 ///   (stored next to the ledger).
 ///
-/// - An execution was interrupted, so how it ended is unknown. A tool of a coding agent that `hook` recorded may be
-///   interrupted, because the agent does not report the end of a tool that a person stops.
+/// - An execution was interrupted, so how it ended is unknown. If `hook` recorded the call of a tool as interrupted,
+///   the run does not fail for this reason. A coding agent does not report the end of a tool that a person stops.
 ///
 /// - An execution is missing: one that --expect requires, an attempt to generate a shot (a clip of a scene), or the
 ///   parent of another execution. The attempts at a shot are numbered from 0 by regen_count.

@@ -55,8 +55,8 @@ pub(super) fn end_of_the_dead(limits: &EnforcedLimits<'_>, global: &Global) -> R
         }
         match ledger.resume(begun.record.execution_id) {
             Ok(mut execution) => {
-                // The execution is completed last. If this process is killed before, the next hook finds the execution
-                // again.
+                // The execution is completed last. If this process is killed before that, the next hook finds the
+                // execution again.
                 limits.after(&of(execution.record_mut()), true);
                 execution.record_mut().set_error_reason("the agent ended before the end of the call was reported");
                 let completed = execution.complete(Status::Interrupted)?;

@@ -37,7 +37,7 @@ pub(super) struct EnforcedLimits<'a> {
     opened: OnceCell<Option<Budgets>>,
     /// The first reason why a limit was not enforced.
     failure: OnceCell<String>,
-    /// The models without a known price whose calls were counted for this event.
+    /// The models that have no known price, and whose calls were counted for this event.
     unpriced: RefCell<BTreeSet<String>>,
 }
 

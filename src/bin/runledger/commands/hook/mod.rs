@@ -37,8 +37,8 @@ const EVENT_BYTES_MAX: u64 = 16 * 1024 * 1024;
 ///
 /// - The events Stop, SubagentStop and SessionEnd end the executions that are still in flight.
 ///
-/// - Any other event becomes an execution with the duration 0. Its skill is named after the event, such as
-///   claude-code/SessionStart.
+/// - Any other event becomes an execution with the duration 0. The name of its skill consists of the agent and the
+///   event, as in claude-code/SessionStart.
 ///
 /// Each session of the agent is a run. If `runledger import` later imports the session, it adds the usage to the same
 /// executions, so nothing counts twice. Inputs, outputs and messages are only hashed, unless --content is given.
@@ -49,9 +49,9 @@ const EVENT_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// percentage of --warn, Claude Code asks its user, and Codex shows a message. The same happens if the session uses a
 /// model without a price, whose calls use up nothing of a limit in dollars.
 ///
-/// The command does not fail: it exits with 0, even if the event cannot be recorded. Stderr then says why. It waits at
-/// most a second for the ledger's lock. If the lock is still taken, it stores the record next to the ledger until the
-/// record can be appended. Stdout is empty, except for a decision or a message about a tool call.
+/// The command does not fail: it exits with 0, even if the event cannot be recorded. Stderr then says why. The command
+/// waits at most a second for the ledger's lock. If the lock is still taken, the command stores the record next to the
+/// ledger until the record can be appended. Stdout is empty, except for a decision or a message about a tool call.
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
 #[command(after_help = "Example: record the work of Claude Code from now on

@@ -12,7 +12,8 @@ const RUNNERS_MAX: usize = 8;
 struct Process {
     name: String,
     parent: u32,
-    /// When the process started, in clock ticks after the boot. A later process with the same pid has another start.
+    /// When the process started, in clock ticks after the boot. A later process with the same pid has a different start
+    /// time.
     start: u64,
 }
 

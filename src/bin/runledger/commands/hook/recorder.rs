@@ -37,7 +37,7 @@ impl Recorder<'_> {
             _ => self.note(id),
         };
         self.warn_of(recorded);
-        // While a tool runs, the session itself calls no model. So what the session uses is counted before each tool
+        // While a tool runs, the session itself calls no model. So the use of the session is counted before each tool
         // call, and here when the agent stops.
         if event.step() == HookStep::EndLeft {
             self.limits.measure(event);
@@ -171,8 +171,8 @@ impl Recorder<'_> {
                 Err(error) if is_over(&error) => Ok(()),
                 Err(error) => Err(error),
             },
-            // Any other event needs no record of its own, because all its information is in the executions that it
-            // ended.
+            // Only the event `StopFailure` gets a record of its own. All information of any other event is in the
+            // executions that the event ended.
             None if event.name() == "StopFailure" => self.append(&event.finished(clock::new_id(), clock::now())),
             None => Ok(()),
         }

@@ -119,8 +119,8 @@ impl<'a> Import<'a> {
 
 fn conflict(record: &ExecutionMetrics) -> String {
     format!(
-        "execution_id: expected an id that no other record has, found {}, which an earlier line or a record of the \
-         ledger has with other content",
+        "execution_id: expected an id that no other record has, found {}: an earlier line or a record of the \
+         ledger has the same id, but different content",
         record.execution_id
     )
 }

@@ -8,7 +8,7 @@ use runledger::{Error, ExecutionMetrics, LedgerReader, Uuid};
 
 use crate::failure::Failure;
 
-/// The largest number of ids that are kept in memory, which takes about 50 MB. All other ids are looked up in the
+/// The largest number of ids that are kept in memory. So many ids take about 50 MB. All other ids are looked up in the
 /// ledger.
 const KEPT_MAX: usize = 1_000_000;
 

@@ -109,7 +109,7 @@ fn add_tag(record: &mut ExecutionMetrics, key: &str, value: Value) {
     record.tags.insert(key, value);
 }
 
-/// Returns the path without the numbers in brackets, so that the same key of all entries of a list has one name.
+/// Returns the path without the numbers in brackets, so that a key has the same name in every entry of a list.
 fn without_numbers(path: &str) -> String {
     let parts = path.split_inclusive('[').map(|part| match part.find(']') {
         Some(end) if part[..end].bytes().all(|byte| byte.is_ascii_digit()) => &part[end..],
@@ -238,7 +238,7 @@ mod tests {
         assert_eq!(
             reasons(json!({"timestamp_start": "2026-02-14T14:23:06Z", "environment": "production", "status": "done"})),
             [
-                "status: expected success, failed, cancelled, interrupted, panicked or paused, found \"done\"; error is read as failed",
+                "status: expected success, failed, cancelled, interrupted, panicked or paused, found \"done\"; `error` is accepted too, and stored as `failed`",
                 "environment: expected local, staging or prod, found \"production\"",
                 "timestamp_end: expected no earlier than timestamp_start 2026-02-14T14:23:06.000Z, found \
                  2026-02-14T14:23:05.000Z",

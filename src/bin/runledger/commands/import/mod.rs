@@ -41,17 +41,19 @@ use refused::{Refused, Target};
 /// A call counts once, even if it is imported again, or if a resumed or forked session repeats it. A turn that has not
 /// ended is left for the next import. A turn in which nothing happened for an hour counts as ended. If the final usage
 /// of a call is not reported, the counted usage is a lower bound. The tag lower_bound_calls of the record lists the
-/// number of the call. A call counts with the largest usage in any file. A larger usage that appears after the import
-/// of the call is reported, but does not change the record.
+/// call_sequence of the call. A call counts with the largest usage in any file. A larger usage that appears after the
+/// import of the call is reported, but does not change the record.
 ///
-/// A file in a directory that is not a session is skipped and named. A FILE argument that is not a session is an error.
+/// If a file in a directory is not a session, the file is skipped and named. If an argument after the name of an agent
+/// is a file that is not a session, this is an error.
 ///
 /// Any other first argument is a FILE of records. If one of the files is a session, nothing is imported. To import a
 /// file of records with the name codex, write ./codex.
 ///
 /// Each line of a FILE is one record: an object with the keys that `list --json` prints. Earlier programs wrote such
-/// files as execution_metrics.jsonl. FILE can be `-` for stdin. The keys execution_id, skill_name, skill_version and
-/// timestamp_start are required. The keys seq, prev and hash, which a ledger adds to a line, are ignored.
+/// lines to files with the name execution_metrics.jsonl. FILE can be `-` for stdin. The keys execution_id, skill_name,
+/// skill_version and timestamp_start are required. The keys seq, prev and hash, which a ledger adds to a line, are
+/// ignored.
 ///
 /// A record counts once, even if it is imported again. A line is a duplicate if an earlier line, or a record of the
 /// ledger, has the same execution_id and the same content. If the execution_id is the same but the content is not, the

@@ -23,7 +23,8 @@ pub(crate) struct Database {
     /// for all of them together is twice this time
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = whole::<u32>(1, u32::MAX.into()))]
     connect_timeout: u32,
-    /// How long one statement may take. If the server is silent for 5 more seconds, the connection is closed
+    /// How long one statement may take. If the server sends nothing for 5 seconds longer than this, the connection is
+    /// closed
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = whole::<u32>(1, 86_400))]
     statement_timeout: u32,
     /// How long to retry while the database is unreachable. The pauses between attempts double, up to 10 seconds. With

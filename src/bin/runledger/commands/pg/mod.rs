@@ -19,8 +19,8 @@ use crate::global::Global;
 /// Executions never wait for the database. If the database is unreachable, slow or full, the next `runledger pg ship`
 /// copies the missing records. Module `sink::postgres` of the library's documentation describes the columns.
 ///
-/// The address of the database can end with an sslmode, such as …/DATABASE?sslmode=require. The sslmode decides whether
-/// a connection over TCP is encrypted:
+/// The address of the database can end with an sslmode, as in …/DATABASE?sslmode=require. The sslmode decides whether a
+/// connection over TCP is encrypted:
 ///
 /// - disable: never.
 ///

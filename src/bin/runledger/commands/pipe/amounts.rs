@@ -11,8 +11,8 @@ use serde_json::value::RawValue;
 type Object<'l> = BTreeMap<String, &'l RawValue>;
 
 /// Replaces each amount in the line that is a string by a number of the same value. Returns the new line, or `None` if
-/// no amount is a string. The new line is longer than the line if a number is longer than the string that it replaces.
-/// Otherwise, both have the same length.
+/// no amount is a string. The new line is longer than the original line if a number is longer than the string that it
+/// replaces. Otherwise, both lines have the same length.
 ///
 /// Fails if a string is not an amount with at most 12 decimals. If an amount is a string, this function also fails if
 /// an object of the line has the same key twice.

@@ -43,7 +43,7 @@ pub(super) fn read(text: &str, path: &str) -> Result<LlmCall, String> {
     let reported = VENDORS.into_iter().filter_map(|vendor| Some((vendor, object.take(vendor.0)?))).collect::<Vec<_>>();
     if let [(vendor, text)] = &reported[..] {
         if let Some((other, _)) = object.entries().next() {
-            return Err(format!("{path}: expected either {} or counts, found {other} too", vendor.0));
+            return Err(format!("{path}: expected either {0} or counts, found both {0} and {other}", vendor.0));
         }
         let (usage, model) = of_vendor(*vendor, text, path)?;
         set_usage(&mut call, usage, true, true);

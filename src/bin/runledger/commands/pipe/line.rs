@@ -175,7 +175,7 @@ impl Reader {
         let paths: Vec<_> = keys.iter().map(|key| key.path.as_str()).collect();
         for (path, value) in paths.iter().zip(object.values(&paths)) {
             match (record.tags.entry(*path), value) {
-                (Entry::Occupied(_), _) => reasons.push(format!("{path}: found a tag with this name too")),
+                (Entry::Occupied(_), _) => reasons.push(format!("{path}: the record already has a tag with this name")),
                 (Entry::Vacant(_), None) => reasons.push(format!("{path}: its value cannot become a tag")),
                 (Entry::Vacant(tag), Some(value)) => _ = tag.insert(value),
             }
@@ -212,7 +212,7 @@ impl Reader {
 fn add_calls(record: &mut ExecutionMetrics, usage: &str) -> Result<(), String> {
     let has_other = record.trace.llm_calls.is_empty() && (record.tokens_input, record.tokens_output) != (None, None);
     if has_other || record.cost_usd.is_some() {
-        return Err(format!("{USAGE}: expected neither tokens nor a cost beside it, found some"));
+        return Err(format!("{USAGE}: expected no tokens and no cost outside {USAGE}, found tokens or a cost"));
     }
     call::read_all(usage, USAGE)?.into_iter().for_each(|call| record.add_call(call));
     Ok(())
@@ -294,7 +294,7 @@ fn record(text: &str) -> Result<Read, Fault> {
         let renamed = rename_columns(&mut object).map_err(|reason| ("invalid", reason))?;
         changed = (has_more || renamed).then(|| object.to_json());
     }
-    // The columns of a changed text differ from those of the line, so its errors do not name a column.
+    // The columns of a changed text differ from those of the line, so errors in a changed text do not name a column.
     let columns = if changed.is_none() { text.len() } else { 0 };
     let (record, keys) = parsed(changed.as_deref().unwrap_or(text), columns, error.filter(|_| changed.is_none()))?;
     Ok(Read { record, keys, usage, price, text: changed })
@@ -331,7 +331,8 @@ fn parsed(
         Err(error) => {
             let numbers = amounts::as_numbers(text).map_err(|reason| ("malformed", reason))?;
             if numbers.as_ref().is_some_and(|numbers| numbers.len() != text.len()) {
-                // A number is longer than its string, so columns in an error would differ from the columns of the line.
+                // A number is longer than the string that it replaces, so columns in an error would differ from the
+                // columns of the line.
                 columns = 0;
             }
             let numbers = numbers.as_deref();

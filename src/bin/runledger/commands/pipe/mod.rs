@@ -52,13 +52,14 @@ use session::Session;
 /// as a conflict. A record without an execution_id gets a new one, so a program that may send a record twice should set
 /// the execution_id itself.
 ///
-/// All messages of an execution can be sent again, too. If the ledger already has the record of the execution, the
+/// All messages of an execution can also be sent again. If the ledger already has the record of the execution, the
 /// answers to begin and end are `duplicate`. Times that the command took from the clock are then not compared. If a
 /// different execution has the same execution_id, begin is refused.
 ///
-/// A call is an object with model, and provider, variant and at if they are known. Its usage is given as counts such as
-/// input_tokens and output_tokens, as in `runledger price`. Instead of counts, the key anthropic, openai or gemini can
-/// hold the usage or the whole response of this vendor. In a record, `usage` can hold one call or a list of calls.
+/// A call is an object with the key `model`, and with the keys `provider`, `variant` and `at` if their values are
+/// known. Its usage is given as counts such as input_tokens and output_tokens, as in `runledger price`. Instead of
+/// counts, the key anthropic, openai or gemini can hold the usage or the whole response of this vendor. In a record,
+/// `usage` can hold one call or a list of calls.
 ///
 /// If a call or a record has a model and tokens but no cost_usd, its cost is computed. The prices are those of --prices
 /// or else the bundled ones, at the time of the call. A known cost is never replaced, and the value "unknown" in
@@ -76,7 +77,7 @@ use session::Session;
 /// A key that is not known is refused, and `near` names a known key that is similar. With --lenient, the value of the
 /// key becomes a tag, and the answer lists the key under unknown_keys. In tags and in a variant, all keys are allowed.
 /// The words of status, kind, environment, error_category, cost_tier, cost.source and production.outcome are checked.
-/// The status `error` is read as failed. An execution that succeeded has no error_reason.
+/// The status `error` is accepted too, and stored as `failed`. An execution that succeeded has no error_reason.
 ///
 /// For each line that is not blank, the command prints one answer, in the order of the input. A program can send many
 /// lines before it reads the first answer. Lines that have arrived are written together, with one sync. If nothing

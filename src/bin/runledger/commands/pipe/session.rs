@@ -295,7 +295,8 @@ impl<'l> Session<'l> {
     /// send only the end of such an execution. What is returned depends on the status of the record:
     ///
     /// - Interrupted: the record without its outcome, because the new end replaces the interruption.
-    /// - Paused: the record without its outcome. If the new end is a pause too (`is_paused`), the record is unchanged.
+    /// - Paused: the unchanged record if the new end is a pause too (`is_paused`), and otherwise the record without its
+    ///   outcome.
     /// - Any other status: the unchanged record, because the program probably sends the same end again.
     fn recorded(&self, id: Uuid, is_paused: bool) -> Result<ExecutionMetrics, Refused> {
         let found = self.ledger.recorded(id).map_err(of_library)?;

@@ -31,7 +31,7 @@ impl AmountArg {
     /// Returns an amount of dollars; `None` if it is unknown.
     pub(super) fn usd(&self) -> Result<Option<Usd>, Failure> {
         let usd = |text: &str| text.parse().ok().filter(|amount| *amount >= Usd::ZERO);
-        self.known(usd, "US dollars of at least 0 with at most 12 decimals, such as 0.05")
+        self.known(usd, "an amount of at least 0 US dollars with at most 12 decimals, such as 0.05")
     }
 
     fn known<A>(&self, read: impl Fn(&str) -> Option<A>, expected: &'static str) -> Result<Option<A>, Failure> {

@@ -109,7 +109,7 @@ pub(super) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
         return Ok(ExitCode::Yes);
     }
     table.write(out)?;
-    writeln!(out, "end a hold without any use: runledger quota release ID")?;
+    writeln!(out, "to end a hold without recording any use: runledger quota release ID")?;
     Ok(ExitCode::Yes)
 }
 

@@ -27,8 +27,8 @@ use crate::limits::OwnLimits;
 /// is consumed or held, YELLOW from 50 % on, and RED from 80 % on. A period ends in the time zone of its limit.
 ///
 /// Limits come from three sources: the bundled limits, the limits that `runledger quota set` stored in `limits.json`
-/// next to the ledger, and the file of --limits. If several sources have a limit for the same API, the last of them
-/// counts.
+/// next to the ledger, and the file of --limits. If several sources have a limit for the same API, the limit in the
+/// last of these sources is used.
 ///
 /// The amounts are stored in `quota.jsonl` next to the ledger. If that file does not exist, nothing was used so far.
 /// Amounts in dollars are exact.

@@ -25,9 +25,9 @@ use crate::term::output;
 /// If the amount is `unknown`, the key `unknown` of the limit decides: the call is denied, the amount that the limit
 /// assumes is reserved, or the call is allowed while any of the quota remains.
 ///
-/// Exits with 0 if the amount is reserved, and with 1 if it is denied. stderr then says why, how much is left, and when
-/// the next period begins. With --json, the answer is always one object on stdout. It has `granted`, and `id` or
-/// `reason` (`not_enough` or `unknown`).
+/// Exits with 0 if the amount is reserved, and with 1 if it is denied. In the second case, stderr says why, how much is
+/// left, and when the next period begins. With --json, the answer is always one object on stdout. It has `granted`, and
+/// `id` or `reason` (`not_enough` or `unknown`).
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: publish only if 10 calls are left, and keep the id of the hold
   hold=$(runledger quota reserve github-rest 10) && publish")]

@@ -47,8 +47,8 @@ pub(super) fn run(
     Ok(ExitCode::Yes)
 }
 
-/// If the limit is enforced, writes a line that says so. The line has the percentage from which on the hook asks a
-/// person.
+/// If the limit is enforced, writes a line that says so. The line has the percentage that must be used before the hook
+/// asks a person.
 fn write_enforcement(limit: &Limit, out: &mut impl Write) -> Result<(), Failure> {
     if limit.enforce {
         let warn = limit.warn.map_or_else(String::new, |percent| format!(", asks from {percent} %"));

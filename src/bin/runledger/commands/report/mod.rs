@@ -32,8 +32,8 @@ use crate::term::{output, printable};
 /// As in `runledger compare`, executions since the start of the frozen week are compared with the baselines of that
 /// week. Costs are shown by day for up to 92 days, by week for up to 104 weeks, and otherwise by month.
 ///
-/// Only its owner can read the file of --out. If a group shares the directory, the group can read it too. The file
-/// appears when it is complete, and its path is printed.
+/// Only the owner of the file of --out can read the file. If a group shares the directory, the group can read the file
+/// too. The file appears when it is complete, and its path is printed.
 ///
 /// --text prints the same report as text, and --text --json as JSON. Exits with 0 even if the report has bad news.
 #[derive(Debug, clap::Args)]

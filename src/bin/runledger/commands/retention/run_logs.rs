@@ -70,8 +70,8 @@ fn ended(headers: &[(String, Header)]) -> HashMap<String, bool> {
     ended
 }
 
-/// Returns the names of the logs that the registry links to errors, each with true if one of these errors is open. The
-/// registry may not list the errors of other logs. For those logs, the caller checks the log and the records of the
+/// Returns the names of the logs that the registry links to errors, each with true if one of these errors is open. It
+/// is possible that the registry does not list the errors of a log. The caller checks such a log and the records of its
 /// run.
 fn linked(directory: &Path) -> Result<BTreeMap<String, bool>, Failure> {
     let registered = match ErrorRegistry::read(directory, &on_stderr()) {

@@ -43,7 +43,7 @@ use recording::Recording;
 /// run` waits until they close stderr.
 ///
 /// SIGINT, SIGTERM, SIGHUP and SIGQUIT are forwarded to the command. A signal that was ignored when `runledger run`
-/// started stays ignored. If the command fails after one of these signals, the execution is recorded as cancelled.
+/// started stays ignored. If the command fails after one of these four signals, the execution is recorded as cancelled.
 /// SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO and SIGTSTP are forwarded too. In the foreground of a terminal,
 /// SIGINT, SIGQUIT and SIGTSTP are not forwarded, because the terminal also sends them to the command. If the command
 /// is suspended, `runledger run` suspends too, and both resume together. As PID 1 in a container, `runledger run` also

@@ -104,7 +104,7 @@ impl Known {
         self.check()
     }
 
-    /// Reads the executions without a run that name one of `parents` as their parent.
+    /// Reads the executions that have no run, and that name one of `parents` as their parent.
     fn read_strays(&mut self, parents: BTreeSet<Uuid>, reader: &LedgerReader, global: &Global) -> Result<(), Failure> {
         let skipped = reader.each_stray(&parents, |record| {
             self.add(record, false);

@@ -30,8 +30,9 @@ use crate::term::output;
 ///
 /// A child is found if its run_id or its parent_run_id is the run_id of its parent, or if it has no run_id. The
 /// children are found with the ledger's indexes, so the ledger itself is not read. A tree has at most 50 levels below
-/// the execution. Deeper executions are left out and counted. If the run has more than 100,000 executions with a
-/// parent, the command fails. An execution that is its own ancestor is shown only once.
+/// the execution. Deeper executions are left out, and those directly below the last level are counted. If the run has
+/// more than 100,000 executions with a parent, the command fails. An execution that is its own ancestor is shown only
+/// once.
 ///
 /// As in `runledger cost`, an execution that ended and used no model has no cost, which does not count as an unknown
 /// cost. An execution that is in flight or was interrupted may have used a model, so its cost is unknown. The columns
@@ -39,8 +40,8 @@ use crate::term::output;
 /// `regen` is the regen_count.
 ///
 /// If the argument is the id of a run with one execution, this execution is shown. If the run has several executions,
-/// the command fails and lists them. With --tree, the trees of all executions without a parent in the run are shown,
-/// with the sums of all these trees. With --json, each tree is a line.
+/// the command lists them and fails, unless --tree is given. With --tree, the command shows the tree of each execution
+/// that has no parent in the run, and the sums of all these trees. With --json, each tree is a line.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: show the model, the tokens and the cost of an execution
   runledger show 019c5d2a-5a40 | jq '{model, tokens_used, cost_usd}'

@@ -108,7 +108,7 @@ fn name(text: &str) -> String {
     cut(&printable(text), NAME_MAX).into_owned()
 }
 
-/// Returns the amount with a dollar sign, such as `$1.23`, `<$0.0001` or `$0`.
+/// Returns the amount with a dollar sign, as in `$1.23`, `<$0.0001` or `$0`.
 fn dollars(usd: Usd) -> String {
     if usd == Usd::ZERO {
         return "$0".to_owned();

@@ -44,12 +44,14 @@ use watcher::Watcher;
 /// limit, a window that a vendor reports, or a week. The key `alerts` of the policy says what is watched and where
 /// alerts go. These are the kinds of alerts:
 ///
-/// - budget_warning, budget_end: a budget has reached the percentage `warn` of its limit, or is used up. A limit is a
-///   budget if it is in dollars or is enforced.
+/// - budget_warning, budget_end: a budget has reached the percentage `warn` of its limit (warning), or is used up
+///   (end). A limit is a budget if it is in dollars or is enforced.
 ///
-/// - quota_yellow, quota_red: 50 % or 80 % of a quota is used. `runledger quota` shows the same levels.
+/// - quota_yellow, quota_red: at least 50 % (yellow) or 80 % (red) of a quota is used. `runledger quota` shows the same
+///   levels.
 ///
-/// - observed_yellow, observed_red: a vendor reported that 50 % or 80 % of a window of a subscription is used.
+/// - observed_yellow, observed_red: a vendor reported that at least 50 % (yellow) or 80 % (red) of a window of a
+///   subscription is used.
 ///
 /// - The name of a problem, such as cost_discrepancy: `runledger escalate` finds this problem in the current week.
 ///
@@ -76,7 +78,7 @@ use watcher::Watcher;
 Example: send alerts every minute from cron
   runledger watch --policy policy.json --once
 
-The key `alerts` of a policy, with either `command` or `webhook`:
+The keys of `alerts` in a policy. A policy has either `command` or `webhook`:
   {
     \"alerts\": {
       \"escalations\": [\"cost_discrepancy\", \"model_misuse\"],

@@ -51,7 +51,7 @@ pub(super) fn edit(text: &str, events: &[&str], command: &str) -> Result<Edited,
     let (mark, whole) = text.strip_prefix(BYTE_ORDER_MARK).map_or(("", text), |rest| (BYTE_ORDER_MARK, rest));
     let whole = if whole.trim().is_empty() { "{}\n" } else { whole };
     if let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(whole) {
-        return Err(format!("found other data: {error}; expected JSON without comments"));
+        return Err(format!("found data that is not JSON: {error}; expected JSON without comments"));
     }
     let root =
         CstRootNode::parse(whole, &ParseOptions::default()).map_err(|error| format!("found other data: {error}"))?;

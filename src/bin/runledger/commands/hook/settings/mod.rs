@@ -44,8 +44,8 @@ pub(super) enum Command {
     /// first copied to a new file next to them, with the ending .before-runledger.
     ///
     /// The hook runs this program with the absolute path of the ledger, so one ledger records all projects. The ledger
-    /// is created if it does not exist. If the hook is already installed, the command updates its program, its ledger
-    /// and its options. With --json, the output is one object.
+    /// is created if it does not exist. If the hook is already installed, the command updates the program, the ledger
+    /// and the options of the hook. With --json, the output is one object.
     ///
     /// With --project, others may use the same settings on other machines. So the hook has no absolute path if
     /// `runledger` is in PATH and the ledger is below the working directory. Otherwise, the output says that the hook

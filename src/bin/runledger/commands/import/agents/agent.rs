@@ -42,8 +42,8 @@ impl Agent {
         }
     }
 
-    /// Returns the directories in which the agent stores its sessions. A directory need not exist. A later directory
-    /// can have copies of sessions in an earlier directory.
+    /// Returns the directories in which the agent stores its sessions. A directory need not exist. A directory can have
+    /// copies of sessions of a directory that is earlier in the list.
     pub(super) fn directories(self) -> Vec<PathBuf> {
         match self {
             Self::ClaudeCode => {

@@ -84,9 +84,9 @@ impl Found {
                     Err(error) => found.failures.push((path.clone(), error)),
                 }
             }
-            // A resumed or forked session repeats lines of another session. That session must be read first. For Claude
-            // Code, it is the file that changed earlier. For Codex, it is the file with the smaller name, because the
-            // name begins with a time.
+            // A resumed or forked session repeats lines of an original session. The original session must be read
+            // first. For Claude Code, it is in the file that changed earlier. For Codex, it is in the file with the
+            // smaller name, because the name begins with a time.
             if let Some(new) = found.files.get_mut(before..) {
                 new.sort_by_cached_key(|file| {
                     let changed = file.changed.filter(|_| agent == Agent::ClaudeCode);

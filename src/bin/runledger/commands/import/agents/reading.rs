@@ -11,7 +11,8 @@ use super::find::{SessionFile, is_stdin};
 
 /// The length of the longest line that is read, in bytes.
 pub(super) const LINE_BYTES_MAX: u64 = 64 * 1024 * 1024;
-/// If none of this many first lines belongs to a session, the file is skipped.
+/// If none of the first lines belongs to a session, the file is skipped. At most this many lines are read for this
+/// check.
 const LINES_BEFORE_SESSION_MAX: u64 = 200;
 /// The number of bytes in a mark. A mark holds the last bytes before the offset at which the reader stopped. If a file
 /// still has these bytes there, it counts as the same file.
