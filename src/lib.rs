@@ -40,7 +40,7 @@
 //! | detached | A detached execution belongs to no process. Any process can complete it. | [`DetachedExecution`] |
 //! | spill | Internal files with records that could not be appended to the ledger. A later call appends them. | [`Answer::Spilled`] |
 //! | run | A group of executions that share a `run_id`. | [`RunIds`](metrics::RunIds) |
-//! | usage, price, cost | The usage of a model call is its number of tokens. A price is the money for one token. The cost of the call is their product. | [`Usage`], [`PriceTable`], [`Cost`] |
+//! | usage, price, cost | The usage of a model call is its number of tokens. A price is the money for one token. The cost of a call is its number of tokens times the price. | [`Usage`], [`PriceTable`], [`Cost`] |
 //! | quota, window | A quota is the amount that an API allows in each period, such as a day. A window is one such period, such as a certain day. A **budget** is a quota of US dollars. | [`Quota`] |
 //! | reservation | An amount of a quota that is set aside before a call. After the call, the amount that the call really used replaces the reserved amount. | [`Grant`] |
 //! | baseline | The usual latency, cost and success rate of a skill. | [`Baseline`] |

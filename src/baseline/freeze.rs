@@ -52,7 +52,7 @@ mod text {
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Accumulator, D::Error> {
         let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
         let (version, rest) = text.as_bytes().split_at(text.len().min(2));
-        let expected = || D::Error::custom("found other text; expected two hex digits and base64");
+        let expected = || D::Error::custom("expected two hex digits and then base64, found other text");
         let mut bytes = of_hex(version).ok_or_else(expected)?;
         let rest = if bytes == [2] { of_hex(rest) } else { of_base64(rest) };
         bytes.extend(rest.ok_or_else(expected)?);

@@ -206,7 +206,7 @@ impl<'t> Place<'t> {
     fn last_string(&self) -> String {
         let before = self.text.get(..self.end).unwrap_or(self.text);
         let before = before.strip_suffix('"').unwrap_or(before);
-        // An id contains no escapes, so the string begins after the quote before it.
+        // An id contains no escapes, so the last quote before the end of the string is the quote that opens it.
         let start = before.rfind('"').map_or(0, |quote| quote + 1);
         format!("\"{}\"", shortened(&before[start..]))
     }

@@ -23,8 +23,8 @@ const WORDS: [&str; 17] = [
     "[1m]",
 ];
 
-/// The largest number of parts of a route that are removed from a name. The limit saves time, because the rest of the
-/// name is compared with all patterns after each removal.
+/// At most this many parts of a route are removed from a name. The limit saves time, because the rest of the name is
+/// compared with all patterns after each removal.
 const ROUTE_PARTS_MAX: usize = 16;
 
 /// Returns the positions at which a beginning such as `bedrock/` could end.
