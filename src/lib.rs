@@ -31,7 +31,7 @@
 //! | record | The data of one execution: who requested it, when it ran, how it ended, its tokens, cost and quality. | [`ExecutionMetrics`] |
 //! | ledger | The records of a program, as JSON lines in one or more files, and a directory with internal files. | [`Ledger`] |
 //! | segment | One of the files with the ledger's lines. The **active** segment is the file at the ledger's path, and grows. The **sealed** segments have the earlier lines, and never change. | [`SealedSegment`](ledger::SealedSegment) |
-//! | journal | The layer under the ledger, which turns bytes into durable lines. | [`Journal`](journal::Journal) |
+//! | journal | The layer that turns bytes into durable lines. The ledger is built on this layer. | [`Journal`](journal::Journal) |
 //! | chain | The link between the lines. Each line has its number (`seq`), its hash and the hash of the previous line. | [`docs::format`] |
 //! | head | The number and the hash of the last line. | [`Head`] |
 //! | commit area | An internal file with a copy of the last lines. Each append syncs only this file. | [`docs::format`] |

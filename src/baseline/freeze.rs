@@ -25,9 +25,9 @@ pub struct FrozenBaselines {
     pub(super) samples: Accumulator,
 }
 
-/// Writes the [bytes](Accumulator::to_bytes) of an accumulator as text, and reads them. The first byte is the version,
-/// and is written as two hex digits. The other bytes are written in base64 without padding (RFC 4648, section 4).
-/// Version 2 used hex digits for all bytes.
+/// Writes the [bytes](Accumulator::to_bytes) of an accumulator as text, and reads the text back. The first byte is the
+/// version, and is written as two hex digits. The other bytes are written in base64 without padding (RFC 4648, section
+/// 4). Version 2 used hex digits for all bytes.
 mod text {
     use serde::de::Error as _;
     use serde::{Deserialize, Deserializer, Serializer};
@@ -142,7 +142,7 @@ fn is_newer(line: &str) -> bool {
     struct Versioned {
         samples: String,
     }
-    // The version is the first byte of the samples, which is two hex digits.
+    // The version is the first byte of the samples. This byte is written as two hex digits.
     let version = |line: Versioned| u8::from_str_radix(line.samples.get(..2)?, 16).ok();
     serde_json::from_str(line).ok().and_then(version).is_some_and(|version| version > Accumulator::VERSION)
 }

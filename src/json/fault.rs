@@ -188,8 +188,8 @@ impl<'t> Place<'t> {
         } else if let Some(expected) = of_syntax(message) {
             let found = self.found();
             let is_value = serde_json::from_str::<IgnoredAny>(found.trim_matches('`')).is_ok() || found == "`[`";
-            // If serde expects a variant of an enum, which is a string, serde_json reports any other JSON value like a
-            // text that is not JSON.
+            // In JSON, a variant of an enum is a string. If serde expects a variant, serde_json reports any other JSON
+            // value as if the text were not JSON.
             let expected = if message == "expected value" && is_value { "a string" } else { expected };
             format!("expected {expected}, found {found}")
         } else {

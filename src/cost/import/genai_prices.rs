@@ -112,8 +112,8 @@ struct Tier<'a> {
 /// `data.json` from the repository of genai-prices, or `data.py` from its Python package.
 ///
 /// Some vendors bill a minimum duration of audio for a call. genai-prices does not state this minimum. If this crate's
-/// own rows of the bundled price table include the same model, the importer copies the minimum from them. All prices
-/// come from `text`.
+/// own rows of the bundled price table include the same model, the importer copies the minimum from these rows. All
+/// prices come from `text`.
 ///
 /// # Errors
 /// Fails with [`ErrorKind::Malformed`] if `text` is not one of these files, or if a price in `text` has an unknown

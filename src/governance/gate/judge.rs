@@ -1,4 +1,4 @@
-//! Checks the executions of a run against the rules, and compares them with each other.
+//! Checks the executions of a run against the rules, and compares the executions with each other.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 

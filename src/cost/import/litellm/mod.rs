@@ -47,8 +47,8 @@ use crate::json;
 /// from its Python package.
 ///
 /// Some vendors bill a minimum duration of audio for a call. LiteLLM does not state this minimum. If this crate's own
-/// rows of the bundled price table include the same model, the importer copies the minimum from them. All prices come
-/// from `text`.
+/// rows of the bundled price table include the same model, the importer copies the minimum from these rows. All prices
+/// come from `text`.
 ///
 /// Prices and models that the importer does not support are left out. [`left_out`](Imported::left_out) lists them.
 ///
