@@ -90,8 +90,8 @@
 //!   sync. In code that runs in `spawn_blocking` or in a separate thread, use the synchronous calls. A program can use
 //!   both kinds of calls.
 //! - **The end of the program.** Dropping the last handle of the ledger blocks the caller until all records are stored.
-//!   If no task should wait, hold one handle outside of the tasks. Drop that handle after the runtime has ended, or in
-//!   `spawn_blocking`.
+//!   To keep this from blocking a task, hold one handle outside of the tasks. Drop that handle after the runtime has
+//!   ended, or in `spawn_blocking`.
 //! - **Memory.** At most 8 MiB of records wait for the disk in a queue. Further calls wait for room in the queue,
 //!   without blocking their thread. If a future is dropped while it waits for room, its record still has to be stored.
 //!   Such records may fill another 8 MiB. After that, dropping a waiting future blocks its thread until there is room.

@@ -75,8 +75,8 @@ impl Cost<'_> {
         }
     }
 
-    /// Writes the cost into `record`: `cost_usd` rounded half to even to 8 decimals, `cost_tier` and their provenance.
-    /// If the exact amount has more than 8 decimals, the provenance stores that amount too.
+    /// Writes `cost_tier`, `cost_usd` (rounded half to even to 8 decimals) and their provenance into `record`. If the
+    /// exact amount has more than 8 decimals, the provenance stores that amount too.
     ///
     /// If the record names no provider, and only one provider can have served the call, also sets the provider. The
     /// estimate in the record is not changed.
