@@ -44,7 +44,7 @@ struct Judge<'p> {
     unjudged: Vec<Unjudged>,
 }
 
-/// A question of a test: whether the share of bad results that was found is larger than a reference share.
+/// A question that a test answers: is `found`, a share of bad results, larger than the share `reference`?
 struct Question {
     trigger: Trigger,
     subject: String,
