@@ -31,7 +31,7 @@
 //! | record | The data of one execution: who requested it, when it ran, how it ended, its tokens, cost and quality. | [`ExecutionMetrics`] |
 //! | ledger | The records of a program, as JSON lines in one or more files, and a directory with internal files. | [`Ledger`] |
 //! | segment | One of the files with the ledger's lines. The **active** segment is the file at the ledger's path, and grows. The **sealed** segments have the earlier lines, and never change. | [`SealedSegment`](ledger::SealedSegment) |
-//! | journal | The layer under the ledger, which turns bytes into durable lines. | [`Journal`](journal::Journal) |
+//! | journal | The layer that turns bytes into durable lines. The ledger is built on this layer. | [`Journal`](journal::Journal) |
 //! | chain | The link between the lines. Each line has its number (`seq`), its hash and the hash of the previous line. | [`docs::format`] |
 //! | head | The number and the hash of the last line. | [`Head`] |
 //! | commit area | An internal file with a copy of the last lines. Each append syncs only this file. | [`docs::format`] |
@@ -40,7 +40,7 @@
 //! | detached | A detached execution belongs to no process. Any process can complete it. | [`DetachedExecution`] |
 //! | spill | Internal files with records that could not be appended to the ledger. A later call appends them. | [`Answer::Spilled`] |
 //! | run | A group of executions that share a `run_id`. | [`RunIds`](metrics::RunIds) |
-//! | usage, price, cost | The usage of a model call is its number of tokens. A price is the money for one token. The cost of the call is their product. | [`Usage`], [`PriceTable`], [`Cost`] |
+//! | usage, price, cost | The usage of a model call is its number of tokens. A price is the money for one token. The cost of a call is its number of tokens times the price. | [`Usage`], [`PriceTable`], [`Cost`] |
 //! | quota, window | A quota is the amount that an API allows in each period, such as a day. A window is one such period, such as a certain day. A **budget** is a quota of US dollars. | [`Quota`] |
 //! | reservation | An amount of a quota that is set aside before a call. After the call, the amount that the call really used replaces the reserved amount. | [`Grant`] |
 //! | baseline | The usual latency, cost and success rate of a skill. | [`Baseline`] |
@@ -90,8 +90,8 @@
 //!   sync. In code that runs in `spawn_blocking` or in a separate thread, use the synchronous calls. A program can use
 //!   both kinds of calls.
 //! - **The end of the program.** Dropping the last handle of the ledger blocks the caller until all records are stored.
-//!   If no task should wait, hold one handle outside of the tasks. Drop that handle after the runtime has ended, or in
-//!   `spawn_blocking`.
+//!   To keep this from blocking a task, hold one handle outside of the tasks. Drop that handle after the runtime has
+//!   ended, or in `spawn_blocking`.
 //! - **Memory.** At most 8 MiB of records wait for the disk in a queue. Further calls wait for room in the queue,
 //!   without blocking their thread. If a future is dropped while it waits for room, its record still has to be stored.
 //!   Such records may fill another 8 MiB. After that, dropping a waiting future blocks its thread until there is room.

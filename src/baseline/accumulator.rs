@@ -11,9 +11,9 @@ use super::sample::Sample;
 use crate::error::{Error, ErrorKind, Result, Skipped};
 use crate::metrics::{ExecutionMetrics, Fields};
 
-/// The earliest version of the bytes of [`Accumulator::to_bytes`] that can be read. In version 2, a sum has at most 128
-/// bits. Version 2 has no exact counts of latencies of 2³² ms or more, and lacks the [detail](super::detail) for
-/// comparisons. Version 4 stores the times of executions in microseconds, and earlier versions in milliseconds.
+/// [`Accumulator::from_bytes`] can read bytes of this version or later. In version 2, a sum has at most 128 bits.
+/// Version 2 has no exact counts of latencies of 2³² ms or more, and lacks the [detail](super::detail) for comparisons.
+/// Version 4 stores the times of executions in microseconds, and earlier versions in milliseconds.
 const VERSION_MIN: u8 = 2;
 
 /// A group of frozen baselines counts its latencies exactly if it has at most this number of different latencies. The
@@ -54,7 +54,7 @@ pub struct Accumulator {
 }
 
 impl Accumulator {
-    /// The version of the bytes of [`to_bytes`](Self::to_bytes).
+    /// The version of the bytes that [`to_bytes`](Self::to_bytes) returns.
     pub(super) const VERSION: u8 = 4;
 
     /// Creates an empty accumulator that groups records by skill, for baselines and for

@@ -97,9 +97,9 @@ pub enum Precision {
 }
 
 impl Precision {
-    /// The largest number of different latencies, in milliseconds, for which a group's percentiles are exact: 49,152. A
-    /// skill whose executions all take less than 49 seconds always has exact percentiles. A skill with a median of 10
-    /// seconds usually has exact percentiles, too.
+    /// A group has exact percentiles if it has at most this number of different latencies: 49,152. Latencies are whole
+    /// milliseconds. A skill whose executions all take less than 49 seconds always has exact percentiles. A skill with
+    /// a median of 10 seconds usually has exact percentiles, too.
     ///
     /// The count of a latency usually takes 2 or 3 bytes, and at most 12.
     pub const DISTINCT_MAX: usize = 48 * 1024;

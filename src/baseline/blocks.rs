@@ -13,8 +13,8 @@ const NEWEST_MAX: usize = 64;
 /// The number of metrics for which a block has sums: outcome, latency, cost and tokens.
 pub(super) const METRICS: usize = 4;
 const MINUTE_MS: i64 = 60_000;
-/// The largest number of times that the length of blocks is doubled. With the resulting length, one or two blocks
-/// contain all times from year 0 to 9999.
+/// The length of blocks is doubled at most this number of times. After that, one or two blocks contain every moment
+/// from year 0 to 9999.
 const DOUBLINGS_MAX: u32 = 40;
 
 /// The number of values of a metric in a block, and the sum of the values' scores. The score of an outcome is 1 for a

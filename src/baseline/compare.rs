@@ -118,7 +118,7 @@ pub struct Metric {
     /// interval are corrected for it. If the factor is `None`, the executions count as independent. The factor is
     /// `None` in these cases:
     ///
-    /// - Both sides together have fewer than 8 blocks with at least 4 values on average.
+    /// - If the blocks are long enough to have 4 values on average, both sides together have fewer than 8 blocks.
     /// - The values do not vary.
     /// - The version of this crate that froze the baselines did not store blocks.
     pub design_effect: Option<f64>,

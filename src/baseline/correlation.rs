@@ -51,9 +51,9 @@ pub(super) struct DesignEffect {
 /// Scott (1992).
 ///
 /// A long history has long blocks. In a block of several days, most pairs of executions start days apart, and resemble
-/// each other less than executions of the same day. So long blocks underestimate the design effect if the recent side
-/// is short. If the recent side covers at most [`SHORT_MAX`] blocks, the design effect is also estimated from the
-/// newest executions of each side, in shorter blocks. The largest estimate is used.
+/// each other less than executions of the same day. Therefore, long blocks underestimate the design effect if the
+/// recent side is short. If the recent side covers at most [`SHORT_MAX`] blocks, the design effect is also estimated
+/// from the newest executions of each side, in shorter blocks. The largest estimate is used.
 ///
 /// `variances` holds the variance of each side's scores.
 pub(super) fn design_effect(sides: [&Detail; 2], metric: usize, variances: [f64; 2]) -> Option<DesignEffect> {

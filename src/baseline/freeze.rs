@@ -25,9 +25,9 @@ pub struct FrozenBaselines {
     pub(super) samples: Accumulator,
 }
 
-/// Writes the [bytes](Accumulator::to_bytes) of an accumulator as text, and reads them. The first byte is the version,
-/// and is written as two hex digits. The other bytes are written in base64 without padding (RFC 4648, section 4).
-/// Version 2 used hex digits for all bytes.
+/// Writes the [bytes](Accumulator::to_bytes) of an accumulator as text, and reads the text back. The first byte is the
+/// version, and is written as two hex digits. The other bytes are written in base64 without padding (RFC 4648, section
+/// 4). Version 2 used hex digits for all bytes.
 mod text {
     use serde::de::Error as _;
     use serde::{Deserialize, Deserializer, Serializer};
@@ -52,7 +52,7 @@ mod text {
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Accumulator, D::Error> {
         let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
         let (version, rest) = text.as_bytes().split_at(text.len().min(2));
-        let expected = || D::Error::custom("found other text; expected two hex digits and base64");
+        let expected = || D::Error::custom("expected two hex digits and then base64, found other text");
         let mut bytes = of_hex(version).ok_or_else(expected)?;
         let rest = if bytes == [2] { of_hex(rest) } else { of_base64(rest) };
         bytes.extend(rest.ok_or_else(expected)?);
@@ -142,7 +142,7 @@ fn is_newer(line: &str) -> bool {
     struct Versioned {
         samples: String,
     }
-    // The version is the first byte of the samples, which is two hex digits.
+    // The version is the first byte of the samples. This byte is written as two hex digits.
     let version = |line: Versioned| u8::from_str_radix(line.samples.get(..2)?, 16).ok();
     serde_json::from_str(line).ok().and_then(version).is_some_and(|version| version > Accumulator::VERSION)
 }

@@ -63,7 +63,7 @@ impl Proportion {
 }
 
 /// Returns true if [`two_proportions`] uses the exact test. This is the case if the expected count of some cell is
-/// below [`EXPECTED_MIN`], which is too small for an approximation.
+/// below [`EXPECTED_MIN`]. Such a count is too small for an approximation.
 pub(crate) fn is_exact(a: Proportion, b: Proportion) -> bool {
     let part = a.part as f64 + b.part as f64;
     let whole = a.whole as f64 + b.whole as f64;
@@ -224,7 +224,7 @@ impl Difference {
 /// Returns the result of Student's t-test (1908) for the mean of the differences between paired values, and the
 /// confidence interval of this mean. At least two differences are needed.
 ///
-/// If all differences are equal, the p-value is 1 if they are 0, and 0 if they are not.
+/// If all differences are 0, the p-value is 1. If all differences have the same value other than 0, the p-value is 0.
 pub(crate) fn paired(differences: Spread) -> Found {
     let Spread { count, mean: delta, variance } = differences;
     let error = (variance / count as f64).sqrt();

@@ -14,7 +14,7 @@
 //! - [`Weekly`] reports how much each week differs from the previous week.
 //!
 //! The same records give the same baselines, byte for byte, in any order and however the records are split into parts.
-//! The reason is that all sums are sums of integers, which are exact. Percentiles are computed from counts of
+//! The reason is that all sums are sums of integers, so no sum is rounded. Percentiles are computed from counts of
 //! latencies, and [`Precision`] says when they are exact.
 //!
 //! A standard deviation from floating-point sums of squares would lose digits, because it subtracts two nearly equal

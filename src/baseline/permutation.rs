@@ -72,8 +72,8 @@ fn of_greatest(scaled: &[(f64, f64)], scores: &[Scored], part: u64, excess: f64)
     for (&(score, _), &(_, count)) in scaled.iter().zip(scores).rev() {
         let drawn = rest.min(count);
         if drawn > 0 {
-            // For the greatest sum, all values with higher scores are drawn. The last value of `ways` counts the
-            // choices among the values with the lowest score that is drawn.
+            // For the greatest sum, the values with the highest scores are drawn. In the end, `ways` is the logarithm
+            // of the number of choices among the values with the lowest score that is drawn.
             ways = ln_choose(count, drawn);
         }
         greatest += score * drawn as f64;

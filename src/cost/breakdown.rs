@@ -32,12 +32,12 @@ pub struct Cost<'t> {
     /// A variant is a set of key-value pairs that say how a call was served, such as `processing` with `batch`. These
     /// are the pairs of the call's variant for which the table has prices. Empty if only standard prices were used.
     pub variant: BTreeMap<&'t str, &'t str>,
-    /// The pairs of the call's variant for which the table has no prices for this model. The standard prices were
-    /// used instead, which are too low for priority and too high for a batch. Pairs with the value `default` or
-    /// `standard` are left out, because they mean the standard service.
+    /// The pairs of the call's variant for which the table has no prices for this model. The standard prices were used
+    /// instead. The standard prices are too low for priority, and too high for a batch. Pairs with the value `default`
+    /// or `standard` are left out, because they mean the standard service.
     pub variant_unpriced: BTreeMap<String, String>,
     /// The region of the call, if the table has no prices for this region. The region is stated in the model's name, or
-    /// under the key `region` in the call's variant. The standard prices were used instead, which may be too low.
+    /// under the key `region` in the call's variant. The standard prices were used instead, and may be too low.
     pub region_unpriced: Option<String>,
     /// The parts of the usage that have no price of their own, such as audio input if there is a price for text only.
     /// Each of these parts was billed at the price of its whole, such as all input. This price may be too low. The
@@ -75,8 +75,8 @@ impl Cost<'_> {
         }
     }
 
-    /// Writes the cost into `record`: `cost_usd` rounded half to even to 8 decimals, `cost_tier` and their provenance.
-    /// If the exact amount has more than 8 decimals, the provenance stores that amount too.
+    /// Writes `cost_tier`, `cost_usd` (rounded half to even to 8 decimals) and their provenance into `record`. If the
+    /// exact amount has more than 8 decimals, the provenance stores that amount too.
     ///
     /// If the record names no provider, and only one provider can have served the call, also sets the provider. The
     /// estimate in the record is not changed.

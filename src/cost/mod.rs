@@ -54,8 +54,9 @@
 //! **Variants** are prices for calls that were not served in the standard way, such as batches. The key-value pairs of
 //! a call that say how it was served are called the variant of the call. The prices in an entry of `variants` apply if
 //! the time of the call is in their period, and if the variant of the call has all pairs in `when`. If several entries
-//! that apply have a price for a key such as `input`, the last of them counts. It replaces the standard price of the
-//! key and all its tiers. If no such entry has a price for the key, the standard price is used.
+//! that apply have a price for the same key, such as `input`, the price in the last entry is used. This price replaces
+//! the standard price of the key and the tiers of the standard price. If no entry that applies has a price for the key,
+//! the standard price is used.
 //!
 //! **Names.** `names` has patterns for other names of a provider or a model. In a pattern, `*` matches any text, `#` a
 //! digit and `?` a character. `~` at the start matches an optional route to the model, such as `bedrock/`. `~` at the
@@ -70,9 +71,10 @@
 //! * **Tables.** Each table is searched before its fallback. So your own table takes precedence over the bundled table,
 //!   even if a call and your table spell the model differently. Two tables may have different names for the same
 //!   provider, such as `azure_openai` and `azure`.
-//! * **Model with a provider.** The row that has the name as `model` or in `aliases` is used. If there is no such
-//!   row, the first row with a pattern that matches is used. Case is ignored. If the provider has no such row, the
-//!   providers in `falls_back_to` are searched in the same way. Only the standard prices of their rows are used.
+//! * **Model with a provider.** The row that has the name as `model` or in `aliases` is used. If there is no such row,
+//!   the first row with a pattern that matches is used. Case is ignored. If the provider has neither of these rows, the
+//!   providers in `falls_back_to` are searched in the same way. If a row of one of these other providers is found, only
+//!   the standard prices of the row are used.
 //! * **Model without a provider.** A provider declares a name if one of its rows has the name as `model` or in
 //!   `aliases`. A provider serves a name if its `serves` matches the name. The name can also have the form
 //!   `provider/model`. The first of these rows that exists is used:

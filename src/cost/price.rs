@@ -191,8 +191,8 @@ impl<'t> Rates<'t> {
         Ok(())
     }
 
-    /// Checks a usage for a row that bills tokens. Fails if the usage has no tokens, and if another count of the usage
-    /// has no price.
+    /// Checks a usage for a row that bills tokens. Fails if the usage has no tokens, but has another count without a
+    /// price.
     ///
     /// Time, pages and characters measure the same content as the tokens, so they are ignored if the usage has
     /// tokens. If a usage reports requests but no tokens, the requests used tokens that the usage does not report. So

@@ -52,7 +52,7 @@ pub enum ErrorKind {
     /// also gets this error if lines were moved to an archive (another ledger) before it copied them.
     Diverged,
     /// A reader has skipped lines, because they were moved to an archive before the reader reached them.
-    /// [`Error::details`](super::Error::details) states their numbers.
+    /// [`Error::details`](super::Error::details) states the numbers of these lines.
     Archived,
     /// A database could not be reached, refused a statement, or has unexpected tables.
     Database,

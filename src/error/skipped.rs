@@ -1,11 +1,12 @@
-//! The lines that a reader skips because they are not records, and the segments that it may not read.
+//! The lines that a reader skips because they are not records, and the segments that it has no permission to read.
 
 use std::path::Path;
 
 use super::Error;
 
-/// The lines that a reader skipped because they are not records, and the segments (files of the ledger) that it may not
-/// read. All of these lines are counted, and the errors of the first [`ERRORS_MAX`](Self::ERRORS_MAX) lines are kept.
+/// The lines that a reader skipped because they are not records, and the segments (files of the ledger) that it has no
+/// permission to read. All of these lines are counted, and the errors of the first [`ERRORS_MAX`](Self::ERRORS_MAX)
+/// lines are kept.
 #[derive(Debug, Clone, Default)]
 pub struct Skipped {
     count: u64,
@@ -32,8 +33,8 @@ impl Skipped {
         &self.errors
     }
 
-    /// Returns one error for each segment that this process may not read, in the order of the segments. The lines of
-    /// these segments are neither read nor counted.
+    /// Returns one error for each segment that this process has no permission to read, in the order of the segments.
+    /// The lines of these segments are neither read nor counted.
     pub fn unreadable(&self) -> &[Error] {
         &self.unreadable
     }

@@ -11,8 +11,8 @@
 //! | `model_used` | `model.name` |
 //! | `tier` | `model.tier`, the tier (class of models) that the router chose. If this is unknown: `cost_tier`. An empty cell if both are unknown |
 //! | `estimated_cost`, `actual_cost` | `cost.estimated_usd` and `cost_usd`: US dollars, exact decimals |
-//! | `duration_s` | `production.duration_s`, the length of the generated clip. If this is unknown: `wall_clock_time_ms` in seconds. A generation has an empty cell instead, because the time of the execution is not the length of the clip |
-//! | `outcome` | `production.outcome`. If this is unknown: PASS if the execution succeeded, FAIL if it failed. A quality control has an empty cell instead, because a control that succeeds can have any verdict |
+//! | `duration_s` | `production.duration_s`, the length of the generated clip. If the length is unknown, a record of the kind `generation` has an empty cell, because the time of the execution is not the length of the clip. Any other record has `wall_clock_time_ms` in seconds |
+//! | `outcome` | `production.outcome`. If the outcome is unknown, a quality control has an empty cell, because a control that succeeds can have any verdict. Any other record has PASS if the execution succeeded, and FAIL if it failed |
 //! | `regen_count` | `production.regen_count` |
 //! | `artifact_output` | `production.artifact` |
 //! | `notes` | `production.notes` |
@@ -29,9 +29,10 @@
 //! content of other cells to a server. Some spreadsheets begin a new cell after `;`, tab, CR and LF, even within
 //! quotes. So a formula could begin at the start of a text, and after each of these four characters.
 //!
-//! At each of these positions, a `'` is inserted in two cases: a formula follows, or the text itself has a `'` there. A
-//! formula is `=`, `+`, `-`, `@` or a full-width form of one of them, possibly after spaces. A reader restores the text
-//! by removing one `'` at each position that has one. Numbers and times are not changed.
+//! At each of these positions, a `'` is inserted in two cases: a formula follows, or the text itself has a `'` there.
+//! Here, a formula is any text that begins with `=`, `+`, `-`, `@` or a full-width form of one of them, possibly after
+//! spaces. A reader restores the text by removing one `'` at each position that has one. Numbers and times are not
+//! changed.
 //!
 //! RFC 4180 does not allow control characters other than tab, CR and LF, and terminals may execute them. These
 //! characters are replaced by their Unicode pictures (U+2400 to U+2421), or by U+FFFD if there is no picture. A reader

@@ -8,7 +8,7 @@
 //! | `workflow_run_id` | `run.run_id` if it is a UUID; otherwise [a UUID computed from the `run_id`](run_uuid) |
 //! | `task_id`, `task_description` | `run.task_id`, `run.description` |
 //! | `agent_name` | `run.agent_name`; if the agent is unknown, `skill_name` |
-//! | `timestamps` | the start, the end, and the duration to the millisecond. The duration is `wall_clock_time_ms`, or the end minus the start if that is unknown |
+//! | `timestamps` | the start, the end, and the duration to the millisecond. The duration is `wall_clock_time_ms`. If `wall_clock_time_ms` is unknown, the duration is the end minus the start |
 //! | `status` | `Success`; `Failed` if the execution failed, panicked, or was cancelled or interrupted; `HIL-Paused` if it is paused |
 //! | `cost_data` | amounts and tokens, with the names of the record |
 //! | `llm_trace` | `trace.llm_calls`, in the order of their sequence numbers; a prompt or completion that was not stored is `null` |

@@ -188,8 +188,8 @@ impl<'t> Place<'t> {
         } else if let Some(expected) = of_syntax(message) {
             let found = self.found();
             let is_value = serde_json::from_str::<IgnoredAny>(found.trim_matches('`')).is_ok() || found == "`[`";
-            // If serde expects a variant of an enum, which is a string, serde_json reports any other JSON value like a
-            // text that is not JSON.
+            // In JSON, a variant of an enum is a string. If serde expects a variant, serde_json reports any other JSON
+            // value as if the text were not JSON.
             let expected = if message == "expected value" && is_value { "a string" } else { expected };
             format!("expected {expected}, found {found}")
         } else {
@@ -206,7 +206,7 @@ impl<'t> Place<'t> {
     fn last_string(&self) -> String {
         let before = self.text.get(..self.end).unwrap_or(self.text);
         let before = before.strip_suffix('"').unwrap_or(before);
-        // An id contains no escapes, so the string begins after the quote before it.
+        // An id contains no escapes, so the last quote before the end of the string is the quote that opens it.
         let start = before.rfind('"').map_or(0, |quote| quote + 1);
         format!("\"{}\"", shortened(&before[start..]))
     }

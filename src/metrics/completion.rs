@@ -66,8 +66,9 @@ impl ExecutionMetrics {
         record
     }
 
-    /// Copies the start of `other` if this record does not know its start. Also copies this start if only `other` has
-    /// the calls of models, and began on another day. Changes nothing if this record ended before `other` began.
+    /// Copies the start of `other` if this record does not know its start. Also copies the start of `other` if `other`
+    /// began on another day, and only `other` has calls of models. Changes nothing if this record ended before `other`
+    /// began.
     fn begin_with(&mut self, other: &Self) {
         let is_unknown = self.tags.contains_key(Self::START_UNKNOWN) && !other.tags.contains_key(Self::START_UNKNOWN);
         let has_calls = !knows_usage(self) && !other.trace.llm_calls.is_empty();

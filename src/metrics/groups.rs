@@ -206,12 +206,12 @@ pub struct CostProvenance {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub variant: Option<String>,
     /// The part of the call's variant for which the row of the price table has no prices, such as
-    /// `service_tier=priority`. The standard prices were used instead, which may be too low. `None` if the row has
-    /// prices for the complete variant.
+    /// `service_tier=priority`. The standard prices were used instead, and may be too low. `None` if the row has prices
+    /// for the complete variant.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub variant_unpriced: Option<String>,
-    /// The region in the model's name or in the call's variant, such as `eu`, if no row has prices for this region.
-    /// The standard prices were used instead, which may be too low. `None` in all other cases.
+    /// The region in the model's name or in the call's variant, such as `eu`, if no row has prices for this region. The
+    /// standard prices were used instead, and may be too low. `None` in all other cases.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub region_unpriced: Option<String>,
     /// The parts of the usage, such as `input_audio`, that have no price of their own. The general price was used

@@ -147,7 +147,7 @@ pub(super) static RECORD: Keys = keys! {
         not mean free.";
     "cost_tier": "cost_tier?" "The price tier of the model. Null if no model was used.";
     "free_tier_quota_remaining": "count?" "The quota that remained after the execution, in the unit of the quota.";
-    "free_tier_quota_pct_used": "percent?" "The percentage of the quota that was used after the execution.";
+    "free_tier_quota_pct_used": "percent?" "How much of the quota was used when the execution ended, in percent.";
     "output_correct": "bool?" "Whether a check found the output correct. Null if the output was not checked.";
     "confidence_score": "score?" "The confidence of the system in its output.";
     "decision_made": "text?" "The decision of the skill, such as APPROVE, BLOCK or PARTIAL.";

@@ -9,7 +9,7 @@ use super::{Meter, Usage};
 /// A plain usage, which has no keys other than the fields of this struct.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-#[allow(dead_code, reason = "a field that is not read is a key that may be present")]
+#[allow(dead_code, reason = "a field that is never read only allows its key to be present")]
 struct Plain<'a> {
     input_tokens: u64,
     output_tokens: u64,
@@ -39,7 +39,7 @@ struct OfOutput {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-#[allow(dead_code, reason = "a field that is not read is a key that may be present")]
+#[allow(dead_code, reason = "a field that is never read only allows its key to be present")]
 struct OfServer {
     web_search_requests: Option<u64>,
     web_fetch_requests: Option<u64>,

@@ -102,7 +102,7 @@ pub struct ExecutionMetrics {
     /// The quota that remained after this execution, in the unit of the quota; `None` if it is unknown.
     #[serde(default)]
     pub free_tier_quota_remaining: Option<u64>,
-    /// The percentage of the quota that had been used after this execution, 0–100.
+    /// How much of the quota was used when this execution ended, in percent, 0–100.
     #[serde(default)]
     pub free_tier_quota_pct_used: Option<f64>,
 
@@ -237,7 +237,7 @@ impl ExecutionMetrics {
     /// - `execution_succeeded` and `execution_failed`, from `status` if both are unknown. If one of the two is known,
     ///   the other becomes its inverse;
     /// - `tokens_used`, from `tokens_input` and `tokens_output`;
-    /// - `wall_clock_time_ms`, from the two times, rounded down;
+    /// - `wall_clock_time_ms`, from `timestamp_start` and `timestamp_end`, rounded down;
     /// - `total_latency_ms`, from the durations of the steps. If there are no steps, it is `wall_clock_time_ms`.
     ///
     /// ```

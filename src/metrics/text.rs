@@ -15,7 +15,7 @@ pub(crate) fn cut(mut text: String, chars_max: usize) -> String {
 
 /// Returns the detail of an error that says where a text is not UTF-8.
 pub(super) fn not_utf8(error: Utf8Error) -> String {
-    format!("expected UTF-8, found another byte at column {}", error.valid_up_to() + 1)
+    format!("expected UTF-8, found an invalid byte at column {}", error.valid_up_to() + 1)
 }
 
 /// Returns the text in quotes for an error message. A long text is shortened, because it could be a whole prompt.

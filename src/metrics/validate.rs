@@ -231,7 +231,7 @@ impl ExecutionMetrics {
     }
 }
 
-/// A float of a record, which must be from 0 to `max`. `max` is `f64::MAX` if the float has no upper limit.
+/// A float in a record. The float must be from 0 to `max`. `max` is `f64::MAX` if the float has no upper limit.
 pub(super) struct Float {
     pub(super) field: &'static str,
     pub(super) value: Option<f64>,

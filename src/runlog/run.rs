@@ -66,8 +66,8 @@ impl Run {
     }
 }
 
-/// Returns the errors in the trace of an execution, which lists what happened during the execution. If the trace does
-/// not contain the error that ended the execution, also returns this error.
+/// Returns the errors in the trace of an execution. The trace lists what happened during the execution. If the trace
+/// does not contain the error that ended the execution, also returns this error.
 fn errors_of(execution: &ExecutionMetrics) -> impl Iterator<Item = Occurrence<'_>> {
     let last = last_error(execution);
     let is_last = move |error: &TracedError| last.as_ref().is_some_and(|last| is_same(&last.error, &error.error));

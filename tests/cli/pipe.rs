@@ -147,7 +147,7 @@ fn invalid_input_is_refused_with_its_reasons_and_its_line() {
                     .map(String::as_str)
             ),
             malformed(6, "cannot read a record from JSON: expected a JSON object, found \"s\" at column 3"),
-            malformed(7, "expected UTF-8, found another byte at column 17"),
+            malformed(7, "expected UTF-8, found an invalid byte at column 17"),
             malformed(
                 8,
                 "cannot read a record from JSON: skill_name: expected this key once, found it again at column 130"

@@ -264,7 +264,9 @@ fn beside_a_line_that_is_not_a_record_no_success_is_routine() {
     let end = plan.stdout.lines().last().unwrap();
     assert_eq!(end, "to keep 10, to archive 3, to delete 0; nothing was changed");
     let routine = plan.stdout.lines().find(|line| line.contains(&log_name(45, "routine"))).unwrap();
-    assert!(routine.ends_with("unknown: some records of its run are missing, and one may mark it as an improvement"));
+    assert!(routine.ends_with(
+        "unknown: some records of its run are missing, and a missing record may mark the run as an improvement"
+    ));
 }
 
 #[test]

@@ -373,7 +373,7 @@ fn malformed_lines_are_skipped_counted_and_reported() {
             .iter()
             .all(|error| error.cause().is_some() != (error.line() == Some(4)) && error.file() == Some(&place.path))
     );
-    assert_eq!(errors[1].details(), ["expected UTF-8, found another byte at column 1"]);
+    assert_eq!(errors[1].details(), ["expected UTF-8, found an invalid byte at column 1"]);
     assert_eq!(
         place.text(&errors[0]),
         format!(

@@ -389,7 +389,7 @@ fn drift_correlated_with_specific_tier() {
     assert_eq!((found.subject.as_deref(), &found.model), (Some("Standard"), &None));
     assert_eq!(
         found.why,
-        "20 of 40 (50.0 %) controlled artifacts drifted, compared with 15 of 120 (12.5 %) of all other tiers"
+        "20 of 40 (50.0 %) controlled artifacts drifted, compared with 15 of 120 (12.5 %) for all other tiers"
     );
     assert_eq!(shares(found), (Test::TwoProportionZ, share(20, 40), share(15, 120)));
     assert_eq!(found.evidence.count, 20);
@@ -464,7 +464,7 @@ fn certain_models_underperform() {
     assert_eq!((found.subject.as_deref(), found.model.as_deref()), (Some("draw"), Some("image-1")));
     assert_eq!(
         found.why,
-        "18 of 40 (45.0 %) executions failed or were not accepted, compared with 9 of 120 (7.5 %) of the skill's other models"
+        "18 of 40 (45.0 %) executions failed or were not accepted, compared with 9 of 120 (7.5 %) for the skill's other models"
     );
     assert_eq!(shares(found), (Test::TwoProportionZ, share(18, 40), share(9, 120)));
     assert_eq!(numbers(&found.evidence).1[..2], [1, 3]);

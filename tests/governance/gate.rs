@@ -130,7 +130,7 @@ fn all_fields_populated() {
     );
     assert_eq!(
         after(7, |record| _ = record.tags.insert("refused".to_owned(), "cost_usd".into())),
-        [r#"missing field: "name-files": invalid fields were left out; see the tag refused of the record [7]"#]
+        [r#"missing field: "name-files": invalid fields were left out; the tag `refused` of the record says why [7]"#]
     );
 }
 

@@ -126,7 +126,8 @@ fn logs_with_unknown_facts_are_kept_and_named() {
         of_log(facts(Some(true), None), &policy, after(400)),
         (
             Action::Keep,
-            "unknown: some records of its run are missing, and one may mark it as an improvement".to_owned()
+            "unknown: some records of its run are missing, and a missing record may mark the run as an improvement"
+                .to_owned()
         )
     );
     let file = LogFile::new("notes.txt", Err("it is no run log".to_owned()));

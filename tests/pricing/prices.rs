@@ -397,8 +397,8 @@ fn the_importer_reports_what_it_cannot_import() {
     assert_eq!(
         imported.left_out,
         [
-            "p/m: its price \"input_furlongs\" is unknown",
-            "p/m: a rule of its names is unknown, and the others are used"
+            "p/m: the meaning of its price \"input_furlongs\" is unknown",
+            "p/m: one rule for its names is not supported, and its other rules are used"
         ]
     );
     let table = PriceTable::from_json(&imported.json).unwrap();

@@ -296,7 +296,7 @@ fn a_whole_response_is_read_like_its_usage() {
         let error = value(&without).unwrap_err().to_string();
         assert!(error.ends_with(": the usage: expected an object, found 7"), "{error}");
         let error = bytes(b"{\"model\": \"\xff\"}").unwrap_err().to_string();
-        assert!(error.contains(": expected UTF-8, found another byte at column 12"), "{error}");
+        assert!(error.contains(": expected UTF-8, found an invalid byte at column 12"), "{error}");
     }
     assert_eq!(vendor_model(&serde_json::json!({"model": ""})), None);
     assert_eq!(vendor_model(&serde_json::json!(["model"])), None);

@@ -90,7 +90,7 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
 
 /// Returns why a line of input is not text.
 pub(crate) fn not_utf8(error: &std::str::Utf8Error) -> String {
-    format!("expected UTF-8, found another byte at column {}", error.valid_up_to() + 1)
+    format!("expected UTF-8, found an invalid byte at column {}", error.valid_up_to() + 1)
 }
 
 /// Reads the id of an execution. The first digits of an id are not enough.

@@ -112,8 +112,8 @@ struct Tier<'a> {
 /// `data.json` from the repository of genai-prices, or `data.py` from its Python package.
 ///
 /// Some vendors bill a minimum duration of audio for a call. genai-prices does not state this minimum. If this crate's
-/// own rows of the bundled price table include the same model, the importer copies the minimum from them. All prices
-/// come from `text`.
+/// own rows of the bundled price table include the same model, the importer copies the minimum from these rows. All
+/// prices come from `text`.
 ///
 /// # Errors
 /// Fails with [`ErrorKind::Malformed`] if `text` is not one of these files, or if a price in `text` has an unknown
@@ -149,7 +149,7 @@ fn provider_value(provider: &Provider, draft: &mut Draft) -> Value {
         let Some(clause) = clause else { continue };
         let mut names = Names::default();
         if !read(clause, &mut names) {
-            draft.leave_out(&provider.id, "*", format_args!("the rule of its {key} is unknown"));
+            draft.leave_out(&provider.id, "*", format_args!("its rule for the key {key} is not supported"));
         }
         names.like.append(&mut names.aliases);
         value.extend(names.rule().map(|rule| (key.to_owned(), rule)));
@@ -215,7 +215,7 @@ fn row(provider: &str, model: &Model, draft: &mut Draft) -> Result<Option<Value>
     }
     let mut names = Names::default();
     if !read(&model.r#match, &mut names) {
-        draft.leave_out(provider, &model.id, "a rule of its names is unknown, and the others are used");
+        draft.leave_out(provider, &model.id, "one rule for its names is not supported, and its other rules are used");
     }
     names.like = names.like.iter().map(|pattern| bounded(pattern)).collect();
     names.aliases.retain(|alias| !alias.eq_ignore_ascii_case(&model.id));
@@ -303,9 +303,8 @@ fn period(
         if let (Some(start), Some(end)) = (start_time, end_time) {
             period.insert("hours".to_owned(), json!(format!("{}-{}", minute(start)?, minute(end)?)));
         } else if start_time.is_some() || end_time.is_some() {
-            return Err(
-                malformed(format!("read when a price of {provider}/{model} applies")).detail("expected both times")
-            );
+            return Err(malformed(format!("read when a price of {provider}/{model} applies"))
+                .detail("expected a start and an end, found only one of them"));
         }
     }
     // A price of `null` is unknown, so it is skipped.
@@ -318,7 +317,7 @@ fn period(
             // The price of audio input is skipped if it equals the price of audio.
             None if key == "input_audio_hours"
                 && prices.get("audio_hours").map(|hours| hours.get()) == Some(value.get()) => {}
-            None => draft.leave_out(provider, model, format_args!("its price {key:?} is unknown")),
+            None => draft.leave_out(provider, model, format_args!("the meaning of its price {key:?} is unknown")),
         }
     }
     Ok(period)

@@ -23,8 +23,8 @@ const WORDS: [&str; 17] = [
     "[1m]",
 ];
 
-/// The largest number of parts of a route that are removed from a name. The limit saves time, because the rest of the
-/// name is compared with all patterns after each removal.
+/// At most this many parts of a route are removed from a name. The limit saves time, because the rest of the name is
+/// compared with all patterns after each removal.
 const ROUTE_PARTS_MAX: usize = 16;
 
 /// Returns the positions at which a beginning such as `bedrock/` could end.
@@ -41,8 +41,8 @@ pub(super) fn is_beginning(text: &str) -> bool {
 /// Returns true if the text from `end` on can be removed from `name` without changing the model.
 ///
 /// Such a text consists of dates, versions and [`WORDS`]. The first date or version may begin before `end`. For
-/// example, `end` may be in the middle of the date in `claude-sonnet-4-20250514`. The name of a fine-tuned model, which
-/// begins with `ft:`, may end with any names after a colon.
+/// example, `end` may be in the middle of the date in `claude-sonnet-4-20250514`. A name that begins with `ft:` means a
+/// fine-tuned model, and may end with any names after a colon.
 pub(super) fn is_ending(name: &str, end: usize) -> bool {
     let is_fine_tuned = name.starts_with("ft:");
     if are_endings(&name[end..], is_fine_tuned) {

@@ -46,7 +46,7 @@ pub(super) enum Served<'n> {
     ByAny {
         /// The provider in front of the name, and the name without this provider.
         prefixed: Option<(&'n [usize], &'n str)>,
-        /// The provider that serves models of that name.
+        /// The provider whose patterns in `serves` match the name.
         home: &'n [usize],
     },
 }
@@ -64,8 +64,8 @@ pub(super) enum Found<'t> {
 }
 
 impl Layer {
-    /// Returns the row for `name`, which is in lower case. If the call names no provider, an exact name or alias that
-    /// only one provider has takes precedence over patterns with a `*`.
+    /// Returns the row for `name`, which is in lower case. If the call names no provider, and exactly one provider has
+    /// `name` as the name or an alias of a model, the row of this provider takes precedence over patterns with a `*`.
     pub(super) fn find(&self, name: &str, served: Served<'_>) -> Found<'_> {
         let (prefixed, home) = match served {
             Served::By(places, rest) => {

@@ -198,8 +198,8 @@ impl Layers {
                 Found::Row(row, at_home) => (row, at_home),
                 Found::Other(row) => {
                     let is_in = |layer: usize, provider: &str| self.places[layer].contains_key(provider);
-                    // This layer may say which provider serves models of this name. In that case, the row of another
-                    // provider, such as a reseller, is used only for the original spelling of the name.
+                    // If this layer says which provider serves models of this name, the row of another provider, such
+                    // as a reseller, is used only for the original spelling of the name.
                     let is_respelled = !asked.by.is_empty() && home.is_some_and(|(layer, _)| layer == at);
                     // A later layer can have a row of the provider that serves models of this name. That row is used
                     // instead of `row` if a later layer also has the provider of `row`. For example, a user's price for

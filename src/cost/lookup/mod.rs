@@ -23,8 +23,8 @@ use layers::{Layers, Missing};
 use nearest::nearest;
 use spelling::Asked;
 
-/// The largest number of bytes of a name. A longer name is treated as unknown, because comparing it with thousands of
-/// patterns would be slow.
+/// A name with more bytes than this is treated as unknown, because comparing it with thousands of patterns would be
+/// slow.
 const NAME_BYTES_MAX: usize = 512;
 
 /// Returns the row for the model of a call, or an error that says why there is none.
@@ -65,7 +65,7 @@ fn no_row(layers: &Layers, model: &str, provider: Option<&str>, missing: Missing
     let shown = shortened(model);
     match missing {
         Missing::Several(rows) => {
-            let operation = format!("price {shown} without a provider; name one of those that offer it");
+            let operation = format!("price {shown} without a provider; name one of the providers that offer it");
             return unknown(operation, rows.iter().map(|row| format!("{}/{model}", row.provider)));
         }
         Missing::Ambiguous(rows) => {

@@ -3,7 +3,7 @@
 /// The areas of Bedrock's inference profiles and of Azure's data zones.
 const AREAS: [&str; 10] = ["us", "eu", "apac", "ap", "jp", "au", "in", "ca", "us-gov", "uk"];
 
-/// The first words in the names of regions of clouds, such as `us-east-1` or `europe-west1`.
+/// The words with which names of cloud regions begin, such as `us` in `us-east-1` and `europe` in `europe-west1`.
 const CONTINENTS: [&str; 16] = [
     "us",
     "eu",

@@ -32,8 +32,8 @@ pub(super) struct Asked<'a> {
 /// A rule: its name, and the function that changes a spelling. The function returns `None` if the rule does not apply.
 type Rule = (&'static str, fn(&Spelling, &SharedName<'_>) -> Option<Spelling>);
 
-/// A function that returns the shared name of a provider, which is the same for all tables. It returns `None` if no
-/// table has the provider.
+/// A function that returns the shared name of a provider. The shared name is the same for all tables. The function
+/// returns `None` if no table has the provider.
 type SharedName<'a> = dyn Fn(&str) -> Option<String> + 'a;
 
 /// The name of the rule for the latest release of a model.

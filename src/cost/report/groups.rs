@@ -22,7 +22,8 @@ pub struct Group {
     /// unknown. It is also `None` if the calls of several models do not add up to the totals of the execution. If an
     /// execution reports cached tokens and its calls do not, only `sum` includes the cached tokens.
     pub models: BTreeMap<Option<String>, Sum>,
-    /// The sums by skill, for the skills of [`Report::with_skills`]. The JSON of the report does not contain them.
+    /// The sums by skill, for the skills of [`Report::with_skills`]. The JSON of the report does not contain these
+    /// sums.
     pub skills: BTreeMap<String, Sum>,
 }
 
@@ -152,8 +153,8 @@ impl<Z: TimeZone> Report<Z> {
         Self { by, zone, week_start, skills, groups, totals, without_model: 0, recent }
     }
 
-    /// Sets the first day of the weeks of [`CostBy::Week`], which is Monday by default. Call this method before records
-    /// are added.
+    /// Sets the day on which the weeks of [`CostBy::Week`] begin. The default is Monday. Call this method before
+    /// records are added.
     ///
     /// ```
     /// use chrono::Weekday;

@@ -44,7 +44,7 @@ struct Judge<'p> {
     unjudged: Vec<Unjudged>,
 }
 
-/// A question of a test: whether the share of bad results that was found is larger than a reference share.
+/// A question that a test answers: is `found`, a share of bad results, larger than the share `reference`?
 struct Question {
     trigger: Trigger,
     subject: String,
@@ -152,7 +152,7 @@ impl Judge<'_> {
             association,
         });
         self.ask(questions, |found, others| {
-            format!("{found} controlled artifacts drifted, compared with {others} of all other tiers")
+            format!("{found} controlled artifacts drifted, compared with {others} for all other tiers")
         });
     }
 
@@ -171,7 +171,7 @@ impl Judge<'_> {
         }
         self.ask(questions, |found, others| {
             format!(
-                "{found} executions failed or were not accepted, compared with {others} of the skill's other models"
+                "{found} executions failed or were not accepted, compared with {others} for the skill's other models"
             )
         });
     }
@@ -236,8 +236,8 @@ impl Judge<'_> {
     }
 }
 
-/// Returns one question for each group. It asks whether the group's share of bad results is larger than the share of
-/// all other groups together. If there is only one group, returns an empty list.
+/// Returns one question for each group. The question asks whether the group's share of bad results is larger than the
+/// share of all other groups together. If there is only one group, returns an empty list.
 fn against_others(
     groups: &BTreeMap<String, Counts>,
     question: impl Fn(&str, Share, Share, Evidence) -> Question,

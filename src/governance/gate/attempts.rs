@@ -21,7 +21,7 @@ type Shot = (Option<String>, String);
 struct OfShot {
     /// The numbered attempts, by skill.
     skills: BTreeMap<String, Vec<Attempt>>,
-    /// The number of attempts without a `regen_count`. Another rule reports them.
+    /// The number of attempts without a `regen_count`. A different rule reports these attempts.
     unnumbered: u64,
 }
 

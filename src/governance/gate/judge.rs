@@ -1,4 +1,4 @@
-//! Checks the executions of a run against the rules, and compares them with each other.
+//! Checks the executions of a run against the rules, and compares the executions with each other.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -152,7 +152,7 @@ impl<'g> Run<'g> {
         member::check_times(record, reasons);
         member::check_outcome(record, reasons);
         if record.tags.contains_key("refused") {
-            let found = "invalid fields were left out; see the tag refused of the record";
+            let found = "invalid fields were left out; the tag `refused` of the record says why";
             reasons.of(record, Rule::MissingField, found.to_owned());
         }
     }

@@ -50,7 +50,7 @@ pub(super) const PIPE: &str = r##"{
  ]
  "$defs": {
   "record": {
-   "description": "A whole record. If execution_id is missing, pipe creates one and answers with it. The status error means failed. An amount can be a string, which is read digit by digit. Totals and durations that are missing are derived. A longer error_reason is shortened to 500 characters."
+   "description": "A whole record. If execution_id is missing, pipe creates one and answers with it. The status error means failed. An amount can be a string, which is read digit by digit. Totals and durations that are missing are derived. An error_reason with more than 500 characters is shortened."
    "type": "object"
    "$ref": "#/$defs/keys"
    "unevaluatedProperties": false
@@ -94,7 +94,7 @@ pub(super) const PIPE: &str = r##"{
    }
   *done
   *message end
-   "description": "An execution ends. The record has the keys of all its messages."
+   "description": "An execution ends. The record of the execution has the keys of all messages about the execution."
    "type": "object"
    "$ref": "#/$defs/keys"
    "unevaluatedProperties": false

@@ -36,7 +36,7 @@ pub use policy::{FailedRuns, RetentionPolicy};
 
 use crate::metrics::Timestamp;
 
-/// The tag that says that a run led to an improvement, if its value is `true`.
+/// The name of a tag. If the value of the tag is `true`, the run led to an improvement.
 pub const IMPROVEMENT_TAG: &str = "improvement";
 
 /// A file in the directory of run logs.

@@ -86,7 +86,8 @@ fn of_log(log: &LogFile, open: &BTreeSet<String>, policy: &RetentionPolicy, now:
         (Some(false), _, FailedRuns::Keep) => (Action::Keep, "its run failed".to_owned()),
         (Some(true), None, _) => (
             Action::Keep,
-            "unknown: some records of its run are missing, and one may mark it as an improvement".to_owned(),
+            "unknown: some records of its run are missing, and a missing record may mark the run as an improvement"
+                .to_owned(),
         ),
         (Some(true), Some(false), _) => (Action::Delete, format!("{age} old, and a routine success")),
     }

@@ -5,8 +5,8 @@ use serde::Deserialize;
 use crate::error::{Error, ErrorKind, Result};
 use crate::json;
 
-/// What happens to the logs of failed runs once they are `min_days` old. With both values, a log with an open error is
-/// kept, and otherwise the log of a run that led to an improvement is archived.
+/// What happens to the logs of failed runs once they are `min_days` old. Two rules take precedence over this value: a
+/// log with an open error is kept, and any other log whose run led to an improvement is archived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]

@@ -16,13 +16,13 @@ pub(super) struct Key {
     pub(super) served: &'static str,
 }
 
-/// The suffix of keys with the prices of a vendor's API for decisions. As in genai-prices, this API becomes a separate
-/// provider, such as `openai-decisions`.
+/// Keys that end with this suffix have the prices of a vendor's API for decisions. As in genai-prices, this API becomes
+/// a separate provider, such as `openai-decisions`.
 pub(super) const DECISIONS: &str = "_decisions";
 
-/// The suffixes of keys that say how a call was served. A key with such a suffix has the price of the variants next
-/// to the suffix in this list. A variant is written as a pair of a key and a value. If genai-prices has the variant
-/// too, the pair is the same as there.
+/// Suffixes that say how a call was served. A key with such a suffix has the price of the variants next to the suffix
+/// in this list. A variant is written as a pair of a key and a value. If genai-prices also has the variant, both tables
+/// use the same pair.
 ///
 /// The suffix `_priority` has two variants, because OpenAI also calls its priority service `fast`. The prices are the
 /// same.

@@ -23,7 +23,7 @@
 //!   for three sizes of search context.
 //! * **The prices of seconds and characters** are left out if the model has a price for input tokens. Keeping both
 //!   prices would bill the same input twice.
-//! * **A model** is left out if it has prices for output, but no price for output that the importer supports.
+//! * **A model** is left out if it has prices for output, and the importer supports none of them.
 //! * **Names.** The key of an entry, such as `xai/grok-4.3`, names a vendor and a model. The module `vendors`
 //!   translates the name of the vendor. The key also becomes an alias of the model.
 
@@ -47,8 +47,8 @@ use crate::json;
 /// from its Python package.
 ///
 /// Some vendors bill a minimum duration of audio for a call. LiteLLM does not state this minimum. If this crate's own
-/// rows of the bundled price table include the same model, the importer copies the minimum from them. All prices come
-/// from `text`.
+/// rows of the bundled price table include the same model, the importer copies the minimum from these rows. All prices
+/// come from `text`.
 ///
 /// Prices and models that the importer does not support are left out. [`left_out`](Imported::left_out) lists them.
 ///
@@ -135,8 +135,8 @@ fn provider_value(provider: &str, names: Option<&BTreeSet<&str>>) -> Value {
 }
 
 /// Returns one row for `models`, which have the same name. The row has the prices of the model with the lowest rank.
-/// Its key, and the keys of other models with the same prices, become aliases. But a key that is also the name of a
-/// model does not become an alias; `taken` contains the names of all models.
+/// The key of this model, and the keys of other models with the same prices, become aliases. But a key that is also the
+/// name of a model does not become an alias; `taken` contains the names of all models.
 fn row(provider: &str, mut models: Vec<Model>, taken: &BTreeSet<(String, String)>, draft: &mut Draft) -> Option<Value> {
     models.sort_by_key(|model| (model.rank, model.key));
     let (first, others) = models.split_first()?;

@@ -39,8 +39,8 @@ struct Window {
 
 impl Prices {
     /// Returns the prices of the model in `entry`, and its prices in the vendor's [API for decisions](DECISIONS), which
-    /// becomes a separate provider. The first or the second value is `None` if the entry has no such prices. For each
-    /// price that is left out, adds its key and the reason to `draft`.
+    /// becomes a separate provider. Each of the two values is `None` if the entry lacks these prices. For each price
+    /// that is left out, adds its key and the reason to `draft`.
     pub(super) fn read(key: &str, entry: &Entry, draft: &mut Draft) -> (Option<Self>, Option<Self>) {
         let mut reader = Reader { mode: text_of(entry, "mode").unwrap_or_default(), out: BTreeMap::new(), rounded: 0 };
         let mut prices = Self::default();
@@ -199,7 +199,7 @@ impl<'k> Reader<'k> {
         self.out.entry(why).or_default().insert(key);
     }
 
-    /// Returns true if the importer does not support one of the prices for output.
+    /// Returns true if a price for output was left out because the importer does not support it.
     fn left_out_output(&self) -> bool {
         self.out.get(UNKNOWN).is_some_and(|keys| keys.iter().any(|key| key.starts_with("output_cost")))
     }

@@ -2,9 +2,9 @@
 
 /// Pairs of LiteLLM's name of a vendor and the vendor's name in the bundled table. A `*` at the end matches any text.
 ///
-/// Several of LiteLLM's names can mean the same vendor. If two of these names have a model of the same name, the name
-/// that is earlier in this list decides the prices. So a vendor's own API comes before the API of a cloud, and a
-/// newer API comes before an older one.
+/// Several of LiteLLM's names can mean the same vendor. If two of these names list the same model, the prices under the
+/// name that is earlier in this list are used. So a vendor's own API comes before the API of a cloud, and a newer API
+/// comes before an older one.
 ///
 /// Gemini's API and Vertex AI are one vendor, as in genai-prices. If both APIs have prices for a model, the prices
 /// are the same, except in a few variants. Mantle is another API of Bedrock. It is a separate vendor, because it
@@ -87,8 +87,9 @@ pub(super) fn at_home(vendor: &str) -> &'static [&'static str] {
     HOMES.iter().find(|(name, _)| *name == vendor).map_or(&[], |(_, patterns)| patterns)
 }
 
-/// Returns the name of the model in `key`. If `key` begins with a name of the vendor `of` and a slash, the model is the
-/// text after the slash. In all other cases, the model is the whole `key`.
+/// Returns the name of the model in `key`. `of` is a vendor's name in the bundled table. If `key` begins with one of
+/// LiteLLM's names of this vendor and a slash, the model is the text after the slash. In all other cases, the model is
+/// the whole `key`.
 pub(super) fn model<'k>(key: &'k str, of: &str) -> &'k str {
     match key.split_once('/') {
         Some((prefix, rest)) if !rest.trim().is_empty() && vendor(prefix).1 == of => rest,

@@ -1,4 +1,4 @@
-//! Pages of rows, which are sums by hour, skill and model. Each page can be read without the other pages.
+//! Pages of rows. A row is a sum by hour, skill and model. Each page can be read without the other pages.
 
 use super::key::{Key, Spot};
 use super::numbers::{Reader, push, push_signed};
