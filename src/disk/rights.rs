@@ -67,9 +67,9 @@ pub(super) fn explained(error: io::Error, path: &Path, wanted: Right) -> io::Err
         Some(user) if user == owner => (format!(", as this process runs as uid {user}"), format!("chmod u+{bits} it")),
         Some(user) => (
             format!(", and this process runs as uid {user}"),
-            "run as that user, or change the owner of the ledger's directory with chown -R".to_owned(),
+            "run as the owner, or change the owner of the ledger's directory with chown -R".to_owned(),
         ),
-        None => (String::new(), "run as that user".to_owned()),
+        None => (String::new(), "run as the owner".to_owned()),
     };
     let mode = found.mode() & 0o7777;
     let text = format!(

@@ -14,7 +14,7 @@ use crate::quota::{Amount, QuotaStatus, WarningLevel};
 
 /// The largest number of characters of a reason or a fault.
 const TEXT_CHARS_MAX: usize = 300;
-/// The largest number of faults that a report lists, and of reasons of a gate.
+/// A report lists at most this many faults, and at most this many reasons of the gate.
 const LISTED_MAX: usize = 8;
 /// The largest number of quotas.
 const QUOTAS_MAX: usize = 20;
@@ -35,8 +35,8 @@ pub struct LedgerReport {
     pub executions: u64,
     /// The number of executions that have begun and not ended. No other figure includes them.
     pub in_flight: u64,
-    /// The number of spilled records: records that could not be appended to the ledger so far, and lie in a separate
-    /// file. No other figure includes them.
+    /// The number of spilled records: records that could not be appended to the ledger so far, and are stored in a
+    /// separate file. No other figure includes them.
     pub spilled: u64,
     /// The number of lines of the ledger that are not records.
     pub malformed_lines: u64,
@@ -184,8 +184,8 @@ pub enum Integrity {
     Intact {
         /// The number of lines.
         lines: u64,
-        /// True if every line was verified for this report. False if lines were trusted that an index verified
-        /// earlier.
+        /// True if every line was verified for this report. False if the report trusts the lines that were verified
+        /// when an index was built.
         every_line: bool,
     },
     /// Lines are damaged or missing.
@@ -246,7 +246,7 @@ impl From<&GateReport> for GateSummary {
     }
 }
 
-/// Returns a reason without the values that the gate found: a line that is not a record can contain any text.
+/// Returns a reason without the values that the gate found, because a line that is not a record can contain any text.
 fn reason(reason: &GateReason) -> String {
     let skill = reason.skill.as_ref().map_or_else(String::new, |skill| format!(": {}", name(skill)));
     let executions = match reason.executions.len() as u64 {

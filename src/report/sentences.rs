@@ -410,7 +410,7 @@ fn gate(gate: &GateSummary) -> Finding {
             are(*of_run, "execution is", "executions are")
         );
         if not_judged.contains(&NotJudged::ExpectedExecutions) {
-            text += " Whether others are missing was not judged; `runledger gate --expect` judges it.";
+            text += " Whether other executions are missing was not judged; `runledger gate --expect` judges this.";
         }
         return Finding::new(Tone::Good, text);
     }
@@ -428,7 +428,7 @@ fn comparison(found: &ComparisonSummary) -> Finding {
     let week = found.week_start.to_string().chars().take(10).collect::<String>();
     let too_few = match found.too_few {
         0 => String::new(),
-        too_few => format!(" {} had too few executions for a verdict.", count(too_few)),
+        too_few => format!(" {} too few executions for a verdict.", are(too_few, "metric had", "metrics had")),
     };
     if judged == 0 {
         let text = format!("Compared with the baselines of the week from {week}, no metric could be judged.{too_few}");

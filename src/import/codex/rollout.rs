@@ -21,7 +21,7 @@ const SOURCE: &str = "codex";
 const BURST_MS: u64 = 1_000;
 /// The length of a UUID with hyphens.
 const UUID_CHARS: usize = 36;
-/// The largest number of usages of compactions that the reader keeps. It keeps a usage until it reads the line of the
+/// The reader keeps at most this many usages of compactions. It keeps a usage until it reads the line of the
 /// compaction.
 const RECORDS_MAX: usize = 1_000;
 
@@ -79,7 +79,7 @@ pub(in crate::import) struct RolloutState {
     records: Vec<(String, Tokens)>,
 }
 
-/// The largest number of usages of compactions in the state. A few are enough, because the line of a compaction follows
+/// The state has at most this many usages of compactions. A few are enough, because the line of a compaction follows
 /// its usage at once.
 const STATE_RECORDS_MAX: usize = 8;
 
