@@ -24,8 +24,7 @@ pub struct Limit {
     pub unit: Unit,
     /// The period after which counting restarts.
     pub period: Period,
-    /// The zone in whose calendar the period begins. UTC for a period such as an hour, which does not follow a
-    /// calendar.
+    /// The zone in whose calendar the period begins. UTC if the period, such as an hour, follows no calendar.
     pub zone: Zone,
     /// The source of the limit, such as the vendor's page, the terms of an account, or an estimate.
     pub source: String,
@@ -138,8 +137,7 @@ impl Limits {
     }
 
     /// Like [`from_json`](Self::from_json), but the table can also name zones that are neither UTC nor an offset.
-    /// `zones` is called with the name of each such zone. It returns the zone's rules, or `None` if the name is
-    /// unknown.
+    /// `zones` is called with each such name. It returns the zone's rules, or `None` if the name is unknown.
     ///
     /// The command `runledger` passes the zones of the IANA database in this way.
     ///
