@@ -9,10 +9,10 @@
 //!
 //! # What becomes a record
 //!
-//! The session is the run. A call of a tool is an execution, whose id is [`id_of_tool`](crate::import::id_of_tool).
-//! An import of the session gives the same id to the skill that the tool loaded, or to the sub-agent that it started.
-//! So the ledger joins the records of the hook and of the import, and nothing counts twice. The hook knows the times
-//! and the outcome, and the import knows the usage.
+//! The session is the run. A call of a tool is an execution, whose id is [`id_of_tool`](crate::import::id_of_tool). An
+//! import of the session gives the same id to the skill that the tool loaded, or to the sub-agent that the tool
+//! started. So the ledger joins the records of the hook and of the import, and nothing counts twice. The hook knows the
+//! times and the outcome, and the import knows the usage.
 //!
 //! | event | step |
 //! |---|---|

@@ -33,9 +33,8 @@ pub struct Limit {
     /// Percentages of the limit. When the consumption in one period first reaches such a percentage,
     /// [`QuotaStatus::crossed`](super::QuotaStatus::crossed) reports this percentage.
     pub thresholds: BTreeSet<NonZeroU16>,
-    /// True if a program must deny a call for which too little of the quota remains. The field is for programs that
-    /// check calls before the calls are made, such as the command `runledger hook`. The methods of
-    /// [`Quota`](super::Quota) ignore it.
+    /// True if a program must deny a call for which too little of the quota remains. The field is for programs, such as
+    /// `runledger hook`, that check calls before the calls are made. The methods of [`Quota`](super::Quota) ignore it.
     pub enforce: bool,
     /// A percentage of the limit, from 1 to 100. Once the consumption has reached it
     /// ([`QuotaStatus::has_reached`](super::QuotaStatus::has_reached)), a program that enforces the limit asks a
