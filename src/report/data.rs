@@ -59,8 +59,8 @@ pub struct LedgerReport {
     pub quotas: Vec<QuotaBar>,
     /// The number of quotas that have a limit, but are not in use.
     pub quotas_unused: u64,
-    /// The number of quotas in use that are left out because the list is full. The listed quotas have used more of
-    /// their limits.
+    /// The number of quotas in use that are left out because the list is full. The listed quotas have used larger
+    /// shares of their limits.
     pub quotas_left_out: u64,
     /// The number of unknown values of each figure.
     pub unknown: Vec<UnknownCount>,
@@ -129,7 +129,8 @@ impl LedgerReport {
         self.latency = Latencies::new(skills, Some(comparison));
     }
 
-    /// Adds the quotas. Shows the quotas that have used most of their limits, and counts all other quotas.
+    /// Adds the quotas. Lists the quotas that have used the largest shares of their limits, and counts all other
+    /// quotas.
     pub fn add_quotas(&mut self, mut quotas: Vec<QuotaBar>) {
         let all = quotas.len();
         quotas.retain(|quota| quota.is_used);
