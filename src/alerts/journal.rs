@@ -67,7 +67,7 @@ pub struct PendingAlert {
 
 impl PendingAlert {
     /// Returns true if an attempt is to be made at `now`. If the clock was set back since `next_at` was computed,
-    /// `next_at` can be far ahead, so an attempt is made at once.
+    /// `next_at` can be far ahead, so an attempt is made immediately.
     pub fn is_due(&self, now: Timestamp) -> bool {
         self.next_at <= now || now < self.since
     }
