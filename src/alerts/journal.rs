@@ -22,8 +22,8 @@ const LATE_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// The journal of the alerts of one ledger, in the ledger's internal directory. Only one process can use it at a time.
 ///
-/// An alert is due if it has to be delivered. Each alert has at most one line that says that the alert is due. It has
-/// at most one line that says that it was sent or has failed.
+/// An alert is due if it has to be delivered. For each alert, at most one line says that the alert is due, and at most
+/// one line says that the alert was sent or has failed.
 ///
 /// ```
 /// # let directory = tempfile::tempdir()?;
@@ -67,7 +67,7 @@ pub struct PendingAlert {
 
 impl PendingAlert {
     /// Returns true if an attempt is to be made at `now`. If the clock was set back since `next_at` was computed,
-    /// `next_at` can be far ahead, so an attempt is made at once.
+    /// `next_at` can be far ahead, so an attempt is made immediately.
     pub fn is_due(&self, now: Timestamp) -> bool {
         self.next_at <= now || now < self.since
     }
@@ -110,7 +110,7 @@ impl AlertJournal {
             if error.kind() != ErrorKind::Timeout {
                 return error;
             }
-            let found = "found another process that watches this ledger; expected none. End it first";
+            let found = "found another process that watches this ledger; expected none. End that process first";
             Error::new(ErrorKind::Timeout, "watch the ledger").path(&lock_path).detail(found)
         })?;
         let warn = Arc::clone(&options.warn);

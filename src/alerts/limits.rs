@@ -12,8 +12,8 @@ use crate::quota::{LimitUse, Period, Unit};
 /// limit. `ledger` is the ledger's id.
 ///
 /// A line causes an alert if the window first reaches a level of the quota with this line. If the line reaches both
-/// levels, only the alert for the higher level is returned. If the limit is a budget, the same applies to the two
-/// points of the budget. So at most two alerts are returned.
+/// levels, only the alert for the higher level is returned. If the limit is enforced or in US dollars, the same applies
+/// to its warning and its end. So at most two alerts are returned.
 pub fn of_limit(policy: &AlertsPolicy, ledger: Uuid, used: &LimitUse<'_>) -> Vec<Alert> {
     let limit = used.limit;
     let reached = |level: AlertLevel| policy.quotas.contains(&level) && used.first_reaches(level.percent());

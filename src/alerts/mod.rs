@@ -1,5 +1,5 @@
-//! Alerts: reports of limits and problems that somebody must hear about at once. For each kind, subject and window, one
-//! alert is sent. The window is the period of a limit, the window that a vendor reported, or a week.
+//! Alerts: reports of limits and problems that somebody must hear about immediately. For each kind, subject and window,
+//! one alert is sent. The window is the period of a limit, the window that a vendor reported, or a week.
 //!
 //! - An [`Alert`] is made from an [`Escalation`](crate::governance::Escalation), from the use of a limit
 //!   ([`LimitUse`](crate::quota::LimitUse)), or from what a vendor reported

@@ -64,12 +64,14 @@ pub(super) fn explained(error: io::Error, path: &Path, wanted: Right) -> io::Err
     let what =
         if obstacle == path && !is_within { "it".to_owned() } else { format!("the directory {}", obstacle.display()) };
     let (process, remedy) = match platform::effective_user() {
-        Some(user) if user == owner => (format!(", as this process runs as uid {user}"), format!("chmod u+{bits} it")),
+        Some(user) if user == owner => {
+            (", and this process runs as the same uid".to_owned(), format!("chmod u+{bits} it"))
+        }
         Some(user) => (
             format!(", and this process runs as uid {user}"),
-            "run as that user, or change the owner of the ledger's directory with chown -R".to_owned(),
+            "run as the owner, or change the owner of the ledger's directory with chown -R".to_owned(),
         ),
-        None => (String::new(), "run as that user".to_owned()),
+        None => (String::new(), "run as the owner".to_owned()),
     };
     let mode = found.mode() & 0o7777;
     let text = format!(

@@ -8,13 +8,13 @@ use serde_json::{Map, Value};
 use crate::digest::hash_bytes;
 use crate::metrics::cut;
 
-/// The largest number of characters of a text that is stored as it is. A longer text is only hashed.
+/// A text with more characters than this is hashed. It is stored only if content is kept.
 pub const TEXT_CHARS_MAX: usize = 256;
 
-/// The largest number of fields of an event that become tags.
+/// At most this many fields of an event become tags.
 const TAGS_MAX: usize = 64;
 const KEY_CHARS_MAX: usize = 64;
-/// The largest number of characters of a text if content is kept.
+/// If content is kept, a longer text is truncated to this number of characters.
 const CONTENT_CHARS_MAX: usize = 64 * 1024;
 
 /// The fields that contain what a person or a model wrote.

@@ -9,10 +9,10 @@
 //!
 //! # What becomes a record
 //!
-//! The session is the run. A call of a tool is an execution, whose id is [`id_of_tool`](crate::import::id_of_tool).
-//! An import of the session gives the same id to the skill that the tool loaded, or to the sub-agent that it started.
-//! So the ledger joins the records of the hook and of the import, and nothing counts twice. The hook knows the times
-//! and the outcome, and the import knows the usage.
+//! The session is the run. A call of a tool is an execution, whose id is [`id_of_tool`](crate::import::id_of_tool). An
+//! import of the session gives the same id to the skill that the tool loaded, or to the sub-agent that the tool
+//! started. So the ledger joins the records of the hook and of the import, and nothing counts twice. The hook knows the
+//! times and the outcome, and the import knows the usage.
 //!
 //! | event | step |
 //! |---|---|
@@ -30,11 +30,11 @@
 //! interrupted. An event without an execution of a tool becomes an execution of its own, with the duration 0 and a
 //! name such as `claude-code/Notification`.
 //!
-//! In Codex, `tool_use_id` is the `call_id` of the transcript, so the steps of an imported turn name the same calls.
-//! An import makes no execution for such a call. For Claude Code, an import makes executions only for skills and
+//! In Codex, `tool_use_id` is the `call_id` of the transcript, so the steps of an imported turn name the same calls. An
+//! import makes no execution for such a call. For Claude Code, an import makes executions only for skills and
 //! sub-agents, and not for other tools. An event of a tool without a `tool_use_id`, as in old versions of Claude Code
-//! and in Codex's `PermissionRequest`, cannot be joined with other events. If several sub-agents of the same type
-//! start at once, it is unknown which execution started which sub-agent. Then no execution becomes the parent of a
+//! and in Codex's `PermissionRequest`, cannot be joined with other events. If several sub-agents of the same type start
+//! at the same time, it is unknown which execution started which sub-agent. Then no execution becomes the parent of a
 //! sub-agent.
 //!
 //! # What is not stored

@@ -102,7 +102,8 @@ impl Chat {
         };
         match kind {
             "user" => {
-                // Gemini CLI may write a message to the file again, with the same time. The copy begins no other turn.
+                // Gemini CLI may write a message to the file again, with the same time. The copy does not begin another
+                // turn.
                 if let Some(turn) = self.turn.take_if(|turn| turn.began_by(at)) {
                     let end = turn.end();
                     turn.finish(&end, &self.origin, import);

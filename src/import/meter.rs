@@ -12,10 +12,10 @@ use super::state::{Import, KnownCalls, Transcript, alias};
 use super::work::{TurnCall, entry};
 use crate::metrics::{LlmCall, Timestamp};
 
-/// The reader recognizes further lines only of the latest calls, and remembers this many calls. An agent writes the
-/// lines of a message close together, and only lines of a few other messages are between them.
+/// The reader remembers this many of the latest calls. It recognizes further lines of these calls only. An agent writes
+/// the lines of a message close together, and only lines of a few other messages are between them.
 const CALLS_MAX: usize = 8;
-/// The largest number of uses that one call of `read` returns. The uses of the last line can exceed this number.
+/// Once a call of `read` has this many uses, it reads no further lines.
 const USES_MAX: usize = 512;
 const MINUTE_MS: i64 = 60_000;
 
@@ -97,7 +97,7 @@ struct State {
 #[derive(Debug, Serialize, Deserialize)]
 struct Counted {
     name: String,
-    /// True if the session sent the message, and not a sub-agent. A sub-agent can then repeat it.
+    /// True if the session itself, and not a sub-agent, sent the message. A sub-agent can then repeat the message.
     #[serde(default)]
     is_own: bool,
     /// All tokens.

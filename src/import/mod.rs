@@ -25,8 +25,8 @@
 //! outcome is unknown.
 //!
 //! A turn counts as ended if the next prompt follows, if the model ended its answer, or if nothing happened for
-//! [`IDLE_MS`]. If nothing happened while a tool was still running, the status is interrupted. A turn that has not
-//! ended waits for the next import.
+//! [`IDLE_MS`]. In the last case, the status is interrupted if a tool was still running. A turn that has not ended
+//! waits for the next import.
 //!
 //! # Every call counts once
 //!

@@ -50,7 +50,7 @@ pub struct ImportCounts {
     pub repeated_lines: u64,
     /// New calls whose number of output tokens is a lower bound, because their final usage was not written.
     pub lower_bounds: u64,
-    /// Turns in which the model answered, although the agent wrote no usage. They have no record.
+    /// Turns in which the model answered, but for which the agent wrote no usage. They have no record.
     pub without_usage: u64,
     /// Calls that were recorded earlier with fewer tokens than a line has now. The records do not change.
     pub larger_copies: u64,

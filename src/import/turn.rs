@@ -483,7 +483,7 @@ fn id_of_kind(agent: &str, kind: &str, name: &str) -> Uuid {
 
 /// Returns the id of the execution that began with a call of a tool. It is the execution of a skill that the tool
 /// loaded, of a sub-agent that the tool started, or of the call itself. `agent` is the name of the agent, such as
-/// `claude-code`. `tool_use_id` is the agent's id of the call, which another session can use again.
+/// `claude-code`. `tool_use_id` is the agent's id of the call. Another session can use the same id for another call.
 ///
 /// ```
 /// use runledger::import::id_of_tool;

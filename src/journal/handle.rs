@@ -119,7 +119,7 @@ impl Journal {
         self.writer.get_or_make(|| Tail::open(self.layout.clone(), self.options.clone(), None).map(Writer::new))
     }
 
-    /// Appends `payload`, which must be one JSON object without line feeds. Returns when the line is as durable as the
+    /// Appends `payload`, which must be one JSON object without line feeds. Returns once the line is as durable as the
     /// options require.
     ///
     /// While one batch of lines is being written and synced, the payloads of further calls form the next batch. Each
@@ -144,9 +144,9 @@ impl Journal {
         self.writer()?.append(payloads)
     }
 
-    /// Like [`append_all`](Self::append_all), but skips a payload if a line already has the same key. `known` is the
-    /// index of the keys of all lines. All calls for a journal must pass the same `known`. Returns one result for each
-    /// payload.
+    /// Like [`append_all`](Self::append_all), but skips a payload if a line already has the key of this payload.
+    /// `known` is the index of the keys of all lines. All calls for a journal must pass the same `known`. Returns one
+    /// result for each payload.
     pub(crate) fn append_new(
         &self,
         payloads: &[(&[u8], Option<Key>)],

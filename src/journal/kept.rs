@@ -51,7 +51,7 @@ impl Journal {
     /// Returns the content that [`keep`](Self::keep) stored under `name`. Returns `None` in these cases:
     ///
     /// - The file is missing or damaged.
-    /// - The content has another `form`, or another version of this crate wrote it.
+    /// - The content has a different form than `form`, or another version of this crate wrote it.
     /// - The content belongs to another journal.
     /// - The journal no longer has the last line from which the content was computed.
     ///

@@ -25,14 +25,15 @@ impl Unit {
         match self {
             Self::Tokens => "tokens",
             Self::Calls => "calls",
-            // The journal counts whole pico-dollars. Under the name `usd`, a reader could mistake them for dollars.
+            // The journal counts whole pico-dollars. If the name were `usd`, readers could mistake these numbers for
+            // dollars.
             Self::Usd => "pico_usd",
         }
     }
 }
 
 impl Display for Unit {
-    /// Writes the unit as a table of limits names it, such as `tokens`.
+    /// Writes the name of the unit in a table of limits, such as `tokens`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Tokens => "tokens",

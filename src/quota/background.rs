@@ -11,9 +11,9 @@ use crate::error::Result;
 use crate::journal::Journal;
 use crate::metrics::Timestamp;
 
-/// The largest sum of the lengths of the lines that wait to be appended, in bytes.
+/// The lines that wait to be appended take at most this many bytes in total.
 const QUEUE_BYTES_MAX: usize = 1024 * 1024;
-/// The largest sum of the lengths of the lines that are appended with one sync, in bytes.
+/// The lines that are appended with one sync take at most this many bytes in total.
 const BATCH_BYTES_MAX: usize = 64 * 1024;
 /// The memory of a job without its line, in bytes.
 const JOB_BYTES: usize = 256;

@@ -30,7 +30,7 @@ pub(super) fn of(journal: &Journal, hold: u64) -> Result<Error> {
         return Ok(Error::new(ErrorKind::Ended, format!("end the hold {hold}")).detail(ended));
     }
     let why = match expires_at {
-        Some(at) => format!("it was not granted, or expired more than 24 hours ago, at {at}"),
+        Some(at) => format!("it was not granted, or it expired at {at}, more than 24 hours ago"),
         None => format!("line {hold} of the quota's journal is not a reservation"),
     };
     Ok(Error::new(ErrorKind::UnknownHold, format!("find the hold {hold}")).path(journal.layout().active()).detail(why))

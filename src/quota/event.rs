@@ -121,8 +121,8 @@ impl Certainty {
     }
 }
 
-/// The thresholds that the line's writer watches, in percent of a limit. The writer reports a threshold if its line
-/// is the first one in the window that makes the consumption reach the threshold.
+/// The thresholds that the line's writer watches, in percent of a limit. The writer reports a threshold if its line is
+/// the first one that raises the consumption in the window to at least the threshold.
 ///
 /// The thresholds and their limit are stored in the line, so that all readers agree on which line was the first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -120,8 +120,8 @@ impl Quota {
     /// has already counted other usage in the period.
     ///
     /// A quota remembers up to 1,024 sources that had a reading in the last seven days, and may forget all other
-    /// sources. A forgotten source is read from its start again. Once a source was forgotten, new and forgotten sources
-    /// count only uses that are later than the last reading of all forgotten sources. So nothing counts twice.
+    /// sources. A forgotten source is read from its start again. Once a source was forgotten, uses of new and forgotten
+    /// sources count only if they are later than every reading of a forgotten source. So nothing counts twice.
     ///
     /// # Errors
     /// The errors of [`record_consumption`](Self::record_consumption), except `Overflow`.

@@ -24,7 +24,7 @@ pub struct Limit {
     pub unit: Unit,
     /// The period after which counting restarts.
     pub period: Period,
-    /// The zone in whose calendar the period begins. UTC for periods that do not follow a calendar, such as an hour.
+    /// The zone in whose calendar the period begins. UTC if the period, such as an hour, follows no calendar.
     pub zone: Zone,
     /// The source of the limit, such as the vendor's page, the terms of an account, or an estimate.
     pub source: String,
@@ -33,9 +33,8 @@ pub struct Limit {
     /// Percentages of the limit. When the consumption in one period first reaches such a percentage,
     /// [`QuotaStatus::crossed`](super::QuotaStatus::crossed) reports this percentage.
     pub thresholds: BTreeSet<NonZeroU16>,
-    /// True if a program must deny a call for which too little of the quota remains. The field is for programs that
-    /// check calls before the calls are made, such as the command `runledger hook`. The methods of
-    /// [`Quota`](super::Quota) ignore it.
+    /// True if a program must deny a call for which too little of the quota remains. The field is for programs, such as
+    /// `runledger hook`, that check calls before the calls are made. The methods of [`Quota`](super::Quota) ignore it.
     pub enforce: bool,
     /// A percentage of the limit, from 1 to 100. Once the consumption has reached it
     /// ([`QuotaStatus::has_reached`](super::QuotaStatus::has_reached)), a program that enforces the limit asks a
@@ -70,9 +69,9 @@ impl Limit {
 /// `quarter`, `year`, `total`, or hours from the first use such as `5h` (see [`Period`]). Five more keys are optional,
 /// and any other key is an error:
 ///
-/// - `zone` is the time zone in which days, weeks, months, quarters and years begin. It is `UTC` by default, or an
-///   offset such as `+05:45`. With [`from_json_with_zones`](Self::from_json_with_zones), `zone` can also be the name
-///   of another zone. A limit with any other period, such as `hour`, must have the zone `UTC`.
+/// - `zone` is the time zone in which days, weeks, months, quarters and years begin. The value is `UTC`, which is the
+///   default, or an offset such as `+05:45`. With [`from_json_with_zones`](Self::from_json_with_zones), `zone` can also
+///   be the name of another zone. A limit with any other period, such as `hour`, must have the zone `UTC`.
 /// - `thresholds` lists percentages of the limit, as whole numbers. Each of them is reported when the consumption in
 ///   one period first reaches it ([`QuotaStatus::crossed`](super::QuotaStatus::crossed)). The default is `[50, 80]`:
 ///   the percentages at which the [`WarningLevel`](super::WarningLevel) changes.
@@ -136,8 +135,8 @@ impl Limits {
         Self::from_json_with_zones(text, |_| None::<FixedOffset>)
     }
 
-    /// Like [`from_json`](Self::from_json), but the table can also name zones other than UTC and offsets. `zones` is
-    /// called with the name of each such zone. It returns the zone's rules, or `None` if the name is unknown.
+    /// Like [`from_json`](Self::from_json), but the table can also name zones that are neither UTC nor an offset.
+    /// `zones` is called with each such name. It returns the zone's rules, or `None` if the name is unknown.
     ///
     /// The command `runledger` passes the zones of the IANA database in this way.
     ///

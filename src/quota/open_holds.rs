@@ -27,8 +27,8 @@ impl KnownKeys for OpenHolds {
     /// reservation, returns the end of the journal as its place; the caller does not use the place.
     fn places(&self, keys: &[Key], end: Mark) -> Result<Vec<Option<LinePlace>>> {
         let mut progress = lock(&self.progress);
-        // If the last lines differ, lines were removed after this process had read them, for example because the disk
-        // was full.
+        // If the last line that was read is not the last line of the journal, lines were removed after this process had
+        // read them, for example because the disk was full.
         if !progress.read_on(&self.journal)? || progress.link != end.link {
             progress.reread(&self.journal, &self.warn)?;
         }

@@ -38,8 +38,8 @@ impl QuotaOptions {
         self
     }
 
-    /// Sets the time after which an open hold expires, for example because its process died. The default is ten
-    /// minutes. Fractions of a millisecond are ignored.
+    /// Sets how long a hold can stay open before it expires. A hold stays open, for example, if its process died. The
+    /// default is ten minutes. Fractions of a millisecond are ignored.
     pub fn hold_life(mut self, life: Duration) -> Self {
         self.hold_life = life;
         self

@@ -9,7 +9,7 @@ use crate::metrics::Timestamp;
 /// the same bytes at once. The quota counts each byte once.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reading<A: Amount = u64> {
-    /// The name of the source. If another file replaces the file, the new file needs another name.
+    /// The name of the source. If another file replaces this file, the new file is a new source with a name of its own.
     pub source: String,
     /// The number of bytes before the first byte that was read: [`Metered::counted`], or 0 for a new source.
     pub from: u64,
@@ -17,7 +17,7 @@ pub struct Reading<A: Amount = u64> {
     pub to: u64,
     /// The uses, in the order in which the file reports them.
     pub uses: Vec<ReadingUse<A>>,
-    /// The state that the process that reads the next bytes needs. The quota stores this text and does not parse it.
+    /// The state for the process that reads the next bytes. The quota stores this text and does not parse it.
     pub state: String,
 }
 

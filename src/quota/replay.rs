@@ -156,8 +156,8 @@ struct Change {
 }
 
 impl QuotaReplay {
-    /// Returns a replay of the journal at `path` that has read no line yet. `options` says on which disk the journal
-    /// is.
+    /// Returns a replay of the journal at `path`. The replay has not read any line yet. `options` says on which disk
+    /// the journal is.
     pub fn new(path: impl AsRef<Path>, limits: &Limits, options: JournalOptions) -> Self {
         let tallies = limits.iter().map(Tally::new).collect();
         let path = path.as_ref().to_owned();

@@ -255,7 +255,7 @@ impl Tracker {
         Ok(open.map(reserved).collect())
     }
 
-    /// Returns the open reservation that line `hold` made, after its API and its unit.
+    /// Returns the API, the unit and the reservation of the open hold that line `hold` requested.
     pub(super) fn held(&self, hold: u64) -> Result<(String, String, Reserved<u64>)> {
         let progress = self.caught_up(0)?;
         if let Some((unit, api, held)) = progress.fold.held(hold) {
@@ -317,7 +317,7 @@ impl Tracker {
         Ok(QuotaStatus { crossed, ..QuotaStatus::new(limit, at, counted) })
     }
 
-    /// Reads the lines that were appended, and returns the sums for `limit` in its window at `at`.
+    /// Reads the lines that were appended since the last read, and returns the sums for `limit` in its window at `at`.
     fn counted(&self, limit: &Limit, at: Timestamp) -> Result<Counted> {
         self.sums(&mut *self.caught_up(0)?, limit, at)
     }
@@ -330,7 +330,7 @@ impl Tracker {
             return Ok(counted);
         }
         progress.reread(&self.journal, &self.warn)?;
-        // Store the new sums now, because the stored sums lack this window too.
+        // Store the new sums now, because the stored sums do not have this window either.
         progress.keep(&self.journal, &self.warn);
         Ok(progress.fold.sums(limit, at))
     }
@@ -348,7 +348,8 @@ impl Tracker {
         Ok(self.journal.append(&payload(limit, at, event)?)?.seq)
     }
 
-    /// Reads the lines that were appended, which must include line `seq`, and returns the sums of all lines.
+    /// Reads the lines that were appended since the last read, and returns the sums of all lines. If line `seq` was not
+    /// reached, reads the journal again.
     fn caught_up(&self, seq: u64) -> Result<MutexGuard<'_, Progress>> {
         let mut progress = lock(&self.progress);
         if !progress.read_on(&self.journal)? || progress.link.seq < seq {

@@ -77,13 +77,13 @@ pub struct CostOverTime {
     pub unpriced: u64,
     /// The number of executions that used no model, and so have no cost.
     pub without_model: u64,
-    /// The number of executions with a model whose cost includes a part of `at_standard_cost`.
+    /// The number of executions that used a model and whose cost includes a part of `at_standard_cost`.
     pub at_standard: u64,
-    /// The part of `cost` that was computed with a standard price, because no more specific price is known. `None` if
-    /// there is no such part.
+    /// The part of `cost` that was computed with a standard price, because the exact price is unknown. `None` if there
+    /// is no such part.
     pub at_standard_cost: Option<Usd>,
-    /// The number of executions with a model whose cost is a lower bound, because the final usage of a call was not
-    /// reported.
+    /// The number of executions that used a model and whose cost is a lower bound, because the final usage of a call
+    /// was not reported.
     pub lower_bounds: u64,
     /// The series with the highest costs, the highest first.
     pub series: Vec<CostSeries>,
@@ -134,7 +134,7 @@ pub struct SkillCosts {
     pub others: u64,
     /// The known cost of the other skills together. `None` if this cost is 0 or unknown.
     pub others_cost: Option<Usd>,
-    /// The number of executions of the other skills whose cost is unknown.
+    /// The number of executions that belong to the other skills and whose cost is unknown.
     pub others_unpriced: u64,
 }
 

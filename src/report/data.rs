@@ -14,7 +14,7 @@ use crate::quota::{Amount, QuotaStatus, WarningLevel};
 
 /// The largest number of characters of a reason or a fault.
 const TEXT_CHARS_MAX: usize = 300;
-/// The largest number of faults that a report lists, and of reasons of a gate.
+/// A report lists at most this many faults, and at most this many reasons of the gate.
 const LISTED_MAX: usize = 8;
 /// The largest number of quotas.
 const QUOTAS_MAX: usize = 20;
@@ -35,8 +35,8 @@ pub struct LedgerReport {
     pub executions: u64,
     /// The number of executions that have begun and not ended. No other figure includes them.
     pub in_flight: u64,
-    /// The number of spilled records: records that could not be appended to the ledger so far, and lie in a separate
-    /// file. No other figure includes them.
+    /// The number of spilled records: records that could not be appended to the ledger so far, and are stored in a
+    /// separate file. No other figure includes them.
     pub spilled: u64,
     /// The number of lines of the ledger that are not records.
     pub malformed_lines: u64,
@@ -59,8 +59,8 @@ pub struct LedgerReport {
     pub quotas: Vec<QuotaBar>,
     /// The number of quotas that have a limit, but are not in use.
     pub quotas_unused: u64,
-    /// The number of quotas in use that are left out because the list is full. The listed quotas have used more of
-    /// their limits.
+    /// The number of quotas in use that are left out because the list is full. The listed quotas have used larger
+    /// shares of their limits.
     pub quotas_left_out: u64,
     /// The number of unknown values of each figure.
     pub unknown: Vec<UnknownCount>,
@@ -129,7 +129,8 @@ impl LedgerReport {
         self.latency = Latencies::new(skills, Some(comparison));
     }
 
-    /// Adds the quotas. Shows the quotas that have used most of their limits, and counts all other quotas.
+    /// Adds the quotas. Lists the quotas that have used the largest shares of their limits, and counts all other
+    /// quotas.
     pub fn add_quotas(&mut self, mut quotas: Vec<QuotaBar>) {
         let all = quotas.len();
         quotas.retain(|quota| quota.is_used);
@@ -184,8 +185,8 @@ pub enum Integrity {
     Intact {
         /// The number of lines.
         lines: u64,
-        /// True if every line was verified for this report. False if lines were trusted that an index verified
-        /// earlier.
+        /// True if every line was verified for this report. False if the report trusts the lines that were verified
+        /// when an index was built.
         every_line: bool,
     },
     /// Lines are damaged or missing.
@@ -246,7 +247,7 @@ impl From<&GateReport> for GateSummary {
     }
 }
 
-/// Returns a reason without the values that the gate found: a line that is not a record can contain any text.
+/// Returns a reason without the values that the gate found, because a line that is not a record can contain any text.
 fn reason(reason: &GateReason) -> String {
     let skill = reason.skill.as_ref().map_or_else(String::new, |skill| format!(": {}", name(skill)));
     let executions = match reason.executions.len() as u64 {

@@ -153,9 +153,9 @@ impl LedgerReport {
 
     fn without_gate(&self) -> String {
         if matches!(self.integrity, Integrity::NotVerified { .. }) {
-            return "No gate was judged, because the ledger could not be verified.".to_owned();
+            return "The gate has judged no run, because the ledger could not be verified.".to_owned();
         }
-        format!("No gate was judged: none of the last {} records has a run_id.", count(Self::RUN_SOUGHT_MAX))
+        format!("The gate has judged no run: none of the last {} records has a run_id.", count(Self::RUN_SOUGHT_MAX))
     }
 
     /// Returns the title of the chart of the cost over time.
@@ -309,7 +309,7 @@ impl LedgerReport {
         let unknown = match self.failures.outcome_unknown {
             0 => "every outcome is known".to_owned(),
             unknown => {
-                format!("the outcome of {} is unknown, for example because they were interrupted", executions(unknown))
+                format!("the outcome of {} is unknown, for example after an interruption", executions(unknown))
             }
         };
         format!("n = {} with a known outcome; {unknown}.", executions(self.failures.known))
@@ -332,7 +332,7 @@ impl LedgerReport {
             (left_out, format!("{} in use and left out", are(left_out, "other limit is", "other limits are"))),
         ];
         let others: Vec<_> = others.into_iter().filter(|(count, _)| *count > 0).map(|(_, text)| text).collect();
-        (!others.is_empty()).then(|| format!("{}. `runledger quota` lists all.", others.join(", and ")))
+        (!others.is_empty()).then(|| format!("{}. `runledger quota` lists all limits.", others.join(", and ")))
     }
 
     /// Returns the title of the section on unknown values.
@@ -358,7 +358,7 @@ impl LedgerReport {
     /// Returns the title of the list of the slowest executions.
     pub fn slowest_title(&self) -> String {
         match self.slowest.first().and_then(|slowest| Some((slowest, slowest.latency_ms?))) {
-            Some((slowest, ms)) => format!("The slowest execution took {}: {}.", duration(ms as f64), slowest.skill),
+            Some((slowest, ms)) => format!("The slowest execution ({}) took {}.", slowest.skill, duration(ms as f64)),
             None => "No latency is known.".to_owned(),
         }
     }
@@ -366,7 +366,7 @@ impl LedgerReport {
     /// Returns the title of the list of the dearest executions.
     pub fn dearest_title(&self) -> String {
         match self.dearest.first().and_then(|dearest| Some((dearest, dearest.cost_usd?))) {
-            Some((dearest, cost)) => format!("The dearest execution cost {} USD: {}.", usd(cost), dearest.skill),
+            Some((dearest, cost)) => format!("The dearest execution ({}) cost {} USD.", dearest.skill, usd(cost)),
             None => "No cost is known.".to_owned(),
         }
     }
@@ -410,7 +410,7 @@ fn gate(gate: &GateSummary) -> Finding {
             are(*of_run, "execution is", "executions are")
         );
         if not_judged.contains(&NotJudged::ExpectedExecutions) {
-            text += " Whether others are missing was not judged; `runledger gate --expect` judges it.";
+            text += " Whether other executions are missing was not judged; `runledger gate --expect` judges this.";
         }
         return Finding::new(Tone::Good, text);
     }
@@ -428,7 +428,7 @@ fn comparison(found: &ComparisonSummary) -> Finding {
     let week = found.week_start.to_string().chars().take(10).collect::<String>();
     let too_few = match found.too_few {
         0 => String::new(),
-        too_few => format!(" {} had too few executions for a verdict.", count(too_few)),
+        too_few => format!(" {} too few executions for a verdict.", are(too_few, "metric had", "metrics had")),
     };
     if judged == 0 {
         let text = format!("Compared with the baselines of the week from {week}, no metric could be judged.{too_few}");

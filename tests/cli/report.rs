@@ -326,7 +326,7 @@ fn damage_comes_first() {
     assert_eq!([&report["integrity"]["state"], &report["integrity"]["fault_count"]], [&json!("damaged"), &json!(1)]);
     let page = page(&place, "");
     let first = page.find("The ledger is damaged: 1 fault was found.").unwrap();
-    assert!(first < page.find("No gate was judged").unwrap());
+    assert!(first < page.find("The gate has judged no run").unwrap());
     let text = place.run(["report", "--text"]).answer(0);
     assert!(text.contains("\nOne check found a problem.\nbad: The ledger is damaged: 1 fault was found."), "{text}");
 }

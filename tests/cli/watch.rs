@@ -323,7 +323,10 @@ fn what_cannot_be_watched_is_said() {
     let lock = place.path("logs/execution_metrics.ledger/alerts.jsonl");
     wait("the first watcher", || lock.exists());
     let told = once(&place).complaint(2);
-    assert!(told.contains("found another process that watches this ledger; expected none. End it first"), "{told}");
+    assert!(
+        told.contains("found another process that watches this ledger; expected none. End that process first"),
+        "{told}"
+    );
     assert!(first.child.try_wait().unwrap().is_none());
     let (code, _, stderr) = terminate(first);
     assert_eq!((code, stderr.as_str()), (Some(0), ""));

@@ -382,8 +382,8 @@ fn a_cut_ledger_is_refused_with_both_heads() {
     assert_eq!(
         error.details(),
         [format!(
-            "it was truncated or rewritten: copied up to line 3 with hash {}, but ledger {} ends with line 2 with hash \
-             {hash_of_two}",
+            "it was truncated or rewritten: the last copied line is line 3 with hash {}, but ledger {} ends with line \
+             2 with hash {hash_of_two}",
             head.hash, head.ledger
         )]
     );

@@ -294,7 +294,7 @@ fn a_refusal_names_owner_mode_and_what_to_do() {
         assert_eq!(said, expected);
         fs::remove_file(place.file("reports/refused")).unwrap();
     };
-    let other = "run as that user, or change the owner of the ledger's directory with chown -R";
+    let other = "run as the owner, or change the owner of the ledger's directory with chown -R";
     // The error names the closed directory, not a file in it.
     let machinery = format!("the directory {logs}/execution_metrics.ledger owned by uid 0 with mode 0700");
     refused("examine the ledger's directory", "execution_metrics.ledger", &machinery, "enter", other);

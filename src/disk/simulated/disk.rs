@@ -68,8 +68,8 @@ impl SimulatedDisk {
     /// The losses after the first one depend on the number of possible numbered losses:
     ///
     /// - If at most `limit` numbered losses are possible, all of them follow. Random losses, which can also tear pages,
-    ///   then raise the number of these losses to `limit`. If only one numbered loss is possible, no random losses are
-    ///   added.
+    ///   are then added until there are `limit` losses after the first one. If only one numbered loss is possible, no
+    ///   random losses are added.
     /// - If more numbered losses are possible, [`Loss::Unsynced`] and `limit` random losses follow.
     ///
     /// `seed` determines the random losses.

@@ -54,9 +54,9 @@
 //!    depend on other directories. If a rename replaces a file, the name refers to the old or the new file, and is
 //!    never missing. Creating a directory is a change of its parent. If that change is lost, everything in the new
 //!    directory is lost.
-//! 9. **A move between directories** leaves the file under its old name, its new name, or both, but always under one.
-//!    When the removal of the old name becomes durable, the new name becomes durable too. So do all changes of the new
-//!    directory that were made before the move.
+//! 9. **A move between directories** leaves the file under its old name, its new name, or both, but always under at
+//!    least one of them. When the removal of the old name becomes durable, the new name becomes durable too. So do all
+//!    changes of the new directory that were made before the move.
 //! 10. **A crash during a call** leaves the same states as a crash right before or right after the call. A kill during
 //!     a write can also shorten the write. Inject [`InjectedFault::Short`] to test this.
 //!

@@ -1,10 +1,11 @@
 //! Finds the calls for which a later file reports a larger usage than the first file. This search runs before the
 //! import.
 //!
-//! A resumed or forked session repeats the lines of its session. The session may have ended in the middle of a
-//! message. Its own file then has only a part of the usage, and the copy can have all of it. The call belongs to the
-//! first session, and its record must not change later. So the search compares the lines of all files before the
-//! import. It then gives the import the line with the largest usage of each such call.
+//! A resumed or forked session repeats the lines of the original session. The original session may have ended in the
+//! middle of a message. Its file then has only a part of the usage of a call, and the copy can have the whole usage.
+//! The call belongs to the original session, and the record of the call must not change later. So the search compares
+//! the lines of all files before the import. It then gives the import the line with the largest usage of each such
+//! call.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 

@@ -11,7 +11,7 @@
 //! - Some versions of Codex wrote no `token_count`. A turn without a `token_count` has no record. The import counts
 //!   such turns.
 //! - `rate_limits` reports how much of each window of a subscription is used. These reports do not become records.
-//! - A compaction is a call of a model that shortens the history of the session. Its usage is in a line
+//! - In a compaction, a call of a model shortens the history of the session. The usage of this call is in a line
 //!   `token_usage_record`, which counts once.
 
 mod limits;

@@ -21,7 +21,7 @@ const SOURCE: &str = "codex";
 const BURST_MS: u64 = 1_000;
 /// The length of a UUID with hyphens.
 const UUID_CHARS: usize = 36;
-/// The largest number of usages of compactions that the reader keeps. It keeps a usage until it reads the line of the
+/// The reader keeps at most this many usages of compactions. It keeps a usage until it reads the line of the
 /// compaction.
 const RECORDS_MAX: usize = 1_000;
 
@@ -79,8 +79,8 @@ pub(in crate::import) struct RolloutState {
     records: Vec<(String, Tokens)>,
 }
 
-/// The largest number of usages of compactions in the state. A few are enough, because the line of a compaction follows
-/// its usage at once.
+/// The state has at most this many usages of compactions. A few are enough, because the line of a compaction comes
+/// directly after its usage.
 const STATE_RECORDS_MAX: usize = 8;
 
 /// Reads a rollout. Read a session before its forks.
@@ -255,7 +255,7 @@ impl Rollout {
         turn_of(&mut self.turn, self.is_sub_agent, at, text.to_owned());
     }
 
-    /// Counts the usage of a compaction once both its usage and its line have been read.
+    /// Counts the usage of a compaction as soon as both its usage and its line have been read.
     fn compaction(&mut self, id: &str, at: Timestamp, import: &mut Import) {
         if self.compactions.contains(id)
             && let Some(tokens) = self.records.remove(id)
@@ -319,7 +319,7 @@ impl Rollout {
             let turn = turn_of(&mut self.turn, self.is_sub_agent, at, String::new());
             let id = id.or(payload.id.get()).map_or_else(|| format!("{call} {at}"), str::to_owned);
             let name = payload.name.get().unwrap_or(call).to_owned();
-            // A call without a result, such as a web search, ends at once.
+            // A call without a result, such as a web search, ends immediately.
             let end = payload.call_id.get().is_none().then_some((at, None));
             turn.add_step(TurnStep { id, worker: Worker::Own, name, start: at, skill: None, end });
         } else if kind.ends_with("_call_output") || kind.ends_with("_end") {

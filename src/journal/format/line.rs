@@ -52,7 +52,7 @@ pub(crate) struct Trailer {
     pub(crate) link: Link,
     /// The hash of the previous line.
     pub(crate) prev: Hex,
-    /// The payload is `line[..payload_end]` and a closing brace.
+    /// The payload is `line[..payload_end]`, followed by a closing brace.
     pub(crate) payload_end: usize,
 }
 

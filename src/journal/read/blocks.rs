@@ -19,9 +19,9 @@ use crate::journal::format::Layout;
 /// Receives the lines of a block.
 pub(crate) trait TakeLines {
     /// Offers the next line, which begins at `offset` in the segment, before the reader searches for its end. `ahead`
-    /// holds the bytes from `offset` on that were already read, perhaps only a part of the line. To take the line, an
-    /// implementation returns the length of the line, including the line feed. If it returns `None`, the reader passes
-    /// the line to [`piece`](Self::piece).
+    /// holds the bytes from `offset` on that were already read. They may end in the middle of the line. To take the
+    /// line, an implementation returns the length of the line, including the line feed. If it returns `None`, the
+    /// reader passes the line to [`piece`](Self::piece).
     fn line_ahead(&mut self, _offset: u64, _ahead: &[u8]) -> Option<usize> {
         None
     }
@@ -299,7 +299,8 @@ impl<'j> Blocks<'j> {
         }
     }
 
-    /// Returns the next segment that this process may read, as one block. Leaves out lines that are appended later.
+    /// Returns the next segment that this process may read, as one block. Leaves out lines that are appended after this
+    /// call.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the segment cannot be opened.

@@ -165,7 +165,7 @@ impl Follower {
             None => "has no line".to_owned(),
         };
         Error::new(ErrorKind::Diverged, "follow the ledger").path(self.layout.active()).detail(format!(
-            "it was truncated or rewritten: copied up to line {} with hash {}, but ledger {} {found}",
+            "it was truncated or rewritten: the last copied line is line {} with hash {}, but ledger {} {found}",
             last.seq, last.hash, self.id
         ))
     }
@@ -186,7 +186,7 @@ impl Follower {
             && trailer.prev != *last.hash.as_bytes()
         {
             return Err(line.locate(Error::new(ErrorKind::Diverged, "follow the ledger")).detail(format!(
-                "it was rewritten: copied up to line {} with hash {}, but line {} follows another line",
+                "it was rewritten: the last copied line is line {} with hash {}, but line {} follows another line",
                 last.seq, last.hash, link.seq
             )));
         }

@@ -61,7 +61,7 @@ pub(crate) struct Sequence {
     /// The highest number.
     seq: u64,
     missing: Missing,
-    /// The lowest number of a line that was [behind](Order::Behind) since the last call of
+    /// The lowest number of the [behind](Order::Behind) lines that came after the last call of
     /// [`take_behind`](Self::take_behind).
     #[serde(skip)]
     behind: Option<u64>,
@@ -93,8 +93,8 @@ impl Sequence {
         self.seq = seq;
     }
 
-    /// Returns the lowest number of a line that was [behind](Order::Behind) since the last call. Returns `None` if all
-    /// numbers were ascending.
+    /// Returns the lowest number of the [behind](Order::Behind) lines that came after the last call. Returns `None` if
+    /// all numbers were ascending.
     pub(crate) fn take_behind(&mut self) -> Option<u64> {
         self.behind.take()
     }

@@ -10,7 +10,7 @@ use crate::journal::format::line::{self, Link, PAYLOAD_BYTES_MAX, TRAILER_BYTES_
 /// they are processed, and large enough to need few reads.
 pub(super) const CHUNK_BYTES: usize = 256 * 1024;
 
-/// The number of bytes that are first read beyond `Splitter::end` to complete the last line.
+/// A read beyond `Splitter::end`, which only completes the last line, asks for at least this number of bytes.
 const REST_BYTES: u64 = 4 * 1024;
 
 /// The maximum length of a line without its line feed. A longer line is returned in parts of this length. Such a part

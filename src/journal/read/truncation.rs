@@ -42,7 +42,7 @@ pub(crate) struct Truncation {
     /// What remains of the file.
     pub(crate) found: String,
     /// The number of a segment. If a verification reads a line of this segment or of a later one, it finds the gap in
-    /// the numbers itself. It then does not report this truncation too.
+    /// the numbers itself. It then does not report this truncation separately.
     pub(crate) shown_from: u64,
 }
 
@@ -124,8 +124,8 @@ impl Known {
         let mut found = Vec::new();
         let gone = gone(&there, last);
         if !gone.is_empty() {
-            // Read the events after the segments were listed. A segment that is moved to an archive is removed only
-            // after the event of the move was written. So the events explain every moved segment.
+            // The segments were listed first, and the events are read only now. A segment that is moved to an archive
+            // is removed only after the event of the move was written. So the events explain every moved segment.
             let moved = moved::moved_before(storage, layout, last.saturating_add(1));
             let moved = moved.ok().flatten().map_or(0, |moved| moved.segment);
             for range in gone {

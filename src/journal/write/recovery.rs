@@ -219,8 +219,8 @@ impl Tail {
     /// and the append, only the area has the bytes.
     ///
     /// If other processes use the journal, or if this process has the commit area open already, [`write_in_place`] is
-    /// called instead. That function never truncates, so it does not disturb readers. In that case a failed sync is
-    /// always noticed, because the system reports the failure to every process that has the file open.
+    /// called instead. That function never truncates, so it does not disturb readers. A failed sync is then always
+    /// noticed, because the system reports the failure to every process that has the file open.
     ///
     /// [`write_in_place`]: Self::write_in_place
     fn rewrite(&mut self, header: Header, bytes: &[u8]) -> io::Result<()> {

@@ -110,8 +110,8 @@ impl Lines {
         (consumed, held, self.limit.most.get().saturating_sub(consumed).saturating_sub(held))
     }
 
-    /// Returns the number of calls whose amount is unknown, and the number of calls whose amount is assumed, finished or
-    /// held.
+    /// Returns the number of calls whose amount is unknown, and the number of calls whose amount is assumed. Both
+    /// numbers include finished and held calls.
     fn counts(&mut self, at: Timestamp) -> (u64, u64) {
         let Sums { unknown, assumed, unknown_held, assumed_held, .. } = self.counted(at).sums;
         (unknown + unknown_held, assumed + assumed_held)

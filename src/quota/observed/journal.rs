@@ -12,8 +12,8 @@ use crate::metrics::Timestamp;
 
 /// The number of lines that are read, from the end of the journal.
 const LINES_READ: usize = 256;
-/// If the report of a window is not among this number of last lines, the next call of `record` repeats it. So every
-/// known window has a line among the lines that are read.
+/// If the report of a window is not among this many lines at the end of the journal, the next call of `record` repeats
+/// the report. So every known window has a line among the lines that are read.
 const LINES_KEPT: u64 = 128;
 /// A report may be this much later than the clock. A later report is not used, because it would hide all reports
 /// until that time.
@@ -96,7 +96,7 @@ impl ObservedJournal {
     /// A report that is more than 5 minutes in the future is not stored, but counted in [`Observed::skipped`].
     ///
     /// # Errors
-    /// After an error, the reports are in `known` although they may not be stored.
+    /// After an error, the reports are in `known` even if they were not stored.
     ///
     /// - [`ErrorKind::Unsuitable`] if a journal cannot be stored at the path.
     /// - [`ErrorKind::Newer`] if a newer version of this crate wrote the journal.

@@ -10,7 +10,7 @@ const WINDOWS_MAX: usize = 32;
 /// An unchanged report is stored again only after this time. So the known report can look older than it is, but by at
 /// most this time.
 const REPEAT_MS: u64 = 30 * 60 * 1_000;
-/// For this time, a known report is trusted more than a report of a lower use whose own time is unknown.
+/// For this time, a known report is trusted more than a report that has a lower use and no time of its own.
 const TRUSTED_MS: u64 = 60 * 60 * 1_000;
 
 /// The latest report of each window of a subscription. Holds at most 32 windows.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-/// Returns the text with each character escaped that has a meaning in HTML.
+/// Returns the text, in which each character with a meaning in HTML is escaped.
 pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {

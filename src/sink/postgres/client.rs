@@ -119,7 +119,7 @@ impl Client {
         self.limit = timeout.saturating_add(MARGIN);
         let statement_ms = timeout.as_millis();
         // If this process is stopped within a transaction, other processes may wait for the lock of the transaction. So
-        // after this time, the server ends the session, which releases the lock.
+        // after `idle_ms` milliseconds, the server ends the session, which releases the lock.
         let idle_ms = statement_ms + 30_000;
         self.run(
             "set the time limits",

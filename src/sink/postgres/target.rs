@@ -102,9 +102,8 @@ fn malformed() -> Error {
     )
 }
 
-/// Returns the address in a form that the client crate supports, and the file of `sslrootcert`. The client crate does
-/// not support `sslrootcert`, so it is removed. Nor does it support `sslmode=verify-full`, which is replaced by
-/// `require`.
+/// Returns the address in a form that the client crate supports, and the file of `sslrootcert`. The client crate
+/// supports neither `sslrootcert`, which is removed, nor `sslmode=verify-full`, which is replaced by `require`.
 fn split(address: &str) -> Result<(String, Option<PathBuf>)> {
     let is_url = ["postgres://", "postgresql://"].iter().any(|scheme| address.starts_with(scheme));
     // As in the client crate, the host begins after the first @.

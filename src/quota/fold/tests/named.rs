@@ -38,7 +38,7 @@ fn a_hold_is_counted_in_the_window_that_its_line_states() {
     assert_eq!(lines.hold(at, 60), Some(1));
     lines.settle_watched(1, at, at, 60);
     lines.limit.zone = zone(14);
-    assert_eq!(lines.hold(at, 60), None, "both windows hold the first use");
+    assert_eq!(lines.hold(at, 60), None, "both windows contain the first use");
     assert_eq!(lines.hold(at.plus_ms(30 * 60_000), 40), Some(4));
     // A reader without time zone rules finds the same reservations open.
     lines.limit.zone = Zone::UTC;
