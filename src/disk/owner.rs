@@ -45,8 +45,8 @@ pub(super) fn make_file(path: &Path, mut options: fs::OpenOptions) -> io::Result
     match settled {
         Ok(()) => Ok(file),
         Err(error) => {
-            // Remove the empty file. If it stayed, another user who may not open it could not create a file at this
-            // path.
+            // Remove the empty file. If it stayed, another user who has no permission to open it could not create a
+            // file at this path.
             let _ = fs::remove_file(path);
             Err(error)
         }

@@ -46,7 +46,7 @@ pub(super) fn explained(error: io::Error, path: &Path, wanted: Right) -> io::Err
     // For a path that ends in `/.`, this process must be able to enter the directory itself.
     let is_within = path.as_os_str().as_encoded_bytes().ends_with(b"/.");
     let path = &*path.components().collect::<PathBuf>();
-    // Find the first directory that this process may not enter, if there is one.
+    // Find the first directory that this process has no permission to enter, if there is one.
     let mut above: Vec<_> = path.ancestors().skip(usize::from(!is_within)).map(or_here).collect();
     above.reverse();
     let closed = above.into_iter().find(|directory| {

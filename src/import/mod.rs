@@ -20,9 +20,9 @@
 //! `trace.llm_calls`, and calls of tools are in `trace.steps`. Prompts and outputs are only hashed, unless
 //! [`Import::keep_content`] is set.
 //!
-//! A turn is split at midnight UTC, and after [`CALLS_MAX`] calls. So every call counts on its own day, and every record
-//! is much shorter than a line of the ledger may be. A part that is not the last one has the tag `continues`, and its
-//! outcome is unknown.
+//! A turn is split at midnight UTC, and after [`CALLS_MAX`] calls. So every call counts on its own day, and every
+//! record is much shorter than a line of the ledger may be. A part that is not the last one has the tag `continues`,
+//! and its outcome is unknown.
 //!
 //! A turn counts as ended if the next prompt follows, if the model ended its answer, or if nothing happened for
 //! [`IDLE_MS`]. In the last case, the status is interrupted if a tool was still running. A turn that has not ended
@@ -35,9 +35,10 @@
 //! version 5, made from the id of the first new call of the execution. So if two processes import the same files, the
 //! ledger finds the duplicates.
 //!
-//! The usage of a call grows while the call runs, so the largest usage counts. If a later file has a larger usage of
-//! a call than an earlier file, [`claude_code::Copies`] finds that line before the import. A record never changes,
-//! even if a larger usage of one of its calls appears later. [`ImportCounts::larger_copies`] counts such calls.
+//! The usage of a call grows while the call runs, so the largest usage counts. A later file may repeat
+//! a call with a larger usage. [`claude_code::Copies`] looks for such lines before the import, so that the larger usage
+//! is recorded. A record never changes, even if a larger usage of one of its calls appears after the import.
+//! [`ImportCounts::larger_copies`] counts such calls.
 //!
 //! # Unknown is never zero
 //!

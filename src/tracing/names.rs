@@ -11,7 +11,7 @@ pub(super) enum Attribute {
     RunId,
     /// The operation, such as `chat`.
     Operation,
-    /// The kind of span in conventions that have no operations, such as `LLM`.
+    /// The kind of span, such as `LLM`, in conventions that have no operations.
     SpanKind,
     SkillName,
     SkillResource,

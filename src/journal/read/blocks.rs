@@ -153,9 +153,9 @@ pub(crate) struct Blocks<'j> {
     /// The file of the active segment. `None` once this segment was reached. It is also `None` if a segment was just
     /// sealed and the next segment does not exist yet.
     active: Option<Box<dyn StorageFile>>,
-    /// The error if this process may not read the active segment.
+    /// The error if this process has no permission to read the active segment.
     denied: Option<Error>,
-    /// An error for each segment reached so far that this process may not read.
+    /// An error for each segment reached so far that this process has no permission to read.
     unreadable: Vec<Error>,
     active_number: u64,
     cursor: Cursor,
@@ -262,7 +262,8 @@ impl<'j> Blocks<'j> {
         }
     }
 
-    /// Returns an error for each segment reached so far that this process may not read. Such a segment has no blocks.
+    /// Returns an error for each segment reached so far that this process has no permission to read. Such a segment has
+    /// no blocks.
     pub(crate) fn into_unreadable(self) -> Vec<Error> {
         self.unreadable
     }

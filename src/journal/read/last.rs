@@ -24,8 +24,8 @@ pub(crate) fn segments_from_last<'j>(
         // Find the segment by its number, because it may have been sealed (closed for new lines) in the meantime.
         let mut blocks = Blocks::after(storage, layout, Cursor { segment, ..Cursor::START }, u64::MAX)?;
         let block = blocks.next_block()?.filter(|block| block.segment == segment);
-        // Fail if this process may not read the segment. If the segment were skipped, an earlier segment would be
-        // mistaken for the last one.
+        // Fail if this process has no permission to read the segment. If the segment were skipped, an earlier segment
+        // would be mistaken for the last one.
         match blocks.into_unreadable().pop() {
             Some(denied) if block.is_none() => Err(denied),
             _ => Ok(block),

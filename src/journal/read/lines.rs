@@ -59,7 +59,7 @@ pub struct Lines {
     denied: Denied,
 }
 
-/// What happens at a sealed segment that this process may not read.
+/// What happens at a sealed segment that this process has no permission to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Denied {
     /// Every call fails.
@@ -134,14 +134,14 @@ impl Lines {
         Ok(count)
     }
 
-    /// Makes [`next_line`](Self::next_line) fail only once at each sealed segment that this process may not read. The
-    /// next call continues after that segment.
+    /// Makes [`next_line`](Self::next_line) fail only once at each sealed segment that this process has no permission
+    /// to read. The next call continues after that segment.
     pub(crate) fn passing_unreadable(self) -> Self {
         Self { denied: Denied::Pass, ..self }
     }
 
-    /// Returns true if the last call failed because this process may not read a segment. The next call then continues
-    /// after that segment.
+    /// Returns true if the last call failed because this process has no permission to read a segment. The next call
+    /// then continues after that segment.
     pub(crate) fn has_passed(&self) -> bool {
         self.denied == Denied::Passed
     }
@@ -275,8 +275,8 @@ impl Lines {
         self.uncounted = 0;
     }
 
-    /// If this reader skips segments that it may not read, and `error` is a missing permission, lets the next call
-    /// continue after `segment`.
+    /// If this reader skips segments that it has no permission to read, and `error` is a missing permission, lets the
+    /// next call continue after `segment`.
     fn pass(&mut self, segment: u64, error: &Error) {
         if self.denied == Denied::Pass && error.is_denied() {
             self.move_to(segment + 1);

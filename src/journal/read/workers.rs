@@ -45,8 +45,8 @@ impl Sharing {
 /// Calls `work` with each of `blocks` on several threads. Each thread has its own buffer. Calls `join` with each block
 /// and its result in order, on one thread at a time.
 ///
-/// The returned list has an error for each segment that this process may not read. `work` is not called for such a
-/// segment. At most [`AHEAD_MAX`] results per thread are in memory at once, however long the journal is.
+/// The returned list has an error for each segment that this process has no permission to read. `work` is not called
+/// for such a segment. At most [`AHEAD_MAX`] results per thread are in memory at once, however long the journal is.
 ///
 /// # Errors
 /// Returns the first error of `work` or `join`, [`ErrorKind::Io`] if a segment cannot be opened, or

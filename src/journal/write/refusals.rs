@@ -65,7 +65,7 @@ fn refuse_foreign(storage: &dyn Storage, layout: &Layout) -> Result<()> {
 pub(crate) fn sync_ancestors(storage: &dyn Storage, layout: &Layout) -> Result<()> {
     for ancestor in layout.parent().ancestors().skip(1) {
         match storage.sync_dir(ancestor) {
-            // A process that may not sync a directory has probably created nothing in it.
+            // A process without permission to sync a directory has probably created nothing in it.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
             done => done.map_err(|source| Error::io("sync the directories above the ledger", ancestor, source))?,
         }

@@ -194,7 +194,7 @@ impl<'l> Place<'l> {
         if self.storage.stat(&sealed).map_err(failed)?.is_none() {
             self.storage.create_dir(&sealed).map_err(failed)?;
         }
-        // Open the new file first. If this process may not write it, the segment does not have to be read.
+        // Open the new file first. If this process has no permission to write it, the segment does not have to be read.
         let Some(new) = NewFile::open(self.storage, self.new_path()).map_err(failed)? else { return Ok(None) };
         match self.content(segment, old) {
             Ok(Some((tie, lines, sections))) => {

@@ -442,7 +442,7 @@ impl State {
 }
 
 /// Reads the files of all detached executions, without changing them. Adds an error to `denied` for each file that this
-/// process may not read.
+/// process cannot read.
 pub(in crate::ledger) fn all(storage: &dyn Storage, layout: &Layout, denied: &mut Vec<Error>) -> Result<Vec<State>> {
     let read = |path: &Path, _: &str| State::read(Arc::from(storage.open(path, Access::Read)?));
     slots::each_file(storage, layout, ".jsonl", denied, read)

@@ -352,8 +352,8 @@ pub(in crate::ledger) fn is_alone(storage: &dyn Storage, layout: &Layout, own: U
     Ok(others.is_empty())
 }
 
-/// Reads the in-flight files of dead processes. Adds an error to `denied` for each file that this process may not
-/// examine.
+/// Reads the in-flight files of dead processes. Adds an error to `denied` for each file that this process has no
+/// permission to examine.
 pub(in crate::ledger) fn left_behind(
     storage: &dyn Storage,
     layout: &Layout,
@@ -371,8 +371,8 @@ pub(in crate::ledger) fn left_behind(
 /// `look` receives the path of the file, and its name without `end`.
 ///
 /// Skips a file that was removed in the meantime, because it was swept or its execution was completed. Adds an error to
-/// `denied` for each file that this process has no permission to read. If this process may not list the directory, adds
-/// one error for the directory.
+/// `denied` for each file that this process has no permission to read. If this process has no permission to list the
+/// directory, adds one error for the directory.
 pub(in crate::ledger) fn each_file<T>(
     storage: &dyn Storage,
     layout: &Layout,
@@ -435,7 +435,7 @@ pub(in crate::ledger) struct Begun {
 }
 
 /// Reads the in-flight files of all processes, without changing them. Adds an error to `denied` for each file that this
-/// process may not read.
+/// process cannot read.
 pub(in crate::ledger) fn all(storage: &dyn Storage, layout: &Layout, denied: &mut Vec<Error>) -> Result<Vec<Begun>> {
     each_file(storage, layout, END, denied, |path, _| {
         let file: Arc<dyn StorageFile> = Arc::from(storage.open(path, Access::Read)?);

@@ -92,7 +92,8 @@ pub(in crate::ledger) fn read(storage: &dyn Storage, layout: &Layout, stem: &str
     stored.map_err(|source| Error::io("read the spill", &path, source))
 }
 
-/// Reads the spills of all processes. Adds an error to `denied` for each spill that this process may not read.
+/// Reads the spills of all processes. Adds an error to `denied` for each spill that this process has no permission to
+/// read.
 pub(in crate::ledger) fn all(storage: &dyn Storage, layout: &Layout, denied: &mut Vec<Error>) -> Result<Stored> {
     let directory = layout.spill();
     let names = storage.list(&directory).map_err(|source| Error::io("list the spills", &directory, source));

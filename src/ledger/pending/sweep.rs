@@ -25,8 +25,8 @@ use crate::metrics::{ExecutionMetrics, Status};
 /// this function at the same time, and any of them may die during the sweep. `own` is the name of this process's own
 /// files, which are not swept. A record is appended only if its execution has no record in the ledger yet.
 ///
-/// Waits at most `deadline` for another process that sweeps. Warns about files that this process may not read, and
-/// sweeps the other files.
+/// Waits at most `deadline` for another process that sweeps. Warns about files that this process has no permission to
+/// read, and sweeps the other files.
 pub(in crate::ledger) fn sweep(
     journal: &Journal,
     known: &Arc<KnownIds>,

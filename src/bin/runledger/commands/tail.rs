@@ -24,10 +24,10 @@ use crate::term::{Table, output};
 /// If several lines have the same id, only the last one is shown. With --follow, each new line is shown.
 ///
 /// With --follow, the widths of the columns depend only on the terminal, so that all rows have the same widths. The
-/// table then has no columns for the fields of a production, and longer names are shortened on a terminal. The command
-/// looks for new executions ten times per second. If the ledger starts a new file, the command also reads that file. A
-/// line that is still being written is shown when it is complete. To end the command, press Ctrl-C. The command also
-/// ends when its output is closed, as in `| head -1`.
+/// table then leaves out the columns outcome, regen, shot and artifact, and shortens longer names on a terminal. The
+/// command looks for new executions ten times per second. If the ledger starts a new file, the command also reads that
+/// file. A line that is still being written is shown when it is complete. To end the command, press Ctrl-C. The command
+/// also ends when its output is closed, as in `| head -1`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: show what the last three executions cost
   runledger tail -n 3 --json | jq .cost_usd

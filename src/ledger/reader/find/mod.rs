@@ -131,7 +131,7 @@ impl LedgerReader {
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the disk fails, or if no record could be read because this process
-    /// may not read some segments.
+    /// cannot read some segments.
     ///
     /// ```
     /// use runledger::metrics::RunIds;
@@ -164,7 +164,7 @@ impl LedgerReader {
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the disk fails, or if no record could be read because this process
-    /// may not read some segments.
+    /// cannot read some segments.
     pub fn each_stray(
         &self,
         parents: &BTreeSet<Uuid>,

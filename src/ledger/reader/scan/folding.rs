@@ -16,7 +16,7 @@ use crate::metrics::Fields;
 /// The size of the blocks of a pass over whole segments.
 pub(in crate::ledger::reader) const BLOCK_BYTES: u64 = WHOLE.0;
 
-/// The calling thread reads the first two blocks alone. If a segment has only one block, no other thread is started.
+/// The calling thread reads the first two blocks alone. If there are fewer blocks, no other thread is started.
 const SEGMENT: Sharing = Sharing { blocks_alone: 2, threads: None };
 
 /// Adds the records of `blocks` to `so_far`. The blocks must have the size [`BLOCK_BYTES`], and come after the lines

@@ -25,8 +25,8 @@ pub(super) struct Open {
 pub(super) enum Began {
     /// In this session, which wrote a begin mark.
     Now(BeginMark),
-    /// In an earlier session, whose messages a program sends again. The ledger already has this record of the
-    /// execution.
+    /// In an earlier session. The program now sends the messages of that session again. The ledger already has this
+    /// record of the execution.
     Before(Box<ExecutionMetrics>),
 }
 
