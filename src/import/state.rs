@@ -45,8 +45,8 @@ pub struct ImportCounts {
     pub executions: u64,
     /// New calls of models.
     pub calls: u64,
-    /// Lines that repeat a call. The call can be in the same message, in a resumed or forked session, or in an
-    /// earlier import.
+    /// Lines that repeat a call. The same call was in an earlier line of the message, in the session that this session
+    /// resumes or forks, or in an earlier import.
     pub repeated_lines: u64,
     /// New calls whose number of output tokens is a lower bound, because their final usage was not written.
     pub lower_bounds: u64,
@@ -265,7 +265,7 @@ impl Import {
         self.known.contains(call)
     }
 
-    /// Returns true if the message was imported from the output of `-p --output-format stream-json`.
+    /// Returns true if the message was imported from the output of `claude -p --output-format stream-json`.
     pub(super) fn is_known_in_stream(&self, message: &str, session: &str) -> bool {
         self.known.has_streams && self.is_known(&in_stream(message, session))
     }
@@ -323,7 +323,7 @@ pub(super) fn alias(message: &str, session: &str) -> String {
     format!("{MAIN}{message}/{session}")
 }
 
-/// Returns the id that a call has in the output of `-p --output-format stream-json`.
+/// Returns the id that a call has in the output of `claude -p --output-format stream-json`.
 pub(super) fn in_stream(message: &str, session: &str) -> String {
     format!("{STREAM}{message}/{session}")
 }

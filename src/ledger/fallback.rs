@@ -295,8 +295,8 @@ impl Ledger {
         self.take_back_of(fallback, self.shared.journal.layout().active())
     }
 
-    /// Like [`take_back`](Self::take_back), but moves the records that were kept for the path `ledger`, and not those
-    /// of this ledger. Use this function if the file at `ledger` is not a ledger but belongs to another program.
+    /// Like [`take_back`](Self::take_back), but moves the records that were kept for the path `ledger` to this ledger.
+    /// Use this function if the file at `ledger` turned out to belong to another program.
     ///
     /// # Errors
     /// Like [`take_back`](Self::take_back).

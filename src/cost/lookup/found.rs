@@ -19,14 +19,15 @@ pub(in crate::cost) struct Match<'t> {
     pub(super) at_home: bool,
     /// The region of the call, if the table has no row for this region and `row` is used instead.
     pub(super) region_unpriced: Option<String>,
-    /// The routing that the name requests from OpenRouter, such as `online`.
+    /// The routing at the end of the model's name, such as `online`, which OpenRouter offers.
     pub(super) routing: Option<&'static str>,
-    /// The names of the rules that led from the name to the row.
+    /// The names of the rules that led from the model's name to the row.
     pub(super) by: Vec<&'static str>,
 }
 
 impl<'t> Match<'t> {
-    /// Returns the cost of `usage` at `at`. `call` is the variant of the call.
+    /// Returns the cost of `usage` at `at`. `call` has the properties of the call that say how it was served, such as
+    /// `region`.
     pub(in crate::cost) fn price(
         &self,
         call: &BTreeMap<String, String>,

@@ -92,7 +92,7 @@ impl Tail {
 
     /// Appends a line for each payload, but skips a payload if a line already has its key. Returns the position before
     /// the first new line, the skipped payloads, and the files that the caller must sync. The caller syncs even if all
-    /// payloads were skipped, because another process may not have synced the existing lines with their keys yet.
+    /// payloads were skipped. Another process may have written the lines that have these keys, and not synced them yet.
     ///
     /// If there is a file-size limit, the lines may need several segments. All of these segments except the last one
     /// are synced here. If this function fails, the journal normally has none of the lines. There are two exceptions:
@@ -296,8 +296,8 @@ impl Tail {
     }
 
     /// Returns true if [`close`](Self::close) may move the base to the end of the segment. The segment must have bytes
-    /// after the base. If the commit area holds all of these bytes, the bytes in the two files must be equal. If they
-    /// differ, recovery needs the area to repair the segment, so the base must not move.
+    /// after the base. If the commit area has room for all of these bytes, it must have the same bytes as the segment.
+    /// If they differ, recovery needs the area to repair the segment, so the base must not move.
     fn matches_area(&mut self) -> Result<bool> {
         if !self.active_is_still_there()? || !self.refresh_area()? {
             return Ok(false);

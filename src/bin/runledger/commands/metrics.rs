@@ -37,9 +37,9 @@ use crate::term::{Column, Table, cell, output, short};
 /// An execution failed if its outcome is FAIL, or if it has no outcome and ended with an error. A failure rate is the
 /// share of failures among the executions with a known outcome.
 ///
-/// A quality control is an execution that checks an artifact. If the execution that made the artifact neither failed
-/// nor recorded an outcome itself, it gets the outcome of the control in the table of models. If the record of the
-/// control names a model that the control did not call, the outcome counts for the named model instead. A control that
+/// A quality control is an execution that checks an artifact. In the table of models, an execution that made an
+/// artifact, did not fail and recorded no outcome gets the outcome of the control of its artifact. The record of a
+/// control can name the judged model without a call of it. The outcome then counts for that model. A control that
 /// records no outcome is counted as unknown.
 ///
 /// A type of shot has a high risk if its regenerations per shot are more than 1.5 times those of all shots. It also has

@@ -26,8 +26,8 @@ const HITS_MAX: usize = 4096;
 /// indexes.
 ///
 /// # Errors
-/// [`ErrorKind::Io`](crate::ErrorKind::Io) if the disk fails, or if no record could be read because this process may
-/// not read some segments.
+/// [`ErrorKind::Io`](crate::ErrorKind::Io) if the disk fails. Also if this process has no permission to read some
+/// segments, and the other segments have no records.
 pub(super) fn each(
     reader: &LedgerReader,
     wanted: &Wanted<'_>,

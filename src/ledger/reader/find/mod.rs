@@ -73,9 +73,9 @@ impl LedgerReader {
     /// hyphens. Like [`find`](Self::find), this call returns the last record of each execution.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the disk fails, or if no record could be read because this process
-    /// has no permission to read some segments; [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if `digits` are not 1
-    /// to 32 hex digits.
+    /// - [`ErrorKind::Io`](crate::ErrorKind::Io) if the disk fails. Also if this process has no permission to read some
+    ///   segments, and the other segments have no records.
+    /// - [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if `digits` are not 1 to 32 hex digits.
     pub fn find_prefix(&self, digits: &str, limit: usize) -> Result<FoundRecords> {
         let mut found = FoundRecords::default();
         let FoundRecords { records, has_more, .. } = &mut found;
@@ -130,8 +130,8 @@ impl LedgerReader {
     /// Returns the lines that are not records, and the segments that this process has no permission to read.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the disk fails, or if no record could be read because this process
-    /// cannot read some segments.
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the disk fails. Also if this process has no permission to read some
+    /// segments, and the other segments have no records.
     ///
     /// ```
     /// use runledger::metrics::RunIds;
@@ -163,8 +163,8 @@ impl LedgerReader {
     /// `parent_execution_id` is one of `parents`.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the disk fails, or if no record could be read because this process
-    /// cannot read some segments.
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the disk fails. Also if this process has no permission to read some
+    /// segments, and the other segments have no records.
     pub fn each_stray(
         &self,
         parents: &BTreeSet<Uuid>,
