@@ -20,8 +20,8 @@ use crate::term::{output, printable};
 /// Write a report about the ledger as one HTML file, or print it
 ///
 /// The file needs no network and no other file. It is light or dark like the reader's system, and can be printed. It
-/// has, in this order: whether the ledger is intact, the latest run passes its gate and a metric is worse than its
-/// frozen baseline; the cost over time; the most expensive skills; the latency of each skill compared with its baseline;
+/// has, in this order: whether the ledger is intact, the latest run passes its gate, a metric is worse than its frozen
+/// baseline and a limit is used up or RED; the cost over time; the most expensive skills; the latency of each skill compared with its baseline;
 /// failures by category; quotas; how many values are unknown; and the slowest and the dearest executions.
 ///
 /// The numbers are those of `verify`, `gate`, `compare`, `cost`, `baseline` and `quota`. They are also in the file as
@@ -74,7 +74,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
         if global.json {
             output::json_line(out, &report)?;
         } else {
-            text::write(&report, out)?;
+            text::write(&report, global, out)?;
         }
         return Ok(ExitCode::Yes);
     };
