@@ -27,7 +27,8 @@ use crate::limits::OwnLimits;
 /// consumed or held, YELLOW from 50 % on, and RED from 80 % on. A period ends in the time zone of its limit.
 ///
 /// The limits are the bundled ones, those that `runledger quota set` stored in `limits.json` next to the ledger, and
-/// those in the file of --limits. If several of them have a limit for the same API, the last one is used.
+/// those in the file of --limits. If several of them have a limit for the same API, the last one is used. Your own limits
+/// are shown before the bundled ones.
 ///
 /// The amounts are stored in `quota.jsonl` next to the ledger. If that file does not exist, nothing was used so far.
 /// Amounts in dollars are exact.
