@@ -184,7 +184,7 @@ fn colours_are_on_the_words_that_matter_and_only_if_asked() {
         [Color::Red, Color::Yellow, Color::Green].map(of)
     };
     let [red, yellow, green] = colors(LOOK);
-    assert!(red.contains("4 failed: Network 2, no category 1, Timeout 1") && red.contains("dead"), "{red}");
+    assert!(red.contains("3 failed (Network 2, Timeout 1)") && red.contains("dead"), "{red}");
     assert!(yellow.contains("cancelled") && yellow.contains("warning: 1 spilled"), "{yellow}");
     assert!(green.contains("success") && green.contains("alive"), "{green}");
     assert_eq!(colors(Look { is_colored: false, ..LOOK }), [""; 3]);
