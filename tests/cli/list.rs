@@ -148,7 +148,7 @@ fn a_short_id_is_unique_in_the_ledger_and_not_only_in_the_list() {
     }
     let failed = place.run(["list", "--status", "failed"]).answer(0);
     assert!(failed.ends_with(" 019c5d2a-6b00\n"), "{failed}");
-    assert_eq!(records[1].execution_id.to_string()[..13], *"019c5d2a-6b00");
+    assert_eq!(records[2].execution_id.to_string()[..13], *"019c5d2a-6b01", "the other execution");
 }
 
 #[test]

@@ -143,7 +143,8 @@ pub(crate) fn short_ids(ids: &[Uuid], global: &Global) -> Result<Vec<String>, Fa
         let digits = if sorted.len() > COMPARED_MAX {
             least.max(DIGITS_UNCOMPARED)
         } else {
-            let longer = (least + 1..32).filter(|digits| digits.is_multiple_of(4));
+            // The first 12 digits of an id of version 7 are the time, so one of them is usually enough.
+            let longer = (least + 1..32).filter(|digits| *digits <= 12 || digits.is_multiple_of(4));
             std::iter::once(least).chain(longer).find(|digits| is_alone(*id, *digits)).unwrap_or(32)
         };
         beginning(*id, digits)
