@@ -21,13 +21,13 @@ pub struct Alert {
     pub kind: AlertKind,
     /// How urgent the alert is.
     pub severity: AlertSeverity,
-    /// The names of what the alert is about, such as an API, an agent and its window, or a skill and its model. The
-    /// most general name comes first. Empty if the alert is about the ledger as a whole.
+    /// The names of what the alert is about, such as an API, an agent and its window, a skill and its model, or a
+    /// damaged file. The most general name comes first. Empty if the alert is about the ledger as a whole.
     pub subject: Vec<String>,
     /// The window of the alert. For the same kind and subject, only one alert is sent in a window.
     pub window: AlertWindow,
     /// When the cause of the alert happened. For a limit, this is the time of the line or the report that reached the
-    /// level. For an escalation, this is the time of the examination that found the problem.
+    /// level. For an escalation or damage, this is the time of the examination that found the problem.
     pub at: Timestamp,
     /// The alert as one or more sentences for people. Names from records are quoted and escaped.
     pub text: String,
@@ -53,6 +53,8 @@ pub enum AlertKind {
     ObservedYellow,
     /// A vendor reported that at least 80 % of a window is used.
     ObservedRed,
+    /// Lines cannot be read, so figures can be too low.
+    Damage,
     /// An [escalation](crate::governance::Escalation) whose reason is this trigger.
     #[serde(untagged)]
     Escalation(Trigger),
@@ -67,6 +69,7 @@ impl AlertKind {
             Self::QuotaRed => "quota_red",
             Self::ObservedYellow => "observed_yellow",
             Self::ObservedRed => "observed_red",
+            Self::Damage => "damage",
             Self::Escalation(trigger) => trigger.name(),
         }
     }
@@ -91,7 +94,7 @@ impl fmt::Display for AlertKind {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum AlertSeverity {
-    /// Somebody must look at the cause: an escalation, the warning of a budget, or the level YELLOW.
+    /// Somebody must look at the cause: an escalation, damage, the warning of a budget, or the level YELLOW.
     Warning,
     /// Calls fail, or will fail soon: the end of a budget, or the level RED.
     Critical,
@@ -231,6 +234,7 @@ mod tests {
             AlertKind::QuotaRed,
             AlertKind::ObservedYellow,
             AlertKind::ObservedRed,
+            AlertKind::Damage,
         ];
         for kind in kinds.into_iter().chain(Trigger::ALL.map(AlertKind::Escalation)) {
             let alert = alert(kind, &["a"], 14);

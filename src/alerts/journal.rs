@@ -23,7 +23,7 @@ const LATE_MS: i64 = 24 * 60 * 60 * 1000;
 /// The journal of the alerts of one ledger, in the ledger's internal directory. Only one process can use it at a time.
 ///
 /// An alert is due if it has to be delivered. For each alert, at most one line says that the alert is due, and at most
-/// one line says that the alert was sent or has failed.
+/// one line says that the alert was sent. A failed alert can become due [again](Self::retry_failed).
 ///
 /// ```
 /// # let directory = tempfile::tempdir()?;
@@ -48,6 +48,8 @@ pub struct AlertJournal {
     known: HashSet<Uuid>,
     /// The alerts that still have to be delivered. The key is the number of the line that made the alert due.
     pending: BTreeMap<u64, PendingAlert>,
+    /// The alerts that have failed, with the same keys.
+    failed: BTreeMap<u64, PendingAlert>,
     _lock: Locked,
 }
 
@@ -115,8 +117,8 @@ impl AlertJournal {
         })?;
         let warn = Arc::clone(&options.warn);
         let journal = Journal::open(&path, options)?;
-        let (known, pending) = (HashSet::new(), BTreeMap::new());
-        let mut alerts = Self { journal, began: now, known, pending, _lock: lock };
+        let (known, pending, failed) = (HashSet::new(), BTreeMap::new(), BTreeMap::new());
+        let mut alerts = Self { journal, began: now, known, pending, failed, _lock: lock };
         let mut lines = alerts.journal.lines();
         let mut is_new = true;
         while let Some(found) = lines.next_line()? {
@@ -162,6 +164,18 @@ impl AlertJournal {
             }
         }
         Ok(added)
+    }
+
+    /// Makes each alert that has failed due again, if its window has not ended at `now`. Returns the number of these
+    /// alerts. Their attempts are counted from 0 again.
+    ///
+    /// # Errors
+    /// The errors of [`Journal::append`].
+    pub fn retry_failed(&mut self, now: Timestamp) -> Result<usize> {
+        let open = self.failed.values().filter(|failed| failed.alert.is_open_after(now));
+        let ids: Vec<Uuid> = open.map(|failed| failed.alert.id).collect();
+        ids.iter().try_for_each(|id| self.append(now, Step::Again { id: *id }))?;
+        Ok(ids.len())
     }
 
     /// Returns an alert whose next attempt [is due](PendingAlert::is_due) at `now`. If several alerts are due, returns
@@ -233,9 +247,19 @@ impl AlertJournal {
                     (pending.attempts, pending.next_at, pending.since) = (attempt, next_at, at);
                 }
             }
-            Step::Sent { id, .. } | Step::Failed { id, .. } => {
-                self.pending.retain(|_, pending| pending.alert.id != id);
+            Step::Sent { id, .. } => _ = take(&mut self.pending, id),
+            Step::Failed { id, .. } => self.failed.extend(take(&mut self.pending, id)),
+            Step::Again { id } => {
+                let failed = take(&mut self.failed, id);
+                let again = |failed| PendingAlert { attempts: 0, next_at: at, since: at, ..failed };
+                self.pending.extend(failed.map(|(seq, failed)| (seq, again(failed))));
             }
         }
     }
+}
+
+/// Removes and returns the alert with this id.
+fn take(alerts: &mut BTreeMap<u64, PendingAlert>, id: Uuid) -> Option<(u64, PendingAlert)> {
+    let seq = *alerts.iter().find(|(_, one)| one.alert.id == id)?.0;
+    alerts.remove_entry(&seq)
 }

@@ -8,13 +8,14 @@ use crate::governance::{AlertLevel, AlertsPolicy, BudgetPoint};
 use crate::metrics::shortened;
 use crate::quota::{LimitUse, Period, Unit};
 
-/// Returns the alerts that one line of the quota's journal causes. `used` says what the line added to a window of a
+/// Returns the alert that one line of the quota's journal causes. `used` says what the line added to a window of a
 /// limit. `ledger` is the ledger's id.
 ///
-/// A line causes an alert if the window first reaches a level of the quota with this line. If the line reaches both
-/// levels, only the alert for the higher level is returned. If the limit is enforced or in US dollars, the same applies
-/// to its warning and its end. So at most two alerts are returned.
-pub fn of_limit(policy: &AlertsPolicy, ledger: Uuid, used: &LimitUse<'_>) -> Vec<Alert> {
+/// A line causes an alert if the window first reaches a level of the quota with this line. If the limit is enforced or
+/// in US dollars, its warning and its end count as levels too. If the line reaches several levels, the alert is about
+/// the most serious one, and its text also names the other one. The order, from the most serious level on, is: the end
+/// of a budget, RED, the warning of a budget, and YELLOW.
+pub fn of_limit(policy: &AlertsPolicy, ledger: Uuid, used: &LimitUse<'_>) -> Option<Alert> {
     let limit = used.limit;
     let reached = |level: AlertLevel| policy.quotas.contains(&level) && used.first_reaches(level.percent());
     let level = [(AlertLevel::Red, AlertKind::QuotaRed), (AlertLevel::Yellow, AlertKind::QuotaYellow)];
@@ -28,13 +29,24 @@ pub fn of_limit(policy: &AlertsPolicy, ledger: Uuid, used: &LimitUse<'_>) -> Vec
             kinds.push((AlertKind::BudgetWarning, format!("has reached its warning at {percent} %")));
         }
     }
-    kinds.into_iter().map(|(kind, what)| of_kind(ledger, used, kind, &what)).collect()
+    kinds.sort_by_key(|(kind, _)| seriousness(*kind));
+    let what = kinds.iter().map(|(_, what)| what.as_str()).rev().collect::<Vec<_>>().join(" and ");
+    kinds.last().map(|(kind, _)| of_kind(ledger, used, *kind, &what))
+}
+
+fn seriousness(kind: AlertKind) -> u8 {
+    match kind {
+        AlertKind::BudgetEnd => 3,
+        AlertKind::QuotaRed => 2,
+        AlertKind::BudgetWarning => 1,
+        _ => 0,
+    }
 }
 
 fn of_kind(ledger: Uuid, used: &LimitUse<'_>, kind: AlertKind, what: &str) -> Alert {
     let limit = used.limit;
     let (consumed, most, unit, percent) = (used.consumed, used.most(), limit.unit, used.percent());
-    let name = if matches!(kind, AlertKind::BudgetWarning | AlertKind::BudgetEnd) { "budget" } else { "quota" };
+    let name = if limit.enforce || limit.unit == Unit::Usd { "budget" } else { "quota" };
     let span = match (limit.period, used.end) {
         (Period::Total, _) => "in total".to_owned(),
         (_, Some(end)) => format!("in the window that ends at {}", limit.zone.text(end)),

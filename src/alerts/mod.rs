@@ -1,9 +1,10 @@
 //! Alerts: reports of limits and problems that somebody must hear about immediately. For each kind, subject and window,
-//! one alert is sent. The window is the period of a limit, the window that a vendor reported, or a week.
+//! one alert is sent. The window is the period of a limit, the window that a vendor reported, or a week. If one use of
+//! a limit reaches several levels, one alert is sent, for the most serious one.
 //!
 //! - An [`Alert`] is made from an [`Escalation`](crate::governance::Escalation), from the use of a limit
 //!   ([`LimitUse`](crate::quota::LimitUse)), or from what a vendor reported
-//!   ([`ObservedWindow`](crate::quota::ObservedWindow)). Its id is computed from its kind, its subject and its window.
+//!   ([`ObservedWindow`](crate::quota::ObservedWindow)), or from lines that cannot be read. Its id is computed from its kind, its subject and its window.
 //! - An [`AlertJournal`] stores which alerts are due, which were sent, and when an alert is tried again.
 //!
 //! This module sends nothing and reads no clock. `runledger watch` uses this module, and delivers the alerts.
@@ -17,6 +18,7 @@
 //! receiver ignores an alert whose id it already knows, it acts on each alert exactly once.
 
 mod alert;
+mod damage;
 mod journal;
 mod limits;
 mod observed;
@@ -25,6 +27,7 @@ mod problems;
 mod record;
 
 pub use alert::{Alert, AlertKind, AlertSeverity, AlertWindow};
+pub use damage::of_damage;
 pub use journal::{AlertJournal, Delivery, PendingAlert};
 pub use limits::of_limit;
 pub use observed::ObservedAlerts;

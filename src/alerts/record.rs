@@ -25,8 +25,10 @@ pub(super) enum Step {
     Retry { id: Uuid, attempt: u64, next_at: Timestamp, why: String },
     /// The alert was delivered.
     Sent { id: Uuid, attempts: u64 },
-    /// The alert was not delivered, and is not tried again.
+    /// The alert was not delivered, and is not tried again unless it becomes due again.
     Failed { id: Uuid, attempts: u64, why: String },
+    /// The alert has failed, and has to be delivered again, because watching was started again.
+    Again { id: Uuid },
 }
 
 impl Entry {

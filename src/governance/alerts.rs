@@ -28,6 +28,9 @@ pub struct AlertsPolicy {
     pub quotas: Vec<AlertLevel>,
     /// The levels at which an alert is sent for the windows that vendors report. The default is both levels.
     pub observed: Vec<AlertLevel>,
+    /// True if an alert is sent when lines of the ledger, of the quota's journal or of the reports of vendors cannot be
+    /// read. Such an alert is sent once a week for each of these files. The default is true.
+    pub damage: bool,
     /// A program and its arguments. The program is run once for each alert, with the alert as JSON on its stdin. The
     /// alert counts as delivered if the program exits with 0. The default is empty, which means no program.
     pub command: Vec<String>,
@@ -102,6 +105,7 @@ impl Default for AlertsPolicy {
             budgets: vec![BudgetPoint::Warning, BudgetPoint::End],
             quotas: levels.clone(),
             observed: levels,
+            damage: true,
             command: Vec::new(),
             webhook: None,
             timeout_s: 10,

@@ -173,7 +173,8 @@ impl QuotaReplay {
         }
     }
 
-    /// Returns the lines that were not counted, because they are damaged.
+    /// Returns the lines that were not counted, because they are damaged, or are not events of a quota that this
+    /// version can read.
     pub fn skipped(&self) -> &Skipped {
         &self.skipped
     }
@@ -187,8 +188,6 @@ impl QuotaReplay {
     /// # Errors
     /// - [`ErrorKind::Io`] if the journal cannot be read.
     /// - [`ErrorKind::Unsuitable`] if the path is a directory, a symbolic link, a FIFO or a device.
-    /// - [`ErrorKind::Malformed`], with the line's number, if a line is not an event of a quota that this version can
-    ///   read.
     pub fn read_on(&mut self, mut used: impl FnMut(&LimitUse<'_>)) -> Result<()> {
         if self.lines.is_none() {
             self.begin()?;
@@ -234,11 +233,18 @@ impl QuotaReplay {
             self.skipped.add(malformed().detail(what));
             return Ok(Step::Counted);
         };
-        let event = serde_json::from_slice::<event::Line<'_>>(found.bytes);
-        let event = event.map_err(|error| malformed().of_line(found.bytes, &error))?;
+        let event = serde_json::from_slice::<event::Line<'_>>(found.bytes)
+            .map_err(|error| malformed().of_line(found.bytes, &error));
         if trailer.link.seq > self.link.seq {
             self.link = trailer.link;
         }
+        let event = match event {
+            Ok(event) => event,
+            Err(error) => {
+                self.skipped.add(error);
+                return Ok(Step::Counted);
+            }
+        };
         for tally in self.tallies.iter_mut().filter(|tally| tally.is_of(&event)) {
             tally.add(&event, used);
         }

@@ -87,6 +87,8 @@ pub struct CostOverTime {
     pub lower_bounds: u64,
     /// The series with the highest costs, the highest first.
     pub series: Vec<CostSeries>,
+    /// True if the cost that is in none of the `series` includes a lower bound.
+    pub others_are_bounds: bool,
     /// The bars in chronological order, without gaps.
     pub slices: Vec<TimeSlice>,
     /// The number of earlier bars that are left out. `cost` includes them.
@@ -101,6 +103,8 @@ pub struct CostSeries {
     pub name: Option<String>,
     /// The known cost in US dollars, or `None` if no cost is known.
     pub cost: Option<Usd>,
+    /// The number of executions of the series whose cost is a lower bound.
+    pub lower_bounds: u64,
 }
 
 /// A bar, which is a day, a week or a month.
@@ -134,6 +138,8 @@ pub struct SkillCosts {
     pub others: u64,
     /// The known cost of the other skills together. `None` if this cost is 0 or unknown.
     pub others_cost: Option<Usd>,
+    /// The number of executions that belong to the other skills and whose cost is a lower bound.
+    pub others_lower_bounds: u64,
     /// The number of executions that belong to the other skills and whose cost is unknown.
     pub others_unpriced: u64,
 }
@@ -204,6 +210,11 @@ pub fn costs<Z>(report: &Report<Z>, by: StackBy, skills: &Baselines) -> (CostOve
     let totals = report.totals();
     let mut parts: Vec<_> = by_part.into_iter().filter(|(_, sum)| sum.cost > Some(Usd::ZERO)).collect();
     parts.sort_by_key(|(_, sum)| Reverse(sum.cost));
+    let others_are_bounds = match by {
+        // The report has no sums of skills that cannot be among the most expensive ones, but the total includes them.
+        StackBy::Skill => totals.lower_bounds > parts.iter().take(SERIES_MAX).map(|(_, sum)| sum.lower_bounds).sum(),
+        StackBy::Model => parts.iter().skip(SERIES_MAX).any(|(_, sum)| sum.lower_bounds > 0),
+    };
     parts.truncate(SERIES_MAX);
     let cost = CostOverTime {
         by,
@@ -215,7 +226,11 @@ pub fn costs<Z>(report: &Report<Z>, by: StackBy, skills: &Baselines) -> (CostOve
         at_standard: totals.at_standard,
         at_standard_cost: totals.at_standard_cost,
         lower_bounds: totals.lower_bounds,
-        series: parts.iter().map(|(part, sum)| CostSeries { name: part.map(name), cost: sum.cost }).collect(),
+        series: parts
+            .iter()
+            .map(|(part, sum)| CostSeries { name: part.map(name), cost: sum.cost, lower_bounds: sum.lower_bounds })
+            .collect(),
+        others_are_bounds,
         slices: slices.iter().map(|(start, group)| slice(start, *group, by, &parts)).collect(),
         slices_left_out: left_out as u64,
     };
@@ -238,6 +253,7 @@ pub fn costs<Z>(report: &Report<Z>, by: StackBy, skills: &Baselines) -> (CostOve
     let skills = SkillCosts {
         others: (skills.iter().count() as u64).saturating_sub(rows.len() as u64),
         others_cost: rest(totals.cost, rows.iter().map(|row| row.cost)).filter(|cost| *cost != Usd::ZERO),
+        others_lower_bounds: totals.lower_bounds.saturating_sub(rows.iter().map(|row| row.lower_bounds).sum()),
         others_unpriced: totals.unpriced.saturating_sub(rows.iter().map(|row| row.unpriced).sum()),
         rows,
     };

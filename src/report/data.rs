@@ -1,6 +1,10 @@
 //! The data of a report.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
 use serde::Serialize;
+use uuid::Uuid;
 
 use super::costs::{CostOverTime, SkillCosts, range};
 use super::latency::Latencies;
@@ -9,13 +13,13 @@ use super::numbers::{count, noun};
 use super::observed::{ExecutionRow, Failures, Observations};
 use crate::baseline::{Baseline, Baselines, Comparison, Metric, Verdict};
 use crate::governance::{GateReason, GateReport, GateVerdict, NotJudged};
-use crate::metrics::Timestamp;
+use crate::metrics::{ExecutionMetrics, Status, Timestamp};
 use crate::quota::{Amount, QuotaStatus, WarningLevel};
 
 /// The largest number of characters of a reason or a fault.
 const TEXT_CHARS_MAX: usize = 300;
-/// A report lists at most this many faults, and at most this many reasons of the gate.
-const LISTED_MAX: usize = 8;
+/// A report lists at most this many faults, reasons of the gate, and quotas in a verdict.
+pub(super) const LISTED_MAX: usize = 8;
 /// The largest number of quotas.
 const QUOTAS_MAX: usize = 20;
 /// The largest number of metrics that are listed as worse.
@@ -53,7 +57,7 @@ pub struct LedgerReport {
     pub skills: SkillCosts,
     /// The latency of skills, now and in the frozen baselines.
     pub latency: Latencies,
-    /// The executions that failed.
+    /// The executions that failed or were cancelled.
     pub failures: Failures,
     /// The quotas that are in use.
     pub quotas: Vec<QuotaBar>,
@@ -62,6 +66,10 @@ pub struct LedgerReport {
     /// The number of quotas in use that are left out because the list is full. The listed quotas have used larger
     /// shares of their limits.
     pub quotas_left_out: u64,
+    /// The number of quotas that are used up, whether or not they are listed.
+    pub quotas_used_up: u64,
+    /// The number of other quotas with the level RED, whether or not they are listed.
+    pub quotas_red: u64,
     /// The number of unknown values of each figure.
     pub unknown: Vec<UnknownCount>,
     /// The executions with the highest latencies.
@@ -117,6 +125,8 @@ impl LedgerReport {
             quotas: Vec::new(),
             quotas_unused: 0,
             quotas_left_out: 0,
+            quotas_used_up: 0,
+            quotas_red: 0,
             unknown,
             slowest: observed.slowest(),
             dearest: observed.dearest(),
@@ -129,16 +139,45 @@ impl LedgerReport {
         self.latency = Latencies::new(skills, Some(comparison));
     }
 
+    /// Adds to each listed execution what only its whole record says. `find` returns the record of an execution, or
+    /// `None` if the record is no longer in the ledger. It is called at most once for each listed execution.
+    ///
+    /// # Errors
+    /// The first error of `find`.
+    pub fn look_up<E>(
+        &mut self,
+        mut find: impl FnMut(Uuid) -> std::result::Result<Option<ExecutionMetrics>, E>,
+    ) -> std::result::Result<(), E> {
+        let mut known: BTreeMap<Uuid, (Option<Status>, bool)> = BTreeMap::new();
+        for row in self.slowest.iter_mut().chain(&mut self.dearest) {
+            let of_record = match known.entry(row.execution_id) {
+                Entry::Occupied(found) => found.into_mut(),
+                Entry::Vacant(place) => {
+                    let record = find(row.execution_id)?;
+                    let is_bound = record.as_ref().is_some_and(ExecutionMetrics::is_lower_bound);
+                    // A status that this version does not know can be any text.
+                    let is_known = |status: &Status| Status::KNOWN.contains(&status.as_str());
+                    place.insert((record.and_then(|record| record.status).filter(is_known), is_bound))
+                }
+            };
+            (row.status, row.is_lower_bound) = of_record.clone();
+        }
+        Ok(())
+    }
+
     /// Adds the quotas. Lists the quotas that have used the largest shares of their limits, and counts all other
     /// quotas.
     pub fn add_quotas(&mut self, mut quotas: Vec<QuotaBar>) {
         let all = quotas.len();
         quotas.retain(|quota| quota.is_used);
         let used = quotas.len();
+        let red = quotas.iter().filter(|quota| quota.is_red()).count();
+        let used_up = quotas.iter().filter(|quota| quota.is_used_up).count();
         quotas.sort_by(|one, other| other.pct_used.total_cmp(&one.pct_used).then_with(|| one.name.cmp(&other.name)));
         quotas.truncate(QUOTAS_MAX);
         self.quotas_unused = (all - used) as u64;
         self.quotas_left_out = (used - quotas.len()) as u64;
+        (self.quotas_used_up, self.quotas_red) = (used_up as u64, (red - used_up) as u64);
         for quota in &quotas {
             let figure = format!("amount of calls of {}", quota.name);
             // The number of calls with a known amount is not stored.
@@ -351,6 +390,16 @@ pub struct QuotaBar {
     /// True if an amount is used or reserved.
     #[serde(skip)]
     pub(super) is_used: bool,
+    /// True if the used amount is at least the limit.
+    #[serde(skip)]
+    pub(super) is_used_up: bool,
+}
+
+impl QuotaBar {
+    /// Returns true if at least 80 % is used or held.
+    pub(super) fn is_red(&self) -> bool {
+        self.level == WarningLevel::Red
+    }
 }
 
 impl<A: Amount> From<&QuotaStatus<A>> for QuotaBar {
@@ -372,6 +421,7 @@ impl<A: Amount> From<&QuotaStatus<A>> for QuotaBar {
             is_used: status.remaining != status.limit
                 || status.pct_used > 0.0
                 || status.unknown + status.assumed + status.unknown_held > 0,
+            is_used_up: status.has_reached(100),
         }
     }
 }

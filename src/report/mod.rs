@@ -15,6 +15,7 @@
 
 mod costs;
 mod data;
+mod findings;
 pub mod html;
 mod latency;
 mod names;
@@ -26,6 +27,6 @@ pub use costs::{CostOverTime, CostSeries, SkillCosts, SkillRow, StackBy, TimeSli
 pub use data::{
     ComparisonSummary, GateSummary, Integrity, LedgerReport, QuotaBar, ReportedPeriod, UnknownCount, WorseMetric,
 };
+pub use findings::{Finding, Tone};
 pub use latency::{Latencies, LatencyRow};
 pub use observed::{ExecutionRow, Failures, Observations};
-pub use sentences::{Finding, Tone};

@@ -35,6 +35,26 @@ pub(super) fn usd(amount: Usd) -> String {
     format!("{sign}{whole}.{:0width$}", units % 10u128.pow(decimals), width = decimals as usize)
 }
 
+/// Like [`usd`], but puts `≥` before an amount that is only a lower bound.
+pub(super) fn bounded(amount: Usd, is_lower_bound: bool) -> String {
+    let text = usd(amount);
+    match text.strip_prefix('<') {
+        _ if !is_lower_bound => text,
+        // The form <0.0001 is used for an amount between 0 and 0.0001, so the amount is certainly above 0.
+        Some(_) => ">0".to_owned(),
+        None => format!("≥{}", text.trim_start_matches('>')),
+    }
+}
+
+/// Like [`bounded`], but in words, such as `at least 1.50 USD`.
+pub(super) fn in_words(amount: Usd, is_lower_bound: bool) -> String {
+    match bounded(amount, is_lower_bound).strip_prefix(['≥', '>']) {
+        Some("0") => "more than 0 USD".to_owned(),
+        Some(least) if is_lower_bound => format!("at least {least} USD"),
+        _ => format!("{} USD", usd(amount)),
+    }
+}
+
 /// Returns a mean amount without its unit. It has four significant digits, or two decimals from 100 US dollars on.
 pub(super) fn mean_usd(amount: f64) -> String {
     let places = if amount == 0.0 { 4 } else { (3 - amount.abs().log10().floor() as i32).clamp(2, 15) };
@@ -74,6 +94,11 @@ pub(super) fn noun<'t>(count: u64, one: &'t str, many: &'t str) -> &'t str {
     if count == 1 { one } else { many }
 }
 
+/// Returns the count with `one` if the count is 1, and with `many` otherwise.
+pub(super) fn are(number: u64, one: &str, many: &str) -> String {
+    format!("{} {}", count(number), noun(number, one, many))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,6 +117,22 @@ mod tests {
         ] {
             assert_eq!(usd(amount.parse().unwrap()), text, "{amount}");
         }
+    }
+
+    #[test]
+    fn a_lower_bound_is_marked() {
+        let marked = ["0", "0.00000001", "-0.00000001", "1.5"].map(|amount| bounded(amount.parse().unwrap(), true));
+        assert_eq!(marked, ["≥0.0000", ">0", "≥-0.0001", "≥1.50"]);
+        assert_eq!(bounded("0.00000001".parse().unwrap(), false), "<0.0001");
+        let words = ["0", "0.00000001", "-0.00000001", "1.5"];
+        assert_eq!(
+            words.map(|amount| in_words(amount.parse().unwrap(), true)),
+            ["at least 0.0000 USD", "more than 0 USD", "at least -0.0001 USD", "at least 1.50 USD"]
+        );
+        assert_eq!(
+            words.map(|amount| in_words(amount.parse().unwrap(), false)),
+            ["0.0000 USD", "<0.0001 USD", ">-0.0001 USD", "1.50 USD"]
+        );
     }
 
     #[test]

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::names::name;
 use crate::baseline::{Accumulator, Baseline, BaselineBy, Baselines};
-use crate::metrics::{ErrorCategory, Fields, Timestamp, Usd};
+use crate::metrics::{ErrorCategory, Fields, Status, Timestamp, Usd};
 
 /// The number of executions in each of the two lists, the slowest and the dearest executions.
 const LISTED: usize = 10;
@@ -16,11 +16,12 @@ const LISTED: usize = 10;
 /// known costs, the second for the skills with the most unknown costs.
 const CANDIDATES: [usize; 2] = [60, 20];
 
-/// The executions that failed, by the category of their error.
+/// The executions that failed or were cancelled, by the category of their error. A success rate counts both as failures
+/// too.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Failures {
-    /// The number of executions that failed.
+    /// The number of executions that failed or were cancelled.
     pub failed: u64,
     /// The number of executions whose outcome is known.
     pub known: u64,
@@ -45,8 +46,25 @@ pub struct ExecutionRow {
     pub latency_ms: Option<u64>,
     /// The cost of the execution, or `None` if the cost is unknown.
     pub cost_usd: Option<Usd>,
-    /// Whether the execution succeeded, or `None` if the outcome is unknown.
+    /// Whether the execution succeeded, or `None` if the outcome is unknown. False for a cancelled execution.
     pub succeeded: Option<bool>,
+    /// How the execution ended. `None` if its record was not [looked up](super::LedgerReport::look_up), or if the
+    /// record has no status.
+    pub status: Option<Status>,
+    /// True if `cost_usd` is only a lower bound. False if the record was not looked up.
+    pub is_lower_bound: bool,
+}
+
+impl ExecutionRow {
+    /// Returns how the execution ended as a word, such as `success`, `failed` or `cancelled`. Returns `None` if the
+    /// outcome is unknown.
+    pub fn outcome(&self) -> Option<&str> {
+        let succeeded = self.succeeded?;
+        let word = if succeeded { "success" } else { "failed" };
+        // A status that contradicts the outcome is not shown.
+        let status = self.status.as_ref().filter(|status| status.succeeded() == Some(succeeded));
+        Some(status.map_or(word, Status::as_str))
+    }
 }
 
 /// Collects what the executions of a period show, except for the sums of costs. Executions can be added in any order,
@@ -56,9 +74,9 @@ pub struct ExecutionRow {
 /// use runledger::metrics::Fields;
 /// use runledger::report::Observations;
 ///
-/// let line = r#"{"execution_id":"00000000-0000-0000-0000-000000000001","skill_name":"draw","skill_version":"1.0.0","timestamp_start":"2026-02-14T14:23:00Z","execution_failed":true,"error_category":"Network"}"#;
-/// let mut observed = Observations::default();
-/// observed.add(&Fields::from_line(line.as_bytes())?);
+/// let line =
+/// r#"{"execution_id":"00000000-0000-0000-0000-000000000001","skill_name":"draw","skill_version":"1.0.0","timestamp_start":"2026-02-14T14:23:00Z","execution_failed":true,"error_category":"Network"}"#;
+/// let mut observed = Observations::default(); observed.add(&Fields::from_line(line.as_bytes())?);
 /// assert_eq!(observed.failures().categories, [(Some("Network".to_owned()), 1)]);
 /// # Ok::<(), runledger::Error>(())
 /// ```
@@ -213,5 +231,14 @@ fn join<V: Ord>(all: &mut BTreeSet<(Reverse<V>, Listed)>, others: BTreeSet<(Reve
 
 fn row((start, execution_id, seen): &Listed) -> ExecutionRow {
     let Seen { skill, latency_ms, cost_usd, succeeded } = seen.clone();
-    ExecutionRow { execution_id: *execution_id, skill, start: *start, latency_ms, cost_usd, succeeded }
+    ExecutionRow {
+        execution_id: *execution_id,
+        skill,
+        start: *start,
+        latency_ms,
+        cost_usd,
+        succeeded,
+        status: None,
+        is_lower_bound: false,
+    }
 }

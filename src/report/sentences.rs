@@ -1,51 +1,7 @@
 //! The sentences of a report, which the page and the text share.
 
-use super::data::{ComparisonSummary, GateSummary, Integrity, LedgerReport};
-use super::numbers::{count, duration, mean_usd, minute, noun, percent, usd};
-use crate::governance::{GateVerdict, NotJudged};
-
-/// The tone of a verdict, which says how serious it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Tone {
-    /// Everything is as it should be.
-    Good,
-    /// Someone should look.
-    Warning,
-    /// Something is wrong.
-    Bad,
-    /// The question could not be answered.
-    Unknown,
-}
-
-impl Tone {
-    /// Returns the word for this tone: `ok`, `look`, `bad` or `unknown`.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Good => "ok",
-            Self::Warning => "look",
-            Self::Bad => "bad",
-            Self::Unknown => "unknown",
-        }
-    }
-}
-
-/// A verdict in plain words.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Finding {
-    /// The tone, which says how serious the verdict is.
-    pub tone: Tone,
-    /// The verdict, in a sentence or two.
-    pub text: String,
-    /// Further lines, such as the faults that were found.
-    pub details: Vec<String>,
-}
-
-impl Finding {
-    fn new(tone: Tone, text: String) -> Self {
-        Self { tone, text, details: Vec::new() }
-    }
-}
+use super::data::LedgerReport;
+use super::numbers::{are, bounded, count, duration, in_words, minute, noun, percent, usd};
 
 impl LedgerReport {
     /// The number of newest records in which the report looks for the latest run.
@@ -89,75 +45,6 @@ impl LedgerReport {
         }
     }
 
-    /// Returns the title of the section with the verdicts.
-    pub fn verdict_title(&self) -> String {
-        let findings = self.findings();
-        let count_of = |tone| findings.iter().filter(|finding| finding.tone == tone).count() as u64;
-        match [Tone::Bad, Tone::Warning, Tone::Good].map(count_of) {
-            [0, 0, 0] => "Nothing could be checked.".to_owned(),
-            [0, 0, _] => "No check found a problem.".to_owned(),
-            [0, ..] => "Someone should look at this ledger.".to_owned(),
-            [1, ..] => "One check found a problem.".to_owned(),
-            [bad, ..] => format!("{bad} checks found a problem."),
-        }
-    }
-
-    /// Returns the verdicts. The first one says whether the ledger is damaged.
-    pub fn findings(&self) -> Vec<Finding> {
-        let mut findings = vec![integrity(&self.integrity)];
-        if self.malformed_lines > 0 {
-            let text = format!(
-                "{} The figures below do not include such lines.",
-                are(
-                    self.malformed_lines,
-                    "line of the ledger is not a record.",
-                    "lines of the ledger are not records."
-                )
-            );
-            findings.push(Finding::new(Tone::Bad, text));
-        }
-        if let Some(last) = self.period.last.filter(|last| *last > self.generated_at) {
-            let text = format!(
-                "An execution began or ended at {}, after this report was made at {}. A clock was wrong, so days and \
-                 latencies can be wrong too.",
-                minute(last),
-                minute(self.generated_at)
-            );
-            findings.push(Finding::new(Tone::Warning, text));
-        }
-        findings.push(self.gate.as_ref().map_or_else(|| Finding::new(Tone::Unknown, self.without_gate()), gate));
-        findings.push(self.comparison.as_ref().map_or_else(
-            || {
-                let text =
-                    "Nothing was compared, because no baseline is frozen. `runledger baseline freeze` freezes one.";
-                Finding::new(Tone::Unknown, text.to_owned())
-            },
-            comparison,
-        ));
-        if self.spilled > 0 {
-            let text = format!(
-                "{} in the ledger yet, and not in the figures below. The next append moves spilled records to the ledger.",
-                are(self.spilled, "record is not", "records are not")
-            );
-            findings.push(Finding::new(Tone::Warning, text));
-        }
-        if self.in_flight > 0 {
-            let text = format!(
-                "{} in flight, and not in the figures below. `runledger open` lists them.",
-                are(self.in_flight, "execution is", "executions are")
-            );
-            findings.push(Finding::new(Tone::Unknown, text));
-        }
-        findings
-    }
-
-    fn without_gate(&self) -> String {
-        if matches!(self.integrity, Integrity::NotVerified { .. }) {
-            return "The gate has judged no run, because the ledger could not be verified.".to_owned();
-        }
-        format!("The gate has judged no run: none of the last {} records has a run_id.", count(Self::RUN_SOUGHT_MAX))
-    }
-
     /// Returns the title of the chart of the cost over time.
     pub fn cost_title(&self) -> String {
         let cost = &self.cost;
@@ -173,8 +60,7 @@ impl LedgerReport {
             let name = first.name.as_deref().unwrap_or("an unknown model");
             Some(format!(" {} of this cost is for {name}.", percent(share)))
         });
-        let least = if cost.lower_bounds > 0 { "at least " } else { "" };
-        format!("Executions cost {least}{} USD.{}", usd(total), first.unwrap_or_default())
+        format!("Executions cost {}.{}", in_words(total, cost.lower_bounds > 0), first.unwrap_or_default())
     }
 
     /// Returns a note that says what the chart of the cost over time counts.
@@ -232,7 +118,7 @@ impl LedgerReport {
                 format!(
                     "{} {} USD together{unknown}.",
                     are(skills.others, "other skill cost", "other skills cost"),
-                    usd(cost)
+                    bounded(cost, skills.others_lower_bounds > 0)
                 )
             }
             None => format!("{} no known cost{unknown}.", are(skills.others, "other skill has", "other skills have")),
@@ -290,7 +176,7 @@ impl LedgerReport {
             return "The outcome of every execution is unknown.".to_owned();
         }
         if failures.failed == 0 {
-            return format!("None of {} with a known outcome failed.", executions(failures.known));
+            return format!("None of {} with a known outcome failed or was cancelled.", executions(failures.known));
         }
         let most = match failures.categories.first() {
             Some((Some(category), _)) if category != "other categories" => {
@@ -301,7 +187,8 @@ impl LedgerReport {
         };
         let rate = failures.failed as f64 / failures.known as f64;
         let failed = count(failures.failed);
-        format!("{failed} of {} failed ({}){most}.", executions(failures.known), percent(rate))
+        let verb = noun(failures.failed, "failed or was cancelled", "failed or were cancelled");
+        format!("{failed} of {} {verb} ({}){most}.", executions(failures.known), percent(rate))
     }
 
     /// Returns a note on the executions that the failures do not include.
@@ -351,8 +238,12 @@ impl LedgerReport {
 
     /// Returns a note on the lists of executions.
     pub fn executions_note(&self) -> String {
-        let bounds = if self.cost.lower_bounds > 0 { ", and whether its cost is a lower bound" } else { "" };
-        format!("`runledger show ID` shows an execution{bounds}.")
+        let bounds = if self.slowest.iter().chain(&self.dearest).any(|row| row.is_lower_bound) {
+            " `≥` marks a cost that is a lower bound, because the final usage of a call was not reported."
+        } else {
+            ""
+        };
+        format!("`runledger show ID` shows an execution.{bounds}")
     }
 
     /// Returns the title of the list of the slowest executions.
@@ -366,132 +257,16 @@ impl LedgerReport {
     /// Returns the title of the list of the dearest executions.
     pub fn dearest_title(&self) -> String {
         match self.dearest.first().and_then(|dearest| Some((dearest, dearest.cost_usd?))) {
-            Some((dearest, cost)) => format!("The dearest execution ({}) cost {} USD.", dearest.skill, usd(cost)),
+            Some((dearest, cost)) => {
+                format!("The dearest execution ({}) cost {}.", dearest.skill, in_words(cost, dearest.is_lower_bound))
+            }
             None => "No cost is known.".to_owned(),
         }
     }
 }
 
-fn integrity(integrity: &Integrity) -> Finding {
-    match integrity {
-        Integrity::Intact { lines: 0, .. } => {
-            Finding::new(Tone::Good, "The ledger is intact and has no lines.".to_owned())
-        }
-        Integrity::Intact { lines, every_line } => {
-            let how = if *every_line {
-                "every hash was computed again"
-            } else {
-                "lines that were verified when an index was built were not read again"
-            };
-            let lines = format!("{} {} in one chain", count(*lines), noun(*lines, "line", "lines"));
-            Finding::new(Tone::Good, format!("The ledger is intact: {lines} ({how})."))
-        }
-        Integrity::Damaged { fault_count, faults } => {
-            let listed = faults.len() as u64;
-            let mut details = faults.clone();
-            if *fault_count > listed {
-                details.push(format!("and {} more, which `runledger verify` lists", count(*fault_count - listed)));
-            }
-            let found = format!("{} {}", count(*fault_count), noun(*fault_count, "fault was", "faults were"));
-            let text = format!("The ledger is damaged: {found} found. The figures below may be incomplete.");
-            Finding { tone: Tone::Bad, text, details }
-        }
-        Integrity::NotVerified { reason } => {
-            Finding::new(Tone::Unknown, format!("The ledger could not be verified: {reason}"))
-        }
-    }
-}
-
-fn gate(gate: &GateSummary) -> Finding {
-    let GateSummary { run_id, verdict, executions: of_run, reason_count, reasons, not_judged } = gate;
-    if *verdict == GateVerdict::Pass {
-        let mut text = format!(
-            "The latest run, {run_id}, passes its gate: {} logged.",
-            are(*of_run, "execution is", "executions are")
-        );
-        if not_judged.contains(&NotJudged::ExpectedExecutions) {
-            text += " Whether other executions are missing was not judged; `runledger gate --expect` judges this.";
-        }
-        return Finding::new(Tone::Good, text);
-    }
-    let mut details = reasons.clone();
-    let listed = reasons.len() as u64;
-    if *reason_count > listed {
-        details.push(format!("and {} more, which `runledger gate` lists", count(*reason_count - listed)));
-    }
-    let reasons = format!("{} {}", count(*reason_count), noun(*reason_count, "reason", "reasons"));
-    Finding { tone: Tone::Bad, text: format!("The latest run, {run_id}, fails its gate for {reasons}."), details }
-}
-
-fn comparison(found: &ComparisonSummary) -> Finding {
-    let judged = found.worse + found.better + found.no_change_shown;
-    let week = found.week_start.to_string().chars().take(10).collect::<String>();
-    let too_few = match found.too_few {
-        0 => String::new(),
-        too_few => format!(" {} too few executions for a verdict.", are(too_few, "metric had", "metrics had")),
-    };
-    if judged == 0 {
-        let text = format!("Compared with the baselines of the week from {week}, no metric could be judged.{too_few}");
-        return Finding::new(Tone::Unknown, text);
-    }
-    let text = format!(
-        "Compared with the baselines of the week from {week}, {} of {} judged metrics {} worse and {} better; no change was shown for {}.{too_few}",
-        count(found.worse),
-        count(judged),
-        noun(found.worse, "is", "are"),
-        count(found.better),
-        count(found.no_change_shown),
-    );
-    let mut details: Vec<_> = found
-        .worst
-        .iter()
-        .map(|metric| {
-            let value = |value: Option<f64>| {
-                value.map_or_else(|| "unknown".to_owned(), |value| of_metric(metric.metric, value))
-            };
-            let [from, to] = [metric.baseline, metric.recent].map(value);
-            format!(
-                "{}: {} went from {from} to {to} (n = {})",
-                metric.skill,
-                words(metric.metric),
-                count(metric.recent_samples)
-            )
-        })
-        .collect();
-    let listed = found.worst.len() as u64;
-    if found.worse > listed {
-        details.push(format!("and {} more, which `runledger compare` lists", count(found.worse - listed)));
-    }
-    Finding { tone: if found.worse > 0 { Tone::Bad } else { Tone::Good }, text, details }
-}
-
-/// Returns the name of a metric in words.
-fn words(metric: &str) -> &str {
-    match metric {
-        "success_rate" => "the success rate",
-        "latency_ms" => "the median latency",
-        "cost_mean_usd" => "the mean cost",
-        "tokens_mean" => "the mean number of tokens",
-        other => other,
-    }
-}
-
-fn of_metric(metric: &str, value: f64) -> String {
-    match metric {
-        "success_rate" => percent(value),
-        "latency_ms" => duration(value),
-        "cost_mean_usd" => format!("{} USD", mean_usd(value)),
-        _ => format!("{value:.0}"),
-    }
-}
-
 fn executions(number: u64) -> String {
     are(number, "execution", "executions")
-}
-
-/// Returns the count with `one` if the count is 1, and with `many` otherwise.
-fn are(number: u64, one: &str, many: &str) -> String {
-    format!("{} {}", count(number), noun(number, one, many))
 }
 
 fn capital(text: &str) -> String {

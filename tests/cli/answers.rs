@@ -58,9 +58,9 @@ fn list_shows_twenty_by_default() {
     assert_eq!(place.run(["list", "--all"]).answer(0).lines().count(), 1 + 25);
 }
 
-/// An id that is long enough for the list may match further executions of the ledger.
+/// An id is long enough to be the only one of the ledger, even if the list has no similar one.
 #[test]
-fn ids_are_as_long_as_the_list_needs_and_show_names_the_candidates() {
+fn ids_are_as_long_as_the_ledger_needs_and_show_names_the_candidates() {
     let record = |id: u128| {
         let mut record = record(id, "s\u{9b}", "2026-02-14T14:23:00Z", Some(1), Status::Success);
         record.execution_id = runledger::Uuid::from_u128(0x019c_5d2a << 96 | id << 92);
@@ -72,7 +72,7 @@ fn ids_are_as_long_as_the_list_needs_and_show_names_the_candidates() {
         let table = place.run([&["list"], args].concat()).answer(0);
         table.lines().skip(1).map(|row| row.rsplit(' ').next().unwrap().to_owned()).collect::<Vec<_>>()
     };
-    assert_eq!(ids(&["--limit", "1"]), ["019c5d2a"]);
+    assert_eq!(ids(&["--limit", "1"]), ["019c5d2a-c"]);
     assert_eq!(ids(&["--limit", "2"]), ["019c5d2a-b", "019c5d2a-c"]);
     assert_eq!(ids(&["--all"]).len(), 13);
     let complaint = place.run(["show", "019c5d2a"]).complaint(2);

@@ -131,3 +131,36 @@ fn a_large_run_is_listed() {
     let table = place.run(["list", "--all", "--run", "run-7"]).answer(0);
     assert_eq!(table.lines().count(), 1 + of("run-7").len());
 }
+
+/// The list has one of two executions whose ids begin with the same digits.
+#[test]
+fn a_short_id_is_unique_in_the_ledger_and_not_only_in_the_list() {
+    let (place, records) = (Place::new(), records());
+    for args in ["list --skill blog-publish", "list --status failed", "list --limit 1", "report --text"] {
+        let list = place.run(args.split(' ')).answer(0);
+        let rows: Vec<_> = list.lines().filter(|line| line.starts_with("2026-02-14 ")).collect();
+        assert!(!rows.is_empty(), "{args}: {list}");
+        for row in rows.iter().filter(|row| row.contains("019c5d2")) {
+            let id = row.split_whitespace().next_back().unwrap();
+            let shown: serde_json::Value = place.run(["show", id, "--json"]).json();
+            assert_eq!(&shown["timestamp_start"].as_str().unwrap()[..16], row[..16].replace(' ', "T"), "{args}: {row}");
+        }
+    }
+    let failed = place.run(["list", "--status", "failed"]).answer(0);
+    assert!(failed.ends_with(" 019c5d2a-6b00\n"), "{failed}");
+    assert_eq!(records[2].execution_id.to_string()[..13], *"019c5d2a-6b01", "the other execution");
+}
+
+#[test]
+fn times_are_in_the_zone_of_the_list() {
+    let place = Place::new();
+    let list = place.run(["list", "--zone", "Asia/Kathmandu", "--limit", "1"]).answer(0);
+    let rows: Vec<_> = list.lines().map(|line| line.chars().take(16).collect::<String>()).collect();
+    assert_eq!(rows, ["start (--zone)  ", "2026-02-14 20:12"], "{list}");
+    let utc = place.run(["list", "--limit", "1"]).answer(0);
+    assert_eq!(place.run(["list", "--zone", "+00:00", "--limit", "1"]).answer(0), utc);
+    assert!(utc.starts_with("start (UTC) ") && utc.contains("\n2026-02-14 14:27 "), "{utc}");
+    // A record has the times in UTC.
+    let json = place.run(["list", "--zone", "Asia/Kathmandu", "--limit", "1", "--json"]).json();
+    assert_eq!(json["timestamp_start"], "2026-02-14T14:27:00.000Z");
+}

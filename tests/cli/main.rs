@@ -63,12 +63,15 @@ mod report_browser;
 mod report_numbers;
 #[cfg(feature = "report")]
 mod report_screenshots;
+#[cfg(feature = "report")]
+mod report_words;
 mod reprice;
 mod retention;
 mod run;
 mod runlog;
 mod schema;
 mod shell_production;
+mod show;
 mod signals;
 mod skills;
 mod start;
@@ -76,6 +79,8 @@ mod statusline;
 mod tail;
 #[cfg(feature = "tui")]
 mod top;
+#[cfg(feature = "tui")]
+mod top_numbers;
 mod unreadable;
 #[cfg(feature = "alerts")]
 mod watch;

@@ -88,7 +88,10 @@ fn quota_shows_the_exact_rest_of_budgets_and_counts_unknown_amounts() {
 
     let table = place.run(["quota", "--limits", "limits.json"]).answer(0);
     assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
-    let (_, own) = table.split_once("openai-gpt4").unwrap();
+    // The person's own limits come first.
+    let (own, bundled) = table.split_once("\n\napi ").unwrap();
+    assert!(bundled.contains("github-rest ") && !own.contains("github-rest"), "{table}");
+    let (_, own) = own.split_once("openai-gpt4").unwrap();
     assert_eq!(
         without_times(own),
         [
@@ -119,6 +122,30 @@ fn quota_shows_the_exact_rest_of_budgets_and_counts_unknown_amounts() {
             .contains("cannot find the limit \"anthropic\" among the known ones")
     );
     drop((hold, held));
+}
+
+/// The limits that a person has set are at the top, although others come first in the alphabet.
+#[test]
+fn your_own_limits_come_before_the_bundled_ones() {
+    let place = Place::empty();
+    place.run("quota set zebra --limit 20 --unit usd --per day".split(' ')).answer(0);
+    let names = |text: &str| -> Vec<String> {
+        let first = |line: &str| line.split([' ', '…']).next().unwrap_or_default().to_owned();
+        text.lines()
+            .map(first)
+            .filter(|name| ["zebra", "openai-gpt4", "github-rest", "us"].contains(&name.as_str()))
+            .collect()
+    };
+    assert_eq!(names(&place.run(["quota"]).answer(0)), ["zebra", "zebra", "github-rest", "openai-gpt4"]);
+    // A limit that replaces a bundled one is the person's own.
+    place.run("quota set openai-gpt4 --limit 7 --unit calls --per day".split(' ')).answer(0);
+    assert_eq!(names(&place.run(["quota"]).answer(0)), ["openai-gpt4", "zebra", "zebra", "github-rest"]);
+    let json = place.run(["quota", "--json"]).answer(0);
+    let apis: Vec<_> = json
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["api_name"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(apis, ["openai-gpt4", "zebra", "github-rest", "github-rest-unauthenticated", "openai-free"]);
 }
 
 #[test]

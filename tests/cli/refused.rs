@@ -260,10 +260,25 @@ fn a_file_without_a_record_is_not_a_ledger() {
 }
 
 #[test]
-fn an_id_in_place_of_a_model_is_answered_with_the_option_for_ids() {
+fn an_id_in_place_of_a_model_is_that_of_an_execution() {
     let place = Place::new();
-    for id in ["019c5d2a-5a40", "019c5d2a", "019C5D2A5A40"] {
+    let explained = place.run(["cost", "explain", "--execution", "019c5d2a-5a40"]).answer(0);
+    for id in ["019c5d2a-5a40", "019C5D2A5A40", "019c5d2a5"] {
+        assert_eq!(place.run(["cost", "explain", id]).answer(0), explained, "{id}");
+    }
+    // The prefix is ambiguous, like that of any other command.
+    for id in ["019c5d2a", "019c"] {
         let complaint = place.run(["cost", "explain", id]).complaint(2);
+        assert_eq!(complaint, place.run(["show", id]).complaint(2));
+    }
+    let absent = place.run(["cost", "explain", "deadbeef"]).complaint(1);
+    assert_eq!(absent, place.run(["show", "deadbeef"]).complaint(1));
+    // A shorter text is rather the name of a model.
+    let complaint = place.run(["cost", "explain", "dead"]).complaint(2);
+    assert!(complaint.starts_with("runledger: cannot price the unknown model \"dead\""), "{complaint}");
+    // An execution has its own tokens.
+    for id in ["019c5d2a-5a40", "019c5d2a", "019C5D2A5A40"] {
+        let complaint = place.run(["cost", "explain", id, "--input", "5"]).complaint(2);
         let hint = format!("to explain the cost of an execution, run `runledger cost explain --execution {id}`\n");
         assert_eq!(complaint, format!("runledger: cannot price the unknown model {id:?}; {hint}"));
     }

@@ -171,6 +171,44 @@ fn a_signal_ends_it_and_the_terminal_is_restored() {
     }
 }
 
+#[test]
+fn it_stops_with_ctrl_z_and_draws_the_whole_screen_again() {
+    for by_signal in [false, true] {
+        let place = Place::new();
+        let Some(mut top) = OnTerminal::start(&place, "") else { return };
+        top.shows("In flight: none");
+        let pid = pid(&place);
+        let terminal = std::fs::read_link(Path::new("/proc").join(&pid).join("fd/0")).unwrap();
+        let settings = || {
+            let output = Command::new("stty").arg("-F").arg(&terminal).arg("-a").output().unwrap();
+            String::from_utf8(output.stdout).unwrap()
+        };
+        let is_raw = |settings: &str| settings.contains(" -icanon") && settings.contains(" -echo ");
+        assert!(is_raw(&settings()), "{}", settings());
+        for _ in 0..2 {
+            if by_signal {
+                send("TSTP", &pid)
+            } else {
+                top.types("\u{1a}")
+            }
+            let status = Path::new("/proc").join(&pid).join("status");
+            until("the stop", || std::fs::read_to_string(&status).unwrap().contains("State:\tT"));
+            until("the old screen", || !top.screen.lock().unwrap().screen().alternate_screen());
+            assert!(!top.screen.lock().unwrap().screen().hide_cursor(), "the cursor is shown");
+            assert!(!is_raw(&settings()), "{}", settings());
+            // The shell or another program writes, so everything is drawn again.
+            top.screen.lock().unwrap().process(b"\x1b[2J\x1b[Hothers");
+            send("CONT", &pid);
+            until("the new screen", || top.screen.lock().unwrap().screen().alternate_screen());
+            top.shows("In flight: none");
+            top.shows("git-push-autonomous");
+            assert!(is_raw(&settings()), "{}", settings());
+        }
+        top.types("q");
+        assert_eq!(top.ended(&place), "0");
+    }
+}
+
 /// The program that shows the terminal is closed.
 #[test]
 fn it_ends_with_its_terminal() {

@@ -12,11 +12,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use runledger::journal::{Journal, JournalOptions};
 use runledger::metrics::Status;
 use runledger::{Answer, Options, Timestamp};
 use serde_json::{Value, json};
 use stub::{Reply, Stub};
 
+use crate::children::strace::can_trace;
 use crate::commands::{Output, Place, Running, command, record};
 use crate::tree::Tree;
 
@@ -107,23 +109,21 @@ fn an_alert_is_sent_once() {
     consume(&place, "spend", "1.6");
     consume(&place, "spend", "0.5");
     let told = place.run(["watch", "--policy", "policy.json", "--once", "--json"]).answer(0);
-    assert_eq!(told.lines().count(), 4, "{told}");
+    assert_eq!(told.lines().count(), 3, "{told}");
     let first: Value = serde_json::from_str(told.lines().next().unwrap()).unwrap();
     assert_eq!((&first["outcome"], &first["attempts"]), (&json!("sent"), &json!(1)));
     let got = got(&place);
     assert_eq!(first["alert"], got[1]);
     assert_eq!(
         kinds(&got),
-        [
-            r#"quota_yellow ["calls"]"#,
-            r#"quota_red ["calls"]"#,
-            r#"quota_red ["spend"]"#,
-            r#"budget_warning ["spend"]"#,
-            r#"budget_end ["spend"]"#,
-        ]
+        [r#"quota_yellow ["calls"]"#, r#"quota_red ["calls"]"#, r#"quota_red ["spend"]"#, r#"budget_end ["spend"]"#,]
     );
     assert_eq!(got[0]["window"], json!({"start": null, "end": null, "zone": "UTC"}));
-    assert_eq!(got[4]["figures"]["consumed"], json!(2.1));
+    assert!(
+        got[2]["text"].as_str().unwrap().contains(" has reached RED and has reached its warning at 75 %: "),
+        "{got:?}"
+    );
+    assert_eq!(got[3]["figures"]["consumed"], json!(2.1));
     assert!(counts(&place).values().all(|count| *count == [1, 1, 0]));
 }
 
@@ -233,6 +233,20 @@ fn an_alert_fails_after_its_last_attempt_and_the_others_are_delivered() {
     );
     assert_eq!(once(&place).answer(0), "", "it is not tried again");
     assert_eq!(counts(&place).into_values().collect::<BTreeSet<_>>(), BTreeSet::from([[1, 0, 1], [1, 1, 0]]));
+    // The next start that watches on tries it again, because its window has not ended.
+    into_file(&place);
+    let running = Running::spawn(&mut watch(&place));
+    wait("the alert", || got(&place).len() == 1);
+    wait("the line of the alert", || counts(&place).values().all(|count| count[1] == 1));
+    let (code, stdout, _) = terminate(running);
+    assert_eq!((code, stdout.lines().count()), (Some(0), 1), "{stdout}");
+    assert_eq!(kinds(&got(&place)), [r#"quota_yellow ["calls"]"#]);
+    let (code, stdout, _) = {
+        let running = Running::spawn(&mut watch(&place));
+        std::thread::sleep(Duration::from_millis(500));
+        terminate(running)
+    };
+    assert_eq!((code, stdout.as_str()), (Some(0), ""), "it was delivered");
 }
 
 #[test]
@@ -304,6 +318,26 @@ fn a_dry_run_sends_and_writes_nothing() {
     // What a real watcher sends has the same ids.
     once(&place).answer(0);
     assert_eq!(server.requests().iter().map(stub::Request::json).collect::<Vec<_>>(), lines[1..]);
+}
+
+/// Each reader of the ledger asks for its identity. The examination of escalations asks once more, and needs no reader
+/// of its own.
+#[test]
+fn a_dry_run_opens_the_ledger_once() {
+    if !can_trace() {
+        return;
+    }
+    let place = place();
+    let asked = |escalations: &[&str]| {
+        policy(&place, &json!({"command": ["true"], "escalations": escalations}));
+        let mut strace = Command::new("strace");
+        strace.args(["-f", "-qq", "-e", "trace=statx,?stat,?newfstatat", "-o", "trace"]);
+        strace.arg(env!("CARGO_BIN_EXE_runledger")).args(["watch", "--policy", "policy.json", "--dry-run"]);
+        assert!(strace.current_dir(place.path("")).output().unwrap().status.success());
+        let trace = std::fs::read_to_string(place.path("trace")).unwrap();
+        trace.lines().filter(|line| line.contains("execution_metrics.ledger/ledger.json\"")).count()
+    };
+    assert_eq!(asked(&["cost_discrepancy"]), asked(&[]) + 1);
 }
 
 #[test]
@@ -380,6 +414,63 @@ fn limits_that_cannot_be_read_are_named_once() {
     wait("the alert", || got(&place).len() == 1);
     let (code, _, stderr) = terminate(running);
     assert_eq!((code, stderr.matches("the earlier limits are used").count()), (Some(0), 1), "{stderr}");
+}
+
+#[test]
+fn it_waits_for_a_ledger_that_does_not_exist_yet() {
+    let place = Place::empty();
+    into_file(&place);
+    let mut running = Running::spawn(&mut watch(&place));
+    std::thread::sleep(Duration::from_millis(300));
+    assert!(running.child.try_wait().unwrap().is_none(), "it waits");
+    assert!(!place.path("logs").exists(), "it creates nothing");
+    place.run(["run", "--skill", "first", "--", "true"]).answer(0);
+    std::fs::write(place.path("logs/limits.json"), LIMITS).unwrap();
+    consume(&place, "calls", "60");
+    wait("the alert", || got(&place).len() == 1);
+    let (code, _, stderr) = terminate(running);
+    let waiting = "runledger: waiting for the ledger logs/execution_metrics.jsonl, which does not exist yet\n";
+    assert_eq!((code, stderr.as_str()), (Some(0), waiting));
+    // A signal ends the wait.
+    let place = Place::empty();
+    into_file(&place);
+    let running = Running::spawn(&mut watch(&place));
+    std::thread::sleep(Duration::from_millis(300));
+    let (code, stdout, stderr) = terminate(running);
+    assert_eq!((code, stdout.as_str(), stderr.as_str()), (Some(0), "", waiting));
+}
+
+/// Another program, or a later version, appended a line to the quota's journal that is not an event of a quota.
+#[test]
+fn a_line_of_the_quota_that_cannot_be_read_does_not_end_it() {
+    let place = place();
+    into_file(&place);
+    consume(&place, "calls", "10");
+    let options = JournalOptions::new(std::sync::Arc::new(|| 0));
+    let journal = Journal::open(place.path("logs/quota.jsonl"), options).unwrap();
+    journal.append(br#"{"neither":"an event"}"#).unwrap();
+    drop(journal);
+    let running = Running::spawn(&mut watch(&place));
+    wait("the damage", || got(&place).len() == 1);
+    // A lock of the quota's journal is not taken, so a consumption is possible if the quota itself accepts the line.
+    let (code, stdout, stderr) = terminate(running);
+    assert_eq!(code, Some(0), "{stderr}");
+    assert_eq!(stderr.matches("warning: ").count(), 1, "{stderr}");
+    assert!(stderr.contains("logs/quota.jsonl") && stderr.contains("line 2"), "{stderr}");
+    assert!(stdout.contains(" sent warning damage quota.jsonl: 1 line of quota.jsonl cannot be read"), "{stdout}");
+    let got = got(&place);
+    assert_eq!(kinds(&got), [r#"damage ["quota.jsonl"]"#]);
+    assert_eq!([&got[0]["figures"]["skipped"], &got[0]["figures"]["line"]], [1, 2]);
+    // The lines after it count.
+    let text = std::fs::read_to_string(place.path("logs/quota.jsonl")).unwrap();
+    assert_eq!(text.lines().count(), 2);
+    assert_eq!(once(&place).stdout, "", "the damage was sent this week");
+    let alerts = json!({"command": ["true"], "damage": false});
+    let other = self::place();
+    policy(&other, &alerts);
+    std::fs::copy(place.path("logs/quota.jsonl"), other.path("logs/quota.jsonl")).unwrap();
+    let told = once(&other);
+    assert_eq!((told.code, told.stdout.as_str()), (Some(0), ""), "{told:?}");
 }
 
 /// A ledger that another program rewrote has lines that do not continue its chain.

@@ -60,15 +60,12 @@ pub(crate) fn cells(record: &ExecutionMetrics) -> [String; 10] {
     ]
 }
 
-/// Like [`cells`], but the first cell also says how long before `now` the execution started.
-pub(crate) fn cells_with_age(record: &ExecutionMetrics, now: Timestamp) -> [String; 10] {
-    let mut cells = cells(record);
+/// Returns how long before `now` the execution started, for the end of its first cell.
+pub(crate) fn age(record: &ExecutionMetrics, now: Timestamp) -> String {
     // If another machine with a different clock recorded the start, it can be after `now`. No age is shown in that
     // case.
-    if let Some(age_ms) = now.ms_since(record.timestamp_start) {
-        cells[0].push_str(&format!("  {:>4} ago", short::age(age_ms)));
-    }
-    cells
+    let age_ms = now.ms_since(record.timestamp_start);
+    age_ms.map_or_else(String::new, |age_ms| format!("  {:>4} ago", short::age(age_ms)))
 }
 
 /// Returns a row with its id.

@@ -12,6 +12,7 @@ use crate::fallback;
 use crate::global::Global;
 use crate::period::Period;
 use crate::term::output;
+use crate::term::short_id::{beginning, digits};
 
 /// If a file has no internal files next to it, this many of its lines are checked. At least one of these lines must be
 /// a record.
@@ -117,6 +118,39 @@ pub(crate) fn find(id: &IdPrefix, global: &Global) -> Result<ExecutionMetrics, F
         0 | 1 => found.records.pop().ok_or_else(|| Failure::Absent(given.clone())),
         _ => Err(ambiguous(given, &found.records, false)),
     }
+}
+
+/// The maximum number of ids that are compared with all ids of the ledger.
+const COMPARED_MAX: usize = 100;
+/// The number of digits of an id that is not compared with all ids of the ledger. In an id of version 7, they have the
+/// time in milliseconds and 26 random bits.
+const DIGITS_UNCOMPARED: usize = 20;
+
+/// Returns the first digits of each of `ids`: as many as distinguish the id from all other ids of the ledger, but at
+/// least 8. If there are more than [`COMPARED_MAX`] ids, they are distinguished only from each other, and have at least
+/// [`DIGITS_UNCOMPARED`] digits.
+pub(crate) fn short_ids(ids: &[Uuid], global: &Global) -> Result<Vec<String>, Failure> {
+    let mut sorted: Vec<_> = ids.iter().map(|id| id.as_u128()).collect();
+    sorted.sort_unstable();
+    sorted.dedup();
+    let reader = reader(global)?;
+    let is_alone = |id: Uuid, digits: usize| {
+        let prefix: String = id.simple().to_string().chars().take(digits).collect();
+        // If the ledger cannot be searched, the id is not shortened.
+        reader.find_prefix(&prefix, 1).is_ok_and(|found| !found.has_more)
+    };
+    let short = |id: &Uuid| {
+        let least = digits(*id, &sorted);
+        let digits = if sorted.len() > COMPARED_MAX {
+            least.max(DIGITS_UNCOMPARED)
+        } else {
+            // The first 12 digits of an id of version 7 are the time, so one of them is usually enough.
+            let longer = (least + 1..32).filter(|digits| *digits <= 12 || digits.is_multiple_of(4));
+            std::iter::once(least).chain(longer).find(|digits| is_alone(*id, *digits)).unwrap_or(32)
+        };
+        beginning(*id, digits)
+    };
+    Ok(ids.iter().map(short).collect())
 }
 
 /// Returns the id of the execution in flight whose id begins with the digits of `id`. A complete id is returned as it

@@ -31,6 +31,11 @@ impl Zone {
         time.to_chrono().with_timezone(self).date_naive()
     }
 
+    /// Returns the local time in the zone without seconds, such as `2026-02-14 15:23`.
+    pub(crate) fn minutes(&self, time: Timestamp) -> String {
+        time.to_chrono().with_timezone(self).naive_local().to_string().chars().take(16).collect()
+    }
+
     /// Returns the offset of the zone from UTC at that time, in seconds. East of UTC, the offset is positive.
     pub(crate) fn offset_seconds(&self, time: Timestamp) -> i32 {
         self.offset_from_utc_datetime(&time.to_chrono().naive_utc()).local_minus_utc()

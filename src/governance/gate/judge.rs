@@ -33,6 +33,10 @@ pub(super) struct Run<'g> {
     /// The start of the earliest execution of the run.
     started: Option<Timestamp>,
     child_runs: BTreeSet<String>,
+    /// True if a hook of a coding agent recorded an execution of the run.
+    is_of_hook: bool,
+    /// True if an execution of the run has a known cost.
+    has_cost: bool,
     attempts: Attempts,
     /// The number of executions that were found for each expectation.
     found: Vec<u64>,
@@ -52,6 +56,8 @@ impl<'g> Run<'g> {
             spilled: HashSet::new(),
             started: None,
             child_runs: BTreeSet::new(),
+            is_of_hook: false,
+            has_cost: false,
             attempts: Attempts::default(),
             found: vec![0; gate.expected.iter().count()],
             reasons: Reasons::default(),
@@ -92,6 +98,8 @@ impl<'g> Run<'g> {
         let id = record.execution_id;
         let required = self.gate.policy.required.of(record);
         let member = Member::of(record, required);
+        self.is_of_hook |= member::is_of_hook(record);
+        self.has_cost |= record.cost_usd.is_some();
         self.places.insert(id, self.members.len());
         self.count(record);
         self.check(record, &member.required);
@@ -213,7 +221,7 @@ impl<'g> Run<'g> {
             executions: self.members.len() as u64,
             in_flight: self.in_flight.len() as u64,
             spilled: self.spilled.len() as u64,
-            not_judged: NotJudged::of(&self.gate.expected, &self.child_runs),
+            not_judged: NotJudged::of(&self.gate.expected, self.is_of_hook && !self.has_cost, &self.child_runs),
             child_runs: self.child_runs.into_iter().collect(),
             reasons,
         }

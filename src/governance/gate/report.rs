@@ -36,15 +36,21 @@ pub enum NotJudged {
     /// The gate did not judge whether an expected execution is missing, because it has no
     /// [expectations](super::Gate::expected).
     ExpectedExecutions,
+    /// The gate did not judge the costs of the run, because they are unknown. A hook of a coding agent recorded the
+    /// calls of tools, and no execution of the run has a cost. An import of the agent's turns would add the costs.
+    Costs,
     /// The gate did not judge whether the child runs are fully logged, because each run needs a gate of its own.
     ChildRuns,
 }
 
 impl NotJudged {
-    pub(super) fn of(expected: &Expectations, child_runs: &BTreeSet<String>) -> Vec<Self> {
+    pub(super) fn of(expected: &Expectations, lacks_costs: bool, child_runs: &BTreeSet<String>) -> Vec<Self> {
         let mut not_judged = Vec::new();
         if expected.iter().next().is_none() {
             not_judged.push(Self::ExpectedExecutions);
+        }
+        if lacks_costs {
+            not_judged.push(Self::Costs);
         }
         if !child_runs.is_empty() {
             not_judged.push(Self::ChildRuns);

@@ -11,7 +11,7 @@ use crate::baseline::Verdict;
 use crate::metrics::Usd;
 use crate::report::costs::CostOverTime;
 use crate::report::latency::LatencyRow;
-use crate::report::numbers::{count, noun, usd};
+use crate::report::numbers::{bounded, count, noun};
 
 /// The height of the chart of costs in pixels.
 const HEIGHT: f64 = 220.0;
@@ -44,7 +44,9 @@ pub(super) fn costs(cost: &CostOverTime, zone: &str, title: &str) -> String {
     let width = (slot * 0.82).min(BAR_MAX);
     drawn += "<g class=\"bars\">";
     for (at, slice) in cost.slices.iter().enumerate() {
-        let known = slice.cost.map_or_else(|| "cost unknown".to_owned(), |cost| format!("{} USD", usd(cost)));
+        let is_bound = slice.lower_bounds > 0;
+        let known =
+            slice.cost.map_or_else(|| "cost unknown".to_owned(), |cost| format!("{} USD", bounded(cost, is_bound)));
         let unpriced = match slice.unpriced {
             0 => String::new(),
             unpriced => format!(", {} of unknown cost", count(unpriced)),
@@ -54,7 +56,7 @@ pub(super) fn costs(cost: &CostOverTime, zone: &str, title: &str) -> String {
             bounds => format!("{unpriced}, {} whose cost is a lower bound", count(bounds)),
         };
         let n = format!("{} {}", count(slice.executions), noun(slice.executions, "execution", "executions"));
-        let _ = write!(drawn, "<g><title>{}: {known}, {n}{unpriced}</title>", escape(&slice.start));
+        let _ = write!(drawn, "<g><title>{}: {}, {n}{unpriced}</title>", escape(&slice.start), escape(&known));
         let x = slot * (at as f64 + 0.5) - width / 2.0;
         let mut below = 0.0;
         let others = slice.others.map(|others| (5, others));
@@ -72,7 +74,7 @@ pub(super) fn costs(cost: &CostOverTime, zone: &str, title: &str) -> String {
             );
             below += dollars(part);
         }
-        if slice.unpriced > 0 {
+        if slice.unpriced > 0 || is_bound {
             let _ = write!(
                 drawn,
                 "<rect class=\"open\" x=\"{x:.2}%\" width=\"{width:.2}%\" y=\"{:.1}\" height=\"{OPEN_HEIGHT}\"/>",
@@ -114,23 +116,30 @@ fn times(cost: &CostOverTime, slot: f64) -> String {
 /// Returns the names of the parts of the bars.
 pub(super) fn legend(cost: &CostOverTime) -> String {
     let mut out = "<ul class=\"legend\">".to_owned();
-    let mut item = |class: usize, name: &str, known: Option<Usd>| {
-        let known = known.map_or_else(|| "unknown".to_owned(), |known| format!("{} USD", usd(known)));
+    let mut item = |class: usize, name: &str, known: Option<Usd>, is_bound: bool| {
+        let known = known.map_or_else(|| "unknown".to_owned(), |known| format!("{} USD", bounded(known, is_bound)));
         let swatch =
             format!("<svg aria-hidden=\"true\"><rect class=\"s{class}\" width=\"10\" height=\"10\" rx=\"2\"/></svg>");
-        let _ = write!(out, "<li>{swatch}{} <span>{known}</span></li>", escape(name));
+        let _ = write!(out, "<li>{swatch}{} <span>{}</span></li>", escape(name), escape(&known));
     };
     for (at, series) in cost.series.iter().enumerate() {
-        item(at, series.name.as_deref().unwrap_or("unknown model"), series.cost);
+        item(at, series.name.as_deref().unwrap_or("unknown model"), series.cost, series.lower_bounds > 0);
     }
     let shown = cost.series.iter().filter_map(|series| series.cost);
     let others = cost.cost.and_then(|all| shown.clone().try_fold(all, Usd::checked_sub));
     if others.is_some_and(|others| others > Usd::ZERO) {
-        item(5, &format!("all other {}s", cost.by.name()), others);
+        item(5, &format!("all other {}s", cost.by.name()), others, cost.others_are_bounds);
     }
-    if cost.unpriced > 0 {
-        out += "<li><svg aria-hidden=\"true\"><rect class=\"open\" width=\"10\" height=\"10\"/></svg>some costs are unknown, not to scale</li>";
-    }
+    let open = match (cost.unpriced, cost.lower_bounds) {
+        (0, 0) => return out + "</ul>",
+        (_, 0) => "some costs are unknown",
+        (0, _) => "some costs are lower bounds",
+        _ => "some costs are unknown or lower bounds",
+    };
+    let _ = write!(
+        out,
+        "<li><svg aria-hidden=\"true\"><rect class=\"open\" width=\"10\" height=\"10\"/></svg>{open}, not to scale</li>"
+    );
     out + "</ul>"
 }
 

@@ -9,7 +9,7 @@ use crate::metrics::Usd;
 use crate::quota::WarningLevel;
 use crate::report::data::{LedgerReport, QuotaBar};
 use crate::report::latency::LatencyRow;
-use crate::report::numbers::{count, duration, minute, percent, signed_percent, usd};
+use crate::report::numbers::{bounded, count, duration, minute, percent, signed_percent};
 use crate::report::observed::ExecutionRow;
 
 /// Writes all sections. The first one has the verdicts, and the last ones list single executions.
@@ -84,13 +84,13 @@ fn figures(report: &LedgerReport) -> String {
     let cost = &report.cost;
     figure(
         "Cost in USD",
-        cost.cost.map(|known| format!("{}{}", least(cost.lower_bounds), usd(known))),
+        cost.cost.map(|known| escape(&bounded(known, cost.lower_bounds > 0))),
         &format!("unknown for {} of {}", count(cost.unpriced), count(cost.executions)),
     );
     let failures = &report.failures;
     let rate = (failures.known > 0).then(|| percent(failures.failed as f64 / failures.known as f64));
     figure(
-        "Failed",
+        "Failed or cancelled",
         rate,
         &format!(
             "{} of {}; unknown for {}",
@@ -135,9 +135,7 @@ fn skills(report: &LedgerReport, out: &mut String) {
         vec![
             Cell::text(&row.skill),
             Cell::html(line),
-            Cell::number(row.cost.map(|cost| cost.pico() as f64), || {
-                row.cost.map(|cost| format!("{}{}", least(row.lower_bounds), usd(cost))).unwrap_or_default()
-            }),
+            amount(row.cost, row.lower_bounds > 0),
             Cell::number(row.share, || percent(row.share.unwrap_or_default())),
             whole(row.executions),
             whole(row.unpriced),
@@ -149,13 +147,9 @@ fn skills(report: &LedgerReport, out: &mut String) {
     section(out, "Most expensive skills", &title, report.skills_note().as_deref(), &body);
 }
 
-/// Returns the sign `≥` for a sum that includes lower bounds, and otherwise nothing.
-fn least(lower_bounds: u64) -> &'static str {
-    if lower_bounds > 0 { "≥" } else { "" }
-}
-
-fn amount(cost: Option<Usd>) -> Cell {
-    Cell::number(cost.map(|cost| cost.pico() as f64), || cost.map(usd).unwrap_or_default())
+fn amount(cost: Option<Usd>, is_bound: bool) -> Cell {
+    let text = || cost.map(|cost| bounded(cost, is_bound)).unwrap_or_default();
+    Cell::number(cost.map(|cost| cost.pico() as f64), text)
 }
 
 fn whole(number: u64) -> Cell {
@@ -339,17 +333,17 @@ fn executions(out: &mut String, eyebrow: &str, title: &str, note: &str, rows: &[
         heading("id", "id"),
     ];
     let rows = rows.iter().map(|row| {
-        let outcome = match row.succeeded {
-            Some(true) => "<span class=\"ok\">succeeded</span>",
-            Some(false) => "<span class=\"bad\">failed</span>",
-            None => UNKNOWN,
+        let outcome = match (row.outcome(), row.succeeded) {
+            (Some(word), Some(true)) => format!("<span class=\"ok\">{}</span>", escape(word)),
+            (Some(word), Some(false)) => format!("<span class=\"bad\">{}</span>", escape(word)),
+            _ => UNKNOWN.to_owned(),
         };
         vec![
             Cell::text(&row.skill),
             Cell { html: escape(&minute(row.start)), key: Some(row.start.to_string()) },
             time(row.latency_ms.map(|ms| ms as f64)),
-            amount(row.cost_usd),
-            Cell { html: outcome.to_owned(), key: None },
+            amount(row.cost_usd, row.is_lower_bound),
+            Cell::html(outcome),
             Cell::text(&row.execution_id.to_string()),
         ]
     });

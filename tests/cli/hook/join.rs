@@ -315,3 +315,34 @@ fn a_tool_is_below_the_turn_that_called_it() {
     let missing = gate["reasons"].as_array().unwrap().iter().filter(|reason| reason["rule"] == "missing_entry");
     assert_eq!(missing.count(), 0, "{gate}");
 }
+
+/// A hook records tools, and the turns of the agent have the costs.
+#[test]
+fn the_gate_says_that_the_costs_of_a_hooked_session_are_unknown() {
+    let place = Place::empty();
+    record(&place, &tool("PreToolUse", "Bash", "t1", json!({})));
+    record(&place, &tool("PostToolUse", "Bash", "t1", json!({"tool_response": "ok"})));
+    record(&place, &event("SessionEnd", json!({})));
+    let text = place.run(["gate", "--run", "s"]).answer(0);
+    assert!(text.starts_with("PASS s: executions 1,"), "{text}");
+    assert!(text.contains("\nnot judged: the costs, which are unknown. A hook recorded"), "{text}");
+    assert_eq!(
+        place.run(["gate", "--run", "s", "--json"]).json()["not_judged"],
+        json!(["expected_executions", "costs"])
+    );
+    let markdown = place.run(["gate", "--run", "s", "--markdown"]).answer(0);
+    assert!(markdown.contains("Not judged: the costs, which are unknown."), "{markdown}");
+    let message = |id: u32| message("s", &format!("msg_{id}"), &format!("req_{id}"), id, 5);
+    let lines = [
+        prompt("s", 0),
+        calling(message(1), "t1", "Bash", json!({"command": "ls"})),
+        result("s", "t1", 2, false),
+        message(2),
+    ];
+    fs::create_dir_all(place.path("p/p")).unwrap();
+    fs::write(place.path("p/p/s.jsonl"), lines.map(|line| format!("{line}\n")).concat()).unwrap();
+    place.run(["import", "claude-code", "p", "--json"]).answer(0);
+    let gate = place.run(["gate", "--run", "s", "--json"]);
+    let gate: Value = serde_json::from_str(&gate.stdout).unwrap();
+    assert_eq!(gate["not_judged"], json!(["expected_executions"]), "the import added the costs");
+}

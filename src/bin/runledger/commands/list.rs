@@ -8,21 +8,20 @@ use runledger::{ExecutionMetrics, Usd, Uuid};
 
 use crate::argument::{name, whole};
 use crate::clock;
-use crate::execution_table::{COLUMNS, ROWS_MAX, cells, cells_with_age, status, with_id};
+use crate::execution_table::{COLUMNS, ROWS_MAX, age, cells, status, with_id};
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::global::Global;
 use crate::period::Period;
 use crate::records;
 use crate::run_id;
-use crate::term::short_id::shortest;
-use crate::term::{Table, audience, output};
+use crate::term::{Column, Table, audience, output};
 
 /// List the last executions, with the newest last
 ///
-/// Prints a table with one row for each execution. Times are UTC. Each id is shortened to the first digits that
-/// distinguish it from the other ids in the list. `runledger show` accepts the short id. If several ids in the ledger
-/// begin with these digits, `show` lists up to 10 of them.
+/// Prints a table with one row for each execution. Times are UTC, or in the zone of --zone. Each id is shortened to the
+/// first digits that distinguish it from all other ids in the ledger. `runledger show` accepts the short id. If the
+/// list has more than 100 rows, at least 20 digits are shown instead, and no other id in the list begins with them.
 ///
 /// If executions of a production are listed, the table has more columns: the outcome (the verdict), the regen_count,
 /// the shot with its scene, and the artifact. On a narrow terminal, some of these columns are left out.
@@ -125,10 +124,22 @@ fn json(wanted: &Wanted<'_>, global: &Global, out: &mut impl Write) -> Result<u6
 /// Like [`json`], but writes a table.
 fn table(wanted: &Wanted<'_>, global: &Global, out: &mut impl Write) -> Result<u64, Failure> {
     let (now, has_age) = (clock::now(), audience::has_room());
+    let zone = Some(&wanted.args.period.zone).filter(|zone| !zone.is_utc());
     let row = |record: ExecutionMetrics| {
-        (record.execution_id, if has_age { cells_with_age(&record, now) } else { cells(&record) })
+        let mut cells = cells(&record);
+        if let Some(zone) = zone {
+            cells[0] = zone.minutes(record.timestamp_start);
+        }
+        if has_age {
+            cells[0].push_str(&age(&record, now));
+        }
+        (record.execution_id, cells)
     };
-    let mut rows = Rows { table: Table::new(COLUMNS), held: Vec::new(), is_long: false };
+    let mut columns = COLUMNS;
+    if zone.is_some() {
+        columns[0] = Column::Text("start (--zone)");
+    }
+    let mut rows = Rows { table: Table::new(columns), held: Vec::new(), is_long: false, global };
     let unpriced = match short(wanted, global, row)? {
         Some(short) => {
             rows.held = short.rows;
@@ -147,16 +158,17 @@ fn table(wanted: &Wanted<'_>, global: &Global, out: &mut impl Write) -> Result<u
 }
 
 /// The rows of a list. If there are more than [`ROWS_MAX`] rows, they are written in parts.
-struct Rows {
+struct Rows<'g> {
     table: Table<{ COLUMNS.len() }>,
     /// The rows that have not been written yet: for each, the id and the other cells.
     held: Vec<(Uuid, [String; COLUMNS.len() - 1])>,
     /// True if the list has more than [`ROWS_MAX`] rows. Ids are then not shortened, because shortening needs all ids
     /// at once.
     is_long: bool,
+    global: &'g Global,
 }
 
-impl Rows {
+impl Rows<'_> {
     fn add(&mut self, row: (Uuid, [String; COLUMNS.len() - 1]), out: &mut impl Write) -> Result<(), Failure> {
         if self.held.len() == ROWS_MAX {
             self.is_long = true;
@@ -167,11 +179,13 @@ impl Rows {
     }
 
     fn write(&mut self, out: &mut impl Write) -> Result<(), Failure> {
-        let mut ids: Vec<_> = self.held.iter().map(|(id, _)| id.as_u128()).collect();
-        ids.sort_unstable();
-        ids.dedup();
-        for (id, cells) in self.held.drain(..) {
-            let id = if self.is_long { id.to_string() } else { shortest(id, &ids) };
+        let ids: Vec<_> = self.held.iter().map(|(id, _)| *id).collect();
+        let shown = if self.is_long {
+            ids.iter().map(ToString::to_string).collect()
+        } else {
+            records::short_ids(&ids, self.global)?
+        };
+        for ((_, cells), id) in self.held.drain(..).zip(shown) {
             self.table.row(with_id(cells, id));
         }
         if self.is_long {

@@ -2,15 +2,20 @@
 
 use runledger::Uuid;
 
-/// Returns the first digits of `id`: as many as distinguish `id` from the other `ids`, but at least 8.
-/// `ids` must be sorted.
-pub(crate) fn shortest(id: Uuid, ids: &[u128]) -> String {
+/// Returns the number of the first digits of `id` that distinguish `id` from the other `ids`, but at least 8. `ids`
+/// must be sorted.
+pub(crate) fn digits(id: Uuid, ids: &[u128]) -> usize {
     let value = id.as_u128();
     let before = ids.partition_point(|&other| other < value);
     let after = ids.partition_point(|&other| other <= value);
     let neighbours = [before.checked_sub(1).and_then(|at| ids.get(at)), ids.get(after)];
     let shared = neighbours.into_iter().flatten().map(|other| (other ^ value).leading_zeros() / 4).max();
-    beginning(id, shared.map_or(8, |shared| shared as usize + 1).max(8))
+    shared.map_or(8, |shared| shared as usize + 1).max(8)
+}
+
+/// Returns the first [`digits`] of `id`.
+pub(crate) fn shortest(id: Uuid, ids: &[u128]) -> String {
+    beginning(id, digits(id, ids))
 }
 
 /// Returns the first `digits` digits of `id`, including the hyphens between them.

@@ -31,10 +31,11 @@ use crate::term::{Column, Table, cell, output};
   runledger cost explain claude-opus-4-5 --input 33000 --output 500 \\
     --part cache_read=30000
 Example: explain why an execution was expensive
-  runledger cost explain --execution 019c5d2a-5a40")]
+  runledger cost explain 019c5d2a-5a40")]
 #[command(group = clap::ArgGroup::new("what").required(true).args(["model", "execution"]))]
 pub(crate) struct Args {
-    /// The model, with or without its provider, such as openai/gpt-4
+    /// The model, with or without its provider, such as openai/gpt-4. Or the id of an execution, as with --execution,
+    /// if no model has this name
     model: Option<String>,
     /// Explain the cost of this execution in the ledger. ID is the execution_id or its first digits
     #[arg(long, value_name = "ID", conflicts_with_all = ["input", "output", "parts", "provider", "variant", "at"])]
@@ -84,10 +85,13 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
         (model, None) => {
             let model = model.as_deref().unwrap_or_default();
             let (call, at) = call(model, args);
-            let cost = prices.cost_of(&call, at).map_err(|error| match error.kind() {
-                ErrorKind::UnknownModel if is_like_an_id(model) => Failure::IdOfExecution(model.to_owned()),
-                _ => error.into(),
-            })?;
+            let cost = match (prices.cost_of(&call, at), model.parse::<IdPrefix>()) {
+                (Ok(cost), _) => cost,
+                (Err(error), Ok(id)) if error.kind() == ErrorKind::UnknownModel => {
+                    return explain_id(&id, args, error, &prices, global, out);
+                }
+                (Err(error), _) => return Err(error.into()),
+            };
             if global.json {
                 output::json_line(out, &Explained::from(cost))?;
             } else {
@@ -98,10 +102,26 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     }
 }
 
-/// Returns true if the text can be the id of an execution, or the start of an id with at least 8 digits, as `list`
-/// prints it.
-fn is_like_an_id(text: &str) -> bool {
-    text.parse::<IdPrefix>().is_ok_and(|id| id.digits.len() >= 8)
+/// Explains the execution whose id begins with the argument. `unknown` is the error that the argument is not a model.
+/// It is returned if the argument is too short to be surely meant as an id, and there is no such execution.
+fn explain_id(
+    id: &IdPrefix,
+    args: &Args,
+    unknown: runledger::Error,
+    prices: &PriceTable,
+    global: &Global,
+    out: &mut impl Write,
+) -> Result<ExitCode, Failure> {
+    // `runledger list` prints at least 8 digits.
+    let is_id = id.digits.len() >= 8;
+    let has_call = args.input > 0 || args.output > 0 || !args.parts.is_empty() || args.provider.is_some();
+    if has_call || !args.variant.is_empty() || args.at.is_some() {
+        return Err(if is_id { Failure::IdOfExecution(id.given.clone()) } else { unknown.into() });
+    }
+    match execution(id, prices, global, out) {
+        Err(Failure::Absent(_) | Failure::Library(_)) if !is_id => Err(unknown.into()),
+        explained => explained,
+    }
 }
 
 fn call(model: &str, args: &Args) -> (Call, Timestamp) {

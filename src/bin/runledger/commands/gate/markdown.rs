@@ -31,5 +31,11 @@ pub(super) fn document(report: &GateReport) -> Markdown {
     if not_judged.contains(&NotJudged::ExpectedExecutions) {
         document.paragraph("Not judged: which executions were expected. Pass `--expect FILE` to judge it.");
     }
+    if not_judged.contains(&NotJudged::Costs) {
+        document.paragraph(
+            "Not judged: the costs, which are unknown. A hook recorded the tools of this run. `runledger import` adds the \
+             turns of the agent with their costs.",
+        );
+    }
     document
 }

@@ -61,6 +61,9 @@ use reason::text;
 /// leave no trace in the ledger, so only --expect can find that it is missing. Without --expect, a run with at least
 /// one execution can pass, and the output says that missing executions were not judged.
 ///
+/// If a hook of a coding agent recorded the run and none of its executions has a cost, the output says that its costs
+/// are unknown and were not judged.
+///
 /// The file of --expect is a JSON array. Each entry describes executions that the run must have. An entry needs a
 /// skill, and can have a kind, a scene_id, a shot_id, and a count [default: 1]:
 ///
@@ -160,6 +163,11 @@ fn write(report: &GateReport, out: &mut impl Write) -> Result<(), Failure> {
     }
     if not_judged.contains(&NotJudged::ExpectedExecutions) {
         writeln!(out, "not judged: which executions were expected; pass --expect FILE")?;
+    }
+    if not_judged.contains(&NotJudged::Costs) {
+        let text = "not judged: the costs, which are unknown. A hook recorded the tools of this run. `runledger import` \
+                    adds the turns of the agent with their costs";
+        paragraph(text, [0, 4], out)?;
     }
     Ok(())
 }

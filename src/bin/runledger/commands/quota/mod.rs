@@ -28,7 +28,7 @@ use crate::limits::OwnLimits;
 ///
 /// Limits come from three sources: the bundled limits, the limits that `runledger quota set` stored in `limits.json`
 /// next to the ledger, and the file of --limits. If several sources have a limit for the same API, the limit in the
-/// last of these sources is used.
+/// last of these sources is used. Your own limits are shown before the bundled limits.
 ///
 /// The amounts are stored in `quota.jsonl` next to the ledger. If that file does not exist, nothing was used so far.
 /// Amounts in dollars are exact.

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use runledger::quota::{Limit, Zone};
+use runledger::quota::{Limit, Limits, Zone};
 use runledger::{QuotaStatus, Usd};
 
 use crate::exit_code::ExitCode;
@@ -23,7 +23,10 @@ pub(super) fn run(
     let limits = own.load(global)?;
     let apis: Vec<&str> = match api {
         Some(api) => vec![api],
-        None => limits.iter().map(|limit| limit.api.as_str()).collect(),
+        None => {
+            let (own, bundled): (Vec<_>, Vec<_>) = limits.iter().partition(|limit| is_own(limit));
+            own.into_iter().chain(bundled).map(|limit| limit.api.as_str()).collect()
+        }
     };
     let statuses = of_all(&apis, &limits, global)?;
     if global.json {
@@ -32,7 +35,14 @@ pub(super) fn run(
             .zip(&apis)
             .try_for_each(|(status, api)| output::json_line(out, &status.shown(limits.get(api))))?;
     } else {
-        tables(&statuses, out)?;
+        // The limits that a person has set come first, in tables of their own.
+        let own = apis.iter().take_while(|name| api.is_some() || limits.get(name).is_some_and(is_own)).count();
+        let (own, bundled) = statuses.split_at(own);
+        tables(own, out)?;
+        if !own.is_empty() && !bundled.is_empty() {
+            writeln!(out)?;
+        }
+        tables(bundled, out)?;
         apis.iter().filter_map(|api| limits.get(api)).try_for_each(|limit| write_enforcement(limit, out))?;
     }
     if api.is_none() {
@@ -45,6 +55,11 @@ pub(super) fn run(
         }
     }
     Ok(ExitCode::Yes)
+}
+
+/// Returns true if the limit is not a bundled one.
+fn is_own(limit: &Limit) -> bool {
+    Limits::bundled().get(&limit.api) != Some(limit)
 }
 
 /// If the limit is enforced, writes a line that says so. The line has the percentage that must be used before the hook

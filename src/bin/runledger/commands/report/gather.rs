@@ -45,6 +45,7 @@ pub(super) fn gather(args: &Args, global: &Global) -> Result<LedgerReport, Failu
     let costs = costs(&summed, args.by, &skills);
     let mut report = LedgerReport::new(&ledger, clock::now(), reported, integrity, &skills, &observed, costs);
     (report.in_flight, report.spilled, report.malformed_lines) = (in_flight, spilled, malformed_lines);
+    report.look_up(|id| reader.find(id))?;
     if let Some(frozen) = frozen {
         report.compare(frozen.week_start, &frozen.compare(observed.take_recent()), &skills);
     }

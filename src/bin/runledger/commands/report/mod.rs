@@ -20,10 +20,10 @@ use crate::term::{output, printable};
 /// Write a report about the ledger as one HTML file, or print it
 ///
 /// The file needs no network and no other file. It is light or dark like the reader's system, and can be printed. It
-/// first says whether the ledger is intact, whether the latest run passes its gate, and whether a metric is worse than
-/// its frozen baseline. Then it shows the cost over time, the most expensive skills, the latency of each skill compared
-/// with its baseline, and failures by category. At the end, it shows quotas, how many values are unknown, and the
-/// slowest and the dearest executions.
+/// first says whether the ledger is intact, whether the latest run passes its gate, whether a metric is worse than its
+/// frozen baseline, and whether a limit is used up or RED. Then it shows the cost over time, the most expensive skills,
+/// the latency of each skill compared with its baseline, and failures by category. At the end, it shows quotas, how
+/// many values are unknown, and the slowest and the dearest executions.
 ///
 /// The numbers are those of `verify`, `gate`, `compare`, `cost`, `baseline` and `quota`. They are also in the file as
 /// JSON, with every digit. Prompts, outputs and error messages are not in the file. A list has only its first rows, and
@@ -75,7 +75,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
         if global.json {
             output::json_line(out, &report)?;
         } else {
-            text::write(&report, out)?;
+            text::write(&report, global, out)?;
         }
         return Ok(ExitCode::Yes);
     };

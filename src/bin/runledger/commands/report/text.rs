@@ -4,14 +4,18 @@ use std::io::Write;
 
 use runledger::Usd;
 use runledger::baseline::Verdict;
-use runledger::report::{ExecutionRow, LedgerReport};
+use runledger::report::{ExecutionRow, LedgerReport, TimeSlice};
 
 use crate::failure::Failure;
-use crate::term::short_id::shortest;
+use crate::global::Global;
+use crate::records;
 use crate::term::{Column, Table, audience, cell, minutes, paragraph, short};
 
+/// From this number on, consecutive days, weeks or months without executions are one row.
+const EMPTY_MIN: usize = 3;
+
 /// Writes the same sections as the HTML page, in the same order and with the same sentences.
-pub(super) fn write(report: &LedgerReport, out: &mut impl Write) -> Result<(), Failure> {
+pub(super) fn write(report: &LedgerReport, global: &Global, out: &mut impl Write) -> Result<(), Failure> {
     paragraph(&report.ledger, [0, 2], out)?;
     paragraph(&report.scope(), [0, 2], out)?;
     heading(&report.verdict_title(), None, out)?;
@@ -32,8 +36,8 @@ pub(super) fn write(report: &LedgerReport, out: &mut impl Write) -> Result<(), F
     quotas(report, out)?;
     if !report.is_empty() {
         unknown(report, out)?;
-        executions(&report.slowest_title(), &report.slowest, out)?;
-        executions(&report.dearest_title(), &report.dearest, out)?;
+        executions(&report.slowest_title(), &report.slowest, global, out)?;
+        executions(&report.dearest_title(), &report.dearest, global, out)?;
     }
     Ok(())
 }
@@ -45,12 +49,8 @@ fn heading(title: &str, note: Option<&str>, out: &mut impl Write) -> Result<(), 
     note.map_or(Ok(()), |note| Ok(paragraph(note, [0, 2], out)?))
 }
 
-fn usd(amount: Option<Usd>) -> String {
-    cell(amount.map(short::usd))
-}
-
-fn bounded(amount: Option<Usd>, lower_bounds: u64) -> String {
-    cell(amount.map(|amount| short::bounded(short::usd(amount), lower_bounds > 0)))
+fn bounded(amount: Option<Usd>, is_bound: bool) -> String {
+    cell(amount.map(|amount| short::bounded(short::usd(amount), is_bound)))
 }
 
 fn costs(report: &LedgerReport, out: &mut impl Write) -> Result<(), Failure> {
@@ -64,17 +64,26 @@ fn costs(report: &LedgerReport, out: &mut impl Write) -> Result<(), Failure> {
         Column::Number("unpriced"),
         Column::Extra(&Column::Text("of the highest")),
     ]);
-    for slice in &cost.slices {
-        let share = slice.cost.filter(|_| highest > 0).map(|cost| cost.pico() as f64 * 100.0 / highest as f64);
-        table.row([
-            slice.start.clone(),
-            short::count(slice.executions.into()),
-            bounded(slice.cost, slice.lower_bounds),
-            short::count(slice.unpriced.into()),
-            cell(share.filter(|_| audience::has_room()).map(short::bar)),
-        ]);
+    for same in cost.slices.chunk_by(|one, other| one.executions == 0 && other.executions == 0) {
+        if same.len() >= EMPTY_MIN {
+            let empty = format!("{} empty {}s", same.len(), cost.slice);
+            table.row([empty, "0".to_owned(), short::usd(Usd::ZERO), "0".to_owned(), cell(None::<&str>)]);
+            continue;
+        }
+        same.iter().for_each(|slice| table.row(of_slice(slice, highest)));
     }
     if cost.slices.is_empty() { Ok(()) } else { Ok(table.write(out)?) }
+}
+
+fn of_slice(slice: &TimeSlice, highest: i128) -> [String; 5] {
+    let share = slice.cost.filter(|_| highest > 0).map(|cost| cost.pico() as f64 * 100.0 / highest as f64);
+    [
+        slice.start.clone(),
+        short::count(slice.executions.into()),
+        bounded(slice.cost, slice.lower_bounds > 0),
+        short::count(slice.unpriced.into()),
+        cell(share.filter(|_| audience::has_room()).map(short::bar)),
+    ]
 }
 
 fn skills(report: &LedgerReport, out: &mut impl Write) -> Result<(), Failure> {
@@ -91,7 +100,7 @@ fn skills(report: &LedgerReport, out: &mut impl Write) -> Result<(), Failure> {
         table.row([
             row.skill.clone(),
             short::count(row.executions.into()),
-            bounded(row.cost, row.lower_bounds),
+            bounded(row.cost, row.lower_bounds > 0),
             cell(row.share.map(short::percent)),
             short::count(row.unpriced.into()),
             cell(row.success_rate.map(short::percent)),
@@ -190,7 +199,7 @@ fn unknown(report: &LedgerReport, out: &mut impl Write) -> Result<(), Failure> {
     Ok(table.write(out)?)
 }
 
-fn executions(title: &str, rows: &[ExecutionRow], out: &mut impl Write) -> Result<(), Failure> {
+fn executions(title: &str, rows: &[ExecutionRow], global: &Global, out: &mut impl Write) -> Result<(), Failure> {
     heading(title, None, out)?;
     let mut table = Table::new([
         Column::Text("start (UTC)"),
@@ -200,17 +209,15 @@ fn executions(title: &str, rows: &[ExecutionRow], out: &mut impl Write) -> Resul
         Column::Number("usd"),
         Column::Text("id"),
     ]);
-    let mut ids: Vec<_> = rows.iter().map(|row| row.execution_id.as_u128()).collect();
-    ids.sort_unstable();
-    for row in rows {
-        let outcome = row.succeeded.map(|succeeded| if succeeded { "success" } else { "failed" });
+    let ids: Vec<_> = rows.iter().map(|row| row.execution_id).collect();
+    for (row, id) in rows.iter().zip(records::short_ids(&ids, global)?) {
         table.row([
             minutes(row.start),
             row.skill.clone(),
-            cell(outcome),
+            cell(row.outcome()),
             cell(row.latency_ms.map(|ms| short::count(ms.into()))),
-            usd(row.cost_usd),
-            shortest(row.execution_id, &ids),
+            bounded(row.cost_usd, row.is_lower_bound),
+            id,
         ]);
     }
     if rows.is_empty() { Ok(()) } else { Ok(table.write(out)?) }

@@ -3,9 +3,10 @@
 mod calls;
 mod gather;
 mod of_run;
+mod readable;
 mod tree;
 
-use std::io::Write;
+use std::io::{self, IsTerminal, Write};
 
 use crate::execution_id::IdPrefix;
 use crate::exit_code::ExitCode;
@@ -15,9 +16,10 @@ use crate::records;
 use crate::run_id;
 use crate::term::output;
 
-/// Show the record of one execution as JSON, or its tree
+/// Show the record of one execution, or its tree
 ///
-/// If several lines of the ledger have this id, the last one is shown. With --json, the record is printed on one line.
+/// On a terminal, each known value is a line, and the unknown values are named below. In a pipe or a file, the record
+/// is printed as JSON; with --json, on one line. If several lines of the ledger have this id, the last one is shown.
 ///
 /// --tree prints a table of the execution and of all executions below it: its children, the children of its children,
 /// and so on. A child names its parent as its parent_execution_id. Executions in flight are included. `total ms` and
@@ -87,8 +89,15 @@ fn show(ids: &[IdPrefix], as_trees: bool, global: &Global, out: &mut impl Write)
             trees.write(out)?;
         }
     } else {
-        ids.iter()
-            .try_for_each(|id| output::json(out, &records::find(id, global)?, global.json).map_err(Failure::from))?;
+        let is_read_by_people = !global.json && io::stdout().is_terminal();
+        for id in ids {
+            let record = records::find(id, global)?;
+            if is_read_by_people {
+                readable::write(&record, out)?;
+            } else {
+                output::json(out, &record, global.json)?;
+            }
+        }
     }
     Ok(ExitCode::Yes)
 }

@@ -4,6 +4,8 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Action {
     Quit,
+    /// Stops the process, as Ctrl-Z does in other programs.
+    Suspend,
     Down,
     Up,
     PageDown,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use runledger::metrics::Status;
 use runledger::{Timestamp, Usd};
 use serde::Serialize;
 
@@ -15,7 +16,9 @@ pub(super) struct Hour {
     /// The start of the time that the figures cover. It is less than an hour ago if earlier executions were not read.
     pub(super) since: Timestamp,
     pub(super) executions: u64,
+    /// The number of executions that failed or panicked. Cancelled ones are not included.
     pub(super) failed: u64,
+    pub(super) cancelled: u64,
     /// The number of executions for which it is unknown whether they succeeded, such as interrupted executions.
     pub(super) outcome_unknown: u64,
     /// The number of failures of each category, the most frequent first. `None` is the group without a category.
@@ -61,6 +64,7 @@ impl Hour {
             since,
             executions: 0,
             failed: 0,
+            cancelled: 0,
             outcome_unknown: 0,
             categories: Vec::new(),
             with_cost: 0,
@@ -74,6 +78,7 @@ impl Hour {
             hour.executions += 1;
             match row.succeeded {
                 Some(true) => {}
+                Some(false) if row.status == Status::Cancelled.as_str() => hour.cancelled += 1,
                 Some(false) => {
                     hour.failed += 1;
                     *categories.entry(row.category.clone()).or_default() += 1;
@@ -113,7 +118,7 @@ impl Hour {
 #[cfg(test)]
 mod tests {
     use runledger::ExecutionMetrics;
-    use runledger::metrics::{ErrorCategory, Status};
+    use runledger::metrics::ErrorCategory;
 
     use super::super::samples::{record, time};
     use super::*;
@@ -162,7 +167,10 @@ mod tests {
             failed
         };
         let interrupted = record(9, "s", "2026-11-30T11:30:00Z", 10, Status::Interrupted, Some("1"));
+        let mut cancelled = failed(8, Some(ErrorCategory::Timeout));
+        cancelled.set_status(Status::Cancelled);
         let all = [
+            cancelled,
             failed(1, None),
             failed(2, Some(ErrorCategory::Timeout)),
             failed(3, Some(ErrorCategory::Network)),
@@ -170,7 +178,7 @@ mod tests {
             interrupted,
         ];
         let hour = hour(&all, None);
-        assert_eq!((hour.executions, hour.failed, hour.outcome_unknown), (5, 4, 1));
+        assert_eq!((hour.executions, hour.failed, hour.cancelled, hour.outcome_unknown), (6, 4, 1, 1));
         let category = |name: &str| Some(name.to_owned());
         assert_eq!(hour.categories, [(category("Timeout"), 2), (None, 1), (category("Network"), 1)]);
     }

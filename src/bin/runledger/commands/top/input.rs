@@ -6,7 +6,7 @@ use super::action::Action;
 use super::state::Mode;
 
 /// The keys and their descriptions, which the help shows.
-pub(super) const KEYS: [(&str, &str); 11] = [
+pub(super) const KEYS: [(&str, &str); 12] = [
     ("↑ ↓  k j", "Move the cursor, or scroll the opened record"),
     ("PgUp PgDn", "Move by a page"),
     ("Home End  g G", "Go to the start or the end"),
@@ -18,6 +18,7 @@ pub(super) const KEYS: [(&str, &str); 11] = [
     ("?", "Show or close this help"),
     ("q", "Close the record or this help, or quit"),
     ("Ctrl-C", "Quit"),
+    ("Ctrl-Z", "Stop; the shell's command `fg` continues"),
 ];
 
 /// Returns the action of a key in this mode. Returns `None` if the key does nothing.
@@ -26,7 +27,11 @@ pub(super) fn action(key: KeyEvent, mode: &Mode) -> Option<Action> {
         return None;
     }
     if key.modifiers.contains(KeyModifiers::CONTROL) {
-        return (key.code == KeyCode::Char('c')).then_some(Action::Quit);
+        return match key.code {
+            KeyCode::Char('c') => Some(Action::Quit),
+            KeyCode::Char('z') => Some(Action::Suspend),
+            _ => None,
+        };
     }
     match mode {
         Mode::Typing { .. } => typing(key.code),
@@ -105,10 +110,12 @@ mod tests {
     }
 
     #[test]
-    fn control_c_quits_in_every_mode() {
-        let key = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
-        for mode in [Mode::Lists, Mode::Help, Mode::Typing { before: String::new() }] {
-            assert_eq!(action(key, &mode), Some(Action::Quit));
+    fn control_c_quits_and_control_z_stops_in_every_mode() {
+        for (key, expected) in [('c', Action::Quit), ('z', Action::Suspend)] {
+            let key = KeyEvent::new(KeyCode::Char(key), KeyModifiers::CONTROL);
+            for mode in [Mode::Lists, Mode::Help, Mode::Typing { before: String::new() }] {
+                assert_eq!(action(key, &mode), Some(expected));
+            }
         }
         let other = KeyEvent::new(KeyCode::Char('q'), KeyModifiers::CONTROL);
         assert_eq!(action(other, &Mode::Lists), None);

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use ratatui::crossterm::event::{self, Event, KeyEvent};
 use ratatui::crossterm::style::force_color_output;
 use runledger::{LedgerReader, Uuid};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
 use signal_hook::{flag, low_level};
 
 use super::follow::Follow;
@@ -57,6 +57,12 @@ impl Endings {
     }
 }
 
+/// Returns a flag that is set when a signal asks the process to stop until it is continued.
+fn catch_stop() -> io::Result<Arc<AtomicBool>> {
+    let came = Arc::new(AtomicBool::new(false));
+    flag::register(SIGTSTP, Arc::clone(&came)).map(|_| came)
+}
+
 /// Shows the state until the user quits or a signal arrives. If a signal arrives, the process then ends by this signal.
 pub(super) fn show(
     state: &mut State,
@@ -91,8 +97,13 @@ fn watch(
     thread::spawn(move || read_keys(&keys));
     thread::spawn(move || read_surroundings(sources, &send));
     let look = Look { is_colored: color::is_on(), is_live: true };
+    let stop = catch_stop()?;
     let mut is_old = true;
     loop {
+        if stop.swap(false, Ordering::SeqCst) {
+            screen.suspend()?;
+            is_old = true;
+        }
         if let signal @ Some(_) = endings.arrived() {
             return Ok(signal);
         }
@@ -110,6 +121,7 @@ fn watch(
             match change {
                 Change::Key(key) => match action(key, &state.mode).map(|action| state.act(action)) {
                     Some(Effect::Quit) => return Ok(None),
+                    Some(Effect::Suspend) => stop.store(true, Ordering::SeqCst),
                     Some(Effect::Read(id)) => open(id, reader, state),
                     Some(Effect::Nothing) | None => {}
                 },

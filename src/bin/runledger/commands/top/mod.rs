@@ -57,7 +57,7 @@ use view::{COLUMNS_MIN, Look};
 /// change the lists, but not the figures.
 ///
 /// Keys: `?` shows all keys. The arrow keys or j and k move the cursor, Enter opens a record, s sorts, / filters by
-/// skill, f filters by status, and q or Ctrl-C quits.
+/// skill, f filters by status, and q or Ctrl-C quits. Ctrl-Z stops the view, and `fg` in the shell continues it.
 ///
 /// At the start, only the last 2,000 executions are read, and the list has at most this many. If all of them ended
 /// within the last hour, the figures cover less than an hour, and say since when. The ledger is not changed.
@@ -88,6 +88,8 @@ struct Figures<'a> {
 struct Quota<'a> {
     #[serde(flatten)]
     bar: &'a UsageBar,
+    /// GREEN, YELLOW or RED; empty if it is unknown.
+    level: &'static str,
     /// `None` if the quota is not a budget, if the burn is unknown, or if the budget never resets and the burn is 0.
     projection: Option<Projection>,
 }
@@ -133,7 +135,11 @@ fn once(state: &mut State, out: &mut impl Write) -> Result<(), Failure> {
 fn figures<'a>(state: &'a State, hour: &'a Hour) -> Figures<'a> {
     let known = state.surroundings.as_ref();
     let rate = hour.rate(state.now);
-    let quota = |bar: &'a UsageBar| Quota { bar, projection: rate.and_then(|rate| bar.projection(rate, state.now)) };
+    let quota = |bar: &'a UsageBar| Quota {
+        bar,
+        level: bar.level(),
+        projection: rate.and_then(|rate| bar.projection(rate, state.now)),
+    };
     Figures {
         at: state.now,
         last_hour: hour,

@@ -1,7 +1,7 @@
 //! Shows quotas as bars, and projects when a budget is used up. The projection uses the burn, which is the cost per
 //! hour in the last hour.
 
-use runledger::quota::ObservedWindow;
+use runledger::quota::{ObservedWindow, WarningLevel};
 use runledger::{QuotaStatus, Timestamp, Usd};
 use serde::Serialize;
 
@@ -16,6 +16,9 @@ pub(super) struct UsageBar {
     pub(super) name: String,
     /// The used share in percent; `None` if the window has ended since it was reported.
     pub(super) percent: Option<f64>,
+    /// The level of a measured quota, which also counts what is held; `None` for a window that a vendor reported.
+    #[serde(skip)]
+    pub(super) warning: Option<WarningLevel>,
     /// What was used, in words.
     pub(super) used: String,
     /// The number of calls whose amount is unknown. The share does not include them.
@@ -54,6 +57,7 @@ impl UsageBar {
             UsageBar {
                 name: api_name.clone(),
                 percent: Some(*pct_used),
+                warning: Some(status.warning_level),
                 used: format!("{} of {} {unit}", amount(&status.consumed), amount(&status.limit)),
                 unknown: *unknown,
                 resets_at: *resets_at,
@@ -82,6 +86,7 @@ impl UsageBar {
         Self {
             name: format!("{} {name}", reporter(window)),
             percent: window.used_percent_at(now),
+            warning: None,
             used: "reported".to_owned(),
             unknown: 0,
             resets_at: window.resets_at,
@@ -92,11 +97,11 @@ impl UsageBar {
 
     /// Returns the level as a word, which has a colour on the screen. The word is empty if the share is unknown.
     pub(super) fn level(&self) -> &'static str {
-        match self.percent {
-            None => "",
-            Some(..50.0) => "GREEN",
-            Some(..80.0) => "YELLOW",
-            Some(_) => "RED",
+        match (self.warning, self.percent) {
+            (Some(WarningLevel::Green), _) | (None, Some(..50.0)) => "GREEN",
+            (Some(WarningLevel::Yellow), _) | (None, Some(..80.0)) => "YELLOW",
+            (Some(_), _) | (None, Some(_)) => "RED",
+            (None, None) => "",
         }
     }
 
@@ -152,6 +157,7 @@ impl UsageBar {
         Self {
             name: name.to_owned(),
             percent: Some(spent.pico() as f64 * 100.0 / most.pico() as f64),
+            warning: None,
             used: format!("{} of {} usd", short::usd(spent), short::usd(most)),
             unknown: 0,
             resets_at: None,

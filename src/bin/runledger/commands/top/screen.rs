@@ -9,17 +9,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ratatui::Terminal;
-use ratatui::backend::CrosstermBackend;
+use ratatui::backend::{Backend, CrosstermBackend};
 use ratatui::crossterm::cursor::Show;
 use ratatui::crossterm::execute;
 use ratatui::crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
+use signal_hook::consts::SIGTSTP;
+use signal_hook::low_level;
 
 /// The terminal of `top`, in raw mode and with the alternate screen.
 pub(super) struct Screen {
     /// The terminal is never dropped. If the device is closed, the drop would write to stderr, and this write would
     /// panic.
     pub(super) terminal: ManuallyDrop<Terminal<CrosstermBackend<BufWriter<File>>>>,
-    _taken: Taken<File>,
+    taken: Taken<File>,
 }
 
 impl Screen {
@@ -31,10 +33,22 @@ impl Screen {
         let stdout = || io::stdout().as_fd().try_clone_to_owned().map(File::from);
         let taken = Taken::new(stdout()?, disable_raw_mode);
         taken.leave_at_panic();
-        enable_raw_mode()?;
-        execute!(stdout()?, EnterAlternateScreen)?;
+        taken.0.enter()?;
         let terminal = Terminal::new(CrosstermBackend::new(BufWriter::new(stdout()?)))?;
-        Ok(Self { terminal: ManuallyDrop::new(terminal), _taken: taken })
+        Ok(Self { terminal: ManuallyDrop::new(terminal), taken })
+    }
+
+    /// Restores the terminal, and stops the process. When the process is continued, takes the terminal again. The next
+    /// frame is then drawn completely.
+    pub(super) fn suspend(&mut self) -> io::Result<()> {
+        self.taken.0.leave();
+        low_level::emulate_default_handler(SIGTSTP)?;
+        self.taken.0.enter()?;
+        // `Terminal::clear` would ask the terminal for the position of the cursor, and another thread reads the answer.
+        self.terminal.backend_mut().clear()?;
+        // The buffer of the last frame becomes empty, so the next frame differs from it in every cell.
+        self.terminal.swap_buffers();
+        Ok(())
     }
 }
 
@@ -64,6 +78,14 @@ impl<W: Write + Send + 'static> Taken<W> {
 }
 
 impl<W: Write> Guard<W> {
+    /// Takes the terminal.
+    fn enter(&self) -> io::Result<()> {
+        self.is_taken.store(true, Ordering::SeqCst);
+        enable_raw_mode()?;
+        let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
+        execute!(out, EnterAlternateScreen)
+    }
+
     /// Restores the terminal, but only once. If a terminal leaves the alternate screen a second time, it moves the
     /// cursor.
     fn leave(&self) {

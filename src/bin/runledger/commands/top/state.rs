@@ -92,6 +92,8 @@ pub(super) struct Opened {
 pub(super) enum Effect {
     Nothing,
     Quit,
+    /// Restore the terminal, and stop until the shell continues the process.
+    Suspend,
     /// Read the record of this execution, and call [`State::open`].
     Read(Uuid),
 }
@@ -306,6 +308,7 @@ impl State {
         let page = self.page;
         match action {
             Action::Quit => return Effect::Quit,
+            Action::Suspend => return Effect::Suspend,
             Action::Down => self.go(|at| at.saturating_add(1)),
             Action::Up => self.go(|at| at.saturating_sub(1)),
             Action::PageDown => self.go(|at| at.saturating_add(page)),

@@ -30,6 +30,9 @@ const ID_COLUMNS: usize = ID_DIGITS + 1;
 /// The width of the columns `ago`, `status`, `ms`, `tokens` and `usd`.
 const FIXED: [usize; 5] = [4, 11, 7, 7, 10];
 
+/// The width of a used amount and its limit, such as `13.00 of 25.00 usd`.
+const USED_COLUMNS: usize = 18;
+
 /// Says how the state is drawn.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Look {
@@ -170,22 +173,18 @@ fn figures(hour: &Hour, now: Timestamp, columns: usize, look: Look) -> [Line<'st
     let is_whole = now.ms_since(hour.since).is_some_and(|ms| ms >= super::hour::HOUR_MS);
     let label = if is_whole { "Last hour".to_owned() } else { format!("Since {}", &minutes(hour.since)[11..]) };
     let noun = if hour.executions == 1 { "execution" } else { "executions" };
-    let mut failed = format!("{} failed", count(hour.failed));
-    let categories = hour.categories.iter();
-    let categories: Vec<_> = categories
-        .map(|(name, failures)| {
-            format!("{} {}", name.as_ref().map_or("no category".into(), |name| printable(name)), count(*failures))
-        })
-        .collect();
-    if !categories.is_empty() {
-        failed += &format!(": {}", categories.join(", "));
-    }
+    let cancelled = match hour.cancelled {
+        0 => String::new(),
+        cancelled => format!(", {} cancelled", count(cancelled)),
+    };
     let unknown = match hour.outcome_unknown {
         0 => String::new(),
         unknown => format!("; the outcome of {} is unknown", count(unknown)),
     };
+    let unknown = cancelled + &unknown;
     let before = format!("{label:11}{} {noun}, ", count(hour.executions));
-    let failed = cut(&failed, columns.saturating_sub(width(&before) + width(&unknown))).into_owned();
+    let mut failed = format!("{} failed", count(hour.failed));
+    failed += &categories(hour, columns.saturating_sub(width(&before) + width(&failed) + width(&unknown)));
     let level = if hour.failed > 0 { "failed" } else { "" };
     let happened = Line::from(vec![Span::from(before), Span::styled(failed, style(level, look)), Span::from(unknown)]);
 
@@ -209,6 +208,25 @@ fn figures(hour: &Hour, now: Timestamp, columns: usize, look: Look) -> [Line<'st
         bounds => burn += &format!("; {} costs are lower bounds", count(bounds)),
     }
     [happened, Line::from(cut(&format!("{:11}{burn}", "Burn"), columns).into_owned())]
+}
+
+/// Returns the failures by category, in at most `columns` columns. The categories that do not fit are summed as
+/// `other`. Returns an empty text if the sum does not fit either.
+fn categories(hour: &Hour, columns: usize) -> String {
+    let text = |shown: usize| {
+        let (shown, others) = hour.categories.split_at(shown);
+        let name =
+            |name: &Option<String>| name.as_ref().map_or("no category".into(), |name| printable(name).into_owned());
+        let mut parts: Vec<_> = shown.iter().map(|(category, number)| (name(category), *number)).collect();
+        if !others.is_empty() {
+            parts.push(("other".to_owned(), others.iter().map(|(_, number)| number).sum()));
+        }
+        let parts: Vec<_> =
+            parts.into_iter().map(|(name, number)| format!("{name} {}", short::count(number.into()))).collect();
+        format!(" ({})", parts.join(", "))
+    };
+    let longest_first = (0..=hour.categories.len()).rev().filter(|_| hour.failed > 0).map(text);
+    longest_first.into_iter().find(|text| width(text) <= columns).unwrap_or_default()
 }
 
 fn problems(state: &State, columns: usize, look: Look) -> Option<Line<'static>> {
@@ -236,10 +254,13 @@ fn quotas(state: &State, hour: &Hour, columns: usize, rows_max: usize, look: Loo
     let name = widest.max(width(&title)).min(if columns < COLUMNS_WIDE { 17 } else { 40 });
     let is_unknown = shown.iter().any(|bar| bar.unknown > 0);
     let unknown = Heading::new("unknown", 7, Align::Right);
-    let rest = columns.saturating_sub(name + 10 + 6 + 9 + 14 + 5 + if is_unknown { 8 } else { 0 });
+    let rest = columns.saturating_sub(name + 6 + 9 + 14 + 4 + if is_unknown { 8 } else { 0 });
+    // The bar repeats the percentage, so it is left out if the used amount would be cut.
+    let has_bar = rest >= 11 + USED_COLUMNS;
+    let rest = if has_bar { rest - 11 } else { rest };
     let headings: Vec<_> = [
         Some(Heading::new(&title, name, Align::Left)),
-        Some(Heading::new("", 10, Align::Left)),
+        has_bar.then_some(Heading::new("", 10, Align::Left)),
         Some(Heading::new("%", 6, Align::Right)),
         Some(Heading::new("resets in", 9, Align::Left)),
         Some(Heading::new("at this rate", 14, Align::Left)),
@@ -264,8 +285,8 @@ fn quotas(state: &State, hour: &Hour, columns: usize, rows_max: usize, look: Loo
         };
         let cells = [
             Some(Cell::new(printable(&bar.name))),
-            Some(Cell::new(bar.percent.map_or_else(String::new, short::bar)).style(level)),
-            Some(Cell::new(cell(bar.percent.map(|percent| format!("{percent:.1}"))))),
+            has_bar.then(|| Cell::new(bar.percent.map_or_else(String::new, short::bar)).style(level)),
+            Some(Cell::new(cell(bar.percent.map(|percent| format!("{percent:.1}")))).style(level)),
             Some(Cell::new(resets)),
             Some(Cell::new(cell(bar.outlook(rate, state.now)))),
             is_unknown.then(|| Cell::new(cell(bar.reported_at.is_none().then(|| short::count(bar.unknown.into()))))),

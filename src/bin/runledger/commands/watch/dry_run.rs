@@ -3,12 +3,12 @@
 use std::collections::HashSet;
 use std::io::Write;
 
-use runledger::alerts::{Alert, ObservedAlerts, of_escalations, of_limit};
+use runledger::alerts::{Alert, ObservedAlerts, of_damage, of_escalations, of_limit};
 use runledger::baseline::{Skipped, week_start};
 use runledger::governance::{Escalations, Policy};
-use runledger::{Error, Timestamp, Uuid};
+use runledger::{Error, LedgerReader, Timestamp, Uuid};
 
-use super::evaluate::{DAY_MS, WEEK_MS, minus_ms, replay};
+use super::evaluate::{DAY_MS, OBSERVED_FILE, QUOTA_FILE, WEEK_MS, minus_ms, name, replay, week};
 use crate::clock;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
@@ -35,18 +35,21 @@ pub(super) fn run(
     let since = Period::new(since, None, Zone::utc()).map_err(Failure::Period)?.since;
     let since = since.map_or_else(|| minus_ms(now, 30 * DAY_MS), Bound::begin);
     let since = since.max(minus_ms(now, DAYS_MAX * DAY_MS));
-    let ledger = records::reader(global)?.follow()?.id();
+    let reader = records::reader(global)?;
+    let ledger = reader.follow()?.id();
     let mut found = Vec::new();
     let mut quota = replay(&own.load(global)?, global);
     quota.read_on(|used| found.extend(of_limit(&policy.alerts, ledger, used)))?;
     quota.skipped().errors().iter().for_each(|error| records::name(error, global));
+    found.extend(of_damage(&policy.alerts, ledger, QUOTA_FILE, quota.skipped(), week(now), now));
     let (mut reports, mut levels, mut skipped) =
         (observed::journal(global).reports(), ObservedAlerts::default(), Skipped::default());
     while let Some(report) = reports.next_report(&mut skipped)? {
         found.extend(levels.add(&policy.alerts, ledger, &report));
     }
     skipped.errors().iter().for_each(|error| records::name(error, global));
-    found.extend(escalations(policy, ledger, since, now, global)?);
+    found.extend(of_damage(&policy.alerts, ledger, OBSERVED_FILE, &skipped, week(now), now));
+    found.extend(escalations(policy, (&reader, ledger), since, now, global)?);
     let mut known = HashSet::new();
     // An alert is sent only once, so only its first occurrence counts. If the first occurrence was before `since`, the
     // alert is not printed.
@@ -60,7 +63,7 @@ pub(super) fn run(
 /// days.
 fn escalations(
     policy: &Policy,
-    ledger: Uuid,
+    (reader, ledger): (&LedgerReader, Uuid),
     since: Timestamp,
     now: Timestamp,
     global: &Global,
@@ -84,7 +87,6 @@ fn escalations(
     });
     let windows = windows.collect::<Result<Vec<_>, Error>>()?;
     // No index is built for this examination, because a dry run must write nothing.
-    let reader = records::reader(global)?;
     let examined = reader.escalate_each(&reader.scan(), windows)?;
     records::warn_of(&examined.skipped, global);
     records::warn_of_unreadable(&examined.unreadable, global);
@@ -94,6 +96,7 @@ fn escalations(
         report.until = Some(report.since.plus_ms(WEEK_MS));
         found.extend(of_escalations(&policy.alerts, ledger, &report, skipped, at));
     }
+    found.extend(of_damage(&policy.alerts, ledger, &name(global), &examined.skipped, week(now), now));
     Ok(found)
 }
 

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use runledger::alerts::{Alert, ObservedAlerts, of_escalations, of_limit};
+use runledger::alerts::{Alert, ObservedAlerts, of_damage, of_escalations, of_limit};
 use runledger::baseline::{Skipped, week_start};
 use runledger::governance::{Escalations, Policy};
 use runledger::journal::JournalOptions;
@@ -23,6 +23,9 @@ use crate::warnings::warn;
 
 pub(super) const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 pub(super) const WEEK_MS: u64 = 7 * DAY_MS;
+/// The subjects of alerts about damage, other than the ledger itself.
+pub(super) const QUOTA_FILE: &str = "quota.jsonl";
+pub(super) const OBSERVED_FILE: &str = "observed.jsonl";
 /// The time after which the ledger is examined again although it has no new lines. An execution that is in flight for
 /// too long is a problem, but it adds no line.
 const EXAMINE_EVERY: Duration = Duration::from_secs(60);
@@ -46,6 +49,8 @@ pub(super) struct Evaluation {
     /// The error of the last attempt to read the limits. `None` if they were read.
     unread_limits: Option<String>,
     quota: QuotaReplay,
+    /// The number of damaged lines of the quota's journal that a warning has named.
+    named: usize,
     reports: ObservedReports,
     observed: ObservedAlerts,
     /// True if the ledger may have records that were not examined.
@@ -60,6 +65,7 @@ impl Evaluation {
         let limits = own.load(global)?;
         Ok(Self {
             quota: replay(&limits, global),
+            named: 0,
             reports: observed::journal(global).reports(),
             observed: ObservedAlerts::default(),
             global: global.clone(),
@@ -88,6 +94,9 @@ impl Evaluation {
             found.extend(self.observed.add(&self.policy.alerts, ledger, &report));
         }
         skipped.errors().iter().for_each(|error| records::name(error, &self.global));
+        let (policy, now) = (&self.policy.alerts, clock::now());
+        found.extend(of_damage(policy, ledger, OBSERVED_FILE, &skipped, week(now), now));
+        found.extend(of_damage(policy, ledger, QUOTA_FILE, self.quota.skipped(), week(now), now));
         if !self.policy.alerts.escalations.is_empty() {
             self.follow()?;
             if at_once || self.is_time() {
@@ -117,11 +126,9 @@ impl Evaluation {
             warn("the earlier limits are used", &error, self.global.style());
         }
         self.unread_limits = text;
-        let before = self.quota.skipped().count();
         self.quota.read_on(|used| found.extend(of_limit(&self.policy.alerts, ledger, used)))?;
-        if self.quota.skipped().count() > before {
-            self.quota.skipped().errors().iter().for_each(|error| records::name(error, &self.global));
-        }
+        let named = std::mem::replace(&mut self.named, self.quota.skipped().errors().len());
+        self.quota.skipped().errors().iter().skip(named).for_each(|error| records::name(error, &self.global));
         Ok(())
     }
 
@@ -170,6 +177,7 @@ impl Evaluation {
         for report in &examined.reports {
             found.extend(of_escalations(&self.policy.alerts, ledger, report, skipped, now));
         }
+        found.extend(of_damage(&self.policy.alerts, ledger, &name(&self.global), &examined.skipped, week(now), now));
         self.last = Some((Instant::now(), begin.elapsed()));
         self.is_behind = false;
         Ok(())
@@ -184,6 +192,17 @@ pub(super) fn replay(limits: &Limits, global: &Global) -> QuotaReplay {
         output::warning(&failure::text(error), failure::kind(error), style);
     });
     QuotaReplay::new(limits::journal(global), limits, options)
+}
+
+/// Returns the file name of the ledger.
+pub(super) fn name(global: &Global) -> String {
+    global.ledger.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// Returns the start and the end of the week of `at`.
+pub(super) fn week(at: Timestamp) -> [Timestamp; 2] {
+    let start = week_start(at);
+    [start, start.plus_ms(WEEK_MS)]
 }
 
 pub(super) fn minus_ms(at: Timestamp, ms: u64) -> Timestamp {

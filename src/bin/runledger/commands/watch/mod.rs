@@ -14,10 +14,12 @@ mod wait;
 mod watcher;
 mod webhook;
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
 
 use runledger::Error;
 use runledger::alerts::AlertJournal;
@@ -32,11 +34,15 @@ use crate::global::Global;
 use crate::limits::OwnLimits;
 use crate::period::When;
 use crate::policy_file;
+use crate::records;
 use crate::term::output;
 use crate::warnings::warn;
 use evaluate::Evaluation;
 use receiver::Receiver;
 use watcher::Watcher;
+
+/// The time between two looks for a ledger that does not exist yet.
+const LEDGER_PAUSE: Duration = Duration::from_millis(100);
 
 /// Send alerts to a command or a webhook
 ///
@@ -50,15 +56,21 @@ use watcher::Watcher;
 /// - quota_yellow, quota_red: at least 50 % (yellow) or 80 % (red) of a quota is used. `runledger quota` shows the same
 ///   levels.
 ///
+/// - damage: lines of the ledger, of quota.jsonl or of observed.jsonl cannot be read. The alert is sent once a week.
+///
 /// - observed_yellow, observed_red: a vendor reported that at least 50 % (yellow) or 80 % (red) of a window of a
 ///   subscription is used.
 ///
 /// - The name of a problem, such as cost_discrepancy: `runledger escalate` finds this problem in the current week.
 ///
+/// If one use of a limit reaches several levels, one alert is sent, for the most serious one: budget_end, quota_red,
+/// budget_warning, quota_yellow. Its text also names the other level.
+///
 /// An alert is sent as one JSON object: to stdin of the command, or as the body of a POST request. The alert is
 /// delivered if the command exits with 0, or if the answer has a status from 200 to 299. Otherwise, another attempt
 /// follows after a pause, which doubles from about 1 second to 5 minutes. If a webhook asks for a longer pause with
-/// Retry-After, that pause is kept. After `attempts_max` attempts, the alert has failed.
+/// Retry-After, that pause is kept. After `attempts_max` attempts, the alert has failed. The next start without --once
+/// tries a failed alert again if its window has not ended.
 ///
 /// Before and after each attempt, this command stores in the ledger's internal directory which alerts are due, sent or
 /// failed. So each alert is delivered once, even if this command is killed and started again. There is one exception:
@@ -67,6 +79,8 @@ use watcher::Watcher;
 ///
 /// An alert whose window ended while this command did not run is still sent if the window ended less than a day ago.
 /// Windows that ended before the first start of this command cause no alert.
+///
+/// If there is no ledger yet, the command waits for one. With --once or --dry-run, it fails instead.
 ///
 /// The command takes no lock of the ledger or the quota, so no other process waits for it. It prints one line for each
 /// alert that was sent or has failed. SIGINT and SIGTERM end the command.
@@ -85,6 +99,7 @@ The keys of `alerts` in a policy. A policy has either `command` or `webhook`:
       \"budgets\": [\"warning\", \"end\"],
       \"quotas\": [\"RED\"],
       \"observed\": [\"YELLOW\", \"RED\"],
+      \"damage\": true,
       \"command\": [\"notify-team\", \"--urgent\"],
       \"webhook\": \"https://alerts.example/hook\",
       \"timeout_s\": 10,
@@ -120,11 +135,18 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     }
     let receiver = Receiver::new(&policy.alerts, &args.policy)?;
     let alerts = policy.alerts.clone();
+    let stop = stop(global);
+    if !args.once && !has_ledger(&stop, global)? {
+        return Ok(ExitCode::Yes);
+    }
     let mut evaluation = Evaluation::open(policy, args.own.clone(), global)?;
     let style = global.style();
     let options = JournalOptions::new(Arc::new(clock::unix_ms)).on_warning(move |error: &Error| warn("", error, style));
-    let stop = stop(global);
-    let journal = AlertJournal::open(&global.ledger, clock::now(), options)?;
+    let mut journal = AlertJournal::open(&global.ledger, clock::now(), options)?;
+    // A program such as cron starts --once again and again, and would never stop trying.
+    if !args.once {
+        journal.retry_failed(clock::now())?;
+    }
     let mut watcher = Watcher::new(journal, alerts, receiver, stop);
     let is_done = if args.once {
         watcher.run_once(&mut evaluation, global, out)?
@@ -132,6 +154,24 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
         watcher.run(&mut evaluation, global, out)?
     };
     Ok(if is_done { ExitCode::Yes } else { ExitCode::No })
+}
+
+/// Waits until there is a ledger. Returns false if a signal arrived before.
+fn has_ledger(stop: &AtomicBool, global: &Global) -> Result<bool, Failure> {
+    let mut is_said = false;
+    while !stop.load(Ordering::Relaxed) {
+        match records::reader(global) {
+            Err(Failure::Library(error)) if error.io_kind() == Some(io::ErrorKind::NotFound) => {}
+            found => return found.map(|_| true),
+        }
+        if !is_said {
+            let text = format!("waiting for the ledger {}, which does not exist yet", global.ledger.display());
+            output::note(&text, "waiting", global.style());
+            is_said = true;
+        }
+        thread::sleep(LEDGER_PAUSE);
+    }
+    Ok(false)
 }
 
 /// Returns a flag that is set when a signal asks this process to end. Warns if signals cannot be handled. A signal may

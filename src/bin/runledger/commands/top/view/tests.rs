@@ -184,7 +184,7 @@ fn colours_are_on_the_words_that_matter_and_only_if_asked() {
         [Color::Red, Color::Yellow, Color::Green].map(of)
     };
     let [red, yellow, green] = colors(LOOK);
-    assert!(red.contains("4 failed: Network 2, no category 1, Timeout 1") && red.contains("dead"), "{red}");
+    assert!(red.contains("3 failed (Network 2, Timeout 1)") && red.contains("dead"), "{red}");
     assert!(yellow.contains("cancelled") && yellow.contains("warning: 1 spilled"), "{yellow}");
     assert!(green.contains("success") && green.contains("alive"), "{green}");
     assert_eq!(colors(Look { is_colored: false, ..LOOK }), [""; 3]);
@@ -245,4 +245,30 @@ fn unknown_costs_are_counted_beside_the_burn() {
         "Burn       ≥0.5000 usd per hour; the cost of 1 of 2 executions is unknown"
     );
     assert_eq!(figures(&[known]), "Burn       0.5000 usd per hour; the cost of 1 execution is known");
+}
+
+/// The categories that are shown and the other ones add up to the failures, on each screen.
+#[test]
+fn categories_that_do_not_fit_are_summed_and_never_cut() {
+    let mut state = State::new(String::new(), time(NOW));
+    let categories = ["Security", "Auth", "Network", "Timeout", "Logic", "a rather long category", "Unknown"];
+    for (at, category) in categories.iter().enumerate() {
+        for number in 0..=at {
+            let id = (at * 10 + number + 1) as u128;
+            let mut failed = record(id, "s", "2026-11-30T11:30:00Z", 5, Status::Failed, None);
+            failed.error_category = Some((*category).into());
+            state.learn(&failed);
+        }
+    }
+    let line = |columns| figures(&state.hour(), state.now, columns, LOOK)[0].to_string();
+    assert_eq!(line(80), "Last hour  28 executions, 28 failed (Unknown 7, other 21)");
+    assert_eq!(line(60), "Last hour  28 executions, 28 failed (Unknown 7, other 21)");
+    for columns in 60..200 {
+        let line = line(columns);
+        assert!(width(&line) <= columns && !line.contains('…'), "{columns}: {line}");
+        let (_, shown) = line.split_once('(').unwrap();
+        let numbers = shown.trim_end_matches(')').split(", ").map(|part| part.rsplit_once(' ').unwrap().1);
+        assert_eq!(numbers.map(|number| number.parse::<u64>().unwrap()).sum::<u64>(), 28, "{columns}: {line}");
+    }
+    assert!(line(200).ends_with(", Auth 2, Security 1)"), "{}", line(200));
 }

@@ -1,0 +1,182 @@
+//! What a report says is true: a lower bound is marked wherever it is shown, a cancelled execution is not called failed,
+//! and a limit that is used up is part of the verdict.
+
+use std::fs;
+use std::sync::Arc;
+
+use crate::commands::{Place, record, time, usd};
+use crate::report::{json, page};
+use runledger::metrics::{ErrorCategory, Status};
+use runledger::quota::{Limits, QuotaOptions};
+use runledger::{ExecutionMetrics, Quota, Usage};
+
+/// Returns an execution of the skill that cost this much.
+fn priced(id: u128, skill: &str, cost: &str) -> ExecutionMetrics {
+    let mut record = record(id, skill, "2026-11-20T12:00:00Z", Some(id as u64), Status::Success);
+    record.set_usage("m-1", &Usage::new(10, 1));
+    record.cost_usd = Some(usd(cost));
+    record
+}
+
+fn bound(mut record: ExecutionMetrics) -> ExecutionMetrics {
+    record.tags.insert("lower_bound_calls".to_owned(), vec![1].into());
+    record
+}
+
+#[test]
+fn a_lower_bound_is_marked_wherever_it_is_shown() {
+    // Five skills are series of the chart, twelve are rows of the table, and the other ones are summed.
+    let mut records: Vec<_> = (1..=14).map(|id| priced(id, &format!("s-{id:02}"), &format!("{}", 100 - id))).collect();
+    records[0] = bound(records[0].clone());
+    records[13] = bound(records[13].clone());
+    let place = Place::with(&records);
+    let page_of_all = page(&place, "");
+    for text in [
+        "<h2>Executions cost at least 1,295.00 USD, ",
+        "<title>2026-11-20: ≥1,295.00 USD, 14 executions, 2 whose cost is a lower bound</title>",
+        "s-01 <span>≥99.00 USD</span>",
+        "s-02 <span>98.00 USD</span>",
+        "all other skills <span>≥810.00 USD</span>",
+        "<rect class=\"open\"",
+        "some costs are lower bounds, not to scale",
+        "<p class=\"note\">2 other skills cost ≥173.00 USD together.</p>",
+        "<h2>The dearest execution cost at least 99.00 USD: s-01.</h2>",
+        "`≥` marks".replace('`', "").replace("≥ marks", "<code>≥</code> marks a cost that is a lower bound").as_str(),
+    ] {
+        assert!(page_of_all.contains(text), "{text}: {page_of_all}");
+    }
+    let cells = |amount: &str| page_of_all.matches(&format!(">{amount}</td>")).count();
+    // In the table of skills, and in the list of the dearest executions.
+    assert_eq!((cells("≥99.00"), cells("99.00"), cells("98.00")), (2, 0, 2));
+    // The slowest execution is a lower bound too.
+    assert_eq!(cells("≥86.00"), 1);
+    let text = place.run(["report", "--text"]).answer(0);
+    assert!(text.contains("\nThe dearest execution cost at least 99.00 USD: s-01.\n"), "{text}");
+    assert!(text.contains("  14  ≥86.00  0000") && text.contains("  1  ≥99.00  0000"), "{text}");
+    let report = json(&place, "");
+    let flags = |list: &str| -> Vec<_> {
+        report[list].as_array().unwrap().iter().map(|row| row["is_lower_bound"] == true).collect()
+    };
+    assert_eq!(flags("slowest"), (0..10).map(|row| row == 0).collect::<Vec<_>>());
+    assert_eq!(flags("dearest"), flags("slowest"));
+
+    // By model, and without a lower bound.
+    let mut other = priced(20, "s", "1");
+    other.set_usage("m-2", &Usage::new(10, 1));
+    let place = Place::with(&[bound(priced(1, "s", "2")), other]);
+    let page_by_model = page(&place, "--by model");
+    assert!(page_by_model.contains("m-1 <span>≥2.00 USD</span>"), "{page_by_model}");
+    assert!(page_by_model.contains("m-2 <span>1.00 USD</span>"), "{page_by_model}");
+    let exact = page(&Place::with(&[priced(1, "s", "2")]), "");
+    assert!(!exact.contains('≥') && !exact.contains("lower bound"), "{exact}");
+}
+
+#[test]
+fn an_unknown_cost_below_a_cent_is_above_zero() {
+    let place = Place::with(&[bound(priced(1, "s", "0.00001"))]);
+    let page = page(&place, "");
+    assert!(page.contains("Cost in USD</dt><dd>&gt;0<small>"), "{page}");
+    assert!(page.contains("<h2>Executions cost more than 0 USD, 100.0 % of them for s.</h2>"), "{page}");
+    for wrong in ["≥&lt;", "≥<0", "least &lt;", ": >0", "<span>>"] {
+        assert!(!page.contains(wrong), "{wrong}: {page}");
+    }
+}
+
+#[test]
+fn a_cancelled_execution_is_not_called_failed() {
+    let of = |id, status| record(id, "draw", "2026-11-20T12:00:00Z", Some(id as u64), status);
+    let mut failed = of(1, Status::Failed);
+    failed.error_category = Some(ErrorCategory::Network);
+    let place = Place::with(&[
+        failed,
+        of(2, Status::Cancelled),
+        of(3, Status::Panicked),
+        of(4, Status::Success),
+        of(5, Status::Interrupted),
+    ]);
+    let report = json(&place, "");
+    let categories = report["failures"]["categories"].as_array().unwrap();
+    let sum: u64 = categories.iter().map(|pair| pair[1].as_u64().unwrap()).sum();
+    assert_eq!((report["failures"]["failed"].as_u64(), sum), (Some(3), 3));
+    let text = place.run(["report", "--text"]).answer(0);
+    assert!(text.contains("\n3 of 4 executions failed or were cancelled (75.0 %), most often without a"), "{text}");
+    let outcomes = |text: &str| {
+        ["failed", "cancelled", "panicked", "success"].map(|word| text.matches(&format!(" draw   {word:9} ")).count())
+    };
+    assert_eq!(outcomes(&text), [1, 1, 1, 1], "{text}");
+    let page = page(&place, "");
+    assert!(page.contains("<dt>Failed or cancelled</dt>"), "{page}");
+    assert!(page.contains("<span class=\"bad\">cancelled</span>"), "{page}");
+    let one = Place::with(&[of(2, Status::Cancelled), of(4, Status::Success)]).run(["report", "--text"]).answer(0);
+    assert!(one.contains("\n1 of 2 executions failed or was cancelled (50.0 %), most often without a"), "{one}");
+    let none = Place::with(&[of(4, Status::Success)]).run(["report", "--text"]).answer(0);
+    assert!(none.contains("\nNone of 1 execution with a known outcome failed or was cancelled.\n"), "{none}");
+}
+
+#[test]
+fn a_limit_that_is_used_up_or_red_is_in_the_verdict() {
+    let place = Place::new();
+    let limit = |api: &str, unit: &str, limit: &str, period: &str| {
+        format!(
+            r#"{{"api": "{api}", "limit": {limit}, "unit": "{unit}", "period": "{period}", "source": "us", "as_of": "2026-03-01"}}"#
+        )
+    };
+    let limits = [
+        limit("green", "calls", "100", "total"),
+        limit("red", "calls", "100", "total"),
+        limit("held", "calls", "100", "total"),
+        limit("spent", "usd", "2.5", "total"),
+    ];
+    let limits = format!("[{}]", limits.join(","));
+    fs::write(place.path("logs/limits.json"), &limits).unwrap();
+    let options = QuotaOptions::new(Arc::new(|| 0)).limits(Limits::from_json(&limits).unwrap());
+    let quota = Quota::open(place.path("logs/quota.jsonl"), options).unwrap();
+    quota.record_consumption("green", Some(79)).unwrap();
+    let text = place.run(["report", "--text"]).answer(0);
+    assert!(text.contains("\nNo check found a problem.\n") && !text.contains("RED"), "{text}");
+    quota.record_consumption("red", Some(80)).unwrap();
+    quota.record_consumption("red", None).unwrap();
+    let text = place.run(["report", "--text"]).answer(0);
+    assert!(text.contains("\nSomeone should look at this ledger.\n"), "{text}");
+    assert!(text.contains("\nlook: 1 limit is RED: at least 80 % is used or held.\n  red: 80 of 100 calls"), "{text}");
+    let budget = quota.budget("spent").unwrap();
+    budget.record_consumption(Some(usd("2.75"))).unwrap();
+    let text = place.run(["report", "--text"]).answer(0);
+    assert!(text.contains("\nOne check found a problem.\n"), "{text}");
+    assert!(
+        text.contains("\nbad: 1 limit is used up.\n  spent: 2.75 of 2.5 usd in total are used; it never resets\n"),
+        "{text}"
+    );
+    let page = page(&place, "");
+    let unknown =
+        "red: 80 of 100 calls in total are used; it never resets. The amount of 1 call is unknown and not included";
+    assert!(page.contains(&format!("<li>{unknown}</li>")), "{page}");
+    assert!(page.contains("<span class=\"tone bad\">bad</span><div><p>1 limit is used up.</p>"), "{page}");
+    let report = json(&place, "");
+    assert_eq!([&report["quotas_used_up"], &report["quotas_red"]], [1, 1]);
+}
+
+/// The text has one row for consecutive weeks without executions. The page has a place for each week.
+#[test]
+fn the_text_leaves_out_weeks_without_executions() {
+    let mut records = [1, 2, 3].map(|id| priced(id, "draw", "1"));
+    for (record, start) in records.iter_mut().zip(["2025-09-01", "2026-11-20", "2026-11-24"]) {
+        record.timestamp_start = time(&format!("{start}T12:00:00Z"));
+        record.timestamp_end = Some(record.timestamp_start.plus_ms(1));
+    }
+    let place = Place::with(&records);
+    let text = place.run(["report", "--text"]).answer(0);
+    let rows: Vec<_> = text.lines().skip_while(|line| !line.starts_with("week ")).take(5).collect();
+    assert_eq!(
+        rows,
+        [
+            "week            execs     usd  unpriced",
+            "2025-09-01          1    1.00         0",
+            "62 empty weeks      0  0.0000         0",
+            "2026-11-16          1    1.00         0",
+            "2026-11-23          1    1.00         0",
+        ],
+        "{text}"
+    );
+    assert_eq!(json(&place, "")["cost"]["slices"].as_array().unwrap().len(), 65);
+}
