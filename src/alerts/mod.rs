@@ -4,7 +4,8 @@
 //!
 //! - An [`Alert`] is made from an [`Escalation`](crate::governance::Escalation), from the use of a limit
 //!   ([`LimitUse`](crate::quota::LimitUse)), or from what a vendor reported
-//!   ([`ObservedWindow`](crate::quota::ObservedWindow)), or from lines that cannot be read. Its id is computed from its kind, its subject and its window.
+//!   ([`ObservedWindow`](crate::quota::ObservedWindow)), or from lines that cannot be read. Its id is computed from its
+//!   kind, its subject and its window.
 //! - An [`AlertJournal`] stores which alerts are due, which were sent, and when an alert is tried again.
 //!
 //! This module sends nothing and reads no clock. `runledger watch` uses this module, and delivers the alerts.
