@@ -20,6 +20,13 @@ pub enum Unit {
 }
 
 impl Unit {
+    const ALL: [Self; 3] = [Self::Tokens, Self::Calls, Self::Usd];
+
+    /// Returns the unit whose steps have this name in the lines of the journal; `None` if no unit has it.
+    pub(super) fn of_step(step: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|unit| unit.step() == step)
+    }
+
     /// Returns the name of the unit's steps in the lines of the journal.
     pub(super) fn step(self) -> &'static str {
         match self {

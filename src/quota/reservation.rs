@@ -79,9 +79,9 @@ impl<A: Amount> Hold<A> {
         self.id()
     }
 
-    /// Returns the reserved amount, in the limit's unit. The amount is 0 if the caller requested an unknown amount and
-    /// the limit assumes none.
-    pub fn amount(&self) -> A {
+    /// Returns the reserved amount, in the limit's unit. `None` if the caller requested an unknown amount and the limit
+    /// assumes none.
+    pub fn amount(&self) -> Option<A> {
         self.reserved.amount
     }
 

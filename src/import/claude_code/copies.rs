@@ -1,10 +1,10 @@
-//! Finds the calls for which a later file reports a larger usage than the first file. This search runs before the
-//! import.
+//! Finds the calls for which a later place reports a larger usage than the first one. A place is a file, or a turn of a
+//! file. This search runs before the import.
 //!
 //! A resumed or forked session repeats the lines of its session. The session may have ended in the middle of a
 //! message. Its own file then has only a part of the usage, and the copy can have all of it. The call belongs to the
-//! first session, and its record must not change later. So the search compares the lines of all files before the
-//! import. It then gives the import the line with the largest usage of each such call.
+//! first session, and its record must not change later. A session can also repeat a message in a later turn of its file.
+//! So the search compares the lines of all files before the import. It then gives the import the line with the largest usage of each such call.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -20,11 +20,11 @@ use crate::metrics::Timestamp;
 /// Every line with a usage contains this text.
 const MARK: &str = "\"usage\":";
 
-/// Holds the usage of each call in each file. An entry needs 24 bytes.
+/// Holds the usage of each call in each place. An entry needs 24 bytes.
 #[derive(Debug, Default)]
 pub struct Copies(Vec<Seen>);
 
-/// The largest usage of a call in one file.
+/// The largest usage of a call in one place: in lines of a file that follow one another.
 #[derive(Debug, Clone)]
 struct Seen {
     call: u64,
@@ -86,14 +86,13 @@ impl Copies {
     }
 
     /// Returns the file and the first byte of each line that has a larger usage than the lines of the same call in
-    /// another file. Pass these lines to [`foresee`].
+    /// another place. Pass these lines to [`foresee`].
     pub fn larger(mut self) -> Vec<(u32, u64)> {
         self.0.sort_unstable_by_key(|copy| (copy.call, copy.file));
         let mut larger = Vec::new();
         for copies in self.0.chunk_by(|one, other| one.call == other.call) {
-            let of_file = copies.chunk_by(|one, other| one.file == other.file);
-            let most = of_file.filter_map(|copies| copies.iter().max_by_key(|copy| copy.tokens));
-            let (least, most) = (most.clone().min_by_key(|copy| copy.tokens), most.max_by_key(|copy| copy.tokens));
+            let tokens = |copy: &&Seen| copy.tokens;
+            let (least, most) = (copies.iter().min_by_key(tokens), copies.iter().max_by_key(tokens));
             if let (Some(least), Some(most)) = (least, most)
                 && least.tokens < most.tokens
             {

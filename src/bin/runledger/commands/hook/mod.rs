@@ -1,6 +1,7 @@
 //! `runledger hook`
 
 mod answer;
+mod holder;
 mod holds;
 mod limits;
 mod process;
@@ -39,8 +40,19 @@ const EVENT_BYTES_MAX: u64 = 16 * 1024 * 1024;
 ///
 /// - Any other event becomes an execution with the duration 0, such as claude-code/SessionStart.
 ///
+/// An event is an object with these keys. Any other key becomes a tag, and a missing key is unknown:
+///
+/// - `hook_event_name` names the event, and `session_id` the session.
+///
+/// - `tool_name`, `tool_use_id` and `tool_input` describe the call of a tool. PostToolUse adds `tool_response`, and
+///   PostToolUseFailure adds `error`. Events with the same session_id and tool_use_id belong to the same call.
+///
+/// - `agent_id` names the sub-agent that reports the event.
+///
+/// - `transcript_path` is the file of the session. It is read only if a limit in dollars or tokens is enforced.
+///
 /// The session is the run. `runledger import` of the session adds the usage to the same executions, so nothing counts
-/// twice. Inputs, outputs and messages are only hashed, unless --content is given.
+/// twice. Until then, the cost is unknown. Inputs, outputs and messages are only hashed, unless --content is given.
 ///
 /// Limits that `runledger quota set --enforce` stored are enforced. Before each call of a tool, one call is reserved until
 /// the call ends, and what the session has used so far is read from its transcript. If a limit is used up, the tool is
@@ -112,7 +124,8 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
         }
     };
     // The limits are enforced even if the event cannot be recorded.
-    let limits = EnforcedLimits::new(&args.prices, global);
+    let begins = event.execution_id().filter(|_| event.name() == "PreToolUse");
+    let limits = EnforcedLimits::new(begins, &args.prices, global);
     let mut judged = (event.name() == "PreToolUse").then(|| {
         limits.measure(&event);
         let judged = limits.before();

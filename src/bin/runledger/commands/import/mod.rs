@@ -40,8 +40,8 @@ use refused::{Refused, Target};
 /// A call counts once, even if it is imported again, or if a resumed or forked session repeats it. A turn that has not
 /// ended is left for the next import. It counts as ended if nothing happened for an hour. If the final usage of a call
 /// is not reported, the counted usage is a lower bound. The tag lower_bound_calls of the record lists the number of the
-/// call. A call counts with the largest usage in any file. A larger usage that appears after the import of the call is
-/// reported, but does not change the record.
+/// call. A call counts with the largest usage in any file and any turn. A larger usage that appears after the import of the
+/// call is reported with its number of tokens, but does not change the record.
 ///
 /// A file in a directory that is not a session is skipped and named. A FILE argument that is not a session is an error.
 ///
