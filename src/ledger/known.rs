@@ -28,7 +28,7 @@ use crate::error::{Error, Result};
 use crate::journal::format::Layout;
 use crate::journal::format::line::{self, Link};
 use crate::journal::read::blocks::Block;
-use crate::journal::read::{Order, Sequence, line_at, link_before};
+use crate::journal::read::{line_at, link_before};
 use crate::journal::write::{Key, KnownKeys, LinePlace, Mark};
 use crate::journal::{Cursor, JournalOptions, Line, Lines, Warn};
 use crate::mutex::{lock, try_lock};
@@ -200,7 +200,7 @@ impl KnownIds {
             if block.is_active {
                 state.lines = resume(rest);
             } else {
-                warnings.extend(state.read(&block.part(rest.offset, u64::MAX), rest.seq).err());
+                warnings.extend(state.read(&block.part(rest.offset, u64::MAX)).err());
                 state.last = None;
                 state.lines = resume(Cursor { segment: block.segment + 1, offset: 0, lines: 0, seq: 0 });
             }
@@ -372,18 +372,10 @@ impl State {
         Ok(false)
     }
 
-    /// Reads the lines of a sealed segment that its index does not cover. They come after line `seq`. A line whose number
-    /// an earlier line has is left out, as every reader does: for example, somebody may have pasted it into the file.
-    fn read(&mut self, block: &Block, seq: u64) -> Result<()> {
+    /// Reads the lines of a sealed segment that its index does not cover.
+    fn read(&mut self, block: &Block) -> Result<()> {
         let (segment, recent) = (block.segment, &mut self.recent);
-        let mut sequence = Sequence::after(seq);
         block.read(&mut Vec::new(), |piece, bytes| {
-            let order = sequence.order(bytes, line::trailer(bytes).as_ref(), || !bytes.contains(&0));
-            if let Order::Behind(seq) = order
-                && !sequence.fills(seq)
-            {
-                return;
-            }
             recent.add(bytes, LinePlace { segment, offset: piece.offset });
         })
     }
@@ -403,7 +395,7 @@ impl State {
                 // A page of the index is damaged.
                 None => {
                     let block = block.clone();
-                    self.read(&block, 0)?;
+                    self.read(&block)?;
                     self.indexed.remove(at);
                     last = self.recent.get(id);
                 }

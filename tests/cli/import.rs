@@ -4,12 +4,10 @@
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 
-use crate::commands::{Output, Place, command, output, record, records, section};
-use runledger::journal::{Durability, Journal, JournalOptions};
+use crate::commands::{Output, Place, command, output, records, section};
 use runledger::metrics::{ErrorCategory, Status};
-use runledger::{ExecutionMetrics, LedgerReader, Uuid};
+use runledger::{ExecutionMetrics, LedgerReader};
 use serde_json::{Value, json};
 
 /// The output of a Python program whose dataclass `ExecutionMetrics` has the same fields. The last line repeats the
@@ -342,35 +340,4 @@ fn an_import_of_the_wrong_kind_names_the_agents() {
     let note = "runledger: found no record; to import a session of a coding agent, name the agent, such as `runledger \
                 import claude-code FILE`\n";
     assert_eq!((output.code, output.stderr.as_str()), (Some(1), note));
-}
-
-/// A line of another ledger that somebody pasted into a sealed segment has the number of another line, so no reader shows
-/// it. Its record is not in the ledger, and can be imported.
-#[test]
-fn a_record_whose_line_was_pasted_into_a_segment_is_no_duplicate() {
-    let of = |id| record(id, "draw", "2026-02-14T12:00:00Z", Some(1), Status::Success);
-    let (place, other) = (Place::with(&[]), Place::with(&[of(99)]));
-    let options = JournalOptions::new(Arc::new(|| 0)).durability(Durability::Flushed).rotate_bytes(Some(4_000));
-    let journal = Journal::open(place.ledger(), options).unwrap();
-    for id in 1..=20 {
-        journal.append(of(id).to_json().unwrap().as_bytes()).unwrap();
-    }
-    drop(journal);
-    let active = place.ledger();
-    let is_sealed = |path: &std::path::PathBuf| {
-        *path != active && std::fs::read_to_string(path).is_ok_and(|text| text.matches("\"draw\"").count() > 3)
-    };
-    let sealed = place.files().into_iter().find(is_sealed).unwrap();
-    let text = std::fs::read_to_string(&sealed).unwrap();
-    let mut lines: Vec<_> = text.split_inclusive('\n').collect();
-    let pasted = std::fs::read_to_string(other.ledger()).unwrap();
-    lines.insert(lines.len() - 1, &pasted);
-    std::fs::write(&sealed, lines.concat()).unwrap();
-
-    let has = || imported(&place).iter().any(|record| record.execution_id == Uuid::from_u128(99));
-    assert!(!has() && imported(&place).len() == 20);
-    std::fs::write(place.path("old.jsonl"), of(99).to_json().unwrap() + "\n").unwrap();
-    assert_eq!(import(&place, "old.jsonl").answer(0), "imported 1, duplicates 0, refused 0\n");
-    assert!(has());
-    assert_eq!(import(&place, "old.jsonl").answer(0), "imported 0, duplicates 1, refused 0\n");
 }

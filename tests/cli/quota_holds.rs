@@ -184,7 +184,8 @@ fn a_hold_whose_limit_was_removed_or_changed_is_listed() {
     assert_eq!(holds.len(), 2);
     assert_eq!(known(&holds[0]), [json!("tools"), json!(4), json!("calls"), json!(false)]);
     assert_eq!(known(&holds[1]), [json!("money"), json!(1.25), json!("usd"), json!(false)]);
-    assert_eq!(listed(&place, "tools"), holds[..1]);
+    let ids: Vec<_> = listed(&place, "tools").iter().map(|hold| hold["id"].clone()).collect();
+    assert_eq!(ids, [json!(1)]);
     let table = run(&place, "quota holds").answer(0);
     let note = "the limit of hold 1 was removed or changed: tools has no limit in calls, so only its expiry ends it\n";
     assert!(table.contains(note) && !table.contains("quota release ID"), "{table}");

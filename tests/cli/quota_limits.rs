@@ -114,7 +114,8 @@ fn a_change_of_one_property_keeps_the_others() {
     let place = Place::empty();
     run(&place, "quota set anthropic --limit 20.50 --unit usd --per day --zone Europe/Zurich --warn 80 --enforce")
         .answer(0);
-    let new = |args: &str| run(&place, &format!("quota set anthropic {args} --json")).json()["new"].take();
+    let new =
+        |args: &str| place.run(format!("quota set anthropic {args} --json").split_whitespace()).json()["new"].take();
     let whole = new("");
     let changed = |changes: Value| {
         let mut expected = whole.clone();

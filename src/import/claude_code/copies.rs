@@ -20,17 +20,20 @@ use crate::metrics::Timestamp;
 /// Every line with a usage contains this text.
 const MARK: &str = "\"usage\":";
 
-/// Holds the usage of each call in each place. An entry needs 24 bytes.
+/// Holds the usage of each call in each place. An entry needs 32 bytes.
 #[derive(Debug, Default)]
 pub struct Copies(Vec<Seen>);
 
-/// The largest usage of a call in one place: in lines of a file that follow one another.
+/// The usage of a call in one place, or in several places of a file without another call between them.
 #[derive(Debug, Clone)]
 struct Seen {
     call: u64,
     offset: u64,
     file: u32,
+    /// The number of tokens of the line at `offset`, which has the largest usage.
     tokens: u32,
+    /// The smallest number of tokens of a line.
+    least: u32,
 }
 
 #[derive(Deserialize, Default)]
@@ -74,12 +77,14 @@ impl Copies {
         let Some(id) = id.get() else { return };
         let mut hasher = DefaultHasher::new();
         (id, request).hash(&mut hasher);
-        let copy = Seen { call: hasher.finish(), offset, file, tokens };
+        let copy = Seen { call: hasher.finish(), offset, file, tokens, least: tokens };
         match self.0.last_mut() {
             Some(last) if (last.call, last.file) == (copy.call, copy.file) => {
-                if copy.tokens > last.tokens {
+                let least = last.least.min(tokens);
+                if tokens > last.tokens {
                     *last = copy;
                 }
+                last.least = least;
             }
             _ => self.0.push(copy),
         }
@@ -91,10 +96,10 @@ impl Copies {
         self.0.sort_unstable_by_key(|copy| (copy.call, copy.file));
         let mut larger = Vec::new();
         for copies in self.0.chunk_by(|one, other| one.call == other.call) {
-            let tokens = |copy: &&Seen| copy.tokens;
-            let (least, most) = (copies.iter().min_by_key(tokens), copies.iter().max_by_key(tokens));
+            let least = copies.iter().map(|copy| copy.least).min();
+            let most = copies.iter().max_by_key(|copy| copy.tokens);
             if let (Some(least), Some(most)) = (least, most)
-                && least.tokens < most.tokens
+                && least < most.tokens
             {
                 larger.push((most.file, most.offset));
             }

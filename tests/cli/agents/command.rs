@@ -99,8 +99,8 @@ fn a_call_counts_with_its_largest_usage_in_any_turn() {
         prompt("s", 0),
         message("s", "msg_1", "req_1", 1, 5),
         prompt("s", 10),
-        message("s", "msg_1", "req_1", 11, 50),
-        message("s", "msg_2", "req_2", 12, 7),
+        message("s", "msg_2", "req_2", 11, 7),
+        message("s", "msg_1", "req_1", 12, 50),
     ];
     write(&place, FILE, &lines, "");
     let output = import(&place, "--json").json();
