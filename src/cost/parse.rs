@@ -152,6 +152,12 @@ pub(super) fn layer_of_unread_rows(text: &'static str) -> Result<Layer> {
     })
 }
 
+/// Returns the name in lower case. Most names are in lower case already, and are not copied.
+fn lower_case(name: String) -> String {
+    let is_lower = name.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase());
+    if is_lower { name } else { name.to_lowercase() }
+}
+
 fn table<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T> {
     serde_json::from_str(text).map_err(|error| malformed().at_json(text, &error))
 }
@@ -207,22 +213,26 @@ impl Reader<'_> {
         let place = layer.rows.len();
         let (model, provider) = (self.name(text.model)?, self.name(text.provider)?);
         let mut row = Row { place, model, provider, rule: self.rule(&text.names)?, prices };
-        if let Some(&known) = layer.provider_names.get(&row.provider.to_lowercase()) {
+        let provider_name = lower_case(row.provider.clone());
+        let known = layer.provider_names.get(&provider_name).copied();
+        if let Some(known) = known.and_then(|known| layer.providers.get(known)) {
             // In all rows of a provider, its name is spelled as in the list of providers.
-            row.provider.clone_from(&layer.providers[known].name);
+            row.provider.clone_from(&known.name);
         }
         for &value in [text.model].iter().chain(&text.aliases) {
-            let same_name = layer.names.entry(self.name(value)?.to_lowercase()).or_default();
+            let same_name = layer.names.entry(lower_case(self.name(value)?)).or_default();
             if same_name.iter().any(|&other| other == place || layer.rows[other].provider == row.provider) {
                 return Err(self.fault(value, "expected a name that this provider does not yet have, found"));
             }
             same_name.push(place);
         }
-        let provider = *layer.provider_names.entry(row.provider.to_lowercase()).or_insert_with(|| {
+        let provider = known.unwrap_or_else(|| {
             let (names, serves) = (Rule::default(), Rule::default());
             let name = row.provider.clone();
             layer.providers.push(Provider { name, names, serves, falls_back_to: Vec::new(), ruled: Vec::new() });
-            layer.providers.len() - 1
+            let place = layer.providers.len() - 1;
+            layer.provider_names.insert(provider_name, place);
+            place
         });
         if !row.rule.is_empty() {
             layer.providers[provider].ruled.push(place);

@@ -1,6 +1,7 @@
 //! The state that the readers of all files share: the known calls, the finished records, and the counts.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::{DefaultHasher, Hasher};
 use std::num::NonZeroU32;
 
 use serde_json::Value;
@@ -54,6 +55,9 @@ pub struct ImportCounts {
     pub without_usage: u64,
     /// Calls that were recorded earlier with fewer tokens than a line has now. The records do not change.
     pub larger_copies: u64,
+    /// The number of tokens by which the lines in [`larger_copies`](Self::larger_copies) exceed the records. They are
+    /// not counted.
+    pub larger_tokens: u64,
     /// Turns that have not ended. They wait for the next import.
     pub waiting: u64,
     /// Lines that are not valid JSON, or that lack what their kind requires.
@@ -276,11 +280,13 @@ impl Import {
         self.known.insert(call, tokens);
     }
 
-    /// Counts the call in `larger_copies` if this line has more tokens than were recorded for the call.
+    /// Counts the call in `larger_copies` if this line has more tokens than were recorded for the call, and its further
+    /// tokens in `larger_tokens`.
     pub(super) fn compare(&mut self, call: &str, tokens: u64) {
         if let Some(Some(recorded)) = self.known.tokens.get_mut(&key_of(call))
             && u64::from(recorded.get()) < tokens
         {
+            self.counts.larger_tokens += tokens - u64::from(recorded.get());
             *recorded = NonZeroU32::new(tokens.try_into().unwrap_or(u32::MAX)).unwrap_or(*recorded);
             self.counts.larger_copies += 1;
         }
@@ -309,12 +315,23 @@ pub(super) fn hash(name: &str) -> u128 {
     hash.first_chunk::<16>().map_or(0, |bytes| u128::from_be_bytes(*bytes))
 }
 
+/// Returns a key of 96 bits for the calls in memory. It is computed several times for each line, and a SHA-256 of a
+/// short name would take longer than parsing a short line.
 fn key_of(name: &str) -> [u8; 12] {
-    sha256(name.as_bytes()).first_chunk().copied().unwrap_or_default()
+    let [a, b, c, d, e, f, g, h] = key_of_alias(name).to_ne_bytes();
+    let [i, j, k, l, ..] = sip(name, 1).to_ne_bytes();
+    [a, b, c, d, e, f, g, h, i, j, k, l]
 }
 
 fn key_of_alias(name: &str) -> u64 {
-    sha256(name.as_bytes()).first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes))
+    sip(name, 0)
+}
+
+fn sip(name: &str, seed: u8) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    hasher.write_u8(seed);
+    hasher.write(name.as_bytes());
+    hasher.finish()
 }
 
 /// Returns a name of a message of a session. The name does not contain the id of the request. A sub-agent can repeat

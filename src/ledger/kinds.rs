@@ -121,9 +121,9 @@ fn filled<T, E>(
 fn fill_with_grant<A: Amount>(grant: &Grant<A>, record: &mut ExecutionMetrics) {
     let (asked, decision, reason) = match grant {
         // A limit may grant an unknown amount without a reservation.
-        Grant::Held(hold) => match hold.amount().steps() {
-            None | Some(0) => (None, "APPROVE", "nothing reserved".to_owned()),
-            steps => (steps, "APPROVE", format!("{} reserved", hold.amount())),
+        Grant::Held(hold) => match hold.amount().map(|amount| (amount, amount.steps())) {
+            None | Some((_, None | Some(0))) => (None, "APPROVE", "nothing reserved".to_owned()),
+            Some((amount, steps)) => (steps, "APPROVE", format!("{amount} reserved")),
         },
         Grant::Denied(denied) => (denied.requested.and_then(A::steps), "BLOCK", denied.to_string()),
     };

@@ -20,7 +20,14 @@ pub enum Unit {
 }
 
 impl Unit {
-    /// Returns the name under which the lines of the journal state amounts of this unit.
+    const ALL: [Self; 3] = [Self::Tokens, Self::Calls, Self::Usd];
+
+    /// Returns the unit whose steps have this name in the lines of the journal; `None` if no unit has it.
+    pub(super) fn of_step(step: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|unit| unit.step() == step)
+    }
+
+    /// Returns the name of the unit's steps in the lines of the journal.
     pub(super) fn step(self) -> &'static str {
         match self {
             Self::Tokens => "tokens",

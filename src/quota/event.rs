@@ -45,6 +45,9 @@ pub(super) enum Event {
         expires_at: Timestamp,
         limit: NonZeroU64,
         period: Scope,
+        /// The caller's text about who holds the amount. It changes no sum.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        holder: Option<String>,
     },
     /// The reservation that line number `hold` requested at `held_at` ends. The call for which it was made has used
     /// `amount`, which counts in the window (for example, the day) that contains `held_at`.
@@ -161,8 +164,8 @@ mod tests {
         let limit = limits.get("a").unwrap();
         let at: Timestamp = "2026-02-14T12:00:00Z".parse().unwrap();
         let certainty = Certainty::Known;
-        let hold =
-            Event::Hold { amount: 1, certainty, expires_at: at, limit: limit.most, period: Scope::of(limit, at) };
+        let (limit_of_line, period, holder) = (limit.most, Scope::of(limit, at), None);
+        let hold = Event::Hold { amount: 1, certainty, expires_at: at, limit: limit_of_line, period, holder };
         let consume = Event::Consume { amount: 1, certainty, watch: Watch::of(limit, at) };
         let settle = Event::Settle { hold: 1, amount: 1, certainty, held_at: at, watch: Watch::of(limit, at) };
         [hold, consume, settle].map(|event| serde_json::to_string(&event).unwrap()).to_vec()

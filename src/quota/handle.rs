@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use super::amount::Steps;
 use super::reservation::Grant;
-use super::resume::{OpenHold, Resumed};
+use super::resume::{ListedHold, OpenHold, Resumed};
 use super::tracker::{Reserved, Tracker};
-use super::{Budget, Limit, Limits, Metered, QuotaOptions, QuotaStatus, Reading, Unit};
+use super::{Budget, Limit, LimitAmount, Limits, Metered, QuotaOptions, QuotaStatus, Reading, Unit};
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::Usd;
 
@@ -212,16 +212,23 @@ impl Quota {
         self.resumed(&api, &step, reserved)
     }
 
-    /// Returns the holds that are open and have not expired, in the order of their ids. Leaves out a hold if its API
-    /// has no limit, or if the limit is in another unit.
+    /// Returns the holds that are open and have not expired, in the order of their ids. Leaves out
+    /// holds in a unit that only a newer version knows.
     ///
     /// # Errors
     /// - [`ErrorKind::Invalid`] if the clock is outside the years 0 to 9999.
     /// - [`ErrorKind::Io`] if the journal cannot be read.
     /// - [`ErrorKind::Malformed`], with the line's number, if a line of the journal is not an event of a quota.
-    pub fn holds(&self) -> Result<Vec<Resumed>> {
-        let open = self.tracker.all_held()?.into_iter();
-        Ok(open.filter_map(|(api, step, reserved)| self.resumed(&api, &step, reserved).ok()).collect())
+    pub fn holds(&self) -> Result<Vec<ListedHold>> {
+        let listed = |(api, step, reserved, holder): (String, String, Reserved<u64>, Option<String>)| {
+            let Reserved { line: id, amount, held_at, expires_at } = reserved;
+            // Only a newer version reserves amounts in a unit without a name here.
+            let unit = Unit::of_step(&step)?;
+            let amount = amount.map(|steps| LimitAmount::of(unit, steps));
+            let has_limit = self.limits.get(&api).is_some_and(|limit| limit.unit == unit);
+            Some(ListedHold { id, api, unit, amount, held_at, expires_at, holder, has_limit })
+        };
+        Ok(self.tracker.all_held()?.into_iter().filter_map(listed).collect())
     }
 
     fn resumed(&self, api: &str, step: &str, reserved: Reserved<u64>) -> Result<Resumed> {
@@ -236,7 +243,7 @@ impl Quota {
             )));
         }
         Ok(if step == Unit::Usd.step() {
-            let amount = Usd::from_steps(amount);
+            let amount = amount.map(Usd::from_steps);
             let limit = self.limits.find::<Usd>(api)?;
             Resumed::Dollars(OpenHold::new(tracker, limit, Reserved { line, amount, held_at, expires_at }))
         } else {

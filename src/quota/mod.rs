@@ -50,6 +50,6 @@ pub use period::Period;
 pub use reading::{Metered, Reading, ReadingUse};
 pub use replay::{LimitAmount, LimitUse, QuotaReplay};
 pub use reservation::{Grant, Hold};
-pub use resume::{OpenHold, Resumed};
+pub use resume::{ListedHold, OpenHold, Resumed};
 pub use status::{QuotaStatus, WarningLevel};
 pub use zone::Zone;

@@ -21,6 +21,7 @@ use crate::journal::{Clock, JournalOptions};
 pub struct QuotaOptions {
     pub(super) limits: Limits,
     pub(super) hold_life: Duration,
+    pub(super) holder: Option<String>,
     pub(super) journal: JournalOptions,
 }
 
@@ -29,7 +30,7 @@ impl QuotaOptions {
     /// [`JournalOptions::new`] with `clock`.
     pub fn new(clock: Clock) -> Self {
         let hold_life = Duration::from_secs(10 * 60);
-        Self { limits: Limits::bundled(), hold_life, journal: JournalOptions::new(clock) }
+        Self { limits: Limits::bundled(), hold_life, holder: None, journal: JournalOptions::new(clock) }
     }
 
     /// Sets the limits of the APIs; [`Limits::bundled`] by default.
@@ -42,6 +43,14 @@ impl QuotaOptions {
     /// default is ten minutes. Fractions of a millisecond are ignored.
     pub fn hold_life(mut self, life: Duration) -> Self {
         self.hold_life = life;
+        self
+    }
+
+    /// Sets a text that is stored with each hold, and that [`Quota::holds`](super::Quota::holds) lists. It can say
+    /// which program needs the hold, so that another program can find out whether that program has died. `None` by
+    /// default.
+    pub fn holder(mut self, holder: Option<String>) -> Self {
+        self.holder = holder;
         self
     }
 

@@ -15,7 +15,7 @@ use crate::journal::{self, Journal, Kept, Lines};
 const NAME: &str = "quota.checkpoint";
 /// The name of the form of the sums, which is stored with them. Stored sums with a different name are not used.
 /// Change the name if the format of the sums changes, or if the same lines would give different sums.
-const FORM: &str = "sums of a quota, form 1";
+const FORM: &str = "sums of a quota, form 2";
 /// The sums are stored again only after this many further lines were read. Reading fewer lines again takes about a
 /// millisecond.
 const LINES_MIN: u64 = 256;

@@ -97,7 +97,7 @@ pub enum LimitAmount {
 }
 
 impl LimitAmount {
-    fn of(unit: Unit, steps: u64) -> Self {
+    pub(super) fn of(unit: Unit, steps: u64) -> Self {
         match unit {
             Unit::Tokens | Unit::Calls => Self::Count(steps),
             Unit::Usd => Self::Dollars(Usd::from_steps(steps)),

@@ -69,8 +69,8 @@ impl<A: Amount> Hold<A> {
         self.reserved.line
     }
 
-    /// Leaves the hold open, and returns its [`id`](Self::id). Any process can then [resume](super::Quota::resume) the hold
-    /// and end it. Until then, or until the hold expires, its amount stays reserved.
+    /// Leaves the hold open, and returns its [`id`](Self::id). Any process can then [resume](super::Quota::resume) the
+    /// hold and end it. Until then, or until the hold expires, its amount stays reserved.
     ///
     /// For example, a shell script can reserve an amount with one command, which prints the id. Another command settles
     /// the hold after the call.
@@ -79,9 +79,9 @@ impl<A: Amount> Hold<A> {
         self.id()
     }
 
-    /// Returns the reserved amount, in the limit's unit. The amount is 0 if the caller requested an unknown amount and
-    /// the limit assumes none.
-    pub fn amount(&self) -> A {
+    /// Returns the reserved amount, in the limit's unit. `None` if the caller requested an unknown amount and the limit
+    /// assumes none.
+    pub fn amount(&self) -> Option<A> {
         self.reserved.amount
     }
 
@@ -118,8 +118,8 @@ impl<A: Amount> Hold<A> {
         self.tracker.settle(&self.limit, &self.reserved, actual)
     }
 
-    /// Like [`settle`](Self::settle), but does not block the thread while the disk syncs. The settlement is recorded even
-    /// if the returned future is dropped or never polled.
+    /// Like [`settle`](Self::settle), but does not block the thread while the disk syncs. The settlement is recorded
+    /// even if the returned future is dropped or never polled.
     ///
     /// # Errors
     /// The errors of [`settle`](Self::settle), and [`ErrorKind::Unsuitable`](crate::ErrorKind::Unsuitable) in a process

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::tracker::{Reserved, Tracker};
-use super::{Amount, Limit, QuotaStatus};
+use super::{Amount, Limit, LimitAmount, QuotaStatus, Unit};
 use crate::error::Result;
 use crate::metrics::{Timestamp, Usd};
 
@@ -16,7 +16,31 @@ pub enum Resumed {
     Dollars(OpenHold<Usd>),
 }
 
-/// A hold that this or another process reserved, and then [kept](super::Hold::keep). **Dropping it leaves the hold open.**
+/// A hold that is open, as [`Quota::holds`](super::Quota::holds) lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ListedHold {
+    /// The id of the hold: the number of its line in the quota's journal.
+    pub id: u64,
+    /// The name of the hold's API.
+    pub api: String,
+    /// The unit in which the amount was reserved.
+    pub unit: Unit,
+    /// The reserved amount. `None` if the caller requested an unknown amount and the limit assumed none.
+    pub amount: Option<LimitAmount>,
+    /// The time, UTC, at which the amount was reserved.
+    pub held_at: Timestamp,
+    /// The time, UTC, at which the hold expires.
+    pub expires_at: Timestamp,
+    /// The text that was set with [`QuotaOptions::holder`](super::QuotaOptions::holder) when the amount was reserved.
+    pub holder: Option<String>,
+    /// True if the quota has a limit for the API in the unit of the hold. Otherwise the limit was removed, or its unit
+    /// was changed, and [`Quota::resume`](super::Quota::resume) fails.
+    pub has_limit: bool,
+}
+
+/// A hold that this or another process reserved, and then [kept](super::Hold::keep). **Dropping it leaves the hold
+/// open.**
 ///
 /// Any number of processes can resume the same hold, but only the first one can end it. For all others,
 /// [`settle`](Self::settle) and [`release`](Self::release) fail, and record nothing.
@@ -48,9 +72,9 @@ impl<A: Amount> OpenHold<A> {
         &self.limit
     }
 
-    /// Returns the reserved amount, in the limit's unit. The amount is 0 if the caller requested an unknown amount and
-    /// the limit assumes none.
-    pub fn amount(&self) -> A {
+    /// Returns the reserved amount, in the limit's unit. `None` if the caller requested an unknown amount and the limit
+    /// assumes none.
+    pub fn amount(&self) -> Option<A> {
         self.reserved.amount
     }
 

@@ -96,8 +96,10 @@ pub struct QuotaStatus<A = u64> {
     /// `consumed` in percent of `limit`, rounded to an `f64`. [`has_reached`](Self::has_reached) compares exactly.
     /// Held amounts are not included. The percentage is above 100 if `consumed` exceeds `limit`.
     pub pct_used: f64,
-    /// The warning level of `consumed` and `held` together, because used and reserved amounts cannot be reserved
-    /// again.
+    /// `consumed` and `held` together in percent of `limit`, rounded to an `f64`. Used and reserved amounts cannot be
+    /// reserved again.
+    pub pct_taken: f64,
+    /// The warning level of `consumed` and `held` together.
     pub warning_level: WarningLevel,
     /// The thresholds of the limit, in percent and ascending, that were just reached. The recording or settlement
     /// that returned this status was the first one in the window to reach them. Held amounts are not included. The
@@ -142,6 +144,7 @@ impl<A: Amount> QuotaStatus<A> {
             unknown_held,
             assumed_held,
             pct_used: consumed as f64 * 100.0 / most as f64,
+            pct_taken: consumed.saturating_add(held) as f64 * 100.0 / most as f64,
             warning_level: WarningLevel::of(consumed.saturating_add(held), most),
             crossed: Vec::new(),
             days_until_reset: left_ms.map(|left_ms| left_ms as f64 / DAY_MS),

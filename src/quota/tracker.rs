@@ -24,6 +24,7 @@ use crate::mutex::lock;
 pub(super) struct Tracker {
     journal: Journal,
     hold_ms: u64,
+    holder: Option<String>,
     clock: journal::Clock,
     warn: journal::Warn,
     progress: Arc<Mutex<Progress>>,
@@ -42,7 +43,8 @@ impl fmt::Debug for Tracker {
 pub(super) struct Reserved<A> {
     /// The line's sequence number.
     pub(super) line: u64,
-    pub(super) amount: A,
+    /// `None` if the amount is unknown.
+    pub(super) amount: Option<A>,
     pub(super) held_at: Timestamp,
     pub(super) expires_at: Timestamp,
 }
@@ -57,8 +59,13 @@ struct Asked {
 }
 
 impl Asked {
+    /// Returns the amount in steps; `None` if it is unknown.
+    fn known(&self) -> Option<u64> {
+        known(self.amount, self.certainty)
+    }
+
     fn denied<A: Amount>(&self, limit: &Limit, counted: Counted) -> Denied<A> {
-        let requested = (self.certainty != Certainty::Unknown).then(|| A::from_steps(self.amount));
+        let requested = self.known().map(A::from_steps);
         Denied { reason: DenialReason::NotEnough, requested, status: QuotaStatus::new(limit, self.at, counted) }
     }
 }
@@ -68,10 +75,11 @@ impl Tracker {
     pub(super) fn open(path: &Path, options: QuotaOptions) -> Result<Self> {
         let (clock, warn) = (Arc::clone(&options.journal.clock), Arc::clone(&options.journal.warn));
         let hold_ms = u64::try_from(options.hold_life.as_millis()).unwrap_or(u64::MAX);
+        let holder = options.holder;
         let journal = Journal::open(path, options.journal)?;
         let progress = Arc::new(Mutex::new(Progress::kept(&journal, &warn)));
         let background = Arc::new(Background::new(journal.clone()));
-        let tracker = Self { journal, hold_ms, clock, warn, progress, background };
+        let tracker = Self { journal, hold_ms, holder, clock, warn, progress, background };
         tracker.caught_up(0)?.keep(&tracker.journal, &tracker.warn);
         Ok(tracker)
     }
@@ -162,7 +170,8 @@ impl Tracker {
             }
         };
         let expires_at = at.plus_ms(self.hold_ms);
-        let event = Event::Hold { amount, certainty, expires_at, limit: limit.most, period: Scope::of(limit, at) };
+        let (period, holder) = (Scope::of(limit, at), self.holder.clone());
+        let event = Event::Hold { amount, certainty, expires_at, limit: limit.most, period, holder };
         let asked = Asked { at, amount, certainty, expires_at, event };
         let counted = self.counted(limit, at)?;
         if !counted.sums.leave_room(amount, certainty, limit.most) {
@@ -179,8 +188,8 @@ impl Tracker {
         if !progress.fold.is_open(limit, line) {
             return Ok(Err(asked.denied(limit, self.sums(&mut progress, limit, asked.at)?)));
         }
-        let Asked { at: held_at, amount, expires_at, .. } = *asked;
-        Ok(Ok(Reserved { line, amount: A::from_steps(amount), held_at, expires_at }))
+        let Asked { at: held_at, expires_at, .. } = *asked;
+        Ok(Ok(Reserved { line, amount: asked.known().map(A::from_steps), held_at, expires_at }))
     }
 
     /// Ends the reservation and records that its call used `actual`.
@@ -195,8 +204,8 @@ impl Tracker {
         self.status_after(limit, seq, reserved.held_at, at)
     }
 
-    /// Like [`settle`](Self::settle), but does not block the thread while the disk syncs. The settlement is recorded even
-    /// if the returned future is dropped or never polled.
+    /// Like [`settle`](Self::settle), but does not block the thread while the disk syncs. The settlement is recorded
+    /// even if the returned future is dropped or never polled.
     pub(super) fn settle_async<A: Amount>(
         self: &Arc<Self>,
         limit: &Limit,
@@ -222,10 +231,11 @@ impl Tracker {
         actual: Option<A>,
     ) -> Result<(Timestamp, Event)> {
         let at = self.now()?;
-        let (amount, certainty) = match (actual, steps(limit, reserved.amount)?) {
+        let held = reserved.amount.map(|amount| steps(limit, amount)).transpose()?;
+        let (amount, certainty) = match (actual, held) {
             (Some(actual), _) => (steps(limit, actual)?, Certainty::Known),
-            (None, 0) => (0, Certainty::Unknown),
-            (None, held) => (held, Certainty::Assumed),
+            (None, None | Some(0)) => (0, Certainty::Unknown),
+            (None, Some(held)) => (held, Certainty::Assumed),
         };
         let Reserved { line: hold, held_at, .. } = *reserved;
         Ok((at, Event::Settle { hold, amount, certainty, held_at, watch: Watch::of(limit, held_at) }))
@@ -243,24 +253,22 @@ impl Tracker {
         Ok(())
     }
 
-    /// Returns the API, the unit and the reservation of each hold that is open and has not expired.
-    pub(super) fn all_held(&self) -> Result<Vec<(String, String, Reserved<u64>)>> {
+    /// Returns the API, the unit, the reservation and the holder of each hold that is open and has not expired.
+    pub(super) fn all_held(&self) -> Result<Vec<(String, String, Reserved<u64>, Option<String>)>> {
         let now = self.now()?;
         let progress = self.caught_up(0)?;
         let open = progress.fold.all_held().into_iter().filter(|(.., held)| now < held.expires_at);
-        let reserved = |(unit, api, line, held): (&str, &str, u64, &Held)| {
-            let reserved = Reserved { line, amount: held.amount, held_at: held.at, expires_at: held.expires_at };
-            (api.to_owned(), unit.to_owned(), reserved)
+        let listed = |(unit, api, line, held): (&str, &str, u64, &Held)| {
+            (api.to_owned(), unit.to_owned(), reserved(line, held), held.holder.clone())
         };
-        Ok(open.map(reserved).collect())
+        Ok(open.map(listed).collect())
     }
 
     /// Returns the API, the unit and the reservation of the open hold that line `hold` requested.
     pub(super) fn held(&self, hold: u64) -> Result<(String, String, Reserved<u64>)> {
         let progress = self.caught_up(0)?;
         if let Some((unit, api, held)) = progress.fold.held(hold) {
-            let reserved = Reserved { line: hold, amount: held.amount, held_at: held.at, expires_at: held.expires_at };
-            return Ok((api.to_owned(), unit.to_owned(), reserved));
+            return Ok((api.to_owned(), unit.to_owned(), reserved(hold, held)));
         }
         drop(progress);
         Err(ending::of(&self.journal, hold)?)
@@ -357,6 +365,16 @@ impl Tracker {
         }
         Ok(progress)
     }
+}
+
+/// Returns the amount; `None` if it is unknown.
+fn known(amount: u64, certainty: Certainty) -> Option<u64> {
+    (certainty != Certainty::Unknown).then_some(amount)
+}
+
+fn reserved(line: u64, held: &Held) -> Reserved<u64> {
+    let amount = known(held.amount, held.certainty);
+    Reserved { line, amount, held_at: held.at, expires_at: held.expires_at }
 }
 
 /// Returns a use of a source in steps of the limit's unit.

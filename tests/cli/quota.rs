@@ -40,13 +40,14 @@ fn quota_shows_consumed_and_held_amounts() {
     let status = place.run(["quota", "openai-free", "--json"]).json();
     let told = ["consumed", "held", "remaining", "pct_used", "warning_level"].map(|key| status[key].clone());
     assert_eq!(told, [json!(2_800_000), json!(100_000), json!(600_000), json!(80.0), json!("RED")]);
+    assert_eq!(format!("{:.3}", status["pct_taken"].as_f64().unwrap()), "82.857");
     let resets_at = time(status["resets_at"].as_str().unwrap());
     assert!((1..=31 * 24 * 3_600_000).contains(&(resets_at.unix_ms() - now)), "{resets_at}");
     let table = place.run(["quota", "openai-free"]).answer(0);
     let minute = resets_at.to_string()[..16].replace('T', " ");
     assert_eq!(
         table.lines().nth(1),
-        Some(format!("openai-free tokens 3500000  2800000 100000    600000 80.0 {minute} RED").as_str())
+        Some(format!("openai-free tokens 3500000  2800000 100000    600000 82.9 {minute} RED").as_str())
     );
     assert_eq!(place.run(["quota", "--json"]).answer(0).lines().count(), 4);
     assert_eq!(place.files(), before);
@@ -99,12 +100,13 @@ fn quota_shows_the_exact_rest_of_budgets_and_counts_unknown_amounts() {
             "calls of openai-gpt4: amount unknown 1, assumed 0",
             "",
             "budget (usd) consumed held remaining % level",
-            "a-budget-with… 5111.111111111111 1234.123456789012 3654.765432099876 51.1 YELLOW",
-            "anthropic 3.046875000001 0.25 22.203124999999 11.9 GREEN",
+            "a-budget-with… 5111.111111111111 1234.123456789012 3654.765432099876 63.5 YELLOW",
+            "anthropic 3.046875000001 0.25 22.203124999999 12.9 GREEN",
             "",
             "budget (usd) limit period resets (UTC) unknown assumed",
             "a-budget-with-a-rathe… 9999.999999999999 month 1 0",
             "anthropic 25.5 month 0 0",
+            "% and level include the held amounts",
             "calls of anthropic in flight: amount unknown 0, assumed 1",
         ]
     );

@@ -153,6 +153,48 @@ fn unknown_amounts_follow_the_limit_and_are_never_zero() {
     assert_eq!((&consumed["consumed"], &consumed["assumed"]), (&json!(1.5), &json!(2)));
 }
 
+/// Returns the lines of `quota holds --json`.
+fn listed(place: &Place, args: &str) -> Vec<Value> {
+    let text = run(place, &format!("quota holds {args} --json").replace("  ", " ")).answer(0);
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn the_list_of_holds_shows_an_unknown_amount_as_unknown() {
+    let place = place();
+    let granted = json_with_code(&place, "quota reserve money unknown", 0);
+    assert_eq!(granted["amount"], json!(null));
+    run(&place, "quota reserve money 0").answer(0);
+    let amounts = || listed(&place, "").iter().map(|hold| hold["amount"].clone()).collect::<Vec<_>>();
+    assert_eq!(amounts(), [json!(null), json!(0)]);
+    let table = run(&place, "quota holds").answer(0);
+    let cells: Vec<Vec<_>> = table.lines().map(|line| line.split_whitespace().take(4).collect()).collect();
+    assert_eq!(cells[1..3], [["1", "money", "?", "usd"], ["2", "money", "0", "usd"]], "{table}");
+}
+
+#[test]
+fn a_hold_whose_limit_was_removed_or_changed_is_listed() {
+    let place = place();
+    run(&place, "quota reserve tools 4").answer(0);
+    run(&place, "quota reserve money 1.25").answer(0);
+    run(&place, "quota unset tools").answer(0);
+    run(&place, "quota set money --limit 9 --unit tokens --per total").answer(0);
+    let holds = listed(&place, "");
+    let known = |hold: &Value| ["api_name", "amount", "unit", "has_limit"].map(|key| hold[key].clone());
+    assert_eq!(holds.len(), 2);
+    assert_eq!(known(&holds[0]), [json!("tools"), json!(4), json!("calls"), json!(false)]);
+    assert_eq!(known(&holds[1]), [json!("money"), json!(1.25), json!("usd"), json!(false)]);
+    let ids: Vec<_> = listed(&place, "tools").iter().map(|hold| hold["id"].clone()).collect();
+    assert_eq!(ids, [json!(1)]);
+    let table = run(&place, "quota holds").answer(0);
+    let note = "the limit of hold 1 was removed or changed: tools has no limit in calls, so only its expiry ends it\n";
+    assert!(table.contains(note) && !table.contains("quota release ID"), "{table}");
+    // A name without a limit and without a hold is an error, in any unit.
+    let complaint = run(&place, "quota holds nobody").complaint(2);
+    assert!(complaint.contains("cannot find the limit \"nobody\" among the known ones: "), "{complaint}");
+    assert_eq!(run(&place, "quota holds github-rest").answer(0), "no hold is open\n");
+}
+
 #[test]
 fn an_expired_hold_is_settled_with_a_warning() {
     let place = place();

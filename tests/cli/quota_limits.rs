@@ -110,6 +110,42 @@ fn a_changed_limit_keeps_its_place_and_the_text_of_the_others() {
 }
 
 #[test]
+fn a_change_of_one_property_keeps_the_others() {
+    let place = Place::empty();
+    run(&place, "quota set anthropic --limit 20.50 --unit usd --per day --zone Europe/Zurich --warn 80 --enforce")
+        .answer(0);
+    let new =
+        |args: &str| place.run(format!("quota set anthropic {args} --json").split_whitespace()).json()["new"].take();
+    let whole = new("");
+    let changed = |changes: Value| {
+        let mut expected = whole.clone();
+        let expected_keys = expected.as_object_mut().unwrap();
+        for (key, value) in changes.as_object().unwrap() {
+            if value.is_null() {
+                expected_keys.remove(key)
+            } else {
+                expected_keys.insert(key.clone(), value.clone())
+            };
+        }
+        expected
+    };
+    assert_eq!(new("--no-enforce"), changed(json!({"enforce": null, "warn": null})));
+    assert_eq!(new("--enforce --warn 80"), whole);
+    assert_eq!(new("--limit 4"), changed(json!({"limit": 4})));
+    assert_eq!(new("--per month --limit 20.50"), changed(json!({"period": "month"})));
+    let refused = |args: &str, why: &str| {
+        let complaint = run(&place, &format!("quota set {args}")).complaint(2);
+        let name = args.split(' ').next().unwrap();
+        assert_eq!(complaint, format!("runledger: cannot set the limit of {name:?}: {why}\n"));
+    };
+    let new_limit = "expected --limit, --unit and --per for a new limit";
+    refused("b", &format!("found no --limit; {new_limit}"));
+    refused("b --limit 1 --unit usd", &format!("found no --per; {new_limit}"));
+    let amount = "found another --unit without --limit; expected the amount in the new unit too";
+    refused("anthropic --unit tokens", amount);
+}
+
+#[test]
 fn a_removed_limit_is_the_bundled_one_again() {
     let place = Place::empty();
     let limit = |args: &str| run(&place, args).json()["limit"].clone();

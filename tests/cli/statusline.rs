@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use runledger::journal::{Durability, Journal, JournalOptions};
-use runledger::metrics::Status;
+use runledger::metrics::{LlmCall, Status};
 use runledger::quota::{Limits, QuotaOptions};
 use runledger::{ExecutionMetrics, LedgerReader, Quota, Timestamp, Usage};
 use serde_json::{Value, json};
@@ -31,6 +31,8 @@ fn zone() -> String {
 fn priced(id: u128, hours_ago: u64, cost: Option<&str>) -> ExecutionMetrics {
     let start = Timestamp::from_unix_ms(now().unix_ms() - i64::try_from(hours_ago).unwrap() * HOUR_S * 1000).unwrap();
     let mut record = record(id, "draw", &start.to_string(), Some(1), Status::Success);
+    // The session of `input`.
+    record.run.run_id = Some("s".to_owned());
     record.set_usage("m", &Usage::new(10, 1));
     record.cost_usd = cost.map(usd);
     record
@@ -62,8 +64,12 @@ fn statusline(place: &Place, args: &str, stdin: &str, columns: usize) -> Output 
     output(&mut command)
 }
 
+/// Returns the line. Stderr may only say that the session is not imported.
 fn plain(place: &Place, stdin: &str) -> String {
-    statusline(place, "--color never", stdin, 200).answer(0)
+    let output = statusline(place, "--color never", stdin, 200);
+    let note = "runledger: the cost of today is unknown: the ledger lacks ";
+    assert!(output.code == Some(0) && (output.stderr.is_empty() || output.stderr.starts_with(note)), "{output:?}");
+    output.stdout
 }
 
 fn write_limits(place: &Place, api: &str) -> Limits {
@@ -129,7 +135,7 @@ fn a_part_that_is_missing_is_left_out_and_never_zero() {
         (r#"{"cost":[],"rate_limits":{"five_hour":{},"seven_day":7}}"#, "today $0\n"),
         (r#"{"rate_limits":{"five_hour":{"used_percentage":"1"},"seven_day":{"used_percentage":-1}}}"#, "today $0\n"),
         (r#"{"cost":{"total_cost_usd":0}}"#, "session $0 | today $0\n"),
-        (r#"{"cost":{"total_cost_usd":0.0000012}}"#, "session <$0.0001 | today $0\n"),
+        (r#"{"cost":{"total_cost_usd":0.0000012}}"#, "session <$0.0001 | today ?\n"),
     ] {
         assert_eq!(plain(&place, stdin), line, "{stdin}");
     }
@@ -145,6 +151,33 @@ fn a_part_that_is_missing_is_left_out_and_never_zero() {
     }
 }
 
+/// The agent reports what a session has spent before the session is imported.
+#[test]
+fn the_cost_of_a_session_that_is_not_imported_is_unknown_and_never_zero() {
+    let place = Place::with(&[]);
+    let running = |cost: f64| input(json!(cost), &[]);
+    let output = statusline(&place, "--color never", &running(1.5), 200);
+    assert_eq!((output.code, output.stdout.as_str()), (Some(0), "session $1.50 | today ?\n"));
+    let why = "the cost of today is unknown: the ledger lacks 1.5 USD of this session. Run `runledger import`";
+    assert_eq!(output.stderr, format!("runledger: {why}\n"));
+    let json = |place: &Place, cost| {
+        let answer: Value = serde_json::from_str(&statusline(place, "--json", &running(cost), 200).stdout).unwrap();
+        answer["today"].clone()
+    };
+    let told = json(&place, 1.5);
+    assert_eq!((&told["usd"], &told["not_imported_usd"]), (&Value::Null, &json!(1.5)));
+    assert_eq!(plain(&place, &running(0.0)), "session $0 | today $0\n");
+
+    // Another session was imported, and one turn of this session, which began yesterday.
+    let mut other = priced(1, 0, Some("2"));
+    other.run.run_id = Some("other".to_owned());
+    let place = Place::with(&[other, priced(2, 24, Some("1"))]);
+    assert_eq!(plain(&place, &running(1.25)), "session $1.25 | today ≥$2.00\n");
+    assert_eq!(json(&place, 1.25)["not_imported_usd"], json!(0.25));
+    assert_eq!(plain(&place, &running(1.0)), "session $1.00 | today $2.00\n");
+    assert_eq!(plain(&place, ""), "today $2.00\n");
+}
+
 #[test]
 fn unknown_costs_are_bounds_or_question_marks() {
     let place = Place::with(&[priced(1, 0, None)]);
@@ -154,6 +187,11 @@ fn unknown_costs_are_bounds_or_question_marks() {
     assert_eq!(plain(&place, ""), "today ≥$0.5000 | team $25.00 left\n");
     consume(&place, "team", limits, None);
     assert_eq!(plain(&place, ""), "today ≥$0.5000 | team ≤$25.00 left\n");
+
+    let mut open = priced(1, 0, Some("0.25"));
+    open.trace.llm_calls.push(LlmCall::new(1, "m"));
+    open.tags.insert("lower_bound_calls".to_owned(), json!([1]));
+    assert_eq!(plain(&Place::with(&[open]), ""), "today ≥$0.2500\n");
 }
 
 #[test]
@@ -232,7 +270,7 @@ fn the_vendors_numbers_are_stored_once_and_shown_later() {
     idle["rate_limits"]["seven_day"] = json!({"used_percentage": 99, "resets_at": now().unix_ms() / 1000 - 1});
     assert_eq!(
         plain(&place, &idle.to_string()),
-        "session $9.00 | today $0 | 5h 42.5%, resets in 2h | 7d 81%, resets in 3d03h\n"
+        "session $9.00 | today ? | 5h 42.5%, resets in 2h | 7d 81%, resets in 3d03h\n"
     );
     assert_eq!(observed_lines(&place), 2);
 

@@ -208,7 +208,7 @@ fn a_hold_takes_from_what_is_left_and_settling_gives_back_the_rest() {
     let fixture = Fixture::new();
     let quota = fixture.open_with(only("a", 100, "day"));
     let hold = held(quota.reserve("a", Some(60)).unwrap());
-    assert_eq!((hold.amount(), hold.expires_at().unix_ms()), (60, noon() + 10 * MINUTE_MS));
+    assert_eq!((hold.amount(), hold.expires_at().unix_ms()), (Some(60), noon() + 10 * MINUTE_MS));
     let status = quota.status("a").unwrap();
     assert_eq!((sums(&status), status.warning_level), ((0, 60, 40), WarningLevel::Yellow), "held is not left");
     assert_eq!(sums(&hold.settle(Some(45)).unwrap()), (45, 0, 55));
@@ -287,8 +287,8 @@ fn use_up(quota: &Quota, api: &str, first: u64) -> u64 {
         match quota.reserve(api, Some((first + round) % 7 + 1)).unwrap() {
             Grant::Held(hold) if round % 5 == 4 => drop(hold),
             Grant::Held(hold) => {
-                granted += hold.amount();
-                let amount = hold.amount();
+                granted += hold.amount().unwrap();
+                let amount = hold.amount().unwrap();
                 hold.settle(Some(amount)).unwrap();
             }
             Grant::Denied(denied) if denied.status.consumed >= denied.status.limit => return granted,

@@ -3,6 +3,7 @@
 //! Before the call, an amount is reserved against each enforced limit. This reserved amount is called a hold. So even
 //! if many agents call tools at the same time, their holds together never exceed the limit.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use crate::failure::Failure;
 use crate::global::Global;
 use crate::limits;
 use crate::quota_text::summary;
+use crate::term::quoted;
 use crate::warnings::warn;
 
 /// How long a hold lasts if nobody ends it. The time is longer than any tool call. If an agent has died, the hook ends
@@ -44,6 +46,8 @@ pub(crate) struct Judged {
 #[derive(Debug)]
 pub(crate) struct Budgets {
     quota: Quota,
+    /// The path of the ledger.
+    ledger: PathBuf,
     enforced: Vec<Limit>,
 }
 
@@ -54,9 +58,13 @@ enum Held {
 }
 
 impl Budgets {
-    /// Opens the quota of the ledger. Waits for the lock of the quota's journal for at most `lock_deadline`. If no
-    /// limit is enforced, returns `None`, and opens and creates nothing.
-    pub(crate) fn open(lock_deadline: Duration, global: &Global) -> Result<Option<Self>, Failure> {
+    /// Opens the quota of the ledger. Waits for the lock of the quota's journal for at most `lock_deadline`. `holder`
+    /// is stored with each hold. If no limit is enforced, returns `None`, and opens and creates nothing.
+    pub(crate) fn open(
+        lock_deadline: Duration,
+        holder: impl FnOnce() -> Option<String>,
+        global: &Global,
+    ) -> Result<Option<Self>, Failure> {
         let limits = limits::load(global, None)?;
         let enforced: Vec<_> = limits.iter().filter(|limit| limit.enforce).cloned().collect();
         if enforced.is_empty() {
@@ -66,8 +74,9 @@ impl Budgets {
         let journal = JournalOptions::new(clock.clone())
             .lock_deadline(lock_deadline)
             .on_warning(move |error: &Error| warn("", error, style));
-        let options = QuotaOptions::new(clock).limits(limits).journal(journal).hold_life(HOLD_LIFE);
-        Ok(Some(Self { quota: Quota::open(limits::journal(global), options)?, enforced }))
+        let options = QuotaOptions::new(clock).limits(limits).journal(journal).hold_life(HOLD_LIFE).holder(holder());
+        let ledger = std::path::absolute(&global.ledger).unwrap_or_else(|_| global.ledger.clone());
+        Ok(Some(Self { quota: Quota::open(limits::journal(global), options)?, ledger, enforced }))
     }
 
     pub(crate) fn quota(&self) -> &Quota {
@@ -96,13 +105,22 @@ impl Budgets {
         for limit in &self.enforced {
             match self.reserve(limit)? {
                 Ok(held) => holds.push((limit, held)),
-                Err(why) => return Ok(Judged { verdict: Verdict::Deny(why), holds: Vec::new() }),
+                Err(why) => {
+                    let why = format!("{why}. To look: {}", self.command_of(limit));
+                    return Ok(Judged { verdict: Verdict::Deny(why), holds: Vec::new() });
+                }
             }
         }
         let near: Vec<_> = holds.iter().filter_map(|(limit, held)| held.near(limit)).collect();
         let verdict = if near.is_empty() { Verdict::Allow } else { Verdict::Ask(near.join("; ")) };
         let holds = holds.into_iter().map(|(_, held)| held.keep().to_string()).collect();
         Ok(Judged { verdict, holds })
+    }
+
+    /// Returns the command that shows the quota of the limit.
+    fn command_of(&self, limit: &Limit) -> String {
+        let ledger = self.ledger.display().to_string();
+        format!("runledger quota {} --ledger {}", quoted(&limit.api), quoted(&ledger))
     }
 
     /// Ends the holds of a tool call that has ended. Counts one call if `was_made` is true, and nothing if the call was

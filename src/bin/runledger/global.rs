@@ -1,6 +1,6 @@
 //! The arguments that every command takes.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::ColorChoice;
 
@@ -10,13 +10,16 @@ use crate::term::Style;
 /// first.
 const BELOW_A_COMMANDS_OWN: usize = 900;
 
+/// The ledger in the working directory that is used if no other one is given.
+const DEFAULT_LEDGER: &str = "logs/execution_metrics.jsonl";
+
 /// The arguments that every command takes.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Global {
     /// The ledger file. A command that writes to the ledger creates it if it does not exist
     #[arg(long, global = true, value_name = "PATH", env = "RUNLEDGER_PATH", hide_env_values = true)]
     #[arg(display_order = BELOW_A_COMMANDS_OWN)]
-    #[arg(default_value = "logs/execution_metrics.jsonl")]
+    #[arg(default_value = DEFAULT_LEDGER)]
     pub(crate) ledger: PathBuf,
     /// Print the output, errors and warnings as JSON
     #[arg(long, global = true, display_order = BELOW_A_COMMANDS_OWN)]
@@ -27,6 +30,11 @@ pub(crate) struct Global {
 }
 
 impl Global {
+    /// Returns true if the ledger is the default one in the working directory.
+    pub(crate) fn has_default_ledger(&self) -> bool {
+        self.ledger == Path::new(DEFAULT_LEDGER)
+    }
+
     /// Returns the style of the messages on stderr.
     pub(crate) fn style(&self) -> Style {
         Style { json: self.json }

@@ -54,9 +54,18 @@ impl SessionFile<'_> {
 /// prices, which takes most of the time of a hook. So it is called only if a call has to be priced.
 pub(crate) type FillCosts<'a> = &'a dyn Fn(&mut ExecutionMetrics);
 
+/// What [`measure`] has not read yet, and what it could not know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Left {
+    /// The largest number of bytes that remain to be read with the next call.
+    pub(crate) bytes: u64,
+    /// True if the file was counted from its start, and the time of its creation is unknown. The calls that a forked
+    /// session copied from another session may then count twice.
+    pub(crate) may_repeat: bool,
+}
+
 /// Counts what the session has used since this function was last called, for each limit in `apis`. Reads at most
-/// `bytes_max` bytes for each API. Returns how many bytes remain to be read later. If this number differs between the
-/// APIs, returns the largest one.
+/// `bytes_max` bytes for each API.
 ///
 /// Any number of processes can call this function for the same session. Each byte of the file counts once. A missing
 /// file is not an error.
@@ -75,27 +84,28 @@ pub(crate) fn measure(
     fill_costs: FillCosts<'_>,
     file: &SessionFile<'_>,
     bytes_max: u64,
-) -> Result<u64, Failure> {
+) -> Result<Left, Failure> {
     let failed = |source| Failure::File { operation: OPERATION, path: file.path.to_owned(), source };
     // A pipe is not opened, because that would wait for its writer.
     match file.path.metadata() {
         Ok(metadata) if metadata.is_file() => {}
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
-        _ => return Ok(0),
+        _ => return Ok(Left::default()),
     }
     let mut lines = match File::open(file.path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Left::default()),
         opened => opened.map_err(failed)?,
     };
-    let Some(head) = head(&mut lines).map_err(failed)? else { return Ok(0) };
+    let Some(head) = head(&mut lines).map_err(failed)? else { return Ok(Left::default()) };
     let source = format!("{} {head}", file.source);
-    let mut remaining = 0;
+    let mut left = Left::default();
     for &api in apis {
         let Some(unit) = quota.limit(api).map(|limit| limit.unit) else { continue };
         let counter = Counter { quota, api, unit, fill_costs, file, source: &source };
-        remaining = remaining.max(counter.count(&mut lines, bytes_max, failed)?);
+        left.may_repeat |= file.created.is_none() && counter.metered()?.is_none();
+        left.bytes = left.bytes.max(counter.count(&mut lines, bytes_max, failed)?);
     }
-    Ok(remaining)
+    Ok(left)
 }
 
 /// Returns a hash that identifies the file. It is the hash of the first line, or of the beginning of this line if the
@@ -274,7 +284,7 @@ mod tests {
             let (source, session) = ("claude-code s-1", Some("s-1"));
             let file = SessionFile { format, source, path: &path, session, created: self.created };
             let fill_costs = |record: &mut ExecutionMetrics| _ = PriceTable::bundled().unwrap().fill_costs(record);
-            measure(quota, &APIS, &fill_costs, &file, bytes_max).unwrap()
+            measure(quota, &APIS, &fill_costs, &file, bytes_max).unwrap().bytes
         }
 
         /// Returns three amounts: the dollars of the day, the tokens of the day, and the tokens of all days.
@@ -408,5 +418,22 @@ mod tests {
         std::fs::create_dir(fixture.directory.path().join("s-1.jsonl")).unwrap();
         assert_eq!(fixture.measure(&fixture.quota, BYTES_MAX), 0);
         assert_eq!(fixture.lines(), 0);
+    }
+
+    /// A forked session begins with copies of another session's calls. Without the time of the creation, they cannot be
+    /// told from its own calls. This is reported once.
+    #[test]
+    fn a_file_whose_creation_is_unknown_is_reported_once() {
+        for (created, expected) in [(None, [true, false]), (Some(Timestamp::UNIX_EPOCH), [false, false])] {
+            let fixture = Fixture { created, ..Fixture::new() };
+            fixture.append(&line(NOON, 1, OPUS, 100));
+            let path = fixture.directory.path().join("s-1.jsonl");
+            let may_repeat = || {
+                let (format, session) = (MeterFormat::ClaudeCode, Some("s-1"));
+                let file = SessionFile { format, source: "s-1", path: &path, session, created };
+                measure(&fixture.quota, &["tokens"], &|_| (), &file, BYTES_MAX).unwrap().may_repeat
+            };
+            assert_eq!([may_repeat(), may_repeat()], expected, "{created:?}");
+        }
     }
 }

@@ -7,6 +7,8 @@ use clap::ValueEnum;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
+use crate::term::quoted;
+
 /// A project whose table `runledger prices import` converts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Project {
@@ -61,13 +63,4 @@ impl Project {
         );
         (command, out)
     }
-}
-
-/// Returns the argument, quoted for a shell if necessary.
-fn quoted(argument: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+,:@%".contains(c);
-    if !argument.is_empty() && argument.chars().all(is_plain) {
-        return argument.to_owned();
-    }
-    format!("'{}'", argument.replace('\'', r"'\''"))
 }

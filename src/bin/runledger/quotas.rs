@@ -73,11 +73,7 @@ pub(crate) fn open_existing(limits: &Limits, global: &Global) -> Result<Option<Q
 /// Returns true if the limit of the API is in dollars, and false if it is in tokens or calls. Fails if no limit has
 /// this name.
 pub(crate) fn is_in_dollars(limits: &Limits, api: &str) -> Result<bool, Failure> {
-    let in_dollars = limits.get(api).is_some_and(|limit| limit.unit == Unit::Usd);
-    if !in_dollars {
-        let _known: QuotaStatus = limits.unused(api, clock::now())?;
-    }
-    Ok(in_dollars)
+    Ok(limits.require(api)?.unit == Unit::Usd)
 }
 
 /// Returns the status of each API. Creates nothing.

@@ -1,11 +1,11 @@
-//! Finds the calls for which a later file reports a larger usage than the first file. This search runs before the
-//! import.
+//! Finds the calls for which a later place reports a larger usage than the first one. A place is a file, or a turn of a
+//! file. This search runs before the import.
 //!
 //! A resumed or forked session repeats the lines of the original session. The original session may have ended in the
 //! middle of a message. Its file then has only a part of the usage of a call, and the copy can have the whole usage.
-//! The call belongs to the original session, and the record of the call must not change later. So the search compares
-//! the lines of all files before the import. It then gives the import the line with the largest usage of each such
-//! call.
+//! The call belongs to the original session, and the record of the call must not change later. A session can also
+//! repeat a message in a later turn of its file. So the search compares the lines of all files before the import. It
+//! then gives the import the line with the largest usage of each such call.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -21,17 +21,20 @@ use crate::metrics::Timestamp;
 /// Every line with a usage contains this text.
 const MARK: &str = "\"usage\":";
 
-/// Holds the usage of each call in each file. An entry needs 24 bytes.
+/// Holds the usage of each call in each place. An entry needs 32 bytes.
 #[derive(Debug, Default)]
 pub struct Copies(Vec<Seen>);
 
-/// The largest usage of a call in one file.
+/// The usage of a call in one place, or in several places of a file without another call between them.
 #[derive(Debug, Clone)]
 struct Seen {
     call: u64,
     offset: u64,
     file: u32,
+    /// The number of tokens of the line at `offset`, which has the largest usage.
     tokens: u32,
+    /// The smallest number of tokens of a line.
+    least: u32,
 }
 
 #[derive(Deserialize, Default)]
@@ -75,28 +78,29 @@ impl Copies {
         let Some(id) = id.get() else { return };
         let mut hasher = DefaultHasher::new();
         (id, request).hash(&mut hasher);
-        let copy = Seen { call: hasher.finish(), offset, file, tokens };
+        let copy = Seen { call: hasher.finish(), offset, file, tokens, least: tokens };
         match self.0.last_mut() {
             Some(last) if (last.call, last.file) == (copy.call, copy.file) => {
-                if copy.tokens > last.tokens {
+                let least = last.least.min(tokens);
+                if tokens > last.tokens {
                     *last = copy;
                 }
+                last.least = least;
             }
             _ => self.0.push(copy),
         }
     }
 
     /// Returns the file and the first byte of each line that has a larger usage than the lines of the same call in
-    /// another file. Pass these lines to [`foresee`].
+    /// another place. Pass these lines to [`foresee`].
     pub fn larger(mut self) -> Vec<(u32, u64)> {
         self.0.sort_unstable_by_key(|copy| (copy.call, copy.file));
         let mut larger = Vec::new();
         for copies in self.0.chunk_by(|one, other| one.call == other.call) {
-            let of_file = copies.chunk_by(|one, other| one.file == other.file);
-            let most = of_file.filter_map(|copies| copies.iter().max_by_key(|copy| copy.tokens));
-            let (least, most) = (most.clone().min_by_key(|copy| copy.tokens), most.max_by_key(|copy| copy.tokens));
+            let least = copies.iter().map(|copy| copy.least).min();
+            let most = copies.iter().max_by_key(|copy| copy.tokens);
             if let (Some(least), Some(most)) = (least, most)
-                && least.tokens < most.tokens
+                && least < most.tokens
             {
                 larger.push((most.file, most.offset));
             }

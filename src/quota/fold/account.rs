@@ -45,9 +45,11 @@ pub(super) struct Account {
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::quota) struct Held {
     pub(in crate::quota) amount: u64,
-    certainty: Certainty,
+    pub(in crate::quota) certainty: Certainty,
     pub(in crate::quota) at: Timestamp,
     pub(in crate::quota) expires_at: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(in crate::quota) holder: Option<String>,
 }
 
 /// How long an expired hold is remembered. A process whose clock is behind may still write lines about the hold.
@@ -87,11 +89,12 @@ impl Account {
                 self.consume(at, at, amount, certainty);
                 self.watch(seq, at, watch.as_ref(), frame);
             }
-            Event::Hold { amount, certainty, expires_at, limit, .. } => {
+            Event::Hold { amount, certainty, expires_at, limit, ref holder, .. } => {
                 self.holds.retain(|_, held| at < held.expires_at.plus_ms(CLOCK_SKEW_MS_MAX));
                 let has_room = |frame| self.sums(frame, at).sums.leave_room(amount, certainty, limit);
                 if frame.is_some_and(has_room) {
-                    self.holds.insert(seq, Held { amount, certainty, at, expires_at });
+                    let holder = holder.clone();
+                    self.holds.insert(seq, Held { amount, certainty, at, expires_at, holder });
                 }
             }
             Event::Settle { hold, amount, certainty, held_at, ref watch } => {

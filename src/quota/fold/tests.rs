@@ -81,7 +81,7 @@ impl Lines {
 
     fn hold_of(&mut self, at: Timestamp, amount: u64, certainty: Certainty) -> Option<u64> {
         let (limit, period) = (self.limit.most, Scope::of(&self.limit, at));
-        self.add(at, Event::Hold { amount, certainty, expires_at: at.plus_ms(600_000), limit, period });
+        self.add(at, Event::Hold { amount, certainty, expires_at: at.plus_ms(600_000), limit, period, holder: None });
         self.fold.is_open(&self.limit, self.seq).then_some(self.seq)
     }
 

@@ -84,12 +84,30 @@ fn a_call_counts_with_its_largest_usage_in_any_file() {
     assert_eq!((records(&place)[0].tokens_output, records(&place).len()), (Some(100), 1));
     // A copy that comes later is counted.
     write(&place, "home/.claude/projects/q/u.jsonl", &[message("u", "msg_s", "req_s", 1, 150)], "");
-    assert!(
-        import(&place, "")
-            .answer(0)
-            .contains("\n1 call whose later copy has more usage; the difference is not counted\n")
-    );
+    let note = "\n1 call imported earlier, whose copy now has more usage; the records do not change, so 50 tokens are not counted\n";
+    let said = import(&place, "").answer(0);
+    assert!(said.contains(note), "{said}");
+    let output = import(&place, "--json").json();
+    assert_eq!((&output["larger_copies"], &output["larger_copies_tokens"]), (&json!(1), &json!(50)));
     assert_eq!(records(&place).len(), 1);
+}
+
+/// A session can repeat a message in a later turn of the same file, with more usage.
+#[test]
+fn a_call_counts_with_its_largest_usage_in_any_turn() {
+    let place = Place::empty();
+    let lines = [
+        prompt("s", 0),
+        message("s", "msg_1", "req_1", 1, 5),
+        prompt("s", 10),
+        message("s", "msg_2", "req_2", 11, 7),
+        message("s", "msg_1", "req_1", 12, 50),
+    ];
+    write(&place, FILE, &lines, "");
+    let output = import(&place, "--json").json();
+    assert_eq!((&output["calls"], &output["larger_copies"]), (&json!(2), &json!(0)));
+    let output: Vec<_> = records(&place).iter().map(|record| record.tokens_output).collect();
+    assert_eq!(output, [Some(50), Some(7)]);
 }
 
 #[test]

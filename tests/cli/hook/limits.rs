@@ -68,7 +68,12 @@ fn a_limit_of_calls_denies_what_exceeds_it() {
     assert_eq!(before(&place, &pre("t2")), None);
     let (decision, reason) = before(&place, &pre("t3")).unwrap();
     assert_eq!(decision, "deny");
-    assert!(reason.starts_with("nothing is left of the limit tools: "), "{reason}");
+    let ledger = fs::canonicalize(place.directory.path()).unwrap().join("logs/execution_metrics.jsonl");
+    let expected = format!(
+        "nothing is left of the limit tools: 1 of 2 calls used in total, 1 held, 0 left. To look: runledger quota tools --ledger {}",
+        ledger.display()
+    );
+    assert_eq!(reason, expected);
     let denied = &records(&place)[1];
     assert_eq!((denied.status.clone(), denied.error_category.clone()), (Some(Status::Cancelled), None));
     assert_eq!(denied.error_reason.as_deref(), Some(reason.as_str()));

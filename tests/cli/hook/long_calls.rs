@@ -6,6 +6,7 @@ use runledger::{Ledger, Timestamp, Uuid};
 use serde_json::{Value, json};
 
 use super::{id, in_flight, record, records, tool, with_input};
+use crate::children::strace::can_trace;
 use crate::commands::Place;
 
 const HOUR_MS: u64 = 60 * 60 * 1_000;
@@ -91,4 +92,51 @@ fn without_a_known_process_a_hold_lasts_a_day() {
         assert!(is_denied(&place, &format!("later {hours}"), hours));
         assert_eq!(sums(&place)[1], json!(held), "{hours}");
     }
+}
+
+/// A hook is killed at one call of the system after the other. If it has reserved a hold, but the call has no record, the
+/// next hook that needs the amount releases the hold.
+#[test]
+fn a_hold_of_a_hook_that_was_killed_before_the_call_began_is_released() {
+    if !can_trace() {
+        return;
+    }
+    let mut left = 0;
+    for when in 1.. {
+        let place = limited();
+        let mut strace = Command::new("strace");
+        strace.args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync", "-e"]);
+        strace.arg(format!("inject=fdatasync:signal=SIGKILL:when={when}"));
+        strace.args([env!("CARGO_BIN_EXE_runledger"), "hook"]);
+        let event = tool("PreToolUse", "Agent", "t1", json!({}));
+        let killed = with_input(piped(&place, &mut strace), event.to_string().as_bytes()).code.is_none();
+        let has_begun = place.ledger().exists() && !in_flight(&place).is_empty();
+        let has_hold = sums(&place)[1] == json!(1);
+        assert_eq!(is_denied(&place, "t2", 0), has_begun, "killed at sync {when}: {has_hold}");
+        left += u32::from(has_hold && !has_begun);
+        if !killed {
+            break;
+        }
+    }
+    assert!(left > 0);
+}
+
+/// A hold that a script reserved has no hook, and a hold of a hook that runs is needed.
+#[test]
+fn a_hold_of_a_script_or_of_a_running_hook_stays() {
+    let place = limited();
+    place.run("quota reserve tools 1 --for 7d".split(' ')).answer(0);
+    assert!(is_denied(&place, "t1", 30));
+    assert_eq!(sums(&place), [json!(0), json!(1)]);
+
+    let place = limited();
+    begin(&place, "t1");
+    let journal = place.path("logs/quota.jsonl");
+    let text = std::fs::read_to_string(&journal).unwrap();
+    let line: Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+    let holder: Value = serde_json::from_str(line["event"]["hold"]["holder"].as_str().unwrap()).unwrap();
+    assert_eq!((&holder["execution"], &holder["ledger"]), (&json!(id("t1")), &json!("execution_metrics.jsonl")));
+    // The hook of t1 has ended, and its call is in flight, so the hold is needed.
+    assert!(is_denied(&place, "t2", 0));
+    assert_eq!(sums(&place), [json!(0), json!(1)]);
 }

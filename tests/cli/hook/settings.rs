@@ -85,10 +85,41 @@ fn everything_else_stays_and_uninstall_restores_the_file() {
 
     call(&place, "uninstall claude-code").answer(0);
     assert_eq!(fs::read_to_string(&target).unwrap(), text);
-    // A copy is never replaced.
-    assert_eq!(fs::read_to_string(&copy).unwrap(), text);
-    let second = place.path("home/dotfiles/claude.json.before-runledger-2");
-    assert_eq!(fs::read_to_string(second).unwrap(), installed);
+    // There is only one copy: of the settings before the last change.
+    assert_eq!(fs::read_to_string(&copy).unwrap(), installed);
+    assert_eq!(fs::read_dir(place.path("home/dotfiles")).unwrap().count(), 2);
+}
+
+/// The default ledger depends on the working directory, and the hook of the user must not move with it.
+#[test]
+fn an_install_in_another_directory_keeps_the_ledger() {
+    let place = Place::empty();
+    let said = call(&place, "install claude-code").answer(0);
+    let ledger = fs::canonicalize(place.directory.path()).unwrap().join("logs/execution_metrics.jsonl");
+    let ledger = ledger.display();
+    let costs = format!(
+        "\nwhat it costs: runledger import --ledger {ledger}, then runledger cost --by day --ledger {ledger}\n"
+    );
+    assert!(said.contains(&costs), "{said}");
+    fs::create_dir(place.path("elsewhere")).unwrap();
+    let install = |args: &[&str]| {
+        let mut command = hook(&place, args);
+        command.env_remove("CLAUDE_CONFIG_DIR").current_dir(place.path("elsewhere"));
+        with_input(&mut command, b"").answer(0)
+    };
+    let said = install(&["install", "claude-code"]);
+    let note =
+        format!("\nnote: the hook keeps its ledger {ledger}. To use another one, install it with --ledger PATH\n");
+    assert!(said.contains("stays as it is") && said.contains(&note) && said.contains(&costs), "{said}");
+    assert!(command_of(&settings(&place), "Stop").ends_with(&format!("--ledger {ledger}")));
+    assert!(!place.path("elsewhere/logs").exists());
+    let said = install(&["install", "claude-code", "--ledger", "mine.jsonl"]);
+    assert!(!said.contains("note: "), "{said}");
+    assert!(command_of(&settings(&place), "Stop").ends_with("elsewhere/mine.jsonl"));
+    // Only an installation has content to store.
+    let mut uninstall = hook(&place, &["uninstall", "claude-code", "--content"]);
+    let complaint = with_input(&mut uninstall, b"").complaint(2);
+    assert!(complaint.contains("unexpected argument '--content'"), "{complaint}");
 }
 
 #[test]

@@ -28,7 +28,7 @@ impl Place {
 
     /// Opens the budgets as another process would.
     fn open(&self) -> Budgets {
-        Budgets::open(Duration::from_secs(60), &self.global()).unwrap().unwrap()
+        Budgets::open(Duration::from_secs(60), || None, &self.global()).unwrap().unwrap()
     }
 
     fn files(&self) -> Vec<std::ffi::OsString> {
@@ -65,10 +65,10 @@ fn used(budgets: &Budgets) -> (u64, u64) {
 #[test]
 fn without_an_enforced_limit_nothing_is_opened_or_created() {
     let place = Place::new(&[r#""tools", "limit": 4, "unit": "calls", "period": "total", "warn": 1"#]);
-    assert!(Budgets::open(Duration::ZERO, &place.global()).unwrap().is_none());
+    assert!(Budgets::open(Duration::ZERO, || None, &place.global()).unwrap().is_none());
     assert_eq!(place.files(), ["limits.json"]);
     std::fs::remove_file(place.path("limits.json")).unwrap();
-    assert!(Budgets::open(Duration::ZERO, &place.global()).unwrap().is_none());
+    assert!(Budgets::open(Duration::ZERO, || None, &place.global()).unwrap().is_none());
     assert_eq!(place.files(), [""; 0]);
 }
 
@@ -76,10 +76,10 @@ fn without_an_enforced_limit_nothing_is_opened_or_created() {
 fn limits_or_a_journal_that_cannot_be_read_are_errors() {
     let place = Place::new(&[CALLS]);
     std::fs::create_dir(place.path("quota.jsonl")).unwrap();
-    let error = Budgets::open(Duration::ZERO, &place.global()).unwrap_err();
+    let error = Budgets::open(Duration::ZERO, || None, &place.global()).unwrap_err();
     assert!(crate::failure::text(&error).contains("quota.jsonl: "), "{error}");
     std::fs::write(place.path("limits.json"), "[").unwrap();
-    let error = Budgets::open(Duration::ZERO, &place.global()).unwrap_err();
+    let error = Budgets::open(Duration::ZERO, || None, &place.global()).unwrap_err();
     assert!(crate::failure::text(&error).contains("limits.json: line 1 (byte "), "{error}");
 }
 

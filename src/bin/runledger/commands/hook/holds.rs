@@ -4,13 +4,17 @@
 //! A hold lasts until the end of its call is reported, because a call can take long: a sub-agent can work for hours. If
 //! the agent dies, nobody reports the end. So the record of the call identifies the agent's process. When another call
 //! needs the amount, the holds of calls whose agent has died are ended.
+//!
+//! A hook that is killed after it has reserved a hold, and before the call has a record, leaves a hold that no record
+//! names. So each hold also identifies the process of its hook.
 
 use std::time::Duration;
 
 use runledger::metrics::Status;
-use runledger::{Error, ErrorKind, ExecutionMetrics};
+use runledger::{Error, ErrorKind, ExecutionMetrics, Ledger};
 use serde_json::Value;
 
+use super::holder::Holder;
 use super::limits::EnforcedLimits;
 use super::process;
 use crate::clock;
@@ -43,11 +47,11 @@ pub(super) fn of(record: &ExecutionMetrics) -> Vec<String> {
 }
 
 /// Finds the tool calls that have holds and whose agent has died. Ends the executions and the holds of these calls.
-/// Returns true if there was such a call.
+/// Also ends the holds of hooks that were killed before the call began. Returns true if a hold was ended.
 pub(super) fn end_of_the_dead(limits: &EnforcedLimits<'_>, global: &Global) -> Result<bool, Error> {
     let ledger = ledger::open(global)?;
     let now = clock::now();
-    let mut has_ended = false;
+    let mut has_ended = end_of_killed_hooks(limits, &ledger, global)?;
     for begun in ledger.reader().in_flight()?.executions {
         let age = Duration::from_millis(begun.age_ms(now).unwrap_or(0));
         if of(&begun.record).is_empty() || !is_over(&begun.record, age) {
@@ -66,6 +70,42 @@ pub(super) fn end_of_the_dead(limits: &EnforcedLimits<'_>, global: &Global) -> R
             Err(error) if matches!(error.kind(), ErrorKind::Ended | ErrorKind::UnknownExecution) => {}
             Err(error) => return Err(error),
         }
+    }
+    Ok(has_ended)
+}
+
+/// Ends the holds whose hook was killed before it could store their ids in the record of the call, or after it recorded
+/// the end of the call and before it ended the holds. Returns true if there was such a hold.
+fn end_of_killed_hooks(limits: &EnforcedLimits<'_>, ledger: &Ledger, global: &Global) -> Result<bool, Error> {
+    let now = clock::now();
+    let mut has_ended = false;
+    for hold in limits.open_holds() {
+        let holder = hold.holder.as_deref().and_then(|text| Holder::read(text, global));
+        let Some(Holder { execution, process, .. }) = holder else { continue };
+        let age = Duration::from_millis(now.ms_since(hold.held_at).unwrap_or(0));
+        let is_dead = process.as_deref().and_then(process::has_ended).unwrap_or(age >= LIFE_IF_UNKNOWN);
+        if !is_dead {
+            continue;
+        }
+        // The hook has died, so it cannot store the id in a record any more. Only now does the record tell whether it
+        // did.
+        let id = hold.id.to_string();
+        let was_made = match ledger.resume(execution) {
+            Ok(mut begun) => {
+                if of(begun.record_mut()).contains(&id) {
+                    continue;
+                }
+                false
+            }
+            Err(error) if error.kind() == ErrorKind::Ended => {
+                let recorded = ledger.recorded(execution)?.map(|(_, record)| record);
+                recorded.is_some_and(|it| of(&it).contains(&id) && it.status != Some(Status::Cancelled))
+            }
+            Err(error) if error.kind() == ErrorKind::UnknownExecution => false,
+            Err(error) => return Err(error),
+        };
+        limits.after(&[id], was_made);
+        has_ended = true;
     }
     Ok(has_ended)
 }

@@ -5,10 +5,12 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use runledger::ExecutionMetrics;
 use runledger::hook::{HookAgent, HookEvent};
 use runledger::import::MeterFormat;
+use runledger::quota::ListedHold;
+use runledger::{ExecutionMetrics, Uuid};
 
+use super::holder::Holder;
 use crate::budget::{Budgets, Judged, Verdict};
 use crate::failure::{self, Failure};
 use crate::global::Global;
@@ -32,18 +34,30 @@ fn file_of(directory: &Path, sub_agent: &str) -> Option<PathBuf> {
 pub(super) struct EnforcedLimits<'a> {
     global: &'a Global,
     prices: &'a OwnPrices,
+    /// The execution of a tool call that begins; `None` for any other event.
+    begins: Option<Uuid>,
     /// The limits, which are read when they are first needed. `None` if no limit is enforced, or if the limits cannot
     /// be read.
     opened: OnceCell<Option<Budgets>>,
     /// The first reason why a limit was not enforced.
     failure: OnceCell<String>,
+    /// The file of a session that may repeat calls of another session. These calls were counted again.
+    repeating: OnceCell<PathBuf>,
     /// The models that have no known price, and whose calls were counted for this event.
     unpriced: RefCell<BTreeSet<String>>,
 }
 
 impl<'a> EnforcedLimits<'a> {
-    pub(super) fn new(prices: &'a OwnPrices, global: &'a Global) -> Self {
-        Self { global, prices, opened: OnceCell::new(), failure: OnceCell::new(), unpriced: RefCell::default() }
+    pub(super) fn new(begins: Option<Uuid>, prices: &'a OwnPrices, global: &'a Global) -> Self {
+        Self {
+            global,
+            prices,
+            begins,
+            opened: OnceCell::new(),
+            failure: OnceCell::new(),
+            repeating: OnceCell::new(),
+            unpriced: RefCell::default(),
+        }
     }
 
     /// Counts what the session has used, according to its transcript. The event names the session and the transcript.
@@ -85,13 +99,28 @@ impl<'a> EnforcedLimits<'a> {
         }
     }
 
-    /// Returns why a limit was not enforced; `None` if all limits were enforced.
+    /// Returns the open holds. Returns an empty list if no limit is enforced, or if the holds cannot be read.
+    pub(super) fn open_holds(&self) -> Vec<ListedHold> {
+        let holds = self.opened().map(|budgets| budgets.quota().holds().map_err(Failure::from));
+        holds.and_then(|holds| self.warned(holds)).unwrap_or_default()
+    }
+
+    /// Returns why a limit was not enforced, or may count too much; `None` if there is no reason.
     pub(super) fn notice(&self) -> Option<String> {
-        self.failure.get().cloned().or_else(|| self.without_price())
+        let repeating = |path: &PathBuf| {
+            format!(
+                "the file system does not report when {} was created. If the session was forked from another one, the limits \
+                 count the copied calls again",
+                path.display()
+            )
+        };
+        let reasons = self.failure.get().cloned().or_else(|| self.without_price());
+        reasons.or_else(|| self.repeating.get().map(repeating))
     }
 
     fn opened(&self) -> Option<&Budgets> {
-        self.opened.get_or_init(|| self.warned(Budgets::open(LOCK_DEADLINE, self.global)).flatten()).as_ref()
+        let holder = || Some(Holder::of_this_hook(self.begins?, self.global).to_text());
+        self.opened.get_or_init(|| self.warned(Budgets::open(LOCK_DEADLINE, holder, self.global)).flatten()).as_ref()
     }
 
     fn measure_with(&self, budgets: &Budgets, event: &HookEvent<'_>) -> Result<(), Failure> {
@@ -121,7 +150,9 @@ impl<'a> EnforcedLimits<'a> {
         for (source, path) in &files {
             let created = SessionFile::created_at(path);
             let file = SessionFile { format, source, path, session: Some(&session), created };
-            measure(budgets.quota(), &budgets.metered(), &fill_costs, &file, BYTES_MAX)?;
+            if measure(budgets.quota(), &budgets.metered(), &fill_costs, &file, BYTES_MAX)?.may_repeat {
+                self.repeating.get_or_init(|| path.clone());
+            }
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! `runledger hook`
 
 mod answer;
+mod holder;
 mod holds;
 mod limits;
 mod process;
@@ -40,8 +41,20 @@ const EVENT_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// - Any other event becomes an execution with the duration 0. The name of its skill consists of the agent and the
 ///   event, as in claude-code/SessionStart.
 ///
+/// An event is an object with these keys. Any other key becomes a tag, and a missing key is unknown:
+///
+/// - `hook_event_name` names the event, and `session_id` the session.
+///
+/// - `tool_name`, `tool_use_id` and `tool_input` describe the call of a tool. PostToolUse adds `tool_response`, and
+///   PostToolUseFailure adds `error`. Events with the same session_id and tool_use_id belong to the same call.
+///
+/// - `agent_id` names the sub-agent that reports the event.
+///
+/// - `transcript_path` is the file of the session. It is read only if a limit in dollars or tokens is enforced.
+///
 /// Each session of the agent is a run. If `runledger import` later imports the session, it adds the usage to the same
-/// executions, so nothing counts twice. Inputs, outputs and messages are only hashed, unless --content is given.
+/// executions, so nothing counts twice. Until then, the cost is unknown. Inputs, outputs and messages are only hashed,
+/// unless --content is given.
 ///
 /// The command enforces the limits that `runledger quota set --enforce` stored. Before each call of a tool, it reads
 /// from the session's transcript what the session has used so far. It also reserves one call until the tool ends. If a
@@ -113,7 +126,8 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
         }
     };
     // The limits are enforced even if the event cannot be recorded.
-    let limits = EnforcedLimits::new(&args.prices, global);
+    let begins = event.execution_id().filter(|_| event.name() == "PreToolUse");
+    let limits = EnforcedLimits::new(begins, &args.prices, global);
     let mut judged = (event.name() == "PreToolUse").then(|| {
         limits.measure(&event);
         let judged = limits.before();

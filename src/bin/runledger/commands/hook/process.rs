@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::process::parent_id;
+use std::sync::OnceLock;
 
 /// The names of shells and of `env`, with which an agent may run a hook. These processes end before the agent.
 const RUNNERS: [&str; 9] = ["sh", "bash", "dash", "zsh", "ash", "busybox", "fish", "ksh", "env"];
@@ -31,8 +32,14 @@ pub(super) fn of_agent() -> Option<String> {
     None
 }
 
+/// Returns a text that identifies this process, like [`of_agent`].
+pub(super) fn own() -> Option<String> {
+    let pid = std::process::id();
+    Some(format!("{pid} {} {}", Process::read(pid)?.start, place()?))
+}
+
 /// Returns true if the process has ended, false if it runs, and `None` if this is unknown, for example because the
-/// process belongs to another machine. `process` is a text that [`of_agent`] returned.
+/// process belongs to another machine. `process` is a text that [`of_agent`] or [`own`] returned.
 pub(super) fn has_ended(process: &str) -> Option<bool> {
     let mut words = process.splitn(3, ' ');
     let pid: u32 = words.next()?.parse().ok()?;
@@ -45,7 +52,12 @@ pub(super) fn has_ended(process: &str) -> Option<bool> {
 
 /// Returns a text that identifies the scope of the pids that this process sees. It has the id of the boot and the id of
 /// the pid namespace. Returns `None` if `/proc` does not show all processes.
-fn place() -> Option<String> {
+fn place() -> Option<&'static str> {
+    static PLACE: OnceLock<Option<String>> = OnceLock::new();
+    PLACE.get_or_init(read_place).as_deref()
+}
+
+fn read_place() -> Option<String> {
     let own = fs::read_link("/proc/self").ok()?;
     let counts_alike = own.to_str()? == std::process::id().to_string();
     let hides = |mounts: String| mounts.lines().any(|line| line.contains(" - proc ") && line.contains("hidepid="));

@@ -41,8 +41,8 @@ use refused::{Refused, Target};
 /// A call counts once, even if it is imported again, or if a resumed or forked session repeats it. A turn that has not
 /// ended is left for the next import. A turn in which nothing happened for an hour counts as ended. If the final usage
 /// of a call is not reported, the counted usage is a lower bound. The tag lower_bound_calls of the record lists the
-/// call_sequence of the call. A call counts with the largest usage in any file. A larger usage that appears after the
-/// import of the call is reported, but does not change the record.
+/// call_sequence of the call. A call counts with the largest usage in any file and any turn. A larger usage that
+/// appears after the import of the call is reported with its number of tokens, but does not change the record.
 ///
 /// If a file in a directory is not a session, the file is skipped and named. If an argument after the name of an agent
 /// is a file that is not a session, this is an error.

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use runledger::quota::{Amount, OpenHold, Resumed, Unit};
+use runledger::quota::{LimitAmount, ListedHold, Unit};
 use runledger::{Quota, Timestamp};
 use serde::Serialize;
 
@@ -13,7 +13,7 @@ use crate::failure::Failure;
 use crate::global::Global;
 use crate::limits::OwnLimits;
 use crate::quotas::open_existing;
-use crate::term::{Column, Table, cell, minutes, output, short};
+use crate::term::{Column, Table, cell, minutes, output, printable, short};
 
 /// List the holds that are open
 ///
@@ -22,7 +22,8 @@ use crate::term::{Column, Table, cell, minutes, output, short};
 /// ends the holds with the call. If the agent has died, `runledger quota release ID` ends the hold.
 ///
 /// With --json, each line is one hold: {"kind": "hold", "id": …, "api_name": …, "amount": …, "unit": …, "held_at": …,
-/// "age_ms": …, "expires_at": …}. The amount is 0 if it is unknown before the call.
+/// "age_ms": …, "expires_at": …, "has_limit": …}. The amount is null, and `?` in the table, if it is unknown before the
+/// call. `has_limit` is false if the limit of the hold was removed, or if it has another unit now.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: list the holds of one limit
   runledger quota holds github-rest")]
@@ -35,29 +36,31 @@ pub(super) struct Args {
 }
 
 #[derive(Serialize)]
-struct Line<'h, A> {
+struct Line<'h> {
     kind: &'static str,
     id: u64,
     api_name: &'h str,
-    amount: A,
+    amount: Option<LimitAmount>,
     unit: Unit,
     held_at: Timestamp,
     /// The age of the hold. `None` if the hold seems to be from the future, because a clock was set back.
     age_ms: Option<u64>,
     expires_at: Timestamp,
+    has_limit: bool,
 }
 
-impl<'h, A: Amount> Line<'h, A> {
-    fn of(hold: &'h OpenHold<A>, now: Timestamp) -> Self {
+impl<'h> Line<'h> {
+    fn of(hold: &'h ListedHold, now: Timestamp) -> Self {
         Self {
             kind: "hold",
-            id: hold.id(),
-            api_name: &hold.limit().api,
-            amount: hold.amount(),
-            unit: hold.limit().unit,
-            held_at: hold.held_at(),
-            age_ms: now.ms_since(hold.held_at()),
-            expires_at: hold.expires_at(),
+            id: hold.id,
+            api_name: &hold.api,
+            amount: hold.amount,
+            unit: hold.unit,
+            held_at: hold.held_at,
+            age_ms: now.ms_since(hold.held_at),
+            expires_at: hold.expires_at,
+            has_limit: hold.has_limit,
         }
     }
 
@@ -65,7 +68,7 @@ impl<'h, A: Amount> Line<'h, A> {
         [
             self.id.to_string(),
             self.api_name.to_owned(),
-            self.amount.to_string(),
+            self.amount.map_or_else(|| "?".to_owned(), |amount| amount.to_string()),
             self.unit.to_string(),
             cell(self.age_ms.map(short::age)),
             minutes(self.expires_at),
@@ -75,14 +78,25 @@ impl<'h, A: Amount> Line<'h, A> {
 
 pub(super) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
     let limits = args.own.load(global)?;
-    if let Some(name) = &args.name {
-        // This fails if no limit has the name.
-        crate::quotas::is_in_dollars(&limits, name)?;
-    }
     let quota = open_existing(&limits, global)?;
-    let holds = quota.as_ref().map(Quota::holds).transpose()?.unwrap_or_default();
-    let is_wanted = |api: &str| args.name.as_deref().is_none_or(|name| name == api);
+    let mut holds = quota.as_ref().map(Quota::holds).transpose()?.unwrap_or_default();
+    if let Some(name) = &args.name {
+        holds.retain(|hold| hold.api == *name);
+        if holds.is_empty() {
+            // A limit that was removed can still have holds. If there are none, no limit has this name.
+            limits.require(name)?;
+        }
+    }
     let now = clock::now();
+    let lines: Vec<_> = holds.iter().map(|hold| Line::of(hold, now)).collect();
+    if global.json {
+        lines.iter().try_for_each(|line| output::json_line(out, line))?;
+        return Ok(ExitCode::Yes);
+    }
+    if lines.is_empty() {
+        writeln!(out, "no hold is open")?;
+        return Ok(ExitCode::Yes);
+    }
     let mut table = Table::new([
         Column::Number("id"),
         Column::Name("api"),
@@ -91,38 +105,15 @@ pub(super) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
         Column::Number("age"),
         Column::Text("expires (UTC)"),
     ]);
-    let mut count = 0;
-    for hold in &holds {
-        let cells = match hold {
-            Resumed::Counts(hold) if is_wanted(&hold.limit().api) => shown(hold, now, global, out)?,
-            Resumed::Dollars(hold) if is_wanted(&hold.limit().api) => shown(hold, now, global, out)?,
-            _ => continue,
-        };
-        table.row(cells);
-        count += 1;
-    }
-    if global.json {
-        return Ok(ExitCode::Yes);
-    }
-    if count == 0 {
-        writeln!(out, "no hold is open")?;
-        return Ok(ExitCode::Yes);
-    }
+    lines.iter().for_each(|line| table.row(line.cells()));
     table.write(out)?;
-    writeln!(out, "to end a hold without recording any use: runledger quota release ID")?;
-    Ok(ExitCode::Yes)
-}
-
-/// Returns the cells of a hold. With --json, also prints its line.
-fn shown<A: Amount + Serialize>(
-    hold: &OpenHold<A>,
-    now: Timestamp,
-    global: &Global,
-    out: &mut impl Write,
-) -> Result<[String; 6], Failure> {
-    let line = Line::of(hold, now);
-    if global.json {
-        output::json_line(out, &line)?;
+    for hold in holds.iter().filter(|hold| !hold.has_limit) {
+        let (id, unit, api) = (hold.id, hold.unit, printable(&hold.api));
+        let why = format!("{api} has no limit in {unit}, so only its expiry ends it");
+        writeln!(out, "the limit of hold {id} was removed or changed: {why}")?;
     }
-    Ok(line.cells())
+    if holds.iter().any(|hold| hold.has_limit) {
+        writeln!(out, "to end a hold without recording any use: runledger quota release ID")?;
+    }
+    Ok(ExitCode::Yes)
 }

@@ -23,8 +23,10 @@ use crate::limits::OwnLimits;
 /// Show what remains of each quota, set limits, reserve amounts
 ///
 /// A quota limits the use of an API in a period, such as a day. Without a subcommand, prints how much of each quota was
-/// consumed, how much is held by reservations, and how much remains. The level is GREEN if less than 50 % of the limit
-/// is consumed or held, YELLOW from 50 % on, and RED from 80 % on. A period ends in the time zone of its limit.
+/// consumed, how much is held by reservations, and how much remains. `%` is the share of the limit that is consumed or
+/// held. The level is GREEN if this share is less than 50 %, YELLOW from 50 % on, and RED from 80 % on. A period ends
+/// in the time zone of its limit. With --json, `pct_used` is the consumed share, and `pct_taken` is the share that is
+/// consumed or held.
 ///
 /// Limits come from three sources: the bundled limits, the limits that `runledger quota set` stored in `limits.json`
 /// next to the ledger, and the file of --limits. If several sources have a limit for the same API, the limit in the

@@ -50,7 +50,7 @@ struct Granted<'a, A> {
     granted: bool,
     id: u64,
     api_name: &'a str,
-    amount: A,
+    amount: Option<A>,
     unit: Unit,
     expires_at: Timestamp,
     remaining: A,

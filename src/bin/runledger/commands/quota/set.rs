@@ -20,12 +20,14 @@ use crate::zone::Zone;
 /// Store a limit in `limits.json` next to the ledger
 ///
 /// The stored limit overrides the bundled limit of the same API. Each command that uses limits reads the file. If the
-/// file has a limit for the API, the new limit keeps the values that are not given: the zone, --warn, --enforce,
-/// --unknown, the source and the thresholds. All other limits in the file keep their text and their order. Setting the
-/// same limit again changes nothing.
+/// file has a limit for the API, the new limit keeps everything that is not given. A new limit needs --limit, --unit
+/// and
+/// --per. All other limits in the file keep their text and their order. Setting the same limit again changes nothing.
 ///
 /// A limit counts what is used from now on, as reported by `quota consume`, `quota settle` and the hook. It does not
-/// count the earlier executions in the ledger.
+/// count the executions in the ledger. The hook counts sessions only for limits that are enforced. If a limit becomes
+/// enforced while a session runs, the hook counts this session from its start. It never counts the sessions that have
+/// ended before.
 ///
 /// The file has the format of `runledger quota --limits`. If it is not a valid table of limits, the command fails and
 /// changes nothing.
@@ -35,21 +37,23 @@ use crate::zone::Zone;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: allow 20 dollars a day, and ask a person from 16 dollars on
   runledger quota set anthropic --limit 20 --unit usd --per day \\
-    --zone Europe/Zurich --warn 80 --enforce")]
+    --zone Europe/Zurich --warn 80 --enforce
+Example: no longer enforce this limit, and keep everything else
+  runledger quota set anthropic --no-enforce")]
 pub(super) struct Args {
     /// The name of the API
     #[arg(value_parser = name)]
     name: String,
     /// The most that may be used in one period
     #[arg(long, value_name = "AMOUNT", allow_negative_numbers = true)]
-    limit: String,
+    limit: Option<String>,
     /// The unit of the limit
     #[arg(long, value_parser = ["tokens", "calls", "usd"])]
-    unit: String,
+    unit: Option<String>,
     /// The period after which counting restarts: minute, hour, day, week, month, quarter, year or total. A period of a
     /// number of hours, such as 5h, begins with the first use
     #[arg(long, value_name = "PERIOD", value_parser = |text: &str| text.parse::<Period>())]
-    per: Period,
+    per: Option<Period>,
     /// The time zone in which days and longer periods begin: an IANA name such as Europe/Zurich, or an offset such as
     /// +02:00 [default: UTC]
     #[arg(long, value_parser = zone)]
@@ -87,6 +91,9 @@ struct Set<'a> {
 /// The values of an existing limit that the new limit keeps.
 #[derive(Default, Deserialize)]
 struct Kept {
+    limit: Option<Box<RawValue>>,
+    unit: Option<String>,
+    period: Option<String>,
     source: Option<String>,
     as_of: Option<String>,
     thresholds: Option<Box<RawValue>>,
@@ -119,6 +126,7 @@ pub(super) fn run(
         if args.warn.is_some() && !args.enforce && !kept.enforce {
             return Err(refused("found --warn for a limit that is not enforced; expected --enforce too".to_owned()));
         }
+        args.check(&kept).map_err(refused)?;
         let entry = |as_of: &str| args.entry(&kept, as_of);
         let new = entry(&today);
         limits::in_zones(&format!("[{new}]")).map_err(|error| refused(reason(&error)))?;
@@ -152,6 +160,23 @@ pub(super) fn run(
 }
 
 impl Args {
+    /// Fails with the reason if an option is missing whose value no existing limit has.
+    fn check(&self, kept: &Kept) -> Result<(), String> {
+        let options = [
+            ("--limit", self.limit.is_some() || kept.limit.is_some()),
+            ("--unit", self.unit.is_some() || kept.unit.is_some()),
+            ("--per", self.per.is_some() || kept.period.is_some()),
+        ];
+        if let Some((option, _)) = options.into_iter().find(|(_, is_known)| !is_known) {
+            return Err(format!("found no {option}; expected --limit, --unit and --per for a new limit"));
+        }
+        let changes_unit = self.unit.is_some() && kept.unit.is_some() && self.unit != kept.unit;
+        if changes_unit && self.limit.is_none() {
+            return Err("found another --unit without --limit; expected the amount in the new unit too".to_owned());
+        }
+        Ok(())
+    }
+
     /// Returns the entry for the table of limits as JSON. Takes missing values from `kept`.
     fn entry(&self, kept: &Kept, as_of: &str) -> String {
         let text = |text: &str| serde_json::Value::from(text).to_string();
@@ -165,11 +190,14 @@ impl Args {
         let is_enforced = self.enforce || kept.enforce && !self.no_enforce;
         let warn = self.warn.or(kept.warn).filter(|_| is_enforced);
         let zone = self.zone.as_deref().or(kept.zone.as_deref());
+        let kept_limit = || kept.limit.as_ref().map(|kept| kept.get().to_owned());
+        let limit = self.limit.as_deref().map(number).or_else(kept_limit);
+        let period = self.per.map(|per| per.to_string()).or_else(|| kept.period.clone());
         let entry = [
             ("api", Some(text(&self.name))),
-            ("limit", Some(number(&self.limit))),
-            ("unit", Some(text(&self.unit))),
-            ("period", Some(text(&self.per.to_string()))),
+            ("limit", limit),
+            ("unit", self.unit.as_deref().or(kept.unit.as_deref()).map(text)),
+            ("period", period.as_deref().map(text)),
             ("zone", zone.map(text)),
             ("source", Some(text(source))),
             ("as_of", Some(text(as_of))),

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use runledger::quota::{Limit, Limits, Zone};
+use runledger::quota::{Amount, Limit, Zone};
 use runledger::{QuotaStatus, Usd};
 
 use crate::exit_code::ExitCode;
@@ -170,8 +170,12 @@ fn write_dollars(statuses: &[&QuotaStatus<Usd>], out: &mut impl Write) -> Result
     write_held(statuses, out)
 }
 
-/// For each quota, writes how many calls in flight have an unknown or an assumed amount.
-fn write_held<A>(statuses: &[&QuotaStatus<A>], out: &mut impl Write) -> Result<(), Failure> {
+/// If an amount is held, writes that the percentage includes it. For each quota, writes how many calls in flight have
+/// an unknown or an assumed amount.
+fn write_held<A: Amount>(statuses: &[&QuotaStatus<A>], out: &mut impl Write) -> Result<(), Failure> {
+    if statuses.iter().any(|status| status.pct_taken > status.pct_used) {
+        writeln!(out, "% and level include the held amounts")?;
+    }
     for status in statuses {
         let QuotaStatus { api_name, unknown_held, assumed_held, .. } = status;
         if unknown_held + assumed_held > 0 {
@@ -194,10 +198,10 @@ fn resets<A>(status: &QuotaStatus<A>, statuses: &[&QuotaStatus<A>]) -> String {
     cell(reset(status).map(|(at, zone)| if is_in_heading { at } else { format!("{at} {zone}") }))
 }
 
-/// Returns the used share in percent. If `has_bar` is true, a bar precedes it.
+/// Returns the used and the held share together in percent. If `has_bar` is true, a bar precedes it.
 fn percent<A>(status: &QuotaStatus<A>, has_bar: bool) -> String {
-    let percent = format!("{:.1}", status.pct_used);
-    if has_bar { format!("{} {percent:>5}", short::bar(status.pct_used)) } else { percent }
+    let percent = format!("{:.1}", status.pct_taken);
+    if has_bar { format!("{} {percent:>5}", short::bar(status.pct_taken)) } else { percent }
 }
 
 /// Returns the level. If `has_circle` is true, a circle in the colour of the level follows it.

@@ -19,6 +19,9 @@ const WINDOWS_MAX: usize = 16;
 /// The values that the agent reports. A value that is missing, or that has an unknown form, is `None` or empty.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Input {
+    /// The id of the session.
+    pub(super) session: Option<String>,
+    /// The cost of the session.
     pub(super) session_usd: Option<Usd>,
     pub(super) windows: Vec<ObservedWindow>,
 }
@@ -65,6 +68,7 @@ fn parse(text: &str, now: Timestamp) -> serde_json::Result<Input> {
         Some(ObservedWindow::new(CLAUDE_CODE, name, used_percentage, now)?.resets_at_unix(seconds))
     };
     Ok(Input {
+        session: document.get("session_id").and_then(|id| serde_json::from_str(id.get()).ok()),
         session_usd: cost.map(|cost| cost.total_cost_usd).filter(|usd| *usd >= Usd::ZERO),
         windows: windows.unwrap_or_default().iter().filter_map(window).take(WINDOWS_MAX).collect(),
     })

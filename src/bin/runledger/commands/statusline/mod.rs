@@ -32,7 +32,8 @@ use today::Today;
 /// - `session`: the cost of this session, as the agent reports it.
 ///
 /// - `today`: the known cost of the executions in the ledger that started today. `≥` means that the cost of some of
-///   them is unknown.
+///   them is unknown, or that this session has spent more than `runledger import` has stored of it. `import --watch`
+///   stores each turn when it ends.
 ///
 /// - `left`: what remains of each limit in dollars in `limits.json`, which is next to the ledger. `≤` means that the
 ///   amount of some calls is unknown.
@@ -83,9 +84,17 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     // If there is input, an agent runs this command, and shows the line on a terminal. So the line has colours.
     color::set(global.color, input.is_some());
     let observed = known(input.as_ref(), global);
-    let today = today::read(args.zone.clone().unwrap_or_else(Zone::of_machine), now, global);
+    let today = today::read(args.zone.clone().unwrap_or_else(Zone::of_machine), now, input.as_ref(), global);
     let today = given("the cost of today is unknown", today, global)
         .and_then(|today| today.map_err(|reason| output::note(reason.text(), "index", global.style())).ok());
+    if let Some(missing) = today.as_ref().filter(|today| today.usd.is_none()).and_then(|today| today.not_imported_usd)
+        && missing > Usd::ZERO
+    {
+        let text = format!(
+            "the cost of today is unknown: the ledger lacks {missing} USD of this session. Run `runledger import`"
+        );
+        output::note(&text, "not_imported", global.style());
+    }
     let budgets = given("the budgets are unknown", budgets::read(now, global), global);
     let windows = observed.as_ref().map(|known| {
         let is_shown = |window: &&ObservedWindow| input.is_none() || window.agent == CLAUDE_CODE;

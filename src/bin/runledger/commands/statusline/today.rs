@@ -8,6 +8,7 @@ use runledger::cost::{CostBy, Report};
 use runledger::{LedgerReader, Timestamp, Usd};
 use serde::Serialize;
 
+use super::input::Input;
 use crate::failure::Failure;
 use crate::global::Global;
 use crate::period::{Period, When};
@@ -25,10 +26,16 @@ const UNINDEXED_BYTES_MAX: u64 = 16 * 1024 * 1024;
 pub(super) struct Today {
     date: String,
     pub(super) executions: u64,
-    /// The sum of the known costs; `None` if no cost is known, although there are executions.
+    /// The sum of the known costs; `None` if no cost is known, although something was spent or may have been spent.
     pub(super) usd: Option<Usd>,
     /// The number of executions with an unknown cost. If it is not 0, `usd` is a lower bound.
     pub(super) unpriced: u64,
+    /// The number of executions with a cost that is a lower bound, because the agent did not write the final usage of a
+    /// call.
+    pub(super) lower_bounds: u64,
+    /// The part of the cost of the running session that the ledger lacks, because the session is not imported yet.
+    /// `None` if the cost of the session is unknown. `usd` does not include this part.
+    pub(super) not_imported_usd: Option<Usd>,
     /// The number of spilled records, which are not in the ledger yet. `usd` does not include them.
     pub(super) spilled: u64,
 }
@@ -36,7 +43,7 @@ pub(super) struct Today {
 impl Today {
     /// Returns true if `usd` is only a part of the cost.
     pub(super) fn is_lower_bound(&self) -> bool {
-        self.unpriced + self.spilled > 0
+        self.unpriced + self.lower_bounds + self.spilled > 0 || self.not_imported_usd.is_some_and(|usd| usd > Usd::ZERO)
     }
 }
 
@@ -60,7 +67,12 @@ impl TooSlow {
     }
 }
 
-pub(super) fn read(zone: Zone, now: Timestamp, global: &Global) -> Result<Result<Today, TooSlow>, Failure> {
+pub(super) fn read(
+    zone: Zone,
+    now: Timestamp,
+    input: Option<&Input>,
+    global: &Global,
+) -> Result<Result<Today, TooSlow>, Failure> {
     let reader = LedgerReader::open(&global.ledger)?;
     let unindexed = reader.unindexed()?;
     if unindexed.missing >= EXTEND_BYTES {
@@ -79,13 +91,33 @@ pub(super) fn read(zone: Zone, now: Timestamp, global: &Global) -> Result<Result
     let found = records::scan(&period, global)?.sum_up(report, |start| period.contains(start))?;
     records::warn_of(&found.skipped, global);
     let totals = found.value.totals();
-    Ok(Ok(Today {
+    let today = Today {
         date,
         executions: totals.executions,
         usd: totals.cost.or((totals.executions == 0).then_some(Usd::ZERO)),
         unpriced: totals.unpriced,
+        lower_bounds: totals.lower_bounds,
+        not_imported_usd: input.map_or(Ok(None), |input| not_imported(input, &reader))?,
         spilled: reader.spilled()?.records.len() as u64,
-    }))
+    };
+    // If nothing is known but that something was spent, 0 would be wrong.
+    let usd = today.usd.filter(|usd| *usd > Usd::ZERO || !today.is_lower_bound());
+    Ok(Ok(Today { usd, ..today }))
+}
+
+/// Returns the part of the cost of the session that the ledger lacks; `None` if the cost of the session is unknown.
+fn not_imported(input: &Input, reader: &LedgerReader) -> Result<Option<Usd>, Failure> {
+    let Some(spent) = input.session_usd else { return Ok(None) };
+    let mut missing = spent;
+    if spent > Usd::ZERO
+        && let Some(session) = &input.session
+    {
+        for record in reader.run(session)? {
+            let cost = record.cost.exact_usd.or(record.cost_usd).unwrap_or(Usd::ZERO);
+            missing = missing.checked_sub(cost).unwrap_or(Usd::ZERO);
+        }
+    }
+    Ok(Some(missing.max(Usd::ZERO)))
 }
 
 /// Starts a process that extends the indexes. If another process already extends them, the new process ends at once. It

@@ -5,11 +5,11 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf, absolute};
 use std::{env, io};
 
-use super::words::{self, quoted};
-use super::{AgentName, Settings};
+use super::{AgentName, Settings, words};
 use crate::failure::{self, Failure};
 use crate::global::Global;
 use crate::limits;
+use crate::term::quoted;
 
 /// The variable in which Claude Code passes the directory of the project to its hooks.
 const PROJECT: &str = "$CLAUDE_PROJECT_DIR";
@@ -17,15 +17,7 @@ const PROJECT: &str = "$CLAUDE_PROJECT_DIR";
 /// Returns a note about each ledger of the removed commands that has enforced limits. If the limits of a ledger cannot
 /// be read, its note says so. This is not an error, because the hook is already removed.
 pub(super) fn left_limits(removed: &BTreeSet<String>, global: &Global) -> Vec<String> {
-    let ledgers = removed.iter().map(|command| {
-        let ledger = words::ledger_of(command).map(PathBuf::from);
-        // The path can begin with the variable [`PROJECT`]. Its value is the directory of the project, in which this
-        // command runs.
-        ledger.map_or_else(
-            || global.ledger.clone(),
-            |ledger| ledger.strip_prefix(PROJECT).map_or(ledger.clone(), Path::to_owned),
-        )
-    });
+    let ledgers = removed.iter().map(|command| ledger_of(command).unwrap_or_else(|| global.ledger.clone()));
     let mut notes = Vec::new();
     for ledger in ledgers.collect::<BTreeSet<_>>() {
         let global = Global { ledger, ..global.clone() };
@@ -51,6 +43,22 @@ pub(super) fn left_limits(removed: &BTreeSet<String>, global: &Global) -> Vec<St
     notes
 }
 
+/// Returns the ledger that the command names.
+fn ledger_of(command: &str) -> Option<PathBuf> {
+    let ledger = words::ledger_of(command).map(PathBuf::from)?;
+    // The path can begin with the variable. Its value is the directory of the project, in which this command runs.
+    Some(ledger.strip_prefix(PROJECT).map_or(ledger.clone(), Path::to_owned))
+}
+
+/// Returns the ledger of the hook that is installed, if no ledger is given and the hook has another one than the
+/// default. `installed` are the commands of the installed hook. The default depends on the working directory. So
+/// without this rule, a second `install` in another directory would begin a new ledger.
+pub(super) fn kept_ledger(installed: &BTreeSet<String>, global: &Global) -> Option<PathBuf> {
+    let ledgers: BTreeSet<_> = installed.iter().filter_map(|command| ledger_of(command)).collect();
+    let kept = ledgers.first().filter(|_| ledgers.len() == 1 && global.has_default_ledger())?;
+    (absolute(kept).ok() != absolute(&global.ledger).ok()).then(|| kept.clone())
+}
+
 /// Returns true if a directory in PATH has the program `runledger`.
 fn is_in_path() -> bool {
     let paths = env::var_os("PATH").unwrap_or_default();
@@ -60,7 +68,7 @@ fn is_in_path() -> bool {
 
 impl Settings {
     /// Returns the command that the agent runs as its hook, and notes about the command for the user.
-    pub(super) fn hook(&self, global: &Global) -> Result<(String, Vec<String>), Failure> {
+    pub(super) fn hook(&self, content: bool, global: &Global) -> Result<(String, Vec<String>), Failure> {
         let failed =
             |path: &Path, source| Failure::File { operation: "install the hook", path: path.to_owned(), source };
         let text = |path: PathBuf| match path.to_str() {
@@ -97,7 +105,7 @@ impl Settings {
             AgentName::ClaudeCode => "claude-code",
             AgentName::Codex => "codex",
         };
-        let content = if self.content { " --content" } else { "" };
+        let content = if content { " --content" } else { "" };
         Ok((format!("{program} hook --agent {agent} --ledger {ledger}{content}"), notes))
     }
 }

@@ -32,7 +32,7 @@ impl SettingsFile {
         Ok(Self { path: target, text: Some(text), mode })
     }
 
-    /// Copies the settings to a new file, and then replaces them. Returns the path of the copy, or `None` if the file
+    /// Copies the settings to another file, and then replaces them. Returns the path of the copy, or `None` if the file
     /// did not exist. At any time, the file has either the old or the new content.
     pub(super) fn replace(&self, text: &str) -> Result<Option<PathBuf>, Failure> {
         let failed = |source| failure("write the settings", &self.path, source);
@@ -60,17 +60,12 @@ impl SettingsFile {
         Ok(copy)
     }
 
-    /// Copies the settings to a new file next to them.
+    /// Copies the settings to a file next to them. Replaces the copy of an earlier change.
     fn copy(&self, text: &str) -> io::Result<PathBuf> {
-        let mut number = 1_u64;
-        loop {
-            let ending = if number == 1 { "before-runledger".to_owned() } else { format!("before-runledger-{number}") };
-            let copy = self.with_ending(&ending);
-            match self.create(&copy, text) {
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
-                created => return created.map(|()| copy),
-            }
-        }
+        let copy = self.with_ending("before-runledger");
+        let written = self.with_ending(&format!("before-runledger-{}", std::process::id()));
+        let replaced = self.create(&written, text).and_then(|()| fs::rename(&written, &copy));
+        replaced.inspect_err(|_| _ = fs::remove_file(&written)).map(|()| copy)
     }
 
     /// Creates a file that has the permissions of the settings file, and syncs it.

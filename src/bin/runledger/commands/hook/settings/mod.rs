@@ -41,18 +41,27 @@ pub(super) enum Command {
     /// Changes ~/.claude/settings.json for Claude Code, or ~/.codex/hooks.json for Codex. CLAUDE_CONFIG_DIR or
     /// CODEX_HOME can name another directory. With --project, changes .claude/settings.json or .codex/hooks.json in the
     /// working directory. Other hooks and all other settings stay as they are, in their order. The old settings are
-    /// first copied to a new file next to them, with the ending .before-runledger.
+    /// first copied to a file next to them, with the ending .before-runledger. The next change replaces this copy.
     ///
     /// The hook runs this program with the absolute path of the ledger, so one ledger records all projects. The ledger
-    /// is created if it does not exist. If the hook is already installed, the command updates the program, the ledger
-    /// and the options of the hook. With --json, the output is one object.
+    /// is created if it does not exist. If the hook is already installed, the command updates the program and the
+    /// options of the hook. The hook keeps its ledger, unless --ledger or RUNLEDGER_PATH names another one. With
+    /// --json, the output is one object.
+    ///
+    /// A hook records which tools run and how they end. `runledger import` adds what the models cost.
     ///
     /// With --project, others may use the same settings on other machines. So the hook has no absolute path if
     /// `runledger` is in PATH and the ledger is below the working directory. Otherwise, the output says that the hook
     /// works only on machines with the same paths.
     #[command(after_help = "Example: see what would be changed
   runledger hook install claude-code --dry-run")]
-    Install(Settings),
+    Install {
+        #[command(flatten)]
+        settings: Settings,
+        /// Install a hook that stores inputs, outputs and messages, instead of only their hashes
+        #[arg(long)]
+        content: bool,
+    },
     /// Remove the hook from the settings of an agent
     ///
     /// Removes each hook that runs `runledger hook`, whatever the path and the name of the program are. Also removes
@@ -60,7 +69,10 @@ pub(super) enum Command {
     /// limits that the hook enforced.
     #[command(after_help = "Example: stop recording the work of Codex
   runledger hook uninstall codex")]
-    Uninstall(Settings),
+    Uninstall {
+        #[command(flatten)]
+        settings: Settings,
+    },
 }
 
 #[derive(Debug, clap::Args)]
@@ -73,27 +85,30 @@ pub(super) struct Settings {
     /// Write nothing, and print what would be changed
     #[arg(long)]
     dry_run: bool,
-    /// Install a hook that stores inputs, outputs and messages, instead of only their hashes
-    #[arg(long)]
-    content: bool,
 }
 
 pub(super) fn run(command: &Command, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
-    let (settings, installs) = match command {
-        Command::Install(settings) => (settings, true),
-        Command::Uninstall(settings) => (settings, false),
+    let (settings, installs, content) = match command {
+        Command::Install { settings, content } => (settings, true, *content),
+        Command::Uninstall { settings } => (settings, false, false),
     };
     let path = settings.path()?;
     let file = SettingsFile::read(&path)?;
-    let (hook, mut notes) = if installs { settings.hook(global)? } else { Default::default() };
-    let events = if installs { settings.events() } else { &[] };
     let refused = |reason: String| Failure::File {
         operation: "change the settings",
         path: path.clone(),
         source: io::Error::new(io::ErrorKind::InvalidData, reason),
     };
-    let Edited { text, changes, old } =
-        edit::edit(file.text.as_deref().unwrap_or_default(), events, &hook).map_err(refused)?;
+    let before = file.text.as_deref().unwrap_or_default();
+    let kept =
+        if installs { command::kept_ledger(&edit::edit(before, &[], "").map_err(refused)?.old, global) } else { None };
+    let global = &Global { ledger: kept.clone().unwrap_or_else(|| global.ledger.clone()), ..global.clone() };
+    let (hook, mut notes) = if installs { settings.hook(content, global)? } else { Default::default() };
+    notes.extend(kept.map(|kept| {
+        format!("the hook keeps its ledger {}. To use another one, install it with --ledger PATH", kept.display())
+    }));
+    let events = if installs { settings.events() } else { &[] };
+    let Edited { text, changes, old } = edit::edit(before, events, &hook).map_err(refused)?;
     if installs && !settings.dry_run {
         // A hook never fails, even if its ledger cannot be opened. So this command opens the ledger, and reports the
         // failure.

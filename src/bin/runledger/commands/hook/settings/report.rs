@@ -6,10 +6,9 @@ use std::path::Path;
 use serde_json::json;
 
 use super::edit::Change;
-use super::words::quoted;
 use crate::failure::Failure;
 use crate::global::Global;
-use crate::term::{output, printable};
+use crate::term::{output, printable, quoted};
 
 pub(super) struct Report<'a> {
     pub(super) dry_run: bool,
@@ -46,10 +45,13 @@ impl Report<'_> {
         lines.extend(changes.iter().map(|(event, change)| format!("{} the hook of {event}", change.word())));
         lines.extend(command.map(|(command, _)| format!("the hook is: {command}")));
         let ledger = std::path::absolute(&global.ledger).unwrap_or_else(|_| global.ledger.clone());
-        lines
-            .extend(command.map(|_| {
-                format!("what it records: runledger list --ledger {}", quoted(&ledger.display().to_string()))
-            }));
+        if command.is_some() {
+            let ledger = quoted(&ledger.display().to_string());
+            lines.push(format!("what it records: runledger list --ledger {ledger}"));
+            lines.push(format!(
+                "what it costs: runledger import --ledger {ledger}, then runledger cost --by day --ledger {ledger}"
+            ));
+        }
         lines.extend(copy.map(|copy| format!("the old settings are in {copy}")));
         lines.extend(notes.iter().map(|note| format!("note: {note}")));
         lines.extend(command.filter(|_| !dry_run).map(|(_, next)| format!("next: {next}")));

@@ -2,15 +2,6 @@
 
 use std::env;
 
-/// Returns the word, quoted if necessary so that a shell reads it as this one word.
-pub(super) fn quoted(word: &str) -> String {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:@%+,=".contains(&byte);
-    if !word.is_empty() && word.bytes().all(is_plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', r"'\''"))
-}
-
 /// Returns true if the command runs `runledger hook` and nothing else. The program can have any path, and any name if
 /// the options show that `install` wrote the command. Global options such as `--ledger` can be before or after `hook`.
 pub(super) fn is_ours(command: &str) -> bool {
@@ -92,6 +83,7 @@ fn split(command: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::term::quoted;
 
     #[test]
     fn a_quoted_word_is_read_back() {

@@ -1,8 +1,8 @@
-//! Compares the files of Claude Code before they are imported. If a call is in several files, it counts with its
-//! largest usage in any of these files.
+//! Compares the files of Claude Code before they are imported. If a call is in several files, or in several turns of a
+//! file, it counts with its largest usage in any of these places.
 //!
-//! Few calls are in several files. So the files are first searched for the ids of requests, without parsing their
-//! lines, which would be much slower. Then only the lines of requests that are in several files are parsed.
+//! Few calls are in several places. So the files are first searched for the ids of requests, without parsing their
+//! lines, which would be much slower. Then only the lines of requests that are in several places are parsed.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -23,7 +23,7 @@ const KEY: &str = "\"requestId\"";
 const ID_BYTES_MAX: usize = 4 * 1024;
 const READ_BYTES: usize = 1 << 18;
 
-/// Before the files are imported, passes to `import` each line that reports more usage for a call than another file
+/// Before the files are imported, passes to `import` each line that reports more usage for a call than another place
 /// does. A file that cannot be read is ignored here, because the import itself reports it.
 pub(super) fn foresee_larger(found: &Found, import: &mut Import) {
     let files = found.compared();
@@ -43,8 +43,8 @@ pub(super) fn foresee_larger(found: &Found, import: &mut Import) {
     }
 }
 
-/// The requests of all files. Each entry has the hash of the request's id and the number of the file, and needs 16
-/// bytes.
+/// The requests of all files. Each entry is a place of a request. It has the hash of the request's id and the number of
+/// the file, and needs 16 bytes.
 #[derive(Default)]
 struct Requests(Vec<(u64, u32)>);
 
@@ -76,18 +76,17 @@ impl Requests {
         }
     }
 
-    /// Adds a request. The lines of a request usually follow one another, so only the last entry is compared.
+    /// Adds a request. The lines of a request usually follow one another, and are one place.
     fn push(&mut self, request: u64, number: u32) {
         if self.0.last() != Some(&(request, number)) {
             self.0.push((request, number));
         }
     }
 
-    /// Returns the requests that are in several files, and the numbers of these files.
+    /// Returns the requests that are in several places, and the numbers of their files.
     fn shared(mut self) -> (HashSet<u64>, HashSet<u32>) {
         self.0.sort_unstable();
-        self.0.dedup();
-        let of_request = self.0.chunk_by(|one, other| one.0 == other.0).filter(|files| files.len() > 1);
+        let of_request = self.0.chunk_by(|one, other| one.0 == other.0).filter(|places| places.len() > 1);
         of_request.flatten().copied().unzip()
     }
 }
@@ -142,7 +141,7 @@ mod tests {
 
     /// A file is read in parts. The ids must be found even if a part ends within an id or a key.
     #[test]
-    fn the_requests_in_several_files_are_found() {
+    fn the_requests_in_several_places_are_found() {
         let directory = tempfile::tempdir().unwrap();
         let write = |name: &str, ids: std::ops::Range<usize>| {
             let padding = |id: usize| "x".repeat(id * 37 % 1_000);
@@ -155,9 +154,13 @@ mod tests {
         for (ids, number) in [(0..3_000, 0), (2_000..6_000, 1), (9_000..9_010, 2)] {
             requests.add(&write(&number.to_string(), ids), number).unwrap();
         }
+        // A file has a request again after other requests.
+        requests.add(&write("3", 9_500..9_503), 3).unwrap();
+        requests.add(&write("3 again", 9_500..9_501), 3).unwrap();
         let (shared, files) = requests.shared();
-        let expected: HashSet<u64> = (2_000..3_000).map(|id| hash(format!("req_{id}").as_bytes())).collect();
-        assert_eq!((shared, files), (expected, HashSet::from([0, 1])));
+        let ids = (2_000..3_000).chain(9_500..9_501);
+        let expected: HashSet<u64> = ids.map(|id| hash(format!("req_{id}").as_bytes())).collect();
+        assert_eq!((shared, files), (expected, HashSet::from([0, 1, 3])));
     }
 
     #[test]

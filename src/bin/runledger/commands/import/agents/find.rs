@@ -138,13 +138,12 @@ impl Found {
         self.searched.iter().map(|(_, path)| &**path)
     }
 
-    /// Returns the files of Claude Code, whose calls have to be compared with each other. Returns an empty list if
-    /// there are fewer than two such files. Pipes are left out, because they can be read only once.
+    /// Returns the files of Claude Code, whose calls have to be compared with each other. Pipes are left out, because
+    /// they can be read only once.
     pub(super) fn compared(&self) -> Vec<&Path> {
         let is_file = |path: &Path| path.metadata().is_ok_and(|metadata| metadata.is_file());
         let of_agent = self.files.iter().filter(|file| file.agent == Agent::ClaudeCode);
-        let paths: Vec<_> = of_agent.map(|file| &*file.path).filter(|path| is_file(path)).collect();
-        if paths.len() > 1 { paths } else { Vec::new() }
+        of_agent.map(|file| &*file.path).filter(|path| is_file(path)).collect()
     }
 
     /// Returns the paths of the files for the progress bar. A file that is read twice is listed twice. Returns `None`

@@ -43,7 +43,7 @@ impl Report<'_> {
             "calls": appended.calls, "cost_usd": appended.usd, "executions_without_cost": appended.unpriced,
             "models_without_price": appended.unpriced_models,
             "lower_bound_calls": counts.lower_bounds, "repeated_lines": counts.repeated_lines,
-            "turns_without_usage": counts.without_usage, "larger_copies": counts.larger_copies,
+            "turns_without_usage": counts.without_usage, "larger_copies": counts.larger_copies, "larger_copies_tokens": counts.larger_tokens,
             "waiting": counts.waiting, "torn_lines": transcripts.torn, "duplicates": appended.duplicates,
             "refused": appended.refused, "unreadable_lines": counts.unreadable_lines, "skipped_files": skipped,
             "compressed_files": compressed,
@@ -81,6 +81,14 @@ impl Report<'_> {
         let unpriced = format!("with an unknown cost, which the sum leaves out: {}", models.join(", "));
         let unreadable = transcripts.unreadable.iter().map(|path| format!(", the first in {}", path.display()));
         let unreadable = format!("that could not be read{}", unreadable.collect::<String>());
+        let larger = format!(
+            "imported earlier, whose copy now has more usage; the records do not change, so {} not counted",
+            if counts.larger_tokens == 1 {
+                "1 token is".to_owned()
+            } else {
+                format!("{} tokens are", counts.larger_tokens)
+            }
+        );
         let notes = [
             (appended.unpriced, "execution", "executions", &*unpriced),
             (
@@ -90,7 +98,7 @@ impl Report<'_> {
                 "without a final usage: the number of output tokens is a lower bound",
             ),
             (counts.without_usage, "turn", "turns", "left out, because the agent wrote no usage"),
-            (counts.larger_copies, "call", "calls", "whose later copy has more usage; the difference is not counted"),
+            (counts.larger_copies, "call", "calls", &*larger),
             (counts.waiting, "turn", "turns", "without an end, left for the next import"),
             (transcripts.torn, "file", "files", "with an incomplete last line, left for the next import"),
             (counts.repeated_lines, "line", "lines", "that repeat a call; each call counts once"),
