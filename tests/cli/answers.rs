@@ -320,7 +320,7 @@ fn verify_compares_the_ledger_with_every_head_of_every_file() {
     assert!(place.run(["verify", "--head", "early.jsonl"]).answer(0).ends_with("faults    0\n"));
     assert!(verify(&place).answer(1).ends_with(
         "faults    1\n  truncated: logs/execution_metrics.jsonl: seq 5: \
-         found no line after 4; expected line 5 of a kept head\n"
+         found no line after 4; expected line 5, the line of a kept head\n"
     ));
 }
 

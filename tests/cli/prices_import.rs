@@ -52,8 +52,8 @@ fn a_raw_table_is_refused_with_the_command_that_imports_it() {
         assert_eq!(
             complaint,
             format!(
-                "runledger: cannot read a price table: {file}: found the table of {project}; expected one that was \
-                 imported. Run `runledger prices import {quoted} --from {project} --as-of 2026-11-20 --table-version \
+                "runledger: cannot read a price table: {file}: found the table of {project}; expected a table that \
+                 was imported. Run `runledger prices import {quoted} --from {project} --as-of 2026-11-20 --table-version \
                  '{project} 2026-11-20' --out {project}-2026-11-20.json`, and pass {project}-2026-11-20.json instead\n"
             )
         );

@@ -40,7 +40,7 @@ fn a_lower_bound_is_marked_wherever_it_is_shown() {
         "<rect class=\"open\"",
         "some costs are lower bounds, not to scale",
         "<p class=\"note\">2 other skills cost ≥173.00 USD together.</p>",
-        "<h2>The dearest execution cost at least 99.00 USD: s-01.</h2>",
+        "<h2>The dearest execution (s-01) cost at least 99.00 USD.</h2>",
         "`≥` marks".replace('`', "").replace("≥ marks", "<code>≥</code> marks a cost that is a lower bound").as_str(),
     ] {
         assert!(page_of_all.contains(text), "{text}: {page_of_all}");
@@ -51,7 +51,7 @@ fn a_lower_bound_is_marked_wherever_it_is_shown() {
     // The slowest execution is a lower bound too.
     assert_eq!(cells("≥86.00"), 1);
     let text = place.run(["report", "--text"]).answer(0);
-    assert!(text.contains("\nThe dearest execution cost at least 99.00 USD: s-01.\n"), "{text}");
+    assert!(text.contains("\nThe dearest execution (s-01) cost at least 99.00 USD.\n"), "{text}");
     assert!(text.contains("  14  ≥86.00  0000") && text.contains("  1  ≥99.00  0000"), "{text}");
     let report = json(&place, "");
     let flags = |list: &str| -> Vec<_> {

@@ -338,7 +338,7 @@ mod stored {
         assert_eq!(fixture.consumed(), SUMS);
         let text = std::fs::read(fixture.path()).unwrap();
         let newer = [
-            b"runledger 99.0.0, sums of a quota, form 1\n",
+            b"runledger 99.0.0, sums of a quota, form 2\n",
             &text[text.iter().position(|b| *b == b'\n').unwrap() + 1..],
         ];
         std::fs::write(fixture.path(), newer.concat()).unwrap();
