@@ -1,6 +1,6 @@
 //! Appends the same record with each of runledger's peers, on the same disk, in the same run.
 //!
-//! Each cell of the table is one peer, whose threads append in a closed loop, without a pause, for a fixed time. Every
+//! Each cell of the table is one peer, whose callers append in a closed loop, without a pause, for a fixed time. Every
 //! call is timed, so the percentiles are those of all samples. Afterwards, the records on the disk are counted, if the
 //! peer can count them. Their number must equal the number of acknowledged records.
 //!
@@ -25,7 +25,7 @@ use tempfile::TempDir;
 use args::Args;
 use cell::Cell;
 use machine::FileSystem;
-use peers::Peer;
+use peers::{ASYNC_PEERS, Peer};
 use samples::Samples;
 use table::Row;
 
@@ -38,6 +38,7 @@ type Result<T> = std::result::Result<T, Error>;
 const RECORD: &[u8] = include_bytes!("record.jsonl");
 
 const THREADS: [usize; 4] = [1, 4, 16, 64];
+const TASKS: [usize; 2] = [1_000, 10_000];
 
 fn main() -> ExitCode {
     match run() {
@@ -59,15 +60,21 @@ fn run() -> Result<()> {
     println!("{}, {file_system}", machine::describe());
     println!("{} bytes for each record, {cell_time:?} for each cell", RECORD.len());
 
-    let peers = peers::installed();
-    let mut rows = Vec::new();
-    for threads in THREADS {
-        for peer in &peers {
-            eprintln!("{}, threads: {threads}", peer.name);
-            let samples = measure(peer, threads, cell_time, &dir)
-                .map_err(|error| format!("{}, threads: {threads}: {error}", peer.name))?;
-            rows.push(Row { peer: peer.name, durable: peer.durable, threads, samples });
+    let (peers, mut rows) = (peers::installed(), Vec::new());
+    let mut measure_all = |peers: &[Peer], kind: &str, callers: usize| {
+        for peer in peers {
+            eprintln!("{}, {kind}: {callers}", peer.name);
+            let samples = measure(peer, callers, cell_time, &dir)
+                .map_err(|error| format!("{}, {kind}: {callers}: {error}", peer.name))?;
+            rows.push(Row { peer: peer.name, durable: peer.durable, callers, samples });
         }
+        Ok::<_, Error>(())
+    };
+    for threads in THREADS {
+        measure_all(&peers, "threads", threads)?;
+    }
+    for tasks in TASKS {
+        measure_all(&ASYNC_PEERS, "tasks", tasks)?;
     }
     print!("{}", table::render(&rows));
     Ok(())
@@ -75,9 +82,9 @@ fn run() -> Result<()> {
 
 /// Runs one cell in a directory of its own. Syncs at the end, so that the first sync of the next cell has no extra
 /// work.
-fn measure(peer: &Peer, threads: usize, time: Duration, base: &Path) -> Result<Samples> {
+fn measure(peer: &Peer, callers: usize, time: Duration, base: &Path) -> Result<Samples> {
     let dir = TempDir::with_prefix_in("peer-", base)?;
-    let samples = (peer.run)(&Cell { dir: dir.path(), threads, time, record: RECORD })?;
+    let samples = (peer.run)(&Cell { dir: dir.path(), callers, time, record: RECORD })?;
     dir.close()?;
     File::open(base)?.sync_all()?;
     Ok(samples)

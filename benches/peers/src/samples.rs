@@ -5,7 +5,7 @@ use std::time::Duration;
 pub(crate) struct Samples {
     /// The latencies in ascending order, at least one.
     latencies_ns: Vec<u64>,
-    /// The time from the first thread's start to the last thread's end.
+    /// The time from the first caller's start to the last caller's end.
     elapsed: Duration,
 }
 

@@ -13,9 +13,6 @@ use crate::Result;
 use crate::cell::Cell;
 use crate::samples::Samples;
 
-/// The name of runledger's row, with which the others are compared.
-pub(crate) const RUNLEDGER: &str = "runledger: append";
-
 pub(crate) struct Peer {
     pub(crate) name: &'static str,
     /// True if an acknowledged record survives a power cut.
@@ -23,8 +20,9 @@ pub(crate) struct Peer {
     pub(crate) run: fn(&Cell<'_>) -> Result<Samples>,
 }
 
+/// The peers whose callers are threads. The other rows are compared with the first one.
 const PEERS: [Peer; 9] = [
-    Peer { name: RUNLEDGER, durable: true, run: runledger::append },
+    Peer { name: "runledger: append", durable: true, run: runledger::append },
     Peer { name: "runledger: begin + finish", durable: true, run: runledger::guard },
     Peer { name: "floor: append + fdatasync", durable: true, run: floor::append },
     Peer { name: "floor: overwrite + fdatasync", durable: true, run: floor::overwrite },
@@ -33,6 +31,15 @@ const PEERS: [Peer; 9] = [
     Peer { name: "okaywal: commit", durable: true, run: okaywal::run },
     Peer { name: "tracing-appender: non-blocking", durable: false, run: tracing_appender::run },
     Peer { name: python::NAME, durable: true, run: python::run },
+];
+
+/// The peers whose callers are async tasks. Libraries without async calls are called with `spawn_blocking`.
+pub(crate) const ASYNC_PEERS: [Peer; 5] = [
+    Peer { name: "runledger: append_async", durable: true, run: runledger::append_async },
+    Peer { name: "runledger: begin + finish, async", durable: true, run: runledger::guard_async },
+    Peer { name: "runledger: append, spawn_blocking", durable: true, run: runledger::append_blocking },
+    Peer { name: "rusqlite: spawn_blocking", durable: true, run: sqlite::run_tasks },
+    Peer { name: "okaywal: spawn_blocking", durable: true, run: okaywal::run_tasks },
 ];
 
 /// Returns the peers that this machine can run, and prints the name of one that it cannot.

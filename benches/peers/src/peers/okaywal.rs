@@ -11,14 +11,25 @@ use crate::samples::Samples;
 
 pub(crate) fn run(cell: &Cell<'_>) -> Result<Samples> {
     let log = WriteAheadLog::recover(cell.dir, LogVoid)?;
-    let samples = cell.measure(|| {
-        Ok(|record: &[u8]| {
-            let mut entry = log.begin_entry()?;
-            entry.write_chunk(record)?;
-            entry.commit()?;
-            Ok(())
-        })
+    let samples = cell.measure(|| Ok(|record: &[u8]| commit(&log, record)))?;
+    log.shutdown()?;
+    Ok(samples)
+}
+
+pub(crate) fn run_tasks(cell: &Cell<'_>) -> Result<Samples> {
+    let log = WriteAheadLog::recover(cell.dir, LogVoid)?;
+    let (shared, record) = (log.clone(), cell.record);
+    let samples = cell.measure_tasks(move || {
+        let log = shared.clone();
+        async move { tokio::task::spawn_blocking(move || commit(&log, record)).await? }
     })?;
     log.shutdown()?;
     Ok(samples)
+}
+
+fn commit(log: &WriteAheadLog, record: &[u8]) -> Result<()> {
+    let mut entry = log.begin_entry()?;
+    entry.write_chunk(record)?;
+    entry.commit()?;
+    Ok(())
 }

@@ -23,7 +23,7 @@ pub(crate) fn run(cell: &Cell<'_>) -> Result<Samples> {
     let mut child = Command::new("python3")
         .args(["-c", SCRIPT])
         .arg(&path)
-        .args([cell.threads.to_string(), WARM_UP_RECORDS.to_string(), cell.time.as_nanos().to_string()])
+        .args([cell.callers.to_string(), WARM_UP_RECORDS.to_string(), cell.time.as_nanos().to_string()])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()?;

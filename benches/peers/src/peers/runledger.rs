@@ -4,33 +4,88 @@
 //! other row does what an orchestrator does: it begins an execution, records usage, and reports success. In this row,
 //! the ledger also notes the start of each execution.
 
-use runledger::{Answer, ExecutionMetrics, Ledger, Skill, Usage, Uuid};
+use runledger::{Answer, ExecutionMetrics, Ledger, Skill, Timestamp, Usage, new_id};
 
 use crate::cell::Cell;
 use crate::samples::Samples;
 use crate::{RECORD, Result};
 
 pub(crate) fn append(cell: &Cell<'_>) -> Result<Samples> {
-    let record = ExecutionMetrics::from_json(std::str::from_utf8(RECORD)?)?;
-    let ledger = Ledger::open(cell.dir.join("execution_metrics.jsonl"))?;
+    let (record, ledger) = (record()?, open(cell)?);
     let measured = cell.measure(|| {
         let (mut record, ledger) = (record.clone(), &ledger);
         Ok(move |_: &[u8]| {
-            record.execution_id = Uuid::from_u128(record.execution_id.as_u128().wrapping_add(1));
+            record.execution_id = new_id(Timestamp::now().unix_ms());
             durable(&ledger.append(&record)?)
         })
     })?;
-    cell.check(measured, u64::try_from(ledger.reader().records().count())?)
+    check(cell, measured, &ledger)
 }
 
 pub(crate) fn guard(cell: &Cell<'_>) -> Result<Samples> {
-    let ledger = Ledger::open(cell.dir.join("execution_metrics.jsonl"))?;
+    let ledger = open(cell)?;
     let measured = cell.measure(|| Ok(|_: &[u8]| execution(&ledger)))?;
+    check(cell, measured, &ledger)
+}
+
+pub(crate) fn append_async(cell: &Cell<'_>) -> Result<Samples> {
+    let (record, ledger) = (record()?, open(cell)?);
+    let shared = ledger.clone();
+    let measured = cell.measure_tasks(move || {
+        let (mut record, ledger) = (record.clone(), shared.clone());
+        async move {
+            record.execution_id = new_id(Timestamp::now().unix_ms());
+            durable(&ledger.append_async(&record).await?)
+        }
+    })?;
+    check(cell, measured, &ledger)
+}
+
+pub(crate) fn append_blocking(cell: &Cell<'_>) -> Result<Samples> {
+    let (record, ledger) = (record()?, open(cell)?);
+    let shared = ledger.clone();
+    let measured = cell.measure_tasks(move || {
+        let (mut record, ledger) = (record.clone(), shared.clone());
+        async move {
+            record.execution_id = new_id(Timestamp::now().unix_ms());
+            tokio::task::spawn_blocking(move || durable(&ledger.append(&record)?)).await?
+        }
+    })?;
+    check(cell, measured, &ledger)
+}
+
+pub(crate) fn guard_async(cell: &Cell<'_>) -> Result<Samples> {
+    let ledger = open(cell)?;
+    let shared = ledger.clone();
+    let measured = cell.measure_tasks(move || {
+        let ledger = shared.clone();
+        async move {
+            let mut run = ledger.begin_async(skill()).await;
+            run.record_usage("gpt-4", Usage::new(1_000, 500));
+            durable(&run.succeed_async().await.answer)
+        }
+    })?;
+    check(cell, measured, &ledger)
+}
+
+fn open(cell: &Cell<'_>) -> Result<Ledger> {
+    Ok(Ledger::open(cell.dir.join("execution_metrics.jsonl"))?)
+}
+
+fn record() -> Result<ExecutionMetrics> {
+    Ok(ExecutionMetrics::from_json(std::str::from_utf8(RECORD)?)?)
+}
+
+fn check(cell: &Cell<'_>, measured: Samples, ledger: &Ledger) -> Result<Samples> {
     cell.check(measured, u64::try_from(ledger.reader().records().count())?)
 }
 
+fn skill() -> Skill {
+    Skill::new("git-push-autonomous", "0.1.0")
+}
+
 fn execution(ledger: &Ledger) -> Result<()> {
-    let mut run = ledger.begin(Skill::new("git-push-autonomous", "0.1.0"));
+    let mut run = ledger.begin(skill());
     run.record_usage("gpt-4", Usage::new(1_000, 500));
     durable(&run.succeed().answer)
 }

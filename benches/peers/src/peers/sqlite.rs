@@ -6,7 +6,7 @@
 //! Single calls then wait for seconds, because SQLite's writers sleep and try again instead of queueing. The bundled
 //! SQLite syncs with `fsync`, not `fdatasync`.
 
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use rusqlite::Connection;
 
@@ -15,15 +15,32 @@ use crate::cell::Cell;
 use crate::samples::Samples;
 
 pub(crate) fn run(cell: &Cell<'_>) -> Result<Samples> {
+    let connection = open(cell)?;
+    let samples = cell.measure(|| Ok(|record: &[u8]| insert(&connection, record)))?;
+    cell.check(samples, stored(&connection)?)
+}
+
+pub(crate) fn run_tasks(cell: &Cell<'_>) -> Result<Samples> {
+    let connection = Arc::new(open(cell)?);
+    let (shared, record) = (Arc::clone(&connection), cell.record);
+    let samples = cell.measure_tasks(move || {
+        let connection = Arc::clone(&shared);
+        async move { tokio::task::spawn_blocking(move || insert(&connection, record)).await? }
+    })?;
+    cell.check(samples, stored(&connection)?)
+}
+
+fn open(cell: &Cell<'_>) -> Result<Mutex<Connection>> {
     let connection = Connection::open(cell.dir.join("records.sqlite"))?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.execute_batch("CREATE TABLE records (id INTEGER PRIMARY KEY, line BLOB NOT NULL)")?;
+    Ok(Mutex::new(connection))
+}
 
-    let connection = Mutex::new(connection);
-    let samples = cell.measure(|| Ok(|record: &[u8]| insert(&connection, record)))?;
-    let stored: i64 = lock(&connection)?.query_one("SELECT count(*) FROM records", [], |row| row.get(0))?;
-    cell.check(samples, u64::try_from(stored)?)
+fn stored(connection: &Mutex<Connection>) -> Result<u64> {
+    let stored: i64 = lock(connection)?.query_one("SELECT count(*) FROM records", [], |row| row.get(0))?;
+    Ok(u64::try_from(stored)?)
 }
 
 fn insert(connection: &Mutex<Connection>, record: &[u8]) -> Result<()> {

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use runledger::quota::{Amount, Limit, Zone};
+use runledger::quota::{Amount, Limit, Limits, Zone};
 use runledger::{QuotaStatus, Usd};
 
 use crate::exit_code::ExitCode;
