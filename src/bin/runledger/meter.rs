@@ -421,7 +421,7 @@ mod tests {
     }
 
     /// A forked session begins with copies of another session's calls. Without the time of the creation, they cannot be
-    /// told from its own calls. This is reported once.
+    /// distinguished from its own calls. This is reported once.
     #[test]
     fn a_file_whose_creation_is_unknown_is_reported_once() {
         for (created, expected) in [(None, [true, false]), (Some(Timestamp::UNIX_EPOCH), [false, false])] {
