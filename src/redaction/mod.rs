@@ -115,6 +115,12 @@ impl Redactor {
         }
     }
 
+    /// Returns the text without its secrets, or `None` if it has none.
+    pub(crate) fn changed(&self, text: &str) -> Option<String> {
+        let redacted = self.redact(text);
+        (redacted.count > 0).then(|| redacted.text.into_owned())
+    }
+
     /// Like [`redact`](Self::redact), but the text is the value of `name`. If the name says that its value is a secret,
     /// such as `api_key`, and the whole value looks like one, the whole value is replaced.
     pub fn redact_value<'t>(&self, name: &str, value: &'t str) -> Redacted<'t> {

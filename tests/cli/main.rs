@@ -68,6 +68,7 @@ mod retention;
 mod run;
 mod runlog;
 mod schema;
+mod secrets;
 mod shell_production;
 mod signals;
 mod skills;

@@ -41,6 +41,7 @@ mod quotas;
 mod record_args;
 mod record_fields;
 mod records;
+mod redaction;
 mod run_id;
 mod selection;
 mod stdin_value;
@@ -71,7 +72,8 @@ fn main() -> ExitCode {
         _ => None,
     };
     let mut out = AfterBar { bar, out: BufWriter::new(io::stdout().lock()) };
-    let done = command.run(&global, &mut out).and_then(|code| {
+    let run = |out: &mut _| redaction::init().and_then(|()| command.run(&global, out));
+    let done = run(&mut out).and_then(|code| {
         out.flush()?;
         Ok(code)
     });
