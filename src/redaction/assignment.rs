@@ -3,9 +3,9 @@
 use std::ops::Range;
 
 use super::alphabet::*;
+use super::cursor::Cursor;
 use super::entropy::{kinds, looks_random};
-use super::scan::{JUDGED_BYTES_MAX, Scanner};
-use super::shapes::is_variable;
+use super::placeholder::{JUDGED_BYTES_MAX, is_variable};
 
 /// The words that end the name of a secret.
 const WORDS: [&str; 11] =
@@ -119,51 +119,61 @@ pub(super) enum Name {
 }
 
 /// Returns the secret whose name has one of the [`WORDS`] at `at`.
-pub(super) fn find(scanner: &mut Scanner<'_, '_>, at: usize) -> Option<(&'static str, Range<usize>)> {
-    let (name, start, end) = name_at(scanner, at)?;
-    let (value, quote) = separator(scanner, end, scanner.byte(start) == b'-')?;
+pub(super) fn find(cursor: &mut Cursor<'_>, at: usize) -> Option<(&'static str, Range<usize>)> {
+    let (name, start, end) = name_at(cursor, at)?;
+    let (value, quote) = separator(cursor, end, cursor.byte(start) == b'-')?;
     let end = match quote {
         Some(quote) => {
-            let rest = scanner.text.get(value..)?;
+            let rest = cursor.text.get(value..)?;
             let rest = rest.get(..VALUE_BYTES_MAX).unwrap_or(rest);
             value + rest.iter().position(|byte| *byte == quote || *byte == b'\\' || byte.is_ascii_control())?
         }
-        None => unquoted_end(scanner, value, name)?,
+        None => unquoted_end(cursor, value, name)?,
     };
-    let text = scanner.text.get(value..end)?;
+    let text = cursor.text.get(value..end)?;
     is_secret(name, text, quote.is_some()).then(|| (name.rule(), value..end))
 }
 
 /// Returns the end of a value without quotes. Returns `None` if the value is a call or an element of a list.
-fn unquoted_end(scanner: &mut Scanner<'_, '_>, value: usize, name: Name) -> Option<usize> {
+fn unquoted_end(cursor: &mut Cursor<'_>, value: usize, name: Name) -> Option<usize> {
     let alphabet = if name == Name::Password { PASSWORD } else { TOKEN };
-    let mut end = scanner.run_end(alphabet, value);
-    if matches!(scanner.byte(end), b'(' | b'[' | b'{') {
+    let mut end = cursor.run_end(alphabet, value);
+    if matches!(cursor.byte(end), b'(' | b'[' | b'{') {
         return None;
     }
-    while end > value && matches!(scanner.byte(end - 1), b'.' | b':' | b'?' | b'%') {
+    while end > value && matches!(cursor.byte(end - 1), b'.' | b':' | b'?' | b'%') {
         end -= 1;
     }
     Some(end)
 }
 
 /// Returns true if the JSON may assign a secret to a name with one of the [`WORDS`] at `at`.
-pub(super) fn hint(scanner: &mut Scanner<'_, '_>, at: usize) -> bool {
-    name_at(scanner, at).is_some_and(|(_, start, end)| separator(scanner, end, scanner.byte(start) == b'-').is_some())
+pub(super) fn hint(cursor: &mut Cursor<'_>, at: usize) -> bool {
+    name_at(cursor, at).is_some_and(|(_, start, end)| separator(cursor, end, cursor.byte(start) == b'-').is_some())
 }
 
 /// Returns the kind of the name that has one of the [`WORDS`] at `at`, and where the name begins and ends.
-fn name_at(scanner: &mut Scanner<'_, '_>, at: usize) -> Option<(Name, usize, usize)> {
-    let word = WORDS.into_iter().find(|word| scanner.has_word(at, word))?;
+fn name_at(cursor: &mut Cursor<'_>, at: usize) -> Option<(Name, usize, usize)> {
+    let word = WORDS.into_iter().find(|word| cursor.has_word(at, word))?;
     let mut end = at + word.len();
-    if scanner.byte(end) | 0x20 == b's' {
+    if cursor.byte(end) | 0x20 == b's' {
         end += 1;
     }
-    if WORD.with("-").has(scanner.byte(end)) {
-        end = (scanner.run_end(URL, end)).min(end + NAME_BYTES_MAX);
+    let next = cursor.byte(end);
+    if next.is_ascii_lowercase() {
+        return None;
     }
-    let start = scanner.run_start(URL_DOTS, at, NAME_BYTES_MAX);
-    let kind = kind_of(scanner.text.get(start..end)?)?;
+    if URL.has(next) {
+        end = cursor.run_end(URL, end).min(end + NAME_BYTES_MAX);
+        // Most names continue with another word, such as `tokens_input`.
+        let last = cursor.text.get(at..end)?.rsplit(|byte| matches!(byte, b'_' | b'-')).next()?;
+        let is_suffix = |word: &str| last.eq_ignore_ascii_case(word.as_bytes());
+        if matches!(next, b'_' | b'-') && !SUFFIXES.into_iter().any(is_suffix) && !last.iter().all(u8::is_ascii_digit) {
+            return None;
+        }
+    }
+    let start = cursor.run_start(URL_DOTS, at, NAME_BYTES_MAX);
+    let kind = kind_of(cursor.text.get(start..end)?)?;
     Some((kind, start, end))
 }
 
@@ -226,10 +236,10 @@ fn words_of(name: &[u8]) -> Vec<String> {
 /// Reads what is between a name and its value: the end of a quoted name, a sign such as `=`, `:` or `=>`, and the quote
 /// that begins the value. After an option of a command, a space is enough. Returns the start of the value, and its
 /// quote.
-pub(super) fn separator(scanner: &Scanner<'_, '_>, end: usize, is_option: bool) -> Option<(usize, Option<u8>)> {
+pub(super) fn separator(cursor: &Cursor<'_>, end: usize, is_option: bool) -> Option<(usize, Option<u8>)> {
     let skip = |mut at: usize, accepts: fn(u8) -> bool, max: usize| {
         let last = at + max;
-        while at < last && accepts(scanner.byte(at)) {
+        while at < last && accepts(cursor.byte(at)) {
             at += 1;
         }
         at
@@ -238,7 +248,7 @@ pub(super) fn separator(scanner: &Scanner<'_, '_>, end: usize, is_option: bool) 
     let at = skip(end, |byte| matches!(byte, b'\\' | b'"' | b'\'' | b'`' | b']' | b')'), 8);
     let is_quoted = at > end;
     let sign = skip(at, is_space, 8);
-    let value = match scanner.byte(sign) {
+    let value = match cursor.byte(sign) {
         b'=' | b':' => skip(sign, |byte| matches!(byte, b'=' | b':' | b'>' | b'~'), 3),
         b'>' if sign == end => sign + 1,
         b',' if is_quoted => sign + 1,
@@ -247,7 +257,7 @@ pub(super) fn separator(scanner: &Scanner<'_, '_>, end: usize, is_option: bool) 
     };
     let value = skip(value, is_space, 8);
     let escaped = skip(value, |byte| byte == b'\\', 8);
-    match scanner.byte(escaped) {
+    match cursor.byte(escaped) {
         quote @ (b'"' | b'\'' | b'`') => Some((escaped + 1, Some(quote))),
         _ => Some((value, None)),
     }

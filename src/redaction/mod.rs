@@ -18,9 +18,11 @@
 
 mod alphabet;
 mod assignment;
+mod cursor;
 mod entropy;
 mod marker;
 mod own;
+mod placeholder;
 mod rules;
 mod scan;
 mod shapes;

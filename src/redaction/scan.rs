@@ -6,22 +6,24 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::alphabet::{ALNUM, Alphabet};
-use super::entropy::{kinds, looks_random};
+use super::cursor::{Cursor, ELLIPSIS};
+use super::entropy::looks_random;
+use super::marker::end_of_marker;
+use super::placeholder::{JUDGED_BYTES_MAX, is_mixed, is_placeholder};
 use super::rules::{Need, PREFIXED, Prefixed};
 use super::shapes::{SHAPES, Shape};
 
-/// The bytes of `…`, which ends a text that was shortened.
-const ELLIPSIS: &[u8] = "…".as_bytes();
-/// The number of bytes at the start of a value that are judged, so that a long text is not read again and again.
-pub(super) const JUDGED_BYTES_MAX: usize = 256;
 /// The number of bits of a hash of three bytes.
-const HASH_BITS: u32 = 15;
+const HASH_BITS: u32 = 16;
+/// The number of words of the bitmap, which has a bit for each hash.
+const WORDS: usize = 1 << (HASH_BITS - 6);
 
 /// The rules, prepared for a search.
 #[derive(Debug)]
 pub(super) struct Rules {
-    bitmap: Vec<u64>,
+    bitmap: Box<[u64; WORDS]>,
+    /// For each word of the bitmap, the index of the first trigger whose hash has its bit in this word or a later one.
+    first: Vec<u16>,
     /// The triggers with their hashes, sorted by hash. Triggers with the same hash are in the order of the rules.
     triggers: Vec<(u16, Trigger)>,
     prefixed: Vec<Prefixed>,
@@ -41,11 +43,15 @@ pub(super) struct Match<'r> {
     pub(super) range: Range<usize>,
 }
 
-/// Returns the hash of three bytes, which does not depend on the case of letters.
+/// Returns the hash of the first three of four bytes. It does not depend on the case of letters.
 #[inline(always)]
-fn hash(three: [u8; 3]) -> u16 {
-    let [a, b, c] = three.map(|byte| u32::from(byte | 0x20));
-    ((a << 16 | b << 8 | c).wrapping_mul(0x9e37_79b1) >> (32 - HASH_BITS)) as u16
+fn hash(four: [u8; 4]) -> u16 {
+    let three = (u32::from_le_bytes(four) | 0x0020_2020) & 0x00ff_ffff;
+    (three.wrapping_mul(0x9e37_79b1) >> (32 - HASH_BITS)) as u16
+}
+
+fn group([a, b, c]: [u8; 3]) -> u16 {
+    hash([a, b, c, 0])
 }
 
 impl Rules {
@@ -55,18 +61,18 @@ impl Rules {
         let mut triggers = Vec::new();
         for (index, rule) in prefixed.iter().enumerate() {
             match *rule.prefix.as_bytes() {
-                [a, b, c, ..] => triggers.push((hash([a, b, c]), Trigger::Prefix(index))),
+                [a, b, c, ..] => triggers.push((group([a, b, c]), Trigger::Prefix(index))),
                 // The first character after the prefix completes the group.
                 [a, b] => {
                     let next = (0..128).filter(|byte| rule.alphabet.has(*byte));
-                    triggers.extend(next.map(|c| (hash([a, b, c]), Trigger::Prefix(index))));
+                    triggers.extend(next.map(|c| (group([a, b, c]), Trigger::Prefix(index))));
                 }
                 _ => {}
             }
         }
         for (literals, shape) in SHAPES {
             for literal in *literals {
-                triggers.push((hash(**literal), Trigger::Shape(*shape)));
+                triggers.push((group(**literal), Trigger::Shape(*shape)));
             }
         }
         triggers.sort_by_key(|(hash, _)| *hash);
@@ -74,38 +80,54 @@ impl Rules {
             Trigger::Prefix(index) => (*hash, *index),
             Trigger::Shape(shape) => (*hash, usize::MAX - *shape as usize),
         });
-        let mut bitmap = vec![0; 1 << (HASH_BITS - 6)];
-        let marker = hash(*b"[re");
+        let mut bitmap = Box::new([0; WORDS]);
+        let marker = group(*b"[re");
         for hash in triggers.iter().map(|(hash, _)| *hash).chain([marker]) {
-            bitmap[usize::from(hash >> 6)] |= 1 << (hash & 63);
+            bitmap[usize::from(hash >> 6) % WORDS] |= 1 << (hash & 63);
         }
-        Self { bitmap, triggers, prefixed }
+        let first = (0..WORDS).map(|word| triggers.partition_point(|(hash, _)| usize::from(*hash >> 6) < word) as u16);
+        Self { bitmap, first: first.collect(), triggers, prefixed }
     }
 
     /// Returns the position of the next group of three bytes that a rule begins with, and the hash of the group.
     #[inline]
     fn next_group(&self, text: &[u8], from: usize) -> Option<(usize, u16)> {
-        let groups = text.get(from..)?.windows(3).map(|three| hash([three[0], three[1], three[2]]));
-        groups
-            .enumerate()
-            .find(|(_, hash)| self.bitmap.get(usize::from(hash >> 6)).is_some_and(|bits| bits >> (hash & 63) & 1 == 1))
-            .map(|(at, hash)| (from + at, hash))
+        let rest = text.get(from..)?;
+        // Four bytes are read at once, because the processor can do this for each position without the one before.
+        for (at, four) in rest.windows(4).enumerate() {
+            let hash = hash([four[0], four[1], four[2], four[3]]);
+            if self.has(hash) {
+                return Some((from + at, hash));
+            }
+        }
+        let last = rest.len().checked_sub(3)?;
+        let hash = group(rest.get(last..)?.try_into().ok()?);
+        self.has(hash).then_some((from + last, hash))
+    }
+
+    #[inline(always)]
+    fn has(&self, hash: u16) -> bool {
+        self.bitmap[usize::from(hash >> 6) % WORDS] >> (hash & 63) & 1 == 1
     }
 
     fn triggers_of(&self, group: u16) -> impl Iterator<Item = Trigger> {
-        let first = self.triggers.partition_point(|(hash, _)| *hash < group);
-        self.triggers[first..].iter().take_while(move |(hash, _)| *hash == group).map(|(_, trigger)| *trigger)
+        let first = self.first.get(usize::from(group >> 6)).copied().unwrap_or(0);
+        let rest = self.triggers.get(usize::from(first)..).unwrap_or_default().iter();
+        let of_group = rest.skip_while(move |(hash, _)| *hash < group).take_while(move |(hash, _)| *hash == group);
+        of_group.map(|(_, trigger)| *trigger)
     }
 
     /// Returns false if no text in the JSON has a secret. `json` must escape only quotes, backslashes and control
     /// characters.
     pub(super) fn may_match(&self, json: &[u8]) -> bool {
-        let mut scanner = Scanner::new(self, json);
+        let mut cursor = Cursor::new(json);
         let mut from = 0;
         while let Some((at, group)) = self.next_group(json, from) {
             let is_hint = self.triggers_of(group).any(|trigger| match trigger {
-                Trigger::Prefix(index) => self.prefixed.get(index).is_some_and(|rule| scanner.body(rule, at).is_some()),
-                Trigger::Shape(shape) => shape.hint(&mut scanner, at),
+                Trigger::Prefix(index) => {
+                    self.prefixed.get(index).is_some_and(|rule| body(&mut cursor, rule, at).is_some())
+                }
+                Trigger::Shape(shape) => shape.hint(&mut cursor, at),
             });
             if is_hint {
                 return true;
@@ -114,145 +136,32 @@ impl Rules {
         }
         false
     }
-}
 
-/// A search in one text.
-pub(super) struct Scanner<'r, 't> {
-    rules: &'r Rules,
-    pub(super) text: &'t [u8],
-    /// The position after the last secret.
-    done: usize,
-    /// Where the next group of three bytes is looked for.
-    from: usize,
-    /// For an alphabet, the last run of its characters that was read. So a long run is not read again and again.
-    runs: Vec<(Alphabet, Range<usize>)>,
-}
-
-impl<'r, 't> Scanner<'r, 't> {
-    pub(super) fn new(rules: &'r Rules, text: &'t [u8]) -> Self {
-        Self { rules, text, done: 0, from: 0, runs: Vec::new() }
-    }
-
-    /// Returns the byte at `at`, or 0 after the end of the text.
-    #[inline]
-    pub(super) fn byte(&self, at: usize) -> u8 {
-        self.text.get(at).copied().unwrap_or(0)
-    }
-
-    /// Returns the byte before `at`, or `None` at the start of the text and after a secret.
-    pub(super) fn before(&self, at: usize) -> Option<u8> {
-        if at <= self.done { None } else { self.text.get(at - 1).copied() }
-    }
-
-    /// Returns true if the text has `literal` at `at`, in this case.
-    #[inline]
-    pub(super) fn has(&self, at: usize, literal: &[u8]) -> bool {
-        self.text.get(at..).is_some_and(|rest| rest.starts_with(literal))
-    }
-
-    /// Like [`has`](Self::has), but in any case.
-    pub(super) fn has_word(&self, at: usize, word: &str) -> bool {
-        self.text.get(at..at + word.len()).is_some_and(|found| found.eq_ignore_ascii_case(word.as_bytes()))
-    }
-
-    /// Returns the end of the run of characters of `alphabet` that begins at `at`.
-    pub(super) fn run_end(&mut self, alphabet: Alphabet, at: usize) -> usize {
-        if let Some((_, run)) = self.runs.iter().find(|(of, run)| *of == alphabet && run.contains(&at)) {
-            return run.end;
-        }
-        let len = self.text.get(at..).unwrap_or_default().iter().take_while(|byte| alphabet.has(**byte)).count();
-        let run = at..at + len;
-        match self.runs.iter_mut().find(|(of, _)| *of == alphabet) {
-            Some((_, last)) => *last = run,
-            None => self.runs.push((alphabet, run)),
-        }
-        at + len
-    }
-
-    /// Returns the start of a token that has `len` characters of `alphabet` before `at`.
-    pub(super) fn token_start(&self, alphabet: Alphabet, at: usize, len: usize) -> Option<usize> {
-        let start = at.checked_sub(len)?;
-        let is_token = self.text.get(start..at)?.iter().all(|byte| alphabet.has(*byte)) && self.begins(start);
-        (is_token && start >= self.done).then_some(start)
-    }
-
-    /// Returns the start of the run of at most `max` characters of `alphabet` that ends at `at`.
-    pub(super) fn run_start(&self, alphabet: Alphabet, at: usize, max: usize) -> usize {
-        let before = self.text.get(self.done.max(at.saturating_sub(max))..at).unwrap_or_default();
-        at - before.iter().rev().take_while(|byte| alphabet.has(**byte)).count()
-    }
-
-    /// Returns true if a token can begin at `at`: the byte before is not a letter or a digit, except as the end of an
-    /// escape.
-    pub(super) fn begins(&self, at: usize) -> bool {
-        let Some(last) = self.before(at) else { return true };
-        if !ALNUM.has(last) {
-            return true;
-        }
-        let before = self.text.get(self.done.max(at.saturating_sub(20))..at).unwrap_or_default();
-        match before {
-            // `\n` in a text that was escaped, such as JSON in JSON
-            [.., b'\\', b'n' | b'r' | b't' | b'f' | b'b'] => true,
-            // `%3D` in a URL
-            [.., b'%', a, b] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit() => true,
-            // `\u003d`
-            [.., b'\\', b'u', a, b, c, d] if [a, b, c, d].iter().all(|digit| digit.is_ascii_hexdigit()) => true,
-            // the end of a colour on a terminal, such as `ESC[31m` or `\u001b[31m`
-            [.., b'm'] => {
-                let color = before.iter().rev().skip(1).find(|byte| !matches!(byte, b'0'..=b'9' | b';'));
-                color == Some(&b'[') && (before.contains(&0x1b) || before.windows(3).any(|part| part == b"1b["))
-            }
-            _ => false,
-        }
-    }
-
-    /// Returns true if the text ends at `at`, because it was shortened.
-    pub(super) fn is_cut(&self, at: usize) -> bool {
-        self.text.get(at..).is_some_and(|rest| rest == ELLIPSIS)
-    }
-
-    /// Returns the end of a token with a prefix, without the check of the byte before.
-    fn body(&mut self, rule: &Prefixed, at: usize) -> Option<usize> {
-        if !self.has(at, rule.prefix.as_bytes()) {
+    /// Returns the secret at `at` by a rule with a prefix.
+    fn token(&self, cursor: &mut Cursor<'_>, index: usize, at: usize) -> Option<Match<'_>> {
+        let rule = self.prefixed.get(index)?;
+        if !cursor.begins(at) {
             return None;
         }
-        let start = at + rule.prefix.len();
-        let mut end = self.run_end(rule.alphabet, start);
-        // A full stop at the end belongs to the sentence.
-        while end > start && matches!(self.byte(end - 1), b'.' | b'%' | b'@') {
-            end -= 1;
-        }
-        let body = self.text.get(start..end)?;
-        let (min, max) = rule.len;
-        if body.len() > max {
-            return None;
-        }
-        if body.len() < min {
-            // The end of a shortened text, or in JSON the end of a shortened string.
-            let is_cut = self.has(end, ELLIPSIS) && rule.prefix.len() > 3 && body.len() > 3;
-            return (is_cut && is_mixed(body)).then_some(end);
-        }
-        // The first characters of a long text show whether it is random.
-        let body = body.get(..JUDGED_BYTES_MAX).unwrap_or(body);
-        let fits = match rule.need {
-            Need::Any => true,
-            Need::Mixed => is_mixed(body),
-            Need::Random => looks_random(body),
-        };
-        (fits && !is_placeholder(body)).then_some(end)
+        let end = body(cursor, rule, at)?;
+        Some(Match { rule: Cow::Borrowed(&rule.name), range: at..end })
+    }
+
+    /// Returns the secret of a shape. If its value is a token that another rule knows, the marker names that rule.
+    fn of_shape(&self, cursor: &mut Cursor<'_>, shape: Shape, at: usize) -> Option<Match<'_>> {
+        let (rule, range) = shape.find(cursor, at)?;
+        let token = if shape.is_value() { self.token_in(cursor, range.clone()) } else { None };
+        Some(token.unwrap_or(Match { rule: Cow::Borrowed(rule), range }))
     }
 
     /// Returns the token that begins at the start of `value`, and has at least the whole value.
-    pub(super) fn token_in(&mut self, value: Range<usize>) -> Option<Match<'r>> {
-        let rules = self.rules;
+    fn token_in(&self, cursor: &mut Cursor<'_>, value: Range<usize>) -> Option<Match<'_>> {
         let mut from = value.start;
-        while let Some((at, group)) = rules.next_group(self.text, from).filter(|(at, _)| *at < value.end) {
-            for trigger in rules.triggers_of(group) {
+        while let Some((at, group)) = self.next_group(cursor.text, from).filter(|(at, _)| *at < value.end) {
+            for trigger in self.triggers_of(group) {
                 let found = match trigger {
-                    Trigger::Prefix(index) if at == value.start => {
-                        rules.prefixed.get(index).and_then(|rule| self.prefixed(rule, at))
-                    }
-                    Trigger::Shape(shape) if shape.is_token() => shape.find(self, at),
+                    Trigger::Prefix(index) if at == value.start => self.token(cursor, index, at),
+                    Trigger::Shape(shape) if shape.is_token() => self.of_shape(cursor, shape, at),
                     _ => None,
                 };
                 if found.as_ref().is_some_and(|found| found.range.start == value.start && found.range.end >= value.end)
@@ -268,13 +177,50 @@ impl<'r, 't> Scanner<'r, 't> {
         }
         None
     }
+}
 
-    fn prefixed(&mut self, rule: &'r Prefixed, at: usize) -> Option<Match<'r>> {
-        if !self.begins(at) {
-            return None;
-        }
-        let end = self.body(rule, at)?;
-        Some(Match { rule: Cow::Borrowed(&rule.name), range: at..end })
+/// Returns the end of a token with a prefix, without the check of the byte before.
+fn body(cursor: &mut Cursor<'_>, rule: &Prefixed, at: usize) -> Option<usize> {
+    if !cursor.has(at, rule.prefix.as_bytes()) {
+        return None;
+    }
+    let start = at + rule.prefix.len();
+    let mut end = cursor.run_end(rule.alphabet, start);
+    // A full stop at the end belongs to the sentence.
+    while end > start && matches!(cursor.byte(end - 1), b'.' | b'%' | b'@') {
+        end -= 1;
+    }
+    let body = cursor.text.get(start..end)?;
+    let (min, max) = rule.len;
+    if body.len() > max {
+        return None;
+    }
+    if body.len() < min {
+        // The end of a shortened text, or in JSON the end of a shortened string.
+        let is_cut = cursor.has(end, ELLIPSIS) && rule.prefix.len() > 3 && body.len() > 3;
+        return (is_cut && is_mixed(body)).then_some(end);
+    }
+    // The first characters of a long text show whether it is random.
+    let body = body.get(..JUDGED_BYTES_MAX).unwrap_or(body);
+    let fits = match rule.need {
+        Need::Any => true,
+        Need::Mixed => is_mixed(body),
+        Need::Random => looks_random(body),
+    };
+    (fits && !is_placeholder(body)).then_some(end)
+}
+
+/// A search in one text.
+pub(super) struct Scanner<'r, 't> {
+    rules: &'r Rules,
+    cursor: Cursor<'t>,
+    /// Where the next group of three bytes is looked for.
+    from: usize,
+}
+
+impl<'r, 't> Scanner<'r, 't> {
+    pub(super) fn new(rules: &'r Rules, text: &'t [u8]) -> Self {
+        Self { rules, cursor: Cursor::new(text), from: 0 }
     }
 }
 
@@ -282,21 +228,20 @@ impl<'r> Iterator for Scanner<'r, '_> {
     type Item = Match<'r>;
 
     fn next(&mut self) -> Option<Match<'r>> {
-        let rules = self.rules;
-        while let Some((at, group)) = rules.next_group(self.text, self.from) {
+        let (rules, cursor) = (self.rules, &mut self.cursor);
+        while let Some((at, group)) = rules.next_group(cursor.text, self.from) {
             self.from = at + 1;
-            let marker = super::marker::end_of_marker(self.text, at);
-            if let Some(end) = marker {
+            if let Some(end) = end_of_marker(cursor.text, at) {
                 self.from = end;
                 continue;
             }
             for trigger in rules.triggers_of(group) {
                 let found = match trigger {
-                    Trigger::Prefix(index) => rules.prefixed.get(index).and_then(|rule| self.prefixed(rule, at)),
-                    Trigger::Shape(shape) => shape.find(self, at),
+                    Trigger::Prefix(index) => rules.token(cursor, index, at),
+                    Trigger::Shape(shape) => rules.of_shape(cursor, shape, at),
                 };
-                if let Some(found) = found.filter(|found| found.range.start >= self.done && !found.range.is_empty()) {
-                    self.done = found.range.end;
+                if let Some(found) = found.filter(|found| found.range.start >= cursor.done && !found.range.is_empty()) {
+                    cursor.done = found.range.end;
                     self.from = found.range.end;
                     return Some(found);
                 }
@@ -304,19 +249,4 @@ impl<'r> Iterator for Scanner<'r, '_> {
         }
         None
     }
-}
-
-/// Returns true if the text has a digit, or letters in both cases.
-fn is_mixed(text: &[u8]) -> bool {
-    text.iter().any(u8::is_ascii_digit)
-        || text.iter().any(u8::is_ascii_lowercase) && text.iter().any(u8::is_ascii_uppercase)
-}
-
-/// Returns true if the text is a placeholder for a secret, such as `xxxxxxxx` or `your-key-here`.
-pub(super) fn is_placeholder(text: &[u8]) -> bool {
-    const WORDS: [&[u8]; 8] = [b"your-", b"your_", b"-here", b"_here", b"placeholder", b"xxxxxx", b"****", b"......"];
-    let has = |word: &[u8]| text.windows(word.len()).any(|part| part.eq_ignore_ascii_case(word));
-    kinds(text) == 0
-        || text.iter().all(|byte| matches!(byte, b'x' | b'X' | b'*' | b'.' | b'-' | b'_'))
-        || WORDS.into_iter().any(has)
 }

@@ -1,13 +1,13 @@
 //! Secrets that a prefix alone does not describe, such as passwords in URLs.
 
-use std::borrow::Cow;
 use std::ops::Range;
 
 use super::alphabet::*;
 use super::assignment;
+use super::cursor::Cursor;
 use super::entropy::looks_random;
 use super::marker::end_of_marker;
-use super::scan::{JUDGED_BYTES_MAX, Match, Scanner, is_placeholder};
+use super::placeholder::{JUDGED_BYTES_MAX, is_variable};
 
 /// The maximum length of the user and the password in a URL.
 const USERINFO_BYTES_MAX: usize = 1024;
@@ -66,31 +66,29 @@ pub(super) static SHAPES: &[(&[&[u8; 3]], Shape)] = &[
 ];
 
 impl Shape {
-    /// Returns the secret of this shape whose literal is at `at`.
-    pub(super) fn find<'r>(self, scanner: &mut Scanner<'r, '_>, at: usize) -> Option<Match<'r>> {
-        let (rule, range) = match self {
-            Self::UrlPassword => ("url-password", password_in_url(scanner, at)?),
-            Self::PrivateKey => ("private-key", private_key(scanner, at)?),
-            Self::Jwt => ("jwt", jwt(scanner, at)?),
-            Self::Authorization => ("authorization", authorization(scanner, at)?),
-            Self::Bearer => ("authorization", bearer(scanner, at)?),
-            Self::Basic => ("authorization", basic(scanner, at)?),
-            Self::Telegram => ("telegram-token", telegram(scanner, at)?),
-            Self::AzureClientSecret => ("azure-client-secret", azure_client_secret(scanner, at)?),
-            Self::AzureSignature => ("azure-signature", azure_signature(scanner, at)?),
-            Self::Mailchimp => ("mailchimp-key", mailchimp(scanner, at)?),
-            Self::Mailgun => ("mailgun-key", mailgun(scanner, at)?),
-            Self::Terraform => ("terraform-token", terraform(scanner, at)?),
-            Self::Airtable => ("airtable-token", airtable(scanner, at)?),
-            Self::Assignment => assignment::find(scanner, at)?,
-        };
-        // If the value is a token that another rule knows, the marker names that rule.
-        if matches!(self, Self::UrlPassword | Self::Authorization | Self::Bearer | Self::Assignment)
-            && let Some(token) = scanner.token_in(range.clone())
-        {
-            return Some(token);
-        }
-        Some(Match { rule: Cow::Borrowed(rule), range })
+    /// Returns the secret of this shape whose literal is at `at`, and the name of its rule.
+    pub(super) fn find(self, cursor: &mut Cursor<'_>, at: usize) -> Option<(&'static str, Range<usize>)> {
+        Some(match self {
+            Self::UrlPassword => ("url-password", password_in_url(cursor, at)?),
+            Self::PrivateKey => ("private-key", private_key(cursor, at)?),
+            Self::Jwt => ("jwt", jwt(cursor, at)?),
+            Self::Authorization => ("authorization", authorization(cursor, at)?),
+            Self::Bearer => ("authorization", bearer(cursor, at)?),
+            Self::Basic => ("authorization", basic(cursor, at)?),
+            Self::Telegram => ("telegram-token", telegram(cursor, at)?),
+            Self::AzureClientSecret => ("azure-client-secret", azure_client_secret(cursor, at)?),
+            Self::AzureSignature => ("azure-signature", azure_signature(cursor, at)?),
+            Self::Mailchimp => ("mailchimp-key", mailchimp(cursor, at)?),
+            Self::Mailgun => ("mailgun-key", mailgun(cursor, at)?),
+            Self::Terraform => ("terraform-token", terraform(cursor, at)?),
+            Self::Airtable => ("airtable-token", airtable(cursor, at)?),
+            Self::Assignment => assignment::find(cursor, at)?,
+        })
+    }
+
+    /// Returns true if the secret is a value, which can be a token that another rule knows.
+    pub(super) fn is_value(self) -> bool {
+        matches!(self, Self::UrlPassword | Self::Authorization | Self::Bearer | Self::Assignment)
     }
 
     /// Returns true for a token that needs no context.
@@ -109,38 +107,30 @@ impl Shape {
 
     /// Returns false if no text in the JSON has a secret of this shape at `at`. The JSON can have more backslashes than
     /// the text.
-    pub(super) fn hint(self, scanner: &mut Scanner<'_, '_>, at: usize) -> bool {
+    pub(super) fn hint(self, cursor: &mut Cursor<'_>, at: usize) -> bool {
         match self {
             Self::UrlPassword => {
-                let rest = scanner.text.get(at + 1..).unwrap_or_default();
+                let rest = cursor.text.get(at + 1..).unwrap_or_default();
                 let rest = rest.get(..USERINFO_BYTES_MAX).unwrap_or(rest);
                 let slashes = rest.iter().take_while(|byte| matches!(byte, b'/' | b'\\')).count();
                 let end = |byte: &u8| matches!(byte, b' ' | b'"') || byte.is_ascii_control();
                 slashes > 1 && rest[slashes..].iter().take_while(|byte| !end(byte)).any(|byte| *byte == b'@')
             }
-            Self::PrivateKey => scanner.has(at, b"-----BEGIN "),
-            Self::Authorization => scanner.has_word(at, "authorization"),
-            Self::Assignment => assignment::hint(scanner, at),
-            _ => self.find(scanner, at).is_some(),
+            Self::PrivateKey => cursor.has(at, b"-----BEGIN "),
+            Self::Authorization => cursor.has_word(at, "authorization"),
+            Self::Assignment => assignment::hint(cursor, at),
+            _ => self.find(cursor, at).is_some(),
         }
     }
 }
 
-/// Returns true if the value is not a secret, but a variable, a mask or a marker.
-pub(super) fn is_variable(value: &[u8]) -> bool {
-    matches!(value, [] | [b'$' | b'{' | b'<' | b'%' | b'*', ..])
-        || value.starts_with(b"[redacted:")
-        || end_of_marker(value, 0).is_some()
-        || is_placeholder(value)
-}
-
-fn password_in_url(scanner: &mut Scanner<'_, '_>, at: usize) -> Option<Range<usize>> {
-    let slashes: &[u8] = if scanner.has(at, b"://") { b"://" } else { b":\\/\\/" };
-    if !scanner.has(at, slashes) || scanner.run_start(ALNUM.with("+.-"), at, 32) == at {
+fn password_in_url(cursor: &mut Cursor<'_>, at: usize) -> Option<Range<usize>> {
+    let slashes: &[u8] = if cursor.has(at, b"://") { b"://" } else { b":\\/\\/" };
+    if !cursor.has(at, slashes) || cursor.run_start(ALNUM.with("+.-"), at, 32) == at {
         return None;
     }
     let start = at + slashes.len();
-    let rest = scanner.text.get(start..)?;
+    let rest = cursor.text.get(start..)?;
     let rest = rest.get(..USERINFO_BYTES_MAX).unwrap_or(rest);
     let is_end =
         |byte: &u8| matches!(byte, b' ' | b'"' | b'\'' | b'<' | b'>' | b'`' | b'\\') || byte.is_ascii_control();
@@ -171,22 +161,22 @@ fn password_in_url(scanner: &mut Scanner<'_, '_>, at: usize) -> Option<Range<usi
     }
 }
 
-fn private_key(scanner: &mut Scanner<'_, '_>, at: usize) -> Option<Range<usize>> {
+fn private_key(cursor: &mut Cursor<'_>, at: usize) -> Option<Range<usize>> {
     const BEGIN: &[u8] = b"-----BEGIN ";
     const KEY: &[u8] = b"PRIVATE KEY";
-    if !scanner.has(at, BEGIN) {
+    if !cursor.has(at, BEGIN) {
         return None;
     }
-    let label = scanner.run_end(UPPER.with(" "), at + BEGIN.len());
-    let words = scanner.text.get(at..label)?;
-    if label - at > 80 || !words.windows(KEY.len()).any(|part| part == KEY) || !scanner.has(label, b"-----") {
+    let label = cursor.run_end(UPPER.with(" "), at + BEGIN.len());
+    let words = cursor.text.get(at..label)?;
+    if label - at > 80 || !words.windows(KEY.len()).any(|part| part == KEY) || !cursor.has(label, b"-----") {
         return None;
     }
     let start = label + 5;
     // The first line of the key follows, after a line break or its escape, and after the headers of an old key.
-    let rest = scanner.text.get(start..)?;
+    let rest = cursor.text.get(start..)?;
     let content = rest.iter().take(400).take_while(|byte| is_in_pem(**byte)).filter(|byte| BASE64.has(**byte)).count();
-    if content < 16 && !scanner.is_cut(start + content) {
+    if content < 16 && !cursor.is_cut(start + content) {
         return None;
     }
     let window = rest.get(..PEM_BYTES_MAX).unwrap_or(rest);
@@ -205,20 +195,20 @@ fn is_in_pem(byte: u8) -> bool {
     BASE64.has(byte) || matches!(byte, b' ' | b'\n' | b'\r' | b'\t' | b'\\' | b':' | b',' | b'-' | b'"')
 }
 
-fn jwt(scanner: &mut Scanner<'_, '_>, at: usize) -> Option<Range<usize>> {
-    if !scanner.has(at, b"eyJ") || !scanner.begins(at) {
+fn jwt(cursor: &mut Cursor<'_>, at: usize) -> Option<Range<usize>> {
+    if !cursor.has(at, b"eyJ") || !cursor.begins(at) {
         return None;
     }
-    let mut end = scanner.run_end(URL, at);
-    if end - at < 10 || scanner.byte(end) != b'.' {
+    let mut end = cursor.run_end(URL, at);
+    if end - at < 10 || cursor.byte(end) != b'.' {
         return None;
     }
-    let has_object = scanner.has(end + 1, b"eyJ");
+    let has_object = cursor.has(end + 1, b"eyJ");
     let mut parts = 1;
-    while parts < 5 && scanner.byte(end) == b'.' {
-        let next = scanner.run_end(URL, end + 1);
+    while parts < 5 && cursor.byte(end) == b'.' {
+        let next = cursor.run_end(URL, end + 1);
         // The second part of an encrypted token may be empty.
-        if next == end + 1 && !(parts == 1 && ALNUM.has(scanner.byte(next + 1))) {
+        if next == end + 1 && !(parts == 1 && ALNUM.has(cursor.byte(next + 1))) {
             break;
         }
         end = next;
@@ -228,49 +218,48 @@ fn jwt(scanner: &mut Scanner<'_, '_>, at: usize) -> Option<Range<usize>> {
 }
 
 /// Returns the credentials after the name `Authorization`.
-fn authorization(scanner: &mut Scanner<'_, '_>, at: usize) -> Option<Range<usize>> {
+fn authorization(cursor: &mut Cursor<'_>, at: usize) -> Option<Range<usize>> {
     const NAME: &str = "authorization";
     const SCHEMES: [&str; 8] = ["bearer", "basic", "token", "apikey", "api-key", "bot", "negotiate", "ntlm"];
-    if !scanner.has_word(at, NAME) {
+    if !cursor.has_word(at, NAME) {
         return None;
     }
-    let (start, _) = assignment::separator(scanner, at + NAME.len(), false)?;
-    let scheme = SCHEMES
-        .into_iter()
-        .find(|scheme| scanner.has_word(start, scheme) && scanner.byte(start + scheme.len()) == b' ');
+    let (start, _) = assignment::separator(cursor, at + NAME.len(), false)?;
+    let scheme =
+        SCHEMES.into_iter().find(|scheme| cursor.has_word(start, scheme) && cursor.byte(start + scheme.len()) == b' ');
     let value = start + scheme.map_or(0, |scheme| scheme.len() + 1);
-    let end = end_of_token(scanner, value);
-    let token = scanner.text.get(value..end.min(value + JUDGED_BYTES_MAX))?;
+    let end = end_of_token(cursor, value);
+    let token = cursor.text.get(value..end.min(value + JUDGED_BYTES_MAX))?;
     let is_secret = if scheme.is_some() { token.len() >= 8 } else { token.len() >= 16 && looks_random(token) };
     (is_secret && !is_variable(token)).then_some(value..end)
 }
 
 /// Returns the end of the token at `at`, without the punctuation after it.
-fn end_of_token(scanner: &mut Scanner<'_, '_>, at: usize) -> usize {
-    let mut end = scanner.run_end(TOKEN.with(":"), at);
-    while end > at && matches!(scanner.byte(end - 1), b'.' | b':' | b'%') {
+fn end_of_token(cursor: &mut Cursor<'_>, at: usize) -> usize {
+    let mut end = cursor.run_end(TOKEN.with(":"), at);
+    while end > at && matches!(cursor.byte(end - 1), b'.' | b':' | b'%') {
         end -= 1;
     }
     end
 }
 
-fn bearer(scanner: &mut Scanner<'_, '_>, at: usize) -> Option<Range<usize>> {
-    if !scanner.has_word(at, "bearer ") || !scanner.begins(at) {
+fn bearer(cursor: &mut Cursor<'_>, at: usize) -> Option<Range<usize>> {
+    if !cursor.has_word(at, "bearer ") || !cursor.begins(at) {
         return None;
     }
     let start = at + 7;
-    let end = end_of_token(scanner, start);
-    let token = scanner.text.get(start..end.min(start + JUDGED_BYTES_MAX))?;
+    let end = end_of_token(cursor, start);
+    let token = cursor.text.get(start..end.min(start + JUDGED_BYTES_MAX))?;
     (token.len() >= 16 && looks_random(token) && !is_variable(token)).then_some(start..end)
 }
 
-fn basic(scanner: &mut Scanner<'_, '_>, at: usize) -> Option<Range<usize>> {
-    if !scanner.has_word(at, "basic ") || !scanner.begins(at) {
+fn basic(cursor: &mut Cursor<'_>, at: usize) -> Option<Range<usize>> {
+    if !cursor.has_word(at, "basic ") || !cursor.begins(at) {
         return None;
     }
     let start = at + 6;
-    let end = scanner.run_end(BASE64, start);
-    let credentials = scanner.text.get(start..end.min(start + JUDGED_BYTES_MAX))?;
+    let end = cursor.run_end(BASE64, start);
+    let credentials = cursor.text.get(start..end.min(start + JUDGED_BYTES_MAX))?;
     (credentials.len() >= 8 && is_user_and_password(credentials)).then_some(start..end)
 }
 
@@ -301,69 +290,69 @@ fn is_user_and_password(base64: &[u8]) -> bool {
     colon
 }
 
-fn telegram(scanner: &mut Scanner<'_, '_>, at: usize) -> Option<Range<usize>> {
-    if !scanner.has(at, b":AA") {
+fn telegram(cursor: &mut Cursor<'_>, at: usize) -> Option<Range<usize>> {
+    if !cursor.has(at, b":AA") {
         return None;
     }
-    let start = scanner.run_start(Alphabet::of("0123456789"), at, 12);
-    let end = scanner.run_end(URL, at + 1);
+    let start = cursor.run_start(Alphabet::of("0123456789"), at, 12);
+    let end = cursor.run_end(URL, at + 1);
     let is_token = (6..=11).contains(&(at - start)) && (33..=40).contains(&(end - at - 1));
-    (is_token && looks_random(scanner.text.get(at + 3..end)?)).then_some(start..end)
+    (is_token && looks_random(cursor.text.get(at + 3..end)?)).then_some(start..end)
 }
 
-fn azure_client_secret(scanner: &mut Scanner<'_, '_>, at: usize) -> Option<Range<usize>> {
+fn azure_client_secret(cursor: &mut Cursor<'_>, at: usize) -> Option<Range<usize>> {
     let characters = URL.with("~.");
-    if !scanner.has(at + 1, b"Q~") {
+    if !cursor.has(at + 1, b"Q~") {
         return None;
     }
-    let start = scanner.token_start(characters, at, 3)?;
-    let mut end = scanner.run_end(characters, at + 3);
-    while end > at + 3 && scanner.byte(end - 1) == b'.' {
+    let start = cursor.token_start(characters, at, 3)?;
+    let mut end = cursor.run_end(characters, at + 3);
+    while end > at + 3 && cursor.byte(end - 1) == b'.' {
         end -= 1;
     }
     (30..=40).contains(&(end - at - 3)).then_some(start..end)
 }
 
-fn azure_signature(scanner: &mut Scanner<'_, '_>, at: usize) -> Option<Range<usize>> {
-    if !scanner.has(at, b"sig=") || !matches!(scanner.before(at), Some(b'?' | b'&' | b';')) {
+fn azure_signature(cursor: &mut Cursor<'_>, at: usize) -> Option<Range<usize>> {
+    if !cursor.has(at, b"sig=") || !matches!(cursor.before(at), Some(b'?' | b'&' | b';')) {
         return None;
     }
     let start = at + 4;
-    let end = scanner.run_end(BASE64.with("%-_"), start);
-    let signature = scanner.text.get(start..end.min(start + JUDGED_BYTES_MAX))?;
+    let end = cursor.run_end(BASE64.with("%-_"), start);
+    let signature = cursor.text.get(start..end.min(start + JUDGED_BYTES_MAX))?;
     (signature.len() >= 40 && looks_random(signature)).then_some(start..end)
 }
 
-fn mailchimp(scanner: &mut Scanner<'_, '_>, at: usize) -> Option<Range<usize>> {
-    let start = scanner.token_start(HEX, at, 32)?;
-    let end = scanner.run_end(Alphabet::of("0123456789"), at + 3);
-    let fits = scanner.has(at, b"-us") && (1..=2).contains(&(end - at - 3));
-    (fits && !ALNUM.has(scanner.byte(end))).then_some(start..end)
+fn mailchimp(cursor: &mut Cursor<'_>, at: usize) -> Option<Range<usize>> {
+    let start = cursor.token_start(HEX, at, 32)?;
+    let end = cursor.run_end(Alphabet::of("0123456789"), at + 3);
+    let fits = cursor.has(at, b"-us") && (1..=2).contains(&(end - at - 3));
+    (fits && !ALNUM.has(cursor.byte(end))).then_some(start..end)
 }
 
-fn mailgun(scanner: &mut Scanner<'_, '_>, at: usize) -> Option<Range<usize>> {
-    let end = scanner.run_end(HEX, at + 4);
-    let fits = scanner.has(at, b"key-") && end - at == 36 && !URL.has(scanner.byte(end));
-    (fits && scanner.begins(at) && !matches!(scanner.before(at), Some(b'-' | b'_'))).then_some(at..end)
+fn mailgun(cursor: &mut Cursor<'_>, at: usize) -> Option<Range<usize>> {
+    let end = cursor.run_end(HEX, at + 4);
+    let fits = cursor.has(at, b"key-") && end - at == 36 && !URL.has(cursor.byte(end));
+    (fits && cursor.begins(at) && !matches!(cursor.before(at), Some(b'-' | b'_'))).then_some(at..end)
 }
 
-fn terraform(scanner: &mut Scanner<'_, '_>, at: usize) -> Option<Range<usize>> {
-    if !scanner.has(at, b".atlasv1.") {
+fn terraform(cursor: &mut Cursor<'_>, at: usize) -> Option<Range<usize>> {
+    if !cursor.has(at, b".atlasv1.") {
         return None;
     }
-    let start = scanner.token_start(ALNUM, at, 14)?;
-    let end = scanner.run_end(URL, at + 9);
+    let start = cursor.token_start(ALNUM, at, 14)?;
+    let end = cursor.run_end(URL, at + 9);
     (end - at >= 40).then_some(start..end)
 }
 
-fn airtable(scanner: &mut Scanner<'_, '_>, at: usize) -> Option<Range<usize>> {
-    if !scanner.has(at, b"pat") || !scanner.begins(at) {
+fn airtable(cursor: &mut Cursor<'_>, at: usize) -> Option<Range<usize>> {
+    if !cursor.has(at, b"pat") || !cursor.begins(at) {
         return None;
     }
-    let dot = scanner.run_end(ALNUM, at);
-    if dot - at != 17 || scanner.byte(dot) != b'.' {
+    let dot = cursor.run_end(ALNUM, at);
+    if dot - at != 17 || cursor.byte(dot) != b'.' {
         return None;
     }
-    let end = scanner.run_end(HEX, dot + 1);
+    let end = cursor.run_end(HEX, dot + 1);
     (end - dot > 40).then_some(at..end)
 }

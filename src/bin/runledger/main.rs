@@ -43,6 +43,7 @@ mod record_fields;
 mod records;
 mod redaction;
 mod run_id;
+mod secret_rules;
 mod selection;
 mod stdin_value;
 mod term;
@@ -72,7 +73,10 @@ fn main() -> ExitCode {
         _ => None,
     };
     let mut out = AfterBar { bar, out: BufWriter::new(io::stdout().lock()) };
-    let run = |out: &mut _| redaction::init().and_then(|()| command.run(&global, out));
+    let run = |out: &mut _| {
+        redaction::set(secret_rules::read()?);
+        command.run(&global, out)
+    };
     let done = run(&mut out).and_then(|code| {
         out.flush()?;
         Ok(code)
