@@ -157,6 +157,7 @@
 //! | `hook` (feature `cli`) | Makes records from the events that coding agents report while they run. |
 //! | [`journal`], [`disk`] | Durable lines, and the storage under them. |
 //! | [`json`] | A JSON reader that refuses duplicate keys. |
+//! | [`redaction`] | Finds credentials in texts, and replaces them by markers. |
 //! | `tracing` (feature `tracing`) | Converts the spans of the crate `tracing` to executions. |
 //!
 //! # Features
@@ -239,6 +240,7 @@ pub mod json;
 pub mod ledger;
 pub mod metrics;
 pub mod quota;
+pub mod redaction;
 #[cfg(feature = "report")]
 pub mod report;
 pub mod runlog;

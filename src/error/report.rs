@@ -137,6 +137,24 @@ impl Error {
         self.with(|report| report.consequence = Some(consequence))
     }
 
+    /// Returns the error with changed texts, or `None` if `change` returns `None` for its whole text.
+    pub(crate) fn redacted(&self, change: impl Fn(&str) -> Option<String>) -> Option<Self> {
+        change(&self.to_string())?;
+        let changed = |text: &str| change(text).unwrap_or_else(|| text.to_owned());
+        Some(self.clone().with(|report| {
+            report.operation = changed(&report.operation);
+            report.details.iter_mut().for_each(|detail| *detail = changed(detail));
+            if let Some(path) = report.path.as_deref().and_then(Path::to_str).and_then(&change) {
+                report.path = Some(path.into());
+            }
+            // The text of the cause says what went wrong. An error of the operating system is kept, because it has no
+            // text of a caller.
+            if let Some(cause) = report.cause.as_ref().and_then(|cause| change(&cause.to_string())) {
+                report.cause = Some(Arc::new(io::Error::other(cause)));
+            }
+        }))
+    }
+
     fn with(mut self, change: impl FnOnce(&mut Report)) -> Self {
         change(Arc::make_mut(&mut self.0));
         self

@@ -1,6 +1,6 @@
 //! Appends finished records.
 
-use super::json::valid_json;
+use super::json::{redacted, valid_json};
 use super::shared::Shared;
 use super::store_all::{APPEND, Valid};
 use super::{Answer, Ledger};
@@ -80,8 +80,9 @@ impl Ledger {
     /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid), with every reason, if `record` or the joined record is not
     /// valid. Nothing is written in that case.
     pub fn append_or_complete(&self, record: &ExecutionMetrics) -> Result<Answer> {
-        valid_json(record)?;
-        let given = record.clone();
+        let redactor = &self.shared.options.redactor;
+        valid_json(record, redactor)?;
+        let given = redacted(record, redactor)?.unwrap_or_else(|| record.clone());
         let store = move |shared: &Shared| shared.store_joined(&given);
         let answer = self.in_time(store, |shared, answer| {
             answer.iter().for_each(|answer| shared.warn_of(answer));
@@ -116,7 +117,10 @@ impl Ledger {
         let mut valid = Vec::with_capacity(records.len());
         let validated: Vec<_> = records
             .iter()
-            .map(|record| valid_json(record).map(|json| valid.push(Valid { id: record.execution_id, json })))
+            .map(|record| {
+                valid_json(record, &self.shared.options.redactor)
+                    .map(|json| valid.push(Valid { id: record.execution_id, json }))
+            })
             .collect();
         let count = valid.len();
         let store = move |shared: &Shared| shared.store_all(&valid.iter().map(Valid::entry).collect::<Vec<_>>());

@@ -3,6 +3,7 @@
 use super::json::valid_json;
 use crate::error::Error;
 use crate::metrics::ExecutionMetrics;
+use crate::redaction::Redactor;
 
 /// Returns a copy of the record without invalid values. The tag `refused` lists `reasons`, which say why the full
 /// record is invalid. If the only faults are words that their fields do not allow, only these words are left out. In
@@ -16,7 +17,7 @@ pub(super) fn bare(record: &ExecutionMetrics, reasons: &Error) -> ExecutionMetri
     };
     let mut rest = record.clone();
     with_reasons(&mut rest);
-    if valid_json(&rest).is_ok() {
+    if valid_json(&rest, &Redactor::off()).is_ok() {
         return rest;
     }
     let name = |given: &str, substitute: &str| if given.trim().is_empty() { substitute } else { given }.to_owned();
@@ -28,6 +29,7 @@ pub(super) fn bare(record: &ExecutionMetrics, reasons: &Error) -> ExecutionMetri
     );
     bare.timestamp_end = record.timestamp_end;
     bare.operator.clone_from(&record.operator);
+    bare.redactions = record.redactions;
     bare.environment.clone_from(&record.environment);
     bare.orchestrator_version.clone_from(&record.orchestrator_version);
     bare.total_latency_ms = record.total_latency_ms;

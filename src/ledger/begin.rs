@@ -128,7 +128,7 @@ impl Ledger {
 
     /// Writes the begin mark of an execution.
     pub(super) fn mark_slot(&self, record: &ExecutionMetrics) -> Result<Slot, Error> {
-        let line = slots::mark(self.shared.journal.seen_end(), record)?;
+        let line = slots::mark(self.shared.journal.seen_end(), record, &self.shared.options.redactor)?;
         // A mark that is written after the deadline does no harm. The sweep, which records the executions of dead
         // processes, skips a mark whose execution has a record.
         self.in_time(move |shared| shared.slots.begin(&line), |_, _| ())
@@ -138,7 +138,7 @@ impl Ledger {
     /// Asks the committer, which is the ledger's thread, to write the begin mark of an execution. If the committer is
     /// idle and marks are not synced, this function writes the mark itself.
     pub(super) fn order_mark(&self, record: &ExecutionMetrics) -> Result<OrderedMark, Error> {
-        let line = slots::mark(self.shared.journal.seen_end(), record)?;
+        let line = slots::mark(self.shared.journal.seen_end(), record, &self.shared.options.redactor)?;
         let (slot, promised) = promise();
         // A mark that is not synced is only written to the page cache, which takes microseconds. If the disk is
         // overloaded, the write can take longer, but then the committer is not idle.

@@ -13,6 +13,7 @@ use super::{Answer, Ledger};
 use crate::committer::{Committer, Order, Promise, Promised, Queue, abandoned};
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::ExecutionMetrics;
+use crate::redaction::Redactor;
 
 /// The maximum total length of the records that wait for the committer, in bytes.
 pub(super) const QUEUE_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -68,7 +69,7 @@ impl Ledger {
     /// deadline at the latest. Returns the answer. If fields of the record had to be left out, also returns the
     /// reasons.
     pub(super) fn finish(&self, record: &ExecutionMetrics, slot: Option<Slot>) -> (Answer, Option<Error>) {
-        let (json, refused) = recordable(record);
+        let (json, refused) = recordable(record, &self.shared.options.redactor);
         let answer = match json {
             Ok(json) => self.store_in_time(json, slot),
             Err(error) => self.shared.lose(error),
@@ -133,10 +134,10 @@ fn guarded<T>(work: impl FnOnce() -> T) -> Option<T> {
 }
 
 /// Returns the JSON of a record. If the record is invalid, leaves out fields and returns the reasons too.
-pub(super) fn recordable(record: &ExecutionMetrics) -> (Result<String>, Option<Error>) {
-    match valid_json(record) {
+pub(super) fn recordable(record: &ExecutionMetrics, redactor: &Redactor) -> (Result<String>, Option<Error>) {
+    match valid_json(record, redactor) {
         Ok(json) => (Ok(json), None),
-        Err(reasons) => (to_json(&bare(record, &reasons)), Some(reasons)),
+        Err(reasons) => (to_json(&bare(record, &reasons), redactor), Some(reasons)),
     }
 }
 

@@ -101,6 +101,7 @@ fn differences(stored: &ExecutionMetrics, given: &ExecutionMetrics) -> Vec<Strin
     let values = [stored, given].map(|record| {
         let mut record = record.clone();
         forget_computed_costs(&mut record);
+        record.redactions = None;
         serde_json::to_value(&record).unwrap_or_default()
     });
     let [Value::Object(stored), Value::Object(given)] = &values else { return Vec::new() };

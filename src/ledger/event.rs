@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::journal::read::moved::Boundary;
+use crate::redaction::Redactor;
 
 /// A change that a ledger made to its files. The journal under the ledger has its own [events](crate::journal::Event).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -75,6 +76,21 @@ pub enum LedgerEvent {
 }
 
 impl LedgerEvent {
+    /// Returns the event without the secrets in its free texts. Paths stay as they are, because they are used again.
+    pub(super) fn redacted(&self, redactor: &Redactor) -> Self {
+        let mut event = self.clone();
+        let (Self::Spilled { error: text, .. }
+        | Self::FileArchived { reason: text, .. }
+        | Self::FileDeleted { reason: text, .. }) = &mut event
+        else {
+            return event;
+        };
+        if let Some(changed) = redactor.changed(text) {
+            *text = changed;
+        }
+        event
+    }
+
     /// Returns the event for archiving the segment that ends at `boundary`.
     pub(super) fn archived(boundary: Boundary) -> Self {
         let Boundary { segment, bytes, link, to } = boundary;

@@ -347,7 +347,7 @@ impl Execution {
     }
 
     pub(super) fn set_failure(&mut self, reason: &str) {
-        self.record.set_error_reason(reason);
+        self.ledger.shared.set_reason(&mut self.record, reason);
         self.record.error_category.get_or_insert(ErrorCategory::Unknown);
     }
 

@@ -34,6 +34,7 @@ use crate::journal::Cursor;
 use crate::journal::format::line::{self, Link};
 use crate::journal::read::Splitter;
 use crate::metrics::{ExecutionMetrics, Status, Timestamp};
+use crate::redaction::Redactor;
 
 /// The end of each file's name, after the execution's id.
 const END: &str = ".jsonl";
@@ -60,10 +61,20 @@ const END: &str = ".jsonl";
 /// assert!(fallback.records()?.records.is_empty());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Fallback {
     directory: PathBuf,
+    redactor: Redactor,
 }
+
+impl PartialEq for Fallback {
+    /// Two fallbacks are equal if they have the same directory.
+    fn eq(&self, other: &Self) -> bool {
+        self.directory == other.directory
+    }
+}
+
+impl Eq for Fallback {}
 
 /// A record that a [`Fallback`] keeps.
 #[derive(Debug, Clone, PartialEq)]
@@ -98,6 +109,7 @@ pub struct FallbackExecution {
     path: PathBuf,
     ledger: PathBuf,
     record: Box<ExecutionMetrics>,
+    redactor: Redactor,
     begun: Instant,
     /// How long the execution took, or `None` while it is running.
     took: Option<Duration>,
@@ -130,7 +142,14 @@ struct LineIn {
 impl Fallback {
     /// Creates a fallback in `directory`. The directory is created with mode 0700 when the first execution begins.
     pub fn new(directory: impl Into<PathBuf>) -> Self {
-        Self { directory: directory.into() }
+        Self { directory: directory.into(), redactor: Redactor::new() }
+    }
+
+    /// Sets what replaces the secrets in the texts of each record; see
+    /// [`Options::redactor`](crate::Options::redactor).
+    #[must_use]
+    pub fn redactor(self, redactor: Redactor) -> Self {
+        Self { redactor, ..self }
     }
 
     /// Returns the directory.
@@ -155,7 +174,9 @@ impl Fallback {
         let kept = make(&path).map_err(|source| Error::io("keep a record elsewhere", &path, source))?;
         let ledger = place_of(ledger);
         let record = Box::new(record);
-        let mut execution = FallbackExecution { kept, path, ledger, record, begun: Instant::now(), took: None };
+        let redactor = self.redactor.clone();
+        let mut execution =
+            FallbackExecution { kept, path, ledger, record, redactor, begun: Instant::now(), took: None };
         let mut interrupted = execution.record.clone();
         interrupted.set_status(Status::Interrupted);
         interrupted.set_error_reason(format!("process {} ended before the execution did", std::process::id()));
@@ -264,7 +285,8 @@ impl FallbackExecution {
     }
 
     fn write(&self, record: &ExecutionMetrics) -> Result<()> {
-        let json = valid_json(record).or_else(|reasons| to_json(&bare(record, &reasons)))?;
+        let json =
+            valid_json(record, &self.redactor).or_else(|reasons| to_json(&bare(record, &reasons), &self.redactor))?;
         let failed = |source| Error::io("keep a record elsewhere", &self.path, source);
         let ledger_bytes = self.ledger.to_str().is_none().then(|| self.ledger.as_os_str().as_bytes());
         let ledger = self.ledger.to_string_lossy();
@@ -311,7 +333,12 @@ impl Ledger {
             }
         }
         let pending = taken.iter().map(|(_, _, record)| Pending { since: Cursor::START, record: record.clone() });
-        sweep::append_missing(&self.shared.journal, &self.shared.known, pending.collect())?;
+        sweep::append_missing(
+            &self.shared.journal,
+            &self.shared.known,
+            &self.shared.options.redactor,
+            pending.collect(),
+        )?;
         for (path, _, _) in &taken {
             unless_missing(Disk.remove(path))
                 .map_err(|source| Error::io("remove a record that was taken back", path, source))?;

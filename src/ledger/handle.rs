@@ -157,7 +157,12 @@ impl Options {
     /// - [`ErrorKind::Malformed`] if `ledger.json`, the file with the ledger's id, cannot be read.
     /// - [`ErrorKind::Timeout`] if the ledger has to be created and another process holds its lock for too long.
     /// - [`ErrorKind::Io`] if the disk fails.
-    pub fn open(self, path: impl AsRef<Path>) -> Result<Ledger> {
+    pub fn open(mut self, path: impl AsRef<Path>) -> Result<Ledger> {
+        let (warn, redactor) = (Arc::clone(&self.journal.warn), self.redactor.clone());
+        self.journal.warn = Arc::new(move |error| match error.redacted(|text| redactor.changed(text)) {
+            Some(redacted) => warn(&redacted),
+            None => warn(error),
+        });
         let journal = self.open_journal(path.as_ref())?;
         let storage = Arc::clone(&self.journal.storage);
         let layout = journal.layout().clone();

@@ -6,20 +6,37 @@ use uuid::Uuid;
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::PAYLOAD_BYTES_MAX;
 use crate::metrics::ExecutionMetrics;
+use crate::redaction::Redactor;
 
 /// The maximum length of a record's JSON in bytes. A line of the journal can hold 4,096 bytes more. The ledger needs
 /// these bytes for fields that it adds if it spills the record, or records the execution as interrupted.
 const RECORD_BYTES_MAX: usize = PAYLOAD_BYTES_MAX - 4096;
 
-/// Returns the JSON of a valid record. Fails with all the reasons if the record is not valid.
-pub(super) fn valid_json(record: &ExecutionMetrics) -> Result<String> {
+/// Returns the JSON of a valid record, without its secrets. Fails with all the reasons if the record is not valid.
+pub(super) fn valid_json(record: &ExecutionMetrics, redactor: &Redactor) -> Result<String> {
     record.validate()?;
-    to_json(record)
+    to_json(record, redactor)
 }
 
-/// Returns the JSON of a record, valid or not. Fails if the JSON is too long.
-pub(super) fn to_json(record: &ExecutionMetrics) -> Result<String> {
-    let json = record.to_json()?;
+/// Returns the record without its secrets, or `None` if it has none.
+pub(super) fn redacted(record: &ExecutionMetrics, redactor: &Redactor) -> Result<Option<ExecutionMetrics>> {
+    if !redactor.may_find(record.to_json()?.as_bytes()) {
+        return Ok(None);
+    }
+    let mut redacted = record.clone();
+    Ok((redacted.redact(redactor) > 0).then_some(redacted))
+}
+
+/// Returns the JSON of a record, valid or not, without its secrets. Fails if the JSON is too long.
+pub(super) fn to_json(record: &ExecutionMetrics, redactor: &Redactor) -> Result<String> {
+    let mut json = record.to_json()?;
+    // Most records have no secret, and one search in the JSON shows that.
+    if redactor.may_find(json.as_bytes()) {
+        let mut redacted = record.clone();
+        if redacted.redact(redactor) > 0 {
+            json = redacted.to_json()?;
+        }
+    }
     if json.len() > RECORD_BYTES_MAX {
         return Err(Error::new(ErrorKind::Invalid, "write a record as JSON").detail(format!(
             "found {} bytes; expected at most {RECORD_BYTES_MAX}. Store large content in a file, and record its hash",

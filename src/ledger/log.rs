@@ -8,6 +8,7 @@ use super::{Answer, Options};
 use crate::error::Result;
 use crate::journal::warnings::OnStderr;
 use crate::metrics::ExecutionMetrics;
+use crate::redaction::Redactor;
 
 /// Opens the ledger at `path`, appends one record and closes the ledger. A program that appends often should keep a
 /// [`Ledger`](crate::Ledger) open instead.
@@ -40,7 +41,7 @@ pub fn log_execution_metrics(record: &ExecutionMetrics, path: impl AsRef<Path>, 
     // Each call opens its own ledger. All calls share this static, so that at most one of several similar warnings is
     // printed per second.
     static WARNINGS: LazyLock<Arc<OnStderr>> = LazyLock::new(OnStderr::new);
-    let json = valid_json(record)?;
+    let json = valid_json(record, &Redactor::new())?;
     let options = Options::new().on_warning(|error| WARNINGS.warn(error));
     let logged = options.open(path).and_then(|ledger| match ledger.shared.store(json.as_bytes()) {
         Answer::Durable { .. } | Answer::Flushed { .. } | Answer::Duplicate { .. } => Ok(()),

@@ -8,6 +8,7 @@ use crate::disk::Storage;
 use crate::error::Error;
 use crate::journal::{Durability, JournalOptions};
 use crate::metrics::{Environment, RunIds, Timestamp};
+use crate::redaction::Redactor;
 
 /// The options for opening a ledger. The defaults suit one orchestrator on a local disk.
 ///
@@ -34,6 +35,7 @@ pub struct Options {
     pub(super) operator: String,
     pub(super) environment: Environment,
     pub(super) run: RunIds,
+    pub(super) redactor: Redactor,
 }
 
 impl Default for Options {
@@ -57,6 +59,7 @@ impl Options {
             operator: "human".to_owned(),
             environment: Environment::Prod,
             run: RunIds::default(),
+            redactor: Redactor::new(),
         }
     }
 
@@ -177,6 +180,28 @@ impl Options {
     #[must_use]
     pub fn run(mut self, run: RunIds) -> Self {
         self.run = run;
+        self
+    }
+
+    /// Sets what replaces the secrets in the texts of each record before the record is written. The default is
+    /// [`Redactor::new`], which has the built-in rules. [`Redactor::with_rules`] adds your own rules, and
+    /// [`Redactor::off`] stores every text as it is. The same redactor applies to the texts of warnings.
+    ///
+    /// ```
+    /// use runledger::{Options, Skill};
+    ///
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("execution_metrics.jsonl");
+    /// let ledger = Options::new().open(path)?;
+    /// ledger.begin(Skill::new("clone", "1.0.0")).fail("cannot read https://bot:hunter2@example.com/x.git");
+    /// let record = ledger.reader().records().next().transpose()?.ok_or("the ledger is empty")?;
+    /// let reason = "cannot read https://bot:[redacted:url-password:f52f]@example.com/x.git";
+    /// assert_eq!((record.error_reason.as_deref(), record.redactions), (Some(reason), Some(1)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn redactor(mut self, redactor: Redactor) -> Self {
+        self.redactor = redactor;
         self
     }
 

@@ -25,7 +25,7 @@ impl Ledger {
         &self,
         record: &ExecutionMetrics,
     ) -> impl Future<Output = Result<Answer, Error>> + Send + use<> {
-        let answers = match valid_json(record) {
+        let answers = match valid_json(record, &self.shared.options.redactor) {
             Ok(json) => {
                 let (answers, promised) = promise();
                 let records = vec![Valid { id: record.execution_id, json }];
@@ -46,7 +46,7 @@ impl Ledger {
         mark: Option<Mark>,
         unmarked: Option<Error>,
     ) -> Recording {
-        let (json, refused) = recordable(record);
+        let (json, refused) = recordable(record, &self.shared.options.redactor);
         let (answer, promised) = promise();
         let ordered = json.and_then(|json| self.order(Job::Finish { json, mark, answer }));
         let answer = match ordered {

@@ -16,6 +16,7 @@ use crate::disk::per_process::PerProcess;
 use crate::error::Error;
 use crate::journal::Journal;
 use crate::journal::write::events;
+use crate::metrics::ExecutionMetrics;
 use crate::mutex::try_lock;
 
 #[derive(Debug)]
@@ -53,7 +54,9 @@ impl Shared {
         if self.swept.swap(true, Ordering::Relaxed) {
             return;
         }
-        let sweep = |own| sweep::sweep(&self.journal, &self.known, &self.options.journal, own, deadline);
+        let sweep = |own| {
+            sweep::sweep(&self.journal, &self.known, &self.options.journal, &self.options.redactor, own, deadline)
+        };
         let swept = self.slots.stem().and_then(sweep);
         if let Err(error) = swept {
             self.warn(&error);
@@ -65,7 +68,8 @@ impl Shared {
         // If the ledger was opened without its lock, this process has not swept yet. If another process is sweeping, do
         // not wait, because the other process normally sweeps all files.
         self.sweep(Duration::ZERO);
-        let append = |pending| sweep::append_missing(&self.journal, &self.known, pending).map(drop);
+        let redactor = &self.options.redactor;
+        let append = |pending| sweep::append_missing(&self.journal, &self.known, redactor, pending).map(drop);
         match self.spill.drain(append) {
             Ok(0) => {}
             Ok(records) => _ = self.record_event(&LedgerEvent::Returned { records }),
@@ -89,9 +93,15 @@ impl Shared {
     /// Writes the event and returns true. If writing fails, warns and returns false. A failure is not returned as an
     /// error, because no record depends on the event.
     pub(super) fn record_event(&self, event: &LedgerEvent) -> bool {
+        let event = &event.redacted(&self.options.redactor);
         let options = &self.options.journal;
         let written = events::record(&*options.storage, self.journal.layout(), (options.clock)(), event);
         written.inspect_err(|error| self.warn(error)).is_ok()
+    }
+
+    /// Sets why an execution failed, without the secrets in `reason`.
+    pub(super) fn set_reason(&self, record: &mut ExecutionMetrics, reason: &str) {
+        record.redact_error_reason(reason, &self.options.redactor);
     }
 
     pub(super) fn warn(&self, error: &Error) {

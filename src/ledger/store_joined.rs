@@ -15,7 +15,7 @@ impl Shared {
     /// Like [`store_joined_or_spill`](Self::store_joined_or_spill), but if the record can neither be stored nor
     /// spilled, counts it as lost and returns the answer [`Lost`](Answer::Lost).
     pub(super) fn store_joined(&self, record: &ExecutionMetrics) -> Result<Answer> {
-        let json = valid_json(record)?;
+        let json = valid_json(record, &self.options.redactor)?;
         match self.store_joined_or_spill(record, &json)? {
             Ok(answer) => Ok(answer),
             Err(error) => Ok(self.lose(error)),
@@ -51,7 +51,7 @@ impl Shared {
                         if completed == known {
                             return Ok(Ok(Answer::Duplicate { seq }));
                         }
-                        joined = valid_json(&completed)?;
+                        joined = valid_json(&completed, &self.options.redactor)?;
                         replaces = Some(place);
                         continue;
                     }

@@ -26,6 +26,8 @@ impl ExecutionMetrics {
     pub(crate) fn completes(&self, earlier: &Self) -> bool {
         let mut earlier = earlier.clone();
         earlier.begin_with(self);
+        // The values that are added can have secrets too.
+        earlier.redactions = None;
         let [earlier, later] = [&earlier, self].map(|record| serde_json::to_value(record).unwrap_or_default());
         earlier != later && has_all(&later, &earlier)
     }
@@ -128,6 +130,7 @@ impl ExecutionMetrics {
         fill_default(&mut self.production, other.production);
         fill(&mut self.progress, other.progress);
         fill(&mut self.quality_score, other.quality_score);
+        fill(&mut self.redactions, other.redactions);
         let (trace, other) = (&mut self.trace, other.trace);
         fill_default(&mut trace.steps, other.steps);
         fill_default(&mut trace.decisions, other.decisions);

@@ -164,6 +164,7 @@ pub(super) static RECORD: Keys = keys! {
     "progress": "object?" "The progress that was reported last." PROGRESS;
     "quality_score": "score?" "The quality of the result in the judgement of the agent.";
     "trace": "object" "What happened in the execution. Each list is in chronological order." TRACE;
+    "redactions": "count?" "The number of secrets that the ledger replaced by markers. Missing if it found none.";
     "seq": "count" "The number of the line. A ledger adds seq, prev and hash to each line. In input, they are skipped.";
     "prev": "sha256" "The hash of the line before.";
     "hash": "sha256" "The SHA-256 of the line.";

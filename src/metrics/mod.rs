@@ -27,6 +27,7 @@ mod money;
 mod object;
 mod plain_usage;
 mod record;
+mod redact;
 mod run_log_columns;
 pub mod schema;
 mod status;

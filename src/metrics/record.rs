@@ -160,6 +160,10 @@ pub struct ExecutionMetrics {
     /// Steps, decisions, errors, calls and feedback, in chronological order.
     #[serde(default, deserialize_with = "object", skip_serializing_if = "is_default")]
     pub trace: Trace,
+    /// The number of secrets that the ledger replaced by [markers](crate::redaction) before it stored the record.
+    /// `None` if no secret was found, or if secrets were not searched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redactions: Option<u64>,
 }
 
 fn default_operator() -> String {
@@ -217,6 +221,7 @@ impl ExecutionMetrics {
             progress: None,
             quality_score: None,
             trace: Trace::default(),
+            redactions: None,
         }
     }
 

@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::amount::Steps;
+use super::name::name_without_secret;
 use super::{Amount, Period, Unit, Zone};
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::Usd;
@@ -235,13 +236,13 @@ fn entry_text(text: &str, index: usize) -> &str {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Entry {
-    #[serde(deserialize_with = "not_empty")]
+    #[serde(deserialize_with = "name_without_secret")]
     api: String,
     limit: Box<RawValue>,
     unit: Unit,
     period: Period,
     zone: Option<String>,
-    #[serde(deserialize_with = "not_empty")]
+    #[serde(deserialize_with = "name_without_secret")]
     source: String,
     #[serde(deserialize_with = "date")]
     as_of: NaiveDate,
@@ -316,14 +317,6 @@ fn percentage<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<NonZe
     let within = u8::try_from(percent).ok().filter(|percent| *percent <= 100).and_then(NonZeroU8::new);
     let refused = || D::Error::invalid_value(Unexpected::Unsigned(percent), &"a whole number from 1 to 100");
     within.map(Some).ok_or_else(refused)
-}
-
-fn not_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    if text.trim().is_empty() {
-        return Err(D::Error::custom("found an empty text; expected a name"));
-    }
-    Ok(text)
 }
 
 fn date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<NaiveDate, D::Error> {

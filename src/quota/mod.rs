@@ -22,6 +22,7 @@ mod first_use;
 mod fold;
 mod handle;
 mod limit;
+mod name;
 mod observed;
 mod open_holds;
 mod options;

@@ -70,6 +70,7 @@ mod retention;
 mod run;
 mod runlog;
 mod schema;
+mod secrets;
 mod shell_production;
 mod show;
 mod signals;

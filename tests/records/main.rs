@@ -31,4 +31,5 @@ mod record;
 mod repeated;
 mod scan;
 mod schema;
+mod secrets;
 mod vendor_usage;

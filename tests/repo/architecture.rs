@@ -13,18 +13,19 @@ mod imports;
 
 /// Each top-level module, and the modules that it may import. Those come from earlier rows, so no two import each
 /// other.
-const LAYERS: [(&str, &[&str]); 22] = [
+const LAYERS: [(&str, &[&str]); 23] = [
     ("json", &[]),
     ("error", &["json"]),
     ("committer", &["error"]),
     ("digest", &[]),
     ("id", &[]),
     ("mutex", &[]),
-    ("metrics", &["error", "digest", "json"]),
+    ("redaction", &["error", "digest", "json"]),
+    ("metrics", &["error", "digest", "json", "redaction"]),
     ("cost", &["error", "json", "metrics"]),
     ("disk", &["error", "mutex"]),
     ("journal", &["error", "digest", "id", "mutex", "disk"]),
-    ("quota", &["error", "committer", "mutex", "metrics", "cost", "journal"]),
+    ("quota", &["error", "committer", "mutex", "redaction", "metrics", "cost", "journal"]),
     ("baseline", &["error", "metrics", "cost"]),
     ("export", &["error", "digest", "metrics", "disk"]),
     ("import", &["digest", "metrics", "quota"]),
@@ -42,6 +43,7 @@ const LAYERS: [(&str, &[&str]); 22] = [
             "digest",
             "id",
             "mutex",
+            "redaction",
             "metrics",
             "cost",
             "disk",

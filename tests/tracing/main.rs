@@ -11,6 +11,7 @@ mod killed;
 mod load;
 mod overflow;
 mod replay;
+mod secrets;
 mod shapes;
 mod support;
 mod trees;

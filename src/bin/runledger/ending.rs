@@ -4,6 +4,8 @@ use clap::ValueEnum;
 use runledger::ExecutionMetrics;
 use runledger::metrics::{ErrorCategory, Status};
 
+use crate::redaction::redactor;
+
 /// How an execution ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Ending {
@@ -18,7 +20,7 @@ impl Ending {
     /// Writes the reason and the category of an error into `record`, and returns the status.
     pub(crate) fn fill(self, message: Option<&str>, record: &mut ExecutionMetrics) -> Status {
         if let Some(message) = message {
-            record.set_error_reason(message);
+            record.redact_error_reason(message, redactor());
         }
         if self == Self::Error {
             record.error_category = Some(ErrorCategory::Unknown);

@@ -8,6 +8,8 @@ use std::{env, io};
 
 use runledger::ledger::Fallback;
 
+use crate::redaction::redactor;
+
 /// Returns the directories in the order in which they are tried:
 ///
 /// - `$XDG_STATE_HOME/runledger/spill`. The default of `XDG_STATE_HOME` is `$HOME/.local/state`. A variable that is not
@@ -21,7 +23,8 @@ pub(crate) fn all() -> Vec<Fallback> {
     let uid = rustix::process::geteuid().as_raw();
     let temporary = env::temp_dir().join(format!("runledger-{uid}"));
     let temporary = is_own_or_absent(&temporary, uid).then_some(temporary);
-    state.into_iter().chain(temporary).map(|directory| Fallback::new(directory.join("spill"))).collect()
+    let fallback = |directory: PathBuf| Fallback::new(directory.join("spill")).redactor(redactor().clone());
+    state.into_iter().chain(temporary).map(fallback).collect()
 }
 
 /// Returns the path if it is absolute. The XDG base directory specification says that relative paths must be ignored.

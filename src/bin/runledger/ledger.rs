@@ -7,6 +7,7 @@ use runledger::{Answer, Error, Ledger, Options};
 
 use crate::fallback;
 use crate::global::Global;
+use crate::redaction::redactor;
 use crate::warnings::warn;
 
 /// Opens the ledger, and creates it if it does not exist. Does not wait for the lock of an existing ledger. If
@@ -15,7 +16,7 @@ use crate::warnings::warn;
 pub(crate) fn open(global: &Global) -> Result<Ledger, Error> {
     let style = global.style();
     let options = Options::new().handles_answers(true).on_warning(move |error: &Error| warn("", error, style));
-    let ledger = options.wait_at_open(false).open(&global.ledger)?;
+    let ledger = options.redactor(redactor().clone()).wait_at_open(false).open(&global.ledger)?;
     take_back_of(&ledger, &global.ledger, global);
     Ok(ledger)
 }

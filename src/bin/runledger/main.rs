@@ -41,7 +41,9 @@ mod quotas;
 mod record_args;
 mod record_fields;
 mod records;
+mod redaction;
 mod run_id;
+mod secret_rules;
 mod selection;
 mod stdin_value;
 mod term;
@@ -71,7 +73,11 @@ fn main() -> ExitCode {
         _ => None,
     };
     let mut out = AfterBar { bar, out: BufWriter::new(io::stdout().lock()) };
-    let done = command.run(&global, &mut out).and_then(|code| {
+    let run = |out: &mut _| {
+        redaction::set(secret_rules::read()?);
+        command.run(&global, out)
+    };
+    let done = run(&mut out).and_then(|code| {
         out.flush()?;
         Ok(code)
     });

@@ -31,7 +31,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::id::new_id;
 use crate::journal::Cursor;
 use crate::journal::format::Layout;
-use crate::ledger::json::{to_json, valid_json};
+use crate::ledger::json::{redacted, to_json, valid_json};
 use crate::ledger::places::Places;
 use crate::ledger::{Answer, Ledger, Skill};
 use crate::metrics::{ErrorCategory, ExecutionMetrics, Progress, Status, Timestamp};
@@ -141,7 +141,25 @@ impl Ledger {
         let (id, begun) = (record.execution_id, record.timestamp_start);
         fill(record);
         without_end(record, id, begun);
-        unfinished_json(record)
+        self.unfinished_json(record)
+    }
+
+    /// Removes the secrets of a record that has no end yet, and returns its JSON. Fails, with all the reasons, if the
+    /// record is invalid for a reason other than its missing end.
+    fn unfinished_json(&self, record: &mut ExecutionMetrics) -> Result<String> {
+        let mut ended = record.clone();
+        ended.timestamp_end = Some(record.timestamp_start);
+        ended.validate()?;
+        self.redact(record)?;
+        to_json(record, &self.shared.options.redactor)
+    }
+
+    /// Replaces the secrets in a record.
+    fn redact(&self, record: &mut ExecutionMetrics) -> Result<()> {
+        if let Some(redacted) = redacted(record, &self.shared.options.redactor)? {
+            *record = redacted;
+        }
+        Ok(())
     }
 
     /// Creates the file of an execution that begins.
@@ -309,7 +327,8 @@ impl DetachedExecution {
     /// The errors of [`mark_progress`](Self::mark_progress).
     pub fn store(&mut self) -> Result<&ExecutionMetrics> {
         without_end(&mut self.record, self.id, self.begun);
-        self.append(&unfinished_json(&self.record)?, "store the state of an execution")?;
+        let json = self.ledger.unfinished_json(&mut self.record)?;
+        self.append(&json, "store the state of an execution")?;
         Ok(&self.record)
     }
 
@@ -341,7 +360,8 @@ impl DetachedExecution {
         self.record.total_latency_ms = took;
         self.record.timestamp_end = Some(now.max(self.begun));
         self.record.set_status(status);
-        let json = valid_json(&self.record)?;
+        self.ledger.redact(&mut self.record)?;
+        let json = valid_json(&self.record, &self.ledger.shared.options.redactor)?;
         self.append(&json, "complete an execution")?;
         let answer = self.ledger.shared.store_joined_or_spill(&self.record, &json)??;
         self.ledger.shared.warn_unless_handled(answer.warning());
@@ -380,7 +400,7 @@ impl DetachedExecution {
     ) -> Result<Completed> {
         self.record.error_category = Some(category);
         self.record.error_code = Some(code);
-        self.record.set_error_reason(error.to_string());
+        self.ledger.shared.set_reason(&mut self.record, &error.to_string());
         self.complete(Status::Failed)
     }
 
@@ -399,15 +419,6 @@ fn without_end(record: &mut ExecutionMetrics, id: Uuid, begun: Timestamp) {
     record.status = None;
     record.execution_succeeded = None;
     record.execution_failed = None;
-}
-
-/// Returns the JSON of a record that has no end yet. Fails with all the reasons if the record is invalid for a reason
-/// other than its missing end.
-fn unfinished_json(record: &ExecutionMetrics) -> Result<String> {
-    let mut ended = record.clone();
-    ended.timestamp_end = Some(record.timestamp_start);
-    ended.validate()?;
-    to_json(record)
 }
 
 fn path(layout: &Layout, id: Uuid) -> PathBuf {

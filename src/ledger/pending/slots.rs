@@ -29,6 +29,7 @@ use crate::journal::{Cursor, PAYLOAD_BYTES_MAX};
 use crate::ledger::places::Places;
 use crate::metrics::{Environment, ExecutionMetrics, Kind, RunIds, Timestamp};
 use crate::mutex::lock;
+use crate::redaction::Redactor;
 
 const SLOT_BYTES: usize = 1024;
 /// The operation that errors name.
@@ -115,8 +116,25 @@ struct MarkedRecord<'r> {
     run: &'r RunIds,
 }
 
-/// Returns the begin mark for `record`, as a line. `since` is the current end of the ledger.
-pub(in crate::ledger) fn mark(since: Cursor, record: &ExecutionMetrics) -> Result<Vec<u8>> {
+/// Returns the begin mark for `record`, as a line without secrets. `since` is the current end of the ledger.
+pub(in crate::ledger) fn mark(since: Cursor, record: &ExecutionMetrics, redactor: &Redactor) -> Result<Vec<u8>> {
+    let line = unsealed_mark(since, record)?;
+    let mut line = if redactor.may_find(&line) {
+        let mut begun = record.clone();
+        begun.redact(redactor);
+        unsealed_mark(since, &begun)?
+    } else {
+        line
+    };
+    line::seal_from(0, &Link::START, &mut line);
+    if line.len() > PAYLOAD_BYTES_MAX {
+        return Err(Error::new(ErrorKind::Invalid, MARK)
+            .detail(format!("found {} bytes; expected at most {PAYLOAD_BYTES_MAX}", line.len())));
+    }
+    Ok(line)
+}
+
+fn unsealed_mark(since: Cursor, record: &ExecutionMetrics) -> Result<Vec<u8>> {
     let begun = MarkedRecord {
         execution_id: record.execution_id,
         skill_name: &record.skill_name,
@@ -132,11 +150,6 @@ pub(in crate::ledger) fn mark(since: Cursor, record: &ExecutionMetrics) -> Resul
     let mark = Mark { segment: since.segment, offset: since.offset, record: begun };
     let mut line = Vec::with_capacity(SLOT_BYTES);
     serde_json::to_writer(&mut line, &mark).map_err(|source| Error::new(ErrorKind::Invalid, MARK).source(source))?;
-    line::seal_from(0, &Link::START, &mut line);
-    if line.len() > PAYLOAD_BYTES_MAX {
-        return Err(Error::new(ErrorKind::Invalid, MARK)
-            .detail(format!("found {} bytes; expected at most {PAYLOAD_BYTES_MAX}", line.len())));
-    }
     Ok(line)
 }
 

@@ -17,9 +17,11 @@ use crate::journal::{Journal, JournalOptions};
 use crate::ledger::bare::bare;
 use crate::ledger::compare::Comparison;
 use crate::ledger::event::LedgerEvent;
+use crate::ledger::json::redacted;
 use crate::ledger::known::KnownIds;
 use crate::ledger::places::Places;
 use crate::metrics::{ExecutionMetrics, Status};
+use crate::redaction::Redactor;
 
 /// Sweeps the files of dead processes, which hold begin marks and spilled records. Any number of processes may call
 /// this function at the same time, and any of them may die during the sweep. `own` is the name of this process's own
@@ -31,6 +33,7 @@ pub(in crate::ledger) fn sweep(
     journal: &Journal,
     known: &Arc<KnownIds>,
     options: &JournalOptions,
+    redactor: &Redactor,
     own: Uuid,
     deadline: Duration,
 ) -> Result<()> {
@@ -54,7 +57,7 @@ pub(in crate::ledger) fn sweep(
         let Some(spilled) = unless_denied(spilled, &mut denied)? else { continue };
         let mut pending = spilled.records;
         pending.extend(interrupted(&left));
-        swept += append_missing(journal, known, pending)?;
+        swept += append_missing(journal, known, redactor, pending)?;
         spill::remove(&**storage, layout, &left.stem, spilled.rest)?;
         unless_missing(storage.remove(&left.path))
             .map_err(|source| Error::io("remove a dead process's file", &left.path, source))?;
@@ -93,6 +96,7 @@ fn interrupted(left: &Left) -> impl Iterator<Item = Pending> {
 pub(in crate::ledger) fn append_missing(
     journal: &Journal,
     known: &Arc<KnownIds>,
+    redactor: &Redactor,
     pending: Vec<Pending>,
 ) -> Result<u64> {
     if pending.is_empty() {
@@ -103,7 +107,7 @@ pub(in crate::ledger) fn append_missing(
     let mut appended = Ok(0);
     for Pending { record, .. } in pending {
         // If a record cannot be appended, append the others.
-        match append(journal, known, &record) {
+        match append(journal, known, redactor, &record) {
             Ok(is_new) => appended = appended.map(|count| count + u64::from(is_new)),
             Err(error) => appended = appended.and(Err(error)),
         }
@@ -111,8 +115,10 @@ pub(in crate::ledger) fn append_missing(
     appended
 }
 
-/// Appends a record. Returns false if the ledger already has it.
-fn append(journal: &Journal, known: &Arc<KnownIds>, record: &ExecutionMetrics) -> Result<bool> {
+/// Appends a record. Returns false if the ledger already has it. A record of an earlier version can still have secrets.
+fn append(journal: &Journal, known: &Arc<KnownIds>, redactor: &Redactor, record: &ExecutionMetrics) -> Result<bool> {
+    let redacted = redacted(record, redactor)?;
+    let record = redacted.as_ref().unwrap_or(record);
     let json = record.to_json()?;
     let keys: Arc<dyn KnownKeys> = Arc::clone(known) as _;
     let mut key = Key { id: record.execution_id.as_u128(), replaces: None };

@@ -12,6 +12,7 @@ use crate::error_registry::{self, RunLogs};
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::global::Global;
+use crate::redaction::redactor;
 use crate::term::output;
 
 /// List and resolve errors that runs encountered
@@ -119,7 +120,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
         }
         Command::Resolve { id, resolution } => {
             known(id)?;
-            args.logs.open(global)?.resolve(*id, resolution)?
+            args.logs.open(global)?.resolve(*id, &redactor().redact(resolution).text)?
         }
         Command::Reopen { id } => {
             known(id)?;

@@ -184,7 +184,7 @@ impl Command {
             Self::Escalate(args) => escalate::run(args, global, out),
             Self::Watch(args) => watch::run(args, global, out),
             Self::Verify(args) => verify::run(args, global, out),
-            Self::Doctor(_) => doctor::run(global, out),
+            Self::Doctor(args) => doctor::run(args, global, out),
             Self::Policy(args) => policy::run(args, out),
             Self::Cat(_) => cat::run(global, out),
             Self::Export(args) => export::run(args, global, out),

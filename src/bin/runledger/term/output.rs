@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::bar;
 use super::printable::printable;
+use crate::redaction::redactor;
 
 /// How a command writes its messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +20,12 @@ pub(crate) struct Style {
 pub(crate) fn json_line(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
     serde_json::to_writer(&mut *out, value)?;
     writeln!(out)
+}
+
+/// Like [`json_line`], but replaces the secrets in texts that come from the input.
+pub(crate) fn json_line_of_input(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
+    let line = serde_json::to_string(value)?;
+    writeln!(out, "{}", redactor().redact(&line).text)
 }
 
 /// Writes `value` as JSON: on one line if `one_line` is true, and otherwise on several indented lines for people.
@@ -69,6 +76,8 @@ fn message(key: &str, prefix: &str, text: &str, kind: &str, style: Style) {
 
 fn write(line: &str) {
     bar::clear();
+    // A message can repeat a part of the input.
+    let line = redactor().redact(line).text;
     // A write fails if stderr is closed. Then nobody can read the message, so the failure is ignored.
     let _ = writeln!(io::stderr(), "{line}");
 }

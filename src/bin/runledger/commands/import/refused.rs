@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use crate::failure::Failure;
+use crate::redaction::redactor;
 use crate::term::{Style, output};
 
 /// Where refused lines are written.
@@ -57,6 +58,8 @@ impl Refused {
             if self.names_input {
                 line["file"] = input.into();
             }
+            // The line in this file can be imported again, so only its secrets are replaced.
+            let line = redactor().redact(&line.to_string()).text.into_owned();
             file.write_all(format!("{line}\n").as_bytes()).map_err(|source| failure(path, source))?;
         }
         Ok(())

@@ -154,7 +154,7 @@ impl Batch {
                 }
             };
             answered.any_failed |= !matches!(reply.answer, "durable" | "duplicate" | "begun" | "noted");
-            written = written.and_then(|()| output::json_line(out, &reply));
+            written = written.and_then(|()| output::json_line_of_input(out, &reply));
         }
         written?;
         Ok(answered)

@@ -11,6 +11,7 @@ use crate::global::Global;
 use crate::price_table::OwnPrices;
 use crate::record_args::Fields;
 use crate::record_fields::price;
+use crate::redaction::redactor;
 use crate::term::output;
 use crate::warnings::warn;
 use crate::{clock, fallback, ledger};
@@ -94,7 +95,7 @@ impl Recording {
             record.error_category = Some(ErrorCategory::Unknown);
         }
         if let Some(reason) = outcome.error_reason {
-            record.set_error_reason(reason);
+            record.redact_error_reason(&reason, redactor());
         }
         match self {
             Self::Ledger(execution) => ledger::warn_of(&execution.finish(outcome.status), global),

@@ -1,5 +1,7 @@
 //! `runledger doctor`
 
+mod secrets;
+
 use std::io::Write;
 
 use runledger::LedgerReader;
@@ -29,9 +31,17 @@ use crate::term::{output, paint, printable};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: print only the problems
   runledger doctor --json | jq 'select(.level != \"ok\")'")]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    /// Instead of the checks, search all lines for secrets such as keys and passwords. Prints the line, the field and
+    /// the rule of each secret, and never the secret. Exits with 1 if there is a secret
+    #[arg(long)]
+    secrets: bool,
+}
 
-pub(crate) fn run(global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
+pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
+    if args.secrets {
+        return secrets::run(global, out);
+    }
     let mut checks = LedgerReader::examine(&global.ledger);
     checks.extend(fallback::all().iter().filter_map(Fallback::examine));
     for check in &checks {

@@ -1,0 +1,181 @@
+//! Replaces the secrets in the texts of a record.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::text::cut;
+use super::{CostProvenance, ExecutionMetrics};
+use crate::redaction::Redactor;
+
+impl ExecutionMetrics {
+    /// Replaces the secrets in all texts of the record, and adds their number to
+    /// [`redactions`](Self::redactions). Returns the number. Ids, hashes, times, numbers and words of fixed lists do not
+    /// change. A ledger does this before it writes a record.
+    ///
+    /// ```
+    /// use runledger::redaction::Redactor;
+    /// use runledger::{ExecutionMetrics, Timestamp, Uuid};
+    ///
+    /// let mut record = ExecutionMetrics::new(Uuid::from_u128(1), "publish", "1.0.0", Timestamp::UNIX_EPOCH);
+    /// record.set_error_reason("no access to https://bot:hunter2@example.com");
+    /// assert_eq!(record.redact(&Redactor::new()), 1);
+    /// assert_eq!(record.error_reason.as_deref(), Some("no access to https://bot:[redacted:url-password:f52f]@example.com"));
+    /// assert_eq!(record.redactions, Some(1));
+    /// ```
+    pub fn redact(&mut self, redactor: &Redactor) -> u64 {
+        let mut texts = Texts { redactor, count: 0 };
+        self.each_text(&mut texts);
+        if texts.count > 0 {
+            self.redactions = Some(self.redactions.unwrap_or(0).saturating_add(texts.count));
+            // A marker can be longer than the secret.
+            self.error_reason = self.error_reason.take().map(|reason| cut(reason, Self::ERROR_REASON_CHARS_MAX));
+        }
+        texts.count
+    }
+
+    /// Like [`set_error_reason`](Self::set_error_reason), but first replaces the secrets in `reason`, and adds their number
+    /// to [`redactions`](Self::redactions). A rule may not recognise a secret of which the shortened text has only a
+    /// part.
+    pub fn redact_error_reason(&mut self, reason: &str, redactor: &Redactor) {
+        let redacted = redactor.redact(reason);
+        if redacted.count > 0 {
+            self.redactions = Some(self.redactions.unwrap_or(0).saturating_add(redacted.count));
+        }
+        self.set_error_reason(redacted.text);
+    }
+
+    fn each_text(&mut self, texts: &mut Texts<'_>) {
+        texts.all([&mut self.skill_name, &mut self.skill_version, &mut self.operator]);
+        texts.known([
+            &mut self.orchestrator_version,
+            &mut self.error_reason,
+            &mut self.decision_made,
+            &mut self.skill_path_in_dag,
+        ]);
+        texts.members(&mut self.tags);
+        let run = &mut self.run;
+        texts.known([
+            &mut run.run_id,
+            &mut run.parent_run_id,
+            &mut run.session_id,
+            &mut run.correlation_id,
+            &mut run.agent_name,
+            &mut run.task_id,
+            &mut run.description,
+            &mut run.mode,
+        ]);
+        let model = &mut self.model;
+        texts.known([&mut model.name, &mut model.provider, &mut model.tier]);
+        texts.variant(&mut model.variant);
+        texts.cost(&mut self.cost);
+        let production = &mut self.production;
+        texts.known([
+            &mut production.scene_id,
+            &mut production.shot_id,
+            &mut production.shot_type,
+            &mut production.artifact,
+            &mut production.drift_category,
+            &mut production.notes,
+        ]);
+        texts.all(&mut production.qc_violations);
+        texts.all(self.progress.as_mut().map(|progress| &mut progress.stage));
+        let trace = &mut self.trace;
+        for step in &mut trace.steps {
+            texts.text(&mut step.name);
+            texts.known([&mut step.action, &mut step.api_call, &mut step.result, &mut step.notes]);
+        }
+        for decision in &mut trace.decisions {
+            texts.all([&mut decision.what, &mut decision.decision]);
+            texts.known([&mut decision.reason, &mut decision.trigger, &mut decision.confidence]);
+        }
+        for error in &mut trace.errors {
+            texts.text(&mut error.error);
+            texts.known([&mut error.context, &mut error.resolution, &mut error.registry_id]);
+        }
+        for call in &mut trace.llm_calls {
+            texts.text(&mut call.model_name);
+            texts.known([&mut call.provider, &mut call.prompt, &mut call.completion]);
+            texts.variant(&mut call.variant);
+            texts.cost(&mut call.cost);
+        }
+        if let Some(feedback) = &mut trace.human_feedback {
+            texts.all([&mut feedback.feedback_type, &mut feedback.content]);
+        }
+    }
+}
+
+/// Redacts texts, and counts the secrets.
+struct Texts<'r> {
+    redactor: &'r Redactor,
+    count: u64,
+}
+
+impl Texts<'_> {
+    fn text(&mut self, text: &mut String) {
+        let redacted = self.redactor.redact(text);
+        if redacted.count > 0 {
+            self.count += redacted.count;
+            *text = redacted.text.into_owned();
+        }
+    }
+
+    /// Redacts the value of `name`, which may say that the value is a secret.
+    fn value(&mut self, name: &str, text: &mut String) {
+        let redacted = self.redactor.redact_value(name, text);
+        if redacted.count > 0 {
+            self.count += redacted.count;
+            *text = redacted.text.into_owned();
+        }
+    }
+
+    fn all<'t>(&mut self, texts: impl IntoIterator<Item = &'t mut String>) {
+        texts.into_iter().for_each(|text| self.text(text));
+    }
+
+    fn known<'t>(&mut self, texts: impl IntoIterator<Item = &'t mut Option<String>>) {
+        texts.into_iter().flatten().for_each(|text| self.text(text));
+    }
+
+    fn cost(&mut self, cost: &mut CostProvenance) {
+        self.known([
+            &mut cost.table,
+            &mut cost.provider,
+            &mut cost.matched,
+            &mut cost.variant,
+            &mut cost.variant_unpriced,
+            &mut cost.region_unpriced,
+            &mut cost.part_unpriced,
+            &mut cost.matched_by,
+        ]);
+    }
+
+    fn variant(&mut self, variant: &mut BTreeMap<String, String>) {
+        variant.iter_mut().for_each(|(name, value)| self.value(name, value));
+        if variant.keys().any(|name| self.redactor.redact(name).count > 0) {
+            *variant = std::mem::take(variant).into_iter().map(|(name, value)| (self.key(name), value)).collect();
+        }
+    }
+
+    fn key(&mut self, mut key: String) -> String {
+        self.text(&mut key);
+        key
+    }
+
+    fn members(&mut self, members: &mut Map<String, Value>) {
+        members.iter_mut().for_each(|(name, value)| self.json(name, value));
+        if members.keys().any(|name| self.redactor.redact(name).count > 0) {
+            *members = std::mem::take(members).into_iter().map(|(name, value)| (self.key(name), value)).collect();
+        }
+    }
+
+    /// Redacts all texts in a value. The depth of tags is limited, so the recursion is too.
+    fn json(&mut self, name: &str, value: &mut Value) {
+        match value {
+            Value::String(text) => self.value(name, text),
+            Value::Array(items) => items.iter_mut().for_each(|item| self.json(name, item)),
+            Value::Object(members) => self.members(members),
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+}

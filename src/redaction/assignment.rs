@@ -1,0 +1,304 @@
+//! Secrets that only their name reveals, such as `password = VALUE`.
+
+use std::ops::Range;
+
+use super::alphabet::*;
+use super::cursor::Cursor;
+use super::entropy::{kinds, looks_random};
+use super::placeholder::{JUDGED_BYTES_MAX, is_variable};
+
+/// The words that end the name of a secret.
+const WORDS: [&str; 11] =
+    ["token", "secret", "password", "passwd", "passphrase", "passwort", "pass", "pwd", "key", "auth", "credential"];
+/// Words that may follow such a word in a name.
+const SUFFIXES: [&str; 16] = [
+    "value",
+    "prod",
+    "production",
+    "dev",
+    "staging",
+    "test",
+    "live",
+    "base64",
+    "b64",
+    "raw",
+    "new",
+    "old",
+    "current",
+    "default",
+    "main",
+    "plain",
+];
+/// Words before `key` that make it the name of a secret.
+const SECRET_KEYS: [&str; 20] = [
+    "api",
+    "access",
+    "secret",
+    "private",
+    "account",
+    "master",
+    "auth",
+    "encryption",
+    "signing",
+    "service",
+    "client",
+    "admin",
+    "shared",
+    "subscription",
+    "license",
+    "app",
+    "application",
+    "storage",
+    "webhook",
+    "hmac",
+];
+/// Words before `key` that make it the name of something public.
+const PUBLIC_KEYS: [&str; 32] = [
+    "public",
+    "primary",
+    "foreign",
+    "cache",
+    "sort",
+    "partition",
+    "idempotency",
+    "object",
+    "row",
+    "group",
+    "lookup",
+    "hash",
+    "map",
+    "dict",
+    "json",
+    "unique",
+    "index",
+    "event",
+    "message",
+    "routing",
+    "s3",
+    "file",
+    "path",
+    "dedup",
+    "shard",
+    "host",
+    "registry",
+    "config",
+    "i18n",
+    "translation",
+    "restore",
+    "pub",
+];
+/// Words before `token` that make it the name of something public.
+const PUBLIC_TOKENS: [&str; 14] = [
+    "next",
+    "page",
+    "continuation",
+    "sync",
+    "cancel",
+    "cancellation",
+    "pad",
+    "eos",
+    "bos",
+    "unk",
+    "mask",
+    "stop",
+    "resume",
+    "change",
+];
+const NAME_BYTES_MAX: usize = 64;
+const VALUE_BYTES_MAX: usize = 4096;
+/// The most words of a name that are looked at.
+const NAME_WORDS_MAX: usize = 4;
+
+/// How likely a value with a certain name is a secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Name {
+    Password,
+    Token,
+    /// `key` alone, which names many other things.
+    Key,
+}
+
+/// Returns the secret whose name has one of the [`WORDS`] at `at`.
+pub(super) fn find(cursor: &mut Cursor<'_>, at: usize) -> Option<(&'static str, Range<usize>)> {
+    let (name, start, end) = name_at(cursor, at)?;
+    let (value, quote) = separator(cursor, end, cursor.byte(start) == b'-')?;
+    let end = match quote {
+        Some(quote) => {
+            let rest = cursor.text.get(value..)?;
+            let rest = rest.get(..VALUE_BYTES_MAX).unwrap_or(rest);
+            value + rest.iter().position(|byte| *byte == quote || *byte == b'\\' || byte.is_ascii_control())?
+        }
+        None => unquoted_end(cursor, value, name)?,
+    };
+    let text = cursor.text.get(value..end)?;
+    is_secret(name, text, quote.is_some()).then(|| (name.rule(), value..end))
+}
+
+/// Returns the end of a value without quotes. Returns `None` if the value is a call or an element of a list.
+fn unquoted_end(cursor: &mut Cursor<'_>, value: usize, name: Name) -> Option<usize> {
+    let alphabet = if name == Name::Password { PASSWORD } else { TOKEN };
+    let mut end = cursor.run_end(alphabet, value);
+    if matches!(cursor.byte(end), b'(' | b'[' | b'{') {
+        return None;
+    }
+    while end > value && matches!(cursor.byte(end - 1), b'.' | b':' | b'?' | b'%') {
+        end -= 1;
+    }
+    Some(end)
+}
+
+/// Returns true if the JSON may assign a secret to a name with one of the [`WORDS`] at `at`.
+pub(super) fn hint(cursor: &mut Cursor<'_>, at: usize) -> bool {
+    name_at(cursor, at).is_some_and(|(_, start, end)| separator(cursor, end, cursor.byte(start) == b'-').is_some())
+}
+
+/// Returns the kind of the name that has one of the [`WORDS`] at `at`, and where the name begins and ends.
+fn name_at(cursor: &mut Cursor<'_>, at: usize) -> Option<(Name, usize, usize)> {
+    let word = WORDS.into_iter().find(|word| cursor.has_word(at, word))?;
+    let mut end = at + word.len();
+    if cursor.byte(end) | 0x20 == b's' {
+        end += 1;
+    }
+    let next = cursor.byte(end);
+    if next.is_ascii_lowercase() {
+        return None;
+    }
+    if URL.has(next) {
+        end = cursor.run_end(URL, end).min(end + NAME_BYTES_MAX);
+        // Most names continue with another word, such as `tokens_input`.
+        let last = cursor.text.get(at..end)?.rsplit(|byte| matches!(byte, b'_' | b'-')).next()?;
+        let is_suffix = |word: &str| last.eq_ignore_ascii_case(word.as_bytes());
+        if matches!(next, b'_' | b'-') && !SUFFIXES.into_iter().any(is_suffix) && !last.iter().all(u8::is_ascii_digit) {
+            return None;
+        }
+    }
+    let start = cursor.run_start(URL_DOTS, at, NAME_BYTES_MAX);
+    let kind = kind_of(cursor.text.get(start..end)?)?;
+    Some((kind, start, end))
+}
+
+/// Returns the kind of a secret's name, or `None` if the name does not say that its value is a secret.
+pub(super) fn kind_of(name: &[u8]) -> Option<Name> {
+    let mut words = words_of(name);
+    let is_suffix = |word: &str| SUFFIXES.contains(&word) || word.bytes().all(|byte| byte.is_ascii_digit());
+    while words.len() > 1 && words.first().is_some_and(|word| is_suffix(word)) {
+        words.remove(0);
+    }
+    let last = words.first()?.as_str();
+    let before = words.get(1).map(String::as_str);
+    let is_before = |list: &[&str]| before.is_some_and(|word| list.contains(&word));
+    let ends = |list: &[&str]| list.iter().any(|end| last.ends_with(end));
+    if ends(&["password", "passwd", "passphrase", "pwd", "passwort"]) || last == "pass" && before.is_some() {
+        return Some(Name::Password);
+    }
+    let joined = last.strip_suffix("key").is_some_and(|first| SECRET_KEYS.iter().any(|word| first.ends_with(word)));
+    if ends(&["secret", "secrets"]) || joined || matches!(last, "auth" | "credential" | "credentials") {
+        return Some(Name::Token);
+    }
+    if ends(&["token", "tokens"]) {
+        return (!is_before(&PUBLIC_TOKENS)).then_some(Name::Token);
+    }
+    if last != "key" || is_before(&PUBLIC_KEYS) {
+        return None;
+    }
+    Some(if is_before(&SECRET_KEYS) { Name::Token } else { Name::Key })
+}
+
+/// Returns the last words of a name in lower case, last word first. Words are separated by characters that are not
+/// letters or digits, or by a change to upper case.
+fn words_of(name: &[u8]) -> Vec<String> {
+    let mut words = Vec::new();
+    let mut end = name.len();
+    while end > 0 && words.len() < NAME_WORDS_MAX {
+        let mut start = end;
+        while start > 0 && ALNUM.has(name[start - 1]) {
+            start -= 1;
+            let byte = name[start];
+            let before = if start == 0 { 0 } else { name[start - 1] };
+            let next = if start + 1 < end { name[start + 1] } else { 0 };
+            // `apiKey` and `APIKey`
+            if byte.is_ascii_uppercase()
+                && (before.is_ascii_lowercase() || before.is_ascii_uppercase() && next.is_ascii_lowercase())
+            {
+                break;
+            }
+        }
+        if start < end {
+            words.push(name[start..end].iter().map(|byte| char::from(byte.to_ascii_lowercase())).collect());
+            end = start;
+        } else {
+            end -= 1;
+        }
+    }
+    words
+}
+
+/// Reads what is between a name and its value: the end of a quoted name, a sign such as `=`, `:` or `=>`, and the quote
+/// that begins the value. After an option of a command, a space is enough. Returns the start of the value, and its
+/// quote.
+pub(super) fn separator(cursor: &Cursor<'_>, end: usize, is_option: bool) -> Option<(usize, Option<u8>)> {
+    let skip = |mut at: usize, accepts: fn(u8) -> bool, max: usize| {
+        let last = at + max;
+        while at < last && accepts(cursor.byte(at)) {
+            at += 1;
+        }
+        at
+    };
+    let is_space = |byte| matches!(byte, b' ' | b'\t');
+    let at = skip(end, |byte| matches!(byte, b'\\' | b'"' | b'\'' | b'`' | b']' | b')'), 8);
+    let is_quoted = at > end;
+    let sign = skip(at, is_space, 8);
+    let value = match cursor.byte(sign) {
+        b'=' | b':' => skip(sign, |byte| matches!(byte, b'=' | b':' | b'>' | b'~'), 3),
+        b'>' if sign == end => sign + 1,
+        b',' if is_quoted => sign + 1,
+        _ if is_option && sign > end => sign,
+        _ => return None,
+    };
+    let value = skip(value, is_space, 8);
+    let escaped = skip(value, |byte| byte == b'\\', 8);
+    match cursor.byte(escaped) {
+        quote @ (b'"' | b'\'' | b'`') => Some((escaped + 1, Some(quote))),
+        _ => Some((value, None)),
+    }
+}
+
+impl Name {
+    /// Returns the name of the rule in the marker.
+    pub(super) fn rule(self) -> &'static str {
+        match self {
+            Self::Password => "password",
+            Self::Token => "secret",
+            Self::Key => "key",
+        }
+    }
+}
+
+/// Returns true if the value of a name is a secret.
+pub(super) fn is_secret(name: Name, value: &[u8], is_quoted: bool) -> bool {
+    let value = value.get(..JUDGED_BYTES_MAX).unwrap_or(value);
+    if value.len() < 8 || is_variable(value) || value.iter().any(|byte| byte.is_ascii_whitespace()) {
+        return false;
+    }
+    if value.windows(2).any(|pair| matches!(pair, b"${" | b"{{" | b"$(" | b"</")) || value.starts_with(b"/") {
+        return false;
+    }
+    let is_hash = || value.iter().all(|byte| byte.is_ascii_hexdigit() || *byte == b'-') || has_hex(value);
+    match name {
+        Name::Password => {
+            let is_path = value.contains(&b'.') && value.iter().all(|byte| ALNUM.with("._").has(*byte));
+            let is_call = is_quoted && value.ends_with(b")");
+            kinds(value) >= 3 && !is_path && !is_call || value.len() >= 12 && looks_random(value)
+        }
+        Name::Token => value.len() >= 16 && looks_random(value),
+        Name::Key => {
+            let is_path = value.contains(&b'/') && value.contains(&b'.');
+            value.len() >= 20 && looks_random(value) && !is_path && !is_hash()
+        }
+    }
+}
+
+/// Returns true if a part of the value is a hash in hex.
+fn has_hex(value: &[u8]) -> bool {
+    value.split(|byte| !byte.is_ascii_hexdigit()).any(|part| part.len() >= 16)
+}
