@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::amount::Steps;
 use super::reservation::Grant;
 use super::resume::{ListedHold, OpenHold, Resumed};
-use super::tracker::{Reserved, Tracker};
+use super::tracker::{OpenReservation, Reserved, Tracker};
 use super::{Budget, Limit, LimitAmount, Limits, Metered, QuotaOptions, QuotaStatus, Reading, Unit};
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::Usd;
@@ -220,7 +220,7 @@ impl Quota {
     /// - [`ErrorKind::Io`] if the journal cannot be read.
     /// - [`ErrorKind::Malformed`], with the line's number, if a line of the journal is not an event of a quota.
     pub fn holds(&self) -> Result<Vec<ListedHold>> {
-        let listed = |(api, step, reserved, holder): (String, String, Reserved<u64>, Option<String>)| {
+        let listed = |OpenReservation { api, step, reserved, holder }: OpenReservation| {
             let Reserved { line: id, amount, held_at, expires_at } = reserved;
             // Only a newer version reserves amounts in a unit without a name here.
             let unit = Unit::of_step(&step)?;

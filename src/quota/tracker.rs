@@ -49,6 +49,14 @@ pub(super) struct Reserved<A> {
     pub(super) expires_at: Timestamp,
 }
 
+/// A reservation that is open, with the API and the name of the unit's steps.
+pub(super) struct OpenReservation {
+    pub(super) api: String,
+    pub(super) step: String,
+    pub(super) reserved: Reserved<u64>,
+    pub(super) holder: Option<String>,
+}
+
 /// A request for a reservation.
 struct Asked {
     at: Timestamp,
@@ -254,12 +262,13 @@ impl Tracker {
     }
 
     /// Returns the API, the unit, the reservation and the holder of each hold that is open and has not expired.
-    pub(super) fn all_held(&self) -> Result<Vec<(String, String, Reserved<u64>, Option<String>)>> {
+    pub(super) fn all_held(&self) -> Result<Vec<OpenReservation>> {
         let now = self.now()?;
         let progress = self.caught_up(0)?;
         let open = progress.fold.all_held().into_iter().filter(|(.., held)| now < held.expires_at);
-        let listed = |(unit, api, line, held): (&str, &str, u64, &Held)| {
-            (api.to_owned(), unit.to_owned(), reserved(line, held), held.holder.clone())
+        let listed = |(step, api, line, held): (&str, &str, u64, &Held)| {
+            let (api, step, holder) = (api.to_owned(), step.to_owned(), held.holder.clone());
+            OpenReservation { api, step, reserved: reserved(line, held), holder }
         };
         Ok(open.map(listed).collect())
     }
