@@ -63,9 +63,9 @@ pub use options::Options;
 pub use pending::{Completed, DetachedExecution};
 pub use reader::{
     ArchivedLines, Check, Escalated, EscalatedWindows, Fault, FaultKind, FoundRecords, Gated, InFlight,
-    InFlightExecutions, LastRecords, LedgerBaselines, LedgerReader, Level, LostRecords, RebuiltIndex, Records, RedactedLine,
-    RepeatedExecution, Scan, Scanned, SpilledRecords, UnindexedBytes, UnindexedVerification, Verification,
-    WrittenLines,
+    InFlightExecutions, LastRecords, LedgerBaselines, LedgerReader, Level, LostRecords, RebuiltIndex, Records,
+    RedactedLine, RepeatedExecution, Scan, Scanned, SpilledRecords, UnindexedBytes, UnindexedVerification,
+    Verification, WrittenLines,
 };
 pub use recording::Recording;
 pub use redact::{Redact, Redacted, StatedLine, Statement};

@@ -273,7 +273,10 @@ mod tests {
         line.pop();
         let trailer = check(&line).unwrap();
         let zeros = "0".repeat(64);
-        for (payload, blanks) in [(r#"{"a":"b"}"#, 33), (r#"{"a":"no longer so long, but it needs more room than there is left after it was taken out"}"#, 0)] {
+        for (payload, blanks) in [
+            (r#"{"a":"b"}"#, 33),
+            (r#"{"a":"no longer so long, but it needs more room than there is left after it was taken out"}"#, 0),
+        ] {
             let (redacted, hash) = redact(payload.as_bytes(), &trailer, &line);
             let start = payload.strip_suffix('}').unwrap();
             let blanks = " ".repeat(blanks);

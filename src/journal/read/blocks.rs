@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::cursor::Cursor;
-use super::splitter::{begins_line, Piece, Splitter};
+use super::splitter::{Piece, Splitter, begins_line};
 use crate::disk::{Access, Storage, StorageFile};
 use crate::error::{Error, Result};
 use crate::journal::format::Layout;

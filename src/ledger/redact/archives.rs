@@ -11,7 +11,7 @@ use crate::journal::format::{Layout, identity};
 use crate::journal::read::each_line;
 
 /// Returns the paths of the archives that the events of a ledger name. There is no file at such a path.
-pub(in crate::ledger) fn of_events(storage: &dyn Storage, layout: &Layout) -> Result<BTreeSet<PathBuf>> {
+pub(in crate::ledger) fn archives_of(storage: &dyn Storage, layout: &Layout) -> Result<BTreeSet<PathBuf>> {
     #[derive(Deserialize)]
     struct Archived {
         event: String,
@@ -48,7 +48,7 @@ pub(in crate::ledger) fn ledgers_after(storage: &dyn Storage, layout: &Layout) -
     })?;
     let mut paths = ledgers.clone();
     for ledger in &ledgers {
-        paths.extend(of_events(storage, &Layout::new(ledger)).unwrap_or_default());
+        paths.extend(archives_of(storage, &Layout::new(ledger)).unwrap_or_default());
     }
     let own = identity::read(storage, layout)?;
     let is_other = |path: &PathBuf| path != layout.active();

@@ -23,7 +23,8 @@ use std::path::PathBuf;
 use serde::Serialize;
 use uuid::Uuid;
 
-pub(super) use archives::ledgers_after;
+pub(super) use archives::{archives_of, ledgers_after};
+pub(super) use remains::JOURNALS_BESIDE;
 pub use statement::{StatedLine, Statement};
 
 /// What [`Ledger::redact`](crate::Ledger::redact) takes out, by whom, and why.

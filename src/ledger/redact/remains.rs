@@ -19,7 +19,7 @@ const LISTED_MAX: usize = 10;
 /// The number of places of a file in the quarantine that are overwritten.
 const MASKED_MAX: usize = 1_000_000;
 /// The journals next to a ledger. Their lines are not records.
-const BESIDE: [&str; 3] = ["quota.jsonl", "observed.jsonl", "baselines.jsonl"];
+pub(in crate::ledger) const JOURNALS_BESIDE: [&str; 3] = ["quota.jsonl", "observed.jsonl", "baselines.jsonl"];
 
 /// Overwrites and removes the files of `layout` that are computed from its lines: checkpoints, and the indexes of the
 /// segments `changed`. They can be computed again.
@@ -52,8 +52,7 @@ pub(super) fn mask_quarantine(storage: &dyn Storage, layout: &Layout, texts: &[S
 /// Returns the paths of the regular files in a directory, sorted.
 fn files_in(storage: &dyn Storage, directory: &Path) -> Result<Vec<PathBuf>> {
     let failed = |source| Error::io("list the internal files", directory, source);
-    let mut paths: Vec<_> =
-        storage.list(directory).map_err(failed)?.iter().map(|name| directory.join(name)).collect();
+    let mut paths: Vec<_> = storage.list(directory).map_err(failed)?.iter().map(|name| directory.join(name)).collect();
     paths.retain(|path| matches!(storage.stat(path), Ok(Some(stat)) if stat.file_type == FileType::File));
     paths.sort();
     Ok(paths)
@@ -77,7 +76,7 @@ pub(super) fn search(storage: &dyn Storage, layout: &Layout, texts: &[String]) -
     }
     files.extend(files_in(storage, layout.machinery())?);
     files.extend(files_in(storage, &layout.machinery().join("alerts.ledger"))?);
-    for beside in BESIDE {
+    for beside in JOURNALS_BESIDE {
         let beside = Layout::new(&layout.active().with_file_name(beside));
         files.push(beside.active().to_owned());
         files.extend(files_in(storage, &beside.sealed())?);

@@ -18,7 +18,7 @@ use crate::journal::write::{Rewriting, events};
 use crate::ledger::Ledger;
 use crate::ledger::event::LedgerEvent;
 use crate::ledger::index::Place;
-use crate::ledger::json::valid_json;
+use crate::ledger::json::to_json;
 use crate::ledger::places::Places;
 
 const REDACT: &str = "redact an execution";
@@ -101,7 +101,7 @@ impl Ledger {
         self.check_settled(id)?;
         let mut left = Vec::new();
         let mut layouts = vec![layout.clone()];
-        for path in archives::of_events(storage, layout)? {
+        for path in archives::archives_of(storage, layout)? {
             let archive = Layout::new(&path);
             match identity::read(storage, &archive) {
                 Ok(Some(found)) if found == self.shared.journal.id() => layouts.push(archive),
@@ -130,7 +130,9 @@ impl Ledger {
             plan.texts().iter().try_for_each(|text| check_words(wanted, Some(text)))?;
             rewriting.clear_area()?;
             let statement = self.statement(id, wanted, &plan);
-            let seq = rewriting.append(valid_json(&statement.to_record(new_id(self.now().unix_ms())))?.as_bytes())?;
+            // `append` refuses records of this kind, so only this call writes them.
+            let record = statement.to_record(new_id(self.now().unix_ms()));
+            let seq = rewriting.append(to_json(&record)?.as_bytes())?;
             let overwritten = self.carry_out(&plan, &layouts, seq)?;
             Ok((plan, statement, seq, overwritten))
         };
@@ -155,7 +157,9 @@ impl Ledger {
 
     /// Refuses an execution whose text may be written to the ledger later.
     fn check_settled(&self, id: Uuid) -> Result<()> {
-        let refuse = |found: &str| Err(Error::new(ErrorKind::Unsuitable, REDACT).path(self.shared.journal.layout().active()).detail(found));
+        let refuse = |found: &str| {
+            Err(Error::new(ErrorKind::Unsuitable, REDACT).path(self.shared.journal.layout().active()).detail(found))
+        };
         let reader = self.reader();
         if reader.in_flight()?.executions.iter().any(|begun| begun.record.execution_id == id) {
             return refuse("found an execution in flight; expected one that has ended. End it, and redact it then");
@@ -170,7 +174,13 @@ impl Ledger {
     }
 
     /// Finds the lines of the execution, and computes their changes.
-    fn plan(&self, layouts: &[Layout], id: Uuid, change: &Change<'_>, is_out: &dyn Fn(usize, u64) -> bool) -> Result<Plan> {
+    fn plan(
+        &self,
+        layouts: &[Layout],
+        id: Uuid,
+        change: &Change<'_>,
+        is_out: &dyn Fn(usize, u64) -> bool,
+    ) -> Result<Plan> {
         let storage = self.storage();
         let mut plan = Plan::default();
         for (at, layout) in layouts.iter().enumerate() {
@@ -197,9 +207,9 @@ impl Ledger {
     fn check_plan(&self, plan: &Plan, id: Uuid, change: &Change<'_>) -> Result<()> {
         let path = self.shared.journal.layout().active();
         if plan.count == 0 {
-            return Err(Error::new(ErrorKind::UnknownExecution, REDACT).path(path).detail(format!(
-                "found no line of {id}; expected one in the ledger or in an archive that it names"
-            )));
+            return Err(Error::new(ErrorKind::UnknownExecution, REDACT)
+                .path(path)
+                .detail(format!("found no line of {id}; expected one in the ledger or in an archive that it names")));
         }
         if plan.segments.is_empty() {
             return Err(Error::new(ErrorKind::Invalid, REDACT).path(path).detail(format!(
@@ -284,7 +294,9 @@ fn check_words(wanted: &Redact, text: Option<&str>) -> Result<()> {
             return refuse(format!("found a blank `{name}`; expected some characters, because the ledger states them"));
         }
         if text.is_some_and(|text| word.contains(text)) {
-            return refuse(format!("found the text itself in `{name}`, which is stored in the ledger; expected other words"));
+            return refuse(format!(
+                "found the text itself in `{name}`, which is stored in the ledger; expected other words"
+            ));
         }
     }
     Ok(())

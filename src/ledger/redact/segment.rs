@@ -74,7 +74,8 @@ pub(super) fn positions(
         // A match that begins in the last bytes may continue in the next ones, so it is found there.
         let begins = if is_last { read } else { read - (longest - 1) };
         for needle in needles.iter().filter(|needle| !needle.is_empty() && has(bytes, needle)) {
-            let places = bytes.windows(needle.len()).enumerate().filter(|(at, part)| *at < begins && *part == &**needle);
+            let places =
+                bytes.windows(needle.len()).enumerate().filter(|(at, part)| *at < begins && *part == &**needle);
             let place = |(at, _)| offset + at as u64..offset + (at + needle.len()) as u64;
             found.extend(places.map(place).take(count.saturating_sub(found.len())));
         }
@@ -125,14 +126,16 @@ fn changed(bytes: &[u8], offset: u64, trailer: Trailer, change: &Change<'_>) -> 
 
 /// Checks that the changed JSON is still a record of the same execution, with the same outcome.
 fn check_same(before: &[u8], after: &[u8], field: &str) -> Result<()> {
-    let refuse = |found: String| Err(Error::new(ErrorKind::Invalid, format!("redact the field `{field}`")).detail(found));
+    let refuse =
+        |found: String| Err(Error::new(ErrorKind::Invalid, format!("redact the field `{field}`")).detail(found));
     let record = |json: &[u8]| ExecutionMetrics::from_json(&String::from_utf8_lossy(json));
     let before = record(before)?;
     let after = match record(after) {
         Ok(after) => after,
         Err(error) => return refuse(format!("the line would no longer be a record: {}", error.details().join("; "))),
     };
-    let outcome = |record: &ExecutionMetrics| (record.execution_id, record.execution_succeeded, record.execution_failed);
+    let outcome =
+        |record: &ExecutionMetrics| (record.execution_id, record.execution_succeeded, record.execution_failed);
     let times = |record: &ExecutionMetrics| (record.timestamp_start, record.timestamp_end);
     let words = (&before.status, &before.kind, &before.error_category, &before.environment, &before.cost_tier);
     if outcome(&before) != outcome(&after)
@@ -150,9 +153,9 @@ impl Segment {
     pub(super) fn check(&self) -> Result<()> {
         let longest = self.lines.iter().map(|line| line.new.len()).max().unwrap_or(0);
         if longest > PAYLOAD_BYTES_MAX {
-            return Err(Error::new(ErrorKind::Overflow, "redact a line").path(&self.path).detail(format!(
-                "found {longest} bytes after the change; expected at most {PAYLOAD_BYTES_MAX}"
-            )));
+            return Err(Error::new(ErrorKind::Overflow, "redact a line")
+                .path(&self.path)
+                .detail(format!("found {longest} bytes after the change; expected at most {PAYLOAD_BYTES_MAX}")));
         }
         Ok(())
     }

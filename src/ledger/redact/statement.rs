@@ -3,10 +3,14 @@
 //! A statement is the record of an execution, so that every reader, index and database knows it. The execution has no
 //! cost. Its parent is the execution whose lines were changed.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::error::Result;
+use crate::ledger::LedgerReader;
 use crate::metrics::{ExecutionMetrics, Kind, Status, Timestamp};
 
 /// The skill of the execution that redacts.
@@ -55,6 +59,23 @@ struct Stated {
     field: String,
     why: String,
     lines: Vec<StatedLine>,
+}
+
+impl LedgerReader {
+    /// Returns the statements of the redactions of the execution `id`, in ledger order. They are found with the indexes,
+    /// so the ledger itself is not read. They are not verified; see [`verify`](Self::verify).
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the disk fails, or if no record could be read because this process may
+    /// not read some segments.
+    pub fn statements_about(&self, id: Uuid) -> Result<Vec<Statement>> {
+        let mut statements = Vec::new();
+        self.each_stray(&BTreeSet::from([id]), |record| {
+            statements.extend(Statement::of(&record).filter(|statement| statement.execution_id == id));
+            true
+        })?;
+        Ok(statements)
+    }
 }
 
 impl Statement {

@@ -143,8 +143,9 @@ impl<'c> Walk<'c> {
         }
         self.at = (self.at + 1).min(self.json.len());
         let written = &self.json[start..self.at];
-        let text: String = serde_json::from_slice(written)
-            .map_err(|error| Error::new(ErrorKind::Malformed, REDACT).detail("found a string with half a character").source(error))?;
+        let text: String = serde_json::from_slice(written).map_err(|error| {
+            Error::new(ErrorKind::Malformed, REDACT).detail("found a string with half a character").source(error)
+        })?;
         let removed = self.change.text.unwrap_or(&text);
         if !is_wanted || removed.is_empty() || !text.contains(removed) || is_marker(removed) {
             return Ok(text);
@@ -222,7 +223,9 @@ mod tests {
         assert_eq!(changed("tags.c", text, RECORD), below, "a key is a text too");
         let (id, rest) = RECORD.split_at(24);
         assert_eq!(changed("*", text, RECORD), Some(format!("{id}{}", rest.replace("secret", &marker))));
-        for (field, text) in [("nothing", None), ("error_reason", Some("other")), ("n", None), ("cost", None), ("tags.a", None)] {
+        for (field, text) in
+            [("nothing", None), ("error_reason", Some("other")), ("n", None), ("cost", None), ("tags.a", None)]
+        {
             assert_eq!(changed(field, text, RECORD), None, "{field} {text:?}");
         }
     }

@@ -179,7 +179,8 @@ fn verify_in(
 ) -> Result<Verification> {
     let (mut found, mut redactions, last) = verify_one(disk, layout, heads, block_bytes, sharing)?;
     if redactions.has_open() {
-        redactions.read_ledgers_after(disk, layout, last, &|layout| verify_one(disk, layout, &[], block_bytes, sharing))?;
+        redactions
+            .read_ledgers_after(disk, layout, last, &|layout| verify_one(disk, layout, &[], block_bytes, sharing))?;
     }
     redactions.end(&mut found);
     Ok(found)

@@ -153,7 +153,8 @@ impl Redactions {
                     line: line.place.0,
                     byte: line.place.1,
                     seq: Some(seq),
-                    found: "the line was changed as if a text had been taken out, but no later line states this".to_owned(),
+                    found: "the line was changed as if a text had been taken out, but no later line states this"
+                        .to_owned(),
                 }),
             }
         }

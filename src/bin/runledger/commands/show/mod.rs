@@ -7,17 +7,21 @@ mod tree;
 
 use std::io::Write;
 
+use runledger::Uuid;
+use runledger::ledger::Statement;
+
 use crate::execution_id::IdPrefix;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::global::Global;
 use crate::records;
 use crate::run_id;
-use crate::term::output;
+use crate::term::{output, printable};
 
 /// Show the record of one execution as JSON, or its tree
 ///
 /// If several lines of the ledger have this id, the last one is shown. With --json, the record is printed on one line.
+/// If `runledger redact` took a text out of the record, stderr says so, by whom and why.
 ///
 /// --tree prints a table of the execution and of all executions below it. These are its children, which name it as
 /// their parent_execution_id, their children, and so on. Executions in flight are included. `total ms` and `total usd`
@@ -85,8 +89,20 @@ fn show(ids: &[IdPrefix], as_trees: bool, global: &Global, out: &mut impl Write)
             trees.write(out)?;
         }
     } else {
-        ids.iter()
-            .try_for_each(|id| output::json(out, &records::find(id, global)?, global.json).map_err(Failure::from))?;
+        for id in ids {
+            let record = records::find(id, global)?;
+            output::json(out, &record, global.json)?;
+            say_redactions(record.execution_id, global)?;
+        }
     }
     Ok(ExitCode::Yes)
+}
+
+/// Says on stderr who took texts out of the lines of an execution, and why.
+fn say_redactions(id: Uuid, global: &Global) -> Result<(), Failure> {
+    for Statement { at, by, why, field, .. } in records::reader(global)?.statements_about(id)? {
+        let text = format!("redacted at {at} by {by}: {field}: {why}");
+        output::note(&printable(&text), "redacted", global.style());
+    }
+    Ok(())
 }
