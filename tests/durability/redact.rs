@@ -199,7 +199,7 @@ fn row_35_a_crash_at_any_call_leaves_the_old_or_the_new_line() {
                 let ledger = on(&after, PATH);
                 let again = redact(&ledger, number);
                 assert_eq!(again.is_ok(), is_old, "{at}: {again:?}");
-                append(&ledger, ledger.head().unwrap().seq.into());
+                append(&ledger, u128::from(ledger.head().unwrap().seq) + 1);
                 drop(ledger);
                 let (read, ids, notes) = found(&after, number, std::slice::from_ref(&head));
                 assert!(!format!("{read:?}").contains("tr0ub4dor"), "{at}");

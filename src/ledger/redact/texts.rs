@@ -98,8 +98,13 @@ impl<'c> Walk<'c> {
     /// Walks the members of an object or an array up to its closing bracket, `end`.
     fn members(&mut self, path: Option<&'c str>, level: usize, end: u8) -> Result<()> {
         self.at += 1;
+        let mut before = self.at - 1;
         for index in 0_usize.. {
             self.blanks();
+            if self.at <= before {
+                return Err(Error::new(ErrorKind::Malformed, REDACT).detail("found a bracket that closes nothing"));
+            }
+            before = self.at;
             match self.json.get(self.at) {
                 None => return Ok(()),
                 Some(byte) if *byte == end => {

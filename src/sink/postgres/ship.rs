@@ -208,6 +208,8 @@ fn upsert(client: &mut Client, rows: &[u8], count: u64) -> Result<(), Failed> {
             .into());
     }
     let set = COLUMNS[1..].iter().map(|(name, _)| format!("{name} = excluded.{name}")).collect::<Vec<_>>().join(", ");
+    let of = |row: &str| COLUMNS.map(|(name, _)| format!("{row}.{name}")).join(", ");
+    let (kept, excluded) = (of("kept"), of("excluded"));
     // A batch can have several lines with the same `execution_id`. The last one is used. The rows are sorted by
     // `execution_id`. So if two ledgers contain the same executions, the processes that ship them lock the rows in the
     // same order and do not deadlock.
@@ -221,7 +223,7 @@ fn upsert(client: &mut Client, rows: &[u8], count: u64) -> Result<(), Failed> {
              WHERE CASE
                  WHEN kept.ledger_seq IS NOT NULL
                      THEN kept.ledger_id = excluded.ledger_id AND (kept.ledger_seq < excluded.ledger_seq
-                         OR kept.ledger_seq = excluded.ledger_seq AND kept IS DISTINCT FROM excluded)
+                         OR kept.ledger_seq = excluded.ledger_seq AND ({kept}) IS DISTINCT FROM ({excluded}))
                  WHEN excluded.ledger_seq IS NOT NULL THEN true
                  ELSE kept.metadata IS DISTINCT FROM excluded.metadata
              END"
