@@ -63,7 +63,7 @@ fn a_text_is_taken_out_and_verify_and_show_say_so() {
 
     let shown = place.run(["show", &id, "--json"]);
     assert!(shown.stderr.contains("by ann: error_reason: a password"), "{}", shown.stderr);
-    let record: Value = serde_json::from_str(&shown.answer(0)).unwrap();
+    let record: Value = serde_json::from_str(&shown.stdout).unwrap();
     let marker = format!("[redacted:by-hand:{}]", &runledger::hash_bytes(SECRET)[..4]);
     assert_eq!(record["error_reason"], format!("refused: {marker}"));
     assert_eq!(record["tags"]["note"], format!("see {marker}"));

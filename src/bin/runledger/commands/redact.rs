@@ -31,7 +31,7 @@ const TEXT_BYTES_MAX: u64 = 1024 * 1024;
 /// redaction proves, and what the file system and the disk may keep.
 ///
 /// A field is a path of keys with dots between them, as in the JSON of `runledger show`: `error_reason`, `tags.customer`,
-/// `trace.steps.0.name`. A number counts the entries of a list from 0, and `*` stands for any key or number. A path
+/// `trace.steps.0.name`. A number counts the entries of a list from 0, and `*` matches any key or number. A path
 /// addresses all texts at it and below it: `trace` every text of the trace, and `*` every text of the record. Numbers,
 /// ids, times and the words of the format, such as the status, cannot be replaced.
 ///
