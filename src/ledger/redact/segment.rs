@@ -238,7 +238,7 @@ fn overwrite(file: &dyn StorageFile, place: Range<u64>, with: u8) -> io::Result<
 /// Returns the forms in which a text can be in a file: as it is, and as a JSON string.
 pub(super) fn forms(text: &str) -> Vec<Vec<u8>> {
     let written = serde_json::Value::from(text).to_string();
-    let inner = written[1..written.len() - 1].as_bytes().to_vec();
+    let inner = written.as_bytes()[1..written.len() - 1].to_vec();
     let mut forms = vec![text.as_bytes().to_vec()];
     if inner != forms[0] {
         forms.push(inner);
