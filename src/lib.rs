@@ -228,6 +228,8 @@ pub mod docs {
     pub mod guarantees {}
     #[doc = include_str!("docs/index.md")]
     pub mod index {}
+    #[doc = include_str!("docs/security.md")]
+    pub mod security {}
 }
 pub mod export;
 pub mod governance;

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::format::{Layout, line};
 use super::read::{Cursor, Lines};
 use super::write::refusals::{check_place, sync_ancestors};
-use super::write::{Key, KnownKeys, NotAppended, Tail, Writer};
+use super::write::{Key, KnownKeys, NotAppended, Rewriting, Tail, Writer};
 use super::{Appended, Head, JournalOptions};
 use crate::disk::per_process::PerProcess;
 use crate::disk::{Storage, absolute, make_directory, platform};
@@ -195,6 +195,11 @@ impl Journal {
     /// Runs `work` while no other thread or process appends.
     pub(crate) fn under_lock<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
         self.writer()?.under_lock(work)
+    }
+
+    /// Like [`under_lock`](Self::under_lock), but `work` may also change the sealed segments.
+    pub(crate) fn rewrite<T>(&self, work: impl FnOnce(&mut Rewriting<'_>) -> Result<T>) -> Result<T> {
+        self.writer()?.rewrite(work)
     }
 
     pub(crate) fn storage(&self) -> &dyn Storage {

@@ -48,6 +48,13 @@ pub enum LedgerEvent {
         /// active segment.
         to: String,
     },
+    /// A text is taken out of lines of an archive. This event is in the events of the archive.
+    Redacted {
+        /// The path of the ledger that states the change.
+        ledger: String,
+        /// The sequence number of the line that states it.
+        statement: u64,
+    },
     /// A file about the ledger's executions, such as a run log, was copied to an archive. The file is removed from its
     /// old path after this event is written.
     FileArchived {

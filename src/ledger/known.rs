@@ -28,7 +28,7 @@ use crate::error::{Error, Result};
 use crate::journal::format::Layout;
 use crate::journal::format::line::{self, Link};
 use crate::journal::read::blocks::Block;
-use crate::journal::read::{line_at, link_before};
+use crate::journal::read::{Splitter, line_at, link_before};
 use crate::journal::write::{Key, KnownKeys, LinePlace, Mark};
 use crate::journal::{Cursor, JournalOptions, Line, Lines, Warn};
 use crate::mutex::{lock, try_lock};
@@ -210,8 +210,9 @@ impl KnownIds {
         Ok((state, warnings))
     }
 
-    /// Returns the number and the bytes of the line at `place`. Returns `None` if there is no valid line of the
-    /// execution `id` at this place, for example because the segment was moved to an archive.
+    /// Returns the number and the bytes of the line at `place`. If a text was taken out of an earlier line of a sealed
+    /// segment, that segment is searched for the line. Returns `None` if there is no valid line of the execution `id`,
+    /// for example because the segment was moved to an archive.
     pub(super) fn line(&self, place: LinePlace, id: Uuid) -> Result<Option<(u64, Vec<u8>)>> {
         let sealed = self.layout.sealed_segment(place.segment);
         // The segment is sealed or active. If it is sealed between the first attempt and the second, the third attempt
@@ -225,7 +226,26 @@ impl KnownIds {
                 return Ok(Some((trailer.link.seq, line)));
             }
         }
-        Ok(None)
+        self.last_line_in(&sealed, id).map_err(|source| Error::io("read a segment", &sealed, source))
+    }
+
+    /// Returns the number and the bytes of the last valid line of the execution `id` in a sealed segment.
+    fn last_line_in(&self, sealed: &Path, id: Uuid) -> std::io::Result<Option<(u64, Vec<u8>)>> {
+        let Some(file) = if_there(self.storage.open(sealed, Access::Read))? else { return Ok(None) };
+        let (mut lines, mut last) = (Splitter::new(file.into(), 0), None);
+        while let Some(piece) = lines.next_piece()? {
+            let line = lines.bytes(piece);
+            if line::trailer(line).is_some()
+                && id_of(line) == Some(id)
+                && let Some(trailer) = line::check(line)
+            {
+                last = Some((trailer.link.seq, line.to_vec()));
+            }
+            if piece.unfinished {
+                break;
+            }
+        }
+        Ok(last)
     }
 }
 

@@ -13,6 +13,7 @@
 //! - The module `index` builds an index of each segment. With an index, a reader finds the records of an execution or a
 //!   run without reading the whole segment. An index can be deleted at any time, because it can be built again.
 //! - The module `archive` moves sealed segments to an archive.
+//! - The module `redact` takes a text out of lines that were written.
 
 mod answer;
 mod append;
@@ -41,6 +42,7 @@ mod places;
 mod reader;
 mod recorded;
 mod recording;
+mod redact;
 mod shared;
 mod store;
 mod store_all;
@@ -64,10 +66,11 @@ pub use pending::{Completed, DetachedExecution};
 pub use reader::{
     ArchivedLines, Check, Escalated, EscalatedWindows, Fault, FaultKind, FoundRecords, Gated, InFlight,
     InFlightExecutions, LastRecords, LedgerBaselines, LedgerReader, Level, LostRecords, RebuiltIndex, Records,
-    RepeatedExecution, Scan, Scanned, SpilledRecords, UnindexedBytes, UnindexedVerification, Verification,
-    WrittenLines,
+    RedactedLine, RepeatedExecution, Scan, Scanned, SpilledRecords, UnindexedBytes, UnindexedVerification,
+    Verification, WrittenLines,
 };
 pub use recording::Recording;
+pub use redact::{Redact, Redacted, StatedLine, Statement};
 
 use commit::LedgerCommitter;
 use shared::Shared;

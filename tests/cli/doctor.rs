@@ -185,3 +185,29 @@ fn show_prints_the_same_with_and_without_indexes() {
     assert!(!sealed.join("000001.index").exists());
     assert!(place.run(["index", "rebuild"]).complaint(2).contains("write an index"));
 }
+
+/// The archives that the events name, and the journals next to the ledger, have texts of records too.
+#[test]
+fn archives_and_journals_that_others_may_read_are_named() {
+    let place = Place::empty();
+    let sealed = in_segments(&place);
+    let ledger = runledger::Options::new().open(place.ledger()).unwrap();
+    ledger.archive_segments(1, place.path("old")).unwrap();
+    drop(ledger);
+    assert!(sealed.exists());
+    let archive = place.path("old/execution_metrics.ledger");
+    let permissions = || check(&checks(&place.run(["doctor", "--json"])), "permissions").clone();
+    assert_eq!(permissions()["level"], "ok");
+    std::fs::set_permissions(&archive, PermissionsExt::from_mode(0o755)).unwrap();
+    std::fs::write(place.path("logs/quota.jsonl"), "").unwrap();
+    std::fs::set_permissions(place.path("logs/quota.jsonl"), PermissionsExt::from_mode(0o644)).unwrap();
+    let found = permissions();
+    assert_eq!(found["level"], "warning");
+    let advice = found["advice"].as_str().unwrap();
+    let named = |path: &std::path::Path| advice.contains(&format!("'{}'", path.display()));
+    assert!(advice.starts_with("remove these rights with `chmod -R go= "), "{advice}");
+    assert!(named(&archive) && named(&place.path("logs/quota.jsonl")), "{advice}");
+    let fixed = advice.split('`').nth(1).unwrap();
+    assert!(Command::new("sh").args(["-c", fixed]).current_dir(place.directory.path()).status().unwrap().success());
+    assert_eq!(permissions()["level"], "ok");
+}

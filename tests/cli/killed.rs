@@ -169,3 +169,60 @@ fn complete_killed_again_and_again() {
         assert_eq!(record.status, Some(Status::Success), "{call}");
     }
 }
+
+/// After a kill at any call, the ledger verifies, and the line of the execution is old or new. The next call completes the
+/// change. Afterwards, no file has the text.
+#[test]
+fn row_35_kill_at_each_call_of_a_redaction() {
+    const SECRET: &str = "hunter2-correct-horse";
+    if !can_trace() {
+        return;
+    }
+    let (mut kills, mut kept) = (0, [0; 2]);
+    for call in CALLS.iter().filter(|call| !["openat", "flock"].contains(call)) {
+        // Overwriting the commit area takes 256 equal writes of one page each, of which only a few are tried.
+        for when in (1..).filter(|when| *call != "pwrite64" || !(6..250).contains(when) || when % 50 == 0) {
+            let (place, at) = (Place::new(), format!("killed at {call} number {when}"));
+            let ledger = Ledger::open(place.path()).unwrap();
+            let execution = ledger.begin(Skill::new("redacted", "1.0.0"));
+            let id = execution.id();
+            assert!(execution.fail(&format!("refused: {SECRET}")).is_durable());
+            let head = ledger.head().unwrap();
+            drop(ledger);
+            let args = format!("redact {id} --field error_reason --text {SECRET} --by ann --why leaked --json");
+            let told = place.run_killed(&args, call, when);
+            let reader = LedgerReader::open(place.path()).unwrap();
+            let verified = reader.verify(std::slice::from_ref(&head)).unwrap();
+            assert!(verified.is_clean(), "{at}: {:?}", verified.faults);
+            let is_old = reader.find(id).unwrap().unwrap().error_reason.unwrap().contains(SECRET);
+            assert!(told.killed || !is_old, "{at}: it failed unharmed");
+            kept[usize::from(is_old)] += 1;
+            let mut again = command();
+            let again = output(again.current_dir(place.directory.path()).args(args.split(' ')));
+            assert_eq!(again.code == Some(0), is_old, "{at}: {again:?}");
+            let verified = reader.verify(std::slice::from_ref(&head)).unwrap();
+            assert!(verified.is_clean() && verified.notes.is_empty(), "{at}: {verified:?}");
+            assert_eq!(verified.redacted.len(), 1, "{at}");
+            let mut directories = vec![place.directory.path().to_owned()];
+            while let Some(directory) = directories.pop() {
+                for entry in std::fs::read_dir(directory).unwrap() {
+                    let path = entry.unwrap().path();
+                    match path.is_dir() {
+                        true => directories.push(path),
+                        false => {
+                            let bytes = std::fs::read(&path).unwrap();
+                            let has = bytes.windows(SECRET.len()).any(|part| part == SECRET.as_bytes());
+                            assert!(!has, "{at}: {}", path.display());
+                        }
+                    }
+                }
+            }
+            if !told.killed {
+                break;
+            }
+            kills += 1;
+        }
+    }
+    println!("redact: killed at {kills} calls, {kept:?}");
+    assert!(kills > 30 && kept.iter().all(|count| *count > 0), "{kills} {kept:?}");
+}

@@ -53,6 +53,7 @@ mod quota;
 mod quota_holds;
 mod quota_killed;
 mod quota_limits;
+mod redact;
 mod refused;
 mod repeated;
 #[cfg(feature = "report")]

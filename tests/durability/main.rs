@@ -21,5 +21,6 @@ mod failing_disk;
 mod faults;
 mod fuzz;
 mod power_cut;
+mod redact;
 mod rotation;
 mod truncated;

@@ -531,3 +531,33 @@ fn a_slow_statement_is_cancelled_after_the_time_limit() {
     blocker.batch_execute("ROLLBACK").unwrap();
     assert_eq!(place.ship().records, 1);
 }
+
+/// The row of a redacted line is written again, and the statement has a row of its own.
+#[test]
+fn the_row_of_a_redacted_line_is_written_again() {
+    use runledger::ledger::Redact;
+    let Some(place) = Place::new("redacted") else { return };
+    let mut secret = record(1);
+    secret.set_status(Status::Failed);
+    secret.set_error_reason("refused: hunter2-correct-horse");
+    place.append(&[secret.clone(), record(2)]);
+    assert_eq!(place.ship().records, 2);
+    let wanted = Redact::new("error_reason", "ann", "a password").text("hunter2-correct-horse");
+    let ledger = Ledger::open(place.path()).unwrap();
+    ledger.redact(secret.execution_id, &wanted).unwrap();
+    assert_eq!(place.ship().records, 1);
+    assert_eq!(place.ship().records, 0);
+    let all = "SELECT concat_ws('|', ledger_seq, agent_name, coalesce(error_message, '-'), metadata::text)
+        FROM agent_execution_logs ORDER BY ledger_seq";
+    let rows = place.ask(all);
+    assert_eq!(rows.len(), 3, "{rows:?}");
+    assert!(rows[0].starts_with("1|publish|refused: [redacted:by-hand:"), "{rows:?}");
+    assert!(rows[2].starts_with("3|runledger.redact|-|"), "{rows:?}");
+    assert!(!format!("{rows:?}").contains("hunter2"), "{rows:?}");
+
+    // A database that has neither line yet gets the redacted one.
+    place.ask("DELETE FROM agent_execution_logs");
+    place.ask("DELETE FROM runledger_shipments");
+    assert_eq!(place.ship().records, 3);
+    assert_eq!(place.ask(all), rows);
+}

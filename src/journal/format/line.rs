@@ -9,6 +9,16 @@
 //! `hash` is the SHA-256 of the line's own bytes before `,"hash":"`. `prev` is the hash of line `seq` − 1, or 64 zeros
 //! for the first line. So `hash` protects the content of a line. `prev` chains each line to the line before it, and so
 //! protects the order of the lines. Hashes are computed from bytes, so no canonical form of JSON is needed.
+//!
+//! A text can be taken out of a line that was already written. Such a redacted line keeps its number and its hashes, so
+//! that the chain and all stored copies of its hash still fit. A fourth key follows them:
+//!
+//! ```text
+//! {…changed payload…,"seq":42,"prev":"<64 hex>","hash":"<64 hex>","redacted":"<64 hex>"}\n
+//! ```
+//!
+//! `redacted` is the SHA-256 of the line's own bytes before `,"redacted":"`. It shows whether the line is damaged. It
+//! does not show who changed the line: for that, a later line of the chain has to state this value.
 
 use crate::digest::{self, Hex};
 use crate::error::{Error, ErrorKind, Result};
@@ -17,12 +27,16 @@ use crate::error::{Error, ErrorKind, Result};
 pub const PAYLOAD_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// The maximum length of a trailer, which is the part of a line after the payload: `,"seq":` with 20 digits, `prev`,
-/// `hash`, the brace and the line feed.
-pub(crate) const TRAILER_BYTES_MAX: usize = SEQ.len() + 20 + PREV.len() + 64 + HASH.len() + 1 + 64 + END.len() + 1;
+/// `hash`, `redacted`, the brace and the line feed.
+pub(crate) const TRAILER_BYTES_MAX: usize =
+    SEQ.len() + 20 + PREV.len() + 64 + HASH.len() + 1 + 64 + REDACTED_BYTES + END.len() + 1;
 
 const SEQ: &[u8] = b",\"seq\":";
 const PREV: &[u8] = b",\"prev\":\"";
 const HASH: &[u8] = b",\"hash\":\"";
+const REDACTED: &[u8] = b",\"redacted\":\"";
+/// The length of `redacted` in the trailer of a redacted line.
+const REDACTED_BYTES: usize = 1 + REDACTED.len() + 64;
 const END: &[u8] = b"\"}";
 
 /// A position in the chain: a line's sequence number and hash. The next line states this hash as its `prev`.
@@ -52,6 +66,9 @@ pub(crate) struct Trailer {
     pub(crate) link: Link,
     /// The hash of the previous line.
     pub(crate) prev: Hex,
+    /// The hash of the line as it is now, if a text was taken out of it. `link` still has the hash that the line had
+    /// before.
+    pub(crate) redacted: Option<Hex>,
     /// The payload is `line[..payload_end]`, followed by a closing brace.
     pub(crate) payload_end: usize,
 }
@@ -63,10 +80,12 @@ impl Trailer {
     }
 
     /// Returns true if the hash in the trailer is correct for `line`, which must be the line that ends with this
-    /// trailer.
+    /// trailer. In a redacted line, this is the hash `redacted`.
     pub(crate) fn seals(&self, line: &[u8]) -> bool {
-        let hashed = line.len() - HASH.len() - 64 - END.len();
-        digest::hex(&line[..hashed]) == self.link.hash
+        let hash = self.redacted.as_ref();
+        let key = if hash.is_some() { REDACTED } else { HASH };
+        let hashed = line.len() - key.len() - 64 - END.len();
+        digest::hex(&line[..hashed]) == *hash.unwrap_or(&self.link.hash)
     }
 }
 
@@ -113,6 +132,23 @@ pub(crate) fn seal_from(start: usize, previous: &Link, out: &mut Vec<u8>) -> Lin
     Link { seq, hash }
 }
 
+/// Returns `line`, which ends with `trailer` and has no line feed, with another payload. The line gets the form of a
+/// redacted line, and is never shorter than before: if necessary, blanks come before the trailer. Also returns the
+/// hash that states how the line is now.
+pub(crate) fn redact(payload: &[u8], trailer: &Trailer, line: &[u8]) -> (Vec<u8>, Hex) {
+    let mut out = payload.strip_suffix(b"}").unwrap_or(payload).to_vec();
+    let chained = line.len() - trailer.payload_end - trailer.redacted.map_or(0, |_| REDACTED_BYTES) - END.len();
+    let end = chained + REDACTED_BYTES + END.len();
+    out.resize(out.len().max(line.len().saturating_sub(end)), b' ');
+    out.extend_from_slice(&line[trailer.payload_end..trailer.payload_end + chained]);
+    out.push(b'"');
+    let hash = digest::hex(&out);
+    out.extend_from_slice(REDACTED);
+    out.extend_from_slice(&hash);
+    out.extend_from_slice(END);
+    (out, hash)
+}
+
 fn push_decimal(out: &mut Vec<u8>, mut number: u64) {
     let start = out.len();
     loop {
@@ -145,7 +181,12 @@ pub(crate) fn trailer_ahead(bytes: &[u8]) -> Option<(u64, usize)> {
         return None;
     }
     let rest = skip_hex(rest.strip_prefix(PREV)?)?.strip_prefix(b"\"")?;
-    let rest = skip_hex(rest.strip_prefix(HASH)?)?.strip_prefix(END)?.strip_prefix(b"\n")?;
+    let rest = skip_hex(rest.strip_prefix(HASH)?)?.strip_prefix(b"\"")?;
+    let rest = match rest.strip_prefix(REDACTED) {
+        Some(redacted) => skip_hex(redacted)?.strip_prefix(b"\"")?,
+        None => rest,
+    };
+    let rest = rest.strip_prefix(b"}\n")?;
     Some((seq, bytes.len() - rest.len()))
 }
 
@@ -163,8 +204,15 @@ fn is_hex(hex: &Hex) -> bool {
 /// Reads the trailer at the end of `line`, which must not include the line feed. Only the last [`TRAILER_BYTES_MAX`]
 /// bytes of the line are needed. Checks the syntax of the trailer, but not whether its hash is correct.
 pub(crate) fn trailer(line: &[u8]) -> Option<Trailer> {
-    let (rest, hash) = split_hex(line.strip_suffix(END)?)?;
-    let (rest, prev) = split_hex(rest.strip_suffix(HASH)?.strip_suffix(b"\"")?)?;
+    let (rest, last) = split_hex(line.strip_suffix(END)?)?;
+    let (rest, hash, redacted) = match rest.strip_suffix(HASH) {
+        Some(rest) => (rest, last, None),
+        None => {
+            let (rest, hash) = split_hex(rest.strip_suffix(REDACTED)?.strip_suffix(b"\"")?)?;
+            (rest.strip_suffix(HASH)?, hash, Some(last))
+        }
+    };
+    let (rest, prev) = split_hex(rest.strip_suffix(b"\"")?)?;
     let rest = rest.strip_suffix(PREV)?;
     let digits = rest.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
     let (rest, seq) = rest.split_at(rest.len() - digits);
@@ -173,7 +221,7 @@ pub(crate) fn trailer(line: &[u8]) -> Option<Trailer> {
         None => rest.strip_suffix(b"{\"seq\":")?.len() + 1,
     };
     let seq = std::str::from_utf8(seq).ok()?.parse().ok()?;
-    Some(Trailer { link: Link { seq, hash }, prev, payload_end })
+    Some(Trailer { link: Link { seq, hash }, prev, redacted, payload_end })
 }
 
 fn split_hex(bytes: &[u8]) -> Option<(&[u8], Hex)> {
@@ -217,6 +265,41 @@ mod tests {
         let long = [b"{".as_slice(), &vec![b' '; PAYLOAD_BYTES_MAX], b"}"].concat();
         assert!(check_payload(&long).unwrap_err().to_string().contains("more than the limit"));
         check_payload(b"{}").unwrap();
+    }
+
+    #[test]
+    fn a_redacted_line_has_exactly_these_bytes() {
+        let (mut line, link) = sealed(br#"{"a":"a text that is long enough to leave room for blanks, since more than one hundred bytes are taken out of it"}"#, &Link::START);
+        line.pop();
+        let trailer = check(&line).unwrap();
+        let zeros = "0".repeat(64);
+        for (payload, blanks) in [
+            (r#"{"a":"b"}"#, 27),
+            (r#"{"a":"no longer so long, but it needs more room than there is left after it was taken out"}"#, 0),
+        ] {
+            let (redacted, hash) = redact(payload.as_bytes(), &trailer, &line);
+            let start = payload.strip_suffix('}').unwrap();
+            let blanks = " ".repeat(blanks);
+            let body = format!(r#"{start}{blanks},"seq":1,"prev":"{zeros}","hash":"{}""#, link.hash_str());
+            assert_eq!(crate::hash_bytes(&body).as_bytes(), hash);
+            let text = String::from_utf8(redacted.clone()).unwrap();
+            assert_eq!(text, format!("{body},\"redacted\":\"{}\"}}", crate::hash_bytes(&body)));
+            assert!(redacted.len() >= line.len());
+            serde_json::from_slice::<serde_json::Value>(&redacted).unwrap();
+
+            // The redacted line has the same place in the chain, and can be redacted again.
+            let read = check(&redacted).unwrap();
+            assert_eq!((read.link, read.prev, read.redacted), (trailer.link, trailer.prev, Some(hash)));
+            let (again, hash) = redact(b"{\"a\":\"\"}", &read, &redacted);
+            assert_eq!(again.len(), redacted.len());
+            let read = check(&again).unwrap();
+            assert_eq!((read.link, read.redacted), (trailer.link, Some(hash)));
+            for at in 0..again.len() {
+                let mut changed = again.clone();
+                changed[at] ^= 1;
+                assert_eq!(check(&changed), None, "byte {at}");
+            }
+        }
     }
 
     proptest! {

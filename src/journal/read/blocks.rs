@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::cursor::Cursor;
-use super::splitter::{Piece, Splitter};
+use super::splitter::{Piece, Splitter, begins_line};
 use crate::disk::{Access, Storage, StorageFile};
 use crate::error::{Error, Result};
 use crate::journal::format::Layout;
@@ -176,7 +176,8 @@ impl<'j> Blocks<'j> {
     }
 
     /// Returns the blocks after `cursor`. If the segment that the cursor names is shorter than the cursor's offset, the
-    /// blocks include that whole segment.
+    /// blocks include that whole segment. They also do if the cursor is in the middle of a line, because earlier lines of
+    /// the segment have become longer.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the segments cannot be examined, or if the journal has neither
@@ -323,7 +324,10 @@ impl<'j> Blocks<'j> {
             }
         };
         let len = file.length().map_err(|source| Error::io("examine a segment", &path, source))?;
-        let begun = segment == self.cursor.segment && self.cursor.offset <= len;
+        let begun = segment == self.cursor.segment
+            && self.cursor.offset <= len
+            && begins_line(&*file, self.cursor.offset, len)
+                .map_err(|source| Error::io("read a segment", &path, source))?;
         let start = if begun { self.cursor.offset } else { 0 };
         let end = match segment.cmp(&self.until.0) {
             Ordering::Less => len,

@@ -207,6 +207,20 @@ impl Follower {
     }
 }
 
+impl Follower {
+    /// Returns line `seq` of a segment, or `None` if the segment does not have this line, for example because the segment
+    /// was moved to an archive. Reads the segment up to the line.
+    pub(crate) fn line(&self, segment: u64, seq: u64) -> Result<Option<Vec<u8>>> {
+        let mut lines = self.lines_from(Cursor { segment, ..Cursor::START });
+        while let Some(line) = lines.next_line()?.filter(|line| line.segment == segment) {
+            if line::check(line.bytes).is_some_and(|trailer| trailer.link.seq == seq) {
+                return Ok(Some(line.bytes.to_vec()));
+            }
+        }
+        Ok(None)
+    }
+}
+
 fn is(link: &Link, place: &Place) -> bool {
     link.seq == place.seq && link.hash_str() == place.hash
 }

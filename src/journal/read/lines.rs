@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::cursor::Cursor;
 use super::last::before_last;
 use super::sequence::{Order, Sequence};
-use super::splitter::Splitter;
+use super::splitter::{Splitter, begins_line};
 use crate::disk::name::Seen;
 use crate::disk::{Access, Stat, Storage, StorageFile, if_there};
 use crate::error::{Error, Result};
@@ -259,9 +259,11 @@ impl Lines {
             },
         };
         let Stat { len, id, .. } = file.stat().map_err(|source| Error::io("examine a segment", &path, source))?;
-        if segment != self.cursor.segment || self.cursor.offset > len {
-            // The cursor is in an earlier segment, or the segment lost its unsynced end after the cursor was made. Read
-            // the segment from its start.
+        let begins = |offset| begins_line(&*file, offset, len).map_err(|e| Error::io("read a segment", &path, e));
+        if segment != self.cursor.segment || self.cursor.offset > len || !begins(self.cursor.offset)? {
+            // The cursor is in an earlier segment, the segment lost its unsynced end after the cursor was made, or lines
+            // of the segment have become longer because a text was taken out of them. Read the segment from its start.
+            // The lines that were read are skipped by their numbers.
             self.move_to(segment);
         }
         let splitter = Splitter::new(file, self.cursor.offset);

@@ -55,6 +55,15 @@ pub(crate) fn line_at(file: &Arc<dyn StorageFile>, offset: u64) -> io::Result<Op
     Ok(piece.map(|piece| splitter.bytes(piece).to_vec()))
 }
 
+/// Returns false if `offset` is in the middle of a line of `file`, which is `len` bytes long.
+pub(crate) fn begins_line(file: &dyn StorageFile, offset: u64, len: u64) -> io::Result<bool> {
+    let mut before = [b'\n'];
+    if (1..len).contains(&offset) {
+        read_full_at(file, &mut before, offset - 1)?;
+    }
+    Ok(before == *b"\n")
+}
+
 /// Returns the number and the hash of the line that ends at `offset`, or `None` if no line ends there. Reads only the
 /// end of the line, so the hash is not checked.
 pub(crate) fn link_before(file: &dyn StorageFile, offset: u64) -> io::Result<Option<Link>> {

@@ -130,6 +130,16 @@ impl Area {
         Ok(())
     }
 
+    /// Overwrites the content with NULs, and syncs the area. Its header must be durable, and its base must be the end of
+    /// the segment.
+    pub(super) fn clear(&self) -> io::Result<()> {
+        let page = [0; HEADER_BYTES as usize];
+        for at in (HEADER_BYTES..HEADER_BYTES + AREA_BYTES).step_by(page.len()) {
+            write_all_at(&**self.file, &page, at)?;
+        }
+        self.file.sync()
+    }
+
     /// Overwrites the header, so that no process uses this area again.
     pub(super) fn invalidate(&self) {
         let _ = write_all_at(&**self.file, &[0; HEADER_LINE_BYTES_MAX], 0);

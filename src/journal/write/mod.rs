@@ -4,7 +4,7 @@
 //! Each file depends only on files that come earlier in this list:
 //!
 //! - `mark`, `keys`, `payloads`, `chain`, `sync`, `events`, `refusals` and `primitives`
-//! - `area`, `probe`, `state`, `replace`, `recovery` and `tail`
+//! - `area`, `probe`, `state`, `replace`, `recovery`, `tail` and `rewrite`
 //! - `group` and `writer`
 
 mod area;
@@ -19,6 +19,7 @@ pub(crate) mod probe;
 mod recovery;
 pub(crate) mod refusals;
 mod replace;
+mod rewrite;
 mod state;
 mod sync;
 mod tail;
@@ -26,5 +27,6 @@ mod writer;
 
 pub(crate) use keys::{Key, KnownKeys, LinePlace, NotAppended};
 pub(crate) use mark::Mark;
+pub(crate) use rewrite::Rewriting;
 pub(super) use state::Tail;
 pub(super) use writer::Writer;

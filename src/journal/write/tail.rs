@@ -103,6 +103,11 @@ impl Tail {
     pub(super) fn append(&mut self, payloads: &Payloads) -> Result<(Mark, Skipped, Unsynced)> {
         let _locked = self.lock()?;
         self.catch_up()?;
+        self.append_locked(payloads)
+    }
+
+    /// Like [`append`](Self::append), but the caller holds the lock and has [caught up](Self::catch_up).
+    pub(super) fn append_locked(&mut self, payloads: &Payloads) -> Result<(Mark, Skipped, Unsynced)> {
         let skipped = payloads.skipped(self.end);
         let kept;
         let runs = if skipped.is_empty() {

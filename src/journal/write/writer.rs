@@ -9,6 +9,7 @@ use super::group::{Abandoned, Forming, Group, lock};
 use super::keys::{Key, KnownKeys, NotAppended};
 use super::mark::Mark;
 use super::payloads::{Payloads, Skipped};
+use super::rewrite::Rewriting;
 use super::state::Tail;
 use super::sync::{Synced, Unsynced};
 use crate::error::{Error, ErrorKind, Result};
@@ -183,6 +184,17 @@ impl Writer {
         let mut tail = self.tail();
         let _locked = tail.lock()?;
         work()
+    }
+
+    /// Like [`under_lock`](Self::under_lock), but `work` may also change the sealed segments.
+    pub(crate) fn rewrite<T>(&self, work: impl FnOnce(&mut Rewriting<'_>) -> Result<T>) -> Result<T> {
+        let mut tail = self.tail();
+        let _locked = tail.lock()?;
+        tail.catch_up()?;
+        let worked = work(&mut Rewriting::new(&mut tail));
+        *lock(&self.seen) = cursor(&tail.end);
+        self.note(&tail);
+        worked
     }
 }
 

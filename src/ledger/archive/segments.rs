@@ -289,7 +289,7 @@ impl Ledger {
         remove().map_err(|source| Error::io("remove an archived or deleted file", path, source))
     }
 
-    pub(super) fn storage(&self) -> &dyn Storage {
+    pub(in crate::ledger) fn storage(&self) -> &dyn Storage {
         &*self.shared.options.journal.storage
     }
 }

@@ -88,6 +88,11 @@ impl<'l> Place<'l> {
         self.layout.sealed_segment(self.segment).with_extension("index")
     }
 
+    /// Returns the paths of the index and of its temporary file.
+    pub(in crate::ledger) fn paths(self) -> [PathBuf; 2] {
+        [self.path(), self.new_path()]
+    }
+
     fn new_path(self) -> PathBuf {
         self.layout.sealed_segment(self.segment).with_extension("index.new")
     }

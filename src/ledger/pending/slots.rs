@@ -254,10 +254,9 @@ impl Slots {
         for run in slots.chunk_by(|slot, next| next.first == slot.end()) {
             let [first, ..] = run else { continue };
             let count: u64 = run.iter().map(|slot| slot.count).sum();
-            // Overwrite the marks up to the first byte of the last one. That is enough, because a mark without its
-            // first byte is not read.
-            let last = run.last().map_or(0, |last| last.first - first.first);
-            let spaces = vec![b' '; last as usize * SLOT_BYTES + 1];
+            // A mark without its first byte is not read. The other bytes are overwritten too, so that a text of a
+            // record that is later redacted is not left in this file.
+            let spaces = vec![b' '; count as usize * SLOT_BYTES];
             match write_all_at(&*first.file, &spaces, first.first * SLOT_BYTES as u64) {
                 Ok(()) => freed.push(first.first..first.first + count),
                 Err(error) => written = written.and(Err(error)),

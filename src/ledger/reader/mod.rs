@@ -26,6 +26,7 @@ pub use checkpoint::LedgerBaselines;
 pub use doctor::{Check, Level};
 pub use escalate::{Escalated, EscalatedWindows};
 pub use find::FoundRecords;
+pub(in crate::ledger) use find::has;
 pub use gate::Gated;
 pub use in_flight::{InFlight, InFlightExecutions, SpilledRecords};
 pub use index::{RebuiltIndex, UnindexedBytes};
@@ -36,7 +37,7 @@ pub use losses::LostRecords;
 pub use records::Records;
 pub use repeated::RepeatedExecution;
 pub use scan::{Scan, Scanned};
-pub use verify::{ArchivedLines, Fault, FaultKind, Verification};
+pub use verify::{ArchivedLines, Fault, FaultKind, RedactedLine, Verification};
 
 use crate::disk::{Disk, Storage};
 use crate::error::Result;

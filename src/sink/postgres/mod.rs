@@ -73,6 +73,7 @@
 mod client;
 mod options;
 mod pauses;
+mod redaction;
 mod row;
 mod schema;
 mod ship;

@@ -37,7 +37,7 @@ pub(super) const INDEXED_CHARS_MAX: usize = 500;
 
 /// The keys of a line that are left out of `metadata`. These keys belong to the format of the ledger, or a column
 /// always has their value. All other keys are in `metadata`, even those that also have a column.
-const LEFT_OUT: [&str; 6] = ["execution_id", "timestamp_start", "quality_score", "seq", "prev", "hash"];
+const LEFT_OUT: [&str; 7] = ["execution_id", "timestamp_start", "quality_score", "seq", "prev", "hash", "redacted"];
 
 /// The character that replaces NUL, because PostgreSQL cannot store NUL in a text or in JSON.
 const SYMBOL_FOR_NUL: &str = "\u{2400}";

@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::ShippedLedger;
 use super::client::{Client, Failed, Row};
+use super::redaction::{self, StatedLine};
 use super::row::{self, COLUMNS};
 use crate::error::{Error, ErrorKind, Result, Skipped};
 use crate::journal::{Follower, Place};
@@ -25,6 +26,9 @@ pub(super) struct Batch {
     /// the segment before it.
     pub(super) repeated: u64,
     pub(super) skipped: Skipped,
+    /// The rows of earlier lines, which were redacted after they were shipped, and their number. They are read again when
+    /// the line that states the redaction is shipped.
+    redacted: (Vec<u8>, u64),
     /// True if the ledger had no more lines.
     pub(super) is_last: bool,
     /// The last line before the batch, or `None` if the batch begins with the first line of the ledger.
@@ -51,6 +55,7 @@ impl Batch {
             records: 0,
             repeated: 0,
             skipped: Skipped::default(),
+            redacted: (Vec::new(), 0),
             is_last: false,
             begin: ledger.last().cloned(),
             end: None,
@@ -61,7 +66,7 @@ impl Batch {
                 batch.is_last = true;
                 break;
             };
-            let line = &followed.line;
+            let (seq, line) = (followed.seq, &followed.line);
             if line.bytes.is_empty() {
                 continue;
             }
@@ -76,13 +81,30 @@ impl Batch {
             match pushed {
                 Ok(()) => {
                     batch.records += 1;
-                    batch.repeated += u64::from(followed.seq.is_some_and(|seq| seq <= before));
+                    batch.repeated += u64::from(seq.is_some_and(|seq| seq <= before));
+                    if let Some(stated) = redaction::stated(line.bytes) {
+                        batch.read_again(ledger, &stated)?;
+                    }
                 }
                 Err(error) => batch.skipped.add(line.locate(error)),
             }
         }
         batch.end = ledger.last().cloned();
         Ok(batch)
+    }
+
+    /// Reads the lines that a redaction has changed, and adds their rows. A line that was moved to an archive is not found,
+    /// so its row has to be deleted by hand.
+    fn read_again(&mut self, ledger: &Follower, stated: &[StatedLine]) -> Result<()> {
+        for StatedLine { seq, segment } in stated {
+            let Some(line) = ledger.line(*segment, *seq)? else { continue };
+            if let Ok(json) = std::str::from_utf8(&line)
+                && row::push(&mut self.redacted.0, json, self.ledger, Some(*seq)).is_ok()
+            {
+                self.redacted.1 += 1;
+            }
+        }
+        Ok(())
     }
 
     /// Returns true if the whole batch is in the database, given that all lines up to `last` were shipped.
@@ -107,6 +129,9 @@ impl Batch {
         }
         if self.records > 0 {
             upsert(client, &self.rows, self.records)?;
+        }
+        if self.redacted.1 > 0 {
+            upsert(client, &self.redacted.0, self.redacted.1)?;
         }
         if let Some(reached) = self.end.as_ref().filter(|_| self.begin != self.end) {
             store(client, self.ledger, reached)?;
@@ -165,8 +190,8 @@ fn store(client: &mut Client, ledger: Uuid, reached: &Place) -> Result<(), Faile
     Ok(())
 }
 
-/// Copies the rows to a temporary table, and from there into `agent_execution_logs`. The temporary table is dropped at
-/// the end of the transaction.
+/// Copies the rows to a temporary table, and from there into `agent_execution_logs`. A row replaces one of an earlier line,
+/// and one of the same line if a text was taken out of this line since it was shipped.
 fn upsert(client: &mut Client, rows: &[u8], count: u64) -> Result<(), Failed> {
     let names = COLUMNS.map(|(name, _)| name).join(", ");
     client.run(
@@ -183,6 +208,8 @@ fn upsert(client: &mut Client, rows: &[u8], count: u64) -> Result<(), Failed> {
             .into());
     }
     let set = COLUMNS[1..].iter().map(|(name, _)| format!("{name} = excluded.{name}")).collect::<Vec<_>>().join(", ");
+    let of = |row: &str| COLUMNS.map(|(name, _)| format!("{row}.{name}")).join(", ");
+    let (kept, excluded) = (of("kept"), of("excluded"));
     // A batch can have several lines with the same `execution_id`. The last one is used. The rows are sorted by
     // `execution_id`. So if two ledgers contain the same executions, the processes that ship them lock the rows in the
     // same order and do not deadlock.
@@ -195,10 +222,12 @@ fn upsert(client: &mut Client, rows: &[u8], count: u64) -> Result<(), Failed> {
              ON CONFLICT (execution_id) DO UPDATE SET {set}
              WHERE CASE
                  WHEN kept.ledger_seq IS NOT NULL
-                     THEN kept.ledger_id = excluded.ledger_id AND kept.ledger_seq < excluded.ledger_seq
+                     THEN kept.ledger_id = excluded.ledger_id AND (kept.ledger_seq < excluded.ledger_seq
+                         OR kept.ledger_seq = excluded.ledger_seq AND ({kept}) IS DISTINCT FROM ({excluded}))
                  WHEN excluded.ledger_seq IS NOT NULL THEN true
                  ELSE kept.metadata IS DISTINCT FROM excluded.metadata
              END"
         ),
-    )
+    )?;
+    client.run("stage the rows", "DROP TABLE runledger_staging")
 }

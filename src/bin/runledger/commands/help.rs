@@ -27,7 +27,7 @@ const GROUPS: [(&str, &[&str]); 5] = [
     ),
     ("Check", &["gate", "compare", "escalate", "watch", "verify", "doctor", "policy"]),
     ("Export", &["cat", "export", "pg"]),
-    ("Maintain", &["index", "retention", "schema", "completions", "man"]),
+    ("Maintain", &["index", "redact", "retention", "schema", "completions", "man"]),
 ];
 
 /// The text that follows the options.

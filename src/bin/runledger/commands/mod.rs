@@ -34,6 +34,7 @@ mod prices;
 mod progress;
 mod quota;
 mod reading;
+mod redact;
 #[cfg(feature = "report")]
 mod report;
 #[cfg(not(feature = "report"))]
@@ -142,6 +143,7 @@ pub(crate) enum Command {
     Pg(pg::Args),
     #[command(subcommand)]
     Index(index::Command),
+    Redact(redact::Args),
     #[command(subcommand)]
     Retention(retention::Command),
     Schema(schema::Args),
@@ -190,6 +192,7 @@ impl Command {
             Self::Export(args) => export::run(args, global, out),
             Self::Pg(args) => pg::run(args, global, out),
             Self::Index(command) => index::run(command, global, out),
+            Self::Redact(args) => redact::run(args, global, out),
             Self::Retention(args) => retention::run(args, global, out),
             Self::Schema(args) => schema::run(args, out),
             Self::Completions(args) => completions::run(args, &mut CommandLine::command(), out),

@@ -19,6 +19,9 @@ use crate::term::{cell, output, printable};
 /// ledger when the head was printed. The ledger is not changed. Exits with 0 if the ledger is intact, and with 1 if
 /// there is a fault.
 ///
+/// A line from which `runledger redact` took a text out is listed as `redacted`, with the line that states this. It is
+/// not a fault. The same change without such a statement is a fault.
+///
 /// If several lines have the same execution_id, every command counts only the last one. The lines of such an execution
 /// are listed as `repeated`. They are not a fault.
 #[derive(Debug, clap::Args)]
@@ -77,6 +80,7 @@ fn report(found: &Verification, out: &mut impl Write) -> Result<(), Failure> {
     if found.copied > 0 {
         writeln!(out, "copied    {} (not a fault: a new segment repeats lines of the previous one)", found.copied)?;
     }
+    redacted(found, out)?;
     if found.in_progress_bytes > 0 {
         writeln!(out, "partial   {} bytes (not a fault: a process may be writing a line)", found.in_progress_bytes)?;
     }
@@ -92,6 +96,23 @@ fn report(found: &Verification, out: &mut impl Write) -> Result<(), Failure> {
     }
     if found.unlisted() > 0 {
         writeln!(out, "  and {} more", found.unlisted())?;
+    }
+    Ok(())
+}
+
+/// Writes which lines were redacted.
+fn redacted(found: &Verification, out: &mut impl Write) -> Result<(), Failure> {
+    let count = found.redacted.len();
+    if count > 0 {
+        writeln!(out, "redacted  {count} (not a fault: a later line states who took a text out, and why)")?;
+    }
+    for line in &found.redacted {
+        let of = line.ledger.as_ref().map(|ledger| format!(" of {}", ledger.display())).unwrap_or_default();
+        let text = format!(
+            "seq {}: redacted, as stated in line {}{of}: {} by {}: {}",
+            line.seq, line.statement, line.field, line.by, line.why
+        );
+        writeln!(out, "  {}", printable(&text))?;
     }
     Ok(())
 }

@@ -15,6 +15,7 @@ use crate::journal::format::Layout;
 use crate::journal::write::probe::{Probe, probe};
 use crate::journal::write::refusals::check_place;
 use crate::journal::{PAYLOAD_BYTES_MAX, ROTATE_BYTES};
+use crate::ledger::redact::{JOURNALS_BESIDE, archives_of};
 use crate::metrics::Timestamp;
 
 /// A sync that takes this long or longer causes a warning, because every record waits for a sync.
@@ -87,15 +88,25 @@ fn of_permissions(layout: &Layout) -> Check {
     };
     let (taken, others) = if shared { ("o=", 0o007) } else { ("go=", 0o077) };
     let (mut open, mut paths) = (Vec::new(), String::new());
-    for (path, file_type) in [(layout.active(), FileType::File), (layout.machinery(), FileType::Directory)] {
-        let is_ours = Disk.stat(path).map(|stat| stat.is_some_and(|stat| stat.file_type == file_type));
-        match is_ours.and_then(|is_ours| if is_ours { mode(path) } else { Ok(None) }) {
-            Ok(Some(mode)) if mode & others != 0 => {
-                open.push(format!("{} (mode {mode:04o})", path.display()));
-                paths.push_str(&format!(" '{}'", path.display().to_string().replace('\'', r"'\''")));
+    // The journals next to the ledger, and the archives that its events name, have texts of its records too. If the events
+    // cannot be read, another check reports this.
+    let beside = JOURNALS_BESIDE.map(|name| Layout::new(&layout.active().with_file_name(name)));
+    let archives = archives_of(&Disk, layout).unwrap_or_default();
+    let others_of = beside.into_iter().chain(archives.iter().map(|path| Layout::new(path)));
+    for layout in std::iter::once(layout.clone()).chain(others_of) {
+        let files = [(layout.active(), FileType::File), (layout.machinery(), FileType::Directory)];
+        for (path, file_type) in files {
+            let is_ours = Disk.stat(path).map(|stat| stat.is_some_and(|stat| stat.file_type == file_type));
+            match is_ours.and_then(|is_ours| if is_ours { mode(path) } else { Ok(None) }) {
+                Ok(Some(mode)) if mode & others != 0 => {
+                    open.push(format!("{} (mode {mode:04o})", path.display()));
+                    paths.push_str(&format!(" '{}'", path.display().to_string().replace('\'', r"'\''")));
+                }
+                Ok(_) => {}
+                Err(source) => {
+                    return Check::failed(NAME, Level::Warning, &Error::io("examine the ledger", path, source));
+                }
             }
-            Ok(_) => {}
-            Err(source) => return Check::failed(NAME, Level::Warning, &Error::io("examine the ledger", path, source)),
         }
     }
     match (open.is_empty(), shared) {

@@ -16,6 +16,7 @@ use super::LedgerReader;
 use crate::error::{Result, Skipped};
 use crate::metrics::ExecutionMetrics;
 pub(super) use lookup::{hit, record_at};
+pub(in crate::ledger) use search::has;
 use wanted::Wanted;
 
 /// The result of [`LedgerReader::find_prefix`].

@@ -22,7 +22,7 @@ impl Search {
 /// Returns true if `bytes` contain `part`. Compares the first byte and the last but one byte of `part` at 64 positions
 /// at a time, so that the compiler uses SIMD instructions. Compares the whole `part` only if both bytes match at one of
 /// these positions.
-fn has(bytes: &[u8], part: &[u8]) -> bool {
+pub(in crate::ledger) fn has(bytes: &[u8], part: &[u8]) -> bool {
     let [first, .., last_but_one, _] = part else { return bytes.windows(part.len().max(1)).any(|found| found == part) };
     let Some(positions) = (bytes.len() + 1).checked_sub(part.len()) else { return false };
     let (firsts, lasts) = (&bytes[..positions], &bytes[part.len() - 2..]);

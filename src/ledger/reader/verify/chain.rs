@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use uuid::Uuid;
 
 use super::check::{Checked, Verdict};
+use super::redactions::Redactions;
 use super::{ArchivedLines, Fault, FaultKind, Verification};
 use crate::error::Error;
 use crate::journal::Head;
@@ -74,6 +75,8 @@ pub(super) struct Chain {
     passed: Vec<Head>,
     /// The kept heads of other ledgers.
     foreign: Vec<Head>,
+    /// The redacted lines, and the statements of redactions.
+    redactions: Redactions,
     found: Verification,
 }
 
@@ -101,6 +104,7 @@ impl Chain {
             repeated: Vec::new(),
             in_progress_bytes: 0,
             head: Head { ledger: ledger.unwrap_or_default(), seq: 0, hash: String::new(), segment: active, bytes: 0 },
+            redacted: Vec::new(),
             notes: ledger.is_none().then(|| no_identity(layout)).into_iter().collect(),
             fault_count: 0,
             faults: Vec::new(),
@@ -122,6 +126,7 @@ impl Chain {
             heads: own.into(),
             passed: Vec::new(),
             foreign,
+            redactions: Redactions::default(),
             found,
         }
     }
@@ -158,6 +163,7 @@ impl Chain {
             self.torn = Torn::None;
         }
         let mut trailers = checked.trailers.iter();
+        let mut statements = checked.statements.into_iter().peekable();
         for (piece, verdict) in checked.pieces {
             self.line += 1;
             let place = Place { line: self.line, byte: piece.offset };
@@ -172,7 +178,16 @@ impl Chain {
             match verdict {
                 Verdict::Empty => {}
                 Verdict::Line { right } => match trailers.next() {
-                    Some(trailer) if right => self.line(trailer, place),
+                    Some(trailer) if right => {
+                        let stated = statements.next_if(|(seq, _)| *seq == trailer.link.seq);
+                        let is_next = self.line(trailer, place);
+                        if let Some(hash) = trailer.redacted {
+                            self.redactions.add_line(trailer.link, hash, self.path.clone(), (place.line, place.byte));
+                        }
+                        if let Some((seq, statement)) = stated.filter(|_| is_next) {
+                            self.redactions.add_statement(seq, statement);
+                        }
+                    }
                     Some(trailer) => self.edited(trailer, place),
                     None => {}
                 },
@@ -183,7 +198,11 @@ impl Chain {
 
     /// Finishes the verification after the last block. Both parameters come from the internal files. `truncations` are
     /// the segments that are missing or too short. `known` is the number of the last line that was certainly written.
-    pub(super) fn end(mut self, mut truncations: Vec<Truncation>, known: Option<u64>) -> Verification {
+    pub(super) fn end(
+        mut self,
+        mut truncations: Vec<Truncation>,
+        known: Option<u64>,
+    ) -> (Verification, Redactions, Link) {
         self.path = self.layout.active().to_owned();
         let place = Place { line: 0, byte: 0 };
         for head in std::mem::take(&mut self.foreign) {
@@ -213,7 +232,7 @@ impl Chain {
         truncations.into_iter().for_each(|cut| self.add(Fault::from(cut)));
         self.found.head.seq = self.last.seq;
         self.found.head.hash = self.last.hash_str().to_owned();
-        self.found
+        (self.found, self.redactions, self.last)
     }
 
     /// Adds a fault for a file of the ledger that this process has no permission to read.
@@ -269,13 +288,15 @@ impl Chain {
         }
     }
 
-    fn line(&mut self, trailer: &Trailer, place: Place) {
+    /// Judges a line whose hash is right. Returns true if it directly follows the line before it in the chain.
+    fn line(&mut self, trailer: &Trailer, place: Place) -> bool {
         let link = trailer.link;
         if self.anywhere && link.seq > 1 {
             self.last = Link { seq: link.seq.saturating_sub(1), hash: trailer.prev };
         }
         self.begin_at(link.seq);
-        if trailer.follows(&self.last) {
+        let follows = trailer.follows(&self.last);
+        if follows {
             self.accept(link, place);
         } else if link.seq > self.last.seq {
             self.broken(trailer, place);
@@ -296,6 +317,7 @@ impl Chain {
                 }
             }
         }
+        follows
     }
 
     /// Reports a line that has a higher number than the previous line, but is not chained to that line.
@@ -377,10 +399,7 @@ impl Chain {
     }
 
     fn add(&mut self, fault: Fault) {
-        self.found.fault_count += 1;
-        if self.found.faults.len() < Verification::FAULTS_MAX {
-            self.found.faults.push(fault);
-        }
+        self.found.add(fault);
     }
 }
 

@@ -5,6 +5,7 @@ use crate::error::Result;
 use crate::journal::format::line::{self, Trailer};
 use crate::journal::read::Piece;
 use crate::journal::read::blocks::Block;
+use crate::ledger::redact::Statement;
 
 /// The findings in a block, which is a part of a segment.
 #[derive(Debug)]
@@ -15,6 +16,8 @@ pub(super) struct Checked {
     /// The trailers are in a separate vector, because a block can have many pieces without a trailer. This saves
     /// memory.
     pub(super) trailers: Vec<Trailer>,
+    /// The statements of redactions, each with the number of its line.
+    pub(super) statements: Vec<(u64, Statement)>,
 }
 
 /// The verdict on a piece, which does not depend on other pieces.
@@ -30,12 +33,17 @@ pub(super) enum Verdict {
 
 impl Checked {
     pub(super) fn of(block: &Block, buffer: &mut Vec<u8>) -> Result<Self> {
-        let (mut pieces, mut trailers) = (Vec::new(), Vec::new());
+        let (mut pieces, mut trailers, mut statements) = (Vec::new(), Vec::new(), Vec::new());
         block.read(buffer, |piece, bytes| {
             let verdict = verdict(bytes, &mut trailers);
+            if let (Verdict::Line { right: true }, Some(trailer)) = (verdict, trailers.last())
+                && let Some(statement) = Statement::in_line(bytes)
+            {
+                statements.push((trailer.link.seq, statement));
+            }
             pieces.push((piece, verdict));
         })?;
-        Ok(Self { pieces, trailers })
+        Ok(Self { pieces, trailers, statements })
     }
 }
 

@@ -8,6 +8,7 @@
 mod chain;
 mod check;
 mod fault;
+mod redactions;
 #[cfg(test)]
 pub(super) mod tests;
 
@@ -20,6 +21,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::journal::Head;
 use crate::journal::format::Layout;
 use crate::journal::format::identity;
+use crate::journal::format::line::Link;
 use crate::journal::read::blocks::Blocks;
 use crate::journal::read::moved::{self, Boundary};
 use crate::journal::read::truncation::Known;
@@ -27,6 +29,8 @@ use crate::journal::read::workers::{Sharing, in_order};
 use chain::Chain;
 use check::Checked;
 pub use fault::{Fault, FaultKind};
+pub use redactions::RedactedLine;
+use redactions::Redactions;
 
 /// Says which lines were moved to an archive: all lines up to the line `seq`. The first line that is left in this
 /// ledger has the hash of that line as its `prev`. So the archived lines are not reported as missing. The archive is
@@ -75,6 +79,9 @@ pub struct Verification {
     pub repeated_count: u64,
     /// The first executions that have several lines; at most [`REPEATED_MAX`](Self::REPEATED_MAX).
     pub repeated: Vec<RepeatedExecution>,
+    /// The lines from which a text was taken out, as a later line of the ledger states. They are not faults.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub redacted: Vec<RedactedLine>,
     /// The number of bytes of an incomplete last line. A writer may still be writing this line, so it is not a fault.
     pub in_progress_bytes: u64,
     /// The head: the number and the hash of the last line that was read. Store the head on another machine, and pass it
@@ -100,6 +107,13 @@ impl Verification {
     /// Returns the number of faults that are not listed.
     pub fn unlisted(&self) -> u64 {
         self.fault_count.saturating_sub(self.faults.len() as u64)
+    }
+
+    fn add(&mut self, fault: Fault) {
+        self.fault_count += 1;
+        if self.faults.len() < Self::FAULTS_MAX {
+            self.faults.push(fault);
+        }
     }
 
     /// Returns true if there is no fault.
@@ -163,6 +177,23 @@ fn verify_in(
     block_bytes: u64,
     sharing: Sharing,
 ) -> Result<Verification> {
+    let (mut found, mut redactions, last) = verify_one(disk, layout, heads, block_bytes, sharing)?;
+    if redactions.has_open() {
+        redactions
+            .read_ledgers_after(disk, layout, last, &|layout| verify_one(disk, layout, &[], block_bytes, sharing))?;
+    }
+    redactions.end(&mut found);
+    Ok(found)
+}
+
+/// Verifies one ledger or archive, without judging its redacted lines. Returns them, and the last line.
+fn verify_one(
+    disk: &dyn Storage,
+    layout: &Layout,
+    heads: &[Head],
+    block_bytes: u64,
+    sharing: Sharing,
+) -> Result<(Verification, Redactions, Link)> {
     let absent = |found: &str| {
         let detail = format!("found {found}; expected the file of a ledger");
         Error::new(ErrorKind::Io, "verify the ledger").path(layout.active()).detail(detail)
@@ -194,7 +225,10 @@ fn verify_in(
         Ok(())
     })?;
     unreadable.iter().chain(known.unreadable()).for_each(|error| chain.unreadable(error));
-    let found = chain.end(truncations, known.last_seq(id));
+    let (found, redactions, last) = chain.end(truncations, known.last_seq(id));
     // Without an identity and without a valid line, the file is not a ledger.
-    if id.is_none() && found.head.seq == 0 { Err(absent("a file without a line of a ledger")) } else { Ok(found) }
+    match id {
+        None if found.head.seq == 0 => Err(absent("a file without a line of a ledger")),
+        _ => Ok((found, redactions, last)),
+    }
 }

@@ -8,18 +8,22 @@ mod tree;
 
 use std::io::{self, IsTerminal, Write};
 
+use runledger::Uuid;
+use runledger::ledger::Statement;
+
 use crate::execution_id::IdPrefix;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::global::Global;
 use crate::records;
 use crate::run_id;
-use crate::term::output;
+use crate::term::{output, printable};
 
 /// Show the record of one execution, or its tree
 ///
 /// On a terminal, each known value is a line, and the unknown values are named below. In a pipe or a file, the record
 /// is printed as JSON; with --json, on one line. If several lines of the ledger have this id, the last one is shown.
+/// If `runledger redact` took a text out of the record, stderr says so, by whom and why.
 ///
 /// --tree prints a table of the execution and of all executions below it: its children, the children of its children,
 /// and so on. A child names its parent as its parent_execution_id. Executions in flight are included. `total ms` and
@@ -97,7 +101,17 @@ fn show(ids: &[IdPrefix], as_trees: bool, global: &Global, out: &mut impl Write)
             } else {
                 output::json(out, &record, global.json)?;
             }
+            say_redactions(record.execution_id, global)?;
         }
     }
     Ok(ExitCode::Yes)
+}
+
+/// Says on stderr who took texts out of the lines of an execution, and why.
+fn say_redactions(id: Uuid, global: &Global) -> Result<(), Failure> {
+    for Statement { at, by, why, field, .. } in records::reader(global)?.statements_about(id)? {
+        let text = format!("redacted at {at} by {by}: {field}: {why}");
+        output::note(&printable(&text), "redacted", global.style());
+    }
+    Ok(())
 }

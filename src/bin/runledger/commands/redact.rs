@@ -1,0 +1,109 @@
+//! `runledger redact`
+
+use std::io::{Read, Write};
+
+use runledger::Uuid;
+use runledger::ledger::{Redact, Redacted};
+
+use crate::execution_id::IdPrefix;
+use crate::exit_code::ExitCode;
+use crate::failure::Failure;
+use crate::global::Global;
+use crate::term::{output, printable};
+use crate::{ledger, records};
+
+/// The largest text that is read from stdin, in bytes.
+const TEXT_BYTES_MAX: u64 = 1024 * 1024;
+
+/// Take a text out of the lines of an execution, so that the ledger still verifies
+///
+/// Replaces each text at the field, in all lines of the execution, by a marker such as `[redacted:by-hand:2bb8]`. The
+/// four digits are the beginning of the text's SHA-256. With --text, replaces only that part of the texts. Lines in
+/// archives that the ledger knows are changed too.
+///
+/// A new line of the ledger states which lines were changed, by whom and why. `runledger verify` accepts the changed
+/// lines because of this statement, and lists them as `redacted`. Stored heads still fit. After a crash, each line is
+/// either old or new. `verify` then says that a text still has to be taken out; repeat the command to complete it.
+///
+/// The command also overwrites the text in the internal files of the ledger, and searches these files for it. It lists
+/// what still has the text, or may have it, such as lines of other executions, backups and exports. A secret that was
+/// recorded may have been read: replace it where it is used, too. The page `security` of the documentation says what a
+/// redaction proves, and what the file system and the disk may keep.
+///
+/// A field is a path of keys with dots between them, as in the JSON of `runledger show`: `error_reason`, `tags.customer`,
+/// `trace.steps.0.name`. A number counts the entries of a list from 0, and `*` matches any key or number. A path
+/// addresses all texts at it and below it: `trace` every text of the trace, and `*` every text of the record. Numbers,
+/// ids, times and the words of the format, such as the status, cannot be replaced.
+///
+/// The ledger is locked while its segments are copied, which takes about a second for each 256 MiB. Other processes
+/// wait, or spill their records and append them later. An execution that is in flight has to end first. Exits with 1 if
+/// no execution has the id.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example: take a password out of an error message, without writing it on the command line
+  runledger redact 019c5d2a-5a40 --field error_reason --text - --why 'a password' < password.txt
+Example: take out everything that the steps of an execution say
+  runledger redact 019c5d2a-5a40 --field trace.steps.*.name --why 'names of customers'")]
+pub(crate) struct Args {
+    /// The id of the execution, or its first digits if no other id begins with them. An execution in an archive needs its
+    /// whole id
+    id: IdPrefix,
+    /// The path of the texts, such as error_reason or tags.customer
+    #[arg(long, value_name = "PATH")]
+    field: String,
+    /// Take only this text out; `-` reads it from stdin, without its last line feed
+    #[arg(long)]
+    text: Option<String>,
+    /// Why the text is taken out. The ledger keeps this reason, so it must not have the text
+    #[arg(long)]
+    why: String,
+    /// Who takes the text out [default: the name in the environment variable USER]
+    #[arg(long, value_name = "NAME", env = "USER", hide_env = true)]
+    by: String,
+}
+
+pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<ExitCode, Failure> {
+    let text =
+        args.text.as_deref().map(|text| if text == "-" { read_text() } else { Ok(text.to_owned()) }).transpose()?;
+    let id = match Uuid::try_parse(&args.id.digits) {
+        Ok(id) => id,
+        Err(_) => records::find(&args.id, global)?.execution_id,
+    };
+    let wanted = Redact::new(&args.field, &args.by, &args.why);
+    let wanted = match text {
+        Some(text) => wanted.text(text),
+        None => wanted,
+    };
+    // The command must not create a ledger.
+    records::reader(global)?;
+    let done = ledger::open(global)?.redact(id, &wanted)?;
+    if global.json {
+        output::json_line(out, &done)?;
+    } else {
+        report(&done, out)?;
+    }
+    Ok(ExitCode::Yes)
+}
+
+fn read_text() -> Result<String, Failure> {
+    let mut text = String::new();
+    std::io::stdin().take(TEXT_BYTES_MAX).read_to_string(&mut text).map_err(Failure::Input)?;
+    let end = text.strip_suffix('\n').map_or(text.len(), str::len);
+    text.truncate(end);
+    Ok(text)
+}
+
+fn report(done: &Redacted, out: &mut impl Write) -> Result<(), Failure> {
+    let numbers: Vec<_> = done.lines.iter().map(ToString::to_string).collect();
+    writeln!(out, "redacted   {}", done.execution_id)?;
+    writeln!(out, "lines      {}, as stated in line {}", numbers.join(", "), done.statement)?;
+    for path in &done.segments {
+        writeln!(out, "replaced   {}", printable(&path.display().to_string()))?;
+    }
+    for path in &done.overwritten {
+        writeln!(out, "cleared    {}", printable(&path.display().to_string()))?;
+    }
+    for left in &done.left {
+        writeln!(out, "left       {}", printable(left))?;
+    }
+    Ok(())
+}

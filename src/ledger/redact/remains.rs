@@ -1,0 +1,122 @@
+//! Overwrites and reports other places of a text that was taken out: derived files, the quarantine, other lines, and
+//! files that this crate does not know.
+
+use std::path::{Path, PathBuf};
+
+use super::segment::{forms, lines_of, mask, positions, wipe};
+use crate::disk::{FileType, Storage};
+use crate::error::{Error, Result};
+use crate::journal::format::Layout;
+use crate::ledger::index::Place;
+use crate::ledger::json::id_of;
+use crate::ledger::places::Places;
+use crate::ledger::reader::has;
+
+/// A shorter text is in many other places by chance, so it is not searched for.
+const BYTES_MIN: usize = 6;
+/// The number of places that are listed for each file.
+const LISTED_MAX: usize = 10;
+/// The number of places of a file in the quarantine that are overwritten.
+const MASKED_MAX: usize = 1_000_000;
+/// The journals next to a ledger. Their lines are not records.
+pub(in crate::ledger) const JOURNALS_BESIDE: [&str; 3] = ["quota.jsonl", "observed.jsonl", "baselines.jsonl"];
+
+/// Overwrites and removes the files of `layout` that are computed from its lines: checkpoints, and the indexes of the
+/// segments `changed`. They can be computed again.
+pub(super) fn wipe_derived(storage: &dyn Storage, layout: &Layout, index: &[Place<'_>]) -> Result<()> {
+    let directory = layout.machinery();
+    let names = storage.list(directory).map_err(|source| Error::io("list the internal files", directory, source))?;
+    let names = names.iter().filter_map(|name| name.to_str()).filter(|name| name.ends_with(".checkpoint"));
+    let checkpoints = names.map(|name| directory.join(name));
+    for path in checkpoints.chain(index.iter().flat_map(|index| index.paths())) {
+        wipe(storage, &path).map_err(|source| Error::io("overwrite a derived file", &path, source))?;
+    }
+    Ok(())
+}
+
+/// Overwrites `texts` in the files of the quarantine, and returns these files.
+pub(super) fn mask_quarantine(storage: &dyn Storage, layout: &Layout, texts: &[String]) -> Result<Vec<PathBuf>> {
+    let needles: Vec<_> = texts.iter().flat_map(|text| forms(text)).collect();
+    let mut masked = Vec::new();
+    for path in files_in(storage, &layout.quarantine())? {
+        let failed = |source| Error::io("overwrite a text in the quarantine", &path, source);
+        let places = positions(storage, &path, &needles, MASKED_MAX).map_err(failed)?.unwrap_or_default();
+        if !places.is_empty() {
+            mask(storage, &path, &places).map_err(failed)?;
+            masked.push(path);
+        }
+    }
+    Ok(masked)
+}
+
+/// Returns the paths of the regular files in a directory, sorted.
+fn files_in(storage: &dyn Storage, directory: &Path) -> Result<Vec<PathBuf>> {
+    let failed = |source| Error::io("list the internal files", directory, source);
+    let mut paths: Vec<_> = storage.list(directory).map_err(failed)?.iter().map(|name| directory.join(name)).collect();
+    paths.retain(|path| matches!(storage.stat(path), Ok(Some(stat)) if stat.file_type == FileType::File));
+    paths.sort();
+    Ok(paths)
+}
+
+/// Searches all files of a ledger for `texts`, and returns a sentence for each place. `why` is in the statement, so it
+/// was checked before.
+pub(super) fn search(storage: &dyn Storage, layout: &Layout, texts: &[String]) -> Result<Vec<String>> {
+    let (short, long): (Vec<_>, Vec<_>) = texts.iter().partition(|text| text.len() < BYTES_MIN);
+    let mut left = Vec::new();
+    if !short.is_empty() {
+        left.push(format!("a text shorter than {BYTES_MIN} bytes was not searched for in other lines and files"));
+    }
+    let needles: Vec<_> = long.iter().flat_map(|text| forms(text)).collect();
+    if needles.is_empty() {
+        return Ok(left);
+    }
+    let mut files = vec![layout.active().to_owned()];
+    for directory in [layout.sealed(), layout.quarantine(), layout.inflight(), layout.spill()] {
+        files.extend(files_in(storage, &directory)?);
+    }
+    files.extend(files_in(storage, layout.machinery())?);
+    files.extend(files_in(storage, &layout.machinery().join("alerts.ledger"))?);
+    for beside in JOURNALS_BESIDE {
+        let beside = Layout::new(&layout.active().with_file_name(beside));
+        files.push(beside.active().to_owned());
+        files.extend(files_in(storage, &beside.sealed())?);
+        files.extend(files_in(storage, beside.machinery())?);
+    }
+    for path in files {
+        let failed = |source| Error::io("search a file for the text", &path, source);
+        if positions(storage, &path, &needles, 1).map_err(failed)?.is_none_or(|places| places.is_empty()) {
+            continue;
+        }
+        let is_segment = path == layout.active() || layout.number_of_sealed(&path).is_some();
+        let ids = if is_segment { ids_in(storage, &path, &needles)? } else { Vec::new() };
+        left.push(match ids.is_empty() {
+            true => format!("{} still has the text", path.display()),
+            false => format!("{} still has the text, in lines of {}", path.display(), ids.join(", ")),
+        });
+    }
+    Ok(left)
+}
+
+/// Returns the ids of the executions whose lines in a segment have one of `needles`.
+fn ids_in(storage: &dyn Storage, path: &Path, needles: &[Vec<u8>]) -> Result<Vec<String>> {
+    let failed = |source| Error::io("search a segment for the text", path, source);
+    let Some(mut lines) = lines_of(storage, path).map_err(failed)? else { return Ok(Vec::new()) };
+    let mut ids: Vec<String> = Vec::new();
+    while let Some(piece) = lines.next_piece().map_err(failed)? {
+        let line = lines.bytes(piece);
+        if needles.iter().any(|needle| has(line, needle)) {
+            let id = id_of(line).map_or_else(|| "an unknown execution".to_owned(), |id| id.to_string());
+            if !ids.contains(&id) {
+                ids.push(id);
+            }
+        }
+        if piece.unfinished {
+            break;
+        }
+        if ids.len() == LISTED_MAX {
+            ids.push("and others".to_owned());
+            break;
+        }
+    }
+    Ok(ids)
+}

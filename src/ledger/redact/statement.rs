@@ -1,0 +1,114 @@
+//! The statement of a redaction: a line of the ledger that says which lines were changed, by whom and why.
+//!
+//! A statement is the record of an execution, so that every reader, index and database knows it. The execution has no
+//! cost. Its parent is the execution whose lines were changed.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::error::Result;
+use crate::ledger::LedgerReader;
+use crate::metrics::{ExecutionMetrics, Kind, Status, Timestamp};
+
+/// The skill of the execution that redacts.
+pub(in crate::ledger) const SKILL: &str = "runledger.redact";
+const KIND: &str = "redaction";
+/// The tag with the fields of [`Statement`] that a record does not have.
+const TAG: &str = "redaction";
+
+/// A line from which a text was taken out, in a [`Statement`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct StatedLine {
+    /// The sequence number of the line.
+    pub seq: u64,
+    /// The number of the line's segment.
+    pub segment: u64,
+    /// The hash that the line has in the chain, which is its hash from before all redactions.
+    pub hash: String,
+    /// The hash of the line before this redaction. It differs from `hash` if the line was redacted before.
+    pub before: String,
+    /// The hash of the line after this redaction.
+    pub after: String,
+}
+
+/// The statement of a redaction: which texts were taken out of which lines, by whom and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Statement {
+    /// The execution whose lines were changed.
+    pub execution_id: Uuid,
+    /// When they were changed.
+    pub at: Timestamp,
+    /// Who took the text out.
+    pub by: String,
+    /// Why it was taken out.
+    pub why: String,
+    /// The path of the field.
+    pub field: String,
+    /// The lines that were changed.
+    pub lines: Vec<StatedLine>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Stated {
+    execution_id: Uuid,
+    field: String,
+    why: String,
+    lines: Vec<StatedLine>,
+}
+
+impl LedgerReader {
+    /// Returns the statements of the redactions of the execution `id`, in ledger order. They are found with the indexes,
+    /// so the ledger itself is not read. They are not verified; see [`verify`](Self::verify).
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the disk fails, or if no record could be read because this process may
+    /// not read some segments.
+    pub fn statements_about(&self, id: Uuid) -> Result<Vec<Statement>> {
+        let mut statements = Vec::new();
+        self.each_stray(&BTreeSet::from([id]), |record| {
+            statements.extend(Statement::of(&record).filter(|statement| statement.execution_id == id));
+            true
+        })?;
+        Ok(statements)
+    }
+}
+
+impl Statement {
+    /// Returns the statement as a record with the given id.
+    pub(super) fn to_record(&self, id: Uuid) -> ExecutionMetrics {
+        let mut record = ExecutionMetrics::new(id, SKILL, env!("CARGO_PKG_VERSION"), self.at);
+        record.timestamp_end = Some(self.at);
+        record.set_status(Status::Success);
+        record.kind = Kind::Other(KIND.to_owned());
+        record.operator.clone_from(&self.by);
+        record.run.parent_execution_id = Some(self.execution_id);
+        let Self { execution_id, field, why, lines, .. } = self.clone();
+        let stated = Stated { execution_id, field, why, lines };
+        // These types always serialise, because they have no maps and no numbers with fractions.
+        record.tags.insert(TAG.to_owned(), serde_json::to_value(stated).unwrap_or(Value::Null));
+        record
+    }
+
+    /// Returns the statement that a record is, or `None` if it is another record.
+    pub(in crate::ledger) fn of(record: &ExecutionMetrics) -> Option<Self> {
+        if record.skill_name != SKILL || record.kind.as_str() != KIND {
+            return None;
+        }
+        let Stated { execution_id, field, why, lines } = Stated::deserialize(record.tags.get(TAG)?).ok()?;
+        Some(Self { execution_id, at: record.timestamp_start, by: record.operator.clone(), why, field, lines })
+    }
+
+    /// Returns the statement that a line is. Examines only a few bytes of any other line.
+    pub(in crate::ledger) fn in_line(line: &[u8]) -> Option<Self> {
+        const ID: &[u8] = br#"{"execution_id":""#;
+        const NAME: &[u8] = br#"","skill_name":""#;
+        let rest = line.get(ID.len() + 36..)?.strip_prefix(NAME)?.strip_prefix(SKILL.as_bytes())?;
+        let text = std::str::from_utf8(line).ok().filter(|_| rest.starts_with(b"\""))?;
+        Self::of(&ExecutionMetrics::from_json(text).ok()?)
+    }
+}
