@@ -5,7 +5,7 @@ const ENTRY: &str =
 
 #[test]
 fn the_bundle_parses_and_has_the_documented_limits() {
-    let bundled = Limits::from_json(include_str!("limits.json")).unwrap();
+    let bundled = Limits::from_json(include_str!("../limits.json")).unwrap();
     let lines: Vec<_> =
         bundled.iter().map(|l| format!("{} {} {} a {}", l.api, l.limit::<u64>().unwrap(), l.unit, l.period)).collect();
     assert_eq!(
