@@ -123,6 +123,7 @@ fn make() -> Place {
     std::fs::write(place.path("policy.json"), policy).unwrap();
     std::fs::write(place.path("execution_metrics.jsonl"), lines(&records())).unwrap();
     std::fs::write(place.path("output.jsonl"), "{\"type\": \"system\", \"session_id\": \"s\"}\n").unwrap();
+    std::fs::write(place.path("secret.txt"), "rejected\n").unwrap();
     std::fs::write(place.path("index.sh"), "#!/bin/sh\n").unwrap();
     std::fs::set_permissions(place.path("index.sh"), PermissionsExt::from_mode(0o700)).unwrap();
     place.run(["baseline", "freeze"]).answer(0);

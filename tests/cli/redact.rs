@@ -88,6 +88,8 @@ fn what_cannot_be_redacted_is_named_and_no_ledger_is_made() {
     assert!(complaint.contains("found no such text at `nothing` in the 1 lines of"), "{complaint}");
     let complaint = run(&[&id, "--field", "status", "--why", "x"]).complaint(2);
     assert!(complaint.contains("expected a text"), "{complaint}");
+    let unknown = "00000000-0000-0000-0000-00000000ffff";
+    run(&[unknown, "--field", "error_reason", "--why", "x"]).complaint(1);
     run(&["ffffffff", "--field", "error_reason", "--why", "x"]).complaint(1);
     let empty = Place::empty();
     empty.run(["redact", &id, "--field", "x", "--why", "x", "--by", "ann"]).complaint(2);

@@ -74,8 +74,7 @@ use crate::{records, usage};
 /// An execution is one unit of work, such as a job, an agent's task or a model call. Each execution becomes one line of
 /// JSON in the ledger. A run is a group of executions with the same run_id. A skill is the name of a kind of work.
 #[derive(Debug, Parser)]
-#[command(name = "runledger", version, color = clap::ColorChoice::Never, max_term_width = 100)]
-#[command(after_help = help::AFTER)]
+#[command(name = "runledger", version, color = clap::ColorChoice::Never, max_term_width = 100, after_help = help::AFTER)]
 pub(crate) struct CommandLine {
     #[command(flatten)]
     pub(crate) global: Global,
@@ -101,8 +100,7 @@ impl CommandLine {
     }
 }
 
-/// The commands, in the order of the help. To save time, clap defines the arguments of a command only when that command
-/// is called.
+/// The commands, in the order of the help. clap defines the arguments of a command only when that command is called.
 #[derive(Debug, Subcommand)]
 #[command(defer = true)]
 pub(crate) enum Command {

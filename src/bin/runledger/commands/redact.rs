@@ -2,8 +2,8 @@
 
 use std::io::{Read, Write};
 
-use runledger::Uuid;
 use runledger::ledger::{Redact, Redacted};
+use runledger::{Error, ErrorKind, Uuid};
 
 use crate::execution_id::IdPrefix;
 use crate::exit_code::ExitCode;
@@ -40,9 +40,11 @@ const TEXT_BYTES_MAX: u64 = 1024 * 1024;
 /// no execution has the id.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: take a password out of an error message, without writing it on the command line
-  runledger redact 019c5d2a-5a40 --field error_reason --text - --why 'a password' < password.txt
-Example: take out everything that the steps of an execution say
-  runledger redact 019c5d2a-5a40 --field trace.steps.*.name --why 'names of customers'")]
+  runledger redact 019c5d2a-6b00 --field error_reason --text - --by ann \\
+    --why 'a password' < secret.txt
+Example: take the whole error message out
+  runledger redact 019c5d2a-6b00 --field error_reason --by ann \\
+    --why 'names of customers'")]
 pub(crate) struct Args {
     /// The id of the execution, or its first digits if no other id begins with them. An execution in an archive needs its
     /// whole id
@@ -75,7 +77,11 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     };
     // The command must not create a ledger.
     records::reader(global)?;
-    let done = ledger::open(global)?.redact(id, &wanted)?;
+    let absent = |error: Error| match error.kind() {
+        ErrorKind::UnknownExecution => Failure::Absent(args.id.given.clone()),
+        _ => error.into(),
+    };
+    let done = ledger::open(global)?.redact(id, &wanted).map_err(absent)?;
     if global.json {
         output::json_line(out, &done)?;
     } else {

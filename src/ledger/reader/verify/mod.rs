@@ -8,6 +8,7 @@
 mod chain;
 mod check;
 mod fault;
+mod ledger;
 mod redactions;
 #[cfg(test)]
 pub(super) mod tests;
@@ -16,21 +17,14 @@ use serde::Serialize;
 
 use super::LedgerReader;
 use super::repeated::RepeatedExecution;
-use crate::disk::{FileType, Stat, Storage};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::journal::Head;
-use crate::journal::format::Layout;
-use crate::journal::format::identity;
-use crate::journal::format::line::Link;
-use crate::journal::read::blocks::Blocks;
-use crate::journal::read::moved::{self, Boundary};
+use crate::journal::read::moved::Boundary;
 use crate::journal::read::truncation::Known;
-use crate::journal::read::workers::{Sharing, in_order};
-use chain::Chain;
-use check::Checked;
+use crate::journal::read::workers::Sharing;
 pub use fault::{Fault, FaultKind};
+use ledger::{BLOCK_BYTES, verify_in};
 pub use redactions::RedactedLine;
-use redactions::Redactions;
 
 /// Says which lines were moved to an archive: all lines up to the line `seq`. The first line that is left in this
 /// ledger has the hash of that line as its `prev`. So the archived lines are not reported as missing. The archive is
@@ -140,8 +134,8 @@ impl LedgerReader {
     /// [`Verification::notes`] say what is missing, and whether lines come before the first line of the copy.
     ///
     /// # Errors
-    /// - [`ErrorKind::Io`] if the path is neither a ledger nor a copy of a segment, or if the disk fails.
-    /// - [`ErrorKind::Abandoned`] if a thread of the verification panicked.
+    /// - [`ErrorKind::Io`](crate::ErrorKind::Io) if the path is neither a ledger nor a copy of a segment, or if the disk fails.
+    /// - [`ErrorKind::Abandoned`](crate::ErrorKind::Abandoned) if a thread of the verification panicked.
     ///
     /// Faults are not errors.
     pub fn verify(&self, heads: &[Head]) -> Result<Verification> {
@@ -154,7 +148,7 @@ impl LedgerReader {
     /// are none. This function is fast, because it reads no lines. A [verification](Self::verify) can find more faults.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`] if the disk fails.
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the disk fails.
     pub fn truncations(&self) -> Result<Vec<Fault>> {
         let (storage, layout) = (&*self.storage, &self.layout);
         let mut known = Known::from_area(storage, layout);
@@ -163,72 +157,5 @@ impl LedgerReader {
             Some(error) => Err(error.clone()),
             None => Ok(found.into_iter().map(Fault::from).collect()),
         }
-    }
-}
-
-/// The length of a block: large enough that passing it to a thread costs little, and small enough that its findings are
-/// small.
-const BLOCK_BYTES: u64 = 256 * 1024;
-
-fn verify_in(
-    disk: &dyn Storage,
-    layout: &Layout,
-    heads: &[Head],
-    block_bytes: u64,
-    sharing: Sharing,
-) -> Result<Verification> {
-    let (mut found, mut redactions, last) = verify_one(disk, layout, heads, block_bytes, sharing)?;
-    if redactions.has_open() {
-        redactions
-            .read_ledgers_after(disk, layout, last, &|layout| verify_one(disk, layout, &[], block_bytes, sharing))?;
-    }
-    redactions.end(&mut found);
-    Ok(found)
-}
-
-/// Verifies one ledger or archive, without judging its redacted lines. Returns them, and the last line.
-fn verify_one(
-    disk: &dyn Storage,
-    layout: &Layout,
-    heads: &[Head],
-    block_bytes: u64,
-    sharing: Sharing,
-) -> Result<(Verification, Redactions, Link)> {
-    let absent = |found: &str| {
-        let detail = format!("found {found}; expected the file of a ledger");
-        Error::new(ErrorKind::Io, "verify the ledger").path(layout.active()).detail(detail)
-    };
-    let failed = |source| Error::io("verify the ledger", layout.active(), source);
-    let id = identity::read(disk, layout)?;
-    // Open only a regular file, because opening a FIFO would wait forever.
-    let is_file = |stat: Option<Stat>| stat.is_some_and(|stat| stat.file_type == FileType::File);
-    if id.is_none() && !is_file(disk.stat(layout.active()).map_err(failed)?) {
-        return Err(absent("no file"));
-    }
-    // Read the internal files before the lines. In the other order, a line that is appended in between would seem to be
-    // missing.
-    let mut known = Known::from_all(disk, layout);
-    let truncations = known.truncations(disk, layout)?;
-    let blocks = Blocks::of(disk, layout, block_bytes)?;
-    let mut chain = Chain::new(id, layout, blocks.active_number(), heads);
-    if id.is_none() && disk.stat(layout.machinery()).map_err(failed)?.is_none() {
-        chain.begin_anywhere();
-    } else {
-        match moved::moved_before(disk, layout, blocks.first_number()) {
-            Ok(archived) => archived.into_iter().for_each(|archived| chain.begin_after(archived)),
-            Err(error) if error.is_denied() => chain.unreadable(&error),
-            Err(error) => return Err(error),
-        }
-    }
-    let unreadable = in_order(blocks, sharing, Checked::of, |block, checked| {
-        chain.block(block, checked);
-        Ok(())
-    })?;
-    unreadable.iter().chain(known.unreadable()).for_each(|error| chain.unreadable(error));
-    let (found, redactions, last) = chain.end(truncations, known.last_seq(id));
-    // Without an identity and without a valid line, the file is not a ledger.
-    match id {
-        None if found.head.seq == 0 => Err(absent("a file without a line of a ledger")),
-        _ => Ok((found, redactions, last)),
     }
 }

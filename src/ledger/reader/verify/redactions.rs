@@ -65,7 +65,7 @@ pub(super) struct Redactions {
     stated: BTreeMap<u64, Vec<Stated>>,
 }
 
-/// What [`verify_one`](super::verify_one) returns.
+/// What [`verify_one`](super::ledger::verify_one) returns.
 type Verified = (Verification, Redactions, Link);
 
 impl Redactions {

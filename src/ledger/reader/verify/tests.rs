@@ -12,6 +12,7 @@ use proptest::sample::Index;
 use proptest::test_runner::{Config, TestRunner};
 
 use super::*;
+use crate::journal::format::Layout;
 use crate::journal::format::line::{Link, seal};
 use crate::journal::read::blocks::tests::write_segments;
 use crate::metrics::{ExecutionMetrics, Timestamp};

@@ -1,0 +1,83 @@
+//! Verifies the lines of one ledger, and the ledgers that continue the chain of an archive.
+
+use super::Verification;
+use super::chain::Chain;
+use super::check::Checked;
+use super::redactions::Redactions;
+use crate::disk::{FileType, Stat, Storage};
+use crate::error::{Error, ErrorKind, Result};
+use crate::journal::Head;
+use crate::journal::format::line::Link;
+use crate::journal::format::{Layout, identity};
+use crate::journal::read::blocks::Blocks;
+use crate::journal::read::moved;
+use crate::journal::read::truncation::Known;
+use crate::journal::read::workers::{Sharing, in_order};
+
+/// The length of a block: large enough that passing it to a thread costs little, and small enough that its findings are
+/// small.
+pub(super) const BLOCK_BYTES: u64 = 256 * 1024;
+
+/// Verifies a ledger or an archive. Its lines are read in blocks of `block_bytes`.
+pub(super) fn verify_in(
+    disk: &dyn Storage,
+    layout: &Layout,
+    heads: &[Head],
+    block_bytes: u64,
+    sharing: Sharing,
+) -> Result<Verification> {
+    let (mut found, mut redactions, last) = verify_one(disk, layout, heads, block_bytes, sharing)?;
+    if redactions.has_open() {
+        redactions
+            .read_ledgers_after(disk, layout, last, &|layout| verify_one(disk, layout, &[], block_bytes, sharing))?;
+    }
+    redactions.end(&mut found);
+    Ok(found)
+}
+
+/// Verifies one ledger or archive, without judging its redacted lines. Returns them, and the last line.
+fn verify_one(
+    disk: &dyn Storage,
+    layout: &Layout,
+    heads: &[Head],
+    block_bytes: u64,
+    sharing: Sharing,
+) -> Result<(Verification, Redactions, Link)> {
+    let absent = |found: &str| {
+        let detail = format!("found {found}; expected the file of a ledger");
+        Error::new(ErrorKind::Io, "verify the ledger").path(layout.active()).detail(detail)
+    };
+    let failed = |source| Error::io("verify the ledger", layout.active(), source);
+    let id = identity::read(disk, layout)?;
+    // Open only a regular file, because opening a FIFO would wait forever.
+    let is_file = |stat: Option<Stat>| stat.is_some_and(|stat| stat.file_type == FileType::File);
+    if id.is_none() && !is_file(disk.stat(layout.active()).map_err(failed)?) {
+        return Err(absent("no file"));
+    }
+    // Read the internal files before the lines. In the other order, a line that is appended in between would seem to be
+    // missing.
+    let mut known = Known::from_all(disk, layout);
+    let truncations = known.truncations(disk, layout)?;
+    let blocks = Blocks::of(disk, layout, block_bytes)?;
+    let mut chain = Chain::new(id, layout, blocks.active_number(), heads);
+    if id.is_none() && disk.stat(layout.machinery()).map_err(failed)?.is_none() {
+        chain.begin_anywhere();
+    } else {
+        match moved::moved_before(disk, layout, blocks.first_number()) {
+            Ok(archived) => archived.into_iter().for_each(|archived| chain.begin_after(archived)),
+            Err(error) if error.is_denied() => chain.unreadable(&error),
+            Err(error) => return Err(error),
+        }
+    }
+    let unreadable = in_order(blocks, sharing, Checked::of, |block, checked| {
+        chain.block(block, checked);
+        Ok(())
+    })?;
+    unreadable.iter().chain(known.unreadable()).for_each(|error| chain.unreadable(error));
+    let (found, redactions, last) = chain.end(truncations, known.last_seq(id));
+    // Without an identity and without a valid line, the file is not a ledger.
+    match id {
+        None if found.head.seq == 0 => Err(absent("a file without a line of a ledger")),
+        _ => Ok((found, redactions, last)),
+    }
+}
