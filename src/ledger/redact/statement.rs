@@ -1,9 +1,7 @@
 //! The statement of a redaction: a line of the ledger that says which lines were changed, by whom and why.
 //!
 //! A statement is the record of an execution, so that every reader, index and database knows it. The execution has no
-//! cost. Its parent is the execution whose lines were changed.
-
-use std::collections::BTreeSet;
+//! cost. All statements about an execution are in a run of their own.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -61,6 +59,12 @@ struct Stated {
     lines: Vec<StatedLine>,
 }
 
+/// Returns the `run_id` of all statements about an execution, by which an index finds them. They do not name the execution
+/// as their parent, because `gate` would then miss them in its run.
+fn run_of(id: Uuid) -> String {
+    format!("redact-{id}")
+}
+
 impl LedgerReader {
     /// Returns the statements of the redactions of the execution `id`, in ledger order. They are found with the indexes,
     /// so the ledger itself is not read. They are not verified; see [`verify`](Self::verify).
@@ -70,7 +74,7 @@ impl LedgerReader {
     /// not read some segments.
     pub fn statements_about(&self, id: Uuid) -> Result<Vec<Statement>> {
         let mut statements = Vec::new();
-        self.each_stray(&BTreeSet::from([id]), |record| {
+        self.each_naming_run(&run_of(id), |record| {
             statements.extend(Statement::of(&record).filter(|statement| statement.execution_id == id));
             true
         })?;
@@ -86,7 +90,7 @@ impl Statement {
         record.set_status(Status::Success);
         record.kind = Kind::Other(KIND.to_owned());
         record.operator.clone_from(&self.by);
-        record.run.parent_execution_id = Some(self.execution_id);
+        record.run.run_id = Some(run_of(self.execution_id));
         let Self { execution_id, field, why, lines, .. } = self.clone();
         let stated = Stated { execution_id, field, why, lines };
         // These types always serialise, because they have no maps and no numbers with fractions.
