@@ -150,12 +150,12 @@ impl Ledger {
         let mut ended = record.clone();
         ended.timestamp_end = Some(record.timestamp_start);
         ended.validate()?;
-        self.redact(record)?;
+        self.redact_begun(record)?;
         to_json(record, &self.shared.options.redactor)
     }
 
     /// Replaces the secrets in a record.
-    fn redact(&self, record: &mut ExecutionMetrics) -> Result<()> {
+    fn redact_begun(&self, record: &mut ExecutionMetrics) -> Result<()> {
         if let Some(redacted) = redacted(record, &self.shared.options.redactor)? {
             *record = redacted;
         }
@@ -360,7 +360,7 @@ impl DetachedExecution {
         self.record.total_latency_ms = took;
         self.record.timestamp_end = Some(now.max(self.begun));
         self.record.set_status(status);
-        self.ledger.redact(&mut self.record)?;
+        self.ledger.redact_begun(&mut self.record)?;
         let json = valid_json(&self.record, &self.ledger.shared.options.redactor)?;
         self.append(&json, "complete an execution")?;
         let answer = self.ledger.shared.store_joined_or_spill(&self.record, &json)??;

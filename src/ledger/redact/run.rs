@@ -132,7 +132,7 @@ impl Ledger {
             let statement = self.statement(id, wanted, &plan);
             // `append` refuses records of this kind, so only this call writes them.
             let record = statement.to_record(new_id(self.now().unix_ms()));
-            let seq = rewriting.append(to_json(&record)?.as_bytes())?;
+            let seq = rewriting.append(to_json(&record, &self.shared.options.redactor)?.as_bytes())?;
             let overwritten = self.carry_out(&plan, &layouts, seq)?;
             Ok((plan, statement, seq, overwritten))
         };
