@@ -11,15 +11,14 @@ use tokio::runtime::Builder;
 use crate::Result;
 use crate::samples::Samples;
 
-/// The number of appends of each caller before the clock starts. These appends create files, prepare statements and
-/// fill caches.
-pub(crate) const WARM_UP_RECORDS: usize = 20;
-
 pub(crate) struct Cell<'a> {
     /// An empty directory for the peer's files.
     pub(crate) dir: &'a Path,
     /// The number of threads or tasks.
     pub(crate) callers: usize,
+    /// The number of appends of each caller before the clock starts. These appends create files, prepare statements and
+    /// fill caches.
+    pub(crate) warm_ups: usize,
     pub(crate) time: Duration,
     pub(crate) record: &'static [u8],
 }
@@ -57,7 +56,7 @@ impl Cell<'_> {
         let runtime = Builder::new_multi_thread().worker_threads(thread::available_parallelism()?.get()).build()?;
         let start_line = Arc::new(tokio::sync::Barrier::new(self.callers));
         let tasks: Vec<_> = (0..self.callers)
-            .map(|_| runtime.spawn(run_task(append.clone(), Arc::clone(&start_line), self.time)))
+            .map(|_| runtime.spawn(run_task(append.clone(), Arc::clone(&start_line), (self.warm_ups, self.time))))
             .collect();
         let runs = runtime.block_on(async {
             let mut runs = Vec::new();
@@ -97,7 +96,7 @@ impl Cell<'_> {
         A: FnMut(&[u8]) -> Result<()>,
     {
         let mut append = appender()?;
-        for _ in 0..WARM_UP_RECORDS {
+        for _ in 0..self.warm_ups {
             append(self.record)?;
         }
         Ok(append)
@@ -105,7 +104,7 @@ impl Cell<'_> {
 
     /// Returns the number of acknowledged records, including those of the warm-up.
     pub(crate) fn acknowledged(&self, samples: &Samples) -> u64 {
-        (samples.len() + self.callers * WARM_UP_RECORDS) as u64
+        (samples.len() + self.callers * self.warm_ups) as u64
     }
 
     /// Returns the samples. Fails unless the peer's store holds exactly the acknowledged records.
@@ -124,12 +123,16 @@ impl Cell<'_> {
     }
 }
 
-async fn run_task<F>(append: impl Fn() -> F, start_line: Arc<tokio::sync::Barrier>, time: Duration) -> Result<Run>
+async fn run_task<F>(
+    append: impl Fn() -> F,
+    start_line: Arc<tokio::sync::Barrier>,
+    (warm_ups, time): (usize, Duration),
+) -> Result<Run>
 where
     F: Future<Output = Result<()>>,
 {
     let mut warm = Ok(());
-    for _ in 0..WARM_UP_RECORDS {
+    for _ in 0..warm_ups {
         warm = warm.and(append().await);
     }
     // A task whose warm-up fails still waits at the barrier, so that the other tasks start.

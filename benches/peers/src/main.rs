@@ -38,7 +38,9 @@ type Result<T> = std::result::Result<T, Error>;
 const RECORD: &[u8] = include_bytes!("record.jsonl");
 
 const THREADS: [usize; 4] = [1, 4, 16, 64];
-const TASKS: [usize; 2] = [1_000, 10_000];
+const TASKS: usize = 1_000;
+/// The number of appends of each thread, and of each task, before the clock starts.
+const WARM_UPS: [usize; 2] = [20, 1];
 
 fn main() -> ExitCode {
     match run() {
@@ -61,30 +63,28 @@ fn run() -> Result<()> {
     println!("{} bytes for each record, {cell_time:?} for each cell", RECORD.len());
 
     let (peers, mut rows) = (peers::installed(), Vec::new());
-    let mut measure_all = |peers: &[Peer], kind: &str, callers: usize| {
+    let mut measure_all = |peers: &[Peer], kind: &str, callers: usize, warm_ups: usize| {
         for peer in peers {
             eprintln!("{}, {kind}: {callers}", peer.name);
-            let samples = measure(peer, callers, cell_time, &dir)
+            let samples = measure(peer, (callers, warm_ups), cell_time, &dir)
                 .map_err(|error| format!("{}, {kind}: {callers}: {error}", peer.name))?;
             rows.push(Row { peer: peer.name, durable: peer.durable, callers, samples });
         }
         Ok::<_, Error>(())
     };
     for threads in THREADS {
-        measure_all(&peers, "threads", threads)?;
+        measure_all(&peers, "threads", threads, WARM_UPS[0])?;
     }
-    for tasks in TASKS {
-        measure_all(&ASYNC_PEERS, "tasks", tasks)?;
-    }
+    measure_all(&ASYNC_PEERS, "tasks", TASKS, WARM_UPS[1])?;
     print!("{}", table::render(&rows));
     Ok(())
 }
 
 /// Runs one cell in a directory of its own. Syncs at the end, so that the first sync of the next cell has no extra
 /// work.
-fn measure(peer: &Peer, callers: usize, time: Duration, base: &Path) -> Result<Samples> {
+fn measure(peer: &Peer, (callers, warm_ups): (usize, usize), time: Duration, base: &Path) -> Result<Samples> {
     let dir = TempDir::with_prefix_in("peer-", base)?;
-    let samples = (peer.run)(&Cell { dir: dir.path(), callers, time, record: RECORD })?;
+    let samples = (peer.run)(&Cell { dir: dir.path(), callers, warm_ups, time, record: RECORD })?;
     dir.close()?;
     File::open(base)?.sync_all()?;
     Ok(samples)

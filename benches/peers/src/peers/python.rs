@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::Result;
-use crate::cell::{Cell, WARM_UP_RECORDS};
+use crate::cell::Cell;
 use crate::samples::Samples;
 
 pub(crate) const NAME: &str = "Python: append + fsync";
@@ -23,7 +23,7 @@ pub(crate) fn run(cell: &Cell<'_>) -> Result<Samples> {
     let mut child = Command::new("python3")
         .args(["-c", SCRIPT])
         .arg(&path)
-        .args([cell.callers.to_string(), WARM_UP_RECORDS.to_string(), cell.time.as_nanos().to_string()])
+        .args([cell.callers.to_string(), cell.warm_ups.to_string(), cell.time.as_nanos().to_string()])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()?;
