@@ -205,12 +205,14 @@ impl Follower {
         }
         Ok(Some(Followed { line, seq: Some(link.seq) }))
     }
-}
 
-impl Follower {
-    /// Returns line `seq` of a segment, or `None` if the segment does not have this line, for example because the segment
-    /// was moved to an archive. Reads the segment up to the line.
-    pub(crate) fn line(&self, segment: u64, seq: u64) -> Result<Option<Vec<u8>>> {
+    /// Returns the bytes of line `seq` of a segment, without the line feed. A program that copied the line earlier uses
+    /// this function after the line was [redacted](crate::Ledger::redact). Reads the segment up to the line. Returns
+    /// `None` if the segment does not have the line, for example because it was moved to an archive.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the segment cannot be read.
+    pub fn line(&self, segment: u64, seq: u64) -> Result<Option<Vec<u8>>> {
         let mut lines = self.lines_from(Cursor { segment, ..Cursor::START });
         while let Some(line) = lines.next_line()?.filter(|line| line.segment == segment) {
             if line::check(line.bytes).is_some_and(|trailer| trailer.link.seq == seq) {
