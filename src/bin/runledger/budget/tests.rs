@@ -22,6 +22,13 @@ impl Place {
         self.directory.path().join(name)
     }
 
+    /// Returns the denial of a call, which also has the command that shows the limit.
+    fn denial(&self, api: &str, why: &str) -> String {
+        let directory = std::fs::canonicalize(self.directory.path()).unwrap();
+        let ledger = directory.join("execution_metrics.jsonl");
+        format!("{why}. To look: runledger quota {api} --ledger {}", ledger.display())
+    }
+
     fn global(&self) -> Global {
         Global { ledger: self.path("execution_metrics.jsonl"), json: false, color: clap::ColorChoice::Never }
     }
@@ -90,7 +97,10 @@ fn calls_are_counted_when_they_end_and_denied_when_none_is_left() {
     assert_eq!(budgets.metered(), [""; 0]);
     let holds: Vec<_> = (0..4).map(|_| allowed(&place.open())).collect();
     assert_eq!(holds, [["1"], ["2"], ["3"], ["4"]]);
-    assert_eq!(denied(&budgets), "nothing is left of the limit tools: 0 of 4 calls used in total, 4 held, 0 left");
+    assert_eq!(
+        denied(&budgets),
+        place.denial("tools", "nothing is left of the limit tools: 0 of 4 calls used in total, 4 held, 0 left")
+    );
     for hold in &holds[..3] {
         place.open().after(hold, true).unwrap();
     }
@@ -98,7 +108,10 @@ fn calls_are_counted_when_they_end_and_denied_when_none_is_left() {
     // The end of a call can be reported again.
     budgets.after(&holds.concat(), true).unwrap();
     assert_eq!(used(&budgets), (4, 0));
-    assert_eq!(denied(&budgets), "nothing is left of the limit tools: 4 of 4 calls used in total, 0 held, 0 left");
+    assert_eq!(
+        denied(&budgets),
+        place.denial("tools", "nothing is left of the limit tools: 4 of 4 calls used in total, 0 held, 0 left")
+    );
     // An id that this journal does not have is ignored.
     budgets.after(&["77".to_owned(), "x".to_owned()], true).unwrap();
     assert_eq!(used(&budgets), (4, 0));
@@ -129,7 +142,10 @@ fn dollars_are_allowed_while_any_are_left_and_not_counted_here() {
     money.record_consumption(Some("0.1".parse().unwrap())).unwrap();
     assert_eq!(
         denied(&budgets),
-        "nothing is left of the limit money: 2.599999999999 of 2.5 usd used in total, 0 held, 0 left"
+        place.denial(
+            "money",
+            "nothing is left of the limit money: 2.599999999999 of 2.5 usd used in total, 0 held, 0 left"
+        )
     );
 }
 
