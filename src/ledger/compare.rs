@@ -11,6 +11,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::journal::format::Layout;
 use crate::journal::write::{LinePlace, NotAppended};
 use crate::metrics::{CostProvenance, CostSource, ExecutionMetrics, Status, cut};
+use crate::redaction::Redactor;
 
 /// What to do with a record that was not appended.
 pub(super) enum Comparison {
@@ -101,6 +102,8 @@ fn differences(stored: &ExecutionMetrics, given: &ExecutionMetrics) -> Vec<Strin
     let values = [stored, given].map(|record| {
         let mut record = record.clone();
         forget_computed_costs(&mut record);
+        // An earlier version may have stored the record with its secrets.
+        record.redact(&Redactor::new());
         record.redactions = None;
         serde_json::to_value(&record).unwrap_or_default()
     });

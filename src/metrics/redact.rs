@@ -10,7 +10,7 @@ use crate::redaction::Redactor;
 
 impl ExecutionMetrics {
     /// Replaces the secrets in all texts of the record, and adds their number to
-    /// [`redactions`](Self::redactions). Returns the number. Ids, hashes, times, numbers and words of fixed lists do not
+    /// [`redactions`](Self::redactions). Returns the number. UUIDs, hashes, times, numbers and words of fixed lists do not
     /// change. A ledger does this before it writes a record.
     ///
     /// ```

@@ -31,7 +31,7 @@ pub(super) fn of(journal: &Journal, hold: u64) -> Result<Error> {
     }
     let why = match expires_at {
         Some(at) => format!("it was not granted, or it expired at {at}, more than 24 hours ago"),
-        None => format!("line {hold} of the quota's journal is not a reservation"),
+        None => format!("no hold has the id {hold}; `runledger quota holds` lists the open holds"),
     };
     Ok(Error::new(ErrorKind::UnknownHold, format!("find the hold {hold}")).path(journal.layout().active()).detail(why))
 }

@@ -137,23 +137,49 @@ pub(super) fn find(cursor: &mut Cursor<'_>, at: usize) -> Option<(&'static str, 
 /// Returns the end of a value without quotes. Returns `None` if the value is a call or an element of a list.
 fn unquoted_end(cursor: &mut Cursor<'_>, value: usize, name: Name) -> Option<usize> {
     let alphabet = if name == Name::Password { PASSWORD } else { TOKEN };
-    let mut end = cursor.run_end(alphabet, value);
+    let end = cursor.run_end(alphabet, value);
     if matches!(cursor.byte(end), b'(' | b'[' | b'{') {
         return None;
     }
-    while end > value && matches!(cursor.byte(end - 1), b'.' | b':' | b'?' | b'%') {
-        end -= 1;
-    }
-    Some(end)
+    Some(cursor.without_punctuation(value, end, b".:?%"))
 }
 
 /// Returns true if the JSON may assign a secret to a name with one of the [`WORDS`] at `at`.
 pub(super) fn hint(cursor: &mut Cursor<'_>, at: usize) -> bool {
-    name_at(cursor, at).is_some_and(|(_, start, end)| separator(cursor, end, cursor.byte(start) == b'-').is_some())
+    is_in_key(cursor, at)
+        || bounds_at(cursor, at).is_some_and(|(start, end)| {
+            let is_name = |start: usize| cursor.text.get(start..end).is_some_and(|name| kind_of(name).is_some());
+            // The letter of an escape such as `\n` is not a part of the name.
+            let is_escape = start > 0 && cursor.byte(start - 1) == b'\\';
+            let has_value = |start: usize| separator(cursor, end, cursor.byte(start) == b'-').is_some();
+            let begins = |start: usize| is_name(start) && (has_value(start) || cursor.has(end, b"\\t"));
+            begins(start) || is_escape && begins(start + 1)
+        })
+}
+
+/// Returns true if `at` is in a key of an object, and the whole key is the name of a secret.
+fn is_in_key(cursor: &Cursor<'_>, at: usize) -> bool {
+    const KEY_BYTES_MAX: usize = 256;
+    let rest = cursor.text.get(at..).unwrap_or_default();
+    let Some(end) = rest.iter().take(KEY_BYTES_MAX).position(|byte| *byte == b'"') else { return false };
+    if rest.get(end + 1) != Some(&b':') {
+        return false;
+    }
+    let before = cursor.text.get(at.saturating_sub(KEY_BYTES_MAX)..at).unwrap_or_default();
+    let Some(quote) = before.iter().rposition(|byte| *byte == b'"') else { return false };
+    let key = &cursor.text[at - (before.len() - quote - 1)..at + end];
+    key.contains(&b'\\') || kind_of(key).is_some()
 }
 
 /// Returns the kind of the name that has one of the [`WORDS`] at `at`, and where the name begins and ends.
 fn name_at(cursor: &mut Cursor<'_>, at: usize) -> Option<(Name, usize, usize)> {
+    let (start, end) = bounds_at(cursor, at)?;
+    let kind = kind_of(cursor.text.get(start..end)?)?;
+    Some((kind, start, end))
+}
+
+/// Returns where the name that has one of the [`WORDS`] at `at` begins and ends.
+fn bounds_at(cursor: &mut Cursor<'_>, at: usize) -> Option<(usize, usize)> {
     let word = WORDS.into_iter().find(|word| cursor.has_word(at, word))?;
     let mut end = at + word.len();
     if cursor.byte(end) | 0x20 == b's' {
@@ -172,9 +198,7 @@ fn name_at(cursor: &mut Cursor<'_>, at: usize) -> Option<(Name, usize, usize)> {
             return None;
         }
     }
-    let start = cursor.run_start(URL_DOTS, at, NAME_BYTES_MAX);
-    let kind = kind_of(cursor.text.get(start..end)?)?;
-    Some((kind, start, end))
+    Some((cursor.run_start(URL_DOTS, at, NAME_BYTES_MAX), end))
 }
 
 /// Returns the kind of a secret's name, or `None` if the name does not say that its value is a secret.
@@ -280,7 +304,13 @@ pub(super) fn is_secret(name: Name, value: &[u8], is_quoted: bool) -> bool {
     if value.len() < 8 || is_variable(value) || value.iter().any(|byte| byte.is_ascii_whitespace()) {
         return false;
     }
-    if value.windows(2).any(|pair| matches!(pair, b"${" | b"{{" | b"$(" | b"</")) || value.starts_with(b"/") {
+    if value.windows(2).any(|pair| matches!(pair, b"${" | b"{{" | b"$(" | b"</")) {
+        return false;
+    }
+    // A path has no digits and letters of both cases in all of its parts, as a key in base64 has.
+    let is_base64 =
+        |value: &[u8]| value.len() >= 24 && value.iter().all(|byte| BASE64.has(*byte)) && looks_random(value);
+    if value.starts_with(b"/") && !(is_base64(value) && kinds(value) >= 3 && !value[1..].contains(&b'/')) {
         return false;
     }
     let is_hash = || value.iter().all(|byte| byte.is_ascii_hexdigit() || *byte == b'-') || has_hex(value);

@@ -57,6 +57,14 @@ impl<'t> Cursor<'t> {
         at + len
     }
 
+    /// Returns the end of a token without the punctuation at its end, which belongs to the sentence. Looks only at a few
+    /// characters, so that many tokens in one run take no longer than one.
+    pub(super) fn without_punctuation(&self, start: usize, end: usize, punctuation: &[u8]) -> usize {
+        const CHARACTERS_MAX: usize = 8;
+        let last = self.text.get(start.max(end.saturating_sub(CHARACTERS_MAX))..end).unwrap_or_default();
+        end - last.iter().rev().take_while(|byte| punctuation.contains(byte)).count()
+    }
+
     /// Returns the start of a token that has `len` characters of `alphabet` before `at`.
     pub(super) fn token_start(&self, alphabet: Alphabet, at: usize, len: usize) -> Option<usize> {
         let start = at.checked_sub(len)?;

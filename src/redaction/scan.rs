@@ -185,11 +185,8 @@ fn body(cursor: &mut Cursor<'_>, rule: &Prefixed, at: usize) -> Option<usize> {
         return None;
     }
     let start = at + rule.prefix.len();
-    let mut end = cursor.run_end(rule.alphabet, start);
-    // A full stop at the end belongs to the sentence.
-    while end > start && matches!(cursor.byte(end - 1), b'.' | b'%' | b'@') {
-        end -= 1;
-    }
+    let end = cursor.run_end(rule.alphabet, start);
+    let end = cursor.without_punctuation(start, end, b".%@");
     let body = cursor.text.get(start..end)?;
     let (min, max) = rule.len;
     if body.len() > max {

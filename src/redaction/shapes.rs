@@ -11,7 +11,7 @@ use super::placeholder::{JUDGED_BYTES_MAX, is_variable};
 
 /// The maximum length of the user and the password in a URL.
 const USERINFO_BYTES_MAX: usize = 1024;
-/// The maximum length of a private key in a text. A longer one is redacted up to its first character that no key has.
+/// The maximum length of a private key in a text. A longer one is redacted up to this length.
 const PEM_BYTES_MAX: usize = 16 * 1024;
 
 /// A form of secrets.
@@ -175,8 +175,10 @@ fn private_key(cursor: &mut Cursor<'_>, at: usize) -> Option<Range<usize>> {
     let start = label + 5;
     // The first line of the key follows, after a line break or its escape, and after the headers of an old key.
     let rest = cursor.text.get(start..)?;
-    let content = rest.iter().take(400).take_while(|byte| is_in_pem(**byte)).filter(|byte| BASE64.has(**byte)).count();
-    if content < 16 && !cursor.is_cut(start + content) {
+    let near = rest.iter().take(400).take_while(|byte| is_in_pem(**byte)).count();
+    let mut lines = rest[..near].split(|byte| !BASE64.has(*byte));
+    let is_key = |line: &[u8]| line.len() >= if near == rest.len() { 16 } else { 32 } && looks_random(line);
+    if !lines.any(is_key) && !cursor.is_cut(start + near) {
         return None;
     }
     let window = rest.get(..PEM_BYTES_MAX).unwrap_or(rest);
@@ -186,13 +188,13 @@ fn private_key(cursor: &mut Cursor<'_>, at: usize) -> Option<Range<usize>> {
         let close = after.iter().take(80).position(|byte| *byte == b'-')?;
         Some(end + 9 + close + after[close..].iter().take_while(|byte| **byte == b'-').count().min(5))
     });
-    let end = end.unwrap_or_else(|| rest.iter().take_while(|byte| is_in_pem(**byte)).count());
+    let end = end.unwrap_or_else(|| window.iter().take_while(|byte| is_in_pem(**byte)).count());
     Some(at..start + end)
 }
 
 /// Returns true if a private key may have this byte: base64, line breaks and their escapes, and headers.
 fn is_in_pem(byte: u8) -> bool {
-    BASE64.has(byte) || matches!(byte, b' ' | b'\n' | b'\r' | b'\t' | b'\\' | b':' | b',' | b'-' | b'"')
+    BASE64.has(byte) || matches!(byte, b' ' | b'\n' | b'\r' | b'\t' | b'\\' | b':' | b',' | b'-')
 }
 
 fn jwt(cursor: &mut Cursor<'_>, at: usize) -> Option<Range<usize>> {
@@ -236,11 +238,8 @@ fn authorization(cursor: &mut Cursor<'_>, at: usize) -> Option<Range<usize>> {
 
 /// Returns the end of the token at `at`, without the punctuation after it.
 fn end_of_token(cursor: &mut Cursor<'_>, at: usize) -> usize {
-    let mut end = cursor.run_end(TOKEN.with(":"), at);
-    while end > at && matches!(cursor.byte(end - 1), b'.' | b':' | b'%') {
-        end -= 1;
-    }
-    end
+    let end = cursor.run_end(TOKEN.with(":"), at);
+    cursor.without_punctuation(at, end, b".:%")
 }
 
 fn bearer(cursor: &mut Cursor<'_>, at: usize) -> Option<Range<usize>> {
@@ -306,10 +305,8 @@ fn azure_client_secret(cursor: &mut Cursor<'_>, at: usize) -> Option<Range<usize
         return None;
     }
     let start = cursor.token_start(characters, at, 3)?;
-    let mut end = cursor.run_end(characters, at + 3);
-    while end > at + 3 && cursor.byte(end - 1) == b'.' {
-        end -= 1;
-    }
+    let end = cursor.run_end(characters, at + 3);
+    let end = cursor.without_punctuation(at + 3, end, b".");
     (30..=40).contains(&(end - at - 3)).then_some(start..end)
 }
 

@@ -32,7 +32,7 @@ fn a_lower_bound_is_marked_wherever_it_is_shown() {
     let place = Place::with(&records);
     let page_of_all = page(&place, "");
     for text in [
-        "<h2>Executions cost at least 1,295.00 USD, ",
+        "<h2>Executions cost at least 1,295.00 USD. ",
         "<title>2026-11-20: ≥1,295.00 USD, 14 executions, 2 whose cost is a lower bound</title>",
         "s-01 <span>≥99.00 USD</span>",
         "s-02 <span>98.00 USD</span>",
@@ -76,7 +76,7 @@ fn an_unknown_cost_below_a_cent_is_above_zero() {
     let place = Place::with(&[bound(priced(1, "s", "0.00001"))]);
     let page = page(&place, "");
     assert!(page.contains("Cost in USD</dt><dd>&gt;0<small>"), "{page}");
-    assert!(page.contains("<h2>Executions cost more than 0 USD, 100.0 % of them for s.</h2>"), "{page}");
+    assert!(page.contains("<h2>Executions cost more than 0 USD. 100.0 % of this cost is for s.</h2>"), "{page}");
     for wrong in ["≥&lt;", "≥<0", "least &lt;", ": >0", "<span>>"] {
         assert!(!page.contains(wrong), "{wrong}: {page}");
     }

@@ -458,4 +458,24 @@ fn what_cannot_be_redacted_is_refused_and_changes_nothing() {
     let repeats = refused(id(2), Redact::new("tags.note", "ann", format!("{SECRET} was there")));
     assert_eq!(repeats.1, "found the text itself in `why`, which is stored in the ledger; expected other words");
     assert_eq!(ledger.head().unwrap().hash, head.hash);
+    let in_field = refused(id(2), Redact::new(format!("tags.{SECRET}"), "ann", "why").text(SECRET));
+    assert_eq!(in_field.0, ErrorKind::Invalid);
+}
+
+/// Without its statement, a redacted line would count as edited.
+#[test]
+fn a_statement_cannot_be_redacted() {
+    let place = Real::new();
+    let ledger = place.open();
+    ledger.append(&record(2)).unwrap();
+    ledger.redact(id(2), &wanted()).unwrap();
+    let statement = ledger.reader().records().map(Result::unwrap).last().unwrap();
+    assert_eq!(statement.kind.as_str(), "redaction");
+    for field in ["tags", "skill_name", "operator"] {
+        let error = ledger.redact(statement.execution_id, &Redact::new(field, "ann", "why")).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Invalid, "{field}");
+        let why = "found the statement of an earlier redaction; expected another execution";
+        assert_eq!(error.details(), [why], "{field}");
+    }
+    assert!(ledger.reader().verify(&[]).unwrap().is_clean());
 }

@@ -193,7 +193,7 @@ fn an_id_without_an_open_hold_is_refused() {
     quota.record_consumption("a", Some(1)).unwrap();
     let old = held(quota.reserve("a", Some(1)).unwrap()).keep();
     for id in [0, 1, 3, u64::MAX] {
-        let why = format!("line {id} of the quota's journal is not a reservation");
+        let why = format!("no hold has the id {id}; `runledger quota holds` lists the open holds");
         assert_eq!(refusal(quota.resume(id)), (ErrorKind::UnknownHold, why));
     }
     // The hold is forgotten at the next reservation after a day.

@@ -20,6 +20,10 @@ fn pieces() -> impl Strategy<Value = String> {
             "key",
             "token",
             "password",
+            "auth",
+            "credentials",
+            "\t",
+            "\r",
             "Authorization",
             "Bearer ",
             "Basic ",
@@ -112,6 +116,36 @@ proptest! {
     }
 }
 
+/// A redactor also judges a value by its name. The search over the JSON must find each such value.
+#[test]
+fn the_search_over_json_skips_no_value_with_the_name_of_a_secret() {
+    let (redactor, value) = (Redactor::new(), "Zx3kQ9vLp2Rt7WnB4mYcA1dF");
+    for name in ["api_key", "token.prod", "db.password.value", "api_key.0", "password 2", "password (prod)", "a\nkey"] {
+        assert_eq!(redactor.redact_value(name, value).count, 1, "{name}");
+        let json = serde_json::json!({"tags": {name: value}}).to_string();
+        assert!(redactor.may_find(json.as_bytes()), "{json}");
+    }
+    let record = r#"{"tokens_input":1,"tokens_output":2,"tokens_used":3,"cost":{"max_tokens":1}}"#;
+    assert!(!redactor.may_find(record.as_bytes()));
+}
+
+#[test]
+fn a_key_that_begins_with_a_slash_is_a_secret_and_a_path_is_none() {
+    let redactor = Redactor::new();
+    for text in
+        ["AWS_SECRET_ACCESS_KEY=/h0QbjE71lT51TSjqVAH84CUKU8jS3sGWvmUePZ9", "password=/uXb3kQ9vLp2Rt7WnB4mYcA1dF"]
+    {
+        assert_eq!(redactor.redact(text).count, 1, "{text}");
+    }
+    for text in [
+        "token=/run/secrets/GithubToken1/value",
+        "key=/usr/local/lib/python3/site",
+        "expected -----BEGIN PRIVATE KEY----- but found something else entirely in the file, so the key is wrong",
+    ] {
+        assert_eq!(redactor.redact(text).text, text);
+    }
+}
+
 /// A long text must not take time that grows with the square of its length, whatever it has.
 #[test]
 fn the_time_grows_with_the_length_only() {
@@ -140,8 +174,10 @@ fn the_time_grows_with_the_length_only() {
         "1Q~",
         "--token \"",
         "http://u:p",
+        "token=",
+        "SG.",
     ] {
-        let text = piece.repeat(200_000 / piece.len());
+        let text = piece.repeat(200_000 / piece.len()) + &".".repeat(400_000);
         let begun = Instant::now();
         redactor.redact(&text);
         redactor.may_find(text.as_bytes());

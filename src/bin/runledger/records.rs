@@ -266,3 +266,9 @@ pub(crate) fn count(malformed: u64, global: &Global) {
         output::warning(&format!("skipped lines that are not records: {malformed}"), "malformed", global.style());
     }
 }
+
+/// Returns the run of a record. The statement of a redaction has a run of its own, which is not a run of the user. So the
+/// result is `None` for a statement.
+pub(crate) fn run_of(record: ExecutionMetrics) -> Option<String> {
+    if record.kind.as_str() == "redaction" { None } else { record.run.run_id }
+}

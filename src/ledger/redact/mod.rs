@@ -31,8 +31,8 @@ pub use statement::{StatedLine, Statement};
 ///
 /// A field is a path of keys with dots between them, such as `error_reason`, `tags.customer` or `trace.steps.0.name`. A
 /// number is an index of a list, counting from 0. `*` matches any key or index. A path addresses all texts at it and
-/// below it, so `trace` addresses every text of the trace, and `*` every text of the record. A key with dots is written
-/// as it is.
+/// below it, so `trace` addresses every text of the trace, and `*` every text of the record. Only with a text
+/// may the path be `*`, because the status of the record cannot be replaced. A key with dots is written as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Redact {
     field: String,

@@ -20,6 +20,7 @@ use crate::ledger::event::LedgerEvent;
 use crate::ledger::index::Place;
 use crate::ledger::json::to_json;
 use crate::ledger::places::Places;
+use crate::redaction::Redactor;
 
 const REDACT: &str = "redact an execution";
 /// How often the lines are looked for again, after the active segment was sealed because it had some of them.
@@ -132,7 +133,8 @@ impl Ledger {
             let statement = self.statement(id, wanted, &plan);
             // `append` refuses records of this kind, so only this call writes them.
             let record = statement.to_record(new_id(self.now().unix_ms()));
-            let seq = rewriting.append(to_json(&record, &self.shared.options.redactor)?.as_bytes())?;
+            // The hashes in the statement must not change, so only its texts were redacted.
+            let seq = rewriting.append(to_json(&record, &Redactor::off())?.as_bytes())?;
             let overwritten = self.carry_out(&plan, &layouts, seq)?;
             Ok((plan, statement, seq, overwritten))
         };
@@ -242,7 +244,8 @@ impl Ledger {
             }
         }
         lines.sort_by_key(|line| line.seq);
-        let Redact { field, by, why, .. } = wanted.clone();
+        let [by, why, field] = [&wanted.by, &wanted.why, &wanted.field]
+            .map(|text| self.shared.options.redactor.redact(text).text.into_owned());
         Statement { execution_id: id, at: self.now(), by, why, field, lines }
     }
 
@@ -287,9 +290,9 @@ impl Ledger {
 
 /// Refuses a blank name or reason, and one that has the text that is taken out.
 fn check_words(wanted: &Redact, text: Option<&str>) -> Result<()> {
-    let Redact { by, why, .. } = wanted;
+    let Redact { field, by, why, .. } = wanted;
     let refuse = |found: String| Err(Error::new(ErrorKind::Invalid, REDACT).detail(found));
-    for (name, word) in [("by", by), ("why", why)] {
+    for (name, word) in [("by", by), ("why", why), ("field", field)] {
         if word.trim().is_empty() {
             return refuse(format!("found a blank `{name}`; expected some characters, because the ledger states them"));
         }

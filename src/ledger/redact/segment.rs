@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use super::statement::Statement;
 use super::texts::Change;
 use crate::disk::{Access, Storage, StorageFile, if_there, read_full_at, unless_missing, write_all_at};
 use crate::error::{Error, ErrorKind, Result};
@@ -112,6 +113,11 @@ pub(super) fn find(storage: &dyn Storage, path: &Path, id: Uuid, change: &Change
 fn changed(bytes: &[u8], offset: u64, trailer: Trailer, change: &Change<'_>) -> Result<Option<ChangedLine>> {
     let json = [&bytes[..trailer.payload_end], b"}"].concat();
     let Some(after) = change.apply(&json)? else { return Ok(None) };
+    // Without its statement, a redacted line would count as edited.
+    if Statement::in_line(bytes).is_some() {
+        return Err(Error::new(ErrorKind::Invalid, format!("redact the field `{}`", change.field))
+            .detail("found the statement of an earlier redaction; expected another execution"));
+    }
     check_same(&json, &after.json, change.field)?;
     let mut masked = bytes.to_vec();
     after.places.iter().for_each(|place| masked[place.clone()].fill(b'x'));

@@ -93,7 +93,7 @@ fn what_is_accepted_is_stored_as_it_was_sent_and_what_is_refused_leaves_nothing(
         assert_eq!(ids.len(), messages.model.lines);
         assert!(seqs.iter().all(|(id, seq)| ids[*seq as usize - 1] == *id));
         seqs.extend(ids.into_iter().zip(1..));
-        let note = format!("recorded {interrupted} as interrupted");
+        let note = format!("because the input ended before they did: {interrupted}");
         assert_eq!(stderr.contains(&note), interrupted > 0, "{stderr}: {note}");
     }
     // Each kind of answer was given often.

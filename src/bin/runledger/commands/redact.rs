@@ -15,7 +15,7 @@ use crate::{ledger, records};
 /// The largest text that is read from stdin, in bytes.
 const TEXT_BYTES_MAX: u64 = 1024 * 1024;
 
-/// Take a text out of the lines of an execution, so that the ledger still verifies
+/// Take a text out of stored lines, in a ledger that still verifies
 ///
 /// Replaces each text at the field, in all lines of the execution, by a marker such as `[redacted:by-hand:2bb8]`. The
 /// four digits are the beginning of the text's SHA-256. With --text, replaces only that part of the texts. Lines in
@@ -32,11 +32,11 @@ const TEXT_BYTES_MAX: u64 = 1024 * 1024;
 ///
 /// A field is a path of keys with dots between them, as in the JSON of `runledger show`: `error_reason`, `tags.customer`,
 /// `trace.steps.0.name`. A number counts the entries of a list from 0, and `*` matches any key or number. A path
-/// addresses all texts at it and below it: `trace` every text of the trace, and `*` every text of the record. Numbers,
-/// ids, times and the words of the format, such as the status, cannot be replaced.
+/// addresses all texts at it and below it: `trace` every text of the trace, and `*` with --text every text of the record.
+/// Numbers, times, the id of the execution and the words of the format, such as the status, cannot be replaced.
 ///
-/// The ledger is locked while its segments are copied, which takes about a second for each 256 MiB. Other processes
-/// wait, or spill their records and append them later. An execution that is in flight has to end first. Exits with 1 if
+/// If the active segment has the text, it is sealed first, so the ledger's file begins again. The ledger is locked while
+/// its segments are copied. Other processes wait, or spill their records and append them later. An execution that is in flight has to end first. Exits with 1 if
 /// no execution has the id.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: take a password out of an error message, without writing it on the command line
@@ -92,7 +92,11 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
 
 fn read_text() -> Result<String, Failure> {
     let mut text = String::new();
-    std::io::stdin().take(TEXT_BYTES_MAX).read_to_string(&mut text).map_err(Failure::Input)?;
+    std::io::stdin().take(TEXT_BYTES_MAX + 1).read_to_string(&mut text).map_err(Failure::Input)?;
+    if text.len() as u64 > TEXT_BYTES_MAX {
+        let why = format!("found a longer text; expected at most {TEXT_BYTES_MAX} bytes");
+        return Err(Failure::Input(std::io::Error::new(std::io::ErrorKind::InvalidData, why)));
+    }
     let end = text.strip_suffix('\n').map_or(text.len(), str::len);
     text.truncate(end);
     Ok(text)

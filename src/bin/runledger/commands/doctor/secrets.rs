@@ -35,6 +35,9 @@ pub(super) fn run(global: &Global, out: &mut impl Write) -> Result<ExitCode, Fai
     if quota != global.ledger && quota.is_file() {
         any |= search(&quota, global, out)?;
     }
+    if !any && !global.json {
+        writeln!(out, "No secret of a known form was found. A password that is an ordinary word is not recognised.")?;
+    }
     Ok(if any { ExitCode::No } else { ExitCode::Yes })
 }
 

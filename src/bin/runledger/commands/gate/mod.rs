@@ -130,7 +130,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
 
 /// Returns the run of the newest record that has a run_id. Fails if no record has a run_id.
 fn latest_run(reader: &LedgerReader, global: &Global) -> Result<String, Failure> {
-    let last = reader.last(1, |record| record.run.run_id)?;
+    let last = reader.last(1, records::run_of)?;
     records::warn_of(&last.skipped, global);
     last.records.into_iter().next().ok_or_else(|| Failure::NoRunYet(global.ledger.clone()))
 }

@@ -38,8 +38,8 @@ const EVENT_BYTES_MAX: u64 = 16 * 1024 * 1024;
 ///
 /// - The events Stop, SubagentStop and SessionEnd end the executions that are still in flight.
 ///
-/// - Any other event becomes an execution with the duration 0. The name of its skill consists of the agent and the
-///   event, as in claude-code/SessionStart.
+/// - Any other event becomes an execution with the duration 0, if you add a hook for the event to the settings. The
+///   name of its skill consists of the agent and the event, as in claude-code/SessionStart.
 ///
 /// An event is an object with these keys. Any other key becomes a tag, and a missing key is unknown:
 ///

@@ -38,8 +38,9 @@ use crate::zone::Zone;
 #[command(after_help = "Example: allow 20 dollars a day, and ask a person from 16 dollars on
   runledger quota set anthropic --limit 20 --unit usd --per day \\
     --zone Europe/Zurich --warn 80 --enforce
-Example: no longer enforce this limit, and keep everything else
-  runledger quota set anthropic --no-enforce")]
+Example: set and enforce a limit, and later stop enforcing it, but keep it
+  runledger quota set openai --limit 5 --unit usd --per day --enforce
+  runledger quota set openai --no-enforce")]
 pub(super) struct Args {
     /// The name of the API
     #[arg(value_parser = name)]

@@ -69,7 +69,8 @@ fn latest_run(reader: &LedgerReader) -> Result<Option<String>, Failure> {
     // The search ends after this number of records. Otherwise, it would read all records of a ledger without runs.
     let last = reader.last(1, |record| {
         read += 1;
-        if record.run.run_id.is_none() && read < LedgerReport::RUN_SOUGHT_MAX { None } else { Some(record.run.run_id) }
+        let run = records::run_of(record);
+        if run.is_none() && read < LedgerReport::RUN_SOUGHT_MAX { None } else { Some(run) }
     })?;
     Ok(last.records.into_iter().next().flatten())
 }
