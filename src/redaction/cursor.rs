@@ -49,6 +49,10 @@ impl<'t> Cursor<'t> {
             return run.end;
         }
         let len = self.text.get(at..).unwrap_or_default().iter().take_while(|byte| alphabet.has(**byte)).count();
+        // An empty run must not replace a long one.
+        if len == 0 {
+            return at;
+        }
         let run = at..at + len;
         match self.runs.iter_mut().find(|(of, _)| *of == alphabet) {
             Some((_, last)) => *last = run,

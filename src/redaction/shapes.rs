@@ -7,7 +7,7 @@ use super::assignment;
 use super::cursor::Cursor;
 use super::entropy::looks_random;
 use super::marker::end_of_marker;
-use super::placeholder::{JUDGED_BYTES_MAX, is_variable};
+use super::placeholder::{JUDGED_BYTES_MAX, is_mixed, is_variable};
 
 /// The maximum length of the user and the password in a URL.
 const USERINFO_BYTES_MAX: usize = 1024;
@@ -173,14 +173,9 @@ fn private_key(cursor: &mut Cursor<'_>, at: usize) -> Option<Range<usize>> {
         return None;
     }
     let start = label + 5;
-    // The first line of the key follows, after a line break or its escape, and after the headers of an old key.
     let rest = cursor.text.get(start..)?;
     let near = rest.iter().take(400).take_while(|byte| is_in_pem(**byte)).count();
-    let mut lines = rest[..near].split(|byte| !BASE64.has(*byte));
-    let is_key = |line: &[u8]| line.len() >= if near == rest.len() { 16 } else { 32 } && looks_random(line);
-    if !lines.any(is_key) && !cursor.is_cut(start + near) {
-        return None;
-    }
+    let content = rest[..near].iter().filter(|byte| BASE64.has(**byte)).count();
     let window = rest.get(..PEM_BYTES_MAX).unwrap_or(rest);
     let end = window.windows(9).position(|part| part[0] == b'-' && part == b"-----END ");
     let end = end.and_then(|end| {
@@ -188,6 +183,11 @@ fn private_key(cursor: &mut Cursor<'_>, at: usize) -> Option<Range<usize>> {
         let close = after.iter().take(80).position(|byte| *byte == b'-')?;
         Some(end + 9 + close + after[close..].iter().take_while(|byte| **byte == b'-').count().min(5))
     });
+    // Without an end, a line of the key must follow, after a line break or its escape. Words of a sentence are shorter.
+    let has_line = || rest[..near].split(|byte| !BASE64.has(*byte)).any(|line| line.len() >= 16 && is_mixed(line));
+    if !cursor.is_cut(start + near) && (content < 16 || end.is_none() && !has_line()) {
+        return None;
+    }
     let end = end.unwrap_or_else(|| window.iter().take_while(|byte| is_in_pem(**byte)).count());
     Some(at..start + end)
 }
