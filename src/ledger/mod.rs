@@ -70,7 +70,7 @@ pub use reader::{
     Verification, WrittenLines,
 };
 pub use recording::Recording;
-pub use redact::{Redact, Redacted, StatedLine, Statement};
+pub use redact::{Redact, Redaction, StatedLine, Statement};
 
 use commit::LedgerCommitter;
 use shared::Shared;

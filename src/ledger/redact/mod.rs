@@ -59,7 +59,7 @@ impl Redact {
 /// The result of [`Ledger::redact`](crate::Ledger::redact).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
-pub struct Redacted {
+pub struct Redaction {
     /// The execution whose lines were changed.
     pub execution_id: Uuid,
     /// The sequence number of the statement.

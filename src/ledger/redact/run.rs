@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::segment::{Segment, find, may_have};
 use super::statement::{StatedLine, Statement};
 use super::texts::Change;
-use super::{Redact, Redacted, archives, remains};
+use super::{Redact, Redaction, archives, remains};
 use crate::disk::lock::LockFile;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::new_id;
@@ -59,15 +59,17 @@ impl Ledger {
     ///
     /// Redacted lines keep their numbers and hashes, so stored heads and checkpoints still fit. The text is overwritten in
     /// the commit area, the quarantine and the old segments. Indexes and checkpoints with it are removed, and readers make
-    /// them again. [`Redacted::left`] lists the places that still have the text. Other processes may append in the
+    /// them again. [`Redaction::left`] lists the places that still have the text. Other processes may append in the
     /// meantime. They wait while the segments are replaced, or spill their records.
     ///
     /// # Errors
     /// - [`ErrorKind::UnknownExecution`] if no line of the ledger or of an archive has this id.
-    /// - [`ErrorKind::Invalid`] if no line has the text at the field, if the field is not a text, or if `by` or `why` is
-    ///   blank or has the text. Nothing is changed then.
+    /// - [`ErrorKind::Invalid`] if no line has the text at the field, if the field is not a text, if `by` or `why` is blank, or
+    ///   if `by`, `why` or the field has the text. Also if the execution is the statement of a redaction. Nothing is changed
+    ///   then.
     /// - [`ErrorKind::Unsuitable`] if the execution is in flight, or its record is not in the ledger yet.
     /// - [`ErrorKind::Timeout`] if another process holds the ledger's lock, or archives segments, for too long.
+    /// - [`ErrorKind::Overflow`] if a line would become too long.
     /// - [`ErrorKind::Io`] if a disk fails.
     ///
     /// ```
@@ -86,12 +88,12 @@ impl Ledger {
     /// let done = ledger.redact(id, &wanted)?;
     /// assert_eq!((done.lines, done.statement), (vec![1], 2));
     /// let record = ledger.reader().find(id)?.ok_or("not found")?;
-    /// assert_eq!(record.error_reason.as_deref(), Some("refused: the password is [redacted:by-hand:0519]"));
+    /// assert_eq!(record.error_reason.as_deref(), Some("refused: the password is [redacted:by-hand:882a]"));
     /// let verified = ledger.reader().verify(&[head])?;
     /// assert!(verified.is_clean() && verified.redacted[0].statement == 2);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn redact(&self, id: Uuid, wanted: &Redact) -> Result<Redacted> {
+    pub fn redact(&self, id: Uuid, wanted: &Redact) -> Result<Redaction> {
         let change = Change { field: &wanted.field, text: wanted.text.as_deref() };
         change.check()?;
         check_words(wanted, None)?;
@@ -147,7 +149,7 @@ impl Ledger {
         found.dedup();
         left.splice(0..0, found);
         left.push(ELSEWHERE.to_owned());
-        Ok(Redacted {
+        Ok(Redaction {
             execution_id: id,
             statement: seq,
             lines: statement.lines.iter().map(|line| line.seq).collect(),

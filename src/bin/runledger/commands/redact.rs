@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 
-use runledger::ledger::{Redact, Redacted};
+use runledger::ledger::{Redact, Redaction};
 use runledger::{Error, ErrorKind, Uuid};
 
 use crate::execution_id::IdPrefix;
@@ -102,7 +102,7 @@ fn read_text() -> Result<String, Failure> {
     Ok(text)
 }
 
-fn report(done: &Redacted, out: &mut impl Write) -> Result<(), Failure> {
+fn report(done: &Redaction, out: &mut impl Write) -> Result<(), Failure> {
     let numbers: Vec<_> = done.lines.iter().map(ToString::to_string).collect();
     writeln!(out, "redacted   {}", done.execution_id)?;
     writeln!(out, "lines      {}, as stated in line {}", numbers.join(", "), done.statement)?;
