@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use runledger::disk::simulated::{InjectedFault, Loss, SimulatedDisk};
 use runledger::disk::{Access, FileType, Storage};
 use runledger::journal::Follower;
-use runledger::ledger::{FaultKind, Redact, Redacted};
+use runledger::ledger::{FaultKind, Redact, Redaction};
 use runledger::metrics::Status;
 use runledger::{
     Answer, ErrorKind, ExecutionMetrics, Head, Ledger, LedgerReader, Options, Result, Skill, Timestamp, Uuid,
@@ -58,7 +58,7 @@ fn wanted() -> Redact {
     Redact::new("*", "ann", "a password was recorded").text(SECRET)
 }
 
-fn redact(ledger: &Ledger, number: u128) -> Result<Redacted> {
+fn redact(ledger: &Ledger, number: u128) -> Result<Redaction> {
     ledger.redact(id(number), &wanted())
 }
 
