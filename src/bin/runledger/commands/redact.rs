@@ -39,7 +39,7 @@ const TEXT_BYTES_MAX: u64 = 1024 * 1024;
 /// its segments are copied. Other processes wait, or spill their records and append them later. An execution that is in flight has to end first. Exits with 1 if
 /// no execution has the id.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: take a password out of an error message, without writing it on the command line
+#[command(after_help = "Example: take a password out without writing it on the command line
   runledger redact 019c5d2a-6b00 --field error_reason --text - --by ann \\
     --why 'a password' < secret.txt
 Example: take the whole error message out
