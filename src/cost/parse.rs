@@ -358,7 +358,7 @@ impl Reader<'_> {
             };
             let from = from.filter(|&from| from > tiers.last().map_or(0, |last| last.from));
             let from = from.ok_or_else(|| {
-                self.fault(text, "expected \"above\" or \"from\" with a rising number of tokens, found")
+                self.fault(text, "expected \"above\" or \"from\" with more tokens than in earlier tiers, found")
             })?;
             tiers.push(Tier { from, price: self.price(meter, tier.price)? });
         }

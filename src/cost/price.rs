@@ -46,7 +46,7 @@ pub struct CostPart {
     /// The meter that counted the units.
     pub meter: Meter,
     /// The number of units billed at this price. These are the units that no other part of the cost includes. If the
-    /// vendor's minimum is larger, this is the minimum.
+    /// vendor's minimum is larger, `count` is the minimum.
     pub count: u64,
     /// The price of [`Meter::per`] units.
     pub price: Usd,

@@ -97,14 +97,14 @@ impl LedgerReport {
         findings.extend(self.nearly_used_up());
         if self.spilled > 0 {
             let text = format!(
-                "{} in the ledger yet, and not in the figures below. The next append moves spilled records to the ledger.",
+                "{} in the ledger yet, and not in the figures below. The next append adds such records to the ledger.",
                 are(self.spilled, "record is not", "records are not")
             );
             findings.push(Finding::new(Tone::Warning, text));
         }
         if self.in_flight > 0 {
             let text = format!(
-                "{} in flight, and not in the figures below. `runledger open` lists them.",
+                "{} in flight, and not in the figures below. `runledger open` lists executions in flight.",
                 are(self.in_flight, "execution is", "executions are")
             );
             findings.push(Finding::new(Tone::Unknown, text));

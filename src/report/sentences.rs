@@ -35,7 +35,7 @@ impl LedgerReport {
                 .to_owned()
         } else if self.in_flight > 0 {
             format!(
-                "No execution has ended yet. {} in flight: `runledger open` lists them.",
+                "No execution has ended yet. {} in flight. `runledger open` lists executions in flight.",
                 are(self.in_flight, "execution is", "executions are")
             )
         } else {
