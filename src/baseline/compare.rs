@@ -147,8 +147,7 @@ impl Metric {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct SkillComparison {
-    /// Compares [`Baseline::success_rate`] by [`Test::FisherExact`]. The interval is that of Newcombe (1998, method
-    /// 10).
+    /// Compares [`Baseline::success_rate`] by [`Test::FisherExact`]. The interval is Newcombe's (1998, method 10).
     pub success_rate: Metric,
     /// Compares `total_latency_ms` by [`Test::Permutation`]. `baseline` and `recent` are medians.
     pub latency_ms: Metric,

@@ -247,7 +247,7 @@ pub(crate) struct Associated {
 }
 
 /// Tests whether the shares of several groups differ, by Pearson's test (1900) without a correction for continuity. The
-/// strength of the association is that of Cramér (1946).
+/// strength of the association is Cramér's V (1946).
 ///
 /// Returns `None` if the expected count of any cell is below 5, because the approximation cannot be trusted then. An
 /// expected count is 0 if a group is empty, if all shares are 0, or if all shares are 1. Also returns `None` for fewer

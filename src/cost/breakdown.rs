@@ -76,7 +76,7 @@ impl Cost<'_> {
     }
 
     /// Writes `cost_tier`, `cost_usd` (rounded half to even to 8 decimals) and their provenance into `record`. If the
-    /// exact amount has more than 8 decimals, the provenance stores that amount too.
+    /// exact amount has more than 8 decimals, the provenance also stores the exact amount.
     ///
     /// If the record names no provider, and only one provider can have served the call, also sets the provider. The
     /// estimate in the record is not changed.

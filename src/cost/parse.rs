@@ -329,9 +329,10 @@ impl Reader<'_> {
             if period.rates.iter().all(|rate| rate.meter != Meter::AudioMs)
                 && let Some((_, value)) = entries.0.first()
             {
-                return Err(
-                    self.fault(value, "expected \"audio_hour\" next to \"audio_seconds_min\", found none next to")
-                );
+                return Err(self.fault(
+                    value,
+                    "expected \"audio_hour\" next to \"audio_seconds_min\", found none in the entry that begins with",
+                ));
             }
             for rate in period.rates.iter_mut().filter(|rate| rate.meter == Meter::AudioMs) {
                 rate.min = min;
