@@ -77,8 +77,8 @@ impl LedgerReport {
         }
         if let Some(last) = self.period.last.filter(|last| *last > self.generated_at) {
             let text = format!(
-                "An execution began or ended at {}, after this report was made at {}. A clock was wrong, so days and \
-                 latencies can be wrong too.",
+                "An execution began or ended at {}, but this report was made earlier, at {}. A clock was wrong, so days \
+                 and latencies can be wrong too.",
                 minute(last),
                 minute(self.generated_at)
             );
@@ -205,7 +205,7 @@ fn gate(gate: &GateSummary) -> Finding {
             text += " Whether other executions are missing was not judged; `runledger gate --expect` judges this.";
         }
         if not_judged.contains(&NotJudged::Costs) {
-            text += " Its costs are unknown; `runledger import` adds them.";
+            text += " The costs of the run are unknown; `runledger import` adds them.";
         }
         return Finding::new(Tone::Good, text);
     }
