@@ -25,9 +25,9 @@ use super::special::{chi_squared_tail, ln_choose, normal_two_sided, student_quan
 pub(super) const ALPHA: f64 = 0.01;
 /// A standard normal variable is more than this far from 0 with probability `ALPHA`.
 const Z: f64 = 2.575_829_303_548_901;
-/// A table of counts has one row for each of two [proportions](Proportion). The first column counts the cases in the
-/// part, such as successes, and the second column counts all other cases. A z-test can be trusted if the expected count
-/// of each cell of this table is at least this number (Cochran 1954).
+/// A table of counts has one row for each [`Proportion`]. The first column counts the cases in the part, such as
+/// successes, and the second column counts all other cases. A z-test can be trusted if the expected count of each cell
+/// of this table is at least this number (Cochran 1954).
 const EXPECTED_MIN: f64 = 5.0;
 
 /// The result of a test.

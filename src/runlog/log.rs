@@ -188,8 +188,8 @@ impl RunLog {
     }
 }
 
-/// Returns the cost of the execution. If this cost was not recorded, returns the sum of the costs of the calls, or
-/// `None` if the cost of one of the calls is unknown.
+/// Returns the cost of the execution. If this cost was not recorded, returns the sum of the costs of the calls. This
+/// sum is `None` if the cost of one of the calls is unknown.
 fn cost(execution: &ExecutionMetrics) -> Option<Usd> {
     execution.exact_cost().or_else(|| {
         let mut summed = execution.clone();
