@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::text::cut;
 use super::ExecutionMetrics;
+use super::text::cut;
 use crate::redaction::Redactor;
 
 /// Passes each text of a record to the methods of `$texts`: by reference, or with `mut` by mutable reference.
