@@ -20,8 +20,9 @@
 //!
 //! Use [`Ledger`] to record executions, and [`LedgerReader`] to query them. The `README.md` of the repository shows the
 //! `runledger` command. The long documents are in [`docs`]: [architecture](docs::architecture),
-//! [guarantees](docs::guarantees), the [format of every file](docs::format), [benchmarks](docs::benchmarks), the
-//! [changelog](docs::changelog) and how to [contribute](docs::contributing).
+//! [guarantees](docs::guarantees), [security](docs::security), the [format of every file](docs::format), the
+//! [index](docs::index), [benchmarks](docs::benchmarks), the [changelog](docs::changelog) and how to
+//! [contribute](docs::contributing).
 //!
 //! # Vocabulary
 //!
@@ -30,7 +31,7 @@
 //! | execution | One call of a **skill**, which is a named unit of work. An execution begins, goes through **steps** and ends. | [`Execution`] |
 //! | record | The data of one execution: who requested it, when it ran, how it ended, its tokens, cost and quality. | [`ExecutionMetrics`] |
 //! | ledger | The records of a program, as JSON lines in one or more files, and a directory with internal files. | [`Ledger`] |
-//! | segment | One of the files with the ledger's lines. The **active** segment is the file at the ledger's path, and grows. The **sealed** segments have the earlier lines, and never change. | [`SealedSegment`](ledger::SealedSegment) |
+//! | segment | One of the files with the ledger's lines. The **active** segment is the file at the ledger's path, and grows. The **sealed** segments have the earlier lines, and change only if a text is [taken out](Ledger::redact). | [`SealedSegment`](ledger::SealedSegment) |
 //! | journal | The layer that turns bytes into durable lines. The ledger is built on this layer. | [`Journal`](journal::Journal) |
 //! | chain | The link between the lines. Each line has its number (`seq`), its hash and the hash of the previous line. | [`docs::format`] |
 //! | head | The number and the hash of the last line. | [`Head`] |
@@ -72,7 +73,7 @@
 //! Nothing is guaranteed on a network file system, or on a disk that loses flushed data. Nothing is guaranteed either
 //! if a program writes to the ledger's files without the ledger's lock.
 //!
-//! [`docs::guarantees`] lists 34 failures. For each failure, the page says what holds afterwards and which tests
+//! [`docs::guarantees`] lists 35 failures. For each failure, the page says what holds afterwards and which tests
 //! provoke the failure.
 //!
 //! # Async

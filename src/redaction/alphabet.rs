@@ -27,7 +27,7 @@ impl Alphabet {
         Self(0).with(characters)
     }
 
-    /// Returns the set with further characters. Characters that are not ASCII are ignored.
+    /// Returns the set with `characters` added. Characters that are not ASCII are ignored.
     pub(super) const fn with(self, characters: &str) -> Self {
         let (bytes, mut set, mut at) = (characters.as_bytes(), self.0, 0);
         while at < bytes.len() {

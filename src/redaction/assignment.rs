@@ -1,4 +1,4 @@
-//! Secrets that only their name reveals, such as `password = VALUE`.
+//! Finds secrets that only their name reveals, such as the value in `password = VALUE`.
 
 use std::ops::Range;
 
@@ -10,7 +10,7 @@ use super::placeholder::{JUDGED_BYTES_MAX, is_variable};
 /// The words that end the name of a secret.
 const WORDS: [&str; 11] =
     ["token", "secret", "password", "passwd", "passphrase", "passwort", "pass", "pwd", "key", "auth", "credential"];
-/// Words that may follow such a word in a name.
+/// Words that may follow one of the [`WORDS`] in the name of a secret, as in `token_value`.
 const SUFFIXES: [&str; 16] = [
     "value",
     "prod",
@@ -106,15 +106,15 @@ const PUBLIC_TOKENS: [&str; 14] = [
 ];
 const NAME_BYTES_MAX: usize = 64;
 const VALUE_BYTES_MAX: usize = 4096;
-/// The most words of a name that are looked at.
+/// Only this many words at the end of a name are examined.
 const NAME_WORDS_MAX: usize = 4;
 
-/// How likely a value with a certain name is a secret.
+/// The kind of a secret's name. It decides what a value must look like to count as a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Name {
     Password,
     Token,
-    /// `key` alone, which names many other things.
+    /// `key` without one of the [`SECRET_KEYS`] before it. Such a name can also name something public.
     Key,
 }
 
@@ -134,7 +134,7 @@ pub(super) fn find(cursor: &mut Cursor<'_>, at: usize) -> Option<(&'static str, 
     is_secret(name, text, quote.is_some()).then(|| (name.rule(), value..end))
 }
 
-/// Returns the end of a value without quotes. Returns `None` if the value is a call or an element of a list.
+/// Returns the end of a value without quotes. Returns `None` if an opening bracket follows, as in a call or an index.
 fn unquoted_end(cursor: &mut Cursor<'_>, value: usize, name: Name) -> Option<usize> {
     let alphabet = if name == Name::Password { PASSWORD } else { TOKEN };
     let end = cursor.run_end(alphabet, value);
@@ -257,9 +257,9 @@ fn words_of(name: &[u8]) -> Vec<String> {
     words
 }
 
-/// Reads what is between a name and its value: the end of a quoted name, a sign such as `=`, `:` or `=>`, and the quote
-/// that begins the value. After an option of a command, a space is enough. Returns the start of the value, and its
-/// quote.
+/// Reads what is between a name and its value: the closing quote of the name, a sign such as `=`, `:` or `=>`, and the
+/// opening quote of the value. After an option of a command, a space is enough as the sign. Returns the start of the
+/// value, and its quote.
 pub(super) fn separator(cursor: &Cursor<'_>, end: usize, is_option: bool) -> Option<(usize, Option<u8>)> {
     let skip = |mut at: usize, accepts: fn(u8) -> bool, max: usize| {
         let last = at + max;
@@ -298,7 +298,7 @@ impl Name {
     }
 }
 
-/// Returns true if the value of a name is a secret.
+/// Returns true if a value that has a name of the kind `name` is a secret.
 pub(super) fn is_secret(name: Name, value: &[u8], is_quoted: bool) -> bool {
     let value = value.get(..JUDGED_BYTES_MAX).unwrap_or(value);
     if value.len() < 8 || is_variable(value) || value.iter().any(|byte| byte.is_ascii_whitespace()) {
@@ -307,7 +307,7 @@ pub(super) fn is_secret(name: Name, value: &[u8], is_quoted: bool) -> bool {
     if value.windows(2).any(|pair| matches!(pair, b"${" | b"{{" | b"$(" | b"</")) {
         return false;
     }
-    // A path has no digits and letters of both cases in all of its parts, as a key in base64 has.
+    // A value that begins with `/` is a path, unless it looks like base64 without a further `/`.
     let is_base64 =
         |value: &[u8]| value.len() >= 24 && value.iter().all(|byte| BASE64.has(*byte)) && looks_random(value);
     if value.starts_with(b"/") && !(is_base64(value) && kinds(value) >= 3 && !value[1..].contains(&b'/')) {

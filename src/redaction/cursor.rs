@@ -12,7 +12,7 @@ pub(super) struct Cursor<'t> {
     pub(super) text: &'t [u8],
     /// The position after the last secret.
     pub(super) done: usize,
-    /// For an alphabet, the last run of its characters that was read. So a long run is not read again and again.
+    /// For each alphabet, the last run of its characters that was read. So a long run is not read again and again.
     runs: Vec<(Alphabet, Range<usize>)>,
 }
 
@@ -32,13 +32,13 @@ impl<'t> Cursor<'t> {
         if at <= self.done { None } else { self.text.get(at - 1).copied() }
     }
 
-    /// Returns true if the text has `literal` at `at`, in this case.
+    /// Returns true if the text has exactly `literal` at `at`.
     #[inline]
     pub(super) fn has(&self, at: usize, literal: &[u8]) -> bool {
         self.text.get(at..).is_some_and(|rest| rest.starts_with(literal))
     }
 
-    /// Like [`has`](Self::has), but in any case.
+    /// Like [`has`](Self::has), but upper-case and lower-case letters count as equal.
     pub(super) fn has_word(&self, at: usize, word: &str) -> bool {
         self.text.get(at..at + word.len()).is_some_and(|found| found.eq_ignore_ascii_case(word.as_bytes()))
     }
@@ -61,8 +61,8 @@ impl<'t> Cursor<'t> {
         at + len
     }
 
-    /// Returns the end of a token without the punctuation at its end, which belongs to the sentence. Looks only at a few
-    /// characters, so that many tokens in one run take no longer than one.
+    /// Returns the end of a token without the punctuation after the token, which belongs to the sentence. Examines at
+    /// most eight characters, so the time does not depend on the length of the text.
     pub(super) fn without_punctuation(&self, start: usize, end: usize, punctuation: &[u8]) -> usize {
         const CHARACTERS_MAX: usize = 8;
         let last = self.text.get(start.max(end.saturating_sub(CHARACTERS_MAX))..end).unwrap_or_default();
@@ -82,8 +82,8 @@ impl<'t> Cursor<'t> {
         at - before.iter().rev().take_while(|byte| alphabet.has(**byte)).count()
     }
 
-    /// Returns true if a token can begin at `at`: the byte before is not a letter or a digit, except as the end of an
-    /// escape.
+    /// Returns true if a token can begin at `at`. A token cannot begin just after a letter or a digit, unless this
+    /// letter or digit ends an escape.
     pub(super) fn begins(&self, at: usize) -> bool {
         let Some(last) = self.before(at) else { return true };
         if !ALNUM.has(last) {
@@ -106,7 +106,7 @@ impl<'t> Cursor<'t> {
         }
     }
 
-    /// Returns true if the text ends at `at`, because it was shortened.
+    /// Returns true if the text was shortened at `at`: only `…` follows.
     pub(super) fn is_cut(&self, at: usize) -> bool {
         self.text.get(at..).is_some_and(|rest| rest == ELLIPSIS)
     }

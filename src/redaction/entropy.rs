@@ -40,7 +40,8 @@ pub(super) fn looks_random(text: &[u8]) -> bool {
     if text.iter().all(|byte| byte.is_ascii_hexdigit() || *byte == b'-') && (lower == 0 || upper == 0) {
         return digits > 1 && lower + upper > 1 && text.len() >= 16 && bits >= 2.5;
     }
-    // In CamelCase, only the lower case shows how long the words are.
+    // A run of letters of one case is a part of a word. In CamelCase, only the runs in lower case show the word's
+    // length.
     let is_camel = lower > 0 && upper > 0;
     let of_word = |class| class == Class::Lower || class == Class::Upper && !is_camel;
     let (mut pairs, mut changes, mut run, mut longest) = (0, 0, 0, 0);

@@ -7,8 +7,8 @@ pub(super) const NAME_BYTES_MAX: usize = 40;
 
 const START: &[u8] = b"[redacted:";
 
-/// Returns the marker of a secret: `[redacted:RULE:4hex]`. The four hex digits are the start of the secret's SHA-256, so
-/// equal secrets have equal markers. Four digits do not help to guess the secret.
+/// Returns the marker of a secret: `[redacted:RULE:4hex]`. The four hex digits are the start of the secret's SHA-256,
+/// so equal secrets have equal markers. Many other texts have the same four digits.
 pub(super) fn marker(rule: &str, secret: &[u8]) -> String {
     let digits: String = digest::hex(secret).iter().take(4).copied().map(char::from).collect();
     format!("[redacted:{rule}:{digits}]")

@@ -38,9 +38,9 @@ use scan::{Rules, Scanner};
 
 /// Replaces the secrets in texts. A `Redactor` is cheap to clone.
 ///
-/// A secret becomes `[redacted:RULE:4hex]`: the name of the rule that found it, and the start of its SHA-256. Equal
-/// secrets have equal markers. Text outside of secrets stays as it is, and a text that was redacted before does not
-/// change.
+/// A secret becomes a marker, `[redacted:RULE:4hex]`. RULE is the name of the rule that found the secret, and `4hex` is
+/// the first four hex digits of the secret's SHA-256. Equal secrets have equal markers. Text outside of secrets stays
+/// as it is, and a text that was redacted before does not change.
 #[derive(Debug, Clone)]
 pub struct Redactor {
     /// `None` if nothing is redacted.
@@ -63,7 +63,7 @@ pub struct Redacted<'t> {
 pub struct FoundSecret {
     /// The name of the rule that found the secret.
     pub rule: String,
-    /// The bytes of the secret in the text.
+    /// The position of the secret in the text, in bytes.
     pub range: Range<usize>,
 }
 
@@ -99,7 +99,7 @@ impl Redactor {
         let Some(rules) = &self.rules else { return Redacted { text: Cow::Borrowed(text), count: 0 } };
         let (mut redacted, mut end, mut count) = (String::new(), 0, 0);
         for found in Scanner::new(rules, text.as_bytes()) {
-            // All rules match at ASCII characters, so the range is on the boundaries of characters.
+            // The rules find only whole characters, so both ends of the range are boundaries of characters.
             let (Some(before), Some(secret)) = (text.get(end..found.range.start), text.get(found.range.clone())) else {
                 continue;
             };
@@ -117,14 +117,14 @@ impl Redactor {
         }
     }
 
-    /// Returns the text without its secrets, or `None` if it has none.
+    /// Returns the text with a marker in the place of each secret, or `None` if the text has no secret.
     pub(crate) fn changed(&self, text: &str) -> Option<String> {
         let redacted = self.redact(text);
         (redacted.count > 0).then(|| redacted.text.into_owned())
     }
 
-    /// Like [`redact`](Self::redact), but the text is the value of `name`. If the name says that its value is a secret,
-    /// such as `api_key`, and the whole value looks like one, the whole value is replaced.
+    /// Like [`redact`](Self::redact), but the text is the value of `name`. If a name such as `api_key` says that its
+    /// value is a secret, and the whole value looks like a secret, the whole value is replaced.
     pub fn redact_value<'t>(&self, name: &str, value: &'t str) -> Redacted<'t> {
         let redacted = self.redact(value);
         if self.rules.is_none() || redacted.count > 0 {
@@ -146,9 +146,9 @@ impl Redactor {
             .collect()
     }
 
-    /// Returns false if no text in the JSON has a secret, so that the JSON need not be parsed. This search takes two to
-    /// three nanoseconds per byte. The JSON must be as `serde_json` writes it: it escapes only quotes, backslashes and
-    /// control characters.
+    /// Returns true if a text in the JSON may have a secret. Returns false only if no text has one, so the JSON need
+    /// not be parsed then. This search takes two to three nanoseconds per byte. The JSON must be as `serde_json` writes
+    /// it: it escapes only quotes, backslashes and control characters.
     pub fn may_find(&self, json: &[u8]) -> bool {
         self.rules.as_ref().is_some_and(|rules| rules.may_match(json))
     }

@@ -13,13 +13,14 @@ use crate::json;
 const PREFIX_BYTES_MIN: usize = 3;
 const LEN_MIN: usize = 8;
 
-/// A rule for a credential of your own, which begins with a certain prefix.
+/// A rule for a kind of credentials that you use. All credentials of this kind begin with the same prefix.
 ///
 /// - `name` appears in the marker. It has 1 to 40 lower-case letters, digits and hyphens.
 /// - `prefix` has at least three characters, all of them ASCII and none of them a space, a quote or a backslash.
-/// - `alphabet` lists the characters that follow. A range such as `a-z` has all characters from the first to the last.
-///   A hyphen at the start or the end means itself.
-/// - `min` and `max` limit the number of characters that follow. `min` is at least 8.
+/// - `alphabet` lists the characters that may follow the prefix. A range such as `a-z` has all characters from the
+///   first to the last. A hyphen at the start or the end means itself. A space, a quote, a backslash and a square
+///   bracket are not allowed.
+/// - `min` and `max` limit the number of characters that follow the prefix. `min` is at least 8.
 ///
 /// ```
 /// use runledger::redaction::{Redactor, SecretRule};
@@ -98,7 +99,7 @@ impl SecretRule {
         if self.set().is_none() {
             fault(
                 "alphabet",
-                "ASCII characters and ranges such as a-z, without spaces, quotes and backslashes",
+                "ASCII characters and ranges such as a-z, without spaces, quotes, backslashes and square brackets",
                 &format!("{:?}", self.alphabet),
             );
         }

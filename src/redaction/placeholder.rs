@@ -3,10 +3,10 @@
 use super::entropy::kinds;
 use super::marker::end_of_marker;
 
-/// The number of bytes at the start of a value that are judged, so that a long text is not read again and again.
+/// Only this many bytes at the start of a value are judged, so that a long text is not read again and again.
 pub(super) const JUDGED_BYTES_MAX: usize = 256;
 
-/// Returns true if the value is not a secret, but a variable, a mask or a marker.
+/// Returns true if the value is a variable, a placeholder or a marker, and so not a secret.
 pub(super) fn is_variable(value: &[u8]) -> bool {
     matches!(value, [] | [b'$' | b'{' | b'<' | b'%' | b'*', ..])
         || value.starts_with(b"[redacted:")

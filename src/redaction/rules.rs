@@ -1,20 +1,22 @@
 //! The built-in rules, as data.
 //!
-//! Most credentials begin with a prefix that their issuer chose for such scanners. A rule states the prefix, the
-//! characters that follow, and their number. `shapes.rs` and `assignment.rs` have the credentials of other forms.
+//! Most credentials begin with a prefix that their issuer chose so that scanners can find them. A rule states the
+//! prefix, the characters that follow the prefix, and their number. `shapes.rs` and `assignment.rs` have the
+//! credentials of other forms.
 
 use std::borrow::Cow;
 
 use super::alphabet::*;
 
-/// What a text after the prefix must have, so that it is not a word or a placeholder.
+/// The condition for the text after the prefix, which tells a secret from a word. A placeholder such as `xxxx` never
+/// fits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Need {
-    /// Anything, except a placeholder such as `xxxx`.
+    /// Any text fits.
     Any,
-    /// A digit, or letters in both cases.
+    /// The text must have a digit, or letters in both cases.
     Mixed,
-    /// It must look random.
+    /// The text must look random.
     Random,
 }
 

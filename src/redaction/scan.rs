@@ -1,7 +1,8 @@
 //! Finds the secrets in a text.
 //!
-//! Each rule has triggers: the first three bytes of a literal that every secret of the rule contains. One pass over the
-//! text looks up each group of three bytes in a bitmap. Only where the bitmap has the group, the rules are tried.
+//! Each rule has triggers, which are groups of three bytes. A rule can find a secret only where the text has one of the
+//! rule's triggers. One pass over the text looks up each group of three bytes in a bitmap. The rules are tried only
+//! where the bitmap has the group.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -13,16 +14,16 @@ use super::placeholder::{JUDGED_BYTES_MAX, is_mixed, is_placeholder};
 use super::rules::{Need, PREFIXED, Prefixed};
 use super::shapes::{SHAPES, Shape};
 
-/// The number of bits of a hash of three bytes.
+/// The number of bits of the hash of a group.
 const HASH_BITS: u32 = 16;
-/// The number of words of the bitmap, which has a bit for each hash.
+/// The number of `u64` in the bitmap, which has a bit for each possible hash.
 const WORDS: usize = 1 << (HASH_BITS - 6);
 
 /// The rules, prepared for a search.
 #[derive(Debug)]
 pub(super) struct Rules {
     bitmap: Box<[u64; WORDS]>,
-    /// For each word of the bitmap, the index of the first trigger whose hash has its bit in this word or a later one.
+    /// For each `u64` of the bitmap, the index of the first trigger whose bit is in this `u64` or in a later one.
     first: Vec<u16>,
     /// The triggers with their hashes, sorted by hash. Triggers with the same hash are in the order of the rules.
     triggers: Vec<(u16, Trigger)>,
@@ -43,7 +44,7 @@ pub(super) struct Match<'r> {
     pub(super) range: Range<usize>,
 }
 
-/// Returns the hash of the first three of four bytes. It does not depend on the case of letters.
+/// Returns the hash of the first three of four bytes. The hash does not depend on the case of letters.
 #[inline(always)]
 fn hash(four: [u8; 4]) -> u16 {
     let three = (u32::from_le_bytes(four) | 0x0020_2020) & 0x00ff_ffff;
@@ -55,7 +56,8 @@ fn group([a, b, c]: [u8; 3]) -> u16 {
 }
 
 impl Rules {
-    /// Prepares the built-in rules after `own`, so that a rule of the user applies first.
+    /// Prepares the rules of the user, `own`, and the built-in rules. If several rules fit at one position, a rule of
+    /// the user applies.
     pub(super) fn new(own: Vec<Prefixed>) -> Self {
         let prefixed: Vec<_> = own.into_iter().chain(PREFIXED.iter().cloned()).collect();
         let mut triggers = Vec::new();
@@ -89,11 +91,11 @@ impl Rules {
         Self { bitmap, first: first.collect(), triggers, prefixed }
     }
 
-    /// Returns the position of the next group of three bytes that a rule begins with, and the hash of the group.
+    /// Returns the position of the next group of three bytes that the bitmap has, and the hash of the group.
     #[inline]
     fn next_group(&self, text: &[u8], from: usize) -> Option<(usize, u16)> {
         let rest = text.get(from..)?;
-        // Four bytes are read at once, because the processor can do this for each position without the one before.
+        // Four bytes are read at once, so that the processor need not wait for the hash of the previous position.
         for (at, four) in rest.windows(4).enumerate() {
             let hash = hash([four[0], four[1], four[2], four[3]]);
             if self.has(hash) {
@@ -117,7 +119,7 @@ impl Rules {
         of_group.map(|(_, trigger)| *trigger)
     }
 
-    /// Returns false if no text in the JSON has a secret. `json` must escape only quotes, backslashes and control
+    /// Returns false only if no text in the JSON has a secret. `json` must escape only quotes, backslashes and control
     /// characters.
     pub(super) fn may_match(&self, json: &[u8]) -> bool {
         let mut cursor = Cursor::new(json);
@@ -137,7 +139,7 @@ impl Rules {
         false
     }
 
-    /// Returns the secret at `at` by a rule with a prefix.
+    /// Returns the secret that begins at `at`, if the rule with a prefix at `index` finds one there.
     fn token(&self, cursor: &mut Cursor<'_>, index: usize, at: usize) -> Option<Match<'_>> {
         let rule = self.prefixed.get(index)?;
         if !cursor.begins(at) {
@@ -154,7 +156,7 @@ impl Rules {
         Some(token.unwrap_or(Match { rule: Cow::Borrowed(rule), range }))
     }
 
-    /// Returns the token that begins at the start of `value`, and has at least the whole value.
+    /// Returns the token that begins where `value` begins, and ends where `value` ends or later.
     fn token_in(&self, cursor: &mut Cursor<'_>, value: Range<usize>) -> Option<Match<'_>> {
         let mut from = value.start;
         while let Some((at, group)) = self.next_group(cursor.text, from).filter(|(at, _)| *at < value.end) {
@@ -169,7 +171,7 @@ impl Rules {
                     return found;
                 }
             }
-            // The literal of a token is in its first characters.
+            // The trigger of a token is near its start.
             if at - value.start > 40 {
                 return None;
             }
@@ -179,7 +181,7 @@ impl Rules {
     }
 }
 
-/// Returns the end of a token with a prefix, without the check of the byte before.
+/// Returns the end of the token with a prefix that begins at `at`. Does not check the byte before the token.
 fn body(cursor: &mut Cursor<'_>, rule: &Prefixed, at: usize) -> Option<usize> {
     if !cursor.has(at, rule.prefix.as_bytes()) {
         return None;
@@ -193,7 +195,7 @@ fn body(cursor: &mut Cursor<'_>, rule: &Prefixed, at: usize) -> Option<usize> {
         return None;
     }
     if body.len() < min {
-        // The end of a shortened text, or in JSON the end of a shortened string.
+        // The token is shorter than the rule says if the text, or the string in the JSON, was shortened here.
         let is_cut = cursor.has(end, ELLIPSIS) && rule.prefix.len() > 3 && body.len() > 3;
         return (is_cut && is_mixed(body)).then_some(end);
     }
@@ -211,7 +213,7 @@ fn body(cursor: &mut Cursor<'_>, rule: &Prefixed, at: usize) -> Option<usize> {
 pub(super) struct Scanner<'r, 't> {
     rules: &'r Rules,
     cursor: Cursor<'t>,
-    /// Where the next group of three bytes is looked for.
+    /// The position from which on the next group of three bytes is searched for.
     from: usize,
 }
 

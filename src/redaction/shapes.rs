@@ -11,7 +11,7 @@ use super::placeholder::{JUDGED_BYTES_MAX, is_mixed, is_variable};
 
 /// The maximum length of the user and the password in a URL.
 const USERINFO_BYTES_MAX: usize = 1024;
-/// The maximum length of a private key in a text. A longer one is redacted up to this length.
+/// The maximum length of a private key in a text. Of a longer key, only this many bytes are redacted.
 const PEM_BYTES_MAX: usize = 16 * 1024;
 
 /// A form of secrets.
@@ -86,12 +86,13 @@ impl Shape {
         })
     }
 
-    /// Returns true if the secret is a value, which can be a token that another rule knows.
+    /// Returns true if the secret is the value of a name or of a header, or the password in a URL. Such a secret can be
+    /// a token that another rule finds too.
     pub(super) fn is_value(self) -> bool {
         matches!(self, Self::UrlPassword | Self::Authorization | Self::Bearer | Self::Assignment)
     }
 
-    /// Returns true for a token that needs no context.
+    /// Returns true if the secret can be recognised without the text around it.
     pub(super) fn is_token(self) -> bool {
         matches!(
             self,
@@ -105,8 +106,8 @@ impl Shape {
         )
     }
 
-    /// Returns false if no text in the JSON has a secret of this shape at `at`. The JSON can have more backslashes than
-    /// the text.
+    /// Returns false only if no text in the JSON has a secret of this shape at `at`. The JSON can have more backslashes
+    /// than the text.
     pub(super) fn hint(self, cursor: &mut Cursor<'_>, at: usize) -> bool {
         match self {
             Self::UrlPassword => {
@@ -136,12 +137,13 @@ fn password_in_url(cursor: &mut Cursor<'_>, at: usize) -> Option<Range<usize>> {
         |byte: &u8| matches!(byte, b' ' | b'"' | b'\'' | b'<' | b'>' | b'`' | b'\\') || byte.is_ascii_control();
     let word = rest.iter().position(is_end).unwrap_or(rest.len());
     let authority = rest[..word].iter().position(|byte| matches!(byte, b'/' | b'?' | b'#')).unwrap_or(word);
-    // A user that was redacted before has colons.
+    // If the user was redacted before, the marker of the user has colons.
     let user = end_of_marker(rest, 0).unwrap_or(0);
     let colon = rest[..authority].iter().skip(user).position(|byte| *byte == b':').map(|colon| user + colon);
     let sign = match rest[..authority].iter().rposition(|byte| *byte == b'@') {
         Some(sign) => sign,
-        // A port has only digits. So this is a password with a slash that is not escaped.
+        // A port has only digits. So the text after the colon is the start of a password, and the `/`, `?` or `#` after
+        // it belongs to the password.
         None if rest[colon? + 1..authority].iter().any(|byte| !byte.is_ascii_digit()) && !rest.starts_with(b"[") => {
             rest[..word].iter().position(|byte| *byte == b'@')?
         }
@@ -156,7 +158,7 @@ fn password_in_url(cursor: &mut Cursor<'_>, at: usize) -> Option<Range<usize>> {
             let password = colon + 1..sign;
             (!is_variable(&rest[password.clone()])).then_some(start + password.start..start + password.end)
         }
-        // A token as the name of the user.
+        // Without a password, the user can be a token.
         None => (sign >= 16 && looks_random(&rest[..sign.min(JUDGED_BYTES_MAX)])).then_some(start..start + sign),
     }
 }
@@ -183,7 +185,7 @@ fn private_key(cursor: &mut Cursor<'_>, at: usize) -> Option<Range<usize>> {
         let close = after.iter().take(80).position(|byte| *byte == b'-')?;
         Some(end + 9 + close + after[close..].iter().take_while(|byte| **byte == b'-').count().min(5))
     });
-    // Without an end, a line of the key must follow, after a line break or its escape. Words of a sentence are shorter.
+    // If the key has no end, at least one line of it must follow. The words of a sentence are shorter than such a line.
     let has_line = || rest[..near].split(|byte| !BASE64.has(*byte)).any(|line| line.len() >= 16 && is_mixed(line));
     if !cursor.is_cut(start + near) && (content < 16 || end.is_none() && !has_line()) {
         return None;
@@ -192,7 +194,7 @@ fn private_key(cursor: &mut Cursor<'_>, at: usize) -> Option<Range<usize>> {
     Some(at..start + end)
 }
 
-/// Returns true if a private key may have this byte: base64, line breaks and their escapes, and headers.
+/// Returns true if a private key may have this byte, which can belong to base64, a line break, its escape or a header.
 fn is_in_pem(byte: u8) -> bool {
     BASE64.has(byte) || matches!(byte, b' ' | b'\n' | b'\r' | b'\t' | b'\\' | b':' | b',' | b'-')
 }
