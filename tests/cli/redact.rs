@@ -85,7 +85,7 @@ fn what_cannot_be_redacted_is_named_and_no_ledger_is_made() {
     let (place, id) = place();
     let run = |args: &[&str]| place.run([&["redact"], args, &["--by", "ann"]].concat());
     let complaint = run(&[&id, "--field", "nothing", "--why", "x"]).complaint(2);
-    assert!(complaint.contains("found no such text at `nothing` in the 1 lines of"), "{complaint}");
+    assert!(complaint.contains("found no text to take out at `nothing` in any line of"), "{complaint}");
     let complaint = run(&[&id, "--field", "status", "--why", "x"]).complaint(2);
     assert!(complaint.contains("expected a text"), "{complaint}");
     let unknown = "00000000-0000-0000-0000-00000000ffff";

@@ -454,7 +454,7 @@ fn what_cannot_be_redacted_is_refused_and_changes_nothing() {
         assert_eq!(field(name).0, ErrorKind::Invalid, "{name}");
     }
     let blank = refused(id(2), Redact::new("error_reason", " ", "why"));
-    assert_eq!(blank.1, "found a blank `by`; expected some characters, because the ledger states them");
+    assert_eq!(blank.1, "found a blank `by`; expected some characters, which the ledger will store");
     let repeats = refused(id(2), Redact::new("tags.note", "ann", format!("{SECRET} was there")));
     assert_eq!(repeats.1, "found the text itself in `why`, which is stored in the ledger; expected other words");
     assert_eq!(ledger.head().unwrap().hash, head.hash);

@@ -133,9 +133,9 @@ impl Segment<'_> {
         self.index.as_ref().map(|covered| &covered.index)
     }
 
-    /// Returns the index, the last line whose execution the index has (its number and its hash), and the offset at which
-    /// the covered lines end. Some of the covered lines may not be clean. Returns `None` if there is no index with
-    /// executions.
+    /// Returns the index, the last line whose execution the index has (its number and its hash), and the offset at
+    /// which the covered lines end. Some of the covered lines may not be clean. Returns `None` if there is no index
+    /// with executions.
     pub(in crate::ledger) fn into_executions(self) -> Option<(Index, Link, u64)> {
         let index = self.index.map(|covered| covered.index).or(self.unclean)?;
         let (last, end) = index.has_executions_until().filter(|(_, end)| *end <= self.block.end())?;

@@ -10,7 +10,8 @@ use crate::error::Result;
 use crate::journal::format::{Layout, identity};
 use crate::journal::read::each_line;
 
-/// Returns the paths of the archives that the events of a ledger name. There is no file at such a path.
+/// Returns the paths of the archives that the events of a ledger name. An archive has no active segment, so there is no
+/// file at its path.
 pub(in crate::ledger) fn archives_of(storage: &dyn Storage, layout: &Layout) -> Result<BTreeSet<PathBuf>> {
     #[derive(Deserialize)]
     struct Archived {
@@ -31,7 +32,7 @@ pub(in crate::ledger) fn archives_of(storage: &dyn Storage, layout: &Layout) -> 
 }
 
 /// Returns the layouts that may continue the chain of an archive: the ledgers that its events name, and all archives of
-/// these ledgers. Only those with the identity of the archive are returned.
+/// these ledgers. Leaves out the archive itself, and layouts whose identity is not that of the archive.
 pub(in crate::ledger) fn ledgers_after(storage: &dyn Storage, layout: &Layout) -> Result<Vec<Layout>> {
     #[derive(Deserialize)]
     struct OfLedger {

@@ -31,8 +31,9 @@ pub use statement::{StatedLine, Statement};
 ///
 /// A field is a path of keys with dots between them, such as `error_reason`, `tags.customer` or `trace.steps.0.name`. A
 /// number is an index of a list, counting from 0. `*` matches any key or index. A path addresses all texts at it and
-/// below it, so `trace` addresses every text of the trace, and `*` every text of the record. Only with a text
-/// may the path be `*`, because the status of the record cannot be replaced. A key with dots is written as it is.
+/// below it, so `trace` addresses every text of the trace, and `*` every text of the record. The path `*` needs a
+/// [`text`](Self::text): without one, the status would be replaced too, which is refused. A key with dots is written as
+/// it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Redact {
     field: String,
@@ -42,14 +43,13 @@ pub struct Redact {
 }
 
 impl Redact {
-    /// Takes all texts at `field` out. `by` is who does so, and `why` is the reason. Both are stored in the ledger, so the
-    /// reason must not have the text itself.
+    /// Takes all texts at `field` out. `by` is who takes them out, and `why` is the reason. Both are stored in the
+    /// ledger, so neither of them may have a text that is taken out.
     pub fn new(field: impl Into<String>, by: impl Into<String>, why: impl Into<String>) -> Self {
         Self { field: field.into(), text: None, by: by.into(), why: why.into() }
     }
 
-    /// Takes only the occurrences of `text` out of the texts at the field. They are also taken out of keys below the
-    /// field.
+    /// Takes out only `text`, wherever the texts at the field and the keys below the field have it.
     #[must_use]
     pub fn text(self, text: impl Into<String>) -> Self {
         Self { text: Some(text.into()), ..self }
@@ -70,7 +70,7 @@ pub struct Redaction {
     pub segments: Vec<PathBuf>,
     /// The files in the quarantine in which the text was overwritten.
     pub overwritten: Vec<PathBuf>,
-    /// The places that still have the text, or may have it, as sentences. The first of them were found by a search of the
-    /// files of the ledger.
+    /// Sentences about places that still have the text, or may have it. The first sentences are about places that were
+    /// found by a search of the ledger's files.
     pub left: Vec<String>,
 }

@@ -12,17 +12,17 @@ use crate::ledger::json::id_of;
 use crate::ledger::places::Places;
 use crate::ledger::reader::has;
 
-/// A shorter text is in many other places by chance, so it is not searched for.
+/// A text with fewer bytes is in many other places by chance, so it is not searched for.
 const BYTES_MIN: usize = 6;
-/// The number of places that are listed for each file.
+/// The largest number of executions that are listed for one file.
 const LISTED_MAX: usize = 10;
-/// The number of places of a file in the quarantine that are overwritten.
+/// The largest number of places that are overwritten in one file of the quarantine.
 const MASKED_MAX: usize = 1_000_000;
 /// The journals next to a ledger. Their lines are not records.
 pub(in crate::ledger) const JOURNALS_BESIDE: [&str; 3] = ["quota.jsonl", "observed.jsonl", "baselines.jsonl"];
 
-/// Overwrites and removes the files of `layout` that are computed from its lines: checkpoints, and the indexes of the
-/// segments `changed`. They can be computed again.
+/// Overwrites and removes derived files of `layout`: all checkpoints, and the indexes `index`. They can be computed
+/// again from the lines.
 pub(super) fn wipe_derived(storage: &dyn Storage, layout: &Layout, index: &[Place<'_>]) -> Result<()> {
     let directory = layout.machinery();
     let names = storage.list(directory).map_err(|source| Error::io("list the internal files", directory, source))?;
@@ -58,8 +58,8 @@ fn files_in(storage: &dyn Storage, directory: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// Searches all files of a ledger for `texts`, and returns a sentence for each place. `why` is in the statement, so it
-/// was checked before.
+/// Searches all files of a ledger for `texts`, and returns a sentence for each file that has one of them. The words of
+/// the statement were checked before, so the search does not find the statement.
 pub(super) fn search(storage: &dyn Storage, layout: &Layout, texts: &[String]) -> Result<Vec<String>> {
     let (short, long): (Vec<_>, Vec<_>) = texts.iter().partition(|text| text.len() < BYTES_MIN);
     let mut left = Vec::new();

@@ -23,18 +23,20 @@ use crate::ledger::places::Places;
 use crate::redaction::Redactor;
 
 const REDACT: &str = "redact an execution";
-/// How often the lines are looked for again, after the active segment was sealed because it had some of them.
+/// How often the active segment is sealed because it has lines to change. The lines are searched for again after each
+/// time.
 const TRIES: usize = 4;
 /// What this crate cannot find.
 const ELSEWHERE: &str = "copies that other programs or commands made are not changed: backups, exports, run logs, \
-     refused lines of an import, shipped files, databases until the next `runledger pg ship`, and scrollback";
+     refused lines of an import, files that were sent elsewhere, databases until the next `runledger pg ship`, and the \
+     scrollback of terminals";
 
 /// The lines of the execution, in the segments of the ledger and of its archives.
 #[derive(Debug, Default)]
 struct Plan {
     /// The number of lines of the execution.
     count: u64,
-    /// For each ledger or archive, by its place in the list of layouts, the segments to replace.
+    /// The segments to replace, each after the index of its ledger or archive in the list of layouts.
     segments: Vec<(usize, Segment)>,
     /// True if a line is in the active segment.
     is_in_active: bool,
@@ -53,20 +55,21 @@ impl Ledger {
     /// Takes a text out of all lines of the execution `id`, in this ledger and in its archives. A marker such as
     /// `[redacted:by-hand:2bb8]` replaces the text. The four digits are the beginning of the text's SHA-256.
     ///
-    /// First, a line is appended that states which lines are changed, by whom and why. Then each segment with such a line
-    /// is replaced, atomically. After a crash, each line is either old or new. [`verify`](crate::LedgerReader::verify)
-    /// accepts both, and says that an old line still has to be changed. Call this function again to complete the change.
+    /// First, a line is appended that states which lines are changed, by whom and why. Then each segment that has one
+    /// of the lines to change is replaced atomically. After a crash, each line is either the old or the new one.
+    /// [`verify`](crate::LedgerReader::verify) accepts both, and says that an old line still has to be changed. Call
+    /// this function again to complete the change.
     ///
-    /// Redacted lines keep their numbers and hashes, so stored heads and checkpoints still fit. The text is overwritten in
-    /// the commit area, the quarantine and the old segments. Indexes and checkpoints with it are removed, and readers make
-    /// them again. [`Redaction::left`] lists the places that still have the text. Other processes may append in the
-    /// meantime. They wait while the segments are replaced, or spill their records.
+    /// Redacted lines keep their numbers and hashes, so stored heads still fit. The text is overwritten in the commit
+    /// area, the quarantine and the old segments. Checkpoints and the indexes of the replaced segments are removed, and
+    /// readers build them again. [`Redaction::left`] lists the places that still have the text. Other processes may
+    /// append at any time. While the segments are replaced, their calls wait, or spill their records.
     ///
     /// # Errors
     /// - [`ErrorKind::UnknownExecution`] if no line of the ledger or of an archive has this id.
-    /// - [`ErrorKind::Invalid`] if no line has the text at the field, if the field is not a text, if `by` or `why` is blank, or
-    ///   if `by`, `why` or the field has the text. Also if the execution is the statement of a redaction. Nothing is changed
-    ///   then.
+    /// - [`ErrorKind::Invalid`] if no line has the text at the field, or if the field is not a text. Also if `by` or
+    ///   `why` is blank, if `by`, `why` or the field has the text, or if the execution is the statement of a redaction.
+    ///   No line is changed in these cases.
     /// - [`ErrorKind::Unsuitable`] if the execution is in flight, or its record is not in the ledger yet.
     /// - [`ErrorKind::Timeout`] if another process holds the ledger's lock, or archives segments, for too long.
     /// - [`ErrorKind::Overflow`] if a line would become too long.
@@ -108,10 +111,11 @@ impl Ledger {
             let archive = Layout::new(&path);
             match identity::read(storage, &archive) {
                 Ok(Some(found)) if found == self.shared.journal.id() => layouts.push(archive),
-                _ => left.push(format!("{}: this archive is not there, so it was not changed", path.display())),
+                _ => left.push(format!("{}: this archive was not found, so it was not changed", path.display())),
             }
         }
-        // Sealed segments do not change while archiving is locked. So they are searched before the lock is acquired.
+        // Sealed segments do not change while the lock of archiving is held. So they are searched before the ledger's
+        // lock is acquired.
         let mut known = BTreeSet::new();
         for (at, layout) in layouts.iter().enumerate() {
             for number in layout.sealed_segments(storage)? {
@@ -135,7 +139,7 @@ impl Ledger {
             let statement = self.statement(id, wanted, &plan);
             // `append` refuses records of this kind, so only this call writes them.
             let record = statement.to_record(new_id(self.now().unix_ms()));
-            // The hashes in the statement must not change, so only its texts were redacted.
+            // The redactor must not change the hashes in the statement. So only its texts pass the redactor, earlier.
             let seq = rewriting.append(to_json(&record, &Redactor::off())?.as_bytes())?;
             let overwritten = self.carry_out(&plan, &layouts, seq)?;
             Ok((plan, statement, seq, overwritten))
@@ -159,7 +163,7 @@ impl Ledger {
         })
     }
 
-    /// Refuses an execution whose text may be written to the ledger later.
+    /// Fails if a record of the execution may still be written to the ledger later.
     fn check_settled(&self, id: Uuid) -> Result<()> {
         let refuse = |found: &str| {
             Err(Error::new(ErrorKind::Unsuitable, REDACT).path(self.shared.journal.layout().active()).detail(found))
@@ -217,7 +221,8 @@ impl Ledger {
         }
         if plan.segments.is_empty() {
             return Err(Error::new(ErrorKind::Invalid, REDACT).path(path).detail(format!(
-                "found no such text at `{}` in the {} lines of {id}; expected one. `runledger show {id}` shows the fields",
+                "found no text to take out at `{}` in any line of {id} (lines: {}); expected one. \
+                 `runledger show {id}` shows the fields",
                 change.field, plan.count
             )));
         }
@@ -251,11 +256,11 @@ impl Ledger {
         Statement { execution_id: id, at: self.now(), by, why, field, lines }
     }
 
-    /// Replaces the segments, and overwrites the text in other files of the ledger. `seq` is the number of the statement.
-    /// Returns the files in the quarantine that had the text.
+    /// Replaces the segments, and overwrites the text in other files of the ledger. `seq` is the number of the
+    /// statement. Returns the files in the quarantine that had the text.
     ///
-    /// The segments are replaced last. So after a crash, either a line still has the text, and the next call does
-    /// everything again, or everything is done.
+    /// The segments are replaced last. So after a crash, there are two cases. Either a line still has the text, and the
+    /// next call does all steps again, or all steps are done.
     fn carry_out(&self, plan: &Plan, layouts: &[Layout], seq: u64) -> Result<Vec<PathBuf>> {
         let (storage, ledger) = (self.storage(), self.shared.journal.layout());
         let (texts, mut overwritten) = (plan.texts(), Vec::new());
@@ -264,7 +269,8 @@ impl Ledger {
             overwritten.extend(remains::mask_quarantine(storage, layout, &texts)?);
         }
         for (at, segment) in &plan.segments {
-            // An archive names its ledger before it changes, so that its verification finds the statement.
+            // The archive gets the path of the ledger before its lines change, so that a verification of the archive
+            // always finds the statement.
             if *at > 0 {
                 let event = LedgerEvent::Redacted { ledger: ledger.active().display().to_string(), statement: seq };
                 let clock = &self.shared.options.journal.clock;
@@ -274,7 +280,7 @@ impl Ledger {
             }
             segment.rewrite(storage)?;
         }
-        // A reader may have built an index of an old segment in the meantime.
+        // Before a segment was replaced, a reader may have built an index of it again.
         self.wipe_derived(plan, layouts)?;
         Ok(overwritten)
     }
@@ -290,13 +296,13 @@ impl Ledger {
     }
 }
 
-/// Refuses a blank name or reason, and one that has the text that is taken out.
+/// Fails if `by`, `why` or the field is blank, or has `text`, which is taken out.
 fn check_words(wanted: &Redact, text: Option<&str>) -> Result<()> {
     let Redact { field, by, why, .. } = wanted;
     let refuse = |found: String| Err(Error::new(ErrorKind::Invalid, REDACT).detail(found));
     for (name, word) in [("by", by), ("why", why), ("field", field)] {
         if word.trim().is_empty() {
-            return refuse(format!("found a blank `{name}`; expected some characters, because the ledger states them"));
+            return refuse(format!("found a blank `{name}`; expected some characters, which the ledger will store"));
         }
         if text.is_some_and(|text| word.contains(text)) {
             return refuse(format!(

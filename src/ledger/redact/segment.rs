@@ -33,11 +33,11 @@ pub(super) struct Segment {
 #[derive(Debug)]
 pub(super) struct ChangedLine {
     offset: u64,
-    /// The line with every text that is taken out replaced by as many `x`. It has the length of the old line.
+    /// The bytes that overwrite the line in the old file. They are as long as the old line, and have none of the texts.
     masked: Vec<u8>,
     new: Vec<u8>,
     pub(super) trailer: Trailer,
-    /// The hash of the line before and after the change.
+    /// The hashes of the line before and after the change.
     pub(super) hashes: ([u8; 64], [u8; 64]),
     pub(super) texts: Vec<String>,
 }
@@ -72,7 +72,7 @@ pub(super) fn positions(
         let read = read_full_at(&*file, &mut buffer, offset)?;
         let bytes = &buffer[..read];
         let is_last = read < buffer.len();
-        // A match that begins in the last bytes may continue in the next ones, so it is found there.
+        // A match that begins in the last bytes may not end in the buffer. The next read begins with these bytes.
         let begins = if is_last { read } else { read - (longest - 1) };
         for needle in needles.iter().filter(|needle| !needle.is_empty() && has(bytes, needle)) {
             let places =
@@ -113,7 +113,7 @@ pub(super) fn find(storage: &dyn Storage, path: &Path, id: Uuid, change: &Change
 fn changed(bytes: &[u8], offset: u64, trailer: Trailer, change: &Change<'_>) -> Result<Option<ChangedLine>> {
     let json = [&bytes[..trailer.payload_end], b"}"].concat();
     let Some(after) = change.apply(&json)? else { return Ok(None) };
-    // Without its statement, a redacted line would count as edited.
+    // If a statement were changed, the lines that it states would count as edited.
     if Statement::in_line(bytes).is_some() {
         return Err(Error::new(ErrorKind::Invalid, format!("redact the field `{}`", change.field))
             .detail("found the statement of an earlier redaction; expected another execution"));
@@ -124,8 +124,8 @@ fn changed(bytes: &[u8], offset: u64, trailer: Trailer, change: &Change<'_>) -> 
     let (new, hash) = line::redact(&after.json, &trailer, bytes);
     let hashes = (trailer.redacted.unwrap_or(trailer.link.hash), hash);
     let texts = after.texts.into_iter().collect();
-    // A reader that has the old file open keeps its place in it. If the length is the same, that reader can see the new
-    // line too.
+    // A reader may still read the old file. If the new line is as long as the old one, the old file gets the new line
+    // too, so that this reader finds a valid line.
     let masked = if new.len() == masked.len() { new.clone() } else { masked };
     Ok(Some(ChangedLine { offset, masked, new, trailer, hashes, texts }))
 }
@@ -155,7 +155,7 @@ fn check_same(before: &[u8], after: &[u8], field: &str) -> Result<()> {
 }
 
 impl Segment {
-    /// Returns true if the changed lines fit into the limits of the format.
+    /// Fails if a changed line is longer than the format allows.
     pub(super) fn check(&self) -> Result<()> {
         let longest = self.lines.iter().map(|line| line.new.len()).max().unwrap_or(0);
         if longest > PAYLOAD_BYTES_MAX {
@@ -181,7 +181,7 @@ impl Segment {
         let to = storage.open(&new, Access::WriteNew)?;
         let written = self.copy(&*old, &*to).and_then(|()| to.sync());
         if let Err(error) = written.and_then(|()| storage.rename(&new, &self.path)) {
-            // The file has none of the texts. It is only removed to free its space.
+            // The new file has none of the texts, so it is removed only to free its space.
             let _ = storage.remove(&new);
             return Err(error);
         }
@@ -215,7 +215,7 @@ impl Segment {
     }
 }
 
-/// Overwrites a file with NULs, syncs it and removes it. Does nothing if it does not exist.
+/// Overwrites a file with NULs, syncs it and removes it. Does nothing if the file does not exist.
 pub(super) fn wipe(storage: &dyn Storage, path: &Path) -> io::Result<()> {
     let Some(file) = if_there(storage.open(path, Access::Write))? else { return Ok(()) };
     overwrite(&*file, 0..file.length()?, 0)?;
@@ -223,7 +223,7 @@ pub(super) fn wipe(storage: &dyn Storage, path: &Path) -> io::Result<()> {
     unless_missing(storage.remove(path))
 }
 
-/// Overwrites the `places` of a file with `x`, and syncs it.
+/// Overwrites the `places` of a file with `x`, and syncs the file.
 pub(super) fn mask(storage: &dyn Storage, path: &Path, places: &[Range<u64>]) -> io::Result<()> {
     let file = storage.open(path, Access::Write)?;
     places.iter().try_for_each(|place| overwrite(&*file, place.clone(), b'x'))?;
@@ -252,7 +252,7 @@ pub(super) fn forms(text: &str) -> Vec<Vec<u8>> {
     forms
 }
 
-/// Returns a handle for reading a whole file of lines.
+/// Returns an object that reads all lines of a file. Returns `None` if there is no file.
 pub(super) fn lines_of(storage: &dyn Storage, path: &Path) -> io::Result<Option<Splitter>> {
     let file = if_there(storage.open(path, Access::Read))?;
     Ok(file.map(|file| Splitter::new(Arc::from(file), 0)))

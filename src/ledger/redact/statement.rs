@@ -1,7 +1,7 @@
 //! The statement of a redaction: a line of the ledger that says which lines were changed, by whom and why.
 //!
-//! A statement is the record of an execution, so that every reader, index and database knows it. The execution has no
-//! cost. All statements about an execution are in a run of their own.
+//! A statement is the record of an execution, so that every reader, index and database supports it. The execution has
+//! no cost. All statements about the same execution have the same `run_id`, which no other record has.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -11,10 +11,10 @@ use crate::error::Result;
 use crate::ledger::LedgerReader;
 use crate::metrics::{ExecutionMetrics, Kind, Status, Timestamp};
 
-/// The skill of the execution that redacts.
+/// The skill name of a statement.
 pub(in crate::ledger) const SKILL: &str = "runledger.redact";
 const KIND: &str = "redaction";
-/// The tag with the fields of [`Statement`] that a record does not have.
+/// The tag that stores the fields of [`Statement`] for which a record has no field of its own.
 const TAG: &str = "redaction";
 
 /// A line from which a text was taken out, in a [`Statement`].
@@ -27,7 +27,7 @@ pub struct StatedLine {
     pub segment: u64,
     /// The hash that the line has in the chain, which is its hash from before all redactions.
     pub hash: String,
-    /// The hash of the line before this redaction. It differs from `hash` if the line was redacted before.
+    /// The hash of the line before this redaction. It differs from `hash` if an earlier redaction changed the line.
     pub before: String,
     /// The hash of the line after this redaction.
     pub after: String,
@@ -59,19 +59,20 @@ struct Stated {
     lines: Vec<StatedLine>,
 }
 
-/// Returns the `run_id` of all statements about an execution, by which an index finds them. They do not name the execution
-/// as their parent, because `gate` would then miss them in its run.
+/// Returns the `run_id` that all statements about an execution have, so that an index finds them. A statement does not
+/// name the execution as its parent, because `gate` reports an execution whose parent is in another run.
 fn run_of(id: Uuid) -> String {
     format!("redact-{id}")
 }
 
 impl LedgerReader {
-    /// Returns the statements of the redactions of the execution `id`, in ledger order. They are found with the indexes,
-    /// so the ledger itself is not read. They are not verified; see [`verify`](Self::verify).
+    /// Returns the statements of the redactions of the execution `id`, in ledger order. They are found with the
+    /// indexes, so the rest of the ledger is not read. This function does not verify the statements, but
+    /// [`verify`](Self::verify) does.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the disk fails, or if no record could be read because this process may
-    /// not read some segments.
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the disk fails, or if no record could be read because this process
+    /// may not read some segments.
     pub fn statements_about(&self, id: Uuid) -> Result<Vec<Statement>> {
         let mut statements = Vec::new();
         self.each_naming_run(&run_of(id), |record| {
@@ -98,7 +99,7 @@ impl Statement {
         record
     }
 
-    /// Returns the statement that a record is, or `None` if it is another record.
+    /// Returns the record as a statement, or `None` if the record is not a statement.
     pub(in crate::ledger) fn of(record: &ExecutionMetrics) -> Option<Self> {
         if record.skill_name != SKILL || record.kind.as_str() != KIND {
             return None;
@@ -107,7 +108,8 @@ impl Statement {
         Some(Self { execution_id, at: record.timestamp_start, by: record.operator.clone(), why, field, lines })
     }
 
-    /// Returns the statement that a line is. Examines only a few bytes of any other line.
+    /// Returns the line as a statement, or `None` if the line is not a statement. In that case, normally examines only
+    /// the first bytes of the line.
     pub(in crate::ledger) fn in_line(line: &[u8]) -> Option<Self> {
         const ID: &[u8] = br#"{"execution_id":""#;
         const NAME: &[u8] = br#"","skill_name":""#;

@@ -19,7 +19,7 @@ const REDACT: &str = "redact a field";
 pub(super) struct Change<'w> {
     /// The path, such as `error_reason` or `trace.steps.0.name`.
     pub(super) field: &'w str,
-    /// The text to take out of the texts at the path; `None` if they are replaced completely.
+    /// The text to take out of the texts at the path. `None` if the texts at the path are taken out completely.
     pub(super) text: Option<&'w str>,
 }
 
@@ -37,7 +37,7 @@ impl Change<'_> {
     /// Checks the path and the text.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`] if one of them is empty.
+    /// [`ErrorKind::Invalid`] if the text or a name in the path is empty.
     pub(super) fn check(&self) -> Result<()> {
         let refuse = |found: &str| {
             Err(Error::new(ErrorKind::Invalid, REDACT).detail(format!("found {found}; expected some characters")))
@@ -75,8 +75,8 @@ struct Walk<'c> {
 }
 
 impl<'c> Walk<'c> {
-    /// Walks the value at `at`. `path` is the rest of the path to the wanted texts: `Some("")` if all texts of this value
-    /// are wanted, and `None` if no text of it is.
+    /// Walks the value at `at`. `path` is the rest of the path to the wanted texts. It is `Some("")` if all texts of
+    /// this value are wanted, and `None` if none of its texts is wanted.
     fn value(&mut self, path: Option<&'c str>, level: usize) -> Result<()> {
         if level > LEVELS_MAX {
             return Err(Error::new(ErrorKind::Malformed, REDACT).detail("found a value with too many levels"));
@@ -118,7 +118,7 @@ impl<'c> Walk<'c> {
                 Some(_) => {}
             }
             let name = if end == b'}' {
-                // A key is a text too. It is changed only if a part of it is named, because its value needs a name.
+                // A key can have the text too. But a whole key is never replaced, because its value needs a name.
                 let is_wanted = path.is_some_and(|path| path.is_empty() || path == EVERY);
                 let name = self.string(is_wanted && self.change.text.is_some())?;
                 self.blanks();
@@ -149,7 +149,9 @@ impl<'c> Walk<'c> {
         self.at = (self.at + 1).min(self.json.len());
         let written = &self.json[start..self.at];
         let text: String = serde_json::from_slice(written).map_err(|error| {
-            Error::new(ErrorKind::Malformed, REDACT).detail("found a string with half a character").source(error)
+            Error::new(ErrorKind::Malformed, REDACT)
+                .detail("found a string with an escape that encodes no character")
+                .source(error)
         })?;
         let removed = self.change.text.unwrap_or(&text);
         if !is_wanted || removed.is_empty() || !text.contains(removed) || is_marker(removed) {
@@ -171,8 +173,8 @@ impl<'c> Walk<'c> {
     }
 }
 
-/// Returns the rest of `path` below the key `name`, or `None` if the path does not lead through this key. A key can have
-/// dots.
+/// Returns the rest of `path` below the key `name`, or `None` if the path does not lead through this key. A key can
+/// have dots.
 fn below<'p>(path: &'p str, name: &str) -> Option<&'p str> {
     let through = |rest: &'p str| match rest.strip_prefix('.') {
         Some(below) => Some(below),

@@ -134,7 +134,8 @@ impl LedgerReader {
     /// [`Verification::notes`] say what is missing, and whether lines come before the first line of the copy.
     ///
     /// # Errors
-    /// - [`ErrorKind::Io`](crate::ErrorKind::Io) if the path is neither a ledger nor a copy of a segment, or if the disk fails.
+    /// - [`ErrorKind::Io`](crate::ErrorKind::Io) if the path is neither a ledger nor a copy of a segment, or if the
+    ///   disk fails.
     /// - [`ErrorKind::Abandoned`](crate::ErrorKind::Abandoned) if a thread of the verification panicked.
     ///
     /// Faults are not errors.

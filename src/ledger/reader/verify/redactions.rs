@@ -1,5 +1,5 @@
-//! Judges redacted lines, from which a text was taken out. Such a line is accepted only if a later line of the chain, its
-//! statement, says what the line is now.
+//! Judges redacted lines, from which a text was taken out. Such a line is accepted only if a later line of the chain,
+//! its statement, says what the line is now.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -21,8 +21,8 @@ pub struct RedactedLine {
     pub seq: u64,
     /// The sequence number of the line that states the redaction.
     pub statement: u64,
-    /// The path of the ledger that has the statement; `None` if it is the verified ledger itself. The statements about an
-    /// archive are in the ledger from which it was moved.
+    /// The path of the ledger that has the statement; `None` if it is the verified ledger itself. The statements about
+    /// an archive are in the ledger from which it was moved.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ledger: Option<PathBuf>,
     /// Who took the text out.
