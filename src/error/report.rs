@@ -137,7 +137,8 @@ impl Error {
         self.with(|report| report.consequence = Some(consequence))
     }
 
-    /// Returns the error with changed texts, or `None` if `change` returns `None` for its whole text.
+    /// Returns the error with each text changed by `change`. Returns `None` if `change` returns `None` for the whole
+    /// text of the error.
     pub(crate) fn redacted(&self, change: impl Fn(&str) -> Option<String>) -> Option<Self> {
         change(&self.to_string())?;
         let changed = |text: &str| change(text).unwrap_or_else(|| text.to_owned());
@@ -147,8 +148,8 @@ impl Error {
             if let Some(path) = report.path.as_deref().and_then(Path::to_str).and_then(&change) {
                 report.path = Some(path.into());
             }
-            // The text of the cause says what went wrong. An error of the operating system is kept, because it has no
-            // text of a caller.
+            // A cause whose text changes is replaced by the changed text. The text of an error of the operating system
+            // does not change, because it has no text of a caller. So such an error is kept.
             if let Some(cause) = report.cause.as_ref().and_then(|cause| change(&cause.to_string())) {
                 report.cause = Some(Arc::new(io::Error::other(cause)));
             }

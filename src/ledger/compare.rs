@@ -102,7 +102,7 @@ fn differences(stored: &ExecutionMetrics, given: &ExecutionMetrics) -> Vec<Strin
     let values = [stored, given].map(|record| {
         let mut record = record.clone();
         forget_computed_costs(&mut record);
-        // An earlier version may have stored the record with its secrets.
+        // An earlier version may have stored the record with its secrets. So both records are compared without secrets.
         record.redact(&Redactor::new());
         record.redactions = None;
         serde_json::to_value(&record).unwrap_or_default()

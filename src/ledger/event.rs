@@ -33,8 +33,8 @@ pub enum LedgerEvent {
         /// The number of executions.
         records: u64,
     },
-    /// A sealed segment, which is a file of the ledger that never changes, was copied to an archive. The segment is
-    /// removed from the ledger after this event is written.
+    /// A sealed segment, which is a file of the ledger that gets no further lines, was copied to an archive. The
+    /// segment is removed from the ledger after this event is written.
     Archived {
         /// The number of the segment.
         segment: u64,
@@ -48,11 +48,12 @@ pub enum LedgerEvent {
         /// active segment.
         to: String,
     },
-    /// A text is taken out of lines of an archive. This event is in the events of the archive.
+    /// A text is taken out of lines of an archive, as a line of a ledger (the statement) says. This event is in the
+    /// events of the archive.
     Redacted {
-        /// The path of the ledger that states the change.
+        /// The path of the ledger that has the statement.
         ledger: String,
-        /// The sequence number of the line that states it.
+        /// The sequence number of the statement.
         statement: u64,
     },
     /// A file about the ledger's executions, such as a run log, was copied to an archive. The file is removed from its
@@ -83,7 +84,8 @@ pub enum LedgerEvent {
 }
 
 impl LedgerEvent {
-    /// Returns the event without the secrets in its free texts. Paths stay as they are, because they are used again.
+    /// Returns the event without the secrets in its free texts. Paths stay as they are, because they must still lead to
+    /// the files.
     pub(super) fn redacted(&self, redactor: &Redactor) -> Self {
         let mut event = self.clone();
         let (Self::Spilled { error: text, .. }

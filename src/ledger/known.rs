@@ -82,8 +82,8 @@ struct State {
 struct Recent {
     /// The last line of each execution. Its hash may not have been checked yet.
     last: HashMap<Uuid, LinePlace>,
-    /// For an execution, a line before the one in `last` that was added after it. The earlier line is used if the line
-    /// in `last` turns out to be damaged.
+    /// If an earlier line of an execution is added after the line in `last`, this map has the earlier line. It is used
+    /// if the line in `last` turns out to be damaged.
     before: HashMap<Uuid, LinePlace>,
 }
 
@@ -210,9 +210,10 @@ impl KnownIds {
         Ok((state, warnings))
     }
 
-    /// Returns the number and the bytes of the line at `place`. If a text was taken out of an earlier line of a sealed
-    /// segment, that segment is searched for the line. Returns `None` if there is no valid line of the execution `id`,
-    /// for example because the segment was moved to an archive.
+    /// Returns the number and the bytes of the line at `place`. In a sealed segment, the line may have moved because a
+    /// text was taken out of an earlier line. So if the line is not at `place`, that segment is searched for it.
+    /// Returns `None` if there is no valid line of the execution `id`, for example because the segment was moved to an
+    /// archive.
     pub(super) fn line(&self, place: LinePlace, id: Uuid) -> Result<Option<(u64, Vec<u8>)>> {
         let sealed = self.layout.sealed_segment(place.segment);
         // The segment is sealed or active. If it is sealed between the first attempt and the second, the third attempt

@@ -9,11 +9,11 @@
 //!   interrupted.
 //! - The read side is [`LedgerReader`]. Its queries do not need the ledger's lock.
 //! - The lines of a ledger are in one or more files, the segments. New lines are appended to the *active* segment. The
-//!   other segments are *sealed*: they never change.
+//!   other segments are *sealed*: they get no further lines, and change only if a text is taken out of them.
 //! - The module `index` builds an index of each segment. With an index, a reader finds the records of an execution or a
 //!   run without reading the whole segment. An index can be deleted at any time, because it can be built again.
 //! - The module `archive` moves sealed segments to an archive.
-//! - The module `redact` takes a text out of lines that were written.
+//! - The module `redact` takes a text out of lines that were already written.
 
 mod answer;
 mod append;

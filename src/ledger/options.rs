@@ -81,8 +81,8 @@ impl Options {
     }
 
     /// Sets the length in bytes at which the ledger begins a new segment. The default is 256 MiB. When a new segment
-    /// begins, the previous one is sealed, which means that it never changes again. With `None`, a segment may have any
-    /// length.
+    /// begins, the previous one is sealed, which means that it gets no further lines. With `None`, a segment may have
+    /// any length.
     #[must_use]
     pub fn rotate_bytes(mut self, bytes: Option<u64>) -> Self {
         self.journal.rotate_bytes = bytes;

@@ -359,7 +359,7 @@ fn a_change_without_a_statement_in_the_chain_is_edited() {
     fs::write(active, &statement).unwrap();
     assert_eq!(kinds(), []);
     let notes = place.reader().verify(&[]).unwrap().notes;
-    assert_eq!(notes, ["line 2 still has a text that line 3 takes out; repeat `runledger redact` to complete this"]);
+    assert_eq!(notes, ["line 2 still has the text whose removal line 3 states; run `runledger redact` again"]);
 }
 
 /// Readers and writers that have the files open do not notice.

@@ -1,5 +1,5 @@
-//! Moves sealed segments to an archive. A sealed segment is a file of the ledger that never changes. This module also
-//! moves files such as run logs to an archive, or deletes them.
+//! Moves sealed segments to an archive. A sealed segment is a file of the ledger that gets no further lines. This
+//! module also moves files such as run logs to an archive, or deletes them.
 //!
 //! The archive of a ledger `x.jsonl` is a directory with its own `x.ledger/`. This `x.ledger/` contains the moved
 //! segments, with their old names, and a copy of `ledger.json`, which has the id of the ledger. So every reader of a

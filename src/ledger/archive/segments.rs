@@ -1,4 +1,4 @@
-//! Moves sealed segments, which are files of a ledger that never change, to an archive.
+//! Moves sealed segments, which are files of a ledger that get no further lines, to an archive.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -248,8 +248,8 @@ impl Slots {
         for run in slots.chunk_by(|slot, next| next.first == slot.end()) {
             let [first, ..] = run else { continue };
             let count: u64 = run.iter().map(|slot| slot.count).sum();
-            // A mark without its first byte is not read. The other bytes are overwritten too, so that a text of a
-            // record that is later redacted is not left in this file.
+            // To remove a mark, overwriting its first byte would be enough. The other bytes are overwritten too, so
+            // that this file keeps no text of the record if the text is taken out of the ledger later.
             let spaces = vec![b' '; count as usize * SLOT_BYTES];
             match write_all_at(&*first.file, &spaces, first.first * SLOT_BYTES as u64) {
                 Ok(()) => freed.push(first.first..first.first + count),

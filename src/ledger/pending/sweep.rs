@@ -115,7 +115,8 @@ pub(in crate::ledger) fn append_missing(
     appended
 }
 
-/// Appends a record. Returns false if the ledger already has it. A record of an earlier version can still have secrets.
+/// Appends a record without its secrets, which an earlier version may have stored. Returns false if the ledger already
+/// has the record.
 fn append(journal: &Journal, known: &Arc<KnownIds>, redactor: &Redactor, record: &ExecutionMetrics) -> Result<bool> {
     let json = redacted(record, redactor).to_json()?;
     let keys: Arc<dyn KnownKeys> = Arc::clone(known) as _;

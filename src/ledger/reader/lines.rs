@@ -54,8 +54,8 @@ impl LedgerReader {
     /// Writes the lines of all segments to `out` as they are stored, the oldest line first. Each line ends with a line
     /// feed.
     ///
-    /// The output is the content of all sealed segments (files that no longer change), followed by the content of the
-    /// active segment, with two exceptions. First, a writer that could not sync a segment repeats lines in a new
+    /// The output is the content of all sealed segments (files that get no further lines), followed by the content of
+    /// the active segment, with two exceptions. First, a writer that could not sync a segment repeats lines in a new
     /// segment, but the output has each line only once. Second, damaged bytes are left out, as described below.
     ///
     /// Each line is written once, even if another process appends lines, or seals or archives segments, during the

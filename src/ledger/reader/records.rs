@@ -16,8 +16,8 @@ use crate::metrics::ExecutionMetrics;
 /// - [`ErrorKind::Malformed`], with the path, the line and the byte, for a line that is not a record.
 /// - [`ErrorKind::Archived`], with the numbers of the lines, for lines that were
 ///   [archived](crate::Ledger::archive_segments) before they were read.
-/// - [`ErrorKind::Io`], with the path, for a sealed segment (a file that no longer changes) that this process has no
-///   permission to read.
+/// - [`ErrorKind::Io`], with the path, for a sealed segment (a file that gets no further lines) that this process has
+///   no permission to read.
 ///
 /// If several lines have the same `execution_id`, only the last of them is returned. To find such lines, the first call
 /// reads the [indexes](LedgerReader::find) of the segments. Lines that are appended later are not compared. So if an

@@ -86,7 +86,8 @@ impl LedgerReader {
     /// - whether there are records that could not be appended, or executions of dead processes,
     /// - whether there are files in the quarantine, which holds damaged bytes that were removed from a segment,
     /// - whether the events of the last week report damage or lost records,
-    /// - whether the index of each sealed segment (a file that no longer changes) is complete and matches the segment.
+    /// - whether the index of each sealed segment (a file that gets no further lines) is complete and matches the
+    ///   segment.
     ///
     /// This function changes none of the ledger's files, and does not [verify](Self::verify) the lines. To measure
     /// syncs, it creates two temporary files and removes them again. They are in the ledger's directory, or, if that

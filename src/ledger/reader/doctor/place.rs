@@ -88,8 +88,8 @@ fn of_permissions(layout: &Layout) -> Check {
     };
     let (taken, others) = if shared { ("o=", 0o007) } else { ("go=", 0o077) };
     let (mut open, mut paths) = (Vec::new(), String::new());
-    // The journals next to the ledger, and the archives that its events name, have texts of its records too. If the
-    // events cannot be read, another check reports this.
+    // Texts of the ledger's records can also be in the journals next to the ledger, and in the archives that its events
+    // name. If the events cannot be read, another check reports this.
     let beside = JOURNALS_BESIDE.map(|name| Layout::new(&layout.active().with_file_name(name)));
     let archives = archives_of(&Disk, layout).unwrap_or_default();
     let others_of = beside.into_iter().chain(archives.iter().map(|path| Layout::new(path)));

@@ -82,7 +82,8 @@ pub struct Verification {
     /// to a later verification. The head also has the ledger's id, from `ledger.json`. If this file is missing, the id
     /// is the nil id, and [`notes`](Self::notes) say so.
     pub head: Head,
-    /// The checks that were not possible, each with the reason. Normally, there are none. They are not faults.
+    /// The checks that were not possible, each with the reason, and the lines whose redaction is not complete.
+    /// Normally, there are no notes. Notes are not faults.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
     /// The number of faults, including those that `faults` does not list.

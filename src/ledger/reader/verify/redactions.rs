@@ -1,5 +1,5 @@
 //! Judges redacted lines, from which a text was taken out. Such a line is accepted only if a later line of the chain,
-//! its statement, says what the line is now.
+//! its statement, states the new hash of the line.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -21,8 +21,8 @@ pub struct RedactedLine {
     pub seq: u64,
     /// The sequence number of the line that states the redaction.
     pub statement: u64,
-    /// The path of the ledger that has the statement; `None` if it is the verified ledger itself. The statements about
-    /// an archive are in the ledger from which it was moved.
+    /// The path of the ledger that has the statement. `None` if the verified ledger itself has the statement. The
+    /// statements about lines of an archive are in the ledger from which these lines were moved.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ledger: Option<PathBuf>,
     /// Who took the text out.
@@ -74,7 +74,7 @@ impl Redactions {
         self.lines.push(Open { link, now, path, place });
     }
 
-    /// Adds the statement in line `seq`, which has its place in the chain.
+    /// Adds the statement in line `seq`. This line must be known to continue the chain.
     pub(super) fn add_statement(&mut self, seq: u64, statement: Statement) {
         let Statement { by, why, field, lines, .. } = statement;
         // A statement is about earlier lines only.
@@ -103,8 +103,8 @@ impl Redactions {
         self.stated.get(&line.link.seq)?.iter().rfind(is_this)
     }
 
-    /// Reads the ledgers that continue the chain after an archive, whose last line is `last`. Uses their statements as
-    /// long as each of these ledgers directly continues the chain and has no fault.
+    /// Reads the ledgers that may continue the chain after an archive. `last` is the last line of the archive. Uses the
+    /// statements of a ledger only if it directly continues the chain and has no fault.
     pub(super) fn read_ledgers_after(
         &mut self,
         disk: &dyn Storage,
@@ -153,7 +153,7 @@ impl Redactions {
                     line: line.place.0,
                     byte: line.place.1,
                     seq: Some(seq),
-                    found: "the line was changed as if a text had been taken out, but no later line states this"
+                    found: "the line has the form of a redacted line, but no later line states the redaction"
                         .to_owned(),
                 }),
             }
@@ -165,7 +165,7 @@ impl Redactions {
             let mut lines = self.lines.iter().filter(|line| line.link.seq == *seq).peekable();
             if lines.peek().is_none() || !lines.all(is_done) {
                 found.notes.push(format!(
-                    "line {seq} still has a text that line {} takes out; repeat `runledger redact` to complete this",
+                    "line {seq} still has the text whose removal line {} states; run `runledger redact` again",
                     last.statement
                 ));
             }
