@@ -20,7 +20,7 @@ use crate::global::Global;
 use crate::ledger;
 use crate::price_table::OwnPrices;
 use crate::stdin_value;
-use crate::term::output;
+use crate::term::{Escaped, output};
 use crate::warnings::warn;
 use limits::EnforcedLimits;
 use recorder::Recorder;
@@ -158,7 +158,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut impl Write) -> Result<
     }
     if let Some(text) = answer {
         // If this write fails, the agent has stopped reading, and does not need the answer.
-        let mut stdout = io::stdout().lock();
+        let mut stdout = Escaped::new(io::stdout().lock());
         let _ = writeln!(stdout, "{text}").and_then(|()| stdout.flush());
     }
     Ok(ExitCode::Yes)
