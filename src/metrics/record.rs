@@ -5,8 +5,8 @@ use uuid::Uuid;
 
 use super::groups::{CostProvenance, Model, Production, Progress, RunIds, Trace, is_default};
 use super::object::object;
+use super::redact::cut_between_secrets;
 use super::status::{CostTier, Environment, ErrorCategory, Kind, Status};
-use super::text::cut;
 use super::{Timestamp, Usage, Usd};
 
 /// The record of one execution of one skill (a named unit of work): what ran, how it ended, and what it used.
@@ -271,9 +271,10 @@ impl ExecutionMetrics {
     }
 
     /// Sets `error_reason`, shortened to [`ERROR_REASON_CHARS_MAX`](Self::ERROR_REASON_CHARS_MAX) characters. A
-    /// shortened text ends in `…`.
+    /// shortened text ends in `…`. It does not have the beginning of a secret whose end was cut off, because the built-in
+    /// rules of a [`Redactor`](crate::redaction::Redactor) could not recognise the secret then.
     pub fn set_error_reason(&mut self, reason: impl Into<String>) {
-        self.error_reason = Some(cut(reason.into(), Self::ERROR_REASON_CHARS_MAX));
+        self.error_reason = Some(cut_between_secrets(reason.into(), Self::ERROR_REASON_CHARS_MAX));
     }
 
     /// Sets the fields `model`, `tokens_input`, `tokens_output` and `tokens_used`. `tokens_used` becomes `None` if the

@@ -105,6 +105,22 @@ impl ExecutionMetrics {
     }
 }
 
+/// Returns the text with at most `chars_max` characters. A shortened text ends in `…`. It ends before the first secret that
+/// the built-in rules recognise in the whole text, but not in the shortened one.
+pub(super) fn cut_between_secrets(text: String, chars_max: usize) -> String {
+    if text.char_indices().nth(chars_max).is_none() {
+        return text;
+    }
+    let (redactor, shortened) = (Redactor::new(), cut(text.clone(), chars_max));
+    let kept = shortened.len().saturating_sub('…'.len_utf8());
+    let recognised = redactor.find(shortened.as_bytes());
+    let mut all = redactor.find(text.as_bytes()).into_iter().filter(|secret| secret.range.start < kept);
+    match all.find(|secret| !recognised.contains(secret)) {
+        Some(secret) => format!("{}…", text.get(..secret.range.start).unwrap_or_default()),
+        None => shortened,
+    }
+}
+
 /// Redacts texts, and counts the secrets.
 struct Texts<'r> {
     redactor: &'r Redactor,
@@ -177,5 +193,35 @@ impl Texts<'_> {
             Value::Object(members) => self.members(members),
             Value::Null | Value::Bool(_) | Value::Number(_) => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::Timestamp;
+    use uuid::Uuid;
+
+    const SECRET: &str = "ghp_16C7e42F292c6912E7710c838347Ae178B4a";
+
+    /// Wherever the text is cut, no part of the secret is left after the redaction.
+    #[test]
+    fn a_reason_that_is_shortened_has_no_part_of_a_secret() {
+        let max = ExecutionMetrics::ERROR_REASON_CHARS_MAX;
+        let mut kept = 0;
+        for secret in
+            [SECRET, "https://bot:x9-Kd_2q!uvw@example.com/path", "Authorization: Bearer x9Kd2qLpRt7WnB4mYcA1dFgH"]
+        {
+            let part = &secret[secret.len() - 28..secret.len() - 22];
+            for before in max - 2 * secret.len()..max + 3 {
+                let mut record = ExecutionMetrics::new(Uuid::from_u128(1), "s", "1", Timestamp::UNIX_EPOCH);
+                record.set_error_reason(format!("{} {secret} {}", "é".repeat(before), "z ".repeat(300)));
+                record.redact(&Redactor::new());
+                let reason = record.error_reason.unwrap();
+                assert!(reason.chars().count() <= max && !reason.contains(part), "{before}: {reason}");
+                kept += usize::from(reason.contains("[redacted:"));
+            }
+        }
+        assert!(kept > 30, "{kept}");
     }
 }
