@@ -89,6 +89,12 @@ impl Trailer {
     }
 }
 
+/// Returns true if the line with this trailer was a line with the payload `payload` before it was redacted.
+pub(crate) fn was(payload: &[u8], trailer: &Trailer) -> bool {
+    let previous = Link { seq: trailer.link.seq.saturating_sub(1), hash: trailer.prev };
+    trailer.redacted.is_some() && seal(payload, &previous, &mut Vec::new()) == trailer.link
+}
+
 /// Refuses a payload that cannot become one line.
 pub(crate) fn check_payload(payload: &[u8]) -> Result<()> {
     let refuse = |found: String| {
