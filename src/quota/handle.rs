@@ -61,6 +61,7 @@ impl Quota {
     /// - [`ErrorKind::Malformed`](crate::ErrorKind::Malformed), with the line's number, if a line of the journal is not
     ///   an event of a quota.
     pub fn open(path: impl AsRef<Path>, mut options: QuotaOptions) -> Result<Self> {
+        options.limits.check_secrets(&options.redactor)?;
         let limits = Arc::new(std::mem::take(&mut options.limits));
         Ok(Self { tracker: Arc::new(Tracker::open(path.as_ref(), options)?), limits })
     }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::amount::Steps;
-use super::name::name_without_secret;
+use super::name::name;
 use super::{Amount, Period, Unit, Zone};
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::Usd;
@@ -236,13 +236,13 @@ fn entry_text(text: &str, index: usize) -> &str {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Entry {
-    #[serde(deserialize_with = "name_without_secret")]
+    #[serde(deserialize_with = "name")]
     api: String,
     limit: Box<RawValue>,
     unit: Unit,
     period: Period,
     zone: Option<String>,
-    #[serde(deserialize_with = "name_without_secret")]
+    #[serde(deserialize_with = "name")]
     source: String,
     #[serde(deserialize_with = "date")]
     as_of: NaiveDate,

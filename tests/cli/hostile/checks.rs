@@ -18,6 +18,8 @@ pub(super) enum Form {
     Csv,
     Html,
     Markdown,
+    /// Markdown in a file, where a mention of a person notifies nobody.
+    MarkdownFile,
 }
 
 /// Returns true if a terminal, or the order of writing, obeys the character.
@@ -58,7 +60,11 @@ impl Form {
                     assert!(!output.contains(part), "{what} has {part}");
                 }
             }
-            Self::Markdown => markdown(output, what),
+            Self::Markdown => {
+                markdown(output, what);
+                assert!(!without_code(output).contains(" @everyone"), "{what}: {output}");
+            }
+            Self::MarkdownFile => markdown(output, what),
         }
     }
 }
@@ -110,7 +116,7 @@ fn markdown(output: &str, what: &str) {
         assert!(!bare.starts_with(FORGED), "{what}: {output}");
         // A backslash shows the next character as it is.
         let plain = without_escapes(&without_code(line));
-        for part in ["<script", "<img", "</script", "](https://evil", "![i]", " @everyone", "<!--", "**b**", "~~s~~"] {
+        for part in ["<script", "<img", "</script", "[text](", "![i](", "<!--", "**b**", "~~s~~"] {
             assert!(!plain.contains(part), "{what} has {part}: {line}");
         }
     }

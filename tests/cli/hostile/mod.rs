@@ -167,7 +167,7 @@ fn check_files(place: &Place) {
     for path in place.files() {
         let name = path.strip_prefix(place.directory.path()).unwrap().to_str().unwrap().to_owned();
         let form = match path.extension().and_then(|extension| extension.to_str()) {
-            Some("md") => Form::Markdown,
+            Some("md") => Form::MarkdownFile,
             Some("csv") => Form::Csv,
             Some("html") => Form::Html,
             // A program reads these.

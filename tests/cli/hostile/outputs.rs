@@ -1,6 +1,6 @@
 //! Every output of the command: its arguments, its input, and the forms of its output.
 
-use super::checks::Form::{self, Csv, Html, Json, Lines, Markdown, Stored, Text};
+use super::checks::Form::{self, Csv, Html, Json, Lines, Markdown, MarkdownFile, Stored, Text};
 
 /// One call of the command.
 #[derive(Debug, Clone, Copy)]
@@ -131,7 +131,7 @@ pub(super) const CALLS: &[Call] = &[
     call("export markdown --run {text}", Text, Json),
     call("errors", Text, Lines),
     call("errors list", Text, Lines),
-    call("errors show ERR-001", Markdown, Json),
+    call("errors show ERR-001", MarkdownFile, Json),
     call("errors show {text}", Text, Json),
     call("errors resolve ERR-001 --resolution {text}", Text, Json),
     call("errors reopen ERR-001", Text, Json),
