@@ -73,6 +73,47 @@ fn a_secret_that_is_cut_off_leaves_no_part() {
     assert_absent(&place, &[]);
 }
 
+/// Each reason is shortened to 500 characters. The shortened text has only a part of the secret.
+#[test]
+fn a_secret_at_the_cut_leaves_no_part_whoever_reports_it() {
+    let start = "2026-02-14T14:23:00Z";
+    let reason = format!("{} {SECRET} {}", "x".repeat(480), "y".repeat(100));
+    let whole = json!({
+        "execution_id": "01a229c8-0000-7000-8000-000000000001", "skill_name": "s", "skill_version": "1",
+        "timestamp_start": start, "timestamp_end": start, "status": "failed", "error_reason": reason,
+    });
+    let event = json!({
+        "session_id": "s", "hook_event_name": "PostToolUseFailure", "cwd": "/", "tool_name": "Bash", "tool_use_id": "t",
+        "tool_input": {"command": "ls"}, "error": reason,
+    });
+    let failed = json!({"type": "result", "subtype": "error", "session_id": "s", "is_error": true, "result": reason});
+    let stream = format!(
+        "{}\n{failed}\n",
+        json!({
+            "type": "assistant", "session_id": "s", "timestamp": start, "message": {
+                "id": "m", "role": "assistant", "model": "gpt-4", "content": [], "usage": {"input_tokens": 1, "output_tokens": 1}
+            }
+        })
+    );
+    let mut reasons = 0;
+    for (args, input) in [
+        (&["pipe"][..], whole.to_string()),
+        (&["import", "-"], whole.to_string()),
+        (&["hook", "--agent", "claude-code"], event.to_string()),
+        (&["import", "stream-json", "-"], stream),
+    ] {
+        let place = Place::empty();
+        with_input(&place, args, &format!("{input}\n"));
+        let records = records(&place);
+        reasons += records.iter().filter(|record| record.error_reason.is_some()).count();
+        for file in place.files() {
+            let text = String::from_utf8_lossy(&fs::read(&file).unwrap()).into_owned();
+            assert!(!text.contains(&SECRET[..12]), "{args:?}: {}", file.display());
+        }
+    }
+    assert!(reasons >= 3, "{reasons}");
+}
+
 #[test]
 fn a_record_that_is_stored_elsewhere_has_no_secrets() {
     let place = Place::empty();

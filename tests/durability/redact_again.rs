@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use proptest::prelude::*;
+use proptest::sample::Index;
 use runledger::disk::simulated::{Loss, SimulatedDisk};
 use runledger::ledger::{Fallback, FaultKind, Redact};
 use runledger::metrics::Status;
@@ -170,6 +172,68 @@ fn every_redaction_of_a_line_is_named_and_each_must_be_stated() {
     let expected = [(1, 2, "error_reason"), (1, 3, "tags"), (1, 4, "skill_version")];
     assert_eq!(named(&found), expected.map(|(seq, statement, field)| (seq, statement, field.to_owned())));
     assert!(found.is_clean() && found.notes.is_empty(), "{found:?}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever was redacted, the ledger verifies with a head of before, and any further change of a byte is found.
+    #[test]
+    fn a_redacted_ledger_verifies_and_any_other_change_is_found(
+        records in 1_u128..5,
+        redactions in prop::collection::vec((0_u128..5, 0_usize..5), 1..6),
+        rotate in prop::sample::select(vec![1, 1_500, 100_000]),
+        changes in prop::collection::vec((any::<Index>(), 0_u32..8), 60),
+    ) {
+        const FIELDS: [&str; 5] = ["error_reason", "tags", "skill_version", "tags.note", "*"];
+        let place = Place::new();
+        let ledger = Options::new().rotate_bytes(Some(rotate)).on_warning(|_| {}).open(&place.path).unwrap();
+        (1..=records).for_each(|number| _ = ledger.append(&record(number)).unwrap());
+        let head = ledger.head().unwrap();
+        let mut stated = 0;
+        for (number, field) in redactions {
+            let wanted = match FIELDS[field] {
+                "skill_version" => Redact::new("skill_version", "ann", "why"),
+                field => at(field),
+            };
+            // A text that is not there any more is refused.
+            stated += usize::from(ledger.redact(id(number % records + 1), &wanted).is_ok());
+        }
+        let head_after = ledger.head().unwrap();
+        drop(ledger);
+        let verify = || LedgerReader::open(&place.path).unwrap().verify(&[head.clone(), head_after.clone()]).unwrap();
+        let found = verify();
+        prop_assert!(found.is_clean() && found.notes.is_empty() && found.redacted.len() == stated, "{found:?}");
+        let mut files = segments(&place.path);
+        let lengths: Vec<_> = files.iter().map(|path| fs::metadata(path).unwrap().len() as usize).collect();
+        for (at, bit) in changes {
+            let mut at = at.index(lengths.iter().sum());
+            let file = lengths.iter().position(|length| {
+                let is_here = at < *length;
+                at -= if is_here { 0 } else { *length };
+                is_here
+            });
+            let path = &mut files[file.unwrap()];
+            let whole = fs::read(&*path).unwrap();
+            let mut bytes = whole.clone();
+            bytes[at] ^= 1 << bit;
+            fs::write(&*path, &bytes).unwrap();
+            let found = verify();
+            prop_assert!(!found.is_clean(), "{} byte {at} bit {bit}", path.display());
+            fs::write(&*path, &whole).unwrap();
+        }
+    }
+}
+
+/// Returns the paths of the segments that are not empty.
+fn segments(path: &Path) -> Vec<PathBuf> {
+    let sealed = fs::read_dir(path.with_extension("ledger").join("sealed")).unwrap();
+    let sealed =
+        sealed.map(|entry| entry.unwrap().path()).filter(|path| path.extension().is_some_and(|e| e == "jsonl"));
+    let mut all: Vec<_> = sealed.chain([path.to_owned()]).collect();
+    all.retain(|path| fs::metadata(path).unwrap().len() > 0);
+    all.sort();
+    all
 }
 
 /// A redaction of another field must not hide that an earlier one was not carried out.

@@ -221,6 +221,36 @@ fn run_passes_the_output_of_its_command_on_and_stores_it_safely() {
     }
 }
 
+/// A webhook can have a password or a key in its address.
+#[cfg(feature = "alerts")]
+#[test]
+fn the_address_of_a_webhook_never_appears_with_its_password() {
+    const PASSWORD: &str = "hunter2";
+    let place = Place::new();
+    for address in [
+        "http://u:hunter2@127.0.0.1:1/x",
+        "http://u:hunter2@[bad",
+        "https://u:hunter2@host:99999/x",
+        "ftp://u:hunter2@h/",
+        "http://u:hunter2@example.com/x",
+        "u:hunter2@h",
+    ] {
+        let policy = serde_json::json!({"alerts": {"webhook": address, "attempts_max": 1}}).to_string();
+        fs::write(place.path("policy.json"), policy).unwrap();
+        for args in
+            ["watch --once --policy", "watch --dry-run --policy", "gate --policy", "policy", "escalate --policy"]
+        {
+            for json in [&[][..], &["--json"]] {
+                let done = place.run(args.split(' ').chain(["policy.json"]).chain(json.iter().copied()));
+                assert!(
+                    !done.stdout.contains(PASSWORD) && !done.stderr.contains(PASSWORD),
+                    "{args} {address}: {done:?}"
+                );
+            }
+        }
+    }
+}
+
 /// An argument can have bytes that are not UTF-8.
 #[test]
 fn arguments_that_are_not_text_are_refused_or_shown_safely() {
